@@ -1,0 +1,245 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Describe virtual network interfaces, and plug them into this host.
+
+:func:`initialize` loads the plugins; :func:`plug` and :func:`unplug` connect and disconnect a
+VIF; :func:`plan` tells what they would do, :func:`check` what of it does not hold now, and
+:func:`host_info` which VIFs this host can plug. Any of them may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+from os_vif import exception, objects
+
+if TYPE_CHECKING:
+    import importlib.metadata
+    from collections.abc import Iterable
+
+    from stevedore import extension
+
+    from os_vif.host.plan import Difference, Plan
+    from os_vif.plugin import PluginBase
+
+__all__ = ["check", "exception", "host_info", "initialize", "objects", "plan", "plug", "unplug"]
+
+LOG = logging.getLogger(__name__)
+
+_EXT_MANAGER: extension.ExtensionManager[Any] | None = None
+#: Why an installed plugin is not there, by its name.
+_broken: dict[str, BaseException] = {}
+_lock = threading.RLock()
+
+
+def initialize(reset: bool = False) -> None:
+    """Register the objects and load the plugins. Calling it again does nothing.
+
+    A plugin that cannot be loaded is logged, and only plugging through it fails.
+
+    :param reset: make all plugins anew, as after a change of the configuration.
+    """
+    global _EXT_MANAGER
+    with _lock:
+        if _EXT_MANAGER is not None and not reset:
+            return
+        from stevedore import extension
+
+        objects.register_all()
+        _broken.clear()
+        manager: extension.ExtensionManager[Any] = extension.ExtensionManager(
+            namespace="os_vif", invoke_on_load=False
+        )
+        for name in sorted(set(manager.names())):
+            ext = manager[name]
+            try:
+                ext.obj = ext.plugin.load(name)
+            except Exception as error:
+                _broken[name] = error
+                LOG.exception("os-vif plugin %r could not be loaded", name)
+        _find_missing(manager)
+        # Only now: another thread must not see plugins that are half loaded.
+        _EXT_MANAGER = manager
+        LOG.info("Loaded os-vif plugins: %s", ", ".join(sorted(manager.names())))
+
+
+def _find_missing(manager: extension.ExtensionManager[Any]) -> None:
+    """Log what stevedore left out without saying why, and names that two plugins claim."""
+    claims: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for entry_point in manager.list_entry_points():
+        claims.setdefault(entry_point.name, []).append(entry_point)
+    loaded = set(manager.names())
+    for name, entry_points in claims.items():
+        if name not in loaded:
+            try:
+                for entry_point in entry_points:
+                    entry_point.load()
+            except Exception as error:
+                _broken[name] = error
+                LOG.exception("os-vif plugin %r could not be imported", name)
+        elif len(entry_points) > 1:
+            LOG.warning(
+                "%d os-vif plugins are named %r (%s); %s is used",
+                len(entry_points),
+                name,
+                ", ".join(entry_point.value for entry_point in entry_points),
+                manager[name].entry_point_target,
+            )
+
+
+def _manager() -> extension.ExtensionManager[Any]:
+    if _EXT_MANAGER is None:
+        raise exception.LibraryNotInitialized
+    return _EXT_MANAGER
+
+
+def _plugin(name: str) -> PluginBase:
+    manager = _manager()
+    if name in _broken:
+        raise exception.PluginNotLoaded(
+            plugin_name=name, reason=_reason(_broken[name])
+        ) from _broken[name]
+    try:
+        found = manager[name].obj
+    except KeyError:
+        raise exception.NoMatchingPlugin(plugin_name=name) from None
+    return cast("PluginBase", found)
+
+
+def _plugin_of(vif: objects.VIFBase) -> PluginBase:
+    # Without initialize() there is no VIF that could be asked for its plugin.
+    _manager()
+    if "plugin" not in vif:
+        raise exception.InvalidField(field="vif.plugin", found="unset", expected="a plugin's name")
+    return _plugin(vif.plugin)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _name(vif: objects.VIFBase) -> str:
+    """A VIF in one line of a log: its class and what tells it from others."""
+    values = [
+        f"{field}={getattr(vif, field)}"
+        for field in ("id", "vif_name", "address", "plugin")
+        if field in vif
+    ]
+    return f"{vif.obj_name()}({', '.join(values)})"
+
+
+def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+    """Connect a VIF to its network. A VIF that is connected stays as it is.
+
+    :param vif: what to connect; ``vif.plugin`` names the plugin that does it.
+    :param instance_info: the virtual machine or pod that it is for.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
+    :raises os_vif.exception.PlugException: if the plugin failed. What it had done is undone.
+    """
+    plugin = _plugin_of(vif)
+    try:
+        plugin.plug(vif, instance_info)
+    except Exception as error:
+        LOG.exception("Failed to plug %s", _name(vif))
+        raise exception.PlugException(
+            exception.PlugException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
+            vif=vif,
+            err=error,
+        ) from error
+    LOG.info("Plugged %s", _name(vif))
+
+
+def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+    """Disconnect a VIF from its network. That it is already gone is no error.
+
+    :param vif: what to disconnect, as it was plugged.
+    :param instance_info: the virtual machine or pod that it was for.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
+    :raises os_vif.exception.UnplugException: if the plugin failed.
+    """
+    plugin = _plugin_of(vif)
+    try:
+        plugin.unplug(vif, instance_info)
+    except Exception as error:
+        LOG.exception("Failed to unplug %s", _name(vif))
+        raise exception.UnplugException(
+            exception.UnplugException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
+            vif=vif,
+            err=error,
+        ) from error
+    LOG.info("Unplugged %s", _name(vif))
+
+
+def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool = False) -> Plan:
+    """What :func:`plug` (or :func:`unplug`) would do for a VIF. Nothing is changed.
+
+    ``str()`` of it shows each step as the command that one would type.
+
+    :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
+    :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
+    """
+    plugin = _plugin_of(vif)
+    action = "unplug" if unplug else "plug"
+    if not hasattr(plugin, "plans") or not plugin.plans(action):
+        raise exception.PlanNotSupported(
+            plugin_name=vif.plugin, reason=f"its {action}() acts by itself"
+        )
+    try:
+        return (
+            plugin.plan_unplug(vif, instance_info)
+            if unplug
+            else plugin.plan_plug(vif, instance_info)
+        )
+    except Exception as error:
+        raise exception.PlanException(
+            exception.PlanException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
+            vif=vif,
+            err=error,
+        ) from error
+
+
+def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Difference, ...]:
+    """What differs on this host from a plugged VIF. Nothing is changed.
+
+    :returns: nothing, if the VIF is plugged as it should be. A difference that is ``pending``
+        waits for the hypervisor and is no fault.
+    :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
+    :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
+    :raises os_vif.exception.CheckException: if the host cannot be read.
+    """
+    wanted = plan(vif, instance_info)
+    try:
+        from os_vif.host import engine
+
+        return engine.check(wanted)
+    except Exception as error:
+        raise exception.CheckException(
+            exception.CheckException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
+            vif=vif,
+            err=error,
+        ) from error
+
+
+def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.HostInfo:
+    """The plugins of this host, and the VIFs that they can plug.
+
+    :param permitted_vif_type_names: names of VIF classes to keep; by default all.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    """
+    manager = _manager()
+    info = objects.HostInfo(
+        plugin_info=[
+            _plugin(name).describe()
+            for name in sorted(set(manager.names()))
+            if name not in _broken
+        ]
+    )
+    if permitted_vif_type_names is not None:
+        info.filter_vif_types(permitted_vif_type_names)
+    return info

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Runs a plan, or looks at what of it does not hold."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import logging
+from typing import TYPE_CHECKING, Any
+
+from os_vif import exception
+from os_vif.host.plan import encode
+
+if TYPE_CHECKING:
+    from os_vif.host.plan import Difference, Plan
+
+LOG = logging.getLogger(__name__)
+
+
+def run(plan: Plan, privsep_module: str | None) -> None:
+    """Make every step of the plan hold, or leave the host as it was.
+
+    :param privsep_module: import path of the module whose ``run`` does kernel steps.
+    :raises os_vif.exception.StepFailed: for the first step that failed.
+    """
+    undo: list[Any] = []
+    for kind, steps in itertools.groupby(plan, key=lambda step: step.runs_in):
+        messages = [encode(step) for step in steps]
+        try:
+            undo[:0] = _run_kernel(messages, privsep_module)
+        except exception.StepFailed:
+            if undo:
+                LOG.warning("Undoing what was done before %s steps failed", kind)
+                _run_kernel(undo, privsep_module)
+            raise
+
+
+def _run_kernel(messages: list[Any], privsep_module: str | None) -> list[Any]:
+    """One privileged call. :returns: the messages that undo it."""
+    if privsep_module is None:
+        raise exception.PlanNotSupported(
+            plugin_name="?", reason="it plans kernel steps but names no privsep_module"
+        )
+    try:
+        answer = importlib.import_module(privsep_module).run(messages)
+    except Exception as error:
+        raise exception.StepFailed(
+            step="The call of the privileged daemon",
+            device=", ".join(sorted({arguments["name"] for _, arguments in messages})),
+            reason=str(error) or type(error).__name__,
+            aftermath="What it had done is unknown; plugging or unplugging again converges",
+        ) from error
+    failure = answer["error"]
+    if failure is None:
+        undo: list[Any] = answer["undo"]
+        return undo
+    aftermath = f"Undone: {failure['undone']} changes before it"
+    if failure["left"]:
+        aftermath += f"; still to be undone by hand: {', '.join(failure['left'])}"
+    raise exception.StepFailed(
+        step=failure["step"],
+        device=failure["device"],
+        reason=failure["reason"],
+        errno=failure["errno"],
+        aftermath=aftermath,
+    )
+
+
+def check(plan: Plan) -> tuple[Difference, ...]:
+    """What of the plan does not hold now, each difference once. Nothing is changed."""
+    from os_vif.host import netlink
+
+    with netlink.opened() as net:
+        found: dict[tuple[str, str], Difference] = {}
+        for step in plan:
+            for difference in step.differences(net):
+                found.setdefault((difference.device, difference.attribute), difference)
+        return tuple(found.values())

@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A plan is a tuple of steps; a step is one thing that has to hold on the host."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from os_vif.host.netlink import Netlink
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One thing that a step wants and the host does not have."""
+
+    #: The step's class, such as ``SetLink``.
+    step: str
+    #: The network device.
+    device: str
+    #: What of it: ``MTU``, ``state``, a sysctl's name.
+    attribute: str
+    found: str
+    expected: str
+    #: Whether this waits for the hypervisor, and is no fault.
+    pending: bool = False
+
+    def __str__(self) -> str:
+        waits = " (waits for the hypervisor)" if self.pending else ""
+        return f"{self.device}: {self.attribute} is {self.found}, should be {self.expected}{waits}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Step(abc.ABC):
+    """One thing that has to hold on the host. Its arguments are checked when it is made.
+
+    Steps are plain data: they are compared, printed, and sent to the privileged side.
+
+    :raises os_vif.exception.InvalidStep: for arguments that no plan may have.
+    """
+
+    #: Who runs it. Consecutive steps of one kind go in one call.
+    runs_in: ClassVar[str] = "kernel"
+
+    def __post_init__(self) -> None:
+        self.validate()
+
+    @property
+    @abc.abstractmethod
+    def device(self) -> str:
+        """The network device that the step is about."""
+
+    @abc.abstractmethod
+    def validate(self) -> None:
+        """:raises os_vif.exception.InvalidStep: for arguments that no plan may have."""
+
+    @abc.abstractmethod
+    def commands(self) -> tuple[str, ...]:
+        """What one would type to the same end."""
+
+    @abc.abstractmethod
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        """What does not hold now. Needs no privileges and changes nothing."""
+
+    @abc.abstractmethod
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        """Make it hold.
+
+        :returns: the steps that undo what was changed, in the order to run them; none if it held.
+        :raises OSError: if the kernel refuses; then nothing was changed.
+        """
+
+    def difference(
+        self, attribute: str, found: object, expected: object, pending: bool = False
+    ) -> Difference:
+        return Difference(
+            type(self).__name__, self.device, attribute, str(found), str(expected), pending
+        )
+
+
+@dataclasses.dataclass(frozen=True, init=False)
+class Plan:
+    """Steps, in the order in which they are run. ``str()`` shows them as commands."""
+
+    steps: tuple[Step, ...]
+
+    def __init__(self, *steps: Step) -> None:
+        object.__setattr__(self, "steps", steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __str__(self) -> str:
+        return "\n".join(command for step in self.steps for command in step.commands())
+
+
+def encode(step: Step) -> list[Any]:
+    """A step as plain data, for the way to the privileged side."""
+    return [type(step).__name__, dataclasses.asdict(step)]

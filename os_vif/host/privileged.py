@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The privileged side: it takes typed steps, checks them again, and runs them as one.
+
+It takes no functions and no command lines. Whatever comes in, it answers with data:
+privsep cannot bring every exception back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import logging
+from typing import Any
+
+from os_vif import exception
+from os_vif.host import netlink
+from os_vif.host.links import DeleteBridge, EnsureBridge, SetLink
+from os_vif.host.plan import Step, encode
+from os_vif.host.sysctl import Sysctl
+
+LOG = logging.getLogger(__name__)
+
+#: All that may be asked for.
+STEPS: dict[str, type[Step]] = {
+    step.__name__: step for step in (DeleteBridge, EnsureBridge, SetLink, Sysctl)
+}
+
+
+def decode(message: Any) -> Step:
+    """The step that a message stands for.
+
+    :raises os_vif.exception.InvalidStep: for anything that is not exactly one.
+    """
+    match message:
+        case [str(name), dict(arguments)] if name in STEPS:
+            step = STEPS[name]
+        case _:
+            raise _malformed(message, f"a step out of {', '.join(sorted(STEPS))}")
+    known = {field.name for field in dataclasses.fields(step)}
+    if not all(isinstance(argument, str) for argument in arguments) or arguments.keys() - known:
+        raise _malformed(message, f"arguments out of {', '.join(sorted(known))}")
+    try:
+        return step(**arguments)
+    except TypeError as error:
+        raise _malformed(message, str(error)) from None
+
+
+def _malformed(message: Any, expected: str) -> exception.InvalidStep:
+    # What came may be large, or no text at all.
+    return exception.InvalidStep(
+        step="message", field="its content", found=repr(message)[:200], expected=expected
+    )
+
+
+def run(messages: Any) -> dict[str, Any]:
+    """Run steps in order; if one fails, undo those before it.
+
+    :param messages: a list of what :func:`os_vif.host.plan.encode` makes.
+    :returns: ``undo``: the encoded steps that undo all of it, in the order to run them;
+        ``error``: None, or a dict of ``step``, ``device``, ``errno``, ``reason``, the number of
+        steps ``undone``, and ``left``, what could not be undone.
+    """
+    try:
+        if not isinstance(messages, list | tuple):
+            raise _malformed(messages, "a list of steps")
+        steps = [decode(message) for message in messages]
+    except exception.InvalidStep as error:
+        return {"undo": [], "error": _error("message", "", errno.EINVAL, str(error))}
+    net = netlink.here()
+    undo: list[Step] = []
+    for step in steps:
+        try:
+            undo[:0] = step.apply(net)
+        except OSError as error:
+            failure = _error(
+                type(step).__name__, step.device, error.errno, error.strerror or str(error)
+            )
+            for back in undo:
+                try:
+                    back.apply(net)
+                    failure["undone"] += 1
+                except OSError as second:
+                    LOG.exception("Could not undo %s", back)
+                    failure["left"].append(f"{'; '.join(back.commands())} ({second.strerror})")
+            return {"undo": [], "error": failure}
+    return {"undo": [encode(step) for step in undo], "error": None}
+
+
+def _error(step: str, device: str, number: int | None, reason: str) -> dict[str, Any]:
+    return {
+        "step": step,
+        "device": device,
+        "errno": number,
+        "reason": reason,
+        "undone": 0,
+        "left": [],
+    }

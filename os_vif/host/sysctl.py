@@ -1,0 +1,87 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for kernel parameters of a device."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import pathlib
+from typing import TYPE_CHECKING
+
+from os_vif.host import validate
+from os_vif.host.plan import Difference, Step
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Netlink
+
+#: The parameters that may be set, and the family that each belongs to.
+#: Source: Documentation/networking/ip-sysctl.rst of the kernel.
+_FAMILY = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sysctl(Step):
+    """A kernel parameter of a device has a value. It is enforced on every plug.
+
+    A parameter that this kernel does not have (one without IPv6, say) counts as held.
+    Equivalent to: ``sysctl -w net.FAMILY.conf.DEVICE.KEY=VALUE``
+    """
+
+    name: str
+    key: str
+    value: int
+
+    @classmethod
+    def hardening(cls, device: str) -> tuple[Sysctl, ...]:
+        """The host is not to be reached through the device.
+
+        It gets no IPv6 address and answers no ARP request for addresses of other devices.
+        """
+        return (
+            cls(device, "disable_ipv6", 1),
+            cls(device, "arp_ignore", 1),
+            cls(device, "arp_announce", 2),
+        )
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> pathlib.Path:
+        return pathlib.Path("/proc/sys/net", _FAMILY[self.key], "conf", self.name, self.key)
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.one_of(self, "key", _FAMILY, f"one of {', '.join(_FAMILY)}")
+        validate.integer(self, "value", 0, 8)
+
+    def commands(self) -> tuple[str, ...]:
+        # sysctl(8) separates by slashes where a name has dots: eth0.100.
+        return (f"sysctl -w net/{_FAMILY[self.key]}/conf/{self.name}/{self.key}={self.value}",)
+
+    def _read(self) -> int | None:
+        try:
+            return int(self.path.read_text())
+        except FileNotFoundError:
+            return None
+
+    def holds(self) -> bool:
+        return self._read() in (None, self.value)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if self.holds():
+            return ()
+        return (self.difference(self.key, self._read(), self.value),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        before = self._read()
+        if before in (None, self.value):
+            return ()
+        try:
+            self.path.write_text(str(self.value))
+        except FileNotFoundError:
+            raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
+        return (Sysctl(self.name, self.key, int(before or 0)),)

@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The vocabulary: versioned objects that describe a virtual interface.
+
+Every class is here by its name (``objects.VIFBridge``) and in its module
+(``objects.vif.VIFBridge``). They are loaded at first use; :func:`register_all` loads them all.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from os_vif.objects.fixed_ip import FixedIP, FixedIPList
+    from os_vif.objects.host_info import (
+        HostInfo,
+        HostPluginInfo,
+        HostPortProfileInfo,
+        HostVIFInfo,
+    )
+    from os_vif.objects.instance_info import InstanceInfo
+    from os_vif.objects.network import Network
+    from os_vif.objects.route import Route, RouteList
+    from os_vif.objects.subnet import Subnet, SubnetList
+    from os_vif.objects.vif import (
+        DatapathOffloadBase,
+        DatapathOffloadRepresentor,
+        VIFBase,
+        VIFBridge,
+        VIFDirect,
+        VIFGeneric,
+        VIFHostDevice,
+        VIFNestedDPDK,
+        VIFOpenVSwitch,
+        VIFPortProfile8021Qbg,
+        VIFPortProfile8021Qbh,
+        VIFPortProfileBase,
+        VIFPortProfileFPBridge,
+        VIFPortProfileFPOpenVSwitch,
+        VIFPortProfileFPTap,
+        VIFPortProfileK8sDPDK,
+        VIFPortProfileOpenVSwitch,
+        VIFPortProfileOVSRepresentor,
+        VIFVHostUser,
+    )
+
+_MODULES = ("fixed_ip", "host_info", "instance_info", "network", "route", "subnet", "vif")
+
+__all__ = [
+    "DatapathOffloadBase",
+    "DatapathOffloadRepresentor",
+    "FixedIP",
+    "FixedIPList",
+    "HostInfo",
+    "HostPluginInfo",
+    "HostPortProfileInfo",
+    "HostVIFInfo",
+    "InstanceInfo",
+    "Network",
+    "Route",
+    "RouteList",
+    "Subnet",
+    "SubnetList",
+    "VIFBase",
+    "VIFBridge",
+    "VIFDirect",
+    "VIFGeneric",
+    "VIFHostDevice",
+    "VIFNestedDPDK",
+    "VIFOpenVSwitch",
+    "VIFPortProfile8021Qbg",
+    "VIFPortProfile8021Qbh",
+    "VIFPortProfileBase",
+    "VIFPortProfileFPBridge",
+    "VIFPortProfileFPOpenVSwitch",
+    "VIFPortProfileFPTap",
+    "VIFPortProfileK8sDPDK",
+    "VIFPortProfileOVSRepresentor",
+    "VIFPortProfileOpenVSwitch",
+    "VIFVHostUser",
+    "register_all",
+]
+
+
+def register_all() -> None:
+    """Register every class with oslo.versionedobjects. Calling it again does nothing."""
+    for name in _MODULES:
+        importlib.import_module(f"{__name__}.{name}")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES or name in ("base", "fields"):
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in __all__:
+        for module_name in _MODULES:
+            module = importlib.import_module(f"{__name__}.{module_name}")
+            if hasattr(module, name):
+                globals()[name] = getattr(module, name)
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Writing an object for a reader that knows older versions.
+
+The class that is really there decides, at every depth: oslo's own rules follow the declared
+type of a field, and lose what a subclass brings.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from oslo_utils import versionutils
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception as ovo_exception
+
+from os_vif.objects import history
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+class Peer(dict[str, str]):
+    """What a reader knows: class name to version, as oslo's version manifests have it.
+
+    A manifest is complete if it names every class of the first release: what it does not list,
+    the reader does not have. Those that oslo makes (``obj_tree_get_versions``) follow the
+    declared fields of one class and never list a subclass: there absence means nothing.
+    """
+
+    def __init__(self, versions: Mapping[str, str], *, third_parties: bool = False) -> None:
+        super().__init__(versions)
+        #: Whether classes from outside of os-vif are taken to be known, as they are here.
+        self.third_parties = third_parties
+
+    @classmethod
+    def of_release(cls, release: str) -> Peer:
+        return cls(history.manifest(release), third_parties=True)
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, str]) -> Peer:
+        """Recognise a manifest, complete or partial."""
+        return manifest if isinstance(manifest, cls) else _recognise(frozenset(manifest.items()))
+
+    def knows(self, cls: type[ovo.VersionedObject]) -> str | None:
+        """The version of ``cls`` to write for this reader; None if it has no such class."""
+        version = self.get(cls.obj_name())
+        if version is None and self.third_parties and _from_outside(cls):
+            return cls.VERSION
+        return version
+
+
+def _from_outside(cls: type[ovo.VersionedObject]) -> bool:
+    """Whether somebody else brought this class."""
+    name = cls.obj_name()
+    return name not in history.vocabulary() and name in ovo.VersionedObjectRegistry.obj_classes()
+
+
+@functools.lru_cache(maxsize=128)
+def _recognise(items: frozenset[tuple[str, str]]) -> Peer:
+    """A complete manifest stands for itself; for a partial one the releases that agree speak."""
+    manifest = dict(items)
+    first, *_ = releases = history.releases()
+    if history.manifest(first).keys() <= manifest.keys():
+        return Peer(manifest)
+    known = {name: version for name, version in items if name in history.vocabulary()}
+    agreeing = [r for r in releases if known.items() <= history.manifest(r).items()]
+    # The oldest of those that agree can read what all of them can; a class that came only later
+    # is written as it was when it came.
+    versions: dict[str, str] = {}
+    for release in agreeing or releases[-1:]:
+        for name, version in history.manifest(release).items():
+            versions[name] = min(versions.get(name, version), version, key=number)
+    return Peer(versions | manifest, third_parties=True)
+
+
+def number(version: str) -> tuple[int, ...]:
+    return versionutils.convert_version_to_tuple(version)
+
+
+def _ancestry(cls: type) -> Iterator[type[Any]]:
+    """``cls`` and its ancestors, as far as they state a history."""
+    return (ancestor for ancestor in cls.__mro__ if history.own(ancestor))
+
+
+def for_class(cls: type[Any]) -> Callable[[Any, dict[str, Any], str], None]:
+    """The ``obj_make_compatible`` of a class that states its history."""
+
+    def obj_make_compatible(self: Any, primitive: dict[str, Any], target_version: str) -> None:
+        """Rework ``primitive``, the data of this object, for a reader of ``target_version``."""
+        manifest = getattr(self, "_obj_version_manifest", None)
+        inherited = type(self) is not cls and (
+            type(self).obj_make_compatible is cls.__dict__["obj_make_compatible"]
+        )
+        peer = _peer(cls, None if inherited else target_version, manifest)
+        if inherited:
+            # The number is a third party's own; what goes with it of ours only the reader knows.
+            target_version = peer.get(cls.__name__, cls.VERSION)
+        elif history.burnt(cls, peer.get(cls.__name__)):
+            target_version = peer[cls.__name__]
+        _drop_fields(cls, primitive, target_version)
+        for name in self.fields:
+            if name in primitive and self.obj_attr_is_set(name):
+                primitive[name] = _nested(getattr(self, name), primitive[name], peer)
+                if primitive[name] is _UNKNOWN:
+                    del primitive[name]
+        self._obj_adapt(primitive, peer)
+
+    return obj_make_compatible
+
+
+def _peer(cls: type[Any], target_version: str | None, manifest: Mapping[str, str] | None) -> Peer:
+    if manifest:
+        return Peer.of(manifest)
+    if target_version is None:
+        return Peer.of_release(history.releases()[-1])
+    release = history.newest_release_with(cls, target_version)
+    if release is None:
+        raise ovo_exception.InvalidTargetVersion(version=target_version)
+    return Peer.of_release(release)
+
+
+def _drop_fields(cls: type[Any], primitive: dict[str, Any], version: str) -> None:
+    """Take away what ``version`` of ``cls``, and the parents that went with it, did not have."""
+    release = history.newest_release_with(cls, version)
+    if release is None:
+        raise ovo_exception.InvalidTargetVersion(version=version)
+    for ancestor in _ancestry(cls):
+        ancestral = history.at(ancestor, release) or history.own(ancestor)[0].number
+        for field in history.unknown_fields(ancestor, ancestral):
+            primitive.pop(field, None)
+
+
+def version_for(obj: ovo.VersionedObject, manifest: Mapping[str, str]) -> str | None:
+    """The version of ``obj`` itself that the reader of this manifest has."""
+    version = Peer.of(manifest).knows(type(obj))
+    if version is None or history.burnt(type(obj), version):
+        return version
+    return min(version, obj.VERSION, key=number)
+
+
+_UNKNOWN = object()
+
+
+def _nested(value: Any, primitive: Any, peer: Peer) -> Any:
+    """``primitive``, which is that of the field's ``value``, as ``peer`` reads it.
+
+    :returns: ``_UNKNOWN`` if the reader has neither the class nor an ancestor of it.
+    """
+    if isinstance(value, ovo.VersionedObject):
+        return _nested_object(value, primitive, peer)
+    if isinstance(value, list):
+        items = [_nested(item, p, peer) for item, p in zip(value, primitive, strict=True)]
+        return [item for item in items if item is not _UNKNOWN]
+    return primitive
+
+
+def _nested_object(value: ovo.VersionedObject, primitive: dict[str, Any], peer: Peer) -> Any:
+    """The same, as the nearest class of the object's ancestry that the reader has."""
+    for cls in type(value).__mro__:
+        if issubclass(cls, ovo.VersionedObject) and (version := peer.knows(cls)):
+            break
+    else:
+        return _UNKNOWN
+    data = value._obj_primitive_field(primitive, "data")
+    if cls is type(value):
+        version = version_for(value, peer) or version
+        value.obj_make_compatible_from_manifest(data, version, peer)
+    else:
+        for field in data.keys() - cls.fields.keys():
+            del data[field]
+        value._obj_version_manifest = peer
+        try:
+            cls.obj_make_compatible(value, data, version)
+        finally:
+            del value._obj_version_manifest
+        primitive[value._obj_primitive_key("name")] = cls.obj_name()
+    primitive[value._obj_primitive_key("version")] = version
+    changes = value._obj_primitive_key("changes")
+    if changes in primitive:
+        primitive[changes] = [field for field in primitive[changes] if field in data]
+        if not primitive[changes]:
+            del primitive[changes]
+    return primitive

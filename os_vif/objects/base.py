@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What all objects of the vocabulary have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from oslo_versionedobjects import base as ovo
+
+from os_vif.objects import backlevel
+from os_vif.objects import history as _history
+
+
+class VersionedObject(ovo.VersionedObject):
+    """An object of the namespace ``os_vif`` in oslo.versionedobjects' shared registry.
+
+    A class states its :attr:`history` once; that it can be written for an older reader, and what
+    each release knows of it, follows from there.
+    Subclasses outside of os-vif may number their versions as they like. They may override
+    ``obj_make_compatible`` and call ``super().obj_make_compatible(primitive, version)`` with a
+    version of the class that they derive from; without an override they inherit well.
+    """
+
+    OBJ_PROJECT_NAMESPACE = "os_vif"
+
+    #: Every version of the class, oldest first.
+    history: tuple[_history.Version, ...] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "history" in cls.__dict__:
+            _history.enter(cls)
+            if "obj_make_compatible" not in cls.__dict__:
+                # Each class gets its own, so that super() in a third party's override reaches
+                # the history of the class it names and no other.
+                setattr(cls, "obj_make_compatible", backlevel.for_class(cls))  # noqa: B010
+
+    def obj_to_primitive(
+        self,
+        target_version: str | None = None,
+        version_manifest: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """The OVO primitive, as plain dicts, lists, strings and numbers.
+
+        :param target_version: version of this class to write; by default what the manifest says,
+            and without one its own.
+        :param version_manifest: class name to version, of what the reader knows: complete
+            (:func:`os_vif.objects.history.manifest`) or partial (what oslo's
+            ``obj_tree_get_versions`` makes).
+        :raises oslo_versionedobjects.exception.InvalidTargetVersion: for a version that this
+            class never had.
+        """
+        if target_version is None and version_manifest:
+            target_version = backlevel.version_for(self, version_manifest)
+        burnt = _history.burnt(type(self), target_version)
+        if burnt is None:
+            primitive = super().obj_to_primitive(target_version, version_manifest)
+        else:
+            # oslo would refuse the number, as it is above the class's own.
+            primitive = super().obj_to_primitive(None, _history.manifest(burnt.since))
+            primitive[self._obj_primitive_key("version")] = burnt.number
+        # oslo lists a set: equal objects would differ from process to process.
+        primitive.get(self._obj_primitive_key("changes"), []).sort()
+        return primitive
+
+    @classmethod
+    def obj_class_from_name(cls, objname: str, objver: str) -> type[ovo.VersionedObject]:
+        """The registered class that reads version ``objver`` of ``objname``."""
+        return super().obj_class_from_name(objname, _history.readable_as(objname, objver))
+
+    @classmethod
+    def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
+        version = _history.readable_as(cls.obj_name(), objver)
+        return super()._obj_from_primitive(context, version, primitive)
+
+    def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
+        """Rework ``primitive`` for a reader that keeps a value elsewhere. Mostly there is none."""
+
+
+class VersionedObjectPrintableMixin:
+    """``str()`` of the object is that of its primitive."""
+
+    def __str__(self) -> str:
+        if isinstance(self, ovo.VersionedObject):
+            return str(self.obj_to_primitive())
+        return super().__str__()

@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The addresses of a port."""
+
+from __future__ import annotations
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields
+
+from os_vif.objects import base
+from os_vif.objects import fields as osv_fields
+from os_vif.objects.history import Version, versions
+
+
+@ovo.VersionedObjectRegistry.register
+class FixedIP(base.VersionedObject):
+    """One address of a port, and the floating addresses that lead to it."""
+
+    VERSION = "1.0"
+    history = versions(
+        Version("1.0", since="1.0.0", adds=("address", "floating_ips")),
+    )
+    fields = {
+        "address": fields.IPAddressField(),
+        "floating_ips": osv_fields.ListOfIPAddressField(),
+    }
+
+
+@ovo.VersionedObjectRegistry.register
+class FixedIPList(base.VersionedObject, ovo.ObjectListBase[FixedIP]):
+    VERSION = "1.0"
+    history = versions(
+        Version("1.0", since="1.0.0", adds=("objects",)),
+    )
+    fields = {
+        "objects": fields.ListOfObjectsField("FixedIP"),
+    }

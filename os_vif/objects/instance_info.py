@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whom a VIF is plugged for."""
+
+from __future__ import annotations
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields
+
+from os_vif.objects import base
+from os_vif.objects.history import Version, versions
+
+
+@ovo.VersionedObjectRegistry.register
+class InstanceInfo(base.VersionedObject):
+    """The virtual machine or pod that a VIF is for."""
+
+    VERSION = "1.0"
+    history = versions(
+        Version("1.0", since="1.0.0", adds=("uuid", "name", "project_id")),
+    )
+    fields = {
+        "uuid": fields.UUIDField(),
+        "name": fields.StringField(),
+        "project_id": fields.StringField(),
+    }

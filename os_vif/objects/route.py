@@ -1,0 +1,38 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The static routes of a subnet."""
+
+from __future__ import annotations
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields
+
+from os_vif.objects import base
+from os_vif.objects.history import Version, versions
+
+
+@ovo.VersionedObjectRegistry.register
+class Route(base.VersionedObject):
+    """Packets to ``cidr`` go to ``gateway``, through ``interface`` if that is said."""
+
+    VERSION = "1.0"
+    history = versions(
+        Version("1.0", since="1.0.0", adds=("cidr", "gateway", "interface")),
+    )
+    fields = {
+        "cidr": fields.IPNetworkField(),
+        "gateway": fields.IPAddressField(),
+        "interface": fields.StringField(),
+    }
+
+
+@ovo.VersionedObjectRegistry.register
+class RouteList(base.VersionedObject, ovo.ObjectListBase[Route]):
+    VERSION = "1.0"
+    history = versions(
+        Version("1.0", since="1.0.0", adds=("objects",)),
+    )
+    fields = {
+        "objects": fields.ListOfObjectsField("Route"),
+    }

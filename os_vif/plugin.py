@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a plugin author subclasses."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from oslo_config import cfg
+
+from os_vif import exception
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from os_vif import objects
+    from os_vif.host.plan import Plan
+
+CONF = cfg.CONF
+
+
+class PluginBase(abc.ABC):
+    """A way to connect VIFs to a network of the host.
+
+    A plugin is an entry point of the group ``os_vif``; its name is what a VIF has in ``plugin``.
+    It says what it does in :meth:`plan_plug` and :meth:`plan_unplug`, and one engine does it.
+    A plugin that overrides :meth:`plug` or :meth:`unplug` instead acts for itself; what it raises
+    reaches the caller as :class:`~os_vif.exception.PlugException` or ``UnplugException``.
+    """
+
+    #: The options of the group ``[os_vif_<name of the plugin>]``.
+    CONFIG_OPTS: Sequence[cfg.Opt] = ()
+
+    #: Import path of the module whose ``run`` is the privileged entry point for kernel steps.
+    #: Deployed hosts name its ``vif_plug`` in sudoers and rootwrap filters.
+    privsep_module: str | None = None
+
+    def __init__(self, config: Any) -> None:
+        """:param config: the plugin's option group, as ``oslo.config`` gives it."""
+        self.config = config
+
+    @abc.abstractmethod
+    def describe(self) -> objects.HostPluginInfo:
+        """The VIF classes that the plugin can plug (:func:`os_vif.objects.host_info.describe`)."""
+
+    def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+        """What has to hold on the host for ``vif`` to be plugged. Nothing is changed.
+
+        :raises os_vif.exception.ExceptionBase: if the VIF cannot be plugged as it is.
+        """
+        raise exception.PlanNotSupported(
+            plugin_name=type(self).__name__, reason="it has no plan_plug()"
+        )
+
+    def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+        """What takes the VIF off the host again. Nothing is changed."""
+        raise exception.PlanNotSupported(
+            plugin_name=type(self).__name__, reason="it has no plan_unplug()"
+        )
+
+    def plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+        """Connect the VIF. A second call changes nothing.
+
+        :raises Exception: whatever a plugin likes; the facade wraps it.
+        """
+        self._run(self.plan_plug(vif, instance_info))
+
+    def unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+        """Disconnect the VIF. That it is already gone is no error."""
+        self._run(self.plan_unplug(vif, instance_info))
+
+    def _run(self, plan: Plan) -> None:
+        from os_vif.host import engine
+
+        engine.run(plan, self.privsep_module)
+
+    @classmethod
+    def plans(cls, action: str) -> bool:
+        """Whether ``plan_<action>`` tells what ``<action>`` does: ``plug`` or ``unplug``.
+
+        It does not where ``action`` is overridden below the class that defines the plan.
+        """
+        definers = [
+            next(index for index, c in enumerate(cls.__mro__) if name in c.__dict__)
+            for name in (f"plan_{action}", action)
+        ]
+        plan, act = definers
+        return plan <= act and cls.__mro__[plan] is not PluginBase
+
+    @classmethod
+    def load(cls, plugin_name: str) -> Self:
+        """Make the plugin, with its options registered as ``[os_vif_<plugin_name>]``."""
+        if not cls.CONFIG_OPTS:
+            # An empty group of a configuration of its own: none must appear in the global one.
+            own = cfg.ConfigOpts()
+            own.register_group(cfg.OptGroup("empty"))
+            return cls(own.empty)
+        name = f"os_vif_{plugin_name}"
+        CONF.register_group(cfg.OptGroup(name, title=f"os-vif plugin {plugin_name} options"))
+        CONF.register_opts(cast("list[cfg.Opt]", list(cls.CONFIG_OPTS)), group=name)
+        return cls(getattr(CONF, name))

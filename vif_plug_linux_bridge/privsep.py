@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The privileged daemon of the ``linux_bridge`` plugin.
+
+``vif_plug_linux_bridge.privsep.vif_plug`` stands in sudoers and rootwrap filters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oslo_privsep import capabilities, priv_context
+
+vif_plug = priv_context.PrivContext(
+    "vif_plug_linux_bridge",
+    cfg_section="vif_plug_linux_bridge_privileged",
+    pypath=f"{__name__}.vif_plug",
+    capabilities=[capabilities.CAP_NET_ADMIN],
+)
+
+
+@vif_plug.entrypoint
+def run(messages: list[Any]) -> dict[str, Any]:
+    """Run typed steps: :func:`os_vif.host.privileged.run`."""
+    from os_vif.host import privileged
+
+    return privileged.run(messages)

@@ -1,0 +1,8 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The old import path of :mod:`os_vif.plugins.noop`."""
+
+from os_vif.plugins.noop import NoOpPlugin
+
+__all__ = ["NoOpPlugin"]
