@@ -53,12 +53,13 @@ class EnsureBridge(Step):
 
     def commands(self) -> tuple[str, ...]:
         ageing = "" if self.ageing is None else f" ageing_time {self.ageing * 100}"
+        settings = (
+            f"forward_delay {self.forward_delay} stp_state {int(self.stp)}"
+            f" mcast_snooping {int(self.multicast_snooping)}{ageing}"
+        )
         return (
-            (
-                f"ip link add {self.name} alias {MARK} type bridge"
-                f" forward_delay {self.forward_delay} stp_state {int(self.stp)}"
-                f" mcast_snooping {int(self.multicast_snooping)}{ageing}"
-            ),
+            f"ip link add {self.name} type bridge {settings}",
+            f"ip link set {self.name} alias {MARK}",
         )
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:

@@ -71,6 +71,11 @@ class Netlink:
             raise OSError(errno.ENODEV, f"there is no device {name}")
         return found
 
+    def links(self) -> list[Link]:
+        """Every device of this network namespace."""
+        with _os_errors():
+            return [_link(m) for m in self._ip.link("dump")]
+
     def ports(self, master: Link) -> list[Link]:
         """The devices in a bridge. The kernel filters; other devices are not read."""
         with _os_errors():

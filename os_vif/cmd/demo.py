@@ -1,0 +1,198 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The command that shows the whole life of two VIFs, for real, on a host of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cliff import command
+from oslo_serialization import jsonutils
+
+import os_vif
+from os_vif import objects
+from os_vif.cmd import shell
+from os_vif.cmd.lab import Guest, Hypervisor
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+
+_BRIDGE = "brq-demo"
+_MTU = 1450
+#: Of a block for documentation (RFC 5737).
+_ADDRESSES = ("192.0.2.1", "192.0.2.2")
+
+#: How to get a network namespace: as root, or as an ordinary user inside a user namespace.
+_AS_ROOT = ("unshare", "--net", "--")
+_AS_USER = ("unshare", "--user", "--map-root-user", "--net", "--")
+
+
+class DemoError(Exception):
+    """The demo did not show what it should have shown."""
+
+
+class Demo(command.Command):
+    """Plug two real VIFs in a private network namespace, look at them, and unplug them."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--in-namespace", action="store_true", help=argparse.SUPPRESS)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.in_namespace:
+            try:
+                _Show(self.app.stdout).run()
+            except (DemoError, os_vif.exception.ExceptionBase) as error:
+                if self.app_args.debug:
+                    raise
+                print(f"\nThe demo failed: {error}", file=sys.stderr)
+                return shell.FAILED
+            return 0
+        prefix, missing = _namespace()
+        if prefix is None:
+            _Show(self.app.stdout).without_rights()
+            print(f"\nNothing was plugged: {missing}", file=sys.stderr)
+            return shell.FAILED
+        own = [sys.executable, "-m", "os_vif.cmd.shell", *(["--debug"] * self.app_args.debug)]
+        self.app.stdout.flush()
+        return subprocess.run([*prefix, *own, "demo", "--in-namespace"], check=False).returncode
+
+
+def _namespace() -> tuple[tuple[str, ...] | None, str]:
+    """The command that opens a network namespace; or None, and the right that is missing."""
+    said = []
+    for prefix in (_AS_ROOT, _AS_USER) if os.geteuid() == 0 else (_AS_USER,):
+        try:
+            tried = subprocess.run([*prefix, "true"], check=False, capture_output=True, text=True)
+        except FileNotFoundError:
+            return None, "there is no unshare(1); Debian's package util-linux has it."
+        if tried.returncode == 0:
+            return prefix, ""
+        said.append(f"{' '.join(prefix[:-1])}: {tried.stderr.strip()}")
+    return None, (
+        "a private network namespace needs CAP_SYS_ADMIN and CAP_NET_ADMIN, or a user namespace "
+        "(sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone).\n" + "\n".join(said)
+    )
+
+
+def _vif(number: int) -> objects.VIFBridge:
+    return objects.VIFBridge(
+        id=f"{number}0000000-0000-4000-8000-000000000000",
+        address=f"fa:16:3e:00:00:0{number}",
+        plugin="linux_bridge",
+        vif_name=f"tapdemo-{number}",
+        bridge_name=_BRIDGE,
+        has_traffic_filtering=True,
+        network=objects.Network(
+            id="a0000000-0000-4000-8000-000000000000",
+            bridge=_BRIDGE,
+            label="demo",
+            mtu=_MTU,
+            should_provide_bridge=True,
+        ),
+    )
+
+
+class _Show:
+    """The acts of the demo."""
+
+    def __init__(self, out: object) -> None:
+        self.out = out
+        self.vifs = (_vif(1), _vif(2))
+        self.instance = objects.InstanceInfo(
+            uuid="b0000000-0000-4000-8000-000000000000", name="demo"
+        )
+
+    def say(self, text: object = "") -> None:
+        print(text, file=self.out, flush=True)  # type: ignore[call-overload]
+
+    def act(self, title: str) -> None:
+        self.say(f"\n== {title}")
+
+    def without_rights(self) -> None:
+        self.act("A VIF, as JSON")
+        stored = self.vifs[0].obj_clone()
+        stored.obj_reset_changes(recursive=True)
+        self.say(jsonutils.dumps(stored.obj_to_primitive(), indent=2, sort_keys=True))
+        self.act("What plugging it would do")
+        self.say(os_vif.plan(self.vifs[0], self.instance))
+
+    def run(self) -> None:
+        from os_vif.host import netlink
+
+        shell.use_own_daemon(os_vif._plugin_of(self.vifs[0]))  # noqa: SLF001
+        self.without_rights()
+        with netlink.opened() as net:
+            before = net.links()
+            self.act("Plug two VIFs, through the privileged daemon")
+            for vif in self.vifs:
+                os_vif.plug(vif, self.instance)
+                self.say(f"plugged {vif.vif_name}")
+            with Guest() as first, Guest() as second:
+                self.play((first, second), net)
+            self.act("Unplug")
+            for vif in self.vifs:
+                os_vif.unplug(vif, self.instance)
+                self.say(f"unplugged {vif.vif_name}")
+            left = {link.name for link in net.links()} - {link.name for link in before}
+            if left:
+                raise DemoError(f"left behind: {', '.join(sorted(left))}")
+            self.say("Nothing is left.")
+
+    def play(self, guests: tuple[Guest, Guest], net: Netlink) -> None:
+        self.act("The demo plays the hypervisor: a guest on each VIF (a namespace, a veth as tap)")
+        with Hypervisor() as hypervisor:
+            for vif, guest, address in zip(self.vifs, guests, _ADDRESSES, strict=True):
+                hypervisor.attach(guest, vif, f"{address}/24")
+                self.say(f"{vif.vif_name} leads to a guest with {address}")
+            self.ping(guests[0])
+            self.act("What is there now")
+            for line in _tree(net):
+                self.say(line)
+            self.disturb(net)
+            self.ping(guests[0])
+
+    def ping(self, guest: Guest) -> None:
+        self.say(f"The first guest pings the second: {guest.ping(_ADDRESSES[1])}")
+
+    def disturb(self, net: Netlink) -> None:
+        self.act("Somebody changes the bridge; check finds it, and plugging again mends it")
+        if os_vif.check(self.vifs[0], self.instance):
+            raise DemoError("check finds a difference on a VIF that was just plugged")
+        self.say(f"$ ip link set {_BRIDGE} mtu 1300 down")
+        net.set(net.require(_BRIDGE), mtu=1300, state="down")
+        differences = os_vif.check(self.vifs[0], self.instance)
+        for difference in differences:
+            self.say(f"check: {difference}")
+        if {d.attribute for d in differences} != {"MTU", "state"}:
+            raise DemoError("check did not find the change")
+        os_vif.plug(self.vifs[0], self.instance)
+        if os_vif.check(self.vifs[0], self.instance):
+            raise DemoError("plugging again did not mend it")
+        self.say("plugged again; check: nothing differs")
+
+
+def _tree(net: Netlink) -> Iterator[str]:
+    """The bridges of this namespace, with what is in them."""
+    for bridge in net.links():
+        if bridge.kind != "bridge":
+            continue
+        yield _line(bridge)
+        ports = net.ports(bridge)
+        for number, port in enumerate(ports, start=1):
+            branch = "└──" if number == len(ports) else "├──"
+            yield f"{branch} {_line(port)}, to a guest"
+
+
+def _line(link: Link) -> str:
+    state = "up" if link.up else "down"
+    mark = f", marked {link.alias!r}" if link.alias else ""
+    return f"{link.name} ({link.kind}, {state}, MTU {link.mtu}{mark})"

@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The ``os-vif`` command: its options, its exit codes, and where it finds its daemon."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import logging
+import os
+import pathlib
+import shlex
+import shutil
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from cliff import app, commandmanager, complete
+from oslo_config import cfg
+
+import os_vif
+from os_vif import exception
+
+if TYPE_CHECKING:
+    from os_vif.plugin import PluginBase
+
+#: Exit codes, for scripts.
+FAILED = 1
+BAD_INPUT = 2
+DIFFERENT = 3
+
+_EXIT_CODES = """exit codes:
+  0  done; or nothing differs
+  1  it failed; the message says what is left
+  2  what was asked for, or the input, is wrong; nothing was touched
+  3  check: something differs from a plugged VIF
+"""
+
+
+class BadInputError(Exception):
+    """What the user gave cannot be used."""
+
+
+class Shell(app.App):
+    def __init__(self) -> None:
+        super().__init__(
+            description="Describe virtual network interfaces, and plug them into this host.",
+            version=importlib.metadata.version("os-vif"),
+            command_manager=commandmanager.CommandManager("os_vif.commands"),
+            deferred_help=True,
+        )
+        self.command_manager.add_command("complete", complete.CompleteCommand)
+
+    def build_option_parser(
+        self, description: str | None, version: str | None, argparse_kwargs: Any = None
+    ) -> argparse.ArgumentParser:
+        parser = super().build_option_parser(
+            description,
+            version,
+            {
+                "epilog": _EXIT_CODES,
+                "formatter_class": argparse.RawDescriptionHelpFormatter,
+                **(argparse_kwargs or {}),
+            },
+        )
+        parser.add_argument(
+            "--config-file",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="oslo.config file with [os_vif_*] groups, such as nova.conf; may be repeated",
+        )
+        return parser
+
+    def initialize_app(self, argv: list[str]) -> None:
+        if not self.options.debug:
+            # The command says itself what failed; a traceback is for --debug.
+            for name in ("os_vif", "oslo.privsep", "oslo_privsep"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.captureWarnings(capture=True)
+
+    def prepare_to_run_command(self, cmd: Any) -> None:
+        for name in self.options.config_file:
+            if not os.access(name, os.R_OK):
+                raise BadInputError(f"--config-file: {name} cannot be read")
+        arguments = [f"--config-file={name}" for name in self.options.config_file]
+        cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
+        os_vif.initialize()
+
+
+def use_own_daemon(plugin: PluginBase) -> None:
+    """As root, start the plugin's daemon by the absolute path of the helper beside this Python.
+
+    sudo may be missing, and its path need not name this virtual environment. An operator's
+    ``helper_command`` goes first.
+    """
+    if plugin.privsep_module is None or os.geteuid() != 0:
+        return
+    context = importlib.import_module(plugin.privsep_module).vif_plug
+    beside = pathlib.Path(sys.executable).parent / "privsep-helper"
+    helper = str(beside) if beside.exists() else shutil.which("privsep-helper")
+    if helper is None:
+        raise exception.ExceptionBase("There is no privsep-helper beside this Python or in PATH.")
+    command = [helper]
+    for name in cfg.CONF.config_file or ():
+        command += ["--config-file", os.path.abspath(name)]
+    cfg.CONF.set_default("helper_command", shlex.join(command), group=context.cfg_section)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """:returns: the exit code."""
+    # What oslo's libraries say about eventlet as they load is not for this command's user.
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    logging.getLogger("oslo_service").setLevel(logging.ERROR)
+    arguments = sys.argv[1:] if argv is None else argv
+    return Shell().run(arguments or ["--help"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Commands about one VIF, which is read as JSON from a file or from standard input."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import pathlib
+import sys
+from typing import Any, cast
+
+from cliff import command, lister
+from oslo_serialization import jsonutils
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.cmd import shell
+
+LOG = logging.getLogger("os-vif")
+
+
+def read(source: str) -> objects.VIFBase:
+    """A VIF from JSON text, as ``jsonutils.dumps(vif.obj_to_primitive())`` writes it.
+
+    :param source: path of a file, or ``-`` for standard input.
+    :raises BadInputError: if there is no VIF in it.
+    """
+    try:
+        data = sys.stdin.buffer.read() if source == "-" else pathlib.Path(source).read_bytes()
+    except OSError as error:
+        raise shell.BadInputError(f"{source}: {error.strerror}") from error
+    try:
+        vif: Any = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(data))
+    except Exception as error:
+        # Whatever the text is made of, oslo's errors for it are of many classes.
+        raise shell.BadInputError(
+            f"{source}: no VIF in JSON ({type(error).__name__}: {error})"
+        ) from error
+    if not isinstance(vif, objects.VIFBase):
+        raise shell.BadInputError(f"{source}: a {vif.obj_name()}; expected a VIF")
+    return vif
+
+
+class _VIFCommand(command.Command):
+    """A command about one VIF. A failure is one line and an exit code."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "vif",
+            nargs="?",
+            default="-",
+            metavar="FILE",
+            help="the VIF as JSON; by default, or as '-', standard input",
+        )
+        parser.add_argument("--instance-uuid", default="", help="the instance that it is for")
+        parser.add_argument("--instance-name", default="", help="that instance's name")
+        return cast("argparse.ArgumentParser", parser)
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return super().run(parsed_args)
+        except shell.BadInputError as error:
+            LOG.error("%s", error)  # noqa: TRY400 - a message for a person
+            return shell.BAD_INPUT
+        except exception.ExceptionBase as error:
+            if self.app_args.debug:
+                raise
+            LOG.error("%s", error)  # noqa: TRY400
+            is_input = isinstance(error, exception.NoMatchingPlugin | exception.InvalidField)
+            is_input = is_input or isinstance(error.__cause__, exception.InvalidField)
+            return shell.BAD_INPUT if is_input else shell.FAILED
+
+    def vif_and_instance(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[objects.VIFBase, objects.InstanceInfo]:
+        vif = read(parsed_args.vif)
+        shell.use_own_daemon(os_vif._plugin_of(vif))  # noqa: SLF001 - the facade's own command
+        instance = objects.InstanceInfo(name=parsed_args.instance_name)
+        if parsed_args.instance_uuid:
+            instance.uuid = parsed_args.instance_uuid
+        return vif, instance
+
+
+class Plan(_VIFCommand):
+    """Show what plugging (or unplugging) would do, as the commands that one would type."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--unplug", action="store_true", help="plan the unplugging")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        vif, instance = self.vif_and_instance(parsed_args)
+        plan = os_vif.plan(vif, instance, unplug=parsed_args.unplug)
+        print(plan if len(plan) else "# nothing to do", file=self.app.stdout)
+
+
+class Plug(_VIFCommand):
+    """Connect a VIF to its network."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        os_vif.plug(*self.vif_and_instance(parsed_args))
+
+
+class Unplug(_VIFCommand):
+    """Disconnect a VIF from its network."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        os_vif.unplug(*self.vif_and_instance(parsed_args))
+
+
+class Check(_VIFCommand, lister.Lister):
+    """List what differs on this host from a plugged VIF. Nothing is changed."""
+
+    differs = False
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        return super().run(parsed_args) or (shell.DIFFERENT if self.differs else 0)
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
+        differences = os_vif.check(*self.vif_and_instance(parsed_args))
+        self.differs = any(not d.pending for d in differences)
+        columns = ("Device", "Attribute", "Found", "Expected", "Pending")
+        return columns, [
+            (d.device, d.attribute, d.found, d.expected, d.pending) for d in differences
+        ]

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Every test here runs in a network namespace of its own, against the real kernel."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif import objects
+from os_vif.cmd import shell
+from tests.functional import namespaces
+
+HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def rights() -> None:
+    """Skip where a network namespace cannot be had, and say which right is missing."""
+    missing = namespaces.why_not()
+    if missing:
+        pytest.skip(missing)
+
+
+@pytest.fixture
+def namespace(rights) -> Iterator[None]:
+    """A network namespace of the test's own, with nothing but loopback."""
+    with namespaces.private():
+        yield
+
+
+@pytest.fixture
+def daemon(namespace) -> Iterator[None]:
+    """A real privileged daemon in that namespace."""
+    from vif_plug_linux_bridge import privsep
+
+    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+    os_vif.initialize(reset=True)
+    shell.use_own_daemon(os_vif._plugin("linux_bridge"))
+    yield
+    if privsep.vif_plug.channel is not None:
+        privsep.vif_plug.stop()
+
+
+@pytest.fixture
+def vif() -> objects.VIFBridge:
+    """A VIF for a bridge without uplink."""
+    return bridge_vif(1)
+
+
+@pytest.fixture
+def instance() -> objects.InstanceInfo:
+    return objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+
+
+@pytest.fixture(scope="session")
+def os_vif_command() -> str:
+    """The path of the installed ``os-vif``."""
+    path = pathlib.Path(sys.executable).parent / "os-vif"
+    assert path.exists(), f"{path} is missing: install with pip install -e ."
+    return str(path)
+
+
+def bridge_vif(number: int, bridge: str = "brq-test", mtu: int = 1450) -> objects.VIFBridge:
+    return objects.VIFBridge(
+        id=f"{number:08x}-0000-4000-8000-000000000000",
+        address=f"fa:16:3e:00:00:{number:02x}",
+        plugin="linux_bridge",
+        vif_name=f"tap{number:08x}",
+        bridge_name=bridge,
+        network=objects.Network(bridge=bridge, mtu=mtu, should_provide_bridge=True),
+    )
