@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from oslo_privsep import capabilities, priv_context
+from oslo_privsep import capabilities
 
-vif_plug = priv_context.PrivContext(
+from os_vif.host.privsep import Context
+
+vif_plug = Context(
     "vif_plug_linux_bridge",
     cfg_section="vif_plug_linux_bridge_privileged",
     pypath=f"{__name__}.vif_plug",

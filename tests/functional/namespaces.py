@@ -38,8 +38,8 @@ def why_not() -> str | None:
 
 @contextmanager
 def private() -> Iterator[None]:
-    """This thread, and what it starts, in a network namespace of its own."""
-    with open("/proc/thread-self/ns/net", "rb") as before:
+    """Move this thread, and what it starts, into a network namespace of its own."""
+    with pathlib.Path("/proc/thread-self/ns/net").open("rb") as before:
         _call("unshare", _CLONE_NEWNET)
         try:
             subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -49,7 +49,7 @@ def private() -> Iterator[None]:
 
 
 def ip(*arguments: str) -> list[dict]:
-    """What ip(8) says, as data."""
+    """Ask ip(8), and get data."""
     done = subprocess.run(
         ["ip", "-json", "-details", *arguments], check=True, capture_output=True, text=True
     )
