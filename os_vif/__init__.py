@@ -233,13 +233,13 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     """
     manager = _manager()
-    info = objects.HostInfo(
-        plugin_info=[
-            _plugin(name).describe()
-            for name in sorted(set(manager.names()))
-            if name not in _broken
-        ]
-    )
+    described = []
+    for name in sorted(set(manager.names()) - _broken.keys()):
+        try:
+            described.append(_plugin(name).describe())
+        except Exception:
+            LOG.exception("os-vif plugin %r could not describe itself", name)
+    info = objects.HostInfo(plugin_info=described)
     if permitted_vif_type_names is not None:
         info.filter_vif_types(permitted_vif_type_names)
     return info

@@ -67,14 +67,14 @@ def _echo(identifier: int, sequence: int) -> bytes:
 
 def main() -> None:
     commands: dict[str, Any] = {"configure": configure, "ping": ping}
-    print("ready", flush=True)  # noqa: T201 - its answer to who started it
+    print("ready", flush=True)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
         try:
             answer = ["ok", commands[name](*arguments)]
         except OSError as error:
             answer = ["failed", str(error)]
-        print(json.dumps(answer), flush=True)  # noqa: T201
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def use_own_daemon(plugin: PluginBase) -> None:
         raise exception.ExceptionBase("There is no privsep-helper beside this Python or in PATH.")
     command = [helper]
     for name in cfg.CONF.config_file or ():
-        command += ["--config-file", os.path.abspath(name)]
+        command += ["--config-file", str(pathlib.Path(name).absolute())]
     cfg.CONF.set_default("helper_command", shlex.join(command), group=context.cfg_section)
 
 

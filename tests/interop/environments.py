@@ -1,0 +1,252 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual environments that hold other projects, and the os_vif that is put before them.
+
+Environments are made once and kept in `cache_directory()`. Nothing is ever installed in one after
+it is complete: the os_vif under test lies in a directory of its own (a `Subject`), which comes
+first on the module path. So any number of runs, of any number of checkouts, share a cache, and no
+environment holds the public os-vif.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.parser
+import fcntl
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PINS = Path(__file__).parent / "pins"
+
+#: The last release of the public project, as it is published.
+PUBLIC_RELEASE = (
+    "os-vif==5.3.0 --hash=sha256:bfefb6fcea78c6880d869641146eff7ff3673b5af5974194960191859a73666a"
+)
+
+# What pip says when it cannot talk to an index, and when it finds no index that knows a project
+# at all. A version that is missing from an index reads otherwise, and is a mistake in the pins.
+_OUT_OF_REACH = (
+    "Retrying (Retry(",
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ProxyError",
+    "SSLError",
+    "Max retries exceeded",
+    "(from versions: none)",
+)
+
+
+class Unavailable(Exception):
+    """What an environment is made from is not there: the package index, an interpreter."""
+
+
+def cache_directory() -> Path:
+    """Where environments are kept: outside the checkout, shared by all checkouts."""
+    if own := os.environ.get("OS_VIF_TEST_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "os-vif"
+
+
+def interpreter(version: str | None = None) -> Path:
+    """The running Python, or the one of `version` ("3.11").
+
+    :raises Unavailable: there is no such Python on the path.
+    """
+    if version is None or version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return Path(sys.executable)
+    found = shutil.which(f"python{version}")
+    # A version manager puts a program on the path for each version, also for those that are off.
+    if (
+        found is None
+        or subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode
+    ):
+        raise Unavailable(f"python{version} is not installed")
+    return Path(found)
+
+
+def pins(name: str) -> str:
+    """The requirements, all pinned, of the environment called `name`."""
+    lines = (PINS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    return "".join(f"{line}\n" for line in lines if not line.startswith("#"))
+
+
+def environment(
+    name: str, pinned: str, requirements: tuple[str, ...] = (), version: str | None = None
+) -> Path:
+    """The Python of an environment that holds `pinned`, and what it lacks of `requirements`.
+
+    Made at first use. The pinned requirements are installed as they are, dependencies unasked;
+    `requirements` may add to them and may not change them.
+
+    :raises Unavailable: it is not there yet, and the package index is out of reach.
+    """
+    base = interpreter(version)
+    key = _digest(_identity(base), pinned, *sorted(requirements))
+
+    def build(directory: Path) -> None:
+        subprocess.run([base, "-m", "venv", directory / "venv"], check=True)
+        python = directory / "venv" / "bin" / "python"
+        listed = directory / "pins.txt"
+        listed.write_text(pinned, encoding="utf-8")
+        _pip(python, "install", "--no-deps", "--requirement", listed)
+        if requirements:
+            _pip(python, "install", "--constraint", listed, *requirements)
+
+    return _once(f"{name}-{key}", build) / "venv" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An os_vif that is ready to run: a directory for the module path, and what it requires."""
+
+    path: Path
+    requirements: tuple[str, ...]
+
+    @classmethod
+    def from_wheel(cls, wheel: Path, path: Path) -> Subject:
+        """Install `wheel` in the directory `path`, without its requirements."""
+        _pip(interpreter(), "install", "--no-deps", "--no-index", "--target", path, wheel)
+        return cls(path, _requirements(wheel))
+
+    @classmethod
+    def from_checkout(cls, scratch: Path) -> Subject:
+        """Build this checkout's wheel in `scratch` and install it there."""
+        return cls.from_wheel(_build_wheel(scratch), scratch / "subject")
+
+    @classmethod
+    def from_public_release(cls, scratch: Path) -> Subject:
+        """The public release in our place: what a baseline is made with."""
+        return cls.from_wheel(_public_wheel(), scratch / "subject")
+
+
+def published_tests() -> Path:
+    """A directory with the tests of the public release, and nothing else of it.
+
+    `os_vif/` and `vif_plug_*/` in it hold `tests/` alone. The wheel carries the same tests as the
+    source archive, and unpacking it runs nothing.
+    """
+
+    def unpack(directory: Path) -> None:
+        with zipfile.ZipFile(_public_wheel()) as wheel:
+            for name in wheel.namelist():
+                if name.split("/")[1:2] == ["tests"]:
+                    wheel.extract(name, directory)
+
+    return _once(f"published-tests-{_digest(PUBLIC_RELEASE)}", unpack)
+
+
+def _public_wheel() -> Path:
+    def download(directory: Path) -> None:
+        listed = directory / "requirements.txt"
+        listed.write_text(PUBLIC_RELEASE + "\n", encoding="utf-8")
+        _pip(
+            interpreter(),
+            *("download", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
+            *("--dest", directory, "--requirement", listed),
+        )
+
+    return _only_wheel(_once(f"public-release-{_digest(PUBLIC_RELEASE)}", download))
+
+
+def _build_wheel(scratch: Path) -> Path:
+    """Builds from a copy, because setuptools leaves its traces in the tree that it builds."""
+    copy, wheels = scratch / "source", scratch / "wheel"
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
+    shutil.copytree(CHECKOUT, copy, symlinks=True, ignore=left_out)
+    project = tomllib.loads((copy / "pyproject.toml").read_text(encoding="utf-8"))
+    backend = "\n".join([*project["build-system"]["requires"], "wheel", ""])
+    builder = environment("builder", backend)
+    _pip(builder, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, copy)
+    return _only_wheel(wheels)
+
+
+def _only_wheel(directory: Path) -> Path:
+    (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+def _requirements(wheel: Path) -> tuple[str, ...]:
+    """What the wheel always requires: its extras are left out."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        metadata = email.parser.Parser().parsestr(archive.read(name).decode())
+    required = metadata.get_all("Requires-Dist") or []
+    return tuple(line for line in required if "extra ==" not in line)
+
+
+def _pip(python: Path, command: str, *arguments: str | Path) -> None:
+    """Run pip with the configuration that this machine has.
+
+    :raises Unavailable: pip could not reach the package index.
+    """
+    quietly = ("--quiet", "--no-input", "--disable-pip-version-check")
+    # `-P`, and no PYTHONPATH: a checkout must not look like an installed package to pip.
+    done = subprocess.run(
+        [python, "-P", "-m", "pip", command, *quietly, *arguments],
+        env=without_python_settings(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 0:
+        return
+    if any(sign in done.stderr for sign in _OUT_OF_REACH):
+        raise Unavailable("the package index is out of reach, and the cache has no environment")
+    raise RuntimeError(f"pip {command} failed:\n{done.stdout}{done.stderr}")
+
+
+def without_python_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without what would make another Python behave as the running one does."""
+    return {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
+
+
+def _once(name: str, build: Callable[[Path], None]) -> Path:
+    """The cached directory `name`, filled by `build` unless an earlier call has completed that.
+
+    A virtual environment cannot be moved, so it is built in place: under a lock, and it counts
+    only once its stamp is there.
+    """
+    cache = cache_directory()
+    cache.mkdir(parents=True, exist_ok=True)
+    directory = cache / name
+    stamp = directory / "complete"
+    with _locked(cache / f"{name}.lock"):
+        if not stamp.exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            build(directory)
+            stamp.touch()
+    return directory
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@functools.cache
+def _identity(python: Path) -> str:
+    """What makes environments of two interpreters differ."""
+    code = "import sys, sysconfig; print(sys.version, sys.base_prefix, sysconfig.get_platform())"
+    return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

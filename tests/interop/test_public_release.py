@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+"""The public release's own tests of its public API hold for this os_vif."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop import environments, foreign
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.interop.environments import Subject
+    from tests.interop.foreign import Report
+
+TESTS = (
+    "os_vif.tests.unit.test_base",
+    "os_vif.tests.unit.test_exception",
+    "os_vif.tests.unit.test_host_info",
+    "os_vif.tests.unit.test_objects",
+    "os_vif.tests.unit.test_os_vif",
+    "os_vif.tests.unit.test_vif",
+    "vif_plug_noop.tests.unit.test_plugin",
+)
+
+
+@pytest.fixture(scope="module")
+def published_tests() -> Path:
+    try:
+        return environments.published_tests()
+    except environments.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def report(
+    subject: Subject, published_tests: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Report:
+    try:
+        python = environments.environment(
+            "public", environments.pins("public"), subject.requirements
+        )
+    except environments.Unavailable as reason:
+        pytest.skip(str(reason))
+    extend = {name: published_tests / name for name in ("os_vif", "vif_plug_noop")}
+    return foreign.run(python, subject, TESTS, tmp_path_factory.mktemp("public"), extend)
+
+
+def test_all_64_tests_pass(report: Report) -> None:
+    assert not report.tests("failed"), report.failures()
+    assert report.tests("skipped") == []
+    assert len(report.tests("passed")) == 64
+
+
+def test_none_of_the_public_code_ran(
+    report: Report, subject: Subject, published_tests: Path
+) -> None:
+    assert report.modules_outside(subject.path, published_tests) == {}
+    assert report.modules["os_vif"] == str(subject.path / "os_vif" / "__init__.py")
+    assert report.modules["vif_plug_noop"] == str(subject.path / "vif_plug_noop" / "__init__.py")
+    borrowed = {name for name, file in report.modules.items() if str(published_tests) in file}
+    assert {name.split(".")[1] for name in borrowed} == {"tests"}

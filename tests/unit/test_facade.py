@@ -1,0 +1,419 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The public API, with plugins that are really installed, in processes of their own."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import os_vif
+from os_vif import exception, objects
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Site:
+    """A folder on Python's path, with distributions in it."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+
+    def install(self, name: str, entry_points: str, code: str) -> None:
+        """A distribution with one module of its own name."""
+        info = self.path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[os_vif]\n{entry_points}\n")
+        (self.path / f"{name}.py").write_text(textwrap.dedent(code))
+
+    def run(self, code: str) -> subprocess.CompletedProcess:
+        """Run a program, and show what it logged; it must end well."""
+        program = PROLOGUE + textwrap.dedent(code)
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.path,
+            env={"PYTHONPATH": f"{self.path}:{ROOT}", "HOME": str(self.path), "PATH": "/bin"},
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+
+PROLOGUE = """
+import logging
+logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+import os_vif
+from os_vif import exception, objects
+
+def vif(plugin):
+    return objects.VIFBridge(id="1b2c3d4e-0000-4000-8000-000000000000", plugin=plugin)
+
+INSTANCE = objects.InstanceInfo()
+"""
+
+GOOD = """
+    from os_vif import objects
+    from os_vif.objects import host_info
+    from os_vif.plugin import PluginBase
+
+    class Good(PluginBase):
+        calls = []
+        def describe(self):
+            return host_info.describe("good", {objects.VIFGeneric: ()})
+        def plug(self, vif, instance_info):
+            self.calls.append(("plug", vif, instance_info))
+        def unplug(self, vif, instance_info):
+            raise ValueError("the switch said no")
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    return Site(tmp_path)
+
+
+def test_plug_before_initialize_is_an_error_that_says_what_to_do(site):
+    """For every function, whatever it is given."""
+    site.run("""
+        for call in (lambda: os_vif.plug(None, None), lambda: os_vif.unplug(None, None),
+                     lambda: os_vif.plan(None, None), lambda: os_vif.check(None, None),
+                     os_vif.host_info):
+            try:
+                call()
+            except exception.LibraryNotInitialized as error:
+                assert "initialize()" in str(error)
+            else:
+                raise SystemExit("no error")
+    """)
+
+
+def test_a_plugin_of_its_own_plug_is_called_with_what_the_caller_gave(site):
+    """The same objects; its own failure is wrapped and chained."""
+    site.install("good", "good = good:Good", GOOD)
+    done = site.run("""
+        import good
+        os_vif.initialize()
+        mine = vif("good")
+        os_vif.plug(mine, INSTANCE)
+        assert good.Good.calls == [("plug", mine, INSTANCE)]
+        try:
+            os_vif.unplug(mine, INSTANCE)
+        except exception.UnplugException as error:
+            assert isinstance(error.__cause__, ValueError)
+            assert error.kwargs["vif"] is mine and error.kwargs["err"] is error.__cause__
+            assert "the switch said no" in str(error) and "1b2c3d4e" in str(error)
+    """)
+    assert "ERROR Failed to unplug VIFBridge(id=1b2c3d4e" in done.stderr
+    assert "Traceback" in done.stderr
+
+
+def test_a_plugin_that_acts_by_itself_has_no_plan(site):
+    """plan() and check() say so rather than tell a story; a subclass of a planner likewise."""
+    site.install("good", "good = good:Good", GOOD)
+    site.install(
+        "half",
+        "half = half:Half",
+        """
+        from os_vif.plugins.linux_bridge import LinuxBridgePlugin
+
+        class Half(LinuxBridgePlugin):
+            def plug(self, vif, instance_info):
+                super().plug(vif, instance_info)
+        """,
+    )
+    site.run("""
+        os_vif.initialize()
+        for plugin in ("good", "half"):
+            for call in (os_vif.plan, os_vif.check):
+                try:
+                    call(vif(plugin), INSTANCE)
+                except exception.PlanNotSupported as error:
+                    assert plugin in str(error)
+                else:
+                    raise SystemExit("no error")
+        half = vif("half")
+        half.bridge_name = "brq1"
+        half.network = objects.Network(should_provide_bridge=True)
+        assert len(os_vif.plan(half, INSTANCE, unplug=True)) == 1
+    """)
+
+
+BROKEN = {
+    "no_module": ("broken = nonesuch:Plugin", "nonesuch"),
+    "no_class": ("broken = broken:Nonesuch", "Nonesuch"),
+    "load_fails": ("broken = broken:FailsToLoad", "option missing"),
+    "import_fails": ("broken = bad_import:Plugin", "needs a driver"),
+}
+
+
+@pytest.mark.parametrize("entry_point", BROKEN.values(), ids=BROKEN)
+def test_a_broken_plugin_does_not_break_the_others(site, entry_point):
+    """It is logged with its traceback; a plug through it says why it is not there."""
+    definition, reason = entry_point
+    site.install("good", "good = good:Good", GOOD)
+    site.install(
+        "broken",
+        definition,
+        """
+        from os_vif.plugin import PluginBase
+
+        class FailsToLoad(PluginBase):
+            @classmethod
+            def load(cls, name):
+                raise KeyError("option missing")
+        """,
+    )
+    (site.path / "bad_import.py").write_text('raise ImportError("needs a driver")\n')
+    done = site.run(f"""
+        os_vif.initialize()
+        os_vif.plug(vif("good"), INSTANCE)
+        assert os_vif.host_info().has_plugin("good")
+        assert not os_vif.host_info().has_plugin("broken")
+        try:
+            os_vif.plug(vif("broken"), INSTANCE)
+        except exception.NoMatchingPlugin as error:
+            assert isinstance(error, exception.PluginNotLoaded)
+            assert {reason!r} in str(error) and "'broken'" in str(error)
+            assert error.__cause__ is not None
+        else:
+            raise SystemExit("no error")
+    """)
+    assert "Traceback" in done.stderr
+    assert "'broken'" in done.stderr
+
+
+def test_a_plugin_whose_describe_fails_does_not_break_host_info(site):
+    """The others are described; the failure is logged."""
+    site.install("good", "good = good:Good", GOOD)
+    site.install(
+        "shy",
+        "shy = shy:Shy",
+        """
+        import good
+
+        class Shy(good.Good):
+            def describe(self):
+                raise RuntimeError("no hardware")
+        """,
+    )
+    done = site.run("""
+        os_vif.initialize()
+        assert os_vif.host_info().has_plugin("good")
+        assert not os_vif.host_info().has_plugin("shy")
+    """)
+    assert "no hardware" in done.stderr
+
+
+def test_a_plugin_that_is_not_installed_is_named(site):
+    """And it is told apart from one that is installed and broken."""
+    site.run("""
+        os_vif.initialize()
+        try:
+            os_vif.plug(vif("nonesuch"), INSTANCE)
+        except exception.NoMatchingPlugin as error:
+            assert not isinstance(error, exception.PluginNotLoaded)
+            assert "'nonesuch'" in str(error)
+        else:
+            raise SystemExit("no error")
+    """)
+
+
+def test_two_plugins_of_one_name_are_accepted_with_a_warning(site):
+    """kuryr brings a noop of its own."""
+    site.install(
+        "kuryr_like",
+        "noop = kuryr_like:NoOp",
+        """
+        from os_vif import objects
+        from os_vif.plugin import PluginBase
+
+        class NoOp(PluginBase):
+            def describe(self):
+                return objects.HostPluginInfo(plugin_name="noop", vif_info=[])
+            def plug(self, vif, instance_info):
+                pass
+            def unplug(self, vif, instance_info):
+                pass
+        """,
+    )
+    done = site.run("""
+        os_vif.initialize()
+        os_vif.plug(vif("noop"), INSTANCE)
+        assert [p.plugin_name for p in os_vif.host_info().plugin_info].count("noop") == 1
+    """)
+    assert "2 os-vif plugins are named 'noop'" in done.stderr
+    assert "kuryr_like:NoOp" in done.stderr
+
+
+def test_options_of_a_plugin_are_registered_under_its_name(site):
+    """[os_vif_tuned], in the configuration of the process; a list or a tuple, and inheritable."""
+    site.install(
+        "tuned",
+        "tuned = tuned:Tuned",
+        """
+        import good_base
+        from oslo_config import cfg
+
+        class Tuned(good_base.Good):
+            CONFIG_OPTS = (cfg.IntOpt("speed", default=10, deprecated_group="DEFAULT"),)
+            def __init__(self, config):
+                super().__init__(config)
+                self.speed = config.speed
+        """,
+    )
+    (site.path / "good_base.py").write_text(textwrap.dedent(GOOD))
+    (site.path / "my.conf").write_text(
+        "[os_vif_tuned]\nspeed = 40\n[os_vif_linux_bridge]\nx = 1\n"
+    )
+    site.run("""
+        from oslo_config import cfg
+        cfg.CONF(["--config-file", "my.conf"])
+        os_vif.initialize()
+        assert os_vif._EXT_MANAGER["tuned"].obj.speed == 40
+        assert cfg.CONF.os_vif_tuned.speed == 40
+        assert not hasattr(cfg.CONF, "os_vif_noop")
+        from os_vif import opts
+        assert [o.name for o in dict(opts.list_plugins_opts())["os_vif_tuned"]] == ["speed"]
+    """)
+
+
+def test_initialize_again_does_nothing_and_reset_makes_plugins_anew(site):
+    """The same plugin objects, until reset."""
+    site.run("""
+        os_vif.initialize()
+        first = os_vif._EXT_MANAGER["noop"].obj
+        os_vif.initialize()
+        assert os_vif._EXT_MANAGER["noop"].obj is first
+        os_vif.initialize(reset=True)
+        assert os_vif._EXT_MANAGER["noop"].obj is not first
+    """)
+
+
+def test_initialize_from_several_threads_loads_each_plugin_once(site):
+    """And no thread sees a plugin that is not there yet."""
+    site.install(
+        "slow",
+        "slow = slow:Slow",
+        """
+        import time, good_base
+
+        class Slow(good_base.Good):
+            loads = 0
+            @classmethod
+            def load(cls, name):
+                time.sleep(0.2)
+                cls.loads += 1
+                return super().load(name)
+        """,
+    )
+    (site.path / "good_base.py").write_text(textwrap.dedent(GOOD))
+    site.run("""
+        import threading
+        failures = []
+        def work():
+            try:
+                os_vif.initialize()
+                os_vif.plug(vif("slow"), INSTANCE)
+            except Exception as error:
+                failures.append(error)
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for t in threads: t.start()
+        for t in threads: t.join()
+        assert not failures, failures
+        import slow
+        assert slow.Slow.loads == 1
+    """)
+
+
+def test_a_describe_with_old_numbers_is_accepted(site):
+    """Third parties say 1.0 for everything; a common version is found all the same."""
+    site.install(
+        "old",
+        "old = old:Old",
+        """
+        from os_vif import objects
+        from os_vif.plugin import PluginBase
+
+        class Old(PluginBase):
+            def describe(self):
+                return objects.host_info.HostPluginInfo(plugin_name="old", vif_info=[
+                    objects.host_info.HostVIFInfo(vif_object_name="VIFVHostUser",
+                                                  min_version="1.0", max_version="1.0")])
+            def plug(self, vif, instance_info): pass
+            def unplug(self, vif, instance_info): pass
+        """,
+    )
+    site.run("""
+        os_vif.initialize()
+        info = os_vif.host_info().get_plugin("old").get_vif("VIFVHostUser")
+        assert info.get_common_version() == "1.0"
+    """)
+
+
+@pytest.fixture
+def initialized():
+    os_vif.initialize()
+
+
+@pytest.mark.usefixtures("initialized")
+def test_host_info_agrees_with_itself():
+    """A common version is found for every VIF and profile of every plugin: the class's own."""
+    seen = 0
+    for plugin in os_vif.host_info().plugin_info:
+        for vif in plugin.vif_info:
+            assert vif.get_common_version() == getattr(objects, vif.vif_object_name).VERSION
+            for profile in vif.supported_port_profiles:
+                cls = getattr(objects, profile.profile_object_name)
+                assert profile.get_common_version() == cls.VERSION
+                seen += 1
+    assert seen >= 6
+
+
+@pytest.mark.usefixtures("initialized")
+def test_host_info_can_be_limited_to_some_vifs():
+    """Plugins that are left with none are left out."""
+    info = os_vif.host_info(permitted_vif_type_names=["VIFOpenVSwitch"])
+    assert [p.plugin_name for p in info.plugin_info] == ["ovs"]
+    assert [v.vif_object_name for v in info.plugin_info[0].vif_info] == ["VIFOpenVSwitch"]
+    assert os_vif.host_info(permitted_vif_type_names=[]).plugin_info == []
+
+
+@pytest.mark.usefixtures("initialized")
+def test_a_vif_without_a_plugin_is_refused_by_name():
+    """The field is named."""
+    with pytest.raises(exception.InvalidField, match=r"vif\.plugin"):
+        os_vif.plug(objects.VIFBridge(), objects.InstanceInfo())
+
+
+@pytest.mark.usefixtures("initialized")
+@pytest.mark.parametrize(
+    "vif",
+    [
+        objects.VIFVHostUser(plugin="noop"),
+        # nova gives remote-managed ports to noop, which does not describe them.
+        objects.VIFHostDevice(plugin="noop", vif_name="x"),
+    ],
+)
+def test_noop_does_nothing_to_any_vif(vif):
+    """Plug, unplug, plan and check all work."""
+    instance = objects.InstanceInfo(uuid="")
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
+    assert len(os_vif.plan(vif, instance)) == 0
+    assert os_vif.check(vif, instance) == ()
+
+
+@pytest.mark.usefixtures("initialized")
+def test_the_ovs_plugin_says_that_it_is_not_there_yet():
+    """An error, not a success that plugs nothing."""
+    vif = objects.VIFOpenVSwitch(plugin="ovs", vif_name="tap1")
+    with pytest.raises(exception.PlugException, match="not there yet"):
+        os_vif.plug(vif, objects.InstanceInfo())

@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What an import brings with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("pyroute2", "oslo_privsep", "stevedore", "ovsdbapp", "os_vif.host", "cliff")
+#: What oslo.versionedobjects itself brings is not ours to avoid.
+BASE = "import oslo_versionedobjects.base"
+
+
+def loaded(code: str) -> set[str]:
+    program = f"{code}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os_vif.objects",
+        "from os_vif import objects; objects.register_all(); objects.VIFBridge()",
+    ],
+)
+def test_the_vocabulary_loads_nothing_of_a_host(code):
+    """A controller needs none of it."""
+    brought = loaded(code) - loaded(BASE)
+    assert [name for name in HEAVY if name in brought] == []
+
+
+def test_initialize_loads_no_netlink_and_no_privsep():
+    """They come with the first plug."""
+    brought = loaded("import os_vif; os_vif.initialize()")
+    assert [name for name in ("pyroute2", "oslo_privsep", "cliff") if name in brought] == []
+
+
+def test_importing_the_facade_loads_no_oslo():
+    """Objects are loaded at first use."""
+    assert not [name for name in loaded("import os_vif") if name.startswith("oslo")]
+
+
+def test_listing_the_options_loads_no_plugin_of_this_tree():
+    """As oslo-config-generator does for nova's sample configuration."""
+    brought = loaded("from os_vif import opts; opts.list_plugins_opts()")
+    assert [name for name in brought if name.startswith("os_vif.plugin")] == []
+
+
+def test_the_options_are_listed_under_the_name_that_nova_asks_for():
+    """oslo-config-generator --namespace os_vif finds them."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "oslo_config.generator", "--namespace", "os_vif"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for text in ("[os_vif_ovs]", "#isolate_vif", "[os_vif_linux_bridge]", "#network_device_mtu"):
+        assert text in done.stdout
+
+
+def test_old_import_paths_still_lead_somewhere():
+    """What kuryr, zun, nova and neutron import."""
+    loaded(
+        "import os_vif\n"
+        "from os_vif import exception, objects, opts, plugin\n"
+        "from os_vif.objects import base, fields, fixed_ip, host_info, instance_info\n"
+        "from os_vif.objects import network, route, subnet, vif\n"
+        "from vif_plug_ovs import constants\n"
+        "from vif_plug_noop import noop\n"
+        "from vif_plug_linux_bridge.privsep import vif_plug\n"
+        "assert constants.OVS_VHOSTUSER_PREFIX == 'vhu'\n"
+    )
