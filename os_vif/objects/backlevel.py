@@ -133,10 +133,15 @@ def _drop_fields(cls: type[Any], primitive: dict[str, Any], version: str) -> Non
             primitive.pop(field, None)
 
 
-def version_for(obj: ovo.VersionedObject, manifest: Mapping[str, str]) -> str | None:
-    """The version of ``obj`` itself that the reader of this manifest has."""
+def version_for(obj: ovo.VersionedObject, manifest: Mapping[str, str]) -> str:
+    """The version of ``obj`` itself that the reader of this manifest has.
+
+    :raises oslo_versionedobjects.exception.UnsupportedObjectError: if it has no such class.
+    """
     version = Peer.of(manifest).knows(type(obj))
-    if version is None or history.burnt(type(obj), version):
+    if version is None:
+        raise ovo_exception.UnsupportedObjectError(objtype=obj.obj_name())
+    if history.burnt(type(obj), version):
         return version
     return min(version, obj.VERSION, key=number)
 
@@ -166,7 +171,7 @@ def _nested_object(value: ovo.VersionedObject, primitive: dict[str, Any], peer: 
         return _UNKNOWN
     data = value._obj_primitive_field(primitive, "data")
     if cls is type(value):
-        version = version_for(value, peer) or version
+        version = version_for(value, peer)
         value.obj_make_compatible_from_manifest(data, version, peer)
     else:
         for field in data.keys() - cls.fields.keys():

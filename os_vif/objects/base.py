@@ -51,9 +51,12 @@ class VersionedObject(ovo.VersionedObject):
             ``obj_tree_get_versions`` makes).
         :raises oslo_versionedobjects.exception.InvalidTargetVersion: for a version that this
             class never had.
+        :raises oslo_versionedobjects.exception.UnsupportedObjectError: if the manifest is
+            complete, and this class is not in it.
         """
-        if target_version is None and version_manifest:
-            target_version = backlevel.version_for(self, version_manifest)
+        if version_manifest:
+            known = backlevel.version_for(self, version_manifest)
+            target_version = target_version or known
         burnt = _history.burnt(type(self), target_version)
         if burnt is None:
             primitive = super().obj_to_primitive(target_version, version_manifest)

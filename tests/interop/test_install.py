@@ -1,0 +1,128 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What pip installs, from a wheel, an sdist or a checkout, is all of os-vif."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.interop import environments
+from tests.interop.environments import CHECKOUT
+
+LOOK = """
+import importlib.metadata, importlib.resources, json, pkgutil
+import os_vif, vif_plug_linux_bridge, vif_plug_noop, vif_plug_ovs
+os_vif.initialize()
+import os_vif.cmd, os_vif.host, os_vif.objects, os_vif.plugins
+packages = (os_vif, vif_plug_linux_bridge, vif_plug_noop, vif_plug_ovs)
+modules = [m.name for p in packages for m in pkgutil.walk_packages(p.__path__, p.__name__ + ".")]
+for name in modules:
+    importlib.import_module(name)
+entry_points = importlib.metadata.distribution("os-vif").entry_points
+for entry_point in entry_points:
+    entry_point.load()
+print(json.dumps({
+    "where": os_vif.__file__,
+    "version": importlib.metadata.version("os_vif"),
+    "modules": sorted(modules),
+    "entry_points": sorted(f"{e.group}:{e.name}" for e in entry_points),
+    "typed": all(importlib.resources.files(p).joinpath("py.typed").is_file() for p in packages),
+    "plugins": [p.plugin_name for p in os_vif.host_info().plugin_info],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """A git checkout without tags, of the work tree as it is."""
+    path = tmp_path_factory.mktemp("install") / "checkout"
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", ".tox", "*.egg-info", "build", "dist", "__pycache__", ".*_cache"
+    )
+    shutil.copytree(CHECKOUT, path, ignore=ignored)
+    if shutil.which("git") is None:
+        pytest.skip("there is no git")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t.invalid", "-C", str(path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-qm", "all"], check=True)
+    return path
+
+
+def _builder() -> Path:
+    try:
+        return environments.environment("build", "build==1.3.0\n", ("build",))
+    except environments.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("form", ["wheel", "sdist", "git"])
+def test_pip_install_in_an_empty_environment_brings_everything(source, tmp_path, form):
+    """Every module imports, every entry point loads, the data files are there."""
+    if form == "git":
+        what = f"git+file://{source}"
+    else:
+        subprocess.run(
+            [_builder(), "-m", "build", f"--{form}", "-o", tmp_path / "dist", source],
+            check=True,
+            capture_output=True,
+        )
+        (what,) = map(str, (tmp_path / "dist").iterdir())
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", what]
+    installed = subprocess.run(pip, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert installed.returncode == 0, installed.stderr
+    looked = subprocess.run(
+        [python, "-W", "ignore", "-c", LOOK],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert looked.returncode == 0, looked.stderr
+    found = json.loads(looked.stdout.splitlines()[-1])
+    assert found["where"].startswith(str(tmp_path))
+    assert found["version"] == "6.0.0"
+    assert found["typed"]
+    assert found["plugins"] == ["linux_bridge", "noop", "ovs"]
+    assert "oslo.config.opts:os_vif" in found["entry_points"]
+    assert "console_scripts:os-vif" in found["entry_points"]
+    assert found["modules"] == sorted(
+        ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+        for package in ("os_vif", "vif_plug_linux_bridge", "vif_plug_noop", "vif_plug_ovs")
+        for path in (CHECKOUT / package).rglob("*.py")
+        if path != CHECKOUT / package / "__init__.py"
+    )
+    assert (tmp_path / "venv/bin/os-vif").exists()
+
+
+@pytest.mark.interop
+def test_the_lower_bounds_of_our_requirements_hold(subject, tmp_path):
+    """The unit and functional tests pass on the oldest versions that setup.cfg allows."""
+    pinned = (CHECKOUT / "lower-constraints.txt").read_text(encoding="utf-8")
+    bounds = sorted(line for line in pinned.splitlines() if not line.startswith("#"))
+    required = sorted(line.replace(">=", "==") for line in subject.requirements)
+    assert required == bounds
+    try:
+        python = environments.environment(
+            "lower", pinned, (*subject.requirements, "pytest>=8", "hypothesis", "coverage")
+        )
+    except environments.Unavailable as reason:
+        pytest.skip(str(reason))
+    # The command and its entry points belong to the environment too.
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-m", "not interop and not soak", "tests/unit"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=CHECKOUT,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
