@@ -10,16 +10,16 @@ VIF; :func:`plan` tells what they would do, :func:`check` what of it does not ho
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import logging
 import threading
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import exception, objects
 
 if TYPE_CHECKING:
     import importlib.metadata
-    from collections.abc import Iterable
 
     from stevedore import extension
 
@@ -132,6 +132,17 @@ def _name(vif: objects.VIFBase) -> str:
     return f"{vif.obj_name()}({', '.join(values)})"
 
 
+@contextlib.contextmanager
+def _raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> Iterator[None]:
+    """Whatever is raised inside surfaces as ``failure``, with its cause chained."""
+    try:
+        yield
+    except Exception as error:
+        text = failure.msg_fmt % {"vif": _name(vif), "err": _reason(error)}
+        LOG.exception("%s", text)
+        raise failure(text, vif=vif, err=error) from error
+
+
 def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     """Connect a VIF to its network. A VIF that is connected stays as it is.
 
@@ -142,15 +153,8 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     :raises os_vif.exception.PlugException: if the plugin failed. What it had done is undone.
     """
     plugin = _plugin_of(vif)
-    try:
+    with _raised_as(exception.PlugException, vif):
         plugin.plug(vif, instance_info)
-    except Exception as error:
-        LOG.exception("Failed to plug %s", _name(vif))
-        raise exception.PlugException(
-            exception.PlugException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
-            vif=vif,
-            err=error,
-        ) from error
     LOG.info("Plugged %s", _name(vif))
 
 
@@ -164,15 +168,8 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     :raises os_vif.exception.UnplugException: if the plugin failed.
     """
     plugin = _plugin_of(vif)
-    try:
+    with _raised_as(exception.UnplugException, vif):
         plugin.unplug(vif, instance_info)
-    except Exception as error:
-        LOG.exception("Failed to unplug %s", _name(vif))
-        raise exception.UnplugException(
-            exception.UnplugException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
-            vif=vif,
-            err=error,
-        ) from error
     LOG.info("Unplugged %s", _name(vif))
 
 
@@ -190,18 +187,9 @@ def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool
         raise exception.PlanNotSupported(
             plugin_name=vif.plugin, reason=f"its {action}() acts by itself"
         )
-    try:
-        return (
-            plugin.plan_unplug(vif, instance_info)
-            if unplug
-            else plugin.plan_plug(vif, instance_info)
-        )
-    except Exception as error:
-        raise exception.PlanException(
-            exception.PlanException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
-            vif=vif,
-            err=error,
-        ) from error
+    with _raised_as(exception.PlanException, vif):
+        make = plugin.plan_unplug if unplug else plugin.plan_plug
+        return make(vif, instance_info)
 
 
 def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Difference, ...]:
@@ -214,16 +202,10 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     :raises os_vif.exception.CheckException: if the host cannot be read.
     """
     wanted = plan(vif, instance_info)
-    try:
+    with _raised_as(exception.CheckException, vif):
         from os_vif.host import engine
 
         return engine.check(wanted)
-    except Exception as error:
-        raise exception.CheckException(
-            exception.CheckException.msg_fmt % {"vif": _name(vif), "err": _reason(error)},
-            vif=vif,
-            err=error,
-        ) from error
 
 
 def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.HostInfo:

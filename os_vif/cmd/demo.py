@@ -46,11 +46,12 @@ class Demo(command.Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        debug = bool(self.app_args and self.app_args.debug)
         if parsed_args.in_namespace:
             try:
                 _Show(self.app.stdout).run()
             except (DemoError, os_vif.exception.ExceptionBase) as error:
-                if self.app_args.debug:
+                if debug:
                     raise
                 print(f"\nThe demo failed: {error}", file=sys.stderr)
                 return shell.FAILED
@@ -60,7 +61,7 @@ class Demo(command.Command):
             _Show(self.app.stdout).without_rights()
             print(f"\nNothing was plugged: {missing}", file=sys.stderr)
             return shell.FAILED
-        own = [sys.executable, "-m", "os_vif.cmd.shell", *(["--debug"] * self.app_args.debug)]
+        own = [sys.executable, "-m", "os_vif.cmd.shell", *(["--debug"] * debug)]
         self.app.stdout.flush()
         return subprocess.run([*prefix, *own, "demo", "--in-namespace"], check=False).returncode
 
@@ -127,7 +128,6 @@ class _Show:
     def run(self) -> None:
         from os_vif.host import netlink
 
-        shell.use_own_daemon(os_vif._plugin_of(self.vifs[0]))  # noqa: SLF001
         self.without_rights()
         with netlink.opened() as net:
             before = net.links()
@@ -167,7 +167,7 @@ class _Show:
         if os_vif.check(self.vifs[0], self.instance):
             raise DemoError("check finds a difference on a VIF that was just plugged")
         self.say(f"$ ip link set {_BRIDGE} mtu 1300 down")
-        net.set(net.require(_BRIDGE), mtu=1300, state="down")
+        net.set(net.require(_BRIDGE), mtu=1300, up=False)
         differences = os_vif.check(self.vifs[0], self.instance)
         for difference in differences:
             self.say(f"check: {difference}")

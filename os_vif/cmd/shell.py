@@ -1,30 +1,22 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ``os-vif`` command: its options, its exit codes, and where it finds its daemon."""
+"""The ``os-vif`` command: its options and its exit codes."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.metadata
 import logging
 import os
-import pathlib
-import shlex
-import shutil
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cliff import app, commandmanager, complete
 from oslo_config import cfg
 
 import os_vif
-from os_vif import exception
-
-if TYPE_CHECKING:
-    from os_vif.plugin import PluginBase
 
 #: Exit codes, for scripts.
 FAILED = 1
@@ -88,25 +80,6 @@ class Shell(app.App):
         arguments = [f"--config-file={name}" for name in self.options.config_file]
         cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
         os_vif.initialize()
-
-
-def use_own_daemon(plugin: PluginBase) -> None:
-    """As root, start the plugin's daemon by the absolute path of the helper beside this Python.
-
-    sudo may be missing, and its path need not name this virtual environment. An operator's
-    ``helper_command`` goes first.
-    """
-    if plugin.privsep_module is None or os.geteuid() != 0:
-        return
-    context = importlib.import_module(plugin.privsep_module).vif_plug
-    beside = pathlib.Path(sys.executable).parent / "privsep-helper"
-    helper = str(beside) if beside.exists() else shutil.which("privsep-helper")
-    if helper is None:
-        raise exception.ExceptionBase("There is no privsep-helper beside this Python or in PATH.")
-    command = [helper]
-    for name in cfg.CONF.config_file or ():
-        command += ["--config-file", str(pathlib.Path(name).absolute())]
-    cfg.CONF.set_default("helper_command", shlex.join(command), group=context.cfg_section)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import argparse
 import logging
 import pathlib
 import sys
-from typing import Any, cast
+from typing import Any
 
 from cliff import command, lister
 from oslo_serialization import jsonutils
@@ -57,7 +57,7 @@ class _VIFCommand(command.Command):
         )
         parser.add_argument("--instance-uuid", default="", help="the instance that it is for")
         parser.add_argument("--instance-name", default="", help="that instance's name")
-        return cast("argparse.ArgumentParser", parser)
+        return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
@@ -66,7 +66,7 @@ class _VIFCommand(command.Command):
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
             return shell.BAD_INPUT
         except exception.ExceptionBase as error:
-            if self.app_args.debug:
+            if self.app_args and self.app_args.debug:
                 raise
             LOG.error("%s", error)  # noqa: TRY400
             is_input = isinstance(error, exception.NoMatchingPlugin | exception.InvalidField)
@@ -77,7 +77,6 @@ class _VIFCommand(command.Command):
         self, parsed_args: argparse.Namespace
     ) -> tuple[objects.VIFBase, objects.InstanceInfo]:
         vif = read(parsed_args.vif)
-        shell.use_own_daemon(os_vif._plugin_of(vif))  # noqa: SLF001 - the facade's own command
         instance = objects.InstanceInfo(name=parsed_args.instance_name)
         if parsed_args.instance_uuid:
             instance.uuid = parsed_args.instance_uuid

@@ -84,27 +84,19 @@ class EnsureBridge(Step):
 
     def _create(self, net: Netlink) -> Link | None:
         """:returns: the new bridge; None if there is one meanwhile."""
-        attributes: dict[str, object] = {
-            "br_forward_delay": self.forward_delay,
-            "br_stp_state": int(self.stp),
-            "br_mcast_snooping": int(self.multicast_snooping),
+        data = {
+            "IFLA_BR_FORWARD_DELAY": self.forward_delay,
+            "IFLA_BR_STP_STATE": int(self.stp),
+            "IFLA_BR_MCAST_SNOOPING": int(self.multicast_snooping),
         }
         if self.ageing is not None:
-            attributes["br_ageing_time"] = self.ageing * 100
+            data["IFLA_BR_AGEING_TIME"] = self.ageing * 100
         try:
-            net.add(ifname=self.name, kind="bridge", **attributes)
+            return net.add(self.name, "bridge", MARK, data)
         except OSError as error:
             if error.errno == errno.EEXIST:
                 return None
             raise
-        link = net.require(self.name)
-        try:
-            # The kernel takes no alias in the message that creates a device.
-            net.set(link, ifalias=MARK)
-        except OSError:
-            net.delete(link)
-            raise
-        return link
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,10 +153,10 @@ def _again(link: Link) -> tuple[Step, ...]:
     return (
         EnsureBridge(
             link.name,
-            forward_delay=link.bridge.get("forward_delay", 0),
-            stp=bool(link.bridge.get("stp_state", 0)),
-            multicast_snooping=bool(link.bridge.get("mcast_snooping", 0)),
-            ageing=link.bridge.get("ageing_time", 30000) // 100,
+            forward_delay=link.bridge["IFLA_BR_FORWARD_DELAY"],
+            stp=bool(link.bridge["IFLA_BR_STP_STATE"]),
+            multicast_snooping=bool(link.bridge["IFLA_BR_MCAST_SNOOPING"]),
+            ageing=link.bridge["IFLA_BR_AGEING_TIME"] // 100,
         ),
         *(sysctl for sysctl in Sysctl.hardening(link.name) if sysctl.holds()),
         SetLink(link.name, mtu=link.mtu, up=link.up),
@@ -215,14 +207,13 @@ class SetLink(Step):
             mtu=link.mtu if self.mtu not in (None, link.mtu) else None,
             up=link.up if self.up not in (None, link.up) else None,
         )
-        changes: dict[str, object] = {}
-        if before.mtu is not None:
-            changes["mtu"] = self.mtu
-        if before.up is not None:
-            changes["state"] = _state(bool(self.up))
-        if not changes:
+        if before == SetLink(self.name):
             return ()
-        net.set(link, **changes)
+        net.set(
+            link,
+            mtu=None if before.mtu is None else self.mtu,
+            up=None if before.up is None else self.up,
+        )
         return (before,)
 
 

@@ -1,23 +1,28 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The privileged daemon's context: oslo.privsep's, but a daemon that dies hangs nobody.
-
-A process that dies with a request unread resets the connection. In oslo.privsep (3.12 and
-before) that ends the thread that reads answers without a word, and the caller waits for ever.
-"""
+"""The privileged daemon's context: that of oslo.privsep, with two things mended."""
 
 from __future__ import annotations
 
+import os
+import pathlib
+import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from oslo_privsep import daemon, priv_context
 
 
 class _Channel(daemon.RootwrapClientChannel):
+    """A daemon that dies hangs nobody.
+
+    A process that dies with a request unread resets the connection. In oslo.privsep (3.12 and
+    before) that ends the thread that reads answers without a word, and callers wait for ever.
+    """
+
     def _reader_main(self, reader: Iterable[Any]) -> None:
-        super()._reader_main(_until_reset(reader))
+        super()._reader_main(cast("Any", _until_reset(reader)))
 
 
 def _until_reset(reader: Iterable[Any]) -> Iterator[Any]:
@@ -37,3 +42,15 @@ class Context(priv_context.PrivContext):
             # Another thread may have been faster.
             if self.channel is None:
                 self.channel = _Channel(context=self)
+
+    def helper_command(self, sockpath: str) -> list[str]:
+        """How the daemon is started. What is configured stands.
+
+        By default that is ``sudo privsep-helper``. Root needs no sudo, which may not be there,
+        and the helper is the one beside this Python, which need not be on the path.
+        """
+        command: list[str] = super().helper_command(sockpath)
+        beside = pathlib.Path(sys.executable).with_name("privsep-helper")
+        if os.geteuid() == 0 and command[:2] == ["sudo", "privsep-helper"] and beside.exists():
+            return [str(beside), *command[2:]]
+        return command

@@ -30,7 +30,7 @@ class VersionedObject(ovo.VersionedObject):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "history" in cls.__dict__:
+        if _history.own(cls):
             _history.enter(cls)
             if "obj_make_compatible" not in cls.__dict__:
                 # Each class gets its own, so that super() in a third party's override reaches
@@ -62,10 +62,17 @@ class VersionedObject(ovo.VersionedObject):
             primitive = super().obj_to_primitive(target_version, version_manifest)
         else:
             # oslo would refuse the number, as it is above the class's own.
-            primitive = super().obj_to_primitive(None, _history.manifest(burnt.since))
+            reader = version_manifest or backlevel.Peer.of_release(burnt.since)
+            primitive = super().obj_to_primitive(None, reader)
             primitive[self._obj_primitive_key("version")] = burnt.number
-        # oslo lists a set: equal objects would differ from process to process.
-        primitive.get(self._obj_primitive_key("changes"), []).sort()
+        data = self._obj_primitive_field(primitive, "data")
+        changed = {
+            field for field in self.obj_what_changed() | self._changed_fields if field in data
+        }
+        if changed:
+            # oslo lists a set: equal objects would differ from process to process. And it knows
+            # fields alone, not what a single release kept beside them.
+            primitive[self._obj_primitive_key("changes")] = sorted(changed)
         return primitive
 
     @classmethod

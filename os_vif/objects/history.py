@@ -80,9 +80,14 @@ def releases() -> tuple[str, ...]:
 
 
 def own(cls: type) -> tuple[Version, ...]:
-    """The history that ``cls`` states itself, not one that it inherits."""
-    history: tuple[Version, ...] = cls.__dict__.get("history", ())
-    return history
+    """The history that ``cls`` states itself, not one that it inherits.
+
+    A class from elsewhere may have a field or a method of that name, which is none.
+    """
+    stated = cls.__dict__.get("history")
+    if isinstance(stated, tuple) and all(isinstance(version, Version) for version in stated):
+        return stated
+    return ()
 
 
 def _age(release: str) -> int:

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from os_vif.objects.vif import VIFBase
 
 
-def read_addresses(vif: VIFBase, data: dict[str, Any]) -> None:
+def read_addresses(vif: VIFBase, primitive: dict[str, Any]) -> None:
     """Show ``fixed_ips`` of a payload on the VIF, and in the subnets that contain them."""
-    if "fixed_ips" not in data:
+    data = vif._obj_primitive_field(primitive, "data")
+    if "fixed_ips" not in data or "fixed_ips" in vif.fields:
         return
     vif.fixed_ips = fixed_ip.FixedIPList.obj_from_primitive(data["fixed_ips"], vif._context)
-    if "network" not in vif or vif.network is None:
-        return
-    addresses = [ip for ip in _items(vif, "fixed_ips") if "address" in ip]
-    for subnet in vif.network.subnets:
+    if "fixed_ips" in vif._obj_primitive_field(primitive, "changes", ()):
+        vif._changed_fields.add("fixed_ips")
+    addresses = [ip for ip in _listed(vif.fixed_ips) if "address" in ip]
+    for subnet in _subnets(vif):
         if "cidr" not in subnet or "ips" in subnet:
             continue
         inside = [ip for ip in addresses if ip.address in subnet.cidr]
@@ -43,23 +44,31 @@ def write_addresses(vif: VIFBase, primitive: dict[str, Any], peer: Peer) -> None
     """Put the addresses where 1.8.0 looks for them, if that is who reads."""
     if not history.burnt(history.vocabulary()["VIFBase"], peer.get("VIFBase")):
         return
-    addresses = list(_items(vif, "fixed_ips"))
+    if "fixed_ips" in vif.fields:
+        return
+    own = vars(vif).get("fixed_ips")
+    addresses = list(_listed(own))
     seen = {str(ip.address) for ip in addresses if "address" in ip}
-    for subnet in _items(vif, "network", "subnets"):
-        addresses.extend(
-            ip
-            for ip in _items(subnet, "ips")
-            if "address" not in ip or str(ip.address) not in seen
-        )
-    if addresses or hasattr(vif, "fixed_ips"):
-        listed = fixed_ip.FixedIPList(objects=addresses)
-        primitive["fixed_ips"] = listed.obj_to_primitive(version_manifest=peer)
+    more = [
+        ip
+        for subnet in _subnets(vif)
+        for ip in _listed(subnet.ips if "ips" in subnet else None)
+        if "address" not in ip or str(ip.address) not in seen
+    ]
+    if own is None or more:
+        if not addresses + more:
+            return
+        own = fixed_ip.FixedIPList(objects=addresses + more)
+        if not vif.obj_what_changed():
+            own.obj_reset_changes()
+    primitive["fixed_ips"] = own.obj_to_primitive(version_manifest=peer)
 
 
-def _items(holder: Any, *names: str) -> Iterable[Any]:
-    """The members of the list object at the end of a path; none where the path ends early."""
-    for name in names:
-        holder = getattr(holder, name, None) if name in holder or name == "fixed_ips" else None
-        if holder is None:
-            return ()
-    return holder.objects if "objects" in holder else ()
+def _subnets(vif: VIFBase) -> Iterable[Any]:
+    network = vif.network if "network" in vif else None
+    return _listed(network.subnets if network is not None and "subnets" in network else None)
+
+
+def _listed(listing: Any) -> Iterable[Any]:
+    """The members of a list object, which may be unset."""
+    return listing.objects if listing is not None and "objects" in listing else ()

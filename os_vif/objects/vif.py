@@ -96,7 +96,7 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
     @classmethod
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
         vif = super()._obj_from_primitive(context, objver, primitive)
-        release_1_8.read_addresses(vif, cls._obj_primitive_field(primitive, "data"))
+        release_1_8.read_addresses(vif, primitive)
         return vif
 
     def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
@@ -104,9 +104,14 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         clone = super().__deepcopy__(memo)
-        if hasattr(self, "fixed_ips"):
+        if "fixed_ips" in vars(self):
             clone.fixed_ips = copy.deepcopy(self.fixed_ips, memo)
         return clone
+
+    def obj_reset_changes(self, fields: list[str] | None = None, recursive: bool = False) -> None:
+        super().obj_reset_changes(fields, recursive)
+        if recursive and "fixed_ips" in vars(self):
+            self.fixed_ips.obj_reset_changes(recursive=True)
 
 
 @ovo.VersionedObjectRegistry.register

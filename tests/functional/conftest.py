@@ -14,8 +14,8 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import shell
 from tests.functional import namespaces
+from vif_plug_linux_bridge import privsep
 
 HERE = pathlib.Path(__file__).parent
 
@@ -38,11 +38,8 @@ def namespace(rights) -> Iterator[None]:
 @pytest.fixture
 def daemon(namespace) -> Iterator[None]:
     """A real privileged daemon in that namespace."""
-    from vif_plug_linux_bridge import privsep
-
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
-    shell.use_own_daemon(os_vif._plugin("linux_bridge"))
     yield
     if privsep.vif_plug.channel is not None:
         privsep.vif_plug.stop()

@@ -111,7 +111,7 @@ def test_plug_converges_from_any_prefix_of_its_own_steps(vif, instance, cut):
     assert snapshot() == before
 
 
-def _daemon_pid() -> int:
+def daemon_pid() -> int:
     """The privileged daemon that this test started: the one in its network namespace."""
     ours = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116
     pids = []
@@ -130,7 +130,7 @@ def _daemon_pid() -> int:
 def test_a_daemon_that_was_killed_is_started_again(vif, instance):
     """At the latest the call after the next works; nothing hangs."""
     os_vif.plug(vif, instance)
-    os.kill(_daemon_pid(), signal.SIGKILL)
+    os.kill(daemon_pid(), signal.SIGKILL)
     try:
         os_vif.unplug(vif, instance)
     except exception.UnplugException as error:

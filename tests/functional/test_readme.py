@@ -9,23 +9,20 @@ import configparser
 import pathlib
 import re
 import subprocess
-import textwrap
 
 import pytest
 from oslo_serialization import jsonutils
 
 import os_vif
 from tests.functional.namespaces import ip
+from tests.functional.snippets import blocks
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.rst").read_text()
 
 
 def snippets(language: str) -> list[str]:
-    found = re.findall(
-        rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", README, flags=re.MULTILINE
-    )
-    return [textwrap.dedent(text) for text in found]
+    return [block.text for block in blocks(README, language)]
 
 
 PYTHON = snippets("python")

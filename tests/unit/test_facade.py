@@ -111,7 +111,7 @@ def test_a_plugin_of_its_own_plug_is_called_with_what_the_caller_gave(site):
             assert error.kwargs["vif"] is mine and error.kwargs["err"] is error.__cause__
             assert "the switch said no" in str(error) and "1b2c3d4e" in str(error)
     """)
-    assert "ERROR Failed to unplug VIFBridge(id=1b2c3d4e" in done.stderr
+    assert "ERROR Could not unplug VIFBridge(id=1b2c3d4e" in done.stderr
     assert "Traceback" in done.stderr
 
 

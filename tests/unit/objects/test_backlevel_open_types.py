@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Port profiles and offloads in VIFs: the class that is really there decides."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from oslo_versionedobjects import base as ovo
+
+from os_vif import objects
+from os_vif.objects import history
+from tests.strategies import (
+    OFFLOADS,
+    PROFILES,
+    UUID,
+    VIFS,
+    load,
+    make,
+    nested_primitives,
+    snapshot,
+)
+from tests.unit.objects import released
+
+IN_RELEASE = [(v, r) for r in released.NEWEST for v in VIFS if v in released.MANIFESTS[r]]
+
+
+def profile_of(primitive):
+    """Class, version and data of the port profile in the primitive of a VIF."""
+    return released.actual(primitive["versioned_object.data"]["port_profile"])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("name", "release"), IN_RELEASE)
+def test_profile_for_a_complete_manifest(name, release, profile):
+    """Every profile in every VIF, as each release reads it."""
+    vif = make(name, port_profile=make(profile))
+    before = snapshot(vif)
+    manifest = released.MANIFESTS[release]
+    primitive = vif.obj_to_primitive(version_manifest=manifest)
+    assert snapshot(vif) == before
+    assert released.actual(primitive) == released.expected(vif, manifest)
+    assert all(
+        set(part.get("versioned_object.changes", ())) <= set(part["versioned_object.data"])
+        for part in nested_primitives(primitive)
+    )
+    again = load(json.loads(json.dumps(primitive)))
+    assert again.port_profile.obj_name() == profile_of(primitive)[0]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("release", released.NEWEST)
+@pytest.mark.parametrize("name", ["VIFBase", "VIFOpenVSwitch", "VIFVHostUser"])
+def test_profile_for_a_partial_manifest(name, release, profile):
+    """A profile that the manifest does not list is kept: absence means nothing there."""
+    vif = make(name, port_profile=make(profile))
+    manifest = released.partial(name, release)
+    if profile != "VIFPortProfileBase":
+        assert profile not in manifest
+    primitive = vif.obj_to_primitive(version_manifest=manifest)
+    assert released.actual(primitive) == released.expected(vif, released.common(manifest))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("name", ["VIFBase", "VIFVHostUser"])
+def test_profile_without_a_manifest(name, version, profile):
+    """The profile goes with the newest release that had this version of the VIF."""
+    vif = make(name, port_profile=make(profile))
+    primitive = vif.obj_to_primitive(target_version=version)
+    manifest = released.MANIFESTS[released.newest_with(name, version)]
+    assert released.actual(primitive) == released.expected(vif, manifest)
+
+
+@pytest.mark.parametrize("offload", OFFLOADS)
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("release", released.NEWEST)
+def test_offload_for_a_complete_manifest(release, profile, offload):
+    """The offload is written as it is from 1.14.0 on, and left out before."""
+    vif = make("VIFBridge", port_profile=make(profile, datapath_offload=make(offload)))
+    manifest = released.MANIFESTS[release]
+    primitive = vif.obj_to_primitive(version_manifest=manifest)
+    assert released.actual(primitive) == released.expected(vif, manifest)
+    assert ("datapath_offload" in profile_of(primitive)[2]) == (offload in manifest)
+
+
+@pytest.mark.parametrize(
+    ("profile", "release", "ancestor"),
+    [
+        ("VIFPortProfileFPOpenVSwitch", "1.3.0", "VIFPortProfileOpenVSwitch"),
+        ("VIFPortProfileOVSRepresentor", "1.6.0", "VIFPortProfileOpenVSwitch"),
+        ("VIFPortProfileFPBridge", "1.3.0", "VIFPortProfileBase"),
+        ("VIFPortProfileFPTap", "1.3.0", "VIFPortProfileBase"),
+        ("VIFPortProfileK8sDPDK", "1.11.2", "VIFPortProfileBase"),
+    ],
+)
+def test_unknown_profile_becomes_its_nearest_known_ancestor(profile, release, ancestor):
+    """The reader gets the ancestor's name, version and fields."""
+    vif = make("VIFBridge", port_profile=make(profile))
+    primitive = vif.obj_to_primitive(version_manifest=history.manifest(release))
+    name, version, data = profile_of(primitive)
+    assert name == ancestor
+    assert version == released.MANIFESTS[release][ancestor]
+    assert set(data) == set(released.fields_of(ancestor, release))
+    again = load(primitive).port_profile
+    assert type(again) is getattr(objects, ancestor)
+    assert all(
+        getattr(again, field) == getattr(vif.port_profile, field)
+        for field in again.fields
+        if field in again
+    )
+
+
+def test_offload_that_a_complete_manifest_lacks_is_left_out():
+    """A reader with port profiles of 1.14.0 but without offloads gets the profile alone."""
+    reader = {n: v for n, v in released.MANIFESTS["5.3.0"].items() if n not in OFFLOADS}
+    primitive = make("VIFBridge").obj_to_primitive(version_manifest=reader)
+    _, version, data = profile_of(primitive)
+    assert version == "1.4"
+    assert set(data) == set(released.fields_of("VIFPortProfileOpenVSwitch", "5.3.0")) - {
+        "datapath_offload"
+    }
+
+
+def test_offload_becomes_its_known_ancestor():
+    """A reader that knows offloads, but not this one, gets the base class."""
+    reader = dict(released.MANIFESTS["5.3.0"])
+    del reader["DatapathOffloadRepresentor"]
+    primitive = make("VIFBridge").obj_to_primitive(version_manifest=reader)
+    assert profile_of(primitive)[2]["datapath_offload"] == ("DatapathOffloadBase", "1.0", {})
+
+
+@pytest.mark.parametrize(
+    ("version", "kept", "lost"),
+    [
+        ("1.4", {"create_port", "create_tap", "multiqueue", "datapath_offload"}, set()),
+        ("1.3", {"create_port", "datapath_offload"}, {"create_tap", "multiqueue"}),
+        ("1.2", {"datapath_offload", "datapath_type"}, {"create_port", "create_tap"}),
+        ("1.1", {"datapath_type"}, {"create_port", "datapath_offload"}),
+        ("1.0", {"interface_id", "profile_id"}, {"create_port", "datapath_type"}),
+    ],
+)
+@pytest.mark.parametrize("profile", [p for p in PROFILES if "OpenVSwitch" in p or "OVS" in p])
+def test_fields_that_all_agreeing_releases_have_are_kept(profile, version, kept, lost):
+    """A partial manifest that lists the OVS profile settles create_port and its fellows."""
+    vif = make("VIFOpenVSwitch", port_profile=make(profile))
+    release = released.newest_with("VIFPortProfileOpenVSwitch", version)
+    manifest = released.partial("VIFOpenVSwitch", release)
+    manifest["VIFPortProfileOpenVSwitch"] = version
+    _, _, data = profile_of(vif.obj_to_primitive(version_manifest=manifest))
+    assert kept <= set(data)
+    assert not lost & set(data)
+
+
+@pytest.mark.parametrize("name", VIFS)
+def test_manifest_of_today_keeps_what_every_agreeing_release_has(name):
+    """Oslo's manifest of 5.3.0 fits all since 1.14.0: no create_port, but no other number either.
+
+    5.3.0 relabels the profile with the version of its base.
+    """
+    vif = make(name)
+    primitive = vif.obj_to_primitive(version_manifest=ovo.obj_tree_get_versions(name))
+    profile, version, data = profile_of(primitive)
+    assert (profile, version) == ("VIFPortProfileOpenVSwitch", "1.2")
+    assert set(data) == set(released.fields_of("VIFPortProfileOpenVSwitch", "1.14.0"))
+
+
+def test_partial_manifest_that_no_release_had():
+    """Where no release agrees, what is listed counts, and for the rest today's versions."""
+    manifest = {"VIFBridge": "1.0", "Network": "1.0", "VIFPortProfileBase": "1.1"}
+    primitive = make("VIFBridge").obj_to_primitive(version_manifest=manifest)
+    data = released.actual(primitive)[2]
+    assert data["network"][:2] == ("Network", "1.0")
+    assert "mtu" not in data["network"][2]
+    assert profile_of(primitive)[:2] == ("VIFPortProfileOpenVSwitch", "1.4")
+
+
+@pytest.mark.parametrize("unknown", [{"Instance": "2.8"}, {"PodState": "1.0"}])
+def test_classes_of_others_in_a_partial_manifest_do_not_matter(unknown):
+    """A consumer's own objects in the same manifest say nothing of the release of os-vif."""
+    vif = make("VIFBridge")
+    manifest = released.partial("VIFBridge", "1.13.1")
+    assert vif.obj_to_primitive(version_manifest=manifest | unknown) == vif.obj_to_primitive(
+        version_manifest=manifest
+    )
+
+
+@pytest.mark.parametrize("name", ["VIFPortProfile", "VIFPortProfileBase"])
+def test_manifest_with_a_profile_but_no_vif_is_partial(name):
+    """A manifest that lacks a class of release 1.0.0 leaves what it does not list as it is."""
+    primitive = make("VIFBridge").obj_to_primitive(version_manifest={name: "1.1"})
+    assert profile_of(primitive)[0] == "VIFPortProfileOpenVSwitch"
+
+
+def test_unset_profile_stays_unset():
+    """A VIF without a profile, or a profile without an offload, gets none."""
+    vif = objects.VIFBridge(id=UUID)
+    assert released.actual(vif.obj_to_primitive(version_manifest=history.manifest("1.2.1"))) == (
+        "VIFBridge",
+        "1.0",
+        {"id": UUID},
+    )

@@ -1,0 +1,385 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Release 1.8.0 alone kept addresses on the VIF. What it stored is read, and can be written."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import netaddr
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from os_vif import objects
+from os_vif.objects import history
+from tests.strategies import UUID, VIFS, any_object, load, make, nested, nested_primitives
+from tests.unit.objects import released
+
+CORPUS = Path(__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"
+#: What release 1.8.0 really wrote, and no other release would have written so.
+ROWS = [
+    row
+    for row in map(json.loads, CORPUS.read_text("utf-8").splitlines())
+    if row["releases"] == ["1.8.0"]
+]
+STORED = {f"{row['object']}-{row['variant']}": row["payload"] for row in ROWS}
+WITH_ADDRESSES = [name for name in STORED if "fixed_ips" in STORED[name]["versioned_object.data"]]
+OTHERS = [release for release in released.NEWEST if release != "1.8.0"]
+
+MANIFEST = history.manifest("1.8.0")
+
+
+def stored(name):
+    """A payload that a test may change."""
+    return copy.deepcopy(STORED[name])
+
+
+def normal(payload):
+    """The same payload with its changes in one order."""
+    if isinstance(payload, dict):
+        return {
+            key: sorted(value) if key == "versioned_object.changes" else normal(value)
+            for key, value in payload.items()
+        }
+    return [normal(item) for item in payload] if isinstance(payload, list) else payload
+
+
+def without_changes(payload):
+    """The same payload after a reset."""
+    if isinstance(payload, dict):
+        return {
+            key: without_changes(value)
+            for key, value in payload.items()
+            if key != "versioned_object.changes"
+        }
+    return [without_changes(item) for item in payload] if isinstance(payload, list) else payload
+
+
+def payload_addresses(payload):
+    """The addresses of a payload as plain data."""
+    listed = payload["versioned_object.data"]["fixed_ips"]["versioned_object.data"]["objects"]
+    return [ip["versioned_object.data"]["address"] for ip in listed]
+
+
+def addresses(ips):
+    return [str(ip.address) for ip in ips]
+
+
+def subnets_of(vif):
+    """The subnets of a VIF, if it has a network with a list of them."""
+    if "network" not in vif or vif.network is None or "objects" not in vif.network.subnets:
+        return []
+    return vif.network.subnets.objects
+
+
+def handmade():
+    """A VIF of 1.8.0 with two subnets, one without addresses, and an address in none of them."""
+
+    def part(name, version, **data):
+        return {
+            "versioned_object.name": name,
+            "versioned_object.namespace": "os_vif",
+            "versioned_object.version": version,
+            "versioned_object.data": data,
+        }
+
+    ips = [
+        part("FixedIP", "1.0", address="10.0.0.5", floating_ips=["192.0.2.5"]),
+        part("FixedIP", "1.0", address="198.51.100.1"),
+        part("FixedIP", "1.0", address="2001:db8::5"),
+        part("FixedIP", "1.0", address="10.0.0.6"),
+    ]
+    subnets = [
+        part("Subnet", "1.1", cidr="10.0.0.0/24"),
+        part("Subnet", "1.1", cidr="2001:db8::/64"),
+        part("Subnet", "1.1", cidr="10.0.1.0/24"),
+        part("Subnet", "1.1", gateway="10.0.0.1"),
+    ]
+    network = part(
+        "Network",
+        "1.1",
+        id=UUID,
+        mtu=None,
+        multi_host=False,
+        should_provide_bridge=False,
+        should_provide_vlan=False,
+        subnets=part("SubnetList", "1.0", objects=subnets),
+    )
+    fixed_ips = part("FixedIPList", "1.0", objects=ips)
+    return part("VIFBase", "1.1", id=UUID, network=network, fixed_ips=fixed_ips)
+
+
+def test_corpus_has_payloads_of_every_vif_of_1_8_0():
+    """The tests below are about something."""
+    assert {row["object"] for row in ROWS} >= set(VIFS) - {"VIFNestedDPDK"}
+    assert len(WITH_ADDRESSES) > 20
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_burnt_numbers_become_1_0_on_loading(name):
+    """VIFBase 1.1 and Subnet 1.1 are 1.0 as soon as they are read; nothing else changes."""
+    payload = stored(name)
+    obj = load(payload)
+    assert payload == STORED[name]
+    for part in nested(obj):
+        if part.obj_name() in ("VIFBase", "Subnet", "VIFBridge", "VIFOpenVSwitch"):
+            assert part.VERSION == "1.0"
+        else:
+            assert released.MANIFESTS["1.8.0"][part.obj_name()] == part.VERSION
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_other_values_are_those_of_the_payload(name):
+    """But for the addresses, every value is where the payload has it."""
+    payload = load(stored(name)).obj_to_primitive()
+    theirs = STORED[name]["versioned_object.data"]
+    ours = payload["versioned_object.data"]
+    assert set(ours) == set(theirs) - {"fixed_ips"}
+    for field in set(ours) - {"network", "subnets", "objects"}:
+        assert normal(ours[field]) == normal(theirs[field])
+
+
+@pytest.mark.parametrize("name", WITH_ADDRESSES)
+def test_vif_has_the_addresses(name):
+    """``vif.fixed_ips`` is a list object as 1.8.0 had it."""
+    vif = load(stored(name))
+    assert type(vif.fixed_ips) is objects.FixedIPList
+    assert addresses(vif.fixed_ips) == payload_addresses(STORED[name])
+    assert vif.obj_what_changed() <= set(vif.fields)
+    assert "fixed_ips" not in vif.fields
+
+
+@pytest.mark.parametrize(
+    "clone", [lambda vif: vif.obj_clone(), copy.deepcopy, copy.copy], ids=["clone", "deep", "copy"]
+)
+@pytest.mark.parametrize("name", WITH_ADDRESSES)
+def test_addresses_survive_copying(name, clone):
+    """A clone, a deep and a shallow copy have the addresses, in both places."""
+    vif = load(stored(name))
+    other = clone(vif)
+    assert addresses(other.fixed_ips) == addresses(vif.fixed_ips)
+    assert normal(other.obj_to_primitive(version_manifest=MANIFEST)) == normal(
+        vif.obj_to_primitive(version_manifest=MANIFEST)
+    )
+
+
+@pytest.mark.parametrize("clone", [lambda vif: vif.obj_clone(), copy.deepcopy])
+def test_deep_copy_shares_no_address(clone):
+    """Changing an address of the clone leaves the original alone."""
+    vif = load(handmade())
+    other = clone(vif)
+    other.fixed_ips[0].address = "10.0.0.99"
+    other.fixed_ips.objects.pop()
+    assert addresses(vif.fixed_ips) == ["10.0.0.5", "198.51.100.1", "2001:db8::5", "10.0.0.6"]
+
+
+def test_vif_of_another_release_has_no_addresses_of_its_own():
+    """Only what 1.8.0 wrote has the attribute."""
+    assert not hasattr(make("VIFBridge"), "fixed_ips")
+    assert not hasattr(load(make("VIFBridge").obj_to_primitive()), "fixed_ips")
+    assert not hasattr(make("VIFBridge").obj_clone(), "fixed_ips")
+
+
+@pytest.mark.parametrize("name", WITH_ADDRESSES)
+def test_address_is_shown_in_the_subnet_that_contains_it(name):
+    """Each subnet has those of the addresses that lie in it, and none that does not."""
+    vif = load(stored(name))
+    for subnet in subnets_of(vif):
+        inside = [a for a in addresses(vif.fixed_ips) if netaddr.IPAddress(a) in subnet.cidr]
+        assert subnet.obj_attr_is_set("ips") == bool(inside)
+        if inside:
+            assert addresses(subnet.ips) == inside
+
+
+def test_each_subnet_gets_its_own_addresses():
+    """Of several subnets each has its own; one without a CIDR, or without addresses, has none."""
+    vif = load(handmade())
+    shown = [addresses(s.ips) if s.obj_attr_is_set("ips") else None for s in subnets_of(vif)]
+    assert shown == [["10.0.0.5", "10.0.0.6"], ["2001:db8::5"], None, None]
+    assert str(vif.network.subnets[0].ips[0].floating_ips[0]) == "192.0.2.5"
+    assert addresses(vif.fixed_ips)[1] == "198.51.100.1"
+
+
+def test_shown_address_is_not_shared():
+    """The address in the subnet and the one on the VIF are two objects."""
+    vif = load(handmade())
+    vif.network.subnets[0].ips[0].floating_ips.append(netaddr.IPAddress("192.0.2.9"))
+    vif.network.subnets[0].ips[1].address = "10.0.0.7"
+    vif.network.subnets[0].ips.objects.append(objects.FixedIP(address="10.0.0.8"))
+    assert addresses(vif.fixed_ips) == ["10.0.0.5", "198.51.100.1", "2001:db8::5", "10.0.0.6"]
+    assert [str(ip) for ip in vif.fixed_ips[0].floating_ips] == ["192.0.2.5"]
+
+
+def test_shown_addresses_are_no_changes():
+    """The payload has no changes, so neither has what was read from it."""
+    vif = load(handmade())
+    assert not any(part.obj_what_changed() for part in nested(vif))
+
+
+def test_subnet_that_has_addresses_keeps_them():
+    """A payload with addresses in both places keeps those in the subnet as they are."""
+    payload = handmade()
+    subnets = payload["versioned_object.data"]["network"]["versioned_object.data"]["subnets"]
+    subnet = subnets["versioned_object.data"]["objects"][0]
+    ips = objects.FixedIPList(objects=[objects.FixedIP(address="10.0.0.77")]).obj_to_primitive()
+    subnet["versioned_object.data"]["ips"] = ips
+    assert addresses(load(payload).network.subnets[0].ips) == ["10.0.0.77"]
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_values_written_for_1_8_0_are_those_of_the_payload(name):
+    """Names, versions and data at every depth are what 1.8.0 had stored."""
+    written = load(stored(name)).obj_to_primitive(version_manifest=MANIFEST)
+    assert without_changes(written) == without_changes(STORED[name])
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_what_is_written_for_1_8_0_is_the_payload(name):
+    """Nothing differs from what 1.8.0 had stored, not even what is marked as changed."""
+    written = load(stored(name)).obj_to_primitive(version_manifest=MANIFEST)
+    assert normal(written) == normal(STORED[name])
+
+
+@pytest.mark.parametrize("name", [n for n in STORED if n.startswith(("VIFBase", "Subnet-"))])
+def test_burnt_version_may_be_asked_for(name):
+    """``target_version='1.1'`` is enough to write for 1.8.0."""
+    written = load(stored(name)).obj_to_primitive(target_version="1.1")
+    assert without_changes(written) == without_changes(STORED[name])
+
+
+@pytest.mark.parametrize("name", [n for n in STORED if n.startswith("VIF")])
+def test_partial_manifest_of_1_8_0_is_enough(name):
+    """1.8.0 is the one release that agrees with what oslo makes of its declared fields."""
+    vif = load(stored(name))
+    partial = released.partial(vif.obj_name(), "1.8.0")
+    written = vif.obj_to_primitive(version_manifest=partial)
+    assert without_changes(written) == without_changes(STORED[name])
+
+
+@pytest.mark.parametrize("release", OTHERS)
+@pytest.mark.parametrize("name", WITH_ADDRESSES)
+def test_other_releases_get_the_addresses_in_the_subnets(name, release):
+    """Every other release has them there, and Subnet in version 1.0."""
+    vif = load(stored(name))
+    primitive = vif.obj_to_primitive(version_manifest=history.manifest(release))
+    assert "fixed_ips" not in primitive["versioned_object.data"]
+    subnets = [
+        part for part in nested_primitives(primitive) if part["versioned_object.name"] == "Subnet"
+    ]
+    assert {part["versioned_object.version"] for part in subnets} <= {"1.0"}
+    again = load(json.loads(json.dumps(primitive)))
+    assert not hasattr(again, "fixed_ips")
+    assert [addresses(s.ips) for s in subnets_of(again) if s.obj_attr_is_set("ips")] == [
+        addresses(s.ips) for s in subnets_of(vif) if s.obj_attr_is_set("ips")
+    ]
+
+
+@pytest.mark.parametrize("name", WITH_ADDRESSES)
+def test_without_a_manifest_the_addresses_are_in_the_subnets(name):
+    """What is dumped by default has no trace of 1.8.0."""
+    primitive = load(stored(name)).obj_to_primitive()
+    assert "fixed_ips" not in primitive["versioned_object.data"]
+    for part in nested_primitives(primitive):
+        assert (part["versioned_object.name"], part["versioned_object.version"]) not in (
+            ("VIFBase", "1.1"),
+            ("Subnet", "1.1"),
+        )
+
+
+def test_address_in_no_subnet_goes_back_to_1_8_0():
+    """What has no place in a subnet is kept for the one release that reads it, in its order."""
+    vif = load(handmade())
+    written = vif.obj_to_primitive(version_manifest=MANIFEST)
+    assert without_changes(written) == handmade()
+    elsewhere = load(vif.obj_to_primitive())
+    shown = [addresses(s.ips) for s in subnets_of(elsewhere) if s.obj_attr_is_set("ips")]
+    assert shown == [["10.0.0.5", "10.0.0.6"], ["2001:db8::5"]]
+
+
+def test_reset_reaches_the_addresses():
+    """After a recursive reset, what is written for 1.8.0 marks nothing as changed."""
+    vif = load(stored("VIFBase-typical"))
+    vif.obj_reset_changes(recursive=True)
+    written = vif.obj_to_primitive(version_manifest=MANIFEST)
+    assert written == without_changes(STORED["VIFBase-typical"])
+
+
+@pytest.mark.parametrize("name", [n for n in VIFS if n in released.MANIFESTS["1.8.0"]])
+def test_addresses_of_subnets_are_moved_for_1_8_0(name):
+    """A VIF that 1.8.0 never saw is written for it, and comes back as it was."""
+    vif = make(name)
+    primitive = vif.obj_to_primitive(version_manifest=MANIFEST)
+    assert payload_addresses(primitive) == ["10.0.0.5"]
+    for part in nested_primitives(primitive):
+        assert "ips" not in part["versioned_object.data"]
+    again = load(json.loads(json.dumps(primitive)))
+    assert addresses(again.fixed_ips) == addresses(again.network.subnets[0].ips) == ["10.0.0.5"]
+
+
+def test_address_that_was_added_to_a_subnet_is_written_too():
+    """Kuryr appends addresses to the subnets of what it has read."""
+    vif = load(handmade())
+    vif.network.subnets[0].ips.objects.append(objects.FixedIP(address="10.0.0.8"))
+    primitive = vif.obj_to_primitive(version_manifest=MANIFEST)
+    assert payload_addresses(primitive) == [
+        "10.0.0.5",
+        "198.51.100.1",
+        "2001:db8::5",
+        "10.0.0.6",
+        "10.0.0.8",
+    ]
+
+
+@pytest.mark.parametrize("network", [None, objects.Network()], ids=["none", "empty"])
+def test_vif_without_addresses_has_none_for_1_8_0(network):
+    """Where there are no addresses, nothing is written."""
+    vif = objects.VIFBridge(id=UUID, network=network)
+    data = vif.obj_to_primitive(version_manifest=MANIFEST)["versioned_object.data"]
+    assert set(data) == {"id", "network"}
+
+
+def test_addresses_without_a_network():
+    """A VIF may have addresses and no network, or an empty list of addresses."""
+    payload = handmade()
+    del payload["versioned_object.data"]["network"]
+    vif = load(copy.deepcopy(payload))
+    assert len(vif.fixed_ips) == 4
+    assert without_changes(vif.obj_to_primitive(version_manifest=MANIFEST)) == payload
+    payload["versioned_object.data"]["fixed_ips"]["versioned_object.data"]["objects"] = []
+    vif = load(copy.deepcopy(payload))
+    assert without_changes(vif.obj_to_primitive(version_manifest=MANIFEST)) == payload
+
+
+@pytest.mark.parametrize("listed", ["fixed_ips", "subnets"])
+def test_list_without_objects(listed):
+    """``SubnetList([subnet])``, which documentation once showed, is stored without objects."""
+    payload = handmade()
+    data = payload["versioned_object.data"]
+    if listed == "subnets":
+        data = data["network"]["versioned_object.data"]
+    data[listed]["versioned_object.data"] = {}
+    vif = load(payload)
+    assert "objects" not in (vif.fixed_ips if listed == "fixed_ips" else vif.network.subnets)
+    assert all(not subnet.obj_attr_is_set("ips") for subnet in subnets_of(vif))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_random_vif_keeps_its_addresses_through_1_8_0(data):
+    """All addresses of all subnets are on the VIF, in their order."""
+    vif = data.draw(st.sampled_from(["VIFBase", "VIFBridge", "VIFVHostUser"]).flatmap(any_object))
+    given_addresses = [
+        ip
+        for subnet in subnets_of(vif)
+        if subnet.obj_attr_is_set("ips") and subnet.ips.obj_attr_is_set("objects")
+        for ip in subnet.ips.objects
+    ]
+    again = load(vif.obj_to_primitive(version_manifest=MANIFEST))
+    found = again.fixed_ips.objects if hasattr(again, "fixed_ips") else []
+    assert without_changes([ip.obj_to_primitive() for ip in found]) == without_changes(
+        [ip.obj_to_primitive() for ip in given_addresses]
+    )

@@ -1,0 +1,112 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Consumers' own objects with VIFs in them, and consumers that registered first."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception
+
+from os_vif import objects
+from os_vif.objects import history
+from tests.strategies import UUID, load, make
+from tests.unit.objects import released
+from tests.unit.objects.processes import run_python
+from tests.unit.objects.third_party import expected_vif, peer, written, written_for_many
+
+#: Releases that keep addresses where everybody keeps them.
+RELEASES = [release for release in released.NEWEST if release != "1.8.0"]
+
+
+@pytest.fixture
+def state(classes, new):
+    """A pod with three VIFs."""
+    return classes.TestPodState(
+        default_vif=make("VIFOpenVSwitch"),
+        additional_vifs={"eth1": new("TestSriov"), "eth2": make("VIFVHostUser")},
+    )
+
+
+def test_pod_state_round_trips(state):
+    """A consumer's object with VIFs in a field and in a dict is read as it was written."""
+    again = load(json.loads(json.dumps(state.obj_to_primitive())))
+    assert again == state == state.obj_clone()
+    assert type(again) is type(state)
+    assert again.default_vif.obj_name() == "VIFOpenVSwitch"
+    assert {key: vif.obj_name() for key, vif in again.additional_vifs.items()} == {
+        "eth1": "TestSriov",
+        "eth2": "VIFVHostUser",
+    }
+
+
+@pytest.mark.parametrize("name", ["VIFBridge", "VIFOpenVSwitch", "VIFDirect", "VIFHostDevice"])
+@pytest.mark.parametrize("release", RELEASES)
+def test_pod_state_for_a_complete_manifest(name, release, state):
+    """Oslo hands the manifest down, and the VIF follows it at every depth."""
+    state.default_vif = make(name)
+    manifest = peer(release, TestPodState="1.0")
+    data = written(state, version_manifest=manifest)[2]
+    assert data["default_vif"] == released.expected(state.default_vif, manifest)
+    assert data["additional_vifs"].keys() == {"eth1", "eth2"}
+
+
+@pytest.mark.parametrize("name", ["TestVlanNested", "TestMacvlanNested", "TestDpdkNested"])
+@pytest.mark.parametrize("release", RELEASES)
+def test_pod_state_with_a_vif_of_its_own(name, release, state, new):
+    """The consumer's own VIFs follow the manifest as well."""
+    state.default_vif = new(name)
+    manifest = peer(release, TestPodState="1.0", **{name: "1.0"})
+    expected = expected_vif(state.default_vif, peer(release))
+    assert written(state, version_manifest=manifest)[2]["default_vif"] == expected
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_pod_state_for_a_partial_manifest(release, state):
+    """Oslo's own manifest of the consumer's object."""
+    manifest = released.partial("VIFBase", release)
+    data = written(state, version_manifest=manifest | {"TestPodState": "1.0"})[2]
+    expected = released.expected(state.default_vif, released.common(manifest))
+    assert data["default_vif"] == expected
+
+
+def test_pod_state_for_todays_partial_manifest(state):
+    """What oslo makes of it in this process."""
+    manifest = ovo.obj_tree_get_versions("TestPodState")
+    assert {"TestPodState", "VIFBase", "Network", "VIFPortProfileBase"} <= set(manifest)
+    ours = {n: v for n, v in manifest.items() if n != "TestPodState"}
+    data = written(state, version_manifest=manifest)[2]
+    assert data["default_vif"] == released.expected(state.default_vif, released.common(ours))
+
+
+def test_pod_state_cannot_be_written_for_1_8_0(state):
+    """Oslo asks the VIF for the number of VIFBase, which 1.8.0 has for no subclass."""
+    with pytest.raises(exception.InvalidTargetVersion):
+        state.obj_to_primitive(version_manifest=peer("1.8.0", TestPodState="1.0"))
+
+
+BEFORE_US = """
+import json
+from oslo_versionedobjects.base import VersionedObjectRegistry
+from tests.unit.objects import third_party
+classes = third_party.register()
+assert "Network" not in VersionedObjectRegistry.obj_classes()
+from os_vif import objects
+objects.register_all()
+print(json.dumps(third_party.written_for_many(classes)))
+"""
+
+
+def test_classes_may_be_registered_before_ours(classes):
+    """A process where others were first writes, and reads, the same as this one."""
+    assert json.loads(run_python(BEFORE_US)) == written_for_many(classes)
+
+
+def test_classes_of_others_are_no_part_of_a_release(classes):
+    """Neither the vocabulary nor a manifest knows them."""
+    assert not vars(classes).keys() & history.vocabulary().keys()
+    assert all(not vars(classes).keys() & history.manifest(r).keys() for r in RELEASES)
+    assert classes.TestVlanNested(id=UUID).fields.keys() > objects.VIFBase.fields.keys()

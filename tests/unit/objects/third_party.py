@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Classes that others derive from ours, as kuryr, zun and vendors do it.
+
+The names are those of no real project, so that nobody's registry is disturbed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from types import SimpleNamespace
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields
+
+from os_vif.objects import history, vif
+from tests.strategies import load, make
+from tests.unit.objects import released
+
+#: What goes with each version of AcmeOvsProfile.
+PARENT_VERSIONS = {"1.0": "1.1", "1.1": "1.2", "1.2": "1.4"}
+
+
+#: Class of a VIF, and its own fields with a value.
+VIFS = {
+    "TestVlanNested": {"vif_name": "eth0", "vlan_id": 7},
+    "TestMacvlanNested": {"vif_name": "eth0"},
+    "TestSriov": {"physnet": "net0", "pod_name": "pod", "mode": "vepa", "vif_name": "vf0"},
+    "TestDpdkNested": {"vif_name": "eth0", "dev_driver": "uio", "pci_address": "0000:03:00.1"},
+    "AcmeBurntVif": {"slot": 1, "lane": 2},
+}
+PROFILES = {
+    "AcmeOvsProfile": {"color": "red", "shade": "dark", "create_tap": True},
+    "AcmePlainProfile": {"color": "red"},
+}
+
+
+class DictOfVifs(fields.AutoTypedField):
+    AUTO_TYPE = fields.Dict(fields.Object(vif.VIFBase.__name__, subclasses=True))
+
+
+def register():
+    """Define and register them all: modules of others do this as they are imported."""
+    registered = ovo.VersionedObjectRegistry.register
+
+    @registered
+    class TestVlanNested(vif.VIFBase):
+        VERSION = "1.0"
+        fields = {"vif_name": fields.StringField(), "vlan_id": fields.IntegerField()}
+
+    @registered
+    class TestMacvlanNested(vif.VIFBase):
+        # No VERSION of its own.
+        fields = {"vif_name": fields.StringField()}
+
+    @registered
+    class TestSriov(vif.VIFDirect):
+        VERSION = "1.1"
+        fields = {"physnet": fields.StringField(), "pod_name": fields.StringField()}
+
+    @registered
+    class TestDpdkNested(vif.VIFNestedDPDK):
+        VERSION = "1.0"
+        fields = {"vif_name": fields.StringField()}
+
+    @registered
+    class TestPodState(ovo.VersionedObject, ovo.ComparableVersionedObject):
+        VERSION = "1.0"
+        OBJ_PROJECT_NAMESPACE = "os_vif"
+        OBJ_SERIAL_NAMESPACE = "versioned_object"
+        fields = {
+            "default_vif": fields.ObjectField(
+                vif.VIFBase.__name__, subclasses=True, nullable=False
+            ),
+            "additional_vifs": DictOfVifs(default={}),
+        }
+
+    @registered
+    class AcmeBurntVif(vif.VIFBase):
+        # Its own second version: 1.8.0's VIFBase 1.1 is no concern of it.
+        VERSION = "1.1"
+        fields = {"slot": fields.IntegerField(), "lane": fields.IntegerField()}
+
+        def obj_make_compatible(self, primitive, target_version):
+            super().obj_make_compatible(primitive, "1.0")
+            if target_version == "1.0":
+                primitive.pop("lane", None)
+
+    @registered
+    class AcmeAddressedVif(vif.VIFBase):
+        # A field with the name that 1.8.0 once used.
+        VERSION = "1.0"
+        fields = {"fixed_ips": fields.ObjectField("FixedIPList")}
+
+    @registered
+    class AcmeHistoryField(vif.VIFBase):
+        VERSION = "1.0"
+        fields = {"history": fields.StringField()}
+
+    @registered
+    class AcmeHistoryMethod(vif.VIFBase):
+        VERSION = "1.0"
+
+        def history(self):
+            return "a story"
+
+    @registered
+    class AcmeOvsProfile(vif.VIFPortProfileOpenVSwitch):
+        VERSION = "1.2"
+        fields = {"color": fields.StringField(), "shade": fields.StringField()}
+
+        def obj_make_compatible(self, primitive, target_version):
+            super().obj_make_compatible(primitive, PARENT_VERSIONS[target_version])
+            if target_version == "1.0":
+                primitive.pop("shade", None)
+
+    @registered
+    class AcmePlainProfile(vif.VIFPortProfileBase):
+        VERSION = "1.7"
+        fields = {"color": fields.StringField()}
+
+    @registered
+    class AcmeOffload(vif.DatapathOffloadBase):
+        VERSION = "1.3"
+        fields = {"queue": fields.IntegerField()}
+
+    return SimpleNamespace(**{n: c for n, c in locals().items() if n.startswith(("Test", "Acme"))})
+
+
+def maker(classes):
+    """What makes an object of one of the classes, with all that ours has in it set."""
+
+    def new(name, **more):
+        values = VIFS | PROFILES | {"AcmeOffload": {"queue": 3}}
+        ours = {"VIF": make("VIFBase"), "Profile": make("VIFPortProfileOpenVSwitch")}
+        template = ours["VIF" if name in VIFS else "Profile"]
+        cls = getattr(classes, name)
+        for field in cls.fields.keys() & template.fields.keys() - more.keys():
+            more[field] = getattr(template, field)
+        return cls(**more | values[name])
+
+    return new
+
+
+@contextlib.contextmanager
+def registered_for_a_while():
+    """The classes, which are out of the registry again afterwards."""
+    classes = register()
+    try:
+        yield classes
+    finally:
+        for name in vars(classes):
+            del ovo.VersionedObjectRegistry.obj_classes()[name]
+
+
+def expected_vif(vif, versions, version=None):
+    """What the reader is sent: the third party's own name and fields, and ours as it has them."""
+    (base,) = (c for c in type(vif).__mro__ if c.__name__ == "VIFBase")
+    ours = {field: getattr(vif, field) for field in base.fields if vif.obj_attr_is_set(field)}
+    _, _, data = released.expected(base(**ours), versions)
+    for field in vif.fields:
+        if field not in base.fields and vif.obj_attr_is_set(field):
+            data[field] = getattr(vif, field)
+    return vif.obj_name(), version or vif.VERSION, data
+
+
+def written(obj, *args, **kwargs):
+    """What is written for the object, which is read again, and is left as it was."""
+    before = copy.deepcopy(obj.obj_to_primitive())
+    primitive = obj.obj_to_primitive(*args, **kwargs)
+    assert obj.obj_to_primitive() == before
+    load(json.loads(json.dumps(primitive)))
+    return released.actual(primitive)
+
+
+def peer(release, **more):
+    """A complete manifest of a release, and of classes that the peer has beside it."""
+    return history.manifest(release) | more
+
+
+def written_for_many(classes):
+    """What is written of each VIF for a few readers; all of it is read again."""
+    primitives = []
+    for obj in map(maker(classes), VIFS):
+        listed = {obj.obj_name(): obj.VERSION}
+        old = [peer(release, **listed) for release in ("1.2.1", "1.8.0", "1.14.0")]
+        for manifest in (None, {"Network": "1.0"}, *old):
+            primitives.append(obj.obj_to_primitive(version_manifest=manifest))
+            assert type(load(primitives[-1])) is type(obj)
+    return primitives
