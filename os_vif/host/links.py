@@ -28,7 +28,7 @@ class EnsureBridge(Step):
     """A Linux bridge of that name exists.
 
     Its settings are given at creation only: an existing bridge keeps its own.
-    Equivalent to: ``ip link add NAME type bridge ...``
+    Equivalent to: ``ip link add name NAME type bridge ...``
     """
 
     name: str
@@ -58,8 +58,8 @@ class EnsureBridge(Step):
             f" mcast_snooping {int(self.multicast_snooping)}{ageing}"
         )
         return (
-            f"ip link add {self.name} type bridge {settings}",
-            f"ip link set {self.name} alias {MARK}",
+            f"ip link add name {self.name} type bridge {settings}",
+            f"ip link set dev {self.name} alias {MARK}",
         )
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
@@ -104,7 +104,7 @@ class DeleteBridge(Step):
     """A bridge that os-vif made is gone, unless something is in it.
 
     A bridge of others, or one with a port in it, stays: that is no failure.
-    Equivalent to: ``ip link del NAME``
+    Equivalent to: ``ip link del dev NAME``
     """
 
     name: str
@@ -120,7 +120,7 @@ class DeleteBridge(Step):
         validate.integer(self, "index", 1, 2**31 - 1, optional=True)
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip link del {self.name}  # if it is os-vif's and empty",)
+        return (f"ip link del dev {self.name}  # if it is os-vif's and empty",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self._target(net) is None:
@@ -167,7 +167,7 @@ def _again(link: Link) -> tuple[Step, ...]:
 class SetLink(Step):
     """Attributes of a device. They are enforced on every plug; None leaves one as it is.
 
-    Equivalent to: ``ip link set NAME ...``
+    Equivalent to: ``ip link set dev NAME ...``
     """
 
     name: str
@@ -187,7 +187,7 @@ class SetLink(Step):
     def commands(self) -> tuple[str, ...]:
         mtu = "" if self.mtu is None else f" mtu {self.mtu}"
         state = "" if self.up is None else f" {_state(self.up)}"
-        return (f"ip link set {self.name}{mtu}{state}",)
+        return (f"ip link set dev {self.name}{mtu}{state}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)

@@ -37,8 +37,19 @@ _MESSAGE = 1
 #: linux/if.h
 _IFF_UP = 0x1
 
+#: The settings of a bridge that os-vif looks at.
+_BRIDGE = (
+    "IFLA_BR_FORWARD_DELAY",
+    "IFLA_BR_AGEING_TIME",
+    "IFLA_BR_STP_STATE",
+    "IFLA_BR_MCAST_SNOOPING",
+)
+
 #: More than the kernel puts into one datagram of a dump, or into the answer for one link.
 _BUFFER = 1 << 18
+
+#: How often a list that was disturbed is asked for.
+_ATTEMPTS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +67,7 @@ class Link:
     #: ``IFLA_IFALIAS``.
     alias: str | None
     address: str | None
-    #: ``IFLA_BR_*`` of a bridge, by that name.
+    #: Some ``IFLA_BR_*`` of a bridge, by that name.
     bridge: Mapping[str, int]
 
 
@@ -136,17 +147,17 @@ class Netlink:
 
     def _talk(self, message: _Message) -> list[Link]:
         """Send a message. :returns: what was asked for, if anything was."""
-        while True:
+        for _ in range(_ATTEMPTS):
             number = next(self._numbers)
             self._socket.send(message.encode(number))
             found, interrupted = self._answer(number)
             if not interrupted:
-                return found
-            # The devices changed while they were listed.
+                return [_link(body) for body in found]
+        raise OSError(errno.EBUSY, "the devices changed whenever they were listed")
 
-    def _answer(self, wanted: int) -> tuple[list[Link], bool]:
-        """The devices that an answer brings, and whether they changed meanwhile."""
-        found: list[Link] = []
+    def _answer(self, wanted: int) -> tuple[list[bytes], bool]:
+        """The messages of an answer, and whether the devices changed while they were listed."""
+        found: list[bytes] = []
         interrupted = False
         while True:
             for kind, flags, number, body in self._messages():
@@ -157,7 +168,7 @@ class Netlink:
                 if kind in (_ERROR, _DONE):
                     _raise_failure(kind, flags, body)
                     return found, interrupted
-                found.append(_link(body))
+                found.append(body)
                 if not flags & _MULTI:
                     return found, interrupted
 
@@ -235,7 +246,7 @@ def _link(data: bytes) -> Link:
         master=message.get_attr("IFLA_MASTER"),
         alias=message.get_attr("IFLA_IFALIAS"),
         address=message.get_attr("IFLA_ADDRESS"),
-        bridge=dict(bridge["attrs"]) if bridge else {},
+        bridge={name: bridge.get_attr(name) for name in _BRIDGE} if bridge else {},
     )
 
 

@@ -42,8 +42,8 @@ def test_plan_prints_commands(vif_json, os_vif):
     """One line for each thing to do; for unplug too; nothing needs a right."""
     done = os_vif("plan", vif_json)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "ip link set brq-test mtu 1450 up"
-    assert os_vif("plan", "--unplug", vif_json).stdout.startswith("ip link del brq-test")
+    assert done.stdout.splitlines()[-1] == "ip link set dev brq-test mtu 1450 up"
+    assert os_vif("plan", "--unplug", vif_json).stdout.startswith("ip link del dev brq-test")
 
 
 def test_plug_check_unplug(namespace, vif_json, os_vif):
@@ -172,7 +172,7 @@ def _demo(*command: str) -> subprocess.CompletedProcess:
 
 
 EXPECTED = (
-    "ip link add brq-demo type bridge",
+    "ip link add name brq-demo type bridge",
     '"versioned_object.name": "VIFBridge"',
     "The demo plays the hypervisor",
     "192.0.2.2 answers",

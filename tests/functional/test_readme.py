@@ -33,7 +33,7 @@ def test_the_plug_snippet_plugs(daemon, capsys):
     """Ten lines: it prints commands, then nothing that differs, and leaves nothing."""
     exec(PLUG, {})  # noqa: S102 - that is what a reader does with it
     *commands, checked = capsys.readouterr().out.splitlines()
-    assert commands[0].startswith("ip link add brq-demo")
+    assert commands[0].startswith("ip link add name brq-demo")
     assert checked == "()"
     assert [link["ifname"] for link in ip("link")] == ["lo"]
     assert len([line for line in PLUG.splitlines() if line.strip()]) <= 13
