@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import logging
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
@@ -15,8 +14,6 @@ from os_vif.host.plan import encode
 
 if TYPE_CHECKING:
     from os_vif.host.plan import Difference, Plan
-
-LOG = logging.getLogger(__name__)
 
 
 def run(plan: Plan, privsep_module: str | None) -> None:
@@ -26,15 +23,22 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
     undo: list[Any] = []
-    for kind, steps in itertools.groupby(plan, key=lambda step: step.runs_in):
-        messages = [encode(step) for step in steps]
+    for _, steps in itertools.groupby(plan, key=lambda step: step.runs_in):
         try:
-            undo[:0] = _run_kernel(messages, privsep_module)
-        except exception.StepFailed:
+            undo[:0] = _run_kernel([encode(step) for step in steps], privsep_module)
+        except exception.StepFailed as failure:
             if undo:
-                LOG.warning("Undoing what was done before %s steps failed", kind)
-                _run_kernel(undo, privsep_module)
+                _undo(undo, privsep_module, failure)
             raise
+
+
+def _undo(messages: list[Any], privsep_module: str | None, failure: exception.StepFailed) -> None:
+    """Take back what earlier calls did; if that fails, the first failure tells of it."""
+    try:
+        _run_kernel(messages, privsep_module)
+    except exception.StepFailed as second:
+        aftermath = f"{failure.kwargs['aftermath']}; what came before is not undone: {second}"
+        raise exception.StepFailed(**failure.kwargs | {"aftermath": aftermath}) from failure
 
 
 def _run_kernel(messages: list[Any], privsep_module: str | None) -> list[Any]:

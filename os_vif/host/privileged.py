@@ -68,24 +68,33 @@ def run(messages: Any) -> dict[str, Any]:
         steps = [decode(message) for message in messages]
     except exception.InvalidStep as error:
         return {"undo": [], "error": _error("message", "", errno.EINVAL, str(error))}
-    net = netlink.here()
     undo: list[Step] = []
     for step in steps:
         try:
-            undo[:0] = step.apply(net)
-        except OSError as error:
-            failure = _error(
-                type(step).__name__, step.device, error.errno, error.strerror or str(error)
-            )
-            for back in undo:
-                try:
-                    back.apply(net)
-                    failure["undone"] += 1
-                except OSError as second:
-                    LOG.exception("Could not undo %s", back)
-                    failure["left"].append(f"{'; '.join(back.commands())} ({second.strerror})")
+            undo[:0] = step.apply(netlink.here())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest is undone
+            failure = _error(type(step).__name__, step.device, *_reason(error))
+            _take_back(undo, failure)
             return {"undo": [], "error": failure}
     return {"undo": [encode(step) for step in undo], "error": None}
+
+
+def _take_back(undo: list[Step], failure: dict[str, Any]) -> None:
+    """Run the steps that undo others, as many as can be, and note in ``failure`` how that went."""
+    for step in undo:
+        try:
+            step.apply(netlink.here())
+            failure["undone"] += 1
+        except Exception as error:
+            LOG.exception("Could not undo: %s", step)
+            failure["left"].append(f"{'; '.join(step.commands())} ({_reason(error)[1]})")
+
+
+def _reason(error: Exception) -> tuple[int | None, str]:
+    """The errno, if it has one, and the words of an error."""
+    if isinstance(error, OSError):
+        return error.errno, error.strerror or str(error)
+    return None, f"{type(error).__name__}: {error}"
 
 
 def _error(step: str, device: str, number: int | None, reason: str) -> dict[str, Any]:

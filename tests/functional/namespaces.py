@@ -10,11 +10,13 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 #: ``CLONE_NEWNET`` of linux/sched.h. ``os.unshare`` came with Python 3.12.
 _CLONE_NEWNET = 0x40000000
+ROOT = pathlib.Path(__file__).parents[2]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,14 +28,20 @@ def _call(name: str, *arguments: int) -> None:
 
 def why_not() -> str | None:
     """The right that is missing for a network namespace; None if all are there."""
-    prefix = ["unshare", "--net", "--", "ip", "link", "add", "os-vif-probe", "type", "bridge"]
-    try:
-        tried = subprocess.run(prefix, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        return f"there is no {error.filename}"
-    if tried.returncode == 0:
+    # In a process of its own: one that cannot go back must not stay.
+    trial = (
+        "from tests.functional.namespaces import private, run\n"
+        "with private():\n    run('ip link add name os-vif-probe type bridge')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", trial], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    if done.returncode == 0:
         return None
-    return f"needs CAP_SYS_ADMIN and CAP_NET_ADMIN, or a user namespace: {tried.stderr.strip()}"
+    return (
+        "needs CAP_SYS_ADMIN and CAP_NET_ADMIN here, or to be started in a user and network "
+        f"namespace, as tools/test.sh does: {done.stderr.strip().splitlines()[-1]}"
+    )
 
 
 @contextmanager
@@ -57,8 +65,10 @@ def ip(*arguments: str) -> list[dict]:
 
 
 def run(command: str) -> None:
-    """A command line, as a user types it."""
-    subprocess.run(command, shell=True, check=True)  # noqa: S602 - that is the point
+    """A command line, as root types it."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    environment = os.environ | {"PATH": path}
+    subprocess.run(command, shell=True, check=True, env=environment)  # noqa: S602 - the point
 
 
 #: What changes by itself.
