@@ -47,8 +47,13 @@ def _run_kernel(messages: list[Any], privsep_module: str | None) -> list[Any]:
         raise exception.PlanNotSupported(
             plugin_name="?", reason="it plans kernel steps but names no privsep_module"
         )
+    call = importlib.import_module(privsep_module).run
     try:
-        answer = importlib.import_module(privsep_module).run(messages)
+        try:
+            answer = call(messages)
+        except BrokenPipeError:
+            # The daemon had died before: nothing reached it, and this starts another.
+            answer = call(messages)
     except Exception as error:
         raise exception.StepFailed(
             step="The call of the privileged daemon",

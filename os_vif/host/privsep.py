@@ -21,6 +21,14 @@ class _Channel(daemon.RootwrapClientChannel):
     before) that ends the thread that reads answers without a word, and callers wait for ever.
     """
 
+    def send_recv(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().send_recv(*args, **kwargs)
+        except OSError:
+            # The next call starts a new daemon, even if the thread that reads has yet to notice.
+            self.running = False
+            raise
+
     def _reader_main(self, reader: Iterable[Any]) -> None:
         super()._reader_main(cast("Any", _until_reset(reader)))
 
