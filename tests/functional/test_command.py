@@ -208,15 +208,19 @@ def test_the_demo_runs_as_an_ordinary_user(os_vif_command):
     assert [text for text in EXPECTED if text not in done.stdout] == []
 
 
-def test_the_demo_without_rights_shows_what_it_can(rights, os_vif_command):
+def test_the_demo_without_rights_shows_what_it_can(os_vif_command):
     """Plan and JSON, the right that is missing by name, and an exit code that says so."""
+    user = ["unshare", "--user", "--map-root-user"]
+    tried = subprocess.run([*user, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no user namespace to forbid namespaces in: {tried.stderr.strip()}")
     forbid = (
         "echo 0 >/proc/sys/user/max_net_namespaces && "
         "echo 0 >/proc/sys/user/max_user_namespaces && "
         f"exec {os_vif_command} demo"
     )
     done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "sh", "-c", forbid],
+        [*user, "sh", "-c", forbid],
         capture_output=True,
         text=True,
         check=False,
