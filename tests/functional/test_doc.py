@@ -1,0 +1,576 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What doc/ says is so: every snippet and every command in it runs, and every promise is shown."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.metadata
+import importlib.util
+import itertools
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from oslo_config import cfg
+from oslo_privsep import capabilities, priv_context
+from oslo_serialization import jsonutils
+
+import os_vif
+from os_vif import exception, objects, opts
+from os_vif.cmd import shell
+from os_vif.host import engine, netlink, privileged
+from os_vif.host.links import DeleteBridge, EnsureBridge, SetLink
+from os_vif.host.plan import Plan
+from os_vif.objects import history
+from tests.functional import snippets
+from tests.functional.conftest import bridge_vif
+from tests.functional.namespaces import ip
+from tests.functional.test_engine import daemon_pid
+from vif_plug_linux_bridge import privsep
+
+ROOT = pathlib.Path(__file__).parents[2]
+SOURCE = ROOT / "doc" / "source"
+PAGES = {
+    str(path.relative_to(SOURCE).with_suffix("")): path.read_text(encoding="utf-8")
+    for path in sorted(SOURCE.rglob("*.rst"))
+}
+
+
+def run(*command: object, **more: object) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def provoked(call) -> str:
+    """The message of the error that comes."""
+    with pytest.raises(exception.ExceptionBase) as info:
+        call()
+    return str(info.value)
+
+
+def words(page: str) -> str:
+    """A page in one line, for what is looked up in it."""
+    return " ".join(PAGES[page].split())
+
+
+def blocks(language: str) -> list[tuple[str, snippets.Block]]:
+    return [(page, block) for page in PAGES for block in snippets.blocks(PAGES[page], language)]
+
+
+def commands() -> list[snippets.Command]:
+    return [command for _, block in blocks("console") for command in snippets.commands(block)]
+
+
+#: Pages on which there is something to do.
+DONE = sorted({page for language in ("python", "console") for page, _ in blocks(language)})
+
+
+def _needs_a_host(page: str) -> bool:
+    text = PAGES[page]
+    typed = [
+        c.program for block in snippets.blocks(text, "console") for c in snippets.commands(block)
+    ]
+    return ".plug(" in text or "os-vif" in typed
+
+
+@pytest.mark.parametrize("page", DONE)
+def test_a_reader_can_follow_the_page(request, tmp_path, page):
+    """From top to bottom, the Python runs, and the commands print what the page shows."""
+    if _needs_a_host(page):
+        request.getfixturevalue("namespace")
+    (_, block), *_ = blocks("json")
+    (tmp_path / block.caption).write_text(block.text)
+    python = (sys.executable, "-W", "ignore", "-P")
+    done = run(*python, snippets.__file__, SOURCE / f"{page}.rst", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    if _needs_a_host(page):
+        plugged = {"brq-demo"} if page == "user/troubleshooting" else set()
+        assert {link["ifname"] for link in ip("link")} == {"lo"} | plugged
+
+
+def _environments() -> set[str]:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "tox.ini")
+    return {name.partition(":")[2] for name in config.sections() if ":" in name} | {"py3"}
+
+
+#: Commands that are neither run nor looked at more closely: test_install.py does what they do.
+INSTALL = (
+    "python3 -m venv /opt/os-vif",
+    "/opt/os-vif/bin/pip install .",
+    "export PATH=/opt/os-vif/bin:$PATH",
+)
+NOT_RUN = [c.line for c in commands() if c.program not in snippets.RUN and c.line not in INSTALL]
+
+
+def _selects(arguments: list[str]) -> bool:
+    """Whether pytest finds a test with these arguments: files, functions, and ``-k`` a word."""
+    word = arguments[arguments.index("-k") + 1] if "-k" in arguments else ""
+    named = [argument for argument in arguments if argument not in ("-k", word)] or ["tests"]
+    for path, _, function in (argument.partition("::") for argument in named):
+        files = [ROOT / path] if path.endswith(".py") else (ROOT / path).rglob("test_*.py")
+        code = "".join(file.read_text(encoding="utf-8") for file in files)
+        names = re.findall(r"^def (test_\w+)\(", code, re.MULTILINE)
+        if not [name for name in names if function in ("", name) and word in name]:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("line", sorted(set(NOT_RUN)))
+def test_a_command_that_takes_long_is_there(line):
+    """The script, the tox environment, and the tests that its arguments select."""
+    program, *arguments = shlex.split(line)
+    match program:
+        case "tools/demo.sh" | "tools/test.sh":
+            assert os.access(ROOT / program, os.X_OK)
+            assert run("sh", "-n", ROOT / program).returncode == 0
+        case "tox":
+            option, environment, *arguments = arguments
+            assert option == "-e"
+            assert environment in _environments()
+            assert arguments[:1] in ([], ["--"])
+            arguments = arguments[1:]
+        case "lint-imports":
+            assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()
+        case _:
+            pytest.fail(f"nobody has said how to look at {line!r}")
+    assert _selects(arguments)
+
+
+def _options() -> cfg.ConfigOpts:
+    """The groups that a configuration file may have for os-vif."""
+    known = cfg.ConfigOpts()
+    for group, options in opts.list_plugins_opts():
+        known.register_opts(options, group=group)
+    known.register_opts(priv_context.OPTS, group=privsep.vif_plug.cfg_section)
+    return known
+
+
+CONFIGURATION = [
+    block.text
+    for _, block in blocks("ini")
+    if re.search(r"^\[(os_vif|vif_plug)_", block.text, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("text", CONFIGURATION)
+def test_a_configuration_snippet_names_options_that_exist(tmp_path, text):
+    """Each has a value that the option takes."""
+    path = tmp_path / "os-vif.conf"
+    path.write_text(text)
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    known = _options()
+    known(["--config-file", str(path)], project="os-vif")
+    named = [(group, name) for group in parser.sections() for name in parser[group]]
+    assert named
+    for group, name in named:
+        assert str(known[group][name]) == parser[group][name]
+
+
+def test_every_configuration_group_has_its_section():
+    """With the options of each plugin, as the code lists them."""
+    page = PAGES["user/configuration"]
+    groups = [group for group, options in opts.list_plugins_opts() if options]
+    for group in (*groups, privsep.vif_plug.cfg_section):
+        assert f"\n``[{group}]``\n" in page
+    assert re.findall(r"\.\. vif-options:: (\w+)", page) == [
+        name for name, options in opts.IN_TREE.items() if options
+    ]
+
+
+def test_the_entry_point_snippet_names_the_class_of_the_page():
+    """It can be read as setup.cfg."""
+    (text,) = (block.text for page, block in blocks("ini") if page == "author/plugins")
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    name = parser["options.entry_points"]["os_vif"].strip().rpartition(":")[2]
+    assert f"class {name}(PluginBase):" in PAGES["author/plugins"]
+
+
+@pytest.fixture
+def nova_conf(tmp_path):
+    """A program that was started with a configuration file; what it starts, as with nova's."""
+    path = tmp_path / "nova.conf"
+    path.write_text("")
+    cfg.CONF(["--config-file", str(path)], project="nova")
+
+    def command() -> list[str]:
+        socket = f"{tempfile.mkdtemp(dir='/tmp')}/privsep.sock"
+        pathlib.Path(socket).parent.rmdir()
+        words = privsep.vif_plug.helper_command(socket)
+        return ["/etc/nova/nova.conf" if word == str(path) else word for word in words]
+
+    yield command
+    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+
+
+def test_the_sudoers_line_allows_what_privsep_runs(nova_conf):
+    """The command of the snippet before it, with what privsep appends; no other context."""
+    (text,) = (t for t in CONFIGURATION if "helper_command" in t)
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    group = privsep.vif_plug.cfg_section
+    helper = parser[group]["helper_command"]
+    cfg.CONF.set_override("helper_command", helper, group=group)
+    try:
+        sudo, program, *arguments = nova_conf()
+    finally:
+        cfg.CONF.clear_override("helper_command", group=group)
+    assert sudo == "sudo"
+    ((_, line),) = blocks("text")
+    allowed, _, pattern = line.text.strip().partition(" ^")
+    assert allowed.endswith(f" NOPASSWD: {program}")
+    assert pattern.endswith("$")
+    asked = " ".join(arguments)
+    assert re.fullmatch(pattern[:-1], asked)
+    other = asked.replace("vif_plug_linux_bridge.privsep.vif_plug", "os_brick.privileged.default")
+    assert not re.fullmatch(pattern[:-1], other)
+    assert not re.fullmatch(pattern[:-1], asked.replace("/etc/nova", "/home"))
+
+
+def test_the_helper_is_started_as_the_page_says(nova_conf, monkeypatch):
+    """By the program's root helper; for root, from beside Python; by sudo otherwise."""
+    rest = nova_conf()[1:]
+    assert rest[:2] == ["--config-file", "/etc/nova/nova.conf"]
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert nova_conf()[0] == str(pathlib.Path(sys.executable).with_name("privsep-helper"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert nova_conf()[:3] == ["sudo", "privsep-helper", "--config-file"]
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(priv_context, "_HELPER_COMMAND_PREFIX", ["nova-rootwrap", "rootwrap.conf"])
+    assert nova_conf()[:3] == ["nova-rootwrap", "rootwrap.conf", "privsep-helper"]
+
+
+def _subcommands() -> set[str]:
+    entry_points = importlib.metadata.distribution("os-vif").entry_points
+    return {e.name for e in entry_points if e.group == "os_vif.commands"} | {"complete", "help"}
+
+
+def test_every_subcommand_has_its_section():
+    """And there is no section for one that is not there."""
+    page = PAGES["user/command"]
+    titles = set(re.findall(r"^([a-z-]+)\n=+$", page, re.MULTILINE))
+    assert titles == _subcommands()
+
+
+def test_every_option_of_the_command_is_on_its_page(os_vif_command):
+    """Those of os-vif itself; --help and --version need no words."""
+    page = PAGES["user/command"]
+    usage = run(os_vif_command, "--help").stdout
+    options = set(re.findall(r"^  (-[a-z], )?(--[a-z-]+)", usage, re.MULTILINE))
+    long = {name for _, name in options} - {"--help", "--version"}
+    short = {name.rstrip(", ") for name, _ in options}
+    assert {"--config-file", "--debug"} <= long
+    assert [o for o in long if f"``{o}" not in page and not short & {o[1:3]}] == []
+
+
+def test_the_exit_codes_on_the_page_are_those_of_the_command():
+    """All of them, in order."""
+    page = PAGES["user/command"]
+    listed = re.findall(r"^   \* - (\d)$", page, re.MULTILINE)
+    assert listed == ["0", *map(str, (shell.FAILED, shell.BAD_INPUT, shell.DIFFERENT))]
+    assert listed == re.findall(r"^  (\d)  ", shell._EXIT_CODES, re.MULTILINE)
+
+
+def test_an_exit_code_of_2_touches_nothing(namespace, os_vif_command):
+    """For each kind of bad input that the page names."""
+    ((_, block),) = blocks("json")
+    good = jsonutils.loads(block.text)
+    for changes in ({"plugin": "x"}, {"bridge_name": "sixteen-bytes-xx"}, {"address": "no MAC"}):
+        bad = good | {"versioned_object.data": good["versioned_object.data"] | changes}
+        assert run(os_vif_command, "plug", input=jsonutils.dumps(bad)).returncode == 2
+    assert run(os_vif_command, "plug", "--nonesuch").returncode == 2
+    assert [link["ifname"] for link in ip("link")] == ["lo"]
+
+
+def test_the_two_ways_to_the_same_vif(monkeypatch, tmp_path):
+    """What the quickstart builds is what the JSON of the command's page says."""
+    ((_, block),) = blocks("json")
+    written = objects.VIFBase.obj_from_primitive(jsonutils.loads(block.text))
+    scope: dict = {}
+    monkeypatch.chdir(tmp_path)
+    exec(snippets.blocks(PAGES["user/quickstart"], "python")[0].text, scope)  # noqa: S102
+    assert os_vif._name(written) == os_vif._name(scope["vif"])
+    os_vif.initialize()
+    plans = [os_vif.plan(vif, objects.InstanceInfo()) for vif in (written, scope["vif"])]
+    assert plans[0] == plans[1]
+
+
+# The promises of author/steps.rst.
+
+STEPS = PAGES["author/steps"]
+PROMISES = re.findall(r"^(\d+)\. ((?:.*\n)+?)(?=^\d+\. |^\w|\Z)", STEPS, re.MULTILINE)
+
+
+def test_the_promises_are_numbered():
+    """From 1 on, without a gap, and each says MUST."""
+    assert [int(number) for number, _ in PROMISES] == list(range(1, len(PROMISES) + 1))
+    assert len(PROMISES) >= 18
+    says = [number for number, text in PROMISES if "MUST" not in text]
+    assert says == []
+
+
+@pytest.mark.parametrize(("number", "text"), PROMISES, ids=[number for number, _ in PROMISES])
+def test_a_promise_names_tests_that_exist(number, text):
+    """By file and function."""
+    named = re.findall(r"``(test_\w+\.py)::(\w+)``", text)
+    assert named
+    for file, function in named:
+        code = (pathlib.Path(__file__).parent / file).read_text(encoding="utf-8")
+        assert f"\ndef {function}(" in code, f"{file}::{function}"
+
+
+def test_every_step_is_on_the_page():
+    """Those that the privileged side takes, and no others; each says its command."""
+    listed = re.findall(r"autoclass:: os_vif\.host\.\w+\.(\w+)", STEPS)
+    assert sorted(listed) == sorted(privileged.STEPS)
+    for step in privileged.STEPS.values():
+        assert "Equivalent to: ``" in (step.__doc__ or "")
+
+
+@pytest.fixture
+def vif_json(vif, tmp_path) -> str:
+    path = tmp_path / "vif.json"
+    path.write_text(jsonutils.dumps(vif.obj_to_primitive()))
+    return str(path)
+
+
+def test_check_needs_no_right(namespace, vif_json, os_vif_command):
+    """Without any capability it reads the host; plug is refused by the kernel."""
+    bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", os_vif_command)
+    done = run(*bare, "check", vif_json)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert run(*bare, "plug", vif_json).returncode == 1
+
+
+def test_a_plan_is_one_call_of_the_daemon(daemon, vif, instance, monkeypatch):
+    """With every step, in the order of the plan."""
+    calls = []
+    original = privsep.run
+
+    def counted(messages):
+        calls.append([name for name, _ in messages])
+        return original(messages)
+
+    monkeypatch.setattr(privsep, "run", counted)
+    os_vif.plug(vif, instance)
+    assert calls == [[type(step).__name__ for step in os_vif.plan(vif, instance)]]
+    assert len(calls[0]) == 5
+
+
+def test_what_cannot_be_undone_is_in_the_error(namespace, monkeypatch):
+    """As a command to type, with the reason."""
+
+    def busy(step, net):
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr(DeleteBridge, "apply", busy)
+    plan = Plan(
+        EnsureBridge("brq-test"), SetLink("brq-test", up=True), SetLink("missing", up=True)
+    )
+    with netlink.opened() as net:
+        monkeypatch.setattr(netlink, "here", lambda: net)
+        text = provoked(lambda: engine.run(plan, "os_vif.host.privileged"))
+    assert (
+        "Undone: 1 changes before it; still to be undone by hand: ip link del dev brq-test" in text
+    )
+    assert "(Device or resource busy)" in text
+    assert "still to be undone by hand: ip link del dev brq-demo" in words("user/troubleshooting")
+    assert ip("link", "show", "brq-test")[0]["operstate"] == "DOWN"
+
+
+def test_what_a_bug_in_a_step_leaves_is_undone(namespace, monkeypatch):
+    """Whatever a step raises, the steps before it are taken back."""
+    monkeypatch.setattr(SetLink, "apply", lambda step: ())
+    plan = Plan(EnsureBridge("brq-test"), SetLink("brq-test", up=True))
+    with netlink.opened() as net:
+        monkeypatch.setattr(netlink, "here", lambda: net)
+        text = provoked(lambda: engine.run(plan, "os_vif.host.privileged"))
+    assert "SetLink failed on brq-test: TypeError" in text
+    assert "Undone: 1 changes before it" in text
+    assert [link["ifname"] for link in ip("link")] == ["lo"]
+
+
+def test_the_daemon_keeps_one_capability(daemon, vif, instance):
+    """CAP_NET_ADMIN, in all sets that let it do something."""
+    os_vif.plug(vif, instance)
+    status = pathlib.Path(f"/proc/{daemon_pid()}/status").read_text()
+    for name in ("CapEff", "CapPrm"):
+        (value,) = re.findall(rf"^{name}:\s+(\w+)$", status, re.MULTILINE)
+        assert int(value, 16) == 1 << capabilities.CAP_NET_ADMIN
+
+
+# What the pages say beside that.
+
+
+def test_the_known_limit_of_a_shared_bridge(daemon, instance):
+    """As user/linux_bridge.rst tells it: the bridge goes too early, and plugging brings it back."""
+    first, second = bridge_vif(1), bridge_vif(2)
+    os_vif.plug(first, instance)
+    os_vif.plug(second, instance)
+    os_vif.unplug(first, instance)
+    assert [d.found for d in os_vif.check(second, instance)] == ["missing"]
+    os_vif.plug(second, instance)
+    assert os_vif.check(second, instance) == ()
+    assert "A bridge that several VIFs share can go too early." in words("user/linux_bridge")
+
+
+def test_the_messages_on_the_page_are_those_of_the_code(daemon, vif, instance):
+    """Each is provoked, and is found on the page for troubleshooting."""
+    page = words("user/troubleshooting")
+    quoted = re.findall(r"\* - ``(.+?)`` - ", page.partition("Other messages")[2])
+    vif.plugin = "x"
+    seen = [provoked(lambda: os_vif.plug(vif, instance))]
+    seen.append(str(exception.PluginNotLoaded(plugin_name="x", reason="...")))
+    vif.plugin, vif.bridge_name = "linux_bridge", "sixteen-bytes-xx"
+    seen.append(provoked(lambda: os_vif.plug(vif, instance)))
+    seen.append(provoked(lambda: os_vif.plug(objects.VIFOpenVSwitch(plugin="ovs"), instance)))
+    seen.append(provoked(lambda: engine.run(Plan(SetLink("brq-demo", up=True)), privsep.__name__)))
+    seen.append(str(exception.LibraryNotInitialized()))
+    assert len(quoted) == len(seen)
+    assert [text for text, error in zip(quoted, seen, strict=True) if text not in error] == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "option"),
+    [
+        ("No such file or directory: 'sudo'", "helper_command = sudo -n privsep-helper"),
+        ("privsep helper command exited non-zero (1)", "helper_command = false"),
+        ("Operation not permitted", "capabilities = CAP_SYS_TIME"),
+    ],
+)
+@pytest.mark.usefixtures("namespace")
+def test_a_right_that_is_missing_gives_the_reason_on_the_page(
+    tmp_path, vif_json, os_vif_command, reason, option
+):
+    """Nothing is made, and only an answer that did not come leaves something unknown."""
+    config = tmp_path / "os-vif.conf"
+    config.write_text(f"[{privsep.vif_plug.cfg_section}]\n{option}\n")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "false").symlink_to("/bin/false")
+    path = {"PATH": str(programs)}
+    done = run(os_vif_command, "--config-file", config, "plug", vif_json, env=path)
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert f"   * - ``{reason}``\n" in PAGES["user/troubleshooting"]
+    unknown = "What it had done is unknown; plugging or unplugging again converges"
+    assert (unknown in done.stderr) == (reason != "Operation not permitted")
+    assert f"``{unknown}``" in PAGES["user/troubleshooting"]
+    assert [link["ifname"] for link in ip("link")] == ["lo"]
+
+
+def test_what_is_said_of_the_bridge_is_what_is_planned(vif, instance):
+    """Every setting that the plan names is in the table, and when it is given."""
+    page = PAGES["user/linux_bridge"]
+    rows = re.findall(r"^   \* - (.+)\n     - (.+)\n     - (.+)$", page, re.MULTILINE)
+    when = {re.sub(r".*\.|`", "", what): time for what, _, time in rows}
+    os_vif.initialize()
+    commands = str(os_vif.plan(vif, instance)).splitlines()
+    for name in re.findall(r"(\w+) \d", commands[0]):
+        assert when[name] == "at creation"
+    keys = [
+        command.partition("=")[0].rpartition("/")[2] for command in commands if "sysctl" in command
+    ]
+    assert len(keys) == 3
+    for name in (*keys, "MTU", "State"):
+        assert when[name] == "on every plug"
+
+
+def test_the_numbers_of_releases_are_those_of_the_history():
+    """Where a page counts."""
+    manifests = [history.manifest(release) for release in history.releases()]
+    distinct = len(list(itertools.groupby(manifests)))
+    page = words("reference/releases")
+    assert f"The {len(manifests)} releases from 1.0.0 to 5.3.0 have {distinct} distinct" in page
+    assert f"the {len(manifests)} public releases" in words("reference/versions")
+
+
+def test_every_environment_of_tox_is_on_the_page():
+    """With how to run it."""
+    named = set(re.findall(r"tox -e (\w+)", PAGES["contributor/testing"]))
+    assert named == _environments()
+
+
+PATHS = sorted(
+    {
+        path
+        for text in PAGES.values()
+        for path in re.findall(
+            r"(?:``|^   )((?:os_vif|tests|tools|doc|benchmarks|releasenotes|\.ci)/[\w/.]*)",
+            text,
+            re.MULTILINE,
+        )
+    }
+)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_that_a_page_names_is_there(path):
+    """In this checkout."""
+    assert (ROOT / path).exists()
+
+
+def test_every_page_is_reached_from_the_index():
+    """In a table of contents, once."""
+    listed = re.findall(r"^   (\w+/\w+)$", PAGES["index"], re.MULTILINE)
+    assert sorted([*listed, "index"]) == sorted(PAGES)
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory) -> pathlib.Path:
+    """The documentation, built as ``tox -e docs`` builds it."""
+    if importlib.util.find_spec("sphinx") is None:
+        pytest.skip("there is no sphinx here; tox -e docs has it")
+    path = tmp_path_factory.mktemp("html")
+    strictly = ("-q", "-W", "--keep-going")
+    done = run(sys.executable, "-m", "sphinx", *strictly, "-b", "html", SOURCE, path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def test_the_documentation_builds_without_a_warning(html):
+    """Every page is there, and says which version it is about."""
+    assert [page for page in PAGES if not (html / f"{page}.html").exists()] == []
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert (
+        f"os-vif {setup['metadata']['version']} documentation" in (html / "index.html").read_text()
+    )
+
+
+def test_every_class_and_field_is_in_the_reference(html):
+    """The 31 classes, each with its fields and each version that it had."""
+    page = (html / "reference" / "objects.html").read_text()
+    parts = re.split(r'<dt class="sig sig-object py" id="os_vif\.objects\.', page)
+    found = {part.partition('"')[0]: part for part in parts[1:]}
+    assert len(found) == 31
+    assert found.keys() == history.vocabulary().keys()
+    for name, cls in history.vocabulary().items():
+        plain = re.findall(r"[\w.]+", re.sub(r"<[^>]+>", " ", found[name]))
+        said = {word.rstrip(".") for word in plain}
+        assert said >= {*cls.fields, *(version.number for version in cls.history)}
+
+
+def test_every_version_of_every_release_is_in_the_reference(html):
+    """A row for each class, a column for each distinct manifest."""
+    page = (html / "reference" / "releases.html").read_text()
+    rows = [
+        re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)
+        for row in re.findall(r"<tr.*?</tr>", page, re.DOTALL)
+    ]
+    header, *body = [[re.sub(r"<[^>]+>", "", cell).strip() for cell in row] for row in rows]
+    starts = [title.partition(" ")[0] for title in header[1:]]
+    assert len(starts) == 10
+    table = {row[0]: row[1:] for row in body}
+    for number, release in enumerate(starts):
+        column = {name: row[number] for name, row in table.items() if row[number]}
+        del column["releases"]
+        assert column == history.manifest(release)
