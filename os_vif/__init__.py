@@ -138,6 +138,8 @@ def _raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> 
     try:
         yield
     except Exception as error:
+        if failure is exception.PlanException and isinstance(error, exception.PlanNotSupported):
+            raise  # it is what plan() and check() promise
         text = failure.msg_fmt % {"vif": _name(vif), "err": _reason(error)}
         LOG.exception("%s", text)
         raise failure(text, vif=vif, err=error) from error
@@ -150,7 +152,8 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     :param instance_info: the virtual machine or pod that it is for.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
-    :raises os_vif.exception.PlugException: if the plugin failed. What it had done is undone.
+    :raises os_vif.exception.PlugException: if the plugin failed. What a plan had done is undone, or
+        the text says what is not.
     """
     plugin = _plugin_of(vif)
     with _raised_as(exception.PlugException, vif):

@@ -124,7 +124,7 @@ class InvalidStep(ExceptionBase):
 
 
 class StepFailed(ExceptionBase):
-    """A step of a plan failed; those before it were undone."""
+    """A step of a plan failed; those before it were undone, or the text says what was not."""
 
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"
 

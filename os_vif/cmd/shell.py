@@ -9,6 +9,7 @@ import argparse
 import importlib.metadata
 import logging
 import os
+import pathlib
 import sys
 import warnings
 from typing import Any
@@ -62,6 +63,7 @@ class Shell(app.App):
             action="append",
             default=[],
             metavar="FILE",
+            type=_readable_file,
             help="oslo.config file with [os_vif_*] groups, such as nova.conf; may be repeated",
         )
         return parser
@@ -69,17 +71,21 @@ class Shell(app.App):
     def initialize_app(self, argv: list[str]) -> None:
         if not self.options.debug:
             # The command says itself what failed; a traceback is for --debug.
-            for name in ("os_vif", "oslo.privsep", "oslo_privsep"):
-                logging.getLogger(name).setLevel(logging.CRITICAL)
+            for name in ("os_vif", "oslo.privsep", "oslo_privsep", "oslo_versionedobjects"):
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+            logging.getLogger("py.warnings").setLevel(logging.CRITICAL)
         logging.captureWarnings(capture=True)
 
     def prepare_to_run_command(self, cmd: Any) -> None:
-        for name in self.options.config_file:
-            if not os.access(name, os.R_OK):
-                raise BadInputError(f"--config-file: {name} cannot be read")
         arguments = [f"--config-file={name}" for name in self.options.config_file]
         cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
         os_vif.initialize()
+
+
+def _readable_file(name: str) -> str:
+    if not (pathlib.Path(name).is_file() and os.access(name, os.R_OK)):
+        raise argparse.ArgumentTypeError(f"{name} cannot be read")
+    return name
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -43,31 +43,25 @@ def _undo(messages: list[Any], privsep_module: str | None, failure: exception.St
 
 def _run_kernel(messages: list[Any], privsep_module: str | None) -> list[Any]:
     """One privileged call. :returns: the messages that undo it."""
-    if privsep_module is None:
-        raise exception.PlanNotSupported(
-            plugin_name="?", reason="it plans kernel steps but names no privsep_module"
-        )
-    call = importlib.import_module(privsep_module).run
+    from os_vif.host.privsep import NotStartedError
+
     try:
-        try:
-            answer = call(messages)
-        except BrokenPipeError:
-            # The daemon had died before: nothing reached it, and this starts another.
-            answer = call(messages)
-    except Exception as error:
-        raise exception.StepFailed(
-            step="The call of the privileged daemon",
-            device=", ".join(sorted({arguments["name"] for _, arguments in messages})),
-            reason=str(error) or type(error).__name__,
-            aftermath="What it had done is unknown; plugging or unplugging again converges",
+        answer = _call(messages, privsep_module)
+    except NotStartedError as error:
+        raise _failed(
+            "Starting the privileged daemon", messages, error, "Nothing was done"
         ) from error
+    except Exception as error:
+        aftermath = "What it had done is unknown; plugging or unplugging again converges"
+        raise _failed("The call of the privileged daemon", messages, error, aftermath) from error
     failure = answer["error"]
     if failure is None:
         undo: list[Any] = answer["undo"]
         return undo
     aftermath = f"Undone: {failure['undone']} changes before it"
     if failure["left"]:
-        aftermath += f"; still to be undone by hand: {', '.join(failure['left'])}"
+        # A line each: they are there to be typed.
+        aftermath += "; still to be undone by hand:\n  " + "\n  ".join(failure["left"])
     raise exception.StepFailed(
         step=failure["step"],
         device=failure["device"],
@@ -75,6 +69,25 @@ def _run_kernel(messages: list[Any], privsep_module: str | None) -> list[Any]:
         errno=failure["errno"],
         aftermath=aftermath,
     )
+
+
+def _call(messages: list[Any], privsep_module: str | None) -> Any:
+    if privsep_module is None:
+        raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
+    call = importlib.import_module(privsep_module).run
+    try:
+        return call(messages)
+    except BrokenPipeError:
+        # The daemon had died before: nothing reached it, and this starts another.
+        return call(messages)
+
+
+def _failed(
+    step: str, messages: list[Any], error: Exception, aftermath: str
+) -> exception.StepFailed:
+    devices = ", ".join(sorted({arguments["name"] for _, arguments in messages}))
+    reason = str(error) or type(error).__name__
+    return exception.StepFailed(step=step, device=devices, reason=reason, aftermath=aftermath)
 
 
 def check(plan: Plan) -> tuple[Difference, ...]:

@@ -87,7 +87,7 @@ def _take_back(undo: list[Step], failure: dict[str, Any]) -> None:
             failure["undone"] += 1
         except Exception as error:
             LOG.exception("Could not undo: %s", step)
-            failure["left"].append(f"{'; '.join(step.commands())} ({_reason(error)[1]})")
+            failure["left"] += [f"{c}  # {_reason(error)[1]}" for c in step.commands()]
 
 
 def _reason(error: Exception) -> tuple[int | None, str]:

@@ -41,6 +41,10 @@ def _until_reset(reader: Iterable[Any]) -> Iterator[Any]:
         return
 
 
+class NotStartedError(Exception):
+    """There is no privileged daemon, so it has done nothing."""
+
+
 class Context(priv_context.PrivContext):
     def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
         if method is not priv_context.Method.ROOTWRAP:
@@ -49,7 +53,10 @@ class Context(priv_context.PrivContext):
         with self.start_lock:
             # Another thread may have been faster.
             if self.channel is None:
-                self.channel = _Channel(context=self)
+                try:
+                    self.channel = _Channel(context=self)
+                except Exception as error:
+                    raise NotStartedError(str(error) or type(error).__name__) from error
 
     def helper_command(self, sockpath: str) -> list[str]:
         """How the daemon is started. What is configured stands.
@@ -59,6 +66,7 @@ class Context(priv_context.PrivContext):
         """
         command: list[str] = super().helper_command(sockpath)
         beside = pathlib.Path(sys.executable).with_name("privsep-helper")
-        if os.geteuid() == 0 and command[:2] == ["sudo", "privsep-helper"] and beside.exists():
+        by_default = not self.conf.helper_command and command[:2] == ["sudo", "privsep-helper"]
+        if by_default and os.geteuid() == 0 and beside.exists():
             return [str(beside), *command[2:]]
         return command

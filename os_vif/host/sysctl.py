@@ -26,7 +26,7 @@ class Sysctl(Step):
     """A kernel parameter of a device has a value. It is enforced on every plug.
 
     A parameter that this kernel does not have (one without IPv6, say) counts as held.
-    Equivalent to: ``sysctl -w net.FAMILY.conf.DEVICE.KEY=VALUE``
+    Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
     """
 
     name: str

@@ -66,7 +66,8 @@ def _recognise(items: frozenset[tuple[str, str]]) -> Peer:
     if history.manifest(first).keys() <= manifest.keys():
         return Peer(manifest)
     known = {name: version for name, version in items if name in history.vocabulary()}
-    agreeing = [r for r in releases if known.items() <= history.manifest(r).items()]
+    # One that names nothing of ours says nothing of it.
+    agreeing = [r for r in releases if known and known.items() <= history.manifest(r).items()]
     # The oldest of those that agree can read what all of them can; a class that came only later
     # is written as it was when it came.
     versions: dict[str, str] = {}

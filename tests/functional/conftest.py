@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from oslo_config import cfg
+from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
@@ -49,6 +50,14 @@ def daemon(namespace) -> Iterator[None]:
 def vif() -> objects.VIFBridge:
     """A VIF for a bridge without uplink."""
     return bridge_vif(1)
+
+
+@pytest.fixture
+def vif_json(vif, tmp_path) -> str:
+    """The path of a file with that VIF, for os-vif."""
+    path = tmp_path / "vif.json"
+    path.write_text(jsonutils.dumps(vif.obj_to_primitive()))
+    return str(path)
 
 
 @pytest.fixture
