@@ -11,6 +11,7 @@ VIF; :func:`plan` tells what they would do, :func:`check` what of it does not ho
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator
@@ -19,8 +20,6 @@ from typing import TYPE_CHECKING, Any, cast
 from os_vif import exception, objects
 
 if TYPE_CHECKING:
-    import importlib.metadata
-
     from stevedore import extension
 
     from os_vif.host.plan import Difference, Plan
@@ -33,6 +32,7 @@ LOG = logging.getLogger(__name__)
 _EXT_MANAGER: extension.ExtensionManager[Any] | None = None
 #: Why an installed plugin is not there, by its name.
 _broken: dict[str, BaseException] = {}
+_initializing = False
 _lock = threading.RLock()
 
 
@@ -43,50 +43,76 @@ def initialize(reset: bool = False) -> None:
 
     :param reset: make all plugins anew, as after a change of the configuration.
     """
-    global _EXT_MANAGER
+    global _EXT_MANAGER, _broken, _initializing
     with _lock:
-        if _EXT_MANAGER is not None and not reset:
+        # A plugin may call this as it is loaded.
+        if _initializing or (_EXT_MANAGER is not None and not reset):
             return
-        from stevedore import extension
-
-        objects.register_all()
-        _broken.clear()
-        manager: extension.ExtensionManager[Any] = extension.ExtensionManager(
-            namespace="os_vif", invoke_on_load=False
-        )
-        for name in sorted(set(manager.names())):
-            ext = manager[name]
-            try:
-                ext.obj = ext.plugin.load(name)
-            except Exception as error:
-                _broken[name] = error
-                LOG.exception("os-vif plugin %r could not be loaded", name)
-        _find_missing(manager)
+        _initializing = True
+        try:
+            objects.register_all()
+            manager, broken = _load_plugins()
+        finally:
+            _initializing = False
         # Only now: another thread must not see plugins that are half loaded.
-        _EXT_MANAGER = manager
-        LOG.info("Loaded os-vif plugins: %s", ", ".join(sorted(manager.names())))
+        _broken, _EXT_MANAGER = broken, manager
+        LOG.info("Loaded os-vif plugins: %s", ", ".join(sorted(set(manager.names()))))
 
 
-def _find_missing(manager: extension.ExtensionManager[Any]) -> None:
-    """Log what stevedore left out without saying why, and names that two plugins claim."""
-    claims: dict[str, list[importlib.metadata.EntryPoint]] = {}
+def _load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseException]]:
+    """The plugins, each with its instance, and why the others are not there."""
+    from stevedore import extension
+
+    broken: dict[str, BaseException] = {}
+    manager: extension.ExtensionManager[Any]
+    try:
+        manager = extension.ExtensionManager(namespace="os_vif", invoke_on_load=False)
+    except AssertionError:
+        # stevedore lets that one through, and with it every other plugin is gone.
+        manager = extension.ExtensionManager.make_test_instance([], namespace="os_vif")
+        for entry_point in manager.list_entry_points():
+            with contextlib.suppress(Exception):  # told of below
+                found = extension.Extension(
+                    entry_point.name, entry_point, entry_point.load(), None
+                )
+                manager.extensions.append(found)
+    _tell_of_missing(manager, broken)
+    for name in sorted(set(manager.names())):
+        ext = manager[name]
+        try:
+            ext.obj = ext.plugin.load(name)
+        except Exception as error:
+            broken[name] = error
+            LOG.exception("os-vif plugin %r could not be loaded", name)
+    return manager, broken
+
+
+def _tell_of_missing(
+    manager: extension.ExtensionManager[Any], broken: dict[str, BaseException]
+) -> None:
+    """Log what was left out without saying why, and names that several plugins claim."""
+    loaded = {(e.name, e.entry_point_target) for e in manager.extensions if e.entry_point}
+    claims: dict[str, list[str]] = {}
     for entry_point in manager.list_entry_points():
-        claims.setdefault(entry_point.name, []).append(entry_point)
-    loaded = set(manager.names())
-    for name, entry_points in claims.items():
-        if name not in loaded:
+        claims.setdefault(entry_point.name, []).append(entry_point.value)
+        if (entry_point.name, entry_point.value) not in loaded:
             try:
-                for entry_point in entry_points:
-                    entry_point.load()
+                entry_point.load()
             except Exception as error:
-                _broken[name] = error
-                LOG.exception("os-vif plugin %r could not be imported", name)
-        elif len(entry_points) > 1:
+                LOG.exception(
+                    "os-vif plugin %r (%s) could not be imported",
+                    entry_point.name,
+                    entry_point.value,
+                )
+                if entry_point.name not in manager.names():
+                    broken[entry_point.name] = error
+    for name, values in claims.items():
+        if len(values) > 1 and name in manager.names():
             LOG.warning(
                 "%d os-vif plugins are named %r (%s); %s is used",
-                len(entry_points),
+                len(values),
                 name,
-                ", ".join(entry_point.value for entry_point in entry_points),
+                ", ".join(values),
                 manager[name].entry_point_target,
             )
 
@@ -113,17 +139,24 @@ def _plugin(name: str) -> PluginBase:
 def _plugin_of(vif: objects.VIFBase) -> PluginBase:
     # Without initialize() there is no VIF that could be asked for its plugin.
     _manager()
-    if "plugin" not in vif:
-        raise exception.InvalidField(field="vif.plugin", found="unset", expected="a plugin's name")
-    return _plugin(vif.plugin)
+    try:
+        name = vif.plugin
+    except (AttributeError, NotImplementedError):
+        # The second is what oslo raises for a field that is not set.
+        raise exception.InvalidField(
+            field="vif.plugin", found="unset", expected="a plugin's name"
+        ) from None
+    return _plugin(name)
 
 
 def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _name(vif: objects.VIFBase) -> str:
+def _name(vif: Any) -> str:
     """A VIF in one line of a log: its class and what tells it from others."""
+    if not isinstance(vif, objects.VIFBase):
+        return repr(vif)
     values = [
         f"{field}={getattr(vif, field)}"
         for field in ("id", "vif_name", "address", "plugin")
@@ -206,9 +239,10 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     """
     wanted = plan(vif, instance_info)
     with _raised_as(exception.CheckException, vif):
-        from os_vif.host import engine
+        from os_vif import host
 
-        return engine.check(wanted)
+        differences: tuple[Difference, ...] = host.load_engine().check(wanted)
+        return differences
 
 
 def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.HostInfo:
@@ -228,3 +262,10 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
     if permitted_vif_type_names is not None:
         info.filter_vif_types(permitted_vif_type_names)
     return info
+
+
+def __getattr__(name: str) -> Any:
+    # Those who import os_vif alone find them, as they did when it brought them at once.
+    if name in ("opts", "plugin"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,7 +29,6 @@ OVS = (
     cfg.IntOpt(
         "ovs_vsctl_timeout",
         default=120,
-        min=0,
         help="Seconds to wait for Open vSwitch to carry out a change; 0 waits for ever.",
         deprecated_group="DEFAULT",
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from oslo_config import cfg
 
-from os_vif import exception
+from os_vif import exception, host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,9 +72,7 @@ class PluginBase(abc.ABC):
         self._run(self.plan_unplug(vif, instance_info))
 
     def _run(self, plan: Plan) -> None:
-        from os_vif.host import engine
-
-        engine.run(plan, self.privsep_module)
+        host.load_engine().run(plan, self.privsep_module)
 
     @classmethod
     def plans(cls, action: str) -> bool:
@@ -91,12 +89,19 @@ class PluginBase(abc.ABC):
 
     @classmethod
     def load(cls, plugin_name: str) -> Self:
-        """Make the plugin, with its options registered as ``[os_vif_<plugin_name>]``."""
+        """Make the plugin, with its options registered as ``[os_vif_<plugin_name>]``.
+
+        :raises TypeError: if it neither plans nor acts.
+        """
+        for action in ("plug", "unplug"):
+            own = getattr(cls, action) is not getattr(PluginBase, action)
+            if not own and not cls.plans(action):
+                raise TypeError(f"{cls.__name__} has neither plan_{action}() nor {action}()")
         if not cls.CONFIG_OPTS:
             # An empty group of a configuration of its own: none must appear in the global one.
-            own = cfg.ConfigOpts()
-            own.register_group(cfg.OptGroup("empty"))
-            return cls(own.empty)
+            apart = cfg.ConfigOpts()
+            apart.register_group(cfg.OptGroup("empty"))
+            return cls(apart.empty)
         name = f"os_vif_{plugin_name}"
         CONF.register_group(cfg.OptGroup(name, title=f"os-vif plugin {plugin_name} options"))
         CONF.register_opts(cast("list[cfg.Opt]", list(cls.CONFIG_OPTS)), group=name)

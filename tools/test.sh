@@ -16,7 +16,10 @@ command -v git >/dev/null || missing="$missing git"
 [ -z "$missing" ] || install_packages $missing || :
 make_venv installed-for-tests -e . -r test-requirements.txt
 
-pytest="env PATH=$PATH:/usr/sbin:/sbin .venv/bin/python -m pytest"
+# An ordinary user has no sbin on the path.
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+pytest=".venv/bin/python -m pytest"
 short="not interop and not soak"
 
 # An ordinary user is root in a user namespace, where there is one: most of the kernel is there.

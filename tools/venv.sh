@@ -13,23 +13,25 @@ install_packages() {
         return 1
     fi
     policy=/usr/sbin/policy-rc.d
+    ours=
     if [ ! -e "$policy" ]; then
+        ours=$policy
+        trap 'rm -f $ours; exit 130' INT TERM HUP
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
-        trap 'rm -f "$policy"' EXIT
     fi
     say "Installing the Debian packages $*"
     DEBIAN_FRONTEND=noninteractive
     export DEBIAN_FRONTEND
     apt-get update -qq && apt-get install -qq -y --no-install-recommends "$@" >&2
     status=$?
-    if grep -qs '^exit 101$' "$policy" && [ "$(wc -l <"$policy")" = 2 ]; then rm -f "$policy"; fi
-    trap - EXIT
+    rm -f $ours
+    trap - INT TERM HUP
     return $status
 }
 
 # Print a Python that is new enough and can make a virtual environment.
 find_python() {
-    for candidate in ${OS_VIF_PYTHON:-} python3 python3.13 python3.12 python3.11; do
+    for candidate in "${OS_VIF_PYTHON:-python3}" python3 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
             2>/dev/null; then
             command -v "$candidate"
@@ -44,9 +46,12 @@ make_venv() {
     stamp=.venv/.$1
     shift
     wanted=$(cat setup.cfg pyproject.toml test-requirements.txt | cksum)
-    if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
-        return 0
-    fi
+    # What was installed for the tests is enough for all else.
+    for made in "$stamp" .venv/.installed-for-tests; do
+        if [ -x .venv/bin/python ] && [ "$(cat "$made" 2>/dev/null)" = "$wanted" ]; then
+            return 0
+        fi
+    done
     python=$(find_python) || {
         install_packages python3 python3-venv || return 1
         python=$(find_python) || {

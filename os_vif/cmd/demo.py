@@ -28,6 +28,9 @@ _MTU = 1450
 #: Of a block for documentation (RFC 5737).
 _ADDRESSES = ("192.0.2.1", "192.0.2.2")
 
+#: Says to the demo that it is in a namespace of its own.
+_INSIDE = "OS_VIF_DEMO_INSIDE"
+
 #: How to get a network namespace: as root, or as an ordinary user inside a user namespace.
 _AS_ROOT = ("unshare", "--net", "--")
 _AS_USER = ("unshare", "--user", "--map-root-user", "--net", "--")
@@ -40,14 +43,9 @@ class DemoError(Exception):
 class Demo(command.Command):
     """Plug two real VIFs in a private network namespace, look at them, and unplug them."""
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--in-namespace", action="store_true", help=argparse.SUPPRESS)
-        return parser
-
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         debug = bool(self.app_args and self.app_args.debug)
-        if parsed_args.in_namespace:
+        if _INSIDE in os.environ:
             try:
                 _Show(self.app.stdout).run()
             except (DemoError, os_vif.exception.ExceptionBase) as error:
@@ -63,7 +61,8 @@ class Demo(command.Command):
             return shell.FAILED
         own = [sys.executable, "-m", "os_vif.cmd.shell", *(["--debug"] * debug)]
         self.app.stdout.flush()
-        return subprocess.run([*prefix, *own, "demo", "--in-namespace"], check=False).returncode
+        environment = os.environ | {_INSIDE: "1"}
+        return subprocess.run([*prefix, *own, "demo"], check=False, env=environment).returncode
 
 
 def _namespace() -> tuple[tuple[str, ...] | None, str]:

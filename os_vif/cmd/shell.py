@@ -78,7 +78,11 @@ class Shell(app.App):
 
     def prepare_to_run_command(self, cmd: Any) -> None:
         arguments = [f"--config-file={name}" for name in self.options.config_file]
-        cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
+        try:
+            cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
+        except cfg.Error as error:
+            self.LOG.error("--config-file: %s", error)  # noqa: TRY400 - a message for a person
+            sys.exit(BAD_INPUT)
         os_vif.initialize()
 
 

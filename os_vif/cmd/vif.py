@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from cliff import command, lister
+from oslo_config import cfg
 from oslo_serialization import jsonutils
 
 import os_vif
@@ -69,8 +70,8 @@ class _VIFCommand(command.Command):
             if self.app_args and self.app_args.debug:
                 raise
             LOG.error("%s", error)  # noqa: TRY400
-            is_input = isinstance(error, exception.NoMatchingPlugin | exception.InvalidField)
-            is_input = is_input or isinstance(error.__cause__, exception.InvalidField)
+            bad_input = (exception.NoMatchingPlugin, exception.InvalidField, cfg.Error)
+            is_input = isinstance(error, bad_input) or isinstance(error.__cause__, bad_input)
             return shell.BAD_INPUT if is_input else shell.FAILED
 
     def vif_and_instance(

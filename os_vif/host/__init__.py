@@ -10,3 +10,19 @@ The contract, for authors of plugins and of steps:
 3. When a step fails, the engine undoes those before it, in reverse, and raises that failure.
 4. Everything is checked before anything is touched, and again on the privileged side.
 """
+
+from __future__ import annotations
+
+import threading
+from types import ModuleType
+
+#: Green threads that import at the same time would see half of a module.
+_first_use = threading.Lock()
+
+
+def load_engine() -> ModuleType:
+    """The module of the engine. It, and netlink, come with the first plug or check."""
+    with _first_use:
+        from os_vif.host import engine
+
+        return engine

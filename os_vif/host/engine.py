@@ -6,58 +6,43 @@
 from __future__ import annotations
 
 import importlib
-import itertools
+import threading
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
+from os_vif.host import netlink
 from os_vif.host.plan import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from os_vif.host.plan import Difference, Plan
+
+
+#: Green threads that import at the same time would see half of a module.
+_first_use = threading.Lock()
 
 
 def run(plan: Plan, privsep_module: str | None) -> None:
     """Make every step of the plan hold, or leave the host as it was.
 
-    :param privsep_module: import path of the module whose ``run`` does kernel steps.
+    :param privsep_module: import path of the module whose ``run`` does the steps.
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
-    undo: list[Any] = []
-    for _, steps in itertools.groupby(plan, key=lambda step: step.runs_in):
-        try:
-            undo[:0] = _run_kernel([encode(step) for step in steps], privsep_module)
-        except exception.StepFailed as failure:
-            if undo:
-                _undo(undo, privsep_module, failure)
-            raise
-
-
-def _undo(messages: list[Any], privsep_module: str | None, failure: exception.StepFailed) -> None:
-    """Take back what earlier calls did; if that fails, the first failure tells of it."""
+    if not len(plan):
+        return
+    call, not_started = _load(privsep_module)
+    messages = [encode(step) for step in plan]
     try:
-        _run_kernel(messages, privsep_module)
-    except exception.StepFailed as second:
-        aftermath = f"{failure.kwargs['aftermath']}; what came before is not undone: {second}"
-        raise exception.StepFailed(**failure.kwargs | {"aftermath": aftermath}) from failure
-
-
-def _run_kernel(messages: list[Any], privsep_module: str | None) -> list[Any]:
-    """One privileged call. :returns: the messages that undo it."""
-    from os_vif.host.privsep import NotStartedError
-
-    try:
-        answer = _call(messages, privsep_module)
-    except NotStartedError as error:
-        raise _failed(
-            "Starting the privileged daemon", messages, error, "Nothing was done"
-        ) from error
+        answer = _call(call, messages)
+    except not_started as error:
+        raise _failed("Starting the privileged daemon", plan, error, "Nothing was done") from error
     except Exception as error:
         aftermath = "What it had done is unknown; plugging or unplugging again converges"
-        raise _failed("The call of the privileged daemon", messages, error, aftermath) from error
+        raise _failed("The call of the privileged daemon", plan, error, aftermath) from error
     failure = answer["error"]
     if failure is None:
-        undo: list[Any] = answer["undo"]
-        return undo
+        return
     aftermath = f"Undone: {failure['undone']} changes before it"
     if failure["left"]:
         # A line each: they are there to be typed.
@@ -71,10 +56,17 @@ def _run_kernel(messages: list[Any], privsep_module: str | None) -> list[Any]:
     )
 
 
-def _call(messages: list[Any], privsep_module: str | None) -> Any:
+def _load(privsep_module: str | None) -> tuple[Callable[[Any], Any], type[Exception]]:
+    """The privileged entry point, and what says that its daemon did not start."""
     if privsep_module is None:
         raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
-    call = importlib.import_module(privsep_module).run
+    with _first_use:
+        from os_vif.host.privsep import NotStartedError
+
+        return importlib.import_module(privsep_module).run, NotStartedError
+
+
+def _call(call: Callable[[Any], Any], messages: list[Any]) -> Any:
     try:
         return call(messages)
     except BrokenPipeError:
@@ -82,18 +74,14 @@ def _call(messages: list[Any], privsep_module: str | None) -> Any:
         return call(messages)
 
 
-def _failed(
-    step: str, messages: list[Any], error: Exception, aftermath: str
-) -> exception.StepFailed:
-    devices = ", ".join(sorted({arguments["name"] for _, arguments in messages}))
+def _failed(step: str, plan: Plan, error: Exception, aftermath: str) -> exception.StepFailed:
+    devices = ", ".join(sorted({step.device for step in plan}))
     reason = str(error) or type(error).__name__
     return exception.StepFailed(step=step, device=devices, reason=reason, aftermath=aftermath)
 
 
 def check(plan: Plan) -> tuple[Difference, ...]:
     """What of the plan does not hold now, each difference once. Nothing is changed."""
-    from os_vif.host import netlink
-
     with netlink.opened() as net:
         found: dict[tuple[str, str], Difference] = {}
         for step in plan:

@@ -13,14 +13,11 @@ import errno
 from typing import TYPE_CHECKING
 
 from os_vif.host import validate
-from os_vif.host.plan import Difference, Step
+from os_vif.host.plan import MARK, Difference, Step
 from os_vif.host.sysctl import Sysctl
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
-
-#: The alias (``ip link show``) of every device that os-vif made.
-MARK = "os-vif"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +43,11 @@ class EnsureBridge(Step):
 
     def validate(self) -> None:
         validate.device_name(self, "name")
-        validate.integer(self, "forward_delay", 0, 3000)
+        # Limits of the message, not of the kernel: an undo says what it found.
+        validate.integer(self, "forward_delay", 0, 2**32 - 1)
         validate.boolean(self, "stp")
         validate.boolean(self, "multicast_snooping")
-        validate.integer(self, "ageing", 0, 1_000_000, optional=True)
+        validate.integer(self, "ageing", 0, (2**32 - 1) // 100, optional=True)
 
     def commands(self) -> tuple[str, ...]:
         ageing = "" if self.ageing is None else f" ageing_time {self.ageing * 100}"
@@ -92,7 +90,7 @@ class EnsureBridge(Step):
         if self.ageing is not None:
             data["IFLA_BR_AGEING_TIME"] = self.ageing * 100
         try:
-            return net.add(self.name, "bridge", MARK, data)
+            return net.add(self.name, "bridge", data)
         except OSError as error:
             if error.errno == errno.EEXIST:
                 return None
@@ -137,11 +135,12 @@ class DeleteBridge(Step):
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
+            return ()
         return again
 
     def _target(self, net: Netlink) -> Link | None:
         link = net.link(self.name)
-        if link is None or link.kind != "bridge" or link.alias != MARK:
+        if link is None or link.kind != "bridge" or not link.ours:
             return None
         if self.index not in (None, link.index) or net.ports(link):
             return None
@@ -158,7 +157,7 @@ def _again(link: Link) -> tuple[Step, ...]:
             multicast_snooping=bool(link.bridge["IFLA_BR_MCAST_SNOOPING"]),
             ageing=link.bridge["IFLA_BR_AGEING_TIME"] // 100,
         ),
-        *(sysctl for sysctl in Sysctl.hardening(link.name) if sysctl.holds()),
+        *(sysctl for sysctl in Sysctl.hardening(link.name, only_ours=True) if sysctl.holds()),
         SetLink(link.name, mtu=link.mtu, up=link.up),
     )
 
@@ -181,7 +180,8 @@ class SetLink(Step):
 
     def validate(self) -> None:
         validate.device_name(self, "name")
-        validate.mtu(self, "mtu")
+        # The kernel knows which MTU a device can have.
+        validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
         validate.boolean(self, "up", optional=True)
 
     def commands(self) -> tuple[str, ...]:
@@ -202,19 +202,20 @@ class SetLink(Step):
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         link = net.require(self.name)
-        before = SetLink(
-            self.name,
-            mtu=link.mtu if self.mtu not in (None, link.mtu) else None,
-            up=link.up if self.up not in (None, link.up) else None,
-        )
-        if before == SetLink(self.name):
-            return ()
-        net.set(
-            link,
-            mtu=None if before.mtu is None else self.mtu,
-            up=None if before.up is None else self.up,
-        )
-        return (before,)
+        undo: list[Step] = []
+        try:
+            # One after the other: of one message the kernel may carry out a part.
+            if self.mtu not in (None, link.mtu):
+                net.set(link, mtu=self.mtu)
+                undo.insert(0, SetLink(self.name, mtu=link.mtu))
+            if self.up not in (None, link.up):
+                net.set(link, up=self.up)
+                undo.insert(0, SetLink(self.name, up=link.up))
+        except OSError:
+            for step in undo:
+                step.apply(net)
+            raise
+        return tuple(undo)
 
 
 def _state(up: bool) -> str:

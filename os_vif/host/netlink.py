@@ -23,6 +23,8 @@ from typing import Any
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
+from os_vif.host.plan import MARK
+
 #: linux/rtnetlink.h
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
 #: linux/netlink.h
@@ -70,6 +72,11 @@ class Link:
     #: Some ``IFLA_BR_*`` of a bridge, by that name.
     bridge: Mapping[str, int]
 
+    @property
+    def ours(self) -> bool:
+        """Whether os-vif made it."""
+        return self.alias == MARK
+
 
 class Netlink:
     """One rtnetlink socket. It sees the network namespace in which it was opened.
@@ -116,8 +123,8 @@ class Netlink:
         """The devices in a bridge. The kernel filters; other devices are not read."""
         return self._talk(_Message(_RTM_GETLINK, _DUMP, {"IFLA_MASTER": master.index}))
 
-    def add(self, name: str, kind: str, alias: str, data: Mapping[str, int]) -> Link:
-        """Make a device, and give it its alias.
+    def add(self, name: str, kind: str, data: Mapping[str, int]) -> Link:
+        """Make a device, and mark it as ours.
 
         :param data: ``IFLA_INFO_DATA`` of that kind of device.
         """
@@ -128,7 +135,7 @@ class Netlink:
         link = self.require(name)
         try:
             # The kernel takes no alias with what makes a device.
-            self._talk(_Message(_RTM_NEWLINK, _ACK, {"IFLA_IFALIAS": alias}, _by(link)))
+            self._talk(_Message(_RTM_NEWLINK, _ACK, {"IFLA_IFALIAS": MARK}, _by(link)))
         except OSError:
             self.delete(link)
             raise

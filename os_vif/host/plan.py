@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from os_vif.host.netlink import Netlink
+
+
+#: The alias (``ip link show``) of every device that os-vif made.
+MARK = "os-vif"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +47,6 @@ class Step(abc.ABC):
 
     :raises os_vif.exception.InvalidStep: for arguments that no plan may have.
     """
-
-    #: Who runs it. Consecutive steps of one kind go in one call.
-    runs_in: ClassVar[str] = "kernel"
 
     def __post_init__(self) -> None:
         self.validate()

@@ -32,17 +32,19 @@ class Sysctl(Step):
     name: str
     key: str
     value: int
+    #: Leave devices alone that os-vif did not make: a host may have addresses on them.
+    only_ours: bool = False
 
     @classmethod
-    def hardening(cls, device: str) -> tuple[Sysctl, ...]:
+    def hardening(cls, device: str, *, only_ours: bool) -> tuple[Sysctl, ...]:
         """The host is not to be reached through the device.
 
         It gets no IPv6 address and answers no ARP request for addresses of other devices.
         """
         return (
-            cls(device, "disable_ipv6", 1),
-            cls(device, "arp_ignore", 1),
-            cls(device, "arp_announce", 2),
+            cls(device, "disable_ipv6", 1, only_ours),
+            cls(device, "arp_ignore", 1, only_ours),
+            cls(device, "arp_announce", 2, only_ours),
         )
 
     @property
@@ -56,7 +58,9 @@ class Sysctl(Step):
     def validate(self) -> None:
         validate.device_name(self, "name")
         validate.one_of(self, "key", _FAMILY, f"one of {', '.join(_FAMILY)}")
-        validate.integer(self, "value", 0, 8)
+        # What an undo restores may be any number that the kernel had.
+        validate.integer(self, "value", -(2**31), 2**31 - 1)
+        validate.boolean(self, "only_ours")
 
     def commands(self) -> tuple[str, ...]:
         # sysctl(8) separates by slashes where a name has dots: eth0.100.
@@ -71,17 +75,24 @@ class Sysctl(Step):
     def holds(self) -> bool:
         return self._read() in (None, self.value)
 
+    def _spared(self, net: Netlink) -> bool:
+        if not self.only_ours:
+            return False
+        link = net.link(self.name)
+        return link is not None and not link.ours
+
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if self.holds():
+        if self.holds() or self._spared(net):
             return ()
         return (self.difference(self.key, self._read(), self.value),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         before = self._read()
-        if before in (None, self.value):
+        if before is None or before == self.value or self._spared(net):
             return ()
+        undo = Sysctl(self.name, self.key, before)
         try:
             self.path.write_text(str(self.value))
         except FileNotFoundError:
             raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
-        return (Sysctl(self.name, self.key, int(before or 0)),)
+        return (undo,)

@@ -20,18 +20,22 @@ MAX_NAME = 15
 MIN_MTU, MAX_MTU = 68, 65535
 
 #: What errors say that they expected.
-DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':' or white space"
+DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':', '%' or white space"
 MTU = f"an MTU of {MIN_MTU} to {MAX_MTU} bytes"
 
 
 def is_device_name(name: object) -> TypeGuard[str]:
-    """Whether the kernel takes it as a name (``dev_valid_name`` in net/core/dev.c)."""
+    """Whether the kernel takes it as a name, and as it is.
+
+    Sources: ``dev_valid_name`` and ``__dev_alloc_name`` in net/core/dev.c (a ``%`` is a template),
+    ``sysctl_dev_name_is_allowed`` in include/linux/inetdevice.h.
+    """
     return (
         isinstance(name, str)
         and 0 < len(name.encode(errors="replace")) <= MAX_NAME
-        and name not in (".", "..")
+        and name not in (".", "..", "all", "default")
         and name.isprintable()
-        and not any(c in "/:" or c.isspace() for c in name)
+        and not any(c in "/:%" or c.isspace() for c in name)
     )
 
 
@@ -48,11 +52,6 @@ def _reject(step: Step, field: str, expected: str) -> None:
 def device_name(step: Step, field: str) -> None:
     if not is_device_name(getattr(step, field)):
         _reject(step, field, DEVICE_NAME)
-
-
-def mtu(step: Step, field: str) -> None:
-    if getattr(step, field) is not None and not is_mtu(getattr(step, field)):
-        _reject(step, field, MTU)
 
 
 def boolean(step: Step, field: str, *, optional: bool = False) -> None:

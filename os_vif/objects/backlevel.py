@@ -98,7 +98,7 @@ def for_class(cls: type[Any]) -> Callable[[Any, dict[str, Any], str], None]:
         peer = _peer(cls, None if inherited else target_version, manifest)
         if inherited:
             # The number is a third party's own; what goes with it of ours only the reader knows.
-            target_version = peer.get(cls.__name__, cls.VERSION)
+            target_version = min(peer.get(cls.__name__, cls.VERSION), cls.VERSION, key=number)
         elif history.burnt(cls, peer.get(cls.__name__)):
             target_version = peer[cls.__name__]
         _drop_fields(cls, primitive, target_version)
@@ -177,6 +177,8 @@ def _nested_object(value: ovo.VersionedObject, primitive: dict[str, Any], peer: 
     else:
         for field in data.keys() - cls.fields.keys():
             del data[field]
+        if not history.burnt(cls, version):
+            version = min(version, cls.VERSION, key=number)
         value._obj_version_manifest = peer
         try:
             cls.obj_make_compatible(value, data, version)

@@ -9,6 +9,8 @@ nothing to do here.
 
 from __future__ import annotations
 
+import logging
+
 from os_vif import exception, objects, opts
 from os_vif.host import validate
 from os_vif.host.links import DeleteBridge, EnsureBridge, SetLink
@@ -16,6 +18,8 @@ from os_vif.host.plan import Plan
 from os_vif.host.sysctl import Sysctl
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
+
+LOG = logging.getLogger(__name__)
 
 
 class LinuxBridgePlugin(PluginBase):
@@ -30,9 +34,11 @@ class LinuxBridgePlugin(PluginBase):
         bridge = self._bridge(vif)
         if bridge is None:
             return Plan()
+        if "has_traffic_filtering" not in vif or not vif.has_traffic_filtering:
+            LOG.warning("%s: no forwarding rules are made for it; os-vif cannot yet", bridge)
         return Plan(
             EnsureBridge(bridge, forward_delay=0, stp=False, multicast_snooping=False),
-            *Sysctl.hardening(bridge),
+            *Sysctl.hardening(bridge, only_ours=True),
             SetLink(bridge, mtu=self._mtu(vif), up=True),
         )
 

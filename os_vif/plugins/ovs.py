@@ -33,7 +33,7 @@ class OvsPlugin(PluginBase):
 
     def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         raise exception.PlanNotSupported(
-            plugin_name="ovs", reason="plugging through Open vSwitch is not there yet"
+            "The os-vif plugin 'ovs' cannot plug yet: Open vSwitch is not there yet."
         )
 
     plan_unplug = plan_plug

@@ -119,6 +119,11 @@ def test_options_come_from_a_config_file(vif, os_vif, tmp_path):
     done = os_vif("--config-file", str(tmp_path / "missing"), "plan", text=text)
     assert done.returncode == 2
     assert "missing cannot be read" in done.stderr
+    for text_of_it in ("no group\n", "[os_vif_linux_bridge]\nnetwork_device_mtu = abc\n"):
+        config.write_text(text_of_it)
+        done = os_vif("--config-file", str(config), "plan", text=text)
+        assert done.returncode == 2
+        assert "my.conf" in done.stderr or "nova.conf" in done.stderr or "abc" in done.stderr
 
 
 def test_host_info_as_table_and_json(os_vif):

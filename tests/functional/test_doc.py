@@ -334,9 +334,6 @@ def test_every_step_is_on_the_page():
         assert "Equivalent to: ``" in (step.__doc__ or "")
 
 
-# What the pages say beside that.
-
-
 def test_the_known_limit_of_a_shared_bridge(daemon, instance):
     """As user/linux_bridge.rst tells it: the bridge goes too early, and plugging brings it back."""
     first, second = bridge_vif(1), bridge_vif(2)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("daemon")
 DAEMON = "vif_plug_linux_bridge.privsep"
 STEPS = (
     EnsureBridge("brq-test"),
-    *Sysctl.hardening("brq-test"),
+    *Sysctl.hardening("brq-test", only_ours=False),
     SetLink("brq-test", mtu=1450),
     SetLink("brq-test", up=True),
     EnsureBridge("brq-more", ageing=0),
@@ -88,6 +88,36 @@ def test_undo_does_not_take_away_a_namesake():
     run("ip link set brq-test alias os-vif")
     assert privsep.run(undo)["error"] is None
     assert ip("link", "show", "brq-test")
+
+
+def test_a_step_that_half_works_leaves_nothing_changed():
+    """The kernel takes an MTU before it refuses to bring the device up."""
+    run("ip link add name base type veth peer name other && ip link set dev base up")
+    for name in ("q1", "q2"):
+        run(f"ip link add name {name} link base type macvlan mode private")
+        run(f"ip link set dev {name} address 02:00:00:00:00:01")
+    run("ip link set dev q1 up")
+    before = snapshot()
+    with pytest.raises(exception.StepFailed, match="SetLink failed on q2"):
+        engine.run(Plan(SetLink("q2", mtu=1300, up=True)), DAEMON)
+    assert snapshot() == before
+
+
+def test_undo_restores_values_that_no_plan_would_ask_for():
+    """Whatever somebody gave the kernel, it has it again."""
+    run("ip link add name brq-test type bridge forward_delay 2500")
+    run("ip link set dev brq-test type bridge ageing_time 200000000")
+    run("ip link set dev brq-test alias os-vif")
+    pathlib.Path("/proc/sys/net/ipv4/conf/brq-test/arp_ignore").write_text("9")
+    before = snapshot()
+    plan = Plan(*Sysctl.hardening("brq-test", only_ours=True), FAILS)
+    with pytest.raises(exception.StepFailed):
+        engine.run(plan, DAEMON)
+    assert snapshot() == before
+    with pytest.raises(exception.StepFailed, match="missing"):
+        engine.run(Plan(DeleteBridge("brq-test"), FAILS), DAEMON)
+    data = ip("link", "show", "brq-test")[0]["linkinfo"]["info_data"]
+    assert (data["forward_delay"], data["ageing_time"]) == (2500, 200000000)
 
 
 def test_a_failure_says_step_device_reason_and_what_was_undone():
@@ -195,7 +225,10 @@ FORGED = [
     [["EnsureBridge", {"name": "brq", "unknown": 1}]],
     [["EnsureBridge", {1: "brq"}]],
     [["Step", {}]],
-    [["SetLink", {"name": "lo", "mtu": 1}]],
+    [["SetLink", {"name": "lo", "mtu": 0}]],
+    [["EnsureBridge", {"name": "br%d"}]],
+    [["Sysctl", {"name": "all", "key": "disable_ipv6", "value": 1}]],
+    [["Sysctl", {"name": "default", "key": "disable_ipv6", "value": 1}]],
     [["SetLink", {"name": "lo", "up": "no"}]],
     [["Sysctl", {"name": "lo", "key": "../../../kernel/hostname", "value": 1}]],
     [["Sysctl", {"name": "..", "key": "arp_ignore", "value": 1}]],

@@ -125,7 +125,12 @@ def test_unplug_leaves_nothing(vif, instance):
 def test_a_bridge_of_others_is_used_and_stays(vif, instance):
     """A bridge without our mark is joined as it is, and survives unplug."""
     run("ip link add brq-test type bridge stp_state 1 forward_delay 400")
+    run("ip link set dev brq-test up && ip address add 2001:db8::1/64 dev brq-test nodad")
+    addresses = snapshot()["addresses"]
     os_vif.plug(vif, instance)
+    # It may be the host's own: IPv6 stays on.
+    assert snapshot()["addresses"] == addresses
+    assert os_vif.check(vif, instance) == ()
     (bridge,) = ip("link", "show", "brq-test")
     assert bridge["linkinfo"]["info_data"]["stp_state"] == 1
     assert bridge["mtu"] == 1450
@@ -202,6 +207,8 @@ def _network(**values: object) -> objects.Network:
         ({"bridge_name": "with space"}, "vif.bridge_name"),
         ({"bridge_name": "with/slash"}, "vif.bridge_name"),
         ({"bridge_name": ".."}, "vif.bridge_name"),
+        ({"bridge_name": "br%d"}, "vif.bridge_name"),
+        ({"bridge_name": "all"}, "vif.bridge_name"),
         ({"bridge_name": ""}, "vif.bridge_name"),
         ({"network": None}, "vif.network"),
         ({"network": _network(mtu=67)}, "vif.network.mtu"),

@@ -64,7 +64,7 @@ def test_a_device_that_is_there_is_eexist(net):
     """And it keeps its alias."""
     run("ip link add name br type bridge && ip link set dev br alias mine")
     with pytest.raises(FileExistsError):
-        net.add("br", "bridge", "os-vif", {})
+        net.add("br", "bridge", {})
     assert net.require("br").alias == "mine"
 
 
@@ -76,7 +76,7 @@ def test_a_long_list_is_read_whole_while_it_changes(net):
     def churn():
         with netlink.opened() as other:
             while not stop.is_set():
-                other.delete(other.add("churn", "bridge", "x", {}))
+                other.delete(other.add("churn", "bridge", {}))
 
     thread = threading.Thread(target=churn)
     thread.start()

@@ -151,6 +151,8 @@ BROKEN = {
     "no_class": ("broken = broken:Nonesuch", "Nonesuch"),
     "load_fails": ("broken = broken:FailsToLoad", "option missing"),
     "import_fails": ("broken = bad_import:Plugin", "needs a driver"),
+    "assertion_fails": ("broken = bad_assert:Plugin", "AssertionError"),
+    "neither_plans_nor_acts": ("broken = broken:Idle", "neither plan_plug() nor plug()"),
 }
 
 
@@ -169,9 +171,14 @@ def test_a_broken_plugin_does_not_break_the_others(site, entry_point):
             @classmethod
             def load(cls, name):
                 raise KeyError("option missing")
+
+        class Idle(PluginBase):
+            def describe(self):
+                pass
         """,
     )
     (site.path / "bad_import.py").write_text('raise ImportError("needs a driver")\n')
+    (site.path / "bad_assert.py").write_text("assert False\n")
     done = site.run(f"""
         os_vif.initialize()
         os_vif.plug(vif("good"), INSTANCE)
@@ -297,6 +304,65 @@ def test_initialize_again_does_nothing_and_reset_makes_plugins_anew(site):
     """)
 
 
+def test_a_plugin_may_initialize_the_library_as_it_is_loaded(site):
+    """It is made once, and is there."""
+    site.install(
+        "nested",
+        "nested = nested:Nested",
+        """
+        import os_vif, good_base
+
+        class Nested(good_base.Good):
+            made = 0
+            @classmethod
+            def load(cls, name):
+                os_vif.initialize()
+                cls.made += 1
+                return super().load(name)
+        """,
+    )
+    (site.path / "good_base.py").write_text(textwrap.dedent(GOOD))
+    site.run("""
+        os_vif.initialize()
+        os_vif.plug(vif("nested"), INSTANCE)
+        import nested
+        assert nested.Nested.made == 1
+    """)
+
+
+def test_of_two_plugins_of_one_name_a_broken_one_is_logged(site):
+    """With its traceback; the other is used."""
+    site.install("bad_noop", "noop = nonesuch:Plugin", "")
+    done = site.run("""
+        os_vif.initialize()
+        os_vif.plug(vif("noop"), INSTANCE)
+    """)
+    assert "os-vif plugin 'noop' (nonesuch:Plugin) could not be imported" in done.stderr
+    assert "Traceback" in done.stderr
+
+
+def test_what_looks_like_a_vif_is_given_to_its_plugin(site):
+    """As the public library does; what has no plugin is an error of ours."""
+    site.install("good", "good = good:Good", GOOD)
+    site.run("""
+        import types
+        os_vif.initialize()
+        os_vif.plug(types.SimpleNamespace(plugin="good"), INSTANCE)
+        for other in (None, object()):
+            try:
+                os_vif.plug(other, INSTANCE)
+            except exception.InvalidField as error:
+                assert "vif.plugin" in str(error)
+            else:
+                raise SystemExit("no error")
+    """)
+
+
+def test_modules_are_attributes_of_the_package(site):
+    """For those who import os_vif alone."""
+    site.run("assert os_vif.plugin.PluginBase and os_vif.opts.list_plugins_opts")
+
+
 def test_initialize_from_several_threads_loads_each_plugin_once(site):
     """And no thread sees a plugin that is not there yet."""
     site.install(
@@ -415,5 +481,7 @@ def test_noop_does_nothing_to_any_vif(vif):
 def test_the_ovs_plugin_says_that_it_is_not_there_yet():
     """An error, not a success that plugs nothing."""
     vif = objects.VIFOpenVSwitch(plugin="ovs", vif_name="tap1")
-    with pytest.raises(exception.PlugException, match="not there yet"):
+    with pytest.raises(exception.PlugException, match="cannot plug yet"):
         os_vif.plug(vif, objects.InstanceInfo())
+    with pytest.raises(exception.PlanNotSupported, match="cannot plug yet"):
+        os_vif.check(vif, objects.InstanceInfo())
