@@ -127,7 +127,7 @@ def test_the_sdist_can_be_tested(source, tmp_path):
     assert sorted(set(tracked) - names - {".gitignore"}) == []
 
 
-FUNCTIONAL = ("engine", "eventlet", "linux_bridge", "netlink", "promises")
+FUNCTIONAL = ("engine", "eventlet", "linux_bridge", "netlink")
 
 
 @pytest.mark.interop
@@ -139,7 +139,7 @@ def test_the_lower_bounds_of_our_requirements_hold(subject, tmp_path):
     assert required == bounds
     try:
         python = environments.environment(
-            "lower", pinned, (*subject.requirements, "pytest>=8", "hypothesis", "coverage")
+            "lower", pinned, (*subject.requirements, "pytest>=8", "hypothesis", "fixtures")
         )
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
