@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from pyroute2 import IPRoute
@@ -33,15 +32,11 @@ class Guest:
         self._input = cast("IO[str]", self._process.stdin)
         self._output = cast("IO[str]", self._process.stdout)
         if self._output.readline() != "ready\n":
+            self.__exit__()
             raise OSError("the guest's process did not start")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # The end of its input ends it, and the kernel ends its namespace.
         self._input.close()
         self._process.wait()
@@ -76,12 +71,7 @@ class Hypervisor:
         self._made: list[str] = []
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for name in self._made:
             for index in self._ip.link_lookup(ifname=name):
                 self._ip.link("del", index=index)

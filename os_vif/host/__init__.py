@@ -17,12 +17,12 @@ import threading
 from types import ModuleType
 
 #: Green threads that import at the same time would see half of a module.
-_first_use = threading.Lock()
+first_use = threading.Lock()
 
 
 def load_engine() -> ModuleType:
     """The module of the engine. It, and netlink, come with the first plug or check."""
-    with _first_use:
+    with first_use:
         from os_vif.host import engine
 
         return engine

@@ -6,21 +6,16 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.host import netlink
+from os_vif.host import first_use, netlink
 from os_vif.host.plan import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from os_vif.host.plan import Difference, Plan
-
-
-#: Green threads that import at the same time would see half of a module.
-_first_use = threading.Lock()
 
 
 def run(plan: Plan, privsep_module: str | None) -> None:
@@ -60,7 +55,7 @@ def _load(privsep_module: str | None) -> tuple[Callable[[Any], Any], type[Except
     """The privileged entry point, and what says that its daemon did not start."""
     if privsep_module is None:
         raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
-    with _first_use:
+    with first_use:
         from os_vif.host.privsep import NotStartedError
 
         return importlib.import_module(privsep_module).run, NotStartedError

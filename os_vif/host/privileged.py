@@ -58,7 +58,8 @@ def run(messages: Any) -> dict[str, Any]:
     """Run steps in order; if one fails, undo those before it.
 
     :param messages: a list of what :func:`os_vif.host.plan.encode` makes.
-    :returns: ``undo``: the encoded steps that undo all of it, in the order to run them;
+    :returns: ``undo``: the encoded steps that undo all of it, in the order to run them, for a
+        caller whose later work fails;
         ``error``: None, or a dict of ``step``, ``device``, ``errno``, ``reason``, the number of
         steps ``undone``, and ``left``, what could not be undone.
     """
