@@ -238,10 +238,11 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     :raises os_vif.exception.CheckException: if the host cannot be read.
     """
     wanted = plan(vif, instance_info)
+    daemon = _plugin_of(vif).privsep_module
     with _raised_as(exception.CheckException, vif):
         from os_vif import host
 
-        differences: tuple[Difference, ...] = host.load_engine().check(wanted)
+        differences: tuple[Difference, ...] = host.load_engine().check(wanted, daemon)
         return differences
 
 

@@ -22,7 +22,49 @@ _MTU = cfg.IntOpt(
     deprecated_group="DEFAULT",
 )
 
-LINUX_BRIDGE = (_MTU,)
+LINUX_BRIDGE = (
+    _MTU,
+    cfg.StrOpt(
+        "flat_interface",
+        help="Uplink of every bridge, in place of the one that its network names.",
+        deprecated_group="DEFAULT",
+    ),
+    cfg.StrOpt(
+        "vlan_interface",
+        help="Device that every VLAN is made on, in place of the one that its network names.",
+        deprecated_group="DEFAULT",
+    ),
+    cfg.BoolOpt(
+        "use_ipv6",
+        default=False,
+        help="Make forwarding rules for IPv6 too.",
+        deprecated_group="DEFAULT",
+    ),
+    cfg.MultiStrOpt(
+        "forward_bridge_interface",
+        default=["all"],
+        help="A device that a bridge may forward from and to; may be repeated, and 'all' is any.",
+        deprecated_group="DEFAULT",
+    ),
+    cfg.StrOpt(
+        "iptables_drop_action",
+        default="DROP",
+        help="Target, or chain of iptables, of packets that a bridge may not forward.",
+        deprecated_group="DEFAULT",
+    ),
+    cfg.StrOpt(
+        "iptables_top_regex",
+        default="",
+        help="Regular expression of rules, as iptables-save shows them, that stay above ours.",
+        deprecated_group="DEFAULT",
+    ),
+    cfg.StrOpt(
+        "iptables_bottom_regex",
+        default="",
+        help="Regular expression of rules, as iptables-save shows them, that stay below ours.",
+        deprecated_group="DEFAULT",
+    ),
+)
 
 OVS = (
     _MTU,

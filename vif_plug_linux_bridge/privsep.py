@@ -28,3 +28,11 @@ def run(messages: list[Any]) -> dict[str, Any]:
     from os_vif.host import privileged
 
     return privileged.run(messages)
+
+
+@vif_plug.entrypoint
+def look(messages: list[Any]) -> dict[str, Any]:
+    """What of typed steps does not hold: :func:`os_vif.host.privileged.look`."""
+    from os_vif.host import privileged
+
+    return privileged.look(messages)

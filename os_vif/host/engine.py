@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.host import first_use, netlink
-from os_vif.host.plan import encode
+from os_vif.host.plan import Difference, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from os_vif.host.plan import Difference, Plan
+    from os_vif.host.plan import Plan, Step
 
 
 def run(plan: Plan, privsep_module: str | None) -> None:
@@ -26,7 +26,7 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     """
     if not len(plan):
         return
-    call, not_started = _load(privsep_module)
+    call, not_started = _load(privsep_module, "run")
     messages = [encode(step) for step in plan]
     try:
         answer = _call(call, messages)
@@ -51,14 +51,14 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     )
 
 
-def _load(privsep_module: str | None) -> tuple[Callable[[Any], Any], type[Exception]]:
-    """The privileged entry point, and what says that its daemon did not start."""
+def _load(privsep_module: str | None, name: str) -> tuple[Callable[[Any], Any], type[Exception]]:
+    """A privileged entry point, and what says that its daemon did not start."""
     if privsep_module is None:
         raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
     with first_use:
         from os_vif.host.privsep import NotStartedError
 
-        return importlib.import_module(privsep_module).run, NotStartedError
+        return getattr(importlib.import_module(privsep_module), name), NotStartedError
 
 
 def _call(call: Callable[[Any], Any], messages: list[Any]) -> Any:
@@ -75,11 +75,36 @@ def _failed(step: str, plan: Plan, error: Exception, aftermath: str) -> exceptio
     return exception.StepFailed(step=step, device=devices, reason=reason, aftermath=aftermath)
 
 
-def check(plan: Plan) -> tuple[Difference, ...]:
-    """What of the plan does not hold now, each difference once. Nothing is changed."""
+def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:
+    """What of the plan does not hold now, each difference once. Nothing is changed.
+
+    :param privsep_module: import path of the module whose ``look`` sees what only root can see.
+    :raises os_vif.exception.StepFailed: if a step's state cannot be read.
+    """
+    found: dict[tuple[str, str], Difference] = {}
     with netlink.opened() as net:
-        found: dict[tuple[str, str], Difference] = {}
         for step in plan:
-            for difference in step.differences(net):
-                found.setdefault((difference.device, difference.attribute), difference)
-        return tuple(found.values())
+            if not step.read_by_root:
+                for difference in step.differences(net):
+                    found.setdefault((difference.device, difference.attribute), difference)
+    hidden = [step for step in plan if step.read_by_root]
+    for difference in _look(hidden, privsep_module):
+        found.setdefault((difference.device, difference.attribute), difference)
+    return tuple(found.values())
+
+
+def _look(steps: list[Step], privsep_module: str | None) -> list[Difference]:
+    if not steps:
+        return []
+    call, _ = _load(privsep_module, "look")
+    answer = _call(call, [encode(step) for step in steps])
+    failure = answer["error"]
+    if failure is not None:
+        raise exception.StepFailed(
+            step=failure["step"],
+            device=failure["device"],
+            reason=failure["reason"],
+            errno=failure["errno"],
+            aftermath="Nothing was changed",
+        )
+    return [Difference(**difference) for difference in answer["differences"]]

@@ -1,41 +1,37 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for network devices.
+"""Steps that make and delete network devices: veth, tap, macvlan, macvtap, VLAN.
 
 What we make carries a mark, its alias, so that unplug takes away nothing that others made.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import errno
 from typing import TYPE_CHECKING
 
 from os_vif.host import validate
-from os_vif.host.plan import MARK, Difference, Step
-from os_vif.host.sysctl import Sysctl
+from os_vif.host.attributes import SetLink, name_of
+from os_vif.host.netlink import MAKING
+from os_vif.host.plan import MARK, Difference, Step, kind_of
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
 
+#: ``IFF_TAP`` of linux/if_tun.h
+_TAP = 2
+#: ``enum macvlan_mode`` of linux/if_link.h
+_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+
 
 @dataclasses.dataclass(frozen=True)
-class EnsureBridge(Step):
-    """A Linux bridge of that name exists.
-
-    Its settings are given at creation only: an existing bridge keeps its own.
-    Equivalent to: ``ip link add name NAME type bridge ...``
-    """
+class _EnsureDevice(Step):
+    """A device of that name and kind exists. What it is made of is given at creation only."""
 
     name: str
-    #: Hundredths of a second between a port's states; 0 forwards at once.
-    forward_delay: int = 0
-    #: Spanning tree protocol.
-    stp: bool = False
-    multicast_snooping: bool = False
-    #: Seconds that a MAC address is remembered; None is the kernel's default.
-    ageing: int | None = None
 
     @property
     def device(self) -> str:
@@ -43,71 +39,257 @@ class EnsureBridge(Step):
 
     def validate(self) -> None:
         validate.device_name(self, "name")
-        # Limits of the message, not of the kernel: an undo says what it found.
-        validate.integer(self, "forward_delay", 0, 2**32 - 1)
-        validate.boolean(self, "stp")
-        validate.boolean(self, "multicast_snooping")
-        validate.integer(self, "ageing", 0, (2**32 - 1) // 100, optional=True)
 
-    def commands(self) -> tuple[str, ...]:
-        ageing = "" if self.ageing is None else f" ageing_time {self.ageing * 100}"
-        settings = (
-            f"forward_delay {self.forward_delay} stp_state {int(self.stp)}"
-            f" mcast_snooping {int(self.multicast_snooping)}{ageing}"
-        )
-        return (
-            f"ip link add name {self.name} type bridge {settings}",
-            f"ip link set dev {self.name} alias {MARK}",
-        )
+    @abc.abstractmethod
+    def _lacks(self, net: Netlink, link: Link) -> str | None:
+        """What the device of that name is instead; None if it is what the step asks for."""
+
+    @property
+    @abc.abstractmethod
+    def _expected(self) -> str:
+        """What the device should be, in words."""
+
+    @abc.abstractmethod
+    def _create(self, net: Netlink) -> Link:
+        """Make it, with its mark."""
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
         if link is None:
-            return (self.difference("device", "missing", "a bridge"),)
-        if link.kind != "bridge":
-            return (self.difference("device", _kind(link), "a bridge"),)
-        return ()
+            return (self.difference("device", "missing", self._expected),)
+        lacks = self._lacks(net, link)
+        return () if lacks is None else (self.difference("device", lacks, self._expected),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         link = net.link(self.name)
         if link is None:
-            link = self._create(net)
-            if link is not None:
-                return (DeleteBridge(self.name, index=link.index),)
-            # Somebody was faster.
-            link = net.require(self.name)
-        if link.kind != "bridge":
-            raise OSError(errno.EEXIST, f"{self.name} is {_kind(link)}, not a bridge")
+            return (DeleteLink(self.name, index=self._create(net).index),)
+        lacks = self._lacks(net, link)
+        if lacks is not None:
+            raise OSError(errno.EEXIST, f"{self.name} is {lacks}, not {self._expected}")
+        if link.ours and link.alias != MARK:
+            # Whoever made it was stopped before it could say so.
+            net.mark(link)
         return ()
-
-    def _create(self, net: Netlink) -> Link | None:
-        """:returns: the new bridge; None if there is one meanwhile."""
-        data = {
-            "IFLA_BR_FORWARD_DELAY": self.forward_delay,
-            "IFLA_BR_STP_STATE": int(self.stp),
-            "IFLA_BR_MCAST_SNOOPING": int(self.multicast_snooping),
-        }
-        if self.ageing is not None:
-            data["IFLA_BR_AGEING_TIME"] = self.ageing * 100
-        try:
-            return net.add(self.name, "bridge", data)
-        except OSError as error:
-            if error.errno == errno.EEXIST:
-                return None
-            raise
 
 
 @dataclasses.dataclass(frozen=True)
-class DeleteBridge(Step):
-    """A bridge that os-vif made is gone, unless something is in it.
+class EnsureVeth(_EnsureDevice):
+    """A pair of connected devices exists.
 
-    A bridge of others, or one with a port in it, stays: that is no failure.
+    Of a pair of ours that has been torn apart the rest is made anew.
+    Equivalent to: ``ip link add name NAME type veth peer name PEER``
+    """
+
+    peer: str
+    #: Bytes, of both, at creation.
+    mtu: int | None = None
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (self.name, self.peer)
+
+    @property
+    def _expected(self) -> str:
+        return f"a veth device whose peer is {self.peer}"
+
+    def validate(self) -> None:
+        super().validate()
+        validate.device_name(self, "peer")
+        validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        mtu = "" if self.mtu is None else f" mtu {self.mtu}"
+        return (
+            f"ip link add name {self.name}{mtu} type veth peer name {self.peer}{mtu}",
+            f"ip link set dev {self.name} alias {MARK}",
+            f"ip link set dev {self.peer} alias {MARK}",
+        )
+
+    def _lacks(self, net: Netlink, link: Link) -> str | None:
+        if link.kind != "veth":
+            return kind_of(link)
+        if link.lower_netns is not None:
+            return "a veth device whose peer is in another network namespace"
+        peer = name_of(net, link.lower)
+        return None if peer == self.peer else f"a veth device whose peer is {peer}"
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        undo: list[Step] = []
+        link, peer = net.link(self.name), net.link(self.peer)
+        if link is None or peer is None or self._lacks(net, link) is not None:
+            for rest in (link, peer):
+                if rest is not None and rest.kind == "veth" and rest.ours:
+                    undo[:0] = DeleteLink(rest.name, index=rest.index).apply(net)
+        elif peer.group == MAKING:
+            net.mark(peer)
+        return (*super().apply(net), *undo)
+
+    def _create(self, net: Netlink) -> Link:
+        mtu = {} if self.mtu is None else {"IFLA_MTU": self.mtu}
+        peer = {"IFLA_IFNAME": self.peer, "IFLA_GROUP": MAKING, **mtu}
+        link = net.add(self.name, "veth", {"VETH_INFO_PEER": peer}, **mtu)
+        try:
+            net.mark(net.require(self.peer))
+        except OSError:
+            net.delete(link)
+            raise
+        return link
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureTap(_EnsureDevice):
+    """A persistent tap device exists, which a hypervisor can open.
+
+    One that is there is the hypervisor's and stays as it is.
+    Equivalent to: ``ip tuntap add dev NAME mode tap``
+    """
+
+    multiqueue: bool = False
+    #: MAC address, at creation.
+    address: str | None = None
+
+    @property
+    def _expected(self) -> str:
+        return _queues(self.multiqueue)
+
+    def validate(self) -> None:
+        super().validate()
+        validate.boolean(self, "multiqueue")
+        validate.mac(self, "address", optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        queues = " multi_queue" if self.multiqueue else ""
+        address = "" if self.address is None else f" address {self.address}"
+        return (
+            f"ip tuntap add dev {self.name} mode tap{queues}",
+            f"ip link set dev {self.name}{address} alias {MARK}",
+        )
+
+    def _lacks(self, net: Netlink, link: Link) -> str | None:
+        if link.kind != "tun" or link.data.get("IFLA_TUN_TYPE", _TAP) != _TAP:
+            return kind_of(link)
+        multiqueue = bool(link.data.get("IFLA_TUN_MULTI_QUEUE", self.multiqueue))
+        return None if multiqueue == self.multiqueue else _queues(multiqueue)
+
+    def _create(self, net: Netlink) -> Link:
+        from os_vif.host import tap
+
+        with tap.persistent(self.name, multiqueue=self.multiqueue):
+            # Before it is made to stay: it is never there without its mark.
+            link = net.require(self.name)
+            net.set(link, alias=MARK, address=self.address)
+        return link
+
+
+def _queues(multiqueue: bool) -> str:
+    return "a tap device with several queues" if multiqueue else "a tap device with one queue"
+
+
+@dataclasses.dataclass(frozen=True)
+class _EnsureUpper(_EnsureDevice):
+    #: Name of the device below.
+    link: str
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (self.name, self.link)
+
+    def validate(self) -> None:
+        super().validate()
+        validate.device_name(self, "link")
+
+    def _elsewhere(self, net: Netlink, link: Link, kind: str) -> str | None:
+        if link.kind != kind:
+            return kind_of(link)
+        below = name_of(net, link.lower) if link.lower_netns is None else "in another namespace"
+        return None if below == self.link else f"a {kind} device on {below}"
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureMacvlan(_EnsureUpper):
+    """A macvlan device exists on another device; or a macvtap device, which a hypervisor can open.
+
+    Equivalent to: ``ip link add link LINK name NAME type macvlan mode MODE``
+    """
+
+    mode: str = "bridge"
+    tap: bool = False
+
+    @property
+    def _kind(self) -> str:
+        return "macvtap" if self.tap else "macvlan"
+
+    @property
+    def _expected(self) -> str:
+        return f"a {self._kind} device on {self.link}"
+
+    def validate(self) -> None:
+        super().validate()
+        validate.one_of(self, "mode", _MODES, f"one of {', '.join(_MODES)}")
+        validate.boolean(self, "tap")
+
+    def commands(self) -> tuple[str, ...]:
+        return (
+            f"ip link add link {self.link} name {self.name} type {self._kind} mode {self.mode}",
+            f"ip link set dev {self.name} alias {MARK}",
+        )
+
+    def _lacks(self, net: Netlink, link: Link) -> str | None:
+        return self._elsewhere(net, link, self._kind)
+
+    def _create(self, net: Netlink) -> Link:
+        mode = {"IFLA_MACVLAN_MODE": _MODES[self.mode]}
+        return net.add(self.name, self._kind, mode, IFLA_LINK=net.require(self.link).index)
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureVlan(_EnsureUpper):
+    """A VLAN device (IEEE 802.1Q) exists on another device.
+
+    Equivalent to: ``ip link add link LINK name NAME type vlan id VLAN_ID``
+    """
+
+    vlan_id: int
+
+    @property
+    def _expected(self) -> str:
+        return f"VLAN {self.vlan_id} on {self.link}"
+
+    def validate(self) -> None:
+        super().validate()
+        validate.integer(self, "vlan_id", validate.MIN_VLAN, validate.MAX_VLAN)
+
+    def commands(self) -> tuple[str, ...]:
+        return (
+            f"ip link add link {self.link} name {self.name} type vlan id {self.vlan_id}",
+            f"ip link set dev {self.name} alias {MARK}",
+        )
+
+    def _lacks(self, net: Netlink, link: Link) -> str | None:
+        lacks = self._elsewhere(net, link, "vlan")
+        if lacks is None and link.data.get("IFLA_VLAN_ID") != self.vlan_id:
+            return f"VLAN {link.data.get('IFLA_VLAN_ID')} on {self.link}"
+        return lacks
+
+    def _create(self, net: Netlink) -> Link:
+        data = {"IFLA_VLAN_ID": self.vlan_id}
+        return net.add(self.name, "vlan", data, IFLA_LINK=net.require(self.link).index)
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteLink(Step):
+    """A device that os-vif made is gone. One of others stays: that is no failure.
+
+    For bridges, which VIFs share, there is :class:`os_vif.host.bridges.DeleteBridge`.
     Equivalent to: ``ip link del dev NAME``
     """
 
     name: str
     #: Only the device of this index; None is whichever has the name.
     index: int | None = None
+    #: One that is in a bridge stays.
+    only_free: bool = False
 
     @property
     def device(self) -> str:
@@ -116,20 +298,21 @@ class DeleteBridge(Step):
     def validate(self) -> None:
         validate.device_name(self, "name")
         validate.integer(self, "index", 1, 2**31 - 1, optional=True)
+        validate.boolean(self, "only_free")
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip link del dev {self.name}  # if it is os-vif's and empty",)
+        condition = " and in no bridge" if self.only_free else ""
+        return (f"ip link del dev {self.name}  # if it is os-vif's{condition}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if self._target(net) is None:
-            return ()
-        return (self.difference("device", "an empty bridge", "gone"),)
+        link = self._target(net)
+        return () if link is None else (self.difference("device", kind_of(link), "gone"),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         link = self._target(net)
         if link is None:
             return ()
-        again = _again(link)
+        again = _again(net, link)
         try:
             net.delete(link)
         except OSError as error:
@@ -140,39 +323,19 @@ class DeleteBridge(Step):
 
     def _target(self, net: Netlink) -> Link | None:
         link = net.link(self.name)
-        if link is None or link.kind != "bridge" or not link.ours:
+        if link is None or not link.ours or link.kind == "bridge":
             return None
-        if self.index not in (None, link.index) or net.ports(link):
+        if self.index not in (None, link.index) or (self.only_free and link.master):
             return None
         return link
 
 
-def _again(link: Link) -> tuple[Step, ...]:
-    """The steps that make a bridge as it is now."""
-    return (
-        EnsureBridge(
-            link.name,
-            forward_delay=link.bridge["IFLA_BR_FORWARD_DELAY"],
-            stp=bool(link.bridge["IFLA_BR_STP_STATE"]),
-            multicast_snooping=bool(link.bridge["IFLA_BR_MCAST_SNOOPING"]),
-            ageing=link.bridge["IFLA_BR_AGEING_TIME"] // 100,
-        ),
-        *(sysctl for sysctl in Sysctl.hardening(link.name, only_ours=True) if sysctl.holds()),
-        SetLink(link.name, mtu=link.mtu, up=link.up),
-    )
-
-
 @dataclasses.dataclass(frozen=True)
-class SetLink(Step):
-    """Attributes of a device. They are enforced on every plug; None leaves one as it is.
-
-    Equivalent to: ``ip link set dev NAME ...``
-    """
+class Lost(Step):
+    """What stands for the undo of a deletion that cannot be undone: it fails, and so is told."""
 
     name: str
-    #: Bytes.
-    mtu: int | None = None
-    up: bool | None = None
+    what: str
 
     @property
     def device(self) -> str:
@@ -180,47 +343,47 @@ class SetLink(Step):
 
     def validate(self) -> None:
         validate.device_name(self, "name")
-        # The kernel knows which MTU a device can have.
-        validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
-        validate.boolean(self, "up", optional=True)
+        validate.text(self, "what", 255)
 
     def commands(self) -> tuple[str, ...]:
-        mtu = "" if self.mtu is None else f" mtu {self.mtu}"
-        state = "" if self.up is None else f" {_state(self.up)}"
-        return (f"ip link set dev {self.name}{mtu}{state}",)
+        return (f"# {self.name}, {self.what}, was deleted",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        link = net.link(self.name)
-        if link is None:
-            return (self.difference("device", "missing", "there"),)
-        found = []
-        if self.mtu not in (None, link.mtu):
-            found.append(self.difference("MTU", link.mtu, self.mtu))
-        if self.up not in (None, link.up):
-            found.append(self.difference("state", _state(link.up), _state(bool(self.up))))
-        return tuple(found)
+        return ()
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
-        link = net.require(self.name)
-        undo: list[Step] = []
-        try:
-            # One after the other: of one message the kernel may carry out a part.
-            if self.mtu not in (None, link.mtu):
-                net.set(link, mtu=self.mtu)
-                undo.insert(0, SetLink(self.name, mtu=link.mtu))
-            if self.up not in (None, link.up):
-                net.set(link, up=self.up)
-                undo.insert(0, SetLink(self.name, up=link.up))
-        except OSError:
-            for step in undo:
-                step.apply(net)
-            raise
-        return tuple(undo)
+        raise OSError(errno.EOPNOTSUPP, "os-vif cannot make it again")
 
 
-def _state(up: bool) -> str:
-    return "up" if up else "down"
-
-
-def _kind(link: Link) -> str:
-    return f"a device of kind {link.kind}" if link.kind else "a hardware device"
+def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
+    """The steps that make a device as it is now."""
+    below = net.link_at(link.lower) if link.lower and link.lower_netns is None else None
+    make: list[Step] = []
+    pair = [link]
+    match link.kind:
+        case "veth" if below is not None:
+            make.append(EnsureVeth(link.name, below.name))
+            pair.append(below)
+        case "tun":
+            multiqueue = bool(link.data.get("IFLA_TUN_MULTI_QUEUE"))
+            make.append(EnsureTap(link.name, multiqueue))
+        case "macvlan" | "macvtap" if below is not None:
+            mode = next(m for m, n in _MODES.items() if n == link.data["IFLA_MACVLAN_MODE"])
+            make.append(EnsureMacvlan(link.name, below.name, mode, link.kind == "macvtap"))
+        case "vlan" if below is not None:
+            make.append(EnsureVlan(link.name, below.name, link.data["IFLA_VLAN_ID"]))
+        case _:
+            # Its other half is where this cannot reach.
+            return (Lost(link.name, kind_of(link)),)
+    make += [
+        SetLink(
+            one.name,
+            mtu=one.mtu,
+            up=one.up,
+            address=one.address,
+            promiscuous=one.promiscuous,
+            master=name_of(net, one.master) or None,
+        )
+        for one in pair
+    ]
+    return tuple(make)

@@ -1,19 +1,20 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Talking to the kernel: links through rtnetlink(7).
+"""Talking to the kernel through rtnetlink(7): one socket, and the links it shows.
 
-pyroute2 knows the messages. The socket is a plain one: pyroute2's own runs an event loop since
-0.9, which green threads and programs with a loop of their own cannot share, and keeps descriptors
-for each thread that used it.
+The socket is a plain one: pyroute2's own runs an event loop since 0.9, which green threads and
+programs with a loop of their own cannot share, and keeps descriptors for each thread that used it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import itertools
 import os
+import pathlib
 import socket
 import struct
 import threading
@@ -21,31 +22,29 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-
+from os_vif.host import packed
 from os_vif.host.plan import MARK
 
 #: linux/rtnetlink.h
-_RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
+_NEWLINK, _DELLINK, GETLINK = 16, 17, 18
 #: linux/netlink.h
-_REQUEST, _MULTI, _ACK, _EXCL, _DUMP, _CREATE = 0x1, 0x2, 0x4, 0x200, 0x300, 0x400
+_REQUEST, _MULTI, ACK, REPLACE, EXCL = 0x1, 0x2, 0x4, 0x100, 0x200
+DUMP, CREATE = 0x300, 0x400
 _DUMP_INTR, _CAPPED, _ACK_TLVS = 0x10, 0x100, 0x200
 _ERROR, _DONE = 2, 3
 _SOL_NETLINK, _EXT_ACK, _GET_STRICT_CHK = 270, 11, 12
-_HEADER = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 #: ``NLMSGERR_ATTR_MSG``
-_MESSAGE = 1
+_WORDS = 1
+#: asm-generic/socket.h; Linux 5.14
+_SO_NETNS_COOKIE = 71
 #: linux/if.h
-_IFF_UP = 0x1
+_IFF_UP, _IFF_PROMISC = 0x1, 0x100
+#: ``RTEXT_FILTER_SKIP_STATS``: counters take longer than all the rest.
+_NO_STATS = 8
 
-#: The settings of a bridge that os-vif looks at.
-_BRIDGE = (
-    "IFLA_BR_FORWARD_DELAY",
-    "IFLA_BR_AGEING_TIME",
-    "IFLA_BR_STP_STATE",
-    "IFLA_BR_MCAST_SNOOPING",
-)
+#: The group (``ip link show``) of a device between its making and its mark, "osvf" in ASCII.
+#: The kernel takes no alias with what makes a device, but it takes a group.
+MAKING = 0x6F737666
 
 #: More than the kernel puts into one datagram of a dump, or into the answer for one link.
 _BUFFER = 1 << 18
@@ -64,18 +63,23 @@ class Link:
     kind: str | None
     mtu: int
     up: bool
+    promiscuous: bool
     #: The index of the bridge or bond that it is in.
     master: int | None
+    #: The index of the device below it, or of its peer; and in which network namespace, if another.
+    lower: int | None
+    lower_netns: int | None
     #: ``IFLA_IFALIAS``.
     alias: str | None
+    group: int
     address: str | None
-    #: Some ``IFLA_BR_*`` of a bridge, by that name.
-    bridge: Mapping[str, int]
+    #: ``IFLA_INFO_DATA``, as far as :mod:`os_vif.host.packed` knows it.
+    data: Mapping[str, Any]
 
     @property
     def ours(self) -> bool:
         """Whether os-vif made it."""
-        return self.alias == MARK
+        return self.alias == MARK or self.group == MAKING
 
 
 class Netlink:
@@ -94,22 +98,32 @@ class Netlink:
         # Without it the kernel ignores by what a dump is to be filtered.
         self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHK, 1)
         self._numbers = itertools.count(1)
+        self._buffer = bytearray(_BUFFER)
 
     def close(self) -> None:
         self._socket.close()
 
+    @functools.cached_property
+    def netns(self) -> str:
+        """What tells this network namespace from all others until the next boot."""
+        try:
+            cookie = self._socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
+        except OSError:
+            # Before Linux 5.14. An inode may come again when its namespace has gone.
+            return f"inode-{pathlib.Path('/proc/thread-self/ns/net').stat().st_ino}"
+        return str(int.from_bytes(cookie, "little" if struct.pack("=H", 1)[0] else "big"))
+
     def link(self, name: str) -> Link | None:
         """The device of that name in this network namespace; None if there is none."""
-        try:
-            (found,) = self._talk(_Message(_RTM_GETLINK, 0, {"IFLA_IFNAME": name}))
-        except OSError as error:
-            if error.errno == errno.ENODEV:
-                return None
-            raise
-        return found
+        return self._get({"IFLA_IFNAME": name})
+
+    def link_at(self, index: int, netnsid: int | None = None) -> Link | None:
+        """The device of that index, here or in a network namespace that this one knows."""
+        there = {} if netnsid is None else {"IFLA_TARGET_NETNSID": netnsid}
+        return self._get(there, index)
 
     def require(self, name: str) -> Link:
-        """The same; :raises OSError: with ENODEV if there is none."""
+        """The device of that name; :raises OSError: with ENODEV if there is none."""
         found = self.link(name)
         if found is None:
             raise OSError(errno.ENODEV, f"there is no device {name}")
@@ -117,50 +131,88 @@ class Netlink:
 
     def links(self) -> list[Link]:
         """Every device of this network namespace."""
-        return self._talk(_Message(_RTM_GETLINK, _DUMP, {}))
+        body = packed.link({"IFLA_EXT_MASK": _NO_STATS})
+        return [read(data) for data in self.talk(GETLINK, DUMP, body)]
 
     def ports(self, master: Link) -> list[Link]:
         """The devices in a bridge. The kernel filters; other devices are not read."""
-        return self._talk(_Message(_RTM_GETLINK, _DUMP, {"IFLA_MASTER": master.index}))
+        body = packed.link({"IFLA_MASTER": master.index, "IFLA_EXT_MASK": _NO_STATS})
+        return [read(data) for data in self.talk(GETLINK, DUMP, body)]
 
-    def add(self, name: str, kind: str, data: Mapping[str, int]) -> Link:
+    def add(self, name: str, kind: str, data: Mapping[str, Any], **attributes: Any) -> Link:
         """Make a device, and mark it as ours.
 
         :param data: ``IFLA_INFO_DATA`` of that kind of device.
+        :param attributes: others that it gets at once, such as ``IFLA_LINK``.
         """
-        nested = {"attrs": list(data.items())}
-        info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", nested)]}
-        attributes = {"IFLA_IFNAME": name, "IFLA_LINKINFO": info}
-        self._talk(_Message(_RTM_NEWLINK, _ACK | _CREATE | _EXCL, attributes))
+        info = {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": data}
+        wanted = {"IFLA_IFNAME": name, "IFLA_GROUP": MAKING, **attributes, "IFLA_LINKINFO": info}
+        self.talk(_NEWLINK, ACK | CREATE | EXCL, packed.link(wanted))
         link = self.require(name)
         try:
-            # The kernel takes no alias with what makes a device.
-            self._talk(_Message(_RTM_NEWLINK, _ACK, {"IFLA_IFALIAS": MARK}, _by(link)))
+            self.mark(link)
         except OSError:
             self.delete(link)
             raise
         return link
 
-    def set(self, link: Link, *, mtu: int | None = None, up: bool | None = None) -> None:
-        """Change what is not None."""
-        attributes = {} if mtu is None else {"IFLA_MTU": mtu}
-        fields = _by(link)
-        if up is not None:
-            fields |= {"flags": _IFF_UP if up else 0, "change": _IFF_UP}
-        self._talk(_Message(_RTM_NEWLINK, _ACK, attributes, fields))
+    def mark(self, link: Link) -> None:
+        """Say that the device is ours. Until then its group says so."""
+        self.change(link, {"IFLA_IFALIAS": MARK, "IFLA_GROUP": 0})
+
+    def set(
+        self,
+        link: Link,
+        *,
+        master: int | None = None,
+        mtu: int | None = None,
+        address: str | None = None,
+        alias: str | None = None,
+        promiscuous: bool | None = None,
+        up: bool | None = None,
+    ) -> None:
+        """Change what is not None. A master of 0 takes the device out of its bridge."""
+        wanted = {
+            "IFLA_MASTER": master,
+            "IFLA_MTU": mtu,
+            "IFLA_ADDRESS": address,
+            "IFLA_IFALIAS": alias,
+        }
+        flags = change = 0
+        for flag, value in ((_IFF_UP, up), (_IFF_PROMISC, promiscuous)):
+            if value is not None:
+                change |= flag
+                flags |= flag if value else 0
+        attributes = {name: value for name, value in wanted.items() if value is not None}
+        self.change(link, attributes, flags, change)
+
+    def change(
+        self, link: Link, attributes: Mapping[str, Any], flags: int = 0, change: int = 0
+    ) -> None:
+        self.talk(_NEWLINK, ACK, packed.link(attributes, link.index, flags, change))
 
     def delete(self, link: Link) -> None:
-        self._talk(_Message(_RTM_DELLINK, _ACK, {}, _by(link)))
+        self.talk(_DELLINK, ACK, packed.link({}, link.index))
 
-    def _talk(self, message: _Message) -> list[Link]:
-        """Send a message. :returns: what was asked for, if anything was."""
+    def talk(self, kind: int, flags: int, body: bytes) -> list[bytes]:
+        """Send a message. :returns: the messages that were asked for, if any were."""
         for _ in range(_ATTEMPTS):
             number = next(self._numbers)
-            self._socket.send(message.encode(number))
+            self._socket.send(packed.message(kind, _REQUEST | flags, number, body))
             found, interrupted = self._answer(number)
             if not interrupted:
-                return [_link(body) for body in found]
-        raise OSError(errno.EBUSY, "the devices changed whenever they were listed")
+                return found
+        raise OSError(errno.EBUSY, "what was listed changed each time it was listed")
+
+    def _get(self, attributes: Mapping[str, Any], index: int = 0) -> Link | None:
+        body = packed.link({**attributes, "IFLA_EXT_MASK": _NO_STATS}, index)
+        try:
+            (found,) = self.talk(GETLINK, 0, body)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+        return read(found)
 
     def _answer(self, wanted: int) -> tuple[list[bytes], bool]:
         """The messages of an answer, and whether the devices changed while they were listed."""
@@ -181,79 +233,50 @@ class Netlink:
 
     def _messages(self) -> Iterator[tuple[int, int, int, bytes]]:
         """Type, flags, sequence number and bytes of each message that has come."""
-        data, _, flags, _ = self._socket.recvmsg(_BUFFER)
+        size, _, flags, _ = self._socket.recvmsg_into([self._buffer])
         if flags & socket.MSG_TRUNC:
             raise OSError(errno.EMSGSIZE, "an answer of the kernel was too long")
-        while data:
-            length, kind, flags, number, _ = _HEADER.unpack_from(data)
-            yield kind, flags, number, data[:length]
-            data = data[(length + 3) & ~3 :]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Message:
-    kind: int
-    flags: int
-    attributes: Mapping[str, Any]
-    fields: Mapping[str, int] = dataclasses.field(default_factory=dict)
-
-    def encode(self, number: int) -> bytes:
-        message = ifinfmsg()
-        message.update(self.fields)
-        message["attrs"] = list(self.attributes.items())
-        message["header"]["type"] = self.kind
-        message["header"]["flags"] = _REQUEST | self.flags
-        message["header"]["sequence_number"] = number
-        message["header"]["pid"] = 0
-        message.encode()
-        return bytes(message.data)
-
-
-def _by(link: Link) -> dict[str, int]:
-    return {"index": link.index}
+        at = 0
+        while at < size:
+            length, kind, flags, number, _ = packed.HEADER.unpack_from(self._buffer, at)
+            yield kind, flags, number, bytes(self._buffer[at : at + length])
+            at += (length + 3) & ~3
 
 
 def _raise_failure(kind: int, flags: int, body: bytes) -> None:
     """What an acknowledgement, or the end of a dump, says; nothing if all went well."""
-    (code,) = struct.unpack_from("=i", body, _HEADER.size)
+    (code,) = struct.unpack_from("=i", body, packed.HEADER.size)
     if code == 0:
         return
     said = ""
     if kind == _ERROR and flags & _ACK_TLVS:
         # The request follows; only its header if the answer is capped. Then come attributes.
-        request = _HEADER.size + 4
+        request = packed.HEADER.size + 4
         (length,) = struct.unpack_from("=I", body, request)
-        said = _text(body[request + (_HEADER.size if flags & _CAPPED else (length + 3) & ~3) :])
+        after = request + (packed.HEADER.size if flags & _CAPPED else (length + 3) & ~3)
+        said = packed.unpack(body[after:], {_WORDS: ("words", packed.TEXT)}).get("words", "")
     reason = os.strerror(-code)
     raise OSError(-code, f"{reason} ({said})" if said else reason)
 
 
-def _text(attributes: bytes) -> str:
-    """The kernel's own words, among the attributes of an acknowledgement."""
-    while len(attributes) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(attributes)
-        if kind == _MESSAGE:
-            return attributes[_ATTRIBUTE.size : length].rstrip(b"\0").decode(errors="replace")
-        attributes = attributes[max(_ATTRIBUTE.size, (length + 3) & ~3) :]
-    return ""
-
-
-def _link(data: bytes) -> Link:
-    message = ifinfmsg(data)
-    message.decode()
-    info = message.get_attr("IFLA_LINKINFO")
-    kind = info.get_attr("IFLA_INFO_KIND") if info else None
-    bridge = info.get_attr("IFLA_INFO_DATA") if kind == "bridge" else None
+def read(data: bytes) -> Link:
+    index, flags, attributes = packed.read_link(data)
+    get = attributes.get
+    info = get("IFLA_LINKINFO", {})
     return Link(
-        index=message["index"],
-        name=message.get_attr("IFLA_IFNAME"),
-        kind=kind,
-        mtu=message.get_attr("IFLA_MTU"),
-        up=bool(message["flags"] & _IFF_UP),
-        master=message.get_attr("IFLA_MASTER"),
-        alias=message.get_attr("IFLA_IFALIAS"),
-        address=message.get_attr("IFLA_ADDRESS"),
-        bridge={name: bridge.get_attr(name) for name in _BRIDGE} if bridge else {},
+        index=index,
+        name=attributes["IFLA_IFNAME"],
+        kind=info.get("IFLA_INFO_KIND"),
+        mtu=get("IFLA_MTU", 0),
+        up=bool(flags & _IFF_UP),
+        promiscuous=bool(flags & _IFF_PROMISC),
+        master=get("IFLA_MASTER"),
+        lower=get("IFLA_LINK"),
+        lower_netns=get("IFLA_LINK_NETNSID"),
+        alias=get("IFLA_IFALIAS"),
+        group=get("IFLA_GROUP", 0),
+        address=get("IFLA_ADDRESS"),
+        data=info.get("IFLA_INFO_DATA", {}),
     )
 
 

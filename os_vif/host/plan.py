@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from os_vif.host.netlink import Netlink
+    from os_vif.host.netlink import Link, Netlink
 
 
 #: The alias (``ip link show``) of every device that os-vif made.
@@ -48,6 +48,9 @@ class Step(abc.ABC):
     :raises os_vif.exception.InvalidStep: for arguments that no plan may have.
     """
 
+    #: Whether only root can see if it holds.
+    read_by_root: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         self.validate()
 
@@ -55,6 +58,11 @@ class Step(abc.ABC):
     @abc.abstractmethod
     def device(self) -> str:
         """The network device that the step is about."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The network devices that nobody else's plan may touch meanwhile."""
+        return (self.device,)
 
     @abc.abstractmethod
     def validate(self) -> None:
@@ -66,7 +74,10 @@ class Step(abc.ABC):
 
     @abc.abstractmethod
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        """What does not hold now. Needs no privileges and changes nothing."""
+        """What does not hold now. It changes nothing.
+
+        It needs no right, unless ``read_by_root`` is true.
+        """
 
     @abc.abstractmethod
     def apply(self, net: Netlink) -> tuple[Step, ...]:
@@ -104,5 +115,15 @@ class Plan:
 
 
 def encode(step: Step) -> list[Any]:
-    """A step as plain data, for the way to the privileged side."""
-    return [type(step).__name__, dataclasses.asdict(step)]
+    """A step as plain data, for the way to the privileged side. What has its default is left out."""
+    arguments = {
+        field.name: value
+        for field in dataclasses.fields(step)
+        if (value := getattr(step, field.name)) != field.default
+    }
+    return [type(step).__name__, arguments]
+
+
+def kind_of(link: Link) -> str:
+    """What a device is, for an error."""
+    return f"a device of kind {link.kind}" if link.kind else "a hardware device"

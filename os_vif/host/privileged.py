@@ -15,16 +15,15 @@ import logging
 from typing import Any
 
 from os_vif import exception
-from os_vif.host import netlink
-from os_vif.host.links import DeleteBridge, EnsureBridge, SetLink
-from os_vif.host.plan import Step, encode
-from os_vif.host.sysctl import Sysctl
+from os_vif.host import netlink, record
+from os_vif.host.plan import Difference, Step, encode
+from os_vif.host.steps import STEPS
 
 LOG = logging.getLogger(__name__)
 
-#: All that may be asked for.
-STEPS: dict[str, type[Step]] = {
-    step.__name__: step for step in (DeleteBridge, EnsureBridge, SetLink, Sysctl)
+_FIELDS = {
+    name: frozenset(field.name for field in dataclasses.fields(step))
+    for name, step in STEPS.items()
 }
 
 
@@ -38,7 +37,7 @@ def decode(message: Any) -> Step:
             step = STEPS[name]
         case _:
             raise _malformed(message, f"a step out of {', '.join(sorted(STEPS))}")
-    known = {field.name for field in dataclasses.fields(step)}
+    known = _FIELDS[name]
     if not all(isinstance(argument, str) for argument in arguments) or arguments.keys() - known:
         raise _malformed(message, f"arguments out of {', '.join(sorted(known))}")
     try:
@@ -64,27 +63,62 @@ def run(messages: Any) -> dict[str, Any]:
         steps ``undone``, and ``left``, what could not be undone.
     """
     try:
-        if not isinstance(messages, list | tuple):
-            raise _malformed(messages, "a list of steps")
-        steps = [decode(message) for message in messages]
+        steps = _decode_all(messages)
     except exception.InvalidStep as error:
         return {"undo": [], "error": _error("message", "", errno.EINVAL, str(error))}
+    devices = {device for step in steps for device in step.devices}
+    try:
+        net = netlink.here()
+        with record.locked(net.netns, devices):
+            return _run(net, steps)
+    except OSError as error:
+        return {"undo": [], "error": _error("Locking", ", ".join(devices), *_reason(error))}
+
+
+def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
     undo: list[Step] = []
     for step in steps:
         try:
-            undo[:0] = step.apply(netlink.here())
+            undo[:0] = step.apply(net)
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is undone
             failure = _error(type(step).__name__, step.device, *_reason(error))
-            _take_back(undo, failure)
+            _take_back(net, undo, failure)
             return {"undo": [], "error": failure}
     return {"undo": [encode(step) for step in undo], "error": None}
 
 
-def _take_back(undo: list[Step], failure: dict[str, Any]) -> None:
+def look(messages: Any) -> dict[str, Any]:
+    """What of some steps does not hold, for a caller who may not see that.
+
+    :param messages: a list of what :func:`os_vif.host.plan.encode` makes.
+    :returns: ``differences``: a list of dicts of the fields of
+        :class:`~os_vif.host.plan.Difference`; ``error`` as in :func:`run`.
+    """
+    found: list[Difference] = []
+    try:
+        steps = _decode_all(messages)
+    except exception.InvalidStep as error:
+        return {"differences": [], "error": _error("message", "", errno.EINVAL, str(error))}
+    for step in steps:
+        try:
+            found += step.differences(netlink.here())
+        except Exception as error:  # noqa: BLE001 - it is told
+            failure = _error(type(step).__name__, step.device, *_reason(error))
+            return {"differences": [], "error": failure}
+    return {"differences": [dataclasses.asdict(d) for d in found], "error": None}
+
+
+def _decode_all(messages: Any) -> list[Step]:
+    if not isinstance(messages, list | tuple):
+        raise _malformed(messages, "a list of steps")
+    return [decode(message) for message in messages]
+
+
+def _take_back(net: netlink.Netlink, undo: list[Step], failure: dict[str, Any]) -> None:
     """Run the steps that undo others, as many as can be, and note in ``failure`` how that went."""
     for step in undo:
         try:
-            step.apply(netlink.here())
+            step.apply(net)
             failure["undone"] += 1
         except Exception as error:
             LOG.exception("Could not undo: %s", step)

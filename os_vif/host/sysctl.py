@@ -10,7 +10,7 @@ import errno
 import pathlib
 from typing import TYPE_CHECKING
 
-from os_vif.host import validate
+from os_vif.host import addresses, validate
 from os_vif.host.plan import Difference, Step
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ _FAMILY = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 class Sysctl(Step):
     """A kernel parameter of a device has a value. It is enforced on every plug.
 
-    A parameter that this kernel does not have (one without IPv6, say) counts as held.
+    A parameter that this kernel does not have (one without IPv6, say) counts as held. IPv6 is not
+    turned off on a device that was given an address of it.
     Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
     """
 
@@ -53,7 +54,7 @@ class Sysctl(Step):
 
     @property
     def path(self) -> pathlib.Path:
-        return pathlib.Path("/proc/sys/net", _FAMILY[self.key], "conf", self.name, self.key)
+        return pathlib.Path(f"/proc/sys/net/{_FAMILY[self.key]}/conf/{self.name}/{self.key}")
 
     def validate(self) -> None:
         validate.device_name(self, "name")
@@ -79,7 +80,13 @@ class Sysctl(Step):
         if not self.only_ours:
             return False
         link = net.link(self.name)
-        return link is not None and not link.ours
+        if link is None:
+            return False
+        if not link.ours:
+            return True
+        # The kernel would take its addresses.
+        off = self.key == "disable_ipv6" and self.value == 1
+        return off and any(":" in held.address for held in addresses.of(net, link))
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self.holds() or self._spared(net):

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from os_vif import exception
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
 
     from os_vif.host.plan import Step
 
@@ -19,8 +21,17 @@ MAX_NAME = 15
 #: ``ETH_MIN_MTU`` and ``ETH_MAX_MTU`` of linux/if_ether.h.
 MIN_MTU, MAX_MTU = 68, 65535
 
+#: ``NAME_MAX`` of linux/limits.h.
+MAX_FILE_NAME = 255
+#: IEEE 802.1Q keeps 0 and 4095.
+MIN_VLAN, MAX_VLAN = 1, 4094
+#: ``XT_EXTENSION_MAXNAMELEN`` of linux/netfilter/x_tables.h, less the terminating zero byte.
+_CHAIN = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]{0,27}")
+_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
 #: What errors say that they expected.
 DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':', '%' or white space"
+VLAN = f"a VLAN id of {MIN_VLAN} to {MAX_VLAN}"
 MTU = f"an MTU of {MIN_MTU} to {MAX_MTU} bytes"
 
 
@@ -49,9 +60,63 @@ def _reject(step: Step, field: str, expected: str) -> None:
     )
 
 
-def device_name(step: Step, field: str) -> None:
-    if not is_device_name(getattr(step, field)):
+def is_mac(address: object) -> TypeGuard[str]:
+    return isinstance(address, str) and _MAC.fullmatch(address) is not None
+
+
+def device_name(step: Step, field: str, *, optional: bool = False, colon: bool = False) -> None:
+    """:param colon: whether it may have a colon, as the label of an address has."""
+    value = getattr(step, field)
+    if optional and value is None:
+        return
+    plain = value.replace(":", "-") if colon and isinstance(value, str) else value
+    if not is_device_name(plain):
         _reject(step, field, DEVICE_NAME)
+
+
+def mac(step: Step, field: str, *, optional: bool = False) -> None:
+    value = getattr(step, field)
+    if not is_mac(value) and not (optional and value is None):
+        _reject(step, field, "a MAC address in lower case, such as fa:16:3e:00:00:01")
+
+
+def text(step: Step, field: str, longest: int, *, optional: bool = False) -> None:
+    value = getattr(step, field)
+    if optional and value is None:
+        return
+    if (
+        not isinstance(value, str)
+        or not (value.isprintable() or not value)
+        or len(value.encode(errors="replace")) > longest
+    ):
+        _reject(step, field, f"printable text of at most {longest} bytes")
+
+
+def interface_address(step: Step, field: str, *, optional: bool = False) -> None:
+    _parsed(step, field, optional, ipaddress.ip_interface, "an IP address with a prefix length")
+
+
+def ip_address(step: Step, field: str, *, optional: bool = False) -> None:
+    _parsed(step, field, optional, ipaddress.ip_address, "an IP address")
+
+
+def network(step: Step, field: str) -> None:
+    _parsed(step, field, False, ipaddress.ip_network, "a network, such as 192.0.2.0/24")
+
+
+def _parsed(
+    step: Step, field: str, optional: bool, parse: Callable[[str], object], expected: str
+) -> None:
+    """Only as the parser itself writes it: one text for one value."""
+    value = getattr(step, field)
+    if optional and value is None:
+        return
+    try:
+        good = isinstance(value, str) and str(parse(value)) == value
+    except ValueError:
+        good = False
+    if not good:
+        _reject(step, field, expected)
 
 
 def boolean(step: Step, field: str, *, optional: bool = False) -> None:
@@ -72,3 +137,58 @@ def one_of(step: Step, field: str, values: Container[Any], expected: str) -> Non
     value = getattr(step, field)
     if not isinstance(value, str) or value not in values:
         _reject(step, field, expected)
+
+
+def file_name(step: Step, field: str) -> None:
+    value = getattr(step, field)
+    if (
+        not isinstance(value, str)
+        or not value.isprintable()
+        or not 0 < len(value.encode(errors="replace")) <= MAX_FILE_NAME
+        or "/" in value
+        or value in (".", "..")
+    ):
+        _reject(step, field, "a file's name, without '/'")
+
+
+def device_names(step: Step, field: str) -> None:
+    """Names of devices; ``all`` is one here, and a ``+`` at the end stands for any ending."""
+    value = getattr(step, field)
+    if not isinstance(value, tuple) or not all(
+        name == "all" or is_device_name(name) for name in value
+    ):
+        _reject(step, field, f"a list of names, each {DEVICE_NAME}")
+
+
+def integers(step: Step, field: str, low: int, high: int) -> None:
+    value = getattr(step, field)
+    if not isinstance(value, tuple) or not all(
+        isinstance(n, int) and not isinstance(n, bool) and low <= n <= high for n in value
+    ):
+        _reject(step, field, f"a list of numbers from {low} to {high}")
+
+
+def chain(step: Step, field: str) -> None:
+    """The name of a chain of iptables(8), such as ACCEPT."""
+    value = getattr(step, field)
+    if not isinstance(value, str) or _CHAIN.fullmatch(value) is None:
+        _reject(step, field, "the name of a target or chain of iptables")
+
+
+def rules(step: Step, field: str, beginning: str) -> None:
+    value = getattr(step, field)
+    if value is None:
+        return
+    if not isinstance(value, tuple) or not all(
+        isinstance(line, str) and line.startswith(beginning) and line.isprintable()
+        for line in value
+    ):
+        _reject(step, field, f"a list of lines, each beginning with {beginning!r}")
+
+
+def regular_expression(step: Step, field: str) -> None:
+    value = getattr(step, field)
+    try:
+        re.compile(value)
+    except (re.error, TypeError):
+        _reject(step, field, "a regular expression")

@@ -9,17 +9,49 @@ nothing to do here.
 
 from __future__ import annotations
 
-import logging
+import dataclasses
+from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
-from os_vif.host import validate
-from os_vif.host.links import DeleteBridge, EnsureBridge, SetLink
-from os_vif.host.plan import Plan
-from os_vif.host.sysctl import Sysctl
+from os_vif.host import netlink, routes, validate
+from os_vif.host.plan import Plan, Step, kind_of
+from os_vif.host.steps import (
+    DeleteBridge,
+    DeleteLink,
+    EnsureBridge,
+    EnsureVlan,
+    ForwardingRules,
+    JoinBridge,
+    LeaveBridge,
+    NoForwardingRules,
+    SetLink,
+    Sysctl,
+)
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
 
-LOG = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+
+_NO_MOVE = routes.Move((), ())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Uplink:
+    """What connects a bridge to the world outside."""
+
+    #: The device that is in the bridge.
+    name: str
+    #: What the VIF, or the configuration, calls it; for errors.
+    field: str
+    #: The device that its VLAN is on, and the VLAN's number; None if there is no VLAN.
+    parent: str | None = None
+    vlan_id: int = 0
+
+    @property
+    def physical(self) -> str:
+        """The device that has to be there."""
+        return self.parent or self.name
 
 
 class LinuxBridgePlugin(PluginBase):
@@ -30,43 +62,85 @@ class LinuxBridgePlugin(PluginBase):
         return host_info.describe("linux_bridge", {objects.VIFBridge: ()})
 
     def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """The bridge exists, is up, and does not connect the host itself to the guests."""
+        """The bridge exists, is up, connects the guests to its uplink, and not to the host.
+
+        What the host had on the uplink, it then has on the bridge.
+        """
         bridge = self._bridge(vif)
         if bridge is None:
             return Plan()
-        if "has_traffic_filtering" not in vif or not vif.has_traffic_filtering:
-            LOG.warning("%s: no forwarding rules are made for it; os-vif cannot yet", bridge)
+        mtu, uplink = self._mtu(vif), self._uplink(vif, bridge)
+        rules = self._rules(vif, bridge)
+        if uplink is None:
+            return Plan(
+                EnsureBridge(bridge),
+                *Sysctl.hardening(bridge, only_ours=True),
+                *_user(JoinBridge, vif, bridge),
+                SetLink(bridge, mtu=mtu, up=True),
+                *rules,
+            )
+        with netlink.opened() as net:
+            physical = self._found(net, uplink, bridge)
+            move = self._move(net, uplink, bridge)
         return Plan(
-            EnsureBridge(bridge, forward_delay=0, stp=False, multicast_snooping=False),
-            *Sysctl.hardening(bridge, only_ours=True),
-            SetLink(bridge, mtu=self._mtu(vif), up=True),
+            *_vlan(uplink),
+            EnsureBridge(bridge, address=physical.address),
+            *(
+                sysctl
+                for sysctl in Sysctl.hardening(bridge, only_ours=True)
+                if not (move.has_ipv6 and sysctl.key == "disable_ipv6")
+            ),
+            *_user(JoinBridge, vif, bridge),
+            SetLink(bridge, up=True),
+            # Both have the addresses before the bridge gets the packets.
+            *move.make,
+            SetLink(uplink.name, master=bridge, up=True, mtu=mtu),
+            *move.switch,
+            # A bridge takes the MTU of what joins it, unless it was given one since.
+            SetLink(bridge, mtu=mtu),
+            *rules,
         )
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """The bridge is gone, if it is ours and no other VIF is in it."""
+        """The bridge is gone, if it is ours and nothing is in it any more.
+
+        One with an uplink stays. A plug that was stopped while it moved the host's addresses
+        there is brought to its end.
+        """
         bridge = self._bridge(vif)
-        return Plan() if bridge is None else Plan(DeleteBridge(bridge))
+        if bridge is None:
+            return Plan()
+        uplink = self._uplink(vif, bridge)
+        move = _NO_MOVE
+        vlan: tuple[Step, ...] = ()
+        if uplink is not None:
+            if uplink.parent is not None:
+                vlan = (DeleteLink(uplink.name, only_free=True),)
+            with netlink.opened() as net:
+                link, master = net.link(uplink.name), net.link(bridge)
+                if link is not None and master is not None and link.master == master.index:
+                    move = self._move(net, uplink, bridge)
+        rules = self._filters(vif)
+        return Plan(
+            *move.make,
+            *move.switch,
+            *_user(LeaveBridge, vif, bridge),
+            DeleteBridge(bridge),
+            *vlan,
+            # Of both families, whatever is configured by now.
+            *(NoForwardingRules(bridge, ipv6=ipv6) for ipv6 in (False, True) if rules),
+        )
 
     def _bridge(self, vif: objects.VIFBase) -> str | None:
         """The name of the bridge that is ours to make; None if somebody else makes it."""
         network = self._network(vif)
         if network.multi_host or not network.should_provide_bridge:
             return None
-        if network.should_provide_vlan:
-            raise _invalid("vif.network.should_provide_vlan", "true", "false: a bridge, no VLAN")
-        if "bridge_interface" in network and network.bridge_interface:
-            raise _invalid(
-                "vif.network.bridge_interface",
-                repr(network.bridge_interface),
-                "none: this release makes bridges without an uplink only",
-            )
         if not isinstance(vif, objects.VIFBridge):
             raise _invalid("vif", f"a {vif.obj_name()}", "a VIFBridge")
         if "bridge_name" not in vif:
             raise _invalid("vif.bridge_name", "unset", "the name of a bridge")
-        if not validate.is_device_name(vif.bridge_name):
-            raise _invalid("vif.bridge_name", repr(vif.bridge_name), validate.DEVICE_NAME)
-        return vif.bridge_name
+        return _device_name("vif.bridge_name", vif.bridge_name)
 
     def _network(self, vif: objects.VIFBase) -> objects.Network:
         if "network" not in vif or vif.network is None:
@@ -82,6 +156,119 @@ class LinuxBridgePlugin(PluginBase):
         if not validate.is_mtu(mtu):
             raise _invalid(field, mtu, validate.MTU)
         return mtu
+
+    def _uplink(self, vif: objects.VIFBase, bridge: str) -> _Uplink | None:
+        """What is to be in the bridge, beside guests."""
+        network = self._network(vif)
+        tagged = bool(network.should_provide_vlan)
+        option = "vlan_interface" if tagged else "flat_interface"
+        name, field = self.config[option], f"[os_vif_linux_bridge]{option}"
+        if not name:
+            field = "vif.network.bridge_interface"
+            name = network.bridge_interface if "bridge_interface" in network else None
+        if not name and not tagged:
+            return None
+        _device_name(field, name)
+        if not tagged:
+            return _Uplink(_other(field, name, bridge), field)
+        vlan_id = network.vlan if "vlan" in network else None
+        if not isinstance(vlan_id, int) or not validate.MIN_VLAN <= vlan_id <= validate.MAX_VLAN:
+            raise _invalid("vif.network.vlan", vlan_id or "unset", validate.VLAN)
+        # The name that VLANs have had since nova-network.
+        vlan = _other("vif.bridge_name", f"vlan{vlan_id}", bridge)
+        return _Uplink(vlan, field, parent=_other(field, name, bridge), vlan_id=vlan_id)
+
+    def _found(self, net: Netlink, uplink: _Uplink, bridge: str) -> Link:
+        """The physical device, if it and the uplink can be used."""
+        physical = net.link(uplink.physical)
+        if physical is None:
+            raise _invalid(uplink.field, f"{uplink.physical}, which is not there", "a device")
+        link = physical if uplink.parent is None else net.link(uplink.name)
+        if link is None:
+            return physical
+        field = uplink.field if uplink.parent is None else "vif.network.vlan"
+        if link.kind == "bridge" or link.name == "lo":
+            what = kind_of(link) if link.kind else "the loopback device"
+            raise _invalid(field, f"{link.name}, {what}", "a device that a bridge can take")
+        master = net.link_at(link.master) if link.master else None
+        if master is not None and master.name != bridge:
+            raise _invalid(field, f"{link.name}, which is in {master.name}", f"one for {bridge}")
+        return physical
+
+    def _move(self, net: Netlink, uplink: _Uplink, bridge: str) -> routes.Move:
+        link = net.link(uplink.name)
+        if link is None:
+            return _NO_MOVE
+        try:
+            return routes.move(net, link, bridge)
+        except OSError as error:
+            expected = "an uplink whose routes os-vif can move to a bridge"
+            raise _invalid(uplink.field, error.strerror, expected) from error
+
+    def _filters(self, vif: objects.VIFBase) -> bool:
+        """Whether the bridge's packets are to be ruled here, and not by Neutron."""
+        return "has_traffic_filtering" not in vif or not vif.has_traffic_filtering
+
+    def _rules(self, vif: objects.VIFBase, bridge: str) -> tuple[ForwardingRules, ...]:
+        if not self._filters(vif):
+            return ()
+        families = (False, True) if self.config.use_ipv6 else (False,)
+        try:
+            return tuple(
+                ForwardingRules(
+                    bridge,
+                    ipv6=ipv6,
+                    interfaces=tuple(self.config.forward_bridge_interface),
+                    otherwise=self.config.iptables_drop_action,
+                    top=self.config.iptables_top_regex,
+                    bottom=self.config.iptables_bottom_regex,
+                )
+                for ipv6 in families
+            )
+        except exception.InvalidStep as error:
+            option = _OPTIONS[error.kwargs["field"]]
+            raise _invalid(option, repr(error.kwargs["found"]), error.kwargs["expected"]) from None
+
+
+#: What the fields of the rules are called in the configuration.
+_OPTIONS = {
+    "interfaces": "[os_vif_linux_bridge]forward_bridge_interface",
+    "otherwise": "[os_vif_linux_bridge]iptables_drop_action",
+    "top": "[os_vif_linux_bridge]iptables_top_regex",
+    "bottom": "[os_vif_linux_bridge]iptables_bottom_regex",
+}
+
+
+def _vlan(uplink: _Uplink) -> tuple[Step, ...]:
+    if uplink.parent is None:
+        return ()
+    return (
+        SetLink(uplink.parent, up=True),
+        EnsureVlan(uplink.name, uplink.parent, uplink.vlan_id),
+    )
+
+
+def _user(
+    step: type[JoinBridge | LeaveBridge], vif: objects.VIFBase, bridge: str
+) -> tuple[Step, ...]:
+    """The step for a VIF that has a name of its own; none for one that has not."""
+    name = next((getattr(vif, f) for f in ("id", "vif_name") if f in vif and getattr(vif, f)), "")
+    try:
+        return (step(bridge, str(name)),) if name else ()
+    except exception.InvalidStep as error:
+        raise _invalid("vif.id", repr(name), error.kwargs["expected"]) from None
+
+
+def _device_name(field: str, name: object) -> str:
+    if not validate.is_device_name(name):
+        raise _invalid(field, "unset" if name is None else repr(name), validate.DEVICE_NAME)
+    return name
+
+
+def _other(field: str, name: str, bridge: str) -> str:
+    if name == bridge:
+        raise _invalid(field, f"{name}, which is the bridge", "a device to put into it")
+    return name
 
 
 def _invalid(field: str, found: object, expected: str) -> exception.InvalidField:

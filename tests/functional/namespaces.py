@@ -9,18 +9,23 @@ import ctypes
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from os_vif.host import netlink
+
 #: ``CLONE_NEWNET`` of linux/sched.h. ``os.unshare`` came with Python 3.12.
-_CLONE_NEWNET = 0x40000000
+_CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x20000
+#: ``MS_REC | MS_PRIVATE`` of linux/mount.h.
+_PRIVATE = 0x4000 | 0x40000
 ROOT = pathlib.Path(__file__).parents[2]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _call(name: str, *arguments: int) -> None:
+def _call(name: str, *arguments: int | bytes | None) -> None:
     if getattr(_libc, name)(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{name}: {os.strerror(number)}")
@@ -42,6 +47,20 @@ def why_not() -> str | None:
         "needs CAP_SYS_ADMIN and CAP_NET_ADMIN here, or to be started in a user and network "
         f"namespace, as tools/test.sh does: {done.stderr.strip().splitlines()[-1]}"
     )
+
+
+def hide_record() -> None:
+    """Give this process a ``/run/os-vif`` of its own, for good: the host's is not for tests."""
+    record = pathlib.Path("/run/os-vif")
+    _call("unshare", _CLONE_NEWNS)
+    _call("mount", b"none", b"/", None, _PRIVATE, None)
+    try:
+        record.mkdir(exist_ok=True)
+    except PermissionError:
+        # Root of a user namespace only.
+        _call("mount", b"tmpfs", b"/run", b"tmpfs", 0, None)
+        record.mkdir()
+    _call("mount", b"tmpfs", bytes(record), b"tmpfs", 0, b"mode=0700")
 
 
 @contextmanager
@@ -71,6 +90,26 @@ def run(command: str) -> None:
     subprocess.run(command, shell=True, check=True, env=environment)  # noqa: S602 - the point
 
 
+def filters(program: str) -> list[str]:
+    """The rules of iptables or ip6tables, as the kernel has them."""
+    save = shutil.which(f"{program}-save", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if save is None:
+        return []
+    done = subprocess.run([save, "-t", "filter"], capture_output=True, text=True, check=True)
+    # Comments have the time, and chains their counters.
+    lines = [line.partition(" [")[0] for line in done.stdout.splitlines()]
+    # The first rule brings the table with its chains, which then stay, and let pass.
+    empty = {f":{chain} ACCEPT" for chain in ("INPUT", "FORWARD", "OUTPUT")}
+    return [line for line in lines if not (line.startswith(("#", "*", "COMMIT")) or line in empty)]
+
+
+def record() -> dict[str, str]:
+    """What os-vif has noted of this network namespace, by file."""
+    with netlink.opened() as net:
+        directory = pathlib.Path("/run/os-vif", f"netns-{net.netns}")
+    return {path.name: path.read_text() for path in sorted(directory.glob("*"))}
+
+
 #: What changes by itself.
 _VOLATILE = {"hello_timer", "gc_timer", "tcn_timer", "topology_change_timer", "stats64"}
 
@@ -87,6 +126,8 @@ def snapshot() -> dict[str, object]:
         "addresses": {link["ifname"]: link["addr_info"] for link in ip("address")},
         "routes": ip("route", "show", "table", "all"),
         "rules": ip("rule"),
+        "filters": {program: filters(program) for program in ("iptables", "ip6tables")},
+        "files": record(),
         "sysctls": {
             str(path): path.read_text()
             for link in links

@@ -26,8 +26,8 @@ import os_vif
 from os_vif import exception, objects, opts
 from os_vif.cmd import shell
 from os_vif.host import engine, privileged
-from os_vif.host.links import SetLink
 from os_vif.host.plan import Plan
+from os_vif.host.steps import SetLink
 from os_vif.objects import history
 from tests.functional import snippets
 from tests.functional.conftest import bridge_vif

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 import os_vif
 from os_vif import exception
 from os_vif.host import engine
-from os_vif.host.links import DeleteBridge, EnsureBridge, SetLink
 from os_vif.host.plan import Plan, encode
-from os_vif.host.sysctl import Sysctl
+from os_vif.host.steps import DeleteBridge, EnsureBridge, SetLink, Sysctl
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, run, snapshot
 from vif_plug_linux_bridge import privsep

@@ -12,7 +12,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest, Hypervisor
-from os_vif.host.links import MARK
+from os_vif.host.plan import MARK
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, run, snapshot
 
@@ -62,6 +62,8 @@ def test_the_printed_commands_do_the_same(vif, instance):
         run(command)
     os_vif.plug(vif, instance)
     plugged = snapshot()
+    # What root notes for itself is not typed.
+    assert typed.pop("files") != plugged.pop("files")
     for link in (*typed["links"], *plugged["links"]):
         if link["ifname"] == "brq-test":
             # Those of one device and no other.
@@ -200,6 +202,10 @@ def _network(**values: object) -> objects.Network:
     return objects.Network(should_provide_bridge=True, **values)
 
 
+def _vlan(number: int | None) -> objects.Network:
+    return _network(should_provide_vlan=True, bridge_interface="eth0", vlan=number)
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -215,7 +221,14 @@ def _network(**values: object) -> objects.Network:
         ({"network": _network(mtu=65536)}, "vif.network.mtu"),
         ({"network": _network(mtu=-1)}, "vif.network.mtu"),
         ({"network": _network(bridge_interface="eth0")}, "vif.network.bridge_interface"),
-        ({"network": _network(should_provide_vlan=True)}, "vif.network.should_provide_vlan"),
+        ({"network": _network(bridge_interface="lo")}, "vif.network.bridge_interface"),
+        ({"network": _network(bridge_interface="brq-test")}, "vif.network.bridge_interface"),
+        ({"network": _network(bridge_interface="with space")}, "vif.network.bridge_interface"),
+        ({"network": _network(should_provide_vlan=True)}, "vif.network.bridge_interface"),
+        ({"network": _vlan(None)}, "vif.network.vlan"),
+        ({"network": _vlan(0)}, "vif.network.vlan"),
+        ({"network": _vlan(4095)}, "vif.network.vlan"),
+        ({"id": "line\nbreak"}, "vif.id"),
     ],
 )
 def test_bad_input_is_refused_by_name_before_anything_is_touched(vif, instance, changes, field):

@@ -38,8 +38,8 @@ def test_a_link_is_read_as_ip_shows_it(net):
         assert link.alias == shown.get("ifalias")
         assert link.address == shown["address"]
     bridge = net.require("br")
-    assert bridge.bridge["IFLA_BR_AGEING_TIME"] == 1200
-    assert bridge.bridge["IFLA_BR_FORWARD_DELAY"] == 400
+    assert bridge.data["IFLA_BR_AGEING_TIME"] == 1200
+    assert bridge.data["IFLA_BR_FORWARD_DELAY"] == 400
     assert [port.name for port in net.ports(bridge)] == ["port"]
     assert net.require("port").master == bridge.index
 

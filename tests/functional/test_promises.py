@@ -15,8 +15,8 @@ from oslo_privsep import capabilities
 import os_vif
 from os_vif import exception
 from os_vif.host import engine, netlink
-from os_vif.host.links import DeleteBridge, EnsureBridge, SetLink
 from os_vif.host.plan import Plan
+from os_vif.host.steps import DeleteBridge, EnsureBridge, SetLink
 from tests.functional.namespaces import ip
 from tests.functional.test_engine import daemon_pid
 from vif_plug_linux_bridge import privsep
@@ -53,7 +53,7 @@ def test_a_plan_is_one_call_of_the_daemon(daemon, vif, instance, monkeypatch):
     monkeypatch.setattr(privsep, "run", counted)
     os_vif.plug(vif, instance)
     assert calls == [[type(step).__name__ for step in os_vif.plan(vif, instance)]]
-    assert len(calls[0]) == 5
+    assert len(calls[0]) == 6
 
 
 def test_what_cannot_be_undone_is_in_the_error(namespace, monkeypatch):

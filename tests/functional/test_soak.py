@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -35,5 +36,6 @@ def test_no_descriptor_and_no_link_grows(daemon, vif, instance, pairs):
         os_vif.check(vif, instance)
         os_vif.unplug(vif, instance)
     assert descriptors("self") <= opened[0]
-    assert descriptors(pid) <= opened[1]
+    # A thread of its pool may have been started, and opened its socket, only since.
+    assert descriptors(pid) <= opened[1] + (os.cpu_count() or 1)
     assert snapshot() == before

@@ -1,0 +1,246 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for IP addresses of devices, and what reads them."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import ipaddress
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host import messages, netlink, validate
+from os_vif.host.plan import Difference, Step
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+
+#: linux/rtnetlink.h
+_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host"}
+_LINK_SCOPE = 253
+#: linux/if_addr.h
+_NODAD, _HOME, _MANAGE_TEMPORARY, _NO_PREFIX_ROUTE = 0x02, 0x10, 0x100, 0x200
+_TEMPORARY = 0x01
+#: Those that a user gives; the others are the kernel's own.
+_KEPT_FLAGS = _HOME | _MANAGE_TEMPORARY | _NO_PREFIX_ROUTE
+_FOREVER = 2**32 - 1
+#: ``struct ifaddrmsg``
+_HEADER = struct.Struct("=BBBBI")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Address(Step):
+    name: str
+    #: With its prefix length, such as ``192.0.2.1/24``.
+    address: str
+    #: The other end of a point-to-point connection, with the prefix length.
+    peer: str | None = None
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.interface_address(self, "address")
+        validate.interface_address(self, "peer", optional=True)
+
+    @property
+    def _text(self) -> str:
+        if self.peer is None:
+            return self.address
+        return f"{self.address.partition('/')[0]} peer {self.peer}"
+
+    def _find(self, net: Netlink, link: Link) -> EnsureAddress | None:
+        wanted = (self.address, self.peer)
+        return next((a for a in of(net, link) if (a.address, a.peer) == wanted), None)
+
+    def _attributes(self) -> dict[str, Any]:
+        local = self.address.partition("/")[0]
+        other = local if self.peer is None else self.peer.partition("/")[0]
+        if ":" in self.address and self.peer is None:
+            return {"IFA_ADDRESS": local, "IFA_LOCAL": local}
+        return {"IFA_LOCAL": local, "IFA_ADDRESS": other}
+
+    def _send(
+        self,
+        net: Netlink,
+        request: tuple[int, int],
+        link: Link,
+        scope: int = 0,
+        **more: Any,
+    ) -> None:
+        """:param request: type and flags of the message."""
+        kind, flags = request
+        fields = {
+            "family": socket.AF_INET6 if ":" in self.address else socket.AF_INET,
+            "prefixlen": int((self.peer or self.address).rpartition("/")[2]),
+            "index": link.index,
+            "scope": scope,
+        }
+        body = messages.encode("address", fields, self._attributes() | more)
+        net.talk(kind, netlink.ACK | flags, body)
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureAddress(_Address):
+    """A device has an IP address.
+
+    Its other settings are given with it only: one that is there keeps its own. An IPv6 address is
+    used at once, without a search for duplicates.
+    Equivalent to: ``ip address add ADDRESS dev NAME``
+    """
+
+    broadcast: str | None = None
+    scope: int = 0
+    #: ``IFA_LABEL`` of IPv4; None is the name of the device.
+    label: str | None = None
+    #: Metric of the route that the kernel makes for it; None is the kernel's default.
+    metric: int | None = None
+    #: ``IFA_F_*`` of linux/if_addr.h that a user may give.
+    flags: int = 0
+    #: Seconds; None is for ever.
+    valid: int | None = None
+    preferred: int | None = None
+    #: ``IFAPROT_*``: who gave it.
+    protocol: int | None = None
+
+    def validate(self) -> None:
+        super().validate()
+        validate.ip_address(self, "broadcast", optional=True)
+        validate.integer(self, "scope", 0, 254)
+        validate.device_name(self, "label", optional=True, colon=True)
+        validate.integer(self, "metric", 1, 2**32 - 1, optional=True)
+        validate.integer(self, "flags", 0, _KEPT_FLAGS)
+        validate.integer(self, "valid", 0, _FOREVER - 1, optional=True)
+        validate.integer(self, "preferred", 0, _FOREVER - 1, optional=True)
+        validate.integer(self, "protocol", 0, 255, optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        words = [self._text]
+        words += [f"broadcast {self.broadcast}"] if self.broadcast else []
+        words += [f"label {self.label}"] if self.label else []
+        words += [f"scope {_SCOPES.get(self.scope, self.scope)}"] if self.scope else []
+        words += [f"metric {self.metric}"] if self.metric else []
+        words += [] if self.valid is None else [f"valid_lft {self.valid}"]
+        words += [] if self.preferred is None else [f"preferred_lft {self.preferred}"]
+        words += ["nodad"] if ":" in self.address else []
+        words += ["home"] if self.flags & _HOME else []
+        words += ["mngtmpaddr"] if self.flags & _MANAGE_TEMPORARY else []
+        words += ["noprefixroute"] if self.flags & _NO_PREFIX_ROUTE else []
+        return (f"ip address add {' '.join(words)} dev {self.name}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is not None and self._find(net, link) is not None:
+            return ()
+        return (self.difference(f"address {self.address}", "missing", "there"),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        link = net.require(self.name)
+        if self._find(net, link) is not None:
+            return ()
+        times = None
+        if self.valid is not None or self.preferred is not None:
+            valid = _FOREVER if self.valid is None else self.valid
+            preferred = _FOREVER if self.preferred is None else self.preferred
+            times = {"ifa_preferred": preferred, "ifa_valid": valid, "cstamp": 0, "tstamp": 0}
+        try:
+            self._send(
+                net,
+                (_NEWADDR, netlink.CREATE | netlink.EXCL),
+                link,
+                self.scope,
+                IFA_FLAGS=self.flags | (_NODAD if ":" in self.address else 0),
+                IFA_BROADCAST=self.broadcast,
+                IFA_LABEL=self.label,
+                IFA_RT_PRIORITY=self.metric,
+                IFA_PROTO=self.protocol,
+                IFA_CACHEINFO=times,
+            )
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            # Somebody was faster.
+            return ()
+        return (DeleteAddress(self.name, self.address, self.peer),)
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteAddress(_Address):
+    """A device does not have an IP address.
+
+    Equivalent to: ``ip address del ADDRESS dev NAME``
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"ip address del {self._text} dev {self.name}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None or self._find(net, link) is None:
+            return ()
+        return (self.difference(f"address {self.address}", "there", "gone"),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        link = net.link(self.name)
+        found = None if link is None else self._find(net, link)
+        if link is None or found is None:
+            return ()
+        self._send(net, (_DELADDR, 0), link)
+        return (found,)
+
+
+def of(net: Netlink, link: Link) -> list[EnsureAddress]:
+    """The addresses that were given to a device, in the kernel's order.
+
+    Those of the link's scope are its own, and temporary ones (RFC 8981) come by themselves.
+    """
+    body = _HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, link.index)
+    found = [_read(link, data) for data in net.talk(_GETADDR, netlink.DUMP, body)]
+    return [address for address in found if address is not None]
+
+
+def _read(link: Link, data: bytes) -> EnsureAddress | None:
+    message = messages.decode("address", data)
+    get = message.get_attr
+    flags = get("IFA_FLAGS") or message["flags"]
+    six = message["family"] == socket.AF_INET6
+    if message["family"] not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    if six and (message["scope"] == _LINK_SCOPE or flags & _TEMPORARY):
+        return None
+    local, other = get("IFA_LOCAL") or get("IFA_ADDRESS"), get("IFA_ADDRESS")
+    pair = other != local
+    times = get("IFA_CACHEINFO") or {}
+    label = get("IFA_LABEL")
+    return EnsureAddress(
+        link.name,
+        address=f"{local}/{(128 if six else 32) if pair else message['prefixlen']}",
+        peer=f"{other}/{message['prefixlen']}" if pair else None,
+        broadcast=get("IFA_BROADCAST"),
+        scope=message["scope"],
+        label=label if label != link.name else None,
+        metric=get("IFA_RT_PRIORITY") or None,
+        flags=flags & _KEPT_FLAGS,
+        valid=_seconds(times.get("ifa_valid")),
+        preferred=_seconds(times.get("ifa_preferred")),
+        protocol=get("IFA_PROTO") or None,
+    )
+
+
+def _seconds(time: int | None) -> int | None:
+    return None if time in (None, _FOREVER) else time
+
+
+def network_of(address: EnsureAddress) -> str:
+    """The network that the kernel makes a route for when it gets the address."""
+    return str(ipaddress.ip_interface(address.peer or address.address).network)
+
+
+def is_routed_by_kernel(address: EnsureAddress) -> bool:
+    return not address.flags & _NO_PREFIX_ROUTE

@@ -1,0 +1,155 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The step for what a network device has and is: MTU, MAC address, state, master."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host import validate
+from os_vif.host.plan import Difference, Step
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+
+#: In the order in which they are set: what joins a bridge is no longer the host's own.
+_FIELDS = ("master", "address", "promiscuous", "mtu", "alias", "up")
+_SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": "promiscuity"}
+
+
+@dataclasses.dataclass(frozen=True)
+class SetLink(Step):
+    """Attributes of a device. They are enforced on every plug; None leaves one as it is.
+
+    Equivalent to: ``ip link set dev NAME ...``
+    """
+
+    name: str
+    #: Bytes.
+    mtu: int | None = None
+    up: bool | None = None
+    #: MAC address, lower case with colons.
+    address: str | None = None
+    promiscuous: bool | None = None
+    #: Name of the bridge that it is in; empty is none. One that is in another is not moved.
+    master: str | None = None
+    alias: str | None = None
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (self.name, self.master) if self.master else (self.name,)
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        # The kernel knows which MTU a device can have.
+        validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
+        validate.boolean(self, "up", optional=True)
+        validate.mac(self, "address", optional=True)
+        validate.boolean(self, "promiscuous", optional=True)
+        if self.master != "":
+            validate.device_name(self, "master", optional=True)
+        # ``IFALIASZ`` of linux/if.h
+        validate.text(self, "alias", 255, optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        words = []
+        if self.master is not None:
+            words.append(f"master {self.master}" if self.master else "nomaster")
+        if self.address is not None:
+            words.append(f"address {self.address}")
+        if self.promiscuous is not None:
+            words.append(f"promisc {_on(self.promiscuous)}")
+        if self.mtu is not None:
+            words.append(f"mtu {self.mtu}")
+        if self.alias is not None:
+            words.append(f"alias {self.alias!r}")
+        if self.up is not None:
+            words.append(_state(self.up))
+        return (f"ip link set dev {self.name} {' '.join(words)}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None:
+            return (self.difference("device", "missing", "there"),)
+        found = _found(net, link)
+        return tuple(
+            self.difference(
+                _SHOWN.get(field, field), _show(field, found(field)), _show(field, wanted)
+            )
+            for field in _FIELDS
+            if (wanted := getattr(self, field)) is not None and wanted != found(field)
+        )
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        link = net.require(self.name)
+        found = _found(net, link)
+        undo: list[Step] = []
+        try:
+            # One after the other: of one message the kernel may carry out a part.
+            for field in _FIELDS:
+                wanted = getattr(self, field)
+                if wanted is not None and wanted != (before := found(field)):
+                    net.set(link, **{field: self._value(net, field, before)})
+                    undo.insert(
+                        0, dataclasses.replace(_NOTHING, name=self.name, **{field: before})
+                    )
+        except OSError:
+            for step in undo:
+                step.apply(net)
+            raise
+        return tuple(undo)
+
+    def _value(self, net: Netlink, field: str, before: Any) -> Any:
+        """What the kernel is told."""
+        wanted = getattr(self, field)
+        if field != "master":
+            return wanted
+        if wanted and before:
+            raise OSError(errno.EBUSY, f"{self.name} is in {before}, and not taken from there")
+        return net.require(wanted).index if wanted else 0
+
+
+_NOTHING = SetLink("lo")
+
+
+def _found(net: Netlink, link: Link) -> Any:
+    """What a device has, by field. Only a master costs another question."""
+
+    def found(field: str) -> Any:
+        if field == "master":
+            return name_of(net, link.master)
+        value = getattr(link, field)
+        return "" if value is None and field == "alias" else value
+
+    return found
+
+
+def name_of(net: Netlink, index: int | None) -> str:
+    """The name of the device of that index; empty for none."""
+    if not index:
+        return ""
+    link = net.link_at(index)
+    return f"index {index}" if link is None else link.name
+
+
+def _show(field: str, value: Any) -> str:
+    if field == "up":
+        return _state(value)
+    if field == "promiscuous":
+        return _on(value)
+    return str(value) if value not in (None, "") else "none"
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _state(up: bool) -> str:
+    return "up" if up else "down"

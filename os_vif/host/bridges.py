@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for Linux bridges, which VIFs share."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from typing import TYPE_CHECKING
+
+from os_vif.host import addresses, record, validate
+from os_vif.host.attributes import SetLink
+from os_vif.host.plan import MARK, Difference, Step, kind_of
+from os_vif.host.sysctl import Sysctl
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureBridge(Step):
+    """A Linux bridge of that name exists.
+
+    Its settings are given at creation only: an existing bridge keeps its own.
+    Equivalent to: ``ip link add name NAME type bridge ...``
+    """
+
+    name: str
+    #: Hundredths of a second between a port's states; 0 forwards at once.
+    forward_delay: int = 0
+    #: Spanning tree protocol.
+    stp: bool = False
+    multicast_snooping: bool = False
+    #: Seconds that a MAC address is remembered; None is the kernel's default.
+    ageing: int | None = None
+    #: A MAC address that it keeps whatever joins it; None lets the kernel choose among its ports'.
+    address: str | None = None
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        # Limits of the message, not of the kernel: an undo says what it found.
+        validate.integer(self, "forward_delay", 0, 2**32 - 1)
+        validate.boolean(self, "stp")
+        validate.boolean(self, "multicast_snooping")
+        validate.integer(self, "ageing", 0, (2**32 - 1) // 100, optional=True)
+        validate.mac(self, "address", optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        address = "" if self.address is None else f" address {self.address}"
+        ageing = "" if self.ageing is None else f" ageing_time {self.ageing * 100}"
+        settings = (
+            f"forward_delay {self.forward_delay} stp_state {int(self.stp)}"
+            f" mcast_snooping {int(self.multicast_snooping)}{ageing}"
+        )
+        return (
+            f"ip link add name {self.name}{address} type bridge {settings}",
+            f"ip link set dev {self.name} alias {MARK}",
+        )
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None:
+            return (self.difference("device", "missing", "a bridge"),)
+        if link.kind != "bridge":
+            return (self.difference("device", kind_of(link), "a bridge"),)
+        return ()
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        link = net.link(self.name)
+        if link is None:
+            link = self._create(net)
+            if link is not None:
+                return (DeleteBridge(self.name, index=link.index),)
+            # Somebody was faster.
+            link = net.require(self.name)
+        if link.kind != "bridge":
+            raise OSError(errno.EEXIST, f"{self.name} is {kind_of(link)}, not a bridge")
+        if link.ours and link.alias != MARK:
+            # Whoever made it was stopped before it could say so.
+            net.mark(link)
+        return ()
+
+    def _create(self, net: Netlink) -> Link | None:
+        """:returns: the new bridge; None if there is one meanwhile."""
+        data = {
+            "IFLA_BR_FORWARD_DELAY": self.forward_delay,
+            "IFLA_BR_STP_STATE": int(self.stp),
+            "IFLA_BR_MCAST_SNOOPING": int(self.multicast_snooping),
+        }
+        if self.ageing is not None:
+            data["IFLA_BR_AGEING_TIME"] = self.ageing * 100
+        address = {} if self.address is None else {"IFLA_ADDRESS": self.address}
+        try:
+            return net.add(self.name, "bridge", data, **address)
+        except OSError as error:
+            if error.errno == errno.EEXIST:
+                return None
+            raise
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteBridge(Step):
+    """A bridge that os-vif made is gone, unless it is in use.
+
+    It is in use by a port, by a VIF that the record knows, and by an address of the host that no
+    other device has. Such a bridge stays, as does one of others: that is no failure.
+    Equivalent to: ``ip link del dev NAME``
+    """
+
+    name: str
+    #: Only the device of this index; None is whichever has the name.
+    index: int | None = None
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.integer(self, "index", 1, 2**31 - 1, optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"ip link del dev {self.name}  # if it is os-vif's and not in use",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if self._target(net) is None:
+            return ()
+        return (self.difference("device", "an empty bridge", "gone"),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        link = self._target(net)
+        if link is None or _used(net, link):
+            return ()
+        again = _again(net, link)
+        try:
+            net.delete(link)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return ()
+        record.forget(net, self.name)
+        return again
+
+    def _target(self, net: Netlink) -> Link | None:
+        link = net.link(self.name)
+        if link is None or link.kind != "bridge" or not link.ours:
+            return None
+        if self.index not in (None, link.index) or net.ports(link):
+            return None
+        return link
+
+
+def _used(net: Netlink, bridge: Link) -> bool:
+    using = record.users(net, bridge)
+    if using.names or using.incomplete:
+        return True
+    held = {(address.address, address.peer) for address in addresses.of(net, bridge)}
+    if not held:
+        return False
+    elsewhere = (addresses.of(net, link) for link in net.links() if link.index != bridge.index)
+    return bool(held - {(a.address, a.peer) for found in elsewhere for a in found})
+
+
+def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
+    """The steps that make a bridge as it is now."""
+    return (
+        EnsureBridge(
+            link.name,
+            forward_delay=link.data["IFLA_BR_FORWARD_DELAY"],
+            stp=bool(link.data["IFLA_BR_STP_STATE"]),
+            multicast_snooping=bool(link.data["IFLA_BR_MCAST_SNOOPING"]),
+            ageing=link.data["IFLA_BR_AGEING_TIME"] // 100,
+            address=link.address,
+        ),
+        *(sysctl for sysctl in Sysctl.hardening(link.name, only_ours=True) if sysctl.holds()),
+        SetLink(link.name, mtu=link.mtu, promiscuous=link.promiscuous, up=link.up),
+        *addresses.of(net, link),
+    )

@@ -1,0 +1,292 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for forwarding rules, in a chain of iptables(8) that a bridge has to itself.
+
+A bridge's packets pass the chain FORWARD where ``net.bridge.bridge-nf-call-iptables`` is on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import re
+import subprocess
+from typing import TYPE_CHECKING, ClassVar
+
+from os_vif.host import validate
+from os_vif.host.plan import Difference, Step
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Netlink
+
+#: A chain's name has at most 28 bytes, a device's 15.
+_PREFIX = "os-vif-"
+#: Seconds to wait for others who change rules, and for the program to end.
+_WAIT, _LIMIT = 10, 30
+_ALL = "all"
+
+
+class NoProgramError(OSError):
+    """iptables is not installed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rules(Step):
+    name: str
+    ipv6: bool = False
+
+    #: The kernel shows rules to root alone.
+    read_by_root: ClassVar[bool] = True
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        # What is read is where the bridge's jump is to stand among others: one at a time.
+        return (self.name, f"{self._program} rules")
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.boolean(self, "ipv6")
+
+    @property
+    def _program(self) -> str:
+        return "ip6tables" if self.ipv6 else "iptables"
+
+    @property
+    def _chain(self) -> str:
+        return f"{_PREFIX}{self.name}"
+
+    @property
+    def _jump(self) -> str:
+        return f"-A FORWARD -j {self._chain}"
+
+    def _saved(self) -> list[str]:
+        """The lines of the table, as the kernel has it."""
+        return self._run("save", "").splitlines()
+
+    def _restore(self, lines: list[str]) -> None:
+        """All of the lines, or none."""
+        self._run("restore", "\n".join(["*filter", *lines, "COMMIT", ""]))
+
+    def _run(self, action: str, text: str) -> str:
+        options = ["-t", "filter"] if action == "save" else ["--noflush", "-w", str(_WAIT)]
+        command = [f"{self._program}-{action}", *options]
+        path = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"}
+        try:
+            done = subprocess.run(  # noqa: S603 - its program and options are ours
+                command,
+                input=text,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_LIMIT,
+                env=path,
+            )
+        except FileNotFoundError:
+            raise NoProgramError(errno.ENOENT, f"there is no {command[0]}") from None
+        except subprocess.TimeoutExpired:
+            reason = f"{command[0]} did not end within {_LIMIT} seconds"
+            raise OSError(errno.ETIMEDOUT, reason) from None
+        if done.returncode != 0:
+            raise OSError(errno.EINVAL, f"{command[0]}: {' '.join(done.stderr.split())}")
+        return done.stdout
+
+    def _chain_of(self, saved: list[str]) -> list[str] | None:
+        """The rules of the chain; None if there is none."""
+        if not any(line.startswith(f":{self._chain} ") for line in saved):
+            return None
+        return [line for line in saved if line.startswith(f"-A {self._chain} ")]
+
+    def _as_it_was(self, saved: list[str]) -> RestoreRules:
+        forward = [line for line in saved if line.startswith("-A FORWARD ")]
+        jumps = tuple(n for n, line in enumerate(forward, 1) if line == self._jump)
+        chain = self._chain_of(saved)
+        return RestoreRules(self.name, self.ipv6, None if chain is None else tuple(chain), jumps)
+
+    def _at(self, position: int) -> str:
+        return f"-I FORWARD {position} -j {self._chain}"
+
+    def _removal(self, jumps: int) -> list[str]:
+        unjump = [f"-D FORWARD -j {self._chain}"] * jumps
+        return [f":{self._chain} - [0:0]", *unjump, f"-X {self._chain}"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ForwardingRules(_Rules):
+    """The packets that a bridge forwards are accepted, or dropped, by rules of its own.
+
+    They stand in a chain ``os-vif-BRIDGE``, to which FORWARD jumps once.
+    Equivalent to: ``iptables-restore --noflush``
+    """
+
+    #: The devices that the bridge may forward from and to; ``all`` is any.
+    interfaces: tuple[str, ...] = (_ALL,)
+    #: The target of packets from and to other devices.
+    otherwise: str = "DROP"
+    #: Rules of FORWARD that match this regular expression stay above the jump.
+    top: str = ""
+    #: Rules of FORWARD that match this stay below the jump.
+    bottom: str = ""
+
+    def __post_init__(self) -> None:
+        _as_tuple(self, "interfaces")
+        super().__post_init__()
+
+    def validate(self) -> None:
+        super().validate()
+        validate.device_names(self, "interfaces")
+        validate.chain(self, "otherwise")
+        validate.regular_expression(self, "top")
+        validate.regular_expression(self, "bottom")
+
+    def _rules(self) -> list[str]:
+        bridge, chain = self.name, self._chain
+        otherwise = self.otherwise
+        if otherwise == "REJECT":
+            # As the kernel shows it.
+            otherwise += f" --reject-with icmp{'6' if self.ipv6 else ''}-port-unreachable"
+        if _ALL in self.interfaces:
+            return [f"-A {chain} -i {bridge} -j ACCEPT", f"-A {chain} -o {bridge} -j ACCEPT"]
+        rules = []
+        for interface in self.interfaces:
+            rules += [
+                f"-A {chain} -i {bridge} -o {interface} -j ACCEPT",
+                f"-A {chain} -i {interface} -o {bridge} -j ACCEPT",
+            ]
+        return [
+            *rules,
+            f"-A {chain} -i {bridge} -o {bridge} -j ACCEPT",
+            f"-A {chain} -i {bridge} -j {otherwise}",
+            f"-A {chain} -o {bridge} -j {otherwise}",
+        ]
+
+    def commands(self) -> tuple[str, ...]:
+        text = "\\n".join(
+            ["*filter", f":{self._chain} -", *self._rules(), self._at(1), "COMMIT", ""]
+        )
+        return (f"printf '{text}' | {self._program}-restore --noflush",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        saved = self._saved()
+        what = f"{self._program} chain {self._chain}"
+        chain, jumps = self._chain_of(saved), saved.count(self._jump)
+        if chain != self._rules():
+            found = "missing" if chain is None else "; ".join(chain) or "empty"
+            return (self.difference(what, found, "; ".join(self._rules())),)
+        if jumps != 1:
+            return (self.difference(what, f"jumped to {jumps} times", "jumped to once"),)
+        return ()
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        saved = self._saved()
+        chain, jumps = self._chain_of(saved), saved.count(self._jump)
+        if chain == self._rules() and jumps == 1:
+            return ()
+        # Naming a chain empties it.
+        lines = [f":{self._chain} - [0:0]", *self._rules()]
+        if not jumps:
+            lines.append(self._at(self._position(saved)))
+        lines += [f"-D FORWARD -j {self._chain}"] * (jumps - 1)
+        self._restore(lines)
+        return (self._as_it_was(saved),)
+
+    def _position(self, saved: list[str]) -> int:
+        forward = [line for line in saved if line.startswith("-A FORWARD ")]
+        above = [n for n, line in enumerate(forward, 1) if self.top and re.search(self.top, line)]
+        below = [
+            n for n, line in enumerate(forward, 1) if self.bottom and re.search(self.bottom, line)
+        ]
+        position = max(above, default=0) + 1
+        return min(position, *below) if below else position
+
+
+@dataclasses.dataclass(frozen=True)
+class NoForwardingRules(_Rules):
+    """A bridge that is not there has no chain of rules. Without iptables there can be none.
+
+    Equivalent to: ``iptables -D FORWARD -j CHAIN; iptables -F CHAIN; iptables -X CHAIN``
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        steps = (f"-D FORWARD -j {self._chain}", f"-F {self._chain}", f"-X {self._chain}")
+        absent = f"ip link show dev {self.name} >/dev/null 2>&1"
+        return tuple(f"{absent} || {self._program} {step}" for step in steps)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if net.link(self.name) is not None or self._chain_of(self._saved_if_any()) is None:
+            return ()
+        what = f"{self._program} chain {self._chain}"
+        return (self.difference(what, "there", "gone"),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        if net.link(self.name) is not None:
+            return ()
+        saved = self._saved_if_any()
+        chain, jumps = self._chain_of(saved), saved.count(self._jump)
+        if chain is None:
+            return ()
+        self._restore(self._removal(jumps))
+        return (self._as_it_was(saved),)
+
+    def _saved_if_any(self) -> list[str]:
+        try:
+            return self._saved()
+        except NoProgramError:
+            return []
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoreRules(_Rules):
+    """The chain of a bridge is as it was before a plan: what undoes a change of it."""
+
+    #: Lines of iptables-save(8); None is no chain.
+    rules: tuple[str, ...] | None = None
+    #: Where FORWARD jumped to it, counted from 1.
+    jumps: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("rules", "jumps"):
+            _as_tuple(self, field)
+        super().__post_init__()
+
+    def validate(self) -> None:
+        super().validate()
+        validate.rules(self, "rules", f"-A {self._chain} ")
+        validate.integers(self, "jumps", 1, 2**31 - 1)
+
+    def _lines(self, jumps: int) -> list[str]:
+        if self.rules is None:
+            return self._removal(jumps)
+        return [
+            f":{self._chain} - [0:0]",
+            *self.rules,
+            *[f"-D FORWARD -j {self._chain}"] * jumps,
+            *(self._at(position) for position in self.jumps),
+        ]
+
+    def commands(self) -> tuple[str, ...]:
+        text = "\\n".join(["*filter", *self._lines(len(self.jumps)), "COMMIT", ""])
+        return (f"printf '{text}' | {self._program}-restore --noflush",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        return ()
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        saved = self._saved()
+        before = self._as_it_was(saved)
+        if before == self:
+            return ()
+        if before.rules is None and self.rules is None:
+            return ()
+        self._restore(self._lines(len(before.jumps)))
+        return (before,)
+
+
+def _as_tuple(step: Step, field: str) -> None:
+    # msgpack brings lists.
+    if isinstance(getattr(step, field), list):
+        object.__setattr__(step, field, tuple(getattr(step, field)))

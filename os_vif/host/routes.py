@@ -1,0 +1,300 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for IP routes, and what moves addresses and routes to another device."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import socket
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host import addresses, messages, netlink, packed, validate
+from os_vif.host.addresses import DeleteAddress, EnsureAddress
+from os_vif.host.plan import Difference, Step
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+
+#: linux/rtnetlink.h
+_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
+_UNICAST, _TABLE_LOCAL, _TABLE_MAIN, _TABLE_UNSPEC, _PROTOCOL_KERNEL = 1, 255, 254, 0, 2
+_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_ONLINK = 4
+#: What the kernel reports of a route's state, and what is not part of it.
+_STATE_FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x800 | 0x4000 | 0x8000 | 0x20000000
+#: ``struct rtmsg``
+_HEADER_SIZE = 12
+#: The metric of a route of IPv6 that comes with an address.
+_METRIC_6_CONNECTED = 256
+#: The address of the default route, which has a length of 0.
+_ANYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - no socket
+_KNOWN = {
+    "RTA_TABLE",
+    "RTA_DST",
+    "RTA_OIF",
+    "RTA_GATEWAY",
+    "RTA_PRIORITY",
+    "RTA_PREFSRC",
+    "RTA_CACHEINFO",
+    "RTA_PREF",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Route(Step):
+    name: str
+    #: ``0.0.0.0/0`` or ``::/0`` is the default route.
+    destination: str
+    gateway: str | None = None
+    table: int = _TABLE_MAIN
+    #: None is the kernel's default.
+    metric: int | None = None
+    #: ``RTPROT_*``: who made it; 4 is "static".
+    protocol: int = 4
+    scope: int = _SCOPE_UNIVERSE
+    source: str | None = None
+    tos: int = 0
+    #: The gateway is reached through the device, whatever the other routes say.
+    onlink: bool = False
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.network(self, "destination")
+        validate.ip_address(self, "gateway", optional=True)
+        validate.integer(self, "table", 1, 2**32 - 1)
+        validate.integer(self, "metric", 0, 2**32 - 1, optional=True)
+        validate.integer(self, "protocol", 0, 255)
+        validate.integer(self, "scope", 0, 255)
+        validate.ip_address(self, "source", optional=True)
+        validate.integer(self, "tos", 0, 255)
+        validate.boolean(self, "onlink")
+
+    @property
+    def _text(self) -> str:
+        default = self.destination in ("0.0.0.0/0", "::/0")
+        words = ["default" if default else self.destination]
+        words += [f"via {self.gateway}"] if self.gateway else []
+        words += [f"dev {self.name}"]
+        words += [f"table {self.table}"] if self.table != _TABLE_MAIN else []
+        words += [f"proto {self.protocol}"]
+        words += [f"scope {self.scope}"] if self.scope != _SCOPE_UNIVERSE else []
+        words += [f"src {self.source}"] if self.source else []
+        words += [f"metric {self.metric}"] if self.metric else []
+        words += [f"tos {self.tos:#x}"] if self.tos else []
+        words += ["onlink"] if self.onlink else []
+        return " ".join(words)
+
+    @property
+    def _command(self) -> str:
+        return "ip -6 route" if ":" in self.destination else "ip route"
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from the other routes of a host."""
+        return (self.destination, self.table, self.metric, self.tos)
+
+    def _same(self, other: _Route) -> bool:
+        return self._plain() == other._plain()
+
+    def _plain(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(_Route)}
+
+    def _there(self, net: Netlink, name: str) -> list[EnsureRoute]:
+        """The routes through a device that are like this one."""
+        link = net.link(name)
+        if link is None:
+            return []
+        return [route for route in of(net, link) if route.key == self.key]
+
+    def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
+        destination, _, length = self.destination.partition("/")
+        fields = {
+            "family": socket.AF_INET6 if ":" in destination else socket.AF_INET,
+            "dst_len": int(length),
+            "table": self.table if self.table <= _TABLE_LOCAL else _TABLE_UNSPEC,
+            "proto": self.protocol,
+            "scope": self.scope,
+            "type": _UNICAST,
+            "tos": self.tos,
+            "flags": _ONLINK if self.onlink else 0,
+        }
+        attributes = {
+            "RTA_TABLE": self.table,
+            "RTA_DST": destination if int(length) else None,
+            "RTA_OIF": link.index,
+            "RTA_GATEWAY": self.gateway,
+            "RTA_PRIORITY": self.metric,
+            "RTA_PREFSRC": self.source,
+        }
+        body = messages.encode("route", fields, attributes)
+        net.talk(kind, netlink.ACK | flags, body)
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureRoute(_Route):
+    """There is a route through a device.
+
+    Equivalent to: ``ip route add ...``, or ``ip route replace ...`` where it takes the place of
+    one through another device; then there is no moment without a route.
+    """
+
+    #: The device whose like route it replaces.
+    instead_of: str | None = None
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (self.name, self.instead_of) if self.instead_of else (self.name,)
+
+    def validate(self) -> None:
+        super().validate()
+        validate.device_name(self, "instead_of", optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"{self._command} {'replace' if self.instead_of else 'add'} {self._text}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if any(self._same(route) for route in self._there(net, self.name)):
+            return ()
+        return (self.difference(f"route {self._text}", "missing", "there"),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        if any(self._same(route) for route in self._there(net, self.name)):
+            return ()
+        link = net.require(self.name)
+        replaced = self._there(net, self.instead_of) if self.instead_of else []
+        flags = netlink.CREATE | (netlink.REPLACE if replaced else netlink.EXCL)
+        self._send(net, _NEWROUTE, flags, link)
+        if replaced:
+            return (dataclasses.replace(replaced[0], instead_of=self.name),)
+        return (DeleteRoute(**self._plain()),)
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteRoute(_Route):
+    """There is no such route through a device.
+
+    Equivalent to: ``ip route del ...``
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"{self._command} del {self._text}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if not any(self._same(route) for route in self._there(net, self.name)):
+            return ()
+        return (self.difference(f"route {self._text}", "there", "gone"),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        found = [route for route in self._there(net, self.name) if self._same(route)]
+        if not found:
+            return ()
+        self._send(net, _DELROUTE, 0, net.require(self.name))
+        return (found[0],)
+
+
+def of(net: Netlink, link: Link, held: list[EnsureAddress] | None = None) -> list[EnsureRoute]:
+    """The routes through a device, but for those that the kernel makes with an address.
+
+    :param held: the device's addresses, if they are known.
+    :raises OSError: with EOPNOTSUPP for a route that the steps cannot express.
+    """
+    made_with = {
+        (addresses.network_of(address), address.metric or _connected_metric(address.address))
+        for address in (addresses.of(net, link) if held is None else held)
+        if addresses.is_routed_by_kernel(address)
+    }
+    found = [_read(link, data) for data in _dump(net, link)]
+    return [
+        route
+        for route in found
+        if route is not None
+        and not (
+            route.protocol == _PROTOCOL_KERNEL
+            and route.table == _TABLE_MAIN
+            and (route.destination, route.metric or 0) in made_with
+        )
+    ]
+
+
+def _connected_metric(address: str) -> int:
+    return _METRIC_6_CONNECTED if ":" in address else 0
+
+
+def _dump(net: Netlink, link: Link) -> list[bytes]:
+    body = bytes(_HEADER_SIZE) + packed.pack({"RTA_OIF": link.index}, {"RTA_OIF": (4, packed.U32)})
+    return net.talk(_GETROUTE, netlink.DUMP, body)
+
+
+def _read(link: Link, data: bytes) -> EnsureRoute | None:
+    message = messages.decode("route", data)
+    get = message.get_attr
+    family = message["family"]
+    table = get("RTA_TABLE") or message["table"]
+    if family not in (socket.AF_INET, socket.AF_INET6) or table == _TABLE_LOCAL:
+        return None
+    length = message["dst_len"]
+    destination = f"{get('RTA_DST') or _ANYWHERE[family]}/{length}"
+    if message["type"] != _UNICAST or destination.startswith(("fe80:", "ff00:")):
+        return None
+    unknown = sorted({name for name, _ in message["attrs"]} - _KNOWN)
+    flags = message["flags"] & ~(_STATE_FLAGS | _ONLINK)
+    if unknown or flags:
+        what = ", ".join(unknown) or f"flags {flags:#x}"
+        reason = f"the route {destination} of {link.name} has {what}, which os-vif cannot move"
+        raise OSError(errno.EOPNOTSUPP, reason)
+    return EnsureRoute(
+        link.name,
+        destination=destination,
+        gateway=get("RTA_GATEWAY"),
+        table=table,
+        metric=get("RTA_PRIORITY"),
+        protocol=message["proto"],
+        scope=message["scope"],
+        source=get("RTA_PREFSRC"),
+        tos=message["tos"],
+        onlink=bool(message["flags"] & _ONLINK),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """What moves the addresses and routes of one device to another, make before break."""
+
+    #: Gives the other device the addresses. Both have them then.
+    make: tuple[EnsureAddress, ...]
+    #: Leads the routes through the other device, which has to be up; then takes the addresses.
+    switch: tuple[Step, ...]
+
+    @property
+    def has_ipv6(self) -> bool:
+        return any(":" in address.address for address in self.make)
+
+
+def move(net: Netlink, source: Link, target: str) -> Move:
+    """:raises OSError: with EOPNOTSUPP for a route that the steps cannot express."""
+    held = addresses.of(net, source)
+    routes = of(net, source, held)
+    make = tuple(_relabelled(address, source.name, target) for address in held)
+    # What a gateway is reached by comes before what leads through it.
+    routes.sort(key=lambda route: route.gateway is not None)
+    switch: list[Step] = [
+        dataclasses.replace(route, name=target, instead_of=source.name) for route in routes
+    ]
+    # The first of a network is its primary; the kernel takes the others with it.
+    switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
+    return Move(make, tuple(switch))
+
+
+def _relabelled(address: EnsureAddress, source: str, target: str) -> EnsureAddress:
+    label = address.label
+    if label is not None and label.startswith(f"{source}:"):
+        label = target + label[len(source) :]
+        if len(label) > validate.MAX_NAME:
+            label = None
+    return dataclasses.replace(address, name=target, label=label)

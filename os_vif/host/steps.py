@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Every step that a plan can have. The privileged side takes these and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from os_vif.host.addresses import DeleteAddress, EnsureAddress
+from os_vif.host.attributes import SetLink
+from os_vif.host.bridges import DeleteBridge, EnsureBridge
+from os_vif.host.filters import ForwardingRules, NoForwardingRules, RestoreRules
+from os_vif.host.links import DeleteLink, EnsureMacvlan, EnsureTap, EnsureVeth, EnsureVlan, Lost
+from os_vif.host.netns import MoveLink
+from os_vif.host.record import JoinBridge, LeaveBridge
+from os_vif.host.routes import DeleteRoute, EnsureRoute
+from os_vif.host.sysctl import Sysctl
+
+if TYPE_CHECKING:
+    from os_vif.host.plan import Step
+
+__all__ = [
+    "STEPS",
+    "DeleteAddress",
+    "DeleteBridge",
+    "DeleteLink",
+    "DeleteRoute",
+    "EnsureAddress",
+    "EnsureBridge",
+    "EnsureMacvlan",
+    "EnsureRoute",
+    "EnsureTap",
+    "EnsureVeth",
+    "EnsureVlan",
+    "ForwardingRules",
+    "JoinBridge",
+    "LeaveBridge",
+    "Lost",
+    "MoveLink",
+    "NoForwardingRules",
+    "RestoreRules",
+    "SetLink",
+    "Sysctl",
+]
+
+#: Each by its name.
+STEPS: dict[str, type[Step]] = {name: globals()[name] for name in __all__ if name != "STEPS"}
