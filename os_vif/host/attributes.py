@@ -90,33 +90,43 @@ class SetLink(Step):
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         link = net.require(self.name)
         found = _found(net, link)
-        undo: list[Step] = []
+        before = {
+            field: found(field)
+            for field in _FIELDS
+            if (wanted := getattr(self, field)) is not None and wanted != found(field)
+        }
+        if not before:
+            return ()
+        # One message: nobody who is killed leaves a part of it.
+        values = {field: getattr(self, field) for field in before}
+        undo: tuple[Step, ...] = (SetLink(self.name, **before),)
+        if "master" in before:
+            bridge = self._bridge(net, before["master"])
+            values["master"] = bridge.index if self.master else 0
+            # One that loses its last port has no MAC address any more.
+            undo += (SetLink(bridge.name, address=bridge.address),)
         try:
-            # One after the other: of one message the kernel may carry out a part.
-            for field in _FIELDS:
-                wanted = getattr(self, field)
-                if wanted is not None and wanted != (before := found(field)):
-                    net.set(link, **{field: self._value(net, field, before)})
-                    undo.insert(
-                        0, dataclasses.replace(_NOTHING, name=self.name, **{field: before})
-                    )
-        except OSError:
-            for step in undo:
-                step.apply(net)
+            net.set(link, **values)
+        except OSError as error:
+            # The kernel may have carried out a part.
+            _take_back(net, undo, error)
             raise
-        return tuple(undo)
+        return undo
 
-    def _value(self, net: Netlink, field: str, before: Any) -> Any:
-        """What the kernel is told."""
-        wanted = getattr(self, field)
-        if field != "master":
-            return wanted
-        if wanted and before:
+    def _bridge(self, net: Netlink, before: str) -> Link:
+        """The bridge that the device is to join, or to leave."""
+        if self.master and before:
             raise OSError(errno.EBUSY, f"{self.name} is in {before}, and not taken from there")
-        return net.require(wanted).index if wanted else 0
+        return net.require(self.master or before)
 
 
-_NOTHING = SetLink("lo")
+def _take_back(net: Netlink, undo: tuple[Step, ...], first: OSError) -> None:
+    for step in undo:
+        try:
+            step.apply(net)
+        except OSError as error:
+            text = f"{first.strerror}; and then not undone: {step.commands()[0]}: {error.strerror}"
+            raise OSError(first.errno, text) from error
 
 
 def _found(net: Netlink, link: Link) -> Any:

@@ -141,11 +141,13 @@ class EnsureRoute(_Route):
     """There is a route through a device.
 
     Equivalent to: ``ip route add ...``, or ``ip route replace ...`` where it takes the place of
-    one through another device; then there is no moment without a route.
+    one through another device; then there is no moment without a route; or ``ip route append ...``.
     """
 
     #: The device whose like route it replaces.
     instead_of: str | None = None
+    #: There may be a like route through another device; then this one comes after it.
+    beside: bool = False
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -154,9 +156,11 @@ class EnsureRoute(_Route):
     def validate(self) -> None:
         super().validate()
         validate.device_name(self, "instead_of", optional=True)
+        validate.boolean(self, "beside")
 
     def commands(self) -> tuple[str, ...]:
-        return (f"{self._command} {'replace' if self.instead_of else 'add'} {self._text}",)
+        how = "replace" if self.instead_of else "append" if self.beside else "add"
+        return (f"{self._command} {how} {self._text}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if any(self._same(route) for route in self._there(net, self.name)):
@@ -168,11 +172,14 @@ class EnsureRoute(_Route):
             return ()
         link = net.require(self.name)
         replaced = self._there(net, self.instead_of) if self.instead_of else []
-        flags = netlink.CREATE | (netlink.REPLACE if replaced else netlink.EXCL)
-        self._send(net, _NEWROUTE, flags, link)
+        how = netlink.APPEND if self.beside else netlink.EXCL
+        self._send(net, _NEWROUTE, netlink.CREATE | (netlink.REPLACE if replaced else how), link)
         if replaced:
             return (dataclasses.replace(replaced[0], instead_of=self.name),)
-        return (DeleteRoute(**self._plain()),)
+        return (self.deletion(),)
+
+    def deletion(self) -> DeleteRoute:
+        return DeleteRoute(**self._plain())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +202,7 @@ class DeleteRoute(_Route):
         if not found:
             return ()
         self._send(net, _DELROUTE, 0, net.require(self.name))
-        return (found[0],)
+        return (dataclasses.replace(found[0], beside=True),)
 
 
 def of(net: Netlink, link: Link, held: list[EnsureAddress] | None = None) -> list[EnsureRoute]:
@@ -281,11 +288,15 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     held = addresses.of(net, source)
     routes = of(net, source, held)
     make = tuple(_relabelled(address, source.name, target) for address in held)
-    # What a gateway is reached by comes before what leads through it.
-    routes.sort(key=lambda route: route.gateway is not None)
-    switch: list[Step] = [
-        dataclasses.replace(route, name=target, instead_of=source.name) for route in routes
+    # Gateways are reached by the others, which so come first and go last, here and in an undo.
+    near = [route for route in routes if route.gateway is None]
+    switch: list[Step] = [dataclasses.replace(r, name=target, beside=True) for r in near]
+    switch += [
+        dataclasses.replace(route, name=target, instead_of=source.name)
+        for route in routes
+        if route.gateway is not None
     ]
+    switch += [route.deletion() for route in near]
     # The first of a network is its primary; the kernel takes the others with it.
     switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
     return Move(make, tuple(switch))

@@ -13,7 +13,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
-from os_vif.host import netlink, routes, validate
+from os_vif.host import addresses, netlink, routes, validate
 from os_vif.host.plan import Plan, Step, kind_of
 from os_vif.host.steps import (
     DeleteBridge,
@@ -76,29 +76,28 @@ class LinuxBridgePlugin(PluginBase):
                 EnsureBridge(bridge),
                 *Sysctl.hardening(bridge, only_ours=True),
                 *_user(JoinBridge, vif, bridge),
-                SetLink(bridge, mtu=mtu, up=True),
                 *rules,
+                SetLink(bridge, mtu=mtu, up=True),
             )
         with netlink.opened() as net:
             physical = self._found(net, uplink, bridge)
             move = self._move(net, uplink, bridge)
+            has_ipv6 = move.has_ipv6 or _has_ipv6(net, bridge)
         return Plan(
             *_vlan(uplink),
             EnsureBridge(bridge, address=physical.address),
             *(
                 sysctl
                 for sysctl in Sysctl.hardening(bridge, only_ours=True)
-                if not (move.has_ipv6 and sysctl.key == "disable_ipv6")
+                if not (has_ipv6 and sysctl.key == "disable_ipv6")
             ),
             *_user(JoinBridge, vif, bridge),
-            SetLink(bridge, up=True),
+            *rules,
+            SetLink(bridge, mtu=mtu, up=True),
             # Both have the addresses before the bridge gets the packets.
             *move.make,
-            SetLink(uplink.name, master=bridge, up=True, mtu=mtu),
+            SetLink(uplink.name, master=bridge, mtu=mtu, up=True),
             *move.switch,
-            # A bridge takes the MTU of what joins it, unless it was given one since.
-            SetLink(bridge, mtu=mtu),
-            *rules,
         )
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
@@ -237,6 +236,11 @@ _OPTIONS = {
     "top": "[os_vif_linux_bridge]iptables_top_regex",
     "bottom": "[os_vif_linux_bridge]iptables_bottom_regex",
 }
+
+
+def _has_ipv6(net: Netlink, bridge: str) -> bool:
+    link = net.link(bridge)
+    return link is not None and any(":" in held.address for held in addresses.of(net, link))
 
 
 def _vlan(uplink: _Uplink) -> tuple[Step, ...]:

@@ -43,6 +43,10 @@ def daemon(namespace) -> Iterator[None]:
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
     yield
+    stop_daemon()
+
+
+def stop_daemon() -> None:
     if privsep.vif_plug.channel is not None:
         privsep.vif_plug.stop()
 

@@ -111,20 +111,50 @@ def record() -> dict[str, str]:
 
 
 #: What changes by itself.
-_VOLATILE = {"hello_timer", "gc_timer", "tcn_timer", "topology_change_timer", "stats64"}
+_VOLATILE = {
+    "hello_timer",
+    "gc_timer",
+    "tcn_timer",
+    "topology_change_timer",
+    "stats64",
+    "operstate",
+    "forward_delay_timer",
+    "hold_timer",
+    "message_age_timer",
+    # What a device offloads follows those below it; a queue is there from the first "up" on.
+    "tso_max_size",
+    "qdisc",
+    "topology_change",
+    "topology_change_detected",
+}
+#: What follows a cable: a carrier, and IPv6 addresses of the link with their routes.
+_CARRIER = {"NO-CARRIER", "LOWER_UP"}
+_OF_LINK = ("fe80:", "ff00:")
 
 
 def snapshot() -> dict[str, object]:
     """All that a plug may change here: links, addresses, routes, rules and sysctls."""
     links = ip("link")
     for link in links:
-        for data in (link, link.get("linkinfo", {}).get("info_data", {})):
+        info = link.get("linkinfo", {})
+        for data in (link, info.get("info_data", {}), info.get("info_slave_data", {})):
             for key in _VOLATILE & data.keys():
                 del data[key]
+        link["flags"] = [flag for flag in link["flags"] if flag not in _CARRIER]
+    routes = ip("route", "show", "table", "all") + ip("-6", "route", "show", "table", "all")
+    for route in routes:
+        route["flags"] = [flag for flag in route["flags"] if flag != "linkdown"]
     return {
         "links": links,
-        "addresses": {link["ifname"]: link["addr_info"] for link in ip("address")},
-        "routes": ip("route", "show", "table", "all"),
+        "addresses": {
+            link["ifname"]: [
+                address
+                for address in link["addr_info"]
+                if not address.get("local", "").startswith(_OF_LINK)
+            ]
+            for link in ip("address")
+        },
+        "routes": [route for route in routes if not route["dst"].startswith(_OF_LINK)],
         "rules": ip("rule"),
         "filters": {program: filters(program) for program in ("iptables", "ip6tables")},
         "files": record(),
@@ -136,3 +166,36 @@ def snapshot() -> dict[str, object]:
             if path.name != "stable_secret" and os.access(path, os.R_OK)
         },
     }
+
+
+def changes(before: object, after: object, where: str = "") -> list[str]:
+    """What differs between two snapshots, a line each."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = {**before, **after}
+        return [
+            line
+            for key in keys
+            for line in changes(before.get(key), after.get(key), f"{where}/{key}")
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [
+            line
+            for n, (one, other) in enumerate(zip(before, after, strict=True))
+            for line in changes(one, other, f"{where}[{n}]")
+        ]
+    return [] if before == after else [f"{where}: {before!r} became {after!r}"]
+
+
+def without_indexes(state: dict) -> dict:
+    """A snapshot in which a device that was made again is the same."""
+    state = json.loads(json.dumps(state))
+    names = {}
+    for link in state["links"]:
+        names[link.pop("ifindex")] = link["ifname"]
+        # It has one since its MAC address was given, which is the same.
+        for key in ("bridge_id", "root_id"):
+            link.get("linkinfo", {}).get("info_data", {}).pop(key, None)
+    for name, text in state["files"].items():
+        noted = json.loads(text)
+        state["files"][name] = noted | {"index": names.get(noted["index"])}
+    return state

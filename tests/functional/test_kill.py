@@ -1,0 +1,213 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whoever is killed, between whichever steps: the next plug and the next unplug end well."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from oslo_config import cfg
+from oslo_serialization import jsonutils
+
+import os_vif
+from os_vif import exception, objects
+from tests.functional.cases import ALL, Case
+from tests.functional.conftest import stop_daemon
+from tests.functional.namespaces import ROOT, changes, ip, private, run, snapshot, without_indexes
+from tests.functional.test_engine import daemon_pid
+
+pytestmark = pytest.mark.usefixtures("rights")
+
+SECTION = "vif_plug_linux_bridge_privileged"
+HELPER = f"{sys.executable} {pathlib.Path(__file__).with_name('faulty_helper.py')}"
+#: Of the long matrix tools/test.sh runs these; tox -e soak runs all.
+SHORT = ("bare", "uplink-with-addresses-and-rules")
+CASES = [
+    pytest.param(case, id=str(case), marks=() if str(case) in SHORT else pytest.mark.soak)
+    for case in ALL
+    if case.vif.plugin != "noop"
+]
+INSTANCE = objects.InstanceInfo(name="guest")
+
+
+@pytest.fixture(autouse=True)
+def _sound():
+    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+    os_vif.initialize(reset=True)
+    yield
+    sound()
+
+
+def sound() -> None:
+    """The next daemon kills nobody."""
+    stop_daemon()
+    cfg.CONF.clear_override("helper_command", group=SECTION)
+
+
+def faulty(k: int, pid: int = 0) -> None:
+    """The next daemon kills that process, or itself, before its step k."""
+    stop_daemon()
+    os.environ["OS_VIF_TEST_KILL"] = f"{k}:{pid}"
+    os.environ["PYTHONPATH"] = str(ROOT)
+    cfg.CONF.set_override("helper_command", HELPER, group=SECTION)
+
+
+class Host:
+    """A case, and how its host looks: before, plugged, and unplugged."""
+
+    def __init__(self, case: Case) -> None:
+        self.vif = case.vif
+        with private():
+            case.prepare()
+            self.before = self.now()
+            self.steps = len(os_vif.plan(self.vif, INSTANCE))
+            os_vif.plug(self.vif, INSTANCE)
+            self.plugged = self.now()
+            self.unplug_steps = len(os_vif.plan(self.vif, INSTANCE, unplug=True))
+            os_vif.unplug(self.vif, INSTANCE)
+            self.unplugged = self.now()
+            stop_daemon()
+
+    @staticmethod
+    def now() -> dict:
+        state = without_indexes(snapshot())
+        # Each host has its own.
+        for link in state["links"]:
+            del link["address"]
+        return state
+
+    def must_converge(self, by: str) -> None:
+        """By another plug, or by an unplug."""
+        if by == "plug":
+            os_vif.plug(self.vif, INSTANCE)
+            assert os_vif.check(self.vif, INSTANCE) == ()
+            assert changes(self.plugged, self.now()) == []
+        else:
+            os_vif.unplug(self.vif, INSTANCE)
+            # What had an uplink already keeps it, as after any unplug.
+            ways = [changes(end, self.now()) for end in (self.unplugged, self.before)]
+            assert [] in ways, ways
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_daemon_killed_between_any_two_steps_of_plug(case, by):
+    """The call says that it is unknown what was done, and the next converges."""
+    host = Host(case)
+    for k in range(host.steps):
+        with private():
+            case.prepare()
+            faulty(k)
+            with pytest.raises(exception.PlugException, match="unknown"):
+                os_vif.plug(case.vif, INSTANCE)
+            sound()
+            host.must_converge(by)
+            stop_daemon()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_daemon_killed_between_any_two_steps_of_unplug(case):
+    """The next unplug completes it; the next plug plugs."""
+    host = Host(case)
+    for k in range(host.unplug_steps):
+        for by in ("plug", "unplug"):
+            with private():
+                case.prepare()
+                os_vif.plug(case.vif, INSTANCE)
+                faulty(k)
+                with pytest.raises(exception.UnplugException, match="unknown"):
+                    os_vif.unplug(case.vif, INSTANCE)
+                sound()
+                host.must_converge(by)
+                stop_daemon()
+
+
+_CALLER = """
+import os, sys
+import os_vif
+from os_vif import objects
+from oslo_config import cfg
+from oslo_serialization import jsonutils
+
+cfg.CONF(
+    ["--config-file", sys.argv[1]], project="os-vif", default_config_dirs=[]
+)
+os_vif.initialize()
+os.environ["OS_VIF_TEST_KILL"] = f"{sys.argv[2]}:{os.getpid()}"
+vif = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(sys.stdin.read()))
+os_vif.plug(vif, objects.InstanceInfo(name="guest"))
+"""
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_caller_killed_between_any_two_steps_of_plug(case, by, tmp_path):
+    """Its daemon ends what it had begun; whoever comes next waits for that, and converges."""
+    host = Host(case)
+    config = tmp_path / "os-vif.conf"
+    config.write_text(f"[{SECTION}]\nhelper_command = {HELPER}\n")
+    steps = range(host.steps) if case.name in SHORT[:1] else range(1, host.steps, 4)
+    for k in steps:
+        with private():
+            case.prepare()
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", _CALLER, str(config), str(k)],
+                input=jsonutils.dumps(case.vif.obj_to_primitive()),
+                text=True,
+                capture_output=True,
+                check=False,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+            )
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            host.must_converge(by)
+            stop_daemon()
+
+
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(8, id="short"), pytest.param(200, marks=pytest.mark.soak, id="long")]
+)
+def test_a_daemon_killed_at_any_moment(rounds):
+    """Also in the middle of a step; what is left is plugged again, or unplugged, without rest."""
+    (case,) = (case for case in ALL if case.name == "uplink-with-addresses-and-rules")
+    host = Host(case)
+    # Not for secrets: any moments will do, and the same ones again.
+    moments = random.Random(2)  # noqa: S311
+    for n in range(rounds):
+        with private():
+            case.prepare()
+            os_vif.check(case.vif, INSTANCE)  # starts the daemon
+            moment = moments.uniform(0, 0.03)
+            killer = threading.Timer(moment, os.kill, (daemon_pid(), signal.SIGKILL))
+            killer.start()
+            try:
+                os_vif.plug(case.vif, INSTANCE)
+            except exception.PlugException as error:
+                assert "unknown" in str(error)  # noqa: PT017 - it may be too late to fail
+            killer.join()
+            time.sleep(0.01)
+            host.must_converge(("plug", "unplug")[n % 2])
+            stop_daemon()
+
+
+def test_what_was_made_and_not_yet_marked_is_known_again(daemon):
+    """Between its making and its mark a device has a group that nobody else uses."""
+    case = next(case for case in ALL if case.name == "bare")
+    before = without_indexes(snapshot())
+    for by in ("plug", "unplug"):
+        run("ip link add name brq-test group 1869837926 type bridge")
+        getattr(os_vif, by)(case.vif, INSTANCE)
+        if by == "plug":
+            assert os_vif.check(case.vif, INSTANCE) == ()
+            (bridge,) = ip("link", "show", "brq-test")
+            assert (bridge["ifalias"], bridge["group"]) == ("os-vif", "default")
+            os_vif.unplug(case.vif, INSTANCE)
+        assert changes(before, without_indexes(snapshot())) == []
