@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: In the order in which they are set: what joins a bridge is no longer the host's own.
 _FIELDS = ("master", "address", "promiscuous", "mtu", "alias", "up")
+_NO_ADDRESS = ("address", "00:00:00:00:00:00")
 _SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": "promiscuity"}
 
 
@@ -99,12 +100,12 @@ class SetLink(Step):
             return ()
         # One message: nobody who is killed leaves a part of it.
         values = {field: getattr(self, field) for field in before}
-        undo: tuple[Step, ...] = (SetLink(self.name, **before),)
+        undo: tuple[Step, ...] = (SetLink(self.name, **_given(before)),)
         if "master" in before:
             bridge = self._bridge(net, before["master"])
             values["master"] = bridge.index if self.master else 0
             # One that loses its last port has no MAC address any more.
-            undo += (SetLink(bridge.name, address=bridge.address),)
+            undo += (SetLink(bridge.name, **_given({"address": bridge.address})),)
         try:
             net.set(link, **values)
         except OSError as error:
@@ -118,6 +119,11 @@ class SetLink(Step):
         if self.master and before:
             raise OSError(errno.EBUSY, f"{self.name} is in {before}, and not taken from there")
         return net.require(self.master or before)
+
+
+def _given(before: dict[str, Any]) -> dict[str, Any]:
+    """What the kernel can be told: a bridge without ports has no MAC address, and shows zeros."""
+    return {name: value for name, value in before.items() if (name, value) != _NO_ADDRESS}
 
 
 def _take_back(net: Netlink, undo: tuple[Step, ...], first: OSError) -> None:

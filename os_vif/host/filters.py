@@ -165,10 +165,12 @@ class ForwardingRules(_Rules):
         ]
 
     def commands(self) -> tuple[str, ...]:
-        text = "\\n".join(
-            ["*filter", f":{self._chain} -", *self._rules(), self._at(1), "COMMIT", ""]
+        jump = f"FORWARD -j {self._chain}"
+        text = "\\n".join(["*filter", f":{self._chain} -", *self._rules(), "COMMIT", ""])
+        return (
+            f"printf '{text}' | {self._program}-restore --noflush",
+            f"{self._program} -C {jump} 2>/dev/null || {self._program} -I {jump}",
         )
-        return (f"printf '{text}' | {self._program}-restore --noflush",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         saved = self._saved()
@@ -212,9 +214,13 @@ class NoForwardingRules(_Rules):
     """
 
     def commands(self) -> tuple[str, ...]:
-        steps = (f"-D FORWARD -j {self._chain}", f"-F {self._chain}", f"-X {self._chain}")
-        absent = f"ip link show dev {self.name} >/dev/null 2>&1"
-        return tuple(f"{absent} || {self._program} {step}" for step in steps)
+        stays = f"ip link show dev {self.name} >/dev/null 2>&1"
+        unjump = f"{self._program} -D FORWARD -j {self._chain} 2>/dev/null"
+        return (
+            f"{stays} || while {unjump}; do :; done",
+            f"{stays} || {self._program} -F {self._chain}",
+            f"{stays} || {self._program} -X {self._chain}",
+        )
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if net.link(self.name) is not None or self._chain_of(self._saved_if_any()) is None:

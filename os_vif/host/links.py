@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from os_vif.host import validate
 from os_vif.host.attributes import SetLink, name_of
 from os_vif.host.netlink import MAKING
-from os_vif.host.plan import MARK, Difference, Step, kind_of
+from os_vif.host.plan import MARK, Difference, Lost, Step, kind_of
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -330,31 +330,6 @@ class DeleteLink(Step):
         return link
 
 
-@dataclasses.dataclass(frozen=True)
-class Lost(Step):
-    """What stands for the undo of a deletion that cannot be undone: it fails, and so is told."""
-
-    name: str
-    what: str
-
-    @property
-    def device(self) -> str:
-        return self.name
-
-    def validate(self) -> None:
-        validate.device_name(self, "name")
-        validate.text(self, "what", 255)
-
-    def commands(self) -> tuple[str, ...]:
-        return (f"# {self.name}, {self.what}, was deleted",)
-
-    def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        return ()
-
-    def apply(self, net: Netlink) -> tuple[Step, ...]:
-        raise OSError(errno.EOPNOTSUPP, "os-vif cannot make it again")
-
-
 def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
     """The steps that make a device as it is now."""
     below = net.link_at(link.lower) if link.lower and link.lower_netns is None else None
@@ -374,7 +349,7 @@ def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
             make.append(EnsureVlan(link.name, below.name, link.data["IFLA_VLAN_ID"]))
         case _:
             # Its other half is where this cannot reach.
-            return (Lost(link.name, kind_of(link)),)
+            return (Lost(link.name, f"{kind_of(link)}, deleted"),)
     make += [
         SetLink(
             one.name,

@@ -8,16 +8,15 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from os_vif.host import netlink, packed, validate
-from os_vif.host.plan import Difference, Step
+from os_vif.host.plan import Difference, Lost, Step
 
 if TYPE_CHECKING:
-    from os_vif.host.netlink import Link, Netlink
+    from os_vif.host.netlink import Netlink
 
 #: linux/rtnetlink.h, linux/net_namespace.h
 _NEWNSID, _GETNSID = 88, 90
@@ -34,18 +33,17 @@ _HEADER = bytes(4)
 
 @dataclasses.dataclass(frozen=True)
 class MoveLink(Step):
-    """A device is in another network namespace.
+    """A device is in another network namespace, by its name.
 
-    It is found there by its name. The kernel takes it out of its bridge, down, and without its
-    addresses; an undo brings the device back as it then is.
+    The kernel takes it out of its bridge, down, and without its addresses. It lets nobody fetch a
+    device back who may not enter that namespace, so this cannot be undone: it belongs at the end
+    of a plan.
     Equivalent to: ``ip link set dev NAME netns NETNS``
     """
 
     name: str
     #: The id of a process in it, or the name of it in ``/run/netns``.
     netns: str
-    #: Whether to bring it here from there instead.
-    back: bool = False
 
     @property
     def device(self) -> str:
@@ -54,52 +52,33 @@ class MoveLink(Step):
     def validate(self) -> None:
         validate.device_name(self, "name")
         validate.file_name(self, "netns")
-        validate.boolean(self, "back")
 
     def commands(self) -> tuple[str, ...]:
-        if self.back:
-            where = (
-                f"-t {self.netns} -n"
-                if self.netns.isdecimal()
-                else f"--net=/run/netns/{self.netns}"
-            )
-            return (f"nsenter {where} ip link set dev {self.name} netns $$",)
         return (f"ip link set dev {self.name} netns {self.netns}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        here = net.link(self.name) is not None
-        if here == self.back:
+        # Without the right to look there, that it is not here has to do.
+        if net.link(self.name) is None:
             return ()
-        found, expected = "this one", self.netns
-        if self.back:
-            found, expected = expected, found
-        return (self.difference("network namespace", found, expected),)
+        return (self.difference("network namespace", "this one", self.netns),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         with self._target() as (kind, target):
             number = _netns_id(net, {f"NETNSA_{kind}": target})
             link, moved = net.link(self.name), self._there(net, number)
-            if self.back:
-                link, moved = moved, link
-            if link is None and moved is not None:
+            if link is None and moved:
                 return ()
             if link is None:
                 raise OSError(errno.ENODEV, f"there is no device {self.name}")
-            if moved is not None:
-                raise OSError(errno.EEXIST, f"there is a {self.name} already")
-            if self.back:
-                here = threading.get_native_id()
-                net.change(link, {"IFLA_TARGET_NETNSID": number, "IFLA_NET_NS_PID": here})
-            else:
-                net.change(link, {f"IFLA_NET_NS_{kind}": target})
-        return (dataclasses.replace(self, back=not self.back),)
+            if moved:
+                raise OSError(errno.EEXIST, f"there is a {self.name} in {self.netns} already")
+            net.change(link, {f"IFLA_NET_NS_{kind}": target})
+        return (Lost(self.name, f"now in the network namespace {self.netns}"),)
 
-    def _there(self, net: Netlink, number: int) -> Link | None:
-        wanted = {"IFLA_TARGET_NETNSID": number}
-        body = packed.link(wanted)
+    def _there(self, net: Netlink, number: int) -> bool:
+        body = packed.link({"IFLA_TARGET_NETNSID": number})
         found = net.talk(netlink.GETLINK, netlink.DUMP, body)
-        links = (netlink.read(data) for data in found)
-        return next((link for link in links if link.name == self.name), None)
+        return any(netlink.read(data).name == self.name for data in found)
 
     @contextmanager
     def _target(self) -> Iterator[tuple[str, int]]:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import errno
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from os_vif.host import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +96,31 @@ class Step(abc.ABC):
         return Difference(
             type(self).__name__, self.device, attribute, str(found), str(expected), pending
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Lost(Step):
+    """What stands for the undo of what cannot be undone: it fails, and so is told."""
+
+    name: str
+    what: str
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.text(self, "what", 400)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"# {self.name}: {self.what}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        return ()
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        raise OSError(errno.EOPNOTSUPP, "os-vif cannot undo that")
 
 
 @dataclasses.dataclass(frozen=True, init=False)

@@ -11,8 +11,9 @@ from os_vif.host.addresses import DeleteAddress, EnsureAddress
 from os_vif.host.attributes import SetLink
 from os_vif.host.bridges import DeleteBridge, EnsureBridge
 from os_vif.host.filters import ForwardingRules, NoForwardingRules, RestoreRules
-from os_vif.host.links import DeleteLink, EnsureMacvlan, EnsureTap, EnsureVeth, EnsureVlan, Lost
+from os_vif.host.links import DeleteLink, EnsureMacvlan, EnsureTap, EnsureVeth, EnsureVlan
 from os_vif.host.netns import MoveLink
+from os_vif.host.plan import Lost
 from os_vif.host.record import JoinBridge, LeaveBridge
 from os_vif.host.routes import DeleteRoute, EnsureRoute
 from os_vif.host.sysctl import Sysctl

@@ -71,7 +71,7 @@ class Case:
     def _require(self) -> None:
         with private():
             done = subprocess.run(
-                self.probe, shell=True, capture_output=True, text=True, check=False
+                ["sh", "-c", self.probe], capture_output=True, text=True, check=False
             )
         if done.returncode != 0:
             pytest.skip(f"{self.name}: {self.probe.rpartition(';')[2].strip()}: {done.stderr}")

@@ -195,6 +195,8 @@ def without_indexes(state: dict) -> dict:
         # It has one since its MAC address was given, which is the same.
         for key in ("bridge_id", "root_id"):
             link.get("linkinfo", {}).get("info_data", {}).pop(key, None)
+    state["links"].sort(key=lambda link: link["ifname"])
+    state["routes"].sort(key=json.dumps)
     for name, text in state["files"].items():
         noted = json.loads(text)
         state["files"][name] = noted | {"index": names.get(noted["index"])}
