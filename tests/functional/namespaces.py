@@ -12,6 +12,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -201,3 +202,19 @@ def without_indexes(state: dict) -> dict:
         noted = json.loads(text)
         state["files"][name] = noted | {"index": names.get(noted["index"])}
     return state
+
+
+def differs(before: dict, *, indexes: bool = True) -> list[str]:
+    """What differs on this host from a snapshot, when the kernel has come to rest.
+
+    It works on IPv6 addresses and carriers after it has answered.
+
+    :param indexes: whether a device that was made again differs.
+    """
+    deadline = time.monotonic() + 2
+    while True:
+        now = snapshot()
+        found = changes(before, now if indexes else without_indexes(now))
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.02)
