@@ -9,7 +9,7 @@ import argparse
 import logging
 import pathlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cliff import command, lister
 from oslo_config import cfg
@@ -18,6 +18,9 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd import shell
+
+if TYPE_CHECKING:
+    from os_vif.host.plan import Difference
 
 LOG = logging.getLogger("os-vif")
 
@@ -62,7 +65,7 @@ class _VIFCommand(command.Command):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
-            return super().run(parsed_args)
+            return self._run(parsed_args)
         except shell.BadInputError as error:
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
             return shell.BAD_INPUT
@@ -73,6 +76,9 @@ class _VIFCommand(command.Command):
             bad_input = (exception.NoMatchingPlugin, exception.InvalidField, cfg.Error)
             is_input = isinstance(error, bad_input) or isinstance(error.__cause__, bad_input)
             return shell.BAD_INPUT if is_input else shell.FAILED
+
+    def _run(self, parsed_args: argparse.Namespace) -> int:
+        return super().run(parsed_args)
 
     def vif_and_instance(
         self, parsed_args: argparse.Namespace
@@ -113,17 +119,37 @@ class Unplug(_VIFCommand):
 
 
 class Check(_VIFCommand, lister.Lister):
-    """List what differs on this host from a plugged VIF. Nothing is changed."""
+    """Show what differs on this host from a plugged VIF. Nothing is changed."""
 
     differs = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        for action in parser._actions:  # noqa: SLF001 - cliff offers its own formats only
+            if action.dest == "formatter":
+                action.choices = ["text", *(action.choices or ())]
+                action.default = "text"
+                action.help = "text, a line for each difference (the default), or a table or data"
+        return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         return super().run(parsed_args) or (shell.DIFFERENT if self.differs else 0)
 
-    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
+    def _run(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.formatter != "text":
+            return super()._run(parsed_args)
+        for difference in self._differences(parsed_args):
+            print(difference, file=self.app.stdout)
+        return 0
+
+    def _differences(self, parsed_args: argparse.Namespace) -> tuple[Difference, ...]:
         differences = os_vif.check(*self.vif_and_instance(parsed_args))
         self.differs = any(not d.pending for d in differences)
+        return differences
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
         columns = ("Device", "Attribute", "Found", "Expected", "Pending")
         return columns, [
-            (d.device, d.attribute, d.found, d.expected, d.pending) for d in differences
+            (d.device, d.attribute, d.found, d.expected, d.pending)
+            for d in self._differences(parsed_args)
         ]

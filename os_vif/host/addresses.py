@@ -12,7 +12,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import messages, netlink, validate
+from os_vif.host import messages, netlink, packed, validate
 from os_vif.host.plan import Difference, Step
 
 if TYPE_CHECKING:
@@ -206,13 +206,15 @@ def of(net: Netlink, link: Link) -> list[EnsureAddress]:
 
 
 def _read(link: Link, data: bytes) -> EnsureAddress | None:
+    # Most of what a device has is its own, and not worth the time to decode it.
+    family, _, _, scope, _ = _HEADER.unpack_from(data, packed.HEADER.size)
+    six = family == socket.AF_INET6
+    if family not in (socket.AF_INET, socket.AF_INET6) or (six and scope == _LINK_SCOPE):
+        return None
     message = messages.decode("address", data)
     get = message.get_attr
     flags = get("IFA_FLAGS") or message["flags"]
-    six = message["family"] == socket.AF_INET6
-    if message["family"] not in (socket.AF_INET, socket.AF_INET6):
-        return None
-    if six and (message["scope"] == _LINK_SCOPE or flags & _TEMPORARY):
+    if six and flags & _TEMPORARY:
         return None
     local, other = get("IFA_LOCAL") or get("IFA_ADDRESS"), get("IFA_ADDRESS")
     pair = other != local

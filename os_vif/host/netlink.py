@@ -99,9 +99,19 @@ class Netlink:
         self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHK, 1)
         self._numbers = itertools.count(1)
         self._buffer = bytearray(_BUFFER)
+        self._remembered: dict[tuple[Any, ...], Link | None] | None = None
 
     def close(self) -> None:
         self._socket.close()
+
+    @contextmanager
+    def remembering(self) -> Iterator[Netlink]:
+        """Read each device once, until something is changed through this socket."""
+        self._remembered = {}
+        try:
+            yield self
+        finally:
+            self._remembered = None
 
     @functools.cached_property
     def netns(self) -> str:
@@ -196,6 +206,8 @@ class Netlink:
 
     def talk(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """Send a message. :returns: the messages that were asked for, if any were."""
+        if flags & ACK and self._remembered:
+            self._remembered.clear()
         for _ in range(_ATTEMPTS):
             number = next(self._numbers)
             self._socket.send(packed.message(kind, _REQUEST | flags, number, body))
@@ -205,14 +217,20 @@ class Netlink:
         raise OSError(errno.EBUSY, "what was listed changed each time it was listed")
 
     def _get(self, attributes: Mapping[str, Any], index: int = 0) -> Link | None:
+        key = (index, *attributes.items())
+        if self._remembered is not None and key in self._remembered:
+            return self._remembered[key]
         body = packed.link({**attributes, "IFLA_EXT_MASK": _NO_STATS}, index)
+        link = None
         try:
             (found,) = self.talk(GETLINK, 0, body)
+            link = read(found)
         except OSError as error:
-            if error.errno == errno.ENODEV:
-                return None
-            raise
-        return read(found)
+            if error.errno != errno.ENODEV:
+                raise
+        if self._remembered is not None:
+            self._remembered[key] = link
+        return link
 
     def _answer(self, wanted: int) -> tuple[list[bytes], bool]:
         """The messages of an answer, and whether the devices changed while they were listed."""

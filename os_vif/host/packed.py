@@ -40,6 +40,7 @@ def _mac(data: bytes) -> str:
 
 U8, U16, U32, S32 = (_number(f"={form}") for form in "BHIi")
 TEXT = Codec(lambda text: text.encode() + b"\0", lambda data: data.rstrip(b"\0").decode())
+RAW = Codec(bytes, bytes)
 MAC = Codec(lambda text: bytes.fromhex(text.replace(":", "")), _mac)
 
 Table = Mapping[str, tuple[int, Codec]]
@@ -58,13 +59,16 @@ def pack(attributes: Mapping[str, Any], table: Table) -> bytes:
 def unpack(data: bytes, table: Mapping[int, tuple[str, Codec]]) -> dict[str, Any]:
     """The attributes that the table knows."""
     found = {}
-    at, end = 0, len(data)
-    while at + ATTRIBUTE.size <= end:
+    get, size = table.get, ATTRIBUTE.size
+    at, end = 0, len(data) - size
+    while at <= end:
         length, number = ATTRIBUTE.unpack_from(data, at)
-        known = table.get(number & _KIND_MASK)
+        if length < size:
+            break
+        known = get(number & _KIND_MASK)
         if known is not None:
-            found[known[0]] = known[1].unpack(data[at + ATTRIBUTE.size : at + length])
-        at += max(ATTRIBUTE.size, (length + 3) & ~3)
+            found[known[0]] = known[1].unpack(data[at + size : at + length])
+        at += (length + 3) & ~3
     return found
 
 
@@ -75,13 +79,12 @@ def _by_number(table: Table) -> dict[int, tuple[str, Codec]]:
 def _link_info(info: Mapping[str, Any]) -> bytes:
     kind = info["IFLA_INFO_KIND"]
     data = pack(info.get("IFLA_INFO_DATA", {}), DATA.get(kind, {}))
-    codec = Codec(bytes, bytes)
     raw = {"IFLA_INFO_KIND": kind} | ({"IFLA_INFO_DATA": data} if data else {})
-    return pack(raw, {"IFLA_INFO_KIND": (1, TEXT), "IFLA_INFO_DATA": (2 | _NESTED, codec)})
+    return pack(raw, {"IFLA_INFO_KIND": (1, TEXT), "IFLA_INFO_DATA": (2 | _NESTED, RAW)})
 
 
 def _unpack_link_info(data: bytes) -> dict[str, Any]:
-    info = unpack(data, {1: ("IFLA_INFO_KIND", TEXT), 2: ("IFLA_INFO_DATA", Codec(bytes, bytes))})
+    info = unpack(data, {1: ("IFLA_INFO_KIND", TEXT), 2: ("IFLA_INFO_DATA", RAW)})
     kind = info.get("IFLA_INFO_KIND", "")
     if "IFLA_INFO_DATA" in info:
         info["IFLA_INFO_DATA"] = unpack(info["IFLA_INFO_DATA"], _DATA_BY_NUMBER.get(kind, {}))

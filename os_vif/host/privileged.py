@@ -69,7 +69,7 @@ def run(messages: Any) -> dict[str, Any]:
     devices = {device for step in steps for device in step.devices}
     try:
         net = netlink.here()
-        with record.locked(net.netns, devices):
+        with record.locked(net.netns, devices), net.remembering():
             return _run(net, steps)
     except OSError as error:
         return {"undo": [], "error": _error("Locking", ", ".join(devices), *_reason(error))}

@@ -105,7 +105,8 @@ def users(net: Netlink, bridge: Link) -> Users:
     """Who uses a bridge."""
     path = _path(net, bridge.name)
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            data = file.read()
     except FileNotFoundError:
         return Users()
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import socket
+import struct
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import addresses, messages, netlink, packed, validate
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
 
 #: linux/rtnetlink.h
-_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
+_NEWROUTE, _DELROUTE, _GETROUTE, _GETRULE = 24, 25, 26, 34
 _UNICAST, _TABLE_LOCAL, _TABLE_MAIN, _TABLE_UNSPEC, _PROTOCOL_KERNEL = 1, 255, 254, 0, 2
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _ONLINK = 4
 #: What the kernel reports of a route's state, and what is not part of it.
 _STATE_FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x800 | 0x4000 | 0x8000 | 0x20000000
-#: ``struct rtmsg``
-_HEADER_SIZE = 12
+#: ``struct rtmsg``: family, lengths, tos, table, protocol, scope, type, flags. ``struct
+#: fib_rule_hdr`` is as long.
+_HEADER = struct.Struct("=BBBBBBBBI")
+#: What IPv6 addresses of a link, and those of multicast, begin with; and the length of any.
+_OF_LINK, _LENGTH_6 = (b"\xfe\x80", b"\xff"), 16
 #: The metric of a route of IPv6 that comes with an address.
 _METRIC_6_CONNECTED = 256
 #: The address of the default route, which has a length of 0.
@@ -110,12 +114,24 @@ class _Route(Step):
         link = net.link(name)
         if link is None:
             return []
-        return [route for route in of(net, link) if route.key == self.key]
+        length = int(self.destination.rpartition("/")[2])
+        found = []
+        for data in _dump(net, link, self._family, self.table):
+            header = _HEADER.unpack_from(data, packed.HEADER.size)
+            if header[1] == length:
+                route, unknown = _read(link, data)
+                if not unknown and route.key == self.key:
+                    found.append(route)
+        return found
+
+    @property
+    def _family(self) -> int:
+        return socket.AF_INET6 if ":" in self.destination else socket.AF_INET
 
     def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         destination, _, length = self.destination.partition("/")
         fields = {
-            "family": socket.AF_INET6 if ":" in destination else socket.AF_INET,
+            "family": self._family,
             "dst_len": int(length),
             "table": self.table if self.table <= _TABLE_LOCAL else _TABLE_UNSPEC,
             "proto": self.protocol,
@@ -216,50 +232,73 @@ def of(net: Netlink, link: Link, held: list[EnsureAddress] | None = None) -> lis
         for address in (addresses.of(net, link) if held is None else held)
         if addresses.is_routed_by_kernel(address)
     }
-    found = [_read(link, data) for data in _dump(net, link)]
-    return [
-        route
-        for route in found
-        if route is not None
-        and not (
-            route.protocol == _PROTOCOL_KERNEL
-            and route.table == _TABLE_MAIN
-            and (route.destination, route.metric or 0) in made_with
-        )
-    ]
+    found = []
+    for data in _of_both_families(net, link):
+        route, unknown = _read(link, data)
+        made = (route.destination, route.metric or 0) in made_with
+        if made and route.protocol == _PROTOCOL_KERNEL and route.table == _TABLE_MAIN:
+            continue
+        if unknown:
+            reason = f"the route {route.destination} of {link.name} has {unknown}"
+            raise OSError(errno.EOPNOTSUPP, f"{reason}, which os-vif cannot move")
+        found.append(route)
+    return found
 
 
 def _connected_metric(address: str) -> int:
     return _METRIC_6_CONNECTED if ":" in address else 0
 
 
-def _dump(net: Netlink, link: Link) -> list[bytes]:
-    body = bytes(_HEADER_SIZE) + packed.pack({"RTA_OIF": link.index}, {"RTA_OIF": (4, packed.U32)})
-    return net.talk(_GETROUTE, netlink.DUMP, body)
+def _of_both_families(net: Netlink, link: Link) -> list[bytes]:
+    """The routes that a user gave: the kernel's own are most, and take time to read."""
+    found = _dump(net, link, socket.AF_INET)
+    # The local table of IPv6 has two routes for each device of the host: it is left out.
+    for table in _tables(net):
+        found += _dump(net, link, socket.AF_INET6, table)
+    return [data for data in found if _is_given(data)]
 
 
-def _read(link: Link, data: bytes) -> EnsureRoute | None:
+def _tables(net: Netlink) -> set[int]:
+    """The tables of IPv6 that a rule leads to; in another no route is ever found."""
+    rules = net.talk(_GETRULE, netlink.DUMP, bytes([socket.AF_INET6]) + bytes(_HEADER.size - 1))
+    known = {15: ("FRA_TABLE", packed.U32)}
+    found = (packed.unpack(data[packed.HEADER.size + _HEADER.size :], known) for data in rules)
+    return {rule["FRA_TABLE"] for rule in found if "FRA_TABLE" in rule} - {_TABLE_LOCAL, 0}
+
+
+def _dump(net: Netlink, link: Link, family: int, table: int = 0) -> list[bytes]:
+    wanted = {"RTA_OIF": link.index} | ({"RTA_TABLE": table} if table else {})
+    numbers = {"RTA_OIF": (4, packed.U32), "RTA_TABLE": (15, packed.U32)}
+    body = bytes([family]) + bytes(_HEADER.size - 1) + packed.pack(wanted, numbers)
+    try:
+        return net.talk(_GETROUTE, netlink.DUMP, body)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            # There is no such table.
+            return []
+        raise
+
+
+def _is_given(data: bytes) -> bool:
+    _, _, _, _, table, _, _, kind, _ = _HEADER.unpack_from(data, packed.HEADER.size)
+    if kind != _UNICAST or table == _TABLE_LOCAL:
+        return False
+    body = data[packed.HEADER.size + _HEADER.size :]
+    destination = packed.unpack(body, {1: ("RTA_DST", packed.RAW)}).get("RTA_DST", b"")
+    return not (len(destination) == _LENGTH_6 and destination.startswith(_OF_LINK))
+
+
+def _read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
+    """A route, and what of it the step cannot say."""
     message = messages.decode("route", data)
     get = message.get_attr
-    family = message["family"]
-    table = get("RTA_TABLE") or message["table"]
-    if family not in (socket.AF_INET, socket.AF_INET6) or table == _TABLE_LOCAL:
-        return None
-    length = message["dst_len"]
-    destination = f"{get('RTA_DST') or _ANYWHERE[family]}/{length}"
-    if message["type"] != _UNICAST or destination.startswith(("fe80:", "ff00:")):
-        return None
-    unknown = sorted({name for name, _ in message["attrs"]} - _KNOWN)
+    unknown = ", ".join(sorted({name for name, _ in message["attrs"]} - _KNOWN))
     flags = message["flags"] & ~(_STATE_FLAGS | _ONLINK)
-    if unknown or flags:
-        what = ", ".join(unknown) or f"flags {flags:#x}"
-        reason = f"the route {destination} of {link.name} has {what}, which os-vif cannot move"
-        raise OSError(errno.EOPNOTSUPP, reason)
-    return EnsureRoute(
+    route = EnsureRoute(
         link.name,
-        destination=destination,
+        destination=f"{get('RTA_DST') or _ANYWHERE[message['family']]}/{message['dst_len']}",
         gateway=get("RTA_GATEWAY"),
-        table=table,
+        table=get("RTA_TABLE") or message["table"],
         metric=get("RTA_PRIORITY"),
         protocol=message["proto"],
         scope=message["scope"],
@@ -267,6 +306,7 @@ def _read(link: Link, data: bytes) -> EnsureRoute | None:
         tos=message["tos"],
         onlink=bool(message["flags"] & _ONLINK),
     )
+    return route, unknown or (f"flags {flags:#x}" if flags else "")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import pathlib
+import os
 from typing import TYPE_CHECKING
 
 from os_vif.host import addresses, validate
@@ -53,8 +53,8 @@ class Sysctl(Step):
         return self.name
 
     @property
-    def path(self) -> pathlib.Path:
-        return pathlib.Path(f"/proc/sys/net/{_FAMILY[self.key]}/conf/{self.name}/{self.key}")
+    def path(self) -> str:
+        return f"/proc/sys/net/{_FAMILY[self.key]}/conf/{self.name}/{self.key}"
 
     def validate(self) -> None:
         validate.device_name(self, "name")
@@ -69,9 +69,20 @@ class Sysctl(Step):
 
     def _read(self) -> int | None:
         try:
-            return int(self.path.read_text())
+            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
+        try:
+            return int(os.read(file, 64))
+        finally:
+            os.close(file)
+
+    def _write(self) -> None:
+        file = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(file, str(self.value).encode())
+        finally:
+            os.close(file)
 
     def holds(self) -> bool:
         return self._read() in (None, self.value)
@@ -99,7 +110,7 @@ class Sysctl(Step):
             return ()
         undo = Sysctl(self.name, self.key, before)
         try:
-            self.path.write_text(str(self.value))
+            self._write()
         except FileNotFoundError:
             raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
         return (undo,)

@@ -79,7 +79,7 @@ class LinuxBridgePlugin(PluginBase):
                 *rules,
                 SetLink(bridge, mtu=mtu, up=True),
             )
-        with netlink.opened() as net:
+        with netlink.opened() as net, net.remembering():
             physical = self._found(net, uplink, bridge)
             move = self._move(net, uplink, bridge)
             has_ipv6 = move.has_ipv6 or _has_ipv6(net, bridge)
@@ -115,7 +115,7 @@ class LinuxBridgePlugin(PluginBase):
         if uplink is not None:
             if uplink.parent is not None:
                 vlan = (DeleteLink(uplink.name, only_free=True),)
-            with netlink.opened() as net:
+            with netlink.opened() as net, net.remembering():
                 link, master = net.link(uplink.name), net.link(bridge)
                 if link is not None and master is not None and link.master == master.index:
                     move = self._move(net, uplink, bridge)

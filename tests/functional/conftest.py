@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from oslo_config import cfg
@@ -49,6 +49,21 @@ def daemon(namespace) -> Iterator[None]:
 def stop_daemon() -> None:
     if privsep.vif_plug.channel is not None:
         privsep.vif_plug.stop()
+
+
+@pytest.fixture
+def options() -> Iterator[Callable[..., None]]:
+    """Sets options of [os_vif_linux_bridge]; afterwards they are as before."""
+    given: set[str] = set()
+
+    def set_options(**values: object) -> None:
+        for name, value in values.items():
+            given.add(name)
+            cfg.CONF.set_override(name, value, group="os_vif_linux_bridge")
+
+    yield set_options
+    for name in given:
+        cfg.CONF.clear_override(name, group="os_vif_linux_bridge")
 
 
 @pytest.fixture

@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who uses a bridge, and who is at work on a device: what ``/run/os-vif`` holds."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import os_vif
+from os_vif import exception
+from os_vif.host import engine, netlink, privileged, record
+from os_vif.host.plan import Plan, encode
+from os_vif.host.steps import EnsureBridge, JoinBridge, SetLink
+from tests.functional.conftest import bridge_vif
+from tests.functional.namespaces import ROOT, ip, run, snapshot
+from tests.functional.namespaces import record as noted
+from vif_plug_linux_bridge import privsep
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+DAEMON = "vif_plug_linux_bridge.privsep"
+
+
+def path() -> pathlib.Path:
+    with netlink.opened() as net:
+        return record.DIRECTORY / f"netns-{net.netns}" / "bridge-brq-test.json"
+
+
+def names() -> list[str]:
+    return [link["ifname"] for link in ip("link")]
+
+
+def test_a_bridge_outlives_the_vifs_that_leave_it(vif, instance):
+    """A VIF that is plugged keeps its bridge, also before its guest is there."""
+    other = bridge_vif(2)
+    before = snapshot()
+    os_vif.plug(vif, instance)
+    os_vif.plug(other, instance)
+    os_vif.unplug(vif, instance)
+    assert os_vif.check(other, instance) == ()
+    os_vif.unplug(other, instance)
+    assert snapshot() == before
+    assert not path().parent.exists()
+
+
+def test_the_record_dies_with_what_it_is_about(vif, instance, caplog):
+    """A bridge that was made again is another; that its record is discarded is said."""
+    other = bridge_vif(2)
+    os_vif.plug(vif, instance)
+    os_vif.plug(other, instance)
+    run("ip link del dev brq-test")
+    with caplog.at_level(logging.WARNING):
+        os_vif.plug(vif, instance)
+    assert "bridge-brq-test.json was about another brq-test" in caplog.text
+    os_vif.unplug(vif, instance)
+    assert names() == ["lo"]
+
+
+@pytest.mark.parametrize("torn", ["", '{"index": 2, "us', "[]", '{"index": 2}', "\x00\xff"])
+def test_a_damaged_record_is_said_and_the_bridge_stays(vif, instance, caplog, torn):
+    """Nobody knows who else uses it. When it is gone, so is the damage."""
+    os_vif.plug(vif, instance)
+    path().write_text(torn)
+    with caplog.at_level(logging.WARNING):
+        os_vif.unplug(vif, instance)
+    assert "is damaged: who uses brq-test is not known, so it stays" in caplog.text
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
+    assert names() == ["lo", "brq-test"]
+    run("ip link del dev brq-test")
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
+    assert names() == ["lo"]
+    assert noted() == {}
+
+
+def test_a_bridge_with_an_address_that_only_it_has_stays(vif, instance):
+    """Somebody gave it to the host there."""
+    os_vif.plug(vif, instance)
+    run("ip address add 192.0.2.10/24 dev brq-test")
+    os_vif.unplug(vif, instance)
+    assert names() == ["lo", "brq-test"]
+
+
+def test_the_record_is_root_s(vif, instance):
+    """Nobody else reads or writes it."""
+    os_vif.plug(vif, instance)
+    for one in (record.DIRECTORY, path().parent):
+        assert one.stat().st_mode & 0o077 == 0
+        assert one.stat().st_uid == 0
+
+
+def test_a_record_that_cannot_be_written_undoes_the_plug(vif, instance):
+    """And says which file, and why."""
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
+    run("mount -t tmpfs -o ro none /run/os-vif")
+    try:
+        with pytest.raises(exception.PlugException, match="/run/os-vif/lock: Read-only file sys"):
+            os_vif.plug(vif, instance)
+    finally:
+        run("umount /run/os-vif")
+    assert names() == ["lo"]
+
+
+def test_a_plan_waits_for_another_on_the_same_device(vif, instance):
+    """In whatever process; those on other devices go on meanwhile."""
+    os_vif.plug(bridge_vif(9, bridge="other"), instance)
+    with netlink.opened() as net:
+        done = threading.Event()
+
+        def plug():
+            os_vif.plug(vif, instance)
+            done.set()
+
+        thread = threading.Thread(target=plug)
+        with record.locked(net.netns, ["brq-test"]):
+            thread.start()
+            os_vif.unplug(bridge_vif(9, bridge="other"), instance)
+            assert not done.wait(0.3)
+        thread.join()
+    assert done.is_set()
+
+
+def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
+    """And has done nothing."""
+    monkeypatch.setattr(record, "_PATIENCE", 0.1)
+    with netlink.opened() as net, record.locked(net.netns, ["brq-test"]):
+        monkeypatch.setattr(netlink, "here", lambda: net)
+        with pytest.raises(exception.StepFailed, match="at work on brq-test") as info:
+            engine.run(Plan(EnsureBridge("brq-test")), "os_vif.host.privileged")
+    assert info.value.kwargs["errno"] == 16
+    assert names() == ["lo"]
+
+
+def test_a_lock_goes_with_the_process_that_held_it(vif, instance):
+    """However it ends."""
+    program = (
+        "import os, signal\nfrom os_vif.host import netlink, record\n"
+        "with netlink.opened() as net, record.locked(net.netns, ['brq-test']):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, cwd=ROOT)
+    os_vif.plug(vif, instance)
+    assert os_vif.check(vif, instance) == ()
+
+
+def test_many_devices_are_locked_in_one_order():
+    """Two that want the same ones the other way round do not wait for each other for ever."""
+    with netlink.opened() as net:
+
+        def work(devices):
+            for _ in range(50):
+                with record.locked(net.netns, devices):
+                    pass
+
+        one, other = ["a", "b", "c"], ["c", "b", "a"]
+        threads = [threading.Thread(target=work, args=(d,)) for d in (one, other) * 2]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=60)
+        assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_user_has_no_part_in_a_bridge_of_others(vif, instance):
+    """It stays anyway, so nothing is noted."""
+    run("ip link add name brq-test type bridge")
+    os_vif.plug(vif, instance)
+    assert noted() == {}
+
+
+def test_joining_is_undone_with_the_rest():
+    """A plan that fails leaves no user behind."""
+    plan = [EnsureBridge("brq-test"), JoinBridge("brq-test", "a"), SetLink("none", up=True)]
+    assert privsep.run([encode(step) for step in plan])["error"]["undone"] == 2
+    assert noted() == {}
+    assert privileged.run is not privsep.run
