@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 missing=
 command -v ip >/dev/null || missing="$missing iproute2"
 command -v sysctl >/dev/null || [ -x /usr/sbin/sysctl ] || missing="$missing procps"
+PATH="$PATH:/usr/sbin:/sbin" command -v iptables-save >/dev/null || missing="$missing iptables"
 command -v git >/dev/null || missing="$missing git"
 # Without them a test or two is skipped, and says so.
 [ -z "$missing" ] || install_packages $missing || :
@@ -24,8 +25,8 @@ short="not interop and not soak"
 
 # An ordinary user is root in a user namespace, where there is one: most of the kernel is there.
 # From there the way back to the host's network is barred, so the other tests run outside.
-if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net true 2>/dev/null; then
-    inside="unshare --user --map-root-user --net -- $pytest"
+if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/dev/null; then
+    inside="unshare --user --map-root-user --net --mount -- $pytest"
     if [ $# != 0 ]; then
         exec $inside "$@"
     fi

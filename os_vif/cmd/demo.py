@@ -33,7 +33,11 @@ _INSIDE = "OS_VIF_DEMO_INSIDE"
 
 #: How to get a network namespace: as root, or as an ordinary user inside a user namespace.
 _AS_ROOT = ("unshare", "--net", "--")
-_AS_USER = ("unshare", "--user", "--map-root-user", "--net", "--")
+#: /run is not an ordinary user's, and os-vif keeps its record there.
+_AS_USER = (
+    *("unshare", "--user", "--map-root-user", "--net", "--mount", "--"),
+    *("sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh"),
+)
 
 
 class DemoError(Exception):
@@ -75,7 +79,7 @@ def _namespace() -> tuple[tuple[str, ...] | None, str]:
             return None, "there is no unshare(1); Debian's package util-linux has it."
         if tried.returncode == 0:
             return prefix, ""
-        said.append(f"{' '.join(prefix[:-1])}: {tried.stderr.strip()}")
+        said.append(f"{' '.join(prefix[: prefix.index('--')])}: {tried.stderr.strip()}")
     return None, (
         "a private network namespace needs CAP_SYS_ADMIN and CAP_NET_ADMIN, or a user namespace "
         "(sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone).\n" + "\n".join(said)
