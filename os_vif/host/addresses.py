@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import messages, netlink, packed, validate
-from os_vif.host.plan import Difference, Step
+from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -48,12 +48,13 @@ class _Address(Step):
         validate.device_name(self, "name")
         validate.interface_address(self, "address")
         validate.interface_address(self, "peer", optional=True)
+        validate.same_family(self, "peer", "address")
 
     @property
     def _text(self) -> str:
         if self.peer is None:
             return self.address
-        return f"{self.address.partition('/')[0]} peer {self.peer}"
+        return f"{self.address.partition('/')[0]} peer {quote(self.peer)}"
 
     def _find(self, net: Netlink, link: Link) -> EnsureAddress | None:
         wanted = (self.address, self.peer)
@@ -112,10 +113,11 @@ class EnsureAddress(_Address):
     def validate(self) -> None:
         super().validate()
         validate.ip_address(self, "broadcast", optional=True)
+        validate.same_family(self, "broadcast", "address")
         validate.integer(self, "scope", 0, 254)
         validate.device_name(self, "label", optional=True, colon=True)
         validate.integer(self, "metric", 1, 2**32 - 1, optional=True)
-        validate.integer(self, "flags", 0, _KEPT_FLAGS)
+        validate.flags(self, "flags", _KEPT_FLAGS)
         validate.integer(self, "valid", 0, _FOREVER - 1, optional=True)
         validate.integer(self, "preferred", 0, _FOREVER - 1, optional=True)
         validate.integer(self, "protocol", 0, 255, optional=True)
@@ -123,7 +125,7 @@ class EnsureAddress(_Address):
     def commands(self) -> tuple[str, ...]:
         words = [self._text]
         words += [f"broadcast {self.broadcast}"] if self.broadcast else []
-        words += [f"label {self.label}"] if self.label else []
+        words += [f"label {quote(self.label)}"] if self.label else []
         words += [f"scope {_SCOPES.get(self.scope, self.scope)}"] if self.scope else []
         words += [f"metric {self.metric}"] if self.metric else []
         words += [] if self.valid is None else [f"valid_lft {self.valid}"]
@@ -132,7 +134,7 @@ class EnsureAddress(_Address):
         words += ["home"] if self.flags & _HOME else []
         words += ["mngtmpaddr"] if self.flags & _MANAGE_TEMPORARY else []
         words += ["noprefixroute"] if self.flags & _NO_PREFIX_ROUTE else []
-        return (f"ip address add {' '.join(words)} dev {self.name}",)
+        return (f"ip address add {' '.join(words)} dev {quote(self.name)}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
@@ -178,7 +180,7 @@ class DeleteAddress(_Address):
     """
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip address del {self._text} dev {self.name}",)
+        return (f"ip address del {self._text} dev {quote(self.name)}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
@@ -216,7 +218,8 @@ def _read(link: Link, data: bytes) -> EnsureAddress | None:
     flags = get("IFA_FLAGS") or message["flags"]
     if six and flags & _TEMPORARY:
         return None
-    local, other = get("IFA_LOCAL") or get("IFA_ADDRESS"), get("IFA_ADDRESS")
+    other = messages.canonical(get("IFA_ADDRESS"))
+    local = messages.canonical(get("IFA_LOCAL") or other)
     pair = other != local
     times = get("IFA_CACHEINFO") or {}
     label = get("IFA_LABEL")

@@ -10,7 +10,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import validate
-from os_vif.host.plan import Difference, Step
+from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -62,7 +62,7 @@ class SetLink(Step):
     def commands(self) -> tuple[str, ...]:
         words = []
         if self.master is not None:
-            words.append(f"master {self.master}" if self.master else "nomaster")
+            words.append(f"master {quote(self.master)}" if self.master else "nomaster")
         if self.address is not None:
             words.append(f"address {self.address}")
         if self.promiscuous is not None:
@@ -70,10 +70,10 @@ class SetLink(Step):
         if self.mtu is not None:
             words.append(f"mtu {self.mtu}")
         if self.alias is not None:
-            words.append(f"alias {self.alias!r}")
+            words.append(f"alias {quote(self.alias)}")
         if self.up is not None:
             words.append(_state(self.up))
-        return (f"ip link set dev {self.name} {' '.join(words)}",)
+        return (f"ip link set dev {quote(self.name)} {' '.join(words)}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)

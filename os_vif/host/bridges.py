@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.host import addresses, record, validate
 from os_vif.host.attributes import SetLink
-from os_vif.host.plan import MARK, Difference, Step, kind_of
+from os_vif.host.plan import MARK, Difference, Step, kind_of, quote
 from os_vif.host.sysctl import Sysctl
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class EnsureBridge(Step):
             f" mcast_snooping {int(self.multicast_snooping)}{ageing}"
         )
         return (
-            f"ip link add name {self.name}{address} type bridge {settings}",
-            f"ip link set dev {self.name} alias {MARK}",
+            f"ip link add name {quote(self.name)}{address} type bridge {settings}",
+            f"ip link set dev {quote(self.name)} alias {MARK}",
         )
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
@@ -125,7 +125,7 @@ class DeleteBridge(Step):
         validate.integer(self, "index", 1, 2**31 - 1, optional=True)
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip link del dev {self.name}  # if it is os-vif's and not in use",)
+        return (f"ip link del dev {quote(self.name)}  # if it is os-vif's and not in use",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self._target(net) is None:

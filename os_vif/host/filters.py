@@ -15,7 +15,7 @@ import subprocess
 from typing import TYPE_CHECKING, ClassVar
 
 from os_vif.host import validate
-from os_vif.host.plan import Difference, Step
+from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Netlink
@@ -49,7 +49,7 @@ class _Rules(Step):
         return (self.name, f"{self._program} rules")
 
     def validate(self) -> None:
-        validate.device_name(self, "name")
+        validate.plain_device_name(self, "name")
         validate.boolean(self, "ipv6")
 
     @property
@@ -67,6 +67,10 @@ class _Rules(Step):
     def _saved(self) -> list[str]:
         """The lines of the table, as the kernel has it."""
         return self._run("save", "").splitlines()
+
+    def _command(self, lines: list[str]) -> str:
+        text = " ".join(map(quote, ["*filter", *lines, "COMMIT"]))
+        return f"printf '%s\\n' {text} | {self._program}-restore --noflush"
 
     def _restore(self, lines: list[str]) -> None:
         """All of the lines, or none."""
@@ -166,9 +170,8 @@ class ForwardingRules(_Rules):
 
     def commands(self) -> tuple[str, ...]:
         jump = f"FORWARD -j {self._chain}"
-        text = "\\n".join(["*filter", f":{self._chain} -", *self._rules(), "COMMIT", ""])
         return (
-            f"printf '{text}' | {self._program}-restore --noflush",
+            self._command([f":{self._chain} -", *self._rules()]),
             f"{self._program} -C {jump} 2>/dev/null || {self._program} -I {jump}",
         )
 
@@ -214,7 +217,7 @@ class NoForwardingRules(_Rules):
     """
 
     def commands(self) -> tuple[str, ...]:
-        stays = f"ip link show dev {self.name} >/dev/null 2>&1"
+        stays = f"ip link show dev {quote(self.name)} >/dev/null 2>&1"
         unjump = f"{self._program} -D FORWARD -j {self._chain} 2>/dev/null"
         return (
             f"{stays} || while {unjump}; do :; done",
@@ -275,8 +278,7 @@ class RestoreRules(_Rules):
         ]
 
     def commands(self) -> tuple[str, ...]:
-        text = "\\n".join(["*filter", *self._lines(len(self.jumps)), "COMMIT", ""])
-        return (f"printf '{text}' | {self._program}-restore --noflush",)
+        return (self._command(self._lines(len(self.jumps))),)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         return ()

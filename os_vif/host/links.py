@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from os_vif.host import validate
 from os_vif.host.attributes import SetLink, name_of
 from os_vif.host.netlink import MAKING
-from os_vif.host.plan import MARK, Difference, Lost, Step, kind_of
+from os_vif.host.plan import MARK, Difference, Lost, Step, kind_of, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -96,14 +96,15 @@ class EnsureVeth(_EnsureDevice):
     def validate(self) -> None:
         super().validate()
         validate.device_name(self, "peer")
+        validate.other(self, "peer", self.name)
         validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
 
     def commands(self) -> tuple[str, ...]:
         mtu = "" if self.mtu is None else f" mtu {self.mtu}"
         return (
-            f"ip link add name {self.name}{mtu} type veth peer name {self.peer}{mtu}",
-            f"ip link set dev {self.name} alias {MARK}",
-            f"ip link set dev {self.peer} alias {MARK}",
+            f"ip link add name {quote(self.name)}{mtu} type veth peer name {quote(self.peer)}{mtu}",
+            f"ip link set dev {quote(self.name)} alias {MARK}",
+            f"ip link set dev {quote(self.peer)} alias {MARK}",
         )
 
     def _lacks(self, net: Netlink, link: Link) -> str | None:
@@ -162,8 +163,8 @@ class EnsureTap(_EnsureDevice):
         queues = " multi_queue" if self.multiqueue else ""
         address = "" if self.address is None else f" address {self.address}"
         return (
-            f"ip tuntap add dev {self.name} mode tap{queues}",
-            f"ip link set dev {self.name}{address} alias {MARK}",
+            f"ip tuntap add dev {quote(self.name)} mode tap{queues}",
+            f"ip link set dev {quote(self.name)}{address} alias {MARK}",
         )
 
     def _lacks(self, net: Netlink, link: Link) -> str | None:
@@ -176,6 +177,7 @@ class EnsureTap(_EnsureDevice):
         from os_vif.host import tap
 
         with tap.persistent(self.name, multiqueue=self.multiqueue):
+            net.forget()
             # Before it is made to stay: it is never there without its mark.
             link = net.require(self.name)
             net.set(link, alias=MARK, address=self.address)
@@ -231,8 +233,8 @@ class EnsureMacvlan(_EnsureUpper):
 
     def commands(self) -> tuple[str, ...]:
         return (
-            f"ip link add link {self.link} name {self.name} type {self._kind} mode {self.mode}",
-            f"ip link set dev {self.name} alias {MARK}",
+            f"ip link add link {quote(self.link)} name {quote(self.name)} type {self._kind} mode {self.mode}",
+            f"ip link set dev {quote(self.name)} alias {MARK}",
         )
 
     def _lacks(self, net: Netlink, link: Link) -> str | None:
@@ -262,8 +264,8 @@ class EnsureVlan(_EnsureUpper):
 
     def commands(self) -> tuple[str, ...]:
         return (
-            f"ip link add link {self.link} name {self.name} type vlan id {self.vlan_id}",
-            f"ip link set dev {self.name} alias {MARK}",
+            f"ip link add link {quote(self.link)} name {quote(self.name)} type vlan id {self.vlan_id}",
+            f"ip link set dev {quote(self.name)} alias {MARK}",
         )
 
     def _lacks(self, net: Netlink, link: Link) -> str | None:
@@ -302,7 +304,7 @@ class DeleteLink(Step):
 
     def commands(self) -> tuple[str, ...]:
         condition = " and in no bridge" if self.only_free else ""
-        return (f"ip link del dev {self.name}  # if it is os-vif's{condition}",)
+        return (f"ip link del dev {quote(self.name)}  # if it is os-vif's{condition}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = self._target(net)

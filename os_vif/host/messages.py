@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,11 @@ def _class(name: str) -> Any:
         from pyroute2.netlink.rtnl import ifaddrmsg, rtmsg
 
         return {"address": ifaddrmsg.ifaddrmsg, "route": rtmsg.rtmsg}[name]
+
+
+def canonical(address: str) -> str:
+    """The text of an address that stands for no other: there are several ways to write IPv6."""
+    return str(ipaddress.ip_address(address))
 
 
 def encode(name: str, fields: Mapping[str, int], attributes: Mapping[str, Any]) -> bytes:

@@ -113,6 +113,11 @@ class Netlink:
         finally:
             self._remembered = None
 
+    def forget(self) -> None:
+        """Something was changed in another way than through this socket."""
+        if self._remembered:
+            self._remembered.clear()
+
     @functools.cached_property
     def netns(self) -> str:
         """What tells this network namespace from all others until the next boot."""
@@ -206,8 +211,8 @@ class Netlink:
 
     def talk(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """Send a message. :returns: the messages that were asked for, if any were."""
-        if flags & ACK and self._remembered:
-            self._remembered.clear()
+        if flags & ACK:
+            self.forget()
         for _ in range(_ATTEMPTS):
             number = next(self._numbers)
             self._socket.send(packed.message(kind, _REQUEST | flags, number, body))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from os_vif.host import netlink, packed, validate
-from os_vif.host.plan import Difference, Lost, Step
+from os_vif.host.plan import Difference, Lost, Step, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Netlink
@@ -52,9 +52,11 @@ class MoveLink(Step):
     def validate(self) -> None:
         validate.device_name(self, "name")
         validate.file_name(self, "netns")
+        if self.netns.isdecimal():
+            validate.process(self, "netns")
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip link set dev {self.name} netns {self.netns}",)
+        return (f"ip link set dev {quote(self.name)} netns {quote(self.netns)}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         # Without the right to look there, that it is not here has to do.

@@ -15,8 +15,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-HEADER = struct.Struct("=IHHII")
-ATTRIBUTE = struct.Struct("=HH")
+HEADER, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
 #: ``struct ifinfomsg``: family, padding, type, index, flags, change.
 LINK = struct.Struct("=BxHiII")
 _NESTED, _KIND_MASK = 0x8000, 0x3FFF
@@ -34,14 +33,17 @@ def _number(form: str) -> Codec:
     return Codec(packer.pack, lambda data: packer.unpack_from(data)[0])
 
 
-def _mac(data: bytes) -> str:
-    return data.hex(":")
-
-
 U8, U16, U32, S32 = (_number(f"={form}") for form in "BHIi")
-TEXT = Codec(lambda text: text.encode() + b"\0", lambda data: data.rstrip(b"\0").decode())
+_ANY = "surrogateescape"
+#: The kernel's names are bytes, of whatever encoding.
+TEXT = Codec(
+    lambda text: text.encode(errors=_ANY) + b"\0",
+    lambda data: data.rstrip(b"\0").decode(errors=_ANY),
+)
+#: Without the zero, which would count.
+ALIAS = Codec(lambda text: text.encode(errors=_ANY), TEXT.unpack)
 RAW = Codec(bytes, bytes)
-MAC = Codec(lambda text: bytes.fromhex(text.replace(":", "")), _mac)
+MAC = Codec(lambda text: bytes.fromhex(text.replace(":", "")), lambda data: data.hex(":"))
 
 Table = Mapping[str, tuple[int, Codec]]
 
@@ -51,16 +53,15 @@ def pack(attributes: Mapping[str, Any], table: Table) -> bytes:
     for name, value in attributes.items():
         number, codec = table[name]
         data = codec.pack(value)
-        parts.append(ATTRIBUTE.pack(ATTRIBUTE.size + len(data), number))
-        parts.append(data + bytes(-len(data) % 4))
+        parts += ATTRIBUTE.pack(ATTRIBUTE.size + len(data), number), data, bytes(-len(data) % 4)
     return b"".join(parts)
 
 
 def unpack(data: bytes, table: Mapping[int, tuple[str, Codec]]) -> dict[str, Any]:
     """The attributes that the table knows."""
     found = {}
-    get, size = table.get, ATTRIBUTE.size
-    at, end = 0, len(data) - size
+    get, size, at = table.get, ATTRIBUTE.size, 0
+    end = len(data) - size
     while at <= end:
         length, number = ATTRIBUTE.unpack_from(data, at)
         if length < size:
@@ -104,7 +105,7 @@ IFLA: Table = {
     "IFLA_MASTER": (10, U32),
     "IFLA_LINKINFO": (18 | _NESTED, Codec(_link_info, _unpack_link_info)),
     "IFLA_NET_NS_PID": (19, U32),
-    "IFLA_IFALIAS": (20, TEXT),
+    "IFLA_IFALIAS": (20, ALIAS),
     "IFLA_GROUP": (27, U32),
     "IFLA_NET_NS_FD": (28, U32),
     "IFLA_EXT_MASK": (29, U32),

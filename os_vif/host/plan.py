@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import errno
+import shlex
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from os_vif.host import validate
@@ -150,6 +151,10 @@ def encode(step: Step) -> list[Any]:
         if (value := getattr(step, field.name)) != field.default
     }
     return [type(step).__name__, arguments]
+
+
+#: How a name stands in a command: most characters are good for one, as the kernel has it.
+quote = shlex.quote
 
 
 def kind_of(link: Link) -> str:

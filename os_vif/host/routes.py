@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif.host import addresses, messages, netlink, packed, validate
 from os_vif.host.addresses import DeleteAddress, EnsureAddress
-from os_vif.host.plan import Difference, Step
+from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -76,6 +76,8 @@ class _Route(Step):
         validate.integer(self, "protocol", 0, 255)
         validate.integer(self, "scope", 0, 255)
         validate.ip_address(self, "source", optional=True)
+        for field in ("gateway", "source"):
+            validate.same_family(self, field, "destination")
         validate.integer(self, "tos", 0, 255)
         validate.boolean(self, "onlink")
 
@@ -84,7 +86,7 @@ class _Route(Step):
         default = self.destination in ("0.0.0.0/0", "::/0")
         words = ["default" if default else self.destination]
         words += [f"via {self.gateway}"] if self.gateway else []
-        words += [f"dev {self.name}"]
+        words += [f"dev {quote(self.name)}"]
         words += [f"table {self.table}"] if self.table != _TABLE_MAIN else []
         words += [f"proto {self.protocol}"]
         words += [f"scope {self.scope}"] if self.scope != _SCOPE_UNIVERSE else []
@@ -288,21 +290,26 @@ def _is_given(data: bytes) -> bool:
     return not (len(destination) == _LENGTH_6 and destination.startswith(_OF_LINK))
 
 
+def _address(text: str | None) -> str | None:
+    return None if text is None else messages.canonical(text)
+
+
 def _read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     """A route, and what of it the step cannot say."""
     message = messages.decode("route", data)
     get = message.get_attr
     unknown = ", ".join(sorted({name for name, _ in message["attrs"]} - _KNOWN))
     flags = message["flags"] & ~(_STATE_FLAGS | _ONLINK)
+    anywhere = _ANYWHERE[message["family"]]
     route = EnsureRoute(
         link.name,
-        destination=f"{get('RTA_DST') or _ANYWHERE[message['family']]}/{message['dst_len']}",
-        gateway=get("RTA_GATEWAY"),
+        destination=f"{_address(get('RTA_DST')) or anywhere}/{message['dst_len']}",
+        gateway=_address(get("RTA_GATEWAY")),
         table=get("RTA_TABLE") or message["table"],
         metric=get("RTA_PRIORITY"),
         protocol=message["proto"],
         scope=message["scope"],
-        source=get("RTA_PREFSRC"),
+        source=_address(get("RTA_PREFSRC")),
         tos=message["tos"],
         onlink=bool(message["flags"] & _ONLINK),
     )

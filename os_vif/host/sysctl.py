@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from os_vif.host import addresses, validate
-from os_vif.host.plan import Difference, Step
+from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Netlink
@@ -65,7 +65,8 @@ class Sysctl(Step):
 
     def commands(self) -> tuple[str, ...]:
         # sysctl(8) separates by slashes where a name has dots: eth0.100.
-        return (f"sysctl -w net/{_FAMILY[self.key]}/conf/{self.name}/{self.key}={self.value}",)
+        setting = f"net/{_FAMILY[self.key]}/conf/{self.name}/{self.key}={self.value}"
+        return (f"sysctl -w {quote(setting)}",)
 
     def _read(self) -> int | None:
         try:

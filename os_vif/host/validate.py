@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from os_vif import exception
@@ -23,10 +24,14 @@ MIN_MTU, MAX_MTU = 68, 65535
 
 #: ``NAME_MAX`` of linux/limits.h.
 MAX_FILE_NAME = 255
+MAX_PATTERN = 1000
+MAX_PROCESS = 2**22
 #: IEEE 802.1Q keeps 0 and 4095.
 MIN_VLAN, MAX_VLAN = 1, 4094
 #: ``XT_EXTENSION_MAXNAMELEN`` of linux/netfilter/x_tables.h, less the terminating zero byte.
 _CHAIN = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]{0,27}")
+_PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
+_OPTION = re.compile("-[a-z]|--[a-z][a-z0-9-]*")
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 #: What errors say that they expected.
@@ -74,6 +79,13 @@ def device_name(step: Step, field: str, *, optional: bool = False, colon: bool =
         _reject(step, field, DEVICE_NAME)
 
 
+def plain_device_name(step: Step, field: str) -> None:
+    """One that needs no quotes in a rule of iptables(8)."""
+    value = getattr(step, field)
+    if not is_device_name(value) or _PLAIN.fullmatch(value) is None:
+        _reject(step, field, f"{DEVICE_NAME}, of letters, digits and . _ @ + = -")
+
+
 def mac(step: Step, field: str, *, optional: bool = False) -> None:
     value = getattr(step, field)
     if not is_mac(value) and not (optional and value is None):
@@ -112,7 +124,8 @@ def _parsed(
     if optional and value is None:
         return
     try:
-        good = isinstance(value, str) and str(parse(value)) == value
+        # A zone, which may have any text, is what the name of the device is for.
+        good = isinstance(value, str) and "%" not in value and str(parse(value)) == value
     except ValueError:
         good = False
     if not good:
@@ -155,7 +168,7 @@ def device_names(step: Step, field: str) -> None:
     """Names of devices; ``all`` is one here, and a ``+`` at the end stands for any ending."""
     value = getattr(step, field)
     if not isinstance(value, tuple) or not all(
-        name == "all" or is_device_name(name) for name in value
+        name == "all" or (is_device_name(name) and _PLAIN.fullmatch(name)) for name in value
     ):
         _reject(step, field, f"a list of names, each {DEVICE_NAME}")
 
@@ -166,6 +179,12 @@ def integers(step: Step, field: str, low: int, high: int) -> None:
         isinstance(n, int) and not isinstance(n, bool) and low <= n <= high for n in value
     ):
         _reject(step, field, f"a list of numbers from {low} to {high}")
+
+
+def flags(step: Step, field: str, known: int) -> None:
+    value = getattr(step, field)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0 or value & ~known:
+        _reject(step, field, f"some of the bits of {known:#x}")
 
 
 def chain(step: Step, field: str) -> None:
@@ -180,15 +199,48 @@ def rules(step: Step, field: str, beginning: str) -> None:
     if value is None:
         return
     if not isinstance(value, tuple) or not all(
-        isinstance(line, str) and line.startswith(beginning) and line.isprintable()
+        isinstance(line, str) and line.startswith(beginning) and _is_rule(line[len(beginning) :])
         for line in value
     ):
         _reject(step, field, f"a list of lines, each beginning with {beginning!r}")
 
 
+def _is_rule(text: str) -> bool:
+    """Whether iptables would only make a rule of it: there are options that run programs."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return False
+    return text.isprintable() and all(
+        _OPTION.fullmatch(word) is not None and not word.startswith("--mod")
+        for word in words
+        if word.startswith("-")
+    )
+
+
 def regular_expression(step: Step, field: str) -> None:
     value = getattr(step, field)
     try:
-        re.compile(value)
-    except (re.error, TypeError):
-        _reject(step, field, "a regular expression")
+        good = isinstance(value, str) and len(value) <= MAX_PATTERN and re.compile(value)
+    except (re.error, OverflowError, RecursionError):
+        good = False
+    if good is False:
+        _reject(step, field, f"a regular expression of at most {MAX_PATTERN} characters")
+
+
+def other(step: Step, field: str, name: str) -> None:
+    if getattr(step, field) == name:
+        _reject(step, field, "another device")
+
+
+def same_family(step: Step, field: str, other: str) -> None:
+    """Both are IPv4, or both IPv6."""
+    value = getattr(step, field)
+    if value is not None and (":" in value) != (":" in getattr(step, other)):
+        _reject(step, field, f"an address of the same family as {other}")
+
+
+def process(step: Step, field: str) -> None:
+    # ``PID_MAX_LIMIT`` of linux/threads.h
+    if not 0 < int(getattr(step, field)) <= MAX_PROCESS:
+        _reject(step, field, "the id of a process")

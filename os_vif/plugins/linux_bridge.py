@@ -231,6 +231,7 @@ class LinuxBridgePlugin(PluginBase):
 
 #: What the fields of the rules are called in the configuration.
 _OPTIONS = {
+    "name": "vif.bridge_name",
     "interfaces": "[os_vif_linux_bridge]forward_bridge_interface",
     "otherwise": "[os_vif_linux_bridge]iptables_drop_action",
     "top": "[os_vif_linux_bridge]iptables_top_regex",

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A plugin as they are written for os-vif 6: it says what is to hold."""
+
+from os_vif import exception, objects
+from os_vif.host.plan import Plan
+from os_vif.host.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.objects import host_info
+from os_vif.plugin import PluginBase
+
+
+class PlannerPlugin(PluginBase):
+    """A pair of devices for each VIF; the second one is the guest's."""
+
+    privsep_module = "vif_plug_linux_bridge.privsep"
+
+    def describe(self):
+        return host_info.describe("planner", {objects.VIFGeneric: ()})
+
+    def plan_plug(self, vif, instance_info):
+        if "vif_name" not in vif:
+            raise exception.InvalidField(field="vif.vif_name", found="unset", expected="a name")
+        name, peer, mtu = vif.vif_name, f"{vif.vif_name[:13]}.g", vif.network.mtu
+        return Plan(
+            EnsureVeth(name, peer),
+            SetLink(name, mtu=mtu, up=True),
+            SetLink(peer, mtu=mtu, up=True, address=vif.address),
+        )
+
+    def plan_unplug(self, vif, instance_info):
+        return Plan(DeleteLink(vif.vif_name))

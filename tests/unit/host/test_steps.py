@@ -1,0 +1,327 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps as plain data: what they are on the way to the privileged side, and as commands."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import socket
+import subprocess
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from oslo_privsep import comm
+
+from os_vif import exception
+from os_vif.host import validate
+from os_vif.host.plan import encode
+from os_vif.host.privileged import decode
+from os_vif.host.steps import STEPS, EnsureBridge, EnsureVeth, ForwardingRules, SetLink
+
+#: Printable, and no white space.
+_visible = st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/:%")
+names = st.text(_visible, min_size=1, max_size=15).filter(validate.is_device_name)
+_labels = names.filter(lambda name: len(name.encode()) <= 13).map(lambda name: f"{name}:1")
+macs = st.binary(min_size=6, max_size=6).map(lambda data: data.hex(":"))
+
+
+def text(longest):
+    """Printable text of so many bytes."""
+    printable = st.characters(codec="utf-8").filter(str.isprintable)
+    words = st.text(printable, max_size=longest)
+    return words.filter(lambda value: len(value.encode()) <= longest)
+
+
+def _version(version):
+    """The IP addresses, addresses with a prefix length, and networks of one family."""
+    bits = {4: 32, 6: 128}[version]
+    addresses = st.ip_addresses(v=version)
+    lengths = st.integers(0, bits)
+    return (
+        addresses.map(str),
+        st.builds(lambda *pair: str(ipaddress.ip_interface(pair)), addresses, lengths),
+        st.builds(lambda *pair: str(ipaddress.ip_network(pair, strict=False)), addresses, lengths),
+    )
+
+
+def _optional(values):
+    return st.none() | values
+
+
+_bytes = st.integers(0, 255)
+_number = st.integers(0, 2**32 - 1)
+_mtus = _optional(st.integers(1, 2**31 - 1))
+_indices = _optional(st.integers(1, 2**31 - 1))
+_flag = st.booleans()
+_files = names.map(lambda name: f"ns {name}")
+_lines = _optional(
+    st.lists(
+        st.sampled_from(
+            [
+                "-i eth0 -j ACCEPT",
+                "-j DROP",
+                '-m comment --comment "a b" -j DROP',
+                "! -s ::/0 -j X",
+            ]
+        ),
+        max_size=3,
+    ).map(tuple)
+)
+
+
+def _address(version, more=False):
+    plain, interfaces, _ = _version(version)
+    fields = {"name": names, "address": interfaces, "peer": _optional(interfaces)}
+    if not more:
+        return fields
+    times = _optional(st.integers(0, 2**32 - 2))
+    return fields | {
+        "broadcast": _optional(plain),
+        "scope": st.integers(0, 254),
+        "label": _optional(names | _labels),
+        "metric": _optional(st.integers(1, 2**32 - 1)),
+        "flags": st.sampled_from([0, 0x10, 0x100, 0x200, 0x310]),
+        "valid": times,
+        "preferred": times,
+        "protocol": _optional(_bytes),
+    }
+
+
+def _route(version, more=False):
+    plain, _, networks = _version(version)
+    fields = {
+        "name": names,
+        "destination": networks,
+        "gateway": _optional(plain),
+        "table": st.integers(1, 2**32 - 1),
+        "metric": _optional(_number),
+        "protocol": _bytes,
+        "scope": _bytes,
+        "source": _optional(plain),
+        "tos": _bytes,
+        "onlink": _flag,
+    }
+    return fields | ({"instead_of": _optional(names), "beside": _flag} if more else {})
+
+
+#: That need no quotes in a rule.
+_plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=True).filter(
+    validate.is_device_name
+)
+_rules = {"name": _plain, "ipv6": _flag}
+_user = {"name": names, "user": text(255)}
+_patterns = st.sampled_from(["", "^-A FORWARD", "-j (LOG|DROP)$", r"\bneutron\b", "[^x]"])
+
+#: For each step, ways to fill its fields: one, or one for each family of addresses.
+FIELDS = {
+    "DeleteAddress": [_address(4), _address(6)],
+    "DeleteBridge": [{"name": names, "index": _indices}],
+    "DeleteLink": [{"name": names, "index": _indices, "only_free": _flag}],
+    "DeleteRoute": [_route(4), _route(6)],
+    "EnsureAddress": [_address(4, more=True), _address(6, more=True)],
+    "EnsureBridge": [
+        {
+            "name": names,
+            "forward_delay": _number,
+            "stp": _flag,
+            "multicast_snooping": _flag,
+            "ageing": _optional(st.integers(0, (2**32 - 1) // 100)),
+            "address": _optional(macs),
+        }
+    ],
+    "EnsureMacvlan": [
+        {
+            "name": names,
+            "link": names,
+            "mode": st.sampled_from(["private", "vepa", "bridge", "passthru"]),
+            "tap": _flag,
+        }
+    ],
+    "EnsureRoute": [_route(4, more=True), _route(6, more=True)],
+    "EnsureTap": [{"name": names, "multiqueue": _flag, "address": _optional(macs)}],
+    "EnsureVeth": [{"name": names, "peer": names, "mtu": _mtus}],
+    "EnsureVlan": [{"name": names, "link": names, "vlan_id": st.integers(1, 4094)}],
+    "ForwardingRules": [
+        _rules
+        | {
+            "interfaces": st.lists(_plain | st.just("all") | st.just("tap+"), max_size=4).map(
+                tuple
+            ),
+            "otherwise": st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}", fullmatch=True),
+            "top": _patterns,
+            "bottom": _patterns,
+        }
+    ],
+    "JoinBridge": [_user],
+    "LeaveBridge": [_user],
+    "Lost": [{"name": names, "what": text(400)}],
+    "MoveLink": [{"name": names, "netns": st.integers(1, 2**22).map(str) | _files}],
+    "NoForwardingRules": [_rules],
+    "RestoreRules": [
+        _rules
+        | {"rules": _lines, "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple)}
+    ],
+    "SetLink": [
+        {
+            "name": names,
+            "mtu": _mtus,
+            "up": _optional(_flag),
+            "address": _optional(macs),
+            "promiscuous": _optional(_flag),
+            "master": _optional(names | st.just("")),
+            "alias": _optional(text(254)),
+        }
+    ],
+    "Sysctl": [
+        {
+            "name": names,
+            "key": st.sampled_from(["disable_ipv6", "arp_ignore", "arp_announce"]),
+            "value": st.integers(-(2**31), 2**31 - 1),
+            "only_ours": _flag,
+        }
+    ],
+}
+
+
+def required(name):
+    """The fields of a step that have no default."""
+    missing = dataclasses.MISSING
+    return {field.name for field in dataclasses.fields(STEPS[name]) if field.default is missing}
+
+
+def _make(name, values):
+    others = {value for key, value in values.items() if key in ("peer", "link", "master")}
+    assume(values["name"] not in others)
+    if values.get("rules"):
+        beginning = f"-A os-vif-{values['name']} "
+        values = values | {"rules": tuple(beginning + line for line in values["rules"])}
+    return STEPS[name](**values)
+
+
+def any_step(name):
+    """Random steps of a class; what has a default may be left out."""
+    always = required(name)
+    ways = [
+        st.fixed_dictionaries(
+            {key: values for key, values in way.items() if key in always},
+            optional={key: values for key, values in way.items() if key not in always},
+        )
+        for way in FIELDS[name]
+    ]
+    return st.one_of(ways).map(lambda values: _make(name, values))
+
+
+any_steps = st.sampled_from(sorted(STEPS)).flatmap(any_step)
+each_step = pytest.mark.parametrize("name", STEPS)
+
+
+def over_the_wire(message):
+    """A message as oslo.privsep brings it to the daemon."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        comm.Serializer(ours).send(message)
+        return next(comm.Deserializer(theirs))
+
+
+@each_step
+def test_every_field_of_every_step_is_tried_here(name):
+    """A field that is added has to be added above too."""
+    for way in FIELDS[name]:
+        assert set(way) == {field.name for field in dataclasses.fields(STEPS[name])}
+
+
+@each_step
+@given(data=st.data())
+def test_a_step_is_the_same_on_the_privileged_side(name, data):
+    """As it was encoded, and after the trip through msgpack, which makes tuples of lists."""
+    step = data.draw(any_step(name))
+    for message in (encode(step), over_the_wire(encode(step))):
+        again = decode(message)
+        assert type(again) is STEPS[name]
+        assert again == step
+        # True is equal to 1; their texts are not.
+        assert repr(again) == repr(step)
+        assert hash(again) == hash(step)
+
+
+def test_lists_become_tuples_on_the_privileged_side():
+    """Whatever brings the message."""
+    message = ["ForwardingRules", {"name": "br0", "interfaces": ["eth0", "eth1"]}]
+    assert decode(message) == ForwardingRules("br0", interfaces=("eth0", "eth1"))
+
+
+def test_what_has_its_default_is_not_sent():
+    """A message is short."""
+    assert encode(EnsureBridge("br0")) == ["EnsureBridge", {"name": "br0"}]
+    assert encode(SetLink("br0", up=False)) == ["SetLink", {"name": "br0", "up": False}]
+
+
+@each_step
+@given(data=st.data())
+def test_commands_are_one_line_each_and_name_the_device(name, data):
+    """str(plan) is their lines."""
+    step = data.draw(any_step(name))
+    # A quote within quotes.
+    commands = [command.replace("'\"'\"'", "'") for command in step.commands()]
+    assert commands
+    for command in commands:
+        assert command.splitlines() == [command]
+        assert any(device in command for device in step.devices)
+    assert step.device in "\n".join(commands)
+    assert step.device in step.devices
+
+
+@pytest.fixture
+def typed(tmp_path):
+    """What a shell gives to ip(8) of a command."""
+
+    def typed(command):
+        program = f"ip() {{ printf '%s\\n' \"$@\"; }}\n{command}"
+        shell = ["sh", "-c", program]
+        # In a folder of its own: a command that is not quoted may write to one.
+        done = subprocess.run(shell, capture_output=True, text=True, check=False, cwd=tmp_path)
+        return done.stdout.splitlines()
+
+    return typed
+
+
+@pytest.mark.parametrize("alias", ["uplink", "two words", "it's", 'a "b"', "it's $HOME", '"\'"'])
+def test_an_alias_can_be_typed(typed, alias):
+    """A shell gives it to ip(8) as it is."""
+    (command,) = SetLink("eth0", alias=alias).commands()
+    assert typed(command) == ["link", "set", "dev", "eth0", "alias", alias]
+
+
+PAIR = ("type", "veth", "peer", "name", "veth1")
+
+
+@pytest.mark.parametrize("name", ["eth0", "eth0.100", "a;b", "$HOME", "it's", "a&b", "a>b", "#a"])
+def test_a_name_can_be_typed(typed, name):
+    """The kernel takes nearly everything as the name of a device."""
+    (command, *_) = EnsureVeth(name, "veth1").commands()
+    assert typed(command) == ["link", "add", "name", name, *PAIR]
+
+
+@each_step
+@given(data=st.data())
+def test_what_is_no_step_is_refused_as_one(name, data):
+    """Without a field, with one more, under another name: each is an error of ours."""
+    _, arguments = encode(data.draw(any_step(name)))
+    wrong = [
+        [f"{name}s", arguments],
+        [name, arguments | {"unknown": 1}],
+        [name, {**arguments, 1: "br0"}],
+        [name, list(arguments.items())],
+        [name],
+        [name, arguments, {}],
+        {name: arguments},
+        name,
+        *([name, {k: v for k, v in arguments.items() if k != left}] for left in required(name)),
+    ]
+    for message in wrong:
+        for form in (message, over_the_wire(message)):
+            with pytest.raises(exception.InvalidStep):
+                decode(form)
