@@ -135,6 +135,17 @@ _OF_LINK = ("fe80:", "ff00:")
 
 def snapshot() -> dict[str, object]:
     """All that a plug may change here: links, addresses, routes, rules and sysctls."""
+    state = _snapshot()
+    while any(":" in a["local"] for held in state["addresses"].values() for a in held):
+        # The kernel makes their routes after it has answered.
+        time.sleep(0.01)
+        before, state = state, _snapshot()
+        if before == state:
+            break
+    return state
+
+
+def _snapshot() -> dict[str, object]:
     links = ip("link")
     for link in links:
         info = link.get("linkinfo", {})
@@ -151,7 +162,7 @@ def snapshot() -> dict[str, object]:
             link["ifname"]: [
                 address
                 for address in link["addr_info"]
-                if not address.get("local", "").startswith(_OF_LINK)
+                if not address.get("local", "").startswith((*_OF_LINK, "::1"))
             ]
             for link in ip("address")
         },
