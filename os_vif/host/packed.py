@@ -49,7 +49,7 @@ Table = Mapping[str, tuple[int, Codec]]
 
 
 def pack(attributes: Mapping[str, Any], table: Table) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     for name, value in attributes.items():
         number, codec = table[name]
         data = codec.pack(value)

@@ -82,15 +82,11 @@ class LinuxBridgePlugin(PluginBase):
         with netlink.opened() as net, net.remembering():
             physical = self._found(net, uplink, bridge)
             move = self._move(net, uplink, bridge)
-            has_ipv6 = move.has_ipv6 or _has_ipv6(net, bridge)
+            has_ipv6 = _has_ipv6(net, bridge)
         return Plan(
             *_vlan(uplink),
             EnsureBridge(bridge, address=physical.address),
-            *(
-                sysctl
-                for sysctl in Sysctl.hardening(bridge, only_ours=True)
-                if not (has_ipv6 and sysctl.key == "disable_ipv6")
-            ),
+            *_hardening(bridge, move, has_ipv6=has_ipv6),
             *_user(JoinBridge, vif, bridge),
             *rules,
             SetLink(bridge, mtu=mtu, up=True),
@@ -242,6 +238,15 @@ _OPTIONS = {
 def _has_ipv6(net: Netlink, bridge: str) -> bool:
     link = net.link(bridge)
     return link is not None and any(":" in held.address for held in addresses.of(net, link))
+
+
+def _hardening(bridge: str, move: routes.Move, *, has_ipv6: bool) -> tuple[Sysctl, ...]:
+    """The host is not reached through the bridge, but by the addresses that it was given."""
+    off, *others = Sysctl.hardening(bridge, only_ours=True)
+    if move.has_ipv6:
+        # The public os-vif turned it off also there, and left the addresses where they were dead.
+        return (dataclasses.replace(off, value=0, only_ours=False), *others)
+    return tuple(others) if has_ipv6 else (off, *others)
 
 
 def _vlan(uplink: _Uplink) -> tuple[Step, ...]:

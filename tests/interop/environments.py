@@ -5,7 +5,7 @@
 Environments are made once and kept in `cache_directory()`. Nothing is ever installed in one after
 it is complete: the os_vif under test lies in a directory of its own (a `Subject`), which comes
 first on the module path. So any number of runs, of any number of checkouts, share a cache, and no
-environment holds the public os-vif.
+environment of a test holds the public os-vif.
 """
 
 from __future__ import annotations
@@ -129,9 +129,12 @@ class Subject:
         return cls.from_wheel(_build_wheel(scratch), scratch / "subject")
 
     @classmethod
-    def from_public_release(cls, scratch: Path) -> Subject:
-        """The public release in our place: what a baseline is made with."""
-        return cls.from_wheel(_public_wheel(), scratch / "subject")
+    def from_public_release(cls, scratch: Path, release: str = PUBLIC_RELEASE) -> Subject:
+        """A public release in our place: what a baseline is made with.
+
+        `release` is a line of a requirements file, with its hash.
+        """
+        return cls.from_wheel(_public_wheel(release), scratch / "subject")
 
 
 def published_tests() -> Path:
@@ -150,17 +153,17 @@ def published_tests() -> Path:
     return _once(f"published-tests-{_digest(PUBLIC_RELEASE)}", unpack)
 
 
-def _public_wheel() -> Path:
+def _public_wheel(release: str = PUBLIC_RELEASE) -> Path:
     def download(directory: Path) -> None:
         listed = directory / "requirements.txt"
-        listed.write_text(PUBLIC_RELEASE + "\n", encoding="utf-8")
+        listed.write_text(release + "\n", encoding="utf-8")
         _pip(
             interpreter(),
             *("download", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
             *("--dest", directory, "--requirement", listed),
         )
 
-    return _only_wheel(_once(f"public-release-{_digest(PUBLIC_RELEASE)}", download))
+    return _only_wheel(_once(f"public-release-{_digest(release)}", download))
 
 
 def _build_wheel(scratch: Path) -> Path:

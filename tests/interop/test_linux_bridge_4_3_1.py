@@ -1,0 +1,471 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+"""On one host, the linux_bridge plugin of the public os-vif 4.3.1 and ours take turns.
+
+4.3.1 is the last release that has it. Both run for real, each with a privileged daemon of its own,
+on VIFs that are stored as 4.3.1 stores them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import Self
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif import objects
+from os_vif.cmd.guest import _echo
+from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.objects import history
+from tests.functional import namespaces
+from tests.functional.conftest import bridge_vif
+from tests.functional.namespaces import filters, ip, run, snapshot
+from tests.interop import environments
+from tests.interop.environments import Subject
+from vif_plug_linux_bridge import privsep
+
+RELEASE = (
+    "os-vif==4.3.1 --hash=sha256:d39710449bd8fe61e754d2a7ef31b4ba647e448fbac71f17b0d2ef17c838d688"
+)
+#: Its plugin `ovs` is loaded too, and needs more than its own tests do.
+BESIDE = "ovs==4.0.0\novsdbapp==3.0.0\nsortedcontainers==2.4.0\n"
+BRIDGE = "brq-test"
+#: Of our echo requests, and the type of RFC 792 of their answers.
+IDENTIFIER, _ECHO_REPLY = 0x4310, 0
+#: linux/rtnetlink.h: ``RTMGRP_*`` of links, and of addresses and routes of both families.
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
+_NEWLINK, _UP = 16, 0x1
+_DELETED = {17: "a device, or port", 21: "an address", 25: "a route"}
+PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
+SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+
+
+class Public:
+    """The public release, which plugs in a process of its own."""
+
+    def __init__(self, python: pathlib.Path, subject: Subject, scratch: pathlib.Path) -> None:
+        self._python, self._subject, self._scratch = python, subject, scratch
+        self._configuration = scratch / "program.conf"
+        self._configuration.write_text(
+            f"[oslo_concurrency]\nlock_path = {scratch}\n"
+            "[vif_plug_linux_bridge_privileged]\n"
+            f"helper_command = {python.with_name('privsep-helper')}\n",
+            encoding="utf-8",
+        )
+
+    def plug(self, vif: objects.VIFBridge) -> None:
+        self._run("plug", vif)
+
+    def unplug(self, vif: objects.VIFBridge) -> None:
+        self._run("unplug", vif)
+
+    def _run(self, action: str, vif: objects.VIFBridge) -> None:
+        manifest = history.manifest("4.3.1")
+        stored = self._scratch / "stored.json"
+        of = {"vif": vif, "instance": INSTANCE}
+        written = {k: o.obj_to_primitive(version_manifest=manifest) for k, o in of.items()}
+        stored.write_text(json.dumps(written), encoding="utf-8")
+        done = subprocess.run(
+            [self._python, "-P", PROGRAM, action, stored, self._configuration],
+            # Its daemon has the same, and looks for its os_vif there too.
+            env={"PATH": SBIN, "HOME": self._scratch, "PYTHONPATH": self._subject.path},
+            cwd=self._scratch,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [str(self._subject.path / "os_vif" / "__init__.py")]
+
+
+class Pings:
+    """Echo requests from a guest, while the block runs and a little longer."""
+
+    INTERVAL, AFTERWARDS = 0.002, 0.3
+    #: How many may be lost. None is, on a busy host neither; a bridge that is down for a moment
+    #: may cost two.
+    TOLERATED = 1
+
+    def __init__(self, guest: Guest, address: str, source: str = "") -> None:
+        self._guest, self._address, self._source = guest, address, source
+        self._sent: set[int] = set()
+        self._answered: set[int] = set()
+        self._first_answer, self._stop = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._first_answer.wait(5):
+            self.__exit__()
+            pytest.fail(f"{self._address} does not answer")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # What was done in the block may show a little later.
+        time.sleep(self.AFTERWARDS)
+        self._stop.set()
+        self._thread.join()
+
+    def assert_answered(self) -> None:
+        """Hardly any is without an answer, of all that were sent since the first answer."""
+        lost = sorted(self._sent - self._answered)
+        assert len(self._sent) > 50
+        assert len(lost) <= self.TOLERATED, f"{len(lost)} of {len(self._sent)} are lost: {lost}"
+
+    def _run(self) -> None:
+        # Of this thread alone, which ends there.
+        with pathlib.Path(f"/proc/{self._guest.pid}/ns/net").open("rb") as there:
+            namespaces._call("setns", there.fileno(), namespaces._CLONE_NEWNET)
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+            sock.bind((self._source, 0))  # "" is any
+            answering = False
+            for number in range(1, 2**16):
+                if self._stop.is_set():
+                    break
+                if not answering:
+                    # What waited for the first address to be looked up is no loss.
+                    self._sent.clear()
+                    answering = bool(self._answered)
+                self._sent.add(number)
+                with contextlib.suppress(OSError):  # there is no route: it is lost
+                    sock.sendto(_echo(IDENTIFIER, number), (self._address, 0))
+                self._receive(sock, self.INTERVAL)
+            self._receive(sock, 1, until_complete=True)
+
+    def _receive(self, sock: socket.socket, seconds: float, until_complete: bool = False) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if until_complete and self._sent <= self._answered:
+                return
+            sock.settimeout(left)
+            try:
+                packet = sock.recv(2048)
+            except TimeoutError:
+                return
+            header = struct.unpack_from("!BBHHH", packet, (packet[0] & 0xF) * 4)
+            if (header[0], header[3]) == (_ECHO_REPLY, IDENTIFIER):
+                self._answered.add(header[4])
+                self._first_answer.set()
+
+
+@contextlib.contextmanager
+def nothing_taken_away() -> Iterator[None]:
+    """Nothing goes down or away meanwhile, not even for a moment."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+        sock.bind((0, _GROUPS))
+        sock.setblocking(False)
+        yield
+        gone = set()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                kind, flags = struct.unpack_from("=4xH18xI", sock.recv(65536))
+                if kind in _DELETED:
+                    gone.add(_DELETED[kind])
+                elif kind == _NEWLINK and not flags & _UP:
+                    gone.add("the state up")
+        assert gone == set()
+
+
+@pytest.fixture(scope="module")
+def rights() -> None:
+    missing = namespaces.why_not()
+    if missing:
+        pytest.skip(missing)
+    namespaces.hide_record()
+
+
+@pytest.fixture(scope="module")
+def public(rights, tmp_path_factory) -> Public:
+    """The public release, in an environment of its own."""
+    scratch = tmp_path_factory.mktemp("public-4.3.1")
+    try:
+        subject = Subject.from_public_release(scratch, RELEASE)
+        pinned = environments.pins("public") + BESIDE
+        python = environments.environment("public-4.3.1", pinned, subject.requirements)
+    except environments.Unavailable as reason:
+        pytest.skip(str(reason))
+    return Public(python, subject, scratch)
+
+
+@pytest.fixture(autouse=True)
+def host(public) -> Iterator[None]:
+    """A network namespace, and our daemon in it."""
+    with namespaces.private():
+        # The kernel is not to change by itself what is compared.
+        run("sysctl -qw net.ipv6.conf.default.accept_dad=0")
+        cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+        os_vif.initialize(reset=True)
+        yield
+        if privsep.vif_plug.channel is not None:
+            privsep.vif_plug.stop()
+
+
+@pytest.fixture
+def vifs() -> tuple[objects.VIFBridge, objects.VIFBridge]:
+    """Two VIFs of one network."""
+    made = bridge_vif(1, mtu=1500), bridge_vif(2, mtu=1500)
+    for vif in made:
+        # 4.3.1 fails where it is not set.
+        vif.network.bridge_interface = None
+    return made
+
+
+@pytest.fixture
+def guests() -> Iterator[tuple[Guest, Guest, Hypervisor]]:
+    with Guest() as first, Guest() as second, Hypervisor() as hypervisor:
+        yield first, second, hypervisor
+
+
+def check(vif: objects.VIFBridge) -> list[str]:
+    return [str(difference) for difference in os_vif.check(vif, INSTANCE)]
+
+
+def plug(*vifs: objects.VIFBridge) -> None:
+    for vif in vifs:
+        os_vif.plug(vif, INSTANCE)
+
+
+def unplug(*vifs: objects.VIFBridge) -> None:
+    for vif in vifs:
+        os_vif.unplug(vif, INSTANCE)
+
+
+def attach(guests, vifs) -> Pings:
+    """Give each of two guests its VIF; one is to ping the other."""
+    first, second, hypervisor = guests
+    hypervisor.attach(first, vifs[0], "192.0.2.11/24")
+    hypervisor.attach(second, vifs[1], "192.0.2.12/24")
+    return Pings(first, "192.0.2.12")
+
+
+def uplink(gateway: Guest, vif: objects.VIFBridge) -> Pings:
+    """The VIF's bridge is to have an uplink, where the host has its address and default route.
+
+    The gateway is to ping the host, from an address that the default route alone leads to.
+    """
+    run(f"ip link add uplink type veth peer name {gateway.INTERFACE} netns {gateway.pid}")
+    gateway.configure("192.0.2.1/24")
+    inside = f"nsenter --target {gateway.pid} --net"
+    run(f"{inside} ip address add 198.51.100.1/32 dev {gateway.INTERFACE}")
+    run("ip link set uplink up && ip address add 192.0.2.10/24 broadcast 192.0.2.255 dev uplink")
+    run("ip route add default via 192.0.2.1")
+    vif.network.bridge_interface = "uplink"
+    return Pings(gateway, "192.0.2.10", source="198.51.100.1")
+
+
+def host_is_on(device: str) -> None:
+    """Its address and its default route are there, and nowhere else."""
+    held = {
+        (link["ifname"], address["local"])
+        for link in ip("-4", "address")
+        for address in link["addr_info"]
+    }
+    assert held - {("lo", "127.0.0.1")} == {(device, "192.0.2.10")}
+    routes = [(route["dst"], route.get("gateway"), route["dev"]) for route in ip("-4", "route")]
+    assert routes == [("default", "192.0.2.1", device), ("192.0.2.0/24", None, device)]
+
+
+def detach(vifs) -> None:
+    for vif in vifs:
+        run(f"ip link del {vif.vif_name}")
+
+
+def test_a_bridge_of_4_3_1_is_fine_and_stays(public, vifs, guests):
+    """Ours finds nothing to mend, changes nothing, and unplug is as empty as that of 4.3.1."""
+    for vif in vifs:
+        public.plug(vif)
+    with attach(guests, vifs) as pings:
+        assert [check(vif) for vif in vifs] == [[], []]
+        before = snapshot()
+        with nothing_taken_away():
+            plug(*vifs)
+            assert snapshot() == before
+            unplug(*vifs)
+            assert snapshot() == before
+    pings.assert_answered()
+    assert ip("link", "show", BRIDGE)
+
+
+def test_a_bridge_of_4_3_1_with_the_hosts_address_is_fine_and_stays(public, vifs):
+    """What 4.3.1 moved to the bridge stays there, and the host is reached all the time."""
+    vif = vifs[0]
+    with Guest() as gateway:
+        pings = uplink(gateway, vif)
+        public.plug(vif)
+        host_is_on(BRIDGE)
+        with pings:
+            assert check(vif) == []
+            before = snapshot()
+            with nothing_taken_away():
+                plug(vif)
+                assert snapshot() == before
+                unplug(vif)
+                assert snapshot() == before
+        pings.assert_answered()
+
+
+def test_the_mtu_that_4_3_1_does_not_set_is_set(public, vifs):
+    """Without uplink 4.3.1 leaves it to the guests' devices; what ours sets it leaves too."""
+    vif = vifs[0]
+    vif.network.mtu = 1450
+    public.plug(vif)
+    assert check(vif) == [f"{BRIDGE}: MTU is 1500, should be 1450"]
+    plug(vif)
+    assert check(vif) == []
+    before = snapshot()
+    public.plug(vif)
+    assert snapshot() == before
+
+
+def test_4_3_1_leaves_a_bridge_of_ours_as_it_is(public, vifs, guests):
+    """It plugs over ours and unplugs; ours is whole afterwards, and leaves nothing."""
+    empty = snapshot()
+    plug(*vifs)
+    with attach(guests, vifs) as pings:
+        before = snapshot()
+        with nothing_taken_away():
+            for vif in vifs:
+                public.plug(vif)
+                public.unplug(vif)
+        assert snapshot() == before
+        assert [check(vif) for vif in vifs] == [[], []]
+    pings.assert_answered()
+    detach(vifs)
+    unplug(*vifs)
+    assert snapshot() == empty
+
+
+def test_4_3_1_leaves_a_bridge_of_ours_with_the_hosts_address_as_it_is(public, vifs):
+    """It plugs over ours and unplugs, and the host is reached all the time."""
+    vif = vifs[0]
+    with Guest() as gateway, uplink(gateway, vif) as pings:
+        plug(vif)
+        host_is_on(BRIDGE)
+        before = snapshot()
+        with nothing_taken_away():
+            public.plug(vif)
+            public.unplug(vif)
+        assert snapshot() == before
+        assert check(vif) == []
+        unplug(vif)
+        host_is_on(BRIDGE)
+    pings.assert_answered()
+
+
+def test_an_address_that_4_3_1_left_behind_is_brought_to_the_bridge(public, vifs):
+    """One with a lifetime stays on the uplink, where no packet reaches it, until ours plugs."""
+    vif = vifs[0]
+    with Guest() as gateway:
+        pings = uplink(gateway, vif)
+        lifetime = "valid_lft 3600 preferred_lft 3600"
+        run(f"ip address change 192.0.2.10/24 broadcast 192.0.2.255 dev uplink {lifetime}")
+        public.plug(vif)
+        host_is_on("uplink")
+        with pytest.raises(OSError, match="does not answer"):
+            gateway._ask("ping", "192.0.2.10", 2, 0.2)
+        assert [line for line in check(vif) if "192.0.2.10" in line] == [
+            f"{BRIDGE}: address 192.0.2.10/24 is missing, should be there",
+            "uplink: address 192.0.2.10/24 is there, should be gone",
+        ]
+        plug(vif)
+        host_is_on(BRIDGE)
+        assert check(vif) == []
+        with pings:
+            public.plug(vif)
+            host_is_on(BRIDGE)
+        pings.assert_answered()
+
+
+def test_an_uplink_with_an_ipv6_address_is_plugged_again_and_unplugged(public, vifs):
+    """4.3.1 turns IPv6 off on the bridge, and leaves such an address on the uplink."""
+    vif = vifs[0]
+    with Guest() as gateway:
+        pings = uplink(gateway, vif)
+        run("ip address add 2001:db8::10/64 dev uplink nodad")
+        public.plug(vif)
+        host_is_on(BRIDGE)
+        with pings:
+            plug(vif)
+            assert check(vif) == []
+            unplug(vif)
+            host_is_on(BRIDGE)
+        pings.assert_answered()
+
+
+@pytest.fixture
+def filtered(vifs) -> tuple[objects.VIFBridge, objects.VIFBridge]:
+    """Two VIFs that nobody else makes rules for, on a host that forwards nothing by itself."""
+    if shutil.which("iptables-save", path=SBIN) is None:
+        pytest.skip("there is no iptables-save")
+    run("iptables -P FORWARD DROP")
+    for vif in vifs:
+        vif.has_traffic_filtering = False
+    return vifs
+
+
+OURS = [
+    f":os-vif-{BRIDGE} -",
+    f"-A FORWARD -j os-vif-{BRIDGE}",
+    f"-A os-vif-{BRIDGE} -i {BRIDGE} -j ACCEPT",
+    f"-A os-vif-{BRIDGE} -o {BRIDGE} -j ACCEPT",
+]
+
+
+def rules() -> tuple[list[str], list[str]]:
+    """Ours, and the others."""
+    found = filters("iptables")
+    ours = [line for line in found if f"os-vif-{BRIDGE}" in line]
+    return ours, [line for line in found if line not in ours]
+
+
+def test_rules_of_ours_come_beside_those_of_4_3_1(public, filtered, guests):
+    """Once, however often ours plugs; those of 4.3.1 stay, and packets pass all the time."""
+    for vif in filtered:
+        public.plug(vif)
+    ours, before = rules()
+    assert ours == []
+    assert f"-A {PROGRAM.name}-FORWARD -i {BRIDGE} -j ACCEPT" in before
+    with attach(guests, filtered) as pings:
+        assert [d.partition(" is ")[0] for d in check(filtered[0])] == [
+            f"{BRIDGE}: iptables chain os-vif-{BRIDGE}"
+        ]
+        plug(*filtered)
+        assert rules() == (OURS, before)
+        assert [check(vif) for vif in filtered] == [[], []]
+        plug(*filtered)
+        assert rules() == (OURS, before)
+    pings.assert_answered()
+
+
+def test_rules_of_ours_outlive_a_plug_of_4_3_1(public, filtered, guests):
+    """It adds its own; ours hold as before, packets pass all the time, and unplug takes ours."""
+    plug(*filtered)
+    ours, before = rules()
+    assert ours == OURS
+    with attach(guests, filtered) as pings:
+        for vif in filtered:
+            public.plug(vif)
+        ours, after = rules()
+        assert ours == OURS
+        assert set(before) < set(after)
+        assert [check(vif) for vif in filtered] == [[], []]
+        plug(*filtered)
+        assert rules() == (OURS, after)
+    pings.assert_answered()
+    detach(filtered)
+    unplug(*filtered)
+    assert rules() == ([], after)
+    assert [link["ifname"] for link in ip("link")] == ["lo"]
