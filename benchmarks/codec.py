@@ -123,7 +123,7 @@ def main() -> None:
     os_vif.initialize()
     privsep.vif_plug.set_client_mode(False)
     with private():
-        linux_bridge.prepare(options.links)
+        linux_bridge.prepare(options.links, up=False)
         compare_readers()
         plugs = {name: functools.partial(plug, name) for name in (PYROUTE2, PACKED)}
         times = linux_bridge.measure(plugs, options.rounds, twice)

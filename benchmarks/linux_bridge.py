@@ -85,12 +85,18 @@ class Worker:
         self._process.wait()
 
 
-def prepare(links: int) -> None:
-    """An uplink, and that many other devices; all are up and have settled."""
+def prepare(links: int, *, up: bool) -> None:
+    """An uplink, and that many other devices; all have settled.
+
+    :param up: whether those are up. Each then has an IPv6 address and two routes, and the kernel
+        goes through all routes of the host when IPv6 is turned off on a bridge: the public one
+        and ours wait for that alike.
+    """
     pairs = [(UPLINK, f"{UPLINK}-peer")]
     pairs += [(f"other-{number}-a", f"other-{number}-b") for number in range(links // 2)]
     batch = [f"link add name {one} type veth peer name {other}" for one, other in pairs]
-    batch += [f"link set dev {name} up" for name in itertools.chain.from_iterable(pairs)]
+    begun = itertools.chain.from_iterable(pairs if up else pairs[:1])
+    batch += [f"link set dev {name} up" for name in begun]
     command = ("ip", "-batch", "-")
     subprocess.run(command, input="\n".join(batch), text=True, check=True)
     # Their own addresses of IPv6 are on trial for a second or two.
@@ -183,10 +189,12 @@ def ratio(slow: list[float], fast: list[float]) -> float:
     return statistics.median(slow) / statistics.median(fast)
 
 
-def compare(public: pathlib.Path, links: int, rounds: int, scratch: pathlib.Path) -> None:
+def compare(
+    public: pathlib.Path, links: int, rounds: int, scratch: pathlib.Path, *, up: bool
+) -> None:
     """Measure with that many other devices, and print a line for each case."""
     with private():
-        prepare(links)
+        prepare(links, up=up)
         workers = {
             PUBLIC_ONE: Worker(public, scratch / PUBLIC_ONE),
             # Not resolved: a virtual environment is known by the path of its Python.
@@ -229,6 +237,7 @@ def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--links", type=int, nargs="+", default=[10, 1000])
+    parser.add_argument("--up", action="store_true", help="bring the other devices up")
     parser.add_argument("--cache", metavar="DIR", help="where the public os-vif is kept")
     options = parsed(parser)
     if options.cache:
@@ -243,7 +252,7 @@ def main() -> None:
     print(f"# ms: median (p10-p90) of {options.rounds}, by the number of other devices")
     for links in options.links:
         with tempfile.TemporaryDirectory() as scratch:
-            compare(public, links, options.rounds, pathlib.Path(scratch))
+            compare(public, links, options.rounds, pathlib.Path(scratch), up=options.up)
 
 
 if __name__ == "__main__":

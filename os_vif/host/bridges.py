@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.host import addresses, record, validate
 from os_vif.host.attributes import SetLink
+from os_vif.host.netlink import MAKING
 from os_vif.host.plan import MARK, Difference, Step, kind_of, quote
 from os_vif.host.sysctl import Sysctl
 
@@ -70,6 +71,10 @@ class EnsureBridge(Step):
             return (self.difference("device", kind_of(link), "a bridge"),)
         return ()
 
+    def holds(self, net: Netlink) -> bool:
+        link = net.link(self.name)
+        return link is not None and link.kind == "bridge" and link.group != MAKING
+
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         link = net.link(self.name)
         if link is None:
@@ -80,7 +85,7 @@ class EnsureBridge(Step):
             link = net.require(self.name)
         if link.kind != "bridge":
             raise OSError(errno.EEXIST, f"{self.name} is {kind_of(link)}, not a bridge")
-        if link.ours and link.alias != MARK:
+        if link.group == MAKING:
             # Whoever made it was stopped before it could say so.
             net.mark(link)
         return ()
@@ -177,7 +182,7 @@ def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
             ageing=link.data["IFLA_BR_AGEING_TIME"] // 100,
             address=link.address,
         ),
-        *(sysctl for sysctl in Sysctl.hardening(link.name, only_ours=True) if sysctl.holds()),
+        *(sysctl for sysctl in Sysctl.hardening(link.name, only_ours=True) if sysctl.has_value()),
         SetLink(link.name, mtu=link.mtu, promiscuous=link.promiscuous, up=link.up),
         *addresses.of(net, link),
     )

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.host import first_use, netlink
+from os_vif.host import first_use, locks, netlink
 from os_vif.host.plan import Difference, encode
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     :param privsep_module: import path of the module whose ``run`` does the steps.
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
-    if not len(plan):
+    if not len(plan) or _holds(plan):
         return
     call, not_started = _load(privsep_module, "run")
     messages = [encode(step) for step in plan]
@@ -49,6 +49,23 @@ def run(plan: Plan, privsep_module: str | None) -> None:
         errno=failure["errno"],
         aftermath=aftermath,
     )
+
+
+def _holds(plan: Plan) -> bool:
+    """Whether there is nothing to do, as far as that can be seen without a right.
+
+    A plan that is at work on the same devices may yet undo what is seen: then this says no.
+    """
+    devices = {device for step in plan for device in step.devices}
+    try:
+        with netlink.opened() as net, net.remembering():
+            before = locks.at_rest(net.netns, devices)
+            if before is None or not all(step.holds(net) for step in plan):
+                return False
+            return locks.at_rest(net.netns, devices) == before
+    except OSError:
+        # The privileged side finds the same, and tells it with the step.
+        return False
 
 
 def _load(privsep_module: str | None, name: str) -> tuple[Callable[[Any], Any], type[Exception]]:

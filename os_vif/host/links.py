@@ -60,6 +60,10 @@ class _EnsureDevice(Step):
         lacks = self._lacks(net, link)
         return () if lacks is None else (self.difference("device", lacks, self._expected),)
 
+    def holds(self, net: Netlink) -> bool:
+        link = net.link(self.name)
+        return link is not None and link.group != MAKING and not self.differences(net)
+
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         link = net.link(self.name)
         if link is None:
@@ -67,7 +71,7 @@ class _EnsureDevice(Step):
         lacks = self._lacks(net, link)
         if lacks is not None:
             raise OSError(errno.EEXIST, f"{self.name} is {lacks}, not {self._expected}")
-        if link.ours and link.alias != MARK:
+        if link.group == MAKING:
             # Whoever made it was stopped before it could say so.
             net.mark(link)
         return ()
@@ -125,6 +129,10 @@ class EnsureVeth(_EnsureDevice):
         elif peer.group == MAKING:
             net.mark(peer)
         return (*super().apply(net), *undo)
+
+    def holds(self, net: Netlink) -> bool:
+        peer = net.link(self.peer)
+        return peer is not None and peer.group != MAKING and super().holds(net)
 
     def _create(self, net: Netlink) -> Link:
         mtu = {} if self.mtu is None else {"IFLA_MTU": self.mtu}

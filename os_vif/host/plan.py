@@ -83,6 +83,10 @@ class Step(abc.ABC):
         It needs no right, unless ``read_by_root`` is true.
         """
 
+    def holds(self, net: Netlink) -> bool:
+        """Whether :meth:`apply` would change nothing."""
+        return not self.read_by_root and not self.differences(net)
+
     @abc.abstractmethod
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         """Make it hold.

@@ -15,7 +15,7 @@ import logging
 from typing import Any
 
 from os_vif import exception
-from os_vif.host import netlink, record
+from os_vif.host import locks, netlink
 from os_vif.host.plan import Difference, Step, encode
 from os_vif.host.steps import STEPS
 
@@ -69,7 +69,7 @@ def run(messages: Any) -> dict[str, Any]:
     devices = {device for step in steps for device in step.devices}
     try:
         net = netlink.here()
-        with record.locked(net.netns, devices), net.remembering():
+        with locks.locked(net.netns, devices), net.remembering():
             return _run(net, steps)
     except OSError as error:
         return {"undo": [], "error": _error("Locking", ", ".join(devices), *_reason(error))}

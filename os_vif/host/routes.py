@@ -229,13 +229,19 @@ def of(net: Netlink, link: Link, held: list[EnsureAddress] | None = None) -> lis
     :param held: the device's addresses, if they are known.
     :raises OSError: with EOPNOTSUPP for a route that the steps cannot express.
     """
+    held = addresses.of(net, link) if held is None else held
     made_with = {
         (addresses.network_of(address), address.metric or _connected_metric(address.address))
-        for address in (addresses.of(net, link) if held is None else held)
+        for address in held
         if addresses.is_routed_by_kernel(address)
     }
     found = []
+    all_made = all(addresses.is_routed_by_kernel(address) for address in held)
     for data in _of_both_families(net, link):
+        header = _HEADER.unpack_from(data, packed.HEADER.size)
+        if all_made and header[4:6] == (_TABLE_MAIN, _PROTOCOL_KERNEL):
+            # Not worth the time to read it.
+            continue
         route, unknown = _read(link, data)
         made = (route.destination, route.metric or 0) in made_with
         if made and route.protocol == _PROTOCOL_KERNEL and route.table == _TABLE_MAIN:

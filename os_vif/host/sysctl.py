@@ -85,7 +85,7 @@ class Sysctl(Step):
         finally:
             os.close(file)
 
-    def holds(self) -> bool:
+    def has_value(self) -> bool:
         return self._read() in (None, self.value)
 
     def _spared(self, net: Netlink) -> bool:
@@ -101,7 +101,7 @@ class Sysctl(Step):
         return off and any(":" in held.address for held in addresses.of(net, link))
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if self.holds() or self._spared(net):
+        if self.has_value() or self._spared(net):
             return ()
         return (self.difference(self.key, self._read(), self.value),)
 

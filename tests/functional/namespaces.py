@@ -61,7 +61,7 @@ def hide_record() -> None:
         # Root of a user namespace only.
         _call("mount", b"tmpfs", b"/run", b"tmpfs", 0, None)
         record.mkdir()
-    _call("mount", b"tmpfs", bytes(record), b"tmpfs", 0, b"mode=0700")
+    _call("mount", b"tmpfs", bytes(record), b"tmpfs", 0, b"mode=0755")
 
 
 @contextmanager

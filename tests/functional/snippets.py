@@ -19,7 +19,7 @@ import textwrap
 from dataclasses import dataclass
 
 #: Programs whose commands are run as they stand.
-RUN = ("echo", "ip", "os-vif", "oslo-config-generator", "sed", "tail")
+RUN = ("cat", "echo", "ip", "os-vif", "oslo-config-generator", "sed", "tail")
 
 _BLOCK = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n"
@@ -27,7 +27,8 @@ _BLOCK = re.compile(
     r"\n(?P<text>(?:   .*\n|\n)+)",
     re.MULTILINE,
 )
-_PROMPT = re.compile(r"^[$#] ", re.MULTILINE)
+#: A plan has comments, which begin as the prompt of root does.
+_PROMPT = re.compile(r"^[$#] (?!/run/os-vif )", re.MULTILINE)
 
 
 @dataclass(frozen=True)

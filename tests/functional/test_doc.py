@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import importlib.metadata
 import importlib.util
 import itertools
+import logging
 import os
 import pathlib
 import re
@@ -16,6 +18,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import types
+from collections.abc import Iterator
 
 import pytest
 from oslo_config import cfg
@@ -25,13 +29,12 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import exception, objects, opts
 from os_vif.cmd import shell
-from os_vif.host import engine, privileged
-from os_vif.host.plan import Plan
-from os_vif.host.steps import SetLink
+from os_vif.host import engine, filters, netlink, privileged, record, steps
+from os_vif.host.plan import Plan, Step
 from os_vif.objects import history
 from tests.functional import snippets
-from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip
+from tests.functional.namespaces import run as run_shell
 from vif_plug_linux_bridge import privsep
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -89,8 +92,7 @@ def test_a_reader_can_follow_the_page(request, tmp_path, page):
     done = run(*python, snippets.__file__, SOURCE / f"{page}.rst", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     if _needs_a_host(page):
-        plugged = {"brq-demo"} if page == "user/troubleshooting" else set()
-        assert {link["ifname"] for link in ip("link")} == {"lo"} | plugged
+        assert [link["ifname"] for link in ip("link")] == ["lo"]
 
 
 def _environments() -> set[str]:
@@ -302,64 +304,181 @@ def test_the_two_ways_to_the_same_vif(monkeypatch, tmp_path):
     assert plans[0] == plans[1]
 
 
-# The promises of author/steps.rst.
+# The promises of author/engine.rst.
 
-STEPS = PAGES["author/steps"]
-PROMISES = re.findall(r"^(\d+)\. ((?:.*\n)+?)(?=^\d+\. |^\w|\Z)", STEPS, re.MULTILINE)
+PROMISES = re.findall(
+    r"^(\d+)\. ((?:.*\n)+?)(?=^\d+\. |^\w|\Z)", PAGES["author/engine"], re.MULTILINE
+)
 
 
 def test_the_promises_are_numbered():
     """From 1 on, without a gap, and each says MUST."""
     assert [int(number) for number, _ in PROMISES] == list(range(1, len(PROMISES) + 1))
-    assert len(PROMISES) >= 18
+    assert len(PROMISES) >= 35
     says = [number for number, text in PROMISES if "MUST" not in text]
     assert says == []
 
 
 @pytest.mark.parametrize(("number", "text"), PROMISES, ids=[number for number, _ in PROMISES])
 def test_a_promise_names_tests_that_exist(number, text):
-    """By file and function."""
-    named = re.findall(r"``(test_\w+\.py)::(\w+)``", text)
+    """By file and function; a file without a folder is beside this one."""
+    named = re.findall(r"``([\w/]*test_\w+\.py)::(\w+)``", text)
     assert named
     for file, function in named:
-        code = (pathlib.Path(__file__).parent / file).read_text(encoding="utf-8")
-        assert f"\ndef {function}(" in code, f"{file}::{function}"
+        path = ROOT / file if "/" in file else pathlib.Path(__file__).with_name(file)
+        assert f"\ndef {function}(" in path.read_text(encoding="utf-8"), f"{file}::{function}"
+
+
+#: Those that have no command: they keep the record, or stand in an undo only.
+NO_COMMAND = {"JoinBridge", "LeaveBridge", "Lost", "RestoreRules"}
 
 
 def test_every_step_is_on_the_page():
     """Those that the privileged side takes, and no others; each says its command."""
-    listed = re.findall(r"autoclass:: os_vif\.host\.\w+\.(\w+)", STEPS)
-    assert sorted(listed) == sorted(privileged.STEPS)
-    for step in privileged.STEPS.values():
-        assert "Equivalent to: ``" in (step.__doc__ or "")
+    page = PAGES["author/steps"]
+    listed = re.findall(r"autoclass:: os_vif\.host\.steps\.(\w+)", page)
+    assert sorted(listed) == sorted(steps.STEPS)
+    for name in steps.STEPS.keys() - NO_COMMAND:
+        assert "Equivalent to: ``" in (steps.STEPS[name].__doc__ or ""), name
+    rows = re.findall(r"^   \* - ``(\w+)``$", page, re.MULTILINE)
+    assert sorted(rows) == sorted(steps.STEPS)
 
 
-def test_the_known_limit_of_a_shared_bridge(daemon, instance):
-    """As user/linux_bridge.rst tells it: the bridge goes too early, and plugging brings it back."""
-    first, second = bridge_vif(1), bridge_vif(2)
-    os_vif.plug(first, instance)
-    os_vif.plug(second, instance)
-    os_vif.unplug(first, instance)
-    assert [d.found for d in os_vif.check(second, instance)] == ["missing"]
-    os_vif.plug(second, instance)
-    assert os_vif.check(second, instance) == ()
-    assert "A bridge that several VIFs share can go too early." in words("user/linux_bridge")
+def test_every_module_of_the_host_is_on_the_page():
+    """And no other."""
+    page = PAGES["contributor/layout"]
+    there = {path.stem for path in (ROOT / "os_vif" / "host").glob("*.py")} - {"__init__"}
+    listed = re.findall(r"^   \* - ``(\w+)\.py``$", page, re.MULTILINE)
+    assert sorted(listed) == sorted(there)
 
 
-def test_the_messages_on_the_page_are_those_of_the_code(daemon, vif, instance):
-    """Each is provoked, and is found on the page for troubleshooting."""
-    page = words("user/troubleshooting")
-    quoted = re.findall(r"\* - ``(.+?)`` - ", page.partition("Other messages")[2])
-    vif.plugin = "x"
-    seen = [provoked(lambda: os_vif.plug(vif, instance))]
-    seen.append(str(exception.PluginNotLoaded(plugin_name="x", reason="...")))
-    vif.plugin, vif.bridge_name = "linux_bridge", "sixteen-bytes-xx"
-    seen.append(provoked(lambda: os_vif.plug(vif, instance)))
-    seen.append(provoked(lambda: os_vif.plug(objects.VIFOpenVSwitch(plugin="ovs"), instance)))
-    seen.append(provoked(lambda: engine.run(Plan(SetLink("brq-demo", up=True)), privsep.__name__)))
-    seen.append(str(exception.LibraryNotInitialized()))
-    assert len(quoted) == len(seen)
-    assert [text for text, error in zip(quoted, seen, strict=True) if text not in error] == []
+def test_the_known_limit_of_a_late_ipv6_address(daemon, vif, instance):
+    """As user/linux_bridge.rst tells it: plug and unplug fail until IPv6 is on."""
+    run_shell("ip link add name uplink type veth peer name cable")
+    vif.network.bridge_interface = "uplink"
+    os_vif.plug(vif, instance)
+    run_shell("ip link set dev uplink up; ip address add 2001:db8::10/64 dev uplink nodad")
+    for call in (os_vif.plug, os_vif.unplug):
+        assert "IPv6 is disabled on this device" in provoked(lambda c=call: c(vif, instance))
+    run_shell(f"sysctl -qw net/ipv6/conf/{vif.bridge_name}/disable_ipv6=0")
+    os_vif.plug(vif, instance)
+    assert os_vif.check(vif, instance) == ()
+    page = PAGES["user/linux_bridge"]
+    assert page.count("``sysctl -w net/ipv6/conf/BRIDGE/disable_ipv6=0``") == 2
+
+
+def quoted(title: str) -> list[str]:
+    """The messages in the table of a section of the page for troubleshooting."""
+    section = PAGES["user/troubleshooting"].partition(f"\n{title}\n")[2].partition("\n===")[2]
+    section = re.split(r"\n\w[^\n]*\n===", section)[0]
+    return re.findall(r"^   \* - ``(.+)``$", section, re.MULTILINE)
+
+
+@pytest.fixture
+def here(daemon, monkeypatch) -> Iterator[None]:
+    """The privileged side runs in this process, where it can be made to fail."""
+    with netlink.opened() as net:
+        monkeypatch.setattr(netlink, "here", lambda: net)
+        yield
+
+
+def refuse(error: OSError):
+    def call(*_, **__):
+        raise error
+
+    return call
+
+
+def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, monkeypatch):
+    """Each is provoked, and is found on the page for troubleshooting, in that order."""
+
+    def plug(**changes: object) -> str:
+        changed = vif.obj_clone()
+        for name, value in changes.items():
+            setattr(changed if name in changed.fields else changed.network, name, value)
+        return provoked(lambda: os_vif.plug(changed, instance))
+
+    def step(one: Step) -> str:
+        return provoked(lambda: engine.run(Plan(one), privileged.__name__))
+
+    def waited() -> str:
+        clock = types.SimpleNamespace(
+            monotonic=itertools.count(0, 50).__next__, sleep=lambda _: None
+        )
+        with (
+            netlink.opened() as net,
+            record.locked(net.netns, ["brq-demo"]),
+            monkeypatch.context() as patch,
+        ):
+            patch.setattr(record, "time", clock)
+            return step(steps.SetLink("brq-demo", up=True))
+
+    def read_only() -> str:
+        run_shell(f"mount -t tmpfs -o ro none {record.DIRECTORY}")
+        try:
+            return step(steps.SetLink("brq-demo", up=True))
+        finally:
+            run_shell(f"umount {record.DIRECTORY}")
+
+    def uplink(command: str) -> str:
+        run_shell(command)
+        return plug(bridge_interface="uplink")
+
+    def without_iptables() -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(filters.subprocess, "run", refuse(FileNotFoundError()))
+            return step(steps.ForwardingRules("brq-demo"))
+
+    def without_vlans() -> str:
+        with monkeypatch.context() as patch:
+            refused = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+            patch.setattr(netlink.Netlink, "add", refuse(refused))
+            return step(steps.EnsureVlan("vlan100", "uplink", 100))
+
+    seen = [
+        plug(plugin="x"),
+        str(exception.PluginNotLoaded(plugin_name="x", reason="...")),
+        plug(bridge_name="sixteen-bytes-xx"),
+        provoked(lambda: os_vif.plug(objects.VIFOpenVSwitch(plugin="ovs"), instance)),
+        step(steps.SetLink("brq-demo", up=True)),
+        waited(),
+        read_only(),
+        plug(bridge_interface="uplink"),
+        uplink(
+            "ip link add name uplink type veth peer name cable; ip link set dev uplink up; "
+            "ip address add 192.0.2.10/24 dev uplink; "
+            "ip route add 203.0.113.0/24 via 192.0.2.1 mtu 1400"
+        ),
+        uplink(
+            "ip route del 203.0.113.0/24; ip address add 2001:db8::10/64 dev uplink nodad; "
+            f"ip link add name {vif.bridge_name} type bridge; "
+            f"sysctl -qw net/ipv6/conf/{vif.bridge_name}/disable_ipv6=1"
+        ),
+        without_iptables(),
+        without_vlans(),
+        str(exception.LibraryNotInitialized()),
+    ]
+    page = quoted("Other messages")
+    assert len(page) == len(seen)
+    assert [text for text, error in zip(page, seen, strict=True) if text not in error] == []
+
+
+def test_the_warnings_on_the_page_are_those_of_the_code(daemon, vif, instance, caplog):
+    """A file that is torn, and one about a bridge that is another by now."""
+    vif.bridge_name = "brq-demo"
+    with caplog.at_level(logging.WARNING):
+        os_vif.plug(vif, instance)
+        with netlink.opened() as net:
+            path = record.DIRECTORY / f"netns-{net.netns}" / "bridge-brq-demo.json"
+        noted = path.read_text()
+        path.write_text(noted[:-1])
+        os_vif.unplug(vif, instance)
+        path.write_text(noted)
+        run_shell("ip link del brq-demo; ip link add name brq-demo alias os-vif type bridge")
+        os_vif.unplug(vif, instance)
+    page = quoted("Warnings in the log")
+    assert len(page) == 2
+    assert [text for text in page if text not in caplog.text] == []
 
 
 @pytest.mark.parametrize(
@@ -368,6 +487,7 @@ def test_the_messages_on_the_page_are_those_of_the_code(daemon, vif, instance):
         ("No such file or directory: 'sudo'", "helper_command = sudo -n privsep-helper"),
         ("privsep helper command exited non-zero (1)", "helper_command = false"),
         ("Operation not permitted", "capabilities = CAP_SYS_TIME"),
+        ("/run/os-vif/lock: Permission denied", "user = nobody"),
     ],
 )
 @pytest.mark.usefixtures("namespace")
@@ -375,6 +495,8 @@ def test_a_right_that_is_missing_gives_the_reason_on_the_page(
     tmp_path, vif_json, os_vif_command, reason, option
 ):
     """Nothing is made, and where the daemon could not be started, the error says just that."""
+    if "nobody" in option and pathlib.Path("/proc/self/uid_map").read_text().split()[2:] == ["1"]:
+        pytest.skip("this user namespace has no user but root")
     config = tmp_path / "os-vif.conf"
     config.write_text(f"[{privsep.vif_plug.cfg_section}]\n{option}\n")
     programs = tmp_path / "bin"
@@ -385,26 +507,34 @@ def test_a_right_that_is_missing_gives_the_reason_on_the_page(
     assert done.returncode == 1
     assert reason in done.stderr
     assert f"   * - ``{reason}``\n" in PAGES["user/troubleshooting"]
-    assert ("Nothing was done" in done.stderr) == (reason != "Operation not permitted")
+    started = reason.endswith(("not permitted", "denied"))
+    assert ("Nothing was done" in done.stderr) == (not started)
     assert "What it had done is unknown" not in done.stderr
     assert [link["ifname"] for link in ip("link")] == ["lo"]
 
 
-def test_what_is_said_of_the_bridge_is_what_is_planned(vif, instance):
+def test_what_is_said_of_the_bridge_is_what_is_planned(namespace, vif, instance):
     """Every setting that the plan names is in the table, and when it is given."""
     page = PAGES["user/linux_bridge"]
     rows = re.findall(r"^   \* - (.+)\n     - (.+)\n     - (.+)$", page, re.MULTILINE)
     when = {re.sub(r".*\.|`", "", what): time for what, _, time in rows}
     os_vif.initialize()
-    commands = str(os_vif.plan(vif, instance)).splitlines()
-    for name in re.findall(r"(\w+) \d", commands[0]):
+    run_shell("ip link add name uplink address 02:00:00:00:00:01 type veth peer name cable")
+    vif.has_traffic_filtering, vif.network.bridge_interface = False, "uplink"
+    planned = os_vif.plan(vif, instance)
+    commands = str(planned).splitlines()
+    assert "address 02:00:00:00:00:01" in commands[0]
+    for name in (*re.findall(r"(\w+) \d+(?: |$)", commands[0]), "MAC address"):
         assert when[name] == "at creation"
     keys = [
         command.partition("=")[0].rpartition("/")[2] for command in commands if "sysctl" in command
     ]
     assert len(keys) == 3
-    for name in (*keys, "MTU", "State"):
+    enforced = ("MTU", "State", "Note that the VIF uses the bridge", "Forwarding rules")
+    for name in (*keys, *enforced):
         assert when[name] == "on every plug"
+    kinds = {type(one).__name__ for one in planned}
+    assert kinds == {"EnsureBridge", "Sysctl", "JoinBridge", "ForwardingRules", "SetLink"}
 
 
 def test_the_numbers_of_releases_are_those_of_the_history():

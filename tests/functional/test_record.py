@@ -15,7 +15,7 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine, netlink, privileged, record
+from os_vif.host import engine, locks, netlink, privileged, record
 from os_vif.host.plan import Plan, encode
 from os_vif.host.steps import EnsureBridge, JoinBridge, SetLink
 from tests.functional.conftest import bridge_vif
@@ -90,11 +90,19 @@ def test_a_bridge_with_an_address_that_only_it_has_stays(vif, instance):
 
 
 def test_the_record_is_root_s(vif, instance):
-    """Nobody else reads or writes it."""
+    """Nobody else writes it, nor locks what a plan needs: who may read a file may lock it."""
     os_vif.plug(vif, instance)
-    for one in (record.DIRECTORY, path().parent):
-        assert one.stat().st_mode & 0o077 == 0
-        assert one.stat().st_uid == 0
+    directory = record.DIRECTORY
+    modes = {
+        file.name: file.stat().st_mode & 0o777
+        for file in (path().parent, path(), directory / "lock", directory / "generation")
+    }
+    assert modes == {
+        path().parent.name: 0o755,
+        path().name: 0o644,
+        "lock": 0o600,
+        "generation": 0o644,
+    }
 
 
 def test_a_record_that_cannot_be_written_undoes_the_plug(vif, instance):
@@ -121,7 +129,7 @@ def test_a_plan_waits_for_another_on_the_same_device(vif, instance):
             done.set()
 
         thread = threading.Thread(target=plug)
-        with record.locked(net.netns, ["brq-test"]):
+        with locks.locked(net.netns, ["brq-test"]):
             thread.start()
             os_vif.unplug(bridge_vif(9, bridge="other"), instance)
             assert not done.wait(0.3)
@@ -131,8 +139,8 @@ def test_a_plan_waits_for_another_on_the_same_device(vif, instance):
 
 def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
     """And has done nothing."""
-    monkeypatch.setattr(record, "_PATIENCE", 0.1)
-    with netlink.opened() as net, record.locked(net.netns, ["brq-test"]):
+    monkeypatch.setattr(locks, "_PATIENCE", 0.1)
+    with netlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
         monkeypatch.setattr(netlink, "here", lambda: net)
         with pytest.raises(exception.StepFailed, match="at work on brq-test") as info:
             engine.run(Plan(EnsureBridge("brq-test")), "os_vif.host.privileged")
@@ -143,13 +151,49 @@ def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
 def test_a_lock_goes_with_the_process_that_held_it(vif, instance):
     """However it ends."""
     program = (
-        "import os, signal\nfrom os_vif.host import netlink, record\n"
-        "with netlink.opened() as net, record.locked(net.netns, ['brq-test']):\n"
+        "import os, signal\nfrom os_vif.host import locks, netlink\n"
+        "with netlink.opened() as net, locks.locked(net.netns, ['brq-test']):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, cwd=ROOT)
     os_vif.plug(vif, instance)
     assert os_vif.check(vif, instance) == ()
+
+
+def test_what_holds_is_seen_without_the_daemon(vif, instance, monkeypatch):
+    """No call, no right; unless a plan is at work on the device, or was killed at it."""
+    os_vif.plug(vif, instance)
+    calls = []
+    monkeypatch.setattr(engine, "_call", lambda *_: calls.append(1) or {"error": None})
+    os_vif.plug(vif, instance)
+    assert not calls
+    with netlink.opened() as net:
+        with locks.locked(net.netns, ["brq-test"]):
+            os_vif.plug(vif, instance)
+        assert len(calls) == 1
+        os_vif.plug(vif, instance)
+        assert len(calls) == 1
+        with pytest.raises(KeyError), locks.locked(net.netns, ["brq-test"]):
+            raise KeyError
+        os_vif.plug(vif, instance)
+        assert len(calls) == 2
+        # Whoever is next sets that right.
+        with locks.locked(net.netns, ["brq-test"]):
+            pass
+        os_vif.plug(vif, instance)
+        assert len(calls) == 2
+
+
+def test_a_plan_that_ran_during_a_look_spoils_it():
+    """It may have undone what was seen."""
+    with netlink.opened() as net:
+        with locks.locked(net.netns, ["a", "b"]):
+            assert locks.at_rest(net.netns, ["a"]) is None
+        before = locks.at_rest(net.netns, ["a", "b"])
+        assert before == locks.at_rest(net.netns, ["a", "b"])
+        with locks.locked(net.netns, ["b"]):
+            pass
+        assert before != locks.at_rest(net.netns, ["a", "b"])
 
 
 def test_many_devices_are_locked_in_one_order():
@@ -158,7 +202,7 @@ def test_many_devices_are_locked_in_one_order():
 
         def work(devices):
             for _ in range(50):
-                with record.locked(net.netns, devices):
+                with locks.locked(net.netns, devices):
                     pass
 
         one, other = ["a", "b", "c"], ["c", "b", "a"]
