@@ -20,7 +20,6 @@ import os
 import pathlib
 import platform
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
@@ -110,8 +109,8 @@ def clean() -> None:
         run(f"ip link del dev {BRIDGE}")
     run(f"ip -4 address flush dev {UPLINK}; ip link set dev {UPLINK} nomaster mtu {MTU} up")
     # The bridge was not unplugged: a record of it would be out of date.
-    for directory in pathlib.Path("/run/os-vif").glob("netns-*"):
-        shutil.rmtree(directory)
+    for path in pathlib.Path("/run/os-vif").glob("bridge-*"):
+        path.unlink()
 
 
 def give_address() -> None:

@@ -12,7 +12,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import messages, netlink, packed, validate
+from os_vif.host import netlink, packed, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _KEPT_FLAGS = _HOME | _MANAGE_TEMPORARY | _NO_PREFIX_ROUTE
 _FOREVER = 2**32 - 1
 #: ``struct ifaddrmsg``
 _HEADER = struct.Struct("=BBBBI")
+#: ``struct ifa_cacheinfo``: preferred, valid; and when it came to be.
+_TIMES = struct.Struct("=IIII")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +79,11 @@ class _Address(Step):
     ) -> None:
         """:param request: type and flags of the message."""
         kind, flags = request
-        fields = {
-            "family": socket.AF_INET6 if ":" in self.address else socket.AF_INET,
-            "prefixlen": int((self.peer or self.address).rpartition("/")[2]),
-            "index": link.index,
-            "scope": scope,
-        }
-        body = messages.encode("address", fields, self._attributes() | more)
-        net.talk(kind, netlink.ACK | flags, body)
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        length = int((self.peer or self.address).rpartition("/")[2])
+        header = _HEADER.pack(family, length, 0, scope, link.index)
+        attributes = packed.pack(self._attributes() | more, packed.IFA)
+        net.talk(kind, netlink.ACK | flags, header + attributes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +149,7 @@ class EnsureAddress(_Address):
         if self.valid is not None or self.preferred is not None:
             valid = _FOREVER if self.valid is None else self.valid
             preferred = _FOREVER if self.preferred is None else self.preferred
-            times = {"ifa_preferred": preferred, "ifa_valid": valid, "cstamp": 0, "tstamp": 0}
+            times = _TIMES.pack(preferred, valid, 0, 0)
         try:
             self._send(
                 net,
@@ -208,38 +207,37 @@ def of(net: Netlink, link: Link) -> list[EnsureAddress]:
 
 
 def _read(link: Link, data: bytes) -> EnsureAddress | None:
-    # Most of what a device has is its own, and not worth the time to decode it.
-    family, _, _, scope, _ = _HEADER.unpack_from(data, packed.HEADER.size)
+    # Most of what a device has is its own, and not worth the time to read it.
+    family, length, flags, scope, _ = _HEADER.unpack_from(data, packed.HEADER.size)
     six = family == socket.AF_INET6
     if family not in (socket.AF_INET, socket.AF_INET6) or (six and scope == _LINK_SCOPE):
         return None
-    message = messages.decode("address", data)
-    get = message.get_attr
-    flags = get("IFA_FLAGS") or message["flags"]
+    get = packed.unpack(data[packed.HEADER.size + _HEADER.size :], packed.IFA).get
+    flags = get("IFA_FLAGS", flags)
     if six and flags & _TEMPORARY:
         return None
-    other = messages.canonical(get("IFA_ADDRESS"))
-    local = messages.canonical(get("IFA_LOCAL") or other)
+    other: str = get("IFA_ADDRESS", "")
+    local: str = get("IFA_LOCAL", other)
     pair = other != local
-    times = get("IFA_CACHEINFO") or {}
+    preferred, valid, _, _ = _TIMES.unpack(get("IFA_CACHEINFO", b"\xff" * _TIMES.size))
     label = get("IFA_LABEL")
     return EnsureAddress(
         link.name,
-        address=f"{local}/{(128 if six else 32) if pair else message['prefixlen']}",
-        peer=f"{other}/{message['prefixlen']}" if pair else None,
+        address=f"{local}/{(128 if six else 32) if pair else length}",
+        peer=f"{other}/{length}" if pair else None,
         broadcast=get("IFA_BROADCAST"),
-        scope=message["scope"],
+        scope=scope,
         label=label if label != link.name else None,
         metric=get("IFA_RT_PRIORITY") or None,
         flags=flags & _KEPT_FLAGS,
-        valid=_seconds(times.get("ifa_valid")),
-        preferred=_seconds(times.get("ifa_preferred")),
+        valid=_seconds(valid),
+        preferred=_seconds(preferred),
         protocol=get("IFA_PROTO") or None,
     )
 
 
-def _seconds(time: int | None) -> int | None:
-    return None if time in (None, _FOREVER) else time
+def _seconds(time: int) -> int | None:
+    return None if time == _FOREVER else time
 
 
 def network_of(address: EnsureAddress) -> str:

@@ -33,8 +33,7 @@ DUMP, CREATE, APPEND = 0x300, 0x400, 0x800
 _DUMP_INTR, _CAPPED, _ACK_TLVS = 0x10, 0x100, 0x200
 _ERROR, _DONE = 2, 3
 _SOL_NETLINK, _EXT_ACK, _GET_STRICT_CHK = 270, 11, 12
-#: ``NLMSGERR_ATTR_MSG``
-_WORDS = 1
+_ERROR_DETAILS = packed.Table(NLMSGERR_ATTR_MSG=(1, packed.TEXT))
 #: asm-generic/socket.h; Linux 5.14
 _SO_NETNS_COOKIE = 71
 #: linux/if.h
@@ -215,7 +214,9 @@ class Netlink:
             self.forget()
         for _ in range(_ATTEMPTS):
             number = next(self._numbers)
-            self._socket.send(packed.message(kind, _REQUEST | flags, number, body))
+            size = packed.HEADER.size + len(body)
+            header = packed.HEADER.pack(size, kind, _REQUEST | flags, number, 0)
+            self._socket.send(header + body)
             found, interrupted = self._answer(number)
             if not interrupted:
                 return found
@@ -277,7 +278,7 @@ def _raise_failure(kind: int, flags: int, body: bytes) -> None:
         request = packed.HEADER.size + 4
         (length,) = struct.unpack_from("=I", body, request)
         after = request + (packed.HEADER.size if flags & _CAPPED else (length + 3) & ~3)
-        said = packed.unpack(body[after:], {_WORDS: ("words", packed.TEXT)}).get("words", "")
+        said = packed.unpack(body[after:], _ERROR_DETAILS).get("NLMSGERR_ATTR_MSG", "")
     reason = os.strerror(-code)
     raise OSError(-code, f"{reason} ({said})" if said else reason)
 

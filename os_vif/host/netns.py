@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 #: linux/rtnetlink.h, linux/net_namespace.h
 _NEWNSID, _GETNSID = 88, 90
-_NSA = {
-    "NETNSA_NSID": (1, packed.S32),
-    "NETNSA_PID": (2, packed.U32),
-    "NETNSA_FD": (3, packed.U32),
-}
+_NSA = packed.Table(
+    NETNSA_NSID=(1, packed.S32), NETNSA_PID=(2, packed.U32), NETNSA_FD=(3, packed.U32)
+)
 #: ``NETNSA_NSID_NOT_ASSIGNED``
 _NONE = -1
 #: ``struct rtgenmsg``, padded.
@@ -105,7 +103,7 @@ def _netns_id(net: Netlink, there: dict[str, int]) -> int:
     for _ in range(2):
         (answer,) = net.talk(_GETNSID, 0, _HEADER + packed.pack(there, _NSA))
         body = answer[packed.HEADER.size + len(_HEADER) :]
-        number = packed.unpack(body, {1: ("NETNSA_NSID", packed.S32)})["NETNSA_NSID"]
+        number = packed.unpack(body, _NSA)["NETNSA_NSID"]
         if number != _NONE:
             return int(number)
         wanted = {**there, "NETNSA_NSID": _NONE}

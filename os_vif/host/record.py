@@ -65,11 +65,8 @@ def write(net: Netlink, bridge: Link, using: Users) -> None:
         record["incomplete"] = True
     aside = f"{path}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        file = os.open(aside, flags, 0o644)
-    except FileNotFoundError:
-        pathlib.Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        file = os.open(aside, flags, 0o644)
+    # The locks have made the directory.
+    file = os.open(aside, flags, 0o644)
     try:
         os.write(file, json.dumps(record).encode())
     finally:
@@ -79,18 +76,12 @@ def write(net: Netlink, bridge: Link, using: Users) -> None:
 
 def forget(net: Netlink, bridge: str) -> None:
     """There is no such bridge any more."""
-    path = pathlib.Path(_path(net, bridge))
-    path.unlink(missing_ok=True)
-    try:
-        path.parent.rmdir()
-    except OSError:
-        # Others are in it, or it never was.
-        return
+    pathlib.Path(_path(net, bridge)).unlink(missing_ok=True)
 
 
 def _path(net: Netlink, bridge: str) -> str:
     # A name of a device has no slash, and none is longer than a file's may be.
-    return f"{DIRECTORY}/netns-{net.netns}/bridge-{bridge}.json"
+    return f"{DIRECTORY}/bridge-{net.netns}-{bridge}.json"
 
 
 @dataclasses.dataclass(frozen=True)

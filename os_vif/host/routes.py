@@ -11,7 +11,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import addresses, messages, netlink, packed, validate
+from os_vif.host import addresses, netlink, packed, validate
 from os_vif.host.addresses import DeleteAddress, EnsureAddress
 from os_vif.host.plan import Difference, Step, quote
 
@@ -28,22 +28,23 @@ _STATE_FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x800 | 0x4000 | 0x8000 | 0x2000
 #: ``struct rtmsg``: family, lengths, tos, table, protocol, scope, type, flags. ``struct
 #: fib_rule_hdr`` is as long.
 _HEADER = struct.Struct("=BBBBBBBBI")
-#: What IPv6 addresses of a link, and those of multicast, begin with; and the length of any.
-_OF_LINK, _LENGTH_6 = (b"\xfe\x80", b"\xff"), 16
+#: What IPv6 addresses of a link, and those of multicast, begin with.
+_OF_LINK = ("fe80:", "ff")
 #: The metric of a route of IPv6 that comes with an address.
 _METRIC_6_CONNECTED = 256
 #: The address of the default route, which has a length of 0.
 _ANYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - no socket
-_KNOWN = {
-    "RTA_TABLE",
-    "RTA_DST",
-    "RTA_OIF",
-    "RTA_GATEWAY",
-    "RTA_PRIORITY",
-    "RTA_PREFSRC",
-    "RTA_CACHEINFO",
-    "RTA_PREF",
+#: What a route may have that the step cannot say: ``RTA_*`` of linux/rtnetlink.h.
+_UNKNOWN = {
+    8: "metrics",
+    9: "several next hops",
+    18: "a gateway of another family",
+    22: "an encapsulation",
+    30: "a next hop object",
 }
+#: ``RTA_CACHEINFO`` and ``RTA_PREF``: what became of it, and what routers said of it.
+_STATE = (12, 20)
+_FRA = packed.Table(FRA_TABLE=(15, packed.U32))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,16 +133,17 @@ class _Route(Step):
 
     def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         destination, _, length = self.destination.partition("/")
-        fields = {
-            "family": self._family,
-            "dst_len": int(length),
-            "table": self.table if self.table <= _TABLE_LOCAL else _TABLE_UNSPEC,
-            "proto": self.protocol,
-            "scope": self.scope,
-            "type": _UNICAST,
-            "tos": self.tos,
-            "flags": _ONLINK if self.onlink else 0,
-        }
+        header = _HEADER.pack(
+            self._family,
+            int(length),
+            0,
+            self.tos,
+            self.table if self.table <= _TABLE_LOCAL else _TABLE_UNSPEC,
+            self.protocol,
+            self.scope,
+            _UNICAST,
+            _ONLINK if self.onlink else 0,
+        )
         attributes = {
             "RTA_TABLE": self.table,
             "RTA_DST": destination if int(length) else None,
@@ -150,8 +152,7 @@ class _Route(Step):
             "RTA_PRIORITY": self.metric,
             "RTA_PREFSRC": self.source,
         }
-        body = messages.encode("route", fields, attributes)
-        net.talk(kind, netlink.ACK | flags, body)
+        net.talk(kind, netlink.ACK | flags, header + packed.pack(attributes, packed.RTA))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,15 +270,13 @@ def _of_both_families(net: Netlink, link: Link) -> list[bytes]:
 def _tables(net: Netlink) -> set[int]:
     """The tables of IPv6 that a rule leads to; in another no route is ever found."""
     rules = net.talk(_GETRULE, netlink.DUMP, bytes([socket.AF_INET6]) + bytes(_HEADER.size - 1))
-    known = {15: ("FRA_TABLE", packed.U32)}
-    found = (packed.unpack(data[packed.HEADER.size + _HEADER.size :], known) for data in rules)
+    found = (packed.unpack(data[packed.HEADER.size + _HEADER.size :], _FRA) for data in rules)
     return {rule["FRA_TABLE"] for rule in found if "FRA_TABLE" in rule} - {_TABLE_LOCAL, 0}
 
 
 def _dump(net: Netlink, link: Link, family: int, table: int = 0) -> list[bytes]:
-    wanted = {"RTA_OIF": link.index} | ({"RTA_TABLE": table} if table else {})
-    numbers = {"RTA_OIF": (4, packed.U32), "RTA_TABLE": (15, packed.U32)}
-    body = bytes([family]) + bytes(_HEADER.size - 1) + packed.pack(wanted, numbers)
+    wanted = {"RTA_OIF": link.index, "RTA_TABLE": table or None}
+    body = bytes([family]) + bytes(_HEADER.size - 1) + packed.pack(wanted, packed.RTA)
     try:
         return net.talk(_GETROUTE, netlink.DUMP, body)
     except OSError as error:
@@ -292,34 +291,32 @@ def _is_given(data: bytes) -> bool:
     if kind != _UNICAST or table == _TABLE_LOCAL:
         return False
     body = data[packed.HEADER.size + _HEADER.size :]
-    destination = packed.unpack(body, {1: ("RTA_DST", packed.RAW)}).get("RTA_DST", b"")
-    return not (len(destination) == _LENGTH_6 and destination.startswith(_OF_LINK))
-
-
-def _address(text: str | None) -> str | None:
-    return None if text is None else messages.canonical(text)
+    return not packed.unpack(body, packed.RTA).get("RTA_DST", "").startswith(_OF_LINK)
 
 
 def _read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     """A route, and what of it the step cannot say."""
-    message = messages.decode("route", data)
-    get = message.get_attr
-    unknown = ", ".join(sorted({name for name, _ in message["attrs"]} - _KNOWN))
-    flags = message["flags"] & ~(_STATE_FLAGS | _ONLINK)
-    anywhere = _ANYWHERE[message["family"]]
+    header = _HEADER.unpack_from(data, packed.HEADER.size)
+    family, length, _, tos, table, protocol, scope, _, flags = header
+    numbers: list[int] = []
+    body = data[packed.HEADER.size + _HEADER.size :]
+    get = packed.unpack(body, packed.RTA, numbers).get
+    unknown = [_UNKNOWN.get(n, f"attribute {n}") for n in numbers if n not in _STATE]
+    left = flags & ~(_STATE_FLAGS | _ONLINK)
+    unknown += [f"flags {left:#x}"] if left else []
     route = EnsureRoute(
         link.name,
-        destination=f"{_address(get('RTA_DST')) or anywhere}/{message['dst_len']}",
-        gateway=_address(get("RTA_GATEWAY")),
-        table=get("RTA_TABLE") or message["table"],
+        destination=f"{get('RTA_DST', _ANYWHERE[family])}/{length}",
+        gateway=get("RTA_GATEWAY"),
+        table=get("RTA_TABLE", table),
         metric=get("RTA_PRIORITY"),
-        protocol=message["proto"],
-        scope=message["scope"],
-        source=_address(get("RTA_PREFSRC")),
-        tos=message["tos"],
-        onlink=bool(message["flags"] & _ONLINK),
+        protocol=protocol,
+        scope=scope,
+        source=get("RTA_PREFSRC"),
+        tos=tos,
+        onlink=bool(flags & _ONLINK),
     )
-    return route, unknown or (f"flags {flags:#x}" if flags else "")
+    return route, ", ".join(unknown)
 
 
 @dataclasses.dataclass(frozen=True)

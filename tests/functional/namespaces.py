@@ -107,8 +107,9 @@ def filters(program: str) -> list[str]:
 def record() -> dict[str, str]:
     """What os-vif has noted of this network namespace, by file."""
     with netlink.opened() as net:
-        directory = pathlib.Path("/run/os-vif", f"netns-{net.netns}")
-    return {path.name: path.read_text() for path in sorted(directory.glob("*"))}
+        ours = f"bridge-{net.netns}-"
+    files = sorted(pathlib.Path("/run/os-vif").glob(f"{ours}*"))
+    return {path.name.removeprefix(ours): path.read_text() for path in files}
 
 
 #: What changes by itself.

@@ -29,7 +29,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import exception, objects, opts
 from os_vif.cmd import shell
-from os_vif.host import engine, filters, netlink, privileged, record, steps
+from os_vif.host import engine, filters, locks, netlink, privileged, record, steps
 from os_vif.host.plan import Plan, Step
 from os_vif.objects import history
 from tests.functional import snippets
@@ -352,25 +352,10 @@ def test_every_module_of_the_host_is_on_the_page():
     assert sorted(listed) == sorted(there)
 
 
-def test_the_known_limit_of_a_late_ipv6_address(daemon, vif, instance):
-    """As user/linux_bridge.rst tells it: plug and unplug fail until IPv6 is on."""
-    run_shell("ip link add name uplink type veth peer name cable")
-    vif.network.bridge_interface = "uplink"
-    os_vif.plug(vif, instance)
-    run_shell("ip link set dev uplink up; ip address add 2001:db8::10/64 dev uplink nodad")
-    for call in (os_vif.plug, os_vif.unplug):
-        assert "IPv6 is disabled on this device" in provoked(lambda c=call: c(vif, instance))
-    run_shell(f"sysctl -qw net/ipv6/conf/{vif.bridge_name}/disable_ipv6=0")
-    os_vif.plug(vif, instance)
-    assert os_vif.check(vif, instance) == ()
-    page = PAGES["user/linux_bridge"]
-    assert page.count("``sysctl -w net/ipv6/conf/BRIDGE/disable_ipv6=0``") == 2
-
-
 def quoted(title: str) -> list[str]:
     """The messages in the table of a section of the page for troubleshooting."""
-    section = PAGES["user/troubleshooting"].partition(f"\n{title}\n")[2].partition("\n===")[2]
-    section = re.split(r"\n\w[^\n]*\n===", section)[0]
+    parts = re.split(r"^(\w.*)\n=+$", PAGES["user/troubleshooting"], flags=re.MULTILINE)
+    section = dict(zip(parts[1::2], parts[2::2], strict=True))[title]
     return re.findall(r"^   \* - ``(.+)``$", section, re.MULTILINE)
 
 
@@ -407,10 +392,10 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         )
         with (
             netlink.opened() as net,
-            record.locked(net.netns, ["brq-demo"]),
+            locks.locked(net.netns, ["brq-demo"]),
             monkeypatch.context() as patch,
         ):
-            patch.setattr(record, "time", clock)
+            patch.setattr(locks, "time", clock)
             return step(steps.SetLink("brq-demo", up=True))
 
     def read_only() -> str:
@@ -420,8 +405,10 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         finally:
             run_shell(f"umount {record.DIRECTORY}")
 
-    def uplink(command: str) -> str:
-        run_shell(command)
+    def with_metrics() -> str:
+        run_shell("ip link add name uplink type veth peer name cable; ip link set dev uplink up")
+        run_shell("ip address add 192.0.2.10/24 dev uplink")
+        run_shell("ip route add 203.0.113.0/24 via 192.0.2.1 mtu 1400")
         return plug(bridge_interface="uplink")
 
     def without_iptables() -> str:
@@ -444,16 +431,7 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         waited(),
         read_only(),
         plug(bridge_interface="uplink"),
-        uplink(
-            "ip link add name uplink type veth peer name cable; ip link set dev uplink up; "
-            "ip address add 192.0.2.10/24 dev uplink; "
-            "ip route add 203.0.113.0/24 via 192.0.2.1 mtu 1400"
-        ),
-        uplink(
-            "ip route del 203.0.113.0/24; ip address add 2001:db8::10/64 dev uplink nodad; "
-            f"ip link add name {vif.bridge_name} type bridge; "
-            f"sysctl -qw net/ipv6/conf/{vif.bridge_name}/disable_ipv6=1"
-        ),
+        with_metrics(),
         without_iptables(),
         without_vlans(),
         str(exception.LibraryNotInitialized()),

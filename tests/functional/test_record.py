@@ -30,7 +30,7 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 
 def path() -> pathlib.Path:
     with netlink.opened() as net:
-        return record.DIRECTORY / f"netns-{net.netns}" / "bridge-brq-test.json"
+        return record.DIRECTORY / f"bridge-{net.netns}-brq-test.json"
 
 
 def names() -> list[str]:
@@ -47,7 +47,7 @@ def test_a_bridge_outlives_the_vifs_that_leave_it(vif, instance):
     assert os_vif.check(other, instance) == ()
     os_vif.unplug(other, instance)
     assert snapshot() == before
-    assert not path().parent.exists()
+    assert not path().exists()
 
 
 def test_the_record_dies_with_what_it_is_about(vif, instance, caplog):
@@ -58,7 +58,7 @@ def test_the_record_dies_with_what_it_is_about(vif, instance, caplog):
     run("ip link del dev brq-test")
     with caplog.at_level(logging.WARNING):
         os_vif.plug(vif, instance)
-    assert "bridge-brq-test.json was about another brq-test" in caplog.text
+    assert "-brq-test.json was about another brq-test" in caplog.text
     os_vif.unplug(vif, instance)
     assert names() == ["lo"]
 
@@ -95,10 +95,9 @@ def test_the_record_is_root_s(vif, instance):
     directory = record.DIRECTORY
     modes = {
         file.name: file.stat().st_mode & 0o777
-        for file in (path().parent, path(), directory / "lock", directory / "generation")
+        for file in (path(), directory / "lock", directory / "generation")
     }
     assert modes == {
-        path().parent.name: 0o755,
         path().name: 0o644,
         "lock": 0o600,
         "generation": 0o644,

@@ -111,7 +111,7 @@ def test_a_route_that_cannot_be_moved_is_refused_by_name(uplinked, instance):
     run("ip link set dev uplink up; ip address add 192.0.2.10/24 dev uplink")
     run("ip route add 203.0.113.0/24 via 192.0.2.1 mtu lock 1400")
     before = snapshot()
-    with pytest.raises(exception.PlugException, match="RTA_METRICS, which os-vif cannot move"):
+    with pytest.raises(exception.PlugException, match="has metrics, which os-vif cannot move"):
         os_vif.plug(uplinked, instance)
     assert snapshot() == before
 
