@@ -191,7 +191,8 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     plugin = _plugin_of(vif)
     with _raised_as(exception.PlugException, vif):
         plugin.plug(vif, instance_info)
-    LOG.info("Plugged %s", _name(vif))
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info("Plugged %s", _name(vif))
 
 
 def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
@@ -206,7 +207,8 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     plugin = _plugin_of(vif)
     with _raised_as(exception.UnplugException, vif):
         plugin.unplug(vif, instance_info)
-    LOG.info("Unplugged %s", _name(vif))
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info("Unplugged %s", _name(vif))
 
 
 def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool = False) -> Plan:

@@ -59,6 +59,10 @@ def _holds(plan: Plan) -> bool:
     devices = {device for step in plan for device in step.devices}
     try:
         with netlink.opened() as net, net.remembering():
+            if not plan.steps[0].holds(net):
+                # What nobody plugged: no need to look closer.
+                return False
+            net.forget()
             before = locks.at_rest(net.netns, devices)
             if before is None or not all(step.holds(net) for step in plan):
                 return False

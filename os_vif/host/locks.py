@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import pathlib
 import struct
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -73,8 +73,8 @@ def _places(netns: str, devices: Iterable[str]) -> dict[int, str]:
     """Where each device is, in the order in which they are locked."""
     found = {}
     for device in devices:
-        digest = hashlib.blake2b(f"{netns}/{device}".encode(), digest_size=4).digest()
-        found[int.from_bytes(digest, "big") % _PLACES * _NUMBER.size] = device
+        number = zlib.crc32(f"{netns}/{device}".encode(errors="surrogateescape"))
+        found[number % _PLACES * _NUMBER.size] = device
     return dict(sorted(found.items()))
 
 

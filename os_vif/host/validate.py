@@ -30,6 +30,7 @@ MAX_PROCESS = 2**22
 MIN_VLAN, MAX_VLAN = 1, 4094
 #: ``XT_EXTENSION_MAXNAMELEN`` of linux/netfilter/x_tables.h, less the terminating zero byte.
 _CHAIN = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]{0,27}")
+_NOT_IN_NAME = re.compile(r"[/:%\s]")
 _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
 _OPTION = re.compile("-[a-z]|--[a-z][a-z0-9-]*")
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -51,7 +52,7 @@ def is_device_name(name: object) -> TypeGuard[str]:
         and 0 < len(name.encode(errors="replace")) <= MAX_NAME
         and name not in (".", "..", "all", "default")
         and name.isprintable()
-        and not any(c in "/:%" or c.isspace() for c in name)
+        and _NOT_IN_NAME.search(name) is None
     )
 
 
