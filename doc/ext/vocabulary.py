@@ -217,6 +217,15 @@ class VifChanges(Generated):
             before = now
 
 
+def written(option: cfg.Opt) -> str:
+    """The default of an option, as a configuration file has it."""
+    if isinstance(option, cfg.BoolOpt):
+        return str(option.default).lower()
+    if isinstance(option, cfg.MultiStrOpt):
+        return ", ".join(option.default)
+    return "" if option.default is None else str(option.default)
+
+
 class VifOptions(Generated):
     """``.. vif-options:: plugin``"""
 
@@ -224,11 +233,11 @@ class VifOptions(Generated):
 
     def lines(self) -> Iterator[str]:
         for option in opts.IN_TREE[self.arguments[0]]:
-            value = str(option.default)
-            if isinstance(option, cfg.BoolOpt):
-                value = value.lower()
-            yield f"``{option.name} = {value}``"
+            value = written(option)
+            yield f"``{option.name} = {value}``" if value else f"``{option.name}``"
             yield f"   {option.help}"
+            if not value:
+                yield "   By default there is none."
             if choices := getattr(option.type, "choices", None):
                 yield f"   One of {', '.join(f'``{choice}``' for choice in choices)}."
             if any(d.group == "DEFAULT" for d in option.deprecated_opts):

@@ -136,6 +136,9 @@ class Check(_VIFCommand, lister.Lister):
         return super().run(parsed_args) or (shell.DIFFERENT if self.differs else 0)
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.formatter == "text" and parsed_args.columns:
+            # There are none in a text.
+            parsed_args.formatter = "table"
         if parsed_args.formatter != "text":
             return super()._run(parsed_args)
         for difference in self._differences(parsed_args):

@@ -62,6 +62,10 @@ class MoveLink(Step):
             return ()
         return (self.difference("network namespace", "this one", self.netns),)
 
+    def holds(self, net: Netlink) -> bool:
+        # Nobody sees that without the right to.
+        return False
+
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         with self._target() as (kind, target):
             number = _netns_id(net, {f"NETNSA_{kind}": target})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host import addresses, netlink, packed, validate
 from os_vif.host.addresses import DeleteAddress, EnsureAddress
 from os_vif.host.plan import Difference, Step, quote
+from os_vif.host.sysctl import Sysctl
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -324,20 +325,23 @@ class Move:
     """What moves the addresses and routes of one device to another, make before break."""
 
     #: Gives the other device the addresses. Both have them then.
-    make: tuple[EnsureAddress, ...]
+    make: tuple[Step, ...]
     #: Leads the routes through the other device, which has to be up; then takes the addresses.
     switch: tuple[Step, ...]
 
     @property
     def has_ipv6(self) -> bool:
-        return any(":" in address.address for address in self.make)
+        return any(isinstance(step, Sysctl) for step in self.make)
 
 
 def move(net: Netlink, source: Link, target: str) -> Move:
     """:raises OSError: with EOPNOTSUPP for a route that the steps cannot express."""
     held = addresses.of(net, source)
     routes = of(net, source, held)
-    make = tuple(_relabelled(address, source.name, target) for address in held)
+    make: list[Step] = [_relabelled(address, source.name, target) for address in held]
+    if any(":" in address.address for address in held):
+        # The public os-vif turned IPv6 off there, and left the addresses where they were dead.
+        make.insert(0, Sysctl(target, "disable_ipv6", 0))
     # Gateways are reached by the others, which so come first and go last, here and in an undo.
     near = [route for route in routes if route.gateway is None]
     switch: list[Step] = [dataclasses.replace(r, name=target, beside=True) for r in near]
@@ -349,7 +353,7 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     switch += [route.deletion() for route in near]
     # The first of a network is its primary; the kernel takes the others with it.
     switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
-    return Move(make, tuple(switch))
+    return Move(tuple(make), tuple(switch))
 
 
 def _relabelled(address: EnsureAddress, source: str, target: str) -> EnsureAddress:

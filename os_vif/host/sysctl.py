@@ -25,8 +25,8 @@ _FAMILY = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 class Sysctl(Step):
     """A kernel parameter of a device has a value. It is enforced on every plug.
 
-    A parameter that this kernel does not have (one without IPv6, say) counts as held. IPv6 is not
-    turned off on a device that was given an address of it.
+    A parameter that this kernel does not have (one without IPv6, say) counts as held. With
+    ``only_ours``, IPv6 is not turned off on a device that was given an address of it.
     Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
     """
 

@@ -82,11 +82,12 @@ class LinuxBridgePlugin(PluginBase):
         with netlink.opened() as net, net.remembering():
             physical = self._found(net, uplink, bridge)
             move = self._move(net, uplink, bridge)
-            has_ipv6 = _has_ipv6(net, bridge)
+            # The host is not reached through the bridge, but by the addresses that it was given.
+            kept = ("disable_ipv6",) if move.has_ipv6 or _has_ipv6(net, bridge) else ()
         return Plan(
             *_vlan(uplink),
             EnsureBridge(bridge, address=physical.address),
-            *_hardening(bridge, move, has_ipv6=has_ipv6),
+            *(off for off in Sysctl.hardening(bridge, only_ours=True) if off.key not in kept),
             *_user(JoinBridge, vif, bridge),
             *rules,
             SetLink(bridge, mtu=mtu, up=True),
@@ -105,23 +106,24 @@ class LinuxBridgePlugin(PluginBase):
         bridge = self._bridge(vif)
         if bridge is None:
             return Plan()
-        uplink = self._uplink(vif, bridge)
+        network = self._network(vif)
+        vlan = f"vlan{network.vlan}" if "vlan" in network and network.should_provide_vlan else None
+        # Whatever is configured by now.
+        names = {vlan, network.bridge_interface if "bridge_interface" in network else None}
+        names.add(self.config.flat_interface)
         move = _NO_MOVE
-        vlan: tuple[Step, ...] = ()
-        if uplink is not None:
-            if uplink.parent is not None:
-                vlan = (DeleteLink(uplink.name, only_free=True),)
-            with netlink.opened() as net, net.remembering():
-                link, master = net.link(uplink.name), net.link(bridge)
-                if link is not None and master is not None and link.master == master.index:
-                    move = self._move(net, uplink, bridge)
+        with netlink.opened() as net, net.remembering():
+            master = net.link(bridge)
+            for port in net.ports(master) if master is not None else ():
+                if port.name in names:
+                    move = self._move(net, _Uplink(port.name, "vif.network"), bridge)
         rules = self._filters(vif)
         return Plan(
             *move.make,
             *move.switch,
             *_user(LeaveBridge, vif, bridge),
             DeleteBridge(bridge),
-            *vlan,
+            *((DeleteLink(vlan, only_free=True),) if validate.is_device_name(vlan) else ()),
             # Of both families, whatever is configured by now.
             *(NoForwardingRules(bridge, ipv6=ipv6) for ipv6 in (False, True) if rules),
         )
@@ -198,7 +200,7 @@ class LinuxBridgePlugin(PluginBase):
             return routes.move(net, link, bridge)
         except OSError as error:
             expected = "an uplink whose routes os-vif can move to a bridge"
-            raise _invalid(uplink.field, error.strerror, expected) from error
+            raise _invalid(uplink.field, f"{link.name}: {error.strerror}", expected) from error
 
     def _filters(self, vif: objects.VIFBase) -> bool:
         """Whether the bridge's packets are to be ruled here, and not by Neutron."""
@@ -238,15 +240,6 @@ _OPTIONS = {
 def _has_ipv6(net: Netlink, bridge: str) -> bool:
     link = net.link(bridge)
     return link is not None and any(":" in held.address for held in addresses.of(net, link))
-
-
-def _hardening(bridge: str, move: routes.Move, *, has_ipv6: bool) -> tuple[Sysctl, ...]:
-    """The host is not reached through the bridge, but by the addresses that it was given."""
-    off, *others = Sysctl.hardening(bridge, only_ours=True)
-    if move.has_ipv6:
-        # The public os-vif turned it off also there, and left the addresses where they were dead.
-        return (dataclasses.replace(off, value=0, only_ours=False), *others)
-    return tuple(others) if has_ipv6 else (off, *others)
 
 
 def _vlan(uplink: _Uplink) -> tuple[Step, ...]:

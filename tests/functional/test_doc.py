@@ -447,7 +447,7 @@ def test_the_warnings_on_the_page_are_those_of_the_code(daemon, vif, instance, c
     with caplog.at_level(logging.WARNING):
         os_vif.plug(vif, instance)
         with netlink.opened() as net:
-            path = record.DIRECTORY / f"netns-{net.netns}" / "bridge-brq-demo.json"
+            path = record.DIRECTORY / f"bridge-{net.netns}-brq-demo.json"
         noted = path.read_text()
         path.write_text(noted[:-1])
         os_vif.unplug(vif, instance)

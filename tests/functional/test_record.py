@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
 import subprocess
 import sys
@@ -102,6 +103,15 @@ def test_the_record_is_root_s(vif, instance):
         "lock": 0o600,
         "generation": 0o644,
     }
+
+
+def test_the_directory_is_made_where_it_is_missing(monkeypatch, tmp_path):
+    """For root to write, and for all to read."""
+    monkeypatch.setattr(locks, "DIRECTORY", tmp_path / "os-vif")
+    with locks.locked("1", ["a"]):
+        pass
+    made = (tmp_path / "os-vif").stat()
+    assert (made.st_mode & 0o777, made.st_uid) == (0o755, os.geteuid())
 
 
 def test_a_record_that_cannot_be_written_undoes_the_plug(vif, instance):

@@ -298,6 +298,11 @@ def test_a_device_that_was_moved_away_is_said_to_be_lost(net, other):
     assert left.startswith(f"# base: now in the network namespace {other}")
 
 
+def test_that_a_device_is_elsewhere_is_not_believed_without_looking(net):
+    """The engine asks the privileged side, which says that there is no such device at all."""
+    assert not MoveLink("none", "1").holds(net)
+
+
 def test_a_tap_that_cannot_be_completed_does_not_stay(net, monkeypatch):
     """It is made to stay last, with its mark on."""
     if os.system(_TUN):  # noqa: S605

@@ -195,3 +195,29 @@ def test_an_operator_reads_what_differs(uplinked, instance, tmp_path, os_vif_com
     done = subprocess.run([*command, "-f", "json"], capture_output=True, text=True, check=False)
     assert json.loads(done.stdout)[1]["Expected"] == "brq-test"
     assert done.returncode == 3
+
+
+def test_unplug_needs_nothing_of_today_s_configuration(uplinked, instance, options):
+    """It was plugged with an option that has gone since."""
+    uplinked.network.bridge_interface = None
+    options(flat_interface="uplink")
+    os_vif.plug(uplinked, instance)
+    options(flat_interface=None)
+    os_vif.unplug(uplinked, instance)
+    assert ip("link", "show", "uplink")[0]["master"] == "brq-test"
+    uplinked.network.should_provide_vlan, uplinked.network.vlan = True, 100
+    os_vif.unplug(uplinked, instance)
+    assert ip("link", "show", "uplink")[0]["master"] == "brq-test"
+
+
+def test_an_address_that_came_back_to_the_uplink_moves_again(uplinked, instance):
+    """By plug or by unplug; also one of IPv6, which is off on the bridge by then."""
+    for call in (os_vif.plug, os_vif.unplug):
+        os_vif.plug(uplinked, instance)
+        run(
+            "ip address add 192.0.2.10/24 dev uplink; ip address add 2001:db8::1/64 dev uplink nodad"
+        )
+        call(uplinked, instance)
+        held = {a["local"] for a in ip("address", "show", "brq-test")[0]["addr_info"]}
+        assert {"192.0.2.10", "2001:db8::1"} <= held
+        run("ip address flush dev brq-test; sysctl -qw net.ipv6.conf.brq-test.disable_ipv6=1")
