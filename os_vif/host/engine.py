@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
@@ -76,10 +78,16 @@ def _load(privsep_module: str | None, name: str) -> tuple[Callable[[Any], Any], 
     """A privileged entry point, and what says that its daemon did not start."""
     if privsep_module is None:
         raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
+    module, not_started = _privsep(privsep_module)
+    return getattr(module, name), not_started
+
+
+@functools.cache
+def _privsep(name: str) -> tuple[ModuleType, type[Exception]]:
     with first_use:
         from os_vif.host.privsep import NotStartedError
 
-        return getattr(importlib.import_module(privsep_module), name), NotStartedError
+        return importlib.import_module(name), NotStartedError
 
 
 def _call(call: Callable[[Any], Any], messages: list[Any]) -> Any:
