@@ -142,11 +142,7 @@ class DeleteBridge(Step):
         if link is None or _used(net, link):
             return ()
         again = _again(net, link)
-        try:
-            net.delete(link)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
+        if not net.delete(link):
             return ()
         record.forget(net, self.name)
         return again

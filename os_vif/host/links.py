@@ -323,13 +323,7 @@ class DeleteLink(Step):
         if link is None:
             return ()
         again = _again(net, link)
-        try:
-            net.delete(link)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            return ()
-        return again
+        return again if net.delete(link) else ()
 
     def _target(self, net: Netlink) -> Link | None:
         link = net.link(self.name)

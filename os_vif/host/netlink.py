@@ -206,8 +206,15 @@ class Netlink:
     ) -> None:
         self.talk(_NEWLINK, ACK, packed.link(attributes, link.index, flags, change))
 
-    def delete(self, link: Link) -> None:
-        self.talk(_DELLINK, ACK, packed.link({}, link.index))
+    def delete(self, link: Link) -> bool:
+        """:returns: whether it was there; somebody may have been faster."""
+        try:
+            self.talk(_DELLINK, ACK, packed.link({}, link.index))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False
+        return True
 
     def talk(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """Send a message. :returns: the messages that were asked for, if any were."""
