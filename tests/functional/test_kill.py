@@ -154,15 +154,25 @@ os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 """
 
 
+#: tools/test.sh kills at each fourth step of a long plan.
+STRIDES = [
+    *(pytest.param(c, 1 if c.name == "bare" else 4, id=str(c)) for c in ALL if c.name in SHORT),
+    *(
+        pytest.param(c, 1, id=f"{c}-each-step", marks=pytest.mark.soak)
+        for c in ALL
+        if c.vif.plugin != "noop"
+    ),
+]
+
+
 @pytest.mark.parametrize("by", ["plug", "unplug"])
-@pytest.mark.parametrize("case", CASES)
-def test_a_caller_killed_between_any_two_steps_of_plug(case, by, tmp_path):
+@pytest.mark.parametrize(("case", "stride"), STRIDES)
+def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_path):
     """Its daemon ends what it had begun; whoever comes next waits for that, and converges."""
     host = Host(case)
     config = tmp_path / "os-vif.conf"
     config.write_text(f"[{SECTION}]\nhelper_command = {HELPER}\n")
-    steps = range(host.steps) if case.name in SHORT[:1] else range(1, host.steps, 4)
-    for k in steps:
+    for k in range(0, host.steps, stride):
         with private():
             case.prepare()
             done = subprocess.run(
