@@ -10,6 +10,7 @@ nothing to do here.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
@@ -32,6 +33,8 @@ from os_vif.plugin import PluginBase
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
+
+LOG = logging.getLogger(__name__)
 
 _NO_MOVE = routes.Move((), ())
 
@@ -116,7 +119,7 @@ class LinuxBridgePlugin(PluginBase):
             master = net.link(bridge)
             for port in net.ports(master) if master is not None else ():
                 if port.name in names:
-                    move = self._move(net, _Uplink(port.name, "vif.network"), bridge)
+                    move = _rest_of_move(net, port, bridge)
         rules = self._filters(vif)
         return Plan(
             *move.make,
@@ -235,6 +238,15 @@ _OPTIONS = {
     "top": "[os_vif_linux_bridge]iptables_top_regex",
     "bottom": "[os_vif_linux_bridge]iptables_bottom_regex",
 }
+
+
+def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> routes.Move:
+    """What a plug that was stopped has left to do. A VIF goes also where that cannot be done."""
+    try:
+        return routes.move(net, uplink, bridge)
+    except OSError as error:
+        LOG.warning("%s keeps its addresses: %s", uplink.name, error.strerror)
+        return _NO_MOVE
 
 
 def _has_ipv6(net: Netlink, bridge: str) -> bool:

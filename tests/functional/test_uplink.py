@@ -18,7 +18,7 @@ from os_vif.host.plan import Plan
 from os_vif.host.steps import SetLink
 from tests.functional.cases import CASES
 from tests.functional.conftest import bridge_vif
-from tests.functional.namespaces import ip, run, snapshot
+from tests.functional.namespaces import ip, record, run, snapshot
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -221,3 +221,12 @@ def test_an_address_that_came_back_to_the_uplink_moves_again(uplinked, instance)
         held = {a["local"] for a in ip("address", "show", "brq-test")[0]["addr_info"]}
         assert {"192.0.2.10", "2001:db8::1"} <= held
         run("ip address flush dev brq-test; sysctl -qw net.ipv6.conf.brq-test.disable_ipv6=1")
+
+
+def test_a_vif_is_unplugged_whatever_routes_the_uplink_has(uplinked, instance, caplog):
+    """What cannot be moved is said, and stays."""
+    os_vif.plug(uplinked, instance)
+    run("ip route add 203.0.113.0/24 dev uplink mtu lock 1400")
+    os_vif.unplug(uplinked, instance)
+    assert "uplink keeps its addresses: the route 203.0.113.0/24" in caplog.text
+    assert record() == {}
