@@ -38,8 +38,12 @@ def test_each_attribute_is_written_by_either_and_read_by_the_other(
 ):
     """To the same values."""
     values = {}
+    known = {slot[0] for slot in cls.nla_map}
     for name, (_, codec) in table.items():
-        if codec is packed.IP:
+        if name not in known:
+            # pyroute2 0.8.1 has never heard of two of them.
+            assert name in ("IFA_RT_PRIORITY", "IFA_PROTO")
+        elif codec is packed.IP:
             values[name] = pair[name.endswith(("LOCAL", "GATEWAY"))]
         elif codec is packed.U32:
             values[name] = number
