@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from unittest import mock
 
 import pytest
 from oslo_config import cfg
@@ -43,8 +44,9 @@ INSTANCE = objects.InstanceInfo(name="guest")
 def _sound():
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
-    yield
-    sound()
+    with mock.patch.dict(os.environ):
+        yield
+        sound()
 
 
 def sound() -> None:
