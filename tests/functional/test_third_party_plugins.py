@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import tomllib
 
 import pytest
 
@@ -52,17 +51,18 @@ def installed(tmp_path_factory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("third-party")
     # setuptools leaves its traces in what it builds.
     shutil.copytree(PACKAGES, folder / "source")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    try:
-        # That which builds os-vif itself, for the tests in tests/interop.
-        requirements = [*project["build-system"]["requires"], "wheel", ""]
-        builder = environments.environment("builder", "\n".join(requirements))
-    except environments.Unavailable as reason:
-        pytest.skip(str(reason))
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--target", folder / "site")
     done = subprocess.run(
         [
-            *(builder, "-P", "-m", "pip", "install", "--disable-pip-version-check", *options),
+            *(
+                sys.executable,
+                "-P",
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                *options,
+            ),
             *(folder / "source" / name for name in ("classic", "planner")),
         ],
         capture_output=True,
