@@ -79,23 +79,16 @@ class SetLink(Step):
         link = net.link(self.name)
         if link is None:
             return (self.difference("device", "missing", "there"),)
-        found = _found(net, link)
         return tuple(
             self.difference(
-                _SHOWN.get(field, field), _show(field, found(field)), _show(field, wanted)
+                _SHOWN.get(field, field), _show(field, found), _show(field, getattr(self, field))
             )
-            for field in _FIELDS
-            if (wanted := getattr(self, field)) is not None and wanted != found(field)
+            for field, found in self._before(net, link).items()
         )
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         link = net.require(self.name)
-        found = _found(net, link)
-        before = {
-            field: found(field)
-            for field in _FIELDS
-            if (wanted := getattr(self, field)) is not None and wanted != found(field)
-        }
+        before = self._before(net, link)
         if not before:
             return ()
         # One message: nobody who is killed leaves a part of it.
@@ -113,6 +106,15 @@ class SetLink(Step):
             _take_back(net, undo, error)
             raise
         return undo
+
+    def _before(self, net: Netlink, link: Link) -> dict[str, Any]:
+        """What the device has in place of what it should have, by field."""
+        before = {}
+        for field in _FIELDS:
+            wanted = getattr(self, field)
+            if wanted is not None and wanted != (found := _found(net, link, field)):
+                before[field] = found
+        return before
 
     def _bridge(self, net: Netlink, before: str) -> Link:
         """The bridge that the device is to join, or to leave."""
@@ -135,16 +137,12 @@ def _take_back(net: Netlink, undo: tuple[Step, ...], first: OSError) -> None:
             raise OSError(first.errno, text) from error
 
 
-def _found(net: Netlink, link: Link) -> Any:
-    """What a device has, by field. Only a master costs another question."""
-
-    def found(field: str) -> Any:
-        if field == "master":
-            return name_of(net, link.master)
-        value = getattr(link, field)
-        return "" if value is None and field == "alias" else value
-
-    return found
+def _found(net: Netlink, link: Link, field: str) -> Any:
+    """What a device has. Only a master costs another question."""
+    if field == "master":
+        return name_of(net, link.master)
+    value = getattr(link, field)
+    return "" if value is None and field == "alias" else value
 
 
 def name_of(net: Netlink, index: int | None) -> str:

@@ -44,13 +44,13 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     if failure["left"]:
         # A line each: they are there to be typed.
         aftermath += "; still to be undone by hand:\n  " + "\n  ".join(failure["left"])
-    raise exception.StepFailed(
-        step=failure["step"],
-        device=failure["device"],
-        reason=failure["reason"],
-        errno=failure["errno"],
-        aftermath=aftermath,
-    )
+    raise _told(failure, aftermath)
+
+
+def _told(failure: dict[str, Any], aftermath: str) -> exception.StepFailed:
+    """The error that the privileged side tells of."""
+    known = {name: failure[name] for name in ("step", "device", "reason", "errno")}
+    return exception.StepFailed(**known, aftermath=aftermath)
 
 
 def _holds(plan: Plan) -> bool:
@@ -129,11 +129,5 @@ def _look(steps: list[Step], privsep_module: str | None) -> list[Difference]:
     answer = _call(call, [encode(step) for step in steps])
     failure = answer["error"]
     if failure is not None:
-        raise exception.StepFailed(
-            step=failure["step"],
-            device=failure["device"],
-            reason=failure["reason"],
-            errno=failure["errno"],
-            aftermath="Nothing was changed",
-        )
+        raise _told(failure, "Nothing was changed")
     return [Difference(**difference) for difference in answer["differences"]]

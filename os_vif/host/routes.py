@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: linux/rtnetlink.h
 _NEWROUTE, _DELROUTE, _GETROUTE, _GETRULE = 24, 25, 26, 34
 _UNICAST, _TABLE_LOCAL, _TABLE_MAIN, _TABLE_UNSPEC, _PROTOCOL_KERNEL = 1, 255, 254, 0, 2
-_SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_SCOPE_UNIVERSE = 0
 _ONLINK = 4
 #: What the kernel reports of a route's state, and what is not part of it.
 _STATE_FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x800 | 0x4000 | 0x8000 | 0x20000000
