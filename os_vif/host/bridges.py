@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 from typing import TYPE_CHECKING
 
 from os_vif.host import addresses, record, validate
 from os_vif.host.attributes import SetLink
-from os_vif.host.netlink import MAKING
+from os_vif.host.devices import DeleteDevice, EnsureDevice
 from os_vif.host.plan import MARK, Difference, Step, kind_of, quote
 from os_vif.host.sysctl import Sysctl
 
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class EnsureBridge(Step):
+class EnsureBridge(EnsureDevice):
     """A Linux bridge of that name exists.
 
     Its settings are given at creation only: an existing bridge keeps its own.
     Equivalent to: ``ip link add name NAME type bridge ...``
     """
 
-    name: str
     #: Hundredths of a second between a port's states; 0 forwards at once.
     forward_delay: int = 0
     #: Spanning tree protocol.
@@ -39,11 +37,11 @@ class EnsureBridge(Step):
     address: str | None = None
 
     @property
-    def device(self) -> str:
-        return self.name
+    def _expected(self) -> str:
+        return "a bridge"
 
     def validate(self) -> None:
-        validate.device_name(self, "name")
+        super().validate()
         # Limits of the message, not of the kernel: an undo says what it found.
         validate.integer(self, "forward_delay", 0, 2**32 - 1)
         validate.boolean(self, "stp")
@@ -63,35 +61,13 @@ class EnsureBridge(Step):
             f"ip link set dev {quote(self.name)} alias {MARK}",
         )
 
-    def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        link = net.link(self.name)
-        if link is None:
-            return (self.difference("device", "missing", "a bridge"),)
-        if link.kind != "bridge":
-            return (self.difference("device", kind_of(link), "a bridge"),)
-        return ()
+    def _lacks(self, net: Netlink, link: Link) -> str | None:
+        return None if link.kind == "bridge" else kind_of(link)
 
-    def holds(self, net: Netlink) -> bool:
-        link = net.link(self.name)
-        return link is not None and link.kind == "bridge" and link.group != MAKING
+    def _deletion(self, made: Link) -> DeleteBridge:
+        return DeleteBridge(self.name, index=made.index)
 
-    def apply(self, net: Netlink) -> tuple[Step, ...]:
-        link = net.link(self.name)
-        if link is None:
-            link = self._create(net)
-            if link is not None:
-                return (DeleteBridge(self.name, index=link.index),)
-            # Somebody was faster.
-            link = net.require(self.name)
-        if link.kind != "bridge":
-            raise OSError(errno.EEXIST, f"{self.name} is {kind_of(link)}, not a bridge")
-        if link.group == MAKING:
-            # Whoever made it was stopped before it could say so.
-            net.mark(link)
-        return ()
-
-    def _create(self, net: Netlink) -> Link | None:
-        """:returns: the new bridge; None if there is one meanwhile."""
+    def _create(self, net: Netlink) -> Link:
         data = {
             "IFLA_BR_FORWARD_DELAY": self.forward_delay,
             "IFLA_BR_STP_STATE": int(self.stp),
@@ -100,34 +76,17 @@ class EnsureBridge(Step):
         if self.ageing is not None:
             data["IFLA_BR_AGEING_TIME"] = self.ageing * 100
         address = {} if self.address is None else {"IFLA_ADDRESS": self.address}
-        try:
-            return net.add(self.name, "bridge", data, **address)
-        except OSError as error:
-            if error.errno == errno.EEXIST:
-                return None
-            raise
+        return net.add(self.name, "bridge", data, **address)
 
 
 @dataclasses.dataclass(frozen=True)
-class DeleteBridge(Step):
+class DeleteBridge(DeleteDevice):
     """A bridge that os-vif made is gone, unless it is in use.
 
     It is in use by a port, by a VIF that the record knows, and by an address of the host that no
     other device has. Such a bridge stays, as does one of others: that is no failure.
     Equivalent to: ``ip link del dev NAME``
     """
-
-    name: str
-    #: Only the device of this index; None is whichever has the name.
-    index: int | None = None
-
-    @property
-    def device(self) -> str:
-        return self.name
-
-    def validate(self) -> None:
-        validate.device_name(self, "name")
-        validate.integer(self, "index", 1, 2**31 - 1, optional=True)
 
     def commands(self) -> tuple[str, ...]:
         return (f"ip link del dev {quote(self.name)}  # if it is os-vif's and not in use",)
@@ -138,22 +97,19 @@ class DeleteBridge(Step):
         return (self.difference("device", "an empty bridge", "gone"),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
-        link = self._target(net)
-        if link is None or _used(net, link):
-            return ()
-        again = _again(net, link)
-        if not net.delete(link):
-            return ()
-        record.forget(net, self.name)
-        return again
+        undo = super().apply(net)
+        if undo:
+            record.forget(net, self.name)
+        return undo
 
-    def _target(self, net: Netlink) -> Link | None:
-        link = net.link(self.name)
-        if link is None or link.kind != "bridge" or not link.ours:
-            return None
-        if self.index not in (None, link.index) or net.ports(link):
-            return None
-        return link
+    def _stays(self, net: Netlink, link: Link) -> bool:
+        return _used(net, link)
+
+    def _is_target(self, net: Netlink, link: Link) -> bool:
+        return link.kind == "bridge" and not net.ports(link)
+
+    def _again(self, net: Netlink, link: Link) -> tuple[Step, ...]:
+        return _again(net, link)
 
 
 def _used(net: Netlink, bridge: Link) -> bool:

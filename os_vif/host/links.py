@@ -8,13 +8,12 @@ What we make carries a mark, its alias, so that unplug takes away nothing that o
 
 from __future__ import annotations
 
-import abc
 import dataclasses
-import errno
 from typing import TYPE_CHECKING
 
 from os_vif.host import validate
 from os_vif.host.attributes import SetLink, name_of
+from os_vif.host.devices import DeleteDevice, EnsureDevice
 from os_vif.host.netlink import MAKING
 from os_vif.host.plan import MARK, Difference, Lost, Step, kind_of, quote
 
@@ -27,58 +26,13 @@ _TAP = 2
 _MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 
 
-@dataclasses.dataclass(frozen=True)
-class _EnsureDevice(Step):
-    """A device of that name and kind exists. What it is made of is given at creation only."""
-
-    name: str
-
-    @property
-    def device(self) -> str:
-        return self.name
-
-    def validate(self) -> None:
-        validate.device_name(self, "name")
-
-    @abc.abstractmethod
-    def _lacks(self, net: Netlink, link: Link) -> str | None:
-        """What the device of that name is instead; None if it is what the step asks for."""
-
-    @property
-    @abc.abstractmethod
-    def _expected(self) -> str:
-        """What the device should be, in words."""
-
-    @abc.abstractmethod
-    def _create(self, net: Netlink) -> Link:
-        """Make it, with its mark."""
-
-    def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        link = net.link(self.name)
-        if link is None:
-            return (self.difference("device", "missing", self._expected),)
-        lacks = self._lacks(net, link)
-        return () if lacks is None else (self.difference("device", lacks, self._expected),)
-
-    def holds(self, net: Netlink) -> bool:
-        link = net.link(self.name)
-        return link is not None and link.group != MAKING and not self.differences(net)
-
-    def apply(self, net: Netlink) -> tuple[Step, ...]:
-        link = net.link(self.name)
-        if link is None:
-            return (DeleteLink(self.name, index=self._create(net).index),)
-        lacks = self._lacks(net, link)
-        if lacks is not None:
-            raise OSError(errno.EEXIST, f"{self.name} is {lacks}, not {self._expected}")
-        if link.group == MAKING:
-            # Whoever made it was stopped before it could say so.
-            net.mark(link)
-        return ()
+class _EnsureLink(EnsureDevice):
+    def _deletion(self, made: Link) -> DeleteLink:
+        return DeleteLink(self.name, index=made.index)
 
 
 @dataclasses.dataclass(frozen=True)
-class EnsureVeth(_EnsureDevice):
+class EnsureVeth(_EnsureLink):
     """A pair of connected devices exists.
 
     Of a pair of ours that has been torn apart the rest is made anew.
@@ -147,7 +101,7 @@ class EnsureVeth(_EnsureDevice):
 
 
 @dataclasses.dataclass(frozen=True)
-class EnsureTap(_EnsureDevice):
+class EnsureTap(_EnsureLink):
     """A persistent tap device exists, which a hypervisor can open.
 
     One that is there is the hypervisor's and stays as it is.
@@ -197,7 +151,7 @@ def _queues(multiqueue: bool) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class _EnsureUpper(_EnsureDevice):
+class _EnsureUpper(_EnsureLink):
     #: Name of the device below.
     link: str
 
@@ -288,26 +242,18 @@ class EnsureVlan(_EnsureUpper):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeleteLink(Step):
+class DeleteLink(DeleteDevice):
     """A device that os-vif made is gone. One of others stays: that is no failure.
 
     For bridges, which VIFs share, there is :class:`os_vif.host.bridges.DeleteBridge`.
     Equivalent to: ``ip link del dev NAME``
     """
 
-    name: str
-    #: Only the device of this index; None is whichever has the name.
-    index: int | None = None
     #: One that is in a bridge stays.
     only_free: bool = False
 
-    @property
-    def device(self) -> str:
-        return self.name
-
     def validate(self) -> None:
-        validate.device_name(self, "name")
-        validate.integer(self, "index", 1, 2**31 - 1, optional=True)
+        super().validate()
         validate.boolean(self, "only_free")
 
     def commands(self) -> tuple[str, ...]:
@@ -318,20 +264,11 @@ class DeleteLink(Step):
         link = self._target(net)
         return () if link is None else (self.difference("device", kind_of(link), "gone"),)
 
-    def apply(self, net: Netlink) -> tuple[Step, ...]:
-        link = self._target(net)
-        if link is None:
-            return ()
-        again = _again(net, link)
-        return again if net.delete(link) else ()
+    def _is_target(self, net: Netlink, link: Link) -> bool:
+        return link.kind != "bridge" and not (self.only_free and link.master)
 
-    def _target(self, net: Netlink) -> Link | None:
-        link = net.link(self.name)
-        if link is None or not link.ours or link.kind == "bridge":
-            return None
-        if self.index not in (None, link.index) or (self.only_free and link.master):
-            return None
-        return link
+    def _again(self, net: Netlink, link: Link) -> tuple[Step, ...]:
+        return _again(net, link)
 
 
 def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
