@@ -31,8 +31,10 @@ if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/d
         exec $inside "$@"
     fi
     status=0
-    $inside -m "$short" tests/functional || status=$?
-    $pytest -m "$short" tests/unit tests/interop || status=$?
+    # Virtual machines are made with what the host's network reaches.
+    OS_VIF_VM=off $inside -m "$short and not vm" tests/functional || status=$?
+    $pytest -m "$short and not vm" tests/unit tests/interop tests/vm || status=$?
+    $pytest -m "$short and vm" || status=$?
     exit "$status"
 fi
 if [ $# = 0 ]; then

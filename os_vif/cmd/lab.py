@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 if TYPE_CHECKING:
     from os_vif import objects
@@ -74,7 +76,12 @@ class Hypervisor:
     def __exit__(self, *_: object) -> None:
         for name in self._made:
             for index in self._ip.link_lookup(ifname=name):
-                self._ip.link("del", index=index)
+                try:
+                    self._ip.link("del", index=index)
+                except NetlinkError as error:
+                    # The kernel takes it away when the guest at its other end goes.
+                    if error.code != errno.ENODEV:
+                        raise
         self._ip.close()
 
     def attach(self, guest: Guest, vif: objects.VIFBridge, address: str) -> None:

@@ -9,13 +9,12 @@ A plugin that is registered and has no case here fails ``test_every_plugin_has_c
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 
 import pytest
 
 from os_vif import objects
 from tests.functional.conftest import bridge_vif
-from tests.functional.namespaces import private, run
+from tests.functional.namespaces import require, run
 
 _UPLINK = (
     "ip link add name uplink address 02:00:00:00:00:01 type veth "
@@ -51,8 +50,10 @@ class Case:
     vif: objects.VIFBase
     #: Shell commands that make the host.
     setup: str = "true"
-    #: A command that works where the kernel has what the case needs.
+    #: A command that works where the kernel has what the case needs, and the virtual machine that
+    #: has it.
     probe: str | None = None
+    scenario: str | None = None
 
     @property
     def keeps_bridge(self) -> bool:
@@ -65,16 +66,13 @@ class Case:
     def prepare(self) -> None:
         """Make the host; skip where the kernel lacks what the case needs, and say what."""
         if self.probe is not None:
-            self._require()
+            require(self.probe)
         run(f"set -e\n{self.setup}")
 
-    def _require(self) -> None:
-        with private():
-            done = subprocess.run(
-                ["sh", "-c", self.probe], capture_output=True, text=True, check=False
-            )
-        if done.returncode != 0:
-            pytest.skip(f"{self.name}: {self.probe.rpartition(';')[2].strip()}: {done.stderr}")
+    def param(self, *values: object, id: str | None = None, marks: object = ()):  # noqa: A002
+        """For ``pytest.mark.parametrize``; a virtual machine runs it where it has to."""
+        machine = [pytest.mark.vm(self.scenario)] if self.scenario else []
+        return pytest.param(self, *values, id=id or self.name, marks=[*machine, *marks])
 
 
 def _bridge(*, uplink: str | None = None, filtered: bool = False, vlan: int | None = None):
@@ -118,6 +116,7 @@ CASES: dict[str, tuple[Case, ...]] = {
             _UPLINK,
             probe="ip link add name a type veth peer name b; "
             "ip link add link a name v type vlan id 100",
+            scenario="plain",
         ),
     ),
     "noop": (Case("noop", _VHOST_USER),),
@@ -126,3 +125,4 @@ CASES: dict[str, tuple[Case, ...]] = {
 }
 
 ALL = [case for cases in CASES.values() for case in cases]
+PARAMS = [case.param() for case in ALL]

@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from os_vif.host import netlink
+from tests.vm.plugin import KERNEL_LACKS
 
 #: ``CLONE_NEWNET`` of linux/sched.h. ``os.unshare`` came with Python 3.12.
 _CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x20000
@@ -89,6 +93,18 @@ def run(command: str) -> None:
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     environment = os.environ | {"PATH": path}
     subprocess.run(command, shell=True, check=True, env=environment)  # noqa: S602 - the point
+
+
+def require(probe: str) -> None:
+    """Skip where a command fails in a fresh network namespace, since the kernel lacks something.
+
+    A test that may skip so has to say which virtual machine runs it (``@pytest.mark.vm``).
+    """
+    with private():
+        done = subprocess.run(["sh", "-c", probe], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        command = re.split(r"[;\n]", probe.strip())[-1].strip()
+        pytest.skip(f"{KERNEL_LACKS} what this needs: {command}: {done.stderr.strip()}")
 
 
 def filters(program: str) -> list[str]:

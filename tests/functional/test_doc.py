@@ -28,6 +28,7 @@ from os_vif.cmd import shell
 from os_vif.objects import history
 from tests.functional import snippets
 from tests.functional.namespaces import ip
+from tests.vm.scenarios import SCENARIOS
 from vif_plug_linux_bridge import privsep
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -130,6 +131,10 @@ def test_a_command_that_takes_long_is_there(line):
             assert environment in _environments()
             assert arguments[:1] in ([], ["--"])
             arguments = arguments[1:]
+        case ".venv/bin/python" if arguments[:2] == ["-m", "tests.vm"]:
+            assert arguments[2] in SCENARIOS
+            arguments = arguments[arguments.index("pytest") + 1 :] if arguments[3:] else []
+            arguments = [argument for argument in arguments if argument != "--pdb"]
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()
         case _:

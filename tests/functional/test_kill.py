@@ -33,7 +33,7 @@ HELPER = f"{sys.executable} {pathlib.Path(__file__).with_name('faulty_helper.py'
 #: Of the long matrix tools/test.sh runs these; tox -e soak runs all.
 SHORT = ("bare", "uplink-with-addresses-and-rules")
 CASES = [
-    pytest.param(case, id=str(case), marks=() if str(case) in SHORT else pytest.mark.soak)
+    case.param(marks=() if str(case) in SHORT else [pytest.mark.soak])
     for case in ALL
     if case.vif.plugin != "noop"
 ]
@@ -166,9 +166,9 @@ os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 
 #: tools/test.sh kills at each fourth step of a long plan.
 STRIDES = [
-    *(pytest.param(c, 1 if c.name == "bare" else 4, id=str(c)) for c in ALL if c.name in SHORT),
+    *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
     *(
-        pytest.param(c, 1, id=f"{c}-each-step", marks=pytest.mark.soak)
+        c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak])
         for c in ALL
         if c.vif.plugin != "noop"
     ),

@@ -12,7 +12,7 @@ from os_vif import exception, opts
 from os_vif.host import engine
 from os_vif.host.plan import Plan
 from os_vif.host.steps import SetLink
-from tests.functional.cases import ALL, CASES, Case
+from tests.functional.cases import CASES, PARAMS, Case
 from tests.functional.namespaces import differs, snapshot, without_indexes
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -22,7 +22,7 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 FAILS = SetLink("missing", up=True)
 
 
-@pytest.fixture(params=ALL, ids=str)
+@pytest.fixture(params=PARAMS)
 def case(request, daemon) -> Case:
     """A host as the case has it."""
     request.param.prepare()

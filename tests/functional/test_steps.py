@@ -34,20 +34,23 @@ from os_vif.host.steps import (
     SetLink,
     Sysctl,
 )
-from tests.functional.namespaces import differs, ip, run, snapshot, without_indexes
+from tests.functional.namespaces import differs, ip, require, run, snapshot, without_indexes
 
 _PAIR = "ip link add name base type veth peer name far; ip link set dev base up\n"
 _BRIDGE = "ip link add name br type bridge; ip link set dev br alias os-vif\n"
 _ROUTED = _PAIR + "ip link set dev far up; ip address add 192.0.2.10/24 dev base\n"
-_TUN = "test -c /dev/net/tun -a -w /dev/net/tun"
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
     step: Step
     setup: str = "true"
-    #: A command that fails where the kernel lacks what the step is about.
+    #: A command that fails where the kernel lacks what the step is about, and the virtual machine
+    #: that has it.
     probe: str = "true"
+    scenario: str | None = None
+    #: Whether it needs to open ``/dev/net/tun``.
+    tun: bool = False
     #: Whether the step tells of itself.
     told: bool = True
     #: Whether its commands make it hold on this host, when typed.
@@ -75,8 +78,8 @@ SAMPLES = [
     Sample(EnsureVeth("in", "out", mtu=1400)),
     Sample(EnsureVeth("in", "out"), "ip link add name in type veth peer name lost; "
            "ip link set dev in alias os-vif; ip link set dev lost alias os-vif", typed=False),
-    Sample(EnsureTap("tap1"), probe=_TUN),
-    Sample(EnsureTap("tap1", multiqueue=True, address="02:00:00:00:00:09"), probe=_TUN),
+    Sample(EnsureTap("tap1"), tun=True),
+    Sample(EnsureTap("tap1", multiqueue=True, address="02:00:00:00:00:09"), tun=True),
     *(
         Sample(EnsureMacvlan("mv", "base", mode, tap), _PAIR)
         for mode in ("private", "vepa", "bridge", "passthru")
@@ -86,11 +89,12 @@ SAMPLES = [
         EnsureVlan("vlan100", "base", 100),
         _PAIR,
         probe=_PAIR + "ip link add link base name v type vlan id 1",
+        scenario="plain",
     ),
     Sample(DeleteLink("in"), "ip link add name in mtu 1400 type veth peer name out; "
            "ip link set dev in alias os-vif up; ip link set dev out alias os-vif promisc on"),
     Sample(DeleteLink("tap1"), "ip tuntap add dev tap1 mode tap multi_queue; "
-           "ip link set dev tap1 alias os-vif", probe=_TUN),
+           "ip link set dev tap1 alias os-vif", tun=True),
     Sample(DeleteLink("mv"), _PAIR + "ip link add link base name mv type macvlan mode vepa; "
            "ip link set dev mv alias os-vif"),
     Sample(DeleteLink("mv", only_free=True), _PAIR + "ip link add link base name mv type macvtap; "
@@ -145,17 +149,34 @@ def name(sample: Sample) -> str:
     return f"{type(sample.step).__name__}-{sample}"
 
 
+def params(samples: list[Sample]) -> list:
+    return [
+        pytest.param(
+            sample,
+            id=name(sample),
+            marks=pytest.mark.vm(sample.scenario) if sample.scenario else (),
+        )
+        for sample in samples
+    ]
+
+
+def require_tun() -> None:
+    """A right that an ordinary user does not have on every host."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("needs to read and write /dev/net/tun")
+
+
 #: A device that was moved away cannot be fetched back: there is a test for that of its own.
-UNDONE = [sample for sample in SAMPLES if not isinstance(sample.step, MoveLink)]
-TYPED = [sample for sample in SAMPLES if sample.typed]
+UNDONE = params([sample for sample in SAMPLES if not isinstance(sample.step, MoveLink)])
+TYPED = params([sample for sample in SAMPLES if sample.typed])
 
 
-@pytest.fixture(params=SAMPLES, ids=name)
+@pytest.fixture(params=params(SAMPLES))
 def sample(request, net, other) -> Sample:
     sample = request.param
-    # In a namespace of its own: what a probe makes is not for the test.
-    if os.system(f"unshare --net sh -c '{sample.probe}' 2>/dev/null"):  # noqa: S605
-        pytest.skip(f"needs what fails here: {sample.probe.strip().splitlines()[-1]}")
+    if sample.tun:
+        require_tun()
+    require(sample.probe)
     run(f"set -e\n{sample.setup}")
     if isinstance(sample.step, MoveLink):
         sample = dataclasses.replace(sample, step=MoveLink("base", str(other)))
@@ -191,7 +212,7 @@ def test_a_step_holds_once_it_was_applied(sample, net):
     assert differs(after) == []
 
 
-@pytest.mark.parametrize("sample", UNDONE, ids=name, indirect=True)
+@pytest.mark.parametrize("sample", UNDONE, indirect=True)
 def test_the_undo_of_a_step_leaves_the_host_as_it_was(sample, net):
     """And the undo of the undo does it again."""
     before = without_indexes(snapshot())
@@ -207,7 +228,7 @@ def test_the_undo_of_a_step_leaves_the_host_as_it_was(sample, net):
     assert differs(after, indexes=False) == []
 
 
-@pytest.mark.parametrize("sample", TYPED, ids=name, indirect=True)
+@pytest.mark.parametrize("sample", TYPED, indirect=True)
 def test_the_printed_commands_make_a_step_hold(sample, net):
     """What is shown can be typed."""
     for command in sample.step.commands():
@@ -305,8 +326,7 @@ def test_that_a_device_is_elsewhere_is_not_believed_without_looking(net):
 
 def test_a_tap_that_cannot_be_completed_does_not_stay(net, monkeypatch):
     """It is made to stay last, with its mark on."""
-    if os.system(_TUN):  # noqa: S605
-        pytest.skip(f"needs what fails here: {_TUN}")
+    require_tun()
     monkeypatch.setattr(net, "set", lambda *_, **__: (_ for _ in ()).throw(OSError(5, "no")))
     with pytest.raises(OSError, match="no"):
         EnsureTap("tap1").apply(net)

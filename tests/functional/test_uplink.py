@@ -166,6 +166,7 @@ def test_vlan_plan_is_that_of_a_bridge_on_a_vlan(uplinked, instance):
     assert "ip link set dev vlan100 master brq-test mtu 1450 up" in commands
 
 
+@pytest.mark.vm("plain")
 def test_a_vlan_is_made_and_used(uplinked, instance):
     """It never worked in a public release."""
     (case,) = (case for case in CASES["linux_bridge"] if case.name == "vlan")

@@ -9,7 +9,8 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.interop.environments import Subject, Unavailable
+from tests.cache import Unavailable
+from tests.interop.environments import Subject
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual environments that hold other projects, and the os_vif that is put before them.
 
-Environments are made once and kept in `cache_directory()`. Nothing is ever installed in one after
+Environments are made once and kept in `tests.cache`. Nothing is ever installed in one after
 it is complete: the os_vif under test lies in a directory of its own (a `Subject`), which comes
 first on the module path. So any number of runs, of any number of checkouts, share a cache, and no
 environment of a test holds the public os-vif.
@@ -10,11 +10,8 @@ environment of a test holds the public os-vif.
 
 from __future__ import annotations
 
-import contextlib
 import email.parser
-import fcntl
 import functools
-import hashlib
 import os
 import shutil
 import subprocess
@@ -25,8 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests import cache
+from tests.cache import Unavailable
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PINS = Path(__file__).parent / "pins"
@@ -48,18 +48,6 @@ _OUT_OF_REACH = (
     "Max retries exceeded",
     "(from versions: none)",
 )
-
-
-class Unavailable(Exception):
-    """What an environment is made from is not there: the package index, an interpreter."""
-
-
-def cache_directory() -> Path:
-    """Where environments are kept: outside the checkout, shared by all checkouts."""
-    if own := os.environ.get("OS_VIF_TEST_CACHE"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "os-vif"
 
 
 def interpreter(version: str | None = None) -> Path:
@@ -96,7 +84,7 @@ def environment(
     :raises Unavailable: it is not there yet, and the package index is out of reach.
     """
     base = interpreter(version)
-    key = _digest(_identity(base), pinned, *sorted(requirements))
+    key = cache.digest(_identity(base), pinned, *sorted(requirements))
 
     def build(directory: Path) -> None:
         subprocess.run([base, "-m", "venv", directory / "venv"], check=True)
@@ -107,7 +95,7 @@ def environment(
         if requirements:
             _pip(python, "install", "--constraint", listed, *requirements)
 
-    return _once(f"{name}-{key}", build) / "venv" / "bin" / "python"
+    return cache.once(f"{name}-{key}", build) / "venv" / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -150,7 +138,7 @@ def published_tests() -> Path:
                 if name.split("/")[1:2] == ["tests"]:
                     wheel.extract(name, directory)
 
-    return _once(f"published-tests-{_digest(PUBLIC_RELEASE)}", unpack)
+    return cache.once(f"published-tests-{cache.digest(PUBLIC_RELEASE)}", unpack)
 
 
 def _public_wheel(release: str = PUBLIC_RELEASE) -> Path:
@@ -163,7 +151,7 @@ def _public_wheel(release: str = PUBLIC_RELEASE) -> Path:
             *("--dest", directory, "--requirement", listed),
         )
 
-    return _only_wheel(_once(f"public-release-{_digest(release)}", download))
+    return _only_wheel(cache.once(f"public-release-{cache.digest(release)}", download))
 
 
 def _build_wheel(scratch: Path) -> Path:
@@ -218,38 +206,8 @@ def without_python_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
 
 
-def _once(name: str, build: Callable[[Path], None]) -> Path:
-    """The cached directory `name`, filled by `build` unless an earlier call has completed that.
-
-    A virtual environment cannot be moved, so it is built in place: under a lock, and it counts
-    only once its stamp is there.
-    """
-    cache = cache_directory()
-    cache.mkdir(parents=True, exist_ok=True)
-    directory = cache / name
-    stamp = directory / "complete"
-    with _locked(cache / f"{name}.lock"):
-        if not stamp.exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir()
-            build(directory)
-            stamp.touch()
-    return directory
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 @functools.cache
 def _identity(python: Path) -> str:
     """What makes environments of two interpreters differ."""
     code = "import sys, sysconfig; print(sys.version, sys.base_prefix, sysconfig.get_platform())"
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Network cards with virtual functions, as a guest has them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_NET = Path("/sys/class/net")
+
+
+class Card:
+    """A physical function, by its directory below ``/sys/bus``."""
+
+    def __init__(self, device: Path) -> None:
+        self.device = device
+
+    @property
+    def name(self) -> str:
+        """Of its own network device: the first one of the card."""
+        return min(
+            (path.name for path in (self.device / "net").iterdir()),
+            key=lambda name: int((_NET / name / "ifindex").read_text()),
+        )
+
+    @property
+    def carrier(self) -> bool:
+        return (_NET / self.name / "operstate").read_text().strip() == "up"
+
+    def set_vfs(self, number: int) -> None:
+        """Give it that many virtual functions, and wait for their network devices."""
+        (self.device / "sriov_numvfs").write_text(str(number))
+        if self.device.is_relative_to("/sys/bus/pci"):
+            until(lambda: all(self.vf_name(n) for n in range(number)), "the devices of the VFs")
+
+    def vf(self, number: int) -> Path:
+        """The PCI device of a virtual function."""
+        return (self.device / f"virtfn{number}").resolve()
+
+    def vf_name(self, number: int) -> str | None:
+        """The network device of a virtual function, if it is here."""
+        names = list((self.vf(number) / "net").glob("*"))
+        return names[0].name if names else None
+
+    @property
+    def switch_id(self) -> str:
+        return (_NET / self.name / "phys_switch_id").read_text().strip()
+
+    def representors(self) -> dict[str, str]:
+        """The devices that stand for its virtual functions, by their port's name (``pf0vf0``)."""
+        found = {}
+        for path in _NET.iterdir():
+            try:
+                switch = (path / "phys_switch_id").read_text().strip()
+                port = (path / "phys_port_name").read_text().strip()
+            except OSError:
+                # Not of a switch: reading it is not supported.
+                continue
+            if switch == self.switch_id and "vf" in port:
+                found[port] = path.name
+        return found
+
+
+def igb() -> Card:
+    """The emulated Intel 82576."""
+    (path,) = Path("/sys/bus/pci/devices").glob("*/sriov_totalvfs")
+    card = Card(path.parent)
+    until((card.device / "net").exists, "the igb card's network device")
+    return card
+
+
+def netdevsim(number: int = 10) -> Card:
+    """A simulated card, made now."""
+    bus = Path("/sys/bus/netdevsim")
+    (bus / "new_device").write_text(f"{number} 1")
+    card = Card(bus / f"devices/netdevsim{number}")
+    until(lambda: list((card.device / "net").glob("*")), "netdevsim's network device")
+    return card
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Wait for what the kernel does in its own time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come within {seconds:g} s")
+        time.sleep(0.05)

@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The os-vif developers
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * For tests only: representors for the virtual functions of a real (or emulated) SR-IOV card.
+ *
+ *	insmod labrep.ko pf=eth0 vfs=2
+ *
+ * The card's netdev gets a phys_switch_id and the phys_port_name "p0", as a card in switchdev mode
+ * has them. For each virtual function N appears a netdev labrepN of the same PCI device, with the
+ * same phys_switch_id and the phys_port_name "pf0vfN". Representors accept flower and matchall
+ * rules as offloaded ("in_hw"). What is sent to one is counted and dropped.
+ */
+#include <linux/etherdevice.h>
+#include <linux/module.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <net/flow_offload.h>
+
+#define MAX_VFS 64
+
+static char *pf = "eth0";
+module_param(pf, charp, 0444);
+static int vfs = 2;
+module_param(vfs, int, 0444);
+
+struct representor {
+	int vf;
+};
+
+static struct net_device *card;
+static const struct net_device_ops *card_ops;
+static struct net_device_ops switch_ops;
+static struct net_device *representors[MAX_VFS];
+static LIST_HEAD(blocks);
+
+static int switch_id(struct net_device *dev, struct netdev_phys_item_id *id)
+{
+	id->id_len = ETH_ALEN;
+	memcpy(id->id, card->perm_addr, ETH_ALEN);
+	return 0;
+}
+
+static int card_name(struct net_device *dev, char *name, size_t length)
+{
+	snprintf(name, length, "p0");
+	return 0;
+}
+
+static int representor_name(struct net_device *dev, char *name, size_t length)
+{
+	struct representor *own = netdev_priv(dev);
+
+	snprintf(name, length, "pf0vf%d", own->vf);
+	return 0;
+}
+
+static netdev_tx_t drop(struct sk_buff *skb, struct net_device *dev)
+{
+	dev->stats.tx_packets++;
+	dev->stats.tx_bytes += skb->len;
+	dev_kfree_skb(skb);
+	return NETDEV_TX_OK;
+}
+
+static int accept(enum tc_setup_type type, void *rule, void *unused)
+{
+	return type == TC_SETUP_CLSFLOWER || type == TC_SETUP_CLSMATCHALL ? 0 : -EOPNOTSUPP;
+}
+
+static int setup_tc(struct net_device *dev, enum tc_setup_type type, void *block)
+{
+	if (type != TC_SETUP_BLOCK)
+		return -EOPNOTSUPP;
+	return flow_block_cb_setup_simple(block, &blocks, accept, dev, dev, true);
+}
+
+static const struct net_device_ops representor_ops = {
+	.ndo_start_xmit = drop,
+	.ndo_get_port_parent_id = switch_id,
+	.ndo_get_phys_port_name = representor_name,
+	.ndo_setup_tc = setup_tc,
+	.ndo_set_mac_address = eth_mac_addr,
+};
+
+static void setup(struct net_device *dev)
+{
+	ether_setup(dev);
+	dev->netdev_ops = &representor_ops;
+	dev->hw_features |= NETIF_F_HW_TC;
+	dev->needs_free_netdev = true;
+	eth_hw_addr_random(dev);
+}
+
+static int add(int vf)
+{
+	struct representor *own;
+	struct net_device *dev;
+	int error;
+
+	dev = alloc_netdev(sizeof(*own), "labrep%d", NET_NAME_ENUM, setup);
+	if (!dev)
+		return -ENOMEM;
+	own = netdev_priv(dev);
+	own->vf = vf;
+	SET_NETDEV_DEV(dev, card->dev.parent);
+	error = register_netdev(dev);
+	if (error)
+		free_netdev(dev);
+	else
+		representors[vf] = dev;
+	return error;
+}
+
+static void remove_all(void)
+{
+	int vf;
+
+	for (vf = 0; vf < vfs; vf++)
+		if (representors[vf])
+			unregister_netdev(representors[vf]);
+	rtnl_lock();
+	card->netdev_ops = card_ops;
+	rtnl_unlock();
+	dev_put(card);
+}
+
+static int __init labrep_init(void)
+{
+	int error = 0, vf;
+
+	if (vfs < 0 || vfs > MAX_VFS)
+		return -EINVAL;
+	card = dev_get_by_name(&init_net, pf);
+	if (!card)
+		return -ENODEV;
+
+	rtnl_lock();
+	card_ops = card->netdev_ops;
+	switch_ops = *card_ops;
+	switch_ops.ndo_get_port_parent_id = switch_id;
+	switch_ops.ndo_get_phys_port_name = card_name;
+	card->netdev_ops = &switch_ops;
+	rtnl_unlock();
+
+	for (vf = 0; vf < vfs && !error; vf++)
+		error = add(vf);
+	if (error)
+		remove_all();
+	return error;
+}
+
+static void __exit labrep_exit(void)
+{
+	remove_all();
+}
+
+module_init(labrep_init);
+module_exit(labrep_exit);
+MODULE_DESCRIPTION("Representors for the virtual functions of a card, for tests");
+MODULE_LICENSE("GPL");

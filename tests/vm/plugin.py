@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""``@pytest.mark.vm(SCENARIO)``: the test runs in a virtual machine.
+
+On this machine, the tests of a scenario are handed to one pytest in a guest (``sessions``), and
+what it reports is reported here, so that results, JUnit files and ``-x`` are as for any other
+test. Guests run one after the other, beside the tests that run here. In a guest, this plugin sends
+the reports; a test that skips there has failed, since nothing else runs it.
+
+``OS_VIF_VM`` says what is to happen where there is no virtual machine: with ``require`` its tests
+have failed; else (``auto``) those in ``tests/vm`` are skipped, and others run here as far as this
+kernel goes. With ``off`` none is started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.vm.scenarios import SCENARIOS
+
+#: In a guest: the name of its scenario.
+INSIDE = os.environ.get("OS_VIF_IN_VM")
+_MODE = os.environ.get("OS_VIF_VM", "auto")
+#: Seconds of a session after which nobody waits for a guest unless it is required: tools/test.sh
+#: is to end within 15 minutes.
+_TOO_LATE = 840
+#: What a skip says that is for the kernel's sake.
+KERNEL_LACKS = "this kernel lacks"
+_HERE = Path(__file__).parent
+
+
+def scenario_of(item: pytest.Item) -> str | None:
+    """The scenario that a test is for, if any."""
+    mark = item.get_closest_marker("vm")
+    return None if mark is None else mark.args[0]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark = item.get_closest_marker("vm")
+        if mark is not None and mark.args not in {(name,) for name in SCENARIOS}:
+            raise pytest.UsageError(
+                f"{item.nodeid}: vm{mark.args} is none of the scenarios {', '.join(SCENARIOS)}"
+            )
+    # A guest is one boot for all its tests; those of this machine come first.
+    order = [None, *SCENARIOS]
+    items.sort(key=lambda item: order.index(scenario_of(item)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that is skipped where nothing else runs it has failed."""
+    report = yield
+    if report.skipped and INSIDE:
+        report.outcome = "failed"
+        report.longrepr = f"skipped in the guest that has to run it: {report.longrepr}"
+    elif report.skipped and KERNEL_LACKS in str(report.longrepr) and scenario_of(item) is None:
+        report.outcome = "failed"
+        report.longrepr = f"no scenario of tests/vm runs it, and {report.longrepr}"
+    return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _MODE not in {"auto", "require", "off"}:
+        raise pytest.UsageError(f"OS_VIF_VM is {_MODE!r}; it is one of auto, require, off")
+    if INSIDE:
+        config.pluginmanager.register(_Inside(config))
+    else:
+        config.pluginmanager.register(_Outside())
+
+
+class _Inside:
+    """In a guest: reports go to the machine that started it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._words = os.fdopen(3, "w", buffering=1)
+
+    def _say(self, **words: object) -> None:
+        self._words.write(json.dumps(words) + "\n")
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._say(started=nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        hook = self._config.hook
+        data = hook.pytest_report_to_serializable(config=self._config, report=report)
+        self._say(nodeid=report.nodeid, report=data)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self._say(finished=nodeid)
+
+
+class _Outside:
+    """On this machine: guests run the tests of their scenarios, while others run here."""
+
+    def __init__(self) -> None:
+        self._runner: subprocess.Popen[str] | None = None
+        self._guests: dict[str, _Reports] = {}
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        config = session.config
+        tests: dict[str, list[str]] = {}
+        for item in session.items:
+            if name := scenario_of(item):
+                tests.setdefault(name, []).append(item.nodeid)
+        if not tests or config.option.collectonly:
+            return
+        directory = config._tmp_path_factory.mktemp("vm", numbered=False)
+        # Guests must not outlive this process, whatever ends it.
+        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        self._runner = subprocess.Popen(
+            [*bound, sys.executable, "-m", "tests.vm.sessions"],
+            cwd=config.rootpath,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        options = [f"--rootdir={config.rootpath}", f"--tb={config.option.tbstyle}"]
+        wanted = {} if _MODE == "off" else tests
+        given = {"directory": str(directory), "tests": wanted, "options": options}
+        with self._runner.stdin as words:
+            json.dump(given, words)
+        for name, nodeids in tests.items():
+            self._guests[name] = _Reports(config, name, directory, nodeids, self._runner)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        name = scenario_of(item)
+        if name is None:
+            return None
+        reports = self._guests[name].of(item)
+        if reports is None:
+            return None
+        hook = item.ihook
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in reports:
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def pytest_sessionfinish(self) -> None:
+        if self._runner is not None:
+            self._runner.kill()
+            self._runner.wait()
+
+
+class _Reports:
+    """What one guest has reported (``sessions``), and what it has left to."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        name: str,
+        directory: Path,
+        tests: list[str],
+        runner: subprocess.Popen[str],
+    ) -> None:
+        self._config = config
+        self._name = name
+        self._output = directory / name / "output"
+        self._words = directory / f"{name}.words"
+        self._read = 0
+        self._runner = runner
+        self._since = time.monotonic()
+        self._heard: dict[str, list[pytest.TestReport]] = {test: [] for test in tests}
+        self._finished: set[str] = set()
+        self._unavailable = "OS_VIF_VM is off" if _MODE == "off" else None
+        self._ended: str | None = None
+        self._said = False
+
+    def of(self, item: pytest.Item) -> list[pytest.TestReport] | None:
+        """The reports on one test; None if it is to be tried on this machine."""
+        while not (self._unavailable or self._ended or item.nodeid in self._finished):
+            if not self._listen():
+                self._wait()
+        if item.nodeid in self._finished:
+            return self._heard[item.nodeid]
+        if self._ended:
+            message = f"not run, since the virtual machine {self._name} has ended"
+            if not self._said:
+                self._said = True
+                message = f"the virtual machine {self._name} {self._ended}"
+            return [*self._heard[item.nodeid], _report(item, "failed", message)]
+        if _MODE != "require" and not item.path.is_relative_to(_HERE):
+            # It may well be that this machine's kernel has it.
+            return None
+        outcome = "failed" if _MODE == "require" else "skipped"
+        return [_report(item, outcome, f"no virtual machine: {self._unavailable}")]
+
+    def _listen(self) -> bool:
+        """Whether there was anything to hear."""
+        if not self._words.exists():
+            return False
+        with self._words.open() as file:
+            file.seek(self._read)
+            lines = file.readlines()
+        heard = False
+        for line in lines:
+            if not line.endswith("\n"):
+                break
+            heard = True
+            self._read += len(line.encode())
+            self._hear(json.loads(line))
+        return heard
+
+    def _hear(self, words: dict) -> None:
+        if "report" in words:
+            report = self._config.hook.pytest_report_from_serializable(
+                config=self._config, data=words["report"]
+            )
+            self._heard[report.nodeid].append(report)
+        elif "finished" in words:
+            self._finished.add(words["finished"])
+        elif "unavailable" in words:
+            self._unavailable = words["unavailable"]
+        elif "ended" in words:
+            self._ended = words["ended"]
+        elif "status" in words:
+            said = self._output.read_text(errors="replace")
+            self._ended = (
+                f"did not run all its tests; its pytest ended with {words['status']}: {said}"
+            )
+
+    def _wait(self) -> None:
+        gone = time.monotonic() - self._since
+        if self._runner.poll() is not None and not self._listen():
+            self._ended = (
+                f"was not run: {self._runner.args[-1]} ended with {self._runner.returncode}"
+            )
+        elif _MODE == "auto" and gone > _TOO_LATE:
+            self._unavailable = f"{gone / 60:.0f} minutes have gone; tox -e vm waits for it"
+        time.sleep(0.05)
+
+
+def _report(item: pytest.Item, outcome: str, message: str) -> pytest.TestReport:
+    longrepr: object = message
+    if outcome == "skipped":
+        longrepr = (str(item.path), item.location[1], message)
+    return pytest.TestReport(
+        item.nodeid, item.location, dict.fromkeys(item.keywords, 1), outcome, longrepr, "call"
+    )

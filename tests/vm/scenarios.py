@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The virtual machines that tests can ask for, by ``@pytest.mark.vm(NAME)``. Each is one boot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scenario:
+    #: Modules that are loaded before the tests start.
+    modules: tuple[str, ...]
+    #: Devices, as arguments of QEMU.
+    devices: tuple[str, ...] = ()
+    #: Parameters of the kernel.
+    parameters: tuple[str, ...] = ()
+
+
+_PLAIN = (
+    *("veth", "tun", "macvlan", "macvtap", "bridge", "8021q", "bonding", "dummy", "ipvlan"),
+    *("br_netfilter", "ip_tables", "iptable_filter", "ip6table_filter", "nf_tables", "nft_compat"),
+    *("xt_physdev", "xt_comment", "cls_flower", "cls_matchall", "act_mirred", "act_police"),
+    *("sch_ingress", "sch_htb", "openvswitch"),
+)
+#: A network card with SR-IOV: QEMU's emulated Intel 82576. Its cable ends in the machine.
+_IGB = (
+    *("-device", "pcie-root-port,id=port1,slot=1"),
+    *("-netdev", "user,id=cable1,restrict=on"),
+    *("-device", "igb,bus=port1,netdev=cable1"),
+)
+
+SCENARIOS = {
+    # VLAN devices, vlan_filtering, bonding, flower; the kernel's Open vSwitch.
+    "plain": Scenario(_PLAIN),
+    # Simulated cards with virtual functions, switchdev mode and representors.
+    "netdevsim": Scenario((*_PLAIN, "netdevsim")),
+    # A PCI card with virtual functions; labrep gives it representors.
+    "igb": Scenario((*_PLAIN, "igb", "igbvf"), _IGB),
+    # The same behind an IOMMU, so that virtual functions can be given to vfio-pci.
+    "vfio": Scenario(
+        (*_PLAIN, "igb", "igbvf", "vfio-pci"),
+        ("-device", "intel-iommu", *_IGB),
+        ("intel_iommu=on",),
+    ),
+}
