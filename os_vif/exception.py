@@ -129,6 +129,56 @@ class StepFailed(ExceptionBase):
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"
 
 
+class SerializationError(ExceptionBase):
+    """A stored form cannot be read, or an object cannot be written in one.
+
+    ``path`` names the field, such as ``network.subnets[1].cidr``; it is empty for the whole.
+    ``found`` and ``expected`` say what is there and what should be.
+    """
+
+    msg_fmt = "%(path)s: found %(found)s; expected %(expected)s."
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        self.path: str = kwargs.get("path", "")
+        self.found: str = kwargs.get("found", "")
+        self.expected: str = kwargs.get("expected", "")
+        if "found" in kwargs:
+            kwargs["path"] = self.path or "The document"
+        super().__init__(message, **kwargs)
+
+
+class MalformedDocument(SerializationError):
+    """It is no document at all: not JSON, not UTF-8, a name twice, nested too deeply."""
+
+
+class InvalidValue(SerializationError):
+    """A field has a value that it cannot have."""
+
+
+class UnknownField(SerializationError):
+    """There is no such field in this version."""
+
+
+class UnknownKind(SerializationError):
+    """There is no such class here, or it may not stand there."""
+
+
+class UnsupportedVersion(SerializationError):
+    """It was written in a version that cannot be read here, or there is no such release."""
+
+
+class DataLoss(SerializationError):
+    """The reader has no place for something. ``losses`` lists it all, by field path."""
+
+    msg_fmt = "Written for %(reader)s, this would be lost: %(listed)s."
+
+    def __init__(self, message: str | None = None, **kwargs: Any) -> None:
+        self.losses: tuple[Any, ...] = tuple(kwargs.get("losses", ()))
+        if "losses" in kwargs:
+            kwargs["listed"] = "; ".join(str(loss) for loss in self.losses)
+        super().__init__(message, **kwargs)
+
+
 class NetworkMissingPhysicalNetwork(ExceptionBase):
     msg_fmt = "Network %(network_uuid)s has no physical network."
 

@@ -39,14 +39,22 @@ VIFS = (
     "VIFOpenVSwitch",
     "VIFVHostUser",
 )
-CLASSES = tuple(sorted({*objects.__all__} - {"register_all"}))
+#: What kuryr-kubernetes keeps out of tree, and no public release has.
+KURYR = ("PodState", "VIFDPDKNested", "VIFMacvlanNested", "VIFSriov", "VIFVlanNested")
+#: Those of the public releases.
+CLASSES = tuple(sorted({*objects.__all__} - {"register_all", *KURYR}))
 
 #: The classes that a field accepts, where the type is open.
-SUBCLASSES = {"VIFPortProfileBase": PROFILES, "DatapathOffloadBase": OFFLOADS}
+SUBCLASSES = {
+    "VIFPortProfileBase": PROFILES,
+    "DatapathOffloadBase": OFFLOADS,
+    "VIFBase": (*VIFS, *KURYR[1:]),
+}
 #: Which of them a fully set object gets.
 TYPICAL = {
     "VIFPortProfileBase": "VIFPortProfileOpenVSwitch",
     "DatapathOffloadBase": "DatapathOffloadRepresentor",
+    "VIFBase": "VIFBridge",
 }
 
 _BY_NAME = {
@@ -76,6 +84,8 @@ def _value(name, field):
         return [make(field.objname)]
     if isinstance(field, ovo_fields.ObjectField):
         return make(TYPICAL.get(field.objname, field.objname))
+    if isinstance(field, fields.DictOfVIFsField):
+        return {"eth1": make("VIFVlanNested")}
     if name in _BY_NAME:
         return _BY_NAME[name]
     return _BY_TYPE.get(type(field), f"some-{name}")
@@ -166,6 +176,8 @@ _STRATEGIES = {
 
 
 def _field_values(field):
+    if isinstance(field, fields.DictOfVIFsField):
+        return st.dictionaries(st.text(max_size=4), any_objects(SUBCLASSES["VIFBase"]), max_size=2)
     if isinstance(field, ovo_fields.ListOfObjectsField):
         values = st.lists(any_object(field.objname), max_size=2)
     elif isinstance(field, ovo_fields.ObjectField):

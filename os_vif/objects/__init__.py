@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         HostVIFInfo,
     )
     from os_vif.objects.instance_info import InstanceInfo
+    from os_vif.objects.kuryr import (
+        PodState,
+        VIFDPDKNested,
+        VIFMacvlanNested,
+        VIFSriov,
+        VIFVlanNested,
+    )
     from os_vif.objects.network import Network
     from os_vif.objects.route import Route, RouteList
     from os_vif.objects.subnet import Subnet, SubnetList
@@ -46,7 +53,9 @@ if TYPE_CHECKING:
         VIFVHostUser,
     )
 
-_MODULES = ("fixed_ip", "host_info", "instance_info", "network", "route", "subnet", "vif")
+_MODULES = (
+    *("fixed_ip", "host_info", "instance_info", "network", "route", "subnet", "vif", "kuryr"),
+)
 
 __all__ = [
     "DatapathOffloadBase",
@@ -59,15 +68,18 @@ __all__ = [
     "HostVIFInfo",
     "InstanceInfo",
     "Network",
+    "PodState",
     "Route",
     "RouteList",
     "Subnet",
     "SubnetList",
     "VIFBase",
     "VIFBridge",
+    "VIFDPDKNested",
     "VIFDirect",
     "VIFGeneric",
     "VIFHostDevice",
+    "VIFMacvlanNested",
     "VIFNestedDPDK",
     "VIFOpenVSwitch",
     "VIFPortProfile8021Qbg",
@@ -79,7 +91,9 @@ __all__ = [
     "VIFPortProfileK8sDPDK",
     "VIFPortProfileOVSRepresentor",
     "VIFPortProfileOpenVSwitch",
+    "VIFSriov",
     "VIFVHostUser",
+    "VIFVlanNested",
     "register_all",
 ]
 

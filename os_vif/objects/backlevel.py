@@ -19,7 +19,7 @@ from oslo_versionedobjects import exception as ovo_exception
 from os_vif.objects import history
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 class Peer(dict[str, str]):
@@ -53,9 +53,11 @@ class Peer(dict[str, str]):
 
 
 def _from_outside(cls: type[ovo.VersionedObject]) -> bool:
-    """Whether somebody else brought this class."""
+    """Whether somebody else brought this class, or may have."""
     name = cls.obj_name()
-    return name not in history.vocabulary() and name in ovo.VersionedObjectRegistry.obj_classes()
+    if name in history.vocabulary():
+        return history.of_kuryr(name)
+    return name in ovo.VersionedObjectRegistry.obj_classes()
 
 
 @functools.lru_cache(maxsize=128)
@@ -65,7 +67,8 @@ def _recognise(items: frozenset[tuple[str, str]]) -> Peer:
     first, *_ = releases = history.releases()
     if history.manifest(first).keys() <= manifest.keys():
         return Peer(manifest)
-    known = {name: version for name, version in items if name in history.vocabulary()}
+    ours = history.vocabulary().keys() - set(filter(history.of_kuryr, manifest))
+    known = {name: version for name, version in items if name in ours}
     # One that names nothing of ours says nothing of it.
     agreeing = [r for r in releases if known and known.items() <= history.manifest(r).items()]
     # The oldest of those that agree can read what all of them can; a class that came only later
@@ -186,9 +189,24 @@ def _nested_object(value: ovo.VersionedObject, primitive: dict[str, Any], peer: 
             del value._obj_version_manifest
         primitive[value._obj_primitive_key("name")] = cls.obj_name()
     primitive[value._obj_primitive_key("version")] = version
-    changes = value._obj_primitive_key("changes")
-    if changes in primitive:
-        primitive[changes] = [field for field in primitive[changes] if field in data]
-        if not primitive[changes]:
-            del primitive[changes]
+    key = value._obj_primitive_key("changes")
+    primitive[key] = changes(value, data, primitive.get(key, ()))
+    if not primitive[key]:
+        del primitive[key]
     return primitive
+
+
+def changes(
+    obj: ovo.VersionedObject, data: Mapping[str, Any], changed: Iterable[str]
+) -> list[str]:
+    """What a reader is told of changes: those of ``changed`` that ``data`` has.
+
+    And what has changes in it and stands where ``obj`` has no field: the reader has one there.
+    """
+    key = obj._obj_primitive_key("changes")
+    moved = {
+        field
+        for field in data.keys() - obj.fields.keys()
+        if isinstance(data[field], dict) and key in data[field]
+    }
+    return sorted(moved.union(field for field in changed if field in data))

@@ -5,12 +5,21 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 from typing import Any, Self
 
 from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception as ovo_exception
 
-from os_vif.objects import backlevel
+from os_vif.objects import backlevel, losses
 from os_vif.objects import history as _history
+
+
+LOG = logging.getLogger(__name__)
+
+#: The attribute in which an object carries what a newer side wrote and this one does not know.
+UNKNOWN = "_unknown"
 
 
 class VersionedObject(ovo.VersionedObject):
@@ -66,14 +75,27 @@ class VersionedObject(ovo.VersionedObject):
             primitive = super().obj_to_primitive(None, reader)
             primitive[self._obj_primitive_key("version")] = burnt.number
         data = self._obj_primitive_field(primitive, "data")
-        changed = {
-            field for field in self.obj_what_changed() | self._changed_fields if field in data
-        }
+        changed = backlevel.changes(self, data, self.obj_what_changed() | self._changed_fields)
         if changed:
             # oslo lists a set: equal objects would differ from process to process. And it knows
             # fields alone, not what a single release kept beside them.
-            primitive[self._obj_primitive_key("changes")] = sorted(changed)
+            primitive[self._obj_primitive_key("changes")] = changed
+        if target_version or version_manifest:
+            self._log_losses(primitive)
         return primitive
+
+    def _log_losses(self, primitive: dict[str, Any]) -> None:
+        """oslo's call cannot say what a reader does not get, so the log does."""
+        name = self.obj_name()
+        try:
+            lost = losses.losses(self, primitive)
+        except (ovo_exception.VersionedObjectsException, ValueError, TypeError) as error:
+            # A class of somebody else's, which may not read what it writes.
+            LOG.warning("%s was written for an older reader, and not read back: %s", name, error)
+            return
+        if lost:
+            listed = "; ".join(str(loss) for loss in lost)
+            LOG.warning("%s was written for an older reader, and loses: %s", name, listed)
 
     @classmethod
     def obj_class_from_name(cls, objname: str, objver: str) -> type[ovo.VersionedObject]:
@@ -84,6 +106,12 @@ class VersionedObject(ovo.VersionedObject):
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
         version = _history.readable_as(cls.obj_name(), objver)
         return super()._obj_from_primitive(context, version, primitive)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        clone = super().__deepcopy__(memo)
+        if UNKNOWN in vars(self):
+            vars(clone)[UNKNOWN] = copy.deepcopy(vars(self)[UNKNOWN], memo)
+        return clone
 
     def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
         """Rework ``primitive`` for a reader that keeps a value elsewhere. Mostly there is none."""

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import netaddr
 from oslo_versionedobjects import fields as ovo
 
@@ -64,3 +66,9 @@ class VIFHostDeviceDevTypeField(ovo.BaseEnumField):
 
 class ListOfIPAddressField(ovo.AutoTypedField[list[netaddr.IPAddress]]):
     AUTO_TYPE = ovo.List(ovo.IPAddress())
+
+
+class DictOfVIFsField(ovo.AutoTypedField[dict[str, Any]]):
+    """VIFs of any kind, by the name of an interface."""
+
+    AUTO_TYPE = ovo.Dict(ovo.Object("VIFBase", subclasses=True))

@@ -28,7 +28,18 @@ _PUBLIC = (
     "3.3.0", "3.4.0", "3.5.0", "3.6.0", "3.7.0", "3.7.1", "4.0.0", "4.1.0", "4.2.0", "4.2.1",
     "4.3.0", "4.3.1", "5.0.0", "5.1.0", "5.2.0", "5.2.1", "5.2.2", "5.3.0",
 )
+#: The releases of kuryr-kubernetes, oldest first. Each is a peer of its own: it brings classes.
+_KURYR = tuple(f"kuryr-{number}" for number in (
+    "0.1.0", "0.2.0", "0.2.1", "0.3.0", "0.4.0", "0.4.1", "0.4.2", "0.4.3", "0.4.4", "0.4.5",
+    "0.4.6", "0.4.7", "0.5.0", "0.5.1", "0.5.2", "0.5.3", "0.5.4", "0.6.0", "0.6.1", "1.0.0",
+    "1.0.1", "1.1.0", "1.1.1", "1.1.2", "2.0.0", "2.1.0", "3.0.0", "3.1.0", "4.0.0", "4.0.1",
+    "5.0.0", "6.0.0", "6.0.1", "7.0.0", "8.0.0", "9.0.0", "10.0.0",
+))
 # fmt: on
+#: From which of them on the oldest os-vif that may be there, by its requirements, is which.
+_BESIDE_KURYR = {"kuryr-0.1.0": "1.4.0", "kuryr-0.2.0": "1.7.0", "kuryr-2.0.0": "1.12.0"}
+#: This library, until its first release. It has every class in its newest version.
+OURS = "6.0.0"
 
 
 class Version(NamedTuple):
@@ -79,6 +90,14 @@ def releases() -> tuple[str, ...]:
     return _PUBLIC
 
 
+def peers() -> tuple[str, ...]:
+    """Who else may read: this library, and the releases of kuryr-kubernetes (``kuryr-10.0.0``).
+
+    A release of kuryr stands for its own classes and the oldest os-vif that it may run with.
+    """
+    return (*_KURYR, OURS)
+
+
 def own(cls: type) -> tuple[Version, ...]:
     """The history that ``cls`` states itself, not one that it inherits.
 
@@ -90,30 +109,59 @@ def own(cls: type) -> tuple[Version, ...]:
     return ()
 
 
-def _age(release: str) -> int:
-    return _PUBLIC.index(release)
+def _reached(event: str, release: str) -> bool:
+    """Whether a release is that one, or came later. What kuryr brings only kuryr has, and this."""
+    if release == OURS:
+        return True
+    if release in _KURYR:
+        if event in _KURYR:
+            return _KURYR.index(event) <= _KURYR.index(release)
+        release = beside(release)
+    return event in _PUBLIC and _PUBLIC.index(event) <= _PUBLIC.index(release)
 
 
-def _lived(version: Version, release: str) -> bool:
-    return _age(version.since) <= _age(release) and (
-        version.until is None or _age(release) < _age(version.until)
-    )
+def beside(release: str) -> str:
+    """The release of os-vif whose classes a peer has."""
+    if release not in _KURYR:
+        return release
+    since = [first for first in _BESIDE_KURYR if _KURYR.index(first) <= _KURYR.index(release)]
+    return _BESIDE_KURYR[since[-1]]
+
+
+def _ended(cls: type, version: Version, release: str) -> bool:
+    """Whether a release no longer has it. What kuryr gave up is still here."""
+    if version.until is None or (release == OURS and not _taken_back(cls, version)):
+        return False
+    return _reached(version.until, release)
+
+
+def _taken_back(cls: type, version: Version) -> bool:
+    """Whether its number is burnt: a class that was only given up by somebody keeps its own."""
+    return version.until is not None and version.number != cls.__dict__.get("VERSION")
 
 
 def at(cls: type, release: str) -> str | None:
     """The version that ``cls`` had in ``release``; None if it did not exist."""
-    alive = [v.number for v in own(cls) if _lived(v, release)]
-    return alive[-1] if alive else None
+    reached = [
+        version
+        for version in own(cls)
+        if _reached(version.since, release)
+        and not (_taken_back(cls, version) and _ended(cls, version, release))
+    ]
+    return reached[-1].number if reached and not _ended(cls, reached[-1], release) else None
 
 
 def manifest(release: str) -> dict[str, str]:
     """Class name to version, of every class that ``release`` had.
 
-    :param release: one of :func:`releases`.
+    :param release: one of :func:`releases` or :func:`peers`.
     :raises ValueError: for any other.
     """
-    if release not in _PUBLIC:
-        raise ValueError(f"{release!r} is no release of os-vif; there are {', '.join(_PUBLIC)}")
+    if release not in (*_PUBLIC, *_KURYR, OURS):
+        raise ValueError(
+            f"{release!r} is no release of os-vif; there are {', '.join(_PUBLIC)}, and "
+            f"{OURS}, {_KURYR[0]} to {_KURYR[-1]}"
+        )
     return dict(_manifest(release))
 
 
@@ -124,14 +172,26 @@ def _manifest(release: str) -> Mapping[str, str]:
 
 
 def newest_release_with(cls: type, version: str) -> str | None:
-    """The newest release in which ``cls`` had ``version``; None if none ever did."""
-    having = [release for release in _PUBLIC if at(cls, release) == version]
-    return having[-1] if having else None
+    """The newest release in which ``cls`` had ``version``; None if none ever did.
+
+    Of a class that no public release has, the newest of the others.
+    """
+    for known in (_PUBLIC, _KURYR, (OURS,)):
+        having = [release for release in known if at(cls, release) == version]
+        if having:
+            return having[-1]
+    return None
+
+
+def of_kuryr(name: str) -> bool:
+    """Whether kuryr-kubernetes brought the class of that name, and may register it itself."""
+    cls = _vocabulary.get(name)
+    return cls is not None and own(cls)[0].since in _KURYR
 
 
 def burnt(cls: type, version: str | None) -> Version | None:
     """The version of that number, if it is one that ``cls`` took back."""
-    return next((v for v in own(cls) if v.until and v.number == version), None)
+    return next((v for v in own(cls) if v.number == version and _taken_back(cls, v)), None)
 
 
 def readable_as(name: str, version: str) -> str:
@@ -142,11 +202,8 @@ def readable_as(name: str, version: str) -> str:
 
 def unknown_fields(cls: type, version: str) -> set[str]:
     """The fields that ``cls`` itself brings and that its ``version`` did not have."""
-    entry = next(v for v in own(cls) if v.number == version)
-    later = {
-        field
-        for v in own(cls)
-        if not v.until and _age(v.since) > _age(entry.since)
-        for field in v.adds
-    }
+    stated = own(cls)
+    entry = next(v for v in stated if v.number == version)
+    after = stated[stated.index(entry) + 1 :]
+    later = {field for v in after if not _taken_back(cls, v) for field in v.adds}
     return later | set(entry.removes)

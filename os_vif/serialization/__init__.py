@@ -1,0 +1,96 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Storing objects, and sending them to other processes and releases.
+
+The promises of this package, which its tests hold:
+
+* All that any release of os-vif wrote can be read, for ever.
+* What is written for a release is read by that release, and nothing is lost unnamed.
+* An object is written as the same bytes by every process.
+* What a newer minor version wrote is read; what is unknown of it is kept, and written back.
+* Every error is a :class:`os_vif.exception.SerializationError` that names the path of the field.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oslo_versionedobjects import base as ovo
+
+from os_vif import exception
+from os_vif.objects import history
+from os_vif.objects.history import manifest, peers, releases
+from os_vif.objects.losses import Loss
+from os_vif.serialization import document, primitive, text
+from os_vif.serialization.document import API_VERSION, from_document, to_document
+from os_vif.serialization.primitive import downgrade
+
+__all__ = [
+    "API_VERSION",
+    "FORMS",
+    "Loss",
+    "downgrade",
+    "dumps",
+    "from_document",
+    "loads",
+    "manifest",
+    "peers",
+    "releases",
+    "to_document",
+]
+
+#: What :func:`dumps` writes: the document, and what every release since 1.0.0 wrote.
+FORMS = (document.FORM, primitive.FORM)
+
+
+def dumps(obj: ovo.VersionedObject, form: str | None = None, release: str | None = None) -> str:
+    """``obj`` as compact JSON in ASCII.
+
+    :param form: ``json``, the document; or ``ovo``, the primitive of oslo.versionedobjects that
+        1.x wrote. By default the document, unless ``release`` knows nothing of it.
+    :param release: who is to read it: a release of os-vif, such as ``1.14.0``, or a named peer.
+        By default one that is as new as this one.
+    :raises ValueError: for a form that there is not, or that the release does not read.
+    :raises os_vif.exception.DataLoss: if something would be lost; :func:`downgrade` tells what,
+        and gives the rest.
+    :raises os_vif.exception.UnsupportedVersion: if there is no such release.
+    :raises os_vif.exception.UnknownKind: if that release has no such class.
+    """
+    old = release is not None and not knows_documents(release)
+    form = form or (primitive.FORM if old else document.FORM)
+    if form not in FORMS:
+        raise ValueError(f"{form!r} is none of the forms {', '.join(FORMS)}")
+    if old and form != primitive.FORM:
+        raise ValueError(f"{release} does not read the form {form!r}, only {primitive.FORM!r}")
+    if form == document.FORM:
+        return text.compose(to_document(obj))
+    if not old:
+        return text.compose_sorted(primitive.to_primitive(obj))
+    data, losses = downgrade(obj, str(release))
+    if losses:
+        raise exception.DataLoss(reader=release, losses=losses)
+    return text.compose_sorted(data)
+
+
+def knows_documents(release: str) -> bool:
+    """Whether a release reads the document."""
+    return release == history.OURS
+
+
+def loads(data: str | bytes) -> Any:
+    """The object in a document or an OVO primitive, whatever release wrote it.
+
+    :param data: text, or UTF-8; what it is is recognised.
+    :raises os_vif.exception.SerializationError: naming the path of what is wrong, what was found
+        there, and what was expected.
+    """
+    found = text.parse(data)
+    if isinstance(found, dict) and "apiVersion" in found:
+        return from_document(found)
+    if primitive.is_primitive(found):
+        return primitive.from_primitive(found)
+    raise exception.MalformedDocument(
+        found="JSON without apiVersion",
+        expected=f"a document ({API_VERSION}) or an OVO primitive ({primitive.NAME})",
+    )

@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The OVO primitive: what every release since 1.0.0 wrote, with a version for each object.
+
+Reading here is oslo's own ``obj_from_primitive``, with three differences: every error names the
+path of the field, a newer minor version is read too, and what is unknown is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception as ovo_exception
+
+from os_vif import exception
+from os_vif.objects import backlevel, history, losses
+from os_vif.objects.base import VersionedObject
+from os_vif.serialization import kinds, unknown, values
+from os_vif.serialization.document import FIXED_IPS
+from os_vif.serialization.values import Place, refuse, shown
+
+FORM = "ovo"
+_PREFIX = f"{VersionedObject.OBJ_SERIAL_NAMESPACE}."
+NAME = f"{_PREFIX}name"
+_NAMESPACE, _VERSION = f"{_PREFIX}namespace", f"{_PREFIX}version"
+DATA, CHANGES = f"{_PREFIX}data", f"{_PREFIX}changes"
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
+
+#: What a value that cannot be makes a type of field, or an object, raise.
+_REFUSALS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+
+
+def is_primitive(data: Any) -> bool:
+    return isinstance(data, dict) and NAME in data
+
+
+# Reading
+
+
+def from_primitive(primitive: Any) -> Any:
+    """The object of an OVO primitive, whatever release wrote it.
+
+    :param primitive: a mapping of plain data, which is not changed.
+    :raises os_vif.exception.SerializationError: naming the path of what is wrong.
+    """
+    found: list[tuple[Place, unknown.Unknown]] = []
+    known = _readable(primitive, Place(), None, found)
+    try:
+        obj = VersionedObject.obj_from_primitive(known)
+    except (*_REFUSALS, ovo_exception.VersionedObjectsException) as error:
+        raise exception.InvalidValue(
+            found=f"a primitive of {primitive[NAME]}", expected=f"one that can be read ({error})"
+        ) from error
+    for place, kept in found:
+        unknown.keep(_at(obj, place), kept)
+    return obj
+
+
+def _at(obj: Any, place: Place) -> Any:
+    for part in place.parts:
+        obj = obj[part] if isinstance(obj, dict) or isinstance(part, int) else getattr(obj, part)
+    return obj
+
+
+def _readable(
+    data: Any,
+    place: Place,
+    declared: values.Object | None,
+    found: list[tuple[Place, unknown.Unknown]],
+) -> dict[str, Any]:
+    """A copy of a primitive that oslo reads; what it would leave out is added to ``found``."""
+    cls = _class_of(data, place, declared)
+    version = _version_of(data, cls, place)
+    fields = data.get(DATA)
+    if not isinstance(fields, dict):
+        raise refuse(place / DATA, fields, "an object with the fields")
+    known: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in cls.fields:
+            known[name] = _field(cls, name, value, place / name, found)
+        elif name == FIXED_IPS and "VIFBase" in kinds.ancestors(cls):
+            addresses = values.Object("FixedIPList", open_type=False)
+            known[name] = _readable(value, place / name, addresses, found)
+        else:
+            more[name] = copy.deepcopy(value)
+    readable = {**data, DATA: known}
+    if CHANGES in data:
+        readable[CHANGES] = _changes(data[CHANGES], place)
+    newer = None
+    if backlevel.number(version) > backlevel.number(cls.VERSION) and not history.burnt(
+        cls, version
+    ):
+        newer = version
+        readable[_VERSION] = cls.VERSION
+    if more or newer:
+        found.append((place, unknown.Unknown(FORM, newer, more)))
+    return readable
+
+
+def _class_of(data: Any, place: Place, declared: values.Object | None) -> type[Any]:
+    if not isinstance(data, dict) or NAME not in data:
+        raise refuse(place, data, f"an object with {NAME}")
+    if data.get(_NAMESPACE) != kinds.NAMESPACE:
+        raise exception.UnknownKind(
+            path=str(place / _NAMESPACE),
+            found=shown(data.get(_NAMESPACE)),
+            expected=repr(kinds.NAMESPACE),
+        )
+    cls = kinds.find(data[NAME], place / NAME)
+    if declared is not None:
+        fits = kinds.ancestors(cls) if declared.open_type else [cls.obj_name()]
+        if declared.name not in fits:
+            raise exception.UnknownKind(
+                path=str(place / NAME),
+                found=shown(data[NAME]),
+                expected=f"a {declared.name}" + (" or a kind of it" if declared.open_type else ""),
+            )
+    return cls
+
+
+def _version_of(data: dict[str, Any], cls: type[Any], place: Place) -> str:
+    version = data.get(_VERSION)
+    number = _NUMBER.fullmatch(version) if isinstance(version, str) else None
+    if number is None or number[1] != cls.VERSION.partition(".")[0]:
+        raise exception.UnsupportedVersion(
+            path=str(place / _VERSION),
+            found=shown(version),
+            expected=f"a version of {cls.obj_name()} that begins as {cls.VERSION} does",
+        )
+    return str(version)
+
+
+def _changes(changes: Any, place: Place) -> list[str]:
+    if not isinstance(changes, list) or not all(isinstance(name, str) for name in changes):
+        raise refuse(place / CHANGES, changes, "an array of names")
+    return list(changes)
+
+
+def _field(
+    cls: type[Any],
+    name: str,
+    data: Any,
+    place: Place,
+    found: list[tuple[Place, unknown.Unknown]],
+) -> Any:
+    value = values.of_field(cls, name)
+    if data is not None:
+        data = _nested(value, data, place, found)
+    if data is None or not _holds_objects(value):
+        _try(cls, name, data, place)
+    return data
+
+
+def _holds_objects(value: values.Value) -> bool:
+    while isinstance(value, (values.Array, values.Table)):
+        value = value.item
+    return isinstance(value, values.Object)
+
+
+def _nested(
+    value: values.Value, data: Any, place: Place, found: list[tuple[Place, unknown.Unknown]]
+) -> Any:
+    if isinstance(value, values.Object):
+        return _readable(data, place, value, found)
+    if isinstance(value, values.Array) and _holds_objects(value):
+        if not isinstance(data, list):
+            raise refuse(place, data, "an array")
+        return [_nested(value.item, item, place / n, found) for n, item in enumerate(data)]
+    if isinstance(value, values.Table) and _holds_objects(value):
+        if not isinstance(data, dict):
+            raise refuse(place, data, "an object")
+        return {key: _nested(value.item, item, place / key, found) for key, item in data.items()}
+    return copy.deepcopy(data)
+
+
+def _try(cls: type[Any], name: str, data: Any, place: Place) -> None:
+    """See whether the field takes the value, as oslo does: it is laxer than a document."""
+    field = cls.fields[name]
+    blank = cls()
+    try:
+        field.coerce(blank, name, field.from_primitive(blank, name, data))
+    except _REFUSALS as error:
+        raise refuse(place, data, f"what {type(field).__name__} takes") from error
+
+
+# Writing
+
+
+def frame(name: str, version: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The primitive of an object of which nothing has changed."""
+    return {NAME: name, _NAMESPACE: kinds.NAMESPACE, _VERSION: version, DATA: fields}
+
+
+def to_primitive(obj: ovo.VersionedObject) -> dict[str, Any]:
+    """The OVO primitive in the versions that the objects have, with what was unknown.
+
+    :raises os_vif.exception.DataLoss: for what a document of a newer version had, and is not
+        known here.
+    """
+    if lost := unknown.losses(obj, FORM):
+        raise exception.DataLoss(reader="a reader of OVO primitives", losses=lost)
+    primitive = obj.obj_to_primitive()
+    _add_unknown(obj, primitive)
+    return primitive
+
+
+def _add_unknown(value: Any, primitive: Any) -> None:
+    if isinstance(value, ovo.VersionedObject):
+        if (kept := unknown.of(value, FORM)) is not None:
+            primitive[DATA] |= copy.deepcopy(kept.fields)
+            if kept.version:
+                primitive[_VERSION] = kept.version
+        for name in value.fields:
+            if value.obj_attr_is_set(name):
+                _add_unknown(getattr(value, name), primitive[DATA][name])
+    elif isinstance(value, list):
+        for item, inner in zip(value, primitive, strict=True):
+            _add_unknown(item, inner)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _add_unknown(item, primitive[key])
+
+
+def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], list[losses.Loss]]:
+    """The OVO primitive for a reader, and what is lost on the way there, by field path.
+
+    :param release: a release of os-vif, such as ``1.14.0``, or a named peer: see
+        :func:`os_vif.serialization.releases`.
+    :raises os_vif.exception.UnsupportedVersion: if there is no such release.
+    :raises os_vif.exception.UnknownKind: if the reader has no class for ``obj`` itself.
+    """
+    try:
+        manifest = history.manifest(release)
+    except ValueError as error:
+        raise exception.UnsupportedVersion(
+            path="release", found=shown(release), expected=str(error)
+        ) from None
+    lost = [
+        losses.Loss(f"{path}.{name}".strip("."), "not known here, so it cannot be converted")
+        for path, kept in unknown.within(obj)
+        for name in sorted(kept.fields)
+    ]
+    try:
+        primitive = obj.obj_to_primitive(version_manifest=manifest)
+    except ovo_exception.UnsupportedObjectError:
+        raise exception.UnknownKind(
+            found=obj.obj_name(), expected=f"a class that {release} has"
+        ) from None
+    return primitive, [*losses.losses(obj, primitive), *lost]
