@@ -10,6 +10,8 @@
     which release had which version of which class, one column for each distinct manifest;
 ``vif-changes``
     what each of those manifests brought;
+``vif-format``
+    how each class stands in a document;
 ``vif-options``
     the options of a plugin.
 """
@@ -29,6 +31,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from os_vif import objects, opts
 from os_vif.objects import history
+from os_vif.serialization import document, kinds, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -61,7 +64,11 @@ class Generated(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         # What the text is made of decides when it is made again.
-        for path in (*PACKAGE.glob("objects/*.py"), PACKAGE / "opts.py"):
+        for path in (
+            *PACKAGE.glob("objects/*.py"),
+            *PACKAGE.glob("serialization/*.py"),
+            PACKAGE / "opts.py",
+        ):
             self.env.note_dependency(str(path))
         return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
 
@@ -93,7 +100,7 @@ def brought_by(cls: Class, field: str) -> tuple[Class, history.Version]:
     """The class of its ancestry that a field comes from, and the version that added it."""
     for ancestor in cls.__mro__:
         for version in history.own(ancestor):
-            if field in version.adds and not version.until:
+            if field in version.adds and not history.burnt(ancestor, version.number):
                 return ancestor, version
     raise LookupError(f"{cls.__name__}.{field} is in no history")
 
@@ -115,8 +122,10 @@ def changes(cls: Class) -> Iterator[tuple[str, ...]]:
         what = [f"``{field}`` added" for field in version.adds if before]
         what += [f"``{field}`` removed" for field in version.removes]
         what += [f"with {parent}" for parent in parents_then(cls, before, version)]
-        if version.until:
+        if version.until and history.burnt(cls, version.number):
             what.append(f"taken back in {version.until}")
+        elif version.until:
+            what.append(f"given up in {version.until}")
         yield version.number, version.since, ", ".join(what) or "the first"
         before = version
 
@@ -184,6 +193,45 @@ def distinct() -> list[list[str]]:
 
 def span(releases: list[str]) -> str:
     return releases[0] if len(releases) == 1 else f"{releases[0]} to {releases[-1]}"
+
+
+def json_type(value: values.Value) -> str:
+    """How a value stands in a document, in words."""
+    if isinstance(value, values.Object):
+        cls = history.vocabulary()[value.name]
+        link = f":ref:`{value.name} <format-{value.name}>`"
+        if kinds.is_list(cls) and not value.open_type:
+            return f"array of {json_type(document.codec(cls, 'objects').item)}"
+        return (
+            f"object: {link} or a kind of it, with ``kind``"
+            if value.open_type
+            else f"object: {link}"
+        )
+    if isinstance(value, values.Array):
+        return f"array of {json_type(value.item)}"
+    if isinstance(value, values.Table):
+        return f"object, by name: {json_type(value.item)}"
+    schema = value.schema()
+    if "enum" in schema:
+        return " or ".join(f'``"{choice}"``' for choice in schema["enum"])
+    return getattr(value, "expected", schema["type"])
+
+
+class VifFormat(Generated):
+    def lines(self) -> Iterator[str]:
+        for name, cls in sorted(history.vocabulary().items()):
+            if kinds.is_list(cls):
+                continue
+            yield from (f".. _format-{name}:", "", name, "-" * len(name), "")
+            if not document.field_names(cls):
+                yield from ("It has ``kind`` alone.", "")
+                continue
+            rows: Rows = []
+            for field in sorted(document.field_names(cls)):
+                known = cls.fields.get(field)
+                null = "yes" if known is not None and known.nullable else ""
+                rows.append((f"``{field}``", json_type(document.codec(cls, field)), null))
+            yield from table(("Name", "Value", "null"), rows)
 
 
 class VifReleases(Generated):
@@ -265,6 +313,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         ("vif-classes", VifClasses),
         ("vif-releases", VifReleases),
         ("vif-changes", VifChanges),
+        ("vif-format", VifFormat),
         ("vif-options", VifOptions),
     ):
         app.add_directive(name, directive)

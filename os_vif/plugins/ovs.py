@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 class OvsPlugin(PluginBase):
     CONFIG_OPTS = opts.OVS
 
+    @staticmethod
+    def gen_port_name(prefix: str, vif_id: str) -> str:
+        """The name of a VIF's device or socket: 14 characters at most, as everywhere in OpenStack."""
+        return f"{prefix}{vif_id}"[:14]
+
     def describe(self) -> objects.HostPluginInfo:
         ovs = objects.VIFPortProfileOpenVSwitch
         representor = objects.VIFPortProfileOVSRepresentor

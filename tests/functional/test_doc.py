@@ -368,11 +368,10 @@ def test_the_documentation_builds_without_a_warning(html):
 
 
 def test_every_class_and_field_is_in_the_reference(html):
-    """The 31 classes, each with its fields and each version that it had."""
+    """All classes, each with its fields and each version that it had."""
     page = (html / "reference" / "objects.html").read_text()
     parts = re.split(r'<dt class="sig sig-object py" id="os_vif\.objects\.', page)
     found = {part.partition('"')[0]: part for part in parts[1:]}
-    assert len(found) == 31
     assert found.keys() == history.vocabulary().keys()
     for name, cls in history.vocabulary().items():
         plain = re.findall(r"[\w.]+", re.sub(r"<[^>]+>", " ", found[name]))

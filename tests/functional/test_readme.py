@@ -43,7 +43,7 @@ def test_the_store_snippet_stores():
     """Its own assertions hold."""
     scope: dict = {}
     exec(STORE, scope)  # noqa: S102
-    assert "vif_name" not in scope["old"]["versioned_object.data"]
+    assert "vif_name" not in scope["primitive"]["versioned_object.data"]
     assert len([line for line in STORE.splitlines() if line.strip()]) <= 13
 
 

@@ -29,7 +29,9 @@ def main(projects: list[str]) -> None:
                 suite.project, pinned, subject.requirements, suite.python
             )
             started = time.monotonic()
-            report = foreign.run(python, subject, suite.tests, Path(directory) / suite.name)
+            report = foreign.run(
+                python, subject, suite.tests, Path(directory) / suite.name, logs=suite.logs
+            )
             counts = {o: len(report.tests(o)) for o in ("passed", "failed", "skipped")}
             print(suite.project, suite.name, counts, f"{time.monotonic() - started:.0f} s")  # noqa: T201
             print(report.failures(), end="")  # noqa: T201

@@ -23,6 +23,8 @@ class Suite:
     tests: tuple[str, ...]
     passing: int
     python: str = "3.11"
+    #: Whether logs are formatted while its tests run. One of kuryr's cannot be.
+    logs: bool = True
 
 
 _AGENT = "neutron.tests.unit.plugins.ml2.drivers.openvswitch.agent.test_ovs_neutron_agent"
@@ -49,6 +51,8 @@ SUITES = (
         ),
         12,
     ),
+    # Kuryr registers its own kinds under the names of ours.
+    Suite("kuryr", "all", ("kuryr_kubernetes.tests.unit",), 738, logs=False),
     # Zun tests none of its code that calls os_vif, but its objects are built upon ours.
     Suite(
         "zun",

@@ -56,11 +56,14 @@ def run(
     tests: Sequence[str],
     scratch: Path,
     extend: Mapping[str, Path] | None = None,
+    *,
+    logs: bool = True,
 ) -> Report:
     """Run `tests` (modules, classes or methods by dotted name) with `python` against `subject`.
 
     `extend` adds a directory to the path of a package of the subject. `scratch` becomes the home
     and the working directory of the run. A test that cannot be loaded is one that failed.
+    Without `logs` those of the tests are not formatted.
 
     :raises RuntimeError: the run ended before all tests had.
     """
@@ -72,7 +75,7 @@ def run(
     done = subprocess.run(
         [python, "-P", RUNNER, request, report],
         cwd=scratch,
-        env=_environment(subject, scratch),
+        env=_environment(subject, scratch) | ({} if logs else {"OS_LOG_CAPTURE": "0"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -9,7 +9,7 @@ This file runs in an interpreter that has the other project installed and may
 have nothing of ours but os_vif itself, so it needs the standard library alone.
 
 The request is `{"tests": [dotted names], "extend": {package: directory}}`: the
-modules, classes or methods to run, and the directories that join a package's
+packages, modules, classes or methods to run, and the directories that join a package's
 `__path__` before they are loaded.  The report is
 `{"outcomes": {test id: outcome}, "details": {test id: text}, "modules": {name: file}}`:
 "passed", "failed" or "skipped" for each test, a traceback or a reason where there
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import pkgutil
 import sys
 import unittest
 from pathlib import Path
@@ -80,12 +81,26 @@ def loaded_modules() -> dict[str, str]:
     }
 
 
+def modules(name: str) -> list[str]:
+    """A name of a test; for a package, its modules of tests, at any depth."""
+    try:
+        package = importlib.import_module(name)
+    except ImportError:
+        # A class, or a method.
+        return [name]
+    if not hasattr(package, "__path__"):
+        return [name]
+    found = pkgutil.walk_packages(package.__path__, f"{name}.")
+    return [m.name for m in found if m.name.rpartition(".")[2].startswith("test_")]
+
+
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Load and run the tests that the request names, one after another."""
     for package, directory in request.get("extend", {}).items():
         importlib.import_module(package).__path__.append(directory)
     recorder = Recorder()
-    unittest.defaultTestLoader.loadTestsFromNames(request["tests"]).run(recorder)
+    names = [found for name in request["tests"] for found in modules(name)]
+    unittest.defaultTestLoader.loadTestsFromNames(names).run(recorder)
     return {
         "outcomes": recorder.outcomes,
         "details": recorder.details,

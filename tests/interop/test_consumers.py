@@ -26,7 +26,7 @@ def test_its_own_tests_pass(suite: Suite, subject: Subject, tmp_path: Path) -> N
         )
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
-    report = foreign.run(python, subject, suite.tests, tmp_path)
+    report = foreign.run(python, subject, suite.tests, tmp_path, logs=suite.logs)
     assert report.modules["os_vif"] == str(subject.path / "os_vif" / "__init__.py")
     assert report.modules_outside(subject.path) == {}
     assert not report.tests("failed"), report.failures()
