@@ -53,9 +53,7 @@ if TYPE_CHECKING:
         VIFVHostUser,
     )
 
-_MODULES = (
-    *("fixed_ip", "host_info", "instance_info", "network", "route", "subnet", "vif", "kuryr"),
-)
+_MODULES = ("fixed_ip", "host_info", "instance_info", "network", "route", "subnet", "vif")
 
 __all__ = [
     "DatapathOffloadBase",
@@ -99,16 +97,20 @@ __all__ = [
 
 
 def register_all() -> None:
-    """Register every class with oslo.versionedobjects. Calling it again does nothing."""
+    """Register every class of 5.3.0 with oslo.versionedobjects. Calling it again does nothing.
+
+    Those that kuryr-kubernetes brings (``kuryr``) are registered when they are needed, unless it
+    has registered its own by then.
+    """
     for name in _MODULES:
         importlib.import_module(f"{__name__}.{name}")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES or name in ("base", "fields"):
+    if name in (*_MODULES, "base", "fields", "kuryr"):
         return importlib.import_module(f"{__name__}.{name}")
     if name in __all__:
-        for module_name in _MODULES:
+        for module_name in (*_MODULES, "kuryr"):
             module = importlib.import_module(f"{__name__}.{module_name}")
             if hasattr(module, name):
                 globals()[name] = getattr(module, name)

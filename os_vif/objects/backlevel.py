@@ -30,8 +30,12 @@ class Peer(dict[str, str]):
     declared fields of one class and never list a subclass: there absence means nothing.
     """
 
-    def __init__(self, versions: Mapping[str, str], *, third_parties: bool = False) -> None:
+    def __init__(
+        self, versions: Mapping[str, str], *, third_parties: bool = False, quiet: bool = False
+    ) -> None:
         super().__init__(versions)
+        #: Whether who asks tells of losses by other means than the log.
+        self.quiet = quiet
         #: Whether classes from outside of os-vif are taken to be known, as they are here.
         self.third_parties = third_parties
 
@@ -55,9 +59,10 @@ class Peer(dict[str, str]):
 def _from_outside(cls: type[ovo.VersionedObject]) -> bool:
     """Whether somebody else brought this class, or may have."""
     name = cls.obj_name()
-    if name in history.vocabulary():
-        return history.of_kuryr(name)
-    return name in ovo.VersionedObjectRegistry.obj_classes()
+    if history.of_kuryr(name):
+        return True
+    registered = ovo.VersionedObjectRegistry.obj_classes()
+    return name not in history.public() and name in registered
 
 
 @functools.lru_cache(maxsize=128)
@@ -67,7 +72,7 @@ def _recognise(items: frozenset[tuple[str, str]]) -> Peer:
     first, *_ = releases = history.releases()
     if history.manifest(first).keys() <= manifest.keys():
         return Peer(manifest)
-    ours = history.vocabulary().keys() - set(filter(history.of_kuryr, manifest))
+    ours = history.public().keys() - set(filter(history.of_kuryr, manifest))
     known = {name: version for name, version in items if name in ours}
     # One that names nothing of ours says nothing of it.
     agreeing = [r for r in releases if known and known.items() <= history.manifest(r).items()]

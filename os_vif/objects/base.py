@@ -81,7 +81,9 @@ class VersionedObject(ovo.VersionedObject):
             # fields alone, not what a single release kept beside them.
             primitive[self._obj_primitive_key("changes")] = changed
         if target_version or version_manifest:
-            self._log_losses(primitive)
+            told = isinstance(version_manifest, backlevel.Peer) and version_manifest.quiet
+            if not told and LOG.isEnabledFor(logging.WARNING):
+                self._log_losses(primitive)
         return primitive
 
     def _log_losses(self, primitive: dict[str, Any]) -> None:
@@ -100,6 +102,9 @@ class VersionedObject(ovo.VersionedObject):
     @classmethod
     def obj_class_from_name(cls, objname: str, objver: str) -> type[ovo.VersionedObject]:
         """The registered class that reads version ``objver`` of ``objname``."""
+        if _history.of_kuryr(objname):
+            # Not registered before somebody needs them: kuryr's own may come.
+            _history.vocabulary()
         return super().obj_class_from_name(objname, _history.readable_as(objname, objver))
 
     @classmethod

@@ -38,6 +38,10 @@ _KURYR = tuple(f"kuryr-{number}" for number in (
 # fmt: on
 #: From which of them on the oldest os-vif that may be there, by its requirements, is which.
 _BESIDE_KURYR = {"kuryr-0.1.0": "1.4.0", "kuryr-0.2.0": "1.7.0", "kuryr-2.0.0": "1.12.0"}
+#: What kuryr brings, whether it is loaded or not.
+_KURYR_KINDS = frozenset(
+    ("PodState", "VIFDPDKNested", "VIFMacvlanNested", "VIFSriov", "VIFVlanNested")
+)
 #: This library, until its first release. It has every class in its newest version.
 OURS = "6.0.0"
 
@@ -77,12 +81,20 @@ def enter(cls: type[VersionedObject]) -> None:
         _manifest.cache_clear()
 
 
-def vocabulary() -> Mapping[str, type[VersionedObject]]:
-    """The classes of os-vif by name."""
+def public() -> Mapping[str, type[VersionedObject]]:
+    """The classes that public releases have, by name; and those of kuryr, once they are loaded."""
     from os_vif import objects
 
     objects.register_all()
     return _vocabulary
+
+
+def vocabulary() -> Mapping[str, type[VersionedObject]]:
+    """The classes of os-vif by name, with those that kuryr-kubernetes brought."""
+    from os_vif.objects import kuryr
+
+    assert kuryr  # noqa: S101 - loading it enters them
+    return public()
 
 
 def releases() -> tuple[str, ...]:
@@ -167,7 +179,9 @@ def manifest(release: str) -> dict[str, str]:
 
 @functools.cache
 def _manifest(release: str) -> Mapping[str, str]:
-    versions = {name: at(cls, release) for name, cls in sorted(vocabulary().items())}
+    # Of kuryr's classes no public release has any, so nobody needs to have them registered.
+    classes = public() if release in _PUBLIC else vocabulary()
+    versions = {name: at(cls, release) for name, cls in sorted(classes.items())}
     return {name: version for name, version in versions.items() if version}
 
 
@@ -185,8 +199,7 @@ def newest_release_with(cls: type, version: str) -> str | None:
 
 def of_kuryr(name: str) -> bool:
     """Whether kuryr-kubernetes brought the class of that name, and may register it itself."""
-    cls = _vocabulary.get(name)
-    return cls is not None and own(cls)[0].since in _KURYR
+    return name in _KURYR_KINDS
 
 
 def burnt(cls: type, version: str | None) -> Version | None:

@@ -6,10 +6,26 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from oslo_versionedobjects import base as ovo
+
+#: Where release 1.8.0 alone kept addresses: on the VIF, beside its fields.
+FIXED_IPS = "fixed_ips"
+#: A name that stands in a path as it is.
+_PLAIN = re.compile(r"\w[\w.:/-]{0,63}", re.ASCII)
+_LONG = 64
+
+
+def below(path: str, part: str | int) -> str:
+    """The path of what is at ``part`` of what is at ``path``; always one short line."""
+    if isinstance(part, int):
+        return f"{path}[{part}]"
+    if _PLAIN.fullmatch(part):
+        return f"{path}.{part}" if path else part
+    return f"{path}[{part!r}]" if len(part) <= _LONG else f"{path}[{part[:40]!r}…]"
 
 
 class Loss(NamedTuple):
@@ -34,23 +50,31 @@ def losses(obj: ovo.VersionedObject, primitive: dict[str, Any]) -> tuple[Loss, .
 
     reader = type(obj) if hasattr(type(obj), "obj_from_primitive") else VersionedObject
     back = reader.obj_from_primitive(copy.deepcopy(primitive))
-    return tuple(_compare(obj, back, ""))
+    return tuple(_compare(obj, back, "", []))
 
 
-def _compare(before: Any, after: Any, path: str) -> Iterator[Loss]:
+def _compare(before: Any, after: Any, path: str, moved: list[Any]) -> Iterator[Loss]:
+    """What of ``before`` is not in ``after``.
+
+    :param moved: the addresses that the VIF around it has beside its fields.
+    """
     if isinstance(before, ovo.VersionedObject):
         if not isinstance(after, ovo.VersionedObject):
             yield Loss(path, f"{before.obj_name()} becomes {after!r}")
             return
-        yield from _compare_objects(before, after, path)
+        yield from _compare_objects(before, after, path, moved)
     elif isinstance(before, list) and _holds_objects(before):
-        yield from _compare_lists(before, after, path)
+        for n, item in enumerate(before):
+            if n < len(after):
+                yield from _compare(item, after[n], below(path, n), moved)
+            else:
+                yield Loss(below(path, n), "left out")
     elif isinstance(before, dict) and _holds_objects(before.values()):
         for key in before:
             if key in after:
-                yield from _compare(before[key], after[key], f"{path}[{key!r}]")
+                yield from _compare(before[key], after[key], below(path, key), moved)
             else:
-                yield Loss(f"{path}[{key!r}]", "left out")
+                yield Loss(below(path, key), "left out")
     elif before != after:
         yield Loss(path, f"{before!r} becomes {after!r}")
 
@@ -59,25 +83,47 @@ def _holds_objects(values: Any) -> bool:
     return any(isinstance(value, ovo.VersionedObject) for value in values)
 
 
-def _compare_lists(before: list[Any], after: list[Any], path: str) -> Iterator[Loss]:
-    for n, item in enumerate(before):
-        if n < len(after):
-            yield from _compare(item, after[n], f"{path}[{n}]")
-        else:
-            yield Loss(f"{path}[{n}]", "left out")
-
-
 def _compare_objects(
-    before: ovo.VersionedObject, after: ovo.VersionedObject, path: str
+    before: ovo.VersionedObject, after: ovo.VersionedObject, path: str, moved: list[Any]
 ) -> Iterator[Loss]:
     if before.obj_name() != after.obj_name():
         yield Loss(path, f"{before.obj_name()} becomes {after.obj_name()}")
+    moved = moved + _addresses(vars(after).get(FIXED_IPS))
     listing = list(before.fields) == ["objects"]
     for name in sorted(before.fields):
         if not before.obj_attr_is_set(name):
             continue
-        inner = path if listing else f"{path}.{name}".lstrip(".")
-        if name not in after.fields or not after.obj_attr_is_set(name):
+        inner = path if listing else below(path, name)
+        value = getattr(before, name)
+        there = getattr(after, name) if name in after else None
+        if moved and name == "ips" and _addresses(value):
+            yield from _missing(_addresses(value), moved + _addresses(there), inner)
+        elif name not in after:
             yield Loss(inner, "left out")
         else:
-            yield from _compare(getattr(before, name), getattr(after, name), inner)
+            yield from _compare(value, there, inner, moved)
+    if own := _addresses(vars(before).get(FIXED_IPS)):
+        yield from _missing(own, moved + list(_in_subnets(after)), below(path, FIXED_IPS))
+
+
+def _missing(addresses: list[Any], there: list[Any], path: str) -> Iterator[Loss]:
+    for n, address in enumerate(addresses):
+        if address not in there:
+            yield Loss(below(path, n), "left out")
+
+
+def _addresses(listing: Any) -> list[Any]:
+    """What the members of a list of addresses say, which may be unset or anything else."""
+    if not isinstance(listing, ovo.ObjectListBase) or "objects" not in listing:
+        return []
+    return [
+        tuple(getattr(ip, name) if name in ip else None for name in ("address", "floating_ips"))
+        for ip in listing.objects
+    ]
+
+
+def _in_subnets(vif: Any) -> Iterator[Any]:
+    network = vif.network if "network" in vif else None
+    listing = network.subnets if network is not None and "subnets" in network else None
+    for subnet in listing.objects if listing is not None and "objects" in listing else ():
+        yield from _addresses(subnet.ips if "ips" in subnet else None)

@@ -42,7 +42,7 @@ def read_addresses(vif: VIFBase, primitive: dict[str, Any]) -> None:
 
 def write_addresses(vif: VIFBase, primitive: dict[str, Any], peer: Peer) -> None:
     """Put the addresses where 1.8.0 looks for them, if that is who reads."""
-    if not history.burnt(history.vocabulary()["VIFBase"], peer.get("VIFBase")):
+    if not history.burnt(history.public()["VIFBase"], peer.get("VIFBase")):
         return
     if "fixed_ips" in vif.fields:
         return

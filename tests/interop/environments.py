@@ -26,7 +26,7 @@ from tests import cache
 from tests.cache import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PINS = Path(__file__).parent / "pins"
@@ -50,21 +50,37 @@ _OUT_OF_REACH = (
 )
 
 
-def interpreter(version: str | None = None) -> Path:
-    """The running Python, or the one of `version` ("3.11").
+class NoInterpreter(Unavailable):
+    """There is no Python of the version that is asked for."""
 
-    :raises Unavailable: there is no such Python on the path.
+
+def interpreter(version: str | None = None) -> Path:
+    """The running Python, or the one of `version` ("3.11"): on the path, or one of pyenv's.
+
+    :raises NoInterpreter: there is no such Python.
     """
     if version is None or version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return Path(sys.executable)
-    found = shutil.which(f"python{version}")
-    # A version manager puts a program on the path for each version, also for those that are off.
-    if (
-        found is None
-        or subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode
-    ):
-        raise Unavailable(f"python{version} is not installed")
-    return Path(found)
+    for candidate in _interpreters(version):
+        # pyenv puts a program on the path for each version, also for those that are off.
+        if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    raise NoInterpreter(
+        f"python{version} is not installed; 'pyenv install {version}' brings it, as does whatever "
+        f"puts python{version} on the path"
+    )
+
+
+def _interpreters(version: str) -> Iterator[Path]:
+    """Where a Python of that version may be."""
+    name = f"python{version}"
+    roots = [Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")]
+    if found := shutil.which(name):
+        yield Path(found)
+        # Beside pyenv's shims are its versions.
+        roots.append(Path(found).parents[1])
+    for root in roots:
+        yield from sorted(root.glob(f"versions/{version}.*/bin/{name}"), reverse=True)
 
 
 def pins(name: str) -> str:
@@ -117,12 +133,15 @@ class Subject:
         return cls.from_wheel(_build_wheel(scratch), scratch / "subject")
 
     @classmethod
-    def from_public_release(cls, scratch: Path, release: str = PUBLIC_RELEASE) -> Subject:
+    def from_public_release(
+        cls, scratch: Path, release: str = PUBLIC_RELEASE, builder: Path | None = None
+    ) -> Subject:
         """A public release in our place: what a baseline is made with.
 
-        `release` is a line of a requirements file, with its hash.
+        `release` is a line of a requirements file, with its hash. If that is the hash of a source
+        archive, the Python `builder` makes a wheel of it.
         """
-        return cls.from_wheel(_public_wheel(release), scratch / "subject")
+        return cls.from_wheel(_public_wheel(release, builder), scratch / "subject")
 
 
 def published_tests() -> Path:
@@ -141,15 +160,16 @@ def published_tests() -> Path:
     return cache.once(f"published-tests-{cache.digest(PUBLIC_RELEASE)}", unpack)
 
 
-def _public_wheel(release: str = PUBLIC_RELEASE) -> Path:
+def _public_wheel(release: str = PUBLIC_RELEASE, builder: Path | None = None) -> Path:
+    command = ["download", "--only-binary", ":all:", "--dest"]
+    if builder is not None:
+        command = ["wheel", "--no-build-isolation", "--wheel-dir"]
+
     def download(directory: Path) -> None:
         listed = directory / "requirements.txt"
         listed.write_text(release + "\n", encoding="utf-8")
-        _pip(
-            interpreter(),
-            *("download", "--no-deps", "--only-binary", ":all:", "--require-hashes"),
-            *("--dest", directory, "--requirement", listed),
-        )
+        pinned = ("--no-deps", "--require-hashes", "--requirement", listed)
+        _pip(builder or interpreter(), *command, directory, *pinned)
 
     return _only_wheel(cache.once(f"public-release-{cache.digest(release)}", download))
 
@@ -186,9 +206,9 @@ def _pip(python: Path, command: str, *arguments: str | Path) -> None:
     :raises Unavailable: pip could not reach the package index.
     """
     quietly = ("--quiet", "--no-input", "--disable-pip-version-check")
-    # `-P`, and no PYTHONPATH: a checkout must not look like an installed package to pip.
+    # `-I`, and no PYTHONPATH: a checkout must not look like an installed package to pip.
     done = subprocess.run(
-        [python, "-P", "-m", "pip", command, *quietly, *arguments],
+        [python, "-I", "-m", "pip", command, *quietly, *arguments],
         env=without_python_settings(os.environ),
         capture_output=True,
         text=True,

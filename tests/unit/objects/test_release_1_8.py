@@ -320,6 +320,16 @@ def test_addresses_of_subnets_are_moved_for_1_8_0(name):
     assert addresses(again.fixed_ips) == addresses(again.network.subnets[0].ips) == ["10.0.0.5"]
 
 
+def test_addresses_with_changes_are_a_change_of_the_vif():
+    """1.8.0 would mark them as it writes the VIF again, so what it reads is marked so."""
+    vif = make("VIFBridge")
+    assert (
+        "fixed_ips" in vif.obj_to_primitive(version_manifest=MANIFEST)["versioned_object.changes"]
+    )
+    vif.obj_reset_changes(recursive=True)
+    assert "versioned_object.changes" not in vif.obj_to_primitive(version_manifest=MANIFEST)
+
+
 def test_address_that_was_added_to_a_subnet_is_written_too():
     """Kuryr appends addresses to the subnets of what it has read."""
     vif = load(handmade())

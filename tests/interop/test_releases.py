@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+"""What is written for a release, that release reads and writes again, and nothing is lost.
+
+The long form asks the releases themselves. The short form needs none of them: what they have read
+is kept, and must still be what is written.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from oslo_versionedobjects import exception
+
+from os_vif.objects import history
+from tests.interop import releases, samples, written
+from tests.interop.environments import Unavailable
+from tests.strategies import OFFLOADS, PROFILES, load
+from tests.unit.objects import released
+
+FIRST = tuple(first for first, _ in written.SPANS)
+
+
+@pytest.fixture(scope="module")
+def objects():
+    return [*samples.samples()]
+
+
+def normal(value):
+    """A primitive without the order of changes, which is a set in releases."""
+    if isinstance(value, dict):
+        return {
+            key: sorted(item) if key == "versioned_object.changes" else normal(item)
+            for key, item in value.items()
+        }
+    return [normal(item) for item in value] if isinstance(value, list) else value
+
+
+def test_the_matrix_is_whole(objects):
+    """Every class in every variant, every VIF with every profile, every profile with every offload."""
+    names = [name for name, _ in objects]
+    assert len(set(names)) == len(names)
+    for variant in samples.VARIANTS:
+        wanted = {f"{name} {variant}" for name in samples.CLASSES}
+        profiles = {
+            f"{p} {variant}{end}" for p in PROFILES for end in ("", *map(" {}".format, OFFLOADS))
+        }
+        wanted |= profiles | {f"{vif} {profile}" for vif in samples.VIFS for profile in profiles}
+        assert wanted | {f"{name} reset" for name in wanted} <= set(names)
+
+
+def test_the_releases_are_the_first_and_the_last_of_each_manifest():
+    """Every manifest that there ever was has a reader, and every era."""
+    assert len(written.SPANS) == 10
+    assert {*sum(written.SPANS, ())} == {*releases.PINNED} - {"2.8.0"}
+    assert {releases.era(release) for release in releases.PINNED} == {*releases.ERAS}
+
+
+@pytest.mark.parametrize("release", FIRST)
+def test_what_is_written_is_what_the_releases_have_read(release, objects):
+    """To the byte. If this is meant to change: `python -m tests.interop.written`."""
+    kept = written.kept(release)
+    known = written.known(release, objects)
+    assert known.keys() == kept.keys()
+    assert [name for name, obj in known.items() if written.line(obj, release) != kept[name]] == []
+
+
+@pytest.mark.parametrize("release", FIRST)
+def test_nothing_is_dropped_that_the_release_has_a_field_for(release, objects):
+    """Classes, versions and values at every depth, in what is kept."""
+    kept = written.kept(release)
+    manifest = released.MANIFESTS[release]
+    for name, obj in written.known(release, objects).items():
+        assert released.actual(json.loads(kept[name])) == released.expected(obj, manifest), name
+
+
+@pytest.mark.parametrize("release", FIRST)
+def test_what_is_written_reads_here_and_is_written_again(release):
+    """The same bytes again, as the releases do it."""
+    kept = written.kept(release)
+    again = {name: written.line(load(json.loads(text)), release) for name, text in kept.items()}
+    assert [name for name in kept if again[name] != kept[name]] == []
+
+
+@pytest.mark.parametrize("release", FIRST)
+def test_what_the_release_has_no_class_for_is_not_written(release, objects):
+    """An error says so."""
+    known = written.known(release, objects)
+    for name, obj in objects:
+        if name not in known:
+            with pytest.raises(exception.UnsupportedObjectError, match=obj.obj_name()):
+                obj.obj_to_primitive(version_manifest=history.manifest(release))
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("release", releases.PINNED)
+def test_the_release_itself_writes_the_same_again(release, tmp_path):
+    """Read by its own code, in an environment of its time: all of it, identically."""
+    kept = written.kept(release)
+    its = releases.era(release)
+    try:
+        reading = releases.read(release, tmp_path, kept.values())
+    except Unavailable as reason:
+        pytest.skip(f"releases {its.name}: {reason}")
+    assert Path(reading.reader["os_vif"]).is_relative_to(tmp_path)
+    assert reading.reader["python"].startswith(f"{its.python}.")
+    assert reading.reader["manifest"] == released.MANIFESTS[release]
+    answers = dict(zip(kept, reading.answers, strict=True))
+    errors = {name: answer["error"] for name, answer in answers.items() if "error" in answer}
+    assert errors == {}
+    differing = [n for n in kept if normal(answers[n]["written"]) != normal(json.loads(kept[n]))]
+    assert differing == []
