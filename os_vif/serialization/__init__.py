@@ -86,10 +86,10 @@ def loads(data: str | bytes) -> Any:
         there, and what was expected.
     """
     found = text.parse(data)
-    if isinstance(found, dict) and "apiVersion" in found:
-        return from_document(found)
     if primitive.is_primitive(found):
         return primitive.from_primitive(found)
+    if isinstance(found, dict) and "apiVersion" in found:
+        return from_document(found)
     raise exception.MalformedDocument(
         found="JSON without apiVersion",
         expected=f"a document ({API_VERSION}) or an OVO primitive ({primitive.NAME})",

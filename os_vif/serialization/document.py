@@ -9,16 +9,15 @@ absent, and null means None.
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
 from os_vif.objects import vif
-from os_vif.serialization import kinds, unknown, values
+from os_vif.objects.losses import FIXED_IPS
+from os_vif.serialization import kinds, text, unknown, values
 from os_vif.serialization.values import Place, refuse, shown
 
 GROUP = "os-vif"
@@ -27,8 +26,7 @@ API_VERSION = f"{GROUP}/{MAJOR}.{MINOR}"
 FORM = "json"
 
 _VERSIONS = re.compile(r"os-vif/(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
-#: Beside the fields of every VIF: where release 1.8.0 alone kept the addresses.
-FIXED_IPS = "fixed_ips"
+#: Beside the fields of every VIF.
 _FIXED_IPS = values.Object("FixedIPList", open_type=False)
 
 
@@ -43,6 +41,11 @@ def codec(cls: type[Any], name: str) -> values.Value:
     return values.of_field(cls, name) if name in cls.fields else _FIXED_IPS
 
 
+def takes_null(cls: type[Any], name: str) -> bool:
+    """Whether null may stand for that field."""
+    return name in cls.fields and bool(cls.fields[name].nullable)
+
+
 def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
     """The document of any object of os-vif: plain data that shares nothing with it.
 
@@ -54,40 +57,31 @@ def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
     minors = [found.version for _, found in unknown.within(obj) if found.fields and found.version]
     version = max((int(minor) for minor in minors), default=MINOR)
     head = {"apiVersion": f"{GROUP}/{MAJOR}.{version}", "kind": obj.obj_name()}
-    return head | _encode(obj)
+    data: dict[str, Any] = text.in_order(head | _encode(obj))
+    return data
 
 
 def _encode(obj: ovo.VersionedObject) -> dict[str, Any]:
-    cls = type(obj)
     data = unknown.fields_of(obj, FORM)
-    for name in _set_names(obj):
-        value = getattr(obj, name)
+    for name, value in unknown.contents(obj):
         try:
-            data[name] = None if value is None else codec(cls, name).encode(value)
+            data[name] = None if value is None else codec(type(obj), name).encode(value)
         except exception.InvalidValue as error:
-            raise exception.InvalidValue(
-                path=f"{name}.{error.path}".rstrip("."),
-                found=error.found,
-                expected=error.expected,
-            ) from None
-    return dict(sorted(data.items()))
+            raise values.inside(name, error) from None
+    return data
 
 
-def _set_names(obj: ovo.VersionedObject) -> Iterator[str]:
-    for name in field_names(type(obj)):
-        if obj.obj_attr_is_set(name) if name in obj.fields else name in vars(obj):
-            yield name
-
-
-def encode_nested(obj: ovo.VersionedObject, declared: values.Object) -> Any:
+def encode_nested(obj: Any, declared: values.Object) -> Any:
     """An object inside another, which declares what may stand there."""
-    if not declared.open_type:
-        return codec(type(obj), "objects").encode(obj.objects) if _bare(obj) else _encode(obj)
-    return {"kind": obj.obj_name()} | _encode(obj)
-
-
-def _bare(obj: ovo.VersionedObject) -> bool:
-    return kinds.is_list(type(obj))
+    if declared.open_type:
+        return {"kind": obj.obj_name()} | _encode(obj)
+    if not kinds.is_list(type(obj)):
+        return _encode(obj)
+    if not obj.obj_attr_is_set("objects"):
+        raise exception.InvalidValue(
+            found=f"a {obj.obj_name()} without objects", expected="objects, of which may be none"
+        )
+    return codec(type(obj), "objects").encode(obj.objects)
 
 
 def from_document(document: Any) -> Any:
@@ -128,25 +122,27 @@ def _minor(version: Any) -> int:
 
 def _decode(cls: type[Any], data: dict[str, Any], place: Place) -> Any:
     obj = cls()
+    # Neither what was read nor what a new object sets itself has changed.
+    obj.obj_reset_changes(recursive=True)
     more: dict[str, Any] = {}
     known = field_names(cls)
     for name, value in data.items():
-        if name not in known:
+        if values.named(name, place) not in known:
             more[name] = value
         elif value is None:
-            setattr(obj, name, _null(cls, name, place))
+            _check_null(cls, name, place)
+            setattr(obj, name, None)
         else:
             setattr(obj, name, codec(cls, name).decode(value, place / name))
     if more:
         _keep(obj, more, place)
-    # What was read has not changed.
     obj.obj_reset_changes()
     return obj
 
 
-def _null(cls: type[Any], name: str, place: Place) -> None:
-    """Null, where it may stand."""
-    if name not in cls.fields or not cls.fields[name].nullable:
+def _check_null(cls: type[Any], name: str, place: Place) -> None:
+    """Null stands only where None may."""
+    if not takes_null(cls, name):
         raise refuse(place / name, None, "a value, or no such name")
 
 
@@ -158,7 +154,7 @@ def _keep(obj: ovo.VersionedObject, more: dict[str, Any], place: Place) -> None:
             found=f"a field that {obj.obj_name()} does not have",
             expected=f"those of {API_VERSION}",
         )
-    unknown.keep(obj, unknown.Unknown(FORM, str(place.newer), copy.deepcopy(more)))
+    unknown.keep(obj, unknown.Unknown(FORM, str(place.newer), values.plain(more, place)))
 
 
 def decode_nested(data: Any, place: Place, declared: values.Object) -> Any:
@@ -180,7 +176,6 @@ def decode_nested(data: Any, place: Place, declared: values.Object) -> Any:
     if not isinstance(data, dict):
         raise refuse(place, data, "an object")
     return _decode(cls, data, place)
-
 
 
 def _decode_list(cls: type[Any], data: Any, place: Place) -> Any:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
@@ -19,8 +20,8 @@ from oslo_versionedobjects import exception as ovo_exception
 from os_vif import exception
 from os_vif.objects import backlevel, history, losses
 from os_vif.objects.base import VersionedObject
+from os_vif.objects.losses import FIXED_IPS
 from os_vif.serialization import kinds, unknown, values
-from os_vif.serialization.document import FIXED_IPS
 from os_vif.serialization.values import Place, refuse, shown
 
 FORM = "ovo"
@@ -28,10 +29,8 @@ _PREFIX = f"{VersionedObject.OBJ_SERIAL_NAMESPACE}."
 NAME = f"{_PREFIX}name"
 _NAMESPACE, _VERSION = f"{_PREFIX}namespace", f"{_PREFIX}version"
 DATA, CHANGES = f"{_PREFIX}data", f"{_PREFIX}changes"
-_NUMBER = re.compile(r"(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
-
-#: What a value that cannot be makes a type of field, or an object, raise.
-_REFUSALS = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+#: oslo knows a third number, for branches of old releases.
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,2}")
 
 
 def is_primitive(data: Any) -> bool:
@@ -51,9 +50,10 @@ def from_primitive(primitive: Any) -> Any:
     known = _readable(primitive, Place(), None, found)
     try:
         obj = VersionedObject.obj_from_primitive(known)
-    except (*_REFUSALS, ovo_exception.VersionedObjectsException) as error:
+    except (*values.REFUSALS, ovo_exception.VersionedObjectsException) as error:
+        # Each field was tried; what remains is a class of somebody else's.
         raise exception.InvalidValue(
-            found=f"a primitive of {primitive[NAME]}", expected=f"one that can be read ({error})"
+            found=f"a primitive of {primitive[NAME]}", expected="one that its class reads"
         ) from error
     for place, kept in found:
         unknown.keep(_at(obj, place), kept)
@@ -81,16 +81,17 @@ def _readable(
     known: dict[str, Any] = {}
     more: dict[str, Any] = {}
     for name, value in fields.items():
+        inner = place if kinds.is_list(cls) and name == "objects" else place / name
         if name in cls.fields:
-            known[name] = _field(cls, name, value, place / name, found)
+            known[name] = _field(cls, name, value, inner, found)
         elif name == FIXED_IPS and "VIFBase" in kinds.ancestors(cls):
             addresses = values.Object("FixedIPList", open_type=False)
-            known[name] = _readable(value, place / name, addresses, found)
+            known[name] = _readable(value, inner, addresses, found)
         else:
-            more[name] = copy.deepcopy(value)
+            more[name] = values.plain(value, inner)
     readable = {**data, DATA: known}
     if CHANGES in data:
-        readable[CHANGES] = _changes(data[CHANGES], place)
+        readable[CHANGES] = _changes(cls, data[CHANGES], place)
     newer = None
     if backlevel.number(version) > backlevel.number(cls.VERSION) and not history.burnt(
         cls, version
@@ -135,10 +136,11 @@ def _version_of(data: dict[str, Any], cls: type[Any], place: Place) -> str:
     return str(version)
 
 
-def _changes(changes: Any, place: Place) -> list[str]:
-    if not isinstance(changes, list) or not all(isinstance(name, str) for name in changes):
-        raise refuse(place / CHANGES, changes, "an array of names")
-    return list(changes)
+def _changes(cls: type[Any], changes: Any, place: Place) -> list[str]:
+    try:
+        return [name for name in changes if name in cls.fields or name == FIXED_IPS]
+    except TypeError:
+        raise refuse(place / CHANGES, changes, "an array of names") from None
 
 
 def _field(
@@ -149,11 +151,9 @@ def _field(
     found: list[tuple[Place, unknown.Unknown]],
 ) -> Any:
     value = values.of_field(cls, name)
-    if data is not None:
-        data = _nested(value, data, place, found)
-    if data is None or not _holds_objects(value):
-        _try(cls, name, data, place)
-    return data
+    if data is not None and _holds_objects(value):
+        return _nested(value, data, place, found)
+    return _tried(cls, name, data, place)
 
 
 def _holds_objects(value: values.Value) -> bool:
@@ -165,26 +165,30 @@ def _holds_objects(value: values.Value) -> bool:
 def _nested(
     value: values.Value, data: Any, place: Place, found: list[tuple[Place, unknown.Unknown]]
 ) -> Any:
-    if isinstance(value, values.Object):
-        return _readable(data, place, value, found)
-    if isinstance(value, values.Array) and _holds_objects(value):
-        if not isinstance(data, list):
+    """An object, or an array or a table of some."""
+    if isinstance(value, values.Array):
+        # oslo takes all that has members, and "" and {} have none.
+        if not isinstance(data, Iterable):
             raise refuse(place, data, "an array")
         return [_nested(value.item, item, place / n, found) for n, item in enumerate(data)]
-    if isinstance(value, values.Table) and _holds_objects(value):
+    if isinstance(value, values.Table):
         if not isinstance(data, dict):
             raise refuse(place, data, "an object")
-        return {key: _nested(value.item, item, place / key, found) for key, item in data.items()}
-    return copy.deepcopy(data)
+        return {
+            key: _nested(value.item, item, place / values.named(key, place), found)
+            for key, item in data.items()
+        }
+    return _readable(data, place, cast("values.Object", value), found)
 
 
-def _try(cls: type[Any], name: str, data: Any, place: Place) -> None:
-    """See whether the field takes the value, as oslo does: it is laxer than a document."""
+def _tried(cls: type[Any], name: str, data: Any, place: Place) -> Any:
+    """A copy of a value that the field takes, as oslo does: it is laxer than a document."""
     field = cls.fields[name]
     blank = cls()
     try:
         field.coerce(blank, name, field.from_primitive(blank, name, data))
-    except _REFUSALS as error:
+        return copy.deepcopy(data)
+    except values.REFUSALS as error:
         raise refuse(place, data, f"what {type(field).__name__} takes") from error
 
 
@@ -204,20 +208,21 @@ def to_primitive(obj: ovo.VersionedObject) -> dict[str, Any]:
     """
     if lost := unknown.losses(obj, FORM):
         raise exception.DataLoss(reader="a reader of OVO primitives", losses=lost)
-    primitive = obj.obj_to_primitive()
+    return _whole(obj)
+
+
+def _whole(obj: ovo.VersionedObject) -> dict[str, Any]:
+    """The primitive, with what oslo does not know of."""
+    primitive: dict[str, Any] = obj.obj_to_primitive()
     _add_unknown(obj, primitive)
     return primitive
 
 
 def _add_unknown(value: Any, primitive: Any) -> None:
     if isinstance(value, ovo.VersionedObject):
-        if (kept := unknown.of(value, FORM)) is not None:
-            primitive[DATA] |= copy.deepcopy(kept.fields)
-            if kept.version:
-                primitive[_VERSION] = kept.version
-        for name in value.fields:
-            if value.obj_attr_is_set(name):
-                _add_unknown(getattr(value, name), primitive[DATA][name])
+        _add_unknown_fields(value, primitive)
+        for name, inner in unknown.contents(value):
+            _add_unknown(inner, primitive[DATA][name])
     elif isinstance(value, list):
         for item, inner in zip(value, primitive, strict=True):
             _add_unknown(item, inner)
@@ -226,11 +231,24 @@ def _add_unknown(value: Any, primitive: Any) -> None:
             _add_unknown(item, primitive[key])
 
 
+def _add_unknown_fields(obj: ovo.VersionedObject, primitive: dict[str, Any]) -> None:
+    data = primitive[DATA]
+    if (kept := unknown.of(obj, FORM)) is not None:
+        data |= copy.deepcopy(kept.fields)
+        if kept.version:
+            primitive[_VERSION] = kept.version
+    if isinstance(addresses := vars(obj).get(FIXED_IPS), ovo.VersionedObject):
+        # From release 1.8.0; readers of others pass over it.
+        data[FIXED_IPS] = addresses.obj_to_primitive()
+        if changes := backlevel.changes(obj, data, primitive.get(CHANGES, ())):
+            primitive[CHANGES] = changes
+
+
 def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], list[losses.Loss]]:
     """The OVO primitive for a reader, and what is lost on the way there, by field path.
 
     :param release: a release of os-vif, such as ``1.14.0``, or a named peer: see
-        :func:`os_vif.serialization.releases`.
+        :func:`os_vif.objects.history.releases`.
     :raises os_vif.exception.UnsupportedVersion: if there is no such release.
     :raises os_vif.exception.UnknownKind: if the reader has no class for ``obj`` itself.
     """
@@ -240,13 +258,11 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
         raise exception.UnsupportedVersion(
             path="release", found=shown(release), expected=str(error)
         ) from None
-    lost = [
-        losses.Loss(f"{path}.{name}".strip("."), "not known here, so it cannot be converted")
-        for path, kept in unknown.within(obj)
-        for name in sorted(kept.fields)
-    ]
+    if release == history.OURS:
+        return _whole(obj), unknown.losses(obj, FORM)
+    lost = unknown.losses(obj, None)
     try:
-        primitive = obj.obj_to_primitive(version_manifest=manifest)
+        primitive = obj.obj_to_primitive(version_manifest=backlevel.Peer(manifest, quiet=True))
     except ovo_exception.UnsupportedObjectError:
         raise exception.UnknownKind(
             found=obj.obj_name(), expected=f"a class that {release} has"

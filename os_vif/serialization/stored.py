@@ -12,7 +12,8 @@
 ``cni-metadata``        ``container.cni_metadata`` of zun: a ``VIFState``
 ======================  =============================================================
 
-A VIF stands there as an OVO primitive; :func:`read` takes a document in its place, too.
+A VIF stands there as an OVO primitive; :func:`read` takes a document in its place, too, and that
+of a ``PodState`` in the place of a state.
 """
 
 from __future__ import annotations
@@ -21,20 +22,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from os_vif import exception
+from os_vif.objects import history
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
 from os_vif.objects.losses import Loss
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import document, kinds, primitive, text
+from os_vif.serialization import document, kinds, primitive, text, unknown
 from os_vif.serialization.values import refuse_at
 
 ANNOTATION = "openstack.org/kuryr-vif"
-#: By wrapping, the newest release that reads it.
+#: By wrapping, whom it is written for unless somebody else is named: the newest kuryr that
+#: writes it; zun 5.0.0 and later need this os-vif or a newer one.
 WRAPPINGS = {
     "pod-vif": "kuryr-0.4.7",
     "pod-state": "kuryr-2.1.0",
     "kuryrport": "kuryr-10.0.0",
-    # zun 5.0.0 and later need this one or a newer.
     "cni-metadata": "1.15.1",
+}
+#: By wrapping, the first and the last release of kuryr that reads it.
+READERS = {
+    "pod-vif": ("kuryr-0.1.0", "kuryr-2.1.0"),
+    # 3.0 and 3.1 make KuryrPorts of it.
+    "pod-state": ("kuryr-0.5.0", "kuryr-3.1.0"),
+    "kuryrport": ("kuryr-3.0.0", "kuryr-10.0.0"),
 }
 _STATES = {"pod-state": "PodState", "cni-metadata": "VIFState"}
 
@@ -42,61 +51,101 @@ _STATES = {"pod-state": "PodState", "cni-metadata": "VIFState"}
 def read(stored: Any) -> dict[str, VIFBase]:
     """The VIFs in any of the wrappings, by the name of their interface.
 
-    :param stored: text or plain data: a pod with the annotation, the annotation, a ``KuryrPort``,
-        its ``status``, the ``vifs`` of that, zun's ``cni_metadata``, or one VIF alone.
+    What counts as changed in them is what was stored so.
+
+    :param stored: text or plain data: a pod with the annotation, its annotations, the annotation,
+        a ``KuryrPort``, its ``status``, the ``vifs`` of that, zun's ``cni_metadata``, or one VIF
+        alone.
     :raises os_vif.exception.SerializationError: naming the path of what is wrong.
     """
     data = text.parse(stored) if isinstance(stored, (str, bytes)) else stored
     if not isinstance(data, dict):
         raise refuse_at("", data, "an object")
-    if primitive.is_primitive(data):
-        return _read_state(data, "")
-    for *where, reader in (
-        ("metadata", "annotations", _read_annotation),
-        ("status", "vifs", _read_port),
-        ("vifs", _read_port),
+    if _holds_object(data):
+        return _read_object(data, "")
+    # A KuryrPort may have annotations, too; not every pod has the one of kuryr.
+    for where, reader in (
+        (("status", "vifs"), _read_port),
+        (("vifs",), _read_port),
+        (("metadata", "annotations", ANNOTATION), _read_annotation),
+        ((ANNOTATION,), _read_annotation),
     ):
-        inner, path = _within(data, where)
-        if inner is not None:
-            return reader(inner, path)
-    if primitive.is_primitive(data.get("vif")) and "default" not in data:
-        return _read_state(data["vif"], "vif")
-    if "apiVersion" in data and "kind" in data:
-        return {DEFAULT_INTERFACE: _vif(data, "")}
+        found = data
+        for name in where:
+            found = found.get(name, _ABSENT) if isinstance(found, dict) else _ABSENT
+        if found is not _ABSENT:
+            return reader(found, ".".join(where[:-1] if where[-1] == ANNOTATION else where))
+    if _holds_object(data.get("vif")):
+        return _read_object(data["vif"], "vif")
+    if "kind" in data:
+        expected = f"a pod with the annotation {ANNOTATION}, or a KuryrPort with status.vifs"
+        raise refuse_at("", data, expected)
     return _read_port(data, "")
 
 
-def _within(data: Any, names: list[Any]) -> tuple[Any, str]:
-    for name in names:
-        data = data.get(name) if isinstance(data, dict) else None
-    return data, ".".join(names)
+_ABSENT = object()
 
 
-def _read_annotation(annotations: Any, path: str) -> dict[str, VIFBase]:
+def _holds_object(data: Any) -> bool:
+    """Whether it is an OVO primitive or a document, not something of Kubernetes."""
+    if primitive.is_primitive(data):
+        return True
+    version = data.get("apiVersion") if isinstance(data, dict) else None
+    return isinstance(version, str) and version.startswith(f"{document.GROUP}/")
+
+
+def _read_annotation(annotation: Any, path: str) -> dict[str, VIFBase]:
     place = f"{path}[{ANNOTATION!r}]"
-    found = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
-    if not isinstance(found, str):
-        raise refuse_at(place, found, "text, in which the VIFs are")
+    if not isinstance(annotation, str):
+        raise refuse_at(place, annotation, "text, in which the VIFs are")
     try:
-        data = text.parse(found)
-    except exception.MalformedDocument as error:
-        raise refuse_at(place, found, error.expected) from error
-    if not primitive.is_primitive(data):
-        raise refuse_at(place, data, "an OVO primitive")
-    return _read_state(data, place)
+        data = text.parse(annotation)
+    except exception.SerializationError as error:
+        raise _inside(place, error) from error
+    if not _holds_object(data):
+        raise refuse_at(place, data, "an OVO primitive or a document")
+    return _read_object(data, place)
+
+
+def _read_object(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
+    """A PodState, a VIFState, or one VIF."""
+    if data.get(primitive.NAME) in _STATES.values():
+        return _read_state(data, path)
+    found = _load(data, path)
+    if found.obj_name() != "PodState":
+        return {DEFAULT_INTERFACE: _vif(found, path)}
+    _refuse_more(found, path)
+    if not found.obj_attr_is_set("default_vif"):
+        raise refuse_at(_join(path, "default_vif"), None, "a VIF")
+    return {DEFAULT_INTERFACE: found.default_vif, **found.additional_vifs}
 
 
 def _read_state(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
-    """A PodState, a VIFState, or one VIF."""
-    if data[primitive.NAME] not in _STATES.values():
-        return {DEFAULT_INTERFACE: _vif(data, path)}
+    """Each VIF by itself: it may be a document."""
     fields = data.get(primitive.DATA)
-    more = fields.get("additional_vifs", {}) if isinstance(fields, dict) else None
-    if not isinstance(more, dict) or "default_vif" not in fields:
-        raise refuse_at(path, data, "a state with default_vif")
-    found = {"default_vif": fields["default_vif"], **more}
-    vifs = {name: _vif(value, f"{path}.{name}".lstrip(".")) for name, value in found.items()}
-    return {DEFAULT_INTERFACE: vifs.pop("default_vif"), **vifs}
+    if not isinstance(fields, dict):
+        raise refuse_at(_join(path, primitive.DATA), fields, "an object with the fields")
+    more = {name: fields[name] for name in fields.keys() - {"default_vif", "additional_vifs"}}
+    # Zun's has the fields of kuryr's. What is wrong beside the VIFs shows here.
+    state = _load({**data, primitive.NAME: "PodState", primitive.DATA: more}, path)
+    _refuse_more(state, path)
+    place = _join(path, "default_vif")
+    vifs = {DEFAULT_INTERFACE: _read_vif(fields.get("default_vif"), place)}
+    place, others = _join(path, "additional_vifs"), fields.get("additional_vifs", {})
+    if not isinstance(others, dict):
+        raise refuse_at(place, others, "an object with the VIFs by interface")
+    return vifs | {name: _read_vif(vif, _join(place, name)) for name, vif in others.items()}
+
+
+def _refuse_more(state: Any, path: str) -> None:
+    """What a newer side would have put beside the VIFs: there is nowhere to keep it."""
+    for form in (document.FORM, primitive.FORM):
+        for name in unknown.fields_of(state, form):
+            raise exception.UnknownField(
+                path=_join(path, name),
+                found="a field that a state does not have",
+                expected="default_vif and additional_vifs",
+            )
 
 
 def _read_port(vifs: Any, path: str) -> dict[str, VIFBase]:
@@ -104,65 +153,97 @@ def _read_port(vifs: Any, path: str) -> dict[str, VIFBase]:
         raise refuse_at(path, vifs, "an object with the VIFs by interface")
     found = {}
     for name, entry in vifs.items():
-        place = f"{path}.{name}".lstrip(".")
+        place = _join(path, name)
         if not isinstance(entry, dict) or "vif" not in entry:
             raise refuse_at(place, entry, "an object with default and vif")
-        found[name] = _vif(entry["vif"], f"{place}.vif")
+        found[name] = _read_vif(entry["vif"], _join(place, "vif"))
     return found
 
 
-def _vif(data: Any, path: str) -> VIFBase:
-    read_one = (
-        primitive.from_primitive if primitive.is_primitive(data) else document.from_document
-    )
+def _read_vif(data: Any, path: str) -> VIFBase:
+    if not _holds_object(data):
+        raise refuse_at(path, data, "a VIF, as an OVO primitive or a document")
+    return _vif(_load(data, path), path)
+
+
+def _vif(found: Any, path: str) -> VIFBase:
+    if "VIFBase" not in kinds.ancestors(type(found)):
+        raise exception.UnknownKind(path=path, found=found.obj_name(), expected="a VIF")
+    return found  # type: ignore[no-any-return]
+
+
+def _load(data: dict[str, Any], path: str) -> Any:
+    load = primitive.from_primitive if primitive.is_primitive(data) else document.from_document
     try:
-        vif = read_one(data)
+        return load(data)
     except exception.SerializationError as error:
-        raise type(error)(
-            path=f"{path}.{error.path}".strip("."), found=error.found, expected=error.expected
-        ) from error
-    if "VIFBase" not in kinds.ancestors(type(vif)):
-        raise refuse_at(path, data, "a VIF")
-    return vif  # type: ignore[no-any-return]
+        raise _inside(path, error) from error
+
+
+def _join(path: str, *more: str) -> str:
+    return ".".join(part for part in (path, *more) if part)
+
+
+def _inside(path: str, error: exception.SerializationError) -> exception.SerializationError:
+    """The same error, where it is inside something larger."""
+    return type(error)(path=_join(path, error.path), found=error.found, expected=error.expected)
 
 
 def write(
     vifs: Mapping[str, VIFBase], wrapping: str, release: str | None = None
 ) -> str | dict[str, Any]:
-    """VIFs as kuryr or zun stores them, for a certain release or any older one of the same form.
+    """VIFs as kuryr or zun stores them, for a certain release that reads this wrapping.
 
     Nothing of it counts as changed.
 
     :param vifs: by the name of their interface; the one of a pod's first interface is ``eth0``.
     :param wrapping: one of :data:`WRAPPINGS`.
-    :param release: who is to read it, such as ``kuryr-4.0.0``; by default the newest that reads
-        this wrapping.
+    :param release: who is to read it, such as ``kuryr-4.0.0`` (:data:`READERS`), or a release of
+        os-vif; by default the one in :data:`WRAPPINGS`.
     :returns: text for ``pod-vif`` and ``pod-state``, which are annotations; else plain data.
     :raises ValueError: for a wrapping that there is not.
     :raises os_vif.exception.DataLoss: if something would be lost, such as all other VIFs of a pod
         in ``pod-vif``. Paths begin with the name of the interface.
     :raises os_vif.exception.SerializationError: if there is no ``eth0`` where one is needed, if
-        there is no such release, or if it has no such class.
+        there is no such release, if it does not read the wrapping, or if it has no such class.
     """
     if wrapping not in WRAPPINGS:
         raise ValueError(f"{wrapping!r} is none of {', '.join(WRAPPINGS)}")
     release = release or WRAPPINGS[wrapping]
+    _check_reader(release, wrapping)
     if wrapping != "kuryrport" and DEFAULT_INTERFACE not in vifs:
         raise exception.InvalidValue(
             path=DEFAULT_INTERFACE, found="nothing", expected="the VIF of the first interface"
         )
     written: dict[str, Any] = {}
     lost: list[Loss] = []
-    for name, vif in vifs.items():
+    for name, vif in sorted(vifs.items()):
         if wrapping == "pod-vif" and name != DEFAULT_INTERFACE:
             lost.append(Loss(name, "left out"))
             continue
-        data, losses = primitive.downgrade(vif, release)
+        try:
+            data, losses = primitive.downgrade(vif, release)
+        except exception.UnknownKind as error:
+            raise _inside(name, error) from error
         written[name] = _unchanged(data)
-        lost += [Loss(f"{name}.{loss.path}".rstrip("."), loss.what) for loss in losses]
+        lost += [Loss(_join(name, loss.path), loss.what) for loss in losses]
     if lost:
         raise exception.DataLoss(reader=f"{release} as {wrapping}", losses=lost)
     return _wrapped(written, wrapping)
+
+
+def _check_reader(release: str, wrapping: str) -> None:
+    """Whether a release of kuryr reads the wrapping. One of os-vif may be under any reader."""
+    kuryr = [peer for peer in history.peers() if peer.startswith("kuryr-")]
+    if release not in kuryr:
+        return
+    expected = f"a release of os-vif: no kuryr reads {wrapping}"
+    if wrapping in READERS:
+        first, last = READERS[wrapping]
+        if kuryr.index(first) <= kuryr.index(release) <= kuryr.index(last):
+            return
+        expected = f"{first} to {last}, which read {wrapping}"
+    raise exception.UnsupportedVersion(path="release", found=repr(release), expected=expected)
 
 
 def _wrapped(written: dict[str, Any], wrapping: str) -> str | dict[str, Any]:
@@ -170,7 +251,7 @@ def _wrapped(written: dict[str, Any], wrapping: str) -> str | dict[str, Any]:
         return {
             "vifs": {
                 name: {"default": name == DEFAULT_INTERFACE, "vif": data}
-                for name, data in sorted(written.items())
+                for name, data in written.items()
             }
         }
     default = written.pop(DEFAULT_INTERFACE)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from os_vif import exception
@@ -24,7 +25,9 @@ def parse(data: str | bytes | bytearray | memoryview) -> Any:
     except UnicodeDecodeError as error:
         raise _malformed(f"a byte at {error.start} that is no UTF-8") from None
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+        )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise _malformed(f"at {where}: {error.msg}") from None
@@ -36,22 +39,61 @@ def parse(data: str | bytes | bytearray | memoryview) -> Any:
 
 
 def compose(data: Any) -> str:
-    """Plain data as compact JSON, in ASCII; names stand in the order that they have."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False)
+    """Plain data as compact JSON, in ASCII; names stand in the order that they have.
+
+    :raises os_vif.exception.InvalidValue: for a number that no reader would take.
+    """
+    return _compose(data, sort_keys=False)
 
 
 def compose_sorted(data: Any) -> str:
     """The same, with the names of every object in order."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False, sort_keys=True)
+    return _compose(data, sort_keys=True)
+
+
+def _compose(data: Any, *, sort_keys: bool) -> str:
+    try:
+        return json.dumps(data, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys)
+    except ValueError as error:
+        raise exception.InvalidValue(found=f"{error}", expected="finite numbers") from None
+
+
+def in_order(data: Any) -> Any:
+    """A copy in which each object has ``apiVersion`` and ``kind`` first, then the rest in order.
+
+    So it is in objects of which nothing else is known, too.
+    """
+    if isinstance(data, dict):
+        return {name: in_order(value) for name, value in sorted(data.items(), key=_rank)}
+    return [in_order(item) for item in data] if isinstance(data, list) else data
+
+
+def _rank(item: tuple[str, Any]) -> tuple[bool, bool, str]:
+    name, _ = item
+    return name != "apiVersion", name != "kind", name
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _malformed(f"the name {twice[:60]!r} twice in an object")
+        raise _malformed(f"the name {_first_twice(pairs)[:60]!r} twice in an object")
     return found
+
+
+def _first_twice(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise _malformed("a number that is too large")
+    return number
 
 
 def _constant(name: str) -> NoReturn:

@@ -13,7 +13,7 @@ from typing import Any
 from oslo_versionedobjects import base as ovo
 
 from os_vif.objects.base import UNKNOWN
-from os_vif.objects.losses import Loss
+from os_vif.objects.losses import FIXED_IPS, Loss, below
 
 
 @dataclass
@@ -54,22 +54,29 @@ def within(value: Any, path: str = "") -> Iterator[tuple[str, Unknown]]:
         if (unknown := vars(value).get(UNKNOWN)) is not None:
             yield path, unknown
         listing = list(value.fields) == ["objects"]
-        for name in value.fields:
-            if value.obj_attr_is_set(name):
-                inner = path if listing else f"{path}.{name}".lstrip(".")
-                yield from within(getattr(value, name), inner)
+        for name, inner in contents(value):
+            yield from within(inner, path if listing else below(path, name))
     elif isinstance(value, list):
         for n, item in enumerate(value):
-            yield from within(item, f"{path}[{n}]")
+            yield from within(item, below(path, n))
     elif isinstance(value, dict):
         for name, item in value.items():
-            yield from within(item, f"{path}.{name}")
+            yield from within(item, below(path, name))
 
 
-def losses(obj: ovo.VersionedObject, form: str) -> list[Loss]:
-    """What ``obj`` has kept and cannot be written in that form."""
+def contents(obj: ovo.VersionedObject) -> Iterator[tuple[str, Any]]:
+    """The fields that are set, and the addresses that release 1.8.0 kept beside them."""
+    for name in obj.fields:
+        if obj.obj_attr_is_set(name):
+            yield name, getattr(obj, name)
+    if isinstance(addresses := vars(obj).get(FIXED_IPS), ovo.VersionedObject):
+        yield FIXED_IPS, addresses
+
+
+def losses(obj: ovo.VersionedObject, form: str | None) -> list[Loss]:
+    """What ``obj`` has kept and cannot be written in that form; in any, without one."""
     return [
-        Loss(f"{path}.{name}".strip("."), "not known here, so it cannot be converted")
+        Loss(below(path, name), "not known here, so it cannot be converted")
         for path, unknown in within(obj)
         if unknown.form != form
         for name in sorted(unknown.fields)

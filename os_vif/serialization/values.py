@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: SLF001
 
 """The values of fields, as they stand in a document.
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
@@ -20,9 +22,14 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
+from os_vif.objects.losses import below
 
 #: How deep a document may nest. Ours need five levels.
 DEEPEST = 32
+#: How much of a string is shown.
+_LONG = 60
+#: Below it a whole number can be written in decimal, and read again.
+_LARGEST = 10**4300
 
 _V4 = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}"
 _H = "[0-9A-Fa-f]{1,4}"
@@ -83,21 +90,22 @@ class Place:
         return Place(*self.parts, part, newer=self.newer)
 
     def __str__(self) -> str:
-        text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.parts)
-        return text.lstrip(".")
+        return functools.reduce(below, self.parts, "")
 
 
 def shown(data: Any) -> str:
     """What was found, in few words."""
     if isinstance(data, str):
-        return repr(data) if len(data) <= 60 else f"{data[:40]!r}… ({len(data)} characters)"
-    if isinstance(data, Mapping):
+        return repr(data) if len(data) <= _LONG else f"{data[:40]!r}… ({len(data)} characters)"
+    if data is None or isinstance(data, bool):
+        return {None: "null", True: "true", False: "false"}[data]
+    if isinstance(data, dict):
         return "an object"
-    if isinstance(data, Sequence):
+    if isinstance(data, list):
         return "an array"
-    if isinstance(data, int) and not isinstance(data, bool) and abs(data) >= 10**30:
-        return "a huge number"
-    return {None: "null", True: "true", False: "false"}.get(data, repr(data))
+    if isinstance(data, int):
+        return repr(data) if abs(data) < 10**30 else "a huge number"
+    return repr(data) if isinstance(data, float) else f"a {type(data).__name__}"
 
 
 def refuse(place: Place, data: Any, expected: str) -> exception.InvalidValue:
@@ -106,6 +114,34 @@ def refuse(place: Place, data: Any, expected: str) -> exception.InvalidValue:
 
 def refuse_at(path: str, data: Any, expected: str) -> exception.InvalidValue:
     return exception.InvalidValue(path=path, found=shown(data), expected=expected)
+
+
+def inside(part: str | int, error: exception.InvalidValue) -> exception.InvalidValue:
+    """The same error, of what contains the value that has it."""
+    path = below("", part) + ("." if error.path[:1] not in ("", "[") else "") + error.path
+    return exception.InvalidValue(path=path, found=error.found, expected=error.expected)
+
+
+def named(name: Any, place: Place) -> str:
+    """A name in an object; data that was not JSON may have others."""
+    if not isinstance(name, str):
+        raise refuse(place, name, "a string as each name")
+    return name
+
+
+def plain(data: Any, place: Place) -> Any:
+    """A copy of data of which nothing is known but that it can be written as JSON."""
+    if isinstance(data, dict):
+        return {name: plain(item, place / named(name, place)) for name, item in data.items()}
+    if isinstance(data, list):
+        return [plain(item, place / n) for n, item in enumerate(data)]
+    if data is None or isinstance(data, (str, bool)):
+        return data
+    if isinstance(data, int):
+        return Integer().decode(data, place)
+    if not isinstance(data, float) or not math.isfinite(data):
+        raise refuse(place, data, "plain data")
+    return data
 
 
 class Text:
@@ -176,11 +212,11 @@ class Integer:
     """A whole number; 1.0 is one, as in JSON Schema."""
 
     def encode(self, value: int) -> int:
-        return value
+        return self.decode(value, Place())
 
     def decode(self, data: Any, place: Place) -> int:
         whole = isinstance(data, int) or (isinstance(data, float) and data.is_integer())
-        if isinstance(data, bool) or not whole:
+        if isinstance(data, bool) or not whole or not -_LARGEST < data < _LARGEST:
             raise refuse(place, data, "a whole number")
         return int(data)
 
@@ -201,10 +237,16 @@ class Boolean:
         return {"type": "boolean"}
 
 
+#: What a value that cannot be makes a type of field, or an object, raise.
+REFUSALS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
 class Foreign:
     """A type of field that somebody else brings: as its own ``to_primitive`` has it."""
 
-    def __init__(self, cls: type[ovo.VersionedObject], name: str, field: ovo_fields.Field) -> None:
+    def __init__(
+        self, cls: type[ovo.VersionedObject], name: str, field: ovo_fields.Field[Any]
+    ) -> None:
         self._cls = cls
         self._name = name
         self._field = field
@@ -217,7 +259,7 @@ class Foreign:
             blank = self._cls()
             value = self._field.from_primitive(blank, self._name, copy.deepcopy(data))
             return self._field.coerce(blank, self._name, value)
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        except REFUSALS as error:
             raise refuse(place, data, f"what {type(self._field).__name__} takes") from error
 
     def schema(self) -> dict[str, Any]:
@@ -229,7 +271,13 @@ class Array:
         self.item = item
 
     def encode(self, value: Sequence[Any]) -> list[Any]:
-        return [self.item.encode(item) for item in value]
+        data: list[Any] = []
+        for item in value:
+            try:
+                data.append(self.item.encode(item))
+            except exception.InvalidValue as error:
+                raise inside(len(data), error) from None
+        return data
 
     def decode(self, data: Any, place: Place) -> list[Any]:
         if not isinstance(data, list):
@@ -247,12 +295,23 @@ class Table:
         self.item = item
 
     def encode(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: self.item.encode(value[name]) for name in sorted(value)}
+        data: dict[str, Any] = {}
+        for name, item in value.items():
+            try:
+                data[name] = self.item.encode(item)
+            except exception.InvalidValue as error:
+                raise inside(name, error) from None
+        return data
 
     def decode(self, data: Any, place: Place) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise refuse(place, data, "an object")
-        return {name: self.item.decode(item, place / name) for name, item in data.items()}
+        return {
+            name: self.item.decode(item, place / named(name, place)) for name, item in data.items()
+        }
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self.item.schema()}
 
 
 class Object:
@@ -271,7 +330,7 @@ class Object:
 
         return document.encode_nested(value, self)
 
-    def decode(self, data: Any, place: Place) -> ovo.VersionedObject:
+    def decode(self, data: Any, place: Place) -> Any:
         from os_vif.serialization import document
 
         return document.decode_nested(data, place, self)
@@ -312,7 +371,7 @@ def _of_type(cls: type[Any], name: str, kind: Any, field: Any) -> Value:
         return Array(_of_type(cls, name, kind._element_type._type, kind._element_type))
     if type(kind) is ovo_fields.Dict and not kind._element_type.nullable:
         return Table(_of_type(cls, name, kind._element_type._type, kind._element_type))
-    return Foreign(cls, name, cast("ovo_fields.Field", field))
+    return Foreign(cls, name, cast("ovo_fields.Field[Any]", field))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -143,7 +143,9 @@ def test_the_lower_bounds_of_our_requirements_hold(subject, tmp_path):
     assert required == bounds
     try:
         python = environments.environment(
-            "lower", pinned, (*subject.requirements, "pytest>=8", "hypothesis", "fixtures")
+            "lower",
+            pinned,
+            (*subject.requirements, "pytest>=8", "hypothesis", "fixtures", "jsonschema", "PyYAML"),
         )
     except environments.Unavailable as reason:
         pytest.skip(str(reason))

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""JSON Schema (draft 2020-12) of the documents.
+
+A document of this minor version is read if, and only if, the schema of its kind accepts it; how
+deep it nests is not said there. Patterns are those of ECMA-262, in which ``$`` is the very end.
+
+The schemas follow from the classes, and are committed and shipped: ``python -m tools.contract``
+holds both together.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from typing import Any
+
+from os_vif import exception
+from os_vif.objects import history
+from os_vif.serialization import document, kinds, values
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: Instead of a kind: any VIF.
+ANY_VIF = "VIF"
+_BASE = "VIFBase"
+#: The folder of the schemas, beside this file.
+FOLDER = f"schemas/{document.MAJOR}.{document.MINOR}"
+_ROLE = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
+
+Schema = dict[str, Any]
+Classes = Mapping[str, type[Any]]
+
+
+def load(kind: str) -> Schema:
+    """The JSON Schema of the documents of a kind, or of any VIF (``VIF``).
+
+    It is as it was published with this release. The caller may change it.
+
+    :raises os_vif.exception.UnknownKind: if this release has no such kind.
+    """
+    if not isinstance(kind, str) or kind not in {ANY_VIF, *history.vocabulary()}:
+        raise exception.UnknownKind(
+            path="kind",
+            found=values.shown(kind),
+            expected=f"{ANY_VIF} or the name of a class of os-vif",
+        )
+    schema: Schema = json.loads(read(f"{kind}.json"))
+    return schema
+
+
+def read(name: str) -> str:
+    """The text of a file that is shipped with the schemas of this version."""
+    return resources.files(__package__).joinpath(FOLDER, name).read_text("utf-8")
+
+
+def generate(classes: Classes | None = None) -> dict[str, Schema]:
+    """The schema of each kind, and of any VIF, by name.
+
+    :param classes: by name, instead of the vocabulary.
+    """
+    if classes is None:
+        classes = history.vocabulary()
+    schemas = {name: _of_kinds(name, [cls], classes) for name, cls in classes.items()}
+    vifs = _kinds_of(_BASE, classes)
+    return {**schemas, ANY_VIF: _of_kinds(ANY_VIF, vifs, classes)}
+
+
+def _of_kinds(name: str, of: list[type[Any]], classes: Classes) -> Schema:
+    """The schema of documents of some kinds, which holds all that it refers to."""
+    schemas = [
+        _object(cls, {"apiVersion": {"const": document.API_VERSION}, "kind": _kind(cls)})
+        for cls in of
+    ]
+    schema = schemas[0]
+    if name == ANY_VIF:
+        schema = {"title": ANY_VIF, "description": "A VIF of any kind.", "oneOf": schemas}
+    version = f"{document.MAJOR}.{document.MINOR}"
+    head = {"$schema": DIALECT, "$id": f"urn:{document.GROUP}:{version}:{name}"}
+    nested = _definitions(of, classes)
+    return head | schema | ({"$defs": nested} if nested else {})
+
+
+def _definitions(of: Iterable[type[Any]], classes: Classes) -> dict[str, Schema]:
+    """What stands inside objects of those classes, at any depth, by the name of its reference."""
+    found: dict[str, Schema] = {}
+    waiting = list(of)
+    while waiting:
+        for declared in _nested(waiting.pop()):
+            if declared.name in found:
+                continue
+            inner = [classes[declared.name]]
+            if declared.open_type:
+                inner = _kinds_of(declared.name, classes)
+                choices = [_object(cls, {"kind": _kind(cls)}) for cls in inner]
+                found[declared.name] = {"oneOf": choices}
+            elif kinds.is_list(inner[0]):
+                found[declared.name] = document.codec(inner[0], "objects").schema()
+            else:
+                found[declared.name] = _object(inner[0], {})
+            waiting += inner
+    return found
+
+
+def _nested(cls: type[Any]) -> Iterator[values.Object]:
+    for name in document.field_names(cls):
+        value = document.codec(cls, name)
+        while isinstance(value, (values.Array, values.Table)):
+            value = value.item
+        if isinstance(value, values.Object):
+            yield value
+
+
+def _kinds_of(name: str, classes: Classes) -> list[type[Any]]:
+    """The classes that may stand where one of that name is declared, in order."""
+    return [cls for _, cls in sorted(classes.items()) if name in kinds.ancestors(cls)]
+
+
+def _kind(cls: type[Any]) -> Schema:
+    return {"const": cls.__name__}
+
+
+def _object(cls: type[Any], head: dict[str, Schema]) -> Schema:
+    """An object with the fields of a class, and with what must stand before them."""
+    schema: Schema = {
+        "title": cls.__name__,
+        "type": "object",
+        "properties": head | {name: _field(cls, name) for name in document.field_names(cls)},
+        "additionalProperties": False,
+    }
+    if head:
+        schema["required"] = list(head)
+    return schema | _description(cls)
+
+
+def _field(cls: type[Any], name: str) -> Schema:
+    schema = document.codec(cls, name).schema()
+    if not document.takes_null(cls, name):
+        return schema
+    if "enum" in schema:
+        schema["enum"] = [*schema["enum"], None]
+    if "type" in schema:
+        return schema | {"type": [schema["type"], "null"]}
+    # Where there is neither a type nor a reference, anything may stand.
+    return {"anyOf": [schema, {"type": "null"}]} if schema else schema
+
+
+def _description(cls: type[Any]) -> Schema:
+    """The summary of a class, without markup."""
+    if not cls.__doc__:
+        return {}
+    summary = inspect.cleandoc(cls.__doc__).partition("\n\n")[0].replace("\n", " ")
+    return {"description": _ROLE.sub(lambda found: found[1] or found[2], summary)}

@@ -1,0 +1,486 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The check that holds what is published against the classes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+import pytest
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif.objects import fields, history
+from os_vif.serialization import document, schema
+from tests.unit.objects import released
+from tests.unit.objects.test_vocabulary import PARENTS
+from tools import compatibility, contract
+
+#: What was released, as it is committed.
+CLASSES = json.loads((contract.RELEASED / "5.3.0.json").read_text("utf-8"))["classes"]
+DOCUMENTS = json.loads((contract.RELEASED / "document-2.0.json").read_text("utf-8"))
+NEWER = "os-vif/2.1"
+
+
+@pytest.fixture
+def now():
+    """The classes as they are, as plain data that a test may change."""
+    return compatibility.described(history.vocabulary())
+
+
+@pytest.fixture
+def documents():
+    """The schemas as they are, as plain data that a test may change."""
+    return copy.deepcopy(compatibility.snapshot(schema.generate()))
+
+
+# What was released
+
+
+def parents(name):
+    """All classes of 5.3.0 that one of them derives from."""
+    found = []
+    while name in PARENTS:
+        name = PARENTS[name]
+        found.append(name)
+    return found
+
+
+def notation(field):
+    """A field of the snapshot in the notation of the released manifests."""
+    text = field["type"]
+    if text == "Enum":
+        text = f"Enum{tuple(field['values'])}"
+    if field.get("nullable"):
+        text += " nullable"
+    return text + (f" default={field['default']}" if "default" in field else "")
+
+
+def without_names(text):
+    """The same notation, in which choices have no names, and an order."""
+    choice = re.match(r"\w+\(('.*')\)", text)
+    if choice is None:
+        return text
+    return f"Enum({', '.join(sorted(choice[1].split(', ')))}){text[choice.end() :]}"
+
+
+def test_snapshot_of_5_3_0_is_what_5_3_0_had():
+    """Versions, parents and fields are those that were read out of the released package."""
+    assert {name: CLASSES[name]["version"] for name in CLASSES} == released.MANIFESTS["5.3.0"]
+    for name, found in CLASSES.items():
+        assert found["parents"] == parents(name)
+        assert {f: notation(found["fields"][f]) for f in found["fields"]} == {
+            field: without_names(text) for field, text in released.fields_of(name, "5.3.0").items()
+        }
+
+
+def test_snapshot_of_the_document_is_of_2_0():
+    """It holds every kind that the first document had, and any VIF."""
+    assert DOCUMENTS["apiVersion"] == "os-vif/2.0"
+    assert {"VIF", "PodState", *CLASSES} <= {*DOCUMENTS["kinds"]}
+
+
+def test_nothing_that_was_released_is_broken():
+    """The classes and the documents are as all readers know them."""
+    assert contract.broken(contract.RELEASED) == []
+
+
+# Classes
+
+
+def check_class(old, new, name="Odd"):
+    """What is found between two classes with fields and a version each."""
+    classes = [
+        {name: type(name, (ovo.VersionedObject,), {"VERSION": version, "fields": declared})}
+        for version, declared in (old, new)
+    ]
+    return compatibility.compare_classes(*map(compatibility.described, classes))
+
+
+STRING = ovo_fields.StringField()
+MODE = fields.VIFDirectModeField()
+VHOST = fields.VIFVHostUserModeField()
+
+
+class WiderMode(ovo_fields.BaseEnumField):
+    AUTO_TYPE = ovo_fields.Enum(valid_values=("vepa", "passthrough", "bridge", "private"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (STRING, None, "Odd.a: the field was removed"),
+        (STRING, ovo_fields.IntegerField(), "Odd.a: the type String became Integer"),
+        (STRING, MODE, "Odd.a: the type String became Enum"),
+        (
+            fields.ListOfIPAddressField(),
+            ovo_fields.ListOfStringsField(),
+            "Odd.a: the type List<IPAddress> became List<String>",
+        ),
+        (
+            ovo_fields.ObjectField("VIFBase", subclasses=True),
+            ovo_fields.ObjectField("VIFBase"),
+            "Odd.a: the type Object(VIFBase,subclasses) became Object(VIFBase)",
+        ),
+        (
+            ovo_fields.DictOfStringsField(),
+            ovo_fields.DictOfNullableStringsField(),
+            "Odd.a: the type Dict<String> became Dict<String nullable>",
+        ),
+        (ovo_fields.StringField(nullable=True), STRING, "Odd.a: it does not take null any more"),
+        (WiderMode(), MODE, "Odd.a: it does not take 'private' any more"),
+        (
+            ovo_fields.BooleanField(default=False),
+            ovo_fields.BooleanField(default=True),
+            "Odd.a: the default False became True",
+        ),
+        (
+            ovo_fields.BooleanField(default=False),
+            ovo_fields.BooleanField(),
+            "Odd.a: the default False became none",
+        ),
+        (STRING, ovo_fields.StringField(default="b"), "Odd.a: the default none became b"),
+    ],
+)
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_change_of_a_field_that_breaks_a_reader_is_found(old, new, expected, version):
+    """A new version does not make it any better."""
+    found = check_class(("1.0", {"a": old}), (version, {} if new is None else {"a": new}))
+    assert found == [expected]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (None, STRING, "Odd.a: the field was added"),
+        (STRING, ovo_fields.StringField(nullable=True), "Odd.a: it takes null"),
+        (MODE, WiderMode(), "Odd.a: it takes 'private'"),
+    ],
+)
+def test_addition_needs_a_new_version(old, new, expected):
+    """With one, nobody who knows the old version is sent it."""
+    before = {} if old is None else {"a": old}
+    assert check_class(("1.4", before), ("1.5", {"a": new})) == []
+    assert check_class(("1.4", before), ("1.4", {"a": new})) == [
+        f"{expected}, but Odd is still 1.4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken"),
+    [("1.4", "1.3", True), ("1.4", "2.0", True), ("1.9", "1.10", False), ("1.10", "1.9", True)],
+)
+def test_version_only_grows_and_keeps_its_first_number(old, new, broken):
+    """Readers compare numbers, and refuse another first one."""
+    expected = [f"Odd: version {old} became {new}"] if broken else []
+    assert check_class((old, {}), (new, {})) == expected
+
+
+def test_class_that_was_removed_is_found(now):
+    """What was stored of it could not be read any more."""
+    del now["VIFHostDevice"]
+    assert compatibility.compare_classes(CLASSES, now) == ["VIFHostDevice: the class was removed"]
+
+
+def test_class_that_derives_from_another_is_found(now):
+    """Where its parent is declared, it could not stand any more."""
+    now["VIFPortProfileOVSRepresentor"]["parents"].remove("VIFPortProfileOpenVSwitch")
+    assert compatibility.compare_classes(CLASSES, now) == [
+        "VIFPortProfileOVSRepresentor: it is no VIFPortProfileOpenVSwitch any more"
+    ]
+
+
+def test_field_of_a_parent_needs_a_new_version_of_each_child():
+    """Each child has it too."""
+    classes = dict(history.vocabulary())
+    for name, version in (("DatapathOffloadBase", "1.1"), ("DatapathOffloadRepresentor", "1.0")):
+        declared = classes[name].fields | {"more": STRING}
+        classes[name] = type(name, (classes[name],), {"fields": declared, "VERSION": version})
+    assert compatibility.compare_classes(CLASSES, compatibility.described(classes)) == [
+        (
+            "DatapathOffloadRepresentor.more: the field was added, but DatapathOffloadRepresentor is "
+            "still 1.0"
+        )
+    ]
+
+
+def test_new_class_breaks_nobody(now):
+    """New data comes in new classes."""
+    now["VIFNew"] = copy.deepcopy(now["VIFBridge"])
+    assert compatibility.compare_classes(CLASSES, now) == []
+
+
+# Documents
+
+
+PROPERTIES = "properties"
+
+
+def change(data, *path, **more):
+    """Change something in plain data; what becomes None is taken away."""
+    for part in path:
+        data = data[part]
+    data |= more
+    for name in [name for name in more if more[name] is None]:
+        del data[name]
+
+
+def profile(data, kind):
+    """A port profile that may stand in a VIF."""
+    choices = data["$defs"]["VIFPortProfileBase"]["oneOf"]
+    return next(c for c in choices if c["title"] == kind)
+
+
+@pytest.mark.parametrize(
+    ("place", "more", "expected"),
+    [
+        (
+            ("kinds", "VIFDirect", PROPERTIES),
+            {"vlan_name": None},
+            "VIFDirect.vlan_name: the property was removed",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "vlan_name"),
+            {"type": "integer"},
+            "VIFDirect.vlan_name: the type string became integer",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "address"),
+            {"type": "string"},
+            "VIFDirect.address: it does not take null any more",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES),
+            {"network": {"$ref": "#/$defs/Network"}},
+            "VIFDirect.network: it does not take null any more",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "mode"),
+            {"enum": ["vepa", "bridge"]},
+            "VIFDirect.mode: it does not take 'passthrough' any more",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "vlan_name"),
+            {"enum": ["vlan1"]},
+            "VIFDirect.vlan_name: it does not take 'any other string' any more",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "vlan_name"),
+            {"pattern": "^vlan$"},
+            "VIFDirect.vlan_name: the pattern none became ^vlan$",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "address"),
+            {"pattern": "^[0-9a-f:]$"},
+            (
+                "VIFDirect.address: the pattern ^[0-9A-Fa-f]{2}([-:][0-9A-Fa-f]{2}){5}$ became "
+                "^[0-9a-f:]$"
+            ),
+        ),
+        (
+            ("kinds", "VIFDirect"),
+            {"required": ["apiVersion", "id", "kind"]},
+            "VIFDirect.id: the property is required now",
+        ),
+        (("kinds",), {"HostInfo": None}, "HostInfo: the kind was removed"),
+        (
+            ("kinds", "PodState", PROPERTIES, "additional_vifs"),
+            {"additionalProperties": False},
+            "PodState.additional_vifs.*: the property was removed",
+        ),
+        (
+            ("kinds", "PodState", PROPERTIES, "additional_vifs", "additionalProperties"),
+            {"$ref": "#/$defs/FixedIPList"},
+            "PodState.additional_vifs.*: the type object became array",
+        ),
+        (
+            ("kinds", "HostInfo", PROPERTIES, "plugin_info", "items"),
+            {"$ref": "#/$defs/FixedIPList"},
+            "HostInfo.plugin_info[]: the type object became array",
+        ),
+    ],
+)
+@pytest.mark.parametrize("version", ["os-vif/2.0", NEWER])
+def test_change_of_a_document_that_breaks_a_reader_is_found(
+    documents, place, more, expected, version
+):
+    """A new minor version does not make it any better."""
+    documents["apiVersion"] = version
+    change(documents, *place, **more)
+    assert compatibility.compare_documents(DOCUMENTS, documents) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("place", "more", "expected"),
+    [
+        (
+            ("kinds", "VIFDirect", PROPERTIES),
+            {"more": {"type": "string"}},
+            "VIFDirect.more: the property was added",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "vlan_name"),
+            {"type": ["string", "null"]},
+            "VIFDirect.vlan_name: it takes null",
+        ),
+        (
+            ("kinds", "VIFDirect", PROPERTIES, "mode"),
+            {"enum": ["vepa", "bridge", "passthrough", "private"]},
+            "VIFDirect.mode: it takes 'private'",
+        ),
+        (
+            ("kinds", "VIFHostDevice", PROPERTIES, "dev_type"),
+            {"enum": None},
+            "VIFHostDevice.dev_type: it takes 'any other string'",
+        ),
+        (
+            ("kinds", "VIFPortProfileFPTap", PROPERTIES, "mac_address"),
+            {"pattern": None},
+            (
+                "VIFPortProfileFPTap.mac_address: it takes what does not match "
+                "^[0-9A-Fa-f]{2}([-:][0-9A-Fa-f]{2}){5}$"
+            ),
+        ),
+        (("kinds",), {"VIFNew": {}}, "VIFNew: the kind was added"),
+    ],
+)
+def test_addition_to_a_document_needs_a_new_minor_version(documents, place, more, expected):
+    """A reader of the old one would call it a mistake."""
+    change(documents, *place, **more)
+    assert compatibility.compare_documents(DOCUMENTS, documents) == [
+        f"{expected}, but the document is still os-vif/2.0"
+    ]
+    documents["apiVersion"] = NEWER
+    assert compatibility.compare_documents(DOCUMENTS, documents) == []
+
+
+def test_change_deep_inside_is_found_at_its_place(documents):
+    """The path leads through arrays, open types and what is referred to."""
+    documents["kinds"] = {"VIFBridge": documents["kinds"]["VIFBridge"]}
+    before = copy.deepcopy(documents)
+    change(documents, "$defs", "Subnet", PROPERTIES, gateway=None)
+    change(
+        documents, "$defs", "Subnet", PROPERTIES, dns={"type": "array", "items": {"type": "null"}}
+    )
+    del profile(documents, "VIFPortProfileFPTap")[PROPERTIES]["mac_address"]
+    assert sorted(compatibility.compare_documents(before, documents)) == [
+        "VIFBridge.network.subnets[].dns[]: the type string became null",
+        "VIFBridge.network.subnets[].gateway: the property was removed",
+        "VIFBridge.port_profile(VIFPortProfileFPTap).mac_address: the property was removed",
+    ]
+
+
+def test_kind_that_is_called_otherwise_is_found(documents):
+    """A document of the old name is refused, and one of the new name was."""
+    documents["kinds"]["HostInfo"][PROPERTIES]["kind"] = {"const": "Host"}
+    assert compatibility.compare_documents(DOCUMENTS, documents) == [
+        "HostInfo.kind: it does not take 'HostInfo' any more",
+        "HostInfo.kind: it takes 'Host', but the document is still os-vif/2.0",
+    ]
+
+
+def test_kind_that_may_not_stand_somewhere_any_more_is_found(documents):
+    """Neither that nor a new one goes unseen."""
+    documents["kinds"] = {"VIFBridge": documents["kinds"]["VIFBridge"]}
+    before = copy.deepcopy(documents)
+    gone = profile(documents, "VIFPortProfileFPTap")
+    documents["$defs"]["VIFPortProfileBase"]["oneOf"].remove(gone)
+    assert compatibility.compare_documents(before, documents) == [
+        "VIFBridge.port_profile: it does not take the kind VIFPortProfileFPTap any more"
+    ]
+    assert compatibility.compare_documents(documents, before) == [
+        (
+            "VIFBridge.port_profile: it takes the kind VIFPortProfileFPTap, but the document is still "
+            "os-vif/2.0"
+        )
+    ]
+
+
+def test_type_of_somebody_else_is_any_type(documents):
+    """To say more of it later is to take something away."""
+    before = copy.deepcopy(documents)
+    change(before, "kinds", "VIFDirect", PROPERTIES, vlan_name={})
+    assert compatibility.compare_documents(before, documents) == [
+        (
+            "VIFDirect.vlan_name: the type array or boolean or integer or null or number or object or "
+            "string became string"
+        )
+    ]
+    assert len(compatibility.compare_documents(documents, before)) == 1
+
+
+def test_titles_and_descriptions_are_free(documents):
+    """They tell nobody what may stand there."""
+    documents["kinds"]["VIFBridge"] |= {"title": "Bridge", "description": "Another one."}
+    assert compatibility.compare_documents(DOCUMENTS, documents) == []
+
+
+# Files
+
+
+def test_committed_files_are_the_generated_ones():
+    """What is shipped is what the classes say, byte by byte."""
+    assert contract.stale(contract.ROOT / schema.FOLDER) == []
+
+
+def test_files_that_differ_are_named(tmp_path):
+    """One that is missing, one that is too many, and one that was edited."""
+    contract.write(tmp_path)
+    assert contract.stale(tmp_path) == []
+    (tmp_path / "VIFBridge.json").unlink()
+    (tmp_path / "VIFBrigde.json").write_text("{}", "utf-8")
+    (tmp_path / "openapi.json").write_text("{}", "utf-8")
+    assert contract.stale(tmp_path) == [
+        "VIFBridge.json: it is missing",
+        "VIFBrigde.json: nothing makes it",
+        "openapi.json: it is not what the classes make",
+    ]
+    contract.write(tmp_path)
+    assert contract.stale(tmp_path) == []
+
+
+def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
+    """A reader of each release counts; one of another major version reads nothing of ours."""
+    contract.release(tmp_path)
+    assert contract.broken(tmp_path) == []
+    monkeypatch.setattr(history, "_vocabulary", dict(history.vocabulary()))
+    del history._vocabulary["HostInfo"]
+    assert contract.broken(tmp_path) == [
+        "against 6.0.0: HostInfo: the class was removed",
+        "against document-2.0: HostInfo: the kind was removed",
+    ]
+    (tmp_path / "6.0.0.json").unlink()
+    old = json.loads((tmp_path / "document-2.0.json").read_text("utf-8"))
+    (tmp_path / "document-2.0.json").write_text(
+        json.dumps(old | {"apiVersion": "os-vif/1.0"}), "utf-8"
+    )
+    assert contract.broken(tmp_path) == []
+
+
+def test_check_fails_and_says_why(tmp_path, monkeypatch, capsys):
+    """As in the lint step; with what it writes itself, it passes."""
+    monkeypatch.setattr(contract, "ROOT", tmp_path)
+    monkeypatch.setattr(contract, "RELEASED", tmp_path / "released")
+    (tmp_path / "released").mkdir()
+    assert contract.main([]) == 1
+    assert "VIFBridge.json: it is missing\n" in capsys.readouterr().out
+    assert contract.main(["--write", "--release"]) == 0
+    assert capsys.readouterr().out == ""
+    assert sorted(path.name for path in (tmp_path / "released").iterdir()) == [
+        "6.0.0.json",
+        "document-2.0.json",
+    ]
+
+
+def test_check_passes_as_it_is_committed(capsys):
+    """The lint step does."""
+    assert contract.main([]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_files_stand_in_the_folder_of_their_version():
+    """The next minor version has one of its own."""
+    assert f"schemas/{document.API_VERSION.rpartition('/')[2]}" == schema.FOLDER

@@ -1,0 +1,362 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The JSON Schemas accept what the library reads, and nothing else."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import socket
+
+import jsonschema
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif import exception
+from os_vif.objects import fields, history
+from os_vif.serialization import document, schema, to_document, values
+from tests.strategies import UUID, make
+from tests.unit.serialization.documents import (
+    KINDS,
+    RANDOM,
+    STRINGS,
+    VIFS,
+    Validator,
+    any_damaged_document,
+    any_document,
+    edited,
+    reads,
+)
+
+SCHEMAS = schema.generate()
+VALIDATORS = {name: Validator(found) for name, found in SCHEMAS.items()}
+HEAD = {"apiVersion": "os-vif/2.0"}
+
+
+def accepts(found):
+    """Whether the schema of its kind accepts a document."""
+    kind = found.get("kind")
+    return isinstance(kind, str) and kind in KINDS and VALIDATORS[kind].is_valid(found)
+
+
+def references(node):
+    """All that is referred to in a schema."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+
+
+# What there is
+
+
+def test_there_is_a_schema_of_every_kind_and_of_any_vif():
+    """No kind is forgotten."""
+    assert sorted(SCHEMAS) == sorted([*history.vocabulary(), "VIF"])
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schema_is_one(name):
+    """It is valid itself, and says which dialect it is of and what it describes."""
+    found = SCHEMAS[name]
+    jsonschema.Draft202012Validator.check_schema(found)
+    assert found["$schema"] == jsonschema.Draft202012Validator.META_SCHEMA["$id"]
+    assert found["$id"] == f"urn:os-vif:2.0:{name}"
+    assert found["title"] == name
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schema_holds_all_that_it_refers_to(name):
+    """A reader needs one file, and nothing stands in it for no reason."""
+    defined = SCHEMAS[name].get("$defs", {})
+    assert set(references(SCHEMAS[name])) == {f"#/$defs/{inner}" for inner in defined}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_committed_schema_is_the_generated_one(name):
+    """What is shipped is what the classes say."""
+    assert schema.load(name) == SCHEMAS[name]
+
+
+def test_loaded_schema_is_the_callers():
+    """Changing it changes nothing for the next."""
+    schema.load("VIFBridge").clear()
+    assert schema.load("VIFBridge") == SCHEMAS["VIFBridge"]
+
+
+@pytest.mark.parametrize("kind", ["VIFBrigde", "openapi", "../2.0/VIF", "", None, 1, []])
+def test_unknown_kind_has_no_schema(kind):
+    """What is no kind is named, and no file is looked for."""
+    with pytest.raises(exception.UnknownKind) as raised:
+        schema.load(kind)
+    assert raised.value.path == "kind"
+
+
+def test_docstrings_describe_the_kinds_without_markup():
+    """A reader of the schema sees no Sphinx."""
+    assert SCHEMAS["VIFBridge"]["description"] == "A tap device on a Linux bridge."
+    texts = json.dumps(SCHEMAS)
+    assert ":class:" not in texts
+    assert "`" not in texts
+
+
+def test_patterns_mean_the_same_to_everybody():
+    """They use nothing in which ECMA-262, RE2 and Python differ, but for ``$`` at the end."""
+    texts = json.dumps(SCHEMAS)
+    patterns = {json.loads(f'"{text}"') for text in re.findall(r'"pattern": "(.*?)"', texts)}
+    assert len(patterns) == 4
+    for pattern in patterns:
+        assert pattern[0] == "^"
+        assert pattern[-1] == "$"
+        assert not re.search(r"[\^$]", re.sub(r"\[\^", "[", pattern[1:-1]))
+        assert not re.search(r"\(\?|\\[^.]|[*+?}][?+]", pattern)
+
+
+# What they accept
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_full_document_is_accepted(kind):
+    """One with every field, at every depth."""
+    assert accepts(to_document(make(kind)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_empty_document_is_accepted(kind):
+    """No field has to be set."""
+    found = HEAD | {"kind": kind}
+    assert reads(found)
+    assert accepts(found)
+
+
+@given(found=any_document())
+@settings(RANDOM)
+def test_all_that_is_written_is_accepted(found):
+    """Every kind, with any of its fields."""
+    VALIDATORS[found["kind"]].validate(found)
+
+
+@given(found=any_document(VIFS))
+@settings(RANDOM)
+def test_any_vif_is_accepted_as_one(found):
+    """A consumer that stores VIFs needs one schema."""
+    VALIDATORS["VIF"].validate(found)
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {*VIFS}))
+def test_no_other_kind_is_a_vif(kind):
+    """Only what derives from VIFBase is."""
+    assert not VALIDATORS["VIF"].is_valid(HEAD | {"kind": kind})
+
+
+# What they refuse
+
+
+@given(found=any_damaged_document())
+@settings(RANDOM, max_examples=250)
+def test_schema_and_library_accept_the_same(found):
+    """Whatever is wrong with a document, both see it; and where it is right, both do."""
+    assert accepts(found) == reads(found)
+
+
+@given(found=any_damaged_document(VIFS))
+@settings(RANDOM, max_examples=100)
+def test_schema_of_any_vif_accepts_what_is_read_as_one(found):
+    """It is no wider and no narrower than the schemas of the kinds."""
+    is_vif = isinstance(found.get("kind"), str) and found["kind"] in VIFS
+    assert VALIDATORS["VIF"].is_valid(found) == (is_vif and reads(found))
+
+
+#: A field of each kind of value.
+TYPED = (
+    ("FixedIP", "address", "the address"),
+    ("FixedIP", "floating_ips", "addresses"),
+    ("Subnet", "cidr", "the network"),
+    ("Subnet", "ips", "a closed list"),
+    ("VIFBase", "address", "the MAC address"),
+    ("VIFBase", "active", "a boolean"),
+    ("VIFBase", "network", "a closed object"),
+    ("VIFBase", "port_profile", "an open type"),
+    ("VIFBase", "fixed_ips", "where 1.8.0 kept the addresses"),
+    ("VIFDirect", "dev_address", "the PCI address"),
+    ("VIFDirect", "mode", "a choice"),
+    ("VIFHostDevice", "dev_type", "a choice"),
+    ("Network", "mtu", "a number"),
+    ("VIFPortProfileOpenVSwitch", "datapath_type", "a string or null"),
+    ("VIFPortProfileOpenVSwitch", "datapath_offload", "an open type or null"),
+    ("PodState", "additional_vifs", "a table"),
+    ("SubnetList", "objects", "an array"),
+)
+VALUES = (
+    *(None, True, False, 0, 1, 1.0, 1e3, 1.5, -0.0, 2**70, [], {}, [[]], [{}], [None], [1]),
+    *({"kind": "VIFBase"}, {"kind": "VIFPortProfileBase"}, {"kind": "Network"}, {"id": UUID}),
+    *({"eth0": {}}, {"eth0": None}, {"eth0": {"kind": "VIFBase"}}, {"kind": "VIFBase", "id": 1}),
+    *({"kind": "DatapathOffloadBase"}, {"kind": "VIFBase", **HEAD}, {"kind": None}, {"kind": []}),
+    *([{"address": "10.0.0.5"}], [{"cidr": "10.0.0.5"}], {"objects": []}, [{"kind": "FixedIP"}]),
+    *STRINGS,
+    *([text] for text in STRINGS[:30]),
+)
+
+
+@pytest.mark.parametrize(("kind", "name"), [field[:2] for field in TYPED])
+def test_value_is_accepted_where_it_is_read(kind, name):
+    """Each kind of value, with every value that somebody could mistake for one."""
+    for value in VALUES:
+        found = HEAD | {"kind": kind, name: value}
+        assert accepts(found) == reads(found), value
+
+
+def test_some_values_are_read_and_some_are_not():
+    """The test above sees both, for every field."""
+    for kind, name, _ in TYPED:
+        seen = {reads(HEAD | {"kind": kind, name: value}) for value in VALUES}
+        assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {},
+        {"kind": "VIFBridge"},
+        {"apiVersion": "os-vif/2.0"},
+        {"apiVersion": "os-vif/2.0\n", "kind": "VIFBridge"},
+        {"apiVersion": "os-vif/1.9", "kind": "VIFBridge"},
+        {"apiVersion": "os-vif/3.0", "kind": "VIFBridge"},
+        {"apiVersion": 2.0, "kind": "VIFBridge"},
+        {"apiVersion": None, "kind": "VIFBridge"},
+        {"apiVersion": "os-vif/2.0", "kind": "VIF"},
+        {"apiVersion": "os-vif/2.0", "kind": None},
+        {"apiVersion": "os-vif/2.0", "kind": ["VIFBridge"]},
+        {"apiVersion": "os-vif/2.0", "kind": {}},
+    ],
+)
+def test_without_its_head_it_is_no_document(head):
+    """The version and the kind have to be there, and be known."""
+    assert not reads(head)
+    assert not accepts(head)
+    assert not VALIDATORS["VIF"].is_valid(head)
+
+
+def test_newer_minor_version_has_schemas_of_its_own():
+    """It is read, but this schema cannot say what may stand in it."""
+    newer = {"apiVersion": "os-vif/2.1", "kind": "VIFBridge", "more": 1}
+    assert reads(newer)
+    assert not accepts(newer)
+
+
+# Addresses
+
+
+def is_address(text):
+    """What the C library takes for one."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+def is_network(text):
+    """An address with a decimal number behind it that its family has bits for."""
+    address, _, prefix = text.partition("/")
+    if not is_address(address) or not re.fullmatch("0|[1-9][0-9]*", prefix):
+        return False
+    return int(prefix) <= ipaddress.ip_address(address).max_prefixlen
+
+
+def matches(cls, name, text):
+    """Whether the pattern of a field matches."""
+    pattern = document.codec(history.vocabulary()[cls], name).schema()["pattern"]
+    return Validator({"pattern": pattern}).is_valid(text)
+
+
+_groups = st.lists(
+    st.sampled_from(("0", "1", "ab", "F00", "2001", "10000", "", "g")), min_size=1, max_size=9
+).map(":".join)
+_loose = st.builds(
+    lambda *parts: "".join(parts),
+    _groups,
+    st.sampled_from(("", ":", "::", ":::")),
+    st.sampled_from(("", "1", "10.0.0.5", "1:2", "1:2:3:4:5:6", "10.0.0.256", "1.2.3")),
+)
+_addresses = st.one_of(
+    st.ip_addresses().map(str),
+    st.ip_addresses(v=6).map(lambda address: address.exploded.upper()),
+    st.ip_addresses(v=4).map(lambda address: f"::ffff:{address}"),
+    _groups,
+    _loose,
+)
+
+
+@given(text=_addresses | _addresses.flatmap(edited) | st.sampled_from(STRINGS))
+@settings(RANDOM, max_examples=400)
+@example(text="1:2:3:4:5:6:7::")
+@example(text="::2:3:4:5:6:7:8")
+@example(text="1:2:3:4:5:6::8")
+@example(text="1:2:3:4:5:6:10.0.0.5")
+@example(text="1:2:3:4:5::10.0.0.5")
+@example(text="::2:3:4:5:6:10.0.0.5")
+@example(text="1:2:3:4:5:6::10.0.0.5")
+@example(text="1:2:3:4:5:6:7:10.0.0.5")
+def test_address_is_what_the_c_library_takes(text):
+    """Neither the pattern nor the library takes more or less than inet_pton(3)."""
+    expected = is_address(text)
+    assert matches("FixedIP", "address", text) == expected
+    assert reads(HEAD | {"kind": "FixedIP", "address": text}) == expected
+
+
+@given(
+    text=st.builds(
+        "{}/{}".format, _addresses, st.integers(-1, 140) | st.sampled_from(("", "08", "24\n"))
+    ).flatmap(lambda text: st.just(text) | edited(text))
+)
+@settings(RANDOM, max_examples=200)
+def test_network_is_an_address_with_a_prefix_length(text):
+    """No netmask, no leading zero, no more bits than there are."""
+    expected = is_network(text)
+    assert matches("Subnet", "cidr", text) == expected
+    assert reads(HEAD | {"kind": "Subnet", "cidr": text}) == expected
+
+
+# Classes that there may be
+
+
+def generated(**declared):
+    """The schema of a class with those fields."""
+    odd = type("Odd", (ovo.VersionedObject,), {"fields": declared, "__doc__": None})
+    return schema.generate({**history.vocabulary(), "Odd": odd})["Odd"]
+
+
+def test_choice_or_null_accepts_both():
+    """An enumeration that may be null has null among its values."""
+    found = generated(mode=fields.VIFDirectModeField(nullable=True))
+    assert found["properties"]["mode"] == {
+        "type": ["string", "null"],
+        "enum": ["bridge", "passthrough", "vepa", None],
+    }
+    assert "description" not in found
+
+
+def test_type_of_somebody_else_may_be_anything():
+    """Only its own code knows what it takes."""
+    found = generated(when=ovo_fields.DateTimeField(nullable=True))
+    assert found["properties"]["when"] == {}
+
+
+def test_table_is_an_object_with_values_of_one_kind():
+    """Its names are data."""
+    found = generated(more=ovo_fields.DictOfIntegersField())
+    assert found["properties"]["more"] == {
+        "type": "object",
+        "additionalProperties": values.Integer().schema(),
+    }

@@ -1,0 +1,376 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The structural schemas keep the rules of Kubernetes, and refuse nothing that is read."""
+
+from __future__ import annotations
+
+import copy
+import functools
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif import exception
+from os_vif.objects import fields, history
+from os_vif.serialization import from_document, primitive, schema, stored, structural, to_document
+from tests.strategies import make
+from tests.unit.serialization.documents import (
+    KINDS,
+    RANDOM,
+    VIFS,
+    StructuralValidator,
+    any_document,
+)
+
+SCHEMAS = structural.generate()["components"]["schemas"]
+CRD = structural.generate_kuryrport_crd()
+PORT = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
+
+#: What an API server refuses anywhere, beside all that starts with a dollar sign.
+FORBIDDEN = {
+    "definitions",
+    "dependencies",
+    "deprecated",
+    "discriminator",
+    "id",
+    "patternProperties",
+    "readOnly",
+    "writeOnly",
+    "xml",
+    "const",
+}
+#: What may not stand inside anyOf and the like.
+OUTSIDE = {"additionalProperties", "default", "description", "nullable", "title", "type", PRESERVE}
+JUNCTORS = ("allOf", "anyOf", "not", "oneOf")
+
+
+def violations(node, path="", *, root=True):
+    """What an API server finds wrong with a schema, after the rules of structural schemas."""
+    yield from _forms(node, path)
+    metadata = node.get("properties", {}).get("metadata")
+    if root and node.get("type") != "object":
+        yield f"{path}: the root is no object"
+    elif "type" not in node and not node.get(PRESERVE):
+        yield f"{path}: no type"
+    if root and metadata not in (None, {"type": "object"}):
+        yield f"{path}.metadata: more than a type"
+    for step, inner in _below(node):
+        if inner is not metadata or not root:
+            yield from violations(inner, path + step, root=False)
+    for key in JUNCTORS:
+        inner = node.get(key, ())
+        for restriction in [inner] if isinstance(inner, dict) else inner:
+            yield from _inside(restriction, node, f"{path}.{key}")
+
+
+def _below(node):
+    """What a schema says of the parts of a value, with the step to each."""
+    yield from ((f".{name}", inner) for name, inner in node.get("properties", {}).items())
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield f".{key}", node[key]
+
+
+def _forms(node, path):
+    for key in node:
+        if key in FORBIDDEN or key.startswith("$"):
+            yield f"{path}: {key}"
+    if not isinstance(node.get("type", ""), str) or node.get("type") == "null":
+        yield f"{path}: several types, or null"
+    if node.get("type") == "array" and "items" not in node:
+        yield f"{path}: an array without items"
+    if node.get("additionalProperties") is False:
+        yield f"{path}: additionalProperties is false"
+    if "additionalProperties" in node and "properties" in node:
+        yield f"{path}: properties and additionalProperties"
+    if node.get(PRESERVE, True) is not True:
+        yield f"{path}: {PRESERVE} is not true"
+    if node.get("uniqueItems"):
+        yield f"{path}: uniqueItems"
+
+
+def _inside(node, outside, path):
+    """What stands in anyOf and the like restricts, and declares nothing."""
+    yield from (f"{path}: {key}" for key in node if key in OUTSIDE)
+    for name, inner in node.get("properties", {}).items():
+        if name not in outside.get("properties", {}):
+            yield f"{path}.{name}: not declared outside"
+        else:
+            yield from _inside(inner, outside["properties"][name], f"{path}.{name}")
+
+
+def nodes(node):
+    """Every schema in a schema."""
+    yield node
+    for _, inner in _below(node):
+        yield from nodes(inner)
+
+
+# The rules
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_schema_keeps_the_rules_of_kubernetes(kind):
+    """It can stand in a CRD as it is."""
+    assert list(violations(SCHEMAS[kind])) == []
+
+
+def test_crd_keeps_the_rules_of_kubernetes():
+    """An API server takes it."""
+    assert list(violations(PORT)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"properties": {"a": {}}}, ".a: no type"),
+        ({"type": "string"}, ": the root is no object"),
+        ({"properties": {"a": {"type": ["string", "null"]}}}, ".a: several types, or null"),
+        ({"properties": {"a": {"type": "array"}}}, ".a: an array without items"),
+        ({"properties": {"a": {"$ref": "#/b", PRESERVE: True}}}, ".a: $ref"),
+        ({"properties": {"a": {"type": "string", "const": "b"}}}, ".a: const"),
+        ({"properties": {}, "additionalProperties": {"type": "string"}}, ": properties and"),
+        ({"additionalProperties": False}, ": additionalProperties is false"),
+        ({"additionalProperties": {}}, ".additionalProperties: no type"),
+        ({"patternProperties": {}}, ": patternProperties"),
+        ({PRESERVE: False}, f": {PRESERVE} is not true"),
+        ({"anyOf": [{"type": "object"}]}, ".anyOf: type"),
+        ({"not": {"nullable": True}}, ".not: nullable"),
+        ({"oneOf": [{"properties": {"b": {"pattern": "c"}}}]}, ".oneOf.b: not declared outside"),
+        ({"properties": {"metadata": {"type": "object", PRESERVE: True}}}, ".metadata: more than"),
+    ],
+)
+def test_breach_of_a_rule_is_found(change, expected):
+    """The tests above look for each of them."""
+    assert any(line.startswith(expected) for line in violations({"type": "object"} | change))
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_nothing_of_a_newer_version_is_pruned(kind):
+    """Each object keeps what it does not know, at every depth."""
+    objects = [node for node in nodes(SCHEMAS[kind]) if node.get("type") == "object"]
+    assert objects
+    for node in objects:
+        assert node.get(PRESERVE) or "additionalProperties" in node
+
+
+def test_kuryrport_is_the_one_that_kuryr_has():
+    """Names, scope and version are those by which kuryr finds it."""
+    spec = CRD["spec"]
+    assert CRD["apiVersion"] == "apiextensions.k8s.io/v1"
+    assert CRD["metadata"]["name"] == f"{spec['names']['plural']}.{spec['group']}"
+    assert spec["names"]["shortNames"] == ["kp"]
+    assert (spec["names"]["kind"], spec["group"], spec["scope"]) == (
+        *("KuryrPort", "openstack.org"),
+        "Namespaced",
+    )
+    assert [version["name"] for version in spec["versions"]] == ["v1"]
+
+
+# What they accept
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_full_document_is_accepted(kind):
+    """One with every field, at every depth."""
+    StructuralValidator(SCHEMAS[kind]).validate(to_document(make(kind)))
+
+
+@given(found=any_document())
+@settings(RANDOM)
+def test_all_that_is_written_is_accepted(found):
+    """Every kind, with any of its fields."""
+    StructuralValidator(SCHEMAS[found["kind"]]).validate(found)
+
+
+@given(found=any_document(VIFS))
+@settings(RANDOM)
+def test_any_vif_is_accepted_in_a_kuryrport(found):
+    """Where kuryr puts it."""
+    StructuralValidator(PORT).validate(port(found))
+
+
+def port(vif, **more):
+    """A KuryrPort with one VIF."""
+    return {
+        "apiVersion": "openstack.org/v1",
+        "kind": "KuryrPort",
+        "metadata": {"name": "pod"},
+        "spec": {"podUid": "1", "podNodeName": "node", "podStatic": False},
+        "status": {"vifs": {"eth0": {"default": True, "vif": vif}}},
+    } | more
+
+
+def test_newer_minor_version_is_accepted_with_all_that_is_new():
+    """An API server stays as it is while what it serves is upgraded."""
+    found = to_document(make("VIFOpenVSwitch")) | {"apiVersion": "os-vif/2.7", "more": {"a": 1}}
+    found["network"]["more"] = []
+    StructuralValidator(PORT).validate(port(found))
+    found["port_profile"] = {"kind": "VIFPortProfileOfTheFuture"}
+    StructuralValidator(PORT).validate(port(found))
+    found["apiVersion"] = "os-vif/3.0"
+    assert not StructuralValidator(PORT).is_valid(port(found))
+
+
+@pytest.mark.parametrize("kind", VIFS)
+def test_vif_that_kuryr_stored_before_is_accepted(kind):
+    """Else a finalizer could not be taken off an old KuryrPort."""
+    status = stored.write({"eth0": make(kind)}, "kuryrport", "6.0.0")
+    StructuralValidator(PORT).validate(port(None, status=status))
+    assert primitive.NAME in status["vifs"]["eth0"]["vif"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"spec": {"podUid": "1"}},
+        {"spec": {"podUid": "1", "podNodeName": None}},
+        {"spec": {"podUid": "1", "podNodeName": "node", "podStatic": "no"}},
+        {"status": {"vifs": []}},
+        {"status": {"vifs": {"eth0": {"default": True}}}},
+        {"status": {"vifs": {"eth0": {"default": 1, "vif": {primitive.NAME: "VIFBridge"}}}}},
+        {"status": {"vifs": {"eth0": {"vif": {}}}}},
+        {"status": {"vifs": {"eth0": {"vif": {"apiVersion": "os-vif/2.0"}}}}},
+        {"status": {"vifs": {"eth0": {"vif": None}}}},
+    ],
+)
+def test_kuryrport_without_what_it_needs_is_refused(more):
+    """Kuryr's own CRD left it to the reader."""
+    found = port({"apiVersion": "os-vif/2.0", "kind": "VIFBridge"})
+    StructuralValidator(PORT).validate(found)
+    assert not StructuralValidator(PORT).is_valid(found | more)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("address", "fa:16:3e"),
+        ("active", "true"),
+        ("mode", "Vepa"),
+        ("dev_address", "03:00.1"),
+        ("vif_name", None),
+        ("network", []),
+        ("network", {"mtu": "1450"}),
+        ("network", {"subnets": [{"cidr": "10.0.0.0"}]}),
+        ("port_profile", {"interface_id": "without a kind"}),
+        ("fixed_ips", [{"address": "10.0.0"}]),
+    ],
+)
+def test_mistake_in_a_field_is_refused(name, value):
+    """The API server says so, before anybody reads it."""
+    found = {"apiVersion": "os-vif/2.0", "kind": "VIFDirect", name: value}
+    with pytest.raises(exception.SerializationError):
+        from_document(found)
+    assert not StructuralValidator(SCHEMAS["VIFDirect"]).is_valid(found)
+    assert not StructuralValidator(SCHEMAS["VIF"]).is_valid(found)
+
+
+# How kinds become one
+
+
+def test_open_type_has_the_fields_of_all_kinds():
+    """A choice that two kinds have is of all their values."""
+    names = {name for kind in VIFS for name in SCHEMAS[kind]["properties"]}
+    vif = SCHEMAS["VIF"]["properties"]
+    assert set(vif) == names
+    assert vif["mode"]["enum"] == ["bridge", "client", "passthrough", "server", "vepa"]
+    assert vif["kind"] == {"type": "string"}
+    assert SCHEMAS["VIFDirect"]["properties"]["kind"] == {"type": "string", "enum": ["VIFDirect"]}
+
+
+ODD = {
+    "a string": ovo_fields.StringField(),
+    "another string": ovo_fields.StringField(nullable=True),
+    "a number": ovo_fields.IntegerField(),
+    "an address": ovo_fields.IPAddressField(),
+    "a MAC address": ovo_fields.MACAddressField(),
+    "a choice": fields.VIFDirectModeField(),
+    "another choice": fields.VIFVHostUserModeField(),
+    "somebody's": ovo_fields.DateTimeField(),
+    "numbers": ovo_fields.ListOfIntegersField(),
+    "strings": ovo_fields.ListOfStringsField(),
+    "a table": ovo_fields.DictOfIntegersField(),
+    "another table": ovo_fields.DictOfStringsField(),
+    "an object": ovo_fields.ObjectField("Route"),
+    "another object": ovo_fields.ObjectField("FixedIP"),
+}
+
+
+@functools.cache
+def widened(one, other):
+    """What becomes of a field that two kinds of VIF declare differently."""
+    classes = dict(history.vocabulary())
+    for name, field in (("OddOne", one), ("OddOther", other)):
+        parents = (classes["VIFBase"],)
+        classes[name] = type(name, parents, {"fields": {"odd": ODD[field]}})
+    return structural.convert(schema.generate(classes)["VIF"])["properties"]["odd"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("a string", "a string", {"type": "string"}),
+        ("a string", "another string", {"type": "string", "nullable": True}),
+        ("a string", "a number", {PRESERVE: True}),
+        ("another string", "a number", {PRESERVE: True, "nullable": True}),
+        ("an address", "a MAC address", {"type": "string"}),
+        ("a choice", "a string", {"type": "string"}),
+        ("somebody's", "a string", {PRESERVE: True}),
+        ("numbers", "strings", {"type": "array", "items": {PRESERVE: True}}),
+        ("a table", "another table", {"type": "object", "additionalProperties": {PRESERVE: True}}),
+        ("a table", "an object", {"type": "object", PRESERVE: True}),
+    ],
+)
+def test_field_that_kinds_declare_differently_takes_what_either_takes(one, other, expected):
+    """It is widened as far as it must be."""
+    assert widened(one, other) == widened(other, one) == expected
+
+
+def test_objects_that_kinds_declare_differently_become_one():
+    """Their fields are put together."""
+    found = widened("an object", "another object")
+    assert set(found["properties"]) == {*history.vocabulary()["Route"].fields} | {
+        *history.vocabulary()["FixedIP"].fields
+    }
+
+
+def test_widening_leaves_what_it_is_made_of_alone():
+    """The schemas that are made first are not changed by those that come later."""
+    before = copy.deepcopy(SCHEMAS)
+    structural.generate_kuryrport_crd()
+    structural.generate()
+    assert before == SCHEMAS
+
+
+# What is shipped
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_committed_schema_is_the_generated_one(kind):
+    """What is shipped is what the classes say."""
+    assert structural.load(kind) == SCHEMAS[kind]
+
+
+def test_committed_crd_is_the_generated_one():
+    """As YAML, without aliases, which an API server does not know."""
+    text = structural.kuryrport_crd()
+    assert yaml.safe_load(text) == CRD
+    assert not any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text))
+
+
+def test_unknown_kind_has_no_schema():
+    """It is named."""
+    with pytest.raises(exception.UnknownKind):
+        structural.load("VIFBrigde")
+
+
+def test_classes_of_the_tests_are_registered_nowhere():
+    """A class that is only generated from is nobody else's."""
+    widened("a string", "a number")
+    assert not {"OddOne", "OddOther"} & {*history.vocabulary()}
+    assert "OddOne" not in ovo.VersionedObjectRegistry.obj_classes()

@@ -1,0 +1,258 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What breaks those who read what was released, in classes and in documents.
+
+Both are compared as plain data. Each rule gives its findings as lines that name the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif.serialization import document, kinds
+
+Data = dict[str, Any]
+
+#: What a class or a field has none of.
+_NONE = "none"
+
+
+# Classes
+
+
+def described(classes: Mapping[str, type[Any]]) -> Data:
+    """The classes as plain data: versions, parents, and fields with their types."""
+    return {
+        name: {
+            "version": cls.VERSION,
+            "parents": [parent for parent in kinds.ancestors(cls)[1:] if parent in classes],
+            "fields": {name: _described_field(cls.fields[name]) for name in sorted(cls.fields)},
+        }
+        for name, cls in sorted(classes.items())
+    }
+
+
+def _described_field(declared: Any) -> Data:
+    found: Data = {"type": _type(declared._type)}
+    if declared.nullable:
+        found["nullable"] = True
+    if isinstance(declared._type, ovo_fields.Enum):
+        found["values"] = sorted(declared._type.valid_values)
+    if declared.default is not ovo_fields.UnspecifiedDefault:
+        found["default"] = declared.default
+    return found
+
+
+def _type(kind: Any) -> str:
+    """The type of a field in the notation of manifests: ``List<Object(FixedIP)>``."""
+    if isinstance(kind, ovo_fields.Object):
+        return f"Object({kind._obj_name}{',subclasses' if kind._subclasses else ''})"
+    if isinstance(kind, ovo_fields.Enum):
+        return "Enum"
+    if isinstance(kind, ovo_fields.CompoundFieldType):
+        element = kind._element_type
+        null = " nullable" if element.nullable else ""
+        return f"{type(kind).__name__}<{_type(element._type)}{null}>"
+    return type(kind).__name__
+
+
+def compare_classes(released: Data, now: Data) -> list[str]:
+    """What breaks between two that :func:`described` made, or a missing version would hide."""
+    found = []
+    for name, old in released.items():
+        if name not in now:
+            found.append(f"{name}: the class was removed")
+            continue
+        found += _compare_class(name, old, now[name])
+    return found
+
+
+def _compare_class(name: str, old: Data, new: Data) -> list[str]:
+    found = [f"{name}: it is no {p} any more" for p in old["parents"] if p not in new["parents"]]
+    found += _compare_version(name, old["version"], new["version"])
+    changes = []
+    for place, before in old["fields"].items():
+        where = f"{name}.{place}"
+        if place not in new["fields"]:
+            found.append(f"{where}: the field was removed")
+            continue
+        after = new["fields"][place]
+        found += _narrowed(where, before, after)
+        changes += _widened(where, before, after)
+    changes += [
+        f"{name}.{p}: the field was added" for p in new["fields"] if p not in old["fields"]
+    ]
+    if old["version"] == new["version"]:
+        found += [f"{line}, but {name} is still {old['version']}" for line in changes]
+    return found
+
+
+def _compare_version(name: str, old: str, new: str) -> list[str]:
+    before, after = ([int(part) for part in version.split(".")] for version in (old, new))
+    if after < before or after[0] != before[0]:
+        return [f"{name}: version {old} became {new}"]
+    return []
+
+
+def _narrowed(where: str, old: Data, new: Data) -> Iterator[str]:
+    if old["type"] != new["type"]:
+        yield f"{where}: the type {old['type']} became {new['type']}"
+        return
+    if old.get("nullable") and not new.get("nullable"):
+        yield f"{where}: it does not take null any more"
+    for value in old.get("values", ()):
+        if value not in new["values"]:
+            yield f"{where}: it does not take {value!r} any more"
+    before, after = old.get("default", _NONE), new.get("default", _NONE)
+    if before != after:
+        yield f"{where}: the default {before} became {after}"
+
+
+def _widened(where: str, old: Data, new: Data) -> Iterator[str]:
+    if new.get("nullable") and not old.get("nullable"):
+        yield f"{where}: it takes null"
+    for value in new.get("values", ()):
+        if value not in old.get("values", (value,)):
+            yield f"{where}: it takes {value!r}"
+
+
+# Documents
+
+
+def snapshot(schemas: Mapping[str, Data]) -> Data:
+    """The schemas of all kinds as one, as what they refer to is the same for all."""
+    defined: Data = {}
+    for schema in schemas.values():
+        defined |= schema.get("$defs", {})
+    names = sorted(schemas)
+    return {
+        "apiVersion": document.API_VERSION,
+        "kinds": {n: {k: v for k, v in schemas[n].items() if k != "$defs"} for n in names},
+        "$defs": defined,
+    }
+
+
+def compare_documents(released: Data, now: Data) -> list[str]:
+    """What breaks between two that :func:`snapshot` made, or a missing version would hide."""
+    comparison = _Comparison(released["$defs"], now["$defs"])
+    for kind, old in released["kinds"].items():
+        if kind in now["kinds"]:
+            comparison.compare(kind, old, now["kinds"][kind])
+        else:
+            comparison.broken.append(f"{kind}: the kind was removed")
+    comparison.added += [
+        f"{kind}: the kind was added" for kind in now["kinds"] if kind not in released["kinds"]
+    ]
+    found = list(comparison.broken)
+    version = released["apiVersion"]
+    if version == now["apiVersion"]:
+        found += [f"{line}, but the document is still {version}" for line in comparison.added]
+    return list(dict.fromkeys(found))
+
+
+@dataclass
+class _Comparison:
+    """A walk through two schemas at once."""
+
+    old_defs: Data
+    new_defs: Data
+    broken: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+
+    def compare(self, where: str, old: Data, new: Data) -> None:
+        old, new = _resolved(old, self.old_defs), _resolved(new, self.new_defs)
+        before, after = _types(old), _types(new)
+        lost = before - after
+        if lost - {"null"}:
+            self.broken.append(f"{where}: the type {_listed(before)} became {_listed(after)}")
+            return
+        if lost:
+            self.broken.append(f"{where}: it does not take null any more")
+        if after - before:
+            self.added.append(f"{where}: it takes {_listed(after - before)}")
+        self._compare_values(where, old, new)
+        self._compare_names(where, old, new)
+        for key, step in (("items", "[]"), ("additionalProperties", ".*")):
+            if isinstance(old.get(key), dict) and isinstance(new.get(key), dict):
+                self.compare(where + step, old[key], new[key])
+            elif isinstance(old.get(key), dict) and new.get(key) is False:
+                self.broken.append(f"{where}{step}: the property was removed")
+        self._compare_kinds(where, old, new)
+
+    def _compare_values(self, where: str, old: Data, new: Data) -> None:
+        if "pattern" in new and new["pattern"] != old.get("pattern"):
+            # Whether one takes all that another takes cannot be told in general.
+            self.broken.append(
+                f"{where}: the pattern {old.get('pattern', _NONE)} became {new['pattern']}"
+            )
+        elif "pattern" in old and "pattern" not in new:
+            self.added.append(f"{where}: it takes what does not match {old['pattern']}")
+        for value in _choices(old, new):
+            self.broken.append(f"{where}: it does not take {value!r} any more")
+        for value in _choices(new, old):
+            self.added.append(f"{where}: it takes {value!r}")
+
+    def _compare_names(self, where: str, old: Data, new: Data) -> None:
+        before, after = old.get("properties", {}), new.get("properties", {})
+        self.broken += [f"{where}.{n}: the property was removed" for n in before if n not in after]
+        self.added += [f"{where}.{n}: the property was added" for n in after if n not in before]
+        for name in new.get("required", ()):
+            if name not in old.get("required", ()):
+                self.broken.append(f"{where}.{name}: the property is required now")
+        for name in before:
+            if name in after and name != "apiVersion":
+                self.compare(f"{where}.{name}", before[name], after[name])
+
+    def _compare_kinds(self, where: str, old: Data, new: Data) -> None:
+        before, after = _kinds(old), _kinds(new)
+        for name, schema in before.items():
+            if name in after:
+                self.compare(f"{where}({name})", schema, after[name])
+            else:
+                self.broken.append(f"{where}: it does not take the kind {name} any more")
+        self.added += [f"{where}: it takes the kind {n}" for n in after if n not in before]
+
+
+def _resolved(schema: Data, defined: Data) -> Data:
+    """The schema that is referred to; a type beside null as a list of types."""
+    if "anyOf" in schema:
+        inner = _resolved(schema["anyOf"][0], defined)
+        return inner | {"type": [inner.get("type", "object"), "null"]}
+    if "$ref" in schema:
+        return _resolved(defined[schema["$ref"].rpartition("/")[2]], defined)
+    return schema
+
+
+def _types(schema: Data) -> set[str]:
+    """The types that it takes; without any, all of them."""
+    if "oneOf" in schema and "type" not in schema:
+        return {"object"}
+    if "const" in schema:
+        return {"string"}
+    stated = schema.get("type", ["array", "boolean", "null", "number", "object", "string"])
+    found = {stated} if isinstance(stated, str) else set(stated)
+    return found | {"integer"} if "number" in found else found
+
+
+def _choices(one: Data, other: Data) -> list[str]:
+    """What only one of two takes, where the other is a choice. Null is a type."""
+    if "const" in other:
+        return [one["const"]] if "const" in one and one["const"] != other["const"] else []
+    if "enum" not in other:
+        return []
+    values = one.get("enum", ["any other string"])
+    return [value for value in values if value is not None and value not in other["enum"]]
+
+
+def _kinds(schema: Data) -> dict[str, Data]:
+    """What an open type takes, by kind."""
+    return {kind["properties"]["kind"]["const"]: kind for kind in schema.get("oneOf", ())}
+
+
+def _listed(types: set[str]) -> str:
+    return " or ".join(sorted(types))

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Hold what is published against the classes: ``python -m tools.contract``.
+
+It fails if the committed schemas are not those of the classes, and if the classes or the
+documents break a reader of what was released (:mod:`tools.compatibility`).
+
+``--write`` writes the schemas anew; ``--release`` writes down what is released now, to compare
+with from then on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from os_vif.objects import history
+from os_vif.serialization import document, schema, structural
+from tools import compatibility
+
+ROOT = Path(__file__).parents[1] / "os_vif" / "serialization"
+#: What was released, as :mod:`tools.compatibility` describes it.
+RELEASED = ROOT / "schemas" / "released"
+
+
+def generated() -> dict[str, str]:
+    """The files that follow from the classes, name to text."""
+    files = {f"{name}.json": _json(found) for name, found in schema.generate().items()}
+    files[structural.OPENAPI] = _json(structural.generate())
+    files[structural.KURYRPORT] = _yaml(structural.generate_kuryrport_crd())
+    return files
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, sort_keys=True, default=repr) + "\n"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what stands in two places twice: an API server knows no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _yaml(data: Any) -> str:
+    head = (
+        "# SPDX-FileCopyrightText: The os-vif developers\n# SPDX-License-Identifier: Apache-2.0\n"
+    )
+    # Patterns stay on one line.
+    return head + yaml.dump(data, Dumper=_Dumper, width=sys.maxsize, sort_keys=True)
+
+
+def stale(folder: Path) -> list[str]:
+    """What is wrong with the committed files, by name."""
+    wanted = generated()
+    there = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*"))}
+    return [
+        *(f"{name}: it is missing" for name in wanted if name not in there),
+        *(f"{name}: nothing makes it" for name in there if name not in wanted),
+        *(
+            f"{name}: it is not what the classes make"
+            for name, text in wanted.items()
+            if there.get(name, text) != text
+        ),
+    ]
+
+
+def write(folder: Path) -> None:
+    """Make the committed files those of the classes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = generated()
+    for path in folder.glob("*"):
+        if path.name not in wanted:
+            path.unlink()
+    for name, text in wanted.items():
+        (folder / name).write_text(text, "utf-8")
+
+
+def broken(released: Path) -> list[str]:
+    """What breaks a reader of any release that is written down."""
+    # Through JSON, as what it is compared with.
+    now = json.loads(_json(compatibility.described(history.vocabulary())))
+    documents = compatibility.snapshot(schema.generate())
+    found = []
+    for path in sorted(released.glob("*.json")):
+        old = json.loads(path.read_text("utf-8"))
+        if "classes" in old:
+            lines = compatibility.compare_classes(old["classes"], now)
+        elif _major(old) == _major(documents):
+            lines = compatibility.compare_documents(old, documents)
+        else:
+            continue
+        found += [f"against {path.stem}: {line}" for line in lines]
+    return found
+
+
+def _major(snapshot: dict[str, Any]) -> str:
+    version: str = snapshot["apiVersion"]
+    return version.partition(".")[0]
+
+
+def release(released: Path) -> None:
+    """Write down the classes and documents as they are now."""
+    classes = compatibility.described(history.vocabulary())
+    version = document.API_VERSION.rpartition("/")[2]
+    for name, data in (
+        (history.OURS, {"classes": classes}),
+        (f"document-{version}", compatibility.snapshot(schema.generate())),
+    ):
+        (released / f"{name}.json").write_text(_json(data), "utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.contract", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the schemas anew")
+    parser.add_argument("--release", action="store_true", help="write down what is released now")
+    chosen = parser.parse_args(arguments)
+    folder = ROOT / schema.FOLDER
+    if chosen.write:
+        write(folder)
+    if chosen.release:
+        release(RELEASED)
+    found = [*stale(folder), *broken(RELEASED)]
+    for line in found:
+        print(line)
+    if found:
+        print("Write the schemas with --write; what breaks a reader has to be undone.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
