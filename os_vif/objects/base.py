@@ -15,7 +15,6 @@ from oslo_versionedobjects import exception as ovo_exception
 from os_vif.objects import backlevel, losses
 from os_vif.objects import history as _history
 
-
 LOG = logging.getLogger(__name__)
 
 #: The attribute in which an object carries what a newer side wrote and this one does not know.
@@ -87,7 +86,7 @@ class VersionedObject(ovo.VersionedObject):
         return primitive
 
     def _log_losses(self, primitive: dict[str, Any]) -> None:
-        """oslo's call cannot say what a reader does not get, so the log does."""
+        """Oslo's call cannot say what a reader does not get, so the log does."""
         name = self.obj_name()
         try:
             lost = losses.losses(self, primitive)

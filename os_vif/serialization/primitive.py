@@ -34,7 +34,8 @@ _NUMBER = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,2}")
 
 
 def is_primitive(data: Any) -> bool:
-    return isinstance(data, dict) and NAME in data
+    """Whether it is one, and no document that has a field of such a name."""
+    return isinstance(data, dict) and NAME in data and "apiVersion" not in data
 
 
 # Reading

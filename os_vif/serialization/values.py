@@ -11,9 +11,10 @@ is; so a document is read if, and only if, its schema accepts it.
 from __future__ import annotations
 
 import copy
-import functools
 import math
+import functools
 import re
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -374,8 +375,13 @@ def _of_type(cls: type[Any], name: str, kind: Any, field: Any) -> Value:
     return Foreign(cls, name, cast("ovo_fields.Field[Any]", field))
 
 
-@functools.lru_cache(maxsize=1024)
+_known: weakref.WeakKeyDictionary[type[Any], dict[str, Value]] = weakref.WeakKeyDictionary()
+
+
 def of_field(cls: type[Any], name: str) -> Value:
     """How a field of a class stands in a document."""
-    field = cls.fields[name]
-    return _of_type(cls, name, field._type, field)
+    values = _known.setdefault(cls, {})
+    if name not in values:
+        field = cls.fields[name]
+        values[name] = _of_type(cls, name, field._type, field)
+    return values[name]
