@@ -11,8 +11,8 @@ is; so a document is read if, and only if, its schema accepts it.
 from __future__ import annotations
 
 import copy
-import math
 import functools
+import math
 import re
 import weakref
 from collections.abc import Mapping, Sequence

@@ -325,7 +325,7 @@ PATHS = sorted(
         path
         for text in PAGES.values()
         for path in re.findall(
-            r"(?:``|^   )((?:os_vif|tests|tools|doc|benchmarks|releasenotes|\.ci)/[\w/.]*)",
+            r"(?:``|^   )((?:os_vif|tests|tools|doc|benchmarks|releasenotes|\.ci)/[\w/.-]*)",
             text,
             re.MULTILINE,
         )

@@ -6,7 +6,7 @@
     python store_writer.py read STORE PLACE
     python store_writer.py write STORE PLACE FORM JOURNAL LEAST STOP
 
-`seed` makes VIFs as a public release writes them. `read` prints what a public release reads, or
+`seed` makes VIFs as a public release writes them, and prints which os_vif that was. `read` prints what a public release reads, or
 fails. `write` counts in one VIF after another, at random, and notes in the journal what the store
 has acknowledged; it ends once the file STOP is there and LEAST writes are done. FORM is `public`
 for what any release can do; with this library it is `document`, or a release to write for.
@@ -24,6 +24,7 @@ import random
 import sys
 from pathlib import Path
 
+import os_vif
 from os_vif import objects
 
 #: As many VIFs get half of the writes, so that writers meet.
@@ -92,6 +93,7 @@ def seed(store, number: str) -> None:
     for n in range(int(number)):
         if not store.swap(f"port-{n:05}", dump(vif(n)), None):
             raise SystemExit(f"port-{n:05} is there")
+    print(os_vif.__file__)  # noqa: T201
 
 
 def read(store) -> None:

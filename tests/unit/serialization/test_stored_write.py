@@ -1,0 +1,180 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""VIFs are written as kuryr and zun store them; what a reader has no place for is named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from os_vif import exception, objects
+from os_vif.objects import history
+from os_vif.serialization import stored
+from tests.strategies import UUID, make
+from tests.unit.serialization.stored_samples import (
+    KURYR,
+    ROWS,
+    contents,
+    dumped,
+    genuine,
+    ids,
+    plain,
+    small,
+    state,
+    unchanged,
+    versionless,
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids)
+def test_what_kuryr_stored_is_written_again(row):
+    """All of it, in the versions of its time; nothing counts as changed."""
+    wrapping, was = genuine(row)
+    written = stored.write(stored.read(row["payload"]), wrapping, "6.0.0")
+    assert isinstance(written, str) == (wrapping != "kuryrport")
+    assert plain(written) == unchanged(was)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=ids)
+def test_the_kuryr_that_wrote_it_gets_it_back(row):
+    """For each of the releases that wrote a row, nothing is lost; kuryr's own is as it was."""
+    wrapping, was = genuine(row)
+    bare = row["wrap"] == "none" and wrapping == "pod-vif"
+    for both in row["releases"]:
+        release = both.partition(" / ")[0].replace("kuryr-kubernetes ", "kuryr-")
+        if bare:
+            # A VIF that went over HTTP, or stands in a KuryrPort.
+            inside = "kuryrport" if release in KURYR[KURYR.index("kuryr-3.0.0") :] else "pod-state"
+            written = plain(stored.write(stored.read(row["payload"]), inside, release))
+            found = stored.read(written)["eth0"].obj_to_primitive()
+        else:
+            found = plain(stored.write(stored.read(row["payload"]), wrapping, release))
+        assert versionless(unchanged(found)) == versionless(unchanged(was))
+        assert stored.read(found).keys() == {"eth0"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrapping", "release"),
+    [
+        ("VIFSriov", "kuryrport", None),
+        ("VIFSriov", "kuryrport", "kuryr-7.0.0"),
+        ("VIFSriov", "pod-state", "kuryr-0.5.4"),
+        ("VIFDPDKNested", "pod-state", "kuryr-1.1.2"),
+        ("VIFMacvlanNested", "pod-vif", "kuryr-0.1.0"),
+        ("VIFVlanNested", "cni-metadata", "5.3.0"),
+    ],
+)
+def test_a_kind_that_the_reader_does_not_have_is_refused(kind, wrapping, release):
+    """The error names the interface, the kind and the reader."""
+    with pytest.raises(exception.UnknownKind) as info:
+        stored.write({"eth0": make(kind, full=False)}, wrapping, release)
+    assert info.value.path == "eth0"
+    assert kind in str(info.value)
+    assert (release or stored.WRAPPINGS[wrapping]) in str(info.value)
+
+
+def test_an_sriov_vif_for_a_kuryr_without_its_pod():
+    """Version 1.0 had neither; that was for whoever went back to find out."""
+    sriov = small("VIFSriov", physnet="physnet1", pod_name="p", pod_link="/api/v1/p")
+    vifs = {"eth0": small("VIFBridge"), "eth2": sriov}
+    with pytest.raises(exception.DataLoss) as info:
+        stored.write(vifs, "pod-state", "kuryr-1.0.1")
+    assert [loss.path for loss in info.value.losses] == ["eth2.pod_link", "eth2.pod_name"]
+    assert "kuryr-1.0.1 as pod-state" in str(info.value)
+
+
+def test_what_is_written_is_what_kuryr_and_zun_write():
+    """Each wrapping, and zun's without additional_vifs unless there are some."""
+    vif, other = small("VIFBridge"), small("VIFVlanNested", vlan_id=5)
+    one, two = {"eth0": vif}, {"eth1": other, "eth0": vif}
+    first, second = unchanged(dumped(vif)), unchanged(dumped(other))
+    empty, both = (
+        unchanged(state(default=first, additional_vifs=more)) for more in ({}, {"eth1": second})
+    )
+    assert plain(stored.write(one, "pod-vif")) == first
+    assert plain(stored.write(one, "pod-state")) == empty
+    assert plain(stored.write(two, "pod-state")) == both
+    assert stored.write(two, "kuryrport") == {
+        "vifs": {
+            "eth0": {"default": True, "vif": first},
+            "eth1": {"default": False, "vif": second},
+        }
+    }
+    assert stored.write({}, "kuryrport") == {"vifs": {}}
+    assert stored.write(one, "cni-metadata") == {"vif": unchanged(state("VIFState", first))}
+    ovs = small("VIFOpenVSwitch")
+    assert stored.write(one | {"eth1": ovs}, "cni-metadata")["vif"] == unchanged(
+        state("VIFState", first, additional_vifs={"eth1": unchanged(dumped(ovs))})
+    )
+
+
+@pytest.mark.parametrize("wrapping", stored.WRAPPINGS)
+def test_what_is_written_is_read_again(wrapping):
+    """By default for the newest reader; the VIFs themselves stay as they were."""
+    vifs = {"eth0": small("VIFBridge"), "eth1": small("VIFOpenVSwitch")}
+    if wrapping == "pod-vif":
+        del vifs["eth1"]
+    before = {name: vif.obj_to_primitive() for name, vif in vifs.items()}
+    written = stored.write(vifs, wrapping)
+    again = stored.read(written)
+    assert contents(again) == contents(vifs)
+    assert stored.write(dict(reversed(again.items())), wrapping) == written
+    assert {name: vif.obj_to_primitive() for name, vif in vifs.items()} == before
+    assert "versioned_object.changes" not in json.dumps(written)
+
+
+@pytest.mark.parametrize("release", ["kuryr-0.1.0", "kuryr-0.4.7", "kuryr-2.1.0"])
+def test_an_annotation_of_one_vif_has_no_place_for_others(release):
+    """Kuryr's own downgrade left them out without a word."""
+    vifs = {"eth0": small("VIFVlanNested"), "eth2": small("VIFBridge"), "eth1": small("VIFBridge")}
+    with pytest.raises(exception.DataLoss) as info:
+        stored.write(vifs, "pod-vif", release)
+    assert [str(loss) for loss in info.value.losses] == ["eth1 (left out)", "eth2 (left out)"]
+
+
+def test_what_an_older_kuryr_has_no_place_for_is_named():
+    """By interface and field; what it has a place for is written in its versions."""
+    profile = objects.VIFPortProfileOpenVSwitch(interface_id=UUID, create_port=True)
+    vifs = {"eth0": small("VIFBridge"), "eth1": small("VIFVHostUser", port_profile=profile)}
+    with pytest.raises(exception.DataLoss) as info:
+        stored.write(vifs, "pod-state", "kuryr-0.5.0")
+    assert [loss.path for loss in info.value.losses] == ["eth1.port_profile.create_port"]
+    del profile.create_port
+    vifs["eth1"].port_profile = objects.VIFPortProfileOpenVSwitch(interface_id=UUID)
+    written = json.loads(stored.write(vifs, "pod-state", "kuryr-0.5.0"))
+    port = written["versioned_object.data"]["additional_vifs"]["eth1"]
+    inner = port["versioned_object.data"]["port_profile"]
+    manifest = history.manifest("kuryr-0.5.0")
+    assert port["versioned_object.version"] == manifest["VIFVHostUser"]
+    assert inner["versioned_object.version"] == manifest["VIFPortProfileOpenVSwitch"] == "1.0"
+
+
+@pytest.mark.parametrize("wrapping", stored.READERS)
+def test_who_reads_a_wrapping(wrapping):
+    """From the first release to the last; all others are refused."""
+    first, last = stored.READERS[wrapping]
+    vifs = {"eth0": small("VIFVlanNested", vlan_id=5)}
+    for release in KURYR:
+        if KURYR.index(first) <= KURYR.index(release) <= KURYR.index(last):
+            stored.write(vifs, wrapping, release)
+        else:
+            with pytest.raises(exception.UnsupportedVersion, match=f"{first} to {last}"):
+                stored.write(vifs, wrapping, release)
+    with pytest.raises(exception.UnsupportedVersion, match="no kuryr reads cni-metadata"):
+        stored.write(vifs, "cni-metadata", first)
+
+
+def test_what_cannot_be_written_is_refused():
+    """A wrapping or a release that there is not; a state without a first interface."""
+    vifs = {"eth1": small("VIFBridge")}
+    with pytest.raises(ValueError, match="pod-vif, pod-state, kuryrport, cni-metadata"):
+        stored.write(vifs, "pod")
+    with pytest.raises(exception.UnsupportedVersion, match=r"kuryr-0.3.1") as info:
+        stored.write(vifs, "kuryrport", "kuryr-0.3.1")
+    assert info.value.path == "release"
+    for wrapping in ("pod-vif", "pod-state", "cni-metadata"):
+        with pytest.raises(exception.InvalidValue) as info:
+            stored.write(vifs, wrapping)
+        assert info.value.path == "eth0"
