@@ -168,6 +168,9 @@ def _nested(value: Any, primitive: Any, peer: Peer) -> Any:
     if isinstance(value, list):
         items = [_nested(item, p, peer) for item, p in zip(value, primitive, strict=True)]
         return [item for item in items if item is not _UNKNOWN]
+    if isinstance(value, dict):
+        table = {name: _nested(item, primitive[name], peer) for name, item in value.items()}
+        return {name: item for name, item in table.items() if item is not _UNKNOWN}
     return primitive
 
 

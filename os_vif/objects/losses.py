@@ -23,9 +23,14 @@ def below(path: str, part: str | int) -> str:
     """The path of what is at ``part`` of what is at ``path``; always one short line."""
     if isinstance(part, int):
         return f"{path}[{part}]"
-    if _PLAIN.fullmatch(part):
-        return f"{path}.{part}" if path else part
+    if _PLAIN.fullmatch(str(part)):
+        return joined(path, part)
     return f"{path}[{part!r}]" if len(part) <= _LONG else f"{path}[{part[:40]!r}…]"
+
+
+def joined(path: str, inner: str) -> str:
+    """The path of what is at ``inner`` of what is at ``path``."""
+    return f"{path}.{inner}" if path and inner[:1] not in {"", "["} else path + inner
 
 
 class Loss(NamedTuple):

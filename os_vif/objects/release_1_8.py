@@ -47,6 +47,9 @@ def write_addresses(vif: VIFBase, primitive: dict[str, Any], peer: Peer) -> None
     if "fixed_ips" in vif.fields:
         return
     own = vars(vif).get("fixed_ips")
+    if not isinstance(own, fixed_ip.FixedIPList):
+        # Any keyword may have become an attribute.
+        own = None
     addresses = list(_listed(own))
     seen = {str(ip.address) for ip in addresses if "address" in ip}
     more = [

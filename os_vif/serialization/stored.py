@@ -24,7 +24,7 @@ from typing import Any
 from os_vif import exception
 from os_vif.objects import history
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
-from os_vif.objects.losses import Loss
+from os_vif.objects.losses import Loss, below, joined
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import document, kinds, primitive, text, unknown
 from os_vif.serialization.values import refuse_at
@@ -116,7 +116,7 @@ def _read_object(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
         return {DEFAULT_INTERFACE: _vif(found, path)}
     _refuse_more(found, path)
     if not found.obj_attr_is_set("default_vif"):
-        raise refuse_at(_join(path, "default_vif"), None, "a VIF")
+        raise refuse_at(below(path, "default_vif"), None, "a VIF")
     return {DEFAULT_INTERFACE: found.default_vif, **found.additional_vifs}
 
 
@@ -124,17 +124,17 @@ def _read_state(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
     """Each VIF by itself: it may be a document."""
     fields = data.get(primitive.DATA)
     if not isinstance(fields, dict):
-        raise refuse_at(_join(path, primitive.DATA), fields, "an object with the fields")
+        raise refuse_at(below(path, primitive.DATA), fields, "an object with the fields")
     more = {name: fields[name] for name in fields.keys() - {"default_vif", "additional_vifs"}}
     # Zun's has the fields of kuryr's. What is wrong beside the VIFs shows here.
     state = _load({**data, primitive.NAME: "PodState", primitive.DATA: more}, path)
     _refuse_more(state, path)
-    place = _join(path, "default_vif")
+    place = below(path, "default_vif")
     vifs = {DEFAULT_INTERFACE: _read_vif(fields.get("default_vif"), place)}
-    place, others = _join(path, "additional_vifs"), fields.get("additional_vifs", {})
+    place, others = below(path, "additional_vifs"), fields.get("additional_vifs", {})
     if not isinstance(others, dict):
         raise refuse_at(place, others, "an object with the VIFs by interface")
-    return vifs | {name: _read_vif(vif, _join(place, name)) for name, vif in others.items()}
+    return vifs | {name: _read_vif(vif, below(place, name)) for name, vif in others.items()}
 
 
 def _refuse_more(state: Any, path: str) -> None:
@@ -142,7 +142,7 @@ def _refuse_more(state: Any, path: str) -> None:
     for form in (document.FORM, primitive.FORM):
         for name in unknown.fields_of(state, form):
             raise exception.UnknownField(
-                path=_join(path, name),
+                path=below(path, name),
                 found="a field that a state does not have",
                 expected="default_vif and additional_vifs",
             )
@@ -153,10 +153,10 @@ def _read_port(vifs: Any, path: str) -> dict[str, VIFBase]:
         raise refuse_at(path, vifs, "an object with the VIFs by interface")
     found = {}
     for name, entry in vifs.items():
-        place = _join(path, name)
+        place = below(path, name)
         if not isinstance(entry, dict) or "vif" not in entry:
             raise refuse_at(place, entry, "an object with default and vif")
-        found[name] = _read_vif(entry["vif"], _join(place, "vif"))
+        found[name] = _read_vif(entry["vif"], below(place, "vif"))
     return found
 
 
@@ -180,13 +180,9 @@ def _load(data: dict[str, Any], path: str) -> Any:
         raise _inside(path, error) from error
 
 
-def _join(path: str, *more: str) -> str:
-    return ".".join(part for part in (path, *more) if part)
-
-
 def _inside(path: str, error: exception.SerializationError) -> exception.SerializationError:
     """The same error, where it is inside something larger."""
-    return type(error)(path=_join(path, error.path), found=error.found, expected=error.expected)
+    return type(error)(path=joined(path, error.path), found=error.found, expected=error.expected)
 
 
 def write(
@@ -219,14 +215,14 @@ def write(
     lost: list[Loss] = []
     for name, vif in sorted(vifs.items()):
         if wrapping == "pod-vif" and name != DEFAULT_INTERFACE:
-            lost.append(Loss(name, "left out"))
+            lost.append(Loss(below("", name), "left out"))
             continue
         try:
             data, losses = primitive.downgrade(vif, release)
         except exception.UnknownKind as error:
-            raise _inside(name, error) from error
+            raise _inside(below("", name), error) from error
         written[name] = _unchanged(data)
-        lost += [Loss(_join(name, loss.path), loss.what) for loss in losses]
+        lost += [Loss(joined(below("", name), loss.path), loss.what) for loss in losses]
     if lost:
         raise exception.DataLoss(reader=f"{release} as {wrapping}", losses=lost)
     return _wrapped(written, wrapping)

@@ -1,6 +1,5 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: SLF001
 
 """The values of fields, as they stand in a document.
 

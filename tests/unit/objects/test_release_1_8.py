@@ -393,3 +393,12 @@ def test_random_vif_keeps_its_addresses_through_1_8_0(data):
     assert without_changes([ip.obj_to_primitive() for ip in found]) == without_changes(
         [ip.obj_to_primitive() for ip in given_addresses]
     )
+
+
+def test_any_keyword_called_fixed_ips_is_not_taken_for_addresses():
+    """A constructor takes any keyword; the addresses of the subnets are written all the same."""
+    vif = make("VIFBridge", fixed_ips="none")
+    data = vif.obj_to_primitive(version_manifest=history.manifest("1.8.0"))[
+        "versioned_object.data"
+    ]
+    assert len(data["fixed_ips"]["versioned_object.data"]["objects"]) == 1

@@ -280,3 +280,11 @@ def test_nothing_but_its_own_errors_comes_of_damage():
                 damaged = text.replace(f'"{name}"', f'"{other}"')
                 with contextlib.suppress(exception.SerializationError):
                     stored.read(damaged)
+
+
+def test_the_name_of_an_interface_does_not_break_the_message():
+    """Whatever it has in it, an error is one line."""
+    with pytest.raises(exception.SerializationError) as info:
+        stored.read({"vifs": {"a\nb": {"default": True, "vif": {}}}})
+    assert "\n" not in str(info.value)
+    assert info.value.path == r"vifs['a\nb'].vif"

@@ -1,0 +1,167 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the tests of documents share: objects, and plain data that is made without the library."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import netaddr
+from oslo_versionedobjects import base as ovo
+
+from os_vif import objects
+from tests.interop import samples
+from tests.strategies import KURYR, UUID, make
+from tests.unit.objects import released
+
+CORPUS = Path(released.__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"
+
+#: The fields in which a subclass may stand.
+OPEN = {"additional_vifs", "datapath_offload", "default_vif", "port_profile"}
+
+#: A VIF as nova and kuryr have it, in the form of a document.
+VIF = {
+    "apiVersion": "os-vif/2.0",
+    "kind": "VIFOpenVSwitch",
+    "active": True,
+    "address": "fa:16:3e:00:00:01",
+    "bridge_name": "br-int",
+    "has_traffic_filtering": True,
+    "id": UUID,
+    "network": {
+        "bridge": "br-int",
+        "id": "22222222-2222-4222-8222-222222222222",
+        "label": "private",
+        "mtu": 1450,
+        "multi_host": False,
+        "should_provide_bridge": False,
+        "should_provide_vlan": False,
+        "subnets": [
+            {
+                "cidr": "10.0.0.0/24",
+                "dns": ["8.8.8.8"],
+                "gateway": "10.0.0.1",
+                "ips": [{"address": "10.0.0.5", "floating_ips": []}],
+                "routes": [],
+            },
+            {"cidr": "2001:db8::/64", "ips": [{"address": "2001:db8::5"}]},
+        ],
+        "vlan": None,
+    },
+    "plugin": "ovs",
+    "port_profile": {
+        "kind": "VIFPortProfileOpenVSwitch",
+        "datapath_offload": {
+            "kind": "DatapathOffloadRepresentor",
+            "representor_address": "0000:03:00.2",
+            "representor_name": "rep0",
+        },
+        "interface_id": UUID,
+    },
+    "preserve_on_delete": False,
+    "vif_name": "tap11111111-11",
+}
+
+
+def vif():
+    """The object that :data:`VIF` describes."""
+    subnets = [
+        objects.Subnet(
+            cidr="10.0.0.0/24",
+            dns=["8.8.8.8"],
+            gateway="10.0.0.1",
+            ips=objects.FixedIPList(
+                objects=[objects.FixedIP(address="10.0.0.5", floating_ips=[])]
+            ),
+            routes=objects.RouteList(objects=[]),
+        ),
+        objects.Subnet(
+            cidr="2001:db8::/64",
+            ips=objects.FixedIPList(objects=[objects.FixedIP(address="2001:db8::5")]),
+        ),
+    ]
+    network = objects.Network(
+        id="22222222-2222-4222-8222-222222222222",
+        bridge="br-int",
+        label="private",
+        mtu=1450,
+        vlan=None,
+        subnets=objects.SubnetList(objects=subnets),
+    )
+    offload = objects.DatapathOffloadRepresentor(
+        representor_name="rep0", representor_address="0000:03:00.2"
+    )
+    return objects.VIFOpenVSwitch(
+        id=UUID,
+        address="fa:16:3e:00:00:01",
+        plugin="ovs",
+        active=True,
+        preserve_on_delete=False,
+        has_traffic_filtering=True,
+        vif_name="tap11111111-11",
+        bridge_name="br-int",
+        network=network,
+        port_profile=objects.VIFPortProfileOpenVSwitch(
+            interface_id=UUID, datapath_offload=offload
+        ),
+    )
+
+
+def every():
+    """Objects of every class, little and much of each, by name; kuryr's too."""
+    yield from samples.samples()
+    for name in KURYR:
+        for full in (False, True):
+            yield f"{name} {'full' if full else 'minimal'}", make(name, full=full)
+
+
+def fill(value):
+    """Give the lists in an object their objects, without which they have no document."""
+    if isinstance(value, ovo.VersionedObject):
+        if list(value.fields) == ["objects"] and "objects" not in value:
+            value.objects = []
+        for name in value.fields:
+            if name in value:
+                fill(getattr(value, name))
+    items = value if isinstance(value, list) else ()
+    for item in value.values() if isinstance(value, dict) else items:
+        fill(item)
+    return value
+
+
+def plain(value, *, name=""):
+    """The fields of an object as nested plain data, with the kinds that open types need."""
+    if isinstance(value, list):
+        return [plain(item, name=name) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item, name=name) for key, item in value.items()}
+    if isinstance(value, (netaddr.IPAddress, netaddr.IPNetwork)):
+        return str(value)
+    if not isinstance(value, ovo.VersionedObject):
+        return value
+    found = {n: plain(getattr(value, n), name=n) for n in value.fields if n in value}
+    if name and list(value.fields) == ["objects"]:
+        return found["objects"]
+    return ({"kind": type(value).__name__} if name in OPEN else {}) | found
+
+
+def shuffled(data, seed):
+    """The same plain data with the names of every object in another order."""
+    order = random.Random(seed)  # noqa: S311
+    if isinstance(data, dict):
+        names = list(data)
+        order.shuffle(names)
+        return {name: shuffled(data[name], seed + 1) for name in names}
+    return [shuffled(item, seed + 1) for item in data] if isinstance(data, list) else data
+
+
+def part(name, version, **data):
+    """The OVO primitive of one object."""
+    return {
+        "versioned_object.name": name,
+        "versioned_object.namespace": "os_vif",
+        "versioned_object.version": version,
+        "versioned_object.data": data,
+    }

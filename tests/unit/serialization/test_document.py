@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The document: its form, its bytes and its size."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from os_vif import exception, objects
+from os_vif.serialization import dumps, from_document, loads, to_document
+from tests.strategies import CLASSES, KURYR, UUID, any_objects, make, nested
+from tests.unit.objects.processes import run_python
+from tests.unit.serialization.samples import VIF, every, fill, plain, shuffled, vif
+
+ALL = (*CLASSES, *KURYR)
+#: How much longer than the plain data a document may be.
+HEAD = 64
+
+_PRINT_ALL = """
+from os_vif.serialization import dumps
+from tests.unit.serialization.samples import every
+for name, obj in every():
+    for form in ("json", "ovo"):
+        print(name, dumps(obj, form=form))
+"""
+
+
+def compact(data):
+    return json.dumps(data, separators=(",", ":"))
+
+
+@pytest.fixture(scope="module")
+def everything():
+    with warnings.catch_warnings(action="ignore"):
+        return dict(every())
+
+
+def test_a_vif_is_flat():
+    """One version for all of it, kinds where subclasses may stand, lists as arrays."""
+    assert to_document(vif()) == VIF
+    assert dumps(vif()) == compact(VIF)
+
+
+def test_what_people_write_is_read():
+    """Fields may be left out, and names may stand in any order."""
+    document = {
+        "kind": "VIFOpenVSwitch",
+        "vif_name": "tap22222222-22",
+        "network": {"subnets": [{"cidr": "10.0.0.0/24", "ips": [{"address": "10.0.0.5"}]}]},
+        "apiVersion": "os-vif/2.0",
+        "address": "FA-16-3E-00-00-01",
+    }
+    obj = from_document(document)
+    assert type(obj) is objects.VIFOpenVSwitch
+    assert obj.address == "fa:16:3e:00:00:01"
+    assert str(obj.network.subnets[0].ips[0].address) == "10.0.0.5"
+    assert obj.network.mtu is None
+    assert "plugin" not in obj
+
+
+@pytest.mark.parametrize(
+    "document", [VIF, {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "network": {}}]
+)
+def test_what_was_read_has_not_changed(document):
+    """Neither that nor what a new object sets itself counts as changed, at any depth."""
+    assert not any(part.obj_what_changed() for part in nested(from_document(document)))
+
+
+def test_a_document_is_the_plain_data_with_a_head(everything):
+    """``apiVersion`` and ``kind``, and then the fields that are set."""
+    assert len(everything) > 1700
+    for name, obj in everything.items():
+        head = {"apiVersion": "os-vif/2.0", "kind": name.split()[0]}
+        assert to_document(obj) == head | plain(obj), name
+
+
+def test_names_are_in_order(everything):
+    """``apiVersion`` and ``kind`` stand first, and then the names in order, at every depth."""
+
+    def check(data):
+        if isinstance(data, dict):
+            names = list(data)
+            head = [name for name in ("apiVersion", "kind") if name in names]
+            assert names == head + sorted(set(names) - set(head))
+        for item in data.values() if isinstance(data, dict) else data:
+            if isinstance(item, (dict, list)):
+                check(item)
+
+    for obj in everything.values():
+        check(to_document(obj))
+
+
+def test_interfaces_are_in_order():
+    """The names of a table are data, and in order too."""
+    vifs = {name: make("VIFVlanNested", full=False) for name in ("eth2", "kind", "eth1")}
+    document = to_document(objects.PodState(default_vif=vif(), additional_vifs=vifs))
+    assert list(document["additional_vifs"]) == ["kind", "eth1", "eth2"]
+    assert set(from_document(document).additional_vifs) == set(vifs)
+
+
+@pytest.mark.parametrize("name", ["SubnetList", "RouteList", "FixedIPList"])
+def test_a_list_alone_keeps_its_kind(name):
+    """At the top a list is an object, for it needs a version."""
+    document = to_document(make(name))
+    assert list(document) == ["apiVersion", "kind", "objects"]
+    assert to_document(getattr(objects, name)()) == {"apiVersion": "os-vif/2.0", "kind": name}
+    assert len(from_document(document)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "empty"),
+    [
+        ("VIFBridge", "network", {}),
+        ("VIFBridge", "vif_name", ""),
+        ("Network", "vlan", 0),
+        ("Network", "bridge_interface", ""),
+        ("Subnet", "dns", []),
+        ("Subnet", "ips", []),
+        ("PodState", "additional_vifs", {}),
+        ("HostPluginInfo", "vif_info", []),
+        ("VIFBridge", "port_profile", {"kind": "VIFPortProfileBase"}),
+    ],
+)
+def test_unset_null_and_empty_differ(name, field, empty):
+    """Unset is absent, null is None, and what is empty stays so."""
+    head = {"apiVersion": "os-vif/2.0", "kind": name}
+    cls = getattr(objects, name)
+    if name != "PodState":
+        assert field not in to_document(cls())
+        assert field not in from_document(head)
+    obj = from_document(head | {field: empty})
+    assert field in obj
+    assert getattr(obj, field) is not None
+    if field != "network":
+        assert to_document(obj)[field] == empty
+    if not cls.fields[field].nullable:
+        with pytest.raises(exception.InvalidValue, match=f"^{field}: found null"):
+            from_document(head | {field: None})
+        return
+    obj = from_document(head | {field: None})
+    assert getattr(obj, field) is None
+    assert to_document(obj)[field] is None
+
+
+def test_every_process_writes_the_same_bytes():
+    """However strings are hashed."""
+    first, *others = [run_python(_PRINT_ALL, PYTHONHASHSEED=seed) for seed in ("0", "1", "4711")]
+    assert len(first.splitlines()) > 3400
+    assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_order_of_arguments_does_not_matter(name):
+    """Objects that were made in another order have the same bytes, in both forms."""
+    obj = make(name)
+    values = {field: getattr(obj, field) for field in sorted(obj.fields, reverse=True)}
+    other = type(obj)(**values)
+    assert dumps(other) == dumps(obj)
+    assert dumps(other, form="ovo") == dumps(obj, form="ovo")
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", ALL)
+def test_order_of_names_does_not_matter(name, seed):
+    """A document that was shuffled is read, and written in the one order."""
+    obj = make(name)
+    assert dumps(from_document(shuffled(to_document(obj), seed))) == dumps(obj)
+    primitive = shuffled(json.loads(dumps(obj, form="ovo")), seed)
+    assert dumps(loads(json.dumps(primitive)), form="ovo") == dumps(obj, form="ovo")
+
+
+def test_round_trips_give_the_same_bytes(everything):
+    """Whatever form it was in between, and however it was copied."""
+    for name, obj in everything.items():
+        if name.endswith("reset"):
+            continue
+        text = dumps(obj)
+        ovo = dumps(obj, form="ovo")
+        assert dumps(loads(text)) == text, name
+        assert dumps(loads(text.encode())) == text, name
+        assert dumps(loads(ovo)) == text, name
+        assert dumps(loads(ovo), form="ovo") == ovo, name
+        assert dumps(loads(dumps(loads(text), form="ovo"))) == text, name
+        for clone in (obj.obj_clone(), copy.deepcopy(obj), copy.copy(obj)):
+            assert dumps(clone) == text, name
+            assert dumps(clone, form="ovo") == ovo, name
+
+
+@settings(deadline=None, max_examples=100)
+@given(any_objects(ALL), st.integers(0, 1000))
+def test_random_objects_survive(obj, seed):
+    """A document of a random object is read as it was written, whatever its order."""
+    document = to_document(fill(obj))
+    again = from_document(shuffled(document, seed))
+    assert compact(to_document(again)) == compact(document)
+    assert compact(to_document(loads(dumps(again, form="ovo")))) == compact(document)
+
+
+def test_size_of_any_document(everything):
+    """It is the compact plain data, and at most 64 bytes more."""
+    for name, obj in everything.items():
+        assert len(dumps(obj)) <= len(compact(plain(obj))) + HEAD, name
+
+
+def test_size_of_a_typical_vif():
+    """A document has the size of its data; an OVO primitive is more than three times as long."""
+    obj = vif()
+    data = len(compact(plain(obj)))
+    assert len(dumps(obj)) <= 1.15 * data
+    assert len(dumps(obj, form="ovo")) > 3 * data
+
+
+def test_what_a_document_cannot_say_is_refused_with_its_path():
+    """A list that nobody filled is no array; 1.x stored such, and reads them."""
+    obj = vif()
+    obj.network.subnets[1].ips = objects.FixedIPList()
+    with pytest.raises(exception.InvalidValue) as caught:
+        dumps(obj)
+    assert str(caught.value) == (
+        "network.subnets[1].ips: found a FixedIPList without objects; "
+        "expected objects, of which may be none."
+    )
+    assert "objects" not in loads(dumps(obj, form="ovo")).network.subnets[1].ips
+    pod = objects.PodState(
+        default_vif=vif(),
+        additional_vifs={"a b": make("VIFBridge", address="fa:16:3e:00:00:01\n")},
+    )
+    with pytest.raises(exception.InvalidValue, match=r"^additional_vifs\['a b'\]\.address: "):
+        dumps(pod)
+    with pytest.raises(exception.InvalidValue, match=r"^mtu: found a huge number"):
+        dumps(objects.Network(mtu=10**5000))
+
+
+def test_an_attribute_that_is_no_field_is_no_data():
+    """Even one with the name of what release 1.8.0 had."""
+    obj = objects.VIFBridge(id=UUID, fixed_ips=["10.0.0.5"], other={})
+    assert to_document(obj) == {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "id": UUID}

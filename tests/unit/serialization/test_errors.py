@@ -1,0 +1,421 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is said of wrong documents and primitives: where, what was found, what was expected."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from os_vif import exception, objects
+from os_vif.serialization import dumps, from_document, loads
+from tests.strategies import make
+from tests.unit.serialization.samples import VIF, part
+
+HEAD = {"apiVersion": "os-vif/2.0"}
+IP = "an IP address, such as 192.0.2.1 or 2001:db8::1"
+NETWORK = "an IP network with its prefix length, such as 192.0.2.0/24"
+MAC = "a MAC address, such as fa:16:3e:00:00:01"
+PCI = "a PCI address, such as 0000:03:00.1"
+KIND = "the name of a class of os-vif"
+
+Malformed, Value, Field, Kind, Version = (
+    exception.MalformedDocument,
+    exception.InvalidValue,
+    exception.UnknownField,
+    exception.UnknownKind,
+    exception.UnsupportedVersion,
+)
+
+
+def changed(path, value):
+    """:data:`VIF` with another value at a path of names and numbers."""
+    document = copy.deepcopy(VIF)
+    *where, last = path
+    inner = document
+    for step in where:
+        inner = inner[step]
+    inner[last] = value
+    return document
+
+
+def without(name):
+    return {key: value for key, value in VIF.items() if key != name}
+
+
+SUBNET = ("network", "subnets", 1)
+DOCUMENTS = [
+    # The head.
+    ([], Value, "The document: found an array; expected an object with apiVersion and kind."),
+    (
+        without("apiVersion"),
+        Version,
+        "apiVersion: found nothing; expected a version such as os-vif/2.0.",
+    ),
+    (
+        changed(["apiVersion"], "v1"),
+        Version,
+        "apiVersion: found 'v1'; expected a version such as os-vif/2.0.",
+    ),
+    (
+        changed(["apiVersion"], 2.0),
+        Version,
+        "apiVersion: found 2.0; expected a version such as os-vif/2.0.",
+    ),
+    (
+        changed(["apiVersion"], "os-vif/3.0"),
+        Version,
+        "apiVersion: found os-vif/3.0; expected os-vif/2 with any minor version.",
+    ),
+    (without("kind"), Value, "kind: found nothing; expected the name of a class."),
+    (changed(["kind"], "VIFTap"), Kind, f"kind: found 'VIFTap'; expected {KIND}."),
+    (changed(["kind"], None), Kind, f"kind: found null; expected {KIND}."),
+    (changed(["kind"], ["VIFBridge"]), Kind, f"kind: found an array; expected {KIND}."),
+    (
+        changed(["kind"], "x" * 99),
+        Kind,
+        f"kind: found '{'x' * 40}'… (99 characters); expected {KIND}.",
+    ),
+    # Names.
+    (
+        changed(["mtu"], 1450),
+        Field,
+        "mtu: found a field that VIFOpenVSwitch does not have; expected those of os-vif/2.0.",
+    ),
+    (
+        changed([*SUBNET, "ip"], []),
+        Field,
+        (
+            "network.subnets[1].ip: found a field that Subnet does not have; "
+            "expected those of os-vif/2.0."
+        ),
+    ),
+    (
+        changed(["network", "kind"], "Network"),
+        Field,
+        "network.kind: found a field that Network does not have; expected those of os-vif/2.0.",
+    ),
+    (
+        changed(["a name\nof two lines"], 1),
+        Field,
+        (
+            "['a name\\nof two lines']: found a field that VIFOpenVSwitch does not have; "
+            "expected those of os-vif/2.0."
+        ),
+    ),
+    (
+        changed(["network", "x" * 99], 1),
+        Field,
+        (
+            f"network['{'x' * 40}'…]: found a field that Network does not have; "
+            "expected those of os-vif/2.0."
+        ),
+    ),
+    (changed([5], 1), Value, "The document: found 5; expected a string as each name."),
+    # Values.
+    (changed(["vif_name"], 5), Value, "vif_name: found 5; expected a string."),
+    (changed(["vif_name"], 1.5), Value, "vif_name: found 1.5; expected a string."),
+    (changed(["vif_name"], True), Value, "vif_name: found true; expected a string."),
+    (changed(["vif_name"], b"x"), Value, "vif_name: found a bytes; expected a string."),
+    (
+        changed(["vif_name"], None),
+        Value,
+        "vif_name: found null; expected a value, or no such name.",
+    ),
+    (changed(["active"], 1), Value, "active: found 1; expected true or false."),
+    (changed(["active"], 0.0), Value, "active: found 0.0; expected true or false."),
+    (changed(["active"], "yes"), Value, "active: found 'yes'; expected true or false."),
+    (
+        changed(["address"], "fa163e000001"),
+        Value,
+        f"address: found 'fa163e000001'; expected {MAC}.",
+    ),
+    (changed(["address"], ""), Value, f"address: found ''; expected {MAC}."),
+    (
+        changed(["network", "mtu"], "1450"),
+        Value,
+        "network.mtu: found '1450'; expected a whole number.",
+    ),
+    (changed(["network", "mtu"], 1.5), Value, "network.mtu: found 1.5; expected a whole number."),
+    (
+        changed(["network", "mtu"], False),
+        Value,
+        "network.mtu: found false; expected a whole number.",
+    ),
+    (
+        changed(["network", "mtu"], 10**5000),
+        Value,
+        "network.mtu: found a huge number; expected a whole number.",
+    ),
+    (changed(["network"], []), Value, "network: found an array; expected an object."),
+    (
+        changed(["network", "subnets"], {"objects": []}),
+        Value,
+        "network.subnets: found an object; expected an array.",
+    ),
+    (
+        changed(["network", "subnets"], None),
+        Value,
+        "network.subnets: found null; expected a value, or no such name.",
+    ),
+    (changed(SUBNET, None), Value, "network.subnets[1]: found null; expected an object."),
+    (
+        changed([*SUBNET, "cidr"], "10.0.0.1"),
+        Value,
+        f"network.subnets[1].cidr: found '10.0.0.1'; expected {NETWORK}.",
+    ),
+    (
+        changed([*SUBNET, "cidr"], "10.0.0.0/33"),
+        Value,
+        f"network.subnets[1].cidr: found '10.0.0.0/33'; expected {NETWORK}.",
+    ),
+    (
+        changed([*SUBNET, "ips", 0, "address"], "10.0.0.256"),
+        Value,
+        f"network.subnets[1].ips[0].address: found '10.0.0.256'; expected {IP}.",
+    ),
+    (
+        changed(["network", "subnets", 0, "dns"], ["8.8.8.8", 8]),
+        Value,
+        f"network.subnets[0].dns[1]: found 8; expected {IP}.",
+    ),
+    (
+        changed(["network", "subnets", 0, "dns"], "8.8.8.8"),
+        Value,
+        "network.subnets[0].dns: found '8.8.8.8'; expected an array.",
+    ),
+    # Open types.
+    (
+        changed(["port_profile"], {"interface_id": "x"}),
+        Value,
+        "port_profile: found an object; expected an object with the kind of a VIFPortProfileBase.",
+    ),
+    (
+        changed(["port_profile"], "ovs"),
+        Value,
+        "port_profile: found 'ovs'; expected an object with the kind of a VIFPortProfileBase.",
+    ),
+    (
+        changed(["port_profile", "kind"], "VIFBridge"),
+        Kind,
+        "port_profile.kind: found 'VIFBridge'; expected the name of a kind of VIFPortProfileBase.",
+    ),
+    (
+        changed(["port_profile", "datapath_offload", "kind"], None),
+        Kind,
+        f"port_profile.datapath_offload.kind: found null; expected {KIND}.",
+    ),
+    (
+        changed(["port_profile", "apiVersion"], "os-vif/2.0"),
+        Field,
+        (
+            "port_profile.apiVersion: found a field that VIFPortProfileOpenVSwitch does not have; "
+            "expected those of os-vif/2.0."
+        ),
+    ),
+    # Others.
+    (
+        HEAD | {"kind": "VIFDirect", "mode": "VEPA"},
+        Value,
+        "mode: found 'VEPA'; expected one of bridge, passthrough, vepa.",
+    ),
+    (
+        HEAD | {"kind": "VIFDirect", "dev_address": "03:00.1"},
+        Value,
+        f"dev_address: found '03:00.1'; expected {PCI}.",
+    ),
+    (
+        HEAD | {"kind": "PodState", "additional_vifs": {"eth1": {"kind": "VIFBase", "id": 1}}},
+        Value,
+        "additional_vifs.eth1.id: found 1; expected a string.",
+    ),
+    (
+        HEAD | {"kind": "PodState", "additional_vifs": {"eth 1": None}},
+        Value,
+        "additional_vifs['eth 1']: found null; expected an object with the kind of a VIFBase.",
+    ),
+    (
+        HEAD | {"kind": "PodState", "additional_vifs": None},
+        Value,
+        "additional_vifs: found null; expected a value, or no such name.",
+    ),
+    (
+        HEAD | {"kind": "SubnetList", "objects": [{"cidr": 1}]},
+        Value,
+        f"objects[0].cidr: found 1; expected {NETWORK}.",
+    ),
+    (
+        changed(["fixed_ips"], [{}, {"address": "x"}]),
+        Value,
+        f"fixed_ips[1].address: found 'x'; expected {IP}.",
+    ),
+    (
+        {"apiVersion": "os-vif/2.1", "kind": "Network", "new": {"a": [float("nan")]}},
+        Value,
+        "new.a[0]: found nan; expected plain data.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "cls", "message"), DOCUMENTS, ids=[message for _, _, message in DOCUMENTS]
+)
+def test_documents(document, cls, message):
+    """One line that names the field."""
+    with pytest.raises(cls) as caught:
+        from_document(document)
+    assert str(caught.value) == message
+    assert_attributes(caught.value)
+
+
+def assert_attributes(error):
+    """The parts of the message can be had alone."""
+    where = error.path or "The document"
+    assert str(error) == f"{where}: found {error.found}; expected {error.expected}."
+
+
+def bad(path, value):
+    """The primitive of a VIF in which what stands at a path is another."""
+    subnet = part("Subnet", "1.0", cidr="10.0.0.0/24")
+    network = part("Network", "1.1", subnets=part("SubnetList", "1.0", objects=[{}, subnet]))
+    network["versioned_object.data"]["subnets"]["versioned_object.data"]["objects"][0] = part(
+        "Subnet", "1.0"
+    )
+    payload = part(
+        "VIFBridge", "1.0", network=network, port_profile=part("VIFPortProfileBase", "1.0")
+    )
+    inner = payload
+    *where, last = path
+    for step in where:
+        inner = inner[step] if isinstance(step, int) else inner["versioned_object.data"][step]
+        inner = inner["versioned_object.data"]["objects"] if step == "subnets" else inner
+    key = f"versioned_object.{last}"
+    if key in inner or last == "changes":
+        inner[key] = value
+    else:
+        inner["versioned_object.data"][last] = value
+    return payload
+
+
+OVO = "versioned_object"
+PRIMITIVES = [
+    (bad(["name"], "VIFTap"), Kind, f"{OVO}.name: found 'VIFTap'; expected {KIND}."),
+    (bad(["namespace"], "nova"), Kind, f"{OVO}.namespace: found 'nova'; expected 'os_vif'."),
+    (
+        bad(["version"], "2.0"),
+        Version,
+        f"{OVO}.version: found '2.0'; expected a version of VIFBridge that begins as 1.0 does.",
+    ),
+    (
+        bad(["network", "version"], None),
+        Version,
+        (
+            f"network.{OVO}.version: found null; "
+            "expected a version of Network that begins as 1.1 does."
+        ),
+    ),
+    (bad(["data"], []), Value, f"{OVO}.data: found an array; expected an object with the fields."),
+    (bad(["changes"], 5), Value, f"{OVO}.changes: found 5; expected an array of names."),
+    (
+        bad(["network", "subnets", 1, "cidr"], "x"),
+        Value,
+        "network.subnets[1].cidr: found 'x'; expected what IPNetworkField takes.",
+    ),
+    (
+        bad(["network", "subnets", 1, "name"], "Route"),
+        Kind,
+        f"network.subnets[1].{OVO}.name: found 'Route'; expected a Subnet.",
+    ),
+    (
+        bad(["network", "subnets", 1, "ips"], []),
+        Value,
+        f"network.subnets[1].ips: found an array; expected an object with {OVO}.name.",
+    ),
+    (
+        bad(["port_profile", "name"], "VIFBridge"),
+        Kind,
+        (
+            f"port_profile.{OVO}.name: found 'VIFBridge'; "
+            "expected a VIFPortProfileBase or a kind of it."
+        ),
+    ),
+    (
+        bad(["plugin"], None),
+        Value,
+        "plugin: found null; expected what StringField takes.",
+    ),
+    (
+        bad(["address"], "fa163e000001"),
+        Value,
+        "address: found 'fa163e000001'; expected what MACAddressField takes.",
+    ),
+    (
+        bad(["fixed_ips"], None),
+        Value,
+        f"fixed_ips: found null; expected an object with {OVO}.name.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("payload", "cls", "message"), PRIMITIVES, ids=[message for _, _, message in PRIMITIVES]
+)
+def test_primitives(payload, cls, message):
+    """The paths are those of the document, as far as fields go."""
+    with pytest.raises(cls) as caught:
+        loads(json.dumps(payload))
+    assert str(caught.value) == message
+    assert_attributes(caught.value)
+
+
+TEXTS = [
+    ("", "at line 1, column 1: Expecting value"),
+    ("{", "at line 1, column 2: Expecting property name enclosed in double quotes"),
+    ('{"a": 1}\n x', "at line 2, column 2: Extra data"),
+    (b"\xff", "a byte at 0 that is no UTF-8"),
+    ('{"a": 1, "b": 2, "a": 3}', "the name 'a' twice in an object"),
+    ("[NaN]", "NaN"),
+    ("[1e999]", "a number that is too large"),
+    ("[" * 100_000, "objects or arrays that nest too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "found"), TEXTS, ids=[found for _, found in TEXTS])
+def test_texts(text, found):
+    """The whole of it is meant."""
+    with pytest.raises(Malformed) as caught:
+        loads(text)
+    assert str(caught.value) == f"The document: found {found}; expected JSON in UTF-8."
+    assert_attributes(caught.value)
+
+
+def test_what_is_neither():
+    """Both forms are named."""
+    for text in ("[]", "{}", "null", '{"kind": "VIFBridge"}'):
+        with pytest.raises(Malformed) as caught:
+            loads(text)
+        assert str(caught.value) == (
+            "The document: found JSON without apiVersion; expected a document (os-vif/2.0) "
+            "or an OVO primitive (versioned_object.name)."
+        )
+    with pytest.raises(Malformed, match=r"^The document: found a dict; expected text or bytes\.$"):
+        loads({})
+
+
+def test_what_cannot_be_written():
+    """The same for objects."""
+    with pytest.raises(exception.DataLoss) as caught:
+        dumps(objects.VIFVHostUser(vif_name="vhu0", path="/run"), release="1.3.0")
+    assert str(caught.value) == "Written for 1.3.0, this would be lost: vif_name (left out)."
+    with pytest.raises(Kind) as caught:
+        dumps(make("VIFNestedDPDK"), release="1.3.0")
+    assert str(caught.value) == (
+        "The document: found VIFNestedDPDK; expected a class that 1.3.0 has."
+    )
+    with pytest.raises(Version, match=r"^release: found '0\.9'; expected '0\.9' is no release of"):
+        dumps(make("VIFBridge"), release="0.9")
+    with pytest.raises(Value, match=r"^address: found 'fa:16:3e:00:00:01\\n'; expected a MAC"):
+        dumps(objects.VIFBridge(address="fa:16:3e:00:00:01\n"))

@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Reading an OVO primitive is what oslo does: both take it and give the same, or both refuse."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from os_vif import exception, objects
+from os_vif.objects import history
+from os_vif.serialization import loads
+from tests.strategies import CLASSES, KURYR, any_objects, load, make, nested_primitives
+from tests.unit.serialization.mutations import mutated, payloads
+from tests.unit.serialization.oracle import flat
+from tests.unit.serialization.samples import part
+
+PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payload]
+
+
+def by_oslo(payload):
+    """What oslo makes of it, or the error."""
+    objects.register_all()
+    try:
+        return load(copy.deepcopy(payload))
+    except Exception as error:  # noqa: BLE001
+        return error
+
+
+def by_us(payload):
+    """What this library makes of it, or its error."""
+    try:
+        return loads(json.dumps(payload))
+    except exception.SerializationError as error:
+        return error
+
+
+def newer(payload):
+    """Whether some object is of a newer minor version, which this library reads and oslo does not."""
+    for inner in nested_primitives(payload):
+        cls = history.vocabulary().get(str(inner["versioned_object.name"]))
+        version = inner.get("versioned_object.version")
+        if cls and isinstance(version, str) and re.fullmatch(r"\d+\.\d+(\.\d+)?", version):
+            if history.burnt(cls, version):
+                continue
+            if tuple(map(int, version.split("."))) > tuple(map(int, cls.VERSION.split("."))):
+                return True
+    return False
+
+
+def refused_here(payload):
+    """Whether it has what oslo takes by accident: no release ever wrote such, and it is refused.
+
+    Data without names, a version of one number, and another class where addresses stood in 1.8.0.
+    What has an apiVersion is a document.
+    """
+    if "apiVersion" in payload:
+        return True
+    for inner in nested_primitives(payload):
+        data = inner.get("versioned_object.data", {})
+        addresses = data.get("fixed_ips") if isinstance(data, dict) else None
+        if (
+            not isinstance(data, dict)
+            or inner.get("versioned_object.version") == "1"
+            or (addresses and addresses.get("versioned_object.name") != "FixedIPList")
+        ):
+            return True
+    return False
+
+
+def assert_same(payload):
+    theirs, ours = by_oslo(payload), by_us(payload)
+    if isinstance(ours, Exception):
+        assert isinstance(theirs, Exception) or refused_here(payload), (payload, ours)
+    elif isinstance(theirs, Exception):
+        assert newer(payload), (payload, theirs)
+    else:
+        assert type(ours) is type(theirs)
+        assert flat(ours) == flat(theirs)
+        assert ours.obj_to_primitive() == theirs.obj_to_primitive()
+        assert flat(vars(ours).get("fixed_ips")) == flat(vars(theirs).get("fixed_ips"))
+
+
+@pytest.mark.parametrize("name", sorted({p["versioned_object.name"] for p in PAYLOADS}))
+def test_payloads_of_every_release(name):
+    """What the releases really wrote."""
+    for payload in PAYLOADS:
+        if payload["versioned_object.name"] == name:
+            assert not isinstance(by_us(payload), Exception)
+            assert_same(payload)
+
+
+@settings(deadline=None, max_examples=100)
+@given(any_objects((*CLASSES, *KURYR)))
+def test_random_objects(obj):
+    """Whatever this version writes."""
+    assert_same(obj.obj_to_primitive())
+
+
+@settings(deadline=None, max_examples=1500, database=None)
+@given(st.sampled_from(PAYLOADS), st.integers(0, 2**32))
+def test_mutations(payload, seed):
+    """Whatever becomes of it, but for newer versions."""
+    assert_same(mutated(payload, random.Random(seed)))  # noqa: S311
+
+
+@pytest.mark.soak
+def test_many_mutations():
+    """The same, for minutes."""
+    order = random.Random(0)  # noqa: S311
+    for _ in range(100_000):
+        assert_same(mutated(order.choice(PAYLOADS), order))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        part("VIFBridge", "1.0", active="no", id=5, plugin=1.5, vif_name=True),
+        part("VIFBridge", "1.0", active=None, has_traffic_filtering=[]),
+        part("VIFBridge", "1.0", active=[[[[]]]], id={"a": 1}),
+        part("VIFBridge", "1.0", address="FA-16-3E-00-00-0A\n", no_such_field=1),
+        part("VIFBridge", "1.0", network=None, address=None),
+        part("Network", "1.1", mtu="1450", vlan=True),
+        part("Network", "1.0", mtu=1450),
+        part("Subnet", "1.0", cidr="10.0.0.1", gateway=167772161, dns={"10.0.0.1": 0}),
+        part("SubnetList", "1.0", objects={}),
+        part("SubnetList", "1.0", objects=""),
+        part("PodState", "1.0", additional_vifs=None),
+        part("FixedIP", "1.0", floating_ips="") | {"versioned_object.changes": ["address", "x"]},
+        part("FixedIP", "1.0") | {"versioned_object.changes": {"address": 1}},
+        part("FixedIP", "1.0") | {"versioned_object.changes": "address"},
+        part("FixedIP", "1.0") | {"something.else": 1},
+        part("VIFBase", "1.1", fixed_ips=part("FixedIPList", "1.0", objects=[])),
+        part("VIFBridge", "1.0", fixed_ips=part("FixedIPList", "1.0")),
+        part("Subnet", "1.1", ips=part("FixedIPList", "1.0", objects=[])),
+    ],
+    ids=json.dumps,
+)
+def test_laxity_that_is_kept(payload):
+    """What oslo takes although nobody should write it."""
+    assert not isinstance(by_oslo(payload), Exception) or "floating_ips" in json.dumps(payload)
+    assert_same(payload)
+
+
+@pytest.mark.parametrize("data", [[], "id", 0, None, True])
+def test_data_without_names_is_refused(data):
+    """oslo finds no field in an empty array; this library says what should be there."""
+    payload = part("VIFBridge", "1.0") | {"versioned_object.data": data}
+    with pytest.raises(exception.InvalidValue, match=r"^versioned_object\.data: found"):
+        loads(json.dumps(payload))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_third_number_is_read(name):
+    """oslo knows such versions, for branches of old releases."""
+    payload = json.loads(json.dumps(make(name).obj_to_primitive()))
+    payload["versioned_object.version"] += ".0"
+    assert flat(loads(json.dumps(payload))) == flat(load(payload))

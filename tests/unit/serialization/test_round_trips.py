@@ -1,0 +1,298 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Random objects, written for every release in every form, and read again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from oslo_versionedobjects import base as ovo
+
+from os_vif import exception, objects
+from os_vif.objects import history
+from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
+from tests.strategies import CLASSES, KURYR, any_object, any_objects, make
+from tests.unit.objects import released
+from tests.unit.serialization import oracle, samples
+from tests.unit.serialization.samples import fill
+
+ALL = (*CLASSES, *KURYR)
+RANDOM = settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def paths(losses):
+    """The paths of losses, of which none may stand twice."""
+    found = [loss.path for loss in losses]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+@contextlib.contextmanager
+def logged():
+    """What is logged of losses meanwhile."""
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger("os_vif.objects.base")
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)
+
+
+def listed(obj, losses):
+    """How losses stand in the log."""
+    if not losses:
+        return []
+    text = "; ".join(map(str, losses))
+    return [f"{obj.obj_name()} was written for an older reader, and loses: {text}"]
+
+
+def test_every_distinct_reader_is_tried():
+    """The manifests of the oracle are those of the library, and there is no other."""
+    assert oracle.peers_are_all()
+    for release in oracle.RELEASES:
+        assert history.manifest(release) == oracle.versions(release)
+
+
+@pytest.mark.parametrize("release", oracle.RELEASES)
+@RANDOM
+@given(data=st.data())
+def test_downgrade_names_what_is_lost_and_only_that(release, data):
+    """As the released packages have it; the log of oslo's own call says the same."""
+    known = oracle.versions(release)
+    obj = data.draw(any_objects([name for name in ALL if name in known]))
+    with logged() as messages:
+        primitive, losses = downgrade(obj, release)
+    assert paths(losses) == oracle.lost(obj, known)
+    assert messages == []
+    with logged() as messages:
+        assert obj.obj_to_primitive(version_manifest=history.manifest(release)) == primitive
+    assert messages == listed(obj, losses)
+    the_rest_comes_back(obj, loads(json.dumps(primitive)), paths(losses), release)
+
+
+def the_rest_comes_back(before, after, gone, release):
+    """Each value is where it was, unless it or what it is in was lost."""
+    found = oracle.flat(after)
+    addresses = [oracle.address(ip) for ip in (*oracle.own(after), *oracle.in_subnets(after))]
+    for path, value in oracle.flat(before).items():
+        if ".ips" in path and release == "1.8.0":
+            continue
+        within = any(path.startswith(lost) and path[len(lost) :][:1] in ".[ " for lost in gone)
+        if path not in gone and not (within and path not in found):
+            assert (path, found.get(path)) == (path, value)
+    for ip in oracle.in_subnets(before) if "VIFBase" in ancestors(before) else ():
+        assert oracle.address(ip) in addresses or release != "1.8.0"
+
+
+def ancestors(obj):
+    return [cls.__name__ for cls in type(obj).__mro__]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_full_objects_for_every_release(name):
+    """An object with all of its fields, and one with few: for those releases that have it."""
+    for obj in (make(name), make(name, full=False)):
+        for release in oracle.RELEASES:
+            known = oracle.versions(release)
+            if name in known:
+                primitive, losses = downgrade(obj, release)
+                assert paths(losses) == oracle.lost(obj, known), release
+                again = loads(json.dumps(primitive))
+                the_rest_comes_back(obj, again, paths(losses), release)
+
+
+@pytest.mark.parametrize("release", oracle.RELEASES)
+@RANDOM
+@given(data=st.data())
+def test_dumps_for_a_release_is_exact_or_refused(release, data):
+    """It raises and names what would be lost, or the text gives the same object."""
+    known = oracle.versions(release)
+    obj = data.draw(any_objects([name for name in ALL if name in known]))
+    expected = oracle.lost(obj, known)
+    if expected:
+        with pytest.raises(exception.DataLoss) as caught:
+            dumps(obj, release=release)
+        assert paths(caught.value.losses) == expected
+        assert all(str(loss) in str(caught.value) for loss in caught.value.losses)
+        return
+    text = dumps(obj, release=release)
+    assert text == dumps(obj, form="ovo", release=release)
+    assert text == json.dumps(json.loads(text), separators=(",", ":"), sort_keys=True)
+    the_rest_comes_back(obj, loads(text), set(), release)
+    if release != "1.8.0":
+        assert oracle.flat(loads(text)) == oracle.flat(obj)
+        assert to_document(fill(loads(text))) == to_document(fill(obj))
+
+
+def test_every_vif_of_a_pod_is_written_for_the_reader():
+    """Those of the other interfaces, too."""
+    profile = make("VIFPortProfileOpenVSwitch", full=False, create_port=True)
+    pod = make("PodState", additional_vifs={"eth1": make("VIFBridge", port_profile=profile)})
+    primitive, losses = downgrade(pod, "kuryr-0.5.4")
+    assert "additional_vifs.eth1.port_profile.create_port" in paths(losses)
+    inner = primitive["versioned_object.data"]["additional_vifs"]["eth1"]
+    profile = inner["versioned_object.data"]["port_profile"]
+    assert profile["versioned_object.version"] == "1.0"
+
+
+@settings(RANDOM, max_examples=100)
+@given(data=st.data())
+def test_from_release_to_release(data):
+    """What one release was sent and stored, another is sent: the losses of both are named."""
+    first, second = (data.draw(st.sampled_from(oracle.RELEASES)) for _ in "12")
+    both = oracle.versions(first).keys() & oracle.versions(second).keys()
+    obj = data.draw(any_objects(sorted(both)))
+    stored = loads(json.dumps(downgrade(obj, first)[0]))
+    primitive, losses = downgrade(stored, second)
+    assert paths(losses) == oracle.lost(stored, oracle.versions(second))
+    the_rest_comes_back(stored, loads(json.dumps(primitive)), paths(losses), second)
+
+
+@settings(RANDOM, max_examples=60)
+@given(data=st.data())
+def test_addresses_of_1_8_0_survive_every_form(data):
+    """A VIF that it wrote has the same document after any way, and goes back."""
+    known = oracle.versions("1.8.0")
+    names = [name for name in known if name.startswith("VIF") and "Profile" not in name]
+    obj = fill(data.draw(any_objects(sorted(names))))
+    assume(not oracle.lost(obj, known))
+    stored = fill(loads(dumps(obj, release="1.8.0")))
+    stored.obj_reset_changes(recursive=True)
+    document = dumps(stored)
+    assert ("fixed_ips" in document) == bool(list(oracle.in_subnets(obj)))
+    for again in (
+        loads(document),
+        loads(dumps(stored, form="ovo")),
+        loads(dumps(loads(document), form="ovo")),
+        stored.obj_clone(),
+        loads(dumps(loads(document), release="1.8.0")),
+    ):
+        assert dumps(again) == document
+        assert dumps(again, release="1.8.0") == dumps(stored, release="1.8.0")
+
+
+def test_addresses_come_back_from_1_8_0():
+    """The document has them twice then, and is the same otherwise."""
+    vif = samples.vif()
+    del vif.port_profile.datapath_offload
+    before, after = to_document(vif), to_document(loads(dumps(vif, release="1.8.0")))
+    assert after.pop("fixed_ips") == [
+        {"address": "10.0.0.5", "floating_ips": []},
+        {"address": "2001:db8::5"},
+    ]
+    assert after == before
+
+
+def test_address_in_no_subnet_is_lost_for_others():
+    """It is named then, and kept in both forms."""
+    vif = loads(json.dumps(downgrade(samples.vif(), "1.8.0")[0]))
+    vif.fixed_ips.objects.append(objects.FixedIP(address="192.0.2.1"))
+    assert dumps(loads(dumps(vif, form="ovo"))) == dumps(vif)
+    for release in ("1.7.2", "1.9.0", "5.3.0"):
+        with pytest.raises(exception.DataLoss) as caught:
+            dumps(vif, release=release)
+        assert paths(caught.value.losses) >= {"fixed_ips[2]"}
+        assert "fixed_ips[0]" not in str(caught.value)
+    assert downgrade(loads(dumps(vif, release="1.8.0")), "1.8.0")[1] == []
+
+
+@pytest.mark.parametrize(("name", "version"), released.VERSIONS)
+@settings(RANDOM, max_examples=5)
+@given(data=st.data())
+def test_target_version_logs_what_is_lost(name, version, data):
+    """oslo's other call, with a version of the class alone."""
+    obj = data.draw(any_object(name))
+    with logged() as messages:
+        primitive = obj.obj_to_primitive(target_version=version)
+    release = released.newest_with(name, version)
+    expected = oracle.lost(obj, oracle.versions(release))
+    named = [text.partition(" loses: ")[2] for text in messages]
+    assert bool(named) == bool(expected)
+    assert all(f"{path or 'the object'} (" in named[0] for path in expected)
+    the_rest_comes_back(obj, loads(json.dumps(primitive)), expected, release)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_release_without_the_class_is_refused(name):
+    """There is nothing that it could be given instead."""
+    for release in oracle.RELEASES:
+        if name not in oracle.versions(release):
+            with pytest.raises(exception.UnknownKind) as caught:
+                dumps(make(name), release=release)
+            assert caught.value.found == name
+            assert release in str(caught.value)
+
+
+@settings(RANDOM, max_examples=100)
+@given(any_objects(ALL))
+def test_this_library_loses_nothing(obj):
+    """In neither form."""
+    assert downgrade(obj, history.OURS) == (json.loads(dumps(obj, form="ovo")), [])
+    assert dumps(obj, form="ovo", release=history.OURS) == dumps(obj, form="ovo")
+    assert dumps(fill(obj), release=history.OURS) == dumps(obj)
+    assert oracle.flat(loads(dumps(obj))) == oracle.flat(obj)
+    assert oracle.flat(loads(dumps(obj, form="ovo"))) == oracle.flat(obj)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error"),
+    [
+        ({"form": "xml"}, ValueError),
+        ({"form": "json", "release": "5.3.0"}, ValueError),
+        ({"form": "json", "release": "kuryr-10.0.0"}, ValueError),
+        ({"release": "5.3"}, exception.UnsupportedVersion),
+        ({"release": ""}, exception.UnsupportedVersion),
+        ({"form": "ovo", "release": "kuryr-11.0.0"}, exception.UnsupportedVersion),
+    ],
+)
+def test_forms_and_releases_that_there_are_not(kwargs, error):
+    """They are refused by name."""
+    with pytest.raises(error) as caught:
+        dumps(make("VIFBridge"), **kwargs)
+    assert str(list(kwargs.values())[-1]) in str(caught.value)
+
+
+def mutable(value, found):
+    """The identities of all that can be changed in a value."""
+    if isinstance(value, (list, dict, set, ovo.VersionedObject)) or hasattr(value, "__dict__"):
+        found[id(value)] = value
+    items = value if isinstance(value, (list, set)) else ()
+    items = value.values() if isinstance(value, dict) else items
+    items = vars(value).values() if isinstance(value, ovo.VersionedObject) else items
+    for item in items:
+        mutable(item, found)
+    return found
+
+
+def shared(first, second):
+    one, other = mutable(first, {}), mutable(second, {})
+    return [one[key] for key in one.keys() & other.keys()]
+
+
+@settings(RANDOM, max_examples=100)
+@given(any_objects(ALL), st.sampled_from(["json", "ovo"]))
+def test_loaded_objects_share_nothing(obj, form):
+    """Two of one text, two of one dict, and an object and the dict that it was read from."""
+    text = dumps(fill(obj), form=form)
+    assert shared(loads(text), loads(text)) == []
+    document = to_document(obj) | {"apiVersion": "os-vif/2.9", "zone": [{"a": []}]}
+    before = json.dumps(document)
+    first, second = from_document(document), from_document(document)
+    assert shared(first, second) == []
+    assert shared(first, document) == []
+    assert shared(first, first.obj_clone()) == []
+    assert shared(first, to_document(first)) == []
+    assert json.dumps(document) == before
