@@ -153,13 +153,23 @@ _OF_LINK = ("fe80:", "ff00:")
 def snapshot() -> dict[str, object]:
     """All that a plug may change here: links, addresses, routes, rules and sysctls."""
     state = _snapshot()
-    while any(":" in a["local"] for held in state["addresses"].values() for a in held):
+    deadline = time.monotonic() + 5
+    while any(_version_6(state)) and time.monotonic() < deadline:
         # The kernel makes their routes after it has answered.
         time.sleep(0.01)
         before, state = state, _snapshot()
-        if before == state:
+        local = {route["dst"] for route in state["routes"] if route.get("type") == "local"}
+        if before == state and local.issuperset(_version_6(state)):
             break
     return state
+
+
+def _version_6(state: dict) -> Iterator[str]:
+    """The IPv6 addresses of devices that are up; the others have no routes."""
+    up = {link["ifname"] for link in state["links"] if "UP" in link["flags"]}
+    for name, held in state["addresses"].items():
+        if name in up:
+            yield from (a["local"] for a in held if ":" in a["local"])
 
 
 def _snapshot() -> dict[str, object]:

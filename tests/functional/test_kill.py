@@ -25,6 +25,7 @@ from tests.functional.cases import ALL, Case
 from tests.functional.conftest import stop_daemon
 from tests.functional.namespaces import ROOT, changes, ip, private, run, snapshot, without_indexes
 from tests.functional.test_engine import daemon_pid
+from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("rights")
 
@@ -198,6 +199,14 @@ def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_pat
             stop_daemon()
 
 
+def noticed(channel) -> None:
+    """The thread that reads the daemon's answers has seen that it is gone."""
+    deadline = time.monotonic() + 10
+    while channel is not None and channel.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     "rounds", [pytest.param(8, id="short"), pytest.param(200, marks=pytest.mark.soak, id="long")]
 )
@@ -219,7 +228,7 @@ def test_a_daemon_killed_at_any_moment(rounds):
             except exception.PlugException as error:
                 assert "unknown" in str(error)  # noqa: PT017 - it may be too late to fail
             killer.join()
-            time.sleep(0.01)
+            noticed(privsep.vif_plug.channel)
             host.must_converge(("plug", "unplug")[n % 2])
             stop_daemon()
 
