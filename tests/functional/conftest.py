@@ -15,7 +15,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from tests.functional import namespaces
+from tests.functional import namespaces, ovs
 from vif_plug_linux_bridge import privsep
 
 HERE = pathlib.Path(__file__).parent
@@ -38,6 +38,16 @@ def namespace(rights) -> Iterator[None]:
         path.unlink()
     with namespaces.private():
         yield
+
+
+@pytest.fixture
+def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
+    """An Open vSwitch in that namespace."""
+    missing = ovs.missing()
+    if missing:
+        pytest.skip(missing)
+    with ovs.Switch(tmp_path) as switch:
+        yield switch
 
 
 @pytest.fixture
