@@ -47,9 +47,12 @@ class OvsBridge(OvsStep):
 
     def commands(self) -> tuple[str, ...]:
         name = quote(self.name)
-        row = assignments({"datapath_type": self.datapath_type}) if self.datapath_type else ""
-        more = f" -- set Bridge {name} {row}" if row else ""
-        return (f"ovs-vsctl --may-exist add-br {name}{more}",)
+        if not self.datapath_type:
+            return (f"ovs-vsctl --may-exist add-br {name}",)
+        row = assignments({"datapath_type": self.datapath_type})
+        # Another datapath would cut off all that is on a bridge already.
+        add = f"ovs-vsctl add-br {name} -- set Bridge {name} {row}"
+        return (f"ovs-vsctl br-exists {name} || {add}",)
 
     def differences(self, look: Look) -> tuple[Difference, ...]:
         if look.bridge(self.name) is not None:
