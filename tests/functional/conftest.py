@@ -17,6 +17,7 @@ import os_vif
 from os_vif import objects
 from tests.functional import namespaces, ovs
 from vif_plug_linux_bridge import privsep
+from vif_plug_ovs import privsep as ovs_privsep
 
 HERE = pathlib.Path(__file__).parent
 
@@ -60,8 +61,9 @@ def daemon(namespace) -> Iterator[None]:
 
 
 def stop_daemon() -> None:
-    if privsep.vif_plug.channel is not None:
-        privsep.vif_plug.stop()
+    for context in (privsep.vif_plug, ovs_privsep.vif_plug):
+        if context.channel is not None:
+            context.stop()
 
 
 @pytest.fixture

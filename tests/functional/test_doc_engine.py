@@ -141,11 +141,13 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
             patch.setattr(netlink.Netlink, "add", refuse(refused))
             return step(steps.EnsureVlan("vlan100", "uplink", 100))
 
+    profile = objects.VIFPortProfileOpenVSwitch()
+    representor = objects.VIFHostDevice(plugin="ovs", port_profile=profile)
     seen = [
         plug(plugin="x"),
         str(exception.PluginNotLoaded(plugin_name="x", reason="...")),
         plug(bridge_name="sixteen-bytes-xx"),
-        provoked(lambda: os_vif.plug(objects.VIFOpenVSwitch(plugin="ovs"), instance)),
+        provoked(lambda: os_vif.plug(representor, instance)),
         step(steps.SetLink("brq-demo", up=True)),
         waited(),
         read_only(),

@@ -478,9 +478,9 @@ def test_noop_does_nothing_to_any_vif(vif):
 
 
 @pytest.mark.usefixtures("initialized")
-def test_the_ovs_plugin_says_that_it_is_not_there_yet():
+def test_what_the_ovs_plugin_cannot_plug_yet_is_said():
     """An error, not a success that plugs nothing."""
-    vif = objects.VIFOpenVSwitch(plugin="ovs", vif_name="tap1")
+    vif = objects.VIFHostDevice(plugin="ovs", port_profile=objects.VIFPortProfileOpenVSwitch())
     with pytest.raises(exception.PlugException, match="cannot plug yet"):
         os_vif.plug(vif, objects.InstanceInfo())
     with pytest.raises(exception.PlanNotSupported, match="cannot plug yet"):
