@@ -118,6 +118,16 @@ def differences(switch: Switch, steps: Sequence[OvsStep]) -> list[Difference]:
             raise _failure(steps[0], str(error), "Nothing was changed") from error
 
 
+def ports_of(switch: Switch, interface_id: str) -> tuple[str, ...]:
+    """The ports that have an ``external_ids:iface-id``, by name.
+
+    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
+    """
+    with Ovsdb(switch.connection, switch.timeout) as ovsdb:
+        where = [["external_ids", "includes", ["map", [["iface-id", interface_id]]]]]
+        return tuple(sorted(row["name"] for row in ovsdb.select("Interface", where, ["name"])))
+
+
 def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done | None]:
     """:returns: the undo, and None if there was nothing to do."""
     for attempt in range(_ATTEMPTS):

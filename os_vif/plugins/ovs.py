@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import validate
+from os_vif.host import representor, validate
 from os_vif.host.bridges import HYBRID
 from os_vif.host.plan import Plan, Switch
 from os_vif.host.steps import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 #: The prefixes of names that hosts have had since nova-network and Neutron's first releases.
-_QVB, _QVO, _VHU, _OWN = "qvb", "qvo", "vhu", "pb"
+_QVB, _QVO, _VHU, _VFR, _OWN = "qvb", "qvo", "vhu", "vfr", "pb"
 #: The patch ports between a port's own bridge and the integration bridge: ``pbp`` and ``ibp``.
 _OWN_PATCH, _INTEGRATION_PATCH = "pbp", "ibp"
 #: Characters of a device's name, everywhere in OpenStack.
@@ -84,15 +84,17 @@ class OvsPlugin(PluginBase):
                     steps = self._hybrid(vif, profile, instance_info)
                 case objects.VIFVHostUser():
                     steps = self._vhost_user(vif, profile, instance_info)
+                case objects.VIFHostDevice():
+                    steps = self._host_device(vif, profile, instance_info)
                 case _:
-                    raise _not_yet(vif)
+                    raise _unknown(vif)
         except exception.InvalidStep as error:
             raise _of_vif(error) from error
         return Plan(*steps, switch=self._switch())
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """Nothing of the VIF is left, whatever is configured by now, and whoever plugged it."""
-        _profile(vif)
+        profile = _profile(vif)
         try:
             match vif:
                 case objects.VIFOpenVSwitch():
@@ -101,8 +103,10 @@ class OvsPlugin(PluginBase):
                     steps = self._without_hybrid(vif)
                 case objects.VIFVHostUser():
                     steps = self._without(vif, (self._name(_VHU, vif),))
+                case objects.VIFHostDevice():
+                    steps = self._without_host_device(vif, profile)
                 case _:
-                    raise _not_yet(vif)
+                    raise _unknown(vif)
         except exception.InvalidStep as error:
             raise _of_vif(error) from error
         return Plan(*steps, switch=self._switch())
@@ -261,6 +265,70 @@ class OvsPlugin(PluginBase):
             ),
         )
 
+    def _host_device(
+        self,
+        vif: objects.VIFBase,
+        profile: objects.VIFPortProfileOpenVSwitch,
+        instance: objects.InstanceInfo,
+    ) -> tuple[PlanStep, ...]:
+        """The guest has a virtual function; what stands for it on the host is a port."""
+        from os_vif.host.ovs_steps import OvsBridge, OvsPort
+
+        bridge, datapath, address = _bridge(vif), _datapath(profile), _pci_address(vif)
+        ids, isolated = self._ids(vif, profile, instance, bridge), self._isolated(bridge)
+        try:
+            if datapath == _SYSTEM:
+                name = representor.of(address)
+            else:
+                function = representor.vf(address)
+        except OSError as error:
+            expected = "a virtual function with a representor"
+            raise _invalid("vif.dev_address", f"{address}: {error.strerror}", expected) from error
+        if datapath == _SYSTEM:
+            port = OvsPort(
+                bridge,
+                name,
+                external_ids=ids,
+                isolated=isolated,
+                qos=self._qos(datapath),
+                required=True,
+            )
+            return (
+                # The host is not to have an address there.
+                Sysctl(name, "disable_ipv6", 1),
+                SetLink(name, mtu=self._mtu(vif), up=True),
+                OvsBridge(bridge, datapath),
+                port,
+            )
+        devargs = f"{function.pf_address},representor=[{function.number}]"
+        return (
+            OvsBridge(bridge, datapath),
+            OvsPort(
+                bridge,
+                self._name(_VFR, vif),
+                "dpdk",
+                external_ids=ids,
+                options=(("dpdk-devargs", devargs),),
+                isolated=isolated,
+                required=True,
+            ),
+        )
+
+    def _without_host_device(
+        self, vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch
+    ) -> tuple[PlanStep, ...]:
+        """Also where the virtual function has gone: the switch knows which port was its."""
+        if _datapath(profile) != _SYSTEM:
+            return self._without(vif, (self._name(_VFR, vif),))
+        try:
+            name = representor.of(_pci_address(vif))
+        except OSError:
+            from os_vif.host import ovs_engine
+
+            interface_id = str(_get(profile, "interface_id") or "")
+            return self._without(vif, ovs_engine.ports_of(self._switch(), interface_id))
+        return (*self._without(vif, (name,)), SetLink(name, up=False, if_there=True))
+
     def _without(self, vif: objects.VIFBase, ports: tuple[str, ...]) -> tuple[OvsStep, ...]:
         """Ports are gone, and with them the bridge of their trunk."""
         from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
@@ -364,6 +432,13 @@ def _address(vif: objects.VIFBase) -> str:
     return address
 
 
+def _pci_address(vif: objects.VIFBase) -> str:
+    address = _get(vif, "dev_address")
+    if not address:
+        raise _invalid("vif.dev_address", "unset", "a PCI address")
+    return str(address)
+
+
 def _id(vif: objects.VIFBase) -> str:
     if not _get(vif, "id"):
         raise _invalid("vif.id", "unset", "the id of a Neutron port")
@@ -382,12 +457,8 @@ def _of_vif(error: exception.InvalidStep) -> exception.InvalidField:
     return _invalid(f"The VIF's {error.kwargs['field']}", repr(found), expected)
 
 
-def _not_yet(vif: objects.VIFBase) -> exception.ExceptionBase:
-    if isinstance(vif, objects.VIFHostDevice):
-        return exception.PlanNotSupported(
-            "The os-vif plugin 'ovs' cannot plug yet a VIFHostDevice: representors are to come."
-        )
-    known = "a VIFOpenVSwitch, VIFBridge or VIFVHostUser"
+def _unknown(vif: objects.VIFBase) -> exception.InvalidField:
+    known = "a VIFOpenVSwitch, VIFBridge, VIFVHostUser or VIFHostDevice"
     return _invalid("vif", f"a {vif.obj_name()}", known)
 
 
