@@ -129,6 +129,27 @@ class StepFailed(ExceptionBase):
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"
 
 
+class OvsdbError(ExceptionBase):
+    """The database of Open vSwitch did not do what it was asked for."""
+
+    msg_fmt = "Open vSwitch at %(connection)s: %(reason)s"
+
+
+class OvsdbUnreachable(OvsdbError):
+    """There is no connection to the database. Nothing was sent."""
+
+
+class OvsdbRefused(OvsdbError):
+    """The database refused a transaction. Nothing of it was done.
+
+    ``kwargs`` has its ``error``, as RFC 7047 names it, and the index of the ``operation``, or None.
+    """
+
+
+class OvsdbNoAnswer(OvsdbError):
+    """The database did not answer in time, or has gone. What it has done is unknown."""
+
+
 class SerializationError(ExceptionBase):
     """A stored form cannot be read, or an object cannot be written in one.
 

@@ -12,6 +12,7 @@ missing=
 command -v ip >/dev/null || missing="$missing iproute2"
 command -v sysctl >/dev/null || [ -x /usr/sbin/sysctl ] || missing="$missing procps"
 PATH="$PATH:/usr/sbin:/sbin" command -v iptables-save >/dev/null || missing="$missing iptables"
+PATH="$PATH:/usr/sbin:/sbin" command -v ovs-vswitchd >/dev/null || missing="$missing openvswitch-switch"
 command -v git >/dev/null || missing="$missing git"
 command -v etcd >/dev/null || missing="$missing etcd-server"
 # Without them a test or two is skipped, and says so.

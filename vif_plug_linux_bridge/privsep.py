@@ -31,6 +31,14 @@ def run(messages: list[Any]) -> dict[str, Any]:
 
 
 @vif_plug.entrypoint
+def undo(messages: list[Any]) -> dict[str, Any]:
+    """Undo what a run has done: :func:`os_vif.host.privileged.undo`."""
+    from os_vif.host import privileged
+
+    return privileged.undo(messages)
+
+
+@vif_plug.entrypoint
 def look(messages: list[Any]) -> dict[str, Any]:
     """What of typed steps does not hold: :func:`os_vif.host.privileged.look`."""
     from os_vif.host import privileged

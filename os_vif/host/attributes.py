@@ -38,6 +38,8 @@ class SetLink(Step):
     #: Name of the bridge that it is in; empty is none. One that is in another is not moved.
     master: str | None = None
     alias: str | None = None
+    #: A device that is not there counts as held: it is the hypervisor's, which may not have come.
+    if_there: bool = False
 
     @property
     def device(self) -> str:
@@ -58,6 +60,7 @@ class SetLink(Step):
             validate.device_name(self, "master", optional=True)
         # ``IFALIASZ`` of linux/if.h
         validate.text(self, "alias", 255, optional=True)
+        validate.boolean(self, "if_there")
 
     def commands(self) -> tuple[str, ...]:
         words = []
@@ -73,12 +76,13 @@ class SetLink(Step):
             words.append(f"alias {quote(self.alias)}")
         if self.up is not None:
             words.append(_state(self.up))
-        return (f"ip link set dev {quote(self.name)} {' '.join(words)}",)
+        condition = "  # if it is there" if self.if_there else ""
+        return (f"ip link set dev {quote(self.name)} {' '.join(words)}{condition}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
         if link is None:
-            return (self.difference("device", "missing", "there"),)
+            return () if self.if_there else (self.difference("device", "missing", "there"),)
         return tuple(
             self.difference(
                 _SHOWN.get(field, field), _show(field, found), _show(field, getattr(self, field))
@@ -87,6 +91,8 @@ class SetLink(Step):
         )
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
+        if self.if_there and net.link(self.name) is None:
+            return ()
         link = net.require(self.name)
         before = self._before(net, link)
         if not before:

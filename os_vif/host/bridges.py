@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
 
 
+#: What the name of a bridge begins with that is one VIF's, beside Open vSwitch.
+HYBRID = "qbr"
+
+
 @dataclasses.dataclass(frozen=True)
 class EnsureBridge(EnsureDevice):
     """A Linux bridge of that name exists.
@@ -89,7 +93,8 @@ class DeleteBridge(DeleteDevice):
     """
 
     def commands(self) -> tuple[str, ...]:
-        return (f"ip link del dev {quote(self.name)}  # if it is os-vif's and not in use",)
+        whose = "" if self.unmarked else " os-vif's and"
+        return (f"ip link del dev {quote(self.name)}  # if it is{whose} not in use",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self._target(net) is None:
@@ -106,7 +111,8 @@ class DeleteBridge(DeleteDevice):
         return _used(net, link)
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
-        return link.kind == "bridge" and not net.ports(link)
+        may_be = link.ours or link.name.startswith(HYBRID)
+        return may_be and link.kind == "bridge" and not net.ports(link)
 
     def _again(self, net: Netlink, link: Link) -> tuple[Step, ...]:
         return _again(net, link)
@@ -132,9 +138,17 @@ def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
             stp=bool(link.data["IFLA_BR_STP_STATE"]),
             multicast_snooping=bool(link.data["IFLA_BR_MCAST_SNOOPING"]),
             ageing=link.data["IFLA_BR_AGEING_TIME"] // 100,
-            address=link.address,
+            # One whose last port has gone shows zeros, and gets another with the next.
+            address=link.address if (link.address or "").strip("0:") else None,
         ),
         *(sysctl for sysctl in Sysctl.hardening(link.name, only_ours=True) if sysctl.has_value()),
-        SetLink(link.name, mtu=link.mtu, promiscuous=link.promiscuous, up=link.up),
+        SetLink(
+            link.name,
+            mtu=link.mtu,
+            promiscuous=link.promiscuous,
+            up=link.up,
+            # What it was made again with is our mark.
+            alias=None if link.ours else link.alias or "",
+        ),
         *addresses.of(net, link),
     )

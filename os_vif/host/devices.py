@@ -92,6 +92,9 @@ class DeleteDevice(Step):
     name: str
     #: Only the device of this index; None is whichever has the name.
     index: int | None = None
+    #: Also one without our mark: its name says that it is one VIF's, and the public os-vif, which
+    #: made no marks, may have made it.
+    unmarked: bool = False
 
     @property
     def device(self) -> str:
@@ -100,6 +103,7 @@ class DeleteDevice(Step):
     def validate(self) -> None:
         validate.device_name(self, "name")
         validate.integer(self, "index", 1, 2**31 - 1, optional=True)
+        validate.boolean(self, "unmarked")
 
     @abc.abstractmethod
     def _is_target(self, net: Netlink, link: Link) -> bool:
@@ -115,7 +119,9 @@ class DeleteDevice(Step):
 
     def _target(self, net: Netlink) -> Link | None:
         link = net.link(self.name)
-        if link is None or not link.ours or self.index not in (None, link.index):
+        if link is None or self.index not in (None, link.index):
+            return None
+        if not (link.ours or self.unmarked):
             return None
         return link if self._is_target(net, link) else None
 

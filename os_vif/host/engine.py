@@ -5,68 +5,147 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import itertools
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.host import first_use, locks, netlink
-from os_vif.host.plan import Difference, encode
+from os_vif.host.failure import Failure
+from os_vif.host.plan import Difference, Step, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
-    from os_vif.host.plan import Plan, Step
+    from os_vif.host.ovs_rows import OvsStep
+    from os_vif.host.ovsdb import Ovsdb
+    from os_vif.host.plan import Plan
+
+    Undo = Callable[[Failure], None]
 
 
 def run(plan: Plan, privsep_module: str | None) -> None:
     """Make every step of the plan hold, or leave the host as it was.
 
+    Consecutive steps of the kernel are one call of the privileged daemon, and consecutive ones of
+    Open vSwitch one transaction.
+
     :param privsep_module: import path of the module whose ``run`` does the steps.
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
-    if not len(plan) or _holds(plan):
+    if not len(plan):
         return
+    try:
+        with _switch(plan) as ovsdb:
+            _run_parts(_parts(plan), ovsdb, privsep_module)
+    except Failure as failure:
+        raise failure.error() from failure.__cause__
+
+
+@contextlib.contextmanager
+def _switch(plan: Plan) -> Iterator[Ovsdb | None]:
+    """The connection of a plan that has steps of Open vSwitch."""
+    if plan.switch is None:
+        yield None
+        return
+    with first_use:
+        from os_vif.host import ovs_engine
+    with ovs_engine.opened(plan.switch, plan) as ovsdb:
+        yield ovsdb
+
+
+def _parts(plan: Plan) -> Iterator[tuple[list[Step], list[OvsStep]]]:
+    """The plan in its order, in parts that are of the kernel or of Open vSwitch."""
+    for kernel, group in itertools.groupby(plan, lambda step: isinstance(step, Step)):
+        steps: list[Any] = list(group)
+        yield (steps, []) if kernel else ([], steps)
+
+
+def _run_parts(
+    parts: Iterator[tuple[list[Step], list[OvsStep]]],
+    ovsdb: Ovsdb | None,
+    privsep_module: str | None,
+) -> None:
+    done: list[Undo] = []
+    try:
+        for kernel, switch in parts:
+            if kernel:
+                done.append(_run_kernel(kernel, privsep_module))
+            else:
+                done.append(_run_switch(switch, ovsdb))
+    except Failure as failure:
+        for undo in reversed(done):
+            undo(failure)
+        raise
+
+
+def _run_switch(steps: Sequence[OvsStep], ovsdb: Ovsdb | None) -> Undo:
+    from os_vif.host import ovs_engine
+
+    if ovsdb is None:
+        raise Failure(
+            type(steps[0]).__name__, steps[0].device, "the plan names no switch",
+            said="Nothing was done",
+        )  # fmt: skip
+    undo = ovs_engine.run(ovsdb, steps)
+    return functools.partial(ovs_engine.take_back, ovsdb, undo)
+
+
+def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
+    """:returns: what undoes it."""
+    if _holds(steps):
+        return functools.partial(_take_back, [], privsep_module)
     call, not_started = _load(privsep_module, "run")
-    messages = [encode(step) for step in plan]
+    messages = [encode(step) for step in steps]
     try:
         answer = _call(call, messages)
     except not_started as error:
-        raise _failed("Starting the privileged daemon", plan, error, "Nothing was done") from error
+        raise _failed(
+            "Starting the privileged daemon", steps, error, "Nothing was done"
+        ) from error
     except Exception as error:
         aftermath = "What it had done is unknown; plugging or unplugging again converges"
-        raise _failed("The call of the privileged daemon", plan, error, aftermath) from error
+        raise _failed("The call of the privileged daemon", steps, error, aftermath) from error
     failure = answer["error"]
-    if failure is None:
+    if failure is not None:
+        raise Failure(**failure)
+    return functools.partial(_take_back, answer["undo"], privsep_module)
+
+
+def _take_back(messages: list[Any], privsep_module: str | None, failure: Failure) -> None:
+    """Have the daemon run what undoes an earlier call, and note in ``failure`` how that went."""
+    if not messages:
         return
-    aftermath = f"Undone: {failure['undone']} changes before it"
-    if failure["left"]:
-        # A line each: they are there to be typed.
-        aftermath += "; still to be undone by hand:\n  " + "\n  ".join(failure["left"])
-    raise _told(failure, aftermath)
+    call, _ = _load(privsep_module, "undo")
+    try:
+        answer = _call(call, messages)
+    except Exception as error:  # noqa: BLE001 - it is told
+        from os_vif.host.privileged import decode
+
+        reason = str(error) or type(error).__name__
+        left = [command for message in messages for command in decode(message).commands()]
+        answer = {"undone": 0, "left": [f"{command}  # {reason}" for command in left]}
+    failure.undone += answer["undone"]
+    failure.left += answer["left"]
 
 
-def _told(failure: dict[str, Any], aftermath: str) -> exception.StepFailed:
-    """The error that the privileged side tells of."""
-    known = {name: failure[name] for name in ("step", "device", "reason", "errno")}
-    return exception.StepFailed(**known, aftermath=aftermath)
-
-
-def _holds(plan: Plan) -> bool:
+def _holds(steps: Sequence[Step]) -> bool:
     """Whether there is nothing to do, as far as that can be seen without a right.
 
     A plan that is at work on the same devices may yet undo what is seen: then this says no.
     """
-    devices = {device for step in plan for device in step.devices}
+    devices = {device for step in steps for device in step.devices}
     try:
         with netlink.opened() as net, net.remembering():
-            if not plan.steps[0].holds(net):
+            if not steps[0].holds(net):
                 # What nobody plugged: no need to look closer.
                 return False
             net.forget()
             before = locks.at_rest(net.netns, devices)
-            if before is None or not all(step.holds(net) for step in plan):
+            if before is None or not all(step.holds(net) for step in steps):
                 return False
             return locks.at_rest(net.netns, devices) == before
     except OSError:
@@ -98,10 +177,9 @@ def _call(call: Callable[[Any], Any], messages: list[Any]) -> Any:
         return call(messages)
 
 
-def _failed(step: str, plan: Plan, error: Exception, aftermath: str) -> exception.StepFailed:
-    devices = ", ".join(sorted({step.device for step in plan}))
-    reason = str(error) or type(error).__name__
-    return exception.StepFailed(step=step, device=devices, reason=reason, aftermath=aftermath)
+def _failed(step: str, steps: Sequence[Step], error: Exception, aftermath: str) -> Failure:
+    devices = ", ".join(sorted({step.device for step in steps}))
+    return Failure(step, devices, str(error) or type(error).__name__, said=aftermath)
 
 
 def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:
@@ -111,13 +189,18 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
     :raises os_vif.exception.StepFailed: if a step's state cannot be read.
     """
     found: dict[tuple[str, str], Difference] = {}
+    hidden: list[Step] = []
+    switch: list[OvsStep] = []
     with netlink.opened() as net:
         for step in plan:
-            if not step.read_by_root:
+            if not isinstance(step, Step):
+                switch.append(step)  # type: ignore[arg-type]
+            elif step.read_by_root:
+                hidden.append(step)
+            else:
                 for difference in step.differences(net):
                     found.setdefault((difference.device, difference.attribute), difference)
-    hidden = [step for step in plan if step.read_by_root]
-    for difference in _look(hidden, privsep_module):
+    for difference in (*_look(hidden, privsep_module), *_look_at_switch(plan, switch)):
         found.setdefault((difference.device, difference.attribute), difference)
     return tuple(found.values())
 
@@ -127,7 +210,17 @@ def _look(steps: list[Step], privsep_module: str | None) -> list[Difference]:
         return []
     call, _ = _load(privsep_module, "look")
     answer = _call(call, [encode(step) for step in steps])
-    failure = answer["error"]
-    if failure is not None:
-        raise _told(failure, "Nothing was changed")
+    if answer["error"] is not None:
+        raise Failure(**answer["error"], said="Nothing was changed").error()
     return [Difference(**difference) for difference in answer["differences"]]
+
+
+def _look_at_switch(plan: Plan, steps: list[OvsStep]) -> list[Difference]:
+    if not steps or plan.switch is None:
+        return []
+    with first_use:
+        from os_vif.host import ovs_engine
+    try:
+        return ovs_engine.differences(plan.switch, steps)
+    except Failure as failure:
+        raise failure.error() from failure.__cause__

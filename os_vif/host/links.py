@@ -16,6 +16,7 @@ from os_vif.host.attributes import SetLink, name_of
 from os_vif.host.devices import DeleteDevice, EnsureDevice
 from os_vif.host.netlink import MAKING
 from os_vif.host.plan import MARK, Difference, Lost, Step, kind_of, quote
+from os_vif.host.sysctl import Sysctl
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -133,7 +134,10 @@ class EnsureTap(_EnsureLink):
         if link.kind != "tun" or link.data.get("IFLA_TUN_TYPE", _TAP) != _TAP:
             return kind_of(link)
         multiqueue = bool(link.data.get("IFLA_TUN_MULTI_QUEUE", self.multiqueue))
-        return None if multiqueue == self.multiqueue else _queues(multiqueue)
+        if multiqueue == self.multiqueue or not link.ours:
+            # The hypervisor knows how many queues it wants of what it has made itself.
+            return None
+        return _queues(multiqueue)
 
     def _create(self, net: Netlink) -> Link:
         from os_vif.host import tap
@@ -257,15 +261,19 @@ class DeleteLink(DeleteDevice):
         validate.boolean(self, "only_free")
 
     def commands(self) -> tuple[str, ...]:
-        condition = " and in no bridge" if self.only_free else ""
-        return (f"ip link del dev {quote(self.name)}  # if it is os-vif's{condition}",)
+        conditions = [] if self.unmarked else ["os-vif's"]
+        conditions += ["in no bridge"] if self.only_free else []
+        condition = f"  # if it is {' and '.join(conditions)}" if conditions else ""
+        return (f"ip link del dev {quote(self.name)}{condition}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = self._target(net)
         return () if link is None else (self.difference("device", kind_of(link), "gone"),)
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
-        return link.kind != "bridge" and not (self.only_free and link.master)
+        # Without our mark, only what a VIF may have, and never a network card.
+        may_be = link.ours or link.kind in ("tun", "veth")
+        return may_be and link.kind != "bridge" and not (self.only_free and link.master)
 
     def _again(self, net: Netlink, link: Link) -> tuple[Step, ...]:
         return _again(net, link)
@@ -291,6 +299,9 @@ def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
         case _:
             # Its other half is where this cannot reach.
             return (Lost(link.name, f"{kind_of(link)}, deleted"),)
+    # Before it is up, and has an address of IPv6.
+    off = [Sysctl(one.name, "disable_ipv6", 1) for one in pair]
+    make += [sysctl for sysctl in off if sysctl.has_value()]
     make += [
         SetLink(
             one.name,
@@ -299,6 +310,7 @@ def _again(net: Netlink, link: Link) -> tuple[Step, ...]:
             address=one.address,
             promiscuous=one.promiscuous,
             master=name_of(net, one.master) or None,
+            alias=None if one.ours else one.alias or "",
         )
         for one in pair
     ]

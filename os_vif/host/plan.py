@@ -44,16 +44,13 @@ class Difference:
 
 
 @dataclasses.dataclass(frozen=True)
-class Step(abc.ABC):
+class PlanStep(abc.ABC):
     """One thing that has to hold on the host. Its arguments are checked when it is made.
 
-    Steps are plain data: they are compared, printed, and sent to the privileged side.
+    Steps are plain data: they are compared and printed.
 
     :raises os_vif.exception.InvalidStep: for arguments that no plan may have.
     """
-
-    #: Whether only root can see if it holds.
-    read_by_root: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         self.validate()
@@ -76,6 +73,21 @@ class Step(abc.ABC):
     def commands(self) -> tuple[str, ...]:
         """What one would type to the same end."""
 
+    def difference(
+        self, attribute: str, found: object, expected: object, pending: bool = False
+    ) -> Difference:
+        return Difference(
+            type(self).__name__, self.device, attribute, str(found), str(expected), pending
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Step(PlanStep):
+    """One thing that has to hold in the kernel. It is sent to the privileged side."""
+
+    #: Whether only root can see if it holds.
+    read_by_root: ClassVar[bool] = False
+
     @abc.abstractmethod
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         """What does not hold now. It changes nothing.
@@ -94,13 +106,6 @@ class Step(abc.ABC):
         :returns: the steps that undo what was changed, in the order to run them; none if it held.
         :raises OSError: if the kernel refuses; then nothing was changed.
         """
-
-    def difference(
-        self, attribute: str, found: object, expected: object, pending: bool = False
-    ) -> Difference:
-        return Difference(
-            type(self).__name__, self.device, attribute, str(found), str(expected), pending
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,16 +133,31 @@ class Lost(Step):
         raise OSError(errno.EOPNOTSUPP, "os-vif cannot undo that")
 
 
+@dataclasses.dataclass(frozen=True)
+class Switch:
+    """Where the Open vSwitch of a plan is."""
+
+    #: ``unix:PATH`` or ``tcp:HOST:PORT`` of its database.
+    connection: str
+    #: Seconds to wait for it; 0 waits for ever.
+    timeout: int = 120
+
+
 @dataclasses.dataclass(frozen=True, init=False)
 class Plan:
-    """Steps, in the order in which they are run. ``str()`` shows them as commands."""
+    """Steps, in the order in which they are run. ``str()`` shows them as commands.
 
-    steps: tuple[Step, ...]
+    :param switch: for a plan that has steps of :mod:`os_vif.host.ovs_steps`.
+    """
 
-    def __init__(self, *steps: Step) -> None:
+    steps: tuple[PlanStep, ...]
+    switch: Switch | None
+
+    def __init__(self, *steps: PlanStep, switch: Switch | None = None) -> None:
         object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "switch", switch)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[PlanStep]:
         return iter(self.steps)
 
     def __len__(self) -> int:

@@ -87,6 +87,27 @@ def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
     return {"undo": [encode(step) for step in undo], "error": None}
 
 
+def undo(messages: Any) -> dict[str, Any]:
+    """Run what :func:`run` gave as ``undo``, because the caller's later work failed.
+
+    As many of the steps as can be: that one fails stops none of the others.
+
+    :returns: the number of steps ``undone``, and ``left``, what could not be undone.
+    """
+    told = _error("undo", "", None, "")
+    try:
+        steps = _decode_all(messages)
+        devices = {device for step in steps for device in step.devices}
+        net = netlink.here()
+        with locks.locked(net.netns, devices), net.remembering():
+            _take_back(net, steps, told)
+    except exception.InvalidStep as error:
+        told["left"].append(f"# {error}")
+    except OSError as error:
+        told["left"] += [f"{c}  # {_reason(error)[1]}" for step in steps for c in step.commands()]
+    return {"undone": told["undone"], "left": told["left"]}
+
+
 def look(messages: Any) -> dict[str, Any]:
     """What of some steps does not hold, for a caller who may not see that.
 

@@ -15,7 +15,7 @@ from os_vif import exception
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from os_vif.host.plan import Step
+    from os_vif.host.plan import PlanStep
 
 #: ``IFNAMSIZ`` of linux/if.h, less the terminating zero byte.
 MAX_NAME = 15
@@ -25,6 +25,8 @@ MIN_MTU, MAX_MTU = 68, 65535
 #: ``NAME_MAX`` of linux/limits.h.
 MAX_FILE_NAME = 255
 MAX_PATTERN = 1000
+#: Open vSwitch knows no limit; nobody needs a longer one.
+MAX_PORT_NAME = 64
 MAX_PROCESS = 2**22
 #: IEEE 802.1Q keeps 0 and 4095.
 MIN_VLAN, MAX_VLAN = 1, 4094
@@ -60,7 +62,7 @@ def is_mtu(mtu: object) -> TypeGuard[int]:
     return isinstance(mtu, int) and not isinstance(mtu, bool) and MIN_MTU <= mtu <= MAX_MTU
 
 
-def _reject(step: Step, field: str, expected: str) -> None:
+def _reject(step: PlanStep, field: str, expected: str) -> None:
     raise exception.InvalidStep(
         step=type(step).__name__, field=field, found=getattr(step, field), expected=expected
     )
@@ -70,7 +72,9 @@ def is_mac(address: object) -> TypeGuard[str]:
     return isinstance(address, str) and _MAC.fullmatch(address) is not None
 
 
-def device_name(step: Step, field: str, *, optional: bool = False, colon: bool = False) -> None:
+def device_name(
+    step: PlanStep, field: str, *, optional: bool = False, colon: bool = False
+) -> None:
     """:param colon: whether it may have a colon, as the label of an address has."""
     value = getattr(step, field)
     if optional and value is None:
@@ -80,20 +84,20 @@ def device_name(step: Step, field: str, *, optional: bool = False, colon: bool =
         _reject(step, field, DEVICE_NAME)
 
 
-def plain_device_name(step: Step, field: str) -> None:
+def plain_device_name(step: PlanStep, field: str) -> None:
     """One that needs no quotes in a rule of iptables(8)."""
     value = getattr(step, field)
     if not is_device_name(value) or _PLAIN.fullmatch(value) is None:
         _reject(step, field, f"{DEVICE_NAME}, of letters, digits and . _ @ + = -")
 
 
-def mac(step: Step, field: str, *, optional: bool = False) -> None:
+def mac(step: PlanStep, field: str, *, optional: bool = False) -> None:
     value = getattr(step, field)
     if not is_mac(value) and not (optional and value is None):
         _reject(step, field, "a MAC address in lower case, such as fa:16:3e:00:00:01")
 
 
-def text(step: Step, field: str, longest: int, *, optional: bool = False) -> None:
+def text(step: PlanStep, field: str, longest: int, *, optional: bool = False) -> None:
     value = getattr(step, field)
     if optional and value is None:
         return
@@ -105,20 +109,20 @@ def text(step: Step, field: str, longest: int, *, optional: bool = False) -> Non
         _reject(step, field, f"printable text of at most {longest} bytes")
 
 
-def interface_address(step: Step, field: str, *, optional: bool = False) -> None:
+def interface_address(step: PlanStep, field: str, *, optional: bool = False) -> None:
     _parsed(step, field, optional, ipaddress.ip_interface, "an IP address with a prefix length")
 
 
-def ip_address(step: Step, field: str, *, optional: bool = False) -> None:
+def ip_address(step: PlanStep, field: str, *, optional: bool = False) -> None:
     _parsed(step, field, optional, ipaddress.ip_address, "an IP address")
 
 
-def network(step: Step, field: str) -> None:
+def network(step: PlanStep, field: str) -> None:
     _parsed(step, field, False, ipaddress.ip_network, "a network, such as 192.0.2.0/24")
 
 
 def _parsed(
-    step: Step, field: str, optional: bool, parse: Callable[[str], object], expected: str
+    step: PlanStep, field: str, optional: bool, parse: Callable[[str], object], expected: str
 ) -> None:
     """Only as the parser itself writes it: one text for one value."""
     value = getattr(step, field)
@@ -133,13 +137,13 @@ def _parsed(
         _reject(step, field, expected)
 
 
-def boolean(step: Step, field: str, *, optional: bool = False) -> None:
+def boolean(step: PlanStep, field: str, *, optional: bool = False) -> None:
     value = getattr(step, field)
     if not isinstance(value, bool) and not (optional and value is None):
         _reject(step, field, "true or false")
 
 
-def integer(step: Step, field: str, low: int, high: int, *, optional: bool = False) -> None:
+def integer(step: PlanStep, field: str, low: int, high: int, *, optional: bool = False) -> None:
     value = getattr(step, field)
     if optional and value is None:
         return
@@ -147,13 +151,13 @@ def integer(step: Step, field: str, low: int, high: int, *, optional: bool = Fal
         _reject(step, field, f"a number from {low} to {high}")
 
 
-def one_of(step: Step, field: str, values: Container[Any], expected: str) -> None:
+def one_of(step: PlanStep, field: str, values: Container[Any], expected: str) -> None:
     value = getattr(step, field)
     if not isinstance(value, str) or value not in values:
         _reject(step, field, expected)
 
 
-def file_name(step: Step, field: str) -> None:
+def file_name(step: PlanStep, field: str) -> None:
     value = getattr(step, field)
     if (
         not isinstance(value, str)
@@ -165,7 +169,7 @@ def file_name(step: Step, field: str) -> None:
         _reject(step, field, "a file's name, without '/'")
 
 
-def device_names(step: Step, field: str) -> None:
+def device_names(step: PlanStep, field: str) -> None:
     """Names of devices; ``all`` is one here, and a ``+`` at the end stands for any ending."""
     value = getattr(step, field)
     if not isinstance(value, tuple) or not all(
@@ -174,7 +178,7 @@ def device_names(step: Step, field: str) -> None:
         _reject(step, field, f"a list of names, each {DEVICE_NAME}")
 
 
-def integers(step: Step, field: str, low: int, high: int) -> None:
+def integers(step: PlanStep, field: str, low: int, high: int) -> None:
     value = getattr(step, field)
     if not isinstance(value, tuple) or not all(
         isinstance(n, int) and not isinstance(n, bool) and low <= n <= high for n in value
@@ -182,20 +186,20 @@ def integers(step: Step, field: str, low: int, high: int) -> None:
         _reject(step, field, f"a list of numbers from {low} to {high}")
 
 
-def flags(step: Step, field: str, known: int) -> None:
+def flags(step: PlanStep, field: str, known: int) -> None:
     value = getattr(step, field)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0 or value & ~known:
         _reject(step, field, f"some of the bits of {known:#x}")
 
 
-def chain(step: Step, field: str) -> None:
+def chain(step: PlanStep, field: str) -> None:
     """The name of a chain of iptables(8), such as ACCEPT."""
     value = getattr(step, field)
     if not isinstance(value, str) or _CHAIN.fullmatch(value) is None:
         _reject(step, field, "the name of a target or chain of iptables")
 
 
-def rules(step: Step, field: str, beginning: str) -> None:
+def rules(step: PlanStep, field: str, beginning: str) -> None:
     value = getattr(step, field)
     if value is None:
         return
@@ -219,7 +223,7 @@ def _is_rule(text: str) -> bool:
     )
 
 
-def regular_expression(step: Step, field: str) -> None:
+def regular_expression(step: PlanStep, field: str) -> None:
     value = getattr(step, field)
     try:
         good = isinstance(value, str) and len(value) <= MAX_PATTERN and re.compile(value)
@@ -229,19 +233,52 @@ def regular_expression(step: Step, field: str) -> None:
         _reject(step, field, f"a regular expression of at most {MAX_PATTERN} characters")
 
 
-def other(step: Step, field: str, name: str) -> None:
+def other(step: PlanStep, field: str, name: str) -> None:
     if getattr(step, field) == name:
         _reject(step, field, "another device")
 
 
-def same_family(step: Step, field: str, other: str) -> None:
+def same_family(step: PlanStep, field: str, other: str) -> None:
     """Both are IPv4, or both IPv6."""
     value = getattr(step, field)
     if value is not None and (":" in value) != (":" in getattr(step, other)):
         _reject(step, field, f"an address of the same family as {other}")
 
 
-def process(step: Step, field: str) -> None:
+def process(step: PlanStep, field: str) -> None:
     # ``PID_MAX_LIMIT`` of linux/threads.h
     if not 0 < int(getattr(step, field)) <= MAX_PROCESS:
         _reject(step, field, "the id of a process")
+
+
+def port_name(step: PlanStep, field: str) -> None:
+    """The name of a port of Open vSwitch, which need not be a network device."""
+    value = getattr(step, field)
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value.encode(errors="replace")) <= MAX_PORT_NAME
+        or not value.isprintable()
+        or _NOT_IN_NAME.search(value) is not None
+    ):
+        _reject(
+            step, field, f"a port's name of 1 to {MAX_PORT_NAME} bytes without '/', ':' or '%'"
+        )
+
+
+def pairs(step: PlanStep, field: str) -> None:
+    """Keys and values of a column of Open vSwitch, each text."""
+    value = getattr(step, field)
+    if not isinstance(value, tuple) or not all(
+        isinstance(pair, tuple)
+        and len(pair) == 2  # noqa: PLR2004 - as a pair is
+        and all(isinstance(text, str) and (text.isprintable() or not text) for text in pair)
+        and pair[0]
+        for pair in value
+    ):
+        _reject(step, field, "a list of pairs of printable text")
+
+
+def beginning(step: PlanStep, field: str, beginnings: tuple[str, ...]) -> None:
+    value = getattr(step, field)
+    if not isinstance(value, str) or not value.startswith(beginnings):
+        _reject(step, field, f"a name that begins with {' or '.join(beginnings)}")

@@ -1,27 +1,61 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Open vSwitch. Its place is kept here: it describes its VIFs, and cannot plug them yet."""
+"""Open vSwitch: a port for the VIF, and what is between the port and the guest."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
+from os_vif.host import representor, validate
+from os_vif.host.bridges import HYBRID
+from os_vif.host.plan import Plan, Switch
+from os_vif.host.steps import (
+    DeleteBridge,
+    DeleteLink,
+    EnsureBridge,
+    EnsureTap,
+    EnsureVeth,
+    SetLink,
+    Sysctl,
+)
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
 
 if TYPE_CHECKING:
-    from os_vif.host.plan import Plan
+    from os_vif.host.ovs_rows import OvsStep
+    from os_vif.host.ovs_steps import Pairs
+    from os_vif.host.plan import PlanStep, Step
+
+LOG = logging.getLogger(__name__)
+
+#: The prefixes of names that hosts have had since nova-network and Neutron's first releases.
+_QVB, _QVO, _VHU, _VFR, _OWN = "qvb", "qvo", "vhu", "vfr", "pb"
+#: The patch ports between a port's own bridge and the integration bridge: ``pbp`` and ``ibp``.
+_OWN_PATCH, _INTEGRATION_PATCH = "pbp", "ibp"
+#: Characters of a device's name, everywhere in OpenStack.
+_LONGEST = 14
+_TRUNK = "tbr-"
+_SYSTEM, _NETDEV = "system", "netdev"
+#: ``type`` of an Interface, by who makes the socket of vhost-user: QEMU is its client, or server.
+_VHOST_USER = {"client": "dpdkvhostuser", "server": "dpdkvhostuserclient"}
 
 
 class OvsPlugin(PluginBase):
     CONFIG_OPTS = opts.OVS
+    privsep_module = "vif_plug_ovs.privsep"
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        #: What a log has been told, once.
+        self._told: set[str] = set()
 
     @staticmethod
     def gen_port_name(prefix: str, vif_id: str) -> str:
         """The name of a VIF's device or socket: 14 characters at most, as everywhere in OpenStack."""
-        return f"{prefix}{vif_id}"[:14]
+        return f"{prefix}{vif_id}"[:_LONGEST]
 
     def describe(self) -> objects.HostPluginInfo:
         ovs = objects.VIFPortProfileOpenVSwitch
@@ -37,8 +71,396 @@ class OvsPlugin(PluginBase):
         )
 
     def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        raise exception.PlanNotSupported(
-            "The os-vif plugin 'ovs' cannot plug yet: Open vSwitch is not there yet."
+        """A port on the switch, with what names its guest; or only the bridge for it.
+
+        :raises os_vif.exception.InvalidField: for a VIF that cannot be plugged as it is.
+        """
+        profile = _profile(vif)
+        try:
+            match vif:
+                case objects.VIFOpenVSwitch():
+                    steps = self._native(vif, profile, instance_info)
+                case objects.VIFBridge():
+                    steps = self._hybrid(vif, profile, instance_info)
+                case objects.VIFVHostUser():
+                    steps = self._vhost_user(vif, profile, instance_info)
+                case objects.VIFHostDevice():
+                    steps = self._host_device(vif, profile, instance_info)
+                case _:
+                    raise _unknown(vif)
+        except exception.InvalidStep as error:
+            raise _of_vif(error) from error
+        return Plan(*steps, switch=self._switch())
+
+    def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+        """Nothing of the VIF is left, whatever is configured by now, and whoever plugged it."""
+        profile = _profile(vif)
+        try:
+            match vif:
+                case objects.VIFOpenVSwitch():
+                    steps = self._without_native(vif)
+                case objects.VIFBridge():
+                    steps = self._without_hybrid(vif)
+                case objects.VIFVHostUser():
+                    steps = self._without(vif, (self._name(_VHU, vif),))
+                case objects.VIFHostDevice():
+                    steps = self._without_host_device(vif, profile)
+                case _:
+                    raise _unknown(vif)
+        except exception.InvalidStep as error:
+            raise _of_vif(error) from error
+        return Plan(*steps, switch=self._switch())
+
+    def _native(
+        self,
+        vif: objects.VIFBase,
+        profile: objects.VIFPortProfileOpenVSwitch,
+        instance: objects.InstanceInfo,
+    ) -> tuple[PlanStep, ...]:
+        """The guest's device is a port itself. By default, it is libvirt that adds it."""
+        from os_vif.host.ovs_steps import OvsBridge, OvsPort
+
+        bridge, datapath = _bridge(vif), _datapath(profile)
+        integration = OvsBridge(bridge, datapath)
+        own = self.config.per_port_bridge
+        if not own and not _get(profile, "create_port"):
+            return (integration,)
+        name = _device_name("vif.vif_name", _get(vif, "vif_name"))
+        device = self._device(vif, profile, name)
+        made = bool(_get(profile, "create_tap"))
+        ids = self._ids(vif, profile, instance, bridge)
+        qos, isolated = self._qos(datapath), self._isolated(bridge)
+        if not own:
+            port = OvsPort(
+                bridge, name, external_ids=ids, isolated=isolated, qos=qos, required=made
+            )
+            return (*device, integration, port)
+        beside = self._name(_OWN, vif)
+        near, far = self._patches(vif)
+        return (
+            *device,
+            integration,
+            OvsBridge(beside, datapath),
+            # What others look for is at the integration bridge.
+            OvsPort(beside, name, qos=qos, required=made),
+            OvsPort(beside, near, "patch", options=(("peer", far),)),
+            OvsPort(
+                bridge,
+                far,
+                "patch",
+                external_ids=ids,
+                options=(("peer", near),),
+                isolated=isolated,
+            ),
         )
 
-    plan_unplug = plan_plug
+    def _device(
+        self, vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch, name: str
+    ) -> tuple[Step, ...]:
+        """The guest's device, which is there before the switch looks for it."""
+        mtu = self._mtu(vif)
+        if not _get(profile, "create_tap"):
+            return (SetLink(name, mtu=mtu, if_there=True),)
+        multiqueue = bool(_get(profile, "multiqueue"))
+        return (
+            EnsureTap(name, multiqueue=multiqueue, address=_address(vif)),
+            # It has the guest's MAC address: one of IPv6 would be the guest's too.
+            Sysctl(name, "disable_ipv6", 1, only_ours=True),
+            SetLink(name, mtu=mtu, up=True),
+        )
+
+    def _without_native(self, vif: objects.VIFBase) -> tuple[PlanStep, ...]:
+        """Also what a hybrid plug has left (a cold migration), and a bridge of its own."""
+        from os_vif.host.ovs_steps import DeleteOvsBridge
+
+        name = _device_name("vif.vif_name", _get(vif, "vif_name"))
+        device = DeleteLink(name, unmarked=True)
+        if _get(vif, "id") is None:
+            return (*self._without(vif, (name,)), device)
+        hybrid = self._name(_QVO, vif)
+        names = (name, hybrid, *self._patches(vif))
+        return (
+            *self._without(vif, names),
+            DeleteOvsBridge(self._name(_OWN, vif)),
+            device,
+            DeleteLink(hybrid, unmarked=True),
+            DeleteBridge(self._name(HYBRID, vif), unmarked=True),
+        )
+
+    def _hybrid(
+        self,
+        vif: objects.VIFBase,
+        profile: objects.VIFPortProfileOpenVSwitch,
+        instance: objects.InstanceInfo,
+    ) -> tuple[PlanStep, ...]:
+        """A Linux bridge, in which Neutron has its rules, and a pair of devices to the switch."""
+        from os_vif.host.ovs_steps import OvsBridge, OvsPort
+
+        if _get(profile, "create_tap"):
+            self._warn("create_tap is ignored: a VIFBridge has its tap device on a Linux bridge")
+        qbr = _device_name("vif.bridge_name", _get(vif, "bridge_name"))
+        qvb, qvo = self._name(_QVB, vif), self._name(_QVO, vif)
+        bridge, datapath, mtu = _bridge(vif), _datapath(profile), self._mtu(vif)
+        return (
+            # What it has learnt of a guest that migrates would be wrong (LP 1715317).
+            EnsureBridge(qbr, ageing=0),
+            *Sysctl.hardening(qbr, only_ours=False),
+            EnsureVeth(qvb, qvo, mtu=mtu),
+            Sysctl(qvb, "disable_ipv6", 1),
+            Sysctl(qvo, "disable_ipv6", 1),
+            SetLink(qbr, up=True),
+            SetLink(qvb, mtu=mtu, promiscuous=True, master=qbr, up=True),
+            SetLink(qvo, mtu=mtu, promiscuous=True, up=True),
+            OvsBridge(bridge, datapath),
+            OvsPort(
+                bridge,
+                qvo,
+                external_ids=self._ids(vif, profile, instance, bridge),
+                isolated=self._isolated(bridge),
+                qos=self._qos(datapath),
+                required=True,
+            ),
+        )
+
+    def _without_hybrid(self, vif: objects.VIFBase) -> tuple[PlanStep, ...]:
+        qvo = self._name(_QVO, vif)
+        qbr = _device_name("vif.bridge_name", _get(vif, "bridge_name"))
+        return (
+            *self._without(vif, (qvo,)),
+            DeleteLink(qvo, unmarked=True),
+            DeleteBridge(qbr, unmarked=qbr.startswith(HYBRID)),
+        )
+
+    def _vhost_user(
+        self,
+        vif: objects.VIFBase,
+        profile: objects.VIFPortProfileOpenVSwitch,
+        instance: objects.InstanceInfo,
+    ) -> tuple[PlanStep, ...]:
+        """The guest shares its memory with a switch in user space; there is no device."""
+        from os_vif.host.ovs_steps import OvsBridge, OvsPort
+
+        mode = _get(vif, "mode")
+        if mode not in _VHOST_USER:
+            raise _invalid("vif.mode", mode or "unset", "client or server")
+        options: Pairs = ()
+        if mode == "server":
+            path = _get(vif, "path")
+            if not path:
+                raise _invalid("vif.path", "unset", "the path of a socket")
+            options = (("vhost-server-path", path),)
+        bridge = _bridge(vif)
+        return (
+            OvsBridge(bridge, _datapath(profile, _NETDEV)),
+            OvsPort(
+                bridge,
+                self._name(_VHU, vif),
+                _VHOST_USER[mode],
+                external_ids=self._ids(vif, profile, instance, bridge),
+                options=options,
+                # With the port, not after it: its memory is of that size (LP 1959586).
+                mtu_request=self._mtu(vif),
+                isolated=self._isolated(bridge),
+                required=True,
+            ),
+        )
+
+    def _host_device(
+        self,
+        vif: objects.VIFBase,
+        profile: objects.VIFPortProfileOpenVSwitch,
+        instance: objects.InstanceInfo,
+    ) -> tuple[PlanStep, ...]:
+        """The guest has a virtual function; what stands for it on the host is a port."""
+        from os_vif.host.ovs_steps import OvsBridge, OvsPort
+
+        bridge, datapath, address = _bridge(vif), _datapath(profile), _pci_address(vif)
+        ids, isolated = self._ids(vif, profile, instance, bridge), self._isolated(bridge)
+        try:
+            if datapath == _SYSTEM:
+                name = representor.of(address)
+            else:
+                function = representor.vf(address)
+        except OSError as error:
+            expected = "a virtual function with a representor"
+            raise _invalid("vif.dev_address", f"{address}: {error.strerror}", expected) from error
+        if datapath == _SYSTEM:
+            port = OvsPort(
+                bridge,
+                name,
+                external_ids=ids,
+                isolated=isolated,
+                qos=self._qos(datapath),
+                required=True,
+            )
+            return (
+                # The host is not to have an address there.
+                Sysctl(name, "disable_ipv6", 1),
+                SetLink(name, mtu=self._mtu(vif), up=True),
+                OvsBridge(bridge, datapath),
+                port,
+            )
+        devargs = f"{function.pf_address},representor=[{function.number}]"
+        return (
+            OvsBridge(bridge, datapath),
+            OvsPort(
+                bridge,
+                self._name(_VFR, vif),
+                "dpdk",
+                external_ids=ids,
+                options=(("dpdk-devargs", devargs),),
+                isolated=isolated,
+                required=True,
+            ),
+        )
+
+    def _without_host_device(
+        self, vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch
+    ) -> tuple[PlanStep, ...]:
+        """Also where the virtual function has gone: the switch knows which port was its."""
+        if _datapath(profile) != _SYSTEM:
+            return self._without(vif, (self._name(_VFR, vif),))
+        try:
+            name = representor.of(_pci_address(vif))
+        except OSError:
+            from os_vif.host import ovs_engine
+
+            interface_id = str(_get(profile, "interface_id") or "")
+            return self._without(vif, ovs_engine.ports_of(self._switch(), interface_id))
+        return (*self._without(vif, (name,)), SetLink(name, up=False, if_there=True))
+
+    def _without(self, vif: objects.VIFBase, ports: tuple[str, ...]) -> tuple[OvsStep, ...]:
+        """Ports are gone, and with them the bridge of their trunk."""
+        from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
+
+        network = _get(vif, "network")
+        bridge = _get(network, "bridge") if network is not None else None
+        trunk = (DeleteOvsBridge(bridge),) if bridge and bridge.startswith(_TRUNK) else ()
+        return (*(DeleteOvsPort(port) for port in ports), *trunk)
+
+    def _ids(
+        self,
+        vif: objects.VIFBase,
+        profile: objects.VIFPortProfileOpenVSwitch,
+        instance: objects.InstanceInfo,
+        bridge: str,
+    ) -> Pairs:
+        """By these the agent of Neutron, or OVN, knows the port."""
+        interface_id = _get(profile, "interface_id")
+        if not interface_id:
+            raise _invalid("vif.port_profile.interface_id", "unset", "the id of a Neutron port")
+        ids = (
+            ("iface-id", str(interface_id)),
+            ("iface-status", "active"),
+            ("attached-mac", _address(vif)),
+            # Neutron's agent for smart NICs knows none.
+            ("vm-uuid", str(_get(instance, "uuid") or "")),
+        )
+        # Neutron finds by it what a trunk has left (LP 2087944).
+        return (*ids, ("bridge_name", bridge)) if bridge.startswith(_TRUNK) else ids
+
+    def _isolated(self, bridge: str) -> bool:
+        # Nobody would take the port of a trunk out again (LP 2069543).
+        return bool(self.config.isolate_vif) and not bridge.startswith(_TRUNK)
+
+    def _qos(self, datapath: str) -> str | None:
+        qos: str = self.config.default_qos_type
+        return qos if datapath == _SYSTEM else None
+
+    def _mtu(self, vif: objects.VIFBase) -> int:
+        mtu, field = _get(_network(vif), "mtu"), "vif.network.mtu"
+        if not mtu:
+            mtu, field = self.config.network_device_mtu, "[os_vif_ovs]network_device_mtu"
+        if not validate.is_mtu(mtu):
+            raise _invalid(field, mtu, validate.MTU)
+        return mtu
+
+    def _name(self, prefix: str, vif: objects.VIFBase) -> str:
+        return self.gen_port_name(prefix, _id(vif))
+
+    def _patches(self, vif: objects.VIFBase) -> tuple[str, str]:
+        """The patch port of the VIF's own bridge, and its peer on the integration bridge."""
+        longest = validate.MAX_PORT_NAME
+        return f"{_OWN_PATCH}{_id(vif)}"[:longest], f"{_INTEGRATION_PATCH}{_id(vif)}"[:longest]
+
+    def _switch(self) -> Switch:
+        connection, field = self.config.ovsdb_connection, "[os_vif_ovs]ovsdb_connection"
+        if not connection or not connection.startswith(("unix:", "tcp:")):
+            raise _invalid(field, connection or "unset", "unix:PATH or tcp:HOST:PORT")
+        if self.config.ovsdb_interface != "native":
+            self._warn("[os_vif_ovs]ovsdb_interface is deprecated: ovs-vsctl is not used any more")
+        return Switch(connection, max(0, self.config.ovs_vsctl_timeout))
+
+    def _warn(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            LOG.warning("%s", text)
+
+
+def _get(thing: Any, field: str) -> Any:
+    """A field; None if it is unset, or unknown to the version that was sent."""
+    return getattr(thing, field) if field in thing else None
+
+
+def _profile(vif: objects.VIFBase) -> objects.VIFPortProfileOpenVSwitch:
+    profile = _get(vif, "port_profile")
+    if not isinstance(profile, objects.VIFPortProfileOpenVSwitch):
+        found = "unset" if profile is None else f"a {profile.obj_name()}"
+        raise _invalid("vif.port_profile", found, "a VIFPortProfileOpenVSwitch")
+    return profile
+
+
+def _network(vif: objects.VIFBase) -> objects.Network:
+    network: objects.Network | None = _get(vif, "network")
+    if network is None:
+        raise _invalid("vif.network", "unset", "a Network")
+    return network
+
+
+def _bridge(vif: objects.VIFBase) -> str:
+    return _device_name("vif.network.bridge", _get(_network(vif), "bridge"))
+
+
+def _datapath(profile: objects.VIFPortProfileOpenVSwitch, otherwise: str = _SYSTEM) -> str:
+    return _get(profile, "datapath_type") or otherwise
+
+
+def _address(vif: objects.VIFBase) -> str:
+    address = _get(vif, "address")
+    if not validate.is_mac(address):
+        raise _invalid("vif.address", address or "unset", "a MAC address")
+    return address
+
+
+def _pci_address(vif: objects.VIFBase) -> str:
+    address = _get(vif, "dev_address")
+    if not address:
+        raise _invalid("vif.dev_address", "unset", "a PCI address")
+    return str(address)
+
+
+def _id(vif: objects.VIFBase) -> str:
+    if not _get(vif, "id"):
+        raise _invalid("vif.id", "unset", "the id of a Neutron port")
+    return str(vif.id)
+
+
+def _device_name(field: str, name: object) -> str:
+    if not validate.is_device_name(name):
+        raise _invalid(field, "unset" if name is None else repr(name), validate.DEVICE_NAME)
+    return name
+
+
+def _of_vif(error: exception.InvalidStep) -> exception.InvalidField:
+    """What a step does not take came from the VIF, or from the configuration."""
+    found, expected = error.kwargs["found"], error.kwargs["expected"]
+    return _invalid(f"The VIF's {error.kwargs['field']}", repr(found), expected)
+
+
+def _unknown(vif: objects.VIFBase) -> exception.InvalidField:
+    known = "a VIFOpenVSwitch, VIFBridge, VIFVHostUser or VIFHostDevice"
+    return _invalid("vif", f"a {vif.obj_name()}", known)
+
+
+def _invalid(field: str, found: object, expected: str) -> exception.InvalidField:
+    return exception.InvalidField(field=field, found=found, expected=expected)

@@ -8,11 +8,18 @@ A plugin that is registered and has no case here fails ``test_every_plugin_has_c
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
 
 import pytest
+from oslo_config import cfg
 
 from os_vif import objects
+from tests.functional import ovs
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import require, run
 
@@ -54,25 +61,63 @@ class Case:
     #: has it.
     probe: str | None = None
     scenario: str | None = None
+    #: Commands of ovs-vsctl that make the switch; None if the case needs none.
+    switch: str | None = None
+    #: Options of the plugin.
+    options: dict[str, object] = dataclasses.field(default_factory=dict)
+    #: Whether it needs to open ``/dev/net/tun``.
+    tun: bool = False
+    #: Whether the integration bridge is made by the plug: it stays.
+    makes_switch: bool = False
+    #: Whether an unplug takes away a bridge that was there before the plug: that of a trunk.
+    loses_bridge: bool = False
 
     @property
     def keeps_bridge(self) -> bool:
         """Whether the bridge stays when its last VIF goes: it has an uplink, or was there before."""
-        return self.setup != "true"
+        return self.makes_switch or (self.setup != "true" and self.switch is None)
 
     def __str__(self) -> str:
         return self.name
 
-    def prepare(self) -> None:
-        """Make the host; skip where the kernel lacks what the case needs, and say what."""
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Make the host; skip where it lacks what the case needs, and say what."""
         if self.probe is not None:
             require(self.probe)
+        if self.tun and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+            pytest.skip("needs to read and write /dev/net/tun")
         run(f"set -e\n{self.setup}")
+        if self.switch is None:
+            yield
+            return
+        if missing := ovs.missing():
+            pytest.skip(missing)
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            ovs.Switch(pathlib.Path(directory)) as switch,
+            _configured(ovsdb_connection=switch.connection, **self.options),
+        ):
+            if self.switch:
+                switch.vsctl(*self.switch.split())
+            yield
 
     def param(self, *values: object, id: str | None = None, marks: object = ()):  # noqa: A002
         """For ``pytest.mark.parametrize``; a virtual machine runs it where it has to."""
         machine = [pytest.mark.vm(self.scenario)] if self.scenario else []
         return pytest.param(self, *values, id=id or self.name, marks=[*machine, *marks])
+
+
+@contextlib.contextmanager
+def _configured(**options: object) -> Iterator[None]:
+    """Options of [os_vif_ovs], for a while."""
+    for name, value in options.items():
+        cfg.CONF.set_override(name, value, group="os_vif_ovs")
+    try:
+        yield
+    finally:
+        for name in options:
+            cfg.CONF.clear_override(name, group="os_vif_ovs")
 
 
 def _bridge(*, uplink: str | None = None, filtered: bool = False, vlan: int | None = None):
@@ -91,6 +136,36 @@ _VHOST_USER = objects.VIFVHostUser(
     mode="server",
     network=objects.Network(bridge="br-int"),
 )
+
+_ID = "0a0b0c0d-1111-4222-8333-444455556666"
+_INTEGRATION = "add-br br-int -- set Bridge br-int datapath_type=netdev"
+_TRUNK = (
+    f"{_INTEGRATION} -- add-br tbr-1 -- set Bridge tbr-1 datapath_type=netdev -- "
+    "add-port tbr-1 tpt -- set Interface tpt type=patch options:peer=tpi -- "
+    "add-port br-int tpi -- set Interface tpi type=patch options:peer=tpt"
+)
+
+
+def ovs_vif(
+    cls: type = objects.VIFOpenVSwitch, bridge: str = "br-int", number: int = 0, **profile: object
+):
+    """A VIF of that class for Open vSwitch; those of other numbers are others."""
+    vif_id = f"{number}{_ID[1:]}"
+    more = {
+        objects.VIFOpenVSwitch: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": bridge},
+        objects.VIFBridge: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": f"qbr{vif_id[:11]}"},
+        objects.VIFVHostUser: {"path": f"/run/vhu{vif_id[:11]}", "mode": "server"},
+    }
+    return cls(
+        id=vif_id,
+        address=f"fa:16:3e:00:00:{number:02x}",
+        plugin="ovs",
+        network=objects.Network(bridge=bridge, mtu=1450),
+        has_traffic_filtering=True,
+        port_profile=objects.VIFPortProfileOpenVSwitch(interface_id=vif_id, **profile),
+        **more[cls],
+    )
+
 
 #: By the name of the plugin.
 CASES: dict[str, tuple[Case, ...]] = {
@@ -120,8 +195,45 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "noop": (Case("noop", _VHOST_USER),),
-    # Cannot plug yet: test_every_plugin_has_cases.
-    "ovs": (),
+    "ovs": (
+        Case("ovs-bridge-only", ovs_vif(), switch=_INTEGRATION),
+        Case(
+            "ovs-first-bridge",
+            ovs_vif(objects.VIFBridge, datapath_type="netdev"),
+            switch="",
+            makes_switch=True,
+        ),
+        Case(
+            "ovs-port-of-the-hypervisor",
+            ovs_vif(create_port=True),
+            switch=_INTEGRATION,
+            options={"isolate_vif": True, "default_qos_type": "linux-htb"},
+        ),
+        Case(
+            "ovs-tap",
+            ovs_vif(create_port=True, create_tap=True, multiqueue=True),
+            switch=_INTEGRATION,
+            tun=True,
+        ),
+        Case(
+            "ovs-own-bridge",
+            ovs_vif(create_tap=True, datapath_type="netdev"),
+            switch=_INTEGRATION,
+            options={"per_port_bridge": True},
+            tun=True,
+        ),
+        Case(
+            "ovs-trunk",
+            ovs_vif(bridge="tbr-1", create_port=True, create_tap=True, datapath_type="netdev"),
+            "ip link add name eth0 type veth peer name far",
+            switch=_TRUNK,
+            options={"isolate_vif": True},
+            tun=True,
+            loses_bridge=True,
+        ),
+        Case("ovs-hybrid", ovs_vif(objects.VIFBridge), switch=_INTEGRATION),
+        Case("ovs-vhost-user", ovs_vif(objects.VIFVHostUser), switch=_INTEGRATION),
+    ),
 }
 
 ALL = [case for cases in CASES.values() for case in cases]

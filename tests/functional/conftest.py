@@ -15,8 +15,9 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from tests.functional import namespaces
+from tests.functional import namespaces, ovs
 from vif_plug_linux_bridge import privsep
+from vif_plug_ovs import privsep as ovs_privsep
 
 HERE = pathlib.Path(__file__).parent
 
@@ -41,6 +42,16 @@ def namespace(rights) -> Iterator[None]:
 
 
 @pytest.fixture
+def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
+    """An Open vSwitch in that namespace."""
+    missing = ovs.missing()
+    if missing:
+        pytest.skip(missing)
+    with ovs.Switch(tmp_path) as switch:
+        yield switch
+
+
+@pytest.fixture
 def daemon(namespace) -> Iterator[None]:
     """A real privileged daemon in that namespace."""
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
@@ -50,8 +61,9 @@ def daemon(namespace) -> Iterator[None]:
 
 
 def stop_daemon() -> None:
-    if privsep.vif_plug.channel is not None:
-        privsep.vif_plug.stop()
+    for context in (privsep.vif_plug, ovs_privsep.vif_plug):
+        if context.channel is not None:
+            context.stop()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 import pytest
 
 from os_vif.host import netlink
+from tests.functional import ovs
 from tests.vm.plugin import KERNEL_LACKS
 
 #: ``CLONE_NEWNET`` of linux/sched.h. ``os.unshare`` came with Python 3.12.
@@ -151,7 +152,7 @@ _OF_LINK = ("fe80:", "ff00:")
 
 
 def snapshot() -> dict[str, object]:
-    """All that a plug may change here: links, addresses, routes, rules and sysctls."""
+    """All that a plug may change here: links, addresses, routes, rules, sysctls, and switches."""
     state = _snapshot()
     deadline = time.monotonic() + 5
     while any(_version_6(state)) and time.monotonic() < deadline:
@@ -174,6 +175,9 @@ def _version_6(state: dict) -> Iterator[str]:
 
 def _snapshot() -> dict[str, object]:
     links = ip("link")
+    internal = {name for switch in ovs.running for name in switch.internal}
+    # A switch gives its own devices a MAC address and an MTU as it likes.
+    links = [link if link["ifname"] not in internal else _bare(link) for link in links]
     for link in links:
         info = link.get("linkinfo", {})
         for data in (link, info.get("info_data", {}), info.get("info_slave_data", {})):
@@ -197,14 +201,20 @@ def _snapshot() -> dict[str, object]:
         "rules": ip("rule"),
         "filters": {program: filters(program) for program in ("iptables", "ip6tables")},
         "files": record(),
+        "switches": [switch.dump() for switch in ovs.running],
         "sysctls": {
             str(path): path.read_text()
             for link in links
+            if link["ifname"] not in internal
             for family in ("ipv4", "ipv6")
             for path in pathlib.Path("/proc/sys/net", family, "conf", link["ifname"]).glob("*")
             if path.name != "stable_secret" and os.access(path, os.R_OK)
         },
     }
+
+
+def _bare(link: dict) -> dict:
+    return {"ifname": link["ifname"], "ifindex": 0, "address": "", "flags": []}
 
 
 def changes(before: object, after: object, where: str = "") -> list[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shutil
@@ -23,6 +24,17 @@ def missing() -> str | None:
         if shutil.which(name, path=_PATH) is None
     ]
     return f"there is no {absent[0]} (openvswitch-switch)" if absent else None
+
+
+#: Those that run now; snapshots have what is in them.
+running: list[Switch] = []
+
+#: What vswitchd writes.
+_STATUS = {
+    "bond_active_slave", "duplex", "error", "ifindex", "mac_in_use", "mtu", "ofport", "statistics",
+    "datapath_id", "datapath_version", "status", "admin_state", "link_state", "link_speed", "link_resets", "rstp_status",
+    "rstp_statistics", "lacp_current", "_uuid", "_version", "cfm_flap_count", "cfm_remote_mpids",
+}  # fmt: skip
 
 
 class Switch:
@@ -50,9 +62,12 @@ class Switch:
         except BaseException:
             self.__exit__()
             raise
+        running.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self in running:
+            running.remove(self)
         for name in ("ovs-vswitchd", "ovsdb-server"):
             if (self._directory / f"{name}.pid").exists():
                 # A bridge's devices go with it: --cleanup takes them away.
@@ -67,12 +82,53 @@ class Switch:
     def log(self) -> str:
         return (self._directory / "ovs-vswitchd.log").read_text()
 
+    def pid(self, daemon: str) -> int:
+        return int((self._directory / f"{daemon}.pid").read_text())
+
     def vsctl(self, *arguments: str) -> str:
         return self._tool("ovs-vsctl", f"--db={self.connection}", "--timeout=20", *arguments)
 
     def appctl(self, daemon: str, *arguments: str) -> str:
         target = f"{self._directory}/{daemon}.ctl"
         return self._tool("ovs-appctl", "--timeout=20", f"--target={target}", *arguments)
+
+    def dump(self) -> dict[str, object]:
+        """Its bridges, with their ports, interfaces and QoS rows, and the QoS rows of no port."""
+        tables = ("Bridge", "Port", "Interface", "QoS", "Open_vSwitch")
+        select = [{"op": "select", "table": table, "where": []} for table in tables]
+        answer = self._tool(
+            "ovsdb-client", "transact", self.connection, json.dumps(["Open_vSwitch", *select])
+        )
+        rows = {
+            row["_uuid"][1]: row for result in json.loads(answer)[:-1] for row in result["rows"]
+        }
+        root = json.loads(answer)[-1]["rows"][0]
+        used: set[str] = set()
+
+        def plain(value):
+            match value:
+                case ["uuid", uuid]:
+                    used.add(uuid)
+                    return {c: plain(v) for c, v in rows[uuid].items() if c not in _STATUS}
+                case ["set", members]:
+                    return sorted((plain(member) for member in members), key=json.dumps)
+                case ["map", pairs]:
+                    return {str(key): plain(member) for key, member in pairs}
+                case _:
+                    return value
+
+        bridges = plain(root["bridges"])
+        bridges = bridges if isinstance(bridges, list) else [bridges]
+        unused = rows.keys() - used
+        return {
+            "bridges": {bridge["name"]: bridge for bridge in bridges},
+            "unused": sorted((plain(["uuid", uuid]) for uuid in unused), key=json.dumps),
+        }
+
+    @property
+    def internal(self) -> set[str]:
+        """The network devices that are its own."""
+        return {"ovs-netdev", "ovs-system", *self.dump()["bridges"]}
 
     def add_port(self, bridge: str, name: str, *settings: str) -> None:
         """Add a port, and see that vswitchd has opened its device: ovs-vsctl does not tell."""

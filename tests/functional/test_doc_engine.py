@@ -141,11 +141,19 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
             patch.setattr(netlink.Netlink, "add", refuse(refused))
             return step(steps.EnsureVlan("vlan100", "uplink", 100))
 
+    profile = objects.VIFPortProfileOpenVSwitch(interface_id=vif.id)
+    gone = objects.VIFHostDevice(
+        plugin="ovs",
+        address=vif.address,
+        dev_address="0000:03:00.2",
+        network=vif.network,
+        port_profile=profile,
+    )
     seen = [
         plug(plugin="x"),
         str(exception.PluginNotLoaded(plugin_name="x", reason="...")),
         plug(bridge_name="sixteen-bytes-xx"),
-        provoked(lambda: os_vif.plug(objects.VIFOpenVSwitch(plugin="ovs"), instance)),
+        provoked(lambda: os_vif.plug(gone, instance)),
         step(steps.SetLink("brq-demo", up=True)),
         waited(),
         read_only(),

@@ -141,7 +141,7 @@ def test_plug_converges_from_any_prefix_of_its_own_steps(vif, instance, cut):
     assert snapshot() == before
 
 
-def daemon_pid() -> int:
+def daemon_pid(plugin: str = "linux_bridge") -> int:
     """The privileged daemon that this test started: the one in its network namespace."""
     ours = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116
     pids = []
@@ -151,7 +151,7 @@ def daemon_pid() -> int:
             theirs = (process / "ns/net").stat().st_ino
         except OSError:
             continue
-        if theirs == ours and b"vif_plug_linux_bridge.privsep.vif_plug" in words:
+        if theirs == ours and f"vif_plug_{plugin}.privsep.vif_plug".encode() in words:
             pids.append(int(process.name))
     (pid,) = pids
     return pid

@@ -21,6 +21,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.host.plan import Plan, Step
 from tests.functional.cases import ALL, Case
 from tests.functional.conftest import stop_daemon
 from tests.functional.namespaces import ROOT, changes, ip, private, run, snapshot, without_indexes
@@ -29,15 +30,17 @@ from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("rights")
 
-SECTION = "vif_plug_linux_bridge_privileged"
+SECTIONS = ("vif_plug_linux_bridge_privileged", "vif_plug_ovs_privileged")
 HELPER = f"{sys.executable} {pathlib.Path(__file__).with_name('faulty_helper.py')}"
 #: Of the long matrix tools/test.sh runs these; tox -e soak runs all.
-SHORT = ("bare", "uplink-with-addresses-and-rules")
-CASES = [
-    case.param(marks=() if str(case) in SHORT else [pytest.mark.soak])
+SHORT = ("bare", "uplink-with-addresses-and-rules", "ovs-hybrid")
+#: What makes nothing in the kernel asks no daemon.
+BY_DAEMON = [
+    case
     for case in ALL
-    if case.vif.plugin != "noop"
+    if case.vif.plugin == "linux_bridge" or case.tun or isinstance(case.vif, objects.VIFBridge)
 ]
+CASES = [case.param(marks=() if str(case) in SHORT else [pytest.mark.soak]) for case in BY_DAEMON]
 INSTANCE = objects.InstanceInfo(name="guest")
 
 
@@ -53,7 +56,8 @@ def _sound():
 def sound() -> None:
     """The next daemon kills nobody."""
     stop_daemon()
-    cfg.CONF.clear_override("helper_command", group=SECTION)
+    for section in SECTIONS:
+        cfg.CONF.clear_override("helper_command", group=section)
 
 
 def faulty(k: int, pid: int = 0) -> None:
@@ -61,7 +65,12 @@ def faulty(k: int, pid: int = 0) -> None:
     stop_daemon()
     os.environ["OS_VIF_TEST_KILL"] = f"{k}:{pid}"
     os.environ["PYTHONPATH"] = str(ROOT)
-    cfg.CONF.set_override("helper_command", HELPER, group=SECTION)
+    for section in SECTIONS:
+        cfg.CONF.set_override("helper_command", HELPER, group=section)
+
+
+def kernel_steps(plan: Plan) -> int:
+    return sum(isinstance(step, Step) for step in plan)
 
 
 class Host:
@@ -69,13 +78,12 @@ class Host:
 
     def __init__(self, case: Case) -> None:
         self.case, self.vif = case, case.vif
-        with private():
-            case.prepare()
+        with private(), case.prepared():
             self.before = self.now()
-            self.steps = len(os_vif.plan(self.vif, INSTANCE))
+            self.steps = kernel_steps(os_vif.plan(self.vif, INSTANCE))
             os_vif.plug(self.vif, INSTANCE)
             self.plugged = self.now()
-            self.unplug_steps = len(os_vif.plan(self.vif, INSTANCE, unplug=True))
+            self.unplug_steps = kernel_steps(os_vif.plan(self.vif, INSTANCE, unplug=True))
             os_vif.unplug(self.vif, INSTANCE)
             self.unplugged = self.now()
             stop_daemon()
@@ -86,6 +94,8 @@ class Host:
         # Each host has its own.
         for link in state["links"]:
             del link["address"]
+            for key in ("bridge_id", "root_id"):
+                link.get("linkinfo", {}).get("info_slave_data", {}).pop(key, None)
         return state
 
     def must_converge(self, by: str) -> None:
@@ -93,7 +103,7 @@ class Host:
         ends = [self.plugged]
         if by == "plug":
             os_vif.plug(self.vif, INSTANCE)
-            assert os_vif.check(self.vif, INSTANCE) == ()
+            assert [d for d in os_vif.check(self.vif, INSTANCE) if not d.pending] == []
         else:
             os_vif.unplug(self.vif, INSTANCE)
             # What had an uplink already keeps it, as after any unplug.
@@ -121,8 +131,7 @@ def test_a_daemon_killed_between_any_two_steps_of_plug(case, by):
     """The call says that it is unknown what was done, and the next converges."""
     host = Host(case)
     for k in range(host.steps):
-        with private():
-            case.prepare()
+        with private(), case.prepared():
             faulty(k)
             with pytest.raises(exception.PlugException, match="unknown"):
                 os_vif.plug(case.vif, INSTANCE)
@@ -137,8 +146,7 @@ def test_a_daemon_killed_between_any_two_steps_of_unplug(case):
     host = Host(case)
     for k in range(host.unplug_steps):
         for by in ("plug", "unplug"):
-            with private():
-                case.prepare()
+            with private(), case.prepared():
                 os_vif.plug(case.vif, INSTANCE)
                 faulty(k)
                 with pytest.raises(exception.UnplugException, match="unknown"):
@@ -168,11 +176,7 @@ os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 #: tools/test.sh kills at each fourth step of a long plan.
 STRIDES = [
     *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
-    *(
-        c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak])
-        for c in ALL
-        if c.vif.plugin != "noop"
-    ),
+    *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
 ]
 
 
@@ -181,19 +185,9 @@ STRIDES = [
 def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_path):
     """Its daemon ends what it had begun; whoever comes next waits for that, and converges."""
     host = Host(case)
-    config = tmp_path / "os-vif.conf"
-    config.write_text(f"[{SECTION}]\nhelper_command = {HELPER}\n")
     for k in range(0, host.steps, stride):
-        with private():
-            case.prepare()
-            done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", _CALLER, str(config), str(k)],
-                input=jsonutils.dumps(case.vif.obj_to_primitive()),
-                text=True,
-                capture_output=True,
-                check=False,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-            )
+        with private(), case.prepared():
+            done = call(_CALLER, case, k, tmp_path)
             assert done.returncode == -signal.SIGKILL, done.stderr
             host.must_converge(by)
             stop_daemon()
@@ -207,6 +201,72 @@ def noticed(channel) -> None:
         time.sleep(0.01)
 
 
+def call(program: str, case: Case, k: int, directory: pathlib.Path) -> subprocess.CompletedProcess:
+    """Run a caller in a process of its own, with the configuration of this one."""
+    config = directory / "os-vif.conf"
+    helper = (
+        HELPER if program is _CALLER else f"{pathlib.Path(sys.executable).parent}/privsep-helper"
+    )
+    lines = [line for section in SECTIONS for line in (f"[{section}]", f"helper_command={helper}")]
+    lines += ["[os_vif_ovs]", f"ovsdb_connection={cfg.CONF.os_vif_ovs.ovsdb_connection}"]
+    lines += [f"{name}={value}" for name, value in case.options.items()]
+    config.write_text("\n".join(lines))
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, str(config), str(k)],
+        input=jsonutils.dumps(case.vif.obj_to_primitive()),
+        text=True,
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+#: It is killed before what it asks of the database.
+_ASKER = (
+    """
+import os, signal, sys
+from os_vif.host import ovsdb
+
+asked, real = 0, ovsdb.Ovsdb._call
+
+def asks(*arguments):
+    global asked
+    if asked == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    asked += 1
+    return real(*arguments)
+
+ovsdb.Ovsdb._call = asks
+"""
+    + _CALLER
+)
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        c.param(marks=() if c.name == "ovs-hybrid" else [pytest.mark.soak])
+        for c in ALL
+        if c.vif.plugin == "ovs"
+    ],
+)
+def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(case, by, tmp_path):
+    """Also between the transaction and the wait for vswitchd; its lock goes with it."""
+    host = Host(case)
+    k = 0
+    while True:
+        with private(), case.prepared():
+            done = call(_ASKER, case, k, tmp_path)
+            assert done.returncode in (0, -signal.SIGKILL), done.stderr
+            host.must_converge(by)
+            stop_daemon()
+        if done.returncode == 0:
+            break
+        k += 1
+    assert k > 1
+
+
 @pytest.mark.parametrize(
     "rounds", [pytest.param(8, id="short"), pytest.param(200, marks=pytest.mark.soak, id="long")]
 )
@@ -217,8 +277,7 @@ def test_a_daemon_killed_at_any_moment(rounds):
     # Not for secrets: any moments will do, and the same ones again.
     moments = random.Random(2)  # noqa: S311
     for n in range(rounds):
-        with private():
-            case.prepare()
+        with private(), case.prepared():
             os_vif.check(case.vif, INSTANCE)  # starts the daemon
             moment = moments.uniform(0, 0.03)
             killer = threading.Timer(moment, os.kill, (daemon_pid(), signal.SIGKILL))

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 import os_vif
@@ -23,29 +25,36 @@ FAILS = SetLink("missing", up=True)
 
 
 @pytest.fixture(params=PARAMS)
-def case(request, daemon) -> Case:
+def case(request, daemon) -> Iterator[Case]:
     """A host as the case has it."""
-    request.param.prepare()
-    return request.param
+    with request.param.prepared():
+        yield request.param
 
 
-def test_every_plugin_has_cases(instance):
-    """Also one that was registered today. The one that cannot plug says so."""
+def test_every_plugin_has_cases():
+    """Also one that was registered today."""
     assert CASES.keys() == opts.IN_TREE.keys()
-    assert [name for name, cases in CASES.items() if not cases] == ["ovs"]
-    vif = CASES["linux_bridge"][0].vif.obj_clone()
-    vif.plugin = "ovs"
-    with pytest.raises(exception.PlugException, match="cannot plug yet"):
-        os_vif.plug(vif, instance)
+    assert all(CASES.values())
+
+
+def faults(case, instance):
+    """What of a plugged VIF does not hold, but for what waits for a hypervisor."""
+    return [d for d in os_vif.check(case.vif, instance) if not d.pending]
+
+
+def cut(plan: Plan, k: int) -> Plan:
+    """The plan with a step that fails at that place."""
+    return Plan(*plan.steps[:k], FAILS, *plan.steps[k:], switch=plan.switch)
 
 
 def test_plug_and_unplug_again_change_nothing(case, instance):
     """Plug twice is plug; unplug twice is unplug; so is unplug without plug."""
     before = snapshot()
-    os_vif.unplug(case.vif, instance)
-    assert differs(before) == []
+    if not case.loses_bridge:
+        os_vif.unplug(case.vif, instance)
+        assert differs(before) == []
     os_vif.plug(case.vif, instance)
-    assert os_vif.check(case.vif, instance) == ()
+    assert faults(case, instance) == []
     plugged = snapshot()
     os_vif.plug(case.vif, instance)
     assert differs(plugged) == []
@@ -59,14 +68,14 @@ def test_plug_and_unplug_again_change_nothing(case, instance):
 def test_a_failure_at_each_step_of_plug_leaves_the_host_as_it_was(case, instance):
     """Links, addresses, routes, rules, sysctls, files; and the next plug succeeds."""
     before = snapshot()
-    steps = tuple(os_vif.plan(case.vif, instance))
-    for k in range(len(steps) + 1):
+    plan = os_vif.plan(case.vif, instance)
+    for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            engine.run(Plan(*steps[:k], FAILS, *steps[k:]), DAEMON)
+            engine.run(cut(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
-        assert differs(without_indexes(before), indexes=False) == [], steps[k - 1]
+        assert differs(without_indexes(before), indexes=False) == [], plan.steps[k - 1]
     os_vif.plug(case.vif, instance)
-    assert os_vif.check(case.vif, instance) == ()
+    assert faults(case, instance) == []
 
 
 def test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, instance):
@@ -77,13 +86,13 @@ def test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, instance)
     unplugged = snapshot()
     os_vif.plug(case.vif, instance)
     plugged = snapshot()
-    steps = tuple(os_vif.plan(case.vif, instance, unplug=True))
-    for k in range(len(steps) + 1):
+    plan = os_vif.plan(case.vif, instance, unplug=True)
+    for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            engine.run(Plan(*steps[:k], FAILS, *steps[k:]), DAEMON)
+            engine.run(cut(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
-        assert differs(without_indexes(plugged), indexes=False) == [], steps[k - 1]
+        assert differs(without_indexes(plugged), indexes=False) == [], plan.steps[k - 1]
     os_vif.unplug(case.vif, instance)
     assert differs(without_indexes(unplugged), indexes=False) == []
-    if not case.keeps_bridge:
+    if not case.keeps_bridge and not case.loses_bridge:
         assert unplugged == before

@@ -23,27 +23,29 @@ def descriptors(pid: int | str) -> int:
 @pytest.mark.parametrize(
     "pairs", [pytest.param(40, id="short"), pytest.param(2000, marks=pytest.mark.soak, id="long")]
 )
-@pytest.mark.parametrize("name", ["bare", "rules", "uplink-with-addresses-and-rules"])
+@pytest.mark.parametrize(
+    "name", ["bare", "rules", "uplink-with-addresses-and-rules", "ovs-hybrid"]
+)
 def test_nothing_grows(daemon, instance, pairs, name):
     """No descriptor, in the caller or in the daemon; no link, address, route, rule or file."""
     (case,) = (case for case in ALL if case.name == name)
-    case.prepare()
-    vif = case.vif
-    os_vif.plug(vif, instance)
-    os_vif.unplug(vif, instance)
-    # A bridge with an uplink stays; the first pair has made it.
-    before = without_indexes(snapshot())
-    # The daemon's threads open their sockets at first use; there are as many as processors.
-    for _ in range(8):
+    with case.prepared():
+        vif = case.vif
         os_vif.plug(vif, instance)
         os_vif.unplug(vif, instance)
-    pid = daemon_pid()
-    opened = descriptors("self"), descriptors(pid)
-    for _ in range(pairs):
-        os_vif.plug(vif, instance)
-        os_vif.check(vif, instance)
-        os_vif.unplug(vif, instance)
-    assert descriptors("self") <= opened[0]
-    # A thread of its pool may have been started, and opened its socket, only since.
-    assert descriptors(pid) <= opened[1] + (os.cpu_count() or 1)
-    assert differs(before, indexes=False) == []
+        # A bridge with an uplink stays; the first pair has made it.
+        before = without_indexes(snapshot())
+        # The daemon's threads open their sockets at first use; there are as many as processors.
+        for _ in range(8):
+            os_vif.plug(vif, instance)
+            os_vif.unplug(vif, instance)
+        pid = daemon_pid(vif.plugin)
+        opened = descriptors("self"), descriptors(pid)
+        for _ in range(pairs):
+            os_vif.plug(vif, instance)
+            os_vif.check(vif, instance)
+            os_vif.unplug(vif, instance)
+        assert descriptors("self") <= opened[0]
+        # A thread of its pool may have been started, and opened its socket, only since.
+        assert descriptors(pid) <= opened[1] + (os.cpu_count() or 1)
+        assert differs(before, indexes=False) == []

@@ -72,6 +72,7 @@ SAMPLES = [
     Sample(SetLink("base", master=""), _PAIR + _BRIDGE + "ip link set dev base master br"),
     Sample(SetLink("base", address="02:00:00:00:00:08", promiscuous=True), _PAIR),
     Sample(SetLink("base", promiscuous=False), _PAIR + "ip link set dev base promisc on"),
+    Sample(SetLink("base", mtu=1400, if_there=True), _PAIR),
     Sample(SetLink("base", alias="a guest's"), _PAIR),
     Sample(SetLink("base", alias=""), _PAIR + "ip link set dev base alias x"),
     Sample(EnsureVeth("in", "out")),
@@ -99,6 +100,8 @@ SAMPLES = [
            "ip link set dev mv alias os-vif"),
     Sample(DeleteLink("mv", only_free=True), _PAIR + "ip link add link base name mv type macvtap; "
            "ip link set dev mv alias os-vif"),
+    Sample(DeleteLink("base", unmarked=True), _PAIR),
+    Sample(DeleteBridge("qbr1", unmarked=True), "ip link add name qbr1 type bridge ageing_time 0"),
     Sample(EnsureAddress("base", "192.0.2.10/24"), _PAIR),
     Sample(EnsureAddress("base", "192.0.2.10/32", peer="192.0.2.11/32", metric=7), _PAIR),
     Sample(EnsureAddress("base", "192.0.2.10/24", broadcast="192.0.2.255", label="base:1",

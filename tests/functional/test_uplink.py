@@ -171,8 +171,8 @@ def test_a_vlan_is_made_and_used(uplinked, instance):
     """It never worked in a public release."""
     (case,) = (case for case in CASES["linux_bridge"] if case.name == "vlan")
     run("ip link del dev uplink")
-    case.prepare()
-    os_vif.plug(case.vif, instance)
+    with case.prepared():
+        os_vif.plug(case.vif, instance)
     (vlan,) = ip("link", "show", "vlan100")
     assert (vlan["link"], vlan["master"], vlan["mtu"]) == ("uplink", "brq-test", 1450)
     assert vlan["linkinfo"]["info_data"]["id"] == 100

@@ -66,8 +66,8 @@ def together(numbers, rounds: int) -> None:
 
 def test_two_processes_plug_one_vif(instance):
     """Both succeed, and the host is as after one plug."""
-    CASE.prepare()
-    together([0, 0], rounds=3)
+    with CASE.prepared():
+        together([0, 0], rounds=3)
     together_plugged = snapshot()
     os_vif.plug(CASE.vif, instance)
     assert differs(together_plugged) == []

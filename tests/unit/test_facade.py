@@ -478,10 +478,10 @@ def test_noop_does_nothing_to_any_vif(vif):
 
 
 @pytest.mark.usefixtures("initialized")
-def test_the_ovs_plugin_says_that_it_is_not_there_yet():
+def test_what_the_ovs_plugin_cannot_plug_is_said():
     """An error, not a success that plugs nothing."""
-    vif = objects.VIFOpenVSwitch(plugin="ovs", vif_name="tap1")
-    with pytest.raises(exception.PlugException, match="cannot plug yet"):
+    vif = objects.VIFGeneric(plugin="ovs", port_profile=objects.VIFPortProfileOpenVSwitch())
+    with pytest.raises(exception.PlugException, match="vif is a VIFGeneric; expected"):
         os_vif.plug(vif, objects.InstanceInfo())
-    with pytest.raises(exception.PlanNotSupported, match="cannot plug yet"):
+    with pytest.raises(exception.PlanException, match="vif is a VIFGeneric; expected"):
         os_vif.check(vif, objects.InstanceInfo())

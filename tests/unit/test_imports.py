@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-HEAVY = ("pyroute2", "oslo_privsep", "stevedore", "ovsdbapp", "os_vif.host", "cliff")
+HEAVY = ("pyroute2", "oslo_privsep", "stevedore", "ovs", "ovsdbapp", "os_vif.host", "cliff")
 #: What oslo.versionedobjects itself brings is not ours to avoid.
 BASE = "import oslo_versionedobjects.base"
 

@@ -9,11 +9,17 @@ import subprocess
 import time
 
 import pytest
+from oslo_config import cfg
 
-from os_vif.cmd.lab import Guest
-from tests.functional.namespaces import run
+import os_vif
+from os_vif import objects
+from os_vif.cmd.lab import Guest, Hypervisor
+from tests.functional.cases import ovs_vif
+from tests.functional.namespaces import differs, run, snapshot
 from tests.functional.ovs import Switch
 from tests.vm import cards
+
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 
 
 @pytest.mark.vm("plain")
@@ -78,3 +84,28 @@ def _send(device: str) -> None:
         for _ in range(8):
             sock.send(frame)
             time.sleep(0.2)
+
+
+@pytest.mark.vm("plain")
+def test_the_ovs_plugin_plugs_into_the_kernel_datapath(daemon, switch):
+    """Hybrid VIFs and taps: ports with their QoS row and a ping through; nothing is left."""
+    cfg.CONF.set_override("ovsdb_connection", switch.connection, group="os_vif_ovs")
+    switch.vsctl("add-br", "br-int")
+    before = snapshot()
+    vifs = [ovs_vif(objects.VIFBridge, number=n) for n in (1, 2)]
+    tap = ovs_vif(number=3, create_port=True, create_tap=True)
+    with Guest() as one, Guest() as two, Hypervisor() as hypervisor:
+        for number, (vif, guest) in enumerate(zip(vifs, (one, two), strict=True), 1):
+            os_vif.plug(vif, INSTANCE)
+            hypervisor.attach(guest, vif, f"192.0.2.{number}/24")
+        os_vif.plug(tap, INSTANCE)
+        assert [d for vif in (*vifs, tap) for d in os_vif.check(vif, INSTANCE)] == []
+        assert len(switch.dump()["bridges"]["br-int"]["ports"]) == 4
+        assert "answers" in one.ping("192.0.2.2")
+        for vif in vifs:
+            os_vif.plug(vif, INSTANCE)
+        assert "answers" in one.ping("192.0.2.2")
+    for vif in (*vifs, tap):
+        os_vif.unplug(vif, INSTANCE)
+    cfg.CONF.clear_override("ovsdb_connection", group="os_vif_ovs")
+    assert differs(before) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from os_vif.cmd.lab import Guest
-from os_vif.host import netlink
+from os_vif.host import netlink, representor
 from os_vif.host.steps import MoveLink
 from tests.functional.namespaces import ip, run
 from tests.vm import cards
@@ -105,3 +105,10 @@ def _bind(device: Path, driver: str) -> None:
     (device / "driver_override").write_text(driver)
     Path("/sys/bus/pci/drivers_probe").write_text(device.name)
     assert (device / "driver").resolve().name == driver
+
+
+@pytest.mark.vm("igb")
+def test_the_representor_of_a_vf_is_found(igb, representors):
+    """By its PCI address, in the sysfs of a kernel."""
+    for number in range(2):
+        assert representor.of(igb.vf(number).name) == representors[f"pf0vf{number}"]

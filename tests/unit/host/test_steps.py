@@ -118,8 +118,10 @@ _patterns = st.sampled_from(["", "^-A FORWARD", "-j (LOG|DROP)$", r"\bneutron\b"
 #: For each step, ways to fill its fields: one, or one for each family of addresses.
 FIELDS = {
     "DeleteAddress": [_address(4), _address(6)],
-    "DeleteBridge": [{"name": names, "index": _indices}],
-    "DeleteLink": [{"name": names, "index": _indices, "only_free": _flag}],
+    "DeleteBridge": [{"name": names, "index": _indices, "unmarked": _flag}],
+    "DeleteLink": [
+        {"name": names, "index": _indices, "only_free": _flag, "unmarked": _flag},
+    ],
     "DeleteRoute": [_route(4), _route(6)],
     "EnsureAddress": [_address(4, more=True), _address(6, more=True)],
     "EnsureBridge": [
@@ -173,6 +175,7 @@ FIELDS = {
             "promiscuous": _optional(_flag),
             "master": _optional(names | st.just("")),
             "alias": _optional(text(254)),
+            "if_there": _flag,
         }
     ],
     "Sysctl": [

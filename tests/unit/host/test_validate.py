@@ -246,8 +246,13 @@ _USER = {"name": DEVICE, "user": TEXT}
 
 FIELDS: dict[str, dict[str, Kind]] = {
     "DeleteAddress": _ADDRESS,
-    "DeleteBridge": {"name": DEVICE, "index": optional(INDEX)},
-    "DeleteLink": {"name": DEVICE, "index": optional(INDEX), "only_free": BOOLEAN},
+    "DeleteBridge": {"name": DEVICE, "index": optional(INDEX), "unmarked": BOOLEAN},
+    "DeleteLink": {
+        "name": DEVICE,
+        "index": optional(INDEX),
+        "only_free": BOOLEAN,
+        "unmarked": BOOLEAN,
+    },
     "DeleteRoute": _ROUTE,
     "EnsureAddress": _ADDRESS
     | {
@@ -290,6 +295,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "promiscuous": optional(BOOLEAN),
         "master": optional(also(DEVICE, "")),
         "alias": optional(TEXT),
+        "if_there": BOOLEAN,
     },
     "Sysctl": {
         "name": DEVICE,

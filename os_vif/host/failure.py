@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is known of a step that failed, while those before it are undone."""
+
+from __future__ import annotations
+
+from os_vif import exception
+
+
+class Failure(Exception):
+    """It becomes a :class:`~os_vif.exception.StepFailed` when the undo is through."""
+
+    def __init__(
+        self,
+        step: str,
+        device: str,
+        reason: str,
+        *,
+        errno: int | None = None,
+        undone: int = 0,
+        left: list[str] | None = None,
+        said: str | None = None,
+    ) -> None:
+        """:param said: what is to be said instead of how many changes were undone."""
+        super().__init__(reason)
+        self.step = step
+        self.device = device
+        self.reason = reason
+        self.errno = errno
+        #: How many changes were undone.
+        self.undone = undone
+        #: What was not, as commands.
+        self.left = left or []
+        self.said = said
+
+    def error(self) -> exception.StepFailed:
+        undone = f"Undone: {self.undone} changes before it"
+        if self.said is None:
+            aftermath = undone
+        else:
+            aftermath = self.said if not self.undone else f"{self.said}. {undone}"
+        if self.left:
+            # A line each: they are there to be typed.
+            aftermath += "; still to be undone by hand:\n  " + "\n  ".join(self.left)
+        return exception.StepFailed(
+            step=self.step,
+            device=self.device,
+            reason=self.reason,
+            errno=self.errno,
+            aftermath=aftermath,
+        )

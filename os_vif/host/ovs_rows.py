@@ -1,0 +1,236 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a switch has, row by row; what is to be changed in one transaction; a step of that kind.
+
+Source: ovs-vswitchd.conf.db(5).
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from os_vif.host.ovsdb import values
+from os_vif.host.plan import PlanStep, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from os_vif.host.ovsdb import Operation, Ovsdb, Row
+    from os_vif.host.plan import Difference
+
+#: The QoS row of a port has ``external_ids:id``, a UUID of version 5 of the port's name in this
+#: namespace. The public os-vif made it so.
+_QOS_NAMESPACE = uuid.UUID("68da264a-847f-42a8-8ab0-5e774aee3d95")
+#: Columns that vswitchd writes, or that are of one row and no other.
+_STATUS = {
+    "_uuid", "_version", "admin_state", "bfd_status", "datapath_id", "datapath_version", "bond_active_slave", "cfm_fault",
+    "cfm_fault_status", "cfm_flap_count", "cfm_health", "cfm_remote_mpids", "cfm_remote_opstate",
+    "duplex", "error", "ifindex", "lacp_current", "link_resets", "link_speed", "link_state",
+    "mac_in_use", "mtu", "ofport", "rstp_statistics", "rstp_status", "statistics", "status",
+}  # fmt: skip
+
+
+def qos_id(port: str) -> str:
+    """What ``external_ids:id`` of a port's QoS row is."""
+    return str(uuid.uuid5(_QOS_NAMESPACE, port))
+
+
+def ref(row: Row) -> list[str]:
+    """A row, as others refer to it."""
+    reference: list[str] = row["_uuid"]
+    return reference
+
+
+def settings(row: Row) -> Row:
+    """What somebody has configured of a row: all that differs from an empty column."""
+    empty: tuple[Any, ...] = (["set", []], ["map", []], "")
+    return {c: value for c, value in row.items() if c not in _STATUS and value not in empty}
+
+
+def assignments(row: Row) -> str:
+    """A row's settings, as ovs-vsctl(8) takes them."""
+    words: list[str] = []
+    for column, value in row.items():
+        match value:
+            case ["map", pairs]:
+                words += [f"{column}:{_text(key)}={_text(member)}" for key, member in pairs]
+            case _:
+                members = [_text(member) for member in values(value)]
+                one = members[0] if len(members) == 1 else f"[{','.join(members)}]"
+                words.append(f"{column}={one}")
+    return " ".join(quote(word) for word in words)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case ["uuid" | "named-uuid", str(name)]:
+            return name
+        case str() if value.replace("-", "").replace("_", "").isalnum() and value.isascii():
+            return value
+        case _:
+            return json.dumps(value)
+
+
+class Look:
+    """What a switch has now. Each row is read once."""
+
+    def __init__(self, ovsdb: Ovsdb) -> None:
+        self._ovsdb = ovsdb
+        self._known: dict[tuple[str, str], Row | None] = {}
+
+    def bridge(self, name: str) -> Row | None:
+        """Its ports are left out: they may be thousands."""
+        return self._one("Bridge", name, ["_uuid", "name", "datapath_type"])
+
+    def port(self, name: str) -> Row | None:
+        return self._one("Port", name)
+
+    def interface(self, name: str) -> Row | None:
+        return self._one("Interface", name)
+
+    def bridge_of(self, port: Row) -> Row | None:
+        """The bridge that a port is in."""
+        where = [["ports", "includes", ["set", [ref(port)]]]]
+        found = self._ovsdb.select("Bridge", where, ["_uuid", "name"])
+        return found[0] if found else None
+
+    def whole_bridge(self, name: str) -> Row | None:
+        found = self._ovsdb.select("Bridge", [["name", "==", name]])
+        return found[0] if found else None
+
+    def at(self, table: str, reference: Any) -> Row | None:
+        found = self._ovsdb.select(table, [["_uuid", "==", reference]])
+        return found[0] if found else None
+
+    def qos_of(self, port: str) -> list[Row]:
+        """The QoS rows that were made for a port of that name, whether it refers to them or not."""
+        where = [["external_ids", "includes", ["map", [["id", qos_id(port)]]]]]
+        return self._ovsdb.select("QoS", where)
+
+    def has_dpdk(self) -> bool:
+        """Whether vswitchd can open ports of DPDK."""
+        rows = self._ovsdb.select("Open_vSwitch", [], ["dpdk_initialized"])
+        return bool(rows and rows[0]["dpdk_initialized"])
+
+    def _one(self, table: str, name: str, columns: Sequence[str] | None = None) -> Row | None:
+        if (table, name) not in self._known:
+            found = self._ovsdb.select(table, [["name", "==", name]], columns)
+            self._known[table, name] = found[0] if found else None
+        return self._known[table, name]
+
+
+class Done(NamedTuple):
+    """What a transaction has come to."""
+
+    #: What vswitchd's ``cur_cfg`` is when it has carried it out.
+    next_cfg: int
+    #: The UUIDs of new rows, by the names that they had meanwhile.
+    made: dict[str, str]
+
+
+class Changes:
+    """The operations of one transaction, which several steps add to."""
+
+    def __init__(self) -> None:
+        #: The step that adds now.
+        self.step: OvsStep | None = None
+        #: Bridges that the transaction makes, by name.
+        self.bridges: dict[str, list[str]] = {}
+        #: Ports that it takes out of a bridge.
+        self.removed: list[list[str]] = []
+        #: Whether vswitchd is to try again to open what it could not.
+        self.again = False
+        self._conditions: list[tuple[OvsStep | None, Operation]] = []
+        self._operations: list[tuple[OvsStep | None, Operation]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._operations) or self.again
+
+    def require(self, table: str, where: list[Any], **columns: Any) -> None:
+        """Nothing is done unless one row meets the conditions, and has these columns."""
+        wait = {
+            "op": "wait",
+            "timeout": 0,
+            "table": table,
+            "where": where,
+            "columns": list(columns),
+            "until": "==",
+            "rows": [columns],
+        }
+        self._conditions.append((self.step, wait))
+
+    def insert(self, table: str, **row: Any) -> list[str]:
+        """:returns: what refers to the new row."""
+        name = f"row{len(self._operations)}"
+        self._add({"op": "insert", "table": table, "row": row, "uuid-name": name})
+        return ["named-uuid", name]
+
+    def update(self, table: str, row: Row, **columns: Any) -> None:
+        where = [["_uuid", "==", ref(row)]]
+        self._add({"op": "update", "table": table, "where": where, "row": columns})
+
+    def mutate(self, table: str, reference: Any, *mutations: list[Any]) -> None:
+        """:param reference: of the row; None for the only one of a table."""
+        where = [] if reference is None else [["_uuid", "==", reference]]
+        self._add({"op": "mutate", "table": table, "where": where, "mutations": list(mutations)})
+
+    def delete(self, table: str, row: Row) -> None:
+        self._add({"op": "delete", "table": table, "where": [["_uuid", "==", ref(row)]]})
+
+    def commit(self, ovsdb: Ovsdb) -> Done:
+        """:raises os_vif.exception.OvsdbError: as :meth:`os_vif.host.ovsdb.Ovsdb.transact`."""
+        cfg: list[Operation] = [
+            {"op": "mutate", "table": "Open_vSwitch", "where": [],
+             "mutations": [["next_cfg", "+=", 1]]},
+            {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]},
+        ]  # fmt: skip
+        operations = [operation for _, operation in (*self._conditions, *self._operations)]
+        results = ovsdb.transact(*operations, *cfg)
+        made = {
+            operation["uuid-name"]: result["uuid"][1]
+            for operation, result in zip(operations, results, strict=False)
+            if "uuid-name" in operation
+        }
+        return Done(results[-1]["rows"][0]["next_cfg"], made)
+
+    def owner(self, operation: int | None) -> OvsStep | None:
+        """The step that added an operation of the transaction."""
+        owners = [step for step, _ in (*self._conditions, *self._operations)]
+        if operation is None or operation >= len(owners):
+            return None
+        return owners[operation]
+
+    def _add(self, operation: Operation) -> None:
+        self._operations.append((self.step, operation))
+
+
+@dataclasses.dataclass(frozen=True)
+class OvsStep(PlanStep):
+    """One thing that has to hold in the database of Open vSwitch. It needs no right."""
+
+    @property
+    def port(self) -> str | None:
+        """The port that nobody else's plan may touch meanwhile."""
+        return None
+
+    @abc.abstractmethod
+    def differences(self, look: Look) -> tuple[Difference, ...]:
+        """What does not hold now."""
+
+    @abc.abstractmethod
+    def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
+        """Add the operations that make it hold.
+
+        :returns: the steps that undo them, in the order to run them. A ``uuid`` of theirs may be
+            the name of a row that is yet to be made.
+        :raises OSError: if it cannot hold.
+        """
+
+    def fault(self, look: Look) -> str | None:
+        """Why it does not hold, though the database has it, now that vswitchd has seen it."""
+        return None

@@ -1,0 +1,513 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The ``ovs`` plugin through the facade, against a real switch and the real kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import pathlib
+import signal
+import threading
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.host import representor
+from tests.functional.cases import ovs_vif
+from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from tests.functional.pump import Pump
+from tests.functional.test_steps import require_tun
+from tests.sysfs import Sysfs
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+TAP = {"create_port": True, "create_tap": True}
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+HYBRID, VHOST_USER = objects.VIFBridge, objects.VIFVHostUser
+
+
+@pytest.fixture
+def ovs_options():
+    """Sets options of [os_vif_ovs]; afterwards they are as before."""
+    given = set()
+
+    def set_options(**values):
+        for name, value in values.items():
+            given.add(name)
+            cfg.CONF.set_override(name, value, group="os_vif_ovs")
+
+    yield set_options
+    for name in given:
+        cfg.CONF.clear_override(name, group="os_vif_ovs")
+
+
+@pytest.fixture
+def br_int(switch, daemon, ovs_options):
+    """The switch, with the integration bridge that Neutron or OVN has made."""
+    ovs_options(ovsdb_connection=switch.connection, ovs_vsctl_timeout=10)
+    switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
+    return switch
+
+
+def row(switch, table, name, *columns):
+    """Columns of a row."""
+    return switch.vsctl("get", table, name, *columns).split("\n")
+
+
+@contextlib.contextmanager
+def guest_on(vif, address):
+    """A guest whose network card is at a VIF, as libvirt has it."""
+    with Guest() as guest, Hypervisor() as hypervisor:
+        if isinstance(vif, HYBRID):
+            hypervisor.attach(guest, vif, address)
+            yield guest
+        elif "create_tap" in vif.port_profile:
+            with Pump(guest, vif.vif_name, str(vif.address), address,
+                      queues=bool("multiqueue" in vif.port_profile)):  # fmt: skip
+                yield guest
+        else:
+            name = vif.vif_name
+            run(f"ip link add name {name} type veth peer name eth0 netns {guest.pid}; "
+                f"ip link set dev {name} up")  # fmt: skip
+            guest.configure(address)
+            yield guest
+
+
+def test_a_port_has_the_rows_that_hosts_have_always_had(br_int):
+    """Those by which Neutron and OVN know it, and which the public os-vif makes."""
+    vif = ovs_vif(create_port=True)
+    run(f"ip link add name {vif.vif_name} type veth peer name guest")
+    os_vif.plug(vif, INSTANCE)
+    assert row(br_int, "Interface", vif.vif_name, "external_ids", "type") == [
+        (
+            f'{{attached-mac="fa:16:3e:00:00:00", iface-id="{vif.id}", iface-status=active, '
+            'vm-uuid="b0000000-0000-4000-8000-000000000000"}'
+        ),
+        '""',
+    ]
+    qos = br_int.vsctl("get", "Port", vif.vif_name, "qos")
+    assert row(br_int, "QoS", qos, "type") == ["linux-noop"]
+    assert "_type=linux-noop" in br_int.vsctl("get", "QoS", qos, "external_ids")
+    assert br_int.vsctl("list-ports", "br-int") == vif.vif_name
+    # The hypervisor's, but for its MTU.
+    (link,) = ip("link", "show", vif.vif_name)
+    assert (link["mtu"], "ifalias" in link) == (1450, False)
+    assert os_vif.check(vif, INSTANCE) == ()
+
+
+def test_by_default_only_the_bridge_is_ensured(br_int):
+    """libvirt adds the port."""
+    before = snapshot()
+    os_vif.plug(ovs_vif(), INSTANCE)
+    assert differs(before) == []
+    assert os_vif.check(ovs_vif(), INSTANCE) == ()
+
+
+def test_a_bridge_that_is_made_has_the_datapath_of_the_profile(switch, br_int):
+    """One that is there keeps its own (LP 1632372)."""
+    os_vif.plug(ovs_vif(bridge="br-new", datapath_type="netdev"), INSTANCE)
+    assert row(switch, "Bridge", "br-new", "datapath_type") == ["netdev"]
+    os_vif.plug(ovs_vif(datapath_type="system"), INSTANCE)
+    assert row(switch, "Bridge", "br-int", "datapath_type") == ["netdev"]
+
+
+@pytest.mark.parametrize("multiqueue", [False, True])
+def test_a_tap_is_made_before_its_port(br_int, multiqueue):
+    """With the guest's MAC address, its MTU, up, and without IPv6; vswitchd never misses it."""
+    require_tun()
+    vif = ovs_vif(**TAP, multiqueue=multiqueue)
+    os_vif.plug(vif, INSTANCE)
+    (link,) = ip("link", "show", vif.vif_name)
+    assert (link["mtu"], link["address"]) == (1450, vif.address)
+    assert "UP" in link["flags"]
+    assert link["linkinfo"]["info_data"]["multi_queue"] is multiqueue
+    off = pathlib.Path(f"/proc/sys/net/ipv6/conf/{vif.vif_name}/disable_ipv6")
+    assert off.read_text() == "1\n"
+    assert "could not open network device" not in br_int.log
+    assert os_vif.check(vif, INSTANCE) == ()
+
+
+def test_a_hypervisor_s_own_tap_is_taken_as_it_is(br_int):
+    """libvirt makes its tap anew, with as many queues as it likes."""
+    require_tun()
+    vif = ovs_vif(**TAP)
+    run(f"ip tuntap add dev {vif.vif_name} mode tap multi_queue")
+    os_vif.plug(vif, INSTANCE)
+    assert os_vif.check(vif, INSTANCE) == ()
+
+
+VIFS = {
+    "hypervisor": lambda n: ovs_vif(number=n, create_port=True),
+    "tap": lambda n: ovs_vif(number=n, **TAP, datapath_type="netdev"),
+    "multiqueue": lambda n: ovs_vif(number=n, **TAP, multiqueue=True, datapath_type="netdev"),
+    "hybrid": lambda n: ovs_vif(HYBRID, number=n),
+    "own-bridge": lambda n: ovs_vif(number=n, **TAP, datapath_type="netdev"),
+}
+
+
+@pytest.mark.parametrize("kind", VIFS)
+def test_guests_reach_each_other_also_after_a_plug_again(br_int, ovs_options, kind):
+    """nova-compute plugs every VIF again when it starts: with whatever options, nothing stops."""
+    if kind in ("tap", "multiqueue", "own-bridge"):
+        require_tun()
+    ovs_options(per_port_bridge=kind == "own-bridge", default_qos_type="linux-htb")
+    one, other = VIFS[kind](1), VIFS[kind](2)
+    for vif in (one, other):
+        os_vif.plug(vif, INSTANCE)
+    with guest_on(one, "192.0.2.1/24") as guest, guest_on(other, "192.0.2.2/24"):
+        guest.ping("192.0.2.2")
+        before = br_int.dump()
+        ovs_options(isolate_vif=True, default_qos_type="linux-noop")
+        for vif in (one, other):
+            os_vif.plug(vif, INSTANCE)
+        assert changes(before, br_int.dump()) == []
+        guest.ping("192.0.2.2")
+
+
+def test_a_new_port_is_isolated_until_neutron_has_wired_it(br_int, ovs_options):
+    """And never again."""
+    ovs_options(isolate_vif=True)
+    one, other = VIFS["hybrid"](1), VIFS["hybrid"](2)
+    for vif in (one, other):
+        os_vif.plug(vif, INSTANCE)
+    ports = [f"qvo{vif.id[:11]}" for vif in (one, other)]
+    assert row(br_int, "Port", ports[0], "tag", "vlan_mode", "trunks") == [
+        "4095",
+        "trunk",
+        "[4095]",
+    ]
+    with guest_on(one, "192.0.2.1/24") as guest, guest_on(other, "192.0.2.2/24"):
+        with pytest.raises(OSError, match="does not answer"):
+            guest.ping("192.0.2.2")
+        for port in ports:
+            br_int.vsctl("set", "Port", port, "tag=1", "--", "clear", "Port", port, "trunks",
+                         "vlan_mode")  # fmt: skip
+        guest.ping("192.0.2.2")
+        os_vif.plug(one, INSTANCE)
+        guest.ping("192.0.2.2")
+
+
+def test_a_port_of_a_trunk_is_not_isolated_and_names_its_bridge(br_int, ovs_options):
+    """Neutron finds by it what the trunk has left; the trunk's bridge goes with the parent."""
+    ovs_options(isolate_vif=True)
+    br_int.vsctl("add-br", "tbr-1", "--", "set", "Bridge", "tbr-1", "datapath_type=netdev")
+    vif = ovs_vif(bridge="tbr-1", create_port=True)
+    os_vif.plug(vif, INSTANCE)
+    assert row(br_int, "Port", vif.vif_name, "tag") == ["[]"]
+    assert "bridge_name=tbr-1" in br_int.vsctl("get", "Interface", vif.vif_name, "external_ids")
+    os_vif.unplug(vif, INSTANCE)
+    assert br_int.vsctl("list-br") == "br-int"
+
+
+def test_a_bridge_of_its_own_is_patched_to_the_integration_bridge(br_int, ovs_options):
+    """The ids are at the integration bridge, where OVN looks for them, and only there."""
+    require_tun()
+    ovs_options(per_port_bridge=True)
+    vif = VIFS["own-bridge"](1)
+    os_vif.plug(vif, INSTANCE)
+    beside = f"pb{vif.id[:12]}"
+    near, far = f"pbp{vif.id}", f"ibp{vif.id}"
+    assert br_int.vsctl("list-ports", "br-int") == far
+    assert br_int.vsctl("list-ports", beside).split() == [near, vif.vif_name]
+    assert row(br_int, "Interface", near, "type", "options") == ["patch", f"{{peer={far}}}"]
+    assert row(br_int, "Interface", far, "type", "options") == ["patch", f"{{peer={near}}}"]
+    assert f'iface-id="{vif.id}"' in br_int.vsctl("get", "Interface", far, "external_ids")
+    assert row(br_int, "Interface", vif.vif_name, "external_ids") == ["{}"]
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("server", "client"), ("client", "")])
+def test_a_vhost_user_port_has_its_socket_and_its_mtu(br_int, mode, kind):
+    """In the transaction that makes it (LP 1959586); and no QoS row, which would be leaked."""
+    vif = ovs_vif(VHOST_USER)
+    vif.mode = mode
+    os_vif.plug(vif, INSTANCE)
+    name = f"vhu{vif.id[:11]}"
+    options = f'{{vhost-server-path="{vif.path}"}}' if kind else "{}"
+    assert row(br_int, "Interface", name, "type", "options", "mtu_request") == [
+        f"dpdkvhostuser{kind}", options, "1450",
+    ]  # fmt: skip
+    assert br_int.vsctl("list", "QoS") == ""
+    (waits,) = os_vif.check(vif, INSTANCE)
+    assert waits.pending
+    os_vif.unplug(vif, INSTANCE)
+    assert br_int.vsctl("list-ports", "br-int") == ""
+
+
+FLIPS = [
+    {"per_port_bridge": True},
+    {"default_qos_type": "linux-htb"},
+    {"isolate_vif": True},
+    {},
+]
+
+
+@pytest.mark.parametrize("kind", VIFS)
+@pytest.mark.parametrize("plugged", FLIPS)
+def test_what_is_configured_by_now_does_not_matter_to_unplug(br_int, ovs_options, kind, plugged):
+    """Nothing is left."""
+    require_tun()
+    before = snapshot()
+    for vif in (VIFS[kind](1), VIFS[kind](2)):
+        ovs_options(per_port_bridge=False, default_qos_type="linux-codel", isolate_vif=False)
+        ovs_options(**plugged)
+        os_vif.plug(vif, INSTANCE)
+        ovs_options(per_port_bridge=not plugged.get("per_port_bridge", False),
+                    default_qos_type="linux-sfq", isolate_vif=not plugged.get("isolate_vif"))  # fmt: skip
+        os_vif.unplug(vif, INSTANCE)
+    assert differs(before) == []
+
+
+def test_what_a_hybrid_vif_left_goes_when_it_is_native_by_now(br_int):
+    """A cold migration between hosts of two kinds."""
+    before = snapshot()
+    os_vif.plug(ovs_vif(HYBRID), INSTANCE)
+    os_vif.unplug(ovs_vif(), INSTANCE)
+    assert differs(before) == []
+
+
+def test_a_half_done_hybrid_plug_is_completed(br_int):
+    """The devices are there, the port is not: 5.3.0 says that it has plugged, and has not."""
+    vif = ovs_vif(HYBRID)
+    qvb, qvo = f"qvb{vif.id[:11]}", f"qvo{vif.id[:11]}"
+    run(f"ip link add name {qvb} type veth peer name {qvo}")
+    os_vif.plug(vif, INSTANCE)
+    assert br_int.vsctl("list-ports", "br-int") == qvo
+    assert os_vif.check(vif, INSTANCE) == ()
+
+
+def test_what_was_plugged_without_marks_is_unplugged(br_int):
+    """The public os-vif makes none; the names are one VIF's and no other's."""
+    before = snapshot()
+    vif = ovs_vif(HYBRID)
+    os_vif.plug(vif, INSTANCE)
+    for prefix in ("qbr", "qvb", "qvo"):
+        run(f"ip link set dev {prefix}{vif.id[:11]} alias ''")
+    unmarked = snapshot()
+    os_vif.plug(vif, INSTANCE)
+    assert differs(unmarked) == []
+    os_vif.unplug(vif, INSTANCE)
+    assert differs(before) == []
+
+
+def test_create_tap_of_a_hybrid_vif_is_ignored_with_one_warning(br_int, caplog):
+    """nova copies it to a profile that cannot have it."""
+    vif = ovs_vif(HYBRID, create_tap=True)
+    for _ in range(2):
+        os_vif.plug(vif, INSTANCE)
+    assert len([r for r in caplog.records if "create_tap is ignored" in r.getMessage()]) == 1
+    assert os_vif.check(vif, INSTANCE) == ()
+
+
+def test_a_hybrid_bridge_is_hardened_and_forgets_at_once(br_int):
+    """No way to the host; nothing learnt of a guest that migrates (LP 1715317)."""
+    vif = ovs_vif(HYBRID)
+    os_vif.plug(vif, INSTANCE)
+    for prefix in ("qbr", "qvb", "qvo"):
+        (link,) = ip("link", "show", f"{prefix}{vif.id[:11]}")
+        assert link["mtu"] == 1450
+        assert "UP" in link["flags"]
+        off = pathlib.Path(f"/proc/sys/net/ipv6/conf/{link['ifname']}/disable_ipv6")
+        assert off.read_text() == "1\n"
+    (bridge,) = ip("link", "show", vif.bridge_name)
+    data = bridge["linkinfo"]["info_data"]
+    assert (data["ageing_time"], data["forward_delay"], data["stp_state"]) == (0, 0, 0)
+
+
+def test_an_agent_s_vif_without_an_id_is_plugged(br_int):
+    """As Neutron's agent for smart NICs has it, whose guest is not known when it unplugs."""
+    vif = objects.VIFOpenVSwitch(
+        vif_name="rep0", plugin="ovs", address="fa:16:3e:00:00:01",
+        network=objects.Network(bridge="br-int", mtu=1500),
+        port_profile=objects.VIFPortProfileOpenVSwitch(
+            interface_id="30000000-0000-4000-8000-000000000000", create_port=True
+        ),
+    )  # fmt: skip
+    before = snapshot()
+    nobody = objects.InstanceInfo(uuid="")
+    os_vif.plug(vif, nobody)
+    assert 'vm-uuid=""' in br_int.vsctl("get", "Interface", "rep0", "external_ids")
+    os_vif.unplug(vif, nobody)
+    assert differs(before) == []
+
+
+def test_the_printed_commands_do_the_same(br_int):
+    """What plan() shows can be typed, to the same end, and back."""
+    vif = ovs_vif(HYBRID)
+    before = snapshot()
+    for unplug in (False, True):
+        for command in str(os_vif.plan(vif, INSTANCE, unplug=unplug)).splitlines():
+            run(command.replace("ovs-vsctl", f"ovs-vsctl --db={br_int.connection}"))
+        if not unplug:
+            assert os_vif.check(vif, INSTANCE) == ()
+    assert differs(before) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda vif: setattr(vif, "port_profile", objects.VIFPortProfileBase()),
+         "vif.port_profile is a VIFPortProfileBase; expected a VIFPortProfileOpenVSwitch"),
+        (lambda vif: setattr(vif, "network", None), "vif.network is unset; expected a Network"),
+        (lambda vif: setattr(vif, "address", None), "vif.address is unset; expected a MAC address"),
+        (lambda vif: setattr(vif, "vif_name", "x" * 16), "vif.vif_name is 'xxxxxxxxxxxxxxxx'; expe"),
+        (lambda vif: setattr(vif.network, "bridge", "a/b"), "vif.network.bridge is 'a/b'; expected"),
+        (lambda vif: setattr(vif.network, "mtu", 7), "vif.network.mtu is 7; expected an MTU of"),
+    ],
+)  # fmt: skip
+def test_a_vif_that_cannot_be_is_refused_by_field(br_int, spoil, said):
+    """Before anything is touched."""
+    vif = ovs_vif(create_port=True)
+    spoil(vif)
+    before = snapshot()
+    with pytest.raises(exception.PlugException) as info:
+        os_vif.plug(vif, INSTANCE)
+    assert said in str(info.value)
+    assert snapshot() == before
+
+
+def test_a_way_to_the_switch_that_is_not_known_is_refused(br_int, ovs_options):
+    """By the option's name."""
+    ovs_options(ovsdb_connection="ssl:192.0.2.1:6640")
+    with pytest.raises(exception.PlugException, match=r"\[os_vif_ovs\]ovsdb_connection is ssl"):
+        os_vif.plug(ovs_vif(), INSTANCE)
+
+
+def test_the_old_way_to_the_switch_is_served_with_a_warning(br_int, ovs_options, caplog):
+    """No ovs-vsctl is started."""
+    ovs_options(ovsdb_interface="vsctl")
+    with caplog.at_level(logging.WARNING):
+        os_vif.plug(ovs_vif(), INSTANCE)
+    assert "ovsdb_interface is deprecated" in caplog.text
+
+
+def test_a_switch_that_is_not_there_fails_the_plug(br_int, ovs_options):
+    """5.3.0 may say that it has plugged. The host is as before."""
+    ovs_options(ovsdb_connection="tcp:127.0.0.1:1")
+    before = snapshot()
+    for action, failure in ((os_vif.plug, "PlugException"), (os_vif.unplug, "UnplugException")):
+        with pytest.raises(getattr(exception, failure), match="Connection refused"):
+            action(ovs_vif(HYBRID), INSTANCE)
+    assert snapshot() == before
+
+
+def test_a_switch_that_stands_still_fails_the_plug(br_int, ovs_options):
+    """After the configured time; the kernel's devices and the rows are gone again."""
+    ovs_options(ovs_vsctl_timeout=1)
+    before = snapshot()
+    os.kill(br_int.pid("ovs-vswitchd"), signal.SIGSTOP)
+    try:
+        with pytest.raises(exception.PlugException, match="has not done it within 1 seconds"):
+            os_vif.plug(ovs_vif(HYBRID), INSTANCE)
+    finally:
+        os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
+    assert differs(before) == []
+
+
+def test_threads_plug_and_unplug_at_the_same_time(br_int):
+    """One VIF, and others of its bridge; in the end all are gone."""
+    before = snapshot()
+    errors = []
+
+    def work(n):
+        try:
+            for _ in range(3):
+                os_vif.plug(ovs_vif(HYBRID, number=n), INSTANCE)
+                os_vif.unplug(ovs_vif(HYBRID, number=n), INSTANCE)
+        except exception.ExceptionBase as error:
+            errors.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in (0, 0, 1, 2, 3, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n in range(5):
+        os_vif.unplug(ovs_vif(HYBRID, number=n), INSTANCE)
+    assert differs(without_indexes(before), indexes=False) == []
+    assert errors == []
+
+
+def test_a_stored_vif_of_an_old_release_is_plugged(br_int):
+    """Whose profile knows neither create_port nor create_tap, and whose network no MTU."""
+    vif = ovs_vif(HYBRID)
+    old = vif.obj_to_primitive()
+    data = old["versioned_object.data"]
+    profile = data["port_profile"]
+    profile["versioned_object.version"] = "1.0"
+    profile["versioned_object.data"] = {"interface_id": vif.id, "profile_id": "p"}
+    data["network"]["versioned_object.version"] = "1.0"
+    del data["network"]["versioned_object.data"]["mtu"]
+    read = objects.base.VersionedObject.obj_from_primitive(json.loads(json.dumps(old)))
+    os_vif.plug(read, INSTANCE)
+    assert ip("link", "show", f"qvo{vif.id[:11]}")[0]["mtu"] == 1500
+    os_vif.unplug(read, INSTANCE)
+
+
+@pytest.fixture
+def vf(tmp_path, monkeypatch):
+    """A VIF on a virtual function, for which a veth device stands."""
+    sysfs = Sysfs(tmp_path / "sys")
+    monkeypatch.setattr(representor, "SYS", tmp_path / "sys")
+    sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
+    sysfs.port("eth0", "abcd", "p0")
+    sysfs.port("rep1", "abcd", "pf0vf1")
+    run("ip link add name rep1 type veth peer name far")
+    vif = ovs_vif()
+    return objects.VIFHostDevice(
+        id=vif.id,
+        address=vif.address,
+        plugin="ovs",
+        dev_type="ethernet",
+        dev_address="0000:03:01.1",
+        network=vif.network,
+        port_profile=objects.VIFPortProfileOpenVSwitch(
+            interface_id=vif.id,
+            datapath_offload=objects.DatapathOffloadRepresentor(representor_name="rep1"),
+        ),
+    )
+
+
+def test_a_representor_is_a_port(br_int, vf):
+    """Up, without IPv6, with the network's MTU; unplug takes it out and down, and it stays."""
+    os_vif.plug(vf, INSTANCE)
+    (link,) = ip("link", "show", "rep1")
+    assert link["mtu"] == 1450
+    assert "UP" in link["flags"]
+    assert pathlib.Path("/proc/sys/net/ipv6/conf/rep1/disable_ipv6").read_text() == "1\n"
+    assert br_int.vsctl("list-ports", "br-int") == "rep1"
+    assert os_vif.check(vf, INSTANCE) == ()
+    os_vif.unplug(vf, INSTANCE)
+    assert br_int.vsctl("list-ports", "br-int") == ""
+    assert br_int.vsctl("list", "QoS") == ""
+    assert "UP" not in ip("link", "show", "rep1")[0]["flags"]
+
+
+def test_a_port_goes_whose_virtual_function_has_gone(br_int, vf):
+    """The switch knows it by its iface-id."""
+    os_vif.plug(vf, INSTANCE)
+    vf.dev_address = "0000:03:09.0"
+    with pytest.raises(exception.PlugException, match="there is no virtual function 0000:03:09"):
+        os_vif.plug(vf, INSTANCE)
+    os_vif.unplug(vf, INSTANCE)
+    assert br_int.vsctl("list-ports", "br-int") == ""
+    os_vif.unplug(vf, INSTANCE)
+
+
+def test_a_representor_of_dpdk_has_no_device(br_int, vf):
+    """vswitchd opens it by the physical function's address."""
+    vf.port_profile.datapath_type = "netdev"
+    os_vif.plug(vf, INSTANCE)
+    name = f"vfr{vf.id[:11]}"
+    assert row(br_int, "Interface", name, "type", "options") == [
+        "dpdk",
+        '{dpdk-devargs="0000:03:00.0,representor=[1]"}',
+    ]
+    os_vif.unplug(vf, INSTANCE)
+    assert br_int.vsctl("list-ports", "br-int") == ""

@@ -1,0 +1,423 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What holds for each step of Open vSwitch, and for plans that mix them with those of the kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from os_vif import exception
+from os_vif.host import engine, ovs_engine, ovs_steps, ovs_undo
+from os_vif.host import plan as plans
+from os_vif.host.ovs_rows import Look, OvsStep
+from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort, OvsBridge, OvsPort
+from os_vif.host.ovsdb import Ovsdb
+from os_vif.host.plan import Plan
+from os_vif.host.steps import DeleteLink, EnsureVeth, SetLink
+from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from tests.functional.test_engine import DAEMON
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+_BRIDGE = "add-br br -- set Bridge br datapath_type=netdev"
+_PORT = f"{_BRIDGE} -- add-port br qvo"
+_QOS = (
+    f"{_PORT} -- --id=@q create QoS type=linux-htb "
+    "external_ids:id=ecd3e457-53ee-5e19-a444-55c576be402a -- set Port qvo qos=@q tag=7 "
+    "-- set Interface qvo external_ids:iface-id=x ingress_policing_rate=1000 options:a=b"
+)
+_PAIR = "ip link add name qvb type veth peer name qvo"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    step: OvsStep
+    #: For ovs-vsctl.
+    setup: str = ""
+
+    def __str__(self) -> str:
+        values = [str(value) for value in dataclasses.astuple(self.step) if value]
+        return re.sub(r"[^\w-]+", "-", "-".join([type(self.step).__name__, *values]))
+
+
+SAMPLES = [
+    Sample(OvsBridge("br", "netdev")),
+    Sample(OvsPort("br", "qvo", required=True), _BRIDGE),
+    Sample(
+        OvsPort("br", "qvo", external_ids=(("iface-id", "i"), ("attached-mac", "02:00:00:00:00:01"),
+                ("vm-uuid", "")), isolated=True, qos="linux-noop"),
+        _BRIDGE,
+    ),
+    Sample(OvsPort("br", "vhu1", "dpdkvhostuserclient", options=(("vhost-server-path", "/a b"),),
+                   mtu_request=1450), _BRIDGE),
+    Sample(OvsPort("br", "qvo", external_ids=(("iface-id", "i"), ("iface-status", "active"))),
+           f"{_PORT} -- set Interface qvo external_ids:iface-id=old external_ids:ovn-installed=true"),
+    Sample(OvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p"),
+    Sample(DeleteOvsPort("qvo"), _PORT),
+    Sample(DeleteOvsPort("qvo"), _QOS),
+    Sample(DeleteOvsPort("qvo"), "--id=@q create QoS type=linux-htb "
+           "external_ids:id=ecd3e457-53ee-5e19-a444-55c576be402a"),
+    Sample(DeleteOvsBridge("pb1"), "add-br pb1 -- set Bridge pb1 datapath_type=netdev "
+           "external_ids:a=b -- add-port pb1 p -- set Interface p type=patch options:peer=q"),
+    Sample(DeleteOvsBridge("tbr-1"), "add-br tbr-1 -- set Bridge tbr-1 datapath_type=netdev"),
+]  # fmt: skip
+PARAMS = [pytest.param(sample, id=f"{n}-{sample}") for n, sample in enumerate(SAMPLES)]
+#: Rows that no port has any more are no loss: the undo leaves them away.
+UNDONE = [p for p in PARAMS if p.values[0] is not SAMPLES[8]]
+
+
+@pytest.fixture
+def at(switch):
+    return plans.Switch(switch.connection, 10)
+
+
+@pytest.fixture
+def ovsdb(switch):
+    with Ovsdb(switch.connection, 10) as ovsdb:
+        yield ovsdb
+
+
+@pytest.fixture
+def sample(request, switch) -> Sample:
+    run(_PAIR)
+    if request.param.setup:
+        switch.vsctl(*request.param.setup.split())
+    return request.param
+
+
+def typed(switch, step) -> None:
+    for command in step.commands():
+        run(command.replace("ovs-vsctl", f"ovs-vsctl --db={switch.connection}"))
+
+
+def test_every_step_of_the_switch_has_a_sample():
+    """A new one gets one here."""
+    there = {
+        name
+        for module in (ovs_steps, ovs_undo)
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, OvsStep) and "Ovs" in name
+    }
+    undone = {"RestoreOvsBridge", "RestoreOvsInterface", "RestoreOvsPort", "OvsStep"}
+    assert {type(sample.step).__name__ for sample in SAMPLES} == there - undone
+
+
+@pytest.mark.parametrize("sample", PARAMS, indirect=True)
+def test_a_step_holds_once_it_was_run(sample, ovsdb):
+    """It tells what does not hold; afterwards nothing; and a second time changes nothing."""
+    assert sample.step.differences(Look(ovsdb))
+    ovs_engine.run(ovsdb, [sample.step])
+    assert [d for d in sample.step.differences(Look(ovsdb)) if not d.pending] == []
+    after = snapshot()
+    assert ovs_engine.run(ovsdb, [sample.step]) == []
+    assert differs(after) == []
+
+
+@pytest.mark.parametrize("sample", UNDONE, indirect=True)
+def test_the_undo_of_a_step_leaves_the_switch_as_it_was(sample, ovsdb):
+    """With all that others had set on its rows."""
+    before = snapshot()
+    undo = ovs_engine.run(ovsdb, [sample.step])
+    assert undo
+    assert changes(before, snapshot()) != []
+    ovs_engine.run(ovsdb, undo)
+    assert differs(without_indexes(before), indexes=False) == []
+
+
+@pytest.mark.parametrize("sample", PARAMS, indirect=True)
+def test_the_printed_commands_make_a_step_hold(sample, switch, ovsdb):
+    """What is shown can be typed."""
+    typed(switch, sample.step)
+    assert [d for d in sample.step.differences(Look(ovsdb)) if not d.pending] == []
+    assert ovs_engine.run(ovsdb, [sample.step]) == []
+
+
+@pytest.mark.parametrize("sample", UNDONE, indirect=True)
+def test_the_printed_undo_can_be_typed(sample, switch, ovsdb):
+    """As an error that could not undo tells it."""
+    before = snapshot()
+    for step in ovs_engine.run(ovsdb, [sample.step]):
+        typed(switch, step)
+    assert differs(without_indexes(before), indexes=False) == []
+
+
+def test_ids_of_others_and_isolation_of_a_live_port_stay(switch, ovsdb):
+    """What OVN and Neutron have written since, a plug again leaves alone."""
+    run(_PAIR)
+    switch.vsctl(*_BRIDGE.split())
+    step = OvsPort("br", "qvo", external_ids=(("iface-id", "i"),), isolated=True, qos="linux-noop")
+    ovs_engine.run(ovsdb, [step])
+    switch.vsctl("clear", "Port", "qvo", "tag", "trunks", "vlan_mode", "qos")
+    switch.vsctl("set", "Port", "qvo", "tag=3", "--", "set", "Interface", "qvo",
+                 "external_ids:ovn-installed=true", "external_ids:iface-id=other")  # fmt: skip
+    ovs_engine.run(ovsdb, [step])
+    ids = switch.vsctl("get", "Interface", "qvo", "external_ids")
+    assert ids == '{iface-id=i, ovn-installed="true"}'
+    assert switch.vsctl("get", "Port", "qvo", "tag", "trunks", "qos") == "3\n[]\n[]"
+
+
+def test_a_bridge_in_use_stays(switch, ovsdb):
+    """By any port that is not a patch; a bridge that is nobody's own cannot be asked for at all."""
+    run(_PAIR)
+    switch.vsctl("add-br", "tbr-1", "--", "add-port", "tbr-1", "qvo")
+    before = switch.dump()
+    assert DeleteOvsBridge("tbr-1").differences(Look(ovsdb)) == ()
+    assert ovs_engine.run(ovsdb, [DeleteOvsBridge("tbr-1")]) == []
+    assert switch.dump() == before
+    with pytest.raises(exception.InvalidStep, match="begins with tbr- or pb"):
+        DeleteOvsBridge("br-int")
+    ovs_engine.run(ovsdb, [DeleteOvsPort("qvo"), DeleteOvsBridge("tbr-1")])
+    assert switch.dump()["bridges"] == {}
+
+
+def test_the_port_of_a_bridge_itself_stays(switch, ovsdb):
+    """Whatever a VIF is called."""
+    switch.vsctl(*_BRIDGE.split())
+    assert ovs_engine.run(ovsdb, [DeleteOvsPort("br")]) == []
+    assert "br" in switch.vsctl("list-br")
+
+
+def test_a_port_of_another_bridge_is_not_taken_from_there(switch, at):
+    """And one whose bridge is missing says so; nothing changes."""
+    run(_PAIR)
+    switch.vsctl(*_PORT.split())
+    before = switch.dump()
+    with pytest.raises(exception.StepFailed, match="qvo is in br, and not taken from there"):
+        engine.run(Plan(OvsBridge("other"), OvsPort("other", "qvo"), switch=at), DAEMON)
+    with pytest.raises(exception.StepFailed, match="there is no bridge none"):
+        engine.run(Plan(OvsPort("none", "x"), switch=at), DAEMON)
+    assert switch.dump() == before
+
+
+def test_what_the_database_refuses_is_told_with_the_step(switch, at):
+    """The reason is the database's own."""
+    switch.vsctl(*_BRIDGE.split())
+    wrong = OvsPort("br", "b", mtu_request=1500, options=(("peer", "c"),))
+    plan = Plan(OvsPort("br", "a"), wrong, OvsBridge("br2"), OvsPort("br2", "br"), switch=at)
+    with pytest.raises(exception.StepFailed, match="br is in br, and not taken"):
+        engine.run(plan, DAEMON)
+    assert switch.vsctl("list-ports", "br") == ""
+
+
+def test_a_port_that_must_open_and_does_not_fails_the_plan(switch, at):
+    """With vswitchd's own reason; the kernel's part is undone too."""
+    switch.vsctl(*_BRIDGE.split())
+    before = snapshot()
+    pair = (EnsureVeth("qvb", "qvo"), SetLink("qvo", up=True))
+    plan = Plan(*pair, OvsPort("br", "qvo"), OvsPort("br", "tapx", required=True), switch=at)
+    with pytest.raises(exception.StepFailed) as info:
+        engine.run(plan, DAEMON)
+    assert str(info.value) == (
+        "OvsPort failed on tapx: could not open network device tapx (No such device). "
+        "Undone: 4 changes before it"
+    )
+    assert differs(before) == []
+
+
+def test_a_port_of_the_hypervisor_is_pending(switch, at):
+    """It is no fault that its device is not there yet; when it comes, it is opened."""
+    switch.vsctl(*_BRIDGE.split())
+    plan = Plan(OvsPort("br", "tap1"), switch=at)
+    engine.run(plan, DAEMON)
+    (waits,) = engine.check(plan)
+    assert waits.pending
+    assert "could not open network device tap1 (No such device)" in str(waits)
+    run("ip link add name tap1 type veth peer name guest; ip link set dev tap1 up")
+    until(lambda: engine.check(plan) == ())
+
+
+def until(holds, seconds=5) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_port_of_dpdk_is_fatal_only_where_there_is_dpdk(switch, at):
+    """This switch has none: the row is there, and waits."""
+    switch.vsctl(*_BRIDGE.split())
+    port = OvsPort("br", "vhu1", "dpdkvhostuserclient", required=True)
+    engine.run(Plan(port, switch=at), DAEMON)
+    (waits,) = engine.check(Plan(port, switch=at))
+    assert waits.pending
+
+
+def test_a_port_whose_device_comes_with_the_plan_is_waited_for(switch, at):
+    """As after a boot: the row is there, the device is not. When it is, vswitchd has to open it."""
+    switch.vsctl(*_PORT.split())
+    assert switch.vsctl("get", "Interface", "qvo", "ofport") == "-1"
+    plan = Plan(EnsureVeth("qvb", "qvo"), OvsPort("br", "qvo", required=True), switch=at)
+    engine.run(plan, DAEMON)
+    assert engine.check(plan) == ()
+
+
+def test_a_switch_that_is_not_there_leaves_the_kernel_alone(at, switch):
+    """It is asked for first."""
+    gone = plans.Switch("unix:/no/such", 5)
+    before = snapshot()
+    plan = Plan(EnsureVeth("qvb", "qvo"), OvsBridge("br"), switch=gone)
+    with pytest.raises(exception.StepFailed) as info:
+        engine.run(plan, DAEMON)
+    assert str(info.value) == (
+        "Connecting to Open vSwitch failed on br: Open vSwitch at unix:/no/such: No such file or "
+        "directory. Nothing was done"
+    )
+    assert snapshot() == before
+    with pytest.raises(exception.StepFailed, match="No such file or directory"):
+        engine.check(plan)
+
+
+def test_a_vswitchd_that_does_nothing_fails_the_plan(switch):
+    """After the configured time; database and kernel are as before."""
+    switch.vsctl(*_BRIDGE.split())
+    before = snapshot()
+    plan = Plan(
+        EnsureVeth("qvb", "qvo"), OvsPort("br", "qvo"), switch=plans.Switch(switch.connection, 1)
+    )
+    os.kill(switch.pid("ovs-vswitchd"), signal.SIGSTOP)
+    try:
+        with pytest.raises(exception.StepFailed, match="has not done it within 1 seconds") as info:
+            engine.run(plan, DAEMON)
+    finally:
+        os.kill(switch.pid("ovs-vswitchd"), signal.SIGCONT)
+    assert "Undone: 2 changes" in str(info.value)
+    assert differs(before) == []
+
+
+def test_a_server_that_vanishes_while_it_is_asked(switch):
+    """It is said that the outcome is unknown; the kernel is as before; the next run converges."""
+    switch.vsctl(*_BRIDGE.split())
+    before = snapshot()
+    at = plans.Switch(switch.connection, 1)
+    plan = Plan(EnsureVeth("qvb", "qvo"), OvsPort("br", "qvo", required=True), switch=at)
+    pid = switch.pid("ovsdb-server")
+    with Ovsdb(switch.connection, 1):
+        stopping = threading.Event()
+
+        class Stops(OvsBridge):
+            """Stops the server when it is asked what to do, which is after the kernel's steps."""
+
+            def change(self, look, changes):
+                done = super().change(look, changes)
+                if not stopping.is_set():
+                    stopping.set()
+                    os.kill(pid, signal.SIGSTOP)
+                return done
+
+        stops = Plan(plan.steps[0], plan.steps[1], Stops("br"), switch=at)
+        try:
+            with pytest.raises(exception.StepFailed, match="unknown; plugging or unplugging") as i:
+                engine.run(stops, DAEMON)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert "no answer within 1 seconds" in str(i.value)
+    assert "Undone: 1 changes" in str(i.value)
+    assert [link["ifname"] for link in ip("link") if link["ifname"].startswith("qv")] == []
+    engine.run(plan, DAEMON)
+    assert engine.check(plan) == ()
+    engine.run(Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at), DAEMON)
+    assert differs(without_indexes(before), indexes=False) == []
+
+
+def test_a_bridge_that_is_deleted_between_look_and_act_is_looked_at_again(switch, ovsdb):
+    """As Neutron deletes the bridge of a trunk: bridge and port come in one transaction."""
+    run(_PAIR)
+    switch.vsctl("add-br", "tbr-1", "--", "set", "Bridge", "tbr-1", "datapath_type=netdev")
+    asked = []
+
+    class Slow(OvsPort):
+        """Somebody is faster."""
+
+        def change(self, look, changes):
+            done = super().change(look, changes)
+            if not asked:
+                switch.vsctl("del-br", "tbr-1")
+            asked.append(1)
+            return done
+
+    ovs_engine.run(ovsdb, [OvsBridge("tbr-1", "netdev"), Slow("tbr-1", "qvo", required=True)])
+    assert len(asked) == 2
+    assert switch.vsctl("list-ports", "tbr-1") == "qvo"
+
+
+def test_many_make_one_bridge_at_the_same_time(switch):
+    """One is first; the others find it, and each has its port."""
+    errors = []
+
+    def plug(n):
+        at = plans.Switch(switch.connection, 20)
+        try:
+            engine.run(Plan(OvsBridge("br", "netdev"), OvsPort("br", f"p{n}"), switch=at), DAEMON)
+        except exception.StepFailed as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=plug, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted(switch.vsctl("list-ports", "br").split()) == sorted(f"p{n}" for n in range(12))
+
+
+def test_undo_does_not_take_away_a_bridge_that_another_has_joined(switch, ovsdb):
+    """Made by this plan, used by now."""
+    run(_PAIR)
+    undo = ovs_engine.run(ovsdb, [OvsBridge("br", "netdev")])
+    switch.vsctl("add-port", "br", "qvo")
+    ovs_engine.run(ovsdb, undo)
+    assert switch.vsctl("list-ports", "br") == "qvo"
+
+
+def test_undo_does_not_take_away_a_namesake(switch, ovsdb):
+    """A port that was deleted and made again is another one."""
+    run(_PAIR)
+    switch.vsctl(*_BRIDGE.split())
+    undo = ovs_engine.run(ovsdb, [OvsPort("br", "qvo")])
+    switch.vsctl("del-port", "qvo", "--", "add-port", "br", "qvo")
+    ovs_engine.run(ovsdb, undo)
+    assert switch.vsctl("list-ports", "br") == "qvo"
+
+
+def test_a_failure_between_two_transactions_undoes_both(switch, at):
+    """Kernel and switch, in reverse."""
+    switch.vsctl(*_BRIDGE.split())
+    before = snapshot()
+    plan = Plan(
+        OvsBridge("pb1", "netdev"), EnsureVeth("qvb", "qvo"), OvsPort("pb1", "qvo"),
+        SetLink("missing", up=True), switch=at,
+    )  # fmt: skip
+    with pytest.raises(exception.StepFailed, match="Undone: 3 changes"):
+        engine.run(plan, DAEMON)
+    assert differs(before) == []
+
+
+def test_what_cannot_be_undone_in_the_switch_is_in_the_error(switch, at):
+    """As commands to type, with the reason."""
+    switch.vsctl(*_QOS.split())
+    plan = Plan(DeleteOvsPort("qvo"), SetLink("missing", up=True), switch=at)
+    undo = ovs_undo.RestoreOvsPort.change
+    ovs_undo.RestoreOvsPort.change = lambda *_: (_ for _ in ()).throw(OSError(5, "no"))
+    try:
+        with pytest.raises(exception.StepFailed) as info:
+            engine.run(plan, DAEMON)
+    finally:
+        ovs_undo.RestoreOvsPort.change = undo
+    assert "still to be undone by hand:\n  ovs-vsctl add-port br qvo -- --id=@qos" in str(
+        info.value
+    )
+    assert str(info.value).endswith("# no")
+
+
+def test_a_plan_of_a_switch_that_names_none_is_refused():
+    """It is the plugin's to say where the switch is."""
+    with pytest.raises(exception.StepFailed, match="the plan names no switch"):
+        engine.run(Plan(OvsBridge("br")), DAEMON)

@@ -1,0 +1,36 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A sysfs made of files: PCI functions and network devices, as a card in switchdev mode has them."""
+
+from __future__ import annotations
+
+import pathlib
+
+
+class Sysfs:
+    def __init__(self, root: pathlib.Path) -> None:
+        self._pci, self._net = root / "bus/pci/devices", root / "class/net"
+        self._net.mkdir(parents=True)
+
+    def physical(self, address: str, name: str, vfs: list[str]) -> None:
+        """A physical function with its network device, and its virtual functions in order."""
+        for number, vf in enumerate(vfs):
+            (self._pci / vf).mkdir(parents=True)
+            (self._pci / address).mkdir(parents=True, exist_ok=True)
+            (self._pci / vf / "physfn").symlink_to(f"../{address}")
+            (self._pci / address / f"virtfn{number}").symlink_to(f"../{vf}")
+        self.below(address, name)
+
+    def below(self, address: str, name: str) -> None:
+        """A network device of a physical function."""
+        (self._net / name).mkdir()
+        (self._pci / address / "net").mkdir(exist_ok=True)
+        (self._pci / address / "net" / name).symlink_to(self._net / name)
+
+    def port(self, name: str, switch: str | None, port: str | None) -> None:
+        """What a network device says of its place on a switch."""
+        (self._net / name).mkdir(exist_ok=True)
+        for file, text in (("phys_switch_id", switch), ("phys_port_name", port)):
+            if text is not None:
+                (self._net / name / file).write_text(f"{text}\n")
