@@ -173,7 +173,7 @@ def test_what_holds_is_seen_without_the_daemon(vif, instance, monkeypatch):
     """No call, no right; unless a plan is at work on the device, or was killed at it."""
     os_vif.plug(vif, instance)
     calls = []
-    monkeypatch.setattr(engine, "_call", lambda *_: calls.append(1) or {"error": None})
+    monkeypatch.setattr(engine, "_call", lambda *_: calls.append(1) or {"error": None, "undo": []})
     os_vif.plug(vif, instance)
     assert not calls
     with netlink.opened() as net:
