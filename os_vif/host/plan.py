@@ -147,7 +147,7 @@ class Switch:
 class Plan:
     """Steps, in the order in which they are run. ``str()`` shows them as commands.
 
-    :param switch: for a plan that has steps of :mod:`os_vif.host.ovs_steps`.
+    :param switch: for a plan that has steps of ``os_vif.host.ovs_steps``.
     """
 
     steps: tuple[PlanStep, ...]
