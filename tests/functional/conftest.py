@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
@@ -69,16 +70,37 @@ def stop_daemon() -> None:
 @pytest.fixture
 def options() -> Iterator[Callable[..., None]]:
     """Sets options of [os_vif_linux_bridge]; afterwards they are as before."""
+    with _setting("os_vif_linux_bridge") as set_options:
+        yield set_options
+
+
+@pytest.fixture
+def ovs_options() -> Iterator[Callable[..., None]]:
+    """Sets options of [os_vif_ovs]; afterwards they are as before."""
+    with _setting("os_vif_ovs") as set_options:
+        yield set_options
+
+
+@contextlib.contextmanager
+def _setting(group: str) -> Iterator[Callable[..., None]]:
     given: set[str] = set()
 
     def set_options(**values: object) -> None:
         for name, value in values.items():
             given.add(name)
-            cfg.CONF.set_override(name, value, group="os_vif_linux_bridge")
+            cfg.CONF.set_override(name, value, group=group)
 
     yield set_options
     for name in given:
-        cfg.CONF.clear_override(name, group="os_vif_linux_bridge")
+        cfg.CONF.clear_override(name, group=group)
+
+
+@pytest.fixture
+def br_int(switch, daemon, ovs_options) -> ovs.Switch:
+    """The switch, with the integration bridge that Neutron or OVN has made."""
+    ovs_options(ovsdb_connection=switch.connection, ovs_vsctl_timeout=10)
+    switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
+    return switch
 
 
 @pytest.fixture

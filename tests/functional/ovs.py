@@ -158,3 +158,8 @@ class Switch:
         if done.returncode != 0:
             raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
         return done.stdout.strip()
+
+
+def row(switch: Switch, table: str, name: str, *columns: str) -> list[str]:
+    """Columns of a row."""
+    return switch.vsctl("get", table, name, *columns).split("\n")

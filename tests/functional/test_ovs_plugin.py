@@ -14,51 +14,21 @@ import signal
 import threading
 
 import pytest
-from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest, Hypervisor
-from os_vif.host import representor
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from tests.functional.ovs import row
 from tests.functional.pump import Pump
 from tests.functional.test_steps import require_tun
-from tests.sysfs import Sysfs
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
 TAP = {"create_port": True, "create_tap": True}
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 HYBRID, VHOST_USER = objects.VIFBridge, objects.VIFVHostUser
-
-
-@pytest.fixture
-def ovs_options():
-    """Sets options of [os_vif_ovs]; afterwards they are as before."""
-    given = set()
-
-    def set_options(**values):
-        for name, value in values.items():
-            given.add(name)
-            cfg.CONF.set_override(name, value, group="os_vif_ovs")
-
-    yield set_options
-    for name in given:
-        cfg.CONF.clear_override(name, group="os_vif_ovs")
-
-
-@pytest.fixture
-def br_int(switch, daemon, ovs_options):
-    """The switch, with the integration bridge that Neutron or OVN has made."""
-    ovs_options(ovsdb_connection=switch.connection, ovs_vsctl_timeout=10)
-    switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
-    return switch
-
-
-def row(switch, table, name, *columns):
-    """Columns of a row."""
-    return switch.vsctl("get", table, name, *columns).split("\n")
 
 
 @contextlib.contextmanager
@@ -448,66 +418,3 @@ def test_a_stored_vif_of_an_old_release_is_plugged(br_int):
     os_vif.plug(read, INSTANCE)
     assert ip("link", "show", f"qvo{vif.id[:11]}")[0]["mtu"] == 1500
     os_vif.unplug(read, INSTANCE)
-
-
-@pytest.fixture
-def vf(tmp_path, monkeypatch):
-    """A VIF on a virtual function, for which a veth device stands."""
-    sysfs = Sysfs(tmp_path / "sys")
-    monkeypatch.setattr(representor, "SYS", tmp_path / "sys")
-    sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
-    sysfs.port("eth0", "abcd", "p0")
-    sysfs.port("rep1", "abcd", "pf0vf1")
-    run("ip link add name rep1 type veth peer name far")
-    vif = ovs_vif()
-    return objects.VIFHostDevice(
-        id=vif.id,
-        address=vif.address,
-        plugin="ovs",
-        dev_type="ethernet",
-        dev_address="0000:03:01.1",
-        network=vif.network,
-        port_profile=objects.VIFPortProfileOpenVSwitch(
-            interface_id=vif.id,
-            datapath_offload=objects.DatapathOffloadRepresentor(representor_name="rep1"),
-        ),
-    )
-
-
-def test_a_representor_is_a_port(br_int, vf):
-    """Up, without IPv6, with the network's MTU; unplug takes it out and down, and it stays."""
-    os_vif.plug(vf, INSTANCE)
-    (link,) = ip("link", "show", "rep1")
-    assert link["mtu"] == 1450
-    assert "UP" in link["flags"]
-    assert pathlib.Path("/proc/sys/net/ipv6/conf/rep1/disable_ipv6").read_text() == "1\n"
-    assert br_int.vsctl("list-ports", "br-int") == "rep1"
-    assert os_vif.check(vf, INSTANCE) == ()
-    os_vif.unplug(vf, INSTANCE)
-    assert br_int.vsctl("list-ports", "br-int") == ""
-    assert br_int.vsctl("list", "QoS") == ""
-    assert "UP" not in ip("link", "show", "rep1")[0]["flags"]
-
-
-def test_a_port_goes_whose_virtual_function_has_gone(br_int, vf):
-    """The switch knows it by its iface-id."""
-    os_vif.plug(vf, INSTANCE)
-    vf.dev_address = "0000:03:09.0"
-    with pytest.raises(exception.PlugException, match="there is no virtual function 0000:03:09"):
-        os_vif.plug(vf, INSTANCE)
-    os_vif.unplug(vf, INSTANCE)
-    assert br_int.vsctl("list-ports", "br-int") == ""
-    os_vif.unplug(vf, INSTANCE)
-
-
-def test_a_representor_of_dpdk_has_no_device(br_int, vf):
-    """vswitchd opens it by the physical function's address."""
-    vf.port_profile.datapath_type = "netdev"
-    os_vif.plug(vf, INSTANCE)
-    name = f"vfr{vf.id[:11]}"
-    assert row(br_int, "Interface", name, "type", "options") == [
-        "dpdk",
-        '{dpdk-devargs="0000:03:00.0,representor=[1]"}',
-    ]
-    os_vif.unplug(vf, INSTANCE)
-    assert br_int.vsctl("list-ports", "br-int") == ""
