@@ -47,7 +47,6 @@ class Switch:
     def __init__(self, directory: pathlib.Path, *other_config: str) -> None:
         self._directory = directory
         self._other_config = other_config
-        self._pids: list[int] = []
 
     def __enter__(self) -> Self:
         place = self._directory

@@ -9,13 +9,10 @@ on VIFs that are stored as 4.3.1 stores them.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import pathlib
 import shutil
 import socket
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -28,12 +25,12 @@ import os_vif
 from os_vif import objects
 from os_vif.cmd.guest import _echo
 from os_vif.cmd.lab import Guest, Hypervisor
-from os_vif.objects import history
 from tests.functional import namespaces
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import filters, ip, run, snapshot
 from tests.interop import environments
 from tests.interop.environments import Subject
+from tests.interop.public import PROGRAM, SBIN, Public
 from vif_plug_linux_bridge import privsep
 
 RELEASE = (
@@ -48,47 +45,7 @@ IDENTIFIER, _ECHO_REPLY = 0x4310, 0
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 _NEWLINK, _UP = 16, 0x1
 _DELETED = {17: "a device, or port", 21: "an address", 25: "a route"}
-PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
-SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
-
-
-class Public:
-    """The public release, which plugs in a process of its own."""
-
-    def __init__(self, python: pathlib.Path, subject: Subject, scratch: pathlib.Path) -> None:
-        self._python, self._subject, self._scratch = python, subject, scratch
-        self._configuration = scratch / "program.conf"
-        self._configuration.write_text(
-            f"[oslo_concurrency]\nlock_path = {scratch}\n"
-            "[vif_plug_linux_bridge_privileged]\n"
-            f"helper_command = {python.with_name('privsep-helper')}\n",
-            encoding="utf-8",
-        )
-
-    def plug(self, vif: objects.VIFBridge) -> None:
-        self._run("plug", vif)
-
-    def unplug(self, vif: objects.VIFBridge) -> None:
-        self._run("unplug", vif)
-
-    def _run(self, action: str, vif: objects.VIFBridge) -> None:
-        manifest = history.manifest("4.3.1")
-        stored = self._scratch / "stored.json"
-        of = {"vif": vif, "instance": INSTANCE}
-        written = {k: o.obj_to_primitive(version_manifest=manifest) for k, o in of.items()}
-        stored.write_text(json.dumps(written), encoding="utf-8")
-        done = subprocess.run(
-            [self._python, "-P", PROGRAM, action, stored, self._configuration],
-            # Its daemon has the same, and looks for its os_vif there too.
-            env={"PATH": SBIN, "HOME": self._scratch, "PYTHONPATH": self._subject.path},
-            cwd=self._scratch,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines() == [str(self._subject.path / "os_vif" / "__init__.py")]
 
 
 class Pings:
@@ -197,7 +154,15 @@ def public(rights, tmp_path_factory) -> Public:
         python = environments.environment("public-4.3.1", pinned, subject.requirements)
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
-    return Public(python, subject, scratch)
+    public = Public("4.3.1", python, subject, scratch, INSTANCE)
+    privileged = {"helper_command": public.helper}
+    public.configure(
+        {
+            "oslo_concurrency": {"lock_path": scratch},
+            "vif_plug_linux_bridge_privileged": privileged,
+        }
+    )
+    return public
 
 
 @pytest.fixture(autouse=True)

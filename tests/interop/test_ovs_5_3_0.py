@@ -10,9 +10,7 @@ stores them. What they leave is equal, but for our marks and what is named here.
 from __future__ import annotations
 
 import contextlib
-import json
 import pathlib
-import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -20,51 +18,18 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.objects import history
 from tests.functional import namespaces, ovs
 from tests.functional.cases import ovs_vif
 from tests.functional.conftest import stop_daemon
 from tests.functional.namespaces import changes, differs, ip, snapshot, without_indexes
 from tests.interop import environments
 from tests.interop.environments import Subject
+from tests.interop.public import Public
 
 INSTANCE = objects.InstanceInfo(
     uuid="b0000000-0000-4000-8000-000000000000", name="guest", project_id="p"
 )
-PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
-SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 TAP = {"create_port": True, "create_tap": True, "multiqueue": False}
-
-
-class Public:
-    """The public release, as a program that plugs through it."""
-
-    def __init__(self, python: pathlib.Path, subject: Subject, scratch: pathlib.Path) -> None:
-        self._python, self._subject, self._scratch = python, subject, scratch
-        self._configuration = scratch / "program.conf"
-
-    def configure(self, **options: object) -> None:
-        helper = self._python.with_name("privsep-helper")
-        lines = ["[vif_plug_ovs_privileged]", f"helper_command = {helper}", "[os_vif_ovs]"]
-        lines += [f"{name} = {value}" for name, value in options.items()]
-        self._configuration.write_text("\n".join(lines), encoding="utf-8")
-
-    def run(self, action: str, vif: objects.VIFBase) -> None:
-        manifest = history.manifest("5.3.0")
-        stored = self._scratch / "stored.json"
-        of = {"vif": vif, "instance": INSTANCE}
-        written = {k: o.obj_to_primitive(version_manifest=manifest) for k, o in of.items()}
-        stored.write_text(json.dumps(written), encoding="utf-8")
-        done = subprocess.run(
-            [self._python, "-P", PROGRAM, action, stored, self._configuration],
-            env={"PATH": SBIN, "HOME": self._scratch, "PYTHONPATH": self._subject.path},
-            cwd=self._scratch,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines() == [str(self._subject.path / "os_vif" / "__init__.py")]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +50,7 @@ def public(rights, tmp_path_factory) -> Public:
         python = environments.environment("public-5.3.0", pinned, subject.requirements)
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
-    return Public(python, subject, scratch)
+    return Public("5.3.0", python, subject, scratch, INSTANCE)
 
 
 @contextlib.contextmanager
@@ -95,7 +60,8 @@ def host(public: Public, directory: pathlib.Path, **options: object) -> Iterator
     with namespaces.private(), ovs.Switch(directory) as switch:
         switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
         given = options | {"ovsdb_connection": switch.connection, "ovs_vsctl_timeout": 20}
-        public.configure(**given)
+        privileged = {"helper_command": public.helper}
+        public.configure({"vif_plug_ovs_privileged": privileged, "os_vif_ovs": given})
         cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
         os_vif.initialize(reset=True)
         for name, value in given.items():
