@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import errno
 import json
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -150,6 +151,18 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self._operations) or self.again
+
+    def bridge(self, look: Look, name: str) -> list[str]:
+        """How to refer to a bridge: one that this transaction makes, or one that is there.
+
+        :raises OSError: ``ENODEV`` if there is neither.
+        """
+        if name in self.bridges:
+            return self.bridges[name]
+        found = look.bridge(name)
+        if found is None:
+            raise OSError(errno.ENODEV, f"there is no bridge {name}")
+        return ref(found)
 
     def require(self, table: str, where: list[Any], **columns: Any) -> None:
         """Nothing is done unless one row meets the conditions, and has these columns."""

@@ -229,12 +229,7 @@ class OvsPort(OvsStep):
         changes.mutate("Interface", ref(interface), *mutations)
 
     def _create(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
-        bridge = changes.bridges.get(self.bridge)
-        if bridge is None:
-            found = look.bridge(self.bridge)
-            if found is None:
-                raise OSError(errno.ENODEV, f"there is no bridge {self.bridge}")
-            bridge = ref(found)
+        bridge = changes.bridge(look, self.bridge)
         if bridge[0] == "uuid":
             # Neutron may delete a trunk's at any time.
             changes.require("Bridge", [["_uuid", "==", bridge]], name=self.bridge)

@@ -9,7 +9,6 @@ A row that is made again has another UUID, and a port another number of OpenFlow
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
 from typing import TYPE_CHECKING, Any, Self
 
@@ -95,12 +94,7 @@ class RestoreOvsPort(_Restore):
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
         if look.port(self.name) is not None:
             return ()
-        bridge = changes.bridges.get(self.bridge)
-        if bridge is None:
-            found = look.bridge(self.bridge)
-            if found is None:
-                raise OSError(errno.ENODEV, f"there is no bridge {self.bridge}")
-            bridge = ref(found)
+        bridge = changes.bridge(look, self.bridge)
         rows = self._rows
         row = rows["port"]
         if rows["qos"] is not None:
