@@ -1,8 +1,141 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The old path of the ``ovs`` plugin."""
+"""The ``ovs`` plugin with the names that plugins derived from it call."""
 
-from os_vif.plugins.ovs import OvsPlugin
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any, Self, cast
+
+from os_vif import objects, opts
+from os_vif.host.plan import Plan
+from os_vif.plugins import ovs
+from vif_plug_ovs import constants
+from vif_plug_ovs._base_ovs import BaseOVS
+from vif_plug_ovs._exception import MissingPortProfile, WrongPortProfile
 
 __all__ = ["OvsPlugin"]
+
+warnings.warn(
+    "vif_plug_ovs.ovs is deprecated: derive a plugin from os_vif.plugins.ovs.OvsPlugin, and "
+    "override plan_plug() and plan_unplug()",
+    DeprecationWarning,
+    stacklevel=2,
+)
+
+_KINDS = ("bridge", "port_bridge", "vf", "vhostuser", "vif_generic")
+
+
+class OvsPlugin(ovs.OvsPlugin):
+    CONFIG_OPTS: Any = list(opts.OVS)
+    NIC_NAME_LEN = 14
+
+    @classmethod
+    def load(cls, plugin_name: str) -> Self:
+        """:raises TypeError: for a class that overrides a method which plug() does not call."""
+        for action in ("plug", "unplug"):
+            if getattr(cls, action) is not getattr(OvsPlugin, action):
+                continue
+            for name in (f"_{action}_{kind}" for kind in _KINDS):
+                if getattr(cls, name) is not getattr(OvsPlugin, name):
+                    raise TypeError(
+                        f"{cls.__name__} overrides {name}(), which {action}() does not call "
+                        f"any more: override plan_{action}() or {action}()"
+                    )
+        return super().load(plugin_name)
+
+    @staticmethod
+    def gen_port_name(prefix: str, vif_id: str, max_length: int = NIC_NAME_LEN) -> str:
+        return f"{prefix}{vif_id}"[:max_length]
+
+    @staticmethod
+    def get_veth_pair_names(vif: objects.VIFBase) -> tuple[str, str]:
+        """The device in the Linux bridge, and the one in Open vSwitch."""
+        return OvsPlugin.gen_port_name("qvb", vif.id), OvsPlugin.gen_port_name("qvo", vif.id)
+
+    @functools.cached_property
+    def ovsdb(self) -> BaseOVS:
+        """The switch of the plugin's options."""
+        return BaseOVS(self.config)
+
+    def supports_tc_qdisc(self, vif: objects.VIFBase) -> bool:
+        """Whether the port's device has a qdisc: one of the kernel's datapath has."""
+        return self._get_vif_datapath_type(vif) == constants.OVS_DATAPATH_SYSTEM
+
+    def _get_mtu(self, vif: objects.VIFBase) -> int:
+        return self._mtu(vif)
+
+    def _get_qos_type(self, vif: objects.VIFBase) -> str | None:
+        return self._qos(self._get_vif_datapath_type(vif))
+
+    @staticmethod
+    def _get_vif_port_profile(vif: objects.VIFBase) -> objects.VIFPortProfileOpenVSwitch:
+        if "port_profile" not in vif:
+            raise MissingPortProfile
+        if not isinstance(vif.port_profile, objects.VIFPortProfileOpenVSwitch):
+            raise WrongPortProfile(profile=type(vif.port_profile).__name__)
+        return vif.port_profile
+
+    @staticmethod
+    def _get_vif_datapath_type(
+        vif: objects.VIFBase, datapath: str = constants.OVS_DATAPATH_SYSTEM
+    ) -> str:
+        profile = OvsPlugin._get_vif_port_profile(vif)
+        return (profile.datapath_type if "datapath_type" in profile else None) or datapath
+
+    def _isolate_vif(self, vif_name: str, bridge: str) -> bool:
+        """Whether a new port is kept in the dead VLAN."""
+        return self._isolated(bridge) and not self.ovsdb.port_exists(vif_name, bridge)
+
+    def _create_vif_port(
+        self,
+        vif: objects.VIFBase,
+        vif_name: str,
+        instance_info: objects.InstanceInfo,
+        *,
+        bridge: str | None = None,
+        interface_type: str | None = None,
+        vhost_server_path: str | None = None,
+        pf_pci: str | None = None,
+        vf_num: str | None = None,
+        set_ids: bool = True,
+        datapath_type: str | None = None,
+    ) -> None:
+        """A port for a VIF, and the tap device that its profile asks for."""
+        profile, mtu, dead = self._get_vif_port_profile(vif), self._mtu(vif), constants.DEAD_VLAN
+        # A VIF without a network has no MTU.
+        bridge = bridge or cast("objects.Network", vif.network).bridge
+        port = self.ovsdb.port_steps(
+            bridge,
+            vif_name,
+            ids=self._ids(vif, profile, instance_info, bridge) if set_ids else (),
+            mtu=mtu,
+            interface_type=interface_type,
+            vhost_server_path=vhost_server_path,
+            pf_pci=pf_pci,
+            vf_num=vf_num,
+            datapath_type=datapath_type,
+            qos_type=self._get_qos_type(vif),
+            vlans=(dead, "trunk", dead) if self._isolated(bridge) else (None, None, None),
+        )
+        asked = "create_tap" in profile and profile.create_tap
+        own = isinstance(vif, objects.VIFOpenVSwitch) and not interface_type
+        tap = self._device(vif, profile, vif_name) if asked and own else ()
+        self._run(Plan(*tap, *port, switch=self._switch()))
+
+    def _update_vif_port(self, vif: objects.VIFBase, vif_name: str) -> None:
+        self.ovsdb.update_ovs_vif_port(vif_name, self._mtu(vif))
+
+    def _plug_kind(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+        """Plug a VIF as this plugin does, whatever its class does in plug()."""
+        self._run(self.plan_plug(vif, instance_info))
+
+    def _unplug_kind(self, vif: objects.VIFBase, *_: Any) -> None:
+        self._run(self.plan_unplug(vif, objects.InstanceInfo()))
+
+    _plug_bridge = _plug_port_bridge = _plug_vf = _plug_kind
+    _plug_vhostuser = _plug_vif_generic = _plug_kind
+    _unplug_bridge = _unplug_port_bridge = _unplug_vf = _unplug_kind
+    _unplug_vhostuser = _unplug_vif_generic = _unplug_kind

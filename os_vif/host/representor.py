@@ -53,7 +53,14 @@ def of(address: str) -> str:
 
     :raises OSError: with ENODEV if there is none.
     """
-    function = vf(address)
+    return of_vf(vf(address))
+
+
+def of_vf(function: Vf) -> str:
+    """The name of the representor of a virtual function.
+
+    :raises OSError: with ENODEV if there is none.
+    """
     switch = _switch(function)
     for device in sorted((SYS / "class/net").iterdir()):
         if _read(device / "phys_switch_id") != switch:
@@ -67,20 +74,44 @@ def of(address: str) -> str:
     raise OSError(errno.ENODEV, reason)
 
 
+def devices(address: str) -> list[str]:
+    """The network devices of the PCI function at an address; the uplink of a switch comes first."""
+    net = SYS / "bus/pci/devices" / address / "net"
+    names = sorted(path.name for path in net.iterdir()) if net.is_dir() else []
+    # Since Linux 5.8 representors may be below the physical function too (LP 1892132).
+    return sorted(names, key=lambda n: _UPLINK.fullmatch(_of(n, "phys_port_name") or "") is None)
+
+
+def switch_of(device: str) -> str | None:
+    """The id of the switch that a network device is a port of; None if it is of none."""
+    return _of(device, "phys_switch_id") or None
+
+
+def address_of(device: str) -> str | None:
+    """The PCI address of the function that a network device is of; None if it is of none."""
+    pci = SYS / "class/net" / device / "device"
+    return pci.resolve().name if pci.exists() else None
+
+
+def has_vfs(address: str) -> bool:
+    """Whether the PCI function at an address can have virtual functions."""
+    total = _read(SYS / "bus/pci/devices" / address / "sriov_totalvfs")
+    return bool(total) and total != "0"
+
+
 def _switch(function: Vf) -> str:
     """The id of the switch that is on the card. Its uplink is asked first.
 
     :raises OSError: with ENODEV if the card is in no such mode.
     """
-    net = SYS / "bus/pci/devices" / function.pf_address / "net"
-    devices = sorted(net.iterdir()) if net.is_dir() else []
-    # Since Linux 5.8 representors may be below the physical function too (LP 1892132).
-    devices.sort(key=lambda d: _UPLINK.fullmatch(_read(d / "phys_port_name") or "") is None)
-    for device in devices:
-        switch = _read(device / "phys_switch_id")
-        if switch:
+    for device in devices(function.pf_address):
+        if switch := switch_of(device):
             return switch
     raise OSError(errno.ENODEV, f"{function.pf_address} is not in switchdev mode")
+
+
+def _of(device: str, file: str) -> str | None:
+    return _read(SYS / "class/net" / device / file)
 
 
 def _read(path: pathlib.Path) -> str | None:

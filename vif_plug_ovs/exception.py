@@ -1,0 +1,30 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Old errors. The ``ovs`` plugin raises those of :mod:`os_vif.exception`."""
+
+import warnings
+
+from vif_plug_ovs._exception import (
+    AgentError,
+    MissingPortProfile,
+    PciDeviceNotFoundById,
+    RepresentorNotFound,
+    TapCreationNotSupported,
+    WrongPortProfile,
+)
+
+__all__ = [
+    "AgentError",
+    "MissingPortProfile",
+    "PciDeviceNotFoundById",
+    "RepresentorNotFound",
+    "TapCreationNotSupported",
+    "WrongPortProfile",
+]
+
+warnings.warn(
+    "vif_plug_ovs.exception is deprecated: raise os_vif.exception.InvalidField",
+    DeprecationWarning,
+    stacklevel=2,
+)

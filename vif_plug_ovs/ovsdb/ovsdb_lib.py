@@ -1,0 +1,16 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The old import path of :class:`BaseOVS`."""
+
+import warnings
+
+from vif_plug_ovs._base_ovs import BaseOVS
+
+__all__ = ["BaseOVS"]
+
+warnings.warn(
+    "vif_plug_ovs.ovsdb.ovsdb_lib is deprecated: let a plugin plan with os_vif.host.ovs_steps",
+    DeprecationWarning,
+    stacklevel=2,
+)
