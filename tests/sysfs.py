@@ -20,11 +20,13 @@ class Sysfs:
             (self._pci / address).mkdir(parents=True, exist_ok=True)
             (self._pci / vf / "physfn").symlink_to(f"../{address}")
             (self._pci / address / f"virtfn{number}").symlink_to(f"../{vf}")
+        (self._pci / address / "sriov_totalvfs").write_text(f"{len(vfs)}\n")
         self.below(address, name)
 
     def below(self, address: str, name: str) -> None:
         """A network device of a physical function."""
         (self._net / name).mkdir()
+        (self._net / name / "device").symlink_to(self._pci / address)
         (self._pci / address / "net").mkdir(exist_ok=True)
         (self._pci / address / "net" / name).symlink_to(self._net / name)
 

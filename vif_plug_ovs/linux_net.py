@@ -79,8 +79,9 @@ def create_veth_pair(dev1_name: str, dev2_name: str, mtu: int | None) -> None:
 
 
 def update_veth_pair(dev1_name: str, dev2_name: str, mtu: int | None) -> None:
-    """Both devices of a pair have an MTU, in bytes."""
-    _run(*(SetLink(name, mtu=mtu or None) for name in (dev1_name, dev2_name)))
+    """Both devices of a pair have an MTU, in bytes, as far as they are there."""
+    pair = (dev1_name, dev2_name)
+    _run(*(SetLink(name, mtu=mtu or None, if_there=True) for name in pair))
 
 
 def create_tap(dev: str, mtu: int | None, mac: str, multiqueue: bool = False) -> None:
@@ -99,8 +100,8 @@ def delete_net_dev(dev: str) -> None:
 
 
 def set_device_mtu(dev: str, mtu: int | None) -> None:
-    """A device has an MTU, in bytes. None and 0 leave it as it is."""
-    _run(SetLink(dev, mtu=mtu or None))
+    """A device has an MTU, in bytes, if it is there. None and 0 leave it as it is."""
+    _run(SetLink(dev, mtu=mtu or None, if_there=True))
 
 
 def set_interface_state(interface_name: str, port_state: str) -> None:

@@ -52,13 +52,13 @@ class _Ip:
         """Make a device.
 
         :param dev_type: ``veth`` (with its ``peer``), ``vlan`` (``link``, ``vlan_id``), ``bridge``
-            (``ageing``, in seconds), or ``tuntap`` (``mode`` is ``tap``; ``multiqueue``).
+            (``ageing``, in hundredths of a second), or ``tuntap`` (``mode`` is ``tap``; ``multiqueue``).
         :raises os_vif.exception.NetworkInterfaceTypeNotDefined: for any other.
         """
         make: dict[str, Callable[[], Step]] = {
             "veth": lambda: EnsureVeth(device, peer or ""),
             "vlan": lambda: EnsureVlan(device, link or "", vlan_id or 0),
-            "bridge": lambda: EnsureBridge(device, ageing=ageing),
+            "bridge": lambda: EnsureBridge(device, ageing=_seconds(ageing)),
             "tuntap": lambda: EnsureTap(device, multiqueue),
         }
         if dev_type not in make or (dev_type == "tuntap" and mode != "tap"):
@@ -107,6 +107,17 @@ class _Ip:
         with _opened(check_exit_code) as net:
             _require(net, device)
             net.delete(net.require(device))
+
+
+def _seconds(hundredths: int | None) -> int | None:
+    if hundredths is None:
+        return None
+    seconds, rest = divmod(hundredths, 100)
+    if rest:
+        raise exception.InvalidField(
+            field="ageing", found=hundredths, expected="whole seconds, in hundredths of one"
+        )
+    return seconds
 
 
 def _require(net: Netlink, device: str) -> None:
