@@ -1,0 +1,296 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Old import paths: they say what to use instead, and what needs no host does what it did."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+import warnings
+
+import pytest
+from oslo_config import cfg
+
+from os_vif import exception, objects, opts
+from os_vif.host import representor
+from os_vif.host.plan import Plan
+from os_vif.plugins import linux_bridge as new_linux_bridge
+from os_vif.plugins import ovs as new_ovs
+from tests.sysfs import Sysfs
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from vif_plug_linux_bridge import constants as linux_bridge_constants
+    from vif_plug_linux_bridge import linux_bridge
+    from vif_plug_ovs import constants, linux_net, ovs
+    from vif_plug_ovs import exception as ovs_exception
+
+#: How a program imports each old name: the statement, and how often it warns.
+IMPORTS = {
+    "import os_vif.internal": 1,
+    "from os_vif.internal.ip.api import ip": 1,
+    "import os_vif.internal.ip.api as ip": 1,
+    "from vif_plug_ovs import exception": 1,
+    "from vif_plug_ovs import linux_net": 1,
+    "from vif_plug_ovs import ovs": 1,
+    "import vif_plug_ovs.ovs": 1,
+    "from vif_plug_ovs.ovsdb import ovsdb_lib": 1,
+    "from vif_plug_ovs.ovsdb.ovsdb_lib import BaseOVS": 1,
+    "from vif_plug_linux_bridge import linux_bridge": 1,
+    "from vif_plug_linux_bridge import linux_net": 1,
+    # There is no other place for these, or deployed hosts name them.
+    "from vif_plug_ovs import constants": 0,
+    "from vif_plug_ovs.privsep import vif_plug": 0,
+    "from vif_plug_linux_bridge import constants": 0,
+    "from vif_plug_linux_bridge.privsep import vif_plug": 0,
+    "import vif_plug_ovs, vif_plug_ovs.ovsdb, vif_plug_linux_bridge": 0,
+    # The program itself, and nova-compute.
+    "import os_vif; os_vif.initialize(); os_vif.host_info()": 0,
+    "from os_vif import opts; opts.list_plugins_opts()": 0,
+}
+
+
+#: Runs each program of a list in a fork of its own, and prints file, line and text of the
+#: deprecation warnings about os-vif. Those of oslo are not ours to avoid.
+FORKS = """
+import json, os, pathlib, runpy, sys, warnings
+import oslo_config.cfg, oslo_versionedobjects.base, oslo_privsep.priv_context, os_vif.objects.vif
+
+found = []
+for program in sys.argv[1:]:
+    read, write = os.pipe()
+    if os.fork() == 0:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DeprecationWarning)
+            runpy.run_path(program)
+        told = [[w.filename, w.lineno, str(w.message)] for w in caught if "vif" in str(w.message)]
+        os.write(write, json.dumps(told).encode())
+        os._exit(0)
+    os.close(write)
+    with open(read) as answer:
+        found.append(json.load(answer))
+    os.wait()
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> dict[str, tuple[str, list[tuple[str, int, str]]]]:
+    """By statement, the program that has it, and its warnings; the last program has all."""
+    folder = tmp_path_factory.mktemp("programs")
+    programs = {}
+    for number, statement in enumerate([*IMPORTS, "\n".join(IMPORTS)]):
+        programs[statement] = folder / f"program{number}.py"
+        programs[statement].write_text(f"import sys\n{statement}\n{statement}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS, *programs.values()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {
+        statement: (str(program), warned)
+        for (statement, program), warned in zip(programs.items(), found, strict=True)
+    }
+
+
+@pytest.mark.parametrize("statement", IMPORTS)
+def test_an_old_import_warns_once_where_it_stands(told, statement):
+    """At the line of the program; what os-vif imports itself does not warn."""
+    program, found = told[statement]
+    assert [line[:2] for line in found] == [[program, 2]] * IMPORTS[statement]
+    for _, _, text in found:
+        old, _, new = text.partition(" is deprecated: ")
+        assert old in statement.replace(" import ", ".").replace("from ", "")
+        named = re.findall(r"os_vif(?:\.\w+)+", new)
+        assert named
+        assert [name for name in named if not is_there(name)] == []
+
+
+def is_there(name: str) -> bool:
+    """Whether a dotted name is a module, or is in one."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
+        return hasattr(importlib.import_module(module), attribute)
+    return True
+
+
+def test_all_of_a_program_s_old_imports_warn(told):
+    """One does not hide another."""
+    assert [text.partition(" ")[0] for _, _, text in told["\n".join(IMPORTS)][1]] == [
+        "os_vif.internal",
+        "vif_plug_ovs.exception",
+        "vif_plug_ovs.linux_net",
+        "vif_plug_ovs.ovs",
+        "vif_plug_ovs.ovsdb.ovsdb_lib",
+        "vif_plug_linux_bridge.linux_bridge",
+        "vif_plug_linux_bridge.linux_net",
+    ]
+
+
+def test_the_old_plugins_are_the_new_ones():
+    assert linux_bridge.LinuxBridgePlugin is new_linux_bridge.LinuxBridgePlugin
+    assert issubclass(ovs.OvsPlugin, new_ovs.OvsPlugin)
+    assert linux_bridge_constants.PLUGIN_NAME == "linux_bridge"
+    # It plans, so it can be checked; an entry point may name it.
+    plugin = ovs.OvsPlugin.load("ovs")
+    assert type(plugin) is ovs.OvsPlugin
+    assert plugin.plans("plug")
+    assert plugin.plans("unplug")
+    assert plugin.describe().plugin_name == "ovs"
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("AgentError", {"method": "add-port"}),
+        ("MissingPortProfile", {}),
+        ("WrongPortProfile", {"profile": "VIFPortProfileFPTap"}),
+        ("RepresentorNotFound", {"ifname": "eth0", "vf_num": "3"}),
+        ("PciDeviceNotFoundById", {"id": "0000:03:00.1"}),
+        ("TapCreationNotSupported", {"vif_type": "VIFBridge"}),
+    ],
+)
+def test_the_old_errors_say_what_they_are_given(name, kwargs):
+    """nova catches their base."""
+    error = getattr(ovs_exception, name)(**kwargs)
+    assert isinstance(error, exception.ExceptionBase)
+    assert error.kwargs == kwargs
+    for value in kwargs.values():
+        assert value in str(error)
+
+
+ID = "11111111-2222-4333-8444-555555555555"
+
+
+def test_names_of_ports():
+    """kuryr asks for them in a controller, without a plugin that is loaded."""
+    assert ovs.OvsPlugin.gen_port_name(constants.OVS_VHOSTUSER_PREFIX, ID) == "vhu11111111-22"
+    assert ovs.OvsPlugin.gen_port_name("ibp", ID, max_length=64) == f"ibp{ID}"
+    assert ovs.OvsPlugin.get_veth_pair_names(objects.VIFBridge(id=ID)) == (
+        "qvb11111111-22",
+        "qvo11111111-22",
+    )
+    assert ovs.OvsPlugin.NIC_NAME_LEN == 14
+    assert linux_net.get_dpdk_representor_port_name(ID) == "vfr11111111-22"
+
+
+def test_options_can_be_registered_in_another_group():
+    """And added to, as a list."""
+    apart = cfg.ConfigOpts()
+    more = [cfg.StrOpt("socket_dir", default="/run/x")]
+    apart.register_opts(ovs.OvsPlugin.CONFIG_OPTS + more, group="os_vif_other")
+    apart([], project="other", default_config_files=[])
+    assert apart.os_vif_other.network_device_mtu == 1500
+    assert apart.os_vif_other.socket_dir == "/run/x"
+    names = {option.name for option in opts.OVS} | {"socket_dir"}
+    assert set(apart.os_vif_other) == names
+
+
+def vif(profile: objects.VIFPortProfileBase | None = None) -> objects.VIFOpenVSwitch:
+    made = objects.VIFOpenVSwitch(id=ID, network=objects.Network(bridge="br-int", mtu=1450))
+    if profile is not None:
+        made.port_profile = profile
+    return made
+
+
+def test_what_subclasses_ask_the_plugin_for():
+    """Before they act."""
+    plugin = ovs.OvsPlugin.load("ovs")
+    plain = vif(objects.VIFPortProfileOpenVSwitch(interface_id=ID))
+    user_space = vif(objects.VIFPortProfileOpenVSwitch(interface_id=ID, datapath_type="netdev"))
+    assert plugin._get_mtu(plain) == 1450
+    plain.network.mtu = None
+    assert plugin._get_mtu(plain) == 1500
+    assert plugin._get_vif_datapath_type(plain) == "system"
+    assert plugin._get_vif_datapath_type(plain, "netdev") == "netdev"
+    assert plugin._get_vif_datapath_type(user_space) == "netdev"
+    assert (plugin.supports_tc_qdisc(plain), plugin.supports_tc_qdisc(user_space)) == (True, False)
+    assert plugin._get_qos_type(plain) == "linux-noop"
+    assert plugin._get_qos_type(user_space) is None
+    with pytest.raises(ovs_exception.MissingPortProfile):
+        plugin._get_vif_port_profile(vif())
+    with pytest.raises(ovs_exception.WrongPortProfile, match="VIFPortProfileFPTap"):
+        plugin._get_vif_port_profile(vif(objects.VIFPortProfileFPTap()))
+
+
+def test_a_method_that_is_not_called_any_more_is_not_overridden_in_silence():
+    """Such a plugin would not do what it says; one that has a plug() of its own does."""
+
+    class Silent(ovs.OvsPlugin):
+        def _plug_vhostuser(self, vif, instance_info):
+            raise AssertionError
+
+    with pytest.raises(TypeError, match=r"Silent overrides _plug_vhostuser\(\).*plan_plug\(\)"):
+        Silent.load("silent")
+
+    class SilentUnplug(ovs.OvsPlugin):
+        def _unplug_vf(self, vif):
+            raise AssertionError
+
+    with pytest.raises(TypeError, match=r"_unplug_vf\(\).*override plan_unplug\(\) or unplug\(\)"):
+        SilentUnplug.load("silent")
+
+    class Own(Silent):
+        def plug(self, vif, instance_info):
+            self._plug_vhostuser(vif, instance_info)
+
+    assert not Own.load("ovs").plans("plug")
+
+    class Planner(ovs.OvsPlugin):
+        def plan_plug(self, vif, instance_info):
+            return Plan()
+
+    assert Planner.load("ovs").plans("plug")
+
+
+@pytest.fixture
+def sysfs(tmp_path, monkeypatch) -> Sysfs:
+    """A card with two virtual functions, of which one has a representor."""
+    sysfs = Sysfs(tmp_path)
+    monkeypatch.setattr(representor, "SYS", tmp_path)
+    sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
+    sysfs.below("0000:03:00.0", "a-rep")
+    sysfs.below("0000:03:01.0", "vf0")
+    sysfs.port("eth0", "abcd", "p0")
+    sysfs.port("a-rep", "abcd", "pf0vf1")
+    return sysfs
+
+
+def test_functions_of_a_card(sysfs):
+    """As a plugin asks for them, one after the other."""
+    assert linux_net.get_vf_num_by_pci_address("0000:03:01.1") == "1"
+    assert linux_net.get_pf_pci_from_vf("0000:03:01.1") == "0000:03:00.0"
+    ask = linux_net.get_ifname_by_pci_address
+    assert ask("0000:03:01.0") == "vf0"
+    assert ask("0000:03:01.1", pf_interface=True) == "eth0"
+    assert ask("0000:03:01.1", pf_interface=True, switchdev=True) == "eth0"
+    assert linux_net.get_representor_port("eth0", "1") == "a-rep"
+    assert linux_net.get_function_by_ifname("eth0") == ("0000:03:00.0", True)
+    assert linux_net.get_function_by_ifname("vf0") == ("0000:03:01.0", False)
+    assert linux_net.get_function_by_ifname("lo") == (None, False)
+
+
+def test_functions_that_a_card_has_not(sysfs):
+    """The errors name what was looked for."""
+    for ask in (linux_net.get_vf_num_by_pci_address, linux_net.get_pf_pci_from_vf):
+        with pytest.raises(ovs_exception.PciDeviceNotFoundById, match=r"0000:03:09\.0"):
+            ask("0000:03:09.0")
+    for pf_interface, switchdev in ((True, True), (True, False), (False, False)):
+        with pytest.raises(ovs_exception.PciDeviceNotFoundById):
+            linux_net.get_ifname_by_pci_address("0000:03:09.0", pf_interface, switchdev)
+    # A function that no switch is on.
+    with pytest.raises(ovs_exception.PciDeviceNotFoundById):
+        linux_net.get_ifname_by_pci_address("0000:03:01.0", switchdev=True)
+    for name, number in (("eth0", "0"), ("none", "1")):
+        with pytest.raises(ovs_exception.RepresentorNotFound) as info:
+            linux_net.get_representor_port(name, number)
+        assert info.value.kwargs == {"ifname": name, "vf_num": number}
