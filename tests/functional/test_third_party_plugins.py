@@ -63,7 +63,7 @@ def installed(tmp_path_factory) -> pathlib.Path:
                 "--disable-pip-version-check",
                 *options,
             ),
-            *(folder / "source" / name for name in ("classic", "planner")),
+            *(folder / "source" / name for name in ("classic", "derived", "planner")),
         ],
         capture_output=True,
         text=True,
