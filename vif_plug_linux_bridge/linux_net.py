@@ -58,6 +58,6 @@ def _options() -> Any:
     apart = cfg.ConfigOpts()
     apart.register_opts(opts.LINUX_BRIDGE, group=_NAME)
     for option in opts.LINUX_BRIDGE:
-        if not option.dest.endswith("flat_interface"):
+        if option.dest != "flat_interface":
             apart.set_override(option.dest, given[option.dest], group=_NAME)
     return apart[_NAME]
