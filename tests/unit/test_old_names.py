@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
+import pathlib
+import pkgutil
 import re
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 from oslo_config import cfg
 
 from os_vif import exception, objects, opts
-from os_vif.host import representor
+from os_vif.host import ovs_steps, representor
+from os_vif.host import steps as host_steps
 from os_vif.host.plan import Plan
 from os_vif.plugins import linux_bridge as new_linux_bridge
 from os_vif.plugins import ovs as new_ovs
@@ -24,10 +26,12 @@ from tests.sysfs import Sysfs
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from os_vif.internal.ip.api import ip as ip_lib
     from vif_plug_linux_bridge import constants as linux_bridge_constants
     from vif_plug_linux_bridge import linux_bridge
     from vif_plug_ovs import constants, linux_net, ovs
     from vif_plug_ovs import exception as ovs_exception
+    from vif_plug_ovs.ovsdb import ovsdb_lib
 
 #: How a program imports each old name: the statement, and how often it warns.
 IMPORTS = {
@@ -110,17 +114,8 @@ def test_an_old_import_warns_once_where_it_stands(told, statement):
         assert old in statement.replace(" import ", ".").replace("from ", "")
         named = re.findall(r"os_vif(?:\.\w+)+", new)
         assert named
-        assert [name for name in named if not is_there(name)] == []
-
-
-def is_there(name: str) -> bool:
-    """Whether a dotted name is a module, or is in one."""
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError:
-        module, _, attribute = name.rpartition(".")
-        return hasattr(importlib.import_module(module), attribute)
-    return True
+        for name in named:
+            pkgutil.resolve_name(name)
 
 
 def test_all_of_a_program_s_old_imports_warn(told):
@@ -294,3 +289,60 @@ def test_functions_that_a_card_has_not(sysfs):
         with pytest.raises(ovs_exception.RepresentorNotFound) as info:
             linux_net.get_representor_port(name, number)
         assert info.value.kwargs == {"ifname": name, "vf_num": number}
+
+
+PAGE = pathlib.Path(__file__).parents[2] / "doc/source/author/old_names.rst"
+
+
+def listed() -> dict[str, list[tuple[str, str]]]:
+    """By the title of a section, the rows of its table."""
+    sections = re.split(
+        r"^``([\w.]+)``\n=+$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    return {
+        title: re.findall(
+            r"^   \* - (.+)\n     - (.+)$", text.partition("\nWhat ")[0], re.MULTILINE
+        )[1:]
+        for title, text in zip(sections[1::2], sections[2::2], strict=True)
+    }
+
+
+def old_names() -> dict[str, list[str]]:
+    return {
+        title: [name for old, _ in rows for name in re.findall(r"``([\w.]+)``", old)]
+        for title, rows in listed().items()
+    }
+
+
+def test_every_name_on_the_page_is_there():
+    """The old one, and the one that takes its place."""
+    for module, names in old_names().items():
+        assert names
+        for name in names:
+            pkgutil.resolve_name(f"{module}.{name}")
+    steps = {**vars(host_steps), **vars(ovs_steps)}
+    for rows in listed().values():
+        for _, new in rows:
+            for name in re.findall(r"``(os_vif\.[\w.]+)``", new):
+                pkgutil.resolve_name(name)
+            for name in re.findall(r"``([A-Z][a-z]\w+)", new):
+                assert name in steps or name in ("Plan", "OSError"), name
+
+
+def test_every_old_name_is_on_the_page():
+    """What a module defines, and a class."""
+    page = old_names()
+
+    def public(found: object) -> set[str]:
+        return {name for name in vars(found) if not name.startswith("_")}
+
+    functions = {
+        n for n, f in vars(linux_net).items() if getattr(f, "__module__", "") == linux_net.__name__
+    }
+    assert {n for n in functions if not n.startswith("_")} == set(page["vif_plug_ovs.linux_net"])
+    assert set(page["vif_plug_ovs.exception"]) == set(ovs_exception.__all__)
+    base = {f"BaseOVS.{name}" for name in public(ovsdb_lib.BaseOVS)} - {"BaseOVS.port_steps"}
+    assert {"BaseOVS", *base} == set(page["vif_plug_ovs.ovsdb.ovsdb_lib"])
+    own = {f"OvsPlugin.{name}" for name in public(ovs.OvsPlugin)} - {"OvsPlugin.load"}
+    assert own <= set(page["vif_plug_ovs.ovs"])
+    assert {f"ip.{name}" for name in public(type(ip_lib))} == set(page["os_vif.internal.ip.api"])
