@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
+import shutil
+import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,6 +21,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import objects
 from tests.functional import namespaces, ovs
+from tests.interop import environments
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
 
@@ -141,3 +146,87 @@ def bridge_vif(number: int, bridge: str = "brq-test", mtu: int = 1450) -> object
         has_traffic_filtering=True,
         network=objects.Network(bridge=bridge, mtu=mtu, should_provide_bridge=True),
     )
+
+
+#: Plugins of others, as packages.
+PACKAGES = HERE.parent / "plugins"
+
+_PROLOGUE = """
+import sys
+from oslo_config import cfg
+import os_vif
+from os_vif import exception, objects
+
+cfg.CONF(sys.argv[1:], project="os-vif", default_config_files=[], default_config_dirs=[])
+os_vif.initialize()
+
+def vif(plugin, name="tap-1", mtu=1450):
+    return objects.VIFGeneric(
+        id="1b2c3d4e-0000-4000-8000-000000000000", address="fa:16:3e:00:00:01", plugin=plugin,
+        vif_name=name, network=objects.Network(mtu=mtu))
+
+def error_of(call, *arguments):
+    try:
+        call(*arguments)
+    except Exception as error:
+        return error
+    raise SystemExit("no error")
+
+INSTANCE = objects.InstanceInfo(name="guest")
+"""
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory) -> pathlib.Path:
+    """A folder with the plugins of others, as pip installs them; nothing is fetched for them."""
+    folder = tmp_path_factory.mktemp("third-party")
+    # setuptools leaves its traces in what it builds.
+    shutil.copytree(PACKAGES, folder / "source")
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "--target", folder / "site")
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-P",
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                *options,
+            ),
+            *(folder / "source" / name for name in ("classic", "derived", "planner")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environments.without_python_settings(os.environ),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "site"
+
+
+@pytest.fixture
+def environment(installed) -> dict[str, str]:
+    """That of a program which finds them beside what it finds now."""
+    path = os.pathsep.join(filter(None, (str(installed), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"PYTHONPATH": path}
+
+
+@pytest.fixture
+def program(environment, tmp_path):
+    """Run a program, where this test is; it must end well. What it printed comes back."""
+
+    def start(code: str, *arguments: str) -> str:
+        source = _PROLOGUE + textwrap.dedent(code)
+        done = subprocess.run(
+            [sys.executable, "-P", "-W", "ignore", "-c", source, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return start

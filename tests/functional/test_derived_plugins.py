@@ -10,10 +10,7 @@ import pytest
 from tests.functional.namespaces import changes, differs, ip, run, snapshot
 from tests.functional.ovs import row
 from tests.functional.test_steps import require_tun
-from tests.functional.test_third_party_plugins import environment, installed, program
 from tests.sysfs import Sysfs
-
-__all__ = ["environment", "installed", "program"]
 
 ID = "0a0b0c0d-1111-4222-8333-444444444444"
 VIFS = f"""
@@ -75,7 +72,7 @@ def card(namespace, tmp_path) -> None:
 def test_a_plugin_that_derives_from_ours_plugs_a_card(card, act, br_int):
     """By what it inherits: the switch, the port of a VIF, the functions of the card."""
     before = snapshot()
-    act("os_vif.plug(CARD, INSTANCE)")
+    act("os_vif.plug(CARD, INSTANCE)\nos_vif.plug(CARD, INSTANCE)")
     ids = row(br_int, "Interface", "rep1", "external_ids")[0]
     assert f'iface-id="{ID}"' in ids
     assert 'vm-uuid="b0000000-0000-4000-8000-000000000000"' in ids
@@ -84,9 +81,6 @@ def test_a_plugin_that_derives_from_ours_plugs_a_card(card, act, br_int):
     (link,) = ip("link", "show", "rep1")
     assert link["mtu"] == 1400
     assert "UP" in link["flags"]
-    plugged = snapshot()
-    act("os_vif.plug(CARD, INSTANCE)")
-    assert differs(plugged) == []
     act("os_vif.unplug(CARD, INSTANCE)\nos_vif.unplug(CARD, INSTANCE)")
     left = [line.partition(":")[0] for line in changes(before, snapshot())]
     # The representor stays, with the network's MTU.
