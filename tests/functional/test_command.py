@@ -16,6 +16,7 @@ import sys
 import pytest
 from oslo_serialization import jsonutils
 
+from os_vif.cmd import lab_card, lab_switch
 from tests.functional.namespaces import ip, run, snapshot
 
 
@@ -179,15 +180,52 @@ EXPECTED = (
     "plugged again; check: nothing differs",
     "Nothing is left.",
 )
+#: Where Open vSwitch is installed.
+EXPECTED_OF_A_SWITCH = (
+    "ovs-vsctl --may-exist add-port br-int tap40000000-00 -- --id=@qos create QoS",
+    "plugged VIFBridge tap30000000-00; check: nothing differs",
+    "├── qvb30000000-00",
+    '{attached-mac="fa:16:3e:00:00:04", iface-id="40000000-0000-4000-8000-000000000000"',
+    "linux-noop",
+    "check: qvo30000000-00: port is missing, should be in br-int",
+    "br-int has no port, and the switch no QoS row.",
+)
+
+
+def _absent(done: subprocess.CompletedProcess, *more: str) -> list[str]:
+    """What the demo did not show."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return [text for text in (*EXPECTED, *more) if text not in done.stdout]
 
 
 def test_the_demo_shows_it_all(rights, os_vif_command):
     """As root; the host around it does not change."""
     before = snapshot()
     done = _demo(os_vif_command)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [text for text in EXPECTED if text not in done.stdout] == []
+    missing = lab_switch.missing() or lab_card.missing()
+    left_out = [f"Not shown: {missing}."]
+    assert _absent(done, *(left_out if missing else EXPECTED_OF_A_SWITCH)) == []
+    # Two pings on a Linux bridge, and two on the switch.
+    assert done.stdout.count("192.0.2.2 answers") == (2 if missing else 4)
     assert snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("hide", "said"),
+    [
+        (
+            'mount --bind /dev/null "$(command -v ovs-appctl)"',
+            "there is no ovs-appctl (openvswitch-switch)",
+        ),
+        ("mount -t tmpfs none /dev/net", "there is no /dev/net/tun"),
+    ],
+)
+def test_the_demo_without_a_switch_says_so_and_goes_on(rights, os_vif_command, hide, said):
+    """In one line; all else is shown."""
+    if missing := lab_switch.missing() or lab_card.missing():
+        pytest.skip(f"nothing to hide: {missing}")
+    done = _demo("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", os_vif_command)
+    assert _absent(done, f"Not shown: {said}.") == []
 
 
 def test_the_demo_runs_as_an_ordinary_user(os_vif_command):
@@ -202,8 +240,8 @@ def test_the_demo_runs_as_an_ordinary_user(os_vif_command):
     if tried.returncode:
         pytest.skip(f"an ordinary user cannot run this Python in one: {tried.stderr.strip()}")
     done = _demo(*prefix, os_vif_command)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [text for text in EXPECTED if text not in done.stdout] == []
+    shown = "Not shown: " in done.stdout
+    assert _absent(done, *([] if shown else EXPECTED_OF_A_SWITCH)) == []
 
 
 def test_the_demo_without_rights_shows_what_it_can(os_vif_command):
