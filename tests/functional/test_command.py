@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -205,6 +206,10 @@ def test_the_demo_shows_it_all(rights, os_vif_command):
     missing = lab_switch.missing() or lab_card.missing()
     left_out = [f"Not shown: {missing}."]
     assert _absent(done, *(left_out if missing else EXPECTED_OF_A_SWITCH)) == []
+    readme = (pathlib.Path(__file__).parents[2] / "README.rst").read_text(encoding="utf-8")
+    (excerpt,) = re.findall(r"^   == (?:.*\n|\n)*?(?=^\w)", readme, re.MULTILINE)
+    shown = [] if missing else [line.strip() for line in excerpt.splitlines()]
+    assert [line for line in shown if line not in done.stdout.splitlines()] == []
     # Two pings on a Linux bridge, and two on the switch.
     assert done.stdout.count("192.0.2.2 answers") == (2 if missing else 4)
     assert snapshot() == before
