@@ -199,8 +199,10 @@ def _absent(done: subprocess.CompletedProcess, *more: str) -> list[str]:
     return [text for text in (*EXPECTED, *more) if text not in done.stdout]
 
 
-def test_the_demo_shows_it_all(rights, os_vif_command):
-    """As root; the host around it does not change."""
+def test_the_demo_shows_it_all(request, rights, os_vif_command):
+    """As root; the host around it does not change, nor does the switch that it has."""
+    if lab_switch.missing() is None:
+        request.getfixturevalue("br_int")
     before = snapshot()
     done = _demo(os_vif_command)
     missing = lab_switch.missing() or lab_card.missing()
@@ -215,22 +217,30 @@ def test_the_demo_shows_it_all(rights, os_vif_command):
     assert snapshot() == before
 
 
-@pytest.mark.parametrize(
-    ("hide", "said"),
-    [
-        (
-            'mount --bind /dev/null "$(command -v ovs-appctl)"',
-            "there is no ovs-appctl (openvswitch-switch)",
-        ),
-        ("mount -t tmpfs none /dev/net", "there is no /dev/net/tun"),
-    ],
-)
-def test_the_demo_without_a_switch_says_so_and_goes_on(rights, os_vif_command, hide, said):
-    """In one line; all else is shown."""
+def _hiding(hide: str, *command: str) -> list[str]:
+    """A command line for a host that lacks something."""
     if missing := lab_switch.missing() or lab_card.missing():
         pytest.skip(f"nothing to hide: {missing}")
-    done = _demo("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", os_vif_command)
-    assert _absent(done, f"Not shown: {said}.") == []
+    return ["unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", *command]
+
+
+def test_the_demo_without_a_switch_says_so_and_goes_on(rights, os_vif_command):
+    """In one line; all else is shown."""
+    hide = 'mount --bind /dev/null "$(command -v ovs-appctl)"'
+    done = _demo(*_hiding(hide, os_vif_command))
+    assert _absent(done, "Not shown: there is no ovs-appctl (openvswitch-switch).") == []
+
+
+def test_the_demo_without_tap_devices_shows_no_switch(rights):
+    """It says which file is missing."""
+    show = (
+        "import sys; from os_vif.cmd import demo_ovs, demo_stage; "
+        "demo_ovs.show(demo_stage.Stage(sys.stdout), None)"
+    )
+    command = _hiding("mount -t tmpfs none /dev/net", sys.executable, "-W", "ignore", "-c", show)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "Not shown: there is no /dev/net/tun."
 
 
 def test_the_demo_runs_as_an_ordinary_user(os_vif_command):

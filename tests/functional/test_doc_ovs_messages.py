@@ -28,7 +28,6 @@ from tests.sysfs import Sysfs
 
 PAGE = "user/ovs/troubleshooting"
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
-VF = "0000:03:01.1"
 
 
 def quoted(title: str) -> list[str]:
@@ -128,20 +127,14 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     del bare.port_profile
     del nameless.port_profile.interface_id
     seen = [plug(bare), plug(nameless)]
+    lost, vf = ovs_vif(objects.VIFHostDevice), ovs_vif(objects.VIFHostDevice)
     monkeypatch.setattr(representor, "SYS", tmp_path / "sys")
     sysfs = Sysfs(tmp_path / "sys")
-    sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", VF])
-    vif = ovs_vif()
-
-    def on(address: str) -> str:
-        return plug(objects.VIFHostDevice(
-            id=vif.id, address=vif.address, plugin="ovs", dev_type="ethernet",
-            dev_address=address, network=vif.network, port_profile=vif.port_profile,
-        ))  # fmt: skip
-
-    seen += [on("0000:03:09.0"), on(VF)]
+    sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", vf.dev_address])
+    lost.dev_address = "0000:03:09.0"
+    seen += [plug(lost), plug(vf)]
     sysfs.port("eth0", "abcd", "p0")
-    seen.append(on(VF))
+    seen.append(plug(vf))
     compare("The VIF cannot be plugged as it is", seen)
 
 

@@ -41,22 +41,10 @@ def names(cell: str) -> list[str]:
     return re.findall(r"``(.*?)``", cell)
 
 
-def trunk() -> VIFBase:
-    return ovs_vif(bridge="tbr-1", create_port=True)
-
-
 def vhost_user(mode: str) -> VIFBase:
     vif = ovs_vif(objects.VIFVHostUser)
     vif.mode = mode
     return vif
-
-
-def function(**profile: object) -> VIFBase:
-    vif = ovs_vif(**profile)
-    return objects.VIFHostDevice(
-        id=vif.id, address=vif.address, plugin="ovs", dev_type="ethernet",
-        dev_address="0000:03:01.1", network=vif.network, port_profile=vif.port_profile,
-    )  # fmt: skip
 
 
 #: By what the table calls them.
@@ -65,12 +53,12 @@ WAYS = {
     "``create_port``": lambda: ovs_vif(create_port=True),
     "``create_tap``": lambda: ovs_vif(create_port=True, create_tap=True),
     "``per_port_bridge``": lambda: ovs_vif(datapath_type="netdev"),
-    "trunk": trunk,
+    "trunk": lambda: ovs_vif(bridge="tbr-1", create_port=True),
     "hybrid": lambda: ovs_vif(objects.VIFBridge),
     "vhost-user, ``server``": lambda: vhost_user("server"),
     "vhost-user, ``client``": lambda: vhost_user("client"),
-    "representor": function,
-    "DPDK representor": lambda: function(datapath_type="netdev"),
+    "representor": lambda: ovs_vif(objects.VIFHostDevice),
+    "DPDK representor": lambda: ovs_vif(objects.VIFHostDevice, datapath_type="netdev"),
 }
 
 
