@@ -16,7 +16,7 @@ from os_vif.host import representor
 from os_vif.host.ovs_rows import qos_id, settings
 from os_vif.objects.vif import VIFBase
 from tests.functional.cases import ovs_vif
-from tests.functional.namespaces import run
+from tests.functional.namespaces import ip, run
 from tests.functional.test_doc import PAGES
 from tests.functional.test_steps import require_tun
 from tests.sysfs import Sysfs
@@ -66,7 +66,7 @@ def resolved(name: str, vif: VIFBase) -> str:
     """A name of the table, for a VIF."""
     match name:
         case "vif.vif_name":
-            return vif.vif_name
+            return str(vif.vif_name) if "vif_name" in vif else ""
         case "network.bridge":
             return vif.network.bridge
         case "representor":
@@ -167,6 +167,13 @@ def test_the_table_lists_what_a_way_of_plugging_makes(host, ovs_options, way):
     planned = {k: v for k, v in devices(os_vif.plan(vif, INSTANCE)).items() if v}
     assert {**{key: set(value) for key, value in made.items()}, **planned} == listed
     _values(vif, made)
+    os_vif.unplug(vif, INSTANCE)
+    gone = [names(name)[0] for name, *_, when in table("Names") if when != "never"]
+    trunk = {"tbr-1"} if way == "trunk" else set()
+    away = {resolved(name, vif) for name in gone if name != "tbr-…"} | trunk
+    expected = {k: v for k, v in {**before, **made}.items() if k[1] not in away | {"rep1"}}
+    assert rows(host) == expected
+    assert {link["ifname"] for link in ip("link")} & away == set()
 
 
 def _values(vif: VIFBase, made: dict) -> None:
