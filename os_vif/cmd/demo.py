@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The command that shows the whole life of two VIFs, for real, on a host of its own."""
+"""The command that shows the whole life of VIFs, for real, on a host of its own."""
 
 from __future__ import annotations
 
@@ -9,25 +9,22 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from cliff import command
 from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import shell
+from os_vif.cmd import demo_ovs, shell
+from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, Stage
 from os_vif.cmd.lab import Guest, Hypervisor
 
 if TYPE_CHECKING:
-    from os_vif.host.netlink import Link, Netlink
+    from os_vif.host.netlink import Netlink
 
 _BRIDGE = "brq-demo"
 _MTU = 1450
-#: Of a block for documentation (RFC 5737).
-_ADDRESSES = ("192.0.2.1", "192.0.2.2")
-
 #: Says to the demo that it is in a namespace of its own.
 _INSIDE = "OS_VIF_DEMO_INSIDE"
 
@@ -40,19 +37,15 @@ _AS_USER = (
 )
 
 
-class DemoError(Exception):
-    """The demo did not show what it should have shown."""
-
-
 class Demo(command.Command):
-    """Plug two real VIFs in a private network namespace, look at them, and unplug them."""
+    """Plug real VIFs in a private network namespace, look at them, and unplug them."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         debug = bool(self.app_args and self.app_args.debug)
         if _INSIDE in os.environ:
             try:
                 _Show(self.app.stdout).run()
-            except (DemoError, os_vif.exception.ExceptionBase) as error:
+            except (DemoError, OSError, os_vif.exception.ExceptionBase) as error:
                 if debug:
                     raise
                 print(f"\nThe demo failed: {error}", file=sys.stderr)
@@ -104,21 +97,12 @@ def _vif(number: int) -> objects.VIFBridge:
     )
 
 
-class _Show:
+class _Show(Stage):
     """The acts of the demo."""
 
-    def __init__(self, out: object) -> None:
-        self.out = out
+    def __init__(self, out: TextIO) -> None:
+        super().__init__(out)
         self.vifs = (_vif(1), _vif(2))
-        self.instance = objects.InstanceInfo(
-            uuid="b0000000-0000-4000-8000-000000000000", name="demo"
-        )
-
-    def say(self, text: object = "") -> None:
-        print(text, file=self.out, flush=True)  # type: ignore[call-overload]
-
-    def act(self, title: str) -> None:
-        self.say(f"\n== {title}")
 
     def without_rights(self) -> None:
         self.act("A VIF, as JSON")
@@ -126,7 +110,7 @@ class _Show:
         stored.obj_reset_changes(recursive=True)
         self.say(jsonutils.dumps(stored.obj_to_primitive(), indent=2, sort_keys=True))
         self.act("What plugging it would do")
-        self.say(os_vif.plan(self.vifs[0], self.instance))
+        self.say(os_vif.plan(self.vifs[0], INSTANCE))
 
     def run(self) -> None:
         from os_vif.host import netlink
@@ -134,67 +118,41 @@ class _Show:
         self.without_rights()
         with netlink.opened() as net:
             before = net.links()
-            self.act("Plug two VIFs, through the privileged daemon")
-            for vif in self.vifs:
-                os_vif.plug(vif, self.instance)
-                self.say(f"plugged {vif.vif_name}")
-            with Guest() as first, Guest() as second:
-                self.play((first, second), net)
-            self.act("Unplug")
-            for vif in self.vifs:
-                os_vif.unplug(vif, self.instance)
-                self.say(f"unplugged {vif.vif_name}")
+            self.bridge(net)
+            demo_ovs.show(self, net)
+            self.act("In the end")
             left = {link.name for link in net.links()} - {link.name for link in before}
             if left:
                 raise DemoError(f"left behind: {', '.join(sorted(left))}")
             self.say("Nothing is left.")
 
+    def bridge(self, net: Netlink) -> None:
+        self.act("Plug two VIFs, through the privileged daemon")
+        for vif in self.vifs:
+            os_vif.plug(vif, INSTANCE)
+            self.say(f"plugged {vif.vif_name}")
+        with Guest() as first, Guest() as second:
+            self.play((first, second), net)
+        self.act("Unplug")
+        for vif in self.vifs:
+            os_vif.unplug(vif, INSTANCE)
+            self.say(f"unplugged {vif.vif_name}")
+
     def play(self, guests: tuple[Guest, Guest], net: Netlink) -> None:
         self.act("The demo plays the hypervisor: a guest on each VIF (a namespace, a veth as tap)")
         with Hypervisor() as hypervisor:
-            for vif, guest, address in zip(self.vifs, guests, _ADDRESSES, strict=True):
+            for vif, guest, address in zip(self.vifs, guests, ADDRESSES, strict=True):
                 hypervisor.attach(guest, vif, f"{address}/24")
                 self.say(f"{vif.vif_name} leads to a guest with {address}")
             self.ping(guests[0])
             self.act("What is there now")
-            for line in _tree(net):
-                self.say(line)
+            self.tree(net)
             self.disturb(net)
             self.ping(guests[0])
 
-    def ping(self, guest: Guest) -> None:
-        self.say(f"The first guest pings the second: {guest.ping(_ADDRESSES[1])}")
-
     def disturb(self, net: Netlink) -> None:
         self.act("Somebody changes the bridge; check finds it, and plugging again mends it")
-        if os_vif.check(self.vifs[0], self.instance):
-            raise DemoError("check finds a difference on a VIF that was just plugged")
+        self.is_plugged(self.vifs[0])
         self.say(f"$ ip link set {_BRIDGE} mtu 1300 down")
         net.set(net.require(_BRIDGE), mtu=1300, up=False)
-        differences = os_vif.check(self.vifs[0], self.instance)
-        for difference in differences:
-            self.say(f"check: {difference}")
-        if {d.attribute for d in differences} != {"MTU", "state"}:
-            raise DemoError("check did not find the change")
-        os_vif.plug(self.vifs[0], self.instance)
-        if os_vif.check(self.vifs[0], self.instance):
-            raise DemoError("plugging again did not mend it")
-        self.say("plugged again; check: nothing differs")
-
-
-def _tree(net: Netlink) -> Iterator[str]:
-    """The bridges of this namespace, with what is in them."""
-    for bridge in net.links():
-        if bridge.kind != "bridge":
-            continue
-        yield _line(bridge)
-        ports = net.ports(bridge)
-        for number, port in enumerate(ports, start=1):
-            branch = "└──" if number == len(ports) else "├──"
-            yield f"{branch} {_line(port)}, to a guest"
-
-
-def _line(link: Link) -> str:
-    state = "up" if link.up else "down"
-    mark = f", marked {link.alias!r}" if link.alias else ""
-    return f"{link.name} ({link.kind}, {state}, MTU {link.mtu}{mark})"
+        self.mended(self.vifs[0], {"MTU", "state"})

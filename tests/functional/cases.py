@@ -155,6 +155,7 @@ def ovs_vif(
         objects.VIFOpenVSwitch: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": bridge},
         objects.VIFBridge: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": f"qbr{vif_id[:11]}"},
         objects.VIFVHostUser: {"path": f"/run/vhu{vif_id[:11]}", "mode": "server"},
+        objects.VIFHostDevice: {"dev_type": "ethernet", "dev_address": "0000:03:01.1"},
     }
     return cls(
         id=vif_id,

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import sys
 import pytest
 from oslo_serialization import jsonutils
 
+from os_vif.cmd import lab_card, lab_switch
 from tests.functional.namespaces import ip, run, snapshot
 
 
@@ -179,15 +181,66 @@ EXPECTED = (
     "plugged again; check: nothing differs",
     "Nothing is left.",
 )
+#: Where Open vSwitch is installed.
+EXPECTED_OF_A_SWITCH = (
+    "ovs-vsctl --may-exist add-port br-int tap40000000-00 -- --id=@qos create QoS",
+    "plugged VIFBridge tap30000000-00; check: nothing differs",
+    "├── qvb30000000-00",
+    '{attached-mac="fa:16:3e:00:00:04", iface-id="40000000-0000-4000-8000-000000000000"',
+    "linux-noop",
+    "check: qvo30000000-00: port is missing, should be in br-int",
+    "br-int has no port, and the switch no QoS row.",
+)
 
 
-def test_the_demo_shows_it_all(rights, os_vif_command):
-    """As root; the host around it does not change."""
+def _absent(done: subprocess.CompletedProcess, *more: str) -> list[str]:
+    """What the demo did not show."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return [text for text in (*EXPECTED, *more) if text not in done.stdout]
+
+
+def test_the_demo_shows_it_all(request, rights, os_vif_command):
+    """As root; the host around it does not change, nor does the switch that it has."""
+    if lab_switch.missing() is None:
+        request.getfixturevalue("br_int")
     before = snapshot()
     done = _demo(os_vif_command)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [text for text in EXPECTED if text not in done.stdout] == []
+    missing = lab_switch.missing() or lab_card.missing()
+    left_out = [f"Not shown: {missing}."]
+    assert _absent(done, *(left_out if missing else EXPECTED_OF_A_SWITCH)) == []
+    readme = (pathlib.Path(__file__).parents[2] / "README.rst").read_text(encoding="utf-8")
+    (excerpt,) = re.findall(r"^   == (?:.*\n|\n)*?(?=^\w)", readme, re.MULTILINE)
+    shown = [] if missing else [line.strip() for line in excerpt.splitlines()]
+    assert [line for line in shown if line not in done.stdout.splitlines()] == []
+    # Two pings on a Linux bridge, and two on the switch.
+    assert done.stdout.count("192.0.2.2 answers") == (2 if missing else 4)
     assert snapshot() == before
+
+
+def _hiding(hide: str, *command: str) -> list[str]:
+    """A command line for a host that lacks something."""
+    if missing := lab_switch.missing() or lab_card.missing():
+        pytest.skip(f"nothing to hide: {missing}")
+    return ["unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", *command]
+
+
+def test_the_demo_without_a_switch_says_so_and_goes_on(rights, os_vif_command):
+    """In one line; all else is shown."""
+    hide = 'mount --bind /dev/null "$(command -v ovs-appctl)"'
+    done = _demo(*_hiding(hide, os_vif_command))
+    assert _absent(done, "Not shown: there is no ovs-appctl (openvswitch-switch).") == []
+
+
+def test_the_demo_without_tap_devices_shows_no_switch(rights):
+    """It says which file is missing."""
+    show = (
+        "import sys; from os_vif.cmd import demo_ovs, demo_stage; "
+        "demo_ovs.show(demo_stage.Stage(sys.stdout), None)"
+    )
+    command = _hiding("mount -t tmpfs none /dev/net", sys.executable, "-W", "ignore", "-c", show)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "Not shown: there is no /dev/net/tun."
 
 
 def test_the_demo_runs_as_an_ordinary_user(os_vif_command):
@@ -202,8 +255,8 @@ def test_the_demo_runs_as_an_ordinary_user(os_vif_command):
     if tried.returncode:
         pytest.skip(f"an ordinary user cannot run this Python in one: {tried.stderr.strip()}")
     done = _demo(*prefix, os_vif_command)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [text for text in EXPECTED if text not in done.stdout] == []
+    shown = "Not shown: " in done.stdout
+    assert _absent(done, *([] if shown else EXPECTED_OF_A_SWITCH)) == []
 
 
 def test_the_demo_without_rights_shows_what_it_can(os_vif_command):

@@ -18,10 +18,10 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.cmd.lab_card import Pump
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.ovs import row
-from tests.functional.pump import Pump
 from tests.functional.test_steps import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -12,17 +12,25 @@ import struct
 import threading
 from typing import Self
 
+from pyroute2 import IPRoute
+from pyroute2.netlink.rtnl.ifinfmsg.tuntap import TUNDEV, TUNSETIFF
+
 from os_vif.cmd.lab import Guest
-from tests.functional.namespaces import run
 
 #: linux/if_tun.h
-_TUNSETIFF = 0x400454CA
 _TAP, _NO_PI, _MULTI_QUEUE = 0x2, 0x1000, 0x100
 
 
+def missing() -> str | None:
+    """What a tap device lacks here."""
+    if os.access(TUNDEV, os.R_OK | os.W_OK):
+        return None
+    return f"{TUNDEV} may not be opened" if os.path.exists(TUNDEV) else f"there is no {TUNDEV}"  # noqa: PTH110
+
+
 def _open(name: str, flags: int) -> int:
-    file = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    fcntl.ioctl(file, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+    file = os.open(TUNDEV, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    fcntl.ioctl(file, TUNSETIFF, struct.pack("16sH", name.encode(), flags) + bytes(22))
     return file
 
 
@@ -34,7 +42,10 @@ class Pump:
         self._tap = _open(tap, _TAP | _NO_PI | (_MULTI_QUEUE if queues else 0))
         card = f"card{guest.pid}"[:15]
         self._card = _open(card, _TAP | _NO_PI)
-        run(f"ip link set dev {card} address {mac} netns {guest.pid} name {guest.INTERFACE}")
+        with IPRoute() as ip:
+            (index,) = ip.link_lookup(ifname=card)
+            ip.link("set", index=index, address=mac)
+            ip.link("set", index=index, net_ns_pid=guest.pid, ifname=guest.INTERFACE)
         guest.configure(address)
         self._thread = threading.Thread(target=self._carry)
 

@@ -1,0 +1,286 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: INP001 - no package
+
+"""Draws what each way of plugging into Open vSwitch makes: ``python doc/drawings.py``.
+
+A drawing is a chain from the guest down to the integration bridge, with notes on its right.
+The SVG files beside the pages are what this writes; a test compares them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+from html import escape
+
+OUT = pathlib.Path(__file__).parent / "source" / "user" / "ovs"
+
+_WIDTH, _MIDDLE, _NOTES = 720, 190, 375
+_BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
+
+_LIGHT = {
+    "paper": ("#ffffff", "#d0d7de"), "kernel": ("#dbeafe", "#1d4ed8"),
+    "switch": ("#dcfce7", "#15803d"), "guest": ("#f3f4f6", "#6b7280"),
+    "card": ("#ffedd5", "#c2410c"), "text": "#111827", "note": "#4b5563",
+}  # fmt: skip
+_DARK = {
+    "paper": ("#0d1117", "#30363d"), "kernel": ("#172554", "#93c5fd"),
+    "switch": ("#052e16", "#86efac"), "guest": ("#1f2937", "#9ca3af"),
+    "card": ("#431407", "#fdba74"), "text": "#f3f4f6", "note": "#b6bec9",
+}  # fmt: skip
+_LEGEND = (("kernel", "in the kernel"), ("switch", "in Open vSwitch"), ("card", "on the card"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """One thing; dashed if others than os-vif make it."""
+
+    kind: str
+    title: str
+    says: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    others: bool = False
+    #: What is plugged in above and below: names, with a ``*`` behind those that others make.
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Cable:
+    """What leads from one box to the next."""
+
+    label: str = ""
+    notes: tuple[str, ...] = ()
+
+
+Drawing = tuple[Box | Cable, ...]
+
+_ID = "5a1d3c2e-0b"
+_GUEST = Box("guest", "guest", others=True)
+_IDS = (
+    "Interface: external_ids iface-id,", "iface-status, attached-mac, vm-uuid",
+    "Port: qos; with isolate_vif tag, vlan_mode, trunks",
+)  # fmt: skip
+_INTEGRATION = "br-int is made only if it is not there"
+
+
+def _integration(*ports: str, notes: tuple[str, ...] = _IDS, datapath: str = "") -> Box:
+    says = (datapath,) if datapath else ()
+    return Box("switch", "br-int", says, (*notes, _INTEGRATION), above=ports)
+
+
+_TAP = Box(
+    "kernel", f"tap{_ID}", ("the guest's MAC address and MTU, up",),
+    ("one queue or several (multiqueue)", "no IPv6; alias os-vif"),
+)  # fmt: skip
+
+DRAWINGS: dict[str, Drawing] = {
+    "bridge_only": (
+        _GUEST,
+        Cable(),
+        Box("kernel", f"tap{_ID}", ("made by the hypervisor",), others=True),
+        Cable(),
+        Box("switch", "br-int", (), ("the hypervisor adds the port,", "with its external_ids",
+            _INTEGRATION), above=(f"tap{_ID}*",)),
+    ),
+    "create_port": (
+        _GUEST,
+        Cable(),
+        Box("kernel", f"tap{_ID}", ("made by the hypervisor, later",),
+            ("until then the port is pending",), others=True),
+        Cable(),
+        _integration(f"tap{_ID}"),
+    ),
+    "create_tap": (_GUEST, Cable(), _TAP, Cable(), _integration(f"tap{_ID}")),
+    "own_bridge": (
+        _GUEST,
+        Cable(),
+        _TAP,
+        Cable(),
+        Box("switch", f"pb{_ID}7", ("the VIF's own bridge",), ("no external_ids here",
+            "Port: qos"), above=(f"tap{_ID}",), below=("pbp5a1d3c2e-…",)),
+        Cable("patch", ("options:peer, both ways",)),
+        _integration("ibp5a1d3c2e-…", notes=(_IDS[0], _IDS[1],
+                     "Port: with isolate_vif tag, vlan_mode, trunks")),
+    ),
+    "trunk": (
+        _GUEST,
+        Cable(),
+        Box("kernel", f"tap{_ID}", ("the parent port's device",), others=True),
+        Cable(),
+        Box("switch", "tbr-…", ("the trunk's bridge",), (_IDS[0], f"{_IDS[1]}, bridge_name",
+            "never isolated"), above=(f"tap{_ID}",), below=("tpt-…*", "spt-…*")),
+        Cable("", ("patch ports of Neutron, a pair for each VLAN",)),
+        Box("switch", "br-int", (), ("made by Neutron, like its ports",), others=True,
+            above=("tpi-…*", "spi-…*")),
+    ),
+    "hybrid": (
+        _GUEST,
+        Cable(),
+        Box("kernel", f"qbr{_ID}", ("Linux bridge; Neutron's rules are here",),
+            ("no STP, no snooping, forward delay 0,", "ageing 0: learns nothing",
+             "no IPv6, arp_ignore 1, arp_announce 2"),
+            above=(f"tap{_ID}*",), below=(f"qvb{_ID}",)),
+        Cable("veth pair", ("MTU of the network, promiscuous, no IPv6",)),
+        _integration(f"qvo{_ID}"),
+    ),
+    "vhost_user": (
+        _GUEST,
+        Cable(f"socket vhu{_ID}", ("mode server: QEMU makes it", "mode client: the switch does")),
+        _integration(
+            f"vhu{_ID}", datapath="datapath netdev: in user space",
+            notes=("Interface: type dpdkvhostuserclient,", "or dpdkvhostuser; mtu_request;",
+                   "options:vhost-server-path", *_IDS[:2], "no QoS row"),
+        ),
+    ),
+    "representor": (
+        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Cable(),
+        Box("card", "virtual function 0000:03:00.2", ("vif.dev_address",), others=True),
+        Cable("switch of the card"),
+        Box("kernel", "representor", ("pf0vf1 in phys_port_name",),
+            ("the driver makes it;", "os-vif: up, MTU, no IPv6"), others=True),
+        Cable(),
+        _integration("representor", datapath="datapath system"),
+    ),
+    "dpdk_representor": (
+        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Cable(),
+        Box("card", "virtual function 0000:03:00.2", ("vif.dev_address",), others=True),
+        Cable("switch of the card"),
+        _integration(
+            f"vfr{_ID}", datapath="datapath netdev: in user space",
+            notes=("Interface: type dpdk,", "options:dpdk-devargs 0000:03:00.0,representor=[1]",
+                   *_IDS[:2], "no device of the kernel, no QoS row"),
+        ),
+    ),
+}  # fmt: skip
+
+
+def _rules(colours: dict) -> Iterator[str]:
+    for kind, value in colours.items():
+        if isinstance(value, tuple):
+            fill, line = value
+            yield f".{kind}{{fill:{fill};stroke:{line}}}"
+        else:
+            yield f".{kind}{{fill:{value}}}"
+    yield f".cable{{stroke:{colours['guest'][1]}}}"
+
+
+def _style() -> str:
+    return (
+        "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:12px}"
+        ".name{font-family:'DejaVu Sans Mono',Menlo,monospace;font-size:13px;font-weight:bold}"
+        "rect{stroke-width:1.5}.others{stroke-dasharray:5 4}.cable{stroke-width:2}"
+        f"{''.join(_rules(_LIGHT))}"
+        f"@media(prefers-color-scheme:dark){{{''.join(_rules(_DARK))}}}"
+    )
+
+
+class _Canvas:
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.y = 20
+
+    def rect(self, kind: str, x: int, y: int, width: int, height: int, *, others: bool) -> None:
+        css = f"{kind} others" if others else kind
+        self.parts.append(
+            f'<rect class="{css}" x="{x}" y="{y}" width="{width}" height="{height}" rx="5"/>'
+        )
+
+    def text(self, css: str, x: int, y: int, text: str, anchor: str = "middle") -> None:
+        self.parts.append(
+            f'<text class="{css}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+        )
+
+    def notes(self, notes: tuple[str, ...], middle: int) -> None:
+        top = middle - (len(notes) - 1) * _LINE // 2 + 4
+        for number, line in enumerate(notes):
+            self.text("note", _NOTES, top + number * _LINE, line, "start")
+
+    def tabs(self, box: Box, names: tuple[str, ...]) -> None:
+        width = _BOX // max(len(names), 1)
+        for number, name in enumerate(names):
+            x = _MIDDLE - _BOX // 2 + number * width + (width - 140) // 2
+            self.rect(box.kind, x, self.y, 140, _TAB, others=name.endswith("*"))
+            self.text("text name", x + 70, self.y + 17, name.rstrip("*"))
+        self.y += _TAB if names else 0
+
+    def box(self, box: Box) -> None:
+        start = self.y
+        self.tabs(box, box.above)
+        height = 30 + _LINE * len(box.says)
+        self.rect(box.kind, _MIDDLE - _BOX // 2, self.y, _BOX, height, others=box.others)
+        self.text("text name", _MIDDLE, self.y + 20, box.title)
+        for number, line in enumerate(box.says, start=1):
+            self.text("text", _MIDDLE, self.y + 20 + number * _LINE, line)
+        self.y += height
+        self.tabs(box, box.below)
+        # What has more notes than height gets the height.
+        self.y = max(self.y, start + len(box.notes) * _LINE)
+        self.notes(box.notes, (start + self.y) // 2)
+
+    def cable(self, cable: Cable, ends: int) -> None:
+        height = _GAP + (14 if cable.label or cable.notes else 0)
+        width = _BOX // ends
+        for number in range(ends):
+            x = _MIDDLE - _BOX // 2 + number * width + width // 2
+            self.parts.append(
+                f'<line class="cable" x1="{x}" y1="{self.y}" x2="{x}" y2="{self.y + height}"/>'
+            )
+        if cable.label:
+            x = _MIDDLE if ends > 1 else _MIDDLE + 8
+            self.text("note", x, self.y + height // 2 + 4, cable.label,
+                      "middle" if ends > 1 else "start")  # fmt: skip
+        self.notes(cable.notes, self.y + height // 2)
+        self.y += height
+
+    def legend(self, drawing: Drawing) -> None:
+        used = {part.kind for part in drawing if isinstance(part, Box)}
+        self.y += 24
+        x = _MIDDLE - _BOX // 2
+        for kind, says in (*_LEGEND, ("guest others", "others make it")):
+            if kind in used or kind == "guest others":
+                self.rect(kind, x, self.y, 18, 12, others=False)
+                self.text("note", x + 25, self.y + 10, says, "start")
+                x += 150
+        self.y += 30
+
+
+def svg(drawing: Drawing, title: str) -> str:
+    """A picture on paper of its own, which is dark where the reader likes it so."""
+    canvas = _Canvas()
+    for number, part in enumerate(drawing):
+        if isinstance(part, Box):
+            canvas.box(part)
+        else:
+            above, below = drawing[number - 1], drawing[number + 1]
+            ends = max(len(getattr(above, "below", ())), len(getattr(below, "above", ())), 1)
+            canvas.cable(part, ends)
+    canvas.legend(drawing)
+    height = canvas.y
+    body = "\n".join(canvas.parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'width="{_WIDTH}" height="{height}" role="img">\n'
+        "<!-- SPDX-FileCopyrightText: The os-vif developers -->\n"
+        "<!-- SPDX-License-Identifier: Apache-2.0; by doc/drawings.py -->\n"
+        f"<title>{escape(title)}</title>\n<style>{_style()}</style>\n"
+        f'<rect class="paper" x="1" y="1" width="{_WIDTH - 2}" height="{height - 2}" rx="8"/>\n'
+        f"{body}\n</svg>\n"
+    )
+
+
+def drawn() -> dict[str, str]:
+    """The files, by name."""
+    return {
+        f"{name}.svg": svg(drawing, f"What is made: {name.replace('_', ' ')}")
+        for name, drawing in DRAWINGS.items()
+    }
+
+
+if __name__ == "__main__":
+    for name, text in drawn().items():
+        (OUT / name).write_text(text, encoding="utf-8")

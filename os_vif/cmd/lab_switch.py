@@ -1,0 +1,102 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Plays the Open vSwitch of a host: a private one, that no other program uses or sees."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import select
+import shutil
+import subprocess
+from typing import Self
+
+_SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
+_PROGRAMS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
+#: Where daemons are, which is not on the path of an ordinary user.
+_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+#: For a daemon to answer, or to end.
+_SECONDS = 20
+
+
+def missing() -> str | None:
+    """What a switch lacks here."""
+    absent = [name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None]
+    return f"there is no {absent[0]} (openvswitch-switch)" if absent else None
+
+
+class Switch:
+    """ovsdb-server and ovs-vswitchd, in the network namespace of whoever starts them.
+
+    :param directory: for its database, sockets and logs; those of the host are not touched.
+    :param other_config: of the ``Open_vSwitch`` row, such as ``hw-offload=true``.
+    """
+
+    def __init__(self, directory: pathlib.Path, *other_config: str) -> None:
+        self._directory = directory
+        self._other_config = other_config
+
+    def __enter__(self) -> Self:
+        database = self._directory / "conf.db"
+        self._tool("ovsdb-tool", "create", str(database), str(_SCHEMA))
+        try:
+            self._daemon("ovsdb-server", str(database), f"--remote=p{self.connection}")
+            self.vsctl("--no-wait", "init")
+            for setting in self._other_config:
+                self.vsctl("--no-wait", "set", "open", ".", f"other_config:{setting}")
+            self._daemon("ovs-vswitchd", self.connection)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in ("ovs-vswitchd", "ovsdb-server"):
+            if (self._directory / f"{name}.pid").exists():
+                # A bridge's devices go with it: --cleanup takes them away.
+                cleanup = ("--cleanup",) if name == "ovs-vswitchd" else ()
+                process = os.pidfd_open(self.pid(name))
+                self.appctl(name, "exit", *cleanup)
+                # It has answered, and not yet gone.
+                select.select([process], [], [], _SECONDS)
+                os.close(process)
+
+    def pid(self, daemon: str) -> int:
+        return int((self._directory / f"{daemon}.pid").read_text())
+
+    @property
+    def connection(self) -> str:
+        return f"unix:{self._directory}/db.sock"
+
+    def vsctl(self, *arguments: str) -> str:
+        """:raises OSError: with what ovs-vsctl says, if it fails."""
+        return self._tool(
+            "ovs-vsctl", f"--db={self.connection}", f"--timeout={_SECONDS}", *arguments
+        )
+
+    def appctl(self, daemon: str, *arguments: str) -> str:
+        """:raises OSError: with what ovs-appctl says, if it fails."""
+        target = f"{self._directory}/{daemon}.ctl"
+        return self._tool("ovs-appctl", f"--timeout={_SECONDS}", f"--target={target}", *arguments)
+
+    def _daemon(self, name: str, *arguments: str) -> None:
+        place = self._directory
+        self._tool(
+            *(name, *arguments, f"--pidfile={place}/{name}.pid", f"--unixctl={place}/{name}.ctl"),
+            *(f"--log-file={place}/{name}.log", "-vconsole:off", "--no-chdir", "--detach"),
+        )
+
+    def _tool(self, *command: str) -> str:
+        directories = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
+        environment = os.environ | dict.fromkeys(directories, str(self._directory))
+        done = subprocess.run(
+            command,
+            env=environment | {"PATH": _PATH},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
+        return done.stdout.strip()
