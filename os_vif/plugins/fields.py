@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
 from os_vif.host import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def get(thing: Any, field: str) -> Any:
@@ -20,10 +23,13 @@ def invalid(field: str, found: object, expected: str) -> exception.InvalidField:
     return exception.InvalidField(field=field, found=found, expected=expected)
 
 
-def of_step(error: exception.InvalidStep) -> exception.InvalidField:
-    """What a step does not take came from the VIF, or from the configuration."""
-    found, expected = error.kwargs["found"], error.kwargs["expected"]
-    return invalid(f"The VIF's {error.kwargs['field']}", repr(found), expected)
+def of_step(error: exception.InvalidStep, sources: Mapping[str, str]) -> exception.InvalidField:
+    """What a step does not take came from the VIF, or from the configuration.
+
+    :param sources: what is told, by the field of the step.
+    """
+    field, expected = error.kwargs["field"], error.kwargs["expected"]
+    return invalid(sources.get(field, f"The VIF's {field}"), repr(error.kwargs["found"]), expected)
 
 
 def device_name(field: str, name: object) -> str:

@@ -43,6 +43,15 @@ _SYSTEM, _NETDEV = "system", "netdev"
 #: ``type`` of an Interface, by who makes the socket of vhost-user: QEMU is its client, or server.
 _VHOST_USER = {"client": "dpdkvhostuser", "server": "dpdkvhostuserclient"}
 
+#: Where a step has it from, by the step's field.
+_SOURCES = {
+    "bridge": "vif.network.bridge",
+    "datapath_type": "vif.port_profile.datapath_type",
+    "external_ids": "What names the port (interface_id, uuid)",
+    "options": "vif.path",
+    "qos": "[os_vif_ovs]default_qos_type",
+}
+
 
 class OvsPlugin(PluginBase):
     CONFIG_OPTS = opts.OVS
@@ -90,7 +99,7 @@ class OvsPlugin(PluginBase):
                 case _:
                     raise _unknown(vif)
         except exception.InvalidStep as error:
-            raise fields.of_step(error) from error
+            raise fields.of_step(error, _SOURCES) from error
         return Plan(*steps, switch=self._switch())
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
@@ -109,7 +118,7 @@ class OvsPlugin(PluginBase):
                 case _:
                     raise _unknown(vif)
         except exception.InvalidStep as error:
-            raise fields.of_step(error) from error
+            raise fields.of_step(error, _SOURCES) from error
         return Plan(*steps, switch=self._switch())
 
     def _native(

@@ -24,7 +24,16 @@ from os_vif import exception, objects
 from os_vif.host.plan import Plan, Step
 from tests.functional.cases import ALL, Case
 from tests.functional.conftest import stop_daemon
-from tests.functional.namespaces import ROOT, changes, ip, private, run, snapshot, without_indexes
+from tests.functional.namespaces import (
+    ROOT,
+    changes,
+    ip,
+    private,
+    run,
+    snapshot,
+    without_addresses,
+    without_indexes,
+)
 from tests.functional.test_engine import daemon_pid
 from vif_plug_linux_bridge import privsep
 
@@ -93,13 +102,7 @@ class Host:
 
     @staticmethod
     def now() -> dict:
-        state = without_indexes(snapshot())
-        # Each host has its own.
-        for link in state["links"]:
-            del link["address"]
-            for key in ("bridge_id", "root_id"):
-                link.get("linkinfo", {}).get("info_slave_data", {}).pop(key, None)
-        return state
+        return without_addresses(snapshot())
 
     def _unset(self, state: dict) -> dict:
         """Without the settings of a device that a plug makes and no unplug undoes."""
