@@ -121,6 +121,8 @@ def test_threads_leave_what_one_after_the_other_leaves(case, rounds):
 def test_processes_leave_what_one_after_the_other_leaves(case, rounds, tmp_path):
     """The kernel's part is locked by files, that of the switch by its server."""
     with case.prepared():
+        every("plug", case)
+        unplugged = every("unplug", case)
         for vif in several(case)[:2]:
             os_vif.plug(vif, INSTANCE)
         plugged = without_addresses(snapshot())
@@ -129,7 +131,5 @@ def test_processes_leave_what_one_after_the_other_leaves(case, rounds, tmp_path)
             assert [d for d in os_vif.check(vif, INSTANCE) if not d.pending] == []
         if not case.loses_bridge:
             assert differs(plugged, addresses=False) == []
-        unplugged = every("unplug", case)
-        every("plug", case)
         every("unplug", case)
         assert differs(unplugged, addresses=False) == []
