@@ -44,7 +44,8 @@ def guest_on(vif, address):
         else:
             name = vif.vif_name
             run(f"ip link add name {name} type veth peer name eth0 netns {guest.pid}; "
-                f"ip link set dev {name} up")  # fmt: skip
+                # As libvirt does, by the network's.
+                f"ip link set dev {name} mtu 1450 up")  # fmt: skip
             guest.configure(address)
             yield guest
 
