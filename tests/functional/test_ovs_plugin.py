@@ -17,6 +17,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.plugins.fields import get
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import differs, ip, run, snapshot
 from tests.functional.ovs import row
@@ -37,9 +38,9 @@ def guest_on(vif, address):
         if isinstance(vif, HYBRID):
             hypervisor.attach(guest, vif, address)
             yield guest
-        elif "create_tap" in vif.port_profile:
-            with Pump(guest, vif.vif_name, str(vif.address), address,
-                      queues=bool("multiqueue" in vif.port_profile)):  # fmt: skip
+        elif get(vif.port_profile, "create_tap"):
+            queues = bool(get(vif.port_profile, "multiqueue"))
+            with Pump(guest, vif.vif_name, str(vif.address), address, queues=queues):
                 yield guest
         else:
             name = vif.vif_name
