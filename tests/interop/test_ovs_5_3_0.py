@@ -19,11 +19,11 @@ import pytest
 from oslo_config import cfg
 
 import os_vif
-from os_vif import objects
+from os_vif import objects, opts
 from tests.functional import namespaces, ovs
 from tests.functional.cases import ovs_vif
 from tests.functional.conftest import stop_daemon
-from tests.functional.namespaces import changes, differs, ip, snapshot, without_indexes
+from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.pings import Pings
 from tests.functional.test_ovs_plugin import guest_on
 from tests.interop import environments
@@ -63,19 +63,24 @@ def host(public: Public, directory: pathlib.Path, **options: object) -> Iterator
     directory.mkdir()
     with namespaces.private(), ovs.Switch(directory) as switch:
         switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
-        given = options | {"ovsdb_connection": switch.connection, "ovs_vsctl_timeout": 20}
-        privileged = {"helper_command": public.helper}
-        public.configure({"vif_plug_ovs_privileged": privileged, "os_vif_ovs": given})
         cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
         os_vif.initialize(reset=True)
-        for name, value in given.items():
-            cfg.CONF.set_override(name, value, group="os_vif_ovs")
+        configure(public, switch, **options)
         try:
             yield switch
         finally:
-            for name in given:
-                cfg.CONF.clear_override(name, group="os_vif_ovs")
+            for option in opts.OVS:
+                cfg.CONF.clear_override(option.name, group="os_vif_ovs")
             stop_daemon()
+
+
+def configure(public: Public, switch: ovs.Switch, **options: object) -> None:
+    """Both, for that switch."""
+    given = options | {"ovsdb_connection": switch.connection, "ovs_vsctl_timeout": 20}
+    privileged = {"helper_command": public.helper}
+    public.configure({"vif_plug_ovs_privileged": privileged, "os_vif_ovs": given})
+    for name, value in given.items():
+        cfg.CONF.set_override(name, value, group="os_vif_ovs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +139,11 @@ ALL = KINDS | LONG
 PARAMS = [
     *(pytest.param(name) for name in KINDS),
     *(pytest.param(name, marks=pytest.mark.interop) for name in LONG),
+]
+#: In turns: these in each run.
+IN_TURNS = [
+    pytest.param(name, marks=() if name in ("hybrid", "own-bridge") else [pytest.mark.interop])
+    for name in ALL
 ]
 
 
@@ -225,7 +235,7 @@ def is_gone(before: dict, switch: ovs.Switch) -> bool:
     return differs(without_indexes(before), indexes=False) == []
 
 
-@pytest.mark.parametrize("kind", PARAMS)
+@pytest.mark.parametrize("kind", IN_TURNS)
 def test_what_5_3_0_has_plugged_is_fine_and_goes(public, tmp_path, kind):
     """After an upgrade in place: nothing is changed but IPv6 on a pair, and nothing is left.
 
@@ -249,7 +259,7 @@ def test_what_5_3_0_has_plugged_is_fine_and_goes(public, tmp_path, kind):
         assert is_gone(before, switch)
 
 
-@pytest.mark.parametrize("kind", PARAMS)
+@pytest.mark.parametrize("kind", IN_TURNS)
 def test_what_is_ours_5_3_0_takes_away(public, tmp_path, kind):
     """After a rollback: it plugs again without a change, and leaves nothing of ours.
 
@@ -268,3 +278,24 @@ def test_what_is_ours_5_3_0_takes_away(public, tmp_path, kind):
         for vif in several(kind):
             public.run("unplug", vif)
         assert is_gone(before, switch)
+
+
+@pytest.mark.interop
+def test_an_option_that_is_changed_while_a_guest_runs(public, tmp_path):
+    """5.3.0 gives two ports one iface-id when it plugs again; ours changes nothing."""
+    vif = KINDS["port"].make()
+    with host(public, tmp_path / "switch") as switch:
+        run(f"ip link add name {vif.vif_name} mtu 1450 type veth peer name guest")
+        public.run("plug", vif)
+        plugged = left(switch)
+        configure(public, switch, per_port_bridge=True)
+        os_vif.plug(vif, INSTANCE)
+        assert changes(plugged, left(switch)) == []
+        public.run("plug", vif)
+        named = switch.vsctl("--bare", "--columns=name", "find", "Interface",
+                             f"external_ids:iface-id={vif.id}")  # fmt: skip
+        assert sorted(named.split()) == [f"ibp{vif.id}", vif.vif_name]
+        # That port is no VIF's: ours takes away both.
+        os_vif.unplug(vif, INSTANCE)
+        assert switch.vsctl("list-br") == "br-int"
+        assert switch.vsctl("list-ports", "br-int") == ""
