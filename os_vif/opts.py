@@ -97,7 +97,7 @@ OVS = (
     cfg.BoolOpt(
         "per_port_bridge",
         default=False,
-        help="Give each port a bridge of its own, patched to the integration bridge.",
+        help="Give each new port a bridge of its own, patched to the integration bridge.",
     ),
     cfg.StrOpt(
         "default_qos_type",

@@ -108,6 +108,11 @@ class SetLink(Step):
         try:
             net.set(link, **values)
         except OSError as error:
+            if error.errno == errno.ENODEV:
+                # It has gone meanwhile, and with it what there would be to undo.
+                if self.if_there:
+                    return self.apply(net)
+                raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
             # The kernel may have carried out a part.
             _take_back(net, undo, error)
             raise

@@ -142,8 +142,9 @@ class EnsureTap(_EnsureLink):
     def _create(self, net: Netlink) -> Link:
         from os_vif.host import tap
 
+        # It is made in another way than through that socket.
+        net.forget()
         with tap.persistent(self.name, multiqueue=self.multiqueue):
-            net.forget()
             # Before it is made to stay: it is never there without its mark.
             link = net.require(self.name)
             net.set(link, alias=MARK, address=self.address)

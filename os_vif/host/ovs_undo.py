@@ -56,7 +56,11 @@ class _Restore(OvsStep):
 class RestoreOvsPort(_Restore):
     """A port is in a bridge as it was, with its QoS row, unless there is one of its name."""
 
-    bridge: str = ""
+    bridge: str
+
+    def validate(self) -> None:
+        super().validate()
+        validate.device_name(self, "bridge")
 
     @classmethod
     def of(cls, look: Look, bridge: str, port: Row, qos: list[Row]) -> Self:

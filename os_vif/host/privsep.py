@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from oslo_privsep import daemon, priv_context
+
+EntryPoint = Callable[[list[Any]], dict[str, Any]]
 
 
 class _Channel(daemon.RootwrapClientChannel):
@@ -46,6 +48,26 @@ class NotStartedError(Exception):
 
 
 class Context(priv_context.PrivContext):
+    def entry_points(self) -> tuple[EntryPoint, EntryPoint, EntryPoint]:
+        """``run``, ``undo`` and ``look`` of :mod:`os_vif.host.privileged`, as the daemon finds them.
+
+        By those names, in the module that has the context: privsep looks them up there.
+        """
+        module = str(self.pypath).rpartition(".")[0]
+
+        def entry_point(name: str) -> EntryPoint:
+            def call(messages: list[Any]) -> dict[str, Any]:
+                # What the daemon needs, the caller does not load.
+                from os_vif.host import privileged
+
+                answer: dict[str, Any] = getattr(privileged, name)(messages)
+                return answer
+
+            call.__module__, call.__name__, call.__qualname__ = module, name, name
+            return self.entrypoint(call)
+
+        return entry_point("run"), entry_point("undo"), entry_point("look")
+
     def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
         if method is not priv_context.Method.ROOTWRAP:
             super().start(method)

@@ -26,7 +26,7 @@ _REQUEST = struct.Struct("=16sH22x")
 def persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
     """A new tap device. If what is done with it here succeeds, it stays; else it goes.
 
-    :raises OSError: with EBUSY if there is a device of that name.
+    :raises OSError: with EEXIST if there is a device of that name.
     """
     if TUNSETIFF is None:
         raise OSError(errno.EOPNOTSUPP, "tap devices are not supported on this architecture")
@@ -36,7 +36,13 @@ def persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
     except OSError as error:
         raise OSError(error.errno, f"{TUNDEV}: {os.strerror(error.errno or 0)}") from error
     try:
-        fcntl.ioctl(file, TUNSETIFF, _REQUEST.pack(name.encode(), flags))
+        try:
+            fcntl.ioctl(file, TUNSETIFF, _REQUEST.pack(name.encode(), flags))
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            # So tun_set_iff() of drivers/net/tun.c says that there is one.
+            raise OSError(errno.EEXIST, f"there is a device {name} already") from error
         yield
         fcntl.ioctl(file, TUNSETPERSIST, 1)
     finally:

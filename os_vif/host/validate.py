@@ -276,6 +276,8 @@ def pairs(step: PlanStep, field: str) -> None:
         for pair in value
     ):
         _reject(step, field, "a list of pairs of printable text")
+    if len({key for key, _ in value}) != len(value):
+        _reject(step, field, "a list of pairs, each with another key")
 
 
 def beginning(step: PlanStep, field: str, beginnings: tuple[str, ...]) -> None:

@@ -30,6 +30,7 @@ from os_vif.host.steps import (
 )
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
+from os_vif.plugins import fields
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -72,7 +73,10 @@ class LinuxBridgePlugin(PluginBase):
         bridge = self._bridge(vif)
         if bridge is None:
             return Plan()
-        mtu, uplink = self._mtu(vif), self._uplink(vif, bridge)
+        mtu, uplink = (
+            fields.mtu(vif, self.config, "os_vif_linux_bridge"),
+            self._uplink(vif, bridge),
+        )
         rules = self._rules(vif, bridge)
         if uplink is None:
             return Plan(
@@ -109,7 +113,7 @@ class LinuxBridgePlugin(PluginBase):
         bridge = self._bridge(vif)
         if bridge is None:
             return Plan()
-        network = self._network(vif)
+        network = fields.network(vif)
         vlan = f"vlan{network.vlan}" if "vlan" in network and network.should_provide_vlan else None
         # Whatever is configured by now.
         names = {vlan, network.bridge_interface if "bridge_interface" in network else None}
@@ -133,33 +137,16 @@ class LinuxBridgePlugin(PluginBase):
 
     def _bridge(self, vif: objects.VIFBase) -> str | None:
         """The name of the bridge that is ours to make; None if somebody else makes it."""
-        network = self._network(vif)
+        network = fields.network(vif)
         if network.multi_host or not network.should_provide_bridge:
             return None
         if not isinstance(vif, objects.VIFBridge):
-            raise _invalid("vif", f"a {vif.obj_name()}", "a VIFBridge")
-        if "bridge_name" not in vif:
-            raise _invalid("vif.bridge_name", "unset", "the name of a bridge")
-        return _device_name("vif.bridge_name", vif.bridge_name)
-
-    def _network(self, vif: objects.VIFBase) -> objects.Network:
-        if "network" not in vif or vif.network is None:
-            raise _invalid("vif.network", "unset", "a Network")
-        return vif.network
-
-    def _mtu(self, vif: objects.VIFBase) -> int:
-        mtu = self._network(vif).mtu
-        field = "vif.network.mtu"
-        if not mtu:
-            mtu = self.config.network_device_mtu
-            field = "[os_vif_linux_bridge]network_device_mtu"
-        if not validate.is_mtu(mtu):
-            raise _invalid(field, mtu, validate.MTU)
-        return mtu
+            raise fields.invalid("vif", f"a {vif.obj_name()}", "a VIFBridge")
+        return fields.named(vif, "bridge_name")
 
     def _uplink(self, vif: objects.VIFBase, bridge: str) -> _Uplink | None:
         """What is to be in the bridge, beside guests."""
-        network = self._network(vif)
+        network = fields.network(vif)
         tagged = bool(network.should_provide_vlan)
         option = "vlan_interface" if tagged else "flat_interface"
         name, field = self.config[option], f"[os_vif_linux_bridge]{option}"
@@ -168,12 +155,12 @@ class LinuxBridgePlugin(PluginBase):
             name = network.bridge_interface if "bridge_interface" in network else None
         if not name and not tagged:
             return None
-        _device_name(field, name)
+        fields.device_name(field, name)
         if not tagged:
             return _Uplink(_other(field, name, bridge), field)
         vlan_id = network.vlan if "vlan" in network else None
         if not isinstance(vlan_id, int) or not validate.MIN_VLAN <= vlan_id <= validate.MAX_VLAN:
-            raise _invalid("vif.network.vlan", vlan_id or "unset", validate.VLAN)
+            raise fields.invalid("vif.network.vlan", vlan_id or "unset", validate.VLAN)
         # The name that VLANs have had since nova-network.
         vlan = _other("vif.bridge_name", f"vlan{vlan_id}", bridge)
         return _Uplink(vlan, field, parent=_other(field, name, bridge), vlan_id=vlan_id)
@@ -182,17 +169,21 @@ class LinuxBridgePlugin(PluginBase):
         """The physical device, if it and the uplink can be used."""
         physical = net.link(uplink.physical)
         if physical is None:
-            raise _invalid(uplink.field, f"{uplink.physical}, which is not there", "a device")
+            raise fields.invalid(
+                uplink.field, f"{uplink.physical}, which is not there", "a device"
+            )
         link = physical if uplink.parent is None else net.link(uplink.name)
         if link is None:
             return physical
         field = uplink.field if uplink.parent is None else "vif.network.vlan"
         if link.kind == "bridge" or link.name == "lo":
             what = kind_of(link) if link.kind else "the loopback device"
-            raise _invalid(field, f"{link.name}, {what}", "a device that a bridge can take")
+            raise fields.invalid(field, f"{link.name}, {what}", "a device that a bridge can take")
         master = net.link_at(link.master) if link.master else None
         if master is not None and master.name != bridge:
-            raise _invalid(field, f"{link.name}, which is in {master.name}", f"one for {bridge}")
+            raise fields.invalid(
+                field, f"{link.name}, which is in {master.name}", f"one for {bridge}"
+            )
         return physical
 
     def _move(self, net: Netlink, uplink: _Uplink, bridge: str) -> routes.Move:
@@ -203,7 +194,9 @@ class LinuxBridgePlugin(PluginBase):
             return routes.move(net, link, bridge)
         except OSError as error:
             expected = "an uplink whose routes os-vif can move to a bridge"
-            raise _invalid(uplink.field, f"{link.name}: {error.strerror}", expected) from error
+            raise fields.invalid(
+                uplink.field, f"{link.name}: {error.strerror}", expected
+            ) from error
 
     def _filters(self, vif: objects.VIFBase) -> bool:
         """Whether the bridge's packets are to be ruled here, and not by Neutron."""
@@ -227,7 +220,9 @@ class LinuxBridgePlugin(PluginBase):
             )
         except exception.InvalidStep as error:
             option = _OPTIONS[error.kwargs["field"]]
-            raise _invalid(option, repr(error.kwargs["found"]), error.kwargs["expected"]) from None
+            raise fields.invalid(
+                option, repr(error.kwargs["found"]), error.kwargs["expected"]
+            ) from None
 
 
 #: What the fields of the rules are called in the configuration.
@@ -271,20 +266,10 @@ def _user(
     try:
         return (step(bridge, str(name)),) if name else ()
     except exception.InvalidStep as error:
-        raise _invalid("vif.id", repr(name), error.kwargs["expected"]) from None
-
-
-def _device_name(field: str, name: object) -> str:
-    if not validate.is_device_name(name):
-        raise _invalid(field, "unset" if name is None else repr(name), validate.DEVICE_NAME)
-    return name
+        raise fields.invalid("vif.id", repr(name), error.kwargs["expected"]) from None
 
 
 def _other(field: str, name: str, bridge: str) -> str:
     if name == bridge:
-        raise _invalid(field, f"{name}, which is the bridge", "a device to put into it")
+        raise fields.invalid(field, f"{name}, which is the bridge", "a device to put into it")
     return name
-
-
-def _invalid(field: str, found: object, expected: str) -> exception.InvalidField:
-    return exception.InvalidField(field=field, found=found, expected=expected)

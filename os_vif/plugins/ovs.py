@@ -23,6 +23,7 @@ from os_vif.host.steps import (
 )
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
+from os_vif.plugins import fields
 
 if TYPE_CHECKING:
     from os_vif.host.ovs_rows import OvsStep
@@ -41,6 +42,15 @@ _TRUNK = "tbr-"
 _SYSTEM, _NETDEV = "system", "netdev"
 #: ``type`` of an Interface, by who makes the socket of vhost-user: QEMU is its client, or server.
 _VHOST_USER = {"client": "dpdkvhostuser", "server": "dpdkvhostuserclient"}
+
+#: Where a step has it from, by the step's field.
+_SOURCES = {
+    "bridge": "vif.network.bridge",
+    "datapath_type": "vif.port_profile.datapath_type",
+    "external_ids": "What names the port (interface_id, uuid)",
+    "options": "vif.path",
+    "qos": "[os_vif_ovs]default_qos_type",
+}
 
 
 class OvsPlugin(PluginBase):
@@ -75,7 +85,7 @@ class OvsPlugin(PluginBase):
 
         :raises os_vif.exception.InvalidField: for a VIF that cannot be plugged as it is.
         """
-        profile = _profile(vif)
+        profile = fields.ovs_profile(vif)
         try:
             match vif:
                 case objects.VIFOpenVSwitch():
@@ -89,12 +99,12 @@ class OvsPlugin(PluginBase):
                 case _:
                     raise _unknown(vif)
         except exception.InvalidStep as error:
-            raise _of_vif(error) from error
+            raise fields.of_step(error, _SOURCES) from error
         return Plan(*steps, switch=self._switch())
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """Nothing of the VIF is left, whatever is configured by now, and whoever plugged it."""
-        profile = _profile(vif)
+        profile = fields.ovs_profile(vif)
         try:
             match vif:
                 case objects.VIFOpenVSwitch():
@@ -108,7 +118,7 @@ class OvsPlugin(PluginBase):
                 case _:
                     raise _unknown(vif)
         except exception.InvalidStep as error:
-            raise _of_vif(error) from error
+            raise fields.of_step(error, _SOURCES) from error
         return Plan(*steps, switch=self._switch())
 
     def _native(
@@ -120,14 +130,16 @@ class OvsPlugin(PluginBase):
         """The guest's device is a port itself. By default, it is libvirt that adds it."""
         from os_vif.host.ovs_steps import OvsBridge, OvsPort
 
-        bridge, datapath = _bridge(vif), _datapath(profile)
+        bridge, datapath = fields.network_bridge(vif), _datapath(profile)
         integration = OvsBridge(bridge, datapath)
-        own = self.config.per_port_bridge
-        if not own and not _get(profile, "create_port"):
+        if not self.config.per_port_bridge and not fields.get(profile, "create_port"):
             return (integration,)
-        name = _device_name("vif.vif_name", _get(vif, "vif_name"))
+        name = fields.named(vif, "vif_name")
+        own = self._has_own_bridge(vif, name, bridge)
+        if not own and not fields.get(profile, "create_port"):
+            return (integration,)
         device = self._device(vif, profile, name)
-        made = bool(_get(profile, "create_tap"))
+        made = bool(fields.get(profile, "create_tap"))
         ids = self._ids(vif, profile, instance, bridge)
         qos, isolated = self._qos(datapath), self._isolated(bridge)
         if not own:
@@ -154,16 +166,34 @@ class OvsPlugin(PluginBase):
             ),
         )
 
+    def _has_own_bridge(self, vif: objects.VIFBase, port: str, bridge: str) -> bool:
+        """What is configured is for new ports: traffic goes through one that is there.
+
+        nova-compute plugs the VIFs of running guests again when it starts.
+        """
+        from os_vif.host import ovs_rows
+
+        own = bool(self.config.per_port_bridge)
+        if not own and fields.get(vif, "id") is None:
+            return False
+        places = {self._name(_OWN, vif): True, bridge: False}
+        try:
+            place = ovs_rows.bridge_of(self._switch(), port)
+        except exception.OvsdbUnreachable:
+            # A dry run needs no switch, and a plug tells it.
+            return own
+        return own if place is None else places.get(place, own)
+
     def _device(
         self, vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch, name: str
     ) -> tuple[Step, ...]:
         """The guest's device, which is there before the switch looks for it."""
         mtu = self._mtu(vif)
-        if not _get(profile, "create_tap"):
+        if not fields.get(profile, "create_tap"):
             return (SetLink(name, mtu=mtu, if_there=True),)
-        multiqueue = bool(_get(profile, "multiqueue"))
+        multiqueue = bool(fields.get(profile, "multiqueue"))
         return (
-            EnsureTap(name, multiqueue=multiqueue, address=_address(vif)),
+            EnsureTap(name, multiqueue=multiqueue, address=fields.mac(vif)),
             # It has the guest's MAC address: one of IPv6 would be the guest's too.
             Sysctl(name, "disable_ipv6", 1, only_ours=True),
             SetLink(name, mtu=mtu, up=True),
@@ -173,9 +203,9 @@ class OvsPlugin(PluginBase):
         """Also what a hybrid plug has left (a cold migration), and a bridge of its own."""
         from os_vif.host.ovs_steps import DeleteOvsBridge
 
-        name = _device_name("vif.vif_name", _get(vif, "vif_name"))
+        name = fields.named(vif, "vif_name")
         device = DeleteLink(name, unmarked=True)
-        if _get(vif, "id") is None:
+        if fields.get(vif, "id") is None:
             return (*self._without(vif, (name,)), device)
         hybrid = self._name(_QVO, vif)
         names = (name, hybrid, *self._patches(vif))
@@ -196,11 +226,11 @@ class OvsPlugin(PluginBase):
         """A Linux bridge, in which Neutron has its rules, and a pair of devices to the switch."""
         from os_vif.host.ovs_steps import OvsBridge, OvsPort
 
-        if _get(profile, "create_tap"):
+        if fields.get(profile, "create_tap"):
             self._warn("create_tap is ignored: a VIFBridge has its tap device on a Linux bridge")
-        qbr = _device_name("vif.bridge_name", _get(vif, "bridge_name"))
+        qbr = fields.named(vif, "bridge_name")
         qvb, qvo = self._name(_QVB, vif), self._name(_QVO, vif)
-        bridge, datapath, mtu = _bridge(vif), _datapath(profile), self._mtu(vif)
+        bridge, datapath, mtu = fields.network_bridge(vif), _datapath(profile), self._mtu(vif)
         return (
             # What it has learnt of a guest that migrates would be wrong (LP 1715317).
             EnsureBridge(qbr, ageing=0),
@@ -224,7 +254,7 @@ class OvsPlugin(PluginBase):
 
     def _without_hybrid(self, vif: objects.VIFBase) -> tuple[PlanStep, ...]:
         qvo = self._name(_QVO, vif)
-        qbr = _device_name("vif.bridge_name", _get(vif, "bridge_name"))
+        qbr = fields.named(vif, "bridge_name")
         return (
             *self._without(vif, (qvo,)),
             DeleteLink(qvo, unmarked=True),
@@ -240,16 +270,16 @@ class OvsPlugin(PluginBase):
         """The guest shares its memory with a switch in user space; there is no device."""
         from os_vif.host.ovs_steps import OvsBridge, OvsPort
 
-        mode = _get(vif, "mode")
+        mode = fields.get(vif, "mode")
         if mode not in _VHOST_USER:
-            raise _invalid("vif.mode", mode or "unset", "client or server")
+            raise fields.invalid("vif.mode", mode or "unset", "client or server")
         options: Pairs = ()
         if mode == "server":
-            path = _get(vif, "path")
+            path = fields.get(vif, "path")
             if not path:
-                raise _invalid("vif.path", "unset", "the path of a socket")
+                raise fields.invalid("vif.path", "unset", "the path of a socket")
             options = (("vhost-server-path", path),)
-        bridge = _bridge(vif)
+        bridge = fields.network_bridge(vif)
         return (
             OvsBridge(bridge, _datapath(profile, _NETDEV)),
             OvsPort(
@@ -274,7 +304,11 @@ class OvsPlugin(PluginBase):
         """The guest has a virtual function; what stands for it on the host is a port."""
         from os_vif.host.ovs_steps import OvsBridge, OvsPort
 
-        bridge, datapath, address = _bridge(vif), _datapath(profile), _pci_address(vif)
+        bridge, datapath, address = (
+            fields.network_bridge(vif),
+            _datapath(profile),
+            fields.pci_address(vif),
+        )
         ids, isolated = self._ids(vif, profile, instance, bridge), self._isolated(bridge)
         try:
             if datapath == _SYSTEM:
@@ -283,7 +317,9 @@ class OvsPlugin(PluginBase):
                 function = representor.vf(address)
         except OSError as error:
             expected = "a virtual function with a representor"
-            raise _invalid("vif.dev_address", f"{address}: {error.strerror}", expected) from error
+            raise fields.invalid(
+                "vif.dev_address", f"{address}: {error.strerror}", expected
+            ) from error
         if datapath == _SYSTEM:
             port = OvsPort(
                 bridge,
@@ -321,11 +357,11 @@ class OvsPlugin(PluginBase):
         if _datapath(profile) != _SYSTEM:
             return self._without(vif, (self._name(_VFR, vif),))
         try:
-            name = representor.of(_pci_address(vif))
+            name = representor.of(fields.pci_address(vif))
         except OSError:
             from os_vif.host import ovs_engine
 
-            interface_id = str(_get(profile, "interface_id") or "")
+            interface_id = str(fields.get(profile, "interface_id") or "")
             return self._without(vif, ovs_engine.ports_of(self._switch(), interface_id))
         return (*self._without(vif, (name,)), SetLink(name, up=False, if_there=True))
 
@@ -333,8 +369,8 @@ class OvsPlugin(PluginBase):
         """Ports are gone, and with them the bridge of their trunk."""
         from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
 
-        network = _get(vif, "network")
-        bridge = _get(network, "bridge") if network is not None else None
+        network = fields.get(vif, "network")
+        bridge = fields.get(network, "bridge") if network is not None else None
         trunk = (DeleteOvsBridge(bridge),) if bridge and bridge.startswith(_TRUNK) else ()
         return (*(DeleteOvsPort(port) for port in ports), *trunk)
 
@@ -346,15 +382,17 @@ class OvsPlugin(PluginBase):
         bridge: str,
     ) -> Pairs:
         """By these the agent of Neutron, or OVN, knows the port."""
-        interface_id = _get(profile, "interface_id")
+        interface_id = fields.get(profile, "interface_id")
         if not interface_id:
-            raise _invalid("vif.port_profile.interface_id", "unset", "the id of a Neutron port")
+            raise fields.invalid(
+                "vif.port_profile.interface_id", "unset", "the id of a Neutron port"
+            )
         ids = (
             ("iface-id", str(interface_id)),
             ("iface-status", "active"),
-            ("attached-mac", _address(vif)),
+            ("attached-mac", fields.mac(vif)),
             # Neutron's agent for smart NICs knows none.
-            ("vm-uuid", str(_get(instance, "uuid") or "")),
+            ("vm-uuid", str(fields.get(instance, "uuid") or "")),
         )
         # Neutron finds by it what a trunk has left (LP 2087944).
         return (*ids, ("bridge_name", bridge)) if bridge.startswith(_TRUNK) else ids
@@ -368,25 +406,20 @@ class OvsPlugin(PluginBase):
         return qos if datapath == _SYSTEM else None
 
     def _mtu(self, vif: objects.VIFBase) -> int:
-        mtu, field = _get(_network(vif), "mtu"), "vif.network.mtu"
-        if not mtu:
-            mtu, field = self.config.network_device_mtu, "[os_vif_ovs]network_device_mtu"
-        if not validate.is_mtu(mtu):
-            raise _invalid(field, mtu, validate.MTU)
-        return mtu
+        return fields.mtu(vif, self.config, "os_vif_ovs")
 
     def _name(self, prefix: str, vif: objects.VIFBase) -> str:
-        return self.gen_port_name(prefix, _id(vif))
+        return self.gen_port_name(prefix, fields.port_id(vif))
 
     def _patches(self, vif: objects.VIFBase) -> tuple[str, str]:
         """The patch port of the VIF's own bridge, and its peer on the integration bridge."""
-        longest = validate.MAX_PORT_NAME
-        return f"{_OWN_PATCH}{_id(vif)}"[:longest], f"{_INTEGRATION_PATCH}{_id(vif)}"[:longest]
+        longest, port_id = validate.MAX_PORT_NAME, fields.port_id(vif)
+        return f"{_OWN_PATCH}{port_id}"[:longest], f"{_INTEGRATION_PATCH}{port_id}"[:longest]
 
     def _switch(self) -> Switch:
         connection, field = self.config.ovsdb_connection, "[os_vif_ovs]ovsdb_connection"
         if not connection or not connection.startswith(("unix:", "tcp:")):
-            raise _invalid(field, connection or "unset", "unix:PATH or tcp:HOST:PORT")
+            raise fields.invalid(field, connection or "unset", "unix:PATH or tcp:HOST:PORT")
         if self.config.ovsdb_interface != "native":
             self._warn("[os_vif_ovs]ovsdb_interface is deprecated: ovs-vsctl is not used any more")
         return Switch(connection, max(0, self.config.ovs_vsctl_timeout))
@@ -397,70 +430,10 @@ class OvsPlugin(PluginBase):
             LOG.warning("%s", text)
 
 
-def _get(thing: Any, field: str) -> Any:
-    """A field; None if it is unset, or unknown to the version that was sent."""
-    return getattr(thing, field) if field in thing else None
-
-
-def _profile(vif: objects.VIFBase) -> objects.VIFPortProfileOpenVSwitch:
-    profile = _get(vif, "port_profile")
-    if not isinstance(profile, objects.VIFPortProfileOpenVSwitch):
-        found = "unset" if profile is None else f"a {profile.obj_name()}"
-        raise _invalid("vif.port_profile", found, "a VIFPortProfileOpenVSwitch")
-    return profile
-
-
-def _network(vif: objects.VIFBase) -> objects.Network:
-    network: objects.Network | None = _get(vif, "network")
-    if network is None:
-        raise _invalid("vif.network", "unset", "a Network")
-    return network
-
-
-def _bridge(vif: objects.VIFBase) -> str:
-    return _device_name("vif.network.bridge", _get(_network(vif), "bridge"))
-
-
 def _datapath(profile: objects.VIFPortProfileOpenVSwitch, otherwise: str = _SYSTEM) -> str:
-    return _get(profile, "datapath_type") or otherwise
-
-
-def _address(vif: objects.VIFBase) -> str:
-    address = _get(vif, "address")
-    if not validate.is_mac(address):
-        raise _invalid("vif.address", address or "unset", "a MAC address")
-    return address
-
-
-def _pci_address(vif: objects.VIFBase) -> str:
-    address = _get(vif, "dev_address")
-    if not address:
-        raise _invalid("vif.dev_address", "unset", "a PCI address")
-    return str(address)
-
-
-def _id(vif: objects.VIFBase) -> str:
-    if not _get(vif, "id"):
-        raise _invalid("vif.id", "unset", "the id of a Neutron port")
-    return str(vif.id)
-
-
-def _device_name(field: str, name: object) -> str:
-    if not validate.is_device_name(name):
-        raise _invalid(field, "unset" if name is None else repr(name), validate.DEVICE_NAME)
-    return name
-
-
-def _of_vif(error: exception.InvalidStep) -> exception.InvalidField:
-    """What a step does not take came from the VIF, or from the configuration."""
-    found, expected = error.kwargs["found"], error.kwargs["expected"]
-    return _invalid(f"The VIF's {error.kwargs['field']}", repr(found), expected)
+    return fields.get(profile, "datapath_type") or otherwise
 
 
 def _unknown(vif: objects.VIFBase) -> exception.InvalidField:
     known = "a VIFOpenVSwitch, VIFBridge, VIFVHostUser or VIFHostDevice"
-    return _invalid("vif", f"a {vif.obj_name()}", known)
-
-
-def _invalid(field: str, found: object, expected: str) -> exception.InvalidField:
-    return exception.InvalidField(field=field, found=found, expected=expected)
+    return fields.invalid("vif", f"a {vif.obj_name()}", known)

@@ -13,15 +13,18 @@ import dataclasses
 import os
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from unittest import mock
 
 import pytest
 from oslo_config import cfg
 
 from os_vif import objects
+from os_vif.host import representor
 from tests.functional import ovs
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import require, run
+from tests.sysfs import Sysfs
 
 _UPLINK = (
     "ip link add name uplink address 02:00:00:00:00:01 type veth "
@@ -71,6 +74,14 @@ class Case:
     makes_switch: bool = False
     #: Whether an unplug takes away a bridge that was there before the plug: that of a trunk.
     loses_bridge: bool = False
+    #: A device that is there before and after, whose settings a plug makes and no unplug undoes.
+    keeps_device: str | None = None
+    #: Makes the VIF of a number, for cases that can have several; ``vif`` is number 0.
+    numbered: Callable[[int], objects.VIFBase] | None = None
+    #: Whether the host has a card with virtual functions.
+    card: bool = False
+    #: Whether it is another's plan but for a step: then it is tried for long only.
+    soak: bool = False
 
     @property
     def keeps_bridge(self) -> bool:
@@ -97,15 +108,48 @@ class Case:
             tempfile.TemporaryDirectory() as directory,
             ovs.Switch(pathlib.Path(directory)) as switch,
             _configured(ovsdb_connection=switch.connection, **self.options),
+            card(pathlib.Path(directory) / "sys") if self.card else contextlib.nullcontext(),
         ):
             if self.switch:
                 switch.vsctl(*self.switch.split())
             yield
 
+    def configuration(self, helper: str) -> str:
+        """A file for a program that is to have the configuration of this process.
+
+        :param helper: the command that starts its privileged daemons.
+        """
+        sections = ("vif_plug_linux_bridge_privileged", "vif_plug_ovs_privileged")
+        lines = [line for name in sections for line in (f"[{name}]", f"helper_command={helper}")]
+        lines += ["[os_vif_ovs]", f"ovsdb_connection={cfg.CONF.os_vif_ovs.ovsdb_connection}"]
+        return "\n".join([*lines, *(f"{name}={value}" for name, value in self.options.items())])
+
     def param(self, *values: object, id: str | None = None, marks: object = ()):  # noqa: A002
         """For ``pytest.mark.parametrize``; a virtual machine runs it where it has to."""
-        machine = [pytest.mark.vm(self.scenario)] if self.scenario else []
-        return pytest.param(self, *values, id=id or self.name, marks=[*machine, *marks])
+        own = [pytest.mark.vm(self.scenario)] if self.scenario else []
+        own += [pytest.mark.soak] if self.soak else []
+        return pytest.param(self, *values, id=id or self.name, marks=[*own, *marks])
+
+
+#: How many virtual functions the card has; each has a device that stands for it.
+VFS = 4
+#: The root of the sysfs that a program of the tests is to read.
+SYSFS = "OS_VIF_TEST_SYSFS"
+
+
+@contextlib.contextmanager
+def card(sys: pathlib.Path) -> Iterator[Sysfs]:
+    """A card in switchdev mode, as sysfs shows it, for this process and those that it starts."""
+    sysfs = Sysfs(sys)
+    sysfs.physical("0000:03:00.0", "eth0", [f"0000:03:01.{n}" for n in range(VFS)])
+    sysfs.port("eth0", "abcd", "p0")
+    for n in range(VFS):
+        sysfs.port(f"rep{n}", "abcd", f"pf0vf{n}")
+    with (
+        mock.patch.object(representor, "SYS", sys),
+        mock.patch.dict(os.environ, {SYSFS: str(sys)}),
+    ):
+        yield sysfs
 
 
 @contextlib.contextmanager
@@ -147,15 +191,19 @@ _TRUNK = (
 
 
 def ovs_vif(
-    cls: type = objects.VIFOpenVSwitch, bridge: str = "br-int", number: int = 0, **profile: object
+    cls: type = objects.VIFOpenVSwitch,
+    bridge: str = "br-int",
+    number: int = 0,
+    mode: str = "server",
+    **profile: object,
 ):
     """A VIF of that class for Open vSwitch; those of other numbers are others."""
     vif_id = f"{number}{_ID[1:]}"
     more = {
         objects.VIFOpenVSwitch: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": bridge},
         objects.VIFBridge: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": f"qbr{vif_id[:11]}"},
-        objects.VIFVHostUser: {"path": f"/run/vhu{vif_id[:11]}", "mode": "server"},
-        objects.VIFHostDevice: {"dev_type": "ethernet", "dev_address": "0000:03:01.1"},
+        objects.VIFVHostUser: {"path": f"/run/vhu{vif_id[:11]}", "mode": mode},
+        objects.VIFHostDevice: {"dev_type": "ethernet", "dev_address": f"0000:03:01.{number}"},
     }
     return cls(
         id=vif_id,
@@ -167,6 +215,22 @@ def ovs_vif(
         **more[cls],
     )
 
+
+def _ovs(name: str, *vif: object, switch: str = _INTEGRATION, profile: dict | None = None,
+         mode: str = "server", **fields: object) -> Case:  # fmt: skip
+    """:param vif: of :func:`ovs_vif`, as are ``profile`` and ``mode``."""
+
+    def numbered(number: int) -> objects.VIFBase:
+        return ovs_vif(*vif, number=number, mode=mode, **(profile or {}))
+
+    return Case(f"ovs-{name}", numbered(0), numbered=numbered, switch=switch, **fields)
+
+
+#: What a new port is given.
+_AT_CREATION = {"isolate_vif": True, "default_qos_type": "linux-htb"}
+_REPRESENTORS = "\n".join(
+    f"ip link add name rep{n} type veth peer name far{n}" for n in range(VFS)
+)
 
 #: By the name of the plugin.
 CASES: dict[str, tuple[Case, ...]] = {
@@ -197,43 +261,59 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "noop": (Case("noop", _VHOST_USER),),
     "ovs": (
-        Case("ovs-bridge-only", ovs_vif(), switch=_INTEGRATION),
-        Case(
-            "ovs-first-bridge",
-            ovs_vif(objects.VIFBridge, datapath_type="netdev"),
+        _ovs("bridge-only"),
+        _ovs(
+            "first-bridge",
+            objects.VIFBridge,
+            profile={"datapath_type": "netdev"},
             switch="",
             makes_switch=True,
         ),
-        Case(
-            "ovs-port-of-the-hypervisor",
-            ovs_vif(create_port=True),
-            switch=_INTEGRATION,
-            options={"isolate_vif": True, "default_qos_type": "linux-htb"},
-        ),
-        Case(
-            "ovs-tap",
-            ovs_vif(create_port=True, create_tap=True, multiqueue=True),
-            switch=_INTEGRATION,
+        _ovs("port-of-the-hypervisor", profile={"create_port": True}, options=_AT_CREATION),
+        _ovs(
+            "tap",
+            profile={"create_port": True, "create_tap": True, "multiqueue": True},
             tun=True,
         ),
-        Case(
-            "ovs-own-bridge",
-            ovs_vif(create_tap=True, datapath_type="netdev"),
-            switch=_INTEGRATION,
-            options={"per_port_bridge": True},
+        _ovs(
+            "own-bridge",
+            profile={"create_tap": True, "datapath_type": "netdev"},
+            options={"per_port_bridge": True, "isolate_vif": True},
             tun=True,
         ),
-        Case(
-            "ovs-trunk",
-            ovs_vif(bridge="tbr-1", create_port=True, create_tap=True, datapath_type="netdev"),
-            "ip link add name eth0 type veth peer name far",
+        _ovs(
+            "own-bridge-of-the-hypervisor",
+            options=_AT_CREATION | {"per_port_bridge": True},
+            soak=True,
+        ),
+        _ovs(
+            "trunk",
+            objects.VIFOpenVSwitch,
+            "tbr-1",
+            profile={"create_port": True, "create_tap": True, "datapath_type": "netdev"},
+            setup="ip link add name eth0 type veth peer name far",
             switch=_TRUNK,
             options={"isolate_vif": True},
             tun=True,
             loses_bridge=True,
         ),
-        Case("ovs-hybrid", ovs_vif(objects.VIFBridge), switch=_INTEGRATION),
-        Case("ovs-vhost-user", ovs_vif(objects.VIFVHostUser), switch=_INTEGRATION),
+        _ovs("hybrid", objects.VIFBridge, options=_AT_CREATION),
+        _ovs("vhost-user", objects.VIFVHostUser),
+        _ovs("vhost-user-client", objects.VIFVHostUser, mode="client", options=_AT_CREATION),
+        _ovs(
+            "representor",
+            objects.VIFHostDevice,
+            setup=_REPRESENTORS,
+            options=_AT_CREATION,
+            card=True,
+            keeps_device="rep0",
+        ),
+        _ovs(
+            "representor-of-dpdk",
+            objects.VIFHostDevice,
+            profile={"datapath_type": "netdev"},
+            card=True,
+        ),
     ),
 }
 

@@ -252,17 +252,32 @@ def without_indexes(state: dict) -> dict:
     return state
 
 
-def differs(before: dict, *, indexes: bool = True) -> list[str]:
+def without_addresses(state: dict) -> dict:
+    """A snapshot in which devices that were made again, or on another host, are the same."""
+    state = without_indexes(state)
+    for link in state["links"]:
+        del link["address"]
+        for key in ("bridge_id", "root_id"):
+            link.get("linkinfo", {}).get("info_slave_data", {}).pop(key, None)
+    return state
+
+
+def differs(before: dict, *, indexes: bool = True, addresses: bool = True) -> list[str]:
     """What differs on this host from a snapshot, when the kernel has come to rest.
 
     It works on IPv6 addresses and carriers after it has answered.
 
     :param indexes: whether a device that was made again differs.
+    :param addresses: whether one that was made again with another MAC address differs.
     """
     deadline = time.monotonic() + 2
     while True:
         now = snapshot()
-        found = changes(before, now if indexes else without_indexes(now))
+        if not addresses:
+            now = without_addresses(now)
+        elif not indexes:
+            now = without_indexes(now)
+        found = changes(before, now)
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.02)

@@ -24,7 +24,16 @@ from os_vif import exception, objects
 from os_vif.host.plan import Plan, Step
 from tests.functional.cases import ALL, Case
 from tests.functional.conftest import stop_daemon
-from tests.functional.namespaces import ROOT, changes, ip, private, run, snapshot, without_indexes
+from tests.functional.namespaces import (
+    ROOT,
+    changes,
+    ip,
+    private,
+    run,
+    snapshot,
+    without_addresses,
+    without_indexes,
+)
 from tests.functional.test_engine import daemon_pid
 from vif_plug_linux_bridge import privsep
 
@@ -38,7 +47,10 @@ SHORT = ("bare", "uplink-with-addresses-and-rules", "ovs-hybrid")
 BY_DAEMON = [
     case
     for case in ALL
-    if case.vif.plugin == "linux_bridge" or case.tun or isinstance(case.vif, objects.VIFBridge)
+    if case.vif.plugin == "linux_bridge"
+    or case.tun
+    or case.keeps_device
+    or isinstance(case.vif, objects.VIFBridge)
 ]
 CASES = [case.param(marks=() if str(case) in SHORT else [pytest.mark.soak]) for case in BY_DAEMON]
 INSTANCE = objects.InstanceInfo(name="guest")
@@ -90,13 +102,21 @@ class Host:
 
     @staticmethod
     def now() -> dict:
-        state = without_indexes(snapshot())
-        # Each host has its own.
-        for link in state["links"]:
-            del link["address"]
-            for key in ("bridge_id", "root_id"):
-                link.get("linkinfo", {}).get("info_slave_data", {}).pop(key, None)
-        return state
+        return without_addresses(snapshot())
+
+    def _unset(self, state: dict) -> dict:
+        """Without the settings of a device that a plug makes and no unplug undoes."""
+        kept = self.case.keeps_device
+        links = [
+            {
+                k: v
+                for k, v in link.items()
+                if link["ifname"] != kept or k not in ("mtu", "linkinfo")
+            }
+            for link in state["links"]
+        ]
+        sysctls = {k: v for k, v in state["sysctls"].items() if f"/{kept}/" not in k}
+        return state | {"links": links, "sysctls": sysctls}
 
     def must_converge(self, by: str) -> None:
         """By another plug, or by an unplug."""
@@ -108,8 +128,12 @@ class Host:
             os_vif.unplug(self.vif, INSTANCE)
             # What had an uplink already keeps it, as after any unplug.
             ends = [self.unplugged, self.before]
+            if self.case.keeps_device:
+                # It has what that plug had come to.
+                ends = [self._unset(end) for end in ends]
         for _ in range(50):
-            ways = [changes(end, self.now()) for end in ends]
+            now = self._unset(self.now()) if by == "unplug" else self.now()
+            ways = [changes(end, now) for end in ends]
             if [] in ways:
                 return
             # The kernel works on IPv6 addresses after it has answered.
@@ -157,9 +181,10 @@ def test_a_daemon_killed_between_any_two_steps_of_unplug(case):
 
 
 _CALLER = """
-import os, sys
+import os, pathlib, sys
 import os_vif
 from os_vif import objects
+from os_vif.host import representor
 from oslo_config import cfg
 from oslo_serialization import jsonutils
 
@@ -167,6 +192,7 @@ cfg.CONF(
     ["--config-file", sys.argv[1]], project="os-vif", default_config_dirs=[]
 )
 os_vif.initialize()
+representor.SYS = pathlib.Path(os.environ.get("OS_VIF_TEST_SYSFS", representor.SYS))
 os.environ["OS_VIF_TEST_KILL"] = f"{sys.argv[2]}:{os.getpid()}"
 vif = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(sys.stdin.read()))
 os_vif.plug(vif, objects.InstanceInfo(name="guest"))
@@ -207,10 +233,7 @@ def call(program: str, case: Case, k: int, directory: pathlib.Path) -> subproces
     helper = (
         HELPER if program is _CALLER else f"{pathlib.Path(sys.executable).parent}/privsep-helper"
     )
-    lines = [line for section in SECTIONS for line in (f"[{section}]", f"helper_command={helper}")]
-    lines += ["[os_vif_ovs]", f"ovsdb_connection={cfg.CONF.os_vif_ovs.ovsdb_connection}"]
-    lines += [f"{name}={value}" for name, value in case.options.items()]
-    config.write_text("\n".join(lines))
+    config.write_text(case.configuration(helper))
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program, str(config), str(k)],
         input=jsonutils.dumps(case.vif.obj_to_primitive()),

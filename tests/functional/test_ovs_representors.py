@@ -11,11 +11,9 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import representor
-from tests.functional.cases import ovs_vif
+from tests.functional.cases import card, ovs_vif
 from tests.functional.namespaces import ip, run
 from tests.functional.ovs import row
-from tests.sysfs import Sysfs
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -23,27 +21,12 @@ INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", nam
 
 
 @pytest.fixture
-def vf(tmp_path, monkeypatch):
+def vf(tmp_path):
     """A VIF on a virtual function, for which a veth device stands."""
-    sysfs = Sysfs(tmp_path / "sys")
-    monkeypatch.setattr(representor, "SYS", tmp_path / "sys")
-    sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
-    sysfs.port("eth0", "abcd", "p0")
-    sysfs.port("rep1", "abcd", "pf0vf1")
     run("ip link add name rep1 type veth peer name far")
-    vif = ovs_vif()
-    return objects.VIFHostDevice(
-        id=vif.id,
-        address=vif.address,
-        plugin="ovs",
-        dev_type="ethernet",
-        dev_address="0000:03:01.1",
-        network=vif.network,
-        port_profile=objects.VIFPortProfileOpenVSwitch(
-            interface_id=vif.id,
-            datapath_offload=objects.DatapathOffloadRepresentor(representor_name="rep1"),
-        ),
-    )
+    offload = objects.DatapathOffloadRepresentor(representor_name="rep1")
+    with card(tmp_path / "sys"):
+        yield ovs_vif(objects.VIFHostDevice, number=1, datapath_offload=offload)
 
 
 def test_a_representor_is_a_port(br_int, vf):

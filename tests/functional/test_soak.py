@@ -11,7 +11,7 @@ import pathlib
 import pytest
 
 import os_vif
-from tests.functional.cases import ALL
+from tests.functional.cases import ALL, CASES
 from tests.functional.namespaces import differs, snapshot, without_indexes
 from tests.functional.test_engine import daemon_pid
 
@@ -24,8 +24,11 @@ def descriptors(pid: int | str) -> int:
     "pairs", [pytest.param(40, id="short"), pytest.param(2000, marks=pytest.mark.soak, id="long")]
 )
 @pytest.mark.parametrize(
-    "name", ["bare", "rules", "uplink-with-addresses-and-rules", "ovs-hybrid"]
-)
+    "name",
+    ["bare", "rules", "uplink-with-addresses-and-rules", "ovs-hybrid",
+     *(pytest.param(case.name, marks=pytest.mark.soak) for case in CASES["ovs"]
+       if case.name not in ("ovs-hybrid", "ovs-vhost-user"))],
+)  # fmt: skip
 def test_nothing_grows(daemon, instance, pairs, name):
     """No descriptor, in the caller or in the daemon; no link, address, route, rule or file."""
     (case,) = (case for case in ALL if case.name == name)

@@ -9,25 +9,21 @@ on VIFs that are stored as 4.3.1 stores them.
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import shutil
 import socket
 import struct
-import threading
-import time
 from collections.abc import Iterator
-from typing import Self
 
 import pytest
 from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd.guest import _echo
 from os_vif.cmd.lab import Guest, Hypervisor
 from tests.functional import namespaces
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import filters, ip, run, snapshot
+from tests.functional.pings import Pings
 from tests.interop import environments
 from tests.interop.environments import Subject
 from tests.interop.public import PROGRAM, SBIN, Public
@@ -39,83 +35,11 @@ RELEASE = (
 #: Its plugin `ovs` is loaded too, and needs more than its own tests do.
 BESIDE = "ovs==4.0.0\novsdbapp==3.0.0\nsortedcontainers==2.4.0\n"
 BRIDGE = "brq-test"
-#: Of our echo requests, and the type of RFC 792 of their answers.
-IDENTIFIER, _ECHO_REPLY = 0x4310, 0
 #: linux/rtnetlink.h: ``RTMGRP_*`` of links, and of addresses and routes of both families.
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
 _NEWLINK, _UP = 16, 0x1
 _DELETED = {17: "a device, or port", 21: "an address", 25: "a route"}
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
-
-
-class Pings:
-    """Echo requests from a guest, while the block runs and a little longer."""
-
-    INTERVAL, AFTERWARDS = 0.002, 0.3
-    #: How many may be lost. None is, on a busy host neither; a bridge that is down for a moment
-    #: may cost two.
-    TOLERATED = 1
-
-    def __init__(self, guest: Guest, address: str, source: str = "") -> None:
-        self._guest, self._address, self._source = guest, address, source
-        self._sent: set[int] = set()
-        self._answered: set[int] = set()
-        self._first_answer, self._stop = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        if not self._first_answer.wait(5):
-            self.__exit__()
-            pytest.fail(f"{self._address} does not answer")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # What was done in the block may show a little later.
-        time.sleep(self.AFTERWARDS)
-        self._stop.set()
-        self._thread.join()
-
-    def assert_answered(self) -> None:
-        """Hardly any is without an answer, of all that were sent since the first answer."""
-        lost = sorted(self._sent - self._answered)
-        assert len(self._sent) > 50
-        assert len(lost) <= self.TOLERATED, f"{len(lost)} of {len(self._sent)} are lost: {lost}"
-
-    def _run(self) -> None:
-        # Of this thread alone, which ends there.
-        with pathlib.Path(f"/proc/{self._guest.pid}/ns/net").open("rb") as there:
-            namespaces._call("setns", there.fileno(), namespaces._CLONE_NEWNET)
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-            sock.bind((self._source, 0))  # "" is any
-            answering = False
-            for number in range(1, 2**16):
-                if self._stop.is_set():
-                    break
-                if not answering:
-                    # What waited for the first address to be looked up is no loss.
-                    self._sent.clear()
-                    answering = bool(self._answered)
-                self._sent.add(number)
-                with contextlib.suppress(OSError):  # there is no route: it is lost
-                    sock.sendto(_echo(IDENTIFIER, number), (self._address, 0))
-                self._receive(sock, self.INTERVAL)
-            self._receive(sock, 1, until_complete=True)
-
-    def _receive(self, sock: socket.socket, seconds: float, until_complete: bool = False) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            if until_complete and self._sent <= self._answered:
-                return
-            sock.settimeout(left)
-            try:
-                packet = sock.recv(2048)
-            except TimeoutError:
-                return
-            header = struct.unpack_from("!BBHHH", packet, (packet[0] & 0xF) * 4)
-            if (header[0], header[3]) == (_ECHO_REPLY, IDENTIFIER):
-                self._answered.add(header[4])
-                self._first_answer.set()
 
 
 @contextlib.contextmanager
