@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import logging
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import representor, validate
+from os_vif.host import ovs_stream, ovsdb, representor, validate
 from os_vif.host.bridges import HYBRID
+from os_vif.host.ovs_stream import Tls
 from os_vif.host.plan import Plan, Switch
 from os_vif.host.steps import (
     DeleteBridge,
@@ -41,6 +43,8 @@ _TRUNK = "tbr-"
 _SYSTEM, _NETDEV = "system", "netdev"
 #: ``type`` of an Interface, by who makes the socket of vhost-user: QEMU is its client, or server.
 _VHOST_USER = {"client": "dpdkvhostuser", "server": "dpdkvhostuserclient"}
+#: Options, as Neutron names its own: private key, certificate, certificate of the authority.
+_TLS = ("ssl_key_file", "ssl_cert_file", "ssl_ca_cert_file")
 
 
 class OvsPlugin(PluginBase):
@@ -384,12 +388,33 @@ class OvsPlugin(PluginBase):
         return f"{_OWN_PATCH}{_id(vif)}"[:longest], f"{_INTEGRATION_PATCH}{_id(vif)}"[:longest]
 
     def _switch(self) -> Switch:
-        connection, field = self.config.ovsdb_connection, "[os_vif_ovs]ovsdb_connection"
-        if not connection or not connection.startswith(("unix:", "tcp:")):
-            raise _invalid(field, connection or "unset", "unix:PATH or tcp:HOST:PORT")
+        connection, field = self.config.ovsdb_connection or "", "[os_vif_ovs]ovsdb_connection"
+        if not ovsdb.is_connection(connection):
+            expected = "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas"
+            raise _invalid(field, connection or "unset", expected)
         if self.config.ovsdb_interface != "native":
             self._warn("[os_vif_ovs]ovsdb_interface is deprecated: ovs-vsctl is not used any more")
-        return Switch(connection, max(0, self.config.ovs_vsctl_timeout))
+        tls = self._tls() if "ssl:" in connection else None
+        return Switch(connection, max(0, self.config.ovs_vsctl_timeout), tls)
+
+    def _tls(self) -> Tls:
+        """Our own files; else those that another user of python-ovs has set for the process."""
+        files = {option: getattr(self.config, option) for option in _TLS}
+        if not any(files.values()):
+            if (tls := ovs_stream.of_process()) is None:
+                expected = "files for ssl: in ovsdb_connection"
+                raise _invalid(f"[os_vif_ovs]{', '.join(_TLS)}", "unset", expected)
+            return tls
+        expected = "a file that can be read, for ssl: in ovsdb_connection"
+        for option, path in files.items():
+            if not path:
+                raise _invalid(f"[os_vif_ovs]{option}", "unset", expected)
+            try:
+                pathlib.Path(path).open("rb").close()
+            except OSError as error:
+                found = f"{path}: {error.strerror}"
+                raise _invalid(f"[os_vif_ovs]{option}", found, expected) from error
+        return Tls(*files.values())
 
     def _warn(self, text: str) -> None:
         if text not in self._told:
