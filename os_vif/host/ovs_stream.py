@@ -57,6 +57,10 @@ class Deadline:
             raise TimeoutError(f"no answer within {self.seconds:g} seconds")
         return left
 
+    def extend(self, seconds: float) -> None:
+        """What somebody else has used does not count."""
+        self._end += seconds
+
     def pause(self, seconds: float) -> None:
         """:raises TimeoutError: if it has passed, then or before."""
         left = self.left()

@@ -15,16 +15,18 @@ Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
 from os_vif.host.ovs_stream import Channel, Deadline, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 #: One operation of a transaction (RFC 7047, 5.2), or a row of a table.
 Operation = dict[str, Any]
@@ -78,6 +80,15 @@ class Ovsdb:
             self._channel.close()
             self._channel = None
             self._locked.clear()
+
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """The time that others need meanwhile, such as the kernel, is not counted."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._deadline.extend(time.monotonic() - begun)
 
     def grant(self, seconds: float) -> None:
         """Give a deadline anew, once: what takes back has a time of its own."""
