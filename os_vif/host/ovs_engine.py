@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -44,12 +45,11 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Ovsdb]:
     ports = {step.port for step in plan if isinstance(step, OvsStep) and step.port is not None}
     with _ovsdb(switch) as ovsdb:
         try:
+            # A server that is not there is to be known before the kernel is touched.
+            _again(ovsdb, ovsdb.connect)
             # As RFC 7047 has names: letters, digits and _.
             for name in sorted(f"os_vif_{uuid.uuid5(_LOCKS, port).hex}" for port in ports):
-                ovsdb.lock(name)
-            if not ports:
-                # A server that is not there is to be known before the kernel is touched.
-                ovsdb.select("Open_vSwitch", [], ["next_cfg"])
+                _again(ovsdb, functools.partial(ovsdb.lock, name))
         except exception.OvsdbError as error:
             devices = ", ".join(sorted(step.device for step in plan if isinstance(step, OvsStep)))
             raise Failure(

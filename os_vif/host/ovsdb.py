@@ -112,7 +112,7 @@ class Ovsdb:
         :raises os_vif.exception.OvsdbUnreachable: if nothing was sent.
         :raises os_vif.exception.OvsdbNoAnswer: if it is unknown what was done.
         """
-        self._connect()
+        self.connect()
         results: list[Row | None] = self._call(
             "transact", [_DATABASE, *operations], self._deadline
         )
@@ -145,9 +145,11 @@ class Ovsdb:
 
         :raises os_vif.exception.OvsdbNoAnswer: if another held it all the time.
         """
-        self._connect()
-        self._wanted.append(name)
-        self._lock(name)
+        if name not in self._wanted:
+            self._wanted.append(name)
+        self.connect()
+        if name not in self._locked:
+            self._lock(name)
 
     def wait_milliseconds(self) -> int | None:
         """How long the server is to wait for vswitchd; None is for ever.
@@ -162,7 +164,7 @@ class Ovsdb:
             return None
         return math.ceil((left - min(_GRACE, _GRACE_PART * left)) * 1000)
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
         """Open it if it is not; the locks that were held are taken again.
 
         :raises os_vif.exception.OvsdbUnreachable: if no server is there.

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
 from typing import Self
 
 _SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
@@ -49,10 +52,8 @@ class Switch:
         self._other_config = other_config
 
     def __enter__(self) -> Self:
-        place = self._directory
-        database = place / "conf.db"
-        self._tool("ovsdb-tool", "create", str(database), str(_SCHEMA))
-        self._daemon("ovsdb-server", str(database), f"--remote=p{self.connection}")
+        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(_SCHEMA))
+        self.start_server()
         self.vsctl("--no-wait", "init")
         for setting in self._other_config:
             self.vsctl("--no-wait", "set", "open", ".", f"other_config:{setting}")
@@ -86,6 +87,20 @@ class Switch:
 
     def vsctl(self, *arguments: str) -> str:
         return self._tool("ovs-vsctl", f"--db={self.connection}", "--timeout=20", *arguments)
+
+    def start_server(self) -> None:
+        """Start ovsdb-server, as it is at first; also after it was stopped or killed."""
+        database = self._directory / "conf.db"
+        self._daemon("ovsdb-server", str(database), f"--remote=p{self.connection}")
+
+    @contextlib.contextmanager
+    def standing_still(self, daemon: str) -> Iterator[None]:
+        """A daemon does nothing, as on a host whose disk or processor is held up."""
+        os.kill(self.pid(daemon), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid(daemon), signal.SIGCONT)
 
     def appctl(self, daemon: str, *arguments: str) -> str:
         target = f"{self._directory}/{daemon}.ctl"
