@@ -12,10 +12,10 @@ import pathlib
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Self
 
-_SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
+SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
@@ -45,15 +45,18 @@ class Switch:
 
     :param directory: for its database, sockets and logs.
     :param other_config: of the ``Open_vSwitch`` row, such as ``hw-offload=true``.
+    :param server: more options of ovsdb-server.
     """
 
-    def __init__(self, directory: pathlib.Path, *other_config: str) -> None:
+    def __init__(
+        self, directory: pathlib.Path, *other_config: str, server: Sequence[str] = ()
+    ) -> None:
         self._directory = directory
         self._other_config = other_config
+        self._server = server
 
     def __enter__(self) -> Self:
-        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(_SCHEMA))
-        self.start_server()
+        self._create()
         self.vsctl("--no-wait", "init")
         for setting in self._other_config:
             self.vsctl("--no-wait", "set", "open", ".", f"other_config:{setting}")
@@ -68,11 +71,17 @@ class Switch:
     def __exit__(self, *_: object) -> None:
         if self in running:
             running.remove(self)
-        for name in ("ovs-vswitchd", "ovsdb-server"):
+        for name in ("ovs-vswitchd", *self._servers):
             if (self._directory / f"{name}.pid").exists():
                 # A bridge's devices go with it: --cleanup takes them away.
                 cleanup = ("--cleanup",) if name == "ovs-vswitchd" else ()
                 self.appctl(name, "exit", *cleanup)
+
+    _servers: tuple[str, ...] = ("ovsdb-server",)
+
+    def _create(self) -> None:
+        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(SCHEMA))
+        self.start_server()
 
     @property
     def connection(self) -> str:
@@ -91,7 +100,8 @@ class Switch:
     def start_server(self) -> None:
         """Start ovsdb-server, as it is at first; also after it was stopped or killed."""
         database = self._directory / "conf.db"
-        self._daemon("ovsdb-server", str(database), f"--remote=p{self.connection}")
+        remote = f"--remote=p{self.connection}"
+        self._daemon("ovsdb-server", str(database), remote, *self._server)
 
     @contextlib.contextmanager
     def standing_still(self, daemon: str) -> Iterator[None]:
@@ -152,10 +162,15 @@ class Switch:
         if not port.isdecimal():
             raise OSError(f"port {name}: {error}")
 
-    def _daemon(self, name: str, *arguments: str) -> None:
-        place = self._directory
+    def _daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
+        place, name = self._directory, name or program
         self._tool(
-            *(name, *arguments, f"--pidfile={place}/{name}.pid", f"--unixctl={place}/{name}.ctl"),
+            *(
+                program,
+                *arguments,
+                f"--pidfile={place}/{name}.pid",
+                f"--unixctl={place}/{name}.ctl",
+            ),
             *(f"--log-file={place}/{name}.log", "-vconsole:off", "--no-chdir", "--detach"),
         )
 

@@ -76,9 +76,11 @@ class Proxy:
     :param rule: what is done with each chunk.
     """
 
-    def __init__(self, directory: pathlib.Path, target: str, rule: Rule = pass_on) -> None:
+    def __init__(
+        self, directory: pathlib.Path, target: str, rule: Rule = pass_on, name: str = "proxy"
+    ) -> None:
         self.rule = rule
-        self._path = directory / "proxy.sock"
+        self._path = directory / f"{name}.sock"
         self._target = target.removeprefix("unix:")
         self._listening = socket.socket(socket.AF_UNIX)
         self._open: set[socket.socket] = set()
