@@ -248,7 +248,7 @@ class Ovsdb:
                 case other:
                     reason = str(other)
             raise exception.OvsdbRefused(
-                connection=self.connection, reason=reason, error="", operation=None
+                connection=self.connection, reason=reason.rstrip("."), error="", operation=None
             )
 
     def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:

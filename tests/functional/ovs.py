@@ -56,7 +56,7 @@ class Switch:
         self._server = server
 
     def __enter__(self) -> Self:
-        self._create()
+        self.create()
         self.vsctl("--no-wait", "init")
         for setting in self._other_config:
             self.vsctl("--no-wait", "set", "open", ".", f"other_config:{setting}")
@@ -71,6 +71,10 @@ class Switch:
     def __exit__(self, *_: object) -> None:
         if self in running:
             running.remove(self)
+        self.end()
+
+    def end(self) -> None:
+        """Stop what runs of it."""
         for name in ("ovs-vswitchd", *self._servers):
             if (self._directory / f"{name}.pid").exists():
                 # A bridge's devices go with it: --cleanup takes them away.
@@ -79,7 +83,8 @@ class Switch:
 
     _servers: tuple[str, ...] = ("ovsdb-server",)
 
-    def _create(self) -> None:
+    def create(self) -> None:
+        """Its database, empty, and the server of it."""
         self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(SCHEMA))
         self.start_server()
 

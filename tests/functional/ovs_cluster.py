@@ -18,7 +18,7 @@ class Cluster(Switch):
 
     _servers = ("db1", "db2", "db3")
 
-    def _create(self) -> None:
+    def create(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             # A private namespace: the next ones are free too.
@@ -56,13 +56,14 @@ class Cluster(Switch):
     def connection(self) -> str:
         return ",".join(self.remote(name) for name in self._servers)
 
+    def alive(self) -> list[str]:
+        return [name for name in self._servers if (self._directory / f"{name}.pid").exists()]
+
     def leader(self) -> str:
         """The name of the one that is elected."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            for name in self._servers:
-                if not (self._directory / f"{name}.pid").exists():
-                    continue
+            for name in self.alive():
                 if "Role: leader" in self.appctl(name, "cluster/status", "Open_vSwitch"):
                     return name
             time.sleep(0.05)
