@@ -51,10 +51,9 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Ovsdb]:
             for name in sorted(f"os_vif_{uuid.uuid5(_LOCKS, port).hex}" for port in ports):
                 _again(ovsdb, functools.partial(ovsdb.lock, name))
         except exception.OvsdbError as error:
-            devices = ", ".join(sorted(step.device for step in plan if isinstance(step, OvsStep)))
-            raise Failure(
-                "Connecting to Open vSwitch", devices, str(error), said="Nothing was done"
-            ) from error
+            steps = [step for step in plan if isinstance(step, OvsStep)]
+            what, said = "Connecting to Open vSwitch", "Nothing was done"
+            raise _whole(steps, str(error), said, what=what) from error
         yield ovsdb
 
 
@@ -73,7 +72,7 @@ def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
     except exception.OvsdbError as error:
         late = isinstance(error, exception.OvsdbRefused) and error.kwargs["error"] == "timed out"
         why = f"ovs-vswitchd has not done it within {ovsdb.timeout:g} seconds"
-        failure = _failure(steps[0], why if late else f"the database has it, but then: {error}")
+        failure = _whole(steps, why if late else f"the database has it, but then: {error}")
         take_back(ovsdb, undo, failure, wait=False)
         raise failure from error
     if fault is not None:
@@ -120,7 +119,8 @@ def differences(switch: Switch, steps: Sequence[OvsStep]) -> list[Difference]:
         try:
             return _again(ovsdb, found)
         except exception.OvsdbError as error:
-            raise _failure(steps[0], str(error), "Nothing was changed") from error
+            said = "Nothing was changed"
+            raise _whole(steps, str(error), said, what="Reading Open vSwitch") from error
 
 
 def ports_of(switch: Switch, interface_id: str) -> tuple[str, ...]:
@@ -171,9 +171,9 @@ def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done
             sent = undo if undo is not None else sent
             if attempt + 1 < _ATTEMPTS and ovsdb.try_again():
                 continue
-            raise _lost(steps, error, unknown=sent is not None) from error
+            raise _whole(steps, str(error), _UNKNOWN if sent is not None else None) from error
         except exception.OvsdbUnreachable as error:
-            raise _lost(steps, error, unknown=sent is not None) from error
+            raise _whole(steps, str(error), _UNKNOWN if sent is not None else None) from error
         except exception.OvsdbRefused as error:
             if error.kwargs["error"] in _CHANGED and attempt + 1 < _ATTEMPTS:
                 continue
@@ -239,11 +239,16 @@ def _wait(ovsdb: Ovsdb, next_cfg: int) -> None:
     ovsdb.transact(wait if timeout is None else wait | {"timeout": timeout})
 
 
-def _failure(step: OvsStep, reason: str, said: str | None = None) -> Failure:
-    return Failure(type(step).__name__, step.device, reason, said=said)
+def _failure(step: OvsStep, reason: str) -> Failure:
+    return Failure(type(step).__name__, step.device, reason)
 
 
-def _lost(steps: Sequence[OvsStep], error: Exception, *, unknown: bool) -> Failure:
-    devices = ", ".join(sorted({step.device for step in steps}))
-    said = _UNKNOWN if unknown else None
-    return Failure("The transaction of Open vSwitch", devices, str(error), said=said)
+def _whole(
+    steps: Sequence[OvsStep],
+    reason: str,
+    said: str | None = None,
+    *,
+    what: str = "The transaction of Open vSwitch",
+) -> Failure:
+    """For what is no single step's."""
+    return Failure(what, ", ".join(sorted({step.device for step in steps})), reason, said=said)

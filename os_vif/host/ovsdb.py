@@ -7,8 +7,8 @@ It runs in the caller, without a right. There is no copy of the tables: what a s
 selected by name, so that the cost does not grow with the switch.
 
 A connection is not kept: locks belong to one, so threads that shared it would share their locks;
-one that idles has to answer the server's probes, and no thread is here that could. To open one
-costs 0.1 ms (``unix:``, ``tcp:``) to 2 ms (``ssl:``) of a plug of 10 ms and more.
+one that idles has to answer the server's probes, and no thread is here that could; and a fork
+would have it too. To open one takes 0.1 ms (``unix:``), 0.2 (``tcp:``) or 5 to 15 (``ssl:``).
 
 Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch.
 """

@@ -125,8 +125,10 @@ def test_a_server_that_does_not_come_back_fails_the_plug_in_time(proxy):
     asking = Nth(ASK, COMMIT, CUTS["within"], ever=True)
     for rule, unknown in ((looking, False), (asking, True), (unanswered, True)):
         proxy.rule = rule
-        with pytest.raises(exception.StepFailed, match="closed the connection") as info:
-            engine.run(plug(proxy, 0.5), DAEMON)
+        with pytest.raises(
+            exception.StepFailed, match="closed the connection|no answer w"
+        ) as info:
+            engine.run(plug(proxy, 1), DAEMON)
         said = str(info.value)
         assert ("unknown; plugging or unplugging again converges" in said) == unknown
         assert said.startswith("The transaction of Open vSwitch failed on br, qvo: ")
@@ -175,18 +177,18 @@ def test_a_server_that_stands_still_fails_the_plug_in_time(proxy, switch):
         "unknown; plugging or unplugging again converges. Undone: 2 changes",
     )
     answered = (
-        "OvsBridge failed on br: the database has it, but then: ",
+        "The transaction of Open vSwitch failed on br, qvo: the database has it, but then: ",
         "Undone: 2 changes before it; still to be undone by hand:\n  ovs-vsctl --if-exists del-port",
     )
     for text, (begins, has) in ((COMMIT, sent), (WAIT, answered)):
         proxy.rule = Nth(ASK, text, stop)
         try:
             with pytest.raises(exception.StepFailed) as info:
-                engine.run(plug(proxy, 0.5), DAEMON)
+                engine.run(plug(proxy, 1), DAEMON)
         finally:
             os.kill(pid, signal.SIGCONT)
         assert str(info.value).startswith(begins)
-        assert "no answer within 0.5 seconds" in str(info.value)
+        assert "no answer within 1 seconds" in str(info.value)
         assert has in str(info.value)
         assert "qvo" in {port["name"] for port in switch.dump()["bridges"]["br"]["ports"]}
         converges(proxy, before)
@@ -208,11 +210,11 @@ def test_what_is_taken_back_without_an_answer_is_unknown(proxy, switch):
     with switch.standing_still("ovs-vswitchd"):
         try:
             with pytest.raises(exception.StepFailed) as info:
-                engine.run(plug(proxy, 0.5), DAEMON)
+                engine.run(plug(proxy, 1), DAEMON)
         finally:
             os.kill(pid, signal.SIGCONT)
     said = str(info.value)
-    assert said.startswith("OvsBridge failed on br: ovs-vswitchd has not done it within 0.5 sec")
+    assert "failed on br, qvo: ovs-vswitchd has not done it within 1 seconds. What Open v" in said
     assert "unknown; plugging or unplugging again converges. Undone: 2 changes" in said
     assert "del-port qvo  # Open vSwitch at" in said
     converges(proxy, before)
@@ -230,8 +232,8 @@ def test_what_vswitchd_does_not_do_is_taken_back_also_over_a_cut(proxy, switch):
 
         proxy.rule = rule
         with switch.standing_still("ovs-vswitchd"):
-            with pytest.raises(exception.StepFailed, match=r"not done it within 0\.5") as info:
-                engine.run(plug(proxy, 0.5), DAEMON)
+            with pytest.raises(exception.StepFailed, match="not done it within 1 seconds") as info:
+                engine.run(plug(proxy, 1), DAEMON)
             assert "by hand" not in str(info.value)
             assert cut.done
         assert differs(before) == []

@@ -21,7 +21,7 @@ INSERT = {"op": "insert", "table": "QoS", "row": {"type": "linux-noop"}, "uuid-n
 
 @pytest.fixture
 def ovsdb(switch):
-    with Ovsdb(switch.connection, 5) as ovsdb:
+    with Ovsdb(switch.connection, 60) as ovsdb:
         yield ovsdb
 
 
