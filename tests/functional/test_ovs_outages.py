@@ -126,7 +126,7 @@ def test_a_server_that_does_not_come_back_fails_the_plug_in_time(proxy):
     for rule, unknown in ((looking, False), (asking, True), (unanswered, True)):
         proxy.rule = rule
         with pytest.raises(
-            exception.StepFailed, match="closed the connection|no answer w"
+            exception.StepFailed, match=r"closed the connection|no answer w"
         ) as info:
             engine.run(plug(proxy, 1), DAEMON)
         said = str(info.value)
