@@ -210,7 +210,9 @@ class Ovsdb:
             (answer,) = self._call("transact", ["_Server", about], deadline)
         except exception.OvsdbError as error:
             self.close()
-            raise OSError(error.kwargs["reason"]) from error
+            # Its alert may be lost with the connection.
+            hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
+            raise OSError(f"{error.kwargs['reason']}{hint}") from error
         found = answer.get("rows", [])
         if not found:
             self.close()
