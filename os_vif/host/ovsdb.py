@@ -39,7 +39,7 @@ _PAUSE, _ONE_OF_MANY = 0.1, 2.0
 _GRACE, _GRACE_PART = 1.0, 0.1
 #: Where one server's address ends and the next begins.
 _COMMA = re.compile(r",\s*(?=(?:unix|tcp|ssl):)")
-_REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):.+:\d+")
+_REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):[^,]+:\d+")
 
 
 class Ovsdb:
