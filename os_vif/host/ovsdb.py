@@ -35,6 +35,9 @@ Row = dict[str, Any]
 _DATABASE = "Open_vSwitch"
 #: Seconds between two rounds of all servers; and for one of several that may be dead.
 _PAUSE, _ONE_OF_MANY = 0.1, 2.0
+#: Seconds in which a server that has just been started may not know its database yet.
+_STARTING = 1.0
+_NO_LEADER = "no leader of the cluster is known there"
 #: Seconds, and the part of those that are left, in which the answer to a wait has to arrive.
 _GRACE, _GRACE_PART = 1.0, 0.1
 #: Where one server's address ends and the next begins.
@@ -171,28 +174,29 @@ class Ovsdb:
         """
         if self._channel is not None:
             return
+        starting = time.monotonic() + _STARTING
         while True:
             faults: list[OSError] = []
             waits = self._met
             for remote in self._remotes:
                 try:
-                    usable = self._open(remote)
+                    useless = self._open(remote)
                 except OSError as error:
                     faults.append(error)
                     continue
-                if usable:
+                if useless is None:
                     self._met = True
                     for name in self._wanted:
                         self._lock(name)
                     return
                 # They are about to elect one.
-                waits = True
-                faults.append(OSError("no leader of the cluster is known there"))
+                waits |= useless == _NO_LEADER or time.monotonic() < starting
+                faults.append(OSError(useless))
             if not waits or not self.try_again():
                 raise self._unreachable(faults) from faults[0]
 
-    def _open(self, remote: str) -> bool:
-        """:returns: whether this server is to be used; if not, it is closed again."""
+    def _open(self, remote: str) -> str | None:
+        """:returns: why this server is not to be used yet; then it is closed again."""
         only = len(self._remotes) == 1
         deadline = self._deadline if only else self._deadline.within(_ONE_OF_MANY)
         try:
@@ -214,14 +218,16 @@ class Ovsdb:
             hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
             raise OSError(f"{error.kwargs['reason']}{hint}") from error
         found = answer.get("rows", [])
+        useless = None
         if not found:
+            useless = f"the server has no database {_DATABASE}"
+        elif found[0]["model"] == "clustered" and not (
+            found[0]["connected"] and (only or found[0]["leader"])
+        ):
+            useless = _NO_LEADER
+        if useless is not None:
             self.close()
-            raise OSError(f"the server has no database {_DATABASE}")
-        clustered = found[0]["model"] == "clustered"
-        usable = not clustered or (found[0]["connected"] and (only or found[0]["leader"]))
-        if not usable:
-            self.close()
-        return bool(usable)
+        return useless
 
     def _lock(self, name: str) -> None:
         if self._call("lock", [name], self._deadline)["locked"]:

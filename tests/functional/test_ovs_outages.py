@@ -30,6 +30,8 @@ pytestmark = pytest.mark.usefixtures("daemon")
 COMMIT = b'["next_cfg", "+=", 1]'
 #: What is asked when it was done.
 WAIT = b'"cur_cfg", "<"'
+#: Seconds for a plug that will fail: enough to come as far as that on a busy machine.
+TIME = 2
 #: More messages than a plug or an unplug has, either way.
 MESSAGES = 14
 
@@ -121,13 +123,12 @@ def test_a_server_that_does_not_come_back_fails_the_plug_in_time(proxy):
         return [None] if committing.done and way == ANSWER else [data]
 
     looking = Nth(ASK, b'"op": "select", "table": "Port"', CUTS["within"], ever=True)
-    asking = Nth(ASK, COMMIT, CUTS["within"], ever=True)
-    for rule, unknown in ((looking, False), (asking, True), (unanswered, True)):
+    for rule, unknown in ((looking, False), (unanswered, True)):
         proxy.rule = rule
         with pytest.raises(
             exception.StepFailed, match=r"closed the connection|no answer w"
         ) as info:
-            engine.run(plug(proxy, 1), DAEMON)
+            engine.run(plug(proxy, TIME), DAEMON)
         said = str(info.value)
         assert ("unknown; plugging or unplugging again converges" in said) == unknown
         assert said.startswith("The transaction of Open vSwitch failed on br, qvo: ")
@@ -183,11 +184,11 @@ def test_a_server_that_stands_still_fails_the_plug_in_time(proxy, switch):
         proxy.rule = Nth(ASK, text, stop)
         try:
             with pytest.raises(exception.StepFailed) as info:
-                engine.run(plug(proxy, 1), DAEMON)
+                engine.run(plug(proxy, TIME), DAEMON)
         finally:
             os.kill(pid, signal.SIGCONT)
         assert str(info.value).startswith(begins)
-        assert "no answer within 1 seconds" in str(info.value)
+        assert "no answer within 2 seconds" in str(info.value)
         assert has in str(info.value)
         assert "qvo" in {port["name"] for port in switch.dump()["bridges"]["br"]["ports"]}
         converges(proxy, before)
@@ -209,33 +210,29 @@ def test_what_is_taken_back_without_an_answer_is_unknown(proxy, switch):
     with switch.standing_still("ovs-vswitchd"):
         try:
             with pytest.raises(exception.StepFailed) as info:
-                engine.run(plug(proxy, 1), DAEMON)
+                engine.run(plug(proxy, TIME), DAEMON)
         finally:
             os.kill(pid, signal.SIGCONT)
     said = str(info.value)
-    assert "failed on br, qvo: ovs-vswitchd has not done it within 1 seconds. What Open v" in said
+    assert "failed on br, qvo: ovs-vswitchd has not done it within 2 seconds. What Open v" in said
     assert "unknown; plugging or unplugging again converges. Undone: 2 changes" in said
     assert "del-port qvo  # Open vSwitch at" in said
     converges(proxy, before)
 
 
-def test_what_vswitchd_does_not_do_is_taken_back_also_over_a_cut(proxy, switch):
+@pytest.mark.parametrize("kind", ["after", pytest.param("before", marks=pytest.mark.soak)])
+def test_what_vswitchd_does_not_do_is_taken_back_also_over_a_cut(proxy, switch, kind):
     """The connection is lost once, when it takes back: what was sent was done, or is sent anew."""
     before = snapshot()
-    for kind in ("before", "after"):
-        committed = Nth(ASK, COMMIT, lambda data: [data])
-        cut = Nth(ASK, COMMIT, CUTS[kind])
-
-        def rule(way, data, committed=committed, cut=cut):
-            return cut(way, data) if committed.done else committed(way, data)
-
-        proxy.rule = rule
-        with switch.standing_still("ovs-vswitchd"):
-            with pytest.raises(exception.StepFailed, match="not done it within 1 seconds") as info:
-                engine.run(plug(proxy, 1), DAEMON)
-            assert "by hand" not in str(info.value)
-            assert cut.done
-        assert differs(before) == []
+    committed = Nth(ASK, COMMIT, lambda data: [data])
+    cut = Nth(ASK, COMMIT, CUTS[kind])
+    proxy.rule = lambda way, data: cut(way, data) if committed.done else committed(way, data)
+    late = pytest.raises(exception.StepFailed, match="not done it within 2 seconds")
+    with switch.standing_still("ovs-vswitchd"), late as info:
+        engine.run(plug(proxy, TIME), DAEMON)
+    assert "by hand" not in str(info.value)
+    assert cut.done
+    assert differs(before) == []
 
 
 def test_an_answer_that_drips_is_an_answer(proxy, switch):
@@ -262,13 +259,13 @@ def test_all_answers_of_a_plan_share_one_deadline(proxy):
 
     def slow(way, data):
         if way == ANSWER:
-            yield 0.2
+            yield 0.4
         yield data
 
     proxy.rule = slow
     begun = time.monotonic()
-    with pytest.raises(exception.StepFailed, match="no answer within 1 seconds"):
-        engine.run(plug(proxy, 1), DAEMON)
+    with pytest.raises(exception.StepFailed, match="no answer within 2 seconds"):
+        engine.run(plug(proxy, TIME), DAEMON)
     with pytest.raises(exception.StepFailed, match=r"no answer within 0\.3 seconds"):
         engine.check(plug(proxy, 0.3))
     assert time.monotonic() - begun < 30
