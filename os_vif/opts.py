@@ -71,14 +71,28 @@ OVS = (
     cfg.IntOpt(
         "ovs_vsctl_timeout",
         default=120,
-        help="Seconds to wait for Open vSwitch to carry out a change; 0 waits for ever.",
+        help="Seconds that all which a plug or an unplug asks of Open vSwitch may take; 0 waits for "
+        "ever. To take back what it has done, it has ten more.",
         deprecated_group="DEFAULT",
     ),
     cfg.StrOpt(
         "ovsdb_connection",
         default="tcp:127.0.0.1:6640",
         help="Where ovsdb-server listens, as in ovsdb(7): unix:PATH, tcp:HOST:PORT or "
-        "ssl:HOST:PORT.",
+        "ssl:HOST:PORT. HOST is an IP address. Servers of one cluster are separated by commas.",
+    ),
+    cfg.StrOpt(
+        "ssl_key_file",
+        help="Private key, in PEM, that an ssl: server in ovsdb_connection is shown.",
+    ),
+    cfg.StrOpt(
+        "ssl_cert_file",
+        help="Certificate of that key, in PEM.",
+    ),
+    cfg.StrOpt(
+        "ssl_ca_cert_file",
+        help="Certificate, in PEM, of the authority that an ssl: server has its own from. If none "
+        "of the three is set, those that the program has set for python-ovs are used.",
     ),
     cfg.StrOpt(
         "ovsdb_interface",

@@ -9,7 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.host import ovs_rows, validate
+from os_vif.host import ovs_engine, validate
 from os_vif.host.ovs_steps import (
     DeleteOvsBridge,
     DeleteOvsPort,
@@ -87,7 +87,7 @@ class BaseOVS:
 
     def port_exists(self, port_name: str, bridge: str) -> bool:
         """Whether a port is in a bridge."""
-        return ovs_rows.bridge_of(self._switch, port_name) == bridge
+        return ovs_engine.bridge_of(self._switch, port_name) == bridge
 
     def create_ovs_vif_port(
         self,
@@ -178,7 +178,7 @@ class BaseOVS:
         if interface_type not in _USER_SPACE:
             self._run(SetLink(dev, mtu=mtu, if_there=True))
             return
-        bridge = ovs_rows.bridge_of(self._switch, dev)
+        bridge = ovs_engine.bridge_of(self._switch, dev)
         if bridge is not None:
             self._run(OvsPort(bridge, dev, mtu_request=mtu))
 
@@ -192,7 +192,7 @@ class BaseOVS:
         :param qos_type: has no meaning any more: the row is found by the port.
         :raises os_vif.exception.InvalidField: if the port is in another bridge. It stays there.
         """
-        found = ovs_rows.bridge_of(self._switch, dev)
+        found = ovs_engine.bridge_of(self._switch, dev)
         if found not in (None, bridge):
             raise exception.InvalidField(
                 field=f"The bridge of port {dev}", found=found, expected=bridge

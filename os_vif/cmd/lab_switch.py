@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from typing import Self
 
-_SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
+SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
 _PROGRAMS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
 #: Where daemons are, which is not on the path of an ordinary user.
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
@@ -37,22 +37,27 @@ class Switch:
         self._directory = directory
         self._other_config = other_config
 
+    #: Of its database, by the names of their files.
+    _servers: tuple[str, ...] = ("ovsdb-server",)
+
     def __enter__(self) -> Self:
-        database = self._directory / "conf.db"
-        self._tool("ovsdb-tool", "create", str(database), str(_SCHEMA))
         try:
-            self._daemon("ovsdb-server", str(database), f"--remote=p{self.connection}")
+            self.create()
             self.vsctl("--no-wait", "init")
             for setting in self._other_config:
                 self.vsctl("--no-wait", "set", "open", ".", f"other_config:{setting}")
             self._daemon("ovs-vswitchd", self.connection)
         except BaseException:
-            self.__exit__()
+            self.end()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in ("ovs-vswitchd", "ovsdb-server"):
+        self.end()
+
+    def end(self) -> None:
+        """Stop what runs of it."""
+        for name in ("ovs-vswitchd", *self._servers):
             if (self._directory / f"{name}.pid").exists():
                 # A bridge's devices go with it: --cleanup takes them away.
                 cleanup = ("--cleanup",) if name == "ovs-vswitchd" else ()
@@ -61,6 +66,16 @@ class Switch:
                 # It has answered, and not yet gone.
                 select.select([process], [], [], _SECONDS)
                 os.close(process)
+
+    def create(self) -> None:
+        """Its database, empty, and the server of it."""
+        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(SCHEMA))
+        self.start_server()
+
+    def start_server(self, *options: str) -> None:
+        """Start ovsdb-server, also again after it was stopped or killed."""
+        remote = f"--remote=p{self.connection}"
+        self._daemon("ovsdb-server", str(self._directory / "conf.db"), remote, *options)
 
     def pid(self, daemon: str) -> int:
         return int((self._directory / f"{daemon}.pid").read_text())
@@ -80,11 +95,11 @@ class Switch:
         target = f"{self._directory}/{daemon}.ctl"
         return self._tool("ovs-appctl", f"--timeout={_SECONDS}", f"--target={target}", *arguments)
 
-    def _daemon(self, name: str, *arguments: str) -> None:
-        place = self._directory
+    def _daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
+        file = f"{self._directory}/{name or program}"
         self._tool(
-            *(name, *arguments, f"--pidfile={place}/{name}.pid", f"--unixctl={place}/{name}.ctl"),
-            *(f"--log-file={place}/{name}.log", "-vconsole:off", "--no-chdir", "--detach"),
+            *(program, *arguments, f"--pidfile={file}.pid", f"--unixctl={file}.ctl"),
+            *(f"--log-file={file}.log", "-vconsole:off", "--no-chdir", "--detach"),
         )
 
     def _tool(self, *command: str) -> str:

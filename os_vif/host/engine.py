@@ -73,7 +73,9 @@ def _run_parts(
     try:
         for kernel, switch in parts:
             if kernel:
-                done.append(_run_kernel(kernel, privsep_module))
+                # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
+                with ovsdb.idle() if ovsdb is not None else contextlib.nullcontext():
+                    done.append(_run_kernel(kernel, privsep_module))
             else:
                 done.append(_run_switch(switch, ovsdb))
     except Failure as failure:

@@ -6,25 +6,32 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
 from os_vif.host.failure import Failure
-from os_vif.host.ovs_rows import Changes, Done, Look, OvsStep
+from os_vif.host.ovs_rows import Changes, Done, Look, OvsStep, ref
+from os_vif.host.ovs_steps import DeleteOvsBridge
 from os_vif.host.ovsdb import Ovsdb
 
 if TYPE_CHECKING:
     from os_vif.host.plan import Difference, Plan, Switch
 
+T = TypeVar("T")
+
 #: How often a transaction is made anew because what it was made from has changed meanwhile.
 _ATTEMPTS = 20
+#: Seconds to take back what a plan has done in the switch, beyond its own time.
+TAKE_BACK = 10.0
 #: RFC 7047, 5.2 and 4.1.3: a condition no longer holds, somebody was faster to make a row of that
 #: name, or a row that others refer to has gone.
 _CHANGED = ("timed out", "constraint violation", "referential integrity violation")
 _LOCKS = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
+_UNKNOWN = "What Open vSwitch has done is unknown; plugging or unplugging again converges"
 
 
 @contextmanager
@@ -36,19 +43,17 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Ovsdb]:
     :raises os_vif.host.failure.Failure: if there is none; then nothing was done.
     """
     ports = {step.port for step in plan if isinstance(step, OvsStep) and step.port is not None}
-    with Ovsdb(switch.connection, switch.timeout) as ovsdb:
+    with _ovsdb(switch) as ovsdb:
         try:
+            # A server that is not there is to be known before the kernel is touched.
+            _again(ovsdb, ovsdb.connect)
             # As RFC 7047 has names: letters, digits and _.
             for name in sorted(f"os_vif_{uuid.uuid5(_LOCKS, port).hex}" for port in ports):
-                ovsdb.lock(name)
-            if not ports:
-                # A server that is not there is to be known before the kernel is touched.
-                ovsdb.select("Open_vSwitch", [], ["next_cfg"])
+                _again(ovsdb, functools.partial(ovsdb.lock, name))
         except exception.OvsdbError as error:
-            devices = ", ".join(sorted(step.device for step in plan if isinstance(step, OvsStep)))
-            raise Failure(
-                "Connecting to Open vSwitch", devices, str(error), said="Nothing was done"
-            ) from error
+            steps = [step for step in plan if isinstance(step, OvsStep)]
+            what, said = "Connecting to Open vSwitch", "Nothing was done"
+            raise _whole(steps, str(error), said, what=what) from error
         yield ovsdb
 
 
@@ -59,26 +64,15 @@ def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
     :raises os_vif.host.failure.Failure: for the first that failed; all were undone, or it says
         what was not.
     """
-    try:
-        undo, done = _commit(ovsdb, steps)
-    except exception.OvsdbNoAnswer as error:
-        raise _unknown(steps, error) from error
-    except exception.OvsdbError as error:
-        raise _failure(steps[0], str(error)) from error
+    undo, done = _commit(ovsdb, steps)
     if done is None:
         return []
     try:
-        _wait(ovsdb, done.next_cfg)
-        look = Look(ovsdb)
-        fault = next(((s, why) for s in steps if (why := s.fault(look)) is not None), None)
-    except exception.OvsdbRefused as error:
-        late = error.kwargs["error"] == "timed out"
-        why = f"ovs-vswitchd has not done it within {ovsdb.timeout} seconds"
-        failure = _failure(steps[0], why if late else str(error))
-        take_back(ovsdb, undo, failure, wait=False)
-        raise failure from error
+        fault = _again(ovsdb, lambda: _settled(ovsdb, done, steps))
     except exception.OvsdbError as error:
-        failure = _unknown(steps, error)
+        late = isinstance(error, exception.OvsdbRefused) and error.kwargs["error"] == "timed out"
+        why = f"ovs-vswitchd has not done it within {ovsdb.timeout:g} seconds"
+        failure = _whole(steps, why if late else f"the database has it, but then: {error}")
         take_back(ovsdb, undo, failure, wait=False)
         raise failure from error
     if fault is not None:
@@ -92,14 +86,20 @@ def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
 def take_back(
     ovsdb: Ovsdb, undo: Sequence[OvsStep], failure: Failure, *, wait: bool = True
 ) -> None:
-    """Run the steps that undo others, and note in ``failure`` how that went."""
+    """Run the steps that undo others, and note in ``failure`` how that went.
+
+    All of a plan has ``TAKE_BACK`` seconds for it, however late it is.
+    """
+    ovsdb.grant(TAKE_BACK)
     try:
         done = _commit(ovsdb, undo)[1]
         if done is not None and wait:
             # What comes next in the undo may be a device that vswitchd still has open.
-            _wait(ovsdb, done.next_cfg)
+            _again(ovsdb, lambda: _wait(ovsdb, done.next_cfg))
     except (exception.OvsdbError, Failure) as error:
-        reason = error.reason if isinstance(error, Failure) else str(error)
+        reason = str(error)
+        if isinstance(error, Failure):
+            reason, failure.said = error.reason, error.said or failure.said
         failure.left += [f"{c}  # {reason}" for step in undo for c in step.commands()]
     else:
         failure.undone += len(undo)
@@ -110,12 +110,17 @@ def differences(switch: Switch, steps: Sequence[OvsStep]) -> list[Difference]:
 
     :raises os_vif.host.failure.Failure: if the switch cannot be read.
     """
-    with Ovsdb(switch.connection, switch.timeout) as ovsdb:
-        look = Look(ovsdb)
-        try:
+    with _ovsdb(switch) as ovsdb:
+
+        def found() -> list[Difference]:
+            look = Look(ovsdb)
             return [difference for step in steps for difference in step.differences(look)]
+
+        try:
+            return _again(ovsdb, found)
         except exception.OvsdbError as error:
-            raise _failure(steps[0], str(error), "Nothing was changed") from error
+            said = "Nothing was changed"
+            raise _whole(steps, str(error), said, what="Reading Open vSwitch") from error
 
 
 def ports_of(switch: Switch, interface_id: str) -> tuple[str, ...]:
@@ -123,26 +128,68 @@ def ports_of(switch: Switch, interface_id: str) -> tuple[str, ...]:
 
     :raises os_vif.exception.OvsdbError: if the switch cannot be read.
     """
-    with Ovsdb(switch.connection, switch.timeout) as ovsdb:
+    with _ovsdb(switch) as ovsdb:
         where = [["external_ids", "includes", ["map", [["iface-id", interface_id]]]]]
-        return tuple(sorted(row["name"] for row in ovsdb.select("Interface", where, ["name"])))
+        rows = _again(ovsdb, lambda: ovsdb.select("Interface", where, ["name"]))
+        return tuple(sorted(row["name"] for row in rows))
+
+
+def bridge_of(switch: Switch, port: str) -> str | None:
+    """The name of the bridge that a port is in; None if there is no such port, or it is in none.
+
+    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
+    """
+    with _ovsdb(switch) as ovsdb:
+
+        def found() -> str | None:
+            look = Look(ovsdb)
+            row = look.port(port)
+            bridge = None if row is None else look.bridge_of(row)
+            return None if bridge is None else str(bridge["name"])
+
+        return _again(ovsdb, found)
+
+
+def _ovsdb(switch: Switch) -> Ovsdb:
+    return Ovsdb(switch.connection, switch.timeout, switch.tls)
+
+
+def _again(ovsdb: Ovsdb, call: Callable[[], T]) -> T:
+    """What a call gives that changes nothing; made again if its connection was lost."""
+    while True:
+        try:
+            return call()
+        except exception.OvsdbNoAnswer:
+            if not ovsdb.try_again():
+                raise
 
 
 def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done | None]:
-    """:returns: the undo, and None if there was nothing to do."""
+    """A transaction whose connection was lost is looked for, and made again if it was not done.
+
+    :returns: the undo, and None if there was nothing to do.
+    :raises os_vif.host.failure.Failure: if it was not done; or it says that this is unknown.
+    """
+    #: The undo of one that was sent, and not answered.
+    sent: list[OvsStep] | None = None
     for attempt in range(_ATTEMPTS):
-        look, changes = Look(ovsdb), Changes()
-        undo: list[OvsStep] = []
-        for step in steps:
-            changes.step = step
-            try:
-                undo[:0] = step.change(look, changes)
-            except OSError as error:
-                raise _failure(step, error.strerror or str(error)) from error
-        if not changes:
-            return [], None
+        changes, undo = Changes(), None
         try:
+            look = Look(ovsdb)
+            undo = _prepare(steps, look, changes)
+            if sent is not None and not undo:
+                # It was done.
+                undo = [_found(step, look) for step in sent]
+            if not changes:
+                return undo, None if sent is None else Done(_next_cfg(ovsdb), {})
             done = changes.commit(ovsdb)
+        except exception.OvsdbNoAnswer as error:
+            sent = undo if undo is not None else sent
+            if attempt + 1 < _ATTEMPTS and ovsdb.try_again():
+                continue
+            raise _whole(steps, str(error), _UNKNOWN if sent is not None else None) from error
+        except exception.OvsdbUnreachable as error:
+            raise _whole(steps, str(error), _UNKNOWN if sent is not None else None) from error
         except exception.OvsdbRefused as error:
             if error.kwargs["error"] in _CHANGED and attempt + 1 < _ATTEMPTS:
                 continue
@@ -152,10 +199,43 @@ def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done
     raise AssertionError  # pragma: no cover - the last attempt has returned or raised
 
 
+def _prepare(steps: Sequence[OvsStep], look: Look, changes: Changes) -> list[OvsStep]:
+    """Add to a transaction what makes the steps hold; what undoes it is returned."""
+    undo: list[OvsStep] = []
+    for step in steps:
+        changes.step = step
+        try:
+            undo[:0] = step.change(look, changes)
+        except OSError as error:
+            raise _failure(step, error.strerror or str(error)) from error
+    return undo
+
+
+def _found(step: OvsStep, look: Look) -> OvsStep:
+    """An undo with the UUID of what is there by now, in place of the name that it had meanwhile."""
+    if getattr(step, "uuid", None) is None:
+        return step
+    is_bridge = isinstance(step, DeleteOvsBridge)
+    row = look.bridge(step.device) if is_bridge else look.port(step.device)
+    return step if row is None else dataclasses.replace(step, uuid=ref(row)[1])  # type: ignore[call-arg]
+
+
 def _named(step: OvsStep, done: Done) -> OvsStep:
     """An undo with the UUID of what was made, in place of the name that it had meanwhile."""
     made = done.made.get(getattr(step, "uuid", None) or "")
     return step if made is None else dataclasses.replace(step, uuid=made)  # type: ignore[call-arg]
+
+
+def _settled(ovsdb: Ovsdb, done: Done, steps: Sequence[OvsStep]) -> tuple[OvsStep, str] | None:
+    """What vswitchd has made of it: the first step that does not hold, and why."""
+    _wait(ovsdb, done.next_cfg)
+    look = Look(ovsdb)
+    return next(((s, why) for s in steps if (why := s.fault(look)) is not None), None)
+
+
+def _next_cfg(ovsdb: Ovsdb) -> int:
+    next_cfg: int = ovsdb.select("Open_vSwitch", [], ["next_cfg"])[0]["next_cfg"]
+    return next_cfg
 
 
 def _wait(ovsdb: Ovsdb, next_cfg: int) -> None:
@@ -175,11 +255,16 @@ def _wait(ovsdb: Ovsdb, next_cfg: int) -> None:
     ovsdb.transact(wait if timeout is None else wait | {"timeout": timeout})
 
 
-def _failure(step: OvsStep, reason: str, said: str | None = None) -> Failure:
-    return Failure(type(step).__name__, step.device, reason, said=said)
+def _failure(step: OvsStep, reason: str) -> Failure:
+    return Failure(type(step).__name__, step.device, reason)
 
 
-def _unknown(steps: Sequence[OvsStep], error: Exception) -> Failure:
-    devices = ", ".join(sorted({step.device for step in steps}))
-    said = "What Open vSwitch has done is unknown; plugging or unplugging again converges"
-    return Failure("The transaction of Open vSwitch", devices, str(error), said=said)
+def _whole(
+    steps: Sequence[OvsStep],
+    reason: str,
+    said: str | None = None,
+    *,
+    what: str = "The transaction of Open vSwitch",
+) -> Failure:
+    """For what is no single step's."""
+    return Failure(what, ", ".join(sorted({step.device for step in steps})), reason, said=said)

@@ -15,14 +15,14 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from os_vif.host.ovsdb import Ovsdb, values
+from os_vif.host.ovsdb import values
 from os_vif.host.plan import PlanStep, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from os_vif.host.ovsdb import Operation, Row
-    from os_vif.host.plan import Difference, Switch
+    from os_vif.host.ovsdb import Operation, Ovsdb, Row
+    from os_vif.host.plan import Difference
 
 #: The QoS row of a port has ``external_ids:id``, a UUID of version 5 of the port's name in this
 #: namespace. The public os-vif made it so.
@@ -123,18 +123,6 @@ class Look:
             found = self._ovsdb.select(table, [["name", "==", name]], columns)
             self._known[table, name] = found[0] if found else None
         return self._known[table, name]
-
-
-def bridge_of(switch: Switch, port: str) -> str | None:
-    """The name of the bridge that a port is in; None if there is no such port, or it is in none.
-
-    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
-    """
-    with Ovsdb(switch.connection, switch.timeout) as ovsdb:
-        look = Look(ovsdb)
-        row = look.port(port)
-        bridge = None if row is None else look.bridge_of(row)
-        return None if bridge is None else str(bridge["name"])
 
 
 class Done(NamedTuple):

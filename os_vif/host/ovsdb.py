@@ -4,49 +4,72 @@
 """Talking to the database of Open vSwitch: one connection for each plug, unplug or check.
 
 It runs in the caller, without a right. There is no copy of the tables: what a step needs is
-selected by name, so that the cost does not grow with the switch. A connection that is kept would
-have to answer the server's probes, and there is no thread here that could.
+selected by name, so that the cost does not grow with the switch.
 
-Sources: RFC 7047; ovsdb-server(7) and ovsdb-server(1) of Open vSwitch.
+A connection is not kept: locks belong to one, so threads that shared it would share their locks;
+one that idles has to answer the server's probes, and no thread is here that could; and a fork
+would have it too. To open one takes 0.1 ms (``unix:``), 0.2 (``tcp:``) or 5 to 15 (``ssl:``).
+
+Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
+import itertools
 import math
-import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
+from os_vif.host.ovs_stream import Channel, Deadline, Tls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 #: One operation of a transaction (RFC 7047, 5.2), or a row of a table.
 Operation = dict[str, Any]
 Row = dict[str, Any]
 
 _DATABASE = "Open_vSwitch"
-#: Milliseconds that a server may take to answer beyond what it was told to wait for.
-_GRACE = 1000
+#: Seconds between two rounds of all servers; and for one of several that may be dead.
+_PAUSE, _ONE_OF_MANY = 0.1, 2.0
+#: Seconds in which a server that has just been started may not know its database yet.
+_STARTING = 1.0
+_NO_LEADER = "no leader of the cluster is known there"
+#: Seconds, and the part of those that are left, in which the answer to a wait has to arrive.
+_GRACE, _GRACE_PART = 1.0, 0.1
+#: Where one server's address ends and the next begins.
+_COMMA = re.compile(r",\s*(?=(?:unix|tcp|ssl):)")
+_REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):[^,]+:\d+")
 
 
 class Ovsdb:
-    """One connection to ovsdb-server, opened at the first use.
+    """One connection to ovsdb-server, opened at the first use, and again when it was lost.
 
+    Of several servers, which are one cluster's, it is the leader: locks are each server's own.
     Not for several threads at once.
 
-    :param connection: ``unix:PATH`` or ``tcp:HOST:PORT``.
-    :param timeout: seconds for each call; 0 waits for ever.
+    :param connection: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``; several with commas.
+    :param timeout: seconds for all calls; 0 waits for ever.
+    :param tls: for ``ssl:``.
     """
 
-    def __init__(self, connection: str, timeout: float) -> None:
+    def __init__(self, connection: str, timeout: float, tls: Tls | None = None) -> None:
         self.connection = connection
         self.timeout = timeout
-        self._rpc: Any = None
-        #: The locks that the server has said to be ours.
+        self._tls = tls
+        self._remotes = _COMMA.split(connection)
+        self._deadline = Deadline(timeout)
+        self._granted = False
+        self._channel: Channel | None = None
+        #: Whether there was a connection: a server that was there may be again, after a restart.
+        self._met = False
+        #: The locks that are wanted, and those that the server has said to be ours.
+        self._wanted: list[str] = []
         self._locked: set[str] = set()
+        self._ids = itertools.count()
 
     def __enter__(self) -> Self:
         return self
@@ -56,10 +79,33 @@ class Ovsdb:
 
     def close(self) -> None:
         """The server drops the locks of a connection that has gone."""
-        if self._rpc is not None:
-            self._rpc.close()
-            self._rpc = None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
             self._locked.clear()
+
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """The time that others need meanwhile, such as the kernel, is not counted."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._deadline.extend(time.monotonic() - begun)
+
+    def grant(self, seconds: float) -> None:
+        """Give a deadline anew, once: what takes back has a time of its own."""
+        if not self._granted:
+            self._granted = True
+            self._deadline = Deadline(seconds)
+
+    def try_again(self) -> bool:
+        """Whether a call whose connection was lost may be made again. It waits a little."""
+        try:
+            self._deadline.pause(_PAUSE)
+        except TimeoutError:
+            return False
+        return True
 
     def transact(self, *operations: Operation) -> list[Row]:
         """Do all of that, or nothing.
@@ -69,8 +115,10 @@ class Ovsdb:
         :raises os_vif.exception.OvsdbUnreachable: if nothing was sent.
         :raises os_vif.exception.OvsdbNoAnswer: if it is unknown what was done.
         """
-        wait = max((operation.get("timeout", 0) for operation in operations), default=0)
-        results: list[Row | None] = self._call("transact", [_DATABASE, *operations], wait)
+        self.connect()
+        results: list[Row | None] = self._call(
+            "transact", [_DATABASE, *operations], self._deadline
+        )
         for index, result in enumerate(results):
             if result and "error" in result:
                 raise exception.OvsdbRefused(
@@ -93,102 +141,169 @@ class Ovsdb:
         return rows
 
     def lock(self, name: str) -> None:
-        """Hold a lock of that name until the connection is closed. Others wait for it.
+        """Hold a lock of that name until this is closed. Others wait for it.
 
         The server knows the locks of all who are connected to it, in whatever process.
+        A connection that is opened again takes it again.
 
         :raises os_vif.exception.OvsdbNoAnswer: if another held it all the time.
         """
-        if self._call("lock", [name], 0)["locked"]:
-            self._locked.add(name)
-        deadline = self._deadline(0)
-        while name not in self._locked:
-            self._receive(deadline, "another os-vif is at work on the same port")
+        if name not in self._wanted:
+            self._wanted.append(name)
+        self.connect()
+        if name not in self._locked:
+            self._lock(name)
 
     def wait_milliseconds(self) -> int | None:
-        """How long the server is to wait for vswitchd; None is for ever."""
-        return math.ceil(self.timeout * 1000) if self.timeout else None
+        """How long the server is to wait for vswitchd; None is for ever.
 
-    def _deadline(self, wait: float) -> float | None:
-        """The time by which there has to be an answer, in seconds of the monotonic clock."""
-        if not self.timeout:
-            return None
-        return time.monotonic() + max(self.timeout, (wait + _GRACE) / 1000 if wait else 0)
-
-    def _call(self, method: str, params: list[Any], wait: float) -> Any:
-        from ovs.jsonrpc import Message
-
-        self._connect()
-        deadline = self._deadline(wait)
-        request = Message.create_request(method, params)
-        error = self._rpc.send(request)
-        if error:
-            raise self._lost(error)
-        while True:
-            reply = self._receive(deadline, f"no answer within {self.timeout:g} seconds")
-            if reply.id == request.id and reply.type == Message.T_REPLY:
-                return reply.result
-            if reply.id == request.id and reply.type == Message.T_ERROR:
-                raise exception.OvsdbRefused(
-                    connection=self.connection, reason=str(reply.error), error="", operation=None
-                )
-
-    def _connect(self) -> None:
-        if self._rpc is not None:
-            return
-        from ovs.jsonrpc import Connection
-        from ovs.stream import Stream
-
-        milliseconds = math.ceil(self.timeout * 1000) if self.timeout else None
+        :raises os_vif.exception.OvsdbNoAnswer: if there is no time left.
+        """
         try:
-            error, stream = Stream.open_block(Stream.open(self.connection), milliseconds)
-        except (OSError, ValueError, IndexError) as failure:
-            # What python-ovs says of an address that cannot be one.
-            raise self._unreachable(str(failure) or type(failure).__name__) from failure
-        if error:
-            raise self._unreachable(os.strerror(error))
-        self._rpc = Connection(stream)
+            left = self._deadline.left()
+        except TimeoutError as error:
+            raise self._no_answer(error, self._deadline) from error
+        if left is None:
+            return None
+        return math.ceil((left - min(_GRACE, _GRACE_PART * left)) * 1000)
 
-    def _receive(self, deadline: float | None, late: str) -> Any:
-        """The next message; the server's probes are answered, and its locks noted."""
-        from ovs.jsonrpc import Message
-        from ovs.poller import Poller
+    def connect(self) -> None:
+        """Open it if it is not; the locks that were held are taken again.
 
+        :raises os_vif.exception.OvsdbUnreachable: if no server is there.
+        """
+        if self._channel is not None:
+            return
+        starting = time.monotonic() + _STARTING
         while True:
-            error, message = self._rpc.recv()
-            if error == errno.EAGAIN:
-                self._rpc.run()
-                poller = Poller()
-                self._rpc.wait(poller)
-                self._rpc.recv_wait(poller)
-                if deadline is not None:
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        raise self._no_answer(late)
-                    poller.timer_wait(math.ceil(left * 1000))
-                poller.block()
-            elif error:
-                raise self._lost(error)
-            elif message.type == Message.T_REQUEST:
-                self._rpc.send(Message.create_reply(message.params, message.id))
-            elif message.type == Message.T_NOTIFY and message.method == "locked":
-                self._locked.update(message.params)
-                return message
-            else:
-                return message
+            faults: list[OSError] = []
+            waits = self._met
+            for remote in self._remotes:
+                try:
+                    useless = self._open(remote)
+                except OSError as error:
+                    faults.append(error)
+                    continue
+                if useless is None:
+                    self._met = True
+                    for name in self._wanted:
+                        self._lock(name)
+                    return
+                # They are about to elect one.
+                waits |= useless == _NO_LEADER or time.monotonic() < starting
+                faults.append(OSError(useless))
+            if not waits or not self.try_again():
+                raise self._unreachable(faults) from faults[0]
 
-    def _unreachable(self, reason: str) -> exception.OvsdbUnreachable:
+    def _open(self, remote: str) -> str | None:
+        """:returns: why this server is not to be used yet; then it is closed again."""
+        only = len(self._remotes) == 1
+        deadline = self._deadline if only else self._deadline.within(_ONE_OF_MANY)
+        try:
+            self._channel = Channel(remote, self._tls, deadline)
+        except TimeoutError as error:
+            raise OSError(_late(deadline)) from error
+        about = {
+            "op": "select",
+            "table": "Database",
+            "where": [["name", "==", _DATABASE]],
+            "columns": ["model", "connected", "leader"],
+        }
+        try:
+            # Also the first sign of life: a server of TLS refuses a client after the handshake.
+            (answer,) = self._call("transact", ["_Server", about], deadline)
+        except exception.OvsdbError as error:
+            self.close()
+            # Its alert may be lost with the connection.
+            hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
+            raise OSError(f"{error.kwargs['reason']}{hint}") from error
+        found = answer.get("rows", [])
+        useless = None
+        if not found:
+            useless = f"the server has no database {_DATABASE}"
+        elif found[0]["model"] == "clustered" and not (
+            found[0]["connected"] and (only or found[0]["leader"])
+        ):
+            useless = _NO_LEADER
+        if useless is not None:
+            self.close()
+        return useless
+
+    def _lock(self, name: str) -> None:
+        if self._call("lock", [name], self._deadline)["locked"]:
+            self._locked.add(name)
+        while name not in self._locked:
+            self._receive(self._deadline, "another os-vif is at work on the same port")
+
+    def _call(self, method: str, params: list[Any], deadline: Deadline) -> Any:
+        channel = self._channel
+        if channel is None:  # pragma: no cover - whoever calls has connected
+            raise AssertionError
+        number = next(self._ids)
+        try:
+            channel.send({"method": method, "params": params, "id": number}, deadline)
+        except OSError as error:
+            raise self._no_answer(error, deadline) from error
+        while True:
+            answer = self._receive(deadline)
+            if answer.get("id") != number or "method" in answer:
+                continue
+            match answer.get("error"):
+                case None:
+                    return answer["result"]
+                case {"error": str(what), **more}:
+                    reason = f"{what}: {more['details']}" if "details" in more else what
+                case other:
+                    reason = str(other)
+            raise exception.OvsdbRefused(
+                connection=self.connection, reason=reason.rstrip("."), error="", operation=None
+            )
+
+    def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
+        """The next message; the server's probes are answered, and its locks noted."""
+        channel = self._channel
+        if channel is None:  # pragma: no cover
+            raise AssertionError
+        while True:
+            try:
+                message = channel.receive(deadline)
+                if message.get("method") != "echo":
+                    break
+                reply = {"id": message.get("id"), "result": message["params"], "error": None}
+                channel.send(reply, deadline)
+            except OSError as error:
+                raise self._no_answer(error, deadline, late) from error
+        match message.get("method"):
+            case "locked":
+                self._locked.update(message["params"])
+            case "stolen":
+                self._locked.difference_update(message["params"])
+        return message
+
+    def _unreachable(self, faults: Sequence[OSError]) -> exception.OvsdbUnreachable:
+        reasons = [fault.strerror or str(fault) for fault in faults]
+        several = (f"{remote}: {why}" for remote, why in zip(self._remotes, reasons, strict=True))
+        reason = reasons[0] if len(reasons) == 1 else "; ".join(several)
         return exception.OvsdbUnreachable(connection=self.connection, reason=reason)
 
-    def _no_answer(self, reason: str) -> exception.OvsdbNoAnswer:
+    def _no_answer(
+        self, error: OSError, deadline: Deadline, late: str | None = None
+    ) -> exception.OvsdbNoAnswer:
         # What comes later answers a question that nobody asks any more.
         self.close()
+        reason = error.strerror or str(error)
+        if isinstance(error, TimeoutError):
+            reason = late or _late(deadline)
         return exception.OvsdbNoAnswer(connection=self.connection, reason=reason)
 
-    def _lost(self, error: int) -> exception.OvsdbNoAnswer:
-        # python-ovs says -1 at the end of the stream.
-        why = os.strerror(error) if error > 0 else "the server closed the connection"
-        return self._no_answer(why)
+
+def is_connection(text: str) -> bool:
+    """Whether that names a server, or several; it need not be there."""
+    return all(_REMOTE.fullmatch(remote) for remote in _COMMA.split(text))
+
+
+def _late(deadline: Deadline) -> str:
+    return f"no answer within {round(deadline.seconds, 1):g} seconds"
 
 
 def values(value: Any) -> list[Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from os_vif.host.netlink import Link, Netlink
+    from os_vif.host.ovs_stream import Tls
 
 
 #: The alias (``ip link show``) of every device that os-vif made.
@@ -137,10 +138,13 @@ class Lost(Step):
 class Switch:
     """Where the Open vSwitch of a plan is."""
 
-    #: ``unix:PATH`` or ``tcp:HOST:PORT`` of its database.
+    #: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` of its database; those of a cluster
+    #: with commas.
     connection: str
-    #: Seconds to wait for it; 0 waits for ever.
-    timeout: int = 120
+    #: Seconds that all of a plan may take there; 0 waits for ever.
+    timeout: float = 120
+    #: For ``ssl:``.
+    tls: Tls | None = None
 
 
 @dataclasses.dataclass(frozen=True, init=False)

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import logging
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import representor, validate
+from os_vif.host import ovs_stream, ovsdb, representor, validate
 from os_vif.host.bridges import HYBRID
+from os_vif.host.ovs_stream import Tls
 from os_vif.host.plan import Plan, Switch
 from os_vif.host.steps import (
     DeleteBridge,
@@ -42,6 +44,8 @@ _TRUNK = "tbr-"
 _SYSTEM, _NETDEV = "system", "netdev"
 #: ``type`` of an Interface, by who makes the socket of vhost-user: QEMU is its client, or server.
 _VHOST_USER = {"client": "dpdkvhostuser", "server": "dpdkvhostuserclient"}
+#: Options, as Neutron names its own: private key, certificate, certificate of the authority.
+_TLS = ("ssl_key_file", "ssl_cert_file", "ssl_ca_cert_file")
 
 #: Where a step has it from, by the step's field.
 _SOURCES = {
@@ -171,14 +175,14 @@ class OvsPlugin(PluginBase):
 
         nova-compute plugs the VIFs of running guests again when it starts.
         """
-        from os_vif.host import ovs_rows
+        from os_vif.host import ovs_engine
 
         own = bool(self.config.per_port_bridge)
         if not own and fields.get(vif, "id") is None:
             return False
         places = {self._name(_OWN, vif): True, bridge: False}
         try:
-            place = ovs_rows.bridge_of(self._switch(), port)
+            place = ovs_engine.bridge_of(self._switch(), port)
         except exception.OvsdbUnreachable:
             # A dry run needs no switch, and a plug tells it.
             return own
@@ -417,12 +421,33 @@ class OvsPlugin(PluginBase):
         return f"{_OWN_PATCH}{port_id}"[:longest], f"{_INTEGRATION_PATCH}{port_id}"[:longest]
 
     def _switch(self) -> Switch:
-        connection, field = self.config.ovsdb_connection, "[os_vif_ovs]ovsdb_connection"
-        if not connection or not connection.startswith(("unix:", "tcp:")):
-            raise fields.invalid(field, connection or "unset", "unix:PATH or tcp:HOST:PORT")
+        connection, field = self.config.ovsdb_connection or "", "[os_vif_ovs]ovsdb_connection"
+        if not ovsdb.is_connection(connection):
+            expected = "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas"
+            raise fields.invalid(field, connection or "unset", expected)
         if self.config.ovsdb_interface != "native":
             self._warn("[os_vif_ovs]ovsdb_interface is deprecated: ovs-vsctl is not used any more")
-        return Switch(connection, max(0, self.config.ovs_vsctl_timeout))
+        tls = self._tls() if "ssl:" in connection else None
+        return Switch(connection, max(0, self.config.ovs_vsctl_timeout), tls)
+
+    def _tls(self) -> Tls:
+        """Our own files; else those that another user of python-ovs has set for the process."""
+        files = {option: getattr(self.config, option) for option in _TLS}
+        if not any(files.values()):
+            if (tls := ovs_stream.of_process()) is None:
+                expected = "files for ssl: in ovsdb_connection"
+                raise fields.invalid(f"[os_vif_ovs]{', '.join(_TLS)}", "unset", expected)
+            return tls
+        expected = "a file that can be read, for ssl: in ovsdb_connection"
+        for option, path in files.items():
+            if not path:
+                raise fields.invalid(f"[os_vif_ovs]{option}", "unset", expected)
+            try:
+                pathlib.Path(path).open("rb").close()
+            except OSError as error:
+                found = f"{path}: {error.strerror}"
+                raise fields.invalid(f"[os_vif_ovs]{option}", found, expected) from error
+        return Tls(*files.values())
 
     def _warn(self, text: str) -> None:
         if text not in self._told:

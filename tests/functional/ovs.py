@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pathlib
+import signal
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 from os_vif.cmd import lab_switch
 
 missing = lab_switch.missing
+SCHEMA = lab_switch.SCHEMA
 
 #: Those that run now; snapshots have what is in them.
 running: list[Switch] = []
@@ -24,6 +30,17 @@ _STATUS = {
 
 
 class Switch(lab_switch.Switch):
+    """A switch in the network namespace of whoever starts it.
+
+    :param server: more options of ovsdb-server.
+    """
+
+    def __init__(
+        self, directory: pathlib.Path, *other_config: str, server: Sequence[str] = ()
+    ) -> None:
+        super().__init__(directory, *other_config)
+        self._server = server
+
     def __enter__(self) -> Self:
         super().__enter__()
         running.append(self)
@@ -33,6 +50,23 @@ class Switch(lab_switch.Switch):
         if self in running:
             running.remove(self)
         super().__exit__()
+
+    def start_server(self, *options: str) -> None:
+        super().start_server(*self._server, *options)
+
+    @contextlib.contextmanager
+    def standing_still(self, daemon: str) -> Iterator[None]:
+        """A daemon does nothing, as on a host whose disk or processor is held up."""
+        os.kill(self.pid(daemon), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid(daemon), signal.SIGCONT)
+
+    @property
+    def version(self) -> str:
+        """Of vswitchd: ``3.1.0``."""
+        return self.vsctl("get", "open", ".", "ovs_version").strip('"')
 
     @property
     def log(self) -> str:

@@ -81,7 +81,7 @@ def at(switch):
 
 @pytest.fixture
 def ovsdb(switch):
-    with Ovsdb(switch.connection, 10) as ovsdb:
+    with Ovsdb(switch.connection, 60) as ovsdb:
         yield ovsdb
 
 

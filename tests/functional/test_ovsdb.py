@@ -21,12 +21,19 @@ INSERT = {"op": "insert", "table": "QoS", "row": {"type": "linux-noop"}, "uuid-n
 
 @pytest.fixture
 def ovsdb(switch):
-    with Ovsdb(switch.connection, 5) as ovsdb:
+    with Ovsdb(switch.connection, 60) as ovsdb:
         yield ovsdb
 
 
+#: What a server that is alone says of its database, which is asked for first.
+ABOUT = (
+    '{"id": %(id)s, "error": null, "result": '
+    '[{"rows": [{"model": "standalone", "connected": true, "leader": true}]}]}'
+)
+
+
 @contextlib.contextmanager
-def server(tmp_path, *answers: str | None):
+def server(tmp_path, *answers: str | None, about: str = ABOUT):
     """A server that says these things, one for each request, and then closes; None is silence."""
     path = tmp_path / "fake.sock"
     ended = threading.Event()
@@ -34,7 +41,7 @@ def server(tmp_path, *answers: str | None):
     def serve(listening):
         peer, _ = listening.accept()
         with peer:
-            for answer in answers:
+            for answer in (about, *answers):
                 asked = json.loads(peer.recv(65536))
                 if answer is None:
                     ended.wait(10)

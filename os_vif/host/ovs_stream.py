@@ -1,0 +1,233 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Messages to and from one ovsdb-server, each within a deadline.
+
+python-ovs opens the stream, and nothing else of it is used. Its TLS settings are those of the
+whole process. Its loop waits by select(2), which takes no descriptor above 1023, and spins while a
+TLS handshake waits; it loses a character that comes in two parts; and its parser is half of the
+time of a plug. A socket with a timeout has none of this, and is green where eventlet has patched.
+
+Sources: RFC 7047, 4; ovsdb(7), "Connection Methods".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import math
+import os
+import re
+import selectors
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+#: Seconds between two looks at a server whose queue of connections is full.
+_PAUSE = 0.05
+#: Bytes that are read at once.
+_CHUNK = 65536
+#: What matters to find the end of a message.
+_MARKS = re.compile(rb'[{}"\\]')
+
+
+class Deadline:
+    """A time that all calls of a plan share.
+
+    :param seconds: from now on; 0 is never.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds if seconds else math.inf
+
+    def left(self) -> float | None:
+        """Seconds, or None for ever.
+
+        :raises TimeoutError: if there are none.
+        """
+        if math.isinf(self._end):
+            return None
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"no answer within {self.seconds:g} seconds")
+        return left
+
+    def extend(self, seconds: float) -> None:
+        """What somebody else has used does not count."""
+        self._end += seconds
+
+    def pause(self, seconds: float) -> None:
+        """:raises TimeoutError: if it has passed, then or before."""
+        left = self.left()
+        time.sleep(seconds if left is None else min(seconds, left))
+        self.left()
+
+    def within(self, seconds: float) -> Deadline:
+        """One that is no later than this, nor than so many seconds from now."""
+        left = self.left()
+        return Deadline(seconds if left is None else min(seconds, left))
+
+
+@dataclasses.dataclass(frozen=True)
+class Tls:
+    """The files of a client of ``ssl:``, all in PEM."""
+
+    private_key: str
+    certificate: str
+    #: By which the server is known. Its name does not matter, as with all of Open vSwitch.
+    ca_certificate: str
+
+    def context(self) -> ssl.SSLContext:
+        """:raises OSError: if a file cannot be used; it is named."""
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_verify_locations(self.ca_certificate)
+        except OSError as error:
+            raise OSError(f"{self.ca_certificate}: {_reason(error)}") from error
+        try:
+            context.load_cert_chain(self.certificate, self.private_key)
+        except OSError as error:
+            files = f"{self.certificate} with {self.private_key}"
+            raise OSError(f"{files}: {_reason(error)}") from error
+        return context
+
+
+def of_process() -> Tls | None:
+    """What another user of python-ovs in this process has set for all of it, if anything."""
+    from ovs.stream import Stream
+
+    files = (
+        Stream._SSL_private_key_file,  # noqa: SLF001 - there is no other way to ask
+        Stream._SSL_certificate_file,  # noqa: SLF001
+        Stream._SSL_ca_cert_file,  # noqa: SLF001
+    )
+    return Tls(*files) if all(files) else None
+
+
+class Channel:
+    """A stream of JSON-RPC messages. Not for several threads at once.
+
+    :param remote: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``.
+    :raises TimeoutError: if it cannot be opened in time.
+    :raises OSError: if it cannot be opened.
+    """
+
+    def __init__(self, remote: str, tls: Tls | None, deadline: Deadline) -> None:
+        self._received = b""
+        secured = remote.startswith("ssl:")
+        if secured and tls is None:
+            raise OSError("no private key, certificate and CA certificate are set for ssl:")
+        context = tls.context() if secured and tls is not None else None
+        name = remote.replace("ssl:", "tcp:", 1) if secured else remote
+        self._socket = _connected(name, deadline)
+        if context is None:
+            return
+        try:
+            self._socket.settimeout(deadline.left())
+            # python-ovs shakes hands at each try to read; here it is done once, and told apart.
+            self._socket = context.wrap_socket(self._socket, do_handshake_on_connect=False)
+            self._socket.settimeout(deadline.left())
+            self._socket.do_handshake()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                raise OSError(_reason(error)) from error
+            raise
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, message: dict[str, Any], deadline: Deadline) -> None:
+        """:raises OSError: if it cannot be sent, or not in time."""
+        data = json.dumps(message).encode()
+        while data:
+            self._socket.settimeout(deadline.left())
+            data = data[self._socket.send(data) :]
+
+    def receive(self, deadline: Deadline) -> dict[str, Any]:
+        """The next message.
+
+        :raises TimeoutError: if it does not come in time.
+        :raises OSError: if the stream has ended, or what comes is no message.
+        """
+        depth, quoted, escaped, seen = 0, False, -1, 0
+        while True:
+            for mark in _MARKS.finditer(self._received, seen):
+                at = mark.start()
+                if at == escaped:
+                    continue
+                match mark[0]:
+                    case b"\\":
+                        escaped = at + 1
+                    case b'"':
+                        quoted = not quoted
+                    case brace if not quoted:
+                        depth += 1 if brace == b"{" else -1
+                        if depth <= 0:
+                            return self._take(at + 1)
+            seen = len(self._received)
+            if not depth and self._received.strip():
+                raise OSError(errno.EPROTO, "what came is no JSON")
+            self._socket.settimeout(deadline.left())
+            data = self._socket.recv(_CHUNK)
+            if not data:
+                raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
+            self._received += data
+
+    def _take(self, end: int) -> dict[str, Any]:
+        data, self._received = self._received[:end], self._received[end:]
+        try:
+            message = json.loads(data)
+        except ValueError as error:
+            raise OSError(errno.EPROTO, f"what came is no JSON: {error}") from error
+        if not isinstance(message, dict):
+            raise OSError(errno.EPROTO, "what came is no message")
+        return message
+
+
+def _connected(name: str, deadline: Deadline) -> Any:
+    """A socket that python-ovs has opened."""
+    from ovs.stream import Stream
+
+    while True:
+        try:
+            error, stream = Stream.open(name)
+        except (ValueError, IndexError) as failure:
+            # What python-ovs says of an address that cannot be one.
+            raise OSError(str(failure) or type(failure).__name__) from failure
+        if error != errno.EAGAIN:
+            break
+        # The queue of a server that stands still is full; so far it is only of unix sockets.
+        deadline.pause(_PAUSE)
+    if error:
+        raise OSError(error, os.strerror(error))
+    try:
+        with selectors.DefaultSelector() as selector:
+            while (error := stream.connect()) == errno.EAGAIN:
+                selector.register(stream.socket, selectors.EVENT_WRITE)
+                selector.select(deadline.left())
+                selector.unregister(stream.socket)
+    except BaseException:
+        stream.close()
+        raise
+    if error:
+        stream.close()
+        raise OSError(error, os.strerror(error))
+    # The stream would close it when nobody holds it any more.
+    opened: socket.socket = stream.socket
+    stream.socket = None
+    return opened
+
+
+def _reason(error: OSError) -> str:
+    # The number of an error of TLS is none of the system's, and its text is in its arguments.
+    return error.strerror or str(error) or type(error).__name__

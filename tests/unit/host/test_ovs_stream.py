@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Messages come as they were sent, in whatever pieces; and deadlines are kept."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import socket
+import tempfile
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from os_vif.host.ovs_stream import Channel, Deadline
+from os_vif.host.ovsdb import is_connection
+
+TEXT = st.text(alphabet=st.one_of(st.sampled_from('{}[]"\\,: é東'), st.characters(codec="utf-8")))
+JSON = st.recursive(
+    st.one_of(TEXT, st.integers(), st.none(), st.booleans()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
+    max_leaves=8,
+)
+MESSAGES = st.lists(st.dictionaries(TEXT, JSON, max_size=3), min_size=1, max_size=4)
+
+
+@given(MESSAGES, st.lists(st.integers(1, 9), min_size=1, max_size=5), st.sampled_from(["", " \n"]))
+@settings(max_examples=60, deadline=None)
+def test_messages_are_the_same_in_whatever_pieces_they_come(messages, sizes, between):
+    """Also where a character or an escape is cut, and where there is space between them."""
+    text = between.join(json.dumps(message, ensure_ascii=False) for message in messages)
+    data = (between + text).encode()
+    with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX) as listening:
+        path = pathlib.Path(place) / "s"
+        listening.bind(str(path))
+        listening.listen()
+        channel = Channel(f"unix:{path}", None, Deadline(30))
+        peer, _ = listening.accept()
+
+        def send():
+            at = n = 0
+            while at < len(data):
+                size = sizes[n % len(sizes)]
+                peer.sendall(data[at : at + size])
+                at, n = at + size, n + 1
+            peer.close()
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        try:
+            assert [channel.receive(Deadline(30)) for _ in messages] == messages
+            with pytest.raises(ConnectionResetError, match="the server closed the connection"):
+                channel.receive(Deadline(30))
+        finally:
+            thread.join()
+            channel.close()
+
+
+def test_a_deadline_is_shared_and_passes():
+    """Nothing is left then; what others need is not counted; and 0 never passes."""
+    deadline = Deadline(0.01)
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.01 seconds"):
+        deadline.pause(1)
+    with pytest.raises(TimeoutError):
+        deadline.left()
+    deadline.extend(60)
+    assert 0 < deadline.left() <= 60
+    assert deadline.within(100).seconds <= 60
+    assert Deadline(0).left() is None
+    assert Deadline(0).within(2).seconds == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("unix:/run/openvswitch/db.sock", True),
+        ("tcp:192.0.2.1:6640", True),
+        ("ssl:[2001:db8::1]:6640", True),
+        ("tcp:192.0.2.1:6640,tcp:192.0.2.2:6640, ssl:192.0.2.3:6640", True),
+        ("unix:/run/a,b.sock", True),
+        ("tcp:192.0.2.1", False),
+        ("tcp:192.0.2.1:x", False),
+        ("ptcp:6640", False),
+        ("unix:", False),
+        ("tcp:192.0.2.1:6640,", False),
+        ("tcp:192.0.2.1:6640,udp:192.0.2.2:6640", False),
+    ],
+)
+def test_what_may_name_a_server(text, is_one):
+    """As python-ovs and ovs-vsctl take it, but that they listen to nobody."""
+    assert is_connection(text) is is_one
