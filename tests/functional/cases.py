@@ -9,6 +9,7 @@ A plugin that is registered and has no case here fails ``test_every_plugin_has_c
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import os
 import pathlib
@@ -167,6 +168,29 @@ def ovs_vif(
     )
 
 
+#: Works where the kernel has Open vSwitch's datapath.
+_KERNEL_DATAPATH = "ovs-dpctl add-dp probe && ovs-dpctl del-dp probe"
+
+
+def in_kernel(vif: objects.VIFBase) -> objects.VIFBase:
+    """The VIF for the datapath of the kernel."""
+    vif = copy.deepcopy(vif)
+    vif.port_profile.datapath_type = "system"
+    return vif
+
+
+def _in_kernel(case: Case) -> Case:
+    return dataclasses.replace(
+        case,
+        name=f"{case.name}-kernel",
+        # What the bridge of vhost-user is in any case.
+        vif=case.vif if isinstance(case.vif, objects.VIFVHostUser) else in_kernel(case.vif),
+        switch=case.switch.replace("datapath_type=netdev", "datapath_type=system"),
+        probe=_KERNEL_DATAPATH,
+        scenario="plain",
+    )
+
+
 #: By the name of the plugin.
 CASES: dict[str, tuple[Case, ...]] = {
     "linux_bridge": (
@@ -236,5 +260,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
 }
 
+#: Those of ``ovs`` again, in a virtual machine.
+KERNEL = {case.name: _in_kernel(case) for case in CASES["ovs"]}
 ALL = [case for cases in CASES.values() for case in cases]
 PARAMS = [case.param() for case in ALL]
