@@ -31,11 +31,15 @@ ORDINARY = 65534
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 
 
+@pytest.fixture(autouse=True)
+def _installed():
+    if missing := ovs.missing():
+        pytest.skip(missing)
+
+
 @pytest.fixture
 def switch(tmp_path, monkeypatch, ovs_options):
     """A switch with an integration bridge, on a host on which os-vif was at work before."""
-    if missing := ovs.missing():
-        pytest.skip(missing)
     record = tmp_path / "os-vif"
     record.mkdir()
     (record / "generation").touch()
