@@ -92,7 +92,7 @@ class Case:
         if self.switch is None:
             yield
             return
-        if missing := ovs.missing():
+        if missing := ovs.why_not():
             pytest.skip(missing)
         with (
             tempfile.TemporaryDirectory() as directory,

@@ -12,7 +12,7 @@ import pytest
 import os_vif
 from os_vif import objects
 from tests.functional.cases import ovs_vif
-from tests.functional.namespaces import changes, differs, ip, snapshot
+from tests.functional.namespaces import changes, ip, snapshot
 from tests.functional.ovs import row
 from tests.functional.test_ovs_plugin import INSTANCE
 
@@ -41,6 +41,12 @@ def of_vf(address: str, number: int) -> objects.VIFHostDevice:
     )
 
 
+def links_and_rows() -> dict:
+    """Not addresses: the card's own has one whose time runs off."""
+    state = snapshot()
+    return {key: state[key] for key in ("links", "switches")}
+
+
 def test_what_stands_for_a_vf_is_a_port(igb, representors, br_int):
     """Found by the PCI address; a plug again changes nothing. Unplug leaves the device, down.
 
@@ -61,9 +67,9 @@ def test_what_stands_for_a_vf_is_a_port(igb, representors, br_int):
         assert "UP" in link["flags"]
         off = pathlib.Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
         assert off.read_text() == "1\n"
-    plugged = snapshot()
+    plugged = links_and_rows()
     os_vif.plug(vifs[0], INSTANCE)
-    assert differs(plugged) == []
+    assert changes(plugged, links_and_rows()) == []
     os_vif.unplug(vifs[0], INSTANCE)
     assert br_int.vsctl("list-ports", "br-int") == names[1]
     assert "UP" not in ip("link", "show", names[0])[0]["flags"]
