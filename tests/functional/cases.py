@@ -84,6 +84,8 @@ class Case:
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
         """Make the host; skip where it lacks what the case needs, and say what."""
+        if self.switch is not None and (missing := ovs.why_not()):
+            pytest.skip(missing)
         if self.probe is not None:
             require(self.probe)
         if self.tun and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
@@ -92,8 +94,6 @@ class Case:
         if self.switch is None:
             yield
             return
-        if missing := ovs.why_not():
-            pytest.skip(missing)
         with (
             tempfile.TemporaryDirectory() as directory,
             ovs.Switch(pathlib.Path(directory)) as switch,
