@@ -107,6 +107,10 @@ class _Inside:
     def _say(self, **words: object) -> None:
         self._words.write(json.dumps(words) + "\n")
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        # Importing takes long there, and a guest that says nothing is taken to hang.
+        self._say(collected=report.nodeid)
+
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._say(started=nodeid)
 
