@@ -29,15 +29,17 @@ short="not interop and not soak"
 # From there the way back to the host's network is barred, so the other tests run outside.
 if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/dev/null; then
     inside="unshare --user --map-root-user --net --mount -- $pytest"
+    # It is about who is not even that.
+    ordinary=tests/functional/test_ovs_ordinary_user.py
     case "${1-}" in
         "") ;;
-        tests/unit* | tests/interop* | tests/vm*) exec $pytest "$@" ;;
+        tests/unit* | tests/interop* | tests/vm* | $ordinary*) exec $pytest "$@" ;;
         *) exec $inside "$@" ;;
     esac
     status=0
     # Virtual machines are made with what the host's network reaches.
     OS_VIF_VM=off $inside -m "$short and not vm" tests/functional || status=$?
-    $pytest -m "$short and not vm" tests/unit tests/interop tests/vm || status=$?
+    $pytest -m "$short and not vm" tests/unit tests/interop tests/vm $ordinary || status=$?
     $pytest -m "$short and vm" || status=$?
     exit "$status"
 fi

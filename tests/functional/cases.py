@@ -9,6 +9,7 @@ A plugin that is registered and has no case here fails ``test_every_plugin_has_c
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import os
 import pathlib
@@ -94,6 +95,8 @@ class Case:
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
         """Make the host; skip where it lacks what the case needs, and say what."""
+        if self.switch is not None and (missing := ovs.why_not()):
+            pytest.skip(missing)
         if self.probe is not None:
             require(self.probe)
         if self.tun and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
@@ -102,8 +105,6 @@ class Case:
         if self.switch is None:
             yield
             return
-        if missing := ovs.missing():
-            pytest.skip(missing)
         with (
             tempfile.TemporaryDirectory() as directory,
             ovs.Switch(pathlib.Path(directory)) as switch,
@@ -231,6 +232,30 @@ _AT_CREATION = {"isolate_vif": True, "default_qos_type": "linux-htb"}
 _REPRESENTORS = "\n".join(
     f"ip link add name rep{n} type veth peer name far{n}" for n in range(VFS)
 )
+#: Works where the kernel has Open vSwitch's datapath.
+_KERNEL_DATAPATH = "ovs-dpctl add-dp probe && ovs-dpctl del-dp probe"
+
+
+def in_kernel(vif: objects.VIFBase) -> objects.VIFBase:
+    """The VIF for the datapath of the kernel."""
+    vif = copy.deepcopy(vif)
+    vif.port_profile.datapath_type = "system"
+    return vif
+
+
+def _in_kernel(case: Case) -> Case:
+    # The bridge of vhost-user is in user space in any case.
+    change = (lambda vif: vif) if isinstance(case.vif, objects.VIFVHostUser) else in_kernel
+    return dataclasses.replace(
+        case,
+        name=f"{case.name}-kernel",
+        vif=change(case.vif),
+        numbered=lambda number: change(case.numbered(number)),
+        switch=case.switch.replace("datapath_type=netdev", "datapath_type=system"),
+        probe=_KERNEL_DATAPATH,
+        scenario="plain",
+    )
+
 
 #: By the name of the plugin.
 CASES: dict[str, tuple[Case, ...]] = {
@@ -317,5 +342,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
 }
 
+#: Those of ``ovs`` again, in a virtual machine.
+KERNEL = {case.name: _in_kernel(case) for case in CASES["ovs"] if "dpdk" not in case.name}
 ALL = [case for cases in CASES.values() for case in cases]
 PARAMS = [case.param() for case in ALL]

@@ -50,7 +50,7 @@ def namespace(rights) -> Iterator[None]:
 @pytest.fixture
 def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
     """An Open vSwitch in that namespace."""
-    missing = ovs.missing()
+    missing = ovs.why_not()
     if missing:
         pytest.skip(missing)
     with ovs.Switch(tmp_path) as switch:

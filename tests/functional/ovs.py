@@ -122,3 +122,18 @@ class Switch(lab_switch.Switch):
 def row(switch: Switch, table: str, name: str, *columns: str) -> list[str]:
     """Columns of a row."""
     return switch.vsctl("get", table, name, *columns).split("\n")
+
+
+def why_not() -> str | None:
+    """What is missing for a switch that forwards in user space; None if nothing."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return "needs to read and write /dev/net/tun: the bridges of such a switch are tap devices"
+    return missing()
+
+
+class DummySwitch(Switch):
+    """A switch that forwards nothing, for which no right is needed: all its ports are open."""
+
+    def _daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
+        dummy = ("--enable-dummy=override", "--disable-system") if "vswitchd" in program else ()
+        super()._daemon(program, *arguments, *dummy, name=name)

@@ -22,7 +22,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import exception, objects
 from os_vif.host.plan import Plan, Step
-from tests.functional.cases import ALL, Case
+from tests.functional.cases import ALL, KERNEL, Case
 from tests.functional.conftest import stop_daemon
 from tests.functional.namespaces import (
     ROOT,
@@ -53,6 +53,18 @@ BY_DAEMON = [
     or isinstance(case.vif, objects.VIFBridge)
 ]
 CASES = [case.param(marks=() if str(case) in SHORT else [pytest.mark.soak]) for case in BY_DAEMON]
+#: The short one kills once, in the middle of the devices of a hybrid VIF.
+IN_KERNEL = [
+    KERNEL["ovs-hybrid"].param("unplug", 8, id="ovs-hybrid-kernel"),
+    *(
+        KERNEL[case.name].param(
+            by, 2 if case.tun else 4, id=f"{case}-kernel-{by}", marks=[pytest.mark.soak]
+        )
+        for case in BY_DAEMON
+        if case.name in KERNEL
+        for by in ("plug", "unplug")
+    ),
+]
 INSTANCE = objects.InstanceInfo(name="guest")
 
 
@@ -149,12 +161,12 @@ class Host:
         raise AssertionError(ways)
 
 
-@pytest.mark.parametrize("by", ["plug", "unplug"])
-@pytest.mark.parametrize("case", CASES)
-def test_a_daemon_killed_between_any_two_steps_of_plug(case, by):
-    """The call says that it is unknown what was done, and the next converges."""
+def killed_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
+    """Before the last of each so many steps."""
     host = Host(case)
-    for k in range(host.steps):
+    places = range(stride - 1, host.steps, stride)
+    assert places
+    for k in places:
         with private(), case.prepared():
             faulty(k)
             with pytest.raises(exception.PlugException, match="unknown"):
@@ -162,6 +174,19 @@ def test_a_daemon_killed_between_any_two_steps_of_plug(case, by):
             sound()
             host.must_converge(by)
             stop_daemon()
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_daemon_killed_between_any_two_steps_of_plug(case, by):
+    """The call says that it is unknown what was done, and the next converges."""
+    killed_in_plug(case, by)
+
+
+@pytest.mark.parametrize(("case", "by", "stride"), IN_KERNEL)
+def test_a_daemon_killed_while_it_plugs_for_the_kernel_s_datapath(case, by, stride):
+    """In a virtual machine each one takes long: not between any two steps, but between some."""
+    killed_in_plug(case, by, stride=stride)
 
 
 @pytest.mark.parametrize("case", CASES)

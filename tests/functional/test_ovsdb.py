@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -103,7 +104,8 @@ def test_a_transaction_that_is_refused_says_which_operation_and_does_nothing(ovs
     ("connection", "said"),
     [
         ("unix:/no/such/socket", "No such file"),
-        ("tcp:127.0.0.1:1", "refused"),
+        # In a namespace that has just been made, loopback is down.
+        ("tcp:127.0.0.1:1", "refused|Network is unreachable"),
         ("carrier-pigeon:1", "Address family not supported"),
         ("tcp:nonsense", ""),
         ("", "Address family not supported"),
@@ -115,7 +117,7 @@ def test_a_server_that_is_not_there_is_named(connection, said):
     with Ovsdb(connection, 30) as ovsdb, pytest.raises(exception.OvsdbUnreachable) as info:
         ovsdb.select("Bridge", [])
     assert str(info.value).startswith(f"Open vSwitch at {connection}: ")
-    assert said in str(info.value)
+    assert re.search(said, str(info.value))
     assert time.monotonic() - begun < 5
 
 

@@ -14,7 +14,7 @@ from os_vif import exception, opts
 from os_vif.host import engine
 from os_vif.host.plan import Plan
 from os_vif.host.steps import SetLink
-from tests.functional.cases import CASES, PARAMS, Case
+from tests.functional.cases import CASES, KERNEL, PARAMS, Case
 from tests.functional.namespaces import differs, snapshot, without_indexes
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -24,7 +24,9 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 FAILS = SetLink("missing", up=True)
 
 
-@pytest.fixture(params=PARAMS)
+@pytest.fixture(
+    params=[*PARAMS, *(case.param(marks=[pytest.mark.soak]) for case in KERNEL.values())]
+)
 def case(request, daemon) -> Iterator[Case]:
     """A host as the case has it."""
     with request.param.prepared():
@@ -96,3 +98,9 @@ def test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, instance)
     assert differs(without_indexes(unplugged), indexes=False) == []
     if not (case.keeps_bridge or case.loses_bridge or case.keeps_device):
         assert unplugged == before
+
+
+@pytest.mark.parametrize("case", [KERNEL["ovs-own-bridge"].param()], indirect=True)
+def test_a_failure_at_each_step_of_plug_in_the_kernel_s_datapath(case, instance):
+    """The short form of what soak does there with each case, also when it is unplugged."""
+    test_a_failure_at_each_step_of_plug_leaves_the_host_as_it_was(case, instance)

@@ -38,7 +38,7 @@ TAP = {"create_port": True, "create_tap": True, "multiqueue": False}
 
 @pytest.fixture(scope="module")
 def rights() -> None:
-    missing = namespaces.why_not() or ovs.missing()
+    missing = namespaces.why_not() or ovs.why_not()
     if missing:
         pytest.skip(missing)
     namespaces.hide_record()

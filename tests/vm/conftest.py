@@ -10,16 +10,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.functional.conftest import daemon, instance, namespace, options, rights  # noqa: F401
+from tests.functional.conftest import (  # noqa: F401
+    daemon,
+    instance,
+    namespace,
+    options,
+    ovs_options,
+    rights,
+    switch,
+)
 from tests.functional.ovs import Switch
 from tests.vm import cards
 
 
 @pytest.fixture
-def switch(tmp_path) -> Iterator[Switch]:
-    """Open vSwitch with the kernel's datapath."""
-    with Switch(tmp_path) as switch:
-        yield switch
+def br_int(switch, daemon, ovs_options) -> Switch:  # noqa: F811 - fixtures are asked for by name
+    """A switch with an integration bridge in the kernel's datapath."""
+    # An emulated vswitchd takes its time.
+    ovs_options(ovsdb_connection=switch.connection, ovs_vsctl_timeout=60)
+    switch.vsctl("add-br", "br-int")
+    return switch
 
 
 @pytest.fixture

@@ -49,11 +49,11 @@ sleep 60
 """
 _MACHINE = (
     *("-machine", "q35,sata=off,smbus=off,usb=off,vmport=off,kernel-irqchip=split"),
-    *("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max,-la57", "-smp", "2", "-m", "1536"),
+    *("-cpu", "max,-la57", "-smp", "2"),
     *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-    *("-device", "virtio-serial-pci"),
 )
-_PARAMETERS = (
+PARAMETERS = (
+    "console=ttyS0",
     *("quiet", "loglevel=4", "panic=-1", "mitigations=off", "random.trust_cpu=on"),
     *("i8042.noaux", "i8042.nokbd", "net.ifnames=0"),
 )
@@ -105,13 +105,11 @@ class Guest:
         )
         ours, theirs = socket.socketpair()
         arguments = [
-            # It must not outlive this process, whatever ends it.
-            *("setpriv", "--pdeathsig", "KILL"),
-            lab.program("qemu-system-x86_64"),
-            *("-L", f"{lab.tools}/usr/share/qemu", "-L", f"{lab.tools}/usr/share/seabios"),
-            *_MACHINE,
+            *qemu(lab),
+            *("-accel", "tcg,thread=multi,tb-size=512", "-m", "1536"),
+            *("-device", "virtio-serial-pci"),
             *("-kernel", str(lab.image), "-initrd", str(lab.initrd)),
-            *("-append", " ".join(("console=ttyS0", *_PARAMETERS, *scenario.parameters))),
+            *("-append", " ".join((*PARAMETERS, *scenario.parameters))),
             *("-serial", f"file:{out}/console"),
             *("-chardev", f"socket,id=words,fd={theirs.fileno()}"),
             *("-device", "virtserialport,chardev=words,nr=1"),
@@ -194,6 +192,20 @@ class Guest:
                 tail = "\n".join(f"    {line}" for line in text.splitlines()[-20:])
                 said += f"; the end of {path}:\n{tail}"
         return said or "; its console is empty"
+
+
+def qemu(lab: Lab) -> tuple[str, ...]:
+    """The command that starts QEMU, with what every guest has. It ends with this process.
+
+    :raises Unavailable: there is none.
+    """
+    return (
+        # Whatever ends this process.
+        *("setpriv", "--pdeathsig", "KILL"),
+        lab.program("qemu-system-x86_64"),
+        *("-L", f"{lab.tools}/usr/share/qemu", "-L", f"{lab.tools}/usr/share/seabios"),
+        *_MACHINE,
+    )
 
 
 def _shared(path: str | Path, tag: str, *, writable: bool) -> tuple[str, str]:

@@ -169,7 +169,7 @@ def _make(path: Path) -> None:
     _unpack(lab, [p for p in packages if not p.name.startswith("linux-image")], work / "source")
     _build_modules(lab, work)
     lab.run(lab.program("depmod"), "-b", lab.kernel, lab.version)
-    _make_initrd(lab, work / "initrd")
+    make_initrd(lab, work / "initrd", lab.initrd, HERE / "init.sh", _EARLY_MODULES)
     every = [*packages, *(work / "apt/archives").glob("*.deb")]
     listed = sorted({p.name.removesuffix(".deb").replace("%3a", ":") for p in every})
     (path / "versions.txt").write_text("\n".join([*listed, ""]), encoding="utf-8")
@@ -358,17 +358,22 @@ def _netdevsim(archive: Path, place: Path) -> None:
     )
 
 
-def _make_initrd(lab: Lab, root: Path) -> None:
+def make_initrd(lab: Lab, root: Path, made: Path, init: Path, modules: Iterable[str]) -> None:
+    """Pack a first file system: busybox, a first program, and modules with what they need.
+
+    :param root: a directory for its files, which is not there yet.
+    :param made: the file to be made. In it, ``/modules/list`` names the modules in their order.
+    """
     for name in ("bin", "modules", "proc", "sys", "dev"):
         (root / name).mkdir(parents=True)
     shutil.copy(lab.program("busybox"), root / "bin/busybox")
-    shutil.copy(HERE / "init.sh", root / "init")
+    shutil.copy(init, root / "init")
     (root / "init").chmod(0o755)
     (root / "bin/sh").symlink_to("busybox")
     modprobe = (lab.program("modprobe"), "-d", lab.kernel, "-S", lab.version, "--show-depends")
     paths = [
         Path(line.split()[1])
-        for name in _EARLY_MODULES
+        for name in modules
         for line in lab.run(*modprobe, name).splitlines()
         if line.startswith("insmod ")
     ]
@@ -392,4 +397,4 @@ def _make_initrd(lab: Lab, root: Path) -> None:
         capture_output=True,
         check=True,
     )
-    lab.initrd.write_bytes(gzip.compress(packed.stdout, 1))
+    made.write_bytes(gzip.compress(packed.stdout, 1))

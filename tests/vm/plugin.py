@@ -26,6 +26,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cache import Unavailable
+from tests.vm import lab
 from tests.vm.scenarios import SCENARIOS
 
 #: In a guest: the name of its scenario.
@@ -43,6 +45,19 @@ def scenario_of(item: pytest.Item) -> str | None:
     """The scenario that a test is for, if any."""
     mark = item.get_closest_marker("vm")
     return None if mark is None else mark.args[0]
+
+
+@pytest.fixture(scope="session")
+def made_lab() -> lab.Lab:
+    """What virtual machines are made of, for tests that start one themselves."""
+    if _MODE == "off":
+        pytest.skip("no virtual machine: OS_VIF_VM is off")
+    try:
+        return lab.lab()
+    except Unavailable as reason:
+        if _MODE == "require":
+            pytest.fail(f"no virtual machine: {reason}")
+        pytest.skip(f"no virtual machine: {reason}")
 
 
 @pytest.hookimpl(trylast=True)
@@ -91,6 +106,10 @@ class _Inside:
 
     def _say(self, **words: object) -> None:
         self._words.write(json.dumps(words) + "\n")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        # Importing takes long there, and a guest that says nothing is taken to hang.
+        self._say(collected=report.nodeid)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._say(started=nodeid)

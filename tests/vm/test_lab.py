@@ -27,14 +27,6 @@ OTHER = "tests/vm/test_kernel.py::test_flower_drops_what_it_matches"
 MISSING = [name for name in ("apt-get", "dpkg-deb") if not pathlib.Path("/usr/bin", name).exists()]
 
 
-@pytest.fixture(scope="module")
-def made() -> lab.Lab:
-    try:
-        return lab.lab()
-    except Unavailable as reason:
-        pytest.skip(f"no virtual machine: {reason}")
-
-
 def session(*arguments: str, **variables: str) -> subprocess.Popen:
     """A pytest of its own, for tests that are for a guest."""
     environment = os.environ | {"OS_VIF_VM": "auto", "PYTHONPATH": str(ROOT)} | variables
@@ -59,7 +51,7 @@ def qemu_of(pid: int) -> int | None:
     return None
 
 
-def test_a_killed_qemu_is_one_clear_failure(made):
+def test_a_killed_qemu_is_one_clear_failure(made_lab):
     """The test that ran says so, and those after it were not run."""
     with session(TEST, OTHER) as run:
         deadline = time.monotonic() + 60
@@ -77,10 +69,10 @@ def test_a_killed_qemu_is_one_clear_failure(made):
 
 
 @pytest.mark.soak
-def test_a_guest_that_says_nothing_is_ended_and_its_console_is_shown(made, tmp_path):
+def test_a_guest_that_says_nothing_is_ended_and_its_console_is_shown(made_lab, tmp_path):
     """It hangs, or this machine does."""
     noisy = Scenario(("no-such-module",))
-    machine = guest.Guest(made, noisy, ["sleep", "1000"], tmp_path, silence=25)
+    machine = guest.Guest(made_lab, noisy, ["sleep", "1000"], tmp_path, silence=25)
     with pytest.raises(guest.Ended) as info:
         list(machine.lines())
     assert "said nothing for 25 s, and was ended" in str(info.value)
@@ -88,19 +80,19 @@ def test_a_guest_that_says_nothing_is_ended_and_its_console_is_shown(made, tmp_p
     assert not pathlib.Path(f"/proc/{machine.pid}").exists()
 
 
-def test_the_status_of_the_command_and_what_it_wrote_come_back(made, tmp_path):
+def test_the_status_of_the_command_and_what_it_wrote_come_back(made_lab, tmp_path):
     """By descriptor 3 at once, and in the directory /out."""
     command = ["sh", "-c", "echo said; echo heard >&3; test -d /sys/class/net/lo && exit 7"]
-    machine = guest.Guest(made, SCENARIOS["plain"], command, tmp_path)
+    machine = guest.Guest(made_lab, SCENARIOS["plain"], command, tmp_path)
     assert list(machine.lines()) == ["heard"]
     assert machine.status() == 7
     assert (tmp_path / "output").read_text() == "said\n"
 
 
-def test_what_the_guest_writes_is_gone_with_it(made, tmp_path):
+def test_what_the_guest_writes_is_gone_with_it(made_lab, tmp_path):
     """The file system of this machine is below, and cannot be written."""
     path = ROOT / "written-in-a-guest"
-    machine = guest.Guest(made, SCENARIOS["plain"], ["touch", str(path)], tmp_path)
+    machine = guest.Guest(made_lab, SCENARIOS["plain"], ["touch", str(path)], tmp_path)
     list(machine.lines())
     assert machine.status() == 0
     assert not path.exists()
@@ -210,17 +202,17 @@ def typed(command: list[str], *answers: tuple[str, str]) -> tuple[int, str]:
 
 
 @pytest.mark.soak
-def test_a_shell_in_a_guest_has_this_terminal(made):
+def test_a_shell_in_a_guest_has_this_terminal(made_lab):
     """python -m tests.vm SCENARIO: what is typed there arrives, also the status."""
     command = [sys.executable, "-m", "tests.vm", "plain"]
     status, shown = typed(command, ("# ", "tty; uname -r; [ -t 0 ] && exit 9"))
     assert status == 9
     assert "/dev/hvc0" in shown
-    assert made.version in shown
+    assert made_lab.version in shown
 
 
 @pytest.mark.soak
-def test_a_debugger_stops_in_a_guest(made):
+def test_a_debugger_stops_in_a_guest(made_lab):
     """Where the test failed, with its variables."""
     pytest_there = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pdb", "--trace"]
     status, shown = typed(

@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 
 import pytest
-from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd.lab import Guest, Hypervisor
-from tests.functional.cases import ovs_vif
-from tests.functional.namespaces import differs, run, snapshot
-from tests.functional.ovs import Switch
+from os_vif.cmd.lab import Guest
+from tests.functional.cases import in_kernel, ovs_vif
+from tests.functional.namespaces import changes, differs, run, snapshot, without_indexes
+from tests.functional.ovs import Switch, row
+from tests.functional.test_ovs_plugin import INSTANCE, TAP, VIFS, guest_on
 from tests.vm import cards
-
-INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 
 
 @pytest.mark.vm("plain")
@@ -86,26 +85,63 @@ def _send(device: str) -> None:
             time.sleep(0.2)
 
 
+TRUNK = (
+    "add-br tbr-1 -- add-port tbr-1 tpt -- set Interface tpt type=patch options:peer=tpi -- "
+    "add-port br-int tpi -- set Interface tpi type=patch options:peer=tpt"
+)
+#: By name: the VIF, and whether it has a bridge of its own. Guests are on all of them.
+WAYS = {
+    "hypervisor": (VIFS["hypervisor"](1), False),
+    "multiqueue": (VIFS["multiqueue"](2), False),
+    "hybrid": (VIFS["hybrid"](3), False),
+    "own-bridge": (VIFS["own-bridge"](4), True),
+    "trunk": (ovs_vif(number=5, bridge="tbr-1", **TAP), False),
+}
+#: And these, which make their bridges.
+WITHOUT_GUEST = (
+    ovs_vif(number=6, bridge="br-new"),
+    ovs_vif(objects.VIFVHostUser, number=7, bridge="br-user"),
+)
+
+
 @pytest.mark.vm("plain")
-def test_the_ovs_plugin_plugs_into_the_kernel_datapath(daemon, switch):
-    """Hybrid VIFs and taps: ports with their QoS row and a ping through; nothing is left."""
-    cfg.CONF.set_override("ovsdb_connection", switch.connection, group="os_vif_ovs")
-    switch.vsctl("add-br", "br-int")
+def test_every_way_of_plugging_is_there_in_the_kernel_s_datapath(br_int, ovs_options):
+    """Guests reach each other, also after a plug again with other options; nothing is left."""
     before = snapshot()
-    vifs = [ovs_vif(objects.VIFBridge, number=n) for n in (1, 2)]
-    tap = ovs_vif(number=3, create_port=True, create_tap=True)
-    with Guest() as one, Guest() as two, Hypervisor() as hypervisor:
-        for number, (vif, guest) in enumerate(zip(vifs, (one, two), strict=True), 1):
+    br_int.vsctl(*TRUNK.split())
+    ways = [(in_kernel(vif), own) for vif, own in WAYS.values()]
+
+    def plug(**given):
+        for vif, own in ways:
+            ovs_options(per_port_bridge=own, **given)
             os_vif.plug(vif, INSTANCE)
-            hypervisor.attach(guest, vif, f"192.0.2.{number}/24")
-        os_vif.plug(tap, INSTANCE)
-        assert [d for vif in (*vifs, tap) for d in os_vif.check(vif, INSTANCE)] == []
-        assert len(switch.dump()["bridges"]["br-int"]["ports"]) == 4
-        assert "answers" in one.ping("192.0.2.2")
-        for vif in vifs:
+        for vif in WITHOUT_GUEST:
             os_vif.plug(vif, INSTANCE)
-        assert "answers" in one.ping("192.0.2.2")
-    for vif in (*vifs, tap):
+
+    plug(default_qos_type="linux-htb")
+    with contextlib.ExitStack() as stack:
+        first, *others = [
+            stack.enter_context(guest_on(vif, f"192.0.2.{number}/24"))
+            for number, (vif, _) in enumerate(ways, 1)
+        ]
+        for number, _ in enumerate(others, 2):
+            first.ping(f"192.0.2.{number}")
+        assert "system@ovs-system" in br_int.appctl("ovs-vswitchd", "dpctl/dump-dps")
+        assert row(br_int, "Bridge", "br-new", "datapath_type") == ["system"]
+        assert row(br_int, "Bridge", "br-user", "datapath_type") == ["netdev"]
+        plugged = br_int.dump()
+        plug(default_qos_type="linux-noop", isolate_vif=True)
+        assert changes(plugged, br_int.dump()) == []
+        for vif, own in ways:
+            ovs_options(per_port_bridge=own)
+            assert os_vif.check(vif, INSTANCE) == ()
+        assert [d.pending for vif in WITHOUT_GUEST for d in os_vif.check(vif, INSTANCE)] == [True]
+        for number, _ in enumerate(others, 2):
+            first.ping(f"192.0.2.{number}")
+    for vif in (*(vif for vif, _ in ways), *WITHOUT_GUEST):
         os_vif.unplug(vif, INSTANCE)
-    cfg.CONF.clear_override("ovsdb_connection", group="os_vif_ovs")
-    assert differs(before) == []
+    # What is Neutron's, and what stays for others.
+    assert br_int.vsctl("list-ports", "br-int") == "tpi"
+    assert br_int.vsctl("list-br").split() == ["br-int", "br-new", "br-user"]
+    br_int.vsctl("del-port", "tpi", "--", "del-br", "br-new", "--", "del-br", "br-user")
+    assert differs(without_indexes(before), indexes=False) == []
