@@ -81,6 +81,11 @@ class Switch:
     def log(self) -> str:
         return (self._directory / "ovs-vswitchd.log").read_text()
 
+    @property
+    def version(self) -> str:
+        """Of vswitchd: ``3.1.0``."""
+        return self.vsctl("get", "open", ".", "ovs_version").strip('"')
+
     def pid(self, daemon: str) -> int:
         return int((self._directory / f"{daemon}.pid").read_text())
 

@@ -1,0 +1,399 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""How long ``os_vif.plug()`` and ``unplug()`` take with Open vSwitch, beside 5.3.0.
+
+    .venv/bin/python -m benchmarks.ovs [--others 0 100 1000] [--rounds 9] [--json FILE]
+
+It needs root, and touches nothing of the host: it has a network namespace and a switch of its own.
+Each os-vif is a process with its own ``privsep-helper``; the two alternate, and what each did is
+looked at. Both wait for vswitchd. The public one is installed once, in the cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+import platform
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+
+from benchmarks import sides
+from benchmarks.raw_switch import RawSwitch
+from benchmarks.sides import OURS, PUBLIC_ONE, Side
+from os_vif import objects
+from tests.functional import ovs
+from tests.functional.namespaces import hide_record, private
+from tests.interop import environments
+
+RELEASE = "5.3.0"
+BRIDGE = "br-int"
+DAEMON = "vif_plug_ovs.privsep"
+#: How many VIFs a host has that starts, and how many are unplugged at once.
+HOST, TOGETHER, THREADS = 200, 50, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A way to plug, and what there is afterwards."""
+
+    cls: type[objects.VIFBase]
+    profile: dict[str, bool]
+    #: Prefixes of the names of devices, and of ports of the switch.
+    devices: tuple[str, ...]
+    ports: tuple[str, ...]
+    options: dict[str, object] = dataclasses.field(default_factory=dict)
+
+
+_TAP = {"create_port": True, "create_tap": True, "multiqueue": False}
+KINDS = {
+    "port": Kind(objects.VIFOpenVSwitch, {"create_port": True, "create_tap": False}, (), ("tap",)),
+    "tap": Kind(objects.VIFOpenVSwitch, _TAP, ("tap",), ("tap",)),
+    "hybrid": Kind(objects.VIFBridge, {}, ("qbr", "qvb", "qvo"), ("qvo",)),
+    "per-port bridge": Kind(
+        objects.VIFOpenVSwitch,
+        _TAP,
+        ("tap",),
+        ("tap", "pbp", "ibp"),
+        {"per_port_bridge": True},
+    ),
+}
+#: What a plug of each kind is to be at least, at 0 others: times as fast as the public one.
+PLUG = {"port": 1.5, "tap": 3, "hybrid": 3, "per-port bridge": 3}
+
+
+def goal(what: str, kind: str, others: int) -> float | None:
+    """How many times as fast as the public one that is to be."""
+    match what, others:
+        case "plug", 0:
+            return PLUG[kind]
+        case "plug", _:
+            return 1
+        case "unplug", 0:
+            return 1.25
+        case "first plug", 0:
+            return 3
+        case "first plug", 1000:
+            return 10
+        case "CPU of a plug", 1000:
+            return 4
+        case "unplug of 50, 8 threads", 0:
+            return 3
+        case ("plug again of 200" | "plug again of 200, 8 threads"), 0:
+            return 10
+        case "plug without waiting", 0:
+            return 7
+        case _:
+            return None
+
+
+def vif(kind: Kind, number: int) -> objects.VIFBase:
+    vif_id = f"{number:08x}-0b7f-4f6a-9d52-3e8f4c1b2a90"
+    profile = objects.VIFPortProfileOpenVSwitch(
+        interface_id=vif_id, datapath_type="netdev", **kind.profile
+    )
+    more = {"bridge_name": _name("qbr", number)} if kind.cls is objects.VIFBridge else {}
+    return kind.cls(
+        id=vif_id,
+        address=f"fa:16:3e:00:{number // 256:02x}:{number % 256:02x}",
+        plugin="ovs",
+        vif_name=_name("tap", number),
+        network=objects.Network(bridge=BRIDGE, mtu=1450),
+        has_traffic_filtering=True,
+        port_profile=profile,
+        **more,
+    )
+
+
+def _name(prefix: str, number: int) -> str:
+    name = f"{prefix}{number:08x}-0b7f-4f6a-9d52-3e8f4c1b2a90"
+    # Patch ports are no devices, so their names are whole.
+    return name if prefix in ("pbp", "ibp") else name[:14]
+
+
+class Bench:
+    """A switch with other ports, and those who plug into it."""
+
+    def __init__(
+        self, switch: ovs.Switch, others: int, scratch: pathlib.Path, public: environments.Subject
+    ) -> None:
+        self.raw = RawSwitch(switch.connection)
+        self.others = others
+        self._connection = switch.connection
+        self._scratch = scratch
+        self._public = public
+        requirements = (environments.pins("public"), public.requirements)
+        self._python = environments.environment(f"public-{RELEASE}", *requirements)
+        self._numbers = itertools.count()
+        #: Seconds, by what was measured, kind, and side.
+        self.times: dict[tuple[str, str], dict[str, list[float]]] = {}
+
+    def side(self, name: str, **options: object) -> Side:
+        given = {
+            "ovsdb_connection": self._connection,
+            "ovs_vsctl_timeout": 120,
+            "network_device_mtu": 1500,
+            **options,
+        }
+        scratch = self._scratch / f"{name}-{next(self._numbers)}"
+        if name == PUBLIC_ONE:
+            return Side(
+                self._python, scratch, {"os_vif_ovs": given}, self._public.path, release=RELEASE
+            )
+        # Not resolved: a virtual environment is known by the path of its Python.
+        return Side(pathlib.Path(sys.executable), scratch, {"os_vif_ovs": given}, sides.ROOT)
+
+    @contextlib.contextmanager
+    def both(self, kind: Kind, count: int = 1) -> Iterator[dict[str, Side]]:
+        """Both, with their daemons started and their VIFs loaded."""
+        with contextlib.ExitStack() as stack:
+            both = {}
+            for name in (PUBLIC_ONE, OURS):
+                side = both[name] = stack.enter_context(self.side(name, **kind.options))
+                side.ask("start_daemon", module=DAEMON)
+                side.load(*(vif(kind, number) for number in range(count)))
+            yield both
+
+    def note(self, what: str, kind: str, side: str, seconds: float) -> None:
+        self.times.setdefault((what, kind), {}).setdefault(side, []).append(seconds)
+
+    def verify(self, kind: Kind, numbers: Iterable[int], *, plugged: bool) -> None:
+        """:raises SystemExit: if the work has not been done."""
+        numbers = list(numbers)
+        ports = self.raw.ports()
+        for number in numbers:
+            for prefix in kind.ports:
+                found = ports.get(_name(prefix, number))
+                if (found is not None) != plugged:
+                    raise SystemExit(f"port {_name(prefix, number)}: {found}, {plugged=}")
+            for prefix in kind.devices:
+                if _is_there(_name(prefix, number)) != plugged:
+                    raise SystemExit(f"device {_name(prefix, number)}, {plugged=}")
+        known = {found[1] for found in ports.values()}
+        ids = {vif(kind, number).id for number in numbers}
+        if (plugged and ids - known) or (not plugged and ids & known):
+            raise SystemExit(f"external_ids are not as they should be, {plugged=}")
+
+
+def _is_there(name: str) -> bool:
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
+
+
+def turns(rounds: int) -> Iterator[tuple[int, str]]:
+    """Who is next: they take turns in going first. Round -1 does not count."""
+    for number in range(-1, rounds):
+        for name in (PUBLIC_ONE, OURS)[:: 1 if number % 2 else -1]:
+            yield number, name
+
+
+def one_by_one(bench: Bench, name: str, rounds: int) -> None:
+    """Plug, plug again, and unplug one VIF; in processes that have done so before."""
+    kind = KINDS[name]
+    with bench.both(kind) as both:
+        for number, side in turns(rounds):
+            plugged = both[side].call("plug")
+            bench.verify(kind, (0,), plugged=True)
+            again = both[side].call("plug")
+            bench.verify(kind, (0,), plugged=True)
+            unplugged = both[side].call("unplug")
+            bench.verify(kind, (0,), plugged=False)
+            if number >= 0:
+                bench.note("plug", name, side, plugged["wall"])
+                bench.note("CPU of a plug", name, side, plugged["cpu"])
+                bench.note("plug again", name, side, again["wall"])
+                bench.note("unplug", name, side, unplugged["wall"])
+                bench.note("CPU of an unplug", name, side, unplugged["cpu"])
+
+
+def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
+    """The first plug of a process; with its privileged daemon started before, or not."""
+    kind = KINDS[name]
+    what = "first plug" if started else "first plug, with the daemon's start"
+    for number, side in turns(rounds):
+        with bench.side(side, **kind.options) as process:
+            process.load(vif(kind, 0))
+            if started:
+                process.ask("start_daemon", module=DAEMON)
+            took = process.call("plug")
+            bench.verify(kind, (0,), plugged=True)
+            process.call("unplug")
+            if number >= 0:
+                bench.note(what, name, side, took["wall"])
+
+
+def together(bench: Bench, name: str, rounds: int) -> None:
+    """Many VIFs at once, of one process: a host from which all guests go."""
+    kind, which = KINDS[name], range(TOGETHER)
+    with bench.both(kind, TOGETHER) as both:
+        for number, side in turns(rounds):
+            plugged = both[side].call("plug", which, THREADS)
+            bench.verify(kind, which, plugged=True)
+            unplugged = both[side].call("unplug", which, THREADS)
+            bench.verify(kind, which, plugged=False)
+            if number >= 0:
+                bench.note(f"plug of {TOGETHER}, {THREADS} threads", name, side, plugged["wall"])
+                bench.note(
+                    f"unplug of {TOGETHER}, {THREADS} threads", name, side, unplugged["wall"]
+                )
+
+
+def start(bench: Bench, name: str, rounds: int) -> None:
+    """A host that starts, all of whose VIFs are plugged right: nova plugs them again."""
+    kind, which = KINDS[name], range(HOST)
+    with bench.both(kind, HOST) as both:
+        both[OURS].call("plug", which, THREADS)
+        bench.verify(kind, which, plugged=True)
+        for number, side in turns(rounds):
+            for threads in (1, THREADS):
+                took = both[side].call("plug", which, threads)
+                several = "" if threads == 1 else f", {threads} threads"
+                if number >= 0:
+                    bench.note(f"plug again of {HOST}{several}", name, side, took["wall"])
+        bench.verify(kind, which, plugged=True)
+        both[OURS].call("unplug", which, THREADS)
+        bench.verify(kind, which, plugged=False)
+
+
+def hurried(bench: Bench, name: str, rounds: int) -> None:
+    """With ``wait_for_vswitchd`` off, which the public one does not know."""
+    kind = KINDS[name]
+    with (
+        bench.side(PUBLIC_ONE) as public,
+        bench.side(OURS, wait_for_vswitchd=False) as ours,
+    ):
+        both = {PUBLIC_ONE: public, OURS: ours}
+        for side in both.values():
+            side.ask("start_daemon", module=DAEMON)
+            side.load(vif(kind, 0))
+        for number, side in turns(rounds):
+            plugged = both[side].call("plug")
+            # vswitchd is done before anybody is measured again.
+            bench.raw.settle()
+            bench.verify(kind, (0,), plugged=True)
+            both[side].call("unplug")
+            bench.raw.settle()
+            bench.verify(kind, (0,), plugged=False)
+            if number >= 0:
+                bench.note("plug without waiting", name, side, plugged["wall"])
+
+
+def vswitchd(bench: Bench, rounds: int) -> None:
+    """What vswitchd itself takes, without any os-vif."""
+    for _ in range(rounds):
+        bench.note("port added", "vswitchd", "raw", bench.raw.add(BRIDGE, "raw", type="internal"))
+        bench.note("port deleted", "vswitchd", "raw", bench.raw.delete(BRIDGE, "raw"))
+        # As the public one adds it: there is no such device yet.
+        bench.note("port added", "vswitchd, no device", "raw", bench.raw.add(BRIDGE, "raw"))
+        bench.note("port deleted", "vswitchd, no device", "raw", bench.raw.delete(BRIDGE, "raw"))
+
+
+def measure(bench: Bench, rounds: int, few: int) -> None:
+    """All that is measured with that many other ports."""
+    vswitchd(bench, rounds)
+    for name in KINDS:
+        one_by_one(bench, name, rounds)
+    for name in ("port", "hybrid"):
+        first(bench, name, few, started=True)
+    if bench.others:
+        return
+    first(bench, "hybrid", few, started=False)
+    hurried(bench, "port", rounds)
+    for name in KINDS:
+        together(bench, name, few)
+        start(bench, name, few)
+
+
+def figures(bench: Bench) -> Iterator[dict[str, object]]:
+    """A line for each thing that was measured."""
+    for (what, kind), of in bench.times.items():
+        figure: dict[str, object] = {"what": what, "kind": kind, "others": bench.others}
+        for side, times in of.items():
+            median, low, high = (round(value, 3) for value in sides.spread(times))
+            figure[side] = {"ms": median, "p10": low, "p90": high, "rounds": len(times)}
+        if len(of) > 1:
+            figure["ratio"] = round(sides.ratio(of[PUBLIC_ONE], of[OURS]), 2)
+            figure["goal"] = goal(what, kind, bench.others)
+        yield figure
+
+
+def line(figure: dict) -> str:
+    """A line of the table."""
+    what = f"{figure['what']:38}{figure['kind']:18}{figure['others']:5}"
+    if "ratio" not in figure:
+        (raw,) = (value for value in figure.values() if isinstance(value, dict))
+        return f"{what}{'':9}{raw['ms']:9.2f}"
+    wanted = f"{figure['goal']:g}x" if figure["goal"] else ""
+    missed = "  missed" if figure["goal"] and figure["ratio"] < figure["goal"] else ""
+    public, ours = (f"{figure[side]['ms']:9.2f}" for side in (PUBLIC_ONE, OURS))
+    return f"{what}{public}{ours}{figure['ratio']:8.2f}x{wanted:>7}{missed}"
+
+
+def run(others: Iterable[int], rounds: int, few: int) -> dict[str, object]:
+    """Measure, and show a line for each figure as it comes."""
+    found: list[dict[str, object]] = []
+    hide_record()
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = pathlib.Path(directory)
+        public = environments.Subject.from_public_release(scratch / "public")
+        for count in others:
+            place = scratch / str(count)
+            place.mkdir()
+            with private(), ovs.Switch(place) as switch:
+                switch.vsctl("add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, "datapath_type=netdev")
+                bench = Bench(switch, count, place, public)
+                if count:
+                    names = [f"other-{number}" for number in range(count)]
+                    bench.raw.add(BRIDGE, *names, type="internal")
+                versions = {}
+                for name in (PUBLIC_ONE, OURS):
+                    with bench.side(name) as side:
+                        versions[name] = side.versions
+                measure(bench, rounds, few)
+                for figure in figures(bench):
+                    print(line(figure), flush=True)
+                    found.append(figure)
+    for of in versions.values():
+        # That is of this machine.
+        del of["os_vif"]
+    return {
+        "machine": {
+            "linux": platform.release(),
+            "python": platform.python_version(),
+            "processors": os.cpu_count(),
+            "open_vswitch": switch.version,
+        },
+        "versions": versions,
+        "figures": found,
+    }
+
+
+def main() -> None:
+    parser = sides.arguments(__doc__, rounds=9)
+    parser.add_argument("--others", type=int, nargs="+", default=[0, 100, 1000])
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="where the figures go")
+    options = sides.parsed(parser)
+    begun = time.monotonic()
+    print(f"{'ms, medians':38}{'kind':18}other   public     ours    ratio   goal")
+    try:
+        found = run(options.others, options.rounds, few=max(2, options.rounds // 2))
+    except environments.Unavailable as error:
+        raise SystemExit(str(error)) from None
+    load = os.getloadavg()
+    print(f"# {time.monotonic() - begun:.0f} s; load at the end: {load[0]:.1f}")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
