@@ -86,7 +86,7 @@ def goal(what: str, kind: str, others: int) -> float | None:
             return 4
         case "unplug of 50, 8 threads", 0:
             return 3
-        case ("plug again of 200" | "plug again of 200, 8 threads"), 0:
+        case (("plug again of 200" | "plug again of 200, 8 threads"), 0):
             return 10
         case "plug without waiting", 0:
             return 7
@@ -350,7 +350,9 @@ def run(others: Iterable[int], rounds: int, few: int) -> dict[str, object]:
             place = scratch / str(count)
             place.mkdir()
             with private(), ovs.Switch(place) as switch:
-                switch.vsctl("add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, "datapath_type=netdev")
+                switch.vsctl(
+                    "add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, "datapath_type=netdev"
+                )
                 bench = Bench(switch, count, place, public)
                 if count:
                     names = [f"other-{number}" for number in range(count)]

@@ -88,7 +88,9 @@ class Side(contextlib.AbstractContextManager["Side"]):
 
     def call(self, action: str, which: Iterable[int] = (0,), threads: int = 1) -> dict[str, float]:
         """:returns: seconds of the clock, ``wall``, and of its CPU time, ``cpu``."""
-        took: dict[str, float] = self.ask("call", action=action, which=list(which), threads=threads)
+        took: dict[str, float] = self.ask(
+            "call", action=action, which=list(which), threads=threads
+        )
         return took
 
     def __enter__(self) -> Self:

@@ -74,6 +74,12 @@ OVS = (
         help="Seconds to wait for Open vSwitch to carry out a change; 0 waits for ever.",
         deprecated_group="DEFAULT",
     ),
+    cfg.BoolOpt(
+        "wait_for_vswitchd",
+        default=True,
+        help="Return when ovs-vswitchd has carried out a change. If not, a plug returns when the "
+        "database has it: the port may open later, or never, and nobody is told.",
+    ),
     cfg.StrOpt(
         "ovsdb_connection",
         default="tcp:127.0.0.1:6640",

@@ -17,6 +17,7 @@ from os_vif.host.ovs_rows import Changes, Done, Look, OvsStep
 from os_vif.host.ovsdb import Ovsdb
 
 if TYPE_CHECKING:
+    from os_vif.host.ovsdb import Operation
     from os_vif.host.plan import Difference, Plan, Switch
 
 #: How often a transaction is made anew because what it was made from has changed meanwhile.
@@ -59,34 +60,71 @@ def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
     :raises os_vif.host.failure.Failure: for the first that failed; all were undone, or it says
         what was not.
     """
+    committed = commit(ovsdb, steps)
+    try:
+        committed.settle()
+    except Failure as failure:
+        committed.take_back(failure)
+        raise
+    return committed.undo
+
+
+def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> Committed:
+    """Have the database say that all of the steps hold.
+
+    :raises os_vif.host.failure.Failure: for the first that cannot; nothing was done, or it says
+        that this is unknown.
+    """
     try:
         undo, done = _commit(ovsdb, steps)
     except exception.OvsdbNoAnswer as error:
         raise _unknown(steps, error) from error
     except exception.OvsdbError as error:
         raise _failure(steps[0], str(error)) from error
-    if done is None:
-        return []
-    try:
-        _wait(ovsdb, done.next_cfg)
-        look = Look(ovsdb)
-        fault = next(((s, why) for s in steps if (why := s.fault(look)) is not None), None)
-    except exception.OvsdbRefused as error:
-        late = error.kwargs["error"] == "timed out"
-        why = f"ovs-vswitchd has not done it within {ovsdb.timeout} seconds"
-        failure = _failure(steps[0], why if late else str(error))
-        take_back(ovsdb, undo, failure, wait=False)
-        raise failure from error
-    except exception.OvsdbError as error:
-        failure = _unknown(steps, error)
-        take_back(ovsdb, undo, failure, wait=False)
-        raise failure from error
-    if fault is not None:
-        step, why = fault
-        failure = _failure(step, why)
-        take_back(ovsdb, undo, failure)
-        raise failure
-    return undo
+    return Committed(ovsdb, steps, undo, done)
+
+
+@dataclasses.dataclass
+class Committed:
+    """What the database has, and vswitchd may have yet to carry out."""
+
+    _ovsdb: Ovsdb
+    _steps: Sequence[OvsStep]
+    #: The steps that undo it.
+    undo: list[OvsStep]
+    #: None if there was nothing to do.
+    _done: Done | None
+    #: Whether vswitchd takes too long.
+    _late: bool = False
+
+    def settle(self) -> None:
+        """Wait until vswitchd has carried it out.
+
+        :raises os_vif.host.failure.Failure: for the first step that does not hold.
+        """
+        if self._done is None:
+            return
+        look = Look(self._ovsdb)
+        outcomes = [step.outcome for step in self._steps if step.outcome is not None]
+        try:
+            look.read(outcomes, _waiting(self._ovsdb, self._done.next_cfg))
+            fault = next(
+                ((s, why) for s in self._steps if (why := s.fault(look)) is not None), None
+            )
+        except exception.OvsdbRefused as error:
+            self._late = True
+            late = error.kwargs["error"] == "timed out"
+            why = f"ovs-vswitchd has not done it within {self._ovsdb.timeout} seconds"
+            raise _failure(self._steps[0], why if late else str(error)) from error
+        except exception.OvsdbError as error:
+            self._late = True
+            raise _unknown(self._steps, error) from error
+        if fault is not None:
+            raise _failure(*fault)
+
+    def take_back(self, failure: Failure) -> None:
+        """Undo it, and note in ``failure`` how that went."""
+        take_back(self._ovsdb, self.undo, failure, wait=not self._late)
 
 
 def take_back(
@@ -97,7 +135,7 @@ def take_back(
         done = _commit(ovsdb, undo)[1]
         if done is not None and wait:
             # What comes next in the undo may be a device that vswitchd still has open.
-            _wait(ovsdb, done.next_cfg)
+            ovsdb.transact(_waiting(ovsdb, done.next_cfg))
     except (exception.OvsdbError, Failure) as error:
         reason = error.reason if isinstance(error, Failure) else str(error)
         failure.left += [f"{c}  # {reason}" for step in undo for c in step.commands()]
@@ -111,8 +149,8 @@ def differences(switch: Switch, steps: Sequence[OvsStep]) -> list[Difference]:
     :raises os_vif.host.failure.Failure: if the switch cannot be read.
     """
     with Ovsdb(switch.connection, switch.timeout) as ovsdb:
-        look = Look(ovsdb)
         try:
+            look = Look(ovsdb, steps)
             return [difference for step in steps for difference in step.differences(look)]
         except exception.OvsdbError as error:
             raise _failure(steps[0], str(error), "Nothing was changed") from error
@@ -131,7 +169,7 @@ def ports_of(switch: Switch, interface_id: str) -> tuple[str, ...]:
 def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done | None]:
     """:returns: the undo, and None if there was nothing to do."""
     for attempt in range(_ATTEMPTS):
-        look, changes = Look(ovsdb), Changes()
+        look, changes = Look(ovsdb, steps), Changes()
         undo: list[OvsStep] = []
         for step in steps:
             changes.step = step
@@ -158,11 +196,8 @@ def _named(step: OvsStep, done: Done) -> OvsStep:
     return step if made is None else dataclasses.replace(step, uuid=made)  # type: ignore[call-arg]
 
 
-def _wait(ovsdb: Ovsdb, next_cfg: int) -> None:
-    """Until vswitchd has carried it out.
-
-    :raises os_vif.exception.OvsdbRefused: with "timed out" if it does not.
-    """
+def _waiting(ovsdb: Ovsdb, next_cfg: int) -> Operation:
+    """Until vswitchd has carried it out; if it does not, that is refused as "timed out"."""
     wait = {
         "op": "wait",
         "table": "Open_vSwitch",
@@ -172,7 +207,7 @@ def _wait(ovsdb: Ovsdb, next_cfg: int) -> None:
         "rows": [],
     }
     timeout = ovsdb.wait_milliseconds()
-    ovsdb.transact(wait if timeout is None else wait | {"timeout": timeout})
+    return wait if timeout is None else wait | {"timeout": timeout}
 
 
 def _failure(step: OvsStep, reason: str, said: str | None = None) -> Failure:

@@ -141,6 +141,8 @@ class Switch:
     connection: str
     #: Seconds to wait for it; 0 waits for ever.
     timeout: int = 120
+    #: Whether a plan has ended only when vswitchd has carried it out.
+    wait: bool = True
 
 
 @dataclasses.dataclass(frozen=True, init=False)

@@ -11,7 +11,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
+
+
+#: Calls that the daemon carries out at a time, unless ``thread_pool_size`` is configured.
+_THREADS = 8
 
 
 class _Channel(daemon.RootwrapClientChannel):
@@ -46,6 +51,12 @@ class NotStartedError(Exception):
 
 
 class Context(priv_context.PrivContext):
+    def __init__(self, prefix: str, *, cfg_section: str, **more: Any) -> None:
+        super().__init__(prefix, cfg_section=cfg_section, **more)
+        # Its threads wait for the kernel most of the time, and not for a processor.
+        threads = max(_THREADS, os.cpu_count() or 1)
+        cfg.CONF.set_default("thread_pool_size", threads, group=cfg_section)
+
     def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
         if method is not priv_context.Method.ROOTWRAP:
             super().start(method)

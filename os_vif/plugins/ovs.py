@@ -389,7 +389,11 @@ class OvsPlugin(PluginBase):
             raise _invalid(field, connection or "unset", "unix:PATH or tcp:HOST:PORT")
         if self.config.ovsdb_interface != "native":
             self._warn("[os_vif_ovs]ovsdb_interface is deprecated: ovs-vsctl is not used any more")
-        return Switch(connection, max(0, self.config.ovs_vsctl_timeout))
+        return Switch(
+            connection,
+            max(0, self.config.ovs_vsctl_timeout),
+            wait=self.config.wait_for_vswitchd,
+        )
 
     def _warn(self, text: str) -> None:
         if text not in self._told:
