@@ -362,6 +362,7 @@ def run(others: Iterable[int], rounds: int, few: int) -> dict[str, object]:
                     with bench.side(name) as side:
                         versions[name] = side.versions
                 measure(bench, rounds, few)
+                version = switch.version
                 for figure in figures(bench):
                     print(line(figure), flush=True)
                     found.append(figure)
@@ -373,7 +374,7 @@ def run(others: Iterable[int], rounds: int, few: int) -> dict[str, object]:
             "linux": platform.release(),
             "python": platform.python_version(),
             "processors": os.cpu_count(),
-            "open_vswitch": switch.version,
+            "open_vswitch": version,
         },
         "versions": versions,
         "figures": found,

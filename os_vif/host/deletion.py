@@ -76,8 +76,7 @@ def _delete(net: Netlink, links: list[Link]) -> None:
     marked: list[Link] = []
     try:
         for link in links:
-            if _in_group(net, link, _GROUP):
-                marked.append(link)
+            marked += [link] if _in_group(net, link, _GROUP) else []
         if marked:
             net.delete_group(_GROUP)
     except OSError as error:

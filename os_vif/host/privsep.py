@@ -14,7 +14,6 @@ from typing import Any, cast
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
-
 #: Calls that the daemon carries out at a time, unless ``thread_pool_size`` is configured.
 _THREADS = 8
 
