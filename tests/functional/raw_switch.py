@@ -76,6 +76,20 @@ class RawSwitch:
         self._change(_mutate(bridge, "delete", gone))
         return time.perf_counter() - start
 
+    def set(self, table: str, name: str, **columns: Any) -> None:
+        """Give columns of a row another value, if there is such a row."""
+        where = [["name", "==", name]]
+        self.transact({"op": "update", "table": table, "where": where, "row": columns})
+
+    def put(self, table: str, name: str, column: str, **pairs: str) -> None:
+        """Put pairs into a map of a row, if there is such a row."""
+        mutations = [
+            [column, "delete", ["set", list(pairs)]],
+            [column, "insert", ["map", [list(pair) for pair in pairs.items()]]],
+        ]
+        where = [["name", "==", name]]
+        self.transact({"op": "mutate", "table": table, "where": where, "mutations": mutations})
+
     def settle(self) -> None:
         """Wait until vswitchd has done all that was asked for."""
         self._change()
