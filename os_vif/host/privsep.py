@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -55,6 +57,13 @@ class Context(priv_context.PrivContext):
         # Its threads wait for the kernel most of the time, and not for a processor.
         threads = max(_THREADS, os.cpu_count() or 1)
         cfg.CONF.set_default("thread_pool_size", threads, group=cfg_section)
+
+    def set_client_mode(self, enabled: bool) -> None:
+        super().set_client_mode(enabled)
+        if not enabled:
+            # This is the daemon. What it needs is there when the first call comes.
+            name = "os_vif.host.privileged"
+            threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
 
     def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
         if method is not priv_context.Method.ROOTWRAP:

@@ -5,7 +5,7 @@
 
     python -m tests.functional.ovs_worker CONNECTION KIND FIRST LAST THREADS SECONDS
 
-When it ends, all of them are plugged. What has failed is printed, and it returns 1.
+When it ends, all of them are plugged. What has failed is on stderr, and it returns 1.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main(connection: str, kind: str, *numbers: str) -> int:
         worker.start()
     for worker in workers:
         worker.join()
-    print(*failed, sep="\n", file=sys.stderr)
+    sys.stderr.writelines(failed)
     return 1 if failed else 0
 
 
