@@ -154,10 +154,6 @@ def _holds(steps: Sequence[Step]) -> bool:
     devices = {device for step in steps for device in step.devices}
     try:
         with netlink.opened() as net, net.remembering():
-            if not steps[0].holds(net):
-                # What nobody plugged: no need to look closer.
-                return False
-            net.forget()
             before = locks.at_rest(net.netns, devices)
             if before is None or not all(step.holds(net) for step in steps):
                 return False

@@ -39,8 +39,7 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Ovsdb]:
     ports = {step.port for step in plan if isinstance(step, OvsStep) and step.port is not None}
     with Ovsdb(switch.connection, switch.timeout) as ovsdb:
         try:
-            # As RFC 7047 has names: letters, digits and _.
-            for name in sorted(f"os_vif_{uuid.uuid5(_LOCKS, port).hex}" for port in ports):
+            for name in sorted(set(map(_lock, ports))):
                 ovsdb.lock(name)
             if not ports:
                 # A server that is not there is to be known before the kernel is touched.
@@ -51,6 +50,15 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Ovsdb]:
                 "Connecting to Open vSwitch", devices, str(error), said="Nothing was done"
             ) from error
         yield ovsdb
+
+
+def _lock(port: str) -> str:
+    """The name of a port's lock.
+
+    Beside their prefix, all ports of a VIF begin alike: then one lock, and one question, is enough.
+    """
+    # As RFC 7047 has names: letters, digits and _.
+    return f"os_vif_{uuid.uuid5(_LOCKS, port[3:14] or port).hex}"
 
 
 def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
