@@ -8,7 +8,6 @@ Source: Documentation/networking/tuntap.rst of the kernel, linux/if_tun.h.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import struct

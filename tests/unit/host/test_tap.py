@@ -31,5 +31,5 @@ def test_they_are_known_for_each_architecture(monkeypatch, machine, number):
     with monkeypatch.context() as patched:
         real = os.uname()
         patched.setattr(os, "uname", lambda: os.uname_result((*real[:4], machine)))
-        assert importlib.reload(tap).TUNSETIFF == number
+        assert number == importlib.reload(tap).TUNSETIFF
     importlib.reload(tap)
