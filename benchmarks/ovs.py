@@ -244,19 +244,23 @@ def vswitchd(bench: Bench, rounds: int) -> None:
         bench.note("port deleted", "vswitchd, no device", "raw", bench.raw.delete(BRIDGE, "raw"))
 
 
-def stages(bench: Bench, rounds: int, few: int) -> Iterator[functools.partial[None]]:
+def stages(
+    bench: Bench, kinds: list[str], rounds: int, few: int
+) -> Iterator[functools.partial[None]]:
     """All that is measured with that many other ports."""
     yield functools.partial(vswitchd, bench, rounds)
-    for name in KINDS:
+    firsts = [name for name in ("port", "hybrid") if name in kinds]
+    for name in kinds:
         yield functools.partial(one_by_one, bench, name, rounds)
-    for name in ("port", "hybrid"):
+    for name in firsts:
         yield functools.partial(first, bench, name, few, started=True)
     if bench.others:
         return
-    for name in ("port", "hybrid"):
+    for name in firsts:
         yield functools.partial(first, bench, name, few, started=False)
-    yield functools.partial(hurried, bench, "port", rounds)
-    for name in KINDS:
+    if "port" in kinds:
+        yield functools.partial(hurried, bench, "port", rounds)
+    for name in kinds:
         yield functools.partial(together, bench, name, few)
         yield functools.partial(start, bench, name, few)
 
@@ -287,7 +291,7 @@ def line(figure: dict) -> str:
     return f"{what}{public}{ours}{figure['ratio']:8.2f}x{wanted:>7}{missed}"
 
 
-def run(others: Iterable[int], rounds: int, few: int) -> dict[str, object]:
+def run(others: Iterable[int], kinds: list[str], rounds: int, few: int) -> dict[str, object]:
     """Measure, and show a line for each figure as it comes."""
     found: list[dict[str, object]] = []
     hide_record()
@@ -310,7 +314,7 @@ def run(others: Iterable[int], rounds: int, few: int) -> dict[str, object]:
                     with bench.side(name) as side:
                         versions[name] = side.versions
                 version = switch.version
-                for stage in stages(bench, rounds, few):
+                for stage in stages(bench, kinds, rounds, few):
                     stage()
                     for figure in figures(bench):
                         print(line(figure), flush=True)
@@ -333,12 +337,13 @@ def run(others: Iterable[int], rounds: int, few: int) -> dict[str, object]:
 def main() -> None:
     parser = sides.arguments(__doc__, rounds=9)
     parser.add_argument("--others", type=int, nargs="+", default=[0, 100, 1000])
+    parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=[*KINDS])
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="where the figures go")
     options = sides.parsed(parser)
     begun = time.monotonic()
     print(f"{'ms, medians':38}{'kind':18}other   public     ours    ratio   goal")
     try:
-        found = run(options.others, options.rounds, few=max(2, options.rounds // 3))
+        found = run(options.others, options.kinds, options.rounds, max(2, options.rounds // 3))
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
     load = os.getloadavg()
