@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, Side
@@ -291,7 +292,7 @@ def line(figure: dict) -> str:
     return f"{what}{public}{ours}{figure['ratio']:8.2f}x{wanted:>7}{missed}"
 
 
-def run(others: Iterable[int], kinds: list[str], rounds: int, few: int) -> dict[str, object]:
+def run(others: Iterable[int], kinds: list[str], rounds: int, few: int) -> dict[str, Any]:
     """Measure, and show a line for each figure as it comes."""
     found: list[dict[str, object]] = []
     hide_record()
@@ -340,14 +341,14 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=[*KINDS])
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="where the figures go")
     options = sides.parsed(parser)
-    begun = time.monotonic()
+    begun, load = time.monotonic(), round(os.getloadavg()[0], 1)
     print(f"{'ms, medians':38}{'kind':18}other   public     ours    ratio   goal")
     try:
         found = run(options.others, options.kinds, options.rounds, max(2, options.rounds // 3))
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
-    load = os.getloadavg()
-    print(f"# {time.monotonic() - begun:.0f} s; load at the end: {load[0]:.1f}")
+    found["machine"]["load"] = [load, round(os.getloadavg()[0], 1)]
+    print(f"# {time.monotonic() - begun:.0f} s; load before and after: {found['machine']['load']}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 
