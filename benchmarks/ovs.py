@@ -20,6 +20,7 @@ import os
 import pathlib
 import platform
 import socket
+import statistics
 import sys
 import tempfile
 import time
@@ -235,6 +236,42 @@ def hurried(bench: Bench, name: str, rounds: int) -> None:
                 bench.note("plug without waiting", name, side, plugged["wall"])
 
 
+def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
+    """A host that fills up, and empties: ours alone, by tenths.
+
+    :returns: milliseconds for a VIF of each tenth, beside what one more port takes without os-vif;
+        and memory and descriptors, before, when it is full, and when it is empty again.
+    """
+    kind = KINDS[name]
+    tenths = [range(at, at + count // 10) for at in range(0, count, count // 10)]
+    found: dict[str, Any] = {"kind": name, "count": count, "vswitchd": []}
+    with bench.side(OURS, **kind.options) as side:
+        side.load(*(vif(kind, number) for number in range(count)))
+        # Modules, threads and sockets that every process has which has plugged.
+        for action in ("plug", "unplug"):
+            side.call(action, tenths[0], THREADS)
+        sizes = [side.ask("size")]
+        for action in ("plug", "plug", "unplug"):
+            times = []
+            for which in reversed(tenths) if action == "unplug" else tenths:
+                took = side.call(action, which, THREADS)["wall"]
+                times.append(round(took / len(which) * 1000, 3))
+                if action == "plug" and "plug" not in found:
+                    raw = []
+                    for _ in range(3):
+                        raw.append(bench.raw.add(BRIDGE, "raw"))
+                        bench.raw.delete(BRIDGE, "raw")
+                    found["vswitchd"].append(round(statistics.median(raw) * 1000, 3))
+            found["plug again" if action in found else action] = times
+            bench.verify(kind, range(count), plugged=action == "plug")
+            sizes.append(side.ask("size"))
+    full, empty = sizes[2], sizes[3]
+    (before,), (after,), (left,) = (size["daemon"] for size in (sizes[0], full, empty))
+    found["client"] = [sizes[0]["client"], full["client"], empty["client"]]
+    found["daemon"] = [before, after, left]
+    return found
+
+
 def vswitchd(bench: Bench, rounds: int) -> None:
     """What vswitchd itself takes, without any os-vif."""
     for _ in range(rounds):
@@ -292,9 +329,12 @@ def line(figure: dict) -> str:
     return f"{what}{public}{ours}{figure['ratio']:8.2f}x{wanted:>7}{missed}"
 
 
-def run(others: Iterable[int], kinds: list[str], rounds: int, few: int) -> dict[str, Any]:
+def run(
+    others: Iterable[int], kinds: list[str], house: int, rounds: int, few: int
+) -> dict[str, Any]:
     """Measure, and show a line for each figure as it comes."""
     found: list[dict[str, object]] = []
+    host: dict[str, Any] = {}
     hide_record()
     with tempfile.TemporaryDirectory() as directory:
         scratch = pathlib.Path(directory)
@@ -320,6 +360,9 @@ def run(others: Iterable[int], kinds: list[str], rounds: int, few: int) -> dict[
                     for figure in figures(bench):
                         print(line(figure), flush=True)
                         found.append(figure)
+                if not count:
+                    host = full_house(bench, "tap", house)
+                    print(json.dumps(host), flush=True)
     for of in versions.values():
         # That is of this machine.
         del of["os_vif"]
@@ -332,6 +375,7 @@ def run(others: Iterable[int], kinds: list[str], rounds: int, few: int) -> dict[
         },
         "versions": versions,
         "figures": found,
+        "host": host,
     }
 
 
@@ -339,12 +383,19 @@ def main() -> None:
     parser = sides.arguments(__doc__, rounds=9)
     parser.add_argument("--others", type=int, nargs="+", default=[0, 100, 1000])
     parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=[*KINDS])
+    parser.add_argument("--house", type=int, default=1000, help="VIFs of a full host")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="where the figures go")
     options = sides.parsed(parser)
     begun, load = time.monotonic(), round(os.getloadavg()[0], 1)
     print(f"{'ms, medians':38}{'kind':18}other   public     ours    ratio   goal")
     try:
-        found = run(options.others, options.kinds, options.rounds, max(2, options.rounds // 3))
+        found = run(
+            options.others,
+            options.kinds,
+            options.house,
+            options.rounds,
+            max(2, options.rounds // 3),
+        )
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
     found["machine"]["load"] = [load, round(os.getloadavg()[0], 1)]

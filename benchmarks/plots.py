@@ -129,6 +129,30 @@ def vswitchd(figures: Iterable[dict]) -> str:
     return "\n".join([*lines, ""])
 
 
+def house(host: dict) -> str:
+    """How long a VIF takes on a host that fills up, as CSV."""
+    tenth = host["count"] // 10
+    lines = ["VIFs on the host,Plug,Plug again,Unplug,One more port without os-vif"]
+    for index in range(10):
+        times = [host[what][index] for what in ("plug", "plug again")]
+        # It is emptied from the other end.
+        times += [host["unplug"][9 - index], host["vswitchd"][index]]
+        vifs = f"{index * tenth + 1} to {(index + 1) * tenth}"
+        lines.append(",".join([vifs, *map(number, times)]))
+    return "\n".join([*lines, ""])
+
+
+def sizes(host: dict) -> str:
+    """What the processes of that host take, as CSV."""
+    lines = ["Process,What,Before,Full,Empty again"]
+    for process in ("client", "daemon"):
+        megabytes = [f"{size['rss'] / 2**20:.1f}" for size in host[process]]
+        lines.append(",".join([process, "memory (MiB)", *megabytes]))
+        descriptors = [str(size["descriptors"]) for size in host[process]]
+        lines.append(",".join([process, "descriptors", *descriptors]))
+    return "\n".join([*lines, ""])
+
+
 def files(found: dict) -> dict[str, str]:
     """What belongs beside the figures, by name."""
     figures = found["figures"]
@@ -140,6 +164,8 @@ def files(found: dict) -> dict[str, str]:
         **{f"{plot}.svg": svg(chosen(figures, plot)) for plot in PLOTS},
         "figures.csv": table(compared),
         "vswitchd.csv": vswitchd(figure for figure in figures if "raw" in figure),
+        "house.csv": house(found["host"]),
+        "sizes.csv": sizes(found["host"]),
         "machine.txt": (
             f"Linux {machine['linux']}, {machine['processors']} processors, "
             f"Python {machine['python']}, Open vSwitch {machine['open_vswitch']} in user space.\n"
