@@ -150,18 +150,25 @@ def one_by_one(bench: Bench, name: str, rounds: int) -> None:
     kind = KINDS[name]
     with bench.both(kind) as both:
         for number, side in turns(rounds):
-            plugged = both[side].call("plug")
+            process = both[side]
+            cpu = [process.cpu()]
+            plugged = process.call("plug")
+            # Meanwhile threads of the process may yet take note of what the switch has done.
             bench.verify(kind, (0,), plugged=True)
-            again = both[side].call("plug")
+            cpu.append(process.cpu())
+            again = process.call("plug")
             bench.verify(kind, (0,), plugged=True)
-            unplugged = both[side].call("unplug")
+            cpu.append(process.cpu())
+            unplugged = process.call("unplug")
             bench.verify(kind, (0,), plugged=False)
+            cpu.append(process.cpu())
             if number >= 0:
-                bench.note("plug", name, side, plugged["wall"])
-                bench.note("CPU of a plug", name, side, plugged["cpu"])
-                bench.note("plug again", name, side, again["wall"])
-                bench.note("unplug", name, side, unplugged["wall"])
-                bench.note("CPU of an unplug", name, side, unplugged["cpu"])
+                bench.note("plug", name, side, plugged)
+                bench.note("CPU of a plug", name, side, cpu[1] - cpu[0])
+                bench.note("plug again", name, side, again)
+                bench.note("CPU of a plug again", name, side, cpu[2] - cpu[1])
+                bench.note("unplug", name, side, unplugged)
+                bench.note("CPU of an unplug", name, side, cpu[3] - cpu[2])
 
 
 def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
@@ -177,7 +184,7 @@ def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
             bench.verify(kind, (0,), plugged=True)
             process.call("unplug")
             if number >= 0:
-                bench.note(what, name, side, took["wall"])
+                bench.note(what, name, side, took)
 
 
 def together(bench: Bench, name: str, rounds: int) -> None:
@@ -190,10 +197,8 @@ def together(bench: Bench, name: str, rounds: int) -> None:
             unplugged = both[side].call("unplug", which, THREADS)
             bench.verify(kind, which, plugged=False)
             if number >= 0:
-                bench.note(f"plug of {TOGETHER}, {THREADS} threads", name, side, plugged["wall"])
-                bench.note(
-                    f"unplug of {TOGETHER}, {THREADS} threads", name, side, unplugged["wall"]
-                )
+                bench.note(f"plug of {TOGETHER}, {THREADS} threads", name, side, plugged)
+                bench.note(f"unplug of {TOGETHER}, {THREADS} threads", name, side, unplugged)
 
 
 def start(bench: Bench, name: str, rounds: int) -> None:
@@ -207,7 +212,7 @@ def start(bench: Bench, name: str, rounds: int) -> None:
                 took = both[side].call("plug", which, threads)
                 several = "" if threads == 1 else f", {threads} threads"
                 if number >= 0:
-                    bench.note(f"plug again of {HOST}{several}", name, side, took["wall"])
+                    bench.note(f"plug again of {HOST}{several}", name, side, took)
         bench.verify(kind, which, plugged=True)
         both[OURS].call("unplug", which, THREADS)
         bench.verify(kind, which, plugged=False)
@@ -233,7 +238,7 @@ def hurried(bench: Bench, name: str, rounds: int) -> None:
             bench.raw.settle()
             bench.verify(kind, (0,), plugged=False)
             if number >= 0:
-                bench.note("plug without waiting", name, side, plugged["wall"])
+                bench.note("plug without waiting", name, side, plugged)
 
 
 def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
@@ -254,7 +259,7 @@ def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
         for action in ("plug", "plug", "unplug"):
             times = []
             for which in reversed(tenths) if action == "unplug" else tenths:
-                took = side.call(action, which, THREADS)["wall"]
+                took = side.call(action, which, THREADS)
                 times.append(round(took / len(which) * 1000, 3))
                 if action == "plug" and "plug" not in found:
                     raw = []
