@@ -84,7 +84,7 @@ class Switch:
     @property
     def version(self) -> str:
         """Of vswitchd: ``3.1.0``."""
-        return self.vsctl("get", "open", ".", "ovs_version").strip('"')
+        return self._tool("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
 
     def pid(self, daemon: str) -> int:
         return int((self._directory / f"{daemon}.pid").read_text())
