@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
 """What it gains that os-vif packs link messages itself: plugs with pyroute2 in its place.
 
-    .venv/bin/python benchmarks/codec.py [--rounds 30] [--links 10]
+    .venv/bin/python -m benchmarks.codec [--rounds 30] [--links 10]
 
 It needs root, and touches nothing of the host: it has a network namespace of its own. The
 privileged part runs in the same process, so that no daemon is measured. The socket and the
@@ -15,22 +14,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import pathlib
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-import linux_bridge
-from linux_bridge_worker import description
 from oslo_config import cfg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 import os_vif
+from benchmarks import linux_bridge, sides
+from os_vif import objects
 from os_vif.host import netlink, packed
 from tests.functional.namespaces import hide_record, private
 from vif_plug_linux_bridge import privsep
@@ -89,7 +84,7 @@ def codec(name: str) -> Iterator[None]:
 
 def plug(name: str) -> float:
     """:returns: the seconds that it took."""
-    vif, guest = description()
+    vif, guest = linux_bridge.vif(), objects.InstanceInfo(name="guest")
     with codec(name):
         start = time.perf_counter()
         os_vif.plug(vif, guest)
@@ -115,9 +110,9 @@ def compare_readers() -> None:
 
 
 def main() -> None:
-    parser = linux_bridge.arguments(__doc__)
+    parser = sides.arguments(__doc__, rounds=30)
     parser.add_argument("--links", type=int, default=10, help="other devices (default: 10)")
-    options = linux_bridge.parsed(parser)
+    options = sides.parsed(parser)
     hide_record()
     cfg.CONF([], project="os-vif-benchmark")
     os_vif.initialize()
@@ -131,8 +126,8 @@ def main() -> None:
     print(f"# {options.links} other devices; ms: median (p10-p90) of {options.rounds}")
     print(f"{'case':30}{PYROUTE2:24}{PACKED:24}ratio")
     for case, of in times.items():
-        of_both = "".join(linux_bridge.show(of[name]) for name in plugs)
-        print(f"{case:30}{of_both}{linux_bridge.ratio(of[PYROUTE2], of[PACKED]):4.1f}x")
+        of_both = "".join(sides.show(of[name]) for name in plugs)
+        print(f"{case:30}{of_both}{sides.ratio(of[PYROUTE2], of[PACKED]):4.1f}x")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
 """What it costs a process to start with os-vif.
 
-    .venv/bin/python benchmarks/import_time.py [--runs 15] [--public PYTHON]
+    .venv/bin/python -m benchmarks.import_time [--runs 15] [--public PYTHON]
 
 Each case runs in a process of its own, alternating, and the median counts. ``--public`` names the
 Python of an environment with the public os-vif 5.3.0, to measure it beside ours.

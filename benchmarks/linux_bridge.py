@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
 """How long ``os_vif.plug()`` takes with a Linux bridge, beside the public os-vif 4.3.1.
 
-    .venv/bin/python benchmarks/linux_bridge.py [--rounds 30] [--links 10 1000] [--cache DIR]
+    .venv/bin/python -m benchmarks.linux_bridge [--rounds 30] [--links 10 1000] [--cache DIR]
 
 It needs root, and touches nothing of the host: it has network namespaces of its own. Each os-vif
 is a process with its own ``privsep-helper``; the two alternate, and what each did is verified.
@@ -13,75 +12,50 @@ is a process with its own ``privsep-helper``; the two alternate, and what each d
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import os
 import pathlib
 import platform
-import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from linux_bridge_worker import BRIDGE, MTU, UPLINK
-
+from benchmarks import sides
+from benchmarks.sides import OURS, PUBLIC_ONE, Side, ratio, show
+from os_vif import objects
 from tests.functional.namespaces import hide_record, ip, private, run
 from tests.interop import environments
 
-WORKER = pathlib.Path(__file__).with_name("linux_bridge_worker.py").resolve()
-PUBLIC = "os-vif==4.3.1"
+BRIDGE, UPLINK, MTU = "brq-bench", "uplink", 1500
+RELEASE = "4.3.1"
+PUBLIC = f"os-vif=={RELEASE}"
 ADDRESS, LENGTH, GATEWAY = "192.0.2.10", 24, "192.0.2.1"
 PLUG, AGAIN, MOVE = "plug", "plug again", "plug, address and route move"
 #: How many times as fast as the public one each is to be.
 TARGETS = {PLUG: 8, AGAIN: 20, MOVE: 10}
-PUBLIC_ONE, OURS = "public", "ours"
 
 
-class Worker:
-    """A process that plugs, with the os_vif of its Python."""
-
-    def __init__(self, python: pathlib.Path, scratch: pathlib.Path) -> None:
-        scratch.mkdir()
-        configuration = scratch / "os-vif.conf"
-        helper = shlex.quote(str(python.with_name("privsep-helper")))
-        configuration.write_text(
-            f"[oslo_concurrency]\nlock_path = {scratch}\n"
-            f"[vif_plug_linux_bridge_privileged]\nhelper_command = {helper}\n"
-        )
-        self._log = scratch / "log"
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                [python, "-P", WORKER, configuration],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                cwd="/",
-                env=environments.without_python_settings(os.environ),
-            )
-        self.versions: dict[str, str] = json.loads(self._read())
-
-    def _read(self) -> str:
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self._process.args[0]} failed:\n{self._log.read_text()}")
-        return line
-
-    def plug(self) -> float:
-        """:returns: the seconds that it took."""
-        self._process.stdin.write("plug\n")
-        self._process.stdin.flush()
-        return float(self._read())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
+def vif() -> objects.VIFBridge:
+    """One whose bridge is to be made and to get an uplink."""
+    return objects.VIFBridge(
+        id="5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90",
+        address="fa:16:3e:00:00:01",
+        plugin="linux_bridge",
+        vif_name="tap5a1d3c2e-0b",
+        bridge_name=BRIDGE,
+        # As with Neutron: iptables is not what is measured.
+        has_traffic_filtering=True,
+        network=objects.Network(
+            id="7c2e6a0e-9c3f-4c53-8a0f-2f1f1f0f7b11",
+            bridge=BRIDGE,
+            bridge_interface=UPLINK,
+            mtu=MTU,
+            multi_host=False,
+            should_provide_bridge=True,
+            should_provide_vlan=False,
+        ),
+    )
 
 
 def prepare(links: int, *, up: bool) -> None:
@@ -160,6 +134,11 @@ def verified(plug: Callable[[], float]) -> dict[str, float]:
     return seconds
 
 
+def plugs(side: Side) -> Callable[[], float]:
+    """What plugs there, and gives the seconds that it took."""
+    return lambda: side.call("plug")
+
+
 def measure(
     plugs: dict[str, Callable[[], float]],
     rounds: int,
@@ -177,38 +156,26 @@ def measure(
     return times
 
 
-def show(times: list[float]) -> str:
-    """Median, and between what 80 of 100 lie; in milliseconds."""
-    tenths = statistics.quantiles(times, n=10)
-    spread = f"{tenths[0] * 1000:.2f}-{tenths[-1] * 1000:.2f}"
-    return f"{statistics.median(times) * 1000:7.2f} ({spread})".ljust(24)
-
-
-def ratio(slow: list[float], fast: list[float]) -> float:
-    return statistics.median(slow) / statistics.median(fast)
-
-
 def compare(
     public: pathlib.Path, links: int, rounds: int, scratch: pathlib.Path, *, up: bool
 ) -> None:
     """Measure with that many other devices, and print a line for each case."""
     with private():
         prepare(links, up=up)
-        workers = {
-            PUBLIC_ONE: Worker(public, scratch / PUBLIC_ONE),
-            # Not resolved: a virtual environment is known by the path of its Python.
-            OURS: Worker(pathlib.Path(sys.executable), scratch / OURS),
-        }
-        try:
+        # Not resolved: a virtual environment is known by the path of its Python.
+        python = pathlib.Path(sys.executable)
+        with (
+            Side(public, scratch / PUBLIC_ONE, {}, release=RELEASE) as other,
+            Side(python, scratch / OURS, {}, sides.ROOT) as own,
+        ):
+            workers = {PUBLIC_ONE: other, OURS: own}
             for name, worker in workers.items():
                 versions = ", ".join(f"{n} {v}" for n, v in worker.versions.items())
                 print(f"# {name}: {versions}")
-            if f"os-vif=={workers[PUBLIC_ONE].versions['os-vif']}" != PUBLIC:
+                worker.load(vif())
+            if f"os-vif=={other.versions['os-vif']}" != PUBLIC:
                 raise SystemExit(f"the environment of {public} does not hold {PUBLIC}")
-            times = measure({name: worker.plug for name, worker in workers.items()}, rounds)
-        finally:
-            for worker in workers.values():
-                worker.close()
+            times = measure({name: plugs(worker) for name, worker in workers.items()}, rounds)
     print(f"{'case':30}links  {PUBLIC_ONE:24}{OURS:24}ratio target")
     for case, of in times.items():
         print(
@@ -218,29 +185,11 @@ def compare(
         )
 
 
-def arguments(description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=30, help="at least 2 (default: 30)")
-    return parser
-
-
-def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    options = parser.parse_args()
-    if options.rounds < 2:  # noqa: PLR2004 - of one there is no spread
-        parser.error("--rounds has to be 2 or more")
-    if os.geteuid() != 0:
-        parser.error("only root can make bridges")
-    return options
-
-
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = sides.arguments(__doc__, rounds=30)
     parser.add_argument("--links", type=int, nargs="+", default=[10, 1000])
     parser.add_argument("--up", action="store_true", help="bring the other devices up")
-    parser.add_argument("--cache", metavar="DIR", help="where the public os-vif is kept")
-    options = parsed(parser)
-    if options.cache:
-        os.environ["OS_VIF_TEST_CACHE"] = str(pathlib.Path(options.cache).absolute())
+    options = sides.parsed(parser)
     try:
         # With what it requires, whose versions are those of the day.
         public = environments.environment("benchmark", f"{PUBLIC}\n", (PUBLIC,))

@@ -75,6 +75,12 @@ OVS = (
         "ever. To take back what it has done, it has ten more.",
         deprecated_group="DEFAULT",
     ),
+    cfg.BoolOpt(
+        "wait_for_vswitchd",
+        default=True,
+        help="Return when ovs-vswitchd has carried out a change. If not, a plug returns when the "
+        "database has it: the port may open later, or never, and nobody is told.",
+    ),
     cfg.StrOpt(
         "ovsdb_connection",
         default="tcp:127.0.0.1:6640",

@@ -20,9 +20,10 @@ from os_vif.host.plan import Difference, Step, encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from os_vif.host.ovs_engine import Committed
     from os_vif.host.ovs_rows import OvsStep
     from os_vif.host.ovsdb import Ovsdb
-    from os_vif.host.plan import Plan
+    from os_vif.host.plan import Plan, Switch
 
     Undo = Callable[[Failure], None]
 
@@ -40,7 +41,7 @@ def run(plan: Plan, privsep_module: str | None) -> None:
         return
     try:
         with _switch(plan) as ovsdb:
-            _run_parts(_parts(plan), ovsdb, privsep_module)
+            _run_parts(_parts(plan), plan.switch, ovsdb, privsep_module)
     except Failure as failure:
         raise failure.error() from failure.__cause__
 
@@ -66,25 +67,34 @@ def _parts(plan: Plan) -> Iterator[tuple[list[Step], list[OvsStep]]]:
 
 def _run_parts(
     parts: Iterator[tuple[list[Step], list[OvsStep]]],
+    switch: Switch | None,
     ovsdb: Ovsdb | None,
     privsep_module: str | None,
 ) -> None:
     done: list[Undo] = []
+    #: What vswitchd may do while the kernel is at work.
+    lingering: list[Committed] = []
     try:
-        for kernel, switch in parts:
+        for kernel, rows in parts:
             if kernel:
                 # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
                 with ovsdb.idle() if ovsdb is not None else contextlib.nullcontext():
                     done.append(_run_kernel(kernel, privsep_module))
-            else:
-                done.append(_run_switch(switch, ovsdb))
+                continue
+            committed = _commit(rows, ovsdb)
+            done.append(committed.take_back)
+            if switch is not None and switch.wait:
+                lingering.append(committed)
+            if not all(step.lingers for step in rows):
+                _settle(lingering)
+        _settle(lingering)
     except Failure as failure:
         for undo in reversed(done):
             undo(failure)
         raise
 
 
-def _run_switch(steps: Sequence[OvsStep], ovsdb: Ovsdb | None) -> Undo:
+def _commit(steps: Sequence[OvsStep], ovsdb: Ovsdb | None) -> Committed:
     from os_vif.host import ovs_engine
 
     if ovsdb is None:
@@ -92,8 +102,12 @@ def _run_switch(steps: Sequence[OvsStep], ovsdb: Ovsdb | None) -> Undo:
             type(steps[0]).__name__, steps[0].device, "the plan names no switch",
             said="Nothing was done",
         )  # fmt: skip
-    undo = ovs_engine.run(ovsdb, steps)
-    return functools.partial(ovs_engine.take_back, ovsdb, undo)
+    return ovs_engine.commit(ovsdb, steps)
+
+
+def _settle(lingering: list[Committed]) -> None:
+    while lingering:
+        lingering.pop(0).settle()
 
 
 def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
@@ -142,10 +156,6 @@ def _holds(steps: Sequence[Step]) -> bool:
     devices = {device for step in steps for device in step.devices}
     try:
         with netlink.opened() as net, net.remembering():
-            if not steps[0].holds(net):
-                # What nobody plugged: no need to look closer.
-                return False
-            net.forget()
             before = locks.at_rest(net.netns, devices)
             if before is None or not all(step.holds(net) for step in steps):
                 return False

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from os_vif.host import packed
+from os_vif.host import deletion, packed
 from os_vif.host.plan import MARK
 
 #: linux/rtnetlink.h
@@ -100,6 +100,9 @@ class Netlink:
         self._numbers = itertools.count(1)
         self._buffer = bytearray(_BUFFER)
         self._remembered: dict[tuple[Any, ...], Link | None] | None = None
+        #: Devices that are to be deleted together, and the indexes of all that go by that.
+        self._going: list[Link] | None = None
+        self._gone: set[int] = set()
 
     def close(self) -> None:
         self._socket.close()
@@ -146,13 +149,11 @@ class Netlink:
 
     def links(self) -> list[Link]:
         """Every device of this network namespace."""
-        body = packed.link({"IFLA_EXT_MASK": _NO_STATS})
-        return [read(data) for data in self.talk(GETLINK, DUMP, body)]
+        return self._list({})
 
     def ports(self, master: Link) -> list[Link]:
         """The devices in a bridge. The kernel filters; other devices are not read."""
-        body = packed.link({"IFLA_MASTER": master.index, "IFLA_EXT_MASK": _NO_STATS})
-        return [read(data) for data in self.talk(GETLINK, DUMP, body)]
+        return self._list({"IFLA_MASTER": master.index})
 
     def add(self, name: str, kind: str, data: Mapping[str, Any], **attributes: Any) -> Link:
         """Make a device, and mark it as ours.
@@ -206,8 +207,34 @@ class Netlink:
     ) -> None:
         self.talk(_NEWLINK, ACK, packed.link(attributes, link.index, flags, change))
 
+    @contextmanager
+    def deleting_together(self) -> Iterator[None]:
+        """What is deleted meanwhile goes at the end, all of it or nothing.
+
+        Until then it does not show. If this is left by an exception, nothing is deleted.
+        The kernel waits some 15 ms for a device to be let go: here it waits once for all, and once
+        for all threads that delete at the same time.
+        """
+        self._going = []
+        try:
+            yield
+            going = self._going
+        finally:
+            self._going = None
+            self._gone.clear()
+            self.forget()
+        if going:
+            deletion.delete(self, going)
+
     def delete(self, link: Link) -> bool:
         """:returns: whether it was there; somebody may have been faster."""
+        if self._going is not None:
+            self._going.append(link)
+            self._gone.add(link.index)
+            if link.kind == "veth" and link.lower and link.lower_netns is None:
+                self._gone.add(link.lower)
+            self.forget()
+            return True
         try:
             self.talk(_DELLINK, ACK, packed.link({}, link.index))
         except OSError as error:
@@ -215,6 +242,10 @@ class Netlink:
                 raise
             return False
         return True
+
+    def delete_group(self, group: int) -> None:
+        """Delete all devices of a group. :raises OSError: then none was."""
+        self.talk(_DELLINK, ACK, packed.link({"IFLA_GROUP": group}))
 
     def talk(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """Send a message. :returns: the messages that were asked for, if any were."""
@@ -239,12 +270,23 @@ class Netlink:
         try:
             (found,) = self.talk(GETLINK, 0, body)
             link = read(found)
+            if link.index in self._gone:
+                link = None
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
         if self._remembered is not None:
             self._remembered[key] = link
+            if link is not None and "IFLA_TARGET_NETNSID" not in attributes:
+                # It may be asked for in the other way too.
+                self._remembered[link.index,] = link
+                self._remembered[0, ("IFLA_IFNAME", link.name)] = link
         return link
+
+    def _list(self, attributes: Mapping[str, Any]) -> list[Link]:
+        body = packed.link({**attributes, "IFLA_EXT_MASK": _NO_STATS})
+        links = map(read, self.talk(GETLINK, DUMP, body))
+        return [link for link in links if link.index not in self._gone]
 
     def _answer(self, wanted: int) -> tuple[list[bytes], bool]:
         """The messages of an answer, and whether the devices changed while they were listed."""

@@ -19,6 +19,7 @@ from os_vif.host.ovs_steps import DeleteOvsBridge
 from os_vif.host.ovsdb import Ovsdb
 
 if TYPE_CHECKING:
+    from os_vif.host.ovsdb import Operation
     from os_vif.host.plan import Difference, Plan, Switch
 
 T = TypeVar("T")
@@ -47,14 +48,22 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Ovsdb]:
         try:
             # A server that is not there is to be known before the kernel is touched.
             _again(ovsdb, ovsdb.connect)
-            # As RFC 7047 has names: letters, digits and _.
-            for name in sorted(f"os_vif_{uuid.uuid5(_LOCKS, port).hex}" for port in ports):
+            for name in sorted(set(map(_lock, ports))):
                 _again(ovsdb, functools.partial(ovsdb.lock, name))
         except exception.OvsdbError as error:
             steps = [step for step in plan if isinstance(step, OvsStep)]
             what, said = "Connecting to Open vSwitch", "Nothing was done"
             raise _whole(steps, str(error), said, what=what) from error
         yield ovsdb
+
+
+def _lock(port: str) -> str:
+    """The name of a port's lock.
+
+    Beside their prefix, all ports of a VIF begin alike: then one lock, and one question, is enough.
+    """
+    # As RFC 7047 has names: letters, digits and _.
+    return f"os_vif_{uuid.uuid5(_LOCKS, port[3:14] or port).hex}"
 
 
 def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
@@ -64,23 +73,67 @@ def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
     :raises os_vif.host.failure.Failure: for the first that failed; all were undone, or it says
         what was not.
     """
-    undo, done = _commit(ovsdb, steps)
-    if done is None:
-        return []
+    committed = commit(ovsdb, steps)
     try:
-        fault = _again(ovsdb, lambda: _settled(ovsdb, done, steps))
-    except exception.OvsdbError as error:
-        late = isinstance(error, exception.OvsdbRefused) and error.kwargs["error"] == "timed out"
-        why = f"ovs-vswitchd has not done it within {ovsdb.timeout:g} seconds"
-        failure = _whole(steps, why if late else f"the database has it, but then: {error}")
-        take_back(ovsdb, undo, failure, wait=False)
-        raise failure from error
-    if fault is not None:
-        step, why = fault
-        failure = _failure(step, why)
-        take_back(ovsdb, undo, failure)
-        raise failure
-    return undo
+        committed.settle()
+    except Failure as failure:
+        committed.take_back(failure)
+        raise
+    return committed.undo
+
+
+def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> Committed:
+    """Have the database say that all of the steps hold.
+
+    :raises os_vif.host.failure.Failure: for the first that cannot; nothing was done, or it says
+        that this is unknown.
+    """
+    return Committed(ovsdb, steps, *_commit(ovsdb, steps))
+
+
+@dataclasses.dataclass
+class Committed:
+    """What the database has, and vswitchd may have yet to carry out."""
+
+    _ovsdb: Ovsdb
+    _steps: Sequence[OvsStep]
+    #: The steps that undo it.
+    undo: list[OvsStep]
+    #: None if there was nothing to do.
+    _done: Done | None
+    #: Whether vswitchd takes too long.
+    _late: bool = False
+
+    def settle(self) -> None:
+        """Wait until vswitchd has carried it out.
+
+        :raises os_vif.host.failure.Failure: for the first step that does not hold.
+        """
+        if self._done is None:
+            return
+        try:
+            fault = _again(self._ovsdb, functools.partial(self._fault, self._done.next_cfg))
+        except exception.OvsdbError as error:
+            self._late = True
+            late = (
+                isinstance(error, exception.OvsdbRefused) and error.kwargs["error"] == "timed out"
+            )
+            why = f"ovs-vswitchd has not done it within {self._ovsdb.timeout:g} seconds"
+            reason = why if late else f"the database has it, but then: {error}"
+            raise _whole(self._steps, reason) from error
+        if fault is not None:
+            raise _failure(*fault)
+
+    def _fault(self, next_cfg: int) -> tuple[OvsStep, str] | None:
+        """The first step that does not hold now that vswitchd has carried it out, and why."""
+        look = Look(self._ovsdb)
+        outcomes = [step.outcome for step in self._steps if step.outcome is not None]
+        look.read(outcomes, _waiting(self._ovsdb, next_cfg))
+        return next(((s, why) for s in self._steps if (why := s.fault(look)) is not None), None)
+
+    def take_back(self, failure: Failure) -> None:
+        """Undo it, and note in ``failure`` how that went."""
+        take_back(self._ovsdb, self.undo, failure, wait=not self._late)
 
 
 def take_back(
@@ -95,7 +148,7 @@ def take_back(
         done = _commit(ovsdb, undo)[1]
         if done is not None and wait:
             # What comes next in the undo may be a device that vswitchd still has open.
-            _again(ovsdb, lambda: _wait(ovsdb, done.next_cfg))
+            _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
     except (exception.OvsdbError, Failure) as error:
         reason = str(error)
         if isinstance(error, Failure):
@@ -113,7 +166,7 @@ def differences(switch: Switch, steps: Sequence[OvsStep]) -> list[Difference]:
     with _ovsdb(switch) as ovsdb:
 
         def found() -> list[Difference]:
-            look = Look(ovsdb)
+            look = Look(ovsdb, steps)
             return [difference for step in steps for difference in step.differences(look)]
 
         try:
@@ -175,7 +228,7 @@ def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done
     for attempt in range(_ATTEMPTS):
         changes, undo = Changes(), None
         try:
-            look = Look(ovsdb)
+            look = Look(ovsdb, steps)
             undo = _prepare(steps, look, changes)
             if sent is not None and not undo:
                 # It was done.
@@ -226,23 +279,13 @@ def _named(step: OvsStep, done: Done) -> OvsStep:
     return step if made is None else dataclasses.replace(step, uuid=made)  # type: ignore[call-arg]
 
 
-def _settled(ovsdb: Ovsdb, done: Done, steps: Sequence[OvsStep]) -> tuple[OvsStep, str] | None:
-    """What vswitchd has made of it: the first step that does not hold, and why."""
-    _wait(ovsdb, done.next_cfg)
-    look = Look(ovsdb)
-    return next(((s, why) for s in steps if (why := s.fault(look)) is not None), None)
-
-
 def _next_cfg(ovsdb: Ovsdb) -> int:
     next_cfg: int = ovsdb.select("Open_vSwitch", [], ["next_cfg"])[0]["next_cfg"]
     return next_cfg
 
 
-def _wait(ovsdb: Ovsdb, next_cfg: int) -> None:
-    """Until vswitchd has carried it out.
-
-    :raises os_vif.exception.OvsdbRefused: with "timed out" if it does not.
-    """
+def _waiting(ovsdb: Ovsdb, next_cfg: int) -> Operation:
+    """Until vswitchd has carried it out; if it does not, that is refused as "timed out"."""
     wait = {
         "op": "wait",
         "table": "Open_vSwitch",
@@ -252,7 +295,7 @@ def _wait(ovsdb: Ovsdb, next_cfg: int) -> None:
         "rows": [],
     }
     timeout = ovsdb.wait_milliseconds()
-    ovsdb.transact(wait if timeout is None else wait | {"timeout": timeout})
+    return wait if timeout is None else wait | {"timeout": timeout}
 
 
 def _failure(step: OvsStep, reason: str) -> Failure:

@@ -13,13 +13,13 @@ import dataclasses
 import errno
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from os_vif.host.ovsdb import values
 from os_vif.host.plan import PlanStep, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from os_vif.host.ovsdb import Operation, Ovsdb, Row
     from os_vif.host.plan import Difference
@@ -77,52 +77,111 @@ def _text(value: Any) -> str:
             return json.dumps(value)
 
 
-class Look:
-    """What a switch has now. Each row is read once."""
+#: What is asked of a table: a column, a function and a value of RFC 7047, 5.1, and the columns
+#: that matter; none are all.
+Query = tuple[str, str, str, Any, tuple[str, ...]]
 
-    def __init__(self, ovsdb: Ovsdb) -> None:
+#: Of a Bridge, its ports are left out: they may be thousands. Of an Interface, its statistics.
+_NARROW = {
+    "Bridge": ("_uuid", "name", "datapath_type"),
+    "Port": ("_uuid", "name"),
+    "Interface": (
+        "_uuid", "name", "type", "options", "external_ids", "mtu_request", "ofport", "error",
+    ),
+}  # fmt: skip
+
+
+def named(table: str, name: str) -> Query:
+    """A row by its name, and what most steps look at."""
+    return (table, "name", "==", name, _NARROW[table])
+
+
+def whole(table: str, name: str) -> Query:
+    """All of a row, by its name."""
+    return (table, "name", "==", name, ())
+
+
+def at(table: str, reference: Sequence[str]) -> Query:
+    """All of a row that another refers to."""
+    return (table, "_uuid", "==", tuple(reference), ())
+
+
+def holder(port: Row) -> Query:
+    """The bridge that a port is in."""
+    return ("Bridge", "ports", "includes", ("set", (tuple(ref(port)),)), ("_uuid", "name"))
+
+
+def qos_rows(port: str) -> Query:
+    """The QoS rows that were made for a port of that name, whether it refers to them or not."""
+    return ("QoS", "external_ids", "includes", ("map", (("id", qos_id(port)),)), ())
+
+
+class Look:
+    """What a switch has now. Each row is read once.
+
+    :param steps: what they read is read at once, and not one after the other.
+    """
+
+    def __init__(self, ovsdb: Ovsdb, steps: Sequence[OvsStep] = ()) -> None:
         self._ovsdb = ovsdb
-        self._known: dict[tuple[str, str], Row | None] = {}
+        self._known: dict[Query, list[Row]] = {}
+        while wanted := [
+            query for step in steps for query in step.reads(self) if query not in self._known
+        ]:
+            self.read(wanted)
+
+    def read(self, queries: Iterable[Query], *first: Operation) -> None:
+        """:param first: operations that come before, such as one that waits."""
+        wanted = list(dict.fromkeys(queries))
+        results = self._ovsdb.transact(*first, *map(_select, wanted))[len(first) :]
+        for query, result in zip(wanted, results, strict=True):
+            self._known[query] = result["rows"]
+
+    def known(self, query: Query) -> Row | None:
+        """A row that has been read already."""
+        found = self._known.get(query)
+        return found[0] if found else None
 
     def bridge(self, name: str) -> Row | None:
-        """Its ports are left out: they may be thousands."""
-        return self._one("Bridge", name, ["_uuid", "name", "datapath_type"])
+        return self.one(named("Bridge", name))
 
     def port(self, name: str) -> Row | None:
-        return self._one("Port", name)
+        return self.one(named("Port", name))
 
     def interface(self, name: str) -> Row | None:
-        return self._one("Interface", name)
+        return self.one(named("Interface", name))
 
     def bridge_of(self, port: Row) -> Row | None:
-        """The bridge that a port is in."""
-        where = [["ports", "includes", ["set", [ref(port)]]]]
-        found = self._ovsdb.select("Bridge", where, ["_uuid", "name"])
-        return found[0] if found else None
+        return self.one(holder(port))
 
-    def whole_bridge(self, name: str) -> Row | None:
-        found = self._ovsdb.select("Bridge", [["name", "==", name]])
-        return found[0] if found else None
+    def whole(self, table: str, name: str) -> Row | None:
+        return self.one(whole(table, name))
 
-    def at(self, table: str, reference: Any) -> Row | None:
-        found = self._ovsdb.select(table, [["_uuid", "==", reference]])
-        return found[0] if found else None
+    def at(self, table: str, reference: Sequence[str]) -> Row | None:
+        return self.one(at(table, reference))
 
     def qos_of(self, port: str) -> list[Row]:
-        """The QoS rows that were made for a port of that name, whether it refers to them or not."""
-        where = [["external_ids", "includes", ["map", [["id", qos_id(port)]]]]]
-        return self._ovsdb.select("QoS", where)
+        return self.all(qos_rows(port))
 
     def has_dpdk(self) -> bool:
         """Whether vswitchd can open ports of DPDK."""
         rows = self._ovsdb.select("Open_vSwitch", [], ["dpdk_initialized"])
         return bool(rows and rows[0]["dpdk_initialized"])
 
-    def _one(self, table: str, name: str, columns: Sequence[str] | None = None) -> Row | None:
-        if (table, name) not in self._known:
-            found = self._ovsdb.select(table, [["name", "==", name]], columns)
-            self._known[table, name] = found[0] if found else None
-        return self._known[table, name]
+    def all(self, query: Query) -> list[Row]:
+        if query not in self._known:
+            self.read([query])
+        return self._known[query]
+
+    def one(self, query: Query) -> Row | None:
+        found = self.all(query)
+        return found[0] if found else None
+
+
+def _select(query: Query) -> Operation:
+    table, column, function, value, columns = query
+    select = {"op": "select", "table": table, "where": [[column, function, value]]}
+    return select | {"columns": columns} if columns else select
 
 
 class Done(NamedTuple):
@@ -226,10 +285,20 @@ class Changes:
 class OvsStep(PlanStep):
     """One thing that has to hold in the database of Open vSwitch. It needs no right."""
 
+    #: Whether what comes next in a plan need not wait until vswitchd has carried it out.
+    lingers: ClassVar[bool] = False
+
     @property
     def port(self) -> str | None:
         """The port that nobody else's plan may touch meanwhile."""
         return None
+
+    def reads(self, look: Look) -> Iterable[Query]:
+        """The rows that it looks at, as far as they can be told from those already known.
+
+        They come with one question. A row that is not among them is asked for when it is needed.
+        """
+        return ()
 
     @abc.abstractmethod
     def differences(self, look: Look) -> tuple[Difference, ...]:
@@ -243,6 +312,11 @@ class OvsStep(PlanStep):
             the name of a row that is yet to be made.
         :raises OSError: if it cannot hold.
         """
+
+    @property
+    def outcome(self) -> Query | None:
+        """The row that :meth:`fault` looks at."""
+        return None
 
     def fault(self, look: Look) -> str | None:
         """Why it does not hold, though the database has it, now that vswitchd has seen it."""

@@ -10,12 +10,27 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import validate
-from os_vif.host.ovs_rows import Changes, Look, OvsStep, assignments, qos_id, ref
+from os_vif.host.ovs_rows import (
+    Changes,
+    Look,
+    OvsStep,
+    Query,
+    assignments,
+    at,
+    holder,
+    named,
+    qos_id,
+    qos_rows,
+    ref,
+    whole,
+)
 from os_vif.host.ovs_undo import RestoreOvsBridge, RestoreOvsInterface, RestoreOvsPort
 from os_vif.host.ovsdb import mapping, values
 from os_vif.host.plan import Difference, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from os_vif.host.ovsdb import Row
 
 #: Neutron keeps a port here until it has wired it.
@@ -53,6 +68,9 @@ class OvsBridge(OvsStep):
         # Another datapath would cut off all that is on a bridge already.
         add = f"ovs-vsctl add-br {name} -- set Bridge {name} {row}"
         return (f"ovs-vsctl br-exists {name} || {add}",)
+
+    def reads(self, look: Look) -> Iterator[Query]:
+        yield named("Bridge", self.name)
 
     def differences(self, look: Look) -> tuple[Difference, ...]:
         if look.bridge(self.name) is not None:
@@ -159,6 +177,13 @@ class OvsPort(OvsStep):
             words.append(f"set Interface {name} {interface}")
         return (" -- ".join(words),)
 
+    def reads(self, look: Look) -> Iterator[Query]:
+        yield named("Bridge", self.bridge)
+        yield named("Interface", self.name)
+        yield named("Port", self.name)
+        if (port := look.known(named("Port", self.name))) is not None:
+            yield holder(port)
+
     def differences(self, look: Look) -> tuple[Difference, ...]:
         port, interface = look.port(self.name), look.interface(self.name)
         if port is None or interface is None:
@@ -247,7 +272,13 @@ class OvsPort(OvsStep):
         """A switch without DPDK keeps the row, and opens nothing."""
         return self.required and (not self.type.startswith("dpdk") or look.has_dpdk())
 
+    @property
+    def outcome(self) -> Query | None:
+        return named("Interface", self.name) if self.required else None
+
     def fault(self, look: Look) -> str | None:
+        if not self.required:
+            return None
         interface = look.interface(self.name)
         closed = "it has gone" if interface is None else _closed(interface)
         return closed if closed is not None and self._needed(look) else None
@@ -267,6 +298,8 @@ def _closed(interface: Row) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Delete(OvsStep):
+    lingers = True
+
     name: str
     #: Only the row of this UUID; None is whichever has the name.
     uuid: str | None = None
@@ -302,6 +335,14 @@ class DeleteOvsPort(_Delete):
             f"ovs-vsctl --if-exists destroy QoS $({find})",
         )
 
+    def reads(self, look: Look) -> Iterator[Query]:
+        yield named("Bridge", self.name)
+        yield qos_rows(self.name)
+        yield whole("Port", self.name)
+        if (port := look.known(whole("Port", self.name))) is not None:
+            yield holder(port)
+            yield from (at("Interface", reference) for reference in values(port["interfaces"]))
+
     def differences(self, look: Look) -> tuple[Difference, ...]:
         port = self._target(look)
         found = [] if port is None else [self.difference("port", "there", "gone")]
@@ -327,7 +368,7 @@ class DeleteOvsPort(_Delete):
         return (undo,)
 
     def _target(self, look: Look) -> Row | None:
-        port = look.port(self.name)
+        port = look.whole("Port", self.name)
         if port is None or self._is_other(port) or look.bridge(self.name) is not None:
             return None
         return port
@@ -358,14 +399,26 @@ class DeleteOvsBridge(_Delete):
     def commands(self) -> tuple[str, ...]:
         return (f"ovs-vsctl --if-exists del-br {quote(self.name)}  # if it is not in use",)
 
+    def reads(self, look: Look) -> Iterator[Query]:
+        yield whole("Bridge", self.name)
+        if (bridge := look.known(whole("Bridge", self.name))) is None:
+            return
+        # For the undo.
+        yield whole("Port", self.name)
+        yield whole("Interface", self.name)
+        for reference in values(bridge["ports"]):
+            yield at("Port", reference)
+            if (port := look.known(at("Port", reference))) is not None:
+                yield named("Interface", port["name"])
+
     def differences(self, look: Look) -> tuple[Difference, ...]:
-        bridge = look.whole_bridge(self.name)
+        bridge = look.whole("Bridge", self.name)
         if bridge is None or self._ports(look, bridge, []) is None:
             return ()
         return (self.difference("bridge", "there", "gone"),)
 
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
-        bridge = look.whole_bridge(self.name)
+        bridge = look.whole("Bridge", self.name)
         if bridge is None or self._is_other(bridge):
             return ()
         ports = self._ports(look, bridge, changes.removed)

@@ -117,7 +117,7 @@ class RestoreOvsBridge(_Restore):
     @classmethod
     def of(cls, look: Look, bridge: Row) -> Self:
         row = {c: value for c, value in settings(bridge).items() if c not in _OF_BRIDGE}
-        port, interface = look.port(bridge["name"]), look.interface(bridge["name"])
+        port, interface = (look.whole(table, bridge["name"]) for table in ("Port", "Interface"))
         rows = {
             "bridge": row,
             "port": {} if port is None else settings(port),

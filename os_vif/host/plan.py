@@ -145,6 +145,8 @@ class Switch:
     timeout: float = 120
     #: For ``ssl:``.
     tls: Tls | None = None
+    #: Whether a plan has ended only when vswitchd has carried it out.
+    wait: bool = True
 
 
 @dataclasses.dataclass(frozen=True, init=False)

@@ -9,13 +9,16 @@ privsep cannot bring every exception back.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
+import itertools
 import logging
 from typing import Any
 
 from os_vif import exception
 from os_vif.host import locks, netlink
+from os_vif.host.devices import DeleteDevice
 from os_vif.host.plan import Difference, Step, encode
 from os_vif.host.steps import STEPS
 
@@ -77,13 +80,18 @@ def run(messages: Any) -> dict[str, Any]:
 
 def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
     undo: list[Step] = []
-    for step in steps:
+    for deletes, group in itertools.groupby(steps, lambda step: isinstance(step, DeleteDevice)):
+        again: list[Step] = []
         try:
-            undo[:0] = step.apply(net)
+            with net.deleting_together() if deletes else contextlib.nullcontext():
+                for step in group:
+                    # What one has done is to be undone even if the next one fails.
+                    (again if deletes else undo)[:0] = step.apply(net)
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is undone
             failure = _error(type(step).__name__, step.device, *_reason(error))
             _take_back(net, undo, failure)
             return {"undo": [], "error": failure}
+        undo[:0] = again
     return {"undo": [encode(step) for step in undo], "error": None}
 
 

@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
+from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
 EntryPoint = Callable[[list[Any]], dict[str, Any]]
+
+#: Calls that the daemon carries out at a time, unless ``thread_pool_size`` is configured.
+_THREADS = 8
 
 
 class _Channel(daemon.RootwrapClientChannel):
@@ -48,6 +54,19 @@ class NotStartedError(Exception):
 
 
 class Context(priv_context.PrivContext):
+    def __init__(self, prefix: str, *, cfg_section: str, **more: Any) -> None:
+        super().__init__(prefix, cfg_section=cfg_section, **more)
+        # Its threads wait for the kernel most of the time, and not for a processor.
+        threads = max(_THREADS, os.cpu_count() or 1)
+        cfg.CONF.set_default("thread_pool_size", threads, group=cfg_section)
+
+    def set_client_mode(self, enabled: bool) -> None:
+        super().set_client_mode(enabled)
+        if not enabled:
+            # This is the daemon. What it needs is there when the first call comes.
+            name = "os_vif.host.privileged"
+            threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
+
     def entry_points(self) -> tuple[EntryPoint, EntryPoint, EntryPoint]:
         """``run``, ``undo`` and ``look`` of :mod:`os_vif.host.privileged`, as the daemon finds them.
 

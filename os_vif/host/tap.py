@@ -15,8 +15,12 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# They differ between architectures.
-from pyroute2.netlink.rtnl.ifinfmsg.tuntap import TUNDEV, TUNSETIFF, TUNSETPERSIST
+TUNDEV = "/dev/net/tun"
+#: ``_IOC_WRITE`` is another bit on some architectures (their asm/ioctl.h).
+_OTHERS = ("alpha", "mips", "parisc", "ppc", "sparc")
+_WRITE = 0x80000000 if os.uname().machine.startswith(_OTHERS) else 0x40000000
+#: ``_IOW('T', 202, int)`` and 203.
+TUNSETIFF, TUNSETPERSIST = _WRITE | 0x454CA, _WRITE | 0x454CB
 
 _TAP, _NO_PI, _MULTI_QUEUE, _EXCL = 0x2, 0x1000, 0x100, 0x8000
 _REQUEST = struct.Struct("=16sH22x")
@@ -28,8 +32,6 @@ def persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
 
     :raises OSError: with EEXIST if there is a device of that name.
     """
-    if TUNSETIFF is None:
-        raise OSError(errno.EOPNOTSUPP, "tap devices are not supported on this architecture")
     flags = _TAP | _NO_PI | _EXCL | (_MULTI_QUEUE if multiqueue else 0)
     try:
         file = os.open(TUNDEV, os.O_RDWR | os.O_CLOEXEC)

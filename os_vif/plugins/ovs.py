@@ -428,7 +428,8 @@ class OvsPlugin(PluginBase):
         if self.config.ovsdb_interface != "native":
             self._warn("[os_vif_ovs]ovsdb_interface is deprecated: ovs-vsctl is not used any more")
         tls = self._tls() if "ssl:" in connection else None
-        return Switch(connection, max(0, self.config.ovs_vsctl_timeout), tls)
+        timeout = max(0, self.config.ovs_vsctl_timeout)
+        return Switch(connection, timeout, tls, wait=self.config.wait_for_vswitchd)
 
     def _tls(self) -> Tls:
         """Our own files; else those that another user of python-ovs has set for the process."""

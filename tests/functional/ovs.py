@@ -64,13 +64,13 @@ class Switch(lab_switch.Switch):
             os.kill(self.pid(daemon), signal.SIGCONT)
 
     @property
-    def version(self) -> str:
-        """Of vswitchd: ``3.1.0``."""
-        return self.vsctl("get", "open", ".", "ovs_version").strip('"')
-
-    @property
     def log(self) -> str:
         return (self._directory / "ovs-vswitchd.log").read_text()
+
+    @property
+    def version(self) -> str:
+        """Of vswitchd: ``3.1.0``."""
+        return self._tool("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
 
     def dump(self) -> dict[str, object]:
         """Its bridges, with their ports, interfaces and QoS rows, and the QoS rows of no port."""

@@ -144,6 +144,11 @@ def test_a_command_that_takes_long_is_there(line):
             assert arguments[2] in SCENARIOS
             arguments = arguments[arguments.index("pytest") + 1 :] if arguments[3:] else []
             arguments = [argument for argument in arguments if argument != "--pdb"]
+        case ".venv/bin/python" if arguments[1].startswith("benchmarks."):
+            usage = run(sys.executable, "-m", arguments[1], "--help", cwd=ROOT)
+            assert usage.returncode == 0, usage.stderr
+            assert all(f" {word} " in usage.stdout for word in arguments if word[:2] == "--")
+            arguments = []
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()
         case _:

@@ -20,7 +20,7 @@ from os_vif.cmd.lab import Guest, Hypervisor
 from os_vif.cmd.lab_card import Pump
 from os_vif.plugins.fields import get
 from tests.functional.cases import ovs_vif
-from tests.functional.namespaces import differs, ip, run, snapshot
+from tests.functional.namespaces import differs, ip, run, snapshot, without_indexes
 from tests.functional.ovs import row
 from tests.functional.test_steps import require_tun
 
@@ -404,6 +404,43 @@ def test_a_switch_that_stands_still_fails_the_plug(br_int, ovs_options):
     finally:
         os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
     assert differs(before) == []
+
+
+def test_an_unplug_that_the_switch_does_not_carry_out_is_undone(br_int, ovs_options):
+    """The kernel's part goes on meanwhile, and is taken back too."""
+    vif = ovs_vif(HYBRID)
+    os_vif.plug(vif, INSTANCE)
+    before = without_indexes(snapshot())
+    ovs_options(ovs_vsctl_timeout=1)
+    os.kill(br_int.pid("ovs-vswitchd"), signal.SIGSTOP)
+    try:
+        with pytest.raises(exception.UnplugException, match="ovs-vswitchd has not done it within"):
+            os_vif.unplug(vif, INSTANCE)
+    finally:
+        os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
+    assert differs(before, indexes=False) == []
+    os_vif.unplug(vif, INSTANCE)
+    assert [link["ifname"] for link in ip("link") if link["ifname"].startswith("q")] == []
+
+
+def test_who_does_not_wait_for_vswitchd_is_done_when_the_database_has_it(br_int, ovs_options):
+    """Plug and unplug return though vswitchd stands still; it does both when it goes on."""
+    ovs_options(wait_for_vswitchd=False, ovs_vsctl_timeout=5)
+    vif = ovs_vif(HYBRID)
+    qvo = f"qvo{vif.id[:11]}"
+    for action in (os_vif.plug, os_vif.unplug):
+        os.kill(br_int.pid("ovs-vswitchd"), signal.SIGSTOP)
+        try:
+            action(vif, INSTANCE)
+            interfaces = br_int.dump()["bridges"]["br-int"]["ports"]
+        finally:
+            os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
+        assert (qvo in str(interfaces)) == (action == os_vif.plug)
+        # ovs-vsctl waits for it.
+        br_int.vsctl("set", "Bridge", "br-int", "other_config:seen=1")
+        if action == os_vif.plug:
+            assert os_vif.check(vif, INSTANCE) == ()
+    assert qvo not in br_int.appctl("ovs-vswitchd", "dpif/show")
 
 
 def test_a_stored_vif_of_an_old_release_is_plugged(br_int):

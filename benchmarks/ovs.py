@@ -1,0 +1,413 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""How long ``os_vif.plug()`` and ``unplug()`` take with Open vSwitch, beside 5.3.0.
+
+    .venv/bin/python -m benchmarks.ovs [--others 0 100 1000] [--rounds 9] [--json FILE]
+
+It needs root, and touches nothing of the host: it has a network namespace and a switch of its own.
+Each os-vif is a process with its own ``privsep-helper``; the two alternate, and what each did is
+looked at. Both wait for vswitchd. The public one is installed once, in the cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import pathlib
+import platform
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from benchmarks import sides
+from benchmarks.sides import OURS, PUBLIC_ONE, Side
+from tests.functional import ovs
+from tests.functional.namespaces import hide_record, private
+from tests.functional.ovs_kinds import BRIDGE, KINDS, Kind, name_of, vif
+from tests.functional.raw_switch import RawSwitch
+from tests.interop import environments
+
+RELEASE = "5.3.0"
+DAEMON = "vif_plug_ovs.privsep"
+#: How many VIFs a host has that starts, and how many are unplugged at once.
+HOST, TOGETHER, THREADS = 200, 50, 8
+
+
+#: What a plug of each kind is to be at least, at 0 others: times as fast as the public one.
+PLUG = {"port": 1.5, "tap": 3, "hybrid": 3, "per-port bridge": 3}
+
+
+#: The same of all else, by what is measured and the number of other ports.
+GOALS = {
+    ("unplug", 0): 1.25,
+    ("first plug", 0): 3,
+    ("first plug", 1000): 10,
+    ("CPU of a plug", 1000): 4,
+    (f"unplug of {TOGETHER}, {THREADS} threads", 0): 3,
+    (f"plug again of {HOST}", 0): 10,
+    (f"plug again of {HOST}, {THREADS} threads", 0): 10,
+    ("plug without waiting", 0): 7,
+}
+
+
+def goal(what: str, kind: str, others: int) -> float | None:
+    """How many times as fast as the public one that is to be."""
+    if what == "plug":
+        # Where there are others, most of it is vswitchd's time.
+        return 1 if others else PLUG[kind]
+    return GOALS.get((what, others))
+
+
+class Bench:
+    """A switch with other ports, and those who plug into it."""
+
+    def __init__(
+        self, switch: ovs.Switch, others: int, scratch: pathlib.Path, public: environments.Subject
+    ) -> None:
+        self.raw = RawSwitch(switch.connection)
+        self.others = others
+        self._connection = switch.connection
+        self._scratch = scratch
+        self._public = public
+        requirements = (environments.pins("public"), public.requirements)
+        self._python = environments.environment(f"public-{RELEASE}", *requirements)
+        self._numbers = itertools.count()
+        #: Seconds, by what was measured, kind, and side.
+        self.times: dict[tuple[str, str], dict[str, list[float]]] = {}
+
+    def side(self, name: str, **options: object) -> Side:
+        given = {
+            "ovsdb_connection": self._connection,
+            "ovs_vsctl_timeout": 120,
+            "network_device_mtu": 1500,
+            **options,
+        }
+        scratch = self._scratch / f"{name}-{next(self._numbers)}"
+        if name == PUBLIC_ONE:
+            return Side(
+                self._python, scratch, {"os_vif_ovs": given}, self._public.path, release=RELEASE
+            )
+        # Not resolved: a virtual environment is known by the path of its Python.
+        return Side(pathlib.Path(sys.executable), scratch, {"os_vif_ovs": given}, sides.ROOT)
+
+    @contextlib.contextmanager
+    def both(self, kind: Kind, count: int = 1) -> Iterator[dict[str, Side]]:
+        """Both, with their daemons started and their VIFs loaded."""
+        with contextlib.ExitStack() as stack:
+            both = {}
+            for name in (PUBLIC_ONE, OURS):
+                side = both[name] = stack.enter_context(self.side(name, **kind.options))
+                side.ask("start_daemon", module=DAEMON)
+                side.load(*(vif(kind, number) for number in range(count)))
+            yield both
+
+    def note(self, what: str, kind: str, side: str, seconds: float) -> None:
+        self.times.setdefault((what, kind), {}).setdefault(side, []).append(seconds)
+
+    def verify(self, kind: Kind, numbers: Iterable[int], *, plugged: bool) -> None:
+        """:raises SystemExit: if the work has not been done."""
+        numbers = list(numbers)
+        ports = self.raw.ports()
+        for number in numbers:
+            for prefix in kind.ports:
+                found = ports.get(name_of(prefix, number))
+                if (found is not None) != plugged:
+                    raise SystemExit(f"port {name_of(prefix, number)}: {found}, {plugged=}")
+            for prefix in kind.devices:
+                if _is_there(name_of(prefix, number)) != plugged:
+                    raise SystemExit(f"device {name_of(prefix, number)}, {plugged=}")
+        known = {found[1] for found in ports.values()}
+        ids = {vif(kind, number).id for number in numbers}
+        if (plugged and ids - known) or (not plugged and ids & known):
+            raise SystemExit(f"external_ids are not as they should be, {plugged=}")
+
+
+def _is_there(name: str) -> bool:
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
+
+
+def turns(rounds: int) -> Iterator[tuple[int, str]]:
+    """Who is next: they take turns in going first. Round -1 does not count."""
+    for number in range(-1, rounds):
+        for name in (PUBLIC_ONE, OURS)[:: 1 if number % 2 else -1]:
+            yield number, name
+
+
+def one_by_one(bench: Bench, name: str, rounds: int) -> None:
+    """Plug, plug again, and unplug one VIF; in processes that have done so before."""
+    kind = KINDS[name]
+    with bench.both(kind) as both:
+        for number, side in turns(rounds):
+            process = both[side]
+            cpu = [process.cpu()]
+            plugged = process.call("plug")
+            # Meanwhile threads of the process may yet take note of what the switch has done.
+            bench.verify(kind, (0,), plugged=True)
+            cpu.append(process.cpu())
+            again = process.call("plug")
+            bench.verify(kind, (0,), plugged=True)
+            cpu.append(process.cpu())
+            unplugged = process.call("unplug")
+            bench.verify(kind, (0,), plugged=False)
+            cpu.append(process.cpu())
+            if number >= 0:
+                bench.note("plug", name, side, plugged)
+                bench.note("CPU of a plug", name, side, cpu[1] - cpu[0])
+                bench.note("plug again", name, side, again)
+                bench.note("CPU of a plug again", name, side, cpu[2] - cpu[1])
+                bench.note("unplug", name, side, unplugged)
+                bench.note("CPU of an unplug", name, side, cpu[3] - cpu[2])
+
+
+def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
+    """The first plug of a process; with its privileged daemon started before, or not."""
+    kind = KINDS[name]
+    what = "first plug" if started else "first plug, with the daemon's start"
+    for number, side in turns(rounds):
+        with bench.side(side, **kind.options) as process:
+            process.load(vif(kind, 0))
+            if started:
+                process.ask("start_daemon", module=DAEMON)
+            took = process.call("plug")
+            bench.verify(kind, (0,), plugged=True)
+            process.call("unplug")
+            if number >= 0:
+                bench.note(what, name, side, took)
+
+
+def together(bench: Bench, name: str, rounds: int) -> None:
+    """Many VIFs at once, of one process: a host from which all guests go."""
+    kind, which = KINDS[name], range(TOGETHER)
+    with bench.both(kind, TOGETHER) as both:
+        for number, side in turns(rounds):
+            plugged = both[side].call("plug", which, THREADS)
+            bench.verify(kind, which, plugged=True)
+            unplugged = both[side].call("unplug", which, THREADS)
+            bench.verify(kind, which, plugged=False)
+            if number >= 0:
+                bench.note(f"plug of {TOGETHER}, {THREADS} threads", name, side, plugged)
+                bench.note(f"unplug of {TOGETHER}, {THREADS} threads", name, side, unplugged)
+
+
+def start(bench: Bench, name: str, rounds: int) -> None:
+    """A host that starts, all of whose VIFs are plugged right: nova plugs them again."""
+    kind, which = KINDS[name], range(HOST)
+    with bench.both(kind, HOST) as both:
+        both[OURS].call("plug", which, THREADS)
+        bench.verify(kind, which, plugged=True)
+        for number, side in turns(rounds):
+            for threads in (1, THREADS):
+                took = both[side].call("plug", which, threads)
+                several = "" if threads == 1 else f", {threads} threads"
+                if number >= 0:
+                    bench.note(f"plug again of {HOST}{several}", name, side, took)
+        bench.verify(kind, which, plugged=True)
+        both[OURS].call("unplug", which, THREADS)
+        bench.verify(kind, which, plugged=False)
+
+
+def hurried(bench: Bench, name: str, rounds: int) -> None:
+    """With ``wait_for_vswitchd`` off, which the public one does not know."""
+    kind = KINDS[name]
+    with (
+        bench.side(PUBLIC_ONE) as public,
+        bench.side(OURS, wait_for_vswitchd=False) as ours,
+    ):
+        both = {PUBLIC_ONE: public, OURS: ours}
+        for side in both.values():
+            side.ask("start_daemon", module=DAEMON)
+            side.load(vif(kind, 0))
+        for number, side in turns(rounds):
+            plugged = both[side].call("plug")
+            # vswitchd is done before anybody is measured again.
+            bench.raw.settle()
+            bench.verify(kind, (0,), plugged=True)
+            both[side].call("unplug")
+            bench.raw.settle()
+            bench.verify(kind, (0,), plugged=False)
+            if number >= 0:
+                bench.note("plug without waiting", name, side, plugged)
+
+
+def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
+    """A host that fills up, and empties: ours alone, by tenths.
+
+    :returns: milliseconds for a VIF of each tenth, beside what one more port takes without os-vif;
+        and memory and descriptors, before, when it is full, and when it is empty again.
+    """
+    kind = KINDS[name]
+    tenths = [range(at, at + count // 10) for at in range(0, count, count // 10)]
+    found: dict[str, Any] = {"kind": name, "count": count, "vswitchd": []}
+    with bench.side(OURS, **kind.options) as side:
+        side.load(*(vif(kind, number) for number in range(count)))
+        # Modules, threads and sockets that every process has which has plugged.
+        for action in ("plug", "unplug"):
+            side.call(action, tenths[0], THREADS)
+        sizes = [side.ask("size")]
+        for action in ("plug", "plug", "unplug"):
+            times = []
+            for which in reversed(tenths) if action == "unplug" else tenths:
+                took = side.call(action, which, THREADS)
+                times.append(round(took / len(which) * 1000, 3))
+                if action == "plug" and "plug" not in found:
+                    raw = []
+                    for _ in range(3):
+                        raw.append(bench.raw.add(BRIDGE, "raw"))
+                        bench.raw.delete(BRIDGE, "raw")
+                    found["vswitchd"].append(round(statistics.median(raw) * 1000, 3))
+            found["plug again" if action in found else action] = times
+            bench.verify(kind, range(count), plugged=action == "plug")
+            sizes.append(side.ask("size"))
+    full, empty = sizes[2], sizes[3]
+    (before,), (after,), (left,) = (size["daemon"] for size in (sizes[0], full, empty))
+    found["client"] = [sizes[0]["client"], full["client"], empty["client"]]
+    found["daemon"] = [before, after, left]
+    return found
+
+
+def vswitchd(bench: Bench, rounds: int) -> None:
+    """What vswitchd itself takes, without any os-vif."""
+    for _ in range(rounds):
+        bench.note("port added", "vswitchd", "raw", bench.raw.add(BRIDGE, "raw", type="internal"))
+        bench.note("port deleted", "vswitchd", "raw", bench.raw.delete(BRIDGE, "raw"))
+        # As the public one adds it: there is no such device yet.
+        bench.note("port added", "vswitchd, no device", "raw", bench.raw.add(BRIDGE, "raw"))
+        bench.note("port deleted", "vswitchd, no device", "raw", bench.raw.delete(BRIDGE, "raw"))
+
+
+def stages(
+    bench: Bench, kinds: list[str], rounds: int, few: int
+) -> Iterator[functools.partial[None]]:
+    """All that is measured with that many other ports."""
+    yield functools.partial(vswitchd, bench, rounds)
+    firsts = [name for name in ("port", "hybrid") if name in kinds]
+    for name in kinds:
+        yield functools.partial(one_by_one, bench, name, rounds)
+    for name in firsts:
+        yield functools.partial(first, bench, name, few, started=True)
+    if bench.others:
+        return
+    for name in firsts:
+        yield functools.partial(first, bench, name, few, started=False)
+    if "port" in kinds:
+        yield functools.partial(hurried, bench, "port", rounds)
+    for name in kinds:
+        yield functools.partial(together, bench, name, few)
+        yield functools.partial(start, bench, name, few)
+
+
+def figures(bench: Bench) -> Iterator[dict[str, object]]:
+    """A line for each thing that has been measured since the last time."""
+    for (what, kind), of in bench.times.items():
+        figure: dict[str, object] = {"what": what, "kind": kind, "others": bench.others}
+        for side, times in of.items():
+            median, low, high = (round(value, 3) for value in sides.spread(times))
+            figure[side] = {"ms": median, "p10": low, "p90": high, "rounds": len(times)}
+        if len(of) > 1:
+            figure["ratio"] = round(sides.ratio(of[PUBLIC_ONE], of[OURS]), 2)
+            figure["goal"] = goal(what, kind, bench.others)
+        yield figure
+    bench.times.clear()
+
+
+def line(figure: dict) -> str:
+    """A line of the table."""
+    what = f"{figure['what']:38}{figure['kind']:18}{figure['others']:5}"
+    if "ratio" not in figure:
+        (raw,) = (value for value in figure.values() if isinstance(value, dict))
+        return f"{what}{'':9}{raw['ms']:9.2f}"
+    wanted = f"{figure['goal']:g}x" if figure["goal"] else ""
+    missed = "  missed" if figure["goal"] and figure["ratio"] < figure["goal"] else ""
+    public, ours = (f"{figure[side]['ms']:9.2f}" for side in (PUBLIC_ONE, OURS))
+    return f"{what}{public}{ours}{figure['ratio']:8.2f}x{wanted:>7}{missed}"
+
+
+def run(
+    others: Iterable[int], kinds: list[str], house: int, rounds: int, few: int
+) -> dict[str, Any]:
+    """Measure, and show a line for each figure as it comes."""
+    found: list[dict[str, object]] = []
+    host: dict[str, Any] = {}
+    hide_record()
+    with tempfile.TemporaryDirectory() as directory:
+        scratch = pathlib.Path(directory)
+        public = environments.Subject.from_public_release(scratch / "public")
+        for count in others:
+            place = scratch / str(count)
+            place.mkdir()
+            with private(), ovs.Switch(place) as switch:
+                switch.vsctl(
+                    "add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, "datapath_type=netdev"
+                )
+                bench = Bench(switch, count, place, public)
+                if count:
+                    names = [f"other-{number}" for number in range(count)]
+                    bench.raw.add(BRIDGE, *names, type="internal")
+                versions = {}
+                for name in (PUBLIC_ONE, OURS):
+                    with bench.side(name) as side:
+                        versions[name] = side.versions
+                version = switch.version
+                for stage in stages(bench, kinds, rounds, few):
+                    stage()
+                    for figure in figures(bench):
+                        print(line(figure), flush=True)
+                        found.append(figure)
+                if not count:
+                    host = full_house(bench, "tap", house)
+                    print(json.dumps(host), flush=True)
+    for of in versions.values():
+        # That is of this machine.
+        del of["os_vif"]
+    return {
+        "machine": {
+            "linux": platform.release(),
+            "python": platform.python_version(),
+            "processors": os.cpu_count(),
+            "open_vswitch": version,
+        },
+        "versions": versions,
+        "figures": found,
+        "host": host,
+    }
+
+
+def main() -> None:
+    parser = sides.arguments(__doc__, rounds=9)
+    parser.add_argument("--others", type=int, nargs="+", default=[0, 100, 1000])
+    parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=[*KINDS])
+    parser.add_argument("--house", type=int, default=1000, help="VIFs of a full host")
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="where the figures go")
+    options = sides.parsed(parser)
+    begun, load = time.monotonic(), round(os.getloadavg()[0], 1)
+    print(f"{'ms, medians':38}{'kind':18}other   public     ours    ratio   goal")
+    try:
+        found = run(
+            options.others,
+            options.kinds,
+            options.house,
+            options.rounds,
+            max(2, options.rounds // 3),
+        )
+    except environments.Unavailable as error:
+        raise SystemExit(str(error)) from None
+    found["machine"]["load"] = [load, round(os.getloadavg()[0], 1)]
+    print(f"# {time.monotonic() - begun:.0f} s; load before and after: {found['machine']['load']}")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

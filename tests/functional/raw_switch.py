@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The least that adding and deleting a port can cost: one socket, and no os-vif."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+import time
+from typing import Any
+
+Operation = dict[str, Any]
+
+
+class RawSwitch:
+    """The database of a switch, and nothing between it and who asks."""
+
+    def __init__(self, connection: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.connect(connection.removeprefix("unix:"))
+        self._numbers = itertools.count()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def transact(self, *operations: Operation) -> list[Any]:
+        number = next(self._numbers)
+        params = ["Open_vSwitch", *operations]
+        asked = {"method": "transact", "params": params, "id": number}
+        self._socket.sendall(json.dumps(asked).encode())
+        decoder, text = json.JSONDecoder(), b""
+        while True:
+            text += self._socket.recv(1 << 20)
+            try:
+                answer, _ = decoder.raw_decode(text.decode())
+            except ValueError:
+                continue
+            if answer["id"] != number:
+                raise OSError(f"unexpected: {answer}")
+            errors = [result for result in answer["result"] if result and "error" in result]
+            if errors:
+                raise OSError(f"refused: {errors}")
+            return answer["result"]
+
+    def ports(self) -> dict[str, tuple[Any, Any]]:
+        """The number of OpenFlow, and ``external_ids:iface-id``, by name."""
+        columns = ["name", "ofport", "external_ids"]
+        select = {"op": "select", "table": "Interface", "where": [], "columns": columns}
+        return {
+            row["name"]: (row["ofport"], dict(row["external_ids"][1]).get("iface-id"))
+            for row in self.transact(select)[0]["rows"]
+        }
+
+    def add(self, bridge: str, *names: str, **interface: Any) -> float:
+        """Add ports, and wait for vswitchd. :returns: the seconds that it took."""
+        operations: list[Operation] = []
+        for number, name in enumerate(names):
+            refers = {"interfaces": ["named-uuid", f"i{number}"]}
+            operations += [
+                _insert("Interface", f"i{number}", name=name, **interface),
+                _insert("Port", f"p{number}", name=name, **refers),
+            ]
+        made = ["set", [["named-uuid", f"p{number}"] for number in range(len(names))]]
+        return self._change(*operations, _mutate(bridge, "insert", made))
+
+    def delete(self, bridge: str, *names: str) -> float:
+        """Delete ports, and wait for vswitchd. :returns: the seconds that it took."""
+        start = time.perf_counter()
+        found = self.transact(
+            *({"op": "select", "table": "Port", "where": [["name", "==", name]],
+               "columns": ["_uuid"]} for name in names)
+        )  # fmt: skip
+        gone = ["set", [row["_uuid"] for result in found for row in result["rows"]]]
+        self._change(_mutate(bridge, "delete", gone))
+        return time.perf_counter() - start
+
+    def set(self, table: str, name: str, **columns: Any) -> None:
+        """Give columns of a row another value, if there is such a row."""
+        where = [["name", "==", name]]
+        self.transact({"op": "update", "table": table, "where": where, "row": columns})
+
+    def put(self, table: str, name: str, column: str, **pairs: str) -> None:
+        """Put pairs into a map of a row, if there is such a row."""
+        mutations = [
+            [column, "delete", ["set", list(pairs)]],
+            [column, "insert", ["map", [list(pair) for pair in pairs.items()]]],
+        ]
+        where = [["name", "==", name]]
+        self.transact({"op": "mutate", "table": table, "where": where, "mutations": mutations})
+
+    def settle(self) -> None:
+        """Wait until vswitchd has done all that was asked for."""
+        self._change()
+
+    def _change(self, *operations: Operation) -> float:
+        start = time.perf_counter()
+        told = {"op": "mutate", "table": "Open_vSwitch", "where": []}
+        asked = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]}
+        answers = self.transact(*operations, told | {"mutations": [["next_cfg", "+=", 1]]}, asked)
+        where = [["cur_cfg", "<", answers[-1]["rows"][0]["next_cfg"]]]
+        wait = {"op": "wait", "table": "Open_vSwitch", "where": where, "columns": ["cur_cfg"]}
+        self.transact(wait | {"until": "==", "rows": [], "timeout": 300_000})
+        return time.perf_counter() - start
+
+
+def _insert(table: str, refer: str, **row: Any) -> Operation:
+    return {"op": "insert", "table": table, "row": row, "uuid-name": refer}
+
+
+def _mutate(bridge: str, mutation: str, ports: Any) -> Operation:
+    mutations = [["ports", mutation, ports]]
+    where = [["name", "==", bridge]]
+    return {"op": "mutate", "table": "Bridge", "where": where, "mutations": mutations}
