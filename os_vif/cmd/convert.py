@@ -1,0 +1,287 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Commands about many stored objects: whether they can be read, and to write them otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from io import BufferedReader
+from typing import NoReturn
+
+from cliff import command
+
+from os_vif import exception, objects, serialization
+from os_vif.cmd import faults, files, report, shell, units
+from os_vif.cmd.stream import Piece, Splitter, StructureError
+from os_vif.objects import history
+from os_vif.serialization import document, primitive, text
+
+LOG = logging.getLogger("os-vif")
+
+_CONVERTED, _SAME, _EMPTY = "converted", "as wanted already", "without VIFs"
+_FAILED = "not converted"
+_VALID, _INVALID = "valid", "not valid"
+
+Say = Callable[[str], object]
+
+
+class Stored(command.Command):
+    """A command about stored objects. A failure is one line and an exit code."""
+
+    #: No plugin is needed to read what is stored.
+    needs_plugins = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "files",
+            nargs="*",
+            default=[files.STANDARD],
+            metavar="FILE",
+            help="VIFs, pods or KuryrPorts as JSON; by default, or as '-', standard input",
+        )
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        objects.register_all()
+        before = signal.signal(signal.SIGTERM, _stop)
+        try:
+            return super().run(parsed_args)
+        except shell.BadInputError as error:
+            LOG.error("%s", error)  # noqa: TRY400 - a message for a person
+            return shell.BAD_INPUT
+        except files.OutputError as error:
+            LOG.error("%s", error)  # noqa: TRY400
+            return shell.FAILED
+        except KeyboardInterrupt:
+            LOG.error("interrupted")  # noqa: TRY400
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """What is half written goes away."""
+    raise SystemExit(128 + number)
+
+
+class Source:
+    """The pieces of a file, with a bar that tells how far we are."""
+
+    def __init__(self, name: str, file: BufferedReader) -> None:
+        self.title = files.title(name)
+        self._file = file
+        self._read = 0
+        found = os.fstat(file.fileno())
+        self.bar = report.Bar(found.st_size if stat.S_ISREG(found.st_mode) else None)
+
+    def _more(self, size: int) -> bytes:
+        try:
+            # What is there, so that one who types sees something.
+            data = self._file.read1(size)
+        except OSError as error:
+            raise shell.BadInputError(f"{self.title}: {error.strerror}") from error
+        self._read += len(data)
+        return data
+
+    def pieces(self) -> Iterator[Piece]:
+        """:raises BadInputError: if the file as a whole is not understood."""
+        number = 0
+        try:
+            for piece in Splitter(self._more):
+                number += piece.is_object
+                self.bar.show(self._read, number)
+                yield piece
+        except StructureError as error:
+            raise shell.BadInputError(f"{self.title}:{error.line}: {error}") from error
+        finally:
+            self.bar.clear()
+
+    def tell(self, say: Say, piece: Piece, line: int, what: object) -> None:
+        """Say something of an object, with its name."""
+        self.bar.clear()
+        try:
+            name = units.name_of(text.parse(piece.data))
+        except exception.SerializationError:
+            name = "an object"
+        say(f"{self.title}:{line}: {name}: {what}")
+
+
+def _writer(out: files.Output) -> Say:
+    """Takes lines of text."""
+    return lambda line: out.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+
+class Validate(Stored):
+    """Tell all that is wrong with stored objects, with file, line and path of each fault."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        wrong = 0
+        with contextlib.ExitStack() as stack:
+            opened = [
+                (name, stack.enter_context(files.reading(name))) for name in parsed_args.files
+            ]
+            out = stack.enter_context(files.writing(files.STANDARD, [file for _, file in opened]))
+            for name, file in opened:
+                counts = report.Counts()
+                source = Source(name, file)
+                for piece in source.pieces():
+                    if piece.is_object:
+                        counts.of[self._look(source, piece, _writer(out))] += 1
+                for line in counts.lines(source.title, (_VALID, _INVALID, _EMPTY)):
+                    LOG.info("%s", line)
+                wrong += counts.of[_INVALID]
+        return shell.SOME_BAD if wrong else 0
+
+    def _look(self, source: Source, piece: Piece, say: Say) -> str:
+        try:
+            unit = units.Unit(piece)
+            unit.read()
+        except exception.SerializationError:
+            for fault in faults.every(piece):
+                source.tell(say, piece, fault.line, fault)
+            return _INVALID
+        return _VALID if unit.has_vifs else _EMPTY
+
+
+class Convert(Stored):
+    """Write stored objects for another release, or in another form; the rest is kept as it is."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--release",
+            help="who is to read it: a release of os-vif, such as 1.14.0, or of kuryr, such as "
+            "kuryr-6.0.1; by default one as new as this one",
+        )
+        parser.add_argument(
+            "--form",
+            choices=serialization.FORMS,
+            help="how to write it; by default the newest form that the release reads",
+        )
+        parser.add_argument(
+            "--allow-loss",
+            action="store_true",
+            help="convert, and tell, what loses something; else it is left as it is",
+        )
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument(
+            "-o",
+            "--output",
+            default=files.STANDARD,
+            metavar="FILE",
+            help="where to write to; by default standard output",
+        )
+        where.add_argument("--in-place", action="store_true", help="replace each file")
+        where.add_argument(
+            "--check", action="store_true", help="write nothing, and tell of each object"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        target = _target(parsed_args.form, parsed_args.release)
+        names = parsed_args.files
+        if parsed_args.in_place and files.STANDARD in names:
+            raise shell.BadInputError("--in-place: standard input has no place")
+        with contextlib.ExitStack() as stack:
+            # All of them, before anything is written.
+            opened = [(name, stack.enter_context(files.reading(name))) for name in names]
+            run = _Run(target, allow_loss=parsed_args.allow_loss)
+            if parsed_args.in_place:
+                for source, file in opened:
+                    with files.replacing(source, file) as out:
+                        run.convert(source, file, out)
+            else:
+                inputs = [file for _, file in opened]
+                with files.writing(parsed_args.output, inputs) as out:
+                    for source, file in opened:
+                        if parsed_args.check:
+                            run.check(source, file, out)
+                        else:
+                            run.convert(source, file, out)
+        return shell.SOME_BAD if run.failed else 0
+
+
+def _target(form: str | None, release: str | None) -> units.Target:
+    """:raises BadInputError: for what no release reads."""
+    if form is None and release is None:
+        raise shell.BadInputError("convert to what? Say --release or --form")
+    if release is not None:
+        try:
+            history.manifest(release)
+        except ValueError as error:
+            raise shell.BadInputError(f"--release: {error}") from error
+    knows = release is None or serialization.knows_documents(release)
+    if form is None:
+        form = document.FORM if knows else primitive.FORM
+    elif form != primitive.FORM and not knows:
+        raise shell.BadInputError(
+            f"--form: {release} does not read the form {form!r}, only {primitive.FORM!r}"
+        )
+    return units.Target(form, release)
+
+
+class _Run:
+    """Converts files, and tells of it."""
+
+    def __init__(self, target: units.Target, *, allow_loss: bool) -> None:
+        self._target = target
+        self._allow_loss = allow_loss
+        self.failed = 0
+
+    def convert(self, name: str, file: BufferedReader, out: files.Output) -> None:
+        """Write a file converted; what cannot be is written as it was."""
+        counts = report.Counts()
+        source = Source(name, file)
+        for piece in source.pieces():
+            out.write(self._piece(source, piece, counts) if piece.is_object else piece.data)
+        self._tell_counts(source, counts)
+
+    def check(self, name: str, file: BufferedReader, out: files.Output) -> None:
+        """Write a line on each object of a file."""
+        counts = report.Counts()
+        source = Source(name, file)
+        for piece in source.pieces():
+            if piece.is_object:
+                self._piece(source, piece, counts, _writer(out))
+        self._tell_counts(source, counts)
+
+    def _tell_counts(self, source: Source, counts: report.Counts) -> None:
+        self.failed += counts.of[_FAILED]
+        verbs = (_CONVERTED, _SAME, _FAILED, _EMPTY)
+        for line in counts.lines(source.title, verbs, is_lost=self._allow_loss):
+            LOG.info("%s", line)
+
+    def _piece(
+        self, source: Source, piece: Piece, counts: report.Counts, say: Say | None = None
+    ) -> bytes:
+        """An object converted, or as it is.
+
+        :param say: takes a line on each object; by default only faults are told, in the log.
+        """
+        try:
+            unit = units.Unit(piece)
+            converted, losses = unit.write(unit.read(), self._target)
+            counts.lose(losses)
+            if losses and not self._allow_loss:
+                reader = self._target.release or self._target.form
+                raise exception.DataLoss(reader=reader, losses=losses)
+        except exception.SerializationError as error:
+            counts.of[_FAILED] += 1
+            fault = faults.of(piece, error)
+            source.tell(say or LOG.error, piece, fault.line, fault)
+            return piece.data
+        verdict = _CONVERTED if converted != piece.data else _SAME
+        verdict = verdict if unit.has_vifs else _EMPTY
+        counts.of[verdict] += 1
+        if say:
+            words = f"{verdict}, without {'; '.join(map(str, losses))}" if losses else verdict
+            source.tell(say, piece, piece.line, units.printable(words))
+        return converted
