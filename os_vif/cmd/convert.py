@@ -1,21 +1,17 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Commands about many stored objects: whether they can be read, and to write them otherwise."""
+"""Goes through stored objects: whether they can be read, and to write them otherwise."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import itertools
 import logging
 import os
-import signal
 import stat
 from collections.abc import Callable, Iterator
 from io import BufferedReader
-from typing import NoReturn
-
-from cliff import command
 
 from os_vif import exception, objects, serialization
 from os_vif.cmd import faults, files, report, shell, units
@@ -30,46 +26,6 @@ _FAILED = "not converted"
 _VALID, _INVALID = "valid", "not valid"
 
 Say = Callable[[str], object]
-
-
-class Stored(command.Command):
-    """A command about stored objects. A failure is one line and an exit code."""
-
-    #: No plugin is needed to read what is stored.
-    needs_plugins = False
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument(
-            "files",
-            nargs="*",
-            default=[files.STANDARD],
-            metavar="FILE",
-            help="VIFs, pods or KuryrPorts as JSON; by default, or as '-', standard input",
-        )
-        return parser
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        objects.register_all()
-        before = signal.signal(signal.SIGTERM, _stop)
-        try:
-            return super().run(parsed_args)
-        except shell.BadInputError as error:
-            LOG.error("%s", error)  # noqa: TRY400 - a message for a person
-            return shell.BAD_INPUT
-        except files.OutputError as error:
-            LOG.error("%s", error)  # noqa: TRY400
-            return shell.FAILED
-        except KeyboardInterrupt:
-            LOG.error("interrupted")  # noqa: TRY400
-            raise
-        finally:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _stop(number: int, _: object) -> NoReturn:
-    """What is half written goes away."""
-    raise SystemExit(128 + number)
 
 
 class Source:
@@ -114,102 +70,89 @@ class Source:
         say(f"{self.title}:{line}: {name}: {what}")
 
 
+def _only(source: Source) -> Piece:
+    """The one object of a file.
+
+    :raises BadInputError: if there are more.
+    """
+    found = list(itertools.islice((p for p in source.pieces() if p.is_object), 2))
+    if len(found) != 1:
+        raise shell.BadInputError(f"{source.title}: expected one object for this form")
+    return found[0]
+
+
 def _writer(out: files.Output) -> Say:
     """Takes lines of text."""
     return lambda line: out.write(f"{line}\n".encode("utf-8", "backslashreplace"))
 
 
-class Validate(Stored):
-    """Tell all that is wrong with stored objects, with file, line and path of each fault."""
+def validate(names: list[str]) -> bool:
+    """Print all that is wrong with the objects in files.
 
-    def take_action(self, parsed_args: argparse.Namespace) -> int:
-        wrong = 0
-        with contextlib.ExitStack() as stack:
-            opened = [
-                (name, stack.enter_context(files.reading(name))) for name in parsed_args.files
-            ]
-            out = stack.enter_context(files.writing(files.STANDARD, [file for _, file in opened]))
-            for name, file in opened:
-                counts = report.Counts()
-                source = Source(name, file)
-                for piece in source.pieces():
-                    if piece.is_object:
-                        counts.of[self._look(source, piece, _writer(out))] += 1
-                for line in counts.lines(source.title, (_VALID, _INVALID, _EMPTY)):
-                    LOG.info("%s", line)
-                wrong += counts.of[_INVALID]
-        return shell.SOME_BAD if wrong else 0
-
-    def _look(self, source: Source, piece: Piece, say: Say) -> str:
-        try:
-            unit = units.Unit(piece)
-            unit.read()
-        except exception.SerializationError:
-            for fault in faults.every(piece):
-                source.tell(say, piece, fault.line, fault)
-            return _INVALID
-        return _VALID if unit.has_vifs else _EMPTY
+    :returns: whether all of them can be read.
+    :raises BadInputError: if a file as a whole is not understood.
+    """
+    wrong = 0
+    with contextlib.ExitStack() as stack:
+        opened = [(name, stack.enter_context(files.reading(name))) for name in names]
+        out = stack.enter_context(files.writing(files.STANDARD, [file for _, file in opened]))
+        for name, file in opened:
+            counts = report.Counts()
+            source = Source(name, file)
+            for piece in source.pieces():
+                if piece.is_object:
+                    counts.of[_look(source, piece, _writer(out))] += 1
+            for line in counts.lines(source.title, (_VALID, _INVALID, _EMPTY)):
+                LOG.info("%s", line)
+            wrong += counts.of[_INVALID]
+    return not wrong
 
 
-class Convert(Stored):
-    """Write stored objects for another release, or in another form; the rest is kept as it is."""
+def _look(source: Source, piece: Piece, say: Say) -> str:
+    try:
+        unit = units.Unit(piece)
+        unit.read()
+    except exception.SerializationError:
+        for fault in faults.every(piece):
+            source.tell(say, piece, fault.line, fault)
+        return _INVALID
+    return _VALID if unit.has_vifs else _EMPTY
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument(
-            "--release",
-            help="who is to read it: a release of os-vif, such as 1.14.0, or of kuryr, such as "
-            "kuryr-6.0.1; by default one as new as this one",
-        )
-        parser.add_argument(
-            "--form",
-            choices=serialization.FORMS,
-            help="how to write it; by default the newest form that the release reads",
-        )
-        parser.add_argument(
-            "--allow-loss",
-            action="store_true",
-            help="convert, and tell, what loses something; else it is left as it is",
-        )
-        where = parser.add_mutually_exclusive_group()
-        where.add_argument(
-            "-o",
-            "--output",
-            default=files.STANDARD,
-            metavar="FILE",
-            help="where to write to; by default standard output",
-        )
-        where.add_argument("--in-place", action="store_true", help="replace each file")
-        where.add_argument(
-            "--check", action="store_true", help="write nothing, and tell of each object"
-        )
-        return parser
 
-    def take_action(self, parsed_args: argparse.Namespace) -> int:
-        target = _target(parsed_args.form, parsed_args.release)
-        names = parsed_args.files
-        if parsed_args.in_place and files.STANDARD in names:
-            raise shell.BadInputError("--in-place: standard input has no place")
-        with contextlib.ExitStack() as stack:
-            # All of them, before anything is written.
-            opened = [(name, stack.enter_context(files.reading(name))) for name in names]
-            run = _Run(target, allow_loss=parsed_args.allow_loss)
-            if parsed_args.in_place:
+def convert(
+    names: list[str],
+    target: units.Target,
+    output: str | None,
+    *,
+    allow_loss: bool = False,
+    check: bool = False,
+) -> bool:
+    """Write the objects in files converted; what cannot be is written as it was.
+
+    :param output: where to; None for each file in its own place.
+    :param check: write a line on each object instead.
+    :returns: whether all of them could be converted.
+    :raises BadInputError: if a file as a whole is not understood. Nothing was replaced.
+    :raises OutputError: if it could not be written. What was there is there still.
+    """
+    run = _Run(target, allow_loss=allow_loss)
+    act = run.check if check else run.convert
+    with contextlib.ExitStack() as stack:
+        # All of them, before anything is written.
+        opened = [(name, stack.enter_context(files.reading(name))) for name in names]
+        if output is None:
+            for source, file in opened:
+                with files.replacing(source, file) as out:
+                    act(source, file, out)
+        else:
+            inputs = [file for _, file in opened]
+            with files.writing(output, inputs) as out:
                 for source, file in opened:
-                    with files.replacing(source, file) as out:
-                        run.convert(source, file, out)
-            else:
-                inputs = [file for _, file in opened]
-                with files.writing(parsed_args.output, inputs) as out:
-                    for source, file in opened:
-                        if parsed_args.check:
-                            run.check(source, file, out)
-                        else:
-                            run.convert(source, file, out)
-        return shell.SOME_BAD if run.failed else 0
+                    act(source, file, out)
+    return not run.failed
 
 
-def _target(form: str | None, release: str | None) -> units.Target:
+def target(form: str | None, release: str | None) -> units.Target:
     """:raises BadInputError: for what no release reads."""
     if form is None and release is None:
         raise shell.BadInputError("convert to what? Say --release or --form")
@@ -225,7 +168,8 @@ def _target(form: str | None, release: str | None) -> units.Target:
         raise shell.BadInputError(
             f"--form: {release} does not read the form {form!r}, only {primitive.FORM!r}"
         )
-    return units.Target(form, release)
+    is_binary = isinstance(serialization.dumps(objects.InstanceInfo(), form, release), bytes)
+    return units.Target(form, release, is_binary)
 
 
 class _Run:
@@ -240,8 +184,11 @@ class _Run:
         """Write a file converted; what cannot be is written as it was."""
         counts = report.Counts()
         source = Source(name, file)
-        for piece in source.pieces():
-            out.write(self._piece(source, piece, counts) if piece.is_object else piece.data)
+        if self._target.is_binary:
+            out.write(self._piece(source, _only(source), counts))
+        else:
+            for piece in source.pieces():
+                out.write(self._piece(source, piece, counts) if piece.is_object else piece.data)
         self._tell_counts(source, counts)
 
     def check(self, name: str, file: BufferedReader, out: files.Output) -> None:

@@ -18,9 +18,9 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import objects
 from os_vif.cmd import shell
-from os_vif.cmd.lab import Guest, Hypervisor
 
 if TYPE_CHECKING:
+    from os_vif.cmd.lab import Guest
     from os_vif.host.netlink import Link, Netlink
 
 _BRIDGE = "brq-demo"
@@ -129,6 +129,8 @@ class _Show:
         self.say(os_vif.plan(self.vifs[0], self.instance))
 
     def run(self) -> None:
+        # Every command loads this file; only this one needs netlink.
+        from os_vif.cmd.lab import Guest
         from os_vif.host import netlink
 
         self.without_rights()
@@ -150,6 +152,8 @@ class _Show:
             self.say("Nothing is left.")
 
     def play(self, guests: tuple[Guest, Guest], net: Netlink) -> None:
+        from os_vif.cmd.lab import Hypervisor
+
         self.act("The demo plays the hypervisor: a guest on each VIF (a namespace, a veth as tap)")
         with Hypervisor() as hypervisor:
             for vif, guest, address in zip(self.vifs, guests, _ADDRESSES, strict=True):

@@ -22,10 +22,7 @@ from os_vif.serialization import document, primitive, stored, text
 #: No more than that are told of one object.
 MOST = 100
 #: Without them an object cannot be read at all.
-_HEADS = {
-    *("apiVersion", "kind", primitive.NAME, primitive.DATA),
-    *(f"{primitive.NAME.rpartition('.')[0]}.{name}" for name in ("namespace", "version")),
-}
+_HEADS = {"apiVersion", "kind", *primitive.frame("", "", {})}
 _DEFAULT = "default_vif"
 
 Keys = tuple[json_text.Key, ...]

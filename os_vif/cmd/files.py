@@ -18,7 +18,6 @@ from typing import Protocol, Self, cast
 from os_vif.cmd import shell
 
 STANDARD = "-"
-_STDOUT = "standard output"
 
 
 class OutputError(Exception):
@@ -84,9 +83,8 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
     """
     if target == STANDARD:
         _check_apart(sources)
-        with _errors(_STDOUT):
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
+        with _errors("standard output"), _streamed(os.dup(sys.stdout.fileno())) as file:
+            yield file
         return
     try:
         before = pathlib.Path(target).stat()
@@ -100,16 +98,29 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
             with _Replacement(pathlib.Path(os.path.realpath(target)), before) as replacement:
                 yield replacement.file
         else:
-            with _opened(target) as file:
+            with _streamed(_opened(target)) as file:
                 yield file
 
 
-def _opened(target: str) -> io.RawIOBase:
+def _opened(target: str) -> int:
     """A device or a pipe."""
     try:
-        return pathlib.Path(target).open("wb", buffering=0)
+        return os.open(target, os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
         raise shell.BadInputError(f"{target}: {_reason(error)}") from error
+
+
+@contextlib.contextmanager
+def _streamed(number: int) -> Iterator[io.BufferedWriter]:
+    """What is written goes there by and by, in whole."""
+    file = os.fdopen(number, "wb")
+    try:
+        yield file
+        file.flush()
+    finally:
+        # It would try to write the rest once more.
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 class _Replacement:
@@ -175,17 +186,10 @@ def _errors(target: str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        _give_up()
+        # Nobody reads any more, which is no failure.
         raise
     except OSError as error:
-        if target == _STDOUT:
-            _give_up()
         raise OutputError(f"{target}: {_reason(error)}") from error
-
-
-def _give_up() -> None:
-    """Python writes what is left once more at its end, and would tell of the error again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_apart(sources: list[io.BufferedReader]) -> None:

@@ -28,6 +28,8 @@ class Target(NamedTuple):
     form: str
     #: By default one that is as new as this one; for kuryr's, the newest that reads the place.
     release: str | None = None
+    #: Whether it cannot stand in JSON, nor beside others.
+    is_binary: bool = False
 
 
 class Vifs(NamedTuple):
@@ -84,6 +86,8 @@ class Unit:
         """
         if not self.has_vifs:
             return self.piece.data, []
+        if target.is_binary and not self.is_bare:
+            raise exception.InvalidValue(found=self.name, expected="a VIF by itself for this form")
         if self.is_bare:
             return self._write_bare(found, target)
         wrapping = str(self.wrapping)
