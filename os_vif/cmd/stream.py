@@ -20,6 +20,8 @@ from os_vif.serialization import text
 #: The longest object, in bytes. Kubernetes stores none above 1.5 MiB.
 LONGEST = 16 * 2**20
 _CHUNK = 2**18
+#: How much of what is no JSON is shown, in bytes.
+_SHOWN = 40
 #: What Kubernetes and os-vif have nests less than half as deeply.
 _DEEPEST = 100
 
@@ -147,8 +149,10 @@ class Splitter:
         if first in b"{[":
             return
         if b" " <= first <= b"~":
+            while len(self._data) < self._at + _SHOWN and self._more():
+                pass
             line = _LINE.match(self._data, self._at)
-            shown = line[0][:40].decode("utf-8", "backslashreplace") if line else ""
+            shown = line[0][:_SHOWN].decode("utf-8", "backslashreplace") if line else ""
             raise StructureError(self._here(), f"this begins with {shown!r}; expected JSON")
         # One object, in a form that is no JSON.
         while self._more():

@@ -26,7 +26,7 @@ class Target(NamedTuple):
     """What to write: a form, and for whom."""
 
     form: str
-    #: By default one that is as new as this one; for kuryr's, the newest that reads the place.
+    #: By default one that is as new as this one.
     release: str | None = None
     #: Whether it cannot stand in JSON, nor beside others.
     is_binary: bool = False
@@ -90,12 +90,12 @@ class Unit:
             raise exception.InvalidValue(found=self.name, expected="a VIF by itself for this form")
         if self.is_bare:
             return self._write_bare(found, target)
-        wrapping = str(self.wrapping)
-        if wrapping in _POD and target.release and not stored.reads(target.release, wrapping):
+        wrapping, reader = str(self.wrapping), target.release or history.OURS
+        if wrapping in _POD and not stored.reads(reader, wrapping):
             # The other way to store it there may be what is read.
             (other,) = _POD - {wrapping}
-            wrapping = other if stored.reads(target.release, other) else wrapping
-        written, lost = stored.downgrade(found, wrapping, target.release, target.form)
+            wrapping = other if stored.reads(reader, other) else wrapping
+        written, lost = stored.downgrade(found, wrapping, reader, target.form)
         new = list(_places(wrapping, written))
         if all(_same(self._at(keys), value) for keys, value in new):
             return self.piece.data, lost
