@@ -126,17 +126,21 @@ def convert(
     *,
     allow_loss: bool = False,
     check: bool = False,
+    kuryrports: bool = False,
 ) -> bool:
     """Write the objects in files converted; what cannot be is written as it was.
 
     :param output: where to; None for each file in its own place.
     :param check: write a line on each object instead.
+    :param kuryrports: write a list of the ``KuryrPorts`` of pods, and nothing else.
     :returns: whether all of them could be converted.
     :raises BadInputError: if a file as a whole is not understood. Nothing was replaced.
     :raises OutputError: if it could not be written. What was there is there still.
     """
-    run = _Run(target, allow_loss=allow_loss)
+    run = _Run(target, allow_loss=allow_loss, kuryrports=kuryrports)
     act = run.check if check else run.convert
+    if kuryrports and not check:
+        act = run.list_kuryrports
     with contextlib.ExitStack() as stack:
         # All of them, before anything is written.
         opened = [(name, stack.enter_context(files.reading(name))) for name in names]
@@ -175,8 +179,11 @@ def target(form: str | None, release: str | None) -> units.Target:
 class _Run:
     """Converts files, and tells of it."""
 
-    def __init__(self, target: units.Target, *, allow_loss: bool) -> None:
+    def __init__(
+        self, target: units.Target, *, allow_loss: bool = False, kuryrports: bool = False
+    ) -> None:
         self._target = target
+        self._kuryrports = kuryrports
         self._allow_loss = allow_loss
         self.failed = 0
 
@@ -189,6 +196,21 @@ class _Run:
         else:
             for piece in source.pieces():
                 out.write(self._piece(source, piece, counts) if piece.is_object else piece.data)
+        self._tell_counts(source, counts)
+
+    def list_kuryrports(self, name: str, file: BufferedReader, out: files.Output) -> None:
+        """Write a list of Kubernetes, of what could be converted."""
+        counts = report.Counts()
+        source = Source(name, file)
+        before = b'{"apiVersion":"v1","kind":"List","items":[\n'
+        for piece in source.pieces():
+            if not piece.is_object:
+                continue
+            written = self._piece(source, piece, counts)
+            if written is not piece.data:
+                out.write(before + written)
+                before = b",\n"
+        out.write((b"" if before == b",\n" else before) + b"\n]}\n")
         self._tell_counts(source, counts)
 
     def check(self, name: str, file: BufferedReader, out: files.Output) -> None:
@@ -215,7 +237,8 @@ class _Run:
         """
         try:
             unit = units.Unit(piece)
-            converted, losses = unit.write(unit.read(), self._target)
+            write = unit.kuryrport if self._kuryrports else unit.write
+            converted, losses = write(unit.read(), self._target)
             counts.lose(losses)
             if losses and not self._allow_loss:
                 reader = self._target.release or self._target.form

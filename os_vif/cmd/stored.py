@@ -95,6 +95,11 @@ class Convert(_Stored):
             action="store_true",
             help="convert, and tell, what loses something; else it is left as it is",
         )
+        parser.add_argument(
+            "--kuryrports",
+            action="store_true",
+            help="of pods, write the KuryrPorts that kuryr 3.0 and later have instead",
+        )
         where = parser.add_mutually_exclusive_group()
         where.add_argument(
             "-o",
@@ -114,12 +119,15 @@ class Convert(_Stored):
 
         if parsed_args.in_place and "-" in parsed_args.files:
             raise shell.BadInputError("--in-place: standard input has no place")
+        if parsed_args.in_place and parsed_args.kuryrports:
+            raise shell.BadInputError("--kuryrports: a pod is not replaced by its KuryrPort")
         whole = convert.convert(
             parsed_args.files,
             convert.target(parsed_args.form, parsed_args.release),
             None if parsed_args.in_place else parsed_args.output,
             allow_loss=parsed_args.allow_loss,
             check=parsed_args.check,
+            kuryrports=parsed_args.kuryrports,
         )
         return 0 if whole else shell.SOME_BAD
 

@@ -71,23 +71,14 @@ def _object(name: str, obj: Any) -> Node:
     values = dict(unknown.contents(obj))
     title = f"{kind} {values.pop('id')}" if values.get("id") else kind
     node = Node(name or _printable(title), _printable(title) if name else "")
-    for field_name, value in _sorted(values):
+    for field_name, value in values.items():
         _add(node, field_name, value)
+    # First what has nothing in it.
+    node.children.sort(key=lambda child: (bool(child.children), child.name))
     for form in (document.FORM, primitive.FORM):
-        for field_name, value in _sorted(unknown.fields_of(obj, form)):
+        for field_name, value in sorted(unknown.fields_of(obj, form).items()):
             node.children.append(Node(_printable(field_name), f"{_words(value)} (not known here)"))
     return node
-
-
-def _sorted(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Plain values first, then what has something in it; each in order."""
-    return sorted(values.items(), key=lambda item: (_is_nested(item[1]), item[0]))
-
-
-def _is_nested(value: Any) -> bool:
-    return isinstance(value, (ovo.VersionedObject, dict)) or (
-        isinstance(value, list) and any(isinstance(item, ovo.VersionedObject) for item in value)
-    )
 
 
 def _add(node: Node, name: str, value: Any) -> None:
@@ -98,7 +89,7 @@ def _add(node: Node, name: str, value: Any) -> None:
     elif isinstance(value, dict):
         children = [_object(_printable(key), item) for key, item in sorted(value.items())]
         node.children.append(Node(name, "" if children else "none", children))
-    elif isinstance(value, list) and _is_nested(value):
+    elif isinstance(value, list) and any(isinstance(item, ovo.VersionedObject) for item in value):
         node.children.append(Node(name, "", [_member(item) for item in value]))
     else:
         node.children.append(Node(name, _words(value)))

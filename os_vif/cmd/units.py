@@ -14,6 +14,7 @@ from os_vif.cmd import json_text
 from os_vif.cmd.stream import Piece
 from os_vif.objects import history
 from os_vif.objects.losses import Loss, below
+from os_vif.objects.vif import VIFBase
 from os_vif.serialization import primitive, stored, text, unknown
 from os_vif.serialization.values import refuse_at
 
@@ -100,6 +101,16 @@ class Unit:
         if all(_same(self._at(keys), value) for keys, value in new):
             return self.piece.data, lost
         return json_text.replace(self.piece.data.decode(), new).encode(), lost
+
+    def kuryrport(self, found: dict[str, VIFBase], target: Target) -> tuple[bytes, list[Loss]]:
+        """The ``KuryrPort`` of a pod; of one without VIFs there is none, and it is as it was."""
+        if not self.has_vifs:
+            return self.piece.data, []
+        if self.wrapping not in _POD:
+            raise exception.InvalidValue(found=self.name, expected="a pod")
+        reader = target.release or history.OURS
+        status, lost = stored.downgrade(found, "kuryrport", reader, target.form)
+        return text.compose(stored.kuryrport(self.data, status)).encode(), lost
 
     def _write_bare(self, found: Any, target: Target) -> tuple[bytes, list[Loss]]:
         written, lost = _dump(found, target)

@@ -263,6 +263,37 @@ def _downgrade(vif: VIFBase, reader: str, form: str) -> tuple[Any, list[Loss]]:
     return document.to_document(vif), lost
 
 
+def kuryrport(pod: dict[str, Any], status: Any) -> dict[str, Any]:
+    """The ``KuryrPort`` that kuryr 3.0 and later would have for a pod.
+
+    :param pod: plain data, as Kubernetes gives it.
+    :param status: what :func:`write` wrote as ``kuryrport``.
+    :raises os_vif.exception.InvalidValue: if the pod has no ``uid`` yet, or is on no node.
+    """
+    found = {}
+    for path in ("metadata.namespace", "metadata.name", "metadata.uid", "spec.nodeName"):
+        part, name = path.split(".")
+        holder = pod.get(part)
+        found[name] = holder.get(name) if isinstance(holder, dict) else None
+        if not isinstance(found[name], str):
+            raise refuse_at(path, found[name], "a string, as every pod on a node has it")
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": found["name"], "uid": found["uid"]}
+    return {
+        "apiVersion": "openstack.org/v1",
+        "kind": "KuryrPort",
+        "metadata": {
+            "namespace": found["namespace"],
+            "name": found["name"],
+            "finalizers": ["kuryr.openstack.org/kuryrport-finalizer"],
+            "labels": {"kuryr.openstack.org/nodeName": found["nodeName"]},
+            # From kuryr 6.0 on; to others it does nothing.
+            "ownerReferences": [owner],
+        },
+        "spec": {"podUid": found["uid"], "podNodeName": found["nodeName"]},
+        "status": status,
+    }
+
+
 def reads(release: str, wrapping: str) -> bool:
     """Whether a release of kuryr reads the wrapping. One of os-vif may be under any reader."""
     kuryr = [peer for peer in history.peers() if peer.startswith("kuryr-")]

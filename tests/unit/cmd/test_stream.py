@@ -18,7 +18,11 @@ from os_vif.cmd import stream
 #: Names and strings with what could be taken for structure.
 TEXTS = st.text(alphabet='ab"\\{}[],:\n\N{SNOWMAN} ', max_size=6) | st.just("items")
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=8,
 )
