@@ -148,11 +148,13 @@ def convert(
             for source, file in opened:
                 with files.replacing(source, file) as out:
                     act(source, file, out)
+                run.tell()
         else:
             inputs = [file for _, file in opened]
             with files.writing(output, inputs) as out:
                 for source, file in opened:
                     act(source, file, out)
+            run.tell()
     return not run.failed
 
 
@@ -186,6 +188,7 @@ class _Run:
         self._kuryrports = kuryrports
         self._allow_loss = allow_loss
         self.failed = 0
+        self._told: list[str] = []
 
     def convert(self, name: str, file: BufferedReader, out: files.Output) -> None:
         """Write a file converted; what cannot be is written as it was."""
@@ -196,7 +199,7 @@ class _Run:
         else:
             for piece in source.pieces():
                 out.write(self._piece(source, piece, counts) if piece.is_object else piece.data)
-        self._tell_counts(source, counts)
+        self._count(source, counts)
 
     def list_kuryrports(self, name: str, file: BufferedReader, out: files.Output) -> None:
         """Write a list of Kubernetes, of what could be converted."""
@@ -211,7 +214,7 @@ class _Run:
                 out.write(before + written)
                 before = b",\n"
         out.write((b"" if before == b",\n" else before) + b"\n]}\n")
-        self._tell_counts(source, counts)
+        self._count(source, counts)
 
     def check(self, name: str, file: BufferedReader, out: files.Output) -> None:
         """Write a line on each object of a file."""
@@ -220,13 +223,18 @@ class _Run:
         for piece in source.pieces():
             if piece.is_object:
                 self._piece(source, piece, counts, _writer(out))
-        self._tell_counts(source, counts)
+        self._count(source, counts)
 
-    def _tell_counts(self, source: Source, counts: report.Counts) -> None:
+    def _count(self, source: Source, counts: report.Counts) -> None:
         self.failed += counts.of[_FAILED]
         verbs = (_CONVERTED, _SAME, _FAILED, _EMPTY)
-        for line in counts.lines(source.title, verbs, is_lost=self._allow_loss):
+        self._told += counts.lines(source.title, verbs, is_lost=self._allow_loss)
+
+    def tell(self) -> None:
+        """Tell the counts, once all is written."""
+        for line in self._told:
             LOG.info("%s", line)
+        self._told.clear()
 
     def _piece(
         self, source: Source, piece: Piece, counts: report.Counts, say: Say | None = None

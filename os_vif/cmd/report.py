@@ -45,7 +45,7 @@ class Bar:
         if not self._is_on or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _OFTEN
-        picture = f"{objects:,} objects"
+        picture = _objects(objects)
         if self._total:
             share = min(done / self._total, 1)
             filled = int(share * _WIDTH)
