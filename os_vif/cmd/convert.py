@@ -93,6 +93,7 @@ def validate(names: list[str]) -> bool:
     :raises BadInputError: if a file as a whole is not understood.
     """
     wrong = 0
+    told: list[str] = []
     with contextlib.ExitStack() as stack:
         opened = [(name, stack.enter_context(files.reading(name))) for name in names]
         out = stack.enter_context(files.writing(files.STANDARD, [file for _, file in opened]))
@@ -102,9 +103,10 @@ def validate(names: list[str]) -> bool:
             for piece in source.pieces():
                 if piece.is_object:
                     counts.of[_look(source, piece, _writer(out))] += 1
-            for line in counts.lines(source.title, (_VALID, _INVALID, _EMPTY)):
-                LOG.info("%s", line)
+            told += counts.lines(source.title, (_VALID, _INVALID, _EMPTY))
             wrong += counts.of[_INVALID]
+    for line in told:
+        LOG.info("%s", line)
     return not wrong
 
 

@@ -19,7 +19,10 @@ import textwrap
 from dataclasses import dataclass
 
 #: Programs whose commands are run as they stand.
-RUN = ("cat", "echo", "ip", "os-vif", "oslo-config-generator", "sed", "tail")
+RUN = ("cat", "echo", "ip", "os-vif", "oslo-config-generator", "sed", "sh", "tail")
+
+#: How a command ends that needs what a reader has, and we have not.
+ON_A_CLUSTER = "  # on the cluster; not run here"
 
 _BLOCK = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n"
