@@ -8,6 +8,7 @@ What a reader refuses is taken out of a copy, and the rest is read again.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ MOST = 100
 _HEADS = {"apiVersion", "kind", *primitive.frame("", "", {})}
 _DEFAULT = "default_vif"
 
-Keys = tuple[json_text.Key, ...]
+Keys = units.Keys
 
 
 class Fault(NamedTuple):
@@ -145,24 +146,14 @@ class _Search:
     def __init__(self, unit: units.Unit) -> None:
         self._unit = unit
         self._prefix, self._data = "", unit.data
-        annotation = next(
-            (
-                (vifs.value, path)
-                for vifs, path in units.parts(unit)
-                if isinstance(vifs.value, str)
-            ),
-            None,
-        )
         #: Where all of an annotation is, for the reader of a file.
         self._keys: Keys = ()
-        if annotation is not None:
-            value, self._prefix = annotation
-            self._keys = ("metadata", "annotations", stored.ANNOTATION)
-            try:
-                self._data = text.parse(value)
-            except exception.SerializationError:
-                # It is told as a whole.
-                self._prefix, self._data = "", unit.data
+        # What is no JSON is told as a whole.
+        with contextlib.suppress(exception.SerializationError):
+            if isinstance(unit.annotation, str):
+                self._data = text.parse(unit.annotation)
+                self._prefix = f"metadata.annotations[{stored.ANNOTATION!r}]"
+                self._keys = units.ANNOTATION
         self._left = copy.deepcopy(self._data)
         #: Which members of which arrays are no longer there.
         self._gone: dict[Keys, list[int]] = {}
@@ -180,7 +171,7 @@ class _Search:
                     return
                 # That something is missing where it was taken out is no news.
                 if not any(_is_inside(inner, path) for inner in taken_out):
-                    line = _line(self._unit, self._keys if self._prefix else keys)
+                    line = _line(self._unit, self._keys or keys)
                     yield Fault(line, joined(self._prefix, path), _words(error))
                 taken_out.append(path)
                 if not self._take_out(steps, keys):

@@ -40,6 +40,8 @@ def reading(source: str) -> Iterator[io.BufferedReader]:
     :raises BadInputError: if it cannot be opened.
     """
     if source == STANDARD:
+        if sys.stdin is None:
+            raise shell.BadInputError("standard input is closed")
         yield cast("io.BufferedReader", sys.stdin.buffer)
         return
     with contextlib.ExitStack() as stack:
@@ -76,7 +78,7 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
     """What is written takes the place of a file as a whole at the end, or, after an error, not.
 
     Mode, owner and access list of that file stay. What is no regular file, as standard output,
-    gets everything at once.
+    gets it by and by.
 
     :raises BadInputError: if it cannot be opened.
     :raises OutputError: if it cannot be written.

@@ -13,12 +13,14 @@ from os_vif import exception, serialization
 from os_vif.cmd import json_text
 from os_vif.cmd.stream import Piece
 from os_vif.objects import history
-from os_vif.objects.losses import Loss, below
+from os_vif.objects.losses import Loss
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import primitive, stored, text, unknown
 from os_vif.serialization.values import refuse_at
 
-_ANNOTATION = ("metadata", "annotations", stored.ANNOTATION)
+Keys = tuple[json_text.Key, ...]
+#: Where a pod has its VIFs.
+ANNOTATION: Keys = ("metadata", "annotations", stored.ANNOTATION)
 _POD = {"pod-vif", "pod-state"}
 _LONG = 80
 
@@ -31,13 +33,6 @@ class Target(NamedTuple):
     release: str | None = None
     #: Whether it cannot stand in JSON, nor beside others.
     is_binary: bool = False
-
-
-class Vifs(NamedTuple):
-    """A place with VIFs in it that has to be replaced, or that holds nothing else."""
-
-    keys: tuple[json_text.Key, ...]
-    value: Any
 
 
 class Unit:
@@ -87,10 +82,9 @@ class Unit:
         """
         if not self.has_vifs:
             return self.piece.data, []
-        if target.is_binary and not self.is_bare:
-            raise exception.InvalidValue(found=self.name, expected="a VIF by itself for this form")
         if self.is_bare:
             return self._write_bare(found, target)
+        self._refuse_binary(target)
         wrapping, reader = str(self.wrapping), target.release or history.OURS
         if wrapping in _POD and not stored.reads(reader, wrapping):
             # The other way to store it there may be what is read.
@@ -108,9 +102,14 @@ class Unit:
             return self.piece.data, []
         if self.wrapping not in _POD:
             raise exception.InvalidValue(found=self.name, expected="a pod")
+        self._refuse_binary(target)
         reader = target.release or history.OURS
         status, lost = stored.downgrade(found, "kuryrport", reader, target.form)
         return text.compose(stored.kuryrport(self.data, status)).encode(), lost
+
+    def _refuse_binary(self, target: Target) -> None:
+        if target.is_binary:
+            raise exception.InvalidValue(found=self.name, expected="a VIF by itself for this form")
 
     def _write_bare(self, found: Any, target: Target) -> tuple[bytes, list[Loss]]:
         written, lost = _dump(found, target)
@@ -121,7 +120,12 @@ class Unit:
             return self.piece.data, lost
         return json_text.replace(self.piece.data.decode(), [((), data)]).encode(), lost
 
-    def _at(self, keys: tuple[json_text.Key, ...]) -> Any:
+    @property
+    def annotation(self) -> Any:
+        """That of a pod, in which its VIFs are; None where they are elsewhere."""
+        return self._at(ANNOTATION) if self.wrapping in _POD else None
+
+    def _at(self, keys: Keys) -> Any:
         found = self.data
         for key in keys:
             found = found[key]
@@ -180,9 +184,7 @@ def _wrapping(data: Any) -> str | None:
         return "cni-metadata"
     if "kind" in data or "metadata" in data:
         return None
-    raise exception.InvalidValue(
-        found="an object of nothing that is known", expected="a VIF, a pod or a KuryrPort"
-    )
+    raise exception.InvalidValue(found="another object", expected="a VIF, a pod or a KuryrPort")
 
 
 def _is_state(annotation: Any) -> bool:
@@ -193,30 +195,15 @@ def _is_state(annotation: Any) -> bool:
     return isinstance(data, dict) and "PodState" in {data.get(primitive.NAME), data.get("kind")}
 
 
-def _places(wrapping: str, written: Any) -> Iterator[Vifs]:
-    """Where what was written stands in an object."""
+def _places(wrapping: str, written: Any) -> Iterator[tuple[Keys, Any]]:
+    """Where each part of what was written stands in an object."""
     if wrapping in _POD:
-        yield Vifs(_ANNOTATION, written)
+        yield ANNOTATION, written
     elif wrapping == "kuryrport":
         for name, entry in written["vifs"].items():
-            yield Vifs(("status", "vifs", name, "vif"), entry["vif"])
+            yield ("status", "vifs", name, "vif"), entry["vif"]
     else:
-        yield Vifs(("vif",), written["vif"])
-
-
-def parts(unit: Unit) -> Iterator[tuple[Vifs, str]]:
-    """The places of an object in which something can be wrong, with the path of each."""
-    if unit.is_bare:
-        yield Vifs((), unit.data), ""
-    elif unit.wrapping == "kuryrport":
-        vifs = unit.data["status"]["vifs"]
-        for name in vifs if isinstance(vifs, dict) else ():
-            yield Vifs(("status", "vifs", name), vifs[name]), below("status.vifs", name)
-    elif unit.wrapping == "cni-metadata":
-        yield Vifs(("vif",), unit.data["vif"]), "vif"
-    elif unit.wrapping:
-        annotation = unit.data["metadata"]["annotations"][stored.ANNOTATION]
-        yield Vifs(_ANNOTATION, annotation), f"metadata.annotations[{stored.ANNOTATION!r}]"
+        yield ("vif",), written["vif"]
 
 
 def _dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
