@@ -20,10 +20,18 @@ from os_vif.cmd.convert import target
 from os_vif.cmd.stream import Piece, Splitter
 from os_vif.objects import history
 from os_vif.serialization import stored
+from tests.interop import written
 from tests.strategies import any_objects, make
 from tests.unit.cmd.test_stream import VALUES, in_chunks, json_text
 from tests.unit.serialization import samples
-from tests.unit.serialization.stored_samples import ANNOTATION, contents, ids, small, wrappings
+from tests.unit.serialization.stored_samples import (
+    ANNOTATION,
+    contents,
+    ids,
+    small,
+    unchanged,
+    wrappings,
+)
 
 ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]
 DOCUMENTS = units.Target("json")
@@ -36,9 +44,9 @@ def unit(data) -> units.Unit:
 def converted(data: bytes, to: units.Target) -> bytes:
     """What one object becomes; nothing of it is lost."""
     one = units.Unit(Piece(data, 1, is_object=True))
-    written, losses = one.write(one.read(), to)
+    new, losses = one.write(one.read(), to)
     assert losses == []
-    return written
+    return new
 
 
 def read(data: bytes):
@@ -160,9 +168,9 @@ def test_an_annotation_is_what_the_release_reads(name, release, kind):
 def test_what_has_no_place_is_lost_by_name():
     """The first of two VIFs goes where one can be."""
     one = unit(WRAPPED["pod with state of two"])
-    written, losses = one.write(one.read(), target(None, "kuryr-0.4.7"))
+    new, losses = one.write(one.read(), target(None, "kuryr-0.4.7"))
     assert [str(loss) for loss in losses] == ["eth1 (left out)"]
-    assert [*read(written)] == ["eth0"]
+    assert [*read(new)] == ["eth0"]
     with pytest.raises(exception.UnsupportedVersion, match=r"kuryr-3\.1\.0, which read pod-state"):
         one.write(one.read(), target(None, "kuryr-4.0.0"))
 
@@ -174,9 +182,9 @@ def test_what_a_newer_version_wrote_is_lost_in_the_other_form_alone(form):
     document |= {"apiVersion": "os-vif/2.9", "color": "blue"}
     for data in (document, {"kind": "KuryrPort", "status": {"vifs": {"eth0": {"vif": document}}}}):
         one = unit(data)
-        written, losses = one.write(one.read(), units.Target(form))
+        new, losses = one.write(one.read(), units.Target(form))
         assert [loss.path.rpartition(".")[2] for loss in losses] == ["color"] * (form == "ovo")
-        assert (b"blue" in written) == (form == "json")
+        assert (b"blue" in new) == (form == "json")
 
 
 @pytest.mark.parametrize("kind", ["Pod", "Service", "KuryrPort"])
@@ -347,3 +355,33 @@ def test_a_kuryrport_of_what_is_no_pod_is_refused():
     one = unit(VIF.obj_to_primitive())
     with pytest.raises(exception.InvalidValue, match="expected a pod"):
         one.kuryrport(one.read(), DOCUMENTS)
+
+
+def there_and_back(release: str, step: int) -> int:
+    """What is written for a release, as a document and for that release again."""
+    done = 0
+    for line in [*written.kept(release).values()][::step]:
+        try:
+            document = converted(line.encode(), DOCUMENTS)
+        except exception.InvalidValue:
+            # A list object without its list has no document.
+            assert "objects" not in line or "List" in line
+            continue
+        back = converted(document, target(None, release))
+        assert unchanged(json.loads(back)) == unchanged(json.loads(line))
+        done += 1
+    return done
+
+
+RELEASES = [first for first, _ in written.SPANS]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_some_of_what_is_written_for_a_release_there_and_back(release):
+    assert there_and_back(release, 60) > 5
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("release", RELEASES)
+def test_all_that_is_written_for_a_release_there_and_back(release):
+    assert there_and_back(release, 1) > 300
