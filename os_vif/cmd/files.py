@@ -84,6 +84,8 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
     :raises OutputError: if it cannot be written.
     """
     if target == STANDARD:
+        if sys.stdout is None:
+            raise shell.BadInputError("standard output is closed")
         _check_apart(sources)
         with _errors("standard output"), _streamed(os.dup(sys.stdout.fileno())) as file:
             yield file

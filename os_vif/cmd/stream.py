@@ -31,6 +31,7 @@ _TO_BRACKET = re.compile(rb'[^][{}"]*(?:"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"[^][{}"]
 _STRING = re.compile(rb'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*')
 _SCALAR = re.compile(rb"[^][{},\s]*")
 _ITEMS = re.compile(rb'[{,]\s*"items"\s*:\s*\Z')
+_DOCUMENT = re.compile(rb'\{\s*"apiVersion"\s*:\s*"os-vif/')
 _LINE = re.compile(rb"[^\r\n]*")
 _NEXT_LINE = re.compile(rb"\n(?=\{)")
 #: What stands before an object or an array inside another.
@@ -259,12 +260,17 @@ class Splitter:
                 before = self._data[self._start + last : self._at]
                 if before.rstrip()[-1:] not in _BEFORE or len(closing) > _DEEPEST:
                     raise _BrokenError(f"found {_shown(found)}; expected a comma, or nothing")
-                if until_items and len(closing) == 1 and found == b"[" and _ITEMS.search(before):
+                is_outermost = until_items and len(closing) == 1 and found == b"["
+                if is_outermost and _ITEMS.search(before) and not self._is_document():
                     return True
                 closing.append(_CLOSING[found])
                 last = self._at - self._start
                 self._at += 1
         return False
+
+    def _is_document(self) -> bool:
+        """Whether this is a document, of which a newer version may have any field."""
+        return _DOCUMENT.match(self._data, self._start) is not None
 
     def _broken(self) -> Iterator[Piece]:
         """What is there up to the next line that begins an object."""

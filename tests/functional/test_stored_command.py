@@ -276,6 +276,15 @@ def test_the_file_that_is_read_is_not_appended_to(os_vif, tmp_path):
     assert (tmp_path / "in").read_text() == DOCUMENT
 
 
+@pytest.mark.parametrize(("closed", "which"), [("<&-", "input"), (">&-", "output")])
+def test_a_stream_that_is_closed_is_named(os_vif_command, closed, which):
+    line = f"{os_vif_command} convert --form ovo {closed}"
+    done = subprocess.run(
+        ["sh", "-c", line], input=DOCUMENT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (shell.BAD_INPUT, f"standard {which} is closed\n")
+
+
 def test_a_symbolic_link_stays_one(os_vif, tmp_path):
     """What it leads to is replaced."""
     (tmp_path / "real").write_text(DOCUMENT)

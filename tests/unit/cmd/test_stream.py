@@ -127,6 +127,12 @@ def test_lists_on_a_line_each_and_arrays():
     ]
 
 
+def test_a_document_of_a_newer_version_is_no_list():
+    """Whatever its fields are called."""
+    data = b'{"apiVersion": "os-vif/2.9", "kind": "VIFBridge", "items": [{"a": 1}]}'
+    assert found(data, 1) == [(1, data)]
+
+
 @pytest.mark.parametrize(
     "line", [b'{"a": {"b": 1}', b'{"a: 1}', b'{"a": [}', b"}", b"oops", b'{"a": [', b'{"a":1}}']
 )
