@@ -16,11 +16,11 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import demo_ovs, shell
+from os_vif.cmd import shell
 from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, Stage
-from os_vif.cmd.lab import Guest, Hypervisor
 
 if TYPE_CHECKING:
+    from os_vif.cmd.lab import Guest
     from os_vif.host.netlink import Netlink
 
 _BRIDGE = "brq-demo"
@@ -113,6 +113,8 @@ class _Show(Stage):
         self.say(os_vif.plan(self.vifs[0], INSTANCE))
 
     def run(self) -> None:
+        # Every command loads this file; only this one needs netlink.
+        from os_vif.cmd import demo_ovs
         from os_vif.host import netlink
 
         self.without_rights()
@@ -127,6 +129,8 @@ class _Show(Stage):
             self.say("Nothing is left.")
 
     def bridge(self, net: Netlink) -> None:
+        from os_vif.cmd.lab import Guest
+
         self.act("Plug two VIFs, through the privileged daemon")
         for vif in self.vifs:
             os_vif.plug(vif, INSTANCE)
@@ -139,6 +143,8 @@ class _Show(Stage):
             self.say(f"unplugged {vif.vif_name}")
 
     def play(self, guests: tuple[Guest, Guest], net: Netlink) -> None:
+        from os_vif.cmd.lab import Hypervisor
+
         self.act("The demo plays the hypervisor: a guest on each VIF (a namespace, a veth as tap)")
         with Hypervisor() as hypervisor:
             for vif, guest, address in zip(self.vifs, guests, ADDRESSES, strict=True):

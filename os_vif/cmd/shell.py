@@ -23,12 +23,14 @@ import os_vif
 FAILED = 1
 BAD_INPUT = 2
 DIFFERENT = 3
+SOME_BAD = 4
 
 _EXIT_CODES = """exit codes:
   0  done; or nothing differs
   1  it failed; the message says what is left
   2  what was asked for, or the input, is wrong; nothing was touched
   3  check: something differs from a plugged VIF
+  4  validate, convert: some objects are wrong, or would lose something; the others are done
 """
 
 
@@ -83,7 +85,9 @@ class Shell(app.App):
         except cfg.Error as error:
             self.LOG.error("--config-file: %s", error)  # noqa: TRY400 - a message for a person
             sys.exit(BAD_INPUT)
-        os_vif.initialize()
+        # A command that only reads what is stored is faster without.
+        if getattr(cmd, "needs_plugins", True):
+            os_vif.initialize()
 
 
 def _readable_file(name: str) -> str:

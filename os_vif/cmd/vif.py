@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from cliff import command, lister
 from oslo_config import cfg
-from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import exception, objects
@@ -26,22 +25,21 @@ LOG = logging.getLogger("os-vif")
 
 
 def read(source: str) -> objects.VIFBase:
-    """A VIF from JSON text, as ``jsonutils.dumps(vif.obj_to_primitive())`` writes it.
+    """A VIF from JSON text: a document, or what ``jsonutils.dumps(vif.obj_to_primitive())`` writes.
 
     :param source: path of a file, or ``-`` for standard input.
     :raises BadInputError: if there is no VIF in it.
     """
+    from os_vif import serialization  # every command loads this file
+
     try:
         data = sys.stdin.buffer.read() if source == "-" else pathlib.Path(source).read_bytes()
     except OSError as error:
         raise shell.BadInputError(f"{source}: {error.strerror}") from error
     try:
-        vif: Any = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(data))
-    except Exception as error:
-        # Whatever the text is made of, oslo's errors for it are of many classes.
-        raise shell.BadInputError(
-            f"{source}: no VIF in JSON ({type(error).__name__}: {error})"
-        ) from error
+        vif: Any = serialization.loads(data)
+    except exception.SerializationError as error:
+        raise shell.BadInputError(f"{source}: no VIF in JSON ({error})") from error
     if not isinstance(vif, objects.VIFBase):
         raise shell.BadInputError(f"{source}: a {vif.obj_name()}; expected a VIF")
     return vif

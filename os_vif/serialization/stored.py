@@ -61,7 +61,7 @@ def read(stored: Any) -> dict[str, VIFBase]:
     data = text.parse(stored) if isinstance(stored, (str, bytes)) else stored
     if not isinstance(data, dict):
         raise refuse_at("", data, "an object")
-    if _holds_object(data):
+    if holds_object(data):
         return _read_object(data, "")
     # A KuryrPort may have annotations, too; not every pod has the one of kuryr.
     for where, reader in (
@@ -75,7 +75,7 @@ def read(stored: Any) -> dict[str, VIFBase]:
             found = found.get(name, _ABSENT) if isinstance(found, dict) else _ABSENT
         if found is not _ABSENT:
             return reader(found, ".".join(where[:-1] if where[-1] == ANNOTATION else where))
-    if _holds_object(data.get("vif")):
+    if holds_object(data.get("vif")):
         return _read_object(data["vif"], "vif")
     if "kind" in data:
         expected = f"a pod with the annotation {ANNOTATION}, or a KuryrPort with status.vifs"
@@ -86,7 +86,7 @@ def read(stored: Any) -> dict[str, VIFBase]:
 _ABSENT = object()
 
 
-def _holds_object(data: Any) -> bool:
+def holds_object(data: Any) -> bool:
     """Whether it is an OVO primitive or a document, not something of Kubernetes."""
     if primitive.is_primitive(data):
         return True
@@ -102,7 +102,7 @@ def _read_annotation(annotation: Any, path: str) -> dict[str, VIFBase]:
         data = text.parse(annotation)
     except exception.SerializationError as error:
         raise _inside(place, error) from error
-    if not _holds_object(data):
+    if not holds_object(data):
         raise refuse_at(place, data, "an OVO primitive or a document")
     return _read_object(data, place)
 
@@ -161,7 +161,7 @@ def _read_port(vifs: Any, path: str) -> dict[str, VIFBase]:
 
 
 def _read_vif(data: Any, path: str) -> VIFBase:
-    if not _holds_object(data):
+    if not holds_object(data):
         raise refuse_at(path, data, "a VIF, as an OVO primitive or a document")
     return _vif(_load(data, path), path)
 
@@ -186,7 +186,10 @@ def _inside(path: str, error: exception.SerializationError) -> exception.Seriali
 
 
 def write(
-    vifs: Mapping[str, VIFBase], wrapping: str, release: str | None = None
+    vifs: Mapping[str, VIFBase],
+    wrapping: str,
+    release: str | None = None,
+    form: str = primitive.FORM,
 ) -> str | dict[str, Any]:
     """VIFs as kuryr or zun stores them, for a certain release that reads this wrapping.
 
@@ -196,17 +199,41 @@ def write(
     :param wrapping: one of :data:`WRAPPINGS`.
     :param release: who is to read it, such as ``kuryr-4.0.0`` (:data:`READERS`), or a release of
         os-vif; by default the one in :data:`WRAPPINGS`.
+    :param form: ``ovo``, or ``json`` for documents, which no public kuryr reads.
     :returns: text for ``pod-vif`` and ``pod-state``, which are annotations; else plain data.
-    :raises ValueError: for a wrapping that there is not.
+    :raises ValueError: for a wrapping that there is not, or a form that cannot stand in it or
+        that the release does not read.
     :raises os_vif.exception.DataLoss: if something would be lost, such as all other VIFs of a pod
         in ``pod-vif``. Paths begin with the name of the interface.
     :raises os_vif.exception.SerializationError: if there is no ``eth0`` where one is needed, if
         there is no such release, if it does not read the wrapping, or if it has no such class.
     """
+    written, lost = downgrade(vifs, wrapping, release, form)
+    if lost:
+        reader = release or (WRAPPINGS[wrapping] if form == primitive.FORM else history.OURS)
+        raise exception.DataLoss(reader=f"{reader} as {wrapping}", losses=lost)
+    return written
+
+
+def downgrade(
+    vifs: Mapping[str, VIFBase],
+    wrapping: str,
+    release: str | None = None,
+    form: str = primitive.FORM,
+) -> tuple[str | dict[str, Any], list[Loss]]:
+    """What :func:`write` writes, and what is lost on the way there.
+
+    Parameters and errors are the same, but for :class:`~os_vif.exception.DataLoss`.
+    """
     if wrapping not in WRAPPINGS:
         raise ValueError(f"{wrapping!r} is none of {', '.join(WRAPPINGS)}")
-    release = release or WRAPPINGS[wrapping]
-    _check_reader(release, wrapping)
+    if form not in {primitive.FORM, document.FORM}:
+        raise ValueError(f"{form!r} cannot stand in {wrapping}")
+    if form == document.FORM and release not in {None, history.OURS}:
+        raise ValueError(f"{release} does not read the form {form!r}")
+    reader = release or WRAPPINGS[wrapping]
+    if form == primitive.FORM:
+        _check_reader(reader, wrapping)
     if wrapping != "kuryrport" and DEFAULT_INTERFACE not in vifs:
         raise exception.InvalidValue(
             path=DEFAULT_INTERFACE, found="nothing", expected="the VIF of the first interface"
@@ -218,31 +245,77 @@ def write(
             lost.append(Loss(below("", name), "left out"))
             continue
         try:
-            data, losses = primitive.downgrade(vif, release)
-        except exception.UnknownKind as error:
+            data, losses = _downgrade(vif, reader, form)
+        except (exception.UnknownKind, exception.InvalidValue) as error:
             raise _inside(below("", name), error) from error
-        written[name] = _unchanged(data)
+        written[name] = data
         lost += [Loss(joined(below("", name), loss.path), loss.what) for loss in losses]
-    if lost:
-        raise exception.DataLoss(reader=f"{release} as {wrapping}", losses=lost)
-    return _wrapped(written, wrapping)
+    return _wrapped(written, wrapping, form), lost
 
 
-def _check_reader(release: str, wrapping: str) -> None:
+def _downgrade(vif: VIFBase, reader: str, form: str) -> tuple[Any, list[Loss]]:
+    if form == primitive.FORM:
+        data, lost = primitive.downgrade(vif, reader)
+        return _unchanged(data), lost
+    if lost := unknown.losses(vif, form):
+        vif = vif.obj_clone()
+        unknown.forget(vif, form)
+    return document.to_document(vif), lost
+
+
+def kuryrport(pod: dict[str, Any], status: Any) -> dict[str, Any]:
+    """The ``KuryrPort`` that kuryr 3.0 and later would have for a pod.
+
+    :param pod: plain data, as Kubernetes gives it.
+    :param status: what :func:`write` wrote as ``kuryrport``.
+    :raises os_vif.exception.InvalidValue: if the pod has no ``uid`` yet, or is on no node.
+    """
+    found = {}
+    for path in ("metadata.namespace", "metadata.name", "metadata.uid", "spec.nodeName"):
+        part, name = path.split(".")
+        holder = pod.get(part)
+        found[name] = holder.get(name) if isinstance(holder, dict) else None
+        if not isinstance(found[name], str):
+            raise refuse_at(path, found[name], "a string, as every pod on a node has it")
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": found["name"], "uid": found["uid"]}
+    return {
+        "apiVersion": "openstack.org/v1",
+        "kind": "KuryrPort",
+        "metadata": {
+            "namespace": found["namespace"],
+            "name": found["name"],
+            "finalizers": ["kuryr.openstack.org/kuryrport-finalizer"],
+            "labels": {"kuryr.openstack.org/nodeName": found["nodeName"]},
+            # From kuryr 6.0 on; to others it does nothing.
+            "ownerReferences": [owner],
+        },
+        "spec": {"podUid": found["uid"], "podNodeName": found["nodeName"]},
+        "status": status,
+    }
+
+
+def reads(release: str, wrapping: str) -> bool:
     """Whether a release of kuryr reads the wrapping. One of os-vif may be under any reader."""
     kuryr = [peer for peer in history.peers() if peer.startswith("kuryr-")]
     if release not in kuryr:
+        return True
+    if wrapping not in READERS:
+        return False
+    first, last = READERS[wrapping]
+    return kuryr.index(first) <= kuryr.index(release) <= kuryr.index(last)
+
+
+def _check_reader(release: str, wrapping: str) -> None:
+    if reads(release, wrapping):
         return
     expected = f"a release of os-vif: no kuryr reads {wrapping}"
     if wrapping in READERS:
         first, last = READERS[wrapping]
-        if kuryr.index(first) <= kuryr.index(release) <= kuryr.index(last):
-            return
         expected = f"{first} to {last}, which read {wrapping}"
     raise exception.UnsupportedVersion(path="release", found=repr(release), expected=expected)
 
 
-def _wrapped(written: dict[str, Any], wrapping: str) -> str | dict[str, Any]:
+def _wrapped(written: dict[str, Any], wrapping: str, form: str) -> str | dict[str, Any]:
     if wrapping == "kuryrport":
         return {
             "vifs": {
@@ -251,14 +324,30 @@ def _wrapped(written: dict[str, Any], wrapping: str) -> str | dict[str, Any]:
             }
         }
     default = written.pop(DEFAULT_INTERFACE)
+    compose = text.compose if form == document.FORM else text.compose_sorted
     if wrapping == "pod-vif":
-        return text.compose_sorted(default)
+        return compose(default)
     fields: dict[str, Any] = {"default_vif": default}
     # zun never writes it empty, and kuryr always has it.
     if written or wrapping == "pod-state":
         fields["additional_vifs"] = written
-    state = primitive.frame(_STATES[wrapping], "1.0", fields)
-    return text.compose_sorted(state) if wrapping == "pod-state" else {"vif": state}
+    if form == primitive.FORM:
+        state = primitive.frame(_STATES[wrapping], "1.0", fields)
+    else:
+        # Zun's has the fields of kuryr's.
+        state = _state(fields)
+    return compose(state) if wrapping == "pod-state" else {"vif": state}
+
+
+def _state(fields: dict[str, Any]) -> dict[str, Any]:
+    """The document of a ``PodState`` whose VIFs are documents; it has the newest version."""
+    vifs = [fields["default_vif"], *fields.get("additional_vifs", {}).values()]
+    newest = max((vif["apiVersion"] for vif in vifs), key=lambda v: int(v.rpartition(".")[2]))
+    head = {"apiVersion": newest, "kind": "PodState"}
+    for vif in vifs:
+        del vif["apiVersion"]
+    data: dict[str, Any] = text.in_order(head | fields)
+    return data
 
 
 def _unchanged(data: Any) -> Any:

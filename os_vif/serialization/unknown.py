@@ -81,3 +81,10 @@ def losses(obj: ovo.VersionedObject, form: str | None) -> list[Loss]:
         if unknown.form != form
         for name in sorted(unknown.fields)
     ]
+
+
+def forget(obj: ovo.VersionedObject, form: str) -> None:
+    """Let ``obj``, which is changed, have nothing that cannot be written in that form."""
+    for _, unknown in within(obj):
+        if unknown.form != form:
+            unknown.fields.clear()

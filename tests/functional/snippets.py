@@ -25,8 +25,11 @@ from dataclasses import dataclass
 
 #: Programs whose commands are run as they stand.
 RUN = (
-    "cat", "echo", "ip", "os-vif", "oslo-config-generator", "ovs-vsctl", "sed", "sysctl", "tail",
+    "cat", "echo", "ip", "os-vif", "oslo-config-generator", "ovs-vsctl", "sed", "sh", "sysctl", "tail",
 )  # fmt: skip
+
+#: How a command ends that needs what a reader has, and we have not.
+ON_A_CLUSTER = "  # on the cluster; not run here"
 
 _BLOCK = re.compile(
     r"^\.\. code-block:: (?P<language>\w+)\n"

@@ -69,6 +69,14 @@ def test_the_vif_may_come_on_standard_input(vif, os_vif):
     assert os_vif("plan", text=text).stdout == os_vif("plan", "-", text=text).stdout != ""
 
 
+def test_the_vif_may_be_a_document(vif, os_vif):
+    """As ``os-vif convert`` writes it."""
+    text = jsonutils.dumps(vif.obj_to_primitive())
+    document = os_vif("convert", "--form", "json", text=text).stdout
+    assert document.startswith('{"apiVersion":"os-vif/2.0"')
+    assert os_vif("plan", text=document).stdout == os_vif("plan", text=text).stdout != ""
+
+
 def test_a_plug_that_fails_exits_with_1_and_one_line(namespace, vif_json, os_vif):
     """The line says what failed and why; the traceback is for --debug."""
     run("ip link add brq-test type veth peer name other")

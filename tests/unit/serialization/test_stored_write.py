@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from os_vif import exception, objects
+from os_vif import exception, objects, serialization
 from os_vif.objects import history
 from os_vif.serialization import stored
 from tests.strategies import UUID, make
@@ -178,3 +178,72 @@ def test_what_cannot_be_written_is_refused():
         with pytest.raises(exception.InvalidValue) as info:
             stored.write(vifs, wrapping)
         assert info.value.path == "eth0"
+
+
+@pytest.mark.parametrize("wrapping", stored.WRAPPINGS)
+def test_documents_in_every_wrapping(wrapping):
+    """One document for a state, one for each VIF of a KuryrPort; what is unknown comes along."""
+    newer = serialization.to_document(small("VIFBridge"))
+    newer |= {"apiVersion": "os-vif/2.7", "color": "blue"}
+    vifs = {"eth0": serialization.from_document(newer)}
+    if wrapping != "pod-vif":
+        vifs["eth1"] = small("VIFVlanNested", vlan_id=7)
+    written = stored.write(vifs, wrapping, form="json")
+    text = json.dumps(plain(written))
+    assert "versioned_object" not in text
+    assert text.count("os-vif/2.7") == 1
+    found = plain(written) if wrapping != "pod-vif" else newer
+    assert contents(stored.read(found)) == contents(vifs)
+    again = stored.write(stored.read(found), wrapping, form="json")
+    assert again == written
+
+
+@pytest.mark.parametrize(
+    ("form", "release", "words"),
+    [("xml", None, "'xml' cannot stand in kuryrport"), ("json", "kuryr-10.0.0", "does not read")],
+)
+def test_a_form_that_cannot_be_read_is_refused(form, release, words):
+    with pytest.raises(ValueError, match=words):
+        stored.write({"eth0": small("VIFBridge")}, "kuryrport", release, form)
+
+
+def test_downgrade_gives_the_rest_and_what_is_lost():
+    """As ``write`` tells it in its error."""
+    vifs = {"eth0": small("VIFBridge"), "eth1": small("VIFBridge")}
+    written, lost = stored.downgrade(vifs, "pod-vif", "kuryr-0.4.7")
+    assert [str(loss) for loss in lost] == ["eth1 (left out)"]
+    assert stored.read(json.loads(written)).keys() == {"eth0"}
+    with pytest.raises(exception.DataLoss) as info:
+        stored.write(vifs, "pod-vif", "kuryr-0.4.7")
+    assert list(info.value.losses) == lost
+
+
+def test_what_a_document_cannot_keep_is_lost_and_the_vif_stays():
+    """It is of a newer primitive."""
+    primitive = dumped(small("VIFBridge"))
+    primitive["versioned_object.version"] = "1.9"
+    primitive["versioned_object.data"]["color"] = "blue"
+    vif = stored.read(primitive)["eth0"]
+    written, lost = stored.downgrade({"eth0": vif}, "kuryrport", form="json")
+    assert [loss.path for loss in lost] == ["eth0.color"]
+    assert "color" not in json.dumps(written)
+    assert dumped(vif)["versioned_object.data"].keys() <= primitive["versioned_object.data"].keys()
+    assert serialization.dumps(vif, form="ovo").count("blue") == 1
+
+
+@pytest.mark.parametrize("path", ["metadata.uid", "metadata.name", "spec.nodeName", "spec"])
+def test_a_pod_that_is_on_no_node_has_no_kuryrport(path):
+    pod = {
+        "metadata": {"namespace": "a", "name": "web", "uid": "u"},
+        "spec": {"nodeName": "n"},
+    }
+    status = stored.write({"eth0": small("VIFBridge")}, "kuryrport")
+    port = stored.kuryrport(pod, status)
+    assert (port["kind"], stored.read(port).keys()) == ("KuryrPort", {"eth0"})
+    part, _, name = path.partition(".")
+    if name:
+        del pod[part][name]
+    else:
+        del pod[part]
+    with pytest.raises(exception.InvalidValue, match=path):
+        stored.kuryrport(pod, status)

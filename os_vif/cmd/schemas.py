@@ -1,0 +1,40 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Prints the schemas of what is stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from os_vif.cmd import convert, files, shell
+from os_vif.objects import history
+from os_vif.serialization import document, primitive, primitive_schema, schema, structural
+
+KURYRPORT = "KuryrPort"
+
+
+def show(kind: str, form: str | None, release: str | None, *, kubernetes: bool) -> None:
+    """Print a schema.
+
+    :raises BadInputError: if there is none for that form.
+    :raises os_vif.exception.SerializationError: if the release has no such kind.
+    """
+    target = convert.target(form, release or history.OURS)
+    if target.form not in {document.FORM, primitive.FORM}:
+        raise shell.BadInputError(f"--form: the form {target.form!r} has no JSON Schema")
+    if kubernetes and target.form != document.FORM:
+        raise shell.BadInputError("--kubernetes: only documents have that form")
+    found: dict[str, Any] | str
+    if kind == KURYRPORT and kubernetes:
+        found = structural.kuryrport_crd()
+    elif kubernetes:
+        found = structural.load(kind)
+    elif target.form == document.FORM:
+        found = schema.load(kind)
+    else:
+        found = primitive_schema.generate(kind, target.release or history.OURS)
+    text = found if isinstance(found, str) else json.dumps(found, indent=2) + "\n"
+    with files.writing(files.STANDARD, []) as out:
+        out.write(text.encode())

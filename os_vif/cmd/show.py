@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Draws stored objects, as text or as a picture."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+
+from os_vif import exception
+from os_vif.cmd import faults, files, shell, svg, tree, units
+from os_vif.cmd.convert import Source
+
+LOG = logging.getLogger("os-vif")
+
+#: A picture of more cannot be looked at.
+MOST = 100
+
+
+class _Trees:
+    """The trees of the objects in files that can be read."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self.whole = True
+
+    def __iter__(self) -> Iterator[tree.Node]:
+        for name in self._names:
+            with files.reading(name) as file:
+                source = Source(name, file)
+                for piece in source.pieces():
+                    if not piece.is_object:
+                        continue
+                    try:
+                        unit = units.Unit(piece)
+                        if unit.has_vifs:
+                            yield tree.of_unit(unit)
+                    except exception.SerializationError as error:
+                        fault = faults.of(piece, error)
+                        source.tell(LOG.error, piece, fault.line, fault)
+                        self.whole = False
+
+
+def as_text(names: list[str], *, ascii_only: bool) -> bool:
+    """Print a tree of each object.
+
+    :returns: whether all of them could be read.
+    """
+    style = tree.ASCII if ascii_only else tree.style_for(sys.stdout)
+    encoding = "ascii" if style is tree.ASCII else "utf-8"
+    trees = _Trees(names)
+    with files.writing(files.STANDARD, []) as out:
+        for number, node in enumerate(trees):
+            if number:
+                out.write(b"\n")
+            for line in tree.lines(node, style):
+                out.write(f"{line}\n".encode(encoding, "backslashreplace"))
+    return trees.whole
+
+
+def as_picture(names: list[str], output: str) -> bool:
+    """Write an SVG of the objects.
+
+    :returns: whether all of them could be read.
+    :raises BadInputError: if there is nothing to draw, or too much.
+    """
+    trees = _Trees(names)
+    nodes: list[tree.Node] = []
+    with contextlib.closing(iter(trees)) as found:  # type: ignore[type-var]
+        for node in found:
+            nodes.append(node)
+            if len(nodes) > MOST:
+                raise shell.BadInputError(f"--svg: there are more than {MOST} objects to draw")
+    if not nodes:
+        raise shell.BadInputError("--svg: there is nothing to draw")
+    with files.writing(output, []) as out:
+        out.write(svg.picture(nodes).encode())
+    return trees.whole

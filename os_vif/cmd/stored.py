@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Commands about stored objects. All that takes time to load is loaded by the one that runs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+from typing import NoReturn
+
+from cliff import command
+
+from os_vif.cmd import shell
+
+LOG = logging.getLogger("os-vif")
+
+
+class _Command(command.Command):
+    """A failure is one line and an exit code."""
+
+    #: No plugin is needed to read what is stored.
+    needs_plugins = False
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif import exception, objects
+        from os_vif.cmd import files
+
+        objects.register_all()
+        before = signal.signal(signal.SIGTERM, _stop)
+        try:
+            return super().run(parsed_args)
+        except (shell.BadInputError, exception.SerializationError) as error:
+            LOG.error("%s", error)  # noqa: TRY400 - a message for a person
+            return shell.BAD_INPUT
+        except files.OutputError as error:
+            LOG.error("%s", error)  # noqa: TRY400
+            return shell.FAILED
+        except KeyboardInterrupt:
+            LOG.error("interrupted")  # noqa: TRY400
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    """What is half written goes away."""
+    raise SystemExit(128 + number)
+
+
+class _Stored(_Command):
+    """A command about stored objects."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "files",
+            nargs="*",
+            default=["-"],
+            metavar="FILE",
+            help="VIFs, pods or KuryrPorts as JSON; by default, or as '-', standard input",
+        )
+        return parser
+
+
+class Validate(_Stored):
+    """Tell all that is wrong with stored objects, with file, line and path of each fault."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.cmd import convert
+
+        return 0 if convert.validate(parsed_args.files) else shell.SOME_BAD
+
+
+class Convert(_Stored):
+    """Write stored objects for another release, or in another form; the rest is kept as it is."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from os_vif import serialization
+
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--release",
+            help="who is to read it: a release of os-vif, such as 1.14.0, or of kuryr, such as "
+            "kuryr-6.0.1; by default one as new as this one",
+        )
+        parser.add_argument(
+            "--form",
+            choices=serialization.FORMS,
+            help="how to write it; by default the newest form that the release reads",
+        )
+        parser.add_argument(
+            "--allow-loss",
+            action="store_true",
+            help="convert, and tell, what loses something; else it is left as it is",
+        )
+        parser.add_argument(
+            "--kuryrports",
+            action="store_true",
+            help="of pods, write the KuryrPorts that kuryr 3.0 and later have instead",
+        )
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument(
+            "-o",
+            "--output",
+            default="-",
+            metavar="FILE",
+            help="where to write to; by default standard output",
+        )
+        where.add_argument("--in-place", action="store_true", help="replace each file")
+        where.add_argument(
+            "--check", action="store_true", help="write nothing, and tell of each object"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.cmd import convert
+
+        if parsed_args.in_place and "-" in parsed_args.files:
+            raise shell.BadInputError("--in-place: standard input has no place")
+        if parsed_args.in_place and parsed_args.kuryrports:
+            raise shell.BadInputError("--kuryrports: a pod is not replaced by its KuryrPort")
+        whole = convert.convert(
+            parsed_args.files,
+            convert.target(parsed_args.form, parsed_args.release),
+            None if parsed_args.in_place else parsed_args.output,
+            allow_loss=parsed_args.allow_loss,
+            check=parsed_args.check,
+            kuryrports=parsed_args.kuryrports,
+        )
+        return 0 if whole else shell.SOME_BAD
+
+
+class Show(_Stored):
+    """Draw stored objects as a tree, or as a picture."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--svg", metavar="FILE", help="write a picture there; '-' prints it")
+        parser.add_argument(
+            "--ascii", action="store_true", help="draw with ASCII, whatever the terminal takes"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.cmd import show
+
+        if parsed_args.svg:
+            whole = show.as_picture(parsed_args.files, parsed_args.svg)
+        else:
+            whole = show.as_text(parsed_args.files, ascii_only=parsed_args.ascii)
+        return 0 if whole else shell.SOME_BAD
+
+
+class Schema(_Command):
+    """Print the JSON Schema of what is stored."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from os_vif import serialization
+
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "kind", nargs="?", default="VIF", help="a class, such as VIFBridge; by default any VIF"
+        )
+        parser.add_argument(
+            "--release",
+            help="as which release writes it: one of os-vif, such as 1.14.0, or of kuryr, such as "
+            "kuryr-6.0.1; by default this one",
+        )
+        parser.add_argument(
+            "--form",
+            choices=serialization.FORMS,
+            help="in which form; by default the newest that the release writes",
+        )
+        parser.add_argument(
+            "--kubernetes",
+            action="store_true",
+            help="in the structural form that a custom resource definition takes",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.cmd import schemas
+
+        schemas.show(
+            parsed_args.kind,
+            parsed_args.form,
+            parsed_args.release,
+            kubernetes=parsed_args.kubernetes,
+        )
+        return 0

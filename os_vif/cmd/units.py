@@ -1,0 +1,229 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""One object of an input: a VIF by itself, or what kuryr or zun put around some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import os_vif
+from os_vif import exception, serialization
+from os_vif.cmd import json_text
+from os_vif.cmd.stream import Piece
+from os_vif.objects import history
+from os_vif.objects.losses import Loss
+from os_vif.objects.vif import VIFBase
+from os_vif.serialization import primitive, stored, text, unknown
+from os_vif.serialization.values import refuse_at
+
+Keys = tuple[json_text.Key, ...]
+#: Where a pod has its VIFs.
+ANNOTATION: Keys = ("metadata", "annotations", stored.ANNOTATION)
+_POD = {"pod-vif", "pod-state"}
+_LONG = 80
+
+
+class Target(NamedTuple):
+    """What to write: a form, and for whom."""
+
+    form: str
+    #: By default one that is as new as this one.
+    release: str | None = None
+    #: Whether it cannot stand in JSON, nor beside others.
+    is_binary: bool = False
+
+
+class Unit:
+    """One object of an input.
+
+    :raises os_vif.exception.SerializationError: if it is nothing in which VIFs are stored.
+    """
+
+    def __init__(self, piece: Piece) -> None:
+        self.piece = piece
+        #: Plain data; None for a form that is no JSON.
+        self.data: Any = None
+        #: One of :data:`os_vif.serialization.stored.WRAPPINGS`, if there is one around VIFs.
+        self.wrapping: str | None = None
+        #: Whether it is an object of os-vif itself.
+        self.is_bare = True
+        if is_text(piece.data):
+            self.data = text.parse(piece.data)
+            self.is_bare = stored.holds_object(self.data)
+            if not self.is_bare:
+                self.wrapping = _wrapping(self.data)
+
+    @property
+    def name(self) -> str:
+        """What it is, in few words, all of which can be printed."""
+        return name_of(self.data)
+
+    @property
+    def has_vifs(self) -> bool:
+        """Whether there are any; most pods of a host's own have none."""
+        return self.is_bare or self.wrapping is not None
+
+    def read(self) -> Any:
+        """The object itself, or VIFs by the name of their interface.
+
+        :raises os_vif.exception.SerializationError: naming the path of what is wrong.
+        """
+        if self.is_bare:
+            return with_plugins(lambda: serialization.loads(self.piece.data))
+        return with_plugins(lambda: stored.read(self.data)) if self.wrapping else {}
+
+    def write(self, found: Any, target: Target) -> tuple[bytes, list[Loss]]:
+        """It with what was read converted, and what is lost. The rest of it is not touched.
+
+        :param found: what :meth:`read` gave, which may be changed.
+        :raises os_vif.exception.SerializationError: if the reader has no place for it.
+        """
+        if not self.has_vifs:
+            return self.piece.data, []
+        if self.is_bare:
+            return self._write_bare(found, target)
+        self._refuse_binary(target)
+        wrapping, reader = str(self.wrapping), target.release or history.OURS
+        if wrapping in _POD and not stored.reads(reader, wrapping):
+            # The other way to store it there may be what is read.
+            (other,) = _POD - {wrapping}
+            wrapping = other if stored.reads(reader, other) else wrapping
+        written, lost = stored.downgrade(found, wrapping, reader, target.form)
+        new = list(_places(wrapping, written))
+        if all(_same(self._at(keys), value) for keys, value in new):
+            return self.piece.data, lost
+        return json_text.replace(self.piece.data.decode(), new).encode(), lost
+
+    def kuryrport(self, found: dict[str, VIFBase], target: Target) -> tuple[bytes, list[Loss]]:
+        """The ``KuryrPort`` of a pod; of one without VIFs there is none, and it is as it was."""
+        if not self.has_vifs:
+            return self.piece.data, []
+        if self.wrapping not in _POD:
+            raise exception.InvalidValue(found=self.name, expected="a pod")
+        self._refuse_binary(target)
+        reader = target.release or history.OURS
+        status, lost = stored.downgrade(found, "kuryrport", reader, target.form)
+        return text.compose(stored.kuryrport(self.data, status)).encode(), lost
+
+    def _refuse_binary(self, target: Target) -> None:
+        if target.is_binary:
+            raise exception.InvalidValue(found=self.name, expected="a VIF by itself for this form")
+
+    def _write_bare(self, found: Any, target: Target) -> tuple[bytes, list[Loss]]:
+        written, lost = _dump(found, target)
+        if isinstance(written, bytes) or self.data is None:
+            return written if isinstance(written, bytes) else written.encode() + b"\n", lost
+        data = text.parse(written)
+        if _same(self.data, data):
+            return self.piece.data, lost
+        return json_text.replace(self.piece.data.decode(), [((), data)]).encode(), lost
+
+    @property
+    def annotation(self) -> Any:
+        """That of a pod, in which its VIFs are; None where they are elsewhere."""
+        return self._at(ANNOTATION) if self.wrapping in _POD else None
+
+    def _at(self, keys: Keys) -> Any:
+        found = self.data
+        for key in keys:
+            found = found[key]
+        return found
+
+
+def is_text(data: bytes) -> bool:
+    """Whether it may be JSON, so that it can stand beside others."""
+    return b" " <= data.lstrip()[:1] <= b"~"
+
+
+def with_plugins(read: Callable[[], Any]) -> Any:
+    """What is read; if there is a kind in it that a plugin may have, with the plugins."""
+    try:
+        return read()
+    except exception.UnknownKind:
+        os_vif.initialize()
+        return read()
+
+
+def name_of(data: Any) -> str:
+    """What an object is called, by its kind, namespace and name."""
+    if not isinstance(data, dict):
+        return "an object"
+    metadata = data.get("metadata")
+    if isinstance(metadata, dict):
+        words = [data.get("kind", "an object")]
+        names = [metadata[key] for key in ("namespace", "name") if key in metadata]
+        words.append("/".join(map(str, names)))
+    else:
+        fields = data.get(primitive.DATA, data)
+        words = [data.get(primitive.NAME, data.get("kind", "an object"))]
+        words.append(fields.get("id", "") if isinstance(fields, dict) else "")
+    return printable(" ".join(str(word) for word in words if word))[:_LONG]
+
+
+def printable(found: str) -> str:
+    """Text without what a terminal could take for a command."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in found)
+
+
+def _wrapping(data: Any) -> str | None:
+    """What is around the VIFs, if there are some.
+
+    :raises os_vif.exception.InvalidValue: if nobody knows what this is.
+    """
+    if not isinstance(data, dict):
+        raise refuse_at("", data, "an object")
+    status, metadata = data.get("status"), data.get("metadata")
+    if isinstance(status, dict) and "vifs" in status:
+        return "kuryrport"
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if isinstance(annotations, dict) and stored.ANNOTATION in annotations:
+        return "pod-state" if _is_state(annotations[stored.ANNOTATION]) else "pod-vif"
+    if stored.holds_object(data.get("vif")):
+        return "cni-metadata"
+    if "kind" in data or "metadata" in data:
+        return None
+    raise exception.InvalidValue(found="another object", expected="a VIF, a pod or a KuryrPort")
+
+
+def _is_state(annotation: Any) -> bool:
+    try:
+        data = text.parse(annotation)
+    except exception.SerializationError:
+        return False
+    return isinstance(data, dict) and "PodState" in {data.get(primitive.NAME), data.get("kind")}
+
+
+def _places(wrapping: str, written: Any) -> Iterator[tuple[Keys, Any]]:
+    """Where each part of what was written stands in an object."""
+    if wrapping in _POD:
+        yield ANNOTATION, written
+    elif wrapping == "kuryrport":
+        for name, entry in written["vifs"].items():
+            yield ("status", "vifs", name, "vif"), entry["vif"]
+    else:
+        yield ("vif",), written["vif"]
+
+
+def _dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
+    """An object in a form, and what is lost of it."""
+    try:
+        return serialization.dumps(obj, target.form, target.release), []
+    except exception.DataLoss as error:
+        lost = list(error.losses)
+    if target.form == primitive.FORM and target.release not in {None, history.OURS}:
+        data, lost = serialization.downgrade(obj, str(target.release))
+        return text.compose_sorted(data), lost
+    unknown.forget(obj, target.form)
+    return serialization.dumps(obj, target.form, target.release), lost
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same as JSON; text with JSON in it, by what that says."""
+    if isinstance(one, str) and isinstance(other, str):
+        try:
+            return _same(text.parse(one), text.parse(other))
+        except exception.SerializationError:
+            return one == other
+    return text.compose_sorted(one) == text.compose_sorted(other)

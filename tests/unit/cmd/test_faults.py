@@ -1,0 +1,147 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""All faults of an object are told, each with its line and path."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from os_vif import serialization
+from os_vif.cmd import faults
+from os_vif.cmd.stream import Piece
+from tests.unit.serialization import samples
+from tests.unit.serialization.stored_samples import ROWS, pod, state
+
+DATA = "versioned_object.data"
+ANNOTATION = "metadata.annotations['openstack.org/kuryr-vif']"
+
+
+def every(data, line=1):
+    text = data if isinstance(data, bytes) else json.dumps(data, indent=1).encode()
+    return [*faults.every(Piece(text, line, is_object=True))]
+
+
+def primitive():
+    """A VIF with four faults, and where they are."""
+    data = json.loads(json.dumps(samples.vif().obj_to_primitive()))
+    network = data[DATA]["network"][DATA]
+    network["mtu"] = "none"
+    listed = network["subnets"][DATA]["objects"]
+    listed[1][DATA]["cidr"] = "here"
+    listed.insert(1, {"versioned_object.name": "Foo", "versioned_object.namespace": "os_vif"})
+    data[DATA]["port_profile"]["versioned_object.version"] = "9.0"
+    return data, {
+        "network.mtu",
+        "network.subnets[1].versioned_object.name",
+        "network.subnets[2].cidr",
+        "port_profile.versioned_object.version",
+    }
+
+
+def paths(found, before=""):
+    return {fault.path.removeprefix(before) for fault in found}
+
+
+def test_all_faults_of_a_document_with_their_lines():
+    """Of which a reader sees the first alone."""
+    data = copy.deepcopy(samples.VIF)
+    data["address"] = "x"
+    subnets = data["network"]["subnets"]
+    subnets[0]["cidr"] = 1
+    subnets.insert(0, 7)
+    subnets.append({"dns": ["192.0.2.1", "z", None, "y"]})
+    data["color"] = "blue"
+    data["port_profile"]["kind"] = "Foo"
+    found = every(data, line=100)
+    assert [fault.path for fault in found] == [
+        "address",
+        "network.subnets[0]",
+        "network.subnets[1].cidr",
+        "network.subnets[3].dns[1]",
+        "network.subnets[3].dns[2]",
+        "network.subnets[3].dns[3]",
+        "port_profile.kind",
+        "color",
+    ]
+    lines = json.dumps(data, indent=1).splitlines()
+    shown = [lines[fault.line - 100].strip(" ,") for fault in found]
+    assert shown == [
+        '"address": "x"', "7", '"cidr": 1', '"z"', "null", '"y"', '"kind": "Foo"', '"color": "blue"'
+    ]  # fmt: skip
+    assert str(found[0]).startswith("address: found 'x'; expected a MAC address")
+
+
+def test_all_faults_of_a_primitive():
+    data, expected = primitive()
+    assert paths(every(data)) == expected
+
+
+def test_all_faults_in_an_annotation_are_on_its_line():
+    data, expected = primitive()
+    stored = pod(json.dumps(state(default=data, additional_vifs={"eth1": data})))
+    found = every(stored)
+    places = {f"{ANNOTATION}.default_vif.", f"{ANNOTATION}.additional_vifs.eth1."}
+    assert {fault.path for fault in found} == {p + path for p in places for path in expected}
+    (line,) = {fault.line for fault in found}
+    assert '"openstack.org/kuryr-vif"' in json.dumps(stored, indent=1).splitlines()[line - 1]
+
+
+def test_a_default_vif_that_is_none_hides_no_other():
+    data, expected = primitive()
+    bad = {"versioned_object.name": "Foo"}
+    found = every(pod(json.dumps(state(default=bad, additional_vifs={"eth1": data}))))
+    others = paths(found, f"{ANNOTATION}.additional_vifs.eth1.")
+    assert expected < others
+    assert len(others) == len(expected) + 1
+
+
+def test_all_faults_of_a_kuryrport():
+    """Those of each VIF, and of what is around them."""
+    data, expected = primitive()
+    vifs = {"eth0": {"vif": data}, "eth1": {}, "eth2": {"vif": {}}, "eth3": {"vif": samples.VIF}}
+    found = every({"kind": "KuryrPort", "status": {"vifs": vifs}})
+    assert paths(found, "status.vifs.") == {f"eth0.vif.{path}" for path in expected} | {
+        "eth1",
+        "eth2.vif",
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "path", "words"),
+    [
+        (b'{"a":\n\n x}', 12, "", "no JSON: Expecting value (column 2)"),
+        (b'{"a":"\xff"}', 10, "", "no UTF-8"),
+        (b'{"a":1,\n"a":2}', 10, "", "the name 'a' twice"),
+        (b"[" * 100_000, 10, "", "nest too deeply"),
+        (b"\xff\x00", 10, "", "no UTF-8"),
+        (5, 10, "", "expected an object"),
+        ({"apiVersion": "os-vif/3.0"}, 11, "apiVersion", "found os-vif/3.0"),
+        (pod("{"), 15, ANNOTATION, "Expecting property name"),
+        (pod(5), 15, ANNOTATION, "expected text"),
+        ({"status": {"vifs": None}}, 12, "status.vifs", "found null"),
+    ],
+)
+def test_what_is_no_object_of_os_vif_has_one_fault(data, line, path, words):
+    (fault,) = every(data, line=10)
+    assert (fault.line, fault.path, words in fault.what) == (line, path, True), fault
+
+
+def test_what_can_be_read_has_none():
+    for row in ROWS:
+        assert every(row["payload"]) == []
+    assert every(serialization.dumps(samples.vif()).encode()) == []
+
+
+def test_faults_without_end_are_told_up_to_a_limit():
+    data = {"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000}
+    assert len(every(data)) == faults.MOST
+
+
+def test_what_is_told_moves_no_cursor():
+    """Names are the input's; a terminal must not take them for a command."""
+    (fault,) = every({"apiVersion": "os-vif/2.0", "kind": "Subnet", "\x1b[2J\n": 1})
+    assert str(fault).isprintable()

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A file is replaced as a whole, or stays as it was."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from os_vif.cmd import files, shell
+
+
+def replace(path, *, other=b""):
+    """Write something in the place of a file, while somebody else writes to it, too."""
+    with files.reading(str(path)) as file, files.replacing(str(path), file) as out:
+        assert file.read() == b"old"
+        out.write(b"new")
+        if other:
+            with path.open("ab") as same:
+                same.write(other)
+
+
+def test_a_file_is_replaced(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    before = path.stat().st_ino
+    replace(path)
+    assert (path.read_bytes(), [*tmp_path.iterdir()]) == (b"new", [path])
+    assert path.stat().st_ino != before
+
+
+def test_a_file_that_somebody_else_changes_is_left_to_them(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(files.OutputError, match="somebody else has changed it"):
+        replace(path, other=b"er")
+    assert (path.read_bytes(), [*tmp_path.iterdir()]) == (b"older", [path])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_after_an_error_all_is_as_it_was(tmp_path, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail() -> None:
+        with files.writing(str(path), []) as out:
+            out.write(b"new" * 10_000)
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert (path.read_bytes(), [*tmp_path.iterdir()]) == (b"old", [path])
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o777])
+def test_who_may_read_it_stays(tmp_path, mode):
+    """Mode, owner and group, and attributes of whoever has set some."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    owner = (12345, 54321) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(path, *owner)
+    os.setxattr(path, "user.note", b"mine")
+    replace(path)
+    after = path.stat()
+    assert (stat.S_IMODE(after.st_mode), after.st_uid, after.st_gid) == (mode, *owner)
+    assert os.getxattr(path, "user.note") == b"mine"
+
+
+def test_while_it_is_written_nobody_else_reads_it(tmp_path):
+    """What was secret is so in the new file from its beginning."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    with files.writing(str(path), []) as out:
+        out.write(b"new")
+        (new,) = (entry for entry in tmp_path.iterdir() if entry != path)
+        assert stat.S_IMODE(new.stat().st_mode) == 0o600
+
+
+def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with files.writing(str(tmp_path / "file"), []) as out:
+            out.write(b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with files.writing(str(path), []) as out:
+        out.write(b"new")
+    assert os.read(reader, 10) == b"new"
+    os.close(reader)
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    with path.open("r+b", buffering=0):
+        pass
+
+
+@pytest.mark.parametrize("name", ["", "missing/file", "a\0b", "x" * 300])
+def test_a_name_that_cannot_be_is_refused(tmp_path, name):
+    with pytest.raises(shell.BadInputError), files.writing(f"{tmp_path}/{name}", []):
+        pass
+    with pytest.raises(shell.BadInputError), files.reading(f"{tmp_path}/{name}"):
+        pass
+    assert [*tmp_path.iterdir()] == []

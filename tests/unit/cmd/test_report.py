@@ -1,0 +1,91 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is told while many objects are gone through, and at the end."""
+
+from __future__ import annotations
+
+import io
+
+from os_vif.cmd import report
+from os_vif.objects.losses import Loss
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def drawn(monkeypatch, total, *steps):
+    """What is written for the times, bytes and objects of some steps."""
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    stream = Terminal()
+    bar = report.Bar(total, stream)
+    for at, done, objects in steps:
+        now = at
+        bar.show(done, objects)
+    bar.clear()
+    return stream.getvalue()
+
+
+def test_the_bar_shows_how_far_it_is(monkeypatch):
+    """And is gone at the end."""
+    text = drawn(monkeypatch, 1000, (1.5, 500, 1234), (3, 1000, 2468))
+    first, second, last = text.split("\r\x1b[K")[1:]
+    assert first == "[###############...............]  50%  1,234 objects"
+    assert second == f"[{'#' * 30}] 100%  2,468 objects"
+    assert last == ""
+
+
+def test_the_bar_of_a_pipe_counts(monkeypatch):
+    """Nobody knows how much is to come."""
+    assert drawn(monkeypatch, None, (2, 500, 7)) == "\r\x1b[K7 objects\r\x1b[K"
+
+
+def test_what_is_short_has_no_bar(monkeypatch):
+    assert drawn(monkeypatch, 1000, (0.5, 500, 7)) == ""
+
+
+def test_the_bar_is_drawn_ten_times_a_second_at_most(monkeypatch):
+    steps = [(1 + n / 1000, n, n) for n in range(1000)]
+    assert drawn(monkeypatch, 1000, *steps).count("objects") == 10
+
+
+def test_without_a_terminal_there_is_nothing(monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    stream = io.StringIO()
+    bar = report.Bar(10, stream)
+    monkeypatch.setattr("time.monotonic", lambda: 200.0)
+    bar.show(5, 1)
+    bar.clear()
+    assert stream.getvalue() == ""
+
+
+def test_counts_and_lost_paths():
+    """Members of lists together; an object counts once."""
+    counts = report.Counts()
+    counts.of["done"] += 1234
+    counts.of["bad"] += 1
+    counts.lose([Loss("a[0].b", "x"), Loss("a[1].b", "x"), Loss("c", "x")])
+    counts.lose([Loss("c", "x"), Loss("", "x")])
+    assert counts.lines("f", ["bad", "other", "done"]) == [
+        "f: 1,235 objects: 1 bad, 1,234 done",
+        "f: lost: a[].b of 1 object",
+        "f: lost: c of 2 objects",
+        "f: lost: the object of 1 object",
+    ]
+    assert counts.lines("f", [], is_lost=False)[1] == "f: would be lost: a[].b of 1 object"
+
+
+def test_paths_without_end_take_no_memory(monkeypatch):
+    monkeypatch.setattr(report, "_PATHS", 3)
+    counts = report.Counts()
+    for number in range(10):
+        counts.lose([Loss(f"eth{number}", "x")])
+    assert counts.lines("f", [])[1:] == [
+        "f: lost: eth0 of 1 object",
+        "f: lost: eth1 of 1 object",
+        "f: lost: eth2 of 1 object",
+        "f: lost: other paths of 7 objects",
+    ]

@@ -1,0 +1,212 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Input of any length is split where its objects end, however it comes in."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from os_vif.cmd import stream
+
+#: Names and strings with what could be taken for structure.
+TEXTS = st.text(alphabet='ab"\\{}[],:\n\N{SNOWMAN} ', max_size=6) | st.just("items")
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+#: Objects that are no lists of Kubernetes.
+OBJECTS = st.dictionaries(TEXTS.filter(lambda name: name != "items"), VALUES, max_size=3)
+SPACE = st.text(alphabet=" \t\r\n", max_size=3)
+
+
+def in_chunks(data: bytes, seed: int | None = None):
+    """A reader that gives a random number of bytes; without a seed, all that it is asked for."""
+    file = io.BytesIO(data)
+    if seed is None:
+        return file.read
+    chance = random.Random(seed)  # noqa: S311
+    return lambda size: file.read(chance.randint(1, min(size, 7)))
+
+
+def split(data: bytes, seed: int | None = None) -> list[stream.Piece]:
+    return [*stream.Splitter(in_chunks(data, seed))]
+
+
+def found(data: bytes, seed: int | None = None) -> list[tuple[int, bytes]]:
+    """The objects with their lines."""
+    return [(piece.line, piece.data) for piece in split(data, seed) if piece.is_object]
+
+
+@st.composite
+def json_text(draw, value) -> str:
+    """JSON of a value with random white space between its tokens."""
+    space = lambda: draw(SPACE)  # noqa: E731
+    if isinstance(value, dict):
+        members = [
+            f"{space()}{json.dumps(k)}{space()}:{space()}{draw(json_text(v))}{space()}"
+            for k, v in value.items()
+        ]
+        return "{" + (",".join(members) or space()) + "}"
+    if isinstance(value, list):
+        members = [f"{space()}{draw(json_text(item))}{space()}" for item in value]
+        return "[" + (",".join(members) or space()) + "]"
+    return json.dumps(value, ensure_ascii=draw(st.booleans()))
+
+
+@st.composite
+def lists(draw):
+    """A list of Kubernetes as text, and what is in it."""
+    items = draw(st.lists(OBJECTS, max_size=4))
+    around = draw(st.dictionaries(st.sampled_from(["apiVersion", "kind", "metadata"]), VALUES))
+    names = draw(st.permutations([*around, "items"]))
+    whole = {name: items if name == "items" else around[name] for name in names}
+    return draw(json_text(whole)), items
+
+
+@given(st.lists(OBJECTS, min_size=1, max_size=5), st.data(), st.integers())
+def test_objects_one_after_the_other(objects, data, seed):
+    """On lines or not, in chunks of any size: each is found whole, on its line."""
+    texts = [data.draw(json_text(o)) for o in objects]
+    whole = "".join(data.draw(SPACE) + text for text in texts).encode()
+    pieces = split(whole, seed)
+    assert [json.loads(piece.data) for piece in pieces if piece.is_object] == objects
+    assert b"".join(piece.data for piece in pieces) == whole
+    done = b""
+    for piece in pieces:
+        assert piece.line == 1 + done.count(b"\n")
+        done += piece.data
+
+
+@given(lists(), st.integers())
+def test_a_list_of_kubernetes(listing, seed):
+    """Its items are found, whatever stands around them, in whatever order."""
+    text, items = listing
+    pieces = split(text.encode(), seed)
+    assert [json.loads(piece.data) for piece in pieces if piece.is_object] == items
+    assert b"".join(piece.data for piece in pieces) == text.encode()
+
+
+@given(st.lists(st.sampled_from([*'{}[]",:\\\n a1'])).map("".join), st.integers())
+def test_any_text_at_all(text, seed):
+    """It is given out unchanged, or refused in one way; and always in the same pieces."""
+    data = text.encode()
+    told = []
+    for how in (seed, None):
+        try:
+            told.append(split(data, how))
+        except stream.StructureError as error:
+            told.append((error.line, str(error)))
+    assert told[0] == told[1]
+    if isinstance(told[0], tuple):
+        assert 1 <= told[0][0] <= 1 + data.count(b"\n")
+    else:
+        assert b"".join(piece.data for piece in told[0]) == data
+
+
+def test_lists_on_a_line_each_and_arrays():
+    """As ``jq -c`` prints them."""
+    data = b'{"items":[{"a":1},{"b":2}]}\n{"items":[]}\n[{"c":3},\n{"d":4}]\n{"e":5}'
+    assert found(data) == [
+        (1, b'{"a":1}'),
+        (1, b'{"b":2}'),
+        (3, b'{"c":3}'),
+        (4, b'{"d":4}'),
+        (5, b'{"e":5}'),
+    ]
+
+
+def test_a_document_of_a_newer_version_is_no_list():
+    """Whatever its fields are called."""
+    data = b'{"apiVersion": "os-vif/2.9", "kind": "VIFBridge", "items": [{"a": 1}]}'
+    assert found(data, 1) == [(1, data)]
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"a": {"b": 1}', b'{"a: 1}', b'{"a": [}', b"}", b"oops", b'{"a": [', b'{"a":1}}']
+)
+def test_a_broken_line_does_not_spoil_the_others(line):
+    """Wherever it broke off; the next line is the next object."""
+    data = b'{"a":1}\n' + line + b'\n{"b":2}\n{"c":3}\n'
+    for seed in (None, 1, 2):
+        objects = found(data, seed)
+        assert objects[0] == (1, b'{"a":1}')
+        assert objects[-2:] == [(3, b'{"b":2}'), (4, b'{"c":3}')]
+        assert b"".join(piece.data for piece in split(data, seed)) == data
+
+
+def test_a_broken_object_between_others_on_many_lines():
+    """Objects begin at the beginning of a line."""
+    good = json.dumps({"a": {"b": [1, 2]}}, indent=2).encode()
+    bad = good.replace(b"]", b"")
+    objects = found(b"\n".join([good, bad, good]))
+    assert [line for line, _ in objects] == [1, 9, 17]
+    assert objects[2][1] == good
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "words"),
+    [
+        (b"", 1, "nothing in it"),
+        (b" \n\n", 1, "nothing in it"),
+        (b"apiVersion: v1\n", 1, "begins with 'apiVersion: v1'"),
+        ('{"a": 1}'.encode("utf-16"), 1, "UTF-16"),
+        ('{"a": 1}'.encode("utf-16-le"), 1, "UTF-16"),
+        ('{"a": 1}'.encode("utf-32-be"), 1, "UTF-16 or UTF-32"),
+        (b'{"items": [\n{"a":1}\n{"b":1}]}', 3, "expected a comma"),
+        (b'{"items": [\n{"a":1},\n]}', 3, "expected an object"),
+        (b'{"items": [\n{"a":1}', 2, "found the end"),
+        (b'{"items": [\n{"a":1}\n]\n', 4, "ends before this is closed"),
+        (b'{"items": [\n{"a":[1}]}]}', 2, "for another bracket"),
+        (b'{"items": [\n{"a":"x\n"}]}', 2, "string that is not closed"),
+        (b'{"items": [\n{"a":1}],}', 1, "around the list"),
+        (b'{"items": [\n{"a":1}], "items": []}', 1, "'items' twice"),
+    ],
+)
+def test_what_cannot_be_split_is_refused_with_its_line(data, line, words):
+    for seed in (None, 1):
+        with pytest.raises(stream.StructureError) as info:
+            split(data, seed)
+        assert (info.value.line, words in str(info.value)) == (line, True), str(info.value)
+
+
+def test_a_byte_order_mark_is_left_out():
+    assert found(b'\xef\xbb\xbf{"a":1}\r\n{"b":1}\r\n') == [(1, b'{"a":1}'), (2, b'{"b":1}')]
+    assert split(b'\xef\xbb\xbf{"a":1}')[0].data == b'{"a":1}'
+
+
+def test_what_begins_as_no_text_does_is_one_object():
+    """In a form that is no JSON."""
+    data = b"\x8e\x01{}[]\n\x00"
+    assert split(data, 1) == [stream.Piece(data, 1, is_object=True)]
+
+
+def test_an_object_without_end_is_refused_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(stream, "LONGEST", 2**20)
+    read = 0
+
+    def more(size: int) -> bytes:
+        nonlocal read
+        read += size
+        return b'{"a": "' if read == size else b"x" * size
+
+    with pytest.raises(stream.StructureError, match="more than 1 MiB"):
+        [*stream.Splitter(more)]
+    assert read < 2**22
+
+
+def test_hostile_nesting_takes_no_time():
+    """Every line begins an object inside the one before."""
+    data = b'{"a":[\n' * 20_000
+    assert b"".join(data for _, data in found(data)) == data

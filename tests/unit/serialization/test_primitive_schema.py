@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The schema of a release's primitives takes what that release writes, and nothing newer."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+from os_vif import exception, objects
+from os_vif.objects import history
+from os_vif.serialization import primitive_schema
+from tests.interop import written
+from tests.strategies import KURYR, make
+from tests.unit.serialization import samples
+
+ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]
+
+
+def validator(kind, release):
+    schema = primitive_schema.generate(kind, release)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+RELEASES = sorted({first for first, _ in written.SPANS})
+
+
+def check_written(release, step):
+    """Every so many of what is written for a release fits."""
+    validators = {}
+    for line in [*written.kept(release).values()][::step]:
+        data = json.loads(line)
+        kind = data["versioned_object.name"]
+        if kind not in validators:
+            validators[kind] = validator(kind, release)
+        validators[kind].validate(data)
+    assert len(validators) > 5
+
+
+@pytest.mark.parametrize("release", RELEASES[::3])
+def test_what_is_written_for_a_release(release):
+    """Of many classes."""
+    check_written(release, 100)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("release", RELEASES)
+def test_all_that_is_written_for_a_release(release):
+    """Of every class, little and much of it."""
+    check_written(release, 1)
+
+
+def check_corpus(step):
+    """Every so many of the payloads fit, by the first and the last release that wrote them."""
+    for row in [row for row in ROWS if row["src"] == "os-vif"][::step]:
+        for release in {row["releases"][0], row["releases"][-1]}:
+            validator(row["object"], release).validate(row["payload"])
+
+
+def test_what_the_releases_themselves_wrote():
+    check_corpus(60)
+
+
+@pytest.mark.soak
+def test_all_that_the_releases_themselves_wrote():
+    check_corpus(1)
+
+
+@pytest.mark.parametrize(
+    ("release", "newer"),
+    [("1.14.0", ["create_port"]), ("1.15.0", []), ("1.7.0", ["create_port", "datapath_type"])],
+)
+def test_a_field_that_the_release_does_not_have_is_refused(release, newer):
+    """Each by itself."""
+    checks = validator("VIFPortProfileOpenVSwitch", release)
+    version = history.manifest(release)["VIFPortProfileOpenVSwitch"]
+    for name, value in (("create_port", True), ("datapath_type", "x"), ("interface_id", "y")):
+        part = samples.part("VIFPortProfileOpenVSwitch", version, **{name: value})
+        assert checks.is_valid(part) == (name not in newer), name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"versioned_object.version": "7.0"},
+        {"versioned_object.name": "Network"},
+        {"versioned_object.namespace": "nova"},
+        {"versioned_object.data": {"mtu": "1450"}},
+        {"versioned_object.data": {"vif_name": 5}},
+        {"versioned_object.data": {"address": "no MAC"}},
+        {"versioned_object.data": {"network": {}}},
+        {"versioned_object.changes": [5]},
+        {"more": 1},
+    ],
+)
+def test_what_no_release_writes_is_refused(change):
+    data = make("VIFBridge").obj_to_primitive()
+    checks = validator("VIFBridge", "6.0.0")
+    checks.validate(data)
+    assert not checks.is_valid(data | change)
+
+
+@pytest.mark.parametrize("name", KURYR)
+def test_the_kinds_of_kuryr(name):
+    """They are there for kuryr, and for nobody who has not heard of them."""
+    release = "kuryr-6.0.1"
+    data = make(name, full=False).obj_to_primitive()
+    if name == "PodState":
+        data = objects.PodState(default_vif=make("VIFVlanNested", full=False)).obj_to_primitive()
+    validator(name, release).validate(data)
+    with pytest.raises(exception.UnknownKind):
+        primitive_schema.generate(name, "5.3.0")
+
+
+def test_any_vif():
+    checks = validator("VIF", "6.0.0")
+    for name in ("VIFBridge", "VIFSriov", "VIFBase"):
+        assert checks.is_valid(make(name).obj_to_primitive())
+    assert not checks.is_valid(make("Network").obj_to_primitive())
+
+
+def test_a_release_or_a_kind_that_there_is_not():
+    with pytest.raises(exception.UnsupportedVersion):
+        primitive_schema.generate("VIF", "9.9")
+    with pytest.raises(exception.UnknownKind):
+        primitive_schema.generate("VIFNonesuch", "1.0.0")
