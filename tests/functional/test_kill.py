@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("rights")
 
 SECTIONS = ("vif_plug_linux_bridge_privileged", "vif_plug_ovs_privileged")
 HELPER = f"{sys.executable} {pathlib.Path(__file__).with_name('faulty_helper.py')}"
-#: Of the long matrix tools/test.sh runs these; tox -e soak runs all.
+#: Of the long matrix tools/test.sh runs these.
 SHORT = ("bare", "uplink-with-addresses-and-rules", "ovs-hybrid")
 #: What makes nothing in the kernel asks no daemon.
 BY_DAEMON = [
@@ -52,7 +52,11 @@ BY_DAEMON = [
     or case.keeps_device
     or isinstance(case.vif, objects.VIFBridge)
 ]
-CASES = [case.param(marks=() if str(case) in SHORT else [pytest.mark.soak]) for case in BY_DAEMON]
+#: It kills at each fourth step of a long plan, and tox -e soak at each of all.
+STRIDES = [
+    *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
+    *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
+]
 #: The short one kills once, in the middle of the devices of a hybrid VIF.
 IN_KERNEL = [
     KERNEL["ovs-hybrid"].param("unplug", 8, id="ovs-hybrid-kernel"),
@@ -177,10 +181,10 @@ def killed_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
 
 
 @pytest.mark.parametrize("by", ["plug", "unplug"])
-@pytest.mark.parametrize("case", CASES)
-def test_a_daemon_killed_between_any_two_steps_of_plug(case, by):
+@pytest.mark.parametrize(("case", "stride"), STRIDES)
+def test_a_daemon_killed_between_any_two_steps_of_plug(case, stride, by):
     """The call says that it is unknown what was done, and the next converges."""
-    killed_in_plug(case, by)
+    killed_in_plug(case, by, stride=stride)
 
 
 @pytest.mark.parametrize(("case", "by", "stride"), IN_KERNEL)
@@ -189,11 +193,11 @@ def test_a_daemon_killed_while_it_plugs_for_the_kernel_s_datapath(case, by, stri
     killed_in_plug(case, by, stride=stride)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_daemon_killed_between_any_two_steps_of_unplug(case):
+@pytest.mark.parametrize(("case", "stride"), STRIDES)
+def test_a_daemon_killed_between_any_two_steps_of_unplug(case, stride):
     """The next unplug completes it; the next plug plugs."""
     host = Host(case)
-    for k in range(host.unplug_steps):
+    for k in range(0, host.unplug_steps, stride):
         for by in ("plug", "unplug"):
             with private(), case.prepared():
                 os_vif.plug(case.vif, INSTANCE)
@@ -222,13 +226,6 @@ os.environ["OS_VIF_TEST_KILL"] = f"{sys.argv[2]}:{os.getpid()}"
 vif = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(sys.stdin.read()))
 os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 """
-
-
-#: tools/test.sh kills at each fourth step of a long plan.
-STRIDES = [
-    *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
-    *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
-]
 
 
 @pytest.mark.parametrize("by", ["plug", "unplug"])
