@@ -87,12 +87,16 @@ def _needs_a_host(page: str) -> bool:
 
 @pytest.mark.parametrize("page", DONE)
 def test_a_reader_can_follow_the_page(request, tmp_path, page):
-    """From top to bottom, the Python runs, and the commands print what the page shows."""
+    """From top to bottom, the Python runs, and the commands print what the page shows.
+
+    Those of the quickstart are started as a reader starts them.
+    """
     if _needs_a_host(page):
         request.getfixturevalue("namespace")
     (tmp_path / vif_json().caption).write_text(vif_json().text)
     python = (sys.executable, "-W", "ignore", "-P")
-    done = run(*python, snippets.__file__, SOURCE / f"{page}.rst", cwd=tmp_path)
+    inside = () if page == "user/quickstart" else ("--inside",)
+    done = run(*python, snippets.__file__, *inside, SOURCE / f"{page}.rst", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     if _needs_a_host(page):
         assert [link["ifname"] for link in ip("link")] == ["lo"]
