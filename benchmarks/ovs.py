@@ -280,11 +280,11 @@ def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
 def vswitchd(bench: Bench, rounds: int) -> None:
     """What vswitchd itself takes, without any os-vif."""
     for _ in range(rounds):
-        bench.note("port added", "vswitchd", "raw", bench.raw.add(BRIDGE, "raw", type="internal"))
-        bench.note("port deleted", "vswitchd", "raw", bench.raw.delete(BRIDGE, "raw"))
+        bench.note("port added", "internal", "raw", bench.raw.add(BRIDGE, "raw", type="internal"))
+        bench.note("port deleted", "internal", "raw", bench.raw.delete(BRIDGE, "raw"))
         # As the public one adds it: there is no such device yet.
-        bench.note("port added", "vswitchd, no device", "raw", bench.raw.add(BRIDGE, "raw"))
-        bench.note("port deleted", "vswitchd, no device", "raw", bench.raw.delete(BRIDGE, "raw"))
+        bench.note("port added", "without a device", "raw", bench.raw.add(BRIDGE, "raw"))
+        bench.note("port deleted", "without a device", "raw", bench.raw.delete(BRIDGE, "raw"))
 
 
 def stages(

@@ -267,17 +267,18 @@ class Netlink:
             return self._remembered[key]
         body = packed.link({**attributes, "IFLA_EXT_MASK": _NO_STATS}, index)
         link = None
+        here = "IFLA_TARGET_NETNSID" not in attributes
         try:
             (found,) = self.talk(GETLINK, 0, body)
             link = read(found)
-            if link.index in self._gone:
-                link = None
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
+        if here and link is not None and link.index in self._gone:
+            link = None
         if self._remembered is not None:
             self._remembered[key] = link
-            if link is not None and "IFLA_TARGET_NETNSID" not in attributes:
+            if here and link is not None:
                 # It may be asked for in the other way too.
                 self._remembered[link.index,] = link
                 self._remembered[0, ("IFLA_IFNAME", link.name)] = link

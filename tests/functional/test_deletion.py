@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -51,6 +54,24 @@ def test_what_is_to_go_does_not_show_and_then_is_gone(net):
         assert {link.name for link in net.links()} == {"lo", "other"}
         assert names() == {"qbr0", "qvb0", "qvo0", "other"}
     assert names() == {"other"}
+
+
+def test_a_device_of_another_namespace_shows_whatever_its_index(net):
+    """It has the index of one that is to go, and is another."""
+    run("ip link add name doomed index 77 type bridge")
+    with subprocess.Popen(["unshare", "--net", "sleep", "60"]) as other:
+        try:
+            while os.stat(f"/proc/{other.pid}/ns/net") == os.stat("/proc/self/ns/net"):  # noqa: PTH116
+                time.sleep(0.01)
+            add = "ip link add name far index 77 type veth peer name near netns"
+            run(f"nsenter --target {other.pid} --net {add} {os.getpid()}")
+            near = net.require("near")
+            with net.deleting_together():
+                net.delete(net.require("doomed"))
+                assert net.link("doomed") is None
+                assert net.link_at(near.lower, near.lower_netns).name == "far"
+        finally:
+            other.kill()
 
 
 def test_an_exception_leaves_all_of_them(net):
