@@ -4,7 +4,7 @@
 """A process that works on the VIFs of ``serialization.py``, with whichever os_vif its Python has.
 
 It says what it runs, as a line of JSON. Then it reads the name of a case and two numbers from
-each line, does that with the VIFs between the two, and answers with the seconds that took. What
+each line, does that with the VIFs between the two, and answers with the seconds of CPU time that took. What
 both os_vif are asked for is the same program.
 """
 
@@ -186,14 +186,14 @@ def verify(
 
 
 def timed(function: Callable[[Any], Any], arguments: list[Any]) -> float:
-    """:returns: the seconds that it took with all of them; the collector waits meanwhile."""
+    """:returns: the CPU seconds that it took with all of them; the collector waits meanwhile."""
     gc.collect()
     gc.disable()
     try:
-        start = time.perf_counter()
+        start = time.process_time()
         for argument in arguments:
             function(argument)
-        return time.perf_counter() - start
+        return time.process_time() - start
     finally:
         gc.enable()
 

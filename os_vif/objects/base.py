@@ -13,7 +13,7 @@ from typing import Any, Self
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from os_vif.objects import backlevel, losses, tables
+from os_vif.objects import backlevel, losses, readers, tables
 from os_vif.objects import history as _history
 from os_vif.objects.tables import UNKNOWN
 
@@ -74,7 +74,7 @@ class VersionedObject(ovo.VersionedObject):
         if target_version is None and not version_manifest:
             table = tables.of(type(self))
             if table is not None:
-                return tables.to_primitive(self, table)[0]
+                return tables.to_primitive(self, table, tables.ByClass())[0]
         if version_manifest:
             known = backlevel.version_for(self, version_manifest)
             target_version = target_version or known
@@ -128,9 +128,13 @@ class VersionedObject(ovo.VersionedObject):
     def obj_from_primitive(cls, primitive: dict[str, Any], context: Any = None) -> Self:
         """The object of an OVO primitive, as oslo reads it."""
         if cls is VersionedObject or tables.of(cls) is not None:
-            registered = ovo.VersionedObjectRegistry.obj_classes()
-            obj: Self | None = tables.from_primitive(primitive, context, registered)
-            if obj is not None:
+            known = readers.Known(readers.primitives)
+            try:
+                obj: Self = readers.from_primitive(primitive, context, known)
+            except tables.Unusual:
+                # oslo's own code tells what is wrong, if anything is.
+                pass
+            else:
                 return obj
         return super().obj_from_primitive(primitive, context)
 

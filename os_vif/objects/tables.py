@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
@@ -23,15 +23,13 @@ from oslo_versionedobjects import fields as ovo_fields
 from os_vif.objects import history, takers
 from os_vif.objects.losses import FIXED_IPS
 
+T = TypeVar("T")
 _KEY = f"{ovo.VersionedObject.OBJ_SERIAL_NAMESPACE}."
 NAME, NAMESPACE, VERSION = f"{_KEY}name", f"{_KEY}namespace", f"{_KEY}version"
 DATA, CHANGES = f"{_KEY}data", f"{_KEY}changes"
 
 #: The attribute in which an object carries what a newer side wrote and this one does not know.
 UNKNOWN = "_unknown"
-
-#: What a registry has: the classes of each name, newest version first.
-Registered = Mapping[str, list[type[Any]]]
 
 
 class Unusual(Exception):
@@ -53,6 +51,8 @@ class Column(NamedTuple):
     plain: type[Any] | None
     #: What the field makes of a value; None if that is not known.
     take: takers.Take
+    #: The same of a string, where a string is not what it keeps anyway.
+    text: Callable[[str], Any] | None
 
 
 class Table:
@@ -72,9 +72,27 @@ class Table:
         self.simple = "__init__" not in cls.__dict__
         self.columns = {name: _column(name, field) for name, field in self.fields.items()}
 
+        #: Whether a field is of a type that is not known here.
+        self.foreign = any(column.kind is None for column in self.columns.values())
+        self.is_list = list(self.fields) == ["objects"]
+        self._derived: dict[Callable[[Table], Any], Any] = {}
+
+    def derived(self, work_out: Callable[[Table], T]) -> T:
+        """What follows from the table, worked out once."""
+        try:
+            found: T = self._derived[work_out]
+        except KeyError:
+            found = self._derived[work_out] = work_out(self)
+        return found
+
+    def fits(self, declared: ovo_fields.Object) -> bool:
+        """Whether an object of the class may stand in a field of that type."""
+        name = declared._obj_name
+        return name in self.names if declared._subclasses else name == self.name
+
     def new(self, context: Any) -> Any:
         """An object that has nothing but what its class gives it."""
-        obj = self.cls.__new__(self.cls) if self.simple else self.cls()
+        obj = object.__new__(self.cls) if self.simple else self.cls()
         obj.__dict__["_context"] = context
         return obj
 
@@ -120,9 +138,13 @@ def _column(name: str, field: ovo_fields.Field[Any]) -> Column:
     if kind in (ovo_fields.List, ovo_fields.Dict):
         element = takers.kind_of(declared._element_type)
         if element is None or declared._element_type.nullable:
-            return Column(name, f"_obj_{name}", field, None, None, None, takers.leaf(None))
-    plain = None if kind is None else takers.PLAIN.get(kind)
-    return Column(name, f"_obj_{name}", field, kind, element, plain, _take(name, field, kind))
+            kind = element = None
+    plain, text, take = (
+        takers.PLAIN.get(kind),
+        takers.of_text(field, kind),
+        _take(name, field, kind),
+    )
+    return Column(name, f"_obj_{name}", field, kind, element, plain, take, text)
 
 
 def _take(name: str, field: ovo_fields.Field[Any], kind: Any) -> takers.Take:
@@ -132,21 +154,13 @@ def _take(name: str, field: ovo_fields.Field[Any], kind: Any) -> takers.Take:
     if kind is ovo_fields.List:
         element = declared._element_type
         take = _take(name, element, takers.kind_of(element))
-        return functools.partial(takers.all_of, take, name, field)
-    return takers.leaf(kind)
+        return functools.partial(takers.all_of, take, name, element)
+    return functools.partial(takers.leaf, kind, takers.of_text(field, kind))
 
 
-def _object(declared: ovo_fields.Object, obj: Any, value: Any) -> Any:
-    return value if is_a(value, declared) else None
-
-
-def is_a(value: Any, declared: ovo_fields.Object) -> bool:
-    """Whether an object of ours may stand in a field of that type."""
+def _object(declared: ovo_fields.Object, _: Any, value: Any) -> Any:
     table = of(type(value))
-    if table is None:
-        return False
-    name = declared._obj_name
-    return name in table.names if declared._subclasses else name == table.name
+    return value if table is not None and table.fits(declared) else None
 
 
 # Making
@@ -174,26 +188,34 @@ def make(obj: Any, table: Table, context: Any, values: Mapping[str, Any]) -> Non
 # Writing
 
 
-def to_primitive(obj: Any, table: Table) -> tuple[dict[str, Any], bool]:
+class ByClass(dict[type[Any], Table | None]):
+    """The tables by class, as they are while one call lasts."""
+
+    def __missing__(self, cls: type[Any]) -> Table | None:
+        table = self[cls] = of(cls)
+        return table
+
+
+def to_primitive(obj: Any, table: Table, known: ByClass) -> tuple[dict[str, Any], bool]:
     """The OVO primitive, and whether anything has changed, in it or in an object of it."""
     state = obj.__dict__
     data: dict[str, Any] = {}
-    changed = state["_changed_fields"]
+    changed: set[str] = state["_changed_fields"]
     within = set()
-    for name, attribute, field, kind, element, plain, _ in table.columns.values():
+    for name, attribute, write, field in table.derived(_writers):
         if attribute not in state:
             continue
         value = state[attribute]
-        if value is None or plain is not None or kind in takers.SAME:
+        if write is None or value is None:
             data[name] = value
-        elif kind is ovo_fields.Object:
-            data[name], dirty = nested_to_primitive(value)
+        elif write is _nested:
+            data[name], dirty = _nested(value, known)
             if dirty:
                 within.add(name)
-        elif kind is ovo_fields.IPAddress or kind is ovo_fields.IPNetwork:
+        elif write is _listed:
+            data[name] = [_nested(item, known)[0] for item in value]
+        elif write is takers.text:
             data[name] = takers.text(value)
-        elif kind is ovo_fields.List and element is ovo_fields.Object:
-            data[name] = [nested_to_primitive(item)[0] for item in value]
         else:
             data[name] = field.to_primitive(obj, name, value)
     primitive = {
@@ -209,107 +231,33 @@ def to_primitive(obj: Any, table: Table) -> tuple[dict[str, Any], bool]:
     return primitive, False
 
 
-def nested_to_primitive(obj: Any) -> tuple[dict[str, Any], bool]:
-    table = of(type(obj))
+def _nested(obj: Any, known: ByClass) -> tuple[dict[str, Any], bool]:
+    table = known[type(obj)]
     if table is not None:
-        return to_primitive(obj, table)
-    return obj.obj_to_primitive(), bool(obj.obj_what_changed())
+        return to_primitive(obj, table, known)
+    dirty = isinstance(obj, ovo.VersionedObject) and obj.obj_what_changed()
+    return obj.obj_to_primitive(), bool(dirty)
 
 
-# Reading
+def _listed() -> None:
+    """Stands for a list of objects."""
 
 
-def from_primitive(
-    primitive: Any, context: Any, registered: Registered, *, strict: bool = False
-) -> Any:
-    """The object of an OVO primitive; None if oslo's own code is to read it.
+def _writers(table: Table) -> list[tuple[str, str, Any, ovo_fields.Field[Any]]]:
+    return [(c.name, c.attribute, _writer(c), c.field) for c in table.columns.values()]
 
-    :param strict: refuse whatever has an unknown name, another version or a class of others.
-    :raises Unusual: for that.
-    """
-    table = _table_of(primitive, registered, strict)
-    data = None if table is None else primitive.get(DATA)
-    if table is None or type(data) is not dict or FIXED_IPS in data:
-        if strict:
-            raise Unusual
+
+def _writer(column: Column) -> Any:
+    """What writes the values; None where they are written as they are, the field if unknown."""
+    if column.plain is not None or column.kind in takers.SAME:
         return None
-    obj = table.new(context)
-    state = obj.__dict__
-    state["VERSION"] = primitive[VERSION]
-    known = 0
-    for name, attribute, field, kind, element, plain, take in table.columns.values():
-        if name not in data:
-            continue
-        known += 1
-        value = data[name]
-        if type(value) is not plain:
-            if kind is ovo_fields.Object or element is ovo_fields.Object:
-                found = _nested(obj, name, field, value, registered, strict)
-            else:
-                found = take(obj, value)
-            if found is None:
-                found = field.coerce(obj, name, field.from_primitive(obj, name, value))
-            value = found
-        state[attribute] = value
-    if strict and known < len(data):
-        raise Unusual
-    table.complete(state)
-    state["_changed_fields"] = table.fields.keys() & primitive.get(CHANGES, ())
-    return obj
-
-
-def _table_of(primitive: Any, registered: Registered, strict: bool) -> Table | None:
-    if type(primitive) is not dict:
-        return None
-    name, version = primitive.get(NAME), primitive.get(VERSION)
-    if type(name) is not str or type(version) is not str:
-        return None
-    for cls in registered.get(name, ()):
-        if cls.VERSION == version:
-            table = of(cls)
-            if table is not None and primitive.get(NAMESPACE) == table.namespace:
-                return table
-        if strict:
-            break
-    return None
-
-
-def _nested(
-    obj: Any,
-    name: str,
-    field: ovo_fields.Field[Any],
-    value: Any,
-    registered: Registered,
-    strict: bool,
-) -> Any:
-    """The object, or the objects, in a field; None if oslo's own code is to read them."""
-    if value is None:
-        return None
-    declared: Any = field._type
-    context = obj._context
-    if type(declared) is ovo_fields.Object:
-        found = from_primitive(value, context, registered, strict=strict)
-        return found if found is not None and is_a(found, declared) else None
-    if strict and type(value) not in (list, dict):
-        raise Unusual
-    element = declared._element_type._type
-    if type(value) is list and type(declared) is ovo_fields.List:
-        items = []
-        for primitive in value:
-            found = from_primitive(primitive, context, registered, strict=strict)
-            if found is None or not is_a(found, element):
-                return None
-            items.append(found)
-        return takers.listed(obj, name, field, items)
-    if type(value) is dict and type(declared) is ovo_fields.Dict:
-        table = {}
-        for key, primitive in value.items():
-            found = from_primitive(primitive, context, registered, strict=strict)
-            if found is None or type(key) is not str or not is_a(found, element):
-                return None
-            table[key] = found
-        return takers.tabled(obj, name, field, table)
-    return None
+    if column.kind is ovo_fields.Object:
+        return _nested
+    if column.kind is ovo_fields.List and column.element is ovo_fields.Object:
+        return _listed
+    if column.kind in (ovo_fields.IPAddress, ovo_fields.IPNetwork):
+        return takers.text
+    return column.field
 
 
 # Copying
@@ -319,7 +267,7 @@ def clone(obj: Any, table: Table, memo: dict[int, Any]) -> Any:
     """A deep copy of the fields; see :func:`copy.deepcopy`."""
     copied = memo[id(obj)] = table.new(obj._context)
     before, after = obj.__dict__, copied.__dict__
-    for name, attribute, field, kind, element, plain, take in table.columns.values():
+    for name, attribute, field, kind, element, plain, take, _ in table.columns.values():
         if attribute not in before:
             continue
         value = before[attribute]
@@ -328,7 +276,7 @@ def clone(obj: Any, table: Table, memo: dict[int, Any]) -> Any:
                 value = _cloned(value, memo)
             elif element is ovo_fields.Object and kind is ovo_fields.List:
                 items = [_cloned(item, memo) for item in value]
-                value = takers.listed(copied, name, field, items)
+                value = takers.listed(copied, name, field._type._element_type, items)  # type: ignore[attr-defined]
             elif (value := take(copied, value)) is None:
                 value = field.coerce(copied, name, copy.deepcopy(before[attribute], memo))
         after[attribute] = value

@@ -64,9 +64,9 @@ def dumps(obj: ovo.VersionedObject, form: str | None = None, release: str | None
     if old and form != primitive.FORM:
         raise ValueError(f"{release} does not read the form {form!r}, only {primitive.FORM!r}")
     if form == document.FORM:
-        return text.compose(to_document(obj))
+        return document.to_text(obj)
     if not old:
-        return text.compose_sorted(primitive.to_primitive(obj))
+        return primitive.to_text(obj)
     data, losses = downgrade(obj, str(release))
     if losses:
         raise exception.DataLoss(reader=release, losses=losses)

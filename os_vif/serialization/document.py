@@ -17,7 +17,7 @@ from oslo_versionedobjects import base as ovo
 from os_vif import exception
 from os_vif.objects import vif
 from os_vif.objects.losses import FIXED_IPS
-from os_vif.serialization import kinds, text, unknown, values
+from os_vif.serialization import kinds, quick, text, unknown, values
 from os_vif.serialization.values import Place, refuse, shown
 
 GROUP = "os-vif"
@@ -61,6 +61,14 @@ def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
     return data
 
 
+def to_text(obj: ovo.VersionedObject) -> str:
+    """The document of an object, as JSON text: see :func:`to_document`."""
+    try:
+        return quick.document_text(obj, API_VERSION)
+    except (quick.Unusual, exception.InvalidValue):
+        return text.compose(to_document(obj))
+
+
 def _encode(obj: ovo.VersionedObject) -> dict[str, Any]:
     data = unknown.fields_of(obj, FORM)
     for name, value in unknown.contents(obj):
@@ -95,6 +103,12 @@ def from_document(document: Any) -> Any:
     """
     if not isinstance(document, dict):
         raise refuse(Place(), document, "an object with apiVersion and kind")
+    if document.get("apiVersion") == API_VERSION:
+        try:
+            return quick.from_document(document)
+        except quick.Unusual:
+            # What follows tells what is wrong, if anything is.
+            pass
     minor = _minor(document.get("apiVersion"))
     if "kind" not in document:
         raise exception.InvalidValue(path="kind", found="nothing", expected="the name of a class")

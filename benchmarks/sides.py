@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the benchmarks against a public release share: two processes, and what they took."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import shlex
+import statistics
+import subprocess
+from collections.abc import Iterable
+from typing import Any, Self
+
+from os_vif import objects
+from os_vif.objects import history
+from tests.interop import environments
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROGRAM = ROOT / "benchmarks" / "worker.py"
+PUBLIC_ONE, OURS = "public", "ours"
+
+Options = dict[str, dict[str, object]]
+
+
+class Side(contextlib.AbstractContextManager["Side"]):
+    """A process that plugs, with the os_vif of its Python, and its own privileged daemon.
+
+    :param path: of a directory with the os_vif that it runs, if that is not in its environment.
+    :param release: what it can read; None is this one.
+    :param options: by section of its configuration. Its daemon is that of its own environment.
+    """
+
+    def __init__(
+        self,
+        python: pathlib.Path,
+        scratch: pathlib.Path,
+        options: Options,
+        path: pathlib.Path | None = None,
+        release: str | None = None,
+    ) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._manifest = None if release is None else history.manifest(release)
+        configuration = scratch / "os-vif.conf"
+        helper = shlex.quote(str(python.with_name("privsep-helper")))
+        sections: Options = {"oslo_concurrency": {"lock_path": scratch}}
+        for plugin in ("linux_bridge", "ovs"):
+            sections[f"vif_plug_{plugin}_privileged"] = {"helper_command": helper}
+        lines = [
+            line
+            for section, values in (sections | options).items()
+            for line in (f"[{section}]", *(f"{name} = {value}" for name, value in values.items()))
+        ]
+        configuration.write_text("\n".join(lines))
+        self._log = scratch / "log"
+        own = {} if path is None else {"PYTHONPATH": str(path)}
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                [python, "-P", PROGRAM, configuration],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd="/",
+                env=environments.without_python_settings(os.environ) | own,
+            )
+        self.versions: dict[str, str] = self._read()
+
+    def _read(self) -> Any:
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self._process.args[0]} failed:\n{self._log.read_text()}")
+        return json.loads(line)
+
+    def ask(self, do: str, **arguments: object) -> Any:
+        self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def load(self, *vifs: objects.VIFBase) -> None:
+        """Give it VIFs, written as its release reads them."""
+        written = [vif.obj_to_primitive(version_manifest=self._manifest) for vif in vifs]
+        self.ask("load", vifs=written)
+
+    def call(self, action: str, which: Iterable[int] = (0,), threads: int = 1) -> float:
+        """Plug or unplug VIFs. :returns: the seconds that it took."""
+        took = self.ask("call", action=action, which=list(which), threads=threads)
+        return float(took["wall"])
+
+    def cpu(self) -> float:
+        """Seconds of CPU time of the process so far."""
+        return float(self.ask("cpu")["cpu"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def ratio(slow: list[float], fast: list[float]) -> float:
+    return statistics.median(slow) / statistics.median(fast)
+
+
+def spread(times: list[float]) -> tuple[float, float, float]:
+    """Median, and between what 80 of 100 lie; in milliseconds."""
+    tenths = statistics.quantiles(times, n=10, method="inclusive")
+    return statistics.median(times) * 1000, tenths[0] * 1000, tenths[-1] * 1000
+
+
+def show(times: list[float]) -> str:
+    median, low, high = spread(times)
+    return f"{median:7.2f} ({low:.2f}-{high:.2f})".ljust(24)
+
+
+def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="at least 2 (default: %(default)s)"
+    )
+    parser.add_argument("--cache", metavar="DIR", help="where the public os-vif is kept")
+    return parser
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    options = parser.parse_args()
+    if options.rounds < 2:  # noqa: PLR2004 - of one there is no spread
+        parser.error("--rounds has to be 2 or more")
+    if os.geteuid() != 0:
+        parser.error("only root can make bridges")
+    if options.cache:
+        os.environ["OS_VIF_TEST_CACHE"] = str(pathlib.Path(options.cache).absolute())
+    return options
