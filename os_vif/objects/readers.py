@@ -52,6 +52,13 @@ class Known(dict[str, Sheet]):
         self._registered = ovo.VersionedObjectRegistry.obj_classes()
         #: Whether what is unknown is refused, not passed over.
         self.strict = strict
+        #: How many strings have been read, names of fields among them.
+        self.strings = 0
+
+    def pass_over(self, name: Any, beside: Container[str]) -> None:
+        """Nothing is read of a name that is no field."""
+        if self.strict and name not in beside:
+            raise Unusual
 
     def __missing__(self, name: str) -> Sheet:
         classes = self._registered.get(name)
@@ -75,15 +82,16 @@ def read(
     state = obj.__dict__
     state["_context"] = context
     state["_changed_fields"] = set()
-    rows = sheet.rows
+    rows, strings = sheet.rows, len(data)
     for name, value in data.items():
+        kind = type(value)
+        if kind is str:
+            strings += 1
         try:
             attribute, plain, text, other = rows[name]
         except KeyError:
-            if name in beside or not known.strict:
-                continue
-            raise Unusual from None
-        kind = type(value)
+            known.pass_over(name, beside)
+            continue
         if kind is plain:
             state[attribute] = value
         elif kind is str and text is not None:
@@ -96,6 +104,7 @@ def read(
             state[attribute] = None
         else:
             state[attribute] = other(obj, value, known)
+    known.strings += strings
     return obj
 
 
@@ -128,7 +137,7 @@ def refuse(*_: Any) -> Any:
 
 
 def _texts(text: Callable[[str], Any], name: str, element: takers.Field) -> Read:
-    def read_texts(obj: Any, data: Any, _: Known) -> Any:
+    def read_texts(obj: Any, data: Any, known: Known) -> Any:
         if type(data) is not list:
             raise Unusual
         items = []
@@ -136,6 +145,7 @@ def _texts(text: Callable[[str], Any], name: str, element: takers.Field) -> Read
             if type(item) is not str or (found := text(item)) is None:
                 raise Unusual
             items.append(found)
+        known.strings += len(items)
         return takers.listed(obj, name, element, items)
 
     return read_texts
@@ -154,6 +164,7 @@ def _table(one: Read, name: str, element: takers.Field) -> Read:
     def read_table(obj: Any, data: Any, known: Known) -> Any:
         if type(data) is not dict or not all(type(key) is str for key in data):
             raise Unusual
+        known.strings += len(data)
         items = {key: one(obj, item, known) for key, item in data.items()}
         return takers.tabled(obj, name, element, items)
 
@@ -163,14 +174,13 @@ def _table(one: Read, name: str, element: takers.Field) -> Read:
 # OVO primitives
 
 
-def from_primitive(
-    primitive: Any, context: Any, known: Known, declared: ovo_fields.Object | None = None
-) -> Any:
+def from_primitive(primitive: Any, context: Any, known: Known) -> Any:
     """The object of an OVO primitive in the versions of today.
 
-    :param declared: the type of the field that it is in.
     :raises Unusual: if it is to be read the long way.
     """
+    if type(primitive) is not dict:
+        raise Unusual
     try:
         data, version, namespace = primitive[DATA], primitive[VERSION], primitive[NAMESPACE]
         sheet = known[primitive[NAME]]
@@ -179,20 +189,17 @@ def from_primitive(
         # Something is not there, or no string, or no object.
         raise Unusual from None
     table = sheet.table
-    if (
-        moved
-        or version != table.cls.VERSION
-        or namespace != table.namespace
-        or (declared is not None and not table.fits(declared))
-    ):
+    if moved or version != table.cls.VERSION or namespace != table.namespace:
         raise Unusual
     obj = read(sheet, data, (), known, context)
     state = obj.__dict__
     state["VERSION"] = version
     if table.initial:
         table.complete(state)
-    changes = primitive.get(CHANGES)
-    if changes:
+    # Besides the names, the values of three.
+    known.strings += len(primitive) + 3
+    if CHANGES in primitive:
+        changes = primitive[CHANGES]
         if type(changes) is not list:
             # oslo takes some of that, and refuses some.
             raise Unusual
@@ -200,13 +207,23 @@ def from_primitive(
             told = set(changes)
         except TypeError:
             raise Unusual from None
+        known.strings += len(changes)
         state["_changed_fields"] = told if told <= sheet.names else told & sheet.names
     return obj
 
 
 def _primitive_of(declared: ovo_fields.Object) -> Read:
+    fitting: set[type[Any]] = set()
+
     def inner(obj: Any, primitive: Any, known: Known) -> Any:
-        return from_primitive(primitive, obj._context, known, declared)
+        found = from_primitive(primitive, obj._context, known)
+        cls = type(found)
+        if cls not in fitting:
+            table = tables.of(cls)
+            if table is None or not table.fits(declared):
+                raise Unusual
+            fitting.add(cls)
+        return found
 
     return inner
 

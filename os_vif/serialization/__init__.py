@@ -22,7 +22,7 @@ from os_vif import exception
 from os_vif.objects import history
 from os_vif.objects.history import manifest, peers, releases
 from os_vif.objects.losses import Loss
-from os_vif.serialization import document, primitive, text
+from os_vif.serialization import document, primitive, quick, text
 from os_vif.serialization.document import API_VERSION, from_document, to_document
 from os_vif.serialization.primitive import downgrade
 
@@ -85,6 +85,11 @@ def loads(data: str | bytes) -> Any:
     :raises os_vif.exception.SerializationError: naming the path of what is wrong, what was found
         there, and what was expected.
     """
+    try:
+        return quick.loads(data, API_VERSION)
+    except quick.Unusual:
+        # What follows tells what is wrong, if anything is.
+        pass
     found = text.parse(data)
     if primitive.is_primitive(found):
         return primitive.from_primitive(found)

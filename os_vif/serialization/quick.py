@@ -11,6 +11,7 @@ raise :class:`Unusual` and go the long way, which also says what is wrong, if an
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from json import encoder
 from typing import Any
@@ -24,8 +25,17 @@ from os_vif.objects.readers import Known, Read, Sheet
 from os_vif.objects.tables import UNKNOWN, Column, Table, Unusual
 from os_vif.serialization import values
 
-__all__ = ["Unusual", "document_text", "from_document", "from_primitive", "primitive_text"]
+__all__ = [
+    "Unusual",
+    "document_text",
+    "from_document",
+    "from_primitive",
+    "loads",
+    "primitive_text",
+]
 
+#: Numbers beyond 64 bits are written and read the long way, which knows how large one may be.
+_SMALLEST = -(2**63)
 _string: Callable[[str], str] = encoder.encode_basestring_ascii
 _boolean = {True: "true", False: "false"}.__getitem__
 #: JSON text of a value of a field. Objects need the tables.
@@ -33,15 +43,14 @@ Write = Callable[[Any, "_Sheets"], str]
 
 
 def _integer(value: Any) -> str:
-    if type(value) is not int or not -(2**63) <= value < 2**63:
+    if type(value) is not int or not _SMALLEST <= value < -_SMALLEST:
         raise Unusual
     return str(value)
 
 
 def _address(value: Any) -> str:
-    if type(value) in takers.ADDRESSES:
-        return _quoted(value.__getstate__())
-    return _string(str(value))
+    # Such a field has made it itself, so it is no subclass.
+    return _quoted(value.__getstate__())
 
 
 @functools.lru_cache(maxsize=takers.KEPT)
@@ -253,8 +262,36 @@ def _one_primitive(obj: Any, known: _Sheets) -> str:
 
 # Reading
 
+_decode = json.JSONDecoder().decode
 _HEAD = frozenset(("apiVersion", "kind"))
 _KIND, _NOTHING = frozenset(("kind",)), frozenset[str]()
+
+
+def loads(text: str | bytes, version: str) -> Any:
+    """The object of the text of a document of that version, or of an OVO primitive.
+
+    :raises Unusual: if it is to be read the long way.
+    """
+    try:
+        data = text if isinstance(text, str) else str(bytes(text), "utf-8")
+        found = _decode(data)
+    except (TypeError, ValueError, RecursionError):
+        raise Unusual from None
+    if type(found) is not dict or "\\" in data:
+        raise Unusual
+    if "apiVersion" in found:
+        known = Known(_documents, strict=True)
+        if found["apiVersion"] != version:
+            raise Unusual
+        obj = _object(_named(found, known), found, _HEAD, known)
+    else:
+        known = Known(readers.primitives, strict=True)
+        obj = readers.from_primitive(found, None, known)
+    # Without an escape each string has two quotes. If all have been read, then no name stands
+    # twice in an object: of those the decoder gives the last only.
+    if data.count('"') != 2 * known.strings:
+        raise Unusual
+    return obj
 
 
 def from_document(document: dict[str, Any]) -> Any:
@@ -299,7 +336,17 @@ def from_primitive(primitive: dict[str, Any]) -> Any:
 
 def _documents(table: Table) -> Sheet:
     """How the documents of a class are read."""
-    return Sheet(table, readers.rows(table, _of_object))
+    rows = readers.rows(table, _of_object)
+    for name, column in table.columns.items():
+        if column.plain is int:
+            rows[name] = (column.attribute, None, None, _whole)
+    return Sheet(table, rows)
+
+
+def _whole(_: Any, data: Any, known: Known) -> int:  # noqa: ARG001
+    if type(data) is not int or not _SMALLEST <= data < -_SMALLEST:
+        raise Unusual
+    return data
 
 
 def _of_object(declared: Any) -> Read:
@@ -313,7 +360,8 @@ def _of_object(declared: Any) -> Read:
             return _object(sheet, data, _NOTHING, known)
         if not sheet.table.is_list:
             return readers.read(sheet, data, _NOTHING, known)
-        # It stands as an array.
+        # It stands as an array, so that is no name of the text.
+        known.strings -= 1
         return readers.read(sheet, {"objects": data}, _NOTHING, known)
 
     return closed
