@@ -21,6 +21,8 @@ from os_vif.objects import tables, takers
 from os_vif.objects.losses import FIXED_IPS
 from os_vif.objects.tables import CHANGES, DATA, NAME, NAMESPACE, VERSION, Column, Table, Unusual
 
+#: How many names a primitive has that says nothing of changes.
+_FRAME = len((NAME, NAMESPACE, VERSION, DATA))
 #: Of an object, the data of a field, and what is known: the value.
 Read = Callable[[Any, Any, "Known"], Any]
 #: Of a field: where the value is kept, the type of data that is kept as it is, what reads a
@@ -199,17 +201,26 @@ def from_primitive(primitive: Any, context: Any, known: Known) -> Any:
     # Besides the names, the values of three.
     known.strings += len(primitive) + 3
     if CHANGES in primitive:
-        changes = primitive[CHANGES]
-        if type(changes) is not list:
-            # oslo takes some of that, and refuses some.
-            raise Unusual
-        try:
-            told = set(changes)
-        except TypeError:
-            raise Unusual from None
-        known.strings += len(changes)
-        state["_changed_fields"] = told if told <= sheet.names else told & sheet.names
+        state["_changed_fields"] = _changed(primitive[CHANGES], sheet, known)
+    if known.strict and len(primitive) != _FRAME + (CHANGES in primitive):
+        raise Unusual
     return obj
+
+
+def _changed(changes: Any, sheet: Sheet, known: Known) -> set[str]:
+    try:
+        # oslo takes some of what is no list, and refuses some.
+        told = set(changes) if type(changes) is list else None
+    except TypeError:
+        told = None
+    if told is None:
+        raise Unusual
+    if not told <= sheet.names:
+        if known.strict:
+            raise Unusual
+        told &= sheet.names
+    known.strings += len(changes)
+    return told
 
 
 def _primitive_of(declared: ovo_fields.Object) -> Read:

@@ -72,8 +72,6 @@ class Table:
         self.simple = "__init__" not in cls.__dict__
         self.columns = {name: _column(name, field) for name, field in self.fields.items()}
 
-        #: Whether a field is of a type that is not known here.
-        self.foreign = any(column.kind is None for column in self.columns.values())
         self.is_list = list(self.fields) == ["objects"]
         self._derived: dict[Callable[[Table], Any], Any] = {}
 

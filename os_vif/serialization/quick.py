@@ -272,10 +272,12 @@ def loads(text: str | bytes, version: str) -> Any:
 
     :raises Unusual: if it is to be read the long way.
     """
+    if not isinstance(text, (str, bytes)):
+        raise Unusual
     try:
-        data = text if isinstance(text, str) else str(bytes(text), "utf-8")
+        data = text if isinstance(text, str) else text.decode()
         found = _decode(data)
-    except (TypeError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         raise Unusual from None
     if type(found) is not dict or "\\" in data:
         raise Unusual

@@ -173,6 +173,25 @@ def test_name_twice(obj, form, data):
         loads(twice)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ('["address"]', '["address",1]', "twice"),
+        ('"versioned_object.name"', '"more":NaN,"versioned_object.name"', "NaN"),
+        ('"versioned_object.name"', '"more":1e999,"versioned_object.name"', "too large"),
+        ('"versioned_object.name"', '"more":{"a":1,"a":2},"versioned_object.name"', "twice"),
+    ],
+)
+def test_names_twice_cannot_hide(old, new, found):
+    """Behind data of which nothing is read, or which is no string where strings are counted."""
+    text = dumps(objects.FixedIP(address="10.0.0.5"), form="ovo")
+    if "1]" in new:
+        text = text.replace('object.data":{', 'object.data":{"address":null,')
+    assert old in text
+    with pytest.raises(exception.MalformedDocument, match=found):
+        loads(text.replace(old, new))
+
+
 @RANDOM
 @given(st.text("0123456789abcdef:./", max_size=20) | st.ip_addresses().map(str))
 def test_addresses(text):
