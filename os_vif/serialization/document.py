@@ -23,7 +23,7 @@ from os_vif.serialization.values import Place, refuse, shown
 GROUP = "os-vif"
 MAJOR, MINOR = 2, 0
 API_VERSION = f"{GROUP}/{MAJOR}.{MINOR}"
-FORM = "json"
+FORM, PROTOBUF = "json", "protobuf"
 
 _VERSIONS = re.compile(r"os-vif/(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
 #: Beside the fields of every VIF.
@@ -54,6 +54,11 @@ def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
     """
     if lost := unknown.losses(obj, FORM):
         raise exception.DataLoss(reader=API_VERSION, losses=lost)
+    return encoded(obj)
+
+
+def encoded(obj: ovo.VersionedObject) -> dict[str, Any]:
+    """The same, with what was read as protobuf and is not known here."""
     minors = [found.version for _, found in unknown.within(obj) if found.fields and found.version]
     version = max((int(minor) for minor in minors), default=MINOR)
     head = {"apiVersion": f"{GROUP}/{MAJOR}.{version}", "kind": obj.obj_name()}
@@ -70,7 +75,7 @@ def to_text(obj: ovo.VersionedObject) -> str:
 
 
 def _encode(obj: ovo.VersionedObject) -> dict[str, Any]:
-    data = unknown.fields_of(obj, FORM)
+    data = unknown.fields_of(obj, FORM) or unknown.fields_of(obj, PROTOBUF)
     for name, value in unknown.contents(obj):
         try:
             data[name] = None if value is None else codec(type(obj), name).encode(value)
