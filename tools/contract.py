@@ -26,8 +26,6 @@ from os_vif.serialization import document, proto, schema, structural
 from tools import compatibility
 
 ROOT = Path(__file__).parents[1] / "os_vif" / "serialization"
-#: The numbers of the fields of messages: none is ever taken away.
-NUMBERS = ROOT / "schemas" / proto.NUMBERS
 #: What was released, as :mod:`tools.compatibility` describes it.
 RELEASED = ROOT / "schemas" / "released"
 
@@ -42,9 +40,15 @@ def generated() -> dict[str, str]:
     return files
 
 
+def _numbers() -> Path:
+    """Where the numbers of the fields of messages are recorded: none is ever taken away."""
+    return ROOT / "schemas" / proto.NUMBERS
+
+
 def recorded() -> proto.Numbers:
     """The numbers that fields of messages were given."""
-    numbers: proto.Numbers = json.loads(NUMBERS.read_text("utf-8")) if NUMBERS.exists() else {}
+    path = _numbers()
+    numbers: proto.Numbers = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return numbers
 
 
@@ -75,7 +79,7 @@ def stale(folder: Path) -> list[str]:
         *(
             []
             if proto.numbered(recorded()) == recorded()
-            else [f"{NUMBERS.name}: a number is missing"]
+            else [f"{proto.NUMBERS}: a number is missing"]
         ),
         *(f"{name}: it is missing" for name in wanted if name not in there),
         *(f"{name}: nothing makes it" for name in there if name not in wanted),
@@ -90,7 +94,7 @@ def stale(folder: Path) -> list[str]:
 def write(folder: Path) -> None:
     """Make the committed files those of the classes."""
     folder.mkdir(parents=True, exist_ok=True)
-    NUMBERS.write_text(_json(proto.numbered(recorded())), "utf-8")
+    _numbers().write_text(_json(proto.numbered(recorded())), "utf-8")
     wanted = generated()
     for path in folder.glob("*"):
         if path.name not in wanted:
@@ -110,7 +114,8 @@ def broken(released: Path) -> list[str]:
         if "classes" in old:
             lines = compatibility.compare_classes(old["classes"], now)
         elif "messages" in old:
-            lines = compatibility.compare_messages(old["messages"], messages())
+            same = old["package"] == proto.PACKAGE
+            lines = compatibility.compare_messages(old["messages"], messages()) if same else []
         elif _major(old) == _major(documents):
             lines = compatibility.compare_documents(old, documents)
         else:
@@ -136,7 +141,7 @@ def release(released: Path) -> None:
     version = document.API_VERSION.rpartition("/")[2]
     for name, data in (
         (history.OURS, {"classes": classes}),
-        (f"protobuf-{version}", {"messages": messages()}),
+        (f"protobuf-{version}", {"messages": messages(), "package": proto.PACKAGE}),
         (f"document-{version}", compatibility.snapshot(schema.generate())),
     ):
         (released / f"{name}.json").write_text(_json(data), "utf-8")

@@ -156,25 +156,26 @@ def _document_table(one: Write, items: dict[str, Any], known: _Sheets) -> str:
 
 
 def _open_text(obj: Any, known: _Sheets, before: str = "") -> str:
-    members = _members(obj, known)
-    return "{" + ",".join([before + known[type(obj)][1], *members]) + "}"
+    rows, head, _ = known[type(obj)]
+    return "{" + ",".join([before + head, *_members(obj, rows, known)]) + "}"
 
 
 def _closed_text(obj: Any, known: _Sheets) -> str:
-    members = _members(obj, known)
-    if not known[type(obj)][2]:
+    rows, _, is_list = known[type(obj)]
+    members = _members(obj, rows, known)
+    if not is_list:
         return "{" + ",".join(members) + "}"
     if not members:
         raise Unusual
     return members[0][len('"objects":') :]
 
 
-def _members(obj: Any, known: _Sheets) -> list[str]:
+def _members(obj: Any, rows: list[Row], known: _Sheets) -> list[str]:
     state = obj.__dict__
     if UNKNOWN in state or FIXED_IPS in state:
         raise Unusual
     members = []
-    for attribute, key, text, write in known[type(obj)][0]:
+    for attribute, key, text, write in rows:
         if attribute in state:
             value = state[attribute]
             if value is None:
