@@ -256,3 +256,31 @@ def _kinds(schema: Data) -> dict[str, Data]:
 
 def _listed(types: set[str]) -> str:
     return " or ".join(sorted(types))
+
+
+# Messages of protobuf
+
+
+def compare_messages(released: Data, now: Data) -> list[str]:
+    """What breaks between two sets of messages: field to number, type and label."""
+    found = []
+    for name, old in released.items():
+        new = now.get(name, {})
+        found += [f"{name}.{field}: the field was removed" for field in old if field not in new]
+        found += [
+            f"{name}.{field}: {_field(of)} became {_field(new[field])}"
+            for field, of in old.items()
+            if field in new and new[field] != of
+        ]
+        numbers = {of[0]: field for field, of in old.items()}
+        found += [
+            f"{name}.{field}: the number {of[0]} was that of {numbers[of[0]]}"
+            for field, of in new.items()
+            if numbers.get(of[0], field) != field
+        ]
+    return found
+
+
+def _field(of: list[Any]) -> str:
+    number, kind, label = of
+    return f"{label} {kind} {number}".strip()

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from os_vif.objects import history
-from os_vif.serialization import document, schema, structural
+from os_vif.serialization import document, proto, schema, structural
 from tools import compatibility
 
 ROOT = Path(__file__).parents[1] / "os_vif" / "serialization"
@@ -33,9 +33,23 @@ RELEASED = ROOT / "schemas" / "released"
 def generated() -> dict[str, str]:
     """The files that follow from the classes, name to text."""
     files = {f"{name}.json": _json(found) for name, found in schema.generate().items()}
+    numbers = proto.numbered(recorded())
+    files[proto.MESSAGES] = proto.text(numbers, proto.messages(numbers))
     files[structural.OPENAPI] = _json(structural.generate())
     files[structural.KURYRPORT] = _yaml(structural.generate_kuryrport_crd())
     return files
+
+
+def _numbers() -> Path:
+    """Where the numbers of the fields of messages are recorded: none is ever taken away."""
+    return ROOT / "schemas" / proto.NUMBERS
+
+
+def recorded() -> proto.Numbers:
+    """The numbers that fields of messages were given."""
+    path = _numbers()
+    numbers: proto.Numbers = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return numbers
 
 
 def _json(data: Any) -> str:
@@ -62,6 +76,11 @@ def stale(folder: Path) -> list[str]:
     wanted = generated()
     there = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*"))}
     return [
+        *(
+            []
+            if proto.numbered(recorded()) == recorded()
+            else [f"{proto.NUMBERS}: a number is missing"]
+        ),
         *(f"{name}: it is missing" for name in wanted if name not in there),
         *(f"{name}: nothing makes it" for name in there if name not in wanted),
         *(
@@ -75,6 +94,7 @@ def stale(folder: Path) -> list[str]:
 def write(folder: Path) -> None:
     """Make the committed files those of the classes."""
     folder.mkdir(parents=True, exist_ok=True)
+    _numbers().write_text(_json(proto.numbered(recorded())), "utf-8")
     wanted = generated()
     for path in folder.glob("*"):
         if path.name not in wanted:
@@ -93,12 +113,21 @@ def broken(released: Path) -> list[str]:
         old = json.loads(path.read_text("utf-8"))
         if "classes" in old:
             lines = compatibility.compare_classes(old["classes"], now)
+        elif "messages" in old:
+            same = old["package"] == proto.PACKAGE
+            lines = compatibility.compare_messages(old["messages"], messages()) if same else []
         elif _major(old) == _major(documents):
             lines = compatibility.compare_documents(old, documents)
         else:
             continue
         found += [f"against {path.stem}: {line}" for line in lines]
     return found
+
+
+def messages() -> dict[str, Any]:
+    """The messages as plain data: field to number, type and label."""
+    found = proto.messages(proto.numbered(recorded()))
+    return {name: {f.name: list(f[1:]) for f in fields} for name, fields in found.items()}
 
 
 def _major(snapshot: dict[str, Any]) -> str:
@@ -112,6 +141,7 @@ def release(released: Path) -> None:
     version = document.API_VERSION.rpartition("/")[2]
     for name, data in (
         (history.OURS, {"classes": classes}),
+        (f"protobuf-{version}", {"messages": messages(), "package": proto.PACKAGE}),
         (f"document-{version}", compatibility.snapshot(schema.generate())),
     ):
         (released / f"{name}.json").write_text(_json(data), "utf-8")

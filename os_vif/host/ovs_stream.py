@@ -161,6 +161,8 @@ class Channel:
         """
         depth, quoted, escaped, seen = 0, False, -1, 0
         while True:
+            if (whole := self._whole()) is not None:
+                return whole
             for mark in _MARKS.finditer(self._received, seen):
                 at = mark.start()
                 if at == escaped:
@@ -177,11 +179,25 @@ class Channel:
             seen = len(self._received)
             if not depth and self._received.strip():
                 raise OSError(errno.EPROTO, "what came is no JSON")
-            self._socket.settimeout(deadline.left())
-            data = self._socket.recv(_CHUNK)
-            if not data:
-                raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
-            self._received += data
+            self._read(deadline)
+
+    def _read(self, deadline: Deadline) -> None:
+        self._socket.settimeout(deadline.left())
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
+        self._received += data
+
+    def _whole(self) -> dict[str, Any] | None:
+        """The message, if it is all that has come, as most are: no brace is counted then."""
+        if not self._received.endswith(b"}"):
+            return None
+        try:
+            message = json.loads(self._received)
+        except ValueError:
+            return None
+        self._received = b""
+        return message if isinstance(message, dict) else None
 
     def _take(self, end: int) -> dict[str, Any]:
         data, self._received = self._received[:end], self._received[end:]

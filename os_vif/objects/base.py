@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from os_vif.objects import backlevel, losses
+from os_vif.objects import backlevel, losses, readers, tables
 from os_vif.objects import history as _history
+from os_vif.objects.tables import UNKNOWN
 
 LOG = logging.getLogger(__name__)
-
-#: The attribute in which an object carries what a newer side wrote and this one does not know.
-UNKNOWN = "_unknown"
 
 
 class VersionedObject(ovo.VersionedObject):
@@ -35,6 +34,16 @@ class VersionedObject(ovo.VersionedObject):
 
     #: Every version of the class, oldest first.
     history: tuple[_history.Version, ...] = ()
+
+    #: What a new object has unless it is told otherwise: fields, with what makes their values.
+    _obj_initial: Mapping[str, Callable[[], Any]] = {}
+
+    def __init__(self, context: Any = None, **kwargs: Any) -> None:
+        if (table := tables.of(type(self))) is not None:
+            tables.make(self, table, context, kwargs)
+            return
+        initial = {n: make() for n, make in self._obj_initial.items() if n not in kwargs}
+        super().__init__(context, **initial | kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -62,6 +71,10 @@ class VersionedObject(ovo.VersionedObject):
         :raises oslo_versionedobjects.exception.UnsupportedObjectError: if the manifest is
             complete, and this class is not in it.
         """
+        if target_version is None and not version_manifest:
+            table = tables.of(type(self))
+            if table is not None:
+                return tables.to_primitive(self, table, tables.ByClass())[0]
         if version_manifest:
             known = backlevel.version_for(self, version_manifest)
             target_version = target_version or known
@@ -111,8 +124,23 @@ class VersionedObject(ovo.VersionedObject):
         version = _history.readable_as(cls.obj_name(), objver)
         return super()._obj_from_primitive(context, version, primitive)
 
+    @classmethod
+    def obj_from_primitive(cls, primitive: dict[str, Any], context: Any = None) -> Self:
+        """The object of an OVO primitive, as oslo reads it."""
+        if cls is VersionedObject or tables.of(cls) is not None:
+            known = readers.Known(readers.primitives)
+            try:
+                obj: Self = readers.from_primitive(primitive, context, known)
+            except tables.Unusual:
+                # oslo's own code tells what is wrong, if anything is.
+                pass
+            else:
+                return obj
+        return super().obj_from_primitive(primitive, context)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        clone = super().__deepcopy__(memo)
+        table = tables.of(type(self))
+        clone: Self = tables.clone(self, table, memo) if table else super().__deepcopy__(memo)
         if UNKNOWN in vars(self):
             vars(clone)[UNKNOWN] = copy.deepcopy(vars(self)[UNKNOWN], memo)
         return clone

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
@@ -54,12 +52,10 @@ class Network(base.VersionedObject):
         "mtu": fields.IntegerField(nullable=True),
     }
 
-    def __init__(self, context: Any = None, **kwargs: Any) -> None:
-        defaults: dict[str, Any] = {
-            "subnets": subnet.SubnetList(objects=[]),
-            "multi_host": False,
-            "should_provide_bridge": False,
-            "should_provide_vlan": False,
-            "mtu": None,
-        }
-        super().__init__(context=context, **defaults | kwargs)
+    _obj_initial = {
+        "subnets": lambda: subnet.SubnetList(objects=[]),
+        "multi_host": lambda: False,
+        "should_provide_bridge": lambda: False,
+        "should_provide_vlan": lambda: False,
+        "mtu": lambda: None,
+    }

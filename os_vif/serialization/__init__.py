@@ -14,7 +14,7 @@ The promises of this package, which its tests hold:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 from oslo_versionedobjects import base as ovo
 
@@ -22,7 +22,7 @@ from os_vif import exception
 from os_vif.objects import history
 from os_vif.objects.history import manifest, peers, releases
 from os_vif.objects.losses import Loss
-from os_vif.serialization import document, primitive, text
+from os_vif.serialization import document, primitive, protobuf, quick, text
 from os_vif.serialization.document import API_VERSION, from_document, to_document
 from os_vif.serialization.primitive import downgrade
 
@@ -41,14 +41,29 @@ __all__ = [
 ]
 
 #: What :func:`dumps` writes: the document, and what every release since 1.0.0 wrote.
-FORMS = (document.FORM, primitive.FORM)
+#: And the document as protobuf, for ``os-vif[protobuf]``.
+FORMS = (document.FORM, primitive.FORM, document.PROTOBUF)
 
 
-def dumps(obj: ovo.VersionedObject, form: str | None = None, release: str | None = None) -> str:
-    """``obj`` as compact JSON in ASCII.
+@overload
+def dumps(  # type: ignore[overload-overlap]
+    obj: ovo.VersionedObject, form: Literal["protobuf"], release: str | None = None
+) -> bytes: ...
 
-    :param form: ``json``, the document; or ``ovo``, the primitive of oslo.versionedobjects that
-        1.x wrote. By default the document, unless ``release`` knows nothing of it.
+
+@overload
+def dumps(
+    obj: ovo.VersionedObject, form: str | None = None, release: str | None = None
+) -> str: ...
+
+
+def dumps(
+    obj: ovo.VersionedObject, form: str | None = None, release: str | None = None
+) -> str | bytes:
+    """``obj`` as compact JSON in ASCII, or as protobuf.
+
+    :param form: ``json``, the document; ``ovo``, the primitive of oslo.versionedobjects that
+        1.x wrote; or ``protobuf``, the document as bytes. By default the document, unless ``release`` knows nothing of it.
     :param release: who is to read it: a release of os-vif, such as ``1.14.0``, or a named peer.
         By default one that is as new as this one.
     :raises ValueError: for a form that there is not, or that the release does not read.
@@ -56,6 +71,7 @@ def dumps(obj: ovo.VersionedObject, form: str | None = None, release: str | None
         and gives the rest.
     :raises os_vif.exception.UnsupportedVersion: if there is no such release.
     :raises os_vif.exception.UnknownKind: if that release has no such class.
+    :raises RuntimeError: for protobuf, if that is not installed.
     """
     old = release is not None and not knows_documents(release)
     form = form or (primitive.FORM if old else document.FORM)
@@ -63,10 +79,12 @@ def dumps(obj: ovo.VersionedObject, form: str | None = None, release: str | None
         raise ValueError(f"{form!r} is none of the forms {', '.join(FORMS)}")
     if old and form != primitive.FORM:
         raise ValueError(f"{release} does not read the form {form!r}, only {primitive.FORM!r}")
+    if form == document.PROTOBUF:
+        return protobuf.dumps(obj)
     if form == document.FORM:
-        return text.compose(to_document(obj))
+        return document.to_text(obj)
     if not old:
-        return text.compose_sorted(primitive.to_primitive(obj))
+        return primitive.to_text(obj)
     data, losses = downgrade(obj, str(release))
     if losses:
         raise exception.DataLoss(reader=release, losses=losses)
@@ -81,10 +99,17 @@ def knows_documents(release: str) -> bool:
 def loads(data: str | bytes) -> Any:
     """The object in a document or an OVO primitive, whatever release wrote it.
 
-    :param data: text, or UTF-8; what it is is recognised.
+    :param data: text, or UTF-8, or protobuf; what it is is recognised.
     :raises os_vif.exception.SerializationError: naming the path of what is wrong, what was found
         there, and what was expected.
     """
+    if isinstance(data, (bytes, bytearray, memoryview)) and bytes(data[:1]) == protobuf.FIRST:
+        return protobuf.loads(bytes(data))
+    try:
+        return quick.loads(data, API_VERSION)
+    except quick.Unusual:
+        # What follows tells what is wrong, if anything is.
+        pass
     found = text.parse(data)
     if primitive.is_primitive(found):
         return primitive.from_primitive(found)

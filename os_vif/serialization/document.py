@@ -17,13 +17,13 @@ from oslo_versionedobjects import base as ovo
 from os_vif import exception
 from os_vif.objects import vif
 from os_vif.objects.losses import FIXED_IPS
-from os_vif.serialization import kinds, text, unknown, values
+from os_vif.serialization import kinds, quick, text, unknown, values
 from os_vif.serialization.values import Place, refuse, shown
 
 GROUP = "os-vif"
 MAJOR, MINOR = 2, 0
 API_VERSION = f"{GROUP}/{MAJOR}.{MINOR}"
-FORM = "json"
+FORM, PROTOBUF = "json", "protobuf"
 
 _VERSIONS = re.compile(r"os-vif/(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
 #: Beside the fields of every VIF.
@@ -54,6 +54,11 @@ def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
     """
     if lost := unknown.losses(obj, FORM):
         raise exception.DataLoss(reader=API_VERSION, losses=lost)
+    return encoded(obj)
+
+
+def encoded(obj: ovo.VersionedObject) -> dict[str, Any]:
+    """The same, with what was read as protobuf and is not known here."""
     minors = [found.version for _, found in unknown.within(obj) if found.fields and found.version]
     version = max((int(minor) for minor in minors), default=MINOR)
     head = {"apiVersion": f"{GROUP}/{MAJOR}.{version}", "kind": obj.obj_name()}
@@ -61,8 +66,16 @@ def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
     return data
 
 
+def to_text(obj: ovo.VersionedObject) -> str:
+    """The document of an object, as JSON text: see :func:`to_document`."""
+    try:
+        return quick.document_text(obj, API_VERSION)
+    except (quick.Unusual, exception.InvalidValue):
+        return text.compose(to_document(obj))
+
+
 def _encode(obj: ovo.VersionedObject) -> dict[str, Any]:
-    data = unknown.fields_of(obj, FORM)
+    data = unknown.fields_of(obj, FORM) or unknown.fields_of(obj, PROTOBUF)
     for name, value in unknown.contents(obj):
         try:
             data[name] = None if value is None else codec(type(obj), name).encode(value)
@@ -95,6 +108,12 @@ def from_document(document: Any) -> Any:
     """
     if not isinstance(document, dict):
         raise refuse(Place(), document, "an object with apiVersion and kind")
+    if document.get("apiVersion") == API_VERSION:
+        try:
+            return quick.from_document(document)
+        except quick.Unusual:
+            # What follows tells what is wrong, if anything is.
+            pass
     minor = _minor(document.get("apiVersion"))
     if "kind" not in document:
         raise exception.InvalidValue(path="kind", found="nothing", expected="the name of a class")

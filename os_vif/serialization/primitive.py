@@ -21,7 +21,7 @@ from os_vif import exception
 from os_vif.objects import backlevel, history, losses
 from os_vif.objects.base import VersionedObject
 from os_vif.objects.losses import FIXED_IPS
-from os_vif.serialization import kinds, unknown, values
+from os_vif.serialization import kinds, quick, text, unknown, values
 from os_vif.serialization.values import Place, refuse, shown
 
 FORM = "ovo"
@@ -47,6 +47,11 @@ def from_primitive(primitive: Any) -> Any:
     :param primitive: a mapping of plain data, which is not changed.
     :raises os_vif.exception.SerializationError: naming the path of what is wrong.
     """
+    try:
+        return quick.from_primitive(primitive)
+    except quick.Unusual:
+        # What follows tells what is wrong, if anything is; and keeps what is unknown.
+        pass
     found: list[tuple[Place, unknown.Unknown]] = []
     known = _readable(primitive, Place(), None, found)
     try:
@@ -199,6 +204,14 @@ def _tried(cls: type[Any], name: str, data: Any, place: Place) -> Any:
 def frame(name: str, version: str, fields: dict[str, Any]) -> dict[str, Any]:
     """The primitive of an object of which nothing has changed."""
     return {NAME: name, _NAMESPACE: kinds.NAMESPACE, _VERSION: version, DATA: fields}
+
+
+def to_text(obj: ovo.VersionedObject) -> str:
+    """The OVO primitive of an object, as JSON text: see :func:`to_primitive`."""
+    try:
+        return quick.primitive_text(obj)
+    except quick.Unusual:
+        return text.compose_sorted(to_primitive(obj))
 
 
 def to_primitive(obj: ovo.VersionedObject) -> dict[str, Any]:

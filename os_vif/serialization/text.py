@@ -25,9 +25,10 @@ def parse(data: str | bytes | bytearray | memoryview) -> Any:
     except UnicodeDecodeError as error:
         raise _malformed(f"a byte at {error.start} that is no UTF-8") from None
     try:
-        return json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
-        )
+        if text.startswith("\ufeff"):
+            # It says so.
+            json.loads(text)
+        return _decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise _malformed(f"at {where}: {error.msg}") from None
@@ -102,3 +103,8 @@ def _constant(name: str) -> NoReturn:
 
 def _malformed(found: str, expected: str = "JSON in UTF-8") -> exception.MalformedDocument:
     return exception.MalformedDocument(found=found, expected=expected)
+
+
+_decode = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+).decode

@@ -12,8 +12,8 @@ from typing import Any
 
 from oslo_versionedobjects import base as ovo
 
-from os_vif.objects.base import UNKNOWN
 from os_vif.objects.losses import FIXED_IPS, Loss, below
+from os_vif.objects.tables import UNKNOWN
 
 
 @dataclass

@@ -26,6 +26,7 @@ import os_vif
 from os_vif import exception, objects, opts
 from os_vif.cmd import shell
 from os_vif.objects import history
+from os_vif.serialization import proto
 from tests.functional import snippets
 from tests.functional.namespaces import ip
 from tests.vm.scenarios import SCENARIOS
@@ -158,6 +159,11 @@ def test_a_command_that_takes_long_is_there(line):
             assert line.endswith(snippets.ON_A_CLUSTER)
             assert arguments[0] in {"get", "replace", "apply", "create"}
             arguments = ["tests"]
+        case "protoc":
+            # It is run where it is installed: tests/unit/test_doc_other_languages.py.
+            assert proto.MESSAGES in arguments
+            assert any(proto.PACKAGE in argument for argument in arguments)
+            arguments = []
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()
         case _:

@@ -33,7 +33,7 @@ WAIT = b'"cur_cfg", "<"'
 #: Seconds for a plug that will fail: enough to come as far as that on a busy machine.
 TIME = 2
 #: More messages than a plug or an unplug has, either way.
-MESSAGES = 14
+MESSAGES = 8
 
 
 @pytest.fixture

@@ -451,11 +451,19 @@ def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
     assert contract.broken(tmp_path) == [
         "against 6.0.0: HostInfo: the class was removed",
         "against document-2.0: HostInfo: the kind was removed",
+        "against protobuf-2.0: Document.HostInfo: the field was removed",
+        "against protobuf-2.0: HostInfo.nulls: the field was removed",
+        "against protobuf-2.0: HostInfo.plugin_info: the field was removed",
+        "against protobuf-2.0: ListOfHostPluginInfo.items: the field was removed",
     ]
     (tmp_path / "6.0.0.json").unlink()
     old = json.loads((tmp_path / "document-2.0.json").read_text("utf-8"))
     (tmp_path / "document-2.0.json").write_text(
         json.dumps(old | {"apiVersion": "os-vif/1.0"}), "utf-8"
+    )
+    messages = json.loads((tmp_path / "protobuf-2.0.json").read_text("utf-8"))
+    (tmp_path / "protobuf-2.0.json").write_text(
+        json.dumps(messages | {"package": "os_vif.v1"}), "utf-8"
     )
     assert contract.broken(tmp_path) == []
 
@@ -472,6 +480,7 @@ def test_check_fails_and_says_why(tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in (tmp_path / "released").iterdir()) == [
         "6.0.0.json",
         "document-2.0.json",
+        "protobuf-2.0.json",
     ]
 
 

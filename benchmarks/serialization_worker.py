@@ -1,0 +1,216 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A process that works on the VIFs of ``serialization.py``, with whichever os_vif its Python has.
+
+It says what it runs, as a line of JSON. Then it reads the name of a case and two numbers from
+each line, does that with the VIFs between the two, and answers with the seconds of CPU time that took. What
+both os_vif are asked for is the same program.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import random
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from oslo_serialization import jsonutils
+
+import os_vif
+from os_vif.objects import base, fixed_ip, network, route, subnet, vif
+
+#: How many VIFs there are, and how many networks they share.
+VIFS, NETWORKS = 5000, 50
+LOADS, DUMPS = "loads", "dumps"
+OVO_LOADS, OVO_DUMPS = "OVO form: loads", "OVO form: dumps"
+CLONE, COMPARE = "obj_clone", "comparison"
+TO, FROM = "obj_to_primitive", "obj_from_primitive"
+CONSTRUCT = "construction"
+
+
+def identity(order: random.Random) -> str:
+    return str(uuid.UUID(int=order.getrandbits(128), version=4))
+
+
+def settings() -> list[dict[str, Any]]:
+    """What each VIF is to be, as plain data: the same in every process."""
+    order = random.Random(7)  # noqa: S311 - nobody is to guess it
+    networks = [
+        {"id": identity(order), "label": f"network-{number}", "number": number}
+        for number in range(NETWORKS)
+    ]
+    return [
+        {
+            "id": identity(order),
+            "mac": f"fa:16:3e:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
+            "number": number,
+            "network": networks[number % NETWORKS],
+        }
+        for number in range(VIFS)
+    ]
+
+
+def built(of: dict[str, Any]) -> vif.VIFOpenVSwitch:
+    """A VIF as nova-compute makes it."""
+    return vif.VIFOpenVSwitch(
+        id=of["id"],
+        address=of["mac"],
+        active=True,
+        preserve_on_delete=False,
+        has_traffic_filtering=True,
+        plugin="ovs",
+        vif_name=f"tap{of['id'][:11]}",
+        bridge_name="br-int",
+        network=network.Network(
+            id=of["network"]["id"],
+            bridge="br-int",
+            label=of["network"]["label"],
+            mtu=1450,
+            multi_host=False,
+            should_provide_bridge=False,
+            should_provide_vlan=False,
+            bridge_interface=None,
+            vlan=None,
+            subnets=subnet.SubnetList(
+                objects=[
+                    built_subnet(f"10.{of['network']['number']}", of["number"], 4),
+                    built_subnet(f"2001:db8:{of['network']['number']:x}", of["number"], 6),
+                ]
+            ),
+        ),
+        port_profile=vif.VIFPortProfileOpenVSwitch(
+            interface_id=of["id"],
+            profile_id="default",
+            datapath_type="system",
+            create_port=False,
+            datapath_offload=None,
+        ),
+    )
+
+
+def built_subnet(prefix: str, number: int, version: int) -> subnet.Subnet:
+    """One of its two subnets, with two addresses of the port in it."""
+    first, second = 2 * number + 16, 2 * number + 17
+    if version == 4:  # noqa: PLR2004
+        cidr, router = f"{prefix}.0.0/16", f"{prefix}.0.1"
+        ips = [f"{prefix}.{n >> 8}.{n & 255}" for n in (first, second)]
+        dns = [f"{prefix}.0.2", f"{prefix}.0.3"]
+        routes = [("192.0.2.0/24", f"{prefix}.0.4"), ("198.51.100.0/24", f"{prefix}.0.5")]
+    else:
+        cidr, router = f"{prefix}::/64", f"{prefix}::1"
+        ips = [f"{prefix}::{n:x}" for n in (first, second)]
+        dns = [f"{prefix}::2", f"{prefix}::3"]
+        routes = [("2001:db8:aaaa::/64", f"{prefix}::4"), ("2001:db8:bbbb::/64", f"{prefix}::5")]
+    return subnet.Subnet(
+        cidr=cidr,
+        gateway=router,
+        dns=dns,
+        ips=fixed_ip.FixedIPList(
+            objects=[fixed_ip.FixedIP(address=ip, floating_ips=[]) for ip in ips]
+        ),
+        routes=route.RouteList(
+            objects=[
+                route.Route(cidr=to, gateway=through, interface="eth0") for to, through in routes
+            ]
+        ),
+    )
+
+
+def public_dumps(obj: Any) -> str:
+    """What users of the public one do."""
+    return jsonutils.dumps(obj.obj_to_primitive())
+
+
+def public_loads(text: str) -> Any:
+    return base.VersionedObject.obj_from_primitive(jsonutils.loads(text))
+
+
+def cases() -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
+    """What is done, with what: one function, and its argument for each VIF."""
+    described = settings()
+    vifs = [built(of) for of in described]
+    primitives = [obj.obj_to_primitive() for obj in vifs]
+    twins = list(zip(vifs, [built(of) for of in described], strict=True))
+    texts = [public_dumps(obj) for obj in vifs]
+    documents, dumps, loads = texts, public_dumps, public_loads
+    ovo_dumps, ovo_loads = public_dumps, public_loads
+    if importlib.util.find_spec("os_vif.serialization"):
+        from os_vif import serialization
+
+        dumps, loads = serialization.dumps, serialization.loads
+        ovo_loads = loads
+
+        def ovo_dumps(obj: Any) -> str:
+            return serialization.dumps(obj, form="ovo")
+
+        documents = [dumps(obj) for obj in vifs]
+    verify(vifs, documents, texts, dumps, loads)
+    return {
+        LOADS: (loads, documents),
+        DUMPS: (dumps, vifs),
+        OVO_LOADS: (ovo_loads, texts),
+        OVO_DUMPS: (ovo_dumps, vifs),
+        CLONE: (lambda obj: obj.obj_clone(), vifs),
+        COMPARE: (lambda pair: pair[0] == pair[1], twins),
+        TO: (lambda obj: obj.obj_to_primitive(), vifs),
+        FROM: (base.VersionedObject.obj_from_primitive, primitives),
+        CONSTRUCT: (built, described),
+    }
+
+
+def verify(
+    vifs: list[Any],
+    documents: list[str],
+    texts: list[str],
+    dumps: Callable[[Any], str],
+    loads: Callable[[str], Any],
+) -> None:
+    """:raises SystemExit: if what is read is not what was written."""
+    for obj, document, text in zip(vifs[::100], documents[::100], texts[::100], strict=True):
+        again = loads(document)
+        if dumps(again) != dumps(loads(document)) or repr(again) != repr(obj):
+            raise SystemExit(f"{document} is read as {again!r}")
+        data = loads(text).obj_to_primitive()["versioned_object.data"]
+        if data.keys() != obj.obj_to_primitive()["versioned_object.data"].keys():
+            raise SystemExit(f"{text} is read as {data!r}")
+    if len(set(documents)) != VIFS:
+        raise SystemExit("two VIFs are the same")
+
+
+def timed(function: Callable[[Any], Any], arguments: list[Any]) -> float:
+    """:returns: the CPU seconds that it took with all of them; the collector waits meanwhile."""
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.process_time()
+        for argument in arguments:
+            function(argument)
+        return time.process_time() - start
+    finally:
+        gc.enable()
+
+
+def main() -> None:
+    os_vif.objects.register_all()
+    names = ("os-vif", "oslo.versionedobjects", "oslo.serialization", "netaddr")
+    versions = {name: importlib.metadata.version(name) for name in names}
+    chosen = cases()
+    sizes = {name: len(chosen[name][1][0]) for name in (LOADS, OVO_LOADS)}
+    versions["python"] = platform.python_version()
+    print(json.dumps({"versions": versions, "sizes": sizes}), flush=True)
+    for line in sys.stdin:
+        case, first, last = line.rsplit(maxsplit=2)
+        function, arguments = chosen[case]
+        print(timed(function, arguments[int(first) : int(last)]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Plain data to objects, by the table of each class.
+
+Only what is written as we write it is read here. Anything else raises :class:`.tables.Unusual`,
+and is to be read the long way from its beginning: by oslo's own code, which knows what can be
+made of it and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Container
+from typing import Any
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif.objects import tables, takers
+from os_vif.objects.losses import FIXED_IPS
+from os_vif.objects.tables import CHANGES, DATA, NAME, NAMESPACE, VERSION, Column, Table, Unusual
+
+#: How many names a primitive has that says nothing of changes.
+_FRAME = len((NAME, NAMESPACE, VERSION, DATA))
+#: Of an object, the data of a field, and what is known: the value.
+Read = Callable[[Any, Any, "Known"], Any]
+#: Of a field: where the value is kept, the type of data that is kept as it is, what reads a
+#: string, and what reads anything else but null.
+Row = tuple[str, type[Any] | None, Callable[[str], Any] | None, Read]
+#: What reads the object that stands in a field: of the type of the field.
+OfObject = Callable[[ovo_fields.Object], Read]
+
+
+class Sheet:
+    """What reading the objects of a class needs."""
+
+    def __init__(self, table: Table, rows: dict[str, Row]) -> None:
+        self.table = table
+        self.make = functools.partial(object.__new__, table.cls) if table.simple else table.cls
+        self.rows = rows
+        self.names = frozenset(rows)
+
+
+class Known(dict[str, Sheet]):
+    """The sheets by the names of the classes, as the registry is while one call lasts.
+
+    Where somebody has registered another class of that name, newer or instead, there is none.
+    """
+
+    def __init__(self, work_out: Callable[[Table], Sheet], *, strict: bool = False) -> None:
+        super().__init__()
+        self._work_out = work_out
+        self._registered = ovo.VersionedObjectRegistry.obj_classes()
+        #: Whether what is unknown is refused, not passed over.
+        self.strict = strict
+        #: How many strings have been read, names of fields among them.
+        self.strings = 0
+
+    def pass_over(self, name: Any, beside: Container[str]) -> None:
+        """Nothing is read of a name that is no field."""
+        if self.strict and name not in beside:
+            raise Unusual
+
+    def __missing__(self, name: str) -> Sheet:
+        classes = self._registered.get(name)
+        table = tables.of(classes[0]) if classes else None
+        if table is None:
+            raise Unusual
+        sheet = self[name] = table.derived(self._work_out)
+        return sheet
+
+
+def read(
+    sheet: Sheet, data: Any, beside: Container[str], known: Known, context: Any = None
+) -> Any:
+    """A new object with the fields that ``data`` has, in which nothing has changed.
+
+    :param beside: names that are no fields, and are passed over.
+    """
+    if type(data) is not dict:
+        raise Unusual
+    obj = sheet.make()
+    state = obj.__dict__
+    state["_context"] = context
+    state["_changed_fields"] = set()
+    rows, strings = sheet.rows, len(data)
+    for name, value in data.items():
+        kind = type(value)
+        if kind is str:
+            strings += 1
+        try:
+            attribute, plain, text, other = rows[name]
+        except KeyError:
+            known.pass_over(name, beside)
+            continue
+        if kind is plain:
+            state[attribute] = value
+        elif kind is str and text is not None:
+            if (found := text(value)) is None:
+                raise Unusual
+            state[attribute] = found
+        elif value is None:
+            if not sheet.table.fields[name].nullable:
+                raise Unusual
+            state[attribute] = None
+        else:
+            state[attribute] = other(obj, value, known)
+    known.strings += strings
+    return obj
+
+
+def rows(table: Table, of_object: OfObject) -> dict[str, Row]:
+    """How each field is read."""
+    return {
+        name: (c.attribute, c.plain, c.text, _compound(c, of_object))
+        for name, c in table.columns.items()
+    }
+
+
+def _compound(column: Column, of_object: OfObject) -> Read:
+    declared: Any = column.field._type
+    if column.kind is ovo_fields.Object:
+        return of_object(declared)
+    if column.kind is not ovo_fields.List and column.kind is not ovo_fields.Dict:
+        return refuse
+    element = declared._element_type
+    if column.element is not ovo_fields.Object:
+        text = takers.of_text(element, column.element)
+        if text is None or column.kind is not ovo_fields.List:
+            return refuse
+        return _texts(text, column.name, element)
+    many = _list if column.kind is ovo_fields.List else _table
+    return many(of_object(element._type), column.name, element)
+
+
+def refuse(*_: Any) -> Any:
+    raise Unusual
+
+
+def _texts(text: Callable[[str], Any], name: str, element: takers.Field) -> Read:
+    def read_texts(obj: Any, data: Any, known: Known) -> Any:
+        if type(data) is not list:
+            raise Unusual
+        items = []
+        for item in data:
+            if type(item) is not str or (found := text(item)) is None:
+                raise Unusual
+            items.append(found)
+        known.strings += len(items)
+        return takers.listed(obj, name, element, items)
+
+    return read_texts
+
+
+def _list(one: Read, name: str, element: takers.Field) -> Read:
+    def read_list(obj: Any, data: Any, known: Known) -> Any:
+        if type(data) is not list:
+            raise Unusual
+        return takers.listed(obj, name, element, [one(obj, item, known) for item in data])
+
+    return read_list
+
+
+def _table(one: Read, name: str, element: takers.Field) -> Read:
+    def read_table(obj: Any, data: Any, known: Known) -> Any:
+        if type(data) is not dict or not all(type(key) is str for key in data):
+            raise Unusual
+        known.strings += len(data)
+        items = {key: one(obj, item, known) for key, item in data.items()}
+        return takers.tabled(obj, name, element, items)
+
+    return read_table
+
+
+# OVO primitives
+
+
+def from_primitive(primitive: Any, context: Any, known: Known) -> Any:
+    """The object of an OVO primitive in the versions of today.
+
+    :raises Unusual: if it is to be read the long way.
+    """
+    if type(primitive) is not dict:
+        raise Unusual
+    try:
+        data, version, namespace = primitive[DATA], primitive[VERSION], primitive[NAMESPACE]
+        sheet = known[primitive[NAME]]
+        moved = FIXED_IPS in data
+    except (KeyError, TypeError):
+        # Something is not there, or no string, or no object.
+        raise Unusual from None
+    table = sheet.table
+    if moved or version != table.cls.VERSION or namespace != table.namespace:
+        raise Unusual
+    obj = read(sheet, data, (), known, context)
+    state = obj.__dict__
+    state["VERSION"] = version
+    if table.initial:
+        table.complete(state)
+    # Besides the names, the values of three.
+    known.strings += len(primitive) + 3
+    if CHANGES in primitive:
+        state["_changed_fields"] = _changed(primitive[CHANGES], sheet, known)
+    if known.strict and len(primitive) != _FRAME + (CHANGES in primitive):
+        raise Unusual
+    return obj
+
+
+def _changed(changes: Any, sheet: Sheet, known: Known) -> set[str]:
+    try:
+        # oslo takes some of what is no list, and refuses some.
+        told = set(changes) if type(changes) is list else None
+    except TypeError:
+        told = None
+    if told is None:
+        raise Unusual
+    if not told <= sheet.names:
+        if known.strict:
+            raise Unusual
+        told &= sheet.names
+    known.strings += len(changes)
+    return told
+
+
+def _primitive_of(declared: ovo_fields.Object) -> Read:
+    fitting: set[type[Any]] = set()
+
+    def inner(obj: Any, primitive: Any, known: Known) -> Any:
+        found = from_primitive(primitive, obj._context, known)
+        cls = type(found)
+        if cls not in fitting:
+            table = tables.of(cls)
+            if table is None or not table.fits(declared):
+                raise Unusual
+            fitting.add(cls)
+        return found
+
+    return inner
+
+
+def primitives(table: Table) -> Sheet:
+    """How the OVO primitives of a class are read."""
+    return Sheet(table, rows(table, _primitive_of))

@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The protobuf messages of documents: they follow from the classes, and from recorded numbers.
+
+Each class is a message with the fields that its documents have. ``nulls`` lists the numbers of
+those that are null, so a field that is absent is unset. Where a subclass may stand there is a
+message with one field for each. A number that was given stays given: it is recorded in
+``protobuf.json``, and that of a field which is no more is reserved.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any, NamedTuple
+
+from os_vif.objects import history
+from os_vif.serialization import document, kinds, values
+
+PACKAGE = "os_vif.v2"
+#: The committed files: the messages, and the numbers of their fields.
+MESSAGES, NUMBERS = "os_vif.proto", "protobuf.json"
+#: The message of a whole document, with its version before all.
+DOCUMENT, MAJOR, MINOR = "Document", "major", "minor"
+#: In the message of a class: the numbers of the fields that are null.
+NULLS = "nulls"
+STRINGS = "Strings"
+ITEMS = "items"
+
+Numbers = dict[str, dict[str, int]]
+
+
+class Field(NamedTuple):
+    """A field of a message."""
+
+    name: str
+    number: int
+    #: ``string``, ``bool``, ``int64``, ``uint32``, or the name of a message.
+    type: str
+    #: ``optional``, ``repeated``, ``map`` (from strings), or empty: one of several.
+    label: str = "optional"
+
+
+Messages = dict[str, list[Field]]
+
+
+def any_of(name: str) -> str:
+    """The message for a place where any kind of that class may stand."""
+    return f"Any{name}"
+
+
+def table_of(name: str) -> str:
+    """The message of a table of such."""
+    return f"TableOf{name}"
+
+
+def type_of(value: values.Value) -> str:
+    """The type of a field for such values."""
+    if isinstance(value, values.Integer):
+        return "int64"
+    if isinstance(value, values.Boolean):
+        return "bool"
+    if isinstance(value, values.Object):
+        return any_of(value.name) if value.open_type else value.name
+    if isinstance(value, values.Table):
+        return table_of(type_of(value.item))
+    if isinstance(value, values.Array):
+        inner = type_of(value.item)
+        return STRINGS if inner == "string" else f"ListOf{inner}"
+    return "string"
+
+
+def wanted(classes: Mapping[str, type[Any]]) -> dict[str, dict[str, tuple[str, str]]]:
+    """Message to field to its type and label, in the order in which numbers are given."""
+    found: dict[str, dict[str, tuple[str, str]]] = {
+        DOCUMENT: {MAJOR: ("uint32", ""), MINOR: ("uint32", "")}
+        | {name: (name, "oneof") for name in sorted(classes)},
+        STRINGS: {ITEMS: ("string", "repeated")},
+    }
+    for name, cls in sorted(classes.items()):
+        fields = {NULLS: ("uint32", "repeated")}
+        for field in document.field_names(cls):
+            value = document.codec(cls, field)
+            fields[field] = (type_of(value), "optional")
+            _around(value, classes, found)
+        found[name] = fields
+    return found
+
+
+def _around(
+    value: values.Value,
+    classes: Mapping[str, type[Any]],
+    found: dict[str, dict[str, tuple[str, str]]],
+) -> None:
+    """The messages between a field and what stands in it."""
+    if isinstance(value, (values.Array, values.Table)):
+        label = "repeated" if isinstance(value, values.Array) else "map"
+        found[type_of(value)] = {ITEMS: (type_of(value.item), label)}
+        _around(value.item, classes, found)
+    elif isinstance(value, values.Object) and value.open_type:
+        fitting = [n for n, cls in sorted(classes.items()) if value.name in kinds.ancestors(cls)]
+        found[type_of(value)] = {name: (name, "oneof") for name in fitting}
+
+
+def numbered(recorded: Numbers, classes: Mapping[str, type[Any]] | None = None) -> Numbers:
+    """The numbers with one for each new field: none is given twice, not even that of a lost one."""
+    numbers = {name: dict(fields) for name, fields in recorded.items()}
+    for name, fields in wanted(classes or history.vocabulary()).items():
+        given = numbers.setdefault(name, {})
+        for field in fields:
+            if field not in given:
+                given[field] = max(given.values(), default=0) + 1
+    return numbers
+
+
+def messages(numbers: Numbers, classes: Mapping[str, type[Any]] | None = None) -> Messages:
+    """The messages with the numbers of their fields."""
+    return {
+        name: sorted(
+            (Field(field, numbers[name][field], *of) for field, of in fields.items()),
+            key=lambda field: field.number,
+        )
+        for name, fields in wanted(classes or history.vocabulary()).items()
+    }
+
+
+def text(numbers: Numbers, found: Messages) -> str:
+    """The ``.proto`` file."""
+    lines = [
+        "// SPDX-FileCopyrightText: The os-vif developers",
+        "// SPDX-License-Identifier: Apache-2.0",
+        "",
+        "// The documents of os-vif. Made from the classes: see tools/contract.py.",
+        "",
+        'syntax = "proto3";',
+        "",
+        f"package {PACKAGE};",
+    ]
+    for name, fields in sorted(found.items()):
+        lines += ["", f"message {name} {{"]
+        lost = sorted(numbers[name].items() - {(field.name, field.number) for field in fields})
+        for field, number in lost:
+            lines += [f"  reserved {number};", f'  reserved "{field}";']
+        choice = [field for field in fields if field.label == "oneof"]
+        lines += [f"  {_declared(field)}" for field in fields if field.label != "oneof"]
+        if choice:
+            lines += ["  oneof kind {", *(f"    {_declared(field)}" for field in choice), "  }"]
+        lines.append("}")
+    return "\n".join([*lines, ""])
+
+
+def _declared(field: Field) -> str:
+    labels = {"optional": "optional ", "repeated": "repeated "}
+    kind = f"map<string, {field.type}>" if field.label == "map" else field.type
+    name = field.name if field.label != "oneof" else of_kind(field.name)
+    return f"{labels.get(field.label, '')}{kind} {name} = {field.number};"
+
+
+def of_kind(name: str) -> str:
+    """The field for the objects of a class, among others."""
+    return name.lower()
+
+
+def read_numbers() -> Numbers:
+    """Those that are recorded with this release."""
+    data = resources.files(__package__).joinpath("schemas", NUMBERS).read_text("utf-8")
+    numbers: Numbers = json.loads(data)
+    return numbers

@@ -1,0 +1,267 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Documents as protobuf, for ``os-vif[protobuf]``. :mod:`os_vif.serialization.proto` says how."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from oslo_versionedobjects import base as ovo
+
+from os_vif import exception
+from os_vif.objects import history
+from os_vif.objects.losses import below
+from os_vif.serialization import document, kinds, proto, unknown
+from os_vif.serialization.proto import Field
+
+FORM = document.PROTOBUF
+#: The name under which a message keeps what is not known of it: no field has such a name.
+UNKNOWN = "protobuf:unknown"
+_LARGEST = 2**63
+_SIMPLE = frozenset(("string", "bool", "int64"))
+#: The tag of the first field, which is always there: no text begins so, nor does white space.
+FIRST = b"\x08"
+
+
+class _Runtime(NamedTuple):
+    """What is needed of the package protobuf."""
+
+    descriptors: Any
+    pool: Any
+    message_class: Any
+    decode_error: type[Exception]
+
+
+@functools.cache
+def _runtime() -> _Runtime:
+    try:
+        from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+    except ImportError as error:
+        raise RuntimeError("protobuf is not installed: install os-vif[protobuf]") from error
+
+    def old(descriptor: Any) -> Any:
+        return message_factory.MessageFactory().GetPrototype(descriptor)
+
+    make = getattr(message_factory, "GetMessageClass", old)
+    return _Runtime(descriptor_pb2, descriptor_pool, make, message.DecodeError)
+
+
+class Shape:
+    """The messages of this release, and their fields by name and by number."""
+
+    def __init__(self) -> None:
+        runtime = _runtime()
+        self.fields = proto.messages(proto.read_numbers())
+        #: By the name that each has among others.
+        self.kinds = {proto.of_kind(f.name): f.type for f in self.fields[proto.DOCUMENT]}
+        self.lists = {n for n, cls in history.vocabulary().items() if kinds.is_list(cls)}
+        types = runtime.descriptors.FieldDescriptorProto
+        file = runtime.descriptors.FileDescriptorProto(
+            name=f"os_vif/{proto.MESSAGES}", package=proto.PACKAGE, syntax="proto3"
+        )
+        for name, fields in sorted(self.fields.items()):
+            _declare(file.message_type.add(name=name), fields, types)
+        pool = runtime.pool.DescriptorPool()
+        pool.AddSerializedFile(file.SerializeToString())
+        found = pool.FindMessageTypeByName(f"{proto.PACKAGE}.{proto.DOCUMENT}")
+        self.document = runtime.message_class(found)
+
+
+@functools.cache
+def shape() -> Shape:
+    return Shape()
+
+
+def _declare(message: Any, fields: list[Field], types: Any) -> None:
+    simple = {"string": types.TYPE_STRING, "bool": types.TYPE_BOOL, "int64": types.TYPE_INT64}
+    simple["uint32"] = types.TYPE_UINT32
+    optional = []
+    if any(field.label == "oneof" for field in fields):
+        message.oneof_decl.add(name="kind")
+    for field in fields:
+        many = field.label in ("repeated", "map")
+        added = message.field.add(
+            name=proto.of_kind(field.name) if field.label == "oneof" else field.name,
+            number=field.number,
+            label=types.LABEL_REPEATED if many else types.LABEL_OPTIONAL,
+        )
+        if field.label == "map":
+            entry = message.nested_type.add(name="ItemsEntry")
+            entry.options.map_entry = True
+            _declare(
+                entry, [Field("key", 1, "string", ""), Field("value", 2, field.type, "")], types
+            )
+            added.type = types.TYPE_MESSAGE
+            added.type_name = f".{proto.PACKAGE}.{message.name}.ItemsEntry"
+        elif field.type in simple:
+            added.type = simple[field.type]
+        else:
+            added.type = types.TYPE_MESSAGE
+            added.type_name = f".{proto.PACKAGE}.{field.type}"
+        if field.label == "oneof":
+            added.oneof_index = 0
+        elif field.label == "optional" and field.type in simple:
+            added.proto3_optional = True
+            optional.append(added)
+    for added in optional:
+        added.oneof_index = len(message.oneof_decl)
+        message.oneof_decl.add(name=f"_{added.name}")
+
+
+# Writing
+
+
+def dumps(obj: ovo.VersionedObject) -> bytes:
+    """The document of an object as protobuf; equal objects are equal bytes.
+
+    :raises os_vif.exception.DataLoss: for what was read in another form and is not known here.
+    :raises os_vif.exception.InvalidValue: for a number beyond 64 bits.
+    :raises RuntimeError: if protobuf is not installed.
+    """
+    if lost := unknown.losses(obj, FORM):
+        raise exception.DataLoss(reader="a reader of protobuf", losses=lost)
+    return encode(document.encoded(obj))
+
+
+def encode(data: Mapping[str, Any]) -> bytes:
+    """A document as protobuf."""
+    version, kind = data["apiVersion"], data["kind"]
+    major, minor = map(int, version.partition("/")[2].split("."))
+    message = shape().document(major=major, minor=minor)
+    fields = {name: value for name, value in data.items() if name not in {"apiVersion", "kind"}}
+    inner = getattr(message, proto.of_kind(kind))
+    inner.SetInParent()
+    _fill(inner, kind, fields, "")
+    written: bytes = message.SerializeToString(deterministic=True)
+    return written
+
+
+def _fill(message: Any, name: str, data: Mapping[str, Any], path: str) -> None:
+    fields = {field.name: field for field in shape().fields[name]}
+    for key, value in data.items():
+        where = below(path, key)
+        if key == UNKNOWN:
+            message.MergeFromString(bytes.fromhex(value))
+        elif value is None:
+            message.nulls.append(fields[key].number)
+        else:
+            _put(message, fields[key], value, where)
+    if nulls := sorted(message.nulls):
+        # Those that are not known came last.
+        message.ClearField(proto.NULLS)
+        message.nulls.extend(nulls)
+
+
+def _put(message: Any, field: Field, value: Any, path: str) -> None:
+    if field.type == "int64" and not -_LARGEST <= value < _LARGEST:
+        raise exception.InvalidValue(
+            path=path, found="a huge number", expected="a whole number of 64 bits"
+        )
+    if field.type in _SIMPLE:
+        setattr(message, field.name, value)
+        return
+    inner = getattr(message, field.name)
+    inner.SetInParent()
+    _put_object(inner, field.type, value, path)
+
+
+def _put_object(message: Any, name: str, value: Any, path: str) -> None:
+    first = shape().fields[name][0]
+    if name in shape().lists:
+        _fill(message, name, {"objects": value}, path)
+    elif first.label == "map":
+        for key, item in value.items():
+            _put_object(message.items[key], first.type, item, below(path, key))
+    elif first.label == "oneof":
+        inner = getattr(message, proto.of_kind(value["kind"]))
+        inner.SetInParent()
+        rest = {key: item for key, item in value.items() if key != "kind"}
+        _fill(inner, value["kind"], rest, path)
+    elif first.name != proto.ITEMS:
+        _fill(message, name, value, path)
+    elif first.type in _SIMPLE:
+        message.items.extend(value)
+    else:
+        for n, item in enumerate(value):
+            _put_object(message.items.add(), first.type, item, below(path, n))
+
+
+# Reading
+
+
+def loads(data: bytes) -> Any:
+    """The object of a document in protobuf.
+
+    :raises os_vif.exception.SerializationError: naming the path of what is wrong.
+    :raises RuntimeError: if protobuf is not installed.
+    """
+    obj = document.from_document(decode(data))
+    for _, found in unknown.within(obj):
+        found.form = FORM
+    return obj
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """The document in protobuf; what is unknown of a message is one more name in it.
+
+    :raises os_vif.exception.MalformedDocument: if it is none.
+    """
+    message = shape().document()
+    try:
+        message.ParseFromString(data)
+    except (_runtime().decode_error, UnicodeDecodeError):
+        raise _malformed("bytes that are no message") from None
+    if _unknown(message):
+        raise _malformed("more than a version and an object of a kind that is known here")
+    kind = shape().kinds.get(message.WhichOneof("kind"))
+    head = {"apiVersion": f"{document.GROUP}/{message.major}.{message.minor}", "kind": kind}
+    return head | (_found(getattr(message, proto.of_kind(kind)), kind) if kind else {})
+
+
+def _malformed(found: str) -> exception.MalformedDocument:
+    return exception.MalformedDocument(
+        found=found, expected=f"a document of {document.API_VERSION} in protobuf"
+    )
+
+
+def _found(message: Any, name: str) -> dict[str, Any]:
+    fields = {field.number: field for field in shape().fields[name]}
+    data: dict[str, Any] = {fields[n].name: None for n in message.nulls if n in fields}
+    for descriptor, value in message.ListFields():
+        field = fields[descriptor.number]
+        if field.name != proto.NULLS:
+            data[field.name] = value if field.type in _SIMPLE else _object(value, field.type)
+    if rest := _unknown(message, [n for n in message.nulls if n not in fields]):
+        data[UNKNOWN] = rest.hex()
+    return data
+
+
+def _unknown(message: Any, nulls: Sequence[int] = ()) -> bytes:
+    """What a newer release wrote into a message."""
+    rest = type(message)()
+    rest.CopyFrom(message)
+    for descriptor, _ in rest.ListFields():
+        rest.ClearField(descriptor.name)
+    if nulls:
+        rest.nulls.extend(nulls)
+    data: bytes = rest.SerializeToString(deterministic=True)
+    return data
+
+
+def _object(message: Any, name: str) -> Any:
+    first = shape().fields[name][0]
+    if name in shape().lists:
+        return _found(message, name).get("objects", [])
+    if first.label == "map":
+        return {key: _object(message.items[key], first.type) for key in sorted(message.items)}
+    if first.label == "oneof":
+        kind = message.WhichOneof("kind")
+        return {"kind": kind and shape().kinds[kind]} | (
+            _found(getattr(message, kind), shape().kinds[kind]) if kind else {}
+        )
+    if first.name != proto.ITEMS:
+        return _found(message, name)
+    return [item if first.type in _SIMPLE else _object(item, first.type) for item in message.items]

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The messages of protobuf follow from the classes, and a number that was given stays given."""
+
+from __future__ import annotations
+
+import copy
+import sys
+
+import pytest
+
+from os_vif.objects import history
+from os_vif.serialization import document, dumps, proto, protobuf
+from tests.strategies import make
+from tools import compatibility, contract
+
+NUMBERS = proto.read_numbers()
+
+
+def test_every_field_of_every_kind_has_a_number():
+    """And no number is there twice."""
+    messages = proto.messages(NUMBERS)
+    for name, cls in history.vocabulary().items():
+        assert {f.name for f in messages[name]} == {proto.NULLS, *document.field_names(cls)}
+        assert name in {f.type for f in messages[proto.DOCUMENT]}
+    for fields in NUMBERS.values():
+        assert len(set(fields.values())) == len(fields)
+        assert min(fields.values()) == 1
+    assert (NUMBERS[proto.DOCUMENT][proto.MAJOR], protobuf.FIRST) == (1, b"\x08")
+
+
+def test_a_new_field_gets_a_new_number_and_that_of_a_lost_one_is_reserved():
+    """Whatever has been given before."""
+    before = copy.deepcopy(NUMBERS)
+    del before["FixedIP"]["address"]
+    before["FixedIP"]["lost"] = 9
+    after = proto.numbered(before)
+    assert after["FixedIP"]["address"] == 10
+    assert after["FixedIP"]["lost"] == 9
+    text = proto.text(after, proto.messages(after))
+    assert 'reserved 9;\n  reserved "lost";' in text
+    assert "optional string address = 10;" in text
+    assert proto.numbered(NUMBERS) == NUMBERS
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda m: m["Route"].pop("gateway"), "Route.gateway: the field was removed"),
+        (lambda m: m.pop("Route"), "Route.cidr: the field was removed"),
+        (
+            lambda m: m["Route"]["gateway"].__setitem__(0, 77),
+            "Route.gateway: optional string 3 became optional string 77",
+        ),
+        (
+            lambda m: m["Route"]["gateway"].__setitem__(1, "bool"),
+            "Route.gateway: optional string 3 became optional bool 3",
+        ),
+        (
+            lambda m: m["Route"].__setitem__("via", m["Route"].pop("gateway")),
+            "Route.via: the number 3 was that of gateway",
+        ),
+    ],
+)
+def test_what_breaks_a_reader_is_found(change, line):
+    """A number or a type that changed, or a number that is used again."""
+    released = contract.messages()
+    now = copy.deepcopy(released)
+    assert compatibility.compare_messages(released, now) == []
+    change(now)
+    assert line in compatibility.compare_messages(released, now)
+
+
+def test_a_new_field_breaks_nobody():
+    """Readers keep what they do not know."""
+    released, now = contract.messages(), contract.messages()
+    now["Route"]["metric"] = [9, "int64", "optional"]
+    assert compatibility.compare_messages(released, now) == []
+
+
+def test_without_the_package(monkeypatch):
+    """One error says what to install."""
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    protobuf.shape.cache_clear()
+    protobuf._runtime.cache_clear()
+    for function in (
+        lambda: dumps(make("VIFBridge"), form="protobuf"),
+        lambda: protobuf.loads(protobuf.FIRST),
+    ):
+        with pytest.raises(RuntimeError, match=r"install os-vif\[protobuf\]"):
+            function()
+    with pytest.raises(ValueError, match="does not read"):
+        dumps(make("VIFBridge"), form="protobuf", release="5.3.0")

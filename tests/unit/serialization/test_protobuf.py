@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Documents as protobuf: nothing is lost, nothing is guessed, and others can read it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import shutil
+import subprocess
+import sys
+
+import pytest
+from hypothesis import assume, given, settings
+
+pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
+
+from os_vif import exception, objects
+from os_vif.serialization import downgrade, dumps, loads, proto, protobuf, schema, to_document
+from tests.strategies import CLASSES, KURYR, any_objects, make
+from tests.unit.serialization import oracle
+from tests.unit.serialization.samples import vif
+
+ALL = (*CLASSES, *KURYR)
+RANDOM = settings(deadline=None, max_examples=150, database=None)
+#: A field with the number 100, which no message has.
+MORE = b"\xa2\x06\x03new"
+
+
+def written(obj):
+    """It as protobuf; what no document can hold is left out."""
+    try:
+        to_document(obj)
+    except exception.SerializationError:
+        assume(False)
+    return dumps(obj, form="protobuf")
+
+
+@RANDOM
+@given(any_objects(ALL))
+def test_round_trips(obj):
+    """Every kind and field; what is unset stays unset, and null stays null."""
+    data = written(obj)
+    again = loads(data)
+    assert type(again) is type(obj)
+    assert oracle.flat(again) == oracle.flat(obj)
+    assert dumps(again) == dumps(obj)
+    assert dumps(again, form="protobuf") == data
+    assert again.obj_what_changed() == set()
+    assert loads(bytearray(data)).obj_to_primitive() == again.obj_to_primitive()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_full_objects(name):
+    """All fields at every depth; it begins as no text does; and older readers get the same."""
+    obj = make(name)
+    data = dumps(obj, form="protobuf")
+    assert data[:1] == protobuf.FIRST
+    assert data[:1].decode() not in " \t\r\n{["
+    assert to_document(loads(data)) == to_document(obj)
+    if name in CLASSES:
+        obj.obj_reset_changes(recursive=True)
+        assert [str(loss) for loss in downgrade(loads(data), "5.3.0")[1]] == [
+            str(loss) for loss in downgrade(obj, "5.3.0")[1]
+        ]
+
+
+def test_null_is_not_unset():
+    """Nor is an empty list."""
+    for kwargs in ({}, {"mtu": None, "vlan": None}, {"vlan": 0, "label": ""}):
+        network = loads(dumps(objects.Network(**kwargs), form="protobuf"))
+        assert ("vlan" in network) == ("vlan" in kwargs)
+        assert ("label" in network) == ("label" in kwargs)
+        if "vlan" in kwargs:
+            assert network.vlan == kwargs["vlan"]
+    for kwargs in ({}, {"dns": []}):
+        assert ("dns" in loads(dumps(objects.Subnet(**kwargs), form="protobuf"))) == bool(kwargs)
+
+
+def newer(minor=7):
+    """A VIF of a newer release, with something more at two depths."""
+    message = protobuf.shape().document()
+    message.ParseFromString(dumps(vif(), form="protobuf"))
+    message.minor = minor
+    message.vifopenvswitch.MergeFromString(MORE)
+    message.vifopenvswitch.network.subnets.objects.items[0].MergeFromString(MORE)
+    message.vifopenvswitch.network.nulls.append(200)
+    return message.SerializeToString(deterministic=True)
+
+
+def test_what_is_not_known_survives():
+    """Of a newer minor version, through a clone; it is written in this form only."""
+    data = newer()
+    obj = loads(data)
+    for copy in (obj, obj.obj_clone()):
+        assert dumps(copy, form="protobuf") == data
+        for form in ("json", "ovo"):
+            with pytest.raises(exception.DataLoss, match=r"network\.subnets") as caught:
+                dumps(copy, form=form)
+            assert len(caught.value.losses) == 3
+    obj.network.label = "other"
+    assert dumps(obj, form="protobuf") != data
+    with pytest.raises(exception.UnknownField):
+        loads(newer(minor=0))
+    document = to_document(vif()) | {"apiVersion": "os-vif/2.7", "zone": 1}
+    with pytest.raises(exception.DataLoss, match="zone"):
+        dumps(loads(json.dumps(document)), form="protobuf")
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"\x08", exception.MalformedDocument),
+        (b"\x08\x02", exception.UnknownKind),
+        (b"\x08\x03", exception.UnsupportedVersion),
+        (b"\x08\x02\x10\x00" + MORE, exception.MalformedDocument),
+        (b"\x08\xff", exception.MalformedDocument),
+    ],
+)
+def test_wrong_bytes(data, error):
+    """The errors are those of the other forms."""
+    with pytest.raises(error):
+        loads(data)
+
+
+def test_numbers_beyond_64_bits_are_refused():
+    """With their path."""
+    wide = make("VIFBridge", network=objects.Network(vlan=2**63))
+    with pytest.raises(exception.InvalidValue, match=r"network\.vlan: found a huge number"):
+        dumps(wide, form="protobuf")
+
+
+def test_values_are_checked():
+    """As in the other forms, with the path."""
+    message = protobuf.shape().document()
+    message.ParseFromString(dumps(vif(), form="protobuf"))
+    message.vifopenvswitch.network.subnets.objects.items[0].gateway = "10.0.0.256"
+    with pytest.raises(exception.InvalidValue, match=r"network\.subnets\[0\]\.gateway"):
+        loads(message.SerializeToString())
+
+
+def hostile(rounds, seed):
+    """Damage what was written, and read it."""
+    order = random.Random(seed)  # noqa: S311
+    whole = [dumps(make(name), form="protobuf") for name in ALL] + [newer()]
+    outcomes = {True: 0, False: 0}
+    for _ in range(rounds):
+        data = bytearray(order.choice(whole))
+        if order.random() < 0.3:
+            del data[order.randrange(1, len(data)) :]
+        for _ in range(order.randrange(4)):
+            data[order.randrange(1, len(data)) if len(data) > 1 else 0] = order.randrange(256)
+        data[0] = 8
+        try:
+            dumps(loads(bytes(data)), form="protobuf")
+            outcomes[True] += 1
+        except exception.SerializationError as error:
+            assert str(error).isprintable()  # noqa: PT017
+            outcomes[False] += 1
+    return outcomes
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_bytes():
+    """They give an object, or an error of the family."""
+    assert min(hostile(600, seed=1).values()) > 20
+
+
+@pytest.mark.soak
+@pytest.mark.filterwarnings("ignore")
+def test_many_damaged_bytes():
+    hostile(50_000, seed=2)
+
+
+def protoc():
+    """The compiler of protobuf, as a command; or the test is skipped."""
+    if found := shutil.which("protoc"):
+        return [found]
+    if importlib.util.find_spec("grpc_tools"):
+        return [sys.executable, "-m", "grpc_tools.protoc"]
+    pytest.skip("neither protoc (protobuf-compiler) nor grpcio-tools is installed")
+    return []
+
+
+def test_another_program_reads_it(tmp_path):
+    """With nothing but the ``.proto``; and what it writes is read here."""
+    (tmp_path / proto.MESSAGES).write_text(schema.read(proto.MESSAGES), "utf-8")
+    arguments = [f"-I{tmp_path}", f"{{}}={proto.PACKAGE}.{proto.DOCUMENT}", proto.MESSAGES]
+
+    def run(mode, data):
+        command = [*protoc(), *(a.format(mode) for a in arguments)]
+        done = subprocess.run(command, input=data, capture_output=True, check=True, cwd=tmp_path)
+        return done.stdout
+
+    data = dumps(vif(), form="protobuf")
+    text = run("--decode", data)
+    assert b'vif_name: "tap11111111-11"' in text
+    assert b'cidr: "10.0.0.0/24"' in text
+    changed = run("--encode", text.replace(b"tap11111111-11", b"tap22222222-22"))
+    assert loads(changed).vif_name == "tap22222222-22"
+    assert dumps(loads(run("--encode", text))) == dumps(vif())

@@ -1,0 +1,343 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What is made, read, written and copied by tables is what oslo's own code gives, errors too."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import random
+import warnings
+from unittest import mock
+
+import netaddr
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif import exception, objects
+from os_vif.objects import base, history, tables, takers
+from os_vif.serialization import dumps, from_document, loads, to_document, values
+from tests.strategies import CLASSES, KURYR, UUID, any_objects, load, make
+from tests.unit.objects.third_party import maker, registered_for_a_while
+from tests.unit.serialization.mutations import mutated, payloads
+from tests.unit.serialization.samples import vif
+
+ALL = (*CLASSES, *KURYR)
+RANDOM = settings(deadline=None, max_examples=150, database=None)
+PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payload]
+
+
+def outcome(function, *arguments):
+    """What a function gives, or raises."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = function(*arguments)
+        except Exception as error:  # noqa: BLE001
+            found = error
+    told = sorted({str(warning.message) for warning in caught})
+    if isinstance(found, Exception):
+        return type(found), str(found), told
+    return held(found), None, told
+
+
+def held(value, path=()):
+    """Every attribute of everything in a value, by its path, with its type."""
+    if isinstance(value, ovo.VersionedObject):
+        found = {path: type(value)}
+        for name, item in vars(value).items():
+            found |= held(item, (*path, name))
+        return found
+    if isinstance(value, (ovo_fields.CoercedList, ovo_fields.CoercedDict)):
+        found = {(*path, "of"): (type(value), value._element_type, value._field, type(value._obj))}
+        items = enumerate(value) if isinstance(value, list) else value.items()
+        for key, item in items:
+            found |= held(item, (*path, key))
+        return found
+    return {path: (type(value), repr(value) if not isinstance(value, set) else sorted(value))}
+
+
+@contextlib.contextmanager
+def long_way():
+    """No class has a table meanwhile."""
+    with mock.patch.object(tables, "of", return_value=None):
+        yield
+
+
+def assert_same(function, *arguments):
+    quick = outcome(function, *copy.deepcopy(arguments))
+    with long_way():
+        slow = outcome(function, *copy.deepcopy(arguments))
+    assert quick == slow
+
+
+def test_every_class_of_ours_has_a_table():
+    """Otherwise nothing here would be tried."""
+    for cls in history.vocabulary().values():
+        table = tables.of(cls)
+        assert table is not None, cls
+        assert all(column.kind is not None for column in table.columns.values()), cls
+    with long_way():
+        assert tables.of(objects.VIFBridge) is None
+
+
+@RANDOM
+@given(any_objects(ALL), st.booleans())
+def test_objects(obj, unchanged):
+    """Each way of writing, copying and comparing any object; and reading what was written."""
+    if unchanged:
+        obj.obj_reset_changes(recursive=True)
+    for form in ("json", "ovo"):
+        assert_same(lambda o, form=form: dumps(o, form=form), obj)
+        text = outcome(lambda o, form=form: dumps(o, form=form), obj)
+        if text[1] is None:
+            assert_same(loads, dumps(obj, form=form))
+            assert_same(loads, dumps(obj, form=form).encode())
+    assert_same(lambda o: o.obj_to_primitive(), obj)
+    assert_same(lambda o: o.obj_clone(), obj)
+    assert_same(copy.deepcopy, obj)
+    assert_same(lambda o: o == o.obj_clone(), obj)
+    assert_same(load, obj.obj_to_primitive())
+
+
+#: What fields of some type take, of other types, and what none takes.
+_ODD = st.sampled_from(
+    (
+        None, True, 0, -1, 1.5, 2**70, "", "x", "1450", "ö", UUID, UUID.upper(), UUID + "\n",
+        "FA-16-3E-00-00-0A", "fa:16:3e:00:00:0a", "fa:16:3e:00:00:0a\n", "0000:AF:1F.7",
+        "0000:af:1f.7", "0000:af:1f_7", "10.0.0.1", "010.0.0.1", "10.1", " 10.0.0.1", "::1",
+        "::ffff:1.2.3.4", "10.0.0.5/24", "10.0.0.0/024", "10.0.0.0/33", "10.0.0.0/255.0.0.0",
+        "2001:db8::5/64", "2001:DB8::1", "fe80::1%1", "10.0.0.1/", "/", "vepa", "server",
+        "ethernet", b"ovs", [], ["10.0.0.1"], ["10.0.0.1", None], ("10.0.0.1",), {}, {"a": 1},
+        netaddr.IPAddress("10.0.0.1"), netaddr.IPNetwork("10.0.0.1/24"),
+        [netaddr.IPAddress("::1")],
+    )
+)  # fmt: skip
+
+
+@settings(RANDOM, max_examples=600)
+@given(st.sampled_from(ALL), st.data())
+def test_odd_values(name, data):
+    """Making, and reading, an object with values of any type: the same, or the same error."""
+    cls = getattr(objects, name)
+    objects_of = {"of": st.sampled_from(ALL).map(lambda n: make(n, full=False))}
+    chosen = data.draw(
+        st.dictionaries(
+            st.sampled_from((*sorted(cls.fields), "beside")), _ODD | objects_of["of"], max_size=3
+        )
+    )
+    assert_same(lambda values: cls(**values), chosen)
+    primitive = {
+        "versioned_object.name": name,
+        "versioned_object.namespace": "os_vif",
+        "versioned_object.version": cls.VERSION,
+        "versioned_object.data": chosen,
+    }
+    assert_same(load, primitive)
+    document = {"apiVersion": "os-vif/2.0", "kind": name, **chosen}
+    assert_same(from_document, document)
+
+
+@settings(RANDOM, max_examples=400)
+@given(st.sampled_from(PAYLOADS), st.integers(0, 2**32))
+def test_damaged_primitives(payload, seed):
+    """What oslo makes of them, and what this library does."""
+    order = random.Random(seed)  # noqa: S311
+    damaged = mutated(payload, order)
+    assert_same(load, damaged)
+    assert_same(loads, json.dumps(damaged))
+    with contextlib.suppress(exception.SerializationError):
+        document = to_document(loads(json.dumps(payload)))
+        assert_same(from_document, mutated(document, order))
+        assert_same(loads, json.dumps(mutated(document, order)))
+
+
+@settings(RANDOM, max_examples=200)
+@given(any_objects(ALL), st.sampled_from(["json", "ovo"]), st.data())
+def test_name_twice(obj, form, data):
+    """It is refused wherever it stands."""
+    try:
+        text = dumps(obj, form=form)
+    except exception.SerializationError:
+        return
+    names = [n for n in range(len(text)) if text.startswith('":', n)]
+    end = data.draw(st.sampled_from(names))
+    start = text.rindex('"', 0, end)
+    twice = f"{text[:start]}{text[start : end + 1]}:null,{text[start:]}"
+    with pytest.raises(exception.MalformedDocument, match="twice"):
+        loads(twice)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ('["address"]', '["address",1]', "twice"),
+        ('"versioned_object.name"', '"more":NaN,"versioned_object.name"', "NaN"),
+        ('"versioned_object.name"', '"more":1e999,"versioned_object.name"', "too large"),
+        ('"versioned_object.name"', '"more":{"a":1,"a":2},"versioned_object.name"', "twice"),
+    ],
+)
+def test_names_twice_cannot_hide(old, new, found):
+    """Behind data of which nothing is read, or which is no string where strings are counted."""
+    text = dumps(objects.FixedIP(address="10.0.0.5"), form="ovo")
+    if "1]" in new:
+        text = text.replace('object.data":{', 'object.data":{"address":null,')
+    assert old in text
+    with pytest.raises(exception.MalformedDocument, match=found):
+        loads(text.replace(old, new))
+
+
+@RANDOM
+@given(st.text("0123456789abcdef:./", max_size=20) | st.ip_addresses().map(str))
+def test_addresses(text):
+    """Addresses are those of netaddr, and of the documents; each is another."""
+    for take, kind, field in (
+        (takers.address, netaddr.IPAddress, ovo_fields.IPAddress),
+        (takers.network, netaddr.IPNetwork, ovo_fields.IPNetwork),
+    ):
+        written = text if kind is netaddr.IPAddress or "/" in text else f"{text}/20"
+        found = take(written)
+        if found is None:
+            continue
+        assert type(found) is kind
+        assert found == kind(written)
+        assert values._SIMPLE[field].decode(written, values.Place()) == found
+        assert takers.text(found) == str(found)
+        again = take(written)
+        assert again is not found
+        if kind is netaddr.IPAddress and int(found):
+            found -= 1
+            assert take(written) == again != found
+            assert takers.text(found) == str(found)
+
+
+class OwnInit(objects.VIFBridge):
+    """What a third party may do."""
+
+    VERSION = "1.0"
+    fields = {"color": ovo_fields.StringField(default="red")}
+
+    def __init__(self, context=None, **kwargs):
+        super().__init__(context, **{"vif_name": "tap0"} | kwargs)
+        self.obj_set_defaults()
+
+
+class OwnChanges(objects.VIFPortProfileOpenVSwitch):
+    VERSION = "1.0"
+
+    def obj_what_changed(self):
+        return {"profile_id"}
+
+    def obj_load_attr(self, attrname):
+        setattr(self, attrname, False)
+
+
+class OwnNetwork(objects.Network):
+    VERSION = "1.0"
+
+    def obj_to_primitive(self, *args, **kwargs):
+        return super().obj_to_primitive(*args, **kwargs) | {"beside": 1}
+
+
+@pytest.fixture
+def third_parties():
+    """Those classes, registered."""
+    classes = (OwnInit, OwnChanges, OwnNetwork)
+    for cls in classes:
+        ovo.VersionedObjectRegistry.register(cls)
+    yield classes
+    for cls in classes:
+        del ovo.VersionedObjectRegistry.obj_classes()[cls.__name__]
+
+
+def test_third_parties(third_parties):
+    """They take the long way, and what they override is asked."""
+    assert [tables.of(cls) for cls in third_parties] == [None, None, None]
+    mine = OwnInit(id=UUID, port_profile=OwnChanges(profile_id="x"))
+    assert (mine.vif_name, mine.color, mine.active) == ("tap0", "red", True)
+    assert mine.port_profile.create_port is False
+    assert mine.obj_to_primitive()["versioned_object.data"]["color"] == "red"
+    ours = make("VIFBridge", port_profile=OwnChanges(profile_id="x", interface_id=UUID))
+    ours.obj_reset_changes(recursive=True)
+    assert ours.obj_to_primitive()["versioned_object.changes"] == ["port_profile"]
+    for obj in (mine, ours):
+        for form in ("json", "ovo"):
+            assert_same(lambda o, form=form: dumps(o, form=form), obj)
+            assert_same(loads, dumps(obj, form=form))
+        for function in (ovo.VersionedObject.obj_clone, base.VersionedObject.obj_to_primitive):
+            assert_same(function, obj)
+    # What has the defaults of ours has them without a table, too.
+    assert OwnNetwork(mtu=5).subnets.objects == []
+    assert (OwnNetwork(mtu=5).mtu, OwnNetwork().mtu) == (5, None)
+    assert OwnNetwork().obj_to_primitive()["beside"] == 1
+
+
+def test_others_of_ours():
+    """Those of the other tests, in objects of ours."""
+    with registered_for_a_while() as classes:
+        new = maker(classes)
+        pod = make("PodState", default_vif=new("TestSriov"), additional_vifs={"eth1": vif()})
+        for obj in (pod, make("VIFBridge", port_profile=new("AcmeOvsProfile"))):
+            for form in ("json", "ovo"):
+                assert_same(lambda o, form=form: dumps(o, form=form), obj)
+                assert_same(loads, dumps(obj, form=form))
+            assert_same(lambda o: o.obj_clone(), obj)
+            assert_same(load, obj.obj_to_primitive())
+
+
+class Loud(ovo_fields.String):
+    def to_primitive(self, obj, attr, value):
+        return value.upper()
+
+    def from_primitive(self, obj, attr, value):
+        return value.lower()
+
+
+def test_fields_that_somebody_has_replaced():
+    """The field that is there is asked, and afterwards the old one again."""
+    bridge = make("VIFBridge")
+    with mock.patch.dict(objects.VIFBridge.fields, plugin=ovo_fields.Field(Loud())):
+        assert tables.of(objects.VIFBridge) is None
+        data = bridge.obj_to_primitive()["versioned_object.data"]
+        assert data["plugin"] == "SOME-PLUGIN"
+        assert_same(lambda o: dumps(o, form="ovo"), bridge)
+        assert load(bridge.obj_to_primitive()).plugin == "some-plugin"
+    assert bridge.obj_to_primitive()["versioned_object.data"]["plugin"] == "some-plugin"
+    assert tables.of(objects.VIFBridge) is not None
+
+
+def test_registry_with_another_class_of_the_name():
+    """Whoever has registered last is read, at any depth."""
+    bridge = make("VIFBridge")
+    texts = [dumps(bridge, form=form) for form in ("json", "ovo")]
+    registry = ovo.VersionedObjectRegistry.obj_classes()
+    before = {name: list(registry[name]) for name in ("Subnet", "VIFBridge")}
+    try:
+        for version in ("1.0", "1.3"):
+            for parent in (objects.Subnet, objects.VIFBridge):
+                cls = type(parent.__name__, (parent,), {"VERSION": version, "fields": {}})
+                ovo.VersionedObjectRegistry.register(cls)
+                for text in texts:
+                    assert_same(loads, text)
+                assert_same(load, bridge.obj_to_primitive())
+            assert type(loads(texts[0]).network.subnets[0]) is not objects.Subnet
+    finally:
+        registry.update(before)
+
+
+def test_stored_versions_and_unknown_fields_are_kept():
+    """An object has the version that it was read in; what is newer goes the long way."""
+    text = dumps(make("VIFBridge"), form="ovo")
+    assert vars(loads(text))["VERSION"] == "1.0"
+    newer = text.replace('"versioned_object.version":"1.1"', '"versioned_object.version":"1.9"')
+    newer = newer.replace('"bridge":', '"zone":["a"],"bridge":')
+    assert_same(loads, newer)
+    assert dumps(loads(newer), form="ovo") == dumps(loads(newer).obj_clone(), form="ovo")
+    assert json.loads(dumps(loads(newer), form="ovo")) == json.loads(newer)
+    document = to_document(vif()) | {"apiVersion": "os-vif/2.7", "zone": {"a": 1}}
+    assert_same(from_document, document)

@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the page on other languages shows is run, where that language is."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import textwrap
+
+import pytest
+
+from os_vif import serialization
+from os_vif.serialization import proto, schema
+from tests.unit.serialization.samples import VIF, vif
+
+PAGE = pathlib.Path(__file__).parents[2] / "doc" / "source" / "user" / "other_languages.rst"
+
+
+def block(language):
+    found = re.search(rf"code-block:: {language}\n\n((?:   .*\n|\n)+)", PAGE.read_text("utf-8"))
+    return textwrap.dedent(found[1])
+
+
+def node(document):
+    if shutil.which("node") is None:
+        pytest.skip("node (nodejs) is not installed")
+    return subprocess.run(
+        ["node", "-e", block("javascript")], input=document, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def test_javascript_reads_a_document():
+    """The program of the page, with what this library writes."""
+    done = node(serialization.dumps(vif()))
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "tap11111111-11 10.0.0.5 in 10.0.0.0/24",
+        "tap11111111-11 2001:db8::5 in 2001:db8::/64",
+    ]
+    assert node(json.dumps(VIF)).stdout == done.stdout
+    newer = serialization.dumps(vif()).replace("os-vif/2.0", "os-vif/3.0")
+    assert "os-vif/3.0 is not read here" in node(newer).stderr
+
+
+def test_the_command_of_protoc(tmp_path):
+    """The line of the page, with the file that is shipped."""
+    pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
+    if shutil.which("protoc") is None:
+        pytest.skip("protoc (protobuf-compiler) is not installed")
+    (tmp_path / proto.MESSAGES).write_text(schema.read(proto.MESSAGES), "utf-8")
+    (tmp_path / "vif.bin").write_bytes(serialization.dumps(vif(), form="protobuf"))
+    command = block("console").strip().removeprefix("$ ")
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert 'vif_name: "tap11111111-11"' in done.stdout
