@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import select
 import signal
 from collections.abc import Iterator, Sequence
 from typing import Self
@@ -53,6 +54,14 @@ class Switch(lab_switch.Switch):
 
     def start_server(self, *options: str) -> None:
         super().start_server(*self._server, *options)
+
+    def kill(self, daemon: str) -> None:
+        """And wait until it has gone."""
+        process = os.pidfd_open(self.pid(daemon))
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [], 10)
+        os.close(process)
+        (self._directory / f"{daemon}.pid").unlink()
 
     @contextlib.contextmanager
     def standing_still(self, daemon: str) -> Iterator[None]:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import time
 
@@ -39,15 +37,6 @@ class Cluster(Switch):
     def start(self, name: str) -> None:
         database = str(self._directory / f"{name}.db")
         self._daemon("ovsdb-server", database, f"--remote=p{self.remote(name)}", name=name)
-
-    def kill(self, name: str) -> None:
-        pid = self.pid(name)
-        os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        # Its socket goes with it, and its parent is init.
-        while os.path.exists(f"/proc/{pid}/fd/0") and time.monotonic() < deadline:  # noqa: PTH110
-            time.sleep(0.01)
-        (self._directory / f"{name}.pid").unlink()
 
     def remote(self, name: str) -> str:
         return f"unix:{self._directory}/{name}.sock"

@@ -84,7 +84,7 @@ def host(br_int, ovs_options, tmp_path, monkeypatch):
     monkeypatch.setattr(representor, "SYS", tmp_path / "sys")
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
     sysfs.port("eth0", "abcd", "p0")
-    sysfs.port("rep1", "abcd", "pf0vf1")
+    sysfs.port("rep1", "abcd", "pf0vf0")
     run("ip link add name rep1 type veth peer name far")
     return br_int
 

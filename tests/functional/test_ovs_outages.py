@@ -149,7 +149,7 @@ def test_a_server_that_restarts_is_found_again(proxy, switch, sent):
     def restart(data):
         if sent:
             yield data
-        os.kill(switch.pid("ovsdb-server"), signal.SIGKILL)
+        switch.kill("ovsdb-server")
         yield 0.01
         switch.start_server()
         yield None
