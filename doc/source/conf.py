@@ -31,7 +31,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(oslo_\w+|stevedore|cfg|collections|netaddr)\..*"),
     # What is internal has no page.
-    (r"py:.*", r"Netlink|Link|_history\.Version"),
+    (r"py:.*", r"Netlink|Link|Tls|_history\.Version"),
 ]
 
 html_theme = "alabaster"
