@@ -25,14 +25,19 @@ class Sysfs:
 
     def below(self, address: str, name: str) -> None:
         """A network device of a physical function."""
-        (self._net / name).mkdir()
+        self._device(name)
         (self._net / name / "device").symlink_to(self._pci / address)
         (self._pci / address / "net").mkdir(exist_ok=True)
         (self._pci / address / "net" / name).symlink_to(self._net / name)
 
     def port(self, name: str, switch: str | None, port: str | None) -> None:
         """What a network device says of its place on a switch."""
-        (self._net / name).mkdir(exist_ok=True)
+        self._device(name)
         for file, text in (("phys_switch_id", switch), ("phys_port_name", port)):
             if text is not None:
                 (self._net / name / file).write_text(f"{text}\n")
+
+    def _device(self, name: str) -> None:
+        (self._net / name).mkdir(exist_ok=True)
+        if not (self._net / name / "subsystem").is_symlink():
+            (self._net / name / "subsystem").symlink_to(self._net)

@@ -14,6 +14,7 @@ from os_vif.objects import history
 from tests.interop.environments import Subject
 
 PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
+SYSFS = ("class/net", "bus/pci/devices")
 SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
@@ -31,6 +32,8 @@ class Public:
         self._release, self._python, self._subject = release, python, subject
         self._scratch, self._instance = scratch, instance
         self._configuration = scratch / "program.conf"
+        #: The root of a sysfs that it is to see in place of the kernel's.
+        self.sysfs: pathlib.Path | None = None
 
     def configure(self, sections: dict[str, dict[str, object]]) -> None:
         """Write its configuration; its daemon is that of its own environment."""
@@ -51,6 +54,12 @@ class Public:
     def unplug(self, vif: objects.VIFBase) -> None:
         self.run("unplug", vif)
 
+    def _seeing(self) -> list[str]:
+        if self.sysfs is None:
+            return []
+        mounts = [f"mount --bind {self.sysfs}/{part} /sys/{part}" for part in SYSFS]
+        return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$0" "$@"'])]
+
     def run(self, action: str, vif: objects.VIFBase) -> None:
         manifest = history.manifest(self._release)
         stored = self._scratch / "stored.json"
@@ -58,7 +67,7 @@ class Public:
         written = {k: o.obj_to_primitive(version_manifest=manifest) for k, o in of.items()}
         stored.write_text(json.dumps(written), encoding="utf-8")
         done = subprocess.run(
-            [self._python, "-P", PROGRAM, action, stored, self._configuration],
+            [*self._seeing(), self._python, "-P", PROGRAM, action, stored, self._configuration],
             # Its daemon has the same, and looks for its os_vif there too.
             env={"PATH": SBIN, "HOME": self._scratch, "PYTHONPATH": self._subject.path},
             cwd=self._scratch,

@@ -21,7 +21,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import objects, opts
 from tests.functional import namespaces, ovs
-from tests.functional.cases import ovs_vif
+from tests.functional.cases import card, ovs_vif
 from tests.functional.conftest import stop_daemon
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.pings import Pings
@@ -58,10 +58,28 @@ def public(rights, tmp_path_factory) -> Public:
 
 
 @contextlib.contextmanager
-def host(public: Public, directory: pathlib.Path, **options: object) -> Iterator[ovs.Switch]:
+def seen_by(public: Public, sys: pathlib.Path) -> Iterator[None]:
+    """A card, for both."""
+    run("ip link add name rep0 mtu 1450 type veth peer name far")
+    with card(sys):
+        public.sysfs = sys
+        try:
+            yield
+        finally:
+            public.sysfs = None
+
+
+@contextlib.contextmanager
+def host(
+    public: Public, directory: pathlib.Path, *, has_card: bool = False, **options: object
+) -> Iterator[ovs.Switch]:
     """A network namespace with a switch, and both configured for it."""
     directory.mkdir()
-    with namespaces.private(), ovs.Switch(directory) as switch:
+    with (
+        namespaces.private(),
+        ovs.Switch(directory) as switch,
+        seen_by(public, directory / "sys") if has_card else contextlib.nullcontext(),
+    ):
         switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
         cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
         os_vif.initialize(reset=True)
@@ -96,6 +114,8 @@ class Kind:
     known: tuple[str, ...] = ()
     #: Whether guests on it can ping each other.
     pings: bool = False
+    #: Whether the host has a card with virtual functions, for whose representor a veth stands.
+    card: bool = False
 
     def make(self, number: int = 0) -> objects.VIFBase:
         profile = {"create_port": False, "create_tap": False, "datapath_type": "netdev"}
@@ -121,6 +141,12 @@ LONG = {
     "isolated-hybrid": Kind((objects.VIFBridge,), options={"isolate_vif": True}, known=_NO_IPV6),
     "trunk": Kind((objects.VIFOpenVSwitch, "tbr-1"), profile=TAP, options={"isolate_vif": True}),
     "hybrid-in-a-trunk": Kind((objects.VIFBridge, "tbr-1"), known=_NO_IPV6),
+    # Whose device is not the VIF's: a plug settles it, and an unplug takes it down.
+    "representor": Kind(
+        (objects.VIFHostDevice,), profile={"datapath_type": "system"}, card=True,
+        known=("/rep0/disable_ipv6",) * 2,
+    ),
+    "representor-of-dpdk": Kind((objects.VIFHostDevice,), card=True),
     "vhost-user-client": Kind((objects.VIFVHostUser,), mode="client"),
     # 5.3.0 isolates the port of the guest for good, and the patch port by half.
     "own-bridge-isolated": Kind(
@@ -145,6 +171,13 @@ IN_TURNS = [
     pytest.param(name, marks=() if name in ("hybrid", "own-bridge") else [pytest.mark.interop])
     for name in ALL
 ]
+
+
+def by_public(public: Public, switch: ovs.Switch, action: str, vif: objects.VIFBase) -> None:
+    """It also gives a bridge that is there the datapath of the profile: here there is but one."""
+    public.run(action, vif)
+    if vif.port_profile.datapath_type == "system":
+        switch.vsctl("set", "Bridge", "br-int", "datapath_type=netdev")
 
 
 def left(switch: ovs.Switch) -> dict:
@@ -179,11 +212,11 @@ def test_both_leave_the_same(public, tmp_path, kind):
     kind = ALL[kind]
     seen = []
     for side in ("public", "ours"):
-        with host(public, tmp_path / side, **kind.options) as switch:
+        with host(public, tmp_path / side, has_card=kind.card, **kind.options) as switch:
             states = []
             for action in ("plug", "unplug"):
                 if side == "public":
-                    public.run(action, kind.make())
+                    by_public(public, switch, action, kind.make())
                 else:
                     getattr(os_vif, action)(kind.make(), INSTANCE)
                 states.append(left(switch))
@@ -225,14 +258,18 @@ def several(kind: Kind) -> list[objects.VIFBase]:
 
 
 def hardened(line: str) -> bool:
-    """Whether ours has turned IPv6 off meanwhile, on whichever pair of devices."""
-    return re.match(r"/qv[bo][01]a0b0c0d-11/disable_ipv6: '0\\n' became '1\\n'", line) is not None
+    """Whether ours has turned IPv6 off meanwhile, on a representor or a pair of devices."""
+    return (
+        re.match(r"/(qv[bo][01]a0b0c0d-11|rep0)/disable_ipv6: '0\\n' became '1\\n'", line)
+        is not None
+    )
 
 
 def is_gone(before: dict, switch: ovs.Switch) -> bool:
-    """Whether nothing is left but the bridge that was made."""
+    """Whether nothing is left but the bridge that was made; a representor keeps IPv6 off."""
     switch.vsctl("--if-exists", "del-br", "br-new")
-    return differs(without_indexes(before), indexes=False) == []
+    found = differs(without_indexes(before), indexes=False)
+    return [line for line in found if "/conf/rep0/disable_ipv6:" not in line] == []
 
 
 @pytest.mark.parametrize("kind", IN_TURNS)
@@ -242,10 +279,10 @@ def test_what_5_3_0_has_plugged_is_fine_and_goes(public, tmp_path, kind):
     A guest pings another all the time.
     """
     kind = ALL[kind]
-    with host(public, tmp_path / "switch", **kind.options) as switch:
+    with host(public, tmp_path / "switch", has_card=kind.card, **kind.options) as switch:
         before = snapshot()
         for vif in several(kind):
-            public.run("plug", vif)
+            by_public(public, switch, "plug", vif)
             assert [d for d in os_vif.check(vif, INSTANCE)
                     if not d.pending and d.attribute != "disable_ipv6"] == []  # fmt: skip
         with traffic(kind, several(kind)):
@@ -266,17 +303,17 @@ def test_what_is_ours_5_3_0_takes_away(public, tmp_path, kind):
     A guest pings another all the time.
     """
     kind = ALL[kind]
-    with host(public, tmp_path / "switch", **kind.options) as switch:
+    with host(public, tmp_path / "switch", has_card=kind.card, **kind.options) as switch:
         before = snapshot()
         for vif in several(kind):
             os_vif.plug(vif, INSTANCE)
         with traffic(kind, several(kind)):
             plugged = left(switch)
             for vif in several(kind):
-                public.run("plug", vif)
+                by_public(public, switch, "plug", vif)
             assert changes(plugged, left(switch)) == []
         for vif in several(kind):
-            public.run("unplug", vif)
+            by_public(public, switch, "unplug", vif)
         assert is_gone(before, switch)
 
 
