@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import secrets
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The group of devices that this process is about to delete: no other has it, and if one had, what
 #: it deletes a moment earlier is deleted anyway. The highest bit stays clear, as iproute2 has it.
-_GROUP = secrets.randbelow(1 << 30) | 1 << 30
+_GROUP = int.from_bytes(os.urandom(4)) >> 2 | 1 << 30
 
 
 @dataclasses.dataclass

@@ -126,15 +126,15 @@ _OWN, _FAR = "/switch/bridges/pb0a0b0c0d-111/ports[2]", "/switch/bridges/br-int/
 #: The host is not to have an address there.
 _NO_IPV6 = ("/qvb0a0b0c0d-11/disable_ipv6", "/qvo0a0b0c0d-11/disable_ipv6")
 KINDS = {
-    "port": Kind(profile={"create_port": True}, pings=True),
     "tap": Kind(profile=TAP, pings=True),
-    "isolated": Kind(profile={"create_port": True}, options={"isolate_vif": True}),
     "own-bridge": Kind(profile=TAP, options={"per_port_bridge": True}, pings=True),
     "hybrid": Kind((objects.VIFBridge,), known=_NO_IPV6, pings=True),
-    "vhost-user": Kind((objects.VIFVHostUser,)),
 }
 #: In each run those above; these in the interop tier.
 LONG = {
+    "port": Kind(profile={"create_port": True}, pings=True),
+    "isolated": Kind(profile={"create_port": True}, options={"isolate_vif": True}),
+    "vhost-user": Kind((objects.VIFVHostUser,)),
     "bridge-only": Kind(),
     "bridge-that-is-made": Kind((objects.VIFOpenVSwitch, "br-new")),
     "multiqueue": Kind(profile=TAP | {"multiqueue": True}, pings=True),
@@ -168,8 +168,7 @@ PARAMS = [
 ]
 #: In turns: these in each run.
 IN_TURNS = [
-    pytest.param(name, marks=() if name in ("hybrid", "own-bridge") else [pytest.mark.interop])
-    for name in ALL
+    pytest.param(name, marks=() if name == "hybrid" else [pytest.mark.interop]) for name in ALL
 ]
 
 
@@ -320,7 +319,7 @@ def test_what_is_ours_5_3_0_takes_away(public, tmp_path, kind):
 @pytest.mark.interop
 def test_an_option_that_is_changed_while_a_guest_runs(public, tmp_path):
     """5.3.0 gives two ports one iface-id when it plugs again; ours changes nothing."""
-    vif = KINDS["port"].make()
+    vif = ALL["port"].make()
     with host(public, tmp_path / "switch") as switch:
         run(f"ip link add name {vif.vif_name} mtu 1450 type veth peer name guest")
         public.run("plug", vif)
