@@ -19,7 +19,7 @@ from os_vif.host.ovs_steps import (
 )
 from os_vif.host.plan import Plan
 from os_vif.host.steps import DeleteLink, SetLink
-from os_vif.plugins.ovs import OvsPlugin
+from os_vif.plugins.ovs import OvsPlugin, port_ids
 from vif_plug_ovs import constants
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class BaseOVS:
             *self.port_steps(
                 bridge,
                 dev,
-                ids=_ids(bridge, iface_id, mac, instance_id) if set_ids else (),
+                ids=port_ids(bridge, str(iface_id), str(mac), str(instance_id)) if set_ids else (),
                 mtu=mtu,
                 interface_type=interface_type,
                 vhost_server_path=vhost_server_path,
@@ -218,19 +218,8 @@ class BaseOVS:
                 int_bridge,
                 int_bridge_port,
                 "patch",
-                external_ids=_ids(int_bridge, iface_id, mac, instance_id),
+                external_ids=port_ids(int_bridge, str(iface_id), str(mac), str(instance_id)),
                 options=(("peer", port_bridge_port),),
                 tag=tag,
             ),
         )
-
-
-def _ids(bridge: str, iface_id: str, mac: str, instance_id: str) -> Pairs:
-    ids = (
-        ("iface-id", str(iface_id)),
-        ("iface-status", "active"),
-        ("attached-mac", str(mac)),
-        ("vm-uuid", str(instance_id)),
-    )
-    trunk = bridge.startswith(constants.TRUNK_BR_PREFIX)
-    return (*ids, ("bridge_name", bridge)) if trunk else ids

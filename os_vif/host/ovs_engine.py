@@ -66,22 +66,6 @@ def _lock(port: str) -> str:
     return f"os_vif_{uuid.uuid5(_LOCKS, port[3:14] or port).hex}"
 
 
-def run(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> list[OvsStep]:
-    """Make all of the steps hold, or none.
-
-    :returns: the steps that undo it.
-    :raises os_vif.host.failure.Failure: for the first that failed; all were undone, or it says
-        what was not.
-    """
-    committed = commit(ovsdb, steps)
-    try:
-        committed.settle()
-    except Failure as failure:
-        committed.take_back(failure)
-        raise
-    return committed.undo
-
-
 def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> Committed:
     """Have the database say that all of the steps hold.
 

@@ -391,15 +391,9 @@ class OvsPlugin(PluginBase):
             raise fields.invalid(
                 "vif.port_profile.interface_id", "unset", "the id of a Neutron port"
             )
-        ids = (
-            ("iface-id", str(interface_id)),
-            ("iface-status", "active"),
-            ("attached-mac", fields.mac(vif)),
-            # Neutron's agent for smart NICs knows none.
-            ("vm-uuid", str(fields.get(instance, "uuid") or "")),
-        )
-        # Neutron finds by it what a trunk has left (LP 2087944).
-        return (*ids, ("bridge_name", bridge)) if bridge.startswith(_TRUNK) else ids
+        # Neutron's agent for smart NICs knows no instance.
+        instance_id = str(fields.get(instance, "uuid") or "")
+        return port_ids(bridge, str(interface_id), fields.mac(vif), instance_id)
 
     def _isolated(self, bridge: str) -> bool:
         # Nobody would take the port of a trunk out again (LP 2069543).
@@ -454,6 +448,18 @@ class OvsPlugin(PluginBase):
         if text not in self._told:
             self._told.add(text)
             LOG.warning("%s", text)
+
+
+def port_ids(bridge: str, interface_id: str, mac: str, instance_id: str) -> Pairs:
+    """The ``external_ids`` of a port of a bridge."""
+    ids = (
+        ("iface-id", interface_id),
+        ("iface-status", "active"),
+        ("attached-mac", mac),
+        ("vm-uuid", instance_id),
+    )
+    # Neutron finds by it what a trunk has left (LP 2087944).
+    return (*ids, ("bridge_name", bridge)) if bridge.startswith(_TRUNK) else ids
 
 
 def _datapath(profile: objects.VIFPortProfileOpenVSwitch, otherwise: str = _SYSTEM) -> str:

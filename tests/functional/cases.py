@@ -108,7 +108,7 @@ class Case:
         with (
             tempfile.TemporaryDirectory() as directory,
             ovs.Switch(pathlib.Path(directory)) as switch,
-            _configured(ovsdb_connection=switch.connection, **self.options),
+            configured(ovsdb_connection=switch.connection, **self.options),
             card(pathlib.Path(directory) / "sys") if self.card else contextlib.nullcontext(),
         ):
             if self.switch:
@@ -154,7 +154,7 @@ def card(sys: pathlib.Path) -> Iterator[Sysfs]:
 
 
 @contextlib.contextmanager
-def _configured(**options: object) -> Iterator[None]:
+def configured(**options: object) -> Iterator[None]:
     """Options of [os_vif_ovs], for a while."""
     for name, value in options.items():
         cfg.CONF.set_override(name, value, group="os_vif_ovs")

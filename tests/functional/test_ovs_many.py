@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from concurrent import futures
 
 import pytest
-from oslo_config import cfg
 
 import os_vif
+from tests.functional.cases import configured
 from tests.functional.namespaces import ROOT, differs, ip, snapshot, without_indexes
 from tests.functional.ovs_kinds import BRIDGE, KINDS, vif
 from tests.functional.ovs_worker import INSTANCE
@@ -72,18 +72,6 @@ def agent(connection: str) -> Iterator[RawSwitch]:
     assert failed == []
 
 
-@contextlib.contextmanager
-def options(**values: object) -> Iterator[None]:
-    """Options of [os_vif_ovs], for a while."""
-    for name, value in values.items():
-        cfg.CONF.set_override(name, value, group="os_vif_ovs")
-    try:
-        yield
-    finally:
-        for name in values:
-            cfg.CONF.clear_override(name, group="os_vif_ovs")
-
-
 @pytest.mark.parametrize(
     ("kinds", "count", "threads", "seconds"),
     [
@@ -114,7 +102,7 @@ def test_processes_and_threads_share_a_switch_with_an_agent(
     for name in kinds:
         kind = KINDS[name]
         vifs = [vif(kind, first[name] + number) for number in range(count)]
-        with options(**kind.options):
+        with configured(**kind.options):
             for one in vifs:
                 assert [d for d in os_vif.check(one, INSTANCE) if not d.pending] == []
         for one in vifs:

@@ -17,6 +17,7 @@ import pytest
 from os_vif import exception
 from os_vif.host import engine, ovs_engine, ovs_steps, ovs_undo
 from os_vif.host import plan as plans
+from os_vif.host.failure import Failure
 from os_vif.host.ovs_rows import Look, OvsStep
 from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort, OvsBridge, OvsPort
 from os_vif.host.ovsdb import Ovsdb
@@ -93,6 +94,17 @@ def sample(request, switch) -> Sample:
     return request.param
 
 
+def carried_out(ovsdb, steps) -> list[OvsStep]:
+    """All of the steps, or none, as the engine runs them. :returns: what undoes it."""
+    committed = ovs_engine.commit(ovsdb, steps)
+    try:
+        committed.settle()
+    except Failure as failure:
+        committed.take_back(failure)
+        raise
+    return committed.undo
+
+
 def typed(switch, step) -> None:
     for command in step.commands():
         run(command.replace("ovs-vsctl", f"ovs-vsctl --db={switch.connection}"))
@@ -114,10 +126,10 @@ def test_every_step_of_the_switch_has_a_sample():
 def test_a_step_holds_once_it_was_run(sample, ovsdb):
     """It tells what does not hold; afterwards nothing; and a second time changes nothing."""
     assert sample.step.differences(Look(ovsdb))
-    ovs_engine.run(ovsdb, [sample.step])
+    carried_out(ovsdb, [sample.step])
     assert [d for d in sample.step.differences(Look(ovsdb)) if not d.pending] == []
     after = snapshot()
-    assert ovs_engine.run(ovsdb, [sample.step]) == []
+    assert carried_out(ovsdb, [sample.step]) == []
     assert differs(after) == []
 
 
@@ -125,10 +137,10 @@ def test_a_step_holds_once_it_was_run(sample, ovsdb):
 def test_the_undo_of_a_step_leaves_the_switch_as_it_was(sample, ovsdb):
     """With all that others had set on its rows."""
     before = snapshot()
-    undo = ovs_engine.run(ovsdb, [sample.step])
+    undo = carried_out(ovsdb, [sample.step])
     assert undo
     assert changes(before, snapshot()) != []
-    ovs_engine.run(ovsdb, undo)
+    carried_out(ovsdb, undo)
     assert differs(without_indexes(before), indexes=False) == []
 
 
@@ -137,14 +149,14 @@ def test_the_printed_commands_make_a_step_hold(sample, switch, ovsdb):
     """What is shown can be typed."""
     typed(switch, sample.step)
     assert [d for d in sample.step.differences(Look(ovsdb)) if not d.pending] == []
-    assert ovs_engine.run(ovsdb, [sample.step]) == []
+    assert carried_out(ovsdb, [sample.step]) == []
 
 
 @pytest.mark.parametrize("sample", UNDONE, indirect=True)
 def test_the_printed_undo_can_be_typed(sample, switch, ovsdb):
     """As an error that could not undo tells it."""
     before = snapshot()
-    for step in ovs_engine.run(ovsdb, [sample.step]):
+    for step in carried_out(ovsdb, [sample.step]):
         typed(switch, step)
     assert differs(without_indexes(before), indexes=False) == []
 
@@ -154,11 +166,11 @@ def test_ids_of_others_and_isolation_of_a_live_port_stay(switch, ovsdb):
     run(_PAIR)
     switch.vsctl(*_BRIDGE.split())
     step = OvsPort("br", "qvo", external_ids=(("iface-id", "i"),), isolated=True, qos="linux-noop")
-    ovs_engine.run(ovsdb, [step])
+    carried_out(ovsdb, [step])
     switch.vsctl("clear", "Port", "qvo", "tag", "trunks", "vlan_mode", "qos")
     switch.vsctl("set", "Port", "qvo", "tag=3", "--", "set", "Interface", "qvo",
                  "external_ids:ovn-installed=true", "external_ids:iface-id=other")  # fmt: skip
-    ovs_engine.run(ovsdb, [step])
+    carried_out(ovsdb, [step])
     ids = switch.vsctl("get", "Interface", "qvo", "external_ids")
     assert ids == '{iface-id=i, ovn-installed="true"}'
     assert switch.vsctl("get", "Port", "qvo", "tag", "trunks", "qos") == "3\n[]\n[]"
@@ -170,18 +182,18 @@ def test_a_bridge_in_use_stays(switch, ovsdb):
     switch.vsctl("add-br", "tbr-1", "--", "add-port", "tbr-1", "qvo")
     before = switch.dump()
     assert DeleteOvsBridge("tbr-1").differences(Look(ovsdb)) == ()
-    assert ovs_engine.run(ovsdb, [DeleteOvsBridge("tbr-1")]) == []
+    assert carried_out(ovsdb, [DeleteOvsBridge("tbr-1")]) == []
     assert switch.dump() == before
     with pytest.raises(exception.InvalidStep, match="begins with tbr- or pb"):
         DeleteOvsBridge("br-int")
-    ovs_engine.run(ovsdb, [DeleteOvsPort("qvo"), DeleteOvsBridge("tbr-1")])
+    carried_out(ovsdb, [DeleteOvsPort("qvo"), DeleteOvsBridge("tbr-1")])
     assert switch.dump()["bridges"] == {}
 
 
 def test_the_port_of_a_bridge_itself_stays(switch, ovsdb):
     """Whatever a VIF is called."""
     switch.vsctl(*_BRIDGE.split())
-    assert ovs_engine.run(ovsdb, [DeleteOvsPort("br")]) == []
+    assert carried_out(ovsdb, [DeleteOvsPort("br")]) == []
     assert "br" in switch.vsctl("list-br")
 
 
@@ -343,7 +355,7 @@ def test_a_bridge_that_is_deleted_between_look_and_act_is_looked_at_again(switch
             asked.append(1)
             return done
 
-    ovs_engine.run(ovsdb, [OvsBridge("tbr-1", "netdev"), Slow("tbr-1", "qvo", required=True)])
+    carried_out(ovsdb, [OvsBridge("tbr-1", "netdev"), Slow("tbr-1", "qvo", required=True)])
     assert len(asked) == 2
     assert switch.vsctl("list-ports", "tbr-1") == "qvo"
 
@@ -371,9 +383,9 @@ def test_many_make_one_bridge_at_the_same_time(switch):
 def test_undo_does_not_take_away_a_bridge_that_another_has_joined(switch, ovsdb):
     """Made by this plan, used by now."""
     run(_PAIR)
-    undo = ovs_engine.run(ovsdb, [OvsBridge("br", "netdev")])
+    undo = carried_out(ovsdb, [OvsBridge("br", "netdev")])
     switch.vsctl("add-port", "br", "qvo")
-    ovs_engine.run(ovsdb, undo)
+    carried_out(ovsdb, undo)
     assert switch.vsctl("list-ports", "br") == "qvo"
 
 
@@ -381,9 +393,9 @@ def test_undo_does_not_take_away_a_namesake(switch, ovsdb):
     """A port that was deleted and made again is another one."""
     run(_PAIR)
     switch.vsctl(*_BRIDGE.split())
-    undo = ovs_engine.run(ovsdb, [OvsPort("br", "qvo")])
+    undo = carried_out(ovsdb, [OvsPort("br", "qvo")])
     switch.vsctl("del-port", "qvo", "--", "add-port", "br", "qvo")
-    ovs_engine.run(ovsdb, undo)
+    carried_out(ovsdb, undo)
     assert switch.vsctl("list-ports", "br") == "qvo"
 
 
