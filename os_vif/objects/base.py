@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -37,6 +38,11 @@ class VersionedObject(ovo.VersionedObject):
 
     #: What a new object has unless it is told otherwise: fields, with what makes their values.
     _obj_initial: Mapping[str, Callable[[], Any]] = {}
+
+    @functools.cached_property
+    def _changed_fields(self) -> set[str]:  # type: ignore[override]
+        """Of an object that was read, and not changed so far."""
+        return set(tables.changed(vars(self)))
 
     def __init__(self, context: Any = None, **kwargs: Any) -> None:
         if (table := tables.of(type(self))) is not None:

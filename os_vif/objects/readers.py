@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Container
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from oslo_versionedobjects import base as ovo
@@ -19,10 +20,23 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif.objects import tables, takers
 from os_vif.objects.losses import FIXED_IPS
-from os_vif.objects.tables import CHANGES, DATA, NAME, NAMESPACE, VERSION, Column, Table, Unusual
+from os_vif.objects.tables import (
+    CHANGED,
+    CHANGES,
+    DATA,
+    NAME,
+    NAMESPACE,
+    TOLD,
+    VERSION,
+    Column,
+    Table,
+    Unusual,
+)
 
 #: How many names a primitive has that says nothing of changes.
 _FRAME = len((NAME, NAMESPACE, VERSION, DATA))
+#: How many lists of changed fields are kept of a class. Most objects have all of theirs changed.
+_FEW = 64
 #: Of an object, the data of a field, and what is known: the value.
 Read = Callable[[Any, Any, "Known"], Any]
 #: Of a field: where the value is kept, the type of data that is kept as it is, what reads a
@@ -37,21 +51,47 @@ class Sheet:
 
     def __init__(self, table: Table, rows: dict[str, Row]) -> None:
         self.table = table
-        self.make = functools.partial(object.__new__, table.cls) if table.simple else table.cls
+        self.make = functools.partial(object.__new__, table.cls) if table.simple else self._made
         self.rows = rows
         self.names = frozenset(rows)
+        #: Lists of changed fields that have been read.
+        self.told: dict[tuple[str, ...], AbstractSet[str]] = {}
+
+    def _made(self) -> Any:
+        obj = self.table.cls()
+        obj.__dict__.pop(CHANGED, None)
+        return obj
 
 
-class Known(dict[str, Sheet]):
-    """The sheets by the names of the classes, as the registry is while one call lasts.
+class Named(tables.Sheets[str, Sheet]):
+    """The sheets by the names of the classes.
 
     Where somebody has registered another class of that name, newer or instead, there is none.
     """
 
+    def __init__(self, work_out: Callable[[Table], Sheet]) -> None:
+        super().__init__(work_out)
+        self._registered: list[list[type[Any]]] = []
+
+    def hold(self) -> bool:
+        registered = ovo.VersionedObjectRegistry.obj_classes()
+        return list(map(registered.get, self)) == self._registered and super().hold()
+
+    def __missing__(self, name: str) -> Sheet:
+        classes = ovo.VersionedObjectRegistry.obj_classes().get(name)
+        if not classes:
+            raise Unusual
+        sheet = self.add(name, classes[0])
+        self._registered.append([*classes])
+        return sheet
+
+
+class Known(dict[str, Sheet]):
+    """The sheets while one call lasts, and what is counted meanwhile."""
+
     def __init__(self, work_out: Callable[[Table], Sheet], *, strict: bool = False) -> None:
-        super().__init__()
-        self._work_out = work_out
-        self._registered = ovo.VersionedObjectRegistry.obj_classes()
+        self._named = tables.sheets(Named, work_out)
+        super().__init__(self._named)
         #: Whether what is unknown is refused, not passed over.
         self.strict = strict
         #: How many strings have been read, names of fields among them.
@@ -59,15 +99,11 @@ class Known(dict[str, Sheet]):
 
     def pass_over(self, name: Any, beside: Container[str]) -> None:
         """Nothing is read of a name that is no field."""
-        if self.strict and name not in beside:
+        if (self.strict or name == FIXED_IPS) and name not in beside:
             raise Unusual
 
     def __missing__(self, name: str) -> Sheet:
-        classes = self._registered.get(name)
-        table = tables.of(classes[0]) if classes else None
-        if table is None:
-            raise Unusual
-        sheet = self[name] = table.derived(self._work_out)
+        sheet = self[name] = self._named[name]
         return sheet
 
 
@@ -83,30 +119,36 @@ def read(
     obj = sheet.make()
     state = obj.__dict__
     state["_context"] = context
-    state["_changed_fields"] = set()
-    rows, strings = sheet.rows, len(data)
+    rows, strings = sheet.rows, 2 * len(data)
     for name, value in data.items():
         kind = type(value)
-        if kind is str:
-            strings += 1
+        if kind is not str:
+            strings -= 1
         try:
             attribute, plain, text, other = rows[name]
         except KeyError:
             known.pass_over(name, beside)
             continue
-        if kind is plain:
-            state[attribute] = value
-        elif kind is str and text is not None:
-            if (found := text(value)) is None:
+        if kind is not plain:
+            if value is None:
+                if not sheet.table.fields[name].nullable:
+                    raise Unusual
+            elif kind is not str or text is None:
+                value = other(obj, value, known)  # noqa: PLW2901
+            elif (value := text(value)) is None:
                 raise Unusual
-            state[attribute] = found
-        elif value is None:
-            if not sheet.table.fields[name].nullable:
-                raise Unusual
-            state[attribute] = None
-        else:
-            state[attribute] = other(obj, value, known)
+        state[attribute] = value
     known.strings += strings
+    return obj
+
+
+def read_list(sheet: Sheet, items: Any, known: Known) -> Any:
+    """A new object of a class that has no field but ``objects``, with those items."""
+    obj = sheet.make()
+    state = obj.__dict__
+    state["_context"] = None
+    attribute, _, _, other = sheet.rows["objects"]
+    state[attribute] = other(obj, items, known)
     return obj
 
 
@@ -186,39 +228,43 @@ def from_primitive(primitive: Any, context: Any, known: Known) -> Any:
     try:
         data, version, namespace = primitive[DATA], primitive[VERSION], primitive[NAMESPACE]
         sheet = known[primitive[NAME]]
-        moved = FIXED_IPS in data
     except (KeyError, TypeError):
-        # Something is not there, or no string, or no object.
+        # Something is not there, or no string.
         raise Unusual from None
     table = sheet.table
-    if moved or version != table.cls.VERSION or namespace != table.namespace:
+    if version != (today := table.cls.VERSION) or namespace != table.namespace:
         raise Unusual
     obj = read(sheet, data, (), known, context)
     state = obj.__dict__
-    state["VERSION"] = version
+    state["VERSION"] = today
     if table.initial:
         table.complete(state)
-    # Besides the names, the values of three.
-    known.strings += len(primitive) + 3
+    names = _FRAME
     if CHANGES in primitive:
-        state["_changed_fields"] = _changed(primitive[CHANGES], sheet, known)
-    if known.strict and len(primitive) != _FRAME + (CHANGES in primitive):
+        names += 1
+        state[TOLD] = _told(primitive[CHANGES], sheet, known)
+    if known.strict and len(primitive) != names:
         raise Unusual
+    # Besides the names, the values of three.
+    known.strings += names + 3
     return obj
 
 
-def _changed(changes: Any, sheet: Sheet, known: Known) -> set[str]:
-    try:
-        # oslo takes some of what is no list, and refuses some.
-        told = set(changes) if type(changes) is list else None
-    except TypeError:
-        told = None
-    if told is None:
+def _told(changes: Any, sheet: Sheet, known: Known) -> AbstractSet[str]:
+    """The fields that are said to have changed."""
+    if type(changes) is not list:
+        # oslo takes some of that, and refuses some.
         raise Unusual
-    if not told <= sheet.names:
-        if known.strict:
-            raise Unusual
-        told &= sheet.names
+    try:
+        told = sheet.told.get(names := tuple(changes))
+        if told is None:
+            told = sheet.names & set(names)
+            if known.strict and len(told) != len(names):
+                raise Unusual
+            if len(sheet.told) < _FEW:
+                sheet.told[names] = told
+    except TypeError:
+        raise Unusual from None
     known.strings += len(changes)
     return told
 

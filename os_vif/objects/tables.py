@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar
 
 from oslo_versionedobjects import base as ovo
@@ -23,11 +24,16 @@ from oslo_versionedobjects import fields as ovo_fields
 from os_vif.objects import history, takers
 from os_vif.objects.losses import FIXED_IPS
 
+K = TypeVar("K")
 T = TypeVar("T")
+S = TypeVar("S", bound="Sheets[Any, Any]")
 _KEY = f"{ovo.VersionedObject.OBJ_SERIAL_NAMESPACE}."
 NAME, NAMESPACE, VERSION = f"{_KEY}name", f"{_KEY}namespace", f"{_KEY}version"
 DATA, CHANGES = f"{_KEY}data", f"{_KEY}changes"
 
+#: Where an object keeps the names of its changed fields, and those that were read with it: till
+#: it is asked for them there is no set, which is larger than most objects.
+CHANGED, TOLD = "_changed_fields", "_told_as_changed"
 #: The attribute in which an object carries what a newer side wrote and this one does not know.
 UNKNOWN = "_unknown"
 
@@ -101,6 +107,7 @@ class Table:
                 state[attribute] = make()
 
 
+_NONE: AbstractSet[str] = frozenset()
 _tables: dict[type[Any], Table] = {}
 
 
@@ -112,6 +119,43 @@ def of(cls: type[Any]) -> Table | None:
             return None
         table = _tables[cls] = Table(cls)
     return table if table.fields == cls.fields else None
+
+
+class Sheets(dict[K, T]):
+    """What follows from the tables of some classes, and is right as long as :meth:`hold` says so.
+
+    To ask that of all that were met so far is less than to ask for each table again.
+    """
+
+    def __init__(self, work_out: Callable[[Table], T]) -> None:
+        super().__init__()
+        self._work_out = work_out
+        self._classes: list[type[Any]] = []
+        self._fields: list[dict[str, ovo_fields.Field[Any]]] = []
+
+    def add(self, key: K, cls: type[Any]) -> T:
+        """:raises Unusual: if the class has no table."""
+        if (table := of(cls)) is None:
+            raise Unusual
+        found = self[key] = table.derived(self._work_out)
+        self._classes.append(cls)
+        self._fields.append(table.fields)
+        return found
+
+    def hold(self) -> bool:
+        """Whether all classes are as they were registered."""
+        return [cls.fields for cls in self._classes] == self._fields
+
+
+_sheets: dict[Any, Any] = {}
+
+
+def sheets(kind: Callable[[Any], S], work_out: Callable[[Table], Any]) -> S:
+    """Those of that kind that hold."""
+    found: S | None = _sheets.get(work_out)
+    if found is None or not found.hold():
+        found = _sheets[work_out] = kind(work_out)
+    return found
 
 
 def _registered(cls: type[Any]) -> bool:
@@ -164,10 +208,16 @@ def _object(declared: ovo_fields.Object, _: Any, value: Any) -> Any:
 # Making
 
 
+def changed(state: Mapping[str, Any]) -> AbstractSet[str]:
+    """The names of the fields of an object that have changed."""
+    names: AbstractSet[str] | None = state.get(CHANGED)
+    return state.get(TOLD, _NONE) if names is None else names
+
+
 def make(obj: Any, table: Table, context: Any, values: Mapping[str, Any]) -> None:
     """Set fields, and other attributes, as oslo's ``__init__`` does it."""
     state, columns = obj.__dict__, table.columns
-    changed = state["_changed_fields"] = set()
+    names = state[CHANGED] = set()
     state["_context"] = context
     if table.initial:
         values = {n: make() for n, _, make in table.initial if n not in values} | {**values}
@@ -180,7 +230,7 @@ def make(obj: Any, table: Table, context: Any, values: Mapping[str, Any]) -> Non
             found = column.take(obj, value)
             value = column.field.coerce(obj, name, value) if found is None else found  # noqa: PLW2901
         state[column.attribute] = value
-        changed.add(name)
+        names.add(name)
 
 
 # Writing
@@ -198,7 +248,7 @@ def to_primitive(obj: Any, table: Table, known: ByClass) -> tuple[dict[str, Any]
     """The OVO primitive, and whether anything has changed, in it or in an object of it."""
     state = obj.__dict__
     data: dict[str, Any] = {}
-    changed: set[str] = state["_changed_fields"]
+    names = changed(state)
     within = set()
     for name, attribute, write, field in table.derived(_writers):
         if attribute not in state:
@@ -222,10 +272,10 @@ def to_primitive(obj: Any, table: Table, known: ByClass) -> tuple[dict[str, Any]
         VERSION: obj.VERSION,
         DATA: data,
     }
-    if changed or within:
-        if listed := sorted(within.union(data.keys() & changed)):
+    if names or within:
+        if listed := sorted(within.union(data.keys() & names)):
             primitive[CHANGES] = listed
-        return primitive, bool(within) or not table.fields.keys().isdisjoint(changed)
+        return primitive, bool(within) or not table.fields.keys().isdisjoint(names)
     return primitive, False
 
 
@@ -279,7 +329,7 @@ def clone(obj: Any, table: Table, memo: dict[int, Any]) -> Any:
                 value = field.coerce(copied, name, copy.deepcopy(before[attribute], memo))
         after[attribute] = value
     table.complete(after)
-    after["_changed_fields"] = set(before["_changed_fields"])
+    after[CHANGED] = set(changed(before))
     return copied
 
 

@@ -13,12 +13,14 @@ import functools
 import re
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import netaddr
 from oslo_versionedobjects import fields as ovo_fields
 
 Field = ovo_fields.Field[Any]
+K = TypeVar("K")
+V = TypeVar("V")
 #: Of an object and a value: what the field makes of it; None if only the field itself knows.
 Take = Callable[[Any, Any], Any]
 
@@ -100,7 +102,7 @@ def pci(text: str) -> str | None:
 
 def address(text: str) -> Any:
     """The IP address that is written so; None if it is none, or is written unusually."""
-    if len(text) > _LONGEST or (state := parsed(text)) is None:
+    if (state := _addresses[text]) is None:
         return None
     found = _new(_IPAddress)
     found.__setstate__(state)
@@ -109,7 +111,7 @@ def address(text: str) -> Any:
 
 def network(text: str) -> Any:
     """The IP network that is written so; None if it is none, or is written unusually."""
-    if len(text) > _LONGEST or (state := parsed_network(text)) is None:
+    if (state := _networks[text]) is None:
         return None
     found = _new(_IPNetwork)
     found.__setstate__(state)
@@ -170,9 +172,30 @@ def tabled(obj: Any, name: str, element: Field, items: dict[str, Any]) -> Any:
 # Addresses. What is kept of them is immutable.
 
 
-@functools.lru_cache(maxsize=KEPT)
+class Kept(dict[K, V]):
+    """What was worked out, for as many as there is room; then all make room for new ones.
+
+    A port's own addresses come once, so to find the one that was not asked for longest, as
+    functools.lru_cache does it, costs more than it saves.
+    """
+
+    def __init__(self, work_out: Callable[[K], V]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, key: K) -> V:
+        found = self._work_out(key)
+        if found is not None:
+            if len(self) >= KEPT:
+                self.clear()
+            self[key] = found
+        return found
+
+
 def parsed(text: str) -> tuple[int, int] | None:
     """The number and the version of an IP address; None if it is none."""
+    if len(text) > _LONGEST:
+        return None
     family, version = (socket.AF_INET6, 6) if ":" in text else (socket.AF_INET, 4)
     try:
         packed = socket.inet_pton(family, text)
@@ -181,7 +204,6 @@ def parsed(text: str) -> tuple[int, int] | None:
     return int.from_bytes(packed, "big"), version
 
 
-@functools.lru_cache(maxsize=KEPT)
 def parsed_network(text: str) -> tuple[int, int, int] | None:
     """The number, the prefix length and the version of an IP network; None if it is none."""
     address, _, length = text.partition("/")
@@ -189,6 +211,9 @@ def parsed_network(text: str) -> tuple[int, int, int] | None:
     if state is None or not _LENGTH(length) or int(length) > _BITS[state[1]]:
         return None
     return state[0], int(length), state[1]
+
+
+_addresses, _networks = Kept(parsed), Kept(parsed_network)
 
 
 def copied(value: Any) -> Any:
@@ -200,7 +225,7 @@ def copied(value: Any) -> Any:
 
 def text(value: Any) -> str:
     """An address, or a network, as text."""
-    return _kept_text(value.__getstate__()) if type(value) in ADDRESSES else str(value)
+    return _texts[value.__getstate__()] if type(value) in ADDRESSES else str(value)
 
 
 def text_of(state: tuple[int, ...]) -> str:
@@ -213,4 +238,4 @@ def text_of(state: tuple[int, ...]) -> str:
     return f"{address}/{length[0]}" if length else address
 
 
-_kept_text = functools.lru_cache(maxsize=KEPT)(text_of)
+_texts = Kept(text_of)

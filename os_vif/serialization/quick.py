@@ -10,7 +10,6 @@ raise :class:`Unusual` and go the long way, which also says what is wrong, if an
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable
 from json import encoder
@@ -50,12 +49,14 @@ def _integer(value: Any) -> str:
 
 def _address(value: Any) -> str:
     # Such a field has made it itself, so it is no subclass.
-    return _quoted(value.__getstate__())
+    return _quoted[value.__getstate__()]
 
 
-@functools.lru_cache(maxsize=takers.KEPT)
-def _quoted(state: tuple[int, ...]) -> str:
+def _quote(state: tuple[int, ...]) -> str:
     return f'"{takers.text_of(state)}"'
+
+
+_quoted = takers.Kept(_quote)
 
 
 def _unusual(*_: Any) -> Any:
@@ -74,32 +75,36 @@ _TEXT: dict[Any, Callable[[Any], str]] = {
 }
 
 
-class _Sheets(dict[type[Any], Any]):
-    """What is worked out of the table of each class, as the classes are while one call lasts."""
-
-    def __init__(self, work_out: Callable[[Table], Any]) -> None:
-        super().__init__()
-        self._work_out = work_out
+class _Sheets(tables.Sheets[type[Any], Any]):
+    """What writes the objects of each class."""
 
     def __missing__(self, cls: type[Any]) -> Any:
-        table = tables.of(cls)
-        if table is None:
-            raise Unusual
-        sheet = self[cls] = table.derived(self._work_out)
-        return sheet
+        return self.add(cls, cls)
 
 
-def _array(text: Callable[[Any], str], items: Any, _: _Sheets) -> str:
-    return "[" + ",".join(map(text, items)) + "]"
+# A closure calls what it holds with less ado than functools.partial.
 
 
-def _array_of(one: Write, items: Any, known: _Sheets) -> str:
-    return "[" + ",".join([one(item, known) for item in items]) + "]"
+def _array(text: Callable[[Any], str]) -> Callable[[Any], str]:
+    def array(items: Any) -> str:
+        return "[" + ",".join([text(item) for item in items]) + "]" if items else "[]"
+
+    return array
 
 
-def _members_of(one: Write, items: dict[str, Any], known: _Sheets) -> str:
-    members = [f"{_string(name)}:{one(item, known)}" for name, item in sorted(items.items())]
-    return "{" + ",".join(members) + "}"
+def _array_of(one: Write) -> Write:
+    def array(items: Any, known: _Sheets) -> str:
+        return "[" + ",".join([one(item, known) for item in items]) + "]"
+
+    return array
+
+
+def _members_of(one: Write) -> Write:
+    def members(items: dict[str, Any], known: _Sheets) -> str:
+        found = [f"{_string(name)}:{one(item, known)}" for name, item in sorted(items.items())]
+        return "{" + ",".join(found) + "}"
+
+    return members
 
 
 # Documents, as text
@@ -116,7 +121,8 @@ def document_text(obj: ovo.VersionedObject, version: str) -> str:
     :raises Unusual: if it is to be written the long way.
     :raises os_vif.exception.InvalidValue: for a value that cannot be; its path is not known here.
     """
-    return _open_text(obj, _Sheets(_document_sheet), f'"apiVersion":"{version}",')
+    sheets = tables.sheets(_Sheets, _document_sheet)
+    return _open_text(obj, sheets, f'"apiVersion":"{version}",')
 
 
 def _document_sheet(table: Table) -> DocumentSheet:
@@ -132,6 +138,12 @@ def _document_leaf(table: Table, column: Column) -> Callable[[Any], str] | None:
     if column.kind in takers.SAME and column.kind not in _TEXT:
         codec = values.of_field(table.cls, column.name)
         return lambda value: _string(codec.encode(value))
+    return _leaf(column)
+
+
+def _leaf(column: Column) -> Callable[[Any], str] | None:
+    if column.kind is ovo_fields.List and column.element in _TEXT:
+        return _array(_TEXT[column.element])
     return _TEXT.get(column.kind)
 
 
@@ -141,18 +153,20 @@ def _document_writer(column: Column) -> Write:
         return _open_text if declared._subclasses else _closed_text
     if column.element is ovo_fields.Object:
         one = _open_text if declared._element_type._type._subclasses else _closed_text
-        many = _array_of if column.kind is ovo_fields.List else _document_table
-        return functools.partial(many, one)
-    if column.kind is ovo_fields.List and column.element in _TEXT:
-        return functools.partial(_array, _TEXT[column.element])
+        return _array_of(one) if column.kind is ovo_fields.List else _document_table(one)
     return _unusual
 
 
-def _document_table(one: Write, items: dict[str, Any], known: _Sheets) -> str:
-    if not items.keys().isdisjoint(("apiVersion", "kind")):
-        # They go before all others.
-        raise Unusual
-    return _members_of(one, items, known)
+def _document_table(one: Write) -> Write:
+    members = _members_of(one)
+
+    def table(items: dict[str, Any], known: _Sheets) -> str:
+        if not items.keys().isdisjoint(("apiVersion", "kind")):
+            # They go before all others.
+            raise Unusual
+        return members(items, known)
+
+    return table
 
 
 def _open_text(obj: Any, known: _Sheets, before: str = "") -> str:
@@ -174,17 +188,15 @@ def _members(obj: Any, rows: list[Row], known: _Sheets) -> list[str]:
     state = obj.__dict__
     if UNKNOWN in state or FIXED_IPS in state:
         raise Unusual
-    members = []
-    for attribute, key, text, write in rows:
-        if attribute in state:
-            value = state[attribute]
-            if value is None:
-                members.append(key + "null")
-            elif text is None:
-                members.append(key + write(value, known))
-            else:
-                members.append(key + text(value))
-    return members
+    return [
+        key + "null"
+        if (value := state[attribute]) is None
+        else key + text(value)
+        if text is not None
+        else key + write(value, known)
+        for attribute, key, text, write in rows
+        if attribute in state
+    ]
 
 
 # OVO primitives, as text
@@ -195,7 +207,7 @@ def primitive_text(obj: ovo.VersionedObject) -> str:
 
     :raises Unusual: if it is to be written the long way.
     """
-    return _primitive(obj, _Sheets(_primitive_sheet))[0]
+    return _primitive(obj, tables.sheets(_Sheets, _primitive_sheet))[0]
 
 
 def _primitive(obj: Any, known: _Sheets) -> tuple[str, bool]:
@@ -204,7 +216,7 @@ def _primitive(obj: Any, known: _Sheets) -> tuple[str, bool]:
     if UNKNOWN in state or FIXED_IPS in state:
         raise Unusual
     rows, head, fields = known[type(obj)]
-    changed: set[str] = state["_changed_fields"]
+    changed = tables.changed(state)
     dirty = bool(changed) and not fields.isdisjoint(changed)
     members, listed = [], []
     for name, attribute, quoted, text, write in rows:
@@ -243,7 +255,7 @@ def _primitive_sheet(table: Table) -> tuple[list[Any], str, Any]:
 
 
 def _primitive_leaf(column: Column) -> Callable[[Any], str] | None:
-    return _string if column.kind in takers.SAME else _TEXT.get(column.kind)
+    return _string if column.kind in takers.SAME else _leaf(column)
 
 
 def _primitive_writer(column: Column) -> Any:
@@ -251,9 +263,7 @@ def _primitive_writer(column: Column) -> Any:
         return _primitive
     if column.element is ovo_fields.Object:
         many = _array_of if column.kind is ovo_fields.List else _members_of
-        return functools.partial(many, _one_primitive)
-    if column.kind is ovo_fields.List and column.element in _TEXT:
-        return functools.partial(_array, _TEXT[column.element])
+        return many(_one_primitive)
     return _unusual
 
 
@@ -354,7 +364,7 @@ def _whole(_: Any, data: Any, known: Known) -> int:  # noqa: ARG001
 
 def _of_object(declared: Any) -> Read:
     if declared._subclasses:
-        return functools.partial(_open, declared)
+        return _open(declared)
     name = declared._obj_name
 
     def closed(_: Any, data: Any, known: Known) -> Any:
@@ -363,15 +373,16 @@ def _of_object(declared: Any) -> Read:
             return _object(sheet, data, _NOTHING, known)
         if not sheet.table.is_list:
             return readers.read(sheet, data, _NOTHING, known)
-        # It stands as an array, so that is no name of the text.
-        known.strings -= 1
-        return readers.read(sheet, {"objects": data}, _NOTHING, known)
+        return readers.read_list(sheet, data, known)
 
     return closed
 
 
-def _open(declared: Any, _: Any, data: Any, known: Known) -> Any:
-    sheet = _named(data, known)
-    if not sheet.table.fits(declared):
-        raise Unusual
-    return _object(sheet, data, _KIND, known)
+def _open(declared: Any) -> Read:
+    def opened(_: Any, data: Any, known: Known) -> Any:
+        sheet = _named(data, known)
+        if not sheet.table.fits(declared):
+            raise Unusual
+        return _object(sheet, data, _KIND, known)
+
+    return opened
