@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from oslo_versionedobjects import base as ovo
@@ -18,7 +18,8 @@ from os_vif.serialization import document, kinds, proto, unknown
 from os_vif.serialization.proto import Field
 
 FORM = document.PROTOBUF
-#: The name under which a message keeps what is not known of it: no field has such a name.
+#: The name under which a message keeps what is not known of it, and of the messages that stand
+#: between it and the values of its fields: no field has such a name.
 UNKNOWN = "protobuf:unknown"
 _LARGEST = 2**63
 _SIMPLE = frozenset(("string", "bool", "int64"))
@@ -58,6 +59,12 @@ class Shape:
         #: By the name that each has among others.
         self.kinds = {proto.of_kind(f.name): f.type for f in self.fields[proto.DOCUMENT]}
         self.lists = {n for n, cls in history.vocabulary().items() if kinds.is_list(cls)}
+        #: The messages for which a document has no object: a list, a table, any of several.
+        self.around = self.lists | {
+            name
+            for name, (first, *_) in self.fields.items()
+            if first.name == proto.ITEMS or first.label == "oneof"
+        }
         types = runtime.descriptors.FieldDescriptorProto
         file = runtime.descriptors.FileDescriptorProto(
             name=f"os_vif/{proto.MESSAGES}", package=proto.PACKAGE, syntax="proto3"
@@ -142,17 +149,37 @@ def encode(data: Mapping[str, Any]) -> bytes:
 def _fill(message: Any, name: str, data: Mapping[str, Any], path: str) -> None:
     fields = {field.name: field for field in shape().fields[name]}
     for key, value in data.items():
-        where = below(path, key)
         if key == UNKNOWN:
-            message.MergeFromString(bytes.fromhex(value))
-        elif value is None:
+            continue
+        if value is None:
             message.nulls.append(fields[key].number)
         else:
-            _put(message, fields[key], value, where)
+            _put(message, fields[key], value, below(path, key))
+    if UNKNOWN in data:
+        rest = type(message)()
+        rest.ParseFromString(bytes.fromhex(data[UNKNOWN]))
+        _add(message, rest, name)
     if nulls := sorted(message.nulls):
         # Those that are not known came last.
         message.ClearField(proto.NULLS)
         message.nulls.extend(nulls)
+
+
+def _add(message: Any, rest: Any, name: str) -> None:
+    """Add what is not known to a message; what stood around a value goes with the value."""
+    fields = {field.number: field for field in shape().fields[name]}
+    for descriptor, around in rest.ListFields():
+        field = fields[descriptor.number]
+        if field.label == "map":
+            # To merge maps would replace their items.
+            for key in around.keys() & message.items.keys():
+                _add(message.items[key], around[key], field.type)
+            rest.ClearField(descriptor.name)
+        elif field.name != proto.NULLS:
+            if message.HasField(descriptor.name):
+                _add(getattr(message, descriptor.name), around, field.type)
+            rest.ClearField(descriptor.name)
+    message.MergeFrom(rest)
 
 
 def _put(message: Any, field: Field, value: Any, path: str) -> None:
@@ -214,7 +241,7 @@ def decode(data: bytes) -> dict[str, Any]:
         message.ParseFromString(data)
     except (_runtime().decode_error, UnicodeDecodeError):
         raise _malformed("bytes that are no message") from None
-    if _unknown(message):
+    if _rest(message, proto.DOCUMENT).ByteSize():
         raise _malformed("more than a version and an object of a kind that is known here")
     kind = shape().kinds.get(message.WhichOneof("kind"))
     head = {"apiVersion": f"{document.GROUP}/{message.major}.{message.minor}", "kind": kind}
@@ -234,21 +261,32 @@ def _found(message: Any, name: str) -> dict[str, Any]:
         field = fields[descriptor.number]
         if field.name != proto.NULLS:
             data[field.name] = value if field.type in _SIMPLE else _object(value, field.type)
-    if rest := _unknown(message, [n for n in message.nulls if n not in fields]):
+    if rest := _rest(message, name).SerializeToString(deterministic=True):
         data[UNKNOWN] = rest.hex()
     return data
 
 
-def _unknown(message: Any, nulls: Sequence[int] = ()) -> bytes:
-    """What a newer release wrote into a message."""
+def _rest(message: Any, name: str) -> Any:
+    """What a newer release wrote into a message, and into those around the values of its fields."""
+    fields = {field.number: field for field in shape().fields[name]}
     rest = type(message)()
     rest.CopyFrom(message)
-    for descriptor, _ in rest.ListFields():
+    for descriptor, value in message.ListFields():
+        field = fields[descriptor.number]
         rest.ClearField(descriptor.name)
-    if nulls:
-        rest.nulls.extend(nulls)
-    data: bytes = rest.SerializeToString(deterministic=True)
-    return data
+        if field.name == proto.NULLS:
+            rest.nulls.extend(n for n in value if n not in fields)
+        elif field.label == "map":
+            for key in value:
+                if (around := _rest(value[key], field.type)).ByteSize():
+                    rest.items[key].CopyFrom(around)
+        elif (
+            field.label == "optional"
+            and field.type in shape().around
+            and (around := _rest(value, field.type)).ByteSize()
+        ):
+            getattr(rest, descriptor.name).CopyFrom(around)
+    return rest
 
 
 def _object(message: Any, name: str) -> Any:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import functools
 import importlib.util
 import json
 import random
@@ -107,6 +109,78 @@ def test_what_is_not_known_survives():
     document = to_document(vif()) | {"apiVersion": "os-vif/2.7", "zone": 1}
     with pytest.raises(exception.DataLoss, match="zone"):
         dumps(loads(json.dumps(document)), form="protobuf")
+
+
+@functools.cache
+def newer_document():
+    """The document of a newer release, in which every other message has one field more."""
+    runtime = protobuf._runtime()
+    file = runtime.descriptors.FileDescriptorProto()
+    protobuf.shape().document.DESCRIPTOR.file.CopyToProto(file)
+    for message in file.message_type:
+        if message.name != proto.DOCUMENT:
+            field = message.field.add(name="later", number=1000, type=9, label=1)
+            assert (field.TYPE_STRING, field.LABEL_OPTIONAL) == (9, 1)
+    pool = runtime.pool.DescriptorPool()
+    pool.AddSerializedFile(file.SerializeToString())
+    found = pool.FindMessageTypeByName(f"{proto.PACKAGE}.{proto.DOCUMENT}")
+    return runtime.message_class(found)
+
+
+def with_later(message):
+    """Say something in the new field of every message, as a newer release would."""
+    said = 0
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        if descriptor.message_type.GetOptions().map_entry:
+            inner = [value[key] for key in value]
+        else:
+            inner = value if isinstance(value, collections.abc.Sequence) else [value]
+        for n, each in enumerate(inner):
+            each.later = f"{descriptor.full_name} {n}"
+            said += 1 + with_later(each)
+    return said
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_not_known_survives_in_every_message(name):
+    """Also in those of lists, tables and open types, which are no objects here."""
+    message = newer_document()()
+    message.ParseFromString(dumps(make(name), form="protobuf"))
+    message.minor = 3
+    assert with_later(message)
+    data = message.SerializeToString(deterministic=True)
+    for obj in (loads(data), loads(data).obj_clone()):
+        again = type(message)()
+        again.ParseFromString(dumps(obj, form="protobuf"))
+        assert again == message
+        assert again.SerializeToString(deterministic=True) == data
+    message.minor = 0
+    with pytest.raises(exception.UnknownField):
+        loads(message.SerializeToString())
+
+
+def test_what_is_not_known_of_a_list_or_a_table_goes_with_it():
+    """Of a field that is unset, or null, or of an item that is gone, nothing is written."""
+    message = newer_document()()
+    pod = make("PodState", additional_vifs={n: make("VIFVlanNested") for n in ("eth1", "eth2")})
+    message.ParseFromString(dumps(pod, form="protobuf"))
+    message.minor = 3
+    for key in ("eth1", "eth2"):
+        message.podstate.additional_vifs.items[key].later = key
+    message.podstate.default_vif.later = "one of several"
+    message.podstate.additional_vifs.later = "a table"
+    obj = loads(message.SerializeToString())
+    del obj.additional_vifs["eth2"]
+    del message.podstate.additional_vifs.items["eth2"]
+    again = type(message)()
+    again.ParseFromString(dumps(obj, form="protobuf"))
+    assert again == message
+    del obj.additional_vifs
+    again.ParseFromString(dumps(obj, form="protobuf"))
+    assert not again.podstate.HasField("additional_vifs")
+    assert again.podstate.default_vif.later == "one of several"
 
 
 @pytest.mark.parametrize(
