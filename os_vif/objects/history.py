@@ -154,6 +154,20 @@ def _taken_back(cls: type, version: Version) -> bool:
 
 def at(cls: type, release: str) -> str | None:
     """The version that ``cls`` had in ``release``; None if it did not exist."""
+    return _times(cls)[0].get(release)
+
+
+@functools.lru_cache(maxsize=256)
+def _times(cls: type) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The version that ``cls`` had in each release, and the newest release with each version.
+
+    Of those that only kuryr or this library has, the newest of theirs.
+    """
+    had = {r: version for r in (OURS, *_KURYR, *_PUBLIC) if (version := _at(cls, r))}
+    return had, {version: release for release, version in had.items()}
+
+
+def _at(cls: type, release: str) -> str | None:
     reached = [
         version
         for version in own(cls)
@@ -190,11 +204,7 @@ def newest_release_with(cls: type, version: str) -> str | None:
 
     Of a class that no public release has, the newest of the others.
     """
-    for known in (_PUBLIC, _KURYR, (OURS,)):
-        having = [release for release in known if at(cls, release) == version]
-        if having:
-            return having[-1]
-    return None
+    return _times(cls)[1].get(version)
 
 
 def of_kuryr(name: str) -> bool:
