@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import collections
 import configparser
+import json
 import pathlib
 import re
 import shlex
@@ -19,29 +22,54 @@ ROOT = pathlib.Path(__file__).parents[2]
 TIERS = ("testenv", "testenv:interop", "testenv:vm", "testenv:soak")
 
 
-def collected(*arguments: str) -> set[str]:
+#: Collect all tests once, and print the markers of each.
+COLLECT = """
+import json, sys, pytest
+class Listing:
+    def pytest_collection_finish(self, session):
+        self.found = {i.nodeid: [m.name for m in i.iter_markers()] for i in session.items}
+listing = Listing()
+code = pytest.main(["--collect-only", "-q", "tests"], plugins=[listing])
+print(json.dumps(listing.found))
+sys.exit(code)
+"""
+
+
+def collected() -> dict[str, list[str]]:
+    """The markers of every test, by its name."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments],
+        [sys.executable, "-c", COLLECT],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode in {0, 5}, done.stdout
-    return {line for line in done.stdout.splitlines() if "::" in line}
+    assert done.returncode == 0, done.stdout
+    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-def command(tier: str) -> list[str]:
-    """The arguments of pytest in an environment of tox.ini."""
+def command(tier: str) -> argparse.Namespace:
+    """What pytest is told in an environment of tox.ini: which markers, and which paths."""
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini")
     line = re.sub(r"\{posargs:?(.*?)\}", r"\1", tox[tier]["commands"])
-    program, *arguments = shlex.split(line)
-    assert program == "pytest"
-    return arguments
+    parser = argparse.ArgumentParser(prog="pytest")
+    parser.add_argument("program", choices=["pytest"])
+    parser.add_argument("-m", dest="markers", default="True")
+    parser.add_argument("paths", nargs="*")
+    return parser.parse_intermixed_args(shlex.split(line))
+
+
+def runs(told: argparse.Namespace, name: str, markers: list[str]) -> bool:
+    """Whether a test is run by such a command. The markers are an expression of Python's."""
+    chosen = eval(told.markers, {}, collections.defaultdict(bool, dict.fromkeys(markers, True)))  # noqa: S307
+    return chosen and (not told.paths or name.startswith(tuple(told.paths)))
 
 
 def test_every_test_runs_in_some_tier():
     """None is left out by the markers and paths of all of them."""
-    run = set().union(*(collected(*command(tier)) for tier in TIERS))
-    assert collected("tests") - run == set()
+    tests, commands = collected(), [command(tier) for tier in TIERS]
+    chosen = [{n for n, of in tests.items() if runs(told, n, of)} for told in commands]
+    assert all(chosen)
+    assert set(tests) - set().union(*chosen) == set()
 
 
 def test_every_file_with_tests_is_collected():
