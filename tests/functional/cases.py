@@ -21,7 +21,7 @@ import pytest
 from oslo_config import cfg
 
 from os_vif import objects
-from os_vif.host import representor
+from os_vif.host import sriov
 from tests.functional import ovs
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import require, run
@@ -147,7 +147,7 @@ def card(sys: pathlib.Path) -> Iterator[Sysfs]:
     for n in range(VFS):
         sysfs.port(f"rep{n}", "abcd", f"pf0vf{n}")
     with (
-        mock.patch.object(representor, "SYS", sys),
+        mock.patch.object(sriov, "SYS", sys),
         mock.patch.dict(os.environ, {SYSFS: str(sys)}),
     ):
         yield sysfs

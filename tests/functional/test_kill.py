@@ -213,7 +213,7 @@ _CALLER = """
 import os, pathlib, sys
 import os_vif
 from os_vif import objects
-from os_vif.host import representor
+from os_vif.host import sriov
 from oslo_config import cfg
 from oslo_serialization import jsonutils
 
@@ -221,7 +221,7 @@ cfg.CONF(
     ["--config-file", sys.argv[1]], project="os-vif", default_config_dirs=[]
 )
 os_vif.initialize()
-representor.SYS = pathlib.Path(os.environ.get("OS_VIF_TEST_SYSFS", representor.SYS))
+sriov.SYS = pathlib.Path(os.environ.get("OS_VIF_TEST_SYSFS", sriov.SYS))
 os.environ["OS_VIF_TEST_KILL"] = f"{sys.argv[2]}:{os.getpid()}"
 vif = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(sys.stdin.read()))
 os_vif.plug(vif, objects.InstanceInfo(name="guest"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from os_vif.cmd.lab import Guest
-from os_vif.host import netlink, representor
+from os_vif.host import netlink, sriov
 from os_vif.host.steps import MoveLink
 from tests.functional.namespaces import ip, run
 from tests.vm import cards
@@ -111,4 +111,4 @@ def _bind(device: Path, driver: str) -> None:
 def test_the_representor_of_a_vf_is_found(igb, representors):
     """By its PCI address, in the sysfs of a kernel."""
     for number in range(2):
-        assert representor.of(igb.vf(number).name) == representors[f"pf0vf{number}"]
+        assert sriov.representor(sriov.vf(igb.vf(number).name)) == representors[f"pf0vf{number}"]

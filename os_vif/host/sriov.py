@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The network device that stands for a virtual function on the host: its representor.
+"""PCI functions and their network devices; what stands for a virtual function on the host.
 
 Sources: Documentation/networking/representors.rst and devlink-port.rst of the kernel; a port's
 name there is ``p0`` for the uplink, ``pf0vf3`` for a VF, and begins with ``c1`` for a VF of
@@ -15,6 +15,7 @@ import errno
 import os
 import pathlib
 import re
+import time
 
 #: Where sysfs is. Tests have their own.
 SYS = pathlib.Path("/sys")
@@ -25,53 +26,43 @@ _VF = re.compile(r"(?:(?:pf(?P<pf>\d+))?vf)?(?P<vf>\d+)", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True)
 class Vf:
-    """A virtual function: a number on its physical function, which is a PCI device."""
+    """A virtual function: a PCI device, and a number on its physical function."""
 
+    address: str
     number: int
     pf_address: str
-
-    @property
-    def pf_function(self) -> int:
-        """The PCI function: drivers call a card's second physical function ``pf1``."""
-        return int(self.pf_address.rpartition(".")[2])
 
 
 def vf(address: str) -> Vf:
     """What a PCI address, such as 0000:03:00.2, is a virtual function of.
 
-    :raises OSError: with ENODEV if there is no such virtual function.
+    :raises OSError: with ENODEV if there is no such PCI device, or it is no virtual function.
     """
-    physical = SYS / "bus/pci/devices" / address / "physfn"
+    device = SYS / "bus/pci/devices" / address
+    if not device.exists():
+        raise OSError(errno.ENODEV, f"there is no PCI device {address}")
+    physical = device / "physfn"
     for link in physical.glob("virtfn*"):
         if link.resolve().name == address:
-            return Vf(int(link.name.removeprefix("virtfn")), physical.resolve().name)
-    raise OSError(errno.ENODEV, f"there is no virtual function {address}")
+            return Vf(address, int(link.name.removeprefix("virtfn")), physical.resolve().name)
+    kind = "a physical function" if has_vfs(address) else "a PCI device without virtual functions"
+    raise OSError(errno.ENODEV, f"{address} is {kind}, and no virtual function")
 
 
-def of(address: str) -> str:
-    """The name of the representor of the virtual function at a PCI address.
+def representor(function: Vf, wait: float = 0.0) -> str:
+    """The name of the network device that stands for a virtual function on the host.
 
+    :param wait: for how many seconds to wait for it, if it is not there yet.
     :raises OSError: with ENODEV if there is none.
     """
-    return of_vf(vf(address))
-
-
-def of_vf(function: Vf) -> str:
-    """The name of the representor of a virtual function.
-
-    :raises OSError: with ENODEV if there is none.
-    """
-    switch = _switch(function)
-    for device in sorted((SYS / "class/net").iterdir()):
-        if _read(device / "phys_switch_id") != switch:
-            continue
-        match = _VF.fullmatch(_read(device / "phys_port_name") or "")
-        if match is None or int(match["vf"]) != function.number:
-            continue
-        if match["pf"] is None or int(match["pf"]) == function.pf_function:
-            return device.name
-    reason = f"VF {function.number} of {function.pf_address} has no representor"
-    raise OSError(errno.ENODEV, reason)
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return _representor(function)
+        except OSError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.05)
 
 
 def devices(address: str) -> list[str]:
@@ -80,6 +71,22 @@ def devices(address: str) -> list[str]:
     names = sorted(path.name for path in net.iterdir()) if net.is_dir() else []
     # Since Linux 5.8 representors may be below the physical function too (LP 1892132).
     return sorted(names, key=lambda n: _UPLINK.fullmatch(_of(n, "phys_port_name") or "") is None)
+
+
+def pf_device(function: Vf) -> str:
+    """The network device of the physical function, through which its virtual ones are set.
+
+    :raises OSError: with ENODEV if it has none.
+    """
+    for name in devices(function.pf_address):
+        if _VF.fullmatch(_of(name, "phys_port_name") or "") is None:
+            return name
+    raise OSError(errno.ENODEV, f"{function.pf_address} has no network device")
+
+
+def vf_device(function: Vf) -> str | None:
+    """The network device of a virtual function; None if it has none here."""
+    return next(iter(devices(function.address)), None)
 
 
 def switch_of(device: str) -> str | None:
@@ -97,6 +104,22 @@ def has_vfs(address: str) -> bool:
     """Whether the PCI function at an address can have virtual functions."""
     total = _read(SYS / "bus/pci/devices" / address / "sriov_totalvfs")
     return bool(total) and total != "0"
+
+
+def _representor(function: Vf) -> str:
+    switch = _switch(function)
+    # Drivers call a card's second physical function ``pf1``.
+    pf_number = int(function.pf_address.rpartition(".")[2])
+    for device in sorted((SYS / "class/net").iterdir()):
+        if _read(device / "phys_switch_id") != switch:
+            continue
+        match = _VF.fullmatch(_read(device / "phys_port_name") or "")
+        if match is None or int(match["vf"]) != function.number:
+            continue
+        if match["pf"] is None or int(match["pf"]) == pf_number:
+            return device.name
+    reason = f"VF {function.number} of {function.pf_address} has no representor"
+    raise OSError(errno.ENODEV, reason)
 
 
 def _switch(function: Vf) -> str:
