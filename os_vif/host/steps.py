@@ -17,6 +17,7 @@ from os_vif.host.plan import Lost
 from os_vif.host.record import JoinBridge, LeaveBridge
 from os_vif.host.routes import DeleteRoute, EnsureRoute
 from os_vif.host.sysctl import Sysctl
+from os_vif.host.vf import ReleaseVf, SetVf
 
 if TYPE_CHECKING:
     from os_vif.host.plan import Step
@@ -40,8 +41,10 @@ __all__ = [
     "Lost",
     "MoveLink",
     "NoForwardingRules",
+    "ReleaseVf",
     "RestoreRules",
     "SetLink",
+    "SetVf",
     "Sysctl",
 ]
 
