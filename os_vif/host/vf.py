@@ -98,7 +98,9 @@ class SetVf(Step):
         if self.user is not None:
             validate.text(self, "user", _MAX_USER)
         validate.mac(self, "mac", optional=True)
-        validate.integer(self, "vlan", 0, validate.MAX_VLAN, optional=True)
+        # The rest of a tag is nothing without its number.
+        untagged = self.vlan_qos is None and self.vlan_proto is None
+        validate.integer(self, "vlan", 0, validate.MAX_VLAN, optional=untagged)
         validate.integer(self, "vlan_qos", 0, _MAX_QOS, optional=True)
         if self.vlan_proto is not None:
             validate.one_of(self, "vlan_proto", _PROTOCOLS, f"one of {', '.join(_PROTOCOLS)}")
@@ -130,9 +132,6 @@ class SetVf(Step):
         lines = []
         for group in GROUPS:
             words = [_word(name, wanted[name]) for name in group if name in wanted]
-            if words and group[0] == "vlan" and "vlan" not in wanted:
-                # ip(8) wants the number first.
-                words.insert(0, "vlan <as it is>")
             if words:
                 lines.append(
                     f"ip link set dev {quote(self.name)} vf {self.number} {' '.join(words)}"
@@ -167,7 +166,9 @@ class SetVf(Step):
         except OSError as error:
             return (self.difference(f"VF {self.number}", error.strerror, "there"),)
         different = [
-            self._difference(name, before) for name, before in self._before(found).items()
+            self._difference(name, before)
+            for name, before in self._before(found).items()
+            if before != getattr(self, name)
         ]
         if function is not None and self.user is not None:
             held = vf_record.read(function)
@@ -246,11 +247,14 @@ class SetVf(Step):
 
     def _before(self, found: Settings) -> dict[str, Any]:
         """What it has in place of what it should have, by field."""
-        return {
+        before = {
             name: getattr(found, name)
             for name, value in self.wanted.items()
             if getattr(found, name) != value
         }
+        if before.keys() & {"vlan_qos", "vlan_proto"}:
+            before.setdefault("vlan", found.vlan)
+        return before
 
     def _difference(self, name: str, found: Any) -> Difference:
         attribute = f"VF {self.number}: {_SHOWN[name]}"

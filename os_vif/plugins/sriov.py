@@ -55,7 +55,7 @@ class SriovPlugin(PluginBase):
                 return Plan(set_vf())
             return _macvtap(vif, function, mac, set_vf)
         except exception.InvalidStep as error:
-            raise fields.of_step(error, {"user": "vif.id"}) from error
+            raise fields.of_step(error, _SOURCES) from error
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """The virtual function has what it had before, wherever it is by now."""
@@ -69,7 +69,12 @@ class SriovPlugin(PluginBase):
             raise fields.of_step(error, _SOURCES) from error
 
 
-_SOURCES = {"user": "vif.id", "address": "vif.dev_address"}
+#: Where a step has it from, by the step's field.
+_SOURCES = {
+    "user": "vif.id",
+    "address": "vif.dev_address",
+    **{name: f"vif.port_profile.{name}" for name in _SETTINGS},
+}
 
 
 def _require_kind(vif: objects.VIFBase) -> None:

@@ -99,6 +99,10 @@ def test_an_unplug_needs_nothing_of_the_host(plugin):
         (host_device(dev_address=PF), f"vif.dev_address is {PF} is a physical function"),
         (host_device(dev_address="0000:03:1f.7"), "there is no PCI device 0000:03:1f.7"),
         (direct(dev_address=OTHER), f"{OTHER}, which has no network device here"),
+        (
+            host_device(port_profile=objects.VIFPortProfileSRIOV(vlan_qos=3)),
+            "vif.port_profile.vlan is None; expected a number from 0 to 4094",
+        ),
         (direct(vif_name="a/b"), "vif.vif_name is 'a/b'; expected a device name"),
         (objects.VIFBridge(**COMMON), "vif is a VIFBridge; expected a VIFHostDevice or VIFDirect"),
         (

@@ -64,7 +64,8 @@ def test_every_setting_is_set_and_undone(sim):
     before = ip("link", "show", sim.name)
     with netlink.opened() as net:
         for name, value in SETTINGS.items():
-            step = SetVf(sim.name, 3, **{name: value})
+            tag = {"vlan": 0} if name.startswith("vlan_") else {}
+            step = SetVf(sim.name, 3, **{**tag, name: value})
             assert step.differences(net)
             undo = step.apply(net)
             assert step.holds(net)

@@ -44,8 +44,9 @@ FULL = {
         ({"mac": "02-11-22-33-44-55"}, "mac"),
         ({"vlan": 4095}, "vlan"),
         ({"vlan": "7"}, "vlan"),
-        ({"vlan_qos": 8}, "vlan_qos"),
-        ({"vlan_proto": "802.1q"}, "vlan_proto"),
+        ({"vlan_qos": 3}, "vlan"),
+        ({"vlan": 7, "vlan_qos": 8}, "vlan_qos"),
+        ({"vlan": 7, "vlan_proto": "802.1q"}, "vlan_proto"),
         ({"trusted": 1}, "trusted"),
         ({"spoof_check": "on"}, "spoof_check"),
         ({"min_tx_rate": -1}, "min_tx_rate"),
@@ -99,8 +100,9 @@ def test_steps_reach_the_privileged_side_as_they_are():
 class Recorder:
     """In place of a socket: it keeps what it is told."""
 
-    def change(self, link, attributes):
-        self.body = packed.link(attributes, link.index)
+    def talk(self, kind, flags, body):
+        assert (kind, flags) == (16, netlink.ACK)
+        self.body = body
 
 
 def sent(group, **settings):
