@@ -72,7 +72,7 @@ class SriovPlugin(PluginBase):
 #: Where a step has it from, by the step's field.
 _SOURCES = {
     "user": "vif.id",
-    "address": "vif.dev_address",
+    "pci_address": "vif.dev_address",
     **{name: f"vif.port_profile.{name}" for name in _SETTINGS},
 }
 

@@ -53,6 +53,7 @@ def _optional(values):
 
 _bytes = st.integers(0, 255)
 _number = st.integers(0, 2**32 - 1)
+_pci = st.from_regex(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]", fullmatch=True)
 _mtus = _optional(st.integers(1, 2**31 - 1))
 _indices = _optional(st.integers(1, 2**31 - 1))
 _flag = st.booleans()
@@ -166,6 +167,28 @@ FIELDS = {
         _rules
         | {"rules": _lines, "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple)}
     ],
+    "ReleaseVf": [{"pci_address": _pci, "user": text(255)}],
+    "SetVf": [
+        {
+            "name": names,
+            "number": _number,
+            "pci_address": _pci,
+            "user": _optional(text(255)),
+            "mac": _optional(macs),
+            "vlan": _optional(st.integers(0, 4094)),
+            "vlan_qos": _optional(st.integers(0, 7)),
+            "vlan_proto": st.sampled_from([None, "802.1Q", "802.1ad"]),
+            "trusted": _optional(_flag),
+            "spoof_check": _optional(_flag),
+            "min_tx_rate": _optional(_number),
+            "max_tx_rate": _optional(_number),
+            "link_state": st.sampled_from([None, "auto", "enable", "disable"]),
+            "link": names,
+            "link_ipv6": _optional(_flag),
+            "link_up": _optional(_flag),
+            "link_address": _optional(macs),
+        }
+    ],
     "SetLink": [
         {
             "name": names,
@@ -197,7 +220,12 @@ def required(name):
 
 def _make(name, values):
     others = {value for key, value in values.items() if key in ("peer", "link", "master")}
-    assume(values["name"] not in others)
+    assume(values.get("name") not in others)
+    for needed, beginning in (("link", "link_"), ("vlan", "vlan_")):
+        if name == "SetVf" and values.get(needed) is None:
+            # Nothing without it; the state of a link is no part of one.
+            kept = ("vlan", "link_state")
+            values = {k: v for k, v in values.items() if k in kept or not k.startswith(beginning)}
     if values.get("rules"):
         beginning = f"-A os-vif-{values['name']} "
         values = values | {"rules": tuple(beginning + line for line in values["rules"])}
