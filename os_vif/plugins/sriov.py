@@ -48,11 +48,11 @@ class SriovPlugin(PluginBase):
         mac, user = fields.mac(vif), fields.port_id(vif)
         function, pf = _function(vif)
         set_vf = functools.partial(
-            SetVf, pf, function.number, function.address, user=user, mac=mac, **_settings(vif)
+            SetVf, pf, function.number, function.address, user, **_settings(vif)
         )
         try:
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(set_vf())
+                return Plan(set_vf(mac=mac))
             return _macvtap(vif, function, mac, set_vf)
         except exception.InvalidStep as error:
             raise fields.of_step(error, _SOURCES) from error
@@ -118,10 +118,11 @@ def _macvtap(
         found = f"{function.address}, which has no network device here"
         expected = f"{_VF} with the driver of its card"
         raise fields.invalid("vif.dev_address", found, expected)
-    # In that mode both have one address.
+    # In that mode both have one address. In the others they must not: the driver of the function
+    # tells the card of the second one.
     address = mac if mode == "passthrough" else None
     return Plan(
-        set_vf(link=link, link_ipv6=False, link_up=True, link_address=address),
+        set_vf(mac=address, link=link, link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan(name, link, _MODES[mode], tap=True),
         # It has the guest's MAC address: one of IPv6 would be the guest's too.
         Sysctl(name, "disable_ipv6", 1, only_ours=True),

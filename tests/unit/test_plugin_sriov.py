@@ -70,11 +70,11 @@ def test_what_the_profile_has_is_planned(plugin):
     [("vepa", "vepa", None), ("bridge", "bridge", None), ("passthrough", "passthru", MAC)],
 )
 def test_a_macvtap_device_comes_after_what_is_below_it(plugin, mode, made, address):
-    """The card knows the MAC address and the VLAN before anything is up."""
+    """The card knows the VLAN before anything is up; in passthrough mode also the MAC address."""
     profile = objects.VIFPortProfileSRIOV(vlan=42)
     plan = plugin.plan_plug(direct(mode=mode, port_profile=profile), INSTANCE)
     assert plan == Plan(
-        SetVf("eth0", 1, VF, COMMON["id"], MAC, vlan=42,
+        SetVf("eth0", 1, VF, COMMON["id"], address, vlan=42,
               link="eth5", link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan("macvtap0", "eth5", made, tap=True),
         Sysctl("macvtap0", "disable_ipv6", 1, only_ours=True),

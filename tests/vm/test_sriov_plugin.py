@@ -88,7 +88,7 @@ def test_a_vf_has_what_its_port_profile_sets(igb, instance):
     noted = (RECORDS / records()[0]).read_bytes()
     os_vif.plug(vif, instance)
     assert (RECORDS / records()[0]).read_bytes() == noted
-    run(f"ip link set dev {igb.name} vf 0 vlan 43")
+    run(f"ip link set dev {igb.name} vf 0 vlan 43 qos 3")
     (difference,) = os_vif.check(vif, instance)
     assert str(difference) == f"{igb.name}: VF 0: VLAN is 43, should be 42"
     os_vif.plug(vif, instance)
@@ -168,7 +168,10 @@ def links() -> list[dict]:
 
 @pytest.mark.parametrize("mode", ["vepa", "bridge", "passthrough"])
 def test_a_guest_has_a_macvtap_device_on_a_vf(igb, instance, mode):
-    """With the MAC address of the VIF, in the VLAN of the profile; unplugged, the VF is as before."""
+    """In the VLAN of the profile; unplugged, the VF is as before.
+
+    In passthrough mode both have the MAC address of the VIF, in the others only the macvtap device.
+    """
     before, vif, link = links(), macvtap(igb.vf(0).name, mode, vlan=42), igb.vf_name(0)
     off = pathlib.Path(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6")
     os_vif.plug(vif, instance)
