@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
 from os_vif import exception, objects
@@ -12,6 +14,7 @@ from os_vif.host import sriov
 from os_vif.host.plan import Plan
 from os_vif.host.steps import DeleteLink, EnsureMacvlan, ReleaseVf, SetLink, SetVf, Sysctl
 from os_vif.plugins.sriov import SriovPlugin
+from tests.functional import snippets
 from tests.sysfs import Sysfs
 
 PF, VF, OTHER = "0000:03:00.0", "0000:03:02.1", "0000:03:02.3"
@@ -137,3 +140,29 @@ def test_the_plugin_says_what_it_plugs(plugin):
     for name in ("VIFDirect", "VIFHostDevice"):
         profiles = info.get_vif(name).supported_port_profiles
         assert "VIFPortProfileSRIOV" in [profile.profile_object_name for profile in profiles]
+
+
+PAGE = pathlib.Path(__file__).parents[2] / "doc/source/user/sriov.rst"
+
+
+@pytest.mark.parametrize(
+    ("caption", "vif"),
+    [
+        (
+            "plan of a host device",
+            host_device(
+                port_profile=objects.VIFPortProfileSRIOV(
+                    vlan=42, vlan_qos=3, trusted=False, spoof_check=True, max_tx_rate=1000
+                )
+            ),
+        ),
+        (
+            "plan of a macvtap device",
+            direct(mode="passthrough", port_profile=objects.VIFPortProfileSRIOV(vlan=42)),
+        ),
+    ],
+)
+def test_the_page_shows_the_plan_as_it_is(plugin, caption, vif):
+    """Each line of it."""
+    (block,) = (b for b in snippets.blocks(PAGE.read_text(), "text") if b.caption == caption)
+    assert block.text.strip() == str(plugin.plan_plug(vif, INSTANCE))
