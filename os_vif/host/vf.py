@@ -258,8 +258,9 @@ class SetVf(Step):
         return before
 
     def _difference(self, name: str, found: Any) -> Difference:
-        attribute = f"VF {self.number}: {_SHOWN[name]}"
-        return self.difference(attribute, _show(found), _show(getattr(self, name)))
+        of = f"VF {self.number}, {self.link}" if name in _LINK_FIELDS else f"VF {self.number}"
+        expected = getattr(self, name)
+        return self.difference(f"{of}: {_SHOWN[name]}", _show(found), _show(expected))
 
     def _with(self, values: dict[str, Any]) -> SetVf:
         """The same with other settings, and no others."""

@@ -12,7 +12,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
-from os_vif.host import sriov
+from os_vif.host import sriov, vf_record
 from os_vif.host.plan import Plan
 from os_vif.host.steps import DeleteLink, EnsureMacvlan, ReleaseVf, SetLink, SetVf, Sysctl
 from os_vif.objects import host_info
@@ -20,6 +20,7 @@ from os_vif.plugin import PluginBase
 from os_vif.plugins import fields
 
 if TYPE_CHECKING:
+    from os_vif.host.plan import Step
     from os_vif.host.sriov import Vf
 
 #: What a profile can set: the fields have the names that the step's have.
@@ -50,21 +51,27 @@ class SriovPlugin(PluginBase):
         set_vf = functools.partial(
             SetVf, pf, function.number, function.address, user, **_settings(vif)
         )
+        # One that it had before it got this one.
+        others = [address for address in vf_record.held_by(user) if address != function.address]
+        release = [ReleaseVf(address, user) for address in others]
         try:
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(set_vf(mac=mac))
-            return _macvtap(vif, function, mac, set_vf)
+                return Plan(*release, set_vf(mac=mac))
+            return Plan(*release, *_macvtap(vif, function, mac, set_vf))
         except exception.InvalidStep as error:
             raise fields.of_step(error, _SOURCES) from error
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """The virtual function has what it had before, wherever it is by now."""
         _require_kind(vif)
+        address, user = fields.pci_address(vif), fields.port_id(vif)
         try:
-            release = ReleaseVf(fields.pci_address(vif), fields.port_id(vif))
+            # What it really has, whatever the VIF says by now.
+            addresses = {address: None, **dict.fromkeys(vf_record.held_by(user))}
+            release = [ReleaseVf(address, user) for address in addresses]
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(release)
-            return Plan(DeleteLink(fields.named(vif, "vif_name")), release)
+                return Plan(*release)
+            return Plan(DeleteLink(fields.named(vif, "vif_name")), *release)
         except exception.InvalidStep as error:
             raise fields.of_step(error, _SOURCES) from error
 
@@ -109,7 +116,7 @@ def _settings(vif: objects.VIFBase) -> dict[str, Any]:
 
 def _macvtap(
     vif: objects.VIFBase, function: Vf, mac: str, set_vf: functools.partial[SetVf]
-) -> Plan:
+) -> tuple[Step, ...]:
     name, mode = fields.named(vif, "vif_name"), fields.get(vif, "mode")
     if mode not in _MODES:
         raise fields.invalid("vif.mode", mode or "unset", f"one of {', '.join(_MODES)}")
@@ -121,7 +128,7 @@ def _macvtap(
     # In that mode both have one address. In the others they must not: the driver of the function
     # tells the card of the second one.
     address = mac if mode == "passthrough" else None
-    return Plan(
+    return (
         set_vf(mac=address, link=link, link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan(name, link, _MODES[mode], tap=True),
         # It has the guest's MAC address: one of IPv6 would be the guest's too.

@@ -157,6 +157,18 @@ def test_a_vf_that_another_vif_holds_is_refused_by_its_name(igb, instance):
     os_vif.unplug(other, instance)
 
 
+def test_a_vif_that_gets_another_vf_releases_the_one_before(igb, instance):
+    """Plugged again, and unplugged: by what is noted, not by what the VIF says."""
+    before = vfs(igb)
+    one, other = (of_vf(igb.vf(number).name, vlan=7) for number in range(2))
+    os_vif.plug(one, instance)
+    os_vif.plug(other, instance)
+    assert [vf.get("vlan_list") for vf in vfs(igb)] == [None, [{"vlan": 7}]]
+    assert records() == [f"vf-{igb.vf(1).name}.json"]
+    os_vif.unplug(one, instance)
+    assert (vfs(igb), records()) == (before, [])
+
+
 def links() -> list[dict]:
     """Without what a VF's driver says only later: its queue, and whether it has a carrier."""
     seen = ("ifname", "address", "flags", "mtu", "link")
