@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 from os_vif import exception, objects
 from os_vif.host import sriov, vf_record
 from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, EnsureMacvlan, ReleaseVf, SetLink, SetVf, Sysctl
+from os_vif.host.steps import (
+    DeleteLink,
+    DeleteVdpa,
+    EnsureMacvlan,
+    EnsureVdpa,
+    ReleaseVf,
+    SetLink,
+    SetVf,
+    Sysctl,
+)
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
 from os_vif.plugins import fields
@@ -28,6 +37,7 @@ _SETTINGS = tuple(name for version in objects.VIFPortProfileSRIOV.history for na
 #: By the mode of a VIF, how ip(8) and the step call it.
 _MODES = {"vepa": "vepa", "bridge": "bridge", "passthrough": "passthru"}
 _VF = "a virtual function"
+_OFFLOAD = "vif.port_profile.datapath_offload"
 
 
 class SriovPlugin(PluginBase):
@@ -46,6 +56,7 @@ class SriovPlugin(PluginBase):
         """
         _require_kind(vif)
         _require_no_switch(vif)
+        _require_guest_has_vdpa(vif)
         mac, user = fields.mac(vif), fields.port_id(vif)
         function, pf = _function(vif)
         set_vf = functools.partial(
@@ -56,7 +67,8 @@ class SriovPlugin(PluginBase):
         release = [ReleaseVf(address, user) for address in others]
         try:
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(*release, set_vf(mac=mac))
+                vdpa = [EnsureVdpa(*named) for named in _vdpa(vif)]
+                return Plan(*release, set_vf(mac=mac), *vdpa)
             return Plan(*release, *_macvtap(vif, function, mac, set_vf))
         except exception.InvalidStep as error:
             raise fields.of_step(error, _SOURCES) from error
@@ -70,7 +82,7 @@ class SriovPlugin(PluginBase):
             addresses = {address: None, **dict.fromkeys(vf_record.held_by(user))}
             release = [ReleaseVf(address, user) for address in addresses]
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(*release)
+                return Plan(*(DeleteVdpa(*named) for named in _vdpa(vif)), *release)
             return Plan(DeleteLink(fields.named(vif, "vif_name")), *release)
         except exception.InvalidStep as error:
             raise fields.of_step(error, _SOURCES) from error
@@ -81,6 +93,8 @@ _SOURCES = {
     "user": "vif.id",
     "pci_address": "vif.dev_address",
     **{name: f"vif.port_profile.{name}" for name in _SETTINGS},
+    "name": f"{_OFFLOAD}.device_name",
+    "management_device": f"{_OFFLOAD}.management_device",
 }
 
 
@@ -89,12 +103,35 @@ def _require_kind(vif: objects.VIFBase) -> None:
         raise fields.invalid("vif", f"a {vif.obj_name()}", "a VIFHostDevice or VIFDirect")
 
 
-def _require_no_switch(vif: objects.VIFBase) -> None:
+def _offload(vif: objects.VIFBase) -> objects.DatapathOffloadBase | None:
     profile = fields.get(vif, "port_profile")
-    offload = fields.get(profile, "datapath_offload") if profile is not None else None
+    return fields.get(profile, "datapath_offload") if profile is not None else None
+
+
+def _vdpa(vif: objects.VIFBase) -> list[tuple[str, str, str | None]]:
+    """The vDPA device that the VIF has, as its steps take it; none for most VIFs."""
+    offload = _offload(vif)
+    if not isinstance(offload, objects.DatapathOffloadVDPA):
+        return []
+    name = fields.get(offload, "device_name")
+    if not name:
+        raise fields.invalid(f"{_OFFLOAD}.device_name", "unset", "the name of a vDPA device")
+    # Those of cards are made on the virtual function.
+    management = fields.get(offload, "management_device") or f"pci/{fields.pci_address(vif)}"
+    mac = fields.get(offload, "mac_address") or fields.get(vif, "address")
+    return [(name, management, mac)]
+
+
+def _require_guest_has_vdpa(vif: objects.VIFBase) -> None:
+    if isinstance(vif, objects.VIFDirect) and _vdpa(vif):
+        raise fields.invalid(_OFFLOAD, "DatapathOffloadVDPA", "none: the guest has macvtap")
+
+
+def _require_no_switch(vif: objects.VIFBase) -> None:
+    offload = _offload(vif)
     if isinstance(offload, objects.DatapathOffloadRepresentor):
         expected = "none: a representor is a port of a switch, which is for the ovs plugin"
-        raise fields.invalid("vif.port_profile.datapath_offload", offload.obj_name(), expected)
+        raise fields.invalid(_OFFLOAD, offload.obj_name(), expected)
 
 
 def _function(vif: objects.VIFBase) -> tuple[Vf, str]:

@@ -12,7 +12,16 @@ import pytest
 from os_vif import exception, objects
 from os_vif.host import sriov
 from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, EnsureMacvlan, ReleaseVf, SetLink, SetVf, Sysctl
+from os_vif.host.steps import (
+    DeleteLink,
+    DeleteVdpa,
+    EnsureMacvlan,
+    EnsureVdpa,
+    ReleaseVf,
+    SetLink,
+    SetVf,
+    Sysctl,
+)
 from os_vif.plugins.sriov import SriovPlugin
 from tests.functional import snippets
 from tests.sysfs import Sysfs
@@ -106,6 +115,22 @@ def test_an_unplug_needs_nothing_of_the_host(plugin):
             host_device(port_profile=objects.VIFPortProfileSRIOV(vlan_qos=3)),
             "vif.port_profile.vlan is None; expected a number from 0 to 4094",
         ),
+        (
+            direct(
+                port_profile=objects.VIFPortProfileBase(
+                    datapath_offload=objects.DatapathOffloadVDPA(device_name="vdpa0")
+                )
+            ),
+            "vif.port_profile.datapath_offload is DatapathOffloadVDPA; expected none",
+        ),
+        (
+            host_device(
+                port_profile=objects.VIFPortProfileBase(
+                    datapath_offload=objects.DatapathOffloadVDPA()
+                )
+            ),
+            "vif.port_profile.datapath_offload.device_name is unset",
+        ),
         (direct(vif_name="a/b"), "vif.vif_name is 'a/b'; expected a device name"),
         (objects.VIFBridge(**COMMON), "vif is a VIFBridge; expected a VIFHostDevice or VIFDirect"),
         (
@@ -142,6 +167,26 @@ def test_the_plugin_says_what_it_plugs(plugin):
         assert "VIFPortProfileSRIOV" in [profile.profile_object_name for profile in profiles]
 
 
+VDPA = objects.VIFPortProfileSRIOV(
+    datapath_offload=objects.DatapathOffloadVDPA(device_name="vdpa0")
+)
+
+
+def test_a_vdpa_device_goes_before_what_it_is_on(plugin):
+    """What the offload names is used: on which device, and with which MAC address."""
+    assert plugin.plan_unplug(host_device(port_profile=VDPA), INSTANCE) == Plan(
+        DeleteVdpa("vdpa0", f"pci/{VF}", MAC), ReleaseVf(VF, COMMON["id"])
+    )
+    other = "02:00:00:00:00:07"
+    offload = objects.DatapathOffloadVDPA(
+        device_name="vdpa0", management_device="auxiliary/mlx5_core.sf.4", mac_address=other
+    )
+    vif = host_device(port_profile=objects.VIFPortProfileSRIOV(datapath_offload=offload))
+    assert plugin.plan_plug(vif, INSTANCE).steps[1:] == (
+        EnsureVdpa("vdpa0", "auxiliary/mlx5_core.sf.4", other),
+    )
+
+
 PAGE = pathlib.Path(__file__).parents[2] / "doc/source/user/sriov.rst"
 
 
@@ -160,6 +205,7 @@ PAGE = pathlib.Path(__file__).parents[2] / "doc/source/user/sriov.rst"
             "plan of a macvtap device",
             direct(mode="passthrough", port_profile=objects.VIFPortProfileSRIOV(vlan=42)),
         ),
+        ("plan of a vDPA device", host_device(port_profile=VDPA)),
     ],
 )
 def test_the_page_shows_the_plan_as_it_is(plugin, caption, vif):

@@ -114,6 +114,11 @@ _plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=Tru
 )
 _rules = {"name": _plain, "ipv6": _flag}
 _user = {"name": names, "user": text(255)}
+_vdpa = {
+    "name": st.from_regex("[A-Za-z0-9_.:-]{1,64}", fullmatch=True),
+    "management_device": _pci.map("pci/{}".format) | st.just("vdpasim_net"),
+    "mac": _optional(macs),
+}
 _patterns = st.sampled_from(["", "^-A FORWARD", "-j (LOG|DROP)$", r"\bneutron\b", "[^x]"])
 
 #: For each step, ways to fill its fields: one, or one for each family of addresses.
@@ -168,6 +173,8 @@ FIELDS = {
         | {"rules": _lines, "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple)}
     ],
     "ReleaseVf": [{"pci_address": _pci, "user": text(255)}],
+    "DeleteVdpa": [_vdpa],
+    "EnsureVdpa": [_vdpa],
     "SetVf": [
         {
             "name": names,

@@ -228,6 +228,13 @@ PCI = Kind(
     ("", "03:00.2", "0000:03:00.8", "0000:03:20.0", "0000:0A:00.2", "0000:03:00", "../0000:03:00.2",
      "0000:03:00.2\n", "0000:03:00:2", *_NO_TEXT),
 )  # fmt: skip
+VDPA = Kind(
+    ("vdpa0", "a.b_c:d-e", "x" * 64), ("", "x" * 65, "a/b", "a b", "a;b", *_NO_LINE, *_NO_TEXT)
+)
+MANAGEMENT = Kind(
+    ("vdpasim_net", "pci/0000:03:00.2", "auxiliary/mlx5_core.sf.4"),
+    ("", "/", "pci/", "/a", "a/b/c", "a b", "x" * 65, *_NO_LINE, *_NO_TEXT),
+)
 PROTOCOL = Kind(("802.1Q", "802.1ad"), ("", "802.1q", "802.1AD", "8100", *_NO_TEXT))
 LINK_STATE = Kind(("auto", "enable", "disable"), ("", "up", "AUTO", "auto\n", *_NO_TEXT))
 
@@ -294,6 +301,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "MoveLink": {"name": DEVICE, "netns": FILE},
     "NoForwardingRules": _RULES,
     "RestoreRules": _RULES | {"rules": RULES, "jumps": JUMPS},
+    "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
+    "EnsureVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
     "SetVf": {
         "name": DEVICE,
@@ -347,6 +356,7 @@ USUAL = {
     "value": 1,
     "number": 3,
     "pci_address": "0000:03:00.2",
+    "management_device": "pci/0000:03:00.2",
 }
 #: What has to be given beside a field.
 BESIDE = {
