@@ -296,3 +296,29 @@ def test_all_vfs_of_the_card_are_plugged_and_unplugged_by_eight_threads(igb, ins
         assert len(records()) == 7
         each(os_vif.unplug)
         assert (vfs(igb), records()) == (before, [])
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+def test_vfs_that_go_while_eight_threads_are_at_work(igb, instance, by):
+    """Each call succeeds or says what is missing; those made anew are as fresh ones."""
+    igb.set_vfs(0)
+    igb.set_vfs(7)
+    fresh = vfs(igb)
+    vifs = [of_vf(igb.vf(n).name, n, vlan=100 + n, trusted=True) for n in range(7)]
+    if by == "unplug":
+        for vif in vifs:
+            os_vif.plug(vif, instance)
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        calls = [threads.submit(getattr(os_vif, by), vif, instance) for vif in vifs]
+        igb.set_vfs(0)
+    for call in calls:
+        error = call.exception()
+        assert error is None or isinstance(error, exception.ExceptionBase)
+        assert error is None or "by hand" not in str(error)
+    igb.set_vfs(7)
+    for vif in vifs:
+        os_vif.unplug(vif, instance)
+    assert (vfs(igb), records()) == (fresh, [])
+    os_vif.plug(vifs[0], instance)
+    assert os_vif.check(vifs[0], instance) == ()
+    os_vif.unplug(vifs[0], instance)
