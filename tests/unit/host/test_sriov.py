@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from os_vif.host import sriov
@@ -15,7 +17,7 @@ from tests.sysfs import Sysfs
 def sysfs(tmp_path, monkeypatch) -> Sysfs:
     """A card with two physical functions of two VFs each, in switchdev mode."""
     sysfs = Sysfs(tmp_path)
-    monkeypatch.setattr(sriov, "SYS", tmp_path)
+    sysfs.shown(monkeypatch)
     for pf in range(2):
         sysfs.physical(
             f"0000:03:00.{pf}", f"eth{pf}", [f"0000:03:0{pf + 1}.{n}" for n in range(2)]
@@ -44,9 +46,13 @@ def test_the_numbers_of_both_functions_are_looked_at(sysfs, form):
 
 @pytest.mark.parametrize("form", ["{vf}", "vf{vf}"])
 def test_older_drivers_number_the_virtual_functions_only(sysfs, form):
-    """Of one physical function."""
+    """Of one physical function. Where two with such a VF are on one switch, that is no answer."""
     for vf in range(2):
         sysfs.port(f"rep{vf}", "abcd", form.format(vf=vf))
+    with pytest.raises(OSError, match=r"VF 1 of 0000:03:00\.0 cannot be told: of rep1") as info:
+        of("0000:03:01.1")
+    assert info.value.errno == errno.ENOTUNIQ
+    sysfs.port("eth1", "ffff", "p0")
     assert of("0000:03:01.1") == "rep1"
 
 
