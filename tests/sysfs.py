@@ -7,11 +7,25 @@ from __future__ import annotations
 
 import pathlib
 
+import pytest
+
+from os_vif.host import ports, sriov
+
 
 class Sysfs:
     def __init__(self, root: pathlib.Path) -> None:
         self._pci, self._net = root / "bus/pci/devices", root / "class/net"
         self._net.mkdir(parents=True)
+
+    def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is the sysfs of this host, whose kernel does not say such things by netlink."""
+        monkeypatch.setattr(sriov, "SYS", self._net.parents[1])
+        monkeypatch.setattr(ports, "devlink", lambda _: [])
+        monkeypatch.setattr(ports, "dump", lambda _: [])
+        there = self._net
+        monkeypatch.setattr(
+            ports, "link", lambda name: ports.Port(0, name) if (there / name).exists() else None
+        )
 
     def physical(self, address: str, name: str, vfs: list[str]) -> None:
         """A physical function with its network device, and its virtual functions in order."""

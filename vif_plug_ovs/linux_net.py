@@ -12,7 +12,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from os_vif import exception
-from os_vif.host import load_engine, netlink, representor
+from os_vif.host import load_engine, netlink, sriov
 from os_vif.host.bridges import HYBRID
 from os_vif.host.plan import Plan
 from os_vif.host.steps import (
@@ -116,8 +116,8 @@ def get_dpdk_representor_port_name(port_id: str) -> str:
 
 def get_function_by_ifname(ifname: str) -> tuple[str | None, bool]:
     """The PCI address of a device, and whether it is a function that has virtual ones."""
-    address = representor.address_of(ifname)
-    return address, address is not None and representor.has_vfs(address)
+    address = sriov.address_of(ifname)
+    return address, address is not None and sriov.has_vfs(address)
 
 
 def get_ifname_by_pci_address(
@@ -130,11 +130,11 @@ def get_ifname_by_pci_address(
     :raises PciDeviceNotFoundById: if there is none.
     """
     try:
-        address = representor.vf(pci_addr).pf_address if pf_interface else pci_addr
+        address = sriov.vf(pci_addr).pf_address if pf_interface else pci_addr
     except OSError as error:
         raise PciDeviceNotFoundById(id=pci_addr) from error
-    for name in representor.devices(address):
-        if not switchdev or representor.switch_of(name):
+    for name in sriov.devices(address):
+        if not switchdev or sriov.switch_of(name):
             return name
     raise PciDeviceNotFoundById(id=pci_addr)
 
@@ -162,17 +162,17 @@ def get_representor_port(pf_ifname: str, vf_num: str) -> str:
     :raises RepresentorNotFound: if there is none.
     """
     try:
-        address = representor.address_of(pf_ifname)
+        address = sriov.address_of(pf_ifname)
         if address is not None:
-            return representor.of_vf(representor.Vf(int(vf_num), address))
+            return sriov.representor(sriov.Vf("", int(vf_num), address))
     except OSError as error:
         raise RepresentorNotFound(ifname=pf_ifname, vf_num=vf_num) from error
     raise RepresentorNotFound(ifname=pf_ifname, vf_num=vf_num)
 
 
-def _vf(address: str) -> representor.Vf:
+def _vf(address: str) -> sriov.Vf:
     try:
-        return representor.vf(address)
+        return sriov.vf(address)
     except OSError as error:
         raise PciDeviceNotFoundById(id=address) from error
 

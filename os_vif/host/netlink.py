@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Talking to the kernel through rtnetlink(7): one socket, and the links it shows.
+"""Talking to the kernel through netlink(7): one socket, and the links that rtnetlink shows.
 
 The socket is a plain one: pyroute2's own runs an event loop since 0.9, which green threads and
 programs with a loop of their own cannot share, and keeps descriptors for each thread that used it.
@@ -33,20 +33,22 @@ DUMP, CREATE, APPEND = 0x300, 0x400, 0x800
 _DUMP_INTR, _CAPPED, _ACK_TLVS = 0x10, 0x100, 0x200
 _ERROR, _DONE = 2, 3
 _SOL_NETLINK, _EXT_ACK, _GET_STRICT_CHK = 270, 11, 12
+_ROUTE, GENERIC = 0, 16
 _ERROR_DETAILS = packed.Table(NLMSGERR_ATTR_MSG=(1, packed.TEXT))
 #: asm-generic/socket.h; Linux 5.14
 _SO_NETNS_COOKIE = 71
 #: linux/if.h
 _IFF_UP, _IFF_PROMISC = 0x1, 0x100
 #: ``RTEXT_FILTER_SKIP_STATS``: counters take longer than all the rest.
-_NO_STATS = 8
+NO_STATS = 8
 
 #: The group (``ip link show``) of a device between its making and its mark, "osvf" in ASCII.
 #: The kernel takes no alias with what makes a device, but it takes a group.
 MAKING = 0x6F737666
 
-#: More than the kernel puts into one datagram of a dump, or into the answer for one link.
-_BUFFER = 1 << 16
+#: More than the kernel puts into one datagram of a dump, or into the answer for one link: a card may
+#: have some thousand virtual functions.
+_BUFFER = 1 << 18
 
 #: How often a list that was disturbed is asked for.
 _ATTEMPTS = 20
@@ -83,15 +85,16 @@ class Link:
 
 
 class Netlink:
-    """One rtnetlink socket. It sees the network namespace in which it was opened.
+    """One socket, of rtnetlink(7) unless told. It sees the network namespace it was opened in.
 
     Not for several threads at once. Failures are :class:`OSError` with the kernel's errno, and
     the kernel's own words where it gives any.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: int = _ROUTE) -> None:
+        """:param protocol: another family of netlink(7), for :meth:`talk` alone."""
         self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
         )
         self._socket.bind((0, 0))
         self._socket.setsockopt(_SOL_NETLINK, _EXT_ACK, 1)
@@ -265,7 +268,7 @@ class Netlink:
         key = (index, *attributes.items())
         if self._remembered is not None and key in self._remembered:
             return self._remembered[key]
-        body = packed.link({**attributes, "IFLA_EXT_MASK": _NO_STATS}, index)
+        body = packed.link({**attributes, "IFLA_EXT_MASK": NO_STATS}, index)
         link = None
         here = "IFLA_TARGET_NETNSID" not in attributes
         try:
@@ -285,7 +288,7 @@ class Netlink:
         return link
 
     def _list(self, attributes: Mapping[str, Any]) -> list[Link]:
-        body = packed.link({**attributes, "IFLA_EXT_MASK": _NO_STATS})
+        body = packed.link({**attributes, "IFLA_EXT_MASK": NO_STATS})
         links = map(read, self.talk(GETLINK, DUMP, body))
         return [link for link in links if link.index not in self._gone]
 
@@ -369,9 +372,9 @@ def here() -> Netlink:
 
 
 @contextmanager
-def opened() -> Iterator[Netlink]:
+def opened(protocol: int = _ROUTE) -> Iterator[Netlink]:
     """A socket of the caller's own, closed at the end."""
-    netlink = Netlink()
+    netlink = Netlink(protocol)
     try:
         yield netlink
     finally:

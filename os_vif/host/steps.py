@@ -17,6 +17,8 @@ from os_vif.host.plan import Lost
 from os_vif.host.record import JoinBridge, LeaveBridge
 from os_vif.host.routes import DeleteRoute, EnsureRoute
 from os_vif.host.sysctl import Sysctl
+from os_vif.host.vdpa import DeleteVdpa, EnsureVdpa
+from os_vif.host.vf import ReleaseVf, SetVf
 
 if TYPE_CHECKING:
     from os_vif.host.plan import Step
@@ -27,11 +29,13 @@ __all__ = [
     "DeleteBridge",
     "DeleteLink",
     "DeleteRoute",
+    "DeleteVdpa",
     "EnsureAddress",
     "EnsureBridge",
     "EnsureMacvlan",
     "EnsureRoute",
     "EnsureTap",
+    "EnsureVdpa",
     "EnsureVeth",
     "EnsureVlan",
     "ForwardingRules",
@@ -40,8 +44,10 @@ __all__ = [
     "Lost",
     "MoveLink",
     "NoForwardingRules",
+    "ReleaseVf",
     "RestoreRules",
     "SetLink",
+    "SetVf",
     "Sysctl",
 ]
 

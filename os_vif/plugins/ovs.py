@@ -10,7 +10,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import ovs_stream, ovsdb, representor, validate
+from os_vif.host import ovs_stream, ovsdb, sriov, validate
 from os_vif.host.bridges import HYBRID
 from os_vif.host.ovs_stream import Tls
 from os_vif.host.plan import Plan, Switch
@@ -315,10 +315,9 @@ class OvsPlugin(PluginBase):
         )
         ids, isolated = self._ids(vif, profile, instance, bridge), self._isolated(bridge)
         try:
+            function = sriov.vf(address)
             if datapath == _SYSTEM:
-                name = representor.of(address)
-            else:
-                function = representor.vf(address)
+                name = sriov.representor(function)
         except OSError as error:
             expected = "a virtual function with a representor"
             raise fields.invalid(
@@ -361,7 +360,7 @@ class OvsPlugin(PluginBase):
         if _datapath(profile) != _SYSTEM:
             return self._without(vif, (self._name(_VFR, vif),))
         try:
-            name = representor.of(fields.pci_address(vif))
+            name = sriov.representor(sriov.vf(fields.pci_address(vif)))
         except OSError:
             from os_vif.host import ovs_engine
 

@@ -15,10 +15,10 @@ from tests.sysfs import Sysfs
 ID = "0a0b0c0d-1111-4222-8333-444444444444"
 VIFS = f"""
 import pathlib
-from os_vif.host import representor
+from os_vif.host import sriov
 
 if pathlib.Path("sys").is_dir():
-    representor.SYS = pathlib.Path("sys").absolute()
+    sriov.SYS = pathlib.Path("sys").absolute()
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 COMMON = {{
@@ -61,12 +61,12 @@ def act(br_int, program, tmp_path):
 
 @pytest.fixture
 def card(namespace, tmp_path) -> None:
-    """A card with a representor, for which a veth device stands."""
+    """A card with a representor. A pair of veth devices stand for both."""
     sysfs = Sysfs(tmp_path / "sys")
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
     sysfs.port("eth0", "abcd", "p0")
     sysfs.port("rep1", "abcd", "pf0vf1")
-    run("ip link add name rep1 type veth peer name far")
+    run("ip link add name rep1 type veth peer name eth0")
 
 
 def test_a_plugin_that_derives_from_ours_plugs_a_card(card, act, br_int):

@@ -14,7 +14,7 @@ import signal
 
 import os_vif
 from os_vif import objects
-from os_vif.host import engine, representor
+from os_vif.host import engine, sriov
 from os_vif.host.ovs_steps import OvsBridge, OvsPort
 from os_vif.host.ovsdb import Ovsdb
 from os_vif.host.plan import Plan
@@ -129,7 +129,7 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     seen = [plug(bare), plug(nameless)]
     lost, vf = ovs_vif(objects.VIFHostDevice), ovs_vif(objects.VIFHostDevice)
     vf.dev_address = "0000:03:01.1"
-    monkeypatch.setattr(representor, "SYS", tmp_path / "sys")
+    monkeypatch.setattr(sriov, "SYS", tmp_path / "sys")
     sysfs = Sysfs(tmp_path / "sys")
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", vf.dev_address])
     lost.dev_address = "0000:03:09.0"

@@ -48,7 +48,7 @@ def test_a_port_goes_whose_virtual_function_has_gone(br_int, vf):
     """The switch knows it by its iface-id."""
     os_vif.plug(vf, INSTANCE)
     vf.dev_address = "0000:03:09.0"
-    with pytest.raises(exception.PlugException, match="there is no virtual function 0000:03:09"):
+    with pytest.raises(exception.PlugException, match="there is no PCI device 0000:03:09"):
         os_vif.plug(vf, INSTANCE)
     os_vif.unplug(vf, INSTANCE)
     assert br_int.vsctl("list-ports", "br-int") == ""

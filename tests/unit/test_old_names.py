@@ -17,7 +17,7 @@ import pytest
 from oslo_config import cfg
 
 from os_vif import exception, objects, opts
-from os_vif.host import ovs_steps, representor
+from os_vif.host import ovs_steps
 from os_vif.host import steps as host_steps
 from os_vif.host.plan import Plan
 from os_vif.plugins import linux_bridge as new_linux_bridge
@@ -251,7 +251,7 @@ def test_a_method_that_is_not_called_any_more_is_not_overridden_in_silence():
 def sysfs(tmp_path, monkeypatch) -> Sysfs:
     """A card with two virtual functions, of which one has a representor."""
     sysfs = Sysfs(tmp_path)
-    monkeypatch.setattr(representor, "SYS", tmp_path)
+    sysfs.shown(monkeypatch)
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
     sysfs.below("0000:03:00.0", "a-rep")
     sysfs.below("0000:03:01.0", "vf0")

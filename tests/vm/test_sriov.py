@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from os_vif.cmd.lab import Guest
-from os_vif.host import netlink, representor
+from os_vif.host import netlink, sriov
 from os_vif.host.steps import MoveLink
 from tests.functional.namespaces import ip, run
 from tests.vm import cards
@@ -93,14 +93,14 @@ def test_a_vf_is_given_to_vfio_and_back(igb):
     vf = igb.vf(0)
     group = (vf / "iommu_group").resolve()
     assert [path.name for path in (group / "devices").iterdir()] == [vf.name]
-    _bind(vf, "vfio-pci")
+    bind(vf, "vfio-pci")
     assert igb.vf_name(0) is None
     assert Path("/dev/vfio", group.name).exists()
-    _bind(vf, "igbvf")
+    bind(vf, "igbvf")
     cards.until(lambda: igb.vf_name(0), "the VF's network device")
 
 
-def _bind(device: Path, driver: str) -> None:
+def bind(device: Path, driver: str) -> None:
     (device / "driver/unbind").write_text(device.name)
     (device / "driver_override").write_text(driver)
     Path("/sys/bus/pci/drivers_probe").write_text(device.name)
@@ -111,4 +111,4 @@ def _bind(device: Path, driver: str) -> None:
 def test_the_representor_of_a_vf_is_found(igb, representors):
     """By its PCI address, in the sysfs of a kernel."""
     for number in range(2):
-        assert representor.of(igb.vf(number).name) == representors[f"pf0vf{number}"]
+        assert sriov.representor(sriov.vf(igb.vf(number).name)) == representors[f"pf0vf{number}"]

@@ -1,0 +1,233 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What devlink and rtnetlink say of the ports of a switch that is on a card.
+
+Sources: linux/{devlink,genetlink,if_link}.h; Documentation/networking/devlink/devlink-port.rst and
+representors.rst of the kernel. Its net/devlink/port.c makes ``p0`` the name of an uplink, ``pf0``,
+``pf0vf3`` and ``pf0sf88`` those of functions, with ``c1`` before for a function of another host.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import errno
+import functools
+import re
+import socket
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host import netlink, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: linux/genetlink.h: the family of families, its command, and ``struct genlmsghdr``.
+_CONTROL, _GET_FAMILY, _GENERIC = 16, 3, struct.Struct("=BBxx")
+_FAMILY = packed.Table(CTRL_ATTR_FAMILY_ID=(1, packed.U16), CTRL_ATTR_FAMILY_NAME=(2, packed.TEXT))
+_PORT_GET = 5
+_PORT = packed.Table(
+    DEVLINK_ATTR_BUS_NAME=(1, packed.TEXT),
+    DEVLINK_ATTR_DEV_NAME=(2, packed.TEXT),
+    DEVLINK_ATTR_PORT_NETDEV_IFINDEX=(6, packed.U32),
+    DEVLINK_ATTR_PORT_NETDEV_NAME=(7, packed.TEXT),
+    DEVLINK_ATTR_PORT_FLAVOUR=(77, packed.U16),
+    DEVLINK_ATTR_PORT_NUMBER=(78, packed.U32),
+    DEVLINK_ATTR_PORT_PCI_PF_NUMBER=(127, packed.U16),
+    DEVLINK_ATTR_PORT_PCI_VF_NUMBER=(128, packed.U16),
+    DEVLINK_ATTR_PORT_EXTERNAL=(149, packed.U8),
+)
+#: ``enum devlink_port_flavour``
+_PHYSICAL, _PCI_VF = 0, 4
+
+_SWITCH_ID = 36
+_SWITCH_ID_HERE = struct.pack("=H", _SWITCH_ID)
+_LINK = packed.Table(
+    IFLA_IFNAME=(3, packed.TEXT),
+    IFLA_PHYS_SWITCH_ID=(_SWITCH_ID, (bytes.fromhex, bytes.hex)),
+    IFLA_PHYS_PORT_NAME=(38, packed.TEXT),
+    IFLA_PARENT_DEV_NAME=(56, packed.TEXT),
+    IFLA_PARENT_DEV_BUS_NAME=(57, packed.TEXT),
+)
+#: linux/rtnetlink.h
+_RTMGRP_LINK = 1
+
+_UPLINK = re.compile(r"p([0-9]+)(?:s[0-9]+)?")
+#: The driver sfc says ``p0pf0vf1``.
+_VF = re.compile(
+    r"(?:c(?P<controller>[0-9]+)|p[0-9]+)?pf(?P<pf>[0-9]+)vf(?P<vf>[0-9]+)"
+    r"|vf(?P<vf_of>[0-9]+)@pf(?P<of_pf>[0-9]+)"
+    r"|(?:vf)?(?P<plain>[0-9]+)",
+    re.IGNORECASE,
+)
+
+
+class Role(enum.Enum):
+    """What is behind a port."""
+
+    UPLINK = "uplink"
+    #: A virtual function of this host.
+    VF = "vf"
+    #: A scalable or a physical function, a function of another host, what os-vif does not know.
+    OTHER = "other"
+    #: The kernel does not say.
+    UNKNOWN = "unknown"
+
+
+@dataclasses.dataclass(slots=True)
+class Port:
+    """A network device of a card, maybe a port of its switch."""
+
+    #: 0 and empty if devlink has a port without a network device in this namespace.
+    index: int
+    name: str
+    #: The PCI function that it is of, as far as the kernel says. A representor is of its switch's.
+    address: str | None = None
+    #: ``IFLA_PHYS_SWITCH_ID`` in hexadecimal.
+    switch: str | None = None
+    role: Role = Role.UNKNOWN
+    #: Of an uplink: which of the card's.
+    number: int | None = None
+    #: Of a representor: the numbers of the physical and the virtual function.
+    pf: int | None = None
+    vf: int | None = None
+
+    def named(self, port_name: str | None) -> Port:
+        """Read what it is from ``IFLA_PHYS_PORT_NAME``, the whole of which counts."""
+        if not port_name:
+            return self
+        self.role = Role.OTHER
+        if match := _UPLINK.fullmatch(port_name):
+            self.role, self.number = Role.UPLINK, int(match[1])
+        # Controller 0 is this host.
+        elif (match := _VF.fullmatch(port_name)) and not int(match["controller"] or 0):
+            pf = match["pf"] or match["of_pf"]
+            self.pf = None if pf is None else int(pf)
+            self.role, self.vf = Role.VF, int(match["vf"] or match["vf_of"] or match["plain"])
+        return self
+
+
+def devlink(address: str) -> list[Port]:
+    """The ports that the driver of a PCI function has made; none where there is no devlink."""
+    asked = {"DEVLINK_ATTR_BUS_NAME": "pci", "DEVLINK_ATTR_DEV_NAME": address}
+    # Before Linux 6.6 the kernel lists those of all cards.
+    body = _GENERIC.pack(_PORT_GET, 1) + packed.pack(asked, _PORT)
+    with netlink.opened(netlink.GENERIC) as net:
+        try:
+            answers = net.talk(_devlink(), netlink.DUMP, body)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+                raise
+            return []
+    found = (packed.unpack(answer[_AFTER_GENERIC:], _PORT) for answer in answers)
+    return [_devlink_port(port) for port in found if asked.items() <= port.items()]
+
+
+_AFTER_GENERIC = packed.HEADER.size + _GENERIC.size
+
+
+@functools.cache
+def _devlink() -> int:
+    """The number of its family, which holds until the next boot.
+
+    :raises OSError: with ENOENT if the kernel has none.
+    """
+    body = _GENERIC.pack(_GET_FAMILY, 1) + packed.pack(
+        {"CTRL_ATTR_FAMILY_NAME": "devlink"}, _FAMILY
+    )
+    with netlink.opened(netlink.GENERIC) as net:
+        (answer,) = net.talk(_CONTROL, 0, body)
+    number: int = packed.unpack(answer[_AFTER_GENERIC:], _FAMILY)["CTRL_ATTR_FAMILY_ID"]
+    return number
+
+
+def _devlink_port(attributes: dict[str, Any]) -> Port:
+    get = attributes.get
+    port = Port(
+        get("DEVLINK_ATTR_PORT_NETDEV_IFINDEX", 0),
+        get("DEVLINK_ATTR_PORT_NETDEV_NAME", ""),
+        get("DEVLINK_ATTR_DEV_NAME"),
+    )
+    flavour = get("DEVLINK_ATTR_PORT_FLAVOUR")
+    if flavour == _PHYSICAL:
+        port.role, port.number = Role.UPLINK, get("DEVLINK_ATTR_PORT_NUMBER")
+    elif flavour == _PCI_VF and not get("DEVLINK_ATTR_PORT_EXTERNAL"):
+        port.role, port.pf, port.vf = (
+            Role.VF,
+            get("DEVLINK_ATTR_PORT_PCI_PF_NUMBER"),
+            get("DEVLINK_ATTR_PORT_PCI_VF_NUMBER"),
+        )
+    elif flavour is not None:
+        port.role = Role.OTHER
+    return port
+
+
+def dump(address: str) -> list[Port]:
+    """The devices of a PCI function, and the ports of all switches, of this network namespace."""
+    with netlink.opened() as net:
+        body = packed.link({"IFLA_EXT_MASK": netlink.NO_STATS})
+        answers = net.talk(netlink.GETLINK, netlink.DUMP, body)
+    # Most devices are neither: to unpack them would take longer than all the rest.
+    parent = address.encode()
+    return [_link(answer) for answer in answers if parent in answer or _is_of_a_switch(answer)]
+
+
+def _is_of_a_switch(answer: bytes) -> bool:
+    """Whether the number of that attribute is anywhere where the number of one can be."""
+    at = answer.find(_SWITCH_ID_HERE)
+    while at >= 0 and at % 4 != 2:  # noqa: PLR2004 - two bytes of length come before it
+        at = answer.find(_SWITCH_ID_HERE, at + 1)
+    return at >= 0
+
+
+def link(name: str) -> Port | None:
+    """The device of that name in this network namespace; None if there is none."""
+    body = packed.link({"IFLA_IFNAME": name, "IFLA_EXT_MASK": netlink.NO_STATS})
+    with netlink.opened() as net:
+        try:
+            (answer,) = net.talk(netlink.GETLINK, 0, body)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return None
+    return _link(answer)
+
+
+def _link(answer: bytes) -> Port:
+    _, _, index, _, _ = packed.LINK.unpack_from(answer, packed.HEADER.size)
+    attributes = packed.unpack(answer[packed.HEADER.size + packed.LINK.size :], _LINK)
+    get = attributes.get
+    address = get("IFLA_PARENT_DEV_NAME") if get("IFLA_PARENT_DEV_BUS_NAME") == "pci" else None
+    port = Port(index, attributes["IFLA_IFNAME"], address, get("IFLA_PHYS_SWITCH_ID"))
+    return port.named(get("IFLA_PHYS_PORT_NAME"))
+
+
+@contextmanager
+def changes() -> Iterator[Callable[[float], None]]:
+    """Wait for devices to come, change or go, from now on.
+
+    Given is a function that waits for that, but not for more than some seconds.
+    """
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    with socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE) as group:
+        group.bind((0, _RTMGRP_LINK))
+
+        def wait(seconds: float) -> None:
+            try:
+                group.settimeout(seconds)
+                group.recv(1)
+                # What has come meanwhile is looked at together.
+                group.settimeout(0)
+                while group.recv(1):
+                    pass
+            except (TimeoutError, BlockingIOError):
+                pass
+            except OSError as error:
+                # There was more than fits.
+                if error.errno != errno.ENOBUFS:
+                    raise
+
+        yield wait

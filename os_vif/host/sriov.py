@@ -1,0 +1,321 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""PCI functions, their network devices, and what stands for a virtual function on the host.
+
+Which function is a virtual one of which other is in sysfs (Documentation/ABI/testing/sysfs-bus-pci
+of the kernel). What a network device is comes from :mod:`os_vif.host.ports`: only those of this
+network namespace count, and /sys may be that of another. doc/source/reference/finding_devices.rst
+has the whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import pathlib
+import re
+import time
+
+from os_vif.host import ports
+from os_vif.host.ports import Port, Role
+
+#: Where sysfs is. Tests have their own.
+SYS = pathlib.Path("/sys")
+
+_PCI = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+#: For so many seconds at most a representor is not looked for while it is waited for.
+_PAUSE = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Vf:
+    """A virtual function: a PCI device, and a number on its physical function."""
+
+    address: str
+    number: int
+    pf_address: str
+
+    def __str__(self) -> str:
+        return f"VF {self.number} of {self.pf_address}"
+
+
+def vf(address: str) -> Vf:
+    """What a PCI address, such as 0000:03:00.2, is a virtual function of.
+
+    :raises OSError: with ENODEV if there is no such PCI device, or it is no virtual function.
+    """
+    device = _pci(address)
+    try:
+        pf_address = (device / "physfn").readlink().name
+    except OSError as error:
+        if not device.exists():
+            reason = f"there is no PCI device {address}"
+        elif has_vfs(address):
+            reason = f"{address} is a physical function, and none of its virtual functions"
+        else:
+            reason = f"{address} is a PCI device, and no virtual function"
+        raise OSError(errno.ENODEV, reason) from error
+    number, physical = 0, _pci(pf_address).resolve()
+    try:
+        # A card may have hundreds of them; pathlib takes four times as long.
+        while not os.readlink(f"{physical}/virtfn{number}").endswith(f"/{address}"):  # noqa: PTH115
+            number += 1
+    except OSError as error:
+        reason = f"{address} is none of the virtual functions of {pf_address}"
+        raise OSError(errno.ENODEV, reason) from error
+    return Vf(address, number, pf_address)
+
+
+def representor(function: Vf, wait: float = 0.0) -> str:
+    """The name of the network device that stands for a virtual function on the host.
+
+    :param wait: for how many seconds to wait for it, if it is not there yet.
+    :raises OSError: with ENODEV if there is none; with ENOTUNIQ if which it is cannot be told.
+    """
+    deadline = time.monotonic() + wait
+    try:
+        return _representor(function)
+    except OSError as error:
+        if error.errno != errno.ENODEV or wait <= 0:
+            raise
+    with ports.changes() as changed:
+        while True:
+            try:
+                return _representor(function)
+            except OSError as error:
+                left = deadline - time.monotonic()
+                if error.errno != errno.ENODEV or left <= 0:
+                    raise
+            changed(min(left, _PAUSE))
+
+
+def devices(address: str) -> list[str]:
+    """The network devices of the PCI function at an address; the uplink of a switch comes first.
+
+    Representors of its virtual functions may be among them: since Linux 5.8 (LP 1892132).
+    """
+    return [port.name for port in _devices(address)]
+
+
+def pf_device(function: Vf) -> str:
+    """The network device of the physical function, through which its virtual ones are set.
+
+    :raises OSError: with ENODEV if it has none in this network namespace.
+    """
+    uplinks = [port for port in ports.devlink(function.pf_address) if port.role is Role.UPLINK]
+    if len(uplinks) == 1 and uplinks[0].name:
+        return uplinks[0].name
+    for port in _devices(function.pf_address):
+        if port.role in (Role.UPLINK, Role.UNKNOWN):
+            return port.name
+    reason = f"{function.pf_address} has no network device in this network namespace"
+    raise OSError(errno.ENODEV, reason)
+
+
+def vf_device(function: Vf) -> str | None:
+    """The network device of a virtual function; None if it has none in this network namespace."""
+    return next(iter(devices(function.address)), None)
+
+
+def switch_of(device: str) -> str | None:
+    """The id of the switch that a network device is a port of; None if it is of none."""
+    port = ports.link(device)
+    if port is not None and port.switch is None and _is(port, _net(device)):
+        port.switch = _read(_net(device) / "phys_switch_id") or None
+    return None if port is None else port.switch
+
+
+def address_of(device: str) -> str | None:
+    """The PCI address of the function that a network device is of; None if it is of none."""
+    port = ports.link(device)
+    if port is not None and port.address is None and _is(port, _net(device)):
+        port.address = _parent(device)
+    return None if port is None else port.address
+
+
+def has_vfs(address: str) -> bool:
+    """Whether the PCI function at an address can have virtual functions."""
+    total = _read(_pci(address) / "sriov_totalvfs")
+    return bool(total) and total != "0"
+
+
+def _representor(function: Vf) -> str:
+    own = ports.devlink(function.pf_address)
+    functions = [port for port in own if port.role is Role.VF]
+    if len({port.pf for port in functions}) == 1:
+        # The driver's own word. Nothing else is needed: not the number of the physical function.
+        match [port.name for port in functions if port.vf == function.number and port.name]:
+            case [name]:
+                return name
+    on_switch = _on_switch(function.pf_address, own)
+    if not on_switch:
+        raise OSError(errno.ENODEV, f"{function.pf_address} is not in switchdev mode")
+    return _choose(function, on_switch)
+
+
+def _on_switch(address: str, known: list[Port]) -> list[Port]:
+    """All ports of the switch of a physical function.
+
+    :param known: what devlink has said of some.
+    """
+    listed = ports.dump(address)
+    if not any(port.address for port in listed):
+        # Before Linux 5.14 only sysfs says of what a device is.
+        for port in listed:
+            port.address = _parent(port.name) if _is(port, _net(port.name)) else None
+    switches = {port.switch for port in listed if port.address == address and port.switch}
+    on_switch = [port for port in listed if port.switch in switches] or _by_sysfs(address)
+    said = {port.index: port for port in known if port.role is not Role.UNKNOWN}
+    return [
+        dataclasses.replace(said[port.index], switch=port.switch, name=port.name)
+        if port.index in said
+        else port
+        for port in on_switch
+    ]
+
+
+def _choose(function: Vf, on_switch: list[Port]) -> str:
+    """Which of the ports of a switch stands for a virtual function."""
+    functions = [port for port in on_switch if port.role is Role.VF]
+    # Where representors are below their physical function, no other is in question.
+    own = [port for port in functions if port.address == function.pf_address]
+    physical = {function.pf_address}
+    if not own:
+        own = [port for port in functions if port.address is None]
+        rest = (port for port in on_switch if port.role in (Role.UPLINK, Role.UNKNOWN))
+        physical |= {port.address for port in rest if port.address}
+    candidates = [port for port in own if port.vf == function.number]
+    numbers = {port.pf for port in own if port.pf is not None}
+    if len(physical) == 1 and len(numbers) <= 1:
+        return _sole(function, candidates)
+    numbered = [port for port in candidates if port.pf is not None]
+    plain = [port for port in candidates if port.pf is None]
+    others = physical - {function.pf_address}
+    rivals = any(os.path.lexists(_pci(pf) / f"virtfn{function.number}") for pf in others)
+    number = _pf_number(function.pf_address, physical, on_switch, numbers)
+    if number is not None:
+        numbered = [port for port in numbered if port.pf == number]
+    elif numbered and (rivals or not others):
+        raise _undecided(function, numbered)
+    if plain and rivals:
+        raise _undecided(function, plain)
+    return _sole(function, numbered + plain)
+
+
+def _sole(function: Vf, found: list[Port]) -> str:
+    if len(found) > 1:
+        raise _undecided(function, found)
+    if not found:
+        raise OSError(errno.ENODEV, f"{function} has no representor")
+    return found[0].name
+
+
+def _undecided(function: Vf, found: list[Port]) -> OSError:
+    names = ", ".join(sorted(port.name for port in found))
+    reason = f"which network device stands for {function} cannot be told: of {names}, maybe none"
+    return OSError(errno.ENOTUNIQ, reason)
+
+
+def _pf_number(
+    address: str, physical: set[str], on_switch: list[Port], numbers: set[int]
+) -> int | None:
+    """By which number the representors name a physical function; None if that cannot be told.
+
+    :param physical: the addresses of all physical functions of the switch.
+    :param numbers: those that representors name.
+    """
+    by_function = {pf: int(pf.rpartition(".")[2]) for pf in physical}
+    uplinks: dict[str, set[int]] = {}
+    for port in on_switch:
+        if port.role is Role.UPLINK and port.address and port.number is not None:
+            uplinks.setdefault(port.address, set()).add(port.number)
+    by_uplink = {pf: min(found) for pf, found in uplinks.items() if len(found) == 1}
+    # A way to number them that gives two the same number is not theirs.
+    ways = [
+        way
+        for way in (by_function, by_uplink)
+        if way.keys() == physical and len(set(way.values())) == len(physical)
+    ]
+    if ways != [by_function, by_uplink] or by_function[address] != by_uplink[address]:
+        ways = [way for way in ways if numbers <= set(way.values())]
+    answers = {way[address] for way in ways}
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _devices(address: str) -> list[Port]:
+    """The network devices of a PCI function in this network namespace."""
+    found = []
+    for name in _listed(_pci(address) / "net"):
+        port = ports.link(name)
+        if port is not None and _is(port, _net(name)) and port.address in (address, None):
+            found.append(port)
+    if not found:
+        # /sys may be that of another network namespace.
+        found = [port for port in ports.dump(address) if port.address == address]
+    if len(found) > 1:
+        for port in found:
+            if port.role is Role.UNKNOWN:
+                port.named(_read(_net(port.name) / "phys_port_name"))
+        found.sort(key=lambda port: (port.role is not Role.UPLINK, _number(port.name), port.name))
+    return found
+
+
+def _number(device: str) -> int:
+    """Which of a function's own devices it is, if there are several."""
+    return int(_read(_net(device) / "dev_port") or 0)
+
+
+def _by_sysfs(address: str) -> list[Port]:
+    """The ports of a function's switch, where rtnetlink does not say it."""
+    own = {_read(_net(name) / "phys_switch_id") for name in _listed(_pci(address) / "net")}
+    found = []
+    for name in _listed(SYS / "class/net") if own - {None, ""} else ():
+        device = _net(name)
+        switch = _read(device / "phys_switch_id")
+        if not switch or switch not in own:
+            continue
+        port = ports.link(name)
+        here = port is not None and _is(port, device)
+        shown = Port(port.index if here and port else 0, name, _parent(name), switch)
+        shown.named(_read(device / "phys_port_name"))
+        if here or shown.role is not Role.VF:
+            found.append(shown)
+    return found
+
+
+def _is(port: Port, device: pathlib.Path) -> bool:
+    """Whether a device of sysfs is that of rtnetlink, and no namesake elsewhere."""
+    return _read(device / "ifindex") in (None, str(port.index))
+
+
+def _parent(device: str) -> str | None:
+    try:
+        name = (_net(device) / "device").readlink().name
+    except OSError:
+        return None
+    return name if _PCI.fullmatch(name) else None
+
+
+def _pci(address: str) -> pathlib.Path:
+    return SYS / "bus/pci/devices" / address
+
+
+def _net(device: str) -> pathlib.Path:
+    return SYS / "class/net" / device
+
+
+def _listed(directory: pathlib.Path) -> list[str]:
+    try:
+        return sorted(path.name for path in directory.iterdir())
+    except OSError:
+        return []
+
+
+def _read(path: pathlib.Path) -> str | None:
+    """What the kernel says; it refuses to for a device that has no such thing."""
+    try:
+        return os.fsdecode(path.read_bytes()).strip()
+    except OSError:
+        return None
