@@ -228,10 +228,10 @@ def _pf_number(
     :param numbers: those that representors name.
     """
     by_function = {pf: int(pf.rpartition(".")[2]) for pf in physical}
-    uplinks: dict[str, set[int]] = {}
+    uplinks: dict[str | None, set[int]] = {pf: set() for pf in physical}
     for port in on_switch:
-        if port.role is Role.UPLINK and port.address and port.number is not None:
-            uplinks.setdefault(port.address, set()).add(port.number)
+        if port.role is Role.UPLINK and port.address in physical and port.number is not None:
+            uplinks[port.address].add(port.number)
     by_uplink = {pf: min(found) for pf, found in uplinks.items() if len(found) == 1}
     # A way to number them that gives two the same number is not theirs.
     ways = [
