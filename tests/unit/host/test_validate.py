@@ -286,6 +286,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "Lost": {"name": DEVICE, "what": line(400)},
     "MoveLink": {"name": DEVICE, "netns": FILE},
     "NoForwardingRules": _RULES,
+    "RenameLink": {"name": DEVICE, "to": DEVICE, "back": BOOLEAN, "if_there": BOOLEAN},
     "RestoreRules": _RULES | {"rules": RULES, "jumps": JUMPS},
     "SetLink": {
         "name": DEVICE,
@@ -311,6 +312,7 @@ USUAL = {
     "address": "192.0.2.1/24",
     "destination": "192.0.2.0/24",
     "peer": "veth1",
+    "to": "tap1",
     "link": "eth0",
     "vlan_id": 10,
     "user": "vif-1",
