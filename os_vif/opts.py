@@ -139,6 +139,7 @@ IN_TREE: dict[str, tuple[cfg.Opt, ...]] = {
     "linux_bridge": LINUX_BRIDGE,
     "noop": (),
     "ovs": OVS,
+    "sriov": (),
 }
 
 

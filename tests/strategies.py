@@ -29,6 +29,8 @@ PROFILES = (
     "VIFPortProfileOVSRepresentor",
     "VIFPortProfileOpenVSwitch",
 )
+#: What this library has beside those of the public releases.
+ADDED = ("DatapathOffloadVDPA", "VIFPortProfileSRIOV")
 VIFS = (
     "VIFBase",
     "VIFBridge",
@@ -42,12 +44,13 @@ VIFS = (
 #: What kuryr-kubernetes keeps out of tree, and no public release has.
 KURYR = ("PodState", "VIFDPDKNested", "VIFMacvlanNested", "VIFSriov", "VIFVlanNested")
 #: Those of the public releases.
-CLASSES = tuple(sorted({*objects.__all__} - {"register_all", *KURYR}))
+CLASSES = tuple(sorted({*objects.__all__} - {"register_all", *KURYR, *ADDED}))
+ALL = (*CLASSES, *ADDED, *KURYR)
 
 #: The classes that a field accepts, where the type is open.
 SUBCLASSES = {
-    "VIFPortProfileBase": PROFILES,
-    "DatapathOffloadBase": OFFLOADS,
+    "VIFPortProfileBase": (*PROFILES, "VIFPortProfileSRIOV"),
+    "DatapathOffloadBase": (*OFFLOADS, "DatapathOffloadVDPA"),
     "VIFBase": (*VIFS, *KURYR[1:]),
 }
 #: Which of them a fully set object gets.
@@ -72,6 +75,10 @@ _BY_TYPE = {
     ovo_fields.MACAddressField: "fa:16:3e:00:00:01",
     ovo_fields.PCIAddressField: "0000:03:00.1",
     ovo_fields.UUIDField: UUID,
+    fields.RangeField: 7,
+    fields.TrueOrFalseField: True,
+    fields.VIFLinkStateField: "enable",
+    fields.VIFVlanProtocolField: "802.1ad",
     fields.ListOfIPAddressField: ["10.0.0.2", "2001:db8::2"],
     fields.VIFDirectModeField: "vepa",
     fields.VIFHostDeviceDevTypeField: "ethernet",
@@ -169,6 +176,9 @@ _STRATEGIES = {
     ovo_fields.StringField: st.text(max_size=8),
     ovo_fields.UUIDField: st.uuids().map(str),
     fields.ListOfIPAddressField: st.lists(_addresses, max_size=2),
+    fields.TrueOrFalseField: st.booleans(),
+    fields.VIFLinkStateField: st.sampled_from(fields.VIFLinkState.ALL),
+    fields.VIFVlanProtocolField: st.sampled_from(fields.VIFVlanProtocol.ALL),
     fields.VIFDirectModeField: st.sampled_from(fields.VIFDirectMode.ALL),
     fields.VIFHostDeviceDevTypeField: st.sampled_from(fields.VIFHostDeviceDevType.ALL),
     fields.VIFVHostUserModeField: st.sampled_from(fields.VIFVHostUserMode.ALL),
@@ -184,6 +194,8 @@ def _field_values(field):
         values = st.sampled_from(SUBCLASSES.get(field.objname, (field.objname,))).flatmap(
             any_object
         )
+    elif isinstance(field, fields.RangeField):
+        values = st.integers(field._type.least, field._type.most)
     else:
         values = _STRATEGIES[type(field)]
     return st.none() | values if field.nullable else values

@@ -14,6 +14,7 @@ from typing import Any
 
 from oslo_versionedobjects import fields as ovo_fields
 
+from os_vif.objects import fields as osv_fields
 from os_vif.serialization import document, kinds
 
 Data = dict[str, Any]
@@ -54,6 +55,8 @@ def _type(kind: Any) -> str:
         return f"Object({kind._obj_name}{',subclasses' if kind._subclasses else ''})"
     if isinstance(kind, ovo_fields.Enum):
         return "Enum"
+    if isinstance(kind, osv_fields.Range):
+        return f"Range({kind.least} to {kind.most})"
     if isinstance(kind, ovo_fields.CompoundFieldType):
         element = kind._element_type
         null = " nullable" if element.nullable else ""

@@ -46,8 +46,9 @@ NO_STATS = 8
 #: The kernel takes no alias with what makes a device, but it takes a group.
 MAKING = 0x6F737666
 
-#: More than the kernel puts into one datagram of a dump, or into the answer for one link.
-_BUFFER = 1 << 16
+#: More than the kernel puts into one datagram of a dump, or into the answer for one link: a card may
+#: have some thousand virtual functions.
+_BUFFER = 1 << 18
 
 #: How often a list that was disturbed is asked for.
 _ATTEMPTS = 20

@@ -15,13 +15,15 @@ import json
 import logging
 import os
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from os_vif.host import validate
 from os_vif.host.locks import DIRECTORY
 from os_vif.host.plan import Difference, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from os_vif.host.netlink import Link, Netlink
 
 LOG = logging.getLogger(__name__)
@@ -59,16 +61,20 @@ def users(net: Netlink, bridge: Link) -> Users:
 
 def write(net: Netlink, bridge: Link, using: Users) -> None:
     """Record who uses a bridge: all of it, or nothing, whenever the machine stops."""
-    path = _path(net, bridge.name)
-    record = {"index": bridge.index, "users": sorted(using.names)}
+    record: dict[str, Any] = {"index": bridge.index, "users": sorted(using.names)}
     if using.incomplete:
         record["incomplete"] = True
+    replace(_path(net, bridge.name), record)
+
+
+def replace(path: str, content: Mapping[str, Any]) -> None:
+    """Write a file of ``/run/os-vif``: all of it, or nothing."""
     aside = f"{path}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     # The locks have made the directory.
     file = os.open(aside, flags, 0o644)
     try:
-        os.write(file, json.dumps(record).encode())
+        os.write(file, json.dumps(content).encode())
     finally:
         os.close(file)
     os.replace(aside, path)  # noqa: PTH105 - on every first plug

@@ -18,6 +18,7 @@ from os_vif.host.record import JoinBridge, LeaveBridge
 from os_vif.host.rename import RenameLink
 from os_vif.host.routes import DeleteRoute, EnsureRoute
 from os_vif.host.sysctl import Sysctl
+from os_vif.host.vf import ReleaseVf, SetVf
 
 if TYPE_CHECKING:
     from os_vif.host.plan import Step
@@ -41,9 +42,11 @@ __all__ = [
     "Lost",
     "MoveLink",
     "NoForwardingRules",
+    "ReleaseVf",
     "RenameLink",
     "RestoreRules",
     "SetLink",
+    "SetVf",
     "Sysctl",
 ]
 

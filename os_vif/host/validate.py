@@ -36,6 +36,7 @@ _NOT_IN_NAME = re.compile(r"[/:%\s]")
 _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
 _OPTION = re.compile("-[a-z]|--[a-z][a-z0-9-]*")
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_PCI = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]")
 
 #: What errors say that they expected.
 DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':', '%' or white space"
@@ -95,6 +96,14 @@ def mac(step: PlanStep, field: str, *, optional: bool = False) -> None:
     value = getattr(step, field)
     if not is_mac(value) and not (optional and value is None):
         _reject(step, field, "a MAC address in lower case, such as fa:16:3e:00:00:01")
+
+
+def pci_address(step: PlanStep, field: str, *, optional: bool = False) -> None:
+    value = getattr(step, field)
+    if optional and value is None:
+        return
+    if not isinstance(value, str) or _PCI.fullmatch(value) is None:
+        _reject(step, field, "a PCI address in lower case, such as 0000:03:00.2")
 
 
 def text(step: PlanStep, field: str, longest: int, *, optional: bool = False) -> None:

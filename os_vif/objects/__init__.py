@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from os_vif.objects.vif import (
         DatapathOffloadBase,
         DatapathOffloadRepresentor,
+        DatapathOffloadVDPA,
         VIFBase,
         VIFBridge,
         VIFDirect,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         VIFPortProfileK8sDPDK,
         VIFPortProfileOpenVSwitch,
         VIFPortProfileOVSRepresentor,
+        VIFPortProfileSRIOV,
         VIFVHostUser,
     )
 
@@ -58,6 +60,7 @@ _MODULES = ("fixed_ip", "host_info", "instance_info", "network", "route", "subne
 __all__ = [
     "DatapathOffloadBase",
     "DatapathOffloadRepresentor",
+    "DatapathOffloadVDPA",
     "FixedIP",
     "FixedIPList",
     "HostInfo",
@@ -89,6 +92,7 @@ __all__ = [
     "VIFPortProfileK8sDPDK",
     "VIFPortProfileOVSRepresentor",
     "VIFPortProfileOpenVSwitch",
+    "VIFPortProfileSRIOV",
     "VIFSriov",
     "VIFVHostUser",
     "VIFVlanNested",
@@ -97,7 +101,7 @@ __all__ = [
 
 
 def register_all() -> None:
-    """Register every class of 5.3.0 with oslo.versionedobjects. Calling it again does nothing.
+    """Register every class of 5.3.0, and what this release adds, with oslo.versionedobjects. Calling it again does nothing.
 
     Those that kuryr-kubernetes brings (``kuryr``) are registered when they are needed, unless it
     has registered its own by then.

@@ -15,6 +15,78 @@ PCIAddress = ovo.PCIAddress
 PCIAddressField = ovo.PCIAddressField
 
 
+class Range(ovo.Integer):
+    """A whole number between two, which are included. No text is taken for one, and no boolean."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__()
+        self.least = least
+        self.most = most
+
+    @property
+    def expected(self) -> str:
+        return f"a whole number of {self.least} to {self.most}"
+
+    def coerce(self, obj: Any, attr: str, value: Any) -> int:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or not self.least <= value <= self.most:
+            raise ValueError(f"{attr} is {value!r}; expected {self.expected}")
+        return int(value)
+
+
+class RangeField(ovo.AutoTypedField[int]):
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        self.AUTO_TYPE = Range(least, most)
+        super().__init__(**kwargs)
+
+
+class TrueOrFalse(ovo.Boolean):
+    """A boolean, for which nothing else is taken."""
+
+    def coerce(self, obj: Any, attr: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            # Any text would be true.
+            raise ValueError(f"{attr} is {value!r}; expected True or False")  # noqa: TRY004
+        return value
+
+
+class TrueOrFalseField(ovo.AutoTypedField[bool]):
+    AUTO_TYPE = TrueOrFalse()
+
+
+class VIFVlanProtocol(ovo.Enum):
+    """The tag of a VLAN: that of customers, or that of providers (Q-in-Q)."""
+
+    DOT1Q = "802.1Q"
+    DOT1AD = "802.1ad"
+
+    ALL = (DOT1Q, DOT1AD)
+
+    def __init__(self) -> None:
+        super().__init__(valid_values=self.ALL)
+
+
+class VIFVlanProtocolField(ovo.BaseEnumField):
+    AUTO_TYPE = VIFVlanProtocol()
+
+
+class VIFLinkState(ovo.Enum):
+    """The link of a virtual function: that of its card, always up, or always down."""
+
+    AUTO = "auto"
+    ENABLE = "enable"
+    DISABLE = "disable"
+
+    ALL = (AUTO, ENABLE, DISABLE)
+
+    def __init__(self) -> None:
+        super().__init__(valid_values=self.ALL)
+
+
+class VIFLinkStateField(ovo.BaseEnumField):
+    AUTO_TYPE = VIFLinkState()
+
+
 class VIFDirectMode(ovo.Enum):
     """How a macvtap hands frames on (``ip link add type macvtap mode``)."""
 

@@ -15,7 +15,11 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from os_vif.objects import base
-from os_vif.objects.history import Version, versions
+from os_vif.objects import fields as osv_fields
+from os_vif.objects.history import OURS, Version, versions
+
+#: ``struct ifla_vf_rate`` of linux/if_link.h has 32 bits for each.
+_MAX_RATE = 2**32 - 1
 
 
 @ovo.VersionedObjectRegistry.register
@@ -42,6 +46,30 @@ class DatapathOffloadRepresentor(DatapathOffloadBase):
         "representor_name": fields.StringField(nullable=True),
         #: The PCI address of the virtual function that it stands for.
         "representor_address": fields.StringField(nullable=True),
+    }
+
+
+@ovo.VersionedObjectRegistry.register
+class DatapathOffloadVDPA(DatapathOffloadBase):
+    """The card's own virtio queues carry it: a vDPA device, which a guest has as virtio."""
+
+    VERSION = "1.0"
+    history = versions(
+        Version(
+            "1.0",
+            since=OURS,
+            adds=("device_name", "management_device", "vhost_vdpa_path", "mac_address"),
+        ),
+    )
+    fields = {
+        #: The name that the vDPA device is to have (``vdpa dev add name``).
+        "device_name": fields.StringField(nullable=True),
+        #: What it is made on (``vdpa mgmtdev show``), such as ``pci/0000:03:00.2``.
+        "management_device": fields.StringField(nullable=True),
+        #: The character device that the hypervisor opens, such as ``/dev/vhost-vdpa-0``.
+        "vhost_vdpa_path": fields.StringField(nullable=True),
+        #: The MAC address that the vDPA device is to have; by default, that of the VIF.
+        "mac_address": fields.MACAddressField(nullable=True),
     }
 
 
@@ -213,4 +241,46 @@ class VIFPortProfileK8sDPDK(VIFPortProfileBase):
         "l3_setup": fields.BooleanField(),
         "selflink": fields.StringField(),
         "resourceversion": fields.StringField(),
+    }
+
+
+@ovo.VersionedObjectRegistry.register
+class VIFPortProfileSRIOV(VIFPortProfileBase):
+    """A virtual function without a switch: what its physical function sets on it.
+
+    What is unset, or None, is left as it is.
+    """
+
+    VERSION = "1.0"
+    history = versions(
+        Version(
+            "1.0",
+            since=OURS,
+            adds=(
+                "vlan",
+                "vlan_qos",
+                "vlan_proto",
+                "trusted",
+                "spoof_check",
+                "min_tx_rate",
+                "max_tx_rate",
+                "link_state",
+            ),
+        ),
+    )
+    fields = {
+        #: The VLAN id that the card tags with; 0 is none.
+        "vlan": osv_fields.RangeField(0, 4094, nullable=True),
+        #: The priority in that tag.
+        "vlan_qos": osv_fields.RangeField(0, 7, nullable=True),
+        "vlan_proto": osv_fields.VIFVlanProtocolField(nullable=True),
+        #: Whether the guest may change its MAC address and receive all packets.
+        "trusted": osv_fields.TrueOrFalseField(nullable=True),
+        #: Whether packets from another MAC address than its own are dropped.
+        "spoof_check": osv_fields.TrueOrFalseField(nullable=True),
+        #: Mbit/s that it can count on; 0 is none.
+        "min_tx_rate": osv_fields.RangeField(0, _MAX_RATE, nullable=True),
+        #: Mbit/s that it may send; 0 is no limit.
+        "max_tx_rate": osv_fields.RangeField(0, _MAX_RATE, nullable=True),
+        "link_state": osv_fields.VIFLinkStateField(nullable=True),
     }

@@ -17,6 +17,7 @@ from os_vif.objects.history import Version, versions
 from os_vif.objects.port_profile import (
     DatapathOffloadBase,
     DatapathOffloadRepresentor,
+    DatapathOffloadVDPA,
     VIFPortProfile8021Qbg,
     VIFPortProfile8021Qbh,
     VIFPortProfileBase,
@@ -26,11 +27,13 @@ from os_vif.objects.port_profile import (
     VIFPortProfileK8sDPDK,
     VIFPortProfileOpenVSwitch,
     VIFPortProfileOVSRepresentor,
+    VIFPortProfileSRIOV,
 )
 
 __all__ = [
     "DatapathOffloadBase",
     "DatapathOffloadRepresentor",
+    "DatapathOffloadVDPA",
     "VIFBase",
     "VIFBridge",
     "VIFDirect",
@@ -47,6 +50,7 @@ __all__ = [
     "VIFPortProfileK8sDPDK",
     "VIFPortProfileOVSRepresentor",
     "VIFPortProfileOpenVSwitch",
+    "VIFPortProfileSRIOV",
     "VIFVHostUser",
 ]
 

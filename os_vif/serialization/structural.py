@@ -23,6 +23,8 @@ OPENAPI = "openapi.json"
 KURYRPORT = "kuryrport-crd.yaml"
 
 _ANY_MINOR = rf"^{document.GROUP}/{document.MAJOR}\.(0|[1-9][0-9]{{0,5}})$"
+#: What means the same there.
+_KEPT = ("description", "enum", "maximum", "minimum", "pattern", "required")
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 
 
@@ -78,9 +80,7 @@ def _node(node: Schema, defined: dict[str, Schema]) -> Schema:
 
 
 def _typed(node: Schema, defined: dict[str, Schema]) -> Schema:
-    found: Schema = {
-        key: node[key] for key in ("description", "enum", "pattern", "required") if key in node
-    }
+    found: Schema = {key: node[key] for key in _KEPT if key in node}
     found["type"] = node["type"]
     if isinstance(node["type"], list):
         found |= {"type": node["type"][0], "nullable": True}

@@ -22,6 +22,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
+from os_vif.objects import fields as osv_fields
 from os_vif.objects.losses import below
 
 #: How deep a document may nest. Ours need five levels.
@@ -224,6 +225,24 @@ class Integer:
         return {"type": "integer"}
 
 
+class Range(Integer):
+    """A whole number between two, which are included."""
+
+    def __init__(self, least: int, most: int, expected: str) -> None:
+        self._least = least
+        self._most = most
+        self._expected = expected
+
+    def decode(self, data: Any, place: Place) -> int:
+        number = super().decode(data, place)
+        if not self._least <= number <= self._most:
+            raise refuse(place, data, self._expected)
+        return number
+
+    def schema(self) -> dict[str, Any]:
+        return super().schema() | {"minimum": self._least, "maximum": self._most}
+
+
 class Boolean:
     def encode(self, value: bool) -> bool:
         return value
@@ -346,6 +365,7 @@ _SIMPLE: dict[type[ovo_fields.FieldType[Any]], Value] = {
     ovo_fields.UUID: Text("A UUID; any other string is taken, as by oslo.versionedobjects"),
     ovo_fields.Integer: Integer(),
     ovo_fields.Boolean: Boolean(),
+    osv_fields.TrueOrFalse: Boolean(),
     ovo_fields.IPAddress: _address,
     ovo_fields.IPNetwork: Pattern(
         _NETWORK, "an IP network with its prefix length, such as 192.0.2.0/24", netaddr.IPNetwork
@@ -359,10 +379,16 @@ _SIMPLE: dict[type[ovo_fields.FieldType[Any]], Value] = {
 }
 
 
+def _simple(kind: Any) -> Value | None:
+    if type(kind) is osv_fields.Range:
+        return Range(kind.least, kind.most, kind.expected)
+    return _SIMPLE.get(type(kind))
+
+
 def _of_type(cls: type[Any], name: str, kind: Any, field: Any) -> Value:
     """The value of a type of field, which may be an element of another."""
-    if type(kind) in _SIMPLE:
-        return _SIMPLE[type(kind)]
+    if (simple := _simple(kind)) is not None:
+        return simple
     if isinstance(kind, ovo_fields.Enum):
         return Choice(list(kind.valid_values))
     if type(kind) is ovo_fields.Object:

@@ -20,6 +20,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
+from os_vif.plugins import sriov_privsep
 from tests.functional import namespaces, ovs
 from tests.interop import environments
 from vif_plug_linux_bridge import privsep
@@ -41,7 +42,7 @@ def rights() -> None:
 def namespace(rights) -> Iterator[None]:
     """A network namespace of the test's own, with nothing but loopback."""
     # Of a test before, whose namespace has gone; this process has a /run/os-vif of its own.
-    for path in pathlib.Path("/run/os-vif").glob("bridge-*"):
+    for path in pathlib.Path("/run/os-vif").glob("*.json"):
         path.unlink()
     with namespaces.private():
         yield
@@ -67,7 +68,7 @@ def daemon(namespace) -> Iterator[None]:
 
 
 def stop_daemon() -> None:
-    for context in (privsep.vif_plug, ovs_privsep.vif_plug):
+    for context in (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug):
         if context.channel is not None:
             context.stop()
 

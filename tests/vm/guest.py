@@ -90,7 +90,9 @@ class Guest:
         if free < NEEDED_SPACE:
             raise Unavailable(f"no space: {free // 10**6} MB are free in {out}")
         streams = "</dev/hvc0 >/dev/hvc0 2>&1" if terminal else "</dev/null >/out/output 2>&1"
-        given = [f"{name}={value}" for name, value in (environment or {}).items()]
+        # A privileged daemon, too, is to have the code of this session.
+        there = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+        given = [f"{name}={value}" for name, value in {**there, **(environment or {})}.items()]
         (out / "job").write_text(
             _JOB.format(
                 modules=" ".join(scenario.modules),

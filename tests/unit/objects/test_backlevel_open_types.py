@@ -10,7 +10,7 @@ import json
 import pytest
 from oslo_versionedobjects import base as ovo
 
-from os_vif import objects
+from os_vif import objects, serialization
 from os_vif.objects import history
 from tests.strategies import (
     OFFLOADS,
@@ -94,6 +94,7 @@ def test_offload_for_a_complete_manifest(release, profile, offload):
         ("VIFPortProfileFPBridge", "1.3.0", "VIFPortProfileBase"),
         ("VIFPortProfileFPTap", "1.3.0", "VIFPortProfileBase"),
         ("VIFPortProfileK8sDPDK", "1.11.2", "VIFPortProfileBase"),
+        ("VIFPortProfileSRIOV", "5.3.0", "VIFPortProfileBase"),
     ],
 )
 def test_unknown_profile_becomes_its_nearest_known_ancestor(profile, release, ancestor):
@@ -130,6 +131,22 @@ def test_offload_becomes_its_known_ancestor():
     del reader["DatapathOffloadRepresentor"]
     primitive = make("VIFBridge").obj_to_primitive(version_manifest=reader)
     assert profile_of(primitive)[2]["datapath_offload"] == ("DatapathOffloadBase", "1.0", {})
+
+
+def test_what_only_this_library_has_is_a_loss_for_5_3_0():
+    """Its nearest ancestors are written, and what they have no field for is told by its path."""
+    profile = objects.VIFPortProfileSRIOV(
+        vlan=7, datapath_offload=objects.DatapathOffloadVDPA(device_name="vdpa0")
+    )
+    primitive, lost = serialization.downgrade(make("VIFDirect", port_profile=profile), "5.3.0")
+    assert profile_of(primitive)[:2] == ("VIFPortProfileBase", "1.1")
+    assert profile_of(primitive)[2] == {"datapath_offload": ("DatapathOffloadBase", "1.0", {})}
+    assert [loss.path for loss in lost] == [
+        "port_profile",
+        "port_profile.datapath_offload",
+        "port_profile.datapath_offload.device_name",
+        "port_profile.vlan",
+    ]
 
 
 @pytest.mark.parametrize(

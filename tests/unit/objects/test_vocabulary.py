@@ -15,7 +15,7 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import objects
 from os_vif.objects import fields, history
-from tests.strategies import CLASSES, KURYR, PROFILES, VIFS
+from tests.strategies import ADDED, ALL, CLASSES, PROFILES, VIFS
 from tests.unit.objects import released
 from tests.unit.objects.processes import run_python
 
@@ -127,9 +127,9 @@ def history_fields(cls):
 
 
 def test_vocabulary_is_that_of_5_3_0():
-    """The names of the classes are those of 5.3.0 and of kuryr, no more and no fewer."""
+    """The names of the classes are those of 5.3.0, ours, and kuryr's, no more and no fewer."""
     assert sorted(FINGERPRINTS) == sorted(released.MANIFESTS["5.3.0"]) == sorted(CLASSES)
-    assert sorted(history.vocabulary()) == sorted(CLASSES + KURYR)
+    assert sorted(history.vocabulary()) == sorted(ALL)
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
@@ -261,6 +261,41 @@ def test_history_states_every_version_that_was_released(name):
     numbers = [version.number for version in vars(getattr(objects, name))["history"]]
     assert sorted(numbers) == [v for n, v in released.VERSIONS if n == name]
     assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_a_class_of_ours_states_its_history(name):
+    """No public release has it; its fields are those that it added and those of its parent."""
+    cls = getattr(objects, name)
+    assert history_fields(cls) == set(cls.fields)
+    assert vars(cls)["history"][-1].number == cls.VERSION
+    assert history.newest_release_with(cls, cls.VERSION) == history.OURS
+    assert getattr(objects.vif, name) is cls
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("vlan", 4095, "vlan is 4095; expected a whole number of 0 to 4094"),
+        ("vlan", -1, "vlan is -1; expected"),
+        ("vlan", "7", "vlan is '7'; expected"),
+        ("vlan", True, "vlan is True; expected"),
+        ("vlan_qos", 8, "vlan_qos is 8; expected a whole number of 0 to 7"),
+        ("vlan_proto", "802.1q", "802.1q"),
+        ("trusted", "no", "trusted is 'no'; expected True or False"),
+        ("spoof_check", 0, "spoof_check is 0; expected True or False"),
+        ("max_tx_rate", 2**32, "max_tx_rate is 4294967296; expected"),
+        ("link_state", "up", "up is invalid"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(field, value, expected):
+    """When the profile is made, and when it is changed."""
+    with pytest.raises(ValueError, match=expected):
+        objects.VIFPortProfileSRIOV(**{field: value})
+    profile = objects.VIFPortProfileSRIOV()
+    with pytest.raises(ValueError, match=expected):
+        setattr(profile, field, value)
+    assert field not in profile
 
 
 @pytest.mark.parametrize(("name", "version"), [("VIFBase", "1.1"), ("Subnet", "1.1")])

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 
 from os_vif import exception, objects
 from os_vif.serialization import dumps, from_document, loads, to_document
-from tests.strategies import CLASSES, KURYR, UUID, any_objects, make, nested
+from tests.strategies import ALL, UUID, any_objects, make, nested
 from tests.unit.objects.processes import run_python
 from tests.unit.serialization.samples import VIF, every, fill, plain, shuffled, vif
 
-ALL = (*CLASSES, *KURYR)
 #: How much longer than the plain data a document may be.
 HEAD = 64
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from os_vif import exception, objects
 from os_vif.objects import history
 from os_vif.serialization import loads
-from tests.strategies import CLASSES, KURYR, any_objects, load, make, nested_primitives
+from tests.strategies import ALL, CLASSES, any_objects, load, make, nested_primitives
 from tests.unit.serialization.mutations import mutated, payloads
 from tests.unit.serialization.oracle import flat
 from tests.unit.serialization.samples import part
@@ -98,7 +98,7 @@ def test_payloads_of_every_release(name):
 
 
 @settings(deadline=None, max_examples=100)
-@given(any_objects((*CLASSES, *KURYR)))
+@given(any_objects(ALL))
 def test_random_objects(obj):
     """Whatever this version writes."""
     assert_same(obj.obj_to_primitive())

@@ -19,11 +19,10 @@ pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed
 
 from os_vif import exception, objects
 from os_vif.serialization import downgrade, dumps, loads, proto, protobuf, schema, to_document
-from tests.strategies import CLASSES, KURYR, any_objects, make
+from tests.strategies import ALL, CLASSES, any_objects, make
 from tests.unit.serialization import oracle
 from tests.unit.serialization.samples import vif
 
-ALL = (*CLASSES, *KURYR)
 RANDOM = settings(deadline=None, max_examples=150, database=None)
 #: A field with the number 100, which no message has.
 MORE = b"\xa2\x06\x03new"

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which VIF holds a virtual function, and what the function had before: in ``/run/os-vif``.
+
+Only root writes there, and a reboot forgets it, as it does the settings. A record is about one
+life of a function: ``sriov_numvfs`` and a reload of the driver make new ones, with settings of
+their own, and then it is discarded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host import record, sriov
+from os_vif.host.locks import DIRECTORY
+from os_vif.host.vf_netlink import Settings
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+    from os_vif.host.sriov import Vf
+
+LOG = logging.getLogger(__name__)
+
+_FIELDS = frozenset(field.name for field in dataclasses.fields(Settings))
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A virtual function that a VIF holds."""
+
+    #: The id of the VIF.
+    user: str
+    #: What the function had in place of what plug has set.
+    before: Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Function:
+    """A virtual function in one of its lives, and the device that sets it."""
+
+    vf: Vf
+    pf: Link
+
+    @property
+    def life(self) -> list[int]:
+        """Another one whenever the function, or its driver's settings, begin anew.
+
+        sysfs gives no inode twice until the next boot (kernfs_new_node of fs/kernfs/dir.c).
+        """
+        inode = (sriov.SYS / "bus/pci/devices" / self.vf.address).stat().st_ino
+        return [inode, self.pf.index]
+
+
+def find(net: Netlink, address: str) -> Function:
+    """:raises OSError: with ENODEV if there is no such virtual function, or nothing to set it."""
+    vf = sriov.vf(address)
+    return Function(vf, net.require(sriov.pf_device(vf)))
+
+
+def read(function: Function) -> Held | None:
+    """Who holds a function; None if nobody does, in this life of it."""
+    path = _path(function.vf.address)
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - on every plug
+            found = json.loads(file.read())
+        user, before, life = found["user"], found["before"], found["life"]
+        if not isinstance(user, str) or not before.keys() <= _FIELDS:
+            raise ValueError(path)  # noqa: TRY301 - it is damaged, like what is no JSON
+        held = Held(user, Settings(**before))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        LOG.warning("%s is damaged: what that VF had before is not known, and stays", path)
+        return None
+    if life != function.life:
+        LOG.warning("%s was about another life of that VF, and is discarded", path)
+        return None
+    return held
+
+
+def write(function: Function, held: Held) -> None:
+    """All of it or nothing, whenever the machine stops."""
+    before: dict[str, Any] = {
+        name: value for name, value in dataclasses.asdict(held.before).items() if value is not None
+    }
+    content = {"user": held.user, "life": function.life, "before": before}
+    record.replace(_path(function.vf.address), content)
+
+
+def forget(address: str) -> None:
+    pathlib.Path(_path(address)).unlink(missing_ok=True)
+
+
+def there(address: str) -> bool:
+    """Whether there is a record, of whatever life."""
+    return os.path.exists(_path(address))  # noqa: PTH110 - on every unplug
+
+
+def _path(address: str) -> str:
+    return f"{DIRECTORY}/vf-{address}.json"

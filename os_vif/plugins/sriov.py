@@ -1,0 +1,124 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A virtual function without a switch on the host: for the guest, or below a macvtap device.
+
+The card forwards for it; what it may send and receive is set through its physical function.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from os_vif import exception, objects
+from os_vif.host import sriov
+from os_vif.host.plan import Plan
+from os_vif.host.steps import DeleteLink, EnsureMacvlan, ReleaseVf, SetLink, SetVf, Sysctl
+from os_vif.objects import host_info
+from os_vif.plugin import PluginBase
+from os_vif.plugins import fields
+
+if TYPE_CHECKING:
+    from os_vif.host.sriov import Vf
+
+#: What a profile can set: the fields have the names that the step's have.
+_SETTINGS = tuple(name for version in objects.VIFPortProfileSRIOV.history for name in version.adds)
+#: By the mode of a VIF, how ip(8) and the step call it.
+_MODES = {"vepa": "vepa", "bridge": "bridge", "passthrough": "passthru"}
+_VF = "a virtual function"
+
+
+class SriovPlugin(PluginBase):
+    privsep_module = "os_vif.plugins.sriov_privsep"
+
+    def describe(self) -> objects.HostPluginInfo:
+        profiles = (objects.VIFPortProfileBase, objects.VIFPortProfileSRIOV)
+        return host_info.describe(
+            "sriov", {objects.VIFDirect: profiles, objects.VIFHostDevice: profiles}
+        )
+
+    def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+        """The virtual function has the VIF's MAC address, and what the port profile sets.
+
+        :raises os_vif.exception.InvalidField: for a VIF that cannot be plugged as it is.
+        """
+        _require_kind(vif)
+        _require_no_switch(vif)
+        mac, user = fields.mac(vif), fields.port_id(vif)
+        function, pf = _function(vif)
+        set_vf = functools.partial(
+            SetVf, pf, function.number, function.address, user=user, mac=mac, **_settings(vif)
+        )
+        try:
+            if isinstance(vif, objects.VIFHostDevice):
+                return Plan(set_vf())
+            return _macvtap(vif, function, mac, set_vf)
+        except exception.InvalidStep as error:
+            raise fields.of_step(error, {"user": "vif.id"}) from error
+
+    def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+        """The virtual function has what it had before, wherever it is by now."""
+        _require_kind(vif)
+        try:
+            release = ReleaseVf(fields.pci_address(vif), fields.port_id(vif))
+            if isinstance(vif, objects.VIFHostDevice):
+                return Plan(release)
+            return Plan(DeleteLink(fields.named(vif, "vif_name")), release)
+        except exception.InvalidStep as error:
+            raise fields.of_step(error, _SOURCES) from error
+
+
+_SOURCES = {"user": "vif.id", "address": "vif.dev_address"}
+
+
+def _require_kind(vif: objects.VIFBase) -> None:
+    if not isinstance(vif, objects.VIFHostDevice | objects.VIFDirect):
+        raise fields.invalid("vif", f"a {vif.obj_name()}", "a VIFHostDevice or VIFDirect")
+
+
+def _require_no_switch(vif: objects.VIFBase) -> None:
+    profile = fields.get(vif, "port_profile")
+    offload = fields.get(profile, "datapath_offload") if profile is not None else None
+    if isinstance(offload, objects.DatapathOffloadRepresentor):
+        expected = "none: a representor is a port of a switch, which is for the ovs plugin"
+        raise fields.invalid("vif.port_profile.datapath_offload", offload.obj_name(), expected)
+
+
+def _function(vif: objects.VIFBase) -> tuple[Vf, str]:
+    """The virtual function, and the device of its physical function."""
+    address = fields.pci_address(vif)
+    try:
+        function = sriov.vf(address)
+        return function, sriov.pf_device(function)
+    except OSError as error:
+        raise fields.invalid("vif.dev_address", error.strerror, _VF) from error
+
+
+def _settings(vif: objects.VIFBase) -> dict[str, Any]:
+    profile = fields.get(vif, "port_profile")
+    if not isinstance(profile, objects.VIFPortProfileSRIOV):
+        return {}
+    return {name: fields.get(profile, name) for name in _SETTINGS}
+
+
+def _macvtap(
+    vif: objects.VIFBase, function: Vf, mac: str, set_vf: functools.partial[SetVf]
+) -> Plan:
+    name, mode = fields.named(vif, "vif_name"), fields.get(vif, "mode")
+    if mode not in _MODES:
+        raise fields.invalid("vif.mode", mode or "unset", f"one of {', '.join(_MODES)}")
+    link = sriov.vf_device(function)
+    if link is None:
+        found = f"{function.address}, which has no network device here"
+        expected = f"{_VF} with the driver of its card"
+        raise fields.invalid("vif.dev_address", found, expected)
+    # In that mode both have one address.
+    address = mac if mode == "passthrough" else None
+    return Plan(
+        set_vf(link=link, link_ipv6=False, link_up=True, link_address=address),
+        EnsureMacvlan(name, link, _MODES[mode], tap=True),
+        # It has the guest's MAC address: one of IPv6 would be the guest's too.
+        Sysctl(name, "disable_ipv6", 1, only_ours=True),
+        SetLink(name, address=mac, up=True),
+    )

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for virtual functions: their arguments, their commands, and the messages they send."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+from os_vif import exception
+from os_vif.host import netlink, packed, vf_netlink
+from os_vif.host.plan import encode
+from os_vif.host.privileged import decode
+from os_vif.host.steps import ReleaseVf, SetVf
+from os_vif.host.vf_netlink import Settings
+
+ADDRESS = "0000:03:00.2"
+FULL = {
+    "mac": "02:11:22:33:44:55",
+    "vlan": 42,
+    "vlan_qos": 3,
+    "vlan_proto": "802.1ad",
+    "trusted": True,
+    "spoof_check": False,
+    "min_tx_rate": 10,
+    "max_tx_rate": 100,
+    "link_state": "enable",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"number": -1}, "number"),
+        ({"number": True}, "number"),
+        ({"address": "03:00.2"}, "address"),
+        ({"address": "../../etc"}, "address"),
+        ({"user": "a vif"}, "address"),
+        ({"user": "a\nvif", "address": ADDRESS}, "user"),
+        ({"mac": "02-11-22-33-44-55"}, "mac"),
+        ({"vlan": 4095}, "vlan"),
+        ({"vlan": "7"}, "vlan"),
+        ({"vlan_qos": 8}, "vlan_qos"),
+        ({"vlan_proto": "802.1q"}, "vlan_proto"),
+        ({"trusted": 1}, "trusted"),
+        ({"spoof_check": "on"}, "spoof_check"),
+        ({"min_tx_rate": -1}, "min_tx_rate"),
+        ({"max_tx_rate": 2**32}, "max_tx_rate"),
+        ({"link_state": "up"}, "link_state"),
+        ({"link_up": True}, "link"),
+        ({"link_up": True, "link": "eth1"}, "address"),
+        ({"link_address": "x", "link": "eth1", "address": ADDRESS}, "link_address"),
+    ],
+)
+def test_arguments_that_no_plan_may_have_are_refused(arguments, field):
+    """By the name of the field."""
+    with pytest.raises(exception.InvalidStep) as info:
+        SetVf(**{"name": "eth0", "number": 0, **arguments})
+    assert info.value.kwargs["field"] == field
+
+
+def test_a_function_is_released_by_its_pci_address_and_its_vif():
+    """Which become the name of a file, and are compared with what is in it."""
+    for arguments in (("", "vif"), ("../lock", "vif"), (ADDRESS, 7)):
+        with pytest.raises(exception.InvalidStep):
+            ReleaseVf(*arguments)
+
+
+def test_steps_are_shown_as_commands():
+    """One for each thing that the kernel is told by itself."""
+    step = SetVf("eth0", 3, ADDRESS, "vif-1", link="eth5", link_ipv6=False, link_up=True,
+                 link_address="02:11:22:33:44:55", **FULL)  # fmt: skip
+    assert step.commands() == (
+        f"# /run/os-vif notes that VIF vif-1 has {ADDRESS}",
+        "ip link set dev eth0 vf 3 mac 02:11:22:33:44:55",
+        "ip link set dev eth0 vf 3 vlan 42 qos 3 proto 802.1ad",
+        "ip link set dev eth0 vf 3 trust on",
+        "ip link set dev eth0 vf 3 spoofchk off",
+        "ip link set dev eth0 vf 3 min_tx_rate 10 max_tx_rate 100",
+        "ip link set dev eth0 vf 3 state enable",
+        "sysctl -w net/ipv6/conf/eth5/disable_ipv6=1",
+        "ip link set dev eth5 up",
+        "ip link set dev eth5 address 02:11:22:33:44:55",
+    )
+    (command,) = ReleaseVf(ADDRESS, "vif-1").commands()
+    assert command.startswith(f"# VF {ADDRESS}: the settings that /run/os-vif notes for VIF vif-1")
+
+
+def test_steps_reach_the_privileged_side_as_they_are():
+    """As plain data, and back."""
+    for step in (SetVf("eth0", 3, ADDRESS, "vif-1", **FULL), ReleaseVf(ADDRESS, "vif-1")):
+        assert decode(encode(step)) == step
+
+
+class Recorder:
+    """In place of a socket: it keeps what it is told."""
+
+    def change(self, link, attributes):
+        self.body = packed.link(attributes, link.index)
+
+
+def sent(group, **settings):
+    """What pyroute2 reads in the message that sets a group."""
+    recorder = Recorder()
+    link = dataclasses.replace(LINK, index=7)
+    vf_netlink.put(recorder, link, 3, group, Settings(**settings))
+    header = packed.HEADER.pack(packed.HEADER.size + len(recorder.body), 16, 0, 1, 0)
+    message = ifinfmsg(header + recorder.body)
+    message.decode()
+    (info,) = message.get_attr("IFLA_VFINFO_LIST").get_attrs("IFLA_VF_INFO")
+    assert message["index"] == 7
+    return info
+
+
+LINK = netlink.Link(1, "eth0", None, 1500, True, False, None, None, None, None, 0, None, {})
+
+
+def test_each_group_is_one_message_of_its_own():
+    """As pyroute2 reads it, which has been written without us."""
+    mac = sent(("mac",), mac=FULL["mac"]).get_attr("IFLA_VF_MAC")
+    assert (mac["vf"], mac["mac"].upper()) == (3, FULL["mac"].upper())
+    vlan = sent(
+        ("vlan", "vlan_qos", "vlan_proto"), vlan=42, vlan_qos=3, vlan_proto="802.1ad"
+    ).get_attr("IFLA_VF_VLAN_LIST")
+    (info,) = vlan.get_attrs("IFLA_VF_VLAN_INFO")
+    assert (info["vf"], info["vlan"], info["qos"], info["proto"]) == (3, 42, 3, 0x88A8)
+    for field, name, key in (
+        ("trusted", "TRUST", "trust"),
+        ("spoof_check", "SPOOFCHK", "spoofchk"),
+    ):
+        for value in (True, False):
+            found = sent((field,), **{field: value}).get_attr(f"IFLA_VF_{name}")
+            assert (found["vf"], found[key]) == (3, int(value))
+    rate = sent(("min_tx_rate", "max_tx_rate"), min_tx_rate=10, max_tx_rate=100)
+    found = rate.get_attr("IFLA_VF_RATE")
+    assert (found["vf"], found["min_tx_rate"], found["max_tx_rate"]) == (3, 10, 100)
+    for number, state in enumerate(("auto", "enable", "disable")):
+        found = sent(("link_state",), link_state=state).get_attr("IFLA_VF_LINK_STATE")
+        assert (found["vf"], found["link_state"]) == (3, number)

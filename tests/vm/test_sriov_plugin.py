@@ -1,0 +1,281 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The ``sriov`` plugin, with virtual functions of a PCI card."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.cmd.lab import Guest
+from tests.functional.namespaces import ip, run
+from tests.vm import cards
+
+pytestmark = [pytest.mark.vm("igb"), pytest.mark.usefixtures("daemon")]
+
+RECORDS = pathlib.Path("/run/os-vif")
+ALL = {
+    "vlan": 42,
+    "vlan_qos": 3,
+    "trusted": True,
+    "spoof_check": False,
+    "max_tx_rate": 100,
+}
+
+
+@pytest.fixture
+def namespace() -> Iterator[None]:
+    """The machine's own, where its card is."""
+    yield
+    for path in RECORDS.glob("vf-*"):
+        path.unlink()
+
+
+def of_vf(address: str, number: int = 0, **settings: object) -> objects.VIFHostDevice:
+    return objects.VIFHostDevice(
+        id=f"{number}a0b0c0d-1111-4222-8333-444455556666",
+        address=f"02:11:22:33:44:{number:02x}",
+        plugin="sriov",
+        dev_type="ethernet",
+        dev_address=address,
+        network=objects.Network(mtu=1500),
+        port_profile=objects.VIFPortProfileSRIOV(**settings),
+    )
+
+
+def macvtap(address: str, mode: str, **settings: object) -> objects.VIFDirect:
+    vif = of_vf(address, **settings)
+    return objects.VIFDirect(
+        id=vif.id,
+        address=vif.address,
+        plugin="sriov",
+        vif_name="macvtap0",
+        dev_address=address,
+        mode=mode,
+        network=vif.network,
+        port_profile=vif.port_profile,
+    )
+
+
+def vfs(card: cards.Card) -> list[dict]:
+    """What ip(8) shows of the card's virtual functions."""
+    return ip("link", "show", card.name)[0]["vfinfo_list"]
+
+
+def records() -> list[str]:
+    return sorted(path.name for path in RECORDS.glob("vf-*"))
+
+
+def test_a_vf_has_what_its_port_profile_sets(igb, instance):
+    """And nothing else of it is touched; plugged again, nothing is done; unplugged, it is as before."""
+    before, addresses = vfs(igb), [igb.vf(number).name for number in range(2)]
+    vif = of_vf(addresses[0], **ALL)
+    os_vif.plug(vif, instance)
+    assert os_vif.check(vif, instance) == ()
+    first, second = vfs(igb)
+    assert first["address"] == vif.address
+    assert first["vlan_list"] == [{"vlan": 42, "qos": 3}]
+    assert (first["trust"], first["spoofchk"], first["rate"]["max_tx"]) == (True, False, 100)
+    assert second == before[1]
+    assert records() == [f"vf-{addresses[0]}.json"]
+    noted = (RECORDS / records()[0]).read_bytes()
+    os_vif.plug(vif, instance)
+    assert (RECORDS / records()[0]).read_bytes() == noted
+    run(f"ip link set dev {igb.name} vf 0 vlan 43")
+    (difference,) = os_vif.check(vif, instance)
+    assert str(difference) == f"{igb.name}: VF 0: VLAN is 43, should be 42"
+    os_vif.plug(vif, instance)
+    assert vfs(igb)[0] == first
+    os_vif.unplug(vif, instance)
+    assert (vfs(igb), records()) == (before, [])
+    os_vif.unplug(vif, instance)
+
+
+def test_without_a_profile_only_the_mac_address_is_set(igb, instance):
+    """The rest may be somebody else's."""
+    before = vfs(igb)
+    run(f"ip link set dev {igb.name} vf 0 vlan 7")
+    full = of_vf(igb.vf(0).name)
+    names = full.fields.keys() - {"port_profile"}
+    vif = objects.VIFHostDevice(**{name: getattr(full, name) for name in names if name in full})
+    os_vif.plug(vif, instance)
+    first = vfs(igb)[0]
+    assert (first["address"], first["vlan_list"]) == (vif.address, [{"vlan": 7}])
+    run(f"ip link set dev {igb.name} vf 0 vlan 0")
+    os_vif.unplug(vif, instance)
+    assert vfs(igb) == before
+
+
+def refused(card: cards.Card, instance: objects.InstanceInfo, vif: objects.VIFBase) -> str:
+    """What the error of a plug says, which has changed nothing."""
+    before = vfs(card), ip("link", "show"), records()
+    with pytest.raises(exception.PlugException) as info:
+        os_vif.plug(vif, instance)
+    assert (vfs(card), ip("link", "show"), records()) == before
+    return str(info.value)
+
+
+def test_what_cannot_be_is_one_clear_error(igb, instance):
+    """It names the device and the attribute; the host is as before."""
+    name, address = igb.name, igb.vf(0).name
+    said = refused(igb, instance, of_vf(address, link_state="enable", **ALL))
+    assert f"SetVf failed on {name}: VF 0 of {name}: link state enable: Operation not" in said
+    said = refused(igb, instance, of_vf(address, vlan=7, vlan_proto="802.1ad"))
+    assert "VF 0 of" in said
+    assert "VLAN 7 and VLAN protocol 802.1ad: Protocol not supported" in said
+    said = refused(igb, instance, of_vf(address, min_tx_rate=10, **ALL))
+    assert "minimum rate 10 and maximum rate 100: Invalid argument" in said
+    said = refused(igb, instance, of_vf("0000:ff:1f.7"))
+    assert "vif.dev_address is there is no PCI device 0000:ff:1f.7; expected a virtual" in said
+    said = refused(igb, instance, of_vf(igb.device.name))
+    assert f"{igb.device.name} is a physical function, and no virtual function" in said
+    run(f"ip link set dev {name} down")
+    said = refused(igb, instance, of_vf(address, max_tx_rate=100))
+    assert f"maximum rate 100: Invalid argument; {name} is down" in said
+    run(f"ip link set dev {name} up")
+    cards.until(lambda: igb.carrier, "the carrier")
+
+
+def test_a_vf_that_another_vif_holds_is_refused_by_its_name(igb, instance):
+    """Also after it has been plugged again; whoever holds it not cannot release it."""
+    one, other = (of_vf(igb.vf(0).name, number, vlan=number) for number in (1, 2))
+    os_vif.plug(one, instance)
+    said = refused(igb, instance, other)
+    assert f"VF 0 ({igb.vf(0).name}) is held by VIF {one.id}" in said
+    assert f"is VIF {one.id}, should be VIF {other.id}" in str(os_vif.check(other, instance)[-1])
+    os_vif.unplug(other, instance)
+    assert os_vif.check(one, instance) == ()
+    os_vif.unplug(one, instance)
+    os_vif.plug(other, instance)
+    os_vif.unplug(other, instance)
+
+
+def links() -> list[dict]:
+    """Without what a VF's driver says only later: its queue, and whether it has a carrier."""
+    seen = ("ifname", "address", "flags", "mtu", "link")
+    found = [{key: link[key] for key in seen if key in link} for link in ip("link", "show")]
+    for link in found:
+        link["flags"] = sorted({*link["flags"]} & {"UP", "PROMISC"})
+    return found
+
+
+@pytest.mark.parametrize("mode", ["vepa", "bridge", "passthrough"])
+def test_a_guest_has_a_macvtap_device_on_a_vf(igb, instance, mode):
+    """With the MAC address of the VIF, in the VLAN of the profile; unplugged, the VF is as before."""
+    before, vif, link = links(), macvtap(igb.vf(0).name, mode, vlan=42), igb.vf_name(0)
+    off = pathlib.Path(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6")
+    os_vif.plug(vif, instance)
+    assert os_vif.check(vif, instance) == ()
+    (made,) = ip("-d", "link", "show", vif.vif_name)
+    assert (made["link"], made["address"]) == (link, vif.address)
+    assert made["linkinfo"]["info_kind"] == "macvtap"
+    assert made["linkinfo"]["info_data"]["mode"] == {"passthrough": "passthru"}.get(mode, mode)
+    assert ip("address", "show", vif.vif_name)[0]["addr_info"] == []
+    assert (ip("link", "show", link)[0]["address"] == vif.address) == (mode == "passthrough")
+    assert off.read_text() == "1\n"
+    assert vfs(igb)[0]["vlan_list"] == [{"vlan": 42}]
+    plugged = links()
+    os_vif.plug(vif, instance)
+    assert links() == plugged
+    os_vif.unplug(vif, instance)
+    assert (links(), records(), off.read_text()) == (before, [], "0\n")
+    assert "vlan_list" not in vfs(igb)[0]
+
+
+def test_a_macvtap_device_needs_the_network_device_of_the_vf(igb, instance):
+    """Which another driver, or none, does not give it; the error names the VF."""
+    vf = igb.vf(0)
+    (vf / "driver/unbind").write_text(vf.name)
+    said = refused(igb, instance, macvtap(vf.name, "vepa"))
+    assert f"vif.dev_address is {vf.name}, which has no network device here; expected" in said
+    pathlib.Path("/sys/bus/pci/drivers/igbvf/bind").write_text(vf.name)
+    cards.until(lambda: igb.vf_name(0), "the VF's network device")
+
+
+def test_the_settings_are_put_back_wherever_the_vf_is(igb, instance):
+    """In a guest's network namespace, and without a driver."""
+    before, vf = vfs(igb), igb.vf(0)
+    vif, device = of_vf(vf.name, **ALL), igb.vf_name(0)
+    with Guest() as guest:
+        os_vif.plug(vif, instance)
+        run(f"ip link set dev {device} netns {guest.pid}")
+        os_vif.unplug(vif, instance)
+        assert (vfs(igb), records()) == (before, [])
+        run(f"nsenter --net=/proc/{guest.pid}/ns/net ip link set dev {device} netns $$")
+    os_vif.plug(vif, instance)
+    (vf / "driver/unbind").write_text(vf.name)
+    assert os_vif.check(vif, instance) == ()
+    os_vif.unplug(vif, instance)
+    assert (vfs(igb), records()) == (before, [])
+    pathlib.Path("/sys/bus/pci/drivers/igbvf/bind").write_text(vf.name)
+    cards.until(lambda: igb.vf_name(0), "the VF's network device")
+
+
+def test_a_vf_that_was_made_anew_has_nothing_to_be_put_back(igb, instance):
+    """By ``sriov_numvfs``: what is noted of the one before is discarded, and told to nobody."""
+    vif, other = of_vf(igb.vf(0).name, 1, **ALL), of_vf(igb.vf(0).name, 2)
+    os_vif.plug(vif, instance)
+    igb.set_vfs(0)
+    with pytest.raises(exception.CheckException, match=r"there is no PCI device") as info:
+        os_vif.check(vif, instance)
+    said = str(info.value)
+    assert vif.dev_address in said
+    igb.set_vfs(2)
+    fresh = vfs(igb)
+    run(f"ip link set dev {igb.name} vf 0 vlan 9")
+    os_vif.unplug(vif, instance)
+    assert vfs(igb)[0]["vlan_list"] == [{"vlan": 9}]
+    assert records() == []
+    run(f"ip link set dev {igb.name} vf 0 vlan 0")
+    # One that was never unplugged does not stand in the way.
+    os_vif.plug(vif, instance)
+    igb.set_vfs(0)
+    os_vif.unplug(vif, instance)
+    assert records() == []
+    igb.set_vfs(2)
+    os_vif.plug(other, instance)
+    os_vif.unplug(other, instance)
+    assert vfs(igb) == fresh
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"user": 7, "life": [], "before": {}}'])
+def test_a_damaged_record_is_told_and_does_no_harm(igb, instance, content):
+    """What was before is not known, so it stays; the VF can be plugged again."""
+    vif = of_vf(igb.vf(0).name, vlan=42)
+    os_vif.plug(vif, instance)
+    record = RECORDS / records()[0]
+    record.write_text(content)
+    os_vif.unplug(vif, instance)
+    assert (vfs(igb)[0]["vlan_list"], records()) == ([{"vlan": 42}], [])
+    record.write_text(content)
+    os_vif.plug(vif, instance)
+    assert json.loads(record.read_text())["user"] == vif.id
+    os_vif.unplug(vif, instance)
+    run(f"ip link set dev {igb.name} vf 0 vlan 0; ip link set dev {igb.name} vf 0 mac 0:0:0:0:0:0")
+
+
+def test_all_vfs_of_the_card_are_plugged_and_unplugged_by_eight_threads(igb, instance):
+    """Each has its own settings, and in the end all are as before."""
+    igb.set_vfs(0)
+    igb.set_vfs(7)
+    before = vfs(igb)
+    vifs = [of_vf(igb.vf(n).name, n, vlan=100 + n, trusted=True) for n in range(7)]
+
+    def each(act):
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda vif: act(vif, instance), vifs))
+
+    for _ in range(2):
+        each(os_vif.plug)
+        assert [vf["vlan_list"][0]["vlan"] for vf in vfs(igb)] == list(range(100, 107))
+        assert [vf["address"] for vf in vfs(igb)] == [vif.address for vif in vifs]
+        assert len(records()) == 7
+        each(os_vif.unplug)
+        assert (vfs(igb), records()) == (before, [])
