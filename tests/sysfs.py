@@ -19,10 +19,10 @@ class Sysfs:
 
     def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is the sysfs of this host, whose kernel does not say such things by netlink."""
-        monkeypatch.setattr(sriov, "SYS", self._net.parents[1])
+        monkeypatch.setattr(sriov, "SYS", self.net.parents[1])
         monkeypatch.setattr(ports, "devlink", lambda _: [])
         monkeypatch.setattr(ports, "dump", lambda _: [])
-        there = self._net
+        there = self.net
         monkeypatch.setattr(
             ports, "link", lambda name: ports.Port(0, name) if (there / name).exists() else None
         )

@@ -376,7 +376,7 @@ class DeleteOvsPort(_Delete):
 
 @dataclasses.dataclass(frozen=True)
 class ReleaseOvsPort(DeleteOvsPort):
-    """A port is gone, and vswitchd has let go of its device, which is to have another name.
+    """A port is gone, and vswitchd has let go of its device, which stays and is changed next.
 
     Equivalent to: ``ovs-vsctl --if-exists del-port NAME``
     """

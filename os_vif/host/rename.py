@@ -100,7 +100,8 @@ class RenameLink(Step):
             raise
         if first == self.to:
             _property(net, _DELLINKPROP, link, self.to)
-        return (RenameLink(self.to, self.name, back=not self.back and first is None),)
+        # What goes meanwhile needs none.
+        return (RenameLink(self.to, self.name, not self.back and first is None, if_there=True),)
 
 
 def first_name(net: Netlink, device: str) -> str | None:

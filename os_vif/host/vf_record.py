@@ -10,6 +10,7 @@ their own, and then it is discarded.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -82,6 +83,17 @@ def read(function: Function) -> Held | None:
         LOG.warning("%s was about another life of that VF, and is discarded", path)
         return None
     return held
+
+
+def held_by(user: str) -> list[str]:
+    """The PCI addresses of the functions that a VIF holds, or held in another life of theirs."""
+    found = []
+    for path in sorted(DIRECTORY.glob("vf-*.json")):
+        # Damaged, or gone by now: it is nobody's.
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            if json.loads(path.read_bytes())["user"] == user:
+                found.append(path.stem.removeprefix("vf-"))
+    return found
 
 
 def write(function: Function, held: Held) -> None:

@@ -13,9 +13,9 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from os_vif import exception, objects
-from os_vif.host import netlink, rename, sriov
+from os_vif.host import netlink, rename, sriov, vf_record
 from os_vif.host.ovsdb import mapping, values
-from os_vif.host.steps import RenameLink, SetLink, Sysctl
+from os_vif.host.steps import ReleaseVf, RenameLink, SetLink, SetVf, Sysctl
 from os_vif.plugins import fields
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def kernel(wanted: Wanted) -> tuple[PlanStep, ...]:
 
     :raises os_vif.exception.InvalidField: if there is none, or it cannot have its name.
     """
-    name = _representor(_function(wanted.vif))
+    function = _function(wanted.vif)
+    name = _representor(function)
     field, asked = _name(wanted.profile)
     ours = wanted.interface_id
     ports = _ports(wanted.switch, ours, name, asked or name)
@@ -73,6 +74,7 @@ def kernel(wanted: Wanted) -> tuple[PlanStep, ...]:
             raise fields.invalid(field, to, "a name that nothing else has")
         return (
             *_release(net, released, but=name),
+            *_address(function, wanted, ports, stale=holder),
             *((RenameLink(name, to),) if to != name else ()),
             # The host is not to have an address there.
             Sysctl(to, "disable_ipv6", 1),
@@ -101,7 +103,33 @@ def user_space(wanted: Wanted, name: str) -> tuple[PlanStep, ...]:
         released = _release(net, [port for port in others if port != name])
     request = mtu[0] if mtu else None
     port = wanted.port(name, "dpdk", options=tuple(options), mtu_request=request)
-    return (*released, wanted.bridge, port)
+    return (*released, *_address(function, wanted, ports), wanted.bridge, port)
+
+
+def _address(
+    function: sriov.Vf, wanted: Wanted, ports: Mapping[str, Row], stale: str | None = None
+) -> Iterator[Step]:
+    """The function has the VIF's MAC address; the representor keeps its own.
+
+    The switch would take the bridge's address from a port that had a guest's.
+
+    :param stale: who had a port for it before.
+    """
+    ours = wanted.interface_id
+    if ours in (_iface_id(ports, name) for name in ports):
+        # One that the port had before.
+        before = [held for held in vf_record.held_by(ours) if held != function.address]
+        yield from (ReleaseVf(held, ours) for held in before)
+    if stale not in (None, "", ours):
+        yield ReleaseVf(function.address, stale)
+    try:
+        pf = sriov.pf_device(function)
+    except OSError as error:
+        # Another driver has it, as that of DPDK, which is told by the row.
+        LOG.info("The MAC address of %s is not set here: %s", function, error.strerror)
+        return
+    mac = fields.mac(wanted.vif)
+    yield SetVf(pf, function.number, function.address, user=ours, mac=mac)
 
 
 def plugged(
@@ -131,10 +159,15 @@ def plugged(
     return tuple(found)
 
 
-def back(names: Iterable[str]) -> tuple[Step, ...]:
-    """Representors are down, and have the names that their driver gave them."""
+def back(names: Iterable[str], profile: objects.VIFPortProfileOpenVSwitch) -> tuple[Step, ...]:
+    """Representors are down, and have the names that their driver gave them.
+
+    What was noted of the virtual function is put back.
+    """
+    ours = str(fields.get(profile, "interface_id") or "")
     with netlink.opened() as net:
-        return tuple(step for name in names for step in _back(net, name))
+        devices = [step for name in names for step in _back(net, name)]
+    return (*devices, *(ReleaseVf(held, ours) for held in vf_record.held_by(ours)))
 
 
 def _back(net: Netlink, name: str) -> Iterator[Step]:
@@ -165,10 +198,8 @@ def _function(vif: objects.VIFHostDevice) -> sriov.Vf:
 
 
 def _representor(function: sriov.Vf) -> str:
-    # No card goes into that mode while its functions are being used.
-    in_mode = any(map(sriov.switch_of, sriov.devices(function.pf_address)))
     try:
-        return sriov.representor(function, PATIENCE if in_mode else 0.0)
+        return sriov.representor(function, PATIENCE)
     except OSError as error:
         raise _no_function(function, error) from error
 

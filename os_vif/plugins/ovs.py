@@ -334,17 +334,25 @@ class OvsPlugin(PluginBase):
         in_kernel = _datapath(profile) == _SYSTEM
         found = offload.plugged(vif, profile, self._switch(), in_kernel=in_kernel)
         of_dpdk = () if in_kernel else (self._name(_VFR, vif),)
-        ports = dict.fromkeys((*of_dpdk, *found))
-        return (*self._without(vif, tuple(ports)), *offload.back(found))
+        ports = (*of_dpdk, *(name for name in found if name not in of_dpdk))
+        # Else vswitchd could set its devices up again, which are brought down next.
+        released = self._without(vif, ports, settled=True)
+        return (*released, *offload.back(found, profile))
 
-    def _without(self, vif: objects.VIFBase, ports: tuple[str, ...]) -> tuple[OvsStep, ...]:
-        """Ports are gone, and with them the bridge of their trunk."""
-        from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
+    def _without(
+        self, vif: objects.VIFBase, ports: tuple[str, ...], *, settled: bool = False
+    ) -> tuple[OvsStep, ...]:
+        """Ports are gone, and with them the bridge of their trunk.
+
+        :param settled: for vswitchd too, before anything else is done.
+        """
+        from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort, ReleaseOvsPort
 
         network = fields.get(vif, "network")
         bridge = fields.get(network, "bridge") if network is not None else None
         trunk = (DeleteOvsBridge(bridge),) if bridge and bridge.startswith(_TRUNK) else ()
-        return (*(DeleteOvsPort(port) for port in ports), *trunk)
+        step = ReleaseOvsPort if settled else DeleteOvsPort
+        return (*(step(port) for port in ports), *trunk)
 
     def _ids(
         self,
