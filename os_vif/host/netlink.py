@@ -92,6 +92,7 @@ class Netlink:
     """
 
     def __init__(self, protocol: int = _ROUTE) -> None:
+        """:param protocol: another family of netlink(7), for :meth:`talk` alone."""
         self._socket = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
         )

@@ -102,7 +102,6 @@ IFLA = Table(
     IFLA_LINK=(5, U32),
     IFLA_MASTER=(10, U32),
     IFLA_LINKINFO=(18 | _NESTED, (_link_info, _unpack_link_info)),
-    IFLA_VFINFO_LIST=(22 | _NESTED, RAW),
     IFLA_NET_NS_PID=(19, U32),
     IFLA_IFALIAS=(20, ALIAS),
     IFLA_GROUP=(27, U32),

@@ -18,6 +18,7 @@ from os_vif.host.record import JoinBridge, LeaveBridge
 from os_vif.host.rename import RenameLink
 from os_vif.host.routes import DeleteRoute, EnsureRoute
 from os_vif.host.sysctl import Sysctl
+from os_vif.host.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.host.vf import ReleaseVf, SetVf
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ __all__ = [
     "DeleteBridge",
     "DeleteLink",
     "DeleteRoute",
+    "DeleteVdpa",
     "EnsureAddress",
     "EnsureBridge",
     "EnsureMacvlan",
     "EnsureRoute",
     "EnsureTap",
+    "EnsureVdpa",
     "EnsureVeth",
     "EnsureVlan",
     "ForwardingRules",

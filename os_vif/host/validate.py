@@ -99,11 +99,18 @@ def mac(step: PlanStep, field: str, *, optional: bool = False) -> None:
 
 
 def pci_address(step: PlanStep, field: str, *, optional: bool = False) -> None:
+    expected = "a PCI address in lower case, such as 0000:03:00.2"
+    matching(step, field, _PCI, expected, optional=optional)
+
+
+def matching(
+    step: PlanStep, field: str, pattern: re.Pattern[str], expected: str, *, optional: bool = False
+) -> None:
     value = getattr(step, field)
     if optional and value is None:
         return
-    if not isinstance(value, str) or _PCI.fullmatch(value) is None:
-        _reject(step, field, "a PCI address in lower case, such as 0000:03:00.2")
+    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+        _reject(step, field, expected)
 
 
 def text(step: PlanStep, field: str, longest: int, *, optional: bool = False) -> None:

@@ -60,7 +60,7 @@ class SetVf(Step):
     number: int
     #: The PCI address of the virtual function. If it is not the one of that number, that is an
     #: error. None for a simulated one, which has none.
-    address: str | None = None
+    pci_address: str | None
     #: The id of the VIF that holds it from now on.
     user: str | None = None
     mac: str | None = None
@@ -87,18 +87,19 @@ class SetVf(Step):
 
     @property
     def devices(self) -> tuple[str, ...]:
-        # Functions of one card do not wait for each other.
-        return (self.address or f"{self.name}/{self.number}",)
+        return (self.name, *filter(None, (self.pci_address, self.link)))
 
     def validate(self) -> None:
         validate.device_name(self, "name")
         validate.integer(self, "number", 0, _MAX_NUMBER)
         # Who holds a function is noted by its PCI address.
-        validate.pci_address(self, "address", optional=self.user is None)
+        validate.pci_address(self, "pci_address", optional=self.user is None)
         if self.user is not None:
             validate.text(self, "user", _MAX_USER)
         validate.mac(self, "mac", optional=True)
-        validate.integer(self, "vlan", 0, validate.MAX_VLAN, optional=True)
+        # The rest of a tag is nothing without its number.
+        untagged = self.vlan_qos is None and self.vlan_proto is None
+        validate.integer(self, "vlan", 0, validate.MAX_VLAN, optional=untagged)
         validate.integer(self, "vlan_qos", 0, _MAX_QOS, optional=True)
         if self.vlan_proto is not None:
             validate.one_of(self, "vlan_proto", _PROTOCOLS, f"one of {', '.join(_PROTOCOLS)}")
@@ -108,9 +109,10 @@ class SetVf(Step):
         validate.integer(self, "max_tx_rate", 0, _MAX_NUMBER, optional=True)
         if self.link_state is not None:
             validate.one_of(self, "link_state", _STATES, f"one of {', '.join(_STATES)}")
-        if any(getattr(self, name) is not None for (name,) in _OF_LINK):
-            validate.device_name(self, "link")
-            validate.pci_address(self, "address")
+        alone = all(getattr(self, name) is None for name in _LINK_FIELDS)
+        validate.device_name(self, "link", optional=alone)
+        if not alone:
+            validate.pci_address(self, "pci_address")
         validate.boolean(self, "link_ipv6", optional=True)
         validate.boolean(self, "link_up", optional=True)
         validate.mac(self, "link_address", optional=True)
@@ -126,24 +128,22 @@ class SetVf(Step):
         return (*GROUPS, *(_OF_LINK if self.link_up is not False else reversed(_OF_LINK)))
 
     def commands(self) -> tuple[str, ...]:
-        wanted = self.wanted
-        lines = []
+        wanted, lines = self.wanted, []
+        of = f"VF {self.number} of {quote(self.name)}"
         for group in GROUPS:
             words = [_word(name, wanted[name]) for name in group if name in wanted]
-            if words and group[0] == "vlan" and "vlan" not in wanted:
-                # ip(8) wants the number first.
-                words.insert(0, "vlan <as it is>")
             if words:
                 lines.append(
                     f"ip link set dev {quote(self.name)} vf {self.number} {' '.join(words)}"
                 )
         for (name,) in self._groups[len(GROUPS) :]:
             if name in wanted:
-                lines.append(self._command(name))
+                lines.append(f"{self._command(name)}  # {of}")
         if self.user is not None:
             # Before the first change.
-            lines.insert(0, f"# {DIRECTORY} notes that VIF {self.user} has {self.address}")
-        return tuple(lines)
+            text = f"# {DIRECTORY} notes that VIF {self.user} has {of} ({self.pci_address})"
+            lines.insert(0, text)
+        return tuple(lines) or (f"# {of} stays as it is",)
 
     def _command(self, name: str) -> str:
         link = self.link or ""
@@ -167,13 +167,15 @@ class SetVf(Step):
         except OSError as error:
             return (self.difference(f"VF {self.number}", error.strerror, "there"),)
         different = [
-            self._difference(name, before) for name, before in self._before(found).items()
+            self._difference(name, before)
+            for name, before in self._before(found).items()
+            if before != getattr(self, name)
         ]
         if function is not None and self.user is not None:
             held = vf_record.read(function)
             if held is None or held.user != self.user:
                 holder = "no VIF" if held is None else f"VIF {held.user}"
-                text = f"holder of {self.address}"
+                text = f"holder of {self.pci_address}"
                 different.append(self.difference(text, holder, f"VIF {self.user}"))
         return tuple(different)
 
@@ -186,7 +188,7 @@ class SetVf(Step):
             return (self._with(before),) if before else ()
         held = vf_record.read(function)
         if held is not None and held.user != self.user:
-            reason = f"VF {self.number} ({self.address}) is held by VIF {held.user}"
+            reason = f"VF {self.number} ({self.pci_address}) is held by VIF {held.user}"
             raise OSError(errno.EBUSY, reason)
         if held is None:
             vf_record.write(function, vf_record.Held(self.user, Settings(**before)))
@@ -210,11 +212,11 @@ class SetVf(Step):
 
     def _function(self, pf: Link) -> Function | None:
         """:raises OSError: with ENODEV if the PCI address is not that of the number."""
-        if self.address is None:
+        if self.pci_address is None:
             return None
-        vf = sriov.vf(self.address)
+        vf = sriov.vf(self.pci_address)
         if vf.number != self.number or sriov.address_of(self.name) != vf.pf_address:
-            reason = f"{self.address} is VF {vf.number} of {vf.pf_address}, not {self._vf}"
+            reason = f"{self.pci_address} is VF {vf.number} of {vf.pf_address}, not {self._vf}"
             raise OSError(errno.ENODEV, reason)
         return vf_record.Function(vf, pf)
 
@@ -235,8 +237,8 @@ class SetVf(Step):
     def _link(self, net: Netlink) -> Link:
         """:raises OSError: with ENODEV if the device is not that of the function."""
         link = net.require(self.link or "")
-        if sriov.address_of(link.name) != self.address:
-            reason = f"{link.name} is not the network device of VF {self.address}"
+        if sriov.address_of(link.name) != self.pci_address:
+            reason = f"{link.name} is not the network device of VF {self.pci_address}"
             raise OSError(errno.ENODEV, reason)
         return link
 
@@ -246,15 +248,19 @@ class SetVf(Step):
 
     def _before(self, found: Settings) -> dict[str, Any]:
         """What it has in place of what it should have, by field."""
-        return {
+        before = {
             name: getattr(found, name)
             for name, value in self.wanted.items()
             if getattr(found, name) != value
         }
+        if before.keys() & {"vlan_qos", "vlan_proto"}:
+            before.setdefault("vlan", found.vlan)
+        return before
 
     def _difference(self, name: str, found: Any) -> Difference:
-        attribute = f"VF {self.number}: {_SHOWN[name]}"
-        return self.difference(attribute, _show(found), _show(getattr(self, name)))
+        of = f"VF {self.number}, {self.link}" if name in _LINK_FIELDS else f"VF {self.number}"
+        expected = getattr(self, name)
+        return self.difference(f"{of}: {_SHOWN[name]}", _show(found), _show(expected))
 
     def _with(self, values: dict[str, Any]) -> SetVf:
         """The same with other settings, and no others."""
@@ -320,21 +326,21 @@ class ReleaseVf(Step):
     One that has gone, or has been made anew, has nothing to put back.
     """
 
-    address: str
+    pci_address: str
     #: The id of the VIF.
     user: str
 
     @property
     def device(self) -> str:
-        return self.address
+        return self.pci_address
 
     def validate(self) -> None:
-        validate.pci_address(self, "address")
+        validate.pci_address(self, "pci_address")
         validate.text(self, "user", _MAX_USER)
 
     def commands(self) -> tuple[str, ...]:
         text = f"the settings that {DIRECTORY} notes for VIF {self.user} are put back"
-        return (f"# VF {self.address}: {text}",)
+        return (f"# VF {self.pci_address}: {text}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         function = self._function(net)
@@ -345,13 +351,13 @@ class ReleaseVf(Step):
 
     def holds(self, net: Netlink) -> bool:
         # Also one of a function that has gone is taken away.
-        return not vf_record.there(self.address)
+        return not vf_record.there(self.pci_address)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         function = self._function(net)
         held = vf_record.read(function) if function is not None else None
         if function is None or held is None:
-            vf_record.forget(self.address)
+            vf_record.forget(self.pci_address)
             return ()
         if held.user != self.user:
             return ()
@@ -360,19 +366,19 @@ class ReleaseVf(Step):
         if link is None:
             # It is in a guest, or another driver has the function.
             before = {k: v for k, v in before.items() if k not in _LINK_FIELDS}
-        back = SetVf(function.pf.name, function.vf.number, self.address, link=link, **before)
+        back = SetVf(function.pf.name, function.vf.number, self.pci_address, link=link, **before)
         after = {
             name: value
             for step in back.apply(net)
             if isinstance(step, SetVf)
             for name, value in step.wanted.items()
         }
-        vf_record.forget(self.address)
+        vf_record.forget(self.pci_address)
         return (dataclasses.replace(back, user=self.user, **{**dict.fromkeys(_SHOWN), **after}),)
 
     def _function(self, net: Netlink) -> Function | None:
         try:
-            return vf_record.find(net, self.address)
+            return vf_record.find(net, self.pci_address)
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from os_vif.host.netlink import Link, Netlink
 
+#: ``RTM_NEWLINK``
+_NEWLINK = 16
 #: ``RTEXT_FILTER_VF`` and ``RTEXT_FILTER_SKIP_STATS``.
 _EXT_MASK = 1 | 8
 _NUM_VF, _VFINFO_LIST = 21, 22
-_VF_INFO, _VLAN_INFO = 1 | 0x8000, 1
+_VF_INFO, _VLAN_INFO, _NESTED = 1, 1, 0x8000
 _MAC, _SPOOFCHK, _LINK_STATE, _RATE, _TRUST, _VLAN_LIST = 1, 4, 5, 6, 9, 12
 _NUMBER, _PAIR, _THREE, _VLAN = (struct.Struct(form) for form in ("=I", "=II", "=III", "=IIIH2x"))
 #: The length of a MAC address of Ethernet, and of the field for any.
@@ -84,7 +86,8 @@ def put(net: Netlink, pf: Link, number: int, group: tuple[str, ...], wanted: Set
     :raises OSError: if the driver refuses.
     """
     data = _pack(number, group[0], wanted)
-    net.change(pf, {"IFLA_VFINFO_LIST": _attribute(_VF_INFO, data)})
+    listed = _attribute(_VFINFO_LIST | _NESTED, _attribute(_VF_INFO | _NESTED, data))
+    net.talk(_NEWLINK, netlink.ACK, packed.link({}, pf.index) + listed)
 
 
 def _attribute(kind: int, data: bytes) -> bytes:
@@ -99,7 +102,7 @@ def _pack(number: int, first: str, wanted: Settings) -> bytes:
         case "vlan":
             proto = _swapped(_PROTOCOLS[wanted.vlan_proto or "802.1Q"])
             vlan = _VLAN.pack(number, wanted.vlan or 0, wanted.vlan_qos or 0, proto)
-            return _attribute(_VLAN_LIST | 0x8000, _attribute(_VLAN_INFO, vlan))
+            return _attribute(_VLAN_LIST | _NESTED, _attribute(_VLAN_INFO, vlan))
         case "trusted":
             return _attribute(_TRUST, _PAIR.pack(number, bool(wanted.trusted)))
         case "spoof_check":

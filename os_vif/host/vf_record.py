@@ -10,7 +10,6 @@ their own, and then it is discarded.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -85,17 +84,6 @@ def read(function: Function) -> Held | None:
     return held
 
 
-def held_by(user: str) -> list[str]:
-    """The PCI addresses of the functions that a VIF holds, or held in another life of theirs."""
-    found = []
-    for path in sorted(DIRECTORY.glob("vf-*.json")):
-        # Damaged, or gone by now: it is nobody's.
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            if json.loads(path.read_bytes())["user"] == user:
-                found.append(path.stem.removeprefix("vf-"))
-    return found
-
-
 def write(function: Function, held: Held) -> None:
     """All of it or nothing, whenever the machine stops."""
     before: dict[str, Any] = {
@@ -112,6 +100,19 @@ def forget(address: str) -> None:
 def there(address: str) -> bool:
     """Whether there is a record, of whatever life."""
     return os.path.exists(_path(address))  # noqa: PTH110 - on every unplug
+
+
+def held_by(user: str) -> list[str]:
+    """The PCI addresses of what is noted for a VIF, of whatever life. It needs no right."""
+    found = []
+    for path in sorted(DIRECTORY.glob("vf-*.json")):
+        try:
+            noted = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(noted, dict) and noted.get("user") == user:
+            found.append(path.name.removeprefix("vf-").removesuffix(".json"))
+    return found
 
 
 def _path(address: str) -> str:

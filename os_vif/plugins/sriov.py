@@ -12,14 +12,24 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
-from os_vif.host import sriov
+from os_vif.host import sriov, vf_record
 from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, EnsureMacvlan, ReleaseVf, SetLink, SetVf, Sysctl
+from os_vif.host.steps import (
+    DeleteLink,
+    DeleteVdpa,
+    EnsureMacvlan,
+    EnsureVdpa,
+    ReleaseVf,
+    SetLink,
+    SetVf,
+    Sysctl,
+)
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
 from os_vif.plugins import fields
 
 if TYPE_CHECKING:
+    from os_vif.host.plan import Step
     from os_vif.host.sriov import Vf
 
 #: What a profile can set: the fields have the names that the step's have.
@@ -27,6 +37,7 @@ _SETTINGS = tuple(name for version in objects.VIFPortProfileSRIOV.history for na
 #: By the mode of a VIF, how ip(8) and the step call it.
 _MODES = {"vepa": "vepa", "bridge": "bridge", "passthrough": "passthru"}
 _VF = "a virtual function"
+_OFFLOAD = "vif.port_profile.datapath_offload"
 
 
 class SriovPlugin(PluginBase):
@@ -45,31 +56,46 @@ class SriovPlugin(PluginBase):
         """
         _require_kind(vif)
         _require_no_switch(vif)
+        _require_guest_has_vdpa(vif)
         mac, user = fields.mac(vif), fields.port_id(vif)
         function, pf = _function(vif)
         set_vf = functools.partial(
-            SetVf, pf, function.number, function.address, user=user, mac=mac, **_settings(vif)
+            SetVf, pf, function.number, function.address, user, **_settings(vif)
         )
+        # One that it had before it got this one.
+        others = [address for address in vf_record.held_by(user) if address != function.address]
+        release = [ReleaseVf(address, user) for address in others]
         try:
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(set_vf())
-            return _macvtap(vif, function, mac, set_vf)
+                vdpa = [EnsureVdpa(*named) for named in _vdpa(vif)]
+                return Plan(*release, set_vf(mac=mac), *vdpa)
+            return Plan(*release, *_macvtap(vif, function, mac, set_vf))
         except exception.InvalidStep as error:
-            raise fields.of_step(error, {"user": "vif.id"}) from error
+            raise fields.of_step(error, _SOURCES) from error
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """The virtual function has what it had before, wherever it is by now."""
         _require_kind(vif)
+        address, user = fields.pci_address(vif), fields.port_id(vif)
         try:
-            release = ReleaseVf(fields.pci_address(vif), fields.port_id(vif))
+            # What it really has, whatever the VIF says by now.
+            addresses = {address: None, **dict.fromkeys(vf_record.held_by(user))}
+            release = [ReleaseVf(address, user) for address in addresses]
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(release)
-            return Plan(DeleteLink(fields.named(vif, "vif_name")), release)
+                return Plan(*(DeleteVdpa(*named) for named in _vdpa(vif)), *release)
+            return Plan(DeleteLink(fields.named(vif, "vif_name")), *release)
         except exception.InvalidStep as error:
             raise fields.of_step(error, _SOURCES) from error
 
 
-_SOURCES = {"user": "vif.id", "address": "vif.dev_address"}
+#: Where a step has it from, by the step's field.
+_SOURCES = {
+    "user": "vif.id",
+    "pci_address": "vif.dev_address",
+    **{name: f"vif.port_profile.{name}" for name in _SETTINGS},
+    "name": f"{_OFFLOAD}.device_name",
+    "management_device": f"{_OFFLOAD}.management_device",
+}
 
 
 def _require_kind(vif: objects.VIFBase) -> None:
@@ -77,12 +103,35 @@ def _require_kind(vif: objects.VIFBase) -> None:
         raise fields.invalid("vif", f"a {vif.obj_name()}", "a VIFHostDevice or VIFDirect")
 
 
-def _require_no_switch(vif: objects.VIFBase) -> None:
+def _offload(vif: objects.VIFBase) -> objects.DatapathOffloadBase | None:
     profile = fields.get(vif, "port_profile")
-    offload = fields.get(profile, "datapath_offload") if profile is not None else None
+    return fields.get(profile, "datapath_offload") if profile is not None else None
+
+
+def _vdpa(vif: objects.VIFBase) -> list[tuple[str, str, str | None]]:
+    """The vDPA device that the VIF has, as its steps take it; none for most VIFs."""
+    offload = _offload(vif)
+    if not isinstance(offload, objects.DatapathOffloadVDPA):
+        return []
+    name = fields.get(offload, "device_name")
+    if not name:
+        raise fields.invalid(f"{_OFFLOAD}.device_name", "unset", "the name of a vDPA device")
+    # Those of cards are made on the virtual function.
+    management = fields.get(offload, "management_device") or f"pci/{fields.pci_address(vif)}"
+    mac = fields.get(offload, "mac_address") or fields.get(vif, "address")
+    return [(name, management, mac)]
+
+
+def _require_guest_has_vdpa(vif: objects.VIFBase) -> None:
+    if isinstance(vif, objects.VIFDirect) and _vdpa(vif):
+        raise fields.invalid(_OFFLOAD, "DatapathOffloadVDPA", "none: the guest has macvtap")
+
+
+def _require_no_switch(vif: objects.VIFBase) -> None:
+    offload = _offload(vif)
     if isinstance(offload, objects.DatapathOffloadRepresentor):
         expected = "none: a representor is a port of a switch, which is for the ovs plugin"
-        raise fields.invalid("vif.port_profile.datapath_offload", offload.obj_name(), expected)
+        raise fields.invalid(_OFFLOAD, offload.obj_name(), expected)
 
 
 def _function(vif: objects.VIFBase) -> tuple[Vf, str]:
@@ -104,7 +153,7 @@ def _settings(vif: objects.VIFBase) -> dict[str, Any]:
 
 def _macvtap(
     vif: objects.VIFBase, function: Vf, mac: str, set_vf: functools.partial[SetVf]
-) -> Plan:
+) -> tuple[Step, ...]:
     name, mode = fields.named(vif, "vif_name"), fields.get(vif, "mode")
     if mode not in _MODES:
         raise fields.invalid("vif.mode", mode or "unset", f"one of {', '.join(_MODES)}")
@@ -113,10 +162,11 @@ def _macvtap(
         found = f"{function.address}, which has no network device here"
         expected = f"{_VF} with the driver of its card"
         raise fields.invalid("vif.dev_address", found, expected)
-    # In that mode both have one address.
+    # In that mode both have one address. In the others they must not: the driver of the function
+    # tells the card of the second one.
     address = mac if mode == "passthrough" else None
-    return Plan(
-        set_vf(link=link, link_ipv6=False, link_up=True, link_address=address),
+    return (
+        set_vf(mac=address, link=link, link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan(name, link, _MODES[mode], tap=True),
         # It has the guest's MAC address: one of IPv6 would be the guest's too.
         Sysctl(name, "disable_ipv6", 1, only_ours=True),

@@ -24,7 +24,7 @@ from os_vif import objects
 from os_vif.host import sriov
 from tests.functional import ovs
 from tests.functional.conftest import bridge_vif
-from tests.functional.namespaces import require, run
+from tests.functional.namespaces import of_machine, require, run
 from tests.sysfs import Sysfs
 
 _UPLINK = (
@@ -51,6 +51,14 @@ ip address add 192.0.2.10/24 dev uplink noprefixroute
 ip route add 192.0.2.0/24 dev uplink proto kernel scope link src 192.0.2.10 metric 100
 ip route add default via 192.0.2.1 dev uplink proto dhcp src 192.0.2.10 metric 100
 """
+
+
+#: Of the configuration of the privileged daemons.
+SECTIONS = (
+    "vif_plug_linux_bridge_privileged",
+    "vif_plug_ovs_privileged",
+    "os_vif_sriov_privileged",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +89,16 @@ class Case:
     numbered: Callable[[int], objects.VIFBase] | None = None
     #: Whether the host has a card with virtual functions.
     card: bool = False
+    #: Whether it is about a card of the machine, which stays where it is.
+    of_machine: bool = False
     #: Whether it is another's plan but for a step: then it is tried for long only.
     soak: bool = False
 
     @property
     def keeps_bridge(self) -> bool:
         """Whether the bridge stays when its last VIF goes: it has an uplink, or was there before."""
-        return self.makes_switch or (self.setup != "true" and self.switch is None)
+        uplink = self.setup != "true" and self.switch is None and not self.of_machine
+        return self.makes_switch or uplink
 
     def __str__(self) -> str:
         return self.name
@@ -101,10 +112,17 @@ class Case:
             require(self.probe)
         if self.tun and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
             pytest.skip("needs to read and write /dev/net/tun")
-        run(f"set -e\n{self.setup}")
-        if self.switch is None:
-            yield
-            return
+        with of_machine() if self.of_machine else contextlib.nullcontext():
+            run(f"set -e\n{self.setup}")
+            if self.switch is None:
+                yield
+                return
+            with self._switched():
+                yield
+
+    @contextlib.contextmanager
+    def _switched(self) -> Iterator[None]:
+        """With its switch."""
         with (
             tempfile.TemporaryDirectory() as directory,
             ovs.Switch(pathlib.Path(directory)) as switch,
@@ -120,8 +138,7 @@ class Case:
 
         :param helper: the command that starts its privileged daemons.
         """
-        sections = ("vif_plug_linux_bridge_privileged", "vif_plug_ovs_privileged")
-        lines = [line for name in sections for line in (f"[{name}]", f"helper_command={helper}")]
+        lines = [line for name in SECTIONS for line in (f"[{name}]", f"helper_command={helper}")]
         lines += ["[os_vif_ovs]", f"ovsdb_connection={cfg.CONF.os_vif_ovs.ovsdb_connection}"]
         return "\n".join([*lines, *(f"{name}={value}" for name, value in self.options.items())])
 
@@ -257,6 +274,50 @@ def _in_kernel(case: Case) -> Case:
     )
 
 
+#: A virtual function of QEMU's card, as a boot leaves it.
+_VF = "0000:01:10.0"
+_CARD = f"""
+card=/sys/bus/pci/devices/0000:01:00.0
+[ $(cat $card/sriov_numvfs) = 2 ] || {{ echo 0 > $card/sriov_numvfs; echo 2 > $card/sriov_numvfs; }}
+until pf=$(ls $card/net) && vf=$(ls /sys/bus/pci/devices/{_VF}/net); do sleep 0.1; done
+ip link set dev $pf up
+until grep -q up /sys/class/net/$pf/operstate; do sleep 0.1; done
+! [ -e /sys/class/net/macvtap0 ] || ip link del dev macvtap0
+for setting in 'mac 00:00:00:00:00:00' 'vlan 0' 'trust off' 'spoofchk on' 'max_tx_rate 0'; do
+    ip link set dev $pf vf 0 $setting
+done
+echo 0 > /proc/sys/net/ipv6/conf/$vf/disable_ipv6
+# The card learns its address from the driver.
+ip link set dev $vf down
+ip link set dev $vf address 02:00:00:00:00:01
+rm -f /run/os-vif/vf-*
+"""
+
+
+def _sriov(name: str, cls: type[objects.VIFBase], soak: bool = False, **fields: object) -> Case:
+    profile = objects.VIFPortProfileSRIOV(
+        vlan=42, vlan_qos=3, trusted=True, spoof_check=False, max_tx_rate=100
+    )
+    vif = cls(
+        id=_ID,
+        address="02:11:22:33:44:55",
+        plugin="sriov",
+        dev_address=_VF,
+        network=objects.Network(mtu=1500),
+        port_profile=profile,
+        **fields,
+    )
+    return Case(
+        f"sriov-{name}",
+        vif,
+        _CARD,
+        "ls /sys/bus/pci/devices/*/sriov_totalvfs",
+        "igb",
+        of_machine=True,
+        soak=soak,
+    )
+
+
 #: By the name of the plugin.
 CASES: dict[str, tuple[Case, ...]] = {
     "linux_bridge": (
@@ -285,6 +346,13 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "noop": (Case("noop", _VHOST_USER),),
+    "sriov": (
+        _sriov("host-device", objects.VIFHostDevice, dev_type="ethernet"),
+        *(
+            _sriov(f"macvtap-{mode}", objects.VIFDirect, soak, vif_name="macvtap0", mode=mode)
+            for mode, soak in (("passthrough", False), ("vepa", True), ("bridge", True))
+        ),
+    ),
     "ovs": (
         _ovs("bridge-only"),
         _ovs(

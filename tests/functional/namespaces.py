@@ -81,6 +81,20 @@ def private() -> Iterator[None]:
             _call("setns", before.fileno(), _CLONE_NEWNET)
 
 
+@contextmanager
+def of_machine() -> Iterator[None]:
+    """Move this thread, and what it starts, into the network namespace of the first process."""
+    with (
+        pathlib.Path("/proc/thread-self/ns/net").open("rb") as before,
+        pathlib.Path("/proc/1/ns/net").open("rb") as there,
+    ):
+        _call("setns", there.fileno(), _CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            _call("setns", before.fileno(), _CLONE_NEWNET)
+
+
 def ip(*arguments: str) -> list[dict]:
     """Ask ip(8), and get data."""
     done = subprocess.run(
@@ -122,10 +136,11 @@ def filters(program: str) -> list[str]:
 
 
 def record() -> dict[str, str]:
-    """What os-vif has noted of this network namespace, by file."""
+    """What os-vif has noted of this network namespace and of virtual functions, by file."""
     with netlink.opened() as net:
         ours = f"bridge-{net.netns}-"
-    files = sorted(pathlib.Path("/run/os-vif").glob(f"{ours}*"))
+    noted = pathlib.Path("/run/os-vif")
+    files = sorted((*noted.glob(f"{ours}*"), *noted.glob("vf-*")))
     return {path.name.removeprefix(ours): path.read_text() for path in files}
 
 

@@ -22,7 +22,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import exception, objects
 from os_vif.host.plan import Plan, Step
-from tests.functional.cases import ALL, KERNEL, Case
+from tests.functional.cases import ALL, KERNEL, SECTIONS, Case
 from tests.functional.conftest import stop_daemon
 from tests.functional.namespaces import (
     ROOT,
@@ -39,7 +39,6 @@ from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("rights")
 
-SECTIONS = ("vif_plug_linux_bridge_privileged", "vif_plug_ovs_privileged")
 HELPER = f"{sys.executable} {pathlib.Path(__file__).with_name('faulty_helper.py')}"
 #: Of the long matrix tools/test.sh runs these.
 SHORT = ("bare", "uplink-with-addresses-and-rules", "ovs-hybrid")
@@ -47,7 +46,7 @@ SHORT = ("bare", "uplink-with-addresses-and-rules", "ovs-hybrid")
 BY_DAEMON = [
     case
     for case in ALL
-    if case.vif.plugin == "linux_bridge"
+    if case.vif.plugin in ("linux_bridge", "sriov")
     or case.tun
     or case.keeps_device
     or isinstance(case.vif, objects.VIFBridge)
@@ -55,6 +54,7 @@ BY_DAEMON = [
 #: It kills at each fourth step of a long plan, and tox -e soak at each of all.
 STRIDES = [
     *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
+    *(c.param(2) for c in ALL if c.name == "sriov-macvtap-passthrough"),
     *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
 ]
 #: The short one kills once, in the middle of the devices of a hybrid VIF.

@@ -33,6 +33,7 @@ from os_vif.host.steps import (
     RenameLink,
     RestoreRules,
     SetLink,
+    SetVf,
     Sysctl,
 )
 from tests.functional.namespaces import differs, ip, require, run, snapshot, without_indexes
@@ -41,6 +42,15 @@ _PAIR = "ip link add name base type veth peer name far; ip link set dev base up\
 _BRIDGE = "ip link add name br type bridge; ip link set dev br alias os-vif\n"
 _RENAMED = "ip link property add dev base altname enp3s0 altname os-vif-was-eth0"
 _ROUTED = _PAIR + "ip link set dev far up; ip address add 192.0.2.10/24 dev base\n"
+
+
+_CARD = """
+sim=/sys/bus/netdevsim
+! [ -e $sim/devices/netdevsim77 ] || echo 77 > $sim/del_device
+echo "77 1" > $sim/new_device
+echo 2 > $sim/devices/netdevsim77/sriov_numvfs
+"""
+_SETTINGS = {"mac": "02:00:00:00:00:0a", "vlan": 42, "vlan_qos": 3, "vlan_proto": "802.1ad"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +154,8 @@ SAMPLES = [
     Sample(RenameLink("base", "tap1"), _PAIR),
     Sample(RenameLink("base", "tap1", if_there=True), f"{_PAIR} {_RENAMED}"),
     Sample(RenameLink("base", "eth0", back=True), f"{_PAIR} {_RENAMED}"),
+    Sample(SetVf("eth0", 1, None, trusted=True, max_tx_rate=100, link_state="enable", **_SETTINGS),
+           _CARD, probe="ls /sys/bus/netdevsim", scenario="netdevsim"),
 ]  # fmt: skip
 
 
@@ -203,8 +215,9 @@ def other():
 
 
 def test_every_step_has_a_sample():
-    """But the one that stands for what cannot be undone."""
-    assert {type(sample.step).__name__ for sample in SAMPLES} == STEPS.keys() - {"Lost"}
+    """But the one that stands for what cannot be undone, and those that need a PCI card."""
+    without = {"Lost", "ReleaseVf", "DeleteVdpa", "EnsureVdpa"}
+    assert {type(sample.step).__name__ for sample in SAMPLES} == STEPS.keys() - without
 
 
 def test_a_step_holds_once_it_was_applied(sample, net):

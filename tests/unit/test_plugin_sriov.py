@@ -5,13 +5,25 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 
 from os_vif import exception, objects
 from os_vif.host import sriov
 from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, EnsureMacvlan, ReleaseVf, SetLink, SetVf, Sysctl
+from os_vif.host.steps import (
+    DeleteLink,
+    DeleteVdpa,
+    EnsureMacvlan,
+    EnsureVdpa,
+    ReleaseVf,
+    SetLink,
+    SetVf,
+    Sysctl,
+)
 from os_vif.plugins.sriov import SriovPlugin
+from tests.functional import snippets
 from tests.sysfs import Sysfs
 
 PF, VF, OTHER = "0000:03:00.0", "0000:03:02.1", "0000:03:02.3"
@@ -70,11 +82,11 @@ def test_what_the_profile_has_is_planned(plugin):
     [("vepa", "vepa", None), ("bridge", "bridge", None), ("passthrough", "passthru", MAC)],
 )
 def test_a_macvtap_device_comes_after_what_is_below_it(plugin, mode, made, address):
-    """The card knows the MAC address and the VLAN before anything is up."""
+    """The card knows the VLAN before anything is up; in passthrough mode also the MAC address."""
     profile = objects.VIFPortProfileSRIOV(vlan=42)
     plan = plugin.plan_plug(direct(mode=mode, port_profile=profile), INSTANCE)
     assert plan == Plan(
-        SetVf("eth0", 1, VF, COMMON["id"], MAC, vlan=42,
+        SetVf("eth0", 1, VF, COMMON["id"], address, vlan=42,
               link="eth5", link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan("macvtap0", "eth5", made, tap=True),
         Sysctl("macvtap0", "disable_ipv6", 1, only_ours=True),
@@ -99,6 +111,26 @@ def test_an_unplug_needs_nothing_of_the_host(plugin):
         (host_device(dev_address=PF), f"vif.dev_address is {PF} is a physical function"),
         (host_device(dev_address="0000:03:1f.7"), "there is no PCI device 0000:03:1f.7"),
         (direct(dev_address=OTHER), f"{OTHER}, which has no network device here"),
+        (
+            host_device(port_profile=objects.VIFPortProfileSRIOV(vlan_qos=3)),
+            "vif.port_profile.vlan is None; expected a number from 0 to 4094",
+        ),
+        (
+            direct(
+                port_profile=objects.VIFPortProfileBase(
+                    datapath_offload=objects.DatapathOffloadVDPA(device_name="vdpa0")
+                )
+            ),
+            "vif.port_profile.datapath_offload is DatapathOffloadVDPA; expected none",
+        ),
+        (
+            host_device(
+                port_profile=objects.VIFPortProfileBase(
+                    datapath_offload=objects.DatapathOffloadVDPA()
+                )
+            ),
+            "vif.port_profile.datapath_offload.device_name is unset",
+        ),
         (direct(vif_name="a/b"), "vif.vif_name is 'a/b'; expected a device name"),
         (objects.VIFBridge(**COMMON), "vif is a VIFBridge; expected a VIFHostDevice or VIFDirect"),
         (
@@ -133,3 +165,50 @@ def test_the_plugin_says_what_it_plugs(plugin):
     for name in ("VIFDirect", "VIFHostDevice"):
         profiles = info.get_vif(name).supported_port_profiles
         assert "VIFPortProfileSRIOV" in [profile.profile_object_name for profile in profiles]
+
+
+VDPA = objects.VIFPortProfileSRIOV(
+    datapath_offload=objects.DatapathOffloadVDPA(device_name="vdpa0")
+)
+
+
+def test_a_vdpa_device_goes_before_what_it_is_on(plugin):
+    """What the offload names is used: on which device, and with which MAC address."""
+    assert plugin.plan_unplug(host_device(port_profile=VDPA), INSTANCE) == Plan(
+        DeleteVdpa("vdpa0", f"pci/{VF}", MAC), ReleaseVf(VF, COMMON["id"])
+    )
+    other = "02:00:00:00:00:07"
+    offload = objects.DatapathOffloadVDPA(
+        device_name="vdpa0", management_device="auxiliary/mlx5_core.sf.4", mac_address=other
+    )
+    vif = host_device(port_profile=objects.VIFPortProfileSRIOV(datapath_offload=offload))
+    assert plugin.plan_plug(vif, INSTANCE).steps[1:] == (
+        EnsureVdpa("vdpa0", "auxiliary/mlx5_core.sf.4", other),
+    )
+
+
+PAGE = pathlib.Path(__file__).parents[2] / "doc/source/user/sriov.rst"
+
+
+@pytest.mark.parametrize(
+    ("caption", "vif"),
+    [
+        (
+            "plan of a host device",
+            host_device(
+                port_profile=objects.VIFPortProfileSRIOV(
+                    vlan=42, vlan_qos=3, trusted=False, spoof_check=True, max_tx_rate=1000
+                )
+            ),
+        ),
+        (
+            "plan of a macvtap device",
+            direct(mode="passthrough", port_profile=objects.VIFPortProfileSRIOV(vlan=42)),
+        ),
+        ("plan of a vDPA device", host_device(port_profile=VDPA)),
+    ],
+)
+def test_the_page_shows_the_plan_as_it_is(plugin, caption, vif):
+    """Each line of it."""
+    (block,) = (b for b in snippets.blocks(PAGE.read_text(), "text") if b.caption == caption)
+    assert block.text.strip() == str(plugin.plan_plug(vif, INSTANCE))

@@ -93,14 +93,14 @@ def test_a_vf_is_given_to_vfio_and_back(igb):
     vf = igb.vf(0)
     group = (vf / "iommu_group").resolve()
     assert [path.name for path in (group / "devices").iterdir()] == [vf.name]
-    _bind(vf, "vfio-pci")
+    bind(vf, "vfio-pci")
     assert igb.vf_name(0) is None
     assert Path("/dev/vfio", group.name).exists()
-    _bind(vf, "igbvf")
+    bind(vf, "igbvf")
     cards.until(lambda: igb.vf_name(0), "the VF's network device")
 
 
-def _bind(device: Path, driver: str) -> None:
+def bind(device: Path, driver: str) -> None:
     (device / "driver/unbind").write_text(device.name)
     (device / "driver_override").write_text(driver)
     Path("/sys/bus/pci/drivers_probe").write_text(device.name)

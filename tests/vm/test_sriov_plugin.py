@@ -88,7 +88,7 @@ def test_a_vf_has_what_its_port_profile_sets(igb, instance):
     noted = (RECORDS / records()[0]).read_bytes()
     os_vif.plug(vif, instance)
     assert (RECORDS / records()[0]).read_bytes() == noted
-    run(f"ip link set dev {igb.name} vf 0 vlan 43")
+    run(f"ip link set dev {igb.name} vf 0 vlan 43 qos 3")
     (difference,) = os_vif.check(vif, instance)
     assert str(difference) == f"{igb.name}: VF 0: VLAN is 43, should be 42"
     os_vif.plug(vif, instance)
@@ -157,6 +157,19 @@ def test_a_vf_that_another_vif_holds_is_refused_by_its_name(igb, instance):
     os_vif.unplug(other, instance)
 
 
+def test_a_vif_that_gets_another_vf_releases_the_one_before(igb, instance):
+    """Plugged again, and unplugged: by what is noted, not by what the VIF says."""
+    before = vfs(igb)
+    one, other = (of_vf(igb.vf(number).name, vlan=7) for number in range(2))
+    os_vif.plug(one, instance)
+    os_vif.plug(other, instance)
+    assert vfs(igb)[0] == before[0]
+    assert vfs(igb)[1]["vlan_list"] == [{"vlan": 7}]
+    assert records() == [f"vf-{igb.vf(1).name}.json"]
+    os_vif.unplug(one, instance)
+    assert (vfs(igb), records()) == (before, [])
+
+
 def links() -> list[dict]:
     """Without what a VF's driver says only later: its queue, and whether it has a carrier."""
     seen = ("ifname", "address", "flags", "mtu", "link")
@@ -168,9 +181,13 @@ def links() -> list[dict]:
 
 @pytest.mark.parametrize("mode", ["vepa", "bridge", "passthrough"])
 def test_a_guest_has_a_macvtap_device_on_a_vf(igb, instance, mode):
-    """With the MAC address of the VIF, in the VLAN of the profile; unplugged, the VF is as before."""
+    """In the VLAN of the profile; unplugged, the VF is as before.
+
+    In passthrough mode both have the MAC address of the VIF, in the others only the macvtap device.
+    """
     before, vif, link = links(), macvtap(igb.vf(0).name, mode, vlan=42), igb.vf_name(0)
     off = pathlib.Path(f"/proc/sys/net/ipv6/conf/{link}/disable_ipv6")
+    untagged = vfs(igb)[0]["vlan_list"]
     os_vif.plug(vif, instance)
     assert os_vif.check(vif, instance) == ()
     (made,) = ip("-d", "link", "show", vif.vif_name)
@@ -186,7 +203,7 @@ def test_a_guest_has_a_macvtap_device_on_a_vf(igb, instance, mode):
     assert links() == plugged
     os_vif.unplug(vif, instance)
     assert (links(), records(), off.read_text()) == (before, [], "0\n")
-    assert "vlan_list" not in vfs(igb)[0]
+    assert vfs(igb)[0]["vlan_list"] == untagged
 
 
 def test_a_macvtap_device_needs_the_network_device_of_the_vf(igb, instance):
@@ -223,7 +240,7 @@ def test_a_vf_that_was_made_anew_has_nothing_to_be_put_back(igb, instance):
     vif, other = of_vf(igb.vf(0).name, 1, **ALL), of_vf(igb.vf(0).name, 2)
     os_vif.plug(vif, instance)
     igb.set_vfs(0)
-    with pytest.raises(exception.CheckException, match=r"there is no PCI device") as info:
+    with pytest.raises(exception.PlanException, match=r"there is no PCI device") as info:
         os_vif.check(vif, instance)
     said = str(info.value)
     assert vif.dev_address in said
@@ -279,3 +296,29 @@ def test_all_vfs_of_the_card_are_plugged_and_unplugged_by_eight_threads(igb, ins
         assert len(records()) == 7
         each(os_vif.unplug)
         assert (vfs(igb), records()) == (before, [])
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+def test_vfs_that_go_while_eight_threads_are_at_work(igb, instance, by):
+    """Each call succeeds or says what is missing; those made anew are as fresh ones."""
+    igb.set_vfs(0)
+    igb.set_vfs(7)
+    fresh = vfs(igb)
+    vifs = [of_vf(igb.vf(n).name, n, vlan=100 + n, trusted=True) for n in range(7)]
+    if by == "unplug":
+        for vif in vifs:
+            os_vif.plug(vif, instance)
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        calls = [threads.submit(getattr(os_vif, by), vif, instance) for vif in vifs]
+        igb.set_vfs(0)
+    for call in calls:
+        error = call.exception()
+        assert error is None or isinstance(error, exception.ExceptionBase)
+        assert error is None or "by hand" not in str(error)
+    igb.set_vfs(7)
+    for vif in vifs:
+        os_vif.unplug(vif, instance)
+    assert (vfs(igb), records()) == (fresh, [])
+    os_vif.plug(vifs[0], instance)
+    assert os_vif.check(vifs[0], instance) == ()
+    os_vif.unplug(vifs[0], instance)

@@ -64,7 +64,8 @@ def test_every_setting_is_set_and_undone(sim):
     before = ip("link", "show", sim.name)
     with netlink.opened() as net:
         for name, value in SETTINGS.items():
-            step = SetVf(sim.name, 3, **{name: value})
+            tag = {"vlan": 0} if name.startswith("vlan_") else {}
+            step = SetVf(sim.name, 3, None, **{**tag, name: value})
             assert step.differences(net)
             undo = step.apply(net)
             assert step.holds(net)
@@ -72,7 +73,7 @@ def test_every_setting_is_set_and_undone(sim):
             for back in undo:
                 back.apply(net)
             assert ip("link", "show", sim.name) == before, name
-        step = SetVf(sim.name, 3, **SETTINGS)
+        step = SetVf(sim.name, 3, None, **SETTINGS)
         undo = step.apply(net)
         assert step.holds(net)
         found = shown(sim, 3)
@@ -90,7 +91,7 @@ def test_every_setting_is_set_and_undone(sim):
 def test_a_function_that_is_not_there_is_named(sim):
     """By its number, and by its card."""
     with netlink.opened() as net:
-        step = SetVf(sim.name, 64, vlan=7)
+        step = SetVf(sim.name, 64, None, vlan=7)
         assert str(step.differences(net)[0]).startswith(f"{sim.name}: VF 64 is there is no VF 64")
         with pytest.raises(OSError, match=f"there is no VF 64 of {sim.name}"):
             step.apply(net)
@@ -100,7 +101,7 @@ def test_64_functions_are_set_and_undone_by_eight_threads(sim):
     """At the same time, and each has its own."""
     before = ip("link", "show", sim.name)
     steps = [
-        SetVf(sim.name, n, **{**SETTINGS, "vlan": n + 1, "mac": f"02:00:00:00:00:{n:02x}"})
+        SetVf(sim.name, n, None, **{**SETTINGS, "vlan": n + 1, "mac": f"02:00:00:00:00:{n:02x}"})
         for n in range(64)
     ]
 
@@ -123,7 +124,7 @@ def test_a_card_may_have_more_functions_than_their_list_can_say_the_length_of():
     """It has 16 bits: ip(8) sees none of them, or too few."""
     for many in card(500):
         with netlink.opened() as net:
-            first, last = (SetVf(many.name, number, vlan=number + 1) for number in (0, 499))
+            first, last = (SetVf(many.name, number, None, vlan=number + 1) for number in (0, 499))
             undo = last.apply(net)
             assert last.holds(net)
             assert not dataclasses.replace(first, number=498).holds(net)

@@ -53,6 +53,7 @@ def _optional(values):
 
 _bytes = st.integers(0, 255)
 _number = st.integers(0, 2**32 - 1)
+_pci = st.from_regex(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]", fullmatch=True)
 _mtus = _optional(st.integers(1, 2**31 - 1))
 _indices = _optional(st.integers(1, 2**31 - 1))
 _flag = st.booleans()
@@ -113,6 +114,11 @@ _plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=Tru
 )
 _rules = {"name": _plain, "ipv6": _flag}
 _user = {"name": names, "user": text(255)}
+_vdpa = {
+    "name": st.from_regex("[A-Za-z0-9_.:-]{1,64}", fullmatch=True),
+    "management_device": _pci.map("pci/{}".format) | st.just("vdpasim_net"),
+    "mac": _optional(macs),
+}
 _patterns = st.sampled_from(["", "^-A FORWARD", "-j (LOG|DROP)$", r"\bneutron\b", "[^x]"])
 
 #: For each step, ways to fill its fields: one, or one for each family of addresses.
@@ -167,6 +173,30 @@ FIELDS = {
         _rules
         | {"rules": _lines, "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple)}
     ],
+    "ReleaseVf": [{"pci_address": _pci, "user": text(255)}],
+    "DeleteVdpa": [_vdpa],
+    "EnsureVdpa": [_vdpa],
+    "SetVf": [
+        {
+            "name": names,
+            "number": _number,
+            "pci_address": _pci,
+            "user": _optional(text(255)),
+            "mac": _optional(macs),
+            "vlan": _optional(st.integers(0, 4094)),
+            "vlan_qos": _optional(st.integers(0, 7)),
+            "vlan_proto": st.sampled_from([None, "802.1Q", "802.1ad"]),
+            "trusted": _optional(_flag),
+            "spoof_check": _optional(_flag),
+            "min_tx_rate": _optional(_number),
+            "max_tx_rate": _optional(_number),
+            "link_state": st.sampled_from([None, "auto", "enable", "disable"]),
+            "link": names,
+            "link_ipv6": _optional(_flag),
+            "link_up": _optional(_flag),
+            "link_address": _optional(macs),
+        }
+    ],
     "SetLink": [
         {
             "name": names,
@@ -198,7 +228,12 @@ def required(name):
 
 def _make(name, values):
     others = {value for key, value in values.items() if key in ("peer", "link", "master", "to")}
-    assume(values["name"] not in others)
+    assume(values.get("name") not in others)
+    for needed, beginning in (("link", "link_"), ("vlan", "vlan_")):
+        if name == "SetVf" and values.get(needed) is None:
+            # Nothing without it; the state of a link is no part of one.
+            kept = ("vlan", "link_state")
+            values = {k: v for k, v in values.items() if k in kept or not k.startswith(beginning)}
     if values.get("rules"):
         beginning = f"-A os-vif-{values['name']} "
         values = values | {"rules": tuple(beginning + line for line in values["rules"])}

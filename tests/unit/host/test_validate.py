@@ -223,6 +223,20 @@ KEY = Kind(
     ("disable_ipv6", "arp_ignore", "arp_announce"),
     ("", "accept_ra", "ARP_IGNORE", "../eth0/arp_ignore", "arp_ignore\n", "ipv6", *_NO_TEXT),
 )
+PCI = Kind(
+    ("0000:03:00.2", "ffff:ff:1f.7"),
+    ("", "03:00.2", "0000:03:00.8", "0000:03:20.0", "0000:0A:00.2", "0000:03:00", "../0000:03:00.2",
+     "0000:03:00.2\n", "0000:03:00:2", *_NO_TEXT),
+)  # fmt: skip
+VDPA = Kind(
+    ("vdpa0", "a.b_c:d-e", "x" * 64), ("", "x" * 65, "a/b", "a b", "a;b", *_NO_LINE, *_NO_TEXT)
+)
+MANAGEMENT = Kind(
+    ("vdpasim_net", "pci/0000:03:00.2", "auxiliary/mlx5_core.sf.4"),
+    ("", "/", "pci/", "/a", "a/b/c", "a b", "x" * 65, *_NO_LINE, *_NO_TEXT),
+)
+PROTOCOL = Kind(("802.1Q", "802.1ad"), ("", "802.1q", "802.1AD", "8100", *_NO_TEXT))
+LINK_STATE = Kind(("auto", "enable", "disable"), ("", "up", "AUTO", "auto\n", *_NO_TEXT))
 
 _ADDRESS = {"name": DEVICE, "address": INTERFACE, "peer": optional(of_ipv4(INTERFACE))}
 _ROUTE = {
@@ -288,6 +302,28 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "NoForwardingRules": _RULES,
     "RenameLink": {"name": DEVICE, "to": DEVICE, "back": BOOLEAN, "if_there": BOOLEAN},
     "RestoreRules": _RULES | {"rules": RULES, "jumps": JUMPS},
+    "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
+    "EnsureVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
+    "ReleaseVf": {"pci_address": PCI, "user": TEXT},
+    "SetVf": {
+        "name": DEVICE,
+        "number": integer(0, 2**32 - 1),
+        "pci_address": optional(PCI),
+        "user": optional(TEXT),
+        "mac": optional(MAC),
+        "vlan": optional(integer(0, 4094)),
+        "vlan_qos": optional(integer(0, 7)),
+        "vlan_proto": optional(PROTOCOL),
+        "trusted": optional(BOOLEAN),
+        "spoof_check": optional(BOOLEAN),
+        "min_tx_rate": optional(integer(0, 2**32 - 1)),
+        "max_tx_rate": optional(integer(0, 2**32 - 1)),
+        "link_state": optional(LINK_STATE),
+        "link": optional(DEVICE),
+        "link_ipv6": optional(BOOLEAN),
+        "link_up": optional(BOOLEAN),
+        "link_address": optional(MAC),
+    },
     "SetLink": {
         "name": DEVICE,
         "mtu": optional(MTU),
@@ -320,6 +356,14 @@ USUAL = {
     "netns": "ns1",
     "key": "arp_ignore",
     "value": 1,
+    "number": 3,
+    "pci_address": "0000:03:00.2",
+    "management_device": "pci/0000:03:00.2",
+}
+#: What has to be given beside a field.
+BESIDE = {
+    **{field: {"vlan": 42} for field in ("vlan_qos", "vlan_proto")},
+    **{field: {"link": "eth1"} for field in ("link_ipv6", "link_up", "link_address")},
 }
 CASES = [(step, field) for step, fields in FIELDS.items() for field in fields]
 
@@ -331,7 +375,7 @@ def make(name: str, field: str, value: Any) -> Any:
         for other in dataclasses.fields(STEPS[name])
         if other.default is dataclasses.MISSING
     }
-    return STEPS[name](**(given | {field: value}))
+    return STEPS[name](**(given | BESIDE.get(field, {}) | {field: value}))
 
 
 def accepted(name: str, field: str, values: tuple[Any, ...]) -> list[Any]:

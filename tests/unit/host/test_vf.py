@@ -37,29 +37,30 @@ FULL = {
         ({"name": ""}, "name"),
         ({"number": -1}, "number"),
         ({"number": True}, "number"),
-        ({"address": "03:00.2"}, "address"),
-        ({"address": "../../etc"}, "address"),
-        ({"user": "a vif"}, "address"),
-        ({"user": "a\nvif", "address": ADDRESS}, "user"),
+        ({"pci_address": "03:00.2"}, "pci_address"),
+        ({"pci_address": "../../etc"}, "pci_address"),
+        ({"user": "a vif"}, "pci_address"),
+        ({"user": "a\nvif", "pci_address": ADDRESS}, "user"),
         ({"mac": "02-11-22-33-44-55"}, "mac"),
         ({"vlan": 4095}, "vlan"),
         ({"vlan": "7"}, "vlan"),
-        ({"vlan_qos": 8}, "vlan_qos"),
-        ({"vlan_proto": "802.1q"}, "vlan_proto"),
+        ({"vlan_qos": 3}, "vlan"),
+        ({"vlan": 7, "vlan_qos": 8}, "vlan_qos"),
+        ({"vlan": 7, "vlan_proto": "802.1q"}, "vlan_proto"),
         ({"trusted": 1}, "trusted"),
         ({"spoof_check": "on"}, "spoof_check"),
         ({"min_tx_rate": -1}, "min_tx_rate"),
         ({"max_tx_rate": 2**32}, "max_tx_rate"),
         ({"link_state": "up"}, "link_state"),
         ({"link_up": True}, "link"),
-        ({"link_up": True, "link": "eth1"}, "address"),
-        ({"link_address": "x", "link": "eth1", "address": ADDRESS}, "link_address"),
+        ({"link_up": True, "link": "eth1"}, "pci_address"),
+        ({"link_address": "x", "link": "eth1", "pci_address": ADDRESS}, "link_address"),
     ],
 )
 def test_arguments_that_no_plan_may_have_are_refused(arguments, field):
     """By the name of the field."""
     with pytest.raises(exception.InvalidStep) as info:
-        SetVf(**{"name": "eth0", "number": 0, **arguments})
+        SetVf(**{"name": "eth0", "number": 0, "pci_address": None, **arguments})
     assert info.value.kwargs["field"] == field
 
 
@@ -75,16 +76,16 @@ def test_steps_are_shown_as_commands():
     step = SetVf("eth0", 3, ADDRESS, "vif-1", link="eth5", link_ipv6=False, link_up=True,
                  link_address="02:11:22:33:44:55", **FULL)  # fmt: skip
     assert step.commands() == (
-        f"# /run/os-vif notes that VIF vif-1 has {ADDRESS}",
+        f"# /run/os-vif notes that VIF vif-1 has VF 3 of eth0 ({ADDRESS})",
         "ip link set dev eth0 vf 3 mac 02:11:22:33:44:55",
         "ip link set dev eth0 vf 3 vlan 42 qos 3 proto 802.1ad",
         "ip link set dev eth0 vf 3 trust on",
         "ip link set dev eth0 vf 3 spoofchk off",
         "ip link set dev eth0 vf 3 min_tx_rate 10 max_tx_rate 100",
         "ip link set dev eth0 vf 3 state enable",
-        "sysctl -w net/ipv6/conf/eth5/disable_ipv6=1",
-        "ip link set dev eth5 up",
-        "ip link set dev eth5 address 02:11:22:33:44:55",
+        "sysctl -w net/ipv6/conf/eth5/disable_ipv6=1  # VF 3 of eth0",
+        "ip link set dev eth5 up  # VF 3 of eth0",
+        "ip link set dev eth5 address 02:11:22:33:44:55  # VF 3 of eth0",
     )
     (command,) = ReleaseVf(ADDRESS, "vif-1").commands()
     assert command.startswith(f"# VF {ADDRESS}: the settings that /run/os-vif notes for VIF vif-1")
@@ -99,8 +100,9 @@ def test_steps_reach_the_privileged_side_as_they_are():
 class Recorder:
     """In place of a socket: it keeps what it is told."""
 
-    def change(self, link, attributes):
-        self.body = packed.link(attributes, link.index)
+    def talk(self, kind, flags, body):
+        assert (kind, flags) == (16, netlink.ACK)
+        self.body = body
 
 
 def sent(group, **settings):

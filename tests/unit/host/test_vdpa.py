@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for vDPA devices: what they send, and what a kernel without vDPA is told to be."""
+
+from __future__ import annotations
+
+import pytest
+from pyroute2.netlink import genlmsg
+
+from os_vif.host import netlink, packed, vdpa
+from os_vif.host.steps import DeleteVdpa, EnsureVdpa
+
+
+class Theirs(genlmsg):
+    """The message as linux/vdpa.h has it, for pyroute2, which does not know it."""
+
+    nla_map = (
+        ("UNSPEC", "none"),
+        ("MGMTDEV_BUS_NAME", "asciiz"),
+        ("MGMTDEV_DEV_NAME", "asciiz"),
+        ("MGMTDEV_SUPPORTED_CLASSES", "uint64"),
+        ("DEV_NAME", "asciiz"),
+        ("DEV_ID", "uint32"),
+        ("DEV_VENDOR_ID", "uint32"),
+        ("DEV_MAX_VQS", "uint32"),
+        ("DEV_MAX_VQ_SIZE", "uint16"),
+        ("DEV_MIN_VQ_SIZE", "uint16"),
+        ("DEV_NET_CFG_MACADDR", "l2addr"),
+    )
+
+
+def test_a_message_is_what_the_kernel_reads():
+    """By pyroute2, with the names of linux/vdpa.h in their order."""
+    step = EnsureVdpa("vdpa0", "pci/0000:03:00.2", "02:11:22:33:44:55")
+    attributes = {**step._handle, "DEV_NAME": "vdpa0", "DEV_NET_CFG_MACADDR": step.mac}
+    body = vdpa.message(3, attributes)
+    found = Theirs(packed.HEADER.pack(packed.HEADER.size + len(body), 30, 0, 1, 0) + body)
+    found.decode()
+    assert (found["cmd"], found["version"]) == (3, 1)
+    assert dict(found["attrs"]) == {
+        "MGMTDEV_BUS_NAME": "pci",
+        "MGMTDEV_DEV_NAME": "0000:03:00.2",
+        "DEV_NAME": "vdpa0",
+        "DEV_NET_CFG_MACADDR": "02:11:22:33:44:55",
+    }
+    assert EnsureVdpa("vdpa0", "vdpasim_net")._handle["MGMTDEV_BUS_NAME"] is None
+
+
+def test_a_family_of_the_kernel_is_found_by_its_name():
+    """The one that tells of the others is always there."""
+    net = netlink.Netlink(16)
+    try:
+        assert vdpa.family(net, "nlctrl") == 16
+        with pytest.raises(OSError, match="this kernel has no odd: is its module loaded"):
+            vdpa.family(net, "odd")
+    finally:
+        net.close()
+
+
+def test_a_kernel_without_vdpa_says_so():
+    """A check tells it; there is nothing to be deleted."""
+    step = EnsureVdpa("vdpa0", "vdpasim_net")
+    with netlink.opened() as net:
+        (difference,) = step.differences(net)
+        if "no vdpa" not in difference.found:
+            pytest.skip("this kernel has vDPA")
+        with pytest.raises(OSError, match="this kernel has no vdpa"):
+            step.apply(net)
+        assert DeleteVdpa("vdpa0", "vdpasim_net").apply(net) == ()
