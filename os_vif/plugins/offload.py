@@ -74,7 +74,7 @@ def kernel(wanted: Wanted) -> tuple[PlanStep, ...]:
             raise fields.invalid(field, to, "a name that nothing else has")
         return (
             *_release(net, released, but=name),
-            *_address(function, wanted, ports, stale=holder),
+            *_address(function, wanted, holder),
             *((RenameLink(name, to),) if to != name else ()),
             # The host is not to have an address there.
             Sysctl(to, "disable_ipv6", 1),
@@ -103,25 +103,30 @@ def user_space(wanted: Wanted, name: str) -> tuple[PlanStep, ...]:
         released = _release(net, [port for port in others if port != name])
     request = mtu[0] if mtu else None
     port = wanted.port(name, "dpdk", options=tuple(options), mtu_request=request)
-    return (*released, *_address(function, wanted, ports), wanted.bridge, port)
+    return (*released, *_address(function, wanted), wanted.bridge, port)
 
 
-def _address(
-    function: sriov.Vf, wanted: Wanted, ports: Mapping[str, Row], stale: str | None = None
-) -> Iterator[Step]:
+def _address(function: sriov.Vf, wanted: Wanted, released: str | None = None) -> Iterator[Step]:
     """The function has the VIF's MAC address; the representor keeps its own.
 
     The switch would take the bridge's address from a port that had a guest's.
 
-    :param stale: who had a port for it before.
+    :param released: who had a port for it until now.
     """
     ours = wanted.interface_id
-    if ours in (_iface_id(ports, name) for name in ports):
-        # One that the port had before.
-        before = [held for held in vf_record.held_by(ours) if held != function.address]
-        yield from (ReleaseVf(held, ours) for held in before)
-    if stale not in (None, "", ours):
-        yield ReleaseVf(function.address, stale)
+    # One that the port had before.
+    before = [held for held in vf_record.held_by(ours) if held != function.address]
+    yield from (ReleaseVf(held, ours) for held in before)
+    holder = vf_record.holder_of(function.address)
+    if (
+        holder is not None
+        and holder != ours
+        and (
+            # Without a port it was unplugged, by 5.3.0, which notes nothing.
+            holder == released or not _ports(wanted.switch, holder)
+        )
+    ):
+        yield ReleaseVf(function.address, holder)
     try:
         pf = sriov.pf_device(function)
     except OSError as error:
