@@ -18,7 +18,7 @@ from os_vif import exception, objects
 from os_vif.host import ovs_engine
 from tests.functional import test_kill, test_proof
 from tests.functional.cases import Case
-from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from tests.functional.namespaces import changes, ip, run
 from tests.functional.ovs import row
 from tests.functional.test_ovs_plugin import INSTANCE
 from tests.functional.test_ovs_representors import link, on
@@ -52,12 +52,21 @@ def address_of(card, number: int) -> str:
     return ip("link", "show", card.name)[0]["vfinfo_list"][number]["address"]
 
 
+def state(switch) -> dict:
+    """The devices of the machine, as far as a plug changes them, and the rows of a switch."""
+    keys = ("ifindex", "mtu", "master", "address", "altnames", "vfinfo_list")
+    links = {found["ifname"]: {key: found.get(key) for key in keys} for found in ip("link")}
+    for found in ip("link"):
+        links[found["ifname"]]["up"] = "UP" in found["flags"]
+    return {**links, "switch": switch.dump()}
+
+
 def test_what_stands_for_a_vf_is_a_port(card, representors, br_int):
     """With its names and addresses; a plug again changes nothing, and unplug puts all back.
 
     The port goes also when the virtual functions have gone.
     """
-    before = without_indexes(snapshot())
+    before = state(br_int)
     vifs = [of_vf(card, number, f"tap-{number}", port=number) for number in range(2)]
     # A kernel before Linux 6.2 takes it down for its name.
     run(f"ip link set dev {representors['pf0vf0']} up")
@@ -79,22 +88,18 @@ def test_what_stands_for_a_vf_is_a_port(card, representors, br_int):
         assert found["address"] == own[number] != vif.address
         off = pathlib.Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6")
         assert off.read_text() == "1\n"
-    plugged = snapshot()
+    plugged = state(br_int)
     os_vif.plug(vifs[0], INSTANCE)
-    assert differs(plugged) == []
+    assert changes(plugged, state(br_int)) == []
     os_vif.unplug(vifs[0], INSTANCE)
     assert br_int.vsctl("list-ports", "br-int") == "tap-1"
     assert "UP" not in link(representors["pf0vf0"])["flags"]
     assert address_of(card, 0) == NONE
     card.set_vfs(0)
     os_vif.unplug(vifs[1], INSTANCE)
-    after = without_indexes(snapshot())
-    assert [
-        line
-        for line in changes(before, after)
-        if not any(word in line for word in ("mtu", "disable_ipv6", "num_vf", "vfinfo", "links:"))
-    ] == []
-    assert link(representors["pf0vf1"])["ifname"] == representors["pf0vf1"]
+    assert changes(before["switch"], br_int.dump()) == []
+    for name in representors.values():
+        assert state(br_int)[name] == before[name] | {"mtu": 1450}
 
 
 def test_another_function_releases_the_first(card, representors, br_int):
@@ -120,8 +125,7 @@ def test_flows_of_what_was_plugged_are_offloaded(card, representors, br_int):
     for number in range(2):
         os_vif.plug(of_vf(card, number, f"tap-{number}", port=number), INSTANCE)
     flows = offloaded(br_int, "tap-0")
-    assert flows
-    assert all("tap-1" in flow for flow in flows), flows
+    assert any("tap-1" in flow.partition("actions:")[2] for flow in flows), flows
     shown = subprocess.run(
         ["tc", "filter", "show", "dev", "tap-0", "ingress"],
         capture_output=True,
@@ -133,12 +137,12 @@ def test_flows_of_what_was_plugged_are_offloaded(card, representors, br_int):
         os_vif.unplug(of_vf(card, number, port=number), INSTANCE)
 
 
-def refused(vif: objects.VIFBase) -> str:
+def refused(switch, vif: objects.VIFBase) -> str:
     """What a plug says that leaves the host as it was."""
-    before = snapshot()
+    before = state(switch)
     with pytest.raises(exception.PlugException) as info:
         os_vif.plug(vif, INSTANCE)
-    assert differs(before) == []
+    assert changes(before, state(switch)) == []
     return str(info.value)
 
 
@@ -148,14 +152,14 @@ def test_what_is_no_function_with_a_representor_is_refused(card, br_int):
     # Without representors.
     assert (
         f"vif.dev_address is {vif.dev_address}: {card.device.name} is not in switchdev mode"
-        in (refused(vif))
+        in (refused(br_int, vif))
     )
     for address, said in (
         (card.device.name, "is a physical function, and none of its virtual functions"),
         ("0000:77:00.1", "there is no PCI device 0000:77:00.1"),
     ):
         vif.dev_address = address
-        text = refused(vif)
+        text = refused(br_int, vif)
         assert f"vif.dev_address is {address}" in text
         assert said in text
 
@@ -228,6 +232,7 @@ def case(card, representors, br_int) -> OnCard:
     return OnCard("representor", vif, switch="", keeps_device=representors["pf0vf0"])
 
 
+@pytest.mark.soak
 def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
     """Of a plug, and of an unplug."""
     with case.prepared():
@@ -236,14 +241,9 @@ def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
         test_proof.test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, INSTANCE)
 
 
-@pytest.mark.parametrize(
-    ("stride", "by"),
-    [
-        pytest.param(4, "unplug", id="short"),
-        *(pytest.param(1, by, id=by, marks=pytest.mark.soak) for by in ("plug", "unplug")),
-    ],
-)
-def test_a_daemon_killed_between_steps(case, monkeypatch, stride, by):
+@pytest.mark.soak
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+def test_a_daemon_killed_between_any_two_steps(case, monkeypatch, by):
     """The next plug, or unplug, ends well."""
     monkeypatch.setattr(test_kill, "private", contextlib.nullcontext)
-    test_kill.killed_in_plug(case, by, stride=stride)
+    test_kill.killed_in_plug(case, by)
