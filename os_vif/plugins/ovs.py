@@ -55,6 +55,7 @@ _SOURCES = {
     "external_ids": "What names the port (interface_id, uuid)",
     "options": "vif.path",
     "qos": "[os_vif_ovs]default_qos_type",
+    "user": "vif.port_profile.interface_id",
 }
 
 

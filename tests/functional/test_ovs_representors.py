@@ -13,6 +13,8 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.host import engine
+from os_vif.host.locks import DIRECTORY
+from os_vif.host.steps import ReleaseVf
 from tests.functional.cases import card, ovs_vif
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.ovs import row
@@ -254,6 +256,20 @@ def test_a_port_goes_whose_virtual_function_has_gone(br_int, host):
     assert br_int.vsctl("list-ports", "br-int") == ""
     assert is_as_its_driver_made_it("rep1")
     host.unplug(vif)
+
+
+def test_what_5_3_0_has_unplugged_holds_no_function(br_int, host):
+    """It takes the port, and nothing of what we noted; one that has a port is not robbed."""
+    noted = DIRECTORY / "vf-0000:03:01.1.json"
+    noted.parent.mkdir(exist_ok=True)
+    noted.write_text('{"user": "another", "life": [0, 0], "before": {}}')
+    br_int.vsctl("add-port", "br-int", "rep2", "--", "set", "Interface", "rep2",
+                 "external_ids:iface-id=another")  # fmt: skip
+    assert ReleaseVf("0000:03:01.1", "another") not in os_vif.plan(on(1), INSTANCE).steps
+    br_int.vsctl("del-port", "rep2")
+    assert ReleaseVf("0000:03:01.1", "another") in os_vif.plan(on(1), INSTANCE).steps
+    host.plug(on(1))
+    assert not noted.exists()
 
 
 def dpdk(number: int) -> objects.VIFHostDevice:
