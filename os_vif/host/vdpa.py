@@ -22,8 +22,8 @@ from os_vif.host.plan import Difference, Step, quote
 if TYPE_CHECKING:
     from os_vif.host.netlink import Netlink
 
-#: linux/netlink.h, linux/genetlink.h
-_GENERIC, _CTRL, _GETFAMILY = 16, 16, 3
+#: linux/genetlink.h
+_CTRL, _GETFAMILY = 16, 3
 _NEW, _DEL, _GET = 3, 4, 5
 #: ``struct genlmsghdr``: command, version, reserved.
 _HEADER = struct.Struct("=BBH")
@@ -140,11 +140,8 @@ class _Asked:
 @contextmanager
 def _opened() -> Iterator[_Asked]:
     """:raises OSError: with ENOENT if the kernel has no vDPA."""
-    net = netlink.Netlink(_GENERIC)
-    try:
+    with netlink.opened(netlink.GENERIC) as net:
         yield _Asked(net, family(net, "vdpa"))
-    finally:
-        net.close()
 
 
 def family(net: Netlink, name: str) -> int:

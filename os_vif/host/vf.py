@@ -324,6 +324,7 @@ class ReleaseVf(Step):
     """A VIF does not hold a virtual function, which has the settings that it had before.
 
     One that has gone, or has been made anew, has nothing to put back.
+    Equivalent to: ``ip link set dev PF vf NUMBER ...`` with what was noted, by :class:`SetVf`
     """
 
     pci_address: str

@@ -17,7 +17,7 @@ from typing import Any
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif.objects import tables, takers
+from os_vif.objects import fields, tables, takers
 from os_vif.objects.losses import FIXED_IPS
 from os_vif.objects.tables import CHANGES, DATA, NAME, NAMESPACE, VERSION, Column, Table, Unusual
 
@@ -122,6 +122,8 @@ def _compound(column: Column, of_object: OfObject) -> Read:
     declared: Any = column.field._type
     if column.kind is ovo_fields.Object:
         return of_object(declared)
+    if column.kind is fields.Range:
+        return functools.partial(_whole, declared)
     if column.kind is not ovo_fields.List and column.kind is not ovo_fields.Dict:
         return refuse
     element = declared._element_type
@@ -132,6 +134,12 @@ def _compound(column: Column, of_object: OfObject) -> Read:
         return _texts(text, column.name, element)
     many = _list if column.kind is ovo_fields.List else _table
     return many(of_object(element._type), column.name, element)
+
+
+def _whole(declared: fields.Range, _: Any, data: Any, __: Known) -> int:
+    if type(data) is not int or not declared.least <= data <= declared.most:
+        raise Unusual
+    return data
 
 
 def refuse(*_: Any) -> Any:

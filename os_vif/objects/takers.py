@@ -18,6 +18,8 @@ from typing import Any
 import netaddr
 from oslo_versionedobjects import fields as ovo_fields
 
+from os_vif.objects import fields
+
 Field = ovo_fields.Field[Any]
 #: Of an object and a value: what the field makes of it; None if only the field itself knows.
 Take = Callable[[Any, Any], Any]
@@ -39,6 +41,7 @@ PLAIN: dict[Any, type[Any]] = {
     ovo_fields.String: str,
     ovo_fields.Integer: int,
     ovo_fields.Boolean: bool,
+    fields.TrueOrFalse: bool,
 }
 #: Strings that are stored, and written, as they are once they have been taken.
 SAME = frozenset((ovo_fields.UUID, ovo_fields.MACAddress, ovo_fields.PCIAddress, ovo_fields.Enum))
@@ -46,6 +49,7 @@ _KNOWN = frozenset(
     (
         *PLAIN,
         *SAME,
+        fields.Range,
         ovo_fields.IPAddress,
         ovo_fields.IPNetwork,
         ovo_fields.Object,

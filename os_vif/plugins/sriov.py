@@ -12,7 +12,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
-from os_vif.host import sriov, vf_record
+from os_vif.host import netlink, sriov, vf_record
 from os_vif.host.plan import Plan
 from os_vif.host.steps import (
     DeleteLink,
@@ -59,6 +59,7 @@ class SriovPlugin(PluginBase):
         _require_guest_has_vdpa(vif)
         mac, user = fields.mac(vif), fields.port_id(vif)
         function, pf = _function(vif)
+        _require_unused(function)
         set_vf = functools.partial(
             SetVf, pf, function.number, function.address, user, **_settings(vif)
         )
@@ -142,6 +143,19 @@ def _function(vif: objects.VIFBase) -> tuple[Vf, str]:
         return function, sriov.pf_device(function)
     except OSError as error:
         raise fields.invalid("vif.dev_address", error.strerror, _VF) from error
+
+
+def _require_unused(function: Vf) -> None:
+    """The host may have one as an uplink of its own."""
+    device = sriov.vf_device(function)
+    if device is None:
+        return
+    with netlink.opened() as net:
+        link = net.link(device)
+        master = net.link_at(link.master) if link is not None and link.master else None
+    if master is not None:
+        found = f"{function.address}, whose device {device} is in {master.name}"
+        raise fields.invalid("vif.dev_address", found, f"{_VF} that the host does not use")
 
 
 def _settings(vif: objects.VIFBase) -> dict[str, Any]:

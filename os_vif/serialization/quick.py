@@ -19,7 +19,7 @@ from typing import Any
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif.objects import readers, tables, takers
+from os_vif.objects import fields, readers, tables, takers
 from os_vif.objects.losses import FIXED_IPS
 from os_vif.objects.readers import Known, Read, Sheet
 from os_vif.objects.tables import UNKNOWN, Column, Table, Unusual
@@ -68,7 +68,9 @@ _TEXT: dict[Any, Callable[[Any], str]] = {
     ovo_fields.UUID: _string,
     ovo_fields.Enum: _string,
     ovo_fields.Boolean: _boolean,
+    fields.TrueOrFalse: _boolean,
     ovo_fields.Integer: _integer,
+    fields.Range: _integer,
     ovo_fields.IPAddress: _address,
     ovo_fields.IPNetwork: _address,
 }

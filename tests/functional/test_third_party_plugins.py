@@ -26,7 +26,7 @@ def test_both_are_loaded_beside_ours(program, installed):
     """)
     modules, entry_points, plugins, generic = told.splitlines()
     assert modules == f"{installed}/os_vif_classic.py {installed}/os_vif_planner.py"
-    ours = {"linux_bridge", "noop", "ovs"}
+    ours = {"linux_bridge", "noop", "ovs", "sriov"}
     assert set(entry_points.split()) >= {"classic", "planner"} | ours
     assert set(plugins.split()) >= {"classic", "planner"} | ours
     assert generic == "classic planner"

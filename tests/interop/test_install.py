@@ -99,7 +99,7 @@ def test_pip_install_in_an_empty_environment_brings_everything(source, tmp_path,
     assert found["where"].startswith(str(tmp_path))
     assert found["version"] == "6.0.0"
     assert found["typed"]
-    assert found["plugins"] == ["linux_bridge", "noop", "ovs"]
+    assert found["plugins"] == ["linux_bridge", "noop", "ovs", "sriov"]
     assert "oslo.config.opts:os_vif" in found["entry_points"]
     assert "console_scripts:os-vif" in found["entry_points"]
     assert found["modules"] == sorted(

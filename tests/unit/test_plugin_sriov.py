@@ -10,7 +10,6 @@ import pathlib
 import pytest
 
 from os_vif import exception, objects
-from os_vif.host import sriov
 from os_vif.host.plan import Plan
 from os_vif.host.steps import (
     DeleteLink,
@@ -44,7 +43,7 @@ def host(monkeypatch, tmp_path) -> Sysfs:
     sysfs = Sysfs(tmp_path)
     sysfs.physical(PF, "eth0", ["0000:03:02.0", VF, OTHER])
     sysfs.below(VF, "eth5")
-    monkeypatch.setattr(sriov, "SYS", tmp_path)
+    sysfs.shown(monkeypatch)
     return sysfs
 
 

@@ -143,6 +143,16 @@ def test_what_cannot_be_is_one_clear_error(igb, instance):
     cards.until(lambda: igb.carrier, "the carrier")
 
 
+def test_a_vf_that_is_an_uplink_of_the_host_is_refused(igb, instance):
+    """It is in a bridge, or a bond."""
+    device = igb.vf_name(0)
+    run(f"ip link add name br-host type bridge; ip link set dev {device} master br-host")
+    for vif in (of_vf(igb.vf(0).name), macvtap(igb.vf(0).name, "passthrough")):
+        said = refused(igb, instance, vif)
+        assert f"vif.dev_address is {igb.vf(0).name}, whose device {device} is in br-host" in said
+    run("ip link del dev br-host")
+
+
 def test_a_vf_that_another_vif_holds_is_refused_by_its_name(igb, instance):
     """Also after it has been plugged again; whoever holds it not cannot release it."""
     one, other = (of_vf(igb.vf(0).name, number, vlan=number) for number in (1, 2))

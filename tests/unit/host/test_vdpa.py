@@ -49,13 +49,10 @@ def test_a_message_is_what_the_kernel_reads():
 
 def test_a_family_of_the_kernel_is_found_by_its_name():
     """The one that tells of the others is always there."""
-    net = netlink.Netlink(16)
-    try:
+    with netlink.opened(netlink.GENERIC) as net:
         assert vdpa.family(net, "nlctrl") == 16
         with pytest.raises(OSError, match="this kernel has no odd: is its module loaded"):
             vdpa.family(net, "odd")
-    finally:
-        net.close()
 
 
 def test_a_kernel_without_vdpa_says_so():
