@@ -24,7 +24,9 @@ class Sysfs:
         monkeypatch.setattr(ports, "dump", lambda _: [])
         there = self.net
         monkeypatch.setattr(
-            ports, "link", lambda name: ports.Port(0, name) if (there / name).exists() else None
+            ports,
+            "links",
+            lambda *names: [ports.Port(0, n) for n in names if (there / n).exists()],
         )
 
     def physical(self, address: str, name: str, vfs: list[str]) -> None:

@@ -183,17 +183,18 @@ def _is_of_a_switch(answer: bytes) -> bool:
     return at >= 0
 
 
-def link(name: str) -> Port | None:
-    """The device of that name in this network namespace; None if there is none."""
-    body = packed.link({"IFLA_IFNAME": name, "IFLA_EXT_MASK": netlink.NO_STATS})
+def links(*names: str) -> list[Port]:
+    """Those of the devices that are in this network namespace."""
+    found = []
     with netlink.opened() as net:
-        try:
-            (answer,) = net.talk(netlink.GETLINK, 0, body)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            return None
-    return _link(answer)
+        for name in names:
+            body = packed.link({"IFLA_IFNAME": name, "IFLA_EXT_MASK": netlink.NO_STATS})
+            try:
+                found += net.talk(netlink.GETLINK, 0, body)
+            except OSError as error:
+                if error.errno != errno.ENODEV:
+                    raise
+    return list(map(_link, found))
 
 
 def _link(answer: bytes) -> Port:

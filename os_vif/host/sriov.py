@@ -122,18 +122,18 @@ def vf_device(function: Vf) -> str | None:
 
 def switch_of(device: str) -> str | None:
     """The id of the switch that a network device is a port of; None if it is of none."""
-    port = ports.link(device)
-    if port is not None and port.switch is None and _is(port, _net(device)):
-        port.switch = _read(_net(device) / "phys_switch_id") or None
-    return None if port is None else port.switch
+    for port in ports.links(device):
+        if port.switch is None and _is_here(port):
+            return _read(_net(device) / "phys_switch_id") or None
+        return port.switch
+    return None
 
 
 def address_of(device: str) -> str | None:
     """The PCI address of the function that a network device is of; None if it is of none."""
-    port = ports.link(device)
-    if port is not None and port.address is None and _is(port, _net(device)):
-        port.address = _parent(device)
-    return None if port is None else port.address
+    for port in ports.links(device):
+        return port.address or _parent(port)
+    return None
 
 
 def has_vfs(address: str) -> bool:
@@ -143,14 +143,15 @@ def has_vfs(address: str) -> bool:
 
 
 def _representor(function: Vf) -> str:
-    own = ports.devlink(function.pf_address)
-    functions = [port for port in own if port.role is Role.VF]
+    known = ports.devlink(function.pf_address)
+    own = known or _below(function.pf_address)
+    functions = [p for p in own if p.role is Role.VF and p.address == function.pf_address]
+    # Below one physical function, which the kernel knows by one number, whatever that is.
     if len({port.pf for port in functions}) == 1:
-        # The driver's own word. Nothing else is needed: not the number of the physical function.
         match [port.name for port in functions if port.vf == function.number and port.name]:
             case [name]:
                 return name
-    on_switch = _on_switch(function.pf_address, own)
+    on_switch = _on_switch(function.pf_address, known)
     if not on_switch:
         # Nothing to wait for.
         raise OSError(errno.EOPNOTSUPP, f"{function.pf_address} is not in switchdev mode")
@@ -166,7 +167,7 @@ def _on_switch(address: str, known: list[Port]) -> list[Port]:
     if not any(port.address for port in listed):
         # Before Linux 5.14 only sysfs says of what a device is.
         for port in listed:
-            port.address = _parent(port.name) if _is(port, _net(port.name)) else None
+            port.address = _parent(port)
     switches = {port.switch for port in listed if port.address == address and port.switch}
     on_switch = [port for port in listed if port.switch in switches] or _by_sysfs(address)
     said = {port.index: port for port in known if port.role is not Role.UNKNOWN}
@@ -229,10 +230,10 @@ def _pf_number(
     :param numbers: those that representors name.
     """
     by_function = {pf: int(pf.rpartition(".")[2]) for pf in physical}
-    uplinks: dict[str, set[int]] = {}
+    uplinks: dict[str | None, set[int]] = {pf: set() for pf in physical}
     for port in on_switch:
-        if port.role is Role.UPLINK and port.address and port.number is not None:
-            uplinks.setdefault(port.address, set()).add(port.number)
+        if port.role is Role.UPLINK and port.address in physical and port.number is not None:
+            uplinks[port.address].add(port.number)
     by_uplink = {pf: min(found) for pf, found in uplinks.items() if len(found) == 1}
     # A way to number them that gives two the same number is not theirs.
     ways = [
@@ -246,16 +247,16 @@ def _pf_number(
     return answers.pop() if len(answers) == 1 else None
 
 
+def _below(address: str) -> list[Port]:
+    """What sysfs and rtnetlink both have as a device of a PCI function."""
+    there = ports.links(*_listed(_pci(address) / "net"))
+    return [p for p in there if p.address == address or (p.address is None and _is_here(p))]
+
+
 def _devices(address: str) -> list[Port]:
     """The network devices of a PCI function in this network namespace."""
-    found = []
-    for name in _listed(_pci(address) / "net"):
-        port = ports.link(name)
-        if port is not None and _is(port, _net(name)) and port.address in (address, None):
-            found.append(port)
-    if not found:
-        # /sys may be that of another network namespace.
-        found = [port for port in ports.dump(address) if port.address == address]
+    # /sys may be that of another network namespace.
+    found = _below(address) or [p for p in ports.dump(address) if p.address == address]
     if len(found) > 1:
         for port in found:
             if port.role is Role.UNKNOWN:
@@ -278,26 +279,25 @@ def _by_sysfs(address: str) -> list[Port]:
         switch = _read(device / "phys_switch_id")
         if not switch or switch not in own:
             continue
-        port = ports.link(name)
-        here = port is not None and _is(port, device)
-        shown = Port(port.index if here and port else 0, name, _parent(name), switch)
-        shown.named(_read(device / "phys_port_name"))
-        if here or shown.role is not Role.VF:
-            found.append(shown)
+        for port in ports.links(name):
+            if _is_here(port):
+                port.switch, port.address = switch, port.address or _parent(port)
+                found.append(port.named(_read(device / "phys_port_name")))
     return found
 
 
-def _is(port: Port, device: pathlib.Path) -> bool:
-    """Whether a device of sysfs is that of rtnetlink, and no namesake elsewhere."""
-    return _read(device / "ifindex") in (None, str(port.index))
+def _is_here(port: Port) -> bool:
+    """Whether the device of that name in sysfs is the same, and no namesake elsewhere."""
+    return _read(_net(port.name) / "ifindex") in (None, str(port.index))
 
 
-def _parent(device: str) -> str | None:
+def _parent(port: Port) -> str | None:
+    """The PCI function that a device is of, by sysfs."""
     try:
-        name = (_net(device) / "device").readlink().name
+        name = (_net(port.name) / "device").readlink().name
     except OSError:
         return None
-    return name if _PCI.fullmatch(name) else None
+    return name if _PCI.fullmatch(name) and _is_here(port) else None
 
 
 def _pci(address: str) -> pathlib.Path:

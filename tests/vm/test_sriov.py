@@ -5,13 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from os_vif.cmd.lab import Guest
-from os_vif.host import netlink, sriov
+from os_vif.host import netlink, ports, sriov
+from os_vif.host.ports import Role
 from os_vif.host.steps import MoveLink
 from tests.functional.namespaces import ip, run
 from tests.vm import cards
@@ -108,7 +115,86 @@ def bind(device: Path, driver: str) -> None:
 
 
 @pytest.mark.vm("igb")
-def test_the_representor_of_a_vf_is_found(igb, representors):
-    """By its PCI address, in the sysfs of a kernel."""
-    for number in range(2):
-        assert sriov.representor(sriov.vf(igb.vf(number).name)) == representors[f"pf0vf{number}"]
+@pytest.mark.parametrize("options", ["", "pf_number=7", "devlink=1", "devlink=1 pf_number=7"])
+def test_the_representor_of_a_vf_is_found(igb, options):
+    """By its PCI address, renamed too; from names or from devlink, with whatever number.
+
+    What is in another network namespace is not found, here or there.
+    """
+    # Those of the card, and more that only have their numbers.
+    functions = [sriov.vf(igb.vf(n).name) for n in range(2)]
+    functions += [sriov.Vf("", n, igb.device.name) for n in (10, 99, 100, 129)]
+    with labrep(igb, f"vfs=130 {options}"):
+        for function in functions:
+            assert sriov.representor(function) == f"labrep{function.number}"
+        assert sriov.pf_device(functions[0]) == igb.name
+        assert [sriov.vf_device(f) for f in functions[:2]] == [igb.vf_name(n) for n in range(2)]
+        assert sriov.devices(igb.device.name)[0] == igb.name
+        assert sriov.switch_of("labrep1") == igb.switch_id
+        run("ip link set dev labrep1 name pf7vf0")
+        assert sriov.representor(functions[1]) == "pf7vf0"
+        code = (
+            "from os_vif.host import sriov; "
+            f"print(sriov.devices('{igb.device.name}'), sriov.vf_device(sriov.{functions[1]!r})); "
+            f"sriov.representor(sriov.{functions[1]!r})"
+        )
+        there = subprocess.run(
+            ["unshare", "--net", sys.executable, "-c", code],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert there.stdout == "[] None\n"
+        assert f"{igb.device.name} is not in switchdev mode" in there.stderr
+        with Guest() as guest:
+            run(f"ip link set dev pf7vf0 netns {guest.pid}")
+            with pytest.raises(OSError, match=r"VF 1 of .* has no representor"):
+                sriov.representor(functions[1])
+        assert sriov.representor(functions[0]) == "labrep0"
+
+
+@pytest.mark.vm("igb")
+@pytest.mark.parametrize("options", ["", "devlink=1"])
+def test_a_representor_that_comes_late_is_waited_for(igb, options):
+    """As for others of its switch; the wait has an end."""
+    function = sriov.vf(igb.vf(1).name)
+    with pytest.raises(OSError, match="is not in switchdev mode"):
+        sriov.representor(function, wait=0.1)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(sriov.representor, function, 120)
+        with labrep(igb, f"vfs=64 {options}"):
+            assert waiting.result() == "labrep1"
+
+
+@pytest.mark.vm("igb")
+def test_what_is_no_virtual_function_is_named(igb):
+    """The card itself, another device, none at all."""
+    (bridge,) = {path.parent.name for path in Path("/sys/devices").glob("pci*/*/0000:01:00.0")}
+    for address, reason in (
+        (igb.device.name, "is a physical function"),
+        (bridge, "is a PCI device, and no virtual function"),
+        ("0000:01:1f.7", "there is no PCI device"),
+    ):
+        with pytest.raises(OSError, match=reason) as info:
+            sriov.vf(address)
+        assert info.value.errno == errno.ENODEV
+        assert address in str(info.value)
+
+
+@pytest.mark.vm("netdevsim")
+def test_the_ports_of_a_simulated_card_are_read_as_they_are():
+    """From rtnetlink, with more than a hundred virtual functions."""
+    card = cards.netdevsim(21)
+    card.set_vfs(120)
+    run("devlink dev eswitch set netdevsim/netdevsim21 mode switchdev")
+    cards.until(lambda: len(card.representors()) == 120, "120 representors")
+    found = [port for port in ports.dump("0000:00:00.0") if port.switch == card.switch_id]
+    assert {f"pf{p.pf}vf{p.vf}": p.name for p in found if p.role is Role.VF} == card.representors()
+    assert [p.name for p in found if p.role is Role.UPLINK] == [card.name]
+
+
+@contextlib.contextmanager
+def labrep(card: cards.Card, options: str) -> Iterator[None]:
+    run(f"modprobe labrep pf={card.name} {options}")
+    try:
+        yield
+    finally:
+        run("rmmod labrep")

@@ -11,6 +11,7 @@ import pytest
 
 from os_vif.host import sriov
 from tests.sysfs import Sysfs
+from tests.unit.host.topologies import Device, Host, Physical
 
 
 @pytest.fixture
@@ -72,3 +73,96 @@ def test_what_is_missing_is_said(sysfs):
     sysfs.physical("0000:04:00.0", "legacy", ["0000:04:01.0"])
     with pytest.raises(OSError, match=r"0000:04:00\.0 is not in switchdev mode"):
         of("0000:04:01.0")
+
+
+PFS = ("0000:03:00.0", "0000:03:00.1")
+
+
+def card(uplinks: tuple[int, int], *representors: Device, has_devlink: bool = False) -> Host:
+    """Two physical functions on one switch, with a virtual one each."""
+    own = [
+        Device(f"eth{n}", pf, "abcd", f"p{uplink}")
+        for n, (pf, uplink) in enumerate(zip(PFS, uplinks, strict=True))
+    ]
+    devices = [*own, *representors]
+    for index, device in enumerate(devices, 1):
+        device.index = index
+    physical = [Physical(pf, n, "abcd", (), [0]) for n, pf in enumerate(PFS)]
+    return Host(physical, devices, has_devlink, says_parents=True, truth={}, certain=set())
+
+
+def found(host: Host, tmp_path) -> list[str | int]:
+    """For each physical function: the representor of its virtual one, or why there is none."""
+    answers: list[str | int] = []
+    with host.running(tmp_path / "sys"):
+        for pf in PFS:
+            try:
+                answers.append(sriov.representor(sriov.Vf("", 0, pf)))
+            except OSError as error:
+                answers.append(error.errno)
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("uplinks", "names", "expected"),
+    [
+        # Uplinks and functions say the same.
+        ((0, 1), (0, 1), ["rep0", "rep1"]),
+        # One of both cannot be meant.
+        ((4, 5), (0, 1), ["rep0", "rep1"]),
+        ((4, 5), (4, 5), ["rep4", "rep5"]),
+        ((0, 0), (0, 1), ["rep0", "rep1"]),
+        # Either may be meant, or neither.
+        ((1, 0), (0, 1), [errno.ENOTUNIQ, errno.ENOTUNIQ]),
+        ((4, 5), (7, 8), [errno.ENOTUNIQ, errno.ENOTUNIQ]),
+    ],
+)
+def test_the_number_of_a_physical_function_is_no_guess(uplinks, names, expected, tmp_path):
+    """Where representors are not below it, as before Linux 5.8."""
+    representors = [Device(f"rep{n}", None, "abcd", f"pf{n}vf0") for n in names]
+    assert found(card(uplinks, *representors), tmp_path) == expected
+
+
+def test_what_is_below_another_physical_function_is_not_taken(tmp_path):
+    """Not even by the number that it should have, while the right one is not there yet."""
+    theirs = Device("rep", PFS[1], "abcd", "pf0vf0")
+    assert found(card((0, 1), theirs), tmp_path) == [errno.ENODEV, "rep"]
+
+
+def test_a_driver_with_ports_of_several_physical_functions(tmp_path):
+    """The number decides; what devlink says is no VF, is none."""
+    flavour, pf, vf = (
+        f"DEVLINK_ATTR_PORT_{name}" for name in ("FLAVOUR", "PCI_PF_NUMBER", "PCI_VF_NUMBER")
+    )
+    devices = [
+        Device(f"rep{n}", PFS[0], "abcd", None, PFS[0], {flavour: 4, pf: n, vf: 0}) for n in (1, 0)
+    ]
+    devices.append(Device("sf", PFS[0], "abcd", "pf0vf0", PFS[0], {flavour: 7}))
+    assert found(card((0, 1), *devices, has_devlink=True), tmp_path) == ["rep0", errno.ENODEV]
+
+
+def test_a_device_of_that_name_in_another_namespace_is_not_meant(tmp_path):
+    """sysfs may be mounted for another one."""
+    host = card((0, 1), Device("rep", None, "abcd", "pf0vf0"))
+    host.says_parents = False
+    with host.running(tmp_path / "sys"):
+        assert sriov.devices(PFS[0]) == ["eth0"]
+        assert sriov.address_of("eth0") == PFS[0]
+        (tmp_path / "sys/class/net/eth0/ifindex").write_text("77\n")
+        assert sriov.devices(PFS[0]) == []
+        assert sriov.address_of("eth0") is None
+
+
+def test_the_device_of_a_physical_function(tmp_path):
+    """Not a representor, nor a second one of the function; devlink's, if it has one."""
+    host = card((0, 1), Device("a-rep", PFS[0], "abcd", "pf0vf0"), Device("a", PFS[0]))
+    function = sriov.Vf("", 0, PFS[0])
+    with host.running(tmp_path / "1"):
+        assert sriov.pf_device(function) == "eth0"
+        assert sriov.devices(PFS[0]) == ["eth0", "a", "a-rep"]
+        assert sriov.switch_of("eth0") == "abcd"
+        assert sriov.switch_of("a") is None
+    host.devices[-1].instance, host.has_devlink = PFS[0], True
+    host.devices[-1].port = {"DEVLINK_ATTR_PORT_FLAVOUR": 0}
+    with host.running(tmp_path / "2"):
+        assert sriov.pf_device(function) == "a"
