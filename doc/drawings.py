@@ -138,12 +138,14 @@ DRAWINGS: dict[str, Drawing] = {
     "representor": (
         Box("guest", "guest", ("has the virtual function itself",), others=True),
         Cable(),
-        Box("card", "virtual function 0000:03:00.2", ("vif.dev_address",), others=True),
+        Box("card", "virtual function 0000:03:00.2", ("vif.dev_address",),
+            ("os-vif: MAC address", "through the physical function"), others=True),
         Cable("switch of the card"),
-        Box("kernel", "representor", ("pf0vf1 in phys_port_name",),
-            ("the driver makes it;", "os-vif: up, MTU, no IPv6"), others=True),
+        Box("kernel", f"tap{_ID}", ("representor: pf0vf1 in phys_port_name",),
+            ("the driver makes it, as eth1;", "os-vif: representor_name, up, MTU, no IPv6"),
+            others=True),
         Cable(),
-        _integration("representor", datapath="datapath system"),
+        _integration(f"tap{_ID}", datapath="datapath system"),
     ),
     "dpdk_representor": (
         Box("guest", "guest", ("has the virtual function itself",), others=True),
@@ -152,8 +154,9 @@ DRAWINGS: dict[str, Drawing] = {
         Cable("switch of the card"),
         _integration(
             f"vfr{_ID}", datapath="datapath netdev: in user space",
-            notes=("Interface: type dpdk,", "options:dpdk-devargs 0000:03:00.0,representor=[1]",
-                   *_IDS[:2], "no device of the kernel, no QoS row"),
+            notes=("Interface: type dpdk, mtu_request,",
+                   "options:dpdk-devargs 0000:03:00.0,representor=[1]",
+                   "options:dpdk-vf-mac", *_IDS[:2], "no device of the kernel, no QoS row"),
         ),
     ),
 }  # fmt: skip

@@ -14,15 +14,15 @@ from os_vif.host import ports, sriov
 
 class Sysfs:
     def __init__(self, root: pathlib.Path) -> None:
-        self._pci, self._net = root / "bus/pci/devices", root / "class/net"
-        self._net.mkdir(parents=True)
+        self._pci, self.net = root / "bus/pci/devices", root / "class/net"
+        self.net.mkdir(parents=True)
 
     def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is the sysfs of this host, whose kernel does not say such things by netlink."""
-        monkeypatch.setattr(sriov, "SYS", self._net.parents[1])
+        monkeypatch.setattr(sriov, "SYS", self.net.parents[1])
         monkeypatch.setattr(ports, "devlink", lambda _: [])
         monkeypatch.setattr(ports, "dump", lambda _: [])
-        there = self._net
+        there = self.net
         monkeypatch.setattr(
             ports,
             "links",
@@ -42,18 +42,22 @@ class Sysfs:
     def below(self, address: str, name: str) -> None:
         """A network device of a physical function."""
         self._device(name)
-        (self._net / name / "device").symlink_to(self._pci / address)
+        (self.net / name / "device").symlink_to(self._pci / address)
         (self._pci / address / "net").mkdir(exist_ok=True)
-        (self._pci / address / "net" / name).symlink_to(self._net / name)
+        (self._pci / address / "net" / name).symlink_to(self.net / name)
 
     def port(self, name: str, switch: str | None, port: str | None) -> None:
         """What a network device says of its place on a switch."""
         self._device(name)
         for file, text in (("phys_switch_id", switch), ("phys_port_name", port)):
             if text is not None:
-                (self._net / name / file).write_text(f"{text}\n")
+                (self.net / name / file).write_text(f"{text}\n")
+
+    def rename(self, name: str, to: str) -> None:
+        """As the kernel does it."""
+        (self.net / name).rename(self.net / to)
 
     def _device(self, name: str) -> None:
-        (self._net / name).mkdir(exist_ok=True)
-        if not (self._net / name / "subsystem").is_symlink():
-            (self._net / name / "subsystem").symlink_to(self._net)
+        (self.net / name).mkdir(exist_ok=True)
+        if not (self.net / name / "subsystem").is_symlink():
+            (self.net / name / "subsystem").symlink_to(self.net)

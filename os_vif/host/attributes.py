@@ -99,7 +99,8 @@ class SetLink(Step):
             return ()
         # One message: nobody who is killed leaves a part of it.
         values = {field: getattr(self, field) for field in before}
-        undo: tuple[Step, ...] = (SetLink(self.name, **_given(before)),)
+        # What goes meanwhile needs none.
+        undo: tuple[Step, ...] = (SetLink(self.name, if_there=True, **_given(before)),)
         if "master" in before:
             bridge = self._bridge(net, before["master"])
             values["master"] = bridge.index if self.master else 0

@@ -83,7 +83,8 @@ def _run_parts(
                 continue
             committed = _commit(rows, ovsdb)
             done.append(committed.take_back)
-            if switch is not None and switch.wait:
+            waits = switch is not None and switch.wait
+            if waits or any(step.settles for step in rows):
                 lingering.append(committed)
             if not all(step.lingers for step in rows):
                 _settle(lingering)

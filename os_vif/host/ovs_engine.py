@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
 from os_vif.host.failure import Failure
-from os_vif.host.ovs_rows import Changes, Done, Look, OvsStep, ref
+from os_vif.host.ovs_rows import COLUMNS, Changes, Done, Look, OvsStep, named, ref
 from os_vif.host.ovs_steps import DeleteOvsBridge
 from os_vif.host.ovsdb import Ovsdb
 
 if TYPE_CHECKING:
-    from os_vif.host.ovsdb import Operation
+    from os_vif.host.ovsdb import Operation, Row
     from os_vif.host.plan import Difference, Plan, Switch
 
 T = TypeVar("T")
@@ -160,15 +160,27 @@ def differences(switch: Switch, steps: Sequence[OvsStep]) -> list[Difference]:
             raise _whole(steps, str(error), said, what="Reading Open vSwitch") from error
 
 
-def ports_of(switch: Switch, interface_id: str) -> tuple[str, ...]:
-    """The ports that have an ``external_ids:iface-id``, by name.
+def ports_of(switch: Switch, interface_id: str, *names: str) -> dict[str, Row]:
+    """The Interfaces that have an ``external_ids:iface-id``, or one of these names, by name.
 
     :raises os_vif.exception.OvsdbError: if the switch cannot be read.
     """
+    ids = (
+        "Interface",
+        "external_ids",
+        "includes",
+        ("map", (("iface-id", interface_id),)),
+        COLUMNS["Interface"],
+    )
+    queries = [ids, *(named("Interface", name) for name in names)]
     with _ovsdb(switch) as ovsdb:
-        where = [["external_ids", "includes", ["map", [["iface-id", interface_id]]]]]
-        rows = _again(ovsdb, lambda: ovsdb.select("Interface", where, ["name"]))
-        return tuple(sorted(row["name"] for row in rows))
+
+        def found() -> dict[str, Row]:
+            look = Look(ovsdb)
+            look.read(queries)
+            return {row["name"]: row for query in queries for row in look.all(query)}
+
+        return _again(ovsdb, found)
 
 
 def bridge_of(switch: Switch, port: str) -> str | None:

@@ -82,7 +82,7 @@ def _text(value: Any) -> str:
 Query = tuple[str, str, str, Any, tuple[str, ...]]
 
 #: Of a Bridge, its ports are left out: they may be thousands. Of an Interface, its statistics.
-_NARROW = {
+COLUMNS = {
     "Bridge": ("_uuid", "name", "datapath_type"),
     "Port": ("_uuid", "name"),
     "Interface": (
@@ -93,7 +93,7 @@ _NARROW = {
 
 def named(table: str, name: str) -> Query:
     """A row by its name, and what most steps look at."""
-    return (table, "name", "==", name, _NARROW[table])
+    return (table, "name", "==", name, COLUMNS[table])
 
 
 def whole(table: str, name: str) -> Query:
@@ -287,6 +287,8 @@ class OvsStep(PlanStep):
 
     #: Whether what comes next in a plan need not wait until vswitchd has carried it out.
     lingers: ClassVar[bool] = False
+    #: Whether it has to wait until then even where a plan does not wait for vswitchd at its end.
+    settles: ClassVar[bool] = False
 
     @property
     def port(self) -> str | None:

@@ -374,6 +374,17 @@ class DeleteOvsPort(_Delete):
         return port
 
 
+@dataclasses.dataclass(frozen=True)
+class ReleaseOvsPort(DeleteOvsPort):
+    """A port is gone, and vswitchd has let go of its device, which stays and is changed next.
+
+    Equivalent to: ``ovs-vsctl --if-exists del-port NAME``
+    """
+
+    lingers = False
+    settles = True
+
+
 def _take_out(changes: Changes, bridge: Row, port: Row) -> None:
     inside = ["ports", "includes", ["set", [ref(port)]]]
     changes.require("Bridge", [["_uuid", "==", ref(bridge)], inside], name=bridge["name"])

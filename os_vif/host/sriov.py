@@ -72,7 +72,8 @@ def representor(function: Vf, wait: float = 0.0) -> str:
     """The name of the network device that stands for a virtual function on the host.
 
     :param wait: for how many seconds to wait for it, if it is not there yet.
-    :raises OSError: with ENODEV if there is none; with ENOTUNIQ if which it is cannot be told.
+    :raises OSError: with ENODEV if there is none; with EOPNOTSUPP if its card is not in switchdev
+        mode; with ENOTUNIQ if which it is cannot be told.
     """
     deadline = time.monotonic() + wait
     try:
@@ -152,7 +153,8 @@ def _representor(function: Vf) -> str:
                 return name
     on_switch = _on_switch(function.pf_address, known)
     if not on_switch:
-        raise OSError(errno.ENODEV, f"{function.pf_address} is not in switchdev mode")
+        # Nothing to wait for.
+        raise OSError(errno.EOPNOTSUPP, f"{function.pf_address} is not in switchdev mode")
     return _choose(function, on_switch)
 
 

@@ -15,6 +15,7 @@ from os_vif.host.links import DeleteLink, EnsureMacvlan, EnsureTap, EnsureVeth, 
 from os_vif.host.netns import MoveLink
 from os_vif.host.plan import Lost
 from os_vif.host.record import JoinBridge, LeaveBridge
+from os_vif.host.rename import RenameLink
 from os_vif.host.routes import DeleteRoute, EnsureRoute
 from os_vif.host.sysctl import Sysctl
 from os_vif.host.vdpa import DeleteVdpa, EnsureVdpa
@@ -45,6 +46,7 @@ __all__ = [
     "MoveLink",
     "NoForwardingRules",
     "ReleaseVf",
+    "RenameLink",
     "RestoreRules",
     "SetLink",
     "SetVf",

@@ -104,15 +104,25 @@ def there(address: str) -> bool:
 
 def held_by(user: str) -> list[str]:
     """The PCI addresses of what is noted for a VIF, of whatever life. It needs no right."""
-    found = []
-    for path in sorted(DIRECTORY.glob("vf-*.json")):
-        try:
-            noted = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(noted, dict) and noted.get("user") == user:
-            found.append(path.name.removeprefix("vf-").removesuffix(".json"))
-    return found
+    return [
+        path.name.removeprefix("vf-").removesuffix(".json")
+        for path in sorted(DIRECTORY.glob("vf-*.json"))
+        if _user(path) == user
+    ]
+
+
+def holder_of(address: str) -> str | None:
+    """The id of the VIF that is noted for a function, in whatever life. It needs no right."""
+    return _user(pathlib.Path(_path(address)))
+
+
+def _user(path: pathlib.Path) -> str | None:
+    try:
+        noted = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    user = noted.get("user") if isinstance(noted, dict) else None
+    return user if isinstance(user, str) else None
 
 
 def _path(address: str) -> str:

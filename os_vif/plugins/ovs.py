@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import ovs_stream, ovsdb, sriov, validate
+from os_vif.host import ovs_stream, ovsdb, validate
 from os_vif.host.bridges import HYBRID
 from os_vif.host.ovs_stream import Tls
 from os_vif.host.plan import Plan, Switch
@@ -54,6 +55,7 @@ _SOURCES = {
     "external_ids": "What names the port (interface_id, uuid)",
     "options": "vif.path",
     "qos": "[os_vif_ovs]default_qos_type",
+    "user": "vif.port_profile.interface_id",
 }
 
 
@@ -301,81 +303,57 @@ class OvsPlugin(PluginBase):
 
     def _host_device(
         self,
-        vif: objects.VIFBase,
+        vif: objects.VIFHostDevice,
         profile: objects.VIFPortProfileOpenVSwitch,
         instance: objects.InstanceInfo,
     ) -> tuple[PlanStep, ...]:
         """The guest has a virtual function; what stands for it on the host is a port."""
         from os_vif.host.ovs_steps import OvsBridge, OvsPort
+        from os_vif.plugins import offload
 
-        bridge, datapath, address = (
-            fields.network_bridge(vif),
-            _datapath(profile),
-            fields.pci_address(vif),
+        bridge, datapath = fields.network_bridge(vif), _datapath(profile)
+        port = functools.partial(
+            OvsPort,
+            bridge,
+            external_ids=self._ids(vif, profile, instance, bridge),
+            isolated=self._isolated(bridge),
+            qos=self._qos(datapath),
+            required=True,
         )
-        ids, isolated = self._ids(vif, profile, instance, bridge), self._isolated(bridge)
-        try:
-            function = sriov.vf(address)
-            if datapath == _SYSTEM:
-                name = sriov.representor(function)
-        except OSError as error:
-            expected = "a virtual function with a representor"
-            raise fields.invalid(
-                "vif.dev_address", f"{address}: {error.strerror}", expected
-            ) from error
+        made = OvsBridge(bridge, datapath)
+        wanted = offload.Wanted(vif, profile, self._switch(), self._mtu(vif), made, port)
         if datapath == _SYSTEM:
-            port = OvsPort(
-                bridge,
-                name,
-                external_ids=ids,
-                isolated=isolated,
-                qos=self._qos(datapath),
-                required=True,
-            )
-            return (
-                # The host is not to have an address there.
-                Sysctl(name, "disable_ipv6", 1),
-                SetLink(name, mtu=self._mtu(vif), up=True),
-                OvsBridge(bridge, datapath),
-                port,
-            )
-        devargs = f"{function.pf_address},representor=[{function.number}]"
-        return (
-            OvsBridge(bridge, datapath),
-            OvsPort(
-                bridge,
-                self._name(_VFR, vif),
-                "dpdk",
-                external_ids=ids,
-                options=(("dpdk-devargs", devargs),),
-                isolated=isolated,
-                required=True,
-            ),
-        )
+            return offload.kernel(wanted)
+        return offload.user_space(wanted, self._name(_VFR, vif))
 
     def _without_host_device(
-        self, vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch
+        self, vif: objects.VIFHostDevice, profile: objects.VIFPortProfileOpenVSwitch
     ) -> tuple[PlanStep, ...]:
         """Also where the virtual function has gone: the switch knows which port was its."""
-        if _datapath(profile) != _SYSTEM:
-            return self._without(vif, (self._name(_VFR, vif),))
-        try:
-            name = sriov.representor(sriov.vf(fields.pci_address(vif)))
-        except OSError:
-            from os_vif.host import ovs_engine
+        from os_vif.plugins import offload
 
-            interface_id = str(fields.get(profile, "interface_id") or "")
-            return self._without(vif, ovs_engine.ports_of(self._switch(), interface_id))
-        return (*self._without(vif, (name,)), SetLink(name, up=False, if_there=True))
+        in_kernel = _datapath(profile) == _SYSTEM
+        found = offload.plugged(vif, profile, self._switch(), in_kernel=in_kernel)
+        of_dpdk = () if in_kernel else (self._name(_VFR, vif),)
+        ports = (*of_dpdk, *(name for name in found if name not in of_dpdk))
+        # Else vswitchd could set its devices up again, which are brought down next.
+        released = self._without(vif, ports, settled=True)
+        return (*released, *offload.back(found, profile))
 
-    def _without(self, vif: objects.VIFBase, ports: tuple[str, ...]) -> tuple[OvsStep, ...]:
-        """Ports are gone, and with them the bridge of their trunk."""
-        from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
+    def _without(
+        self, vif: objects.VIFBase, ports: tuple[str, ...], *, settled: bool = False
+    ) -> tuple[OvsStep, ...]:
+        """Ports are gone, and with them the bridge of their trunk.
+
+        :param settled: for vswitchd too, before anything else is done.
+        """
+        from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort, ReleaseOvsPort
 
         network = fields.get(vif, "network")
         bridge = fields.get(network, "bridge") if network is not None else None
         trunk = (DeleteOvsBridge(bridge),) if bridge and bridge.startswith(_TRUNK) else ()
-        return (*(DeleteOvsPort(port) for port in ports), *trunk)
+        step = ReleaseOvsPort if settled else DeleteOvsPort
+        return (*(step(port) for port in ports), *trunk)
 
     def _ids(
         self,

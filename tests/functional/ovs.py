@@ -55,6 +55,11 @@ class Switch(lab_switch.Switch):
     def start_server(self, *options: str) -> None:
         super().start_server(*self._server, *options)
 
+    def restart_vswitchd(self) -> None:
+        """Some of its settings are read when it starts."""
+        self.kill("ovs-vswitchd")
+        self._daemon("ovs-vswitchd", self.connection)
+
     def kill(self, daemon: str) -> None:
         """And wait until it has gone."""
         process = os.pidfd_open(self.pid(daemon))

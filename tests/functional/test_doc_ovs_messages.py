@@ -19,6 +19,7 @@ from os_vif.host.ovs_steps import OvsBridge, OvsPort
 from os_vif.host.ovsdb import Ovsdb
 from os_vif.host.plan import Plan
 from os_vif.host.plan import Switch as At
+from os_vif.plugins import offload
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import run
 from tests.functional.test_doc import PAGES, provoked
@@ -135,6 +136,11 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     lost.dev_address = "0000:03:09.0"
     seen += [plug(lost), plug(vf)]
     sysfs.port("eth0", "abcd", "p0")
+    monkeypatch.setattr(offload, "PATIENCE", 0.0)
+    seen.append(plug(vf))
+    run("ip link add name rep type veth peer name far")
+    sysfs.port("rep", "abcd", "pf0vf1")
+    vf.port_profile.datapath_offload = objects.DatapathOffloadRepresentor(representor_name="far")
     seen.append(plug(vf))
     compare("The VIF cannot be plugged as it is", seen)
 

@@ -30,6 +30,7 @@ from os_vif.host.steps import (
     LeaveBridge,
     MoveLink,
     NoForwardingRules,
+    RenameLink,
     RestoreRules,
     SetLink,
     SetVf,
@@ -39,6 +40,7 @@ from tests.functional.namespaces import differs, ip, require, run, snapshot, wit
 
 _PAIR = "ip link add name base type veth peer name far; ip link set dev base up\n"
 _BRIDGE = "ip link add name br type bridge; ip link set dev br alias os-vif\n"
+_RENAMED = "ip link property add dev base altname enp3s0 altname os-vif-was-eth0"
 _ROUTED = _PAIR + "ip link set dev far up; ip address add 192.0.2.10/24 dev base\n"
 
 
@@ -149,6 +151,9 @@ SAMPLES = [
     Sample(LeaveBridge("br", "a"), _BRIDGE, told=False, typed=False),
     Sample(RestoreRules("br", rules=("-A os-vif-br -i br -j DROP",), jumps=(1,)), told=False, typed=False),
     Sample(MoveLink("base", "OTHER"), _PAIR, typed=False),
+    Sample(RenameLink("base", "tap1"), _PAIR),
+    Sample(RenameLink("base", "tap1", if_there=True), f"{_PAIR} {_RENAMED}"),
+    Sample(RenameLink("base", "eth0", back=True), f"{_PAIR} {_RENAMED}"),
     Sample(SetVf("eth0", 1, None, trusted=True, max_tx_rate=100, link_state="enable", **_SETTINGS),
            _CARD, probe="ls /sys/bus/netdevsim", scenario="netdevsim"),
 ]  # fmt: skip
@@ -275,6 +280,9 @@ def test_a_step_survives_the_way_to_the_privileged_side(sample):
         (_PAIR, EnsureRoute("base", "0.0.0.0/0", gateway="203.0.113.1"), "unreachable"),
         (_PAIR, MoveLink("base", "no-such-namespace"), "/run/netns/no-such-namespace"),
         ("true", MoveLink("none", str(os.getpid())), "there is no device none"),
+        ("true", RenameLink("none", "tap1"), "there is no device none"),
+        (_PAIR, RenameLink("base", "far"), "far is a name of another device already"),
+        (f"{_PAIR} {_RENAMED}", RenameLink("far", "enp3s0"), "enp3s0 is a name of another"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Step) else None,
 )  # fmt: skip
@@ -299,6 +307,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(net, setup, step, said):
          DeleteLink("base", only_free=True)),
         ("true", DeleteLink("none")),
         ("true", DeleteBridge("none")),
+        ("true", RenameLink("none", "tap1", if_there=True)),
         (_BRIDGE + "iptables -N os-vif-br", NoForwardingRules("br")),
         ("ip link add name br type bridge", JoinBridge("br", "a")),
         ("ip link add name br type bridge", Sysctl("br", "arp_ignore", 1, only_ours=True)),

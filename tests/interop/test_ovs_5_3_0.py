@@ -146,7 +146,11 @@ LONG = {
         (objects.VIFHostDevice,), profile={"datapath_type": "system"}, card=True,
         known=("/rep0/disable_ipv6",) * 2,
     ),
-    "representor-of-dpdk": Kind((objects.VIFHostDevice,), card=True),
+    # 5.3.0 leaves MTU and MAC address of its function to others.
+    "representor-of-dpdk": Kind(
+        (objects.VIFHostDevice,), card=True,
+        known=(f"{_FAR}/interfaces/mtu_request", f"{_FAR}/interfaces/options/dpdk-vf-mac"),
+    ),
     "vhost-user-client": Kind((objects.VIFVHostUser,), mode="client"),
     # 5.3.0 isolates the port of the guest for good, and the patch port by half.
     "own-bridge-isolated": Kind(

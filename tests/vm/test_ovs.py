@@ -52,17 +52,7 @@ def test_flows_between_representors_are_offloaded(tmp_path):
         for name in (one, two):
             run(f"ethtool -K {name} hw-tc-offload on; ip link set dev {name} up")
             switch.add_port("br0", name)
-        # A representor drops what is sent to it; what a VF would send is injected behind it.
-        run(f"""set -e
-        ip link add name inject type veth peer name behind
-        ip link set dev inject up; ip link set dev behind up
-        tc qdisc add dev behind ingress
-        tc filter add dev behind ingress matchall action mirred ingress redirect dev {one}
-        """)
-        _send("inject")
-        flows = switch.appctl("ovs-vswitchd", "dpctl/dump-flows", "-m")
-        offloaded = [f for f in flows.splitlines() if "offloaded:yes" in f and "dp:tc" in f]
-        assert [flow for flow in offloaded if f"in_port({one})" in flow], flows
+        assert offloaded(switch, one)
         rules = subprocess.run(
             ["tc", "filter", "show", "dev", one, "ingress"],
             capture_output=True,
@@ -70,7 +60,27 @@ def test_flows_between_representors_are_offloaded(tmp_path):
             check=True,
         )
         assert "in_hw" in rules.stdout
+
+
+def offloaded(switch: Switch, name: str) -> list[str]:
+    """The flows that the hardware has of what a representor's function sends, as Open vSwitch says.
+
+    A representor drops what is sent to it; what a VF would send is injected behind it.
+    """
+    run(f"""set -e
+    ip link add name inject type veth peer name behind
+    ip link set dev inject up; ip link set dev behind up
+    tc qdisc add dev behind ingress
+    tc filter add dev behind ingress matchall action mirred ingress redirect dev {name}
+    """)
+    _send("inject")
+    flows = switch.appctl("ovs-vswitchd", "dpctl/dump-flows", "-m", "type=offloaded").splitlines()
     run("ip link del dev inject")
+    return [
+        flow
+        for flow in flows
+        if "offloaded:yes" in flow and "dp:tc" in flow and f"in_port({name})" in flow
+    ]
 
 
 def _send(device: str) -> None:

@@ -168,6 +168,7 @@ FIELDS = {
     "Lost": [{"name": names, "what": text(400)}],
     "MoveLink": [{"name": names, "netns": st.integers(1, 2**22).map(str) | _files}],
     "NoForwardingRules": [_rules],
+    "RenameLink": [{"name": names, "to": names, "back": _flag, "if_there": _flag}],
     "RestoreRules": [
         _rules
         | {"rules": _lines, "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple)}
@@ -226,7 +227,7 @@ def required(name):
 
 
 def _make(name, values):
-    others = {value for key, value in values.items() if key in ("peer", "link", "master")}
+    others = {value for key, value in values.items() if key in ("peer", "link", "master", "to")}
     assume(values.get("name") not in others)
     for needed, beginning in (("link", "link_"), ("vlan", "vlan_")):
         if name == "SetVf" and values.get(needed) is None:

@@ -16,7 +16,13 @@ from oslo_config import cfg
 from os_vif import exception, objects
 from os_vif.host import ovs_steps, ovs_undo, validate
 from os_vif.host.ovs_rows import OvsStep
-from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort, OvsBridge, OvsPort
+from os_vif.host.ovs_steps import (
+    DeleteOvsBridge,
+    DeleteOvsPort,
+    OvsBridge,
+    OvsPort,
+    ReleaseOvsPort,
+)
 from os_vif.host.ovs_undo import RestoreOvsBridge, RestoreOvsInterface, RestoreOvsPort
 from os_vif.plugins.ovs import OvsPlugin
 from tests.unit.host.test_validate import (
@@ -79,6 +85,7 @@ FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
         "required": BOOLEAN,
     },
     DeleteOvsPort: {"name": PORT, "uuid": UUID},
+    ReleaseOvsPort: {"name": PORT, "uuid": UUID},
     DeleteOvsBridge: {"name": OWN, "uuid": UUID},
     RestoreOvsPort: _RESTORE | {"bridge": DEVICE},
     RestoreOvsBridge: _RESTORE,
