@@ -1,48 +1,121 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The command that shows what this host can plug."""
+"""The command that shows the cards of this host that have virtual functions."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cliff import columns, lister
+from cliff import lister
 
-import os_vif
-from os_vif import objects
+from os_vif import exception
+from os_vif.cmd import tree
+from os_vif.host import inventory, netlink
+from os_vif.host.inventory import PhysicalFunction, VirtualFunction
+from os_vif.plugins.ovs import OvsPlugin
+
+LOG = logging.getLogger("os-vif")
+
+_COLUMNS = (
+    "Function",
+    "VF",
+    "Driver",
+    "Device",
+    "Mode",
+    "VFs",
+    "At most",
+    "Representor",
+    "Held by",
+)
 
 
 class HostInfo(lister.Lister):
-    """List the plugins of this host, and the VIFs and port profiles that they take."""
+    """List physical and virtual functions, their representors, and who holds them."""
+
+    #: It needs no VIF's plugin, and so does not load those of others.
+    needs_plugins = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--tree", action="store_true", help="draw a tree of each card")
+        parser.add_argument("--ascii", action="store_true", help="draw it with ASCII only")
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        if not parsed_args.tree:
+            return int(super().run(parsed_args))
+        functions, holders = _found()
+        style = tree.ASCII if parsed_args.ascii else tree.style_for(self.app.stdout)
+        for function in functions:
+            for line in tree.lines(_node(function, holders), style):
+                self.app.stdout.write(f"{line}\n")
+        return 0
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
-        return ("Plugin", "VIF", "Versions", "Port profiles"), list(_rows(os_vif.host_info()))
+        functions, holders = _found()
+        rows = [row for function in functions for row in _rows(function, holders)]
+        if parsed_args.formatter == "table":
+            rows = [tuple("" if cell is None else cell for cell in row) for row in rows]
+        return _COLUMNS, rows
 
 
-class _Lines(columns.FormattableColumn[list[str]]):
-    """A line each for people, a list for programs."""
+def _found() -> tuple[tuple[PhysicalFunction, ...], Mapping[str, str]]:
+    """The functions, and who holds what, by network device or PCI address."""
+    functions = inventory.physical_functions()
+    if not functions:
+        LOG.warning("no card of this host has virtual functions")
+    holders = {}
+    with netlink.opened() as net:
+        for function in functions:
+            link = net.link(function.device) if function.device else None
+            if link is not None and link.master and (master := net.link_at(link.master)):
+                holders[function.address] = f"{master.name}, as a port"
+    representors = {vf.representor for pf in functions for vf in pf.vfs if vf.representor}
+    if representors:
+        try:
+            ids = OvsPlugin.load("ovs").interface_ids(representors)
+        except exception.ExceptionBase as error:
+            LOG.warning("which VIFs hold representors is not known: %s", error)
+        else:
+            holders |= {device: f"VIF {vif_id} (ovs)" for device, vif_id in ids.items()}
+    # A record says more than what may stand in a switch: it is of this virtual function.
+    return functions, holders
 
-    def human_readable(self) -> str:
-        return "\n".join(self._value)
+
+def _rows(
+    function: PhysicalFunction, holders: Mapping[str, str]
+) -> Iterator[tuple[str | int | None, ...]]:
+    of_function = (function.address, None, function.driver, function.device, function.mode)
+    yield (*of_function, len(function.vfs), function.total, None, holders.get(function.address))
+    for vf in function.vfs:
+        of_vf = (vf.address, vf.number, vf.driver, vf.device, None, None, None, vf.representor)
+        yield (*of_vf, _holder(vf, holders))
 
 
-def _rows(info: objects.HostInfo) -> Iterator[tuple[str, str, str, _Lines]]:
-    for plugin in info.plugin_info:
-        for vif in plugin.vif_info:
-            # A third party's describe() may know nothing of port profiles.
-            profiles = vif.supported_port_profiles if "supported_port_profiles" in vif else []
-            yield (
-                plugin.plugin_name,
-                vif.vif_object_name,
-                _versions(vif),
-                _Lines([f"{p.profile_object_name} {_versions(p)}" for p in profiles]),
-            )
+def _holder(vf: VirtualFunction, holders: Mapping[str, str]) -> str | None:
+    return holders.get(vf.address) or holders.get(vf.representor or "")
 
 
-def _versions(info: objects.HostVIFInfo | objects.HostPortProfileInfo) -> str:
-    if info.min_version == info.max_version:
-        return info.min_version
-    return f"{info.min_version}-{info.max_version}"
+def _node(function: PhysicalFunction, holders: Mapping[str, str]) -> tree.Node:
+    title = " ".join(filter(None, (function.address, function.device)))
+    words = f"{function.mode}, {len(function.vfs)} of {function.total} VFs"
+    node = tree.Node(title, words)
+    _add(node, "driver", function.driver)
+    _add(node, "held by", holders.get(function.address))
+    for vf in function.vfs:
+        child = tree.Node(f"VF {vf.number}", vf.address)
+        _add(child, "driver", vf.driver)
+        _add(child, "device", vf.device)
+        _add(child, "representor", vf.representor)
+        _add(child, "held by", _holder(vf, holders))
+        node.children.append(child)
+    return node
+
+
+def _add(node: tree.Node, name: str, words: str | None) -> None:
+    if words is not None:
+        node.children.append(tree.Node(name, words))

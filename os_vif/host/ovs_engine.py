@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +16,7 @@ from os_vif import exception
 from os_vif.host.failure import Failure
 from os_vif.host.ovs_rows import COLUMNS, Changes, Done, Look, OvsStep, named, ref
 from os_vif.host.ovs_steps import DeleteOvsBridge
-from os_vif.host.ovsdb import Ovsdb
+from os_vif.host.ovsdb import Ovsdb, mapping
 
 if TYPE_CHECKING:
     from os_vif.host.ovsdb import Operation, Row
@@ -181,6 +181,17 @@ def ports_of(switch: Switch, interface_id: str, *names: str) -> dict[str, Row]:
             return {row["name"]: row for query in queries for row in look.all(query)}
 
         return _again(ovsdb, found)
+
+
+def interface_ids(switch: Switch, devices: Collection[str]) -> dict[str, str]:
+    """The ``external_ids:iface-id`` of those of some network devices that are ports.
+
+    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
+    """
+    with _ovsdb(switch) as ovsdb:
+        rows = _again(ovsdb, lambda: ovsdb.select("Interface", [], ["name", "external_ids"]))
+        ids = {row["name"]: mapping(row["external_ids"]).get("iface-id") for row in rows}
+        return {name: found for name in devices if (found := ids.get(name))}
 
 
 def bridge_of(switch: Switch, port: str) -> str | None:

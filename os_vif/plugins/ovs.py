@@ -29,6 +29,8 @@ from os_vif.plugin import PluginBase
 from os_vif.plugins import fields
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from os_vif.host.ovs_rows import OvsStep
     from os_vif.host.ovs_steps import Pairs
     from os_vif.host.plan import PlanStep, Step
@@ -390,6 +392,15 @@ class OvsPlugin(PluginBase):
         """The patch port of the VIF's own bridge, and its peer on the integration bridge."""
         longest, port_id = validate.MAX_PORT_NAME, fields.port_id(vif)
         return f"{_OWN_PATCH}{port_id}"[:longest], f"{_INTEGRATION_PATCH}{port_id}"[:longest]
+
+    def interface_ids(self, devices: Collection[str]) -> dict[str, str]:
+        """Which VIFs' ports those of some network devices are that are ports: ``iface-id`` by name.
+
+        :raises os_vif.exception.OvsdbError: if the switch cannot be read.
+        """
+        from os_vif.host import ovs_engine
+
+        return ovs_engine.interface_ids(self._switch(), devices)
 
     def _switch(self) -> Switch:
         connection, field = self.config.ovsdb_connection or "", "[os_vif_ovs]ovsdb_connection"

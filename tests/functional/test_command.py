@@ -136,10 +136,10 @@ def test_options_come_from_a_config_file(vif, os_vif, tmp_path):
         assert "my.conf" in done.stderr or "nova.conf" in done.stderr or "abc" in done.stderr
 
 
-def test_host_info_as_table_and_json(os_vif):
+def test_plugins_as_table_and_json(os_vif):
     """People get a table, programs get data."""
-    assert "VIFBridge" in os_vif("host-info").stdout
-    rows = json.loads(os_vif("host-info", "-f", "json").stdout)
+    assert "VIFBridge" in os_vif("plugins").stdout
+    rows = json.loads(os_vif("plugins", "-f", "json").stdout)
     (vhost,) = (r for r in rows if (r["Plugin"], r["VIF"]) == ("noop", "VIFVHostUser"))
     assert vhost == {
         "Plugin": "noop",

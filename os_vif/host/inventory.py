@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The cards of this host that have virtual functions, and what stands for each function.
+
+It only reads, and needs no right.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from os_vif.host import sriov
+
+LEGACY, SWITCHDEV = "legacy", "switchdev"
+
+
+@dataclasses.dataclass(frozen=True)
+class VirtualFunction:
+    #: Its PCI address.
+    address: str
+    number: int
+    #: Such as ``iavf`` or ``vfio-pci``; None without one.
+    driver: str | None
+    #: Its own network device; None if it has none, or not in this network namespace.
+    device: str | None
+    #: What stands for it on the host in switchdev mode.
+    representor: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class PhysicalFunction:
+    #: Its PCI address.
+    address: str
+    driver: str | None
+    #: None if it has none, or not in this network namespace.
+    device: str | None
+    #: ``legacy``, or ``switchdev``: then the device is a port of a switch, and VFs have representors.
+    mode: str
+    #: ``sriov_totalvfs``: how many virtual functions it can have.
+    total: int
+    vfs: tuple[VirtualFunction, ...]
+
+
+def physical_functions() -> tuple[PhysicalFunction, ...]:
+    """Those that can have virtual functions, in the order of their addresses."""
+    directories = (sriov.SYS / "bus/pci/devices").glob("*/sriov_totalvfs")
+    addresses = sorted(path.parent.name for path in directories)
+    return tuple(_physical(address) for address in addresses if sriov.has_vfs(address))
+
+
+def _physical(address: str) -> PhysicalFunction:
+    directory = sriov.SYS / "bus/pci/devices" / address
+    devices = sriov.devices(address)
+    device = devices[0] if devices else None
+    mode = SWITCHDEV if device and sriov.switch_of(device) else LEGACY
+    vfs = (sriov.vf(path.resolve().name) for path in directory.glob("virtfn*"))
+    return PhysicalFunction(
+        address,
+        _driver(directory),
+        device,
+        mode,
+        int((directory / "sriov_totalvfs").read_text()),
+        tuple(_virtual(vf, mode) for vf in sorted(vfs, key=lambda vf: vf.number)),
+    )
+
+
+def _virtual(vf: sriov.Vf, mode: str) -> VirtualFunction:
+    try:
+        representor = sriov.representor(vf) if mode == SWITCHDEV else None
+    except OSError:
+        # The driver has not made it, or it is in another namespace.
+        representor = None
+    driver = _driver(sriov.SYS / "bus/pci/devices" / vf.address)
+    return VirtualFunction(vf.address, vf.number, driver, sriov.vf_device(vf), representor)
+
+
+def _driver(directory: pathlib.Path) -> str | None:
+    link = directory / "driver"
+    return link.resolve().name if link.is_symlink() else None

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""``os-vif host-info`` on a PCI card with representors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import os_vif
+from tests.functional.namespaces import run
+from tests.functional.test_ovs_plugin import INSTANCE
+from tests.vm.test_ovs_representors import of_vf
+
+pytestmark = pytest.mark.vm("igb")
+
+
+@pytest.fixture
+def namespace():
+    """The machine's own, where its card is."""
+
+
+def test_the_functions_of_a_card_are_listed_with_who_holds_them(
+    igb, representors, br_int, tmp_path
+):
+    """A table, JSON and a tree say the same."""
+    vifs = [of_vf(igb.vf(number).name, number) for number in range(2)]
+    os_vif.plug(vifs[1], INSTANCE)
+    run("ip link add name br-ex type bridge")
+    run(f"ip link set dev {igb.name} master br-ex")
+    config = tmp_path / "os-vif.conf"
+    config.write_text(f"[os_vif_ovs]\novsdb_connection = {br_int.connection}\n")
+
+    def host_info(*arguments: str) -> str:
+        program = (sys.executable, "-W", "ignore", "-m", "os_vif.cmd.shell")
+        command = [*program, "--config-file", str(config), "host-info", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    try:
+        found = json.loads(host_info("-f", "json"))
+        drawn, table = host_info("--tree", "--ascii"), host_info()
+    finally:
+        run("ip link del dev br-ex")
+        os_vif.unplug(vifs[1], INSTANCE)
+    holder = f"VIF {vifs[1].id} (ovs)"
+    card = {
+        "Function": igb.device.name, "VF": None, "Driver": "igb", "Device": igb.name,
+        "Mode": "switchdev", "VFs": 2, "At most": 7, "Representor": None, "Held by": "br-ex, as a port",
+    }  # fmt: skip
+    vfs = [
+        {
+            "Function": igb.vf(n).name, "VF": n, "Driver": "igbvf", "Device": igb.vf_name(n),
+            "Mode": None, "VFs": None, "At most": None, "Representor": representors[f"pf0vf{n}"],
+            "Held by": holder if n else None,
+        }
+        for n in range(2)
+    ]  # fmt: skip
+    assert found == [card, *vfs]
+    assert drawn.splitlines() == [
+        f"{igb.device.name} {igb.name}: switchdev, 2 of 7 VFs",
+        "|-- driver: igb",
+        "|-- held by: br-ex, as a port",
+        f"|-- VF 0: {igb.vf(0).name}",
+        "|   |-- driver: igbvf",
+        f"|   |-- device: {igb.vf_name(0)}",
+        f"|   `-- representor: {representors['pf0vf0']}",
+        f"`-- VF 1: {igb.vf(1).name}",
+        "    |-- driver: igbvf",
+        f"    |-- device: {igb.vf_name(1)}",
+        f"    |-- representor: {representors['pf0vf1']}",
+        f"    `-- held by: {holder}",
+    ]
+    assert holder in table
