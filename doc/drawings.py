@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: INP001 - no package
 
-"""Draws what each way of plugging into Open vSwitch makes: ``python doc/drawings.py``.
+"""Draws what each way of plugging makes: ``python doc/drawings.py``.
 
 A drawing is a chain from the guest down to the integration bridge, with notes on its right.
 The SVG files beside the pages are what this writes; a test compares them.
@@ -15,7 +15,7 @@ import pathlib
 from collections.abc import Iterator
 from html import escape
 
-OUT = pathlib.Path(__file__).parent / "source" / "user" / "ovs"
+OUT = pathlib.Path(__file__).parent / "source" / "user"
 
 _WIDTH, _MIDDLE, _NOTES = 720, 190, 375
 _BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
@@ -76,7 +76,7 @@ _TAP = Box(
     ("one queue or several (multiqueue)", "no IPv6; alias os-vif"),
 )  # fmt: skip
 
-DRAWINGS: dict[str, Drawing] = {
+_OVS: dict[str, Drawing] = {
     "bridge_only": (
         _GUEST,
         Cable(),
@@ -160,6 +160,63 @@ DRAWINGS: dict[str, Drawing] = {
         ),
     ),
 }  # fmt: skip
+
+_VF = "virtual function 0000:03:00.2"
+_PF = Box(
+    "card", "physical function 0000:03:00.0", ("enp3s0f0, a device of the host",),
+    ("os-vif changes nothing of its own",), others=True,
+)  # fmt: skip
+_SETTINGS = (
+    "what the port wants, set through the PF:", "MAC address, VLAN, trust, spoof check,",
+    "rates, link state",
+)  # fmt: skip
+_BY_ADDRESS = Cable("switch of the card", ("it forwards by MAC address and VLAN",))
+
+_SRIOV: dict[str, Drawing] = {
+    "legacy": (
+        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Cable(),
+        Box("card", _VF, ("VF 0 of the card",), _SETTINGS, others=True),
+        _BY_ADDRESS,
+        _PF,
+    ),
+    "macvtap": (
+        _GUEST,
+        Cable("/dev/tapN"),
+        Box("kernel", "direct0", ("vif.vif_name, a macvtap",),
+            ("the guest's MAC address;", "mode vepa, passthrough or bridge")),
+        Cable(),
+        Box("kernel", "enp3s0f0v0", ("the virtual function's device",), ("os-vif: up",),
+            others=True),
+        Cable(),
+        Box("card", _VF, ("VF 0 of the card",), ("MAC address and VLAN, set first,",
+            "through the physical function"), others=True),
+        _BY_ADDRESS,
+        _PF,
+    ),
+    "switchdev": (
+        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Cable(),
+        Box("card", _VF, ("VF 0 of the card",), others=True),
+        Cable("switch of the card", ("what the flows say, the card does;",
+              "the first packet of each comes to the host")),
+        Box("kernel", "representor", ("pf0vf0 in phys_port_name",),
+            ("the driver makes it;", "os-vif: up, MTU, no IPv6"), others=True),
+        Cable(),
+        Box("switch", "br-int", ("hw-offload=true",), (*_IDS[:2], "flows go to the card by tc"),
+            above=("representor",), below=("enp3s0f0*",)),
+        Cable(),
+        Box("card", "physical function 0000:03:00.0", ("enp3s0f0, p0 in phys_port_name: uplink",),
+            others=True),
+    ),
+}  # fmt: skip
+
+#: Each by the path of its file below the pages for users.
+DRAWINGS = {
+    f"{folder}/{name}": drawing
+    for folder, drawings in (("ovs", _OVS), ("sriov", _SRIOV))
+    for name, drawing in drawings.items()
+}
 
 
 def _rules(colours: dict) -> Iterator[str]:
@@ -279,11 +336,12 @@ def svg(drawing: Drawing, title: str) -> str:
 def drawn() -> dict[str, str]:
     """The files, by name."""
     return {
-        f"{name}.svg": svg(drawing, f"What is made: {name.replace('_', ' ')}")
+        f"{name}.svg": svg(drawing, f"What is made: {name.rpartition('/')[2].replace('_', ' ')}")
         for name, drawing in DRAWINGS.items()
     }
 
 
 if __name__ == "__main__":
     for name, text in drawn().items():
+        (OUT / name).parent.mkdir(exist_ok=True)
         (OUT / name).write_text(text, encoding="utf-8")
