@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from cliff import lister
 
 from os_vif import exception
 from os_vif.cmd import tree
-from os_vif.host import inventory, netlink
+from os_vif.host import inventory, netlink, vf_record
 from os_vif.host.inventory import PhysicalFunction, VirtualFunction
 from os_vif.plugins.ovs import OvsPlugin
 
@@ -68,22 +69,38 @@ def _found() -> tuple[tuple[PhysicalFunction, ...], Mapping[str, str]]:
     functions = inventory.physical_functions()
     if not functions:
         LOG.warning("no card of this host has virtual functions")
-    holders = {}
+    holders = _by_switch(functions)
     with netlink.opened() as net:
         for function in functions:
+            holders |= _noted(net, function)
             link = net.link(function.device) if function.device else None
             if link is not None and link.master and (master := net.link_at(link.master)):
                 holders[function.address] = f"{master.name}, as a port"
-    representors = {vf.representor for pf in functions for vf in pf.vfs if vf.representor}
-    if representors:
-        try:
-            ids = OvsPlugin.load("ovs").interface_ids(representors)
-        except exception.ExceptionBase as error:
-            LOG.warning("which VIFs hold representors is not known: %s", error)
-        else:
-            holders |= {device: f"VIF {vif_id} (ovs)" for device, vif_id in ids.items()}
-    # A record says more than what may stand in a switch: it is of this virtual function.
     return functions, holders
+
+
+def _by_switch(functions: tuple[PhysicalFunction, ...]) -> dict[str, str]:
+    """The VIFs whose ports representors are."""
+    representors = {vf.representor for pf in functions for vf in pf.vfs if vf.representor}
+    if not representors:
+        return {}
+    try:
+        ids = OvsPlugin.load("ovs").interface_ids(representors)
+    except exception.ExceptionBase as error:
+        LOG.warning("which VIFs hold representors is not known: %s", error)
+        return {}
+    return {device: f"VIF {vif_id}" for device, vif_id in ids.items()}
+
+
+def _noted(net: netlink.Netlink, function: PhysicalFunction) -> dict[str, str]:
+    """The VIFs that ``/run/os-vif`` has for virtual functions."""
+    found = {}
+    for vf in function.vfs:
+        # It, or the device of its physical function, has gone meanwhile.
+        with contextlib.suppress(OSError):
+            if held := vf_record.read(vf_record.find(net, vf.address)):
+                found[vf.address] = f"VIF {held.user}"
+    return found
 
 
 def _rows(

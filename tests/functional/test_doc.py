@@ -70,11 +70,12 @@ def commands() -> list[snippets.Command]:
     return [command for _, block in blocks("console") for command in snippets.commands(block)]
 
 
-#: Pages on which there is something to do. For some of it there has to be a switch: test_doc_ovs.py.
+#: Pages on which there is something to do. For some of it there has to be a switch, or a card:
+#: test_doc_ovs.py, test_host_info.py.
 DONE = sorted(
     page
     for page in {page for language in ("python", "console") for page, _ in blocks(language)}
-    if not page.startswith("user/ovs/")
+    if not page.startswith(("user/ovs/", "user/sriov/"))
 )
 
 

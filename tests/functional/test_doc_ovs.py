@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import runpy
 import sys
 
@@ -67,9 +68,17 @@ def test_a_reader_can_follow_the_page_of_a_way_of_plugging(host, tmp_path, page)
 
 
 def test_the_drawings_are_what_the_script_draws():
-    """Each is on a page, with words for who does not see it."""
+    """Each is on a page beside it, with words for who does not see it."""
     drawn = runpy.run_path(str(ROOT / "doc" / "drawings.py"))["drawn"]()
-    folder = SOURCE / "user" / "ovs"
-    assert {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.svg")} == drawn
-    text = "".join(PAGES[page] for page in FOLLOWED)
-    assert [name for name in drawn if f".. image:: {name}\n   :alt: " not in text] == []
+    user = SOURCE / "user"
+    written = {
+        path.relative_to(user).as_posix(): path.read_text(encoding="utf-8")
+        for path in user.glob("*/*.svg")
+    }
+    assert written == drawn
+    shown = {
+        f"{pathlib.PurePath(page).parent.name}/{name}"
+        for page, text in PAGES.items()
+        for name in re.findall(r"^\.\. image:: (\S+)\n   :alt: ", text, re.MULTILINE)
+    }
+    assert drawn.keys() - shown == set()

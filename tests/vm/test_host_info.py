@@ -46,7 +46,7 @@ def test_the_functions_of_a_card_are_listed_with_who_holds_them(
     finally:
         run("ip link del dev br-ex")
         os_vif.unplug(vifs[1], INSTANCE)
-    holder = f"VIF {vifs[1].id} (ovs)"
+    holder = f"VIF {vifs[1].id}"
     card = {
         "Function": igb.device.name, "VF": None, "Driver": "igb", "Device": igb.name,
         "Mode": "switchdev", "VFs": 2, "At most": 7, "Representor": None, "Held by": "br-ex, as a port",
