@@ -20,9 +20,8 @@ from os_vif.host.plan import Difference, Step, encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from os_vif.host.ovs_engine import Committed
+    from os_vif.host.ovs_engine import Committed, Session
     from os_vif.host.ovs_rows import OvsStep
-    from os_vif.host.ovsdb import Ovsdb
     from os_vif.host.plan import Plan, Switch
 
     Undo = Callable[[Failure], None]
@@ -40,22 +39,22 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     if not len(plan):
         return
     try:
-        with _switch(plan) as ovsdb:
-            _run_parts(_parts(plan), plan.switch, ovsdb, privsep_module)
+        with _switch(plan) as session:
+            _run_parts(_parts(plan), plan.switch, session, privsep_module)
     except Failure as failure:
         raise failure.error() from failure.__cause__
 
 
 @contextlib.contextmanager
-def _switch(plan: Plan) -> Iterator[Ovsdb | None]:
+def _switch(plan: Plan) -> Iterator[Session | None]:
     """The connection of a plan that has steps of Open vSwitch."""
     if plan.switch is None:
         yield None
         return
     with first_use:
         from os_vif.host import ovs_engine
-    with ovs_engine.opened(plan.switch, plan) as ovsdb:
-        yield ovsdb
+    with ovs_engine.opened(plan.switch, plan) as session:
+        yield session
 
 
 def _parts(plan: Plan) -> Iterator[tuple[list[Step], list[OvsStep]]]:
@@ -68,7 +67,7 @@ def _parts(plan: Plan) -> Iterator[tuple[list[Step], list[OvsStep]]]:
 def _run_parts(
     parts: Iterator[tuple[list[Step], list[OvsStep]]],
     switch: Switch | None,
-    ovsdb: Ovsdb | None,
+    session: Session | None,
     privsep_module: str | None,
 ) -> None:
     done: list[Undo] = []
@@ -78,10 +77,14 @@ def _run_parts(
         for kernel, rows in parts:
             if kernel:
                 # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
-                with ovsdb.idle() if ovsdb is not None else contextlib.nullcontext():
+                with session.ovsdb.idle() if session is not None else contextlib.nullcontext():
+                    if _holds(kernel):
+                        continue
+                    if session is not None:
+                        session.look = None
                     done.append(_run_kernel(kernel, privsep_module))
                 continue
-            committed = _commit(rows, ovsdb)
+            committed = _commit(rows, session)
             done.append(committed.take_back)
             waits = switch is not None and switch.wait
             if waits or any(step.settles for step in rows):
@@ -95,15 +98,16 @@ def _run_parts(
         raise
 
 
-def _commit(steps: Sequence[OvsStep], ovsdb: Ovsdb | None) -> Committed:
+def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:
     from os_vif.host import ovs_engine
 
-    if ovsdb is None:
+    if session is None:
         raise Failure(
             type(steps[0]).__name__, steps[0].device, "the plan names no switch",
             said="Nothing was done",
         )  # fmt: skip
-    return ovs_engine.commit(ovsdb, steps)
+    look, session.look = session.look, None
+    return ovs_engine.commit(session.ovsdb, steps, look)
 
 
 def _settle(lingering: list[Committed]) -> None:
@@ -113,8 +117,6 @@ def _settle(lingering: list[Committed]) -> None:
 
 def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
     """:returns: what undoes it."""
-    if _holds(steps):
-        return functools.partial(_take_back, [], privsep_module)
     call, not_started = _load(privsep_module, "run")
     messages = [encode(step) for step in steps]
     try:

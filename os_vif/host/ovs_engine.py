@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
 from os_vif.host.failure import Failure
-from os_vif.host.ovs_rows import COLUMNS, Changes, Done, Look, OvsStep, named, ref
+from os_vif.host.ovs_rows import COLUMNS, Changes, Done, Look, OvsStep, Query, named, ref
 from os_vif.host.ovs_steps import DeleteOvsBridge
-from os_vif.host.ovsdb import Ovsdb, mapping
+from os_vif.host.ovsdb import Ovsdb, mapping, values
 
 if TYPE_CHECKING:
     from os_vif.host.ovsdb import Operation, Row
@@ -35,26 +35,42 @@ _LOCKS = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
 _UNKNOWN = "What Open vSwitch has done is unknown; plugging or unplugging again converges"
 
 
+@dataclasses.dataclass
+class Session:
+    """The connection of a plan, and what it has seen of the switch."""
+
+    ovsdb: Ovsdb
+    #: What was there when the plan began; None if the plan has changed something since.
+    look: Look | None
+
+
 @contextmanager
-def opened(switch: Switch, plan: Plan) -> Iterator[Ovsdb]:
+def opened(switch: Switch, plan: Plan) -> Iterator[Session]:
     """A connection for a plan; nobody else's plan touches its ports meanwhile.
 
     The server drops the locks when the connection goes, as it does when a process is killed.
 
     :raises os_vif.host.failure.Failure: if there is none; then nothing was done.
     """
-    ports = {step.port for step in plan if isinstance(step, OvsStep) and step.port is not None}
+    steps = [step for step in plan if isinstance(step, OvsStep)]
+    locks = sorted({_lock(step.port) for step in steps if step.port is not None})
     with _ovsdb(switch) as ovsdb:
+
+        def begin() -> Look:
+            ovsdb.ask_for(*locks)
+            look = Look(ovsdb, steps)
+            if ovsdb.has_locks():
+                return look
+            ovsdb.lock(*locks)
+            return Look(ovsdb, steps)
+
         try:
             # A server that is not there is to be known before the kernel is touched.
-            _again(ovsdb, ovsdb.connect)
-            for name in sorted(set(map(_lock, ports))):
-                _again(ovsdb, functools.partial(ovsdb.lock, name))
+            look = _again(ovsdb, begin)
         except exception.OvsdbError as error:
-            steps = [step for step in plan if isinstance(step, OvsStep)]
             what, said = "Connecting to Open vSwitch", "Nothing was done"
             raise _whole(steps, str(error), said, what=what) from error
-        yield ovsdb
+        yield Session(ovsdb, look)
 
 
 def _lock(port: str) -> str:
@@ -66,13 +82,14 @@ def _lock(port: str) -> str:
     return f"os_vif_{uuid.uuid5(_LOCKS, port[3:14] or port).hex}"
 
 
-def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> Committed:
+def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None) -> Committed:
     """Have the database say that all of the steps hold.
 
+    :param seen: what is there, if that has been looked at already.
     :raises os_vif.host.failure.Failure: for the first that cannot; nothing was done, or it says
         that this is unknown.
     """
-    return Committed(ovsdb, steps, *_commit(ovsdb, steps))
+    return Committed(ovsdb, steps, *_commit(ovsdb, steps, seen))
 
 
 @dataclasses.dataclass
@@ -194,6 +211,23 @@ def interface_ids(switch: Switch, devices: Collection[str]) -> dict[str, str]:
         return {name: found for name in devices if (found := ids.get(name))}
 
 
+def is_in(switch: Switch, port: str, bridge: str) -> bool:
+    """Whether a port is in a bridge, of which all ports are read: one that has only a few.
+
+    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
+    """
+    inside: Query = ("Bridge", "name", "==", bridge, ("ports",))
+    with _ovsdb(switch) as ovsdb:
+
+        def found() -> bool:
+            look = Look(ovsdb)
+            look.read([named("Port", port), inside])
+            rows, row = look.all(inside), look.port(port)
+            return bool(rows) and row is not None and ref(row) in values(rows[0]["ports"])
+
+        return _again(ovsdb, found)
+
+
 def bridge_of(switch: Switch, port: str) -> str | None:
     """The name of the bridge that a port is in; None if there is no such port, or it is in none.
 
@@ -224,7 +258,9 @@ def _again(ovsdb: Ovsdb, call: Callable[[], T]) -> T:
                 raise
 
 
-def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done | None]:
+def _commit(
+    ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None
+) -> tuple[list[OvsStep], Done | None]:
     """A transaction whose connection was lost is looked for, and made again if it was not done.
 
     :returns: the undo, and None if there was nothing to do.
@@ -235,7 +271,7 @@ def _commit(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> tuple[list[OvsStep], Done
     for attempt in range(_ATTEMPTS):
         changes, undo = Changes(), None
         try:
-            look = Look(ovsdb, steps)
+            look, seen = seen or Look(ovsdb, steps), None
             undo = _prepare(steps, look, changes)
             if sent is not None and not undo:
                 # It was done.

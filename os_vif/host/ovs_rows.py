@@ -134,12 +134,18 @@ class Look:
         """:param first: operations that come before, such as one that waits."""
         wanted = list(dict.fromkeys(queries))
         results = self._ovsdb.transact(*first, *map(_select, wanted))[len(first) :]
-        for query, result in zip(wanted, results, strict=True):
-            self._known[query] = result["rows"]
+        self._known |= {q: result["rows"] for q, result in zip(wanted, results, strict=True)}
+        self._ovsdb.memory.update(
+            (query, rows[0])
+            for query in wanted
+            if query[0] == "Port" and (rows := self._known[query])
+        )
 
     def known(self, query: Query) -> Row | None:
-        """A row that has been read already."""
-        found = self._known.get(query)
+        """A row that has been read already; or as it was seen before, to ask for others by it."""
+        if query not in self._known:
+            return self._ovsdb.memory.get(query)
+        found = self._known[query]
         return found[0] if found else None
 
     def bridge(self, name: str) -> Row | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _PAUSE = 0.05
 #: Bytes that are read at once.
 _CHUNK = 65536
+_JSON = json.JSONDecoder()
 #: What matters to find the end of a message.
 _MARKS = re.compile(rb'[{}"\\]')
 
@@ -122,11 +123,21 @@ class Channel:
     """
 
     def __init__(self, remote: str, tls: Tls | None, deadline: Deadline) -> None:
+        #: What its owners have seen, for those that come after them.
+        self.memory: dict[Any, Any] = {}
         self._received = b""
+        #: What goes out with the next message.
+        self._queued = b""
+        #: What is raised where nothing has come yet.
+        self._nothing: tuple[type[OSError], ...] = (BlockingIOError,)
         secured = remote.startswith("ssl:")
         if secured and tls is None:
             raise OSError("no private key, certificate and CA certificate are set for ssl:")
-        context = tls.context() if secured and tls is not None else None
+        context = None
+        if secured and tls is not None:
+            import ssl
+
+            context = tls.context()
         name = remote.replace("ssl:", "tcp:", 1) if secured else remote
         self._socket = _connected(name, deadline)
         if context is None:
@@ -135,6 +146,7 @@ class Channel:
             self._socket.settimeout(deadline.left())
             # python-ovs shakes hands at each try to read; here it is done once, and told apart.
             self._socket = context.wrap_socket(self._socket, do_handshake_on_connect=False)
+            self._nothing = (BlockingIOError, ssl.SSLWantReadError)
             self._socket.settimeout(deadline.left())
             self._socket.do_handshake()
         except BaseException as error:
@@ -146,9 +158,30 @@ class Channel:
     def close(self) -> None:
         self._socket.close()
 
+    def is_open(self) -> bool:
+        """Whether the other side has not closed it; it does not wait."""
+        try:
+            self._socket.settimeout(0)
+            while data := self._socket.recv(_CHUNK):
+                self._received += data
+        except self._nothing:
+            return True
+        except OSError:
+            pass
+        return False
+
+    def queue(self, message: dict[str, Any]) -> None:
+        """Have it sent together with the next one."""
+        self._queued += json.dumps(message).encode()
+
     def send(self, message: dict[str, Any], deadline: Deadline) -> None:
         """:raises OSError: if it cannot be sent, or not in time."""
-        data = json.dumps(message).encode()
+        self.queue(message)
+        self.flush(deadline)
+
+    def flush(self, deadline: Deadline) -> None:
+        """Send what is queued."""
+        data, self._queued = self._queued, b""
         while data:
             self._socket.settimeout(deadline.left())
             data = data[self._socket.send(data) :]
@@ -189,15 +222,18 @@ class Channel:
         self._received += data
 
     def _whole(self) -> dict[str, Any] | None:
-        """The message, if it is all that has come, as most are: no brace is counted then."""
+        """The first message, if all that has come is whole, as mostly: no brace is counted then."""
         if not self._received.endswith(b"}"):
             return None
         try:
-            message = json.loads(self._received)
+            text = self._received.decode().lstrip()
+            message, end = _JSON.raw_decode(text)
         except ValueError:
             return None
-        self._received = b""
-        return message if isinstance(message, dict) else None
+        if not isinstance(message, dict):
+            return None
+        self._received = text[end:].encode()
+        return message
 
     def _take(self, end: int) -> dict[str, Any]:
         data, self._received = self._received[:end], self._received[end:]

@@ -6,9 +6,8 @@
 It runs in the caller, without a right. There is no copy of the tables: what a step needs is
 selected by name, so that the cost does not grow with the switch.
 
-A connection is not kept: locks belong to one, so threads that shared it would share their locks;
-one that idles has to answer the server's probes, and no thread is here that could; and a fork
-would have it too. To open one takes 0.1 ms (``unix:``), 0.2 (``tcp:``) or 5 to 15 (``ssl:``).
+Locks belong to a connection, so it is one plan's at a time. What is left of it afterwards, a
+stream, is the next plan's (``ovs_pool``), but for those of a cluster, whose leader may change.
 
 Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch.
 """
@@ -23,6 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
+from os_vif.host import ovs_pool
 from os_vif.host.ovs_stream import Channel, Deadline, Tls
 
 if TYPE_CHECKING:
@@ -37,12 +37,18 @@ _DATABASE = "Open_vSwitch"
 _PAUSE, _ONE_OF_MANY = 0.1, 2.0
 #: Seconds in which a server that has just been started may not know its database yet.
 _STARTING = 1.0
+#: Rows that a stream remembers from one plan to the next.
+_MEMORY = 64
 _NO_LEADER = "no leader of the cluster is known there"
 #: Seconds, and the part of those that are left, in which the answer to a wait has to arrive.
 _GRACE, _GRACE_PART = 1.0, 0.1
 #: Where one server's address ends and the next begins.
 _COMMA = re.compile(r",\s*(?=(?:unix|tcp|ssl):)")
 _REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):[^,]+:\d+")
+
+
+#: A stream has several owners one after the other, and each knows its own answers by these.
+_ids = itertools.count()
 
 
 class Ovsdb:
@@ -66,15 +72,20 @@ class Ovsdb:
         self._channel: Channel | None = None
         #: Whether there was a connection: a server that was there may be again, after a restart.
         self._met = False
-        #: The locks that are wanted, and those that the server has said to be ours.
+        #: Whether the next plan may have the stream.
+        self._keeps = False
+        #: The locks that are wanted, those that the server has said to be ours, and those that it
+        #: has been asked for, by the number of the question.
         self._wanted: list[str] = []
         self._locked: set[str] = set()
-        self._ids = itertools.count()
+        self._asked: dict[int, str] = {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._give()
         self.close()
 
     def close(self) -> None:
@@ -82,7 +93,24 @@ class Ovsdb:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-            self._locked.clear()
+        self._locked.clear()
+        self._asked.clear()
+
+    def _give(self) -> None:
+        """Leave the stream to the next plan, without a lock."""
+        channel = self._channel
+        if channel is None or not self._keeps or not self.has_locks():
+            return
+        try:
+            for name in self._locked:
+                channel.queue({"method": "unlock", "params": [name], "id": next(_ids)})
+            channel.flush(self._deadline)
+        except OSError:
+            return
+        self._channel = None
+        if len(channel.memory) > _MEMORY:
+            channel.memory.clear()
+        ovs_pool.give((self.connection, self._tls), channel)
 
     @contextlib.contextmanager
     def idle(self) -> Iterator[None]:
@@ -119,6 +147,7 @@ class Ovsdb:
         results: list[Row | None] = self._call(
             "transact", [_DATABASE, *operations], self._deadline
         )
+        self._met = True
         for index, result in enumerate(results):
             if result and "error" in result:
                 raise exception.OvsdbRefused(
@@ -140,19 +169,35 @@ class Ovsdb:
         rows: list[Row] = self.transact(operation)[0]["rows"]
         return rows
 
-    def lock(self, name: str) -> None:
-        """Hold a lock of that name until this is closed. Others wait for it.
+    @property
+    def memory(self) -> dict[Any, Any]:
+        """What was seen through the stream, also by others; it may have changed meanwhile."""
+        return {} if self._channel is None else self._channel.memory
+
+    def ask_for(self, *names: str) -> None:
+        """Ask for locks together with what is asked next, which the server does after that.
+
+        It holds them until this is closed. A connection that is opened again takes them again.
+        """
+        self.connect()
+        for name in names:
+            if name not in self._wanted:
+                self._wanted.append(name)
+                self._ask_for(name)
+
+    def has_locks(self) -> bool:
+        """Whether all that were asked for are ours, as far as answers have come."""
+        return self._locked.issuperset(self._wanted)
+
+    def lock(self, *names: str) -> None:
+        """Hold locks of these names until this is closed. Others wait for them.
 
         The server knows the locks of all who are connected to it, in whatever process.
-        A connection that is opened again takes it again.
 
-        :raises os_vif.exception.OvsdbNoAnswer: if another held it all the time.
+        :raises os_vif.exception.OvsdbNoAnswer: if another held one all the time.
         """
-        if name not in self._wanted:
-            self._wanted.append(name)
-        self.connect()
-        if name not in self._locked:
-            self._lock(name)
+        self.ask_for(*names)
+        self._wait_for_locks()
 
     def wait_milliseconds(self) -> int | None:
         """How long the server is to wait for vswitchd; None is for ever.
@@ -174,6 +219,11 @@ class Ovsdb:
         """
         if self._channel is not None:
             return
+        if not self._met:
+            self._channel = ovs_pool.take((self.connection, self._tls))
+            if self._channel is not None:
+                self._keeps = True
+                return
         starting = time.monotonic() + _STARTING
         while True:
             faults: list[OSError] = []
@@ -187,7 +237,8 @@ class Ovsdb:
                 if useless is None:
                     self._met = True
                     for name in self._wanted:
-                        self._lock(name)
+                        self._ask_for(name)
+                    self._wait_for_locks()
                     return
                 # They are about to elect one.
                 waits |= useless == _NO_LEADER or time.monotonic() < starting
@@ -227,43 +278,46 @@ class Ovsdb:
             useless = _NO_LEADER
         if useless is not None:
             self.close()
-        return useless
+            return useless
+        self._keeps = found[0]["model"] == "standalone"
+        return None
 
-    def _lock(self, name: str) -> None:
-        if self._call("lock", [name], self._deadline)["locked"]:
-            self._locked.add(name)
-        while name not in self._locked:
+    def _ask_for(self, name: str) -> None:
+        number = next(_ids)
+        self._asked[number] = name
+        self._open_channel.queue({"method": "lock", "params": [name], "id": number})
+
+    def _wait_for_locks(self) -> None:
+        try:
+            self._open_channel.flush(self._deadline)
+        except OSError as error:
+            raise self._no_answer(error, self._deadline) from error
+        while not self.has_locks():
             self._receive(self._deadline, "another os-vif is at work on the same port")
 
-    def _call(self, method: str, params: list[Any], deadline: Deadline) -> Any:
-        channel = self._channel
-        if channel is None:  # pragma: no cover - whoever calls has connected
+    @property
+    def _open_channel(self) -> Channel:
+        if self._channel is None:  # pragma: no cover - whoever asks has connected
             raise AssertionError
-        number = next(self._ids)
+        return self._channel
+
+    def _call(self, method: str, params: list[Any], deadline: Deadline) -> Any:
+        number = next(_ids)
         try:
-            channel.send({"method": method, "params": params, "id": number}, deadline)
+            self._open_channel.send({"method": method, "params": params, "id": number}, deadline)
         except OSError as error:
             raise self._no_answer(error, deadline) from error
         while True:
             answer = self._receive(deadline)
             if answer.get("id") != number or "method" in answer:
                 continue
-            match answer.get("error"):
-                case None:
-                    return answer["result"]
-                case {"error": str(what), **more}:
-                    reason = f"{what}: {more['details']}" if "details" in more else what
-                case other:
-                    reason = str(other)
-            raise exception.OvsdbRefused(
-                connection=self.connection, reason=reason.rstrip("."), error="", operation=None
-            )
+            if answer.get("error") is not None:
+                raise self._refusal(answer["error"])
+            return answer["result"]
 
     def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
         """The next message; the server's probes are answered, and its locks noted."""
-        channel = self._channel
-        if channel is None:  # pragma: no cover
-            raise AssertionError
+        channel = self._open_channel
         while True:
             try:
                 message = channel.receive(deadline)
@@ -278,7 +332,22 @@ class Ovsdb:
                 self._locked.update(message["params"])
             case "stolen":
                 self._locked.difference_update(message["params"])
+            case None if (name := self._asked.pop(message.get("id", -1), None)) is not None:
+                if message.get("error") is not None:
+                    raise self._refusal(message["error"])
+                if message["result"]["locked"]:
+                    self._locked.add(name)
         return message
+
+    def _refusal(self, error: Any) -> exception.OvsdbRefused:
+        match error:
+            case {"error": str(what), **more}:
+                reason = f"{what}: {more['details']}" if "details" in more else what
+            case other:
+                reason = str(other)
+        return exception.OvsdbRefused(
+            connection=self.connection, reason=reason.rstrip("."), error="", operation=None
+        )
 
     def _unreachable(self, faults: Sequence[OSError]) -> exception.OvsdbUnreachable:
         reasons = [fault.strerror or str(fault) for fault in faults]

@@ -184,13 +184,14 @@ class OvsPlugin(PluginBase):
         own = bool(self.config.per_port_bridge)
         if not own and fields.get(vif, "id") is None:
             return False
-        places = {self._name(_OWN, vif): True, bridge: False}
+        switch = self._switch()
         try:
-            place = ovs_engine.bridge_of(self._switch(), port)
+            if ovs_engine.is_in(switch, port, self._name(_OWN, vif)):
+                return True
+            return own and ovs_engine.bridge_of(switch, port) != bridge
         except exception.OvsdbUnreachable:
             # A dry run needs no switch, and a plug tells it.
             return own
-        return own if place is None else places.get(place, own)
 
     def _device(
         self, vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch, name: str

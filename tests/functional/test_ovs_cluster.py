@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from os_vif import exception
-from os_vif.host import engine
+from os_vif.host import engine, ovs_pool
 from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort
 from os_vif.host.ovsdb import Ovsdb
 from os_vif.host.plan import Plan
@@ -105,6 +105,10 @@ def test_a_leader_that_is_killed_is_followed_by_the_next(namespace, tmp_path):
     try:
         cluster.create()
         cluster.vsctl("--no-wait", "init")
+        with Ovsdb(cluster.connection, 60) as first:
+            first.connect()
+        # Another may be the leader when the next plan comes.
+        assert cluster.connection not in {idle.key[0] for idle in ovs_pool._idle}
         with Ovsdb(cluster.connection, 60) as one, Ovsdb(cluster.connection, 60) as other:
             one.lock("os_vif_a")
             insert = {"op": "insert", "table": "QoS", "row": {"type": "x"}}
