@@ -33,10 +33,11 @@ _LONGEST = 49
 _new, _IPAddress, _IPNetwork = object.__new__, netaddr.IPAddress, netaddr.IPNetwork
 _BITS = {4: 32, 6: 128}
 
-_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+# Written out, as a group that is repeated takes longer.
+_UUID = re.compile("[0-9a-f]{8}" + 3 * "-[0-9a-f]{4}" + "-[0-9a-f]{12}").fullmatch
 _LENGTH = re.compile("0|[1-9][0-9]{0,2}", re.ASCII).fullmatch
 _PCI = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]").fullmatch
-_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}").fullmatch
+_MAC = re.compile("[0-9a-f]{2}" + 5 * ":[0-9a-f]{2}").fullmatch
 
 #: Values of exactly that type are taken as they are.
 PLAIN: dict[Any, type[Any]] = {
