@@ -171,6 +171,23 @@ def one_by_one(bench: Bench, name: str, rounds: int) -> None:
                 bench.note("CPU of an unplug", name, side, cpu[3] - cpu[2])
 
 
+def until_open(bench: Bench, name: str, rounds: int) -> None:
+    """From a plug on until vswitchd has opened the port: 5.3.0 returns before, if it made a tap."""
+    kind = KINDS[name]
+    with bench.both(kind) as both:
+        for number, side in turns(rounds):
+            bench.raw.settle()
+            begun = time.perf_counter()
+            both[side].call("plug")
+            bench.raw.until_open(name_of(kind.ports[0], 0))
+            took = time.perf_counter() - begun
+            bench.verify(kind, (0,), plugged=True)
+            bench.raw.settle()
+            both[side].call("unplug")
+            if number >= 0:
+                bench.note("plug until the port is open", name, side, took)
+
+
 def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
     """The first plug of a process; with its privileged daemon started before, or not."""
     kind = KINDS[name]
@@ -295,6 +312,8 @@ def stages(
     firsts = [name for name in ("port", "hybrid") if name in kinds]
     for name in kinds:
         yield functools.partial(one_by_one, bench, name, rounds)
+    if "tap" in kinds:
+        yield functools.partial(until_open, bench, "tap", rounds)
     for name in firsts:
         yield functools.partial(first, bench, name, few, started=True)
     if bench.others:

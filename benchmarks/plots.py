@@ -36,7 +36,10 @@ PLOTS = {
         ),
         0,
     ),
-    "full": (("first plug", "plug", "CPU of a plug", "unplug"), 1000),
+    "full": (
+        ("first plug", "plug", "plug until the port is open", "CPU of a plug", "unplug"),
+        1000,
+    ),
 }
 _COLOURS = {PUBLIC_ONE: "#9aa5b1", OURS: "#2a6f97"}
 _NAMES = {PUBLIC_ONE: "5.3.0", OURS: "this one"}

@@ -59,7 +59,7 @@ def at_rest(netns: str, devices: Iterable[str]) -> tuple[int, ...] | None:
     :returns: None if one is, or if that cannot be known.
     """
     try:
-        file = os.open(DIRECTORY / "generation", os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(f"{DIRECTORY}/generation", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

@@ -94,6 +94,12 @@ class RawSwitch:
         """Wait until vswitchd has done all that was asked for."""
         self._change()
 
+    def until_open(self, name: str) -> None:
+        """Wait until vswitchd has opened a port."""
+        where = [["name", "==", name], ["ofport", ">", 0]]
+        wait = {"op": "wait", "table": "Interface", "where": where, "columns": ["name"]}
+        self.transact(wait | {"until": "==", "rows": [{"name": name}], "timeout": 300_000})
+
     def _change(self, *operations: Operation) -> float:
         start = time.perf_counter()
         told = {"op": "mutate", "table": "Open_vSwitch", "where": []}
