@@ -263,7 +263,8 @@ def without_indexes(state: dict) -> dict:
     state["routes"].sort(key=json.dumps)
     for name, text in state["files"].items():
         noted = json.loads(text)
-        state["files"][name] = noted | {"index": names.get(noted["index"])}
+        index = {"index": names.get(noted["index"])} if "index" in noted else {}
+        state["files"][name] = noted | index
     return state
 
 
