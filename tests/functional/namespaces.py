@@ -152,6 +152,8 @@ _VOLATILE = {
     "topology_change_timer",
     "stats64",
     "operstate",
+    # A driver may take what the card says for it only later.
+    "permaddr",
     "forward_delay_timer",
     "hold_timer",
     "message_age_timer",
