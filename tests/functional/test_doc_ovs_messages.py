@@ -135,10 +135,11 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", vf.dev_address])
     lost.dev_address = "0000:03:09.0"
     seen += [plug(lost), plug(vf)]
+    run("ip link add name eth0 type veth peer name far")
     sysfs.port("eth0", "abcd", "p0")
     monkeypatch.setattr(offload, "PATIENCE", 0.0)
     seen.append(plug(vf))
-    run("ip link add name rep type veth peer name far")
+    run("ip link add name rep type veth peer name other")
     sysfs.port("rep", "abcd", "pf0vf1")
     vf.port_profile.datapath_offload = objects.DatapathOffloadRepresentor(representor_name="far")
     seen.append(plug(vf))
