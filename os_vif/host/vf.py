@@ -40,9 +40,10 @@ _SHOWN = {
     "link_up": "state",
     "link_address": "MAC address",
 }
-#: Those of the function's own network device, in the order in which they are set. They are put
-#: back the other way round.
+#: Those of the function's own network device, in the order in which they are set, and in which
+#: they are put back on one that was down.
 _OF_LINK = (("link_ipv6",), ("link_up",), ("link_address",))
+_BACK = (("link_up",), ("link_address",), ("link_ipv6",))
 _LINK_FIELDS = tuple(name for (name,) in _OF_LINK)
 
 
@@ -125,7 +126,7 @@ class SetVf(Step):
 
     @property
     def _groups(self) -> tuple[tuple[str, ...], ...]:
-        return (*GROUPS, *(_OF_LINK if self.link_up is not False else reversed(_OF_LINK)))
+        return (*GROUPS, *(_OF_LINK if self.link_up is not False else _BACK))
 
     def commands(self) -> tuple[str, ...]:
         wanted, lines = self.wanted, []
@@ -292,7 +293,7 @@ class SetVf(Step):
             case ("link_up",):
                 net.set(self._link(net), up=wanted.link_up)
             case ("link_address",):
-                net.set(self._link(net), address=wanted.link_address)
+                _set_address(net, self._link(net), wanted.link_address)
             case _:
                 vf_netlink.put(net, pf, self.number, group, wanted)
 
@@ -384,6 +385,22 @@ class ReleaseVf(Step):
             if error.errno != errno.ENODEV:
                 raise
             return None
+
+
+def _set_address(net: Netlink, link: Link, address: str | None) -> None:
+    """Some drivers ask the card for its address only when the device goes down (igbvf)."""
+    try:
+        net.set(link, address=address)
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL or not link.up:
+            raise
+    else:
+        return
+    net.set(link, up=False)
+    try:
+        net.set(link, address=address)
+    finally:
+        net.set(link, up=True)
 
 
 def _word(name: str, value: Any) -> str:

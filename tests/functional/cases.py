@@ -280,6 +280,8 @@ _CARD = f"""
 card=/sys/bus/pci/devices/0000:01:00.0
 [ $(cat $card/sriov_numvfs) = 2 ] || {{ echo 0 > $card/sriov_numvfs; echo 2 > $card/sriov_numvfs; }}
 until pf=$(ls $card/net) && vf=$(ls /sys/bus/pci/devices/{_VF}/net); do sleep 0.1; done
+# Its router's addresses have a time that runs off.
+echo 1 > /proc/sys/net/ipv6/conf/$pf/disable_ipv6
 ip link set dev $pf up
 until grep -q up /sys/class/net/$pf/operstate; do sleep 0.1; done
 ! [ -e /sys/class/net/macvtap0 ] || ip link del dev macvtap0

@@ -152,6 +152,8 @@ _VOLATILE = {
     "topology_change_timer",
     "stats64",
     "operstate",
+    # A driver may take what the card says for it only later.
+    "permaddr",
     "forward_delay_timer",
     "hold_timer",
     "message_age_timer",
@@ -263,7 +265,8 @@ def without_indexes(state: dict) -> dict:
     state["routes"].sort(key=json.dumps)
     for name, text in state["files"].items():
         noted = json.loads(text)
-        state["files"][name] = noted | {"index": names.get(noted["index"])}
+        index = {"index": names.get(noted["index"])} if "index" in noted else {}
+        state["files"][name] = noted | index
     return state
 
 

@@ -216,6 +216,20 @@ def test_a_guest_has_a_macvtap_device_on_a_vf(igb, instance, mode):
     assert vfs(igb)[0]["vlan_list"] == untagged
 
 
+def test_a_vf_that_is_up_takes_the_address_too(igb, instance):
+    """Its driver refuses it until it has asked the card again."""
+    link, old = igb.vf_name(0), "02:00:00:00:00:01"
+    run(f"ip link set dev {igb.name} vf 0 mac {old}; ip link set dev {link} up")
+    run(f"ip link set dev {link} down; ip link set dev {link} up")
+    vif = macvtap(igb.vf(0).name, "passthrough")
+    os_vif.plug(vif, instance)
+    assert os_vif.check(vif, instance) == ()
+    os_vif.unplug(vif, instance)
+    (device,) = ip("link", "show", link)
+    assert (device["address"], vfs(igb)[0]["address"], records()) == (old, old, [])
+    assert "UP" in device["flags"]
+
+
 def test_a_macvtap_device_needs_the_network_device_of_the_vf(igb, instance):
     """Which another driver, or none, does not give it; the error names the VF."""
     vf = igb.vf(0)

@@ -212,12 +212,14 @@ def test_address_in_no_subnet_is_lost_for_others():
 @settings(RANDOM, max_examples=5)
 @given(data=st.data())
 def test_target_version_logs_what_is_lost(name, version, data):
-    """oslo's other call, with a version of the class alone."""
+    """oslo's other call, with a version of the class alone. In its own nothing is lost."""
     obj = data.draw(any_object(name))
     with logged() as messages:
         primitive = obj.obj_to_primitive(target_version=version)
     release = released.newest_with(name, version)
-    expected = oracle.lost(obj, oracle.versions(release))
+    expected = set()
+    if version != obj.VERSION:
+        expected = oracle.lost(obj, oracle.versions(release))
     named = [text.partition(" loses: ")[2] for text in messages]
     assert bool(named) == bool(expected)
     assert all(f"{path or 'the object'} (" in named[0] for path in expected)
