@@ -63,6 +63,8 @@ _VF = re.compile(
     r"|(?:vf)?(?P<plain>[0-9]+)",
     re.IGNORECASE,
 )
+#: A driver's own device may be called ``n0``, as that of nfp is.
+_FUNCTION = re.compile(r"[psv]f[0-9]", re.IGNORECASE)
 
 
 class Role(enum.Enum):
@@ -99,7 +101,6 @@ class Port:
         """Read what it is from ``IFLA_PHYS_PORT_NAME``, the whole of which counts."""
         if not port_name:
             return self
-        self.role = Role.OTHER
         if match := _UPLINK.fullmatch(port_name):
             self.role, self.number = Role.UPLINK, int(match[1])
         # Controller 0 is this host.
@@ -107,6 +108,8 @@ class Port:
             pf = match["pf"] or match["of_pf"]
             self.pf = None if pf is None else int(pf)
             self.role, self.vf = Role.VF, int(match["vf"] or match["vf_of"] or match["plain"])
+        elif _FUNCTION.search(port_name):
+            self.role = Role.OTHER
         return self
 
 

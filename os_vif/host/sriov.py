@@ -261,13 +261,15 @@ def _devices(address: str) -> list[Port]:
         for port in found:
             if port.role is Role.UNKNOWN:
                 port.named(_read(_net(port.name) / "phys_port_name"))
-        found.sort(key=lambda port: (port.role is not Role.UPLINK, _number(port.name), port.name))
+        found.sort(key=_order)
     return found
 
 
-def _number(device: str) -> int:
-    """Which of a function's own devices it is, if there are several."""
-    return int(_read(_net(device) / "dev_port") or 0)
+def _order(port: Port) -> tuple[int, int, str]:
+    """Uplinks come first, and then the function's other own devices, by ``dev_port``."""
+    rank = {Role.UPLINK: 0, Role.UNKNOWN: 1}.get(port.role, 2)
+    dev_port = _read(_net(port.name) / "dev_port") if rank < 2 else None  # noqa: PLR2004
+    return rank, int(dev_port or 0), port.name
 
 
 def _by_sysfs(address: str) -> list[Port]:

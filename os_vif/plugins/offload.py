@@ -153,7 +153,7 @@ def plugged(
         try:
             name = sriov.representor(sriov.vf(fields.pci_address(vif)))
         except OSError as error:
-            LOG.info("Only the switch knows the port of %s: %s", vif.id, error.strerror)
+            LOG.info("Only the switch knows its port: %s", error.strerror)
     interface_id = str(fields.get(profile, "interface_id") or "")
     ports = _read(switch, interface_id) if name is None else _ports(switch, interface_id, name)
     with netlink.opened() as net:

@@ -135,12 +135,21 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", vf.dev_address])
     lost.dev_address = "0000:03:09.0"
     seen += [plug(lost), plug(vf)]
+    run("ip link add name eth0 type veth peer name far")
+    run("ip link add name eth4 type veth peer name eth9")
     sysfs.port("eth0", "abcd", "p0")
     monkeypatch.setattr(offload, "PATIENCE", 0.0)
     seen.append(plug(vf))
-    run("ip link add name rep type veth peer name far")
+    run("ip link add name rep type veth peer name other")
     sysfs.port("rep", "abcd", "pf0vf1")
     vf.port_profile.datapath_offload = objects.DatapathOffloadRepresentor(representor_name="far")
+    seen.append(plug(vf))
+    sysfs.port("rep", "", "")
+    run("ip link add name eth1 type veth peer name another")
+    # A second physical function, and names that do not say whose they are.
+    sysfs.physical("0000:03:00.1", "eth1", ["0000:03:02.0", "0000:03:02.1"])
+    for name, port in (("eth1", "p1"), ("eth4", "1"), ("eth9", "1")):
+        sysfs.port(name, "abcd", port)
     seen.append(plug(vf))
     compare("The VIF cannot be plugged as it is", seen)
 

@@ -159,17 +159,18 @@ def test_a_port_that_gets_another_function_releases_the_first(
     assert is_as_its_driver_made_it("rep1")
 
 
-def test_a_failure_while_a_port_gets_another_function_leaves_the_first(br_int, host):
-    """At each step; then the plug succeeds."""
+@pytest.mark.parametrize("unplug", [False, True], ids=["another", "unplug"])
+def test_a_failure_at_each_step_leaves_a_representor_plugged(br_int, host, unplug):
+    """While its port gets another function, or is unplugged; then that succeeds."""
     host.plug(on(0, "tap-1"))
     before = without_indexes(snapshot())
-    plan = os_vif.plan(on(1, "tap-1"), INSTANCE)
+    plan = os_vif.plan(on(0 if unplug else 1, "tap-1"), INSTANCE, unplug=unplug)
     for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
             engine.run(cut(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
         assert differs(before, indexes=False) == [], plan.steps[k - 1]
-    host.plug(on(1, "tap-1"))
+    (host.unplug if unplug else host.plug)(on(0 if unplug else 1, "tap-1"))
     assert is_as_its_driver_made_it("rep0")
 
 

@@ -162,6 +162,10 @@ def test_the_device_of_a_physical_function(tmp_path):
         assert sriov.devices(PFS[0]) == ["eth0", "a", "a-rep"]
         assert sriov.switch_of("eth0") == "abcd"
         assert sriov.switch_of("a") is None
+    host.devices[0].port_name = "n0"
+    host.devices[-1].port_name = "pf0"
+    with host.running(tmp_path / "n0"):
+        assert sriov.pf_device(function) == "eth0"
     host.devices[-1].instance, host.has_devlink = PFS[0], True
     host.devices[-1].port = {"DEVLINK_ATTR_PORT_FLAVOUR": 0}
     with host.running(tmp_path / "2"):
