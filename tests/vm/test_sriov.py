@@ -115,7 +115,7 @@ def bind(device: Path, driver: str) -> None:
 
 
 @pytest.mark.vm("igb")
-@pytest.mark.parametrize("options", ["", "pf_number=7", "devlink=1", "devlink=1 pf_number=7"])
+@pytest.mark.parametrize("options", ["pf_number=7", "devlink=1 pf_number=7"])
 def test_the_representor_of_a_vf_is_found(igb, options):
     """By its PCI address, renamed too; from names or from devlink, with whatever number.
 
