@@ -267,9 +267,10 @@ def _told(changes: Any, sheet: Sheet, known: Known) -> AbstractSet[str]:
         told = sheet.told.get(names := tuple(changes))
         if told is None:
             told = sheet.names & set(names)
-            if known.strict and len(told) != len(names):
-                raise Unusual
-            if len(sheet.told) < _FEW:
+            if len(told) != len(names):
+                if known.strict:
+                    raise Unusual
+            elif len(sheet.told) < _FEW:
                 sheet.told[names] = told
     except TypeError:
         raise Unusual from None

@@ -190,15 +190,17 @@ def _members(obj: Any, rows: list[Row], known: _Sheets) -> list[str]:
     state = obj.__dict__
     if UNKNOWN in state or FIXED_IPS in state:
         raise Unusual
-    return [
-        key + "null"
-        if (value := state[attribute]) is None
-        else key + text(value)
-        if text is not None
-        else key + write(value, known)
-        for attribute, key, text, write in rows
-        if attribute in state
-    ]
+    members = []
+    for attribute, key, text, write in rows:
+        if attribute in state:
+            value = state[attribute]
+            if value is None:
+                members.append(key + "null")
+            elif text is None:
+                members.append(key + write(value, known))
+            else:
+                members.append(key + text(value))
+    return members
 
 
 # OVO primitives, as text
