@@ -34,7 +34,8 @@ def main(python: str, subject: str) -> None:
     vif = on(0, "tap-1", datapath_type="system")
     vif.dev_address = card.vf(0).name
     with tempfile.TemporaryDirectory() as directory, ovs.Switch(Path(directory)) as switch:
-        switch.vsctl("add-br", "br-int")
+        # 5.3.0 would give it the datapath of the profile.
+        switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=system")
         public = Public(
             "5.3.0", Path(python), Subject(Path(subject), ()), Path(directory), INSTANCE
         )
