@@ -183,6 +183,7 @@ def test_what_is_no_virtual_function_is_named(igb):
 def test_the_ports_of_a_simulated_card_are_read_as_they_are():
     """From rtnetlink, with more than a hundred virtual functions."""
     card = cards.netdevsim(21)
+    Path("/sys/kernel/debug/netdevsim/netdevsim21/max_vfs").write_text("120")
     card.set_vfs(120)
     run("devlink dev eswitch set netdevsim/netdevsim21 mode switchdev")
     cards.until(lambda: len(card.representors()) == 120, "120 representors")
