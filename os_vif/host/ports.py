@@ -3,7 +3,7 @@
 
 """What devlink and rtnetlink say of the ports of a switch that is on a card.
 
-Sources: linux/{devlink,genetlink,if_link}.h; Documentation/networking/devlink/devlink-port.rst and
+Sources: linux/{devlink,if_link}.h; Documentation/networking/devlink/devlink-port.rst and
 representors.rst of the kernel. Its net/devlink/port.c makes ``p0`` the name of an uplink, ``pf0``,
 ``pf0vf3`` and ``pf0sf88`` those of functions, with ``c1`` before for a function of another host.
 """
@@ -13,21 +13,17 @@ from __future__ import annotations
 import dataclasses
 import enum
 import errno
-import functools
 import re
 import socket
 import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import netlink, packed
+from os_vif.host import generic, netlink, packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: linux/genetlink.h: the family of families, its command, and ``struct genlmsghdr``.
-_CONTROL, _GET_FAMILY, _GENERIC = 16, 3, struct.Struct("=BBxx")
-_FAMILY = packed.Table(CTRL_ATTR_FAMILY_ID=(1, packed.U16), CTRL_ATTR_FAMILY_NAME=(2, packed.TEXT))
 _PORT_GET = 5
 _PORT = packed.Table(
     DEVLINK_ATTR_BUS_NAME=(1, packed.TEXT),
@@ -116,35 +112,14 @@ class Port:
 def devlink(address: str) -> list[Port]:
     """The ports that the driver of a PCI function has made; none where there is no devlink."""
     asked = {"DEVLINK_ATTR_BUS_NAME": "pci", "DEVLINK_ATTR_DEV_NAME": address}
-    # Before Linux 6.6 the kernel lists those of all cards.
-    body = _GENERIC.pack(_PORT_GET, 1) + packed.pack(asked, _PORT)
-    with netlink.opened(netlink.GENERIC) as net:
-        try:
-            answers = net.talk(_devlink(), netlink.DUMP, body)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
-                raise
-            return []
-    found = (packed.unpack(answer[_AFTER_GENERIC:], _PORT) for answer in answers)
+    try:
+        # Before Linux 6.6 the kernel lists those of all cards.
+        found = generic.Family("devlink", _PORT).ask(_PORT_GET, asked, netlink.DUMP)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
+            raise
+        return []
     return [_devlink_port(port) for port in found if asked.items() <= port.items()]
-
-
-_AFTER_GENERIC = packed.HEADER.size + _GENERIC.size
-
-
-@functools.cache
-def _devlink() -> int:
-    """The number of its family, which holds until the next boot.
-
-    :raises OSError: with ENOENT if the kernel has none.
-    """
-    body = _GENERIC.pack(_GET_FAMILY, 1) + packed.pack(
-        {"CTRL_ATTR_FAMILY_NAME": "devlink"}, _FAMILY
-    )
-    with netlink.opened(netlink.GENERIC) as net:
-        (answer,) = net.talk(_CONTROL, 0, body)
-    number: int = packed.unpack(answer[_AFTER_GENERIC:], _FAMILY)["CTRL_ATTR_FAMILY_ID"]
-    return number
 
 
 def _devlink_port(attributes: dict[str, Any]) -> Port:

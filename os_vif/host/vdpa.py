@@ -3,7 +3,7 @@
 
 """Steps for vDPA devices: virtio queues of a card, which a guest has through vhost-vdpa.
 
-Source: linux/vdpa.h, drivers/vdpa/vdpa.c, Documentation/userspace-api/netlink/intro.rst.
+Source: linux/vdpa.h, drivers/vdpa/vdpa.c.
 """
 
 from __future__ import annotations
@@ -11,28 +11,23 @@ from __future__ import annotations
 import dataclasses
 import errno
 import re
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from os_vif.host import netlink, packed, validate
+from os_vif.host import generic, netlink, packed, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Netlink
 
-#: linux/genetlink.h
-_CTRL, _GETFAMILY = 16, 3
 _NEW, _DEL, _GET = 3, 4, 5
-#: ``struct genlmsghdr``: command, version, reserved.
-_HEADER = struct.Struct("=BBH")
-_FAMILY = packed.Table(CTRL_ATTR_FAMILY_ID=(1, packed.U16), CTRL_ATTR_FAMILY_NAME=(2, packed.TEXT))
-_ATTRIBUTES = packed.Table(
-    MGMTDEV_BUS_NAME=(1, packed.TEXT),
-    MGMTDEV_DEV_NAME=(2, packed.TEXT),
-    DEV_NAME=(4, packed.TEXT),
-    DEV_NET_CFG_MACADDR=(10, packed.MAC),
+FAMILY = generic.Family(
+    "vdpa",
+    packed.Table(
+        MGMTDEV_BUS_NAME=(1, packed.TEXT),
+        MGMTDEV_DEV_NAME=(2, packed.TEXT),
+        DEV_NAME=(4, packed.TEXT),
+        DEV_NET_CFG_MACADDR=(10, packed.MAC),
+    ),
 )
 _NAME = re.compile("[A-Za-z0-9_.:-]{1,64}")
 _MANAGEMENT = re.compile("([A-Za-z0-9_.:-]{1,64}/)?[A-Za-z0-9_.:-]{1,64}")
@@ -78,8 +73,7 @@ class EnsureVdpa(_Vdpa):
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         try:
-            with _opened() as asked:
-                found = _management_device(asked, self.name)
+            found = _management_device(self.name)
         except OSError as error:
             found = error.strerror
         if found == self.management_device:
@@ -88,15 +82,14 @@ class EnsureVdpa(_Vdpa):
         return (self.difference("vDPA device", found or "missing", expected),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
-        with _opened() as asked:
-            found = _management_device(asked, self.name)
-            if found == self.management_device:
-                return ()
-            if found is not None:
-                reason = f"vDPA device {self.name} is on {found}, not {self.management_device}"
-                raise OSError(errno.EEXIST, reason)
-            mac = {"DEV_NET_CFG_MACADDR": self.mac}
-            _ask(asked, _NEW, netlink.ACK, {**self._handle, "DEV_NAME": self.name, **mac})
+        found = _management_device(self.name)
+        if found == self.management_device:
+            return ()
+        if found is not None:
+            reason = f"vDPA device {self.name} is on {found}, not {self.management_device}"
+            raise OSError(errno.EEXIST, reason)
+        wanted = {**self._handle, "DEV_NAME": self.name, "DEV_NET_CFG_MACADDR": self.mac}
+        FAMILY.ask(_NEW, wanted, netlink.ACK)
         return (DeleteVdpa(self.name, self.management_device, self.mac),)
 
 
@@ -112,8 +105,7 @@ class DeleteVdpa(_Vdpa):
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         try:
-            with _opened() as asked:
-                found = _management_device(asked, self.name)
+            found = _management_device(self.name)
         except OSError:
             # A kernel without vDPA has none.
             return ()
@@ -124,56 +116,17 @@ class DeleteVdpa(_Vdpa):
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         if not self.differences(net):
             return ()
-        with _opened() as asked:
-            _ask(asked, _DEL, netlink.ACK, {"DEV_NAME": self.name})
+        FAMILY.ask(_DEL, {"DEV_NAME": self.name}, netlink.ACK)
         return (EnsureVdpa(self.name, self.management_device, self.mac),)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Asked:
-    """A socket of generic netlink, and the number of the family there."""
+def _management_device(name: str) -> str | None:
+    """What a vDPA device is on; None if there is no such device.
 
-    net: Netlink
-    family: int
-
-
-@contextmanager
-def _opened() -> Iterator[_Asked]:
-    """:raises OSError: with ENOENT if the kernel has no vDPA."""
-    with netlink.opened(netlink.GENERIC) as net:
-        yield _Asked(net, family(net, "vdpa"))
-
-
-def family(net: Netlink, name: str) -> int:
-    """The number of a family of generic netlink."""
-    body = _HEADER.pack(_GETFAMILY, 1, 0) + packed.pack({"CTRL_ATTR_FAMILY_NAME": name}, _FAMILY)
+    :raises OSError: with ENOENT if the kernel has no vDPA.
+    """
     try:
-        (answer,) = net.talk(_CTRL, 0, body)
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
-        raise OSError(errno.ENOENT, f"this kernel has no {name}: is its module loaded?") from None
-    found = packed.unpack(answer[packed.HEADER.size + _HEADER.size :], _FAMILY)
-    return int(found["CTRL_ATTR_FAMILY_ID"])
-
-
-def message(command: int, attributes: dict[str, Any]) -> bytes:
-    """The body of a message of the family ``vdpa``."""
-    return _HEADER.pack(command, 1, 0) + packed.pack(attributes, _ATTRIBUTES)
-
-
-def _ask(
-    asked: _Asked, command: int, flags: int, attributes: dict[str, Any]
-) -> list[dict[str, Any]]:
-    answers = asked.net.talk(asked.family, flags, message(command, attributes))
-    start = packed.HEADER.size + _HEADER.size
-    return [packed.unpack(answer[start:], _ATTRIBUTES) for answer in answers]
-
-
-def _management_device(asked: _Asked, name: str) -> str | None:
-    """What a vDPA device is on; None if there is no such device."""
-    try:
-        (found,) = _ask(asked, _GET, 0, {"DEV_NAME": name})
+        (found,) = FAMILY.ask(_GET, {"DEV_NAME": name})
     except OSError as error:
         if error.errno != errno.ENODEV:
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from pyroute2.netlink import genlmsg
 
-from os_vif.host import netlink, packed, vdpa
+from os_vif.host import generic, netlink, packed, vdpa
 from os_vif.host.steps import DeleteVdpa, EnsureVdpa
 
 
@@ -34,7 +34,7 @@ def test_a_message_is_what_the_kernel_reads():
     """By pyroute2, with the names of linux/vdpa.h in their order."""
     step = EnsureVdpa("vdpa0", "pci/0000:03:00.2", "02:11:22:33:44:55")
     attributes = {**step._handle, "DEV_NAME": "vdpa0", "DEV_NET_CFG_MACADDR": step.mac}
-    body = vdpa.message(3, attributes)
+    body = vdpa.FAMILY.message(3, attributes)
     found = Theirs(packed.HEADER.pack(packed.HEADER.size + len(body), 30, 0, 1, 0) + body)
     found.decode()
     assert (found["cmd"], found["version"]) == (3, 1)
@@ -49,10 +49,11 @@ def test_a_message_is_what_the_kernel_reads():
 
 def test_a_family_of_the_kernel_is_found_by_its_name():
     """The one that tells of the others is always there."""
+    nothing = packed.Table()
     with netlink.opened(netlink.GENERIC) as net:
-        assert vdpa.family(net, "nlctrl") == 16
+        assert generic.Family("nlctrl", nothing).number(net) == 16
         with pytest.raises(OSError, match="this kernel has no odd: is its module loaded"):
-            vdpa.family(net, "odd")
+            generic.Family("odd", nothing).number(net)
 
 
 def test_a_kernel_without_vdpa_says_so():

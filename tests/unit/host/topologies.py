@@ -19,7 +19,7 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from os_vif.host import netlink, packed, ports, sriov
+from os_vif.host import generic, netlink, packed, ports, sriov
 
 #: How drivers name a port for a virtual function.
 STYLES = (
@@ -100,7 +100,7 @@ class Host:
         with (
             mock.patch.object(sriov, "SYS", root),
             mock.patch.object(ports.netlink, "opened", self._opened),
-            mock.patch.object(ports, "_devlink", self._family),
+            mock.patch.object(generic.Family, "number", self._family),
         ):
             yield
 
@@ -126,7 +126,7 @@ class Host:
     def _opened(self, _: int = 0) -> Iterator[Host]:
         yield self
 
-    def _family(self) -> int:
+    def _family(self, _: object) -> int:
         if not self.has_devlink:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         return 30
@@ -165,7 +165,7 @@ class Host:
             "DEVLINK_ATTR_PORT_NETDEV_NAME": device.name if device.here else None,
             **device.port,
         }
-        return bytes(ports._AFTER_GENERIC) + packed.pack(attributes, ports._PORT)
+        return bytes(generic.ATTRIBUTES) + packed.pack(attributes, ports._PORT)
 
 
 @st.composite
