@@ -349,7 +349,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "noop": (Case("noop", _VHOST_USER),),
     "sriov": (
-        _sriov("host-device", objects.VIFHostDevice, dev_type="ethernet"),
+        _sriov("host-device", objects.VIFHostDevice, soak=True, dev_type="ethernet"),
         *(
             _sriov(f"macvtap-{mode}", objects.VIFDirect, soak, vif_name="macvtap0", mode=mode)
             for mode, soak in (("passthrough", False), ("vepa", True), ("bridge", True))

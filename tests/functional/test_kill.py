@@ -54,7 +54,6 @@ BY_DAEMON = [
 #: It kills at each fourth step of a long plan, and tox -e soak at each of all.
 STRIDES = [
     *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
-    *(c.param(2) for c in ALL if c.name == "sriov-macvtap-passthrough"),
     *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
 ]
 #: The short one kills once, in the middle of the devices of a hybrid VIF.

@@ -24,8 +24,9 @@ from tests.cache import Unavailable
 from tests.vm.lab import Lab
 from tests.vm.scenarios import Scenario
 
-#: Seconds without a word from a guest, after which it hangs. A boot takes 5 to 15.
-SILENCE = 180
+#: Seconds without a word from a guest, after which it hangs. A boot takes 5 to 15, and a test that
+#: starts daemon after daemon up to 150 on a busy machine.
+SILENCE = 600
 #: Bytes that a guest may write to ``/out``, and its console.
 NEEDED_SPACE = 50_000_000
 
