@@ -138,6 +138,8 @@ class _Outside:
                 tests.setdefault(name, []).append(item.nodeid)
         if not tests or config.option.collectonly:
             return
+        # Their reports are waited for when there is nothing else to do.
+        session.items.sort(key=lambda item: scenario_of(item) is not None)
         directory = config._tmp_path_factory.mktemp("vm", numbered=False)
         # Guests must not outlive this process, whatever ends it.
         bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
