@@ -38,7 +38,7 @@ def proxy(switch, tmp_path):
 
 
 def look(proxy) -> None:
-    assert ovs_engine.ports_of(At(proxy.connection, 60), "nobody") == ()
+    assert ovs_engine.ports_of(At(proxy.connection, 60), "nobody") == {}
 
 
 def test_the_next_plan_has_the_stream_of_the_one_before(proxy):

@@ -19,7 +19,13 @@ from os_vif.host import engine, ovs_engine, ovs_steps, ovs_undo
 from os_vif.host import plan as plans
 from os_vif.host.failure import Failure
 from os_vif.host.ovs_rows import Look, OvsStep
-from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort, OvsBridge, OvsPort
+from os_vif.host.ovs_steps import (
+    DeleteOvsBridge,
+    DeleteOvsPort,
+    OvsBridge,
+    OvsPort,
+    ReleaseOvsPort,
+)
 from os_vif.host.ovsdb import Ovsdb
 from os_vif.host.plan import Plan
 from os_vif.host.steps import DeleteLink, EnsureVeth, SetLink
@@ -63,6 +69,7 @@ SAMPLES = [
            f"{_PORT} -- set Interface qvo external_ids:iface-id=old external_ids:ovn-installed=true"),
     Sample(OvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p"),
     Sample(DeleteOvsPort("qvo"), _PORT),
+    Sample(ReleaseOvsPort("qvo"), _PORT),
     Sample(DeleteOvsPort("qvo"), _QOS),
     Sample(DeleteOvsPort("qvo"), "--id=@q create QoS type=linux-htb "
            "external_ids:id=ecd3e457-53ee-5e19-a444-55c576be402a"),
