@@ -9,15 +9,16 @@ import argparse
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cliff import lister
 
 from os_vif import exception
-from os_vif.cmd import tree
-from os_vif.host import inventory, netlink, vf_record
-from os_vif.host.inventory import PhysicalFunction, VirtualFunction
-from os_vif.plugins.ovs import OvsPlugin
+
+if TYPE_CHECKING:
+    from os_vif.cmd import tree
+    from os_vif.host.inventory import PhysicalFunction, VirtualFunction
+    from os_vif.host.netlink import Netlink
 
 LOG = logging.getLogger("os-vif")
 
@@ -49,6 +50,8 @@ class HostInfo(lister.Lister):
     def run(self, parsed_args: argparse.Namespace) -> int:
         if not parsed_args.tree:
             return int(super().run(parsed_args))
+        from os_vif.cmd import tree
+
         functions, holders = _found()
         style = tree.ASCII if parsed_args.ascii else tree.style_for(self.app.stdout)
         for function in functions:
@@ -66,6 +69,9 @@ class HostInfo(lister.Lister):
 
 def _found() -> tuple[tuple[PhysicalFunction, ...], Mapping[str, str]]:
     """The functions, and who holds what, by network device or PCI address."""
+    # Every command loads this file.
+    from os_vif.host import inventory, netlink
+
     functions = inventory.physical_functions()
     if not functions:
         LOG.warning("no card of this host has virtual functions")
@@ -84,6 +90,8 @@ def _by_switch(functions: tuple[PhysicalFunction, ...]) -> dict[str, str]:
     representors = {vf.representor for pf in functions for vf in pf.vfs if vf.representor}
     if not representors:
         return {}
+    from os_vif.plugins.ovs import OvsPlugin
+
     try:
         ids = OvsPlugin.load("ovs").interface_ids(representors)
     except exception.ExceptionBase as error:
@@ -92,8 +100,10 @@ def _by_switch(functions: tuple[PhysicalFunction, ...]) -> dict[str, str]:
     return {device: f"VIF {vif_id}" for device, vif_id in ids.items()}
 
 
-def _noted(net: netlink.Netlink, function: PhysicalFunction) -> dict[str, str]:
+def _noted(net: Netlink, function: PhysicalFunction) -> dict[str, str]:
     """The VIFs that ``/run/os-vif`` has for virtual functions."""
+    from os_vif.host import vf_record
+
     found = {}
     for vf in function.vfs:
         # It, or the device of its physical function, has gone meanwhile.
@@ -118,6 +128,8 @@ def _holder(vf: VirtualFunction, holders: Mapping[str, str]) -> str | None:
 
 
 def _node(function: PhysicalFunction, holders: Mapping[str, str]) -> tree.Node:
+    from os_vif.cmd import tree
+
     title = " ".join(filter(None, (function.address, function.device)))
     words = f"{function.mode}, {len(function.vfs)} of {function.total} VFs"
     node = tree.Node(title, words)
@@ -135,4 +147,4 @@ def _node(function: PhysicalFunction, holders: Mapping[str, str]) -> tree.Node:
 
 def _add(node: tree.Node, name: str, words: str | None) -> None:
     if words is not None:
-        node.children.append(tree.Node(name, words))
+        node.children.append(type(node)(name, words))
