@@ -180,6 +180,7 @@ def test_what_is_no_virtual_function_is_named(igb):
 
 
 @pytest.mark.vm("netdevsim")
+@pytest.mark.soak
 def test_the_ports_of_a_simulated_card_are_read_as_they_are():
     """From rtnetlink, with more than a hundred virtual functions."""
     card = cards.netdevsim(21)
