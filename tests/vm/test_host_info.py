@@ -28,8 +28,8 @@ def test_the_functions_of_a_card_are_listed_with_who_holds_them(
     igb, representors, br_int, tmp_path
 ):
     """A table, JSON and a tree say the same."""
-    vifs = [of_vf(igb.vf(number).name, number) for number in range(2)]
-    os_vif.plug(vifs[1], INSTANCE)
+    vif = of_vf(igb, 1)
+    os_vif.plug(vif, INSTANCE)
     run("ip link add name br-ex type bridge")
     run(f"ip link set dev {igb.name} master br-ex")
     config = tmp_path / "os-vif.conf"
@@ -45,8 +45,8 @@ def test_the_functions_of_a_card_are_listed_with_who_holds_them(
         drawn, table = host_info("--tree", "--ascii"), host_info()
     finally:
         run("ip link del dev br-ex")
-        os_vif.unplug(vifs[1], INSTANCE)
-    holder = f"VIF {vifs[1].id}"
+        os_vif.unplug(vif, INSTANCE)
+    holder = f"VIF {vif.id}"
     card = {
         "Function": igb.device.name, "VF": None, "Driver": "igb", "Device": igb.name,
         "Mode": "switchdev", "VFs": 2, "At most": 7, "Representor": None, "Held by": "br-ex, as a port",
