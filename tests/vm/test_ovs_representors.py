@@ -169,10 +169,10 @@ def in_the_middle(monkeypatch, happens: Callable[[], None]) -> Iterator[None]:
     """It happens when the kernel's steps are done, and those of the switch are not."""
     commit = ovs_engine.commit
 
-    def then(ovsdb, steps):
+    def then(ovsdb, steps, look):
         if any(type(step).__name__ == "OvsPort" for step in steps):
             happens()
-        return commit(ovsdb, steps)
+        return commit(ovsdb, steps, look)
 
     with monkeypatch.context() as patch:
         patch.setattr(ovs_engine, "commit", then)
