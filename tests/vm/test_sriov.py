@@ -154,13 +154,18 @@ def test_the_representor_of_a_vf_is_found(igb, options):
 @pytest.mark.vm("igb")
 @pytest.mark.parametrize("options", ["", "devlink=1"])
 def test_a_representor_that_comes_late_is_waited_for(igb, options):
-    """As for others of its switch; the wait has an end."""
+    """As for others of its switch; the wait has an end, and in legacy mode there is none."""
     function = sriov.vf(igb.vf(1).name)
     with pytest.raises(OSError, match="is not in switchdev mode"):
-        sriov.representor(function, wait=0.1)
-    with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(sriov.representor, function, 120)
-        with labrep(igb, f"vfs=64 {options}"):
+        sriov.representor(function, wait=120)
+    with labrep(igb, f"vfs=64 {options}"), Guest() as guest:
+        run(f"ip link set dev labrep1 netns {guest.pid}")
+        with pytest.raises(OSError, match="has no representor"):
+            sriov.representor(function, wait=0.1)
+        with ThreadPoolExecutor() as threads:
+            waiting = threads.submit(sriov.representor, function, 120)
+            inside = f"nsenter --net=/proc/{guest.pid}/ns/net"
+            run(f"{inside} ip link set dev labrep1 netns {os.getpid()}")
             assert waiting.result() == "labrep1"
 
 
