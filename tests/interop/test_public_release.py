@@ -56,10 +56,14 @@ def report(
     return foreign.run(python, subject, TESTS, tmp_path_factory.mktemp("public"), extend)
 
 
-def test_all_69_tests_pass(report: Report) -> None:
-    assert not report.tests("failed"), report.failures()
+def test_of_its_69_tests_only_that_of_the_whole_list_of_classes_finds_more(report: Report) -> None:
+    """It knows no class that came later, and calls that a change."""
+    (failed,) = report.tests("failed")
+    assert failed.endswith("TestObjectVersions.test_versions"), report.failures()
+    later = "reference = {'DatapathOffloadVDPA': None, 'VIFPortProfileSRIOV': None}"
+    assert later in report.failures()
     assert report.tests("skipped") == []
-    assert len(report.tests("passed")) == 69
+    assert len(report.tests("passed")) == 68
 
 
 def test_none_of_the_public_code_ran(
