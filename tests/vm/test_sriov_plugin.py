@@ -69,6 +69,15 @@ def vfs(card: cards.Card) -> list[dict]:
     return ip("link", "show", card.name)[0]["vfinfo_list"]
 
 
+def links() -> list[dict]:
+    """Without what a VF's driver says only later: its queue, and whether it has a carrier."""
+    seen = ("ifname", "address", "flags", "mtu", "link")
+    found = [{key: link[key] for key in seen if key in link} for link in ip("link", "show")]
+    for link in found:
+        link["flags"] = sorted({*link["flags"]} & {"UP", "PROMISC"})
+    return found
+
+
 def records() -> list[str]:
     return sorted(path.name for path in RECORDS.glob("vf-*"))
 
@@ -115,10 +124,10 @@ def test_without_a_profile_only_the_mac_address_is_set(igb, instance):
 
 def refused(card: cards.Card, instance: objects.InstanceInfo, vif: objects.VIFBase) -> str:
     """What the error of a plug says, which has changed nothing."""
-    before = vfs(card), ip("link", "show"), records()
+    before = vfs(card), links(), records()
     with pytest.raises(exception.PlugException) as info:
         os_vif.plug(vif, instance)
-    assert (vfs(card), ip("link", "show"), records()) == before
+    assert (vfs(card), links(), records()) == before
     return str(info.value)
 
 
@@ -180,15 +189,6 @@ def test_a_vif_that_gets_another_vf_releases_the_one_before(igb, instance):
     assert records() == [f"vf-{igb.vf(1).name}.json"]
     os_vif.unplug(one, instance)
     assert (vfs(igb), records()) == (before, [])
-
-
-def links() -> list[dict]:
-    """Without what a VF's driver says only later: its queue, and whether it has a carrier."""
-    seen = ("ifname", "address", "flags", "mtu", "link")
-    found = [{key: link[key] for key in seen if key in link} for link in ip("link", "show")]
-    for link in found:
-        link["flags"] = sorted({*link["flags"]} & {"UP", "PROMISC"})
-    return found
 
 
 @pytest.mark.parametrize("mode", ["vepa", "bridge", "passthrough"])
