@@ -8,6 +8,7 @@ It only reads, and needs no right.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
 
@@ -47,21 +48,31 @@ def physical_functions() -> tuple[PhysicalFunction, ...]:
     """Those that can have virtual functions, in the order of their addresses."""
     directories = (sriov.SYS / "bus/pci/devices").glob("*/sriov_totalvfs")
     addresses = sorted(path.parent.name for path in directories)
-    return tuple(_physical(address) for address in addresses if sriov.has_vfs(address))
+    found = []
+    for address in addresses:
+        # What goes while it is looked at is not there.
+        with contextlib.suppress(FileNotFoundError):
+            found.append(_physical(address))
+    return tuple(function for function in found if function.total)
 
 
 def _physical(address: str) -> PhysicalFunction:
     directory = sriov.SYS / "bus/pci/devices" / address
+    total = int((directory / "sriov_totalvfs").read_text())
     devices = sriov.devices(address)
     device = devices[0] if devices else None
     mode = SWITCHDEV if device and sriov.switch_of(device) else LEGACY
-    vfs = (sriov.vf(path.resolve().name) for path in directory.glob("virtfn*"))
+    vfs = []
+    for path in directory.glob("virtfn*"):
+        with contextlib.suppress(FileNotFoundError):
+            number = int(path.name.removeprefix("virtfn"))
+            vfs.append(sriov.Vf(path.readlink().name, number, address))
     return PhysicalFunction(
         address,
         _driver(directory),
         device,
         mode,
-        int((directory / "sriov_totalvfs").read_text()),
+        total,
         tuple(_virtual(vf, mode) for vf in sorted(vfs, key=lambda vf: vf.number)),
     )
 

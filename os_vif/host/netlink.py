@@ -38,7 +38,7 @@ _ERROR_DETAILS = packed.Table(NLMSGERR_ATTR_MSG=(1, packed.TEXT))
 #: asm-generic/socket.h; Linux 5.14
 _SO_NETNS_COOKIE = 71
 #: linux/if.h
-_IFF_UP, _IFF_PROMISC = 0x1, 0x100
+_IFF_UP, _IFF_PROMISC, _IFF_LOWER_UP = 0x1, 0x100, 0x10000
 #: ``RTEXT_FILTER_SKIP_STATS``: counters take longer than all the rest.
 NO_STATS = 8
 
@@ -65,6 +65,8 @@ class Link:
     kind: str | None
     mtu: int
     up: bool
+    #: Whether it is up, and what it needs below is there, such as a cable.
+    carrier: bool
     promiscuous: bool
     #: The index of the bridge or bond that it is in.
     master: int | None
@@ -347,6 +349,7 @@ def read(data: bytes) -> Link:
         kind=info.get("IFLA_INFO_KIND"),
         mtu=get("IFLA_MTU", 0),
         up=bool(flags & _IFF_UP),
+        carrier=bool(flags & _IFF_LOWER_UP),
         promiscuous=bool(flags & _IFF_PROMISC),
         master=get("IFLA_MASTER"),
         lower=get("IFLA_LINK"),

@@ -300,8 +300,9 @@ class SetVf(Step):
     def _refused(self, names: list[str], pf: Link, error: OSError) -> OSError:
         what = " and ".join(f"{_SHOWN[n]} {_show(getattr(self, n))}" for n in names)
         of = self._vf if names[0] not in _LINK_FIELDS else f"{self._vf}, {self.link}"
-        down = "" if pf.up else f"; {self.name} is down"
-        return OSError(error.errno, f"{of}: {what}: {error.strerror}{down}")
+        # Rates, for one, some drivers take only when they know the speed of the cable.
+        state = "" if pf.carrier else f"; {self.name} {'has no carrier' if pf.up else 'is down'}"
+        return OSError(error.errno, f"{of}: {what}: {error.strerror}{state}")
 
     def _take_back(
         self,

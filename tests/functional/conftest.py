@@ -23,6 +23,7 @@ from os_vif import objects
 from os_vif.plugins import sriov_privsep
 from tests.functional import namespaces, ovs
 from tests.interop import environments
+from tests.vm.plugin import INSIDE
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
 
@@ -61,10 +62,15 @@ def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
 @pytest.fixture
 def daemon(namespace) -> Iterator[None]:
     """A real privileged daemon in that namespace."""
+    # To start one takes 15 s in a virtual machine: those of its own namespace share it.
+    shared = INSIDE and namespaces.is_machines_own()
+    if not shared:
+        stop_daemon()
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
     yield
-    stop_daemon()
+    if not shared:
+        stop_daemon()
 
 
 def stop_daemon() -> None:

@@ -75,6 +75,7 @@ INSTANCE = objects.InstanceInfo(name="guest")
 def _sound():
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
+    sound()
     with mock.patch.dict(os.environ):
         yield
         sound()

@@ -28,13 +28,21 @@ class Card:
 
     @property
     def carrier(self) -> bool:
-        return (_NET / self.name / "operstate").read_text().strip() == "up"
+        try:
+            return (_NET / self.name / "carrier").read_text().strip() == "1"
+        except OSError:
+            # It is down.
+            return False
 
     def set_vfs(self, number: int) -> None:
         """Give it that many virtual functions, and wait for their network devices."""
+        had_carrier = self.carrier
         (self.device / "sriov_numvfs").write_text(str(number))
         if self.device.is_relative_to("/sys/bus/pci"):
             until(lambda: all(self.vf_name(n) for n in range(number)), "the devices of the VFs")
+        if had_carrier:
+            # The card begins anew, and refuses rates until then.
+            until(lambda: self.carrier, "the carrier")
 
     def vf(self, number: int) -> Path:
         """The PCI device of a virtual function."""

@@ -407,7 +407,21 @@ def test_a_link_has_what_its_message_says():
     fields = {"index": 3, "flags": 0x101, "attrs": attributes}
     link = netlink.read(written(ifinfmsg, NEW, 1, fields))
     assert link == netlink.Link(
-        *(3, "eth0.10", "vlan", 1450, True, True, 5, 2, 0, "os-vif", 9, "fa:16:3e:00:00:01"),
+        *(
+            3,
+            "eth0.10",
+            "vlan",
+            1450,
+            True,
+            False,
+            True,
+            5,
+            2,
+            0,
+            "os-vif",
+            9,
+            "fa:16:3e:00:00:01",
+        ),
         {"IFLA_VLAN_ID": 10},
     )
     assert link.ours

@@ -118,7 +118,7 @@ def sent(group, **settings):
     return info
 
 
-LINK = netlink.Link(1, "eth0", None, 1500, True, False, None, None, None, None, 0, None, {})
+LINK = netlink.Link(1, "eth0", None, 1500, True, True, False, None, None, None, None, 0, None, {})
 
 
 def test_each_group_is_one_message_of_its_own():
