@@ -1,24 +1,25 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A privsep-helper whose daemon kills, before its step K, itself or the one who called it.
+"""A helper whose daemon kills, before its step K, itself or the one who called it.
 
-``OS_VIF_TEST_KILL`` is ``K:PID``, with a PID of 0 for the daemon's own.
+``quick_daemons`` has it where ``OS_VIF_TEST_KILL`` is ``K:PID``, with a PID of 0 for the daemon's own.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 
 from oslo_privsep import daemon
 
 from os_vif.host.steps import STEPS
 
+VARIABLE = "OS_VIF_TEST_KILL"
+
 
 def main() -> None:
-    k, pid = map(int, os.environ["OS_VIF_TEST_KILL"].split(":"))
+    k, pid = map(int, os.environ[VARIABLE].split(":"))
     begun = 0
 
     def faulty(apply):
@@ -34,8 +35,4 @@ def main() -> None:
     # Each once, however deep it is inherited.
     for step in {next(c for c in s.__mro__ if "apply" in c.__dict__) for s in STEPS.values()}:
         step.apply = faulty(step.apply)
-    sys.exit(daemon.helper_main())
-
-
-if __name__ == "__main__":
-    main()
+    daemon.helper_main()

@@ -81,12 +81,6 @@ def private() -> Iterator[None]:
             _call("setns", before.fileno(), _CLONE_NEWNET)
 
 
-def is_machines_own() -> bool:
-    """Whether this thread is in the network namespace of the first process."""
-    here, first = (pathlib.Path(f"/proc/{of}/ns/net").readlink() for of in ("thread-self", "1"))
-    return here == first
-
-
 @contextmanager
 def of_machine() -> Iterator[None]:
     """Move this thread, and what it starts, into the network namespace of the first process."""

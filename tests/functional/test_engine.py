@@ -22,6 +22,7 @@ from os_vif.host.plan import Plan, encode
 from os_vif.host.steps import DeleteBridge, EnsureBridge, SetLink, Sysctl
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, run, snapshot
+from tests.functional.quick_daemons import name_of
 from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -148,10 +149,12 @@ def daemon_pid(plugin: str = "linux_bridge") -> int:
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
+            name = (process / "comm").read_text().strip()
             theirs = (process / "ns/net").stat().st_ino
         except OSError:
             continue
-        if theirs == ours and f"vif_plug_{plugin}.privsep.vif_plug".encode() in words:
+        context = f"vif_plug_{plugin}.privsep.vif_plug"
+        if theirs == ours and (context.encode() in words or name == name_of(context)):
             pids.append(int(process.name))
     (pid,) = pids
     return pid

@@ -22,8 +22,9 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import exception, objects
 from os_vif.host.plan import Plan, Step
-from tests.functional.cases import ALL, KERNEL, SECTIONS, Case
-from tests.functional.conftest import stop_daemon
+from tests.functional import faulty_helper
+from tests.functional.cases import ALL, KERNEL, Case
+from tests.functional.conftest import helped_by, stop_daemon
 from tests.functional.namespaces import (
     ROOT,
     changes,
@@ -39,7 +40,6 @@ from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("rights")
 
-HELPER = f"{sys.executable} {pathlib.Path(__file__).with_name('faulty_helper.py')}"
 #: Of the long matrix tools/test.sh runs these.
 SHORT = ("bare", "uplink-with-addresses-and-rules", "ovs-hybrid")
 #: What makes nothing in the kernel asks no daemon.
@@ -72,29 +72,23 @@ INSTANCE = objects.InstanceInfo(name="guest")
 
 
 @pytest.fixture(autouse=True)
-def _sound():
+def _sound(quick_helper):
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
-    sound()
-    with mock.patch.dict(os.environ):
+    with helped_by(quick_helper), mock.patch.dict(os.environ):
         yield
-        sound()
 
 
 def sound() -> None:
     """The next daemon kills nobody."""
     stop_daemon()
-    for section in SECTIONS:
-        cfg.CONF.clear_override("helper_command", group=section)
+    del os.environ[faulty_helper.VARIABLE]
 
 
-def faulty(k: int, pid: int = 0) -> None:
-    """The next daemon kills that process, or itself, before its step k."""
+def faulty(k: int) -> None:
+    """The next daemon kills itself before its step k."""
     stop_daemon()
-    os.environ["OS_VIF_TEST_KILL"] = f"{k}:{pid}"
-    os.environ["PYTHONPATH"] = str(ROOT)
-    for section in SECTIONS:
-        cfg.CONF.set_override("helper_command", HELPER, group=section)
+    os.environ[faulty_helper.VARIABLE] = f"{k}:0"
 
 
 def kernel_steps(plan: Plan) -> int:
@@ -222,20 +216,28 @@ cfg.CONF(
 )
 os_vif.initialize()
 sriov.SYS = pathlib.Path(os.environ.get("OS_VIF_TEST_SYSFS", sriov.SYS))
-os.environ["OS_VIF_TEST_KILL"] = f"{sys.argv[2]}:{os.getpid()}"
 vif = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(sys.stdin.read()))
 os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 """
+#: It is killed by its daemon.
+_KILLED = (
+    """
+import os, sys
+
+os.environ["OS_VIF_TEST_KILL"] = f"{sys.argv[2]}:{os.getpid()}"
+"""
+    + _CALLER
+)
 
 
 @pytest.mark.parametrize("by", ["plug", "unplug"])
 @pytest.mark.parametrize(("case", "stride"), STRIDES)
-def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_path):
+def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_path, quick_helper):
     """Its daemon ends what it had begun; whoever comes next waits for that, and converges."""
     host = Host(case)
     for k in range(0, host.steps, stride):
         with private(), case.prepared():
-            done = call(_CALLER, case, k, tmp_path)
+            done = call(_KILLED, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode == -signal.SIGKILL, done.stderr
             host.must_converge(by)
             stop_daemon()
@@ -249,12 +251,10 @@ def noticed(channel) -> None:
         time.sleep(0.01)
 
 
-def call(program: str, case: Case, k: int, directory: pathlib.Path) -> subprocess.CompletedProcess:
+def call(
+    program: str, case: Case, k: int, config: pathlib.Path, helper: str
+) -> subprocess.CompletedProcess:
     """Run a caller in a process of its own, with the configuration of this one."""
-    config = directory / "os-vif.conf"
-    helper = (
-        HELPER if program is _CALLER else f"{pathlib.Path(sys.executable).parent}/privsep-helper"
-    )
     config.write_text(case.configuration(helper))
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program, str(config), str(k)],
@@ -296,13 +296,15 @@ ovsdb.Ovsdb._call = asks
         if c.vif.plugin == "ovs"
     ],
 )
-def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(case, by, tmp_path):
+def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(
+    case, by, tmp_path, quick_helper
+):
     """Also between the transaction and the wait for vswitchd; its lock goes with it."""
     host = Host(case)
     k = 0
     while True:
         with private(), case.prepared():
-            done = call(_ASKER, case, k, tmp_path)
+            done = call(_ASKER, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode in (0, -signal.SIGKILL), done.stderr
             host.must_converge(by)
             stop_daemon()

@@ -84,10 +84,9 @@ def in_threads(case: Case, rounds: int) -> None:
     assert errors == []
 
 
-def in_processes(case: Case, rounds: int, directory: pathlib.Path) -> None:
+def in_processes(case: Case, rounds: int, config: pathlib.Path, helper: str) -> None:
     """Two for the first VIF, one for another; each has a daemon of its own."""
-    config = directory / "os-vif.conf"
-    config.write_text(case.configuration(f"{pathlib.Path(sys.executable).parent}/privsep-helper"))
+    config.write_text(case.configuration(helper))
     processes = [
         subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _PROCESS, config, case.name, str(number),
@@ -118,7 +117,7 @@ def test_threads_leave_what_one_after_the_other_leaves(case, rounds):
 @pytest.mark.parametrize(
     ("case", "rounds"), [p for p in PARAMS if p.id == "ovs-hybrid-short" or p.id.endswith("long")]
 )
-def test_processes_leave_what_one_after_the_other_leaves(case, rounds, tmp_path):
+def test_processes_leave_what_one_after_the_other_leaves(case, rounds, tmp_path, quick_helper):
     """The kernel's part is locked by files, that of the switch by its server."""
     with case.prepared():
         every("plug", case)
@@ -126,7 +125,7 @@ def test_processes_leave_what_one_after_the_other_leaves(case, rounds, tmp_path)
         for vif in several(case)[:2]:
             os_vif.plug(vif, INSTANCE)
         plugged = without_addresses(snapshot())
-        in_processes(case, rounds, tmp_path)
+        in_processes(case, rounds, tmp_path / "os-vif.conf", quick_helper)
         for vif in several(case)[:2]:
             assert [d for d in os_vif.check(vif, INSTANCE) if not d.pending] == []
         if not case.loses_bridge:
