@@ -29,10 +29,10 @@ from tests.functional import faulty_helper
 #: What a helper does: it asks for a daemon in its own namespaces.
 _ASK = """\
 import json, os, socket, sys
-places = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("net", "mnt")]
+places = [os.open(at, os.O_RDONLY) for at in ("/proc/self/ns/net", "/proc/self/ns/mnt", "/", ".")]
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect(sys.argv[1])
-    request = json.dumps([sys.argv[2:], os.getcwd(), dict(os.environ)]).encode()
+    request = json.dumps([sys.argv[2:], dict(os.environ)]).encode()
     socket.send_fds(server, [request], [*places, 2])
     sys.exit(int(server.recv(16) or 1))
 """
@@ -89,16 +89,20 @@ def _serve(listening: socket.socket) -> None:
 def _answer(asking: socket.socket) -> None:
     """Become that helper. It forks the daemon, and ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request, (*places, errors), _, _ = socket.recv_fds(asking, _LONGEST, 3)
-    arguments, directory, environment = json.loads(request)
+    request, given, _, _ = socket.recv_fds(asking, _LONGEST, 5)
+    *namespaces, root, directory, errors = given
+    arguments, environment = json.loads(request)
     libc = ctypes.CDLL(None, use_errno=True)
-    for place in places:
-        if libc.setns(place, 0) != 0:
+    for namespace in namespaces:
+        if libc.setns(namespace, 0) != 0:
             raise OSError(ctypes.get_errno(), "setns")
-        os.close(place)
+    # A process may have another root than its namespace has.
+    os.fchdir(root)
+    os.chroot(".")
+    os.fchdir(directory)
     os.dup2(errors, 2)
-    os.close(errors)
-    os.chdir(directory)
+    for descriptor in given:
+        os.close(descriptor)
     os.environ.clear()
     os.environ.update(environment)
     context = arguments[arguments.index("--privsep_context") + 1]

@@ -16,6 +16,7 @@ from tests.functional.conftest import (  # noqa: F401
     namespace,
     options,
     ovs_options,
+    quick_helper,
     rights,
     switch,
 )
