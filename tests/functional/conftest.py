@@ -59,7 +59,7 @@ def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
 
 
 @pytest.fixture(scope="session")
-def quick_helper(rights, tmp_path_factory) -> Iterator[str]:
+def quick_helper(tmp_path_factory) -> Iterator[str]:
     """A ``helper_command`` that takes a tenth of the time."""
     with quick_daemons.started(tmp_path_factory.mktemp("daemons")) as command:
         yield command
@@ -72,6 +72,14 @@ def daemon(namespace, quick_helper) -> Iterator[None]:
     os_vif.initialize(reset=True)
     with helped_by(quick_helper):
         yield
+
+
+@pytest.fixture
+def quick_commands(quick_helper, monkeypatch) -> None:
+    """Commands and programs that a test starts have such daemons, too."""
+    for context in CONTEXTS:
+        variable = f"OS_{context.cfg_section}__helper_command".upper()
+        monkeypatch.setenv(variable, quick_helper)
 
 
 @contextlib.contextmanager
@@ -230,7 +238,7 @@ def installed(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture
-def environment(installed) -> dict[str, str]:
+def environment(installed, quick_commands) -> dict[str, str]:
     """That of a program which finds them beside what it finds now."""
     path = os.pathsep.join(filter(None, (str(installed), os.environ.get("PYTHONPATH"))))
     return os.environ | {"PYTHONPATH": path}

@@ -95,6 +95,7 @@ def test_a_reader_can_follow_the_page(request, tmp_path, page):
     """
     if _needs_a_host(page):
         request.getfixturevalue("namespace")
+        request.getfixturevalue("quick_commands")
     (tmp_path / vif_json().caption).write_text(vif_json().text)
     python = (sys.executable, "-W", "ignore", "-P")
     inside = () if page == "user/quickstart" else ("--inside",)

@@ -25,8 +25,8 @@ from os_vif.host.plan import Plan, Step
 from tests.functional import faulty_helper
 from tests.functional.cases import ALL, KERNEL, Case
 from tests.functional.conftest import helped_by, stop_daemon
+from tests.functional.forks import forked
 from tests.functional.namespaces import (
-    ROOT,
     changes,
     ip,
     private,
@@ -256,14 +256,12 @@ def call(
 ) -> subprocess.CompletedProcess:
     """Run a caller in a process of its own, with the configuration of this one."""
     config.write_text(case.configuration(helper))
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program, str(config), str(k)],
-        input=jsonutils.dumps(case.vif.obj_to_primitive()),
-        text=True,
-        capture_output=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+
+    def main() -> None:
+        sys.argv[1:] = [str(config), str(k)]
+        exec(program, {})  # noqa: S102 - it is above
+
+    return forked(main, jsonutils.dump_as_bytes(case.vif.obj_to_primitive()))
 
 
 #: It is killed before what it asks of the database.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
@@ -14,15 +13,14 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
-import warnings
 
 import pytest
 
 from os_vif import serialization
 from os_vif.cmd import shell
 from os_vif.serialization import schema, stored
+from tests.functional.forks import forked
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import small, wrappings
 
@@ -54,46 +52,13 @@ def os_vif(os_vif_command, tmp_path):
     def call(*arguments, data="", **more):
         data = data if isinstance(data, bytes) else data.encode()
         if not more:
-            return forked(arguments, data, tmp_path)
+            return forked(lambda: shell.main([*arguments]), data, tmp_path)
         more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
         return subprocess.run(
             [os_vif_command, *arguments], input=data, check=False, cwd=tmp_path, **more
         )
 
     return call
-
-
-def forked(arguments, data: bytes, cwd) -> subprocess.CompletedProcess:
-    """The command in a process of its own, which need not start Python and load it first."""
-    with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-        files[0].write(data)
-        files[0].seek(0)
-        with warnings.catch_warnings():
-            # Eventlet warns of it, which oslo.privsep loads and nothing here runs.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
-        if child == 0:
-            code = 70
-            try:
-                os.chdir(cwd)
-                for number, file in enumerate(files):
-                    os.dup2(file.fileno(), number)
-                sys.stdin, sys.stdout, sys.stderr = (open(n, "rww"[n]) for n in range(3))  # noqa: PTH123, SIM115
-                code = shell.main([*arguments])
-            except SystemExit as done:
-                code = done.code
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        for file in files:
-            file.seek(0)
-        _, out, err = (file.read() for file in files)
-    return subprocess.CompletedProcess(
-        ["os-vif", *arguments], os.waitstatus_to_exitcode(status), out, err
-    )
 
 
 def written(path: pathlib.Path) -> tuple[int, int, int, bytes]:

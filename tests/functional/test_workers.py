@@ -16,7 +16,7 @@ from tests.functional.cases import ALL
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ROOT, differs, ip, snapshot, without_indexes
 
-pytestmark = pytest.mark.usefixtures("daemon")
+pytestmark = pytest.mark.usefixtures("daemon", "quick_commands")
 
 #: The case that moves most.
 CASE = next(case for case in ALL if case.name == "uplink-with-addresses-and-rules")

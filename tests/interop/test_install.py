@@ -66,7 +66,10 @@ def _builder() -> Path:
         pytest.skip(str(reason))
 
 
-@pytest.mark.parametrize("form", ["wheel", "sdist", "git"])
+@pytest.mark.parametrize(
+    "form",
+    ["wheel", *(pytest.param(form, marks=pytest.mark.interop) for form in ("sdist", "git"))],
+)
 def test_pip_install_in_an_empty_environment_brings_everything(source, tmp_path, form):
     """Every module imports, every entry point loads, the data files are there."""
     if form == "git":

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Programs that need not start Python and load os-vif first: this process forks them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+
+def forked(
+    main: Callable[[], int | None], data: bytes, cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Call a function in a process of its own, as the main one of a program.
+
+    :param data: its standard input.
+    """
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+        files[0].write(data)
+        files[0].seek(0)
+        with warnings.catch_warnings():
+            # Eventlet warns of it, which oslo.privsep loads and nothing here runs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            code: int | str | None = 70
+            try:
+                os.chdir(cwd or Path.cwd())
+                for number, file in enumerate(files):
+                    os.dup2(file.fileno(), number)
+                sys.stdin, sys.stdout, sys.stderr = (open(n, "rww"[n]) for n in range(3))  # noqa: PTH123, SIM115
+                code = main()
+            except SystemExit as done:
+                code = done.code
+            except BaseException:  # noqa: BLE001 - as Python itself does
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(int(code or 0))
+        _, status = os.waitpid(child, 0)
+        for file in files:
+            file.seek(0)
+        _, out, err = (file.read() for file in files)
+    return subprocess.CompletedProcess([], os.waitstatus_to_exitcode(status), out, err)
