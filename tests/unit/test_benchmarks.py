@@ -45,6 +45,13 @@ def test_the_page_shows_all_of_them():
     assert shown == {path.name for path in plots.PLACE.iterdir()} - {plots.FIGURES.name}
 
 
+def test_the_page_names_what_was_missed():
+    """No more, and no less."""
+    missed = {f["what"] for f in COMPARED if f["goal"] and f["ratio"] < f["goal"]}
+    named = re.findall(r"^\* (\*.+\*) miss(?:es)? (?:its|their) goal", PAGE, re.MULTILINE)
+    assert {what for line in named for what in re.findall(r"\*([^*]+)\*", line)} == missed
+
+
 @pytest.mark.parametrize("plot", plots.PLOTS)
 def test_a_plot_has_two_bars_for_each_figure_in_proportion(plot):
     """It is an image that can be read, and the longer bar is the longer time."""
