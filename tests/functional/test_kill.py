@@ -82,7 +82,7 @@ def _sound(quick_helper):
 def sound() -> None:
     """The next daemon kills nobody."""
     stop_daemon()
-    del os.environ[faulty_helper.VARIABLE]
+    os.environ.pop(faulty_helper.VARIABLE, None)
 
 
 def faulty(k: int) -> None:
