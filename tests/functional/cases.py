@@ -289,7 +289,8 @@ for setting in 'mac 00:00:00:00:00:00' 'vlan 0' 'trust off' 'spoofchk on' 'max_t
     ip link set dev $pf vf 0 $setting
 done
 echo 0 > /proc/sys/net/ipv6/conf/$vf/disable_ipv6
-# The card learns its address from the driver.
+# The card learns its address from the driver, once the device was up.
+ip link set dev $vf up
 ip link set dev $vf down
 ip link set dev $vf address 02:00:00:00:00:01
 rm -f /run/os-vif/vf-*

@@ -232,7 +232,6 @@ def case(card, representors, br_int) -> OnCard:
     return OnCard("representor", vif, switch="", keeps_device=representors["pf0vf0"])
 
 
-@pytest.mark.soak
 def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
     """Of a plug, and of an unplug."""
     with case.prepared():
@@ -241,7 +240,6 @@ def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
         test_proof.test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, INSTANCE)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("by", ["plug", "unplug"])
 def test_a_daemon_killed_between_any_two_steps(case, monkeypatch, by):
     """The next plug, or unplug, ends well."""
