@@ -103,7 +103,6 @@ def test_two_threads_plug_and_unplug_one_vif(vif, instance):
     ("workers", "rounds"),
     [
         pytest.param(4, 5, id="short"),
-        pytest.param(12, 10, id="12-workers"),
         pytest.param(12, 200, id="long", marks=pytest.mark.soak),
     ],
 )

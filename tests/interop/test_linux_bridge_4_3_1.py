@@ -206,6 +206,7 @@ def test_a_bridge_of_4_3_1_with_the_hosts_address_is_fine_and_stays(public, vifs
         pings.assert_answered()
 
 
+@pytest.mark.interop
 def test_the_mtu_that_4_3_1_does_not_set_is_set(public, vifs):
     """Without uplink 4.3.1 leaves it to the guests' devices; what ours sets it leaves too."""
     vif = vifs[0]
@@ -237,6 +238,7 @@ def test_4_3_1_leaves_a_bridge_of_ours_as_it_is(public, vifs, guests):
     assert snapshot() == empty
 
 
+@pytest.mark.interop
 def test_4_3_1_leaves_a_bridge_of_ours_with_the_hosts_address_as_it_is(public, vifs):
     """It plugs over ours and unplugs, and the host is reached all the time."""
     vif = vifs[0]
@@ -278,6 +280,7 @@ def test_an_address_that_4_3_1_left_behind_is_brought_to_the_bridge(public, vifs
         pings.assert_answered()
 
 
+@pytest.mark.interop
 def test_an_uplink_with_an_ipv6_address_is_plugged_again_and_unplugged(public, vifs):
     """4.3.1 turns IPv6 off on the bridge, and leaves such an address on the uplink."""
     vif = vifs[0]
@@ -339,6 +342,7 @@ def test_rules_of_ours_come_beside_those_of_4_3_1(public, filtered, guests):
     pings.assert_answered()
 
 
+@pytest.mark.interop
 def test_rules_of_ours_outlive_a_plug_of_4_3_1(public, filtered, guests):
     """It adds its own; ours hold as before, packets pass all the time, and unplug takes ours."""
     plug(*filtered)

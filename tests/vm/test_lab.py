@@ -101,6 +101,7 @@ def test_no_space_is_one_clear_message(monkeypatch, tmp_path):
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(bool(MISSING), reason=f"there is no {MISSING}")
 def test_a_disk_that_fills_up_is_one_clear_message(tmp_path):
     """While the packages are fetched or unpacked; nothing stays."""
@@ -137,6 +138,7 @@ def test_a_missing_program_is_named(monkeypatch, missing):
         lab.lab()
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(bool(MISSING), reason=f"there is no {MISSING}")
 def test_a_missing_package_is_named(monkeypatch, tmp_path):
     """Debian has it no more, or the mirror is out of reach."""
