@@ -23,7 +23,7 @@ from oslo_config import cfg
 from os_vif import objects
 from os_vif.host import sriov
 from tests.functional import ovs
-from tests.functional.conftest import bridge_vif
+from tests.functional.conftest import CONTEXTS, bridge_vif
 from tests.functional.namespaces import of_machine, require, run
 from tests.sysfs import Sysfs
 
@@ -51,14 +51,6 @@ ip address add 192.0.2.10/24 dev uplink noprefixroute
 ip route add 192.0.2.0/24 dev uplink proto kernel scope link src 192.0.2.10 metric 100
 ip route add default via 192.0.2.1 dev uplink proto dhcp src 192.0.2.10 metric 100
 """
-
-
-#: Of the configuration of the privileged daemons.
-SECTIONS = (
-    "vif_plug_linux_bridge_privileged",
-    "vif_plug_ovs_privileged",
-    "os_vif_sriov_privileged",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +130,11 @@ class Case:
 
         :param helper: the command that starts its privileged daemons.
         """
-        lines = [line for name in SECTIONS for line in (f"[{name}]", f"helper_command={helper}")]
+        lines = [
+            line
+            for context in CONTEXTS
+            for line in (f"[{context.cfg_section}]", f"helper_command={helper}")
+        ]
         lines += ["[os_vif_ovs]", f"ovsdb_connection={cfg.CONF.os_vif_ovs.ovsdb_connection}"]
         return "\n".join([*lines, *(f"{name}={value}" for name, value in self.options.items())])
 

@@ -27,6 +27,8 @@ from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
 
 HERE = pathlib.Path(__file__).parent
+#: Of all privileged daemons.
+CONTEXTS = (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug)
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +94,6 @@ def helped_by(helper: str) -> Iterator[None]:
     stop_daemon()
     for context in CONTEXTS:
         cfg.CONF.clear_default("helper_command", group=context.cfg_section)
-
-
-#: Of all privileged daemons.
-CONTEXTS = (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug)
 
 
 def stop_daemon() -> None:

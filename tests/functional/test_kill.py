@@ -223,8 +223,9 @@ os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 _KILLED = (
     """
 import os, sys
+from tests.functional import faulty_helper
 
-os.environ["OS_VIF_TEST_KILL"] = f"{sys.argv[2]}:{os.getpid()}"
+os.environ[faulty_helper.VARIABLE] = f"{sys.argv[2]}:{os.getpid()}"
 """
     + _CALLER
 )
