@@ -11,13 +11,16 @@ VIF; :func:`plan` tells what they would do, :func:`check` what of it does not ho
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import logging
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import exception, objects
+from os_vif.escape import abbreviated, printable, printable_lines
 
 if TYPE_CHECKING:
     from stevedore import extension
@@ -28,6 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["check", "exception", "host_info", "initialize", "objects", "plan", "plug", "unplug"]
 
 LOG = logging.getLogger(__name__)
+
+# oslo.versionedobjects loads oslo.service, whose use of eventlet warns every program that imports
+# it. A user of os-vif can do nothing about that. The filter is the last: those that the program
+# or Python's options set decide first.
+warnings.filterwarnings(
+    "ignore", message=r"\s*Eventlet is deprecated", module=r"oslo_service\.", append=True
+)
 
 _EXT_MANAGER: extension.ExtensionManager[Any] | None = None
 #: Why an installed plugin is not there, by its name.
@@ -132,13 +142,46 @@ def _plugin(name: str) -> PluginBase:
     try:
         found = manager[name].obj
     except KeyError:
-        raise exception.NoMatchingPlugin(plugin_name=name) from None
+        raise exception.NoMatchingPlugin(
+            _unknown_plugin(name, set(manager.names()) | _broken.keys()), plugin_name=name
+        ) from None
     return cast("PluginBase", found)
 
 
-def _plugin_of(vif: objects.VIFBase) -> PluginBase:
-    # Without initialize() there is no VIF that could be asked for its plugin.
+def _unknown_plugin(name: object, known: set[str]) -> str:
+    """Return the text of the error for a plugin name that no installed plugin has."""
+    text = exception.NoMatchingPlugin.msg_fmt % {"plugin_name": printable(str(name))}
+    text += f" Installed plugins: {', '.join(sorted(known)) or 'none'}."
+    similar = difflib.get_close_matches(str(name), sorted(known), n=1)
+    return f"{text} Did you mean '{similar[0]}'?" if similar else text
+
+
+def _plugin_of(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> PluginBase:
+    """Return the plugin that a VIF names, after a check of both arguments of the caller.
+
+    :raises os_vif.exception.InvalidField: if an argument is something else, or they are swapped.
+    """
+    # Before initialize() there is no plugin to look up.
     _manager()
+    wrong = (str, bytes, dict, list, tuple, int, objects.InstanceInfo)
+    if vif is None or isinstance(vif, wrong):
+        swapped = isinstance(vif, objects.InstanceInfo) and isinstance(
+            instance_info, objects.VIFBase
+        )
+        raise exception.InvalidField(
+            field="vif (the first argument)",
+            found=_described(vif),
+            expected="a VIF and then an InstanceInfo; the two arguments are swapped"
+            if swapped
+            else "a VIF object, such as os_vif.objects.vif.VIFBridge"
+            " (os_vif.serialization.loads() makes one of stored JSON)",
+        )
+    if isinstance(instance_info, str | bytes | dict | list | tuple | int | objects.VIFBase):
+        raise exception.InvalidField(
+            field="instance_info (the second argument)",
+            found=_described(instance_info),
+            expected="an object of os_vif.objects.instance_info.InstanceInfo",
+        )
     try:
         name = vif.plugin
     except (AttributeError, NotImplementedError):
@@ -149,6 +192,13 @@ def _plugin_of(vif: objects.VIFBase) -> PluginBase:
     return _plugin(name)
 
 
+def _described(value: object) -> str:
+    """Return what an argument is, for an error: its class and an extract of its value."""
+    if isinstance(value, objects.VIFBase | objects.InstanceInfo):
+        return f"an object of the class {value.obj_name()}"
+    return f"of the type {type(value).__name__} ({abbreviated(value, 80)})"
+
+
 def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
@@ -156,13 +206,13 @@ def _reason(error: BaseException) -> str:
 def _name(vif: Any) -> str:
     """A VIF in one line of a log: its class and what tells it from others."""
     if not isinstance(vif, objects.VIFBase):
-        return repr(vif)
+        return abbreviated(vif)
     values = [
         f"{field}={getattr(vif, field)}"
         for field in ("id", "vif_name", "address", "plugin")
         if field in vif
     ]
-    return f"{vif.obj_name()}({', '.join(values)})"
+    return printable(f"{vif.obj_name()}({', '.join(values)})")
 
 
 @contextlib.contextmanager
@@ -173,9 +223,22 @@ def _raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> 
     except Exception as error:
         if failure is exception.PlanException and isinstance(error, exception.PlanNotSupported):
             raise  # it is what plan() and check() promise
-        text = failure.msg_fmt % {"vif": _name(vif), "err": _reason(error)}
-        LOG.exception("%s", text)
+        text = failure.msg_fmt % {"vif": _name(vif), "err": printable_lines(_reason(error))}
+        LOG.error("%s", text)  # noqa: TRY400 - the traceback follows, at a level of its own
+        LOG.debug("Traceback of that failure:", exc_info=error)
+        if LOG.isEnabledFor(logging.DEBUG):
+            LOG.debug("The VIF as a document: %s", _document(vif))
         raise failure(text, vif=vif, err=error) from error
+
+
+def _document(vif: Any) -> str:
+    """Return a VIF as a JSON document on one line, or why it has none."""
+    from os_vif import serialization
+
+    try:
+        return printable(str(serialization.dumps(vif)))
+    except Exception as error:  # noqa: BLE001 - a failed plug must not be hidden by its log
+        return f"none ({printable(_reason(error))}); the object is {abbreviated(vif, 2000)}"
 
 
 def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
@@ -188,7 +251,7 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     :raises os_vif.exception.PlugException: if the plugin failed. What a plan had done is undone, or
         the text says what is not.
     """
-    plugin = _plugin_of(vif)
+    plugin = _plugin_of(vif, instance_info)
     with _raised_as(exception.PlugException, vif):
         plugin.plug(vif, instance_info)
     if LOG.isEnabledFor(logging.INFO):
@@ -204,7 +267,7 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
     :raises os_vif.exception.UnplugException: if the plugin failed.
     """
-    plugin = _plugin_of(vif)
+    plugin = _plugin_of(vif, instance_info)
     with _raised_as(exception.UnplugException, vif):
         plugin.unplug(vif, instance_info)
     if LOG.isEnabledFor(logging.INFO):
@@ -219,7 +282,7 @@ def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     """
-    plugin = _plugin_of(vif)
+    plugin = _plugin_of(vif, instance_info)
     action = "unplug" if unplug else "plug"
     if not hasattr(plugin, "plans") or not plugin.plans(action):
         raise exception.PlanNotSupported(
@@ -240,7 +303,7 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     :raises os_vif.exception.CheckException: if the host cannot be read.
     """
     wanted = plan(vif, instance_info)
-    daemon = _plugin_of(vif).privsep_module
+    daemon = _plugin(vif.plugin).privsep_module
     with _raised_as(exception.CheckException, vif):
         from os_vif import host
 

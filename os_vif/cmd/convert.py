@@ -16,6 +16,7 @@ from io import BufferedReader
 from os_vif import exception, objects, serialization
 from os_vif.cmd import faults, files, report, shell, units
 from os_vif.cmd.stream import Piece, Splitter, StructureError
+from os_vif.escape import printable
 from os_vif.objects import history
 from os_vif.serialization import document, primitive, text
 
@@ -263,5 +264,5 @@ class _Run:
         counts.of[verdict] += 1
         if say:
             words = f"{verdict}, without {'; '.join(map(str, losses))}" if losses else verdict
-            source.tell(say, piece, piece.line, units.printable(words))
+            source.tell(say, piece, piece.line, printable(words))
         return converted

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from os_vif import exception
 from os_vif.cmd import json_text, units
 from os_vif.cmd.stream import Piece
+from os_vif.escape import printable
 from os_vif.objects.losses import below, joined
 from os_vif.serialization import document, primitive, stored, text
 
@@ -37,7 +38,7 @@ class Fault(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        return units.printable(f"{self.path}: {self.what}" if self.path else self.what)
+        return printable(f"{self.path}: {self.what}" if self.path else self.what)
 
 
 def of(piece: Piece, error: exception.SerializationError) -> Fault:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from os_vif.cmd import units
+from os_vif.escape import printable
 from os_vif.objects.losses import Loss
 
 LOG = logging.getLogger("os-vif")
@@ -83,7 +83,7 @@ class Counts:
         lines = [f"{title}: {_objects(total)}" + (f": {', '.join(told)}" if told else "")]
         lost = "lost" if is_lost else "would be lost"
         for path, number in sorted(self._lost.items()):
-            lines.append(units.printable(f"{title}: {lost}: {path} of {_objects(number)}"))
+            lines.append(printable(f"{title}: {lost}: {path} of {_objects(number)}"))
         return lines
 
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from oslo_versionedobjects import base as ovo
 
 from os_vif.cmd import units
+from os_vif.escape import printable
 from os_vif.serialization import document, primitive, unknown
 
 Style = tuple[str, str, str, str]
@@ -115,4 +116,4 @@ def _words(value: Any) -> str:
 
 
 def _printable(found: str) -> str:
-    return units.printable(found) or "''"
+    return printable(found) or "''"

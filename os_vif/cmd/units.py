@@ -12,6 +12,7 @@ import os_vif
 from os_vif import exception, serialization
 from os_vif.cmd import json_text
 from os_vif.cmd.stream import Piece
+from os_vif.escape import printable
 from os_vif.objects import history
 from os_vif.objects.losses import Loss
 from os_vif.objects.vif import VIFBase
@@ -160,11 +161,6 @@ def name_of(data: Any) -> str:
         words = [data.get(primitive.NAME, data.get("kind", "an object"))]
         words.append(fields.get("id", "") if isinstance(fields, dict) else "")
     return printable(" ".join(str(word) for word in words if word))[:_LONG]
-
-
-def printable(found: str) -> str:
-    """Text without what a terminal could take for a command."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in found)
 
 
 def _wrapping(data: Any) -> str | None:

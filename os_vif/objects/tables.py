@@ -21,7 +21,8 @@ from typing import Any, NamedTuple, TypeVar
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif.objects import history, takers
+from os_vif.escape import abbreviated
+from os_vif.objects import descriptions, history, takers
 from os_vif.objects.losses import FIXED_IPS
 
 K = TypeVar("K")
@@ -228,9 +229,29 @@ def make(obj: Any, table: Table, context: Any, values: Mapping[str, Any]) -> Non
             continue
         if type(value) is not column.plain:
             found = column.take(obj, value)
-            value = column.field.coerce(obj, name, value) if found is None else found  # noqa: PLW2901
+            value = _coerced(obj, table, column, value) if found is None else found  # noqa: PLW2901
         state[column.attribute] = value
         names.add(name)
+
+
+def _coerced(obj: Any, table: Table, column: Column, value: Any) -> Any:
+    """Return the value that the field itself makes of ``value``.
+
+    :raises ValueError: or another error of the field, of the same type as the field raised; the
+        text names the class and the field, then what was found and expected.
+    """
+    try:
+        return column.field.coerce(obj, column.name, value)
+    except (ValueError, TypeError) as error:
+        name_field(error, f"{table.name}.{column.name}", column.field, value)
+        raise
+
+
+def name_field(error: Exception, path: str, field: ovo_fields.Field[Any], value: Any) -> None:
+    """Put the path of a field, what was found and what was expected before an error's text."""
+    expected = descriptions.of_field(field)
+    said = f" ({error})" if str(error) else ""
+    error.args = (f"{path}: found {abbreviated(value)}; expected {expected}{said}",)
 
 
 # Writing

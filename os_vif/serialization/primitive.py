@@ -18,7 +18,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception
-from os_vif.objects import backlevel, history, losses
+from os_vif.objects import backlevel, descriptions, history, losses
 from os_vif.objects.base import VersionedObject
 from os_vif.objects.losses import FIXED_IPS
 from os_vif.serialization import kinds, quick, text, unknown, values
@@ -195,7 +195,7 @@ def _tried(cls: type[Any], name: str, data: Any, place: Place) -> Any:
         field.coerce(blank, name, field.from_primitive(blank, name, data))
         return copy.deepcopy(data)
     except values.REFUSALS as error:
-        raise refuse(place, data, f"what {type(field).__name__} takes") from error
+        raise refuse(place, data, descriptions.of_field(field)) from error
 
 
 # Writing

@@ -22,6 +22,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
+from os_vif.objects import descriptions
 from os_vif.objects import fields as osv_fields
 from os_vif.objects.losses import below
 
@@ -279,7 +280,7 @@ class Foreign:
             value = self._field.from_primitive(blank, self._name, copy.deepcopy(data))
             return self._field.coerce(blank, self._name, value)
         except REFUSALS as error:
-            raise refuse(place, data, f"what {type(self._field).__name__} takes") from error
+            raise refuse(place, data, descriptions.of_field(self._field)) from error
 
     def schema(self) -> dict[str, Any]:
         return {}
@@ -359,7 +360,7 @@ class Object:
         return {"$ref": f"#/$defs/{self.name}"}
 
 
-_address = Pattern(_ADDRESS, "an IP address, such as 192.0.2.1 or 2001:db8::1", netaddr.IPAddress)
+_address = Pattern(_ADDRESS, descriptions.IP_ADDRESS, netaddr.IPAddress)
 _SIMPLE: dict[type[ovo_fields.FieldType[Any]], Value] = {
     ovo_fields.String: Text(),
     ovo_fields.UUID: Text("A UUID; any other string is taken, as by oslo.versionedobjects"),
@@ -367,15 +368,13 @@ _SIMPLE: dict[type[ovo_fields.FieldType[Any]], Value] = {
     ovo_fields.Boolean: Boolean(),
     osv_fields.TrueOrFalse: Boolean(),
     ovo_fields.IPAddress: _address,
-    ovo_fields.IPNetwork: Pattern(
-        _NETWORK, "an IP network with its prefix length, such as 192.0.2.0/24", netaddr.IPNetwork
-    ),
+    ovo_fields.IPNetwork: Pattern(_NETWORK, descriptions.IP_NETWORK, netaddr.IPNetwork),
     ovo_fields.MACAddress: Pattern(
         _MAC,
-        "a MAC address, such as fa:16:3e:00:00:01",
+        descriptions.MAC_ADDRESS,
         lambda text: text.lower().replace("-", ":"),
     ),
-    ovo_fields.PCIAddress: Pattern(_PCI, "a PCI address, such as 0000:03:00.1", str.lower),
+    ovo_fields.PCIAddress: Pattern(_PCI, descriptions.PCI_ADDRESS, str.lower),
 }
 
 

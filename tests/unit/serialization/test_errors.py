@@ -322,7 +322,7 @@ PRIMITIVES = [
     (
         bad(["network", "subnets", 1, "cidr"], "x"),
         Value,
-        "network.subnets[1].cidr: found 'x'; expected what IPNetworkField takes.",
+        "network.subnets[1].cidr: found 'x'; expected an IP network with its prefix length, such as 192.0.2.0/24.",
     ),
     (
         bad(["network", "subnets", 1, "name"], "Route"),
@@ -345,12 +345,12 @@ PRIMITIVES = [
     (
         bad(["plugin"], None),
         Value,
-        "plugin: found null; expected what StringField takes.",
+        "plugin: found null; expected a string.",
     ),
     (
         bad(["address"], "fa163e000001"),
         Value,
-        "address: found 'fa163e000001'; expected what MACAddressField takes.",
+        "address: found 'fa163e000001'; expected a MAC address, such as fa:16:3e:00:00:01.",
     ),
     (
         bad(["fixed_ips"], None),

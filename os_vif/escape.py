@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Escaping of text from outside before it reaches a terminal or a log.
+
+Names in stored objects, rows of a database and output of other programs may contain control
+characters, which move a terminal's cursor, or line feeds, which forge a line of a log.
+"""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    r"""Return *text* with each unprintable character replaced by its Python escape.
+
+    Printable is what :meth:`str.isprintable` says: no control character, no line separator, no
+    bidirectional override, no lone surrogate. A line feed becomes the two characters ``\n``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return *text* escaped like :func:`printable`, but with its line feeds kept.
+
+    For texts of several lines that this library composed itself.
+    """
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def abbreviated(value: object, longest: int = 200) -> str:
+    """Return the ``repr`` of *value*, escaped, cut to *longest* characters."""
+    found = printable(repr(value))
+    return found if len(found) <= longest else f"{found[:longest]}…"

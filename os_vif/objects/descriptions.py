@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Descriptions, for error messages, of the values that a field accepts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif.objects import fields
+
+IP_ADDRESS = "an IP address, such as 192.0.2.1 or 2001:db8::1"
+IP_NETWORK = "an IP network with its prefix length, such as 192.0.2.0/24"
+MAC_ADDRESS = "a MAC address, such as fa:16:3e:00:00:01"
+PCI_ADDRESS = "a PCI address, such as 0000:03:00.1"
+
+#: By type of field; a subclass is described like the type that it derives from.
+_DESCRIPTIONS: dict[type[Any], str] = {
+    ovo_fields.MACAddress: MAC_ADDRESS,
+    ovo_fields.PCIAddress: PCI_ADDRESS,
+    ovo_fields.IPNetwork: IP_NETWORK,
+    ovo_fields.IPAddress: IP_ADDRESS,
+    ovo_fields.UUID: "a UUID, such as 11111111-2222-3333-4444-555555555555",
+    ovo_fields.DateTime: "a date and time, such as 2026-01-31T12:00:00Z",
+    fields.TrueOrFalse: "true or false",
+    ovo_fields.Boolean: "true or false",
+    ovo_fields.Integer: "a whole number",
+    ovo_fields.Float: "a number",
+    ovo_fields.String: "a string",
+}
+
+
+def of_field(field: ovo_fields.Field[Any]) -> str:
+    """Return in words which values a field accepts, such as ``a MAC address, such as …``."""
+    return of_type(field._type)
+
+
+def of_type(kind: Any) -> str:
+    """Return in words which values a type of field accepts."""
+    if isinstance(kind, fields.Range):
+        return kind.expected
+    if isinstance(kind, ovo_fields.Enum):
+        return "one of " + ", ".join(sorted(str(value) for value in kind.valid_values))
+    if isinstance(kind, ovo_fields.CompoundFieldType | ovo_fields.Object):
+        return _of_compound(kind)
+    for cls in type(kind).__mro__:
+        if cls in _DESCRIPTIONS:
+            return _DESCRIPTIONS[cls]
+    # The type of another project.
+    return f"a value that the type {type(kind).__name__} accepts"
+
+
+def _of_compound(kind: Any) -> str:
+    """Return in words which objects, arrays or tables a type of field accepts."""
+    if isinstance(kind, ovo_fields.Object):
+        of_subclass = " or a subclass of it" if kind._subclasses else ""
+        return f"an object of the class {kind._obj_name}{of_subclass}"
+    element = of_field(kind._element_type)
+    if isinstance(kind, ovo_fields.Dict):
+        return f"an object, each value of which is {element}"
+    return f"an array, each element of which is {element}"

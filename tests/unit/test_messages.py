@@ -1,0 +1,201 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Messages for people: wrong arguments, wrong values, text from outside, and what is logged."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+import os_vif
+from os_vif import escape, exception, objects
+from os_vif.objects import descriptions, fields, history
+
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+HOSTILE = "a\x1b[2J\nERROR forged\u202e\ud800"
+
+
+@pytest.fixture
+def initialized():
+    """The plugins of this tree."""
+    os_vif.initialize()
+
+
+def all_fields():
+    """Every field of every class of the vocabulary, but those that accept any value."""
+    for name in sorted(history.vocabulary()):
+        cls = ovo.VersionedObjectRegistry.obj_classes()[name][0]
+        for field_name, field in sorted(cls.fields.items()):
+            if type(field._type) is ovo_fields.Boolean:
+                continue
+            yield pytest.param(cls, field_name, field, id=f"{name}.{field_name}")
+
+
+class Odd:
+    """A value that no field accepts, not even the lax ones of oslo.versionedobjects."""
+
+    def __str__(self):
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize(("cls", "name", "field"), all_fields())
+def test_a_value_that_a_constructor_refuses_is_named_with_class_and_field(cls, name, field):
+    """So is what was expected, in words that name no Python type of a field."""
+    with pytest.raises((ValueError, TypeError)) as refusal:
+        cls(**{name: Odd()})
+    text = str(refusal.value)
+    assert text.startswith(f"{cls.obj_name()}.{name}: ")
+    assert "expected " in text
+    assert "Field takes" not in text
+    assert f"expected {descriptions.of_field(field)}" in text
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "text"),
+    [
+        (
+            "VIFBridge",
+            {"address": "bad"},
+            "VIFBridge.address: found 'bad'; expected a MAC address",
+        ),
+        ("Network", {"mtu": "x"}, "Network.mtu: found 'x'; expected a whole number"),
+        ("VIFHostDevice", {"dev_address": "1"}, "expected a PCI address, such as 0000:03:00.1"),
+        (
+            "VIFVHostUser",
+            {"mode": "x"},
+            "VIFVHostUser.mode: found 'x'; expected one of client, se",
+        ),
+        ("Subnet", {"cidr": "1/99"}, "Subnet.cidr: found '1/99'; expected an IP network with"),
+        (
+            "FixedIP",
+            {"address": "x\x1b[2J"},
+            r"FixedIP.address: found 'x\\x1b\[2J'; expected an IP",
+        ),
+        (
+            "Network",
+            {"subnets": 3},
+            "Network.subnets: found 3; expected an object of the class Su",
+        ),
+    ],
+)
+def test_the_words_for_a_refused_value(cls, values, text):
+    """They are the same kinds of words as in documents."""
+    with pytest.raises(ValueError, match=text):
+        getattr(objects, cls)(**values)
+
+
+def test_every_type_of_field_has_a_description_of_its_own():
+    """Only types of other projects are described by the name of their Python class."""
+    for name in history.vocabulary():
+        for field in ovo.VersionedObjectRegistry.obj_classes()[name][0].fields.values():
+            assert "that the type" not in descriptions.of_field(field)
+    assert descriptions.of_field(fields.DictOfVIFsField()) == (
+        "an object, each value of which is an object of the class VIFBase or a subclass of it"
+    )
+
+
+@pytest.mark.usefixtures("initialized")
+@pytest.mark.parametrize("call", [os_vif.plug, os_vif.unplug, os_vif.plan, os_vif.check])
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (({}, INSTANCE), r"vif .the first argument. is of the type dict \(\{\}\); expected a VIF"),
+        ((None, INSTANCE), r"is of the type NoneType \(None\); expected a VIF object"),
+        (("{}", INSTANCE), r"is of the type str \('\{\}'\); .*loads\(\) makes one of stored JSON"),
+        (
+            (INSTANCE, objects.VIFBridge(plugin="noop")),
+            "an object of the class InstanceInfo; .*the two arguments are swapped",
+        ),
+        (
+            (objects.VIFBridge(plugin="noop"), "uuid"),
+            r"instance_info .the second argument. is of the type str \('uuid'\); expected an obj",
+        ),
+        (
+            (objects.VIFBridge(plugin="noop"), objects.VIFBridge()),
+            "is an object of the class VIFBridge; expected an object of .*InstanceInfo",
+        ),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_described(call, arguments, text):
+    """Before a plugin is asked for anything."""
+    with pytest.raises(exception.InvalidField, match=text):
+        call(*arguments)
+
+
+@pytest.mark.usefixtures("initialized")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ovss", "named 'ovss'. Installed plugins: linux_bridge, noop, ovs.* Did you mean 'ovs'?"),
+        ("linuxbridge", "Did you mean 'linux_bridge'?"),
+        ("zzzzz\x1b[2J", r"named 'zzzzz\\x1b\[2J'. Installed plugins: [^?]*\.$"),
+    ],
+)
+def test_an_unknown_plugin_is_answered_with_those_that_there_are(name, text):
+    """With a suggestion, if one is similar."""
+    with pytest.raises(exception.NoMatchingPlugin, match=text) as refusal:
+        os_vif.plug(objects.VIFBridge(plugin=name), INSTANCE)
+    assert refusal.value.kwargs == {"plugin_name": name}
+
+
+@pytest.mark.usefixtures("initialized")
+def test_a_failure_is_logged_in_one_line_and_traced_once_at_debug(caplog):
+    """The VIF stands there as a document, for whoever has to try that again."""
+    caplog.set_level(logging.DEBUG)
+    vif = objects.VIFGeneric(id="0a0b0c0d-0000-4000-8000-000000000000", plugin="ovs")
+    with pytest.raises(exception.PlugException):
+        os_vif.plug(vif, INSTANCE)
+    ours = [record for record in caplog.records if record.name.startswith("os_vif")]
+    (error,) = (record for record in ours if record.levelno >= logging.ERROR)
+    assert "\n" not in error.getMessage()
+    assert error.exc_info is None
+    (traced,) = (record for record in ours if record.exc_info)
+    assert traced.levelno == logging.DEBUG
+    (document,) = (r.getMessage() for r in ours if "as a document" in r.getMessage())
+    assert '{"apiVersion":"os-vif/2.0"' in document.replace(" ", "").replace("document:", "")
+
+
+@pytest.mark.usefixtures("initialized")
+def test_what_a_vif_says_of_itself_reaches_no_log_unescaped(caplog):
+    """Nor an error, from which it may come to a terminal."""
+    caplog.set_level(logging.DEBUG)
+    vif = objects.VIFBridge(id=HOSTILE, vif_name=HOSTILE, plugin="linux_bridge")
+    with pytest.raises(exception.PlugException) as failure:
+        os_vif.plug(vif, INSTANCE)
+    vif.plugin = "noop"
+    os_vif.plug(vif, INSTANCE)
+    ours = [r.getMessage() for r in caplog.records if r.name == "os_vif"]
+    assert any("Plugged" in text for text in ours)
+    for text in (*ours, str(failure.value)):
+        assert escape.printable_lines(text) == text
+
+
+def test_printable_text_has_no_control_characters():
+    """The escapes are those of Python."""
+    assert escape.printable(HOSTILE) == r"a\x1b[2J\nERROR forged\u202e\ud800"
+    assert escape.printable_lines("a\nb\x07") == "a\nb\\x07"
+    assert escape.printable("Zürich, 東京") == "Zürich, 東京"
+    assert escape.abbreviated("x" * 300) == "'" + "x" * 199 + "…"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os_vif; os_vif.initialize()",
+        "import os_vif.objects; os_vif.objects.register_all()",
+        "import os_vif; os_vif.initialize(); os_vif.host_info()",
+        "from os_vif import serialization; serialization.loads",
+    ],
+)
+def test_a_first_program_is_not_greeted_by_warnings_of_other_projects(code):
+    """Those of the library itself stay on."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
