@@ -91,9 +91,9 @@ def _load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExce
         ext = manager[name]
         try:
             ext.obj = ext.plugin.load(name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged
             broken[name] = error
-            LOG.exception("os-vif plugin %r could not be loaded", name)
+            _log_broken(f"os-vif plugin {name!r} could not be loaded", error)
     return manager, broken
 
 
@@ -108,12 +108,9 @@ def _tell_of_missing(
         if (entry_point.name, entry_point.value) not in loaded:
             try:
                 entry_point.load()
-            except Exception as error:
-                LOG.exception(
-                    "os-vif plugin %r (%s) could not be imported",
-                    entry_point.name,
-                    entry_point.value,
-                )
+            except Exception as error:  # noqa: BLE001 - it is logged
+                named = f"{entry_point.name!r} ({entry_point.value})"
+                _log_broken(f"os-vif plugin {named} could not be imported", error)
                 if entry_point.name not in manager.names():
                     broken[entry_point.name] = error
     for name, values in claims.items():
@@ -125,6 +122,12 @@ def _tell_of_missing(
                 ", ".join(values),
                 manager[name].entry_point_target,
             )
+
+
+def _log_broken(text: str, error: BaseException) -> None:
+    """Log a plugin that cannot be used: a line at ERROR, its traceback at DEBUG."""
+    LOG.error("%s: %s", text, _described_error(error))
+    LOG.debug("Traceback of that failure:", exc_info=error)
 
 
 def _manager() -> extension.ExtensionManager[Any]:
@@ -322,12 +325,33 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
     for name in sorted(set(manager.names()) - _broken.keys()):
         try:
             described.append(_plugin(name).describe())
-        except Exception:
-            LOG.exception("os-vif plugin %r could not describe itself", name)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            _log_broken(f"os-vif plugin {name!r} could not describe itself", error)
     info = objects.HostInfo(plugin_info=described)
     if permitted_vif_type_names is not None:
         info.filter_vif_types(permitted_vif_type_names)
     return info
+
+
+def plugin_errors() -> dict[str, str]:
+    """Return the reasons why installed plugins cannot be used, by the plugin's name.
+
+    A plugin is asked to describe itself, as :func:`host_info` does.
+
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    """
+    manager = _manager()
+    reasons = {name: _described_error(error) for name, error in _broken.items()}
+    for name in set(manager.names()) - _broken.keys():
+        try:
+            _plugin(name).describe()
+        except Exception as error:  # noqa: BLE001 - the reason is returned
+            reasons[name] = _described_error(error)
+    return reasons
+
+
+def _described_error(error: BaseException) -> str:
+    return printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import Protocol, Self, cast
 
-from os_vif.cmd import shell
+from os_vif.cmd import shell, streams
 
 STANDARD = "-"
 
@@ -84,7 +84,7 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
     :raises OutputError: if it cannot be written.
     """
     if target == STANDARD:
-        if sys.stdout is None:
+        if sys.stdout is None or isinstance(sys.stdout, streams.ClosedOutput):
             raise shell.BadInputError("standard output is closed")
         _check_apart(sources)
         with _errors("standard output"), _streamed(os.dup(sys.stdout.fileno())) as file:

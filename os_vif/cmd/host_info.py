@@ -11,9 +11,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cliff import lister
-
 from os_vif import exception
+from os_vif.cmd import shell
 
 if TYPE_CHECKING:
     from os_vif.cmd import tree
@@ -35,11 +34,12 @@ _COLUMNS = (
 )
 
 
-class HostInfo(lister.Lister):
+class HostInfo(shell.Lister):
     """List physical and virtual functions, their representors, and who holds them."""
 
     #: It needs no VIF's plugin, and so does not load those of others.
     needs_plugins = False
+    columns = _COLUMNS
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)

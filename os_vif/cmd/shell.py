@@ -12,12 +12,15 @@ import os
 import pathlib
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
-from cliff import app, commandmanager, complete
+from cliff import app, commandmanager, complete, help, lister  # noqa: A004 - cliff's name
 from oslo_config import cfg
 
 import os_vif
+from os_vif.cmd import configuration, streams
+from os_vif.escape import printable, printable_lines
 
 #: Exit codes, for scripts.
 FAILED = 1
@@ -34,8 +37,62 @@ _EXIT_CODES = """exit codes:
 """
 
 
+#: Formats of tables that escape control characters by themselves.
+_ESCAPING_FORMATS = {"json", "yaml"}
+
+
 class BadInputError(Exception):
     """What the user gave cannot be used."""
+
+
+class _Help(help.HelpCommand):
+    """Print the help of a command."""
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return int(super().run(parsed_args))
+        except ValueError as error:
+            topic = " ".join(parsed_args.cmd)
+            self.app.LOG.error(  # noqa: TRY400 - a message for a person
+                "help: there is no command named %r (%s); see 'os-vif --help'", topic, error
+            )
+            return BAD_INPUT
+
+
+class Lister(lister.Lister):
+    """A command that prints a table. A wrong name of a column is bad input."""
+
+    #: The names of the columns.
+    columns: tuple[str, ...]
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        known = {self._normalize_column_name(name) for name in self.columns}
+        for name in (*parsed_args.columns, *parsed_args.sort_columns):
+            if self._normalize_column_name(name) not in known:
+                self.app.LOG.error(
+                    "there is no column named %r; expected one of %s",
+                    name,
+                    ", ".join(self.columns),
+                )
+                return BAD_INPUT
+        return int(super().run(parsed_args))
+
+    def produce_output(
+        self, parsed_args: argparse.Namespace, column_names: Any, data: Iterable[Any]
+    ) -> int:
+        if parsed_args.formatter not in _ESCAPING_FORMATS:
+            data = [
+                tuple(printable(cell) if isinstance(cell, str) else cell for cell in row)
+                for row in data
+            ]
+        return int(super().produce_output(parsed_args, column_names, data))
+
+
+class _Escaping(logging.Formatter):
+    """Formats a message with its control characters escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
 
 
 class Shell(app.App):
@@ -47,6 +104,7 @@ class Shell(app.App):
             deferred_help=True,
         )
         self.command_manager.add_command("complete", complete.CompleteCommand)
+        self.command_manager.add_command("help", _Help)
 
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: Any = None
@@ -70,16 +128,30 @@ class Shell(app.App):
         )
         return parser
 
+    def configure_logging(self) -> None:
+        super().configure_logging()
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is self.stderr:
+                handler.setFormatter(_Escaping(self.CONSOLE_MESSAGE_FORMAT))
+
     def initialize_app(self, argv: list[str]) -> None:
         if not self.options.debug:
             # The command says itself what failed; a traceback is for --debug.
-            for name in ("os_vif", "oslo.privsep", "oslo_privsep", "oslo_versionedobjects"):
+            for name in (
+                "os_vif",
+                "oslo.privsep",
+                "oslo_privsep",
+                "oslo_versionedobjects",
+                "stevedore",
+            ):
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             logging.getLogger("py.warnings").setLevel(logging.CRITICAL)
         logging.captureWarnings(capture=True)
 
     def prepare_to_run_command(self, cmd: Any) -> None:
-        arguments = [f"--config-file={name}" for name in self.options.config_file]
+        names = self.options.config_file
+        arguments = [f"--config-file={name}" for name in names]
+        configuration.register_referenced(cfg.CONF, names)
         try:
             cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
         except cfg.Error as error:
@@ -88,6 +160,7 @@ class Shell(app.App):
         # A command that only reads what is stored is faster without.
         if getattr(cmd, "needs_plugins", True):
             os_vif.initialize()
+            configuration.warn_of_unknown(cfg.CONF, names)
 
 
 def _readable_file(name: str) -> str:
@@ -102,7 +175,23 @@ def main(argv: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     logging.getLogger("oslo_service").setLevel(logging.ERROR)
     arguments = sys.argv[1:] if argv is None else argv
-    return Shell().run(arguments or ["--help"])
+    streams.prepare()
+    return _run(arguments or ["--help"])
+
+
+def _run(arguments: list[str]) -> int:
+    code = Shell().run(arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would try it once more at its end, and print a traceback.
+        if not code:
+            logging.getLogger("os-vif").error("%s", error)  # noqa: TRY400 - for a person
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return code or FAILED
+    return code
 
 
 if __name__ == "__main__":

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import pathlib
-import sys
 from typing import TYPE_CHECKING, Any
 
-from cliff import command, lister
+from cliff import command
 from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd import shell
+from os_vif.escape import printable
 
 if TYPE_CHECKING:
     from os_vif.host.plan import Difference
@@ -31,11 +30,13 @@ def read(source: str) -> objects.VIFBase:
     :raises BadInputError: if there is no VIF in it.
     """
     from os_vif import serialization  # every command loads this file
+    from os_vif.cmd import files
 
-    try:
-        data = sys.stdin.buffer.read() if source == "-" else pathlib.Path(source).read_bytes()
-    except OSError as error:
-        raise shell.BadInputError(f"{source}: {error.strerror}") from error
+    with files.reading(source) as file:
+        try:
+            data = file.read()
+        except OSError as error:
+            raise shell.BadInputError(f"{files.title(source)}: {error.strerror}") from error
     try:
         vif: Any = serialization.loads(data)
     except exception.SerializationError as error:
@@ -116,10 +117,11 @@ class Unplug(_VIFCommand):
         os_vif.unplug(*self.vif_and_instance(parsed_args))
 
 
-class Check(_VIFCommand, lister.Lister):
+class Check(_VIFCommand, shell.Lister):
     """Show what differs on this host from a plugged VIF. Nothing is changed."""
 
     differs = False
+    columns = ("Device", "Attribute", "Found", "Expected", "Pending")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -140,7 +142,7 @@ class Check(_VIFCommand, lister.Lister):
         if parsed_args.formatter != "text":
             return super()._run(parsed_args)
         for difference in self._differences(parsed_args):
-            print(difference, file=self.app.stdout)
+            print(printable(str(difference)), file=self.app.stdout)
         return 0
 
     def _differences(self, parsed_args: argparse.Namespace) -> tuple[Difference, ...]:
@@ -149,8 +151,7 @@ class Check(_VIFCommand, lister.Lister):
         return differences
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
-        columns = ("Device", "Attribute", "Found", "Expected", "Pending")
-        return columns, [
+        return self.columns, [
             (d.device, d.attribute, d.found, d.expected, d.pending)
             for d in self._differences(parsed_args)
         ]

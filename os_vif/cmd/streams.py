@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The standard streams of the command: closed ones, full ones, and names for errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Any, TextIO, cast
+
+
+class StandardOutput:
+    """Standard output, of which an error says the name of the stream.
+
+    Everything else is that of the stream itself.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            raise _named(error) from error
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            raise _named(error) from error
+
+
+class ClosedOutput:
+    """Stands for a standard output that was closed when the command started."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+    closed = False
+
+    def write(self, _: str) -> int:
+        raise OSError("standard output is closed; redirect it to a file or to /dev/null")
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing that was written."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
+def _named(error: OSError) -> OSError:
+    """Return the same error with the stream's name; a broken pipe is left as it is."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    return OSError(f"standard output: {error.strerror or error}")
+
+
+def prepare() -> None:
+    """Make the standard streams safe to use.
+
+    Descriptors 0, 1 and 2 that are closed are opened on ``/dev/null``: else the next file or
+    socket of this process, or of the privileged daemon that it starts, would get that number, and
+    output would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is used, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+    if sys.stdout is None:
+        sys.stdout = cast("TextIO", ClosedOutput())
+    elif not isinstance(sys.stdout, StandardOutput | ClosedOutput):
+        sys.stdout = cast("TextIO", StandardOutput(sys.stdout))
+    if sys.stderr is None:
+        # Nobody can read what would be written there.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
