@@ -9,11 +9,13 @@ there are some. They are those of the day when the cache is made; ``versions.txt
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from pathlib import Path
 
 from tests import cache
 from tests.cache import Unavailable
+from tests.vm import kernel
+from tests.vm.kernel import META, Kernel
 
 HERE = Path(__file__).parent
 
@@ -74,6 +78,11 @@ class Lab:
         return modules.name
 
     @property
+    def chosen(self) -> str:
+        """The kernel's package and version, and those of what was built with it that differ."""
+        return (self.path / "kernel.txt").read_text(encoding="utf-8").strip()
+
+    @property
     def image(self) -> Path:
         return self.kernel / "boot" / f"vmlinuz-{self.version}"
 
@@ -125,7 +134,12 @@ def lab() -> Lab:
     _require("x86_64", ("apt-get", "apt-cache", "dpkg-deb", "tar", "setpriv"))
     recipe = "".join(
         path.read_text(encoding="utf-8")
-        for path in (Path(__file__), HERE / "init.sh", HERE / "modules/labrep.c")
+        for path in (
+            Path(__file__),
+            HERE / "kernel.py",
+            HERE / "init.sh",
+            HERE / "modules/labrep.c",
+        )
     )
     release = Path("/etc/os-release").read_text(encoding="utf-8")
     key = cache.digest(recipe, release)
@@ -156,15 +170,16 @@ def _make(path: Path) -> None:
     work = path / "work"
     work.mkdir()
     apt = _Apt(lab, work / "apt")
-    kernel = apt.kernel_packages()
-    names = [*_TOOLS, _compiler(apt, kernel["headers"])]
+    chosen, packages = apt.kernel()
+    # What is chosen is said at once: making the lab takes a minute or two.
+    sys.stderr.write(f"The virtual machines are made with {chosen}\n")
+    names = [*_TOOLS, chosen.compiler]
     _unpack(lab, apt.missing(names), lab.tools)
     _within(lab.tools)
     for link, target in _LINKS.items():
         place = lab.tools / link
         if not place.is_symlink() and (place.parent / target).exists():
             place.symlink_to(target)
-    packages = apt.download(kernel.values())
     _unpack(lab, [p for p in packages if p.name.startswith("linux-image")], lab.kernel)
     _unpack(lab, [p for p in packages if not p.name.startswith("linux-image")], work / "source")
     _build_modules(lab, work)
@@ -172,6 +187,7 @@ def _make(path: Path) -> None:
     make_initrd(lab, work / "initrd", lab.initrd, HERE / "init.sh", _EARLY_MODULES)
     every = [*packages, *(work / "apt/archives").glob("*.deb")]
     listed = sorted({p.name.removesuffix(".deb").replace("%3a", ":") for p in every})
+    (path / "kernel.txt").write_text(f"{chosen}\n", encoding="utf-8")
     (path / "versions.txt").write_text("\n".join([*listed, ""]), encoding="utf-8")
     shutil.rmtree(work)
 
@@ -232,36 +248,33 @@ class _Apt:
                 return uri, release
         raise Unavailable("apt knows no mirror of Debian here (/etc/apt/sources.list)")
 
-    def kernel_packages(self) -> dict[str, str]:
-        """The newest kernel of this release, and what its modules are built from, all of one day."""
-        (image,) = _matches(r"Depends: (linux-image-\S+)", self._depends("linux-image-amd64"))
-        version = self.version(image)
-        headers = image.replace("image", "headers")
-        common, kbuild = _matches(
-            r"Depends: (linux-(?:headers|kbuild)-\S+)", self._depends(headers)
-        )
-        (series,) = _matches(r"linux-image-(\d+\.\d+)", image)
-        return {
-            "image": f"{image}={version}",
-            "headers": f"{headers}={version}",
-            "common": f"{common}={version}",
-            "kbuild": f"{kbuild}={version}",
-            "source": f"linux-source-{series}={version}",
-        }
+    def kernels(self) -> list[Kernel]:
+        """This release's kernels, the newest first; see ``kernel``."""
+        # The candidate of the release is the first that is described.
+        described = [self._run("apt-cache", "show", "--no-all-versions", META)]
+        names = self._run("apt-cache", "pkgnames", "linux-").split()
+        kinds = r"linux-(image|headers)-\d.*(-amd64|-common)|linux-(kbuild|source)-\d.*"
+        wanted = sorted(name for name in names if re.fullmatch(kinds, name))
+        if wanted:
+            described.append(self._run("apt-cache", "show", *wanted))
+        return kernel.choices("\n\n".join(described))
 
-    def version(self, package: str) -> str:
-        shown = self._run("apt-cache", "show", "--no-all-versions", package)
-        return _matches(r"^Version: (\S+)", shown)[0]
+    def kernel(self) -> tuple[Kernel, list[Path]]:
+        """The newest kernel that can be had, and its packages.
 
-    def _depends(self, package: str) -> str:
-        return self._run("apt-cache", "depends", package)
-
-    def depends(self, package: str) -> str:
-        return self._depends(package.partition("=")[0])
+        :raises Unavailable: there is none.
+        """
+        # A mirror can list what it does not have yet, or no more.
+        *others, last = self.kernels()[:3]
+        for chosen in others:
+            with contextlib.suppress(Unavailable):
+                return chosen, self.download(map(str, chosen.packages))
+        return last, self.download(map(str, last.packages))
 
     def download(self, packages: Iterable[str]) -> list[Path]:
         """Those packages, whether this machine has them or not."""
         place = self._archives / "kernel"
+        shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         self._run("apt-get", "download", *packages, cwd=place)
         return sorted(place.glob("*.deb"))
@@ -271,18 +284,6 @@ class _Apt:
         install = ("install", "--no-install-recommends", "--download-only")
         self._run("apt-get", *install, *packages)
         return sorted(self._archives.glob("*.deb"))
-
-
-def _matches(pattern: str, text: str) -> list[str]:
-    found = re.findall(pattern, text, re.MULTILINE)
-    if not found:
-        raise Unavailable(f"Debian's packages are not as they were: nothing matches {pattern!r}")
-    return found
-
-
-def _compiler(apt: _Apt, headers: str) -> str:
-    """The package of the compiler that this kernel was built with."""
-    return _matches(r"(gcc-\d+)", apt.depends(headers))[0]
 
 
 def _unpack(lab: Lab, packages: Iterable[Path], root: Path) -> None:

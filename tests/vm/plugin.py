@@ -172,6 +172,11 @@ class _Outside:
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        kernels = {guest.kernel for guest in self._guests.values() if guest.kernel}
+        for kernel in sorted(kernels):
+            terminalreporter.write_line(f"The virtual machines ran {kernel}")
+
     def pytest_sessionfinish(self) -> None:
         if self._runner is not None:
             self._runner.kill()
@@ -200,6 +205,8 @@ class _Reports:
         self._finished: set[str] = set()
         self._unavailable = "OS_VIF_VM is off" if _MODE == "off" else None
         self._ended: str | None = None
+        #: What the machine runs.
+        self.kernel: str | None = None
         self._said = False
 
     def of(self, item: pytest.Item) -> list[pytest.TestReport] | None:
@@ -245,6 +252,8 @@ class _Reports:
             self._heard[report.nodeid].append(report)
         elif "finished" in words:
             self._finished.add(words["finished"])
+        elif "kernel" in words:
+            self.kernel = words["kernel"]
         elif "unavailable" in words:
             self._unavailable = words["unavailable"]
         elif "ended" in words:

@@ -5,7 +5,7 @@
 
 Standard input has, as JSON, the tests of each scenario and the options of their pytest. What a
 machine says of them is written to a file of its own, a JSON object a line: those
-of ``plugin``, and last ``{"status": N}``, or ``{"ended": WHY}``, or ``{"unavailable": WHY}``.
+of ``plugin``; first ``{"kernel": CHOSEN}``, and last ``{"status": N}``, or ``{"ended": WHY}``, or ``{"unavailable": WHY}``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def _run(name: str, arguments: list[str], out: Path) -> Iterator[str]:
     ]
     environment = {"OS_VIF_IN_VM": name, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        machine = guest.Guest(lab.lab(), SCENARIOS[name], command, out, environment)
+        made = lab.lab()
+        yield json.dumps({"kernel": made.chosen})
+        machine = guest.Guest(made, SCENARIOS[name], command, out, environment)
     except Unavailable as reason:
         yield json.dumps({"unavailable": str(reason)})
         return
