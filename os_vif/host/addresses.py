@@ -58,9 +58,13 @@ class _Address(Step):
             return self.address
         return f"{self.address.partition('/')[0]} peer {quote(self.peer)}"
 
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What distinguishes the address from the others of a device."""
+        return self.address, self.peer
+
     def _find(self, net: Netlink, link: Link) -> EnsureAddress | None:
-        wanted = (self.address, self.peer)
-        return next((a for a in of(net, link) if (a.address, a.peer) == wanted), None)
+        return held(net, link).get(self.key)
 
     def _attributes(self) -> dict[str, Any]:
         local = self.address.partition("/")[0]
@@ -83,7 +87,9 @@ class _Address(Step):
         length = int((self.peer or self.address).rpartition("/")[2])
         header = _HEADER.pack(family, length, 0, scope, link.index)
         attributes = packed.pack(self._attributes() | more, packed.IFA)
-        net.talk(kind, netlink.ACK | flags, header + attributes)
+        net.talk(kind, netlink.ACK | flags, header + attributes, keep_cache=True)
+        # The kernel makes and deletes routes with an address.
+        net.uncache("routes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,8 +172,9 @@ class EnsureAddress(_Address):
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
-            # Somebody was faster.
+            # Another process was faster.
             return ()
+        held(net, link)[self.key] = self
         return (DeleteAddress(self.name, self.address, self.peer),)
 
 
@@ -192,8 +199,24 @@ class DeleteAddress(_Address):
         found = None if link is None else self._find(net, link)
         if link is None or found is None:
             return ()
-        self._send(net, (_DELADDR, 0), link)
+        try:
+            self._send(net, (_DELADDR, 0), link)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            # It went with the first address of its network.
+            return ()
+        finally:
+            held(net, link).pop(self.key, None)
         return (found,)
+
+
+def held(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:
+    """Return the addresses of a device by their key, read once while *net* is remembering."""
+    found: dict[tuple[str, str | None], EnsureAddress] = net.cached(
+        ("addresses", link.index), lambda: {address.key: address for address in of(net, link)}
+    )
+    return found
 
 
 def of(net: Netlink, link: Link) -> list[EnsureAddress]:

@@ -206,7 +206,7 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
     found: dict[tuple[str, str], Difference] = {}
     hidden: list[Step] = []
     switch: list[OvsStep] = []
-    with netlink.opened() as net:
+    with netlink.opened() as net, net.remembering():
         for step in plan:
             if not isinstance(step, Step):
                 switch.append(step)  # type: ignore[arg-type]

@@ -90,16 +90,27 @@ def _opened(name: str, mode: int) -> Iterator[int]:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         try:
-            file = os.open(path, flags, mode)
+            file = os.open(path, flags & ~os.O_CREAT)
         except FileNotFoundError:
-            DIRECTORY.mkdir(mode=0o755, exist_ok=True)
+            make_directory()
             file = os.open(path, flags, mode)
+            # Everybody may read generations, whatever the umask of the process.
+            os.fchmod(file, mode)
     except OSError as error:
         raise OSError(error.errno, f"{path}: {os.strerror(error.errno or 0)}") from error
     try:
         yield file
     finally:
         os.close(file)
+
+
+def make_directory() -> None:
+    """Make :data:`DIRECTORY`, which everybody may read, whatever the umask of the process."""
+    try:
+        DIRECTORY.mkdir(mode=0o755)
+    except FileExistsError:
+        return
+    DIRECTORY.chmod(0o755)
 
 
 def _lock(file: int, place: int, device: str) -> None:

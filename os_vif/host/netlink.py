@@ -18,7 +18,7 @@ import pathlib
 import socket
 import struct
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -105,6 +105,8 @@ class Netlink:
         self._numbers = itertools.count(1)
         self._buffer = bytearray(_BUFFER)
         self._remembered: dict[tuple[Any, ...], Link | None] | None = None
+        #: Results of dumps, by a key of the reader's; see :meth:`cached`.
+        self._dumps: dict[tuple[Any, ...], Any] = {}
         #: Devices that are to be deleted together, and the indexes of all that go by that.
         self._going: list[Link] | None = None
         self._gone: set[int] = set()
@@ -120,11 +122,30 @@ class Netlink:
             yield self
         finally:
             self._remembered = None
+            self._dumps.clear()
 
     def forget(self) -> None:
         """Something was changed in another way than through this socket."""
         if self._remembered:
             self._remembered.clear()
+        self._dumps.clear()
+
+    def cached(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
+        """Return the result of *read*, which is called once for a key while remembering.
+
+        A change of a device clears the cache. A reader whose own changes keep it valid sends them
+        with ``keep_cache`` and updates the cached object.
+        """
+        if self._remembered is None:
+            return read()
+        if key not in self._dumps:
+            self._dumps[key] = read()
+        return self._dumps[key]
+
+    def uncache(self, kind: str) -> None:
+        """Drop the cached results whose key begins with *kind*."""
+        for key in [key for key in self._dumps if key[0] == kind]:
+            del self._dumps[key]
 
     @functools.cached_property
     def netns(self) -> str:
@@ -252,9 +273,14 @@ class Netlink:
         """Delete all devices of a group. :raises OSError: then none was."""
         self.talk(_DELLINK, ACK, packed.link({"IFLA_GROUP": group}))
 
-    def talk(self, kind: int, flags: int, body: bytes) -> list[bytes]:
-        """Send a message. :returns: the messages that were asked for, if any were."""
-        if flags & ACK:
+    def talk(self, kind: int, flags: int, body: bytes, *, keep_cache: bool = False) -> list[bytes]:
+        """Send a message.
+
+        :param keep_cache: the message changes neither devices nor a result of :meth:`cached` that
+            the caller does not update itself.
+        :returns: the messages that were asked for, if any were.
+        """
+        if flags & ACK and not keep_cache:
             self.forget()
         for _ in range(_ATTEMPTS):
             number = next(self._numbers)

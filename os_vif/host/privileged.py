@@ -14,6 +14,7 @@ import dataclasses
 import errno
 import itertools
 import logging
+import reprlib
 from typing import Any
 
 from os_vif import exception
@@ -23,6 +24,13 @@ from os_vif.host.plan import Difference, Step, encode
 from os_vif.host.steps import STEPS
 
 LOG = logging.getLogger(__name__)
+
+#: Steps of one call. A plan has a handful for each VIF, and two for each address that moves.
+MAX_STEPS = 10_000
+#: Entries of a list that an argument is.
+_MAX_ENTRIES = 1024
+#: Characters of a refused message that an error shows.
+_SHOWN = 200
 
 _FIELDS = {
     name: frozenset(field.name for field in dataclasses.fields(step))
@@ -41,6 +49,11 @@ def decode(message: Any) -> Step:
         case _:
             raise _malformed(message, f"a step out of {', '.join(sorted(STEPS))}")
     known = _FIELDS[name]
+    if any(
+        isinstance(argument, list | tuple) and len(argument) > _MAX_ENTRIES
+        for argument in arguments.values()
+    ):
+        raise _malformed(message, f"lists of at most {_MAX_ENTRIES} entries")
     if not all(isinstance(argument, str) for argument in arguments) or arguments.keys() - known:
         raise _malformed(message, f"arguments out of {', '.join(sorted(known))}")
     try:
@@ -52,8 +65,14 @@ def decode(message: Any) -> Step:
 def _malformed(message: Any, expected: str) -> exception.InvalidStep:
     # What came may be large, or no text at all.
     return exception.InvalidStep(
-        step="message", field="its content", found=repr(message)[:200], expected=expected
+        step="message", field="its content", found=_brief(message), expected=expected
     )
+
+
+def _brief(message: Any) -> str:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = _SHOWN
+    return short.repr(message)[:_SHOWN]
 
 
 def run(messages: Any) -> dict[str, Any]:
@@ -128,18 +147,21 @@ def look(messages: Any) -> dict[str, Any]:
         steps = _decode_all(messages)
     except exception.InvalidStep as error:
         return {"differences": [], "error": _error("message", "", errno.EINVAL, str(error))}
-    for step in steps:
-        try:
-            found += step.differences(netlink.here())
-        except Exception as error:  # noqa: BLE001 - it is told
-            failure = _error(type(step).__name__, step.device, *_reason(error))
-            return {"differences": [], "error": failure}
+    with netlink.here().remembering() as net:
+        for step in steps:
+            try:
+                found += step.differences(net)
+            except Exception as error:  # noqa: BLE001 - it is told
+                failure = _error(type(step).__name__, step.device, *_reason(error))
+                return {"differences": [], "error": failure}
     return {"differences": [dataclasses.asdict(d) for d in found], "error": None}
 
 
 def _decode_all(messages: Any) -> list[Step]:
     if not isinstance(messages, list | tuple):
         raise _malformed(messages, "a list of steps")
+    if len(messages) > MAX_STEPS:
+        raise _malformed(f"{len(messages)} steps", f"at most {MAX_STEPS} steps in one call")
     return [decode(message) for message in messages]
 
 

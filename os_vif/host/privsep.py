@@ -54,14 +54,35 @@ class NotStartedError(Exception):
 
 
 class Context(priv_context.PrivContext):
+    #: Whether this process is the daemon, and restricted as one.
+    _restricted = False
+
     def __init__(self, prefix: str, *, cfg_section: str, **more: Any) -> None:
         super().__init__(prefix, cfg_section=cfg_section, **more)
         # Its threads wait for the kernel most of the time, and not for a processor.
         threads = max(_THREADS, os.cpu_count() or 1)
         cfg.CONF.set_default("thread_pool_size", threads, group=cfg_section)
 
+    @property
+    def conf(self) -> Any:
+        # What the daemon is to give up, it gives up before its other capabilities go. oslo.privsep
+        # has no hook there: its constructor reads the configuration of the context first.
+        caller = sys._getframe(1)  # noqa: SLF001 - it is the way to read a frame
+        if caller.f_code is daemon.Daemon.__init__.__code__ and not self._restricted:
+            self._restricted = True
+            from os_vif.host import hardening
+
+            capabilities = frozenset(super().conf.capabilities)
+            hardening.restrict(capabilities, caller.f_locals["channel"])
+        return super().conf
+
     def set_client_mode(self, enabled: bool) -> None:
         super().set_client_mode(enabled)
+        if self._restricted:
+            from os_vif.host import hardening
+
+            # oslo.privsep has set 0.
+            os.umask(hardening.UMASK)
         if not enabled:
             # This is the daemon. What it needs is there when the first call comes.
             name = "os_vif.host.privileged"

@@ -11,6 +11,7 @@ discarded.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import logging
 import os
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
 
 LOG = logging.getLogger(__name__)
+
+#: VIFs that a record of a bridge has room for. A bridge has at most 1,023 ports (``BR_MAX_PORTS``
+#: of net/bridge/br_private.h).
+MAX_USERS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +79,8 @@ def replace(path: str, content: Mapping[str, Any]) -> None:
     # The locks have made the directory.
     file = os.open(aside, flags, 0o644)
     try:
+        # Everybody may read who uses what, whatever the umask of the process.
+        os.fchmod(file, 0o644)
         os.write(file, json.dumps(content).encode())
     finally:
         os.close(file)
@@ -127,6 +134,9 @@ class JoinBridge(_User):
         using = users(net, bridge)
         if self.user in using.names:
             return ()
+        if len(using.names) >= MAX_USERS:
+            reason = f"{self.name} has {len(using.names)} users; the record takes {MAX_USERS}"
+            raise OSError(errno.ENOSPC, reason)
         write(net, bridge, dataclasses.replace(using, names=using.names | {self.user}))
         return (LeaveBridge(self.name, self.user),)
 

@@ -116,17 +116,30 @@ class _Route(Step):
     def _there(self, net: Netlink, name: str) -> list[EnsureRoute]:
         """The routes through a device that are like this one."""
         link = net.link(name)
-        if link is None:
-            return []
-        length = int(self.destination.rpartition("/")[2])
-        found = []
-        for data in _dump(net, link, self._family, self.table):
-            header = _HEADER.unpack_from(data, packed.HEADER.size)
-            if header[1] == length:
+        return [] if link is None else list(self._cached(net, link).get(self.key, ()))
+
+    def _cached(self, net: Netlink, link: Link) -> dict[tuple[Any, ...], list[EnsureRoute]]:
+        """Return the routes through a device in the table of this one, by their keys."""
+
+        def read() -> dict[tuple[Any, ...], list[EnsureRoute]]:
+            found: dict[tuple[Any, ...], list[EnsureRoute]] = {}
+            for data in _dump(net, link, self._family, self.table):
                 route, unknown = _read(link, data)
-                if not unknown and route.key == self.key:
-                    found.append(route)
+                if not unknown:
+                    found.setdefault(route.key, []).append(route)
+            return found
+
+        found: dict[tuple[Any, ...], list[EnsureRoute]] = net.cached(
+            ("routes", link.index, self._family, self.table), read
+        )
         return found
+
+    def _recache(self, net: Netlink, link: Link, *, there: bool) -> None:
+        """Update the cached routes after the kernel has added this route, or deleted it."""
+        routes = self._cached(net, link).setdefault(self.key, [])
+        routes[:] = [route for route in routes if not self._same(route)]
+        if there:
+            routes.append(EnsureRoute(**self._plain()))
 
     @property
     def _family(self) -> int:
@@ -153,7 +166,9 @@ class _Route(Step):
             "RTA_PRIORITY": self.metric,
             "RTA_PREFSRC": self.source,
         }
-        net.talk(kind, netlink.ACK | flags, header + packed.pack(attributes, packed.RTA))
+        body = header + packed.pack(attributes, packed.RTA)
+        net.talk(kind, netlink.ACK | flags, body, keep_cache=True)
+        self._recache(net, link, there=kind == _NEWROUTE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +210,9 @@ class EnsureRoute(_Route):
         how = netlink.APPEND if self.beside else netlink.EXCL
         self._send(net, _NEWROUTE, netlink.CREATE | (netlink.REPLACE if replaced else how), link)
         if replaced:
+            old = net.link(replaced[0].name)
+            if old is not None:
+                replaced[0]._recache(net, old, there=False)  # noqa: SLF001 - of this class
             return (dataclasses.replace(replaced[0], instead_of=self.name),)
         return (self.deletion(),)
 

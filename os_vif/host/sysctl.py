@@ -110,6 +110,7 @@ class Sysctl(Step):
         if before is None or before == self.value or self._spared(net):
             return ()
         undo = Sysctl(self.name, self.key, before)
+        net.forget()
         try:
             self._write()
         except FileNotFoundError:
