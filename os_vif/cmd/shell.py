@@ -37,6 +37,8 @@ _EXIT_CODES = """exit codes:
 """
 
 
+#: cliff's own, without -v and -q.
+_DEFAULT_VERBOSITY = 1
 #: Formats of tables that escape control characters by themselves.
 _ESCAPING_FORMATS = {"json", "yaml"}
 
@@ -95,6 +97,23 @@ class _Escaping(logging.Formatter):
         return printable_lines(super().format(record))
 
 
+class _Console(logging.Filter):
+    """What the terminal shows without ``--debug``.
+
+    Of os-vif, its messages; with ``-v`` also the steps that changed something, with ``-vv`` all
+    steps. Of other libraries, warnings and errors.
+    """
+
+    def __init__(self, verbosity: int) -> None:
+        super().__init__()
+        self._held_too = verbosity > _DEFAULT_VERBOSITY + 1
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "os_vif.steps":
+            return self._held_too or not getattr(record, "step_held", False)
+        return record.name.startswith("os-vif") or record.levelno >= logging.WARNING
+
+
 class Shell(app.App):
     def __init__(self) -> None:
         super().__init__(
@@ -133,6 +152,8 @@ class Shell(app.App):
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is self.stderr:
                 handler.setFormatter(_Escaping(self.CONSOLE_MESSAGE_FORMAT))
+                if not self.options.debug:
+                    handler.addFilter(_Console(self.options.verbose_level))
 
     def initialize_app(self, argv: list[str]) -> None:
         if not self.options.debug:
@@ -146,6 +167,8 @@ class Shell(app.App):
             ):
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
             logging.getLogger("py.warnings").setLevel(logging.CRITICAL)
+            if self.options.verbose_level > _DEFAULT_VERBOSITY:
+                logging.getLogger("os_vif.steps").setLevel(logging.DEBUG)
         logging.captureWarnings(capture=True)
 
     def prepare_to_run_command(self, cmd: Any) -> None:

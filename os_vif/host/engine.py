@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.host import first_use, locks, netlink
+from os_vif.host import first_use, locks, netlink, step_log
 from os_vif.host.failure import Failure
 from os_vif.host.plan import Difference, Step, encode
 
@@ -79,6 +79,7 @@ def _run_parts(
                 # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
                 with session.ovsdb.idle() if session is not None else contextlib.nullcontext():
                     if _holds(kernel):
+                        step_log.log_all_held(kernel)
                         continue
                     if session is not None:
                         session.look = None
@@ -131,7 +132,26 @@ def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
     failure = answer["error"]
     if failure is not None:
         raise Failure(**failure)
+    if step_log.is_enabled():
+        _log_applied(steps, answer["undo"], answer.get("applied", ()))
     return functools.partial(_take_back, answer["undo"], privsep_module)
+
+
+def _log_applied(
+    steps: Sequence[Step], undo: Sequence[Any], applied: Sequence[tuple[int, float]]
+) -> None:
+    """Log what the daemon reported of each step.
+
+    :param undo: the encoded undo steps of all steps; those of the first step are last.
+    :param applied: the number of undo steps, and the seconds, of each step.
+    """
+    from os_vif.host.privileged import decode
+
+    rest = list(undo)
+    for step, (number, seconds) in zip(steps, applied, strict=False):
+        own = rest[len(rest) - number :]
+        del rest[len(rest) - number :]
+        step_log.log_applied(step, [decode(message) for message in own], seconds)
 
 
 def _take_back(messages: list[Any], privsep_module: str | None, failure: Failure) -> None:

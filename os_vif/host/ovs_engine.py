@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
+from os_vif.host import step_log
 from os_vif.host.failure import Failure
 from os_vif.host.ovs_rows import COLUMNS, Changes, Done, Look, OvsStep, Query, named, ref
 from os_vif.host.ovs_steps import DeleteOvsBridge
@@ -272,13 +274,17 @@ def _commit(
         changes, undo = Changes(), None
         try:
             look, seen = seen or Look(ovsdb, steps), None
-            undo = _prepare(steps, look, changes)
+            started = time.monotonic()
+            prepared = _prepare(steps, look, changes)
+            undo = [back for _, own in reversed(prepared) for back in own]
             if sent is not None and not undo:
                 # It was done.
                 undo = [_found(step, look) for step in sent]
             if not changes:
+                _log(prepared, 0)
                 return undo, None if sent is None else Done(_next_cfg(ovsdb), {})
             done = changes.commit(ovsdb)
+            _log(prepared, time.monotonic() - started)
         except exception.OvsdbNoAnswer as error:
             sent = undo if undo is not None else sent
             if attempt + 1 < _ATTEMPTS and ovsdb.try_again():
@@ -295,16 +301,28 @@ def _commit(
     raise AssertionError  # pragma: no cover - the last attempt has returned or raised
 
 
-def _prepare(steps: Sequence[OvsStep], look: Look, changes: Changes) -> list[OvsStep]:
-    """Add to a transaction what makes the steps hold; what undoes it is returned."""
-    undo: list[OvsStep] = []
+def _prepare(
+    steps: Sequence[OvsStep], look: Look, changes: Changes
+) -> list[tuple[OvsStep, Sequence[OvsStep]]]:
+    """Add to a transaction the operations that make the steps hold.
+
+    :returns: each step with the steps that undo it.
+    """
+    prepared: list[tuple[OvsStep, Sequence[OvsStep]]] = []
     for step in steps:
         changes.step = step
         try:
-            undo[:0] = step.change(look, changes)
+            prepared.append((step, step.change(look, changes)))
         except OSError as error:
             raise _failure(step, error.strerror or str(error)) from error
-    return undo
+    return prepared
+
+
+def _log(prepared: Sequence[tuple[OvsStep, Sequence[OvsStep]]], seconds: float) -> None:
+    """Log the steps of a transaction that took so many seconds."""
+    if step_log.is_enabled():
+        for step, undo in prepared:
+            step_log.log_applied(step, undo, seconds)
 
 
 def _found(step: OvsStep, look: Look) -> OvsStep:

@@ -15,6 +15,7 @@ import errno
 import itertools
 import logging
 import reprlib
+import time
 from typing import Any
 
 from os_vif import exception
@@ -81,6 +82,8 @@ def run(messages: Any) -> dict[str, Any]:
     :param messages: a list of what :func:`os_vif.host.plan.encode` makes.
     :returns: ``undo``: the encoded steps that undo all of it, in the order to run them, for a
         caller whose later work fails;
+        ``applied``: for each step the number of its steps in ``undo`` (0 if it held already) and
+        the seconds that it took, for the log;
         ``error``: None, or a dict of ``step``, ``device``, ``errno``, ``reason``, the number of
         steps ``undone``, and ``left``, what could not be undone.
     """
@@ -99,19 +102,23 @@ def run(messages: Any) -> dict[str, Any]:
 
 def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
     undo: list[Step] = []
+    applied: list[tuple[int, float]] = []
     for deletes, group in itertools.groupby(steps, lambda step: isinstance(step, DeleteDevice)):
         again: list[Step] = []
         try:
             with net.deleting_together() if deletes else contextlib.nullcontext():
                 for step in group:
+                    started = time.monotonic()
+                    back = step.apply(net)
                     # What one has done is to be undone even if the next one fails.
-                    (again if deletes else undo)[:0] = step.apply(net)
+                    (again if deletes else undo)[:0] = back
+                    applied.append((len(back), time.monotonic() - started))
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is undone
             failure = _error(type(step).__name__, step.device, *_reason(error))
             _take_back(net, undo, failure)
             return {"undo": [], "error": failure}
         undo[:0] = again
-    return {"undo": [encode(step) for step in undo], "error": None}
+    return {"undo": [encode(step) for step in undo], "applied": applied, "error": None}
 
 
 def undo(messages: Any) -> dict[str, Any]:
