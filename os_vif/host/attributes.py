@@ -82,13 +82,19 @@ class SetLink(Step):
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
         if link is None:
-            return () if self.if_there else (self.difference("device", "missing", "there"),)
+            return self._absent(net)
         return tuple(
             self.difference(
                 _SHOWN.get(field, field), _show(field, found), _show(field, getattr(self, field))
             )
             for field, found in self._before(net, link).items()
         )
+
+    def _absent(self, net: Netlink) -> tuple[Difference, ...]:
+        found = net.missing(self.name)
+        if self.if_there and found == "missing":
+            return ()
+        return (self.difference("device", found, "there"),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         if self.if_there and net.link(self.name) is None:

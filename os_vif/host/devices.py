@@ -48,19 +48,26 @@ class EnsureDevice(Step):
     def _deletion(self, made: Link) -> DeleteDevice:
         """What undoes that."""
 
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The names of the devices that are made."""
+        return (self.name,)
+
     def _create_new(self, net: Netlink) -> Link | None:
         """:returns: the new device; None if there is one meanwhile."""
         try:
             return self._create(net)
         except OSError as error:
-            if error.errno == errno.EEXIST and net.link(self.name) is not None:
-                return None
+            if error.errno == errno.EEXIST:
+                if net.link(self.name) is not None:
+                    return None
+                net.require_free(*self.made)
             raise
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
         if link is None:
-            return (self.difference("device", "missing", self._expected),)
+            return (self.difference("device", net.missing(self.name), self._expected),)
         lacks = self._lacks(net, link)
         return () if lacks is None else (self.difference("device", lacks, self._expected),)
 

@@ -49,6 +49,10 @@ class EnsureVeth(_EnsureLink):
         return (self.name, self.peer)
 
     @property
+    def made(self) -> tuple[str, ...]:
+        return (self.name, self.peer)
+
+    @property
     def _expected(self) -> str:
         return f"a veth device whose peer is {self.peer}"
 

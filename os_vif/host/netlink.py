@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from os_vif.host import deletion, packed
-from os_vif.host.plan import MARK
+from os_vif.host.plan import MARK, quote
 
 #: linux/rtnetlink.h
 _NEWLINK, _DELLINK, GETLINK = 16, 17, 18
@@ -49,6 +49,9 @@ MAKING = 0x6F737666
 #: More than the kernel puts into one datagram of a dump, or into the answer for one link: a card may
 #: have some thousand virtual functions.
 _BUFFER = 1 << 18
+
+#: Bytes of a device's name; an alternative name may have more (``IFNAMSIZ``, ``ALTIFNAMSIZ``).
+_LONGEST_NAME = 15
 
 #: How often a list that was disturbed is asked for.
 _ATTEMPTS = 20
@@ -158,8 +161,36 @@ class Netlink:
         return str(int.from_bytes(cookie, "little" if struct.pack("=H", 1)[0] else "big"))
 
     def link(self, name: str) -> Link | None:
-        """The device of that name in this network namespace; None if there is none."""
-        return self._get({"IFLA_IFNAME": name})
+        """Return the device that the kernel calls by that name, or None.
+
+        A device that has it as an alternative name only (``altname`` of ``ip link show``, since
+        Linux 5.5) is another device.
+        """
+        found = self.resolve(name)
+        return found if found is not None and found.name == name else None
+
+    def resolve(self, name: str) -> Link | None:
+        """Return the device that a user means by a name, maybe an alternative one; or None.
+
+        Whoever goes on with that device uses its own name, ``Link.name``: locks and records are
+        by that.
+        """
+        if len(name.encode(errors="surrogateescape")) <= _LONGEST_NAME:
+            return self._get({"IFLA_IFNAME": name})
+        try:
+            return self._get({"IFLA_ALT_IFNAME": name})
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ERANGE, errno.EOPNOTSUPP):
+                raise
+            # Before Linux 5.5.
+            return None
+
+    def absence(self, name: str) -> str:
+        """Return in words why no device has that name, which may be an alternative name."""
+        other = self.resolve(name)
+        if other is None or other.name == name:
+            return f"there is no device {name}"
+        return f"there is no device {name}: that is an alternative name of {other.name}"
 
     def link_at(self, index: int, netnsid: int | None = None) -> Link | None:
         """The device of that index, here or in a network namespace that this one knows."""
@@ -170,8 +201,27 @@ class Netlink:
         """The device of that name; :raises OSError: with ENODEV if there is none."""
         found = self.link(name)
         if found is None:
-            raise OSError(errno.ENODEV, f"there is no device {name}")
+            raise OSError(errno.ENODEV, self.absence(name))
         return found
+
+    def missing(self, name: str) -> str:
+        """Return what a check finds where no device has that name."""
+        other = self.resolve(name)
+        if other is None or other.name == name:
+            return "missing"
+        return f"missing (the name is an alternative name of {other.name})"
+
+    def require_free(self, *names: str) -> None:
+        """Raise the :class:`OSError` that says which name is an alternative name of a device."""
+        for name in names:
+            other = self.resolve(name)
+            if other is not None and other.name != name:
+                reason = (
+                    f"{name} is an alternative name of {other.name}, so no other device can have it;"
+                    f" remove it (ip link property del dev {quote(other.name)}"
+                    f" altname {quote(name)}), or use another name"
+                )
+                raise OSError(errno.EEXIST, reason)
 
     def links(self) -> list[Link]:
         """Every device of this network namespace."""

@@ -73,10 +73,19 @@ class MoveLink(Step):
             if link is None and moved:
                 return ()
             if link is None:
-                raise OSError(errno.ENODEV, f"there is no device {self.name}")
+                raise OSError(errno.ENODEV, net.absence(self.name))
             if moved:
                 raise OSError(errno.EEXIST, f"there is a {self.name} in {self.netns} already")
-            net.change(link, {f"IFLA_NET_NS_{kind}": target})
+            try:
+                net.change(link, {f"IFLA_NET_NS_{kind}": target})
+            except OSError as error:
+                if error.errno != errno.EEXIST:
+                    raise
+                reason = (
+                    f"{self.name}, or an alternative name of it, is an alternative name of a"
+                    f" device in {self.netns}"
+                )
+                raise OSError(errno.EEXIST, reason) from error
         return (Lost(self.name, f"now in the network namespace {self.netns}"),)
 
     def _there(self, net: Netlink, number: int) -> bool:

@@ -162,17 +162,22 @@ def _is_of_a_switch(answer: bytes) -> bool:
 
 
 def links(*names: str) -> list[Port]:
-    """Those of the devices that are in this network namespace."""
-    found = []
+    """Return those of the devices that are in this network namespace.
+
+    A device that has one of the names as an alternative name only is another device.
+    """
+    found: list[Port] = []
     with netlink.opened() as net:
         for name in names:
             body = packed.link({"IFLA_IFNAME": name, "IFLA_EXT_MASK": netlink.NO_STATS})
             try:
-                found += net.talk(netlink.GETLINK, 0, body)
+                answers = net.talk(netlink.GETLINK, 0, body)
             except OSError as error:
                 if error.errno != errno.ENODEV:
                     raise
-    return list(map(_link, found))
+                continue
+            found += [port for port in map(_link, answers) if port.name == name]
+    return found
 
 
 def _link(answer: bytes) -> Port:

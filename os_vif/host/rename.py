@@ -85,9 +85,10 @@ class RenameLink(Step):
         if link is None:
             if self.if_there or other is not None:
                 return ()
-            raise OSError(errno.ENODEV, f"there is no device {self.name}")
+            raise OSError(errno.ENODEV, net.absence(self.name))
         if other is not None:
             raise OSError(errno.EEXIST, f"{self.to} is a name of another device already")
+        net.require_free(self.to)
         first = _first_name(net, link)
         if first is None and not self.back:
             # Before the name: whoever is killed in between leaves a device that is whole.

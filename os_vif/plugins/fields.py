@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
-from os_vif.host import validate
+from os_vif.host import netlink, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,15 @@ def device_name(field: str, name: object) -> str:
 def named(vif: objects.VIFBase, field: str) -> str:
     """A field of the VIF that names a device."""
     return device_name(f"vif.{field}", get(vif, field))
+
+
+def require_no_alternative(field: str, name: str) -> None:
+    """Raise an InvalidField if the name of a VIF's device is an alternative name of another one."""
+    with netlink.opened() as net:
+        other = net.resolve(name)
+    if other is not None and other.name != name:
+        found = f"{name}, which is an alternative name of {other.name}"
+        raise invalid(field, found, "a name that no other device has")
 
 
 def network(vif: objects.VIFBase) -> objects.Network:

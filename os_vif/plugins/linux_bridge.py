@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: In ``forward_bridge_interface``.
+_ANY = "all"
+#: Characters of an alternative name of a device (``ALTIFNAMSIZ`` of linux/if.h, with a NUL).
+_LONGEST_ALTERNATIVE = 127
 _NO_MOVE = routes.Move((), ())
 
 
@@ -116,10 +120,11 @@ class LinuxBridgePlugin(PluginBase):
         network = fields.network(vif)
         vlan = f"vlan{network.vlan}" if "vlan" in network and network.should_provide_vlan else None
         # Whatever is configured by now.
-        names = {vlan, network.bridge_interface if "bridge_interface" in network else None}
-        names.add(self.config.flat_interface)
+        named = {network.bridge_interface if "bridge_interface" in network else None}
+        named.add(self.config.flat_interface)
         move = _NO_MOVE
         with netlink.opened() as net, net.remembering():
+            names = {vlan, *(_name_of(net, name) for name in named if name)}
             master = net.link(bridge)
             for port in net.ports(master) if master is not None else ():
                 if port.name in names:
@@ -155,7 +160,7 @@ class LinuxBridgePlugin(PluginBase):
             name = network.bridge_interface if "bridge_interface" in network else None
         if not name and not tagged:
             return None
-        fields.device_name(field, name)
+        name = _kernel_name(field, name)
         if not tagged:
             return _Uplink(_other(field, name, bridge), field)
         vlan_id = network.vlan if "vlan" in network else None
@@ -202,6 +207,14 @@ class LinuxBridgePlugin(PluginBase):
         """Whether the bridge's packets are to be ruled here, and not by Neutron."""
         return "has_traffic_filtering" not in vif or not vif.has_traffic_filtering
 
+    def _forwarded(self) -> tuple[str, ...]:
+        """Return the devices that a bridge may forward to, as iptables knows them."""
+        names: list[str] = self.config.forward_bridge_interface
+        if names == [_ANY]:
+            return (_ANY,)
+        with netlink.opened() as net:
+            return tuple(name if name == _ANY else _name_of(net, name) for name in names)
+
     def _rules(self, vif: objects.VIFBase, bridge: str) -> tuple[ForwardingRules, ...]:
         if not self._filters(vif):
             return ()
@@ -211,7 +224,7 @@ class LinuxBridgePlugin(PluginBase):
                 ForwardingRules(
                     bridge,
                     ipv6=ipv6,
-                    interfaces=tuple(self.config.forward_bridge_interface),
+                    interfaces=self._forwarded(),
                     otherwise=self.config.iptables_drop_action,
                     top=self.config.iptables_top_regex,
                     bottom=self.config.iptables_bottom_regex,
@@ -233,6 +246,23 @@ _OPTIONS = {
     "top": "[os_vif_linux_bridge]iptables_top_regex",
     "bottom": "[os_vif_linux_bridge]iptables_bottom_regex",
 }
+
+
+def _name_of(net: Netlink, name: str) -> str:
+    """Return what the kernel calls a device that a user names; the name itself if there is none."""
+    link = net.resolve(name)
+    return name if link is None else link.name
+
+
+def _kernel_name(field: str, name: object) -> str:
+    """Return what the kernel calls the device that a user names, maybe by an alternative name.
+
+    :param field: what names it, for the error.
+    """
+    if isinstance(name, str) and 0 < len(name) <= _LONGEST_ALTERNATIVE and name.isprintable():
+        with netlink.opened() as net:
+            name = _name_of(net, name)
+    return fields.device_name(field, name)
 
 
 def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> routes.Move:

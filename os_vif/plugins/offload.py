@@ -180,7 +180,7 @@ def _back(net: Netlink, name: str) -> Iterator[Step]:
     first = rename.first_name(net, name)
     if first is None:
         return
-    if net.link(first) is not None:
+    if net.resolve(first) is not None:
         LOG.warning("%s keeps that name: another device is called %s by now", name, first)
         return
     yield RenameLink(name, first, back=True, if_there=True)

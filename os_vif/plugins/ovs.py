@@ -199,6 +199,8 @@ class OvsPlugin(PluginBase):
         """The guest's device, which is there before the switch looks for it."""
         mtu = self._mtu(vif)
         if not fields.get(profile, "create_tap"):
+            # The switch would take the other device.
+            fields.require_no_alternative("vif.vif_name", name)
             return (SetLink(name, mtu=mtu, if_there=True),)
         multiqueue = bool(fields.get(profile, "multiqueue"))
         return (

@@ -282,7 +282,7 @@ def test_a_step_survives_the_way_to_the_privileged_side(sample):
         ("true", MoveLink("none", str(os.getpid())), "there is no device none"),
         ("true", RenameLink("none", "tap1"), "there is no device none"),
         (_PAIR, RenameLink("base", "far"), "far is a name of another device already"),
-        (f"{_PAIR} {_RENAMED}", RenameLink("far", "enp3s0"), "enp3s0 is a name of another"),
+        (f"{_PAIR} {_RENAMED}", RenameLink("far", "enp3s0"), "enp3s0 is an alternative name"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Step) else None,
 )  # fmt: skip
