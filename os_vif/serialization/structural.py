@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import re
 from typing import Any
 
 from os_vif.serialization import document, primitive, schema
@@ -69,7 +70,7 @@ def _node(node: Schema, defined: dict[str, Schema]) -> Schema:
         return _node(defined[node["$ref"].rpartition("/")[2]], defined)
     if "anyOf" in node:
         # There is no other: something, or null.
-        return {**_node(node["anyOf"][0], defined), "nullable": True}
+        return _or_null(_node(node["anyOf"][0], defined))
     if "oneOf" in node:
         return _choice(node, defined)
     if "const" in node:
@@ -83,7 +84,7 @@ def _typed(node: Schema, defined: dict[str, Schema]) -> Schema:
     found: Schema = {key: node[key] for key in _KEPT if key in node}
     found["type"] = node["type"]
     if isinstance(node["type"], list):
-        found |= {"type": node["type"][0], "nullable": True}
+        found = _or_null(found | {"type": node["type"][0]})
     if "items" in node:
         found["items"] = _node(node["items"], defined)
     if "properties" in node:
@@ -92,6 +93,26 @@ def _typed(node: Schema, defined: dict[str, Schema]) -> Schema:
     elif isinstance(node.get("additionalProperties"), dict):
         found["additionalProperties"] = _node(node["additionalProperties"], defined)
     return found
+
+
+def _or_null(found: Schema) -> Schema:
+    """Return a schema that also accepts null.
+
+    A choice of strings becomes a pattern. Kubernetes applies ``enum`` to null, and before 1.23.0
+    refuses a CRD with null in an ``enum``, with a misleading error (apiextensions commits
+    9a412db46 and f73ff4ba3). It does not apply ``pattern`` to null.
+    """
+    found = found | {"nullable": True}
+    if "enum" in found:
+        values = [re.escape(value) for value in found.pop("enum") if value is not None]
+        found["pattern"] = f"^({'|'.join(values)})$"
+    return found
+
+
+def _one_of(values: set[str], *, or_null: bool) -> Schema:
+    """Return a schema of strings to choose from, and null if *or_null* is true."""
+    found: Schema = {"enum": sorted(values)}
+    return _or_null(found) if or_null else found
 
 
 def _constant(value: str) -> Schema:
@@ -120,7 +141,7 @@ def _widen(one: Schema, other: Schema) -> Schema:
         if key in one and one[key] == other.get(key):
             found[key] = one[key]
     if "enum" in one and "enum" in other:
-        found["enum"] = sorted({*one["enum"], *other["enum"]}, key=str)
+        found |= _one_of({*one["enum"], *other["enum"]}, or_null="nullable" in found)
     if common := [name for name in one.get("required", ()) if name in other.get("required", ())]:
         found["required"] = common
     for key in ("items", "additionalProperties"):
@@ -185,6 +206,12 @@ def generate_kuryrport_crd() -> Schema:
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": port},
+        "additionalPrinterColumns": [
+            # Those of kuryr's own definition, which ``kubectl get kuryrports`` prints.
+            _column("PodUID", "UID of the pod.", ".spec.podUid"),
+            _column("Nodename", "Node that the pod runs on.", ".spec.podNodeName"),
+            _column("labels", "Labels of the KuryrPort.", ".metadata.labels"),
+        ],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -192,6 +219,10 @@ def generate_kuryrport_crd() -> Schema:
         "metadata": {"name": f"{names['plural']}.{group}"},
         "spec": {"group": group, "names": names, "scope": "Namespaced", "versions": [version]},
     }
+
+
+def _column(name: str, description: str, path: str) -> Schema:
+    return {"name": name, "type": "string", "description": description, "jsonPath": path}
 
 
 def _struct(properties: dict[str, Any], *, required: list[str]) -> Schema:

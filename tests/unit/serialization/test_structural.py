@@ -270,6 +270,46 @@ def test_mistake_in_a_field_is_refused(name, value):
     assert not StructuralValidator(SCHEMAS["VIF"]).is_valid(found)
 
 
+def _nodes(node):
+    """Every schema inside a schema."""
+    if isinstance(node, dict):
+        yield node
+        for inner in node.values():
+            yield from _nodes(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _nodes(inner)
+
+
+@pytest.mark.parametrize("data", [*SCHEMAS.values(), structural.generate_kuryrport_crd()])
+def test_a_choice_that_may_be_null_is_a_pattern(data):
+    """Kubernetes before 1.23 refuses a null in an enum, and applies an enum to null."""
+    assert not [n for n in _nodes(data) if None in n.get("enum", ())]
+    assert not [n for n in _nodes(data) if n.get("nullable") and "enum" in n]
+
+
+def test_a_choice_that_may_be_null_accepts_its_values_and_null():
+    """And nothing else: of link_state and vlan_proto of an SR-IOV port profile."""
+    profile = {"kind": "VIFPortProfileSRIOV"}
+    port = {"apiVersion": "os-vif/2.0", "kind": "VIFDirect"}
+    validator = StructuralValidator(SCHEMAS["VIFDirect"])
+    for value in ("auto", "disable", "enable", None):
+        assert validator.is_valid(port | {"port_profile": profile | {"link_state": value}})
+    for value in ("", "autox", "on", "null", 1):
+        assert not validator.is_valid(port | {"port_profile": profile | {"link_state": value}})
+
+
+def test_the_definition_of_kuryrports_has_the_columns_of_kuryr():
+    """What ``kubectl get kuryrports`` prints does not change with the definition."""
+    (version,) = structural.generate_kuryrport_crd()["spec"]["versions"]
+    columns = {c["name"]: c["jsonPath"] for c in version["additionalPrinterColumns"]}
+    assert columns == {
+        "PodUID": ".spec.podUid",
+        "Nodename": ".spec.podNodeName",
+        "labels": ".metadata.labels",
+    }
+
+
 # How kinds become one
 
 
