@@ -178,7 +178,14 @@ class _Replacement:
 
 
 def _sync(directory: pathlib.Path) -> None:
-    number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    """Write the new name to the disk, if the user may read the directory.
+
+    Without that right the file was replaced as a whole, too: the kernel writes the name later.
+    """
+    try:
+        number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return
     try:
         os.fsync(number)
     finally:

@@ -16,6 +16,9 @@ from os_vif.cmd import shell
 
 LOG = logging.getLogger("os-vif")
 
+#: Signals that end the command; its temporary file is removed first.
+_STOPPING = (signal.SIGTERM, signal.SIGHUP)
+
 
 class _Command(command.Command):
     """A failure is one line and an exit code."""
@@ -28,7 +31,12 @@ class _Command(command.Command):
         from os_vif.cmd import files
 
         objects.register_all()
-        before = signal.signal(signal.SIGTERM, _stop)
+        before = {
+            number: signal.signal(number, _stop)
+            for number in _STOPPING
+            # Under nohup(1) the command outlives its terminal.
+            if signal.getsignal(number) != signal.SIG_IGN
+        }
         try:
             return super().run(parsed_args)
         except (shell.BadInputError, exception.SerializationError) as error:
@@ -41,7 +49,8 @@ class _Command(command.Command):
             LOG.error("interrupted")  # noqa: TRY400
             raise
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _stop(number: int, _: object) -> NoReturn:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -132,16 +133,26 @@ class VersionedObject(ovo.VersionedObject):
 
     @classmethod
     def obj_from_primitive(cls, primitive: dict[str, Any], context: Any = None) -> Self:
-        """The object of an OVO primitive, as oslo reads it."""
+        """Return the object of an OVO primitive, as oslo reads it, or of a document.
+
+        A document has ``apiVersion: os-vif/…`` instead of ``versioned_object.name``; software
+        that stores primitives reads what ``os-vif convert`` made of them, unchanged.
+
+        :raises os_vif.exception.SerializationError: for a document that is not valid.
+        """
+        if "apiVersion" in primitive and _is_document(primitive):
+            obj = _read_document(primitive)
+            obj._context = context
+            return obj  # type: ignore[no-any-return]
         if cls is VersionedObject or tables.of(cls) is not None:
             known = readers.Known(readers.primitives)
             try:
-                obj: Self = readers.from_primitive(primitive, context, known)
+                obj = readers.from_primitive(primitive, context, known)
             except tables.Unusual:
                 # oslo's own code tells what is wrong, if anything is.
                 pass
             else:
-                return obj
+                return obj  # type: ignore[no-any-return]
         return super().obj_from_primitive(primitive, context)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -153,6 +164,19 @@ class VersionedObject(ovo.VersionedObject):
 
     def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
         """Rework ``primitive`` for a reader that keeps a value elsewhere. Mostly there is none."""
+
+
+def _is_document(data: Any) -> bool:
+    version = data["apiVersion"] if isinstance(data, dict) else None
+    return isinstance(version, str) and version.startswith("os-vif/")
+
+
+def _read_document(data: dict[str, Any]) -> Any:
+    """Return the object of a document.
+
+    The layer of serialization is above this one, and is imported only when a document is met.
+    """
+    return importlib.import_module("os_vif.serialization.document").from_document(data)
 
 
 class VersionedObjectPrintableMixin:

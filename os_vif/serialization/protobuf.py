@@ -16,6 +16,7 @@ from os_vif.objects import history
 from os_vif.objects.losses import below
 from os_vif.serialization import document, kinds, proto, unknown
 from os_vif.serialization.proto import Field
+from os_vif.serialization.values import shown
 
 FORM = document.PROTOBUF
 #: The name under which a message keeps what is not known of it, and of the messages that stand
@@ -188,11 +189,27 @@ def _put(message: Any, field: Field, value: Any, path: str) -> None:
             path=path, found="a huge number", expected="a whole number of 64 bits"
         )
     if field.type in _SIMPLE:
-        setattr(message, field.name, value)
+        setattr(message, field.name, _encodable(value, path))
         return
     inner = getattr(message, field.name)
     inner.SetInParent()
     _put_object(inner, field.type, value, path)
+
+
+def _encodable(value: Any, path: str) -> Any:
+    """Return a value that protobuf can hold.
+
+    :raises os_vif.exception.InvalidValue: for a string with half of a surrogate pair, which JSON
+        can hold and UTF-8 cannot.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise exception.InvalidValue(
+                path=path, found=shown(value), expected="a string that UTF-8 can encode"
+            ) from None
+    return value
 
 
 def _put_object(message: Any, name: str, value: Any, path: str) -> None:
@@ -201,6 +218,7 @@ def _put_object(message: Any, name: str, value: Any, path: str) -> None:
         _fill(message, name, {"objects": value}, path)
     elif first.label == "map":
         for key, item in value.items():
+            _encodable(key, path)
             _put_object(message.items[key], first.type, item, below(path, key))
     elif first.label == "oneof":
         inner = getattr(message, proto.of_kind(value["kind"]))
@@ -210,7 +228,7 @@ def _put_object(message: Any, name: str, value: Any, path: str) -> None:
     elif first.name != proto.ITEMS:
         _fill(message, name, value, path)
     elif first.type in _SIMPLE:
-        message.items.extend(value)
+        message.items.extend(_encodable(item, below(path, n)) for n, item in enumerate(value))
     else:
         for n, item in enumerate(value):
             _put_object(message.items.add(), first.type, item, below(path, n))

@@ -252,7 +252,9 @@ def test_a_reader_that_goes_away_is_no_error(os_vif_command, tmp_path):
     assert (done.stdout, done.stderr) == ("1\n141\n", "")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_who_interrupts_finds_all_as_it_was(os_vif_command, tmp_path, number, code):
     """While it waits for more input, with half of the output written beside the old file."""
     (tmp_path / "out").write_text("as it was")

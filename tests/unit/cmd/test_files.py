@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pathlib
 import stat
 
 import pytest
@@ -111,3 +113,46 @@ def test_a_name_that_cannot_be_is_refused(tmp_path, name):
     with pytest.raises(shell.BadInputError), files.reading(f"{tmp_path}/{name}"):
         pass
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_is_replaced_in_a_directory_that_may_not_be_read(tmp_path, monkeypatch):
+    """Its new name cannot be forced to the disk there; the file is replaced all the same."""
+    (tmp_path / "f").write_text("old")
+    really = os.open
+
+    def refuse(path, flags, *arguments, **more):
+        if flags & os.O_DIRECTORY and pathlib.Path(path) == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return really(path, flags, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with (
+        files.reading(str(tmp_path / "f")) as file,
+        files.replacing(str(tmp_path / "f"), file) as out,
+    ):
+        out.write(b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    assert (tmp_path / "f").read_text() == "new"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_an_ordinary_user_replaces_a_file_in_such_a_directory(tmp_path):
+    path = tmp_path / "f"
+    path.write_text("old")
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o1 == 0:
+            folder.chmod(folder.stat().st_mode | 0o111)
+    os.chown(tmp_path, 65534, 65534)
+    os.chown(path, 65534, 65534)
+    tmp_path.chmod(0o300)
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        with files.reading(str(path)) as file, files.replacing(str(path), file) as out:
+            out.write(b"new")
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        tmp_path.chmod(0o700)
+    assert path.read_text() == "new"
+    assert [left.name for left in tmp_path.iterdir()] == ["f"]

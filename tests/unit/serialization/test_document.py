@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from os_vif import exception, objects
+from os_vif.objects.base import VersionedObject
+from os_vif.objects.vif import VIFBase
 from os_vif.serialization import dumps, from_document, loads, to_document
 from tests.strategies import ALL, UUID, any_objects, make, nested
 from tests.unit.objects.processes import run_python
@@ -241,3 +243,22 @@ def test_an_attribute_that_is_no_field_is_no_data():
     """Even one with the name of what release 1.8.0 had."""
     obj = objects.VIFBridge(id=UUID, fixed_ips=["10.0.0.5"], other={})
     assert to_document(obj) == {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "id": UUID}
+
+
+@pytest.mark.parametrize("cls", [VersionedObject, VIFBase])
+def test_oslos_call_reads_a_document_too(cls):
+    """So software that reads primitives, as kuryr-daemon, reads what was converted."""
+    document = {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "id": "x", "bridge_name": "br"}
+    context = object()
+    obj = cls.obj_from_primitive(document, context)
+    assert (obj.obj_name(), obj.id, obj.bridge_name) == ("VIFBridge", "x", "br")
+    assert obj.obj_what_changed() == set()
+    assert obj._context is context
+
+
+def test_oslos_call_tells_what_is_wrong_with_a_document():
+    with pytest.raises(exception.UnknownField) as caught:
+        VersionedObject.obj_from_primitive(
+            {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "colour": 1}
+        )
+    assert caught.value.path == "colour"

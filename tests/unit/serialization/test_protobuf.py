@@ -20,7 +20,16 @@ from hypothesis import assume, given, settings
 pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
 
 from os_vif import exception, objects
-from os_vif.serialization import downgrade, dumps, loads, proto, protobuf, schema, to_document
+from os_vif.serialization import (
+    downgrade,
+    dumps,
+    from_document,
+    loads,
+    proto,
+    protobuf,
+    schema,
+    to_document,
+)
 from tests.strategies import ALL, CLASSES, any_objects, make
 from tests.unit.serialization import oracle
 from tests.unit.serialization.samples import vif
@@ -274,3 +283,32 @@ def test_another_program_reads_it(tmp_path):
     changed = run("--encode", text.replace(b"tap11111111-11", b"tap22222222-22"))
     assert loads(changed).vif_name == "tap22222222-22"
     assert dumps(loads(run("--encode", text))) == dumps(vif())
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"kind": "VIFBridge", "id": "\ud800"}, "id"),
+        ({"kind": "VIFBridge", "network": {"label": "a\udfffb"}}, "network.label"),
+        (
+            {"kind": "Network", "subnets": [{"dhcp_server": "192.0.2.1"}], "label": "\ud800"},
+            "label",
+        ),
+        (
+            {
+                "kind": "PodState",
+                "default_vif": {"kind": "VIFBase"},
+                "additional_vifs": {"\ud800": {"kind": "VIFBase"}},
+            },
+            "additional_vifs",
+        ),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused_with_its_path(document, path):
+    """JSON has escapes for it; protobuf's strings are UTF-8."""
+    obj = from_document({"apiVersion": "os-vif/2.0"} | document)
+    with pytest.raises(exception.InvalidValue) as caught:
+        dumps(obj, "protobuf")
+    assert caught.value.path == path
+    assert "UTF-8" in str(caught.value)
+    str(caught.value).encode()
