@@ -14,13 +14,13 @@ import contextlib
 import difflib
 import importlib
 import logging
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import exception, objects
 from os_vif.escape import abbreviated, printable, printable_lines
+from os_vif.forking import ForkSafeLock
 
 if TYPE_CHECKING:
     from stevedore import extension
@@ -43,7 +43,7 @@ _EXT_MANAGER: extension.ExtensionManager[Any] | None = None
 #: Why an installed plugin is not there, by its name.
 _broken: dict[str, BaseException] = {}
 _initializing = False
-_lock = threading.RLock()
+_lock = ForkSafeLock()
 
 
 def initialize(reset: bool = False) -> None:

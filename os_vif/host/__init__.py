@@ -13,11 +13,13 @@ The contract, for authors of plugins and of steps:
 
 from __future__ import annotations
 
-import threading
 from types import ModuleType
 
+from os_vif.forking import ForkSafeLock
+
 #: Green threads that import at the same time would see half of a module.
-first_use = threading.Lock()
+#: A child that was forked meanwhile would see half of one for ever.
+first_use = ForkSafeLock()
 
 
 def load_engine() -> ModuleType:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
 
-#: The group of devices that this process is about to delete: no other has it, and if one had, what
-#: it deletes a moment earlier is deleted anyway. The highest bit stays clear, as iproute2 has it.
-_GROUP = int.from_bytes(os.urandom(4)) >> 2 | 1 << 30
+#: The group of devices that this process is about to delete, from :func:`_begin`: no other has it,
+#: and if one had, what it deletes a moment earlier is deleted anyway. The highest bit stays clear, as iproute2 has it.
+_GROUP = 0
 
 
 @dataclasses.dataclass
@@ -34,6 +34,18 @@ class _Request:
 
 _queue: list[_Request] = []
 _guard, _turn = threading.Lock(), threading.Lock()
+
+
+def _begin() -> None:
+    """Begin without a request: threads of a parent are not there in a forked child."""
+    global _GROUP, _guard, _turn
+    _GROUP = int.from_bytes(os.urandom(4)) >> 2 | 1 << 30
+    _guard, _turn = threading.Lock(), threading.Lock()
+    _queue.clear()
+
+
+_begin()
+os.register_at_fork(after_in_child=_begin)
 
 
 def delete(net: Netlink, links: list[Link]) -> None:

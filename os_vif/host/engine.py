@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from os_vif.host.ovs_engine import Committed, Session
     from os_vif.host.ovs_rows import OvsStep
     from os_vif.host.plan import Plan, Switch
+    from os_vif.host.privsep_channel import NotStartedError
 
     Undo = Callable[[Failure], None]
 
@@ -40,9 +41,29 @@ def run(plan: Plan, privsep_module: str | None) -> None:
         return
     try:
         with _switch(plan) as session:
+            _require_daemon(plan, privsep_module)
             _run_parts(_parts(plan), plan.switch, session, privsep_module)
     except Failure as failure:
         raise failure.error() from failure.__cause__
+
+
+def _require_daemon(plan: Plan, privsep_module: str | None) -> None:
+    """Know before the switch is touched that the privileged daemon can be called.
+
+    A daemon may not start, or be in another network namespace.
+    """
+    steps = [step for step in plan if isinstance(step, Step)]
+    if not steps or isinstance(next(iter(plan)), Step):
+        return
+    call, not_started = _load(privsep_module, "look")
+    context = getattr(call, "privsep_entrypoint", None)
+    confirmed = getattr(context, "is_confirmed", None)
+    if confirmed is None or confirmed() or _holds(steps):
+        return
+    try:
+        _call(call, [])
+    except not_started as error:
+        raise _failed(error.what, steps, error, "Nothing was done") from error
 
 
 @contextlib.contextmanager
@@ -123,9 +144,7 @@ def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
     try:
         answer = _call(call, messages)
     except not_started as error:
-        raise _failed(
-            "Starting the privileged daemon", steps, error, "Nothing was done"
-        ) from error
+        raise _failed(error.what, steps, error, "Nothing was done") from error
     except Exception as error:
         aftermath = "What it had done is unknown; plugging or unplugging again converges"
         raise _failed("The call of the privileged daemon", steps, error, aftermath) from error
@@ -188,7 +207,9 @@ def _holds(steps: Sequence[Step]) -> bool:
         return False
 
 
-def _load(privsep_module: str | None, name: str) -> tuple[Callable[[Any], Any], type[Exception]]:
+def _load(
+    privsep_module: str | None, name: str
+) -> tuple[Callable[[Any], Any], type[NotStartedError]]:
     """A privileged entry point, and what says that its daemon did not start."""
     if privsep_module is None:
         raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
@@ -197,9 +218,9 @@ def _load(privsep_module: str | None, name: str) -> tuple[Callable[[Any], Any], 
 
 
 @functools.cache
-def _privsep(name: str) -> tuple[ModuleType, type[Exception]]:
+def _privsep(name: str) -> tuple[ModuleType, type[NotStartedError]]:
     with first_use:
-        from os_vif.host.privsep import NotStartedError
+        from os_vif.host.privsep_channel import NotStartedError
 
         return importlib.import_module(name), NotStartedError
 

@@ -30,6 +30,8 @@ _NUMBER = struct.Struct("=Q")
 _PLACES = 4096
 #: Seconds to wait for another os-vif, and between two looks.
 _PATIENCE, _PAUSE = 60, 0.005
+#: Descriptors that hold locks, or may.
+_open_files: set[int] = set()
 
 
 @contextmanager
@@ -98,10 +100,24 @@ def _opened(name: str, mode: int) -> Iterator[int]:
             os.fchmod(file, mode)
     except OSError as error:
         raise OSError(error.errno, f"{path}: {os.strerror(error.errno or 0)}") from error
+    _open_files.add(file)
     try:
         yield file
     finally:
+        # It is not there in a child that was forked meanwhile.
+        if file in _open_files:
+            _open_files.remove(file)
+            os.close(file)
+
+
+def _in_child() -> None:
+    """Close the copies of the parent's files: a lock lasts as long as the last of them."""
+    for file in list(_open_files):
         os.close(file)
+    _open_files.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def make_directory() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import functools
 import itertools
 import os
 import pathlib
@@ -107,6 +106,7 @@ class Netlink:
         self._socket.setsockopt(_SOL_NETLINK, _GET_STRICT_CHK, 1)
         self._numbers = itertools.count(1)
         self._buffer = bytearray(_BUFFER)
+        self._netns: str | None = None
         self._remembered: dict[tuple[Any, ...], Link | None] | None = None
         #: Results of dumps, by a key of the reader's; see :meth:`cached`.
         self._dumps: dict[tuple[Any, ...], Any] = {}
@@ -150,9 +150,15 @@ class Netlink:
         for key in [key for key in self._dumps if key[0] == kind]:
             del self._dumps[key]
 
-    @functools.cached_property
+    @property
     def netns(self) -> str:
         """What tells this network namespace from all others until the next boot."""
+        # A cached_property of Python 3.11 has a lock, which a fork would copy.
+        if self._netns is None:
+            self._netns = self._read_netns()
+        return self._netns
+
+    def _read_netns(self) -> str:
         try:
             cookie = self._socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8)
         except OSError:
@@ -458,3 +464,13 @@ def opened(protocol: int = _ROUTE) -> Iterator[Netlink]:
         yield netlink
     finally:
         netlink.close()
+
+
+def _in_child() -> None:
+    """Leave the socket of the forking thread to the parent, which reads its answers."""
+    if hasattr(_per_thread, "netlink"):
+        _per_thread.netlink.close()
+        del _per_thread.netlink
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -21,7 +21,10 @@ import os
 import re
 import selectors
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
+
+from os_vif.host.sockets import above_standard_streams
 
 if TYPE_CHECKING:
     import socket
@@ -114,6 +117,20 @@ def of_process() -> Tls | None:
     return Tls(*files) if all(files) else None
 
 
+#: All streams of the process.
+_open: weakref.WeakSet[Channel] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    """Close a forked child's copies: the server drops locks when the last copy is closed."""
+    for channel in list(_open):
+        channel.close()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
 class Channel:
     """A stream of JSON-RPC messages. Not for several threads at once.
 
@@ -139,7 +156,8 @@ class Channel:
 
             context = tls.context()
         name = remote.replace("ssl:", "tcp:", 1) if secured else remote
-        self._socket = _connected(name, deadline)
+        self._socket = above_standard_streams(_connected(name, deadline))
+        _open.add(self)
         if context is None:
             return
         try:

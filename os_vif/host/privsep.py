@@ -1,7 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The privileged daemon's context: that of oslo.privsep, with two things mended."""
+"""The context of a privileged daemon: that of oslo.privsep, as this library needs it.
+
+- A daemon that cannot be started is an error within a bounded time (``privsep_channel``).
+- A forked child starts a daemon of its own.
+- A daemon in another network namespace than its caller refuses every call: its caller would look
+  at one host, and the daemon would change another.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +16,14 @@ import os
 import pathlib
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+import weakref
+from collections.abc import Callable
+from typing import Any
 
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
+
+from os_vif.host.privsep_channel import Channel, NotStartedError
 
 EntryPoint = Callable[[list[Any]], dict[str, Any]]
 
@@ -22,35 +31,14 @@ EntryPoint = Callable[[list[Any]], dict[str, Any]]
 _THREADS = 8
 
 
-class _Channel(daemon.RootwrapClientChannel):
-    """A daemon that dies hangs nobody.
+class OtherNamespaceError(NotStartedError):
+    """The privileged daemon is in another network namespace than its caller."""
 
-    A process that dies with a request unread resets the connection. In oslo.privsep (3.12 and
-    before) that ends the thread that reads answers without a word, and callers wait for ever.
-    """
-
-    def send_recv(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().send_recv(*args, **kwargs)
-        except OSError:
-            # The next call starts a new daemon, even if the thread that reads has yet to notice.
-            self.running = False
-            raise
-
-    def _reader_main(self, reader: Iterable[Any]) -> None:
-        super()._reader_main(cast("Any", _until_reset(reader)))
+    what = "Calling the privileged daemon"
 
 
-def _until_reset(reader: Iterable[Any]) -> Iterator[Any]:
-    """A connection that is reset has ended, as one that is closed."""
-    try:
-        yield from reader
-    except ConnectionResetError:
-        return
-
-
-class NotStartedError(Exception):
-    """There is no privileged daemon, so it has done nothing."""
+#: All contexts of the process: a forked child leaves the daemons to its parent.
+_contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
 
 class Context(priv_context.PrivContext):
@@ -59,6 +47,11 @@ class Context(priv_context.PrivContext):
 
     def __init__(self, prefix: str, *, cfg_section: str, **more: Any) -> None:
         super().__init__(prefix, cfg_section=cfg_section, **more)
+        #: The functions that compare the network namespaces of caller and daemon.
+        self._compared: set[Callable[..., Any]] = set()
+        #: Attempts to start a daemon, and why the last one failed.
+        self._attempts, self._fault = 0, ""
+        _contexts.add(self)
         # Its threads wait for the kernel most of the time, and not for a processor.
         threads = max(_THREADS, os.cpu_count() or 1)
         cfg.CONF.set_default("thread_pool_size", threads, group=cfg_section)
@@ -96,14 +89,16 @@ class Context(priv_context.PrivContext):
         module = str(self.pypath).rpartition(".")[0]
 
         def entry_point(name: str) -> EntryPoint:
-            def call(messages: list[Any]) -> dict[str, Any]:
+            def call(messages: list[Any], netns: str | None = None) -> dict[str, Any]:
                 # What the daemon needs, the caller does not load.
                 from os_vif.host import privileged
 
+                self._compare(netns)
                 answer: dict[str, Any] = getattr(privileged, name)(messages)
                 return answer
 
             call.__module__, call.__name__, call.__qualname__ = module, name, name
+            self._compared.add(call)
             return self.entrypoint(call)
 
         return entry_point("run"), entry_point("undo"), entry_point("look")
@@ -112,13 +107,56 @@ class Context(priv_context.PrivContext):
         if method is not priv_context.Method.ROOTWRAP:
             super().start(method)
             return
+        attempts = self._attempts
         with self.start_lock:
-            # Another thread may have been faster.
-            if self.channel is None:
-                try:
-                    self.channel = _Channel(context=self)
-                except Exception as error:
-                    raise NotStartedError(str(error) or type(error).__name__) from error
+            # Another thread may have started the daemon meanwhile.
+            if self.channel is not None:
+                return
+            if attempts != self._attempts:
+                # It has tried while this thread waited, and in vain.
+                raise NotStartedError(self._fault)
+            try:
+                self.channel = Channel(context=self)
+            except Exception as error:
+                self._attempts += 1
+                self._fault = str(error) or type(error).__name__
+                raise NotStartedError(self._fault) from error
+
+    def is_confirmed(self) -> bool:
+        """Return whether the daemon is running in the network namespace of this thread."""
+        channel = self.channel
+        if not isinstance(channel, Channel) or not channel.running:
+            return False
+        return channel.netns is not None and channel.netns == _netns()
+
+    def _wrap(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not self.client_mode or func not in self._compared:
+            return super()._wrap(func, *args, **kwargs)
+        kwargs["netns"] = netns = _netns()
+        answer = super()._wrap(func, *args, **kwargs)
+        if isinstance(self.channel, Channel):
+            self.channel.netns = netns
+        return answer
+
+    def _compare(self, callers: str | None) -> None:
+        """Refuse a call from another network namespace than the one of this daemon."""
+        from os_vif.host import netlink
+
+        if callers is None or callers == (mine := netlink.here().netns):
+            return
+        raise OtherNamespaceError(
+            f"the daemon is in network namespace {mine}, and its caller in {callers}; expected "
+            "the same one. Plug from the namespace of the host, or have "
+            f"[{self.cfg_section}]helper_command start the daemon in the caller's"
+        )
+
+    def leave_to_parent(self) -> None:
+        """Forget, in a forked child, the daemon of the parent; the next call starts another."""
+        channel, self.channel = self.channel, None
+        self.start_lock = threading.Lock()
+        self._fault = ""
+        if isinstance(channel, daemon.ForkingClientChannel):
+            channel.writer.writesock.close()
 
     def helper_command(self, sockpath: str) -> list[str]:
         """How the daemon is started. What is configured stands.
@@ -132,3 +170,23 @@ class Context(priv_context.PrivContext):
         if by_default and os.geteuid() == 0 and beside.exists():
             return [str(beside), *command[2:]]
         return command
+
+
+def _netns() -> str | None:
+    """Return what tells this thread's network namespace from others; None if that is unknown."""
+    from os_vif.host import netlink
+
+    try:
+        with netlink.opened() as net:
+            return net.netns
+    except OSError:
+        # The daemon finds the same, and says so with the step.
+        return None
+
+
+def _in_child() -> None:
+    for context in list(_contexts):
+        context.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_in_child)

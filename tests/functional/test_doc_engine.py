@@ -189,8 +189,8 @@ def test_the_warnings_on_the_page_are_those_of_the_code(daemon, vif, instance, c
 @pytest.mark.parametrize(
     ("reason", "option"),
     [
-        ("No such file or directory: 'sudo'", "helper_command = sudo -n privsep-helper"),
-        ("privsep helper command exited non-zero (1)", "helper_command = false"),
+        ("cannot be run: No such file or directory", "helper_command = sudo -n privsep-helper"),
+        ("ended with status 1, and started no daemon", "helper_command = false"),
         ("Operation not permitted", "capabilities = CAP_SYS_TIME"),
         ("/run/os-vif/lock: Permission denied", "user = nobody"),
     ],

@@ -180,7 +180,7 @@ def test_a_daemon_that_cannot_start_is_an_error_that_says_so(vif, instance):
     cfg.CONF.set_override("helper_command", "false", group="vif_plug_linux_bridge_privileged")
     before = snapshot()
     try:
-        with pytest.raises(exception.PlugException, match="privsep helper command exited"):
+        with pytest.raises(exception.PlugException, match="helper_command sets the command"):
             os_vif.plug(vif, instance)
     finally:
         cfg.CONF.clear_override("helper_command", group="vif_plug_linux_bridge_privileged")
