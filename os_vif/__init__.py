@@ -15,7 +15,7 @@ import difflib
 import importlib
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import exception, objects
@@ -73,6 +73,8 @@ def _load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExce
     """The plugins, each with its instance, and why the others are not there."""
     from stevedore import extension
 
+    from os_vif import opts
+
     broken: dict[str, BaseException] = {}
     manager: extension.ExtensionManager[Any]
     try:
@@ -86,7 +88,16 @@ def _load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExce
                     entry_point.name, entry_point, entry_point.load(), None
                 )
                 manager.extensions.append(found)
-    _tell_of_missing(manager, broken)
+    taken = opts.ceded(manager.list_entry_points())
+    for name, value in taken.items():
+        LOG.info(
+            "The os-vif plugin %r is %s; that of os-vif itself leaves the name to it", name, value
+        )
+    manager.extensions = [
+        e for e in manager.extensions
+        if e.name not in taken or e.entry_point is None or not opts.is_ours(e.entry_point)
+    ]  # fmt: skip
+    _tell_of_missing(manager, broken, taken)
     for name in sorted(set(manager.names())):
         ext = manager[name]
         try:
@@ -98,12 +109,21 @@ def _load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExce
 
 
 def _tell_of_missing(
-    manager: extension.ExtensionManager[Any], broken: dict[str, BaseException]
+    manager: extension.ExtensionManager[Any],
+    broken: dict[str, BaseException],
+    taken: Collection[str],
 ) -> None:
-    """Log what was left out without saying why, and names that several plugins claim."""
+    """Log what was left out without saying why, and names that several plugins claim.
+
+    :param taken: names that other distributions have in place of os-vif.
+    """
+    from os_vif import opts
+
     loaded = {(e.name, e.entry_point_target) for e in manager.extensions if e.entry_point}
     claims: dict[str, list[str]] = {}
     for entry_point in manager.list_entry_points():
+        if entry_point.name in taken and opts.is_ours(entry_point):
+            continue
         claims.setdefault(entry_point.name, []).append(entry_point.value)
         if (entry_point.name, entry_point.value) not in loaded:
             try:

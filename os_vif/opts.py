@@ -1,19 +1,71 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The options of the plugins, as ``oslo-config-generator --namespace os_vif`` lists them."""
+"""The options of the plugins, as ``oslo-config-generator --namespace os_vif`` lists them.
+
+An option that a configuration file sets to nothing (``ovs_vsctl_timeout =``) has its default.
+"""
 
 from __future__ import annotations
 
 import copy
 import importlib.metadata
 import logging
+from collections.abc import Iterable
+from typing import Any
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 LOG = logging.getLogger(__name__)
 
 __all__ = ["list_plugins_opts"]
+
+
+class EmptyText(str):
+    """The default of a text option that a file sets to nothing, for who must tell it apart."""
+
+    __slots__ = ()
+
+
+class _DefaultIfEmpty:
+    """A mixin for types of oslo.config: empty text is converted to the default."""
+
+    default: Any = None
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, str) and not value.strip():
+            return EmptyText(self.default) if isinstance(self.default, str) else self.default
+        return super().__call__(value)  # type: ignore[misc]
+
+
+class _Integer(_DefaultIfEmpty, types.Integer):
+    pass
+
+
+class _Boolean(_DefaultIfEmpty, types.Boolean):
+    pass
+
+
+class _String(_DefaultIfEmpty, types.String):
+    pass
+
+
+_TYPES = {types.Integer: _Integer, types.Boolean: _Boolean, types.String: _String}
+
+
+def _default_if_empty(*options: cfg.Opt) -> tuple[cfg.Opt, ...]:
+    """Give options their default where a configuration file sets them to nothing.
+
+    An option with several values (``MultiStrOpt``) is left to its plugin, which sees all values.
+    """
+    for option in options:
+        kind = _TYPES.get(type(option.type))
+        if kind is not None:
+            # The type keeps its limits and choices.
+            option.type.__class__ = kind
+            option.type.default = option.default
+    return options
+
 
 _MTU = cfg.IntOpt(
     "network_device_mtu",
@@ -22,7 +74,7 @@ _MTU = cfg.IntOpt(
     deprecated_group="DEFAULT",
 )
 
-LINUX_BRIDGE = (
+LINUX_BRIDGE = _default_if_empty(
     _MTU,
     cfg.StrOpt(
         "flat_interface",
@@ -66,7 +118,7 @@ LINUX_BRIDGE = (
     ),
 )
 
-OVS = (
+OVS = _default_if_empty(
     _MTU,
     cfg.IntOpt(
         "ovs_vsctl_timeout",
@@ -104,9 +156,9 @@ OVS = (
         "ovsdb_interface",
         choices=("vsctl", "native"),
         default="native",
-        deprecated_for_removal=True,
-        deprecated_since="2.2.0",
-        help="How to talk to the database of Open vSwitch.",
+        help="Who opens a unix: socket in ovsdb_connection. With native, this process does. With "
+        "vsctl, the privileged daemon opens a socket that this process may not open, and hands it "
+        "over; an empty ovsdb_connection then is unix:/run/openvswitch/db.sock.",
     ),
     cfg.BoolOpt(
         "isolate_vif",
@@ -143,15 +195,39 @@ IN_TREE: dict[str, tuple[cfg.Opt, ...]] = {
 }
 
 
+#: Names of plugins of this tree that the public os-vif never had. Another distribution may have
+#: registered a plugin of such a name long ago, as kuryr-kubernetes 0.6.0 to 6.0.1 did.
+LATE_NAMES = frozenset({"sriov"})
+
+
+def is_ours(entry_point: importlib.metadata.EntryPoint) -> bool:
+    """Return whether an entry point names a class of this tree."""
+    return entry_point.value.startswith("os_vif.")
+
+
+def ceded(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[str, str]:
+    """Return the names that plugins of this tree leave to other distributions.
+
+    :returns: the entry point of the other distribution, by name.
+    """
+    return {
+        entry_point.name: entry_point.value
+        for entry_point in entry_points
+        if entry_point.name in LATE_NAMES and not is_ours(entry_point)
+    }
+
+
 def list_plugins_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """Group name and options of every installed plugin, sorted by group.
 
     No plugin is initialised, and none of this tree is imported. Of a plugin from elsewhere the
     class is imported, as it alone knows its options; if that fails, it is logged and left out.
     """
-    listed = {name: list(options) for name, options in IN_TREE.items()}
-    for entry_point in importlib.metadata.entry_points(group="os_vif"):
-        if entry_point.name in listed:
+    installed = importlib.metadata.entry_points(group="os_vif")
+    taken = ceded(installed)
+    listed = {name: list(options) for name, options in IN_TREE.items() if name not in taken}
+    for entry_point in installed:
+        if entry_point.name in listed or (entry_point.name in taken and is_ours(entry_point)):
             continue
         try:
             listed[entry_point.name] = list(entry_point.load().CONFIG_OPTS)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import abc
+import importlib
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from oslo_config import cfg
@@ -91,12 +92,17 @@ class PluginBase(abc.ABC):
     def load(cls, plugin_name: str) -> Self:
         """Make the plugin, with its options registered as ``[os_vif_<plugin_name>]``.
 
+        The options of its privileged daemon are registered, too.
+
         :raises TypeError: if it neither plans nor acts.
         """
         for action in ("plug", "unplug"):
             own = getattr(cls, action) is not getattr(PluginBase, action)
             if not own and not cls.plans(action):
                 raise TypeError(f"{cls.__name__} has neither plan_{action}() nor {action}()")
+        if cls.privsep_module is not None:
+            # It registers the options of its daemon, such as [vif_plug_ovs_privileged].
+            importlib.import_module(cls.privsep_module)
         if not cls.CONFIG_OPTS:
             # An empty group of a configuration of its own: none must appear in the global one.
             apart = cfg.ConfigOpts()

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from oslo_config import cfg
 from oslo_privsep import capabilities
 
 from os_vif.host.privsep import Context
@@ -19,3 +20,21 @@ vif_plug = Context(
     capabilities=[capabilities.CAP_NET_ADMIN],
 )
 run, undo, look = vif_plug.entry_points()
+
+
+def _configured() -> list[str]:
+    """Return the sockets that ``ovsdb_connection`` names in a file that only root can change."""
+    from os_vif import opts
+    from os_vif.host import ovsdb_socket
+
+    group, option = "os_vif_ovs", "ovsdb_connection"
+    cfg.CONF.register_opts(list(opts.OVS), group=group)
+    location = cfg.CONF.get_location(option, group)
+    if location.location is not cfg.Locations.user:
+        return []
+    if not ovsdb_socket.only_root_can_change(location.detail):
+        return []
+    return ovsdb_socket.unix_paths(cfg.CONF[group][option])
+
+
+connect = vif_plug.ovsdb_entry_point(_configured)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import functools
+import importlib
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -21,6 +23,9 @@ from os_vif.host.ovs_steps import DeleteOvsBridge
 from os_vif.host.ovsdb import Ovsdb, mapping, values
 
 if TYPE_CHECKING:
+    import socket
+
+    from os_vif.host.ovs_stream import Deadline
     from os_vif.host.ovsdb import Operation, Row
     from os_vif.host.plan import Difference, Plan, Switch
 
@@ -247,7 +252,23 @@ def bridge_of(switch: Switch, port: str) -> str | None:
 
 
 def _ovsdb(switch: Switch) -> Ovsdb:
-    return Ovsdb(switch.connection, switch.timeout, switch.tls)
+    opener = None if switch.opener is None else functools.partial(_opened, switch.opener)
+    return Ovsdb(switch.connection, switch.timeout, switch.tls, opener)
+
+
+def _opened(module: str, path: str, deadline: Deadline) -> socket.socket:
+    """Return a socket that the privileged daemon has connected."""
+    from os_vif.host import ovsdb_socket
+    from os_vif.host.privsep import NotStartedError
+
+    try:
+        opened: socket.socket = ovsdb_socket.opened(
+            importlib.import_module(module).connect, path, deadline
+        )
+    except NotStartedError as error:
+        reason = f"this user may not open it, and the privileged daemon did not start: {error}"
+        raise OSError(errno.EACCES, reason) from error
+    return opened
 
 
 def _again(ovsdb: Ovsdb, call: Callable[[], T]) -> T:

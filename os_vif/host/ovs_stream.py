@@ -24,11 +24,15 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from os_vif.host.ovsdb_socket import HINT
 from os_vif.host.sockets import above_standard_streams
 
 if TYPE_CHECKING:
     import socket
     import ssl
+    from collections.abc import Callable
+
+    Opener = Callable[[str, "Deadline"], socket.socket]
 
 #: Seconds between two looks at a server whose queue of connections is full.
 _PAUSE = 0.05
@@ -135,11 +139,14 @@ class Channel:
     """A stream of JSON-RPC messages. Not for several threads at once.
 
     :param remote: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``.
+    :param opener: connects to the path of a socket that this process may not open.
     :raises TimeoutError: if it cannot be opened in time.
     :raises OSError: if it cannot be opened.
     """
 
-    def __init__(self, remote: str, tls: Tls | None, deadline: Deadline) -> None:
+    def __init__(
+        self, remote: str, tls: Tls | None, deadline: Deadline, opener: Opener | None = None
+    ) -> None:
         #: What its owners have seen, for those that come after them.
         self.memory: dict[Any, Any] = {}
         self._received = b""
@@ -156,7 +163,15 @@ class Channel:
 
             context = tls.context()
         name = remote.replace("ssl:", "tcp:", 1) if secured else remote
-        self._socket = above_standard_streams(_connected(name, deadline))
+        try:
+            opened = _connected(name, deadline)
+        except PermissionError as error:
+            if not name.startswith("unix:"):
+                raise
+            if opener is None:
+                raise PermissionError(error.errno, f"{error.strerror}: {HINT}") from error
+            opened = opener(name.removeprefix("unix:"), deadline)
+        self._socket = above_standard_streams(opened)
         _open.add(self)
         if context is None:
             return

@@ -28,6 +28,8 @@ from os_vif.host.ovs_stream import Channel, Deadline, Tls
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from os_vif.host.ovs_stream import Opener
+
 #: One operation of a transaction (RFC 7047, 5.2), or a row of a table.
 Operation = dict[str, Any]
 Row = dict[str, Any]
@@ -60,12 +62,20 @@ class Ovsdb:
     :param connection: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``; several with commas.
     :param timeout: seconds for all calls; 0 waits for ever.
     :param tls: for ``ssl:``.
+    :param opener: connects to the path of a socket that this process may not open.
     """
 
-    def __init__(self, connection: str, timeout: float, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        connection: str,
+        timeout: float,
+        tls: Tls | None = None,
+        opener: Opener | None = None,
+    ) -> None:
         self.connection = connection
         self.timeout = timeout
         self._tls = tls
+        self._opener = opener
         self._remotes = _COMMA.split(connection)
         self._deadline = Deadline(timeout)
         self._granted = False
@@ -251,7 +261,7 @@ class Ovsdb:
         only = len(self._remotes) == 1
         deadline = self._deadline if only else self._deadline.within(_ONE_OF_MANY)
         try:
-            self._channel = Channel(remote, self._tls, deadline)
+            self._channel = Channel(remote, self._tls, deadline, self._opener)
         except TimeoutError as error:
             raise OSError(_late(deadline)) from error
         about = {

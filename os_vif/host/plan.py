@@ -147,6 +147,9 @@ class Switch:
     tls: Tls | None = None
     #: Whether a plan has ended only when vswitchd has carried it out.
     wait: bool = True
+    #: Import path of the module whose ``connect`` opens a ``unix:PATH`` that this process may not
+    #: open; None if nothing does.
+    opener: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, init=False)

@@ -23,6 +23,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
+from os_vif.host.daemon_options import DaemonOptions
 from os_vif.host.privsep_channel import Channel, NotStartedError
 
 EntryPoint = Callable[[list[Any]], dict[str, Any]]
@@ -55,6 +56,11 @@ class Context(priv_context.PrivContext):
         # Its threads wait for the kernel most of the time, and not for a processor.
         threads = max(_THREADS, os.cpu_count() or 1)
         cfg.CONF.set_default("thread_pool_size", threads, group=cfg_section)
+        defaults = {option.dest: option.default for option in priv_context.OPTS}
+        #: The values of options that a file sets to nothing.
+        self._defaults = defaults | {
+            "capabilities": list(more["capabilities"]), "thread_pool_size": threads
+        }  # fmt: skip
 
     @property
     def conf(self) -> Any:
@@ -65,9 +71,13 @@ class Context(priv_context.PrivContext):
             self._restricted = True
             from os_vif.host import hardening
 
-            capabilities = frozenset(super().conf.capabilities)
+            capabilities = frozenset(self._options.capabilities)
             hardening.restrict(capabilities, caller.f_locals["channel"])
-        return super().conf
+        return self._options
+
+    @property
+    def _options(self) -> DaemonOptions:
+        return DaemonOptions(super().conf, self._defaults)
 
     def set_client_mode(self, enabled: bool) -> None:
         super().set_client_mode(enabled)
@@ -102,6 +112,23 @@ class Context(priv_context.PrivContext):
             return self.entrypoint(call)
 
         return entry_point("run"), entry_point("undo"), entry_point("look")
+
+    def ovsdb_entry_point(self, configured: Callable[[], Iterable[str]]) -> Callable[..., Any]:
+        """Return the entry point that opens the socket of ovsdb-server for the caller.
+
+        The module that has the context has it by the name ``connect``.
+
+        :param configured: called in the daemon; the paths that only root can have configured.
+        """
+
+        def connect(path: str, name: str, token: str, user: int) -> dict[str, Any]:
+            from os_vif.host import ovsdb_socket
+
+            return ovsdb_socket.hand_over(configured(), path, name, token, user)
+
+        connect.__module__ = str(self.pypath).rpartition(".")[0]
+        connect.__qualname__ = "connect"
+        return self.entrypoint(connect)
 
     def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
         if method is not priv_context.Method.ROOTWRAP:

@@ -209,7 +209,8 @@ class LinuxBridgePlugin(PluginBase):
 
     def _forwarded(self) -> tuple[str, ...]:
         """Return the devices that a bridge may forward to, as iptables knows them."""
-        names: list[str] = self.config.forward_bridge_interface
+        # A file that sets the option to nothing gives one empty value.
+        names = [name for name in self.config.forward_bridge_interface if name] or [_ANY]
         if names == [_ANY]:
             return (_ANY,)
         with netlink.opened() as net:

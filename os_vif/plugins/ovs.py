@@ -11,7 +11,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import ovs_stream, ovsdb, validate
+from os_vif.host import ovs_stream, ovsdb, ovsdb_socket, validate
 from os_vif.host.bridges import HYBRID
 from os_vif.host.ovs_stream import Tls
 from os_vif.host.plan import Plan, Switch
@@ -407,14 +407,17 @@ class OvsPlugin(PluginBase):
 
     def _switch(self) -> Switch:
         connection, field = self.config.ovsdb_connection or "", "[os_vif_ovs]ovsdb_connection"
+        by_daemon = self.config.ovsdb_interface == "vsctl"
+        if by_daemon and (not connection or isinstance(connection, opts.EmptyText)):
+            # As ovs-vsctl does that is given no --db.
+            connection = f"unix:{ovsdb_socket.DEFAULT}"
         if not ovsdb.is_connection(connection):
             expected = "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas"
             raise fields.invalid(field, connection or "unset", expected)
-        if self.config.ovsdb_interface != "native":
-            self._warn("[os_vif_ovs]ovsdb_interface is deprecated: ovs-vsctl is not used any more")
         tls = self._tls() if "ssl:" in connection else None
         timeout = max(0, self.config.ovs_vsctl_timeout)
-        return Switch(connection, timeout, tls, wait=self.config.wait_for_vswitchd)
+        opener = self.privsep_module if by_daemon else None
+        return Switch(connection, timeout, tls, wait=self.config.wait_for_vswitchd, opener=opener)
 
     def _tls(self) -> Tls:
         """Our own files; else those that another user of python-ovs has set for the process."""

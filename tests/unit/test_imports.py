@@ -39,10 +39,27 @@ def test_the_vocabulary_loads_nothing_of_a_host(code):
     assert [name for name in HEAVY if name in brought] == []
 
 
-def test_initialize_loads_no_netlink_and_no_privsep():
-    """They come with the first plug."""
+def test_initialize_loads_no_netlink():
+    """It comes with the first plug. The options of the daemons need oslo.privsep at once."""
     brought = loaded("import os_vif; os_vif.initialize()")
-    assert [name for name in ("pyroute2", "oslo_privsep", "cliff") if name in brought] == []
+    assert [
+        name for name in ("pyroute2", "cliff", "os_vif.host.privileged") if name in brought
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "group", ["vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged",
+              "os_vif_sriov_privileged"],
+)  # fmt: skip
+def test_initialize_registers_the_options_of_the_privileged_daemons(group):
+    """A service sets helper_command after initialize(), as it did with 5.3.0."""
+    loaded(
+        "import os_vif; os_vif.initialize()\n"
+        "from oslo_config import cfg\n"
+        f"cfg.CONF.set_override('helper_command', 'sudo helper', group='{group}')\n"
+        f"assert cfg.CONF['{group}'].helper_command == 'sudo helper'\n"
+        f"assert cfg.CONF['{group}'].capabilities == [12], 'CAP_NET_ADMIN'\n"
+    )
 
 
 def test_importing_the_facade_loads_no_oslo():
