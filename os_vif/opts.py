@@ -62,8 +62,8 @@ def _default_if_empty(*options: cfg.Opt) -> tuple[cfg.Opt, ...]:
         kind = _TYPES.get(type(option.type))
         if kind is not None:
             # The type keeps its limits and choices.
-            option.type.__class__ = kind
-            option.type.default = option.default
+            changed: Any = option.type
+            changed.__class__, changed.default = kind, option.default
     return options
 
 

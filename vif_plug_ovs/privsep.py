@@ -30,7 +30,7 @@ def _configured() -> list[str]:
     group, option = "os_vif_ovs", "ovsdb_connection"
     cfg.CONF.register_opts(list(opts.OVS), group=group)
     location = cfg.CONF.get_location(option, group)
-    if location.location is not cfg.Locations.user:
+    if location is None or location.location is not cfg.Locations.user:
         return []
     if not ovsdb_socket.only_root_can_change(location.detail):
         return []
