@@ -36,7 +36,7 @@ LOG = logging.getLogger(__name__)
 # it. A user of os-vif can do nothing about that. The filter is the last: those that the program
 # or Python's options set decide first.
 warnings.filterwarnings(
-    "ignore", message=r"\s*Eventlet is deprecated", module=r"oslo_service\.", append=True
+    "ignore", message=r"\s*Eventlet is deprecated", module=r"oslo_(service|privsep)\.", append=True
 )
 
 _EXT_MANAGER: extension.ExtensionManager[Any] | None = None

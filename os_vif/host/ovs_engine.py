@@ -259,7 +259,7 @@ def _ovsdb(switch: Switch) -> Ovsdb:
 def _opened(module: str, path: str, deadline: Deadline) -> socket.socket:
     """Return a socket that the privileged daemon has connected."""
     from os_vif.host import ovsdb_socket
-    from os_vif.host.privsep import NotStartedError
+    from os_vif.host.privsep_channel import NotStartedError
 
     try:
         opened: socket.socket = ovsdb_socket.opened(
