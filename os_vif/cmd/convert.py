@@ -18,6 +18,7 @@ from os_vif.cmd import faults, files, report, shell, units
 from os_vif.cmd.stream import Piece, Splitter, StructureError
 from os_vif.escape import printable
 from os_vif.objects import history
+from os_vif.objects.losses import Loss
 from os_vif.serialization import document, primitive, text
 
 LOG = logging.getLogger("os-vif")
@@ -112,14 +113,12 @@ def validate(names: list[str]) -> bool:
 
 
 def _look(source: Source, piece: Piece, say: Say) -> str:
-    try:
-        unit = units.Unit(piece)
-        unit.read()
-    except exception.SerializationError:
-        for fault in faults.every(piece):
-            source.tell(say, piece, fault.line, fault)
+    found = list(faults.every(piece))
+    for fault in found:
+        source.tell(say, piece, fault.line, fault)
+    if any(not fault.is_note for fault in found):
         return _INVALID
-    return _VALID if unit.has_vifs else _EMPTY
+    return _VALID if units.guarded(lambda: units.Unit(piece)).has_vifs else _EMPTY
 
 
 def convert(
@@ -239,6 +238,11 @@ class _Run:
             LOG.info("%s", line)
         self._told.clear()
 
+    def _written(self, piece: Piece) -> tuple[units.Unit, tuple[bytes, list[Loss]]]:
+        unit = units.Unit(piece)
+        write = unit.kuryrport if self._kuryrports else unit.write
+        return unit, write(unit.read(), self._target)
+
     def _piece(
         self, source: Source, piece: Piece, counts: report.Counts, say: Say | None = None
     ) -> bytes:
@@ -247,9 +251,7 @@ class _Run:
         :param say: takes a line on each object; by default only faults are told, in the log.
         """
         try:
-            unit = units.Unit(piece)
-            write = unit.kuryrport if self._kuryrports else unit.write
-            converted, losses = write(unit.read(), self._target)
+            unit, (converted, losses) = units.guarded(lambda: self._written(piece))
             counts.lose(losses)
             if losses and not self._allow_loss:
                 reader = self._target.release or self._target.form

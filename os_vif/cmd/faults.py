@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -19,10 +20,13 @@ from os_vif.cmd import json_text, units
 from os_vif.cmd.stream import Piece
 from os_vif.escape import printable
 from os_vif.objects.losses import below, joined
-from os_vif.serialization import document, primitive, stored, text
+from os_vif.serialization import document, primitive, stored, text, unknown
+from os_vif.serialization.values import REFUSALS, shown
 
 #: No more than that are told of one object.
 MOST = 100
+#: How long the search for more faults in one object may take.
+_SECONDS = 10
 #: Without them an object cannot be read at all.
 _HEADS = {"apiVersion", "kind", *primitive.frame("", "", {})}
 _DEFAULT = "default_vif"
@@ -36,6 +40,8 @@ class Fault(NamedTuple):
     line: int
     path: str
     what: str
+    #: Whether it is told of an object that can be read and converted.
+    is_note: bool = False
 
     def __str__(self) -> str:
         return printable(f"{self.path}: {self.what}" if self.path else self.what)
@@ -44,29 +50,67 @@ class Fault(NamedTuple):
 def of(piece: Piece, error: exception.SerializationError) -> Fault:
     """The fault that was met in an object."""
     try:
-        unit = units.Unit(piece)
+        unit = units.guarded(lambda: units.Unit(piece))
     except exception.SerializationError:
         return _of_text(piece, error)
     if unit.data is None:
-        return Fault(piece.line, "", _words(error))
+        return Fault(piece.line, error.path, _words(error))
     _, line = _where(unit, error.path)
     return Fault(line, error.path, _words(error))
 
 
 def every(piece: Piece) -> Iterator[Fault]:
-    """All faults of an object; none if it can be read."""
+    """Yield all faults of an object, one at least if it cannot be read; none if it can.
+
+    A field of an OVO primitive that is not known is a fault, too: no document can have it.
+    """
+    unit = None
     try:
-        unit = units.Unit(piece)
+        unit = units.guarded(lambda: units.Unit(piece))
+        found = units.guarded(unit.read)
     except exception.SerializationError as error:
-        yield _of_text(piece, error)
-        return
-    try:
-        unit.read()
-    except exception.SerializationError as error:
-        if unit.data is None:
-            yield Fault(piece.line, "", _words(error))
-        else:
-            yield from sorted(_Search(unit).faults())
+        yield from _told(piece, unit, error)
+    else:
+        yield from not_known(unit, found)
+
+
+def _told(
+    piece: Piece, unit: units.Unit | None, error: exception.SerializationError
+) -> list[Fault]:
+    """Return the faults of an object that cannot be read."""
+    first = of(piece, error)
+    if unit is None or unit.data is None:
+        return [first]
+    found: list[Fault] = []
+    with contextlib.suppress(exception.SerializationError, *REFUSALS):
+        # What was found before stays.
+        found.extend(_Search(unit).faults())
+    if not any(fault.path == first.path for fault in found):
+        found.append(first)
+    return sorted(found)
+
+
+def not_known(unit: units.Unit, found: Any) -> list[Fault]:
+    """Return what was read from OVO primitives and is not known here.
+
+    These are fields, and versions that are newer than those that are known.
+    """
+    found = found if unit.is_bare else {unit.place_of(name): vif for name, vif in found.items()}
+    told: list[Fault] = []
+    whole = [("", found)] if unit.is_bare else list(found.items())
+    for place, obj in whole:
+        for path, kept in unknown.within(obj, place):
+            if kept.form != primitive.FORM:
+                continue
+            names = [
+                (joined(path, name), "a field that is not known here") for name in kept.fields
+            ]
+            if kept.version and not names:
+                names = [(path, f"version {shown(kept.version)}, which is newer than this os-vif")]
+            for at, words in names:
+                line = unit.piece.line if unit.data is None else _where(unit, at)[1]
+                told.append(Fault(line, at, words, is_note=not kept.fields))
+    return sorted(told)
 
 
 def _of_text(piece: Piece, error: exception.SerializationError) -> Fault:
@@ -95,9 +139,20 @@ def _where(unit: units.Unit, path: str) -> tuple[Keys, int]:
 
 
 def _line(unit: units.Unit, keys: Keys) -> int:
-    data = unit.piece.data.decode()
-    start, _ = json_text.find(data, keys)
-    return unit.piece.line + data.count("\n", 0, start)
+    return _Lines(unit).of(keys)
+
+
+class _Lines:
+    """The lines of the values of one object."""
+
+    def __init__(self, unit: units.Unit) -> None:
+        self._first = unit.piece.line
+        self._text = unit.piece.data.decode()
+        self._index = json_text.Index(self._text)
+
+    def of(self, keys: Keys) -> int:
+        start, _ = self._index.find(keys)
+        return self._first + self._text.count("\n", 0, start)
 
 
 def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
@@ -117,6 +172,13 @@ def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
                         yield below(path, number), (name, field, number), item
         inside = f"{path}[{name!r}]" if name == stored.ANNOTATION else below(path, name)
         yield inside, (name,), value
+
+
+def _child(data: Any, path: str, keys: Keys) -> tuple[str, Any]:
+    """Return the path and the value of what is in an object or an array."""
+    if isinstance(data, list):
+        return below(path, keys[0]), data[int(keys[0])]
+    return next((inner, value) for inner, found, value in _children(data, path) if found == keys)
 
 
 def _is_inside(path: str, outer: str) -> bool:
@@ -153,15 +215,22 @@ class _Search:
         with contextlib.suppress(exception.SerializationError):
             if isinstance(unit.annotation, str):
                 self._data = text.parse(unit.annotation)
-                self._prefix = f"metadata.annotations[{stored.ANNOTATION!r}]"
+                self._prefix = units.ANNOTATION_PATH
                 self._keys = units.ANNOTATION
         self._left = copy.deepcopy(self._data)
-        #: Which members of which arrays are no longer there.
-        self._gone: dict[Keys, list[int]] = {}
+        #: How many members at the beginning of which arrays are no longer there. A reader goes
+        #: through an array in order, so those before the one with a fault need no second reading.
+        self._gone: dict[Keys, int] = {}
+        self._lines = _Lines(unit)
 
     def faults(self) -> Iterator[Fault]:
         taken_out: list[str] = []
+        end = time.monotonic() + _SECONDS
         for _ in range(MOST):
+            if time.monotonic() > end:
+                words = f"the search took {_SECONDS} s; more may be wrong further on"
+                yield Fault(self._unit.piece.line, "", words)
+                return
             try:
                 units.with_plugins(self._read)
             except exception.SerializationError as error:
@@ -172,7 +241,7 @@ class _Search:
                     return
                 # That something is missing where it was taken out is no news.
                 if not any(_is_inside(inner, path) for inner in taken_out):
-                    line = _line(self._unit, self._keys or keys)
+                    line = self._lines.of(self._keys or keys)
                     yield Fault(line, joined(self._prefix, path), _words(error))
                 taken_out.append(path)
                 if not self._take_out(steps, keys):
@@ -181,6 +250,8 @@ class _Search:
                 return
 
     def _read(self) -> Any:
+        if self._keys:
+            return stored.read_annotation(self._left)
         if self._unit.wrapping:
             return stored.read(self._left)
         if primitive.is_primitive(self._left):
@@ -196,12 +267,9 @@ class _Search:
             for key in step:
                 original = key
                 if isinstance(key, int):
-                    for number in sorted(self._gone.get(keys + at, ())):
-                        original = int(original) + (number <= int(original))
+                    original = int(key) + self._gone.get(keys + at, 0)
                 at += (original,)
-            path, data = next(
-                (inner, value) for inner, found, value in _children(data, path) if found == at
-            )
+            path, data = _child(data, path, at)
             keys += at
         return path, keys
 
@@ -218,10 +286,25 @@ class _Search:
         if keys[-1] == _DEFAULT:
             around[_DEFAULT] = self._stand_in(keys)
             return True
-        del around[keys[-1]]
-        if isinstance(keys[-1], int):
-            self._gone.setdefault(original[:-1], []).append(int(original[-1]))
+        last = keys[-1]
+        if isinstance(last, int):
+            self._gone[original[:-1]] = int(original[-1]) + 1
+            del around[: last + 1]
+        else:
+            del around[last]
+        self._drop_read(keys, original)
         return True
+
+    def _drop_read(self, keys: Keys, original: Keys) -> None:
+        """Take out what stands before in the arrays that lead to the value: it was read."""
+        around: list[Any] = [self._left]
+        for key in keys[:-1]:
+            around.append(around[-1][key])
+        for depth in range(len(keys) - 2, -1, -1):
+            key = keys[depth]
+            if isinstance(key, int) and key:
+                self._gone[original[:depth]] = int(original[depth])
+                del around[depth][:key]
 
     def _stand_in(self, keys: Keys) -> dict[str, Any]:
         """A VIF in which nothing is wrong: a state is not read without one."""

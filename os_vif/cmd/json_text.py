@@ -44,21 +44,38 @@ def _children(text: str, at: int) -> Iterator[tuple[Key, int, int]]:
             at = _skip(text, at + 1)
 
 
-def find(text: str, keys: Sequence[Key]) -> tuple[int, int]:
-    """Where the value at that path stands, or the nearest that is around it.
+class Index:
+    """Where the values of one JSON text stand; each object and array is scanned once.
 
     :param text: JSON, which has been parsed.
-    :returns: its first character, and the one after its last.
     """
-    at = _skip(text, 0)
-    _, end = _decode(text, at)
-    for key in keys:
-        inside = _children(text, at) if text[at] in "{[" else ()
-        found = next((span for name, *span in inside if name == key), None)
-        if found is None:
-            break
-        at, end = found
-    return at, end
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        start = _skip(text, 0)
+        self._whole = start, len(text[start:].rstrip()) + start
+        self._inside: dict[int, dict[Key, tuple[int, int]]] = {}
+
+    def find(self, keys: Sequence[Key]) -> tuple[int, int]:
+        """Return where the value at that path stands, or the nearest that is around it.
+
+        :returns: its first character, and the one after its last.
+        """
+        at, end = self._whole
+        for key in keys:
+            if at not in self._inside:
+                found = _children(self._text, at) if self._text[at] in "{[" else ()
+                self._inside[at] = {name: (start, stop) for name, start, stop in found}
+            inner = self._inside[at].get(key)
+            if inner is None:
+                break
+            at, end = inner
+        return at, end
+
+
+def find(text: str, keys: Sequence[Key]) -> tuple[int, int]:
+    """Return where the value at that path stands in one text: see :class:`Index`."""
+    return Index(text).find(keys)
 
 
 def replace(text: str, values: Sequence[tuple[Sequence[Key], Any]]) -> str:
@@ -66,7 +83,10 @@ def replace(text: str, values: Sequence[tuple[Sequence[Key], Any]]) -> str:
 
     A value that stood on several lines is written on several lines, with the same indentation.
     """
-    spans = sorted((*find(text, keys), value) for keys, value in values)
+    index = Index(text)
+    spans = sorted(
+        ((*index.find(keys), value) for keys, value in values), key=lambda span: span[:2]
+    )
     parts = []
     done = 0
     for start, end, value in spans:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from os_vif import exception
 from os_vif.cmd import faults, files, shell, svg, tree, units
 from os_vif.cmd.convert import Source
+from os_vif.cmd.stream import Piece
 
 LOG = logging.getLogger("os-vif")
 
@@ -35,13 +36,19 @@ class _Trees:
                     if not piece.is_object:
                         continue
                     try:
-                        unit = units.Unit(piece)
-                        if unit.has_vifs:
-                            yield tree.of_unit(unit)
+                        node = units.guarded(lambda piece=piece: _tree(piece))  # type: ignore[misc]
                     except exception.SerializationError as error:
                         fault = faults.of(piece, error)
                         source.tell(LOG.error, piece, fault.line, fault)
                         self.whole = False
+                        continue
+                    if node is not None:
+                        yield node
+
+
+def _tree(piece: Piece) -> tree.Node | None:
+    unit = units.Unit(piece)
+    return tree.of_unit(unit) if unit.has_vifs else None
 
 
 def as_text(names: list[str], *, ascii_only: bool) -> bool:

@@ -22,8 +22,13 @@ LONGEST = 16 * 2**20
 _CHUNK = 2**18
 #: How much of what is no JSON is shown, in bytes.
 _SHOWN = 40
-#: What Kubernetes and os-vif have nests less than half as deeply.
-_DEEPEST = 100
+#: An object that nests deeper is taken up to the next line that begins one; in a list there is no
+#: such line, so the whole object is scanned, and its reader refuses it.
+_DEEPEST, _DEEPEST_IN_LIST = 100, 100_000
+#: How deep lists and arrays of objects may nest, as ``jq -s`` nests them.
+_LISTS = 8
+#: The byte order mark of UTF-8.
+_MARK = b"\xef\xbb\xbf"
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 #: Up to a bracket, or to a string that does not end here. No string of JSON has a line feed.
@@ -33,7 +38,7 @@ _SCALAR = re.compile(rb"[^][{},\s]*")
 _ITEMS = re.compile(rb'[{,]\s*"items"\s*:\s*\Z')
 _DOCUMENT = re.compile(rb'\{\s*"apiVersion"\s*:\s*"os-vif/')
 _LINE = re.compile(rb"[^\r\n]*")
-_NEXT_LINE = re.compile(rb"\n(?=\{)")
+_NEXT_LINE = re.compile(rb"\n(?=(?:\xef\xbb\xbf)?\{)")
 #: What stands before an object or an array inside another.
 _BEFORE = (b"[", b",", b":")
 _CLOSING = {b"{": b"}", b"[": b"]"}
@@ -77,12 +82,16 @@ class Splitter:
         self._start = self._at = 0
         self._line = 1
         self._ended = False
+        self._deepest = _DEEPEST
 
     def __iter__(self) -> Iterator[Piece]:
         """:raises StructureError: for what cannot be split."""
         yield from self._beginning()
         while first := self._peek():
             yield from self._take(is_object=False)
+            if first == _MARK[:1] and self._skip_mark():
+                continue
+            self._deepest = _DEEPEST
             try:
                 if first == b"[":
                     yield from self._list([])
@@ -141,7 +150,7 @@ class Splitter:
         head = self._data[:4]
         if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
             raise StructureError(1, "this is UTF-16 or UTF-32; expected UTF-8")
-        if head.startswith(b"\xef\xbb\xbf"):
+        if head.startswith(_MARK):
             # RFC 8259, section 8.1: it may be there, and is not to be written.
             self._start = self._at = 3
         first = self._peek()
@@ -161,17 +170,19 @@ class Splitter:
         self._at = len(self._data)
         yield from self._take(is_object=True)
 
-    def _list(self, around: list[bytes]) -> Iterator[Piece]:
+    def _list(self, around: list[bytes], depth: int = 0) -> Iterator[Piece]:
         """The members of an array, at whose bracket we are, and what is around it.
 
         :param around: what is to be closed after it.
+        :param depth: in how many lists it is.
         """
         line = self._line
+        self._deepest = _DEEPEST_IN_LIST
         self._at += 1
         head = self._data[self._start : self._at]
         yield from self._take(is_object=False)
         try:
-            yield from self._members()
+            yield from self._members(depth)
             # At the closing bracket.
             self._at += 1
             self._scan(around)
@@ -184,12 +195,37 @@ class Splitter:
         except exception.MalformedDocument as error:
             raise StructureError(line, f"around the list: {error}") from None
 
-    def _members(self) -> Iterator[Piece]:
+    def _member(self, depth: int) -> Iterator[Piece]:
+        """Yield a member of an array: an object, or what is in a list or an array."""
+        first = self._data[self._at : self._at + 1]
+        if depth < _LISTS and first == b"[":
+            yield from self._list([], depth + 1)
+        elif depth < _LISTS and first == b"{":
+            if self._scan([], until_items=True):
+                yield from self._list([b"}"], depth + 1)
+            else:
+                yield from self._take(is_object=True)
+        else:
+            self._scan_value()
+            yield from self._take(is_object=True)
+
+    def _skip_mark(self) -> bool:
+        """Leave out a byte order mark, as between files that were joined; say if there was one."""
+        while len(self._data) < self._at + len(_MARK) and self._more():
+            pass
+        found = self._data.startswith(_MARK, self._at)
+        if found:
+            self._start = self._at = self._at + len(_MARK)
+        return found
+
+    def _members(self, depth: int) -> Iterator[Piece]:
         if self._peek() != b"]":
             while True:
                 yield from self._take(is_object=False)
-                self._scan_value()
-                yield from self._take(is_object=True)
+                if self._peek() == _MARK[:1]:
+                    self._skip_mark()
+                    self._peek()
+                yield from self._member(depth)
                 if self._peek() != b",":
                     break
                 self._at += 1
@@ -258,7 +294,7 @@ class Splitter:
                 self._at += 1
             else:
                 before = self._data[self._start + last : self._at]
-                if before.rstrip()[-1:] not in _BEFORE or len(closing) > _DEEPEST:
+                if before.rstrip()[-1:] not in _BEFORE or len(closing) > self._deepest:
                     raise _BrokenError(f"found {_shown(found)}; expected a comma, or nothing")
                 is_outermost = until_items and len(closing) == 1 and found == b"["
                 if is_outermost and _ITEMS.search(before) and not self._is_document():

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from oslo_versionedobjects import exception as ovo_exception
 
 import os_vif
 from os_vif import exception, serialization
@@ -14,16 +16,24 @@ from os_vif.cmd import json_text
 from os_vif.cmd.stream import Piece
 from os_vif.escape import printable
 from os_vif.objects import history
-from os_vif.objects.losses import Loss
+from os_vif.objects.kuryr import DEFAULT_INTERFACE
+from os_vif.objects.losses import Loss, below
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import primitive, stored, text, unknown
-from os_vif.serialization.values import refuse_at
+from os_vif.serialization.values import REFUSALS, refuse_at
 
 Keys = tuple[json_text.Key, ...]
 #: Where a pod has its VIFs.
 ANNOTATION: Keys = ("metadata", "annotations", stored.ANNOTATION)
+ANNOTATION_PATH = f"metadata.annotations[{stored.ANNOTATION!r}]"
 _POD = {"pod-vif", "pod-state"}
+#: An annotation that has VIFs by the name of their interface, as kuryr's documentation shows it.
+_BY_NAME = "pod-vifs"
+#: A KuryrPort with its VIFs in ``spec.vifs``.
+_IN_SPEC = "kuryrport-spec"
+_ANNOTATED = _POD | {_BY_NAME}
 _LONG = 80
+Result = TypeVar("Result")
 
 
 class Target(NamedTuple):
@@ -91,7 +101,10 @@ class Unit:
             # The other way to store it there may be what is read.
             (other,) = _POD - {wrapping}
             wrapping = other if stored.reads(reader, other) else wrapping
-        written, lost = stored.downgrade(found, wrapping, reader, target.form)
+        if wrapping == _BY_NAME and reader.startswith("kuryr-"):
+            wrapping = "pod-state" if stored.reads(reader, "pod-state") else "pod-vif"
+        layout = "kuryrport" if wrapping in {_BY_NAME, _IN_SPEC} else wrapping
+        written, lost = stored.downgrade(found, layout, reader, target.form)
         new = list(_places(wrapping, written))
         if all(_same(self._at(keys), value) for keys, value in new):
             return self.piece.data, lost
@@ -101,7 +114,7 @@ class Unit:
         """The ``KuryrPort`` of a pod; of one without VIFs there is none, and it is as it was."""
         if not self.has_vifs:
             return self.piece.data, []
-        if self.wrapping not in _POD:
+        if self.wrapping not in _ANNOTATED:
             raise exception.InvalidValue(found=self.name, expected="a pod")
         self._refuse_binary(target)
         reader = target.release or history.OURS
@@ -124,7 +137,21 @@ class Unit:
     @property
     def annotation(self) -> Any:
         """That of a pod, in which its VIFs are; None where they are elsewhere."""
-        return self._at(ANNOTATION) if self.wrapping in _POD else None
+        return self._at(ANNOTATION) if self.wrapping in _ANNOTATED else None
+
+    def place_of(self, interface: str) -> str:
+        """Return the path of the VIF of an interface."""
+        if self.wrapping in {"kuryrport", _IN_SPEC}:
+            part = "status" if self.wrapping == "kuryrport" else "spec"
+            return f"{below(f'{part}.vifs', interface)}.vif"
+        prefix = "vif" if self.wrapping == "cni-metadata" else ANNOTATION_PATH
+        if self.wrapping == _BY_NAME:
+            return below(prefix, interface)
+        if self.wrapping == "pod-vif":
+            return prefix
+        if interface == DEFAULT_INTERFACE:
+            return f"{prefix}.default_vif"
+        return below(f"{prefix}.additional_vifs", interface)
 
     def _at(self, keys: Keys) -> Any:
         found = self.data
@@ -160,44 +187,115 @@ def name_of(data: Any) -> str:
         fields = data.get(primitive.DATA, data)
         words = [data.get(primitive.NAME, data.get("kind", "an object"))]
         words.append(fields.get("id", "") if isinstance(fields, dict) else "")
-    return printable(" ".join(str(word) for word in words if word))[:_LONG]
+    return printable(" ".join(str(word) for word in words if word))[:_LONG] or "an object"
 
 
 def _wrapping(data: Any) -> str | None:
-    """What is around the VIFs, if there are some.
+    """Return the name of what is around the VIFs, or None if there are none.
 
-    :raises os_vif.exception.InvalidValue: if nobody knows what this is.
+    :raises os_vif.exception.InvalidValue: for an object that is not known, and for a VIF at a
+        place where none is looked for: it would be passed over.
     """
     if not isinstance(data, dict):
         raise refuse_at("", data, "an object")
+    found, place = _known_wrapping(data)
+    stray = _stray(data, place)
+    if stray is not None:
+        expected = (
+            f"VIFs in {'.'.join(map(str, place))} alone"
+            if place
+            else "VIFs where kuryr stores them"
+        )
+        raise exception.InvalidValue(path=stray, found="a VIF", expected=expected)
+    if found is None and not ("kind" in data or "metadata" in data):
+        raise exception.InvalidValue(
+            found="another object", expected="a VIF, a pod or a KuryrPort"
+        )
+    return found
+
+
+def _known_wrapping(data: dict[str, Any]) -> tuple[str | None, Keys]:
+    """Return what is around the VIFs, and where they are."""
     status, metadata = data.get("status"), data.get("metadata")
+    if stored.has_vifs_in_spec(data):
+        return _IN_SPEC, stored.VIFS_IN_SPEC
     if isinstance(status, dict) and "vifs" in status:
-        return "kuryrport"
+        return "kuryrport", stored.VIFS_IN_STATUS
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     if isinstance(annotations, dict) and stored.ANNOTATION in annotations:
-        return "pod-state" if _is_state(annotations[stored.ANNOTATION]) else "pod-vif"
+        return _annotated(annotations[stored.ANNOTATION]), ANNOTATION
     if stored.holds_object(data.get("vif")):
-        return "cni-metadata"
-    if "kind" in data or "metadata" in data:
-        return None
-    raise exception.InvalidValue(found="another object", expected="a VIF, a pod or a KuryrPort")
+        return "cni-metadata", ("vif",)
+    return None, ()
 
 
-def _is_state(annotation: Any) -> bool:
+def _stray(data: dict[str, Any], place: Keys) -> str | None:
+    """Return the path of a VIF that is not at that place, or None."""
+    waiting: list[tuple[str, Keys, Any]] = [("", (), data)]
+    while waiting:
+        path, keys, value = waiting.pop()
+        if place and keys == place:
+            continue
+        if keys == ANNOTATION and isinstance(value, str):
+            return ANNOTATION_PATH
+        if stored.holds_object(value):
+            return path
+        if isinstance(value, (dict, list)):
+            members = value.items() if isinstance(value, dict) else enumerate(value)
+            deeper = len(keys) < len(ANNOTATION)
+            waiting += [
+                (below(path, name), (*keys, name) if deeper else (*keys[:3], ""), item)
+                for name, item in members
+                if isinstance(item, (dict, list)) or name == stored.ANNOTATION
+            ]
+    return None
+
+
+def _annotated(annotation: Any) -> str:
+    """Return how the annotation of a pod has its VIFs."""
     try:
         data = text.parse(annotation)
     except exception.SerializationError:
-        return False
-    return isinstance(data, dict) and "PodState" in {data.get(primitive.NAME), data.get("kind")}
+        return "pod-vif"
+    if stored.holds_vifs(data):
+        return _BY_NAME
+    is_state = isinstance(data, dict) and "PodState" in (
+        data.get(primitive.NAME),
+        data.get("kind"),
+    )
+    return "pod-state" if is_state else "pod-vif"
+
+
+def guarded(act: Callable[[], Result]) -> Result:
+    """Call a function that reads, draws or writes one object, and return its result.
+
+    Every command goes through this function, so one object cannot end a run.
+
+    :raises os_vif.exception.SerializationError: for everything that can be wrong with the object,
+        also for an error that a class of a plugin raises.
+    """
+    try:
+        return act()
+    except exception.SerializationError:
+        raise
+    except (*REFUSALS, ovo_exception.VersionedObjectsException, MemoryError) as error:
+        raise exception.InvalidValue(
+            found=f"what cannot be read ({type(error).__name__}: {printable(str(error))[:_LONG]})",
+            expected="a VIF, a pod or a KuryrPort",
+        ) from error
 
 
 def _places(wrapping: str, written: Any) -> Iterator[tuple[Keys, Any]]:
     """Where each part of what was written stands in an object."""
     if wrapping in _POD:
         yield ANNOTATION, written
-    elif wrapping == "kuryrport":
+    elif wrapping == _BY_NAME:
+        vifs = {name: entry["vif"] for name, entry in written["vifs"].items()}
+        yield ANNOTATION, text.compose(vifs)
+    elif wrapping in {"kuryrport", _IN_SPEC}:
+        around = stored.VIFS_IN_SPEC if wrapping == _IN_SPEC else stored.VIFS_IN_STATUS
         for name, entry in written["vifs"].items():
-            yield ("status", "vifs", name, "vif"), entry["vif"]
+            yield (*around, name, "vif"), entry["vif"]
     else:
         yield ("vif",), written["vif"]
 

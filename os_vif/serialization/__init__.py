@@ -105,6 +105,7 @@ def loads(data: str | bytes) -> Any:
     """
     if isinstance(data, (bytes, bytearray, memoryview)) and bytes(data[:1]) == protobuf.FIRST:
         return protobuf.loads(bytes(data))
+    text.refuse_huge(data)
     try:
         return quick.loads(data, API_VERSION)
     except quick.Unusual:

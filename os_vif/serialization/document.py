@@ -114,6 +114,7 @@ def from_document(document: Any) -> Any:
         except quick.Unusual:
             # What follows tells what is wrong, if anything is.
             pass
+    text.refuse_many(document)
     minor = _minor(document.get("apiVersion"))
     if "kind" not in document:
         raise exception.InvalidValue(path="kind", found="nothing", expected="the name of a class")

@@ -9,6 +9,7 @@ path of the field, a newer minor version is read too, and what is unknown is kep
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import re
 from collections.abc import Iterable
@@ -52,6 +53,7 @@ def from_primitive(primitive: Any) -> Any:
     except quick.Unusual:
         # What follows tells what is wrong, if anything is; and keeps what is unknown.
         pass
+    text.refuse_many(primitive)
     found: list[tuple[Place, unknown.Unknown]] = []
     known = _readable(primitive, Place(), None, found)
     try:
@@ -274,6 +276,8 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
         ) from None
     if release == history.OURS:
         return _whole(obj), unknown.losses(obj, FORM)
+    with contextlib.suppress(quick.Unusual):
+        text.refuse_huge(quick.primitive_text(obj))
     lost = unknown.losses(obj, None)
     try:
         primitive = obj.obj_to_primitive(version_manifest=backlevel.Peer(manifest, quiet=True))

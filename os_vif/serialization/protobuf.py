@@ -14,7 +14,7 @@ from oslo_versionedobjects import base as ovo
 from os_vif import exception
 from os_vif.objects import history
 from os_vif.objects.losses import below
-from os_vif.serialization import document, kinds, proto, unknown
+from os_vif.serialization import document, kinds, proto, text, unknown
 from os_vif.serialization.proto import Field
 from os_vif.serialization.values import shown
 
@@ -136,6 +136,7 @@ def dumps(obj: ovo.VersionedObject) -> bytes:
 
 def encode(data: Mapping[str, Any]) -> bytes:
     """A document as protobuf."""
+    text.refuse_many(data)
     version, kind = data["apiVersion"], data["kind"]
     major, minor = map(int, version.partition("/")[2].split("."))
     message = shape().document(major=major, minor=minor)
@@ -259,11 +260,35 @@ def decode(data: bytes) -> dict[str, Any]:
         message.ParseFromString(data)
     except (_runtime().decode_error, UnicodeDecodeError):
         raise _malformed("bytes that are no message") from None
+    _refuse_many(message, len(data))
     if _rest(message, proto.DOCUMENT).ByteSize():
         raise _malformed("more than a version and an object of a kind that is known here")
     kind = shape().kinds.get(message.WhichOneof("kind"))
     head = {"apiVersion": f"{document.GROUP}/{message.major}.{message.minor}", "kind": kind}
     return head | (_found(getattr(message, proto.of_kind(kind)), kind) if kind else {})
+
+
+def _refuse_many(message: Any, size: int) -> None:
+    """Refuse a message with more messages in it than a document may have objects."""
+    # A message in another takes two bytes or more.
+    if size <= 2 * text.MOST:
+        return
+    waiting = [message]
+    found = 0
+    while waiting:
+        found += 1
+        for descriptor, value in waiting.pop().ListFields():
+            if descriptor.message_type is None:
+                continue
+            inner = [value]
+            if descriptor.label == descriptor.LABEL_REPEATED:
+                is_map = descriptor.message_type.GetOptions().map_entry
+                inner = [value[key] for key in value] if is_map else list(value)
+            waiting += inner
+        if found + len(waiting) > text.MOST:
+            raise exception.MalformedDocument(
+                found="too many messages", expected=f"at most {text.MOST:,} in one document"
+            )
 
 
 def _malformed(found: str) -> exception.MalformedDocument:

@@ -65,7 +65,7 @@ def read(stored: Any) -> dict[str, VIFBase]:
         return _read_object(data, "")
     # A KuryrPort may have annotations, too; not every pod has the one of kuryr.
     for where, reader in (
-        (("status", "vifs"), _read_port),
+        ((VIFS_IN_SPEC if has_vifs_in_spec(data) else VIFS_IN_STATUS), _read_port),
         (("vifs",), _read_port),
         (("metadata", "annotations", ANNOTATION), _read_annotation),
         ((ANNOTATION,), _read_annotation),
@@ -84,6 +84,29 @@ def read(stored: Any) -> dict[str, VIFBase]:
 
 
 _ABSENT = object()
+#: Where a ``KuryrPort`` has its VIFs, and where the first ones had them.
+VIFS_IN_STATUS, VIFS_IN_SPEC = ("status", "vifs"), ("spec", "vifs")
+
+
+def has_vifs_in_spec(data: dict[str, Any]) -> bool:
+    """Return whether a KuryrPort has its VIFs in ``spec.vifs``, and none in ``status.vifs``."""
+    in_spec, in_status = (
+        part.get("vifs") if isinstance(part := data.get(name), dict) else None
+        for name in ("spec", "status")
+    )
+    return bool(in_spec) and not in_status
+
+
+def holds_vifs(data: Any) -> bool:
+    """Return whether an annotation is an object of interface name to VIF.
+
+    kuryr's documentation of three releases shows that form.
+    """
+    return (
+        isinstance(data, dict)
+        and not holds_object(data)
+        and any(holds_object(vif) for name, vif in data.items() if name != "vif")
+    )
 
 
 def holds_object(data: Any) -> bool:
@@ -102,8 +125,19 @@ def _read_annotation(annotation: Any, path: str) -> dict[str, VIFBase]:
         data = text.parse(annotation)
     except exception.SerializationError as error:
         raise _inside(place, error) from error
+    return read_annotation(data, place)
+
+
+def read_annotation(data: Any, place: str = "") -> dict[str, VIFBase]:
+    """Return the VIFs in the parsed annotation of a pod, by the name of their interface.
+
+    :raises os_vif.exception.SerializationError: naming the path of what is wrong, below *place*.
+    """
+    if holds_vifs(data):
+        return {name: _read_vif(vif, below(place, name)) for name, vif in data.items()}
     if not holds_object(data):
-        raise refuse_at(place, data, "an OVO primitive or a document")
+        expected = "an OVO primitive, a document, or VIFs by the name of their interface"
+        raise refuse_at(place, data, expected)
     return _read_object(data, place)
 
 
