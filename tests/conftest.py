@@ -5,7 +5,7 @@
 
 import hypothesis
 
-pytest_plugins = ["tests.vm.plugin"]
+pytest_plugins = ["tests.limits", "tests.vm.plugin"]
 
 # On a loaded machine an example may take any time. In the short form the same examples are tried
 # on each run, so that a change is judged by what it changes; soak tests search for new ones.

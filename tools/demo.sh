@@ -9,4 +9,14 @@ cd "$(dirname "$0")/.."
 
 command -v unshare >/dev/null || install_packages util-linux || :
 make_venv installed -e .
+
+# An ordinary user has no sbin on the path.
+PATH=$PATH:/usr/sbin:/sbin
+if ! command -v ovs-vswitchd >/dev/null && switch=$(unpack_openvswitch); then
+    libraries=$switch/usr/lib/$(uname -m)-linux-gnu:$switch/usr/lib
+    PATH=$PATH:$switch/usr/bin:$switch/usr/sbin
+    LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries:$switch/lib/$(uname -m)-linux-gnu
+    export LD_LIBRARY_PATH
+fi
+export PATH
 exec .venv/bin/os-vif demo "$@"

@@ -59,8 +59,80 @@ make_venv() {
             return 1
         }
     }
-    say "Installing into .venv (with $python)"
-    "$python" -m venv .venv &&
-        .venv/bin/python -m pip install -qq --disable-pip-version-check "$@" &&
-        printf '%s\n' "$wanted" >"$stamp"
+    say "Installing into .venv (with $python): with all that it needs, one to three minutes"
+    "$python" -m venv .venv && pip_with_progress "$@" && printf '%s\n' "$wanted" >"$stamp"
+}
+
+# pip_with_progress ARGUMENTS...: say what pip does, in one line on a terminal, else now and then.
+pip_with_progress() {
+    # Where a pipe hides what pip itself returned, a file tells it.
+    failed=.venv/.pip-failed
+    rm -f "$failed"
+    {
+        .venv/bin/python -m pip install --no-color --progress-bar off \
+            --disable-pip-version-check "$@" 2>&1 || echo "$?" >"$failed"
+    } | progress
+    [ ! -e "$failed" ]
+}
+
+# Show the lines of pip that say something, shortened; errors and warnings whole.
+progress() {
+    terminal=
+    [ -t 2 ] && terminal=yes
+    packages=0
+    while IFS= read -r line; do
+        case $line in
+            ERROR* | error* | WARNING* | *"rror: "*) say "$line" ;;
+            Collecting* | *"Requirement already satisfied"*)
+                packages=$((packages + 1))
+                line=${line#Collecting }
+                text="  package $packages: ${line%% *}"
+                if [ "$terminal" ]; then
+                    printf '\r\033[K%.78s' "$text" >&2
+                elif [ $((packages % 20)) = 1 ]; then
+                    say "$text ..."
+                fi
+                ;;
+            "Installing collected packages:"*)
+                [ -z "$terminal" ] || printf '\r\033[K' >&2
+                say "  $packages packages are there; installing them (half a minute)"
+                ;;
+            "Successfully installed"*) say "  installed" ;;
+        esac
+    done
+}
+
+# Print the directory in which Debian's Open vSwitch is unpacked, and unpack it there first: it is
+# not installed, and no service is made or started. Lists and caches of apt's own stay as they are.
+unpack_openvswitch() {
+    place=$PWD/.venv/openvswitch
+    if [ ! -e "$place/complete" ]; then
+        command -v apt-get >/dev/null && command -v dpkg >/dev/null || {
+            say "There is no apt to get Open vSwitch with; the demo goes on without."
+            return 1
+        }
+        say "Unpacking Debian's Open vSwitch into .venv/openvswitch (half a minute)"
+        rm -rf "$place"
+        work=$place/apt
+        mkdir -p "$work/lists/partial" "$work/archives/partial" || return 1
+        set -- -qq -y "-oDir::State::lists=$work/lists" "-oDir::Cache::archives=$work/archives" \
+            -oDir::Cache::pkgcache= -oDir::Cache::srcpkgcache= -oDebug::NoLocking=1 \
+            -oAPT::Sandbox::User=
+        apt-get "$@" update >&2 &&
+            apt-get "$@" --no-install-recommends --download-only install \
+                openvswitch-switch >"$work/said" 2>&1 || {
+            say "Open vSwitch cannot be had from Debian's archive; the demo goes on without."
+            [ ! -s "$work/said" ] || tail -n 3 "$work/said" >&2
+            return 1
+        }
+        for package in "$work"/archives/*.deb; do
+            dpkg -x "$package" "$place" || return 1
+        done
+        # What its installation would have linked.
+        [ -e "$place/usr/sbin/ovs-vswitchd" ] ||
+            ln -s ../lib/openvswitch-switch/ovs-vswitchd "$place/usr/sbin/ovs-vswitchd"
+        rm -rf "$work"
+        : >"$place/complete"
+    fi
+    printf '%s\n' "$place"
 }

@@ -15,7 +15,7 @@ from cliff import command
 from oslo_serialization import jsonutils
 
 import os_vif
-from os_vif import objects
+from os_vif import objects, serialization
 from os_vif.cmd import shell
 from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, Stage
 
@@ -105,10 +105,12 @@ class _Show(Stage):
         self.vifs = (_vif(1), _vif(2))
 
     def without_rights(self) -> None:
-        self.act("A VIF, as JSON")
+        self.act("A VIF, as a document")
         stored = self.vifs[0].obj_clone()
         stored.obj_reset_changes(recursive=True)
-        self.say(jsonutils.dumps(stored.obj_to_primitive(), indent=2, sort_keys=True))
+        self.say(jsonutils.dumps(jsonutils.loads(serialization.dumps(stored)), indent=2))
+        self.act("The same as an object of oslo.versionedobjects, which 1.x wrote")
+        self.say(serialization.dumps(stored, form="ovo"))
         self.act("What plugging it would do")
         self.say(os_vif.plan(self.vifs[0], INSTANCE))
 

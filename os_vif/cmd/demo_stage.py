@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import os_vif
 from os_vif import objects
+from os_vif.cmd import tree
 
 if TYPE_CHECKING:
     from os_vif.cmd.lab import Guest
@@ -40,7 +41,7 @@ class Stage:
 
     def tree(self, net: Netlink) -> None:
         """Show the bridges of this namespace, with what is in them."""
-        for line in _tree(net):
+        for line in _tree(net, tree.style_for(self._out)):
             self.say(line)
 
     def is_plugged(self, vif: objects.VIFBase) -> None:
@@ -63,16 +64,17 @@ class Stage:
         self.say("plugged again; check: nothing differs")
 
 
-def _tree(net: Netlink) -> Iterator[str]:
+def _tree(net: Netlink, style: tree.Style) -> Iterator[str]:
+    child, last, _, _ = style
     for bridge in net.links():
         if bridge.kind != "bridge":
             continue
         yield _line(bridge)
         ports = net.ports(bridge)
         for number, port in enumerate(ports, start=1):
-            branch = "└──" if number == len(ports) else "├──"
+            branch = last if number == len(ports) else child
             to = ", to a guest" if port.name.startswith("tap") else ""
-            yield f"{branch} {_line(port)}{to}"
+            yield f"{branch}{_line(port)}{to}"
 
 
 def _line(link: Link) -> str:

@@ -12,12 +12,18 @@ import shutil
 import subprocess
 from typing import Self
 
-SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
 _PROGRAMS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
 #: Where daemons are, which is not on the path of an ordinary user.
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 #: For a daemon to answer, or to end.
 _SECONDS = 20
+
+
+def vswitch_schema() -> pathlib.Path:
+    """Return the schema that belongs to the programs: they may be unpacked, and not installed."""
+    found = shutil.which("ovsdb-tool", path=_PATH) or "/usr/bin/ovsdb-tool"
+    beside = pathlib.Path(found).parents[1] / "share/openvswitch/vswitch.ovsschema"
+    return beside if beside.exists() else pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
 
 
 def missing() -> str | None:
@@ -69,7 +75,7 @@ class Switch:
 
     def create(self) -> None:
         """Its database, empty, and the server of it."""
-        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(SCHEMA))
+        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(vswitch_schema()))
         self.start_server()
 
     def start_server(self, *options: str) -> None:

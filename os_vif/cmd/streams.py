@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from typing import Any, TextIO, cast
@@ -71,6 +72,13 @@ def _named(error: OSError) -> OSError:
     return OSError(f"standard output: {error.strerror or error}")
 
 
+def _escape_what_does_not_fit() -> None:
+    """Write characters that the encoding of the locale lacks as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def prepare() -> None:
     """Make the standard streams safe to use.
 
@@ -85,6 +93,7 @@ def prepare() -> None:
             # The lowest free number is used, which is this one.
             os.open(os.devnull, os.O_RDWR)
             os.set_inheritable(number, True)
+    _escape_what_does_not_fit()
     if sys.stdout is None:
         sys.stdout = cast("TextIO", ClosedOutput())
     elif not isinstance(sys.stdout, StandardOutput | ClosedOutput):

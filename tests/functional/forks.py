@@ -15,6 +15,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from tests import limits
+
 
 def forked(
     main: Callable[[], int | None], data: bytes, cwd: Path | None = None
@@ -34,6 +36,7 @@ def forked(
         if child == 0:
             code: int | str | None = 70
             try:
+                limits.default_signals()
                 os.chdir(cwd or Path.cwd())
                 for number, file in enumerate(files):
                     os.dup2(file.fileno(), number)

@@ -17,7 +17,7 @@ from typing import Self
 from os_vif.cmd import lab_switch
 
 missing = lab_switch.missing
-SCHEMA = lab_switch.SCHEMA
+SCHEMA = lab_switch.vswitch_schema()
 
 #: Those that run now; snapshots have what is in them.
 running: list[Switch] = []

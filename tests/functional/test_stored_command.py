@@ -269,7 +269,7 @@ def test_who_interrupts_finds_all_as_it_was(os_vif_command, tmp_path, number, co
             time.sleep(0.05)
         running.send_signal(number)
         error = running.stderr.read().decode()
-        assert running.wait() == code
+        assert running.wait(timeout=60) == code
     assert error in {"interrupted\n", ""}
     assert left(tmp_path) == ["out"]
     assert (tmp_path / "out").read_text() == "as it was"

@@ -27,7 +27,7 @@ from pathlib import Path
 import pytest
 
 from tests.cache import Unavailable
-from tests.vm import lab
+from tests.vm import lab, sessions
 from tests.vm.scenarios import SCENARIOS
 
 #: In a guest: the name of its scenario.
@@ -36,6 +36,8 @@ _MODE = os.environ.get("OS_VIF_VM", "auto")
 #: Seconds of a session after which nobody waits for a guest unless it is required: tools/test.sh
 #: is to end within 15 minutes.
 _TOO_LATE = 840
+#: Seconds that the starting of guests may take.
+_SLOW_START = 120
 #: What a skip says that is for the kernel's sake.
 KERNEL_LACKS = "this kernel lacks"
 _HERE = Path(__file__).parent
@@ -68,9 +70,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(
                 f"{item.nodeid}: vm{mark.args} is none of the scenarios {', '.join(SCENARIOS)}"
             )
-    # A guest is one boot for all its tests; those of this machine come first.
+    # A guest is one boot for all its tests; those of this machine come first, and of these the
+    # long ones, so that two workers end at about the same time.
     order = [None, *SCENARIOS]
-    items.sort(key=lambda item: order.index(scenario_of(item)))
+    items.sort(key=lambda item: (order.index(scenario_of(item)), item.path.parent.name == "unit"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -93,8 +96,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"OS_VIF_VM is {_MODE!r}; it is one of auto, require, off")
     if INSIDE:
         config.pluginmanager.register(_Inside(config))
+    elif hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Worker(config))
+    elif config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(_Controller(config))
     else:
-        config.pluginmanager.register(_Outside())
+        config.pluginmanager.register(_Alone(config))
 
 
 class _Inside:
@@ -126,36 +133,13 @@ class _Inside:
 class _Outside:
     """On this machine: guests run the tests of their scenarios, while others run here."""
 
-    def __init__(self) -> None:
-        self._runner: subprocess.Popen[str] | None = None
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._guests: dict[str, _Reports] = {}
 
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        config = session.config
-        tests: dict[str, list[str]] = {}
-        for item in session.items:
-            if name := scenario_of(item):
-                tests.setdefault(name, []).append(item.nodeid)
-        if not tests or config.option.collectonly:
-            return
-        # Their reports are waited for when there is nothing else to do.
-        session.items.sort(key=lambda item: scenario_of(item) is not None)
-        directory = config._tmp_path_factory.mktemp("vm", numbered=False)
-        # Guests must not outlive this process, whatever ends it.
-        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        self._runner = subprocess.Popen(
-            [*bound, sys.executable, "-m", "tests.vm.sessions"],
-            cwd=config.rootpath,
-            stdin=subprocess.PIPE,
-            text=True,
-        )
-        options = [f"--rootdir={config.rootpath}", f"--tb={config.option.tbstyle}"]
-        wanted = {} if _MODE == "off" else tests
-        given = {"directory": str(directory), "tests": wanted, "options": options}
-        with self._runner.stdin as words:
-            json.dump(given, words)
+    def _expect(self, tests: dict[str, list[str]], directory: Path) -> None:
         for name, nodeids in tests.items():
-            self._guests[name] = _Reports(config, name, directory, nodeids, self._runner)
+            self._guests[name] = _Reports(self._config, name, directory, nodeids)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
@@ -172,15 +156,123 @@ class _Outside:
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+
+class _Starter:
+    """The process that starts the guests, and ends them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._runner: subprocess.Popen[str] | None = None
+        self._directory: Path | None = None
+
+    def directory(self) -> Path:
+        """Where the guests report."""
+        if self._directory is None:
+            self._directory = self._config._tmp_path_factory.mktemp("vm", numbered=False)
+        return self._directory
+
+    def start(self, tests: dict[str, list[str]]) -> None:
+        config = self._config
+        # Guests must not outlive this process, whatever ends it.
+        bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        self._runner = subprocess.Popen(
+            [*bound, sys.executable, "-m", "tests.vm.sessions"],
+            cwd=config.rootpath,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        options = [f"--rootdir={config.rootpath}", f"--tb={config.option.tbstyle}"]
+        wanted = {} if _MODE == "off" else tests
+        given = {"directory": str(self.directory()), "tests": wanted, "options": options}
+        with self._runner.stdin as words:
+            json.dump(given, words)
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        kernels = {guest.kernel for guest in self._guests.values() if guest.kernel}
-        for kernel in sorted(kernels):
+        kernels = set()
+        if self._directory is not None:
+            for words in self._directory.glob("*.words"):
+                with words.open() as lines:
+                    first = next(lines, "{}")
+                kernels.add(json.loads(first).get("kernel", ""))
+        for kernel in sorted(kernels - {""}):
             terminalreporter.write_line(f"The virtual machines ran {kernel}")
 
     def pytest_sessionfinish(self) -> None:
         if self._runner is not None:
             self._runner.kill()
             self._runner.wait()
+
+
+class _Alone(_Outside, _Starter):
+    """The only process that runs tests on this machine."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        _Outside.__init__(self, config)
+        _Starter.__init__(self, config)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        tests = _tests(session)
+        if not tests or session.config.option.collectonly:
+            return
+        # Their reports are waited for when there is nothing else to do.
+        session.items.sort(key=lambda item: scenario_of(item) is not None)
+        self._expect(tests, self.directory())
+        self.start(tests)
+
+
+class _Controller(_Starter):
+    """With pytest-xdist, the process that distributes the tests: it starts the guests, once."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: object) -> None:
+        node.workerinput[_DIRECTORY] = str(self.directory())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        # The first worker that knows its tests has said which are for guests.
+        if self._runner is None and (tests := _scenarios(self.directory())):
+            self.start(tests)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: object) -> object:
+        if config.getoption("dist") != "loadscope":
+            return None
+        from tests.vm.distribution import Distribution
+
+        return Distribution(config, log, lambda: _scenarios(self.directory()))
+
+
+class _Worker(_Outside):
+    """With pytest-xdist, one of the processes that run tests: it reads what the guests report."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        directory = Path(self._config.workerinput[_DIRECTORY])
+        tests = _tests(session)
+        # All write the same, and a reader sees nothing or all of it.
+        own = directory / f"tests-{os.getpid()}"
+        own.write_text(json.dumps(tests), encoding="utf-8")
+        own.replace(directory / _TESTS)
+        self._expect(tests, directory)
+
+
+#: What the controller tells its workers, and they tell it: a directory, and a file there.
+_DIRECTORY = "directory of virtual machines"
+_TESTS = "tests.json"
+
+
+def _tests(session: pytest.Session) -> dict[str, list[str]]:
+    """The tests of each scenario."""
+    tests: dict[str, list[str]] = {}
+    for item in session.items:
+        if name := scenario_of(item):
+            tests.setdefault(name, []).append(item.nodeid)
+    return tests
+
+
+def _scenarios(directory: Path) -> dict[str, list[str]]:
+    path = directory / _TESTS
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 class _Reports:
@@ -192,21 +284,18 @@ class _Reports:
         name: str,
         directory: Path,
         tests: list[str],
-        runner: subprocess.Popen[str],
     ) -> None:
         self._config = config
         self._name = name
         self._output = directory / name / "output"
         self._words = directory / f"{name}.words"
         self._read = 0
-        self._runner = runner
+        self._alive = directory / sessions.ALIVE
         self._since = time.monotonic()
         self._heard: dict[str, list[pytest.TestReport]] = {test: [] for test in tests}
         self._finished: set[str] = set()
         self._unavailable = "OS_VIF_VM is off" if _MODE == "off" else None
         self._ended: str | None = None
-        #: What the machine runs.
-        self.kernel: str | None = None
         self._said = False
 
     def of(self, item: pytest.Item) -> list[pytest.TestReport] | None:
@@ -252,8 +341,6 @@ class _Reports:
             self._heard[report.nodeid].append(report)
         elif "finished" in words:
             self._finished.add(words["finished"])
-        elif "kernel" in words:
-            self.kernel = words["kernel"]
         elif "unavailable" in words:
             self._unavailable = words["unavailable"]
         elif "ended" in words:
@@ -266,10 +353,10 @@ class _Reports:
 
     def _wait(self) -> None:
         gone = time.monotonic() - self._since
-        if self._runner.poll() is not None and not self._listen():
-            self._ended = (
-                f"was not run: {self._runner.args[-1]} ended with {self._runner.returncode}"
-            )
+        started = self._alive.exists() and self._alive.stat().st_size > 0
+        ended = not sessions.alive(self._alive) if started else gone > _SLOW_START
+        if ended and not self._listen():
+            self._ended = "was not run: tests.vm.sessions has ended"
         elif _MODE == "auto" and gone > _TOO_LATE:
             self._unavailable = f"{gone / 60:.0f} minutes have gone; tox -e vm waits for it"
         time.sleep(0.05)

@@ -10,6 +10,7 @@ of ``plugin``; first ``{"kernel": CHOSEN}``, and last ``{"status": N}``, or ``{"
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,34 @@ from tests.cache import Unavailable
 from tests.vm import guest, lab
 from tests.vm.scenarios import SCENARIOS
 
+#: Seconds for each test there: less than after which a silent machine is ended.
+LIMIT = guest.SILENCE - 100
+
+#: A file in the directory: locked while this process is there.
+ALIVE = "alive"
+
 
 def main() -> None:
     given = json.load(sys.stdin)
+    # Held until this process ends, whatever ends it.
+    with Path(given["directory"], ALIVE).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("started\n")
+        file.flush()
+        _run_all(given)
+
+
+def alive(path: Path) -> bool:
+    """Whether the process that holds that file, which exists, is there."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _run_all(given: dict) -> None:
     for name, tests in given["tests"].items():
         out = Path(given["directory"], name)
         out.mkdir()
@@ -32,7 +58,7 @@ def main() -> None:
 def _run(name: str, arguments: list[str], out: Path) -> Iterator[str]:
     command = [
         *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--color=no"),
-        *("--junitxml=/out/junit.xml", *arguments),
+        *("--junitxml=/out/junit.xml", f"--timeout={LIMIT}", *arguments),
     ]
     environment = {"OS_VIF_IN_VM": name, "PYTHONDONTWRITEBYTECODE": "1"}
     try:

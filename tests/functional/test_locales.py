@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The command works whatever the encoding of its output is: what does not fit is escaped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from os_vif import objects, serialization
+
+ENVIRONMENTS = [
+    {"PYTHONIOENCODING": "latin-1"},
+    {"PYTHONIOENCODING": "ascii"},
+    {"LC_ALL": "en_US.ISO-8859-1"},
+    {"LC_ALL": "C"},
+    {"LC_ALL": "POSIX"},
+    # As a locale that is there: no UTF-8 mode stands for it.
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+]
+
+
+def run(environment: dict[str, str], *command: str, data: str = "") -> tuple[int, str, str]:
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LC_", "LANG", "PYTHONIO", "PYTHONUTF8"))
+    }
+    done = subprocess.run(
+        command, input=data.encode(), env=clean | environment, capture_output=True, check=False
+    )
+    return done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
+
+
+@pytest.fixture
+def vif() -> objects.VIFGeneric:
+    """A VIF with a label that neither ASCII nor Latin-1 has."""
+    return objects.VIFGeneric(
+        id="10000000-0000-4000-8000-000000000000",
+        plugin="noop",
+        vif_name="tap1",
+        network=objects.Network(label="網路 ü \U0001f600", mtu=1450),
+    )
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS[::5], ids=str)
+def test_the_demo_is_shown_in_every_locale(rights, os_vif_command, environment):
+    code, shown, error = run(environment, os_vif_command, "demo")
+    assert (code, "codec can't" in shown + error) == (0, False), error
+    assert "tapdemo-2 (veth, up" in shown
+    assert "Nothing is left." in shown
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS[1:5:3] + ENVIRONMENTS[5:], ids=str)
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("show", "show --ascii", "validate", "convert --form json", "convert --form ovo"),
+        *("plan -", "plugins", "plugins -f json", "plugins -f csv", "--help"),
+    ],
+)
+def test_every_command_prints_in_every_locale(os_vif_command, tmp_path, vif, environment, command):
+    """With a network whose label the encoding lacks."""
+    path = tmp_path / "名 VIF.json"
+    text = serialization.dumps(vif)
+    path.write_text(text)
+    words = command.split()
+    if words[0] in {"show", "validate"}:
+        words.append(str(path))
+    code, shown, error = run(environment, os_vif_command, *words, data=text)
+    assert (code, "codec can't" in shown + error, "Traceback" in error) == (0, False, False), error
+    if words[0] == "convert":
+        assert serialization.loads(shown).network.label == vif.network.label

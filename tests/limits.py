@@ -1,0 +1,168 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""No test hangs, and what a test starts does not depend on what started the tests.
+
+Each test has a limit (``timeout`` in ``pyproject.toml``, by pytest-timeout). When it strikes, the
+test fails, the stacks of all threads are shown, and the run goes on. It strikes again until the
+test has ended: what cleans up, such as ``with subprocess.Popen(...)``, can wait for ever as well,
+and its children are killed then. A process that does not even react to that is ended; with
+pytest-xdist it is replaced.
+
+A shell lets what it runs in the background ignore SIGINT, and so do nohup and others. This process
+goes on ignoring that, but its children do not: a handler is not passed on, as SIG_IGN is.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Generator, Iterator
+
+import pytest
+import pytest_timeout
+from _pytest.faulthandler import fault_handler_stderr_fd_key
+
+#: Seconds between two strikes.
+AGAIN = 20
+#: Seconds of a soak test.
+SOAK = 7200
+#: Strikes after which a test is taken not to react.
+_LAST = 6
+_SIGNALS = (
+    *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGALRM),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT),
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+)
+_begun = pytest.StashKey[float]()
+_running = pytest.StashKey[tuple[str, frozenset[int]]]()
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing with a signal, as SIG_IGN does; a program that is started has the default."""
+
+
+def ignored_signals() -> list[int]:
+    """Return the signals that this process ignores because what started it wants that."""
+    return [number for number in _SIGNALS if signal.getsignal(number) in {signal.SIG_IGN, _ignore}]
+
+
+def children_get_defaults(ignored: list[int]) -> None:
+    """Have the programs that this process starts react to all signals in the default way."""
+    # They would inherit this, too.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in ignored:
+        signal.signal(number, _ignore)
+
+
+def default_signals() -> None:
+    """Have this process, forked and not started, react to signals as a program does."""
+    for number in ignored_signals():
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", {})
+    children_get_defaults(given.get("ignored signals", ignored_signals()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Let a worker of pytest-xdist ignore what this process ignores."""
+    node.workerinput["ignored signals"] = [int(number) for number in ignored_signals()]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SOAK))
+
+
+def _phase(item: pytest.Item, name: str) -> Generator[None, object, object]:
+    item.stash[_running] = (name, frozenset(_children()))
+    try:
+        return (yield)
+    finally:
+        del item.stash[_running]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    item.stash[_begun] = time.monotonic()
+    return (yield from _phase(item, "setup"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from _phase(item, "call"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    return (yield from _phase(item, "teardown"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Settings) -> bool:
+    """Strike at the limit, and again until the test has ended."""
+    strikes = 0
+
+    def strike(*_: object) -> None:
+        nonlocal strikes
+        __tracebackhide__ = True
+        phase, before = item.stash.get(_running, (None, frozenset()))
+        # Between two phases there is nobody who expects a failure; and a test that a virtual
+        # machine could not run begins late.
+        early = time.monotonic() < item.stash.get(_begun, 0) + settings.timeout - AGAIN
+        if phase is None or early or pytest_timeout.is_debugging():
+            return
+        strikes += 1
+        if strikes == 1:
+            item.add_report_section(phase, "stacks of all threads at the limit", _stacks())
+        elif phase == "call":
+            # What this test has started; fixtures may have to last.
+            for child in set(_children()) - before:
+                os.kill(child, signal.SIGKILL)
+        pytest.fail(f"{phase} of the test went beyond its limit of {settings.timeout:g} s")
+
+    signal.signal(signal.SIGALRM, strike)
+    signal.setitimer(signal.ITIMER_REAL, settings.timeout, AGAIN)
+    errors = item.config.stash.get(fault_handler_stderr_fd_key, None)
+    if errors is not None and item.get_closest_marker("vm") is None:
+        faulthandler.dump_traceback_later(settings.timeout + _LAST * AGAIN, file=errors, exit=True)
+    item.cancel_timeout = _cancel
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_cancel_timer(item: pytest.Item) -> bool:
+    _cancel()
+    return True
+
+
+def _cancel() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    faulthandler.cancel_dump_traceback_later()
+
+
+def _children() -> Iterator[int]:
+    for task in pathlib.Path("/proc/self/task").glob("*/children"):
+        yield from map(int, task.read_text(encoding="ascii").split())
+
+
+def _stacks() -> str:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"{names.get(number, number)}:\n{''.join(traceback.format_stack(frame))}"
+        for number, frame in sys._current_frames().items()
+    )
