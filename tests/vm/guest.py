@@ -55,6 +55,8 @@ _MACHINE = (
 )
 PARAMETERS = (
     "console=ttyS0",
+    # On a busy machine an emulated timer comes later than the kernel waits for it as it boots.
+    "no_timer_check",
     *("quiet", "loglevel=4", "panic=-1", "mitigations=off", "random.trust_cpu=on"),
     *("i8042.noaux", "i8042.nokbd", "net.ifnames=0"),
 )
