@@ -45,7 +45,7 @@ if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/d
 fi
 if [ $# = 0 ]; then
     # A file is run by one worker, and each virtual machine is started once (tests/vm/plugin.py).
-    # OS_VIF_WORKERS=0 runs all in one process.
-    set -- -m "$short" -n "${OS_VIF_WORKERS:-2}" --dist loadscope --durations=10
+    # By default all of this machine runs in one process; OS_VIF_WORKERS=2 takes two workers.
+    set -- -m "$short" -n "${OS_VIF_WORKERS:-0}" --dist loadscope --durations=10
 fi
 exec $pytest "$@"
