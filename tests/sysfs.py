@@ -20,6 +20,8 @@ class Sysfs:
     def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is the sysfs of this host, whose kernel does not say such things by netlink."""
         monkeypatch.setattr(sriov, "SYS", self.net.parents[1])
+        # Of daemons too: tests.functional.quick_daemons.
+        monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(self.net.parents[1]))
         monkeypatch.setattr(ports, "devlink", lambda _: [])
         monkeypatch.setattr(ports, "dump", lambda _: [])
         there = self.net

@@ -128,7 +128,8 @@ class DeleteDevice(Step):
         link = net.link(self.name)
         if link is None or self.index not in (None, link.index):
             return None
-        if not (link.ours or self.unmarked):
+        # Any other name, another program may have given.
+        if not (link.ours or (self.unmarked and validate.VIF_NAME.fullmatch(link.name))):
             return None
         return link if self._is_target(net, link) else None
 

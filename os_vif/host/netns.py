@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import fcntl
 import os
+import pathlib
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,6 +30,9 @@ _NSA = packed.Table(
 _NONE = -1
 #: ``struct rtgenmsg``, padded.
 _HEADER = bytes(4)
+#: ``NS_GET_USERNS`` and ``NS_GET_OWNER_UID`` of linux/nsfs.h: ``_IO(0xb7, 1)`` and 4.
+_GET_USERNS, _GET_OWNER_UID = 0xB701, 0xB704
+_UID = struct.Struct("=I")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +115,59 @@ class MoveLink(Step):
             yield "FD", file
         finally:
             os.close(file)
+
+
+def require_root_owned(step: MoveLink) -> None:
+    """Raise EPERM if a user other than root owns the network namespace that a device moves to.
+
+    The owner is that of the user namespace in which the network namespace was made.
+    """
+    path = f"/proc/{step.netns}/ns/net" if step.netns.isdecimal() else f"/run/netns/{step.netns}"
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        # Of a process with more rights than the daemon has. One in the daemon's own user namespace
+        # has entered no network namespace of another: that takes rights in both.
+        if step.netns.isdecimal() and _shares_user_namespace(step.netns):
+            return
+        raise _not_root_s(step, "it cannot be looked at") from None
+    except OSError:
+        # The step itself says what is missing.
+        return
+    try:
+        owner = _owner(file)
+    except OSError as error:
+        raise _not_root_s(step, f"its owner cannot be read: {error.strerror}") from error
+    finally:
+        os.close(file)
+    if owner != 0:
+        raise _not_root_s(step, f"it belongs to the user {owner}")
+
+
+def _owner(file: int) -> int:
+    """Return the user who owns the namespace that a file stands for."""
+    try:
+        owning = fcntl.ioctl(file, _GET_USERNS)
+    except PermissionError:
+        # That user namespace is above the one of this process, which so is not the first.
+        return 0
+    try:
+        found = fcntl.ioctl(owning, _GET_OWNER_UID, bytes(_UID.size))
+        return int(_UID.unpack(found)[0])
+    finally:
+        os.close(owning)
+
+
+def _shares_user_namespace(process: str) -> bool:
+    own, other = (
+        pathlib.Path(f"/proc/{pid}/uid_map").read_text().split() for pid in ("self", process)
+    )
+    return own == other
+
+
+def _not_root_s(step: MoveLink, reason: str) -> OSError:
+    text = f"not permitted for {step.name}: the network namespace {step.netns} is not root's"
+    return OSError(errno.EPERM, f"{text}: {reason}")
 
 
 def _netns_id(net: Netlink, there: dict[str, int]) -> int:

@@ -19,7 +19,7 @@ import time
 from typing import Any
 
 from os_vif import exception
-from os_vif.host import locks, netlink
+from os_vif.host import locks, netlink, policy, undo_ledger
 from os_vif.host.devices import DeleteDevice
 from os_vif.host.plan import Difference, Step, encode
 from os_vif.host.steps import STEPS
@@ -103,13 +103,14 @@ def run(messages: Any) -> dict[str, Any]:
 def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
     undo: list[Step] = []
     applied: list[tuple[int, float]] = []
+    call = policy.Call(net, steps)
     for deletes, group in itertools.groupby(steps, lambda step: isinstance(step, DeleteDevice)):
         again: list[Step] = []
         try:
             with net.deleting_together() if deletes else contextlib.nullcontext():
                 for step in group:
                     started = time.monotonic()
-                    back = step.apply(net)
+                    back = step.apply(net) if policy.permitted(net, step, call) else ()
                     # What one has done is to be undone even if the next one fails.
                     (again if deletes else undo)[:0] = back
                     applied.append((len(back), time.monotonic() - started))
@@ -118,6 +119,7 @@ def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
             _take_back(net, undo, failure)
             return {"undo": [], "error": failure}
         undo[:0] = again
+    undo_ledger.issue(net, undo)
     return {"undo": [encode(step) for step in undo], "applied": applied, "error": None}
 
 
@@ -134,7 +136,7 @@ def undo(messages: Any) -> dict[str, Any]:
         devices = {device for step in steps for device in step.devices}
         net = netlink.here()
         with locks.locked(net.netns, devices), net.remembering():
-            _take_back(net, steps, told)
+            _take_back(net, steps, told, policy.Call(net, steps))
     except exception.InvalidStep as error:
         told["left"].append(f"# {error}")
     except OSError as error:
@@ -172,11 +174,20 @@ def _decode_all(messages: Any) -> list[Step]:
     return [decode(message) for message in messages]
 
 
-def _take_back(net: netlink.Netlink, undo: list[Step], failure: dict[str, Any]) -> None:
-    """Run the steps that undo others, as many as can be, and note in ``failure`` how that went."""
+def _take_back(
+    net: netlink.Netlink,
+    undo: list[Step],
+    failure: dict[str, Any],
+    call: policy.Call | None = None,
+) -> None:
+    """Run the steps that undo others, as many as can be, and note in ``failure`` how that went.
+
+    :param call: of steps that a caller has sent; None for those of the daemon's own.
+    """
     for step in undo:
         try:
-            step.apply(net)
+            if call is None or policy.permitted(net, step, call):
+                step.apply(net)
             failure["undone"] += 1
         except Exception as error:
             LOG.exception("Could not undo: %s", step)

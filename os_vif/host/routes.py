@@ -243,6 +243,12 @@ class DeleteRoute(_Route):
         return (dataclasses.replace(found[0], beside=True),)
 
 
+def has_like(net: Netlink, link: Link, wanted: _Route) -> bool:
+    """Return whether a device has a route that differs from another in its device at most."""
+    plain = dataclasses.replace(wanted, name=link.name)
+    return any(plain._same(route) for route in plain._there(net, link.name))  # noqa: SLF001
+
+
 def of(net: Netlink, link: Link, held: list[EnsureAddress] | None = None) -> list[EnsureRoute]:
     """The routes through a device, but for those that the kernel makes with an address.
 

@@ -136,6 +136,28 @@ def address_of(device: str) -> str | None:
     return None
 
 
+def is_vf(address: str) -> bool:
+    """Return whether a PCI function is a virtual one."""
+    return os.path.lexists(_pci(address) / "physfn")
+
+
+def is_vf_device(device: str) -> bool:
+    """Return whether a network device is that of a virtual function."""
+    address = address_of(device)
+    return address is not None and switch_of(device) is None and is_vf(address)
+
+
+def is_representor(device: str) -> bool:
+    """Return whether a network device stands for a virtual function on the host."""
+    if switch_of(device) is None:
+        return False
+    for port in ports.links(device):
+        if port.role is Role.UNKNOWN and _is_here(port):
+            port.named(_read(_net(device) / "phys_port_name"))
+        return port.role is Role.VF
+    return False
+
+
 def has_vfs(address: str) -> bool:
     """Whether the PCI function at an address can have virtual functions."""
     total = _read(_pci(address) / "sriov_totalvfs")

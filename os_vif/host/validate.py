@@ -36,6 +36,8 @@ _NOT_IN_NAME = re.compile(r"[/:%\s]")
 _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
 _OPTION = re.compile("-[a-z]|--[a-z][a-z0-9-]*")
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+#: The name of one VIF's device: a prefix of nova's or Neutron's, and the beginning of a UUID.
+VIF_NAME = re.compile("(?:qbr|qvb|qvo|tap|nic|vhu|vfr|pb)[0-9a-f]{8}(?:-[0-9a-f]{0,3})?")
 _PCI = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]")
 
 #: What errors say that they expected.

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from oslo_privsep import daemon
 
+from os_vif.host import sriov
 from tests.functional import faulty_helper
 
 #: What a helper does: it asks for a daemon in its own namespaces.
@@ -108,6 +109,8 @@ def _answer(asking: socket.socket) -> None:
     context = arguments[arguments.index("--privsep_context") + 1]
     libc.prctl(_PR_SET_NAME, name_of(context).encode(), 0, 0, 0)
     sys.argv[1:] = arguments
+    # A card of the tests' own, as tests.functional.cases shows one.
+    sriov.SYS = Path(environment.get("OS_VIF_TEST_SYSFS", sriov.SYS))
     helper, status = os.getpid(), 1
     try:
         if faulty_helper.VARIABLE in environment:

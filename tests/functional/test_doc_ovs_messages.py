@@ -131,6 +131,7 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     lost, vf = ovs_vif(objects.VIFHostDevice), ovs_vif(objects.VIFHostDevice)
     vf.dev_address = "0000:03:01.1"
     monkeypatch.setattr(sriov, "SYS", tmp_path / "sys")
+    monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(tmp_path / "sys"))
     sysfs = Sysfs(tmp_path / "sys")
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", vf.dev_address])
     lost.dev_address = "0000:03:09.0"

@@ -82,6 +82,7 @@ def host(br_int, ovs_options, tmp_path, monkeypatch):
     br_int.vsctl("add-br", "tbr-1", "--", "set", "Bridge", "tbr-1", "datapath_type=netdev")
     sysfs = Sysfs(tmp_path / "sys")
     monkeypatch.setattr(sriov, "SYS", tmp_path / "sys")
+    monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(tmp_path / "sys"))
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
     sysfs.port("eth0", "abcd", "p0")
     sysfs.port("rep1", "abcd", "pf0vf0")

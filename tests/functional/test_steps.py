@@ -112,8 +112,14 @@ SAMPLES = [
            "ip link set dev mv alias os-vif"),
     Sample(DeleteLink("mv", only_free=True), _PAIR + "ip link add link base name mv type macvtap; "
            "ip link set dev mv alias os-vif"),
-    Sample(DeleteLink("base", unmarked=True), _PAIR),
-    Sample(DeleteBridge("qbr1", unmarked=True), "ip link add name qbr1 type bridge ageing_time 0"),
+    Sample(
+        DeleteLink("tap0a0b0c0d-11", unmarked=True),
+        "ip link add name tap0a0b0c0d-11 type veth peer name other",
+    ),
+    Sample(
+        DeleteBridge("qbr0a0b0c0d-11", unmarked=True),
+        "ip link add name qbr0a0b0c0d-11 type bridge ageing_time 0",
+    ),
     Sample(EnsureAddress("base", "192.0.2.10/24"), _PAIR),
     Sample(EnsureAddress("base", "192.0.2.10/32", peer="192.0.2.11/32", metric=7), _PAIR),
     Sample(EnsureAddress("base", "192.0.2.10/24", broadcast="192.0.2.255", label="base:1",
@@ -338,7 +344,7 @@ def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other
 
 def test_a_device_that_was_moved_away_is_said_to_be_lost(net, other):
     """Fetching it back takes the right to enter that namespace."""
-    run(_PAIR)
+    run(f"{_PAIR}; ip link set dev base alias os-vif")
     answer = privileged._run(net, [MoveLink("base", str(other)), SetLink("none", up=True)])
     (left,) = answer["error"]["left"]
     assert left.startswith(f"# base: now in the network namespace {other}")
