@@ -60,8 +60,9 @@ def act(br_int, program, tmp_path):
 
 
 @pytest.fixture
-def card(namespace, tmp_path) -> None:
+def card(namespace, tmp_path, monkeypatch) -> None:
     """A card with a representor. A pair of veth devices stand for both."""
+    monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(tmp_path / "sys"))
     sysfs = Sysfs(tmp_path / "sys")
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
     sysfs.port("eth0", "abcd", "p0")
