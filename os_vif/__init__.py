@@ -312,8 +312,9 @@ def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool
             plugin_name=vif.plugin, reason=f"its {action}() acts by itself"
         )
     with _raised_as(exception.PlanException, vif):
-        make = plugin.plan_unplug if unplug else plugin.plan_plug
-        return make(vif, instance_info)
+        if unplug:
+            return plugin.plan_unplug(vif, instance_info).going_forward()
+        return plugin.plan_plug(vif, instance_info)
 
 
 def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Difference, ...]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 CONF = cfg.CONF
 
+#: What the engine calls in ``privsep_module``.
+_ENTRY_POINTS = ("run", "undo", "look")
+
 
 class PluginBase(abc.ABC):
     """A way to connect VIFs to a network of the host.
@@ -34,7 +37,8 @@ class PluginBase(abc.ABC):
     #: The options of the group ``[os_vif_<name of the plugin>]``.
     CONFIG_OPTS: Sequence[cfg.Opt] = ()
 
-    #: Import path of the module whose ``run`` is the privileged entry point for kernel steps.
+    #: Import path of the module with the privileged entry points ``run``, ``undo`` and ``look``,
+    #: which :meth:`os_vif.host.privsep.Context.entry_points` makes.
     #: Deployed hosts name its ``vif_plug`` in sudoers and rootwrap filters.
     privsep_module: str | None = None
 
@@ -70,7 +74,7 @@ class PluginBase(abc.ABC):
 
     def unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
         """Disconnect the VIF. That it is already gone is no error."""
-        self._run(self.plan_unplug(vif, instance_info))
+        self._run(self.plan_unplug(vif, instance_info).going_forward())
 
     def _run(self, plan: Plan) -> None:
         host.load_engine().run(plan, self.privsep_module)
@@ -89,6 +93,24 @@ class PluginBase(abc.ABC):
         return plan <= act and cls.__mro__[plan] is not PluginBase
 
     @classmethod
+    def _require_entry_points(cls) -> None:
+        """Raise TypeError unless ``privsep_module`` has all privileged entry points.
+
+        Without ``undo``, a plug that fails could not be rolled back.
+        """
+        if cls.privsep_module is None:
+            return
+        # The module registers the options of its daemon, such as [vif_plug_ovs_privileged].
+        module = importlib.import_module(cls.privsep_module)
+        lacks = [name for name in _ENTRY_POINTS if not callable(getattr(module, name, None))]
+        if lacks:
+            raise TypeError(
+                f"{cls.privsep_module}, the privsep_module of {cls.__name__}, has no "
+                f"{', '.join(lacks)}; expected: run, undo, look = vif_plug.entry_points(), with "
+                "vif_plug an os_vif.host.privsep.Context"
+            )
+
+    @classmethod
     def load(cls, plugin_name: str) -> Self:
         """Make the plugin, with its options registered as ``[os_vif_<plugin_name>]``.
 
@@ -100,9 +122,7 @@ class PluginBase(abc.ABC):
             own = getattr(cls, action) is not getattr(PluginBase, action)
             if not own and not cls.plans(action):
                 raise TypeError(f"{cls.__name__} has neither plan_{action}() nor {action}()")
-        if cls.privsep_module is not None:
-            # It registers the options of its daemon, such as [vif_plug_ovs_privileged].
-            importlib.import_module(cls.privsep_module)
+        cls._require_entry_points()
         if not cls.CONFIG_OPTS:
             # An empty group of a configuration of its own: none must appear in the global one.
             apart = cfg.ConfigOpts()

@@ -133,7 +133,7 @@ class OvsPlugin(ovs.OvsPlugin):
         self._run(self.plan_plug(vif, instance_info))
 
     def _unplug_kind(self, vif: objects.VIFBase, *_: Any) -> None:
-        self._run(self.plan_unplug(vif, objects.InstanceInfo()))
+        self._run(self.plan_unplug(vif, objects.InstanceInfo()).going_forward())
 
     _plug_bridge = _plug_port_bridge = _plug_vf = _plug_kind
     _plug_vhostuser = _plug_vif_generic = _plug_kind

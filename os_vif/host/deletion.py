@@ -51,7 +51,7 @@ os.register_at_fork(after_in_child=_begin)
 def delete(net: Netlink, links: list[Link]) -> None:
     """Delete devices, all of them or none. One that has gone meanwhile is no failure.
 
-    :raises OSError: if the kernel refuses.
+    :raises OSError: if the kernel refuses; ``filename`` is the device's name, where it is known.
     """
     mine = _Request(net.netns, links)
     with _guard:
@@ -82,16 +82,20 @@ def _carry_out(net: Netlink, batch: list[_Request]) -> None:
 
 
 def _delete(net: Netlink, links: list[Link]) -> None:
-    if len(links) == 1:
-        net.delete(links[0])
-        return
+    culprit = links[0] if len(links) == 1 else None
     marked: list[Link] = []
     try:
-        for link in links:
-            marked += [link] if _in_group(net, link, _GROUP) else []
+        if len(links) == 1:
+            net.delete(links[0])
+            return
+        for culprit in links:
+            marked += [culprit] if _in_group(net, culprit, _GROUP) else []
+        # A device without a kind has no driver that could delete it.
+        culprit = next((link for link in links if not link.kind), None)
         if marked:
             net.delete_group(_GROUP)
     except OSError as error:
+        error.filename = None if culprit is None else culprit.name
         if error.errno == errno.ENODEV:
             # All of them have gone meanwhile.
             return

@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import itertools
+import logging
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
 
     from os_vif.host.ovs_engine import Committed, Session
     from os_vif.host.ovs_rows import OvsStep
-    from os_vif.host.plan import Plan, Switch
+    from os_vif.host.plan import Plan, PlanStep
     from os_vif.host.privsep_channel import NotStartedError
 
     Undo = Callable[[Failure], None]
 
+LOG = logging.getLogger(__name__)
+
 
 def run(plan: Plan, privsep_module: str | None) -> None:
     """Make every step of the plan hold, or leave the host as it was.
+
+    Whatever is raised meanwhile, what was done is rolled back. A plan that goes forward keeps what
+    the database has when ovs-vswitchd is late; a warning is logged then.
 
     Consecutive steps of the kernel are one call of the privileged daemon, and consecutive ones of
     Open vSwitch one transaction.
@@ -42,7 +48,7 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     try:
         with _switch(plan) as session:
             _require_daemon(plan, privsep_module)
-            _run_parts(_parts(plan), plan.switch, session, privsep_module)
+            _run_parts(plan, session, privsep_module)
     except Failure as failure:
         raise failure.error() from failure.__cause__
 
@@ -85,17 +91,14 @@ def _parts(plan: Plan) -> Iterator[tuple[list[Step], list[OvsStep]]]:
         yield (steps, []) if kernel else ([], steps)
 
 
-def _run_parts(
-    parts: Iterator[tuple[list[Step], list[OvsStep]]],
-    switch: Switch | None,
-    session: Session | None,
-    privsep_module: str | None,
-) -> None:
+def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) -> None:
     done: list[Undo] = []
+    current: Sequence[PlanStep] = ()
     #: What vswitchd may do while the kernel is at work.
     lingering: list[Committed] = []
     try:
-        for kernel, rows in parts:
+        for kernel, rows in _parts(plan):
+            current = kernel or rows
             if kernel:
                 # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
                 with session.ovsdb.idle() if session is not None else contextlib.nullcontext():
@@ -108,16 +111,47 @@ def _run_parts(
                 continue
             committed = _commit(rows, session)
             done.append(committed.take_back)
-            waits = switch is not None and switch.wait
+            waits = plan.switch is not None and plan.switch.wait
             if waits or any(step.settles for step in rows):
                 lingering.append(committed)
             if not all(step.lingers for step in rows):
-                _settle(lingering)
-        _settle(lingering)
+                _settle(lingering, plan)
+        _settle(lingering, plan)
     except Failure as failure:
-        for undo in reversed(done):
-            undo(failure)
+        _roll_back(done, failure)
         raise
+    except BaseException as error:
+        unexpected = _unexpected(error, current)
+        _roll_back(done, unexpected)
+        if isinstance(error, Exception):
+            raise unexpected from error
+        # What stops a thread, such as KeyboardInterrupt or a timeout of eventlet, stays what it is.
+        LOG.warning("%s", unexpected.error())
+        raise
+
+
+def _roll_back(done: Sequence[Undo], failure: Failure) -> None:
+    """Undo all parts in reverse. A part that cannot be undone stops none of the others."""
+    for undo in reversed(done):
+        try:
+            undo(failure)
+        except Exception as error:
+            LOG.exception("Could not undo a part of a plan")
+            failure.left.append(f"# a part of the plan: {_words(error)}")
+
+
+def _unexpected(error: BaseException, steps: Sequence[PlanStep]) -> Failure:
+    """Return the failure of a plan that ended with an exception that nobody expects."""
+    how = "unexpected" if isinstance(error, Exception) else "interrupted by"
+    reason = f"{how} {_words(error)}"
+    names = ", ".join(dict.fromkeys(type(step).__name__ for step in steps)) or "The plan"
+    devices = ", ".join(sorted({step.device for step in steps}))
+    return Failure(names, devices, reason)
+
+
+def _words(error: BaseException) -> str:
+    """Return the class and the text of an exception."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:
@@ -132,9 +166,24 @@ def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:
     return ovs_engine.commit(session.ovsdb, steps, look)
 
 
-def _settle(lingering: list[Committed]) -> None:
+def _settle(lingering: list[Committed], plan: Plan) -> None:
+    """Wait until ovs-vswitchd has carried out what the database has."""
     while lingering:
-        lingering.pop(0).settle()
+        committed = lingering.pop(0)
+        try:
+            committed.settle()
+        except Failure as failure:
+            if not plan.forward or not committed.late:
+                raise
+            # vswitchd reads the database when it can, and then carries out what it says.
+            LOG.warning(
+                "The database of Open vSwitch has the deletion of %s; ovs-vswitchd has not carried "
+                "it out yet: %s", failure.device, failure.reason,
+            )  # fmt: skip
+            committed.go_on()
+            for other in lingering:
+                LOG.warning("Nor that of %s", other.devices)
+            lingering.clear()
 
 
 def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
@@ -177,8 +226,8 @@ def _take_back(messages: list[Any], privsep_module: str | None, failure: Failure
     """Have the daemon run what undoes an earlier call, and note in ``failure`` how that went."""
     if not messages:
         return
-    call, _ = _load(privsep_module, "undo")
     try:
+        call, _ = _load(privsep_module, "undo")
         answer = _call(call, messages)
     except Exception as error:  # noqa: BLE001 - it is told
         from os_vif.host.privileged import decode

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import errno
 import functools
@@ -18,7 +19,17 @@ from typing import TYPE_CHECKING, TypeVar
 from os_vif import exception
 from os_vif.host import step_log
 from os_vif.host.failure import Failure
-from os_vif.host.ovs_rows import COLUMNS, Changes, Done, Look, OvsStep, Query, named, ref
+from os_vif.host.ovs_rows import (
+    COLUMNS,
+    Changes,
+    Done,
+    Look,
+    OvsStep,
+    Query,
+    named,
+    read_next_cfg,
+    ref,
+)
 from os_vif.host.ovs_steps import DeleteOvsBridge
 from os_vif.host.ovsdb import Ovsdb, mapping, values
 
@@ -39,6 +50,14 @@ TAKE_BACK = 10.0
 #: name, or a row that others refer to has gone.
 _CHANGED = ("timed out", "constraint violation", "referential integrity violation")
 _LOCKS = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
+_EMPTY = (
+    "the database is not initialised yet: its table Open_vSwitch has no row, which "
+    "'ovs-vsctl init' makes"
+)
+#: The only row of the table that all others hang from.
+_ROOT: Query = ("Open_vSwitch", "_uuid", "!=", ("uuid", str(uuid.UUID(int=0))), ("_uuid",))
+#: How often the server may refuse one and the same transaction for one and the same reason.
+_SAME = 3
 _UNKNOWN = "What Open vSwitch has done is unknown; plugging or unplugging again converges"
 
 
@@ -61,22 +80,28 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Session]:
     """
     steps = [step for step in plan if isinstance(step, OvsStep)]
     locks = sorted({_lock(step.port) for step in steps if step.port is not None})
+    #: Nothing of a VIF is in a database that is not initialised, so an unplug can go on.
+    begins = () if plan.forward else (_ROOT,)
     with _ovsdb(switch) as ovsdb:
 
         def begin() -> Look:
             ovsdb.ask_for(*locks)
-            look = Look(ovsdb, steps)
-            if ovsdb.has_locks():
-                return look
-            ovsdb.lock(*locks)
-            return Look(ovsdb, steps)
+            look = Look(ovsdb, steps, begins)
+            if not ovsdb.has_locks():
+                ovsdb.lock(*locks)
+                look = Look(ovsdb, steps, begins)
+            if begins and look.one(_ROOT) is None:
+                raise exception.OvsdbNoAnswer(connection=ovsdb.connection, reason=_EMPTY)
+            return look
 
+        what, said = "Connecting to Open vSwitch", "Nothing was done"
         try:
             # A server that is not there is to be known before the kernel is touched.
             look = _again(ovsdb, begin)
         except exception.OvsdbError as error:
-            what, said = "Connecting to Open vSwitch", "Nothing was done"
             raise _whole(steps, str(error), said, what=what) from error
+        except Exception as error:
+            raise _whole(steps, _unexpected(error), said, what=what) from error
         yield Session(ovsdb, look)
 
 
@@ -96,7 +121,12 @@ def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None) -> 
     :raises os_vif.host.failure.Failure: for the first that cannot; nothing was done, or it says
         that this is unknown.
     """
-    return Committed(ovsdb, steps, *_commit(ovsdb, steps, seen))
+    try:
+        return Committed(ovsdb, steps, *_commit(ovsdb, steps, seen))
+    except Failure:
+        raise
+    except Exception as error:
+        raise _whole(steps, _unexpected(error), _UNKNOWN) from error
 
 
 @dataclasses.dataclass
@@ -109,8 +139,17 @@ class Committed:
     undo: list[OvsStep]
     #: None if there was nothing to do.
     _done: Done | None
-    #: Whether vswitchd takes too long.
-    _late: bool = False
+    #: Whether vswitchd takes too long, or the database has gone since.
+    late: bool = False
+
+    @property
+    def devices(self) -> str:
+        """The devices of the steps, for a message."""
+        return ", ".join(sorted({step.device for step in self._steps}))
+
+    def go_on(self) -> None:
+        """Give what comes next in the plan some time of its own, now that the plan's has passed."""
+        self._ovsdb.grant(TAKE_BACK)
 
     def settle(self) -> None:
         """Wait until vswitchd has carried it out.
@@ -122,7 +161,7 @@ class Committed:
         try:
             fault = _again(self._ovsdb, functools.partial(self._fault, self._done.next_cfg))
         except exception.OvsdbError as error:
-            self._late = True
+            self.late = True
             late = (
                 isinstance(error, exception.OvsdbRefused) and error.kwargs["error"] == "timed out"
             )
@@ -141,7 +180,7 @@ class Committed:
 
     def take_back(self, failure: Failure) -> None:
         """Undo it, and note in ``failure`` how that went."""
-        take_back(self._ovsdb, self.undo, failure, wait=not self._late)
+        take_back(self._ovsdb, self.undo, failure, wait=not self.late)
 
 
 def take_back(
@@ -157,8 +196,9 @@ def take_back(
         if done is not None and wait:
             # What comes next in the undo may be a device that vswitchd still has open.
             _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
-    except (exception.OvsdbError, Failure) as error:
-        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - it is told, and the first failure is raised
+        expected = isinstance(error, (exception.OvsdbError, Failure))
+        reason = str(error) if expected else _unexpected(error)
         if isinstance(error, Failure):
             reason, failure.said = error.reason, error.said or failure.said
         failure.left += [f"{c}  # {reason}" for step in undo for c in step.commands()]
@@ -291,6 +331,7 @@ def _commit(
     """
     #: The undo of one that was sent, and not answered.
     sent: list[OvsStep] | None = None
+    refusals: collections.Counter[str] = collections.Counter()
     for attempt in range(_ATTEMPTS):
         changes, undo = Changes(), None
         try:
@@ -314,12 +355,30 @@ def _commit(
         except exception.OvsdbUnreachable as error:
             raise _whole(steps, str(error), _UNKNOWN if sent is not None else None) from error
         except exception.OvsdbRefused as error:
-            if error.kwargs["error"] in _CHANGED and attempt + 1 < _ATTEMPTS:
-                continue
-            owner = changes.owner(error.kwargs["operation"]) or steps[0]
-            raise _failure(owner, error.kwargs["reason"]) from error
+            refusals[f"{error} {changes.text}"] += 1
+            if attempt + 1 == _ATTEMPTS or not _is_passing(ovsdb, error, max(refusals.values())):
+                raise _refusal(steps, changes, error) from error
+            continue
         return [_named(step, done) for step in undo], done
     raise AssertionError  # pragma: no cover - the last attempt has returned or raised
+
+
+def _is_passing(ovsdb: Ovsdb, error: exception.OvsdbRefused, times: int) -> bool:
+    """Return whether a refused transaction may be made anew; from the second time on, pause.
+
+    :param times: how often one and the same transaction was refused for one and the same reason.
+        What another process has changed meanwhile makes the next transaction another one.
+    """
+    if error.kwargs["error"] not in _CHANGED or times >= _SAME:
+        return False
+    return times == 1 or ovsdb.try_again()
+
+
+def _refusal(steps: Sequence[OvsStep], changes: Changes, error: exception.OvsdbRefused) -> Failure:
+    """Return the failure of the step whose operation was refused, or that the reason names."""
+    reason = error.kwargs["reason"]
+    owner = changes.owner(error.kwargs["operation"]) or changes.blamed(reason)
+    return _whole(steps, reason) if owner is None else _failure(owner, reason)
 
 
 def _prepare(
@@ -336,6 +395,10 @@ def _prepare(
             prepared.append((step, step.change(look, changes)))
         except OSError as error:
             raise _failure(step, error.strerror or str(error)) from error
+        except exception.OvsdbError:
+            raise
+        except Exception as error:
+            raise _failure(step, _unexpected(error)) from error
     return prepared
 
 
@@ -362,8 +425,7 @@ def _named(step: OvsStep, done: Done) -> OvsStep:
 
 
 def _next_cfg(ovsdb: Ovsdb) -> int:
-    next_cfg: int = ovsdb.select("Open_vSwitch", [], ["next_cfg"])[0]["next_cfg"]
-    return next_cfg
+    return read_next_cfg(ovsdb.select("Open_vSwitch", [], ["next_cfg"]))
 
 
 def _waiting(ovsdb: Ovsdb, next_cfg: int) -> Operation:
@@ -378,6 +440,11 @@ def _waiting(ovsdb: Ovsdb, next_cfg: int) -> Operation:
     }
     timeout = ovsdb.wait_milliseconds()
     return wait if timeout is None else wait | {"timeout": timeout}
+
+
+def _unexpected(error: Exception) -> str:
+    """Return the words for an exception that nobody expects."""
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 def _failure(step: OvsStep, reason: str) -> Failure:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: The QoS row of a port has ``external_ids:id``, a UUID of version 5 of the port's name in this
 #: namespace. The public os-vif made it so.
 _QOS_NAMESPACE = uuid.UUID("68da264a-847f-42a8-8ab0-5e774aee3d95")
+_UUID_LENGTH = 36
 #: Columns that vswitchd writes, or that are of one row and no other.
 _STATUS = {
     "_uuid", "_version", "admin_state", "bfd_status", "datapath_id", "datapath_version", "bond_active_slave", "cfm_fault",
@@ -120,13 +121,19 @@ class Look:
     """What a switch has now. Each row is read once.
 
     :param steps: what they read is read at once, and not one after the other.
+    :param more: queries that are read with them.
     """
 
-    def __init__(self, ovsdb: Ovsdb, steps: Sequence[OvsStep] = ()) -> None:
+    def __init__(
+        self, ovsdb: Ovsdb, steps: Sequence[OvsStep] = (), more: Sequence[Query] = ()
+    ) -> None:
         self._ovsdb = ovsdb
         self._known: dict[Query, list[Row]] = {}
         while wanted := [
-            query for step in steps for query in step.reads(self) if query not in self._known
+            query
+            for queries in (more, *(step.reads(self) for step in steps))
+            for query in queries
+            if query not in self._known
         ]:
             self.read(wanted)
 
@@ -197,6 +204,11 @@ class Done(NamedTuple):
     next_cfg: int
     #: The UUIDs of new rows, by the names that they had meanwhile.
     made: dict[str, str]
+
+
+def read_next_cfg(rows: Sequence[Row]) -> int:
+    """Return ``next_cfg``, or 0 for a database without its row, which nobody carries out."""
+    return int(rows[0]["next_cfg"]) if rows else 0
 
 
 class Changes:
@@ -274,7 +286,7 @@ class Changes:
             for operation, result in zip(operations, results, strict=False)
             if "uuid-name" in operation
         }
-        return Done(results[-1]["rows"][0]["next_cfg"], made)
+        return Done(read_next_cfg(results[-1]["rows"]), made)
 
     def owner(self, operation: int | None) -> OvsStep | None:
         """The step that added an operation of the transaction."""
@@ -282,6 +294,25 @@ class Changes:
         if operation is None or operation >= len(owners):
             return None
         return owners[operation]
+
+    @property
+    def text(self) -> str:
+        """The operations as text, by which two transactions can be told apart."""
+        return repr([operation for _, operation in (*self._conditions, *self._operations)])
+
+    def blamed(self, reason: str) -> OvsStep | None:
+        """Return the step whose rows a refusal of the whole transaction names, or None.
+
+        ovsdb-server names the row by its UUID, or by the value of an indexed column.
+        """
+        for step, operation in reversed(self._operations):
+            targets = {str(target[2][1]) for target in operation.get("where", ()) if target[2]}
+            name = operation.get("row", {}).get("name")
+            if any(target in reason for target in targets if len(target) == _UUID_LENGTH):
+                return step
+            if isinstance(name, str) and (f"({name})" in reason or f'("{name}")' in reason):
+                return step
+        return None
 
     def _add(self, operation: Operation) -> None:
         self._operations.append((self.step, operation))

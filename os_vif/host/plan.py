@@ -157,14 +157,24 @@ class Plan:
     """Steps, in the order in which they are run. ``str()`` shows them as commands.
 
     :param switch: for a plan that has steps of ``os_vif.host.ovs_steps``.
+    :param forward: whether the plan goes on when the database has a change that ovs-vswitchd has
+        not carried out in time, as an unplug does. A plan that does not is rolled back.
     """
 
     steps: tuple[PlanStep, ...]
     switch: Switch | None
+    forward: bool
 
-    def __init__(self, *steps: PlanStep, switch: Switch | None = None) -> None:
+    def __init__(
+        self, *steps: PlanStep, switch: Switch | None = None, forward: bool = False
+    ) -> None:
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "switch", switch)
+        object.__setattr__(self, "forward", forward)
+
+    def going_forward(self) -> Plan:
+        """Return the plan of an unplug: the same steps, with ``forward`` set."""
+        return Plan(*self.steps, switch=self.switch, forward=True)
 
     def __iter__(self) -> Iterator[PlanStep]:
         return iter(self.steps)

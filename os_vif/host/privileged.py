@@ -115,7 +115,9 @@ def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
                     (again if deletes else undo)[:0] = back
                     applied.append((len(back), time.monotonic() - started))
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is undone
-            failure = _error(type(step).__name__, step.device, *_reason(error))
+            # Deletions are carried out after the last step of the group.
+            refused = error.filename if deletes and isinstance(error, OSError) else None
+            failure = _error(type(step).__name__, refused or step.device, *_reason(error))
             _take_back(net, undo, failure)
             return {"undo": [], "error": failure}
         undo[:0] = again

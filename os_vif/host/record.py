@@ -10,6 +10,7 @@ discarded.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -73,18 +74,38 @@ def write(net: Netlink, bridge: Link, using: Users) -> None:
 
 
 def replace(path: str, content: Mapping[str, Any]) -> None:
-    """Write a file of ``/run/os-vif``: all of it, or nothing."""
+    """Write a file of ``/run/os-vif`` whole, or raise and leave the old content.
+
+    :raises OSError: if the file cannot be written, such as ``ENOSPC``.
+    """
     aside = f"{path}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     # The locks have made the directory.
     file = os.open(aside, flags, 0o644)
     try:
-        # Everybody may read who uses what, whatever the umask of the process.
-        os.fchmod(file, 0o644)
-        os.write(file, json.dumps(content).encode())
-    finally:
-        os.close(file)
-    os.replace(aside, path)  # noqa: PTH105 - on every first plug
+        try:
+            # Everybody may read who uses what, whatever the umask of the process.
+            os.fchmod(file, 0o644)
+            _write_all(file, json.dumps(content).encode())
+        finally:
+            os.close(file)
+        os.replace(aside, path)  # noqa: PTH105 - on every first plug
+    except OSError as error:
+        # The incomplete file takes space that the next record needs.
+        with contextlib.suppress(OSError):
+            os.unlink(aside)  # noqa: PTH108
+        reason = f"cannot write {path}: {error.strerror}; the old content is kept"
+        raise OSError(error.errno, reason) from error
+
+
+def _write_all(file: int, data: bytes) -> None:
+    """Write all bytes: ``write(2)`` writes a part when the file system is nearly full."""
+    rest = memoryview(data)
+    while rest:
+        written = os.write(file, rest)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        rest = rest[written:]
 
 
 def forget(net: Netlink, bridge: str) -> None:

@@ -81,7 +81,9 @@ class Sysctl(Step):
     def _write(self) -> None:
         file = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.write(file, str(self.value).encode())
+            text = str(self.value).encode()
+            if os.write(file, text) != len(text):
+                raise OSError(errno.EIO, f"the kernel took a part of {self.value} only")
         finally:
             os.close(file)
 
