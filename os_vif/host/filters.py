@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import re
 import subprocess
 from typing import TYPE_CHECKING, ClassVar
 
-from os_vif.host import validate
+from os_vif.host import patterns, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
@@ -109,7 +108,12 @@ class _Rules(Step):
         forward = [line for line in saved if line.startswith("-A FORWARD ")]
         jumps = tuple(n for n, line in enumerate(forward, 1) if line == self._jump)
         chain = self._chain_of(saved)
-        return RestoreRules(self.name, self.ipv6, None if chain is None else tuple(chain), jumps)
+        if chain is None:
+            return RestoreRules(self.name, self.ipv6, None, jumps)
+        # A rule of somebody else in the chain of ours is not put back.
+        rules = [line for line in chain if validate.is_bridge_rule(line, self._chain, self.name)]
+        rules = rules[: validate.MAX_RULES]
+        return RestoreRules(self.name, self.ipv6, tuple(rules), jumps[: validate.MAX_RULES])
 
     def _at(self, position: int) -> str:
         return f"-I FORWARD {position} -j {self._chain}"
@@ -131,7 +135,7 @@ class ForwardingRules(_Rules):
     interfaces: tuple[str, ...] = (_ALL,)
     #: The target of packets from and to other devices.
     otherwise: str = "DROP"
-    #: Rules of FORWARD that match this regular expression stay above the jump.
+    #: Rules of FORWARD that match this pattern stay above the jump.
     top: str = ""
     #: Rules of FORWARD that match this stay below the jump.
     bottom: str = ""
@@ -201,9 +205,13 @@ class ForwardingRules(_Rules):
 
     def _position(self, saved: list[str]) -> int:
         forward = [line for line in saved if line.startswith("-A FORWARD ")]
-        above = [n for n, line in enumerate(forward, 1) if self.top and re.search(self.top, line)]
+        above = [
+            n for n, line in enumerate(forward, 1) if self.top and patterns.matches(self.top, line)
+        ]
         below = [
-            n for n, line in enumerate(forward, 1) if self.bottom and re.search(self.bottom, line)
+            n
+            for n, line in enumerate(forward, 1)
+            if self.bottom and patterns.matches(self.bottom, line)
         ]
         position = max(above, default=0) + 1
         return min(position, *below) if below else position
@@ -264,7 +272,7 @@ class RestoreRules(_Rules):
 
     def validate(self) -> None:
         super().validate()
-        validate.rules(self, "rules", f"-A {self._chain} ")
+        validate.rules(self, "rules", self._chain, self.name)
         validate.integers(self, "jumps", 1, 2**31 - 1)
 
     def _lines(self, jumps: int) -> list[str]:

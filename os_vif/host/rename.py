@@ -102,7 +102,7 @@ class RenameLink(Step):
         if first == self.to:
             _property(net, _DELLINKPROP, link, self.to)
         # What goes meanwhile needs none.
-        return (RenameLink(self.to, self.name, not self.back and first is None, if_there=True),)
+        return (RenameLink(self.to, self.name, first is None, if_there=True),)
 
 
 def first_name(net: Netlink, device: str) -> str | None:

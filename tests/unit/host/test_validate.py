@@ -160,7 +160,10 @@ CHAIN = Kind(
     ("DROP", "REJECT", "my-chain", "x" * 28, "_"),
     ("", "x" * 29, "-j", "A B", "A;B", "A\n", "A/B", "Ä", *_NO_LINE, *_NO_TEXT),
 )
-EXPRESSION = Kind(("", "^-A FORWARD", "(a|b)", "x" * 1000), ("(", "[", "*", "a{2,1}", *_NO_TEXT))
+EXPRESSION = Kind(
+    ("", "^-A FORWARD", "a|b$", r"a\(.*b", "x" * 1000),
+    ("(a|b)", "(.*)*(.*)*!", "a^b", "(", "[", "*", "a{2,1}", *_NO_TEXT),
+)
 INTERFACES = Kind(
     ((), ("all",), ("eth0", "tap+"), ["eth0"], []),
     (
@@ -185,30 +188,37 @@ INTERFACES = Kind(
     ),
 )
 RULES = Kind(
-    ((), ("-A os-vif-br0 -j DROP",), ["-A os-vif-br0 -i x -j ACCEPT"], None),
+    ((), ("-A os-vif-br0 -i br0 -j DROP",), ["-A os-vif-br0 -i x -o br0 -j ACCEPT"], None),
     (
-        "-A os-vif-br0 -j DROP",
+        "-A os-vif-br0 -i br0 -j DROP",
         "",
         (None,),
         (True,),
-        (b"-A os-vif-br0 -j DROP",),
+        (b"-A os-vif-br0 -i br0 -j DROP",),
         7,
         True,
         {},
         ("-A FORWARD -j DROP",),
         ("-A os-vif-br1 -j DROP",),
-        ("-I os-vif-br0 -j DROP",),
+        ("-I os-vif-br0 -i br0 -j DROP",),
         # What makes iptables run a program.
         ("-A os-vif-br0 -M /tmp/x -j DROP",),
         ("-A os-vif-br0 --modprobe=/tmp/x -j DROP",),
         ("-A os-vif-br0 -vM/tmp/x -j DROP",),
         ("-A os-vif-br0 'open",),
         ("",),
-        ("-A os-vif-br0 -j DROP\n-F INPUT",),
-        ("-A os-vif-br0 -j DROP\nCOMMIT\n*nat",),
-        ("-A os-vif-br0 -j DROP", "-F"),
+        ("-A os-vif-br0 -j ACCEPT",),
+        ("-A os-vif-br0 -i x -j ACCEPT",),
+        ("-A os-vif-br0 -i br0 --mo /tmp/x -j DROP",),
+        # iptables-restore reads a long line in pieces.
+        ("-A os-vif-br0 -i br0 -j ACCEPT" + " " * 10239 + "--insert INPUT -j ACCEPT",),
+        ("-A os-vif-br0 -i br0 -j " + "x" * 10239,),
+        ("-A os-vif-br0 -i br0 -j DROP",) * 1025,
+        ("-A os-vif-br0 -i br0 -j DROP\n-F INPUT",),
+        ("-A os-vif-br0 -i br0 -j DROP\nCOMMIT\n*nat",),
+        ("-A os-vif-br0 -i br0 -j DROP", "-F"),
         ("-A os-vif-br0",),
-        (("-A os-vif-br0 -j DROP",),),
+        (("-A os-vif-br0 -i br0 -j DROP",),),
     ),
 )
 JUMPS = Kind(
