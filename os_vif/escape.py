@@ -30,6 +30,12 @@ def printable_lines(text: str) -> str:
 
 
 def abbreviated(value: object, longest: int = 200) -> str:
-    """Return the ``repr`` of *value*, escaped, cut to *longest* characters."""
-    found = printable(repr(value))
+    """Return the ``repr`` of *value*, escaped, cut to *longest* characters.
+
+    A value whose ``repr`` fails is described by its type: an error must not hide another.
+    """
+    try:
+        found = printable(repr(value))
+    except Exception:  # noqa: BLE001 - whatever a class of another project raises
+        found = f"an object of the type {type(value).__name__}"
     return found if len(found) <= longest else f"{found[:longest]}…"

@@ -112,7 +112,8 @@ def test_a_plugin_of_its_own_plug_is_called_with_what_the_caller_gave(site):
             assert "the switch said no" in str(error) and "1b2c3d4e" in str(error)
     """)
     assert "ERROR Could not unplug VIFBridge(id=1b2c3d4e" in done.stderr
-    assert "Traceback" in done.stderr
+    # The traceback is logged at DEBUG.
+    assert "Traceback" not in done.stderr
 
 
 def test_a_plugin_that_acts_by_itself_has_no_plan(site):
@@ -193,7 +194,8 @@ def test_a_broken_plugin_does_not_break_the_others(site, entry_point):
         else:
             raise SystemExit("no error")
     """)
-    assert "Traceback" in done.stderr
+    # The traceback is logged at DEBUG.
+    assert "Traceback" not in done.stderr
     assert "'broken'" in done.stderr
 
 
@@ -338,7 +340,8 @@ def test_of_two_plugins_of_one_name_a_broken_one_is_logged(site):
         os_vif.plug(vif("noop"), INSTANCE)
     """)
     assert "os-vif plugin 'noop' (nonesuch:Plugin) could not be imported" in done.stderr
-    assert "Traceback" in done.stderr
+    # The traceback is logged at DEBUG.
+    assert "Traceback" not in done.stderr
 
 
 def test_what_looks_like_a_vif_is_given_to_its_plugin(site):
@@ -348,11 +351,11 @@ def test_what_looks_like_a_vif_is_given_to_its_plugin(site):
         import types
         os_vif.initialize()
         os_vif.plug(types.SimpleNamespace(plugin="good"), INSTANCE)
-        for other in (None, object()):
+        for other, field in ((None, "vif (the first argument)"), (object(), "vif.plugin")):
             try:
                 os_vif.plug(other, INSTANCE)
             except exception.InvalidField as error:
-                assert "vif.plugin" in str(error)
+                assert str(error).startswith(field)
             else:
                 raise SystemExit("no error")
     """)
