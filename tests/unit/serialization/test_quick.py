@@ -73,13 +73,13 @@ def long_way():
 
 
 #: What constructors say before oslo's words: the field, what was found and what was expected.
-_NAMED = re.compile(r"\w+\.\w+: found .*; expected [^()]*(?: \((.*)\))?", re.DOTALL)
+_NAMED = re.compile(r"[A-Z]\w*\.\w+: found .*; expected [^()]*(?: \((.*)\))?", re.DOTALL)
 
 
 def without_field(found):
     """An outcome with oslo's words alone, if it is an error of a constructor."""
-    words = found[1] if len(found) > 1 else None
-    match = _NAMED.fullmatch(words) if isinstance(words, str) else None
+    words = found[1] if found[0] in (ValueError, TypeError) else None
+    match = None if words is None else _NAMED.fullmatch(words)
     return found if match is None else (found[0], match[1] or "", *found[2:])
 
 
