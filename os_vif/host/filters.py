@@ -273,7 +273,7 @@ class RestoreRules(_Rules):
     def validate(self) -> None:
         super().validate()
         validate.rules(self, "rules", self._chain, self.name)
-        validate.integers(self, "jumps", 1, 2**31 - 1)
+        validate.integers(self, "jumps", 1, 2**31 - 1, validate.MAX_RULES)
 
     def _lines(self, jumps: int) -> list[str]:
         if self.rules is None:

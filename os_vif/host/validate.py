@@ -97,8 +97,10 @@ def device_name(
 def plain_device_name(step: PlanStep, field: str) -> None:
     """One that needs no quotes in a rule of iptables(8)."""
     value = getattr(step, field)
-    if not is_device_name(value) or _PLAIN.fullmatch(value) is None:
-        _reject(step, field, f"{DEVICE_NAME}, of letters, digits and . _ @ + = -")
+    # iptables takes a last + for any text: the rules would match devices of others.
+    if not is_device_name(value) or _PLAIN.fullmatch(value) is None or value.endswith("+"):
+        expected = f"{DEVICE_NAME}, of letters, digits and . _ @ + = -, without + at the end"
+        _reject(step, field, expected)
 
 
 def mac(step: PlanStep, field: str, *, optional: bool = False) -> None:
@@ -203,12 +205,17 @@ def device_names(step: PlanStep, field: str) -> None:
         _reject(step, field, f"a list of names, each {DEVICE_NAME}")
 
 
-def integers(step: PlanStep, field: str, low: int, high: int) -> None:
+def integers(step: PlanStep, field: str, low: int, high: int, most: int) -> None:
+    """Reject a field that is no list of at most *most* numbers within the limits."""
     value = getattr(step, field)
-    if not isinstance(value, tuple) or not all(
-        isinstance(n, int) and not isinstance(n, bool) and low <= n <= high for n in value
+    if (
+        not isinstance(value, tuple)
+        or len(value) > most
+        or not all(
+            isinstance(n, int) and not isinstance(n, bool) and low <= n <= high for n in value
+        )
     ):
-        _reject(step, field, f"a list of numbers from {low} to {high}")
+        _reject(step, field, f"a list of at most {most} numbers from {low} to {high}")
 
 
 def flags(step: PlanStep, field: str, known: int) -> None:

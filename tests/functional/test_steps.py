@@ -158,6 +158,7 @@ SAMPLES = [
     Sample(RestoreRules("br", rules=("-A os-vif-br -i br -j DROP",), jumps=(1,)), told=False, typed=False),
     Sample(MoveLink("base", "OTHER"), _PAIR, typed=False),
     Sample(RenameLink("base", "tap1"), _PAIR),
+    Sample(RenameLink("base", "tap1", back=True), _PAIR, typed=False),
     Sample(RenameLink("base", "tap1", if_there=True), f"{_PAIR} {_RENAMED}"),
     Sample(RenameLink("base", "eth0", back=True), f"{_PAIR} {_RENAMED}"),
     Sample(SetVf("eth0", 1, None, trusted=True, max_tx_rate=100, link_state="enable", **_SETTINGS),

@@ -223,7 +223,22 @@ RULES = Kind(
 )
 JUMPS = Kind(
     ((), (1,), (1, 2**31 - 1), [3]),
-    (None, 1, True, "1", ("1",), (0,), (-1,), (2**31,), (True,), (None,), (1.0,), ((1,),), {1: 1}),
+    (
+        None,
+        1,
+        True,
+        "1",
+        ("1",),
+        (0,),
+        (-1,),
+        (2**31,),
+        (True,),
+        (None,),
+        (1.0,),
+        ((1,),),
+        {1: 1},
+        (1,) * 1025,
+    ),
 )
 MODE = Kind(
     ("private", "vepa", "bridge", "passthru"),
@@ -263,7 +278,8 @@ _ROUTE = {
 }
 #: What needs no quotes in a rule.
 _PLAIN = Kind(
-    ("a", "x" * 15, "eth0.100", "tap-1_b@c", "a+", "123"), (*DEVICE.bad, "é", "-a", "a'b")
+    ("a", "x" * 15, "eth0.100", "tap-1_b@c", "a+b", "123"),
+    ("+", "a+", *DEVICE.bad, "é", "-a", "a'b"),
 )
 _RULES = {"name": _PLAIN, "ipv6": BOOLEAN}
 _USER = {"name": DEVICE, "user": TEXT}
