@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import subprocess
+import threading
+from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar
 
 from os_vif.host import patterns, validate
@@ -110,10 +113,13 @@ class _Rules(Step):
         chain = self._chain_of(saved)
         if chain is None:
             return RestoreRules(self.name, self.ipv6, None, jumps)
-        # A rule of somebody else in the chain of ours is not put back.
-        rules = [line for line in chain if validate.is_bridge_rule(line, self._chain, self.name)]
-        rules = rules[: validate.MAX_RULES]
-        return RestoreRules(self.name, self.ipv6, tuple(rules), jumps[: validate.MAX_RULES])
+        jumps = jumps[: validate.MAX_RULES]
+        rules = tuple(r for r in chain if validate.is_bridge_rule(r, self._chain, self.name))
+        if len(rules) == len(chain) <= validate.MAX_RULES:
+            return RestoreRules(self.name, self.ipv6, rules, jumps)
+        # Rules of others in this chain have forms that no caller may send. They stay here.
+        kept = _keep(tuple(chain))
+        return RestoreRules(self.name, self.ipv6, rules[: validate.MAX_RULES], jumps, kept)
 
     def _at(self, position: int) -> str:
         return f"-I FORWARD {position} -j {self._chain}"
@@ -264,6 +270,9 @@ class RestoreRules(_Rules):
     rules: tuple[str, ...] | None = None
     #: Where FORWARD jumped to it, counted from 1.
     jumps: tuple[int, ...] = ()
+    #: The key of the whole chain in the memory of the daemon that read it, if the chain has rules
+    #: other than ``rules``.
+    kept: str = ""
 
     def __post_init__(self) -> None:
         for field in ("rules", "jumps"):
@@ -274,32 +283,67 @@ class RestoreRules(_Rules):
         super().validate()
         validate.rules(self, "rules", self._chain, self.name)
         validate.integers(self, "jumps", 1, 2**31 - 1, validate.MAX_RULES)
+        if self.kept:
+            validate.hexadecimal(self, "kept", 2 * _KEY_BYTES)
 
-    def _lines(self, jumps: int) -> list[str]:
-        if self.rules is None:
+    def _wanted(self) -> tuple[str, ...] | None:
+        """Return the rules of the chain as they were, those of others too.
+
+        :raises OSError: if the daemon that read the rules of others has ended since.
+        """
+        if not self.kept:
+            return self.rules
+        with _guard:
+            rules = _kept.get(self.kept)
+        if rules is None:
+            reason = f"the rules of others in the chain {self._chain} are not known any more"
+            raise OSError(errno.ESTALE, f"{reason}: the daemon that had read them has ended")
+        return rules
+
+    def _lines(self, rules: tuple[str, ...] | None, jumps: int) -> list[str]:
+        if rules is None:
             return self._removal(jumps)
         return [
             f":{self._chain} - [0:0]",
-            *self.rules,
+            *rules,
             *[f"-D FORWARD -j {self._chain}"] * jumps,
             *(self._at(position) for position in self.jumps),
         ]
 
     def commands(self) -> tuple[str, ...]:
-        return (self._command(self._lines(len(self.jumps))),)
+        others = (f"# {self._chain} also had rules of others",) if self.kept else ()
+        return (self._command(self._lines(self.rules, len(self.jumps))), *others)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         return ()
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
-        saved = self._saved()
+        wanted, saved = self._wanted(), self._saved()
+        chain = self._chain_of(saved)
         before = self._as_it_was(saved)
-        if before == self:
+        if chain is None and wanted is None:
             return ()
-        if before.rules is None and self.rules is None:
+        if chain is not None and (tuple(chain), before.jumps) == (wanted, self.jumps):
             return ()
-        self._restore(self._lines(len(before.jumps)))
+        self._restore(self._lines(wanted, len(before.jumps)))
         return (before,)
+
+
+#: Chains with rules of others that this process has read, by key; the oldest go first.
+_kept: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+_guard = threading.Lock()
+#: Bytes of a key, and of all chains together.
+_KEY_BYTES, _CAPACITY = 8, 4 * 2**20
+
+
+def _keep(rules: tuple[str, ...]) -> str:
+    """Keep the rules of a chain in the memory of this process; return their key."""
+    key = os.urandom(_KEY_BYTES).hex()
+    with _guard:
+        _kept[key] = rules
+        while len(_kept) > 1 and sum(len(r) for c in _kept.values() for r in c) > _CAPACITY:
+            _kept.popitem(last=False)
+    return key
 
 
 def _as_tuple(step: Step, field: str) -> None:

@@ -318,3 +318,13 @@ def beginning(step: PlanStep, field: str, beginnings: tuple[str, ...]) -> None:
     value = getattr(step, field)
     if not isinstance(value, str) or not value.startswith(beginnings):
         _reject(step, field, f"a name that begins with {' or '.join(beginnings)}")
+
+
+def hexadecimal(step: object, field: str, digits: int) -> None:
+    """Check that a field is a string of so many lower-case hexadecimal digits.
+
+    :raises os_vif.exception.InvalidStep: if not.
+    """
+    value = getattr(step, field)
+    if not isinstance(value, str) or not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
+        _reject(step, field, f"{digits} hexadecimal digits")

@@ -221,6 +221,10 @@ RULES = Kind(
         (("-A os-vif-br0 -i br0 -j DROP",),),
     ),
 )
+KEPT = Kind(
+    ("", "0123456789abcdef"),
+    ("0123456789abcde", "0123456789ABCDEF", "0123456789abcdef\n", "x" * 16, 7, True, ["a" * 16]),
+)
 JUMPS = Kind(
     ((), (1,), (1, 2**31 - 1), [3]),
     (
@@ -327,7 +331,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "MoveLink": {"name": DEVICE, "netns": FILE},
     "NoForwardingRules": _RULES,
     "RenameLink": {"name": DEVICE, "to": DEVICE, "back": BOOLEAN, "if_there": BOOLEAN},
-    "RestoreRules": _RULES | {"rules": RULES, "jumps": JUMPS},
+    "RestoreRules": _RULES | {"rules": RULES, "jumps": JUMPS, "kept": KEPT},
     "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "EnsureVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
