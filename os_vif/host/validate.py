@@ -320,7 +320,7 @@ def beginning(step: PlanStep, field: str, beginnings: tuple[str, ...]) -> None:
         _reject(step, field, f"a name that begins with {' or '.join(beginnings)}")
 
 
-def hexadecimal(step: object, field: str, digits: int) -> None:
+def hexadecimal(step: PlanStep, field: str, digits: int) -> None:
     """Check that a field is a string of so many lower-case hexadecimal digits.
 
     :raises os_vif.exception.InvalidStep: if not.
