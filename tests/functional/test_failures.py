@@ -127,8 +127,13 @@ def test_a_database_without_its_row_is_not_initialised_yet(bare):
     assert "Nothing was done" in str(info.value)
     assert ip("link") == before
     assert "linux-noop" not in bare._tool("ovsdb-client", "dump", bare.connection)
-    run("ip link add qvb type veth peer name qvo")
-    unplug = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo", unmarked=True), switch=at, forward=True)
+    run("ip link add qvb5a1d3c2e-0b type veth peer name qvo5a1d3c2e-0b")
+    unplug = Plan(
+        DeleteOvsPort("qvo5a1d3c2e-0b"),
+        DeleteLink("qvo5a1d3c2e-0b", unmarked=True),
+        switch=at,
+        forward=True,
+    )
     engine.run(unplug, DAEMON)
     assert ip("link") == before
 
