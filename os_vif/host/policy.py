@@ -44,6 +44,8 @@ UPLINKS = pathlib.Path("/etc/os-vif/uplinks")
 VIF_NAME = validate.VIF_NAME
 #: Devices of one call that are looked at as uplinks of a bridge; a plan has one.
 _MAX_UPLINKS = 4
+#: How often a decision is made anew because a device that was read has gone.
+_DECISIONS = 2
 #: ``IPV6_MIN_MTU``: below it the kernel takes the IPv6 addresses of a device.
 _MIN_HOST_MTU = 1280
 #: Devices that cannot be an uplink: guests' and other programs' own, and bridges.
@@ -175,7 +177,7 @@ def permitted(net: Netlink, step: Step, call: Call) -> bool:
         rule = RULES.get(type(step))
         if rule is None:
             raise _refused(step, "no rule says what it may touch")
-        rule(_Question(net, call), step)
+        _decide(rule, _Question(net, call), step)
     except OSError as error:
         if error.errno != errno.EPERM:
             raise
@@ -183,6 +185,21 @@ def permitted(net: Netlink, step: Step, call: Call) -> bool:
             return False
         raise
     return True
+
+
+def _decide(rule: Callable[[_Question, Any], None], asked: _Question, step: Step) -> None:
+    """Apply a rule; decide anew if a device was deleted by another program meanwhile."""
+    for _ in range(_DECISIONS):
+        try:
+            rule(asked, step)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            # What was read of the device is stale.
+            asked.net.forget()
+        else:
+            return
+    rule(asked, step)
 
 
 def _refused(step: Step, reason: str) -> OSError:

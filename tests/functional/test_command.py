@@ -182,7 +182,7 @@ def _demo(*command: str) -> subprocess.CompletedProcess:
 
 EXPECTED = (
     "ip link add name brq-demo type bridge",
-    '"versioned_object.name": "VIFBridge"',
+    '"versioned_object.name":"VIFBridge"',
     "The demo plays the hypervisor",
     "192.0.2.2 answers",
     "└── tapdemo-2",

@@ -88,7 +88,7 @@ def test_what_is_not_os_vif_s_to_delete_is_said(namespace):
     ):
         with pytest.raises(exception.StepFailed, match="failed on br1: it is in use, or none"):
             delete(*arguments)
-    run("ip link add name br2 type bridge")
+    run("ip link add name br2 type bridge; ip link set dev br2 alias os-vif")
     with pytest.raises(exception.StepFailed, match="va is in br1, and not taken from there"):
         linux_net.add_bridge_port("br2", "va")
     run("ip link del br2")
@@ -163,33 +163,33 @@ def base_ovs(br_int) -> ovsdb_lib.BaseOVS:
 
 def test_a_port_and_its_bridge(br_int, base_ovs):
     """In one transaction; the port takes its QoS row with it."""
-    run("ip link add name va type veth peer name vb")
+    run("ip link add name qvo0a0b0c0d-11 type veth peer name qvb0a0b0c0d-11")
     before = snapshot()
     base_ovs.create_ovs_vif_port(
-        "tbr-1", "va", *IDS, mtu=1400, tag=7, vlan_mode="native-tagged", trunks=9,
+        "tbr-1", "qvo0a0b0c0d-11", *IDS, mtu=1400, tag=7, vlan_mode="native-tagged", trunks=9,
         datapath_type="netdev", qos_type="linux-noop",
     )  # fmt: skip
-    assert row(br_int, "Port", "va", "tag", "vlan_mode", "trunks") == [
+    assert row(br_int, "Port", "qvo0a0b0c0d-11", "tag", "vlan_mode", "trunks") == [
         "7", "native-tagged", "[9]",
     ]  # fmt: skip
-    ids = row(br_int, "Interface", "va", "external_ids")[0]
+    ids = row(br_int, "Interface", "qvo0a0b0c0d-11", "external_ids")[0]
     assert f'iface-id="{ID}"' in ids
     assert "bridge_name=tbr-1" in ids
-    assert ip("link", "show", "va")[0]["mtu"] == 1400
-    assert base_ovs.port_exists("va", "tbr-1")
-    assert not base_ovs.port_exists("va", "br-int")
-    base_ovs.update_ovs_vif_port("va", mtu=1500)
+    assert ip("link", "show", "qvo0a0b0c0d-11")[0]["mtu"] == 1400
+    assert base_ovs.port_exists("qvo0a0b0c0d-11", "tbr-1")
+    assert not base_ovs.port_exists("qvo0a0b0c0d-11", "br-int")
+    base_ovs.update_ovs_vif_port("qvo0a0b0c0d-11", mtu=1500)
     with pytest.raises(
-        exception.InvalidField, match="bridge of port va is tbr-1; expected br-int"
+        exception.InvalidField, match="bridge of port qvo0a0b0c0d-11 is tbr-1; expected br-int"
     ):
-        base_ovs.delete_ovs_vif_port("br-int", "va")
-    base_ovs.delete_ovs_vif_port("tbr-1", "va", delete_netdev=False)
+        base_ovs.delete_ovs_vif_port("br-int", "qvo0a0b0c0d-11")
+    base_ovs.delete_ovs_vif_port("tbr-1", "qvo0a0b0c0d-11", delete_netdev=False)
     base_ovs.delete_ovs_bridge("tbr-1")
     assert differs(before) == []
-    base_ovs.create_ovs_vif_port("br-int", "va", *IDS, set_ids=False)
-    assert row(br_int, "Interface", "va", "external_ids") == ["{}"]
-    base_ovs.delete_ovs_vif_port("br-int", "va")
-    assert not {"va", "vb"} & set(links())
+    base_ovs.create_ovs_vif_port("br-int", "qvo0a0b0c0d-11", *IDS, set_ids=False)
+    assert row(br_int, "Interface", "qvo0a0b0c0d-11", "external_ids") == ["{}"]
+    base_ovs.delete_ovs_vif_port("br-int", "qvo0a0b0c0d-11")
+    assert not {"qvo0a0b0c0d-11", "qvb0a0b0c0d-11"} & set(links())
 
 
 def test_a_vhost_user_port_and_a_pair_of_patch_ports(br_int, base_ovs):

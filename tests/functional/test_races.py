@@ -181,11 +181,11 @@ def test_a_device_that_another_deletes_meanwhile_is_gone(net, before_message):
     require_tun()
 
     def work():
-        run("ip tuntap add dev tap0 mode tap")
-        return DeleteLink("tap0", unmarked=True).apply(net)
+        run("ip tuntap add dev tap0a0b0c0d-11 mode tap")
+        return DeleteLink("tap0a0b0c0d-11", unmarked=True).apply(net)
 
-    for _, _answer in at_each_message(before_message, lambda: gone("tap0"), work):
-        assert "tap0" not in [link["ifname"] for link in ip("link")]
+    for _, _answer in at_each_message(before_message, lambda: gone("tap0a0b0c0d-11"), work):
+        assert "tap0a0b0c0d-11" not in [link["ifname"] for link in ip("link")]
 
 
 def test_ovn_makes_the_integration_bridge_meanwhile(switch, br_int, before_commit):

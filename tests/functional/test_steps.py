@@ -345,7 +345,7 @@ def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other
 
 def test_a_device_that_was_moved_away_is_said_to_be_lost(net, other):
     """Fetching it back takes the right to enter that namespace."""
-    run(f"{_PAIR}; ip link set dev base alias os-vif")
+    run(f"{_PAIR.strip()}; ip link set dev base alias os-vif")
     answer = privileged._run(net, [MoveLink("base", str(other)), SetLink("none", up=True)])
     (left,) = answer["error"]["left"]
     assert left.startswith(f"# base: now in the network namespace {other}")
