@@ -316,7 +316,8 @@ _VALUES: dict[str, list] = {
     "gateway": ["192.0.2.1", "192.0.2.66", None],
     "key": ["disable_ipv6", "arp_ignore"],
     "value": [0, 1, 2],
-    "netns": ["1", "none"],
+    # Never that of another process: what a test moves there would stay there.
+    "netns": ["none", "nosuch"],
     "user": ["someone"],
     "mtu": [68, 1279, 1500, None],
     "number": [0],
