@@ -38,7 +38,7 @@ class PluginBase(abc.ABC):
     CONFIG_OPTS: Sequence[cfg.Opt] = ()
 
     #: Import path of the module with the privileged entry points ``run``, ``undo`` and ``look``,
-    #: which :meth:`os_vif.host.privsep.Context.entry_points` makes.
+    #: which ``os_vif.host.privsep.Context.entry_points()`` makes.
     #: Deployed hosts name its ``vif_plug`` in sudoers and rootwrap filters.
     privsep_module: str | None = None
 

@@ -111,7 +111,7 @@ def _route(version, more=False):
 _plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=True).filter(
     validate.is_device_name
 )
-_rules = {"name": _plain, "ipv6": _flag}
+_rules = {"name": _plain.filter(lambda name: not name.endswith("+")), "ipv6": _flag}
 _user = {"name": names, "user": text(255)}
 _vdpa = {
     "name": st.from_regex("[A-Za-z0-9_.:-]{1,64}", fullmatch=True),
@@ -170,7 +170,11 @@ FIELDS = {
     "RenameLink": [{"name": names, "to": names, "back": _flag, "if_there": _flag}],
     "RestoreRules": [
         _rules
-        | {"rules": _lines, "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple)}
+        | {
+            "rules": _lines,
+            "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple),
+            "kept": st.sampled_from(["", "0123456789abcdef"]),
+        }
     ],
     "ReleaseVf": [{"pci_address": _pci, "user": text(255)}],
     "DeleteVdpa": [_vdpa],
