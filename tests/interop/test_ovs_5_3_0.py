@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import pathlib
 import re
+import sys as system
 from collections.abc import Iterator
 
 import pytest
@@ -28,7 +29,7 @@ from tests.functional.pings import Pings
 from tests.functional.test_ovs_plugin import guest_on
 from tests.interop import environments
 from tests.interop.environments import Subject
-from tests.interop.public import Public
+from tests.interop.public import SYSFS, Public
 
 INSTANCE = objects.InstanceInfo(
     uuid="b0000000-0000-4000-8000-000000000000", name="guest", project_id="p"
@@ -61,12 +62,19 @@ def public(rights, tmp_path_factory) -> Public:
 def seen_by(public: Public, sys: pathlib.Path) -> Iterator[None]:
     """A card, for both."""
     run("ip link add name rep0 mtu 1450 type veth peer name far")
+    # The installed helper, in a mount namespace whose /sys shows the card.
+    mounts = " && ".join(f"mount --bind {sys}/{part} /sys/{part}" for part in SYSFS)
+    helper = pathlib.Path(system.executable).with_name("privsep-helper")
+    command = f"unshare --mount sh -c '{mounts} && exec \"$@\"' sh {helper}"
+    group = "vif_plug_ovs_privileged"
     with card(sys):
         public.sysfs = sys
+        cfg.CONF.set_default("helper_command", command, group=group)
         try:
             yield
         finally:
             public.sysfs = None
+            cfg.CONF.clear_default("helper_command", group=group)
 
 
 @contextlib.contextmanager
