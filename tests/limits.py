@@ -15,6 +15,7 @@ goes on ignoring that, but its children do not: a handler is not passed on, as S
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import pathlib
@@ -156,8 +157,11 @@ def _cancel() -> None:
 
 
 def _children() -> Iterator[int]:
-    for task in pathlib.Path("/proc/self/task").glob("*/children"):
-        yield from map(int, task.read_text(encoding="ascii").split())
+    for task in list(pathlib.Path("/proc/self/task").iterdir()):
+        # The thread may have ended since the directory was read.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            children = (task / "children").read_text(encoding="ascii")
+            yield from map(int, children.split())
 
 
 def _stacks() -> str:
