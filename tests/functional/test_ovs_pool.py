@@ -75,7 +75,8 @@ def test_a_stream_that_was_closed_meanwhile_is_opened_anew(proxy, switch):
     switch.kill("ovsdb-server")
     switch.start_server()
     look(proxy)
-    assert len(proxy.opened) == 2
+    # A loaded server may refuse a connection or two while it starts.
+    assert len(proxy.opened) >= 2
 
 
 def test_streams_that_idle_are_few_and_young(proxy, monkeypatch):
