@@ -156,7 +156,7 @@ def test_a_device_without_a_mark_goes_only_by_a_vif_s_name(host, name):
         [SetLink("uplink", master="")],
         [SetLink("brq-test", mtu=68)],
         [RenameLink("brq-test", "elsewhere")],
-        [MoveLink("brq-test", str(os.getpid()))],
+        [MoveLink("brq-test", "elsewhere")],
         [DeleteAddress("brq-test", "192.0.2.10/24")],
         [DeleteRoute("brq-test", "0.0.0.0/0", "192.0.2.1", protocol=3)],
         [Sysctl("brq-test", "disable_ipv6", 1)],
