@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import exception, objects
-from os_vif.escape import abbreviated, printable, printable_lines
+from os_vif.escape import abbreviated, described_error, printable, printable_lines
 from os_vif.forking import ForkSafeLock
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _tell_of_missing(
 
 def _log_broken(text: str, error: BaseException) -> None:
     """Log a plugin that cannot be used: a line at ERROR, its traceback at DEBUG."""
-    LOG.error("%s: %s", text, _described_error(error))
+    LOG.error("%s: %s", text, described_error(error))
     LOG.debug("Traceback of that failure:", exc_info=error)
 
 
@@ -362,17 +362,13 @@ def plugin_errors() -> dict[str, str]:
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     """
     manager = _manager()
-    reasons = {name: _described_error(error) for name, error in _broken.items()}
+    reasons = {name: described_error(error) for name, error in _broken.items()}
     for name in set(manager.names()) - _broken.keys():
         try:
             _plugin(name).describe()
         except Exception as error:  # noqa: BLE001 - the reason is returned
-            reasons[name] = _described_error(error)
+            reasons[name] = described_error(error)
     return reasons
-
-
-def _described_error(error: BaseException) -> str:
-    return printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
 def __getattr__(name: str) -> Any:

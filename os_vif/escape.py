@@ -39,3 +39,9 @@ def abbreviated(value: object, longest: int = 200) -> str:
     except Exception:  # noqa: BLE001 - whatever a class of another project raises
         found = f"an object of the type {type(value).__name__}"
     return found if len(found) <= longest else f"{found[:longest]}…"
+
+
+def described_error(error: BaseException) -> str:
+    """Return the class and the text of an exception, escaped, for a line of a log or an error."""
+    name = type(error).__name__
+    return printable(f"{name}: {error}" if str(error) else name)

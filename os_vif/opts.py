@@ -16,6 +16,8 @@ from typing import Any
 
 from oslo_config import cfg, types
 
+from os_vif.escape import described_error
+
 LOG = logging.getLogger(__name__)
 
 __all__ = ["list_plugins_opts"]
@@ -231,6 +233,11 @@ def list_plugins_opts() -> list[tuple[str, list[cfg.Opt]]]:
             continue
         try:
             listed[entry_point.name] = list(entry_point.load().CONFIG_OPTS)
-        except Exception:
-            LOG.exception("The options of os-vif plugin %r cannot be listed", entry_point.name)
+        except Exception as error:
+            LOG.error(  # noqa: TRY400 - the traceback follows, at a level of its own
+                "The options of os-vif plugin %r cannot be listed: %s",
+                entry_point.name,
+                described_error(error),
+            )
+            LOG.debug("Traceback of that failure:", exc_info=error)
     return [(f"os_vif_{name}", copy.deepcopy(options)) for name, options in sorted(listed.items())]

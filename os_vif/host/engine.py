@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
+from os_vif.escape import described_error
 from os_vif.host import first_use, locks, netlink, step_log
 from os_vif.host.failure import Failure
 from os_vif.host.plan import Difference, Step, encode
@@ -137,21 +138,16 @@ def _roll_back(done: Sequence[Undo], failure: Failure) -> None:
             undo(failure)
         except Exception as error:
             LOG.exception("Could not undo a part of a plan")
-            failure.left.append(f"# a part of the plan: {_words(error)}")
+            failure.left.append(f"# a part of the plan: {described_error(error)}")
 
 
 def _unexpected(error: BaseException, steps: Sequence[PlanStep]) -> Failure:
     """Return the failure of a plan that ended with an exception that nobody expects."""
     how = "unexpected" if isinstance(error, Exception) else "interrupted by"
-    reason = f"{how} {_words(error)}"
+    reason = f"{how} {described_error(error)}"
     names = ", ".join(dict.fromkeys(type(step).__name__ for step in steps)) or "The plan"
     devices = ", ".join(sorted({step.device for step in steps}))
     return Failure(names, devices, reason)
-
-
-def _words(error: BaseException) -> str:
-    """Return the class and the text of an exception."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:

@@ -20,8 +20,10 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
+from os_vif.cmd import shell
 from os_vif.plugins import sriov_privsep
 from tests.functional import namespaces, ovs, quick_daemons
+from tests.functional.forks import forked
 from tests.interop import environments
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
@@ -260,3 +262,15 @@ def program(environment, tmp_path):
         return done.stdout
 
     return start
+
+
+@pytest.fixture(name="os_vif")
+def run_os_vif(quick_commands):
+    """Run os-vif in a forked process; the exit code is the caller's to look at."""
+
+    def call(*arguments, text=""):
+        done = forked(lambda: shell.main([*arguments]), text.encode())
+        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+        return done
+
+    return call

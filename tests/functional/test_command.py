@@ -17,21 +17,8 @@ import sys
 import pytest
 from oslo_serialization import jsonutils
 
-from os_vif.cmd import lab_card, lab_switch, shell
-from tests.functional.forks import forked
+from os_vif.cmd import lab_card, lab_switch
 from tests.functional.namespaces import ip, run, snapshot
-
-
-@pytest.fixture
-def os_vif(quick_commands):
-    """Run os-vif; the exit code is the caller's to look at."""
-
-    def call(*arguments, text=""):
-        done = forked(lambda: shell.main([*arguments]), text.encode())
-        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-        return done
-
-    return call
 
 
 def test_plan_prints_commands(vif_json, os_vif):

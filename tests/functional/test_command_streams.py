@@ -12,22 +12,9 @@ import sys
 import pytest
 
 from os_vif.cmd import shell
-from tests.functional.forks import forked
 from tests.unit.test_facade import GOOD, Site
 
 DOCUMENT = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": "noop"}'
-
-
-@pytest.fixture
-def os_vif(quick_commands):
-    """Run os-vif in a forked process."""
-
-    def call(*arguments, text=""):
-        done = forked(lambda: shell.main([*arguments]), text.encode())
-        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-        return done
-
-    return call
 
 
 @pytest.fixture
