@@ -24,6 +24,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from os_vif.host import ovs_answers
 from os_vif.host.ovsdb_socket import HINT
 from os_vif.host.sockets import above_standard_streams
 
@@ -40,7 +41,7 @@ _PAUSE = 0.05
 _CHUNK = 65536
 _JSON = json.JSONDecoder()
 #: What matters to find the end of a message.
-_MARKS = re.compile(rb'[{}"\\]')
+_MARKS = re.compile(rb'[{}\[\]"\\]')
 
 
 class Deadline:
@@ -102,11 +103,21 @@ class Tls:
         except OSError as error:
             raise OSError(f"{self.ca_certificate}: {_reason(error)}") from error
         try:
-            context.load_cert_chain(self.certificate, self.private_key)
+            context.load_cert_chain(self.certificate, self.private_key, _no_password)
         except OSError as error:
             files = f"{self.certificate} with {self.private_key}"
             raise OSError(f"{files}: {_reason(error)}") from error
         return context
+
+
+def _no_password() -> str:
+    """Refuse to ask for the passphrase of a key; without this, OpenSSL asks at the terminal."""
+    raise OSError("the private key is encrypted; expected one without a passphrase")
+
+
+def is_encrypted(key: bytes) -> bool:
+    """Return whether a private key in PEM has a passphrase."""
+    return b"BEGIN ENCRYPTED PRIVATE KEY" in key or b"Proc-Type: 4,ENCRYPTED" in key
 
 
 def of_process() -> Tls | None:
@@ -119,6 +130,38 @@ def of_process() -> Tls | None:
         Stream._SSL_ca_cert_file,  # noqa: SLF001
     )
     return Tls(*files) if all(files) else None
+
+
+class _Scanner:
+    """Finds the end of a message that comes in parts, without reading a part twice."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self._quoted, self._escaped, self._seen = False, -1, 0
+
+    def end(self, received: bytearray) -> int | None:
+        """Return where the message ends; None if it does not yet.
+
+        :raises OSError: if it is nested too deeply.
+        """
+        for mark in _MARKS.finditer(received, self._seen):
+            at = mark.start()
+            if at == self._escaped:
+                continue
+            match mark[0]:
+                case b"\\":
+                    self._escaped = at + 1
+                case b'"':
+                    self._quoted = not self._quoted
+                case brace if not self._quoted:
+                    self.depth += 1 if brace in b"{[" else -1
+                    if self.depth > ovs_answers.MAX_DEPTH:
+                        reason = "what answers is no OVSDB: it is nested too deeply"
+                        raise OSError(errno.EPROTO, reason)
+                    if self.depth <= 0:
+                        return at + 1
+        self._seen = len(received)
+        return None
 
 
 #: All streams of the process.
@@ -149,7 +192,7 @@ class Channel:
     ) -> None:
         #: What its owners have seen, for those that come after them.
         self.memory: dict[Any, Any] = {}
-        self._received = b""
+        self._received = bytearray()
         #: What goes out with the next message.
         self._queued = b""
         #: What is raised where nothing has come yet.
@@ -225,25 +268,19 @@ class Channel:
         :raises TimeoutError: if it does not come in time.
         :raises OSError: if the stream has ended, or what comes is no message.
         """
-        depth, quoted, escaped, seen = 0, False, -1, 0
+        scanner = _Scanner()
+        first = True
         while True:
-            if (whole := self._whole()) is not None:
+            if len(self._received) > ovs_answers.MAX_MESSAGE:
+                raise OSError(errno.EPROTO, "what answers is no OVSDB: a message is too long")
+            # Most messages come whole; a longer one is not read again with each of its parts.
+            if (first or len(self._received) < _CHUNK) and (whole := self._whole()) is not None:
                 return whole
-            for mark in _MARKS.finditer(self._received, seen):
-                at = mark.start()
-                if at == escaped:
-                    continue
-                match mark[0]:
-                    case b"\\":
-                        escaped = at + 1
-                    case b'"':
-                        quoted = not quoted
-                    case brace if not quoted:
-                        depth += 1 if brace == b"{" else -1
-                        if depth <= 0:
-                            return self._take(at + 1)
-            seen = len(self._received)
-            if not depth and self._received.strip():
+            first = False
+            end = scanner.end(self._received)
+            if end is not None:
+                return self._take(end)
+            if not scanner.depth and self._received.strip():
                 raise OSError(errno.EPROTO, "what came is no JSON")
             self._read(deadline)
 
@@ -261,22 +298,17 @@ class Channel:
         try:
             text = self._received.decode().lstrip()
             message, end = _JSON.raw_decode(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(message, dict):
             return None
-        self._received = text[end:].encode()
+        self._received = bytearray(text[end:].encode())
         return message
 
     def _take(self, end: int) -> dict[str, Any]:
-        data, self._received = self._received[:end], self._received[end:]
-        try:
-            message = json.loads(data)
-        except ValueError as error:
-            raise OSError(errno.EPROTO, f"what came is no JSON: {error}") from error
-        if not isinstance(message, dict):
-            raise OSError(errno.EPROTO, "what came is no message")
-        return message
+        data = bytes(self._received[:end])
+        del self._received[:end]
+        return ovs_answers.parse(data)
 
 
 def _connected(name: str, deadline: Deadline) -> Any:

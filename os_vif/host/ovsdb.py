@@ -15,6 +15,8 @@ Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch
 from __future__ import annotations
 
 import contextlib
+import errno
+import ipaddress
 import itertools
 import math
 import re
@@ -22,7 +24,8 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
-from os_vif.host import ovs_pool
+from os_vif.escape import abbreviated
+from os_vif.host import ovs_answers, ovs_pool
 from os_vif.host.ovs_stream import Channel, Deadline, Tls
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ _NO_LEADER = "no leader of the cluster is known there"
 _GRACE, _GRACE_PART = 1.0, 0.1
 #: Where one server's address ends and the next begins.
 _COMMA = re.compile(r",\s*(?=(?:unix|tcp|ssl):)")
+_PORTS = 1 << 16
 _REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):[^,]+:\d+")
 
 
@@ -79,6 +83,10 @@ class Ovsdb:
         self._remotes = _COMMA.split(connection)
         self._deadline = Deadline(timeout)
         self._granted = False
+        #: Whether all that was answered is OVSDB: what is not will not become so.
+        self._is_ovsdb = True
+        #: Messages since the last question.
+        self._unasked = 0
         self._channel: Channel | None = None
         #: Whether there was a connection: a server that was there may be again, after a restart.
         self._met = False
@@ -139,6 +147,8 @@ class Ovsdb:
 
     def try_again(self) -> bool:
         """Whether a call whose connection was lost may be made again. It waits a little."""
+        if not self._is_ovsdb:
+            return False
         try:
             self._deadline.pause(_PAUSE)
         except TimeoutError:
@@ -154,8 +164,8 @@ class Ovsdb:
         :raises os_vif.exception.OvsdbNoAnswer: if it is unknown what was done.
         """
         self.connect()
-        results: list[Row | None] = self._call(
-            "transact", [_DATABASE, *operations], self._deadline
+        results = self._results(
+            operations, self._call("transact", [_DATABASE, *operations], self._deadline)
         )
         self._met = True
         for index, result in enumerate(results):
@@ -272,13 +282,14 @@ class Ovsdb:
         }
         try:
             # Also the first sign of life: a server of TLS refuses a client after the handshake.
-            (answer,) = self._call("transact", ["_Server", about], deadline)
+            found = self._call("transact", ["_Server", about], deadline)
+            (answer, *_) = self._results([about], found)
         except exception.OvsdbError as error:
             self.close()
             # Its alert may be lost with the connection.
             hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
             raise OSError(f"{error.kwargs['reason']}{hint}") from error
-        found = answer.get("rows", [])
+        found = (answer or {}).get("rows", [])
         useless = None
         if not found:
             useless = f"the server has no database {_DATABASE}"
@@ -298,6 +309,7 @@ class Ovsdb:
         self._open_channel.queue({"method": "lock", "params": [name], "id": number})
 
     def _wait_for_locks(self) -> None:
+        self._unasked = 0
         try:
             self._open_channel.flush(self._deadline)
         except OSError as error:
@@ -313,6 +325,7 @@ class Ovsdb:
 
     def _call(self, method: str, params: list[Any], deadline: Deadline) -> Any:
         number = next(_ids)
+        self._unasked = 0
         try:
             self._open_channel.send({"method": method, "params": params, "id": number}, deadline)
         except OSError as error:
@@ -323,7 +336,13 @@ class Ovsdb:
                 continue
             if answer.get("error") is not None:
                 raise self._refusal(answer["error"])
-            return answer["result"]
+            return answer.get("result")
+
+    def _results(self, operations: Sequence[Operation], found: Any) -> list[Row | None]:
+        try:
+            return ovs_answers.results(operations, found)
+        except OSError as error:
+            raise self._no_answer(error, self._deadline) from error
 
     def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
         """The next message; the server's probes are answered, and its locks noted."""
@@ -331,12 +350,23 @@ class Ovsdb:
         while True:
             try:
                 message = channel.receive(deadline)
+                ovs_answers.message(message)
+                self._unasked += 1
+                if self._unasked > ovs_answers.MAX_UNASKED:
+                    ovs_answers.malformed("a message that nobody asked for", message)
                 if message.get("method") != "echo":
                     break
                 reply = {"id": message.get("id"), "result": message["params"], "error": None}
                 channel.send(reply, deadline)
             except OSError as error:
                 raise self._no_answer(error, deadline, late) from error
+        try:
+            self._note_locks(message)
+        except OSError as error:
+            raise self._no_answer(error, deadline) from error
+        return message
+
+    def _note_locks(self, message: dict[str, Any]) -> None:
         match message.get("method"):
             case "locked":
                 self._locked.update(message["params"])
@@ -345,16 +375,15 @@ class Ovsdb:
             case None if (name := self._asked.pop(message.get("id", -1), None)) is not None:
                 if message.get("error") is not None:
                     raise self._refusal(message["error"])
-                if message["result"]["locked"]:
+                if ovs_answers.is_locked(message.get("result")):
                     self._locked.add(name)
-        return message
 
     def _refusal(self, error: Any) -> exception.OvsdbRefused:
         match error:
             case {"error": str(what), **more}:
                 reason = f"{what}: {more['details']}" if "details" in more else what
             case other:
-                reason = str(other)
+                reason = abbreviated(other)
         return exception.OvsdbRefused(
             connection=self.connection, reason=reason.rstrip("."), error="", operation=None
         )
@@ -370,6 +399,7 @@ class Ovsdb:
     ) -> exception.OvsdbNoAnswer:
         # What comes later answers a question that nobody asks any more.
         self.close()
+        self._is_ovsdb &= error.errno != errno.EPROTO
         reason = error.strerror or str(error)
         if isinstance(error, TimeoutError):
             reason = late or _late(deadline)
@@ -378,7 +408,21 @@ class Ovsdb:
 
 def is_connection(text: str) -> bool:
     """Whether that names a server, or several; it need not be there."""
-    return all(_REMOTE.fullmatch(remote) for remote in _COMMA.split(text))
+    return all(_is_remote(remote) for remote in _COMMA.split(text))
+
+
+def _is_remote(text: str) -> bool:
+    if not _REMOTE.fullmatch(text):
+        return False
+    method, _, address = text.partition(":")
+    if method == "unix":
+        return True
+    host, _, port = address.rpartition(":")
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return port.isascii() and 0 < int(port[:6]) < _PORTS
 
 
 def _late(deadline: Deadline) -> str:

@@ -412,7 +412,10 @@ class OvsPlugin(PluginBase):
             # As ovs-vsctl does that is given no --db.
             connection = f"unix:{ovsdb_socket.DEFAULT}"
         if not ovsdb.is_connection(connection):
-            expected = "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas"
+            expected = (
+                "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas, where HOST is "
+                "an IP address (no host name) and PORT is 1 to 65535"
+            )
             raise fields.invalid(field, connection or "unset", expected)
         tls = self._tls() if "ssl:" in connection else None
         timeout = max(0, self.config.ovs_vsctl_timeout)
@@ -432,10 +435,13 @@ class OvsPlugin(PluginBase):
             if not path:
                 raise fields.invalid(f"[os_vif_ovs]{option}", "unset", expected)
             try:
-                pathlib.Path(path).open("rb").close()
+                content = pathlib.Path(path).read_bytes()
             except OSError as error:
                 found = f"{path}: {error.strerror}"
                 raise fields.invalid(f"[os_vif_ovs]{option}", found, expected) from error
+            if option == _TLS[0] and ovs_stream.is_encrypted(content):
+                found, without = f"{path}: an encrypted key", "a private key without a passphrase"
+                raise fields.invalid(f"[os_vif_ovs]{option}", found, without)
         return Tls(*files.values())
 
     def _warn(self, text: str) -> None:
