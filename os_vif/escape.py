@@ -35,7 +35,8 @@ def abbreviated(value: object, longest: int = 200) -> str:
     A value whose ``repr`` fails is described by its type: an error must not hide another.
     """
     try:
-        found = printable(repr(value))
+        # Cut first: the value may be a message of many megabytes.
+        found = printable(repr(value)[: longest + 1])
     except Exception:  # noqa: BLE001 - whatever a class of another project raises
         found = f"an object of the type {type(value).__name__}"
     return found if len(found) <= longest else f"{found[:longest]}…"

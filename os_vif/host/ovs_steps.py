@@ -10,6 +10,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import validate
+from os_vif.host.ovs_answers import MAX_REASON
 from os_vif.host.ovs_rows import (
     Changes,
     Look,
@@ -288,7 +289,7 @@ def _closed(interface: Row) -> str | None:
     """Why vswitchd has not opened a port; None if it has."""
     errors = values(interface["error"])
     if errors:
-        return str(errors[0])
+        return str(errors[0])[:MAX_REASON]
     (ofport,) = values(interface["ofport"]) or (None,)
     if ofport is None:
         return "not seen by ovs-vswitchd"

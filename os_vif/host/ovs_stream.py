@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 _PAUSE = 0.05
 #: Bytes that are read at once.
 _CHUNK = 65536
-_JSON = json.JSONDecoder()
 #: What matters to find the end of a message.
 _MARKS = re.compile(rb'[{}\[\]"\\]')
 
@@ -240,6 +239,9 @@ class Channel:
             self._socket.settimeout(0)
             while data := self._socket.recv(_CHUNK):
                 self._received += data
+                if len(self._received) > _CHUNK:
+                    # Nothing was asked: a probe and the answers to unlock are short.
+                    return False
         except self._nothing:
             return True
         except OSError:
@@ -297,7 +299,7 @@ class Channel:
             return None
         try:
             text = self._received.decode().lstrip()
-            message, end = _JSON.raw_decode(text)
+            message, end = ovs_answers.DECODER.raw_decode(text)
         except (ValueError, RecursionError):
             return None
         if not isinstance(message, dict):

@@ -24,7 +24,6 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
-from os_vif.escape import abbreviated
 from os_vif.host import ovs_answers, ovs_pool
 from os_vif.host.ovs_stream import Channel, Deadline, Tls
 
@@ -172,7 +171,7 @@ class Ovsdb:
             if result and "error" in result:
                 raise exception.OvsdbRefused(
                     connection=self.connection,
-                    reason=result.get("details") or result["error"],
+                    reason=(result.get("details") or result["error"])[: ovs_answers.MAX_REASON],
                     error=result["error"],
                     # What fails as a whole is told after the last one.
                     operation=index if index < len(operations) else None,
@@ -379,13 +378,9 @@ class Ovsdb:
                     self._locked.add(name)
 
     def _refusal(self, error: Any) -> exception.OvsdbRefused:
-        match error:
-            case {"error": str(what), **more}:
-                reason = f"{what}: {more['details']}" if "details" in more else what
-            case other:
-                reason = abbreviated(other)
+        reason = ovs_answers.reason_of(error)
         return exception.OvsdbRefused(
-            connection=self.connection, reason=reason.rstrip("."), error="", operation=None
+            connection=self.connection, reason=reason, error="", operation=None
         )
 
     def _unreachable(self, faults: Sequence[OSError]) -> exception.OvsdbUnreachable:

@@ -71,7 +71,7 @@ def right(question: dict) -> dict:
     """What a server with one row in each table answers."""
     if question["method"] != "transact":
         return {"id": question["id"], "result": {"locked": True}, "error": None}
-    row = {"_uuid": ["uuid", "0"], "name": "x", "model": "standalone", "connected": True,
+    row = {"_uuid": ["uuid", "01234567-89ab-cdef-0123-456789abcdef"], "name": "x", "model": "standalone", "connected": True,
            "leader": True, "next_cfg": 1, "external_ids": ["map", []]}  # fmt: skip
     results = [{"rows": [row]} for _ in question["params"][1:]]
     return {"id": question["id"], "result": results, "error": None}
