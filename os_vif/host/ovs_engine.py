@@ -191,8 +191,9 @@ def take_back(
     All of a plan has ``TAKE_BACK`` seconds for it, however late it is.
     """
     ovsdb.grant(TAKE_BACK)
+    lost: list[str] = []
     try:
-        done = _commit(ovsdb, undo)[1]
+        done = _commit(ovsdb, undo, lost=lost)[1]
         if done is not None and wait:
             # What comes next in the undo may be a device that vswitchd still has open.
             _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
@@ -204,6 +205,7 @@ def take_back(
         failure.left += [f"{c}  # {reason}" for step in undo for c in step.commands()]
     else:
         failure.undone += len(undo)
+    failure.left += lost
 
 
 def differences(switch: Switch, steps: Sequence[OvsStep]) -> list[Difference]:
@@ -322,10 +324,14 @@ def _again(ovsdb: Ovsdb, call: Callable[[], T]) -> T:
 
 
 def _commit(
-    ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None
+    ovsdb: Ovsdb,
+    steps: Sequence[OvsStep],
+    seen: Look | None = None,
+    lost: list[str] | None = None,
 ) -> tuple[list[OvsStep], Done | None]:
     """A transaction whose connection was lost is looked for, and made again if it was not done.
 
+    :param lost: takes a line for each row that an undo could not restore.
     :returns: the undo, and None if there was nothing to do.
     :raises os_vif.host.failure.Failure: if it was not done; or it says that this is unknown.
     """
@@ -346,6 +352,8 @@ def _commit(
                 _log(prepared, 0)
                 return undo, None if sent is None else Done(_next_cfg(ovsdb), {})
             done = changes.commit(ovsdb)
+            if lost is not None:
+                lost += changes.lost
             _log(prepared, time.monotonic() - started)
         except exception.OvsdbNoAnswer as error:
             sent = undo if undo is not None else sent

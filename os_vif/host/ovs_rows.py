@@ -32,8 +32,8 @@ _UUID_LENGTH = 36
 _STATUS = {
     "_uuid", "_version", "admin_state", "bfd_status", "datapath_id", "datapath_version", "bond_active_slave", "cfm_fault",
     "cfm_fault_status", "cfm_flap_count", "cfm_health", "cfm_remote_mpids", "cfm_remote_opstate",
-    "duplex", "error", "ifindex", "lacp_current", "link_resets", "link_speed", "link_state",
-    "mac_in_use", "mtu", "ofport", "rstp_statistics", "rstp_status", "statistics", "status",
+    "duplex", "error", "ifindex", "is_connected", "lacp_current", "link_resets", "link_speed", "link_state",
+    "mac_in_use", "mtu", "ofport", "role", "rstp_statistics", "rstp_status", "statistics", "status",
 }  # fmt: skip
 
 
@@ -110,6 +110,15 @@ def at(table: str, reference: Sequence[str]) -> Query:
 def holder(port: Row) -> Query:
     """The bridge that a port is in."""
     return ("Bridge", "ports", "includes", ("set", (tuple(ref(port)),)), ("_uuid", "name"))
+
+
+#: All mirrors of all bridges. A switch has few, and those that a port is in are found by its row.
+MIRRORS: Query = ("Mirror", "_uuid", "!=", ("uuid", str(uuid.UUID(int=0))), ())
+
+
+def sample_collectors(bridge: Row) -> Query:
+    """Return the query for the rows of Flow_Sample_Collector_Set that refer to a bridge."""
+    return ("Flow_Sample_Collector_Set", "bridge", "==", tuple(ref(bridge)), ())
 
 
 def qos_rows(port: str) -> Query:
@@ -221,6 +230,10 @@ class Changes:
         self.bridges: dict[str, list[str]] = {}
         #: Ports that it takes out of a bridge.
         self.removed: list[list[str]] = []
+        #: Rows that an undo inserts again, by the UUID that they had.
+        self.remade: dict[str, list[str]] = {}
+        #: What an undo cannot restore: lines for an error.
+        self.lost: list[str] = []
         #: Whether vswitchd is to try again to open what it could not.
         self.again = False
         self._conditions: list[tuple[OvsStep | None, Operation]] = []
@@ -264,6 +277,11 @@ class Changes:
         where = [["_uuid", "==", ref(row)]]
         self._add({"op": "update", "table": table, "where": where, "row": columns})
 
+    def fill(self, table: str, reference: Any, column: str, value: Any) -> None:
+        """Set a column that holds one value at most, if the column is empty."""
+        where = [["_uuid", "==", reference], [column, "==", ["set", []]]]
+        self._add({"op": "update", "table": table, "where": where, "row": {column: value}})
+
     def mutate(self, table: str, reference: Any, *mutations: list[Any]) -> None:
         """:param reference: of the row; None for the only one of a table."""
         where = [] if reference is None else [["_uuid", "==", reference]]
@@ -306,7 +324,8 @@ class Changes:
         ovsdb-server names the row by its UUID, or by the value of an indexed column.
         """
         for step, operation in reversed(self._operations):
-            targets = {str(target[2][1]) for target in operation.get("where", ()) if target[2]}
+            where = operation.get("where", ())
+            targets = {str(target[2][1]) for target in where if target[0] == "_uuid"}
             name = operation.get("row", {}).get("name")
             if any(target in reason for target in targets if len(target) == _UUID_LENGTH):
                 return step

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host import validate
 from os_vif.host.ovs_answers import MAX_REASON
 from os_vif.host.ovs_rows import (
+    MIRRORS,
     Changes,
     Look,
     OvsStep,
@@ -25,7 +26,13 @@ from os_vif.host.ovs_rows import (
     ref,
     whole,
 )
-from os_vif.host.ovs_undo import RestoreOvsBridge, RestoreOvsInterface, RestoreOvsPort
+from os_vif.host.ovs_undo import (
+    RestoreOvsBridge,
+    RestoreOvsInterface,
+    RestoreOvsPort,
+    bridge_queries,
+    delete_collectors,
+)
 from os_vif.host.ovsdb import mapping, values
 from os_vif.host.plan import Difference, quote
 
@@ -339,6 +346,7 @@ class DeleteOvsPort(_Delete):
     def reads(self, look: Look) -> Iterator[Query]:
         yield named("Bridge", self.name)
         yield qos_rows(self.name)
+        yield MIRRORS
         yield whole("Port", self.name)
         if (port := look.known(whole("Port", self.name))) is not None:
             yield holder(port)
@@ -398,6 +406,8 @@ class DeleteOvsBridge(_Delete):
     """A bridge that is one VIF's or one trunk's is gone, unless it is in use.
 
     It is in use by any port but patch ports and its own. Such a bridge stays: that is no failure.
+    Its rows of Flow_Sample_Collector_Set go too: ``ovs-vsctl del-br`` leaves them, and with them
+    the bridge in the database.
     Equivalent to: ``ovs-vsctl --if-exists del-br NAME``
     """
 
@@ -416,6 +426,7 @@ class DeleteOvsBridge(_Delete):
         if (bridge := look.known(whole("Bridge", self.name))) is None:
             return
         # For the undo.
+        yield from bridge_queries(look, bridge)
         yield whole("Port", self.name)
         yield whole("Interface", self.name)
         for reference in values(bridge["ports"]):
@@ -442,6 +453,7 @@ class DeleteOvsBridge(_Delete):
             *(RestoreOvsPort.of(look, self.name, port, []) for port in ports),
         )
         changes.mutate("Open_vSwitch", None, ["bridges", "delete", ["set", [ref(bridge)]]])
+        delete_collectors(look, changes, bridge)
         return undo
 
     def _ports(self, look: Look, bridge: Row, removed: list[list[str]]) -> list[Row] | None:

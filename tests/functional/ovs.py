@@ -26,7 +26,7 @@ running: list[Switch] = []
 _STATUS = {
     "bond_active_slave", "duplex", "error", "ifindex", "mac_in_use", "mtu", "ofport", "statistics",
     "datapath_id", "datapath_version", "status", "admin_state", "link_state", "link_speed", "link_resets", "rstp_status",
-    "rstp_statistics", "lacp_current", "_uuid", "_version", "cfm_flap_count", "cfm_remote_mpids",
+    "rstp_statistics", "lacp_current", "_uuid", "_version", "cfm_flap_count", "cfm_remote_mpids", "is_connected", "role",
 }  # fmt: skip
 
 
@@ -87,8 +87,12 @@ class Switch(lab_switch.Switch):
         return self._tool("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
 
     def dump(self) -> dict[str, object]:
-        """Its bridges, with their ports, interfaces and QoS rows, and the QoS rows of no port."""
-        tables = ("Bridge", "Port", "Interface", "QoS", "Open_vSwitch")
+        """Its bridges, with all that they refer to, and the rows that no other refers to."""
+        tables = (
+            "AutoAttach", "Bridge", "Controller", "Flow_Sample_Collector_Set", "Flow_Table",
+            "IPFIX", "Interface", "Mirror", "NetFlow", "Port", "QoS", "Queue", "sFlow",
+            "Open_vSwitch",
+        )  # fmt: skip
         select = [{"op": "select", "table": table, "where": []} for table in tables]
         answer = self._tool(
             "ovsdb-client", "transact", self.connection, json.dumps(["Open_vSwitch", *select])
