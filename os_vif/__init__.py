@@ -281,20 +281,24 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
         LOG.info("Plugged %s", _name(vif))
 
 
-def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[str, ...]:
     """Disconnect a VIF from its network. That it is already gone is no error.
 
     :param vif: what to disconnect, as it was plugged.
     :param instance_info: the virtual machine or pod that it was for.
+    :returns: a sentence for each bridge that stays, because others use it or have made it.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
     :raises os_vif.exception.UnplugException: if the plugin failed.
     """
     plugin = _plugin_of(vif, instance_info)
     with _raised_as(exception.UnplugException, vif):
-        plugin.unplug(vif, instance_info)
+        # Plugins of others give nothing.
+        result: object = plugin.unplug(vif, instance_info)
+    left = result if isinstance(result, tuple) else ()
     if LOG.isEnabledFor(logging.INFO):
-        LOG.info("Unplugged %s", _name(vif))
+        LOG.info("%s", "; ".join((f"Unplugged {_name(vif)}", *left)))
+    return left
 
 
 def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool = False) -> Plan:

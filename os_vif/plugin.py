@@ -72,9 +72,16 @@ class PluginBase(abc.ABC):
         """
         self._run(self.plan_plug(vif, instance_info))
 
-    def unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
-        """Disconnect the VIF. That it is already gone is no error."""
-        self._run(self.plan_unplug(vif, instance_info).going_forward())
+    def unplug(
+        self, vif: objects.VIFBase, instance_info: objects.InstanceInfo
+    ) -> tuple[str, ...] | None:
+        """Disconnect the VIF. That it is already gone is no error.
+
+        :returns: a sentence for each bridge that stays because others use it; None is none.
+        """
+        plan = self.plan_unplug(vif, instance_info).going_forward()
+        self._run(plan)
+        return host.bridges_left(plan)
 
     def _run(self, plan: Plan) -> None:
         host.load_engine().run(plan, self.privsep_module)

@@ -114,7 +114,8 @@ class Unplug(_VIFCommand):
     """Disconnect a VIF from its network."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        os_vif.unplug(*self.vif_and_instance(parsed_args))
+        for left in os_vif.unplug(*self.vif_and_instance(parsed_args)):
+            print(left, file=self.app.stdout)
 
 
 class Check(_VIFCommand, shell.Lister):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from os_vif.host import addresses, record, validate
 from os_vif.host.attributes import SetLink
 from os_vif.host.devices import DeleteDevice, EnsureDevice
+from os_vif.host.locks import DIRECTORY
 from os_vif.host.plan import MARK, Difference, Step, kind_of, quote
 from os_vif.host.sysctl import Sysctl
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: What the name of a bridge begins with that is one VIF's, beside Open vSwitch.
 HYBRID = "qbr"
+#: How many reasons are told why a bridge stays.
+_SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +109,29 @@ class DeleteBridge(DeleteDevice):
         if undo:
             record.forget(net, self.name)
         return undo
+
+    def left(self, net: Netlink) -> str | None:
+        """Return which bridge stays, and why; None if it has gone. It needs no right."""
+        link = net.link(self.name)
+        if link is None:
+            return None
+        if link.kind != "bridge":
+            why = [f"it is {kind_of(link)}"]
+        else:
+            using = record.users(net, link)
+            why = [f"{port.name} is in it" for port in net.ports(link)]
+            why += [f"VIF {user} uses it" for user in sorted(using.names)]
+            if using.incomplete:
+                why.append(f"the record of its users, in {DIRECTORY}, is damaged")
+            if not (link.ours or (self.unmarked and link.name.startswith(HYBRID))):
+                why.append("os-vif did not make it")
+            if not why:
+                why = [
+                    f"it has an address of the host, {held.address}"
+                    for held in addresses.of(net, link)
+                ]
+        shown = why[:_SHOWN] + ([f"and {len(why) - _SHOWN} more"] if len(why) > _SHOWN else [])
+        return f"{self.name} stays: {', '.join(shown)}" if why else f"{self.name} is there again"
 
     def _stays(self, net: Netlink, link: Link) -> bool:
         return _used(net, link)

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from os_vif import exception
 from os_vif.escape import described_error
 from os_vif.host import first_use, locks, netlink, step_log
+from os_vif.host.devices import EnsureDevice
 from os_vif.host.failure import Failure
+from os_vif.host.links import DeleteLink
 from os_vif.host.plan import Difference, Step, encode
 
 if TYPE_CHECKING:
@@ -97,6 +99,8 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
     current: Sequence[PlanStep] = ()
     #: What vswitchd may do while the kernel is at work.
     lingering: list[Committed] = []
+    #: The devices that the plan has made.
+    made: set[str] = set()
     try:
         for kernel, rows in _parts(plan):
             current = kernel or rows
@@ -108,8 +112,19 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
                         continue
                     if session is not None:
                         session.look = None
-                    done.append(_run_kernel(kernel, privsep_module))
+                    done.append(_run_kernel(kernel, privsep_module, made))
                 continue
+            if session is not None and made and (remade := _ports_on(made, rows, session)):
+                # vswitchd holds the device that was there before, and opens no other by that name
+                # until the port has gone. The same port is put back.
+                from os_vif.host import ovs_engine
+
+                taken = ovs_engine.commit(session.ovsdb, remade)
+                done.append(taken.take_back)
+                lingering.append(taken)
+                _settle(lingering, plan)
+                ovs_engine.commit(session.ovsdb, taken.undo)
+                session.look = None
             committed = _commit(rows, session)
             done.append(committed.take_back)
             waits = plan.switch is not None and plan.switch.wait
@@ -162,6 +177,14 @@ def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:
     return ovs_engine.commit(session.ovsdb, steps, look)
 
 
+def _ports_on(made: set[str], steps: Sequence[OvsStep], session: Session) -> list[OvsStep]:
+    """Return the steps that take out the ports that were there before their devices were made."""
+    from os_vif.host import ovs_engine
+
+    names = [step.device for step in steps if step.port is not None and step.device in made]
+    return ovs_engine.removals(session.ovsdb, names) if names else []
+
+
 def _settle(lingering: list[Committed], plan: Plan) -> None:
     """Wait until ovs-vswitchd has carried out what the database has."""
     while lingering:
@@ -182,8 +205,11 @@ def _settle(lingering: list[Committed], plan: Plan) -> None:
             lingering.clear()
 
 
-def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
-    """:returns: what undoes it."""
+def _run_kernel(steps: Sequence[Step], privsep_module: str | None, made: set[str]) -> Undo:
+    """Run the steps in the privileged daemon, and add to ``made`` the devices that they made.
+
+    :returns: what undoes it.
+    """
     call, not_started = _load(privsep_module, "run")
     messages = [encode(step) for step in steps]
     try:
@@ -198,6 +224,10 @@ def _run_kernel(steps: Sequence[Step], privsep_module: str | None) -> Undo:
         raise Failure(**failure)
     if step_log.is_enabled():
         _log_applied(steps, answer["undo"], answer.get("applied", ()))
+    deleted = {a.get("name") for kind, a in answer["undo"] if kind == DeleteLink.__name__}
+    for step in steps:
+        if isinstance(step, EnsureDevice) and step.name in deleted:
+            made.update(step.made)
     return functools.partial(_take_back, answer["undo"], privsep_module)
 
 

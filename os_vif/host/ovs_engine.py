@@ -20,7 +20,6 @@ from os_vif import exception
 from os_vif.host import step_log
 from os_vif.host.failure import Failure
 from os_vif.host.ovs_rows import (
-    COLUMNS,
     Changes,
     Done,
     Look,
@@ -29,8 +28,9 @@ from os_vif.host.ovs_rows import (
     named,
     read_next_cfg,
     ref,
+    with_id,
 )
-from os_vif.host.ovs_steps import DeleteOvsBridge
+from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
 from os_vif.host.ovsdb import Ovsdb, mapping, values
 
 if TYPE_CHECKING:
@@ -183,6 +183,19 @@ class Committed:
         take_back(self._ovsdb, self.undo, failure, wait=not self.late)
 
 
+def removals(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
+    """Return the steps that take out those of some ports that are there.
+
+    :raises os_vif.host.failure.Failure: if the switch cannot be read.
+    """
+    steps = [DeleteOvsPort(name) for name in ports]
+    try:
+        look = _again(ovsdb, lambda: Look(ovsdb, steps))
+    except exception.OvsdbError as error:
+        raise _whole(steps, str(error), what="Reading Open vSwitch") from error
+    return [step for step in steps if look.whole("Port", step.name) is not None]
+
+
 def take_back(
     ovsdb: Ovsdb, undo: Sequence[OvsStep], failure: Failure, *, wait: bool = True
 ) -> None:
@@ -231,14 +244,7 @@ def ports_of(switch: Switch, interface_id: str, *names: str) -> dict[str, Row]:
 
     :raises os_vif.exception.OvsdbError: if the switch cannot be read.
     """
-    ids = (
-        "Interface",
-        "external_ids",
-        "includes",
-        ("map", (("iface-id", interface_id),)),
-        COLUMNS["Interface"],
-    )
-    queries = [ids, *(named("Interface", name) for name in names)]
+    queries = [with_id(interface_id), *(named("Interface", name) for name in names)]
     with _ovsdb(switch) as ovsdb:
 
         def found() -> dict[str, Row]:
@@ -291,6 +297,17 @@ def bridge_of(switch: Switch, port: str) -> str | None:
             return None if bridge is None else str(bridge["name"])
 
         return _again(ovsdb, found)
+
+
+def bridges_left(switch: Switch, names: Collection[str]) -> list[str]:
+    """Return which bridges a plan that deletes them has left because of their ports.
+
+    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
+    """
+    steps = [DeleteOvsBridge(name) for name in names]
+    with _ovsdb(switch) as ovsdb:
+        look = _again(ovsdb, lambda: Look(ovsdb, steps))
+        return [left for step in steps if (left := step.left(look)) is not None]
 
 
 def _ovsdb(switch: Switch) -> Ovsdb:

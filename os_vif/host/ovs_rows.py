@@ -15,6 +15,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from os_vif.host.ovs_answers import MAX_REASON
 from os_vif.host.ovsdb import values
 from os_vif.host.plan import PlanStep, quote
 
@@ -121,9 +122,27 @@ def sample_collectors(bridge: Row) -> Query:
     return ("Flow_Sample_Collector_Set", "bridge", "==", tuple(ref(bridge)), ())
 
 
+def with_id(interface_id: str) -> Query:
+    """Return the query for the Interfaces that have an ``external_ids:iface-id``."""
+    wanted = ("map", (("iface-id", interface_id),))
+    return ("Interface", "external_ids", "includes", wanted, COLUMNS["Interface"])
+
+
 def qos_rows(port: str) -> Query:
     """The QoS rows that were made for a port of that name, whether it refers to them or not."""
     return ("QoS", "external_ids", "includes", ("map", (("id", qos_id(port)),)), ())
+
+
+def closed_by(interface: Row) -> str | None:
+    """Return why vswitchd has not opened a port; None if it has."""
+    errors = values(interface["error"])
+    if errors:
+        return str(errors[0])[:MAX_REASON]
+    (ofport,) = values(interface["ofport"]) or (None,)
+    if ofport is None:
+        return "not seen by ovs-vswitchd"
+    # A patch port without its peer, and a device of DPDK where there is none.
+    return "not opened by ovs-vswitchd" if ofport < 0 else None
 
 
 class Look:

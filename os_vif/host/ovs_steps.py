@@ -10,7 +10,6 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import validate
-from os_vif.host.ovs_answers import MAX_REASON
 from os_vif.host.ovs_rows import (
     MIRRORS,
     Changes,
@@ -19,12 +18,14 @@ from os_vif.host.ovs_rows import (
     Query,
     assignments,
     at,
+    closed_by,
     holder,
     named,
     qos_id,
     qos_rows,
     ref,
     whole,
+    with_id,
 )
 from os_vif.host.ovs_undo import (
     RestoreOvsBridge,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 DEAD_VLAN = 4095
 #: What the names of bridges begin with that are one VIF's or one trunk's. No other is deleted.
 OWN_BRIDGES = ("tbr-", "pb")
+
+_DATAPATH = "is its datapath_type one of ovs-vswitchd's, and for system the kernel module openvswitch loaded?"
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -79,11 +82,23 @@ class OvsBridge(OvsStep):
 
     def reads(self, look: Look) -> Iterator[Query]:
         yield named("Bridge", self.name)
+        # Its own port tells whether ovs-vswitchd has opened it.
+        yield named("Interface", self.name)
 
     def differences(self, look: Look) -> tuple[Difference, ...]:
-        if look.bridge(self.name) is not None:
-            return ()
-        return (self.difference("bridge", "missing", "there"),)
+        if look.bridge(self.name) is None:
+            return (self.difference("bridge", "missing", "there"),)
+        closed = self.fault(look)
+        return () if closed is None else (self.difference("bridge", closed, "open"),)
+
+    @property
+    def outcome(self) -> Query | None:
+        return named("Interface", self.name)
+
+    def fault(self, look: Look) -> str | None:
+        interface = look.interface(self.name)
+        why = "it has no port of its own" if interface is None else closed_by(interface)
+        return None if why is None else f"{why} ({_DATAPATH})"
 
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
         if self.name in changes.bridges:
@@ -91,6 +106,8 @@ class OvsBridge(OvsStep):
         found = look.bridge(self.name)
         if found is not None:
             changes.bridges[self.name] = ref(found)
+            # Then vswitchd is to try again.
+            changes.again |= self.fault(look) is not None
             return ()
         interface = changes.insert("Interface", name=self.name, type="internal")
         local = changes.insert("Port", name=self.name, interfaces=interface)
@@ -204,11 +221,24 @@ class OvsPort(OvsStep):
             self.difference(attribute, before, wanted)
             for attribute, before, wanted in self._wrong(interface)
         ]
-        closed = _closed(interface)
+        found += self._twins(look)
+        closed = closed_by(interface)
         if closed is not None:
             needed = self._needed(look)
             found.append(self.difference("ofport", closed, "open", pending=not needed))
         return tuple(found)
+
+    def _twins(self, look: Look) -> Iterator[Difference]:
+        """Yield a difference for each other port that says to be the VIF's."""
+        interface_id = dict(self.external_ids).get("iface-id")
+        if not interface_id:
+            return
+        for other in look.all(with_id(interface_id)):
+            # Neutron gives it to a trunk's patch port too.
+            of_trunk = other["type"] == "patch" and self.bridge.startswith(OWN_BRIDGES[0])
+            if other["name"] != self.name and not of_trunk:
+                attribute = f"external_ids:iface-id of {other['name']}"
+                yield self.difference(attribute, interface_id, f"on {self.name} alone")
 
     def _wrong(self, interface: Row) -> list[tuple[str, Any, Any]]:
         """What an Interface has in place of what it should have: attribute, found, wanted."""
@@ -236,7 +266,7 @@ class OvsPort(OvsStep):
         if bridge is None or interface is None or bridge["name"] != self.bridge:
             there = "a bridge that has gone" if bridge is None else bridge["name"]
             raise OSError(errno.EBUSY, f"{self.name} is in {there}, and not taken from there")
-        if self.required and _closed(interface) is not None:
+        if self.required and closed_by(interface) is not None:
             changes.again = True
         wrong = self._wrong(interface)
         if not wrong:
@@ -288,20 +318,8 @@ class OvsPort(OvsStep):
         if not self.required:
             return None
         interface = look.interface(self.name)
-        closed = "it has gone" if interface is None else _closed(interface)
+        closed = "it has gone" if interface is None else closed_by(interface)
         return closed if closed is not None and self._needed(look) else None
-
-
-def _closed(interface: Row) -> str | None:
-    """Why vswitchd has not opened a port; None if it has."""
-    errors = values(interface["error"])
-    if errors:
-        return str(errors[0])[:MAX_REASON]
-    (ofport,) = values(interface["ofport"]) or (None,)
-    if ofport is None:
-        return "not seen by ovs-vswitchd"
-    # A patch port without its peer, and a device of DPDK where there is none.
-    return "not opened by ovs-vswitchd" if ofport < 0 else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -455,6 +473,15 @@ class DeleteOvsBridge(_Delete):
         changes.mutate("Open_vSwitch", None, ["bridges", "delete", ["set", [ref(bridge)]]])
         delete_collectors(look, changes, bridge)
         return undo
+
+    def left(self, look: Look) -> str | None:
+        """Return which bridge stays, and why; None if it does not."""
+        bridge = look.whole("Bridge", self.name)
+        if bridge is None or self._ports(look, bridge, []) is not None:
+            return None
+        rows = [look.at("Port", reference) for reference in values(bridge["ports"])]
+        names = sorted(row["name"] for row in rows if row is not None and row["name"] != self.name)
+        return f"{self.name} stays: {', '.join(names)} {'is' if len(names) == 1 else 'are'} in it"
 
     def _ports(self, look: Look, bridge: Row, removed: list[list[str]]) -> list[Row] | None:
         """The patch ports that go with it; None if it is in use."""

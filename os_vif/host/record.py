@@ -140,6 +140,11 @@ class _User(Step):
 class JoinBridge(_User):
     """``/run/os-vif`` says that a VIF uses a bridge of ours, which then outlives other VIFs."""
 
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if self.holds(net):
+            return ()
+        return (self.difference(f"use by VIF {self.user}", "none", "noted"),)
+
     def holds(self, net: Netlink) -> bool:
         bridge = net.link(self.name)
         return bridge is None or not bridge.ours or self.user in users(net, bridge).names

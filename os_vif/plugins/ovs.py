@@ -373,7 +373,7 @@ class OvsPlugin(PluginBase):
             raise fields.invalid(
                 "vif.port_profile.interface_id", "unset", "the id of a Neutron port"
             )
-        # Neutron's agent for smart NICs knows no instance.
+        # Neutron's agent for smart NICs knows no instance, and neither may a user of the command.
         instance_id = str(fields.get(instance, "uuid") or "")
         return port_ids(bridge, str(interface_id), fields.mac(vif), instance_id)
 
@@ -451,13 +451,16 @@ class OvsPlugin(PluginBase):
 
 
 def port_ids(bridge: str, interface_id: str, mac: str, instance_id: str) -> Pairs:
-    """The ``external_ids`` of a port of a bridge."""
-    ids = (
+    """Return the ``external_ids`` of a port of a bridge.
+
+    :param instance_id: empty if the instance is not known: then the port keeps what it has of it.
+    """
+    ids: Pairs = (
         ("iface-id", interface_id),
         ("iface-status", "active"),
         ("attached-mac", mac),
-        ("vm-uuid", instance_id),
     )
+    ids = (*ids, ("vm-uuid", instance_id)) if instance_id else ids
     # Neutron finds by it what a trunk has left (LP 2087944).
     return (*ids, ("bridge_name", bridge)) if bridge.startswith(_TRUNK) else ids
 

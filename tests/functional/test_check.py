@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What ``check`` says is true, and what plug says is done carries packets."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.cmd.lab import Guest
+from os_vif.cmd.lab_card import Pump
+from tests.functional.cases import ovs_vif
+from tests.functional.conftest import bridge_vif
+from tests.functional.namespaces import differs, ip, run, snapshot
+from tests.functional.ovs import row
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+TAP = {"create_port": True, "create_tap": True, "datapath_type": "netdev"}
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+NOBODY = objects.InstanceInfo(name="")
+VIFS = {
+    "native": lambda: ovs_vif(create_port=True),
+    "tap": lambda: ovs_vif(**TAP),
+    "hybrid": lambda: ovs_vif(objects.VIFBridge),
+    "vhost-user": lambda: ovs_vif(objects.VIFVHostUser),
+}
+
+
+def port_of(vif: objects.VIFBase) -> str:
+    prefix = {objects.VIFBridge: "qvo", objects.VIFVHostUser: "vhu"}.get(type(vif), "tap")
+    return f"{prefix}{vif.id}"[:14]
+
+
+class TestBridgeOpens:
+    """A bridge that a plan makes or requires has to be opened by vswitchd."""
+
+    @pytest.fixture(autouse=True)
+    def _without_module(self, br_int):
+        br_int.vsctl("--no-wait", "add-br", "br-probe", "--", "set", "Bridge", "br-probe",
+                     "datapath_type=nonsense")  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "vif", [ovs_vif(datapath_type="x"), ovs_vif(**TAP | {"datapath_type": "x"})]
+    )
+    def test_one_that_is_made(self, vif):
+        """Plug said that all was well, and so did check."""
+        vif.network.bridge = "br-new"
+        before = snapshot()
+        with pytest.raises(exception.PlugException, match=r"OvsBridge failed on br-new: not seen"):
+            os_vif.plug(vif, INSTANCE)
+        assert differs(before) == []
+
+    def test_one_that_is_there(self):
+        """For the datapath of another bridge there is a word in the log of vswitchd only."""
+        vif = ovs_vif(datapath_type="nonsense")
+        vif.network.bridge = "br-probe"
+        (difference,) = os_vif.check(vif, INSTANCE)
+        assert (difference.device, difference.attribute) == ("br-probe", "bridge")
+        assert "not seen by ovs-vswitchd (is its datapath_type" in difference.found
+        assert not difference.pending
+        with pytest.raises(exception.PlugException, match="OvsBridge failed on br-probe"):
+            os_vif.plug(vif, INSTANCE)
+
+    def test_one_that_opens_later(self, br_int):
+        """Plugging again converges."""
+        vif = ovs_vif()
+        vif.network.bridge = "br-probe"
+        br_int.vsctl("set", "Bridge", "br-probe", "datapath_type=netdev")
+        os_vif.plug(vif, INSTANCE)
+        assert os_vif.check(vif, INSTANCE) == ()
+
+
+@pytest.mark.parametrize("kind", VIFS)
+def test_two_ports_with_one_iface_id_are_told(br_int, kind):
+    """The agent of Neutron, and OVN, wire one of them, and nobody knows which."""
+    vif = VIFS[kind]()
+    os_vif.plug(vif, INSTANCE)
+    assert all(difference.pending for difference in os_vif.check(vif, INSTANCE))
+    br_int.vsctl("add-port", "br-int", "other", "--", "set", "Interface", "other", "type=internal",
+                 f"external_ids:iface-id={vif.port_profile.interface_id}")  # fmt: skip
+    (told,) = (d for d in os_vif.check(vif, INSTANCE) if not d.pending)
+    assert told.device == port_of(vif)
+    assert told.attribute == "external_ids:iface-id of other"
+
+
+def test_a_trunk_s_patch_port_is_no_second_port(br_int):
+    """Neutron gives it the iface-id of the trunk's port."""
+    vif = ovs_vif(**TAP, bridge="tbr-1")
+    os_vif.plug(vif, INSTANCE)
+    br_int.vsctl("add-port", "br-int", "tpi-1", "--", "set", "Interface", "tpi-1", "type=patch",
+                 "options:peer=tpt-1",
+                 f"external_ids:iface-id={vif.port_profile.interface_id}")  # fmt: skip
+    assert os_vif.check(vif, INSTANCE) == ()
+
+
+@pytest.mark.parametrize("kind", VIFS)
+def test_what_only_an_instance_knows_is_neither_compared_nor_set_without_one(br_int, kind):
+    """It wiped ``vm-uuid`` of a running guest's port, and check told the operator to do that."""
+    vif = VIFS[kind]()
+    os_vif.plug(vif, INSTANCE)
+    assert not [d for d in os_vif.check(vif, NOBODY) if not d.pending]
+    os_vif.plug(vif, NOBODY)
+    assert row(br_int, "Interface", port_of(vif), "external_ids:vm-uuid") == [f'"{INSTANCE.uuid}"']
+    (wrong,) = (
+        d for d in os_vif.check(vif, objects.InstanceInfo(uuid=vif.id, name="")) if not d.pending
+    )
+    assert wrong.attribute == "external_ids:vm-uuid"
+    os_vif.unplug(vif, NOBODY)
+    os_vif.plug(vif, NOBODY)
+    assert "vm-uuid" not in br_int.vsctl("get", "Interface", port_of(vif), "external_ids")
+
+
+@pytest.mark.parametrize("kind", ["tap", "hybrid"])
+def test_a_device_made_again_under_its_port_is_opened_again(br_int, kind):
+    """vswitchd held the device that had gone; plug said ok, check nothing, no packet passed."""
+    vif = VIFS[kind]()
+    os_vif.plug(vif, INSTANCE)
+    name = port_of(vif)
+    br_int.vsctl("set", "Port", name, "tag=7", "external_ids:other=kept")
+    (before,) = row(br_int, "Interface", name, "ofport")
+    run(f"ip link del dev {name}")
+    os_vif.plug(vif, INSTANCE)
+    assert os_vif.check(vif, INSTANCE) == ()
+    # vswitchd has opened a device anew: the port is another one of the datapath.
+    assert row(br_int, "Interface", name, "ofport") != [before]
+    assert row(br_int, "Port", name, "tag", "external_ids:other") == ["7", "kept"]
+    assert "PROMISC" in ip("link", "show", name)[0]["flags"]
+
+
+def test_packets_pass_a_tap_that_was_made_again_under_its_port(br_int):
+    """Also where nobody but the plan knows that the device is another."""
+    first, second = ovs_vif(**TAP), ovs_vif(number=1, **TAP)
+    for vif in (first, second):
+        os_vif.plug(vif, INSTANCE)
+    run(f"ip link del dev {first.vif_name}")
+    os_vif.plug(first, INSTANCE)
+    with (
+        Guest() as one,
+        Guest() as other,
+        Pump(one, first.vif_name, str(first.address), "192.0.2.1/24", queues=False),
+        Pump(other, second.vif_name, str(second.address), "192.0.2.2/24", queues=False),
+    ):
+        assert "answers" in one.ping("192.0.2.2")
+
+
+def test_check_after_unplug_says_that_a_shared_bridge_is_not_used(instance):
+    """The bridge stays because of another VIF: nothing differed, as if both were plugged."""
+    one, other = bridge_vif(1), bridge_vif(2)
+    for vif in (one, other):
+        os_vif.plug(vif, instance)
+        assert os_vif.check(vif, instance) == ()
+    os_vif.unplug(one, instance)
+    (difference,) = os_vif.check(one, instance)
+    assert difference.attribute == f"use by VIF {one.id}"
+    assert os_vif.check(other, instance) == ()
+
+
+def test_unplug_says_which_bridge_it_leaves_and_why(instance, caplog):
+    """As its result, and in the log."""
+    one, other = bridge_vif(1), bridge_vif(2)
+    for vif in (one, other):
+        os_vif.plug(vif, instance)
+    run("ip link add name tap2 type veth peer name end; ip link set dev tap2 master brq-test")
+    expected = f"brq-test stays: tap2 is in it, VIF {other.id} uses it"
+    with caplog.at_level("INFO", logger="os_vif"):
+        assert os_vif.unplug(one, instance) == (expected,)
+    assert expected in caplog.text
+    run("ip link del dev tap2; ip address add 192.0.2.1/24 dev brq-test")
+    expected = "brq-test stays: it has an address of the host, 192.0.2.1/24"
+    assert os_vif.unplug(other, instance) == (expected,)
+    run("ip address flush dev brq-test")
+    assert os_vif.unplug(other, instance) == ()
+    assert [link["ifname"] for link in ip("link")] == ["lo"]
+
+
+def test_unplug_says_that_a_bridge_of_others_stays(instance):
+    """It is not deleted even when nothing is in it any more."""
+    run("ip link add name brq-test type bridge")
+    os_vif.plug(bridge_vif(1), instance)
+    assert os_vif.unplug(bridge_vif(1), instance) == ("brq-test stays: os-vif did not make it",)
+
+
+def test_unplug_says_which_trunk_s_bridge_it_leaves(br_int):
+    """Neutron deletes it with the last port."""
+    one, other = ovs_vif(**TAP, bridge="tbr-1"), ovs_vif(number=1, **TAP, bridge="tbr-1")
+    for vif in (one, other):
+        os_vif.plug(vif, INSTANCE)
+    assert os_vif.unplug(one, INSTANCE) == (f"tbr-1 stays: {other.vif_name} is in it",)
+    assert os_vif.unplug(other, INSTANCE) == ()
+    assert "tbr-1" not in br_int.vsctl("list-br")
+
+
+def test_the_command_says_which_bridge_unplug_leaves(
+    vif_json, instance, os_vif_command, quick_commands
+):
+    """One line on standard output."""
+    for vif in (bridge_vif(1), bridge_vif(2)):
+        os_vif.plug(vif, instance)
+    done = subprocess.run(
+        [os_vif_command, "unplug", vif_json], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"brq-test stays: VIF {bridge_vif(2).id} uses it\n"
