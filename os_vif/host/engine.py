@@ -114,17 +114,7 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
                         session.look = None
                     done.append(_run_kernel(kernel, privsep_module, made))
                 continue
-            if session is not None and made and (remade := _ports_on(made, rows, session)):
-                # vswitchd holds the device that was there before, and opens no other by that name
-                # until the port has gone. The same port is put back.
-                from os_vif.host import ovs_engine
-
-                taken = ovs_engine.commit(session.ovsdb, remade)
-                done.append(taken.take_back)
-                lingering.append(taken)
-                _settle(lingering, plan)
-                ovs_engine.commit(session.ovsdb, taken.undo)
-                session.look = None
+            _reopen(made, rows, session, done, plan)
             committed = _commit(rows, session)
             done.append(committed.take_back)
             waits = plan.switch is not None and plan.switch.wait
@@ -177,12 +167,31 @@ def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:
     return ovs_engine.commit(session.ovsdb, steps, look)
 
 
-def _ports_on(made: set[str], steps: Sequence[OvsStep], session: Session) -> list[OvsStep]:
-    """Return the steps that take out the ports that were there before their devices were made."""
+def _reopen(
+    made: set[str],
+    steps: Sequence[OvsStep],
+    session: Session | None,
+    done: list[Undo],
+    plan: Plan,
+) -> None:
+    """Take out the ports that were there before their devices were made, and put them back.
+
+    vswitchd holds the device that was there before. It matches ports by name, so that it opens
+    another device only when it has seen that the port has gone: this takes two transactions.
+    """
+    names = [step.device for step in steps if step.port is not None and step.device in made]
+    if session is None or not names:
+        return
     from os_vif.host import ovs_engine
 
-    names = [step.device for step in steps if step.port is not None and step.device in made]
-    return ovs_engine.removals(session.ovsdb, names) if names else []
+    removals = ovs_engine.removals(session.ovsdb, names)
+    if not removals:
+        return
+    taken = ovs_engine.commit(session.ovsdb, removals)
+    done.append(taken.take_back)
+    _settle([taken], plan)
+    ovs_engine.commit(session.ovsdb, taken.undo)
+    session.look = None
 
 
 def _settle(lingering: list[Committed], plan: Plan) -> None:

@@ -80,7 +80,8 @@ def test_the_bridge_stays_when_its_last_vif_goes(uplinked, instance):
     os_vif.plug(uplinked, instance)
     os_vif.unplug(uplinked, instance)
     assert ip("link", "show", "uplink")[0]["master"] == "brq-test"
-    assert os_vif.check(uplinked, instance) == ()
+    (difference,) = os_vif.check(uplinked, instance)
+    assert difference.attribute == f"use by VIF {uplinked.id}"
 
 
 def test_the_host_is_reached_after_each_step(gateway, instance):
