@@ -179,8 +179,10 @@ def _reopen(
     vswitchd holds the device that was there before. It matches ports by name, so that it opens
     another device only when it has seen that the port has gone: this takes two transactions.
     """
-    names = [step.device for step in steps if step.port is not None and step.device in made]
-    if session is None or not names:
+    if session is None:
+        return
+    names = [step.device for step in steps if step.port in session.ports & made]
+    if not names:
         return
     from os_vif.host import ovs_engine
 

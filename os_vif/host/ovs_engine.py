@@ -68,6 +68,8 @@ class Session:
     ovsdb: Ovsdb
     #: What was there when the plan began; None if the plan has changed something since.
     look: Look | None
+    #: The ports of the plan's steps that were there when the plan began.
+    ports: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -102,7 +104,8 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Session]:
             raise _whole(steps, str(error), said, what=what) from error
         except Exception as error:
             raise _whole(steps, _unexpected(error), said, what=what) from error
-        yield Session(ovsdb, look)
+        ports = {step.port for step in steps if step.port is not None}
+        yield Session(ovsdb, look, frozenset(filter(look.has_port, ports)))
 
 
 def _lock(port: str) -> str:

@@ -183,6 +183,10 @@ class Look:
         found = self._known[query]
         return found[0] if found else None
 
+    def has_port(self, name: str) -> bool:
+        """Return whether a port is there, of what has been read already."""
+        return bool(self._known.get(named("Port", name)))
+
     def bridge(self, name: str) -> Row | None:
         return self.one(named("Bridge", name))
 

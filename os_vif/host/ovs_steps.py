@@ -479,8 +479,13 @@ class DeleteOvsBridge(_Delete):
         bridge = look.whole("Bridge", self.name)
         if bridge is None or self._ports(look, bridge, []) is not None:
             return None
-        rows = [look.at("Port", reference) for reference in values(bridge["ports"])]
-        names = sorted(row["name"] for row in rows if row is not None and row["name"] != self.name)
+        names = []
+        for reference in values(bridge["ports"]):
+            port = look.at("Port", reference)
+            interface = None if port is None else look.interface(port["name"])
+            if port is not None and (interface is None or interface["type"] != "patch"):
+                names.append(port["name"])
+        names = sorted(name for name in names if name != self.name)
         return f"{self.name} stays: {', '.join(names)} {'is' if len(names) == 1 else 'are'} in it"
 
     def _ports(self, look: Look, bridge: Row, removed: list[list[str]]) -> list[Row] | None:

@@ -36,43 +36,47 @@ def port_of(vif: objects.VIFBase) -> str:
     return f"{prefix}{vif.id}"[:14]
 
 
-class TestBridgeOpens:
-    """A bridge that a plan makes or requires has to be opened by vswitchd."""
+@pytest.fixture
+def _br_probe(br_int):
+    """Make a bridge whose datapath ovs-vswitchd does not have."""
+    br_int.vsctl("--no-wait", "add-br", "br-probe", "--", "set", "Bridge", "br-probe",
+                 "datapath_type=nonsense")  # fmt: skip
 
-    @pytest.fixture(autouse=True)
-    def _without_module(self, br_int):
-        br_int.vsctl("--no-wait", "add-br", "br-probe", "--", "set", "Bridge", "br-probe",
-                     "datapath_type=nonsense")  # fmt: skip
 
-    @pytest.mark.parametrize(
-        "vif", [ovs_vif(datapath_type="x"), ovs_vif(**TAP | {"datapath_type": "x"})]
-    )
-    def test_one_that_is_made(self, vif):
-        """Plug said that all was well, and so did check."""
-        vif.network.bridge = "br-new"
-        before = snapshot()
-        with pytest.raises(exception.PlugException, match=r"OvsBridge failed on br-new: not seen"):
-            os_vif.plug(vif, INSTANCE)
-        assert differs(before) == []
-
-    def test_one_that_is_there(self):
-        """For the datapath of another bridge there is a word in the log of vswitchd only."""
-        vif = ovs_vif(datapath_type="nonsense")
-        vif.network.bridge = "br-probe"
-        (difference,) = os_vif.check(vif, INSTANCE)
-        assert (difference.device, difference.attribute) == ("br-probe", "bridge")
-        assert "not seen by ovs-vswitchd (is its datapath_type" in difference.found
-        assert not difference.pending
-        with pytest.raises(exception.PlugException, match="OvsBridge failed on br-probe"):
-            os_vif.plug(vif, INSTANCE)
-
-    def test_one_that_opens_later(self, br_int):
-        """Plugging again converges."""
-        vif = ovs_vif()
-        vif.network.bridge = "br-probe"
-        br_int.vsctl("set", "Bridge", "br-probe", "datapath_type=netdev")
+@pytest.mark.parametrize(
+    "vif", [ovs_vif(datapath_type="x"), ovs_vif(**TAP | {"datapath_type": "x"})]
+)
+@pytest.mark.usefixtures("br_int")
+def test_a_bridge_that_is_made_has_to_open(vif):
+    """Plug said that all was well, and so did check."""
+    vif.network.bridge = "br-new"
+    before = snapshot()
+    with pytest.raises(exception.PlugException, match=r"OvsBridge failed on br-new: not seen"):
         os_vif.plug(vif, INSTANCE)
-        assert os_vif.check(vif, INSTANCE) == ()
+    assert differs(before) == []
+
+
+@pytest.mark.usefixtures("_br_probe")
+def test_a_bridge_that_is_there_has_to_open():
+    """For the datapath of another bridge there is a word in the log of vswitchd only."""
+    vif = ovs_vif(datapath_type="nonsense")
+    vif.network.bridge = "br-probe"
+    (difference,) = os_vif.check(vif, INSTANCE)
+    assert (difference.device, difference.attribute) == ("br-probe", "bridge")
+    assert "not seen by ovs-vswitchd (is its datapath_type" in difference.found
+    assert not difference.pending
+    with pytest.raises(exception.PlugException, match="OvsBridge failed on br-probe"):
+        os_vif.plug(vif, INSTANCE)
+
+
+@pytest.mark.usefixtures("_br_probe")
+def test_a_bridge_that_opens_later_is_used(br_int):
+    """Plugging again converges."""
+    vif = ovs_vif()
+    vif.network.bridge = "br-probe"
+    br_int.vsctl("set", "Bridge", "br-probe", "datapath_type=netdev")
+    os_vif.plug(vif, INSTANCE)
+    assert os_vif.check(vif, INSTANCE) == ()
 
 
 @pytest.mark.parametrize("kind", VIFS)

@@ -107,6 +107,8 @@ def test_a_switch_that_does_not_do_it(br_int, ovs_options):
         seen.append(provoked(lambda: engine.run(Plan(Stops("br-x"), switch=at), DAEMON)))
     finally:
         os.kill(br_int.pid("ovsdb-server"), signal.SIGCONT)
+    closed = Plan(OvsBridge("br-new", "nonsense"), switch=At(br_int.connection, 10))
+    seen.append(provoked(lambda: engine.run(closed, DAEMON)))
     gone = Plan(OvsPort("br-int", "tapx", required=True), switch=At(br_int.connection, 10))
     seen.append(provoked(lambda: engine.run(gone, DAEMON)))
     ovs_options(ovs_vsctl_timeout=10)

@@ -52,7 +52,8 @@ def test_traffic_runs_on_whatever_is_configured_by_now(br_int, ovs_options, kind
 
 def test_a_port_that_is_plugged_anew_is_as_configured_by_now(br_int, ovs_options):
     """After an unplug, as at a hard reboot or a migration."""
-    vif = ovs_vif(create_port=True)
+    # The bridge of its own has to open, also without the kernel's datapath.
+    vif = ovs_vif(create_port=True, datapath_type="netdev")
     run(f"ip link add name {vif.vif_name} type veth peer name guest")
     for own in (True, False):
         ovs_options(per_port_bridge=own)
