@@ -12,6 +12,7 @@ from os_vif.host import netlink
 from os_vif.host.bridges import DeleteBridge
 
 if TYPE_CHECKING:
+    from os_vif.host.ovs_rows import Look
     from os_vif.host.plan import Plan
 
 #: What the name of a trunk's bridge begins with: several VIFs share it.
@@ -30,6 +31,25 @@ def bridges(plan: Plan) -> tuple[str, ...]:
             names = ", ".join(step.name for step in deletions)
             found.append(f"whether {names} stays is not known: {error.strerror}")
     return (*found, *_of_switch(plan))
+
+
+def of_switch(look: Look, name: str) -> str | None:
+    """Return why a bridge of Open vSwitch stays; None if it has gone, or has patch ports only."""
+    from os_vif.host.ovsdb import values
+
+    bridge = look.whole("Bridge", name)
+    if bridge is None:
+        return None
+    ports = [look.at("Port", reference) for reference in values(bridge["ports"])]
+    names = sorted(port["name"] for port in ports if port is not None and port["name"] != name)
+    others = []
+    for port in names:
+        interface = look.interface(port)
+        if interface is None or interface["type"] != "patch":
+            others.append(port)
+    if not others:
+        return None
+    return f"{name} stays: {', '.join(others)} {'is' if len(others) == 1 else 'are'} in it"
 
 
 def _of_switch(plan: Plan) -> list[str]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
-from os_vif.host import step_log
+from os_vif.host import left, step_log
 from os_vif.host.failure import Failure
 from os_vif.host.ovs_rows import (
     Changes,
@@ -303,14 +303,14 @@ def bridge_of(switch: Switch, port: str) -> str | None:
 
 
 def bridges_left(switch: Switch, names: Collection[str]) -> list[str]:
-    """Return which bridges a plan that deletes them has left because of their ports.
+    """Return a sentence for each of some bridges that is there because of its ports.
 
     :raises os_vif.exception.OvsdbError: if the switch cannot be read.
     """
     steps = [DeleteOvsBridge(name) for name in names]
     with _ovsdb(switch) as ovsdb:
         look = _again(ovsdb, lambda: Look(ovsdb, steps))
-        return [left for step in steps if (left := step.left(look)) is not None]
+        return [why for name in names if (why := left.of_switch(look, name)) is not None]
 
 
 def _ovsdb(switch: Switch) -> Ovsdb:

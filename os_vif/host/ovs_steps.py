@@ -474,20 +474,6 @@ class DeleteOvsBridge(_Delete):
         delete_collectors(look, changes, bridge)
         return undo
 
-    def left(self, look: Look) -> str | None:
-        """Return which bridge stays, and why; None if it does not."""
-        bridge = look.whole("Bridge", self.name)
-        if bridge is None or self._ports(look, bridge, []) is not None:
-            return None
-        names = []
-        for reference in values(bridge["ports"]):
-            port = look.at("Port", reference)
-            interface = None if port is None else look.interface(port["name"])
-            if port is not None and (interface is None or interface["type"] != "patch"):
-                names.append(port["name"])
-        names = sorted(name for name in names if name != self.name)
-        return f"{self.name} stays: {', '.join(names)} {'is' if len(names) == 1 else 'are'} in it"
-
     def _ports(self, look: Look, bridge: Row, removed: list[list[str]]) -> list[Row] | None:
         """The patch ports that go with it; None if it is in use."""
         patches = []
