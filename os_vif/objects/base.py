@@ -10,7 +10,7 @@ import functools
 import importlib
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
@@ -51,6 +51,22 @@ class VersionedObject(ovo.VersionedObject):
             return
         initial = {n: make() for n, make in self._obj_initial.items() if n not in kwargs}
         super().__init__(context, **initial | kwargs)
+
+    if not TYPE_CHECKING:
+        # Type checkers would otherwise accept the assignment of any attribute.
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Set an attribute; the error of a field names class and field, found and expected.
+
+            :raises ValueError: or another error of the field, of the type that the field raised.
+            """
+            try:
+                super().__setattr__(name, value)
+            except (ValueError, TypeError) as error:
+                field = type(self).fields.get(name)
+                if field is not None:
+                    tables.name_field(error, f"{self.obj_name()}.{name}", field, value)
+                raise
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

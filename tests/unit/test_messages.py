@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from typing import ClassVar
 
 import pytest
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
+from oslo_versionedobjects import fixture
 
 import os_vif
 from os_vif import escape, exception, objects
@@ -49,7 +51,37 @@ def test_a_value_that_a_constructor_refuses_is_named_with_class_and_field(cls, n
     """So is what was expected, in words that name no Python type of a field."""
     with pytest.raises((ValueError, TypeError)) as refusal:
         cls(**{name: Odd()})
-    text = str(refusal.value)
+    assert_named(refusal.value, cls, name, field)
+
+
+@pytest.mark.parametrize(("cls", "name", "field"), all_fields())
+def test_a_value_that_an_assignment_refuses_is_named_with_class_and_field(cls, name, field):
+    """The object stays as it was."""
+    obj = cls()
+    before = obj.obj_to_primitive()
+    with pytest.raises((ValueError, TypeError)) as refusal:
+        setattr(obj, name, Odd())
+    assert_named(refusal.value, cls, name, field)
+    assert obj.obj_to_primitive() == before
+
+
+def test_an_assignment_to_a_subclass_of_another_project_is_named_as_well():
+    """Such a class is registered with oslo.versionedobjects, which makes its properties."""
+
+    class VIFOfAVendor(objects.VIFBridge):
+        fields: ClassVar = {"port": ovo_fields.IntegerField()}
+
+    with fixture.VersionedObjectRegistryFixture():
+        ovo.VersionedObjectRegistry.register(VIFOfAVendor)
+        with pytest.raises(ValueError, match=r"^VIFOfAVendor.port: found 'x'; expected a whole"):
+            VIFOfAVendor().port = "x"
+        with pytest.raises(ValueError, match=r"^VIFOfAVendor.address: found 'x'; expected a MAC"):
+            VIFOfAVendor().address = "x"
+
+
+def assert_named(error, cls, name, field):
+    """The error of a field names class, field and what was expected."""
+    text = str(error)
     assert text.startswith(f"{cls.obj_name()}.{name}: ")
     assert "expected " in text
     assert "Field takes" not in text
