@@ -3,7 +3,10 @@
 
 """What holds for the tests of every tier."""
 
+from typing import Any
+
 import hypothesis
+import pytest
 
 pytest_plugins = ["tests.limits", "tests.vm.plugin"]
 
@@ -20,3 +23,23 @@ def pytest_configure(config):
         config.option.markexpr
     ):
         hypothesis.settings.load_profile("soak")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable():
+    """Let a worker of pytest-xdist send reports whose text has lone surrogates.
+
+    Logs and tracebacks of hostile text have them; the worker would die of them.
+    """
+    return sendable((yield))
+
+
+def sendable(data: Any) -> Any:
+    """Return plain data with lone surrogates as ``\\udc80``, which UTF-8 can encode."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode()
+    if isinstance(data, dict):
+        return {sendable(name): sendable(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(sendable(item) for item in data)
+    return data
