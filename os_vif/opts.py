@@ -154,6 +154,18 @@ OVS = _default_if_empty(
         help="Certificate, in PEM, of the authority that an ssl: server has its own from. If none "
         "of the three is set, those that the program has set for python-ovs are used.",
     ),
+    cfg.BoolOpt(
+        "ssl_check_hostname",
+        default=False,
+        help="Require that the certificate of an ssl: server is for the server: for the IP address "
+        "in ovsdb_connection, or for the name in ssl_server_name, as a subjectAltName. If not, the "
+        "server may have any certificate of the authority, as everywhere in Open vSwitch.",
+    ),
+    cfg.StrOpt(
+        "ssl_server_name",
+        help="DNS name or IP address that the certificate of an ssl: server has to be for, in place "
+        "of the IP address in ovsdb_connection. If it is set, ssl_check_hostname is on.",
+    ),
     cfg.StrOpt(
         "ovsdb_interface",
         choices=("vsctl", "native"),

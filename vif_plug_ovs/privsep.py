@@ -25,7 +25,7 @@ run, undo, look = vif_plug.entry_points()
 def _configured() -> list[str]:
     """Return the sockets that ``ovsdb_connection`` names in a file that only root can change."""
     from os_vif import opts
-    from os_vif.host import ovsdb_socket
+    from os_vif.host import ovsdb_remotes, ovsdb_socket
 
     group, option = "os_vif_ovs", "ovsdb_connection"
     cfg.CONF.register_opts(list(opts.OVS), group=group)
@@ -34,7 +34,7 @@ def _configured() -> list[str]:
         return []
     if not ovsdb_socket.only_root_can_change(location.detail):
         return []
-    return ovsdb_socket.unix_paths(cfg.CONF[group][option])
+    return ovsdb_remotes.unix_paths(cfg.CONF[group][option])
 
 
 connect = vif_plug.ovsdb_entry_point(_configured)

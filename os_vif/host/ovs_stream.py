@@ -24,7 +24,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import ovs_answers
+from os_vif.host import ovs_answers, ovsdb_remotes
 from os_vif.host.ovsdb_socket import HINT
 from os_vif.host.sockets import above_standard_streams
 
@@ -39,6 +39,12 @@ if TYPE_CHECKING:
 _PAUSE = 0.05
 #: Bytes that are read at once.
 _CHUNK = 65536
+#: X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL, and what helps.
+_MISMATCHES = (62, 64)
+_NAME_HINT = (
+    "[os_vif_ovs]ssl_check_hostname is on; ssl_server_name is the name to expect in place of the "
+    "address"
+)
 #: What matters to find the end of a message.
 _MARKS = re.compile(rb'[{}\[\]"\\]')
 
@@ -87,15 +93,28 @@ class Tls:
 
     private_key: str
     certificate: str
-    #: By which the server is known. Its name does not matter, as with all of Open vSwitch.
+    #: Of the authority that the server's certificate has to be from.
     ca_certificate: str
+    #: Whether the server's certificate has to be for its address or ``server_name``, too. The rest
+    #: of Open vSwitch does not check that.
+    check_hostname: bool = False
+    #: The name that the certificate is for; empty is the IP address that is connected to.
+    server_name: str = ""
+
+    def expected_name(self, remote: str) -> str | None:
+        """Return the name or address that a server's certificate has to be for, or None."""
+        if not self.check_hostname:
+            return None
+        return self.server_name or ovsdb_remotes.host(remote)
 
     def context(self) -> ssl.SSLContext:
         """:raises OSError: if a file cannot be used; it is named."""
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
+        context.check_hostname = self.check_hostname
+        # RFC 6125, 6.4.4: a name counts as subjectAltName only.
+        context.hostname_checks_common_name = False
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_verify_locations(self.ca_certificate)
@@ -220,12 +239,19 @@ class Channel:
         try:
             self._socket.settimeout(deadline.left())
             # python-ovs shakes hands at each try to read; here it is done once, and told apart.
-            self._socket = context.wrap_socket(self._socket, do_handshake_on_connect=False)
+            self._socket = context.wrap_socket(
+                self._socket,
+                do_handshake_on_connect=False,
+                server_hostname=tls.expected_name(remote) if tls is not None else None,
+            )
             self._nothing = (BlockingIOError, ssl.SSLWantReadError)
             self._socket.settimeout(deadline.left())
             self._socket.do_handshake()
         except BaseException as error:
             self.close()
+            if isinstance(error, ssl.SSLCertVerificationError):
+                hint = f" ({_NAME_HINT})" if error.verify_code in _MISMATCHES else ""
+                raise OSError(f"{_reason(error)}{hint}") from error
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 raise OSError(_reason(error)) from error
             raise
@@ -328,7 +354,7 @@ def _connected(name: str, deadline: Deadline) -> Any:
         # The queue of a server that stands still is full; so far it is only of unix sockets.
         deadline.pause(_PAUSE)
     if error:
-        raise OSError(error, os.strerror(error))
+        raise OSError(error, _open_reason(name, error))
     try:
         with selectors.DefaultSelector() as selector:
             while (error := stream.connect()) == errno.EAGAIN:
@@ -340,11 +366,20 @@ def _connected(name: str, deadline: Deadline) -> Any:
         raise
     if error:
         stream.close()
-        raise OSError(error, os.strerror(error))
+        raise OSError(error, _open_reason(name, error))
     # The stream would close it when nobody holds it any more.
     opened: socket.socket = stream.socket
     stream.socket = None
     return opened
+
+
+def _open_reason(name: str, error: int) -> str:
+    reason = os.strerror(error)
+    if error == errno.ENOENT and name.startswith("unix:") and not name.startswith("unix:/"):
+        import ovs.dirs
+
+        return f"{reason}; a relative path begins in {ovs.dirs.RUNDIR}, python-ovs's directory"
+    return reason
 
 
 def _reason(error: OSError) -> str:

@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import itertools
 import math
-import re
 import time
 from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
-from os_vif.host import ovs_answers, ovs_pool
+from os_vif.host import ovs_answers, ovs_pool, ovsdb_remotes
 from os_vif.host.ovs_stream import Channel, Deadline, Tls
 
 if TYPE_CHECKING:
@@ -46,10 +44,6 @@ _MEMORY = 64
 _NO_LEADER = "no leader of the cluster is known there"
 #: Seconds, and the part of those that are left, in which the answer to a wait has to arrive.
 _GRACE, _GRACE_PART = 1.0, 0.1
-#: Where one server's address ends and the next begins.
-_COMMA = re.compile(r",\s*(?=(?:unix|tcp|ssl):)")
-_PORTS = 1 << 16
-_REMOTE = re.compile(r"unix:.+|(?:tcp|ssl):[^,]+:\d+")
 
 
 #: A stream has several owners one after the other, and each knows its own answers by these.
@@ -79,7 +73,7 @@ class Ovsdb:
         self.timeout = timeout
         self._tls = tls
         self._opener = opener
-        self._remotes = _COMMA.split(connection)
+        self._remotes = ovsdb_remotes.remotes(connection)
         self._deadline = Deadline(timeout)
         self._granted = False
         #: Whether all that was answered is OVSDB: what is not will not become so.
@@ -399,25 +393,6 @@ class Ovsdb:
         if isinstance(error, TimeoutError):
             reason = late or _late(deadline)
         return exception.OvsdbNoAnswer(connection=self.connection, reason=reason)
-
-
-def is_connection(text: str) -> bool:
-    """Whether that names a server, or several; it need not be there."""
-    return all(_is_remote(remote) for remote in _COMMA.split(text))
-
-
-def _is_remote(text: str) -> bool:
-    if not _REMOTE.fullmatch(text):
-        return False
-    method, _, address = text.partition(":")
-    if method == "unix":
-        return True
-    host, _, port = address.rpartition(":")
-    try:
-        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return port.isascii() and 0 < int(port[:6]) < _PORTS
 
 
 def _late(deadline: Deadline) -> str:

@@ -134,15 +134,6 @@ def _refusal(number: int, reason: str) -> dict[str, Any]:
     return {"error": [number, reason]}
 
 
-def unix_paths(connection: str) -> list[str]:
-    """Return the paths of the ``unix:`` servers that a connection names."""
-    return [
-        remote.removeprefix("unix:")
-        for remote in map(str.strip, connection.split(","))
-        if remote.startswith("unix:")
-    ]
-
-
 def only_root_can_change(file: str | os.PathLike[str]) -> bool:
     """Return whether a file, and each directory above it, is root's and writable by no other.
 

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import pathlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import ovs_stream, ovsdb, ovsdb_socket, validate
+from os_vif.host import ovs_stream, ovsdb_remotes, ovsdb_socket, validate
 from os_vif.host.bridges import HYBRID
 from os_vif.host.ovs_stream import Tls
 from os_vif.host.plan import Plan, Switch
@@ -49,6 +51,8 @@ _SYSTEM, _NETDEV = "system", "netdev"
 _VHOST_USER = {"client": "dpdkvhostuser", "server": "dpdkvhostuserclient"}
 #: Options, as Neutron names its own: private key, certificate, certificate of the authority.
 _TLS = ("ssl_key_file", "ssl_cert_file", "ssl_ca_cert_file")
+#: A name of RFC 1123, or an address.
+_SERVER_NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?")
 
 #: Where a step has it from, by the step's field.
 _SOURCES = {
@@ -411,13 +415,10 @@ class OvsPlugin(PluginBase):
         if by_daemon and (not connection or isinstance(connection, opts.EmptyText)):
             # As ovs-vsctl does that is given no --db.
             connection = f"unix:{ovsdb_socket.DEFAULT}"
-        if not ovsdb.is_connection(connection):
-            expected = (
-                "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas, where HOST is "
-                "an IP address (no host name) and PORT is 1 to 65535"
-            )
-            raise fields.invalid(field, connection or "unset", expected)
-        tls = self._tls() if "ssl:" in connection else None
+        if (fault := ovsdb_remotes.fault(connection)) is not None:
+            found = f"{connection}, {fault}" if connection.strip() else "unset"
+            raise fields.invalid(field, found, ovsdb_remotes.EXPECTED)
+        tls = self._tls() if ovsdb_remotes.is_secured(connection) else None
         timeout = max(0, self.config.ovs_vsctl_timeout)
         opener = self.privsep_module if by_daemon else None
         return Switch(connection, timeout, tls, wait=self.config.wait_for_vswitchd, opener=opener)
@@ -429,7 +430,7 @@ class OvsPlugin(PluginBase):
             if (tls := ovs_stream.of_process()) is None:
                 expected = "files for ssl: in ovsdb_connection"
                 raise fields.invalid(f"[os_vif_ovs]{', '.join(_TLS)}", "unset", expected)
-            return tls
+            return dataclasses.replace(tls, **self._expected_server())
         expected = "a file that can be read, for ssl: in ovsdb_connection"
         for option, path in files.items():
             if not path:
@@ -442,7 +443,18 @@ class OvsPlugin(PluginBase):
             if option == _TLS[0] and ovs_stream.is_encrypted(content):
                 found, without = f"{path}: an encrypted key", "a private key without a passphrase"
                 raise fields.invalid(f"[os_vif_ovs]{option}", found, without)
-        return Tls(*files.values())
+        return Tls(*files.values(), **self._expected_server())
+
+    def _expected_server(self) -> dict[str, Any]:
+        """Return the arguments of Tls that say whom the server's certificate has to be for."""
+        name = (self.config.ssl_server_name or "").strip()
+        if name and not _SERVER_NAME.fullmatch(name):
+            expected = "a DNS name or an IP address"
+            raise fields.invalid("[os_vif_ovs]ssl_server_name", repr(name), expected)
+        return {
+            "check_hostname": self.config.ssl_check_hostname or bool(name),
+            "server_name": name.removeprefix("[").removesuffix("]"),
+        }
 
     def _warn(self, text: str) -> None:
         if text not in self._told:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
+from collections.abc import Sequence
 
 from os_vif.host.ovs_stream import Tls
 
@@ -24,8 +25,11 @@ class Authority:
             "req", "-x509", *self._new(name), "-out", str(self.certificate), "-days", "9"
         )
 
-    def give(self, name: str) -> Tls:
-        """A key, a certificate for it, and that of this authority."""
+    def give(self, name: str, *alternatives: str) -> Tls:
+        """Return a key, a certificate for it, and that of this authority.
+
+        :param alternatives: of the subject, such as ``DNS:example.org`` or ``IP:127.0.0.1``.
+        """
         place = self._directory
         request, certificate = place / f"{name}.csr", place / f"{name}.crt"
         self._openssl("req", *self._new(name), "-out", str(request))
@@ -33,8 +37,14 @@ class Authority:
             *("x509", "-req", "-in", str(request), "-out", str(certificate), "-days", "9"),
             *("-CA", str(self.certificate), "-CAkey", str(self._key(self._name))),
             *("-set_serial", str(len(name) + 1)),
+            *(("-extfile", str(self._extension(name, alternatives))) if alternatives else ()),
         )
         return Tls(str(self._key(name)), str(certificate), str(self.certificate))
+
+    def _extension(self, name: str, alternatives: Sequence[str]) -> pathlib.Path:
+        path = self._directory / f"{name}.ext"
+        path.write_text(f"subjectAltName = {', '.join(alternatives)}\n")
+        return path
 
     def _key(self, name: str) -> pathlib.Path:
         return self._directory / f"{name}.key"

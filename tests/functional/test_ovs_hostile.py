@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import re
 import socket
 import threading
 import time
@@ -16,8 +15,8 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.host import ovs_pool, ovs_stream
-from os_vif.host.ovsdb import Ovsdb, is_connection
+from os_vif.host import ovs_pool
+from os_vif.host.ovsdb import Ovsdb
 
 #: What stands in place of a part of an answer.
 ODD = (None, True, 0, -1, 1.5, "", "x", [], [[]], {}, {"rows": None}, {"rows": [{}]}, ["set", 1],
@@ -165,27 +164,3 @@ def test_messages_without_an_end_are_an_error_in_time(tmp_path, monkeypatch):
         ):
             ask(connection, 20)
         assert time.monotonic() - begun < 15
-
-
-@pytest.mark.parametrize(
-    ("connection", "right"),
-    [
-        ("tcp:127.0.0.1:6640", True),
-        ("tcp:[::1]:6640", True),
-        ("ssl:10.0.0.1:65535,ssl:10.0.0.2:1", True),
-        ("tcp:127.0.0.1:65536", False),
-        ("tcp:127.0.0.1:0", False),
-        ("tcp:127.0.0.1:99999999999", False),
-        ("tcp:localhost:6640", False),
-        ("ssl:db.example.org:6640", False),
-        ("tcp:127.0.0.1:6640,tcp:host:6640", False),
-    ],
-)
-def test_hosts_are_addresses_and_ports_are_in_range(connection, right):
-    assert is_connection(connection) is right
-
-
-def test_an_encrypted_key_is_refused_at_once(tmp_path):
-    assert ovs_stream.is_encrypted(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
-    assert ovs_stream.is_encrypted(b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED")
-    assert not re.search("ENCRYPTED", "BEGIN PRIVATE KEY")

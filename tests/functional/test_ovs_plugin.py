@@ -11,6 +11,7 @@ import logging
 import os
 import pathlib
 import signal
+import socket
 
 import pytest
 
@@ -371,9 +372,32 @@ def test_a_way_to_the_switch_that_is_not_known_is_refused(br_int, ovs_options):
         ovs_options(ovsdb_connection=wrong)
         with pytest.raises(exception.PlugException) as info:
             os_vif.plug(ovs_vif(), INSTANCE)
-        assert f"[os_vif_ovs]ovsdb_connection is {wrong}; expected unix:PATH, tcp:" in str(
-            info.value
-        )
+        said = str(info.value)
+        assert f"[os_vif_ovs]ovsdb_connection is {wrong}, " in said
+        assert "; expected unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT" in said
+
+
+def test_a_way_to_the_switch_may_have_space_a_relative_path_or_no_brackets(
+    br_int, ovs_options, monkeypatch
+):
+    """As with 5.3.0; a relative path that is not there is told with its directory, which is python-ovs's."""
+    path = pathlib.Path(br_int.connection.removeprefix("unix:"))
+    monkeypatch.setattr("ovs.dirs.RUNDIR", str(path.parent))
+    with socket.socket(socket.AF_INET6) as free:
+        free.bind(("::1", 0))
+        port = free.getsockname()[1]
+    br_int.appctl("ovsdb-server", "ovsdb-server/add-remote", f"ptcp:{port}:[::1]")
+    for way in (f"unix:{path.name}", f" unix:{path} ", f"tcp:[::1]:{port}", f"tcp:::1:{port}"):
+        ovs_options(ovsdb_connection=way)
+        vif = ovs_vif(create_port=True)
+        os_vif.plug(vif, INSTANCE)
+        os_vif.unplug(vif, INSTANCE)
+    ovs_options(ovsdb_connection="unix:none.sock")
+    with pytest.raises(
+        exception.PlugException,
+        match=f"No such file or directory; a relative path begins in {path.parent}",
+    ):
+        os_vif.plug(ovs_vif(), INSTANCE)
 
 
 def test_the_old_way_to_the_switch_is_served_without_a_warning(br_int, ovs_options, caplog):

@@ -18,7 +18,7 @@ import threading
 
 import pytest
 
-from os_vif.host import ovsdb_socket
+from os_vif.host import ovsdb_remotes, ovsdb_socket
 from os_vif.host.ovs_stream import Deadline
 from tests.functional import ovs
 
@@ -54,7 +54,7 @@ def switch(namespace, tmp_path):
     if missing := ovs.missing():
         pytest.skip(missing)
     with ovs.DummySwitch(tmp_path) as switch:
-        (socket_path,) = ovsdb_socket.unix_paths(switch.connection)
+        (socket_path,) = ovsdb_remotes.unix_paths(switch.connection)
         pathlib.Path(socket_path).chmod(0o750)
         switch.vsctl("add-br", "br-int")
         yield switch

@@ -9,7 +9,9 @@ import contextlib
 import dataclasses
 import socket
 import ssl
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -52,21 +54,28 @@ def other(tmp_path_factory) -> Tls:
     return Authority(tmp_path_factory.mktemp("others"), "other").give("stranger")
 
 
-@pytest.fixture
-def secured(namespace, tmp_path, authority) -> Iterator[str]:
-    """How a switch is reached, by TLS."""
+@contextlib.contextmanager
+def reached_by_tls(place, files: Tls, address: str = "127.0.0.1") -> Iterator[str]:
+    """Run a switch that is reached by TLS, with a certificate of its own."""
     if missing := ovs.missing():
         pytest.skip(missing)
-    files, port = authority.give("server"), free_port()
+    port = free_port()
     options = (
         f"--private-key={files.private_key}",
         f"--certificate={files.certificate}",
         f"--ca-cert={files.ca_certificate}",
-        f"--remote=pssl:{port}:127.0.0.1",
+        f"--remote=pssl:{port}:{address}",
     )
-    with ovs.Switch(tmp_path, server=options) as switch:
+    with ovs.Switch(place, server=options) as switch:
         switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
-        yield f"ssl:127.0.0.1:{port}"
+        yield f"ssl:{address}:{port}"
+
+
+@pytest.fixture
+def secured(namespace, tmp_path, authority) -> Iterator[str]:
+    """How a switch is reached, by TLS."""
+    with reached_by_tls(tmp_path, authority.give("server")) as connection:
+        yield connection
 
 
 @contextlib.contextmanager
@@ -77,7 +86,7 @@ def of_the_process(tls: Tls):
         Stream.ssl_set_certificate_file,
         Stream.ssl_set_ca_cert_file,
     )
-    for setter, path in zip(setters, dataclasses.astuple(tls), strict=True):
+    for setter, path in zip(setters, dataclasses.astuple(tls)[:3], strict=True):
         setter(path)
     try:
         yield
@@ -89,7 +98,7 @@ def of_the_process(tls: Tls):
 @pytest.fixture
 def plugin(secured, client, ovs_options, daemon):
     """The options of a host whose database is reached by TLS."""
-    files = dict(zip(OPTIONS, dataclasses.astuple(client), strict=True))
+    files = dict(zip(OPTIONS, dataclasses.astuple(client)[:3], strict=True))
     ovs_options(ovsdb_connection=secured, ovs_vsctl_timeout=20, **files)
     return ovs_options
 
@@ -197,3 +206,74 @@ def test_old_versions_of_tls_are_not_spoken(client):
     """As with python-ovs 4.0; its 3.3 would."""
     assert client.context().minimum_version >= ssl.TLSVersion.TLSv1_2
     assert client.context().verify_mode == ssl.CERT_REQUIRED
+
+
+#: The alternative names of a server's certificate; its address; and by which of the names that an
+#: option says it is accepted: None is the address in the connection.
+NAMED = {
+    "address": (("IP:127.0.0.1",), "127.0.0.1", {None, "127.0.0.1"}),
+    "another-address": (("IP:127.0.0.2",), "127.0.0.1", {"127.0.0.2"}),
+    "names": (
+        ("DNS:db.example.org", "DNS:*.other.example.org"), "127.0.0.1",
+        {"db.example.org", "DB.Example.org", "a.other.example.org"},
+    ),
+    "name-of-the-address": (("DNS:127.0.0.1",), "127.0.0.1", set()),
+    "subject-only": ((), "127.0.0.1", set()),
+    "address-of-IPv6": (("IP:::1",), "[::1]", {None, "::1", "[0:0::1]"}),
+}  # fmt: skip
+ASKED = (
+    None, "127.0.0.1", "127.0.0.2", "db.example.org", "DB.Example.org", "example.org",
+    "a.other.example.org", "a.b.other.example.org", "subject-only", "::1", "[0:0::1]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NAMED)
+def test_the_name_of_a_server_is_checked_if_that_is_asked_for(
+    namespace, tmp_path, authority, client, ovs_options, daemon, kind
+):
+    """By its IP address, or the name that an option says; by default, and without, by nothing."""
+    alternatives, address, accepted = NAMED[kind]
+    files = dict(zip(OPTIONS, dataclasses.astuple(client)[:3], strict=True))
+    server = authority.give(kind, *alternatives)
+    with reached_by_tls(tmp_path, server, address) as connection:
+        ovs_options(ovsdb_connection=connection, ovs_vsctl_timeout=20, **files)
+        plugs()
+        for name in ASKED:
+            # A name that is set is checked, whatever the other option says.
+            ovs_options(ssl_check_hostname=name is None, ssl_server_name=name)
+            if name in accepted:
+                plugs()
+            else:
+                refused("mismatch.*ssl_check_hostname is on; ssl_server_name is.*Nothing was done")
+        ovs_options(ssl_check_hostname=False, ssl_server_name=None)
+        plugs()
+
+
+def test_the_files_of_the_process_do_not_turn_the_check_off(plugin, client):
+    plugin(**dict.fromkeys(OPTIONS), ssl_check_hostname=True)
+    with of_the_process(client):
+        refused("mismatch")
+
+
+@pytest.mark.parametrize("name", ["a b", ".example.org", "\u00e9.org", "x" * 300, "a,b", "[a]"])
+def test_a_server_name_that_no_server_can_have_is_refused(plugin, name):
+    plugin(ssl_server_name=name)
+    refused(r"\[os_vif_ovs\]ssl_server_name is '.*; expected a DNS name or an IP address")
+
+
+@pytest.mark.parametrize("form", [("-traditional",), ()])
+def test_an_encrypted_key_is_refused_at_once(plugin, client, tmp_path, form):
+    """And nobody is asked for its passphrase: the terminal is not touched."""
+    encrypted = tmp_path / "encrypted.pem"
+    subprocess.run(
+        ["openssl", "pkey", "-in", client.private_key, "-aes256", "-passout", "pass:x",
+         "-out", str(encrypted), *form],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    plugin(ssl_key_file=str(encrypted))
+    begun = time.monotonic()
+    refused(rf"\[os_vif_ovs\]ssl_key_file is {encrypted}: an encrypted key; expected a private k")
+    plugin(**dict.fromkeys(OPTIONS))
+    with of_the_process(dataclasses.replace(client, private_key=str(encrypted))):
+        refused("the private key is encrypted; expected one without a passphrase")
+    assert time.monotonic() - begun < 10

@@ -16,7 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from os_vif.host.ovs_stream import Channel, Deadline
-from os_vif.host.ovsdb import is_connection
 
 TEXT = st.text(alphabet=st.one_of(st.sampled_from('{}[]"\\,: é東'), st.characters(codec="utf-8")))
 JSON = st.recursive(
@@ -71,24 +70,3 @@ def test_a_deadline_is_shared_and_passes():
     assert deadline.within(100).seconds <= 60
     assert Deadline(0).left() is None
     assert Deadline(0).within(2).seconds == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "is_one"),
-    [
-        ("unix:/run/openvswitch/db.sock", True),
-        ("tcp:192.0.2.1:6640", True),
-        ("ssl:[2001:db8::1]:6640", True),
-        ("tcp:192.0.2.1:6640,tcp:192.0.2.2:6640, ssl:192.0.2.3:6640", True),
-        ("unix:/run/a,b.sock", True),
-        ("tcp:192.0.2.1", False),
-        ("tcp:192.0.2.1:x", False),
-        ("ptcp:6640", False),
-        ("unix:", False),
-        ("tcp:192.0.2.1:6640,", False),
-        ("tcp:192.0.2.1:6640,udp:192.0.2.2:6640", False),
-    ],
-)
-def test_what_may_name_a_server(text, is_one):
-    """As python-ovs and ovs-vsctl take it, but that they listen to nobody."""
-    assert is_connection(text) is is_one
