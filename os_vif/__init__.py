@@ -289,7 +289,8 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[s
     :returns: a sentence for each bridge that stays, because others use it or have made it.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
-    :raises os_vif.exception.UnplugException: if the plugin failed.
+    :raises os_vif.exception.UnplugException: if something of the VIF remains, or that is unknown.
+        What the host did not refuse to remove is removed.
     """
     plugin = _plugin_of(vif, instance_info)
     with _raised_as(exception.UnplugException, vif):

@@ -66,6 +66,20 @@ def delete(net: Netlink, links: list[Link]) -> None:
         raise mine.error
 
 
+def delete_each(net: Netlink, links: list[Link]) -> list[OSError]:
+    """Delete devices, as many as can be.
+
+    :returns: an error for each device that the kernel refuses to delete; ``filename`` is its name.
+    """
+    refused: list[OSError] = []
+    for link in links:
+        try:
+            _delete(net, [link])
+        except OSError as error:
+            refused.append(error)
+    return refused
+
+
 def _carry_out(net: Netlink, batch: list[_Request]) -> None:
     try:
         _delete(net, [link for request in batch for link in request.links])

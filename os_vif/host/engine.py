@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import importlib
 import itertools
@@ -38,7 +39,8 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     """Make every step of the plan hold, or leave the host as it was.
 
     Whatever is raised meanwhile, what was done is rolled back. A plan that goes forward keeps what
-    the database has when ovs-vswitchd is late; a warning is logged then.
+    the database has when ovs-vswitchd is late; a warning is logged then. If the kernel refuses one
+    of its steps, all others are carried out, and the failure says what remains.
 
     Consecutive steps of the kernel are one call of the privileged daemon, and consecutive ones of
     Open vSwitch one transaction.
@@ -101,18 +103,16 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
     lingering: list[Committed] = []
     #: The devices that the plan has made.
     made: set[str] = set()
+    #: What the kernel has refused of a plan that goes forward all the same.
+    refused: list[Failure] = []
     try:
         for kernel, rows in _parts(plan):
             current = kernel or rows
             if kernel:
-                # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
-                with session.ovsdb.idle() if session is not None else contextlib.nullcontext():
-                    if _holds(kernel):
-                        step_log.log_all_held(kernel)
-                        continue
-                    if session is not None:
-                        session.look = None
-                    done.append(_run_kernel(kernel, privsep_module, made))
+                if part := _run_kernel_part(kernel, plan, session, privsep_module, bool(done)):
+                    done.append(part.undo)
+                    made |= part.made
+                    refused += part.refused
                 continue
             _reopen(made, rows, session, done, plan)
             committed = _commit(rows, session)
@@ -134,6 +134,58 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
         # What stops a thread, such as KeyboardInterrupt or a timeout of eventlet, stays what it is.
         LOG.warning("%s", unexpected.error())
         raise
+    if refused:
+        raise _remaining(refused)
+
+
+@dataclasses.dataclass
+class _KernelPart:
+    """The outcome of consecutive steps of the kernel."""
+
+    undo: Undo
+    #: The devices that the steps have made.
+    made: set[str] = dataclasses.field(default_factory=set)
+    #: The failures of steps that stopped none of the others.
+    refused: list[Failure] = dataclasses.field(default_factory=list)
+
+
+def _run_kernel_part(
+    steps: Sequence[Step],
+    plan: Plan,
+    session: Session | None,
+    privsep_module: str | None,
+    begun: bool,
+) -> _KernelPart | None:
+    """Run consecutive steps of the kernel; return None if they are seen to hold.
+
+    :param begun: whether the plan has already changed something, which stays if it goes forward.
+    """
+    # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
+    with session.ovsdb.idle() if session is not None else contextlib.nullcontext():
+        if _holds(steps):
+            step_log.log_all_held(steps)
+            return None
+        if session is not None:
+            session.look = None
+        try:
+            return _run_kernel(steps, privsep_module, forward=plan.forward)
+        except Failure as failure:
+            if not plan.forward or not begun:
+                raise
+            if not failure.left:
+                failure.left += [command for step in steps for command in step.commands()]
+            return _KernelPart(lambda _: None, refused=[failure])
+
+
+def _remaining(refused: Sequence[Failure]) -> Failure:
+    """Return the failure of a plan that went forward though steps were refused."""
+    first = refused[0]
+    said = first.said or "All that could be done of the rest was done"
+    left = [command for failure in refused for command in failure.left]
+    return Failure(
+        first.step, first.device, first.reason, errno=first.errno, left=left, said=said,
+        remains="done",
+    )  # fmt: skip
 
 
 def _roll_back(done: Sequence[Undo], failure: Failure) -> None:
@@ -216,13 +268,18 @@ def _settle(lingering: list[Committed], plan: Plan) -> None:
             lingering.clear()
 
 
-def _run_kernel(steps: Sequence[Step], privsep_module: str | None, made: set[str]) -> Undo:
-    """Run the steps in the privileged daemon, and add to ``made`` the devices that they made.
+def _run_kernel(
+    steps: Sequence[Step], privsep_module: str | None, *, forward: bool
+) -> _KernelPart:
+    """Have the daemon run steps.
 
-    :returns: what undoes it.
+    :param forward: whether a step that fails stops none of the others.
+    :raises os_vif.host.failure.Failure: for the first step that failed, or for all of them.
     """
     call, not_started = _load(privsep_module, "run")
-    messages = [encode(step) for step in steps]
+    messages: Any = [encode(step) for step in steps]
+    if forward:
+        messages = {"steps": messages, "forward": True}
     try:
         answer = _call(call, messages)
     except not_started as error:
@@ -236,10 +293,16 @@ def _run_kernel(steps: Sequence[Step], privsep_module: str | None, made: set[str
     if step_log.is_enabled():
         _log_applied(steps, answer["undo"], answer.get("applied", ()))
     deleted = {a.get("name") for kind, a in answer["undo"] if kind == DeleteLink.__name__}
-    for step in steps:
-        if isinstance(step, EnsureDevice) and step.name in deleted:
-            made.update(step.made)
-    return functools.partial(_take_back, answer["undo"], privsep_module)
+    made = {
+        name
+        for step in steps
+        if isinstance(step, EnsureDevice) and step.name in deleted
+        for name in step.made
+    }
+    refused = [Failure(**failed) for failed in answer.get("refused", ())]
+    return _KernelPart(
+        functools.partial(_take_back, answer["undo"], privsep_module), made, refused
+    )
 
 
 def _log_applied(
@@ -248,12 +311,15 @@ def _log_applied(
     """Log what the daemon reported of each step.
 
     :param undo: the encoded undo steps of all steps; those of the first step are last.
-    :param applied: the number of undo steps, and the seconds, of each step.
+    :param applied: the number of undo steps, and the seconds, of each step; -1 was refused.
     """
     from os_vif.host.privileged import decode
 
     rest = list(undo)
     for step, (number, seconds) in zip(steps, applied, strict=False):
+        if number < 0:
+            # It was refused, which the error tells.
+            continue
         own = rest[len(rest) - number :]
         del rest[len(rest) - number :]
         step_log.log_applied(step, [decode(message) for message in own], seconds)

@@ -21,8 +21,11 @@ class Failure(Exception):
         undone: int = 0,
         left: list[str] | None = None,
         said: str | None = None,
+        remains: str = "undone",
     ) -> None:
-        """:param said: what is to be said instead of how many changes were undone."""
+        """:param said: what is to be said instead of how many changes were undone.
+        :param remains: what is to be done by hand with what is left: ``undone`` or ``removed``.
+        """
         super().__init__(reason)
         self.step = step
         self.device = device
@@ -33,6 +36,7 @@ class Failure(Exception):
         #: What was not, as commands.
         self.left = left or []
         self.said = said
+        self.remains = remains
 
     def error(self) -> exception.StepFailed:
         undone = f"Undone: {self.undone} changes before it"
@@ -42,7 +46,7 @@ class Failure(Exception):
             aftermath = self.said if not self.undone else f"{self.said}. {undone}"
         if self.left:
             # A line each: they are there to be typed.
-            aftermath += "; still to be undone by hand:\n  " + "\n  ".join(self.left)
+            aftermath += f"; still to be {self.remains} by hand:\n  " + "\n  ".join(self.left)
         return exception.StepFailed(
             step=self.step,
             device=self.device,

@@ -290,9 +290,11 @@ class Netlink:
         self.talk(_NEWLINK, ACK, packed.link(attributes, link.index, flags, change))
 
     @contextmanager
-    def deleting_together(self) -> Iterator[None]:
+    def deleting_together(self, refused: list[OSError] | None = None) -> Iterator[None]:
         """What is deleted meanwhile goes at the end, all of it or nothing.
 
+        :param refused: takes the errors of the devices that the kernel refuses to delete, of which
+            ``filename`` is the name; the others are deleted all the same.
         Until then it does not show. If this is left by an exception, nothing is deleted.
         The kernel waits some 15 ms for a device to be let go: here it waits once for all, and once
         for all threads that delete at the same time.
@@ -305,8 +307,14 @@ class Netlink:
             self._going = None
             self._gone.clear()
             self.forget()
-        if going:
+        if not going:
+            return
+        try:
             deletion.delete(self, going)
+        except OSError:
+            if refused is None:
+                raise
+            refused += deletion.delete_each(self, going)
 
     def delete(self, link: Link) -> bool:
         """:returns: whether it was there; somebody may have been faster."""

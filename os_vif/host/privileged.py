@@ -16,13 +16,23 @@ import itertools
 import logging
 import reprlib
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.host import locks, netlink, policy, undo_ledger
 from os_vif.host.devices import DeleteDevice
 from os_vif.host.plan import Difference, Step, encode
-from os_vif.host.steps import STEPS
+from os_vif.host.steps import (
+    STEPS,
+    DeleteAddress,
+    DeleteRoute,
+    EnsureAddress,
+    EnsureRoute,
+    Sysctl,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +42,10 @@ MAX_STEPS = 10_000
 _MAX_ENTRIES = 1024
 #: Characters of a refused message that an error shows.
 _SHOWN = 200
+
+#: The steps that move addresses and routes from an uplink to a bridge.
+_PARTS = (EnsureAddress, DeleteAddress, EnsureRoute, DeleteRoute, Sysctl)
+_MOVE = EnsureRoute
 
 _FIELDS = {
     name: frozenset(field.name for field in dataclasses.fields(step))
@@ -79,14 +93,20 @@ def _brief(message: Any) -> str:
 def run(messages: Any) -> dict[str, Any]:
     """Run steps in order; if one fails, undo those before it.
 
-    :param messages: a list of what :func:`os_vif.host.plan.encode` makes.
+    :param messages: a list of what :func:`os_vif.host.plan.encode` makes; or a dict of such
+        ``steps``, and of ``forward``: whether a step that fails stops none of the others.
     :returns: ``undo``: the encoded steps that undo all of it, in the order to run them, for a
         caller whose later work fails;
-        ``applied``: for each step the number of its steps in ``undo`` (0 if it held already) and
-        the seconds that it took, for the log;
+        ``applied``: for each step the number of its steps in ``undo`` (0 if it held already, -1
+        if it was refused) and the seconds that it took, for the log;
         ``error``: None, or a dict of ``step``, ``device``, ``errno``, ``reason``, the number of
-        steps ``undone``, and ``left``, what could not be undone.
+        steps ``undone``, and ``left``, what could not be undone;
+        ``refused``: such a dict for each step that has failed of those that go forward; ``left``
+        is what remains to be done.
     """
+    forward = False
+    if isinstance(messages, dict) and messages.keys() == {"steps", "forward"}:
+        messages, forward = messages["steps"], messages["forward"] is True
     try:
         steps = _decode_all(messages)
     except exception.InvalidStep as error:
@@ -95,7 +115,7 @@ def run(messages: Any) -> dict[str, Any]:
     try:
         net = netlink.here()
         with locks.locked(net.netns, devices), net.remembering():
-            return _run(net, steps)
+            return _run_forward(net, steps) if forward else _run(net, steps)
     except OSError as error:
         return {"undo": [], "error": _error("Locking", ", ".join(devices), *_reason(error))}
 
@@ -106,23 +126,120 @@ def _run(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
     call = policy.Call(net, steps)
     for deletes, group in itertools.groupby(steps, lambda step: isinstance(step, DeleteDevice)):
         again: list[Step] = []
+        members = list(group)
+        current: Step | None = None
         try:
             with net.deleting_together() if deletes else contextlib.nullcontext():
-                for step in group:
+                for current in members:
                     started = time.monotonic()
-                    back = step.apply(net) if policy.permitted(net, step, call) else ()
+                    back = current.apply(net) if policy.permitted(net, current, call) else ()
                     # What one has done is to be undone even if the next one fails.
                     (again if deletes else undo)[:0] = back
                     applied.append((len(back), time.monotonic() - started))
+                # Deletions are carried out after the last step of the group.
+                current = None
         except Exception as error:  # noqa: BLE001 - whatever it is, the rest is undone
-            # Deletions are carried out after the last step of the group.
-            refused = error.filename if deletes and isinstance(error, OSError) else None
-            failure = _error(type(step).__name__, refused or step.device, *_reason(error))
+            failure = _blamed(members if current is None else [current], error)
             _take_back(net, undo, failure)
             return {"undo": [], "error": failure}
         undo[:0] = again
     undo_ledger.issue(net, undo)
     return {"undo": [encode(step) for step in undo], "applied": applied, "error": None}
+
+
+def _blamed(steps: Sequence[Step], error: Exception) -> dict[str, Any]:
+    """Return the failure of the step that an error is about, of those that it may be about."""
+    name = error.filename if isinstance(error, OSError) else None
+    blamed = [step for step in steps if step.device == name][:1] or steps
+    kinds = dict.fromkeys(type(step).__name__ for step in blamed)
+    devices = dict.fromkeys(step.device for step in blamed)
+    return _error(", ".join(kinds), ", ".join(devices), *_reason(error))
+
+
+def _run_forward(net: netlink.Netlink, steps: list[Step]) -> dict[str, Any]:
+    """Run steps each of which stands for itself: one that fails stops none of the others.
+
+    The parts of a move of addresses and routes are one: all of them, or none.
+    """
+    undo: list[Step] = []
+    applied: list[tuple[int, float]] = []
+    refused: list[dict[str, Any]] = []
+    call = policy.Call(net, steps)
+    for kind, group in itertools.groupby(steps, _kind):
+        members = list(group)
+        if kind is _MOVE:
+            applied += _run_move(net, members, call, undo, refused)
+            continue
+        errors: list[OSError] = []
+        done: list[tuple[Step, Sequence[Step] | None, float]] = []
+        with net.deleting_together(errors) if kind is DeleteDevice else contextlib.nullcontext():
+            for step in members:
+                started = time.monotonic()
+                back: Sequence[Step] | None = None
+                try:
+                    back = step.apply(net) if policy.permitted(net, step, call) else ()
+                except Exception as error:  # noqa: BLE001 - it is told
+                    refused.append(_remaining([step], error))
+                done.append((step, back, time.monotonic() - started))
+        names = {error.filename for error in errors}
+        for step, back, seconds in done:
+            if back is None or step.device in names:
+                # A device that is still there is not to be made again.
+                applied.append((-1, seconds))
+            else:
+                undo[:0] = back
+                applied.append((len(back), seconds))
+        refused += [
+            _remaining([step for step in members if step.device == error.filename], error)
+            for error in errors
+        ]
+    undo_ledger.issue(net, undo)
+    encoded = [encode(step) for step in undo]
+    return {"undo": encoded, "applied": applied, "error": None, "refused": refused}
+
+
+def _run_move(
+    net: netlink.Netlink,
+    steps: list[Step],
+    call: policy.Call,
+    undo: list[Step],
+    refused: list[dict[str, Any]],
+) -> list[tuple[int, float]]:
+    """Run the parts of a move of addresses and routes; if one fails, undo those before it.
+
+    :param undo: takes the steps that undo it; ``refused`` takes its failure.
+    :returns: as ``applied`` of :func:`run`.
+    """
+    own: list[Step] = []
+    applied: list[tuple[int, float]] = []
+    for number, step in enumerate(steps):
+        started = time.monotonic()
+        try:
+            back = step.apply(net) if policy.permitted(net, step, call) else ()
+        except Exception as error:  # noqa: BLE001 - it is told
+            failure = _remaining([step, *steps[number + 1 :]], error)
+            _take_back(net, own, failure)
+            refused.append(failure)
+            return [(-1, 0.0)] * len(steps)
+        own[:0] = back
+        applied.append((len(back), time.monotonic() - started))
+    undo[:0] = own
+    return applied
+
+
+def _kind(step: Step) -> type:
+    """Return what consecutive steps of an unplug have in common that are run together."""
+    if isinstance(step, DeleteDevice):
+        return DeleteDevice
+    return _MOVE if isinstance(step, _PARTS) else Step
+
+
+def _remaining(steps: Sequence[Step], error: Exception) -> dict[str, Any]:
+    """Return the failure of the first step, with the commands of all of them as what is left."""
+    number, reason = _reason(error)
+    failure = _error(type(steps[0]).__name__, steps[0].device, number, reason)
+    failure["left"] = [f"{command}  # {reason}" for s in steps for command in s.commands()]
+    return failure
 
 
 def undo(messages: Any) -> dict[str, Any]:

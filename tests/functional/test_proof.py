@@ -80,8 +80,8 @@ def test_a_failure_at_each_step_of_plug_leaves_the_host_as_it_was(case, instance
     assert faults(case, instance) == []
 
 
-def test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, instance):
-    """What was deleted is made again, as it was; and the next unplug succeeds."""
+def test_an_unplug_that_is_rolled_back_leaves_the_vif_plugged(case, instance):
+    """As one is that is interrupted: what was deleted is made again, as it was."""
     before = snapshot()
     os_vif.plug(case.vif, instance)
     os_vif.unplug(case.vif, instance)
@@ -98,6 +98,22 @@ def test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, instance)
     assert differs(without_indexes(unplugged), indexes=False) == []
     if not (case.keeps_bridge or case.loses_bridge or case.keeps_device):
         assert unplugged == before
+
+
+def test_a_refusal_at_each_step_of_unplug_stops_none_of_the_others(case, instance):
+    """The VIF is gone as after any unplug, and the error names the step that was refused."""
+    os_vif.plug(case.vif, instance)
+    os_vif.unplug(case.vif, instance)
+    unplugged = snapshot()
+    plan = os_vif.plan(case.vif, instance, unplug=True)
+    for k in range(len(plan) + 1):
+        os_vif.plug(case.vif, instance)
+        # What there is to unplug, the plan has looked at.
+        plan = os_vif.plan(case.vif, instance, unplug=True)
+        with pytest.raises(exception.StepFailed, match="SetLink failed on missing") as info:
+            engine.run(cut(plan, k).going_forward(), DAEMON)
+        assert "by hand:\n  ip link set dev missing" in str(info.value)
+        assert differs(without_indexes(unplugged), indexes=False) == [], k
 
 
 @pytest.mark.parametrize("case", [KERNEL["ovs-own-bridge"].param()], indirect=True)

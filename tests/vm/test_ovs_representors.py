@@ -237,7 +237,7 @@ def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
     with case.prepared():
         test_proof.test_a_failure_at_each_step_of_plug_leaves_the_host_as_it_was(case, INSTANCE)
     with case.prepared():
-        test_proof.test_a_failure_at_each_step_of_unplug_leaves_the_vif_plugged(case, INSTANCE)
+        test_proof.test_an_unplug_that_is_rolled_back_leaves_the_vif_plugged(case, INSTANCE)
 
 
 @pytest.mark.parametrize("by", ["plug", "unplug"])

@@ -1,0 +1,223 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the kernel refuses: a plug is rolled back, an unplug goes forward, the right step is blamed."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import logging
+
+import pytest
+
+import os_vif
+from os_vif import exception
+from os_vif.host import engine, privileged
+from os_vif.host import plan as plans
+from os_vif.host.ovs_steps import DeleteOvsPort, OvsPort, ReleaseOvsPort
+from os_vif.host.plan import Plan, encode
+from os_vif.host.steps import (
+    DeleteAddress,
+    DeleteBridge,
+    DeleteLink,
+    EnsureAddress,
+    EnsureBridge,
+    EnsureTap,
+    EnsureVeth,
+    SetLink,
+)
+from tests.functional.namespaces import differs, ip, run, snapshot
+from tests.functional.test_engine import DAEMON
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+PAIR = EnsureVeth("qvb", "qvo")
+#: The kernel has a loopback device that it does not delete, whatever its name.
+_UNDELETABLE = (
+    "ip link set dev lo down\nip link set dev lo name {0}\nip link set dev {0} alias os-vif"
+)
+
+
+def links() -> set[str]:
+    return {link["ifname"] for link in ip("link")}
+
+
+@pytest.fixture
+def at(switch):
+    switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
+    return plans.Switch(switch.connection, 20)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_refused_deletion_is_blamed_on_its_device_and_step(place):
+    """Deletions are carried out together, at the end of the group; all are there as before."""
+    run(_UNDELETABLE.format("stuck"))
+    engine.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
+    before = snapshot()
+    steps = [DeleteLink("tapx"), DeleteBridge("brq-x")]
+    steps.insert(place, DeleteLink("stuck"))
+    with pytest.raises(exception.StepFailed) as info:
+        engine.run(Plan(*steps), DAEMON)
+    found = {key: info.value.kwargs[key] for key in ("step", "device", "errno")}
+    assert found == {"step": "DeleteLink", "device": "stuck", "errno": errno.EOPNOTSUPP}
+    assert snapshot() == before
+
+
+def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(monkeypatch):
+    """The class is that of the step whose device was refused."""
+    run("ip link add brq-x type bridge\nip link set dev brq-x alias os-vif")
+    engine.run(Plan(EnsureTap("tapx")), DAEMON)
+
+    def refused(net, going):
+        error = OSError(errno.EBUSY, "Device or resource busy")
+        error.filename = "brq-x"
+        raise error
+
+    monkeypatch.setattr("os_vif.host.deletion.delete", refused)
+    answer = privileged.run([encode(DeleteBridge("brq-x")), encode(DeleteLink("tapx"))])
+    assert (answer["error"]["step"], answer["error"]["device"]) == ("DeleteBridge", "brq-x")
+
+
+def test_a_refusal_that_names_no_device_names_all_steps(monkeypatch):
+    """One that is not known is not guessed."""
+    engine.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
+
+    def refused(net, going):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os_vif.host.deletion.delete", refused)
+    answer = privileged.run([encode(DeleteBridge("brq-x")), encode(DeleteLink("tapx"))])
+    blamed = (answer["error"]["step"], answer["error"]["device"])
+    assert blamed == ("DeleteBridge, DeleteLink", "brq-x, tapx")
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_unplug_removes_all_but_what_the_kernel_refuses(switch, at, place):
+    """The port is out of the switch and stays out, the other devices are gone; so says the error."""
+    run(_UNDELETABLE.format("stuck"))
+    before = snapshot()
+    engine.run(
+        Plan(EnsureBridge("qbr"), PAIR, OvsPort("br", "qvo", qos="linux-noop"), switch=at), DAEMON
+    )
+    steps = [DeleteLink("qvo"), DeleteBridge("qbr")]
+    steps.insert(place, DeleteLink("stuck"))
+    plan = Plan(DeleteOvsPort("qvo"), *steps, switch=at, forward=True)
+    with pytest.raises(exception.StepFailed, match="DeleteLink failed on stuck") as info:
+        engine.run(plan, DAEMON)
+    assert info.value.kwargs["errno"] == errno.EOPNOTSUPP
+    assert "All that could be done of the rest was done" in str(info.value)
+    assert "still to be done by hand:\n  ip link del dev stuck" in str(info.value)
+    assert "Undone" not in str(info.value)
+    assert differs(before) == []
+
+
+def test_an_unplug_that_is_not_permitted_one_step_does_the_others(switch, at):
+    """What the daemon refuses is told like what the kernel refuses."""
+    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    plan = Plan(
+        DeleteOvsPort("qvo"), SetLink("lo", up=False), DeleteLink("qvo"), switch=at, forward=True
+    )
+    run("ip link set dev lo up")
+    with pytest.raises(exception.StepFailed, match="SetLink failed on lo") as info:
+        engine.run(plan, DAEMON)
+    assert info.value.kwargs["errno"] == errno.EPERM
+    assert "qvo" not in links()
+    assert switch.vsctl("list-ports", "br") == ""
+
+
+def test_each_refusal_is_listed_with_its_reason():
+    run(_UNDELETABLE.format("stuck"))
+    plan = Plan(
+        SetLink("missing", up=True), DeleteLink("stuck"), SetLink("gone", up=True), forward=True
+    )
+    with pytest.raises(exception.StepFailed, match="SetLink failed on missing") as info:
+        engine.run(plan, DAEMON)
+    left = str(info.value).partition("by hand:\n")[2].splitlines()
+    assert [line.partition("  # ")[0].strip() for line in left] == [
+        "ip link set dev missing up", "ip link del dev stuck", "ip link set dev gone up",
+    ]  # fmt: skip
+    assert all("  # " in line for line in left)
+
+
+def test_a_move_of_addresses_in_an_unplug_is_whole_or_not_at_all():
+    """An address is not taken from the uplink if the bridge cannot have it."""
+    run(
+        "ip link add eth7 type dummy\nip address add 192.0.2.7/24 dev eth7\n"
+        "ip link add brq-x type bridge\nip link set dev eth7 master brq-x\n"
+        "ip address add 192.0.2.7/24 dev brq-x"
+    )
+    before = snapshot()
+    plan = Plan(
+        # No uplink has it.
+        EnsureAddress("brq-x", "192.0.2.9/24"),
+        DeleteAddress("eth7", "192.0.2.7/24"),
+        forward=True,
+    )
+    with pytest.raises(exception.StepFailed, match="EnsureAddress failed on brq-x") as info:
+        engine.run(plan, DAEMON)
+    assert "ip address del 192.0.2.7/24 dev eth7" in str(info.value)
+    assert differs(before) == []
+
+
+def test_an_unplug_whose_devices_stay_locked_keeps_the_deletion_of_the_port(
+    switch, at, monkeypatch
+):
+    """The whole of the kernel's part fails: the switch's part is kept, and the rest is told."""
+    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    plan = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at, forward=True)
+    from vif_plug_linux_bridge import privsep
+
+    error = {"step": "Locking", "device": "qvo", "errno": errno.EBUSY, "reason": "busy",
+             "undone": 0, "left": []}  # fmt: skip
+    monkeypatch.setattr(privsep, "run", lambda messages: {"undo": [], "error": error})
+    with pytest.raises(exception.StepFailed, match="Locking failed on qvo: busy") as info:
+        engine.run(plan, DAEMON)
+    assert "still to be done by hand:\n  ip link del dev qvo" in str(info.value)
+    assert switch.vsctl("list-ports", "br") == ""
+    monkeypatch.undo()
+    engine.run(plan, DAEMON)
+    assert "qvo" not in links()
+
+
+def test_unplug_raises_one_error_and_the_next_one_has_nothing_left(vif, instance, monkeypatch):
+    """As nova sees it: UnplugException; what remained is taken by the next unplug."""
+    os_vif.plug(vif, instance)
+    carry_out = engine.run
+    stuck = SetLink("missing", up=True)
+    monkeypatch.setattr(
+        engine, "run", lambda plan, module: carry_out(Plan(stuck, *plan, forward=True), module)
+    )
+    with pytest.raises(exception.UnplugException, match="SetLink failed on missing"):
+        os_vif.unplug(vif, instance)
+    monkeypatch.undo()
+    assert links() == {"lo"}
+    os_vif.unplug(vif, instance)
+
+
+def test_a_port_is_released_though_vswitchd_is_down(switch, at, caplog):
+    """The deletion stays in the database, the device is put down next, and a warning says so."""
+    engine.run(Plan(PAIR, SetLink("qvo", up=True), OvsPort("br", "qvo"), switch=at), DAEMON)
+    switch.kill("ovs-vswitchd")
+    late = dataclasses.replace(at, timeout=1)
+    plan = Plan(ReleaseOvsPort("qvo"), SetLink("qvo", up=False), switch=late, forward=True)
+    with caplog.at_level(logging.WARNING):
+        engine.run(plan, DAEMON)
+    assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
+    (link,) = ip("link", "show", "qvo")
+    assert "UP" not in link["flags"]
+    assert "the deletion of qvo; ovs-vswitchd has not carried it out yet" in caplog.text
+    switch._daemon("ovs-vswitchd", switch.connection)
+    engine.run(plan, DAEMON)
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_port_is_released_while_vswitchd_stands_still(switch, at, wait):
+    """With wait_for_vswitchd off too: the release is waited for, and goes forward at its deadline."""
+    engine.run(Plan(PAIR, SetLink("qvo", up=True), OvsPort("br", "qvo"), switch=at), DAEMON)
+    late = dataclasses.replace(at, timeout=1, wait=wait)
+    plan = Plan(ReleaseOvsPort("qvo"), SetLink("qvo", up=False), switch=late, forward=True)
+    with switch.standing_still("ovs-vswitchd"):
+        engine.run(plan, DAEMON)
+        assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
+        assert "UP" not in ip("link", "show", "qvo")[0]["flags"]
