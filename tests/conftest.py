@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.limits", "tests.vm.plugin"]
+pytest_plugins = ["tests.limits", "tests.alone", "tests.vm.plugin"]
 
 # On a loaded machine an example may take any time. In the short form the same examples are tried
 # on each run, so that a change is judged by what it changes; soak tests search for new ones.

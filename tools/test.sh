@@ -24,6 +24,10 @@ PATH=$PATH:/usr/sbin:/sbin
 export PATH
 pytest=".venv/bin/python -m pytest"
 short="not interop and not soak"
+# The tests of a file run in one worker, in their order, and each virtual machine is started once
+# (tests/vm/plugin.py). While a test with the marker "alone" runs, the other worker waits
+# (tests/alone.py). The ten slowest tests are listed at the end.
+workers="-n ${OS_VIF_WORKERS:-2} --dist loadscope --durations=10"
 
 # An ordinary user is root in a user namespace, where there is one: most of the kernel is there.
 # From there the way back to the host's network is barred, so the other tests run outside.
@@ -37,15 +41,16 @@ if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/d
         *) exec $inside "$@" ;;
     esac
     status=0
+    began=$(date +%s)
     # Virtual machines are made with what the host's network reaches.
-    OS_VIF_VM=off $inside -m "$short and not vm" tests/functional || status=$?
-    $pytest -m "$short and not vm" tests/unit tests/interop tests/vm $ordinary || status=$?
+    OS_VIF_VM=off $inside $workers -m "$short and not vm" tests/functional || status=$?
+    $pytest $workers -m "$short and not vm" tests/unit tests/interop tests/vm $ordinary || status=$?
     $pytest -m "$short and vm" || status=$?
+    took=$(($(date +%s) - began))
+    echo "tools/test.sh: the three parts took $((took / 60)) minutes $((took % 60)) seconds."
     exit "$status"
 fi
 if [ $# = 0 ]; then
-    # A file is run by one worker, and each virtual machine is started once (tests/vm/plugin.py).
-    # By default all of this machine runs in one process; OS_VIF_WORKERS=2 takes two workers.
-    set -- -m "$short" -n "${OS_VIF_WORKERS:-0}" --dist loadscope --durations=10
+    set -- -m "$short" $workers
 fi
 exec $pytest "$@"

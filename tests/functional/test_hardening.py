@@ -168,6 +168,7 @@ def test_a_record_takes_so_many_users_and_says_so(daemon):
 
 
 @pytest.mark.parametrize("length", [32, 8], ids=["each of its own network", "of one network"])
+@pytest.mark.alone
 def test_the_daemon_s_time_is_linear_in_the_addresses_that_move(daemon, vif, instance, length):
     """500 addresses took 3 seconds, and 1,000 took 37."""
     took = {}

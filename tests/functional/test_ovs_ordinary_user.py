@@ -28,6 +28,9 @@ from tests.functional.ovs import row
 ROOT = pathlib.Path(__file__).parents[2]
 #: Of nobody, on every host.
 ORDINARY = 65534
+#: It looks at the machine's own network namespace.
+pytestmark = pytest.mark.alone
+
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 
 

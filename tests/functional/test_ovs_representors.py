@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import threading
+import time
 
 import pytest
 
@@ -47,7 +48,11 @@ class Host:
     def plug(self, vif: objects.VIFBase) -> None:
         os_vif.plug(vif, INSTANCE)
         self.follow()
-        assert [d for d in os_vif.check(vif, INSTANCE) if not d.pending] == []
+        # Without waiting for vswitchd, it may open the port after plug has returned.
+        deadline = time.monotonic() + 30
+        while differing := [d for d in os_vif.check(vif, INSTANCE) if not d.pending]:
+            assert time.monotonic() < deadline, differing
+            time.sleep(0.05)
 
     def unplug(self, vif: objects.VIFBase) -> None:
         os_vif.unplug(vif, INSTANCE)

@@ -118,9 +118,10 @@ def test_a_server_that_is_not_there_is_named(connection, said):
         ovsdb.select("Bridge", [])
     assert str(info.value).startswith(f"Open vSwitch at {connection}: ")
     assert re.search(said, str(info.value))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 25
 
 
+@pytest.mark.alone
 def test_a_server_that_does_not_answer_is_waited_for_as_long_as_configured(tmp_path):
     """Then it is unknown what it did."""
     begun = time.monotonic()
@@ -130,7 +131,7 @@ def test_a_server_that_does_not_answer_is_waited_for_as_long_as_configured(tmp_p
         pytest.raises(exception.OvsdbNoAnswer, match=r"no answer within 0\.3 seconds"),
     ):
         ovsdb.transact(INSERT)
-    assert 0.3 <= time.monotonic() - begun < 3
+    assert 0.3 <= time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize("timeout", [0, 5])
