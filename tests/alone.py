@@ -57,7 +57,9 @@ class _Worker:
         alone = item.get_closest_marker("alone") is not None
         with contextlib.ExitStack() as stack:
             with _locked(self._gate, fcntl.LOCK_EX):
-                stack.enter_context(_locked(self._running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+                stack.enter_context(
+                    _locked(self._running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+                )
             return (yield)
 
 
