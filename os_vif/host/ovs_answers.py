@@ -34,6 +34,7 @@ MAX_REASON = 2_000
 #: RFC 7047, 3.1: an integer has 64 bits.
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_VERSION = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){2}")
 _PAIR = 2
 
 
@@ -105,6 +106,21 @@ def reason_of(error: Any) -> str:
         case _:
             reason = abbreviated(error)
     return reason[:MAX_REASON].rstrip(".")
+
+
+def schema(found: Any) -> tuple[str, dict[str, frozenset[str]]]:
+    """Return version, and columns by table, of the answer to ``get_schema``."""
+    match found:
+        case {"version": str(version), "tables": {**tables}} if _VERSION.fullmatch(version):
+            return version, {str(name): _columns(table) for name, table in tables.items()}
+    malformed("the schema", found)
+
+
+def _columns(table: Any) -> frozenset[str]:
+    match table:
+        case {"columns": {**columns}}:
+            return frozenset(map(str, columns))
+    malformed("a table of the schema", table)
 
 
 def results(operations: Sequence[dict[str, Any]], found: Any) -> list[dict[str, Any] | None]:

@@ -210,8 +210,16 @@ class Look:
 
     def has_dpdk(self) -> bool:
         """Whether vswitchd can open ports of DPDK."""
-        rows = self._ovsdb.select("Open_vSwitch", [], ["dpdk_initialized"])
-        return bool(rows and rows[0]["dpdk_initialized"])
+        if self.has_column("Open_vSwitch", "dpdk_initialized"):
+            rows = self._ovsdb.select("Open_vSwitch", [], ["dpdk_initialized"])
+            return bool(rows and rows[0]["dpdk_initialized"])
+        # vswitchd registers the types of DPDK when it has initialised it (netdev_dpdk_register).
+        rows = self._ovsdb.select("Open_vSwitch", [], ["iface_types"])
+        return bool(rows) and "dpdk" in values(rows[0]["iface_types"])
+
+    def has_column(self, table: str, column: str) -> bool:
+        """Return whether the schema of the database has a column."""
+        return self._ovsdb.schema.has(table, column)
 
     def all(self, query: Query) -> list[Row]:
         if query not in self._known:

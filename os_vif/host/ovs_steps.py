@@ -219,7 +219,7 @@ class OvsPort(OvsStep):
             return (self.difference("port", there, f"in {self.bridge}"),)
         found = [
             self.difference(attribute, before, wanted)
-            for attribute, before, wanted in self._wrong(interface)
+            for attribute, before, wanted in self._wrong(look, interface)
         ]
         found += self._twins(look)
         closed = closed_by(interface)
@@ -240,7 +240,7 @@ class OvsPort(OvsStep):
                 attribute = f"external_ids:iface-id of {other['name']}"
                 yield self.difference(attribute, interface_id, f"on {self.name} alone")
 
-    def _wrong(self, interface: Row) -> list[tuple[str, Any, Any]]:
+    def _wrong(self, look: Look, interface: Row) -> list[tuple[str, Any, Any]]:
         """What an Interface has in place of what it should have: attribute, found, wanted."""
         wrong: list[tuple[str, Any, Any]] = []
         for column in ("external_ids", "options"):
@@ -252,7 +252,8 @@ class OvsPort(OvsStep):
             ]
         if self.type and interface["type"] != self.type:
             wrong.append(("type", interface["type"] or "none", self.type))
-        if self.mtu_request is not None and interface["mtu_request"] != self.mtu_request:
+        asks = self.mtu_request is not None and look.has_column("Interface", "mtu_request")
+        if asks and interface["mtu_request"] != self.mtu_request:
             request = values(interface["mtu_request"])
             wrong.append(("mtu_request", request[0] if request else "none", self.mtu_request))
         return wrong
@@ -268,7 +269,7 @@ class OvsPort(OvsStep):
             raise OSError(errno.EBUSY, f"{self.name} is in {there}, and not taken from there")
         if self.required and closed_by(interface) is not None:
             changes.again = True
-        wrong = self._wrong(interface)
+        wrong = self._wrong(look, interface)
         if not wrong:
             return ()
         changes.require("Interface", [["_uuid", "==", ref(interface)]], name=self.name)

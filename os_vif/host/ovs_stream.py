@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from os_vif.host.ovs_schema import Schema
+
     Opener = Callable[[str, "Deadline"], socket.socket]
 
 #: Seconds between two looks at a server whose queue of connections is full.
@@ -210,6 +212,8 @@ class Channel:
     ) -> None:
         #: What its owners have seen, for those that come after them.
         self.memory: dict[Any, Any] = {}
+        #: The schema of its database, once that was asked for.
+        self.schema: Schema | None = None
         self._received = bytearray()
         #: What goes out with the next message.
         self._queued = b""

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
 from os_vif.host import ovs_answers, ovs_pool, ovsdb_remotes
+from os_vif.host.ovs_schema import Schema
 from os_vif.host.ovs_stream import Channel, Deadline, Tls
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ Operation = dict[str, Any]
 Row = dict[str, Any]
 
 _DATABASE = "Open_vSwitch"
+#: The error, by name, of a server that has no database of a name: ovsdb/jsonrpc-server.c.
+_UNKNOWN_DATABASE = "unknown database"
+#: What is asked of the database _Server: _server(5).
+_ABOUT: Operation = {
+    "op": "select",
+    "table": "Database",
+    "where": [["name", "==", _DATABASE]],
+    "columns": ["model", "connected", "leader"],
+}
 #: Seconds between two rounds of all servers; and for one of several that may be dead.
 _PAUSE, _ONE_OF_MANY = 0.1, 2.0
 #: Seconds in which a server that has just been started may not know its database yet.
@@ -156,10 +166,9 @@ class Ovsdb:
         :raises os_vif.exception.OvsdbUnreachable: if nothing was sent.
         :raises os_vif.exception.OvsdbNoAnswer: if it is unknown what was done.
         """
-        self.connect()
-        results = self._results(
-            operations, self._call("transact", [_DATABASE, *operations], self._deadline)
-        )
+        schema = self.schema
+        sent = schema.reduced(operations)
+        results = self._results(sent, self._call("transact", [_DATABASE, *sent], self._deadline))
         self._met = True
         for index, result in enumerate(results):
             if result and "error" in result:
@@ -170,7 +179,9 @@ class Ovsdb:
                     # What fails as a whole is told after the last one.
                     operation=index if index < len(operations) else None,
                 )
-        return [result or {} for result in results]
+        rows = [result or {} for result in results]
+        schema.complete(operations, rows)
+        return rows
 
     def select(
         self, table: str, where: Sequence[Any], columns: Sequence[str] | None = None
@@ -181,6 +192,15 @@ class Ovsdb:
             operation["columns"] = list(columns)
         rows: list[Row] = self.transact(operation)[0]["rows"]
         return rows
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the database, which the connection has asked for when it was opened."""
+        self.connect()
+        schema = self._open_channel.schema
+        if schema is None:  # pragma: no cover - what connects asks for it
+            raise AssertionError
+        return schema
 
     @property
     def memory(self) -> dict[Any, Any]:
@@ -267,34 +287,53 @@ class Ovsdb:
             self._channel = Channel(remote, self._tls, deadline, self._opener)
         except TimeoutError as error:
             raise OSError(_late(deadline)) from error
-        about = {
-            "op": "select",
-            "table": "Database",
-            "where": [["name", "==", _DATABASE]],
-            "columns": ["model", "connected", "leader"],
-        }
         try:
             # Also the first sign of life: a server of TLS refuses a client after the handshake.
-            found = self._call("transact", ["_Server", about], deadline)
-            (answer, *_) = self._results([about], found)
+            row = self._read_about(deadline)
+            useless = None
+            if row is None:
+                useless = f"the server has no database {_DATABASE}"
+            elif row["model"] == "clustered" and not (
+                row["connected"] and (only or row["leader"])
+            ):
+                useless = _NO_LEADER
+            schema = None if useless is not None else self._read_schema(deadline)
         except exception.OvsdbError as error:
             self.close()
             # Its alert may be lost with the connection.
             hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
             raise OSError(f"{error.kwargs['reason']}{hint}") from error
-        found = (answer or {}).get("rows", [])
-        useless = None
-        if not found:
-            useless = f"the server has no database {_DATABASE}"
-        elif found[0]["model"] == "clustered" and not (
-            found[0]["connected"] and (only or found[0]["leader"])
-        ):
-            useless = _NO_LEADER
-        if useless is not None:
+        if row is None or schema is None:
             self.close()
             return useless
-        self._keeps = found[0]["model"] == "standalone"
+        if (fault := schema.fault()) is not None:
+            self.close()
+            raise OSError(fault)
+        self._open_channel.schema = schema
+        self._keeps = row["model"] == "standalone"
         return None
+
+    def _read_about(self, deadline: Deadline) -> Row | None:
+        """Return the row of the database in ``_Server``, or None if there is none."""
+        try:
+            found = self._call("transact", ["_Server", _ABOUT], deadline)
+        except exception.OvsdbRefused as error:
+            if error.kwargs["error"] != _UNKNOWN_DATABASE:
+                raise
+            # Release 2.9.1 added _Server, and clusters.
+            known = self._call("list_dbs", [], deadline)
+            has = isinstance(known, list) and _DATABASE in known
+            return {"model": "standalone"} if has else None
+        (result, *_) = self._results([_ABOUT], found)
+        rows = (result or {}).get("rows", [])
+        return rows[0] if rows else None
+
+    def _read_schema(self, deadline: Deadline) -> Schema:
+        found = self._call("get_schema", [_DATABASE], deadline)
+        try:
+            return Schema(found)
+        except OSError as error:
+            raise self._no_answer(error, deadline) from error
 
     def _ask_for(self, name: str) -> None:
         number = next(_ids)
@@ -373,8 +412,12 @@ class Ovsdb:
 
     def _refusal(self, error: Any) -> exception.OvsdbRefused:
         reason = ovs_answers.reason_of(error)
+        name = error.get("error") if isinstance(error, dict) else None
         return exception.OvsdbRefused(
-            connection=self.connection, reason=reason, error="", operation=None
+            connection=self.connection,
+            reason=reason,
+            error=name if name == _UNKNOWN_DATABASE else "",
+            operation=None,
         )
 
     def _unreachable(self, faults: Sequence[OSError]) -> exception.OvsdbUnreachable:

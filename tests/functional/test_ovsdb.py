@@ -16,6 +16,7 @@ import pytest
 
 from os_vif import exception
 from os_vif.host.ovsdb import Ovsdb, mapping, values
+from tests.functional import ovs_old
 
 INSERT = {"op": "insert", "table": "QoS", "row": {"type": "linux-noop"}, "uuid-name": "q"}
 
@@ -32,9 +33,12 @@ ABOUT = (
     '[{"rows": [{"model": "standalone", "connected": true, "leader": true}]}]}'
 )
 
+#: What it says of the schema of its database, which is asked for next.
+DESCRIBED = '{"id": %(id)s, "error": null, "result": ' + json.dumps(ovs_old.least()) + "}"
+
 
 @contextlib.contextmanager
-def server(tmp_path, *answers: str | None, about: str = ABOUT):
+def server(tmp_path, *answers: str | None, about: tuple[str, ...] = (ABOUT, DESCRIBED)):
     """A server that says these things, one for each request, and then closes; None is silence."""
     path = tmp_path / "fake.sock"
     ended = threading.Event()
@@ -42,7 +46,7 @@ def server(tmp_path, *answers: str | None, about: str = ABOUT):
     def serve(listening):
         peer, _ = listening.accept()
         with peer:
-            for answer in (about, *answers):
+            for answer in (*about, *answers):
                 asked = json.loads(peer.recv(65536))
                 if answer is None:
                     ended.wait(10)
