@@ -27,7 +27,8 @@ ADDED = {
     )),
     "2.6.0": ("7.14.0", ("Interface.mtu_request", "Mirror.snaplen")),
     "2.7.0": ("7.14.0", ("Port.protected",)),
-    "2.9.0": ("7.15.1", ("Port.cvlans",)),
+    "2.8.0": ("7.15.0", ("Port.cvlans",)),
+    "2.9.0": ("7.15.1", ()),
     "2.10.0": ("7.16.1", ("Open_vSwitch.dpdk_initialized", "Open_vSwitch.dpdk_version")),
     "2.12.0": ("8.0.0", ("Controller.type",)),
     "2.13.0": ("8.2.0", (

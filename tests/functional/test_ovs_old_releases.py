@@ -1,0 +1,203 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Old releases of Open vSwitch: schemas without newer columns, servers without ``_Server``."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import pathlib
+import re
+
+import pytest
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.host import engine, ovs_schema
+from os_vif.host.ovs_steps import OvsBridge, OvsPort
+from os_vif.host.plan import Plan, Switch
+from tests.functional import ovs_kinds, ovs_old
+from tests.functional.namespaces import differs, snapshot
+from tests.functional.ovs import row, why_not
+from tests.functional.ovs_proxy import Proxy, pass_on
+
+ROOT = pathlib.Path(__file__).parents[2]
+PORT_ID = "5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90"
+#: Supported ones that differ in what os-vif uses; whether the server has ``_Server``; and how the
+#: database is reached. A new server may have an old database, until that is converted.
+RELEASES = [
+    ("2.4.0", False, "native"),
+    ("2.4.0", False, "vsctl"),
+    ("2.4.0", True, "native"),
+    ("2.6.0", False, "native"),
+    ("2.9.0", True, "native"),
+    ("2.10.0", True, "native"),
+]
+
+
+@pytest.fixture(params=RELEASES, ids=lambda found: "-".join(map(str, found)))
+def release(request):
+    """Its name, and whether its server has the database ``_Server``."""
+    return request.param
+
+
+@contextlib.contextmanager
+def running(tmp_path, release: str, *, server: bool):
+    """Yield a switch of a release, and its connection."""
+    if (missing := why_not()) is not None:
+        pytest.skip(missing)
+    rule = pass_on if server else ovs_old.without_server_database
+    with (
+        ovs_old.OldSwitch(tmp_path, release) as switch,
+        Proxy(tmp_path, switch.connection, rule) as proxy,
+    ):
+        switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
+        yield switch, proxy.connection
+
+
+@pytest.fixture
+def old(daemon, ovs_options, tmp_path, release):
+    """The switch of a release, which the options name."""
+    name, server, interface = release
+    with running(tmp_path, name, server=server) as (switch, connection):
+        ovs_options(ovsdb_connection=connection, ovs_vsctl_timeout=10, ovsdb_interface=interface)
+        yield switch
+
+
+def vhost_user(mode: str = "server", bridge: str = "br-int") -> objects.VIFVHostUser:
+    profile = objects.VIFPortProfileOpenVSwitch(interface_id=PORT_ID, datapath_type="netdev")
+    return objects.VIFVHostUser(
+        id=PORT_ID, address="fa:16:3e:00:00:01", plugin="ovs", mode=mode, path="/run/vhu1",
+        vif_name="vhu", network=objects.Network(bridge=bridge, mtu=1450), port_profile=profile,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ovs_kinds.KINDS)
+def test_every_way_of_plugging_works_with_old_releases(old, ovs_options, instance, name):
+    """Plug, again, check and unplug; what is there afterwards is what was there before."""
+    kind = ovs_kinds.KINDS[name]
+    ovs_options(isolate_vif=True, **kind.options)
+    before = snapshot()
+    vif = ovs_kinds.vif(kind, 1)
+    for _ in range(2):
+        os_vif.plug(vif, instance)
+        assert [found for found in os_vif.check(vif, instance) if not found.pending] == []
+    for prefix in kind.ports:
+        assert row(old, "Interface", ovs_kinds.name_of(prefix, 1), "name")
+    os_vif.unplug(vif, instance)
+    os_vif.unplug(vif, instance)
+    assert differs(before) == []
+
+
+@pytest.mark.parametrize("mode", ["client", "server"])
+def test_a_column_that_a_release_lacks_is_left_away_and_told_once(
+    old, release, instance, caplog, mode
+):
+    """The MTU of a vhost-user port; nothing differs because of it, and no plug sets it anew."""
+    has = release[0] != "2.4.0"
+    vif = vhost_user(mode)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            os_vif.plug(vif, instance)
+            assert [found for found in os_vif.check(vif, instance) if not found.pending] == []
+    said = [record.getMessage() for record in caplog.records]
+    lacks = "Open vSwitch has no column Interface.mtu_request, which 2.6.0 added: 1450 is not set"
+    assert sum(lacks in text for text in said) == (not has), said
+    name = f"vhu{PORT_ID}"[:14]
+    assert row(old, "Interface", name, "external_ids:iface-id") == [f'"{PORT_ID}"']
+    if has:
+        assert row(old, "Interface", name, "mtu_request") == ["1450"]
+    # What was changed is what a failed plug puts back.
+    old.vsctl("set", "Interface", name, "external_ids:iface-id=other")
+    plan = Plan(
+        OvsPort("br-int", name, "dpdkvhostuserclient", external_ids=(("iface-id", PORT_ID),)),
+        OvsPort("no-such-br", "x"),
+        switch=Switch(old.connection, 10),
+    )
+    with pytest.raises(exception.StepFailed, match="there is no bridge no-such-br"):
+        engine.run(plan, None)
+    assert row(old, "Interface", name, "external_ids:iface-id") == ["other"]
+    os_vif.unplug(vif, instance)
+    assert old.vsctl("list-ports", "br-int") == ""
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize(("types", "fails"), [("system", False), ("dpdk,system", True)])
+def test_before_2_10_the_types_of_interfaces_tell_whether_dpdk_is_initialised(
+    tmp_path, types, fails
+):
+    """A port of DPDK that does not open is an error only where DPDK is."""
+    with running(tmp_path, "2.9.0", server=False) as (switch, connection):
+        with switch.standing_still("ovs-vswitchd"):
+            switch.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"iface_types=[{types}]")
+            # vswitchd would write its own; its refusal to open the port is written here for it.
+            port = OvsPort("br-int", "vhu1", "dpdkvhostuserclient", required=True)
+            plan = Plan(port, switch=Switch(connection, 10, wait=False))
+            engine.run(plan, None)
+            found = engine.check(plan)
+    assert [difference.pending for difference in found] == [not fails]
+
+
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("server", [True, False])
+@pytest.mark.parametrize("release", ["2.0", "2.3"])
+def test_an_older_release_is_refused_in_one_sentence(tmp_path, release, server):
+    """By the version of its schema, at once, and before anything is touched."""
+    rule = pass_on if server else ovs_old.without_server_database
+    switch = ovs_old.OldSwitch(tmp_path, release)
+    try:
+        switch.create()
+        switch.vsctl("--no-wait", "init")
+        before = snapshot()
+        with Proxy(tmp_path, switch.connection, rule) as proxy:
+            plan = Plan(OvsBridge("br-int"), switch=Switch(proxy.connection, 10))
+            for call in (engine.check, lambda plan: engine.run(plan, None)):
+                with pytest.raises(exception.ExceptionBase) as info:
+                    call(plan)
+                said = str(info.value)
+                assert (
+                    f"its schema {ovs_old.ADDED[release][0]} lacks Open_vSwitch.iface_types; the "
+                    "oldest release that os-vif supports is Open vSwitch 2.4.0 (schema 7.12.1)"
+                ) in said
+        assert differs(before) == []
+    finally:
+        switch.end()
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_server_without_the_database_is_told_from_an_old_one(tmp_path):
+    """An ovsdb-server of that age that serves another database."""
+    switch = ovs_old.OldSwitch(tmp_path, "2.4.0")
+    switch._schema |= {"name": "Other"}
+    try:
+        switch.create()
+        with Proxy(tmp_path, switch.connection, ovs_old.without_server_database) as proxy:
+            plan = Plan(OvsBridge("br-int"), switch=Switch(proxy.connection, 10))
+            with pytest.raises(exception.StepFailed, match="has no database Open_vSwitch"):
+                engine.run(plan, None)
+    finally:
+        switch.end()
+
+
+def test_the_oldest_release_is_the_first_that_has_what_is_needed():
+    """And the page says so, with what is left away for those before another release."""
+    accepted = [
+        release
+        for release in ovs_old.ADDED
+        if ovs_schema.Schema(ovs_old.schema(release)).fault() is None
+    ]
+    assert accepted[0] == ovs_schema.OLDEST
+    assert ovs_old.ADDED[ovs_schema.OLDEST][0] == ovs_schema.OLDEST_SCHEMA
+    assert set(accepted) == set(list(ovs_old.ADDED)[list(ovs_old.ADDED).index(accepted[0]) :])
+    page = (ROOT / "doc/source/user/ovs.rst").read_text()
+    words = " ".join(page.split())
+    assert (
+        f"oldest supported release is Open vSwitch {ovs_schema.OLDEST}, "
+        f"whose schema has the version {ovs_schema.OLDEST_SCHEMA}" in words
+    )
+    for (table, column), optional in ovs_schema.OPTIONAL.items():
+        assert re.search(rf"``{table}\.{column}``\s+- {re.escape(optional.since)}\b", page)
+        version, added = ovs_old.ADDED[optional.since]
+        assert f"{table}.{column}" in added
+        assert f"({version})" in page
