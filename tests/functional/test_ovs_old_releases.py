@@ -128,14 +128,16 @@ def test_before_2_10_the_types_of_interfaces_tell_whether_dpdk_is_initialised(
     tmp_path, types, fails
 ):
     """A port of DPDK that does not open is an error only where DPDK is."""
-    with running(tmp_path, "2.9.0", server=False) as (switch, connection):
-        with switch.standing_still("ovs-vswitchd"):
-            switch.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"iface_types=[{types}]")
-            # vswitchd would write its own; its refusal to open the port is written here for it.
-            port = OvsPort("br-int", "vhu1", "dpdkvhostuserclient", required=True)
-            plan = Plan(port, switch=Switch(connection, 10, wait=False))
-            engine.run(plan, None)
-            found = engine.check(plan)
+    with (
+        running(tmp_path, "2.9.0", server=False) as (switch, connection),
+        switch.standing_still("ovs-vswitchd"),
+    ):
+        # vswitchd would write its own types.
+        switch.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"iface_types=[{types}]")
+        port = OvsPort("br-int", "vhu1", "dpdkvhostuserclient", required=True)
+        plan = Plan(port, switch=Switch(connection, 10, wait=False))
+        engine.run(plan, None)
+        found = engine.check(plan)
     assert [difference.pending for difference in found] == [not fails]
 
 
