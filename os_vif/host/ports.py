@@ -109,12 +109,18 @@ class Port:
         return self
 
 
-def devlink(address: str) -> list[Port]:
-    """The ports that the driver of a PCI function has made; none where there is no devlink."""
-    asked = {"DEVLINK_ATTR_BUS_NAME": "pci", "DEVLINK_ATTR_DEV_NAME": address}
+def devlink(address: str | None) -> list[Port]:
+    """Return the ports that the driver of a PCI function has made; of all PCI functions for None.
+
+    The list is empty where the kernel has no devlink.
+    """
+    asked = {"DEVLINK_ATTR_BUS_NAME": "pci"}
+    if address is not None:
+        asked["DEVLINK_ATTR_DEV_NAME"] = address
     try:
         # Before Linux 6.6 the kernel lists those of all cards.
-        found = generic.Family("devlink", _PORT).ask(_PORT_GET, asked, netlink.DUMP)
+        wanted = {} if address is None else asked
+        found = generic.Family("devlink", _PORT).ask(_PORT_GET, wanted, netlink.DUMP)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
             raise

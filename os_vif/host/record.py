@@ -78,7 +78,7 @@ def replace(path: str, content: Mapping[str, Any]) -> None:
 
     :raises OSError: if the file cannot be written, such as ``ENOSPC``.
     """
-    aside = f"{path}.new"
+    aside = _aside(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     # The locks have made the directory.
     file = os.open(aside, flags, 0o644)
@@ -108,9 +108,32 @@ def _write_all(file: int, data: bytes) -> None:
         rest = rest[written:]
 
 
+def remove(path: str) -> None:
+    """Remove a file of ``/run/os-vif``, and what a killed :func:`replace` left of it."""
+    pathlib.Path(path).unlink(missing_ok=True)
+    discard_incomplete(path)
+
+
+def is_incomplete(path: str) -> bool:
+    """Return whether a :func:`replace` of a file was interrupted by the death of its process.
+
+    The lock of the device excludes one that still runs.
+    """
+    return os.path.lexists(_aside(path))
+
+
+def discard_incomplete(path: str) -> None:
+    """Remove what a killed :func:`replace` left. The lock of the device must be held."""
+    pathlib.Path(_aside(path)).unlink(missing_ok=True)
+
+
+def _aside(path: str) -> str:
+    return f"{path}.new"
+
+
 def forget(net: Netlink, bridge: str) -> None:
-    """There is no such bridge any more."""
-    pathlib.Path(_path(net, bridge)).unlink(missing_ok=True)
+    """Remove the record of a bridge that is gone, or that nobody uses any more."""
+    remove(_path(net, bridge))
 
 
 def _path(net: Netlink, bridge: str) -> str:
@@ -147,7 +170,10 @@ class JoinBridge(_User):
 
     def holds(self, net: Netlink) -> bool:
         bridge = net.link(self.name)
-        return bridge is None or not bridge.ours or self.user in users(net, bridge).names
+        if bridge is None or not bridge.ours:
+            return True
+        known = self.user in users(net, bridge).names
+        return known and not is_incomplete(_path(net, self.name))
 
     def commands(self) -> tuple[str, ...]:
         return (f"# {DIRECTORY} notes that VIF {self.user} uses {self.name}",)
@@ -157,6 +183,7 @@ class JoinBridge(_User):
         if bridge is None or not bridge.ours:
             # One of others stays anyway.
             return ()
+        discard_incomplete(_path(net, self.name))
         using = users(net, bridge)
         if self.user in using.names:
             return ()
@@ -174,7 +201,9 @@ class LeaveBridge(_User):
     def holds(self, net: Netlink) -> bool:
         bridge = net.link(self.name)
         # Of a bridge that has gone a file may be left, which is not for all to see.
-        return bridge is not None and self.user not in users(net, bridge).names
+        if bridge is None or is_incomplete(_path(net, self.name)):
+            return False
+        return self.user not in users(net, bridge).names
 
     def commands(self) -> tuple[str, ...]:
         return (f"# {DIRECTORY} notes that VIF {self.user} no longer uses {self.name}",)
@@ -184,6 +213,7 @@ class LeaveBridge(_User):
         if bridge is None:
             forget(net, self.name)
             return ()
+        discard_incomplete(_path(net, self.name))
         using = users(net, bridge)
         if self.user not in using.names:
             return ()

@@ -173,18 +173,19 @@ def _representor(function: Vf) -> str:
         match [port.name for port in functions if port.vf == function.number and port.name]:
             case [name]:
                 return name
-    on_switch = _on_switch(function.pf_address, known)
+            case [] if known:
+                # devlink lists all representors of the function, and says which number it has.
+                # A device that is none of them would be another function's.
+                raise _without_representor(function)
+    on_switch = _on_switch(function.pf_address)
     if not on_switch:
         # Nothing to wait for.
         raise OSError(errno.EOPNOTSUPP, f"{function.pf_address} is not in switchdev mode")
     return _choose(function, on_switch)
 
 
-def _on_switch(address: str, known: list[Port]) -> list[Port]:
-    """All ports of the switch of a physical function.
-
-    :param known: what devlink has said of some.
-    """
+def _on_switch(address: str) -> list[Port]:
+    """Return all ports of the switch of a physical function."""
     listed = ports.dump(address)
     if not any(port.address for port in listed):
         # Before Linux 5.14 only sysfs says of what a device is.
@@ -192,7 +193,10 @@ def _on_switch(address: str, known: list[Port]) -> list[Port]:
             port.address = _parent(port)
     switches = {port.switch for port in listed if port.address == address and port.switch}
     on_switch = [port for port in listed if port.switch in switches] or _by_sysfs(address)
-    said = {port.index: port for port in known if port.role is not Role.UNKNOWN}
+    if not on_switch:
+        return []
+    # What devlink says of a port counts more than its name, whichever function has the port.
+    said = {port.index: port for port in ports.devlink(None) if port.role is not Role.UNKNOWN}
     return [
         dataclasses.replace(said[port.index], switch=port.switch, name=port.name)
         if port.index in said
@@ -202,15 +206,17 @@ def _on_switch(address: str, known: list[Port]) -> list[Port]:
 
 
 def _choose(function: Vf, on_switch: list[Port]) -> str:
-    """Which of the ports of a switch stands for a virtual function."""
+    """Return which of the ports of a switch stands for a virtual function."""
     functions = [port for port in on_switch if port.role is Role.VF]
     # Where representors are below their physical function, no other is in question.
     own = [port for port in functions if port.address == function.pf_address]
-    physical = {function.pf_address}
+    physical, hidden = {function.pf_address}, set()
     if not own:
         own = [port for port in functions if port.address is None]
         rest = (port for port in on_switch if port.role in (Role.UPLINK, Role.UNKNOWN))
         physical |= {port.address for port in rest if port.address}
+        hidden = _hidden(function.pf_address) - physical
+        physical |= hidden
     candidates = [port for port in own if port.vf == function.number]
     numbers = {port.pf for port in own if port.pf is not None}
     if len(physical) == 1 and len(numbers) <= 1:
@@ -219,7 +225,7 @@ def _choose(function: Vf, on_switch: list[Port]) -> str:
     plain = [port for port in candidates if port.pf is None]
     others = physical - {function.pf_address}
     rivals = any(os.path.lexists(_pci(pf) / f"virtfn{function.number}") for pf in others)
-    number = _pf_number(function.pf_address, physical, on_switch, numbers)
+    number = _pf_number(function.pf_address, physical, hidden, on_switch, numbers)
     if number is not None:
         numbered = [port for port in numbered if port.pf == number]
     elif numbered and (rivals or not others):
@@ -233,8 +239,28 @@ def _sole(function: Vf, found: list[Port]) -> str:
     if len(found) > 1:
         raise _undecided(function, found)
     if not found:
-        raise OSError(errno.ENODEV, f"{function} has no representor")
+        raise _without_representor(function)
     return found[0].name
+
+
+def _without_representor(function: Vf) -> OSError:
+    reason = f"{function} has no representor in this network namespace"
+    return OSError(errno.ENODEV, reason)
+
+
+def _hidden(address: str) -> set[str]:
+    """Return the physical functions of the same card without a device in this network namespace.
+
+    Such a function may be on the switch too, and representors without a parent may be its own.
+    """
+    slot = address.rpartition(".")[0]
+    siblings = {f"{slot}.{number}" for number in range(8)} - {address}
+    return {
+        sibling
+        for sibling in siblings
+        if any(name.startswith("virtfn") for name in _listed(_pci(sibling)))
+        and not _devices(sibling)
+    }
 
 
 def _undecided(function: Vf, found: list[Port]) -> OSError:
@@ -244,11 +270,12 @@ def _undecided(function: Vf, found: list[Port]) -> OSError:
 
 
 def _pf_number(
-    address: str, physical: set[str], on_switch: list[Port], numbers: set[int]
+    address: str, physical: set[str], hidden: set[str], on_switch: list[Port], numbers: set[int]
 ) -> int | None:
-    """By which number the representors name a physical function; None if that cannot be told.
+    """Return by which number representors name a physical function; None if that cannot be told.
 
     :param physical: the addresses of all physical functions of the switch.
+    :param hidden: those of them whose uplinks are not seen.
     :param numbers: those that representors name.
     """
     by_function = {pf: int(pf.rpartition(".")[2]) for pf in physical}
@@ -257,6 +284,8 @@ def _pf_number(
         if port.role is Role.UPLINK and port.address in physical and port.number is not None:
             uplinks[port.address].add(port.number)
     by_uplink = {pf: min(found) for pf, found in uplinks.items() if len(found) == 1}
+    if hidden and by_uplink.get(address, by_function[address]) != by_function[address]:
+        return None
     # A way to number them that gives two the same number is not theirs.
     ways = [
         way

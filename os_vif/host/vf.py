@@ -362,6 +362,7 @@ class ReleaseVf(Step):
         if function is None or held is None:
             vf_record.forget(self.pci_address)
             return ()
+        vf_record.discard_incomplete(self.pci_address)
         if held.user != self.user:
             return ()
         before = {k: v for k, v in dataclasses.asdict(held.before).items() if v is not None}

@@ -94,12 +94,19 @@ def write(function: Function, held: Held) -> None:
 
 
 def forget(address: str) -> None:
-    pathlib.Path(_path(address)).unlink(missing_ok=True)
+    """Remove the record of a virtual function."""
+    record.remove(_path(address))
+
+
+def discard_incomplete(address: str) -> None:
+    """Remove what a killed process left of a record that it was writing."""
+    record.discard_incomplete(_path(address))
 
 
 def there(address: str) -> bool:
-    """Whether there is a record, of whatever life."""
-    return os.path.exists(_path(address))  # noqa: PTH110 - on every unplug
+    """Return whether there is a record, of whatever life, or an incomplete one."""
+    path = _path(address)
+    return os.path.exists(path) or record.is_incomplete(path)  # noqa: PTH110 - on every unplug
 
 
 def held_by(user: str) -> list[str]:

@@ -104,7 +104,7 @@ class LinuxBridgePlugin(PluginBase):
             SetLink(bridge, mtu=mtu, up=True),
             # Both have the addresses before the bridge gets the packets.
             *move.make,
-            SetLink(uplink.name, master=bridge, mtu=mtu, up=True),
+            *_join(uplink, bridge, mtu),
             *move.switch,
         )
 
@@ -280,13 +280,23 @@ def _has_ipv6(net: Netlink, bridge: str) -> bool:
     return link is not None and any(":" in held.address for held in addresses.of(net, link))
 
 
-def _vlan(uplink: _Uplink) -> tuple[Step, ...]:
+def _vlan(uplink: _Uplink) -> tuple[EnsureVlan, ...]:
     if uplink.parent is None:
         return ()
-    return (
-        SetLink(uplink.parent, up=True),
-        EnsureVlan(uplink.name, uplink.parent, uplink.vlan_id),
-    )
+    return (EnsureVlan(uplink.name, uplink.parent, uplink.vlan_id),)
+
+
+def _join(uplink: _Uplink, bridge: str, mtu: int) -> tuple[Step, ...]:
+    """Return the steps that put an uplink into a bridge and set the uplink up.
+
+    A VLAN device cannot be up while its parent is down. The parent is set up when the VLAN device
+    is in the bridge, which an unplug then keeps: an interrupted plug and an unplug leave no parent
+    that is up for nothing.
+    """
+    up = SetLink(uplink.name, master=bridge, mtu=mtu, up=True)
+    if uplink.parent is None:
+        return (up,)
+    return SetLink(uplink.name, master=bridge, mtu=mtu), SetLink(uplink.parent, up=True), up
 
 
 def _user(

@@ -159,12 +159,25 @@ class Host:
         raise AssertionError(ways)
 
 
+def places(steps: int, stride: int) -> range:
+    """Return before which of so many steps to kill: the last of each stride, once at least."""
+    stride = min(stride, steps)
+    return range(stride - 1, steps, stride)
+
+
+@pytest.mark.parametrize(
+    ("steps", "stride", "expected"),
+    [(2, 4, [1]), (1, 4, [0]), (4, 4, [3]), (9, 4, [3, 7]), (3, 1, [0, 1, 2])],
+)
+def test_a_plan_of_any_length_has_a_step_to_be_killed_before(steps, stride, expected):
+    assert list(places(steps, stride)) == expected
+
+
 def killed_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
     """Before the last of each so many steps."""
     host = Host(case)
-    places = range(stride - 1, host.steps, stride)
-    assert places
-    for k in places:
+    assert host.steps
+    for k in places(host.steps, stride):
         with private(), case.prepared():
             faulty(k)
             with pytest.raises(exception.PlugException, match="unknown"):

@@ -13,6 +13,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest, Hypervisor
 from os_vif.host.plan import MARK
+from os_vif.host.steps import SetLink
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, run, snapshot
 
@@ -50,6 +51,20 @@ def test_the_mtu_is_the_option_where_the_network_has_none(vif, instance):
     vif.network.mtu = None
     os_vif.plug(vif, instance)
     assert ip("link", "show", "brq-test")[0]["mtu"] == 1500
+
+
+def test_the_parent_of_a_vlan_is_set_up_after_the_vlan_is_in_the_bridge(instance):
+    """A plug that dies before that leaves nothing up; an unplug keeps a bridge with its VLAN."""
+    run("ip link add name uplink type veth peer name far")
+    vif = bridge_vif(1)
+    vif.network.bridge_interface = "uplink"
+    vif.network.should_provide_vlan, vif.network.vlan = True, 7
+    steps = [step for step in os_vif.plan(vif, instance) if isinstance(step, SetLink)]
+    assert [(s.name, s.master, s.up) for s in steps if s.name != "brq-test"] == [
+        ("vlan7", "brq-test", None),
+        ("uplink", None, True),
+        ("vlan7", "brq-test", True),
+    ]
 
 
 def test_the_printed_commands_do_the_same(vif, instance):

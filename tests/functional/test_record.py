@@ -51,6 +51,28 @@ def test_a_bridge_outlives_the_vifs_that_leave_it(vif, instance):
     assert not path().exists()
 
 
+@pytest.mark.parametrize("content", ["", '{"index": '])
+@pytest.mark.parametrize("plugged", [True, False])
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+def test_a_record_that_a_killed_daemon_did_not_complete_is_removed(
+    vif, instance, by, plugged, content
+):
+    """Whether the record itself is there already, the other VIF's say, or not."""
+    other = bridge_vif(2)
+    os_vif.plug(other, instance)
+    if plugged:
+        os_vif.plug(vif, instance)
+    incomplete = path().with_name(f"{path().name}.new")
+    incomplete.write_text(content)
+    getattr(os_vif, by)(vif, instance)
+    assert not incomplete.exists()
+    os_vif.unplug(vif, instance)
+    incomplete.write_text(content)
+    os_vif.unplug(other, instance)
+    assert not incomplete.exists()
+    assert not path().exists()
+
+
 def test_the_record_dies_with_what_it_is_about(vif, instance, caplog):
     """A bridge that was made again is another; that its record is discarded is said."""
     other = bridge_vif(2)

@@ -170,3 +170,63 @@ def test_the_device_of_a_physical_function(tmp_path):
     host.devices[-1].port = {"DEVLINK_ATTR_PORT_FLAVOUR": 0}
     with host.running(tmp_path / "2"):
         assert sriov.pf_device(function) == "a"
+
+
+def _asked(pf: int | None, vf: int | None, flavour: int = 4) -> dict[str, int]:
+    """Return what devlink says of a port for a virtual function, or of another port."""
+    said = {"FLAVOUR": flavour, "PCI_PF_NUMBER": pf, "PCI_VF_NUMBER": vf}
+    return {f"DEVLINK_ATTR_PORT_{k}": v for k, v in said.items() if v is not None}
+
+
+@pytest.mark.parametrize("says_parents", [False, True])
+def test_a_representor_in_another_namespace_is_not_replaced_by_another_function_s(
+    says_parents, tmp_path
+):
+    """The functions have the numbers 2 and 1; the uplink of number 1 is called p2."""
+    devices = [
+        Device("rep0", None, "abcd", "pf2vf0", PFS[0], _asked(2, 0)),
+        Device("gone", None, "abcd", "pf1vf0", PFS[1], _asked(1, 0), here=False),
+    ]
+    host = card((1, 2), *devices, has_devlink=True)
+    host.says_parents = says_parents
+    assert found(host, tmp_path) == ["rep0", errno.ENODEV]
+
+
+@pytest.mark.parametrize("says_parents", [False, True])
+@pytest.mark.parametrize("port_name", ["pf1vf0", "pf0vf0", "vf0", "0"])
+def test_what_devlink_says_of_another_function_s_port_counts_more_than_its_name(
+    says_parents, port_name, tmp_path
+):
+    """A scalable function with the name of a virtual one is none."""
+    scalable = Device("sf", None, "abcd", port_name, PFS[1], _asked(None, None, flavour=7))
+    host = card((1, 0), scalable, has_devlink=True)
+    host.says_parents = says_parents
+    assert found(host, tmp_path) == [errno.ENODEV, errno.ENODEV]
+
+
+@pytest.mark.parametrize(
+    ("port_name", "expected"),
+    [
+        ("pf0vf0", "rep"),
+        # Number 1 is the other function's, whose device is elsewhere.
+        ("pf1vf0", errno.ENODEV),
+        # It may be either's.
+        ("vf0", errno.ENOTUNIQ),
+        ("0", errno.ENOTUNIQ),
+    ],
+)
+def test_a_function_whose_device_is_in_another_namespace_may_have_the_representor(
+    port_name, expected, tmp_path
+):
+    """It is on the card by its PCI address, and may be on the switch."""
+    host = card((0, 1), Device("rep", None, "abcd", port_name))
+    host.devices[1].here = False
+    assert found(host, tmp_path) == [expected, errno.EOPNOTSUPP]
+
+
+def test_a_bond_over_the_uplinks_is_no_representor(tmp_path):
+    """It says the switch id of the devices below it, as a bridge or a VLAN on them does."""
+    upper = [Device(name, None, "abcd") for name in ("bond0", "br0", "eth0.7")]
+    representors = [Device(f"rep{n}", None, "abcd", f"pf{n}vf0") for n in (0, 1)]
+    assert found(card((0, 1), *upper, *representors), tmp_path) == ["rep0", "rep1"]
+    assert found(card((0, 1), *upper), tmp_path / "none") == [errno.ENODEV, errno.ENODEV]

@@ -23,7 +23,7 @@ def wrong(host: Host) -> list[str]:
         try:
             said: str | None = sriov.representor(function)
         except OSError as error:
-            if error.errno not in (errno.ENODEV, errno.ENOTUNIQ):
+            if error.errno not in (errno.ENODEV, errno.ENOTUNIQ, errno.EOPNOTSUPP):
                 raise
             # Not there, or not to be told: never a guess.
             said = name if function not in host.certain else None
