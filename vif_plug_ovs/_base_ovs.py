@@ -180,7 +180,7 @@ class BaseOVS:
             return
         bridge = ovs_engine.bridge_of(self._switch, dev)
         if bridge is not None:
-            self._run(OvsPort(bridge, dev, mtu_request=mtu))
+            self._run(OvsPort(bridge, dev, None, mtu_request=mtu))
 
     def delete_ovs_vif_port(
         self, bridge: str, dev: str, delete_netdev: bool = True, qos_type: str | None = None

@@ -9,9 +9,10 @@ What we make carries a mark, its alias, so that unplug takes away nothing that o
 from __future__ import annotations
 
 import dataclasses
+import errno
 from typing import TYPE_CHECKING
 
-from os_vif.host import validate
+from os_vif.host import addresses, validate
 from os_vif.host.attributes import SetLink, name_of
 from os_vif.host.devices import DeleteDevice, EnsureDevice
 from os_vif.host.netlink import MAKING
@@ -27,6 +28,10 @@ _TAP = 2
 _MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 
 
+#: Names of the halves of a VIF's pair. The public os-vif has no other mark.
+_HALVES = ("qvb", "qvo")
+
+
 class _EnsureLink(EnsureDevice):
     def _deletion(self, made: Link) -> DeleteLink:
         return DeleteLink(self.name, index=made.index)
@@ -36,7 +41,8 @@ class _EnsureLink(EnsureDevice):
 class EnsureVeth(_EnsureLink):
     """A pair of connected devices exists.
 
-    Of a pair of ours that has been torn apart the rest is made anew.
+    The half that is left of a pair is replaced, if it is os-vif's: by its mark, or by its name
+    (``qvb…``, ``qvo…``) while nobody else uses it.
     Equivalent to: ``ip link add name NAME type veth peer name PEER``
     """
 
@@ -71,23 +77,36 @@ class EnsureVeth(_EnsureLink):
         )
 
     def _lacks(self, net: Netlink, link: Link) -> str | None:
-        if link.kind != "veth":
-            return kind_of(link)
-        if link.lower_netns is not None:
-            return "a veth device whose peer is in another network namespace"
-        peer = name_of(net, link.lower)
-        return None if peer == self.peer else f"a veth device whose peer is {peer}"
+        return _unlike_peer_of(net, link, self.peer)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
-        undo: list[Step] = []
         link, peer = net.link(self.name), net.link(self.peer)
-        if link is None or peer is None or self._lacks(net, link) is not None:
-            for rest in (link, peer):
-                if rest is not None and rest.kind == "veth" and rest.ours:
-                    undo[:0] = DeleteLink(rest.name, index=rest.index).apply(net)
-        elif peer.group == MAKING:
+        halves = []
+        for half, other in ((link, self.peer), (peer, self.name)):
+            if half is not None and (found := _unlike_peer_of(net, half, other)) is not None:
+                _require_replaceable(net, half, found, other)
+                halves.append(half)
+        if peer is not None and not halves and peer.group == MAKING:
             net.mark(peer)
-        return (*super().apply(net), *undo)
+        if not halves:
+            return super().apply(net)
+        return self._replace(net, halves)
+
+    def _replace(self, net: Netlink, halves: list[Link]) -> tuple[Step, ...]:
+        """Make the pair in place of the halves that are left of one."""
+        undo: list[Step] = []
+        try:
+            for half in halves:
+                gone = DeleteLink(half.name, index=half.index, unmarked=True)
+                undo[:0] = gone.apply(net)
+            return (*super().apply(net), *undo)
+        except OSError as error:
+            for step in undo:
+                try:
+                    step.apply(net)
+                except OSError as lost:
+                    error.strerror = f"{error.strerror}; {step.commands()[0]}: {lost.strerror}"
+            raise
 
     def holds(self, net: Netlink) -> bool:
         peer = net.link(self.peer)
@@ -103,6 +122,52 @@ class EnsureVeth(_EnsureLink):
             net.delete(link)
             raise
         return link
+
+
+def _unlike_peer_of(net: Netlink, link: Link, other: str) -> str | None:
+    """Return in words what a device is that is not the veth peer of another; None if it is."""
+    if link.kind != "veth":
+        return kind_of(link)
+    if link.lower_netns is not None:
+        return "a veth device whose peer is in another network namespace"
+    peer = name_of(net, link.lower)
+    return None if peer == other else f"a veth device whose peer is {peer}"
+
+
+def _require_replaceable(net: Netlink, half: Link, found: str, other: str) -> None:
+    """Refuse to replace a device that is no free half of a pair of ours.
+
+    :raises OSError: ``EEXIST``
+    """
+    use = ""
+    if half.kind == "veth":
+        use = "" if half.ours else _use(net, half)
+        named = validate.VIF_NAME.fullmatch(half.name) and half.name.startswith(_HALVES)
+        if half.ours or (named and not use):
+            return
+    reason = f"{half.name} is {found}{use}, not a veth device whose peer is {other}"
+    raise OSError(errno.EEXIST, f"{reason}; remove it (ip link del dev {quote(half.name)})")
+
+
+def _use(net: Netlink, half: Link) -> str:
+    """Return in words who else uses one half of a pair, or the other half; empty for nobody."""
+    near = half.lower if half.lower_netns is None else None
+    for link in (half, net.link_at(near) if near else None):
+        if link is None:
+            continue
+        master = net.link_at(link.master) if link.master else None
+        if master is not None and not (link is half and _may_hold(master)):
+            whose = "and" if link is half else f"and {link.name}"
+            return f", {whose} is in {master.name}"
+        if addresses.held(net, link):
+            return f", and {link.name} has addresses"
+    return ""
+
+
+def _may_hold(master: Link) -> bool:
+    """Return whether a VIF's half of a pair may be in a bridge."""
+    own = master.ours or validate.VIF_NAME.fullmatch(master.name) is not None
+    return master.kind == "openvswitch" or (master.kind == "bridge" and own)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from os_vif import exception
 from os_vif.host import left, step_log
 from os_vif.host.failure import Failure
+from os_vif.host.ovs_ports import is_plain_port
 from os_vif.host.ovs_rows import (
     Changes,
     Done,
@@ -187,7 +188,7 @@ class Committed:
 
 
 def removals(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
-    """Return the steps that take out those of some ports that are there.
+    """Return the steps that take out those of some ports that are there, of network devices.
 
     :raises os_vif.host.failure.Failure: if the switch cannot be read.
     """
@@ -196,7 +197,7 @@ def removals(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
         look = _again(ovsdb, lambda: Look(ovsdb, steps))
     except exception.OvsdbError as error:
         raise _whole(steps, str(error), what="Reading Open vSwitch") from error
-    return [step for step in steps if look.whole("Port", step.name) is not None]
+    return [step for step in steps if is_plain_port(look, step.name)]
 
 
 def take_back(

@@ -86,7 +86,7 @@ Query = tuple[str, str, str, Any, tuple[str, ...]]
 #: Of a Bridge, its ports are left out: they may be thousands. Of an Interface, its statistics.
 COLUMNS = {
     "Bridge": ("_uuid", "name", "datapath_type"),
-    "Port": ("_uuid", "name"),
+    "Port": ("_uuid", "name", "interfaces"),
     "Interface": (
         "_uuid", "name", "type", "options", "external_ids", "mtu_request", "ofport", "error",
     ),
@@ -145,6 +145,11 @@ def closed_by(interface: Row) -> str | None:
     return "not opened by ovs-vswitchd" if ofport < 0 else None
 
 
+def qos_users(qos: Row) -> Query:
+    """The ports that refer to a QoS row."""
+    return ("Port", "qos", "includes", ("set", (tuple(ref(qos)),)), ("_uuid", "name"))
+
+
 class Look:
     """What a switch has now. Each row is read once.
 
@@ -173,7 +178,7 @@ class Look:
         self._ovsdb.memory.update(
             (query, rows[0])
             for query in wanted
-            if query[0] == "Port" and (rows := self._known[query])
+            if query[0] in ("Port", "QoS") and (rows := self._known[query])
         )
 
     def known(self, query: Query) -> Row | None:

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from os_vif.host import validate
+from os_vif.host.ovs_ports import (
+    free_qos,
+    keeps_options,
+    other_port,
+    refused,
+    require_type,
+    wrong_columns,
+)
 from os_vif.host.ovs_rows import (
     MIRRORS,
     Changes,
@@ -23,6 +31,7 @@ from os_vif.host.ovs_rows import (
     named,
     qos_id,
     qos_rows,
+    qos_users,
     ref,
     whole,
     with_id,
@@ -34,7 +43,7 @@ from os_vif.host.ovs_undo import (
     bridge_queries,
     delete_collectors,
 )
-from os_vif.host.ovsdb import mapping, values
+from os_vif.host.ovsdb import values
 from os_vif.host.plan import Difference, quote
 
 if TYPE_CHECKING:
@@ -129,8 +138,8 @@ class OvsPort(OvsStep):
 
     bridge: str
     name: str
-    #: ``type`` of the Interface; empty is a network device.
-    type: str = ""
+    #: ``type`` of the Interface; empty is a network device, None whichever type is there.
+    type: str | None = ""
     #: Of the Interface, as pairs.
     external_ids: Pairs = ()
     options: Pairs = ()
@@ -159,7 +168,7 @@ class OvsPort(OvsStep):
         validate.device_name(self, "bridge")
         validate.port_name(self, "name")
         validate.other(self, "name", self.bridge)
-        validate.text(self, "type", 32)
+        validate.text(self, "type", 32, optional=True)
         validate.pairs(self, "external_ids")
         validate.pairs(self, "options")
         validate.integer(self, "mtu_request", validate.MIN_MTU, validate.MAX_MTU, optional=True)
@@ -211,15 +220,18 @@ class OvsPort(OvsStep):
 
     def differences(self, look: Look) -> tuple[Difference, ...]:
         port, interface = look.port(self.name), look.interface(self.name)
-        if port is None or interface is None:
-            return (self.difference("port", "missing", f"in {self.bridge}"),)
+        other = other_port(look, self.name)
+        if port is None:
+            return (self.difference("port", other or "missing", f"in {self.bridge}"),)
         bridge = look.bridge_of(port)
         if bridge is None or bridge["name"] != self.bridge:
             there = "in no bridge" if bridge is None else f"in {bridge['name']}"
             return (self.difference("port", there, f"in {self.bridge}"),)
+        if other is not None or interface is None:
+            return (self.difference("port", other, "a port with one of its own name"),)
         found = [
             self.difference(attribute, before, wanted)
-            for attribute, before, wanted in self._wrong(look, interface)
+            for attribute, before, wanted in wrong_columns(look, interface, self)
         ]
         found += self._twins(look)
         closed = closed_by(interface)
@@ -240,37 +252,23 @@ class OvsPort(OvsStep):
                 attribute = f"external_ids:iface-id of {other['name']}"
                 yield self.difference(attribute, interface_id, f"on {self.name} alone")
 
-    def _wrong(self, look: Look, interface: Row) -> list[tuple[str, Any, Any]]:
-        """What an Interface has in place of what it should have: attribute, found, wanted."""
-        wrong: list[tuple[str, Any, Any]] = []
-        for column in ("external_ids", "options"):
-            has = mapping(interface[column])
-            wrong += [
-                (f"{column}:{key}", has.get(key, "missing"), value)
-                for key, value in getattr(self, column)
-                if has.get(key) != value
-            ]
-        if self.type and interface["type"] != self.type:
-            wrong.append(("type", interface["type"] or "none", self.type))
-        asks = self.mtu_request is not None and look.has_column("Interface", "mtu_request")
-        if asks and interface["mtu_request"] != self.mtu_request:
-            request = values(interface["mtu_request"])
-            wrong.append(("mtu_request", request[0] if request else "none", self.mtu_request))
-        return wrong
-
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
-        port = look.port(self.name)
+        port, other = look.port(self.name), other_port(look, self.name)
         if port is None:
+            if other is not None:
+                raise refused(self.name, f"{other}, not a port itself")
             return self._create(look, changes)
         interface = look.interface(self.name)
         bridge = look.bridge_of(port)
-        if bridge is None or interface is None or bridge["name"] != self.bridge:
+        if bridge is None or bridge["name"] != self.bridge:
             there = "a bridge that has gone" if bridge is None else bridge["name"]
             raise OSError(errno.EBUSY, f"{self.name} is in {there}, and not taken from there")
+        if interface is None or other is not None:
+            raise refused(self.name, f"{other}, not with one of its own name")
+        require_type(interface, self.type)
         if self.required and closed_by(interface) is not None:
             changes.again = True
-        wrong = self._wrong(look, interface)
-        if not wrong:
+        if not wrong_columns(look, interface, self):
             return ()
         changes.require("Interface", [["_uuid", "==", ref(interface)]], name=self.name)
         self._set(interface, changes)
@@ -278,7 +276,13 @@ class OvsPort(OvsStep):
 
     def _set(self, interface: Row, changes: Changes) -> None:
         row = self._interface
-        maps = {column: row.pop(column) for column in ("external_ids", "options") if column in row}
+        kept = ["external_ids"]
+        if keeps_options(interface["type"], self.type):
+            kept.append("options")
+        else:
+            # Those of the type of before have no meaning any more.
+            row.setdefault("options", ["map", []])
+        maps = {column: row.pop(column) for column in kept if column in row}
         if row:
             changes.update("Interface", interface, **row)
         # An insertion leaves a key alone that is there.
@@ -299,7 +303,7 @@ class OvsPort(OvsStep):
             changes.require("Bridge", [["_uuid", "==", bridge]], name=self.bridge)
         row = self._port
         if self.qos is not None:
-            for stale in look.qos_of(self.name):
+            for stale in free_qos(look, self.name):
                 changes.delete("QoS", stale)
             row["qos"] = changes.insert("QoS", **self._qos)
         interface = changes.insert("Interface", name=self.name, **self._interface)
@@ -309,7 +313,8 @@ class OvsPort(OvsStep):
 
     def _needed(self, look: Look) -> bool:
         """A switch without DPDK keeps the row, and opens nothing."""
-        return self.required and (not self.type.startswith("dpdk") or look.has_dpdk())
+        of_dpdk = self.type is not None and self.type.startswith("dpdk")
+        return self.required and (not of_dpdk or look.has_dpdk())
 
     @property
     def outcome(self) -> Query | None:
@@ -343,7 +348,7 @@ class _Delete(OvsStep):
 class DeleteOvsPort(_Delete):
     """A port is in no bridge, and the QoS row that was made for it is gone.
 
-    The port of a bridge's own name stays.
+    The port of a bridge's own name stays; and a QoS row that another port refers to.
     Equivalent to: ``ovs-vsctl --if-exists del-port NAME``
     """
 
@@ -359,13 +364,15 @@ class DeleteOvsPort(_Delete):
         find = f"ovs-vsctl --bare --columns=_uuid find QoS external_ids:id={qos_id(self.name)}"
         return (
             f"ovs-vsctl --if-exists del-port {quote(self.name)}",
-            f"ovs-vsctl --if-exists destroy QoS $({find})",
+            f"ovs-vsctl --if-exists destroy QoS $({find})  # if no other port refers to it",
         )
 
     def reads(self, look: Look) -> Iterator[Query]:
         yield named("Bridge", self.name)
         yield qos_rows(self.name)
         yield MIRRORS
+        if (row := look.known(qos_rows(self.name))) is not None:
+            yield qos_users(row)
         yield whole("Port", self.name)
         if (port := look.known(whole("Port", self.name))) is not None:
             yield holder(port)
@@ -374,15 +381,15 @@ class DeleteOvsPort(_Delete):
     def differences(self, look: Look) -> tuple[Difference, ...]:
         port = self._target(look)
         found = [] if port is None else [self.difference("port", "there", "gone")]
-        if look.qos_of(self.name):
+        if free_qos(look, self.name, port):
             found.append(self.difference("QoS", "there", "gone"))
         return tuple(found)
 
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
-        rows = look.qos_of(self.name)
+        port = self._target(look)
+        rows = free_qos(look, self.name, port)
         for row in rows:
             changes.delete("QoS", row)
-        port = self._target(look)
         if port is None:
             return ()
         bridge = look.bridge_of(port)

@@ -458,7 +458,8 @@ def _vdpa(_: _Question, step: known.EnsureVdpa | known.DeleteVdpa) -> None:
 #: By the class of a step: raises EPERM for one that is not permitted. A class without a rule is
 #: not permitted at all.
 RULES: dict[type[Step], Callable[[_Question, Any], None]] = {
-    # A new device takes nothing from others; one that is there is never changed.
+    # A new device takes nothing from others; one that is there is never changed, but for the free
+    # half of a VIF's pair, which is replaced.
     known.EnsureBridge: _any,
     known.EnsureTap: _any,
     known.EnsureVeth: _any,

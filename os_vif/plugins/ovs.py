@@ -222,13 +222,13 @@ class OvsPlugin(PluginBase):
         device = DeleteLink(name, unmarked=True)
         if fields.get(vif, "id") is None:
             return (*self._without(vif, (name,)), device)
-        hybrid = self._name(_QVO, vif)
-        names = (name, hybrid, *self._patches(vif))
+        pair = self._name(_QVO, vif), self._name(_QVB, vif)
+        names = (name, pair[0], *self._patches(vif))
         return (
             *self._without(vif, names),
             DeleteOvsBridge(self._name(_OWN, vif)),
             device,
-            DeleteLink(hybrid, unmarked=True),
+            *(DeleteLink(half, unmarked=True) for half in pair),
             DeleteBridge(self._name(HYBRID, vif), unmarked=True),
         )
 
@@ -268,11 +268,13 @@ class OvsPlugin(PluginBase):
         )
 
     def _without_hybrid(self, vif: objects.VIFBase) -> tuple[PlanStep, ...]:
-        qvo = self._name(_QVO, vif)
+        qvo, qvb = self._name(_QVO, vif), self._name(_QVB, vif)
         qbr = fields.named(vif, "bridge_name")
         return (
             *self._without(vif, (qvo,)),
             DeleteLink(qvo, unmarked=True),
+            # It goes with its peer, unless the pair has been torn apart.
+            DeleteLink(qvb, unmarked=True),
             DeleteBridge(qbr, unmarked=qbr.startswith(HYBRID)),
         )
 

@@ -116,7 +116,12 @@ def test_a_switch_that_does_not_do_it(br_int, ovs_options):
     br_int.vsctl("add-br", "br-other", "--", "set", "Bridge", "br-other", "datapath_type=netdev",
                  "--", "add-port", "br-other", name)  # fmt: skip
     seen.append(plug(ovs_vif(create_port=True)))
-    br_int.vsctl("del-port", name)
+    br_int.vsctl("del-port", name, "--", "add-port", "br-int", name,
+                 "--", "set", "Interface", name, "type=vxlan", "options:remote_ip=192.0.2.1")  # fmt: skip
+    seen.append(plug(ovs_vif(create_port=True)))
+    br_int.vsctl("del-port", name, "--", "add-bond", "br-int", "bond0", name, "two")
+    seen.append(plug(ovs_vif(create_port=True)))
+    br_int.vsctl("del-port", "bond0")
     run("ip link add name qvo0a0b0c0d-11 type bridge")
     seen.append(plug(ovs_vif(objects.VIFBridge)))
     run(f"ip link add name {name} type veth peer name other")

@@ -107,6 +107,8 @@ SAMPLES = [
     Sample(OvsPort("br", "qvo", external_ids=(("iface-id", "i"), ("iface-status", "active"))),
            f"{_PORT} -- set Interface qvo external_ids:iface-id=old external_ids:ovn-installed=true"),
     Sample(OvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p"),
+    Sample(OvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p "
+           "-- set Interface p type=vxlan options:remote_ip=192.0.2.1 options:key=7"),
     Sample(DeleteOvsPort("qvo"), _PORT),
     Sample(ReleaseOvsPort("qvo"), _PORT),
     Sample(DeleteOvsPort("qvo"), _QOS),

@@ -76,7 +76,7 @@ FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
     OvsPort: {
         "bridge": DEVICE,
         "name": PORT,
-        "type": line(32),
+        "type": optional(line(32)),
         "external_ids": PAIRS,
         "options": PAIRS,
         "mtu_request": optional(integer(68, 65535)),

@@ -1,0 +1,130 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""What has the name of a port of Open vSwitch, where a step wants a port of another kind; and
+which QoS rows of a port nobody else refers to.
+
+A port that a plug makes has one Interface, and that has the name of the port. Source:
+ovs-vswitchd.conf.db(5), columns ``interfaces`` of Port and ``type`` of Interface.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host.ovs_rows import qos_users, ref
+from os_vif.host.ovsdb import mapping, values
+from os_vif.host.plan import quote
+
+if TYPE_CHECKING:
+    from os_vif.host.ovs_rows import Look, Query
+    from os_vif.host.ovs_steps import OvsPort
+    from os_vif.host.ovsdb import Row
+
+#: Types of an Interface that stands for the network device of its name. With ``afxdp``, which an
+#: operator may have set, vswitchd opens the device in a faster way.
+_DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
+#: The beginning of the types that DPDK opens; they have most ``options`` in common.
+_DPDK = "dpdk"
+
+
+def is_of_type(found: str, wanted: str | None) -> bool:
+    """Return whether an Interface has a type.
+
+    :param wanted: empty for a network device; None for whichever type it has.
+    """
+    if wanted is None:
+        return True
+    if wanted in _DEVICE_TYPES:
+        return found in _DEVICE_TYPES
+    return found == wanted
+
+
+def wrong_columns(look: Look, interface: Row, wanted: OvsPort) -> list[tuple[str, Any, Any]]:
+    """Return what an Interface has in place of what it should have: attribute, found, wanted."""
+    wrong: list[tuple[str, Any, Any]] = []
+    for column in ("external_ids", "options"):
+        has = mapping(interface[column])
+        wrong += [
+            (f"{column}:{key}", has.get(key, "missing"), value)
+            for key, value in getattr(wanted, column)
+            if has.get(key) != value
+        ]
+    if not is_of_type(interface["type"], wanted.type):
+        expected = wanted.type or "that of a network device"
+        wrong.append(("type", interface["type"] or "none", expected))
+    asks = wanted.mtu_request is not None and look.has_column("Interface", "mtu_request")
+    if asks and interface["mtu_request"] != wanted.mtu_request:
+        request = values(interface["mtu_request"])
+        wrong.append(("mtu_request", request[0] if request else "none", wanted.mtu_request))
+    return wrong
+
+
+def keeps_options(found: str, wanted: str | None) -> bool:
+    """Return whether ``options`` of others have a meaning once an Interface has the type."""
+    both = found.startswith(_DPDK) and (wanted or "").startswith(_DPDK)
+    return both or is_of_type(found, wanted)
+
+
+def other_port(look: Look, name: str) -> str | None:
+    """Return in words what has a port's name and is no port of one Interface of that name."""
+    port, interface = look.port(name), look.interface(name)
+    if port is not None:
+        members = values(port["interfaces"])
+        if interface is not None and members == [ref(interface)]:
+            return None
+        rows = [row for member in members if (row := look.at("Interface", member)) is not None]
+        names = ", ".join(sorted(row["name"] for row in rows)) or "none"
+        return f"a port with the interfaces {names}"
+    return None if interface is None else _member(look, interface)
+
+
+def is_plain_port(look: Look, name: str) -> bool:
+    """Return whether there is a port of one network device, which has the port's name."""
+    interface = look.interface(name)
+    if look.port(name) is None or interface is None or other_port(look, name) is not None:
+        return False
+    return is_of_type(interface["type"], "")
+
+
+def _member(look: Look, interface: Row) -> str:
+    """Return in words which port an Interface belongs to."""
+    inside: Query = (
+        "Port", "interfaces", "includes", ("set", (tuple(ref(interface)),)), ("_uuid", "name"),
+    )  # fmt: skip
+    port = look.one(inside)
+    if port is None:
+        return "an interface of a port that has gone"
+    bridge = look.bridge_of(port)
+    where = "" if bridge is None else f" in {bridge['name']}"
+    return f"an interface of the port {port['name']}{where}"
+
+
+def require_type(interface: Row, wanted: str | None) -> None:
+    """Refuse a port that is no network device, where one is wanted.
+
+    :raises OSError: ``EEXIST``; another type can be set, but whose port it is cannot be told.
+    """
+    found = interface["type"]
+    if wanted in _DEVICE_TYPES and not is_of_type(found, wanted):
+        raise refused(interface["name"], f"a port of type {found}, not of a network device")
+
+
+def refused(name: str, reason: str) -> OSError:
+    """Return the error for a port that is of another kind."""
+    to_do = f"remove it (ovs-vsctl --with-iface del-port {quote(name)}), or use another name"
+    return OSError(errno.EEXIST, f"{name} is {reason}; {to_do}")
+
+
+def free_qos(look: Look, name: str, port: Row | None = None) -> list[Row]:
+    """Return the QoS rows that were made for a port, and that no other port refers to.
+
+    :param port: the port that goes with them; None if it is not there, or stays.
+    """
+    own = None if port is None else ref(port)
+    return [
+        row
+        for row in look.qos_of(name)
+        if all(ref(user) == own for user in look.all(qos_users(row)))
+    ]
