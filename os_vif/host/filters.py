@@ -16,7 +16,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar
 
-from os_vif.host import patterns, validate
+from os_vif.host import iptables, patterns, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ class _Rules(Step):
     def _run(self, action: str, text: str) -> str:
         options = ["-t", "filter"] if action == "save" else ["--noflush", "-w", str(_WAIT)]
         command = [f"{self._program}-{action}", *options]
-        path = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"}
         try:
             done = subprocess.run(  # noqa: S603 - its program and options are ours
                 command,
@@ -90,7 +89,7 @@ class _Rules(Step):
                 text=True,
                 check=False,
                 timeout=_LIMIT,
-                env=path,
+                env=iptables.ENVIRONMENT,
             )
         except FileNotFoundError:
             raise NoProgramError(errno.ENOENT, f"there is no {command[0]}") from None

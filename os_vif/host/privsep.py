@@ -17,7 +17,7 @@ import pathlib
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from oslo_config import cfg
@@ -46,8 +46,23 @@ class Context(priv_context.PrivContext):
     #: Whether this process is the daemon, and restricted as one.
     _restricted = False
 
-    def __init__(self, prefix: str, *, cfg_section: str, **more: Any) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        cfg_section: str,
+        of_programs: Callable[[], Collection[int]] = tuple,
+        **more: Any,
+    ) -> None:
+        """Describe a daemon.
+
+        :param of_programs: called in the daemon when it starts; returns the capabilities that the
+            programs which it runs need in addition to its own.
+        """
         super().__init__(prefix, cfg_section=cfg_section, **more)
+        self._of_programs: Callable[[], Collection[int]] = of_programs
+        #: What that returned, in the daemon.
+        self._added: Collection[int] = ()
         #: The functions that compare the network namespaces of caller and daemon.
         self._compared: set[Callable[..., Any]] = set()
         #: Attempts to start a daemon, and why the last one failed.
@@ -71,13 +86,14 @@ class Context(priv_context.PrivContext):
             self._restricted = True
             from os_vif.host import hardening
 
+            self._added = self._of_programs()
             capabilities = frozenset(self._options.capabilities)
             hardening.restrict(capabilities, caller.f_locals["channel"])
         return self._options
 
     @property
     def _options(self) -> DaemonOptions:
-        return DaemonOptions(super().conf, self._defaults)
+        return DaemonOptions(super().conf, self._defaults, self._added)
 
     def set_client_mode(self, enabled: bool) -> None:
         super().set_client_mode(enabled)

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 
 import pytest
 
 import os_vif
-from os_vif import exception
+from os_vif import exception, serialization
 from tests.functional.namespaces import differs, filters, run, snapshot
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -158,3 +160,36 @@ def test_rules_of_others_are_not_lost_while_many_plug(filtered, instance):
             os_vif.unplug(filtered, instance)
         others.wait()
     assert len([rule for rule in filters("iptables") if "10.0.0." in rule]) == 40
+
+
+LEGACY = r"""
+set -e
+mount --make-rprivate /
+# The same program, whose name is iptables, is of the other kind now.
+mount --bind "$(readlink -f "$(command -v iptables-legacy)")" "$(readlink -f "$(command -v iptables)")"
+iptables --version | grep -q legacy
+ip link set lo up
+iptables -A FORWARD -j ACCEPT
+iptables-save -t filter >before
+"$1" plug vif.json
+iptables-save -t filter
+"$1" unplug vif.json
+iptables-save -t filter >after
+diff before after | grep -v '#' | grep '^[<>] [-:]' && exit 1
+exit 0
+"""
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("iptables-legacy") is None,
+    reason="needs root and an iptables of the legacy kind",
+)
+def test_rules_are_made_by_an_iptables_of_the_legacy_kind(filtered, tmp_path, os_vif_command):
+    """It opens raw sockets, and a program has no capability that the daemon has not."""
+    (tmp_path / "vif.json").write_text(serialization.dumps(filtered))
+    done = subprocess.run(
+        ["unshare", "--net", "--mount", "sh", "-c", LEGACY, "sh", os_vif_command],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "-A FORWARD -j os-vif-brq-test" in done.stdout
