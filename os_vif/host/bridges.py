@@ -87,6 +87,49 @@ class EnsureBridge(EnsureDevice):
 
 
 @dataclasses.dataclass(frozen=True)
+class AwaitedPort(Step):
+    """The hypervisor has put a guest's device into a bridge. The engine never runs this step.
+
+    A missing device is told where os-vif has not made the bridge: who uses one of os-vif is in
+    the record (:class:`~os_vif.host.record.JoinBridge`).
+    """
+
+    bridge: str
+    name: str
+    #: Whether the plan makes the bridge, so that another step tells that it is missing.
+    made: bool
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "bridge")
+        validate.device_name(self, "name")
+        validate.boolean(self, "made")
+
+    def commands(self) -> tuple[str, ...]:
+        return ()
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        bridge, link = net.link(self.bridge), net.link(self.name)
+        if link is None:
+            if self.made if bridge is None else bridge.ours:
+                return ()
+            wanted = f"a port of {self.bridge}"
+            return (self.difference("device", "missing", wanted, pending=True),)
+        master = net.link_at(link.master) if link.master else None
+        if bridge is not None and link.master == bridge.index:
+            return ()
+        found = "none" if master is None else master.name
+        # The hypervisor, or Neutron's agent, puts a device into a bridge, but takes it from none.
+        return (self.difference("bridge", found, self.bridge, pending=master is None),)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        return ()
+
+
+@dataclasses.dataclass(frozen=True)
 class DeleteBridge(DeleteDevice):
     """A bridge that os-vif made is gone, unless it is in use.
 

@@ -400,9 +400,9 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
     hidden: list[Step] = []
     switch: list[OvsStep] = []
     with netlink.opened() as net, net.remembering():
-        for step in plan:
+        for step in (*plan, *plan.awaits):
             if not isinstance(step, Step):
-                switch.append(step)  # type: ignore[arg-type]
+                switch.append(step)
             elif step.read_by_root:
                 hidden.append(step)
             else:

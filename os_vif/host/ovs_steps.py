@@ -233,14 +233,14 @@ class OvsPort(OvsStep):
             self.difference(attribute, before, wanted)
             for attribute, before, wanted in wrong_columns(look, interface, self)
         ]
-        found += self._twins(look)
+        found += self.twins(look)
         closed = closed_by(interface)
         if closed is not None:
             needed = self._needed(look)
             found.append(self.difference("ofport", closed, "open", pending=not needed))
         return tuple(found)
 
-    def _twins(self, look: Look) -> Iterator[Difference]:
+    def twins(self, look: Look) -> Iterator[Difference]:
         """Yield a difference for each other port that says to be the VIF's."""
         interface_id = dict(self.external_ids).get("iface-id")
         if not interface_id:

@@ -159,22 +159,30 @@ class Plan:
     :param switch: for a plan that has steps of ``os_vif.host.ovs_steps``.
     :param forward: whether the plan goes on when the database has a change that ovs-vswitchd has
         not carried out in time, as an unplug does. A plan that does not is rolled back.
+    :param awaits: steps of the hypervisor, not of os-vif. The engine never runs them; ``check``
+        tells their differences too.
     """
 
     steps: tuple[PlanStep, ...]
     switch: Switch | None
     forward: bool
+    awaits: tuple[PlanStep, ...] = dataclasses.field(compare=False)
 
     def __init__(
-        self, *steps: PlanStep, switch: Switch | None = None, forward: bool = False
+        self,
+        *steps: PlanStep,
+        switch: Switch | None = None,
+        forward: bool = False,
+        awaits: tuple[PlanStep, ...] = (),
     ) -> None:
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "switch", switch)
         object.__setattr__(self, "forward", forward)
+        object.__setattr__(self, "awaits", awaits)
 
     def going_forward(self) -> Plan:
         """Return the plan of an unplug: the same steps, with ``forward`` set."""
-        return Plan(*self.steps, switch=self.switch, forward=True)
+        return Plan(*self.steps, switch=self.switch, forward=True, awaits=self.awaits)
 
     def __iter__(self) -> Iterator[PlanStep]:
         return iter(self.steps)

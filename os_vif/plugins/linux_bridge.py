@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
 from os_vif.host import addresses, netlink, routes, validate
+from os_vif.host.bridges import AwaitedPort
 from os_vif.host.plan import Plan, Step, kind_of
 from os_vif.host.steps import (
     DeleteBridge,
@@ -75,8 +76,9 @@ class LinuxBridgePlugin(PluginBase):
         What the host had on the uplink, it then has on the bridge.
         """
         bridge = self._bridge(vif)
+        awaits = _awaited(vif, made=bridge is not None)
         if bridge is None:
-            return Plan()
+            return Plan(awaits=awaits)
         mtu, uplink = (
             fields.mtu(vif, self.config, "os_vif_linux_bridge"),
             self._uplink(vif, bridge),
@@ -89,6 +91,7 @@ class LinuxBridgePlugin(PluginBase):
                 *_user(JoinBridge, vif, bridge),
                 *rules,
                 SetLink(bridge, mtu=mtu, up=True),
+                awaits=awaits,
             )
         with netlink.opened() as net, net.remembering():
             physical = self._found(net, uplink, bridge)
@@ -106,6 +109,7 @@ class LinuxBridgePlugin(PluginBase):
             *move.make,
             *_join(uplink, bridge, mtu),
             *move.switch,
+            awaits=awaits,
         )
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
@@ -308,6 +312,14 @@ def _user(
         return (step(bridge, str(name)),) if name else ()
     except exception.InvalidStep as error:
         raise fields.invalid("vif.id", repr(name), error.kwargs["expected"]) from None
+
+
+def _awaited(vif: objects.VIFBase, *, made: bool) -> tuple[Step, ...]:
+    """Return the guest's device in its bridge; none for a VIF that does not name both."""
+    bridge, name = fields.get(vif, "bridge_name"), fields.get(vif, "vif_name")
+    if not (validate.is_device_name(bridge) and validate.is_device_name(name)):
+        return ()
+    return (AwaitedPort(bridge, name, made),)
 
 
 def _other(field: str, name: str, bridge: str) -> str:

@@ -98,10 +98,13 @@ class OvsPlugin(PluginBase):
         :raises os_vif.exception.InvalidField: for a VIF that cannot be plugged as it is.
         """
         profile = fields.ovs_profile(vif)
+        awaits: tuple[PlanStep, ...] = ()
         try:
             match vif:
                 case objects.VIFOpenVSwitch():
                     steps = self._native(vif, profile, instance_info)
+                    if len(steps) == 1:
+                        awaits = _awaited(vif, profile)
                 case objects.VIFBridge():
                     steps = self._hybrid(vif, profile, instance_info)
                 case objects.VIFVHostUser():
@@ -112,7 +115,7 @@ class OvsPlugin(PluginBase):
                     raise _unknown(vif)
         except exception.InvalidStep as error:
             raise fields.of_step(error, _SOURCES) from error
-        return Plan(*steps, switch=self._switch())
+        return Plan(*steps, switch=self._switch(), awaits=awaits)
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """Nothing of the VIF is left, whatever is configured by now, and whoever plugged it."""
@@ -477,6 +480,21 @@ def port_ids(bridge: str, interface_id: str, mac: str, instance_id: str) -> Pair
     ids = (*ids, ("vm-uuid", instance_id)) if instance_id else ids
     # Neutron finds by it what a trunk has left (LP 2087944).
     return (*ids, ("bridge_name", bridge)) if bridge.startswith(_TRUNK) else ids
+
+
+def _awaited(
+    vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch
+) -> tuple[PlanStep, ...]:
+    """Return the port that libvirt adds; none for a VIF that does not name it."""
+    from os_vif.host.ovs_awaited import AwaitedOvsPort
+
+    interface_id = fields.get(profile, "interface_id")
+    ids = (("iface-id", str(interface_id)),) if interface_id else ()
+    try:
+        name = str(fields.get(vif, "vif_name") or "")
+        return (AwaitedOvsPort(fields.network_bridge(vif), name, external_ids=ids),)
+    except exception.InvalidStep:
+        return ()
 
 
 def _datapath(profile: objects.VIFPortProfileOpenVSwitch, otherwise: str = _SYSTEM) -> str:

@@ -61,7 +61,7 @@ def test_a_bridge_that_is_there_has_to_open():
     """For the datapath of another bridge there is a word in the log of vswitchd only."""
     vif = ovs_vif(datapath_type="nonsense")
     vif.network.bridge = "br-probe"
-    (difference,) = os_vif.check(vif, INSTANCE)
+    difference = os_vif.check(vif, INSTANCE)[0]
     assert (difference.device, difference.attribute) == ("br-probe", "bridge")
     assert "not seen by ovs-vswitchd (is its datapath_type" in difference.found
     assert not difference.pending
@@ -76,7 +76,7 @@ def test_a_bridge_that_opens_later_is_used(br_int):
     vif.network.bridge = "br-probe"
     br_int.vsctl("set", "Bridge", "br-probe", "datapath_type=netdev")
     os_vif.plug(vif, INSTANCE)
-    assert os_vif.check(vif, INSTANCE) == ()
+    assert all(difference.pending for difference in os_vif.check(vif, INSTANCE))
 
 
 @pytest.mark.parametrize("kind", VIFS)
@@ -162,6 +162,90 @@ def test_check_after_unplug_says_that_a_shared_bridge_is_not_used(instance):
     (difference,) = os_vif.check(one, instance)
     assert difference.attribute == f"use by VIF {one.id}"
     assert os_vif.check(other, instance) == ()
+
+
+@pytest.mark.parametrize("flags", [{}, {"should_provide_bridge": False}, {"multi_host": True}])
+def test_check_tells_whether_the_guest_is_in_a_bridge_of_others(instance, flags):
+    """os-vif notes nothing of such a bridge: check said that nothing differs, plugged or not."""
+    vif = bridge_vif(1)
+    for flag, value in flags.items():
+        setattr(vif.network, flag, value)
+    run(
+        "ip link add name brq-test mtu 1450 up type bridge; ip link add name brq-other type bridge"
+    )
+    os_vif.plug(vif, instance)
+    pending = f"{vif.vif_name}: device is missing, should be a port of brq-test"
+    assert [str(d) for d in os_vif.check(vif, instance)] == [
+        f"{pending} (waits for the hypervisor)"
+    ]
+    run(f"ip link add name {vif.vif_name} mtu 1450 type veth peer name guest")
+    (difference,) = os_vif.check(vif, instance)
+    assert difference.pending
+    assert str(difference).startswith(f"{vif.vif_name}: bridge is none, should be brq-test")
+    run(f"ip link set dev {vif.vif_name} master brq-other")
+    (difference,) = os_vif.check(vif, instance)
+    assert str(difference) == f"{vif.vif_name}: bridge is brq-other, should be brq-test"
+    run(f"ip link set dev {vif.vif_name} master brq-test")
+    assert os_vif.check(vif, instance) == ()
+    run(f"ip link del dev {vif.vif_name}")
+    os_vif.unplug(vif, instance)
+    assert os_vif.check(vif, instance) != ()
+
+
+def test_check_tells_of_a_guest_in_another_bridge_than_os_vif_s(instance):
+    """The hypervisor may put it elsewhere: no packet of the VIF's network reaches it."""
+    vif = bridge_vif(1)
+    os_vif.plug(vif, instance)
+    run("ip link add name brq-other type bridge; "
+        f"ip link add name {vif.vif_name} master brq-other type veth peer name guest")  # fmt: skip
+    (difference,) = os_vif.check(vif, instance)
+    assert str(difference) == f"{vif.vif_name}: bridge is brq-other, should be brq-test"
+
+
+def test_check_tells_of_the_port_that_libvirt_adds(br_int):
+    """os-vif makes nothing but the bridge: check said that nothing differs, plugged or not."""
+    vif = ovs_vif()
+    name, ids = vif.vif_name, f"external_ids:iface-id={vif.port_profile.interface_id}"
+    missing = f"{name}: port is missing, should be in br-int (waits for the hypervisor)"
+    for act in (os_vif.plug, os_vif.unplug):
+        act(vif, INSTANCE)
+        assert [str(difference) for difference in os_vif.check(vif, INSTANCE)] == [missing]
+    run(f"ip link add name {name} type veth peer name guest")
+    br_int.vsctl("add-port", "br-int", name)
+    (difference,) = os_vif.check(vif, INSTANCE)
+    assert (difference.attribute, difference.found) == ("external_ids:iface-id", "missing")
+    br_int.vsctl("set", "Interface", name, ids)
+    os_vif.plug(vif, INSTANCE)
+    assert os_vif.check(vif, INSTANCE) == ()
+    br_int.vsctl("add-port", "br-int", "other", "--", "set", "Interface", "other",
+                 "type=internal", ids)  # fmt: skip
+    (difference,) = os_vif.check(vif, INSTANCE)
+    assert difference.attribute == "external_ids:iface-id of other"
+    os_vif.unplug(vif, INSTANCE)
+    assert missing in [str(difference) for difference in os_vif.check(vif, INSTANCE)]
+
+
+NEVER_PLUGGED = {
+    "linux_bridge": lambda: bridge_vif(1),
+    "native": VIFS["native"],
+    "default": ovs_vif,
+    "tap": VIFS["tap"],
+    "hybrid": VIFS["hybrid"],
+    "vhost-user": VIFS["vhost-user"],
+}
+
+
+@pytest.mark.usefixtures("br_int")
+@pytest.mark.parametrize("kind", NEVER_PLUGGED)
+def test_check_tells_of_a_vif_that_is_not_plugged(kind):
+    """Never plugged, or unplugged: nobody may take it for one that is."""
+    vif = NEVER_PLUGGED[kind]()
+    before = os_vif.check(vif, INSTANCE)
+    assert before != ()
+    os_vif.plug(vif, INSTANCE)
+    assert all(difference.pending for difference in os_vif.check(vif, INSTANCE))
+    os_vif.unplug(vif, INSTANCE)
+    assert os_vif.check(vif, INSTANCE) == before
 
 
 def test_unplug_says_which_bridge_it_leaves_and_why(instance, caplog):

@@ -68,7 +68,8 @@ def test_a_port_of_libvirt_stays_in_its_bridge(br_int, ovs_options):
     """Without create_port it is libvirt's: also when each port is to have a bridge by now."""
     vif = ovs_vif()
     run(f"ip link add name {vif.vif_name} type veth peer name guest")
-    br_int.vsctl("add-port", "br-int", vif.vif_name)
+    br_int.vsctl("add-port", "br-int", vif.vif_name, "--", "set", "Interface", vif.vif_name,
+                 f"external_ids:iface-id={vif.port_profile.interface_id}")  # fmt: skip
     before = br_int.dump()
     ovs_options(per_port_bridge=True)
     os_vif.plug(vif, INSTANCE)

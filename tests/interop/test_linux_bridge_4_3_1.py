@@ -119,7 +119,7 @@ def guests() -> Iterator[tuple[Guest, Guest, Hypervisor]]:
 
 
 def check(vif: objects.VIFBridge) -> list[str]:
-    return [str(difference) for difference in os_vif.check(vif, INSTANCE)]
+    return [str(found) for found in os_vif.check(vif, INSTANCE) if not found.pending]
 
 
 def plug(*vifs: objects.VIFBridge) -> None:

@@ -1,0 +1,32 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A port of Open vSwitch that the hypervisor adds, and not os-vif."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from os_vif.host.ovs_steps import OvsPort
+
+if TYPE_CHECKING:
+    from os_vif.host.ovs_rows import Changes, Look, OvsStep
+    from os_vif.host.plan import Difference
+
+
+@dataclasses.dataclass(frozen=True)
+class AwaitedOvsPort(OvsPort):
+    """The hypervisor has added a port to a bridge. The engine never runs this step."""
+
+    def commands(self) -> tuple[str, ...]:
+        return ()
+
+    def differences(self, look: Look) -> tuple[Difference, ...]:
+        if look.port(self.name) is not None:
+            return super().differences(look)
+        missing = self.difference("port", "missing", f"in {self.bridge}", pending=True)
+        return (missing, *self.twins(look))
+
+    def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
+        return ()
