@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
 from os_vif.host import addresses, netlink, routes, validate
-from os_vif.host.bridges import AwaitedPort
 from os_vif.host.plan import Plan, Step, kind_of
 from os_vif.host.steps import (
     DeleteBridge,
@@ -31,7 +30,7 @@ from os_vif.host.steps import (
 )
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
-from os_vif.plugins import fields
+from os_vif.plugins import awaited, fields
 
 if TYPE_CHECKING:
     from os_vif.host.netlink import Link, Netlink
@@ -76,7 +75,7 @@ class LinuxBridgePlugin(PluginBase):
         What the host had on the uplink, it then has on the bridge.
         """
         bridge = self._bridge(vif)
-        awaits = _awaited(vif, made=bridge is not None)
+        awaits = awaited.port_of_bridge(vif, made=bridge is not None)
         if bridge is None:
             return Plan(awaits=awaits)
         mtu, uplink = (
@@ -312,14 +311,6 @@ def _user(
         return (step(bridge, str(name)),) if name else ()
     except exception.InvalidStep as error:
         raise fields.invalid("vif.id", repr(name), error.kwargs["expected"]) from None
-
-
-def _awaited(vif: objects.VIFBase, *, made: bool) -> tuple[Step, ...]:
-    """Return the guest's device in its bridge; none for a VIF that does not name both."""
-    bridge, name = fields.get(vif, "bridge_name"), fields.get(vif, "vif_name")
-    if not (validate.is_device_name(bridge) and validate.is_device_name(name)):
-        return ()
-    return (AwaitedPort(bridge, name, made),)
 
 
 def _other(field: str, name: str, bridge: str) -> str:

@@ -28,7 +28,7 @@ from os_vif.host.steps import (
 )
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
-from os_vif.plugins import fields
+from os_vif.plugins import awaited, fields
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -104,7 +104,7 @@ class OvsPlugin(PluginBase):
                 case objects.VIFOpenVSwitch():
                     steps = self._native(vif, profile, instance_info)
                     if len(steps) == 1:
-                        awaits = _awaited(vif, profile)
+                        awaits = awaited.port_of_switch(vif, profile)
                 case objects.VIFBridge():
                     steps = self._hybrid(vif, profile, instance_info)
                 case objects.VIFVHostUser():
@@ -480,21 +480,6 @@ def port_ids(bridge: str, interface_id: str, mac: str, instance_id: str) -> Pair
     ids = (*ids, ("vm-uuid", instance_id)) if instance_id else ids
     # Neutron finds by it what a trunk has left (LP 2087944).
     return (*ids, ("bridge_name", bridge)) if bridge.startswith(_TRUNK) else ids
-
-
-def _awaited(
-    vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch
-) -> tuple[PlanStep, ...]:
-    """Return the port that libvirt adds; none for a VIF that does not name it."""
-    from os_vif.host.ovs_awaited import AwaitedOvsPort
-
-    interface_id = fields.get(profile, "interface_id")
-    ids = (("iface-id", str(interface_id)),) if interface_id else ()
-    try:
-        name = str(fields.get(vif, "vif_name") or "")
-        return (AwaitedOvsPort(fields.network_bridge(vif), name, external_ids=ids),)
-    except exception.InvalidStep:
-        return ()
 
 
 def _datapath(profile: objects.VIFPortProfileOpenVSwitch, otherwise: str = _SYSTEM) -> str:
