@@ -141,7 +141,11 @@ RTA = Table(
     RTA_GATEWAY=(5, IP),
     RTA_PRIORITY=(6, U32),
     RTA_PREFSRC=(7, IP),
+    RTA_METRICS=(8 | _NESTED, RAW),
+    RTA_CACHEINFO=(12, RAW),
     RTA_TABLE=(15, U32),
+    RTA_PREF=(20, U8),
+    RTA_EXPIRES=(23, U32),
 )
 
 

@@ -1,51 +1,68 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for IP routes, and what moves addresses and routes to another device."""
+"""Steps for IP routes, and the routes that a device has."""
 
 from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import addresses, netlink, packed, validate
-from os_vif.host.addresses import DeleteAddress, EnsureAddress
+from os_vif import exception
+from os_vif.host import addresses, netlink, packed, ra_routes, route_metrics, validate
 from os_vif.host.plan import Difference, Step, quote
-from os_vif.host.sysctl import Sysctl
 
 if TYPE_CHECKING:
+    from os_vif.host.addresses import EnsureAddress
     from os_vif.host.netlink import Link, Netlink
 
 #: linux/rtnetlink.h
-_NEWROUTE, _DELROUTE, _GETROUTE, _GETRULE = 24, 25, 26, 34
-_UNICAST, _TABLE_LOCAL, _TABLE_MAIN, _TABLE_UNSPEC, _PROTOCOL_KERNEL = 1, 255, 254, 0, 2
+_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
+_UNICAST, _LOCAL, _BROADCAST, _ANYCAST, _MULTICAST = 1, 2, 3, 4, 5
+_TABLE_LOCAL, _TABLE_MAIN, _TABLE_UNSPEC = 255, 254, 0
+_PROTOCOL_UNSPEC, _PROTOCOL_KERNEL = 0, 2
+#: ``RTN_*``: the types that a route through a device may have, as ip-route(8) names them.
+TYPES = {
+    _UNICAST: "unicast",
+    _LOCAL: "local",
+    _BROADCAST: "broadcast",
+    _ANYCAST: "anycast",
+    _MULTICAST: "multicast",
+}
+#: ``ICMPV6_ROUTER_PREF_*`` of linux/icmpv6.h. None stands for medium, the default.
+_HIGH, _LOW = 1, 3
+_PREFERENCES = {_HIGH: "high", _LOW: "low"}
 _SCOPE_UNIVERSE = 0
 _ONLINK = 4
 #: What the kernel reports of a route's state, and what is not part of it.
 _STATE_FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x800 | 0x4000 | 0x8000 | 0x20000000
-#: ``struct rtmsg``: family, lengths, tos, table, protocol, scope, type, flags. ``struct
-#: fib_rule_hdr`` is as long.
+#: ``struct rtmsg``: family, lengths, tos, table, protocol, scope, type, flags.
 _HEADER = struct.Struct("=BBBBBBBBI")
-#: What IPv6 addresses of a link, and those of multicast, begin with.
-_OF_LINK = ("fe80:", "ff")
+#: ``struct rta_cacheinfo``: references, last use, expiry in ticks; error and IPsec's.
+_CACHE = struct.Struct("=IIiIIII")
+#: Prefixes that the kernel gives each device with IPv6, with their table.
+_OF_LINK = {("fe80::/64", _TABLE_MAIN), ("ff00::/8", _TABLE_LOCAL)}
 #: The metric of a route of IPv6 that comes with an address.
 _METRIC_6_CONNECTED = 256
 #: The address of the default route, which has a length of 0.
 _ANYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - no socket
-#: What a route may have that the step cannot say: ``RTA_*`` of linux/rtnetlink.h.
+#: Attributes of a route that a step cannot express: ``RTA_*`` of linux/rtnetlink.h.
 _UNKNOWN = {
-    8: "metrics",
+    2: "a source prefix",
     9: "several next hops",
+    11: "realms",
     18: "a gateway of another family",
     22: "an encapsulation",
     30: "a next hop object",
 }
-#: ``RTA_CACHEINFO`` and ``RTA_PREF``: what became of it, and what routers said of it.
-_STATE = (12, 20)
-_FRA = packed.Table(FRA_TABLE=(15, packed.U32))
+#: Attributes that come with one in :data:`_UNKNOWN`: ``RTA_ENCAP_TYPE``.
+_WITH_UNKNOWN = 21
+#: Seconds by which the time of two readings of one lifetime may differ.
+_TOLERANCE = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +81,17 @@ class _Route(Step):
     tos: int = 0
     #: The gateway is reached through the device, whatever the other routes say.
     onlink: bool = False
+    #: ``RTN_*``: 1 is unicast; 2 is local, for addresses that are the host's own (AnyIP).
+    kind: int = _UNICAST
+    #: ``RTA_PREF`` of IPv6 (RFC 4191): 1 is high, 3 is low; None is medium.
+    preference: int | None = None
+    #: Seconds until an IPv6 route expires; None is never.
+    expires: int | None = None
+    #: In words of ip-route(8), such as ``mtu lock 1400``; see :mod:`os_vif.host.route_metrics`.
+    metrics: str = ""
+    #: The kernel learned it from a router advertisement, and the next one renews it or deletes it.
+    #: See :mod:`os_vif.host.ra_routes`.
+    learned: bool = False
 
     @property
     def device(self) -> str:
@@ -82,11 +110,34 @@ class _Route(Step):
             validate.same_family(self, field, "destination")
         validate.integer(self, "tos", 0, 255)
         validate.boolean(self, "onlink")
+        validate.integer(self, "kind", _UNICAST, _MULTICAST)
+        validate.metrics(self, "metrics")
+        self._validate_ipv6()
+
+    def _validate_ipv6(self) -> None:
+        """Check what only routes of IPv6 have."""
+        validate.integer(self, "preference", _HIGH, _LOW, optional=True)
+        validate.integer(self, "expires", 0, 2**32 - 2, optional=True)
+        validate.boolean(self, "learned")
+        if self.preference not in (None, *_PREFERENCES):
+            validate.reject(self, "preference", f"{_HIGH} or {_LOW}")
+        for field in ("preference", "expires"):
+            if getattr(self, field) is not None and ":" not in self.destination:
+                validate.reject(self, field, "none, for a route of IPv4")
+        if self.learned and not self._may_be_learned():
+            validate.reject(
+                self, "learned", "false, for all but a unicast IPv6 route of table 254"
+            )
+
+    def _may_be_learned(self) -> bool:
+        plain = not (self.tos or self.source or self.onlink or self.scope)
+        return ra_routes.is_ipv6(self) and self.kind == _UNICAST and plain
 
     @property
     def _text(self) -> str:
         default = self.destination in ("0.0.0.0/0", "::/0")
-        words = ["default" if default else self.destination]
+        words = [TYPES[self.kind]] if self.kind != _UNICAST else []
+        words += ["default" if default else self.destination]
         words += [f"via {self.gateway}"] if self.gateway else []
         words += [f"dev {quote(self.name)}"]
         words += [f"table {self.table}"] if self.table != _TABLE_MAIN else []
@@ -96,6 +147,9 @@ class _Route(Step):
         words += [f"metric {self.metric}"] if self.metric else []
         words += [f"tos {self.tos:#x}"] if self.tos else []
         words += ["onlink"] if self.onlink else []
+        words += [self.metrics] if self.metrics else []
+        words += [f"expires {self.expires}"] if self.expires is not None else []
+        words += [f"pref {_PREFERENCES[self.preference]}"] if self.preference else []
         return " ".join(words)
 
     @property
@@ -108,7 +162,14 @@ class _Route(Step):
         return (self.destination, self.table, self.metric, self.tos)
 
     def _same(self, other: _Route) -> bool:
-        return self._plain() == other._plain()
+        """Return whether both are one route; the time goes on between two readings of it."""
+        return self._lasting() == other._lasting()
+
+    def _lasting(self) -> dict[str, Any]:
+        """Return all that does not change by itself."""
+        ignored = ("expires", "protocol", "metrics") if self.learned else ("expires",)
+        lasting = {name: value for name, value in self._plain().items() if name not in ignored}
+        return lasting | {"is for ever": self.expires is None}
 
     def _plain(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(_Route)}
@@ -119,18 +180,17 @@ class _Route(Step):
         return [] if link is None else list(self._cached(net, link).get(self.key, ()))
 
     def _cached(self, net: Netlink, link: Link) -> dict[tuple[Any, ...], list[EnsureRoute]]:
-        """Return the routes through a device in the table of this one, by their keys."""
+        """Return the routes of this family through a device, by their keys."""
 
         def read() -> dict[tuple[Any, ...], list[EnsureRoute]]:
             found: dict[tuple[Any, ...], list[EnsureRoute]] = {}
-            for data in _dump(net, link, self._family, self.table):
-                route, unknown = _read(link, data)
+            for route, unknown in _read_all(link, _dump(net, link, self._family)):
                 if not unknown:
                     found.setdefault(route.key, []).append(route)
             return found
 
         found: dict[tuple[Any, ...], list[EnsureRoute]] = net.cached(
-            ("routes", link.index, self._family, self.table), read
+            ("routes", link.index, self._family), read
         )
         return found
 
@@ -146,6 +206,17 @@ class _Route(Step):
         return socket.AF_INET6 if ":" in self.destination else socket.AF_INET
 
     def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
+        if self.learned and kind == _NEWROUTE:
+            ra_routes.add(EnsureRoute(**self._plain()), link.index)
+        else:
+            self._talk(net, kind, flags, link)
+        if self.learned:
+            # The kernel chooses the protocol and the metrics.
+            net.uncache("routes")
+        else:
+            self._recache(net, link, there=kind == _NEWROUTE)
+
+    def _talk(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         destination, _, length = self.destination.partition("/")
         header = _HEADER.pack(
             self._family,
@@ -155,10 +226,10 @@ class _Route(Step):
             self.table if self.table <= _TABLE_LOCAL else _TABLE_UNSPEC,
             self.protocol,
             self.scope,
-            _UNICAST,
+            self.kind,
             _ONLINK if self.onlink else 0,
         )
-        attributes = {
+        attributes: dict[str, Any] = {
             "RTA_TABLE": self.table,
             "RTA_DST": destination if int(length) else None,
             "RTA_OIF": link.index,
@@ -166,9 +237,14 @@ class _Route(Step):
             "RTA_PRIORITY": self.metric,
             "RTA_PREFSRC": self.source,
         }
+        if kind == _NEWROUTE:
+            attributes |= {
+                "RTA_METRICS": route_metrics.pack(self.metrics) if self.metrics else None,
+                "RTA_PREF": self.preference,
+                "RTA_EXPIRES": self.expires,
+            }
         body = header + packed.pack(attributes, packed.RTA)
         net.talk(kind, netlink.ACK | flags, body, keep_cache=True)
-        self._recache(net, link, there=kind == _NEWROUTE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +271,8 @@ class EnsureRoute(_Route):
 
     def commands(self) -> tuple[str, ...]:
         how = "replace" if self.instead_of else "append" if self.beside else "add"
-        return (f"{self._command} {how} {self._text}",)
+        note = "  # and the next router advertisement renews it" if self.learned else ""
+        return (f"{self._command} {how} {self._text}{note}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if any(self._same(route) for route in self._there(net, self.name)):
@@ -239,96 +316,153 @@ class DeleteRoute(_Route):
         found = [route for route in self._there(net, self.name) if self._same(route)]
         if not found:
             return ()
-        self._send(net, _DELROUTE, 0, net.require(self.name))
+        found[0]._send(net, _DELROUTE, 0, net.require(self.name))  # noqa: SLF001 - of this class
         return (dataclasses.replace(found[0], beside=True),)
 
 
 def has_like(net: Netlink, link: Link, wanted: _Route) -> bool:
     """Return whether a device has a route that differs from another in its device at most."""
     plain = dataclasses.replace(wanted, name=link.name)
-    return any(plain._same(route) for route in plain._there(net, link.name))  # noqa: SLF001
+    return any(_is_like(plain, route) for route in plain._there(net, link.name))  # noqa: SLF001
 
 
-def of(net: Netlink, link: Link, held: list[EnsureAddress] | None = None) -> list[EnsureRoute]:
-    """The routes through a device, but for those that the kernel makes with an address.
+def _is_like(wanted: _Route, found: EnsureRoute) -> bool:
+    """Return whether a route is another one; it expires no later, if it is to be added."""
+    if isinstance(wanted, DeleteRoute):
+        if wanted.learned:
+            # The kernel may have made that of the other device with an address.
+            found = dataclasses.replace(found, learned=True)
+        return wanted._same(found)  # noqa: SLF001
+    last = found.expires
+    soon = wanted.expires is None or last is None or wanted.expires <= last + _TOLERANCE
+    return wanted._same(found) and soon  # noqa: SLF001
 
-    :param held: the device's addresses, if they are known.
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The routes through a device, but for those that the kernel makes for each device."""
+
+    given: list[EnsureRoute]
+    #: Made by the kernel with an IPv6 address that expires: they do not go with the address.
+    lingering: list[EnsureRoute]
+
+
+def of(net: Netlink, link: Link, held: list[EnsureAddress]) -> Found:
+    """Return the routes of all tables through a device.
+
+    :param held: the device's addresses.
     :raises OSError: with EOPNOTSUPP for a route that the steps cannot express.
     """
-    held = addresses.of(net, link) if held is None else held
     made_with = {
         (addresses.network_of(address), address.metric or _connected_metric(address.address))
         for address in held
         if addresses.is_routed_by_kernel(address)
     }
-    found = []
-    all_made = all(addresses.is_routed_by_kernel(address) for address in held)
-    for data in _of_both_families(net, link):
-        header = _HEADER.unpack_from(data, packed.HEADER.size)
-        if all_made and header[4:6] == (_TABLE_MAIN, _PROTOCOL_KERNEL):
-            # Not worth the time to read it.
+    # The kernel deletes the route of a prefix with the last address of it, if none of it expires.
+    expiring = any(":" in a.address and a.valid is not None for a in held)
+    given: list[EnsureRoute] = []
+    lingering: list[EnsureRoute] = []
+    data = _dump(net, link, socket.AF_INET) + _dump(net, link, socket.AF_INET6)
+    for route, unknown in _read_all(link, data):
+        if _is_of_each_device(route):
             continue
-        route, unknown = _read(link, data)
         made = (route.destination, route.metric or 0) in made_with
         if made and route.protocol == _PROTOCOL_KERNEL and route.table == _TABLE_MAIN:
+            if expiring and ":" in route.destination:
+                lingering.append(route)
             continue
         if unknown:
             reason = f"the route {route.destination} of {link.name} has {unknown}"
             raise OSError(errno.EOPNOTSUPP, f"{reason}, which os-vif cannot move")
-        found.append(route)
+        given.append(route)
+    return Found(given, lingering)
+
+
+def rivals(net: Netlink, link: Link, wanted: list[EnsureRoute]) -> set[tuple[Any, ...]]:
+    """Return the keys of those routes that other devices have too.
+
+    The kernel replaces the first route with a key, whatever its device is.
+    """
+    keys = {(route.key, ":" in route.destination) for route in wanted}
+    tables = {(":" in route.destination, route.table) for route in wanted}
+    found: set[tuple[Any, ...]] = set()
+    for six, table in sorted(tables):
+        family = socket.AF_INET6 if six else socket.AF_INET
+        for data in _dump(net, None, family, table):
+            if not _is_through(data, link.index):
+                route, _ = _read(link, data)
+                if (route.key, six) in keys:
+                    found.add(route.key)
     return found
+
+
+def _is_through(data: bytes, index: int) -> bool:
+    body = data[packed.HEADER.size + _HEADER.size :]
+    return bool(packed.unpack(body, packed.RTA).get("RTA_OIF") == index)
 
 
 def _connected_metric(address: str) -> int:
     return _METRIC_6_CONNECTED if ":" in address else 0
 
 
-def _of_both_families(net: Netlink, link: Link) -> list[bytes]:
-    """The routes that a user gave: the kernel's own are most, and take time to read."""
-    found = _dump(net, link, socket.AF_INET)
-    # The local table of IPv6 has two routes for each device of the host: it is left out.
-    for table in _tables(net):
-        found += _dump(net, link, socket.AF_INET6, table)
-    return [data for data in found if _is_given(data)]
-
-
-def _tables(net: Netlink) -> set[int]:
-    """The tables of IPv6 that a rule leads to; in another no route is ever found."""
-    rules = net.talk(_GETRULE, netlink.DUMP, bytes([socket.AF_INET6]) + bytes(_HEADER.size - 1))
-    found = (packed.unpack(data[packed.HEADER.size + _HEADER.size :], _FRA) for data in rules)
-    return {rule["FRA_TABLE"] for rule in found if "FRA_TABLE" in rule} - {_TABLE_LOCAL, 0}
-
-
-def _dump(net: Netlink, link: Link, family: int, table: int = 0) -> list[bytes]:
-    wanted = {"RTA_OIF": link.index, "RTA_TABLE": table or None}
+def _dump(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[bytes]:
+    """Return the kernel's routes of a family; those through a device, and of a table, if given."""
+    wanted = {"RTA_OIF": None if link is None else link.index, "RTA_TABLE": table or None}
     body = bytes([family]) + bytes(_HEADER.size - 1) + packed.pack(wanted, packed.RTA)
     try:
         return net.talk(_GETROUTE, netlink.DUMP, body)
     except OSError as error:
-        if error.errno == errno.ENOENT:
-            # There is no such table.
+        if error.errno in (errno.ENOENT, errno.EOPNOTSUPP):
+            # There is no such table, or the kernel has no IPv6.
             return []
         raise
 
 
-def _is_given(data: bytes) -> bool:
-    _, _, _, _, table, _, _, kind, _ = _HEADER.unpack_from(data, packed.HEADER.size)
-    if kind != _UNICAST or table == _TABLE_LOCAL:
-        return False
-    body = data[packed.HEADER.size + _HEADER.size :]
-    return not packed.unpack(body, packed.RTA).get("RTA_DST", "").startswith(_OF_LINK)
+def _is_of_each_device(route: EnsureRoute) -> bool:
+    """Return whether the kernel makes a route by itself for each device, or for its addresses."""
+    host = route.destination.endswith("/128" if ":" in route.destination else "/32")
+    if route.table == _TABLE_LOCAL and host:
+        # Local, broadcast and anycast routes of addresses. AnyIP has another protocol.
+        return route.protocol in (_PROTOCOL_KERNEL, _PROTOCOL_UNSPEC)
+    of_link = (route.destination, route.table) in _OF_LINK and route.expires is None
+    return of_link and route.gateway is None and route.metric == _METRIC_6_CONNECTED
+
+
+def _read_all(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
+    """Return routes, each with what a step cannot express of it. Those that expired are left out."""
+    found = [read for read in (_read(link, data) for data in dumped) if read[0].expires != 0]
+    if any(ra_routes.may_be_learned(route) for route, _ in found):
+        learned = ra_routes.learned(link.name)
+        found = [(_as_learned(route, learned), unknown) for route, unknown in found]
+    return found
+
+
+def _as_learned(
+    route: EnsureRoute, learned: set[tuple[str, str | None, int | None]]
+) -> EnsureRoute:
+    if not ra_routes.is_ipv6(route) or ra_routes.key(route) not in learned:
+        return route
+    try:
+        return dataclasses.replace(route, learned=True)
+    except exception.InvalidStep:
+        # A user gave it something that no router gives.
+        return route
 
 
 def _read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
-    """A route, and what of it the step cannot say."""
+    """Return a route, and what a step cannot express of it."""
     header = _HEADER.unpack_from(data, packed.HEADER.size)
-    family, length, _, tos, table, protocol, scope, _, flags = header
+    family, length, _, tos, table, protocol, scope, kind, flags = header
     numbers: list[int] = []
     body = data[packed.HEADER.size + _HEADER.size :]
     get = packed.unpack(body, packed.RTA, numbers).get
-    unknown = [_UNKNOWN.get(n, f"attribute {n}") for n in numbers if n not in _STATE]
+    unknown = [_UNKNOWN.get(n, f"attribute {n}") for n in numbers if n != _WITH_UNKNOWN]
+    metrics, unknown_metrics = route_metrics.read(get("RTA_METRICS", b""))
+    unknown += [unknown_metrics] if unknown_metrics else []
+    unknown += [] if kind in TYPES else [f"type {kind}"]
     left = flags & ~(_STATE_FLAGS | _ONLINK)
     unknown += [f"flags {left:#x}"] if left else []
+    six = family == socket.AF_INET6
     route = EnsureRoute(
         link.name,
         destination=f"{get('RTA_DST', _ANYWHERE[family])}/{length}",
@@ -340,50 +474,20 @@ def _read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
         source=get("RTA_PREFSRC"),
         tos=tos,
         onlink=bool(flags & _ONLINK),
+        kind=kind if kind in TYPES else _UNICAST,
+        preference=(get("RTA_PREF") or None) if six else None,
+        expires=_seconds_left(get("RTA_CACHEINFO")) if six else None,
+        metrics=metrics,
     )
     return route, ", ".join(unknown)
 
 
-@dataclasses.dataclass(frozen=True)
-class Move:
-    """What moves the addresses and routes of one device to another, make before break."""
+def _seconds_left(cache: bytes | None) -> int | None:
+    """Return the lifetime of a route in whole seconds, rounded up; None is for ever.
 
-    #: Gives the other device the addresses. Both have them then.
-    make: tuple[Step, ...]
-    #: Leads the routes through the other device, which has to be up; then takes the addresses.
-    switch: tuple[Step, ...]
-
-    @property
-    def has_ipv6(self) -> bool:
-        return any(isinstance(step, Sysctl) for step in self.make)
-
-
-def move(net: Netlink, source: Link, target: str) -> Move:
-    """:raises OSError: with EOPNOTSUPP for a route that the steps cannot express."""
-    held = addresses.of(net, source)
-    routes = of(net, source, held)
-    make: list[Step] = [_relabelled(address, source.name, target) for address in held]
-    if any(":" in address.address for address in held):
-        # The public os-vif turned IPv6 off there, and left the addresses where they were dead.
-        make.insert(0, Sysctl(target, "disable_ipv6", 0))
-    # Gateways are reached by the others, which so come first and go last, here and in an undo.
-    near = [route for route in routes if route.gateway is None]
-    switch: list[Step] = [dataclasses.replace(r, name=target, beside=True) for r in near]
-    switch += [
-        dataclasses.replace(route, name=target, instead_of=source.name)
-        for route in routes
-        if route.gateway is not None
-    ]
-    switch += [route.deletion() for route in near]
-    # The first of a network is its primary; the kernel takes the others with it.
-    switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
-    return Move(tuple(make), tuple(switch))
-
-
-def _relabelled(address: EnsureAddress, source: str, target: str) -> EnsureAddress:
-    label = address.label
-    if label is not None and label.startswith(f"{source}:"):
-        label = target + label[len(source) :]
-        if len(label) > validate.MAX_NAME:
-            label = None
-    return dataclasses.replace(address, name=target, label=label)
+    A route that has expired, but is still there, has 0.
+    """
+    ticks = _CACHE.unpack_from(cache)[2] if cache and len(cache) >= _CACHE.size else 0
+    if ticks == 0:
+        return None
+    return max(0, -(-ticks // os.sysconf("SC_CLK_TCK")))

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from os_vif import exception
-from os_vif.host import patterns
+from os_vif.host import patterns, route_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -257,6 +257,17 @@ def is_bridge_rule(line: object, chain: str, bridge: str) -> bool:
         device is None or (_PLAIN.fullmatch(device) is not None and is_device_name(device))
         for device in devices
     )
+
+
+def metrics(step: PlanStep, field: str) -> None:
+    """Reject what is not metrics of a route in the words of ip-route(8)."""
+    if not route_metrics.is_text(getattr(step, field)):
+        _reject(step, field, "metrics of a route, such as 'mtu lock 1400 hoplimit 64'")
+
+
+def reject(step: PlanStep, field: str, expected: str) -> None:
+    """Raise the error of a field whose value does not fit those of the other fields."""
+    _reject(step, field, expected)
 
 
 def regular_expression(step: PlanStep, field: str) -> None:

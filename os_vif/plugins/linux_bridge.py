@@ -14,7 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
-from os_vif.host import addresses, netlink, routes, validate
+from os_vif.host import addresses, moves, netlink, validate
 from os_vif.host.plan import Plan, Step, kind_of
 from os_vif.host.steps import (
     DeleteBridge,
@@ -41,7 +41,7 @@ LOG = logging.getLogger(__name__)
 _ANY = "all"
 #: Characters of an alternative name of a device (``ALTIFNAMSIZ`` of linux/if.h, with a NUL).
 _LONGEST_ALTERNATIVE = 127
-_NO_MOVE = routes.Move((), ())
+_NO_MOVE = moves.Move()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,12 +194,12 @@ class LinuxBridgePlugin(PluginBase):
             )
         return physical
 
-    def _move(self, net: Netlink, uplink: _Uplink, bridge: str) -> routes.Move:
+    def _move(self, net: Netlink, uplink: _Uplink, bridge: str) -> moves.Move:
         link = net.link(uplink.name)
         if link is None:
             return _NO_MOVE
         try:
-            return routes.move(net, link, bridge)
+            return moves.move(net, link, bridge)
         except OSError as error:
             expected = "an uplink whose routes os-vif can move to a bridge"
             raise fields.invalid(
@@ -269,10 +269,10 @@ def _kernel_name(field: str, name: object) -> str:
     return fields.device_name(field, name)
 
 
-def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> routes.Move:
+def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> moves.Move:
     """What a plug that was stopped has left to do. A VIF goes also where that cannot be done."""
     try:
-        return routes.move(net, uplink, bridge)
+        return moves.move(net, uplink, bridge)
     except OSError as error:
         LOG.warning("%s keeps its addresses: %s", uplink.name, error.strerror)
         return _NO_MOVE

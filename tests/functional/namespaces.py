@@ -204,6 +204,8 @@ def _snapshot() -> dict[str, object]:
     routes = ip("route", "show", "table", "all") + ip("-6", "route", "show", "table", "all")
     for route in routes:
         route["flags"] = [flag for flag in route["flags"] if flag != "linkdown"]
+        # The time goes on.
+        route["expires"] = "expires" in route
     return {
         "links": links,
         "addresses": {

@@ -93,6 +93,17 @@ ATTACKS = {
     "half of all routes": [
         _OURS, SetLink("brq-mine", up=True), EnsureRoute("brq-mine", "0.0.0.0/1")
     ],
+    "local addresses": [
+        _OURS, SetLink("brq-mine", up=True),
+        EnsureRoute("brq-mine", "203.0.113.0/24", kind=2, table=255, scope=254, beside=True),
+    ],
+    "a table": [
+        _OURS, SetLink("brq-mine", up=True), EnsureRoute("brq-mine", "203.0.113.0/24", table=77),
+    ],
+    "a route that a router advertises": [
+        _OURS, SetLink("brq-mine", up=True),
+        EnsureRoute("brq-mine", "::/0", "fe80::66", metric=1024, learned=True, expires=9000),
+    ],
     "another gateway": [EnsureRoute("eth0", "203.0.113.0/24", "192.0.2.66")],
     "no default route": [DeleteRoute("eth0", "0.0.0.0/0", "192.0.2.1", protocol=3)],
     "IPv6 off": [Sysctl("eth0", "disable_ipv6", 1)],

@@ -110,9 +110,9 @@ def test_a_plug_that_fails_leaves_the_host_reached(gateway, instance):
 def test_a_route_that_cannot_be_moved_is_refused_by_name(uplinked, instance):
     """Before anything is touched."""
     run("ip link set dev uplink up; ip address add 192.0.2.10/24 dev uplink")
-    run("ip route add 203.0.113.0/24 via 192.0.2.1 mtu lock 1400")
+    run("ip route add 203.0.113.0/24 via 192.0.2.1 realm 7")
     before = snapshot()
-    with pytest.raises(exception.PlugException, match="has metrics, which os-vif cannot move"):
+    with pytest.raises(exception.PlugException, match="has realms, which os-vif cannot move"):
         os_vif.plug(uplinked, instance)
     assert snapshot() == before
 
@@ -228,7 +228,7 @@ def test_an_address_that_came_back_to_the_uplink_moves_again(uplinked, instance)
 def test_a_vif_is_unplugged_whatever_routes_the_uplink_has(uplinked, instance, caplog):
     """What cannot be moved is said, and stays."""
     os_vif.plug(uplinked, instance)
-    run("ip route add 203.0.113.0/24 dev uplink mtu lock 1400")
+    run("ip route add 203.0.113.0/24 dev uplink realm 7")
     os_vif.unplug(uplinked, instance)
     assert "uplink keeps its addresses: the route 203.0.113.0/24" in caplog.text
     assert record() == {}

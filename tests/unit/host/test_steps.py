@@ -103,6 +103,12 @@ def _route(version, more=False):
         "source": _optional(plain),
         "tos": _bytes,
         "onlink": _flag,
+        "kind": st.integers(1, 5),
+        "metrics": st.sampled_from(["", "mtu lock 1400 hoplimit 64", "features ecn congctl bbr"]),
+        # Only routes of one kind may be the kernel's own.
+        "learned": st.just(False),
+        "preference": st.sampled_from([None, 1, 3]) if version == 6 else st.none(),
+        "expires": _optional(st.integers(0, 2**32 - 2)) if version == 6 else st.none(),
     }
     return fields | ({"instead_of": _optional(names), "beside": _flag} if more else {})
 

@@ -267,6 +267,16 @@ MANAGEMENT = Kind(
 PROTOCOL = Kind(("802.1Q", "802.1ad"), ("", "802.1q", "802.1AD", "8100", *_NO_TEXT))
 LINK_STATE = Kind(("auto", "enable", "disable"), ("", "up", "AUTO", "auto\n", *_NO_TEXT))
 
+METRICS = Kind(
+    ("", "mtu 1400", "mtu lock 1400 hoplimit 64", "features ecn congctl bbr", "rtt 4294967295"),
+    (
+        " ", "mtu", "mtu lock", "mtu 01400", "mtu 4294967296", "mtu -1", "mtu 1400 ", " mtu 1400",
+        "mtu  1400", "MTU 1400", "hoplimit 64 mtu 1400", "mtu 1 mtu 1", "features 1", "src 1",
+        "congctl a/b", "congctl ", "congctl " + "x" * 16, "hoplimit lock 3", "mtu 1400\n",
+        "mtu 1 " * 1000, *_NO_TEXT,
+    ),
+)  # fmt: skip
+
 _ADDRESS = {"name": DEVICE, "address": INTERFACE, "peer": optional(of_ipv4(INTERFACE))}
 _ROUTE = {
     "name": DEVICE,
@@ -279,6 +289,12 @@ _ROUTE = {
     "source": optional(of_ipv4(ADDRESS)),
     "tos": BYTE,
     "onlink": BOOLEAN,
+    "kind": integer(1, 5),
+    # Of the route of IPv4 that the others are tried with.
+    "preference": Kind((None,), (0, 1, 2, 3, 4, -1, True, "1", 1.0)),
+    "expires": Kind((None,), (0, 1, -1, 2**32, True, "1", 1.0)),
+    "learned": Kind((False,), (True, *BOOLEAN.bad)),
+    "metrics": METRICS,
 }
 #: What needs no quotes in a rule.
 _PLAIN = Kind(

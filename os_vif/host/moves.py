@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The steps that move what the host has on an uplink to the bridge that the uplink joins."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from os_vif.host import addresses, routes, validate
+from os_vif.host.addresses import DeleteAddress, EnsureAddress
+from os_vif.host.sysctl import Sysctl
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink import Link, Netlink
+    from os_vif.host.plan import Step
+    from os_vif.host.routes import EnsureRoute
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """The steps that move the addresses and routes of an uplink, make before break."""
+
+    #: Gives the bridge the addresses. Both devices have them then.
+    make: tuple[Step, ...] = ()
+    #: Leads the routes through the bridge, which has to be up; then takes the addresses from the
+    #: uplink.
+    switch: tuple[Step, ...] = ()
+
+    @property
+    def has_ipv6(self) -> bool:
+        return any(isinstance(step, Sysctl) for step in self.make)
+
+
+def move(net: Netlink, source: Link, target: str) -> Move:
+    """Return the steps that move what a device has to a bridge.
+
+    :raises OSError: with EOPNOTSUPP for something that the steps cannot express.
+    """
+    held = addresses.of(net, source)
+    found = routes.of(net, source, held)
+    make: list[Step] = [_relabelled(address, source.name, target) for address in held]
+    if any(
+        ":" in text for text in (*(a.address for a in held), *(r.destination for r in found.given))
+    ):
+        # The public os-vif turned IPv6 off there, and left the addresses where they were dead.
+        make.insert(0, Sysctl(target, "disable_ipv6", 0))
+    switch = _route_steps(net, source, found.given, target)
+    switch += [route.deletion() for route in found.lingering]
+    # The first of a network is its primary; the kernel takes the others with it.
+    switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
+    return Move(tuple(make), tuple(switch))
+
+
+def _route_steps(net: Netlink, source: Link, found: list[EnsureRoute], target: str) -> list[Step]:
+    """Return the steps that lead routes through another device, with no moment without one."""
+    replaceable = [route for route in found if route.gateway is not None and not route.learned]
+    rivals = routes.rivals(net, source, replaceable)
+    # Gateways are reached by the others, which so come first and go last, here and in an undo.
+    beside = sorted(
+        (route for route in found if route not in replaceable or route.key in rivals),
+        key=lambda route: route.gateway is not None,
+    )
+    steps: list[Step] = [dataclasses.replace(r, name=target, beside=True) for r in beside]
+    steps += [
+        dataclasses.replace(route, name=target, instead_of=source.name)
+        for route in replaceable
+        if route.key not in rivals
+    ]
+    steps += [route.deletion() for route in reversed(beside)]
+    return steps
+
+
+def _relabelled(address: EnsureAddress, source: str, target: str) -> EnsureAddress:
+    label = address.label
+    if label is not None and label.startswith(f"{source}:"):
+        label = target + label[len(source) :]
+        if len(label) > validate.MAX_NAME:
+            label = None
+    return dataclasses.replace(address, name=target, label=label)
