@@ -16,7 +16,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, ClassVar
 
-from os_vif.host import iptables, patterns, validate
+from os_vif.host import iptables, netlink, patterns, record, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
@@ -197,6 +197,8 @@ class ForwardingRules(_Rules):
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
         saved = self._saved()
+        # Also for a chain that a release without such notes has made.
+        record.note_rules(net, self.name, self._program)
         chain, jumps = self._chain_of(saved), saved.count(self._jump)
         if chain == self._rules() and jumps == 1:
             return ()
@@ -205,7 +207,12 @@ class ForwardingRules(_Rules):
         if not jumps:
             lines.append(self._at(self._position(saved)))
         lines += [f"-D FORWARD -j {self._chain}"] * (jumps - 1)
-        self._restore(lines)
+        try:
+            self._restore(lines)
+        except OSError:
+            if chain is None:
+                record.forget_rules(net, self.name, self._program)
+            raise
         return (self._as_it_was(saved),)
 
     def _position(self, saved: list[str]) -> int:
@@ -229,7 +236,34 @@ class NoForwardingRules(_Rules):
     Equivalent to: ``iptables -D FORWARD -j CHAIN; iptables -F CHAIN; iptables -X CHAIN``
     """
 
+    #: Only a chain that ``/run/os-vif`` notes: a host without one needs no iptables for this, and
+    #: waits for nobody who changes rules.
+    only_noted: bool = False
+
+    def validate(self) -> None:
+        super().validate()
+        validate.boolean(self, "only_noted")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        if self._is_planned():
+            return super().devices
+        return (self.name,)
+
+    def _is_planned(self) -> bool:
+        if not self.only_noted:
+            return True
+        with netlink.opened() as net:
+            return record.has_rules(net, self.name, self._program)
+
+    def holds(self, net: Netlink) -> bool:
+        if net.link(self.name) is not None:
+            return True
+        return self.only_noted and not record.has_rules(net, self.name, self._program)
+
     def commands(self) -> tuple[str, ...]:
+        if not self._is_planned():
+            return ()
         stays = f"ip link show dev {quote(self.name)} >/dev/null 2>&1"
         unjump = f"{self._program} -D FORWARD -j {self._chain} 2>/dev/null"
         return (
@@ -239,20 +273,20 @@ class NoForwardingRules(_Rules):
         )
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if net.link(self.name) is not None or self._chain_of(self._saved_if_any()) is None:
+        if self.holds(net) or self._chain_of(self._saved_if_any()) is None:
             return ()
         what = f"{self._program} chain {self._chain}"
         return (self.difference(what, "there", "gone"),)
 
     def apply(self, net: Netlink) -> tuple[Step, ...]:
-        if net.link(self.name) is not None:
+        if self.holds(net):
             return ()
         saved = self._saved_if_any()
         chain, jumps = self._chain_of(saved), saved.count(self._jump)
-        if chain is None:
-            return ()
-        self._restore(self._removal(jumps))
-        return (self._as_it_was(saved),)
+        if chain is not None:
+            self._restore(self._removal(jumps))
+        record.forget_rules(net, self.name, self._program)
+        return () if chain is None else (self._as_it_was(saved),)
 
     def _saved_if_any(self) -> list[str]:
         try:
@@ -324,7 +358,11 @@ class RestoreRules(_Rules):
             return ()
         if chain is not None and (tuple(chain), before.jumps) == (wanted, self.jumps):
             return ()
+        if wanted is not None:
+            record.note_rules(net, self.name, self._program)
         self._restore(self._lines(wanted, len(before.jumps)))
+        if wanted is None:
+            record.forget_rules(net, self.name, self._program)
         return (before,)
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the host itself cannot hold: which VIFs use a bridge.
+"""What the host itself cannot hold: which VIFs use a bridge, and which bridges have rules.
 
 That is noted in ``/run/os-vif``, which only root writes and which dies with a reboot, as the
 devices do. A record names its device by index too: one that is about another device by now is
@@ -139,6 +139,29 @@ def forget(net: Netlink, bridge: str) -> None:
 def _path(net: Netlink, bridge: str) -> str:
     # A name of a device has no slash, and none is longer than a file's may be.
     return f"{DIRECTORY}/bridge-{net.netns}-{bridge}.json"
+
+
+def has_rules(net: Netlink, bridge: str, program: str) -> bool:
+    """Return whether os-vif has made a chain of forwarding rules for a bridge.
+
+    :param program: ``iptables`` or ``ip6tables``.
+    """
+    return os.access(_rules_path(net, bridge, program), os.F_OK)
+
+
+def note_rules(net: Netlink, bridge: str, program: str) -> None:
+    """Record, before the chain of a bridge is made, that it has to be removed."""
+    if not has_rules(net, bridge, program):
+        replace(_rules_path(net, bridge, program), {"bridge": bridge, "program": program})
+
+
+def forget_rules(net: Netlink, bridge: str, program: str) -> None:
+    """Record that the chain of a bridge is gone."""
+    pathlib.Path(_rules_path(net, bridge, program)).unlink(missing_ok=True)
+
+
+def _rules_path(net: Netlink, bridge: str, program: str) -> str:
+    return f"{DIRECTORY}/rules-{net.netns}-{program}-{bridge}.json"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -132,15 +132,13 @@ class LinuxBridgePlugin(PluginBase):
             for port in net.ports(master) if master is not None else ():
                 if port.name in names:
                     move = _rest_of_move(net, port, bridge)
-        rules = self._filters(vif)
         return Plan(
             *move.make,
             *move.switch,
             *_user(LeaveBridge, vif, bridge),
             DeleteBridge(bridge),
             *((DeleteLink(vlan, only_free=True),) if validate.is_device_name(vlan) else ()),
-            # Of both families, whatever is configured by now.
-            *(NoForwardingRules(bridge, ipv6=ipv6) for ipv6 in (False, True) if rules),
+            *self._no_rules(vif, bridge),
         )
 
     def _bridge(self, vif: objects.VIFBase) -> str | None:
@@ -218,6 +216,20 @@ class LinuxBridgePlugin(PluginBase):
             return (_ANY,)
         with netlink.opened() as net:
             return tuple(name if name == _ANY else _name_of(net, name) for name in names)
+
+    def _no_rules(self, vif: objects.VIFBase, bridge: str) -> tuple[NoForwardingRules, ...]:
+        """Return the steps that remove the rules of both families, whatever is configured by now.
+
+        Another VIF of the bridge may have had them made.
+        """
+        noted = not self._filters(vif)
+        try:
+            return tuple(
+                NoForwardingRules(bridge, ipv6=ipv6, only_noted=noted) for ipv6 in (False, True)
+            )
+        except exception.InvalidStep:
+            # A bridge whose name iptables does not take has no rules.
+            return ()
 
     def _rules(self, vif: objects.VIFBase, bridge: str) -> tuple[ForwardingRules, ...]:
         if not self._filters(vif):

@@ -138,10 +138,10 @@ def filters(program: str) -> list[str]:
 def record() -> dict[str, str]:
     """What os-vif has noted of this network namespace and of virtual functions, by file."""
     with netlink.opened() as net:
-        ours = f"bridge-{net.netns}-"
+        ours, rules = f"bridge-{net.netns}-", f"rules-{net.netns}-"
     noted = pathlib.Path("/run/os-vif")
-    files = sorted((*noted.glob(f"{ours}*"), *noted.glob("vf-*")))
-    return {path.name.removeprefix(ours): path.read_text() for path in files}
+    files = sorted((*noted.glob(f"{ours}*"), *noted.glob(f"{rules}*"), *noted.glob("vf-*")))
+    return {path.name.removeprefix(ours).removeprefix(rules): path.read_text() for path in files}
 
 
 #: What changes by itself.

@@ -13,6 +13,9 @@ import pytest
 
 import os_vif
 from os_vif import exception, serialization
+from os_vif.host import engine, netlink, privileged
+from os_vif.host.plan import Plan, encode
+from os_vif.host.steps import SetLink
 from tests.functional.namespaces import differs, filters, run, snapshot
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -193,3 +196,78 @@ def test_rules_are_made_by_an_iptables_of_the_legacy_kind(filtered, tmp_path, os
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "-A FORWARD -j os-vif-brq-test" in done.stdout
+
+
+def without_iptables(monkeypatch) -> None:
+    """A host on which iptables is not installed."""
+
+    def missing(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("os_vif.host.iptables.subprocess.run", missing)
+
+
+def another(vif, **changes):
+    """A VIF of the same bridge."""
+    other = vif.obj_clone()
+    for field, value in changes.items():
+        setattr(other, field, value)
+    return other
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("ipv6", [True, False])
+def test_rules_go_with_the_last_vif_whether_it_had_them_made_or_not(
+    vif, instance, options, first, ipv6
+):
+    """One of two VIFs of a bridge is filtered by another program, which os-vif makes no rules for."""
+    before = snapshot()
+    options(use_ipv6=ipv6)
+    ruled = another(vif, id="5a1d3c2e-0000-4000-8000-000000000001", has_traffic_filtering=False)
+    plain = another(vif, id="5a1d3c2e-0000-4000-8000-000000000002", has_traffic_filtering=True)
+    for one in (ruled, plain) if first else (plain, ruled):
+        os_vif.plug(one, instance)
+    options(use_ipv6=False)
+    os_vif.unplug(ruled, instance)
+    assert any("os-vif-brq-test" in line for line in filters("iptables"))
+    os_vif.unplug(plain, instance)
+    assert differs(before) == []
+    os_vif.unplug(plain, instance)
+    assert differs(before) == []
+
+
+def test_a_host_that_never_filters_needs_no_iptables(vif, instance, monkeypatch):
+    """Neither to plug nor to unplug, nor does an unplug wait for whoever changes rules."""
+    vif.has_traffic_filtering = True
+    before = snapshot()
+    os_vif.plug(vif, instance)
+    plan = os_vif.plan(vif, instance, unplug=True)
+    assert not any("rules" in device for step in plan for device in step.devices)
+    assert "iptables" not in str(plan)
+    with netlink.opened() as net:
+        monkeypatch.setattr(netlink, "here", lambda: net)
+        without_iptables(monkeypatch)
+        answer = privileged.run([encode(step) for step in plan])
+        assert answer["error"] is None
+    monkeypatch.undo()
+    assert differs(before) == []
+
+
+def test_the_chain_of_a_bridge_whose_name_iptables_does_not_take_is_none(vif, instance):
+    """Its unplug is no error."""
+    vif.bridge_name, vif.has_traffic_filtering = "br'q", True
+    before = snapshot()
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
+    assert differs(before) == []
+
+
+def test_a_plug_that_fails_leaves_no_note_of_rules(filtered, instance):
+    """Before and after its rules were made."""
+    before = snapshot()
+    plan = os_vif.plan(filtered, instance)
+    for k in range(len(plan) + 1):
+        steps = (*plan.steps[:k], SetLink("missing", up=True), *plan.steps[k:])
+        with pytest.raises(exception.StepFailed):
+            engine.run(Plan(*steps), "vif_plug_linux_bridge.privsep")
+        assert differs(before) == []

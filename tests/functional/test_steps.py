@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from os_vif.host import netlink, privileged
+from os_vif.host import netlink, privileged, record
 from os_vif.host.plan import Step, encode
 from os_vif.host.steps import (
     STEPS,
@@ -221,6 +221,8 @@ def sample(request, net, other) -> Sample:
         sample = dataclasses.replace(sample, step=MoveLink("base", str(other)))
     if isinstance(sample.step, LeaveBridge):
         JoinBridge("br", "a").apply(net)
+    if "-N os-vif-br" in sample.setup:
+        record.note_rules(net, "br", sample.setup.partition(" -N ")[0].split()[-1])
     return sample
 
 

@@ -345,7 +345,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "LeaveBridge": _USER,
     "Lost": {"name": DEVICE, "what": line(400)},
     "MoveLink": {"name": DEVICE, "netns": FILE},
-    "NoForwardingRules": _RULES,
+    "NoForwardingRules": _RULES | {"only_noted": BOOLEAN},
     "RenameLink": {"name": DEVICE, "to": DEVICE, "back": BOOLEAN, "if_there": BOOLEAN},
     "RestoreRules": _RULES | {"rules": RULES, "jumps": JUMPS, "kept": KEPT},
     "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
