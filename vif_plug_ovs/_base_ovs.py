@@ -166,7 +166,8 @@ class BaseOVS:
             trunks=trunks,
         )
         ensured = (OvsBridge(bridge, datapath_type),) if datapath_type else ()
-        device = (SetLink(dev, mtu=mtu, if_there=True),) if mtu and requested is None else ()
+        has_mtu = mtu and requested is None and validate.is_device_name(dev)
+        device = (SetLink(dev, mtu=mtu, if_there=True),) if has_mtu else ()
         return (*device, *ensured, port)
 
     def update_ovs_vif_port(
@@ -176,7 +177,8 @@ class BaseOVS:
         if not mtu:
             return
         if interface_type not in _USER_SPACE:
-            self._run(SetLink(dev, mtu=mtu, if_there=True))
+            if validate.is_device_name(dev):
+                self._run(SetLink(dev, mtu=mtu, if_there=True))
             return
         bridge = ovs_engine.bridge_of(self._switch, dev)
         if bridge is not None:
@@ -197,7 +199,9 @@ class BaseOVS:
             raise exception.InvalidField(
                 field=f"The bridge of port {dev}", found=found, expected=bridge
             )
-        device = (DeleteLink(dev, unmarked=True),) if delete_netdev else ()
+        # A port of a longer name has no device.
+        is_device = delete_netdev and validate.is_device_name(dev)
+        device = (DeleteLink(dev, unmarked=True),) if is_device else ()
         self._run(DeleteOvsPort(dev), *device)
 
     def create_patch_port_pair(

@@ -287,6 +287,13 @@ def is_in(switch: Switch, port: str, bridge: str) -> bool:
         return _again(ovsdb, found)
 
 
+def datapath_type(switch: Switch, bridge: str) -> str | None:
+    """Return the ``datapath_type`` of a bridge, or None if there is no such bridge."""
+    with _ovsdb(switch) as ovsdb:
+        row = _again(ovsdb, lambda: Look(ovsdb).bridge(bridge))
+        return None if row is None else str(row["datapath_type"])
+
+
 def bridge_of(switch: Switch, port: str) -> str | None:
     """The name of the bridge that a port is in; None if there is no such port, or it is in none.
 

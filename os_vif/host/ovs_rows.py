@@ -15,6 +15,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from os_vif.host import validate
 from os_vif.host.ovs_answers import MAX_REASON
 from os_vif.host.ovsdb import values
 from os_vif.host.plan import PlanStep, quote
@@ -79,13 +80,15 @@ def _text(value: Any) -> str:
             return json.dumps(value)
 
 
+_DATAPATH = "is its datapath_type one of ovs-vswitchd's, and for system the kernel module openvswitch loaded?"
+
 #: What is asked of a table: a column, a function and a value of RFC 7047, 5.1, and the columns
 #: that matter; none are all.
 Query = tuple[str, str, str, Any, tuple[str, ...]]
 
 #: Of a Bridge, its ports are left out: they may be thousands. Of an Interface, its statistics.
 COLUMNS = {
-    "Bridge": ("_uuid", "name", "datapath_type"),
+    "Bridge": ("_uuid", "name", "datapath_id", "datapath_type"),
     "Port": ("_uuid", "name", "interfaces"),
     "Interface": (
         "_uuid", "name", "type", "options", "external_ids", "mtu_request", "ofport", "error",
@@ -106,6 +109,21 @@ def whole(table: str, name: str) -> Query:
 def at(table: str, reference: Sequence[str]) -> Query:
     """All of a row that another refers to."""
     return (table, "_uuid", "==", tuple(reference), ())
+
+
+def is_user_space(datapath_type: str) -> bool:
+    """Return whether the datapath of a bridge is not the kernel's, of which ``""`` is a name."""
+    return datapath_type not in ("", "system")
+
+
+def require_name(bridge: str, datapath_type: str) -> None:
+    """Refuse to make a bridge that could not open.
+
+    :raises OSError: ``ENAMETOOLONG`` for a name that only a bridge in user space may have.
+    """
+    if validate.is_long(bridge) and not is_user_space(datapath_type):
+        reason = f"{bridge} has more than {validate.MAX_NAME} bytes: {validate.USER_SPACE}"
+        raise OSError(errno.ENAMETOOLONG, reason)
 
 
 def holder(port: Row) -> Query:
@@ -212,6 +230,22 @@ class Look:
 
     def qos_of(self, port: str) -> list[Row]:
         return self.all(qos_rows(port))
+
+    def fault_of_bridge(self, name: str) -> str | None:
+        """Return why vswitchd has not opened a bridge, or None if it has."""
+        bridge, interface = self.bridge(name), self.interface(name)
+        why = "it has no port of its own" if interface is None else closed_by(interface)
+        if why is None:
+            return None
+        if (
+            bridge is not None
+            and validate.is_long(name)
+            and is_user_space(bridge["datapath_type"])
+            and values(bridge["datapath_id"])
+        ):
+            # It forwards. Another bridge whose name has the same first 15 bytes has the tap device.
+            return None
+        return f"{why} ({_DATAPATH})"
 
     def has_dpdk(self) -> bool:
         """Whether vswitchd can open ports of DPDK."""

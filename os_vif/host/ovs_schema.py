@@ -27,7 +27,7 @@ OLDEST, OLDEST_SCHEMA = "2.4.0", "7.12.1"
 #: The columns without which os-vif cannot work. Release 2.4.0 added ``error`` and ``iface_types``.
 REQUIRED = {
     "Open_vSwitch": ("bridges", "cur_cfg", "iface_types", "next_cfg"),
-    "Bridge": ("datapath_type", "name", "ports"),
+    "Bridge": ("datapath_id", "datapath_type", "name", "ports"),
     "Port": ("interfaces", "name", "qos", "tag", "trunks", "vlan_mode"),
     "Interface": ("error", "external_ids", "name", "ofport", "options", "type"),
     "QoS": ("external_ids", "type"),

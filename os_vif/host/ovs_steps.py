@@ -33,6 +33,7 @@ from os_vif.host.ovs_rows import (
     qos_rows,
     qos_users,
     ref,
+    require_name,
     whole,
     with_id,
 )
@@ -56,7 +57,6 @@ DEAD_VLAN = 4095
 #: What the names of bridges begin with that are one VIF's or one trunk's. No other is deleted.
 OWN_BRIDGES = ("tbr-", "pb")
 
-_DATAPATH = "is its datapath_type one of ovs-vswitchd's, and for system the kernel module openvswitch loaded?"
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -77,8 +77,12 @@ class OvsBridge(OvsStep):
         return self.name
 
     def validate(self) -> None:
-        validate.device_name(self, "name")
         validate.text(self, "datapath_type", 32)
+        if self.datapath_type == "system":
+            validate.kernel_bridge_name(self, "name")
+        else:
+            # Without a type, the bridge may be there, in user space.
+            validate.bridge_name(self, "name")
 
     def commands(self) -> tuple[str, ...]:
         name = quote(self.name)
@@ -105,9 +109,7 @@ class OvsBridge(OvsStep):
         return named("Interface", self.name)
 
     def fault(self, look: Look) -> str | None:
-        interface = look.interface(self.name)
-        why = "it has no port of its own" if interface is None else closed_by(interface)
-        return None if why is None else f"{why} ({_DATAPATH})"
+        return look.fault_of_bridge(self.name)
 
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
         if self.name in changes.bridges:
@@ -118,6 +120,7 @@ class OvsBridge(OvsStep):
             # Then vswitchd is to try again.
             changes.again |= self.fault(look) is not None
             return ()
+        require_name(self.name, self.datapath_type)
         interface = changes.insert("Interface", name=self.name, type="internal")
         local = changes.insert("Port", name=self.name, interfaces=interface)
         bridge = changes.insert(
@@ -165,7 +168,7 @@ class OvsPort(OvsStep):
         return self.name
 
     def validate(self) -> None:
-        validate.device_name(self, "bridge")
+        validate.bridge_name(self, "bridge")
         validate.port_name(self, "name")
         validate.other(self, "name", self.bridge)
         validate.text(self, "type", 32, optional=True)
@@ -438,7 +441,7 @@ class DeleteOvsBridge(_Delete):
     """
 
     def validate(self) -> None:
-        validate.device_name(self, "name")
+        validate.bridge_name(self, "name")
         validate.text(self, "uuid", 36, optional=True)
         if self.uuid is None:
             # The undo of what was just made knows it by more than its name.

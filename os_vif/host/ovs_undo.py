@@ -87,7 +87,7 @@ class RestoreOvsPort(_Restore):
 
     def validate(self) -> None:
         super().validate()
-        validate.device_name(self, "bridge")
+        validate.bridge_name(self, "bridge")
 
     @classmethod
     def of(cls, look: Look, bridge: str, port: Row, qos: list[Row]) -> Self:
@@ -151,6 +151,10 @@ class RestoreOvsBridge(_Restore):
     The rows that it referred to, such as controllers and mirrors, are inserted again, unless they
     are there because another bridge refers to them. So are the rows that referred to it.
     """
+
+    def validate(self) -> None:
+        validate.bridge_name(self, "name")
+        validate.text(self, "rows", _LONGEST)
 
     @classmethod
     def of(cls, look: Look, bridge: Row) -> Self:

@@ -27,6 +27,8 @@ MAX_FILE_NAME = 255
 MAX_PATTERN = 1000
 #: Open vSwitch knows no limit; nobody needs a longer one.
 MAX_PORT_NAME = 64
+#: ovs-vswitchd makes a file of a bridge's name, with ``.snoop`` at its end.
+MAX_BRIDGE_NAME = MAX_FILE_NAME - len(".snoop")
 MAX_PROCESS = 2**22
 #: IEEE 802.1Q keeps 0 and 4095.
 MIN_VLAN, MAX_VLAN = 1, 4094
@@ -49,23 +51,42 @@ _PCI = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]")
 
 #: What errors say that they expected.
 DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':', '%' or white space"
+BRIDGE_NAME = (
+    f"a bridge's name of 1 to {MAX_BRIDGE_NAME} bytes without '/', ':', '%' or white space"
+)
+#: What may have a longer name than a device of the kernel.
+USER_SPACE = "a longer name is for a bridge in user space, of datapath_type netdev"
 VLAN = f"a VLAN id of {MIN_VLAN} to {MAX_VLAN}"
 MTU = f"an MTU of {MIN_MTU} to {MAX_MTU} bytes"
 
 
-def is_device_name(name: object) -> TypeGuard[str]:
-    """Whether the kernel takes it as a name, and as it is.
+def is_device_name(name: object, longest: int = MAX_NAME) -> TypeGuard[str]:
+    """Return whether the kernel takes a text as a name, and as it is.
 
     Sources: ``dev_valid_name`` and ``__dev_alloc_name`` in net/core/dev.c (a ``%`` is a template),
     ``sysctl_dev_name_is_allowed`` in include/linux/inetdevice.h.
     """
     return (
         isinstance(name, str)
-        and 0 < len(name.encode(errors="replace")) <= MAX_NAME
+        and 0 < len(name.encode(errors="replace")) <= longest
         and name not in (".", "..", "all", "default")
         and name.isprintable()
         and _NOT_IN_NAME.search(name) is None
     )
+
+
+def is_bridge_name(name: object) -> TypeGuard[str]:
+    """Return whether a bridge of Open vSwitch may have a name: the kernel's rules, but longer.
+
+    In user space, the device of a bridge is a tap device, which ovs-vswitchd gives the first 15
+    bytes of the name (``netdev_linux_construct_tap`` in lib/netdev-linux.c).
+    """
+    return is_device_name(name, MAX_BRIDGE_NAME)
+
+
+def is_long(bridge: str) -> bool:
+    """Return whether only a bridge in user space may have a name."""
+    return len(bridge.encode(errors="replace")) > MAX_NAME
 
 
 def is_mtu(mtu: object) -> TypeGuard[int]:
@@ -308,6 +329,19 @@ def port_name(step: PlanStep, field: str) -> None:
         _reject(
             step, field, f"a port's name of 1 to {MAX_PORT_NAME} bytes without '/', ':' or '%'"
         )
+
+
+def bridge_name(step: PlanStep, field: str) -> None:
+    """Reject what no bridge of Open vSwitch may be called."""
+    if not is_bridge_name(getattr(step, field)):
+        _reject(step, field, BRIDGE_NAME)
+
+
+def kernel_bridge_name(step: PlanStep, field: str) -> None:
+    """Reject what no bridge of the kernel's datapath may be called."""
+    bridge_name(step, field)
+    if is_long(getattr(step, field)):
+        _reject(step, field, f"{DEVICE_NAME}; {USER_SPACE}")
 
 
 def pairs(step: PlanStep, field: str) -> None:

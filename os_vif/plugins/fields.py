@@ -61,7 +61,11 @@ def network(vif: objects.VIFBase) -> objects.Network:
 
 
 def network_bridge(vif: objects.VIFBase) -> str:
-    return device_name("vif.network.bridge", get(network(vif), "bridge"))
+    name = get(network(vif), "bridge")
+    if not validate.is_bridge_name(name):
+        found = "unset" if name is None else repr(name)
+        raise invalid("vif.network.bridge", found, validate.BRIDGE_NAME)
+    return name
 
 
 def mtu(vif: objects.VIFBase, config: Any, group: str) -> int:

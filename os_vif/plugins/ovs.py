@@ -144,9 +144,10 @@ class OvsPlugin(PluginBase):
     ) -> tuple[PlanStep, ...]:
         """The guest's device is a port itself. By default, it is libvirt that adds it."""
         from os_vif.host.ovs_steps import OvsBridge, OvsPort
+        from os_vif.plugins import ovs_bridge
 
         bridge, datapath = fields.network_bridge(vif), _datapath(profile)
-        integration = OvsBridge(bridge, datapath)
+        integration = ovs_bridge.ensured(vif, self._switch(), datapath)
         if not self.config.per_port_bridge and not fields.get(profile, "create_port"):
             return (integration,)
         name = fields.named(vif, "vif_name")
@@ -242,7 +243,8 @@ class OvsPlugin(PluginBase):
         instance: objects.InstanceInfo,
     ) -> tuple[PlanStep, ...]:
         """A Linux bridge, in which Neutron has its rules, and a pair of devices to the switch."""
-        from os_vif.host.ovs_steps import OvsBridge, OvsPort
+        from os_vif.host.ovs_steps import OvsPort
+        from os_vif.plugins import ovs_bridge
 
         if fields.get(profile, "create_tap"):
             self._warn("create_tap is ignored: a VIFBridge has its tap device on a Linux bridge")
@@ -259,7 +261,7 @@ class OvsPlugin(PluginBase):
             SetLink(qbr, up=True),
             SetLink(qvb, mtu=mtu, promiscuous=True, master=qbr, up=True),
             SetLink(qvo, mtu=mtu, promiscuous=True, up=True),
-            OvsBridge(bridge, datapath),
+            ovs_bridge.ensured(vif, self._switch(), datapath),
             OvsPort(
                 bridge,
                 qvo,
@@ -288,7 +290,8 @@ class OvsPlugin(PluginBase):
         instance: objects.InstanceInfo,
     ) -> tuple[PlanStep, ...]:
         """The guest shares its memory with a switch in user space; there is no device."""
-        from os_vif.host.ovs_steps import OvsBridge, OvsPort
+        from os_vif.host.ovs_steps import OvsPort
+        from os_vif.plugins import ovs_bridge
 
         mode = fields.get(vif, "mode")
         if mode not in _VHOST_USER:
@@ -301,7 +304,7 @@ class OvsPlugin(PluginBase):
             options = (("vhost-server-path", path),)
         bridge = fields.network_bridge(vif)
         return (
-            OvsBridge(bridge, _datapath(profile, _NETDEV)),
+            ovs_bridge.ensured(vif, self._switch(), _datapath(profile, _NETDEV)),
             OvsPort(
                 bridge,
                 self._name(_VHU, vif),
@@ -322,8 +325,8 @@ class OvsPlugin(PluginBase):
         instance: objects.InstanceInfo,
     ) -> tuple[PlanStep, ...]:
         """The guest has a virtual function; what stands for it on the host is a port."""
-        from os_vif.host.ovs_steps import OvsBridge, OvsPort
-        from os_vif.plugins import offload
+        from os_vif.host.ovs_steps import OvsPort
+        from os_vif.plugins import offload, ovs_bridge
 
         bridge, datapath = fields.network_bridge(vif), _datapath(profile)
         port = functools.partial(
@@ -334,7 +337,7 @@ class OvsPlugin(PluginBase):
             qos=self._qos(datapath),
             required=True,
         )
-        made = OvsBridge(bridge, datapath)
+        made = ovs_bridge.ensured(vif, self._switch(), datapath)
         wanted = offload.Wanted(vif, profile, self._switch(), self._mtu(vif), made, port)
         if datapath == _SYSTEM:
             return offload.kernel(wanted)

@@ -41,6 +41,11 @@ PORT = Kind(
     ("a", "x" * 64, "é" * 32, "eth0.100", "pbp10000000-0000-4000-8000-000000000000", "all", "."),
     ("", "x" * 65, "é" * 33, "a/b", "a b", "a:b", "a%b", "a\u00a0b", *_NO_LINE, *_NO_TEXT),
 )
+#: Of a bridge in user space, which has a tap device of a shorter name.
+BRIDGE = Kind(
+    (*DEVICE.good, "x" * 16, "é" * 124, "br-provider-network-1"),
+    (*(name for name in DEVICE.bad if name not in ("x" * 16, "é" * 8)), "x" * 250, "é" * 125),
+)
 PAIRS = Kind(
     ((), (("a", ""),), (("iface-id", "x" * 5000), ("b:c", "'\"; id"), ("é", "a b"))),
     (
@@ -66,15 +71,15 @@ PAIRS = Kind(
 UUID = optional(line(36))
 #: Never the integration bridge.
 OWN = Kind(
-    ("tbr-1", "pb", "tbr-" + "x" * 11),
-    ("br-int", "br-ex", "tbr", "Tbr-1", "xpb", " pb1", *DEVICE.bad),
+    ("tbr-1", "pb", "tbr-" + "x" * 11, "tbr-" + "x" * 245),
+    ("br-int", "br-ex", "tbr", "Tbr-1", "xpb", " pb1", "tbr-" + "x" * 246, *BRIDGE.bad),
 )
 _RESTORE = {"name": PORT, "rows": line(2**20)}
 
 FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
-    OvsBridge: {"name": DEVICE, "datapath_type": line(32)},
+    OvsBridge: {"name": BRIDGE, "datapath_type": line(32)},
     OvsPort: {
-        "bridge": DEVICE,
+        "bridge": BRIDGE,
         "name": PORT,
         "type": optional(line(32)),
         "external_ids": PAIRS,
@@ -87,8 +92,8 @@ FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
     DeleteOvsPort: {"name": PORT, "uuid": UUID},
     ReleaseOvsPort: {"name": PORT, "uuid": UUID},
     DeleteOvsBridge: {"name": OWN, "uuid": UUID},
-    RestoreOvsPort: _RESTORE | {"bridge": DEVICE},
-    RestoreOvsBridge: _RESTORE,
+    RestoreOvsPort: _RESTORE | {"bridge": BRIDGE},
+    RestoreOvsBridge: _RESTORE | {"name": BRIDGE},
     RestoreOvsInterface: _RESTORE,
 }
 USUAL = {"bridge": "br-int", "name": "pb1", "rows": "{}"}
@@ -134,6 +139,20 @@ def test_a_field_takes_what_it_is_for_and_nothing_else(step, field):
 def test_a_port_is_not_its_bridge():
     with pytest.raises(exception.InvalidStep, match="name is 'br-int'; expected another device"):
         OvsPort("br-int", "br-int")
+
+
+def test_a_bridge_of_the_kernel_s_datapath_has_a_device_s_name():
+    """A longer one is refused with what may have it."""
+    long = set(BRIDGE.good) - set(DEVICE.good)
+    for name in DEVICE.good:
+        assert OvsBridge(name, "system").name == name
+    for name in (*long, *BRIDGE.bad):
+        with pytest.raises(exception.InvalidStep) as info:
+            OvsBridge(name, "system")
+        assert info.value.kwargs["field"] == "name"
+    with pytest.raises(exception.InvalidStep, match=r"1 to 15 bytes .* of datapath_type netdev"):
+        OvsBridge("x" * 16, "system")
+    assert OvsBridge("x" * 16, "netdev").name == "x" * 16
 
 
 def test_the_undo_of_what_was_just_made_knows_a_bridge_by_more_than_its_name():
