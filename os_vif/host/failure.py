@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from os_vif import exception
+from os_vif.escape import printable
 
 
 class Failure(Exception):
@@ -46,11 +47,12 @@ class Failure(Exception):
             aftermath = self.said if not self.undone else f"{self.said}. {undone}"
         if self.left:
             # A line each: they are there to be typed.
-            aftermath += f"; still to be {self.remains} by hand:\n  " + "\n  ".join(self.left)
+            left = "\n  ".join(map(printable, self.left))
+            aftermath += f"; still to be {self.remains} by hand:\n  {left}"
         return exception.StepFailed(
             step=self.step,
             device=self.device,
-            reason=self.reason,
+            reason=printable(self.reason),
             errno=self.errno,
             aftermath=aftermath,
         )

@@ -17,7 +17,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from os_vif.escape import abbreviated
+from os_vif.escape import abbreviated, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,8 +60,13 @@ def parse(data: bytes) -> dict[str, Any]:
     """
     try:
         found = DECODER.decode(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise OSError(errno.EPROTO, f"what came is no JSON: {abbreviated(error)}") from error
+    except UnicodeDecodeError as error:
+        malformed("a message that is no UTF-8", data[max(0, error.start - 20) : error.end + 20])
+    except RecursionError:
+        malformed("a message that is nested too deeply", data[:100])
+    except ValueError as error:
+        reason = str(error)[:MAX_REASON]
+        raise OSError(errno.EPROTO, f"what answers is no OVSDB: no JSON: {reason}") from error
     if not isinstance(found, dict):
         malformed("a message", found)
     return found
@@ -97,15 +102,20 @@ def is_locked(result: Any) -> bool:
 
 
 def reason_of(error: Any) -> str:
-    """Return the words of an error that a server answers to a question, which may be any JSON."""
+    """Return the words of an error that a server answers to a question: a text, or an object."""
     match error:
         case {"error": str(name), "details": str(details)}:
             reason = f"{name}: {details}"
         case {"error": str(name)} | str(name):
             reason = name
         case _:
-            reason = abbreviated(error)
-    return reason[:MAX_REASON].rstrip(".")
+            malformed("error", error)
+    return text_of(reason).rstrip(".")
+
+
+def text_of(said: str) -> str:
+    """Return a text of the server as an error may repeat it: one line of bounded length."""
+    return printable(said[:MAX_REASON])
 
 
 def schema(found: Any) -> tuple[str, dict[str, frozenset[str]]]:
@@ -245,6 +255,10 @@ def _is_text_map(value: Any) -> bool:
     return _is_map_of(_is_string, value)
 
 
+def _is_reference_map(value: Any) -> bool:
+    return _is_map_of(_is_atom, value) and all(_is_reference(pair[1]) for pair in value[1])
+
+
 def _is_optional(is_one: Callable[[Any], bool], value: Any) -> bool:
     """Return whether a value is one of a kind, or an empty set."""
     if _is_a("set", value):
@@ -274,6 +288,10 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("external_ids", "options", "other_config"), _is_text_map),
     **dict.fromkeys(("connected", "leader", "dpdk_initialized"), _is_boolean),
     **dict.fromkeys(("ports", "interfaces", "bridges", "qos"), _are_references),
+    **dict.fromkeys(("auto_attach", "controller", "ipfix", "mirrors", "netflow"), _are_references),
+    **dict.fromkeys(("output_port", "select_dst_port", "select_src_port"), _are_references),
+    "sflow": _are_references,
+    "flow_tables": _is_reference_map,
     **dict.fromkeys(("ofport", "mtu_request"), _is_optional_integer),
     "error": _is_optional_string,
     "_uuid": _is_reference,

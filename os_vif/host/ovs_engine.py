@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import errno
 import functools
-import importlib
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
@@ -26,6 +24,7 @@ from os_vif.host.ovs_rows import (
     Look,
     OvsStep,
     Query,
+    lock_name,
     named,
     read_next_cfg,
     ref,
@@ -35,9 +34,6 @@ from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
 from os_vif.host.ovsdb import Ovsdb, mapping, values
 
 if TYPE_CHECKING:
-    import socket
-
-    from os_vif.host.ovs_stream import Deadline
     from os_vif.host.ovsdb import Operation, Row
     from os_vif.host.plan import Difference, Plan, Switch
 
@@ -50,7 +46,6 @@ TAKE_BACK = 10.0
 #: RFC 7047, 5.2 and 4.1.3: a condition no longer holds, somebody was faster to make a row of that
 #: name, or a row that others refer to has gone.
 _CHANGED = ("timed out", "constraint violation", "referential integrity violation")
-_LOCKS = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
 _EMPTY = (
     "the database is not initialised yet: its table Open_vSwitch has no row, which "
     "'ovs-vsctl init' makes"
@@ -82,7 +77,7 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Session]:
     :raises os_vif.host.failure.Failure: if there is none; then nothing was done.
     """
     steps = [step for step in plan if isinstance(step, OvsStep)]
-    locks = sorted({_lock(step.port) for step in steps if step.port is not None})
+    locks = sorted({lock_name(step.port) for step in steps if step.port is not None})
     #: Nothing of a VIF is in a database that is not initialised, so an unplug can go on.
     begins = () if plan.forward else (_ROOT,)
     with _ovsdb(switch) as ovsdb:
@@ -107,15 +102,6 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Session]:
             raise _whole(steps, _unexpected(error), said, what=what) from error
         ports = {step.port for step in steps if step.port is not None}
         yield Session(ovsdb, look, frozenset(filter(look.has_port, ports)))
-
-
-def _lock(port: str) -> str:
-    """The name of a port's lock.
-
-    Beside their prefix, all ports of a VIF begin alike: then one lock, and one question, is enough.
-    """
-    # As RFC 7047 has names: letters, digits and _.
-    return f"os_vif_{uuid.uuid5(_LOCKS, port[3:14] or port).hex}"
 
 
 def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None) -> Committed:
@@ -322,23 +308,12 @@ def bridges_left(switch: Switch, names: Collection[str]) -> list[str]:
 
 
 def _ovsdb(switch: Switch) -> Ovsdb:
-    opener = None if switch.opener is None else functools.partial(_opened, switch.opener)
+    opener = None
+    if switch.opener is not None:
+        from os_vif.host import ovsdb_socket
+
+        opener = functools.partial(ovsdb_socket.opened_by, switch.opener)
     return Ovsdb(switch.connection, switch.timeout, switch.tls, opener)
-
-
-def _opened(module: str, path: str, deadline: Deadline) -> socket.socket:
-    """Return a socket that the privileged daemon has connected."""
-    from os_vif.host import ovsdb_socket
-    from os_vif.host.privsep_channel import NotStartedError
-
-    try:
-        opened: socket.socket = ovsdb_socket.opened(
-            importlib.import_module(module).connect, path, deadline
-        )
-    except NotStartedError as error:
-        reason = f"this user may not open it, and the privileged daemon did not start: {error}"
-        raise OSError(errno.EACCES, reason) from error
-    return opened
 
 
 def _again(ovsdb: Ovsdb, call: Callable[[], T]) -> T:
@@ -387,9 +362,9 @@ def _commit(
             sent = undo if undo is not None else sent
             if attempt + 1 < _ATTEMPTS and ovsdb.try_again():
                 continue
-            raise _whole(steps, str(error), _UNKNOWN if sent is not None else None) from error
+            raise _lost(ovsdb, steps, error, sent, is_undo=lost is not None) from error
         except exception.OvsdbUnreachable as error:
-            raise _whole(steps, str(error), _UNKNOWN if sent is not None else None) from error
+            raise _lost(ovsdb, steps, error, sent, is_undo=lost is not None) from error
         except exception.OvsdbRefused as error:
             refusals[f"{error} {changes.text}"] += 1
             if attempt + 1 == _ATTEMPTS or not _is_passing(ovsdb, error, max(refusals.values())):
@@ -397,6 +372,32 @@ def _commit(
             continue
         return [_named(step, done) for step in undo], done
     raise AssertionError  # pragma: no cover - the last attempt has returned or raised
+
+
+def _lost(
+    ovsdb: Ovsdb,
+    steps: Sequence[OvsStep],
+    error: Exception,
+    sent: Sequence[OvsStep] | None,
+    *,
+    is_undo: bool,
+) -> Failure:
+    """Return the failure of a transaction whose answer is missing, after rolling it back.
+
+    :param sent: the undo of the transaction; None if it was not sent.
+    :param is_undo: whether the transaction is itself an undo, which is not rolled back.
+    """
+    failure = _whole(steps, str(error), None if sent is None else _UNKNOWN)
+    if sent is not None and not is_undo:
+        ovsdb.grant(TAKE_BACK)
+        with suppress(exception.OvsdbError, Failure):
+            look, lost = Look(ovsdb, sent), list[str]()
+            done = _commit(ovsdb, [_found(step, look) for step in sent], look, lost)[1]
+            if done is not None:
+                _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
+                failure.undone += len(sent)
+            failure.said, failure.left = None, lost
+    return failure
 
 
 def _is_passing(ovsdb: Ovsdb, error: exception.OvsdbRefused, times: int) -> bool:

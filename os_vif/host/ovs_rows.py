@@ -16,7 +16,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from os_vif.host import validate
-from os_vif.host.ovs_answers import MAX_REASON
+from os_vif.host.ovs_answers import text_of
 from os_vif.host.ovsdb import values
 from os_vif.host.plan import PlanStep, quote
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: The QoS row of a port has ``external_ids:id``, a UUID of version 5 of the port's name in this
 #: namespace. The public os-vif made it so.
 _QOS_NAMESPACE = uuid.UUID("68da264a-847f-42a8-8ab0-5e774aee3d95")
+_LOCKS = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
 _UUID_LENGTH = 36
 #: Columns that vswitchd writes, or that are of one row and no other.
 _STATUS = {
@@ -42,6 +43,14 @@ _STATUS = {
 def qos_id(port: str) -> str:
     """What ``external_ids:id`` of a port's QoS row is."""
     return str(uuid.uuid5(_QOS_NAMESPACE, port))
+
+
+def lock_name(port: str) -> str:
+    """Return the name of the lock of a port, of letters, digits and _ (RFC 7047, 3.1).
+
+    The ports of a VIF differ in their prefixes only. They have one lock, which one question gets.
+    """
+    return f"os_vif_{uuid.uuid5(_LOCKS, port[3:14] or port).hex}"
 
 
 def ref(row: Row) -> list[str]:
@@ -155,7 +164,7 @@ def closed_by(interface: Row) -> str | None:
     """Return why vswitchd has not opened a port; None if it has."""
     errors = values(interface["error"])
     if errors:
-        return str(errors[0])[:MAX_REASON]
+        return text_of(errors[0])
     (ofport,) = values(interface["ofport"]) or (None,)
     if ofport is None:
         return "not seen by ovs-vswitchd"

@@ -313,7 +313,7 @@ class Channel:
             if end is not None:
                 return self._take(end)
             if not scanner.depth and self._received.strip():
-                raise OSError(errno.EPROTO, "what came is no JSON")
+                raise OSError(errno.EPROTO, "what answers is no OVSDB: no JSON")
             self._read(deadline)
 
     def _read(self, deadline: Deadline) -> None:

@@ -146,6 +146,8 @@ class Ovsdb:
         """Give a deadline anew, once: what takes back has a time of its own."""
         if not self._granted:
             self._granted = True
+            # An answer that was no OVSDB may have been the only one.
+            self._is_ovsdb = True
             self._deadline = Deadline(seconds)
 
     def try_again(self) -> bool:
@@ -174,7 +176,7 @@ class Ovsdb:
             if result and "error" in result:
                 raise exception.OvsdbRefused(
                     connection=self.connection,
-                    reason=(result.get("details") or result["error"])[: ovs_answers.MAX_REASON],
+                    reason=ovs_answers.text_of(result.get("details") or result["error"]),
                     error=result["error"],
                     # What fails as a whole is told after the last one.
                     operation=index if index < len(operations) else None,
@@ -367,7 +369,7 @@ class Ovsdb:
             if answer.get("id") != number or "method" in answer:
                 continue
             if answer.get("error") is not None:
-                raise self._refusal(answer["error"])
+                raise self._refusal(answer["error"], deadline)
             return answer.get("result")
 
     def _results(self, operations: Sequence[Operation], found: Any) -> list[Row | None]:
@@ -406,12 +408,15 @@ class Ovsdb:
                 self._locked.difference_update(message["params"])
             case None if (name := self._asked.pop(message.get("id", -1), None)) is not None:
                 if message.get("error") is not None:
-                    raise self._refusal(message["error"])
+                    raise self._refusal(message["error"], self._deadline)
                 if ovs_answers.is_locked(message.get("result")):
                     self._locked.add(name)
 
-    def _refusal(self, error: Any) -> exception.OvsdbRefused:
-        reason = ovs_answers.reason_of(error)
+    def _refusal(self, error: Any, deadline: Deadline) -> exception.OvsdbError:
+        try:
+            reason = ovs_answers.reason_of(error)
+        except OSError as malformed:
+            return self._no_answer(malformed, deadline)
         name = error.get("error") if isinstance(error, dict) else None
         return exception.OvsdbRefused(
             connection=self.connection,

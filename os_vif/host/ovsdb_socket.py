@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hmac
+import importlib
 import os
 import pathlib
 import secrets
@@ -71,6 +72,21 @@ def opened(connect: Callable[[str, str, str, int], Any], path: str, deadline: De
                 peer.settimeout(deadline.left())
                 if (descriptor := _received(peer, token)) is not None:
                     return socket.socket(fileno=descriptor)
+
+
+def opened_by(module: str, path: str, deadline: Deadline) -> Any:
+    """Return a socket that the privileged daemon of a module has connected to a path.
+
+    :param module: import path of the module whose ``connect`` is the entry point.
+    :raises OSError: as :func:`opened`, or if the daemon does not start.
+    """
+    from os_vif.host.privsep_channel import NotStartedError
+
+    try:
+        return opened(importlib.import_module(module).connect, path, deadline)
+    except NotStartedError as error:
+        reason = f"this user may not open it, and the privileged daemon did not start: {error}"
+        raise OSError(errno.EACCES, reason) from error
 
 
 def _received(peer: socket.socket, token: str) -> int | None:
