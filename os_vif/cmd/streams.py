@@ -18,17 +18,22 @@ class StandardOutput:
     Everything else is that of the stream itself.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, flushes: bool = False) -> None:
+        """:param flushes: whether each write goes out at once."""
         self._stream = stream
+        self._flushes = flushes
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         try:
-            return self._stream.write(text)
+            written = self._stream.write(text)
+            if self._flushes:
+                self._stream.flush()
         except OSError as error:
             raise _named(error) from error
+        return written
 
     def writelines(self, lines: Any) -> None:
         for line in lines:
@@ -79,6 +84,19 @@ def _escape_what_does_not_fit() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _whole(stream: TextIO) -> StandardOutput:
+    """Return a standard output that writes all of a text, or raises.
+
+    With ``PYTHONUNBUFFERED``, a text stream of Python writes straight to its descriptor and takes
+    a short write(2), as on a disk that is nearly full, for a whole one.
+    """
+    raw = getattr(stream, "buffer", None)
+    if not isinstance(raw, io.RawIOBase):
+        return StandardOutput(stream)
+    whole = io.TextIOWrapper(io.BufferedWriter(raw), stream.encoding, "backslashreplace")
+    return StandardOutput(whole, flushes=True)
+
+
 def prepare() -> None:
     """Make the standard streams safe to use.
 
@@ -97,7 +115,7 @@ def prepare() -> None:
     if sys.stdout is None:
         sys.stdout = cast("TextIO", ClosedOutput())
     elif not isinstance(sys.stdout, StandardOutput | ClosedOutput):
-        sys.stdout = cast("TextIO", StandardOutput(sys.stdout))
+        sys.stdout = cast("TextIO", _whole(sys.stdout))
     if sys.stderr is None:
         # Nobody can read what would be written there.
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115

@@ -11,6 +11,7 @@ what no plan was changing. That takes no lock and no right.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -18,7 +19,7 @@ import pathlib
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 DIRECTORY = pathlib.Path("/run/os-vif")
@@ -47,12 +48,19 @@ def locked(netns: str, devices: Iterable[str]) -> Iterator[None]:
         for place, device in places.items():
             _lock(locks, place, device)
         # One that was killed leaves its number odd; the next plan there sets it right.
-        numbers = {place: _read(generations, place) | 1 for place in places}
-        for place, number in numbers.items():
-            os.pwrite(generations, _NUMBER.pack(number), place)
+        before = {place: _read(generations, place) for place in places}
+        numbers = {place: number | 1 for place, number in before.items()}
+        try:
+            _write(generations, numbers)
+        except OSError:
+            # Nothing was done there: what holds is seen to hold as before.
+            with contextlib.suppress(OSError):
+                _write(generations, before)
+            raise
         yield
-        for place, number in numbers.items():
-            os.pwrite(generations, _NUMBER.pack(number + 1), place)
+        # The work is done. A number that stays odd costs a look of the daemon's, until the next plan.
+        with contextlib.suppress(OSError):
+            _write(generations, {place: number + 1 for place, number in numbers.items()})
 
 
 def at_rest(netns: str, devices: Iterable[str]) -> tuple[int, ...] | None:
@@ -78,6 +86,21 @@ def _places(netns: str, devices: Iterable[str]) -> dict[int, str]:
         number = zlib.crc32(f"{netns}/{device}".encode(errors="surrogateescape"))
         found[number % _PLACES * _NUMBER.size] = device
     return dict(sorted(found.items()))
+
+
+def _write(file: int, numbers: Mapping[int, int]) -> None:
+    """Write the number of each place.
+
+    :raises OSError: if one cannot be written whole, as on a file system that is full.
+    """
+    path = f"{DIRECTORY}/generation"
+    for place, number in numbers.items():
+        try:
+            written = os.pwrite(file, _NUMBER.pack(number), place)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+        if written != _NUMBER.size:
+            raise OSError(errno.ENOSPC, f"cannot write {path}: {os.strerror(errno.ENOSPC)}")
 
 
 def _read(file: int, place: int) -> int:

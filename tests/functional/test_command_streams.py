@@ -61,6 +61,31 @@ def test_a_full_standard_output_is_named(tmp_path, vif_file, command):
     )
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["plugins", "--help", "plan vif.json"])
+def test_an_output_that_fits_in_part_is_a_failure(tmp_path, vif_file, command, unbuffered):
+    """A short write() is no success: here of a file that may have 512 bytes."""
+    vif_file.write_text(DOCUMENT.replace("noop", "linux_bridge").replace(
+        "}", ', "bridge_name": "brq-demo", "network": {"bridge": "brq-demo", '
+        '"should_provide_bridge": true}}'))  # fmt: skip
+    more = {"PYTHONUNBUFFERED": unbuffered} if unbuffered else {}
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 1; exec {sys.executable} -m os_vif.cmd.shell {command} >out"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
+        cwd=tmp_path, env={"PATH": "/usr/bin:/bin", **more},
+    )  # fmt: skip
+    whole = in_shell(tmp_path, command).stdout
+    assert len(whole) > 512
+    assert (done.returncode, done.stderr) == (shell.FAILED, "standard output: File too large\n")
+    assert (tmp_path / "out").read_text() == whole[:512]
+
+
+@pytest.mark.parametrize("command", ["plugins", "--help"])
+def test_an_unbuffered_output_is_the_same(tmp_path, command):
+    plain = in_shell(tmp_path, command).stdout
+    assert in_shell(tmp_path, command, PYTHONUNBUFFERED="1").stdout == plain
+
+
 def test_a_closed_standard_output_matters_only_for_those_who_write(tmp_path, vif_file):
     """Plugging from a script that closed everything works."""
     done = in_shell(tmp_path, "plan vif.json >&-")

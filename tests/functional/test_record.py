@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pathlib
@@ -258,3 +259,55 @@ def test_joining_is_undone_with_the_rest():
     assert privsep.run([encode(step) for step in plan])["error"]["undone"] == 2
     assert noted() == {}
     assert privileged.run is not privsep.run
+
+
+def test_numbers_that_do_not_fit_are_an_error_and_leave_the_others_at_rest(tmp_path, monkeypatch):
+    """On a full file system, the file with the numbers grows by a page with a new device."""
+    run(f"mount -t tmpfs -o size=12k tmpfs {tmp_path}")
+    try:
+        monkeypatch.setattr(locks, "DIRECTORY", tmp_path)
+        (first,) = locks._places("n", ["a"])
+        other = next(
+            name
+            for name in map(str, range(10_000))
+            if next(iter(locks._places("n", [name]))) > first + 8192
+        )
+        with locks.locked("n", ["a"]):
+            pass
+        before = locks.at_rest("n", ["a"])
+        (tmp_path / "fill").write_bytes(b"x" * 8192)
+        with (
+            pytest.raises(OSError, match=f"cannot write {tmp_path}/generation"),
+            locks.locked("n", ["a", other]),
+        ):
+            raise AssertionError
+        assert locks.at_rest("n", ["a"]) == before
+        (tmp_path / "fill").unlink()
+        with locks.locked("n", ["a", other]):
+            assert locks.at_rest("n", ["a"]) is None
+        assert locks.at_rest("n", ["a", other]) is not None
+    finally:
+        run(f"umount {tmp_path}")
+
+
+@pytest.mark.parametrize("step", ["JoinBridge", "ForwardingRules"])
+def test_a_full_run_fails_a_plug_and_nothing_of_it_is_left(vif, instance, step):
+    """The record of users and the note of rules, in a /run/os-vif without a free page."""
+    vif.has_traffic_filtering = step == "JoinBridge"
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
+    before = snapshot()
+    fill = record.DIRECTORY / "fill"
+    run(f"mount -o remount,size=64k {record.DIRECTORY}")
+    try:
+        with contextlib.suppress(OSError):
+            fill.write_bytes(b"x" * 65536)
+        with pytest.raises(exception.PlugException, match="No space left") as info:
+            os_vif.plug(vif, instance)
+        assert "the old content is kept" in str(info.value)
+        assert snapshot() == before
+    finally:
+        fill.unlink()
+        run(f"mount -o remount,size=50% {record.DIRECTORY}")
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
