@@ -173,7 +173,7 @@ def closed_by(interface: Row) -> str | None:
 
 
 def qos_users(qos: Row) -> Query:
-    """The ports that refer to a QoS row."""
+    """Return the query for the ports that refer to a QoS row."""
     return ("Port", "qos", "includes", ("set", (tuple(ref(qos)),)), ("_uuid", "name"))
 
 
