@@ -10,21 +10,28 @@ ovs-vswitchd.conf.db(5), columns ``interfaces`` of Port and ``type`` of Interfac
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.ovs_rows import qos_users, ref
+from os_vif.host import validate
+from os_vif.host.ovs_rows import OvsStep, named, qos_users, ref
 from os_vif.host.ovsdb import mapping, values
 from os_vif.host.plan import quote
 
 if TYPE_CHECKING:
-    from os_vif.host.ovs_rows import Look, Query
+    from collections.abc import Iterator
+
+    from os_vif.host.ovs_rows import Changes, Look, Query
     from os_vif.host.ovs_steps import OvsPort
     from os_vif.host.ovsdb import Row
+    from os_vif.host.plan import Difference
 
 #: Types of an Interface that stands for the network device of its name. With ``afxdp``, which an
 #: operator may have set, vswitchd opens the device in a faster way.
 _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
+#: What check expects of a port.
+_A_DEVICE_S, OWN = "that of a network device", "a port with one of its own name"
 #: The beginning of the types that DPDK opens; they have most ``options`` in common.
 _DPDK = "dpdk"
 
@@ -52,8 +59,7 @@ def wrong_columns(look: Look, interface: Row, wanted: OvsPort) -> list[tuple[str
             if has.get(key) != value
         ]
     if not is_of_type(interface["type"], wanted.type):
-        expected = wanted.type or "that of a network device"
-        wrong.append(("type", interface["type"] or "none", expected))
+        wrong.append(("type", interface["type"] or "none", wanted.type or _A_DEVICE_S))
     asks = wanted.mtu_request is not None and look.has_column("Interface", "mtu_request")
     if asks and interface["mtu_request"] != wanted.mtu_request:
         request = values(interface["mtu_request"])
@@ -128,3 +134,44 @@ def free_qos(look: Look, name: str, port: Row | None = None) -> list[Row]:
         for row in look.qos_of(name)
         if all(ref(user) == own for user in look.all(qos_users(row)))
     ]
+
+
+@dataclasses.dataclass(frozen=True)
+class OvsPortName(OvsStep):
+    """The name is free for the port that the hypervisor adds, or has it already.
+
+    The port itself is the hypervisor's: nothing is made. A port of another kind is refused.
+    """
+
+    name: str
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.port_name(self, "name")
+
+    def commands(self) -> tuple[str, ...]:
+        get = f"ovs-vsctl --if-exists get Interface {quote(self.name)} type"
+        return (f"{get}  # the hypervisor adds the port; empty or system",)
+
+    def reads(self, look: Look) -> Iterator[Query]:
+        yield named("Port", self.name)
+        yield named("Interface", self.name)
+
+    def differences(self, look: Look) -> tuple[Difference, ...]:
+        interface = look.interface(self.name)
+        if (other := other_port(look, self.name)) is not None:
+            return (self.difference("port", other, OWN),)
+        if interface is None or is_of_type(interface["type"], ""):
+            return ()
+        return (self.difference("type", interface["type"], _A_DEVICE_S),)
+
+    def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
+        if (other := other_port(look, self.name)) is not None:
+            raise refused(self.name, f"{other}, not {OWN}")
+        interface = look.interface(self.name)
+        if interface is not None:
+            require_type(interface, "")
+        return ()

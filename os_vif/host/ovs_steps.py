@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.host import validate
 from os_vif.host.ovs_ports import (
+    OWN,
     free_qos,
     keeps_options,
     other_port,
@@ -231,7 +232,7 @@ class OvsPort(OvsStep):
             there = "in no bridge" if bridge is None else f"in {bridge['name']}"
             return (self.difference("port", there, f"in {self.bridge}"),)
         if other is not None or interface is None:
-            return (self.difference("port", other, "a port with one of its own name"),)
+            return (self.difference("port", other, OWN),)
         found = [
             self.difference(attribute, before, wanted)
             for attribute, before, wanted in wrong_columns(look, interface, self)

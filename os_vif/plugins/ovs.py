@@ -143,17 +143,21 @@ class OvsPlugin(PluginBase):
         instance: objects.InstanceInfo,
     ) -> tuple[PlanStep, ...]:
         """The guest's device is a port itself. By default, it is libvirt that adds it."""
+        from os_vif.host.ovs_ports import OvsPortName
         from os_vif.host.ovs_steps import OvsBridge, OvsPort
         from os_vif.plugins import ovs_bridge
 
         bridge, datapath = fields.network_bridge(vif), _datapath(profile)
         integration = ovs_bridge.ensured(vif, self._switch(), datapath)
         if not self.config.per_port_bridge and not fields.get(profile, "create_port"):
-            return (integration,)
+            given = fields.get(vif, "vif_name")
+            # Only the hypervisor needs it, and may call its device otherwise.
+            usable = validate.is_device_name(given) and given != bridge
+            return (integration, OvsPortName(given)) if usable else (integration,)
         name = fields.named(vif, "vif_name")
         own = self._has_own_bridge(vif, name, bridge)
         if not own and not fields.get(profile, "create_port"):
-            return (integration,)
+            return (integration, OvsPortName(name))
         device = self._device(vif, profile, name)
         made = bool(fields.get(profile, "create_tap"))
         ids = self._ids(vif, profile, instance, bridge)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from os_vif import exception
+from os_vif import exception, objects
+from os_vif.plugins.fields import get
 from tests.functional.cases import ovs_vif
-from tests.functional.namespaces import differs, run, snapshot
+from tests.functional.namespaces import changes, differs, run, snapshot
 from tests.functional.ovs import row
 from tests.functional.test_ovs_plugin import HYBRID, INSTANCE, TAP, VHOST_USER
 from tests.functional.test_ovs_representors import host, on
@@ -32,6 +33,7 @@ TYPES = {
 }
 #: By the way of plugging: the VIF, and the port that is a network device.
 WAYS = {
+    "hypervisor": (ovs_vif, "tap0a0b0c0d-11", "br-int"),
     "port": (lambda: ovs_vif(create_port=True), "tap0a0b0c0d-11", "br-int"),
     "tap": (lambda: ovs_vif(**TAP), "tap0a0b0c0d-11", "br-int"),
     "own-bridge": (lambda: ovs_vif(**TAP, datapath_type="netdev"), "tap0a0b0c0d-11", "pb0a0b0c0d-111"),
@@ -92,17 +94,37 @@ def test_a_bond_and_its_members_are_told_and_refused(br_int, way):
                          "add", "Bridge", bridge, "ports", "@p")  # fmt: skip
         text = f"a port with the interfaces {', '.join(sorted(members))}"
         assert f"{name}: port is {text}, should be a port with one of its own name" in told(vif)
-        assert_refused(vif, f"{name} is {text}, not with one of its own name; remove")
+        assert_refused(vif, f"{name} is {text}, not .*with one of its own name; remove")
         br_int.vsctl("del-port", name)
     br_int.vsctl("add-bond", bridge, "bond9", name, "two")
     text = f"an interface of the port bond9 in {bridge}"
-    assert f"{name}: port is {text}, should be in {bridge}" in told(vif)
-    assert_refused(vif, f"{name} is {text}, not a port itself; remove")
+    assert f"{name}: port is {text}, should be " in "\n".join(told(vif))
+    assert_refused(vif, f"{name} is {text}, not a port.*; remove")
+
+
+def test_the_port_of_the_hypervisor_is_taken_as_it_is(br_int):
+    """A VIF whose port the hypervisor adds; before it has, and afterwards; also without a name."""
+    nameless = ovs_vif()
+    del nameless.vif_name
+    for vif in (nameless, ovs_vif()):
+        os_vif.plug(vif, INSTANCE)
+        assert told(vif) == []
+    br_int.vsctl("add-port", "br-int", ovs_vif().vif_name)
+    before = br_int.dump()
+    os_vif.plug(ovs_vif(), INSTANCE)
+    assert told(ovs_vif()) == []
+    assert changes(before, br_int.dump()) == []
 
 
 def test_a_port_of_another_bridge_is_told_and_refused(br_int, way):
     """Whatever its type."""
     vif, name, bridge = way
+    if isinstance(vif, objects.VIFOpenVSwitch) and not get(vif.port_profile, "create_port"):
+        # The bridge is the hypervisor's choice.
+        br_int.vsctl("add-br", "br-other", "--", "add-port", "br-other", name)
+        os_vif.plug(vif, INSTANCE)
+        assert br_int.vsctl("port-to-br", name) == "br-other"
+        return
     br_int.vsctl("add-br", "br-other", "--", "set", "Bridge", "br-other", "datapath_type=netdev")
     for settings in (("type=vxlan", "options:remote_ip=192.0.2.1"), ("type=system",)):
         br_int.vsctl("add-port", "br-other", name, "--", "set", "Interface", name, *settings)

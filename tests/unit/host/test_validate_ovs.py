@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 
 from os_vif import exception, objects
-from os_vif.host import ovs_steps, ovs_undo, validate
+from os_vif.host import ovs_ports, ovs_steps, ovs_undo, validate
+from os_vif.host.ovs_ports import OvsPortName
 from os_vif.host.ovs_rows import OvsStep
 from os_vif.host.ovs_steps import (
     DeleteOvsBridge,
@@ -89,6 +90,7 @@ FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
         "qos": optional(line(32)),
         "required": BOOLEAN,
     },
+    OvsPortName: {"name": PORT},
     DeleteOvsPort: {"name": PORT, "uuid": UUID},
     ReleaseOvsPort: {"name": PORT, "uuid": UUID},
     DeleteOvsBridge: {"name": OWN, "uuid": UUID},
@@ -119,7 +121,7 @@ def test_every_field_of_every_step_is_tried_here():
     """A field, or a step, that is added has to be added above too."""
     steps = {
         value
-        for module in (ovs_steps, ovs_undo)
+        for module in (ovs_ports, ovs_steps, ovs_undo)
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, OvsStep) and "Ovs" in name
     }
