@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import re
 import subprocess
 import threading
 from collections import OrderedDict
@@ -27,6 +28,13 @@ _PREFIX = "os-vif-"
 #: Seconds to wait for others who change rules, and for the program to end.
 _WAIT, _LIMIT = 10, 30
 _ALL = "all"
+#: A rule of the closed set: the devices that a packet comes from and goes to, where empty is any,
+#: and the target.
+Rule = tuple[str, str, str]
+#: Such a rule as iptables-save(8) writes it, after the name of its chain.
+_RULE = re.compile(r"(?:-i (\S+) )?(?:-o (\S+) )?-j (\S+)(?: --reject-with \S+)?")
+#: Bytes of the longest rule of the closed set: three names and the words between them.
+_LONGEST_RULE = 200
 
 
 class NoProgramError(OSError):
@@ -100,6 +108,29 @@ class _Rules(Step):
             raise OSError(errno.EINVAL, f"{command[0]}: {' '.join(done.stderr.split())}")
         return done.stdout
 
+    def _line(self, rule: Rule) -> str:
+        """Return a rule of the closed set as iptables-restore(8) takes and iptables-save shows it."""
+        source, sink, target = rule
+        words = [f"-A {self._chain}"]
+        words += [f"-i {source}"] if source else []
+        words += [f"-o {sink}"] if sink else []
+        words.append(f"-j {target}")
+        if target == "REJECT":
+            words.append(f"--reject-with icmp{'6' if self.ipv6 else ''}-port-unreachable")
+        return " ".join(words)
+
+    def _parsed(self, line: str) -> Rule | None:
+        """Return the rule of the closed set that a line stands for; None if it is no such rule."""
+        beginning = f"-A {self._chain} "
+        if len(line) > _LONGEST_RULE or not line.startswith(beginning):
+            return None
+        found = _RULE.fullmatch(line.removeprefix(beginning))
+        if found is None:
+            return None
+        rule = (found[1] or "", found[2] or "", found[3])
+        same = validate.is_bridge_rule(rule, self.name) and self._line(rule) == line
+        return rule if same else None
+
     def _chain_of(self, saved: list[str]) -> list[str] | None:
         """The rules of the chain; None if there is none."""
         if not any(line.startswith(f":{self._chain} ") for line in saved):
@@ -113,7 +144,7 @@ class _Rules(Step):
         if chain is None:
             return RestoreRules(self.name, self.ipv6, None, jumps)
         jumps = jumps[: validate.MAX_RULES]
-        rules = tuple(r for r in chain if validate.is_bridge_rule(r, self._chain, self.name))
+        rules = tuple(rule for line in chain if (rule := self._parsed(line)) is not None)
         if len(rules) == len(chain) <= validate.MAX_RULES:
             return RestoreRules(self.name, self.ipv6, rules, jumps)
         # Rules of others in this chain have forms that no caller may send. They stay here.
@@ -157,25 +188,18 @@ class ForwardingRules(_Rules):
         validate.regular_expression(self, "bottom")
 
     def _rules(self) -> list[str]:
-        bridge, chain = self.name, self._chain
-        otherwise = self.otherwise
-        if otherwise == "REJECT":
-            # As the kernel shows it.
-            otherwise += f" --reject-with icmp{'6' if self.ipv6 else ''}-port-unreachable"
+        bridge = self.name
         if _ALL in self.interfaces:
-            return [f"-A {chain} -i {bridge} -j ACCEPT", f"-A {chain} -o {bridge} -j ACCEPT"]
-        rules = []
-        for interface in self.interfaces:
-            rules += [
-                f"-A {chain} -i {bridge} -o {interface} -j ACCEPT",
-                f"-A {chain} -i {interface} -o {bridge} -j ACCEPT",
+            rules = [(bridge, "", "ACCEPT"), ("", bridge, "ACCEPT")]
+        else:
+            rules = [
+                rule
+                for interface in self.interfaces
+                for rule in ((bridge, interface, "ACCEPT"), (interface, bridge, "ACCEPT"))
             ]
-        return [
-            *rules,
-            f"-A {chain} -i {bridge} -o {bridge} -j ACCEPT",
-            f"-A {chain} -i {bridge} -j {otherwise}",
-            f"-A {chain} -o {bridge} -j {otherwise}",
-        ]
+            rules.append((bridge, bridge, "ACCEPT"))
+            rules += [(bridge, "", self.otherwise), ("", bridge, self.otherwise)]
+        return [self._line(rule) for rule in rules]
 
     def commands(self) -> tuple[str, ...]:
         jump = f"FORWARD -j {self._chain}"
@@ -299,8 +323,8 @@ class NoForwardingRules(_Rules):
 class RestoreRules(_Rules):
     """The chain of a bridge is as it was before a plan: what undoes a change of it."""
 
-    #: Lines of iptables-save(8); None is no chain.
-    rules: tuple[str, ...] | None = None
+    #: Rules as data, of which the daemon writes the lines; None is no chain.
+    rules: tuple[Rule, ...] | None = None
     #: Where FORWARD jumped to it, counted from 1.
     jumps: tuple[int, ...] = ()
     #: The key of the whole chain in the memory of the daemon that read it, if the chain has rules
@@ -310,22 +334,29 @@ class RestoreRules(_Rules):
     def __post_init__(self) -> None:
         for field in ("rules", "jumps"):
             _as_tuple(self, field)
+        if isinstance(self.rules, tuple):
+            rules = (tuple(rule) if isinstance(rule, list) else rule for rule in self.rules)
+            object.__setattr__(self, "rules", tuple(rules))
         super().__post_init__()
 
     def validate(self) -> None:
         super().validate()
-        validate.rules(self, "rules", self._chain, self.name)
+        validate.rules(self, "rules", self.name)
         validate.integers(self, "jumps", 1, 2**31 - 1, validate.MAX_RULES)
         if self.kept:
             validate.hexadecimal(self, "kept", 2 * _KEY_BYTES)
 
+    @property
+    def _known(self) -> tuple[str, ...] | None:
+        return None if self.rules is None else tuple(self._line(rule) for rule in self.rules)
+
     def _wanted(self) -> tuple[str, ...] | None:
-        """Return the rules of the chain as they were, those of others too.
+        """Return the lines of the chain as they were, those of others too.
 
         :raises OSError: if the daemon that read the rules of others has ended since.
         """
         if not self.kept:
-            return self.rules
+            return self._known
         with _guard:
             rules = _kept.get(self.kept)
         if rules is None:
@@ -345,7 +376,7 @@ class RestoreRules(_Rules):
 
     def commands(self) -> tuple[str, ...]:
         others = (f"# {self._chain} also had rules of others",) if self.kept else ()
-        return (self._command(self._lines(self.rules, len(self.jumps))), *others)
+        return (self._command(self._lines(self._known, len(self.jumps))), *others)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         return ()

@@ -36,12 +36,6 @@ MIN_VLAN, MAX_VLAN = 1, 4094
 _CHAIN = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]{0,27}")
 _NOT_IN_NAME = re.compile(r"[/:%\s]")
 _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
-_BRIDGE_RULE = re.compile(
-    r"-A (?P<chain>[^ ]+)(?: -i (?P<source>[^ \n]+))?(?: -o (?P<sink>[^ \n]+))?"
-    r" -j [A-Za-z0-9_][A-Za-z0-9_-]{0,27}(?: --reject-with icmp6?-port-unreachable)?"
-)
-#: The longest rule of the closed set has 153 bytes.
-_MAX_RULE = 200
 #: Rules of one bridge that an undo restores.
 MAX_RULES = 1024
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -252,7 +246,7 @@ def chain(step: PlanStep, field: str) -> None:
         _reject(step, field, "the name of a target or chain of iptables")
 
 
-def rules(step: PlanStep, field: str, chain: str, bridge: str) -> None:
+def rules(step: PlanStep, field: str, bridge: str) -> None:
     """Reject rules outside the closed set that the daemon writes for a bridge."""
     value = getattr(step, field)
     if value is None:
@@ -260,24 +254,30 @@ def rules(step: PlanStep, field: str, chain: str, bridge: str) -> None:
     if (
         not isinstance(value, tuple)
         or len(value) > MAX_RULES
-        or not all(is_bridge_rule(line, chain, bridge) for line in value)
+        or not all(is_bridge_rule(rule, bridge) for rule in value)
     ):
-        expected = f"at most {MAX_RULES} rules '-A {chain} [-i DEVICE] [-o DEVICE] -j TARGET'"
-        _reject(step, field, f"{expected} that match packets of {bridge}")
+        expected = f"at most {MAX_RULES} rules of three texts: the device that a packet comes from"
+        _reject(
+            step, field, f"{expected}, the one that it goes to, one of them {bridge}; a target"
+        )
 
 
-def is_bridge_rule(line: object, chain: str, bridge: str) -> bool:
-    """Return whether a rule matches devices only, one of them the bridge, and has a target."""
-    if not isinstance(line, str) or len(line) > _MAX_RULE:
-        return False
-    found = _BRIDGE_RULE.fullmatch(line)
-    if found is None or found["chain"] != chain:
-        return False
-    devices = (found["source"], found["sink"])
-    return bridge in devices and all(
-        device is None or (_PLAIN.fullmatch(device) is not None and is_device_name(device))
-        for device in devices
-    )
+def is_bridge_rule(rule: object, bridge: str) -> bool:
+    """Return whether a rule matches devices only, one of them the bridge, and has a target.
+
+    A rule is a tuple of the devices that a packet comes from and goes to, of which one may be
+    empty for any, and the name of a target.
+    """
+    match rule:
+        case (str(source), str(sink), str(target)) if isinstance(rule, tuple):
+            devices = [device for device in (source, sink) if device]
+            return (
+                bridge in devices
+                and _CHAIN.fullmatch(target) is not None
+                and all(_PLAIN.fullmatch(d) is not None and is_device_name(d) for d in devices)
+            )
+        case _:
+            return False
 
 
 def metrics(step: PlanStep, field: str) -> None:

@@ -167,7 +167,7 @@ SAMPLES = [
     Sample(NoForwardingRules("br", ipv6=True), "ip6tables -N os-vif-br"),
     Sample(JoinBridge("br", "a"), _BRIDGE, told=False, typed=False),
     Sample(LeaveBridge("br", "a"), _BRIDGE, told=False, typed=False),
-    Sample(RestoreRules("br", rules=("-A os-vif-br -i br -j DROP",), jumps=(1,)), told=False, typed=False),
+    Sample(RestoreRules("br", rules=(("br", "", "DROP"),), jumps=(1,)), told=False, typed=False),
     Sample(MoveLink("base", "OTHER"), _PAIR, typed=False),
     Sample(RenameLink("base", "tap1"), _PAIR),
     Sample(RenameLink("base", "tap1", back=True), _PAIR, typed=False),

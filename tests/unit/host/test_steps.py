@@ -58,15 +58,10 @@ _mtus = _optional(st.integers(1, 2**31 - 1))
 _indices = _optional(st.integers(1, 2**31 - 1))
 _flag = st.booleans()
 _files = names.map(lambda name: f"ns {name}")
-_lines = _optional(
+#: Braces stand for the name of the bridge.
+_bridge_rules = _optional(
     st.lists(
-        st.sampled_from(
-            [
-                "-i eth0 -o {} -j ACCEPT",
-                "-i {} -j DROP",
-                "-o {} -j X",
-            ]
-        ),
+        st.sampled_from([("eth0", "{}", "ACCEPT"), ("{}", "", "REJECT"), ("", "{}", "X")]),
         max_size=3,
     ).map(tuple)
 )
@@ -177,7 +172,7 @@ FIELDS = {
     "RestoreRules": [
         _rules
         | {
-            "rules": _lines,
+            "rules": _bridge_rules,
             "jumps": st.lists(st.integers(1, 2**31 - 1), max_size=3).map(tuple),
             "kept": st.sampled_from(["", "0123456789abcdef"]),
         }
@@ -244,9 +239,10 @@ def _make(name, values):
             kept = ("vlan", "link_state")
             values = {k: v for k, v in values.items() if k in kept or not k.startswith(beginning)}
     if values.get("rules"):
-        beginning = f"-A os-vif-{values['name']} "
         values = values | {
-            "rules": tuple(beginning + line.format(values["name"]) for line in values["rules"])
+            "rules": tuple(
+                tuple(part.format(values["name"]) for part in rule) for rule in values["rules"]
+            )
         }
     return STEPS[name](**values)
 

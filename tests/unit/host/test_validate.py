@@ -16,6 +16,7 @@ from os_vif import exception
 from os_vif.host import validate
 from os_vif.host.privileged import run
 from os_vif.host.steps import STEPS, ForwardingRules, SetLink
+from tests.unit.host import bridge_rules
 
 
 class Kind(NamedTuple):
@@ -187,40 +188,7 @@ INTERFACES = Kind(
         ("default",),
     ),
 )
-RULES = Kind(
-    ((), ("-A os-vif-br0 -i br0 -j DROP",), ["-A os-vif-br0 -i x -o br0 -j ACCEPT"], None),
-    (
-        "-A os-vif-br0 -i br0 -j DROP",
-        "",
-        (None,),
-        (True,),
-        (b"-A os-vif-br0 -i br0 -j DROP",),
-        7,
-        True,
-        {},
-        ("-A FORWARD -j DROP",),
-        ("-A os-vif-br1 -j DROP",),
-        ("-I os-vif-br0 -i br0 -j DROP",),
-        # What makes iptables run a program.
-        ("-A os-vif-br0 -M /tmp/x -j DROP",),
-        ("-A os-vif-br0 --modprobe=/tmp/x -j DROP",),
-        ("-A os-vif-br0 -vM/tmp/x -j DROP",),
-        ("-A os-vif-br0 'open",),
-        ("",),
-        ("-A os-vif-br0 -j ACCEPT",),
-        ("-A os-vif-br0 -i x -j ACCEPT",),
-        ("-A os-vif-br0 -i br0 --mo /tmp/x -j DROP",),
-        # iptables-restore reads a long line in pieces.
-        ("-A os-vif-br0 -i br0 -j ACCEPT" + " " * 10239 + "--insert INPUT -j ACCEPT",),
-        ("-A os-vif-br0 -i br0 -j " + "x" * 10239,),
-        ("-A os-vif-br0 -i br0 -j DROP",) * 1025,
-        ("-A os-vif-br0 -i br0 -j DROP\n-F INPUT",),
-        ("-A os-vif-br0 -i br0 -j DROP\nCOMMIT\n*nat",),
-        ("-A os-vif-br0 -i br0 -j DROP", "-F"),
-        ("-A os-vif-br0",),
-        (("-A os-vif-br0 -i br0 -j DROP",),),
-    ),
-)
+RULES = Kind(bridge_rules.GOOD, bridge_rules.BAD)
 KEPT = Kind(
     ("", "0123456789abcdef"),
     ("0123456789abcde", "0123456789ABCDEF", "0123456789abcdef\n", "x" * 16, 7, True, ["a" * 16]),

@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Values for the rules of the bridge ``br0``: those that a step takes, and those that it refuses."""
+
+from __future__ import annotations
+
+GOOD, BAD = (
+    (
+        (),
+        (("br0", "", "DROP"),),
+        [["x", "br0", "ACCEPT"]],
+        (("br0", "br0", "a" * 28), ("eth+", "br0", "REJECT")),
+        (("br0", "", "DROP"),) * 1024,
+        None,
+    ),
+    (
+        "-A os-vif-br0 -i br0 -j DROP",
+        "",
+        (None,),
+        (True,),
+        ("br0", "", "DROP"),
+        # A line is no rule.
+        ("-A os-vif-br0 -i br0 -j DROP",),
+        (b"br0",),
+        7,
+        True,
+        {},
+        ((),),
+        (("br0", "DROP"),),
+        (("br0", "", "DROP", ""),),
+        (({"br0": ""}, "", "DROP"),),
+        ((b"br0", "", "DROP"),),
+        ((None, "br0", "DROP"),),
+        (("br0", 1, "DROP"),),
+        (("br0", "", ["DROP"]),),
+        # Without the bridge, or without a target.
+        (("", "", "ACCEPT"),),
+        (("x", "", "ACCEPT"),),
+        (("br1", "br2", "ACCEPT"),),
+        (("br0", "", ""),),
+        # Options, also abbreviated, and what iptables-restore reads as another line.
+        (("br0", "", "--modprobe=/tmp/x"),),
+        (("br0", "", "DROP --mo /tmp/x"),),
+        (("br0", "--insert INPUT", "DROP"),),
+        (("br0", "-j", "DROP"),),
+        (("br0", "x -j ACCEPT", "DROP"),),
+        (("br0", "", "DROP\n-F INPUT"),),
+        (("br0", "x\nCOMMIT\n*nat", "DROP"),),
+        (("br0", "'open", "DROP"),),
+        (("br0", "", "DROP" + " " * 10239 + "--insert INPUT -j ACCEPT"),),
+        (("br0", "", "x" * 29),),
+        (("br0", "x" * 16, "DROP"),),
+        (("br0", "", "DROP"),) * 1025,
+        (("br0", "", "DROP"), ("", "", "DROP")),
+    ),
+)
