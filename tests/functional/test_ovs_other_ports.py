@@ -14,7 +14,7 @@ from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import changes, differs, run, snapshot
 from tests.functional.ovs import row
 from tests.functional.test_ovs_plugin import HYBRID, INSTANCE, TAP, VHOST_USER
-from tests.functional.test_ovs_representors import host, on
+from tests.functional.test_ovs_representors import dpdk, host, on
 from tests.functional.test_steps import require_tun
 
 __all__ = ["host"]
@@ -181,6 +181,40 @@ def test_a_port_of_vhost_user_is_made_right(br_int, mode):
         assert [line for line in told(vif) if "ofport" not in line] == []
         os_vif.unplug(vif, INSTANCE)
         assert br_int.vsctl("list-ports", "br-int") == ""
+
+
+@pytest.mark.parametrize("kind", ["", "vxlan", "dpdkvhostuserclient"])
+def test_the_port_of_a_representor_of_dpdk_is_made_right(br_int, host, kind):
+    """vswitchd is to open the representor by the card's address."""
+    vif = dpdk(1)
+    name = f"vfr{vif.id[:11]}"
+    settings = TYPES.get(kind, ("type=system",))
+    br_int.vsctl("add-port", "br-int", name, "--", "set", "Interface", name, *settings)
+    assert f"{name}: type is {kind or 'system'}, should be dpdk" in told(vif)
+    os_vif.plug(vif, INSTANCE)
+    assert row(br_int, "Interface", name, "type") == ["dpdk"]
+    assert "remote_ip" not in br_int.vsctl("get", "Interface", name, "options")
+    assert [line for line in told(vif) if "ofport" not in line] == []
+
+
+@pytest.mark.parametrize("make", [lambda: ovs_vif(VHOST_USER), lambda: dpdk(1)])
+def test_a_bond_is_no_port_of_user_space(br_int, host, make):
+    """Nor is a port of another bridge, or a member of a bond."""
+    vif = make()
+    name = f"{'vhu' if isinstance(vif, VHOST_USER) else 'vfr'}{vif.id[:11]}"
+    br_int.vsctl("add-bond", "br-int", name, "one", "two")
+    text = "a port with the interfaces one, two"
+    assert f"{name}: port is {text}, should be a port with one of its own name" in told(vif)
+    assert_refused(vif, f"{name} is {text}, not with one of its own name; remove")
+    br_int.vsctl("del-port", name, "--", "add-bond", "br-int", "bond9", name, "two")
+    text = "an interface of the port bond9 in br-int"
+    assert f"{name}: port is {text}, should be in br-int" in told(vif)
+    assert_refused(vif, f"{name} is {text}, not a port itself; remove")
+    br_int.vsctl("del-port", "bond9", "--", "add-br", "br-other", "--",
+                 "set", "Bridge", "br-other", "datapath_type=netdev", "--",
+                 "add-port", "br-other", name, "--", "set", "Interface", name, *TYPES["vxlan"])  # fmt: skip
+    assert f"{name}: port is in br-other, should be in br-int" in told(vif)
+    assert_refused(vif, f"{name} is in br-other, and not taken from there")
 
 
 def test_the_options_of_vhost_user_stay_when_its_mode_changes(br_int):
