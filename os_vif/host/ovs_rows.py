@@ -12,6 +12,7 @@ import abc
 import dataclasses
 import errno
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 #: namespace. The public os-vif made it so.
 _QOS_NAMESPACE = uuid.UUID("68da264a-847f-42a8-8ab0-5e774aee3d95")
 _LOCKS = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
-_UUID_LENGTH = 36
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: Columns that vswitchd writes, or that are of one row and no other.
 _STATUS = {
     "_uuid", "_version", "admin_state", "bfd_status", "datapath_id", "datapath_version", "bond_active_slave", "cfm_fault",
@@ -400,17 +401,20 @@ class Changes:
     def blamed(self, reason: str) -> OvsStep | None:
         """Return the step whose rows a refusal of the whole transaction names, or None.
 
-        ovsdb-server names the row by its UUID, or by the value of an indexed column.
+        ovsdb-server names rows by their UUIDs, or by the value of an indexed column. The step is
+        the one whose operation has most of them: that of a bridge stands in all that change it.
         """
-        for step, operation in reversed(self._operations):
-            where = operation.get("where", ())
-            targets = {str(target[2][1]) for target in where if target[0] == "_uuid"}
-            name = operation.get("row", {}).get("name")
-            if any(target in reason for target in targets if len(target) == _UUID_LENGTH):
-                return step
-            if isinstance(name, str) and (f"({name})" in reason or f'("{name}")' in reason):
-                return step
-        return None
+        found = set(_UUID.findall(reason))
+        blamed, most = None, 0
+        for step, operation in self._operations:
+            row = operation.get("row", {})
+            count = len(found & set(_UUID.findall(repr(operation))))
+            # Only an inserted row has a name that can be there already.
+            if operation["op"] == "insert" and isinstance(name := row.get("name"), str):
+                count += 3 * (f"({name})" in reason or f"({json.dumps(name)})" in reason)
+            if count and count >= most:
+                blamed, most = step, count
+        return blamed
 
     def _add(self, operation: Operation) -> None:
         self._operations.append((self.step, operation))

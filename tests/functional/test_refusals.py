@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import logging
+from collections.abc import Callable
 
 import pytest
 
@@ -15,7 +16,8 @@ import os_vif
 from os_vif import exception
 from os_vif.host import engine, privileged
 from os_vif.host import plan as plans
-from os_vif.host.ovs_steps import DeleteOvsPort, OvsPort, ReleaseOvsPort
+from os_vif.host.ovs_rows import Changes, Look, OvsStep, ref
+from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort, ReleaseOvsPort
 from os_vif.host.plan import Plan, encode
 from os_vif.host.steps import (
     DeleteAddress,
@@ -209,6 +211,82 @@ def test_a_port_is_released_though_vswitchd_is_down(switch, at, caplog):
     assert "the deletion of qvo; ovs-vswitchd has not carried it out yet" in caplog.text
     switch._daemon("ovs-vswitchd", switch.connection)
     engine.run(plan, DAEMON)
+
+
+@dataclasses.dataclass(frozen=True)
+class Does(OvsStep):
+    """A step that adds to a transaction what the server refuses at its end."""
+
+    name: str
+    operation: Callable[[Look, Changes], object] = dataclasses.field(compare=False)
+
+    @property
+    def device(self):
+        return self.name
+
+    def validate(self):
+        pass
+
+    def commands(self):
+        return ()
+
+    def differences(self, look):
+        return ()
+
+    def change(self, look, changes):
+        self.operation(look, changes)
+        return ()
+
+
+def delete_qos(look, changes):
+    """A row that another port refers to."""
+    (row,) = look.all(("QoS", "type", "==", "linux-htb", ()))
+    changes.delete("QoS", row)
+
+
+def refer_to_nothing(look, changes):
+    port = look.whole("Port", "kept")
+    nothing = ["uuid", "00000000-0000-4000-8000-000000000000"]
+    changes.mutate("Port", ref(port), ["qos", "insert", ["set", [nothing]]])
+
+
+def share_a_name(look, changes):
+    interface = changes.insert("Interface", name="kept")
+    port = changes.insert("Port", name="other", interfaces=interface)
+    changes.mutate("Bridge", ref(look.bridge("br")), ["ports", "insert", ["set", [port]]])
+
+
+@pytest.mark.parametrize("refused", [delete_qos, refer_to_nothing, share_a_name])
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+def test_what_the_database_refuses_as_a_whole_is_blamed_on_its_step(switch, at, refused, place):
+    """All steps change one bridge; the reason names rows, and the step is the one that has them."""
+    run("ip link add name a type veth peer name b")
+    switch.vsctl("add-port", "br", "kept", "--", "set", "Interface", "kept", "type=internal", "--",
+                 "--id=@q", "create", "QoS", "type=linux-htb", "--", "set", "Port", "kept", "qos=@q",
+                 "--", "add-port", "br", "old", "--", "set", "Interface", "old", "type=internal")  # fmt: skip
+    before = switch.dump()
+    steps = [DeleteOvsPort("old"), OvsPort("br", "a"), OvsPort("br", "b")]
+    steps.insert(place, Does("culprit", refused))
+    with pytest.raises(exception.StepFailed) as info:
+        engine.run(Plan(*steps, switch=at), DAEMON)
+    assert (info.value.kwargs["step"], info.value.kwargs["device"]) == ("Does", "culprit")
+    assert switch.dump() == before
+
+
+@pytest.mark.parametrize("culprit", ["bond0", "two"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_name_that_is_in_a_bond_is_blamed_on_the_step_that_wants_it(switch, at, culprit, place):
+    """A bridge or a port whose Interface is another's; others of the plan are well."""
+    run("ip link add name a type veth peer name b")
+    switch.vsctl("--no-wait", "add-bond", "br", "bond", culprit, "other")
+    wants = OvsBridge(culprit, "netdev") if culprit == "two" else OvsPort("br", culprit)
+    steps = [OvsPort("br", "a"), OvsPort("br", "b")]
+    steps.insert(place, wants)
+    with pytest.raises(exception.StepFailed) as info:
+        engine.run(Plan(*steps, switch=at), DAEMON)
+    assert (info.value.kwargs["step"], info.value.kwargs["device"]) == (
+        type(wants).__name__, culprit,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("wait", [True, False])
