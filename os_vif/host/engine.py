@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif import exception
 from os_vif.escape import described_error
 from os_vif.host import first_use, locks, netlink, step_log
-from os_vif.host.devices import EnsureDevice
 from os_vif.host.failure import Failure
-from os_vif.host.links import DeleteLink
 from os_vif.host.plan import Difference, Step, encode
 
 if TYPE_CHECKING:
@@ -101,20 +99,22 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
     current: Sequence[PlanStep] = ()
     #: What vswitchd may do while the kernel is at work.
     lingering: list[Committed] = []
-    #: The devices that the plan has made.
-    made: set[str] = set()
+    #: The steps of the kernel so far.
+    earlier: list[Step] = []
     #: What the kernel has refused of a plan that goes forward all the same.
     refused: list[Failure] = []
     try:
+        _reopen(session, done, plan)
         for kernel, rows in _parts(plan):
             current = kernel or rows
+            earlier += kernel
+            # When ovs-vswitchd closes a port, it may set the flags that the old device had.
+            steps = earlier if rows and _reopen(session, done, plan) else kernel
+            if part := _run_kernel_part(steps, plan, session, privsep_module, bool(done)):
+                done.append(part.undo)
+                refused += part.refused
             if kernel:
-                if part := _run_kernel_part(kernel, plan, session, privsep_module, bool(done)):
-                    done.append(part.undo)
-                    made |= part.made
-                    refused += part.refused
                 continue
-            _reopen(made, rows, session, done, plan)
             committed = _commit(rows, session)
             done.append(committed.take_back)
             waits = plan.switch is not None and plan.switch.wait
@@ -143,8 +143,6 @@ class _KernelPart:
     """The outcome of consecutive steps of the kernel."""
 
     undo: Undo
-    #: The devices that the steps have made.
-    made: set[str] = dataclasses.field(default_factory=set)
     #: The failures of steps that stopped none of the others.
     refused: list[Failure] = dataclasses.field(default_factory=list)
 
@@ -160,6 +158,8 @@ def _run_kernel_part(
 
     :param begun: whether the plan has already changed something, which stays if it goes forward.
     """
+    if not steps:
+        return None
     # The kernel's time, and that of starting the daemon, is not Open vSwitch's.
     with session.ovsdb.idle() if session is not None else contextlib.nullcontext():
         if _holds(steps):
@@ -219,33 +219,26 @@ def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:
     return ovs_engine.commit(session.ovsdb, steps, look)
 
 
-def _reopen(
-    made: set[str],
-    steps: Sequence[OvsStep],
-    session: Session | None,
-    done: list[Undo],
-    plan: Plan,
-) -> None:
-    """Take out the ports that were there before their devices were made, and put them back.
+def _reopen(session: Session | None, done: list[Undo], plan: Plan) -> bool:
+    """Take out the ports for which ovs-vswitchd holds a device that has gone; put them back.
 
-    vswitchd holds the device that was there before. It matches ports by name, so that it opens
-    another device only when it has seen that the port has gone: this takes two transactions.
+    ovs-vswitchd matches ports by name: it opens another device only when it has seen that the port
+    has gone. This takes two transactions.
+
+    :returns: whether there were such ports.
     """
-    if session is None:
-        return
-    names = [step.device for step in steps if step.port in session.ports & made]
-    if not names:
-        return
+    names = [] if session is None else session.held.lost()
+    if session is None or not names:
+        return False
     from os_vif.host import ovs_engine
 
+    session.look, session.held = None, session.held.without(names)
     removals = ovs_engine.removals(session.ovsdb, names)
-    if not removals:
-        return
     taken = ovs_engine.commit(session.ovsdb, removals)
     done.append(taken.take_back)
     _settle([taken], plan)
-    ovs_engine.commit(session.ovsdb, taken.undo)
-    session.look = None
+    _settle([ovs_engine.commit(session.ovsdb, taken.undo)], plan)
+    return True
 
 
 def _settle(lingering: list[Committed], plan: Plan) -> None:
@@ -292,17 +285,8 @@ def _run_kernel(
         raise Failure(**failure)
     if step_log.is_enabled():
         _log_applied(steps, answer["undo"], answer.get("applied", ()))
-    deleted = {a.get("name") for kind, a in answer["undo"] if kind == DeleteLink.__name__}
-    made = {
-        name
-        for step in steps
-        if isinstance(step, EnsureDevice) and step.name in deleted
-        for name in step.made
-    }
     refused = [Failure(**failed) for failed in answer.get("refused", ())]
-    return _KernelPart(
-        functools.partial(_take_back, answer["undo"], privsep_module), made, refused
-    )
+    return _KernelPart(functools.partial(_take_back, answer["undo"], privsep_module), refused)
 
 
 def _log_applied(

@@ -292,7 +292,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("output_port", "select_dst_port", "select_src_port"), _are_references),
     "sflow": _are_references,
     "flow_tables": _is_reference_map,
-    **dict.fromkeys(("ofport", "mtu_request"), _is_optional_integer),
+    **dict.fromkeys(("ofport", "mtu_request", "ifindex"), _is_optional_integer),
     "error": _is_optional_string,
     "_uuid": _is_reference,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from os_vif.host.ovs_ports import twins
 from os_vif.host.ovs_steps import OvsPort
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class AwaitedOvsPort(OvsPort):
         if look.port(self.name) is not None:
             return super().differences(look)
         missing = self.difference("port", "missing", f"in {self.bridge}", pending=True)
-        return (missing, *self.twins(look))
+        return (missing, *twins(look, self))
 
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
         return ()

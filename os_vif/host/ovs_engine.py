@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
-from os_vif.host import left, step_log
+from os_vif.host import left, ovs_held, step_log
 from os_vif.host.failure import Failure
 from os_vif.host.ovs_ports import is_plain_port
 from os_vif.host.ovs_rows import (
@@ -34,6 +34,7 @@ from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
 from os_vif.host.ovsdb import Ovsdb, mapping, values
 
 if TYPE_CHECKING:
+    from os_vif.host.ovs_held import Held
     from os_vif.host.ovsdb import Operation, Row
     from os_vif.host.plan import Difference, Plan, Switch
 
@@ -64,8 +65,7 @@ class Session:
     ovsdb: Ovsdb
     #: What was there when the plan began; None if the plan has changed something since.
     look: Look | None
-    #: The ports of the plan's steps that were there when the plan began.
-    ports: frozenset[str] = frozenset()
+    held: Held
 
 
 @contextmanager
@@ -100,8 +100,7 @@ def opened(switch: Switch, plan: Plan) -> Iterator[Session]:
             raise _whole(steps, str(error), said, what=what) from error
         except Exception as error:
             raise _whole(steps, _unexpected(error), said, what=what) from error
-        ports = {step.port for step in steps if step.port is not None}
-        yield Session(ovsdb, look, frozenset(filter(look.has_port, ports)))
+        yield Session(ovsdb, look, ovs_held.of_plan(look, steps))
 
 
 def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None) -> Committed:

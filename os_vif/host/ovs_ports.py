@@ -15,7 +15,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import validate
-from os_vif.host.ovs_rows import OvsStep, named, qos_users, ref
+from os_vif.host.ovs_rows import OvsStep, named, qos_users, ref, with_id
 from os_vif.host.ovsdb import mapping, values
 from os_vif.host.plan import quote
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
 #: What check expects of a port.
 _A_DEVICE_S, OWN = "that of a network device", "a port with one of its own name"
+#: The beginning of the names of trunks' bridges.
+_TRUNK = "tbr-"
 #: The beginning of the types that DPDK opens; they have most ``options`` in common.
 _DPDK = "dpdk"
 
@@ -105,6 +107,19 @@ def _member(look: Look, interface: Row) -> str:
     bridge = look.bridge_of(port)
     where = "" if bridge is None else f" in {bridge['name']}"
     return f"an interface of the port {port['name']}{where}"
+
+
+def twins(look: Look, wanted: OvsPort) -> Iterator[Difference]:
+    """Yield a difference for each other port that has the ``iface-id`` of a port."""
+    interface_id = dict(wanted.external_ids).get("iface-id")
+    if not interface_id:
+        return
+    for other in look.all(with_id(interface_id)):
+        # Neutron gives it to a trunk's patch port too.
+        of_trunk = other["type"] == "patch" and wanted.bridge.startswith(_TRUNK)
+        if other["name"] != wanted.name and not of_trunk:
+            attribute = f"external_ids:iface-id of {other['name']}"
+            yield wanted.difference(attribute, interface_id, f"on {wanted.name} alone")
 
 
 def require_type(interface: Row, wanted: str | None) -> None:

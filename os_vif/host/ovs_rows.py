@@ -102,6 +102,7 @@ COLUMNS = {
     "Port": ("_uuid", "name", "interfaces"),
     "Interface": (
         "_uuid", "name", "type", "options", "external_ids", "mtu_request", "ofport", "error",
+        "ifindex",
     ),
 }  # fmt: skip
 
@@ -215,10 +216,6 @@ class Look:
             return self._ovsdb.memory.get(query)
         found = self._known[query]
         return found[0] if found else None
-
-    def has_port(self, name: str) -> bool:
-        """Return whether a port is there, of what has been read already."""
-        return bool(self._known.get(named("Port", name)))
 
     def bridge(self, name: str) -> Row | None:
         return self.one(named("Bridge", name))

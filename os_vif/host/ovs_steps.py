@@ -10,6 +10,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from os_vif.host import validate
+from os_vif.host.ovs_held import index_of, is_lost
 from os_vif.host.ovs_ports import (
     OWN,
     free_qos,
@@ -17,6 +18,7 @@ from os_vif.host.ovs_ports import (
     other_port,
     refused,
     require_type,
+    twins,
     wrong_columns,
 )
 from os_vif.host.ovs_rows import (
@@ -36,7 +38,6 @@ from os_vif.host.ovs_rows import (
     ref,
     require_name,
     whole,
-    with_id,
 )
 from os_vif.host.ovs_undo import (
     RestoreOvsBridge,
@@ -237,24 +238,16 @@ class OvsPort(OvsStep):
             self.difference(attribute, before, wanted)
             for attribute, before, wanted in wrong_columns(look, interface, self)
         ]
-        found += self.twins(look)
+        found += twins(look, self)
         closed = closed_by(interface)
         if closed is not None:
             needed = self._needed(look)
             found.append(self.difference("ofport", closed, "open", pending=not needed))
+        made = look.bridge(self.bridge)
+        if made is not None and is_lost(made, interface):
+            pending = not self.required and not index_of(self.name)
+            found.append(self.difference("ofport", "of a device that has gone", "open", pending))
         return tuple(found)
-
-    def twins(self, look: Look) -> Iterator[Difference]:
-        """Yield a difference for each other port that says to be the VIF's."""
-        interface_id = dict(self.external_ids).get("iface-id")
-        if not interface_id:
-            return
-        for other in look.all(with_id(interface_id)):
-            # Neutron gives it to a trunk's patch port too.
-            of_trunk = other["type"] == "patch" and self.bridge.startswith(OWN_BRIDGES[0])
-            if other["name"] != self.name and not of_trunk:
-                attribute = f"external_ids:iface-id of {other['name']}"
-                yield self.difference(attribute, interface_id, f"on {self.name} alone")
 
     def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
         port, other = look.port(self.name), other_port(look, self.name)

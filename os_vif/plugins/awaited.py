@@ -13,6 +13,8 @@ from os_vif.host.bridges import AwaitedPort
 from os_vif.plugins import fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from os_vif import objects
     from os_vif.host.plan import PlanStep
 
@@ -29,15 +31,26 @@ def port_of_bridge(vif: objects.VIFBase, *, made: bool) -> tuple[PlanStep, ...]:
 
 
 def port_of_switch(
-    vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch
+    vif: objects.VIFBase,
+    profile: objects.VIFPortProfileOpenVSwitch,
+    steps: Sequence[PlanStep],
 ) -> tuple[PlanStep, ...]:
-    """Return the port that libvirt adds to Open vSwitch; none for a VIF that does not name it."""
-    from os_vif.host.ovs_awaited import AwaitedOvsPort
+    """Return the port that libvirt adds to Open vSwitch; none for a VIF that does not name it.
 
+    :param steps: the plan; where it makes the port itself, none is awaited.
+    """
+    from os_vif.host.ovs_awaited import AwaitedOvsPort
+    from os_vif.host.ovs_steps import OvsPort
+
+    if any(isinstance(step, OvsPort) for step in steps):
+        return ()
     interface_id = fields.get(profile, "interface_id")
     ids = (("iface-id", str(interface_id)),) if interface_id else ()
     try:
+        # The hypervisor goes by the VIF's own field.
+        bridge = fields.get(vif, "bridge_name") or fields.network_bridge(vif)
         name = str(fields.get(vif, "vif_name") or "")
-        return (AwaitedOvsPort(fields.network_bridge(vif), name, external_ids=ids),)
+        # Of which type the port is, is for the hypervisor to say.
+        return (AwaitedOvsPort(bridge, name, type=None, external_ids=ids),)
     except exception.InvalidStep:
         return ()

@@ -103,8 +103,7 @@ class OvsPlugin(PluginBase):
             match vif:
                 case objects.VIFOpenVSwitch():
                     steps = self._native(vif, profile, instance_info)
-                    if len(steps) == 1:
-                        awaits = awaited.port_of_switch(vif, profile)
+                    awaits = awaited.port_of_switch(vif, profile, steps)
                 case objects.VIFBridge():
                     steps = self._hybrid(vif, profile, instance_info)
                 case objects.VIFVHostUser():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 import pytest
 
@@ -29,6 +30,14 @@ VIFS = {
     "hybrid": lambda: ovs_vif(objects.VIFBridge),
     "vhost-user": lambda: ovs_vif(objects.VIFVHostUser),
 }
+
+
+def eventually(found):
+    """Return what a function gives as soon as that is something; vswitchd hears of a device late."""
+    end = time.monotonic() + 10
+    while not (result := found()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return result
 
 
 def port_of(vif: objects.VIFBase) -> str:
@@ -136,13 +145,27 @@ def test_a_device_made_again_under_its_port_is_opened_again(br_int, kind):
     assert "PROMISC" in ip("link", "show", name)[0]["flags"]
 
 
-def test_packets_pass_a_tap_that_was_made_again_under_its_port(br_int):
-    """Also where nobody but the plan knows that the device is another."""
+def remade_by_plug(vif):
+    """The plan makes the tap device again."""
+    run(f"ip link del dev {vif.vif_name}")
+
+
+def remade_by_others(vif):
+    """Another program has deleted the tap device, and made one of its name."""
+    run(f"ip link del dev {vif.vif_name}; ip tuntap add dev {vif.vif_name} mode tap; "
+        f"ip link set dev {vif.vif_name} alias os-vif mtu 1450 up")  # fmt: skip
+
+
+@pytest.mark.parametrize("remade", [remade_by_plug, remade_by_others])
+def test_packets_pass_a_tap_that_was_made_again_under_its_port(br_int, remade):
+    """vswitchd's socket was that of the device that had gone; check said nothing."""
     first, second = ovs_vif(**TAP), ovs_vif(number=1, **TAP)
     for vif in (first, second):
         os_vif.plug(vif, INSTANCE)
-    run(f"ip link del dev {first.vif_name}")
+        assert os_vif.check(vif, INSTANCE) == ()
+    remade(first)
     os_vif.plug(first, INSTANCE)
+    assert os_vif.check(first, INSTANCE) == ()
     with (
         Guest() as one,
         Guest() as other,
@@ -150,6 +173,37 @@ def test_packets_pass_a_tap_that_was_made_again_under_its_port(br_int):
         Pump(other, second.vif_name, str(second.address), "192.0.2.2/24", queues=False),
     ):
         assert "answers" in one.ping("192.0.2.2")
+
+
+def test_check_tells_of_a_device_that_others_made_again(br_int):
+    """Everything else of it is as it was; plug has the switch open it, and keeps the port's row."""
+    vif = ovs_vif(**TAP)
+    os_vif.plug(vif, INSTANCE)
+    br_int.vsctl("set", "Port", vif.vif_name, "tag=7")
+    remade_by_others(vif)
+    run(f"sysctl -qw net.ipv6.conf.{vif.vif_name}.disable_ipv6=1")
+    told = [d for d in eventually(lambda: os_vif.check(vif, INSTANCE)) if d.step == "OvsPort"]
+    assert [str(difference) for difference in told] == [
+        f"{vif.vif_name}: ofport is of a device that has gone, should be open"
+    ]
+    os_vif.plug(vif, INSTANCE)
+    assert os_vif.check(vif, INSTANCE) == ()
+    assert row(br_int, "Port", vif.vif_name, "tag") == ["7"]
+    (number,) = row(br_int, "Interface", vif.vif_name, "ofport")
+    os_vif.plug(vif, INSTANCE)
+    assert row(br_int, "Interface", vif.vif_name, "ofport") == [number]
+
+
+def test_a_port_that_vswitchd_has_not_open_is_not_reopened(br_int):
+    """After a reboot the rows are there, and the devices come one by one: no row is made again."""
+    vif = ovs_vif(**TAP)
+    os_vif.plug(vif, INSTANCE)
+    run(f"ip link del dev {vif.vif_name}")
+    br_int.restart_vswitchd()
+    (uuid,) = row(br_int, "Port", vif.vif_name, "_uuid")
+    os_vif.plug(vif, INSTANCE)
+    assert row(br_int, "Port", vif.vif_name, "_uuid") == [uuid]
+    assert os_vif.check(vif, INSTANCE) == ()
 
 
 def test_check_after_unplug_says_that_a_shared_bridge_is_not_used(instance):

@@ -108,8 +108,10 @@ def test_the_port_of_the_hypervisor_is_taken_as_it_is(br_int):
     del nameless.vif_name
     for vif in (nameless, ovs_vif()):
         os_vif.plug(vif, INSTANCE)
-        assert told(vif) == []
-    br_int.vsctl("add-port", "br-int", ovs_vif().vif_name)
+        assert all(difference.pending for difference in os_vif.check(vif, INSTANCE))
+    run(f"ip link add name {ovs_vif().vif_name} type veth peer name guest")
+    br_int.vsctl("add-port", "br-int", ovs_vif().vif_name, "--", "set", "Interface",
+                 ovs_vif().vif_name, f"external_ids:iface-id={ovs_vif().id}")  # fmt: skip
     before = br_int.dump()
     os_vif.plug(ovs_vif(), INSTANCE)
     assert told(ovs_vif()) == []
