@@ -223,7 +223,9 @@ def _described(value: object) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    """Return the text of an error, escaped; only that of a plan has several lines."""
+    text = str(error) or type(error).__name__
+    return printable_lines(text) if isinstance(error, exception.StepFailed) else printable(text)
 
 
 def _name(vif: Any) -> str:
@@ -246,7 +248,7 @@ def _raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> 
     except Exception as error:
         if failure is exception.PlanException and isinstance(error, exception.PlanNotSupported):
             raise  # it is what plan() and check() promise
-        text = failure.msg_fmt % {"vif": _name(vif), "err": printable_lines(_reason(error))}
+        text = failure.msg_fmt % {"vif": _name(vif), "err": _reason(error)}
         LOG.error("%s", text)  # noqa: TRY400 - the traceback follows, at a level of its own
         LOG.debug("Traceback of that failure:", exc_info=error)
         if LOG.isEnabledFor(logging.DEBUG):
@@ -261,7 +263,7 @@ def _document(vif: Any) -> str:
     try:
         return printable(str(serialization.dumps(vif)))
     except Exception as error:  # noqa: BLE001 - a failed plug must not be hidden by its log
-        return f"none ({printable(_reason(error))}); the object is {abbreviated(vif, 2000)}"
+        return f"none ({_reason(error)}); the object is {abbreviated(vif, 2000)}"
 
 
 def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
@@ -296,7 +298,7 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[s
     with _raised_as(exception.UnplugException, vif):
         # Plugins of others give nothing.
         result: object = plugin.unplug(vif, instance_info)
-    left = result if isinstance(result, tuple) else ()
+    left = tuple(printable(str(text)) for text in result) if isinstance(result, tuple) else ()
     if LOG.isEnabledFor(logging.INFO):
         LOG.info("%s", "; ".join((f"Unplugged {_name(vif)}", *left)))
     return left

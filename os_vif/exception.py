@@ -13,6 +13,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from os_vif.escape import printable, printable_lines
+
 LOG = logging.getLogger(__name__)
 
 
@@ -23,9 +25,12 @@ class ExceptionBase(Exception):
     :param kwargs: the values that ``msg_fmt`` names. They stay readable as ``.kwargs``.
 
     Values that do not fit ``msg_fmt`` never hide the error: its text is then the template.
+    A text made of ``msg_fmt`` has no control characters, and is one line (see ``_lines``).
     """
 
     msg_fmt = "An os-vif operation failed."
+    #: Whether ``msg_fmt`` gives a text of several lines.
+    _lines = False
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         self.kwargs = kwargs
@@ -35,6 +40,8 @@ class ExceptionBase(Exception):
             except (KeyError, TypeError, ValueError):
                 LOG.exception("%s does not fit the values %r", type(self).__name__, kwargs)
                 message = self.msg_fmt
+            else:
+                message = printable_lines(message) if self._lines else printable(message)
         self.message = message
         super().__init__(message)
 
@@ -127,6 +134,8 @@ class StepFailed(ExceptionBase):
     """A step of a plan failed; those before it were undone, or the text says what was not."""
 
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"
+    # A line for each command that is left to be typed.
+    _lines = True
 
 
 class OvsdbError(ExceptionBase):

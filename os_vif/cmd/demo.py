@@ -37,7 +37,7 @@ _AS_USER = (
 )
 
 
-class Demo(command.Command):
+class Demo(shell.Escaping, command.Command):
     """Plug real VIFs in a private network namespace, look at them, and unplug them."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:

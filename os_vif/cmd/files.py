@@ -16,12 +16,16 @@ from collections.abc import Iterator
 from typing import Protocol, Self, cast
 
 from os_vif.cmd import shell, streams
+from os_vif.escape import printable
 
 STANDARD = "-"
 
 
 class OutputError(Exception):
     """Something could not be written. What was there before is there still."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 class Output(Protocol):
@@ -30,7 +34,7 @@ class Output(Protocol):
 
 def title(source: str) -> str:
     """What a file is called in messages."""
-    return "<stdin>" if source == STANDARD else source
+    return "<stdin>" if source == STANDARD else printable(source)
 
 
 @contextlib.contextmanager

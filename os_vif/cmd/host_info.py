@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.cmd import shell
+from os_vif.escape import printable
 
 if TYPE_CHECKING:
     from os_vif.cmd import tree
@@ -56,7 +57,7 @@ class HostInfo(shell.Lister):
         style = tree.ASCII if parsed_args.ascii else tree.style_for(self.app.stdout)
         for function in functions:
             for line in tree.lines(_node(function, holders), style):
-                self.app.stdout.write(f"{line}\n")
+                self.app.stdout.write(f"{printable(line)}\n")
         return 0
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:

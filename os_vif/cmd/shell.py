@@ -20,7 +20,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif.cmd import configuration, streams
-from os_vif.escape import printable, printable_lines
+from os_vif.escape import printable
 
 #: Exit codes, for scripts.
 FAILED = 1
@@ -44,7 +44,25 @@ _ESCAPING_FORMATS = {"json", "yaml"}
 
 
 class BadInputError(Exception):
-    """What the user gave cannot be used."""
+    """What the user gave cannot be used. The text is one line, without control characters."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
+
+
+class Escaping:
+    """A mixin for commands: an error about an argument has no control characters."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)  # type: ignore[misc]
+        return _escaping(parser)
+
+
+def _escaping(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Have a parser escape what an error repeats of the arguments."""
+    tell = parser.error
+    parser.error = lambda message: tell(printable(message))  # type: ignore[method-assign]
+    return parser
 
 
 class _Help(help.HelpCommand):
@@ -61,7 +79,7 @@ class _Help(help.HelpCommand):
             return BAD_INPUT
 
 
-class Lister(lister.Lister):
+class Lister(Escaping, lister.Lister):
     """A command that prints a table. A wrong name of a column is bad input."""
 
     #: The names of the columns.
@@ -94,7 +112,13 @@ class _Escaping(logging.Formatter):
     """Formats a message with its control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record))
+        first, *more = super().format(record).split("\n")
+        text = printable(first)
+        for line in more:
+            # The commands that are left to be typed are indented, and a traceback has its lines.
+            is_line = record.exc_info or line.startswith("  ")
+            text += ("\n" if is_line else "\\n") + printable(line)
+        return text
 
 
 class _Console(logging.Filter):
@@ -145,12 +169,18 @@ class Shell(app.App):
             type=_readable_file,
             help="oslo.config file with [os_vif_*] groups, such as nova.conf; may be repeated",
         )
-        return parser
+        return _escaping(parser)
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        # cliff repeats the name of a command that there is not.
+        return int(super().run_subcommand([*map(printable, argv[:1]), *argv[1:]]))
 
     def configure_logging(self) -> None:
         super().configure_logging()
         for handler in logging.getLogger().handlers:
-            if isinstance(handler, logging.StreamHandler) and handler.stream is self.stderr:
+            if isinstance(handler, logging.FileHandler):
+                handler.setFormatter(_Escaping(self.LOG_FILE_MESSAGE_FORMAT))
+            elif isinstance(handler, logging.StreamHandler) and handler.stream is self.stderr:
                 handler.setFormatter(_Escaping(self.CONSOLE_MESSAGE_FORMAT))
                 if not self.options.debug:
                     handler.addFilter(_Console(self.options.verbose_level))
@@ -178,7 +208,7 @@ class Shell(app.App):
         try:
             cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
         except cfg.Error as error:
-            self.LOG.error("--config-file: %s", error)  # noqa: TRY400 - a message for a person
+            self.LOG.error("--config-file: %s", printable(str(error)))  # noqa: TRY400 - a message for a person
             sys.exit(BAD_INPUT)
         # A command that only reads what is stored is faster without.
         if getattr(cmd, "needs_plugins", True):

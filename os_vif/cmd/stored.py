@@ -20,7 +20,7 @@ LOG = logging.getLogger("os-vif")
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
-class _Command(command.Command):
+class _Command(shell.Escaping, command.Command):
     """A failure is one line and an exit code."""
 
     #: No plugin is needed to read what is stored.

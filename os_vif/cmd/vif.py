@@ -46,7 +46,7 @@ def read(source: str) -> objects.VIFBase:
     return vif
 
 
-class _VIFCommand(command.Command):
+class _VIFCommand(shell.Escaping, command.Command):
     """A command about one VIF. A failure is one line and an exit code."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
