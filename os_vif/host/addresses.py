@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import ipaddress
@@ -12,10 +13,12 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import netlink, packed, validate
+from os_vif.host import device_routes, neighbours, netlink, packed, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from os_vif.host.netlink import Link, Netlink
 
 #: linux/rtnetlink.h
@@ -200,7 +203,8 @@ class DeleteAddress(_Address):
         if link is None or found is None:
             return ()
         try:
-            self._send(net, (_DELADDR, 0), link)
+            with self._keeping_others(net, link):
+                self._send(net, (_DELADDR, 0), link)
         except OSError as error:
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
@@ -209,6 +213,20 @@ class DeleteAddress(_Address):
         finally:
             held(net, link).pop(self.key, None)
         return (found,)
+
+    @contextlib.contextmanager
+    def _keeping_others(self, net: Netlink, link: Link) -> Iterator[None]:
+        """Give the device back what the kernel drops with the last address of IPv4.
+
+        The kernel drops all routes and neighbours then (``fib_disable_ip``), those too that were
+        there before the address.
+        """
+        left = [a for a in held(net, link).values() if ":" not in a.address]
+        if ":" in self.address or len(left) > 1:
+            yield
+            return
+        with neighbours.keeping(net, link), device_routes.keeping(net, link, made_with(left)):
+            yield
 
 
 def held(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:
@@ -263,10 +281,22 @@ def _seconds(time: int) -> int | None:
     return None if time == _FOREVER else time
 
 
-def network_of(address: EnsureAddress) -> str:
-    """The network that the kernel makes a route for when it gets the address."""
-    return str(ipaddress.ip_interface(address.peer or address.address).network)
+def made_with(held: Iterable[EnsureAddress]) -> set[device_routes.Connected]:
+    """Return what the kernel makes routes for when a device gets some addresses."""
+    return {
+        (
+            str(ipaddress.ip_interface(address.peer or address.address).network),
+            address.metric or (device_routes.METRIC_6_CONNECTED if ":" in address.address else 0),
+        )
+        for address in held
+        if not address.flags & _NO_PREFIX_ROUTE
+    }
 
 
-def is_routed_by_kernel(address: EnsureAddress) -> bool:
-    return not address.flags & _NO_PREFIX_ROUTE
+def uses_ipv6(net: Netlink, link: Link) -> bool:
+    """Return whether the host has given a device anything of IPv6."""
+    return (
+        any(":" in address.address for address in of(net, link))
+        or any(":" in address for address, _ in neighbours.held(net, link))
+        or device_routes.has_given_ipv6(net, link)
+    )

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host import validate
+from os_vif.host import neighbours, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from os_vif.host.netlink import Link, Netlink
 
 #: In the order in which they are set: what joins a bridge is no longer the host's own.
@@ -113,7 +116,8 @@ class SetLink(Step):
             # One that loses its last port has no MAC address any more.
             undo += (SetLink(bridge.name, **_given({"address": bridge.address})),)
         try:
-            net.set(link, **values)
+            with self._keeping_neighbours(net, link, before):
+                net.set(link, **values)
         except OSError as error:
             if error.errno == errno.ENODEV:
                 # It has gone meanwhile, and with it what there would be to undo.
@@ -124,6 +128,19 @@ class SetLink(Step):
             _take_back(net, undo, error)
             raise
         return undo
+
+    @contextlib.contextmanager
+    def _keeping_neighbours(
+        self, net: Netlink, link: Link, before: dict[str, Any]
+    ) -> Iterator[None]:
+        """Give bridges of others their neighbours back: their MAC address may change."""
+        changed = [self._bridge(net, before["master"])] if "master" in before else []
+        changed += [link] if "address" in before else []
+        with contextlib.ExitStack() as kept:
+            for bridge in changed:
+                if bridge.kind == "bridge" and not bridge.ours:
+                    kept.enter_context(neighbours.keeping(net, bridge))
+            yield
 
     def _before(self, net: Netlink, link: Link) -> dict[str, Any]:
         """What the device has in place of what it should have, by field."""

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import TYPE_CHECKING
 
-from os_vif.host import addresses, record, validate
+from os_vif.host import addresses, neighbours, record, validate
 from os_vif.host.attributes import SetLink
 from os_vif.host.devices import DeleteDevice, EnsureDevice
 from os_vif.host.locks import DIRECTORY
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 #: What the name of a bridge begins with that is one VIF's, beside Open vSwitch.
 HYBRID = "qbr"
+#: ``NET_ADDR_SET`` of linux/netdevice.h: a user has set the MAC address of a device.
+_SET = "3"
+_DEVICES = pathlib.Path("/sys/class/net")
+#: Files of a device there.
+_ASSIGNMENT = ("ifindex", "address", "addr_assign_type")
 #: How many reasons are told why a bridge stays.
 _SHOWN = 5
 
@@ -185,6 +191,69 @@ class DeleteBridge(DeleteDevice):
 
     def _again(self, net: Netlink, link: Link) -> tuple[Step, ...]:
         return _again(net, link)
+
+
+@dataclasses.dataclass(frozen=True)
+class FixBridgeAddress(Step):
+    """A bridge whose MAC address follows those of its ports gets one that it keeps.
+
+    A bridge whose MAC address a user has set keeps that. A roll back gives the bridge the MAC
+    address that it had, which then no longer follows the ports: the kernel has no way back.
+    Equivalent to: ``ip link set dev NAME address MAC``
+    """
+
+    name: str
+    mac: str
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.mac(self, "mac")
+
+    def commands(self) -> tuple[str, ...]:
+        command = f"ip link set dev {quote(self.name)} address {self.mac}"
+        return (f"{command}  # if it has that of a port",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None or link.address == self.mac or is_address_fixed(net, link):
+            return ()
+        return (self.difference("MAC address", f"{link.address}, of a port", self.mac),)
+
+    def holds(self, net: Netlink) -> bool:
+        """Return False where the MAC address is right, but may not be fixed: apply fixes it."""
+        link = net.link(self.name)
+        return link is None or is_address_fixed(net, link)
+
+    def apply(self, net: Netlink) -> tuple[Step, ...]:
+        link = net.require(self.name)
+        if is_address_fixed(net, link):
+            return ()
+        with neighbours.keeping(net, link):
+            net.set(link, address=self.mac)
+        if link.address == self.mac:
+            return ()
+        return (SetLink(self.name, address=link.address),)
+
+
+def is_address_fixed(net: Netlink, bridge: Link) -> bool:
+    """Return whether a bridge keeps its MAC address, which a user has set.
+
+    Only sysfs shows that for sure. Where sysfs is of another network namespace, a bridge counts as
+    following its ports if it has the lowest of their MAC addresses.
+    """
+    shown = _DEVICES / bridge.name
+    try:
+        here = {name: (shown / name).read_text().strip() for name in _ASSIGNMENT}
+    except OSError:
+        here = {}
+    if (here.get("ifindex"), here.get("address")) == (str(bridge.index), bridge.address):
+        return here["addr_assign_type"] == _SET
+    ports = [port.address for port in net.ports(bridge) if port.address]
+    return bool(ports) and bridge.address not in (None, min(ports))
 
 
 def _used(net: Netlink, bridge: Link) -> bool:

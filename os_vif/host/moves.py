@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from os_vif.host import addresses, routes, validate
+from os_vif.host import addresses, device_routes, neighbours, validate
 from os_vif.host.addresses import DeleteAddress, EnsureAddress
+from os_vif.host.bridges import FixBridgeAddress, is_address_fixed
 from os_vif.host.sysctl import Sysctl
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """The steps that move the addresses and routes of an uplink, make before break."""
+    """The steps that move what the host has on an uplink, make before break."""
 
     #: Gives the bridge the addresses. Both devices have them then.
     make: tuple[Step, ...] = ()
-    #: Leads the routes through the bridge, which has to be up; then takes the addresses from the
-    #: uplink.
+    #: Leads the routes through the bridge, which has to be up and to have the uplink; then takes
+    #: the addresses and the neighbours from the uplink.
     switch: tuple[Step, ...] = ()
 
     @property
@@ -39,24 +40,43 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     :raises OSError: with EOPNOTSUPP for something that the steps cannot express.
     """
     held = addresses.of(net, source)
-    found = routes.of(net, source, held)
+    expiring = any(":" in a.address and a.valid is not None for a in held)
+    found = device_routes.of(net, source, addresses.made_with(held), expiring=expiring)
+    fixed = neighbours.of(net, source)
     make: list[Step] = [_relabelled(address, source.name, target) for address in held]
-    if any(
-        ":" in text for text in (*(a.address for a in held), *(r.destination for r in found.given))
-    ):
+    texts = [a.address for a in held] + [n.neighbour for n in fixed]
+    texts += [route.destination for route in found.given]
+    if any(":" in text for text in texts):
         # The public os-vif turned IPv6 off there, and left the addresses where they were dead.
         make.insert(0, Sysctl(target, "disable_ipv6", 0))
-    switch = _route_steps(net, source, found.given, target)
+    # What joins a bridge may change its MAC address, and the kernel drops its neighbours then.
+    switch: list[Step] = [neighbour.on(target) for neighbour in fixed]
+    switch += _route_steps(net, source, found.given, target)
     switch += [route.deletion() for route in found.lingering]
+    # With the last address of IPv4 the kernel drops the neighbours: an undo has them after it.
+    switch += [neighbour.deletion() for neighbour in fixed]
     # The first of a network is its primary; the kernel takes the others with it.
     switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
+    switch += _fixing(net, source, target) if held else []
     return Move(tuple(make), tuple(switch))
+
+
+def _fixing(net: Netlink, source: Link, target: str) -> list[Step]:
+    """Return the step that lets a bridge which is there keep the MAC address of the host.
+
+    The routers know the host by it, and so do the IPv6 addresses that the host gives itself. The
+    step comes last, since a roll back does not let the bridge follow its ports again.
+    """
+    bridge = net.link(target)
+    if bridge is None or bridge.kind != "bridge" or source.address is None:
+        return []
+    return [] if is_address_fixed(net, bridge) else [FixBridgeAddress(target, source.address)]
 
 
 def _route_steps(net: Netlink, source: Link, found: list[EnsureRoute], target: str) -> list[Step]:
     """Return the steps that lead routes through another device, with no moment without one."""
     replaceable = [route for route in found if route.gateway is not None and not route.learned]
-    rivals = routes.rivals(net, source, replaceable)
+    rivals = device_routes.rivals(net, source, replaceable)
     # Gateways are reached by the others, which so come first and go last, here and in an undo.
     beside = sorted(
         (route for route in found if route not in replaceable or route.key in rivals),

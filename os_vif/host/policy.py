@@ -28,9 +28,10 @@ import pathlib
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from os_vif.host import addresses, netns, rename, routes, sriov, undo_ledger, validate
+from os_vif.host import addresses, netns, policy_moves, rename, sriov, undo_ledger, validate
 from os_vif.host import steps as known
 from os_vif.host.plan import MARK
+from os_vif.host.policy_moves import MAX_UPLINKS, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 UPLINKS = pathlib.Path("/etc/os-vif/uplinks")
 #: The name of one VIF's device: a prefix of nova's or Neutron's, and the beginning of a UUID.
 VIF_NAME = validate.VIF_NAME
-#: Devices of one call that are looked at as uplinks of a bridge; a plan has one.
-_MAX_UPLINKS = 4
 #: How often a decision is made anew because a device that was read has gone.
 _DECISIONS = 2
 #: ``IPV6_MIN_MTU``: below it the kernel takes the IPv6 addresses of a device.
@@ -78,7 +77,7 @@ class Call:
                     self.joining.setdefault(master, []).append(step.name)
 
 
-class _Question(NamedTuple):
+class Question(NamedTuple):
     """What a rule decides on."""
 
     net: Netlink
@@ -158,7 +157,7 @@ class _Question(NamedTuple):
 
     def uplinks(self, bridge: Link) -> Iterable[Link]:
         """Return the devices whose addresses and routes may move to a bridge."""
-        for name in self.call.joining.get(bridge.name, ())[:_MAX_UPLINKS]:
+        for name in self.call.joining.get(bridge.name, ())[:MAX_UPLINKS]:
             link = self.link(name)
             if link is not None and link.master != bridge.index:
                 yield link
@@ -176,8 +175,8 @@ def permitted(net: Netlink, step: Step, call: Call) -> bool:
     try:
         rule = RULES.get(type(step))
         if rule is None:
-            raise _refused(step, "no rule says what it may touch")
-        _decide(rule, _Question(net, call), step)
+            raise refused(step, "no rule says what it may touch")
+        _decide(rule, Question(net, call), step)
     except OSError as error:
         if error.errno != errno.EPERM:
             raise
@@ -187,7 +186,7 @@ def permitted(net: Netlink, step: Step, call: Call) -> bool:
     return True
 
 
-def _decide(rule: Callable[[_Question, Any], None], asked: _Question, step: Step) -> None:
+def _decide(rule: Callable[[Question, Any], None], asked: Question, step: Step) -> None:
     """Apply a rule; decide anew if a device was deleted by another program meanwhile."""
     for _ in range(_DECISIONS):
         try:
@@ -202,37 +201,32 @@ def _decide(rule: Callable[[_Question, Any], None], asked: _Question, step: Step
     rule(asked, step)
 
 
-def _refused(step: Step, reason: str) -> OSError:
-    text = f"not permitted for {step.device}: {reason}"
-    return OSError(errno.EPERM, text)
-
-
 def _is_loopback(link: Link) -> bool:
     return link.name == "lo" or (link.kind is None and link.address == "00:00:00:00:00:00")
 
 
-def _any(_: _Question, step: Step) -> None:
+def _any(_: Question, step: Step) -> None:
     """Permit a step that touches only what os-vif made, or its records."""
 
 
-def _nothing(_: _Question, step: Step) -> None:
-    raise _refused(step, "only the undo of a change of this daemon is")
+def _nothing(_: Question, step: Step) -> None:
+    raise refused(step, "only the undo of a change of this daemon is")
 
 
-def _may_join(asked: _Question, step: known.SetLink) -> None:
+def _may_join(asked: Question, step: known.SetLink) -> None:
     bridge = asked.link(step.master or "")
     if bridge is not None and not asked.is_bridge(bridge):
-        raise _refused(step, f"{bridge.name} is no bridge that the call names by EnsureBridge")
+        raise refused(step, f"{bridge.name} is no bridge that the call names by EnsureBridge")
 
 
-def _set_link(asked: _Question, step: known.SetLink) -> None:
+def _set_link(asked: Question, step: known.SetLink) -> None:
     link = asked.link(step.name)
     if link is None:
         return
     if _is_loopback(link):
-        raise _refused(step, "it is the loopback device")
+        raise refused(step, "it is the loopback device")
     if step.alias == MARK and not link.ours:
-        raise _refused(step, "only the daemon marks devices, and only those that it made")
+        raise refused(step, "only the daemon marks devices, and only those that it made")
     if step.master:
         _may_join(asked, step)
     if not asked.is_vif(link):
@@ -241,12 +235,12 @@ def _set_link(asked: _Question, step: known.SetLink) -> None:
         _host_s_own(step, link)
 
 
-def _set_foreign(asked: _Question, step: known.SetLink, link: Link) -> None:
+def _set_foreign(asked: Question, step: known.SetLink, link: Link) -> None:
     """Decide on a device that is not a VIF's: an uplink, a bridge, or a hypervisor's."""
     if step.address is not None and not _is_uplink_s_address(asked, step, link):
-        raise _refused(step, "its MAC address is the host's")
+        raise refused(step, "its MAC address is the host's")
     if step.promiscuous is not None or step.alias is not None or step.master == "":
-        raise _refused(step, _FOREIGN)
+        raise refused(step, _FOREIGN)
     _host_s_own(step, link)
     if step.master:
         _uplink(asked, step, link)
@@ -255,7 +249,7 @@ def _set_foreign(asked: _Question, step: known.SetLink, link: Link) -> None:
     elif link.name in asked.call.parents and step.mtu is None:
         _allowed_uplink(step, link)
     elif step.up is not None or not _is_guest_s(link) or asked.is_hosts(link):
-        raise _refused(step, _FOREIGN)
+        raise refused(step, _FOREIGN)
 
 
 _FOREIGN = "it is neither os-vif's, nor a VIF's by its name, nor a virtual function"
@@ -270,14 +264,14 @@ def _is_guest_s(link: Link) -> bool:
 def _host_s_own(step: known.SetLink, link: Link) -> None:
     """Refuse what cuts the host off that is reached through a device."""
     if step.up is False:
-        raise _refused(step, "the host uses it, so it is not set down")
+        raise refused(step, "the host uses it, so it is not set down")
     if step.mtu is not None and step.mtu < min(_MIN_HOST_MTU, link.mtu):
-        raise _refused(step, f"the host uses it, so its MTU is at least {_MIN_HOST_MTU}")
+        raise refused(step, f"the host uses it, so its MTU is at least {_MIN_HOST_MTU}")
     if step.master == "" and link.master:
-        raise _refused(step, "the host uses it, so it is not taken out of its bridge")
+        raise refused(step, "the host uses it, so it is not taken out of its bridge")
 
 
-def _is_uplink_s_address(asked: _Question, step: known.SetLink, bridge: Link) -> bool:
+def _is_uplink_s_address(asked: Question, step: known.SetLink, bridge: Link) -> bool:
     """Return whether a bridge gets the MAC address of its own, or of an uplink."""
     if bridge.kind != "bridge":
         return False
@@ -285,10 +279,10 @@ def _is_uplink_s_address(asked: _Question, step: known.SetLink, bridge: Link) ->
     return step.address in found
 
 
-def _uplink(asked: _Question, step: known.SetLink, link: Link) -> None:
+def _uplink(asked: Question, step: known.SetLink, link: Link) -> None:
     """Decide on a device of the host's that is put into a bridge: its addresses are there."""
     if link.kind in _NO_UPLINKS:
-        raise _refused(step, f"a device of kind {link.kind} is no uplink")
+        raise refused(step, f"a device of kind {link.kind} is no uplink")
     _allowed_uplink(step, link)
     bridge = asked.link(step.master or "")
     if bridge is None or link.master == bridge.index:
@@ -297,7 +291,7 @@ def _uplink(asked: _Question, step: known.SetLink, link: Link) -> None:
     if lost:
         some = ", ".join(sorted(address for address, _ in lost)[:3])
         reason = f"the bridge {bridge.name} does not have its addresses yet ({some})"
-        raise _refused(step, reason)
+        raise refused(step, reason)
 
 
 def _allowed_uplink(step: Step, link: Link) -> None:
@@ -309,155 +303,106 @@ def _allowed_uplink(step: Step, link: Link) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
-        raise _refused(step, f"{UPLINKS} cannot be read: {error}") from error
+        raise refused(step, f"{UPLINKS} cannot be read: {error}") from error
     if not safe:
-        raise _refused(step, f"{UPLINKS} can be written by others than root")
+        raise refused(step, f"{UPLINKS} can be written by others than root")
     if link.name not in names:
-        raise _refused(step, f"{UPLINKS} does not name it")
+        raise refused(step, f"{UPLINKS} does not name it")
 
 
-def _rename(asked: _Question, step: known.RenameLink) -> None:
+def _rename(asked: Question, step: known.RenameLink) -> None:
     link = asked.link(step.name)
     if link is None:
         return
     if not asked.is_vif(link):
-        raise _refused(step, _FOREIGN)
+        raise refused(step, _FOREIGN)
     if asked.is_hosts(link):
-        raise _refused(step, "the host uses it")
+        raise refused(step, "the host uses it")
 
 
-def _move(asked: _Question, step: known.MoveLink) -> None:
+def _move(asked: Question, step: known.MoveLink) -> None:
     link = asked.link(step.name)
     if link is not None:
         if not asked.is_vif(link):
-            raise _refused(step, _FOREIGN)
+            raise refused(step, _FOREIGN)
         if asked.is_hosts(link):
-            raise _refused(step, "the host uses it")
+            raise refused(step, "the host uses it")
     netns.require_root_owned(step)
 
 
-def _sysctl(asked: _Question, step: known.Sysctl) -> None:
+def _sysctl(asked: Question, step: known.Sysctl) -> None:
     link = asked.link(step.name)
     if link is None or (step.only_ours and not link.ours):
         return
     if _is_loopback(link):
-        raise _refused(step, "it is the loopback device")
+        raise refused(step, "it is the loopback device")
     has_ipv6 = any(":" in address for address, _ in asked.held(link))
     if step.key == "disable_ipv6" and step.value == 1 and has_ipv6 and not step.only_ours:
-        raise _refused(step, "it has IPv6 addresses of the host")
+        raise refused(step, "it has IPv6 addresses of the host")
     if asked.is_vif(link):
         return
     if link.kind == "bridge":
         if link.name in asked.call.bridges and step.value == _HARDENING[step.key]:
             return
         on = step.key == "disable_ipv6" and step.value == 0
-        if on and any(_has_ipv6(asked, uplink) for uplink in asked.uplinks(link)):
+        if on and any(addresses.uses_ipv6(asked.net, uplink) for uplink in asked.uplinks(link)):
             return
-    raise _refused(step, _FOREIGN)
+    raise refused(step, _FOREIGN)
 
 
-def _has_ipv6(asked: _Question, link: Link) -> bool:
-    return any(":" in address for address, _ in asked.held(link))
-
-
-def _below(asked: _Question, step: known.EnsureMacvlan) -> None:
+def _below(asked: Question, step: known.EnsureMacvlan) -> None:
     link = asked.link(step.link)
     if link is not None and not asked.is_vif(link):
-        raise _refused(step, f"{link.name} below it is none of a VIF")
+        raise refused(step, f"{link.name} below it is none of a VIF")
 
 
-def _vlan(asked: _Question, step: known.EnsureVlan) -> None:
+def _vlan(asked: Question, step: known.EnsureVlan) -> None:
     link = asked.link(step.link)
     if link is None or asked.link(step.name) is not None:
         return
     if _is_loopback(link):
-        raise _refused(step, f"{link.name} below it is the loopback device")
+        raise refused(step, f"{link.name} below it is the loopback device")
     if not asked.is_vif(link):
         _allowed_uplink(step, link)
 
 
-def _delete_link(asked: _Question, step: known.DeleteLink) -> None:
+def _delete_link(asked: Question, step: known.DeleteLink) -> None:
     link = asked.link(step.name)
     if link is None or step.only_free:
         return
     if link.kind == "vlan" and link.ours and asked.is_hosts(link):
-        raise _refused(step, "the host is reached through it")
+        raise refused(step, "the host is reached through it")
 
 
-def _ensure_address(asked: _Question, step: known.EnsureAddress) -> None:
-    bridge = asked.link(step.name)
-    if bridge is None:
-        return
-    if bridge.kind == "bridge":
-        for name in asked.call.joining.get(bridge.name, ())[:_MAX_UPLINKS]:
-            link = asked.link(name)
-            if link is not None and step.key in asked.held(link):
-                return
-        if step.key in asked.addresses_of_ports(bridge):
-            return
-        # A call of this step alone: the device joins the bridge in a later one.
-        if bridge.ours and step.key in asked.addresses_elsewhere(bridge):
-            return
-    raise _refused(step, f"no uplink of it has the address {step.address}")
-
-
-def _delete_address(asked: _Question, step: known.DeleteAddress) -> None:
-    link = asked.link(step.name)
-    if link is None:
-        return
-    master = asked.net.link_at(link.master) if link.master else None
-    if master is None or step.key not in asked.held(master):
-        raise _refused(step, f"it is in no bridge that has the address {step.address}")
-
-
-def _ensure_route(asked: _Question, step: known.EnsureRoute) -> None:
-    bridge = asked.link(step.name)
-    if bridge is None:
-        return
-    for uplink in asked.ports(bridge) if bridge.kind == "bridge" else ():
-        if step.instead_of in (None, uplink.name) and routes.has_like(asked.net, uplink, step):
-            return
-    raise _refused(step, f"no uplink of it has the route {step.destination}")
-
-
-def _delete_route(asked: _Question, step: known.DeleteRoute) -> None:
-    link = asked.link(step.name)
-    if link is None:
-        return
-    master = asked.net.link_at(link.master) if link.master else None
-    if master is None or not routes.has_like(asked.net, master, step):
-        raise _refused(step, f"it is in no bridge that has the route {step.destination}")
-
-
-def _forwarding(asked: _Question, step: known.ForwardingRules) -> None:
+def _forwarding(asked: Question, step: known.ForwardingRules) -> None:
     link = asked.link(step.name)
     if link is None or not asked.is_bridge(link):
-        raise _refused(step, "it is no bridge that the call names by EnsureBridge")
+        raise refused(step, "it is no bridge that the call names by EnsureBridge")
 
 
-def _set_vf(asked: _Question, step: known.SetVf) -> None:
+def _set_vf(asked: Question, step: known.SetVf) -> None:
     pf = asked.link(step.name)
     if pf is not None and step.pci_address is None and sriov.address_of(pf.name) is not None:
-        raise _refused(step, "the step names no PCI address of the virtual function")
+        raise refused(step, "the step names no PCI address of the virtual function")
     link = None if step.link is None else asked.link(step.link)
     if link is None:
         return
     if _is_loopback(link):
-        raise _refused(step, f"{link.name} is the loopback device")
+        raise refused(step, f"{link.name} is the loopback device")
     down = step.link_up is False or step.link_ipv6 is False or step.link_address is not None
     if down and asked.held(link):
-        raise _refused(step, f"the host uses {link.name}")
+        raise refused(step, f"the host uses {link.name}")
 
 
-def _vdpa(_: _Question, step: known.EnsureVdpa | known.DeleteVdpa) -> None:
+def _vdpa(_: Question, step: known.EnsureVdpa | known.DeleteVdpa) -> None:
     bus, _slash, device = step.management_device.rpartition("/")
     if bus == "pci" and not sriov.is_vf(device):
-        raise _refused(step, f"{device} is no virtual function")
+        raise refused(step, f"{device} is no virtual function")
 
 
 #: By the class of a step: raises EPERM for one that is not permitted. A class without a rule is
 #: not permitted at all.
-RULES: dict[type[Step], Callable[[_Question, Any], None]] = {
+RULES: dict[type[Step], Callable[[Question, Any], None]] = {
     # A new device takes nothing from others; one that is there is never changed, but for the free
     # half of a VIF's pair, which is replaced.
     known.EnsureBridge: _any,
@@ -472,10 +417,13 @@ RULES: dict[type[Step], Callable[[_Question, Any], None]] = {
     known.RenameLink: _rename,
     known.MoveLink: _move,
     known.Sysctl: _sysctl,
-    known.EnsureAddress: _ensure_address,
-    known.DeleteAddress: _delete_address,
-    known.EnsureRoute: _ensure_route,
-    known.DeleteRoute: _delete_route,
+    known.EnsureAddress: policy_moves.ensure_address,
+    known.DeleteAddress: policy_moves.delete_address,
+    known.EnsureRoute: policy_moves.ensure_route,
+    known.DeleteRoute: policy_moves.delete_route,
+    known.EnsureNeighbour: policy_moves.ensure_neighbour,
+    known.DeleteNeighbour: policy_moves.delete_neighbour,
+    known.FixBridgeAddress: policy_moves.fix_bridge_address,
     known.ForwardingRules: _forwarding,
     # The chain is that of a bridge which is not there, and os-vif's by its name.
     known.NoForwardingRules: _any,

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for IP routes, and the routes that a device has."""
+"""Steps for IP routes, and what reads them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.host import addresses, netlink, packed, ra_routes, route_metrics, validate
+from os_vif.host import netlink, packed, ra_routes, route_metrics, validate
 from os_vif.host.plan import Difference, Step, quote
 
 if TYPE_CHECKING:
-    from os_vif.host.addresses import EnsureAddress
     from os_vif.host.netlink import Link, Netlink
 
 #: linux/rtnetlink.h
 _NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _UNICAST, _LOCAL, _BROADCAST, _ANYCAST, _MULTICAST = 1, 2, 3, 4, 5
 _TABLE_LOCAL, _TABLE_MAIN, _TABLE_UNSPEC = 255, 254, 0
-_PROTOCOL_UNSPEC, _PROTOCOL_KERNEL = 0, 2
 #: ``RTN_*``: the types that a route through a device may have, as ip-route(8) names them.
 TYPES = {
     _UNICAST: "unicast",
@@ -41,13 +39,9 @@ _ONLINK = 4
 #: What the kernel reports of a route's state, and what is not part of it.
 _STATE_FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x800 | 0x4000 | 0x8000 | 0x20000000
 #: ``struct rtmsg``: family, lengths, tos, table, protocol, scope, type, flags.
-_HEADER = struct.Struct("=BBBBBBBBI")
+HEADER = struct.Struct("=BBBBBBBBI")
 #: ``struct rta_cacheinfo``: references, last use, expiry in ticks; error and IPsec's.
 _CACHE = struct.Struct("=IIiIIII")
-#: Prefixes that the kernel gives each device with IPv6, with their table.
-_OF_LINK = {("fe80::/64", _TABLE_MAIN), ("ff00::/8", _TABLE_LOCAL)}
-#: The metric of a route of IPv6 that comes with an address.
-_METRIC_6_CONNECTED = 256
 #: The address of the default route, which has a length of 0.
 _ANYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - no socket
 #: Attributes of a route that a step cannot express: ``RTA_*`` of linux/rtnetlink.h.
@@ -182,15 +176,15 @@ class _Route(Step):
     def _cached(self, net: Netlink, link: Link) -> dict[tuple[Any, ...], list[EnsureRoute]]:
         """Return the routes of this family through a device, by their keys."""
 
-        def read() -> dict[tuple[Any, ...], list[EnsureRoute]]:
+        def read_here() -> dict[tuple[Any, ...], list[EnsureRoute]]:
             found: dict[tuple[Any, ...], list[EnsureRoute]] = {}
-            for route, unknown in _read_all(link, _dump(net, link, self._family)):
+            for route, unknown in read_all(link, dump(net, link, self._family)):
                 if not unknown:
                     found.setdefault(route.key, []).append(route)
             return found
 
         found: dict[tuple[Any, ...], list[EnsureRoute]] = net.cached(
-            ("routes", link.index, self._family), read
+            ("routes", link.index, self._family), read_here
         )
         return found
 
@@ -218,7 +212,7 @@ class _Route(Step):
 
     def _talk(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         destination, _, length = self.destination.partition("/")
-        header = _HEADER.pack(
+        header = HEADER.pack(
             self._family,
             int(length),
             0,
@@ -338,77 +332,10 @@ def _is_like(wanted: _Route, found: EnsureRoute) -> bool:
     return wanted._same(found) and soon  # noqa: SLF001
 
 
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """The routes through a device, but for those that the kernel makes for each device."""
-
-    given: list[EnsureRoute]
-    #: Made by the kernel with an IPv6 address that expires: they do not go with the address.
-    lingering: list[EnsureRoute]
-
-
-def of(net: Netlink, link: Link, held: list[EnsureAddress]) -> Found:
-    """Return the routes of all tables through a device.
-
-    :param held: the device's addresses.
-    :raises OSError: with EOPNOTSUPP for a route that the steps cannot express.
-    """
-    made_with = {
-        (addresses.network_of(address), address.metric or _connected_metric(address.address))
-        for address in held
-        if addresses.is_routed_by_kernel(address)
-    }
-    # The kernel deletes the route of a prefix with the last address of it, if none of it expires.
-    expiring = any(":" in a.address and a.valid is not None for a in held)
-    given: list[EnsureRoute] = []
-    lingering: list[EnsureRoute] = []
-    data = _dump(net, link, socket.AF_INET) + _dump(net, link, socket.AF_INET6)
-    for route, unknown in _read_all(link, data):
-        if _is_of_each_device(route):
-            continue
-        made = (route.destination, route.metric or 0) in made_with
-        if made and route.protocol == _PROTOCOL_KERNEL and route.table == _TABLE_MAIN:
-            if expiring and ":" in route.destination:
-                lingering.append(route)
-            continue
-        if unknown:
-            reason = f"the route {route.destination} of {link.name} has {unknown}"
-            raise OSError(errno.EOPNOTSUPP, f"{reason}, which os-vif cannot move")
-        given.append(route)
-    return Found(given, lingering)
-
-
-def rivals(net: Netlink, link: Link, wanted: list[EnsureRoute]) -> set[tuple[Any, ...]]:
-    """Return the keys of those routes that other devices have too.
-
-    The kernel replaces the first route with a key, whatever its device is.
-    """
-    keys = {(route.key, ":" in route.destination) for route in wanted}
-    tables = {(":" in route.destination, route.table) for route in wanted}
-    found: set[tuple[Any, ...]] = set()
-    for six, table in sorted(tables):
-        family = socket.AF_INET6 if six else socket.AF_INET
-        for data in _dump(net, None, family, table):
-            if not _is_through(data, link.index):
-                route, _ = _read(link, data)
-                if (route.key, six) in keys:
-                    found.add(route.key)
-    return found
-
-
-def _is_through(data: bytes, index: int) -> bool:
-    body = data[packed.HEADER.size + _HEADER.size :]
-    return bool(packed.unpack(body, packed.RTA).get("RTA_OIF") == index)
-
-
-def _connected_metric(address: str) -> int:
-    return _METRIC_6_CONNECTED if ":" in address else 0
-
-
-def _dump(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[bytes]:
+def dump(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[bytes]:
     """Return the kernel's routes of a family; those through a device, and of a table, if given."""
     wanted = {"RTA_OIF": None if link is None else link.index, "RTA_TABLE": table or None}
-    body = bytes([family]) + bytes(_HEADER.size - 1) + packed.pack(wanted, packed.RTA)
+    body = bytes([family]) + bytes(HEADER.size - 1) + packed.pack(wanted, packed.RTA)
     try:
         return net.talk(_GETROUTE, netlink.DUMP, body)
     except OSError as error:
@@ -418,19 +345,9 @@ def _dump(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[
         raise
 
 
-def _is_of_each_device(route: EnsureRoute) -> bool:
-    """Return whether the kernel makes a route by itself for each device, or for its addresses."""
-    host = route.destination.endswith("/128" if ":" in route.destination else "/32")
-    if route.table == _TABLE_LOCAL and host:
-        # Local, broadcast and anycast routes of addresses. AnyIP has another protocol.
-        return route.protocol in (_PROTOCOL_KERNEL, _PROTOCOL_UNSPEC)
-    of_link = (route.destination, route.table) in _OF_LINK and route.expires is None
-    return of_link and route.gateway is None and route.metric == _METRIC_6_CONNECTED
-
-
-def _read_all(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
+def read_all(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
     """Return routes, each with what a step cannot express of it. Those that expired are left out."""
-    found = [read for read in (_read(link, data) for data in dumped) if read[0].expires != 0]
+    found = [read for read in (read(link, data) for data in dumped) if read[0].expires != 0]
     if any(ra_routes.may_be_learned(route) for route, _ in found):
         learned = ra_routes.learned(link.name)
         found = [(_as_learned(route, learned), unknown) for route, unknown in found]
@@ -449,12 +366,12 @@ def _as_learned(
         return route
 
 
-def _read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
+def read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     """Return a route, and what a step cannot express of it."""
-    header = _HEADER.unpack_from(data, packed.HEADER.size)
+    header = HEADER.unpack_from(data, packed.HEADER.size)
     family, length, _, tos, table, protocol, scope, kind, flags = header
     numbers: list[int] = []
-    body = data[packed.HEADER.size + _HEADER.size :]
+    body = data[packed.HEADER.size + HEADER.size :]
     get = packed.unpack(body, packed.RTA, numbers).get
     unknown = [_UNKNOWN.get(n, f"attribute {n}") for n in numbers if n != _WITH_UNKNOWN]
     metrics, unknown_metrics = route_metrics.read(get("RTA_METRICS", b""))

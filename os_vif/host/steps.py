@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from os_vif.host.addresses import DeleteAddress, EnsureAddress
 from os_vif.host.attributes import SetLink
-from os_vif.host.bridges import DeleteBridge, EnsureBridge
+from os_vif.host.bridges import DeleteBridge, EnsureBridge, FixBridgeAddress
 from os_vif.host.filters import ForwardingRules, NoForwardingRules, RestoreRules
 from os_vif.host.links import DeleteLink, EnsureMacvlan, EnsureTap, EnsureVeth, EnsureVlan
+from os_vif.host.neighbours import DeleteNeighbour, EnsureNeighbour
 from os_vif.host.netns import MoveLink
 from os_vif.host.plan import Lost
 from os_vif.host.record import JoinBridge, LeaveBridge
@@ -29,16 +30,19 @@ __all__ = [
     "DeleteAddress",
     "DeleteBridge",
     "DeleteLink",
+    "DeleteNeighbour",
     "DeleteRoute",
     "DeleteVdpa",
     "EnsureAddress",
     "EnsureBridge",
     "EnsureMacvlan",
+    "EnsureNeighbour",
     "EnsureRoute",
     "EnsureTap",
     "EnsureVdpa",
     "EnsureVeth",
     "EnsureVlan",
+    "FixBridgeAddress",
     "ForwardingRules",
     "JoinBridge",
     "LeaveBridge",

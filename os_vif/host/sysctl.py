@@ -26,7 +26,7 @@ class Sysctl(Step):
     """A kernel parameter of a device has a value. It is enforced on every plug.
 
     A parameter that this kernel does not have (one without IPv6, say) counts as held. With
-    ``only_ours``, IPv6 is not turned off on a device that was given an address of it.
+    ``only_ours``, IPv6 is not turned off on a device that was given something of it.
     Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
     """
 
@@ -100,7 +100,7 @@ class Sysctl(Step):
             return True
         # The kernel would take its addresses.
         off = self.key == "disable_ipv6" and self.value == 1
-        return off and any(":" in held.address for held in addresses.of(net, link))
+        return off and addresses.uses_ipv6(net, link)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self.has_value() or self._spared(net):

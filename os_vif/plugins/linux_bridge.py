@@ -95,11 +95,13 @@ class LinuxBridgePlugin(PluginBase):
         with netlink.opened() as net, net.remembering():
             physical = self._found(net, uplink, bridge)
             move = self._move(net, uplink, bridge)
+            # A VLAN that is there may have a MAC address of its own.
+            address = (net.link(uplink.name) or physical).address
             # The host is not reached through the bridge, but by the addresses that it was given.
             kept = ("disable_ipv6",) if move.has_ipv6 or _has_ipv6(net, bridge) else ()
         return Plan(
             *_vlan(uplink),
-            EnsureBridge(bridge, address=physical.address),
+            EnsureBridge(bridge, address=address),
             *(off for off in Sysctl.hardening(bridge, only_ours=True) if off.key not in kept),
             *_user(JoinBridge, vif, bridge),
             *rules,
@@ -292,7 +294,7 @@ def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> moves.Move:
 
 def _has_ipv6(net: Netlink, bridge: str) -> bool:
     link = net.link(bridge)
-    return link is not None and any(":" in held.address for held in addresses.of(net, link))
+    return link is not None and addresses.uses_ipv6(net, link)
 
 
 def _vlan(uplink: _Uplink) -> tuple[EnsureVlan, ...]:

@@ -218,6 +218,7 @@ def _snapshot() -> dict[str, object]:
         },
         "routes": [route for route in routes if not route["dst"].startswith(_OF_LINK)],
         "rules": ip("rule"),
+        "neighbours": _neighbours(),
         "filters": {program: filters(program) for program in ("iptables", "ip6tables")},
         "files": record(),
         "switches": [switch.dump() for switch in ovs.running],
@@ -230,6 +231,14 @@ def _snapshot() -> dict[str, object]:
             if path.name != "stable_secret" and os.access(path, os.R_OK)
         },
     }
+
+
+def _neighbours() -> list[dict]:
+    """Those that do not go by themselves."""
+    found = ip("neigh", "show", "nud", "permanent") + ip("neigh", "show", "proxy")
+    return found + [
+        n for n in ip("neigh", "show", "nud", "noarp") if n["lladdr"].startswith("02:")
+    ]
 
 
 def _bare(link: dict) -> dict:

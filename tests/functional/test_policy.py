@@ -23,13 +23,16 @@ from os_vif.host.steps import (
     DeleteAddress,
     DeleteBridge,
     DeleteLink,
+    DeleteNeighbour,
     DeleteRoute,
     DeleteVdpa,
     EnsureAddress,
     EnsureBridge,
     EnsureMacvlan,
+    EnsureNeighbour,
     EnsureRoute,
     EnsureVeth,
+    FixBridgeAddress,
     ForwardingRules,
     MoveLink,
     RenameLink,
@@ -51,6 +54,7 @@ ip link set dev eth0 up
 ip address add 192.0.2.10/24 dev eth0
 ip -6 address add 2001:db8::10/64 dev eth0 nodad
 ip route add default via 192.0.2.1
+ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:07 dev eth0
 ip link add name br-ex type bridge
 ip link set dev br-ex up
 ip address add 198.51.100.1/24 dev br-ex
@@ -104,6 +108,17 @@ ATTACKS = {
         _OURS, SetLink("brq-mine", up=True),
         EnsureRoute("brq-mine", "::/0", "fe80::66", metric=1024, learned=True, expires=9000),
     ],
+    "a neighbour": [
+        _OURS, SetLink("brq-mine", up=True),
+        EnsureNeighbour("brq-mine", "192.0.2.1", lladdr="02:00:00:00:00:66"),
+    ],
+    "a neighbour of the card": [
+        EnsureNeighbour("eth0", "192.0.2.1", lladdr="02:00:00:00:00:66")
+    ],
+    "take a neighbour": [DeleteNeighbour("eth0", "192.0.2.7")],
+    "answer for an address": [_OURS, EnsureNeighbour("brq-mine", "192.0.2.1", proxy=True)],
+    "a MAC address of the attacker's": [_OURS, FixBridgeAddress("brq-mine", "02:00:00:00:00:66")],
+    "the MAC address of another's bridge": [FixBridgeAddress("br-ex", "02:00:00:00:00:66")],
     "another gateway": [EnsureRoute("eth0", "203.0.113.0/24", "192.0.2.66")],
     "no default route": [DeleteRoute("eth0", "0.0.0.0/0", "192.0.2.1", protocol=3)],
     "IPv6 off": [Sysctl("eth0", "disable_ipv6", 1)],

@@ -68,9 +68,21 @@ def without_time(route: dict) -> dict:
 
 def neighbours(device: str) -> list[str]:
     """The neighbours that a user, or a program of his, gave a device."""
-    fixed = lines(f"ip neigh show dev {device} nud permanent")
+    fixed = [
+        line
+        for line in lines(f"ip neigh show dev {device} nud all")
+        if "PERMANENT" in line
+        or "extern_learn" in line
+        or "managed" in line
+        or ("NOARP" in line and "lladdr 02:" in line)
+    ]
     fixed += lines(f"ip neigh show proxy dev {device}")
     return sorted(fixed)
+
+
+def check(vif, instance) -> list:
+    """What differs, but for what waits for the hypervisor."""
+    return [found for found in os_vif.check(vif, instance) if not found.pending]
 
 
 ROUTES = {
@@ -128,7 +140,7 @@ def test_a_route_is_moved_and_after_a_failed_plug_given_back(vif, instance, setu
     os_vif.plug(vif, instance)
     assert_same(routes(BRIDGE), before)
     assert routes("uplink") == []
-    assert os_vif.check(vif, instance) == ()
+    assert check(vif, instance) == []
 
 
 def assert_same(found: list[dict], before: list[dict]) -> None:
@@ -203,7 +215,7 @@ def test_a_router_goes_on_to_be_heard_on_the_bridge(router, instance):
         "high"
     }
     assert not learned("uplink")
-    assert os_vif.check(router, instance) == ()
+    assert check(router, instance) == []
 
     def is_renewed():
         advertise(9000, 90000)
@@ -258,3 +270,113 @@ def test_the_prefix_of_an_address_that_expires_is_on_the_bridge_only(vif, instan
     assert [r["dev"] for r in json.loads(lines("ip -6 -json route show 2001:db8:8::/64")[0])] == [
         BRIDGE
     ]
+
+
+NEIGHBOURS = {
+    "permanent": "ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink",
+    "of IPv6, a router": "ip neigh add 2001:db8::77 lladdr 02:00:00:00:00:77 dev uplink router",
+    "without ARP": "ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink nud noarp",
+    "learned externally": "ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink extern_learn",
+    "learned externally and not permanent": "ip neigh add 2001:db8::77 lladdr 02:00:00:00:00:77"
+    " dev uplink nud stale extern_learn",
+    "a proxy entry": "ip neigh add proxy 192.0.2.99 dev uplink",
+    "a proxy entry of IPv6": "ip neigh add proxy 2001:db8::99 dev uplink",
+    "with a protocol": "ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink protocol 99",
+    "several": "ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink;"
+    "ip neigh add 192.0.2.78 lladdr 02:00:00:00:00:78 dev uplink;"
+    "ip neigh add 2001:db8::78 lladdr 02:00:00:00:00:78 dev uplink;"
+    "ip neigh add proxy 192.0.2.78 dev uplink",
+    "without an address of the host": "ip address flush dev uplink scope global;"
+    "ip neigh add fe80::77 lladdr 02:00:00:00:00:77 dev uplink",
+}
+
+
+@pytest.mark.parametrize("setup", NEIGHBOURS.values(), ids=NEIGHBOURS)
+def test_a_neighbour_is_moved_and_after_a_failed_plug_given_back(vif, instance, setup):
+    run(setup)
+    before = neighbours("uplink")
+    assert before
+    steps = tuple(os_vif.plan(vif, instance))
+    with pytest.raises(exception.StepFailed) as info:
+        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+    assert not info.value.kwargs.get("left"), info.value
+    assert neighbours("uplink") == before
+    os_vif.plug(vif, instance)
+    assert neighbours(BRIDGE) == before
+    assert neighbours("uplink") == []
+    assert check(vif, instance) == []
+
+
+def test_a_neighbour_that_the_bridge_knows_otherwise_comes_back(vif, instance):
+    """The host's takes its place; after a failed plug it is as it was."""
+    run(f"ip link add name {BRIDGE} type bridge; ip link set dev {BRIDGE} up")
+    run(f"ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:66 dev {BRIDGE}")
+    run("ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink")
+    before, moved = neighbours(BRIDGE), neighbours("uplink")
+    steps = tuple(os_vif.plan(vif, instance))
+    with pytest.raises(exception.StepFailed):
+        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+    assert (neighbours(BRIDGE), neighbours("uplink")) == (before, moved)
+    os_vif.plug(vif, instance)
+    assert neighbours(BRIDGE) == moved
+
+
+def address(device: str) -> str:
+    return json.loads(lines(f"ip -json link show dev {device}")[0])[0]["address"]
+
+
+@pytest.fixture
+def others_bridge(vif):
+    """A bridge of others that has the MAC address of its lowest port, and neighbours."""
+    run(
+        f"ip link add name {BRIDGE} type bridge; ip link set dev {BRIDGE} up;"
+        "ip link add name first address 02:00:00:00:00:05 type veth peer name x;"
+        f"ip link set dev first master {BRIDGE};"
+        f"ip neigh add 192.0.2.50 lladdr 02:00:00:00:00:50 dev {BRIDGE}"
+    )
+    assert address(BRIDGE) == address("first")
+    return vif
+
+
+@pytest.mark.parametrize("mac", ["02:00:00:00:00:01", "02:00:00:00:00:09"], ids=["low", "high"])
+def test_a_bridge_of_others_keeps_the_mac_address_of_the_host(others_bridge, instance, mac):
+    """Whatever joins it or leaves it; and keeps the neighbours that it had."""
+    run(f"ip link set dev uplink address {mac}")
+    run("ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink")
+    known = sorted(neighbours(BRIDGE) + neighbours("uplink"))
+    os_vif.plug(others_bridge, instance)
+    assert address(BRIDGE) == mac
+    assert neighbours(BRIDGE) == known
+    run("ip link add name low address 00:00:00:00:00:01 type veth peer name y")
+    run(f"ip link set dev low master {BRIDGE}; ip link set dev low nomaster")
+    run("ip link del dev first")
+    assert address(BRIDGE) == mac
+    assert check(others_bridge, instance) == []
+
+
+@pytest.mark.parametrize("mac", ["02:00:00:00:00:01", "02:00:00:00:00:09"], ids=["low", "high"])
+def test_a_failed_plug_gives_a_bridge_of_others_its_mac_address_back(others_bridge, instance, mac):
+    run(f"ip link set dev uplink address {mac}")
+    before = address(BRIDGE), neighbours(BRIDGE)
+    steps = tuple(os_vif.plan(others_bridge, instance))
+    with pytest.raises(exception.StepFailed):
+        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+    assert (address(BRIDGE), neighbours(BRIDGE)) == before
+    assert "master" not in json.loads(lines("ip -json link show dev uplink")[0])[0]
+
+
+def test_a_bridge_of_ours_without_an_uplink_keeps_the_mac_address_of_the_host(vif, instance):
+    """It was made for a network that had none."""
+    vif.network.bridge_interface = None
+    os_vif.plug(vif, instance)
+    vif.network.bridge_interface = "uplink"
+    os_vif.plug(vif, instance)
+    run("ip link add name low address 00:00:00:00:00:01 type veth peer name y")
+    run(f"ip link set dev low master {BRIDGE}")
+    assert address(BRIDGE) == "02:00:00:00:00:01"
+
+
+def test_a_mac_address_that_others_have_fixed_stays(others_bridge, instance):
+    run(f"ip link set dev {BRIDGE} address 02:00:00:00:00:aa")
+    os_vif.plug(others_bridge, instance)
+    assert address(BRIDGE) == "02:00:00:00:00:aa"

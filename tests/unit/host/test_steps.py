@@ -108,6 +108,21 @@ def _route(version, more=False):
     return fields | ({"instead_of": _optional(names), "beside": _flag} if more else {})
 
 
+def _neighbour(version, more=False):
+    fields = {"name": names, "neighbour": _version(version)[0], "proxy": _flag}
+    return fields | (
+        {
+            "lladdr": _optional(macs),
+            "state": st.sampled_from([0, 4, 64, 128]),
+            "flags": st.sampled_from([0, 0x10, 0x80, 0x90]),
+            "extended": st.integers(0, 3),
+            "protocol": _optional(_bytes),
+        }
+        if more
+        else {}
+    )
+
+
 #: That need no quotes in a rule.
 _plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=True).filter(
     validate.is_device_name
@@ -128,6 +143,9 @@ FIELDS = {
     "DeleteLink": [
         {"name": names, "index": _indices, "only_free": _flag, "unmarked": _flag},
     ],
+    "DeleteNeighbour": [_neighbour(4), _neighbour(6)],
+    "EnsureNeighbour": [_neighbour(4, more=True), _neighbour(6, more=True)],
+    "FixBridgeAddress": [{"name": names, "mac": macs}],
     "DeleteRoute": [_route(4), _route(6)],
     "EnsureAddress": [_address(4, more=True), _address(6, more=True)],
     "EnsureBridge": [

@@ -195,23 +195,9 @@ KEPT = Kind(
 )
 JUMPS = Kind(
     ((), (1,), (1, 2**31 - 1), [3]),
-    (
-        None,
-        1,
-        True,
-        "1",
-        ("1",),
-        (0,),
-        (-1,),
-        (2**31,),
-        (True,),
-        (None,),
-        (1.0,),
-        ((1,),),
-        {1: 1},
-        (1,) * 1025,
-    ),
-)
+    (None, 1, True, "1", ("1",), (0,), (-1,), (2**31,), (True,), (None,), (1.0,), ((1,),), {1: 1},
+     (1,) * 1025),
+)  # fmt: skip
 MODE = Kind(
     ("private", "vepa", "bridge", "passthru"),
     ("", "source", "PRIVATE", "bridge ", "bridge\n", "1", 1, 4, *_NO_TEXT),
@@ -246,6 +232,7 @@ METRICS = Kind(
 )  # fmt: skip
 
 _ADDRESS = {"name": DEVICE, "address": INTERFACE, "peer": optional(of_ipv4(INTERFACE))}
+_NEIGHBOUR = {"name": DEVICE, "neighbour": ADDRESS, "proxy": BOOLEAN}
 _ROUTE = {
     "name": DEVICE,
     "destination": NETWORK,
@@ -281,6 +268,16 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "only_free": BOOLEAN,
         "unmarked": BOOLEAN,
     },
+    "DeleteNeighbour": _NEIGHBOUR,
+    "EnsureNeighbour": _NEIGHBOUR
+    | {
+        "lladdr": optional(MAC),
+        "state": Kind((0, 4, 64, 128), (1, 2, 8, 16, 32, 68, 129, -1, "128", None, True, 4.0)),
+        "flags": Kind((0, 0x10, 0x80, 0x90), (-1, 8, 0x91, 2**32, "0", None, True, 16.0)),
+        "extended": Kind((0, 1, 2, 3), (-1, 4, "0", None, True, 1.0)),
+        "protocol": optional(BYTE),
+    },
+    "FixBridgeAddress": {"name": DEVICE, "mac": MAC},
     "DeleteRoute": _ROUTE,
     "EnsureAddress": _ADDRESS
     | {
@@ -361,6 +358,8 @@ USUAL = {
     "name": "br0",
     "address": "192.0.2.1/24",
     "destination": "192.0.2.0/24",
+    "neighbour": "192.0.2.1",
+    "mac": "fa:16:3e:00:00:01",
     "peer": "veth1",
     "to": "tap1",
     "link": "eth0",
