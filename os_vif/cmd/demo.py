@@ -16,8 +16,8 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects, serialization
-from os_vif.cmd import shell
-from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, Stage
+from os_vif.cmd import shell, streams
+from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, Stage, unplugged_on_error
 
 if TYPE_CHECKING:
     from os_vif.cmd.lab import Guest
@@ -46,7 +46,7 @@ class Demo(shell.Escaping, command.Command):
             try:
                 _Show(self.app.stdout).run()
             except (DemoError, OSError, os_vif.exception.ExceptionBase) as error:
-                if debug:
+                if debug or streams.reader_is_gone():
                     raise
                 print(f"\nThe demo failed: {error}", file=sys.stderr)
                 return shell.FAILED
@@ -134,15 +134,16 @@ class _Show(Stage):
         from os_vif.cmd.lab import Guest
 
         self.act("Plug two VIFs, through the privileged daemon")
-        for vif in self.vifs:
-            os_vif.plug(vif, INSTANCE)
-            self.say(f"plugged {vif.vif_name}")
-        with Guest() as first, Guest() as second:
-            self.play((first, second), net)
-        self.act("Unplug")
-        for vif in self.vifs:
-            os_vif.unplug(vif, INSTANCE)
-            self.say(f"unplugged {vif.vif_name}")
+        with unplugged_on_error(self.vifs):
+            for vif in self.vifs:
+                os_vif.plug(vif, INSTANCE)
+                self.say(f"plugged {vif.vif_name}")
+            with Guest() as first, Guest() as second:
+                self.play((first, second), net)
+            self.act("Unplug")
+            for vif in self.vifs:
+                os_vif.unplug(vif, INSTANCE)
+                self.say(f"unplugged {vif.vif_name}")
 
     def play(self, guests: tuple[Guest, Guest], net: Netlink) -> None:
         from os_vif.cmd.lab import Hypervisor

@@ -14,7 +14,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import objects
 from os_vif.cmd import lab_card, lab_switch
-from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError
+from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, unplugged_on_error
 from os_vif.cmd.lab import Guest, Hypervisor
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def show(stage: Stage, net: Netlink) -> None:
         switch.vsctl("add-br", _BRIDGE, "--", "set", "Bridge", _BRIDGE, "datapath_type=netdev")
         cfg.CONF.set_override("ovsdb_connection", switch.connection, group="os_vif_ovs")
         try:
-            _play(stage, net, switch)
+            with unplugged_on_error((HYBRID, TAP)):
+                _play(stage, net, switch)
         finally:
             cfg.CONF.clear_override("ovsdb_connection", group="os_vif_ovs")
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 import os_vif
@@ -23,6 +24,18 @@ INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", nam
 
 class DemoError(Exception):
     """The demo did not show what it should have shown."""
+
+
+@contextlib.contextmanager
+def unplugged_on_error(vifs: Iterable[objects.VIFBase]) -> Iterator[None]:
+    """Unplug VIFs if an act fails or is interrupted, such as by a reader that goes away."""
+    try:
+        yield
+    except BaseException:
+        for vif in vifs:
+            with contextlib.suppress(os_vif.exception.ExceptionBase, OSError):
+                os_vif.unplug(vif, INSTANCE)
+        raise
 
 
 class Stage:

@@ -27,6 +27,8 @@ FAILED = 1
 BAD_INPUT = 2
 DIFFERENT = 3
 SOME_BAD = 4
+#: As of other programs: 128 and the number of SIGPIPE.
+NOBODY_READS = 141
 
 _EXIT_CODES = """exit codes:
   0  done; or nothing differs
@@ -233,18 +235,35 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    code = Shell().run(arguments)
+    try:
+        code = Shell().run(arguments)
+    except SystemExit as ended:
+        if not _flush():
+            raise SystemExit(_code_of_output()) from None
+        raise ended from None
+    return code if _flush() else _code_of_output(code)
+
+
+def _flush() -> bool:
+    """Write what standard output holds; return whether all of the output was written."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        raise
+        # Nobody reads any more, which needs no message.
+        pass
     except OSError as error:
-        # Python would try it once more at its end, and print a traceback.
-        if not code:
-            logging.getLogger("os-vif").error("%s", error)  # noqa: TRY400 - for a person
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return code or FAILED
-    return code
+        logging.getLogger("os-vif").error("%s", error)  # noqa: TRY400 - for a person
+        streams.discard_output()
+        return False
+    if streams.reader_is_gone():
+        streams.discard_output()
+        return False
+    return True
+
+
+def _code_of_output(code: int = 0) -> int:
+    """Return the exit code of a command whose output could not be written."""
+    return NOBODY_READS if streams.reader_is_gone() else code or FAILED
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ class StandardOutput:
         """:param flushes: whether each write goes out at once."""
         self._stream = stream
         self._flushes = flushes
+        #: Whether the reader of a pipe has gone.
+        self.broken = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -32,7 +34,7 @@ class StandardOutput:
             if self._flushes:
                 self._stream.flush()
         except OSError as error:
-            raise _named(error) from error
+            raise self._named(error) from error
         return written
 
     def writelines(self, lines: Any) -> None:
@@ -43,7 +45,14 @@ class StandardOutput:
         try:
             self._stream.flush()
         except OSError as error:
-            raise _named(error) from error
+            raise self._named(error) from error
+
+    def _named(self, error: OSError) -> OSError:
+        """Return the same error with the stream's name; note a broken pipe, and leave it as it is."""
+        if isinstance(error, BrokenPipeError):
+            self.broken = True
+            return error
+        return OSError(f"standard output: {error.strerror or error}")
 
 
 class ClosedOutput:
@@ -70,11 +79,16 @@ class ClosedOutput:
         raise OSError(errno.EBADF, "standard output is closed")
 
 
-def _named(error: OSError) -> OSError:
-    """Return the same error with the stream's name; a broken pipe is left as it is."""
-    if isinstance(error, BrokenPipeError):
-        return error
-    return OSError(f"standard output: {error.strerror or error}")
+def reader_is_gone() -> bool:
+    """Return whether standard output is a pipe that nobody reads any more."""
+    return isinstance(sys.stdout, StandardOutput) and sys.stdout.broken
+
+
+def discard_output() -> None:
+    """Discard what standard output still holds, which Python would write once more as it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
 
 
 def _escape_what_does_not_fit() -> None:
