@@ -238,21 +238,25 @@ def _run(arguments: list[str]) -> int:
     try:
         code = Shell().run(arguments)
     except SystemExit as ended:
-        if not _flush():
+        if not _flush(failed=bool(ended.code)):
             raise SystemExit(_code_of_output()) from None
-        raise ended from None
-    return code if _flush() else _code_of_output(code)
+        raise
+    return code if _flush(failed=bool(code)) else _code_of_output(code)
 
 
-def _flush() -> bool:
-    """Write what standard output holds; return whether all of the output was written."""
+def _flush(*, failed: bool) -> bool:
+    """Write what standard output holds; return whether all of the output was written.
+
+    :param failed: whether the command has said already what failed.
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         # Nobody reads any more, which needs no message.
         pass
     except OSError as error:
-        logging.getLogger("os-vif").error("%s", error)  # noqa: TRY400 - for a person
+        if not failed:
+            logging.getLogger("os-vif").error("%s", error)  # noqa: TRY400 - for a person
         streams.discard_output()
         return False
     if streams.reader_is_gone():
