@@ -27,9 +27,11 @@ _SCOPES = {0: "global", 200: "site", 253: "link", 254: "host"}
 _LINK_SCOPE = 253
 #: linux/if_addr.h
 _NODAD, _HOME, _MANAGE_TEMPORARY, _NO_PREFIX_ROUTE = 0x02, 0x10, 0x100, 0x200
+#: The host joins the group that the address is (``autojoin``).
+_AUTOJOIN = 0x400
 _TEMPORARY = 0x01
 #: Those that a user gives; the others are the kernel's own.
-_KEPT_FLAGS = _HOME | _MANAGE_TEMPORARY | _NO_PREFIX_ROUTE
+_KEPT_FLAGS = _HOME | _MANAGE_TEMPORARY | _NO_PREFIX_ROUTE | _AUTOJOIN
 _FOREVER = 2**32 - 1
 #: ``struct ifaddrmsg``
 _HEADER = struct.Struct("=BBBBI")
@@ -142,6 +144,7 @@ class EnsureAddress(_Address):
         words += ["home"] if self.flags & _HOME else []
         words += ["mngtmpaddr"] if self.flags & _MANAGE_TEMPORARY else []
         words += ["noprefixroute"] if self.flags & _NO_PREFIX_ROUTE else []
+        words += ["autojoin"] if self.flags & _AUTOJOIN else []
         return (f"ip address add {' '.join(words)} dev {quote(self.name)}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
@@ -238,13 +241,16 @@ def held(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress
 
 
 def of(net: Netlink, link: Link) -> list[EnsureAddress]:
-    """The addresses that were given to a device, in the kernel's order.
+    """Return the addresses that were given to a device, in the order in which to give them.
 
-    Those of the link's scope are its own, and temporary ones (RFC 8981) come by themselves.
+    The kernel lists those of IPv4 in that order, and of IPv6 the latest first; of like addresses,
+    the first on the list becomes the source of packets. Those of the link's scope are its own, and temporary ones (RFC 8981) come by themselves.
     """
     body = _HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, link.index)
     found = [_read(link, data) for data in net.talk(_GETADDR, netlink.DUMP, body)]
-    return [address for address in found if address is not None]
+    given = [address for address in found if address is not None]
+    six = [address for address in given if ":" in address.address]
+    return [address for address in given if ":" not in address.address] + six[::-1]
 
 
 def _read(link: Link, data: bytes) -> EnsureAddress | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from os_vif.host import addresses, device_routes, neighbours, validate
+from os_vif.host import addresses, device_routes, neighbours, uplink_names, validate
 from os_vif.host.addresses import DeleteAddress, EnsureAddress
 from os_vif.host.bridges import FixBridgeAddress, is_address_fixed
 from os_vif.host.sysctl import Sysctl
@@ -39,6 +39,8 @@ def move(net: Netlink, source: Link, target: str) -> Move:
 
     :raises OSError: with EOPNOTSUPP for something that the steps cannot express.
     """
+    if not _is_in(net, source, target):
+        uplink_names.refuse(net, source)
     held = addresses.of(net, source)
     expiring = any(":" in a.address and a.valid is not None for a in held)
     found = device_routes.of(net, source, addresses.made_with(held), expiring=expiring)
@@ -59,6 +61,11 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
     switch += _fixing(net, source, target) if held else []
     return Move(tuple(make), tuple(switch))
+
+
+def _is_in(net: Netlink, source: Link, target: str) -> bool:
+    master = net.link_at(source.master) if source.master else None
+    return master is not None and master.name == target
 
 
 def _fixing(net: Netlink, source: Link, target: str) -> list[Step]:

@@ -201,7 +201,7 @@ class LinuxBridgePlugin(PluginBase):
         try:
             return moves.move(net, link, bridge)
         except OSError as error:
-            expected = "an uplink whose routes os-vif can move to a bridge"
+            expected = "an uplink from which os-vif can move all that the host has to a bridge"
             raise fields.invalid(
                 uplink.field, f"{link.name}: {error.strerror}", expected
             ) from error

@@ -159,12 +159,15 @@ def test_vlan_plan_is_that_of_a_bridge_on_a_vlan(uplinked, instance):
     """What a kernel without VLANs cannot run is at least as it should be."""
     uplinked.network.should_provide_vlan, uplinked.network.vlan = True, 100
     commands = str(os_vif.plan(uplinked, instance)).splitlines()
-    assert commands[:3] == [
-        "ip link set dev uplink up",
+    assert commands[:2] == [
         "ip link add link uplink name vlan100 type vlan id 100",
         "ip link set dev vlan100 alias os-vif",
     ]
-    assert "ip link set dev vlan100 master brq-test mtu 1450 up" in commands
+    joined = commands.index("ip link set dev vlan100 master brq-test mtu 1450")
+    assert commands[joined + 1 : joined + 3] == [
+        "ip link set dev uplink up",
+        "ip link set dev vlan100 master brq-test mtu 1450 up",
+    ]
 
 
 @pytest.mark.vm("plain")

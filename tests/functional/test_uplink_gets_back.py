@@ -20,7 +20,7 @@ from os_vif.host import engine
 from os_vif.host.plan import Plan
 from os_vif.host.steps import SetLink
 from tests.functional.conftest import bridge_vif
-from tests.functional.namespaces import run
+from tests.functional.namespaces import run, snapshot
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -319,6 +319,120 @@ def test_a_neighbour_that_the_bridge_knows_otherwise_comes_back(vif, instance):
     assert (neighbours(BRIDGE), neighbours("uplink")) == (before, moved)
     os_vif.plug(vif, instance)
     assert neighbours(BRIDGE) == moved
+
+
+ADDRESSES = {
+    "a lifetime": "ip address add 198.51.100.1/24 dev uplink valid_lft 600 preferred_lft 300",
+    "a lifetime of IPv6": "ip address add 2001:db8:8::1/64 dev uplink nodad valid_lft 600"
+    " preferred_lft 300",
+    "deprecated": "ip address add 2001:db8:8::1/64 dev uplink nodad valid_lft 600 preferred_lft 0",
+    "label, broadcast, scope and metric": "ip address add 198.51.100.1/24 dev uplink label uplink:1"
+    " broadcast 198.51.100.9 scope link metric 70",
+    "a peer": "ip address add 198.51.100.1 peer 198.51.100.2/32 dev uplink",
+    "secondary": "ip address add 192.0.2.11/24 dev uplink; ip address add 192.0.2.9/24 dev uplink",
+    "several of IPv6": "for n in 5 2 9; do ip address add 2001:db8::$n/64 dev uplink nodad; done",
+    "a home address": "ip address add 2001:db8:8::1/64 dev uplink nodad home",
+    "temporary addresses of it": "ip address add 2001:db8:8::1/64 dev uplink nodad mngtmpaddr",
+    "without a route": "ip address add 2001:db8:8::1/64 dev uplink nodad noprefixroute",
+    "a group": "ip address add 233.252.0.1/32 dev uplink autojoin",
+    "a group of IPv6": "ip address add ff05::77/128 dev uplink nodad autojoin",
+}
+
+
+def addresses(device: str) -> list[dict]:
+    """The addresses that the host was given, without the time that they last."""
+    (found,) = json.loads("\n".join(lines(f"ip -json address show dev {device}")))
+    held = [a for a in found["addr_info"] if not a["local"].startswith("fe80:")]
+    for one in held:
+        one["label"] = one.get("label", "").replace(device, "")
+        for time_of in ("valid_life_time", "preferred_life_time"):
+            if 0 < one[time_of] < 2**32 - 1:
+                one[time_of] = "seconds"
+    return held
+
+
+@pytest.mark.parametrize("setup", ADDRESSES.values(), ids=ADDRESSES)
+def test_an_address_is_moved_and_after_a_failed_plug_given_back(vif, instance, setup):
+    run(setup)
+    before, routed = addresses("uplink"), routes("uplink")
+    groups = joined("uplink")
+    steps = tuple(os_vif.plan(vif, instance))
+    with pytest.raises(exception.StepFailed):
+        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+    assert (addresses("uplink"), joined("uplink")) == (before, groups)
+    assert_same(routes("uplink"), routed)
+    os_vif.plug(vif, instance)
+    assert (addresses(BRIDGE), joined(BRIDGE)) == (before, groups)
+    assert addresses("uplink") == []
+    assert check(vif, instance) == []
+
+
+def joined(device: str) -> set[str]:
+    """The groups of the tests that the host has joined on a device."""
+    found = " ".join(lines(f"ip maddress show dev {device}")).split()
+    return {"233.252.0.1", "ff05::77"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("setup", "said"),
+    [
+        (
+            "ip rule add iif uplink lookup 77 pref 1000",
+            "the rule 1000 of 'ip rule' has iif uplink",
+        ),
+        (
+            "ip rule add oif uplink lookup 77 pref 1000",
+            "the rule 1000 of 'ip rule' has oif uplink",
+        ),
+        (
+            "ip -6 rule add iif uplink lookup 77 pref 9",
+            "the rule 9 of 'ip -6 rule' has iif uplink",
+        ),
+        (
+            "ip nexthop add id 7 via 192.0.2.1 dev uplink",
+            "the next hop object 7 goes through uplink",
+        ),
+        ("ip token set ::77 dev uplink", "uplink has the IPv6 token ::77"),
+        (
+            "ip route add 203.0.113.0/24 nexthop via 192.0.2.1 nexthop via 192.0.2.2",
+            "the route 203.0.113.0/24 of uplink has several next hops",
+        ),
+        (
+            "ip -6 route add 2001:db8:7::/48 nexthop via 2001:db8::1 nexthop via 2001:db8::2",
+            "the route 2001:db8:7::/48 of uplink has several next hops",
+        ),
+        (
+            "ip nexthop add id 7 via 192.0.2.1 dev uplink; ip route add 203.0.113.0/24 nhid 7",
+            "the next hop object 7 goes through uplink",
+        ),
+        (
+            "ip -6 route add 2001:db8:7::/48 from 2001:db8::10 via 2001:db8::1",
+            "the route 2001:db8:7::/48 of uplink has a source prefix",
+        ),
+        (
+            "ip route add 203.0.113.0/24 via inet6 2001:db8::1 dev uplink",
+            "the route 203.0.113.0/24 of uplink has a gateway of another family",
+        ),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_cannot_be_moved_is_refused_by_name(vif, instance, setup, said):
+    """Before anything is touched; once the uplink is in the bridge, that is the operator's."""
+    run(setup)
+    before = snapshot()
+    with pytest.raises(exception.PlugException) as info:
+        os_vif.plug(vif, instance)
+    assert said in str(info.value)
+    assert "vif.network.bridge_interface" in str(info.value)
+    assert snapshot() == before
+
+
+def test_a_rule_that_names_the_uplink_does_not_stop_later_plugs(vif, instance):
+    """The uplink is in the bridge by then."""
+    os_vif.plug(vif, instance)
+    run("ip rule add iif uplink lookup 77 pref 1000")
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
 
 
 def address(device: str) -> str:

@@ -78,7 +78,7 @@ def _address(version, more=False):
         "scope": st.integers(0, 254),
         "label": _optional(names | _labels),
         "metric": _optional(st.integers(1, 2**32 - 1)),
-        "flags": st.sampled_from([0, 0x10, 0x100, 0x200, 0x310]),
+        "flags": st.sampled_from([0, 0x10, 0x100, 0x200, 0x710]),
         "valid": times,
         "preferred": times,
         "protocol": _optional(_bytes),

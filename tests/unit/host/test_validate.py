@@ -285,8 +285,10 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "scope": integer(0, 254),
         "label": optional(LABEL),
         "metric": optional(integer(1, 2**32 - 1)),
-        # IFA_F_HOMEADDRESS, IFA_F_MANAGETEMPADDR, IFA_F_NOPREFIXROUTE
-        "flags": Kind((0, 0x10, 0x100, 0x200, 0x310), (-1, 0x311, 2**32, "0", None, True, 16.0)),
+        # IFA_F_HOMEADDRESS, IFA_F_MANAGETEMPADDR, IFA_F_NOPREFIXROUTE, IFA_F_MCAUTOJOIN
+        "flags": Kind(
+            (0, 0x10, 0x100, 0x200, 0x400, 0x710), (-1, 0x711, 2**32, "0", None, True, 16.0)
+        ),
         "valid": optional(SECONDS),
         "preferred": optional(SECONDS),
         "protocol": optional(BYTE),
