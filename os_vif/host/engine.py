@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+_NOTHING = "Nothing was done"
+
 
 def run(plan: Plan, privsep_module: str | None) -> None:
     """Make every step of the plan hold, or leave the host as it was.
@@ -72,7 +74,7 @@ def _require_daemon(plan: Plan, privsep_module: str | None) -> None:
     try:
         _call(call, [])
     except not_started as error:
-        raise _failed(error.what, steps, error, "Nothing was done") from error
+        raise _failed(error.what, steps, error, _NOTHING) from error
 
 
 @contextlib.contextmanager
@@ -172,6 +174,9 @@ def _run_kernel_part(
         except Failure as failure:
             if not plan.forward or not begun:
                 raise
+            if failure.said == _NOTHING:
+                # That is so of these steps only.
+                failure.said = None
             if not failure.left:
                 failure.left += [command for step in steps for command in step.commands()]
             return _KernelPart(lambda _: None, refused=[failure])
@@ -213,7 +218,7 @@ def _commit(steps: Sequence[OvsStep], session: Session | None) -> Committed:
     if session is None:
         raise Failure(
             type(steps[0]).__name__, steps[0].device, "the plan names no switch",
-            said="Nothing was done",
+            said=_NOTHING,
         )  # fmt: skip
     look, session.look = session.look, None
     return ovs_engine.commit(session.ovsdb, steps, look)
@@ -276,7 +281,7 @@ def _run_kernel(
     try:
         answer = _call(call, messages)
     except not_started as error:
-        raise _failed(error.what, steps, error, "Nothing was done") from error
+        raise _failed(error.what, steps, error, _NOTHING) from error
     except Exception as error:
         aftermath = "What it had done is unknown; plugging or unplugging again converges"
         raise _failed("The call of the privileged daemon", steps, error, aftermath) from error

@@ -180,8 +180,7 @@ def _row(table: str, row: Any, columns: Sequence[str]) -> None:
             malformed(f"a row without the column {column}", row)
     for column, value in row.items():
         is_one = _KINDS.get(column, _is_value)
-        if column == "type" and table != "Interface":
-            # It is optional in the table Controller.
+        if (table, column) in _OPTIONAL_STRINGS:
             is_one = _is_optional_string
         if not is_one(value):
             malformed(f"the column {abbreviated(column, 40)}", value)
@@ -280,7 +279,11 @@ _WHOLE = {
     "Bridge": ("_uuid", "name", "ports"),
     "Port": ("_uuid", "name", "interfaces", "qos"),
     "Interface": ("_uuid", "name", "type", "options", "external_ids"),
+    "Mirror": ("_uuid", "name", "select_src_port", "select_dst_port", "output_port"),
+    "Flow_Sample_Collector_Set": ("_uuid", "ipfix"),
 }
+#: Columns that may be empty, which in other tables have one value.
+_OPTIONAL_STRINGS = frozenset({("Controller", "type"), ("Flow_Table", "name")})
 #: The kinds of the columns that this library uses, in any table. Others are any value.
 _KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("next_cfg", "cur_cfg"), _is_integer),

@@ -53,9 +53,9 @@ _FULL = (
     '-- --id=@i create IPFIX targets="10.0.0.1:4739" '
     '-- --id=@j create IPFIX targets="10.0.0.2:4739" '
     "-- --id=@t create Flow_Table name=first flow_limit=9 "
-    "-- --id=@a create AutoAttach system_name=x "
+    "-- --id=@u create Flow_Table flow_limit=7 -- --id=@a create AutoAttach system_name=x "
     "-- set Bridge tbr-1 datapath_type=netdev mirrors=@m controller=@c,@d sflow=@s netflow=@n "
-    "ipfix=@i flow_tables:0=@t flow_tables:1=@t auto_attach=@a fail_mode=secure "
+    "ipfix=@i flow_tables:0=@t flow_tables:1=@t flow_tables:2=@u auto_attach=@a fail_mode=secure "
     'protocols=OpenFlow13,OpenFlow15 other_config:hwaddr="02:00:00:00:00:07" external_ids:a=b '
     "rstp_enable=true flood_vlans=7,8 -- set Port tbr-1 external_ids:c=d tag=9 "
     "-- set Interface tbr-1 external_ids:e=f mtu_request=1400 "

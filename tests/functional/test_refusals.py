@@ -182,6 +182,29 @@ def test_an_unplug_whose_devices_stay_locked_keeps_the_deletion_of_the_port(
     assert "qvo" not in links()
 
 
+def test_an_unplug_whose_daemon_dies_and_does_not_start_again_keeps_the_deletion(
+    switch, at, monkeypatch
+):
+    """It was there when the plan began; the error lists what remains of the VIF."""
+    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    plan = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at, forward=True)
+    from os_vif.host.privsep_channel import NotStartedError
+    from vif_plug_linux_bridge import privsep
+
+    def not_started(messages):
+        raise NotStartedError("sudo: a password is required")
+
+    monkeypatch.setattr(privsep, "run", not_started)
+    with pytest.raises(exception.StepFailed, match="a password is required") as info:
+        engine.run(plan, DAEMON)
+    assert "Nothing was done" not in str(info.value)
+    assert "still to be done by hand:\n  ip link del dev qvo" in str(info.value)
+    assert switch.vsctl("list-ports", "br") == ""
+    monkeypatch.undo()
+    engine.run(plan, DAEMON)
+    assert "qvo" not in links()
+
+
 def test_unplug_raises_one_error_and_the_next_one_has_nothing_left(vif, instance, monkeypatch):
     """As nova sees it: UnplugException; what remained is taken by the next unplug."""
     os_vif.plug(vif, instance)
