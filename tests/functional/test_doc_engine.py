@@ -124,10 +124,10 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         finally:
             run_shell(f"umount {record.DIRECTORY}")
 
-    def with_metrics() -> str:
+    def with_several_next_hops() -> str:
         run_shell("ip link add name uplink type veth peer name cable; ip link set dev uplink up")
         run_shell("ip address add 192.0.2.10/24 dev uplink")
-        run_shell("ip route add 203.0.113.0/24 via 192.0.2.1 mtu 1400")
+        run_shell("ip route add 203.0.113.0/24 nexthop via 192.0.2.1 nexthop via 192.0.2.2")
         return plug(bridge_interface="uplink")
 
     def without_iptables() -> str:
@@ -158,7 +158,7 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         waited(),
         read_only(),
         plug(bridge_interface="uplink"),
-        with_metrics(),
+        with_several_next_hops(),
         without_iptables(),
         without_vlans(),
         str(exception.LibraryNotInitialized()),
