@@ -250,9 +250,11 @@ def _flush(*, failed: bool) -> bool:
     :param failed: whether the command has said already what failed.
     """
     try:
-        sys.stdout.flush()
+        # The pager of cliff has closed one that nobody reads.
+        if not streams.reader_is_gone():
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more, which needs no message.
+        # That needs no message.
         pass
     except OSError as error:
         if not failed:
