@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from os_vif.host.ovs_ports import twins
+from os_vif.host.ovs_ports import other_port, twins
 from os_vif.host.ovs_steps import OvsPort
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ class AwaitedOvsPort(OvsPort):
         return ()
 
     def differences(self, look: Look) -> tuple[Difference, ...]:
+        if other_port(look, self.name) is not None:
+            # The plan's OvsPortName tells it.
+            return tuple(twins(look, self))
         if look.port(self.name) is not None:
             return super().differences(look)
         missing = self.difference("port", "missing", f"in {self.bridge}", pending=True)
