@@ -355,8 +355,14 @@ class Changes:
         self._add({"op": "update", "table": table, "where": where, "row": columns})
 
     def fill(self, table: str, reference: Any, column: str, value: Any) -> None:
-        """Set a column that holds one value at most, if the column is empty."""
-        where = [["_uuid", "==", reference], [column, "==", ["set", []]]]
+        """Set a column that holds one value at most, if the column is empty.
+
+        No condition of ``update`` can tell it: old servers take every condition on an empty column
+        for false ("condition: Fix ==, !=, includes, excludes on optional scalars", 2018).
+        """
+        where = [["_uuid", "==", reference]]
+        if reference[0] == "uuid":
+            self.require(table, where, **{column: ["set", []]})
         self._add({"op": "update", "table": table, "where": where, "row": {column: value}})
 
     def mutate(self, table: str, reference: Any, *mutations: list[Any]) -> None:

@@ -269,7 +269,7 @@ class OvsPort(OvsStep):
             return ()
         changes.require("Interface", [["_uuid", "==", ref(interface)]], name=self.name)
         self._set(interface, changes)
-        return (RestoreOvsInterface.of(interface, [key for key, _ in self.external_ids]),)
+        return (RestoreOvsInterface.of(look, interface, [key for key, _ in self.external_ids]),)
 
     def _set(self, interface: Row, changes: Changes) -> None:
         row = self._interface

@@ -349,11 +349,15 @@ class RestoreOvsInterface(_Restore):
     """An Interface has what it had before it was plugged again."""
 
     @classmethod
-    def of(cls, interface: Row, keys: list[str]) -> Self:
+    def of(cls, look: Look, interface: Row, keys: list[str]) -> Self:
         """:param keys: those of ``external_ids`` that are changed."""
         has = mapping(interface["external_ids"])
         rows = {
-            "columns": {column: interface[column] for column in _CHANGED},
+            "columns": {
+                column: interface[column]
+                for column in _CHANGED
+                if look.has_column("Interface", column)
+            },
             "ids": {key: has.get(key) for key in keys},
         }
         return cls(interface["name"], json.dumps(rows))
