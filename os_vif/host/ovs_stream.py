@@ -294,6 +294,18 @@ class Channel:
             self._socket.settimeout(deadline.left())
             data = data[self._socket.send(data) :]
 
+    def wait(self, deadline: Deadline) -> bool:
+        """Return whether a part of a message has come in time.
+
+        :raises OSError: if the stream has ended.
+        """
+        try:
+            if not self._received:
+                self._read(deadline)
+        except TimeoutError:
+            return False
+        return True
+
     def receive(self, deadline: Deadline) -> dict[str, Any]:
         """The next message.
 

@@ -54,6 +54,8 @@ _MEMORY = 64
 _NO_LEADER = "no leader of the cluster is known there"
 #: Seconds, and the part of those that are left, in which the answer to a wait has to arrive.
 _GRACE, _GRACE_PART = 1.0, 0.1
+#: Seconds in which a server answers a ``wait`` that has timed out.
+_LATE = 0.05
 
 
 #: A stream has several owners one after the other, and each knows its own answers by these.
@@ -170,7 +172,9 @@ class Ovsdb:
         """
         schema = self.schema
         sent = schema.reduced(operations)
-        results = self._results(sent, self._call("transact", [_DATABASE, *sent], self._deadline))
+        waits = max((o.get("timeout", 0) for o in sent if o["op"] == "wait"), default=0)
+        found = self._call("transact", [_DATABASE, *sent], self._deadline, waits / 1000)
+        results = self._results(sent, found)
         self._met = True
         for index, result in enumerate(results):
             if result and "error" in result:
@@ -357,11 +361,20 @@ class Ovsdb:
             raise AssertionError
         return self._channel
 
-    def _call(self, method: str, params: list[Any], deadline: Deadline) -> Any:
+    def _call(self, method: str, params: list[Any], deadline: Deadline, waits: float = 0) -> Any:
+        """Return the result of a question.
+
+        :param waits: seconds after which the server gives up a ``wait`` of the transaction.
+        """
         number = next(_ids)
         self._unasked = 0
         try:
             self._open_channel.send({"method": method, "params": params, "id": number}, deadline)
+            if waits and not self._open_channel.wait(deadline.within(waits + _LATE)):
+                # Before release 2.16, the server sends that answer with what it does next, which
+                # may be its probe seconds later.
+                echo = {"method": "echo", "params": [], "id": next(_ids)}
+                self._open_channel.send(echo, deadline)
         except OSError as error:
             raise self._no_answer(error, deadline) from error
         while True:

@@ -9,18 +9,23 @@ import contextlib
 import logging
 import pathlib
 import re
+import shlex
 
 import pytest
 
 import os_vif
 from os_vif import exception, objects
 from os_vif.host import engine, ovs_schema
-from os_vif.host.ovs_steps import OvsBridge, OvsPort
+from os_vif.host.ovs_rows import Changes, Look
+from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort
+from os_vif.host.ovsdb import Ovsdb
 from os_vif.host.plan import Plan, Switch
+from os_vif.host.steps import SetLink
 from tests.functional import ovs_kinds, ovs_old
 from tests.functional.namespaces import differs, snapshot
-from tests.functional.ovs import row, why_not
-from tests.functional.ovs_proxy import Proxy, pass_on
+from tests.functional.ovs import SCHEMA, row, why_not
+from tests.functional.ovs_proxy import ANSWER, ASK, Proxy, pass_on
+from vif_plug_ovs import privsep
 
 ROOT = pathlib.Path(__file__).parents[2]
 PORT_ID = "5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90"
@@ -182,6 +187,110 @@ def test_a_server_without_the_database_is_told_from_an_old_one(tmp_path):
         switch.end()
 
 
+class Recorder:
+    """Notes what is asked."""
+
+    def __init__(self) -> None:
+        self.asked = b""
+
+    def __call__(self, way: str, data: bytes) -> list[bytes]:
+        self.asked += data if way == ASK else b""
+        return [data]
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_connection_asks_for_the_schema_once(tmp_path):
+    """And anew when the server has converted the database meanwhile, as an upgrade does."""
+    recorder = Recorder()
+    with (
+        ovs_old.OldSwitch(tmp_path, "2.4.0") as switch,
+        Proxy(tmp_path, switch.connection, recorder) as proxy,
+    ):
+        plan = Plan(
+            OvsBridge("br", "netdev"),
+            OvsPort("br", "vhu1", "dpdkvhostuser", mtu_request=1450),
+            switch=Switch(proxy.connection, 10),
+        )
+        for _ in range(3):
+            engine.run(plan, None)
+            assert [found for found in engine.check(plan) if not found.pending] == []
+        assert recorder.asked.count(b"get_schema") == 1
+        switch._tool("ovsdb-client", "convert", switch.connection, str(SCHEMA))
+        assert [found.attribute for found in engine.check(plan) if not found.pending] == [
+            "mtu_request"
+        ]
+        engine.run(plan, None)
+        assert [found for found in engine.check(plan) if not found.pending] == []
+
+
+@pytest.mark.usefixtures("namespace")
+def test_a_wait_that_times_out_is_told_as_such_by_releases_before_2_16(tmp_path):
+    """They send the answer with what they do next: nothing may come for five seconds."""
+    held: list[bytes] = []
+
+    def holding(way: str, data: bytes) -> list[bytes]:
+        if way == ASK and b'"echo"' in data:
+            return [data]
+        if way == ANSWER and b"timed out" in data:
+            held.append(data)
+            return []
+        if way == ANSWER and held:
+            return [held.pop(), data]
+        return [data]
+
+    with (
+        ovs_old.OldSwitch(tmp_path, "2.9.0") as switch,
+        Proxy(tmp_path, switch.connection, holding) as proxy,
+        switch.standing_still("ovs-vswitchd"),
+    ):
+        port = OvsPort("br", "vhu1", "dpdkvhostuser")
+        plan = Plan(OvsBridge("br", "netdev"), port, switch=Switch(proxy.connection, 2))
+        with pytest.raises(exception.StepFailed, match="has not done it within 2 seconds"):
+            engine.run(plan, None)
+
+
+def test_an_undo_sets_no_condition_on_an_empty_column(daemon, tmp_path):
+    """Before release 2.10.1 such a condition is false, and the mirror would lose its output."""
+    recorder = Recorder()
+    with (
+        ovs_old.OldSwitch(tmp_path, "2.4.0") as switch,
+        Proxy(tmp_path, switch.connection, recorder) as proxy,
+    ):
+        switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
+        switch.vsctl(
+            *("add-port", "br", "p", "--", "set", "Interface", "p", "type=internal"),
+            *("--", "--id=@p", "get", "Port", "p", "--", "--id=@m", "create", "Mirror", "name=m"),
+            *("output_port=@p", "select_all=true", "--", "set", "Bridge", "br", "mirrors=@m"),
+        )
+        before = switch.dump()
+        plan = Plan(
+            DeleteOvsPort("p"),
+            SetLink("no-such-device", up=True),
+            switch=Switch(proxy.connection, 10),
+        )
+        with pytest.raises(exception.StepFailed, match="no-such-device") as info:
+            engine.run(plan, privsep.__name__)
+        assert "by hand" not in str(info.value)
+        assert switch.dump() == before
+    asked = recorder.asked.replace(b" ", b"")
+    assert b'"Mirror"' in asked
+    assert re.search(rb'"where":\[[^{]*\["set",\[\]\]\]', asked) is None
+
+
+def test_a_printed_undo_names_no_column_that_a_release_lacks(daemon, tmp_path):
+    """So that it can be typed."""
+    with ovs_old.OldSwitch(tmp_path, "2.4.0") as switch:
+        switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
+        switch.vsctl("add-port", "br", "p", "--", "set", "Interface", "p", "type=internal")
+        port = OvsPort("br", "p", "internal", external_ids=(("iface-id", "x"),), mtu_request=1450)
+        steps = []
+        with Ovsdb(switch.connection, 10) as ovsdb:
+            steps += port.change(Look(ovsdb, [port]), Changes())
+        (command,) = steps[0].commands()
+        assert "mtu_request" not in command
+        switch.vsctl(*shlex.split(command)[1:])
+
+
 def test_the_oldest_release_is_the_first_that_has_what_is_needed():
     """And the page says so, with what is left away for those before another release."""
     accepted = [
@@ -194,6 +303,8 @@ def test_the_oldest_release_is_the_first_that_has_what_is_needed():
     assert set(accepted) == set(list(ovs_old.ADDED)[list(ovs_old.ADDED).index(accepted[0]) :])
     page = (ROOT / "doc/source/user/ovs.rst").read_text()
     words = " ".join(page.split())
+    readme = " ".join((ROOT / "README.rst").read_text().split())
+    assert f"Open vSwitch {ovs_schema.OLDEST} or newer" in readme
     assert (
         f"oldest supported release is Open vSwitch {ovs_schema.OLDEST}, "
         f"whose schema has the version {ovs_schema.OLDEST_SCHEMA}" in words
