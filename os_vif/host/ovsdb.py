@@ -306,6 +306,8 @@ class Ovsdb:
             schema = None if useless is not None else self._read_schema(deadline)
         except exception.OvsdbError as error:
             self.close()
+            # Another server of the cluster may yet become the leader.
+            self._is_ovsdb |= not only
             # Its alert may be lost with the connection.
             hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
             raise OSError(f"{error.kwargs['reason']}{hint}") from error

@@ -167,3 +167,22 @@ def test_messages_without_an_end_are_an_error_in_time(tmp_path, monkeypatch):
         ):
             ask(connection, 20)
         assert time.monotonic() - begun < 15
+
+
+def test_a_server_that_is_no_ovsdb_does_not_spoil_its_cluster(tmp_path):
+    """The others of the cluster elect a leader meanwhile."""
+    asked = iter(range(100))
+
+    def odd(_question):
+        yield b"HTTP/1.1 400 Bad Request\r\n\r\n"
+
+    def electing(question):
+        answer = right(question)
+        if question["params"][0] == "_Server":
+            row = answer["result"][0]["rows"][0]
+            row |= {"model": "clustered", "leader": next(asked) >= 3}
+        yield json.dumps(answer).encode()
+
+    with server(tmp_path / "one", odd) as one, server(tmp_path / "two", electing) as two:
+        ask(f"{one},{two}", 20)
+    assert next(asked) >= 4
