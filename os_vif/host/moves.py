@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 from os_vif.host import addresses, device_routes, neighbours, uplink_names, validate
 from os_vif.host.addresses import DeleteAddress, EnsureAddress
 from os_vif.host.bridges import FixBridgeAddress, is_address_fixed
-from os_vif.host.sysctl import Sysctl
+from os_vif.host.sysctl import INHERITED, InheritSysctl, Sysctl, inherited
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from os_vif.host.netlink import Link, Netlink
     from os_vif.host.plan import Step
     from os_vif.host.routes import EnsureRoute
+
+#: ``RTPROT_RA`` of linux/rtnetlink.h
+_RTPROT_RA = 9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +44,8 @@ def move(net: Netlink, source: Link, target: str) -> Move:
 
     :raises OSError: with EOPNOTSUPP for something that the steps cannot express.
     """
-    if not _is_in(net, source, target):
+    joins = not _is_in(net, source, target)
+    if joins:
         uplink_names.refuse(net, source)
     held = addresses.of(net, source)
     expiring = any(":" in a.address and a.valid is not None for a in held)
@@ -48,7 +54,12 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     make: list[Step] = [_relabelled(address, source.name, target) for address in held]
     texts = [a.address for a in held] + [n.neighbour for n in fixed]
     texts += [route.destination for route in found.given]
-    if any(":" in text for text in texts):
+    families = {"ipv6" if ":" in text else "ipv4" for text in texts}
+    # systemd-networkd, say, has heard a router in place of the kernel: there is no program yet
+    # that does so on the bridge.
+    heard = any(r.protocol == _RTPROT_RA and not r.learned for r in found.given)
+    make[:0] = _inherit(net, source.name, target, families, heard=heard) if joins else []
+    if "ipv6" in families:
         # The public os-vif turned IPv6 off there, and left the addresses where they were dead.
         make.insert(0, Sysctl(target, "disable_ipv6", 0))
     # What joins a bridge may change its MAC address, and the kernel drops its neighbours then.
@@ -61,6 +72,23 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
     switch += _fixing(net, source, target) if held else []
     return Move(tuple(make), tuple(switch))
+
+
+def _inherit(
+    net: Netlink, source: str, target: str, families: set[str], *, heard: bool
+) -> Iterator[Step]:
+    """Return the steps that give a bridge the kernel parameters of its uplink.
+
+    :param heard: whether a program hears routers on the uplink, so that the kernel does not.
+    """
+    bridge = target if net.link(target) is not None else "default"
+    for family in sorted(families):
+        for key in INHERITED[family]:
+            value = inherited(source, family, key)
+            if value is None or value == inherited(bridge, family, key):
+                continue
+            if not (heard and key == "accept_ra" and value == 0):
+                yield InheritSysctl(target, family, key, value)
 
 
 def _is_in(net: Netlink, source: Link, target: str) -> bool:

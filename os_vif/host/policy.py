@@ -113,19 +113,22 @@ class Question(NamedTuple):
         """Return the keys of the addresses of devices that may become an uplink."""
 
         def read() -> set[tuple[str, str | None]]:
-            return {
-                key
-                for link in self.net.links()
-                if link.index != bridge.index
-                and not _is_loopback(link)
-                and link.kind not in _NO_UPLINKS
-                for key in self.held(link)
-            }
+            return {key for link in self.may_join(bridge) for key in self.held(link)}
 
         found: set[tuple[str, str | None]] = self.net.cached(
             ("addresses elsewhere", bridge.index), read
         )
         return found
+
+    def may_join(self, bridge: Link) -> list[Link]:
+        """Return the devices that may become an uplink of a bridge."""
+        return [
+            link
+            for link in self.net.links()
+            if link.index != bridge.index
+            and not _is_loopback(link)
+            and link.kind not in _NO_UPLINKS
+        ]
 
     def is_vif(self, link: Link) -> bool:
         """Return whether a device is that of a VIF: made by os-vif, by its name, or a function."""
@@ -423,6 +426,7 @@ RULES: dict[type[Step], Callable[[Question, Any], None]] = {
     known.DeleteRoute: policy_moves.delete_route,
     known.EnsureNeighbour: policy_moves.ensure_neighbour,
     known.DeleteNeighbour: policy_moves.delete_neighbour,
+    known.InheritSysctl: policy_moves.inherit_sysctl,
     known.FixBridgeAddress: policy_moves.fix_bridge_address,
     known.ForwardingRules: _forwarding,
     # The chain is that of a bridge which is not there, and os-vif's by its name.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from os_vif.host import neighbours, routes
+from os_vif.host import neighbours, routes, sysctl
 
 if TYPE_CHECKING:
     from os_vif.host import steps as known
@@ -104,3 +104,20 @@ def fix_bridge_address(asked: Question, step: known.FixBridgeAddress) -> None:
         raise refused(step, f"no uplink of it has the MAC address {step.mac}")
     if not asked.held(bridge):
         raise refused(step, "it has no address of the host")
+
+
+def inherit_sysctl(asked: Question, step: known.InheritSysctl) -> None:
+    """Permit the value that an uplink of a bridge has."""
+    bridge = asked.link(step.name)
+    if bridge is None:
+        return
+    if bridge.kind == "bridge":
+        uplinks = list(asked.uplinks(bridge))
+        # A call of this step alone: the device joins the bridge in a later one.
+        uplinks += asked.may_join(bridge) if bridge.ours else []
+        for link in uplinks:
+            # A VIF's device is no uplink, unless it is a VLAN.
+            may_be = link.kind == "vlan" or not asked.is_vif(link)
+            if may_be and sysctl.inherited(link.name, step.family, step.parameter) == step.value:
+                return
+    raise refused(step, f"no uplink of it has {step.value} as {step.parameter}")

@@ -18,7 +18,7 @@ from os_vif.host.plan import Lost
 from os_vif.host.record import JoinBridge, LeaveBridge
 from os_vif.host.rename import RenameLink
 from os_vif.host.routes import DeleteRoute, EnsureRoute
-from os_vif.host.sysctl import Sysctl
+from os_vif.host.sysctl import InheritSysctl, Sysctl
 from os_vif.host.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.host.vf import ReleaseVf, SetVf
 
@@ -44,6 +44,7 @@ __all__ = [
     "EnsureVlan",
     "FixBridgeAddress",
     "ForwardingRules",
+    "InheritSysctl",
     "JoinBridge",
     "LeaveBridge",
     "Lost",

@@ -29,6 +29,7 @@ from os_vif.host.steps import (
     EnsureVlan,
     FixBridgeAddress,
     ForwardingRules,
+    InheritSysctl,
     JoinBridge,
     LeaveBridge,
     MoveLink,
@@ -173,6 +174,8 @@ SAMPLES = [
     Sample(FixBridgeAddress("br", "02:00:00:00:00:07"),
            _BRIDGE + "ip link add name base address 02:00:00:00:00:05 type veth peer name far;"
            "ip link set dev base master br", told=True),
+    Sample(InheritSysctl("base", "ipv6", "accept_ra", 2), _PAIR),
+    Sample(InheritSysctl("base", "ipv4", "rp_filter", 1), _PAIR),
     Sample(Sysctl("base", "disable_ipv6", 1), _PAIR),
     Sample(Sysctl("base", "arp_ignore", 1), _PAIR),
     Sample(ForwardingRules("br"), _BRIDGE),

@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import struct
-import subprocess
-import time
 
 import pytest
 
@@ -19,70 +14,26 @@ from os_vif import exception
 from os_vif.host import engine
 from os_vif.host.plan import Plan
 from os_vif.host.steps import SetLink
-from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import run, snapshot
+from tests.functional.uplink_host import (
+    BRIDGE,
+    DAEMON,
+    addresses,
+    assert_same,
+    check,
+    lines,
+    neighbours,
+    routes,
+    uplinked,
+)
 
 pytestmark = pytest.mark.usefixtures("daemon")
-
-DAEMON = "vif_plug_linux_bridge.privsep"
-BRIDGE = "brq-test"
-_HOST = """
-ip link add name uplink address 02:00:00:00:00:01 type veth peer name far
-ip link set dev far up; ip link set dev uplink up
-ip address add 192.0.2.10/24 dev uplink
-ip address add 2001:db8::10/64 dev uplink nodad
-"""
 
 
 @pytest.fixture
 def vif(daemon):
     """A VIF whose uplink the host is reached through."""
-    run(_HOST)
-    vif = bridge_vif(1)
-    vif.network.bridge_interface = "uplink"
-    return vif
-
-
-def lines(command: str) -> list[str]:
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
-    return [" ".join(line.split()) for line in done.stdout.splitlines()]
-
-
-def routes(device: str) -> list[dict]:
-    """All routes through a device, of all tables, but for those that each device has."""
-    found = []
-    for family in ("-4", "-6"):
-        text = "\n".join(lines(f"ip {family} -json -details route show table all dev {device}"))
-        for route in json.loads(text or "[]"):
-            given = route.get("protocol") != "kernel" or "expires" in route
-            if given or route.get("type") not in ("local", "broadcast", "anycast", "multicast"):
-                found.append(route)
-    return sorted(
-        (r for r in found if r["dst"] != "fe80::/64"), key=lambda r: json.dumps(without_time(r))
-    )
-
-
-def without_time(route: dict) -> dict:
-    return {name: value for name, value in route.items() if name not in ("expires", "flags")}
-
-
-def neighbours(device: str) -> list[str]:
-    """The neighbours that a user, or a program of his, gave a device."""
-    fixed = [
-        line
-        for line in lines(f"ip neigh show dev {device} nud all")
-        if "PERMANENT" in line
-        or "extern_learn" in line
-        or "managed" in line
-        or ("NOARP" in line and "lladdr 02:" in line)
-    ]
-    fixed += lines(f"ip neigh show proxy dev {device}")
-    return sorted(fixed)
-
-
-def check(vif, instance) -> list:
-    """What differs, but for what waits for the hypervisor."""
-    return [found for found in os_vif.check(vif, instance) if not found.pending]
+    return uplinked()
 
 
 ROUTES = {
@@ -141,109 +92,6 @@ def test_a_route_is_moved_and_after_a_failed_plug_given_back(vif, instance, setu
     assert_same(routes(BRIDGE), before)
     assert routes("uplink") == []
     assert check(vif, instance) == []
-
-
-def assert_same(found: list[dict], before: list[dict]) -> None:
-    """All but the device and the time is as it was, and no lifetime has become longer."""
-    assert [without_time(r) for r in found] == [without_time(r) for r in before]
-    for now, then in zip(found, before, strict=True):
-        assert ("expires" in now) == ("expires" in then)
-        assert now.get("expires", 0) <= then.get("expires", 0) <= now.get("expires", 0) + 60
-
-
-def advertise(lifetime: int, valid: int, preference: int = 1) -> None:
-    """Send the router advertisement of RFC 4861 to whoever listens at the other end."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as router:
-        router.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"far")
-        router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-        text = struct.pack("!BBHBBHII", 134, 0, 0, 64, preference << 3, lifetime, 0, 0)
-        # The prefix is on the link, and for addresses.
-        text += struct.pack("!BBBBIII", 3, 4, 64, 0xC0, valid, valid, 0)
-        text += socket.inet_pton(socket.AF_INET6, "2001:db8:5::")
-        text += struct.pack("!BBHI", 5, 1, 0, 1400)
-        text += struct.pack("!BBBBI", 24, 3, 48, preference << 3, 600)
-        text += socket.inet_pton(socket.AF_INET6, "2001:db8:77::")
-        router.sendto(text, ("ff02::1", 0, 0, socket.if_nametoindex("far")))
-
-
-def until(condition, what: str):
-    """Wait for the kernel."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            if found := condition():
-                return found
-        time.sleep(0.05)
-    raise AssertionError(what)
-
-
-def learned(device: str) -> dict[str, int]:
-    """The seconds that routes last which routers have advertised, by destination."""
-    return {r["dst"]: r["expires"] for r in routes(device) if "expires" in r}
-
-
-def lifetime(device: str) -> int | None:
-    """The seconds that the address from the advertised prefix lasts."""
-    (found,) = json.loads("\n".join(lines(f"ip -6 -json address show dev {device}")))
-    held = [a for a in found["addr_info"] if a["local"].startswith("2001:db8:5:")]
-    return held[0]["valid_life_time"] if held else None
-
-
-@pytest.fixture
-def router(vif):
-    """A router at the other end, from which the kernel has learned."""
-    run("sysctl -qw net.ipv6.conf.uplink.accept_ra_rt_info_max_plen=64")
-    run("sysctl -qw net.ipv6.conf.far.accept_ra=0")
-
-    def is_heard():
-        advertise(1800, 86400)
-        time.sleep(0.1)
-        return {"default", "2001:db8:77::/48"} <= learned("uplink").keys() and lifetime("uplink")
-
-    until(is_heard, "no advertisement was heard")
-    return vif
-
-
-def test_a_router_goes_on_to_be_heard_on_the_bridge(router, instance):
-    """Its routes keep lifetime and preference; it renews them, and takes the default route back."""
-    before = learned("uplink")
-    os_vif.plug(router, instance)
-    after = learned(BRIDGE)
-    assert after.keys() == before.keys()
-    assert all(0 <= before[name] - after[name] <= 60 for name in before)
-    assert {r["pref"] for r in routes(BRIDGE) if r["dst"] in ("default", "2001:db8:77::/48")} == {
-        "high"
-    }
-    assert not learned("uplink")
-    assert check(router, instance) == []
-
-    def is_renewed():
-        advertise(9000, 90000)
-        return learned(BRIDGE)["default"] > 8000 and lifetime(BRIDGE) > 86400
-
-    until(is_renewed, "the advertisement renewed nothing")
-
-    def is_gone():
-        advertise(0, 90000)
-        return "default" not in learned(BRIDGE)
-
-    until(is_gone, "a router that leaves stays the default")
-
-
-def test_a_router_goes_on_to_be_heard_after_a_failed_plug(router, instance):
-    before = learned("uplink")
-    steps = tuple(os_vif.plan(router, instance))
-    with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
-    after = learned("uplink")
-    assert after.keys() == before.keys()
-    assert all(0 <= before[name] - after[name] <= 60 for name in before)
-
-    def is_gone():
-        advertise(0, 90000)
-        return "default" not in learned("uplink") and lifetime("uplink") > 86400
-
-    until(is_gone, "the router is not heard")
 
 
 @pytest.mark.parametrize("first", ["uplink", "other"])
@@ -339,18 +187,6 @@ ADDRESSES = {
 }
 
 
-def addresses(device: str) -> list[dict]:
-    """The addresses that the host was given, without the time that they last."""
-    (found,) = json.loads("\n".join(lines(f"ip -json address show dev {device}")))
-    held = [a for a in found["addr_info"] if not a["local"].startswith("fe80:")]
-    for one in held:
-        one["label"] = one.get("label", "").replace(device, "")
-        for time_of in ("valid_life_time", "preferred_life_time"):
-            if 0 < one[time_of] < 2**32 - 1:
-                one[time_of] = "seconds"
-    return held
-
-
 @pytest.mark.parametrize("setup", ADDRESSES.values(), ids=ADDRESSES)
 def test_an_address_is_moved_and_after_a_failed_plug_given_back(vif, instance, setup):
     run(setup)
@@ -435,62 +271,44 @@ def test_a_rule_that_names_the_uplink_does_not_stop_later_plugs(vif, instance):
     os_vif.unplug(vif, instance)
 
 
-def address(device: str) -> str:
-    return json.loads(lines(f"ip -json link show dev {device}")[0])[0]["address"]
+PARAMETERS = {
+    "a host that hears no router": "ipv6.conf.uplink.accept_ra=0",
+    "a router that hears another": "ipv6.conf.uplink.accept_ra=2",
+    "it does not forward": "ipv6.conf.uplink.forwarding=1",
+    "temporary addresses": "ipv6.conf.uplink.use_tempaddr=2",
+    "proxy NDP": "ipv6.conf.uplink.proxy_ndp=1",
+    "forwarding of IPv4": "ipv4.conf.uplink.forwarding=1",
+    "no filter by the way back": "ipv4.conf.uplink.rp_filter=2",
+    "proxy ARP": "ipv4.conf.uplink.proxy_arp=1",
+    "no redirects": "ipv4.conf.uplink.accept_redirects=0",
+}
 
 
-@pytest.fixture
-def others_bridge(vif):
-    """A bridge of others that has the MAC address of its lowest port, and neighbours."""
-    run(
-        f"ip link add name {BRIDGE} type bridge; ip link set dev {BRIDGE} up;"
-        "ip link add name first address 02:00:00:00:00:05 type veth peer name x;"
-        f"ip link set dev first master {BRIDGE};"
-        f"ip neigh add 192.0.2.50 lladdr 02:00:00:00:00:50 dev {BRIDGE}"
-    )
-    assert address(BRIDGE) == address("first")
-    return vif
+def parameter(setting: str, device: str) -> str:
+    return lines(f"sysctl -n net.{setting.partition('=')[0].replace('uplink', device)}")[0]
 
 
-@pytest.mark.parametrize("mac", ["02:00:00:00:00:01", "02:00:00:00:00:09"], ids=["low", "high"])
-def test_a_bridge_of_others_keeps_the_mac_address_of_the_host(others_bridge, instance, mac):
-    """Whatever joins it or leaves it; and keeps the neighbours that it had."""
-    run(f"ip link set dev uplink address {mac}")
-    run("ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev uplink")
-    known = sorted(neighbours(BRIDGE) + neighbours("uplink"))
-    os_vif.plug(others_bridge, instance)
-    assert address(BRIDGE) == mac
-    assert neighbours(BRIDGE) == known
-    run("ip link add name low address 00:00:00:00:00:01 type veth peer name y")
-    run(f"ip link set dev low master {BRIDGE}; ip link set dev low nomaster")
-    run("ip link del dev first")
-    assert address(BRIDGE) == mac
-    assert check(others_bridge, instance) == []
-
-
-@pytest.mark.parametrize("mac", ["02:00:00:00:00:01", "02:00:00:00:00:09"], ids=["low", "high"])
-def test_a_failed_plug_gives_a_bridge_of_others_its_mac_address_back(others_bridge, instance, mac):
-    run(f"ip link set dev uplink address {mac}")
-    before = address(BRIDGE), neighbours(BRIDGE)
-    steps = tuple(os_vif.plan(others_bridge, instance))
+@pytest.mark.parametrize("setting", PARAMETERS.values(), ids=PARAMETERS)
+@pytest.mark.parametrize("there", [False, True], ids=["new", "of-others"])
+def test_the_bridge_gets_the_kernel_parameters_of_the_uplink(vif, instance, setting, there):
+    if there:
+        run(f"ip link add name {BRIDGE} type bridge")
+    run(f"sysctl -qw net.{setting}")
+    before = parameter(setting, BRIDGE) if there else None
+    steps = tuple(os_vif.plan(vif, instance))
     with pytest.raises(exception.StepFailed):
         engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
-    assert (address(BRIDGE), neighbours(BRIDGE)) == before
-    assert "master" not in json.loads(lines("ip -json link show dev uplink")[0])[0]
-
-
-def test_a_bridge_of_ours_without_an_uplink_keeps_the_mac_address_of_the_host(vif, instance):
-    """It was made for a network that had none."""
-    vif.network.bridge_interface = None
+    assert (parameter(setting, BRIDGE) if there else None) == before
     os_vif.plug(vif, instance)
-    vif.network.bridge_interface = "uplink"
+    assert parameter(setting, BRIDGE) == setting.partition("=")[2]
+    run(f"sysctl -qw net.{setting.replace('uplink', BRIDGE).partition('=')[0]}=0")
+    # It is the operator's from then on.
+    assert check(vif, instance) == []
+
+
+def test_the_kernel_hears_routers_in_place_of_a_program(vif, instance):
+    """systemd-networkd, say, which turns that off on the uplink, knows nothing of the bridge."""
+    run("sysctl -qw net.ipv6.conf.uplink.accept_ra=0")
+    run("ip -6 route add default via fe80::1 dev uplink proto ra expires 600 metric 512")
     os_vif.plug(vif, instance)
-    run("ip link add name low address 00:00:00:00:00:01 type veth peer name y")
-    run(f"ip link set dev low master {BRIDGE}")
-    assert address(BRIDGE) == "02:00:00:00:00:01"
-
-
-def test_a_mac_address_that_others_have_fixed_stays(others_bridge, instance):
-    run(f"ip link set dev {BRIDGE} address 02:00:00:00:00:aa")
-    os_vif.plug(others_bridge, instance)
-    assert address(BRIDGE) == "02:00:00:00:00:aa"
+    assert parameter("ipv6.conf.uplink.accept_ra", BRIDGE) == "1"

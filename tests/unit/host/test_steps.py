@@ -20,6 +20,7 @@ from os_vif.host import validate
 from os_vif.host.plan import encode
 from os_vif.host.privileged import decode
 from os_vif.host.steps import STEPS, EnsureBridge, EnsureVeth, ForwardingRules, SetLink
+from os_vif.host.sysctl import INHERITED
 
 #: Printable, and no white space.
 _visible = st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/:%")
@@ -145,6 +146,15 @@ FIELDS = {
     ],
     "DeleteNeighbour": [_neighbour(4), _neighbour(6)],
     "EnsureNeighbour": [_neighbour(4, more=True), _neighbour(6, more=True)],
+    "InheritSysctl": [
+        {
+            "name": names,
+            "family": st.just(family),
+            "parameter": st.sampled_from(keys),
+            "value": st.integers(-(2**31), 2**31 - 1),
+        }
+        for family, keys in INHERITED.items()
+    ],
     "FixBridgeAddress": [{"name": names, "mac": macs}],
     "DeleteRoute": [_route(4), _route(6)],
     "EnsureAddress": [_address(4, more=True), _address(6, more=True)],

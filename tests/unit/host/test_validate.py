@@ -277,6 +277,14 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "extended": Kind((0, 1, 2, 3), (-1, 4, "0", None, True, 1.0)),
         "protocol": optional(BYTE),
     },
+    "InheritSysctl": {
+        "name": DEVICE,
+        "family": Kind(("ipv4", "ipv6"), ("", "ipv5", "../ipv4", *_NO_TEXT)),
+        "parameter": Kind(
+            ("forwarding", "accept_redirects"), ("", "disable_ipv6", "../forwarding", *_NO_TEXT)
+        ),
+        "value": integer(-(2**31), 2**31 - 1),
+    },
     "FixBridgeAddress": {"name": DEVICE, "mac": MAC},
     "DeleteRoute": _ROUTE,
     "EnsureAddress": _ADDRESS
@@ -370,6 +378,8 @@ USUAL = {
     "what": "a veth device",
     "netns": "ns1",
     "key": "arp_ignore",
+    "family": "ipv6",
+    "parameter": "forwarding",
     "value": 1,
     "number": 3,
     "pci_address": "0000:03:00.2",
