@@ -79,12 +79,11 @@ class PluginBase(abc.ABC):
 
         :returns: a sentence for each bridge that stays because others use it; None is none.
         """
-        plan = self.plan_unplug(vif, instance_info).going_forward()
-        self._run(plan)
-        return host.bridges_left(plan)
+        return self._run(self.plan_unplug(vif, instance_info).going_forward())
 
-    def _run(self, plan: Plan) -> None:
-        host.load_engine().run(plan, self.privsep_module)
+    def _run(self, plan: Plan) -> tuple[str, ...]:
+        left: tuple[str, ...] = host.load_engine().run(plan, self.privsep_module)
+        return left
 
     @classmethod
     def plans(cls, action: str) -> bool:

@@ -14,10 +14,6 @@ The contract, for authors of plugins and of steps:
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from os_vif.host.plan import Plan
 
 from os_vif.forking import ForkSafeLock
 
@@ -32,11 +28,3 @@ def load_engine() -> ModuleType:
         from os_vif.host import engine
 
         return engine
-
-
-def bridges_left(plan: Plan) -> tuple[str, ...]:
-    """Return a sentence for each bridge that a plan which was run deletes, and which is there."""
-    with first_use:
-        from os_vif.host import left
-
-    return left.bridges(plan)

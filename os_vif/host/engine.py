@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.escape import described_error
-from os_vif.host import first_use, locks, netlink, step_log
+from os_vif.host import first_use, left, locks, netlink, step_log
 from os_vif.host.failure import Failure
 from os_vif.host.plan import Difference, Step, encode
 
@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 _NOTHING = "Nothing was done"
 
 
-def run(plan: Plan, privsep_module: str | None) -> None:
+def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
     """Make every step of the plan hold, or leave the host as it was.
 
     Whatever is raised meanwhile, what was done is rolled back. A plan that goes forward keeps what
@@ -46,16 +46,19 @@ def run(plan: Plan, privsep_module: str | None) -> None:
     Open vSwitch one transaction.
 
     :param privsep_module: import path of the module whose ``run`` does the steps.
+    :returns: a sentence for each bridge that the plan deletes and that stays, because others use
+        it or have made it.
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
     if not len(plan):
-        return
+        return ()
     try:
         with _switch(plan) as session:
             _require_daemon(plan, privsep_module)
-            _run_parts(plan, session, privsep_module)
+            of_switch = _run_parts(plan, session, privsep_module)
     except Failure as failure:
         raise failure.error() from failure.__cause__
+    return (*left.bridges(plan), *of_switch)
 
 
 def _require_daemon(plan: Plan, privsep_module: str | None) -> None:
@@ -96,7 +99,9 @@ def _parts(plan: Plan) -> Iterator[tuple[list[Step], list[OvsStep]]]:
         yield (steps, []) if kernel else ([], steps)
 
 
-def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) -> None:
+def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) -> list[str]:
+    """Run the parts of a plan, and return a sentence for each bridge of Open vSwitch it left."""
+    stay: list[str] = []
     done: list[Undo] = []
     current: Sequence[PlanStep] = ()
     #: What vswitchd may do while the kernel is at work.
@@ -118,6 +123,7 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
             if kernel:
                 continue
             committed = _commit(rows, session)
+            stay += committed.left
             done.append(committed.take_back)
             waits = plan.switch is not None and plan.switch.wait
             if waits or any(step.settles for step in rows):
@@ -138,6 +144,7 @@ def _run_parts(plan: Plan, session: Session | None, privsep_module: str | None) 
         raise
     if refused:
         raise _remaining(refused)
+    return stay
 
 
 @dataclasses.dataclass

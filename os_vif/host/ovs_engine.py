@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
-from os_vif.host import left, ovs_held, step_log
+from os_vif.host import ovs_held, step_log
 from os_vif.host.failure import Failure
 from os_vif.host.ovs_ports import is_plain_port
 from os_vif.host.ovs_rows import (
@@ -111,7 +111,8 @@ def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None) -> 
         that this is unknown.
     """
     try:
-        return Committed(ovsdb, steps, *_commit(ovsdb, steps, seen))
+        left: list[str] = []
+        return Committed(ovsdb, steps, *_commit(ovsdb, steps, seen, left=left), left)
     except Failure:
         raise
     except Exception as error:
@@ -128,6 +129,8 @@ class Committed:
     undo: list[OvsStep]
     #: None if there was nothing to do.
     _done: Done | None
+    #: A sentence for each bridge that stays because of its ports.
+    left: list[str]
     #: Whether vswitchd takes too long, or the database has gone since.
     late: bool = False
 
@@ -295,17 +298,6 @@ def bridge_of(switch: Switch, port: str) -> str | None:
         return _again(ovsdb, found)
 
 
-def bridges_left(switch: Switch, names: Collection[str]) -> list[str]:
-    """Return a sentence for each of some bridges that is there because of its ports.
-
-    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
-    """
-    steps = [DeleteOvsBridge(name) for name in names]
-    with _ovsdb(switch) as ovsdb:
-        look = _again(ovsdb, lambda: Look(ovsdb, steps))
-        return [why for name in names if (why := left.of_switch(look, name)) is not None]
-
-
 def _ovsdb(switch: Switch) -> Ovsdb:
     opener = None
     if switch.opener is not None:
@@ -330,10 +322,12 @@ def _commit(
     steps: Sequence[OvsStep],
     seen: Look | None = None,
     lost: list[str] | None = None,
+    left: list[str] | None = None,
 ) -> tuple[list[OvsStep], Done | None]:
     """A transaction whose connection was lost is looked for, and made again if it was not done.
 
     :param lost: takes a line for each row that an undo could not restore.
+    :param left: takes a sentence for each bridge that stays because of its ports.
     :returns: the undo, and None if there was nothing to do.
     :raises os_vif.host.failure.Failure: if it was not done; or it says that this is unknown.
     """
@@ -341,7 +335,7 @@ def _commit(
     sent: list[OvsStep] | None = None
     refusals: collections.Counter[str] = collections.Counter()
     for attempt in range(_ATTEMPTS):
-        changes, undo = Changes(), None
+        changes, undo = Changes(left), None
         try:
             look, seen = seen or Look(ovsdb, steps), None
             started = time.monotonic()

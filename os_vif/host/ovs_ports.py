@@ -20,7 +20,7 @@ from os_vif.host.ovsdb import mapping, values
 from os_vif.host.plan import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from os_vif.host.ovs_rows import Changes, Look, Query
     from os_vif.host.ovs_steps import OvsPort
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
 #: What check expects of a port.
 _A_DEVICE_S, OWN = "that of a network device", "a port with one of its own name"
+#: How many ports are named that keep a bridge.
+_SHOWN = 5
 #: The beginning of the names of trunks' bridges.
 _TRUNK = "tbr-"
 #: The beginning of the types that DPDK opens; they have most ``options`` in common.
@@ -120,6 +122,24 @@ def twins(look: Look, wanted: OvsPort) -> Iterator[Difference]:
         if other["name"] != wanted.name and not of_trunk:
             attribute = f"external_ids:iface-id of {other['name']}"
             yield wanted.difference(attribute, interface_id, f"on {wanted.name} alone")
+
+
+def why_left(look: Look, bridge: Row, removed: Sequence[list[str]]) -> str:
+    """Return a sentence for a bridge that stays because of its ports.
+
+    :param removed: ports that are taken out of the bridge.
+    """
+    rows = [look.at("Port", port) for port in values(bridge["ports"]) if port not in removed]
+    names = sorted(
+        row["name"] for row in rows if row is not None and row["name"] != bridge["name"]
+    )
+    used_by = [
+        name
+        for name in names
+        if (interface := look.interface(name)) is None or interface["type"] != "patch"
+    ]
+    shown = used_by[:_SHOWN] + ([f"{len(used_by) - _SHOWN} more"] if len(used_by) > _SHOWN else [])
+    return f"{bridge['name']} stays: {', '.join(shown)} {'is' if len(shown) == 1 else 'are'} in it"
 
 
 def require_type(interface: Row, wanted: str | None) -> None:

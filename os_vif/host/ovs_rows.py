@@ -298,9 +298,12 @@ def read_next_cfg(rows: Sequence[Row]) -> int:
 
 
 class Changes:
-    """The operations of one transaction, which several steps add to."""
+    """The operations of one transaction, which several steps add to.
 
-    def __init__(self) -> None:
+    :param left: is emptied, and takes a sentence for each bridge that stays because of its ports.
+    """
+
+    def __init__(self, left: list[str] | None = None) -> None:
         #: The step that adds now.
         self.step: OvsStep | None = None
         #: Bridges that the transaction makes, by name.
@@ -311,6 +314,8 @@ class Changes:
         self.remade: dict[str, list[str]] = {}
         #: What an undo cannot restore: lines for an error.
         self.lost: list[str] = []
+        self.left = [] if left is None else left
+        self.left.clear()
         #: Whether vswitchd is to try again to open what it could not.
         self.again = False
         self._conditions: list[tuple[OvsStep | None, Operation]] = []

@@ -19,6 +19,7 @@ from os_vif.host.ovs_ports import (
     refused,
     require_type,
     twins,
+    why_left,
     wrong_columns,
 )
 from os_vif.host.ovs_rows import (
@@ -469,6 +470,7 @@ class DeleteOvsBridge(_Delete):
             return ()
         ports = self._ports(look, bridge, changes.removed)
         if ports is None:
+            changes.left.append(why_left(look, bridge, changes.removed))
             return ()
         changes.require("Bridge", [["_uuid", "==", ref(bridge)]], ports=bridge["ports"])
         undo = (

@@ -194,6 +194,21 @@ def test_check_tells_of_a_device_that_others_made_again(br_int):
     assert row(br_int, "Interface", vif.vif_name, "ofport") == [number]
 
 
+def test_half_of_a_pair_that_is_replaced_under_its_port_is_opened_again(br_int):
+    """The device is there when the plan begins: the plan itself takes it from the switch."""
+    vif = VIFS["hybrid"]()
+    os_vif.plug(vif, INSTANCE)
+    name = port_of(vif)
+    with Guest() as far:
+        run(f"ip link set dev qvb{vif.id[:11]} netns {far.pid}")
+        os_vif.plug(vif, INSTANCE)
+        assert os_vif.check(vif, INSTANCE) == ()
+        (index,) = row(br_int, "Interface", name, "ifindex")
+        assert ip("link", "show", name)[0]["ifindex"] == int(index)
+        with open("/proc/thread-self/net/packet", encoding="ascii") as sockets:
+            assert int(index) in [int(line.split()[4]) for line in sockets.readlines()[1:]]
+
+
 def test_a_port_that_vswitchd_has_not_open_is_not_reopened(br_int):
     """After a reboot the rows are there, and the devices come one by one: no row is made again."""
     vif = ovs_vif(**TAP)
@@ -335,6 +350,19 @@ def test_unplug_says_which_trunk_s_bridge_it_leaves(br_int):
     assert os_vif.unplug(one, INSTANCE) == (f"tbr-1 stays: {other.vif_name} is in it",)
     assert os_vif.unplug(other, INSTANCE) == ()
     assert "tbr-1" not in br_int.vsctl("list-br")
+
+
+def test_unplug_says_that_a_bridge_of_the_vif_s_own_stays(br_int, ovs_options):
+    """Somebody has put a port into it."""
+    ovs_options(per_port_bridge=True)
+    vif = VIFS["tap"]()
+    os_vif.plug(vif, INSTANCE)
+    own = f"pb{vif.id}"[:14]
+    br_int.vsctl("add-port", own, "other", "--", "set", "Interface", "other", "type=internal")
+    assert os_vif.unplug(vif, INSTANCE) == (f"{own} stays: other is in it",)
+    br_int.vsctl("del-port", "other")
+    assert os_vif.unplug(vif, INSTANCE) == ()
+    assert own not in br_int.vsctl("list-br")
 
 
 def test_the_command_says_which_bridge_unplug_leaves(
