@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import subprocess
 import time
 
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.usefixtures("daemon")
 
 TAP = {"create_port": True, "create_tap": True, "datapath_type": "netdev"}
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+#: Packet sockets, of which vswitchd has one for each device that is a port.
+SOCKETS = pathlib.Path("/proc/thread-self/net/packet")
 NOBODY = objects.InstanceInfo(name="")
 VIFS = {
     "native": lambda: ovs_vif(create_port=True),
@@ -205,8 +208,8 @@ def test_half_of_a_pair_that_is_replaced_under_its_port_is_opened_again(br_int):
         assert os_vif.check(vif, INSTANCE) == ()
         (index,) = row(br_int, "Interface", name, "ifindex")
         assert ip("link", "show", name)[0]["ifindex"] == int(index)
-        with open("/proc/thread-self/net/packet", encoding="ascii") as sockets:
-            assert int(index) in [int(line.split()[4]) for line in sockets.readlines()[1:]]
+        sockets = SOCKETS.read_text().splitlines()[1:]
+        assert int(index) in [int(line.split()[4]) for line in sockets]
 
 
 def test_a_port_that_vswitchd_has_not_open_is_not_reopened(br_int):
