@@ -25,9 +25,13 @@ from os_vif.host.plan import Difference, Step, encode
 from os_vif.host.steps import (
     STEPS,
     DeleteAddress,
+    DeleteNeighbour,
     DeleteRoute,
     EnsureAddress,
+    EnsureNeighbour,
     EnsureRoute,
+    FixBridgeAddress,
+    InheritSysctl,
     Sysctl,
 )
 
@@ -43,8 +47,11 @@ _MAX_ENTRIES = 1024
 #: Characters of a refused message that an error shows.
 _SHOWN = 200
 
-#: The steps that move addresses and routes from an uplink to a bridge.
-_PARTS = (EnsureAddress, DeleteAddress, EnsureRoute, DeleteRoute, Sysctl)
+#: The steps of which :func:`os_vif.host.moves.move` makes a move from an uplink to a bridge.
+MOVES = (
+    DeleteAddress, DeleteNeighbour, DeleteRoute, EnsureAddress, EnsureNeighbour, EnsureRoute,
+    FixBridgeAddress, InheritSysctl, Sysctl,
+)  # fmt: skip
 _MOVE = EnsureRoute
 
 _FIELDS = {
@@ -231,7 +238,7 @@ def _kind(step: Step) -> type:
     """Return what consecutive steps of an unplug have in common that are run together."""
     if isinstance(step, DeleteDevice):
         return DeleteDevice
-    return _MOVE if isinstance(step, _PARTS) else Step
+    return _MOVE if isinstance(step, MOVES) else Step
 
 
 def _remaining(steps: Sequence[Step], error: Exception) -> dict[str, Any]:

@@ -8,18 +8,21 @@ from __future__ import annotations
 import dataclasses
 import errno
 import logging
+import pathlib
+import re
 from collections.abc import Callable
 
 import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine, privileged
+from os_vif.host import engine, moves, netlink, privileged
 from os_vif.host import plan as plans
 from os_vif.host.ovs_rows import Changes, Look, OvsStep, ref
 from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort, ReleaseOvsPort
 from os_vif.host.plan import Plan, encode
 from os_vif.host.steps import (
+    STEPS,
     DeleteAddress,
     DeleteBridge,
     DeleteLink,
@@ -160,6 +163,27 @@ def test_a_move_of_addresses_in_an_unplug_is_whole_or_not_at_all():
         engine.run(plan, DAEMON)
     assert "ip address del 192.0.2.7/24 dev eth7" in str(info.value)
     assert differs(before) == []
+
+
+def test_every_step_of_a_move_is_one_of_those_that_are_done_together():
+    """Addresses, routes, neighbours, and what goes with them, of both families."""
+    run(
+        "ip link add eth7 type veth peer name far\nip link set far up\nip link set eth7 up\n"
+        "ip address add 192.0.2.7/24 dev eth7\nip address add 2001:db8::7/64 dev eth7\n"
+        "ip route add default via 192.0.2.1 dev eth7\nip route add 2001:db8:1::/64 dev eth7\n"
+        "ip neighbour add 192.0.2.3 lladdr 02:00:00:00:00:03 dev eth7 nud permanent\n"
+        "ip link add brq-x type bridge"
+    )
+    with netlink.opened() as net:
+        move = moves.move(net, net.require("eth7"), "brq-x")
+    steps = [*move.make, *move.switch]
+    assert {"EnsureAddress", "EnsureNeighbour", "EnsureRoute", "DeleteAddress"} <= {
+        type(step).__name__ for step in steps
+    }
+    assert all(isinstance(step, privileged.MOVES) for step in steps)
+    source = pathlib.Path(moves.__file__).read_text()
+    made = {name for name in STEPS if re.search(rf"\b{name}\(", source)}
+    assert made <= {step.__name__ for step in privileged.MOVES}
 
 
 def test_an_unplug_whose_devices_stay_locked_keeps_the_deletion_of_the_port(
