@@ -206,11 +206,21 @@ class Shell(app.App):
     def prepare_to_run_command(self, cmd: Any) -> None:
         names = self.options.config_file
         arguments = [f"--config-file={name}" for name in names]
-        configuration.register_referenced(cfg.CONF, names)
         try:
+            configuration.register_referenced(cfg.CONF, names)
             cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
         except cfg.Error as error:
             self.LOG.error("--config-file: %s", printable(str(error)))  # noqa: TRY400 - a message for a person
+            sys.exit(BAD_INPUT)
+        except UnicodeDecodeError as error:
+            # oslo.config reads files in the encoding of the locale, and names none.
+            self.LOG.error(  # noqa: TRY400 - a message for a person
+                "--config-file: one of %s is no text in %s, which is expected here: %s; "
+                "use UTF-8 for the file and the locale, such as LC_ALL=C.UTF-8",
+                ", ".join(map(printable, names)),
+                error.encoding,
+                error.reason,
+            )
             sys.exit(BAD_INPUT)
         # A command that only reads what is stored is faster without.
         if getattr(cmd, "needs_plugins", True):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import subprocess
 
 import pytest
@@ -74,3 +75,73 @@ def test_every_command_prints_in_every_locale(os_vif_command, tmp_path, vif, env
     assert (code, "codec can't" in shown + error, "Traceback" in error) == (0, False, False), error
     if words[0] == "convert":
         assert serialization.loads(shown).network.label == vif.network.label
+
+
+#: Beside those that are given one good document: the arguments, and the exit code.
+_OTHERS = [
+    ("show --ascii {wrong}", 4),
+    ("validate -v {wrong}", 4),
+    ("convert --form json {wrong}", 4),
+    ("convert --form json -o {out} {good}", 0),
+    ("plan {wrong}", 2),
+    ("plan {unknown}", 2),
+    ("check {unknown}", 2),
+    ("check -f json {bridge}", 2),
+    ("plug {bridge}", 2),
+    ("unplug {unknown}", 2),
+    ("plugins -c \u540d\xfc", 2),
+    ("schema \u540d\xfc", 2),
+    ("help \u540d\xfc", 2),
+    ("\u540d\xfc", 2),
+    ("validate {missing}", 2),
+    ("host-info", 0),
+    ("complete", 0),
+]
+
+
+def _documents(directory: pathlib.Path) -> dict[str, str]:
+    """Write documents that have names in no locale's alphabet; return their paths, by kind."""
+    beginning = '"apiVersion": "os-vif/2.0", "id": "10000000-0000-4000-8000-000000000000"'
+    texts = {
+        "good": f'{{{beginning}, "kind": "VIFGeneric", "plugin": "noop"}}',
+        "wrong": f'{{{beginning}, "kind": "VIFGeneric", "plugin": 7, "\u540d": 1}}',
+        "unknown": f'{{{beginning}, "kind": "VIFGeneric", "plugin": "\xfc\u540d"}}',
+        "bridge": (
+            f'{{{beginning}, "kind": "VIFBridge", "plugin": "linux_bridge", '
+            '"bridge_name": "\xfc\u540d", "network": {"should_provide_bridge": true}}'
+        ),
+    }
+    paths = {name: directory / f"\u540d \xfc {name}.json" for name in texts}
+    for name, text in texts.items():
+        paths[name].write_text(text, encoding="utf-8")
+    paths |= {name: directory / f"\u540d\xfc.{name}" for name in ("out", "missing")}
+    return {name: str(path) for name, path in paths.items()}
+
+
+@pytest.mark.parametrize("environment", [ENVIRONMENTS[0], ENVIRONMENTS[5]], ids=str)
+@pytest.mark.parametrize(("command", "expected"), _OTHERS)
+def test_every_command_tells_what_is_wrong_in_every_locale(
+    rights, os_vif_command, tmp_path, environment, command, expected
+):
+    """With names of files, fields, plugins and devices that the encoding lacks."""
+    paths = _documents(tmp_path)
+    words = [word.format(**paths) for word in command.split()]
+    code, shown, error = run(environment, os_vif_command, *words)
+    assert (code, "codec can't" in shown + error, "Traceback" in error) == (
+        expected,
+        False,
+        False,
+    ), error
+
+
+def test_a_configuration_that_the_locale_cannot_read_is_told(os_vif_command, tmp_path, vif):
+    """oslo.config reads files in the encoding of the locale."""
+    path = tmp_path / "\u540d.conf"
+    path.write_text("[DEFAULT]\n# \xfc \u540d\n", encoding="utf-8")
+    words = ("--config-file", str(path), "plan", "-")
+    text = serialization.dumps(vif)
+    assert run({"LC_ALL": "C"}, os_vif_command, *words, data=text)[0] == 0
+    code, _, error = run(ENVIRONMENTS[5], os_vif_command, *words, data=text)
+    assert code == 2
+    assert error.startswith("--config-file: one of ")
+    assert "LC_ALL=C.UTF-8" in error
