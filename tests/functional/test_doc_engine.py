@@ -130,6 +130,10 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         run_shell("ip route add 203.0.113.0/24 nexthop via 192.0.2.1 nexthop via 192.0.2.2")
         return plug(bridge_interface="uplink")
 
+    def with_a_rule() -> str:
+        run_shell("ip route del 203.0.113.0/24; ip rule add iif uplink lookup 77 pref 1000")
+        return plug(bridge_interface="uplink")
+
     def without_iptables() -> str:
         with monkeypatch.context() as patch:
             patch.setattr(filters.subprocess, "run", refuse(FileNotFoundError()))
@@ -159,6 +163,7 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         read_only(),
         plug(bridge_interface="uplink"),
         with_several_next_hops(),
+        with_a_rule(),
         without_iptables(),
         without_vlans(),
         str(exception.LibraryNotInitialized()),
