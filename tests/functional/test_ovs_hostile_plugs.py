@@ -26,6 +26,7 @@ from tests.functional.namespaces import differs, snapshot, without_indexes
 from tests.functional.ovs_hostile import HARMLESS, SPOILS, Hostile
 from tests.functional.ovs_proxy import Proxy, pass_on
 from tests.functional.test_ovs_plugin import INSTANCE
+from tests.functional.test_steps import require_tun
 
 #: Seconds of a plug that succeeds, and of one whose answer may not come.
 TIME, SHORT = 30, 1
@@ -54,10 +55,10 @@ def proxy(br_int, tmp_path, ovs_options, monkeypatch):
 class Host:
     """The host before and after a plug, and what came of the runs."""
 
-    def __init__(self, proxy, switch, ovs_options, monkeypatch) -> None:
+    def __init__(self, proxy, switch, ovs_options, monkeypatch, vif) -> None:
         self.proxy, self._switch = proxy, switch
         self._options, self._monkeypatch = ovs_options, monkeypatch
-        self.vif = ovs_vif(objects.VIFBridge)
+        self.vif = vif
         self.counts: collections.Counter[str] = collections.Counter()
         self.before = without_indexes(snapshot())
         self.unplugged = switch.dump()
@@ -93,7 +94,8 @@ class Host:
         assert not said or kind not in HARMLESS, what
         if ever and said:
             # A server that never answers rightly cannot be rolled back: the kernel can.
-            assert ("qvb" in str(self._state()[1])) != plugs, what
+            made = self.plugged[1] - self._plain[1] - self.plugged[0]["bridges"].keys()
+            assert (made & self._state()[1]) == (set() if plugs else made), what
         elif said and not rule.lied:
             assert "by hand" not in said, what
             assert self._state() == (self._plain if plugs else self.plugged), what
@@ -127,10 +129,25 @@ class Host:
         return self.unplugged, {link["ifname"] for link in self.before["links"]}
 
 
-@pytest.fixture
-def host(proxy, br_int, ovs_options, monkeypatch, caplog) -> Host:
+#: VIFs with what is made of them, in the kernel and in the switch: a hybrid one, and one whose port
+#: is in a bridge of its own.
+KINDS = {
+    "hybrid": (lambda: ovs_vif(objects.VIFBridge), {}),
+    "own-bridge": (
+        lambda: ovs_vif(create_port=True, create_tap=True, datapath_type="netdev"),
+        {"per_port_bridge": True},
+    ),
+}
+
+
+@pytest.fixture(params=KINDS)
+def host(request, proxy, br_int, ovs_options, monkeypatch, caplog) -> Host:
     caplog.set_level(logging.CRITICAL)
-    return Host(proxy, br_int, ovs_options, monkeypatch)
+    make, options = KINDS[request.param]
+    if options:
+        require_tun()
+    ovs_options(**options)
+    return Host(proxy, br_int, ovs_options, monkeypatch, make())
 
 
 def _fuzz(host: Host, runs: int, seed: int) -> collections.Counter[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import socket
@@ -70,3 +71,33 @@ def test_a_deadline_is_shared_and_passes():
     assert deadline.within(100).seconds <= 60
     assert Deadline(0).left() is None
     assert Deadline(0).within(2).seconds == 2
+
+
+def test_an_idle_stream_that_is_flooded_is_not_open(tmp_path):
+    """Nothing was asked, so what comes is bounded; a probe or two are kept."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        channel = Channel(f"unix:{path}", None, Deadline(30))
+        peer, _ = listening.accept()
+        probe = b'{"method": "echo", "params": [], "id": "echo"}'
+        peer.sendall(probe * 2)
+        assert channel.is_open()
+        assert channel.receive(Deadline(30))["method"] == "echo"
+
+        def flood():
+            with contextlib.suppress(OSError):
+                while True:
+                    peer.sendall(probe * 1000)
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            deadline = Deadline(30)
+            while channel.is_open():
+                deadline.pause(0.01)
+        finally:
+            channel.close()
+            thread.join()
+            peer.close()
