@@ -66,8 +66,8 @@ def of_plan(look: Look, steps: Iterable[OvsStep]) -> Held:
 def is_lost(bridge: Row, interface: Row) -> bool:
     """Return whether ovs-vswitchd holds a device that has gone, in place of one of its name.
 
-    False where this cannot be told: ovs-vswitchd sees another device of that name than this
-    process does, such as in another network namespace, or nobody may read which sockets there are.
+    False where this cannot be told: ovs-vswitchd has a device of a name that is none here, as in
+    another network namespace; it is not running; or nobody may read which sockets there are.
     """
     if bridge["datapath_type"] != _NETDEV or interface["type"] not in _DEVICE_TYPES:
         return False
@@ -79,8 +79,8 @@ def is_lost(bridge: Row, interface: Row) -> bool:
         bound = _bound_indexes()
     except OSError:
         return False
-    # ovs-vswitchd hears of a new device late. Meanwhile the socket is that of no device.
-    return index not in bound and (_UNBOUND in bound or index == seen != 0)
+    # An ovs-vswitchd that does not run has no socket, not even one of no device.
+    return index not in bound and _UNBOUND in bound and bool(index or not seen)
 
 
 def index_of(name: str) -> int:

@@ -197,6 +197,20 @@ def test_check_tells_of_a_device_that_others_made_again(br_int):
     assert row(br_int, "Interface", vif.vif_name, "ofport") == [number]
 
 
+def test_a_switch_that_does_not_run_holds_no_device_that_has_gone(br_int):
+    """A plug that has nothing to do succeeds meanwhile, and waits for nobody."""
+    vif = VIFS["hybrid"]()
+    os_vif.plug(vif, INSTANCE)
+    before = br_int.dump()
+    br_int.kill("ovs-vswitchd")
+    try:
+        assert os_vif.check(vif, INSTANCE) == ()
+        os_vif.plug(vif, INSTANCE)
+        assert br_int.dump() == before
+    finally:
+        br_int._daemon("ovs-vswitchd", br_int.connection)
+
+
 def test_half_of_a_pair_that_is_replaced_under_its_port_is_opened_again(br_int):
     """The device is there when the plan begins: the plan itself takes it from the switch."""
     vif = VIFS["hybrid"]()
