@@ -37,9 +37,11 @@ from os_vif.host.sockets import above_standard_streams
 PATIENCE = 60.0
 #: Seconds in which a daemon has to connect when its helper has ended without an error.
 _GRACE = 5.0
-#: Seconds between two looks at a helper that has not connected, and those for what a helper that
-#: has ended still has to print.
-_PAUSE, _LAST_WORDS = 0.05, 0.5
+#: Seconds between two looks at a helper that has not connected.
+_PAUSE = 0.05
+#: Seconds to wait for the rest of what a helper that has ended has printed. The pipe ends with it,
+#: unless it has left a child: then these seconds pass.
+_LAST_WORDS = 3.0
 #: Seconds in which a helper should end whose daemon answers.
 _ENDING = 1.0
 #: Lines, and characters of them together, that an error shows of what a helper has printed.

@@ -187,7 +187,7 @@ class JoinBridge(_User):
     """``/run/os-vif`` says that a VIF uses a bridge of ours, which then outlives other VIFs."""
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if self.holds(net):
+        if self._is_known(net):
             return ()
         return (self.difference(f"use by VIF {self.user}", "none", "noted"),)
 
@@ -197,6 +197,14 @@ class JoinBridge(_User):
             return True
         known = self.user in users(net, bridge).names
         return known and not is_incomplete(_path(net, self.name))
+
+    def _is_known(self, net: Netlink) -> bool:
+        """Return whether the record has the VIF: it is replaced whole, and read without a lock.
+
+        Whether a replacement was interrupted can only be told with the lock of the bridge.
+        """
+        bridge = net.link(self.name)
+        return bridge is None or not bridge.ours or self.user in users(net, bridge).names
 
     def commands(self) -> tuple[str, ...]:
         return (f"# {DIRECTORY} notes that VIF {self.user} uses {self.name}",)

@@ -74,6 +74,15 @@ def test_a_record_that_a_killed_daemon_did_not_complete_is_removed(
     assert not path().exists()
 
 
+def test_a_record_that_another_process_is_replacing_is_no_difference(vif, instance):
+    """check holds no lock: the file beside the record may be one that will take its place."""
+    os_vif.plug(vif, instance)
+    beside = path().with_name(path().name + ".new")
+    beside.write_text("{")
+    assert os_vif.check(vif, instance) == ()
+    beside.unlink()
+
+
 def test_the_record_dies_with_what_it_is_about(vif, instance, caplog):
     """A bridge that was made again is another; that its record is discarded is said."""
     other = bridge_vif(2)
