@@ -92,7 +92,6 @@ class _Neighbour(Step):
         header = _HEADER.pack(family, link.index, state, flags, 0)
         attributes = packed.pack({"NDA_DST": self.neighbour} | more, _NDA)
         net.talk(kind, netlink.ACK | how, header + attributes, keep_cache=True)
-        net.uncache("neighbours")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +154,7 @@ class EnsureNeighbour(_Neighbour):
             NDA_PROTOCOL=self.protocol,
             NDA_FLAGS_EXT=self.extended or None,
         )
+        held(net, net.require(self.name))[self.key] = self
         return (self.deletion() if found is None else found,)
 
     def on(self, name: str) -> EnsureNeighbour:
@@ -190,7 +190,7 @@ class DeleteNeighbour(_Neighbour):
             if error.errno != errno.ENOENT:
                 raise
             # It went meanwhile.
-            net.uncache("neighbours")
+        held(net, net.require(self.name)).pop(self.key, None)
         return (found,)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -153,6 +154,22 @@ def test_a_neighbour_is_moved_and_after_a_failed_plug_given_back(vif, instance, 
     assert neighbours(BRIDGE) == before
     assert neighbours("uplink") == []
     assert check(vif, instance) == []
+
+
+def test_many_neighbours_take_no_longer_each(vif, instance):
+    """The daemon reads those of a device once."""
+    add = "".join(
+        f"neigh add 192.0.2.{n} lladdr 02:00:00:00:01:{n:02x} dev uplink\n"
+        f"neigh add 2001:db8::1:{n:x} lladdr 02:00:00:00:01:{n:02x} dev uplink\n"
+        for n in range(20, 250)
+    )
+    run(f"ip -batch - <<'EOF'\n{add}EOF")
+    before = neighbours("uplink")
+    started = time.monotonic()
+    os_vif.plug(vif, instance)
+    assert time.monotonic() - started < 10
+    assert neighbours(BRIDGE) == before
+    assert neighbours("uplink") == []
 
 
 def test_a_neighbour_that_the_bridge_knows_otherwise_comes_back(vif, instance):
