@@ -329,3 +329,51 @@ def test_the_kernel_hears_routers_in_place_of_a_program(vif, instance):
     run("ip -6 route add default via fe80::1 dev uplink proto ra expires 600 metric 512")
     os_vif.plug(vif, instance)
     assert parameter("ipv6.conf.uplink.accept_ra", BRIDGE) == "1"
+
+
+#: Some of everything.
+_ALL = "; ".join(
+    (
+        ROUTES["AnyIP"],
+        ROUTES["AnyIP of IPv6"],
+        ROUTES["a table above 255"],
+        ROUTES["a router's advertisement"],
+        ROUTES["a gateway behind a route"],
+        NEIGHBOURS["several"],
+        ADDRESSES["secondary"],
+        ADDRESSES["a lifetime of IPv6"],
+        "sysctl -qw net.ipv6.conf.uplink.accept_ra=2 net.ipv4.conf.uplink.rp_filter=2",
+    )
+)
+
+
+@pytest.mark.parametrize("stopped", [0.3, 0.5, 0.7, 0.9, 1])
+def test_a_plug_that_was_stopped_is_completed(vif, instance, stopped):
+    """After any of its steps, each of which is a call of its own."""
+    run(_ALL)
+    before = addresses("uplink"), routes("uplink"), neighbours("uplink")
+    steps = tuple(os_vif.plan(vif, instance))
+    for step in steps[: int(len(steps) * stopped)]:
+        engine.run(Plan(step), DAEMON)
+    os_vif.plug(vif, instance)
+    # Those of IPv6 may have another order: some were there.
+    assert key(addresses(BRIDGE)) == key(before[0])
+    assert_same(routes(BRIDGE), before[1])
+    assert neighbours(BRIDGE) == before[2]
+    assert (addresses("uplink"), routes("uplink"), neighbours("uplink")) == ([], [], [])
+    assert check(vif, instance) == []
+
+
+def key(held: list[dict]) -> list[str]:
+    return sorted(json.dumps(one, sort_keys=True) for one in held)
+
+
+def test_an_unplug_leaves_all_on_the_bridge(vif, instance):
+    """The host is reached there; the bridge stays."""
+    run(_ALL)
+    before = addresses("uplink"), routes("uplink"), neighbours("uplink")
+    os_vif.plug(vif, instance)
+    os_vif.unplug(vif, instance)
+    assert addresses(BRIDGE) == before[0]
+    assert_same(routes(BRIDGE), before[1])
+    assert neighbours(BRIDGE) == before[2]
