@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 from os_vif.host import neighbours, routes, sysctl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from os_vif.host import steps as known
+    from os_vif.host.netlink import Link
     from os_vif.host.plan import Step
     from os_vif.host.policy import Question
 
@@ -27,6 +30,41 @@ def refused(step: Step, reason: str) -> OSError:
     """Return the error of a step that may not touch what it names."""
     text = f"not permitted for {step.device}: {reason}"
     return OSError(errno.EPERM, text)
+
+
+def _require_on_uplink(
+    asked: Question, step: Step, what: str, is_on: Callable[[Link], bool]
+) -> None:
+    """Raise EPERM unless a port of a bridge has what the bridge gets.
+
+    A step on a bridge that does not exist is permitted.
+
+    :param what: the route or the neighbour, for the message.
+    :param is_on: returns whether a port has it.
+    """
+    bridge = asked.link(step.device)
+    if bridge is None:
+        return
+    if bridge.kind != "bridge" or not any(is_on(uplink) for uplink in asked.ports(bridge)):
+        raise refused(step, f"no uplink of it has the {what}")
+
+
+def _require_on_bridge(
+    asked: Question, step: Step, what: str, is_on: Callable[[Link], bool]
+) -> None:
+    """Raise EPERM unless the bridge of a device has what the device loses.
+
+    A step on a device that does not exist is permitted.
+
+    :param what: the address, the route or the neighbour, for the message.
+    :param is_on: returns whether a bridge has it.
+    """
+    link = asked.link(step.device)
+    if link is None:
+        return
+    master = asked.net.link_at(link.master) if link.master else None
+    if master is None or not is_on(master):
+        raise refused(step, f"it is in no bridge that has the {what}")
 
 
 def ensure_address(asked: Question, step: known.EnsureAddress) -> None:
@@ -47,51 +85,40 @@ def ensure_address(asked: Question, step: known.EnsureAddress) -> None:
 
 
 def delete_address(asked: Question, step: known.DeleteAddress) -> None:
-    link = asked.link(step.name)
-    if link is None:
-        return
-    master = asked.net.link_at(link.master) if link.master else None
-    if master is None or step.key not in asked.held(master):
-        raise refused(step, f"it is in no bridge that has the address {step.address}")
+    def is_on(bridge: Link) -> bool:
+        return step.key in asked.held(bridge)
+
+    _require_on_bridge(asked, step, f"address {step.address}", is_on)
 
 
 def ensure_route(asked: Question, step: known.EnsureRoute) -> None:
-    bridge = asked.link(step.name)
-    if bridge is None:
-        return
-    for uplink in asked.ports(bridge) if bridge.kind == "bridge" else ():
-        if step.instead_of in (None, uplink.name) and routes.has_like(asked.net, uplink, step):
-            return
-    raise refused(step, f"no uplink of it has the route {step.destination}")
+    def is_on(uplink: Link) -> bool:
+        replaced = step.instead_of in (None, uplink.name)
+        return replaced and routes.has_like(asked.net, uplink, step)
+
+    _require_on_uplink(asked, step, f"route {step.destination}", is_on)
 
 
 def delete_route(asked: Question, step: known.DeleteRoute) -> None:
-    link = asked.link(step.name)
-    if link is None:
-        return
-    master = asked.net.link_at(link.master) if link.master else None
-    if master is None or not routes.has_like(asked.net, master, step):
-        raise refused(step, f"it is in no bridge that has the route {step.destination}")
+    def is_on(bridge: Link) -> bool:
+        return routes.has_like(asked.net, bridge, step)
+
+    _require_on_bridge(asked, step, f"route {step.destination}", is_on)
 
 
 def ensure_neighbour(asked: Question, step: known.EnsureNeighbour) -> None:
-    bridge = asked.link(step.name)
-    if bridge is None:
-        return
-    for uplink in asked.ports(bridge) if bridge.kind == "bridge" else ():
+    def is_on(uplink: Link) -> bool:
         found = neighbours.held(asked.net, uplink).get(step.key)
-        if found is not None and found.on(step.name) == step:
-            return
-    raise refused(step, f"no uplink of it has the neighbour {step.neighbour}")
+        return found is not None and found.on(step.name) == step
+
+    _require_on_uplink(asked, step, f"neighbour {step.neighbour}", is_on)
 
 
 def delete_neighbour(asked: Question, step: known.DeleteNeighbour) -> None:
-    link = asked.link(step.name)
-    if link is None:
-        return
-    master = asked.net.link_at(link.master) if link.master else None
-    if master is None or step.key not in neighbours.held(asked.net, master):
-        raise refused(step, f"it is in no bridge that has the neighbour {step.neighbour}")
+    def is_on(bridge: Link) -> bool:
+        return step.key in neighbours.held(asked.net, bridge)
+
+    _require_on_bridge(asked, step, f"neighbour {step.neighbour}", is_on)
 
 
 def fix_bridge_address(asked: Question, step: known.FixBridgeAddress) -> None:

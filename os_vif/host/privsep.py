@@ -79,8 +79,9 @@ class Context(priv_context.PrivContext):
 
     @property
     def conf(self) -> Any:
-        # What the daemon is to give up, it gives up before its other capabilities go. oslo.privsep
-        # has no hook there: its constructor reads the configuration of the context first.
+        # The daemon drops its bounding set while it has CAP_SETPCAP. oslo.privsep (3.4.0 to 3.12.0)
+        # calls no method of the context before it drops capabilities: set_client_mode() comes
+        # after. The constructor of its Daemon reads the configuration of the context before.
         caller = sys._getframe(1)  # noqa: SLF001 - it is the way to read a frame
         if caller.f_code is daemon.Daemon.__init__.__code__ and not self._restricted:
             self._restricted = True
