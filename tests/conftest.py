@@ -3,6 +3,8 @@
 
 """What holds for the tests of every tier."""
 
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -43,3 +45,29 @@ def sendable(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return type(data)(sendable(item) for item in data)
     return data
+
+
+@pytest.fixture(autouse=True)
+def _logging_is_as_before() -> Iterator[None]:
+    """Give the next test the levels and handlers of this one.
+
+    The command sets those of its process, and some tests run it in their own.
+    """
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    before = {name: (log.level, log.disabled) for name, log in _loggers()}
+    yield
+    root.handlers[:] = handlers
+    logging.captureWarnings(capture=False)
+    for name, log in _loggers():
+        level, log.disabled = before.get(name, (logging.NOTSET, False))
+        if log.level != level:
+            log.setLevel(level)
+
+
+def _loggers() -> Iterator[tuple[str, logging.Logger]]:
+    root = logging.getLogger()
+    yield "", root
+    for name, log in list(root.manager.loggerDict.items()):
+        if isinstance(log, logging.Logger):
+            yield name, log

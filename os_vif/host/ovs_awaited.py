@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 class AwaitedOvsPort(OvsPort):
     """The hypervisor has added a port to a bridge. The engine never runs this step."""
 
+    #: The VIF's own bridge. A port that was plugged into it while ``per_port_bridge`` was on stays
+    #: there: traffic passes, and its ``iface-id`` is on the patch port of the integration bridge.
+    own: str | None = None
+
     def commands(self) -> tuple[str, ...]:
         return ()
 
@@ -27,8 +31,10 @@ class AwaitedOvsPort(OvsPort):
         if other_port(look, self.name) is not None:
             # The plan's OvsPortName tells it.
             return tuple(twins(look, self))
-        if look.port(self.name) is not None:
-            return super().differences(look)
+        if (port := look.port(self.name)) is not None:
+            bridge = look.bridge_of(port)
+            in_own = bridge is not None and bridge["name"] == self.own
+            return () if in_own else super().differences(look)
         missing = self.difference("port", "missing", f"in {self.bridge}", pending=True)
         return (missing, *twins(look, self))
 

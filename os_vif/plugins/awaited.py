@@ -34,10 +34,12 @@ def port_of_switch(
     vif: objects.VIFBase,
     profile: objects.VIFPortProfileOpenVSwitch,
     steps: Sequence[PlanStep],
+    own: str | None,
 ) -> tuple[PlanStep, ...]:
     """Return the port that libvirt adds to Open vSwitch; none for a VIF that does not name it.
 
     :param steps: the plan; where it makes the port itself, none is awaited.
+    :param own: the name of the VIF's own bridge, in which the port may be as well.
     """
     from os_vif.host.ovs_awaited import AwaitedOvsPort
     from os_vif.host.ovs_steps import OvsPort
@@ -51,6 +53,6 @@ def port_of_switch(
         bridge = fields.get(vif, "bridge_name") or fields.network_bridge(vif)
         name = str(fields.get(vif, "vif_name") or "")
         # Of which type the port is, is for the hypervisor to say.
-        return (AwaitedOvsPort(bridge, name, type=None, external_ids=ids),)
+        return (AwaitedOvsPort(bridge, name, type=None, external_ids=ids, own=own),)
     except exception.InvalidStep:
         return ()

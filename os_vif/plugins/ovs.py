@@ -103,7 +103,8 @@ class OvsPlugin(PluginBase):
             match vif:
                 case objects.VIFOpenVSwitch():
                     steps = self._native(vif, profile, instance_info)
-                    awaits = awaited.port_of_switch(vif, profile, steps)
+                    own = self._name(_OWN, vif) if fields.get(vif, "id") else None
+                    awaits = awaited.port_of_switch(vif, profile, steps, own)
                 case objects.VIFBridge():
                     steps = self._hybrid(vif, profile, instance_info)
                 case objects.VIFVHostUser():
