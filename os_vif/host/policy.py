@@ -145,9 +145,20 @@ class Question(NamedTuple):
             or rename.first_name(self.net, link.name) is not None
         )
 
+    def has_addresses(self, link: Link) -> bool:
+        """Return whether a device has addresses of the host.
+
+        A function of a card that is up gets IPv6 addresses from router advertisements (RFC 4862),
+        whoever it is for. Those expire, and count for other devices only.
+        """
+        found = self.held(link).values()
+        if any(":" not in address.address or address.valid is None for address in found):
+            return True
+        return bool(found) and not self._is_function(link)
+
     def is_hosts(self, link: Link) -> bool:
         """Return whether the host is reached through a device, or through the bridge it connects."""
-        if self.held(link):
+        if self.has_addresses(link):
             return True
         if not link.master or link.kind in ("tun", "veth", "macvtap"):
             return False
@@ -393,7 +404,7 @@ def _set_vf(asked: Question, step: known.SetVf) -> None:
     if _is_loopback(link):
         raise refused(step, f"{link.name} is the loopback device")
     down = step.link_up is False or step.link_ipv6 is False or step.link_address is not None
-    if down and asked.held(link):
+    if down and asked.has_addresses(link):
         raise refused(step, f"the host uses {link.name}")
 
 
