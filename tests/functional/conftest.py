@@ -21,6 +21,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import objects
 from os_vif.cmd import shell
+from os_vif.host import netlink
 from os_vif.plugins import sriov_privsep
 from tests.functional import namespaces, ovs, quick_daemons
 from tests.functional.forks import forked
@@ -102,6 +103,17 @@ def stop_daemon() -> None:
     for context in CONTEXTS:
         if context.channel is not None:
             context.stop()
+
+
+@pytest.fixture
+def here(daemon, monkeypatch) -> Iterator[None]:
+    """The privileged side runs in this process, where it can be made to fail.
+
+    It keeps a socket for each thread, which would be that of another test's network namespace.
+    """
+    with netlink.opened() as net:
+        monkeypatch.setattr(netlink, "here", lambda: net)
+        yield
 
 
 @pytest.fixture

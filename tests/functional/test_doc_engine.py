@@ -12,7 +12,6 @@ import os
 import pathlib
 import re
 import types
-from collections.abc import Iterator
 
 import pytest
 
@@ -76,14 +75,6 @@ def quoted(title: str) -> list[str]:
     parts = re.split(r"^(\w.*)\n=+$", PAGES["user/troubleshooting"], flags=re.MULTILINE)
     section = dict(zip(parts[1::2], parts[2::2], strict=True))[title]
     return re.findall(r"^   \* - ``(.+)``$", section, re.MULTILINE)
-
-
-@pytest.fixture
-def here(daemon, monkeypatch) -> Iterator[None]:
-    """The privileged side runs in this process, where it can be made to fail."""
-    with netlink.opened() as net:
-        monkeypatch.setattr(netlink, "here", lambda: net)
-        yield
 
 
 def refuse(error: OSError):

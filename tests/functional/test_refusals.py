@@ -69,7 +69,7 @@ def test_a_refused_deletion_is_blamed_on_its_device_and_step(place):
     assert snapshot() == before
 
 
-def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(monkeypatch):
+def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(here, monkeypatch):
     """The class is that of the step whose device was refused."""
     run("ip link add brq-x type bridge\nip link set dev brq-x alias os-vif")
     engine.run(Plan(EnsureTap("tapx")), DAEMON)
@@ -84,7 +84,7 @@ def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(monkeypatch):
     assert (answer["error"]["step"], answer["error"]["device"]) == ("DeleteBridge", "brq-x")
 
 
-def test_a_refusal_that_names_no_device_names_all_steps(monkeypatch):
+def test_a_refusal_that_names_no_device_names_all_steps(here, monkeypatch):
     """One that is not known is not guessed."""
     engine.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
 
