@@ -49,7 +49,10 @@ class Stage:
         self.say(f"\n== {title}")
 
     def ping(self, guest: Guest) -> None:
-        """:raises OSError: if the second guest does not answer."""
+        """Ping the second guest from the first one.
+
+        :raises OSError: if the second guest does not answer.
+        """
         self.say(f"The first guest pings the second: {guest.ping(ADDRESSES[1])}")
 
     def tree(self, net: Netlink) -> None:
@@ -58,7 +61,10 @@ class Stage:
             self.say(line)
 
     def is_plugged(self, vif: objects.VIFBase) -> None:
-        """:raises DemoError: if something differs."""
+        """Check that a VIF is plugged.
+
+        :raises DemoError: if ``check`` finds a difference.
+        """
         if differences := os_vif.check(vif, INSTANCE):
             raise DemoError(f"just plugged, {differences[0]}")
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is known of a step that failed, while those before it are undone."""
+"""The error of a failed step, which is completed while the steps before it are rolled back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from os_vif.escape import printable
 
 
 class Failure(Exception):
-    """It becomes a :class:`~os_vif.exception.StepFailed` when the undo is through."""
+    """A step failed; raised as :class:`~os_vif.exception.StepFailed` after the roll back."""
 
     def __init__(
         self,
@@ -24,17 +24,20 @@ class Failure(Exception):
         said: str | None = None,
         remains: str = "undone",
     ) -> None:
-        """:param said: what is to be said instead of how many changes were undone.
-        :param remains: what is to be done by hand with what is left: ``undone`` or ``removed``.
+        """Describe a failed step.
+
+        :param said: text for the error message, in place of the number of changes that were
+            rolled back.
+        :param remains: the verb for the commands in ``left``: ``undone`` or ``removed``.
         """
         super().__init__(reason)
         self.step = step
         self.device = device
         self.reason = reason
         self.errno = errno
-        #: How many changes were undone.
+        #: The number of changes that were rolled back.
         self.undone = undone
-        #: What was not, as commands.
+        #: Commands for the changes that were not rolled back.
         self.left = left or []
         self.said = said
         self.remains = remains

@@ -350,7 +350,11 @@ class RestoreOvsInterface(_Restore):
 
     @classmethod
     def of(cls, look: Look, interface: Row, keys: list[str]) -> Self:
-        """:param keys: those of ``external_ids`` that are changed."""
+        """Return the step that restores an Interface.
+
+        :param interface: the row before it was changed.
+        :param keys: the keys of ``external_ids`` that are changed.
+        """
         has = mapping(interface["external_ids"])
         rows = {
             "columns": {

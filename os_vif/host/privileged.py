@@ -271,7 +271,7 @@ def undo(messages: Any) -> dict[str, Any]:
 
 
 def look(messages: Any) -> dict[str, Any]:
-    """What of some steps does not hold, for a caller who may not see that.
+    """Return the differences of some steps, for a caller without the right to read them.
 
     :param messages: a list of what :func:`os_vif.host.plan.encode` makes.
     :returns: ``differences``: a list of dicts of the fields of

@@ -120,7 +120,7 @@ class SetVf(Step):
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What is to be set, by field."""
+        """Return the values of the fields that are set, by the name of the field."""
         names = [name for group in self._groups for name in group]
         return {n: value for n in names if (value := getattr(self, n)) is not None}
 
@@ -406,7 +406,7 @@ def _set_address(net: Netlink, link: Link, address: str | None) -> None:
 
 
 def _word(name: str, value: Any) -> str:
-    """As ip(8) has it."""
+    """Return a setting of a virtual function in the words of ip-link(8)."""
     words = {
         "vlan_qos": "qos",
         "vlan_proto": "proto",

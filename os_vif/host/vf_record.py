@@ -49,7 +49,7 @@ class Function:
 
     @property
     def life(self) -> list[int]:
-        """Another one whenever the function, or its driver's settings, begin anew.
+        """Return numbers that differ when the function, or the settings of its driver, are made anew.
 
         sysfs gives no inode twice until the next boot (kernfs_new_node of fs/kernfs/dir.c).
         """
@@ -58,13 +58,21 @@ class Function:
 
 
 def find(net: Netlink, address: str) -> Function:
-    """:raises OSError: with ENODEV if there is no such virtual function, or nothing to set it."""
+    """Return a virtual function with the network device of its physical function.
+
+    :param address: PCI address of the virtual function, such as ``0000:03:00.1``.
+    :raises OSError: with ENODEV if there is no such virtual function, or if its physical function
+        has no network device here.
+    """
     vf = sriov.vf(address)
     return Function(vf, net.require(sriov.pf_device(vf)))
 
 
 def read(function: Function) -> Held | None:
-    """Who holds a function; None if nobody does, in this life of it."""
+    """Return the record of the VIF that holds a function, or None.
+
+    A record from before the function was made anew counts as none.
+    """
     path = _path(function.vf.address)
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - on every plug

@@ -17,10 +17,10 @@ import pytest
 from os_vif import exception, plugin
 from os_vif.host import deletion, engine, netlink, record
 from os_vif.host import plan as plans
-from os_vif.host.ovs_rows import OvsStep
 from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort
 from os_vif.host.plan import Plan
 from os_vif.host.steps import DeleteLink, EnsureVeth
+from tests.functional.bare_step import BareOvsStep
 from tests.functional.namespaces import differs, ip, run, snapshot
 from tests.functional.test_engine import DAEMON
 
@@ -34,7 +34,7 @@ class _Stop(BaseException):
 
 
 @dataclasses.dataclass(frozen=True)
-class Raises(OvsStep):
+class Raises(BareOvsStep):
     """A step of Open vSwitch that fails in a way that nobody expects."""
 
     error: BaseException
@@ -42,15 +42,6 @@ class Raises(OvsStep):
     @property
     def device(self):
         return "odd"
-
-    def validate(self):
-        pass
-
-    def commands(self):
-        return ()
-
-    def differences(self, look):
-        return ()
 
     def change(self, look, changes):
         raise self.error

@@ -18,7 +18,7 @@ import os_vif
 from os_vif import exception
 from os_vif.host import engine, moves, netlink, privileged
 from os_vif.host import plan as plans
-from os_vif.host.ovs_rows import Changes, Look, OvsStep, ref
+from os_vif.host.ovs_rows import Changes, Look, ref
 from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort, ReleaseOvsPort
 from os_vif.host.plan import Plan, encode
 from os_vif.host.steps import (
@@ -32,6 +32,7 @@ from os_vif.host.steps import (
     EnsureVeth,
     SetLink,
 )
+from tests.functional.bare_step import BareOvsStep
 from tests.functional.namespaces import differs, ip, run, snapshot
 from tests.functional.test_engine import DAEMON
 
@@ -261,7 +262,7 @@ def test_a_port_is_released_though_vswitchd_is_down(switch, at, caplog):
 
 
 @dataclasses.dataclass(frozen=True)
-class Does(OvsStep):
+class Does(BareOvsStep):
     """A step that adds to a transaction what the server refuses at its end."""
 
     name: str
@@ -270,15 +271,6 @@ class Does(OvsStep):
     @property
     def device(self):
         return self.name
-
-    def validate(self):
-        pass
-
-    def commands(self):
-        return ()
-
-    def differences(self, look):
-        return ()
 
     def change(self, look, changes):
         self.operation(look, changes)

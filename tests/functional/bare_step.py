@@ -1,0 +1,24 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A step of Open vSwitch for tests, which define what it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from os_vif.host.ovs_rows import OvsStep
+
+
+@dataclasses.dataclass(frozen=True)
+class BareOvsStep(OvsStep):
+    """A step that is always valid, has no commands and tells no differences."""
+
+    def validate(self):
+        pass
+
+    def commands(self):
+        return ()
+
+    def differences(self, look):
+        return ()
