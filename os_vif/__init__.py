@@ -1,11 +1,15 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Describe virtual network interfaces, and plug them into this host.
+"""Plug virtual network interfaces (VIFs) into the networks of this host.
 
-:func:`initialize` loads the plugins; :func:`plug` and :func:`unplug` connect and disconnect a
-VIF; :func:`plan` tells what they would do, :func:`check` what of it does not hold now, and
-:func:`host_info` which VIFs this host can plug. Any of them may be called from several threads.
+:func:`initialize` loads the plugins. :func:`plug` connects a VIF to a network, and :func:`unplug`
+disconnects the VIF. :func:`plan` returns the steps of a plug or unplug without any change to the
+host, :func:`check` compares the host with a plugged VIF, and :func:`host_info` lists the VIF
+classes that the host can plug.
+
+All functions are safe to call from several threads. Every error that a function raises for its
+arguments, a plugin or the host is a subclass of :class:`os_vif.exception.ExceptionBase`.
 """
 
 from __future__ import annotations
@@ -32,107 +36,116 @@ __all__ = ["check", "exception", "host_info", "initialize", "objects", "plan", "
 
 LOG = logging.getLogger(__name__)
 
-# oslo.versionedobjects loads oslo.service, whose use of eventlet warns every program that imports
-# it. A user of os-vif can do nothing about that. The filter is the last: those that the program
-# or Python's options set decide first.
+# oslo.versionedobjects imports oslo.service, and oslo.service emits the deprecation warning of
+# eventlet at import. Users of os-vif cannot avoid the import. With append=True, filters of the
+# program and of Python's -W option take precedence.
 warnings.filterwarnings(
     "ignore", message=r"\s*Eventlet is deprecated", module=r"oslo_(service|privsep)\.", append=True
 )
 
 _EXT_MANAGER: extension.ExtensionManager[Any] | None = None
-#: Why an installed plugin is not there, by its name.
-_broken: dict[str, BaseException] = {}
+#: Errors of installed plugins that could not be loaded, by plugin name.
+_load_errors: dict[str, BaseException] = {}
 _initializing = False
 _lock = ForkSafeLock()
 
 
 def initialize(reset: bool = False) -> None:
-    """Register the objects and load the plugins. Calling it again does nothing.
+    """Register the classes of objects and load the plugins. Idempotent.
 
-    A plugin that cannot be loaded is logged, and only plugging through it fails.
+    A plugin that cannot be loaded is logged at ERROR and does not affect other plugins; calls for
+    VIFs of that plugin raise :class:`~os_vif.exception.PluginNotLoaded`.
 
-    :param reset: make all plugins anew, as after a change of the configuration.
+    :param reset: load all plugins again, for example after the configuration has changed.
     """
-    global _EXT_MANAGER, _broken, _initializing
+    global _EXT_MANAGER, _load_errors, _initializing
     with _lock:
-        # A plugin may call this as it is loaded.
+        # The lock is reentrant: a plugin may call initialize() while the plugin is loaded.
         if _initializing or (_EXT_MANAGER is not None and not reset):
             return
         _initializing = True
         try:
             objects.register_all()
-            manager, broken = _load_plugins()
+            manager, load_errors = _load_plugins()
         finally:
             _initializing = False
-        # Only now: another thread must not see plugins that are half loaded.
-        _broken, _EXT_MANAGER = broken, manager
+        # Publish last: other threads must not see a partly loaded set of plugins.
+        _load_errors, _EXT_MANAGER = load_errors, manager
         LOG.info("Loaded os-vif plugins: %s", ", ".join(sorted(set(manager.names()))))
 
 
 def _load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseException]]:
-    """The plugins, each with its instance, and why the others are not there."""
+    """Load all installed plugins.
+
+    :returns: the loaded plugins, and the errors of the remaining plugins by name.
+    """
     from stevedore import extension
 
     from os_vif import opts
 
-    broken: dict[str, BaseException] = {}
+    load_errors: dict[str, BaseException] = {}
     manager: extension.ExtensionManager[Any]
     try:
         manager = extension.ExtensionManager(namespace="os_vif", invoke_on_load=False)
     except AssertionError:
-        # stevedore lets that one through, and with it every other plugin is gone.
+        # stevedore logs the import error of a plugin, except AssertionError: an AssertionError
+        # ends the construction and hides all other plugins. Load the plugins one by one instead.
         manager = extension.ExtensionManager.make_test_instance([], namespace="os_vif")
         for entry_point in manager.list_entry_points():
-            with contextlib.suppress(Exception):  # told of below
-                found = extension.Extension(
+            with contextlib.suppress(Exception):  # _log_missing() logs the error
+                loaded = extension.Extension(
                     entry_point.name, entry_point, entry_point.load(), None
                 )
-                manager.extensions.append(found)
-    taken = opts.ceded(manager.list_entry_points())
-    for name, value in taken.items():
+                manager.extensions.append(loaded)
+    ceded = opts.ceded(manager.list_entry_points())
+    for name, value in ceded.items():
         LOG.info(
-            "The os-vif plugin %r is %s; that of os-vif itself leaves the name to it", name, value
+            "The os-vif plugin %r is %s; the plugin of os-vif with that name is not loaded",
+            name,
+            value,
         )
     manager.extensions = [
         e for e in manager.extensions
-        if e.name not in taken or e.entry_point is None or not opts.is_ours(e.entry_point)
+        if e.name not in ceded or e.entry_point is None or not opts.is_ours(e.entry_point)
     ]  # fmt: skip
-    _tell_of_missing(manager, broken, taken)
+    _log_missing(manager, load_errors, ceded)
     for name in sorted(set(manager.names())):
         ext = manager[name]
         try:
             ext.obj = ext.plugin.load(name)
-        except Exception as error:  # noqa: BLE001 - it is logged
-            broken[name] = error
-            _log_broken(f"os-vif plugin {name!r} could not be loaded", error)
-    return manager, broken
+        except Exception as error:  # noqa: BLE001 - the error is logged
+            load_errors[name] = error
+            _log_plugin_error(f"os-vif plugin {name!r} could not be loaded", error)
+    return manager, load_errors
 
 
-def _tell_of_missing(
+def _log_missing(
     manager: extension.ExtensionManager[Any],
-    broken: dict[str, BaseException],
-    taken: Collection[str],
+    load_errors: dict[str, BaseException],
+    ceded: Collection[str],
 ) -> None:
-    """Log what was left out without saying why, and names that several plugins claim.
+    """Log the plugins that stevedore could not import, and the names of several plugins.
 
-    :param taken: names that other distributions have in place of os-vif.
+    :param manager: the plugins that stevedore has imported.
+    :param load_errors: receives the import errors, by plugin name.
+    :param ceded: names of plugins of os-vif that another distribution has taken.
     """
     from os_vif import opts
 
     loaded = {(e.name, e.entry_point_target) for e in manager.extensions if e.entry_point}
     claims: dict[str, list[str]] = {}
     for entry_point in manager.list_entry_points():
-        if entry_point.name in taken and opts.is_ours(entry_point):
+        if entry_point.name in ceded and opts.is_ours(entry_point):
             continue
         claims.setdefault(entry_point.name, []).append(entry_point.value)
         if (entry_point.name, entry_point.value) not in loaded:
             try:
                 entry_point.load()
-            except Exception as error:  # noqa: BLE001 - it is logged
+            except Exception as error:  # noqa: BLE001 - the error is logged
                 named = f"{entry_point.name!r} ({entry_point.value})"
-                _log_broken(f"os-vif plugin {named} could not be imported", error)
+                _log_plugin_error(f"os-vif plugin {named} could not be imported", error)
                 if entry_point.name not in manager.names():
-                    broken[entry_point.name] = error
+                    load_errors[entry_point.name] = error
     for name, values in claims.items():
         if len(values) > 1 and name in manager.names():
             LOG.warning(
@@ -144,35 +157,47 @@ def _tell_of_missing(
             )
 
 
-def _log_broken(text: str, error: BaseException) -> None:
-    """Log a plugin that cannot be used: a line at ERROR, its traceback at DEBUG."""
+def _log_plugin_error(text: str, error: BaseException) -> None:
+    """Log the error of a plugin: a line at ERROR, the traceback at DEBUG."""
     LOG.error("%s: %s", text, described_error(error))
     LOG.debug("Traceback of that failure:", exc_info=error)
 
 
 def _manager() -> extension.ExtensionManager[Any]:
+    """Return the loaded plugins.
+
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    """
     if _EXT_MANAGER is None:
         raise exception.LibraryNotInitialized
     return _EXT_MANAGER
 
 
 def _plugin(name: str) -> PluginBase:
+    """Return the plugin of a name.
+
+    :raises os_vif.exception.PluginNotLoaded: if the plugin is installed but not loaded.
+    :raises os_vif.exception.NoMatchingPlugin: if no plugin of the name is installed.
+    """
     manager = _manager()
-    if name in _broken:
+    if name in _load_errors:
         raise exception.PluginNotLoaded(
-            plugin_name=name, reason=_reason(_broken[name])
-        ) from _broken[name]
+            plugin_name=name, reason=_error_text(_load_errors[name])
+        ) from _load_errors[name]
     try:
-        found = manager[name].obj
+        plugin = manager[name].obj
     except KeyError:
         raise exception.NoMatchingPlugin(
-            _unknown_plugin(name, set(manager.names()) | _broken.keys()), plugin_name=name
+            _unknown_plugin(name, set(manager.names()) | _load_errors.keys()), plugin_name=name
         ) from None
-    return cast("PluginBase", found)
+    return cast("PluginBase", plugin)
 
 
 def _unknown_plugin(name: object, known: set[str]) -> str:
-    """Return the text of the error for a plugin name that no installed plugin has."""
+    """Return the error text for a name without an installed plugin.
+
+    :param known: names of the installed plugins.
+    """
     text = exception.NoMatchingPlugin.msg_fmt % {"plugin_name": printable(str(name))}
     text += f" Installed plugins: {', '.join(sorted(known)) or 'none'}."
     similar = difflib.get_close_matches(str(name), sorted(known), n=1)
@@ -180,11 +205,13 @@ def _unknown_plugin(name: object, known: set[str]) -> str:
 
 
 def _plugin_of(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> PluginBase:
-    """Return the plugin that a VIF names, after a check of both arguments of the caller.
+    """Return the plugin of a VIF, after a check of the two arguments of the caller.
 
-    :raises os_vif.exception.InvalidField: if an argument is something else, or they are swapped.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.InvalidField: if an argument has a wrong type, or ``vif.plugin`` is
+        unset.
     """
-    # Before initialize() there is no plugin to look up.
+    # Raise LibraryNotInitialized first, also for wrong arguments.
     _manager()
     wrong = (str, bytes, dict, list, tuple, int, objects.InstanceInfo)
     if vif is None or isinstance(vif, wrong):
@@ -193,43 +220,43 @@ def _plugin_of(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plu
         )
         raise exception.InvalidField(
             field="vif (the first argument)",
-            found=_described(vif),
+            found=_describe_argument(vif),
             expected="a VIF and then an InstanceInfo; the two arguments are swapped"
             if swapped
             else "a VIF object, such as os_vif.objects.vif.VIFBridge"
-            " (os_vif.serialization.loads() makes one of stored JSON)",
+            " (for stored JSON, call os_vif.serialization.loads() first)",
         )
     if isinstance(instance_info, str | bytes | dict | list | tuple | int | objects.VIFBase):
         raise exception.InvalidField(
             field="instance_info (the second argument)",
-            found=_described(instance_info),
+            found=_describe_argument(instance_info),
             expected="an object of os_vif.objects.instance_info.InstanceInfo",
         )
     try:
         name = vif.plugin
     except (AttributeError, NotImplementedError):
-        # The second is what oslo raises for a field that is not set.
+        # oslo.versionedobjects raises NotImplementedError for a field that is not set.
         raise exception.InvalidField(
             field="vif.plugin", found="unset", expected="a plugin's name"
         ) from None
     return _plugin(name)
 
 
-def _described(value: object) -> str:
-    """Return what an argument is, for an error: its class and an extract of its value."""
+def _describe_argument(value: object) -> str:
+    """Return the class of an argument and an extract of the value, for an error."""
     if isinstance(value, objects.VIFBase | objects.InstanceInfo):
         return f"an object of the class {value.obj_name()}"
     return f"of the type {type(value).__name__} ({abbreviated(value, 80)})"
 
 
-def _reason(error: BaseException) -> str:
-    """Return the text of an error, escaped; only that of a plan has several lines."""
+def _error_text(error: BaseException) -> str:
+    """Return the escaped text of an error: on one line, except for :class:`StepFailed`."""
     text = str(error) or type(error).__name__
     return printable_lines(text) if isinstance(error, exception.StepFailed) else printable(text)
 
 
-def _name(vif: Any) -> str:
-    """A VIF in one line of a log: its class and what tells it from others."""
+def _summary(vif: Any) -> str:
+    """Return the class and the identifying fields of a VIF, on one line."""
     if not isinstance(vif, objects.VIFBase):
         return abbreviated(vif)
     values = [
@@ -242,14 +269,17 @@ def _name(vif: Any) -> str:
 
 @contextlib.contextmanager
 def _raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> Iterator[None]:
-    """Whatever is raised inside surfaces as ``failure``, with its cause chained."""
+    """Raise *failure* for any exception inside the block, chained to the original exception.
+
+    The failure is logged at ERROR; the traceback and the VIF are logged at DEBUG.
+    """
     try:
         yield
     except Exception as error:
         if failure is exception.PlanException and isinstance(error, exception.PlanNotSupported):
-            raise  # it is what plan() and check() promise
-        text = failure.msg_fmt % {"vif": _name(vif), "err": _reason(error)}
-        LOG.error("%s", text)  # noqa: TRY400 - the traceback follows, at a level of its own
+            raise  # plan() and check() document PlanNotSupported
+        text = failure.msg_fmt % {"vif": _summary(vif), "err": _error_text(error)}
+        LOG.error("%s", text)  # noqa: TRY400 - the traceback is logged at DEBUG
         LOG.debug("Traceback of that failure:", exc_info=error)
         if LOG.isEnabledFor(logging.DEBUG):
             LOG.debug("The VIF as a document: %s", _document(vif))
@@ -257,66 +287,80 @@ def _raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> 
 
 
 def _document(vif: Any) -> str:
-    """Return a VIF as a JSON document on one line, or why it has none."""
+    """Return a VIF as a JSON document on one line, or the reason why serialization failed."""
     from os_vif import serialization
 
     try:
         return printable(str(serialization.dumps(vif)))
-    except Exception as error:  # noqa: BLE001 - a failed plug must not be hidden by its log
-        return f"none ({_reason(error)}); the object is {abbreviated(vif, 2000)}"
+    except Exception as error:  # noqa: BLE001 - logging must not hide the failure of the plug
+        return f"none ({_error_text(error)}); the object is {abbreviated(vif, 2000)}"
 
 
 def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
-    """Connect a VIF to its network. A VIF that is connected stays as it is.
+    """Connect a VIF to its network. Idempotent: a second call changes nothing.
 
-    :param vif: what to connect; ``vif.plugin`` names the plugin that does it.
-    :param instance_info: the virtual machine or pod that it is for.
+    :param vif: the VIF; ``vif.plugin`` names the plugin.
+    :param instance_info: the virtual machine or pod of the VIF.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
-    :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
-    :raises os_vif.exception.PlugException: if the plugin failed. What a plan had done is undone, or
-        the text says what is not.
+    :raises os_vif.exception.InvalidField: if an argument has a wrong type, or ``vif.plugin`` is
+        unset.
+    :raises os_vif.exception.NoMatchingPlugin: if no plugin has the name ``vif.plugin``; the
+        subclass ``PluginNotLoaded`` if the plugin is installed but could not be loaded.
+    :raises os_vif.exception.PlugException: if the plugin failed. The steps of a plan are rolled
+        back; the text lists the steps that could not be undone.
     """
     plugin = _plugin_of(vif, instance_info)
     with _raised_as(exception.PlugException, vif):
         plugin.plug(vif, instance_info)
     if LOG.isEnabledFor(logging.INFO):
-        LOG.info("Plugged %s", _name(vif))
+        LOG.info("Plugged %s", _summary(vif))
 
 
 def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[str, ...]:
-    """Disconnect a VIF from its network. That it is already gone is no error.
+    """Disconnect a VIF from its network. Idempotent: a VIF that is not plugged is no error.
 
-    :param vif: what to disconnect, as it was plugged.
-    :param instance_info: the virtual machine or pod that it was for.
-    :returns: a sentence for each bridge that stays, because others use it or have made it.
+    :param vif: the VIF, with the same field values as for :func:`plug`.
+    :param instance_info: the virtual machine or pod of the VIF.
+    :returns: a sentence for each bridge that remains, because the bridge is still in use or was
+        not created by os-vif.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
-    :raises os_vif.exception.NoMatchingPlugin: if there is no such plugin.
-    :raises os_vif.exception.UnplugException: if something of the VIF remains, or that is unknown.
-        What the host did not refuse to remove is removed.
+    :raises os_vif.exception.InvalidField: if an argument has a wrong type, or ``vif.plugin`` is
+        unset.
+    :raises os_vif.exception.NoMatchingPlugin: if no plugin has the name ``vif.plugin``; the
+        subclass ``PluginNotLoaded`` if the plugin is installed but could not be loaded.
+    :raises os_vif.exception.UnplugException: if a part of the VIF remains or may remain on the
+        host. Removal continues after a failed step: only the parts that the text lists remain.
     """
     plugin = _plugin_of(vif, instance_info)
     with _raised_as(exception.UnplugException, vif):
-        # Plugins of others give nothing.
+        # Plugins of the public os-vif return None.
         result: object = plugin.unplug(vif, instance_info)
-    left = tuple(printable(str(text)) for text in result) if isinstance(result, tuple) else ()
+    remaining = tuple(printable(str(text)) for text in result) if isinstance(result, tuple) else ()
     if LOG.isEnabledFor(logging.INFO):
-        LOG.info("%s", "; ".join((f"Unplugged {_name(vif)}", *left)))
-    return left
+        LOG.info("%s", "; ".join((f"Unplugged {_summary(vif)}", *remaining)))
+    return remaining
 
 
 def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool = False) -> Plan:
-    """What :func:`plug` (or :func:`unplug`) would do for a VIF. Nothing is changed.
+    """Return the plan of :func:`plug` or :func:`unplug` for a VIF, without changing the host.
 
-    ``str()`` of it shows each step as the command that one would type.
+    ``str(plan)`` shows each step as an equivalent shell command.
 
+    :param vif: the VIF; ``vif.plugin`` names the plugin.
+    :param instance_info: the virtual machine or pod of the VIF.
+    :param unplug: return the plan of :func:`unplug` instead of the plan of :func:`plug`.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.InvalidField: if an argument has a wrong type, or ``vif.plugin`` is
+        unset.
+    :raises os_vif.exception.NoMatchingPlugin: if no plugin has the name ``vif.plugin``.
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     """
     plugin = _plugin_of(vif, instance_info)
     action = "unplug" if unplug else "plug"
-    if not hasattr(plugin, "plans") or not plugin.plans(action):
+    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for(action):
         raise exception.PlanNotSupported(
-            plugin_name=vif.plugin, reason=f"its {action}() acts by itself"
+            plugin_name=vif.plugin, reason=f"{action}() of the plugin acts without a plan"
         )
     with _raised_as(exception.PlanException, vif):
         if unplug:
@@ -325,10 +369,16 @@ def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool
 
 
 def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Difference, ...]:
-    """What differs on this host from a plugged VIF. Nothing is changed.
+    """Return the differences between this host and a plugged VIF, without changing the host.
 
-    :returns: nothing, if the VIF is plugged as it should be. A difference that is ``pending``
-        waits for the hypervisor and is no fault.
+    :param vif: the VIF, with the same field values as for :func:`plug`.
+    :param instance_info: the virtual machine or pod of the VIF.
+    :returns: an empty tuple if the VIF is plugged. A difference with ``pending`` set is no fault:
+        the hypervisor or the guest has not connected to the port yet.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.InvalidField: if an argument has a wrong type, or ``vif.plugin`` is
+        unset.
+    :raises os_vif.exception.NoMatchingPlugin: if no plugin has the name ``vif.plugin``.
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     :raises os_vif.exception.CheckException: if the host cannot be read.
@@ -343,18 +393,20 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
 
 
 def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.HostInfo:
-    """The plugins of this host, and the VIFs that they can plug.
+    """Return the plugins of this host, with the VIF classes that each plugin can plug.
 
-    :param permitted_vif_type_names: names of VIF classes to keep; by default all.
+    A plugin whose ``describe()`` fails is logged at ERROR and left out.
+
+    :param permitted_vif_type_names: names of VIF classes to include; None includes all.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     """
     manager = _manager()
     described = []
-    for name in sorted(set(manager.names()) - _broken.keys()):
+    for name in sorted(set(manager.names()) - _load_errors.keys()):
         try:
             described.append(_plugin(name).describe())
-        except Exception as error:  # noqa: BLE001 - it is logged
-            _log_broken(f"os-vif plugin {name!r} could not describe itself", error)
+        except Exception as error:  # noqa: BLE001 - the error is logged
+            _log_plugin_error(f"describe() of os-vif plugin {name!r} failed", error)
     info = objects.HostInfo(plugin_info=described)
     if permitted_vif_type_names is not None:
         info.filter_vif_types(permitted_vif_type_names)
@@ -362,24 +414,25 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
 
 
 def plugin_errors() -> dict[str, str]:
-    """Return the reasons why installed plugins cannot be used, by the plugin's name.
+    """Return the errors of installed plugins that cannot be used, by plugin name.
 
-    A plugin is asked to describe itself, as :func:`host_info` does.
+    ``describe()`` of each loaded plugin is called, as in :func:`host_info`.
 
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     """
     manager = _manager()
-    reasons = {name: described_error(error) for name, error in _broken.items()}
-    for name in set(manager.names()) - _broken.keys():
+    reasons = {name: described_error(error) for name, error in _load_errors.items()}
+    for name in set(manager.names()) - _load_errors.keys():
         try:
             _plugin(name).describe()
-        except Exception as error:  # noqa: BLE001 - the reason is returned
+        except Exception as error:  # noqa: BLE001 - the error is returned
             reasons[name] = described_error(error)
     return reasons
 
 
 def __getattr__(name: str) -> Any:
-    # Those who import os_vif alone find them, as they did when it brought them at once.
+    # The public os-vif imports both modules with the package, so programs use them without an
+    # import. Here the first use imports the module: oslo.config is slow to import.
     if name in ("opts", "plugin"):
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a plugin author subclasses."""
+"""The base class of os-vif plugins."""
 
 from __future__ import annotations
 
@@ -21,82 +21,133 @@ if TYPE_CHECKING:
 
 CONF = cfg.CONF
 
-#: What the engine calls in ``privsep_module``.
+#: Functions that the engine calls in ``privsep_module``.
 _ENTRY_POINTS = ("run", "undo", "look")
 
 
 class PluginBase(abc.ABC):
-    """A way to connect VIFs to a network of the host.
+    """Base class of all plugins: connects VIFs to a kind of network of the host.
 
-    A plugin is an entry point of the group ``os_vif``; its name is what a VIF has in ``plugin``.
-    It says what it does in :meth:`plan_plug` and :meth:`plan_unplug`, and one engine does it.
-    A plugin that overrides :meth:`plug` or :meth:`unplug` instead acts for itself; what it raises
-    reaches the caller as :class:`~os_vif.exception.PlugException` or ``UnplugException``.
+    A plugin is installed as an entry point of the group ``os_vif``. VIFs select the plugin by the
+    name of the entry point, in their field ``plugin``. ``os_vif.initialize()`` creates one
+    instance per process, and several threads may call the methods of the instance at a time.
+
+    Subclass in one of two ways:
+
+    * Override :meth:`plan_plug` and :meth:`plan_unplug` (recommended). The methods return a
+      :class:`~os_vif.host.plan.Plan` of steps and change nothing. The engine runs the plan in a
+      privileged daemon, rolls back after a failure, and provides ``os_vif.plan()`` and
+      ``os_vif.check()``.
+    * Override :meth:`plug` and :meth:`unplug`, as with the public os-vif. The plugin changes the
+      host and cleans up after a failure itself; ``os_vif.plan()`` and ``os_vif.check()`` raise
+      :class:`~os_vif.exception.PlanNotSupported`.
+
+    Callers of ``os_vif.plug()`` and ``os_vif.unplug()`` receive any exception of the plugin as
+    the ``__cause__`` of :class:`~os_vif.exception.PlugException` or
+    :class:`~os_vif.exception.UnplugException`.
     """
 
-    #: The options of the group ``[os_vif_<name of the plugin>]``.
+    #: Options of the plugin, registered in the group ``[os_vif_<name of the plugin>]``.
     CONFIG_OPTS: Sequence[cfg.Opt] = ()
 
-    #: Import path of the module with the privileged entry points ``run``, ``undo`` and ``look``,
-    #: which ``os_vif.host.privsep.Context.entry_points()`` makes.
-    #: Deployed hosts name its ``vif_plug`` in sudoers and rootwrap filters.
+    #: Import path of the module of the privileged daemon that runs the steps. The module has the
+    #: functions ``run``, ``undo`` and ``look`` of ``os_vif.host.privsep.Context.entry_points()``.
+    #: Operators name ``vif_plug`` of the module in sudoers and rootwrap filters: keep the path
+    #: stable. None is for plugins with empty plans, or with steps of Open vSwitch only.
     privsep_module: str | None = None
 
     def __init__(self, config: Any) -> None:
-        """:param config: the plugin's option group, as ``oslo.config`` gives it."""
+        """Store the options of the plugin in ``self.config``.
+
+        :param config: the option group of the plugin, an ``oslo_config.cfg.ConfigOpts.GroupAttr``.
+        """
         self.config = config
 
     @abc.abstractmethod
     def describe(self) -> objects.HostPluginInfo:
-        """The VIF classes that the plugin can plug (:func:`os_vif.objects.host_info.describe`)."""
+        """Return the VIF classes and port profiles that the plugin can plug.
+
+        :func:`os_vif.objects.host_info.describe` creates the return value.
+        """
 
     def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """What has to hold on the host for ``vif`` to be plugged. Nothing is changed.
+        """Return the steps that plug a VIF. The method may read the host but must not change it.
 
-        :raises os_vif.exception.ExceptionBase: if the VIF cannot be plugged as it is.
+        Each step is idempotent, so the same plan is correct for a VIF that is plugged already.
+
+        :param vif: the VIF.
+        :param instance_info: the virtual machine or pod of the VIF.
+        :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
+        :raises os_vif.exception.ExceptionBase: if the VIF cannot be plugged for another reason.
         """
         raise exception.PlanNotSupported(
-            plugin_name=type(self).__name__, reason="it has no plan_plug()"
+            plugin_name=type(self).__name__, reason="the class has no plan_plug()"
         )
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """What takes the VIF off the host again. Nothing is changed."""
+        """Return the steps that unplug a VIF. The method may read the host but must not change it.
+
+        The plan must also fit a VIF that is partly plugged or not plugged, and must not depend on
+        options: an option may have changed since the plug. No step may need the success of an
+        earlier step: if the kernel refuses a step, the remaining steps still run.
+
+        :param vif: the VIF.
+        :param instance_info: the virtual machine or pod of the VIF.
+        :raises os_vif.exception.ExceptionBase: if the VIF cannot be unplugged.
+        """
         raise exception.PlanNotSupported(
-            plugin_name=type(self).__name__, reason="it has no plan_unplug()"
+            plugin_name=type(self).__name__, reason="the class has no plan_unplug()"
         )
 
     def plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
-        """Connect the VIF. A second call changes nothing.
+        """Connect a VIF to its network. Idempotent: a second call changes nothing.
 
-        :raises Exception: whatever a plugin likes; the facade wraps it.
+        The default implementation runs :meth:`plan_plug` and rolls back after a failure.
+
+        :param vif: the VIF.
+        :param instance_info: the virtual machine or pod of the VIF.
+        :raises Exception: of any class; ``os_vif.plug()`` raises ``PlugException`` from it.
         """
         self._run(self.plan_plug(vif, instance_info))
 
     def unplug(
         self, vif: objects.VIFBase, instance_info: objects.InstanceInfo
     ) -> tuple[str, ...] | None:
-        """Disconnect the VIF. That it is already gone is no error.
+        """Disconnect a VIF from its network. Idempotent: a VIF that is not plugged is no error.
 
-        :returns: a sentence for each bridge that stays because others use it; None is none.
+        The default implementation runs :meth:`plan_unplug`. If the kernel refuses a step, the
+        remaining steps still run, and the error lists the parts that remain on the host.
+
+        :param vif: the VIF.
+        :param instance_info: the virtual machine or pod of the VIF.
+        :returns: a sentence for each bridge that remains, because the bridge is still in use or
+            was not created by os-vif. None means that no bridge remains.
+        :raises Exception: of any class; ``os_vif.unplug()`` raises ``UnplugException`` from it.
         """
         return self._run(self.plan_unplug(vif, instance_info).going_forward())
 
     def _run(self, plan: Plan) -> tuple[str, ...]:
-        left: tuple[str, ...] = host.load_engine().run(plan, self.privsep_module)
-        return left
+        """Run a plan in the privileged daemon of the plugin.
+
+        :returns: a sentence for each bridge that remains after an unplug.
+        """
+        remaining: tuple[str, ...] = host.load_engine().run(plan, self.privsep_module)
+        return remaining
 
     @classmethod
-    def plans(cls, action: str) -> bool:
-        """Whether ``plan_<action>`` tells what ``<action>`` does: ``plug`` or ``unplug``.
+    def has_plan_for(cls, action: str) -> bool:
+        """Return whether ``plan_<action>()`` returns the steps that ``<action>()`` runs.
 
-        It does not where ``action`` is overridden below the class that defines the plan.
+        The result is False if a subclass overrides ``<action>()`` of the class with the plan.
+
+        :param action: ``plug`` or ``unplug``.
         """
-        definers = [
-            next(index for index, c in enumerate(cls.__mro__) if name in c.__dict__)
-            for name in (f"plan_{action}", action)
-        ]
-        plan, act = definers
-        return plan <= act and cls.__mro__[plan] is not PluginBase
+        for definer in cls.__mro__:
+            if f"plan_{action}" in vars(definer):
+                return definer is not PluginBase
+            if action in vars(definer):
+                break
+        return False
 
     @classmethod
     def _require_entry_points(cls) -> None:
@@ -106,34 +157,37 @@ class PluginBase(abc.ABC):
         """
         if cls.privsep_module is None:
             return
-        # The module registers the options of its daemon, such as [vif_plug_ovs_privileged].
+        # The import registers the options of the daemon, such as [vif_plug_ovs_privileged].
         module = importlib.import_module(cls.privsep_module)
-        lacks = [name for name in _ENTRY_POINTS if not callable(getattr(module, name, None))]
-        if lacks:
+        missing = [name for name in _ENTRY_POINTS if not callable(getattr(module, name, None))]
+        if missing:
             raise TypeError(
                 f"{cls.privsep_module}, the privsep_module of {cls.__name__}, has no "
-                f"{', '.join(lacks)}; expected: run, undo, look = vif_plug.entry_points(), with "
+                f"{', '.join(missing)}; expected: run, undo, look = vif_plug.entry_points(), with "
                 "vif_plug an os_vif.host.privsep.Context"
             )
 
     @classmethod
     def load(cls, plugin_name: str) -> Self:
-        """Make the plugin, with its options registered as ``[os_vif_<plugin_name>]``.
+        """Create the plugin. Called once by ``os_vif.initialize()``.
 
-        The options of its privileged daemon are registered, too.
+        Registers ``CONFIG_OPTS`` as the group ``[os_vif_<plugin_name>]``, and the options of the
+        privileged daemon.
 
-        :raises TypeError: if it neither plans nor acts.
+        :param plugin_name: the name of the entry point.
+        :raises TypeError: if the class has neither a plan nor an implementation of ``plug()`` or
+            ``unplug()``, or if ``privsep_module`` lacks an entry point.
         """
         for action in ("plug", "unplug"):
-            own = getattr(cls, action) is not getattr(PluginBase, action)
-            if not own and not cls.plans(action):
+            is_overridden = getattr(cls, action) is not getattr(PluginBase, action)
+            if not is_overridden and not cls.has_plan_for(action):
                 raise TypeError(f"{cls.__name__} has neither plan_{action}() nor {action}()")
         cls._require_entry_points()
         if not cls.CONFIG_OPTS:
-            # An empty group of a configuration of its own: none must appear in the global one.
-            apart = cfg.ConfigOpts()
-            apart.register_group(cfg.OptGroup("empty"))
-            return cls(apart.empty)
+            # An empty group of a private configuration: an empty group must not appear in CONF.
+            private = cfg.ConfigOpts()
+            private.register_group(cfg.OptGroup("empty"))
+            return cls(private.empty)
         name = f"os_vif_{plugin_name}"
         CONF.register_group(cfg.OptGroup(name, title=f"os-vif plugin {plugin_name} options"))
         CONF.register_opts(cast("list[cfg.Opt]", list(cls.CONFIG_OPTS)), group=name)

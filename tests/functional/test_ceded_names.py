@@ -31,7 +31,7 @@ vif = objects.VIFDirect(
     id="1b2c3d4e-0000-4000-8000-000000000000", plugin="sriov", address="fa:16:3e:00:00:01",
     vif_name="eth0", dev_type="ethernet", dev_address="ffff:ff:1f.7")
 """
-LEAVES = "that of os-vif itself leaves the name to it"
+LEAVES = "the plugin of os-vif with that name is not loaded"
 PLUG = f"""{VIF}
 os_vif.plug(vif, objects.InstanceInfo(name="pod"))
 os_vif.unplug(vif, objects.InstanceInfo(name="pod"))

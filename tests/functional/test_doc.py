@@ -326,7 +326,7 @@ def test_the_two_ways_to_the_same_vif(monkeypatch, tmp_path):
     scope: dict = {}
     monkeypatch.chdir(tmp_path)
     exec(snippets.blocks(PAGES["user/quickstart"], "python")[0].text, scope)  # noqa: S102
-    assert os_vif._name(written) == os_vif._name(scope["vif"])
+    assert os_vif._summary(written) == os_vif._summary(scope["vif"])
     os_vif.initialize()
     plans = [os_vif.plan(vif, objects.InstanceInfo()) for vif in (written, scope["vif"])]
     assert plans[0] == plans[1]

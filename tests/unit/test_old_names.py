@@ -138,8 +138,8 @@ def test_the_old_plugins_are_the_new_ones():
     # It plans, so it can be checked; an entry point may name it.
     plugin = ovs.OvsPlugin.load("ovs")
     assert type(plugin) is ovs.OvsPlugin
-    assert plugin.plans("plug")
-    assert plugin.plans("unplug")
+    assert plugin.has_plan_for("plug")
+    assert plugin.has_plan_for("unplug")
     assert plugin.describe().plugin_name == "ovs"
 
 
@@ -238,13 +238,13 @@ def test_a_method_that_is_not_called_any_more_is_not_overridden_in_silence():
         def plug(self, vif, instance_info):
             self._plug_vhostuser(vif, instance_info)
 
-    assert not Own.load("ovs").plans("plug")
+    assert not Own.load("ovs").has_plan_for("plug")
 
     class Planner(ovs.OvsPlugin):
         def plan_plug(self, vif, instance_info):
             return Plan()
 
-    assert Planner.load("ovs").plans("plug")
+    assert Planner.load("ovs").has_plan_for("plug")
 
 
 @pytest.fixture
