@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Escaping of text from outside before it reaches a terminal or a log.
+"""Escaping of untrusted text for terminals and logs.
 
-Names in stored objects, rows of a database and output of other programs may contain control
-characters, which move a terminal's cursor, or line feeds, which forge a line of a log.
+Names in stored objects, rows of a database and output of programs may contain control characters,
+which move the cursor of a terminal, or line feeds, which forge a line of a log.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 def printable(text: str) -> str:
     r"""Return *text* with each unprintable character replaced by its Python escape.
 
-    Printable is what :meth:`str.isprintable` says: no control character, no line separator, no
-    bidirectional override, no lone surrogate. A line feed becomes the two characters ``\n``.
+    :meth:`str.isprintable` decides: control characters, line separators, bidirectional overrides
+    and lone surrogates are escaped. A line feed becomes the two characters ``\n``.
     """
     if text.isprintable():
         return text
@@ -22,9 +22,9 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Return *text* escaped like :func:`printable`, but with its line feeds kept.
+    """Return *text* escaped as by :func:`printable`, except for line feeds.
 
-    For texts of several lines that this library composed itself.
+    Only for texts of several lines that the library has composed.
     """
     return "\n".join(printable(line) for line in text.split("\n"))
 
@@ -32,14 +32,15 @@ def printable_lines(text: str) -> str:
 def abbreviated(value: object, longest: int = 200) -> str:
     """Return the ``repr`` of *value*, escaped, cut to *longest* characters.
 
-    A value whose ``repr`` fails is described by its type: an error must not hide another.
+    If ``repr`` fails, the type of the value is returned: describing the value of an error must not
+    raise a second error.
     """
     try:
-        # Cut first: the value may be a message of many megabytes.
-        found = printable(repr(value)[: longest + 1])
-    except Exception:  # noqa: BLE001 - whatever a class of another project raises
-        found = f"an object of the type {type(value).__name__}"
-    return found if len(found) <= longest else f"{found[:longest]}…"
+        # Cut before escaping: the value may be a message of many megabytes.
+        text = printable(repr(value)[: longest + 1])
+    except Exception:  # noqa: BLE001 - classes of other projects raise any exception
+        text = f"an object of the type {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def described_error(error: BaseException) -> str:

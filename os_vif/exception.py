@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every error that this library raises.
+"""The exceptions of os-vif.
 
-All of them derive from :class:`ExceptionBase`, which is the one class that nova catches.
-What a plugin raises reaches the caller as :class:`PlugException` or :class:`UnplugException`,
-with the plugin's own error chained as ``__cause__``.
+All exceptions derive from :class:`ExceptionBase`; ``except ExceptionBase`` handles every error of
+the library. Errors of a plugin reach the caller of ``os_vif.plug()`` as :class:`PlugException`,
+and of ``os_vif.unplug()`` as :class:`UnplugException`; ``__cause__`` is the plugin's own error.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ LOG = logging.getLogger(__name__)
 
 
 class ExceptionBase(Exception):
-    """The root of the family. A subclass says its text in ``msg_fmt``.
+    """Base class of the exceptions of os-vif. Subclasses set ``msg_fmt``.
 
-    :param message: the text, which then stands as it is; by default ``msg_fmt % kwargs``.
-    :param kwargs: the values that ``msg_fmt`` names. They stay readable as ``.kwargs``.
+    Control characters of the values in ``kwargs`` are escaped in the text. If ``kwargs`` lacks a
+    value of ``msg_fmt``, the text is ``msg_fmt`` without substitution, and the mistake is logged.
 
-    Values that do not fit ``msg_fmt`` never hide the error: its text is then the template.
-    A text made of ``msg_fmt`` has no control characters, and is one line (see ``_lines``).
+    :param message: the text of the error, used unchanged; None composes ``msg_fmt % kwargs``.
+    :param kwargs: the values for ``msg_fmt``, available as the attribute ``kwargs``.
     """
 
+    #: Template of the text, with a ``%(name)s`` for each value of ``kwargs``.
     msg_fmt = "An os-vif operation failed."
-    #: Whether ``msg_fmt`` gives a text of several lines.
-    _lines = False
+    #: True if the text has several lines: line feeds of the values are kept then.
+    _has_lines = False
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         self.kwargs = kwargs
@@ -41,25 +42,29 @@ class ExceptionBase(Exception):
                 LOG.exception("%s does not fit the values %r", type(self).__name__, kwargs)
                 message = self.msg_fmt
             else:
-                message = printable_lines(message) if self._lines else printable(message)
+                message = printable_lines(message) if self._has_lines else printable(message)
         self.message = message
         super().__init__(message)
 
     def format_message(self) -> str:
-        """The text of the error."""
+        """Return the text of the error."""
         return str(self.args[0])
 
 
 class LibraryNotInitialized(ExceptionBase):
+    """A function of ``os_vif`` was called before ``os_vif.initialize()``."""
+
     msg_fmt = "os_vif.initialize() must be called before os_vif is used."
 
 
 class NoMatchingPlugin(ExceptionBase):
+    """No plugin of the name is installed, or a ``HostInfo`` does not list the plugin."""
+
     msg_fmt = "There is no os-vif plugin named '%(plugin_name)s'."
 
 
 class PluginNotLoaded(NoMatchingPlugin):
-    """The plugin is installed, but its import or its ``load()`` failed."""
+    """The plugin is installed, but the import or ``load()`` failed. ``__cause__`` is the error."""
 
     msg_fmt = (
         "The os-vif plugin '%(plugin_name)s' is installed but could not be loaded: %(reason)s"
@@ -67,103 +72,126 @@ class PluginNotLoaded(NoMatchingPlugin):
 
 
 class NoMatchingPortProfileClass(ExceptionBase):
+    """A port profile class of a ``HostInfo`` is unknown to this os-vif."""
+
     msg_fmt = "There is no port profile class named '%(name)s'."
 
 
 class NoSupportedPortProfileVersion(ExceptionBase):
+    """A ``HostInfo`` and this os-vif have no common version of a port profile class."""
+
     msg_fmt = (
-        "Port profile %(name)s is here in versions %(got_versions)s; none of them lies between "
-        "%(min_version)s and %(max_version)s."
+        "Port profile %(name)s has the versions %(got_versions)s; expected a version from "
+        "%(min_version)s to %(max_version)s."
     )
 
 
 class NoMatchingVIFClass(ExceptionBase):
+    """A VIF class is not in a ``HostInfo``, or is unknown to this os-vif."""
+
     msg_fmt = "There is no VIF class named '%(name)s'."
 
 
 class NoSupportedVIFVersion(ExceptionBase):
+    """A ``HostInfo`` and this os-vif have no common version of a VIF class."""
+
     msg_fmt = (
-        "VIF %(name)s is here in versions %(got_versions)s; none of them lies between "
-        "%(min_version)s and %(max_version)s."
+        "VIF %(name)s has the versions %(got_versions)s; expected a version from "
+        "%(min_version)s to %(max_version)s."
     )
 
 
 class PlugException(ExceptionBase):
-    """Plugging failed. ``__cause__`` is what the plugin raised."""
+    """A plug failed. ``__cause__`` is the error of the plugin."""
 
     msg_fmt = "Could not plug %(vif)s: %(err)s"
 
 
 class UnplugException(ExceptionBase):
-    """Unplugging failed. ``__cause__`` is what the plugin raised."""
+    """An unplug failed. ``__cause__`` is the error of the plugin."""
 
     msg_fmt = "Could not unplug %(vif)s: %(err)s"
 
 
 class PlanException(ExceptionBase):
-    """A plan could not be made. ``__cause__`` is what the plugin raised."""
+    """The plugin could not plan for a VIF. ``__cause__`` is the error of the plugin."""
 
     msg_fmt = "Could not plan for %(vif)s: %(err)s"
 
 
 class CheckException(ExceptionBase):
-    """The host could not be read. ``__cause__`` says why."""
+    """The state of the host could not be read. ``__cause__`` is the reason."""
 
     msg_fmt = "Could not check %(vif)s: %(err)s"
 
 
 class PlanNotSupported(ExceptionBase):
-    """The plugin acts without a plan, so nothing can be foretold or checked."""
+    """The plugin acts without a plan, so ``os_vif.plan()`` and ``os_vif.check()`` have no result."""
 
-    msg_fmt = "The os-vif plugin '%(plugin_name)s' does not plan what it does: %(reason)s"
+    msg_fmt = "The os-vif plugin '%(plugin_name)s' has no plan: %(reason)s"
 
 
 class InvalidField(ExceptionBase):
-    """A VIF, or an option, that cannot be plugged as it is. Nothing was touched."""
+    """A field of a VIF, an argument or an option has an unusable value. The host is unchanged.
+
+    ``kwargs`` has the path of the ``field``, and the ``found`` and ``expected`` values as text.
+    """
 
     msg_fmt = "%(field)s is %(found)s; expected %(expected)s."
 
 
 class InvalidStep(ExceptionBase):
-    """A step with arguments that no plan may have. Nothing was touched."""
+    """A field of a step has a value outside the permitted range. The host is unchanged.
+
+    ``kwargs`` has the name of the ``step`` and the ``field``, and the ``found`` and ``expected``
+    values.
+    """
 
     msg_fmt = "%(step)s: %(field)s is %(found)r; expected %(expected)s."
 
 
 class StepFailed(ExceptionBase):
-    """A step of a plan failed; those before it were undone, or the text says what was not."""
+    """A step of a plan failed.
+
+    The earlier steps were rolled back; the last part of the text (``aftermath`` in ``kwargs``)
+    says so, or lists a command for each step that could not be undone. ``kwargs`` also has the
+    ``step``, the ``device`` and the ``reason``.
+    """
 
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"
-    # A line for each command that is left to be typed.
-    _lines = True
+    # The aftermath has a line for each command.
+    _has_lines = True
 
 
 class OvsdbError(ExceptionBase):
-    """The database of Open vSwitch did not do what it was asked for."""
+    """A request to ovsdb-server failed."""
 
     msg_fmt = "Open vSwitch at %(connection)s: %(reason)s"
 
 
 class OvsdbUnreachable(OvsdbError):
-    """There is no connection to the database. Nothing was sent."""
+    """The connection to ovsdb-server failed. No request was sent."""
 
 
 class OvsdbRefused(OvsdbError):
-    """The database refused a transaction. Nothing of it was done.
+    """The server refused a transaction, and changed nothing.
 
-    ``kwargs`` has its ``error``, as RFC 7047 names it, and the index of the ``operation``, or None.
+    ``kwargs`` has the ``error`` of RFC 7047, and the index of the failed ``operation`` or None.
     """
 
 
 class OvsdbNoAnswer(OvsdbError):
-    """The database did not answer in time, or has gone. What it has done is unknown."""
+    """The server did not reply before the timeout, or closed the connection.
+
+    The server may have committed the transaction or not.
+    """
 
 
 class SerializationError(ExceptionBase):
-    """A stored form cannot be read, or an object cannot be written in one.
+    """A document cannot be read, or an object cannot be written as a document.
 
-    ``path`` names the field, such as ``network.subnets[1].cidr``; it is empty for the whole.
-    ``found`` and ``expected`` say what is there and what should be.
+    ``path`` names the field, such as ``network.subnets[1].cidr``, and is empty for the whole
+    document. ``found`` and ``expected`` describe the present and the expected value.
     """
 
     msg_fmt = "%(path)s: found %(found)s; expected %(expected)s."
@@ -178,27 +206,27 @@ class SerializationError(ExceptionBase):
 
 
 class MalformedDocument(SerializationError):
-    """It is no document at all: not JSON, not UTF-8, a name twice, nested too deeply."""
+    """The text is not a document: not JSON, not UTF-8, a duplicate name, or too deep nesting."""
 
 
 class InvalidValue(SerializationError):
-    """A field has a value that it cannot have."""
+    """A field has a value outside the permitted range."""
 
 
 class UnknownField(SerializationError):
-    """There is no such field in this version."""
+    """The document has a field that is unknown in its version."""
 
 
 class UnknownKind(SerializationError):
-    """There is no such class here, or it may not stand there."""
+    """The document has an object of an unknown class, or of a class not permitted in the field."""
 
 
 class UnsupportedVersion(SerializationError):
-    """It was written in a version that cannot be read here, or there is no such release."""
+    """The version of the document is not supported, or the requested release is unknown."""
 
 
 class DataLoss(SerializationError):
-    """The reader has no place for something. ``losses`` lists it all, by field path."""
+    """The reader of the document does not support all values. ``losses`` lists the field paths."""
 
     msg_fmt = "Written for %(reader)s, this would be lost: %(listed)s."
 
@@ -210,20 +238,30 @@ class DataLoss(SerializationError):
 
 
 class NetworkMissingPhysicalNetwork(ExceptionBase):
+    """A network has no physical network. Raised by plugins outside os-vif."""
+
     msg_fmt = "Network %(network_uuid)s has no physical network."
 
 
 class NetworkInterfaceNotFound(ExceptionBase):
+    """A network interface does not exist. Raised by ``os_vif.internal.ip``."""
+
     msg_fmt = "There is no network interface '%(interface)s'."
 
 
 class NetworkInterfaceTypeNotDefined(ExceptionBase):
-    msg_fmt = "'%(type)s' is no type of network interface that os-vif can make."
+    """The type of a network interface is unknown. Raised by ``os_vif.internal.ip``."""
+
+    msg_fmt = "os-vif cannot create a network interface of the type '%(type)s'."
 
 
 class ExternalImport(ExceptionBase):
-    msg_fmt = "This module is internal to os-vif; programs outside of it must not import it."
+    """A program imported a private module. Kept for code that was written for os-vif 1.x."""
+
+    msg_fmt = "This module is private to os-vif; other programs must not import it."
 
 
 class NotImplementedForOS(ExceptionBase):
-    msg_fmt = "%(function)s is not there for the operating system %(os)s."
+    """A function is missing on the operating system. Kept for code written for os-vif 1.x."""
+
+    msg_fmt = "%(function)s is not implemented for the operating system %(os)s."

@@ -3,9 +3,9 @@
 
 """A lock that survives ``fork(2)``.
 
-A fork copies locks as they are, but only the thread that forks. A lock that another thread of the
-parent held would stay locked in the child for ever, and what it protects would stay half done: a
-module half imported, plugins half loaded.
+A fork copies all locks of a process, but only the forking thread. A plain lock that another
+thread of the parent holds at the fork stays locked in the child forever, and the protected data
+stays incomplete: a partly imported module, a partly loaded set of plugins.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import os
 import threading
 from typing import Self
 
-#: Seconds for which a fork waits for the thread that holds a lock.
-_PATIENCE = 10.0
+#: Seconds that a fork waits for the thread that holds the lock.
+_FORK_TIMEOUT = 10.0
 
 
 class ForkSafeLock:
-    """A reentrant lock that no other thread holds while a process forks.
+    """A reentrant lock, held by the forking thread during a fork.
 
-    The fork waits until the lock is free, 10 seconds at most. The child has a lock of its own,
-    which is free. Make one for a module, not for an object: the hooks of a fork last for ever.
+    A fork waits at most 10 seconds for the lock, so that protected data is complete in the child.
+    In the child the lock is free, unless the forking thread held the lock before the fork.
+    Create instances at module level only: the hooks of ``os.register_at_fork`` are permanent.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        #: Whether the forking thread got the lock: each thread that forks has its own answer.
+        #: ``acquired`` is true if the forking thread has acquired the lock for the fork.
         self._forking = threading.local()
         os.register_at_fork(
             before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child
@@ -41,7 +42,7 @@ class ForkSafeLock:
         self._lock.release()
 
     def _before(self) -> None:
-        self._forking.acquired = self._lock.acquire(timeout=_PATIENCE)
+        self._forking.acquired = self._lock.acquire(timeout=_FORK_TIMEOUT)
 
     def _in_parent(self) -> None:
         if self._forking.acquired:
@@ -49,7 +50,7 @@ class ForkSafeLock:
 
     def _in_child(self) -> None:
         if self._forking.acquired:
-            # A thread that forks while it holds the lock itself still holds it in the child.
+            # The lock is reentrant: a thread that held the lock before the fork still holds it.
             self._lock.release()
         else:
             self._lock = threading.RLock()

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The options of the plugins, as ``oslo-config-generator --namespace os_vif`` lists them.
+"""Options of the plugins. ``oslo-config-generator --namespace os_vif`` lists the options.
 
-An option that a configuration file sets to nothing (``ovs_vsctl_timeout =``) has its default.
+An option with an empty value in a configuration file (``ovs_vsctl_timeout =``) has the default.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ __all__ = ["list_plugins_opts"]
 
 
 class EmptyText(str):
-    """The default of a text option that a file sets to nothing, for who must tell it apart."""
+    """The default of a text option with an empty value in a configuration file.
+
+    Readers that must distinguish an empty value from an unset option test for this class.
+    """
 
     __slots__ = ()
 
 
 class _DefaultIfEmpty:
-    """A mixin for types of oslo.config: empty text is converted to the default."""
+    """Mixin for types of oslo.config: an empty text is converted to the default."""
 
     default: Any = None
 
@@ -56,23 +59,23 @@ _TYPES = {types.Integer: _Integer, types.Boolean: _Boolean, types.String: _Strin
 
 
 def _default_if_empty(*options: cfg.Opt) -> tuple[cfg.Opt, ...]:
-    """Give options their default where a configuration file sets them to nothing.
+    """Make options accept an empty value as the default. Return the same options.
 
-    An option with several values (``MultiStrOpt``) is left to its plugin, which sees all values.
+    ``MultiStrOpt`` is unchanged: the plugin receives the list of all values.
     """
     for option in options:
-        kind = _TYPES.get(type(option.type))
-        if kind is not None:
-            # The type keeps its limits and choices.
-            changed: Any = option.type
-            changed.__class__, changed.default = kind, option.default
+        replacement = _TYPES.get(type(option.type))
+        if replacement is not None:
+            # Changing the class of the type object keeps the limits and choices of the type.
+            option_type: Any = option.type
+            option_type.__class__, option_type.default = replacement, option.default
     return options
 
 
 _MTU = cfg.IntOpt(
     "network_device_mtu",
     default=1500,
-    help="MTU, in bytes, of devices of a network that does not say its own.",
+    help="MTU, in bytes, of the devices of a network without an MTU.",
     deprecated_group="DEFAULT",
 )
 
@@ -80,42 +83,46 @@ LINUX_BRIDGE = _default_if_empty(
     _MTU,
     cfg.StrOpt(
         "flat_interface",
-        help="Uplink of every bridge, in place of the one that its network names.",
+        help="Uplink of every flat bridge, instead of the bridge_interface of the network.",
         deprecated_group="DEFAULT",
     ),
     cfg.StrOpt(
         "vlan_interface",
-        help="Device that every VLAN is made on, in place of the one that its network names.",
+        help="Device on which every VLAN device is created, instead of the bridge_interface of "
+        "the network.",
         deprecated_group="DEFAULT",
     ),
     cfg.BoolOpt(
         "use_ipv6",
         default=False,
-        help="Make forwarding rules for IPv6 too.",
+        help="Create forwarding rules for IPv6, in addition to IPv4.",
         deprecated_group="DEFAULT",
     ),
     cfg.MultiStrOpt(
         "forward_bridge_interface",
         default=["all"],
-        help="A device that a bridge may forward from and to; may be repeated, and 'all' is any.",
+        help="Device from and to which a bridge may forward packets; 'all' permits every device. "
+        "May be repeated.",
         deprecated_group="DEFAULT",
     ),
     cfg.StrOpt(
         "iptables_drop_action",
         default="DROP",
-        help="Target, or chain of iptables, of packets that a bridge may not forward.",
+        help="Target or chain of iptables for packets that a bridge must not forward.",
         deprecated_group="DEFAULT",
     ),
     cfg.StrOpt(
         "iptables_top_regex",
         default="",
-        help="Regular expression of rules, as iptables-save shows them, that stay above ours.",
+        help="Regular expression: matching rules, in the format of iptables-save, stay before the "
+        "rules of os-vif.",
         deprecated_group="DEFAULT",
     ),
     cfg.StrOpt(
         "iptables_bottom_regex",
         default="",
-        help="Regular expression of rules, as iptables-save shows them, that stay below ours.",
+        help="Regular expression: matching rules, in the format of iptables-save, stay after the "
+        "rules of os-vif.",
         deprecated_group="DEFAULT",
     ),
 )
@@ -125,65 +132,68 @@ OVS = _default_if_empty(
     cfg.IntOpt(
         "ovs_vsctl_timeout",
         default=120,
-        help="Seconds that all which a plug or an unplug asks of Open vSwitch may take; 0 waits for "
-        "ever. To take back what it has done, it has ten more.",
+        help="Timeout, in seconds, for all requests of a plug or unplug to Open vSwitch; 0 means no "
+        "timeout. A rollback has 10 more seconds.",
         deprecated_group="DEFAULT",
     ),
     cfg.BoolOpt(
         "wait_for_vswitchd",
         default=True,
-        help="Return when ovs-vswitchd has carried out a change. If not, a plug returns when the "
-        "database has it: the port may open later, or never, and nobody is told.",
+        help="Return after ovs-vswitchd has applied a change. If false, return after the commit to "
+        "the database: the port may open later, and an error of ovs-vswitchd is not reported.",
     ),
     cfg.StrOpt(
         "ovsdb_connection",
         default="tcp:127.0.0.1:6640",
-        help="Where ovsdb-server listens, as in ovsdb(7): unix:PATH, tcp:HOST:PORT or "
-        "ssl:HOST:PORT. HOST is an IP address. Servers of one cluster are separated by commas.",
+        help="Address of ovsdb-server, as in ovsdb(7): unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT. "
+        "HOST is an IP address. Separate the servers of a cluster by commas.",
     ),
     cfg.StrOpt(
         "ssl_key_file",
-        help="Private key, in PEM, that an ssl: server in ovsdb_connection is shown.",
+        help="File with the private key of the client, in PEM, for an ssl: server in "
+        "ovsdb_connection.",
     ),
     cfg.StrOpt(
         "ssl_cert_file",
-        help="Certificate of that key, in PEM.",
+        help="File with the certificate of the client, in PEM, for ssl_key_file.",
     ),
     cfg.StrOpt(
         "ssl_ca_cert_file",
-        help="Certificate, in PEM, of the authority that an ssl: server has its own from. If none "
-        "of the three is set, those that the program has set for python-ovs are used.",
+        help="File with the certificate, in PEM, of the authority that signed the certificate of "
+        "an ssl: server. If ssl_key_file, ssl_cert_file and ssl_ca_cert_file are all unset, the "
+        "files that the program has set for python-ovs are used.",
     ),
     cfg.BoolOpt(
         "ssl_check_hostname",
         default=False,
-        help="Require that the certificate of an ssl: server is for the server: for the IP address "
-        "in ovsdb_connection, or for the name in ssl_server_name, as a subjectAltName. If not, the "
-        "server may have any certificate of the authority, as everywhere in Open vSwitch.",
+        help="Require that a subjectAltName in the certificate of an ssl: server matches the IP "
+        "address in ovsdb_connection, or ssl_server_name. If false, every certificate of the "
+        "authority is accepted, as by the programs of Open vSwitch.",
     ),
     cfg.StrOpt(
         "ssl_server_name",
-        help="DNS name or IP address that the certificate of an ssl: server has to be for, in place "
-        "of the IP address in ovsdb_connection. If it is set, ssl_check_hostname is on.",
+        help="DNS name or IP address required in the certificate of an ssl: server, instead of the "
+        "IP address in ovsdb_connection. Setting ssl_server_name turns ssl_check_hostname on.",
     ),
     cfg.StrOpt(
         "ovsdb_interface",
         choices=("vsctl", "native"),
         default="native",
-        help="Who opens a unix: socket in ovsdb_connection. With native, this process does. With "
-        "vsctl, the privileged daemon opens a socket that this process may not open, and hands it "
-        "over; an empty ovsdb_connection then is unix:/run/openvswitch/db.sock.",
+        help="Process that opens a unix: socket in ovsdb_connection. With native, the calling "
+        "process opens the socket. With vsctl, the privileged daemon opens the socket if the "
+        "calling process has no permission, and passes the open socket to the process; an empty "
+        "ovsdb_connection means unix:/run/openvswitch/db.sock.",
     ),
     cfg.BoolOpt(
         "isolate_vif",
         default=False,
-        help="Keep a new port in the dead VLAN until the ML2/OVS agent has wired it. Not for "
-        "other mechanism drivers: nothing would ever take the port out again.",
+        help="Create a port in the dead VLAN 4095; the ML2/OVS agent moves the port to its VLAN. "
+        "Set to true only with ML2/OVS: with other mechanism drivers the port stays isolated.",
     ),
     cfg.BoolOpt(
         "per_port_bridge",
         default=False,
-        help="Give each new port a bridge of its own, patched to the integration bridge.",
+        help="Create a separate bridge for each new port, patched to the integration bridge.",
     ),
     cfg.StrOpt(
         "default_qos_type",
@@ -196,11 +206,12 @@ OVS = _default_if_empty(
             "linux-noop",
         ),
         default="linux-noop",
-        help="QoS type of a new port of the kernel datapath; linux-noop leaves its qdisc alone.",
+        help="QoS type of a new port of the kernel datapath. With linux-noop, Open vSwitch does not "
+        "change the qdisc of the port.",
     ),
 )
 
-#: The plugins of this tree and their options.
+#: Options of the plugins of os-vif, by plugin name.
 IN_TREE: dict[str, tuple[cfg.Opt, ...]] = {
     "linux_bridge": LINUX_BRIDGE,
     "noop": (),
@@ -209,20 +220,23 @@ IN_TREE: dict[str, tuple[cfg.Opt, ...]] = {
 }
 
 
-#: Names of plugins of this tree that the public os-vif never had. Another distribution may have
-#: registered a plugin of such a name long ago, as kuryr-kubernetes 0.6.0 to 6.0.1 did.
+#: Names of plugins of os-vif that the public os-vif does not have. Another distribution may use
+#: the same name: kuryr-kubernetes 0.6.0 to 6.0.1 has a plugin named sriov.
 LATE_NAMES = frozenset({"sriov"})
 
 
 def is_ours(entry_point: importlib.metadata.EntryPoint) -> bool:
-    """Return whether an entry point names a class of this tree."""
+    """Return whether an entry point names a class of os-vif."""
     return entry_point.value.startswith("os_vif.")
 
 
 def ceded(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[str, str]:
-    """Return the names that plugins of this tree leave to other distributions.
+    """Return the names of ``LATE_NAMES`` that another distribution uses.
 
-    :returns: the entry point of the other distribution, by name.
+    The plugin of the other distribution is loaded instead of the plugin of os-vif.
+
+    :param entry_points: all entry points of the group ``os_vif``.
+    :returns: the value of the other distribution's entry point, by name.
     """
     return {
         entry_point.name: entry_point.value
@@ -232,21 +246,24 @@ def ceded(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[str, st
 
 
 def list_plugins_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Group name and options of every installed plugin, sorted by group.
+    """Return the group name and the options of every installed plugin, sorted by group.
 
-    No plugin is initialised, and none of this tree is imported. Of a plugin from elsewhere the
-    class is imported, as it alone knows its options; if that fails, it is logged and left out.
+    The entry point ``os_vif`` of the group ``oslo.config.opts`` names this function. Plugins of
+    os-vif are not imported. Plugins of other distributions are imported, because only the class
+    has the options; a plugin whose import fails is logged at ERROR and left out.
     """
     installed = importlib.metadata.entry_points(group="os_vif")
-    taken = ceded(installed)
-    listed = {name: list(options) for name, options in IN_TREE.items() if name not in taken}
+    ceded_names = ceded(installed)
+    listed = {name: list(options) for name, options in IN_TREE.items() if name not in ceded_names}
     for entry_point in installed:
-        if entry_point.name in listed or (entry_point.name in taken and is_ours(entry_point)):
+        if entry_point.name in listed or (
+            entry_point.name in ceded_names and is_ours(entry_point)
+        ):
             continue
         try:
             listed[entry_point.name] = list(entry_point.load().CONFIG_OPTS)
         except Exception as error:
-            LOG.error(  # noqa: TRY400 - the traceback follows, at a level of its own
+            LOG.error(  # noqa: TRY400 - the traceback is logged at DEBUG
                 "The options of os-vif plugin %r cannot be listed: %s",
                 entry_point.name,
                 described_error(error),

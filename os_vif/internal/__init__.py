@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Old import paths of what was os-vif's own, and is used by plugins of others all the same."""
+"""Import paths of the public os-vif. Private there, but plugins outside os-vif use the names."""
 
 import warnings
 

@@ -192,7 +192,7 @@ def test_a_fork_waits_for_who_imports_or_loads(monkeypatch):
 
         assert in_child(child) == 0
         thread.join(PATIENCE)
-    monkeypatch.setattr("os_vif.forking._PATIENCE", 0.05)
+    monkeypatch.setattr("os_vif.forking._FORK_TIMEOUT", 0.05)
     held, stop = threading.Event(), threading.Event()
 
     def for_ever() -> None:

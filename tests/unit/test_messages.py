@@ -139,7 +139,10 @@ def test_every_type_of_field_has_a_description_of_its_own():
     [
         (({}, INSTANCE), r"vif .the first argument. is of the type dict \(\{\}\); expected a VIF"),
         ((None, INSTANCE), r"is of the type NoneType \(None\); expected a VIF object"),
-        (("{}", INSTANCE), r"is of the type str \('\{\}'\); .*stored JSON, call os_vif.serialization.loads\(\)"),
+        (
+            ("{}", INSTANCE),
+            r"is of the type str \('\{\}'\); .*stored JSON, call os_vif.serialization.loads\(\)",
+        ),
         (
             (INSTANCE, objects.VIFBridge(plugin="noop")),
             "an object of the class InstanceInfo; .*the two arguments are swapped",

@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The old import path of ``ip``."""
+"""Import path of the public os-vif for ``ip``: see :mod:`os_vif.internal.ip.api`."""

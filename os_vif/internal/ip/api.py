@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Network devices, one call each, with the rights that the caller has.
+"""Functions of the public os-vif on network interfaces of the current network namespace.
 
-Plugins call it in privileged daemons of their own. Nothing is undone, and no daemon of os-vif is
-asked: that is what plans are for.
+Each call runs in the calling process, with the privileges of the caller. Plugins outside os-vif
+call ``ip`` in private privileged daemons. Calls are not rolled back: use plans for rollback.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ __all__ = ["ip"]
 
 
 class _Ip:
-    """In ``check_exit_code`` are the errors (errno) that count as done, beside 0.
+    """The functions. ``check_exit_code`` lists errno values that a function ignores.
 
-    :raises os_vif.exception.NetworkInterfaceNotFound: if a device is not there.
-    :raises pyroute2.netlink.exceptions.NetlinkError: if the kernel refuses.
-    :raises os_vif.exception.InvalidStep: for what no device may have.
+    Functions that change a device raise:
+
+    :raises os_vif.exception.NetworkInterfaceNotFound: if a named device does not exist.
+    :raises pyroute2.netlink.exceptions.NetlinkError: if the kernel refuses the change.
+    :raises os_vif.exception.InvalidStep: if a name or a value is outside the kernel's range.
     """
 
     def exists(self, device: str) -> bool:
-        """Whether there is a device of that name in this network namespace."""
+        """Return whether the network namespace has a device of the name."""
         if not validate.is_device_name(device):
             return False
         with netlink.opened() as net:
@@ -49,26 +51,33 @@ class _Ip:
         mode: str | None = None,
         multiqueue: bool = False,
     ) -> None:
-        """Make a device.
+        """Create a device.
 
-        :param dev_type: ``veth`` (with its ``peer``), ``vlan`` (``link``, ``vlan_id``), ``bridge``
-            (``ageing``, in hundredths of a second), or ``tuntap`` (``mode`` is ``tap``; ``multiqueue``).
-        :raises os_vif.exception.NetworkInterfaceTypeNotDefined: for any other.
+        :param dev_type: ``veth`` (with ``peer``), ``vlan`` (with ``link`` and ``vlan_id``),
+            ``bridge`` (with ``ageing``) or ``tuntap`` (with ``mode`` and ``multiqueue``).
+        :param check_exit_code: errno values to ignore.
+        :param peer: name of the second device of a veth pair.
+        :param link: name of the device below a VLAN device.
+        :param vlan_id: VLAN identifier, 1 to 4094.
+        :param ageing: ageing time of a bridge, in hundredths of a second; whole seconds only.
+        :param mode: ``tap``.
+        :param multiqueue: create a tap device with several queues.
+        :raises os_vif.exception.NetworkInterfaceTypeNotDefined: if the type is none of these.
         """
-        make: dict[str, Callable[[], Step]] = {
+        create: dict[str, Callable[[], Step]] = {
             "veth": lambda: EnsureVeth(device, peer or ""),
             "vlan": lambda: EnsureVlan(device, link or "", vlan_id or 0),
             "bridge": lambda: EnsureBridge(device, ageing=_seconds(ageing)),
             "tuntap": lambda: EnsureTap(device, multiqueue),
         }
-        if dev_type not in make or (dev_type == "tuntap" and mode != "tap"):
+        if dev_type not in create or (dev_type == "tuntap" and mode != "tap"):
             raise exception.NetworkInterfaceTypeNotDefined(type=dev_type)
-        step = make[dev_type]()
+        step = create[dev_type]()
         with _opened(check_exit_code) as net:
             if link is not None:
                 _require(net, link)
             if net.link(device) is not None:
-                raise OSError(errno.EEXIST, f"there is a device {device} already")
+                raise OSError(errno.EEXIST, f"device {device} exists already")
             step.apply(net)
 
     def set(
@@ -81,12 +90,14 @@ class _Ip:
         promisc: bool | None = None,
         master: str | None = None,
     ) -> None:
-        """Change a device.
+        """Change settings of a device. None leaves a setting unchanged.
 
+        :param check_exit_code: errno values to ignore.
         :param state: ``up`` or ``down``.
-        :param mtu: bytes.
-        :param address: its MAC address.
-        :param master: the bridge that it joins. One that is in another is not taken from there.
+        :param mtu: MTU in bytes.
+        :param address: MAC address.
+        :param promisc: promiscuous mode.
+        :param master: bridge of the device. A device in another bridge is not moved.
         """
         step = SetLink(
             device,
@@ -103,31 +114,39 @@ class _Ip:
             step.apply(net)
 
     def delete(self, device: str, check_exit_code: Sequence[int] | None = None) -> None:
-        """Delete a device, whoever made it."""
+        """Delete a device, including devices that os-vif did not create."""
         with _opened(check_exit_code) as net:
             _require(net, device)
             net.delete(net.require(device))
 
 
 def _seconds(hundredths: int | None) -> int | None:
+    """Convert an ageing time from hundredths of a second to seconds.
+
+    :raises os_vif.exception.InvalidField: if the time is not a whole number of seconds.
+    """
     if hundredths is None:
         return None
     seconds, rest = divmod(hundredths, 100)
     if rest:
         raise exception.InvalidField(
-            field="ageing", found=hundredths, expected="whole seconds, in hundredths of one"
+            field="ageing", found=hundredths, expected="a multiple of 100 (whole seconds)"
         )
     return seconds
 
 
 def _require(net: Netlink, device: str) -> None:
+    """Raise NetworkInterfaceNotFound unless a device exists."""
     if net.link(device) is None:
         raise exception.NetworkInterfaceNotFound(interface=device)
 
 
 @contextlib.contextmanager
 def _opened(tolerated: Sequence[int] | None) -> Iterator[Netlink]:
-    """A socket, and errors as they always were here."""
+    """Open a netlink socket, and convert OSError to the error class of the public os-vif.
+
+    :param tolerated: errno values that end the block without an error.
+    """
     try:
         with netlink.opened() as net:
             yield net
