@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Names that deployed hosts know. The plugin is :mod:`os_vif.plugins.linux_bridge`."""
+"""Import paths of the public os-vif for the plugin :mod:`os_vif.plugins.linux_bridge`."""

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The old path of the ``linux_bridge`` plugin."""
+"""Import path of the public os-vif for the ``linux_bridge`` plugin."""
 
 import warnings
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The old function on a Linux bridge and its uplink. It does what the plugin does."""
+"""Function of the public os-vif for a Linux bridge with an uplink: a plug by the plugin."""
 
 from __future__ import annotations
 
@@ -31,17 +31,20 @@ def ensure_bridge(
     filtering: bool = True,
     mtu: int | None = None,
 ) -> None:
-    """A bridge is there and up, with a device in it, whose addresses and routes it takes over.
+    """Create a bridge with an uplink, and move the uplink's addresses and routes to the bridge.
 
-    :param filtering: whether rules let packets through it, as ``[os_vif_linux_bridge]`` says.
-    :param mtu: bytes; of both.
-    :param net_attrs: has no meaning.
-    :raises os_vif.exception.StepFailed: if it cannot be done; then it was undone, or the text
-        says what was not.
+    :param interface: name of the uplink, or None.
+    :param net_attrs: ignored.
+    :param gateway: permit the host to forward packets; false requires ``filtering=False``.
+    :param filtering: create the forwarding rules of the group ``[os_vif_linux_bridge]``.
+    :param mtu: MTU of the bridge and of the uplink, in bytes.
+    :raises os_vif.exception.InvalidField: if ``filtering`` is true and ``gateway`` is false.
+    :raises os_vif.exception.StepFailed: after a failure. The changes are rolled back, or the text
+        lists the steps that could not be undone.
     """
     if filtering and not gateway:
         raise exception.InvalidField(
-            field="gateway", found="false", expected="true where filtering is"
+            field="gateway", found="false", expected="true, because filtering is true"
         )
     network = objects.Network(
         bridge=bridge, bridge_interface=interface, should_provide_bridge=True, mtu=mtu
@@ -53,11 +56,14 @@ def ensure_bridge(
 
 
 def _options() -> Any:
-    """Those of the plugin, but that the caller says what the uplink is."""
-    given = LinuxBridgePlugin.load(_NAME).config
-    apart = cfg.ConfigOpts()
-    apart.register_opts(opts.LINUX_BRIDGE, group=_NAME)
+    """Return a copy of the options of the plugin, without ``flat_interface``.
+
+    The caller of :func:`ensure_bridge` names the uplink.
+    """
+    configured = LinuxBridgePlugin.load(_NAME).config
+    private = cfg.ConfigOpts()
+    private.register_opts(opts.LINUX_BRIDGE, group=_NAME)
     for option in opts.LINUX_BRIDGE:
         if option.dest != "flat_interface":
-            apart.set_override(option.dest, given[option.dest], group=_NAME)
-    return apart[_NAME]
+            private.set_override(option.dest, configured[option.dest], group=_NAME)
+    return private[_NAME]

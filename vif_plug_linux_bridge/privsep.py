@@ -3,7 +3,8 @@
 
 """The privileged daemon of the ``linux_bridge`` plugin.
 
-``vif_plug_linux_bridge.privsep.vif_plug`` stands in sudoers and rootwrap filters.
+Sudoers files and rootwrap filters name ``vif_plug_linux_bridge.privsep.vif_plug``. Do not rename
+the path.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from os_vif.host.privsep import Context
 
 
 def _of_iptables() -> tuple[int, ...]:
-    """Return the capabilities of ``iptables``; its module is loaded in the daemon only."""
+    """Return the capabilities that ``iptables`` needs. Only the daemon imports the module."""
     from os_vif.host import iptables
 
     return iptables.needed_capabilities()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The old import path of :mod:`os_vif.plugins.noop`."""
+"""Import path of the public os-vif for :mod:`os_vif.plugins.noop`."""
 
 from os_vif.plugins.noop import NoOpPlugin
 

@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Names that deployed hosts and other programs know of the ``ovs`` plugin."""
+"""Import paths of the public os-vif for the ``ovs`` plugin: see :mod:`os_vif.plugins.ovs`."""

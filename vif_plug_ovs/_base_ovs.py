@@ -1,7 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Old calls of Open vSwitch: each is one plan, so one transaction that is undone if it fails."""
+"""``BaseOVS`` of the public os-vif: functions on bridges and ports of Open vSwitch.
+
+Each function runs a plan: a single transaction, rolled back after a failure.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,13 @@ _MAX_TAG = 4095
 
 @dataclasses.dataclass(frozen=True)
 class OvsPortInVlan(OvsPort):
-    """A port whose VLANs are given; at creation, as all that says what passes."""
+    """A port with VLAN settings for creation. The VLANs of an existing port stay unchanged."""
 
+    #: VLAN identifier, or None.
     tag: int | None = None
+    #: A mode of ``_VLAN_MODES``, or None.
     vlan_mode: str | None = None
+    #: VLAN identifier of a trunk, or None.
     trunks: int | None = None
 
     def validate(self) -> None:
@@ -57,11 +63,12 @@ class OvsPortInVlan(OvsPort):
 
 
 class BaseOVS:
-    """The switch that options name.
+    """A client of the Open vSwitch that the options name.
 
-    :param config: a group that has the options of ``[os_vif_ovs]``.
-    :raises os_vif.exception.StepFailed: from what changes something; then it was undone, or the
-        text says what was not.
+    Functions that change the switch raise :class:`os_vif.exception.StepFailed` after a failure.
+    The changes are rolled back, or the text lists the steps that could not be undone.
+
+    :param config: an option group with the options of ``[os_vif_ovs]``.
     """
 
     def __init__(self, config: Any) -> None:
@@ -69,24 +76,27 @@ class BaseOVS:
 
     @property
     def _switch(self) -> Switch:
-        return self._plugin._switch()  # noqa: SLF001 - this is the plugin, as others knew it
+        """Address and timeouts of the switch."""
+        return self._plugin._switch()  # noqa: SLF001 - BaseOVS is a facade of the plugin
 
     def _run(self, *steps: PlanStep) -> None:
-        self._plugin._run(Plan(*steps, switch=self._switch))  # noqa: SLF001 - as above
+        """Run steps as a plan of the plugin."""
+        self._plugin._run(Plan(*steps, switch=self._switch))  # noqa: SLF001 - see _switch
 
     def ensure_ovs_bridge(self, bridge: str, datapath_type: str | None) -> None:
-        """A bridge exists. One that is there keeps its datapath."""
+        """Create a bridge, if missing. An existing bridge keeps its datapath type."""
         self._run(OvsBridge(bridge, datapath_type or ""))
 
     def delete_ovs_bridge(self, bridge: str) -> None:
-        """A bridge that is one VIF's or one trunk's is gone, unless it is in use.
+        """Delete the bridge of a single VIF or of a trunk, unless the bridge is in use.
 
-        :raises os_vif.exception.InvalidStep: for any other: an integration bridge is not deleted.
+        :raises os_vif.exception.InvalidStep: if the bridge is of another kind, such as the
+            integration bridge.
         """
         self._run(DeleteOvsBridge(bridge))
 
     def port_exists(self, port_name: str, bridge: str) -> bool:
-        """Whether a port is in a bridge."""
+        """Return whether a port is in a bridge."""
         return ovs_engine.bridge_of(self._switch, port_name) == bridge
 
     def create_ovs_vif_port(
@@ -108,11 +118,22 @@ class BaseOVS:
         vlan_mode: str | None = None,
         trunks: int | None = None,
     ) -> None:
-        """A port is in a bridge, with what names its guest.
+        """Create a port, or update an existing port of the name.
 
-        :param mtu: bytes; of the port's network device, if there is one.
-        :param datapath_type: makes the bridge too, if it is not there.
-        :param set_ids: whether the port gets ``external_ids``.
+        :param iface_id: ``iface-id`` in ``external_ids``: the id of the Neutron port.
+        :param mac: ``attached-mac`` in ``external_ids``: the MAC address of the guest.
+        :param instance_id: ``vm-uuid`` in ``external_ids``: the id of the virtual machine.
+        :param mtu: MTU in bytes, of the network device or, for vhost-user, of the port.
+        :param interface_type: ``type`` of the Interface row; None means a network device.
+        :param vhost_server_path: path of the vhost-user socket of QEMU.
+        :param tag: VLAN identifier of a new port.
+        :param pf_pci: PCI address of the physical function of a DPDK representor.
+        :param vf_num: number of the virtual function of a DPDK representor.
+        :param set_ids: set ``external_ids``.
+        :param datapath_type: create a missing bridge with the datapath type; None creates none.
+        :param qos_type: QoS type of a new port.
+        :param vlan_mode: VLAN mode of a new port.
+        :param trunks: VLAN identifier of a trunk of a new port.
         """
         self._run(
             *self.port_steps(
@@ -145,7 +166,11 @@ class BaseOVS:
         qos_type: str | None,
         vlans: tuple[int | None, str | None, int | None],
     ) -> tuple[PlanStep, ...]:
-        """:param vlans: tag, mode and trunks of a new port."""
+        """Return the steps of :meth:`create_ovs_vif_port`.
+
+        :param ids: ``external_ids`` of the port.
+        :param vlans: tag, VLAN mode and trunks of a new port.
+        """
         tag, vlan_mode, trunks = vlans
         options = []
         if vhost_server_path:
@@ -173,7 +198,11 @@ class BaseOVS:
     def update_ovs_vif_port(
         self, dev: str, mtu: int | None = None, interface_type: str | None = None
     ) -> None:
-        """The MTU of a port that is there, in bytes."""
+        """Set the MTU of an existing port.
+
+        :param mtu: MTU in bytes; None or 0 leaves the MTU unchanged.
+        :param interface_type: ``type`` of the Interface row.
+        """
         if not mtu:
             return
         if interface_type not in _USER_SPACE:
@@ -187,19 +216,19 @@ class BaseOVS:
     def delete_ovs_vif_port(
         self, bridge: str, dev: str, delete_netdev: bool = True, qos_type: str | None = None
     ) -> None:
-        """A port has gone from a bridge, with its QoS row.
+        """Delete a port and the QoS row of the port. A missing port is no error.
 
-        :param delete_netdev: whether its network device goes too, if it is one that a VIF may
-            have: tap, veth, and what os-vif has made.
-        :param qos_type: has no meaning any more: the row is found by the port.
-        :raises os_vif.exception.InvalidField: if the port is in another bridge. It stays there.
+        :param delete_netdev: also delete the network device, if the device is a tap or veth
+            device, or was created by os-vif.
+        :param qos_type: ignored: the port names the QoS row.
+        :raises os_vif.exception.InvalidField: if the port is in another bridge. The port stays.
         """
         found = ovs_engine.bridge_of(self._switch, dev)
         if found not in (None, bridge):
             raise exception.InvalidField(
                 field=f"The bridge of port {dev}", found=found, expected=bridge
             )
-        # A port of a longer name has no device.
+        # The kernel limits the names of devices to 15 bytes; Open vSwitch accepts longer names.
         is_device = delete_netdev and validate.is_device_name(dev)
         device = (DeleteLink(dev, unmarked=True),) if is_device else ()
         self._run(DeleteOvsPort(dev), *device)
@@ -215,7 +244,19 @@ class BaseOVS:
         instance_id: str,
         tag: int | None = None,
     ) -> None:
-        """Two bridges are connected; the integration bridge's side names the guest."""
+        """Connect two bridges with a pair of patch ports.
+
+        The patch port in the integration bridge has the ``external_ids`` of the VIF.
+
+        :param port_bridge: the bridge of the VIF.
+        :param port_bridge_port: name of the patch port in *port_bridge*.
+        :param int_bridge: the integration bridge.
+        :param int_bridge_port: name of the patch port in *int_bridge*.
+        :param iface_id: id of the Neutron port.
+        :param mac: MAC address of the guest.
+        :param instance_id: id of the virtual machine.
+        :param tag: VLAN identifier of the patch port in *int_bridge*.
+        """
         self._run(
             OvsPort(port_bridge, port_bridge_port, "patch", options=(("peer", int_bridge_port),)),
             OvsPortInVlan(

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Errors of the old functions, and of the plugins that were written for them."""
+"""Exceptions of ``vif_plug_ovs``, without the deprecation warning of ``vif_plug_ovs.exception``."""
 
 from os_vif.exception import ExceptionBase
 
@@ -11,11 +11,11 @@ class AgentError(ExceptionBase):
 
 
 class MissingPortProfile(ExceptionBase):
-    msg_fmt = "A VIF of Open vSwitch needs a port profile."
+    msg_fmt = "The VIF has no port profile; expected a VIFPortProfileOpenVSwitch."
 
 
 class WrongPortProfile(ExceptionBase):
-    msg_fmt = "%(profile)s is no port profile of Open vSwitch (VIFPortProfileOpenVSwitch)."
+    msg_fmt = "The port profile is a %(profile)s; expected a VIFPortProfileOpenVSwitch."
 
 
 class RepresentorNotFound(ExceptionBase):
@@ -23,8 +23,8 @@ class RepresentorNotFound(ExceptionBase):
 
 
 class PciDeviceNotFoundById(ExceptionBase):
-    msg_fmt = "There is no PCI device %(id)s, or it is not what it should be."
+    msg_fmt = "PCI device %(id)s does not exist, or is not of the expected kind."
 
 
 class TapCreationNotSupported(ExceptionBase):
-    msg_fmt = "A %(vif_type)s has no tap device of its own; a VIFOpenVSwitch has."
+    msg_fmt = "os-vif creates no tap device for a %(vif_type)s; expected a VIFOpenVSwitch."

@@ -1,22 +1,27 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Names that other programs import from here."""
+"""Constants of the ``ovs`` plugin, part of the public os-vif."""
 
 PLUGIN_NAME = "ovs"
 
-#: ``type`` of an Interface row: Open vSwitch, or QEMU, opens the vhost-user socket.
+#: ``type`` of an Interface row for vhost-user; ovs-vswitchd is the server of the socket.
 OVS_VHOSTUSER_INTERFACE_TYPE = "dpdkvhostuser"
+#: ``type`` of an Interface row for vhost-user; ovs-vswitchd is the client of the socket.
 OVS_VHOSTUSER_CLIENT_INTERFACE_TYPE = "dpdkvhostuserclient"
+#: ``type`` of an Interface row for a DPDK device.
 OVS_DPDK_INTERFACE_TYPE = "dpdk"
 
+#: Prefix of the names of vhost-user ports.
 OVS_VHOSTUSER_PREFIX = "vhu"
 
-#: ``datapath_type`` of a Bridge row: in the kernel, or in user space.
+#: ``datapath_type`` of a Bridge row: the datapath of the kernel.
 OVS_DATAPATH_SYSTEM = "system"
+#: ``datapath_type`` of a Bridge row: the datapath in user space.
 OVS_DATAPATH_NETDEV = "netdev"
 
-#: The VLAN in which Neutron keeps ports that it has not wired yet.
+#: VLAN of ports that the agent of Neutron has not configured yet.
 DEAD_VLAN = 4095
 
+#: Prefix of the names of Neutron's trunk bridges.
 TRUNK_BR_PREFIX = "tbr-"

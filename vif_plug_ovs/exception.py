@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Old errors. The ``ovs`` plugin raises those of :mod:`os_vif.exception`."""
+"""Exceptions of the public os-vif. The ``ovs`` plugin raises :mod:`os_vif.exception` instead."""
 
 import warnings
 

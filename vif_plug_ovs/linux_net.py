@@ -1,9 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Old functions on network devices. What changes something is a plan, run by os-vif's daemon.
+"""Functions of the public os-vif on network interfaces.
 
-:raises os_vif.exception.StepFailed: from each; then it was undone, or the text says what was not.
+Each function that changes the host runs a plan in the privileged daemon of the ``ovs`` plugin, and
+raises :class:`os_vif.exception.StepFailed` after a failure: the plan is rolled back, or the text
+lists the steps that could not be undone.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ warnings.warn(
 
 
 def ensure_bridge(bridge: str) -> None:
-    """A Linux bridge of one VIF is there and up; the host is not reached through it."""
+    """Create the Linux bridge of a VIF, harden the bridge, and set the bridge up."""
     _run(
         EnsureBridge(bridge, ageing=0),
         *Sysctl.hardening(bridge, only_ours=False),
@@ -46,29 +48,35 @@ def ensure_bridge(bridge: str) -> None:
 
 
 def delete_bridge(bridge: str, dev: str) -> None:
-    """A bridge that os-vif made, or whose name begins with qbr, is gone, whatever was in it.
+    """Delete a Linux bridge that os-vif has created, or with a name that begins with qbr.
 
-    :param dev: a device in it, which goes down.
+    Devices in the bridge are detached, not deleted.
+
+    :param dev: a device in the bridge, which is set down.
+    :raises os_vif.exception.StepFailed: if the bridge is not deleted.
     """
     with netlink.opened() as net:
         link = net.link(bridge)
-        may_be = link is not None and (link.ours or bridge.startswith(HYBRID))
-        ports = net.ports(link) if link is not None and may_be else []
+        is_deletable = link is not None and (link.ours or bridge.startswith(HYBRID))
+        ports = net.ports(link) if link is not None and is_deletable else []
     _run(
         *(SetLink(port.name, master="", if_there=True) for port in ports),
         SetLink(dev, up=False, if_there=True),
         DeleteBridge(bridge, unmarked=True),
     )
-    _gone(bridge)
+    _require_deleted(bridge)
 
 
 def add_bridge_port(bridge: str, dev: str) -> None:
-    """A device is in a bridge. One that is in another is not taken from there."""
+    """Attach a device to a bridge. A device in another bridge is not moved."""
     _run(SetLink(dev, master=bridge))
 
 
 def create_veth_pair(dev1_name: str, dev2_name: str, mtu: int | None) -> None:
-    """A new pair of connected devices, up and promiscuous; older ones of these names are gone."""
+    """Create a veth pair, up and promiscuous. Existing devices of the names are replaced.
+
+    :param mtu: MTU of the pair in bytes; None or 0 keeps the default of the kernel.
+    """
     _run(
         DeleteLink(dev1_name, unmarked=True),
         DeleteLink(dev2_name, unmarked=True),
@@ -79,13 +87,21 @@ def create_veth_pair(dev1_name: str, dev2_name: str, mtu: int | None) -> None:
 
 
 def update_veth_pair(dev1_name: str, dev2_name: str, mtu: int | None) -> None:
-    """Both devices of a pair have an MTU, in bytes, as far as they are there."""
+    """Set the MTU of a veth pair. A missing device is ignored.
+
+    :param mtu: MTU in bytes; None or 0 leaves the MTU unchanged.
+    """
     pair = (dev1_name, dev2_name)
     _run(*(SetLink(name, mtu=mtu or None, if_there=True) for name in pair))
 
 
 def create_tap(dev: str, mtu: int | None, mac: str, multiqueue: bool = False) -> None:
-    """A tap device is there, up, with its guest's MAC address and without an address of IPv6."""
+    """Create a persistent tap device without IPv6, and set the device up.
+
+    :param mtu: MTU in bytes; None or 0 keeps the default of the kernel.
+    :param mac: MAC address of the guest.
+    :param multiqueue: create a device with several queues.
+    """
     _run(
         EnsureTap(dev, multiqueue, address=mac.lower()),
         Sysctl(dev, "disable_ipv6", 1, only_ours=True),
@@ -94,28 +110,37 @@ def create_tap(dev: str, mtu: int | None, mac: str, multiqueue: bool = False) ->
 
 
 def delete_net_dev(dev: str) -> None:
-    """A device that a VIF may have is gone: tap, veth, and what os-vif has made."""
+    """Delete a tap device, a veth device, or another device that os-vif has created.
+
+    :raises os_vif.exception.StepFailed: if the device is not deleted.
+    """
     _run(DeleteLink(dev, unmarked=True))
-    _gone(dev)
+    _require_deleted(dev)
 
 
 def set_device_mtu(dev: str, mtu: int | None) -> None:
-    """A device has an MTU, in bytes, if it is there. None and 0 leave it as it is."""
+    """Set the MTU of a device. A missing device is ignored.
+
+    :param mtu: MTU in bytes; None or 0 leaves the MTU unchanged.
+    """
     _run(SetLink(dev, mtu=mtu or None, if_there=True))
 
 
 def set_interface_state(interface_name: str, port_state: str) -> None:
-    """A device is ``up``, or ``down``."""
+    """Set a device ``up`` or ``down``."""
     _run(SetLink(interface_name, up=port_state == "up"))
 
 
 def get_dpdk_representor_port_name(port_id: str) -> str:
-    """The name of a representor that DPDK opens."""
+    """Return the name of the port for a representor that DPDK opens."""
     return f"vfr{port_id}"[:14]
 
 
 def get_function_by_ifname(ifname: str) -> tuple[str | None, bool]:
-    """The PCI address of a device, and whether it is a function that has virtual ones."""
+    """Return the PCI address of a network interface, or None.
+
+    :returns: the address, and true if the PCI function is a physical function with VFs.
+    """
     address = sriov.address_of(ifname)
     return address, address is not None and sriov.has_vfs(address)
 
@@ -123,11 +148,12 @@ def get_function_by_ifname(ifname: str) -> tuple[str | None, bool]:
 def get_ifname_by_pci_address(
     pci_addr: str, pf_interface: bool = False, switchdev: bool = False
 ) -> str:
-    """The network device of a PCI function.
+    """Return the name of the network interface of a PCI function.
 
-    :param pf_interface: of the physical function that the address is a virtual one of.
-    :param switchdev: only the uplink of a switch, or another port of it.
-    :raises PciDeviceNotFoundById: if there is none.
+    :param pci_addr: PCI address of the function.
+    :param pf_interface: return the interface of the physical function of a VF.
+    :param switchdev: consider only ports of an embedded switch, including the uplink.
+    :raises PciDeviceNotFoundById: if no interface is found.
     """
     try:
         address = sriov.vf(pci_addr).pf_address if pf_interface else pci_addr
@@ -140,26 +166,27 @@ def get_ifname_by_pci_address(
 
 
 def get_vf_num_by_pci_address(pci_addr: str) -> str:
-    """The number of a virtual function.
+    """Return the number of a virtual function.
 
-    :raises PciDeviceNotFoundById: if there is no such virtual function.
+    :raises PciDeviceNotFoundById: if the address is not the address of a virtual function.
     """
     return str(_vf(pci_addr).number)
 
 
 def get_pf_pci_from_vf(vf_pci: str) -> str:
-    """The PCI address of the physical function of a virtual one.
+    """Return the PCI address of the physical function of a virtual function.
 
-    :raises PciDeviceNotFoundById: if there is no such virtual function.
+    :raises PciDeviceNotFoundById: if the address is not the address of a virtual function.
     """
     return _vf(vf_pci).pf_address
 
 
 def get_representor_port(pf_ifname: str, vf_num: str) -> str:
-    """The name of the representor of a virtual function, by its number.
+    """Return the name of the representor of a virtual function.
 
-    :param pf_ifname: the network device of its physical function.
-    :raises RepresentorNotFound: if there is none.
+    :param pf_ifname: network interface of the physical function.
+    :param vf_num: number of the virtual function.
+    :raises RepresentorNotFound: if no representor is found.
     """
     try:
         address = sriov.address_of(pf_ifname)
@@ -171,6 +198,10 @@ def get_representor_port(pf_ifname: str, vf_num: str) -> str:
 
 
 def _vf(address: str) -> sriov.Vf:
+    """Return the virtual function of a PCI address.
+
+    :raises PciDeviceNotFoundById: if the address is not the address of a virtual function.
+    """
     try:
         return sriov.vf(address)
     except OSError as error:
@@ -178,19 +209,21 @@ def _vf(address: str) -> sriov.Vf:
 
 
 def _run(*steps: Step) -> None:
+    """Run steps in the privileged daemon of the ``ovs`` plugin."""
     load_engine().run(Plan(*steps), "vif_plug_ovs.privsep")
 
 
-def _gone(name: str) -> None:
-    """What a step spares, it spares without a word: a plug does not mind. Here it was asked for.
+def _require_deleted(name: str) -> None:
+    """Raise StepFailed if a device still exists.
 
-    :raises os_vif.exception.StepFailed: if it is still there.
+    ``DeleteLink`` and ``DeleteBridge`` leave devices in use and devices of other programs, without
+    an error. The callers of these functions expect an error.
     """
     with netlink.opened() as net:
         if net.link(name) is not None:
             raise exception.StepFailed(
                 step="Deleting",
                 device=name,
-                reason="it is in use, or none that os-vif deletes",
-                aftermath="It stays",
+                reason="the device is in use, or is not of a kind that os-vif deletes",
+                aftermath="The device remains",
             )

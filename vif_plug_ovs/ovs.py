@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ``ovs`` plugin with the names that plugins derived from it call."""
+"""The ``ovs`` plugin, with the methods of the public os-vif that derived plugins call."""
 
 from __future__ import annotations
 
@@ -25,16 +25,25 @@ warnings.warn(
     stacklevel=2,
 )
 
+#: Suffixes of the methods ``_plug_<kind>`` and ``_unplug_<kind>`` of the public os-vif.
 _KINDS = ("bridge", "port_bridge", "vf", "vhostuser", "vif_generic")
 
 
 class OvsPlugin(ovs.OvsPlugin):
+    """Base class of plugins that were written for the ``ovs`` plugin of the public os-vif."""
+
+    #: A list: derived plugins add options to the list, and register the options in other groups.
     CONFIG_OPTS: Any = list(opts.OVS)
+    #: Length of the names of :meth:`gen_port_name`, in characters.
     NIC_NAME_LEN = 14
 
     @classmethod
     def load(cls, plugin_name: str) -> Self:
-        """:raises TypeError: for a class that overrides a method which plug() does not call."""
+        """Create the plugin.
+
+        :raises TypeError: if a derived class overrides a method, such as ``_plug_bridge()``, that
+            ``plug()`` of the public os-vif called and ``plug()`` of os-vif 2 does not call.
+        """
         for action in ("plug", "unplug"):
             if getattr(cls, action) is not getattr(OvsPlugin, action):
                 continue
@@ -48,30 +57,38 @@ class OvsPlugin(ovs.OvsPlugin):
 
     @staticmethod
     def gen_port_name(prefix: str, vif_id: str, max_length: int = NIC_NAME_LEN) -> str:
+        """Return the name of a port: a prefix and the first characters of the VIF's id."""
         return f"{prefix}{vif_id}"[:max_length]
 
     @staticmethod
     def get_veth_pair_names(vif: objects.VIFBase) -> tuple[str, str]:
-        """The device in the Linux bridge, and the one in Open vSwitch."""
+        """Return the names of a veth pair: the device in the Linux bridge, and the OVS port."""
         return OvsPlugin.gen_port_name("qvb", vif.id), OvsPlugin.gen_port_name("qvo", vif.id)
 
     @functools.cached_property
     def ovsdb(self) -> BaseOVS:
-        """The switch of the plugin's options."""
+        """Client of the Open vSwitch that the options of the plugin name."""
         return BaseOVS(self.config)
 
     def supports_tc_qdisc(self, vif: objects.VIFBase) -> bool:
-        """Whether the port's device has a qdisc: one of the kernel's datapath has."""
+        """Return whether the port's device has a qdisc, as ports of the kernel datapath have."""
         return self._get_vif_datapath_type(vif) == constants.OVS_DATAPATH_SYSTEM
 
     def _get_mtu(self, vif: objects.VIFBase) -> int:
+        """Return the MTU of a VIF in bytes: of the network, or of ``network_device_mtu``."""
         return self._mtu(vif)
 
     def _get_qos_type(self, vif: objects.VIFBase) -> str | None:
+        """Return the QoS type of a new port, or None for a port without a qdisc."""
         return self._qos(self._get_vif_datapath_type(vif))
 
     @staticmethod
     def _get_vif_port_profile(vif: objects.VIFBase) -> objects.VIFPortProfileOpenVSwitch:
+        """Return the port profile of a VIF.
+
+        :raises MissingPortProfile: if the VIF has no port profile.
+        :raises WrongPortProfile: if the port profile is not a ``VIFPortProfileOpenVSwitch``.
+        """
         if "port_profile" not in vif:
             raise MissingPortProfile
         if not isinstance(vif.port_profile, objects.VIFPortProfileOpenVSwitch):
@@ -82,11 +99,12 @@ class OvsPlugin(ovs.OvsPlugin):
     def _get_vif_datapath_type(
         vif: objects.VIFBase, datapath: str = constants.OVS_DATAPATH_SYSTEM
     ) -> str:
+        """Return the datapath type of a VIF's port profile, or *datapath* if unset."""
         profile = OvsPlugin._get_vif_port_profile(vif)
         return (profile.datapath_type if "datapath_type" in profile else None) or datapath
 
     def _isolate_vif(self, vif_name: str, bridge: str) -> bool:
-        """Whether a new port is kept in the dead VLAN."""
+        """Return whether a port must be created in the dead VLAN."""
         return self._isolated(bridge) and not self.ovsdb.port_exists(vif_name, bridge)
 
     def _create_vif_port(
@@ -103,7 +121,10 @@ class OvsPlugin(ovs.OvsPlugin):
         set_ids: bool = True,
         datapath_type: str | None = None,
     ) -> None:
-        """A port for a VIF, and the tap device that its profile asks for."""
+        """Create the port of a VIF, and a tap device if the port profile has ``create_tap``.
+
+        :raises os_vif.exception.StepFailed: after a failure and rollback.
+        """
         profile, mtu, dead = self._get_vif_port_profile(vif), self._mtu(vif), constants.DEAD_VLAN
         # A VIF without a network has no MTU.
         bridge = bridge or cast("objects.Network", vif.network).bridge
@@ -120,19 +141,21 @@ class OvsPlugin(ovs.OvsPlugin):
             qos_type=self._get_qos_type(vif),
             vlans=(dead, "trunk", dead) if self._isolated(bridge) else (None, None, None),
         )
-        asked = "create_tap" in profile and profile.create_tap
-        own = isinstance(vif, objects.VIFOpenVSwitch) and not interface_type
-        tap = self._device(vif, profile, vif_name) if asked and own else ()
+        create_tap = "create_tap" in profile and profile.create_tap
+        has_device = isinstance(vif, objects.VIFOpenVSwitch) and not interface_type
+        tap = self._device(vif, profile, vif_name) if create_tap and has_device else ()
         self._run(Plan(*tap, *port, switch=self._switch()))
 
     def _update_vif_port(self, vif: objects.VIFBase, vif_name: str) -> None:
+        """Set the MTU of the port of a VIF."""
         self.ovsdb.update_ovs_vif_port(vif_name, self._mtu(vif))
 
     def _plug_kind(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
-        """Plug a VIF as this plugin does, whatever its class does in plug()."""
+        """Plug a VIF with the plan of the ``ovs`` plugin; ``plug()`` may be overridden."""
         self._run(self.plan_plug(vif, instance_info))
 
     def _unplug_kind(self, vif: objects.VIFBase, *_: Any) -> None:
+        """Unplug a VIF with the plan of the ``ovs`` plugin; ``unplug()`` may be overridden."""
         self._run(self.plan_unplug(vif, objects.InstanceInfo()).going_forward())
 
     _plug_bridge = _plug_port_bridge = _plug_vf = _plug_kind

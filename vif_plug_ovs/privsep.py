@@ -3,7 +3,7 @@
 
 """The privileged daemon of the ``ovs`` plugin.
 
-``vif_plug_ovs.privsep.vif_plug`` stands in sudoers and rootwrap filters.
+Sudoers files and rootwrap filters name ``vif_plug_ovs.privsep.vif_plug``. Do not rename the path.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ run, undo, look = vif_plug.entry_points()
 
 
 def _configured() -> list[str]:
-    """Return the sockets that ``ovsdb_connection`` names in a file that only root can change."""
+    """Return the paths of unix sockets in ``ovsdb_connection``.
+
+    The list is empty unless the option is set in a configuration file that only root can change:
+    the daemon opens the sockets with root's privileges for an unprivileged process.
+    """
     from os_vif import opts
     from os_vif.host import ovsdb_remotes, ovsdb_socket
 

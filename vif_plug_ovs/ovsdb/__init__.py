@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The old import path of ``BaseOVS``."""
+"""Import path of the public os-vif for :class:`~vif_plug_ovs.ovsdb.ovsdb_lib.BaseOVS`."""

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The old import path of :class:`BaseOVS`."""
+"""Import path of the public os-vif for :class:`BaseOVS`."""
 
 import warnings
 
