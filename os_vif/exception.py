@@ -153,9 +153,10 @@ class InvalidStep(ExceptionBase):
 class StepFailed(ExceptionBase):
     """A step of a plan failed.
 
-    The earlier steps were rolled back; the last part of the text (``aftermath`` in ``kwargs``)
-    says so, or lists a command for each step that could not be undone. ``kwargs`` also has the
-    ``step``, the ``device`` and the ``reason``.
+    After a failed plug the earlier steps were rolled back; after a failed unplug the remaining
+    steps have run. The last part of the text (``aftermath`` in ``kwargs``) says so, and lists a
+    command for each step that could not be undone. ``kwargs`` also has the ``step``, the
+    ``device`` and the ``reason``.
     """
 
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"

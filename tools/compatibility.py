@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What breaks those who read what was released, in classes and in documents.
+"""Comparison of classes, documents and protobuf messages with a release.
 
-Both are compared as plain data. Each rule gives its findings as lines that name the place.
+A comparison returns a line for each change that breaks readers of the release, and for each change
+without a new version. The compared data is plain: dicts, lists and strings.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from os_vif.serialization import document, kinds
 
 Data = dict[str, Any]
 
-#: What a class or a field has none of.
+#: Text for a missing value.
 _NONE = "none"
 
 
@@ -27,7 +28,7 @@ _NONE = "none"
 
 
 def described(classes: Mapping[str, type[Any]]) -> Data:
-    """The classes as plain data: versions, parents, and fields with their types."""
+    """Return classes as plain data: versions, parents, and fields with types."""
     return {
         name: {
             "version": cls.VERSION,
@@ -50,7 +51,7 @@ def _described_field(declared: Any) -> Data:
 
 
 def _type(kind: Any) -> str:
-    """The type of a field in the notation of manifests: ``List<Object(FixedIP)>``."""
+    """Return the type of a field in the notation of manifests: ``List<Object(FixedIP)>``."""
     if isinstance(kind, ovo_fields.Object):
         return f"Object({kind._obj_name}{',subclasses' if kind._subclasses else ''})"
     if isinstance(kind, ovo_fields.Enum):
@@ -65,7 +66,7 @@ def _type(kind: Any) -> str:
 
 
 def compare_classes(released: Data, now: Data) -> list[str]:
-    """What breaks between two that :func:`described` made, or a missing version would hide."""
+    """Compare two results of :func:`described`; return a line for each breaking change."""
     found = []
     for name, old in released.items():
         if name not in now:
@@ -128,7 +129,7 @@ def _widened(where: str, old: Data, new: Data) -> Iterator[str]:
 
 
 def snapshot(schemas: Mapping[str, Data]) -> Data:
-    """The schemas of all kinds as one, as what they refer to is the same for all."""
+    """Combine the schemas of all kinds: the definitions in ``$defs`` are the same for all kinds."""
     defined: Data = {}
     for schema in schemas.values():
         defined |= schema.get("$defs", {})
@@ -141,7 +142,7 @@ def snapshot(schemas: Mapping[str, Data]) -> Data:
 
 
 def compare_documents(released: Data, now: Data) -> list[str]:
-    """What breaks between two that :func:`snapshot` made, or a missing version would hide."""
+    """Compare two results of :func:`snapshot`; return a line for each breaking change."""
     comparison = _Comparison(released["$defs"], now["$defs"])
     for kind, old in released["kinds"].items():
         if kind in now["kinds"]:
@@ -160,7 +161,7 @@ def compare_documents(released: Data, now: Data) -> list[str]:
 
 @dataclass
 class _Comparison:
-    """A walk through two schemas at once."""
+    """A simultaneous walk through two schemas."""
 
     old_defs: Data
     new_defs: Data
@@ -189,7 +190,7 @@ class _Comparison:
 
     def _compare_values(self, where: str, old: Data, new: Data) -> None:
         if "pattern" in new and new["pattern"] != old.get("pattern"):
-            # Whether one takes all that another takes cannot be told in general.
+            # Inclusion of regular expressions is undecidable in general: any change is breaking.
             self.broken.append(
                 f"{where}: the pattern {old.get('pattern', _NONE)} became {new['pattern']}"
             )
@@ -222,7 +223,7 @@ class _Comparison:
 
 
 def _resolved(schema: Data, defined: Data) -> Data:
-    """The schema that is referred to; a type beside null as a list of types."""
+    """Resolve ``$ref``, and convert a nullable ``anyOf`` to a list of types."""
     if "anyOf" in schema:
         inner = _resolved(schema["anyOf"][0], defined)
         return inner | {"type": [inner.get("type", "object"), "null"]}
@@ -232,7 +233,7 @@ def _resolved(schema: Data, defined: Data) -> Data:
 
 
 def _types(schema: Data) -> set[str]:
-    """The types that it takes; without any, all of them."""
+    """Return the types that a schema permits; a schema without types permits all types."""
     if "oneOf" in schema and "type" not in schema:
         return {"object"}
     if "const" in schema:
@@ -243,7 +244,7 @@ def _types(schema: Data) -> set[str]:
 
 
 def _choices(one: Data, other: Data) -> list[str]:
-    """What only one of two takes, where the other is a choice. Null is a type."""
+    """Return the values that *one* permits and the enumeration *other* does not, except null."""
     if "const" in other:
         return [one["const"]] if "const" in one and one["const"] != other["const"] else []
     if "enum" not in other:
@@ -253,7 +254,7 @@ def _choices(one: Data, other: Data) -> list[str]:
 
 
 def _kinds(schema: Data) -> dict[str, Data]:
-    """What an open type takes, by kind."""
+    """Return the schemas of a ``oneOf`` by kind."""
     return {kind["properties"]["kind"]["const"]: kind for kind in schema.get("oneOf", ())}
 
 
@@ -265,7 +266,10 @@ def _listed(types: set[str]) -> str:
 
 
 def compare_messages(released: Data, now: Data) -> list[str]:
-    """What breaks between two sets of messages: field to number, type and label."""
+    """Compare two sets of protobuf messages; return a line for each breaking change.
+
+    A message is a dict of field name to number, type and label.
+    """
     found = []
     for name, old in released.items():
         new = now.get(name, {})

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Hold what is published against the classes: ``python -m tools.contract``.
+"""Check the published schemas: ``python -m tools.contract``.
 
-It fails if the committed schemas are not those of the classes, and if the classes or the
-documents break a reader of what was released (:mod:`tools.compatibility`).
+The check fails if the committed schemas differ from the schemas generated from the classes, or if
+the classes or documents break readers of a release (:mod:`tools.compatibility`).
 
-``--write`` writes the schemas anew; ``--release`` writes down what is released now, to compare
-with from then on.
+``--write`` generates the schemas. ``--release`` records the present classes, documents and messages
+as released; later checks compare with the record.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from os_vif.serialization import document, proto, schema, structural
 from tools import compatibility
 
 ROOT = Path(__file__).parents[1] / "os_vif" / "serialization"
-#: What was released, as :mod:`tools.compatibility` describes it.
+#: Folder with the released data, in the form of :mod:`tools.compatibility`.
 RELEASED = ROOT / "schemas" / "released"
 
 
 def generated() -> dict[str, str]:
-    """The files that follow from the classes, name to text."""
+    """Return the files generated from the classes, as a dict of name to text."""
     files = {f"{name}.json": _json(found) for name, found in schema.generate().items()}
     numbers = proto.numbered(recorded())
     files[proto.MESSAGES] = proto.text(numbers, proto.messages(numbers))
@@ -41,12 +41,12 @@ def generated() -> dict[str, str]:
 
 
 def _numbers() -> Path:
-    """Where the numbers of the fields of messages are recorded: none is ever taken away."""
+    """Return the path of the recorded field numbers of messages. Numbers are never removed."""
     return ROOT / "schemas" / proto.NUMBERS
 
 
 def recorded() -> proto.Numbers:
-    """The numbers that fields of messages were given."""
+    """Return the recorded numbers of the fields of messages."""
     path = _numbers()
     numbers: proto.Numbers = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return numbers
@@ -57,7 +57,7 @@ def _json(data: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what stands in two places twice: an API server knows no aliases."""
+    """A YAML dumper without aliases, which API servers of Kubernetes do not accept."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -67,12 +67,12 @@ def _yaml(data: Any) -> str:
     head = (
         "# SPDX-FileCopyrightText: The os-vif developers\n# SPDX-License-Identifier: Apache-2.0\n"
     )
-    # Patterns stay on one line.
+    # An unlimited width keeps patterns on a single line.
     return head + yaml.dump(data, Dumper=_Dumper, width=sys.maxsize, sort_keys=True)
 
 
 def stale(folder: Path) -> list[str]:
-    """What is wrong with the committed files, by name."""
+    """Return a line for each committed file that differs from the generated file."""
     wanted = generated()
     there = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*"))}
     return [
@@ -92,7 +92,7 @@ def stale(folder: Path) -> list[str]:
 
 
 def write(folder: Path) -> None:
-    """Make the committed files those of the classes."""
+    """Write the generated files, and delete all other files in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     _numbers().write_text(_json(proto.numbered(recorded())), "utf-8")
     wanted = generated()
@@ -104,8 +104,8 @@ def write(folder: Path) -> None:
 
 
 def broken(released: Path) -> list[str]:
-    """What breaks a reader of any release that is written down."""
-    # Through JSON, as what it is compared with.
+    """Return a line for each change that breaks readers of a recorded release."""
+    # The round trip through JSON converts tuples to lists, as in the recorded data.
     now = json.loads(_json(compatibility.described(history.vocabulary())))
     documents = compatibility.snapshot(schema.generate())
     found = []
@@ -125,7 +125,7 @@ def broken(released: Path) -> list[str]:
 
 
 def messages() -> dict[str, Any]:
-    """The messages as plain data: field to number, type and label."""
+    """Return the messages as plain data: a dict of field name to number, type and label."""
     found = proto.messages(proto.numbered(recorded()))
     return {name: {f.name: list(f[1:]) for f in fields} for name, fields in found.items()}
 
@@ -136,7 +136,7 @@ def _major(snapshot: dict[str, Any]) -> str:
 
 
 def release(released: Path) -> None:
-    """Write down the classes and documents as they are now."""
+    """Record the present classes, messages and documents as released."""
     classes = compatibility.described(history.vocabulary())
     version = document.API_VERSION.rpartition("/")[2]
     for name, data in (
@@ -149,8 +149,8 @@ def release(released: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.contract", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write the schemas anew")
-    parser.add_argument("--release", action="store_true", help="write down what is released now")
+    parser.add_argument("--write", action="store_true", help="generate the schemas")
+    parser.add_argument("--release", action="store_true", help="record the present state")
     chosen = parser.parse_args(arguments)
     folder = ROOT / schema.FOLDER
     if chosen.write:
