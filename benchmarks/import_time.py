@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What it costs a process to start with os-vif.
+"""Start-up time and import time of a process with os-vif.
 
     .venv/bin/python -m benchmarks.import_time [--runs 15] [--public PYTHON]
 
-Each case runs in a process of its own, alternating, and the median counts. ``--public`` names the
-Python of an environment with the public os-vif 5.3.0, to measure it beside ours.
+Each case runs in a separate process, alternating with the other cases; the result is the median.
+``--public`` names the Python of an environment with the public os-vif 5.3.0, for comparison.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OURS = "import os_vif; os_vif.initialize()"
 
 
 def seconds(python: str, code: str) -> float:
-    """How long a process with this program lives."""
+    """Return the run time of a Python process with the program, in seconds."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     start = time.perf_counter()
     subprocess.run(
@@ -56,7 +56,7 @@ def main() -> None:
         cases["public: " + OURS] = (options.public, OURS)
     times: dict[str, list[float]] = {name: [] for name in cases}
     for case in cases.values():
-        seconds(*case)  # byte code and entry points are cached from here on
+        seconds(*case)  # fill the caches of byte code and of entry points
     for _ in range(options.runs):
         for name, case in cases.items():
             times[name].append(seconds(*case))

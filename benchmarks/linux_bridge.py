@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""How long ``os_vif.plug()`` takes with a Linux bridge, beside the public os-vif 4.3.1.
+"""Duration of ``os_vif.plug()`` with a Linux bridge, compared with the public os-vif 4.3.1.
 
     .venv/bin/python -m benchmarks.linux_bridge [--rounds 30] [--links 10 1000] [--cache DIR]
 
-It needs root, and touches nothing of the host: it has network namespaces of its own. Each os-vif
-is a process with its own ``privsep-helper``; the two alternate, and what each did is verified.
-4.3.1 is the last public release that has this plugin. It is installed once, in the cache.
+Needs root. All changes are made in private network namespaces. Each os-vif is a process with a
+private ``privsep-helper``; the two processes alternate, and the result of each plug is verified.
+4.3.1 is the last public release with the plugin, and is installed once, in the cache.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ RELEASE = "4.3.1"
 PUBLIC = f"os-vif=={RELEASE}"
 ADDRESS, LENGTH, GATEWAY = "192.0.2.10", 24, "192.0.2.1"
 PLUG, AGAIN, MOVE = "plug", "plug again", "plug, address and route move"
-#: How many times as fast as the public one each is to be.
+#: Required speed of each case, as a ratio to the public release.
 TARGETS = {PLUG: 8, AGAIN: 20, MOVE: 10}
 
 
 def vif() -> objects.VIFBridge:
-    """One whose bridge is to be made and to get an uplink."""
+    """Return a VIF with a bridge to create and an uplink to attach."""
     return objects.VIFBridge(
         id="5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90",
         address="fa:16:3e:00:00:01",
         plugin="linux_bridge",
         vif_name="tap5a1d3c2e-0b",
         bridge_name=BRIDGE,
-        # As with Neutron: iptables is not what is measured.
+        # As with Neutron: do not measure iptables.
         has_traffic_filtering=True,
         network=objects.Network(
             id="7c2e6a0e-9c3f-4c53-8a0f-2f1f1f0f7b11",
@@ -59,11 +59,11 @@ def vif() -> objects.VIFBridge:
 
 
 def prepare(links: int, *, up: bool) -> None:
-    """An uplink, and that many other devices; all have settled.
+    """Create an uplink and dummy devices, and wait until the kernel has configured all of them.
 
-    :param up: whether those are up. Each then has an IPv6 address and two routes, and the kernel
-        goes through all routes of the host when IPv6 is turned off on a bridge: the public one
-        and ours wait for that alike.
+    :param up: set the dummy devices up. Each device then has an IPv6 address and two routes, and
+        the kernel walks all routes of the host when IPv6 is disabled on a bridge: a wait of the
+        same length for the public release and for os-vif 2.
     """
     pairs = [(UPLINK, f"{UPLINK}-peer")]
     pairs += [(f"other-{number}-a", f"other-{number}-b") for number in range(links // 2)]
@@ -72,28 +72,28 @@ def prepare(links: int, *, up: bool) -> None:
     batch += [f"link set dev {name} up" for name in begun]
     command = ("ip", "-batch", "-")
     subprocess.run(command, input="\n".join(batch), text=True, check=True)
-    # Their own addresses of IPv6 are on trial for a second or two.
+    # Duplicate address detection of IPv6 takes a second or two.
     while any(link.get("addr_info") for link in ip("address", "show", "tentative")):
         time.sleep(0.2)
 
 
 def clean() -> None:
-    """The host as it was before a plug: no bridge, and an uplink without address."""
+    """Restore the host as before a plug: no bridge, and an uplink without address."""
     if any(link["ifname"] == BRIDGE for link in ip("link", "show", "type", "bridge")):
         run(f"ip link del dev {BRIDGE}")
     run(f"ip -4 address flush dev {UPLINK}; ip link set dev {UPLINK} nomaster mtu {MTU} up")
-    # The bridge was not unplugged: a record of it would be out of date.
+    # The bridge was deleted without an unplug: delete the stale record.
     for path in pathlib.Path("/run/os-vif").glob("bridge-*"):
         path.unlink()
 
 
 def give_address() -> None:
-    """The host is reached through what is to be the uplink."""
+    """Give the uplink an address and a default route."""
     run(f"ip address add {ADDRESS}/{LENGTH} dev {UPLINK}; ip route add default via {GATEWAY}")
 
 
 def verify(case: str) -> None:
-    """:raises SystemExit: if the work has not been done."""
+    """Raise SystemExit unless the VIF is plugged."""
     links = {name: ip("address", "show", "dev", name)[0] for name in (UPLINK, BRIDGE)}
     held = {
         name: [(a["local"], a["prefixlen"]) for a in link["addr_info"] if a["family"] == "inet"]
@@ -115,11 +115,11 @@ def verify(case: str) -> None:
 
 
 def verified(plug: Callable[[], float]) -> dict[str, float]:
-    """The seconds that each case takes. The host is as before afterwards."""
+    """Return the seconds of each case. Restore the host afterwards."""
     seconds = {PLUG: plug()}
     verify(PLUG)
     (before,) = ip("link", "show", "dev", BRIDGE)
-    # One after the other, as nova-compute plugs all its VIFs again when it starts.
+    # Re-plug: nova-compute plugs all VIFs again at start.
     plug()
     seconds[AGAIN] = plug()
     verify(AGAIN)
@@ -135,7 +135,7 @@ def verified(plug: Callable[[], float]) -> dict[str, float]:
 
 
 def plugs(side: Side) -> Callable[[], float]:
-    """What plugs there, and gives the seconds that it took."""
+    """Return a function that plugs with a side and returns the seconds."""
     return lambda: side.call("plug")
 
 
@@ -144,10 +144,10 @@ def measure(
     rounds: int,
     once: Callable[[Callable[[], float]], dict[str, float]] = verified,
 ) -> dict[str, dict[str, list[float]]]:
-    """Seconds by case and by who plugged. They take turns, and take turns in going first."""
+    """Return the seconds by case and side. The sides alternate, and alternate in starting."""
     times: dict[str, dict[str, list[float]]] = {}
     clean()
-    # The first plug starts a daemon and imports: it does not count.
+    # Discard the first plug, which starts a daemon and imports modules.
     for number in range(-1, rounds):
         for name in list(plugs) if number % 2 else reversed(plugs):
             for case, seconds in once(plugs[name]).items():
@@ -159,10 +159,10 @@ def measure(
 def compare(
     public: pathlib.Path, links: int, rounds: int, scratch: pathlib.Path, *, up: bool
 ) -> None:
-    """Measure with that many other devices, and print a line for each case."""
+    """Measure with a number of other devices, and print a line for each case."""
     with private():
         prepare(links, up=up)
-        # Not resolved: a virtual environment is known by the path of its Python.
+        # Do not resolve: Python finds a virtual environment by the path of the executable.
         python = pathlib.Path(sys.executable)
         with (
             Side(public, scratch / PUBLIC_ONE, {}, release=RELEASE) as other,
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--up", action="store_true", help="bring the other devices up")
     options = sides.parsed(parser)
     try:
-        # With what it requires, whose versions are those of the day.
+        # The requirements are installed in the current versions.
         public = environments.environment("benchmark", f"{PUBLIC}\n", (PUBLIC,))
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None

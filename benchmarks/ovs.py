@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""How long ``os_vif.plug()`` and ``unplug()`` take with Open vSwitch, beside 5.3.0.
+"""Duration of ``plug()`` and ``unplug()`` with Open vSwitch, compared with os-vif 5.3.0.
 
     .venv/bin/python -m benchmarks.ovs [--others 0 100 1000] [--rounds 9] [--json FILE]
 
-It needs root, and touches nothing of the host: it has a network namespace and a switch of its own.
-Each os-vif is a process with its own ``privsep-helper``; the two alternate, and what each did is
-looked at. Both wait for vswitchd. The public one is installed once, in the cache.
+Needs root. All changes are made in a private network namespace with a private switch. Each os-vif
+is a process with a private ``privsep-helper``; the two processes alternate, and the result of each
+call is verified. Each waits for ovs-vswitchd. The public release is installed once, in the cache.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from tests.interop import environments
 
 RELEASE = "5.3.0"
 DAEMON = "vif_plug_ovs.privsep"
-#: How many VIFs a host has that starts, and how many are unplugged at once.
+#: Number of VIFs of a starting host, and number of VIFs unplugged at a time.
 HOST, TOGETHER, THREADS = 200, 50, 8
 
 
-#: What a plug of each kind is to be at least, at 0 others: times as fast as the public one.
+#: Required speed of a plug of each kind without other ports, as a ratio to the public release.
 PLUG = {"port": 1.5, "tap": 3, "hybrid": 3, "per-port bridge": 3}
 
 
-#: The same of all else, by what is measured and the number of other ports.
+#: Required speed of the remaining measurements, by measurement and number of other ports.
 GOALS = {
     ("unplug", 0): 1.25,
     ("first plug", 0): 3,
@@ -59,15 +59,15 @@ GOALS = {
 
 
 def goal(what: str, kind: str, others: int) -> float | None:
-    """How many times as fast as the public one that is to be."""
+    """Return the required speed of a measurement, as a ratio to the public release."""
     if what == "plug":
-        # Where there are others, most of it is vswitchd's time.
+        # With other ports on the bridge, ovs-vswitchd takes most of the time.
         return 1 if others else PLUG[kind]
     return GOALS.get((what, others))
 
 
 class Bench:
-    """A switch with other ports, and those who plug into it."""
+    """A switch with other ports, and the sides that plug."""
 
     def __init__(
         self, switch: ovs.Switch, others: int, scratch: pathlib.Path, public: environments.Subject
@@ -80,7 +80,7 @@ class Bench:
         requirements = (environments.pins("public"), public.requirements)
         self._python = environments.environment(f"public-{RELEASE}", *requirements)
         self._numbers = itertools.count()
-        #: Seconds, by what was measured, kind, and side.
+        #: Seconds, by measurement, kind and side.
         self.times: dict[tuple[str, str], dict[str, list[float]]] = {}
 
     def side(self, name: str, **options: object) -> Side:
@@ -95,12 +95,12 @@ class Bench:
             return Side(
                 self._python, scratch, {"os_vif_ovs": given}, self._public.path, release=RELEASE
             )
-        # Not resolved: a virtual environment is known by the path of its Python.
+        # Do not resolve: Python finds a virtual environment by the path of the executable.
         return Side(pathlib.Path(sys.executable), scratch, {"os_vif_ovs": given}, sides.ROOT)
 
     @contextlib.contextmanager
     def both(self, kind: Kind, count: int = 1) -> Iterator[dict[str, Side]]:
-        """Both, with their daemons started and their VIFs loaded."""
+        """Start the two sides, with daemons, and load the VIFs."""
         with contextlib.ExitStack() as stack:
             both = {}
             for name in (PUBLIC_ONE, OURS):
@@ -113,7 +113,7 @@ class Bench:
         self.times.setdefault((what, kind), {}).setdefault(side, []).append(seconds)
 
     def verify(self, kind: Kind, numbers: Iterable[int], *, plugged: bool) -> None:
-        """:raises SystemExit: if the work has not been done."""
+        """Raise SystemExit unless the VIFs are plugged, or unplugged."""
         numbers = list(numbers)
         ports = self.raw.ports()
         for number in numbers:
@@ -139,21 +139,21 @@ def _is_there(name: str) -> bool:
 
 
 def turns(rounds: int) -> Iterator[tuple[int, str]]:
-    """Who is next: they take turns in going first. Round -1 does not count."""
+    """Yield the round and the side; the sides alternate in starting. Round -1 is discarded."""
     for number in range(-1, rounds):
         for name in (PUBLIC_ONE, OURS)[:: 1 if number % 2 else -1]:
             yield number, name
 
 
 def one_by_one(bench: Bench, name: str, rounds: int) -> None:
-    """Plug, plug again, and unplug one VIF; in processes that have done so before."""
+    """Measure plug, re-plug and unplug of a VIF, in processes that have plugged before."""
     kind = KINDS[name]
     with bench.both(kind) as both:
         for number, side in turns(rounds):
             process = both[side]
             cpu = [process.cpu()]
             plugged = process.call("plug")
-            # Meanwhile threads of the process may yet take note of what the switch has done.
+            # Threads of the process may still receive notifications of the switch.
             bench.verify(kind, (0,), plugged=True)
             cpu.append(process.cpu())
             again = process.call("plug")
@@ -172,7 +172,10 @@ def one_by_one(bench: Bench, name: str, rounds: int) -> None:
 
 
 def until_open(bench: Bench, name: str, rounds: int) -> None:
-    """From a plug on until vswitchd has opened the port: 5.3.0 returns before, if it made a tap."""
+    """Measure from a plug until ovs-vswitchd has opened the port.
+
+    After creating a tap device, 5.3.0 returns before the port is open.
+    """
     kind = KINDS[name]
     with bench.both(kind) as both:
         for number, side in turns(rounds):
@@ -189,7 +192,7 @@ def until_open(bench: Bench, name: str, rounds: int) -> None:
 
 
 def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
-    """The first plug of a process; with its privileged daemon started before, or not."""
+    """Measure the first plug of a process, with or without a running privileged daemon."""
     kind = KINDS[name]
     what = "first plug" if started else "first plug, with the daemon's start"
     for number, side in turns(rounds):
@@ -205,7 +208,7 @@ def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
 
 
 def together(bench: Bench, name: str, rounds: int) -> None:
-    """Many VIFs at once, of one process: a host from which all guests go."""
+    """Measure the unplug of many VIFs by threads of a process: a host loses all guests."""
     kind, which = KINDS[name], range(TOGETHER)
     with bench.both(kind, TOGETHER) as both:
         for number, side in turns(rounds):
@@ -219,7 +222,7 @@ def together(bench: Bench, name: str, rounds: int) -> None:
 
 
 def start(bench: Bench, name: str, rounds: int) -> None:
-    """A host that starts, all of whose VIFs are plugged right: nova plugs them again."""
+    """Measure the start of a host with plugged VIFs: nova plugs all VIFs again."""
     kind, which = KINDS[name], range(HOST)
     with bench.both(kind, HOST) as both:
         both[OURS].call("plug", which, THREADS)
@@ -236,7 +239,7 @@ def start(bench: Bench, name: str, rounds: int) -> None:
 
 
 def hurried(bench: Bench, name: str, rounds: int) -> None:
-    """With ``wait_for_vswitchd`` off, which the public one does not know."""
+    """Measure with ``wait_for_vswitchd`` off, an option that the public release lacks."""
     kind = KINDS[name]
     with (
         bench.side(PUBLIC_ONE) as public,
@@ -248,7 +251,7 @@ def hurried(bench: Bench, name: str, rounds: int) -> None:
             side.load(vif(kind, 0))
         for number, side in turns(rounds):
             plugged = both[side].call("plug")
-            # vswitchd is done before anybody is measured again.
+            # Wait until ovs-vswitchd is idle before the next measurement.
             bench.raw.settle()
             bench.verify(kind, (0,), plugged=True)
             both[side].call("unplug")
@@ -259,17 +262,17 @@ def hurried(bench: Bench, name: str, rounds: int) -> None:
 
 
 def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
-    """A host that fills up, and empties: ours alone, by tenths.
+    """Measure a host that fills up and empties, in tenths, with os-vif 2 only.
 
-    :returns: milliseconds for a VIF of each tenth, beside what one more port takes without os-vif;
-        and memory and descriptors, before, when it is full, and when it is empty again.
+    :returns: milliseconds for a VIF of each tenth, and for a port added without os-vif; memory and
+        descriptors before, with all VIFs, and after the last unplug.
     """
     kind = KINDS[name]
     tenths = [range(at, at + count // 10) for at in range(0, count, count // 10)]
     found: dict[str, Any] = {"kind": name, "count": count, "vswitchd": []}
     with bench.side(OURS, **kind.options) as side:
         side.load(*(vif(kind, number) for number in range(count)))
-        # Modules, threads and sockets that every process has which has plugged.
+        # Load modules and start threads: each process that has plugged has the same.
         for action in ("plug", "unplug"):
             side.call(action, tenths[0], THREADS)
         sizes = [side.ask("size")]
@@ -295,11 +298,11 @@ def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
 
 
 def vswitchd(bench: Bench, rounds: int) -> None:
-    """What vswitchd itself takes, without any os-vif."""
+    """Measure ovs-vswitchd without os-vif."""
     for _ in range(rounds):
         bench.note("port added", "internal", "raw", bench.raw.add(BRIDGE, "raw", type="internal"))
         bench.note("port deleted", "internal", "raw", bench.raw.delete(BRIDGE, "raw"))
-        # As the public one adds it: there is no such device yet.
+        # As the public release adds a port: before the device exists.
         bench.note("port added", "without a device", "raw", bench.raw.add(BRIDGE, "raw"))
         bench.note("port deleted", "without a device", "raw", bench.raw.delete(BRIDGE, "raw"))
 
@@ -307,7 +310,7 @@ def vswitchd(bench: Bench, rounds: int) -> None:
 def stages(
     bench: Bench, kinds: list[str], rounds: int, few: int
 ) -> Iterator[functools.partial[None]]:
-    """All that is measured with that many other ports."""
+    """Run all measurements with a number of other ports."""
     yield functools.partial(vswitchd, bench, rounds)
     firsts = [name for name in ("port", "hybrid") if name in kinds]
     for name in kinds:
@@ -328,7 +331,7 @@ def stages(
 
 
 def figures(bench: Bench) -> Iterator[dict[str, object]]:
-    """A line for each thing that has been measured since the last time."""
+    """Yield a figure for each new measurement."""
     for (what, kind), of in bench.times.items():
         figure: dict[str, object] = {"what": what, "kind": kind, "others": bench.others}
         for side, times in of.items():
@@ -342,7 +345,7 @@ def figures(bench: Bench) -> Iterator[dict[str, object]]:
 
 
 def line(figure: dict) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     what = f"{figure['what']:38}{figure['kind']:18}{figure['others']:5}"
     if "ratio" not in figure:
         (raw,) = (value for value in figure.values() if isinstance(value, dict))
@@ -356,7 +359,7 @@ def line(figure: dict) -> str:
 def run(
     others: Iterable[int], kinds: list[str], house: int, rounds: int, few: int
 ) -> dict[str, Any]:
-    """Measure, and show a line for each figure as it comes."""
+    """Measure, and print each figure."""
     found: list[dict[str, object]] = []
     host: dict[str, Any] = {}
     hide_record()
@@ -388,7 +391,7 @@ def run(
                     host = full_house(bench, "tap", house)
                     print(json.dumps(host), flush=True)
     for of in versions.values():
-        # That is of this machine.
+        # The path is specific to the machine.
         del of["os_vif"]
     return {
         "machine": {

@@ -1,12 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The figures of a benchmark as bars, and as tables: for a page of the documentation.
+"""Plots and tables of benchmark figures, for the documentation.
 
     .venv/bin/python -m benchmarks.plots [FIGURES.json]
 
-It writes ``doc/source/reference/performance_ovs/*``, from what ``benchmarks.ovs --json`` has
-written.
+Writes ``doc/source/reference/performance_ovs/*`` from the output of ``benchmarks.ovs --json``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from benchmarks.sides import OURS, PUBLIC_ONE, ROOT
 PLACE = ROOT / "doc" / "source" / "reference" / "performance_ovs"
 FIGURES = PLACE / "figures.json"
 
-#: The plots: what is shown in each, and with how many other ports on the bridge.
+#: The plots: the measurements of each plot, and the number of other ports on the bridge.
 PLOTS = {
     "one": (("plug", "unplug", "plug again"), 0),
     "first": (("first plug", "first plug, with the daemon's start"), 0),
@@ -43,12 +42,12 @@ PLOTS = {
 }
 _COLOURS = {PUBLIC_ONE: "#9aa5b1", OURS: "#2a6f97"}
 _NAMES = {PUBLIC_ONE: "5.3.0", OURS: "this one"}
-#: Pixels: of a bar, between groups, of the texts at the left, and of the longest bar.
+#: Pixels of a bar, of the gap between groups, of the labels, and of the longest bar.
 _BAR, _GAP, _LEFT, _WIDTH, _RIGHT = 13, 12, 330, 360, 110
 
 
 def chosen(figures: list[dict], plot: str) -> Iterator[dict]:
-    """What a plot shows, in its order."""
+    """Yield the figures of a plot, in the order of the plot."""
     whats, others = PLOTS[plot]
     for what in whats:
         for figure in figures:
@@ -57,13 +56,13 @@ def chosen(figures: list[dict], plot: str) -> Iterator[dict]:
 
 
 def number(milliseconds: float) -> str:
-    """With three digits that matter."""
+    """Format milliseconds with three significant digits."""
     digits = max(0, 2 - math.floor(math.log10(milliseconds)))
     return f"{milliseconds:.{digits}f}"
 
 
 def svg(figures: Iterable[dict]) -> str:
-    """Two bars for each figure, on a logarithmic scale: times differ by a factor of thousands."""
+    """Draw two bars for each figure on a logarithmic scale: times differ by a factor of 1000."""
     figures = list(figures)
     values = [figure[side]["ms"] for figure in figures for side in _COLOURS]
     low, high = 10 ** math.floor(math.log10(min(values))), max(values)
@@ -110,7 +109,7 @@ def svg(figures: Iterable[dict]) -> str:
 
 
 def table(figures: Iterable[dict]) -> str:
-    """The same as CSV, for ``csv-table``."""
+    """Return figures as CSV, for ``csv-table``."""
     lines = ["What,Kind,Other ports,5.3.0,This one,Times,Goal"]
     for figure in figures:
         goal = f"{figure['goal']:g}" if figure["goal"] else ""
@@ -123,7 +122,7 @@ def table(figures: Iterable[dict]) -> str:
 
 
 def vswitchd(figures: Iterable[dict]) -> str:
-    """What vswitchd itself takes, as CSV."""
+    """Return the times of ovs-vswitchd without os-vif, as CSV."""
     lines = ["Other ports,What,Of which kind,ms"]
     lines += [
         f'{figure["others"]},{figure["what"]},"{figure["kind"]}",{number(figure["raw"]["ms"])}'
@@ -133,12 +132,12 @@ def vswitchd(figures: Iterable[dict]) -> str:
 
 
 def house(host: dict) -> str:
-    """How long a VIF takes on a host that fills up, as CSV."""
+    """Return the times for a VIF on a host that fills up, as CSV."""
     tenth = host["count"] // 10
     lines = ["VIFs on the host,Plug,Plug again,Unplug,One more port without os-vif"]
     for index in range(10):
         times = [host[what][index] for what in ("plug", "plug again")]
-        # It is emptied from the other end.
+        # Unplugging starts with the last VIF.
         times += [host["unplug"][9 - index], host["vswitchd"][index]]
         vifs = f"{index * tenth + 1} to {(index + 1) * tenth}"
         lines.append(",".join([vifs, *map(number, times)]))
@@ -146,7 +145,7 @@ def house(host: dict) -> str:
 
 
 def sizes(host: dict) -> str:
-    """What the processes of that host take, as CSV."""
+    """Return memory and descriptors of the processes of the host, as CSV."""
     lines = ["Process,What,Before,Full,Empty again"]
     for process in ("client", "daemon"):
         megabytes = [f"{size['rss'] / 2**20:.1f}" for size in host[process]]
@@ -157,7 +156,7 @@ def sizes(host: dict) -> str:
 
 
 def files(found: dict) -> dict[str, str]:
-    """What belongs beside the figures, by name."""
+    """Return the texts of the files generated from the figures, by name."""
     figures = found["figures"]
     compared = [figure for figure in figures if "ratio" in figure]
     machine, versions = found["machine"], found["versions"]

@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""How long reading, writing and copying VIFs takes, beside the public os-vif 5.3.0.
+"""Duration of reading, writing and copying VIFs, compared with the public os-vif 5.3.0.
 
     .venv/bin/python -m benchmarks.serialization [--rounds 10] [--cache DIR] [--write]
 
-Each os-vif is a process; the two take turns, with the same versions of what both require. Each
-round works on another part of 5,000 different VIFs that share 50 networks. CPU time is measured,
-so a busy machine matters less, and garbage collection is held off meanwhile.
+Each os-vif is a process; the processes alternate, and use the same versions of the requirements.
+Each round works on a different part of 5,000 distinct VIFs in 50 networks. The figures are CPU
+times, without garbage collection: the load of the machine matters less.
 
-``--write`` keeps the figures in ``doc/source/reference/performance_serialization/``.
+``--write`` stores the figures in ``doc/source/reference/performance_serialization/``.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from tests.interop import environments
 
 PROGRAM = pathlib.Path(worker.__file__).resolve()
 PUBLIC = "os-vif==5.3.0"
-#: What both are to have in the same version.
+#: Requirements that the two sides have in the same version.
 SAME = ("netaddr", "oslo.serialization", "oslo.utils", "oslo.versionedobjects")
 PLACE = ROOT / "doc" / "source" / "reference" / "performance_serialization"
-#: How many times as fast as the public one each is to be.
+#: Required speed of each case, as a ratio to the public release.
 GOALS = {
     worker.LOADS: 5,
     worker.DUMPS: 12,
@@ -48,7 +48,7 @@ GOALS = {
     worker.FROM: 2,
     worker.CONSTRUCT: 2,
 }
-#: The plots, and what each shows.
+#: The plots, and the cases of each plot.
 PLOTS = {
     "text": (worker.LOADS, worker.DUMPS, worker.OVO_LOADS, worker.OVO_DUMPS),
     "objects": (worker.CLONE, worker.COMPARE, worker.TO, worker.FROM, worker.CONSTRUCT),
@@ -56,7 +56,7 @@ PLOTS = {
 
 
 class Side(contextlib.AbstractContextManager["Side"]):
-    """A process with the os_vif of its Python, or of a directory."""
+    """A process with the os_vif of a Python environment, or of a directory."""
 
     def __init__(self, python: pathlib.Path, path: pathlib.Path | None = None) -> None:
         own = {} if path is None else {"PYTHONPATH": str(path)}
@@ -80,7 +80,7 @@ class Side(contextlib.AbstractContextManager["Side"]):
         return line
 
     def seconds(self, case: str, first: int, last: int) -> float:
-        """What the case took with the VIFs from the first to before the last."""
+        """Return the CPU seconds of a case with the VIFs from *first* to before *last*."""
         self._process.stdin.write(f"{case} {first} {last}\n")
         self._process.stdin.flush()
         return float(self._read())
@@ -91,13 +91,13 @@ class Side(contextlib.AbstractContextManager["Side"]):
 
 
 def public_python() -> pathlib.Path:
-    """A Python with the public one, and otherwise what this one has."""
+    """Return a Python with the public os-vif, and the same requirements as the present Python."""
     same = tuple(f"{name}=={importlib.metadata.version(name)}" for name in SAME)
     return environments.environment("benchmark", f"{PUBLIC}\n", (PUBLIC, *same))
 
 
 def measure(sides: dict[str, Side], rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Microseconds for a VIF, by case and side. The sides take turns in going first."""
+    """Return microseconds for a VIF, by case and side. The sides alternate in starting."""
     part = worker.VIFS // rounds
     times: dict[str, dict[str, list[float]]] = {}
     for number in range(rounds):
@@ -109,7 +109,7 @@ def measure(sides: dict[str, Side], rounds: int) -> dict[str, dict[str, list[flo
 
 
 def figures(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
-    """Medians and ratios, in the form of ``benchmarks.plots``."""
+    """Return medians and ratios, in the form of ``benchmarks.plots``."""
     found = []
     for case, of in times.items():
         medians = {side: statistics.median(of[side]) for side in (PUBLIC_ONE, OURS)}
@@ -135,7 +135,7 @@ def figures(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures as CSV, in microseconds."""
+    """Return the figures as CSV, in microseconds."""
     lines = ['What,"5.3.0 (µs)","This one (µs)",Times,Goal']
     for figure in found["figures"]:
         times = [f"{figure[side]['ms'] * 1000:.0f}" for side in (PUBLIC_ONE, OURS)]
@@ -145,7 +145,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def files(found: dict[str, Any]) -> dict[str, str]:
-    """What belongs beside the figures, by name."""
+    """Return the texts of the files generated from the figures, by name."""
     by_case = {figure["what"]: figure for figure in found["figures"]}
     of = {
         side: ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -165,7 +165,7 @@ def files(found: dict[str, Any]) -> dict[str, str]:
 
 
 def write(found: dict[str, Any]) -> None:
-    """Keep the figures, and what follows from them."""
+    """Write the figures and the generated files."""
     PLACE.mkdir(exist_ok=True)
     (PLACE / "figures.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     for name, text in files(found).items():
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--cache", metavar="DIR", help="where the public os-vif is kept")
     parser.add_argument("--write", action="store_true", help="keep the figures for the pages")
     options = parser.parse_args()
-    if not 2 <= options.rounds <= worker.VIFS:  # noqa: PLR2004 - of one there is no spread
+    if not 2 <= options.rounds <= worker.VIFS:  # noqa: PLR2004 - a single round has no spread
         parser.error("--rounds has to be 2 or more")
     if options.cache:
         os.environ["OS_VIF_TEST_CACHE"] = str(pathlib.Path(options.cache).absolute())

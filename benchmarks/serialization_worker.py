@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A process that works on the VIFs of ``serialization.py``, with whichever os_vif its Python has.
+"""A side of ``benchmarks.serialization``: works on VIFs with the os_vif of the Python environment.
 
-It says what it runs, as a line of JSON. Then it reads the name of a case and two numbers from
-each line, does that with the VIFs between the two, and answers with the seconds of CPU time that took. What
-both os_vif are asked for is the same program.
+The process prints its versions as a line of JSON. For each line with the name of a case and two
+numbers, the process runs the case with the VIFs between the numbers, and prints the seconds of CPU
+time. The program is the same for the two releases of os-vif.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif.objects import base, fixed_ip, network, route, subnet, vif
 
-#: How many VIFs there are, and how many networks they share.
+#: Number of VIFs, and number of networks.
 VIFS, NETWORKS = 5000, 50
 LOADS, DUMPS = "loads", "dumps"
 OVO_LOADS, OVO_DUMPS = "OVO form: loads", "OVO form: dumps"
@@ -41,8 +41,8 @@ def identity(order: random.Random) -> str:
 
 
 def settings() -> list[dict[str, Any]]:
-    """What each VIF is to be, as plain data: the same in every process."""
-    order = random.Random(7)  # noqa: S311 - nobody is to guess it
+    """Return the settings of each VIF as plain data, the same in every process."""
+    order = random.Random(7)  # noqa: S311 - not for cryptography
     networks = [
         {"id": identity(order), "label": f"network-{number}", "number": number}
         for number in range(NETWORKS)
@@ -59,7 +59,7 @@ def settings() -> list[dict[str, Any]]:
 
 
 def built(of: dict[str, Any]) -> vif.VIFOpenVSwitch:
-    """A VIF as nova-compute makes it."""
+    """Create a VIF in the form of nova-compute."""
     return vif.VIFOpenVSwitch(
         id=of["id"],
         address=of["mac"],
@@ -97,7 +97,7 @@ def built(of: dict[str, Any]) -> vif.VIFOpenVSwitch:
 
 
 def built_subnet(prefix: str, number: int, version: int) -> subnet.Subnet:
-    """One of its two subnets, with two addresses of the port in it."""
+    """Create a subnet with two addresses of the port."""
     first, second = 2 * number + 16, 2 * number + 17
     if version == 4:  # noqa: PLR2004
         cidr, router = f"{prefix}.0.0/16", f"{prefix}.0.1"
@@ -125,7 +125,7 @@ def built_subnet(prefix: str, number: int, version: int) -> subnet.Subnet:
 
 
 def public_dumps(obj: Any) -> str:
-    """What users of the public one do."""
+    """Write an object as users of the public os-vif do."""
     return jsonutils.dumps(obj.obj_to_primitive())
 
 
@@ -134,7 +134,7 @@ def public_loads(text: str) -> Any:
 
 
 def cases() -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
-    """What is done, with what: one function, and its argument for each VIF."""
+    """Return the cases: a function, and the argument for each VIF."""
     described = settings()
     vifs = [built(of) for of in described]
     primitives = [obj.obj_to_primitive() for obj in vifs]
@@ -173,7 +173,7 @@ def verify(
     dumps: Callable[[Any], str],
     loads: Callable[[str], Any],
 ) -> None:
-    """:raises SystemExit: if what is read is not what was written."""
+    """Raise SystemExit if an object that was written and read differs from the original."""
     for obj, document, text in zip(vifs[::100], documents[::100], texts[::100], strict=True):
         again = loads(document)
         if dumps(again) != dumps(loads(document)) or repr(again) != repr(obj):
@@ -186,7 +186,7 @@ def verify(
 
 
 def timed(function: Callable[[Any], Any], arguments: list[Any]) -> float:
-    """:returns: the CPU seconds that it took with all of them; the collector waits meanwhile."""
+    """Return the CPU seconds of a function for all arguments, without garbage collection."""
     gc.collect()
     gc.disable()
     try:

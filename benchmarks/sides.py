@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the benchmarks against a public release share: two processes, and what they took."""
+"""Common parts of benchmarks against a public release: processes that plug, and statistics."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Options = dict[str, dict[str, object]]
 
 
 class Side(contextlib.AbstractContextManager["Side"]):
-    """A process that plugs, with the os_vif of its Python, and its own privileged daemon.
+    """A process that plugs with the os_vif of a Python environment, with a privileged daemon.
 
-    :param path: of a directory with the os_vif that it runs, if that is not in its environment.
-    :param release: what it can read; None is this one.
-    :param options: by section of its configuration. Its daemon is that of its own environment.
+    :param path: directory with os_vif, if the Python environment has no os_vif.
+    :param release: release of os-vif that the side reads; None is the present release.
+    :param options: options of the side, by section of the configuration.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class Side(contextlib.AbstractContextManager["Side"]):
         return self._read()
 
     def load(self, *vifs: objects.VIFBase) -> None:
-        """Give it VIFs, written as its release reads them."""
+        """Send VIFs to the process, written for the release of the side."""
         written = [vif.obj_to_primitive(version_manifest=self._manifest) for vif in vifs]
         self.ask("load", vifs=written)
 
     def call(self, action: str, which: Iterable[int] = (0,), threads: int = 1) -> float:
-        """Plug or unplug VIFs. :returns: the seconds that it took."""
+        """Plug or unplug VIFs; return the seconds."""
         took = self.ask("call", action=action, which=list(which), threads=threads)
         return float(took["wall"])
 
     def cpu(self) -> float:
-        """Seconds of CPU time of the process so far."""
+        """Return the CPU time of the process in seconds."""
         return float(self.ask("cpu")["cpu"])
 
     def __enter__(self) -> Self:
@@ -108,7 +108,7 @@ def ratio(slow: list[float], fast: list[float]) -> float:
 
 
 def spread(times: list[float]) -> tuple[float, float, float]:
-    """Median, and between what 80 of 100 lie; in milliseconds."""
+    """Return the median, and the 10th and 90th percentile, in milliseconds."""
     tenths = statistics.quantiles(times, n=10, method="inclusive")
     return statistics.median(times) * 1000, tenths[0] * 1000, tenths[-1] * 1000
 
@@ -129,7 +129,7 @@ def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
 
 def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     options = parser.parse_args()
-    if options.rounds < 2:  # noqa: PLR2004 - of one there is no spread
+    if options.rounds < 2:  # noqa: PLR2004 - a single round has no spread
         parser.error("--rounds has to be 2 or more")
     if os.geteuid() != 0:
         parser.error("only root can make bridges")

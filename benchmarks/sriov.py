@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""How long it takes to find the representor of a virtual function, beside 5.3.0's own functions.
+"""Duration of the search for the representor of a virtual function, compared with os-vif 5.3.0.
 
     .venv/bin/python -m benchmarks.sriov [--rounds 30] [--vfs 64] [--others 500] [--cache DIR]
 
-It starts a virtual machine with a PCI card (tests/vm). The card has 7 virtual functions, of which
-one after the other is looked for; the module labrep gives it as many representors as a card with
-64 has, and the other devices are dummies. Once the driver has ports of devlink, and once it has
-not. Each side is a process; they take turns, and what they find is compared.
-The machine is emulated: only the ratio says something.
+Starts a virtual machine with a PCI card (tests/vm). The card has 7 virtual functions, which are
+searched in turn. The module labrep creates as many representors as a card with 64 virtual
+functions has; the remaining devices are dummies. The driver has devlink ports in the first run, and
+none in the second. Each side is a process; the sides alternate, and the results are compared.
+The machine is emulated: only the ratio is meaningful.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from tests.vm import cards
 
 RELEASE = "5.3.0"
 WORKER = ROOT / "benchmarks" / "sriov_worker.py"
-#: How many times as fast as the public one it is to be.
+#: Required speed, as a ratio to the public release.
 TARGET = 5
 
 
 class Finder(contextlib.AbstractContextManager["Finder"]):
-    """A process that looks for representors, with the os_vif of a Python."""
+    """A process that searches representors with the os_vif of a Python environment."""
 
     def __init__(self, side: str, python: str, path: str) -> None:
         self._process = subprocess.Popen(
@@ -49,7 +49,7 @@ class Finder(contextlib.AbstractContextManager["Finder"]):
         )
 
     def find(self, address: str) -> tuple[str, float]:
-        """The representor of the function at an address, and the seconds that it took."""
+        """Return the representor of the function at a PCI address, and the seconds."""
         self._process.stdin.write(f"{address}\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -73,7 +73,7 @@ def representors(card: cards.Card, number: int, options: str) -> Iterator[None]:
 
 
 def measure(rounds: int, vfs: int, others: int, python: str, path: str) -> None:
-    """In the machine."""
+    """Measure in the virtual machine."""
     card = cards.igb()
     card.set_vfs(int((card.device / "sriov_totalvfs").read_text()))
     addresses = sorted(link.resolve().name for link in card.device.glob("virtfn*"))
@@ -89,7 +89,7 @@ def measure(rounds: int, vfs: int, others: int, python: str, path: str) -> None:
         ):
             finders = {PUBLIC_ONE: public, OURS: ours}
             times: dict[str, list[float]] = {name: [] for name in finders}
-            # The first of each imports: it does not count.
+            # Discard the first search of each side, which imports modules.
             for turn in range(rounds + 1):
                 address = addresses[turn % len(addresses)]
                 found = {}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""One side of benchmarks.sriov: reads PCI addresses, and says what stands for each, and when."""
+"""A side of benchmarks.sriov: reads PCI addresses, and prints representors and times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 
 
 def public(address: str) -> str:
-    """As its plugin does it."""
+    """Return the representor, with the functions of the public plugin."""
     from vif_plug_ovs import linux_net
 
     number = linux_net.get_vf_num_by_pci_address(address)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A process that plugs, through whichever os_vif its Python has.
+"""A process that plugs with the os_vif of the Python environment.
 
-It says what it runs, as a line of JSON; then it answers each line that it reads with another.
-This program is the same for both os_vif, and so uses only what both have.
+The process prints its versions as a line of JSON, and replies to each line of input with a line.
+The program is the same for the two releases of os-vif, and uses only common functions.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from oslo_config import cfg
 import os_vif
 from os_vif.objects import instance_info, vif
 
-#: What a host has beside os-vif that matters; some has not all of them.
+#: Distributions whose versions affect the figures. Not every host has all of them.
 _PACKAGES = ("os-vif", "pyroute2", "oslo.privsep", "ovs")
 _PAGE = resource.getpagesize()
 
 
 class Worker:
-    """What it can be asked for, by name."""
+    """The commands of the process, by name."""
 
     def __init__(self) -> None:
         self._vifs: list[vif.VIFBase] = []
@@ -39,21 +39,21 @@ class Worker:
         )
 
     def load(self, vifs: list[dict]) -> dict:
-        """Take VIFs, as they would be stored, in place of those before."""
+        """Replace the VIFs by stored VIFs."""
         self._vifs = [vif.VIFBase.obj_from_primitive(primitive) for primitive in vifs]
         return {}
 
     def start_daemon(self, module: str) -> dict:
-        """Start the privileged daemon of a plugin before it is needed."""
+        """Start the privileged daemon of a plugin ahead of the first plug."""
         from oslo_privsep import priv_context
 
         importlib.import_module(module).vif_plug.start(priv_context.Method.ROOTWRAP)
         return {}
 
     def call(self, action: str, which: list[int], threads: int) -> dict:
-        """Plug or unplug some of the VIFs.
+        """Plug or unplug VIFs.
 
-        :returns: seconds of the clock.
+        :returns: elapsed seconds.
         """
         act = getattr(os_vif, action)
         wall = time.perf_counter()
@@ -66,16 +66,19 @@ class Worker:
         return {"wall": time.perf_counter() - wall}
 
     def cpu(self) -> dict:
-        """Seconds of CPU time that this process has had so far, with all of its threads."""
+        """Return the CPU time of all threads of the process, in seconds."""
         return {"cpu": time.process_time()}
 
     def size(self) -> dict:
-        """Bytes of memory and open descriptors, of this process and of the privileged daemons."""
+        """Return bytes of memory and open descriptors of the process and of privileged daemons."""
         return {"client": _size("self"), "daemon": [_size(pid) for pid in _daemons()]}
 
 
 def _daemons() -> list[str]:
-    """They are no children of whoever started them, but share the network namespace."""
+    """Return the process ids of the privileged daemons in the network namespace.
+
+    A daemon is not a child of the process that started the daemon.
+    """
     here = pathlib.Path("/proc/self/ns/net").stat().st_ino
     found = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
@@ -109,7 +112,7 @@ def _versions() -> dict[str, str]:
 
 def main() -> None:
     (configuration,) = sys.argv[1:]
-    # Only answers go there: what a library prints goes where errors do.
+    # Only replies go to the standard output: output of libraries goes to the standard error.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     cfg.CONF(["--config-file", configuration], project="os-vif-benchmark")
