@@ -26,7 +26,8 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 import os_vif
 from benchmarks import linux_bridge, sides
 from os_vif import objects
-from os_vif.host import netlink, packed
+from os_vif.host.netlink import codec as packed
+from os_vif.host.netlink import rtnetlink
 from tests.functional.namespaces import hide_record, private
 from vif_plug_linux_bridge import privsep
 
@@ -103,7 +104,7 @@ def compare_readers() -> None:
     """:raises SystemExit: if the two codecs do not see the same devices."""
     seen = []
     for name in (PYROUTE2, PACKED):
-        with codec(name), netlink.opened() as net:
+        with codec(name), rtnetlink.opened() as net:
             seen.append(net.links())
     if seen[0] != seen[1]:
         raise SystemExit(f"pyroute2 sees {seen[0]}, os-vif {seen[1]}")

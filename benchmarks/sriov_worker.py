@@ -21,9 +21,9 @@ def public(address: str) -> str:
 
 
 def ours(address: str) -> str:
-    from os_vif.host import sriov
+    from os_vif.host.sriov import functions
 
-    return sriov.representor(sriov.vf(address))
+    return functions.representor(functions.vf(address))
 
 
 def main() -> None:

@@ -29,8 +29,8 @@ from os_vif.forking import ForkSafeLock
 if TYPE_CHECKING:
     from stevedore import extension
 
-    from os_vif.host.plan import Difference, Plan
     from os_vif.plugin import PluginBase
+    from os_vif.steps.plan import Difference, Plan
 
 __all__ = ["check", "exception", "host_info", "initialize", "objects", "plan", "plug", "unplug"]
 
@@ -386,9 +386,9 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     wanted = plan(vif, instance_info)
     daemon = _plugin(vif.plugin).privsep_module
     with _raised_as(exception.CheckException, vif):
-        from os_vif import host
+        from os_vif import engine
 
-        differences: tuple[Difference, ...] = host.load_engine().check(wanted, daemon)
+        differences: tuple[Difference, ...] = engine.load_engine().check(wanted, daemon)
         return differences
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from oslo_config import cfg
 
-from os_vif import exception, host
+from os_vif import engine, exception
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from os_vif import objects
-    from os_vif.host.plan import Plan
+    from os_vif.steps.plan import Plan
 
 CONF = cfg.CONF
 
@@ -35,7 +35,7 @@ class PluginBase(abc.ABC):
     Subclass in one of two ways:
 
     * Override :meth:`plan_plug` and :meth:`plan_unplug` (recommended). The methods return a
-      :class:`~os_vif.host.plan.Plan` of steps and change nothing. The engine runs the plan in a
+      :class:`~os_vif.steps.plan.Plan` of steps and change nothing. The engine runs the plan in a
       privileged daemon, rolls back after a failure, and provides ``os_vif.plan()`` and
       ``os_vif.check()``.
     * Override :meth:`plug` and :meth:`unplug`, as with the public os-vif. The plugin changes the
@@ -51,7 +51,7 @@ class PluginBase(abc.ABC):
     CONFIG_OPTS: Sequence[cfg.Opt] = ()
 
     #: Import path of the module of the privileged daemon that runs the steps. The module has the
-    #: functions ``run``, ``undo`` and ``look`` of ``os_vif.host.privsep.Context.entry_points()``.
+    #: functions ``run``, ``undo`` and ``look`` of ``os_vif.engine.privsep.Context.entry_points()``.
     #: Operators name ``vif_plug`` of the module in sudoers and rootwrap filters: keep the path
     #: stable. None is for plugins with empty plans, or with steps of Open vSwitch only.
     privsep_module: str | None = None
@@ -131,7 +131,7 @@ class PluginBase(abc.ABC):
 
         :returns: a sentence for each bridge that remains after an unplug.
         """
-        remaining: tuple[str, ...] = host.load_engine().run(plan, self.privsep_module)
+        remaining: tuple[str, ...] = engine.load_engine().run(plan, self.privsep_module)
         return remaining
 
     @classmethod
@@ -164,7 +164,7 @@ class PluginBase(abc.ABC):
             raise TypeError(
                 f"{cls.privsep_module}, the privsep_module of {cls.__name__}, has no "
                 f"{', '.join(missing)}; expected: run, undo, look = vif_plug.entry_points(), with "
-                "vif_plug an os_vif.host.privsep.Context"
+                "vif_plug an os_vif.engine.privsep.Context"
             )
 
     @classmethod

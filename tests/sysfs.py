@@ -9,7 +9,7 @@ import pathlib
 
 import pytest
 
-from os_vif.host import ports, sriov
+from os_vif.host.sriov import functions, switch_ports
 
 
 class Sysfs:
@@ -19,16 +19,16 @@ class Sysfs:
 
     def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is the sysfs of this host, whose kernel does not say such things by netlink."""
-        monkeypatch.setattr(sriov, "SYS", self.net.parents[1])
+        monkeypatch.setattr(functions, "SYS", self.net.parents[1])
         # Of daemons too: tests.functional.quick_daemons.
         monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(self.net.parents[1]))
-        monkeypatch.setattr(ports, "devlink", lambda _: [])
-        monkeypatch.setattr(ports, "dump", lambda _: [])
+        monkeypatch.setattr(switch_ports, "devlink", lambda _: [])
+        monkeypatch.setattr(switch_ports, "dump", lambda _: [])
         there = self.net
         monkeypatch.setattr(
-            ports,
+            switch_ports,
             "links",
-            lambda *names: [ports.Port(0, n) for n in names if (there / n).exists()],
+            lambda *names: [switch_ports.Port(0, n) for n in names if (there / n).exists()],
         )
 
     def physical(self, address: str, name: str, vfs: list[str]) -> None:

@@ -15,7 +15,7 @@ from os_vif.plugins.linux_bridge import LinuxBridgePlugin
 
 warnings.warn(
     "vif_plug_linux_bridge.linux_net is deprecated: let a plugin plan with the steps of "
-    "os_vif.host.steps",
+    "os_vif.steps",
     DeprecationWarning,
     stacklevel=2,
 )

@@ -12,22 +12,22 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.host import ovs_engine, validate
-from os_vif.host.ovs_steps import (
+from os_vif.engine import ovs
+from os_vif.plugins.ovs import OvsPlugin, port_ids
+from os_vif.steps import DeleteLink, SetLink, validate
+from os_vif.steps.ovs.ports import (
     DeleteOvsBridge,
     DeleteOvsPort,
-    OvsBridge,
-    OvsPort,
+    EnsureOvsBridge,
+    EnsureOvsPort,
     Pairs,
 )
-from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, SetLink
-from os_vif.plugins.ovs import OvsPlugin, port_ids
+from os_vif.steps.plan import Plan
 from vif_plug_ovs import constants
 
 if TYPE_CHECKING:
-    from os_vif.host.ovsdb import Row
-    from os_vif.host.plan import PlanStep, Switch
+    from os_vif.host.ovsdb.connection import Row
+    from os_vif.steps.plan import OvsdbTarget, Step
 
 _USER_SPACE = (
     constants.OVS_VHOSTUSER_INTERFACE_TYPE,
@@ -39,7 +39,7 @@ _MAX_TAG = 4095
 
 
 @dataclasses.dataclass(frozen=True)
-class OvsPortInVlan(OvsPort):
+class OvsPortInVlan(EnsureOvsPort):
     """A port with VLAN settings for creation. The VLANs of an existing port stay unchanged."""
 
     #: VLAN identifier, or None.
@@ -75,17 +75,17 @@ class BaseOVS:
         self._plugin = OvsPlugin(config)
 
     @property
-    def _switch(self) -> Switch:
+    def _switch(self) -> OvsdbTarget:
         """Address and timeouts of the switch."""
         return self._plugin._switch()  # noqa: SLF001 - BaseOVS is a facade of the plugin
 
-    def _run(self, *steps: PlanStep) -> None:
+    def _run(self, *steps: Step) -> None:
         """Run steps as a plan of the plugin."""
         self._plugin._run(Plan(*steps, switch=self._switch))  # noqa: SLF001 - see _switch
 
     def ensure_ovs_bridge(self, bridge: str, datapath_type: str | None) -> None:
         """Create a bridge, if missing. An existing bridge keeps its datapath type."""
-        self._run(OvsBridge(bridge, datapath_type or ""))
+        self._run(EnsureOvsBridge(bridge, datapath_type or ""))
 
     def delete_ovs_bridge(self, bridge: str) -> None:
         """Delete the bridge of a single VIF or of a trunk, unless the bridge is in use.
@@ -97,7 +97,7 @@ class BaseOVS:
 
     def port_exists(self, port_name: str, bridge: str) -> bool:
         """Return whether a port is in a bridge."""
-        return ovs_engine.bridge_of(self._switch, port_name) == bridge
+        return ovs.bridge_of(self._switch, port_name) == bridge
 
     def create_ovs_vif_port(
         self,
@@ -165,7 +165,7 @@ class BaseOVS:
         datapath_type: str | None,
         qos_type: str | None,
         vlans: tuple[int | None, str | None, int | None],
-    ) -> tuple[PlanStep, ...]:
+    ) -> tuple[Step, ...]:
         """Return the steps of :meth:`create_ovs_vif_port`.
 
         :param ids: ``external_ids`` of the port.
@@ -190,9 +190,9 @@ class BaseOVS:
             vlan_mode=vlan_mode,
             trunks=trunks,
         )
-        ensured = (OvsBridge(bridge, datapath_type),) if datapath_type else ()
+        ensured = (EnsureOvsBridge(bridge, datapath_type),) if datapath_type else ()
         has_mtu = mtu and requested is None and validate.is_device_name(dev)
-        device = (SetLink(dev, mtu=mtu, if_there=True),) if has_mtu else ()
+        device = (SetLink(dev, mtu=mtu, missing_ok=True),) if has_mtu else ()
         return (*device, *ensured, port)
 
     def update_ovs_vif_port(
@@ -207,11 +207,11 @@ class BaseOVS:
             return
         if interface_type not in _USER_SPACE:
             if validate.is_device_name(dev):
-                self._run(SetLink(dev, mtu=mtu, if_there=True))
+                self._run(SetLink(dev, mtu=mtu, missing_ok=True))
             return
-        bridge = ovs_engine.bridge_of(self._switch, dev)
+        bridge = ovs.bridge_of(self._switch, dev)
         if bridge is not None:
-            self._run(OvsPort(bridge, dev, None, mtu_request=mtu))
+            self._run(EnsureOvsPort(bridge, dev, None, mtu_request=mtu))
 
     def delete_ovs_vif_port(
         self, bridge: str, dev: str, delete_netdev: bool = True, qos_type: str | None = None
@@ -223,14 +223,14 @@ class BaseOVS:
         :param qos_type: ignored: the port names the QoS row.
         :raises os_vif.exception.InvalidField: if the port is in another bridge. The port stays.
         """
-        found = ovs_engine.bridge_of(self._switch, dev)
+        found = ovs.bridge_of(self._switch, dev)
         if found not in (None, bridge):
             raise exception.InvalidField(
                 field=f"The bridge of port {dev}", found=found, expected=bridge
             )
         # The kernel limits the names of devices to 15 bytes; Open vSwitch accepts longer names.
         is_device = delete_netdev and validate.is_device_name(dev)
-        device = (DeleteLink(dev, unmarked=True),) if is_device else ()
+        device = (DeleteLink(dev, include_unmanaged=True),) if is_device else ()
         self._run(DeleteOvsPort(dev), *device)
 
     def create_patch_port_pair(
@@ -258,7 +258,9 @@ class BaseOVS:
         :param tag: VLAN identifier of the patch port in *int_bridge*.
         """
         self._run(
-            OvsPort(port_bridge, port_bridge_port, "patch", options=(("peer", int_bridge_port),)),
+            EnsureOvsPort(
+                port_bridge, port_bridge_port, "patch", options=(("peer", int_bridge_port),)
+            ),
             OvsPortInVlan(
                 int_bridge,
                 int_bridge_port,

@@ -14,25 +14,27 @@ import warnings
 from typing import TYPE_CHECKING
 
 from os_vif import exception
-from os_vif.host import load_engine, netlink, sriov
-from os_vif.host.bridges import HYBRID
-from os_vif.host.plan import Plan
-from os_vif.host.steps import (
+from os_vif.engine import load_engine
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.sriov import functions
+from os_vif.steps import (
     DeleteBridge,
     DeleteLink,
     EnsureBridge,
     EnsureTap,
     EnsureVeth,
     SetLink,
-    Sysctl,
+    SetSysctl,
 )
+from os_vif.steps.link.bridges import HYBRID
+from os_vif.steps.plan import Plan
 from vif_plug_ovs._exception import PciDeviceNotFoundById, RepresentorNotFound
 
 if TYPE_CHECKING:
-    from os_vif.host.plan import Step
+    from os_vif.steps.kernel_step import KernelStep
 
 warnings.warn(
-    "vif_plug_ovs.linux_net is deprecated: let a plugin plan with the steps of os_vif.host.steps",
+    "vif_plug_ovs.linux_net is deprecated: let a plugin plan with the steps of os_vif.steps",
     DeprecationWarning,
     stacklevel=2,
 )
@@ -42,7 +44,7 @@ def ensure_bridge(bridge: str) -> None:
     """Create the Linux bridge of a VIF, harden the bridge, and set the bridge up."""
     _run(
         EnsureBridge(bridge, ageing=0),
-        *Sysctl.hardening(bridge, only_ours=False),
+        *SetSysctl.hardening(bridge, only_managed=False),
         SetLink(bridge, up=True),
     )
 
@@ -55,14 +57,14 @@ def delete_bridge(bridge: str, dev: str) -> None:
     :param dev: a device in the bridge, which is set down.
     :raises os_vif.exception.StepFailed: if the bridge is not deleted.
     """
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         link = net.link(bridge)
         is_deletable = link is not None and (link.ours or bridge.startswith(HYBRID))
         ports = net.ports(link) if link is not None and is_deletable else []
     _run(
-        *(SetLink(port.name, master="", if_there=True) for port in ports),
-        SetLink(dev, up=False, if_there=True),
-        DeleteBridge(bridge, unmarked=True),
+        *(SetLink(port.name, master="", missing_ok=True) for port in ports),
+        SetLink(dev, up=False, missing_ok=True),
+        DeleteBridge(bridge, include_unmanaged=True),
     )
     _require_deleted(bridge)
 
@@ -78,8 +80,8 @@ def create_veth_pair(dev1_name: str, dev2_name: str, mtu: int | None) -> None:
     :param mtu: MTU of the pair in bytes; None or 0 keeps the default of the kernel.
     """
     _run(
-        DeleteLink(dev1_name, unmarked=True),
-        DeleteLink(dev2_name, unmarked=True),
+        DeleteLink(dev1_name, include_unmanaged=True),
+        DeleteLink(dev2_name, include_unmanaged=True),
         EnsureVeth(dev1_name, dev2_name),
         SetLink(dev1_name, mtu=mtu or None, promiscuous=True, up=True),
         SetLink(dev2_name, mtu=mtu or None, promiscuous=True, up=True),
@@ -92,7 +94,7 @@ def update_veth_pair(dev1_name: str, dev2_name: str, mtu: int | None) -> None:
     :param mtu: MTU in bytes; None or 0 leaves the MTU unchanged.
     """
     pair = (dev1_name, dev2_name)
-    _run(*(SetLink(name, mtu=mtu or None, if_there=True) for name in pair))
+    _run(*(SetLink(name, mtu=mtu or None, missing_ok=True) for name in pair))
 
 
 def create_tap(dev: str, mtu: int | None, mac: str, multiqueue: bool = False) -> None:
@@ -104,7 +106,7 @@ def create_tap(dev: str, mtu: int | None, mac: str, multiqueue: bool = False) ->
     """
     _run(
         EnsureTap(dev, multiqueue, address=mac.lower()),
-        Sysctl(dev, "disable_ipv6", 1, only_ours=True),
+        SetSysctl(dev, "disable_ipv6", 1, only_managed=True),
         SetLink(dev, mtu=mtu or None, up=True),
     )
 
@@ -114,7 +116,7 @@ def delete_net_dev(dev: str) -> None:
 
     :raises os_vif.exception.StepFailed: if the device is not deleted.
     """
-    _run(DeleteLink(dev, unmarked=True))
+    _run(DeleteLink(dev, include_unmanaged=True))
     _require_deleted(dev)
 
 
@@ -123,7 +125,7 @@ def set_device_mtu(dev: str, mtu: int | None) -> None:
 
     :param mtu: MTU in bytes; None or 0 leaves the MTU unchanged.
     """
-    _run(SetLink(dev, mtu=mtu or None, if_there=True))
+    _run(SetLink(dev, mtu=mtu or None, missing_ok=True))
 
 
 def set_interface_state(interface_name: str, port_state: str) -> None:
@@ -141,8 +143,8 @@ def get_function_by_ifname(ifname: str) -> tuple[str | None, bool]:
 
     :returns: the address, and true if the PCI function is a physical function with VFs.
     """
-    address = sriov.address_of(ifname)
-    return address, address is not None and sriov.has_vfs(address)
+    address = functions.address_of(ifname)
+    return address, address is not None and functions.has_vfs(address)
 
 
 def get_ifname_by_pci_address(
@@ -156,11 +158,11 @@ def get_ifname_by_pci_address(
     :raises PciDeviceNotFoundById: if no interface is found.
     """
     try:
-        address = sriov.vf(pci_addr).pf_address if pf_interface else pci_addr
+        address = functions.vf(pci_addr).pf_address if pf_interface else pci_addr
     except OSError as error:
         raise PciDeviceNotFoundById(id=pci_addr) from error
-    for name in sriov.devices(address):
-        if not switchdev or sriov.switch_of(name):
+    for name in functions.devices(address):
+        if not switchdev or functions.switch_of(name):
             return name
     raise PciDeviceNotFoundById(id=pci_addr)
 
@@ -189,26 +191,26 @@ def get_representor_port(pf_ifname: str, vf_num: str) -> str:
     :raises RepresentorNotFound: if no representor is found.
     """
     try:
-        address = sriov.address_of(pf_ifname)
+        address = functions.address_of(pf_ifname)
         if address is not None:
-            return sriov.representor(sriov.Vf("", int(vf_num), address))
+            return functions.representor(functions.Vf("", int(vf_num), address))
     except OSError as error:
         raise RepresentorNotFound(ifname=pf_ifname, vf_num=vf_num) from error
     raise RepresentorNotFound(ifname=pf_ifname, vf_num=vf_num)
 
 
-def _vf(address: str) -> sriov.Vf:
+def _vf(address: str) -> functions.Vf:
     """Return the virtual function of a PCI address.
 
     :raises PciDeviceNotFoundById: if the address is not the address of a virtual function.
     """
     try:
-        return sriov.vf(address)
+        return functions.vf(address)
     except OSError as error:
         raise PciDeviceNotFoundById(id=address) from error
 
 
-def _run(*steps: Step) -> None:
+def _run(*steps: KernelStep) -> None:
     """Run steps in the privileged daemon of the ``ovs`` plugin."""
     load_engine().run(Plan(*steps), "vif_plug_ovs.privsep")
 
@@ -219,7 +221,7 @@ def _require_deleted(name: str) -> None:
     ``DeleteLink`` and ``DeleteBridge`` leave devices in use and devices of other programs, without
     an error. The callers of these functions expect an error.
     """
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         if net.link(name) is not None:
             raise exception.StepFailed(
                 step="Deleting",

@@ -10,8 +10,8 @@ import warnings
 from typing import Any, Self, cast
 
 from os_vif import objects, opts
-from os_vif.host.plan import Plan
 from os_vif.plugins import ovs
+from os_vif.steps.plan import Plan
 from vif_plug_ovs import constants
 from vif_plug_ovs._base_ovs import BaseOVS
 from vif_plug_ovs._exception import MissingPortProfile, WrongPortProfile

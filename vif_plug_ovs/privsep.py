@@ -11,7 +11,7 @@ from __future__ import annotations
 from oslo_config import cfg
 from oslo_privsep import capabilities
 
-from os_vif.host.privsep import Context
+from os_vif.engine.privsep import Context
 
 vif_plug = Context(
     "vif_plug_ovs",
@@ -29,7 +29,8 @@ def _configured() -> list[str]:
     the daemon opens the sockets with root's privileges for an unprivileged process.
     """
     from os_vif import opts
-    from os_vif.host import ovsdb_remotes, ovsdb_socket
+    from os_vif.engine import ovsdb_socket
+    from os_vif.host.ovsdb import remotes
 
     group, option = "os_vif_ovs", "ovsdb_connection"
     cfg.CONF.register_opts(list(opts.OVS), group=group)
@@ -38,7 +39,7 @@ def _configured() -> list[str]:
         return []
     if not ovsdb_socket.only_root_can_change(location.detail):
         return []
-    return ovsdb_remotes.unix_paths(cfg.CONF[group][option])
+    return remotes.unix_paths(cfg.CONF[group][option])
 
 
 connect = vif_plug.ovsdb_entry_point(_configured)

@@ -21,7 +21,7 @@ from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, Stage, unplugg
 
 if TYPE_CHECKING:
     from os_vif.cmd.lab import Guest
-    from os_vif.host.netlink import Netlink
+    from os_vif.host.netlink.rtnetlink import Netlink
 
 _BRIDGE = "brq-demo"
 _MTU = 1450
@@ -117,10 +117,10 @@ class _Show(Stage):
     def run(self) -> None:
         # Every command loads this file; only this one needs netlink.
         from os_vif.cmd import demo_ovs
-        from os_vif.host import netlink
+        from os_vif.host.netlink import rtnetlink
 
         self.without_rights()
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             before = net.links()
             self.bridge(net)
             demo_ovs.show(self, net)

@@ -19,7 +19,7 @@ from os_vif.cmd.lab import Guest, Hypervisor
 
 if TYPE_CHECKING:
     from os_vif.cmd.demo_stage import Stage
-    from os_vif.host.netlink import Netlink
+    from os_vif.host.netlink.rtnetlink import Netlink
 
 _BRIDGE = "br-int"
 

@@ -15,7 +15,7 @@ from os_vif.cmd import tree
 
 if TYPE_CHECKING:
     from os_vif.cmd.lab import Guest
-    from os_vif.host.netlink import Link, Netlink
+    from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 #: Of a block for documentation (RFC 5737).
 ADDRESSES = ("192.0.2.1", "192.0.2.2")

@@ -17,8 +17,8 @@ from os_vif.escape import printable
 
 if TYPE_CHECKING:
     from os_vif.cmd import tree
-    from os_vif.host.inventory import PhysicalFunction, VirtualFunction
-    from os_vif.host.netlink import Netlink
+    from os_vif.host.netlink.rtnetlink import Netlink
+    from os_vif.host.sriov.inventory import PhysicalFunction, VirtualFunction
 
 LOG = logging.getLogger("os-vif")
 
@@ -71,13 +71,14 @@ class HostInfo(shell.Lister):
 def _found() -> tuple[tuple[PhysicalFunction, ...], Mapping[str, str]]:
     """The functions, and who holds what, by network device or PCI address."""
     # Every command loads this file.
-    from os_vif.host import inventory, netlink
+    from os_vif.host.netlink import rtnetlink
+    from os_vif.host.sriov import inventory
 
     functions = inventory.physical_functions()
     if not functions:
         LOG.warning("no card of this host has virtual functions")
     holders = _by_switch(functions)
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         for function in functions:
             holders |= _noted(net, function)
             link = net.link(function.device) if function.device else None
@@ -103,13 +104,13 @@ def _by_switch(functions: tuple[PhysicalFunction, ...]) -> dict[str, str]:
 
 def _noted(net: Netlink, function: PhysicalFunction) -> dict[str, str]:
     """The VIFs that ``/run/os-vif`` has for virtual functions."""
-    from os_vif.host import vf_record
+    from os_vif.host.state import vf_allocations
 
     found = {}
     for vf in function.vfs:
         # It, or the device of its physical function, has gone meanwhile.
         with contextlib.suppress(OSError):
-            if held := vf_record.read(vf_record.find(net, vf.address)):
+            if held := vf_allocations.read(vf_allocations.find(net, vf.address)):
                 found[vf.address] = f"VIF {held.user}"
     return found
 

@@ -18,7 +18,7 @@ from os_vif.cmd import shell
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
-    from os_vif.host.plan import Difference
+    from os_vif.steps.plan import Difference
 
 LOG = logging.getLogger("os-vif")
 

@@ -6,7 +6,7 @@
 import warnings
 
 warnings.warn(
-    "os_vif.internal is deprecated: let a plugin plan with the steps of os_vif.host.steps",
+    "os_vif.internal is deprecated: let a plugin plan with the steps of os_vif.steps",
     DeprecationWarning,
     stacklevel=2,
 )

@@ -14,26 +14,31 @@ import logging
 from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
-from os_vif.host import addresses, moves, netlink, validate
-from os_vif.host.plan import Plan, Step, kind_of
-from os_vif.host.steps import (
-    DeleteBridge,
-    DeleteLink,
-    EnsureBridge,
-    EnsureVlan,
-    ForwardingRules,
-    JoinBridge,
-    LeaveBridge,
-    NoForwardingRules,
-    SetLink,
-    Sysctl,
-)
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink.rtnetlink import describe_kind
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
-from os_vif.plugins import awaited, fields
+from os_vif.plugins import awaited, vif_fields
+from os_vif.steps import (
+    AddBridgeUser,
+    DeleteBridge,
+    DeleteForwardingRules,
+    DeleteLink,
+    EnsureBridge,
+    EnsureForwardingRules,
+    EnsureVlan,
+    RemoveBridgeUser,
+    SetLink,
+    SetSysctl,
+    validate,
+)
+from os_vif.steps.ip import addresses
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.link import move_addresses
+from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
-    from os_vif.host.netlink import Link, Netlink
+    from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 LOG = logging.getLogger(__name__)
 
@@ -41,7 +46,7 @@ LOG = logging.getLogger(__name__)
 _ANY = "all"
 #: Characters of an alternative name of a device (``ALTIFNAMSIZ`` of linux/if.h, with a NUL).
 _LONGEST_ALTERNATIVE = 127
-_NO_MOVE = moves.Move()
+_NO_MOVE = move_addresses.Move()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,20 +84,20 @@ class LinuxBridgePlugin(PluginBase):
         if bridge is None:
             return Plan(awaits=awaits)
         mtu, uplink = (
-            fields.mtu(vif, self.config, "os_vif_linux_bridge"),
+            vif_fields.mtu(vif, self.config, "os_vif_linux_bridge"),
             self._uplink(vif, bridge),
         )
         rules = self._rules(vif, bridge)
         if uplink is None:
             return Plan(
                 EnsureBridge(bridge),
-                *Sysctl.hardening(bridge, only_ours=True),
-                *_user(JoinBridge, vif, bridge),
+                *SetSysctl.hardening(bridge, only_managed=True),
+                *_user(AddBridgeUser, vif, bridge),
                 *rules,
                 SetLink(bridge, mtu=mtu, up=True),
                 awaits=awaits,
             )
-        with netlink.opened() as net, net.remembering():
+        with rtnetlink.opened() as net, net.remembering():
             physical = self._found(net, uplink, bridge)
             move = self._move(net, uplink, bridge)
             # A VLAN that is there may have a MAC address of its own.
@@ -102,8 +107,12 @@ class LinuxBridgePlugin(PluginBase):
         return Plan(
             *_vlan(uplink),
             EnsureBridge(bridge, address=address),
-            *(off for off in Sysctl.hardening(bridge, only_ours=True) if off.key not in kept),
-            *_user(JoinBridge, vif, bridge),
+            *(
+                off
+                for off in SetSysctl.hardening(bridge, only_managed=True)
+                if off.key not in kept
+            ),
+            *_user(AddBridgeUser, vif, bridge),
             *rules,
             SetLink(bridge, mtu=mtu, up=True),
             # Both have the addresses before the bridge gets the packets.
@@ -122,13 +131,13 @@ class LinuxBridgePlugin(PluginBase):
         bridge = self._bridge(vif)
         if bridge is None:
             return Plan()
-        network = fields.network(vif)
+        network = vif_fields.network(vif)
         vlan = f"vlan{network.vlan}" if "vlan" in network and network.should_provide_vlan else None
         # Whatever is configured by now.
         named = {network.bridge_interface if "bridge_interface" in network else None}
         named.add(self.config.flat_interface)
         move = _NO_MOVE
-        with netlink.opened() as net, net.remembering():
+        with rtnetlink.opened() as net, net.remembering():
             names = {vlan, *(_name_of(net, name) for name in named if name)}
             master = net.link(bridge)
             for port in net.ports(master) if master is not None else ():
@@ -137,24 +146,24 @@ class LinuxBridgePlugin(PluginBase):
         return Plan(
             *move.make,
             *move.switch,
-            *_user(LeaveBridge, vif, bridge),
+            *_user(RemoveBridgeUser, vif, bridge),
             DeleteBridge(bridge),
-            *((DeleteLink(vlan, only_free=True),) if validate.is_device_name(vlan) else ()),
+            *((DeleteLink(vlan, only_unattached=True),) if validate.is_device_name(vlan) else ()),
             *self._no_rules(vif, bridge),
         )
 
     def _bridge(self, vif: objects.VIFBase) -> str | None:
         """The name of the bridge that is ours to make; None if somebody else makes it."""
-        network = fields.network(vif)
+        network = vif_fields.network(vif)
         if network.multi_host or not network.should_provide_bridge:
             return None
         if not isinstance(vif, objects.VIFBridge):
-            raise fields.invalid("vif", f"a {vif.obj_name()}", "a VIFBridge")
-        return fields.named(vif, "bridge_name")
+            raise vif_fields.invalid("vif", f"a {vif.obj_name()}", "a VIFBridge")
+        return vif_fields.named(vif, "bridge_name")
 
     def _uplink(self, vif: objects.VIFBase, bridge: str) -> _Uplink | None:
         """What is to be in the bridge, beside guests."""
-        network = fields.network(vif)
+        network = vif_fields.network(vif)
         tagged = bool(network.should_provide_vlan)
         option = "vlan_interface" if tagged else "flat_interface"
         name, field = self.config[option], f"[os_vif_linux_bridge]{option}"
@@ -168,7 +177,7 @@ class LinuxBridgePlugin(PluginBase):
             return _Uplink(_other(field, name, bridge), field)
         vlan_id = network.vlan if "vlan" in network else None
         if not isinstance(vlan_id, int) or not validate.MIN_VLAN <= vlan_id <= validate.MAX_VLAN:
-            raise fields.invalid("vif.network.vlan", vlan_id or "unset", validate.VLAN)
+            raise vif_fields.invalid("vif.network.vlan", vlan_id or "unset", validate.VLAN)
         # The name that VLANs have had since nova-network.
         vlan = _other("vif.bridge_name", f"vlan{vlan_id}", bridge)
         return _Uplink(vlan, field, parent=_other(field, name, bridge), vlan_id=vlan_id)
@@ -177,7 +186,7 @@ class LinuxBridgePlugin(PluginBase):
         """The physical device, if it and the uplink can be used."""
         physical = net.link(uplink.physical)
         if physical is None:
-            raise fields.invalid(
+            raise vif_fields.invalid(
                 uplink.field, f"{uplink.physical}, which is not there", "a device"
             )
         link = physical if uplink.parent is None else net.link(uplink.name)
@@ -185,24 +194,26 @@ class LinuxBridgePlugin(PluginBase):
             return physical
         field = uplink.field if uplink.parent is None else "vif.network.vlan"
         if link.kind == "bridge" or link.name == "lo":
-            what = kind_of(link) if link.kind else "the loopback device"
-            raise fields.invalid(field, f"{link.name}, {what}", "a device that a bridge can take")
+            what = describe_kind(link) if link.kind else "the loopback device"
+            raise vif_fields.invalid(
+                field, f"{link.name}, {what}", "a device that a bridge can take"
+            )
         master = net.link_at(link.master) if link.master else None
         if master is not None and master.name != bridge:
-            raise fields.invalid(
+            raise vif_fields.invalid(
                 field, f"{link.name}, which is in {master.name}", f"one for {bridge}"
             )
         return physical
 
-    def _move(self, net: Netlink, uplink: _Uplink, bridge: str) -> moves.Move:
+    def _move(self, net: Netlink, uplink: _Uplink, bridge: str) -> move_addresses.Move:
         link = net.link(uplink.name)
         if link is None:
             return _NO_MOVE
         try:
-            return moves.move(net, link, bridge)
+            return move_addresses.move(net, link, bridge)
         except OSError as error:
             expected = "an uplink from which os-vif can move all that the host has to a bridge"
-            raise fields.invalid(
+            raise vif_fields.invalid(
                 uplink.field, f"{link.name}: {error.strerror}", expected
             ) from error
 
@@ -216,10 +227,10 @@ class LinuxBridgePlugin(PluginBase):
         names = [name for name in self.config.forward_bridge_interface if name] or [_ANY]
         if names == [_ANY]:
             return (_ANY,)
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             return tuple(name if name == _ANY else _name_of(net, name) for name in names)
 
-    def _no_rules(self, vif: objects.VIFBase, bridge: str) -> tuple[NoForwardingRules, ...]:
+    def _no_rules(self, vif: objects.VIFBase, bridge: str) -> tuple[DeleteForwardingRules, ...]:
         """Return the steps that remove the rules of both families, whatever is configured by now.
 
         Another VIF of the bridge may have had them made.
@@ -227,31 +238,32 @@ class LinuxBridgePlugin(PluginBase):
         noted = not self._filters(vif)
         try:
             return tuple(
-                NoForwardingRules(bridge, ipv6=ipv6, only_noted=noted) for ipv6 in (False, True)
+                DeleteForwardingRules(bridge, ipv6=ipv6, only_noted=noted)
+                for ipv6 in (False, True)
             )
         except exception.InvalidStep:
             # A bridge whose name iptables does not take has no rules.
             return ()
 
-    def _rules(self, vif: objects.VIFBase, bridge: str) -> tuple[ForwardingRules, ...]:
+    def _rules(self, vif: objects.VIFBase, bridge: str) -> tuple[EnsureForwardingRules, ...]:
         if not self._filters(vif):
             return ()
         families = (False, True) if self.config.use_ipv6 else (False,)
         try:
             return tuple(
-                ForwardingRules(
+                EnsureForwardingRules(
                     bridge,
                     ipv6=ipv6,
                     interfaces=self._forwarded(),
-                    otherwise=self.config.iptables_drop_action,
-                    top=self.config.iptables_top_regex,
-                    bottom=self.config.iptables_bottom_regex,
+                    default_target=self.config.iptables_drop_action,
+                    keep_above=self.config.iptables_top_regex,
+                    keep_below=self.config.iptables_bottom_regex,
                 )
                 for ipv6 in families
             )
         except exception.InvalidStep as error:
             option = _OPTIONS[error.kwargs["field"]]
-            raise fields.invalid(
+            raise vif_fields.invalid(
                 option, repr(error.kwargs["found"]), error.kwargs["expected"]
             ) from None
 
@@ -260,9 +272,9 @@ class LinuxBridgePlugin(PluginBase):
 _OPTIONS = {
     "name": "vif.bridge_name",
     "interfaces": "[os_vif_linux_bridge]forward_bridge_interface",
-    "otherwise": "[os_vif_linux_bridge]iptables_drop_action",
-    "top": "[os_vif_linux_bridge]iptables_top_regex",
-    "bottom": "[os_vif_linux_bridge]iptables_bottom_regex",
+    "default_target": "[os_vif_linux_bridge]iptables_drop_action",
+    "keep_above": "[os_vif_linux_bridge]iptables_top_regex",
+    "keep_below": "[os_vif_linux_bridge]iptables_bottom_regex",
 }
 
 
@@ -278,15 +290,15 @@ def _kernel_name(field: str, name: object) -> str:
     :param field: what names it, for the error.
     """
     if isinstance(name, str) and 0 < len(name) <= _LONGEST_ALTERNATIVE and name.isprintable():
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             name = _name_of(net, name)
-    return fields.device_name(field, name)
+    return vif_fields.device_name(field, name)
 
 
-def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> moves.Move:
+def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> move_addresses.Move:
     """What a plug that was stopped has left to do. A VIF goes also where that cannot be done."""
     try:
-        return moves.move(net, uplink, bridge)
+        return move_addresses.move(net, uplink, bridge)
     except OSError as error:
         LOG.warning("%s keeps its addresses: %s", uplink.name, error.strerror)
         return _NO_MOVE
@@ -303,7 +315,7 @@ def _vlan(uplink: _Uplink) -> tuple[EnsureVlan, ...]:
     return (EnsureVlan(uplink.name, uplink.parent, uplink.vlan_id),)
 
 
-def _join(uplink: _Uplink, bridge: str, mtu: int) -> tuple[Step, ...]:
+def _join(uplink: _Uplink, bridge: str, mtu: int) -> tuple[KernelStep, ...]:
     """Return the steps that put an uplink into a bridge and set the uplink up.
 
     A VLAN device cannot be up while its parent is down. The parent is set up when the VLAN device
@@ -317,17 +329,17 @@ def _join(uplink: _Uplink, bridge: str, mtu: int) -> tuple[Step, ...]:
 
 
 def _user(
-    step: type[JoinBridge | LeaveBridge], vif: objects.VIFBase, bridge: str
-) -> tuple[Step, ...]:
+    step: type[AddBridgeUser | RemoveBridgeUser], vif: objects.VIFBase, bridge: str
+) -> tuple[KernelStep, ...]:
     """The step for a VIF that has a name of its own; none for one that has not."""
     name = next((getattr(vif, f) for f in ("id", "vif_name") if f in vif and getattr(vif, f)), "")
     try:
         return (step(bridge, str(name)),) if name else ()
     except exception.InvalidStep as error:
-        raise fields.invalid("vif.id", repr(name), error.kwargs["expected"]) from None
+        raise vif_fields.invalid("vif.id", repr(name), error.kwargs["expected"]) from None
 
 
 def _other(field: str, name: str, bridge: str) -> str:
     if name == bridge:
-        raise fields.invalid(field, f"{name}, which is the bridge", "a device to put into it")
+        raise vif_fields.invalid(field, f"{name}, which is the bridge", "a device to put into it")
     return name

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from os_vif import objects
-from os_vif.host.plan import Plan
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
+from os_vif.steps.plan import Plan
 
 
 class NoOpPlugin(PluginBase):

@@ -13,29 +13,31 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
-from os_vif.host import ovs_stream, ovsdb_remotes, ovsdb_socket, validate
-from os_vif.host.bridges import HYBRID
-from os_vif.host.ovs_stream import Tls
-from os_vif.host.plan import Plan, Switch
-from os_vif.host.steps import (
+from os_vif.host.ovsdb import remotes, stream
+from os_vif.host.ovsdb.stream import Tls
+from os_vif.objects import host_info
+from os_vif.plugin import PluginBase
+from os_vif.plugins import awaited, vif_fields
+from os_vif.steps import (
     DeleteBridge,
     DeleteLink,
     EnsureBridge,
     EnsureTap,
     EnsureVeth,
     SetLink,
-    Sysctl,
+    SetSysctl,
+    validate,
 )
-from os_vif.objects import host_info
-from os_vif.plugin import PluginBase
-from os_vif.plugins import awaited, fields
+from os_vif.steps.link.bridges import HYBRID
+from os_vif.steps.plan import OvsdbTarget, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from os_vif.host.ovs_rows import OvsStep
-    from os_vif.host.ovs_steps import Pairs
-    from os_vif.host.plan import PlanStep, Step
+    from os_vif.steps.kernel_step import KernelStep
+    from os_vif.steps.ovs.ports import Pairs
+    from os_vif.steps.ovs.rows import OvsStep
+    from os_vif.steps.plan import Step
 
 LOG = logging.getLogger(__name__)
 
@@ -97,13 +99,13 @@ class OvsPlugin(PluginBase):
 
         :raises os_vif.exception.InvalidField: for a VIF that cannot be plugged as it is.
         """
-        profile = fields.ovs_profile(vif)
-        awaits: tuple[PlanStep, ...] = ()
+        profile = vif_fields.ovs_profile(vif)
+        awaits: tuple[Step, ...] = ()
         try:
             match vif:
                 case objects.VIFOpenVSwitch():
                     steps = self._native(vif, profile, instance_info)
-                    own = self._name(_OWN, vif) if fields.get(vif, "id") else None
+                    own = self._name(_OWN, vif) if vif_fields.get(vif, "id") else None
                     awaits = awaited.port_of_switch(vif, profile, steps, own)
                 case objects.VIFBridge():
                     steps = self._hybrid(vif, profile, instance_info)
@@ -114,12 +116,12 @@ class OvsPlugin(PluginBase):
                 case _:
                     raise _unknown(vif)
         except exception.InvalidStep as error:
-            raise fields.of_step(error, _SOURCES) from error
+            raise vif_fields.of_step(error, _SOURCES) from error
         return Plan(*steps, switch=self._switch(), awaits=awaits)
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """Nothing of the VIF is left, whatever is configured by now, and whoever plugged it."""
-        profile = fields.ovs_profile(vif)
+        profile = vif_fields.ovs_profile(vif)
         try:
             match vif:
                 case objects.VIFOpenVSwitch():
@@ -133,7 +135,7 @@ class OvsPlugin(PluginBase):
                 case _:
                     raise _unknown(vif)
         except exception.InvalidStep as error:
-            raise fields.of_step(error, _SOURCES) from error
+            raise vif_fields.of_step(error, _SOURCES) from error
         return Plan(*steps, switch=self._switch())
 
     def _native(
@@ -141,30 +143,30 @@ class OvsPlugin(PluginBase):
         vif: objects.VIFBase,
         profile: objects.VIFPortProfileOpenVSwitch,
         instance: objects.InstanceInfo,
-    ) -> tuple[PlanStep, ...]:
+    ) -> tuple[Step, ...]:
         """The guest's device is a port itself. By default, it is libvirt that adds it."""
-        from os_vif.host.ovs_ports import OvsPortName
-        from os_vif.host.ovs_steps import OvsBridge, OvsPort
         from os_vif.plugins import ovs_bridge
+        from os_vif.steps.ovs.port_names import OvsPortName
+        from os_vif.steps.ovs.ports import EnsureOvsBridge, EnsureOvsPort
 
-        bridge, datapath = fields.network_bridge(vif), _datapath(profile)
+        bridge, datapath = vif_fields.network_bridge(vif), _datapath(profile)
         integration = ovs_bridge.ensured(vif, self._switch(), datapath)
-        if not self.config.per_port_bridge and not fields.get(profile, "create_port"):
-            given = fields.get(vif, "vif_name")
+        if not self.config.per_port_bridge and not vif_fields.get(profile, "create_port"):
+            given = vif_fields.get(vif, "vif_name")
             # Only the hypervisor needs it, and may call its device otherwise.
             usable = validate.is_device_name(given) and given != bridge
             return (integration, OvsPortName(given)) if usable else (integration,)
-        name = fields.named(vif, "vif_name")
+        name = vif_fields.named(vif, "vif_name")
         own = self._has_own_bridge(vif, name, bridge)
-        if not own and not fields.get(profile, "create_port"):
+        if not own and not vif_fields.get(profile, "create_port"):
             return (integration, OvsPortName(name))
         device = self._device(vif, profile, name)
-        made = bool(fields.get(profile, "create_tap"))
+        made = bool(vif_fields.get(profile, "create_tap"))
         ids = self._ids(vif, profile, instance, bridge)
         qos, isolated = self._qos(datapath), self._isolated(bridge)
         if not own:
-            port = OvsPort(
-                bridge, name, external_ids=ids, isolated=isolated, qos=qos, required=made
+            port = EnsureOvsPort(
+                bridge, name, external_ids=ids, isolated=isolated, qos=qos, must_open=made
             )
             return (*device, integration, port)
         beside = self._name(_OWN, vif)
@@ -172,11 +174,11 @@ class OvsPlugin(PluginBase):
         return (
             *device,
             integration,
-            OvsBridge(beside, datapath),
+            EnsureOvsBridge(beside, datapath),
             # What others look for is at the integration bridge.
-            OvsPort(beside, name, qos=qos, required=made),
-            OvsPort(beside, near, "patch", options=(("peer", far),)),
-            OvsPort(
+            EnsureOvsPort(beside, name, qos=qos, must_open=made),
+            EnsureOvsPort(beside, near, "patch", options=(("peer", far),)),
+            EnsureOvsPort(
                 bridge,
                 far,
                 "patch",
@@ -191,10 +193,10 @@ class OvsPlugin(PluginBase):
 
         nova-compute plugs the VIFs of running guests again when it starts.
         """
-        from os_vif.host import ovs_engine
+        from os_vif.engine import ovs as ovs_engine
 
         own = bool(self.config.per_port_bridge)
-        if not own and fields.get(vif, "id") is None:
+        if not own and vif_fields.get(vif, "id") is None:
             return False
         switch = self._switch()
         try:
@@ -207,28 +209,28 @@ class OvsPlugin(PluginBase):
 
     def _device(
         self, vif: objects.VIFBase, profile: objects.VIFPortProfileOpenVSwitch, name: str
-    ) -> tuple[Step, ...]:
+    ) -> tuple[KernelStep, ...]:
         """The guest's device, which is there before the switch looks for it."""
         mtu = self._mtu(vif)
-        if not fields.get(profile, "create_tap"):
+        if not vif_fields.get(profile, "create_tap"):
             # The switch would take the other device.
-            fields.require_no_alternative("vif.vif_name", name)
-            return (SetLink(name, mtu=mtu, if_there=True),)
-        multiqueue = bool(fields.get(profile, "multiqueue"))
+            vif_fields.require_no_alternative("vif.vif_name", name)
+            return (SetLink(name, mtu=mtu, missing_ok=True),)
+        multiqueue = bool(vif_fields.get(profile, "multiqueue"))
         return (
-            EnsureTap(name, multiqueue=multiqueue, address=fields.mac(vif)),
+            EnsureTap(name, multiqueue=multiqueue, address=vif_fields.mac(vif)),
             # It has the guest's MAC address: one of IPv6 would be the guest's too.
-            Sysctl(name, "disable_ipv6", 1, only_ours=True),
+            SetSysctl(name, "disable_ipv6", 1, only_managed=True),
             SetLink(name, mtu=mtu, up=True),
         )
 
-    def _without_native(self, vif: objects.VIFBase) -> tuple[PlanStep, ...]:
+    def _without_native(self, vif: objects.VIFBase) -> tuple[Step, ...]:
         """Also what a hybrid plug has left (a cold migration), and a bridge of its own."""
-        from os_vif.host.ovs_steps import DeleteOvsBridge
+        from os_vif.steps.ovs.ports import DeleteOvsBridge
 
-        name = fields.named(vif, "vif_name")
-        device = DeleteLink(name, unmarked=True)
-        if fields.get(vif, "id") is None:
+        name = vif_fields.named(vif, "vif_name")
+        device = DeleteLink(name, include_unmanaged=True)
+        if vif_fields.get(vif, "id") is None:
             return (*self._without(vif, (name,)), device)
         pair = self._name(_QVO, vif), self._name(_QVB, vif)
         names = (name, pair[0], *self._patches(vif))
@@ -236,8 +238,8 @@ class OvsPlugin(PluginBase):
             *self._without(vif, names),
             DeleteOvsBridge(self._name(_OWN, vif)),
             device,
-            *(DeleteLink(half, unmarked=True) for half in pair),
-            DeleteBridge(self._name(HYBRID, vif), unmarked=True),
+            *(DeleteLink(half, include_unmanaged=True) for half in pair),
+            DeleteBridge(self._name(HYBRID, vif), include_unmanaged=True),
         )
 
     def _hybrid(
@@ -245,46 +247,46 @@ class OvsPlugin(PluginBase):
         vif: objects.VIFBase,
         profile: objects.VIFPortProfileOpenVSwitch,
         instance: objects.InstanceInfo,
-    ) -> tuple[PlanStep, ...]:
+    ) -> tuple[Step, ...]:
         """A Linux bridge, in which Neutron has its rules, and a pair of devices to the switch."""
-        from os_vif.host.ovs_steps import OvsPort
         from os_vif.plugins import ovs_bridge
+        from os_vif.steps.ovs.ports import EnsureOvsPort
 
-        if fields.get(profile, "create_tap"):
+        if vif_fields.get(profile, "create_tap"):
             self._warn("create_tap is ignored: a VIFBridge has its tap device on a Linux bridge")
-        qbr = fields.named(vif, "bridge_name")
+        qbr = vif_fields.named(vif, "bridge_name")
         qvb, qvo = self._name(_QVB, vif), self._name(_QVO, vif)
-        bridge, datapath, mtu = fields.network_bridge(vif), _datapath(profile), self._mtu(vif)
+        bridge, datapath, mtu = vif_fields.network_bridge(vif), _datapath(profile), self._mtu(vif)
         return (
             # What it has learnt of a guest that migrates would be wrong (LP 1715317).
             EnsureBridge(qbr, ageing=0),
-            *Sysctl.hardening(qbr, only_ours=False),
+            *SetSysctl.hardening(qbr, only_managed=False),
             EnsureVeth(qvb, qvo, mtu=mtu),
-            Sysctl(qvb, "disable_ipv6", 1),
-            Sysctl(qvo, "disable_ipv6", 1),
+            SetSysctl(qvb, "disable_ipv6", 1),
+            SetSysctl(qvo, "disable_ipv6", 1),
             SetLink(qbr, up=True),
             SetLink(qvb, mtu=mtu, promiscuous=True, master=qbr, up=True),
             SetLink(qvo, mtu=mtu, promiscuous=True, up=True),
             ovs_bridge.ensured(vif, self._switch(), datapath),
-            OvsPort(
+            EnsureOvsPort(
                 bridge,
                 qvo,
                 external_ids=self._ids(vif, profile, instance, bridge),
                 isolated=self._isolated(bridge),
                 qos=self._qos(datapath),
-                required=True,
+                must_open=True,
             ),
         )
 
-    def _without_hybrid(self, vif: objects.VIFBase) -> tuple[PlanStep, ...]:
+    def _without_hybrid(self, vif: objects.VIFBase) -> tuple[Step, ...]:
         qvo, qvb = self._name(_QVO, vif), self._name(_QVB, vif)
-        qbr = fields.named(vif, "bridge_name")
+        qbr = vif_fields.named(vif, "bridge_name")
         return (
             *self._without(vif, (qvo,)),
-            DeleteLink(qvo, unmarked=True),
+            DeleteLink(qvo, include_unmanaged=True),
             # It goes with its peer, unless the pair has been torn apart.
-            DeleteLink(qvb, unmarked=True),
-            DeleteBridge(qbr, unmarked=qbr.startswith(HYBRID)),
+            DeleteLink(qvb, include_unmanaged=True),
+            DeleteBridge(qbr, include_unmanaged=qbr.startswith(HYBRID)),
         )
 
     def _vhost_user(
@@ -292,24 +294,24 @@ class OvsPlugin(PluginBase):
         vif: objects.VIFBase,
         profile: objects.VIFPortProfileOpenVSwitch,
         instance: objects.InstanceInfo,
-    ) -> tuple[PlanStep, ...]:
+    ) -> tuple[Step, ...]:
         """The guest shares its memory with a switch in user space; there is no device."""
-        from os_vif.host.ovs_steps import OvsPort
         from os_vif.plugins import ovs_bridge
+        from os_vif.steps.ovs.ports import EnsureOvsPort
 
-        mode = fields.get(vif, "mode")
+        mode = vif_fields.get(vif, "mode")
         if mode not in _VHOST_USER:
-            raise fields.invalid("vif.mode", mode or "unset", "client or server")
+            raise vif_fields.invalid("vif.mode", mode or "unset", "client or server")
         options: Pairs = ()
         if mode == "server":
-            path = fields.get(vif, "path")
+            path = vif_fields.get(vif, "path")
             if not path:
-                raise fields.invalid("vif.path", "unset", "the path of a socket")
+                raise vif_fields.invalid("vif.path", "unset", "the path of a socket")
             options = (("vhost-server-path", path),)
-        bridge = fields.network_bridge(vif)
+        bridge = vif_fields.network_bridge(vif)
         return (
             ovs_bridge.ensured(vif, self._switch(), _datapath(profile, _NETDEV)),
-            OvsPort(
+            EnsureOvsPort(
                 bridge,
                 self._name(_VHU, vif),
                 _VHOST_USER[mode],
@@ -318,7 +320,7 @@ class OvsPlugin(PluginBase):
                 # With the port, not after it: its memory is of that size (LP 1959586).
                 mtu_request=self._mtu(vif),
                 isolated=self._isolated(bridge),
-                required=True,
+                must_open=True,
             ),
         )
 
@@ -327,19 +329,19 @@ class OvsPlugin(PluginBase):
         vif: objects.VIFHostDevice,
         profile: objects.VIFPortProfileOpenVSwitch,
         instance: objects.InstanceInfo,
-    ) -> tuple[PlanStep, ...]:
+    ) -> tuple[Step, ...]:
         """The guest has a virtual function; what stands for it on the host is a port."""
-        from os_vif.host.ovs_steps import OvsPort
         from os_vif.plugins import offload, ovs_bridge
+        from os_vif.steps.ovs.ports import EnsureOvsPort
 
-        bridge, datapath = fields.network_bridge(vif), _datapath(profile)
+        bridge, datapath = vif_fields.network_bridge(vif), _datapath(profile)
         port = functools.partial(
-            OvsPort,
+            EnsureOvsPort,
             bridge,
             external_ids=self._ids(vif, profile, instance, bridge),
             isolated=self._isolated(bridge),
             qos=self._qos(datapath),
-            required=True,
+            must_open=True,
         )
         made = ovs_bridge.ensured(vif, self._switch(), datapath)
         wanted = offload.Wanted(vif, profile, self._switch(), self._mtu(vif), made, port)
@@ -349,7 +351,7 @@ class OvsPlugin(PluginBase):
 
     def _without_host_device(
         self, vif: objects.VIFHostDevice, profile: objects.VIFPortProfileOpenVSwitch
-    ) -> tuple[PlanStep, ...]:
+    ) -> tuple[Step, ...]:
         """Also where the virtual function has gone: the switch knows which port was its."""
         from os_vif.plugins import offload
 
@@ -368,10 +370,10 @@ class OvsPlugin(PluginBase):
 
         :param settled: for vswitchd too, before anything else is done.
         """
-        from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort, ReleaseOvsPort
+        from os_vif.steps.ovs.ports import DeleteOvsBridge, DeleteOvsPort, ReleaseOvsPort
 
-        network = fields.get(vif, "network")
-        bridge = fields.get(network, "bridge") if network is not None else None
+        network = vif_fields.get(vif, "network")
+        bridge = vif_fields.get(network, "bridge") if network is not None else None
         trunk = (DeleteOvsBridge(bridge),) if bridge and bridge.startswith(_TRUNK) else ()
         step = ReleaseOvsPort if settled else DeleteOvsPort
         return (*(step(port) for port in ports), *trunk)
@@ -384,14 +386,14 @@ class OvsPlugin(PluginBase):
         bridge: str,
     ) -> Pairs:
         """By these the agent of Neutron, or OVN, knows the port."""
-        interface_id = fields.get(profile, "interface_id")
+        interface_id = vif_fields.get(profile, "interface_id")
         if not interface_id:
-            raise fields.invalid(
+            raise vif_fields.invalid(
                 "vif.port_profile.interface_id", "unset", "the id of a Neutron port"
             )
         # Neutron's agent for smart NICs knows no instance, and neither may a user of the command.
-        instance_id = str(fields.get(instance, "uuid") or "")
-        return port_ids(bridge, str(interface_id), fields.mac(vif), instance_id)
+        instance_id = str(vif_fields.get(instance, "uuid") or "")
+        return port_ids(bridge, str(interface_id), vif_fields.mac(vif), instance_id)
 
     def _isolated(self, bridge: str) -> bool:
         # Nobody would take the port of a trunk out again (LP 2069543).
@@ -402,14 +404,14 @@ class OvsPlugin(PluginBase):
         return qos if datapath == _SYSTEM else None
 
     def _mtu(self, vif: objects.VIFBase) -> int:
-        return fields.mtu(vif, self.config, "os_vif_ovs")
+        return vif_fields.mtu(vif, self.config, "os_vif_ovs")
 
     def _name(self, prefix: str, vif: objects.VIFBase) -> str:
-        return self.gen_port_name(prefix, fields.port_id(vif))
+        return self.gen_port_name(prefix, vif_fields.port_id(vif))
 
     def _patches(self, vif: objects.VIFBase) -> tuple[str, str]:
         """The patch port of the VIF's own bridge, and its peer on the integration bridge."""
-        longest, port_id = validate.MAX_PORT_NAME, fields.port_id(vif)
+        longest, port_id = validate.MAX_PORT_NAME, vif_fields.port_id(vif)
         return f"{_OWN_PATCH}{port_id}"[:longest], f"{_INTEGRATION_PATCH}{port_id}"[:longest]
 
     def interface_ids(self, devices: Collection[str]) -> dict[str, str]:
@@ -417,44 +419,46 @@ class OvsPlugin(PluginBase):
 
         :raises os_vif.exception.OvsdbError: if the switch cannot be read.
         """
-        from os_vif.host import ovs_engine
+        from os_vif.engine import ovs as ovs_engine
 
         return ovs_engine.interface_ids(self._switch(), devices)
 
-    def _switch(self) -> Switch:
+    def _switch(self) -> OvsdbTarget:
         connection, field = self.config.ovsdb_connection or "", "[os_vif_ovs]ovsdb_connection"
         by_daemon = self.config.ovsdb_interface == "vsctl"
         if by_daemon and (not connection or isinstance(connection, opts.EmptyText)):
             # As ovs-vsctl does that is given no --db.
-            connection = f"unix:{ovsdb_socket.DEFAULT}"
-        if (fault := ovsdb_remotes.fault(connection)) is not None:
+            connection = f"unix:{remotes.DEFAULT_SOCKET}"
+        if (fault := remotes.fault(connection)) is not None:
             found = f"{connection}, {fault}" if connection.strip() else "unset"
-            raise fields.invalid(field, found, ovsdb_remotes.EXPECTED)
-        tls = self._tls() if ovsdb_remotes.is_secured(connection) else None
+            raise vif_fields.invalid(field, found, remotes.EXPECTED)
+        tls = self._tls() if remotes.is_secured(connection) else None
         timeout = max(0, self.config.ovs_vsctl_timeout)
         opener = self.privsep_module if by_daemon else None
-        return Switch(connection, timeout, tls, wait=self.config.wait_for_vswitchd, opener=opener)
+        return OvsdbTarget(
+            connection, timeout, tls, wait=self.config.wait_for_vswitchd, opener=opener
+        )
 
     def _tls(self) -> Tls:
         """Our own files; else those that another user of python-ovs has set for the process."""
         files = {option: getattr(self.config, option) for option in _TLS}
         if not any(files.values()):
-            if (tls := ovs_stream.of_process()) is None:
+            if (tls := stream.of_process()) is None:
                 expected = "files for ssl: in ovsdb_connection"
-                raise fields.invalid(f"[os_vif_ovs]{', '.join(_TLS)}", "unset", expected)
+                raise vif_fields.invalid(f"[os_vif_ovs]{', '.join(_TLS)}", "unset", expected)
             return dataclasses.replace(tls, **self._expected_server())
         expected = "a file that can be read, for ssl: in ovsdb_connection"
         for option, path in files.items():
             if not path:
-                raise fields.invalid(f"[os_vif_ovs]{option}", "unset", expected)
+                raise vif_fields.invalid(f"[os_vif_ovs]{option}", "unset", expected)
             try:
                 content = pathlib.Path(path).read_bytes()
             except OSError as error:
                 found = f"{path}: {error.strerror}"
-                raise fields.invalid(f"[os_vif_ovs]{option}", found, expected) from error
-            if option == _TLS[0] and ovs_stream.is_encrypted(content):
+                raise vif_fields.invalid(f"[os_vif_ovs]{option}", found, expected) from error
+            if option == _TLS[0] and stream.is_encrypted(content):
                 found, without = f"{path}: an encrypted key", "a private key without a passphrase"
-                raise fields.invalid(f"[os_vif_ovs]{option}", found, without)
+                raise vif_fields.invalid(f"[os_vif_ovs]{option}", found, without)
         return Tls(*files.values(), **self._expected_server())
 
     def _expected_server(self) -> dict[str, Any]:
@@ -462,7 +466,7 @@ class OvsPlugin(PluginBase):
         name = (self.config.ssl_server_name or "").strip()
         if name and not _SERVER_NAME.fullmatch(name):
             expected = "a DNS name or an IP address"
-            raise fields.invalid("[os_vif_ovs]ssl_server_name", repr(name), expected)
+            raise vif_fields.invalid("[os_vif_ovs]ssl_server_name", repr(name), expected)
         return {
             "check_hostname": self.config.ssl_check_hostname or bool(name),
             "server_name": name.removeprefix("[").removesuffix("]"),
@@ -490,9 +494,9 @@ def port_ids(bridge: str, interface_id: str, mac: str, instance_id: str) -> Pair
 
 
 def _datapath(profile: objects.VIFPortProfileOpenVSwitch, otherwise: str = _SYSTEM) -> str:
-    return fields.get(profile, "datapath_type") or otherwise
+    return vif_fields.get(profile, "datapath_type") or otherwise
 
 
 def _unknown(vif: objects.VIFBase) -> exception.InvalidField:
     known = "a VIFOpenVSwitch, VIFBridge, VIFVHostUser or VIFHostDevice"
-    return fields.invalid("vif", f"a {vif.obj_name()}", known)
+    return vif_fields.invalid("vif", f"a {vif.obj_name()}", known)

@@ -8,25 +8,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from os_vif import exception, objects
-from os_vif.host import ovs_engine, validate
-from os_vif.host.ovs_rows import is_user_space
-from os_vif.host.ovs_steps import OvsBridge
-from os_vif.plugins import fields
+from os_vif.engine import ovs
+from os_vif.plugins import vif_fields
+from os_vif.steps import validate
+from os_vif.steps.ovs.ports import EnsureOvsBridge
+from os_vif.steps.ovs.rows import is_user_space
 
 if TYPE_CHECKING:
-    from os_vif.host.plan import Switch
+    from os_vif.steps.plan import OvsdbTarget
 
 
-def ensured(vif: objects.VIFBase, switch: Switch, datapath: str) -> OvsBridge:
+def ensured(vif: objects.VIFBase, switch: OvsdbTarget, datapath: str) -> EnsureOvsBridge:
     """Return the step for the bridge of a VIF's network; one that is there keeps its datapath.
 
     :raises os_vif.exception.InvalidField: for a name that only a bridge in user space may have.
     """
-    name = fields.network_bridge(vif)
+    name = vif_fields.network_bridge(vif)
     if not validate.is_long(name):
-        return OvsBridge(name, datapath)
+        return EnsureOvsBridge(name, datapath)
     try:
-        there = ovs_engine.datapath_type(switch, name)
+        there = ovs.datapath_type(switch, name)
     except exception.OvsdbUnreachable:
         # A dry run needs no switch, and a plug tells it.
         there = None
@@ -34,5 +35,5 @@ def ensured(vif: objects.VIFBase, switch: Switch, datapath: str) -> OvsBridge:
     if not is_user_space(found):
         said = f"{name!r}, for a bridge of datapath_type {found or 'system'}"
         expected = f"{validate.DEVICE_NAME}; {validate.USER_SPACE}"
-        raise fields.invalid("vif.network.bridge", said, expected)
-    return OvsBridge(name, found)
+        raise vif_fields.invalid("vif.network.bridge", said, expected)
+    return EnsureOvsBridge(name, found)

@@ -12,25 +12,27 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
-from os_vif.host import netlink, sriov, vf_record
-from os_vif.host.plan import Plan
-from os_vif.host.steps import (
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.sriov import functions
+from os_vif.host.state import vf_allocations
+from os_vif.objects import host_info
+from os_vif.plugin import PluginBase
+from os_vif.plugins import vif_fields
+from os_vif.steps import (
     DeleteLink,
     DeleteVdpa,
     EnsureMacvlan,
     EnsureVdpa,
     ReleaseVf,
     SetLink,
+    SetSysctl,
     SetVf,
-    Sysctl,
 )
-from os_vif.objects import host_info
-from os_vif.plugin import PluginBase
-from os_vif.plugins import fields
+from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
-    from os_vif.host.plan import Step
-    from os_vif.host.sriov import Vf
+    from os_vif.host.sriov.functions import Vf
+    from os_vif.steps.kernel_step import KernelStep
 
 #: What a profile can set: the fields have the names that the step's have.
 _SETTINGS = tuple(name for version in objects.VIFPortProfileSRIOV.history for name in version.adds)
@@ -57,14 +59,16 @@ class SriovPlugin(PluginBase):
         _require_kind(vif)
         _require_no_switch(vif)
         _require_guest_has_vdpa(vif)
-        mac, user = fields.mac(vif), fields.port_id(vif)
+        mac, user = vif_fields.mac(vif), vif_fields.port_id(vif)
         function, pf = _function(vif)
         _require_unused(function)
         set_vf = functools.partial(
             SetVf, pf, function.number, function.address, user, **_settings(vif)
         )
         # One that it had before it got this one.
-        others = [address for address in vf_record.held_by(user) if address != function.address]
+        others = [
+            address for address in vf_allocations.held_by(user) if address != function.address
+        ]
         release = [ReleaseVf(address, user) for address in others]
         try:
             if isinstance(vif, objects.VIFHostDevice):
@@ -72,21 +76,21 @@ class SriovPlugin(PluginBase):
                 return Plan(*release, set_vf(mac=mac), *vdpa)
             return Plan(*release, *_macvtap(vif, function, mac, set_vf))
         except exception.InvalidStep as error:
-            raise fields.of_step(error, _SOURCES) from error
+            raise vif_fields.of_step(error, _SOURCES) from error
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
         """The virtual function has what it had before, wherever it is by now."""
         _require_kind(vif)
-        address, user = fields.pci_address(vif), fields.port_id(vif)
+        address, user = vif_fields.pci_address(vif), vif_fields.port_id(vif)
         try:
             # What it really has, whatever the VIF says by now.
-            addresses = {address: None, **dict.fromkeys(vf_record.held_by(user))}
+            addresses = {address: None, **dict.fromkeys(vf_allocations.held_by(user))}
             release = [ReleaseVf(address, user) for address in addresses]
             if isinstance(vif, objects.VIFHostDevice):
                 return Plan(*(DeleteVdpa(*named) for named in _vdpa(vif)), *release)
-            return Plan(DeleteLink(fields.named(vif, "vif_name")), *release)
+            return Plan(DeleteLink(vif_fields.named(vif, "vif_name")), *release)
         except exception.InvalidStep as error:
-            raise fields.of_step(error, _SOURCES) from error
+            raise vif_fields.of_step(error, _SOURCES) from error
 
 
 #: Where a step has it from, by the step's field.
@@ -101,12 +105,12 @@ _SOURCES = {
 
 def _require_kind(vif: objects.VIFBase) -> None:
     if not isinstance(vif, objects.VIFHostDevice | objects.VIFDirect):
-        raise fields.invalid("vif", f"a {vif.obj_name()}", "a VIFHostDevice or VIFDirect")
+        raise vif_fields.invalid("vif", f"a {vif.obj_name()}", "a VIFHostDevice or VIFDirect")
 
 
 def _offload(vif: objects.VIFBase) -> objects.DatapathOffloadBase | None:
-    profile = fields.get(vif, "port_profile")
-    return fields.get(profile, "datapath_offload") if profile is not None else None
+    profile = vif_fields.get(vif, "port_profile")
+    return vif_fields.get(profile, "datapath_offload") if profile is not None else None
 
 
 def _vdpa(vif: objects.VIFBase) -> list[tuple[str, str, str | None]]:
@@ -114,68 +118,70 @@ def _vdpa(vif: objects.VIFBase) -> list[tuple[str, str, str | None]]:
     offload = _offload(vif)
     if not isinstance(offload, objects.DatapathOffloadVDPA):
         return []
-    name = fields.get(offload, "device_name")
+    name = vif_fields.get(offload, "device_name")
     if not name:
-        raise fields.invalid(f"{_OFFLOAD}.device_name", "unset", "the name of a vDPA device")
+        raise vif_fields.invalid(f"{_OFFLOAD}.device_name", "unset", "the name of a vDPA device")
     # Those of cards are made on the virtual function.
-    management = fields.get(offload, "management_device") or f"pci/{fields.pci_address(vif)}"
-    mac = fields.get(offload, "mac_address") or fields.get(vif, "address")
+    management = (
+        vif_fields.get(offload, "management_device") or f"pci/{vif_fields.pci_address(vif)}"
+    )
+    mac = vif_fields.get(offload, "mac_address") or vif_fields.get(vif, "address")
     return [(name, management, mac)]
 
 
 def _require_guest_has_vdpa(vif: objects.VIFBase) -> None:
     if isinstance(vif, objects.VIFDirect) and _vdpa(vif):
-        raise fields.invalid(_OFFLOAD, "DatapathOffloadVDPA", "none: the guest has macvtap")
+        raise vif_fields.invalid(_OFFLOAD, "DatapathOffloadVDPA", "none: the guest has macvtap")
 
 
 def _require_no_switch(vif: objects.VIFBase) -> None:
     offload = _offload(vif)
     if isinstance(offload, objects.DatapathOffloadRepresentor):
         expected = "none: a representor is a port of a switch, which is for the ovs plugin"
-        raise fields.invalid(_OFFLOAD, offload.obj_name(), expected)
+        raise vif_fields.invalid(_OFFLOAD, offload.obj_name(), expected)
 
 
 def _function(vif: objects.VIFBase) -> tuple[Vf, str]:
     """The virtual function, and the device of its physical function."""
-    address = fields.pci_address(vif)
+    address = vif_fields.pci_address(vif)
     try:
-        function = sriov.vf(address)
-        return function, sriov.pf_device(function)
+        function = functions.vf(address)
+        return function, functions.pf_device(function)
     except OSError as error:
-        raise fields.invalid("vif.dev_address", error.strerror, _VF) from error
+        raise vif_fields.invalid("vif.dev_address", error.strerror, _VF) from error
 
 
 def _require_unused(function: Vf) -> None:
     """The host may have one as an uplink of its own."""
-    device = sriov.vf_device(function)
+    device = functions.vf_device(function)
     if device is None:
         return
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         link = net.link(device)
         master = net.link_at(link.master) if link is not None and link.master else None
     if master is not None:
         found = f"{function.address}, whose device {device} is in {master.name}"
-        raise fields.invalid("vif.dev_address", found, f"{_VF} that the host does not use")
+        raise vif_fields.invalid("vif.dev_address", found, f"{_VF} that the host does not use")
 
 
 def _settings(vif: objects.VIFBase) -> dict[str, Any]:
-    profile = fields.get(vif, "port_profile")
+    profile = vif_fields.get(vif, "port_profile")
     if not isinstance(profile, objects.VIFPortProfileSRIOV):
         return {}
-    return {name: fields.get(profile, name) for name in _SETTINGS}
+    return {name: vif_fields.get(profile, name) for name in _SETTINGS}
 
 
 def _macvtap(
     vif: objects.VIFBase, function: Vf, mac: str, set_vf: functools.partial[SetVf]
-) -> tuple[Step, ...]:
-    name, mode = fields.named(vif, "vif_name"), fields.get(vif, "mode")
+) -> tuple[KernelStep, ...]:
+    name, mode = vif_fields.named(vif, "vif_name"), vif_fields.get(vif, "mode")
     if mode not in _MODES:
-        raise fields.invalid("vif.mode", mode or "unset", f"one of {', '.join(_MODES)}")
-    link = sriov.vf_device(function)
+        raise vif_fields.invalid("vif.mode", mode or "unset", f"one of {', '.join(_MODES)}")
+    link = functions.vf_device(function)
     if link is None:
         found = f"{function.address}, which has no network device here"
         expected = f"{_VF} with the driver of its card"
-        raise fields.invalid("vif.dev_address", found, expected)
+        raise vif_fields.invalid("vif.dev_address", found, expected)
     # In that mode both have one address. In the others they must not: the driver of the function
     # tells the card of the second one.
     address = mac if mode == "passthrough" else None
@@ -183,6 +189,6 @@ def _macvtap(
         set_vf(mac=address, link=link, link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan(name, link, _MODES[mode], tap=True),
         # It has the guest's MAC address: one of IPv6 would be the guest's too.
-        Sysctl(name, "disable_ipv6", 1, only_ours=True),
+        SetSysctl(name, "disable_ipv6", 1, only_managed=True),
         SetLink(name, address=mac, up=True),
     )

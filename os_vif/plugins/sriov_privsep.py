@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from oslo_privsep import capabilities
 
-from os_vif.host.privsep import Context
+from os_vif.engine.privsep import Context
 
 vif_plug = Context(
     "os_vif",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from os_vif.host.ovs_rows import OvsStep
+from os_vif.steps.ovs.rows import OvsStep
 
 
 @dataclasses.dataclass(frozen=True)

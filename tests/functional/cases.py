@@ -21,7 +21,7 @@ import pytest
 from oslo_config import cfg
 
 from os_vif import objects
-from os_vif.host import sriov
+from os_vif.host.sriov import functions
 from tests.functional import ovs
 from tests.functional.conftest import CONTEXTS, bridge_vif
 from tests.functional.namespaces import of_machine, require, run
@@ -160,7 +160,7 @@ def card(sys: pathlib.Path) -> Iterator[Sysfs]:
     for n in range(VFS):
         sysfs.port(f"rep{n}", "abcd", f"pf0vf{n}")
     with (
-        mock.patch.object(sriov, "SYS", sys),
+        mock.patch.object(functions, "SYS", sys),
         mock.patch.dict(os.environ, {SYSFS: str(sys)}),
     ):
         yield sysfs

@@ -21,7 +21,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import objects
 from os_vif.cmd import shell
-from os_vif.host import netlink
+from os_vif.host.netlink import rtnetlink
 from os_vif.plugins import sriov_privsep
 from tests.functional import namespaces, ovs, quick_daemons
 from tests.functional.forks import forked
@@ -111,8 +111,8 @@ def here(daemon, monkeypatch) -> Iterator[None]:
 
     It keeps a socket for each thread, which would be that of another test's network namespace.
     """
-    with netlink.opened() as net:
-        monkeypatch.setattr(netlink, "here", lambda: net)
+    with rtnetlink.opened() as net:
+        monkeypatch.setattr(rtnetlink, "here", lambda: net)
         yield
 
 

@@ -13,7 +13,7 @@ import signal
 
 from oslo_privsep import daemon
 
-from os_vif.host.steps import STEPS
+from os_vif.steps.wire import STEPS
 
 VARIABLE = "OS_VIF_TEST_KILL"
 

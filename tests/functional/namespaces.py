@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from os_vif.host import netlink
+from os_vif.host.netlink import rtnetlink
 from tests.functional import ovs
 from tests.vm.plugin import KERNEL_LACKS
 
@@ -137,7 +137,7 @@ def filters(program: str) -> list[str]:
 
 def record() -> dict[str, str]:
     """What os-vif has noted of this network namespace and of virtual functions, by file."""
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         ours, rules = f"bridge-{net.netns}-", f"rules-{net.netns}-"
     noted = pathlib.Path("/run/os-vif")
     files = sorted((*noted.glob(f"{ours}*"), *noted.glob(f"{rules}*"), *noted.glob("vf-*")))

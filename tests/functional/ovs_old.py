@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from os_vif.host import ovs_schema
+from os_vif.host.ovsdb import schema as ovs_schema
 from tests.functional import ovs
 from tests.functional.ovs_proxy import ASK
 

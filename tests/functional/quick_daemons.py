@@ -24,7 +24,7 @@ from pathlib import Path
 
 from oslo_privsep import daemon
 
-from os_vif.host import sriov
+from os_vif.host.sriov import functions
 from tests.functional import faulty_helper
 
 #: What a helper does: it asks for a daemon in its own namespaces.
@@ -38,7 +38,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     sys.exit(int(server.recv(16) or 1))
 """
 _MODULES = (
-    "os_vif.host.privileged",
+    "os_vif.engine.daemon",
     "os_vif.plugins.sriov_privsep",
     "vif_plug_linux_bridge.privsep",
     "vif_plug_ovs.privsep",
@@ -110,7 +110,7 @@ def _answer(asking: socket.socket) -> None:
     libc.prctl(_PR_SET_NAME, name_of(context).encode(), 0, 0, 0)
     sys.argv[1:] = arguments
     # A card of the tests' own, as tests.functional.cases shows one.
-    sriov.SYS = Path(environment.get("OS_VIF_TEST_SYSFS", sriov.SYS))
+    functions.SYS = Path(environment.get("OS_VIF_TEST_SYSFS", functions.SYS))
     helper, status = os.getpid(), 1
     try:
         if faulty_helper.VARIABLE in environment:

@@ -11,9 +11,10 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import netlink, ports
-from os_vif.host.plan import Step
-from os_vif.host.steps import (
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.sriov import switch_ports
+from os_vif.steps import (
+    AddBridgeUser,
     DeleteAddress,
     DeleteBridge,
     DeleteLink,
@@ -23,13 +24,13 @@ from os_vif.host.steps import (
     EnsureTap,
     EnsureVeth,
     EnsureVlan,
-    JoinBridge,
-    LeaveBridge,
     MoveLink,
+    RemoveBridgeUser,
     RenameLink,
     SetLink,
-    Sysctl,
+    SetSysctl,
 )
+from os_vif.steps.kernel_step import KernelStep
 from tests.functional.cases import ovs_vif
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, record, require, run, snapshot
@@ -44,7 +45,7 @@ _LONG = "uplink-of-the-first-card-in-slot-3"
 def net(namespace):
     require("ip link add name a type dummy || ip link add name a type bridge\n"
             "ip link property add dev a altname b")  # fmt: skip
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         yield net
 
 
@@ -69,18 +70,18 @@ def test_a_link_has_one_name_and_is_resolved_by_others(net, foreign):
             assert net.link("taken") is net.link(_LONG) is net.resolve("missing" * 3) is None
     with pytest.raises(OSError, match="no device taken: that is an alternative name of theirs"):
         net.require("taken")
-    assert [port.name for port in ports.links("taken", "theirs")] == ["theirs"]
+    assert [port.name for port in switch_ports.links("taken", "theirs")] == ["theirs"]
 
 
-_GONE: list[Step] = [
-    DeleteLink("taken", unmarked=True),
-    DeleteBridge("taken-bridge", unmarked=True),
+_GONE: list[KernelStep] = [
+    DeleteLink("taken", include_unmanaged=True),
+    DeleteBridge("taken-bridge", include_unmanaged=True),
     DeleteAddress("taken", "192.0.2.1/24"),
-    JoinBridge("taken-bridge", "vif"),
-    LeaveBridge("taken-bridge", "vif"),
-    SetLink("taken", up=False, mtu=1400, if_there=True),
-    Sysctl("taken", "disable_ipv6", 1),
-    RenameLink("taken", "other", if_there=True),
+    AddBridgeUser("taken-bridge", "vif"),
+    RemoveBridgeUser("taken-bridge", "vif"),
+    SetLink("taken", up=False, mtu=1400, missing_ok=True),
+    SetSysctl("taken", "disable_ipv6", 1),
+    RenameLink("taken", "other", missing_ok=True),
 ]
 
 
@@ -95,7 +96,7 @@ def test_nothing_is_done_to_a_device_by_an_alternative_name(net, foreign, step):
     assert record() == {}
 
 
-_NEEDED: list[Step] = [
+_NEEDED: list[KernelStep] = [
     SetLink("taken", mtu=1400),
     SetLink("end", master="taken-bridge"),
     EnsureAddress("taken", "192.0.2.1/24"),
@@ -116,7 +117,7 @@ def test_what_has_to_be_there_is_missed_by_name(net, foreign, step):
     assert snapshot() == before
 
 
-_MADE: list[Step] = [
+_MADE: list[KernelStep] = [
     EnsureBridge("taken"),
     EnsureVeth("taken", "qvo"),
     EnsureVeth("qvb", "taken"),

@@ -63,7 +63,9 @@ def test_a_bridge_that_is_made_has_to_open(vif):
     """Plug said that all was well, and so did check."""
     vif.network.bridge = "br-new"
     before = snapshot()
-    with pytest.raises(exception.PlugException, match=r"OvsBridge failed on br-new: not seen"):
+    with pytest.raises(
+        exception.PlugException, match=r"EnsureOvsBridge failed on br-new: not seen"
+    ):
         os_vif.plug(vif, INSTANCE)
     assert differs(before) == []
 
@@ -77,7 +79,7 @@ def test_a_bridge_that_is_there_has_to_open():
     assert (difference.device, difference.attribute) == ("br-probe", "bridge")
     assert "not seen by ovs-vswitchd (is its datapath_type" in difference.found
     assert not difference.pending
-    with pytest.raises(exception.PlugException, match="OvsBridge failed on br-probe"):
+    with pytest.raises(exception.PlugException, match="EnsureOvsBridge failed on br-probe"):
         os_vif.plug(vif, INSTANCE)
 
 
@@ -185,7 +187,9 @@ def test_check_tells_of_a_device_that_others_made_again(br_int):
     br_int.vsctl("set", "Port", vif.vif_name, "tag=7")
     remade_by_others(vif)
     run(f"sysctl -qw net.ipv6.conf.{vif.vif_name}.disable_ipv6=1")
-    told = [d for d in eventually(lambda: os_vif.check(vif, INSTANCE)) if d.step == "OvsPort"]
+    told = [
+        d for d in eventually(lambda: os_vif.check(vif, INSTANCE)) if d.step == "EnsureOvsPort"
+    ]
     assert [str(difference) for difference in told] == [
         f"{vif.vif_name}: ofport is of a device that has gone, should be open"
     ]

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from os_vif.host import deletion, netlink
+from os_vif.host.netlink import batch_delete, rtnetlink
 from tests.functional.namespaces import ip, run
 
 pytestmark = pytest.mark.usefixtures("namespace")
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("namespace")
 
 @pytest.fixture
 def net(namespace):
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         yield net
 
 
@@ -98,7 +98,7 @@ def test_a_refusal_leaves_all_of_them_as_they_were(net):
     before = ip("link")
     doomed = [net.require(name) for name in ("qbr0", "qvo0", "lo")]
     with pytest.raises(OSError, match="not supported") as info:
-        deletion.delete(net, doomed)
+        batch_delete.delete(net, doomed)
     assert info.value.errno == errno.EOPNOTSUPP
     assert ip("link") == before
 
@@ -108,9 +108,9 @@ def test_one_that_has_gone_meanwhile_is_no_failure(net):
     sets(1)
     doomed = [net.require(name) for name in ("qbr0", "qvo0")]
     run("ip link del qvo0")
-    deletion.delete(net, doomed)
+    batch_delete.delete(net, doomed)
     assert names() == set()
-    deletion.delete(net, doomed)
+    batch_delete.delete(net, doomed)
 
 
 def test_threads_delete_together_and_each_its_own(net):
@@ -120,11 +120,11 @@ def test_threads_delete_together_and_each_its_own(net):
     barrier, errors = threading.Barrier(9), []
 
     def work(*mine: str) -> None:
-        with netlink.opened() as own:
+        with rtnetlink.opened() as own:
             doomed = [own.require(name) for name in mine]
             barrier.wait()
             try:
-                deletion.delete(own, doomed)
+                batch_delete.delete(own, doomed)
             except OSError as error:
                 errors.append((mine, error.errno))
 

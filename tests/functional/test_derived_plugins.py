@@ -15,10 +15,10 @@ from tests.sysfs import Sysfs
 ID = "0a0b0c0d-1111-4222-8333-444444444444"
 VIFS = f"""
 import pathlib
-from os_vif.host import sriov
+from os_vif.host.sriov import functions
 
 if pathlib.Path("sys").is_dir():
-    sriov.SYS = pathlib.Path("sys").absolute()
+    functions.SYS = pathlib.Path("sys").absolute()
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 COMMON = {{

@@ -16,9 +16,15 @@ import types
 import pytest
 
 import os_vif
-from os_vif import exception, objects
-from os_vif.host import engine, filters, locks, netlink, privileged, record, steps
-from os_vif.host.plan import Plan, Step
+from os_vif import exception, objects, steps
+from os_vif.engine import daemon as privileged
+from os_vif.engine import runner
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import bridge_users, locks
+from os_vif.steps import wire
+from os_vif.steps.ip import forwarding_rules
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Plan
 from tests.functional.namespaces import ip
 from tests.functional.namespaces import run as run_shell
 from tests.functional.test_doc import PAGES, ROOT, provoked, run
@@ -48,26 +54,30 @@ def test_a_promise_names_tests_that_exist(number, text):
 
 
 #: Those that have no command: they keep the record, or stand in an undo only.
-NO_COMMAND = {"JoinBridge", "LeaveBridge", "Lost", "RestoreRules"}
+NO_COMMAND = {"AddBridgeUser", "RemoveBridgeUser", "Irreversible", "RestoreForwardingRules"}
 
 
 def test_every_step_is_on_the_page():
     """Those that the privileged side takes, and no others; each says its command."""
     page = PAGES["author/steps"]
-    listed = re.findall(r"autoclass:: os_vif\.host\.steps\.(\w+)", page)
-    assert sorted(listed) == sorted(steps.STEPS)
-    for name in steps.STEPS.keys() - NO_COMMAND:
-        assert "Equivalent to: ``" in (steps.STEPS[name].__doc__ or ""), name
+    listed = re.findall(r"autoclass:: os_vif\.steps\.(?:[a-z_.]+\.)?(\w+)", page)
+    assert sorted(listed) == sorted(wire.STEPS)
+    for name in wire.STEPS.keys() - NO_COMMAND:
+        assert "Equivalent to: ``" in (wire.STEPS[name].__doc__ or ""), name
     rows = re.findall(r"^   \* - ``(\w+)``$", page, re.MULTILINE)
-    assert sorted(rows) == sorted(steps.STEPS)
+    assert sorted(rows) == sorted(wire.STEPS)
 
 
-def test_every_module_of_the_host_is_on_the_page():
-    """And no other."""
+def test_every_package_of_the_host_side_is_on_the_page():
+    """Those that exist, and no others."""
     page = PAGES["contributor/layout"]
-    there = {path.stem for path in (ROOT / "os_vif" / "host").glob("*.py")} - {"__init__"}
-    listed = re.findall(r"^   \* - ``(\w+)\.py``$", page, re.MULTILINE)
-    assert sorted(listed) == sorted(there)
+    packages = {
+        str(path.parent.relative_to(ROOT))
+        for floor in ("steps", "engine", "host")
+        for path in (ROOT / "os_vif" / floor).rglob("__init__.py")
+    }
+    listed = re.findall(r"^   \* - ``(os_vif/(?:steps|engine|host)[\w/]*)/``$", page, re.MULTILINE)
+    assert sorted(listed) == sorted(packages)
 
 
 def quoted(title: str) -> list[str]:
@@ -93,15 +103,15 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
             setattr(changed if name in changed.fields else changed.network, name, value)
         return provoked(lambda: os_vif.plug(changed, instance))
 
-    def step(one: Step) -> str:
-        return provoked(lambda: engine.run(Plan(one), privileged.__name__))
+    def step(one: KernelStep) -> str:
+        return provoked(lambda: runner.run(Plan(one), privileged.__name__))
 
     def waited() -> str:
         clock = types.SimpleNamespace(
             monotonic=itertools.count(0, 50).__next__, sleep=lambda _: None
         )
         with (
-            netlink.opened() as net,
+            rtnetlink.opened() as net,
             locks.locked(net.netns, ["brq-demo"]),
             monkeypatch.context() as patch,
         ):
@@ -109,11 +119,11 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
             return step(steps.SetLink("brq-demo", up=True))
 
     def read_only() -> str:
-        run_shell(f"mount -t tmpfs -o ro none {record.DIRECTORY}")
+        run_shell(f"mount -t tmpfs -o ro none {bridge_users.DIRECTORY}")
         try:
             return step(steps.SetLink("brq-demo", up=True))
         finally:
-            run_shell(f"umount {record.DIRECTORY}")
+            run_shell(f"umount {bridge_users.DIRECTORY}")
 
     def with_several_next_hops() -> str:
         run_shell("ip link add name uplink type veth peer name cable; ip link set dev uplink up")
@@ -127,13 +137,13 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
 
     def without_iptables() -> str:
         with monkeypatch.context() as patch:
-            patch.setattr(filters.subprocess, "run", refuse(FileNotFoundError()))
-            return step(steps.ForwardingRules("brq-demo"))
+            patch.setattr(forwarding_rules.subprocess, "run", refuse(FileNotFoundError()))
+            return step(steps.EnsureForwardingRules("brq-demo"))
 
     def without_vlans() -> str:
         with monkeypatch.context() as patch:
             refused = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-            patch.setattr(netlink.Netlink, "add", refuse(refused))
+            patch.setattr(rtnetlink.Netlink, "add", refuse(refused))
             return step(steps.EnsureVlan("vlan100", "uplink", 100))
 
     profile = objects.VIFPortProfileOpenVSwitch(interface_id=vif.id)
@@ -169,8 +179,8 @@ def test_the_warnings_on_the_page_are_those_of_the_code(daemon, vif, instance, c
     vif.bridge_name = "brq-demo"
     with caplog.at_level(logging.WARNING):
         os_vif.plug(vif, instance)
-        with netlink.opened() as net:
-            path = record.DIRECTORY / f"bridge-{net.netns}-brq-demo.json"
+        with rtnetlink.opened() as net:
+            path = bridge_users.DIRECTORY / f"bridge-{net.netns}-brq-demo.json"
         noted = path.read_text()
         path.write_text(noted[:-1])
         os_vif.unplug(vif, instance)
@@ -235,4 +245,10 @@ def test_what_is_said_of_the_bridge_is_what_is_planned(namespace, vif, instance)
     for name in (*keys, *enforced):
         assert when[name] == "on every plug"
     kinds = {type(one).__name__ for one in planned}
-    assert kinds == {"EnsureBridge", "Sysctl", "JoinBridge", "ForwardingRules", "SetLink"}
+    assert kinds == {
+        "EnsureBridge",
+        "SetSysctl",
+        "AddBridgeUser",
+        "EnsureForwardingRules",
+        "SetLink",
+    }

@@ -14,12 +14,13 @@ import signal
 
 import os_vif
 from os_vif import objects
-from os_vif.host import engine, sriov
-from os_vif.host.ovs_steps import OvsBridge, OvsPort
-from os_vif.host.ovsdb import Ovsdb
-from os_vif.host.plan import Plan
-from os_vif.host.plan import Switch as At
+from os_vif.engine import runner
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.host.sriov import functions
 from os_vif.plugins import offload
+from os_vif.steps.ovs.ports import EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.plan import OvsdbTarget as At
+from os_vif.steps.plan import Plan
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import run
 from tests.functional.test_doc import PAGES, provoked
@@ -95,7 +96,7 @@ def test_a_switch_that_does_not_do_it(br_int, ovs_options):
         seen = [plug(ovs_vif(objects.VIFBridge))]
     at = At(br_int.connection, 1)
 
-    class Stops(OvsBridge):
+    class Stops(EnsureOvsBridge):
         """The server stands still when it has been looked at."""
 
         def change(self, look, changes):
@@ -104,13 +105,13 @@ def test_a_switch_that_does_not_do_it(br_int, ovs_options):
             return done
 
     try:
-        seen.append(provoked(lambda: engine.run(Plan(Stops("br-x"), switch=at), DAEMON)))
+        seen.append(provoked(lambda: runner.run(Plan(Stops("br-x"), switch=at), DAEMON)))
     finally:
         os.kill(br_int.pid("ovsdb-server"), signal.SIGCONT)
-    closed = Plan(OvsBridge("br-new", "nonsense"), switch=At(br_int.connection, 10))
-    seen.append(provoked(lambda: engine.run(closed, DAEMON)))
-    gone = Plan(OvsPort("br-int", "tapx", required=True), switch=At(br_int.connection, 10))
-    seen.append(provoked(lambda: engine.run(gone, DAEMON)))
+    closed = Plan(EnsureOvsBridge("br-new", "nonsense"), switch=At(br_int.connection, 10))
+    seen.append(provoked(lambda: runner.run(closed, DAEMON)))
+    gone = Plan(EnsureOvsPort("br-int", "tapx", must_open=True), switch=At(br_int.connection, 10))
+    seen.append(provoked(lambda: runner.run(gone, DAEMON)))
     ovs_options(ovs_vsctl_timeout=10)
     name = ovs_vif().vif_name
     br_int.vsctl("add-br", "br-other", "--", "set", "Bridge", "br-other", "datapath_type=netdev",
@@ -137,7 +138,7 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     seen = [plug(bare), plug(nameless)]
     lost, vf = ovs_vif(objects.VIFHostDevice), ovs_vif(objects.VIFHostDevice)
     vf.dev_address = "0000:03:01.1"
-    monkeypatch.setattr(sriov, "SYS", tmp_path / "sys")
+    monkeypatch.setattr(functions, "SYS", tmp_path / "sys")
     monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(tmp_path / "sys"))
     sysfs = Sysfs(tmp_path / "sys")
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", vf.dev_address])

@@ -12,9 +12,9 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from os_vif.host import sriov
-from os_vif.host.ovs_rows import qos_id, settings
+from os_vif.host.sriov import functions
 from os_vif.objects.vif import VIFBase
+from os_vif.steps.ovs.rows import qos_id, settings
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import ip, run
 from tests.functional.test_doc import PAGES
@@ -81,7 +81,7 @@ def host(br_int, ovs_options, tmp_path, monkeypatch):
     ovs_options(isolate_vif=True)
     br_int.vsctl("add-br", "tbr-1", "--", "set", "Bridge", "tbr-1", "datapath_type=netdev")
     sysfs = Sysfs(tmp_path / "sys")
-    monkeypatch.setattr(sriov, "SYS", tmp_path / "sys")
+    monkeypatch.setattr(functions, "SYS", tmp_path / "sys")
     monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(tmp_path / "sys"))
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
     sysfs.port("eth0", "abcd", "p0")

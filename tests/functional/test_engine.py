@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine
-from os_vif.host.plan import Plan, encode
-from os_vif.host.steps import DeleteBridge, EnsureBridge, SetLink, Sysctl
+from os_vif.engine import runner
+from os_vif.steps import DeleteBridge, EnsureBridge, SetLink, SetSysctl
+from os_vif.steps.plan import Plan
+from os_vif.steps.wire import encode
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, run, snapshot
 from tests.functional.quick_daemons import name_of
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("daemon")
 DAEMON = "vif_plug_linux_bridge.privsep"
 STEPS = (
     EnsureBridge("brq-test"),
-    *Sysctl.hardening("brq-test", only_ours=False),
+    *SetSysctl.hardening("brq-test", only_managed=False),
     SetLink("brq-test", mtu=1450),
     SetLink("brq-test", up=True),
     EnsureBridge("brq-more", ageing=0),
@@ -45,10 +46,10 @@ def test_a_failure_at_step_k_leaves_the_host_as_it_was(k):
     """What was done before is undone, and the next run succeeds."""
     before = snapshot()
     with pytest.raises(exception.StepFailed, match="SetLink failed on missing: there is no dev"):
-        engine.run(Plan(*STEPS[:k], FAILS, *STEPS[k:]), DAEMON)
+        runner.run(Plan(*STEPS[:k], FAILS, *STEPS[k:]), DAEMON)
     assert snapshot() == before
-    engine.run(Plan(*STEPS), DAEMON)
-    assert engine.check(Plan(*STEPS)) == ()
+    runner.run(Plan(*STEPS), DAEMON)
+    assert runner.check(Plan(*STEPS)) == ()
 
 
 @pytest.mark.parametrize("k", range(1, len(STEPS) + 1))
@@ -59,16 +60,16 @@ def test_a_failure_leaves_alone_what_was_there_before(k):
     run("sysctl -qw net/ipv4/conf/brq-test/arp_ignore=2")
     before = snapshot()
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*STEPS[:k], FAILS), DAEMON)
+        runner.run(Plan(*STEPS[:k], FAILS), DAEMON)
     assert snapshot() == before
 
 
 def test_undo_makes_a_deleted_bridge_again():
     """The bridge that a failed plan had deleted is there again, as it was."""
-    engine.run(Plan(*STEPS), DAEMON)
+    runner.run(Plan(*STEPS), DAEMON)
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(DeleteBridge("brq-test"), DeleteBridge("brq-more"), FAILS), DAEMON)
-    assert engine.check(Plan(*STEPS)) == ()
+        runner.run(Plan(DeleteBridge("brq-test"), DeleteBridge("brq-more"), FAILS), DAEMON)
+    assert runner.check(Plan(*STEPS)) == ()
     data = ip("link", "show", "brq-more")[0]["linkinfo"]["info_data"]
     assert data["ageing_time"] == 0
 
@@ -99,7 +100,7 @@ def test_a_step_that_half_works_leaves_nothing_changed():
     run("ip link set dev q1 up")
     before = snapshot()
     with pytest.raises(exception.StepFailed, match="SetLink failed on q2"):
-        engine.run(Plan(SetLink("q2", mtu=1300, up=True)), DAEMON)
+        runner.run(Plan(SetLink("q2", mtu=1300, up=True)), DAEMON)
     assert snapshot() == before
 
 
@@ -110,12 +111,12 @@ def test_undo_restores_values_that_no_plan_would_ask_for():
     run("ip link set dev brq-test alias os-vif")
     pathlib.Path("/proc/sys/net/ipv4/conf/brq-test/arp_ignore").write_text("9")
     before = snapshot()
-    plan = Plan(*Sysctl.hardening("brq-test", only_ours=True), FAILS)
+    plan = Plan(*SetSysctl.hardening("brq-test", only_managed=True), FAILS)
     with pytest.raises(exception.StepFailed):
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert snapshot() == before
     with pytest.raises(exception.StepFailed, match="missing"):
-        engine.run(Plan(DeleteBridge("brq-test"), FAILS), DAEMON)
+        runner.run(Plan(DeleteBridge("brq-test"), FAILS), DAEMON)
     data = ip("link", "show", "brq-test")[0]["linkinfo"]["info_data"]
     assert (data["forward_delay"], data["ageing_time"]) == (2500, 200000000)
 
@@ -123,7 +124,7 @@ def test_undo_restores_values_that_no_plan_would_ask_for():
 def test_a_failure_says_step_device_reason_and_what_was_undone():
     """The operator reads what failed, where, why, and what was done about it."""
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(Plan(EnsureBridge("brq-test"), FAILS), DAEMON)
+        runner.run(Plan(EnsureBridge("brq-test"), FAILS), DAEMON)
     assert info.value.kwargs["step"] == "SetLink"
     assert info.value.kwargs["device"] == "missing"
     assert info.value.kwargs["errno"] == 19
@@ -135,7 +136,7 @@ def test_plug_converges_from_any_prefix_of_its_own_steps(vif, instance, cut):
     """What was killed in the middle is completed by the next plug, or taken off by unplug."""
     before = snapshot()
     for step in tuple(os_vif.plan(vif, instance))[:cut]:
-        engine.run(Plan(step), DAEMON)
+        runner.run(Plan(step), DAEMON)
     os_vif.plug(vif, instance)
     assert os_vif.check(vif, instance) == ()
     os_vif.unplug(vif, instance)
@@ -227,12 +228,12 @@ FORGED = [
     [["Step", {}]],
     [["SetLink", {"name": "lo", "mtu": 0}]],
     [["EnsureBridge", {"name": "br%d"}]],
-    [["Sysctl", {"name": "all", "key": "disable_ipv6", "value": 1}]],
-    [["Sysctl", {"name": "default", "key": "disable_ipv6", "value": 1}]],
+    [["SetSysctl", {"name": "all", "key": "disable_ipv6", "value": 1}]],
+    [["SetSysctl", {"name": "default", "key": "disable_ipv6", "value": 1}]],
     [["SetLink", {"name": "lo", "up": "no"}]],
-    [["Sysctl", {"name": "lo", "key": "../../../kernel/hostname", "value": 1}]],
-    [["Sysctl", {"name": "..", "key": "arp_ignore", "value": 1}]],
-    [["Sysctl", {"name": "lo", "key": ["arp_ignore"], "value": 1}]],
+    [["SetSysctl", {"name": "lo", "key": "../../../kernel/hostname", "value": 1}]],
+    [["SetSysctl", {"name": "..", "key": "arp_ignore", "value": 1}]],
+    [["SetSysctl", {"name": "lo", "key": ["arp_ignore"], "value": 1}]],
     [["os.system", {"command": "true"}]],
 ]
 
@@ -257,7 +258,9 @@ _DATA = st.recursive(
     | st.floats(allow_nan=False)
     | st.text(max_size=20)
     | st.binary(max_size=20)
-    | st.sampled_from(["EnsureBridge", "SetLink", "Sysctl", "DeleteBridge", "name", "lo", "key"]),
+    | st.sampled_from(
+        ["EnsureBridge", "SetLink", "SetSysctl", "DeleteBridge", "name", "lo", "key"]
+    ),
     lambda children: (
         st.lists(children, max_size=4)
         | st.dictionaries(st.text(max_size=8) | st.just("name"), children, max_size=4)

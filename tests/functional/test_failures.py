@@ -15,11 +15,13 @@ import time
 import pytest
 
 from os_vif import exception, plugin
-from os_vif.host import deletion, engine, netlink, record
-from os_vif.host import plan as plans
-from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort
-from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, EnsureVeth
+from os_vif.engine import runner
+from os_vif.host.netlink import batch_delete, rtnetlink
+from os_vif.host.state import bridge_users
+from os_vif.steps import DeleteLink, EnsureVeth
+from os_vif.steps import plan as plans
+from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.plan import Plan
 from tests.functional.bare_step import BareOvsStep
 from tests.functional.namespaces import differs, ip, run, snapshot
 from tests.functional.test_engine import DAEMON
@@ -57,9 +59,9 @@ def links() -> set[str]:
 def test_an_unexpected_exception_rolls_the_kernel_back(switch, error):
     """The message names the step, the exception, and what was undone."""
     before = snapshot()
-    plan = Plan(PAIR, Raises(error), switch=plans.Switch(switch.connection, 10))
+    plan = Plan(PAIR, Raises(error), switch=plans.OvsdbTarget(switch.connection, 10))
     with pytest.raises(exception.StepFailed, match="Raises failed on odd: unexpected") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert type(error).__name__ in str(info.value)
     assert "Undone: 1 changes" in str(info.value)
     assert snapshot() == before
@@ -68,9 +70,9 @@ def test_an_unexpected_exception_rolls_the_kernel_back(switch, error):
 @pytest.mark.parametrize("error", [_Stop("now"), KeyboardInterrupt(), SystemExit(1)])
 def test_what_stops_a_thread_rolls_the_kernel_back_and_stays_what_it_is(switch, error, caplog):
     before = snapshot()
-    plan = Plan(PAIR, Raises(error), switch=plans.Switch(switch.connection, 10))
+    plan = Plan(PAIR, Raises(error), switch=plans.OvsdbTarget(switch.connection, 10))
     with pytest.raises(type(error)):
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert snapshot() == before
     assert "interrupted by" in caplog.text
 
@@ -81,11 +83,11 @@ def test_an_undo_that_raises_does_not_hide_the_first_error(switch, monkeypatch):
     def broken(name):
         raise AttributeError(name)
 
-    load = engine._load
-    monkeypatch.setattr(engine, "_load", lambda m, n: broken(n) if n == "undo" else load(m, n))
-    plan = Plan(PAIR, Raises(ValueError("first")), switch=plans.Switch(switch.connection, 10))
+    load = runner._load
+    monkeypatch.setattr(runner, "_load", lambda m, n: broken(n) if n == "undo" else load(m, n))
+    plan = Plan(PAIR, Raises(ValueError("first")), switch=plans.OvsdbTarget(switch.connection, 10))
     with pytest.raises(exception.StepFailed, match=r"Raises failed on odd: .*first") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert "still to be undone by hand:\n  ip link del" in str(info.value)
 
 
@@ -109,11 +111,16 @@ def bare(switch):
 def test_a_database_without_its_row_is_not_initialised_yet(bare):
     """A plug fails with that at its deadline and leaves nothing; an unplug finds nothing."""
     before = ip("link")
-    at = plans.Switch(bare.connection, 1)
-    plug = Plan(PAIR, OvsBridge("br", "netdev"), OvsPort("br", "qvo", qos="linux-noop"), switch=at)
+    at = plans.OvsdbTarget(bare.connection, 1)
+    plug = Plan(
+        PAIR,
+        EnsureOvsBridge("br", "netdev"),
+        EnsureOvsPort("br", "qvo", qos="linux-noop"),
+        switch=at,
+    )
     began = time.monotonic()
     with pytest.raises(exception.StepFailed, match="not initialised yet") as info:
-        engine.run(plug, DAEMON)
+        runner.run(plug, DAEMON)
     assert 0.5 < time.monotonic() - began < 20
     assert "Nothing was done" in str(info.value)
     assert ip("link") == before
@@ -121,19 +128,19 @@ def test_a_database_without_its_row_is_not_initialised_yet(bare):
     run("ip link add qvb5a1d3c2e-0b type veth peer name qvo5a1d3c2e-0b")
     unplug = Plan(
         DeleteOvsPort("qvo5a1d3c2e-0b"),
-        DeleteLink("qvo5a1d3c2e-0b", unmarked=True),
+        DeleteLink("qvo5a1d3c2e-0b", include_unmanaged=True),
         switch=at,
         forward=True,
     )
-    engine.run(unplug, DAEMON)
+    runner.run(unplug, DAEMON)
     assert ip("link") == before
 
 
 def test_a_database_that_is_initialised_meanwhile_is_waited_for(bare):
     timer = threading.Timer(1, lambda: bare.vsctl("--no-wait", "init"))
     timer.start()
-    at = plans.Switch(bare.connection, 30, wait=False)
-    engine.run(Plan(PAIR, OvsBridge("br"), OvsPort("br", "qvo"), switch=at), DAEMON)
+    at = plans.OvsdbTarget(bare.connection, 30, wait=False)
+    runner.run(Plan(PAIR, EnsureOvsBridge("br"), EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     timer.join()
     assert bare.vsctl("port-to-br", "qvo").strip() == "br"
 
@@ -142,26 +149,26 @@ def test_an_unplug_goes_forward_when_vswitchd_is_late(switch, caplog):
     """The deletion stays, the kernel's devices go, and a warning says what is not carried out."""
     switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
     before = snapshot()
-    at = plans.Switch(switch.connection, 20)
-    engine.run(Plan(PAIR, OvsPort("br", "qvo", qos="linux-noop"), switch=at), DAEMON)
+    at = plans.OvsdbTarget(switch.connection, 20)
+    runner.run(Plan(PAIR, EnsureOvsPort("br", "qvo", qos="linux-noop"), switch=at), DAEMON)
     late = dataclasses.replace(at, timeout=1)
     unplug = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=late, forward=True)
     with switch.standing_still("ovs-vswitchd"), caplog.at_level(logging.WARNING):
-        engine.run(unplug, DAEMON)
+        runner.run(unplug, DAEMON)
         assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
         assert "qvo" not in links()
     assert "the deletion of qvo; ovs-vswitchd has not carried it out yet" in caplog.text
-    engine.run(unplug, DAEMON)
+    runner.run(unplug, DAEMON)
     assert differs(before) == []
 
 
 def test_an_unplug_goes_forward_without_a_vswitchd(switch):
     switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
-    at = plans.Switch(switch.connection, 20)
-    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    at = plans.OvsdbTarget(switch.connection, 20)
+    runner.run(Plan(PAIR, EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     switch.kill("ovs-vswitchd")
     late = dataclasses.replace(at, timeout=1)
-    engine.run(Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=late, forward=True), DAEMON)
+    runner.run(Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=late, forward=True), DAEMON)
     assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
     assert "qvo" not in links()
     switch._daemon("ovs-vswitchd", switch.connection)
@@ -169,13 +176,13 @@ def test_an_unplug_goes_forward_without_a_vswitchd(switch):
 
 def test_an_unplug_without_a_database_fails_and_nothing_is_half_done(switch):
     switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
-    at = plans.Switch(switch.connection, 20)
-    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    at = plans.OvsdbTarget(switch.connection, 20)
+    runner.run(Plan(PAIR, EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     switch.kill("ovsdb-server")
     before = ip("link")
     unplug = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at, forward=True)
     with pytest.raises(exception.StepFailed, match="Nothing was done"):
-        engine.run(unplug, DAEMON)
+        runner.run(unplug, DAEMON)
     assert {link["ifname"] for link in before} == links()
     switch.start_server()
 
@@ -184,10 +191,12 @@ def test_a_refused_row_is_blamed_on_its_step(switch):
     """An Interface of that name is in a bond: the server refuses the transaction as a whole."""
     bridge = ["add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev"]
     switch.vsctl("--no-wait", *bridge, "--", "add-bond", "br", "bond", "qvo", "other")
-    at = plans.Switch(switch.connection, 10)
+    at = plans.OvsdbTarget(switch.connection, 10)
     began = time.monotonic()
-    with pytest.raises(exception.StepFailed, match="OvsPort failed on qvo") as info:
-        engine.run(Plan(PAIR, OvsBridge("br"), OvsPort("br", "qvo"), switch=at), DAEMON)
+    with pytest.raises(exception.StepFailed, match="EnsureOvsPort failed on qvo") as info:
+        runner.run(
+            Plan(PAIR, EnsureOvsBridge("br"), EnsureOvsPort("br", "qvo"), switch=at), DAEMON
+        )
     assert time.monotonic() - began < 5
     assert "Undone: 1 changes" in str(info.value)
     assert not {"qvb", "qvo"} & links()
@@ -199,10 +208,10 @@ def test_a_refused_deletion_is_blamed_on_its_device(refused):
     run("ip tuntap add d0 mode tap\nip tuntap add d1 mode tap")
     names = ["d0", "d1"]
     names.insert(refused, "lo")
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         going = [net.require(name) for name in names]
         with pytest.raises(OSError, match="not supported") as info:
-            deletion.delete(net, going)
+            batch_delete.delete(net, going)
     assert info.value.filename == "lo"
     assert {"d0", "d1"} <= links()
 
@@ -212,10 +221,10 @@ def test_a_record_that_does_not_fit_keeps_its_old_content(tmp_path):
     run(f"mount -t tmpfs -o size=8k tmpfs {tmp_path}")
     try:
         path = tmp_path / "bridge.json"
-        record.replace(str(path), {"users": ["a"]})
+        bridge_users.replace(str(path), {"users": ["a"]})
         before = path.read_bytes()
         with pytest.raises(OSError, match="old content is kept") as info:
-            record.replace(str(path), {"users": ["b" * 100] * 100})
+            bridge_users.replace(str(path), {"users": ["b" * 100] * 100})
         assert info.value.errno == errno.ENOSPC
         assert path.read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == ["bridge.json"]

@@ -13,9 +13,11 @@ import pytest
 
 import os_vif
 from os_vif import exception, serialization
-from os_vif.host import engine, netlink, privileged
-from os_vif.host.plan import Plan, encode
-from os_vif.host.steps import SetLink
+from os_vif.engine import daemon, runner
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps import SetLink
+from os_vif.steps.plan import Plan
+from os_vif.steps.wire import encode
 from tests.functional.namespaces import differs, filters, run, snapshot
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -147,7 +149,7 @@ def test_a_refusal_of_iptables_is_quoted_and_undone(filtered, instance, options)
     options(iptables_drop_action="NOSUCHCHAIN", forward_bridge_interface=["eth0"])
     before = snapshot()
     with pytest.raises(
-        exception.PlugException, match="ForwardingRules failed on brq-test"
+        exception.PlugException, match="EnsureForwardingRules failed on brq-test"
     ) as info:
         os_vif.plug(filtered, instance)
     assert "NOSUCHCHAIN" in str(info.value)
@@ -244,10 +246,10 @@ def test_a_host_that_never_filters_needs_no_iptables(vif, instance, monkeypatch)
     plan = os_vif.plan(vif, instance, unplug=True)
     assert not any("rules" in device for step in plan for device in step.devices)
     assert "iptables" not in str(plan)
-    with netlink.opened() as net:
-        monkeypatch.setattr(netlink, "here", lambda: net)
+    with rtnetlink.opened() as net:
+        monkeypatch.setattr(rtnetlink, "here", lambda: net)
         without_iptables(monkeypatch)
-        answer = privileged.run([encode(step) for step in plan])
+        answer = daemon.run([encode(step) for step in plan])
         assert answer["error"] is None
     monkeypatch.undo()
     assert differs(before) == []
@@ -269,5 +271,5 @@ def test_a_plug_that_fails_leaves_no_note_of_rules(filtered, instance):
     for k in range(len(plan) + 1):
         steps = (*plan.steps[:k], SetLink("missing", up=True), *plan.steps[k:])
         with pytest.raises(exception.StepFailed):
-            engine.run(Plan(*steps), "vif_plug_linux_bridge.privsep")
+            runner.run(Plan(*steps), "vif_plug_linux_bridge.privsep")
         assert differs(before) == []

@@ -15,12 +15,10 @@ import time
 import pytest
 
 import os_vif
-from os_vif.host import privileged, record
-from os_vif.host.plan import encode
-from os_vif.host.steps import (
-    EnsureBridge,
-    JoinBridge,
-)
+from os_vif.engine import daemon as privileged
+from os_vif.host.state import bridge_users
+from os_vif.steps import AddBridgeUser, EnsureBridge
+from os_vif.steps.wire import encode
 from tests.functional.conftest import helped_by
 from tests.functional.namespaces import ip, run, snapshot
 from tests.functional.test_engine import daemon_pid
@@ -70,8 +68,10 @@ def test_the_daemon_keeps_no_descriptor_that_it_inherited(daemon, tmp_path):
 def test_what_everybody_reads_stays_readable_by_everybody(daemon):
     """The daemon's umask hides other files only."""
     started_daemon()
-    assert privsep.run([encode(JoinBridge("brq-test", "vif-1"))])["error"] is None
-    modes = {p.name.split("-")[0]: p.stat().st_mode & 0o777 for p in record.DIRECTORY.iterdir()}
+    assert privsep.run([encode(AddBridgeUser("brq-test", "vif-1"))])["error"] is None
+    modes = {
+        p.name.split("-")[0]: p.stat().st_mode & 0o777 for p in bridge_users.DIRECTORY.iterdir()
+    }
     assert modes == {"bridge": 0o644, "generation": 0o644, "lock": 0o600}
 
 
@@ -141,7 +141,7 @@ def test_a_call_of_too_many_steps_is_refused_whole(daemon):
 
 def test_an_argument_of_too_many_entries_is_refused(daemon):
     """Before it is looked at one by one."""
-    forged = ["ForwardingRules", {"name": "brq-test", "interfaces": ["eth0"] * 1025}]
+    forged = ["EnsureForwardingRules", {"name": "brq-test", "interfaces": ["eth0"] * 1025}]
     assert "at most 1024 entries" in privsep.run([forged])["error"]["reason"]
 
 
@@ -156,7 +156,7 @@ def test_deep_messages_are_refused_in_few_words(daemon):
 
 def test_a_message_beyond_the_limit_ends_the_daemon_and_not_the_host(daemon):
     """The next call has a daemon of its own."""
-    from os_vif.host import hardening
+    from os_vif.engine import hardening
 
     before = snapshot()
     with pytest.raises(Exception, match=r"eof|pipe|reset"):
@@ -168,14 +168,14 @@ def test_a_message_beyond_the_limit_ends_the_daemon_and_not_the_host(daemon):
 def test_a_record_takes_so_many_users_and_says_so(daemon):
     """The VIF beyond them is refused; those that are there can leave."""
     assert privsep.run([encode(EnsureBridge("brq-test"))])["error"] is None
-    joins = [encode(JoinBridge("brq-test", f"vif-{n}")) for n in range(record.MAX_USERS)]
+    joins = [encode(AddBridgeUser("brq-test", f"vif-{n}")) for n in range(bridge_users.MAX_USERS)]
     begun = time.monotonic()
     assert privsep.run(joins)["error"] is None
     assert time.monotonic() - begun < 20
-    error = privsep.run([encode(JoinBridge("brq-test", "one more"))])["error"]
+    error = privsep.run([encode(AddBridgeUser("brq-test", "one more"))])["error"]
     assert "1024 users; the record takes 1024" in error["reason"]
-    (path,) = record.DIRECTORY.glob("bridge-*.json")
-    assert len(json.loads(path.read_text())["users"]) == record.MAX_USERS
+    (path,) = bridge_users.DIRECTORY.glob("bridge-*.json")
+    assert len(json.loads(path.read_text())["users"]) == bridge_users.MAX_USERS
 
 
 @pytest.mark.parametrize("length", [32, 8], ids=["each of its own network", "of one network"])
@@ -190,7 +190,7 @@ def test_the_daemon_s_time_is_linear_in_the_addresses_that_move(daemon, vif, ins
             high, low = divmod(n, 250)
             lines.append(f"address add 10.{high}.{low}.1/{length} dev uplink")
             lines.append(f"route add 172.{16 + high}.{low}.0/24 dev uplink")
-        batch = pathlib.Path(record.DIRECTORY / "batch")
+        batch = pathlib.Path(bridge_users.DIRECTORY / "batch")
         batch.write_text("\n".join(lines))
         run(f"ip -batch {batch}")
         vif.network.bridge_interface = "uplink"

@@ -21,7 +21,8 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host.plan import Plan, Step
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Plan
 from tests.functional import faulty_helper
 from tests.functional.cases import ALL, KERNEL, Case
 from tests.functional.conftest import helped_by, stop_daemon
@@ -92,7 +93,7 @@ def faulty(k: int) -> None:
 
 
 def kernel_steps(plan: Plan) -> int:
-    return sum(isinstance(step, Step) for step in plan)
+    return sum(isinstance(step, KernelStep) for step in plan)
 
 
 class Host:
@@ -221,7 +222,7 @@ _CALLER = """
 import os, pathlib, sys
 import os_vif
 from os_vif import objects
-from os_vif.host import sriov
+from os_vif.host.sriov import functions
 from oslo_config import cfg
 from oslo_serialization import jsonutils
 
@@ -229,7 +230,7 @@ cfg.CONF(
     ["--config-file", sys.argv[1]], project="os-vif", default_config_dirs=[]
 )
 os_vif.initialize()
-sriov.SYS = pathlib.Path(os.environ.get("OS_VIF_TEST_SYSFS", sriov.SYS))
+functions.SYS = pathlib.Path(os.environ.get("OS_VIF_TEST_SYSFS", functions.SYS))
 vif = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(sys.stdin.read()))
 os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 """
@@ -283,9 +284,9 @@ def call(
 _ASKER = (
     """
 import os, signal, sys
-from os_vif.host import ovsdb
+from os_vif.host.ovsdb import connection
 
-asked, real = 0, ovsdb.Ovsdb._call
+asked, real = 0, connection.Ovsdb._call
 
 def asks(*arguments):
     global asked
@@ -294,7 +295,7 @@ def asks(*arguments):
     asked += 1
     return real(*arguments)
 
-ovsdb.Ovsdb._call = asks
+connection.Ovsdb._call = asks
 """
     + _CALLER
 )

@@ -12,8 +12,8 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest, Hypervisor
-from os_vif.host.plan import MARK
-from os_vif.host.steps import SetLink
+from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
+from os_vif.steps import SetLink
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, run, snapshot
 
@@ -31,7 +31,7 @@ def test_plug_makes_a_bridge_as_the_plugin_says(vif, instance):
     data = bridge["linkinfo"]["info_data"]
     assert bridge["mtu"] == 1450
     assert "UP" in bridge["flags"]
-    assert bridge["ifalias"] == MARK
+    assert bridge["ifalias"] == MANAGED_ALIAS
     assert (data["forward_delay"], data["stp_state"], data["mcast_snooping"]) == (0, 0, 0)
     # The kernel's default: what a bridge forgets at once it floods (LP 1837252).
     assert data["ageing_time"] == 30000
@@ -72,7 +72,7 @@ def test_the_printed_commands_do_the_same(vif, instance):
     for command in str(os_vif.plan(vif, instance)).splitlines():
         run(command)
     # Who uses the bridge is noted by os-vif alone.
-    assert {difference.step for difference in os_vif.check(vif, instance)} == {"JoinBridge"}
+    assert {difference.step for difference in os_vif.check(vif, instance)} == {"AddBridgeUser"}
     typed = snapshot()
     for command in str(os_vif.plan(vif, instance, unplug=True)).splitlines():
         run(command)

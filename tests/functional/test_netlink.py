@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from os_vif.host import netlink
+from os_vif.host.netlink import rtnetlink
 from tests.functional.namespaces import ip, run
 
 pytestmark = pytest.mark.usefixtures("namespace")
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("namespace")
 
 @pytest.fixture
 def net(namespace):
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         yield net
 
 
@@ -74,7 +74,7 @@ def test_a_long_list_is_read_whole_while_it_changes(net):
     stop = threading.Event()
 
     def churn():
-        with netlink.opened() as other:
+        with rtnetlink.opened() as other:
             while not stop.is_set():
                 other.delete(other.add("churn", "bridge", {}))
 
@@ -93,7 +93,7 @@ def test_a_program_with_an_event_loop_can_read(net):
     """pyroute2's own sockets refuse that since 0.9."""
 
     async def read():
-        with netlink.opened() as own:
+        with rtnetlink.opened() as own:
             return own.link("lo")
 
     assert asyncio.run(read()) == net.link("lo")

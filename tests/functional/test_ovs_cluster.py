@@ -12,12 +12,13 @@ from collections.abc import Iterator
 import pytest
 
 from os_vif import exception
-from os_vif.host import engine, ovs_pool
-from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort
-from os_vif.host.ovsdb import Ovsdb
-from os_vif.host.plan import Plan
-from os_vif.host.plan import Switch as At
-from os_vif.host.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.engine import runner
+from os_vif.host.ovsdb import pool
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.plan import OvsdbTarget as At
+from os_vif.steps.plan import Plan
 from tests.functional import ovs
 from tests.functional.namespaces import differs, snapshot, without_indexes
 from tests.functional.ovs_cluster import Cluster
@@ -50,8 +51,8 @@ def proxies(cluster, tmp_path, rule) -> Iterator[str]:
 
 def plug(connection, timeout) -> Plan:
     return Plan(
-        EnsureVeth("qvb", "qvo"), SetLink("qvo", up=True), OvsBridge("br", "netdev"),
-        OvsPort("br", "qvo", external_ids=(("iface-id", "i"),), qos="linux-noop", required=True),
+        EnsureVeth("qvb", "qvo"), SetLink("qvo", up=True), EnsureOvsBridge("br", "netdev"),
+        EnsureOvsPort("br", "qvo", external_ids=(("iface-id", "i"),), qos="linux-noop", must_open=True),
         switch=At(connection, timeout),
     )  # fmt: skip
 
@@ -86,11 +87,11 @@ def test_an_election_is_survived(cluster, tmp_path, text, sent):
         leader = cluster.leader()
         rule = Nth(ASK, text, kill)
         with proxies(cluster, tmp_path, rule) as connection:
-            engine.run(plan(connection, 60), DAEMON)
+            runner.run(plan(connection, 60), DAEMON)
         assert rule.done or text == WAIT
         assert cluster.leader() != leader
         if plan is plug:
-            assert engine.check(plan(cluster.connection, 60)) == ()
+            assert runner.check(plan(cluster.connection, 60)) == ()
             cluster.start(leader)
         killed = leader
     assert differs(without_indexes(before), indexes=False) == []
@@ -108,7 +109,7 @@ def test_a_leader_that_is_killed_is_followed_by_the_next(namespace, tmp_path):
         with Ovsdb(cluster.connection, 60) as first:
             first.connect()
         # Another may be the leader when the next plan comes.
-        assert cluster.connection not in {idle.key[0] for idle in ovs_pool._idle}
+        assert cluster.connection not in {idle.key[0] for idle in pool._idle}
         with Ovsdb(cluster.connection, 60) as one, Ovsdb(cluster.connection, 60) as other:
             one.lock("os_vif_a")
             insert = {"op": "insert", "table": "QoS", "row": {"type": "x"}}
@@ -141,9 +142,9 @@ def test_a_server_alone_is_used_though_it_is_not_the_leader(cluster):
     """It passes on what it is asked."""
     leader = cluster.leader()
     follower = next(name for name in ("db1", "db2", "db3") if name != leader)
-    engine.run(plug(cluster.remote(follower), 60), DAEMON)
-    assert engine.check(plug(cluster.connection, 60)) == ()
-    engine.run(unplug(cluster.remote(follower), 60), DAEMON)
+    runner.run(plug(cluster.remote(follower), 60), DAEMON)
+    assert runner.check(plug(cluster.connection, 60)) == ()
+    runner.run(unplug(cluster.remote(follower), 60), DAEMON)
 
 
 def test_a_server_without_the_database_is_told(switch, tmp_path):
@@ -156,7 +157,7 @@ def test_a_server_without_the_database_is_told(switch, tmp_path):
     switch._daemon("ovsdb-server", f"{tmp_path}/other.db", f"--remote=p{remote}", name="other")
     try:
         with pytest.raises(exception.StepFailed) as info:
-            engine.run(plug(remote, 20), DAEMON)
+            runner.run(plug(remote, 20), DAEMON)
     finally:
         switch.appctl("other", "exit")
     assert str(info.value) == (
@@ -173,6 +174,6 @@ def test_a_server_that_may_not_be_written_to_is_told(switch):
     switch.appctl("ovsdb-server", "ovsdb-server/set-active-ovsdb-server", "tcp:127.0.0.1:1")
     switch.appctl("ovsdb-server", "ovsdb-server/connect-active-ovsdb-server")
     with pytest.raises(exception.StepFailed, match=r"read only\. Nothing was done"):
-        engine.run(plug(switch.connection, 20), DAEMON)
+        runner.run(plug(switch.connection, 20), DAEMON)
     switch.appctl("ovsdb-server", "ovsdb-server/disconnect-active-ovsdb-server")
     assert differs(before) == []

@@ -15,8 +15,8 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.host import ovs_pool
-from os_vif.host.ovsdb import Ovsdb
+from os_vif.host.ovsdb import pool
+from os_vif.host.ovsdb.connection import Ovsdb
 from tests.functional import ovs_old
 
 #: What stands in place of a part of an answer.
@@ -62,7 +62,7 @@ def server(path, answers):
         thread.start()
         yield f"unix:{path}"
         # A stream that idles would keep the thread.
-        ovs_pool.clear()
+        pool.clear()
         listening.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 
@@ -148,7 +148,7 @@ def test_what_is_no_message_is_an_error(tmp_path, kind):
 
 def test_messages_without_an_end_are_an_error_in_time(tmp_path, monkeypatch):
     """One that is too long, and too many of which none is the answer."""
-    monkeypatch.setattr("os_vif.host.ovs_answers.MAX_MESSAGE", 1 << 20)
+    monkeypatch.setattr("os_vif.host.ovsdb.answers.MAX_MESSAGE", 1 << 20)
 
     def endless(_question):
         yield b'{"id": "'

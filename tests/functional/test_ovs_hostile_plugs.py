@@ -20,7 +20,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import ovs_engine, ovs_pool
+from os_vif.engine import ovs
+from os_vif.host.ovsdb import pool
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import differs, snapshot, without_indexes
 from tests.functional.ovs_hostile import HARMLESS, SPOILS, Hostile
@@ -45,11 +46,11 @@ _GROWTH = 300 * 1024
 @pytest.fixture
 def proxy(br_int, tmp_path, ovs_options, monkeypatch):
     """What stands between os-vif and the server."""
-    monkeypatch.setattr("os_vif.host.ovs_answers.MAX_MESSAGE", 1 << 20)
+    monkeypatch.setattr("os_vif.host.ovsdb.answers.MAX_MESSAGE", 1 << 20)
     with Proxy(tmp_path, br_int.connection) as proxy:
         ovs_options(ovsdb_connection=proxy.connection, ovs_vsctl_timeout=TIME)
         yield proxy
-        ovs_pool.clear()
+        pool.clear()
 
 
 class Host:
@@ -80,7 +81,7 @@ class Host:
         if not plugs:
             os_vif.plug(self.vif, INSTANCE)
         if seed % 3 == 0:
-            ovs_pool.clear()
+            pool.clear()
         rule = Hostile(kind, n, seed, ever=ever)
         self._options(ovs_vsctl_timeout=TIME if kind in HARMLESS else SHORT)
         said = self._spoiled(rule, os_vif.plug if plugs else os_vif.unplug, ever)
@@ -113,7 +114,7 @@ class Host:
         try:
             with self._monkeypatch.context() as patch:
                 if ever:
-                    patch.setattr(ovs_engine, "TAKE_BACK", TAKE_BACK)
+                    patch.setattr(ovs, "TAKE_BACK", TAKE_BACK)
                 call(self.vif, INSTANCE)
         except (exception.PlugException, exception.UnplugException) as error:
             return str(error)
@@ -121,7 +122,7 @@ class Host:
             self.proxy.rule = pass_on
             if rule.kind not in HARMLESS:
                 # What comes late would be told by the next plan.
-                ovs_pool.clear()
+                pool.clear()
         return ""
 
     @property

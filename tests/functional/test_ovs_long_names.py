@@ -9,10 +9,10 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import engine
-from os_vif.host.ovs_steps import DeleteOvsBridge, OvsBridge, OvsPort
-from os_vif.host.plan import Plan, Switch
-from os_vif.host.steps import EnsureVeth
+from os_vif.engine import runner
+from os_vif.steps import EnsureVeth
+from os_vif.steps.ovs.ports import DeleteOvsBridge, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.plan import OvsdbTarget, Plan
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import differs, ip, snapshot
 from tests.functional.ovs import row
@@ -140,19 +140,24 @@ def test_a_name_that_is_too_long_for_any_bridge_is_refused(br_int):
 
 def test_a_failed_plan_restores_a_bridge_with_a_long_name(br_int):
     """And its ports; a step without a datapath makes no bridge of a long name."""
-    switch, bridge = Switch(br_int.connection, 10), "tbr-" + "0" * 12
-    patch = OvsPort(bridge, "patch-port-with-a-long-name", "patch", options=(("peer", "x"),))
-    engine.run(Plan(OvsBridge(bridge, "netdev"), patch, switch=switch), DAEMON)
+    switch, bridge = OvsdbTarget(br_int.connection, 10), "tbr-" + "0" * 12
+    patch = EnsureOvsPort(bridge, "patch-port-with-a-long-name", "patch", options=(("peer", "x"),))
+    runner.run(Plan(EnsureOvsBridge(bridge, "netdev"), patch, switch=switch), DAEMON)
     before = br_int.dump()
     plan = Plan(
-        DeleteOvsBridge(bridge), EnsureVeth("a", "b"), OvsBridge("br-sixteen-bytes"), switch=switch
+        DeleteOvsBridge(bridge),
+        EnsureVeth("a", "b"),
+        EnsureOvsBridge("br-sixteen-bytes"),
+        switch=switch,
     )
-    with pytest.raises(exception.StepFailed, match="OvsBridge failed on br-sixteen-bytes: br-six"):
-        engine.run(plan, DAEMON)
+    with pytest.raises(
+        exception.StepFailed, match="EnsureOvsBridge failed on br-sixteen-bytes: br-six"
+    ):
+        runner.run(plan, DAEMON)
     assert br_int.dump() == before
     assert "a" not in {link["ifname"] for link in ip("link")}
     with pytest.raises(exception.InvalidStep, match="of datapath_type netdev"):
-        OvsBridge("br-sixteen-bytes", "system")
+        EnsureOvsBridge("br-sixteen-bytes", "system")
 
 
 @pytest.mark.parametrize("kind", ["dpdkvhostuser", "dpdkvhostuserclient"])

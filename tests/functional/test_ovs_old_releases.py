@@ -15,12 +15,13 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import engine, ovs_schema
-from os_vif.host.ovs_rows import Changes, Look
-from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort
-from os_vif.host.ovsdb import Ovsdb
-from os_vif.host.plan import Plan, Switch
-from os_vif.host.steps import SetLink
+from os_vif.engine import runner
+from os_vif.host.ovsdb import schema
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.steps import SetLink
+from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.ovs.rows import Changes, Look
+from os_vif.steps.plan import OvsdbTarget, Plan
 from tests.functional import ovs_kinds, ovs_old
 from tests.functional.namespaces import differs, snapshot
 from tests.functional.ovs import SCHEMA, row, why_not
@@ -116,12 +117,14 @@ def test_a_column_that_a_release_lacks_is_left_away_and_told_once(
     # What was changed is what a failed plug puts back.
     old.vsctl("set", "Interface", name, "external_ids:iface-id=other")
     plan = Plan(
-        OvsPort("br-int", name, "dpdkvhostuserclient", external_ids=(("iface-id", PORT_ID),)),
-        OvsPort("no-such-br", "x"),
-        switch=Switch(old.connection, 10),
+        EnsureOvsPort(
+            "br-int", name, "dpdkvhostuserclient", external_ids=(("iface-id", PORT_ID),)
+        ),
+        EnsureOvsPort("no-such-br", "x"),
+        switch=OvsdbTarget(old.connection, 10),
     )
     with pytest.raises(exception.StepFailed, match="there is no bridge no-such-br"):
-        engine.run(plan, None)
+        runner.run(plan, None)
     assert row(old, "Interface", name, "external_ids:iface-id") == ["other"]
     os_vif.unplug(vif, instance)
     assert old.vsctl("list-ports", "br-int") == ""
@@ -139,10 +142,10 @@ def test_before_2_10_the_types_of_interfaces_tell_whether_dpdk_is_initialised(
     ):
         # vswitchd would write its own types.
         switch.vsctl("--no-wait", "set", "Open_vSwitch", ".", f"iface_types=[{types}]")
-        port = OvsPort("br-int", "vhu1", "dpdkvhostuserclient", required=True)
-        plan = Plan(port, switch=Switch(connection, 10, wait=False))
-        engine.run(plan, None)
-        found = engine.check(plan)
+        port = EnsureOvsPort("br-int", "vhu1", "dpdkvhostuserclient", must_open=True)
+        plan = Plan(port, switch=OvsdbTarget(connection, 10, wait=False))
+        runner.run(plan, None)
+        found = runner.check(plan)
     assert [difference.pending for difference in found] == [not fails]
 
 
@@ -158,8 +161,8 @@ def test_an_older_release_is_refused_in_one_sentence(tmp_path, release, server):
         switch.vsctl("--no-wait", "init")
         before = snapshot()
         with Proxy(tmp_path, switch.connection, rule) as proxy:
-            plan = Plan(OvsBridge("br-int"), switch=Switch(proxy.connection, 10))
-            for call in (engine.check, lambda plan: engine.run(plan, None)):
+            plan = Plan(EnsureOvsBridge("br-int"), switch=OvsdbTarget(proxy.connection, 10))
+            for call in (runner.check, lambda plan: runner.run(plan, None)):
                 with pytest.raises(exception.ExceptionBase) as info:
                     call(plan)
                 said = str(info.value)
@@ -180,9 +183,9 @@ def test_a_server_without_the_database_is_told_from_an_old_one(tmp_path):
     try:
         switch.create()
         with Proxy(tmp_path, switch.connection, ovs_old.without_server_database) as proxy:
-            plan = Plan(OvsBridge("br-int"), switch=Switch(proxy.connection, 10))
+            plan = Plan(EnsureOvsBridge("br-int"), switch=OvsdbTarget(proxy.connection, 10))
             with pytest.raises(exception.StepFailed, match="has no database Open_vSwitch"):
-                engine.run(plan, None)
+                runner.run(plan, None)
     finally:
         switch.end()
 
@@ -207,20 +210,20 @@ def test_a_connection_asks_for_the_schema_once(tmp_path):
         Proxy(tmp_path, switch.connection, recorder) as proxy,
     ):
         plan = Plan(
-            OvsBridge("br", "netdev"),
-            OvsPort("br", "vhu1", "dpdkvhostuser", mtu_request=1450),
-            switch=Switch(proxy.connection, 10),
+            EnsureOvsBridge("br", "netdev"),
+            EnsureOvsPort("br", "vhu1", "dpdkvhostuser", mtu_request=1450),
+            switch=OvsdbTarget(proxy.connection, 10),
         )
         for _ in range(3):
-            engine.run(plan, None)
-            assert [found for found in engine.check(plan) if not found.pending] == []
+            runner.run(plan, None)
+            assert [found for found in runner.check(plan) if not found.pending] == []
         assert recorder.asked.count(b"get_schema") == 1
         switch._tool("ovsdb-client", "convert", switch.connection, str(SCHEMA))
-        assert [found.attribute for found in engine.check(plan) if not found.pending] == [
+        assert [found.attribute for found in runner.check(plan) if not found.pending] == [
             "mtu_request"
         ]
-        engine.run(plan, None)
-        assert [found for found in engine.check(plan) if not found.pending] == []
+        runner.run(plan, None)
+        assert [found for found in runner.check(plan) if not found.pending] == []
 
 
 @pytest.mark.usefixtures("namespace")
@@ -243,10 +246,10 @@ def test_a_wait_that_times_out_is_told_as_such_by_releases_before_2_16(tmp_path)
         Proxy(tmp_path, switch.connection, holding) as proxy,
         switch.standing_still("ovs-vswitchd"),
     ):
-        port = OvsPort("br", "vhu1", "dpdkvhostuser")
-        plan = Plan(OvsBridge("br", "netdev"), port, switch=Switch(proxy.connection, 2))
+        port = EnsureOvsPort("br", "vhu1", "dpdkvhostuser")
+        plan = Plan(EnsureOvsBridge("br", "netdev"), port, switch=OvsdbTarget(proxy.connection, 2))
         with pytest.raises(exception.StepFailed, match="has not done it within 2 seconds"):
-            engine.run(plan, None)
+            runner.run(plan, None)
 
 
 def test_an_undo_sets_no_condition_on_an_empty_column(daemon, tmp_path):
@@ -266,10 +269,10 @@ def test_an_undo_sets_no_condition_on_an_empty_column(daemon, tmp_path):
         plan = Plan(
             DeleteOvsPort("p"),
             SetLink("no-such-device", up=True),
-            switch=Switch(proxy.connection, 10),
+            switch=OvsdbTarget(proxy.connection, 10),
         )
         with pytest.raises(exception.StepFailed, match="no-such-device") as info:
-            engine.run(plan, privsep.__name__)
+            runner.run(plan, privsep.__name__)
         assert "by hand" not in str(info.value)
         assert switch.dump() == before
     asked = recorder.asked.replace(b" ", b"")
@@ -282,7 +285,9 @@ def test_a_printed_undo_names_no_column_that_a_release_lacks(daemon, tmp_path):
     with ovs_old.OldSwitch(tmp_path, "2.4.0") as switch:
         switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
         switch.vsctl("add-port", "br", "p", "--", "set", "Interface", "p", "type=internal")
-        port = OvsPort("br", "p", "internal", external_ids=(("iface-id", "x"),), mtu_request=1450)
+        port = EnsureOvsPort(
+            "br", "p", "internal", external_ids=(("iface-id", "x"),), mtu_request=1450
+        )
         steps = []
         with Ovsdb(switch.connection, 10) as ovsdb:
             steps += port.change(Look(ovsdb, [port]), Changes())
@@ -296,20 +301,20 @@ def test_the_oldest_release_is_the_first_that_has_what_is_needed():
     accepted = [
         release
         for release in ovs_old.ADDED
-        if ovs_schema.Schema(ovs_old.schema(release)).fault() is None
+        if schema.Schema(ovs_old.schema(release)).fault() is None
     ]
-    assert accepted[0] == ovs_schema.OLDEST
-    assert ovs_old.ADDED[ovs_schema.OLDEST][0] == ovs_schema.OLDEST_SCHEMA
+    assert accepted[0] == schema.OLDEST
+    assert ovs_old.ADDED[schema.OLDEST][0] == schema.OLDEST_SCHEMA
     assert set(accepted) == set(list(ovs_old.ADDED)[list(ovs_old.ADDED).index(accepted[0]) :])
     page = (ROOT / "doc/source/user/ovs.rst").read_text()
     words = " ".join(page.split())
     readme = " ".join((ROOT / "README.rst").read_text().split())
-    assert f"Open vSwitch {ovs_schema.OLDEST} or newer" in readme
+    assert f"Open vSwitch {schema.OLDEST} or newer" in readme
     assert (
-        f"oldest supported release is Open vSwitch {ovs_schema.OLDEST}, "
-        f"whose schema has the version {ovs_schema.OLDEST_SCHEMA}" in words
+        f"oldest supported release is Open vSwitch {schema.OLDEST}, "
+        f"whose schema has the version {schema.OLDEST_SCHEMA}" in words
     )
-    for (table, column), optional in ovs_schema.OPTIONAL.items():
+    for (table, column), optional in schema.OPTIONAL.items():
         assert re.search(rf"``{table}\.{column}``\s+- {re.escape(optional.since)}\b", page)
         version, added = ovs_old.ADDED[optional.since]
         assert f"{table}.{column}" in added

@@ -20,7 +20,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import locks
+from os_vif.host.state import locks
 from tests.functional import ovs
 from tests.functional.cases import ovs_vif
 from tests.functional.ovs import row

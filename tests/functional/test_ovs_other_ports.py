@@ -9,7 +9,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.plugins.fields import get
+from os_vif.plugins.vif_fields import get
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import changes, differs, run, snapshot
 from tests.functional.ovs import row

@@ -15,11 +15,12 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.host import engine, ovs_engine, ovs_pool
-from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort
-from os_vif.host.plan import Plan
-from os_vif.host.plan import Switch as At
-from os_vif.host.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.engine import ovs, runner
+from os_vif.host.ovsdb import pool
+from os_vif.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.plan import OvsdbTarget as At
+from os_vif.steps.plan import Plan
 from tests.functional.namespaces import differs, snapshot, without_indexes
 from tests.functional.ovs_proxy import ANSWER, ASK, Nth, Proxy, drip, pass_on
 from tests.functional.test_engine import DAEMON
@@ -48,13 +49,13 @@ def proxy(switch, tmp_path):
 @pytest.fixture
 def soon(monkeypatch) -> None:
     """What takes back gives up soon, so that no test waits for long."""
-    monkeypatch.setattr(ovs_engine, "TAKE_BACK", 0.5)
+    monkeypatch.setattr(ovs, "TAKE_BACK", 0.5)
 
 
 def plug(proxy, timeout: float) -> Plan:
     return Plan(
-        EnsureVeth("qvb", "qvo"), SetLink("qvo", up=True), OvsBridge("br", "netdev"),
-        OvsPort("br", "qvo", external_ids=(("iface-id", "i"),), qos="linux-noop", required=True),
+        EnsureVeth("qvb", "qvo"), SetLink("qvo", up=True), EnsureOvsBridge("br", "netdev"),
+        EnsureOvsPort("br", "qvo", external_ids=(("iface-id", "i"),), qos="linux-noop", must_open=True),
         switch=At(proxy.connection, timeout),
     )  # fmt: skip
 
@@ -66,15 +67,15 @@ def unplug(proxy, timeout: float) -> Plan:
 def rests(proxy) -> None:
     """A connection is there for the next plan, and all that was asked has been answered."""
     proxy.rule = pass_on
-    ovs_engine.ports_of(At(proxy.connection, 60), "nobody")
+    ovs.ports_of(At(proxy.connection, 60), "nobody")
 
 
 def converges(proxy, before) -> None:
     """Whatever was left: a plug plugs, and an unplug leaves nothing."""
     proxy.rule = pass_on
-    engine.run(plug(proxy, 60), DAEMON)
-    assert engine.check(plug(proxy, 60)) == ()
-    engine.run(unplug(proxy, 60), DAEMON)
+    runner.run(plug(proxy, 60), DAEMON)
+    assert runner.check(plug(proxy, 60)) == ()
+    runner.run(unplug(proxy, 60), DAEMON)
     assert differs(without_indexes(before), indexes=False) == []
 
 
@@ -99,9 +100,9 @@ KINDS = [
 def test_a_connection_that_is_cut_at_any_message_is_opened_again(proxy, switch, kinds):
     """What was done is found, what was not is done; once, in both cases."""
     before = without_indexes(snapshot())
-    engine.run(plug(proxy, 60), DAEMON)
+    runner.run(plug(proxy, 60), DAEMON)
     plugged = switch.dump()
-    engine.run(unplug(proxy, 60), DAEMON)
+    runner.run(unplug(proxy, 60), DAEMON)
     unplugged = switch.dump()
     cut = 0
     for n in range(1, MESSAGES):
@@ -110,14 +111,14 @@ def test_a_connection_that_is_cut_at_any_message_is_opened_again(proxy, switch, 
             rests(proxy)
             if n == 1 and kind != "after":
                 # It was never there, as far as this plan knows: nothing was done.
-                ovs_pool.clear()
+                pool.clear()
                 proxy.rule = Nth(way, n, CUTS[kind])
                 with pytest.raises(exception.StepFailed, match="Nothing was done"):
-                    engine.run(plan(proxy, 60), DAEMON)
+                    runner.run(plan(proxy, 60), DAEMON)
                 # One that another plan has left is another matter.
                 rests(proxy)
             proxy.rule = rule = Nth(way, n, CUTS[kind])
-            engine.run(plan(proxy, 60), DAEMON)
+            runner.run(plan(proxy, 60), DAEMON)
             cut += rule.done
             rule.done = True
             assert switch.dump() == (plugged if plan is plug else unplugged), n
@@ -147,7 +148,7 @@ def test_a_server_that_does_not_come_back_fails_the_plug_in_time(proxy):
         with pytest.raises(
             exception.StepFailed, match=r"closed the connection|no answer w"
         ) as info:
-            engine.run(plug(proxy, TIME), DAEMON)
+            runner.run(plug(proxy, TIME), DAEMON)
         said = str(info.value)
         assert ("unknown; plugging or unplugging again converges" in said) == unknown
         assert said.startswith("The transaction of Open vSwitch failed on br, qvo: ")
@@ -174,9 +175,9 @@ def test_a_server_that_restarts_is_found_again(proxy, switch, sent):
         yield None
 
     proxy.rule = rule = Nth(ASK, COMMIT, restart)
-    engine.run(plug(proxy, 60), DAEMON)
+    runner.run(plug(proxy, 60), DAEMON)
     assert rule.done
-    assert engine.check(plug(proxy, 60)) == ()
+    assert runner.check(plug(proxy, 60)) == ()
     list(restart(b""))
     converges(proxy, before)
 
@@ -203,7 +204,7 @@ def test_a_server_that_stands_still_fails_the_plug_in_time(proxy, switch):
         proxy.rule = Nth(ASK, text, stop)
         try:
             with pytest.raises(exception.StepFailed) as info:
-                engine.run(plug(proxy, TIME), DAEMON)
+                runner.run(plug(proxy, TIME), DAEMON)
         finally:
             os.kill(pid, signal.SIGCONT)
         assert str(info.value).startswith(begins)
@@ -229,7 +230,7 @@ def test_what_is_taken_back_without_an_answer_is_unknown(proxy, switch):
     with switch.standing_still("ovs-vswitchd"):
         try:
             with pytest.raises(exception.StepFailed) as info:
-                engine.run(plug(proxy, TIME), DAEMON)
+                runner.run(plug(proxy, TIME), DAEMON)
         finally:
             os.kill(pid, signal.SIGCONT)
     said = str(info.value)
@@ -248,7 +249,7 @@ def test_what_vswitchd_does_not_do_is_taken_back_also_over_a_cut(proxy, switch, 
     proxy.rule = lambda way, data: cut(way, data) if committed.done else committed(way, data)
     late = pytest.raises(exception.StepFailed, match="not done it within 2 seconds")
     with switch.standing_still("ovs-vswitchd"), late as info:
-        engine.run(plug(proxy, TIME), DAEMON)
+        runner.run(plug(proxy, TIME), DAEMON)
     assert "by hand" not in str(info.value)
     assert cut.done
     assert differs(before) == []
@@ -263,11 +264,11 @@ def test_an_answer_that_drips_is_an_answer(proxy, switch):
     switch.vsctl("del-port", "qvo")
     before = snapshot()
     proxy.rule = drip(0.0001, 2)
-    engine.run(plug(proxy, 60), DAEMON)
+    runner.run(plug(proxy, 60), DAEMON)
     switch.vsctl("set", "Interface", "qvo", "external_ids:owner=東京都東京都東京都")
-    engine.run(plug(proxy, 60), DAEMON)
+    runner.run(plug(proxy, 60), DAEMON)
     assert "東京" in switch.vsctl("get", "Interface", "qvo", "external_ids")
-    engine.run(unplug(proxy, 60), DAEMON)
+    runner.run(unplug(proxy, 60), DAEMON)
     assert differs(without_indexes(before), indexes=False) == []
 
 
@@ -284,8 +285,8 @@ def test_all_answers_of_a_plan_share_one_deadline(proxy):
     proxy.rule = slow
     begun = time.monotonic()
     with pytest.raises(exception.StepFailed, match="no answer within 2 seconds"):
-        engine.run(plug(proxy, TIME), DAEMON)
+        runner.run(plug(proxy, TIME), DAEMON)
     with pytest.raises(exception.StepFailed, match=r"no answer within 0\.3 seconds"):
-        engine.check(plug(proxy, 0.3))
+        runner.check(plug(proxy, 0.3))
     assert time.monotonic() - begun < 30
     converges(proxy, before)

@@ -19,7 +19,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest, Hypervisor
 from os_vif.cmd.lab_card import Pump
-from os_vif.plugins.fields import get
+from os_vif.plugins.vif_fields import get
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import differs, ip, run, snapshot, without_indexes
 from tests.functional.ovs import row
@@ -296,9 +296,9 @@ def test_what_was_plugged_without_marks_is_unplugged(br_int):
     os_vif.plug(vif, INSTANCE)
     for prefix in ("qbr", "qvb", "qvo"):
         run(f"ip link set dev {prefix}{vif.id[:11]} alias ''")
-    unmarked = snapshot()
+    include_unmanaged = snapshot()
     os_vif.plug(vif, INSTANCE)
-    assert differs(unmarked) == []
+    assert differs(include_unmanaged) == []
     os_vif.unplug(vif, INSTANCE)
     assert differs(before) == []
 

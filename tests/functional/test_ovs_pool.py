@@ -11,9 +11,10 @@ import threading
 import pytest
 
 from os_vif import exception
-from os_vif.host import ovs_engine, ovs_pool
-from os_vif.host.ovsdb import Ovsdb
-from os_vif.host.plan import Switch as At
+from os_vif.engine import ovs
+from os_vif.host.ovsdb import pool
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.steps.plan import OvsdbTarget as At
 from tests.functional.ovs_proxy import Proxy
 
 
@@ -31,14 +32,14 @@ class Counting(Proxy):
 
 @pytest.fixture
 def proxy(switch, tmp_path):
-    ovs_pool.clear()
+    pool.clear()
     with Counting(tmp_path, switch.connection) as proxy:
         yield proxy
-    ovs_pool.clear()
+    pool.clear()
 
 
 def look(proxy) -> None:
-    assert ovs_engine.ports_of(At(proxy.connection, 60), "nobody") == {}
+    assert ovs.ports_of(At(proxy.connection, 60), "nobody") == {}
 
 
 def test_the_next_plan_has_the_stream_of_the_one_before(proxy):
@@ -81,16 +82,16 @@ def test_a_stream_that_was_closed_meanwhile_is_opened_anew(proxy, switch):
 
 def test_streams_that_idle_are_few_and_young(proxy, monkeypatch):
     """Those above the limit are closed, and those that a server may have given up."""
-    all_of_them = [Ovsdb(proxy.connection, 60) for _ in range(ovs_pool.MOST + 2)]
+    all_of_them = [Ovsdb(proxy.connection, 60) for _ in range(pool.MOST + 2)]
     for ovsdb in all_of_them:
         ovsdb.connect()
     for ovsdb in all_of_them:
         ovsdb.__exit__(None)
-    assert len(ovs_pool._idle) == ovs_pool.MOST
-    monkeypatch.setattr(ovs_pool, "IDLE", 0)
+    assert len(pool._idle) == pool.MOST
+    monkeypatch.setattr(pool, "IDLE", 0)
     look(proxy)
-    assert len(proxy.opened) == ovs_pool.MOST + 3
-    assert ovs_pool._idle == []
+    assert len(proxy.opened) == pool.MOST + 3
+    assert pool._idle == []
 
 
 def test_a_child_has_no_stream_of_its_parent(proxy):
@@ -99,7 +100,7 @@ def test_a_child_has_no_stream_of_its_parent(proxy):
     if (child := os.fork()) == 0:
         status = 1
         try:
-            status = len(ovs_pool._idle)
+            status = len(pool._idle)
             look(proxy)
         finally:
             os._exit(status)
@@ -112,10 +113,10 @@ def test_what_was_seen_before_is_asked_for_and_not_believed(proxy, switch):
     """A port that is in another bridge by now, under the same name."""
     at = At(proxy.connection, 60)
     switch.vsctl("add-br", "br", "--", "add-br", "br2", "--", "add-port", "br", "p")
-    assert (ovs_engine.is_in(at, "p", "br"), ovs_engine.bridge_of(at, "p")) == (True, "br")
+    assert (ovs.is_in(at, "p", "br"), ovs.bridge_of(at, "p")) == (True, "br")
     switch.vsctl("del-port", "p", "--", "add-port", "br2", "p")
-    assert ovs_engine.bridge_of(at, "p") == "br2"
-    assert not ovs_engine.is_in(at, "p", "br")
+    assert ovs.bridge_of(at, "p") == "br2"
+    assert not ovs.is_in(at, "p", "br")
     switch.vsctl("del-port", "p")
-    assert ovs_engine.bridge_of(at, "p") is None
+    assert ovs.bridge_of(at, "p") is None
     assert len(proxy.opened) == 1

@@ -13,9 +13,9 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import engine
-from os_vif.host.locks import DIRECTORY
-from os_vif.host.steps import ReleaseVf
+from os_vif.engine import runner
+from os_vif.host.state.locks import DIRECTORY
+from os_vif.steps import ReleaseVf
 from tests.functional.cases import card, ovs_vif
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.ovs import row
@@ -172,7 +172,7 @@ def test_a_failure_at_each_step_leaves_a_representor_plugged(br_int, host, unplu
     plan = os_vif.plan(on(0 if unplug else 1, "tap-1"), INSTANCE, unplug=unplug)
     for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            engine.run(cut(plan, k), DAEMON)
+            runner.run(cut(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
         assert differs(before, indexes=False) == [], plan.steps[k - 1]
     (host.unplug if unplug else host.plug)(on(0 if unplug else 1, "tap-1"))

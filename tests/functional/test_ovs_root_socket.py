@@ -18,8 +18,9 @@ import threading
 
 import pytest
 
-from os_vif.host import ovsdb_remotes, ovsdb_socket
-from os_vif.host.ovs_stream import Deadline
+from os_vif.engine import ovsdb_socket
+from os_vif.host.ovsdb import remotes
+from os_vif.host.ovsdb.stream import Deadline
 from tests.functional import ovs
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -54,7 +55,7 @@ def switch(namespace, tmp_path):
     if missing := ovs.missing():
         pytest.skip(missing)
     with ovs.DummySwitch(tmp_path) as switch:
-        (socket_path,) = ovsdb_remotes.unix_paths(switch.connection)
+        (socket_path,) = remotes.unix_paths(switch.connection)
         pathlib.Path(socket_path).chmod(0o750)
         switch.vsctl("add-br", "br-int")
         yield switch

@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from os_vif.host import ovs_engine
-from os_vif.host.ovs_rows import Look
-from os_vif.host.ovs_steps import DeleteOvsPort, OvsPort
-from os_vif.host.ovsdb import Ovsdb
+from os_vif.engine import ovs
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsPort
+from os_vif.steps.ovs.rows import Look
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import changes, run
 from tests.functional.ovs import row
@@ -140,7 +140,7 @@ def test_queues_of_the_row_are_those_of_whoever_made_them(br_int, way):
 
 def test_the_undo_of_an_unplug_refers_to_the_row_that_stayed(br_int, ovsdb):
     """And to its queues; one that was deleted with the port is made again."""
-    carried_out(ovsdb, [OvsPort("br-int", "qvo1", qos="linux-htb")])
+    carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     br_int.vsctl("--id=@q", "create", "Queue", "dscp=1", "--", "add", "QoS",
                  qos_of(br_int, "qvo1"), "queues", "0=@q")  # fmt: skip
     before = br_int.dump()
@@ -157,7 +157,7 @@ def test_the_undo_of_an_unplug_refers_to_the_row_that_stayed(br_int, ovsdb):
 
 def test_what_check_says_of_a_row_that_stays(br_int, ovsdb):
     """Nothing; of one that nobody refers to, that it should be gone."""
-    carried_out(ovsdb, [OvsPort("br-int", "qvo1", qos="linux-htb")])
+    carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     share(br_int, "qvo1", "one")
     step = DeleteOvsPort("qvo1")
     assert [d.attribute for d in step.differences(Look(ovsdb))] == ["port"]
@@ -167,7 +167,7 @@ def test_what_check_says_of_a_row_that_stays(br_int, ovsdb):
 
 def test_the_undo_of_a_plug_leaves_the_row_of_a_namesake(br_int, ovsdb):
     """Somebody has deleted the port and made it again, with the row that was made for the first."""
-    (undo,) = carried_out(ovsdb, [OvsPort("br-int", "qvo1", qos="linux-htb")])
+    (undo,) = carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     uuid = qos_of(br_int, "qvo1")
     br_int.vsctl("del-port", "qvo1")
     br_int.vsctl("add-port", "br-int", "qvo1", "--", "set", "Port", "qvo1", f"qos={uuid}")
@@ -178,7 +178,7 @@ def test_the_undo_of_a_plug_leaves_the_row_of_a_namesake(br_int, ovsdb):
 
 def test_who_refers_to_the_row_between_look_and_act_keeps_it(br_int, ovsdb, monkeypatch):
     """The database refuses the deletion, and the next look sees the other port."""
-    carried_out(ovsdb, [OvsPort("br-int", "qvo1", qos="linux-htb")])
+    carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     br_int.vsctl("add-port", "br-int", "one")
     change, looks = DeleteOvsPort.change, []
 
@@ -190,7 +190,7 @@ def test_who_refers_to_the_row_between_look_and_act_keeps_it(br_int, ovsdb, monk
         return done
 
     monkeypatch.setattr(DeleteOvsPort, "change", late)
-    ovs_engine.commit(ovsdb, [DeleteOvsPort("qvo1")]).settle()
+    ovs.commit(ovsdb, [DeleteOvsPort("qvo1")]).settle()
     assert len(looks) == 2
     assert br_int.vsctl("list-ports", "br-int") == "one"
     assert qos_rows(br_int) == {qos_of(br_int, "one")}

@@ -15,20 +15,21 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.host import engine, ovs_engine, ovs_steps, ovs_undo
-from os_vif.host import plan as plans
-from os_vif.host.failure import Failure
-from os_vif.host.ovs_rows import Look, OvsStep
-from os_vif.host.ovs_steps import (
+from os_vif.engine import ovs, runner
+from os_vif.engine.failure import Failure
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.steps import plan as plans
+from os_vif.steps.ovs import ports, restore
+from os_vif.steps.ovs.ports import (
     DeleteOvsBridge,
     DeleteOvsPort,
-    OvsBridge,
-    OvsPort,
+    EnsureOvsBridge,
+    EnsureOvsPort,
     ReleaseOvsPort,
 )
-from os_vif.host.ovsdb import Ovsdb
-from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.steps.ovs.rows import Look, OvsStep
+from os_vif.steps.plan import Plan
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.test_engine import DAEMON
 
@@ -95,19 +96,19 @@ class Sample:
 
 
 SAMPLES = [
-    Sample(OvsBridge("br", "netdev")),
-    Sample(OvsPort("br", "qvo", required=True), _BRIDGE),
+    Sample(EnsureOvsBridge("br", "netdev")),
+    Sample(EnsureOvsPort("br", "qvo", must_open=True), _BRIDGE),
     Sample(
-        OvsPort("br", "qvo", external_ids=(("iface-id", "i"), ("attached-mac", "02:00:00:00:00:01"),
+        EnsureOvsPort("br", "qvo", external_ids=(("iface-id", "i"), ("attached-mac", "02:00:00:00:00:01"),
                 ("vm-uuid", "")), isolated=True, qos="linux-noop"),
         _BRIDGE,
     ),
-    Sample(OvsPort("br", "vhu1", "dpdkvhostuserclient", options=(("vhost-server-path", "/a b"),),
+    Sample(EnsureOvsPort("br", "vhu1", "dpdkvhostuserclient", options=(("vhost-server-path", "/a b"),),
                    mtu_request=1450), _BRIDGE),
-    Sample(OvsPort("br", "qvo", external_ids=(("iface-id", "i"), ("iface-status", "active"))),
+    Sample(EnsureOvsPort("br", "qvo", external_ids=(("iface-id", "i"), ("iface-status", "active"))),
            f"{_PORT} -- set Interface qvo external_ids:iface-id=old external_ids:ovn-installed=true"),
-    Sample(OvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p"),
-    Sample(OvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p "
+    Sample(EnsureOvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p"),
+    Sample(EnsureOvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p "
            "-- set Interface p type=vxlan options:remote_ip=192.0.2.1 options:key=7"),
     Sample(DeleteOvsPort("qvo"), _PORT),
     Sample(ReleaseOvsPort("qvo"), _PORT),
@@ -130,7 +131,7 @@ UNDONE = [param for param in PARAMS if param.values[0].undone]
 
 @pytest.fixture
 def at(switch):
-    return plans.Switch(switch.connection, 10)
+    return plans.OvsdbTarget(switch.connection, 10)
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def sample(request, switch) -> Sample:
 
 def carried_out(ovsdb, steps) -> list[OvsStep]:
     """All of the steps, or none, as the engine runs them. :returns: what undoes it."""
-    committed = ovs_engine.commit(ovsdb, steps)
+    committed = ovs.commit(ovsdb, steps)
     try:
         committed.settle()
     except Failure as failure:
@@ -167,7 +168,7 @@ def test_every_step_of_the_switch_has_a_sample():
     """A new one gets one here."""
     there = {
         name
-        for module in (ovs_steps, ovs_undo)
+        for module in (ports, restore)
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, OvsStep) and "Ovs" in name
     }
@@ -218,7 +219,9 @@ def test_ids_of_others_and_isolation_of_a_live_port_stay(switch, ovsdb):
     """What OVN and Neutron have written since, a plug again leaves alone."""
     run(_PAIR)
     switch.vsctl(*_BRIDGE.split())
-    step = OvsPort("br", "qvo", external_ids=(("iface-id", "i"),), isolated=True, qos="linux-noop")
+    step = EnsureOvsPort(
+        "br", "qvo", external_ids=(("iface-id", "i"),), isolated=True, qos="linux-noop"
+    )
     carried_out(ovsdb, [step])
     switch.vsctl("clear", "Port", "qvo", "tag", "trunks", "vlan_mode", "qos")
     switch.vsctl("set", "Port", "qvo", "tag=3", "--", "set", "Interface", "qvo",
@@ -256,19 +259,27 @@ def test_a_port_of_another_bridge_is_not_taken_from_there(switch, at):
     switch.vsctl(*_PORT.split())
     before = switch.dump()
     with pytest.raises(exception.StepFailed, match="qvo is in br, and not taken from there"):
-        engine.run(Plan(OvsBridge("other"), OvsPort("other", "qvo"), switch=at), DAEMON)
+        runner.run(
+            Plan(EnsureOvsBridge("other"), EnsureOvsPort("other", "qvo"), switch=at), DAEMON
+        )
     with pytest.raises(exception.StepFailed, match="there is no bridge none"):
-        engine.run(Plan(OvsPort("none", "x"), switch=at), DAEMON)
+        runner.run(Plan(EnsureOvsPort("none", "x"), switch=at), DAEMON)
     assert switch.dump() == before
 
 
 def test_what_the_database_refuses_is_told_with_the_step(switch, at):
     """The reason is the database's own."""
     switch.vsctl(*_BRIDGE.split())
-    wrong = OvsPort("br", "b", mtu_request=1500, options=(("peer", "c"),))
-    plan = Plan(OvsPort("br", "a"), wrong, OvsBridge("br2"), OvsPort("br2", "br"), switch=at)
+    wrong = EnsureOvsPort("br", "b", mtu_request=1500, options=(("peer", "c"),))
+    plan = Plan(
+        EnsureOvsPort("br", "a"),
+        wrong,
+        EnsureOvsBridge("br2"),
+        EnsureOvsPort("br2", "br"),
+        switch=at,
+    )
     with pytest.raises(exception.StepFailed, match="br is in br, and not taken"):
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert switch.vsctl("list-ports", "br") == ""
 
 
@@ -277,11 +288,13 @@ def test_a_port_that_must_open_and_does_not_fails_the_plan(switch, at):
     switch.vsctl(*_BRIDGE.split())
     before = snapshot()
     pair = (EnsureVeth("qvb", "qvo"), SetLink("qvo", up=True))
-    plan = Plan(*pair, OvsPort("br", "qvo"), OvsPort("br", "tapx", required=True), switch=at)
+    plan = Plan(
+        *pair, EnsureOvsPort("br", "qvo"), EnsureOvsPort("br", "tapx", must_open=True), switch=at
+    )
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert str(info.value) == (
-        "OvsPort failed on tapx: could not open network device tapx (No such device). "
+        "EnsureOvsPort failed on tapx: could not open network device tapx (No such device). "
         "Undone: 4 changes before it"
     )
     assert differs(before) == []
@@ -290,13 +303,13 @@ def test_a_port_that_must_open_and_does_not_fails_the_plan(switch, at):
 def test_a_port_of_the_hypervisor_is_pending(switch, at):
     """It is no fault that its device is not there yet; when it comes, it is opened."""
     switch.vsctl(*_BRIDGE.split())
-    plan = Plan(OvsPort("br", "tap1"), switch=at)
-    engine.run(plan, DAEMON)
-    (waits,) = engine.check(plan)
+    plan = Plan(EnsureOvsPort("br", "tap1"), switch=at)
+    runner.run(plan, DAEMON)
+    (waits,) = runner.check(plan)
     assert waits.pending
     assert "could not open network device tap1 (No such device)" in str(waits)
     run("ip link add name tap1 type veth peer name guest; ip link set dev tap1 up")
-    until(lambda: engine.check(plan) == ())
+    until(lambda: runner.check(plan) == ())
 
 
 def until(holds, seconds=5) -> None:
@@ -309,9 +322,9 @@ def until(holds, seconds=5) -> None:
 def test_a_port_of_dpdk_is_fatal_only_where_there_is_dpdk(switch, at):
     """This switch has none: the row is there, and waits."""
     switch.vsctl(*_BRIDGE.split())
-    port = OvsPort("br", "vhu1", "dpdkvhostuserclient", required=True)
-    engine.run(Plan(port, switch=at), DAEMON)
-    (waits,) = engine.check(Plan(port, switch=at))
+    port = EnsureOvsPort("br", "vhu1", "dpdkvhostuserclient", must_open=True)
+    runner.run(Plan(port, switch=at), DAEMON)
+    (waits,) = runner.check(Plan(port, switch=at))
     assert waits.pending
 
 
@@ -319,25 +332,25 @@ def test_a_port_whose_device_comes_with_the_plan_is_waited_for(switch, at):
     """As after a boot: the row is there, the device is not. When it is, vswitchd has to open it."""
     switch.vsctl(*_PORT.split())
     assert switch.vsctl("get", "Interface", "qvo", "ofport") == "-1"
-    plan = Plan(EnsureVeth("qvb", "qvo"), OvsPort("br", "qvo", required=True), switch=at)
-    engine.run(plan, DAEMON)
-    assert engine.check(plan) == ()
+    plan = Plan(EnsureVeth("qvb", "qvo"), EnsureOvsPort("br", "qvo", must_open=True), switch=at)
+    runner.run(plan, DAEMON)
+    assert runner.check(plan) == ()
 
 
 def test_a_switch_that_is_not_there_leaves_the_kernel_alone(at, switch):
     """It is asked for first."""
-    gone = plans.Switch("unix:/no/such", 5)
+    gone = plans.OvsdbTarget("unix:/no/such", 5)
     before = snapshot()
-    plan = Plan(EnsureVeth("qvb", "qvo"), OvsBridge("br"), switch=gone)
+    plan = Plan(EnsureVeth("qvb", "qvo"), EnsureOvsBridge("br"), switch=gone)
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert str(info.value) == (
         "Connecting to Open vSwitch failed on br: Open vSwitch at unix:/no/such: No such file or "
         "directory. Nothing was done"
     )
     assert snapshot() == before
     with pytest.raises(exception.StepFailed, match="No such file or directory"):
-        engine.check(plan)
+        runner.check(plan)
 
 
 def test_a_vswitchd_that_does_nothing_fails_the_plan(switch):
@@ -345,12 +358,14 @@ def test_a_vswitchd_that_does_nothing_fails_the_plan(switch):
     switch.vsctl(*_BRIDGE.split())
     before = snapshot()
     plan = Plan(
-        EnsureVeth("qvb", "qvo"), OvsPort("br", "qvo"), switch=plans.Switch(switch.connection, 1)
+        EnsureVeth("qvb", "qvo"),
+        EnsureOvsPort("br", "qvo"),
+        switch=plans.OvsdbTarget(switch.connection, 1),
     )
     os.kill(switch.pid("ovs-vswitchd"), signal.SIGSTOP)
     try:
         with pytest.raises(exception.StepFailed, match="has not done it within 1 seconds") as info:
-            engine.run(plan, DAEMON)
+            runner.run(plan, DAEMON)
     finally:
         os.kill(switch.pid("ovs-vswitchd"), signal.SIGCONT)
     assert "Undone: 2 changes" in str(info.value)
@@ -361,13 +376,13 @@ def test_a_server_that_vanishes_while_it_is_asked(switch):
     """It is said that the outcome is unknown; the kernel is as before; the next run converges."""
     switch.vsctl(*_BRIDGE.split())
     before = snapshot()
-    at = plans.Switch(switch.connection, 1)
-    plan = Plan(EnsureVeth("qvb", "qvo"), OvsPort("br", "qvo", required=True), switch=at)
+    at = plans.OvsdbTarget(switch.connection, 1)
+    plan = Plan(EnsureVeth("qvb", "qvo"), EnsureOvsPort("br", "qvo", must_open=True), switch=at)
     pid = switch.pid("ovsdb-server")
     with Ovsdb(switch.connection, 1):
         stopping = threading.Event()
 
-        class Stops(OvsBridge):
+        class Stops(EnsureOvsBridge):
             """Stops the server when it is asked what to do, which is after the kernel's steps."""
 
             def change(self, look, changes):
@@ -380,15 +395,15 @@ def test_a_server_that_vanishes_while_it_is_asked(switch):
         stops = Plan(plan.steps[0], plan.steps[1], Stops("br"), switch=at)
         try:
             with pytest.raises(exception.StepFailed, match="unknown; plugging or unplugging") as i:
-                engine.run(stops, DAEMON)
+                runner.run(stops, DAEMON)
         finally:
             os.kill(pid, signal.SIGCONT)
     assert "no answer within 1 seconds" in str(i.value)
     assert "Undone: 1 changes" in str(i.value)
     assert [link["ifname"] for link in ip("link") if link["ifname"].startswith("qv")] == []
-    engine.run(plan, DAEMON)
-    assert engine.check(plan) == ()
-    engine.run(Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at), DAEMON)
+    runner.run(plan, DAEMON)
+    assert runner.check(plan) == ()
+    runner.run(Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at), DAEMON)
     assert differs(without_indexes(before), indexes=False) == []
 
 
@@ -398,7 +413,7 @@ def test_a_bridge_that_is_deleted_between_look_and_act_is_looked_at_again(switch
     switch.vsctl("add-br", "tbr-1", "--", "set", "Bridge", "tbr-1", "datapath_type=netdev")
     asked = []
 
-    class Slow(OvsPort):
+    class Slow(EnsureOvsPort):
         """Somebody is faster."""
 
         def change(self, look, changes):
@@ -408,7 +423,7 @@ def test_a_bridge_that_is_deleted_between_look_and_act_is_looked_at_again(switch
             asked.append(1)
             return done
 
-    carried_out(ovsdb, [OvsBridge("tbr-1", "netdev"), Slow("tbr-1", "qvo", required=True)])
+    carried_out(ovsdb, [EnsureOvsBridge("tbr-1", "netdev"), Slow("tbr-1", "qvo", must_open=True)])
     assert len(asked) == 2
     assert switch.vsctl("list-ports", "tbr-1") == "qvo"
 
@@ -418,9 +433,12 @@ def test_many_make_one_bridge_at_the_same_time(switch):
     errors = []
 
     def plug(n):
-        at = plans.Switch(switch.connection, 20)
+        at = plans.OvsdbTarget(switch.connection, 20)
         try:
-            engine.run(Plan(OvsBridge("br", "netdev"), OvsPort("br", f"p{n}"), switch=at), DAEMON)
+            runner.run(
+                Plan(EnsureOvsBridge("br", "netdev"), EnsureOvsPort("br", f"p{n}"), switch=at),
+                DAEMON,
+            )
         except exception.StepFailed as error:
             errors.append(error)
 
@@ -436,7 +454,7 @@ def test_many_make_one_bridge_at_the_same_time(switch):
 def test_undo_does_not_take_away_a_bridge_that_another_has_joined(switch, ovsdb):
     """Made by this plan, used by now."""
     run(_PAIR)
-    undo = carried_out(ovsdb, [OvsBridge("br", "netdev")])
+    undo = carried_out(ovsdb, [EnsureOvsBridge("br", "netdev")])
     switch.vsctl("add-port", "br", "qvo")
     carried_out(ovsdb, undo)
     assert switch.vsctl("list-ports", "br") == "qvo"
@@ -446,7 +464,7 @@ def test_undo_does_not_take_away_a_namesake(switch, ovsdb):
     """A port that was deleted and made again is another one."""
     run(_PAIR)
     switch.vsctl(*_BRIDGE.split())
-    undo = carried_out(ovsdb, [OvsPort("br", "qvo")])
+    undo = carried_out(ovsdb, [EnsureOvsPort("br", "qvo")])
     switch.vsctl("del-port", "qvo", "--", "add-port", "br", "qvo")
     carried_out(ovsdb, undo)
     assert switch.vsctl("list-ports", "br") == "qvo"
@@ -457,11 +475,11 @@ def test_a_failure_between_two_transactions_undoes_both(switch, at):
     switch.vsctl(*_BRIDGE.split())
     before = snapshot()
     plan = Plan(
-        OvsBridge("pb1", "netdev"), EnsureVeth("qvb", "qvo"), OvsPort("pb1", "qvo"),
+        EnsureOvsBridge("pb1", "netdev"), EnsureVeth("qvb", "qvo"), EnsureOvsPort("pb1", "qvo"),
         SetLink("missing", up=True), switch=at,
     )  # fmt: skip
     with pytest.raises(exception.StepFailed, match="Undone: 3 changes"):
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert differs(before) == []
 
 
@@ -469,13 +487,13 @@ def test_what_cannot_be_undone_in_the_switch_is_in_the_error(switch, at):
     """As commands to type, with the reason."""
     switch.vsctl(*_QOS.split())
     plan = Plan(DeleteOvsPort("qvo"), SetLink("missing", up=True), switch=at)
-    undo = ovs_undo.RestoreOvsPort.change
-    ovs_undo.RestoreOvsPort.change = lambda *_: (_ for _ in ()).throw(OSError(5, "no"))
+    undo = restore.RestoreOvsPort.change
+    restore.RestoreOvsPort.change = lambda *_: (_ for _ in ()).throw(OSError(5, "no"))
     try:
         with pytest.raises(exception.StepFailed) as info:
-            engine.run(plan, DAEMON)
+            runner.run(plan, DAEMON)
     finally:
-        ovs_undo.RestoreOvsPort.change = undo
+        restore.RestoreOvsPort.change = undo
     assert "still to be undone by hand:\n  ovs-vsctl add-port br qvo -- --id=@qos" in str(
         info.value
     )
@@ -485,4 +503,4 @@ def test_what_cannot_be_undone_in_the_switch_is_in_the_error(switch, at):
 def test_a_plan_of_a_switch_that_names_none_is_refused():
     """It is the plugin's to say where the switch is."""
     with pytest.raises(exception.StepFailed, match="the plan names no switch"):
-        engine.run(Plan(OvsBridge("br")), DAEMON)
+        runner.run(Plan(EnsureOvsBridge("br")), DAEMON)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from os_vif.host import ovs_engine
-from os_vif.host.failure import Failure
-from os_vif.host.ovs_steps import DeleteOvsBridge, DeleteOvsPort
-from os_vif.host.ovsdb import Ovsdb
+from os_vif.engine import ovs
+from os_vif.engine.failure import Failure
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.steps.ovs.ports import DeleteOvsBridge, DeleteOvsPort
 from tests.functional.namespaces import differs, run, snapshot, without_indexes
 from tests.functional.ovs import row
 
@@ -29,7 +29,7 @@ def ovsdb(switch):
 
 
 def unplugged(ovsdb, *steps):
-    committed = ovs_engine.commit(ovsdb, steps)
+    committed = ovs.commit(ovsdb, steps)
     committed.settle()
     return committed
 

@@ -33,14 +33,14 @@ _PROCESS = """
 import os, pathlib, sys
 import os_vif
 from os_vif import objects
-from os_vif.host import sriov
+from os_vif.host.sriov import functions
 from oslo_config import cfg
 from tests.functional.cases import CASES, SYSFS
 
 config, name, number, rounds = sys.argv[1:]
 cfg.CONF(["--config-file", config], project="os-vif", default_config_dirs=[])
 os_vif.initialize()
-sriov.SYS = pathlib.Path(os.environ.get(SYSFS, sriov.SYS))
+functions.SYS = pathlib.Path(os.environ.get(SYSFS, functions.SYS))
 (case,) = (case for case in CASES["ovs"] if case.name == name)
 instance = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 for n in range(int(rounds)):

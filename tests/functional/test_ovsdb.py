@@ -15,7 +15,7 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.host.ovsdb import Ovsdb, mapping, values
+from os_vif.host.ovsdb.connection import Ovsdb, mapping, values
 from tests.functional import ovs_old
 
 INSERT = {"op": "insert", "table": "QoS", "row": {"type": "linux-noop"}, "uuid-name": "q"}

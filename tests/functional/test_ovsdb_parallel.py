@@ -20,11 +20,11 @@ from ovs.stream import Stream
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine
-from os_vif.host.ovs_steps import OvsBridge
-from os_vif.host.ovsdb import Ovsdb
-from os_vif.host.plan import Plan
-from os_vif.host.plan import Switch as At
+from os_vif.engine import runner
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.steps.ovs.ports import EnsureOvsBridge
+from os_vif.steps.plan import OvsdbTarget as At
+from os_vif.steps.plan import Plan
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import ROOT
 from tests.functional.test_ovs_plugin import INSTANCE
@@ -49,7 +49,7 @@ def test_threads_do_not_wait_for_each_other(br_int, ovs_options, tmp_path):
 
     def wait(plan):
         with pytest.raises(exception.StepFailed, match="Nothing was done"):
-            engine.run(plan, "vif_plug_ovs.privsep")
+            runner.run(plan, "vif_plug_ovs.privsep")
         waiting.remove(plan)
 
     def work(number):
@@ -62,7 +62,7 @@ def test_threads_do_not_wait_for_each_other(br_int, ovs_options, tmp_path):
 
     ovs_options(ovs_vsctl_timeout=60)
     with silent(tmp_path / "silent.sock") as nowhere:
-        waiting.append(Plan(OvsBridge("br"), switch=At(nowhere, 0)))
+        waiting.append(Plan(EnsureOvsBridge("br"), switch=At(nowhere, 0)))
         hung = threading.Thread(target=wait, args=(waiting[0],))
         hung.start()
         threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
@@ -85,8 +85,8 @@ import json, socket, sys
 import os_vif
 from oslo_config import cfg
 from os_vif import exception, objects
-from os_vif.host.ovs_stream import Tls
-from os_vif.host.ovsdb import Ovsdb
+from os_vif.host.ovsdb.stream import Tls
+from os_vif.host.ovsdb.connection import Ovsdb
 from tests.functional.cases import ovs_vif
 
 told = json.loads(sys.argv[1])

@@ -16,10 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import os_vif
-from os_vif.host import policy, undo_ledger
-from os_vif.host.plan import encode
-from os_vif.host.steps import (
-    STEPS,
+from os_vif.engine import policy, undo_ledger
+from os_vif.steps import (
     DeleteAddress,
     DeleteBridge,
     DeleteLink,
@@ -28,19 +26,21 @@ from os_vif.host.steps import (
     DeleteVdpa,
     EnsureAddress,
     EnsureBridge,
+    EnsureForwardingRules,
     EnsureMacvlan,
     EnsureNeighbour,
     EnsureRoute,
     EnsureVeth,
-    FixBridgeAddress,
-    ForwardingRules,
-    InheritSysctl,
     MoveLink,
     RenameLink,
-    RestoreRules,
+    SetBridgeAddress,
+    SetInheritedSysctl,
     SetLink,
-    Sysctl,
+    SetSysctl,
+    wire,
 )
+from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
+from os_vif.steps.wire import STEPS, encode
 from tests.functional.namespaces import changes, ip, record, run, snapshot, without_indexes
 from vif_plug_linux_bridge import privsep
 
@@ -93,14 +93,14 @@ ATTACKS = {
     "the default route": [
         _OURS,
         SetLink("brq-mine", up=True),
-        EnsureRoute("brq-mine", "0.0.0.0/0", instead_of="eth0"),
+        EnsureRoute("brq-mine", "0.0.0.0/0", replaces="eth0"),
     ],
     "half of all routes": [
         _OURS, SetLink("brq-mine", up=True), EnsureRoute("brq-mine", "0.0.0.0/1")
     ],
     "local addresses": [
         _OURS, SetLink("brq-mine", up=True),
-        EnsureRoute("brq-mine", "203.0.113.0/24", kind=2, table=255, scope=254, beside=True),
+        EnsureRoute("brq-mine", "203.0.113.0/24", kind=2, table=255, scope=254, append=True),
     ],
     "a table": [
         _OURS, SetLink("brq-mine", up=True), EnsureRoute("brq-mine", "203.0.113.0/24", table=77),
@@ -118,15 +118,15 @@ ATTACKS = {
     ],
     "take a neighbour": [DeleteNeighbour("eth0", "192.0.2.7")],
     "answer for an address": [_OURS, EnsureNeighbour("brq-mine", "192.0.2.1", proxy=True)],
-    "forward": [_OURS, InheritSysctl("brq-mine", "ipv6", "forwarding", 1)],
-    "hear no router": [EnsureBridge("br-ex"), InheritSysctl("br-ex", "ipv6", "accept_ra", 0)],
-    "a parameter of the card": [InheritSysctl("eth0", "ipv4", "rp_filter", 2)],
-    "a MAC address of the attacker's": [_OURS, FixBridgeAddress("brq-mine", "02:00:00:00:00:66")],
-    "the MAC address of another's bridge": [FixBridgeAddress("br-ex", "02:00:00:00:00:66")],
+    "forward": [_OURS, SetInheritedSysctl("brq-mine", "ipv6", "forwarding", 1)],
+    "hear no router": [EnsureBridge("br-ex"), SetInheritedSysctl("br-ex", "ipv6", "accept_ra", 0)],
+    "a parameter of the card": [SetInheritedSysctl("eth0", "ipv4", "rp_filter", 2)],
+    "a MAC address of the attacker's": [_OURS, SetBridgeAddress("brq-mine", "02:00:00:00:00:66")],
+    "the MAC address of another's bridge": [SetBridgeAddress("br-ex", "02:00:00:00:00:66")],
     "another gateway": [EnsureRoute("eth0", "203.0.113.0/24", "192.0.2.66")],
     "no default route": [DeleteRoute("eth0", "0.0.0.0/0", "192.0.2.1", protocol=3)],
-    "IPv6 off": [Sysctl("eth0", "disable_ipv6", 1)],
-    "IPv6 off on a bridge": [EnsureBridge("br-ex"), Sysctl("br-ex", "disable_ipv6", 1)],
+    "IPv6 off": [SetSysctl("eth0", "disable_ipv6", 1)],
+    "IPv6 off on a bridge": [EnsureBridge("br-ex"), SetSysctl("br-ex", "disable_ipv6", 1)],
     "another program's bridge down": [EnsureBridge("br-ex"), SetLink("br-ex", up=False)],
     "its MAC address": [EnsureBridge("br-ex"), SetLink("br-ex", address="02:00:00:00:00:99")],
     "its MTU below that of IPv6": [EnsureBridge("br-ex"), SetLink("br-ex", mtu=1279)],
@@ -134,9 +134,9 @@ ATTACKS = {
         EnsureVeth("a", "b"), SetLink("a", master="br-ex")
     ],
     "listen on the card": [EnsureMacvlan("mine", "eth0", tap=False)],
-    "rules for a device": [ForwardingRules("eth0", interfaces=())],
-    "rules for another's bridge": [ForwardingRules("br-ex", interfaces=())],
-    "restore what was never there": [RestoreRules("br-ex", rules=())],
+    "rules for a device": [EnsureForwardingRules("eth0", interfaces=())],
+    "rules for another's bridge": [EnsureForwardingRules("br-ex", interfaces=())],
+    "restore what was never there": [RestoreForwardingRules("br-ex", rules=())],
 }  # fmt: skip
 
 
@@ -173,7 +173,10 @@ def test_an_undo_of_the_caller_s_own_making_is_held_to_the_same_rules(host, step
 def test_a_device_without_a_mark_goes_only_by_a_vif_s_name(host, name):
     """One of another program stays: that is no failure, and nothing is done."""
     run(f"ip link add name {name} type veth peer name x; ip link add name qbr-mine type bridge")
-    steps = [DeleteLink(name, unmarked=True), DeleteBridge("qbr-mine", unmarked=True)]
+    steps = [
+        DeleteLink(name, include_unmanaged=True),
+        DeleteBridge("qbr-mine", include_unmanaged=True),
+    ]
     assert privsep.run([encode(step) for step in steps])["error"] is None
     assert ip("link", "show", "dev", name)
     assert ip("link", "show", "dev", "qbr-mine")
@@ -189,7 +192,7 @@ def test_a_device_without_a_mark_goes_only_by_a_vif_s_name(host, name):
         [MoveLink("brq-test", "elsewhere")],
         [DeleteAddress("brq-test", "192.0.2.10/24")],
         [DeleteRoute("brq-test", "0.0.0.0/0", "192.0.2.1", protocol=3)],
-        [Sysctl("brq-test", "disable_ipv6", 1)],
+        [SetSysctl("brq-test", "disable_ipv6", 1)],
     ],
     ids=str,
 )
@@ -224,7 +227,8 @@ def test_an_undo_is_good_once_and_for_the_same_device(host):
 
 def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch, tmp_path):
     """If root has named some; a file that others can write names none."""
-    from os_vif.host import netlink, privileged
+    from os_vif.engine import daemon
+    from os_vif.host.netlink import rtnetlink
 
     names = tmp_path / "uplinks"
     monkeypatch.setattr(policy, "UPLINKS", names)
@@ -232,11 +236,11 @@ def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch,
     steps = list(os_vif.plan(vif, instance))
 
     def refused() -> str:
-        with netlink.opened() as net, net.remembering():
-            answer = privileged._run(net, steps)
+        with rtnetlink.opened() as net, net.remembering():
+            answer = daemon._run(net, steps)
             if answer["error"] is not None:
                 return answer["error"]["reason"]
-            privileged._take_back(net, [privileged.decode(m) for m in answer["undo"]], _TOLD)
+            daemon._take_back(net, [wire.decode(m) for m in answer["undo"]], _TOLD)
             return ""
 
     names.write_text("eth1 bond0\n")
@@ -309,11 +313,11 @@ def test_every_step_has_a_rule():
 
 def test_the_ledger_is_bounded(host, monkeypatch):
     """The oldest are forgotten first."""
-    from os_vif.host import netlink
+    from os_vif.host.netlink import rtnetlink
 
     monkeypatch.setattr(undo_ledger, "_CAPACITY", 10)
     undos = [[SetLink(f"d{n}", up=False), SetLink(f"d{n}", mtu=1400)] for n in range(10)]
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         for undo in undos:
             undo_ledger.issue(net, undo)
         assert not undo_ledger.redeem(net, undos[4])
@@ -339,7 +343,7 @@ _VALUES: dict[str, list] = {
     "peer": _NAMES,
     "link": _NAMES,
     "master": [*_NAMES, "", None],
-    "instead_of": [*_NAMES, None],
+    "replaces": [*_NAMES, None],
     "alias": ["os-vif", "", None],
     "address": ["192.0.2.10/24", "198.51.100.1/24", "203.0.113.9/24", "02:00:00:00:00:99", None],
     "destination": ["0.0.0.0/0", "192.0.2.0/24", "203.0.113.0/24"],
@@ -358,7 +362,7 @@ _VALUES: dict[str, list] = {
     "index": [1, 2, None],
     "protocol": [3, 4],
     "mode": ["bridge"],
-    "otherwise": ["DROP"],
+    "default_target": ["DROP"],
 }
 
 
@@ -381,7 +385,9 @@ def _hostile(name: str) -> st.SearchStrategy:
 
 
 #: Rules need iptables, and take its time; test_filters has them.
-_FUZZED = sorted(STEPS.keys() - {"ForwardingRules", "NoForwardingRules", "RestoreRules"})
+_FUZZED = sorted(
+    STEPS.keys() - {"EnsureForwardingRules", "DeleteForwardingRules", "RestoreForwardingRules"}
+)
 
 
 def _is_untouched() -> None:

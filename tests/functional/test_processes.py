@@ -21,8 +21,11 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import deletion, first_use, locks, netlink, ovs_stream, privsep_channel
-from os_vif.host.ovsdb import Ovsdb
+from os_vif.engine import first_use, privsep_channel
+from os_vif.host.netlink import batch_delete, rtnetlink
+from os_vif.host.ovsdb import stream
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.host.state import locks
 from tests.functional import namespaces
 from tests.functional.cases import ovs_vif
 from tests.functional.conftest import bridge_vif
@@ -149,21 +152,21 @@ def test_a_fork_takes_the_locks_of_no_thread():
     held, stop = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with deletion._guard, deletion._turn, privsep.vif_plug.start_lock:
+        with batch_delete._guard, batch_delete._turn, privsep.vif_plug.start_lock:
             held.set()
             stop.wait(PATIENCE)
 
     def child() -> None:
-        with first_use, os_vif._lock, deletion._guard, deletion._turn:
+        with first_use, os_vif._lock, batch_delete._guard, batch_delete._turn:
             assert privsep.vif_plug.start_lock.acquire(timeout=1)
 
     thread = threading.Thread(target=hold)
     thread.start()
     assert held.wait(PATIENCE)
-    group = deletion._GROUP
+    group = batch_delete._GROUP
     try:
         assert in_child(child) == 0
-        assert in_child(lambda: sys.exit(group == deletion._GROUP)) == 0
+        assert in_child(lambda: sys.exit(group == batch_delete._GROUP)) == 0
     finally:
         stop.set()
         thread.join(PATIENCE)
@@ -224,11 +227,11 @@ def test_who_forks_with_the_lock_still_has_it():
 @pytest.mark.usefixtures("namespace")
 def test_a_child_keeps_no_lock_of_its_parent_and_no_netlink_socket():
     """A lock ends with the parent's plan, and not with the last child."""
-    mine = netlink.here()
+    mine = rtnetlink.here()
     with locks.locked("1", ["eth-x"]):
         assert locks._open_files
         assert in_child(lambda: sys.exit(len(locks._open_files))) == 0
-    assert in_child(lambda: sys.exit(netlink.here() is mine)) == 0
+    assert in_child(lambda: sys.exit(rtnetlink.here() is mine)) == 0
     assert mine.link("lo") is not None
 
 
@@ -237,7 +240,7 @@ def test_a_child_keeps_no_lock_of_ovsdb(switch):
     with Ovsdb(switch.connection, 10) as ovsdb:
         ovsdb.lock("os_vif_f")
         # Earlier tests may have left idle connections in the pool.
-        numbers = {c._socket.fileno() for c in ovs_stream._open if c._socket.fileno() != -1}
+        numbers = {c._socket.fileno() for c in stream._open if c._socket.fileno() != -1}
         assert numbers
         for number in numbers:
             assert in_child(partial(os.fstat, number)) != 0, "the child has the connection"

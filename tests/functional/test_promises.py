@@ -14,9 +14,10 @@ from oslo_privsep import capabilities
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine, netlink
-from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteBridge, EnsureBridge, SetLink
+from os_vif.engine import runner
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps import DeleteBridge, EnsureBridge, SetLink
+from os_vif.steps.plan import Plan
 from tests.functional.namespaces import ip
 from tests.functional.test_engine import daemon_pid
 from vif_plug_linux_bridge import privsep
@@ -66,9 +67,9 @@ def test_what_cannot_be_undone_is_in_the_error(namespace, monkeypatch):
     plan = Plan(
         EnsureBridge("brq-test"), SetLink("brq-test", up=True), SetLink("missing", up=True)
     )
-    with netlink.opened() as net:
-        monkeypatch.setattr(netlink, "here", lambda: net)
-        text = provoked(lambda: engine.run(plan, "os_vif.host.privileged"))
+    with rtnetlink.opened() as net:
+        monkeypatch.setattr(rtnetlink, "here", lambda: net)
+        text = provoked(lambda: runner.run(plan, "os_vif.engine.daemon"))
     assert "Undone: 1 changes before it; still to be undone by hand:" in text
     assert text.splitlines()[1].strip().startswith("ip link del dev brq-test")
     assert text.splitlines()[1].endswith("# Device or resource busy")
@@ -79,9 +80,9 @@ def test_what_a_bug_in_a_step_leaves_is_undone(namespace, monkeypatch):
     """Whatever a step raises, the steps before it are taken back."""
     monkeypatch.setattr(SetLink, "apply", lambda step: ())
     plan = Plan(EnsureBridge("brq-test"), SetLink("brq-test", up=True))
-    with netlink.opened() as net:
-        monkeypatch.setattr(netlink, "here", lambda: net)
-        text = provoked(lambda: engine.run(plan, "os_vif.host.privileged"))
+    with rtnetlink.opened() as net:
+        monkeypatch.setattr(rtnetlink, "here", lambda: net)
+        text = provoked(lambda: runner.run(plan, "os_vif.engine.daemon"))
     assert "SetLink failed on brq-test: TypeError" in text
     assert "Undone: 1 changes before it" in text
     assert [link["ifname"] for link in ip("link")] == ["lo"]

@@ -11,9 +11,9 @@ import pytest
 
 import os_vif
 from os_vif import exception, opts
-from os_vif.host import engine
-from os_vif.host.plan import Plan
-from os_vif.host.steps import SetLink
+from os_vif.engine import runner
+from os_vif.steps import SetLink
+from os_vif.steps.plan import Plan
 from tests.functional.cases import CASES, KERNEL, PARAMS, Case
 from tests.functional.namespaces import differs, snapshot, without_indexes
 
@@ -75,7 +75,7 @@ def test_a_failure_at_each_step_of_plug_leaves_the_host_as_it_was(case, instance
     plan = os_vif.plan(case.vif, instance)
     for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            engine.run(cut(plan, k), DAEMON)
+            runner.run(cut(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
         assert differs(without_indexes(before), indexes=False) == [], plan.steps[k - 1]
     os_vif.plug(case.vif, instance)
@@ -93,7 +93,7 @@ def test_an_unplug_that_is_rolled_back_leaves_the_vif_plugged(case, instance):
     plan = os_vif.plan(case.vif, instance, unplug=True)
     for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            engine.run(cut(plan, k), DAEMON)
+            runner.run(cut(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
         assert differs(without_indexes(plugged), indexes=False) == [], plan.steps[k - 1]
     os_vif.unplug(case.vif, instance)
@@ -113,7 +113,7 @@ def test_a_refusal_at_each_step_of_unplug_stops_none_of_the_others(case, instanc
         # What there is to unplug, the plan has looked at.
         plan = os_vif.plan(case.vif, instance, unplug=True)
         with pytest.raises(exception.StepFailed, match="SetLink failed on missing") as info:
-            engine.run(cut(plan, k).going_forward(), DAEMON)
+            runner.run(cut(plan, k).going_forward(), DAEMON)
         assert "by hand:\n  ip link set dev missing" in str(info.value)
         assert differs(without_indexes(unplugged), indexes=False) == [], k
 

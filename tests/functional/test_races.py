@@ -12,10 +12,14 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import netlink, ovs_engine, ovs_rows, privileged, tap
-from os_vif.host.netlink import Netlink
-from os_vif.host.plan import Step, encode
-from os_vif.host.steps import DeleteLink, EnsureBridge, EnsureTap
+from os_vif.engine import daemon, ovs
+from os_vif.host import tap
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink.rtnetlink import Netlink
+from os_vif.steps import DeleteLink, EnsureBridge, EnsureTap
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.ovs import rows
+from os_vif.steps.wire import encode
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import differs, ip, run, snapshot, without_indexes
 from tests.functional.test_steps import require_tun
@@ -51,7 +55,7 @@ def before_commit(monkeypatch):
     """Has something done once, between the look at the switch and the transaction."""
 
     def arm(action):
-        commit, asked = ovs_rows.Changes.commit, []
+        commit, asked = rows.Changes.commit, []
 
         def commits(changes, ovsdb):
             asked.append(1)
@@ -59,7 +63,7 @@ def before_commit(monkeypatch):
                 action()
             return commit(changes, ovsdb)
 
-        monkeypatch.setattr(ovs_rows.Changes, "commit", commits)
+        monkeypatch.setattr(rows.Changes, "commit", commits)
         return asked
 
     return arm
@@ -75,8 +79,8 @@ def net(namespace):
 def kernel(plan) -> dict:
     """The privileged side's answer to the kernel's part of a plan, in this process."""
     # The socket that this thread keeps may be of the namespace of an earlier test.
-    vars(netlink._per_thread).pop("netlink", None)
-    return privileged.run([encode(step) for step in plan if isinstance(step, Step)])
+    vars(rtnetlink._per_thread).pop("netlink", None)
+    return daemon.run([encode(step) for step in plan if isinstance(step, KernelStep)])
 
 
 def gone(name) -> None:
@@ -129,7 +133,7 @@ def test_libvirt_deletes_a_tap_while_it_is_plugged(br_int, net, before_message, 
             assert answer["error"]["errno"] == errno.ENODEV, (k, answer)
             assert differs(without_indexes(before), indexes=False) == []
         assert kernel(plan)["error"] is None
-        assert not any(step.differences(net) for step in plan if isinstance(step, Step))
+        assert not any(step.differences(net) for step in plan if isinstance(step, KernelStep))
 
 
 def test_libvirt_makes_its_tap_before_ours(net, monkeypatch):
@@ -182,7 +186,7 @@ def test_a_device_that_another_deletes_meanwhile_is_gone(net, before_message):
 
     def work():
         run("ip tuntap add dev tap0a0b0c0d-11 mode tap")
-        return DeleteLink("tap0a0b0c0d-11", unmarked=True).apply(net)
+        return DeleteLink("tap0a0b0c0d-11", include_unmanaged=True).apply(net)
 
     for _, _answer in at_each_message(before_message, lambda: gone("tap0a0b0c0d-11"), work):
         assert "tap0a0b0c0d-11" not in [link["ifname"] for link in ip("link")]
@@ -266,15 +270,15 @@ def test_a_bridge_that_never_rests_is_an_error_with_its_reason(br_int, monkeypat
     vif = ovs_vif(bridge="tbr-1", create_port=True, datapath_type="netdev")
     trunk(br_int)
     os_vif.plug(vif, INSTANCE)
-    commit, n = ovs_rows.Changes.commit, itertools.count()
+    commit, n = rows.Changes.commit, itertools.count()
 
     def commits(changes, ovsdb):
         br_int.vsctl("--no-wait", "add-port", "tbr-1", f"p{next(n)}", "--", "set", "Interface",
                      f"p{next(n) - 1}", "type=patch")  # fmt: skip
         return commit(changes, ovsdb)
 
-    monkeypatch.setattr(ovs_rows.Changes, "commit", commits)
-    monkeypatch.setattr(ovs_engine, "_ATTEMPTS", 3)
+    monkeypatch.setattr(rows.Changes, "commit", commits)
+    monkeypatch.setattr(ovs, "_ATTEMPTS", 3)
     with pytest.raises(exception.UnplugException, match="DeleteOvsBridge failed on tbr-1"):
         os_vif.unplug(vif, INSTANCE)
     assert n.__next__() == 6

@@ -17,9 +17,12 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine, locks, netlink, privileged, record
-from os_vif.host.plan import Plan, encode
-from os_vif.host.steps import EnsureBridge, JoinBridge, SetLink
+from os_vif.engine import daemon, runner
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import bridge_users, locks
+from os_vif.steps import AddBridgeUser, EnsureBridge, SetLink
+from os_vif.steps.plan import Plan
+from os_vif.steps.wire import encode
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ROOT, ip, run, snapshot
 from tests.functional.namespaces import record as noted
@@ -31,8 +34,8 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 
 
 def path() -> pathlib.Path:
-    with netlink.opened() as net:
-        return record.DIRECTORY / f"bridge-{net.netns}-brq-test.json"
+    with rtnetlink.opened() as net:
+        return bridge_users.DIRECTORY / f"bridge-{net.netns}-brq-test.json"
 
 
 def names() -> list[str]:
@@ -125,7 +128,7 @@ def test_a_bridge_with_an_address_that_only_it_has_stays(vif, instance):
 def test_the_record_is_root_s(vif, instance):
     """Nobody else writes it, nor locks what a plan needs: who may read a file may lock it."""
     os_vif.plug(vif, instance)
-    directory = record.DIRECTORY
+    directory = bridge_users.DIRECTORY
     modes = {
         file.name: file.stat().st_mode & 0o777
         for file in (path(), directory / "lock", directory / "generation")
@@ -162,7 +165,7 @@ def test_a_record_that_cannot_be_written_undoes_the_plug(vif, instance):
 def test_a_plan_waits_for_another_on_the_same_device(vif, instance):
     """In whatever process; those on other devices go on meanwhile."""
     os_vif.plug(bridge_vif(9, bridge="other"), instance)
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         done = threading.Event()
 
         def plug():
@@ -181,10 +184,10 @@ def test_a_plan_waits_for_another_on_the_same_device(vif, instance):
 def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
     """And has done nothing."""
     monkeypatch.setattr(locks, "_PATIENCE", 0.1)
-    with netlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
-        monkeypatch.setattr(netlink, "here", lambda: net)
+    with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
+        monkeypatch.setattr(rtnetlink, "here", lambda: net)
         with pytest.raises(exception.StepFailed, match="at work on brq-test") as info:
-            engine.run(Plan(EnsureBridge("brq-test")), "os_vif.host.privileged")
+            runner.run(Plan(EnsureBridge("brq-test")), "os_vif.engine.daemon")
     assert info.value.kwargs["errno"] == 16
     assert names() == ["lo"]
 
@@ -192,8 +195,8 @@ def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
 def test_a_lock_goes_with_the_process_that_held_it(vif, instance):
     """However it ends."""
     program = (
-        "import os, signal\nfrom os_vif.host import locks, netlink\n"
-        "with netlink.opened() as net, locks.locked(net.netns, ['brq-test']):\n"
+        "import os, signal\nfrom os_vif.host.netlink import rtnetlink\nfrom os_vif.host.state import locks\n"
+        "with rtnetlink.opened() as net, locks.locked(net.netns, ['brq-test']):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, cwd=ROOT)
@@ -205,10 +208,10 @@ def test_what_holds_is_seen_without_the_daemon(vif, instance, monkeypatch):
     """No call, no right; unless a plan is at work on the device, or was killed at it."""
     os_vif.plug(vif, instance)
     calls = []
-    monkeypatch.setattr(engine, "_call", lambda *_: calls.append(1) or {"error": None, "undo": []})
+    monkeypatch.setattr(runner, "_call", lambda *_: calls.append(1) or {"error": None, "undo": []})
     os_vif.plug(vif, instance)
     assert not calls
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         with locks.locked(net.netns, ["brq-test"]):
             os_vif.plug(vif, instance)
         assert len(calls) == 1
@@ -227,7 +230,7 @@ def test_what_holds_is_seen_without_the_daemon(vif, instance, monkeypatch):
 
 def test_a_plan_that_ran_during_a_look_spoils_it():
     """It may have undone what was seen."""
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         with locks.locked(net.netns, ["a", "b"]):
             assert locks.at_rest(net.netns, ["a"]) is None
         before = locks.at_rest(net.netns, ["a", "b"])
@@ -239,7 +242,7 @@ def test_a_plan_that_ran_during_a_look_spoils_it():
 
 def test_many_devices_are_locked_in_one_order():
     """Two that want the same ones the other way round do not wait for each other for ever."""
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
 
         def work(devices):
             for _ in range(50):
@@ -264,10 +267,10 @@ def test_a_user_has_no_part_in_a_bridge_of_others(vif, instance):
 
 def test_joining_is_undone_with_the_rest():
     """A plan that fails leaves no user behind."""
-    plan = [EnsureBridge("brq-test"), JoinBridge("brq-test", "a"), SetLink("none", up=True)]
+    plan = [EnsureBridge("brq-test"), AddBridgeUser("brq-test", "a"), SetLink("none", up=True)]
     assert privsep.run([encode(step) for step in plan])["error"]["undone"] == 2
     assert noted() == {}
-    assert privileged.run is not privsep.run
+    assert daemon.run is not privsep.run
 
 
 def test_numbers_that_do_not_fit_are_an_error_and_leave_the_others_at_rest(tmp_path, monkeypatch):
@@ -299,19 +302,19 @@ def test_numbers_that_do_not_fit_are_an_error_and_leave_the_others_at_rest(tmp_p
         run(f"umount {tmp_path}")
 
 
-@pytest.mark.parametrize("step", ["JoinBridge", "ForwardingRules"])
+@pytest.mark.parametrize("step", ["AddBridgeUser", "EnsureForwardingRules"])
 def test_a_full_run_fails_a_plug_and_nothing_of_it_is_left(vif, instance, step):
     """The record of users and the note of rules, in a /run/os-vif without a free page."""
-    vif.has_traffic_filtering = step == "JoinBridge"
+    vif.has_traffic_filtering = step == "AddBridgeUser"
     os_vif.plug(vif, instance)
     os_vif.unplug(vif, instance)
     before = snapshot()
-    fill = record.DIRECTORY / "fill"
+    fill = bridge_users.DIRECTORY / "fill"
     # Other tests have left locks and records there.
     free = 65536
-    there = os.statvfs(record.DIRECTORY)
+    there = os.statvfs(bridge_users.DIRECTORY)
     size = (there.f_blocks - there.f_bfree) * there.f_frsize + free
-    run(f"mount -o remount,size={size} {record.DIRECTORY}")
+    run(f"mount -o remount,size={size} {bridge_users.DIRECTORY}")
     try:
         with contextlib.suppress(OSError):
             fill.write_bytes(b"x" * 2 * free)
@@ -321,6 +324,6 @@ def test_a_full_run_fails_a_plug_and_nothing_of_it_is_left(vif, instance, step):
         assert snapshot() == before
     finally:
         fill.unlink()
-        run(f"mount -o remount,size=50% {record.DIRECTORY}")
+        run(f"mount -o remount,size=50% {bridge_users.DIRECTORY}")
     os_vif.plug(vif, instance)
     os_vif.unplug(vif, instance)

@@ -16,13 +16,9 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine, moves, netlink, privileged
-from os_vif.host import plan as plans
-from os_vif.host.ovs_rows import Changes, Look, ref
-from os_vif.host.ovs_steps import DeleteOvsPort, OvsBridge, OvsPort, ReleaseOvsPort
-from os_vif.host.plan import Plan, encode
-from os_vif.host.steps import (
-    STEPS,
+from os_vif.engine import daemon, runner
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps import (
     DeleteAddress,
     DeleteBridge,
     DeleteLink,
@@ -32,6 +28,12 @@ from os_vif.host.steps import (
     EnsureVeth,
     SetLink,
 )
+from os_vif.steps import plan as plans
+from os_vif.steps.link import move_addresses
+from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort, ReleaseOvsPort
+from os_vif.steps.ovs.rows import Changes, Look, ref
+from os_vif.steps.plan import Plan
+from os_vif.steps.wire import STEPS, encode
 from tests.functional.bare_step import BareOvsStep
 from tests.functional.namespaces import differs, ip, run, snapshot
 from tests.functional.test_engine import DAEMON
@@ -52,19 +54,19 @@ def links() -> set[str]:
 @pytest.fixture
 def at(switch):
     switch.vsctl("add-br", "br", "--", "set", "Bridge", "br", "datapath_type=netdev")
-    return plans.Switch(switch.connection, 20)
+    return plans.OvsdbTarget(switch.connection, 20)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_refused_deletion_is_blamed_on_its_device_and_step(place):
     """Deletions are carried out together, at the end of the group; all are there as before."""
     run(_UNDELETABLE.format("stuck"))
-    engine.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
+    runner.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
     before = snapshot()
     steps = [DeleteLink("tapx"), DeleteBridge("brq-x")]
     steps.insert(place, DeleteLink("stuck"))
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(Plan(*steps), DAEMON)
+        runner.run(Plan(*steps), DAEMON)
     found = {key: info.value.kwargs[key] for key in ("step", "device", "errno")}
     assert found == {"step": "DeleteLink", "device": "stuck", "errno": errno.EOPNOTSUPP}
     assert snapshot() == before
@@ -73,27 +75,27 @@ def test_a_refused_deletion_is_blamed_on_its_device_and_step(place):
 def test_a_refused_bridge_is_not_blamed_on_the_link_after_it(here, monkeypatch):
     """The class is that of the step whose device was refused."""
     run("ip link add brq-x type bridge\nip link set dev brq-x alias os-vif")
-    engine.run(Plan(EnsureTap("tapx")), DAEMON)
+    runner.run(Plan(EnsureTap("tapx")), DAEMON)
 
     def refused(net, going):
         error = OSError(errno.EBUSY, "Device or resource busy")
         error.filename = "brq-x"
         raise error
 
-    monkeypatch.setattr("os_vif.host.deletion.delete", refused)
-    answer = privileged.run([encode(DeleteBridge("brq-x")), encode(DeleteLink("tapx"))])
+    monkeypatch.setattr("os_vif.host.netlink.batch_delete.delete", refused)
+    answer = daemon.run([encode(DeleteBridge("brq-x")), encode(DeleteLink("tapx"))])
     assert (answer["error"]["step"], answer["error"]["device"]) == ("DeleteBridge", "brq-x")
 
 
 def test_a_refusal_that_names_no_device_names_all_steps(here, monkeypatch):
     """One that is not known is not guessed."""
-    engine.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
+    runner.run(Plan(EnsureBridge("brq-x"), EnsureTap("tapx")), DAEMON)
 
     def refused(net, going):
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("os_vif.host.deletion.delete", refused)
-    answer = privileged.run([encode(DeleteBridge("brq-x")), encode(DeleteLink("tapx"))])
+    monkeypatch.setattr("os_vif.host.netlink.batch_delete.delete", refused)
+    answer = daemon.run([encode(DeleteBridge("brq-x")), encode(DeleteLink("tapx"))])
     blamed = (answer["error"]["step"], answer["error"]["device"])
     assert blamed == ("DeleteBridge, DeleteLink", "brq-x, tapx")
 
@@ -103,14 +105,15 @@ def test_an_unplug_removes_all_but_what_the_kernel_refuses(switch, at, place):
     """The port is out of the switch and stays out, the other devices are gone; so says the error."""
     run(_UNDELETABLE.format("stuck"))
     before = snapshot()
-    engine.run(
-        Plan(EnsureBridge("qbr"), PAIR, OvsPort("br", "qvo", qos="linux-noop"), switch=at), DAEMON
+    runner.run(
+        Plan(EnsureBridge("qbr"), PAIR, EnsureOvsPort("br", "qvo", qos="linux-noop"), switch=at),
+        DAEMON,
     )
     steps = [DeleteLink("qvo"), DeleteBridge("qbr")]
     steps.insert(place, DeleteLink("stuck"))
     plan = Plan(DeleteOvsPort("qvo"), *steps, switch=at, forward=True)
     with pytest.raises(exception.StepFailed, match="DeleteLink failed on stuck") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert info.value.kwargs["errno"] == errno.EOPNOTSUPP
     assert "All that could be done of the rest was done" in str(info.value)
     assert "still to be done by hand:\n  ip link del dev stuck" in str(info.value)
@@ -120,13 +123,13 @@ def test_an_unplug_removes_all_but_what_the_kernel_refuses(switch, at, place):
 
 def test_an_unplug_that_is_not_permitted_one_step_does_the_others(switch, at):
     """What the daemon refuses is told like what the kernel refuses."""
-    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    runner.run(Plan(PAIR, EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     plan = Plan(
         DeleteOvsPort("qvo"), SetLink("lo", up=False), DeleteLink("qvo"), switch=at, forward=True
     )
     run("ip link set dev lo up")
     with pytest.raises(exception.StepFailed, match="SetLink failed on lo") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert info.value.kwargs["errno"] == errno.EPERM
     assert "qvo" not in links()
     assert switch.vsctl("list-ports", "br") == ""
@@ -138,7 +141,7 @@ def test_each_refusal_is_listed_with_its_reason():
         SetLink("missing", up=True), DeleteLink("stuck"), SetLink("gone", up=True), forward=True
     )
     with pytest.raises(exception.StepFailed, match="SetLink failed on missing") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     left = str(info.value).partition("by hand:\n")[2].splitlines()
     assert [line.partition("  # ")[0].strip() for line in left] == [
         "ip link set dev missing up", "ip link del dev stuck", "ip link set dev gone up",
@@ -161,7 +164,7 @@ def test_a_move_of_addresses_in_an_unplug_is_whole_or_not_at_all():
         forward=True,
     )
     with pytest.raises(exception.StepFailed, match="EnsureAddress failed on brq-x") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert "ip address del 192.0.2.7/24 dev eth7" in str(info.value)
     assert differs(before) == []
 
@@ -175,23 +178,23 @@ def test_every_step_of_a_move_is_one_of_those_that_are_done_together():
         "ip neighbour add 192.0.2.3 lladdr 02:00:00:00:00:03 dev eth7 nud permanent\n"
         "ip link add brq-x type bridge"
     )
-    with netlink.opened() as net:
-        move = moves.move(net, net.require("eth7"), "brq-x")
+    with rtnetlink.opened() as net:
+        move = move_addresses.move(net, net.require("eth7"), "brq-x")
     steps = [*move.make, *move.switch]
     assert {"EnsureAddress", "EnsureNeighbour", "EnsureRoute", "DeleteAddress"} <= {
         type(step).__name__ for step in steps
     }
-    assert all(isinstance(step, privileged.MOVES) for step in steps)
-    source = pathlib.Path(moves.__file__).read_text()
+    assert all(isinstance(step, daemon.MOVES) for step in steps)
+    source = pathlib.Path(move_addresses.__file__).read_text()
     made = {name for name in STEPS if re.search(rf"\b{name}\(", source)}
-    assert made <= {step.__name__ for step in privileged.MOVES}
+    assert made <= {step.__name__ for step in daemon.MOVES}
 
 
 def test_an_unplug_whose_devices_stay_locked_keeps_the_deletion_of_the_port(
     switch, at, monkeypatch
 ):
     """The whole of the kernel's part fails: the switch's part is kept, and the rest is told."""
-    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    runner.run(Plan(PAIR, EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     plan = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at, forward=True)
     from vif_plug_linux_bridge import privsep
 
@@ -199,11 +202,11 @@ def test_an_unplug_whose_devices_stay_locked_keeps_the_deletion_of_the_port(
              "undone": 0, "left": []}  # fmt: skip
     monkeypatch.setattr(privsep, "run", lambda messages: {"undo": [], "error": error})
     with pytest.raises(exception.StepFailed, match="Locking failed on qvo: busy") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert "still to be done by hand:\n  ip link del dev qvo" in str(info.value)
     assert switch.vsctl("list-ports", "br") == ""
     monkeypatch.undo()
-    engine.run(plan, DAEMON)
+    runner.run(plan, DAEMON)
     assert "qvo" not in links()
 
 
@@ -211,9 +214,9 @@ def test_an_unplug_whose_daemon_dies_and_does_not_start_again_keeps_the_deletion
     switch, at, monkeypatch
 ):
     """It was there when the plan began; the error lists what remains of the VIF."""
-    engine.run(Plan(PAIR, OvsPort("br", "qvo"), switch=at), DAEMON)
+    runner.run(Plan(PAIR, EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     plan = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at, forward=True)
-    from os_vif.host.privsep_channel import NotStartedError
+    from os_vif.engine.privsep_channel import NotStartedError
     from vif_plug_linux_bridge import privsep
 
     def not_started(messages):
@@ -221,22 +224,22 @@ def test_an_unplug_whose_daemon_dies_and_does_not_start_again_keeps_the_deletion
 
     monkeypatch.setattr(privsep, "run", not_started)
     with pytest.raises(exception.StepFailed, match="a password is required") as info:
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert "Nothing was done" not in str(info.value)
     assert "still to be done by hand:\n  ip link del dev qvo" in str(info.value)
     assert switch.vsctl("list-ports", "br") == ""
     monkeypatch.undo()
-    engine.run(plan, DAEMON)
+    runner.run(plan, DAEMON)
     assert "qvo" not in links()
 
 
 def test_unplug_raises_one_error_and_the_next_one_has_nothing_left(vif, instance, monkeypatch):
     """As nova sees it: UnplugException; what remained is taken by the next unplug."""
     os_vif.plug(vif, instance)
-    carry_out = engine.run
+    carry_out = runner.run
     stuck = SetLink("missing", up=True)
     monkeypatch.setattr(
-        engine, "run", lambda plan, module: carry_out(Plan(stuck, *plan, forward=True), module)
+        runner, "run", lambda plan, module: carry_out(Plan(stuck, *plan, forward=True), module)
     )
     with pytest.raises(exception.UnplugException, match="SetLink failed on missing"):
         os_vif.unplug(vif, instance)
@@ -247,18 +250,18 @@ def test_unplug_raises_one_error_and_the_next_one_has_nothing_left(vif, instance
 
 def test_a_port_is_released_though_vswitchd_is_down(switch, at, caplog):
     """The deletion stays in the database, the device is put down next, and a warning says so."""
-    engine.run(Plan(PAIR, SetLink("qvo", up=True), OvsPort("br", "qvo"), switch=at), DAEMON)
+    runner.run(Plan(PAIR, SetLink("qvo", up=True), EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     switch.kill("ovs-vswitchd")
     late = dataclasses.replace(at, timeout=1)
     plan = Plan(ReleaseOvsPort("qvo"), SetLink("qvo", up=False), switch=late, forward=True)
     with caplog.at_level(logging.WARNING):
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
     assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
     (link,) = ip("link", "show", "qvo")
     assert "UP" not in link["flags"]
     assert "the deletion of qvo; ovs-vswitchd has not carried it out yet" in caplog.text
     switch._daemon("ovs-vswitchd", switch.connection)
-    engine.run(plan, DAEMON)
+    runner.run(plan, DAEMON)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,10 +307,10 @@ def test_what_the_database_refuses_as_a_whole_is_blamed_on_its_step(switch, at, 
                  "--id=@q", "create", "QoS", "type=linux-htb", "--", "set", "Port", "kept", "qos=@q",
                  "--", "add-port", "br", "old", "--", "set", "Interface", "old", "type=internal")  # fmt: skip
     before = switch.dump()
-    steps = [DeleteOvsPort("old"), OvsPort("br", "a"), OvsPort("br", "b")]
+    steps = [DeleteOvsPort("old"), EnsureOvsPort("br", "a"), EnsureOvsPort("br", "b")]
     steps.insert(place, Does("culprit", refused))
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(Plan(*steps, switch=at), DAEMON)
+        runner.run(Plan(*steps, switch=at), DAEMON)
     assert (info.value.kwargs["step"], info.value.kwargs["device"]) == ("Does", "culprit")
     assert switch.dump() == before
 
@@ -318,11 +321,13 @@ def test_a_name_that_is_in_a_bond_is_blamed_on_the_step_that_wants_it(switch, at
     """A bridge or a port whose Interface is another's; others of the plan are well."""
     run("ip link add name a type veth peer name b")
     switch.vsctl("--no-wait", "add-bond", "br", "bond", culprit, "other")
-    wants = OvsBridge(culprit, "netdev") if culprit == "two" else OvsPort("br", culprit)
-    steps = [OvsPort("br", "a"), OvsPort("br", "b")]
+    wants = (
+        EnsureOvsBridge(culprit, "netdev") if culprit == "two" else EnsureOvsPort("br", culprit)
+    )
+    steps = [EnsureOvsPort("br", "a"), EnsureOvsPort("br", "b")]
     steps.insert(place, wants)
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(Plan(*steps, switch=at), DAEMON)
+        runner.run(Plan(*steps, switch=at), DAEMON)
     assert (info.value.kwargs["step"], info.value.kwargs["device"]) == (
         type(wants).__name__, culprit,
     )  # fmt: skip
@@ -331,10 +336,10 @@ def test_a_name_that_is_in_a_bond_is_blamed_on_the_step_that_wants_it(switch, at
 @pytest.mark.parametrize("wait", [True, False])
 def test_a_port_is_released_while_vswitchd_stands_still(switch, at, wait):
     """With wait_for_vswitchd off too: the release is waited for, and goes forward at its deadline."""
-    engine.run(Plan(PAIR, SetLink("qvo", up=True), OvsPort("br", "qvo"), switch=at), DAEMON)
+    runner.run(Plan(PAIR, SetLink("qvo", up=True), EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     late = dataclasses.replace(at, timeout=1, wait=wait)
     plan = Plan(ReleaseOvsPort("qvo"), SetLink("qvo", up=False), switch=late, forward=True)
     with switch.standing_still("ovs-vswitchd"):
-        engine.run(plan, DAEMON)
+        runner.run(plan, DAEMON)
         assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
         assert "UP" not in ip("link", "show", "qvo")[0]["flags"]

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from os_vif import exception
-from os_vif.host import netlink, privileged
-from os_vif.host.plan import encode
-from os_vif.host.steps import ForwardingRules, RestoreRules
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps import EnsureForwardingRules, wire
+from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
+from os_vif.steps.wire import encode
 from tests.functional.namespaces import filters, run
 
 #: What iptables-restore takes for an option, a line, a comment, or the end of a word.
@@ -32,7 +33,7 @@ _RULE = st.lists(_PARTS | st.just("br"), min_size=3, max_size=3) | _ANY
 def test_a_rule_that_is_taken_is_one_line_in_the_chain_of_the_bridge(rules):
     """Whatever a caller sends: it is refused, or its line has the words of the closed set alone."""
     try:
-        step = privileged.decode(["RestoreRules", {"name": "br", "rules": rules}])
+        step = wire.decode(["RestoreForwardingRules", {"name": "br", "rules": rules}])
     except exception.InvalidStep:
         return
     for line in step._known or ():
@@ -60,9 +61,9 @@ def test_hostile_rules_leave_the_chains_of_the_host_alone(examples):
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(rules=st.lists(_RULE | st.just(["br", "", "DROP"]), max_size=3))
     def attack(rules):
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             try:
-                step = privileged.decode(["RestoreRules", {"name": "br", "rules": rules}])
+                step = wire.decode(["RestoreForwardingRules", {"name": "br", "rules": rules}])
                 step.apply(net)
             except (exception.InvalidStep, OSError):
                 pass
@@ -78,21 +79,23 @@ def test_rules_of_os_vif_are_read_as_data_and_restored(ipv6, otherwise):
     """Of all forms that it writes, none is text; one of another program stays in the daemon."""
     program = "ip6tables" if ipv6 else "iptables"
     run("ip link add name br type bridge")
-    first = ForwardingRules("br", ipv6=ipv6, interfaces=("eth0", "tap+"), otherwise=otherwise)
-    with netlink.opened() as net:
+    first = EnsureForwardingRules(
+        "br", ipv6=ipv6, interfaces=("eth0", "tap+"), default_target=otherwise
+    )
+    with rtnetlink.opened() as net:
         first.apply(net)
         written = filters(program)
-        (undo,) = ForwardingRules("br", ipv6=ipv6).apply(net)
+        (undo,) = EnsureForwardingRules("br", ipv6=ipv6).apply(net)
         assert undo.kept == ""
         assert undo.rules[-1] == ("", "br", otherwise)
         name, arguments = encode(undo)
         assert all(len(rule) == 3 for rule in arguments["rules"])
-        assert privileged.decode([name, arguments]) == undo
+        assert wire.decode([name, arguments]) == undo
         undo.apply(net)
         assert filters(program) == written
         run(f"{program} -A os-vif-br -i br -p tcp --dport 22 -j ACCEPT")
         others = filters(program)
-        (undo,) = ForwardingRules("br", ipv6=ipv6).apply(net)
+        (undo,) = EnsureForwardingRules("br", ipv6=ipv6).apply(net)
         assert undo.kept
         assert not any("tcp" in part for rule in undo.rules for part in rule)
         undo.apply(net)
@@ -101,4 +104,4 @@ def test_rules_of_os_vif_are_read_as_data_and_restored(ipv6, otherwise):
 
 def test_a_refused_rule_says_what_a_rule_is():
     with pytest.raises(exception.InvalidStep, match="one of them br; a target"):
-        RestoreRules("br", rules=("-A os-vif-br -i br -j DROP",))
+        RestoreForwardingRules("br", rules=("-A os-vif-br -i br -j DROP",))

@@ -35,7 +35,7 @@ def test_each_step_is_logged_with_what_was_before(br_int, daemon, caplog):
     plugged = steps_of(caplog)
     changed = [text for text, held in plugged if not held]
     assert any(t.startswith("EnsureBridge changed qbr0a0b0c0d-11 in ") for t in changed)
-    assert any(t.startswith("OvsPort changed ") and "ms: " in t for t in changed)
+    assert any(t.startswith("EnsureOvsPort changed ") and "ms: " in t for t in changed)
     assert any("(to restore what was before: ip link del dev qbr0a0b0c0d-11" in t for t in changed)
 
     os_vif.plug(vif, INSTANCE)

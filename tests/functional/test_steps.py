@@ -10,36 +10,39 @@ import os
 
 import pytest
 
-from os_vif.host import netlink, privileged, record
-from os_vif.host.plan import Step, encode
-from os_vif.host.steps import (
-    STEPS,
+from os_vif.engine import daemon
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import bridge_users
+from os_vif.steps import (
+    AddBridgeUser,
     DeleteAddress,
     DeleteBridge,
+    DeleteForwardingRules,
     DeleteLink,
     DeleteNeighbour,
     DeleteRoute,
     EnsureAddress,
     EnsureBridge,
+    EnsureForwardingRules,
     EnsureMacvlan,
     EnsureNeighbour,
     EnsureRoute,
     EnsureTap,
     EnsureVeth,
     EnsureVlan,
-    FixBridgeAddress,
-    ForwardingRules,
-    InheritSysctl,
-    JoinBridge,
-    LeaveBridge,
     MoveLink,
-    NoForwardingRules,
+    RemoveBridgeUser,
     RenameLink,
-    RestoreRules,
+    SetBridgeAddress,
+    SetInheritedSysctl,
     SetLink,
+    SetSysctl,
     SetVf,
-    Sysctl,
+    wire,
 )
+from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.wire import STEPS, encode
 from tests.functional.namespaces import differs, ip, require, run, snapshot, without_indexes
 
 _PAIR = "ip link add name base type veth peer name far; ip link set dev base up\n"
@@ -59,7 +62,7 @@ _SETTINGS = {"mac": "02:00:00:00:00:0a", "vlan": 42, "vlan_qos": 3, "vlan_proto"
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    step: Step
+    step: KernelStep
     setup: str = "true"
     #: A command that fails where the kernel lacks what the step is about, and the virtual machine
     #: that has it.
@@ -88,7 +91,7 @@ SAMPLES = [
     Sample(SetLink("base", master=""), _PAIR + _BRIDGE + "ip link set dev base master br"),
     Sample(SetLink("base", address="02:00:00:00:00:08", promiscuous=True), _PAIR),
     Sample(SetLink("base", promiscuous=False), _PAIR + "ip link set dev base promisc on"),
-    Sample(SetLink("base", mtu=1400, if_there=True), _PAIR),
+    Sample(SetLink("base", mtu=1400, missing_ok=True), _PAIR),
     Sample(SetLink("base", alias="a guest's"), _PAIR),
     Sample(SetLink("base", alias=""), _PAIR + "ip link set dev base alias x"),
     Sample(EnsureVeth("in", "out")),
@@ -114,14 +117,14 @@ SAMPLES = [
            "ip link set dev tap1 alias os-vif", tun=True),
     Sample(DeleteLink("mv"), _PAIR + "ip link add link base name mv type macvlan mode vepa; "
            "ip link set dev mv alias os-vif"),
-    Sample(DeleteLink("mv", only_free=True), _PAIR + "ip link add link base name mv type macvtap; "
+    Sample(DeleteLink("mv", only_unattached=True), _PAIR + "ip link add link base name mv type macvtap; "
            "ip link set dev mv alias os-vif"),
     Sample(
-        DeleteLink("tap0a0b0c0d-11", unmarked=True),
+        DeleteLink("tap0a0b0c0d-11", include_unmanaged=True),
         "ip link add name tap0a0b0c0d-11 type veth peer name other",
     ),
     Sample(
-        DeleteBridge("qbr0a0b0c0d-11", unmarked=True),
+        DeleteBridge("qbr0a0b0c0d-11", include_unmanaged=True),
         "ip link add name qbr0a0b0c0d-11 type bridge ageing_time 0",
     ),
     Sample(EnsureAddress("base", "192.0.2.10/24"), _PAIR),
@@ -139,10 +142,10 @@ SAMPLES = [
     Sample(EnsureRoute("base", "0.0.0.0/0", gateway="203.0.113.1", onlink=True), _ROUTED),
     Sample(EnsureRoute("base", "2001:db8:1::/64", metric=9),
            _ROUTED + "ip address add 2001:db8::1/64 dev base nodad"),
-    Sample(EnsureRoute("base", "0.0.0.0/0", gateway="192.0.2.1", instead_of="other"),
+    Sample(EnsureRoute("base", "0.0.0.0/0", gateway="192.0.2.1", replaces="other"),
            _ROUTED + "ip link add name other type veth peer name o; ip link set dev other up; "
            "ip address add 192.0.2.20/24 dev other; ip route add default via 192.0.2.9 dev other"),
-    Sample(EnsureRoute("base", "198.51.100.0/24", scope=253, beside=True),
+    Sample(EnsureRoute("base", "198.51.100.0/24", scope=253, append=True),
            _ROUTED + "ip link add name other type bridge; ip link set dev other up; "
            "ip route add 198.51.100.0/24 dev other"),
     Sample(EnsureRoute("base", "198.51.100.0/24", kind=2, table=255, scope=254), _ROUTED),
@@ -171,29 +174,29 @@ SAMPLES = [
            _ROUTED + "ip neigh add 192.0.2.77 lladdr 02:00:00:00:00:78 dev base nud noarp"),
     Sample(DeleteNeighbour("base", "2001:db8::77", proxy=True),
            _PAIR + "ip neigh add proxy 2001:db8::77 dev base"),
-    Sample(FixBridgeAddress("br", "02:00:00:00:00:07"),
+    Sample(SetBridgeAddress("br", "02:00:00:00:00:07"),
            _BRIDGE + "ip link add name base address 02:00:00:00:00:05 type veth peer name far;"
            "ip link set dev base master br", told=True),
-    Sample(InheritSysctl("base", "ipv6", "accept_ra", 2), _PAIR),
-    Sample(InheritSysctl("base", "ipv4", "rp_filter", 1), _PAIR),
-    Sample(Sysctl("base", "disable_ipv6", 1), _PAIR),
-    Sample(Sysctl("base", "arp_ignore", 1), _PAIR),
-    Sample(ForwardingRules("br"), _BRIDGE),
-    Sample(ForwardingRules("br", ipv6=True, interfaces=("eth0", "eth1"), otherwise="REJECT")),
-    Sample(ForwardingRules("br", interfaces=("eth+",)), "iptables -N os-vif-br; "
+    Sample(SetInheritedSysctl("base", "ipv6", "accept_ra", 2), _PAIR),
+    Sample(SetInheritedSysctl("base", "ipv4", "rp_filter", 1), _PAIR),
+    Sample(SetSysctl("base", "disable_ipv6", 1), _PAIR),
+    Sample(SetSysctl("base", "arp_ignore", 1), _PAIR),
+    Sample(EnsureForwardingRules("br"), _BRIDGE),
+    Sample(EnsureForwardingRules("br", ipv6=True, interfaces=("eth0", "eth1"), default_target="REJECT")),
+    Sample(EnsureForwardingRules("br", interfaces=("eth+",)), "iptables -N os-vif-br; "
            "iptables -A os-vif-br -s 192.0.2.0/24 -j DROP; iptables -A FORWARD -j os-vif-br; "
            "iptables -A FORWARD -j os-vif-br", typed=False),
-    Sample(NoForwardingRules("br"), "iptables -N os-vif-br; iptables -A FORWARD -j ACCEPT; "
+    Sample(DeleteForwardingRules("br"), "iptables -N os-vif-br; iptables -A FORWARD -j ACCEPT; "
            "iptables -A os-vif-br -i br -j DROP; iptables -A FORWARD -j os-vif-br"),
-    Sample(NoForwardingRules("br", ipv6=True), "ip6tables -N os-vif-br"),
-    Sample(JoinBridge("br", "a"), _BRIDGE, told=False, typed=False),
-    Sample(LeaveBridge("br", "a"), _BRIDGE, told=False, typed=False),
-    Sample(RestoreRules("br", rules=(("br", "", "DROP"),), jumps=(1,)), told=False, typed=False),
+    Sample(DeleteForwardingRules("br", ipv6=True), "ip6tables -N os-vif-br"),
+    Sample(AddBridgeUser("br", "a"), _BRIDGE, told=False, typed=False),
+    Sample(RemoveBridgeUser("br", "a"), _BRIDGE, told=False, typed=False),
+    Sample(RestoreForwardingRules("br", rules=(("br", "", "DROP"),), jumps=(1,)), told=False, typed=False),
     Sample(MoveLink("base", "OTHER"), _PAIR, typed=False),
     Sample(RenameLink("base", "tap1"), _PAIR),
-    Sample(RenameLink("base", "tap1", back=True), _PAIR, typed=False),
-    Sample(RenameLink("base", "tap1", if_there=True), f"{_PAIR} {_RENAMED}"),
-    Sample(RenameLink("base", "eth0", back=True), f"{_PAIR} {_RENAMED}"),
+    Sample(RenameLink("base", "tap1", restore_name=True), _PAIR, typed=False),
+    Sample(RenameLink("base", "tap1", missing_ok=True), f"{_PAIR} {_RENAMED}"),
+    Sample(RenameLink("base", "eth0", restore_name=True), f"{_PAIR} {_RENAMED}"),
     Sample(SetVf("eth0", 1, None, trusted=True, max_tx_rate=100, link_state="enable", **_SETTINGS),
            _CARD, probe="ls /sys/bus/netdevsim", scenario="netdevsim"),
 ]  # fmt: skip
@@ -201,7 +204,7 @@ SAMPLES = [
 
 @pytest.fixture
 def net(namespace):
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         yield net
 
 
@@ -240,10 +243,10 @@ def sample(request, net, other) -> Sample:
     run(f"set -e\n{sample.setup}")
     if isinstance(sample.step, MoveLink):
         sample = dataclasses.replace(sample, step=MoveLink("base", str(other)))
-    if isinstance(sample.step, LeaveBridge):
-        JoinBridge("br", "a").apply(net)
+    if isinstance(sample.step, RemoveBridgeUser):
+        AddBridgeUser("br", "a").apply(net)
     if "-N os-vif-br" in sample.setup:
-        record.note_rules(net, "br", sample.setup.partition(" -N ")[0].split()[-1])
+        bridge_users.note_rules(net, "br", sample.setup.partition(" -N ")[0].split()[-1])
     return sample
 
 
@@ -258,7 +261,7 @@ def other():
 
 def test_every_step_has_a_sample():
     """But the one that stands for what cannot be undone, and those that need a PCI card."""
-    without = {"Lost", "ReleaseVf", "DeleteVdpa", "EnsureVdpa"}
+    without = {"Irreversible", "ReleaseVf", "DeleteVdpa", "EnsureVdpa"}
     assert {type(sample.step).__name__ for sample in SAMPLES} == STEPS.keys() - without
 
 
@@ -282,7 +285,7 @@ def test_the_undo_of_a_step_leaves_the_host_as_it_was(sample, net):
     undo = sample.step.apply(net)
     after = without_indexes(snapshot())
     assert before != after
-    again: list[Step] = []
+    again: list[KernelStep] = []
     for step in undo:
         again[:0] = step.apply(net)
     assert differs(before, indexes=False) == []
@@ -302,7 +305,7 @@ def test_the_printed_commands_make_a_step_hold(sample, net):
 
 def test_a_step_survives_the_way_to_the_privileged_side(sample):
     """As plain data."""
-    assert privileged.decode(encode(sample.step)) == sample.step
+    assert wire.decode(encode(sample.step)) == sample.step
 
 
 @pytest.mark.parametrize(
@@ -326,7 +329,7 @@ def test_a_step_survives_the_way_to_the_privileged_side(sample):
         (_PAIR, RenameLink("base", "far"), "far is a name of another device already"),
         (f"{_PAIR} {_RENAMED}", RenameLink("far", "enp3s0"), "enp3s0 is an alternative name"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Step) else None,
+    ids=lambda value: type(value).__name__ if isinstance(value, KernelStep) else None,
 )  # fmt: skip
 def test_what_cannot_be_is_refused_and_nothing_changes(net, setup, step, said):
     """With the reason, and the device in it."""
@@ -346,17 +349,17 @@ def test_what_cannot_be_is_refused_and_nothing_changes(net, setup, step, said):
         (_BRIDGE + "ip address add 192.0.2.10/24 dev br", DeleteBridge("br")),
         (_BRIDGE + _PAIR + "ip link set dev base master br", DeleteBridge("br")),
         (_BRIDGE + _PAIR + "ip link set dev base alias os-vif master br",
-         DeleteLink("base", only_free=True)),
+         DeleteLink("base", only_unattached=True)),
         ("true", DeleteLink("none")),
         ("true", DeleteBridge("none")),
-        ("true", RenameLink("none", "tap1", if_there=True)),
-        (_BRIDGE + "iptables -N os-vif-br", NoForwardingRules("br")),
-        ("ip link add name br type bridge", JoinBridge("br", "a")),
-        ("ip link add name br type bridge", Sysctl("br", "arp_ignore", 1, only_ours=True)),
+        ("true", RenameLink("none", "tap1", missing_ok=True)),
+        (_BRIDGE + "iptables -N os-vif-br", DeleteForwardingRules("br")),
+        ("ip link add name br type bridge", AddBridgeUser("br", "a")),
+        ("ip link add name br type bridge", SetSysctl("br", "arp_ignore", 1, only_managed=True)),
         (_BRIDGE + "ip link set dev br up; ip address add 2001:db8::1/64 dev br nodad",
-         Sysctl("br", "disable_ipv6", 1, only_ours=True)),
+         SetSysctl("br", "disable_ipv6", 1, only_managed=True)),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, Step) else None,
+    ids=lambda value: type(value).__name__ if isinstance(value, KernelStep) else None,
 )  # fmt: skip
 def test_what_is_of_others_or_in_use_stays(net, setup, step):
     """No mark, or a port, a user, an address: that is no failure."""
@@ -368,10 +371,10 @@ def test_what_is_of_others_or_in_use_stays(net, setup, step):
 
 def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other):
     """A pod's, say: it goes, and the error tells what is not undone."""
-    assert privileged.run is not None
+    assert daemon.run is not None
     run(f"ip link add name in type veth peer name eth0 netns {other}")
     run("ip link set dev in alias os-vif")
-    answer = privileged._run(net, [DeleteLink("in"), SetLink("none", up=True)])
+    answer = daemon._run(net, [DeleteLink("in"), SetLink("none", up=True)])
     assert answer["error"]["device"] == "none"
     (left,) = answer["error"]["left"]
     assert left == "# in: a device of kind veth, deleted  # os-vif cannot undo that"
@@ -381,7 +384,7 @@ def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other
 def test_a_device_that_was_moved_away_is_said_to_be_lost(net, other):
     """Fetching it back takes the right to enter that namespace."""
     run(f"{_PAIR.strip()}; ip link set dev base alias os-vif")
-    answer = privileged._run(net, [MoveLink("base", str(other)), SetLink("none", up=True)])
+    answer = daemon._run(net, [MoveLink("base", str(other)), SetLink("none", up=True)])
     (left,) = answer["error"]["left"]
     assert left.startswith(f"# base: now in the network namespace {other}")
 

@@ -12,8 +12,8 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import netlink
-from os_vif.host.steps import EnsureVeth
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps import EnsureVeth
 from tests.functional.cases import ovs_vif
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.test_ovs_plugin import HYBRID, INSTANCE
@@ -153,7 +153,7 @@ def test_a_device_that_no_vif_has_is_not_replaced(namespace, name):
     """Only names of a VIF's half, such as ``qvb0a0b0c0d-11``."""
     run(f"ip link add {name} type veth peer name x")
     before = snapshot()
-    with netlink.opened() as net, pytest.raises(OSError, match=f"{name} is a veth device whose"):
+    with rtnetlink.opened() as net, pytest.raises(OSError, match=f"{name} is a veth device whose"):
         EnsureVeth(name, "other").apply(net)
     assert differs(before) == []
 
@@ -162,6 +162,6 @@ def test_a_pair_that_cannot_be_made_gives_the_half_back(namespace):
     """The kernel refuses such an MTU."""
     run(f"ip link add {QVO} type veth peer name x")
     before = snapshot()
-    with netlink.opened() as net, pytest.raises(OSError, match=r"Invalid argument|out of range"):
+    with rtnetlink.opened() as net, pytest.raises(OSError, match=r"Invalid argument|out of range"):
         EnsureVeth(QVB, QVO, mtu=2**30).apply(net)
     assert differs(without_indexes(before), indexes=False) == []

@@ -13,9 +13,9 @@ import pytest
 import os_vif
 from os_vif import exception
 from os_vif.cmd.lab import Guest
-from os_vif.host import engine
-from os_vif.host.plan import Plan
-from os_vif.host.steps import SetLink
+from os_vif.engine import runner
+from os_vif.steps import SetLink
+from os_vif.steps.plan import Plan
 from tests.functional.cases import CASES
 from tests.functional.conftest import bridge_vif
 from tests.functional.namespaces import ip, record, run, snapshot
@@ -89,7 +89,7 @@ def test_the_host_is_reached_after_each_step(gateway, instance):
     vif = bridge_vif(1)
     vif.network.bridge_interface = "uplink"
     for step in os_vif.plan(vif, instance):
-        engine.run(Plan(step), DAEMON)
+        runner.run(Plan(step), DAEMON)
         assert "192.0.2.10 answers" in gateway.ping("192.0.2.10"), step
         assert len(default_route()) == 1, step
     assert default_route() == ["brq-test"]
@@ -102,7 +102,7 @@ def test_a_plug_that_fails_leaves_the_host_reached(gateway, instance):
     vif.network.bridge_interface = "uplink"
     steps = tuple(os_vif.plan(vif, instance))
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     assert "192.0.2.10 answers" in gateway.ping("192.0.2.10")
     assert default_route() == ["uplink"]
 

@@ -12,9 +12,9 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine
-from os_vif.host.plan import Plan
-from os_vif.host.steps import SetLink
+from os_vif.engine import runner
+from os_vif.steps import SetLink
+from os_vif.steps.plan import Plan
 from tests.functional.namespaces import run, snapshot
 from tests.functional.uplink_host import (
     BRIDGE,
@@ -86,7 +86,7 @@ def test_a_route_is_moved_and_after_a_failed_plug_given_back(vif, instance, setu
     assert before
     steps = tuple(os_vif.plan(vif, instance))
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     assert info.value.kwargs.get("left", ()) in ((), [], ""), info.value
     assert_same(routes("uplink"), before)
     os_vif.plug(vif, instance)
@@ -147,7 +147,7 @@ def test_a_neighbour_is_moved_and_after_a_failed_plug_given_back(vif, instance, 
     assert before
     steps = tuple(os_vif.plan(vif, instance))
     with pytest.raises(exception.StepFailed) as info:
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     assert not info.value.kwargs.get("left"), info.value
     assert neighbours("uplink") == before
     os_vif.plug(vif, instance)
@@ -180,7 +180,7 @@ def test_a_neighbour_that_the_bridge_knows_otherwise_comes_back(vif, instance):
     before, moved = neighbours(BRIDGE), neighbours("uplink")
     steps = tuple(os_vif.plan(vif, instance))
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     assert (neighbours(BRIDGE), neighbours("uplink")) == (before, moved)
     os_vif.plug(vif, instance)
     assert neighbours(BRIDGE) == moved
@@ -211,7 +211,7 @@ def test_an_address_is_moved_and_after_a_failed_plug_given_back(vif, instance, s
     groups = joined("uplink")
     steps = tuple(os_vif.plan(vif, instance))
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     assert (addresses("uplink"), joined("uplink")) == (before, groups)
     assert_same(routes("uplink"), routed)
     os_vif.plug(vif, instance)
@@ -314,7 +314,7 @@ def test_the_bridge_gets_the_kernel_parameters_of_the_uplink(vif, instance, sett
     before = parameter(setting, BRIDGE) if there else None
     steps = tuple(os_vif.plan(vif, instance))
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     assert (parameter(setting, BRIDGE) if there else None) == before
     os_vif.plug(vif, instance)
     assert parameter(setting, BRIDGE) == setting.partition("=")[2]
@@ -354,7 +354,7 @@ def test_a_plug_that_was_stopped_is_completed(vif, instance, stopped):
     before = addresses("uplink"), routes("uplink"), neighbours("uplink")
     steps = tuple(os_vif.plan(vif, instance))
     for step in steps[: int(len(steps) * stopped)]:
-        engine.run(Plan(step), DAEMON)
+        runner.run(Plan(step), DAEMON)
     os_vif.plug(vif, instance)
     # Those of IPv6 may have another order: some were there.
     assert key(addresses(BRIDGE)) == key(before[0])

@@ -11,9 +11,9 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine
-from os_vif.host.plan import Plan
-from os_vif.host.steps import SetLink
+from os_vif.engine import runner
+from os_vif.steps import SetLink
+from os_vif.steps.plan import Plan
 from tests.functional.namespaces import run
 from tests.functional.uplink_host import (
     BRIDGE,
@@ -72,7 +72,7 @@ def test_a_failed_plug_gives_a_bridge_of_others_its_mac_address_back(others_brid
     before = address(BRIDGE), neighbours(BRIDGE)
     steps = tuple(os_vif.plan(others_bridge, instance))
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     assert (address(BRIDGE), neighbours(BRIDGE)) == before
     assert "master" not in json.loads(lines("ip -json link show dev uplink")[0])[0]
 

@@ -15,9 +15,9 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.host import engine
-from os_vif.host.plan import Plan
-from os_vif.host.steps import SetLink
+from os_vif.engine import runner
+from os_vif.steps import SetLink
+from os_vif.steps.plan import Plan
 from tests.functional.namespaces import run
 from tests.functional.uplink_host import (
     BRIDGE,
@@ -120,7 +120,7 @@ def test_a_router_goes_on_to_be_heard_after_a_failed_plug(router, instance):
     before = learned("uplink")
     steps = tuple(os_vif.plan(router, instance))
     with pytest.raises(exception.StepFailed):
-        engine.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
+        runner.run(Plan(*steps, SetLink("missing", up=True)), DAEMON)
     after = learned("uplink")
     assert after.keys() == before.keys()
     assert all(0 <= before[name] - after[name] <= 60 for name in before)

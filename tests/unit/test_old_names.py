@@ -17,11 +17,11 @@ import pytest
 from oslo_config import cfg
 
 from os_vif import exception, objects, opts
-from os_vif.host import ovs_steps
-from os_vif.host import steps as host_steps
-from os_vif.host.plan import Plan
+from os_vif import steps as host_steps
 from os_vif.plugins import linux_bridge as new_linux_bridge
 from os_vif.plugins import ovs as new_ovs
+from os_vif.steps.ovs import ports
+from os_vif.steps.plan import Plan
 from tests.sysfs import Sysfs
 
 with warnings.catch_warnings():
@@ -320,7 +320,7 @@ def test_every_name_on_the_page_is_there():
         assert names
         for name in names:
             pkgutil.resolve_name(f"{module}.{name}")
-    steps = {**vars(host_steps), **vars(ovs_steps)}
+    steps = {**vars(host_steps), **vars(ports)}
     for rows in listed().values():
         for _, new in rows:
             for name in re.findall(r"``(os_vif\.[\w.]+)``", new):

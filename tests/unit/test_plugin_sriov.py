@@ -10,18 +10,18 @@ import pathlib
 import pytest
 
 from os_vif import exception, objects
-from os_vif.host.plan import Plan
-from os_vif.host.steps import (
+from os_vif.plugins.sriov import SriovPlugin
+from os_vif.steps import (
     DeleteLink,
     DeleteVdpa,
     EnsureMacvlan,
     EnsureVdpa,
     ReleaseVf,
     SetLink,
+    SetSysctl,
     SetVf,
-    Sysctl,
 )
-from os_vif.plugins.sriov import SriovPlugin
+from os_vif.steps.plan import Plan
 from tests.functional import snippets
 from tests.sysfs import Sysfs
 
@@ -88,7 +88,7 @@ def test_a_macvtap_device_comes_after_what_is_below_it(plugin, mode, made, addre
         SetVf("eth0", 1, VF, COMMON["id"], address, vlan=42,
               link="eth5", link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan("macvtap0", "eth5", made, tap=True),
-        Sysctl("macvtap0", "disable_ipv6", 1, only_ours=True),
+        SetSysctl("macvtap0", "disable_ipv6", 1, only_managed=True),
         SetLink("macvtap0", address=MAC, up=True),
     )  # fmt: skip
 

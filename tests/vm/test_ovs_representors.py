@@ -15,7 +15,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host import ovs_engine
+from os_vif.engine import ovs
 from tests.functional import test_kill, test_proof
 from tests.functional.cases import Case
 from tests.functional.namespaces import changes, ip, run
@@ -167,15 +167,15 @@ def test_what_is_no_function_with_a_representor_is_refused(card, br_int):
 @contextlib.contextmanager
 def in_the_middle(monkeypatch, happens: Callable[[], None]) -> Iterator[None]:
     """It happens when the kernel's steps are done, and those of the switch are not."""
-    commit = ovs_engine.commit
+    commit = ovs.commit
 
     def then(ovsdb, steps, look):
-        if any(type(step).__name__ == "OvsPort" for step in steps):
+        if any(type(step).__name__ == "EnsureOvsPort" for step in steps):
             happens()
         return commit(ovsdb, steps, look)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ovs_engine, "commit", then)
+        patch.setattr(ovs, "commit", then)
         yield
 
 
@@ -199,7 +199,7 @@ def test_the_card_changes_in_the_middle(card, representors, br_int, monkeypatch)
     card.set_vfs(2)
 
     before = br_int.dump()
-    failed = pytest.raises(exception.PlugException, match="OvsPort failed on tap-1")
+    failed = pytest.raises(exception.PlugException, match="EnsureOvsPort failed on tap-1")
     with in_the_middle(monkeypatch, lambda: run("rmmod labrep")), failed as info:
         os_vif.plug(vif, INSTANCE)
     assert "by hand" not in str(info.value)

@@ -17,9 +17,11 @@ from pathlib import Path
 import pytest
 
 from os_vif.cmd.lab import Guest
-from os_vif.host import netlink, ports, sriov
-from os_vif.host.ports import Role
-from os_vif.host.steps import MoveLink
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.sriov import functions as sriov
+from os_vif.host.sriov import switch_ports
+from os_vif.host.sriov.switch_ports import Role
+from os_vif.steps import MoveLink
 from tests.functional.namespaces import ip, run
 from tests.vm import cards
 
@@ -37,7 +39,7 @@ def test_a_vf_moves_to_a_namespace_and_back(igb):
     """By our step, and by who may enter that namespace."""
     name = igb.vf_name(0)
     address = ip("link", "show", name)[0]["address"]
-    with Guest() as guest, netlink.opened() as net:
+    with Guest() as guest, rtnetlink.opened() as net:
         assert MoveLink(name, str(guest.pid)).apply(net)
         assert igb.vf_name(0) is None
         inside = f"nsenter --net=/proc/{guest.pid}/ns/net"
@@ -134,7 +136,7 @@ def test_the_representor_of_a_vf_is_found(igb, options):
         run("ip link set dev labrep1 name pf7vf0")
         assert sriov.representor(functions[1]) == "pf7vf0"
         code = (
-            "from os_vif.host import sriov; "
+            "from os_vif.host.sriov import functions as sriov; "
             f"print(sriov.devices('{igb.device.name}'), sriov.vf_device(sriov.{functions[1]!r})); "
             f"sriov.representor(sriov.{functions[1]!r})"
         )
@@ -193,7 +195,7 @@ def test_the_ports_of_a_simulated_card_are_read_as_they_are():
     card.set_vfs(120)
     run("devlink dev eswitch set netdevsim/netdevsim21 mode switchdev")
     cards.until(lambda: len(card.representors()) == 120, "120 representors")
-    found = [port for port in ports.dump("0000:00:00.0") if port.switch == card.switch_id]
+    found = [port for port in switch_ports.dump("0000:00:00.0") if port.switch == card.switch_id]
     assert {f"pf{p.pf}vf{p.vf}": p.name for p in found if p.role is Role.VF} == card.representors()
     assert [p.name for p in found if p.role is Role.UPLINK] == [card.name]
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from os_vif.host import netlink
-from os_vif.host.steps import SetVf
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps import SetVf
 from tests.functional.namespaces import ip, run
 from tests.vm import cards
 
@@ -62,7 +62,7 @@ def wanted(step: SetVf) -> dict:
 def test_every_setting_is_set_and_undone(sim):
     """One at a time, and all together; ip(8) sees the same, and types the same."""
     before = ip("link", "show", sim.name)
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         for name, value in SETTINGS.items():
             tag = {"vlan": 0} if name.startswith("vlan_") else {}
             step = SetVf(sim.name, 3, None, **{**tag, name: value})
@@ -90,7 +90,7 @@ def test_every_setting_is_set_and_undone(sim):
 
 def test_a_function_that_is_not_there_is_named(sim):
     """By its number, and by its card."""
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         step = SetVf(sim.name, 64, None, vlan=7)
         assert str(step.differences(net)[0]).startswith(f"{sim.name}: VF 64 is there is no VF 64")
         with pytest.raises(OSError, match=f"there is no VF 64 of {sim.name}"):
@@ -106,7 +106,7 @@ def test_64_functions_are_set_and_undone_by_eight_threads(sim):
     ]
 
     def apply(some):
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             return [back for step in some for back in step.apply(net)]
 
     with concurrent.futures.ThreadPoolExecutor(8) as threads:
@@ -114,7 +114,7 @@ def test_64_functions_are_set_and_undone_by_eight_threads(sim):
         found = ip("link", "show", sim.name)[0]["vfinfo_list"]
         assert [vf["vlan_list"][0]["vlan"] for vf in found] == list(range(1, 65))
         assert [vf["address"] for vf in found] == [step.mac for step in steps]
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             assert all(step.holds(net) for step in steps)
         list(threads.map(apply, undo))
     assert ip("link", "show", sim.name) == before
@@ -123,7 +123,7 @@ def test_64_functions_are_set_and_undone_by_eight_threads(sim):
 def test_a_card_may_have_more_functions_than_their_list_can_say_the_length_of():
     """It has 16 bits: ip(8) sees none of them, or too few."""
     for many in card(500):
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             first, last = (SetVf(many.name, number, None, vlan=number + 1) for number in (0, 499))
             undo = last.apply(net)
             assert last.holds(net)

@@ -14,10 +14,10 @@ import errno
 from collections.abc import Callable, Iterator, Sequence
 
 from os_vif import exception
-from os_vif.host import netlink, validate
-from os_vif.host.netlink import Netlink
-from os_vif.host.plan import Step
-from os_vif.host.steps import EnsureBridge, EnsureTap, EnsureVeth, EnsureVlan, SetLink
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink.rtnetlink import Netlink
+from os_vif.steps import EnsureBridge, EnsureTap, EnsureVeth, EnsureVlan, SetLink, validate
+from os_vif.steps.kernel_step import KernelStep
 
 __all__ = ["ip"]
 
@@ -36,7 +36,7 @@ class _Ip:
         """Return whether the network namespace has a device of the name."""
         if not validate.is_device_name(device):
             return False
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             return net.link(device) is not None
 
     def add(
@@ -64,7 +64,7 @@ class _Ip:
         :param multiqueue: create a tap device with several queues.
         :raises os_vif.exception.NetworkInterfaceTypeNotDefined: if the type is none of these.
         """
-        create: dict[str, Callable[[], Step]] = {
+        create: dict[str, Callable[[], KernelStep]] = {
             "veth": lambda: EnsureVeth(device, peer or ""),
             "vlan": lambda: EnsureVlan(device, link or "", vlan_id or 0),
             "bridge": lambda: EnsureBridge(device, ageing=_seconds(ageing)),
@@ -148,7 +148,7 @@ def _opened(tolerated: Sequence[int] | None) -> Iterator[Netlink]:
     :param tolerated: errno values that end the block without an error.
     """
     try:
-        with netlink.opened() as net:
+        with rtnetlink.opened() as net:
             yield net
     except OSError as error:
         if error.errno in (tolerated or ()):

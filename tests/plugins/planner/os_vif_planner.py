@@ -4,10 +4,10 @@
 """A plugin as they are written for os-vif 6: it says what is to hold."""
 
 from os_vif import exception, objects
-from os_vif.host.plan import Plan
-from os_vif.host.steps import DeleteLink, EnsureVeth, SetLink
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
+from os_vif.steps import DeleteLink, EnsureVeth, SetLink
+from os_vif.steps.plan import Plan
 
 
 class PlannerPlugin(PluginBase):

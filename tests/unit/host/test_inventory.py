@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import pytest
 
-from os_vif.host import inventory, sriov
+from os_vif.host.sriov import functions, inventory
 
 
 @pytest.fixture
 def devices(tmp_path, monkeypatch):
     """The PCI devices of a host."""
-    monkeypatch.setattr(sriov, "SYS", tmp_path)
+    monkeypatch.setattr(functions, "SYS", tmp_path)
     directory = tmp_path / "bus/pci/devices"
     directory.mkdir(parents=True)
     return directory

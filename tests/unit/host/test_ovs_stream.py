@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from os_vif.host.ovs_stream import Channel, Deadline
+from os_vif.host.ovsdb.stream import Channel, Deadline
 
 TEXT = st.text(alphabet=st.one_of(st.sampled_from('{}[]"\\,: é東'), st.characters(codec="utf-8")))
 JSON = st.recursive(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from os_vif.host import ovsdb_remotes
+from os_vif.host.ovsdb import remotes
 
 RIGHT = {
     "unix:/run/openvswitch/db.sock": ["unix:/run/openvswitch/db.sock"],
@@ -80,26 +80,26 @@ WRONG = {
 @pytest.mark.parametrize("connection", RIGHT)
 def test_what_names_servers(connection):
     """As python-ovs and ovs-vsctl take it, with space around it and between."""
-    assert ovsdb_remotes.fault(connection) is None
-    assert ovsdb_remotes.remotes(connection) == RIGHT[connection]
+    assert remotes.fault(connection) is None
+    assert remotes.remotes(connection) == RIGHT[connection]
 
 
 @pytest.mark.parametrize("connection", WRONG)
 def test_what_cannot_be_a_server_is_told_with_the_reason(connection):
-    assert WRONG[connection] in ovsdb_remotes.fault(connection)
+    assert WRONG[connection] in remotes.fault(connection)
 
 
 @given(st.text(alphabet="tcpsluni:.,[]0123456789af% /\x00\n\u0660", max_size=40))
 def test_any_text_has_a_reason_or_hosts_that_are_addresses(text):
-    if ovsdb_remotes.fault(text) is None:
-        for remote in ovsdb_remotes.remotes(text):
-            assert remote.startswith("unix:") or ovsdb_remotes.host(remote)
+    if remotes.fault(text) is None:
+        for remote in remotes.remotes(text):
+            assert remote.startswith("unix:") or remotes.host(remote)
 
 
 def test_hosts_and_paths_are_taken_from_a_connection():
-    assert ovsdb_remotes.host("ssl:[2001:db8::1]:6640") == "2001:db8::1"
-    assert ovsdb_remotes.host("ssl:2001:db8::1:6640") == "2001:db8::1"
-    assert ovsdb_remotes.host("tcp:192.0.2.1:6640") == "192.0.2.1"
-    assert ovsdb_remotes.unix_paths("tcp:192.0.2.1:1, unix:/a,b , unix:c") == ["/a,b", "c"]
-    assert ovsdb_remotes.is_secured("tcp:192.0.2.1:1,ssl:192.0.2.2:2")
-    assert not ovsdb_remotes.is_secured("unix:/run/ssl:1")
+    assert remotes.host("ssl:[2001:db8::1]:6640") == "2001:db8::1"
+    assert remotes.host("ssl:2001:db8::1:6640") == "2001:db8::1"
+    assert remotes.host("tcp:192.0.2.1:6640") == "192.0.2.1"
+    assert remotes.unix_paths("tcp:192.0.2.1:1, unix:/a,b , unix:c") == ["/a,b", "c"]
+    assert remotes.is_secured("tcp:192.0.2.1:1,ssl:192.0.2.2:2")
+    assert not remotes.is_secured("unix:/run/ssl:1")

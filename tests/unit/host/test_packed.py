@@ -21,9 +21,9 @@ from pyroute2.netlink import nlmsgerr
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 
-from os_vif.host import netlink, packed
-from os_vif.host.netns import MoveLink
-from os_vif.host.steps import DeleteLink, EnsureBridge, EnsureVeth, EnsureVlan
+from os_vif.host.netlink import codec, rtnetlink
+from os_vif.steps import DeleteLink, EnsureBridge, EnsureVeth, EnsureVlan
+from os_vif.steps.link.move_link import MoveLink
 from tests.unit.host.test_steps import any_step, macs, names, text
 
 #: linux/rtnetlink.h, linux/netlink.h
@@ -144,7 +144,7 @@ class Kernel:
 
 def wired(*there):
     """A netlink socket on whose other end is pyroute2, and that other end."""
-    net = netlink.Netlink()
+    net = rtnetlink.Netlink()
     net.close()
     net._socket = kernel = Kernel(*there)
     return net, kernel
@@ -353,7 +353,7 @@ def known(attributes, table):
 
 KINDS = ifinfmsg.ifinfo.data_map
 #: Kinds that we read into, and some that we do not.
-READ = [*sorted(packed.DATA.keys() - {"veth"}), "vxlan"]
+READ = [*sorted(codec.DATA.keys() - {"veth"}), "vxlan"]
 
 
 def _attribute(number, data):
@@ -370,7 +370,7 @@ _unknown = st.just(b"") | st.builds(_attribute, st.integers(1000, 0x3FFF), st.bi
 def test_a_link_is_read_as_pyroute2_wrote_it(kind, data):
     """Index, flags and what we know, whatever else is between, before and after."""
     attributes = data.draw(attributes_of(ifinfmsg))
-    expected = known(attributes, packed.IFLA)
+    expected = known(attributes, codec.IFLA)
     if kind is not None:
         inner = data.draw(attributes_of(KINDS[kind]))
         info = [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": inner})]
@@ -379,19 +379,19 @@ def test_a_link_is_read_as_pyroute2_wrote_it(kind, data):
         info += [("IFLA_INFO_XSTATS", b"\0" * 8)]
         link_info = ("IFLA_LINKINFO", {"attrs": info}, data.draw(st.sampled_from([0, NESTED])))
         attributes.insert(data.draw(st.integers(0, len(attributes))), link_info)
-        found = known(inner, packed.DATA[kind]) if kind in packed.DATA else {}
+        found = known(inner, codec.DATA[kind]) if kind in codec.DATA else {}
         expected["IFLA_LINKINFO"] = {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": found}
     index, flags = data.draw(_positive), data.draw(_words)
     fields = {"index": index, "flags": flags, "attrs": attributes}
     message = written(ifinfmsg, NEW, 1, fields)
     message = message[:32] + data.draw(_unknown) + message[32:] + data.draw(_unknown)
-    assert packed.read_link(message) == (index, flags, expected)
+    assert codec.read_link(message) == (index, flags, expected)
 
 
-@pytest.mark.parametrize("kind", [None, *packed.DATA])
+@pytest.mark.parametrize("kind", [None, *codec.DATA])
 def test_every_number_is_that_of_pyroute2(kind):
     """Of each attribute that we know, of a link and of each kind of device."""
-    cls, table = (KINDS[kind], packed.DATA[kind]) if kind else (ifinfmsg, packed.IFLA)
+    cls, table = (KINDS[kind], codec.DATA[kind]) if kind else (ifinfmsg, codec.IFLA)
     theirs = {OURS.get(name, name): number for number, name, _ in numbered(cls)}
     for name, (number, _) in table.items():
         assert number & ~NESTED == theirs[name]
@@ -405,8 +405,8 @@ def test_a_link_has_what_its_message_says():
     others = [("IFLA_LINK_NETNSID", 0), ("IFLA_ADDRESS", "fa:16:3e:00:00:01")]
     attributes = [*texts, *numbers, *others, ("IFLA_LINKINFO", info)]
     fields = {"index": 3, "flags": 0x101, "attrs": attributes}
-    link = netlink.read(written(ifinfmsg, NEW, 1, fields))
-    assert link == netlink.Link(
+    link = rtnetlink.read(written(ifinfmsg, NEW, 1, fields))
+    assert link == rtnetlink.Link(
         *(
             3,
             "eth0.10",
@@ -435,7 +435,7 @@ def test_a_text_that_is_no_utf8_hides_no_link(attribute):
     """The kernel takes any bytes: a device of somebody else's must not break a list of all."""
     attributes = {"IFLA_IFNAME": b"tap1"} | {attribute: b"tap\xff"}
     fields = {"index": 3, "attrs": list(attributes.items())}
-    assert netlink.read(written(ifinfmsg, NEW, 1, fields)).index == 3
+    assert rtnetlink.read(written(ifinfmsg, NEW, 1, fields)).index == 3
 
 
 @contextlib.contextmanager
@@ -457,7 +457,7 @@ def seconds(limit):
 def _ends(data):
     # What is no link is an error, not a device.
     with seconds(5), contextlib.suppress(struct.error, UnicodeDecodeError):
-        packed.read_link(data)
+        codec.read_link(data)
 
 
 @given(garbage=st.binary(max_size=300))
@@ -481,5 +481,5 @@ def test_reading_what_was_cut_or_changed_ends(data):
 
 def test_the_codec_is_short():
     """At most 160 lines, of which anyone can read all."""
-    source = pathlib.Path(packed.__file__).read_text(encoding="utf-8")
+    source = pathlib.Path(codec.__file__).read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 160

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from os_vif.host import packed
+from os_vif.host.netlink import codec as packed
 from tests.unit.host.test_packed import written
 from tests.unit.host.test_steps import names
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from os_vif.host import patterns
+from os_vif.steps import patterns
 
 
 @pytest.mark.parametrize(

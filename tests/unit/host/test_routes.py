@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from os_vif import exception
-from os_vif.host import route_metrics
-from os_vif.host.steps import EnsureRoute
+from os_vif.host.netlink import route_metrics
+from os_vif.steps import EnsureRoute
 
 _ROUTE_6 = {"name": "br", "destination": "2001:db8::/32"}
 

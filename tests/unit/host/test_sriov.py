@@ -9,7 +9,7 @@ import errno
 
 import pytest
 
-from os_vif.host import sriov
+from os_vif.host.sriov import functions
 from tests.sysfs import Sysfs
 from tests.unit.host.topologies import Device, Host, Physical
 
@@ -28,7 +28,7 @@ def sysfs(tmp_path, monkeypatch) -> Sysfs:
 
 
 def of(address: str) -> str:
-    return sriov.representor(sriov.vf(address))
+    return functions.representor(functions.vf(address))
 
 
 @pytest.mark.parametrize("form", ["pf{pf}vf{vf}", "PF{pf}VF{vf}"])
@@ -42,7 +42,7 @@ def test_the_numbers_of_both_functions_are_looked_at(sysfs, form):
     sysfs.port("plain", None, None)
     assert of("0000:03:01.1") == "rep01"
     assert of("0000:03:02.0") == "rep10"
-    assert sriov.vf("0000:03:02.1") == sriov.Vf("0000:03:02.1", 1, "0000:03:00.1")
+    assert functions.vf("0000:03:02.1") == functions.Vf("0000:03:02.1", 1, "0000:03:00.1")
 
 
 @pytest.mark.parametrize("form", ["{vf}", "vf{vf}"])
@@ -97,7 +97,7 @@ def found(host: Host, tmp_path) -> list[str | int]:
     with host.running(tmp_path / "sys"):
         for pf in PFS:
             try:
-                answers.append(sriov.representor(sriov.Vf("", 0, pf)))
+                answers.append(functions.representor(functions.Vf("", 0, pf)))
             except OSError as error:
                 answers.append(error.errno)
     return answers
@@ -146,30 +146,30 @@ def test_a_device_of_that_name_in_another_namespace_is_not_meant(tmp_path):
     host = card((0, 1), Device("rep", None, "abcd", "pf0vf0"))
     host.says_parents = False
     with host.running(tmp_path / "sys"):
-        assert sriov.devices(PFS[0]) == ["eth0"]
-        assert sriov.address_of("eth0") == PFS[0]
+        assert functions.devices(PFS[0]) == ["eth0"]
+        assert functions.address_of("eth0") == PFS[0]
         (tmp_path / "sys/class/net/eth0/ifindex").write_text("77\n")
-        assert sriov.devices(PFS[0]) == []
-        assert sriov.address_of("eth0") is None
+        assert functions.devices(PFS[0]) == []
+        assert functions.address_of("eth0") is None
 
 
 def test_the_device_of_a_physical_function(tmp_path):
     """Not a representor, nor a second one of the function; devlink's, if it has one."""
     host = card((0, 1), Device("a-rep", PFS[0], "abcd", "pf0vf0"), Device("a", PFS[0]))
-    function = sriov.Vf("", 0, PFS[0])
+    function = functions.Vf("", 0, PFS[0])
     with host.running(tmp_path / "1"):
-        assert sriov.pf_device(function) == "eth0"
-        assert sriov.devices(PFS[0]) == ["eth0", "a", "a-rep"]
-        assert sriov.switch_of("eth0") == "abcd"
-        assert sriov.switch_of("a") is None
+        assert functions.pf_device(function) == "eth0"
+        assert functions.devices(PFS[0]) == ["eth0", "a", "a-rep"]
+        assert functions.switch_of("eth0") == "abcd"
+        assert functions.switch_of("a") is None
     host.devices[0].port_name = "n0"
     host.devices[-1].port_name = "pf0"
     with host.running(tmp_path / "n0"):
-        assert sriov.pf_device(function) == "eth0"
+        assert functions.pf_device(function) == "eth0"
     host.devices[-1].instance, host.has_devlink = PFS[0], True
     host.devices[-1].port = {"DEVLINK_ATTR_PORT_FLAVOUR": 0}
     with host.running(tmp_path / "2"):
-        assert sriov.pf_device(function) == "a"
+        assert functions.pf_device(function) == "a"
 
 
 def _asked(pf: int | None, vf: int | None, flavour: int = 4) -> dict[str, int]:

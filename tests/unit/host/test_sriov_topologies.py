@@ -12,7 +12,7 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from os_vif.host import sriov
+from os_vif.host.sriov import functions
 from tests.unit.host.topologies import Host, hosts
 
 
@@ -21,7 +21,7 @@ def wrong(host: Host) -> list[str]:
     found = []
     for function, name in host.truth.items():
         try:
-            said: str | None = sriov.representor(function)
+            said: str | None = functions.representor(function)
         except OSError as error:
             if error.errno not in (errno.ENODEV, errno.ENOTUNIQ, errno.EOPNOTSUPP):
                 raise

@@ -16,11 +16,9 @@ from hypothesis import strategies as st
 from oslo_privsep import comm
 
 from os_vif import exception
-from os_vif.host import validate
-from os_vif.host.plan import encode
-from os_vif.host.privileged import decode
-from os_vif.host.steps import STEPS, EnsureBridge, EnsureVeth, ForwardingRules, SetLink
-from os_vif.host.sysctl import INHERITED
+from os_vif.steps import EnsureBridge, EnsureForwardingRules, EnsureVeth, SetLink, validate
+from os_vif.steps.ip.sysctl import INHERITED
+from os_vif.steps.wire import STEPS, decode, encode
 
 #: Printable, and no white space.
 _visible = st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/:%")
@@ -106,7 +104,7 @@ def _route(version, more=False):
         "preference": st.sampled_from([None, 1, 3]) if version == 6 else st.none(),
         "expires": _optional(st.integers(0, 2**32 - 2)) if version == 6 else st.none(),
     }
-    return fields | ({"instead_of": _optional(names), "beside": _flag} if more else {})
+    return fields | ({"replaces": _optional(names), "append": _flag} if more else {})
 
 
 def _neighbour(version, more=False):
@@ -140,13 +138,13 @@ _patterns = st.sampled_from(["", "^-A FORWARD", "-j LOG$|-j DROP$", r"a\.b", "a.
 #: For each step, ways to fill its fields: one, or one for each family of addresses.
 FIELDS = {
     "DeleteAddress": [_address(4), _address(6)],
-    "DeleteBridge": [{"name": names, "index": _indices, "unmarked": _flag}],
+    "DeleteBridge": [{"name": names, "index": _indices, "include_unmanaged": _flag}],
     "DeleteLink": [
-        {"name": names, "index": _indices, "only_free": _flag, "unmarked": _flag},
+        {"name": names, "index": _indices, "only_unattached": _flag, "include_unmanaged": _flag},
     ],
     "DeleteNeighbour": [_neighbour(4), _neighbour(6)],
     "EnsureNeighbour": [_neighbour(4, more=True), _neighbour(6, more=True)],
-    "InheritSysctl": [
+    "SetInheritedSysctl": [
         {
             "name": names,
             "family": st.just(family),
@@ -155,7 +153,7 @@ FIELDS = {
         }
         for family, keys in INHERITED.items()
     ],
-    "FixBridgeAddress": [{"name": names, "mac": macs}],
+    "SetBridgeAddress": [{"name": names, "mac": macs}],
     "DeleteRoute": [_route(4), _route(6)],
     "EnsureAddress": [_address(4, more=True), _address(6, more=True)],
     "EnsureBridge": [
@@ -180,24 +178,24 @@ FIELDS = {
     "EnsureTap": [{"name": names, "multiqueue": _flag, "address": _optional(macs)}],
     "EnsureVeth": [{"name": names, "peer": names, "mtu": _mtus}],
     "EnsureVlan": [{"name": names, "link": names, "vlan_id": st.integers(1, 4094)}],
-    "ForwardingRules": [
+    "EnsureForwardingRules": [
         _rules
         | {
             "interfaces": st.lists(_plain | st.just("all") | st.just("tap+"), max_size=4).map(
                 tuple
             ),
-            "otherwise": st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}", fullmatch=True),
-            "top": _patterns,
-            "bottom": _patterns,
+            "default_target": st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}", fullmatch=True),
+            "keep_above": _patterns,
+            "keep_below": _patterns,
         }
     ],
-    "JoinBridge": [_user],
-    "LeaveBridge": [_user],
-    "Lost": [{"name": names, "what": text(400)}],
+    "AddBridgeUser": [_user],
+    "RemoveBridgeUser": [_user],
+    "Irreversible": [{"name": names, "description": text(400)}],
     "MoveLink": [{"name": names, "netns": st.integers(1, 2**22).map(str) | _files}],
-    "NoForwardingRules": [_rules | {"only_noted": _flag}],
-    "RenameLink": [{"name": names, "to": names, "back": _flag, "if_there": _flag}],
-    "RestoreRules": [
+    "DeleteForwardingRules": [_rules | {"only_noted": _flag}],
+    "RenameLink": [{"name": names, "to": names, "restore_name": _flag, "missing_ok": _flag}],
+    "RestoreForwardingRules": [
         _rules
         | {
             "rules": _bridge_rules,
@@ -238,15 +236,15 @@ FIELDS = {
             "promiscuous": _optional(_flag),
             "master": _optional(names | st.just("")),
             "alias": _optional(text(254)),
-            "if_there": _flag,
+            "missing_ok": _flag,
         }
     ],
-    "Sysctl": [
+    "SetSysctl": [
         {
             "name": names,
             "key": st.sampled_from(["disable_ipv6", "arp_ignore", "arp_announce"]),
             "value": st.integers(-(2**31), 2**31 - 1),
-            "only_ours": _flag,
+            "only_managed": _flag,
         }
     ],
 }
@@ -323,8 +321,8 @@ def test_a_step_is_the_same_on_the_privileged_side(name, data):
 
 def test_lists_become_tuples_on_the_privileged_side():
     """Whatever brings the message."""
-    message = ["ForwardingRules", {"name": "br0", "interfaces": ["eth0", "eth1"]}]
-    assert decode(message) == ForwardingRules("br0", interfaces=("eth0", "eth1"))
+    message = ["EnsureForwardingRules", {"name": "br0", "interfaces": ["eth0", "eth1"]}]
+    assert decode(message) == EnsureForwardingRules("br0", interfaces=("eth0", "eth1"))
 
 
 def test_what_has_its_default_is_not_sent():

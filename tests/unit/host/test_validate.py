@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from os_vif import exception
-from os_vif.host import validate
-from os_vif.host.privileged import run
-from os_vif.host.steps import STEPS, ForwardingRules, SetLink
+from os_vif.engine.daemon import run
+from os_vif.steps import EnsureForwardingRules, SetLink, validate
+from os_vif.steps.wire import STEPS
 from tests.unit.host import bridge_rules
 
 
@@ -261,12 +261,12 @@ _USER = {"name": DEVICE, "user": TEXT}
 
 FIELDS: dict[str, dict[str, Kind]] = {
     "DeleteAddress": _ADDRESS,
-    "DeleteBridge": {"name": DEVICE, "index": optional(INDEX), "unmarked": BOOLEAN},
+    "DeleteBridge": {"name": DEVICE, "index": optional(INDEX), "include_unmanaged": BOOLEAN},
     "DeleteLink": {
         "name": DEVICE,
         "index": optional(INDEX),
-        "only_free": BOOLEAN,
-        "unmarked": BOOLEAN,
+        "only_unattached": BOOLEAN,
+        "include_unmanaged": BOOLEAN,
     },
     "DeleteNeighbour": _NEIGHBOUR,
     "EnsureNeighbour": _NEIGHBOUR
@@ -277,7 +277,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "extended": Kind((0, 1, 2, 3), (-1, 4, "0", None, True, 1.0)),
         "protocol": optional(BYTE),
     },
-    "InheritSysctl": {
+    "SetInheritedSysctl": {
         "name": DEVICE,
         "family": Kind(("ipv4", "ipv6"), ("", "ipv5", "../ipv4", *_NO_TEXT)),
         "parameter": Kind(
@@ -285,7 +285,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         ),
         "value": integer(-(2**31), 2**31 - 1),
     },
-    "FixBridgeAddress": {"name": DEVICE, "mac": MAC},
+    "SetBridgeAddress": {"name": DEVICE, "mac": MAC},
     "DeleteRoute": _ROUTE,
     "EnsureAddress": _ADDRESS
     | {
@@ -310,19 +310,24 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "address": optional(MAC),
     },
     "EnsureMacvlan": {"name": DEVICE, "link": DEVICE, "mode": MODE, "tap": BOOLEAN},
-    "EnsureRoute": _ROUTE | {"instead_of": optional(DEVICE), "beside": BOOLEAN},
+    "EnsureRoute": _ROUTE | {"replaces": optional(DEVICE), "append": BOOLEAN},
     "EnsureTap": {"name": DEVICE, "multiqueue": BOOLEAN, "address": optional(MAC)},
     "EnsureVeth": {"name": DEVICE, "peer": DEVICE, "mtu": optional(MTU)},
     "EnsureVlan": {"name": DEVICE, "link": DEVICE, "vlan_id": integer(1, 4094)},
-    "ForwardingRules": _RULES
-    | {"interfaces": INTERFACES, "otherwise": CHAIN, "top": EXPRESSION, "bottom": EXPRESSION},
-    "JoinBridge": _USER,
-    "LeaveBridge": _USER,
-    "Lost": {"name": DEVICE, "what": line(400)},
+    "EnsureForwardingRules": _RULES
+    | {
+        "interfaces": INTERFACES,
+        "default_target": CHAIN,
+        "keep_above": EXPRESSION,
+        "keep_below": EXPRESSION,
+    },
+    "AddBridgeUser": _USER,
+    "RemoveBridgeUser": _USER,
+    "Irreversible": {"name": DEVICE, "description": line(400)},
     "MoveLink": {"name": DEVICE, "netns": FILE},
-    "NoForwardingRules": _RULES | {"only_noted": BOOLEAN},
-    "RenameLink": {"name": DEVICE, "to": DEVICE, "back": BOOLEAN, "if_there": BOOLEAN},
-    "RestoreRules": _RULES | {"rules": RULES, "jumps": JUMPS, "kept": KEPT},
+    "DeleteForwardingRules": _RULES | {"only_noted": BOOLEAN},
+    "RenameLink": {"name": DEVICE, "to": DEVICE, "restore_name": BOOLEAN, "missing_ok": BOOLEAN},
+    "RestoreForwardingRules": _RULES | {"rules": RULES, "jumps": JUMPS, "kept": KEPT},
     "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "EnsureVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
@@ -353,13 +358,13 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "promiscuous": optional(BOOLEAN),
         "master": optional(also(DEVICE, "")),
         "alias": optional(TEXT),
-        "if_there": BOOLEAN,
+        "missing_ok": BOOLEAN,
     },
-    "Sysctl": {
+    "SetSysctl": {
         "name": DEVICE,
         "key": KEY,
         "value": integer(-(2**31), 2**31 - 1),
-        "only_ours": BOOLEAN,
+        "only_managed": BOOLEAN,
     },
 }
 
@@ -375,7 +380,7 @@ USUAL = {
     "link": "eth0",
     "vlan_id": 10,
     "user": "vif-1",
-    "what": "a veth device",
+    "description": "a veth device",
     "netns": "ns1",
     "key": "arp_ignore",
     "family": "ipv6",
@@ -438,11 +443,11 @@ def test_a_field_takes_nothing_else(step, field):
 
 
 @pytest.mark.parametrize("pattern", ["a{4294967296}", "(" * 20000], ids=len)
-@pytest.mark.parametrize("field", ["top", "bottom"])
+@pytest.mark.parametrize("field", ["keep_above", "keep_below"])
 def test_an_expression_that_cannot_be_used_is_refused(field, pattern):
     """With too many repetitions, or too deep for the parser: the field is named all the same."""
     with pytest.raises(exception.InvalidStep) as info:
-        ForwardingRules("br0", **{field: pattern})
+        EnsureForwardingRules("br0", **{field: pattern})
     assert info.value.kwargs["field"] == field
 
 
@@ -450,7 +455,7 @@ def test_an_expression_that_cannot_be_used_is_refused(field, pattern):
 def test_the_privileged_side_answers_such_an_expression_with_data(pattern):
     """It raises nothing, whatever comes."""
     # The second is wrong in any case: nothing of this may come to the host.
-    answer = run([["ForwardingRules", {"name": "br0", "top": pattern}], None])
+    answer = run([["EnsureForwardingRules", {"name": "br0", "keep_above": pattern}], None])
     assert answer["error"]["step"] == "message"
     assert answer["undo"] == []
 

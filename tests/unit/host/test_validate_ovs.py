@@ -14,18 +14,19 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 
 from os_vif import exception, objects
-from os_vif.host import ovs_ports, ovs_steps, ovs_undo, validate
-from os_vif.host.ovs_ports import OvsPortName
-from os_vif.host.ovs_rows import OvsStep
-from os_vif.host.ovs_steps import (
+from os_vif.plugins.ovs import OvsPlugin
+from os_vif.steps import validate
+from os_vif.steps.ovs import port_names, ports, restore
+from os_vif.steps.ovs.port_names import OvsPortName
+from os_vif.steps.ovs.ports import (
     DeleteOvsBridge,
     DeleteOvsPort,
-    OvsBridge,
-    OvsPort,
+    EnsureOvsBridge,
+    EnsureOvsPort,
     ReleaseOvsPort,
 )
-from os_vif.host.ovs_undo import RestoreOvsBridge, RestoreOvsInterface, RestoreOvsPort
-from os_vif.plugins.ovs import OvsPlugin
+from os_vif.steps.ovs.restore import RestoreOvsBridge, RestoreOvsInterface, RestoreOvsPort
+from os_vif.steps.ovs.rows import OvsStep
 from tests.unit.host.test_validate import (
     _NO_LINE,
     _NO_TEXT,
@@ -78,8 +79,8 @@ OWN = Kind(
 _RESTORE = {"name": PORT, "rows": line(2**20)}
 
 FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
-    OvsBridge: {"name": BRIDGE, "datapath_type": line(32)},
-    OvsPort: {
+    EnsureOvsBridge: {"name": BRIDGE, "datapath_type": line(32)},
+    EnsureOvsPort: {
         "bridge": BRIDGE,
         "name": PORT,
         "type": optional(line(32)),
@@ -88,7 +89,7 @@ FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
         "mtu_request": optional(integer(68, 65535)),
         "isolated": BOOLEAN,
         "qos": optional(line(32)),
-        "required": BOOLEAN,
+        "must_open": BOOLEAN,
     },
     OvsPortName: {"name": PORT},
     DeleteOvsPort: {"name": PORT, "uuid": UUID},
@@ -121,7 +122,7 @@ def test_every_field_of_every_step_is_tried_here():
     """A field, or a step, that is added has to be added above too."""
     steps = {
         value
-        for module in (ovs_ports, ovs_steps, ovs_undo)
+        for module in (port_names, ports, restore)
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, OvsStep) and "Ovs" in name
     }
@@ -140,21 +141,21 @@ def test_a_field_takes_what_it_is_for_and_nothing_else(step, field):
 
 def test_a_port_is_not_its_bridge():
     with pytest.raises(exception.InvalidStep, match="name is 'br-int'; expected another device"):
-        OvsPort("br-int", "br-int")
+        EnsureOvsPort("br-int", "br-int")
 
 
 def test_a_bridge_of_the_kernel_s_datapath_has_a_device_s_name():
     """A longer one is refused with what may have it."""
     long = set(BRIDGE.good) - set(DEVICE.good)
     for name in DEVICE.good:
-        assert OvsBridge(name, "system").name == name
+        assert EnsureOvsBridge(name, "system").name == name
     for name in (*long, *BRIDGE.bad):
         with pytest.raises(exception.InvalidStep) as info:
-            OvsBridge(name, "system")
+            EnsureOvsBridge(name, "system")
         assert info.value.kwargs["field"] == "name"
     with pytest.raises(exception.InvalidStep, match=r"1 to 15 bytes .* of datapath_type netdev"):
-        OvsBridge("x" * 16, "system")
-    assert OvsBridge("x" * 16, "netdev").name == "x" * 16
+        EnsureOvsBridge("x" * 16, "system")
+    assert EnsureOvsBridge("x" * 16, "netdev").name == "x" * 16
 
 
 def test_the_undo_of_what_was_just_made_knows_a_bridge_by_more_than_its_name():
@@ -164,12 +165,12 @@ def test_the_undo_of_what_was_just_made_knows_a_bridge_by_more_than_its_name():
 
 @given(name=st.text(max_size=70))
 def test_what_is_taken_as_a_port_s_name_is_one_word(name):
-    taken = accepted(OvsPort, "name", (name,))
+    taken = accepted(EnsureOvsPort, "name", (name,))
     if not taken:
         return
     assert 0 < len(name.encode()) <= validate.MAX_PORT_NAME
     assert name.split() == [name]
-    (command,) = OvsPort("br-int", name).commands()
+    (command,) = EnsureOvsPort("br-int", name).commands()
     assert "\n" not in command
 
 

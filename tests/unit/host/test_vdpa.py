@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 from pyroute2.netlink import genlmsg
 
-from os_vif.host import generic, netlink, packed, vdpa
-from os_vif.host.steps import DeleteVdpa, EnsureVdpa
+from os_vif.host.netlink import codec, genetlink, rtnetlink
+from os_vif.steps import DeleteVdpa, EnsureVdpa
+from os_vif.steps.sriov import vdpa
 
 
 class Theirs(genlmsg):
@@ -35,7 +36,7 @@ def test_a_message_is_what_the_kernel_reads():
     step = EnsureVdpa("vdpa0", "pci/0000:03:00.2", "02:11:22:33:44:55")
     attributes = {**step._handle, "DEV_NAME": "vdpa0", "DEV_NET_CFG_MACADDR": step.mac}
     body = vdpa.FAMILY.message(3, attributes)
-    found = Theirs(packed.HEADER.pack(packed.HEADER.size + len(body), 30, 0, 1, 0) + body)
+    found = Theirs(codec.HEADER.pack(codec.HEADER.size + len(body), 30, 0, 1, 0) + body)
     found.decode()
     assert (found["cmd"], found["version"]) == (3, 1)
     assert dict(found["attrs"]) == {
@@ -49,17 +50,17 @@ def test_a_message_is_what_the_kernel_reads():
 
 def test_a_family_of_the_kernel_is_found_by_its_name():
     """The one that tells of the others is always there."""
-    nothing = packed.Table()
-    with netlink.opened(netlink.GENERIC) as net:
-        assert generic.Family("nlctrl", nothing).number(net) == 16
+    nothing = codec.Table()
+    with rtnetlink.opened(rtnetlink.GENERIC) as net:
+        assert genetlink.Family("nlctrl", nothing).number(net) == 16
         with pytest.raises(OSError, match="this kernel has no odd: is its module loaded"):
-            generic.Family("odd", nothing).number(net)
+            genetlink.Family("odd", nothing).number(net)
 
 
 def test_a_kernel_without_vdpa_says_so():
     """A check tells it; there is nothing to be deleted."""
     step = EnsureVdpa("vdpa0", "vdpasim_net")
-    with netlink.opened() as net:
+    with rtnetlink.opened() as net:
         (difference,) = step.differences(net)
         if "no vdpa" not in difference.found:
             pytest.skip("this kernel has vDPA")

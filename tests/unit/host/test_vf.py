@@ -11,11 +11,11 @@ import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from os_vif import exception
-from os_vif.host import netlink, packed, vf_netlink
-from os_vif.host.plan import encode
-from os_vif.host.privileged import decode
-from os_vif.host.steps import ReleaseVf, SetVf
-from os_vif.host.vf_netlink import Settings
+from os_vif.host.netlink import codec, rtnetlink
+from os_vif.host.sriov import vf_settings
+from os_vif.host.sriov.vf_settings import Settings
+from os_vif.steps import ReleaseVf, SetVf
+from os_vif.steps.wire import decode, encode
 
 ADDRESS = "0000:03:00.2"
 FULL = {
@@ -101,7 +101,7 @@ class Recorder:
     """In place of a socket: it keeps what it is told."""
 
     def talk(self, kind, flags, body):
-        assert (kind, flags) == (16, netlink.ACK)
+        assert (kind, flags) == (16, rtnetlink.ACK)
         self.body = body
 
 
@@ -109,8 +109,8 @@ def sent(group, **settings):
     """What pyroute2 reads in the message that sets a group."""
     recorder = Recorder()
     link = dataclasses.replace(LINK, index=7)
-    vf_netlink.put(recorder, link, 3, group, Settings(**settings))
-    header = packed.HEADER.pack(packed.HEADER.size + len(recorder.body), 16, 0, 1, 0)
+    vf_settings.put(recorder, link, 3, group, Settings(**settings))
+    header = codec.HEADER.pack(codec.HEADER.size + len(recorder.body), 16, 0, 1, 0)
     message = ifinfmsg(header + recorder.body)
     message.decode()
     (info,) = message.get_attr("IFLA_VFINFO_LIST").get_attrs("IFLA_VF_INFO")
@@ -118,7 +118,9 @@ def sent(group, **settings):
     return info
 
 
-LINK = netlink.Link(1, "eth0", None, 1500, True, True, False, None, None, None, None, 0, None, {})
+LINK = rtnetlink.Link(
+    1, "eth0", None, 1500, True, True, False, None, None, None, None, 0, None, {}
+)
 
 
 def test_each_group_is_one_message_of_its_own():

@@ -20,7 +20,9 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from os_vif.host import generic, netlink, packed, ports, sriov
+from os_vif.host.netlink import codec, genetlink, rtnetlink
+from os_vif.host.sriov import functions as sriov
+from os_vif.host.sriov import switch_ports
 
 #: How drivers name a port for a virtual function.
 STYLES = (
@@ -100,8 +102,8 @@ class Host:
         self._write(root)
         with (
             mock.patch.object(sriov, "SYS", root),
-            mock.patch.object(ports.netlink, "opened", self._opened),
-            mock.patch.object(generic.Family, "number", self._family),
+            mock.patch.object(switch_ports.rtnetlink, "opened", self._opened),
+            mock.patch.object(genetlink.Family, "number", self._family),
         ):
             yield
 
@@ -137,10 +139,10 @@ class Host:
         here = [device for device in self.devices if device.here]
         if kind == self.has_devlink * 30:
             return [self._port(d) for d in self.devices if d.instance is not None]
-        assert kind == netlink.GETLINK
-        if flags & netlink.DUMP:
+        assert kind == rtnetlink.GETLINK
+        if flags & rtnetlink.DUMP:
             return [self._link(device) for device in here]
-        name = packed.unpack(body[packed.LINK.size :], packed.IFLA)["IFLA_IFNAME"]
+        name = codec.unpack(body[codec.LINK.size :], codec.IFLA)["IFLA_IFNAME"]
         for device in here:
             if device.name == name:
                 return [self._link(device)]
@@ -155,8 +157,8 @@ class Host:
             "IFLA_PARENT_DEV_NAME": device.below if says else None,
             "IFLA_PARENT_DEV_BUS_NAME": "pci" if says else None,
         }
-        header = packed.LINK.pack(0, 0, device.index, 0, 0)
-        return bytes(packed.HEADER.size) + header + packed.pack(attributes, ports._LINK)
+        header = codec.LINK.pack(0, 0, device.index, 0, 0)
+        return bytes(codec.HEADER.size) + header + codec.pack(attributes, switch_ports._LINK)
 
     def _port(self, device: Device) -> bytes:
         attributes = {
@@ -166,7 +168,7 @@ class Host:
             "DEVLINK_ATTR_PORT_NETDEV_NAME": device.name if device.here else None,
             **device.port,
         }
-        return bytes(generic.ATTRIBUTES) + packed.pack(attributes, ports._PORT)
+        return bytes(genetlink.ATTRIBUTES) + codec.pack(attributes, switch_ports._PORT)
 
 
 @st.composite

@@ -1,0 +1,161 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Open the socket of ovsdb-server for a caller that may not open it itself.
+
+The privileged daemon connects, and hands the connected descriptor over (``SCM_RIGHTS``). The
+channel of oslo.privsep carries no descriptors, so the caller listens at an abstract address with
+a random name, and sends that name, a token and its user to the daemon:
+
+* The daemon hands a descriptor only to a listener of that user (``SO_PEERCRED``).
+* The caller takes a descriptor only from a peer that knows the token.
+* The daemon connects only to the socket at Open vSwitch's own path, and to the one that
+  ``ovsdb_connection`` names in a configuration file that only root can change.
+
+Sources: unix(7), socket(7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hmac
+import importlib
+import os
+import pathlib
+import secrets
+import socket
+import stat
+import struct
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host.ovsdb.remotes import DEFAULT_SOCKET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from os_vif.host.ovsdb.stream import Deadline
+
+_DEFAULTS = (DEFAULT_SOCKET, "/var/run/openvswitch/db.sock")
+#: Bytes of a token and of the random part of an address.
+_RANDOM = 16
+#: Seconds in which the daemon's connect() and send() have to be done.
+_PATIENCE = 5.0
+#: ``struct ucred`` of linux/socket.h: process, user, group.
+_UCRED = struct.Struct("iII")
+
+
+def opened(connect: Callable[[str, str, str, int], Any], path: str, deadline: Deadline) -> Any:
+    """Return a socket that the privileged daemon has connected to a path.
+
+    :param connect: the daemon's entry point for :func:`hand_over`.
+    :raises OSError: if the daemon refuses, or cannot open the socket either.
+    :raises TimeoutError: if that does not come in time.
+    """
+    name, token = f"os-vif-{secrets.token_hex(_RANDOM)}", secrets.token_hex(_RANDOM)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(f"\0{name}")
+        listening.listen()
+        answer = connect(path, name, token, os.geteuid())
+        if answer["error"] is not None:
+            number, reason = answer["error"]
+            raise OSError(number, f"the privileged daemon: {reason}")
+        while True:
+            listening.settimeout(deadline.left())
+            peer, _ = listening.accept()
+            with peer:
+                peer.settimeout(deadline.left())
+                if (descriptor := _received(peer, token)) is not None:
+                    return socket.socket(fileno=descriptor)
+
+
+def opened_by(module: str, path: str, deadline: Deadline) -> Any:
+    """Return a socket that the privileged daemon of a module has connected to a path.
+
+    :param module: import path of the module whose ``connect`` is the entry point.
+    :raises OSError: as :func:`opened`, or if the daemon does not start.
+    """
+    from os_vif.engine.privsep_channel import NotStartedError
+
+    try:
+        return opened(importlib.import_module(module).connect, path, deadline)
+    except NotStartedError as error:
+        reason = f"this user may not open it, and the privileged daemon did not start: {error}"
+        raise OSError(errno.EACCES, reason) from error
+
+
+def _received(peer: socket.socket, token: str) -> int | None:
+    """Return the descriptor that a peer sends; None from one that does not know the token."""
+    try:
+        said, descriptors, _, _ = socket.recv_fds(peer, 2 * len(token), 1)
+    except (ConnectionError, BlockingIOError):
+        return None
+    if descriptors and hmac.compare_digest(said, token.encode()):
+        return descriptors[0]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return None
+
+
+def hand_over(
+    configured: Iterable[str], path: Any, name: Any, token: Any, user: Any
+) -> dict[str, Any]:
+    """Connect to a socket of ovsdb-server, and send the descriptor to a listener of the caller.
+
+    Runs in the privileged daemon.
+
+    :param configured: paths that only root can have configured.
+    :param path: of the socket.
+    :param name: the abstract address of the listener.
+    :param token: what the descriptor is sent with.
+    :param user: the user that the listener has to have.
+    :returns: ``error``: None, or errno and reason.
+    """
+    texts = (path, name, token)
+    if not all(isinstance(text, str) for text in texts) or type(user) is not int:
+        return _refusal(errno.EINVAL, "the request has the wrong types")
+    allowed = {*_DEFAULTS, *configured}
+    if path not in allowed:
+        reason = (
+            f"{path} is not opened for a caller: it is neither {DEFAULT_SOCKET} nor what "
+            "[os_vif_ovs]ovsdb_connection says in a file that only root can change"
+        )
+        return _refusal(errno.EPERM, reason)
+    try:
+        with (
+            socket.socket(socket.AF_UNIX) as database,
+            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller,
+        ):
+            for one in (database, caller):
+                one.settimeout(_PATIENCE)
+            database.connect(path)
+            caller.connect(f"\0{name}")
+            found = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+            if _UCRED.unpack(found)[1] != user:
+                return _refusal(errno.EPERM, "another user listens at the address of the caller")
+            # The flag belongs to the connection, not to the descriptor.
+            database.setblocking(True)
+            socket.send_fds(caller, [token.encode()], [database.fileno()])
+    except OSError as error:
+        return _refusal(error.errno or errno.EIO, f"{path}: {error.strerror or error}")
+    return {"error": None}
+
+
+def _refusal(number: int, reason: str) -> dict[str, Any]:
+    return {"error": [number, reason]}
+
+
+def only_root_can_change(file: str | os.PathLike[str]) -> bool:
+    """Return whether a file, and each directory above it, is root's and writable by no other.
+
+    A directory with the sticky bit may be writable: entries of root stay there.
+    """
+    with contextlib.suppress(OSError):
+        resolved = pathlib.Path(file).resolve(strict=True)
+        for index, place in enumerate((resolved, *resolved.parents)):
+            found = place.stat()
+            sticky = index > 0 and found.st_mode & stat.S_ISVTX
+            if found.st_uid != 0 or (found.st_mode & 0o022 and not sticky):
+                return False
+        return True
+    return False

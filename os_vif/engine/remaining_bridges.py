@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The Linux bridges that an unplug has left, because others use them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps.link.bridges import DeleteBridge
+
+if TYPE_CHECKING:
+    from os_vif.steps.plan import Plan
+
+
+def bridges(plan: Plan) -> list[str]:
+    """Return a sentence for each Linux bridge that a plan which was run has left."""
+    found: list[str] = []
+    deletions = [step for step in plan if isinstance(step, DeleteBridge)]
+    if deletions:
+        try:
+            with rtnetlink.opened() as net:
+                found += [left for step in deletions if (left := step.left(net)) is not None]
+        except OSError as error:
+            names = ", ".join(step.name for step in deletions)
+            found.append(f"whether {names} stays is not known: {error.strerror}")
+    return found

@@ -1,0 +1,105 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The servers that ``ovsdb_connection`` names.
+
+Source: ovsdb(7), "Connection Methods". Only the active methods name a server, and a host name is
+refused: to look it up may block for longer than any deadline.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+#: Where ovsdb-server listens by default, and ovs-vsctl(8) looks for it.
+DEFAULT_SOCKET = "/run/openvswitch/db.sock"
+#: Advice for a caller that may not open the socket.
+PERMISSION_HINT = (
+    "this user may not open it; [os_vif_ovs]ovsdb_interface = vsctl has the privileged daemon "
+    "open it"
+)
+#: Where one server ends and the next begins: a path may have a comma, too.
+_COMMA = re.compile(r"\s*,\s*(?=(?:unix|tcp|ssl):)")
+_PORTS = 1 << 16
+#: What an option that names servers has to be.
+EXPECTED = (
+    "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas, where HOST is an IP "
+    "address (no host name) and PORT is 1 to 65535"
+)
+
+
+def remotes(connection: str) -> list[str]:
+    """Return the servers that a connection names, without the space around them."""
+    return _COMMA.split(connection.strip())
+
+
+def unix_paths(connection: str) -> list[str]:
+    """Return the paths of the ``unix:`` servers that a connection names."""
+    return [
+        remote.removeprefix("unix:")
+        for remote in remotes(connection)
+        if remote.startswith("unix:")
+    ]
+
+
+def is_secured(connection: str) -> bool:
+    """Return whether a connection names a server that is reached by TLS."""
+    return any(remote.startswith("ssl:") for remote in remotes(connection))
+
+
+def fault(connection: str) -> str | None:
+    """Return what is wrong with the first server of a connection that no server can be, or None."""
+    for remote in remotes(connection):
+        if (reason := _fault(remote)) is not None:
+            return reason if remote == connection.strip() else f"{remote!r}, {reason}"
+    return None
+
+
+def _fault(remote: str) -> str | None:
+    method, colon, address = remote.partition(":")
+    if not colon or method not in ("unix", "tcp", "ssl"):
+        return "which begins with none of unix:, tcp: and ssl:"
+    if not address:
+        return f"which has no {'PATH' if method == 'unix' else 'HOST'}"
+    return None if method == "unix" else _fault_of_address(address)
+
+
+def _fault_of_address(address: str) -> str | None:
+    name, port = _split(address)
+    if not _is_address(name) and not (port is not None and _is_address(address)):
+        return f"whose HOST {name!r} is no IP address"
+    if port is None or not _is_address(name):
+        return "which has no PORT"
+    digits = port.lstrip("0")
+    is_number = port.isascii() and port.isdecimal()
+    if not is_number or len(digits) > len(str(_PORTS)) or not 0 < int(digits or 0) < _PORTS:
+        return f"whose PORT {port!r} is not from 1 to 65535"
+    return None
+
+
+def _split(address: str) -> tuple[str, str | None]:
+    """Return host and port of an address; None is a port that is not there."""
+    name, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        return address, None
+    return name, port
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(_bare(name))
+    except ValueError:
+        return False
+    return True
+
+
+def _bare(name: str) -> str:
+    if name.startswith("[") and name.endswith("]"):
+        return name[1:-1]
+    return name
+
+
+def host(remote: str) -> str:
+    """Return the IP address of a ``tcp:`` or ``ssl:`` server."""
+    return _bare(_split(remote.partition(":")[2])[0])

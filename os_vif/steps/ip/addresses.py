@@ -1,0 +1,312 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for IP addresses of devices, and what reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import ipaddress
+import socket
+import struct
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from os_vif.host.netlink import codec, rtnetlink
+from os_vif.steps import validate
+from os_vif.steps.ip import device_routes, neighbours
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from os_vif.host.netlink.rtnetlink import Link, Netlink
+
+#: linux/rtnetlink.h
+_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host"}
+_LINK_SCOPE = 253
+#: linux/if_addr.h
+_NODAD, _HOME, _MANAGE_TEMPORARY, _NO_PREFIX_ROUTE = 0x02, 0x10, 0x100, 0x200
+#: The host joins the group that the address is (``autojoin``).
+_AUTOJOIN = 0x400
+_TEMPORARY = 0x01
+#: Those that a user gives; the others are the kernel's own.
+_KEPT_FLAGS = _HOME | _MANAGE_TEMPORARY | _NO_PREFIX_ROUTE | _AUTOJOIN
+_FOREVER = 2**32 - 1
+#: ``struct ifaddrmsg``
+_HEADER = struct.Struct("=BBBBI")
+#: ``struct ifa_cacheinfo``: preferred, valid; and when it came to be.
+_TIMES = struct.Struct("=IIII")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Address(KernelStep):
+    name: str
+    #: With its prefix length, such as ``192.0.2.1/24``.
+    address: str
+    #: The other end of a point-to-point connection, with the prefix length.
+    peer: str | None = None
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.interface_address(self, "address")
+        validate.interface_address(self, "peer", optional=True)
+        validate.same_family(self, "peer", "address")
+
+    @property
+    def _text(self) -> str:
+        if self.peer is None:
+            return self.address
+        return f"{self.address.partition('/')[0]} peer {quote(self.peer)}"
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What distinguishes the address from the others of a device."""
+        return self.address, self.peer
+
+    def _find(self, net: Netlink, link: Link) -> EnsureAddress | None:
+        return held(net, link).get(self.key)
+
+    def _attributes(self) -> dict[str, Any]:
+        local = self.address.partition("/")[0]
+        other = local if self.peer is None else self.peer.partition("/")[0]
+        if ":" in self.address and self.peer is None:
+            return {"IFA_ADDRESS": local, "IFA_LOCAL": local}
+        return {"IFA_LOCAL": local, "IFA_ADDRESS": other}
+
+    def _send(
+        self,
+        net: Netlink,
+        request: tuple[int, int],
+        link: Link,
+        scope: int = 0,
+        **more: Any,
+    ) -> None:
+        """:param request: type and flags of the message."""
+        kind, flags = request
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        length = int((self.peer or self.address).rpartition("/")[2])
+        header = _HEADER.pack(family, length, 0, scope, link.index)
+        attributes = codec.pack(self._attributes() | more, codec.IFA)
+        net.talk(kind, rtnetlink.ACK | flags, header + attributes, keep_cache=True)
+        # The kernel makes and deletes routes with an address.
+        net.uncache("routes")
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureAddress(_Address):
+    """A device has an IP address.
+
+    Its other settings are given with it only: one that is there keeps its own. An IPv6 address is
+    used at once, without a search for duplicates.
+    Equivalent to: ``ip address add ADDRESS dev NAME``
+    """
+
+    broadcast: str | None = None
+    scope: int = 0
+    #: ``IFA_LABEL`` of IPv4; None is the name of the device.
+    label: str | None = None
+    #: Metric of the route that the kernel makes for it; None is the kernel's default.
+    metric: int | None = None
+    #: ``IFA_F_*`` of linux/if_addr.h that a user may give.
+    flags: int = 0
+    #: Seconds; None is for ever.
+    valid: int | None = None
+    preferred: int | None = None
+    #: ``IFAPROT_*``: who gave it.
+    protocol: int | None = None
+
+    def validate(self) -> None:
+        super().validate()
+        validate.ip_address(self, "broadcast", optional=True)
+        validate.same_family(self, "broadcast", "address")
+        validate.integer(self, "scope", 0, 254)
+        validate.device_name(self, "label", optional=True, colon=True)
+        validate.integer(self, "metric", 1, 2**32 - 1, optional=True)
+        validate.flags(self, "flags", _KEPT_FLAGS)
+        validate.integer(self, "valid", 0, _FOREVER - 1, optional=True)
+        validate.integer(self, "preferred", 0, _FOREVER - 1, optional=True)
+        validate.integer(self, "protocol", 0, 255, optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        words = [self._text]
+        words += [f"broadcast {self.broadcast}"] if self.broadcast else []
+        words += [f"label {quote(self.label)}"] if self.label else []
+        words += [f"scope {_SCOPES.get(self.scope, self.scope)}"] if self.scope else []
+        words += [f"metric {self.metric}"] if self.metric else []
+        words += [] if self.valid is None else [f"valid_lft {self.valid}"]
+        words += [] if self.preferred is None else [f"preferred_lft {self.preferred}"]
+        words += ["nodad"] if ":" in self.address else []
+        words += ["home"] if self.flags & _HOME else []
+        words += ["mngtmpaddr"] if self.flags & _MANAGE_TEMPORARY else []
+        words += ["noprefixroute"] if self.flags & _NO_PREFIX_ROUTE else []
+        words += ["autojoin"] if self.flags & _AUTOJOIN else []
+        return (f"ip address add {' '.join(words)} dev {quote(self.name)}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is not None and self._find(net, link) is not None:
+            return ()
+        return (self.difference(f"address {self.address}", "missing", "there"),)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        link = net.require(self.name)
+        if self._find(net, link) is not None:
+            return ()
+        times = None
+        if self.valid is not None or self.preferred is not None:
+            valid = _FOREVER if self.valid is None else self.valid
+            preferred = _FOREVER if self.preferred is None else self.preferred
+            times = _TIMES.pack(preferred, valid, 0, 0)
+        try:
+            self._send(
+                net,
+                (_NEWADDR, rtnetlink.CREATE | rtnetlink.EXCL),
+                link,
+                self.scope,
+                IFA_FLAGS=self.flags | (_NODAD if ":" in self.address else 0),
+                IFA_BROADCAST=self.broadcast,
+                IFA_LABEL=self.label,
+                IFA_RT_PRIORITY=self.metric,
+                IFA_PROTO=self.protocol,
+                IFA_CACHEINFO=times,
+            )
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            # Another process was faster.
+            return ()
+        held(net, link)[self.key] = self
+        return (DeleteAddress(self.name, self.address, self.peer),)
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteAddress(_Address):
+    """A device does not have an IP address.
+
+    Equivalent to: ``ip address del ADDRESS dev NAME``
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"ip address del {self._text} dev {quote(self.name)}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None or self._find(net, link) is None:
+            return ()
+        return (self.difference(f"address {self.address}", "there", "gone"),)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        link = net.link(self.name)
+        found = None if link is None else self._find(net, link)
+        if link is None or found is None:
+            return ()
+        try:
+            with self._keeping_others(net, link):
+                self._send(net, (_DELADDR, 0), link)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            # It went with the first address of its network.
+            return ()
+        finally:
+            held(net, link).pop(self.key, None)
+        return (found,)
+
+    @contextlib.contextmanager
+    def _keeping_others(self, net: Netlink, link: Link) -> Iterator[None]:
+        """Give the device back what the kernel drops with the last address of IPv4.
+
+        The kernel drops all routes and neighbours then (``fib_disable_ip``), those too that were
+        there before the address.
+        """
+        left = [a for a in held(net, link).values() if ":" not in a.address]
+        if ":" in self.address or len(left) > 1:
+            yield
+            return
+        with neighbours.keeping(net, link), device_routes.keeping(net, link, made_with(left)):
+            yield
+
+
+def held(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:
+    """Return the addresses of a device by their key, read once while *net* is remembering."""
+    found: dict[tuple[str, str | None], EnsureAddress] = net.cached(
+        ("addresses", link.index), lambda: {address.key: address for address in of(net, link)}
+    )
+    return found
+
+
+def of(net: Netlink, link: Link) -> list[EnsureAddress]:
+    """Return the addresses that were given to a device, in the order in which to give them.
+
+    The kernel lists those of IPv4 in that order, and of IPv6 the latest first; of like addresses,
+    the first on the list becomes the source of packets. Those of the link's scope are its own, and temporary ones (RFC 8981) come by themselves.
+    """
+    body = _HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, link.index)
+    found = [_read(link, data) for data in net.talk(_GETADDR, rtnetlink.DUMP, body)]
+    given = [address for address in found if address is not None]
+    six = [address for address in given if ":" in address.address]
+    return [address for address in given if ":" not in address.address] + six[::-1]
+
+
+def _read(link: Link, data: bytes) -> EnsureAddress | None:
+    # Most of what a device has is its own, and not worth the time to read it.
+    family, length, flags, scope, _ = _HEADER.unpack_from(data, codec.HEADER.size)
+    six = family == socket.AF_INET6
+    if family not in (socket.AF_INET, socket.AF_INET6) or (six and scope == _LINK_SCOPE):
+        return None
+    get = codec.unpack(data[codec.HEADER.size + _HEADER.size :], codec.IFA).get
+    flags = get("IFA_FLAGS", flags)
+    if six and flags & _TEMPORARY:
+        return None
+    other: str = get("IFA_ADDRESS", "")
+    local: str = get("IFA_LOCAL", other)
+    pair = other != local
+    preferred, valid, _, _ = _TIMES.unpack(get("IFA_CACHEINFO", b"\xff" * _TIMES.size))
+    label = get("IFA_LABEL")
+    return EnsureAddress(
+        link.name,
+        address=f"{local}/{(128 if six else 32) if pair else length}",
+        peer=f"{other}/{length}" if pair else None,
+        broadcast=get("IFA_BROADCAST"),
+        scope=scope,
+        label=label if label != link.name else None,
+        metric=get("IFA_RT_PRIORITY") or None,
+        flags=flags & _KEPT_FLAGS,
+        valid=_seconds(valid),
+        preferred=_seconds(preferred),
+        protocol=get("IFA_PROTO") or None,
+    )
+
+
+def _seconds(time: int) -> int | None:
+    return None if time == _FOREVER else time
+
+
+def made_with(held: Iterable[EnsureAddress]) -> set[device_routes.Connected]:
+    """Return what the kernel makes routes for when a device gets some addresses."""
+    return {
+        (
+            str(ipaddress.ip_interface(address.peer or address.address).network),
+            address.metric or (device_routes.METRIC_6_CONNECTED if ":" in address.address else 0),
+        )
+        for address in held
+        if not address.flags & _NO_PREFIX_ROUTE
+    }
+
+
+def uses_ipv6(net: Netlink, link: Link) -> bool:
+    """Return whether the host has given a device anything of IPv6."""
+    return (
+        any(":" in address.address for address in of(net, link))
+        or any(":" in address for address, _ in neighbours.held(net, link))
+        or device_routes.has_given_ipv6(net, link)
+    )

@@ -1,0 +1,253 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for kernel parameters of a device."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import errno
+import os
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from os_vif.steps import validate
+from os_vif.steps.ip import addresses
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+
+#: The parameters that may be set, and the family that each belongs to.
+#: Source: Documentation/networking/ip-sysctl.rst of the kernel.
+_FAMILY = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
+
+
+#: Parameters that a bridge takes over from its uplink, by their family: how the host hears routers,
+#: forwards and answers there. Forwarding comes after ``accept_ra``: where the host forwards, the
+#: kernel drops routes from router advertisements unless ``accept_ra`` is 2.
+INHERITED = {
+    "ipv6": (
+        "accept_ra",
+        "accept_ra_defrtr",
+        "ra_defrtr_metric",
+        "accept_ra_from_local",
+        "accept_ra_min_hop_limit",
+        "accept_ra_min_lft",
+        "accept_ra_mtu",
+        "accept_ra_pinfo",
+        "accept_ra_rt_info_min_plen",
+        "accept_ra_rt_info_max_plen",
+        "accept_ra_rtr_pref",
+        "autoconf",
+        "use_tempaddr",
+        "temp_valid_lft",
+        "temp_prefered_lft",
+        "hop_limit",
+        "forwarding",
+        "proxy_ndp",
+        "accept_redirects",
+        "accept_source_route",
+        "router_solicitations",
+        "ndisc_notify",
+        "keep_addr_on_down",
+        "ignore_routes_with_linkdown",
+        "drop_unsolicited_na",
+        "drop_unicast_in_l2_multicast",
+        "seg6_enabled",
+    ),
+    "ipv4": (
+        "forwarding",
+        "rp_filter",
+        "accept_local",
+        "accept_redirects",
+        "accept_source_route",
+        "secure_redirects",
+        "send_redirects",
+        "shared_media",
+        "route_localnet",
+        "proxy_arp",
+        "proxy_arp_pvlan",
+        "src_valid_mark",
+        "bc_forwarding",
+        "log_martians",
+        "arp_accept",
+        "arp_filter",
+        "arp_notify",
+        "promote_secondaries",
+        "ignore_routes_with_linkdown",
+        "force_igmp_version",
+        "disable_policy",
+        "disable_xfrm",
+        "drop_gratuitous_arp",
+        "drop_unicast_in_l2_multicast",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parameter(KernelStep):
+    """A kernel parameter of a device, of either family."""
+
+    name: str
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    @property
+    @abc.abstractmethod
+    def setting(self) -> tuple[str, str, int]:
+        """The family, the key and the value."""
+
+    @property
+    def path(self) -> str:
+        family, key, _ = self.setting
+        return f"/proc/sys/net/{family}/conf/{self.name}/{key}"
+
+    def commands(self) -> tuple[str, ...]:
+        # sysctl(8) separates by slashes where a name has dots: eth0.100.
+        family, key, value = self.setting
+        return (f"sysctl -w {quote(f'net/{family}/conf/{self.name}/{key}={value}')}",)
+
+    def _read(self) -> int | None:
+        return _read(self.path)
+
+    def _write(self) -> None:
+        file = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            value = self.setting[2]
+            text = str(value).encode()
+            if os.write(file, text) != len(text):
+                raise OSError(errno.EIO, f"the kernel took a part of {value} only")
+        finally:
+            os.close(file)
+
+    def has_value(self) -> bool:
+        return self._read() in (None, self.setting[2])
+
+    def _spared(self, net: Netlink) -> bool:
+        """Return whether the device is left as it is."""
+        return False
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if self.has_value() or self._spared(net):
+            return ()
+        _, key, value = self.setting
+        return (self.difference(key, self._read(), value),)
+
+    @abc.abstractmethod
+    def _with(self, value: int) -> KernelStep:
+        """Return the step that sets another value."""
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        before = self._read()
+        if before is None or before == self.setting[2] or self._spared(net):
+            return ()
+        net.forget()
+        try:
+            self._write()
+        except FileNotFoundError:
+            raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
+        return (self._with(before),)
+
+
+def _read(path: str) -> int | None:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return int(os.read(file, 64))
+    finally:
+        os.close(file)
+
+
+def inherited(device: str, family: str, key: str) -> int | None:
+    """Return a parameter of a device; None if this kernel does not have it.
+
+    :param device: ``default`` is what a new device has.
+    """
+    return _read(f"/proc/sys/net/{family}/conf/{device}/{key}")
+
+
+@dataclasses.dataclass(frozen=True)
+class SetInheritedSysctl(_Parameter):
+    """A kernel parameter of a bridge has the value that its uplink has.
+
+    A parameter that this kernel does not have counts as held.
+    Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
+    """
+
+    family: str
+    parameter: str
+    value: int
+
+    @property
+    def setting(self) -> tuple[str, str, int]:
+        return self.family, self.parameter, self.value
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.one_of(self, "family", INHERITED, " or ".join(INHERITED))
+        keys = INHERITED[self.family]
+        validate.one_of(self, "parameter", keys, f"one of {', '.join(keys)}")
+        validate.integer(self, "value", -(2**31), 2**31 - 1)
+
+    def _with(self, value: int) -> KernelStep:
+        return dataclasses.replace(self, value=value)
+
+
+@dataclasses.dataclass(frozen=True)
+class SetSysctl(_Parameter):
+    """A kernel parameter of a device has a value. It is enforced on every plug.
+
+    A parameter that this kernel does not have (one without IPv6, say) counts as held. With
+    ``only_managed``, IPv6 is not turned off on a device that was given something of it.
+    Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
+    """
+
+    key: str
+    value: int
+    #: Leave devices alone that os-vif did not make: a host may have addresses on them.
+    only_managed: bool = False
+
+    @classmethod
+    def hardening(cls, device: str, *, only_managed: bool) -> tuple[SetSysctl, ...]:
+        """The host is not to be reached through the device.
+
+        It gets no IPv6 address and answers no ARP request for addresses of other devices.
+        """
+        return (
+            cls(device, "disable_ipv6", 1, only_managed),
+            cls(device, "arp_ignore", 1, only_managed),
+            cls(device, "arp_announce", 2, only_managed),
+        )
+
+    @property
+    def setting(self) -> tuple[str, str, int]:
+        return _FAMILY[self.key], self.key, self.value
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.one_of(self, "key", _FAMILY, f"one of {', '.join(_FAMILY)}")
+        # What an undo restores may be any number that the kernel had.
+        validate.integer(self, "value", -(2**31), 2**31 - 1)
+        validate.boolean(self, "only_managed")
+
+    def _spared(self, net: Netlink) -> bool:
+        if not self.only_managed:
+            return False
+        link = net.link(self.name)
+        if link is None:
+            return False
+        if not link.ours:
+            return True
+        # The kernel would take its addresses.
+        off = self.key == "disable_ipv6" and self.value == 1
+        return off and addresses.uses_ipv6(net, link)
+
+    def _with(self, value: int) -> KernelStep:
+        return SetSysctl(self.name, self.key, value)

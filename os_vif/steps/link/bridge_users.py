@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps that record which VIFs use a bridge."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from typing import TYPE_CHECKING
+
+from os_vif.host.state import bridge_users
+from os_vif.host.state.locks import DIRECTORY
+from os_vif.steps import validate
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+
+
+@dataclasses.dataclass(frozen=True)
+class _User(KernelStep):
+    name: str
+    user: str
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.text(self, "user", 255)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        # Bookkeeping of root's, and nothing that a packet meets.
+        return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class AddBridgeUser(_User):
+    """``/run/os-vif`` says that a VIF uses a bridge of ours, which then outlives other VIFs."""
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if self._is_known(net):
+            return ()
+        return (self.difference(f"use by VIF {self.user}", "none", "noted"),)
+
+    def holds(self, net: Netlink) -> bool:
+        bridge = net.link(self.name)
+        if bridge is None or not bridge.ours:
+            return True
+        known = self.user in bridge_users.users(net, bridge).names
+        return known and not bridge_users.is_incomplete(bridge_users.path(net, self.name))
+
+    def _is_known(self, net: Netlink) -> bool:
+        """Return whether the record has the VIF: it is replaced whole, and read without a lock.
+
+        Whether a replacement was interrupted can only be told with the lock of the bridge.
+        """
+        bridge = net.link(self.name)
+        return (
+            bridge is None or not bridge.ours or self.user in bridge_users.users(net, bridge).names
+        )
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"# {DIRECTORY} notes that VIF {self.user} uses {self.name}",)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        bridge = net.link(self.name)
+        if bridge is None or not bridge.ours:
+            # One of others stays anyway.
+            return ()
+        bridge_users.discard_incomplete(bridge_users.path(net, self.name))
+        using = bridge_users.users(net, bridge)
+        if self.user in using.names:
+            return ()
+        if len(using.names) >= bridge_users.MAX_USERS:
+            reason = f"{self.name} has {len(using.names)} users; the record takes {bridge_users.MAX_USERS}"
+            raise OSError(errno.ENOSPC, reason)
+        bridge_users.write(
+            net, bridge, dataclasses.replace(using, names=using.names | {self.user})
+        )
+        return (RemoveBridgeUser(self.name, self.user),)
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoveBridgeUser(_User):
+    """``/run/os-vif`` does not say that a VIF uses a bridge."""
+
+    def holds(self, net: Netlink) -> bool:
+        bridge = net.link(self.name)
+        # Of a bridge that has gone a file may be left, which is not for all to see.
+        if bridge is None or bridge_users.is_incomplete(bridge_users.path(net, self.name)):
+            return False
+        return self.user not in bridge_users.users(net, bridge).names
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"# {DIRECTORY} notes that VIF {self.user} no longer uses {self.name}",)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        bridge = net.link(self.name)
+        if bridge is None:
+            bridge_users.forget(net, self.name)
+            return ()
+        bridge_users.discard_incomplete(bridge_users.path(net, self.name))
+        using = bridge_users.users(net, bridge)
+        if self.user not in using.names:
+            return ()
+        left = dataclasses.replace(using, names=using.names - {self.user})
+        if left.names or left.incomplete:
+            bridge_users.write(net, bridge, left)
+        else:
+            bridge_users.forget(net, self.name)
+        return (AddBridgeUser(self.name, self.user),)

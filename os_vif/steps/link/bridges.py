@@ -1,0 +1,301 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for Linux bridges, which VIFs share."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
+from os_vif.host.state import bridge_users
+from os_vif.host.state.locks import DIRECTORY
+from os_vif.steps import validate
+from os_vif.steps.ip import addresses, neighbours
+from os_vif.steps.ip.sysctl import SetSysctl
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.link.devices import DeleteDevice, EnsureDevice
+from os_vif.steps.link.set_link import SetLink
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Link, Netlink
+
+
+#: What the name of a bridge begins with that is one VIF's, beside Open vSwitch.
+HYBRID = "qbr"
+#: ``NET_ADDR_SET`` of linux/netdevice.h: a user has set the MAC address of a device.
+_SET = "3"
+_DEVICES = pathlib.Path("/sys/class/net")
+#: Files of a device there.
+_ASSIGNMENT = ("ifindex", "address", "addr_assign_type")
+#: How many reasons are told why a bridge stays.
+_SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureBridge(EnsureDevice):
+    """A Linux bridge of that name exists.
+
+    Its settings are given at creation only: an existing bridge keeps its own.
+    Equivalent to: ``ip link add name NAME type bridge ...``
+    """
+
+    #: Hundredths of a second between a port's states; 0 forwards at once.
+    forward_delay: int = 0
+    #: Spanning tree protocol.
+    stp: bool = False
+    multicast_snooping: bool = False
+    #: Seconds that a MAC address is remembered; None is the kernel's default.
+    ageing: int | None = None
+    #: A MAC address that it keeps whatever joins it; None lets the kernel choose among its ports'.
+    address: str | None = None
+
+    @property
+    def _expected(self) -> str:
+        return "a bridge"
+
+    def validate(self) -> None:
+        super().validate()
+        # Limits of the message, not of the kernel: an undo says what it found.
+        validate.integer(self, "forward_delay", 0, 2**32 - 1)
+        validate.boolean(self, "stp")
+        validate.boolean(self, "multicast_snooping")
+        validate.integer(self, "ageing", 0, (2**32 - 1) // 100, optional=True)
+        validate.mac(self, "address", optional=True)
+
+    def commands(self) -> tuple[str, ...]:
+        address = "" if self.address is None else f" address {self.address}"
+        ageing = "" if self.ageing is None else f" ageing_time {self.ageing * 100}"
+        settings = (
+            f"forward_delay {self.forward_delay} stp_state {int(self.stp)}"
+            f" mcast_snooping {int(self.multicast_snooping)}{ageing}"
+        )
+        return (
+            f"ip link add name {quote(self.name)}{address} type bridge {settings}",
+            f"ip link set dev {quote(self.name)} alias {MANAGED_ALIAS}",
+        )
+
+    def _lacks(self, net: Netlink, link: Link) -> str | None:
+        return None if link.kind == "bridge" else describe_kind(link)
+
+    def _deletion(self, made: Link) -> DeleteBridge:
+        return DeleteBridge(self.name, index=made.index)
+
+    def _create(self, net: Netlink) -> Link:
+        data = {
+            "IFLA_BR_FORWARD_DELAY": self.forward_delay,
+            "IFLA_BR_STP_STATE": int(self.stp),
+            "IFLA_BR_MCAST_SNOOPING": int(self.multicast_snooping),
+        }
+        if self.ageing is not None:
+            data["IFLA_BR_AGEING_TIME"] = self.ageing * 100
+        address = {} if self.address is None else {"IFLA_ADDRESS": self.address}
+        return net.add(self.name, "bridge", data, **address)
+
+
+@dataclasses.dataclass(frozen=True)
+class AwaitedPort(KernelStep):
+    """The hypervisor has put a guest's device into a bridge. The engine never runs this step.
+
+    A missing device is told where os-vif has not made the bridge: who uses one of os-vif is in
+    the record (:class:`~os_vif.steps.link.bridge_users.AddBridgeUser`).
+    """
+
+    bridge: str
+    name: str
+    #: Whether the plan makes the bridge, so that another step tells that it is missing.
+    made: bool
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "bridge")
+        validate.device_name(self, "name")
+        validate.boolean(self, "made")
+
+    def commands(self) -> tuple[str, ...]:
+        return ()
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        bridge, link = net.link(self.bridge), net.link(self.name)
+        if link is None:
+            if self.made if bridge is None else bridge.ours:
+                return ()
+            wanted = f"a port of {self.bridge}"
+            return (self.difference("device", "missing", wanted, pending=True),)
+        master = net.link_at(link.master) if link.master else None
+        if bridge is not None and link.master == bridge.index:
+            return ()
+        found = "none" if master is None else master.name
+        # The hypervisor, or Neutron's agent, puts a device into a bridge, but takes it from none.
+        return (self.difference("bridge", found, self.bridge, pending=master is None),)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteBridge(DeleteDevice):
+    """A bridge that os-vif made is gone, unless it is in use.
+
+    It is in use by a port, by a VIF that the record knows, and by an address of the host that no
+    other device has. Such a bridge stays, as does one of others: that is no failure.
+    Equivalent to: ``ip link del dev NAME``
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        whose = "" if self.include_unmanaged else " os-vif's and"
+        return (f"ip link del dev {quote(self.name)}  # if it is{whose} not in use",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        if self._target(net) is None:
+            return ()
+        return (self.difference("device", "an empty bridge", "gone"),)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        undo = super().apply(net)
+        if undo:
+            bridge_users.forget(net, self.name)
+        return undo
+
+    def left(self, net: Netlink) -> str | None:
+        """Return which bridge stays, and why; None if it has gone. It needs no right."""
+        link = net.link(self.name)
+        if link is None:
+            return None
+        if link.kind != "bridge":
+            why = [f"it is {describe_kind(link)}"]
+        else:
+            using = bridge_users.users(net, link)
+            why = [f"{port.name} is in it" for port in net.ports(link)]
+            why += [f"VIF {user} uses it" for user in sorted(using.names)]
+            if using.incomplete:
+                why.append(f"the record of its users, in {DIRECTORY}, is damaged")
+            if not (link.ours or (self.include_unmanaged and link.name.startswith(HYBRID))):
+                why.append("os-vif did not make it")
+            if not why:
+                why = [
+                    f"it has an address of the host, {held.address}"
+                    for held in addresses.of(net, link)
+                ]
+        shown = why[:_SHOWN] + ([f"and {len(why) - _SHOWN} more"] if len(why) > _SHOWN else [])
+        return f"{self.name} stays: {', '.join(shown)}" if why else f"{self.name} is there again"
+
+    def _stays(self, net: Netlink, link: Link) -> bool:
+        return _used(net, link)
+
+    def _is_target(self, net: Netlink, link: Link) -> bool:
+        may_be = link.ours or link.name.startswith(HYBRID)
+        return may_be and link.kind == "bridge" and not net.ports(link)
+
+    def _again(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+        return _again(net, link)
+
+
+@dataclasses.dataclass(frozen=True)
+class SetBridgeAddress(KernelStep):
+    """A bridge whose MAC address follows those of its ports gets one that it keeps.
+
+    A bridge whose MAC address a user has set keeps that. A roll back gives the bridge the MAC
+    address that it had, which then no longer follows the ports: the kernel has no way back.
+    Equivalent to: ``ip link set dev NAME address MAC``
+    """
+
+    name: str
+    mac: str
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.mac(self, "mac")
+
+    def commands(self) -> tuple[str, ...]:
+        command = f"ip link set dev {quote(self.name)} address {self.mac}"
+        return (f"{command}  # if it has that of a port",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None or link.address == self.mac or is_address_fixed(net, link):
+            return ()
+        return (self.difference("MAC address", f"{link.address}, of a port", self.mac),)
+
+    def holds(self, net: Netlink) -> bool:
+        """Return False where the MAC address is right, but may not be fixed: apply fixes it."""
+        link = net.link(self.name)
+        return link is None or is_address_fixed(net, link)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        link = net.require(self.name)
+        if is_address_fixed(net, link):
+            return ()
+        with neighbours.keeping(net, link):
+            net.set(link, address=self.mac)
+        if link.address == self.mac:
+            return ()
+        return (SetLink(self.name, address=link.address),)
+
+
+def is_address_fixed(net: Netlink, bridge: Link) -> bool:
+    """Return whether a bridge keeps its MAC address, which a user has set.
+
+    Only sysfs shows that for sure. Where sysfs is of another network namespace, a bridge counts as
+    following its ports if it has the lowest of their MAC addresses.
+    """
+    shown = _DEVICES / bridge.name
+    try:
+        here = {name: (shown / name).read_text().strip() for name in _ASSIGNMENT}
+    except OSError:
+        here = {}
+    if (here.get("ifindex"), here.get("address")) == (str(bridge.index), bridge.address):
+        return here["addr_assign_type"] == _SET
+    ports = [port.address for port in net.ports(bridge) if port.address]
+    return bool(ports) and bridge.address not in (None, min(ports))
+
+
+def _used(net: Netlink, bridge: Link) -> bool:
+    using = bridge_users.users(net, bridge)
+    if using.names or using.incomplete:
+        return True
+    held = {(address.address, address.peer) for address in addresses.of(net, bridge)}
+    if not held:
+        return False
+    elsewhere = (addresses.of(net, link) for link in net.links() if link.index != bridge.index)
+    return bool(held - {(a.address, a.peer) for found in elsewhere for a in found})
+
+
+def _again(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+    """The steps that make a bridge as it is now."""
+    return (
+        EnsureBridge(
+            link.name,
+            forward_delay=link.data["IFLA_BR_FORWARD_DELAY"],
+            stp=bool(link.data["IFLA_BR_STP_STATE"]),
+            multicast_snooping=bool(link.data["IFLA_BR_MCAST_SNOOPING"]),
+            ageing=link.data["IFLA_BR_AGEING_TIME"] // 100,
+            # One whose last port has gone shows zeros, and gets another with the next.
+            address=link.address if (link.address or "").strip("0:") else None,
+        ),
+        *(
+            sysctl
+            for sysctl in SetSysctl.hardening(link.name, only_managed=True)
+            if sysctl.has_value()
+        ),
+        SetLink(
+            link.name,
+            mtu=link.mtu,
+            promiscuous=link.promiscuous,
+            up=link.up,
+            # What it was made again with is our mark.
+            alias=None if link.ours else link.alias or "",
+        ),
+        *addresses.of(net, link),
+    )

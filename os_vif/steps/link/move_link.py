@@ -1,0 +1,184 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The step that moves a network device into another network namespace."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import fcntl
+import os
+import pathlib
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from os_vif.host.netlink import codec, rtnetlink
+from os_vif.steps import validate
+from os_vif.steps.kernel_step import Irreversible, KernelStep
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+
+#: linux/rtnetlink.h, linux/net_namespace.h
+_NEWNSID, _GETNSID = 88, 90
+_NSA = codec.Table(NETNSA_NSID=(1, codec.S32), NETNSA_PID=(2, codec.U32), NETNSA_FD=(3, codec.U32))
+#: ``NETNSA_NSID_NOT_ASSIGNED``
+_NONE = -1
+#: ``struct rtgenmsg``, padded.
+_HEADER = bytes(4)
+#: ``NS_GET_USERNS`` and ``NS_GET_OWNER_UID`` of linux/nsfs.h: ``_IO(0xb7, 1)`` and 4.
+_GET_USERNS, _GET_OWNER_UID = 0xB701, 0xB704
+_UID = struct.Struct("=I")
+
+
+@dataclasses.dataclass(frozen=True)
+class MoveLink(KernelStep):
+    """A device is in another network namespace, by its name.
+
+    The kernel takes it out of its bridge, down, and without its addresses. It lets nobody fetch a
+    device back who may not enter that namespace, so this cannot be undone: it belongs at the end
+    of a plan.
+    Equivalent to: ``ip link set dev NAME netns NETNS``
+    """
+
+    name: str
+    #: The id of a process in it, or the name of it in ``/run/netns``.
+    netns: str
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        validate.file_name(self, "netns")
+        if self.netns.isdecimal():
+            validate.process(self, "netns")
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"ip link set dev {quote(self.name)} netns {quote(self.netns)}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        # Without the right to look there, that it is not here has to do.
+        if net.link(self.name) is None:
+            return ()
+        return (self.difference("network namespace", "this one", self.netns),)
+
+    def holds(self, net: Netlink) -> bool:
+        # Nobody sees that without the right to.
+        return False
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        with self._target() as (kind, target):
+            number = _netns_id(net, {f"NETNSA_{kind}": target})
+            link, moved = net.link(self.name), self._there(net, number)
+            if link is None and moved:
+                return ()
+            if link is None:
+                raise OSError(errno.ENODEV, net.absence(self.name))
+            if moved:
+                raise OSError(errno.EEXIST, f"there is a {self.name} in {self.netns} already")
+            try:
+                net.change(link, {f"IFLA_NET_NS_{kind}": target})
+            except OSError as error:
+                if error.errno != errno.EEXIST:
+                    raise
+                reason = (
+                    f"{self.name}, or an alternative name of it, is an alternative name of a"
+                    f" device in {self.netns}"
+                )
+                raise OSError(errno.EEXIST, reason) from error
+        return (Irreversible(self.name, f"now in the network namespace {self.netns}"),)
+
+    def _there(self, net: Netlink, number: int) -> bool:
+        body = codec.link({"IFLA_TARGET_NETNSID": number})
+        found = net.talk(rtnetlink.GETLINK, rtnetlink.DUMP, body)
+        return any(rtnetlink.read(data).name == self.name for data in found)
+
+    @contextmanager
+    def _target(self) -> Iterator[tuple[str, int]]:
+        """How the kernel is told which network namespace: by the id of a process, or a file."""
+        if self.netns.isdecimal():
+            # Opening another process's namespace takes more rights than naming it.
+            yield "PID", int(self.netns)
+            return
+        path = f"/run/netns/{self.netns}"
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise OSError(error.errno, f"{path}: {os.strerror(error.errno or 0)}") from error
+        try:
+            yield "FD", file
+        finally:
+            os.close(file)
+
+
+def require_root_owned(step: MoveLink) -> None:
+    """Raise EPERM if a user other than root owns the network namespace that a device moves to.
+
+    The owner is that of the user namespace in which the network namespace was made.
+    """
+    path = f"/proc/{step.netns}/ns/net" if step.netns.isdecimal() else f"/run/netns/{step.netns}"
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        # Of a process with more rights than the daemon has. One in the daemon's own user namespace
+        # has entered no network namespace of another: that takes rights in both.
+        if step.netns.isdecimal() and _shares_user_namespace(step.netns):
+            return
+        raise _not_root_s(step, "it cannot be looked at") from None
+    except OSError:
+        # The step itself says what is missing.
+        return
+    try:
+        owner = _owner(file)
+    except OSError as error:
+        raise _not_root_s(step, f"its owner cannot be read: {error.strerror}") from error
+    finally:
+        os.close(file)
+    if owner != 0:
+        raise _not_root_s(step, f"it belongs to the user {owner}")
+
+
+def _owner(file: int) -> int:
+    """Return the user who owns the namespace that a file stands for."""
+    try:
+        owning = fcntl.ioctl(file, _GET_USERNS)
+    except PermissionError:
+        # That user namespace is above the one of this process, which so is not the first.
+        return 0
+    try:
+        found = fcntl.ioctl(owning, _GET_OWNER_UID, bytes(_UID.size))
+        return int(_UID.unpack(found)[0])
+    finally:
+        os.close(owning)
+
+
+def _shares_user_namespace(process: str) -> bool:
+    own, other = (
+        pathlib.Path(f"/proc/{pid}/uid_map").read_text().split() for pid in ("self", process)
+    )
+    return own == other
+
+
+def _not_root_s(step: MoveLink, reason: str) -> OSError:
+    text = f"not permitted for {step.name}: the network namespace {step.netns} is not root's"
+    return OSError(errno.EPERM, f"{text}: {reason}")
+
+
+def _netns_id(net: Netlink, there: dict[str, int]) -> int:
+    """The number by which this network namespace knows another; it gets one if it has none."""
+    for _ in range(2):
+        (answer,) = net.talk(_GETNSID, 0, _HEADER + codec.pack(there, _NSA))
+        body = answer[codec.HEADER.size + len(_HEADER) :]
+        number = codec.unpack(body, _NSA)["NETNSA_NSID"]
+        if number != _NONE:
+            return int(number)
+        wanted = {**there, "NETNSA_NSID": _NONE}
+        net.talk(_NEWNSID, rtnetlink.ACK, _HEADER + codec.pack(wanted, _NSA))
+    raise OSError(errno.EAGAIN, "the network namespace has no number")

@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The step for what a network device has and is: MTU, MAC address, state, master."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from os_vif.steps import validate
+from os_vif.steps.ip import neighbours
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from os_vif.host.netlink.rtnetlink import Link, Netlink
+
+#: In the order in which they are set: what joins a bridge is no longer the host's own.
+_FIELDS = ("master", "address", "promiscuous", "mtu", "alias", "up")
+_NO_ADDRESS = ("address", "00:00:00:00:00:00")
+_SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": "promiscuity"}
+
+
+@dataclasses.dataclass(frozen=True)
+class SetLink(KernelStep):
+    """Attributes of a device. They are enforced on every plug; None leaves one as it is.
+
+    Equivalent to: ``ip link set dev NAME ...``
+    """
+
+    name: str
+    #: Bytes.
+    mtu: int | None = None
+    up: bool | None = None
+    #: MAC address, lower case with colons.
+    address: str | None = None
+    promiscuous: bool | None = None
+    #: Name of the bridge that it is in; empty is none. One that is in another is not moved.
+    master: str | None = None
+    alias: str | None = None
+    #: A device that is not there counts as held: it is the hypervisor's, which may not have come.
+    missing_ok: bool = False
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (self.name, self.master) if self.master else (self.name,)
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        # The kernel knows which MTU a device can have.
+        validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
+        validate.boolean(self, "up", optional=True)
+        validate.mac(self, "address", optional=True)
+        validate.boolean(self, "promiscuous", optional=True)
+        if self.master != "":
+            validate.device_name(self, "master", optional=True)
+        # ``IFALIASZ`` of linux/if.h
+        validate.text(self, "alias", 255, optional=True)
+        validate.boolean(self, "missing_ok")
+
+    def commands(self) -> tuple[str, ...]:
+        words = []
+        if self.master is not None:
+            words.append(f"master {quote(self.master)}" if self.master else "nomaster")
+        if self.address is not None:
+            words.append(f"address {self.address}")
+        if self.promiscuous is not None:
+            words.append(f"promisc {_on(self.promiscuous)}")
+        if self.mtu is not None:
+            words.append(f"mtu {self.mtu}")
+        if self.alias is not None:
+            words.append(f"alias {quote(self.alias)}")
+        if self.up is not None:
+            words.append(_state(self.up))
+        condition = "  # if it is there" if self.missing_ok else ""
+        return (f"ip link set dev {quote(self.name)} {' '.join(words)}{condition}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None:
+            return self._absent(net)
+        return tuple(
+            self.difference(
+                _SHOWN.get(field, field), _show(field, found), _show(field, getattr(self, field))
+            )
+            for field, found in self._before(net, link).items()
+        )
+
+    def _absent(self, net: Netlink) -> tuple[Difference, ...]:
+        found = net.missing(self.name)
+        if self.missing_ok and found == "missing":
+            return ()
+        return (self.difference("device", found, "there"),)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        if self.missing_ok and net.link(self.name) is None:
+            return ()
+        link = net.require(self.name)
+        before = self._before(net, link)
+        if not before:
+            return ()
+        # One message: nobody who is killed leaves a part of it.
+        values = {field: getattr(self, field) for field in before}
+        # What goes meanwhile needs none.
+        undo: tuple[KernelStep, ...] = (SetLink(self.name, missing_ok=True, **_given(before)),)
+        if "master" in before:
+            bridge = self._bridge(net, before["master"])
+            values["master"] = bridge.index if self.master else 0
+            # One that loses its last port has no MAC address any more.
+            undo += (SetLink(bridge.name, **_given({"address": bridge.address})),)
+        try:
+            with self._keeping_neighbours(net, link, before):
+                net.set(link, **values)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                # It has gone meanwhile, and with it what there would be to undo.
+                if self.missing_ok:
+                    return self.apply(net)
+                raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
+            # The kernel may have carried out a part.
+            _take_back(net, undo, error)
+            raise
+        return undo
+
+    @contextlib.contextmanager
+    def _keeping_neighbours(
+        self, net: Netlink, link: Link, before: dict[str, Any]
+    ) -> Iterator[None]:
+        """Give bridges of others their neighbours back: their MAC address may change."""
+        changed = [self._bridge(net, before["master"])] if "master" in before else []
+        changed += [link] if "address" in before else []
+        with contextlib.ExitStack() as kept:
+            for bridge in changed:
+                if bridge.kind == "bridge" and not bridge.ours:
+                    kept.enter_context(neighbours.keeping(net, bridge))
+            yield
+
+    def _before(self, net: Netlink, link: Link) -> dict[str, Any]:
+        """What the device has in place of what it should have, by field."""
+        before = {}
+        for field in _FIELDS:
+            wanted = getattr(self, field)
+            if wanted is not None and wanted != (found := _found(net, link, field)):
+                before[field] = found
+        return before
+
+    def _bridge(self, net: Netlink, before: str) -> Link:
+        """The bridge that the device is to join, or to leave."""
+        if self.master and before:
+            raise OSError(errno.EBUSY, f"{self.name} is in {before}, and not taken from there")
+        return net.require(self.master or before)
+
+
+def _given(before: dict[str, Any]) -> dict[str, Any]:
+    """What the kernel can be told: a bridge without ports has no MAC address, and shows zeros."""
+    return {name: value for name, value in before.items() if (name, value) != _NO_ADDRESS}
+
+
+def _take_back(net: Netlink, undo: tuple[KernelStep, ...], first: OSError) -> None:
+    for step in undo:
+        try:
+            step.apply(net)
+        except OSError as error:
+            text = f"{first.strerror}; and then not undone: {step.commands()[0]}: {error.strerror}"
+            raise OSError(first.errno, text) from error
+
+
+def _found(net: Netlink, link: Link, field: str) -> Any:
+    """What a device has. Only a master costs another question."""
+    if field == "master":
+        return name_of(net, link.master)
+    value = getattr(link, field)
+    return "" if value is None and field == "alias" else value
+
+
+def name_of(net: Netlink, index: int | None) -> str:
+    """The name of the device of that index; empty for none."""
+    if not index:
+        return ""
+    link = net.link_at(index)
+    return f"index {index}" if link is None else link.name
+
+
+def _show(field: str, value: Any) -> str:
+    if field == "up":
+        return _state(value)
+    if field == "promiscuous":
+        return _on(value)
+    return str(value) if value not in (None, "") else "none"
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _state(up: bool) -> str:
+    return "up" if up else "down"

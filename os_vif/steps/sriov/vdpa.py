@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps for vDPA devices: virtio queues of a card, which a guest has through vhost-vdpa.
+
+Source: linux/vdpa.h, drivers/vdpa/vdpa.c.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import re
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from os_vif.host.netlink import codec, genetlink, rtnetlink
+from os_vif.steps import validate
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+
+_NEW, _DEL, _GET = 3, 4, 5
+FAMILY = genetlink.Family(
+    "vdpa",
+    codec.Table(
+        MGMTDEV_BUS_NAME=(1, codec.TEXT),
+        MGMTDEV_DEV_NAME=(2, codec.TEXT),
+        DEV_NAME=(4, codec.TEXT),
+        DEV_NET_CFG_MACADDR=(10, codec.MAC),
+    ),
+)
+_NAME = re.compile("[A-Za-z0-9_.:-]{1,64}")
+_MANAGEMENT = re.compile("([A-Za-z0-9_.:-]{1,64}/)?[A-Za-z0-9_.:-]{1,64}")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Vdpa(KernelStep):
+    #: Of the vDPA device.
+    name: str
+    #: What it is made on, such as ``pci/0000:03:00.2`` (``vdpa mgmtdev show``).
+    management_device: str
+    #: MAC address, at creation; also of one that is made again.
+    mac: str | None = None
+
+    @property
+    def device(self) -> str:
+        return self.name
+
+    def validate(self) -> None:
+        some = "of letters, digits and _ . : -"
+        validate.matching(self, "name", _NAME, f"a name {some}")
+        expected = f"a management device such as pci/0000:03:00.2, {some}"
+        validate.matching(self, "management_device", _MANAGEMENT, expected)
+        validate.mac(self, "mac", optional=True)
+
+    @property
+    def _handle(self) -> dict[str, str | None]:
+        bus, _, device = self.management_device.rpartition("/")
+        return {"MGMTDEV_BUS_NAME": bus or None, "MGMTDEV_DEV_NAME": device}
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureVdpa(_Vdpa):
+    """A vDPA device exists on a management device.
+
+    Equivalent to: ``vdpa dev add name NAME mgmtdev MANAGEMENT_DEVICE mac ADDRESS``
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        mac = "" if self.mac is None else f" mac {self.mac}"
+        management = quote(self.management_device)
+        return (f"vdpa dev add name {quote(self.name)} mgmtdev {management}{mac}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        try:
+            found = _management_device(self.name)
+        except OSError as error:
+            found = error.strerror
+        if found == self.management_device:
+            return ()
+        expected = f"on {self.management_device}"
+        return (self.difference("vDPA device", found or "missing", expected),)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        found = _management_device(self.name)
+        if found == self.management_device:
+            return ()
+        if found is not None:
+            reason = f"vDPA device {self.name} is on {found}, not {self.management_device}"
+            raise OSError(errno.EEXIST, reason)
+        wanted = {**self._handle, "DEV_NAME": self.name, "DEV_NET_CFG_MACADDR": self.mac}
+        FAMILY.ask(_NEW, wanted, rtnetlink.ACK)
+        return (DeleteVdpa(self.name, self.management_device, self.mac),)
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteVdpa(_Vdpa):
+    """A vDPA device is gone. One of that name on another management device stays.
+
+    Equivalent to: ``vdpa dev del NAME``
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"vdpa dev del {quote(self.name)}  # if it is on {self.management_device}",)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        try:
+            found = _management_device(self.name)
+        except OSError:
+            # A kernel without vDPA has none.
+            return ()
+        if found != self.management_device:
+            return ()
+        return (self.difference("vDPA device", f"on {found}", "gone"),)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        if not self.differences(net):
+            return ()
+        FAMILY.ask(_DEL, {"DEV_NAME": self.name}, rtnetlink.ACK)
+        return (EnsureVdpa(self.name, self.management_device, self.mac),)
+
+
+def _management_device(name: str) -> str | None:
+    """What a vDPA device is on; None if there is no such device.
+
+    :raises OSError: with ENOENT if the kernel has no vDPA.
+    """
+    try:
+        (found,) = FAMILY.ask(_GET, {"DEV_NAME": name})
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return None
+    parts = (found.get("MGMTDEV_BUS_NAME"), found["MGMTDEV_DEV_NAME"])
+    return "/".join(filter(None, parts))
