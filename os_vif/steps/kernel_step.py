@@ -11,7 +11,7 @@ import errno
 from typing import TYPE_CHECKING, ClassVar
 
 from os_vif.steps import validate
-from os_vif.steps.plan import Difference, Step
+from os_vif.steps.plan import Difference, NamedStep, Step
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
@@ -46,18 +46,13 @@ class KernelStep(Step):
 
 
 @dataclasses.dataclass(frozen=True)
-class Irreversible(KernelStep):
+class Irreversible(NamedStep, KernelStep):
     """Placeholder undo step for a change that cannot be undone.
 
     Applying it always fails, so that the error lists the change.
     """
 
-    name: str
     description: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

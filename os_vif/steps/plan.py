@@ -74,6 +74,19 @@ class Step(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
+class NamedStep(Step):
+    """Base class of a step about the network device, or the port, called *name*."""
+
+    #: Name of the device.
+    name: str
+
+    @property
+    def device(self) -> str:
+        """Return the name of the device."""
+        return self.name
+
+
+@dataclasses.dataclass(frozen=True)
 class OvsdbTarget:
     """Where the Open vSwitch of a plan is."""
 

@@ -18,7 +18,7 @@ from os_vif.host.netlink import codec, rtnetlink
 from os_vif.steps import validate
 from os_vif.steps.ip import device_routes, neighbours
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,16 +44,11 @@ _TIMES = struct.Struct("=IIII")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Address(KernelStep):
-    name: str
+class _Address(NamedStep, KernelStep):
     #: With its prefix length, such as ``192.0.2.1/24``.
     address: str
     #: The other end of a point-to-point connection, with the prefix length.
     peer: str | None = None
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

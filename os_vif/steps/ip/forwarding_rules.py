@@ -23,7 +23,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import bridge_users
 from os_vif.steps import patterns, validate
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
@@ -47,16 +47,11 @@ class NoProgramError(OSError):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Rules(KernelStep):
-    name: str
+class _Rules(NamedStep, KernelStep):
     ipv6: bool = False
 
     #: The kernel shows rules to root alone.
     check_requires_root: ClassVar[bool] = True
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host.netlink import codec, rtnetlink
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,16 +55,11 @@ _NDA = codec.Table(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Neighbour(KernelStep):
-    name: str
+class _Neighbour(NamedStep, KernelStep):
     #: The IP address of the neighbour.
     neighbour: str
     #: The host answers for the address in the name of another (proxy ARP, proxy NDP).
     proxy: bool = False
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

@@ -18,7 +18,7 @@ from os_vif.host.netlink import codec, route_metrics, rtnetlink
 from os_vif.steps import validate
 from os_vif.steps.ip import ra_routes
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
@@ -64,8 +64,7 @@ _TOLERANCE = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class _Route(KernelStep):
-    name: str
+class _Route(NamedStep, KernelStep):
     #: ``0.0.0.0/0`` or ``::/0`` is the default route.
     destination: str
     gateway: str | None = None
@@ -90,10 +89,6 @@ class _Route(KernelStep):
     #: The kernel learned it from a router advertisement, and the next one renews it or deletes it.
     #: See :mod:`os_vif.steps.ip.ra_routes`.
     learned: bool = False
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
@@ -88,14 +88,8 @@ INHERITED = {
 
 
 @dataclasses.dataclass(frozen=True)
-class _Parameter(KernelStep):
+class _Parameter(NamedStep, KernelStep):
     """A kernel parameter of a device, of either family."""
-
-    name: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     @property
     @abc.abstractmethod

@@ -13,20 +13,15 @@ from os_vif.host.state import bridge_users
 from os_vif.host.state.locks import DIRECTORY
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
 
 
 @dataclasses.dataclass(frozen=True)
-class _User(KernelStep):
-    name: str
+class _User(NamedStep, KernelStep):
     user: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

@@ -19,7 +19,7 @@ from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.link.devices import DeleteDevice, EnsureDevice
 from os_vif.steps.link.set_link import SetLink
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
@@ -199,7 +199,7 @@ class DeleteBridge(DeleteDevice):
 
 
 @dataclasses.dataclass(frozen=True)
-class SetBridgeAddress(KernelStep):
+class SetBridgeAddress(NamedStep, KernelStep):
     """A bridge whose MAC address follows those of its ports gets one that it keeps.
 
     A bridge whose MAC address a user has set keeps that. A roll back gives the bridge the MAC
@@ -207,12 +207,7 @@ class SetBridgeAddress(KernelStep):
     Equivalent to: ``ip link set dev NAME address MAC``
     """
 
-    name: str
     mac: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

@@ -13,21 +13,15 @@ from typing import TYPE_CHECKING
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 
 @dataclasses.dataclass(frozen=True)
-class EnsureDevice(KernelStep):
+class EnsureDevice(NamedStep, KernelStep):
     """A device of that name and kind exists. What it is made of is given at creation only."""
-
-    name: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")
@@ -94,19 +88,14 @@ class EnsureDevice(KernelStep):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeleteDevice(KernelStep):
+class DeleteDevice(NamedStep, KernelStep):
     """A device that os-vif made is gone."""
 
-    name: str
     #: Only the device of this index; None is whichever has the name.
     index: int | None = None
     #: Also one without our mark: its name says that it is one VIF's, and the public os-vif, which
     #: made no marks, may have made it.
     include_unmanaged: bool = False
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

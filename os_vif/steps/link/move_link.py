@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from os_vif.host.netlink import codec, rtnetlink
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import Irreversible, KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
@@ -37,7 +37,7 @@ _UID = struct.Struct("=I")
 
 
 @dataclasses.dataclass(frozen=True)
-class MoveLink(KernelStep):
+class MoveLink(NamedStep, KernelStep):
     """A device is in another network namespace, by its name.
 
     The kernel takes it out of its bridge, down, and without its addresses. It lets nobody fetch a
@@ -46,13 +46,8 @@ class MoveLink(KernelStep):
     Equivalent to: ``ip link set dev NAME netns NETNS``
     """
 
-    name: str
     #: The id of a process in it, or the name of it in ``/run/netns``.
     netns: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.device_name(self, "name")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from os_vif.host.netlink import codec, rtnetlink
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,23 +38,18 @@ _NAMES = codec.Table(
 
 
 @dataclasses.dataclass(frozen=True)
-class RenameLink(KernelStep):
+class RenameLink(NamedStep, KernelStep):
     """A device has another name; the first one that it had is kept as an alternative name.
 
     One that is up goes down for that where the kernel asks for it (before Linux 6.2).
     Equivalent to: ``ip link set dev NAME name TO``
     """
 
-    name: str
     to: str
     #: It gets its first name again, which need not be kept any more.
     restore_name: bool = False
     #: A device that is not there counts as held.
     missing_ok: bool = False
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     @property
     def devices(self) -> tuple[str, ...]:

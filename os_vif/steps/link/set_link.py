@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif.steps import validate
 from os_vif.steps.ip import neighbours
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +28,12 @@ _SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": 
 
 
 @dataclasses.dataclass(frozen=True)
-class SetLink(KernelStep):
+class SetLink(NamedStep, KernelStep):
     """Attributes of a device. They are enforced on every plug; None leaves one as it is.
 
     Equivalent to: ``ip link set dev NAME ...``
     """
 
-    name: str
     #: Bytes.
     mtu: int | None = None
     up: bool | None = None
@@ -46,10 +45,6 @@ class SetLink(KernelStep):
     alias: str | None = None
     #: A device that is not there counts as held: it is the hypervisor's, which may not have come.
     missing_ok: bool = False
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     @property
     def devices(self) -> tuple[str, ...]:

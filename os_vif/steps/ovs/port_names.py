@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host.ovsdb.connection import mapping, values
 from os_vif.steps import validate
 from os_vif.steps.ovs.rows import OvsStep, named, qos_users, ref, with_id
+from os_vif.steps.plan import NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,17 +173,11 @@ def free_qos(look: Look, name: str, port: Row | None = None) -> list[Row]:
 
 
 @dataclasses.dataclass(frozen=True)
-class OvsPortName(OvsStep):
+class OvsPortName(NamedStep, OvsStep):
     """The name is free for the port that the hypervisor adds, or has it already.
 
     The port itself is the hypervisor's: nothing is made. A port of another kind is refused.
     """
-
-    name: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.port_name(self, "name")

@@ -49,7 +49,7 @@ from os_vif.steps.ovs.rows import (
     require_name,
     whole,
 )
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,19 +66,14 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class EnsureOvsBridge(OvsStep):
+class EnsureOvsBridge(NamedStep, OvsStep):
     """A bridge of Open vSwitch exists. One that is there keeps its datapath.
 
     Equivalent to: ``ovs-vsctl --may-exist add-br NAME``
     """
 
-    name: str
     #: ``system`` is the kernel's, ``netdev`` that of user space; at creation.
     datapath_type: str = ""
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.text(self, "datapath_type", 32)
@@ -328,16 +323,11 @@ class EnsureOvsPort(OvsStep):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Delete(OvsStep):
+class _Delete(NamedStep, OvsStep):
     lingers = True
 
-    name: str
     #: Only the row of this UUID; None is whichever has the name.
     uuid: str | None = None
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def _is_other(self, row: Row) -> bool:
         return self.uuid is not None and row["_uuid"][1] != self.uuid

@@ -28,7 +28,7 @@ from os_vif.steps.ovs.rows import (
     sample_collectors,
     settings,
 )
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,14 +56,9 @@ _CHANGED = ("type", "options", "mtu_request")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Restore(OvsStep):
-    name: str
+class _Restore(NamedStep, OvsStep):
     #: JSON of what was there.
     rows: str
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         validate.port_name(self, "name")

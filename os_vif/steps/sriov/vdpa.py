@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from os_vif.host.netlink import codec, genetlink, rtnetlink
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
@@ -37,17 +37,11 @@ _MANAGEMENT = re.compile("([A-Za-z0-9_.:-]{1,64}/)?[A-Za-z0-9_.:-]{1,64}")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Vdpa(KernelStep):
-    #: Of the vDPA device.
-    name: str
+class _Vdpa(NamedStep, KernelStep):
     #: What it is made on, such as ``pci/0000:03:00.2`` (``vdpa mgmtdev show``).
     management_device: str
     #: MAC address, at creation; also of one that is made again.
     mac: str | None = None
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     def validate(self) -> None:
         some = "of letters, digits and _ . : -"

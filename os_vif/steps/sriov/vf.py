@@ -17,7 +17,7 @@ from os_vif.host.state.locks import DIRECTORY
 from os_vif.steps import validate
 from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference
+from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
@@ -52,7 +52,7 @@ _LINK_FIELDS = tuple(name for (name,) in _OF_LINK)
 
 
 @dataclasses.dataclass(frozen=True)
-class SetVf(KernelStep):
+class SetVf(NamedStep, KernelStep):
     """Settings of a virtual function, through its physical function. None leaves one as it is.
 
     With ``user``, ``/run/os-vif`` notes what is changed before it is, so that
@@ -85,10 +85,6 @@ class SetVf(KernelStep):
     link_ipv6: bool | None = None
     link_up: bool | None = None
     link_address: str | None = None
-
-    @property
-    def device(self) -> str:
-        return self.name
 
     @property
     def devices(self) -> tuple[str, ...]:
