@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for vDPA devices: virtio queues of a card, which a guest has through vhost-vdpa.
+"""Steps for vDPA devices: virtio queues of a card, offered to a guest through vhost-vdpa.
 
 Source: linux/vdpa.h, drivers/vdpa/vdpa.c.
 """
@@ -38,9 +38,11 @@ _MANAGEMENT = re.compile("([A-Za-z0-9_.:-]{1,64}/)?[A-Za-z0-9_.:-]{1,64}")
 
 @dataclasses.dataclass(frozen=True)
 class _Vdpa(NamedStep, KernelStep):
-    #: What it is made on, such as ``pci/0000:03:00.2`` (``vdpa mgmtdev show``).
+    #: The management device of the vDPA device, such as ``pci/0000:03:00.2``
+    #: (``vdpa mgmtdev show``).
     management_device: str
-    #: MAC address, at creation; also of one that is made again.
+    #: MAC address, set at creation; None leaves the choice to the driver. The undo step of
+    #: :class:`DeleteVdpa` creates the device with this address.
     mac: str | None = None
 
     def validate(self) -> None:
@@ -59,6 +61,9 @@ class _Vdpa(NamedStep, KernelStep):
 @dataclasses.dataclass(frozen=True)
 class EnsureVdpa(_Vdpa):
     """A vDPA device exists on a management device.
+
+    :raises OSError: with EEXIST if a vDPA device of the name exists on another management device;
+        with ENOENT if the kernel has no vDPA.
 
     Equivalent to: ``vdpa dev add name NAME mgmtdev MANAGEMENT_DEVICE mac ADDRESS``
     """
@@ -92,7 +97,9 @@ class EnsureVdpa(_Vdpa):
 
 @dataclasses.dataclass(frozen=True)
 class DeleteVdpa(_Vdpa):
-    """A vDPA device is gone. One of that name on another management device stays.
+    """A vDPA device does not exist on a management device.
+
+    A vDPA device of the same name on another management device stays.
 
     Equivalent to: ``vdpa dev del NAME``
     """
@@ -104,7 +111,7 @@ class DeleteVdpa(_Vdpa):
         try:
             found = _management_device(self.name)
         except OSError:
-            # A kernel without vDPA has none.
+            # A kernel without vDPA has no vDPA devices.
             return ()
         if found != self.management_device:
             return ()
@@ -118,7 +125,7 @@ class DeleteVdpa(_Vdpa):
 
 
 def _management_device(name: str) -> str | None:
-    """What a vDPA device is on; None if there is no such device.
+    """Return the management device of a vDPA device, or None if the vDPA device is missing.
 
     :raises OSError: with ENOENT if the kernel has no vDPA.
     """
