@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the hypervisor makes of a VIF, which ``check`` looks at (``awaits`` of a plan)."""
+"""Steps of the hypervisor for a VIF: the argument ``awaits`` of a plan, which only ``check`` reads."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 def port_of_bridge(vif: objects.VIFBase, *, made: bool) -> tuple[Step, ...]:
-    """Return the guest's device in its Linux bridge; none for a VIF that does not name both.
+    """Return the condition that the guest's device is in the Linux bridge of the VIF.
 
-    :param made: whether the plan makes the bridge.
+    The tuple is empty if the VIF names no bridge or no device.
+
+    :param made: True if the plan creates the bridge.
     """
     bridge, name = vif_fields.get(vif, "bridge_name"), vif_fields.get(vif, "vif_name")
     if not (validate.is_device_name(bridge) and validate.is_device_name(name)):
@@ -36,10 +38,12 @@ def port_of_switch(
     steps: Sequence[Step],
     own: str | None,
 ) -> tuple[Step, ...]:
-    """Return the port that libvirt adds to Open vSwitch; none for a VIF that does not name it.
+    """Return the condition that libvirt has added the port to Open vSwitch.
 
-    :param steps: the plan; where it makes the port itself, none is awaited.
-    :param own: the name of the VIF's own bridge, in which the port may be as well.
+    The tuple is empty if the VIF names no bridge or no port, or if the plan creates the port.
+
+    :param steps: the steps of the plan.
+    :param own: the name of the per-port bridge, in which the port may be instead.
     """
     from os_vif.steps.ovs.awaited import AwaitedOvsPort
     from os_vif.steps.ovs.ports import EnsureOvsPort
@@ -49,10 +53,10 @@ def port_of_switch(
     interface_id = vif_fields.get(profile, "interface_id")
     ids = (("iface-id", str(interface_id)),) if interface_id else ()
     try:
-        # The hypervisor goes by the VIF's own field.
+        # libvirt uses ``bridge_name`` of the VIF rather than the network's bridge.
         bridge = vif_fields.get(vif, "bridge_name") or vif_fields.network_bridge(vif)
         name = str(vif_fields.get(vif, "vif_name") or "")
-        # Of which type the port is, is for the hypervisor to say.
+        # The hypervisor chooses the type of the port.
         return (AwaitedOvsPort(bridge, name, type=None, external_ids=ids, own=own),)
     except exception.InvalidStep:
         return ()

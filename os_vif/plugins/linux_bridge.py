@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A Linux bridge on the host, which the hypervisor puts the guest's tap device in.
+"""The ``linux_bridge`` plugin: a Linux bridge on the host, with forwarding rules and an uplink.
 
-With Neutron the agent makes the bridge (``should_provide_bridge`` is false), and there is
-nothing to do here.
+The hypervisor attaches the guest's tap device to the bridge. With Neutron the agent creates the
+bridge (``should_provide_bridge`` is false), and the plan is empty.
 """
 
 from __future__ import annotations
@@ -42,32 +42,35 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: In ``forward_bridge_interface``.
+#: Value of ``forward_bridge_interface`` that permits every device.
 _ANY = "all"
-#: Characters of an alternative name of a device (``ALTIFNAMSIZ`` of linux/if.h, with a NUL).
+#: Characters of an alternative name of a device (``ALTIFNAMSIZ`` of linux/if.h, less the NUL).
 _LONGEST_ALTERNATIVE = 127
 _NO_MOVE = move_addresses.Move()
 
 
 @dataclasses.dataclass(frozen=True)
 class _Uplink:
-    """What connects a bridge to the world outside."""
+    """The device that connects a bridge to the network outside the host."""
 
-    #: The device that is in the bridge.
+    #: The device in the bridge.
     name: str
-    #: What the VIF, or the configuration, calls it; for errors.
+    #: Field of the VIF, or option, that names the device; for errors.
     field: str
-    #: The device that its VLAN is on, and the VLAN's number; None if there is no VLAN.
+    #: The device below a VLAN device, or None without a VLAN.
     parent: str | None = None
+    #: VLAN identifier, with a parent.
     vlan_id: int = 0
 
     @property
     def physical(self) -> str:
-        """The device that has to be there."""
+        """Name of the device that must exist before the plug."""
         return self.parent or self.name
 
 
 class LinuxBridgePlugin(PluginBase):
+    """The ``linux_bridge`` plugin, for VIFs of the class ``VIFBridge``."""
+
     CONFIG_OPTS = opts.LINUX_BRIDGE
     privsep_module = "vif_plug_linux_bridge.privsep"
 
@@ -75,11 +78,14 @@ class LinuxBridgePlugin(PluginBase):
         return host_info.describe("linux_bridge", {objects.VIFBridge: ()})
 
     def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """The bridge exists, is up, connects the guests to its uplink, and not to the host.
+        """Return steps that create the bridge, the forwarding rules, and the uplink.
 
-        What the host had on the uplink, it then has on the bridge.
+        Addresses, routes and neighbours of the uplink are moved to the bridge. The host gets no
+        address of its own on the bridge.
+
+        :raises os_vif.exception.InvalidField: if a field or an option has an unusable value.
         """
-        bridge = self._bridge(vif)
+        bridge = self._bridge_to_create(vif)
         awaits = awaited.port_of_bridge(vif, made=bridge is not None)
         if bridge is None:
             return Plan(awaits=awaits)
@@ -87,73 +93,73 @@ class LinuxBridgePlugin(PluginBase):
             vif_fields.mtu(vif, self.config, "os_vif_linux_bridge"),
             self._uplink(vif, bridge),
         )
-        rules = self._rules(vif, bridge)
+        rules = self._rule_steps(vif, bridge)
         if uplink is None:
             return Plan(
                 EnsureBridge(bridge),
                 *SetSysctl.hardening(bridge, only_managed=True),
-                *_user(AddBridgeUser, vif, bridge),
+                *_bridge_user_steps(AddBridgeUser, vif, bridge),
                 *rules,
                 SetLink(bridge, mtu=mtu, up=True),
                 awaits=awaits,
             )
         with rtnetlink.opened() as net, net.remembering():
-            physical = self._found(net, uplink, bridge)
-            move = self._move(net, uplink, bridge)
-            # A VLAN that is there may have a MAC address of its own.
+            physical = self._physical_device(net, uplink, bridge)
+            move = self._plan_move(net, uplink, bridge)
+            # An existing VLAN device may have a MAC address different from its parent's.
             address = (net.link(uplink.name) or physical).address
-            # The host is not reached through the bridge, but by the addresses that it was given.
+            # Guests must reach the host only through addresses that an operator has configured.
             kept = ("disable_ipv6",) if move.has_ipv6 or _has_ipv6(net, bridge) else ()
         return Plan(
-            *_vlan(uplink),
+            *_vlan_steps(uplink),
             EnsureBridge(bridge, address=address),
             *(
                 off
                 for off in SetSysctl.hardening(bridge, only_managed=True)
                 if off.key not in kept
             ),
-            *_user(AddBridgeUser, vif, bridge),
+            *_bridge_user_steps(AddBridgeUser, vif, bridge),
             *rules,
             SetLink(bridge, mtu=mtu, up=True),
-            # Both have the addresses before the bridge gets the packets.
+            # Make before break: the bridge has the addresses before the bridge receives packets.
             *move.make,
-            *_join(uplink, bridge, mtu),
+            *_attach_uplink(uplink, bridge, mtu),
             *move.switch,
             awaits=awaits,
         )
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """The bridge is gone, if it is ours and nothing is in it any more.
+        """Return steps that delete the bridge, if os-vif created the bridge and no port is left.
 
-        One with an uplink stays. A plug that was stopped while it moved the host's addresses
-        there is brought to its end.
+        A bridge with an uplink stays. If a plug was interrupted while the addresses of the uplink
+        moved, the steps complete the move.
         """
-        bridge = self._bridge(vif)
+        bridge = self._bridge_to_create(vif)
         if bridge is None:
             return Plan()
         network = vif_fields.network(vif)
         vlan = f"vlan{network.vlan}" if "vlan" in network and network.should_provide_vlan else None
-        # Whatever is configured by now.
+        # Independent of the present configuration: try every name the uplink may have had.
         named = {network.bridge_interface if "bridge_interface" in network else None}
         named.add(self.config.flat_interface)
         move = _NO_MOVE
         with rtnetlink.opened() as net, net.remembering():
-            names = {vlan, *(_name_of(net, name) for name in named if name)}
+            names = {vlan, *(_resolve_name(net, name) for name in named if name)}
             master = net.link(bridge)
             for port in net.ports(master) if master is not None else ():
                 if port.name in names:
-                    move = _rest_of_move(net, port, bridge)
+                    move = _plan_remaining_move(net, port, bridge)
         return Plan(
             *move.make,
             *move.switch,
-            *_user(RemoveBridgeUser, vif, bridge),
+            *_bridge_user_steps(RemoveBridgeUser, vif, bridge),
             DeleteBridge(bridge),
             *((DeleteLink(vlan, only_unattached=True),) if validate.is_device_name(vlan) else ()),
-            *self._no_rules(vif, bridge),
+            *self._rule_deletions(vif, bridge),
         )
 
-    def _bridge(self, vif: objects.VIFBase) -> str | None:
-        """The name of the bridge that is ours to make; None if somebody else makes it."""
+    def _bridge_to_create(self, vif: objects.VIFBase) -> str | None:
+        """Return the name of the bridge to create; None if another program creates the bridge."""
         network = vif_fields.network(vif)
         if network.multi_host or not network.should_provide_bridge:
             return None
@@ -162,7 +168,10 @@ class LinuxBridgePlugin(PluginBase):
         return vif_fields.named(vif, "bridge_name")
 
     def _uplink(self, vif: objects.VIFBase, bridge: str) -> _Uplink | None:
-        """What is to be in the bridge, beside guests."""
+        """Return the uplink of the bridge; None for a bridge that only connects guests.
+
+        :raises os_vif.exception.InvalidField: if the name or the VLAN is unusable.
+        """
         network = vif_fields.network(vif)
         tagged = bool(network.should_provide_vlan)
         option = "vlan_interface" if tagged else "flat_interface"
@@ -172,81 +181,92 @@ class LinuxBridgePlugin(PluginBase):
             name = network.bridge_interface if "bridge_interface" in network else None
         if not name and not tagged:
             return None
-        name = _kernel_name(field, name)
+        name = _kernel_device_name(field, name)
         if not tagged:
             return _Uplink(_other(field, name, bridge), field)
         vlan_id = network.vlan if "vlan" in network else None
         if not isinstance(vlan_id, int) or not validate.MIN_VLAN <= vlan_id <= validate.MAX_VLAN:
             raise vif_fields.invalid("vif.network.vlan", vlan_id or "unset", validate.VLAN)
-        # The name that VLANs have had since nova-network.
+        # nova-network, and every os-vif since, names VLAN devices in the same way.
         vlan = _other("vif.bridge_name", f"vlan{vlan_id}", bridge)
         return _Uplink(vlan, field, parent=_other(field, name, bridge), vlan_id=vlan_id)
 
-    def _found(self, net: Netlink, uplink: _Uplink, bridge: str) -> Link:
-        """The physical device, if it and the uplink can be used."""
+    def _physical_device(self, net: Netlink, uplink: _Uplink, bridge: str) -> Link:
+        """Return the physical device of an uplink.
+
+        :raises os_vif.exception.InvalidField: if the device is missing, or cannot be in a bridge,
+            or is in another bridge.
+        """
         physical = net.link(uplink.physical)
         if physical is None:
             raise vif_fields.invalid(
-                uplink.field, f"{uplink.physical}, which is not there", "a device"
+                uplink.field, f"{uplink.physical}, which does not exist", "an existing device"
             )
         link = physical if uplink.parent is None else net.link(uplink.name)
         if link is None:
             return physical
         field = uplink.field if uplink.parent is None else "vif.network.vlan"
         if link.kind == "bridge" or link.name == "lo":
-            what = describe_kind(link) if link.kind else "the loopback device"
+            kind = describe_kind(link) if link.kind else "the loopback device"
             raise vif_fields.invalid(
-                field, f"{link.name}, {what}", "a device that a bridge can take"
+                field, f"{link.name}, {kind}", "a device that can be in a bridge"
             )
         master = net.link_at(link.master) if link.master else None
         if master is not None and master.name != bridge:
             raise vif_fields.invalid(
-                field, f"{link.name}, which is in {master.name}", f"one for {bridge}"
+                field, f"{link.name}, which is in {master.name}", f"a device for {bridge}"
             )
         return physical
 
-    def _move(self, net: Netlink, uplink: _Uplink, bridge: str) -> move_addresses.Move:
+    def _plan_move(self, net: Netlink, uplink: _Uplink, bridge: str) -> move_addresses.Move:
+        """Plan the move of addresses, routes and neighbours from an uplink to the bridge.
+
+        :raises os_vif.exception.InvalidField: if os-vif cannot move an address or a route.
+        """
         link = net.link(uplink.name)
         if link is None:
             return _NO_MOVE
         try:
             return move_addresses.move(net, link, bridge)
         except OSError as error:
-            expected = "an uplink from which os-vif can move all that the host has to a bridge"
+            expected = "an uplink with addresses and routes that os-vif can move to a bridge"
             raise vif_fields.invalid(
                 uplink.field, f"{link.name}: {error.strerror}", expected
             ) from error
 
-    def _filters(self, vif: objects.VIFBase) -> bool:
-        """Whether the bridge's packets are to be ruled here, and not by Neutron."""
+    def _needs_rules(self, vif: objects.VIFBase) -> bool:
+        """Return whether the bridge needs forwarding rules: Neutron does not filter packets."""
         return "has_traffic_filtering" not in vif or not vif.has_traffic_filtering
 
-    def _forwarded(self) -> tuple[str, ...]:
-        """Return the devices that a bridge may forward to, as iptables knows them."""
-        # A file that sets the option to nothing gives one empty value.
+    def _forward_devices(self) -> tuple[str, ...]:
+        """Return the kernel names of the devices to which a bridge may forward packets."""
+        # An empty option in a configuration file is a list with an empty text.
         names = [name for name in self.config.forward_bridge_interface if name] or [_ANY]
         if names == [_ANY]:
             return (_ANY,)
         with rtnetlink.opened() as net:
-            return tuple(name if name == _ANY else _name_of(net, name) for name in names)
+            return tuple(name if name == _ANY else _resolve_name(net, name) for name in names)
 
-    def _no_rules(self, vif: objects.VIFBase, bridge: str) -> tuple[DeleteForwardingRules, ...]:
-        """Return the steps that remove the rules of both families, whatever is configured by now.
+    def _rule_deletions(
+        self, vif: objects.VIFBase, bridge: str
+    ) -> tuple[DeleteForwardingRules, ...]:
+        """Return steps that delete the forwarding rules of IPv4 and IPv6.
 
-        Another VIF of the bridge may have had them made.
+        The steps do not depend on the present configuration: the rules may be from a plug with
+        other options, or of another VIF in the bridge.
         """
-        noted = not self._filters(vif)
+        noted = not self._needs_rules(vif)
         try:
             return tuple(
                 DeleteForwardingRules(bridge, ipv6=ipv6, only_noted=noted)
                 for ipv6 in (False, True)
             )
         except exception.InvalidStep:
-            # A bridge whose name iptables does not take has no rules.
+            # iptables rejects the name of the bridge, so no rules exist.
             return ()
 
-    def _rules(self, vif: objects.VIFBase, bridge: str) -> tuple[EnsureForwardingRules, ...]:
-        if not self._filters(vif):
+    def _rule_steps(self, vif: objects.VIFBase, bridge: str) -> tuple[EnsureForwardingRules, ...]:
+        if not self._needs_rules(vif):
             return ()
         families = (False, True) if self.config.use_ipv6 else (False,)
         try:
@@ -254,7 +274,7 @@ class LinuxBridgePlugin(PluginBase):
                 EnsureForwardingRules(
                     bridge,
                     ipv6=ipv6,
-                    interfaces=self._forwarded(),
+                    interfaces=self._forward_devices(),
                     default_target=self.config.iptables_drop_action,
                     keep_above=self.config.iptables_top_regex,
                     keep_below=self.config.iptables_bottom_regex,
@@ -262,14 +282,14 @@ class LinuxBridgePlugin(PluginBase):
                 for ipv6 in families
             )
         except exception.InvalidStep as error:
-            option = _OPTIONS[error.kwargs["field"]]
+            option = _FIELD_SOURCES[error.kwargs["field"]]
             raise vif_fields.invalid(
                 option, repr(error.kwargs["found"]), error.kwargs["expected"]
             ) from None
 
 
-#: What the fields of the rules are called in the configuration.
-_OPTIONS = {
+#: The VIF field or the option for each field of the rules, for errors.
+_FIELD_SOURCES = {
     "name": "vif.bridge_name",
     "interfaces": "[os_vif_linux_bridge]forward_bridge_interface",
     "default_target": "[os_vif_linux_bridge]iptables_drop_action",
@@ -278,25 +298,29 @@ _OPTIONS = {
 }
 
 
-def _name_of(net: Netlink, name: str) -> str:
-    """Return what the kernel calls a device that a user names; the name itself if there is none."""
+def _resolve_name(net: Netlink, name: str) -> str:
+    """Return the kernel name of a device; the same name if no device is found."""
     link = net.resolve(name)
     return name if link is None else link.name
 
 
-def _kernel_name(field: str, name: object) -> str:
-    """Return what the kernel calls the device that a user names, maybe by an alternative name.
+def _kernel_device_name(field: str, name: object) -> str:
+    """Return the kernel name of a device with a name or an alternative name.
 
-    :param field: what names it, for the error.
+    :param field: the VIF field or option with the name, for the error.
+    :raises os_vif.exception.InvalidField: if the name cannot be the name of a device.
     """
     if isinstance(name, str) and 0 < len(name) <= _LONGEST_ALTERNATIVE and name.isprintable():
         with rtnetlink.opened() as net:
-            name = _name_of(net, name)
+            name = _resolve_name(net, name)
     return vif_fields.device_name(field, name)
 
 
-def _rest_of_move(net: Netlink, uplink: Link, bridge: str) -> move_addresses.Move:
-    """What a plug that was stopped has left to do. A VIF goes also where that cannot be done."""
+def _plan_remaining_move(net: Netlink, uplink: Link, bridge: str) -> move_addresses.Move:
+    """Plan the rest of a move that an interrupted plug began.
+
+    If the move is impossible, log a warning and return an empty move: the unplug must not fail.
+    """
     try:
         return move_addresses.move(net, uplink, bridge)
     except OSError as error:
@@ -309,18 +333,18 @@ def _has_ipv6(net: Netlink, bridge: str) -> bool:
     return link is not None and addresses.uses_ipv6(net, link)
 
 
-def _vlan(uplink: _Uplink) -> tuple[EnsureVlan, ...]:
+def _vlan_steps(uplink: _Uplink) -> tuple[EnsureVlan, ...]:
     if uplink.parent is None:
         return ()
     return (EnsureVlan(uplink.name, uplink.parent, uplink.vlan_id),)
 
 
-def _join(uplink: _Uplink, bridge: str, mtu: int) -> tuple[KernelStep, ...]:
-    """Return the steps that put an uplink into a bridge and set the uplink up.
+def _attach_uplink(uplink: _Uplink, bridge: str, mtu: int) -> tuple[KernelStep, ...]:
+    """Return steps that attach an uplink to a bridge and set the uplink up.
 
-    A VLAN device cannot be up while its parent is down. The parent is set up when the VLAN device
-    is in the bridge, which an unplug then keeps: an interrupted plug and an unplug leave no parent
-    that is up for nothing.
+    A VLAN device cannot be up while its parent is down. The parent is set up after the VLAN device
+    is in the bridge, because an unplug keeps a VLAN device in a bridge: an interrupted plug and an
+    unplug then leave no parent up without need.
     """
     up = SetLink(uplink.name, master=bridge, mtu=mtu, up=True)
     if uplink.parent is None:
@@ -328,10 +352,13 @@ def _join(uplink: _Uplink, bridge: str, mtu: int) -> tuple[KernelStep, ...]:
     return SetLink(uplink.name, master=bridge, mtu=mtu), SetLink(uplink.parent, up=True), up
 
 
-def _user(
+def _bridge_user_steps(
     step: type[AddBridgeUser | RemoveBridgeUser], vif: objects.VIFBase, bridge: str
 ) -> tuple[KernelStep, ...]:
-    """The step for a VIF that has a name of its own; none for one that has not."""
+    """Return the step that records or removes a VIF as a user of a bridge.
+
+    A VIF without ``id`` and ``vif_name`` is not recorded.
+    """
     name = next((getattr(vif, f) for f in ("id", "vif_name") if f in vif and getattr(vif, f)), "")
     try:
         return (step(bridge, str(name)),) if name else ()

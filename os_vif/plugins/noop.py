@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""For VIFs that something else plugs: a vhost-user switch, or another host (a DPU)."""
+"""The ``noop`` plugin, for VIFs that another program plugs: a vhost-user switch, or a DPU."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from os_vif.steps.plan import Plan
 
 
 class NoOpPlugin(PluginBase):
-    """Does nothing, for any VIF.
+    """The ``noop`` plugin: empty plans for every VIF.
 
-    nova gives it VIFs beyond those that it describes: ports that a DPU plugs.
+    nova uses the plugin also for other VIF classes than ``describe()`` lists: for ports of a DPU.
     """
 
     def describe(self) -> objects.HostPluginInfo:

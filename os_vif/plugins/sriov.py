@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A virtual function without a switch on the host: for the guest, or below a macvtap device.
+"""The ``sriov`` plugin: a virtual function (VF), passed to the guest or below a macvtap device.
 
-The card forwards for it; what it may send and receive is set through its physical function.
+The card forwards the packets of the VF. The settings of the VF (MAC address, VLAN, rate, trust)
+are changed through the physical function.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ if TYPE_CHECKING:
     from os_vif.host.sriov.functions import Vf
     from os_vif.steps.kernel_step import KernelStep
 
-#: What a profile can set: the fields have the names that the step's have.
+#: Settings of a port profile. The fields of the profile and of the step have the same names.
 _SETTINGS = tuple(name for version in objects.VIFPortProfileSRIOV.history for name in version.adds)
-#: By the mode of a VIF, how ip(8) and the step call it.
+#: Mode of a macvtap device in ip(8) and in the step, by the mode of a VIF.
 _MODES = {"vepa": "vepa", "bridge": "bridge", "passthrough": "passthru"}
 _VF = "a virtual function"
 _OFFLOAD = "vif.port_profile.datapath_offload"
 
 
 class SriovPlugin(PluginBase):
+    """The ``sriov`` plugin, for the classes ``VIFHostDevice`` and ``VIFDirect``."""
+
     privsep_module = "os_vif.plugins.sriov_privsep"
 
     def describe(self) -> objects.HostPluginInfo:
@@ -52,49 +55,55 @@ class SriovPlugin(PluginBase):
         )
 
     def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """The virtual function has the VIF's MAC address, and what the port profile sets.
+        """Return steps that set the MAC address and the port profile's settings of the VF.
 
-        :raises os_vif.exception.InvalidField: for a VIF that cannot be plugged as it is.
+        A vDPA device, or the macvtap device of a ``VIFDirect``, is created too. Another VF that
+        the VIF owned before is released.
+
+        :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
         """
         _require_kind(vif)
         _require_no_switch(vif)
         _require_guest_has_vdpa(vif)
         mac, user = vif_fields.mac(vif), vif_fields.port_id(vif)
-        function, pf = _function(vif)
+        function, pf = _virtual_function(vif)
         _require_unused(function)
         set_vf = functools.partial(
             SetVf, pf, function.number, function.address, user, **_settings(vif)
         )
-        # One that it had before it got this one.
+        # The VF of an earlier plug, if nova has assigned another VF to the VIF since.
         others = [
             address for address in vf_allocations.held_by(user) if address != function.address
         ]
         release = [ReleaseVf(address, user) for address in others]
         try:
             if isinstance(vif, objects.VIFHostDevice):
-                vdpa = [EnsureVdpa(*named) for named in _vdpa(vif)]
+                vdpa = [EnsureVdpa(*named) for named in _vdpa_device(vif)]
                 return Plan(*release, set_vf(mac=mac), *vdpa)
-            return Plan(*release, *_macvtap(vif, function, mac, set_vf))
+            return Plan(*release, *_macvtap_steps(vif, function, mac, set_vf))
         except exception.InvalidStep as error:
-            raise vif_fields.of_step(error, _SOURCES) from error
+            raise vif_fields.of_step(error, _FIELD_SOURCES) from error
 
     def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
-        """The virtual function has what it had before, wherever it is by now."""
+        """Return steps that restore the settings of the VF from before the plug.
+
+        The VF may be in another network namespace, or bound to vfio-pci.
+        """
         _require_kind(vif)
         address, user = vif_fields.pci_address(vif), vif_fields.port_id(vif)
         try:
-            # What it really has, whatever the VIF says by now.
+            # Release the recorded VFs also: ``dev_address`` may have changed since the plug.
             addresses = {address: None, **dict.fromkeys(vf_allocations.held_by(user))}
             release = [ReleaseVf(address, user) for address in addresses]
             if isinstance(vif, objects.VIFHostDevice):
-                return Plan(*(DeleteVdpa(*named) for named in _vdpa(vif)), *release)
+                return Plan(*(DeleteVdpa(*named) for named in _vdpa_device(vif)), *release)
             return Plan(DeleteLink(vif_fields.named(vif, "vif_name")), *release)
         except exception.InvalidStep as error:
-            raise vif_fields.of_step(error, _SOURCES) from error
+            raise vif_fields.of_step(error, _FIELD_SOURCES) from error
 
 
-#: Where a step has it from, by the step's field.
-_SOURCES = {
+#: The VIF field for each field of the steps, for errors.
+_FIELD_SOURCES = {
     "user": "vif.id",
     "pci_address": "vif.dev_address",
     **{name: f"vif.port_profile.{name}" for name in _SETTINGS},
@@ -104,24 +113,29 @@ _SOURCES = {
 
 
 def _require_kind(vif: objects.VIFBase) -> None:
+    """Raise InvalidField unless the plugin supports the class of the VIF."""
     if not isinstance(vif, objects.VIFHostDevice | objects.VIFDirect):
         raise vif_fields.invalid("vif", f"a {vif.obj_name()}", "a VIFHostDevice or VIFDirect")
 
 
 def _offload(vif: objects.VIFBase) -> objects.DatapathOffloadBase | None:
+    """Return the ``datapath_offload`` of the port profile, or None."""
     profile = vif_fields.get(vif, "port_profile")
     return vif_fields.get(profile, "datapath_offload") if profile is not None else None
 
 
-def _vdpa(vif: objects.VIFBase) -> list[tuple[str, str, str | None]]:
-    """The vDPA device that the VIF has, as its steps take it; none for most VIFs."""
+def _vdpa_device(vif: objects.VIFBase) -> list[tuple[str, str, str | None]]:
+    """Return the vDPA device of a VIF: name, management device and MAC address; or an empty list.
+
+    :raises os_vif.exception.InvalidField: if the offload has no ``device_name``.
+    """
     offload = _offload(vif)
     if not isinstance(offload, objects.DatapathOffloadVDPA):
         return []
     name = vif_fields.get(offload, "device_name")
     if not name:
         raise vif_fields.invalid(f"{_OFFLOAD}.device_name", "unset", "the name of a vDPA device")
-    # Those of cards are made on the virtual function.
+    # By default the vDPA device is on the VF: network cards register a management device per VF.
     management = (
         vif_fields.get(offload, "management_device") or f"pci/{vif_fields.pci_address(vif)}"
     )
@@ -130,19 +144,26 @@ def _vdpa(vif: objects.VIFBase) -> list[tuple[str, str, str | None]]:
 
 
 def _require_guest_has_vdpa(vif: objects.VIFBase) -> None:
-    if isinstance(vif, objects.VIFDirect) and _vdpa(vif):
-        raise vif_fields.invalid(_OFFLOAD, "DatapathOffloadVDPA", "none: the guest has macvtap")
+    """Raise InvalidField for a vDPA device of a VIFDirect."""
+    if isinstance(vif, objects.VIFDirect) and _vdpa_device(vif):
+        raise vif_fields.invalid(
+            _OFFLOAD, "DatapathOffloadVDPA", "none, because the guest uses macvtap"
+        )
 
 
 def _require_no_switch(vif: objects.VIFBase) -> None:
+    """Raise InvalidField for a VF with a representor: the ``ovs`` plugin supports representors."""
     offload = _offload(vif)
     if isinstance(offload, objects.DatapathOffloadRepresentor):
-        expected = "none: a representor is a port of a switch, which is for the ovs plugin"
+        expected = "no representor; use the ovs plugin for a VF with a representor"
         raise vif_fields.invalid(_OFFLOAD, offload.obj_name(), expected)
 
 
-def _function(vif: objects.VIFBase) -> tuple[Vf, str]:
-    """The virtual function, and the device of its physical function."""
+def _virtual_function(vif: objects.VIFBase) -> tuple[Vf, str]:
+    """Return the virtual function of a VIF, and the network interface of the physical function.
+
+    :raises os_vif.exception.InvalidField: if ``dev_address`` is not the address of a VF.
+    """
     address = vif_fields.pci_address(vif)
     try:
         function = functions.vf(address)
@@ -152,7 +173,7 @@ def _function(vif: objects.VIFBase) -> tuple[Vf, str]:
 
 
 def _require_unused(function: Vf) -> None:
-    """The host may have one as an uplink of its own."""
+    """Raise InvalidField if the host uses the VF: the network interface has a master."""
     device = functions.vf_device(function)
     if device is None:
         return
@@ -165,30 +186,37 @@ def _require_unused(function: Vf) -> None:
 
 
 def _settings(vif: objects.VIFBase) -> dict[str, Any]:
+    """Return the settings of the port profile, as arguments of ``SetVf``."""
     profile = vif_fields.get(vif, "port_profile")
     if not isinstance(profile, objects.VIFPortProfileSRIOV):
         return {}
     return {name: vif_fields.get(profile, name) for name in _SETTINGS}
 
 
-def _macvtap(
+def _macvtap_steps(
     vif: objects.VIFBase, function: Vf, mac: str, set_vf: functools.partial[SetVf]
 ) -> tuple[KernelStep, ...]:
+    """Return the steps for a macvtap device on a VF.
+
+    :raises os_vif.exception.InvalidField: if a field is unusable, or the VF has no network
+        interface in the host's network namespace.
+    """
     name, mode = vif_fields.named(vif, "vif_name"), vif_fields.get(vif, "mode")
     if mode not in _MODES:
         raise vif_fields.invalid("vif.mode", mode or "unset", f"one of {', '.join(_MODES)}")
     link = functions.vf_device(function)
     if link is None:
         found = f"{function.address}, which has no network device here"
-        expected = f"{_VF} with the driver of its card"
+        expected = f"{_VF} bound to the network driver of the card"
         raise vif_fields.invalid("vif.dev_address", found, expected)
-    # In that mode both have one address. In the others they must not: the driver of the function
-    # tells the card of the second one.
+    # In mode passthrough the VF and the macvtap device have the same MAC address. In other modes
+    # the addresses must differ: the VF's driver adds the macvtap device's address to the card.
     address = mac if mode == "passthrough" else None
     return (
         set_vf(mac=address, link=link, link_ipv6=False, link_up=True, link_address=address),
         EnsureMacvlan(name, link, _MODES[mode], tap=True),
-        # It has the guest's MAC address: one of IPv6 would be the guest's too.
+        # The device has the guest's MAC address: an IPv6 link-local address of the host would be
+        # the guest's address.
         SetSysctl(name, "disable_ipv6", 1, only_managed=True),
         SetLink(name, address=mac, up=True),
     )

@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a plugin reads of a VIF. What it cannot plug is an InvalidField that names the field."""
+"""Fields of a VIF, read and checked for plugins.
+
+Each function with a *field* or VIF argument raises :class:`os_vif.exception.InvalidField`, with the
+path of the field, for a value that a plugin cannot use.
+"""
 
 from __future__ import annotations
 
@@ -16,45 +20,49 @@ if TYPE_CHECKING:
 
 
 def get(thing: Any, field: str) -> Any:
-    """A field; None if it is unset, or unknown to the version that was sent."""
-    # What "in" asks oslo.versionedobjects too, which first makes a list of all fields.
+    """Return the value of a field; None if unset, or unknown in the version of the object."""
+    # oslo.versionedobjects stores the value of a field in the attribute _obj_<field>. Testing with
+    # "in" builds a list of all fields first, which is slow.
     return getattr(thing, f"_obj_{field}", None)
 
 
 def invalid(field: str, found: object, expected: str) -> exception.InvalidField:
+    """Return the error for a field. *found* and *expected* are texts for the message."""
     return exception.InvalidField(field=field, found=found, expected=expected)
 
 
 def of_step(error: exception.InvalidStep, sources: Mapping[str, str]) -> exception.InvalidField:
-    """What a step does not take came from the VIF, or from the configuration.
+    """Return the error of a step as an error of the VIF field or option with the refused value.
 
-    :param sources: what is told, by the field of the step.
+    :param sources: path of the VIF field or name of the option, by the field of the step.
     """
     field, expected = error.kwargs["field"], error.kwargs["expected"]
     return invalid(sources.get(field, f"The VIF's {field}"), repr(error.kwargs["found"]), expected)
 
 
 def device_name(field: str, name: object) -> str:
+    """Return a name, checked to be the name of a network interface."""
     if not validate.is_device_name(name):
         raise invalid(field, "unset" if name is None else repr(name), validate.DEVICE_NAME)
     return name
 
 
 def named(vif: objects.VIFBase, field: str) -> str:
-    """A field of the VIF that names a device."""
+    """Return the name of a network interface from a field of the VIF."""
     return device_name(f"vif.{field}", get(vif, field))
 
 
 def require_no_alternative(field: str, name: str) -> None:
-    """Raise an InvalidField if the name of a VIF's device is an alternative name of another one."""
+    """Raise InvalidField if a name is an alternative name of an existing network interface."""
     with rtnetlink.opened() as net:
         other = net.resolve(name)
     if other is not None and other.name != name:
         found = f"{name}, which is an alternative name of {other.name}"
-        raise invalid(field, found, "a name that no other device has")
+        raise invalid(field, found, "an unused name")
 
 
 def network(vif: objects.VIFBase) -> objects.Network:
+    """Return the network of a VIF."""
     found: objects.Network | None = get(vif, "network")
     if found is None:
         raise invalid("vif.network", "unset", "a Network")
@@ -62,6 +70,7 @@ def network(vif: objects.VIFBase) -> objects.Network:
 
 
 def network_bridge(vif: objects.VIFBase) -> str:
+    """Return the name of the network's bridge."""
     name = get(network(vif), "bridge")
     if not validate.is_bridge_name(name):
         found = "unset" if name is None else repr(name)
@@ -70,7 +79,11 @@ def network_bridge(vif: objects.VIFBase) -> str:
 
 
 def mtu(vif: objects.VIFBase, config: Any, group: str) -> int:
-    """Bytes, of the VIF's network; of the options of a group, for a network that has none."""
+    """Return the MTU of the network in bytes, or ``network_device_mtu`` if the network has none.
+
+    :param config: the options of the plugin.
+    :param group: name of the option group, for the error.
+    """
     found, field = get(network(vif), "mtu"), "vif.network.mtu"
     if not found:
         found, field = config.network_device_mtu, f"[{group}]network_device_mtu"
@@ -80,6 +93,7 @@ def mtu(vif: objects.VIFBase, config: Any, group: str) -> int:
 
 
 def mac(vif: objects.VIFBase) -> str:
+    """Return the MAC address of a VIF."""
     address = get(vif, "address")
     if not validate.is_mac(address):
         raise invalid("vif.address", address or "unset", "a MAC address")
@@ -87,6 +101,7 @@ def mac(vif: objects.VIFBase) -> str:
 
 
 def pci_address(vif: objects.VIFBase) -> str:
+    """Return the PCI address of the VIF's device, unchecked."""
     address = get(vif, "dev_address")
     if not address:
         raise invalid("vif.dev_address", "unset", "a PCI address")
@@ -94,12 +109,14 @@ def pci_address(vif: objects.VIFBase) -> str:
 
 
 def port_id(vif: objects.VIFBase) -> str:
+    """Return the id of a VIF."""
     if not get(vif, "id"):
         raise invalid("vif.id", "unset", "the id of a Neutron port")
     return str(vif.id)
 
 
 def ovs_profile(vif: objects.VIFBase) -> objects.VIFPortProfileOpenVSwitch:
+    """Return the Open vSwitch port profile of a VIF."""
     profile = get(vif, "port_profile")
     if not isinstance(profile, objects.VIFPortProfileOpenVSwitch):
         found = "unset" if profile is None else f"a {profile.obj_name()}"

@@ -285,5 +285,5 @@ def test_a_linux_bridge_takes_over_what_its_device_had(namespace, options):
     assert ip("route", "show", "default")[0]["dev"] == "br1"
     with pytest.raises(exception.InvalidField, match="gateway is false"):
         linux_bridge_net.ensure_bridge("br1", "va", gateway=False)
-    with pytest.raises(exception.InvalidField, match="none, which is not there"):
+    with pytest.raises(exception.InvalidField, match="none, which does not exist"):
         linux_bridge_net.ensure_bridge("br2", "none")

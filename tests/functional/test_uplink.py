@@ -122,7 +122,7 @@ def test_a_route_that_cannot_be_moved_is_refused_by_name(uplinked, instance):
     [
         ("ip link add name other type bridge; ip link set dev uplink master other", "in other"),
         ("ip link del dev uplink; ip link add name uplink type bridge", "kind bridge"),
-        ("ip link del dev uplink", "not there"),
+        ("ip link del dev uplink", "does not exist"),
     ],
     ids=["in-another-bridge", "a-bridge", "missing"],
 )
