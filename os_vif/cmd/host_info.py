@@ -110,7 +110,9 @@ def _noted(net: Netlink, function: PhysicalFunction) -> dict[str, str]:
     for vf in function.vfs:
         # It, or the device of its physical function, has gone meanwhile.
         with contextlib.suppress(OSError):
-            if held := vf_allocations.read(vf_allocations.find(net, vf.address)):
+            if held := vf_allocations.read_allocation(
+                vf_allocations.find_function(net, vf.address)
+            ):
                 found[vf.address] = f"VIF {held.user}"
     return found
 

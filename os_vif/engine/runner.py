@@ -352,10 +352,10 @@ def _holds(steps: Sequence[KernelStep]) -> bool:
     devices = {device for step in steps for device in step.devices}
     try:
         with rtnetlink.opened() as net, net.remembering():
-            before = locks.at_rest(net.netns, devices)
+            before = locks.read_generations(net.netns, devices)
             if before is None or not all(step.holds(net) for step in steps):
                 return False
-            return locks.at_rest(net.netns, devices) == before
+            return locks.read_generations(net.netns, devices) == before
     except OSError:
         # The privileged side finds the same, and tells it with the step.
         return False

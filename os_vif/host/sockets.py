@@ -1,22 +1,22 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Sockets of a process whose standard streams may be closed."""
+"""Sockets for processes that may have closed standard streams."""
 
 from __future__ import annotations
 
 import fcntl
 import socket
 
-#: The lowest descriptor that is no standard stream.
+#: The lowest descriptor above the standard streams.
 _LOWEST = 3
 
 
 def above_standard_streams(sock: socket.socket) -> socket.socket:
-    """Return a socket whose descriptor is none of 0, 1 and 2; *sock* is closed if it was.
+    """Return a socket with a descriptor above 2; *sock* is closed if its descriptor is 0, 1 or 2.
 
-    The kernel gives a new socket the lowest free number, and what a program or a library prints
-    later would be sent through it.
+    The kernel gives a new socket the lowest free descriptor. In a process with closed standard
+    streams, text printed to a stream would be sent through the socket.
     """
     if sock.fileno() >= _LOWEST:
         return sock

@@ -121,9 +121,9 @@ def _address(
     """
     ours = wanted.interface_id
     # One that the port had before.
-    before = [held for held in vf_allocations.held_by(ours) if held != function.address]
+    before = [held for held in vf_allocations.vfs_of(ours) if held != function.address]
     yield from (ReleaseVf(held, ours) for held in before)
-    holder = vf_allocations.holder_of(function.address)
+    holder = vf_allocations.owner_of(function.address)
     if (
         holder is not None
         and holder != ours
@@ -180,7 +180,7 @@ def back(
     ours = str(vif_fields.get(profile, "interface_id") or "")
     with rtnetlink.opened() as net:
         devices = [step for name in names for step in _back(net, name)]
-    return (*devices, *(ReleaseVf(held, ours) for held in vf_allocations.held_by(ours)))
+    return (*devices, *(ReleaseVf(held, ours) for held in vf_allocations.vfs_of(ours)))
 
 
 def _back(net: Netlink, name: str) -> Iterator[KernelStep]:

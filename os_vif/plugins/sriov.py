@@ -73,7 +73,7 @@ class SriovPlugin(PluginBase):
         )
         # The VF of an earlier plug, if nova has assigned another VF to the VIF since.
         others = [
-            address for address in vf_allocations.held_by(user) if address != function.address
+            address for address in vf_allocations.vfs_of(user) if address != function.address
         ]
         release = [ReleaseVf(address, user) for address in others]
         try:
@@ -93,7 +93,7 @@ class SriovPlugin(PluginBase):
         address, user = vif_fields.pci_address(vif), vif_fields.port_id(vif)
         try:
             # Release the recorded VFs also: ``dev_address`` may have changed since the plug.
-            addresses = {address: None, **dict.fromkeys(vf_allocations.held_by(user))}
+            addresses = {address: None, **dict.fromkeys(vf_allocations.vfs_of(user))}
             release = [ReleaseVf(address, user) for address in addresses]
             if isinstance(vif, objects.VIFHostDevice):
                 return Plan(*(DeleteVdpa(*named) for named in _vdpa_device(vif)), *release)

@@ -20,7 +20,8 @@ from os_vif import exception, objects, steps
 from os_vif.engine import daemon as privileged
 from os_vif.engine import runner
 from os_vif.host.netlink import rtnetlink
-from os_vif.host.state import bridge_users, locks
+from os_vif.host.state import locks
+from os_vif.host.state.directory import STATE
 from os_vif.steps import wire
 from os_vif.steps.ip import forwarding_rules
 from os_vif.steps.kernel_step import KernelStep
@@ -119,11 +120,11 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
             return step(steps.SetLink("brq-demo", up=True))
 
     def read_only() -> str:
-        run_shell(f"mount -t tmpfs -o ro none {bridge_users.DIRECTORY}")
+        run_shell(f"mount -t tmpfs -o ro none {STATE.path}")
         try:
             return step(steps.SetLink("brq-demo", up=True))
         finally:
-            run_shell(f"umount {bridge_users.DIRECTORY}")
+            run_shell(f"umount {STATE.path}")
 
     def with_several_next_hops() -> str:
         run_shell("ip link add name uplink type veth peer name cable; ip link set dev uplink up")
@@ -180,7 +181,7 @@ def test_the_warnings_on_the_page_are_those_of_the_code(daemon, vif, instance, c
     with caplog.at_level(logging.WARNING):
         os_vif.plug(vif, instance)
         with rtnetlink.opened() as net:
-            path = bridge_users.DIRECTORY / f"bridge-{net.netns}-brq-demo.json"
+            path = STATE.path / f"bridge-{net.netns}-brq-demo.json"
         noted = path.read_text()
         path.write_text(noted[:-1])
         os_vif.unplug(vif, instance)

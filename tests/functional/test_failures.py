@@ -17,7 +17,7 @@ import pytest
 from os_vif import exception, plugin
 from os_vif.engine import runner
 from os_vif.host.netlink import batch_delete, rtnetlink
-from os_vif.host.state import bridge_users
+from os_vif.host.state.directory import StateDirectory
 from os_vif.steps import DeleteLink, EnsureVeth
 from os_vif.steps import plan as plans
 from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
@@ -220,11 +220,12 @@ def test_a_record_that_does_not_fit_keeps_its_old_content(tmp_path):
     """A short write() is noticed, on a real file system that is nearly full."""
     run(f"mount -t tmpfs -o size=8k tmpfs {tmp_path}")
     try:
+        state = StateDirectory(tmp_path)
         path = tmp_path / "bridge.json"
-        bridge_users.replace(str(path), {"users": ["a"]})
+        state.write_atomically(path.name, {"users": ["a"]})
         before = path.read_bytes()
         with pytest.raises(OSError, match="old content is kept") as info:
-            bridge_users.replace(str(path), {"users": ["b" * 100] * 100})
+            state.write_atomically(path.name, {"users": ["b" * 100] * 100})
         assert info.value.errno == errno.ENOSPC
         assert path.read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == ["bridge.json"]

@@ -17,6 +17,7 @@ import pytest
 import os_vif
 from os_vif.engine import daemon as privileged
 from os_vif.host.state import bridge_users
+from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge
 from os_vif.steps.wire import encode
 from tests.functional.conftest import helped_by
@@ -69,9 +70,7 @@ def test_what_everybody_reads_stays_readable_by_everybody(daemon):
     """The daemon's umask hides other files only."""
     started_daemon()
     assert privsep.run([encode(AddBridgeUser("brq-test", "vif-1"))])["error"] is None
-    modes = {
-        p.name.split("-")[0]: p.stat().st_mode & 0o777 for p in bridge_users.DIRECTORY.iterdir()
-    }
+    modes = {p.name.split("-")[0]: p.stat().st_mode & 0o777 for p in STATE.path.iterdir()}
     assert modes == {"bridge": 0o644, "generation": 0o644, "lock": 0o600}
 
 
@@ -174,7 +173,7 @@ def test_a_record_takes_so_many_users_and_says_so(daemon):
     assert time.monotonic() - begun < 20
     error = privsep.run([encode(AddBridgeUser("brq-test", "one more"))])["error"]
     assert "1024 users; the record takes 1024" in error["reason"]
-    (path,) = bridge_users.DIRECTORY.glob("bridge-*.json")
+    (path,) = STATE.path.glob("bridge-*.json")
     assert len(json.loads(path.read_text())["users"]) == bridge_users.MAX_USERS
 
 
@@ -190,7 +189,7 @@ def test_the_daemon_s_time_is_linear_in_the_addresses_that_move(daemon, vif, ins
             high, low = divmod(n, 250)
             lines.append(f"address add 10.{high}.{low}.1/{length} dev uplink")
             lines.append(f"route add 172.{16 + high}.{low}.0/24 dev uplink")
-        batch = pathlib.Path(bridge_users.DIRECTORY / "batch")
+        batch = pathlib.Path(STATE.path / "batch")
         batch.write_text("\n".join(lines))
         run(f"ip -batch {batch}")
         vif.network.bridge_interface = "uplink"

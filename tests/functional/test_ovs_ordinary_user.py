@@ -20,7 +20,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host.state import locks
+from os_vif.host.state.directory import STATE
 from tests.functional import ovs
 from tests.functional.cases import ovs_vif
 from tests.functional.ovs import row
@@ -46,7 +46,7 @@ def switch(tmp_path, monkeypatch, ovs_options):
     record = tmp_path / "os-vif"
     record.mkdir()
     (record / "generation").touch()
-    monkeypatch.setattr(locks, "DIRECTORY", record)
+    monkeypatch.setattr(STATE, "path", record)
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
     cfg.CONF.set_override("helper_command", "false", group="vif_plug_ovs_privileged")

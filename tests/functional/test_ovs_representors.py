@@ -14,7 +14,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.engine import runner
-from os_vif.host.state.locks import DIRECTORY
+from os_vif.host.state.directory import STATE
 from os_vif.steps import ReleaseVf
 from tests.functional.cases import card, ovs_vif
 from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
@@ -266,9 +266,9 @@ def test_a_port_goes_whose_virtual_function_has_gone(br_int, host):
 
 def test_what_5_3_0_has_unplugged_holds_no_function(br_int, host):
     """It takes the port, and nothing of what we noted; one that has a port is not robbed."""
-    noted = DIRECTORY / "vf-0000:03:01.1.json"
+    noted = STATE.path / "vf-0000:03:01.1.json"
     noted.parent.mkdir(exist_ok=True)
-    noted.write_text('{"user": "another", "life": [0, 0], "before": {}}')
+    noted.write_text('{"user": "another", "incarnation": [0, 0], "before": {}}')
     br_int.vsctl("add-port", "br-int", "rep2", "--", "set", "Interface", "rep2",
                  "external_ids:iface-id=another")  # fmt: skip
     assert ReleaseVf("0000:03:01.1", "another") not in os_vif.plan(on(1), INSTANCE).steps

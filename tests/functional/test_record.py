@@ -19,7 +19,8 @@ import os_vif
 from os_vif import exception
 from os_vif.engine import daemon, runner
 from os_vif.host.netlink import rtnetlink
-from os_vif.host.state import bridge_users, locks
+from os_vif.host.state import bridge_users, locks, rule_records, vf_allocations
+from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge, SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import encode
@@ -35,7 +36,7 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 
 def path() -> pathlib.Path:
     with rtnetlink.opened() as net:
-        return bridge_users.DIRECTORY / f"bridge-{net.netns}-brq-test.json"
+        return STATE.path / f"bridge-{net.netns}-brq-test.json"
 
 
 def names() -> list[str]:
@@ -94,7 +95,7 @@ def test_the_record_dies_with_what_it_is_about(vif, instance, caplog):
     run("ip link del dev brq-test")
     with caplog.at_level(logging.WARNING):
         os_vif.plug(vif, instance)
-    assert "-brq-test.json was about another brq-test" in caplog.text
+    assert "-brq-test.json is about an earlier bridge brq-test" in caplog.text
     os_vif.unplug(vif, instance)
     assert names() == ["lo"]
 
@@ -106,7 +107,9 @@ def test_a_damaged_record_is_said_and_the_bridge_stays(vif, instance, caplog, to
     path().write_text(torn)
     with caplog.at_level(logging.WARNING):
         os_vif.unplug(vif, instance)
-    assert "is damaged: who uses brq-test is not known, so it stays" in caplog.text
+    assert (
+        "is damaged: the VIFs that use brq-test are unknown, so the bridge is kept" in caplog.text
+    )
     os_vif.plug(vif, instance)
     os_vif.unplug(vif, instance)
     assert names() == ["lo", "brq-test"]
@@ -128,7 +131,7 @@ def test_a_bridge_with_an_address_that_only_it_has_stays(vif, instance):
 def test_the_record_is_root_s(vif, instance):
     """Nobody else writes it, nor locks what a plan needs: who may read a file may lock it."""
     os_vif.plug(vif, instance)
-    directory = bridge_users.DIRECTORY
+    directory = STATE.path
     modes = {
         file.name: file.stat().st_mode & 0o777
         for file in (path(), directory / "lock", directory / "generation")
@@ -142,11 +145,39 @@ def test_the_record_is_root_s(vif, instance):
 
 def test_the_directory_is_made_where_it_is_missing(monkeypatch, tmp_path):
     """For root to write, and for all to read."""
-    monkeypatch.setattr(locks, "DIRECTORY", tmp_path / "os-vif")
+    monkeypatch.setattr(STATE, "path", tmp_path / "os-vif")
     with locks.locked("1", ["a"]):
         pass
     made = (tmp_path / "os-vif").stat()
     assert (made.st_mode & 0o777, made.st_uid) == (0o755, os.geteuid())
+
+
+def test_locks_and_records_follow_the_state_directory(monkeypatch, tmp_path):
+    """One assignment redirects the locks, the generations and every record."""
+    before = {file.name: file.stat().st_mtime_ns for file in STATE.path.iterdir()}
+    monkeypatch.setattr(STATE, "path", tmp_path / "state")
+    with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
+        rule_records.write_record(net, "brq-test", "iptables")
+        vf_allocations.STATE.write_atomically("vf-0000:03:01.1.json", {"user": "vif-1"})
+        assert vf_allocations.vfs_of("vif-1") == ["0000:03:01.1"]
+        assert vf_allocations.owner_of("0000:03:01.1") == "vif-1"
+        link = net.add("brq-test", "bridge", {}) or net.require("brq-test")
+        bridge_users.write_users(net, link, bridge_users.Users(frozenset({"vif-1"})))
+        made = {file.name.split("-")[0] for file in (tmp_path / "state").iterdir()}
+    assert made == {"bridge", "generation", "lock", "rules", "vf"}
+    assert str(tmp_path) in AddBridgeUser("brq-test", "vif-1").commands()[0]
+    monkeypatch.undo()
+    assert before == {file.name: file.stat().st_mtime_ns for file in STATE.path.iterdir()}
+
+
+def test_only_the_state_directory_names_its_path():
+    """A module with a path of its own would not follow a redirection."""
+    code = [
+        path.relative_to(ROOT).as_posix()
+        for path in pathlib.Path(ROOT, "os_vif").rglob("*.py")
+        if '"/run/os-vif' in path.read_text() or "'/run/os-vif" in path.read_text()
+    ]
+    assert code == ["os_vif/host/state/directory.py"]
 
 
 def test_a_record_that_cannot_be_written_undoes_the_plug(vif, instance):
@@ -183,7 +214,7 @@ def test_a_plan_waits_for_another_on_the_same_device(vif, instance):
 
 def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
     """And has done nothing."""
-    monkeypatch.setattr(locks, "_PATIENCE", 0.1)
+    monkeypatch.setattr(locks, "_LOCK_TIMEOUT", 0.1)
     with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
         monkeypatch.setattr(rtnetlink, "here", lambda: net)
         with pytest.raises(exception.StepFailed, match="at work on brq-test") as info:
@@ -232,12 +263,12 @@ def test_a_plan_that_ran_during_a_look_spoils_it():
     """It may have undone what was seen."""
     with rtnetlink.opened() as net:
         with locks.locked(net.netns, ["a", "b"]):
-            assert locks.at_rest(net.netns, ["a"]) is None
-        before = locks.at_rest(net.netns, ["a", "b"])
-        assert before == locks.at_rest(net.netns, ["a", "b"])
+            assert locks.read_generations(net.netns, ["a"]) is None
+        before = locks.read_generations(net.netns, ["a", "b"])
+        assert before == locks.read_generations(net.netns, ["a", "b"])
         with locks.locked(net.netns, ["b"]):
             pass
-        assert before != locks.at_rest(net.netns, ["a", "b"])
+        assert before != locks.read_generations(net.netns, ["a", "b"])
 
 
 def test_many_devices_are_locked_in_one_order():
@@ -277,27 +308,27 @@ def test_numbers_that_do_not_fit_are_an_error_and_leave_the_others_at_rest(tmp_p
     """On a full file system, the file with the numbers grows by a page with a new device."""
     run(f"mount -t tmpfs -o size=12k tmpfs {tmp_path}")
     try:
-        monkeypatch.setattr(locks, "DIRECTORY", tmp_path)
-        (first,) = locks._places("n", ["a"])
+        monkeypatch.setattr(STATE, "path", tmp_path)
+        (first,) = locks._slot_offsets("n", ["a"])
         other = next(
             name
             for name in map(str, range(10_000))
-            if next(iter(locks._places("n", [name]))) > first + 8192
+            if next(iter(locks._slot_offsets("n", [name]))) > first + 8192
         )
         with locks.locked("n", ["a"]):
             pass
-        before = locks.at_rest("n", ["a"])
+        before = locks.read_generations("n", ["a"])
         (tmp_path / "fill").write_bytes(b"x" * 8192)
         with (
             pytest.raises(OSError, match=f"cannot write {tmp_path}/generation"),
             locks.locked("n", ["a", other]),
         ):
             raise AssertionError
-        assert locks.at_rest("n", ["a"]) == before
+        assert locks.read_generations("n", ["a"]) == before
         (tmp_path / "fill").unlink()
         with locks.locked("n", ["a", other]):
-            assert locks.at_rest("n", ["a"]) is None
-        assert locks.at_rest("n", ["a", other]) is not None
+            assert locks.read_generations("n", ["a"]) is None
+        assert locks.read_generations("n", ["a", other]) is not None
     finally:
         run(f"umount {tmp_path}")
 
@@ -309,12 +340,12 @@ def test_a_full_run_fails_a_plug_and_nothing_of_it_is_left(vif, instance, step):
     os_vif.plug(vif, instance)
     os_vif.unplug(vif, instance)
     before = snapshot()
-    fill = bridge_users.DIRECTORY / "fill"
+    fill = STATE.path / "fill"
     # Other tests have left locks and records there.
     free = 65536
-    there = os.statvfs(bridge_users.DIRECTORY)
+    there = os.statvfs(STATE.path)
     size = (there.f_blocks - there.f_bfree) * there.f_frsize + free
-    run(f"mount -o remount,size={size} {bridge_users.DIRECTORY}")
+    run(f"mount -o remount,size={size} {STATE.path}")
     try:
         with contextlib.suppress(OSError):
             fill.write_bytes(b"x" * 2 * free)
@@ -324,6 +355,6 @@ def test_a_full_run_fails_a_plug_and_nothing_of_it_is_left(vif, instance, step):
         assert snapshot() == before
     finally:
         fill.unlink()
-        run(f"mount -o remount,size=50% {bridge_users.DIRECTORY}")
+        run(f"mount -o remount,size=50% {STATE.path}")
     os_vif.plug(vif, instance)
     os_vif.unplug(vif, instance)

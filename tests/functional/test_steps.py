@@ -12,7 +12,7 @@ import pytest
 
 from os_vif.engine import daemon
 from os_vif.host.netlink import rtnetlink
-from os_vif.host.state import bridge_users
+from os_vif.host.state import rule_records
 from os_vif.steps import (
     AddBridgeUser,
     DeleteAddress,
@@ -246,7 +246,7 @@ def sample(request, net, other) -> Sample:
     if isinstance(sample.step, RemoveBridgeUser):
         AddBridgeUser("br", "a").apply(net)
     if "-N os-vif-br" in sample.setup:
-        bridge_users.note_rules(net, "br", sample.setup.partition(" -N ")[0].split()[-1])
+        rule_records.write_record(net, "br", sample.setup.partition(" -N ")[0].split()[-1])
     return sample
 
 

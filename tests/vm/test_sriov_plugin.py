@@ -296,7 +296,9 @@ def test_a_vf_that_was_made_anew_has_nothing_to_be_put_back(igb, instance):
     assert vfs(igb) == fresh
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"user": 7, "life": [], "before": {}}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"user": 7, "incarnation": [], "before": {}}']
+)
 def test_a_damaged_record_is_told_and_does_no_harm(igb, instance, content):
     """What was before is not known, so it stays; the VF can be plugged again."""
     vif = of_vf(igb.vf(0).name, vlan=42)

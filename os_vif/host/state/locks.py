@@ -1,12 +1,16 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""One plan at a time on a device, in whatever process; and how to see that none is at work.
+"""Inter-process locks on devices.
 
-Each device has a place in two files of ``/run/os-vif``, by a hash of its name. In ``lock`` it is
-what is locked. In ``generation`` it is a number that is odd while a plan is at work there, and
-another one when it has ended: who reads the same even number before and after a look has seen
-what no plan was changing. That takes no lock and no right.
+The privileged daemon holds an OFD byte-range lock (``F_OFD_SETLK``) on one of 4,096 slots of
+``/run/os-vif/lock`` per device, taken in slot order, for the whole of a plan and its rollback; the
+kernel releases it when the process dies. Devices with the same slot exclude each other.
+
+``/run/os-vif/generation`` is a sequence lock: the number of a slot is odd while a plan is running.
+A reader that finds the same even number before and after has read a consistent state; reading
+needs no privileges and blocks no plan. A writer that was killed leaves an odd number, which the
+next writer corrects; until then, readers ask the daemon.
 """
 
 from __future__ import annotations
@@ -15,111 +19,110 @@ import contextlib
 import errno
 import fcntl
 import os
-import pathlib
 import struct
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-DIRECTORY = pathlib.Path("/run/os-vif")
+from os_vif.host.state.directory import STATE
 
 #: ``struct flock`` of fcntl(2): type, whence, start, length, pid.
 _FLOCK = struct.Struct("@hhqqi")
-_NUMBER = struct.Struct("=Q")
-#: Devices that share a place wait for each other, and that is all.
-_PLACES = 4096
-#: Seconds to wait for another os-vif, and between two looks.
-_PATIENCE, _PAUSE = 60, 0.005
-#: Descriptors that hold locks, or may.
+_GENERATION = struct.Struct("=Q")
+#: Number of slots in each file.
+_SLOTS = 4096
+#: Seconds to wait for a lock, and between two attempts.
+_LOCK_TIMEOUT, _RETRY_INTERVAL = 60, 0.005
+#: Descriptors of the files that hold locks, for a forked child to close.
 _open_files: set[int] = set()
 
 
 @contextmanager
 def locked(netns: str, devices: Iterable[str]) -> Iterator[None]:
-    """Nobody else's plan touches these devices meanwhile.
+    """Hold the locks on devices for the duration of the block.
 
-    The locks are taken in one order. The kernel drops those of a process that dies.
-
-    :raises OSError: if a device stays locked for a minute, or the files cannot be had.
+    :raises OSError: if a device stays locked for a minute, or if a file cannot be opened or
+        written.
     """
-    places = _places(netns, devices)
+    slots = _slot_offsets(netns, devices)
     with _opened("lock", 0o600) as locks, _opened("generation", 0o644) as generations:
-        for place, device in places.items():
-            _lock(locks, place, device)
-        # One that was killed leaves its number odd; the next plan there sets it right.
-        before = {place: _read(generations, place) for place in places}
-        numbers = {place: number | 1 for place, number in before.items()}
+        for offset, device in slots.items():
+            _lock(locks, offset, device)
+        # A killed writer has left an odd number, which counts as the number of this writer.
+        before = {offset: _read_generation(generations, offset) for offset in slots}
+        numbers = {offset: number | 1 for offset, number in before.items()}
         try:
-            _write(generations, numbers)
+            _write_generations(generations, numbers)
         except OSError:
-            # Nothing was done there: what holds is seen to hold as before.
+            # The plan does not start, so what readers have read stays consistent.
             with contextlib.suppress(OSError):
-                _write(generations, before)
+                _write_generations(generations, before)
             raise
         yield
-        # The work is done. A number that stays odd costs a look of the daemon's, until the next plan.
+        # The plan is complete. A number that stays odd costs readers a call of the daemon each.
         with contextlib.suppress(OSError):
-            _write(generations, {place: number + 1 for place, number in numbers.items()})
+            _write_generations(generations, {o: number + 1 for o, number in numbers.items()})
 
 
-def at_rest(netns: str, devices: Iterable[str]) -> tuple[int, ...] | None:
-    """Equal before and after a look if no plan was at work on these devices meanwhile.
+def read_generations(netns: str, devices: Iterable[str]) -> tuple[int, ...] | None:
+    """Return the generation of each device, or None while a writer is active.
 
-    :returns: None if one is, or if that cannot be known.
+    A read of the devices is consistent if the generations are equal before and after. None also
+    means that the generations are unreadable.
     """
     try:
-        file = os.open(f"{DIRECTORY}/generation", os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(STATE.file("generation"), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        numbers = tuple(_read(file, place) for place in _places(netns, devices))
+        numbers = tuple(_read_generation(file, o) for o in _slot_offsets(netns, devices))
     finally:
         os.close(file)
     return None if any(number % 2 for number in numbers) else numbers
 
 
-def _places(netns: str, devices: Iterable[str]) -> dict[int, str]:
-    """Where each device is, in the order in which they are locked."""
+def _slot_offsets(netns: str, devices: Iterable[str]) -> dict[int, str]:
+    """Return the device of each slot offset in the files, in locking order."""
     found = {}
     for device in devices:
         number = zlib.crc32(f"{netns}/{device}".encode(errors="surrogateescape"))
-        found[number % _PLACES * _NUMBER.size] = device
+        found[number % _SLOTS * _GENERATION.size] = device
     return dict(sorted(found.items()))
 
 
-def _write(file: int, numbers: Mapping[int, int]) -> None:
-    """Write the number of each place.
+def _write_generations(file: int, numbers: Mapping[int, int]) -> None:
+    """Write the generation at each offset.
 
-    :raises OSError: if one cannot be written whole, as on a file system that is full.
+    :raises OSError: if a number cannot be written whole, as on a full file system.
     """
-    path = f"{DIRECTORY}/generation"
-    for place, number in numbers.items():
+    path = STATE.file("generation")
+    for offset, number in numbers.items():
         try:
-            written = os.pwrite(file, _NUMBER.pack(number), place)
+            written = os.pwrite(file, _GENERATION.pack(number), offset)
         except OSError as error:
             raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
-        if written != _NUMBER.size:
+        if written != _GENERATION.size:
             raise OSError(errno.ENOSPC, f"cannot write {path}: {os.strerror(errno.ENOSPC)}")
 
 
-def _read(file: int, place: int) -> int:
-    data = os.pread(file, _NUMBER.size, place)
-    # Nobody has been there yet.
-    return int(_NUMBER.unpack(data)[0]) if len(data) == _NUMBER.size else 0
+def _read_generation(file: int, offset: int) -> int:
+    data = os.pread(file, _GENERATION.size, offset)
+    # The file ends before the slots that no plan has used.
+    return int(_GENERATION.unpack(data)[0]) if len(data) == _GENERATION.size else 0
 
 
 @contextmanager
 def _opened(name: str, mode: int) -> Iterator[int]:
-    path = f"{DIRECTORY}/{name}"
+    path = STATE.file(name)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         try:
             file = os.open(path, flags & ~os.O_CREAT)
         except FileNotFoundError:
-            make_directory()
+            STATE.make()
             file = os.open(path, flags, mode)
-            # Everybody may read generations, whatever the umask of the process.
+            # The umask of the process may be narrower.
             os.fchmod(file, mode)
     except OSError as error:
         raise OSError(error.errno, f"{path}: {os.strerror(error.errno or 0)}") from error
@@ -127,41 +130,32 @@ def _opened(name: str, mode: int) -> Iterator[int]:
     try:
         yield file
     finally:
-        # It is not there in a child that was forked meanwhile.
+        # A child that was forked in the block has closed the file already.
         if file in _open_files:
             _open_files.remove(file)
             os.close(file)
 
 
-def _in_child() -> None:
-    """Close the copies of the parent's files: a lock lasts as long as the last of them."""
+def _close_in_child() -> None:
+    """Close the copies of the parent's files: an OFD lock lasts until the last copy is closed."""
     for file in list(_open_files):
         os.close(file)
     _open_files.clear()
 
 
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(after_in_child=_close_in_child)
 
 
-def make_directory() -> None:
-    """Make :data:`DIRECTORY`, which everybody may read, whatever the umask of the process."""
-    try:
-        DIRECTORY.mkdir(mode=0o755)
-    except FileExistsError:
-        return
-    DIRECTORY.chmod(0o755)
-
-
-def _lock(file: int, place: int, device: str) -> None:
-    request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, place, _NUMBER.size, 0)
-    deadline = time.monotonic() + _PATIENCE
+def _lock(file: int, offset: int, device: str) -> None:
+    request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, offset, _GENERATION.size, 0)
+    deadline = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, request)
         except (BlockingIOError, PermissionError):
             if time.monotonic() > deadline:
-                reason = f"another os-vif has been at work on {device} for {_PATIENCE} seconds"
+                reason = f"another os-vif has been at work on {device} for {_LOCK_TIMEOUT} seconds"
                 raise OSError(errno.EBUSY, reason) from None
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_INTERVAL)
         else:
             return

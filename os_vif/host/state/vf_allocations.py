@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which VIF holds a virtual function, and what the function had before: in ``/run/os-vif``.
+"""Allocations of virtual functions: the VIF that owns a VF, and the VF's original settings.
 
-Only root writes there, and a reboot forgets it, as it does the settings. A record is about one
-life of a function: ``sriov_numvfs`` and a reload of the driver make new ones, with settings of
-their own, and then it is discarded.
+A record is about an incarnation of a VF. Writing ``sriov_numvfs`` or reloading the driver creates
+another incarnation with default settings, and the record of the earlier one counts as none.
 """
 
 from __future__ import annotations
@@ -14,13 +13,11 @@ import dataclasses
 import json
 import logging
 import os
-import pathlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host.sriov import functions
 from os_vif.host.sriov.vf_settings import Settings
-from os_vif.host.state import bridge_users
-from os_vif.host.state.locks import DIRECTORY
+from os_vif.host.state.directory import STATE
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
@@ -28,118 +25,134 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+_PREFIX, _SUFFIX = "vf-", ".json"
 _FIELDS = frozenset(field.name for field in dataclasses.fields(Settings))
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
-    """A virtual function that a VIF holds."""
+class Allocation:
+    """The use of a virtual function by a VIF."""
 
-    #: The id of the VIF.
+    #: The id of the VIF that owns the VF.
     user: str
-    #: What the function had in place of what plug has set.
+    #: The settings of the VF before the plug, for the fields that the plug has changed.
     before: Settings
 
 
 @dataclasses.dataclass(frozen=True)
 class Function:
-    """A virtual function in one of its lives, and the device that sets it."""
+    """An incarnation of a virtual function, with the network device of the physical function."""
 
     vf: Vf
     pf: Link
 
     @property
-    def life(self) -> list[int]:
-        """Return numbers that differ when the function, or the settings of its driver, are made anew.
+    def incarnation(self) -> list[int]:
+        """Return numbers that identify one incarnation of a VF.
 
-        sysfs gives no inode twice until the next boot (kernfs_new_node of fs/kernfs/dir.c).
+        The numbers change when ``sriov_numvfs`` is rewritten or the driver is reloaded: sysfs uses
+        no inode number twice until the next boot (kernfs_new_node of fs/kernfs/dir.c).
         """
         inode = (functions.SYS / "bus/pci/devices" / self.vf.address).stat().st_ino
         return [inode, self.pf.index]
 
 
-def find(net: Netlink, address: str) -> Function:
-    """Return a virtual function with the network device of its physical function.
+def find_function(net: Netlink, address: str) -> Function:
+    """Return a virtual function with the network device of the physical function.
 
     :param address: PCI address of the virtual function, such as ``0000:03:00.1``.
-    :raises OSError: with ENODEV if there is no such virtual function, or if its physical function
-        has no network device here.
+    :raises OSError: with ENODEV if the virtual function does not exist, or if the physical
+        function has no network device in this network namespace.
     """
     vf = functions.vf(address)
     return Function(vf, net.require(functions.pf_device(vf)))
 
 
-def read(function: Function) -> Held | None:
-    """Return the record of the VIF that holds a function, or None.
+def read_allocation(function: Function) -> Allocation | None:
+    """Return the allocation of a virtual function, or None.
 
-    A record from before the function was made anew counts as none.
+    The record of an earlier incarnation counts as none. Log a warning for an unusable record.
     """
-    path = _path(function.vf.address)
+    name = _record_name(function.vf.address)
+    path = STATE.file(name)
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - on every plug
-            found = json.loads(file.read())
-        user, before, life = found["user"], found["before"], found["life"]
+        record = json.loads(STATE.read(name))
+        user, before, incarnation = record["user"], record["before"], record["incarnation"]
         if not isinstance(user, str) or not before.keys() <= _FIELDS:
-            raise ValueError(path)  # noqa: TRY301 - it is damaged, like what is no JSON
-        held = Held(user, Settings(**before))
+            raise ValueError(path)  # noqa: TRY301 - the record is damaged, as invalid JSON is
+        allocation = Allocation(user, Settings(**before))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError):
-        LOG.warning("%s is damaged: what that VF had before is not known, and stays", path)
+        LOG.warning(
+            "%s is damaged: the original settings of the VF are unknown, so the present settings "
+            "are kept", path,
+        )  # fmt: skip
         return None
-    if life != function.life:
-        LOG.warning("%s was about another life of that VF, and is discarded", path)
+    if incarnation != function.incarnation:
+        LOG.warning("%s is about an earlier incarnation of the VF, and is ignored", path)
         return None
-    return held
+    return allocation
 
 
-def write(function: Function, held: Held) -> None:
-    """All of it or nothing, whenever the machine stops."""
+def write_allocation(function: Function, allocation: Allocation) -> None:
+    """Replace the record of a virtual function.
+
+    :raises OSError: if the record cannot be written; then the old record is kept.
+    """
     before: dict[str, Any] = {
-        name: value for name, value in dataclasses.asdict(held.before).items() if value is not None
+        name: value
+        for name, value in dataclasses.asdict(allocation.before).items()
+        if value is not None
     }
-    content = {"user": held.user, "life": function.life, "before": before}
-    bridge_users.replace(_path(function.vf.address), content)
+    content = {"user": allocation.user, "incarnation": function.incarnation, "before": before}
+    STATE.write_atomically(_record_name(function.vf.address), content)
 
 
-def forget(address: str) -> None:
-    """Remove the record of a virtual function."""
-    bridge_users.remove(_path(address))
+def delete_record(address: str) -> None:
+    """Delete the record of a virtual function."""
+    STATE.remove(_record_name(address))
 
 
 def discard_incomplete(address: str) -> None:
-    """Remove what a killed process left of a record that it was writing."""
-    bridge_users.discard_incomplete(_path(address))
+    """Delete the incomplete file of a process that was killed while writing a record."""
+    STATE.discard_incomplete(_record_name(address))
 
 
-def there(address: str) -> bool:
-    """Return whether there is a record, of whatever life, or an incomplete one."""
-    path = _path(address)
-    return os.path.exists(path) or bridge_users.is_incomplete(path)  # noqa: PTH110 - on every unplug
+def has_record(address: str) -> bool:
+    """Return whether a VF has a record of any incarnation, or an incomplete one."""
+    name = _record_name(address)
+    return os.path.exists(STATE.file(name)) or STATE.is_incomplete(name)  # noqa: PTH110 - on every unplug
 
 
-def held_by(user: str) -> list[str]:
-    """The PCI addresses of what is noted for a VIF, of whatever life. It needs no right."""
+def vfs_of(vif_id: str) -> list[str]:
+    """Return the PCI addresses of the VFs that a VIF owns, of any incarnation.
+
+    No privileges are needed.
+    """
     return [
-        path.name.removeprefix("vf-").removesuffix(".json")
-        for path in sorted(DIRECTORY.glob("vf-*.json"))
-        if _user(path) == user
+        path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
+        for path in sorted(STATE.path.glob(f"{_PREFIX}*{_SUFFIX}"))
+        if _read_user(path.name) == vif_id
     ]
 
 
-def holder_of(address: str) -> str | None:
-    """The id of the VIF that is noted for a function, in whatever life. It needs no right."""
-    return _user(pathlib.Path(_path(address)))
+def owner_of(address: str) -> str | None:
+    """Return the id of the VIF that owns a VF of any incarnation, or None.
+
+    No privileges are needed.
+    """
+    return _read_user(_record_name(address))
 
 
-def _user(path: pathlib.Path) -> str | None:
+def _read_user(name: str) -> str | None:
     try:
-        noted = json.loads(path.read_bytes())
+        record = json.loads(STATE.read(name))
     except (OSError, ValueError):
         return None
-    user = noted.get("user") if isinstance(noted, dict) else None
+    user = record.get("user") if isinstance(record, dict) else None
     return user if isinstance(user, str) else None
 
 
-def _path(address: str) -> str:
-    return f"{DIRECTORY}/vf-{address}.json"
+def _record_name(address: str) -> str:
+    return f"{_PREFIX}{address}{_SUFFIX}"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from os_vif.host import iptables
 from os_vif.host.netlink import rtnetlink
-from os_vif.host.state import bridge_users
+from os_vif.host.state import rule_records
 from os_vif.steps import patterns, validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -224,7 +224,7 @@ class EnsureForwardingRules(_Rules):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         saved = self._saved()
         # Also for a chain that a release without such notes has made.
-        bridge_users.note_rules(net, self.name, self._program)
+        rule_records.write_record(net, self.name, self._program)
         chain, jumps = self._chain_of(saved), saved.count(self._jump)
         if chain == self._rules() and jumps == 1:
             return ()
@@ -237,7 +237,7 @@ class EnsureForwardingRules(_Rules):
             self._restore(lines)
         except OSError:
             if chain is None:
-                bridge_users.forget_rules(net, self.name, self._program)
+                rule_records.delete_record(net, self.name, self._program)
             raise
         return (self._as_it_was(saved),)
 
@@ -282,12 +282,12 @@ class DeleteForwardingRules(_Rules):
         if not self.only_noted:
             return True
         with rtnetlink.opened() as net:
-            return bridge_users.has_rules(net, self.name, self._program)
+            return rule_records.has_record(net, self.name, self._program)
 
     def holds(self, net: Netlink) -> bool:
         if net.link(self.name) is not None:
             return True
-        return self.only_noted and not bridge_users.has_rules(net, self.name, self._program)
+        return self.only_noted and not rule_records.has_record(net, self.name, self._program)
 
     def commands(self) -> tuple[str, ...]:
         if not self._is_planned():
@@ -313,7 +313,7 @@ class DeleteForwardingRules(_Rules):
         chain, jumps = self._chain_of(saved), saved.count(self._jump)
         if chain is not None:
             self._restore(self._removal(jumps))
-        bridge_users.forget_rules(net, self.name, self._program)
+        rule_records.delete_record(net, self.name, self._program)
         return () if chain is None else (self._as_it_was(saved),)
 
     def _saved_if_any(self) -> list[str]:
@@ -394,10 +394,10 @@ class RestoreForwardingRules(_Rules):
         if chain is not None and (tuple(chain), before.jumps) == (wanted, self.jumps):
             return ()
         if wanted is not None:
-            bridge_users.note_rules(net, self.name, self._program)
+            rule_records.write_record(net, self.name, self._program)
         self._restore(self._lines(wanted, len(before.jumps)))
         if wanted is None:
-            bridge_users.forget_rules(net, self.name, self._program)
+            rule_records.delete_record(net, self.name, self._program)
         return (before,)
 
 

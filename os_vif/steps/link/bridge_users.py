@@ -10,7 +10,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from os_vif.host.state import bridge_users
-from os_vif.host.state.locks import DIRECTORY
+from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -45,8 +45,8 @@ class AddBridgeUser(_User):
         bridge = net.link(self.name)
         if bridge is None or not bridge.ours:
             return True
-        known = self.user in bridge_users.users(net, bridge).names
-        return known and not bridge_users.is_incomplete(bridge_users.path(net, self.name))
+        known = self.user in bridge_users.read_users(net, bridge).vif_ids
+        return known and not bridge_users.is_incomplete(net, self.name)
 
     def _is_known(self, net: Netlink) -> bool:
         """Return whether the record has the VIF: it is replaced whole, and read without a lock.
@@ -55,26 +55,28 @@ class AddBridgeUser(_User):
         """
         bridge = net.link(self.name)
         return (
-            bridge is None or not bridge.ours or self.user in bridge_users.users(net, bridge).names
+            bridge is None
+            or not bridge.ours
+            or self.user in bridge_users.read_users(net, bridge).vif_ids
         )
 
     def commands(self) -> tuple[str, ...]:
-        return (f"# {DIRECTORY} notes that VIF {self.user} uses {self.name}",)
+        return (f"# {STATE} notes that VIF {self.user} uses {self.name}",)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         bridge = net.link(self.name)
         if bridge is None or not bridge.ours:
             # One of others stays anyway.
             return ()
-        bridge_users.discard_incomplete(bridge_users.path(net, self.name))
-        using = bridge_users.users(net, bridge)
-        if self.user in using.names:
+        bridge_users.discard_incomplete(net, self.name)
+        using = bridge_users.read_users(net, bridge)
+        if self.user in using.vif_ids:
             return ()
-        if len(using.names) >= bridge_users.MAX_USERS:
-            reason = f"{self.name} has {len(using.names)} users; the record takes {bridge_users.MAX_USERS}"
+        if len(using.vif_ids) >= bridge_users.MAX_USERS:
+            reason = f"{self.name} has {len(using.vif_ids)} users; the record takes {bridge_users.MAX_USERS}"
             raise OSError(errno.ENOSPC, reason)
-        bridge_users.write(
-            net, bridge, dataclasses.replace(using, names=using.names | {self.user})
+        bridge_users.write_users(
+            net, bridge, dataclasses.replace(using, vif_ids=using.vif_ids | {self.user})
         )
         return (RemoveBridgeUser(self.name, self.user),)
 
@@ -86,25 +88,25 @@ class RemoveBridgeUser(_User):
     def holds(self, net: Netlink) -> bool:
         bridge = net.link(self.name)
         # Of a bridge that has gone a file may be left, which is not for all to see.
-        if bridge is None or bridge_users.is_incomplete(bridge_users.path(net, self.name)):
+        if bridge is None or bridge_users.is_incomplete(net, self.name):
             return False
-        return self.user not in bridge_users.users(net, bridge).names
+        return self.user not in bridge_users.read_users(net, bridge).vif_ids
 
     def commands(self) -> tuple[str, ...]:
-        return (f"# {DIRECTORY} notes that VIF {self.user} no longer uses {self.name}",)
+        return (f"# {STATE} notes that VIF {self.user} no longer uses {self.name}",)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         bridge = net.link(self.name)
         if bridge is None:
-            bridge_users.forget(net, self.name)
+            bridge_users.delete_record(net, self.name)
             return ()
-        bridge_users.discard_incomplete(bridge_users.path(net, self.name))
-        using = bridge_users.users(net, bridge)
-        if self.user not in using.names:
+        bridge_users.discard_incomplete(net, self.name)
+        using = bridge_users.read_users(net, bridge)
+        if self.user not in using.vif_ids:
             return ()
-        left = dataclasses.replace(using, names=using.names - {self.user})
-        if left.names or left.incomplete:
-            bridge_users.write(net, bridge, left)
+        left = dataclasses.replace(using, vif_ids=using.vif_ids - {self.user})
+        if left.vif_ids or left.incomplete:
+            bridge_users.write_users(net, bridge, left)
         else:
-            bridge_users.forget(net, self.name)
+            bridge_users.delete_record(net, self.name)
         return (AddBridgeUser(self.name, self.user),)

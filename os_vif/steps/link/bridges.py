@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
 from os_vif.host.state import bridge_users
-from os_vif.host.state.locks import DIRECTORY
+from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses, neighbours
 from os_vif.steps.ip.sysctl import SetSysctl
@@ -161,7 +161,7 @@ class DeleteBridge(DeleteDevice):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         undo = super().apply(net)
         if undo:
-            bridge_users.forget(net, self.name)
+            bridge_users.delete_record(net, self.name)
         return undo
 
     def left(self, net: Netlink) -> str | None:
@@ -172,11 +172,11 @@ class DeleteBridge(DeleteDevice):
         if link.kind != "bridge":
             why = [f"it is {describe_kind(link)}"]
         else:
-            using = bridge_users.users(net, link)
+            using = bridge_users.read_users(net, link)
             why = [f"{port.name} is in it" for port in net.ports(link)]
-            why += [f"VIF {user} uses it" for user in sorted(using.names)]
+            why += [f"VIF {user} uses it" for user in sorted(using.vif_ids)]
             if using.incomplete:
-                why.append(f"the record of its users, in {DIRECTORY}, is damaged")
+                why.append(f"the record of its users, in {STATE}, is damaged")
             if not (link.ours or (self.include_unmanaged and link.name.startswith(HYBRID))):
                 why.append("os-vif did not make it")
             if not why:
@@ -257,8 +257,8 @@ def is_address_fixed(net: Netlink, bridge: Link) -> bool:
 
 
 def _used(net: Netlink, bridge: Link) -> bool:
-    using = bridge_users.users(net, bridge)
-    if using.names or using.incomplete:
+    using = bridge_users.read_users(net, bridge)
+    if using.vif_ids or using.incomplete:
         return True
     held = {(address.address, address.peer) for address in addresses.of(net, bridge)}
     if not held:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host.sriov import functions, vf_settings
 from os_vif.host.sriov.vf_settings import GROUPS, Settings
 from os_vif.host.state import vf_allocations
-from os_vif.host.state.locks import DIRECTORY
+from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import KernelStep
@@ -142,7 +142,7 @@ class SetVf(NamedStep, KernelStep):
                 lines.append(f"{self._command(name)}  # {of}")
         if self.user is not None:
             # Before the first change.
-            text = f"# {DIRECTORY} notes that VIF {self.user} has {of} ({self.pci_address})"
+            text = f"# {STATE} notes that VIF {self.user} has {of} ({self.pci_address})"
             lines.insert(0, text)
         return tuple(lines) or (f"# {of} stays as it is",)
 
@@ -173,7 +173,7 @@ class SetVf(NamedStep, KernelStep):
             if before != getattr(self, name)
         ]
         if function is not None and self.user is not None:
-            held = vf_allocations.read(function)
+            held = vf_allocations.read_allocation(function)
             if held is None or held.user != self.user:
                 holder = "no VIF" if held is None else f"VIF {held.user}"
                 text = f"holder of {self.pci_address}"
@@ -187,25 +187,27 @@ class SetVf(NamedStep, KernelStep):
         if function is None or self.user is None:
             self._set(net, pf, before)
             return (self._with(before),) if before else ()
-        held = vf_allocations.read(function)
+        held = vf_allocations.read_allocation(function)
         if held is not None and held.user != self.user:
             reason = f"VF {self.number} ({self.pci_address}) is held by VIF {held.user}"
             raise OSError(errno.EBUSY, reason)
         if held is None:
-            vf_allocations.write(function, vf_allocations.Held(self.user, Settings(**before)))
+            vf_allocations.write_allocation(
+                function, vf_allocations.Allocation(self.user, Settings(**before))
+            )
         elif not before:
             return ()
         else:
             first = {k: v for k, v in dataclasses.asdict(held.before).items() if v is not None}
             noted = dataclasses.replace(held, before=Settings(**before | first))
-            vf_allocations.write(function, noted)
+            vf_allocations.write_allocation(function, noted)
         try:
             self._set(net, pf, before)
         except OSError:
             if held is None:
-                vf_allocations.forget(function.vf.address)
+                vf_allocations.delete_record(function.vf.address)
             else:
-                vf_allocations.write(function, held)
+                vf_allocations.write_allocation(function, held)
             raise
         if held is None:
             return (ReleaseVf(function.vf.address, self.user),)
@@ -342,25 +344,25 @@ class ReleaseVf(KernelStep):
         validate.text(self, "user", _MAX_USER)
 
     def commands(self) -> tuple[str, ...]:
-        text = f"the settings that {DIRECTORY} notes for VIF {self.user} are put back"
+        text = f"the settings that {STATE} notes for VIF {self.user} are put back"
         return (f"# VF {self.pci_address}: {text}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         function = self._function(net)
-        held = vf_allocations.read(function) if function is not None else None
+        held = vf_allocations.read_allocation(function) if function is not None else None
         if held is None or held.user != self.user:
             return ()
         return (self.difference("holder", f"VIF {self.user}", "no VIF"),)
 
     def holds(self, net: Netlink) -> bool:
         # Also one of a function that has gone is taken away.
-        return not vf_allocations.there(self.pci_address)
+        return not vf_allocations.has_record(self.pci_address)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         function = self._function(net)
-        held = vf_allocations.read(function) if function is not None else None
+        held = vf_allocations.read_allocation(function) if function is not None else None
         if function is None or held is None:
-            vf_allocations.forget(self.pci_address)
+            vf_allocations.delete_record(self.pci_address)
             return ()
         vf_allocations.discard_incomplete(self.pci_address)
         if held.user != self.user:
@@ -377,12 +379,12 @@ class ReleaseVf(KernelStep):
             if isinstance(step, SetVf)
             for name, value in step.wanted.items()
         }
-        vf_allocations.forget(self.pci_address)
+        vf_allocations.delete_record(self.pci_address)
         return (dataclasses.replace(back, user=self.user, **{**dict.fromkeys(_SHOWN), **after}),)
 
     def _function(self, net: Netlink) -> Function | None:
         try:
-            return vf_allocations.find(net, self.pci_address)
+            return vf_allocations.find_function(net, self.pci_address)
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
