@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.engine import ovs
+from os_vif.host import limits
 from os_vif.plugins.ovs import OvsPlugin, port_ids
 from os_vif.steps import DeleteLink, SetLink, validate
 from os_vif.steps.ovs.ports import (
@@ -191,7 +192,7 @@ class BaseOVS:
             trunks=trunks,
         )
         ensured = (EnsureOvsBridge(bridge, datapath_type),) if datapath_type else ()
-        has_mtu = mtu and requested is None and validate.is_device_name(dev)
+        has_mtu = mtu and requested is None and limits.is_device_name(dev)
         device = (SetLink(dev, mtu=mtu, missing_ok=True),) if has_mtu else ()
         return (*device, *ensured, port)
 
@@ -206,7 +207,7 @@ class BaseOVS:
         if not mtu:
             return
         if interface_type not in _USER_SPACE:
-            if validate.is_device_name(dev):
+            if limits.is_device_name(dev):
                 self._run(SetLink(dev, mtu=mtu, missing_ok=True))
             return
         bridge = ovs.bridge_of(self._switch, dev)
@@ -229,7 +230,7 @@ class BaseOVS:
                 field=f"The bridge of port {dev}", found=found, expected=bridge
             )
         # The kernel limits the names of devices to 15 bytes; Open vSwitch accepts longer names.
-        is_device = delete_netdev and validate.is_device_name(dev)
+        is_device = delete_netdev and limits.is_device_name(dev)
         device = (DeleteLink(dev, include_unmanaged=True),) if is_device else ()
         self._run(DeleteOvsPort(dev), *device)
 

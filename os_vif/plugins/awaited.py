@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from os_vif import exception
+from os_vif.host import limits
 from os_vif.plugins import vif_fields
-from os_vif.steps import validate
 from os_vif.steps.link.bridges import AwaitedPort
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def port_of_bridge(vif: objects.VIFBase, *, made: bool) -> tuple[Step, ...]:
     :param made: True if the plan creates the bridge.
     """
     bridge, name = vif_fields.get(vif, "bridge_name"), vif_fields.get(vif, "vif_name")
-    if not (validate.is_device_name(bridge) and validate.is_device_name(name)):
+    if not (limits.is_device_name(bridge) and limits.is_device_name(name)):
         return ()
     return (AwaitedPort(bridge, name, made),)
 

@@ -14,6 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
+from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import describe_kind
 from os_vif.objects import host_info
@@ -154,7 +155,7 @@ class LinuxBridgePlugin(PluginBase):
             *move.switch,
             *_bridge_user_steps(RemoveBridgeUser, vif, bridge),
             DeleteBridge(bridge),
-            *((DeleteLink(vlan, only_unattached=True),) if validate.is_device_name(vlan) else ()),
+            *((DeleteLink(vlan, only_unattached=True),) if limits.is_device_name(vlan) else ()),
             *self._rule_deletions(vif, bridge),
         )
 
@@ -185,7 +186,7 @@ class LinuxBridgePlugin(PluginBase):
         if not tagged:
             return _Uplink(_other(field, name, bridge), field)
         vlan_id = network.vlan if "vlan" in network else None
-        if not isinstance(vlan_id, int) or not validate.MIN_VLAN <= vlan_id <= validate.MAX_VLAN:
+        if not isinstance(vlan_id, int) or not limits.MIN_VLAN <= vlan_id <= limits.MAX_VLAN:
             raise vif_fields.invalid("vif.network.vlan", vlan_id or "unset", validate.VLAN)
         # nova-network, and every os-vif since, names VLAN devices in the same way.
         vlan = _other("vif.bridge_name", f"vlan{vlan_id}", bridge)

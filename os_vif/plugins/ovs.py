@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
+from os_vif.host import limits
 from os_vif.host.ovsdb import remotes, stream
 from os_vif.host.ovsdb.stream import Tls
 from os_vif.objects import host_info
@@ -154,7 +155,7 @@ class OvsPlugin(PluginBase):
         if not self.config.per_port_bridge and not vif_fields.get(profile, "create_port"):
             given = vif_fields.get(vif, "vif_name")
             # Only the hypervisor needs it, and may call its device otherwise.
-            usable = validate.is_device_name(given) and given != bridge
+            usable = limits.is_device_name(given) and given != bridge
             return (integration, OvsPortName(given)) if usable else (integration,)
         name = vif_fields.named(vif, "vif_name")
         own = self._has_own_bridge(vif, name, bridge)

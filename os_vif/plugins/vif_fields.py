@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
+from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import validate
 
@@ -42,7 +43,7 @@ def of_step(error: exception.InvalidStep, sources: Mapping[str, str]) -> excepti
 
 def device_name(field: str, name: object) -> str:
     """Return a name, checked to be the name of a network interface."""
-    if not validate.is_device_name(name):
+    if not limits.is_device_name(name):
         raise invalid(field, "unset" if name is None else repr(name), validate.DEVICE_NAME)
     return name
 
@@ -87,7 +88,7 @@ def mtu(vif: objects.VIFBase, config: Any, group: str) -> int:
     found, field = get(network(vif), "mtu"), "vif.network.mtu"
     if not found:
         found, field = config.network_device_mtu, f"[{group}]network_device_mtu"
-    if not validate.is_mtu(found):
+    if not limits.is_mtu(found):
         raise invalid(field, found, validate.MTU)
     return found
 
@@ -95,7 +96,7 @@ def mtu(vif: objects.VIFBase, config: Any, group: str) -> int:
 def mac(vif: objects.VIFBase) -> str:
     """Return the MAC address of a VIF."""
     address = get(vif, "address")
-    if not validate.is_mac(address):
+    if not limits.is_mac(address):
         raise invalid("vif.address", address or "unset", "a MAC address")
     return address
 

@@ -10,6 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from os_vif import exception
+from os_vif.host import limits
+from os_vif.host.limits import (
+    MAX_FILE_NAME,
+    MAX_NAME,
+    MAX_PROCESS,
+    is_device_name,
+    is_mac,
+    is_pci_address,
+)
 from os_vif.host.netlink import route_metrics
 from os_vif.steps import patterns
 
@@ -18,31 +27,18 @@ if TYPE_CHECKING:
 
     from os_vif.steps.plan import Step
 
-#: ``IFNAMSIZ`` of linux/if.h, less the terminating zero byte.
-MAX_NAME = 15
-#: ``ETH_MIN_MTU`` and ``ETH_MAX_MTU`` of linux/if_ether.h.
-MIN_MTU, MAX_MTU = 68, 65535
-
-#: ``NAME_MAX`` of linux/limits.h.
-MAX_FILE_NAME = 255
 MAX_PATTERN = 1000
 #: Open vSwitch knows no limit; nobody needs a longer one.
 MAX_PORT_NAME = 64
 #: ovs-vswitchd makes a file of a bridge's name, with ``.snoop`` at its end.
 MAX_BRIDGE_NAME = MAX_FILE_NAME - len(".snoop")
-MAX_PROCESS = 2**22
-#: IEEE 802.1Q keeps 0 and 4095.
-MIN_VLAN, MAX_VLAN = 1, 4094
 #: ``XT_EXTENSION_MAXNAMELEN`` of linux/netfilter/x_tables.h, less the terminating zero byte.
 _CHAIN = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]{0,27}")
-_NOT_IN_NAME = re.compile(r"[/:%\s]")
 _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
 #: Rules of one bridge that an undo restores.
 MAX_RULES = 1024
-_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 #: The name of one VIF's device: a prefix of nova's or Neutron's, and the beginning of a UUID.
 VIF_NAME = re.compile("(?:qbr|qvb|qvo|tap|nic|vhu|vfr|pb)[0-9a-f]{8}(?:-[0-9a-f]{0,3})?")
-_PCI = re.compile("[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]")
 
 #: What errors say that they expected.
 DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':', '%' or white space"
@@ -51,23 +47,8 @@ BRIDGE_NAME = (
 )
 #: What may have a longer name than a device of the kernel.
 USER_SPACE = "a longer name is for a bridge in user space, of datapath_type netdev"
-VLAN = f"a VLAN id of {MIN_VLAN} to {MAX_VLAN}"
-MTU = f"an MTU of {MIN_MTU} to {MAX_MTU} bytes"
-
-
-def is_device_name(name: object, longest: int = MAX_NAME) -> TypeGuard[str]:
-    """Return whether the kernel takes a text as a name, and as it is.
-
-    Sources: ``dev_valid_name`` and ``__dev_alloc_name`` in net/core/dev.c (a ``%`` is a template),
-    ``sysctl_dev_name_is_allowed`` in include/linux/inetdevice.h.
-    """
-    return (
-        isinstance(name, str)
-        and 0 < len(name.encode(errors="replace")) <= longest
-        and name not in (".", "..", "all", "default")
-        and name.isprintable()
-        and _NOT_IN_NAME.search(name) is None
-    )
+VLAN = f"a VLAN id of {limits.MIN_VLAN} to {limits.MAX_VLAN}"
+MTU = f"an MTU of {limits.MIN_MTU} to {limits.MAX_MTU} bytes"
 
 
 def is_bridge_name(name: object) -> TypeGuard[str]:
@@ -84,18 +65,10 @@ def is_long(bridge: str) -> bool:
     return len(bridge.encode(errors="replace")) > MAX_NAME
 
 
-def is_mtu(mtu: object) -> TypeGuard[int]:
-    return isinstance(mtu, int) and not isinstance(mtu, bool) and MIN_MTU <= mtu <= MAX_MTU
-
-
 def _reject(step: Step, field: str, expected: str) -> None:
     raise exception.InvalidStep(
         step=type(step).__name__, field=field, found=getattr(step, field), expected=expected
     )
-
-
-def is_mac(address: object) -> TypeGuard[str]:
-    return isinstance(address, str) and _MAC.fullmatch(address) is not None
 
 
 def device_name(step: Step, field: str, *, optional: bool = False, colon: bool = False) -> None:
@@ -124,8 +97,9 @@ def mac(step: Step, field: str, *, optional: bool = False) -> None:
 
 
 def pci_address(step: Step, field: str, *, optional: bool = False) -> None:
-    expected = "a PCI address in lower case, such as 0000:03:00.2"
-    matching(step, field, _PCI, expected, optional=optional)
+    value = getattr(step, field)
+    if not is_pci_address(value) and not (optional and value is None):
+        _reject(step, field, "a PCI address in lower case, such as 0000:03:00.2")
 
 
 def matching(
@@ -311,7 +285,6 @@ def same_family(step: Step, field: str, other: str) -> None:
 
 
 def process(step: Step, field: str) -> None:
-    # ``PID_MAX_LIMIT`` of linux/threads.h
     if not 0 < int(getattr(step, field)) <= MAX_PROCESS:
         _reject(step, field, "the id of a process")
 
@@ -323,7 +296,7 @@ def port_name(step: Step, field: str) -> None:
         not isinstance(value, str)
         or not 0 < len(value.encode(errors="replace")) <= MAX_PORT_NAME
         or not value.isprintable()
-        or _NOT_IN_NAME.search(value) is not None
+        or limits.has_reserved_character(value)
     ):
         _reject(
             step, field, f"a port's name of 1 to {MAX_PORT_NAME} bytes without '/', ':' or '%'"

@@ -15,16 +15,15 @@ import dataclasses
 import errno
 import os
 import pathlib
-import re
 import time
 
+from os_vif.host.limits import is_pci_address
 from os_vif.host.sriov import switch_ports
 from os_vif.host.sriov.switch_ports import Port, Role
 
 #: Where sysfs is. Tests have their own.
 SYS = pathlib.Path("/sys")
 
-_PCI = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 #: For so many seconds at most a representor is not looked for while it is waited for.
 _PAUSE = 1.0
 
@@ -354,7 +353,7 @@ def _parent(port: Port) -> str | None:
         name = (_net(port.name) / "device").readlink().name
     except OSError:
         return None
-    return name if _PCI.fullmatch(name) and _is_here(port) else None
+    return name if is_pci_address(name) and _is_here(port) else None
 
 
 def _pci(address: str) -> pathlib.Path:

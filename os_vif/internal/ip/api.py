@@ -14,9 +14,10 @@ import errno
 from collections.abc import Callable, Iterator, Sequence
 
 from os_vif import exception
+from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import Netlink
-from os_vif.steps import EnsureBridge, EnsureTap, EnsureVeth, EnsureVlan, SetLink, validate
+from os_vif.steps import EnsureBridge, EnsureTap, EnsureVeth, EnsureVlan, SetLink
 from os_vif.steps.kernel_step import KernelStep
 
 __all__ = ["ip"]
@@ -34,7 +35,7 @@ class _Ip:
 
     def exists(self, device: str) -> bool:
         """Return whether the network namespace has a device of the name."""
-        if not validate.is_device_name(device):
+        if not limits.is_device_name(device):
             return False
         with rtnetlink.opened() as net:
             return net.link(device) is not None

@@ -13,6 +13,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from os_vif.host import limits
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses
@@ -299,7 +300,7 @@ class EnsureVlan(_EnsureUpper):
 
     def validate(self) -> None:
         super().validate()
-        validate.integer(self, "vlan_id", validate.MIN_VLAN, validate.MAX_VLAN)
+        validate.integer(self, "vlan_id", limits.MIN_VLAN, limits.MAX_VLAN)
 
     def commands(self) -> tuple[str, ...]:
         return (

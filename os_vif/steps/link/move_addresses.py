@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from os_vif.host import limits
 from os_vif.host.netlink import uplink_names
-from os_vif.steps import validate
 from os_vif.steps.ip import addresses, device_routes, neighbours
 from os_vif.steps.ip.addresses import DeleteAddress, EnsureAddress
 from os_vif.steps.ip.sysctl import INHERITED, SetInheritedSysctl, SetSysctl, inherited
@@ -135,6 +135,6 @@ def _relabelled(address: EnsureAddress, source: str, target: str) -> EnsureAddre
     label = address.label
     if label is not None and label.startswith(f"{source}:"):
         label = target + label[len(source) :]
-        if len(label) > validate.MAX_NAME:
+        if len(label) > limits.MAX_NAME:
             label = None
     return dataclasses.replace(address, name=target, label=label)

@@ -14,6 +14,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from os_vif.host import limits
 from os_vif.host.netlink import codec, rtnetlink
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
@@ -112,7 +113,7 @@ def first_name(net: Netlink, device: str) -> str | None:
 def _first_name(net: Netlink, link: Link) -> str | None:
     for name in _alternative_names(net, link):
         was = name.removeprefix(_WAS)
-        if was != name and validate.is_device_name(was):
+        if was != name and limits.is_device_name(was):
             return was
     return None
 

@@ -11,6 +11,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from os_vif.host import limits
 from os_vif.steps import validate
 from os_vif.steps.ip import neighbours
 from os_vif.steps.kernel_step import KernelStep
@@ -59,8 +60,7 @@ class SetLink(NamedStep, KernelStep):
         validate.boolean(self, "promiscuous", optional=True)
         if self.master != "":
             validate.device_name(self, "master", optional=True)
-        # ``IFALIASZ`` of linux/if.h
-        validate.text(self, "alias", 255, optional=True)
+        validate.text(self, "alias", limits.MAX_ALIAS, optional=True)
         validate.boolean(self, "missing_ok")
 
     def commands(self) -> tuple[str, ...]:

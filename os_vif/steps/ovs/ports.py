@@ -10,6 +10,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from os_vif.host import limits
 from os_vif.host.ovsdb.connection import values
 from os_vif.steps import validate
 from os_vif.steps.ovs.held import index_of, is_lost
@@ -173,7 +174,7 @@ class EnsureOvsPort(OvsStep):
         validate.text(self, "type", 32, optional=True)
         validate.pairs(self, "external_ids")
         validate.pairs(self, "options")
-        validate.integer(self, "mtu_request", validate.MIN_MTU, validate.MAX_MTU, optional=True)
+        validate.integer(self, "mtu_request", limits.MIN_MTU, limits.MAX_MTU, optional=True)
         validate.boolean(self, "isolated")
         validate.text(self, "qos", 32, optional=True)
         validate.boolean(self, "must_open")

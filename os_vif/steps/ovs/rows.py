@@ -17,6 +17,7 @@ import uuid
 from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from os_vif.host import limits
 from os_vif.host.ovsdb.answers import text_of
 from os_vif.host.ovsdb.connection import values
 from os_vif.steps import validate
@@ -134,7 +135,7 @@ def require_name(bridge: str, datapath_type: str) -> None:
     :raises OSError: ``ENAMETOOLONG`` for a name that only a bridge in user space may have.
     """
     if validate.is_long(bridge) and not is_user_space(datapath_type):
-        reason = f"{bridge} has more than {validate.MAX_NAME} bytes: {validate.USER_SPACE}"
+        reason = f"{bridge} has more than {limits.MAX_NAME} bytes: {validate.USER_SPACE}"
         raise OSError(errno.ENAMETOOLONG, reason)
 
 

@@ -10,6 +10,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from os_vif.host import limits
 from os_vif.host.sriov import functions, vf_settings
 from os_vif.host.sriov.vf_settings import GROUPS, Settings
 from os_vif.host.state import vf_allocations
@@ -100,7 +101,7 @@ class SetVf(NamedStep, KernelStep):
         validate.mac(self, "mac", optional=True)
         # The rest of a tag is nothing without its number.
         untagged = self.vlan_qos is None and self.vlan_proto is None
-        validate.integer(self, "vlan", 0, validate.MAX_VLAN, optional=untagged)
+        validate.integer(self, "vlan", 0, limits.MAX_VLAN, optional=untagged)
         validate.integer(self, "vlan_qos", 0, _MAX_QOS, optional=True)
         if self.vlan_proto is not None:
             validate.one_of(self, "vlan_proto", _PROTOCOLS, f"one of {', '.join(_PROTOCOLS)}")

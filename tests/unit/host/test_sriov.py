@@ -9,7 +9,8 @@ import errno
 
 import pytest
 
-from os_vif.host.sriov import functions
+from os_vif.host.sriov import functions, inventory
+from os_vif.steps import EnsureVdpa, ReleaseVf, SetVf, wire
 from tests.sysfs import Sysfs
 from tests.unit.host.topologies import Device, Host, Physical
 
@@ -73,6 +74,28 @@ def test_what_is_missing_is_said(sysfs):
     sysfs.physical("0000:04:00.0", "legacy", ["0000:04:01.0"])
     with pytest.raises(OSError, match=r"0000:04:00\.0 is not in switchdev mode"):
         of("0000:04:01.0")
+
+
+@pytest.mark.parametrize("domain", ["0000", "10000", "1000a", "ffffffff"])
+def test_a_domain_of_more_than_four_digits_is_found_and_set(domain, tmp_path, monkeypatch):
+    """As behind Intel VMD. Discovery and every step with a PCI address accept the same text."""
+    sysfs = Sysfs(tmp_path)
+    sysfs.shown(monkeypatch)
+    pf, vf = f"{domain}:e1:00.0", f"{domain}:e1:00.2"
+    sysfs.physical(pf, "eth0", [f"{domain}:e1:00.1", vf])
+    sysfs.port("eth0", "abcd", "p0")
+    sysfs.port("rep1", "abcd", "pf0vf1")
+    assert functions.vf(vf) == functions.Vf(vf, 1, pf)
+    assert of(vf) == "rep1"
+    assert functions.address_of("eth0") == pf
+    assert [found.address for found in inventory.physical_functions()[0].vfs][1] == vf
+    for step in (
+        SetVf("eth0", 1, vf, user="u", mac="fa:16:3e:00:00:01"),
+        ReleaseVf(vf, "u"),
+        EnsureVdpa("vdpa0", f"pci/{vf}"),
+    ):
+        assert wire.decode(wire.encode(step)) == step
+        assert domain in step.commands()[0]
 
 
 PFS = ("0000:03:00.0", "0000:03:00.1")

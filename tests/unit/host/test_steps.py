@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from oslo_privsep import comm
 
 from os_vif import exception
-from os_vif.steps import EnsureBridge, EnsureForwardingRules, EnsureVeth, SetLink, validate
+from os_vif.host import limits
+from os_vif.steps import EnsureBridge, EnsureForwardingRules, EnsureVeth, SetLink
 from os_vif.steps.ip.sysctl import INHERITED
 from os_vif.steps.wire import STEPS, decode, encode
 
 #: Printable, and no white space.
 _visible = st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/:%")
-names = st.text(_visible, min_size=1, max_size=15).filter(validate.is_device_name)
+names = st.text(_visible, min_size=1, max_size=15).filter(limits.is_device_name)
 _labels = names.filter(lambda name: len(name.encode()) <= 13).map(lambda name: f"{name}:1")
 macs = st.binary(min_size=6, max_size=6).map(lambda data: data.hex(":"))
 
@@ -52,7 +53,9 @@ def _optional(values):
 
 _bytes = st.integers(0, 255)
 _number = st.integers(0, 2**32 - 1)
-_pci = st.from_regex(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]", fullmatch=True)
+_pci = st.from_regex(
+    r"(?:[0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7}):[0-9a-f]{2}:[01][0-9a-f][.][0-7]", fullmatch=True
+)
 _mtus = _optional(st.integers(1, 2**31 - 1))
 _indices = _optional(st.integers(1, 2**31 - 1))
 _flag = st.booleans()
@@ -124,7 +127,7 @@ def _neighbour(version, more=False):
 
 #: That need no quotes in a rule.
 _plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=True).filter(
-    validate.is_device_name
+    limits.is_device_name
 )
 _rules = {"name": _plain.filter(lambda name: not name.endswith("+")), "ipv6": _flag}
 _user = {"name": names, "user": text(255)}

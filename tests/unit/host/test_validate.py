@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from os_vif import exception
 from os_vif.engine.daemon import run
-from os_vif.steps import EnsureForwardingRules, SetLink, validate
+from os_vif.host import limits
+from os_vif.steps import EnsureForwardingRules, SetLink
 from os_vif.steps.wire import STEPS
 from tests.unit.host import bridge_rules
 
@@ -207,8 +208,8 @@ KEY = Kind(
     ("", "accept_ra", "ARP_IGNORE", "../eth0/arp_ignore", "arp_ignore\n", "ipv6", *_NO_TEXT),
 )
 PCI = Kind(
-    ("0000:03:00.2", "ffff:ff:1f.7"),
-    ("", "03:00.2", "0000:03:00.8", "0000:03:20.0", "0000:0A:00.2", "0000:03:00", "../0000:03:00.2",
+    ("0000:03:00.2", "ffff:ff:1f.7", "10000:e1:00.2", "ffffffff:ff:1f.7"),
+    ("", "03:00.2", "0000:03:00.8", "0000:03:20.0", "010000:e1:00.2", "100000000:e1:00.2", "0000:0A:00.2", "0000:03:00", "../0000:03:00.2",
      "0000:03:00.2\n", "0000:03:00:2", *_NO_TEXT),
 )  # fmt: skip
 VDPA = Kind(
@@ -463,7 +464,7 @@ def test_the_privileged_side_answers_such_an_expression_with_data(pattern):
 @given(name=st.text(max_size=20) | st.binary().map(lambda data: data.decode(errors="replace")))
 def test_what_is_taken_as_a_name_the_kernel_takes(name):
     """As dev_valid_name() of net/core/dev.c, and as one word of one line."""
-    if validate.is_device_name(name):
+    if limits.is_device_name(name):
         assert 0 < len(name.encode()) < 16
         assert name.split() == [name]
         assert not set(name) & set("/:%\0\n")
@@ -476,4 +477,4 @@ def test_what_is_taken_as_a_name_the_kernel_takes(name):
 @given(mtu=st.integers() | st.booleans() | st.floats() | st.none() | st.text(max_size=4))
 def test_an_mtu_of_a_network_is_what_ethernet_can_have(mtu):
     """ETH_MIN_MTU to ETH_MAX_MTU, and no other type."""
-    assert validate.is_mtu(mtu) == (type(mtu) is int and 68 <= mtu <= 65535)
+    assert limits.is_mtu(mtu) == (type(mtu) is int and 68 <= mtu <= 65535)
