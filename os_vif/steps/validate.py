@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Step
 
 MAX_PATTERN = 1000
-#: Open vSwitch knows no limit; nobody needs a longer one.
+#: Open vSwitch has no limit of its own.
 MAX_PORT_NAME = 64
 #: ovs-vswitchd makes a file of a bridge's name, with ``.snoop`` at its end.
 MAX_BRIDGE_NAME = MAX_FILE_NAME - len(".snoop")
@@ -40,12 +40,12 @@ MAX_RULES = 1024
 #: The name of one VIF's device: a prefix of nova's or Neutron's, and the beginning of a UUID.
 VIF_NAME = re.compile("(?:qbr|qvb|qvo|tap|nic|vhu|vfr|pb)[0-9a-f]{8}(?:-[0-9a-f]{0,3})?")
 
-#: What errors say that they expected.
+#: Expected values, for error messages.
 DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':', '%' or white space"
 BRIDGE_NAME = (
     f"a bridge's name of 1 to {MAX_BRIDGE_NAME} bytes without '/', ':', '%' or white space"
 )
-#: What may have a longer name than a device of the kernel.
+#: Condition for names longer than ``MAX_NAME``, for error messages.
 USER_SPACE = "a longer name is for a bridge in user space, of datapath_type netdev"
 VLAN = f"a VLAN id of {limits.MIN_VLAN} to {limits.MAX_VLAN}"
 MTU = f"an MTU of {limits.MIN_MTU} to {limits.MAX_MTU} bytes"
@@ -72,7 +72,10 @@ def _reject(step: Step, field: str, expected: str) -> None:
 
 
 def device_name(step: Step, field: str, *, optional: bool = False, colon: bool = False) -> None:
-    """:param colon: whether it may have a colon, as the label of an address has."""
+    """Reject a field that is no name of a device.
+
+    :param colon: accept colons, as the label of an address may have them.
+    """
     value = getattr(step, field)
     if optional and value is None:
         return
@@ -82,7 +85,7 @@ def device_name(step: Step, field: str, *, optional: bool = False, colon: bool =
 
 
 def plain_device_name(step: Step, field: str) -> None:
-    """One that needs no quotes in a rule of iptables(8)."""
+    """Reject a field that is no name of a device, or that a rule of iptables(8) must quote."""
     value = getattr(step, field)
     # iptables takes a last + for any text: the rules would match devices of others.
     if not is_device_name(value) or _PLAIN.fullmatch(value) is None or value.endswith("+"):
@@ -139,7 +142,7 @@ def network(step: Step, field: str) -> None:
 def _parsed(
     step: Step, field: str, optional: bool, parse: Callable[[str], object], expected: str
 ) -> None:
-    """Only as the parser itself writes it: one text for one value."""
+    """Reject a text that *parse* refuses or spells differently: a value has one spelling."""
     value = getattr(step, field)
     if optional and value is None:
         return
@@ -278,7 +281,7 @@ def other(step: Step, field: str, name: str) -> None:
 
 
 def same_family(step: Step, field: str, other: str) -> None:
-    """Both are IPv4, or both IPv6."""
+    """Reject an address of IPv4 beside an address of IPv6, and the other way around."""
     value = getattr(step, field)
     if value is not None and (":" in value) != (":" in getattr(step, other)):
         _reject(step, field, f"an address of the same family as {other}")

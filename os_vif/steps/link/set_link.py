@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The step for what a network device has and is: MTU, MAC address, state, master."""
+"""The step that sets MTU, MAC address, state, master, alias and promiscuity of a device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: In the order in which they are set: what joins a bridge is no longer the host's own.
+#: The settable fields. The order is the order of the attributes in the message.
 _FIELDS = ("master", "address", "promiscuous", "mtu", "alias", "up")
 _NO_ADDRESS = ("address", "00:00:00:00:00:00")
 _SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": "promiscuity"}
@@ -30,21 +30,32 @@ _SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": 
 
 @dataclasses.dataclass(frozen=True)
 class SetLink(NamedStep, KernelStep):
-    """Attributes of a device. They are enforced on every plug; None leaves one as it is.
+    """A device has the given attributes. None leaves an attribute unchanged.
+
+    All attributes are set by one netlink message. If the kernel refuses, the attributes that the
+    kernel has changed already are restored.
+
+    :raises OSError: with ENODEV if the device, or the bridge *master*, is missing; with EBUSY if
+        the device is in another bridge; with the kernel's errno if the kernel refuses a value.
 
     Equivalent to: ``ip link set dev NAME ...``
     """
 
-    #: Bytes.
+    #: MTU in bytes.
     mtu: int | None = None
+    #: Administrative state: True is up.
     up: bool | None = None
-    #: MAC address, lower case with colons.
+    #: MAC address, in lower case with colons.
     address: str | None = None
+    #: Promiscuous mode (``IFF_PROMISC``).
     promiscuous: bool | None = None
-    #: Name of the bridge that it is in; empty is none. One that is in another is not moved.
+    #: Name of the bridge that the device is a port of; empty for no bridge. A device is not moved
+    #: from one bridge to another.
     master: str | None = None
+    #: Alias (``IFLA_IFALIAS``), at most 255 bytes; empty for no alias.
     alias: str | None = None
-    #: A device that is not there counts as held: it is the hypervisor's, which may not have come.
+    #: The step holds while the device is missing. For a device that the hypervisor creates, maybe
+    #: later.
     missing_ok: bool = False
 
     @property
@@ -53,7 +64,7 @@ class SetLink(NamedStep, KernelStep):
 
     def validate(self) -> None:
         validate.device_name(self, "name")
-        # The kernel knows which MTU a device can have.
+        # The range of the message. The kernel checks the range of the device.
         validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
         validate.boolean(self, "up", optional=True)
         validate.mac(self, "address", optional=True)
@@ -83,15 +94,15 @@ class SetLink(NamedStep, KernelStep):
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
         if link is None:
-            return self._absent(net)
+            return self._missing(net)
         return tuple(
             self.difference(
                 _SHOWN.get(field, field), _show(field, found), _show(field, getattr(self, field))
             )
-            for field, found in self._before(net, link).items()
+            for field, found in self._current(net, link).items()
         )
 
-    def _absent(self, net: Netlink) -> tuple[Difference, ...]:
+    def _missing(self, net: Netlink) -> tuple[Difference, ...]:
         found = net.missing(self.name)
         if self.missing_ok and found == "missing":
             return ()
@@ -101,29 +112,29 @@ class SetLink(NamedStep, KernelStep):
         if self.missing_ok and net.link(self.name) is None:
             return ()
         link = net.require(self.name)
-        before = self._before(net, link)
+        before = self._current(net, link)
         if not before:
             return ()
-        # One message: nobody who is killed leaves a part of it.
+        # One message: a process that is killed leaves no part of the change.
         values = {field: getattr(self, field) for field in before}
-        # What goes meanwhile needs none.
-        undo: tuple[KernelStep, ...] = (SetLink(self.name, missing_ok=True, **_given(before)),)
+        # A device that is deleted before the roll back needs none.
+        undo: tuple[KernelStep, ...] = (SetLink(self.name, missing_ok=True, **_settable(before)),)
         if "master" in before:
             bridge = self._bridge(net, before["master"])
             values["master"] = bridge.index if self.master else 0
-            # One that loses its last port has no MAC address any more.
-            undo += (SetLink(bridge.name, **_given({"address": bridge.address})),)
+            # A bridge that loses the last port loses its MAC address.
+            undo += (SetLink(bridge.name, **_settable({"address": bridge.address})),)
         try:
             with self._keeping_neighbours(net, link, before):
                 net.set(link, **values)
         except OSError as error:
             if error.errno == errno.ENODEV:
-                # It has gone meanwhile, and with it what there would be to undo.
+                # The device was deleted after the read, so no change is left to undo.
                 if self.missing_ok:
                     return self.apply(net)
                 raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
-            # The kernel may have carried out a part.
-            _take_back(net, undo, error)
+            # The kernel may have applied some of the attributes.
+            _roll_back(net, undo, error)
             raise
         return undo
 
@@ -131,7 +142,7 @@ class SetLink(NamedStep, KernelStep):
     def _keeping_neighbours(
         self, net: Netlink, link: Link, before: dict[str, Any]
     ) -> Iterator[None]:
-        """Give bridges of others their neighbours back: their MAC address may change."""
+        """Restore the neighbours of unmanaged bridges, whose MAC address may change."""
         changed = [self._bridge(net, before["master"])] if "master" in before else []
         changed += [link] if "address" in before else []
         with contextlib.ExitStack() as kept:
@@ -140,28 +151,28 @@ class SetLink(NamedStep, KernelStep):
                     kept.enter_context(neighbours.keeping(net, bridge))
             yield
 
-    def _before(self, net: Netlink, link: Link) -> dict[str, Any]:
-        """What the device has in place of what it should have, by field."""
+    def _current(self, net: Netlink, link: Link) -> dict[str, Any]:
+        """Return the current values of the fields that the step changes."""
         before = {}
         for field in _FIELDS:
             wanted = getattr(self, field)
-            if wanted is not None and wanted != (found := _found(net, link, field)):
+            if wanted is not None and wanted != (found := _attribute(net, link, field)):
                 before[field] = found
         return before
 
     def _bridge(self, net: Netlink, before: str) -> Link:
-        """The bridge that the device is to join, or to leave."""
+        """Return the bridge that the device joins or leaves."""
         if self.master and before:
             raise OSError(errno.EBUSY, f"{self.name} is in {before}, and not taken from there")
         return net.require(self.master or before)
 
 
-def _given(before: dict[str, Any]) -> dict[str, Any]:
-    """What the kernel can be told: a bridge without ports has no MAC address, and shows zeros."""
+def _settable(before: dict[str, Any]) -> dict[str, Any]:
+    """Return the values that the kernel accepts: zeros are shown for a missing MAC address."""
     return {name: value for name, value in before.items() if (name, value) != _NO_ADDRESS}
 
 
-def _take_back(net: Netlink, undo: tuple[KernelStep, ...], first: OSError) -> None:
+def _roll_back(net: Netlink, undo: tuple[KernelStep, ...], first: OSError) -> None:
     for step in undo:
         try:
             step.apply(net)
@@ -170,8 +181,8 @@ def _take_back(net: Netlink, undo: tuple[KernelStep, ...], first: OSError) -> No
             raise OSError(first.errno, text) from error
 
 
-def _found(net: Netlink, link: Link, field: str) -> Any:
-    """What a device has. Only a master costs another question."""
+def _attribute(net: Netlink, link: Link, field: str) -> Any:
+    """Return the value of a field. Only the master needs a further request."""
     if field == "master":
         return name_of(net, link.master)
     value = getattr(link, field)
@@ -179,7 +190,7 @@ def _found(net: Netlink, link: Link, field: str) -> Any:
 
 
 def name_of(net: Netlink, index: int | None) -> str:
-    """The name of the device of that index; empty for none."""
+    """Return the name of the device with an index; empty for no device."""
     if not index:
         return ""
     link = net.link_at(index)
