@@ -34,7 +34,7 @@ from os_vif.host.ovsdb.remotes import DEFAULT_SOCKET
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from os_vif.host.ovsdb.stream import Deadline
+    from os_vif.host.ovsdb.deadline import Deadline
 
 _DEFAULTS = (DEFAULT_SOCKET, "/var/run/openvswitch/db.sock")
 #: Bytes of a token and of the random part of an address.
@@ -61,10 +61,10 @@ def opened(connect: Callable[[str, str, str, int], Any], path: str, deadline: De
             number, reason = answer["error"]
             raise OSError(number, f"the privileged daemon: {reason}")
         while True:
-            listening.settimeout(deadline.left())
+            listening.settimeout(deadline.seconds_left())
             peer, _ = listening.accept()
             with peer:
-                peer.settimeout(deadline.left())
+                peer.settimeout(deadline.seconds_left())
                 if (descriptor := _received(peer, token)) is not None:
                     return socket.socket(fileno=descriptor)
 

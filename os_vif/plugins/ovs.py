@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects, opts
 from os_vif.host import limits
-from os_vif.host.ovsdb import remotes, stream
-from os_vif.host.ovsdb.stream import Tls
+from os_vif.host.ovsdb import remotes, tls
+from os_vif.host.ovsdb.tls import Tls
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
 from os_vif.plugins import awaited, vif_fields
@@ -444,10 +444,10 @@ class OvsPlugin(PluginBase):
         """Our own files; else those that another user of python-ovs has set for the process."""
         files = {option: getattr(self.config, option) for option in _TLS}
         if not any(files.values()):
-            if (tls := stream.of_process()) is None:
+            if (found := tls.process_tls_settings()) is None:
                 expected = "files for ssl: in ovsdb_connection"
                 raise vif_fields.invalid(f"[os_vif_ovs]{', '.join(_TLS)}", "unset", expected)
-            return dataclasses.replace(tls, **self._expected_server())
+            return dataclasses.replace(found, **self._expected_server())
         expected = "a file that can be read, for ssl: in ovsdb_connection"
         for option, path in files.items():
             if not path:
@@ -457,7 +457,7 @@ class OvsPlugin(PluginBase):
             except OSError as error:
                 found = f"{path}: {error.strerror}"
                 raise vif_fields.invalid(f"[os_vif_ovs]{option}", found, expected) from error
-            if option == _TLS[0] and stream.is_encrypted(content):
+            if option == _TLS[0] and tls.is_encrypted(content):
                 found, without = f"{path}: an encrypted key", "a private key without a passphrase"
                 raise vif_fields.invalid(f"[os_vif_ovs]{option}", found, without)
         return Tls(*files.values(), **self._expected_server())

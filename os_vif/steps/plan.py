@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from os_vif.host.ovsdb.stream import Tls
+    from os_vif.host.ovsdb.tls import Tls
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 from collections.abc import Sequence
 
-from os_vif.host.ovsdb.stream import Tls
+from os_vif.host.ovsdb.tls import Tls
 
 
 class Authority:

@@ -383,9 +383,9 @@ def test_a_way_to_the_switch_that_is_not_known_is_refused(br_int, ovs_options):
 def test_a_way_to_the_switch_may_have_space_a_relative_path_or_no_brackets(
     br_int, ovs_options, monkeypatch
 ):
-    """As with 5.3.0; a relative path that is not there is told with its directory, which is python-ovs's."""
+    """As with 5.3.0; a relative path that is not there is told with its directory, OVS_RUNDIR."""
     path = pathlib.Path(br_int.connection.removeprefix("unix:"))
-    monkeypatch.setattr("ovs.dirs.RUNDIR", str(path.parent))
+    monkeypatch.setenv("OVS_RUNDIR", str(path.parent))
     with socket.socket(socket.AF_INET6) as free:
         free.bind(("::1", 0))
         port = free.getsockname()[1]

@@ -20,7 +20,7 @@ import pytest
 
 from os_vif.engine import ovsdb_socket
 from os_vif.host.ovsdb import remotes
-from os_vif.host.ovsdb.stream import Deadline
+from os_vif.host.ovsdb.deadline import Deadline
 from tests.functional import ovs
 
 ROOT = pathlib.Path(__file__).parents[2]

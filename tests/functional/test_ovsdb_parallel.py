@@ -85,7 +85,7 @@ import json, socket, sys
 import os_vif
 from oslo_config import cfg
 from os_vif import exception, objects
-from os_vif.host.ovsdb.stream import Tls
+from os_vif.host.ovsdb.tls import Tls
 from os_vif.host.ovsdb.connection import Ovsdb
 from tests.functional.cases import ovs_vif
 

@@ -21,7 +21,7 @@ from ovs.stream import Stream
 import os_vif
 from os_vif import exception, objects
 from os_vif.host.ovsdb.connection import Ovsdb
-from os_vif.host.ovsdb.stream import Tls
+from os_vif.host.ovsdb.tls import Tls
 from tests.functional import ovs
 from tests.functional.cases import ovs_vif
 from tests.functional.certificates import Authority

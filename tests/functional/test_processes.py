@@ -23,7 +23,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.engine import first_use, privsep_channel
 from os_vif.host.netlink import batch_delete, rtnetlink
-from os_vif.host.ovsdb import stream
+from os_vif.host.ovsdb import transport
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.state import locks
 from tests.functional import namespaces
@@ -240,7 +240,7 @@ def test_a_child_keeps_no_lock_of_ovsdb(switch):
     with Ovsdb(switch.connection, 10) as ovsdb:
         ovsdb.lock("os_vif_f")
         # Earlier tests may have left idle connections in the pool.
-        numbers = {c._socket.fileno() for c in stream._open if c._socket.fileno() != -1}
+        numbers = {s.fileno() for s in transport._sockets if s.fileno() != -1}
         assert numbers
         for number in numbers:
             assert in_child(partial(os.fstat, number)) != 0, "the child has the connection"

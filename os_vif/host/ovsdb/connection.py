@@ -23,13 +23,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
 from os_vif.host.ovsdb import answers, pool, remotes
+from os_vif.host.ovsdb.deadline import Deadline
 from os_vif.host.ovsdb.schema import Schema
-from os_vif.host.ovsdb.stream import Channel, Deadline, Tls
+from os_vif.host.ovsdb.stream import JsonRpcStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from os_vif.host.ovsdb.stream import Opener
+    from os_vif.host.ovsdb.tls import Tls
+    from os_vif.host.ovsdb.transport import Opener
 
 #: One operation of a transaction (RFC 7047, 5.2), or a row of a table.
 Operation = dict[str, Any]
@@ -92,7 +94,7 @@ class Ovsdb:
         self._is_ovsdb = True
         #: Messages since the last question.
         self._unasked = 0
-        self._channel: Channel | None = None
+        self._channel: JsonRpcStream | None = None
         #: Whether there was a connection: a server that was there may be again, after a restart.
         self._met = False
         #: Whether the next plan may have the stream.
@@ -244,7 +246,7 @@ class Ovsdb:
         :raises os_vif.exception.OvsdbNoAnswer: if there is no time left.
         """
         try:
-            left = self._deadline.left()
+            left = self._deadline.seconds_left()
         except TimeoutError as error:
             raise self._no_answer(error, self._deadline) from error
         if left is None:
@@ -288,9 +290,9 @@ class Ovsdb:
     def _open(self, remote: str) -> str | None:
         """:returns: why this server is not to be used yet; then it is closed again."""
         only = len(self._remotes) == 1
-        deadline = self._deadline if only else self._deadline.within(_ONE_OF_MANY)
+        deadline = self._deadline if only else self._deadline.min_with(_ONE_OF_MANY)
         try:
-            self._channel = Channel(remote, self._tls, deadline, self._opener)
+            self._channel = JsonRpcStream(remote, self._tls, deadline, self._opener)
         except TimeoutError as error:
             raise OSError(_late(deadline)) from error
         try:
@@ -358,7 +360,7 @@ class Ovsdb:
             self._receive(self._deadline, "another os-vif is at work on the same port")
 
     @property
-    def _open_channel(self) -> Channel:
+    def _open_channel(self) -> JsonRpcStream:
         if self._channel is None:  # pragma: no cover - whoever asks has connected
             raise AssertionError
         return self._channel
@@ -372,7 +374,7 @@ class Ovsdb:
         self._unasked = 0
         try:
             self._open_channel.send({"method": method, "params": params, "id": number}, deadline)
-            if waits and not self._open_channel.wait(deadline.within(waits + _LATE)):
+            if waits and not self._open_channel.wait_for_data(deadline.min_with(waits + _LATE)):
                 # Before release 2.16, the server sends that answer with what it does next, which
                 # may be its probe seconds later.
                 echo = {"method": "echo", "params": [], "id": next(_ids)}

@@ -17,7 +17,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from os_vif.host.ovsdb.stream import Channel, Tls
+    from os_vif.host.ovsdb.stream import JsonRpcStream
+    from os_vif.host.ovsdb.tls import Tls
 
 #: Seconds; by default, a server asks for a sign of life after 5, and nobody here would give it.
 IDLE = 4.0
@@ -31,7 +32,7 @@ Key = tuple[str, "Tls | None"]
 class _Idle(NamedTuple):
     since: float
     key: Key
-    channel: Channel
+    channel: JsonRpcStream
 
 
 _guard = threading.Lock()
@@ -39,7 +40,7 @@ _guard = threading.Lock()
 _idle: list[_Idle] = []
 
 
-def take(key: Key) -> Channel | None:
+def take(key: Key) -> JsonRpcStream | None:
     """One that its server has not closed, as far as can be known without asking."""
     while True:
         with _guard:
@@ -52,7 +53,7 @@ def take(key: Key) -> Channel | None:
         found.channel.close()
 
 
-def give(key: Key, channel: Channel) -> None:
+def give(key: Key, channel: JsonRpcStream) -> None:
     """Keep one for the next plan; others are closed that have idled too long, or are too many."""
     now = time.monotonic()
     with _guard:

@@ -103,3 +103,8 @@ def _bare(name: str) -> str:
 def host(remote: str) -> str:
     """Return the IP address of a ``tcp:`` or ``ssl:`` server."""
     return _bare(_split(remote.partition(":")[2])[0])
+
+
+def port(remote: str) -> int:
+    """Return the TCP port of a ``tcp:`` or ``ssl:`` server."""
+    return int(_split(remote.partition(":")[2])[1] or 0)
