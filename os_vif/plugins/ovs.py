@@ -444,10 +444,10 @@ class OvsPlugin(PluginBase):
         """Our own files; else those that another user of python-ovs has set for the process."""
         files = {option: getattr(self.config, option) for option in _TLS}
         if not any(files.values()):
-            if (found := tls.process_tls_settings()) is None:
+            if (of_process := tls.process_tls_settings()) is None:
                 expected = "files for ssl: in ovsdb_connection"
                 raise vif_fields.invalid(f"[os_vif_ovs]{', '.join(_TLS)}", "unset", expected)
-            return dataclasses.replace(found, **self._expected_server())
+            return dataclasses.replace(of_process, **self._expected_server())
         expected = "a file that can be read, for ssl: in ovsdb_connection"
         for option, path in files.items():
             if not path:
