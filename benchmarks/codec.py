@@ -26,20 +26,20 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 import os_vif
 from benchmarks import linux_bridge, sides
 from os_vif import objects
-from os_vif.host.netlink import codec as packed
-from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink import messages, rtnetlink
+from os_vif.host.netlink.codec import HEADER
 from tests.functional.namespaces import hide_record, private
 from vif_plug_linux_bridge import privsep
 
-PYROUTE2, PACKED = "pyroute2", "packed"
+PYROUTE2, COMPILED = "pyroute2", "compiled"
 
 
-def link(attributes: Mapping[str, Any], index: int = 0, flags: int = 0, change: int = 0) -> bytes:
-    """The body of a link message, as ``packed.link`` has it, by pyroute2."""
+def pack(attributes: Mapping[str, Any], **fields: int) -> bytes:
+    """Return the body of a link message, as ``LINK.pack`` does, by pyroute2."""
     message = ifinfmsg()
-    message.update(index=index, flags=flags, change=change, attrs=_nested(attributes)["attrs"])
+    message.update(**fields, attrs=_nested(attributes)["attrs"])
     message.encode()
-    return bytes(message.data[packed.HEADER.size :])
+    return bytes(message.data[HEADER.size :])
 
 
 def _nested(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,34 +52,48 @@ def _nested(attributes: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_link(data: bytes) -> tuple[int, int, dict[str, Any]]:
-    """What ``packed.read_link`` finds in a link message, by pyroute2.
+class Nested(Mapping[str, Any]):
+    """Attributes within an attribute, each decoded when pyroute2 is asked for the attribute."""
 
-    It decodes an attribute when that is asked for, and is asked for those that os-vif knows only.
-    """
-    message = ifinfmsg(data)
+    def __init__(self, message: Any) -> None:
+        self._message = message
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._message.get_attr(name)
+        if value is None:
+            raise KeyError(name)
+        return Nested(value) if isinstance(value, dict) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([slot[0] for slot in self._message["attrs"]])
+
+    def __len__(self) -> int:
+        return len(self._message["attrs"])
+
+
+def _decoded(body: bytes) -> Any:
+    message = ifinfmsg(HEADER.pack(HEADER.size + len(body), 0, 0, 0, 0) + body)
     message.decode()
-    found = _found(message, packed.IFLA)
-    if info := found.get("IFLA_LINKINFO"):
-        kind = info.get_attr("IFLA_INFO_KIND")
-        read = found["IFLA_LINKINFO"] = {"IFLA_INFO_KIND": kind}
-        if settings := info.get_attr("IFLA_INFO_DATA"):
-            read["IFLA_INFO_DATA"] = _found(settings, packed.DATA.get(kind, {}))
-    return message["index"], message["flags"], found
+    return message
 
 
-def _found(message: Any, table: packed.Table) -> dict[str, Any]:
-    values = {name: message.get_attr(name) for name in table}
-    return {name: value for name, value in values.items() if value is not None}
+def read(body: bytes, skipped: list[int] | None = None) -> dict[str, Any]:
+    """Return the attributes that os-vif reads of a link, by pyroute2."""
+    del skipped
+    nested = Nested(_decoded(body))
+    return {name: nested[name] for name in rtnetlink.LINK_ATTRIBUTES if name in nested}
 
 
 @contextlib.contextmanager
 def codec(name: str) -> Iterator[None]:
-    """Link messages are written and read by that one."""
-    if name == PACKED:
+    """Write and read link messages with a codec."""
+    if name == COMPILED:
         yield
         return
-    with mock.patch.multiple(packed, link=link, read_link=read_link):
+    with (
+        mock.patch.object(messages.LINK, "pack", pack),
+        mock.patch.object(rtnetlink, "LINK_READER", mock.Mock(read=read)),
+    ):
         yield
 
 
@@ -103,7 +117,7 @@ def twice(plug: Callable[[], float]) -> dict[str, float]:
 def compare_readers() -> None:
     """:raises SystemExit: if the two codecs do not see the same devices."""
     seen = []
-    for name in (PYROUTE2, PACKED):
+    for name in (PYROUTE2, COMPILED):
         with codec(name), rtnetlink.opened() as net:
             seen.append(net.links())
     if seen[0] != seen[1]:
@@ -121,14 +135,14 @@ def main() -> None:
     with private():
         linux_bridge.prepare(options.links, up=False)
         compare_readers()
-        plugs = {name: functools.partial(plug, name) for name in (PYROUTE2, PACKED)}
+        plugs = {name: functools.partial(plug, name) for name in (PYROUTE2, COMPILED)}
         times = linux_bridge.measure(plugs, options.rounds, twice)
     print(f"# Linux {platform.release()}, Python {platform.python_version()}")
     print(f"# {options.links} other devices; ms: median (p10-p90) of {options.rounds}")
-    print(f"{'case':30}{PYROUTE2:24}{PACKED:24}ratio")
+    print(f"{'case':30}{PYROUTE2:24}{COMPILED:24}ratio")
     for case, of in times.items():
         of_both = "".join(sides.show(of[name]) for name in plugs)
-        print(f"{case:30}{of_both}{sides.ratio(of[PYROUTE2], of[PACKED]):4.1f}x")
+        print(f"{case:30}{of_both}{sides.ratio(of[PYROUTE2], of[COMPILED]):4.1f}x")
 
 
 if __name__ == "__main__":

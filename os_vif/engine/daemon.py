@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.engine import policy, undo_ledger
-from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps import (
     DeleteAddress,
@@ -77,8 +77,8 @@ def run(messages: Any) -> dict[str, Any]:
         return {"undo": [], "error": _error("message", "", errno.EINVAL, str(error))}
     devices = {device for step in steps for device in step.devices}
     try:
-        net = rtnetlink.here()
-        with locks.locked(net.netns, devices), net.remembering():
+        uncached = rtnetlink.here()
+        with locks.locked(uncached.netns, devices), uncached.cached() as net:
             return _run_forward(net, steps) if forward else _run(net, steps)
     except OSError as error:
         return {"undo": [], "error": _error("Locking", ", ".join(devices), *_reason(error))}
@@ -93,10 +93,10 @@ def _run(net: rtnetlink.Netlink, steps: list[KernelStep]) -> dict[str, Any]:
         members = list(group)
         current: KernelStep | None = None
         try:
-            with net.deleting_together() if deletes else contextlib.nullcontext():
+            with batch_delete.batched(net) if deletes else contextlib.nullcontext(net) as view:
                 for current in members:
                     started = time.monotonic()
-                    back = current.apply(net) if policy.permitted(net, current, call) else ()
+                    back = current.apply(view) if policy.permitted(view, current, call) else ()
                     # What one has done is to be undone even if the next one fails.
                     (again if deletes else undo)[:0] = back
                     applied.append((len(back), time.monotonic() - started))
@@ -136,12 +136,13 @@ def _run_forward(net: rtnetlink.Netlink, steps: list[KernelStep]) -> dict[str, A
             continue
         errors: list[OSError] = []
         done: list[tuple[KernelStep, Sequence[KernelStep] | None, float]] = []
-        with net.deleting_together(errors) if kind is DeleteDevice else contextlib.nullcontext():
+        deletes = kind is DeleteDevice
+        with batch_delete.batched(net, errors) if deletes else contextlib.nullcontext(net) as view:
             for step in members:
                 started = time.monotonic()
                 back: Sequence[KernelStep] | None = None
                 try:
-                    back = step.apply(net) if policy.permitted(net, step, call) else ()
+                    back = step.apply(view) if policy.permitted(view, step, call) else ()
                 except Exception as error:  # noqa: BLE001 - it is told
                     refused.append(_remaining([step], error))
                 done.append((step, back, time.monotonic() - started))
@@ -217,8 +218,8 @@ def undo(messages: Any) -> dict[str, Any]:
     try:
         steps = _decode_all(messages)
         devices = {device for step in steps for device in step.devices}
-        net = rtnetlink.here()
-        with locks.locked(net.netns, devices), net.remembering():
+        uncached = rtnetlink.here()
+        with locks.locked(uncached.netns, devices), uncached.cached() as net:
             _take_back(net, steps, told, policy.Call(net, steps))
     except exception.InvalidStep as error:
         told["left"].append(f"# {error}")
@@ -239,7 +240,7 @@ def look(messages: Any) -> dict[str, Any]:
         steps = _decode_all(messages)
     except exception.InvalidStep as error:
         return {"differences": [], "error": _error("message", "", errno.EINVAL, str(error))}
-    with rtnetlink.here().remembering() as net:
+    with rtnetlink.here().cached() as net:
         for step in steps:
             try:
                 found += step.differences(net)

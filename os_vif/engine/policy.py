@@ -101,7 +101,7 @@ class Question(NamedTuple):
         def read() -> list[Link]:
             return [port for port in self.net.ports(bridge) if port.kind not in _NO_UPLINKS]
 
-        found: list[Link] = self.net.cached(("ports", bridge.index), read)
+        found: list[Link] = self.net.read_cached(("ports", bridge.index), read)
         return found
 
     def addresses_of_ports(self, bridge: Link) -> set[tuple[str, str | None]]:
@@ -110,7 +110,7 @@ class Question(NamedTuple):
         def read() -> set[tuple[str, str | None]]:
             return {key for port in self.ports(bridge) for key in self.held(port)}
 
-        found: set[tuple[str, str | None]] = self.net.cached(
+        found: set[tuple[str, str | None]] = self.net.read_cached(
             ("addresses of ports", bridge.index), read
         )
         return found
@@ -121,7 +121,7 @@ class Question(NamedTuple):
         def read() -> set[tuple[str, str | None]]:
             return {key for link in self.may_join(bridge) for key in self.held(link)}
 
-        found: set[tuple[str, str | None]] = self.net.cached(
+        found: set[tuple[str, str | None]] = self.net.read_cached(
             ("addresses elsewhere", bridge.index), read
         )
         return found
@@ -215,7 +215,7 @@ def _decide(rule: Callable[[Question, Any], None], asked: Question, step: Kernel
             if error.errno != errno.ENODEV:
                 raise
             # What was read of the device is stale.
-            asked.net.forget()
+            asked.net.invalidate_cache()
         else:
             return
     rule(asked, step)

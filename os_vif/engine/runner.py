@@ -351,7 +351,7 @@ def _holds(steps: Sequence[KernelStep]) -> bool:
     """
     devices = {device for step in steps for device in step.devices}
     try:
-        with rtnetlink.opened() as net, net.remembering():
+        with rtnetlink.opened() as uncached, uncached.cached() as net:
             before = locks.read_generations(net.netns, devices)
             if before is None or not all(step.holds(net) for step in steps):
                 return False
@@ -401,7 +401,7 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
     found: dict[tuple[str, str], Difference] = {}
     hidden: list[KernelStep] = []
     switch: list[OvsStep] = []
-    with rtnetlink.opened() as net, net.remembering():
+    with rtnetlink.opened() as uncached, uncached.cached() as net:
         for step in (*plan, *plan.awaits):
             if not isinstance(step, KernelStep):
                 switch.append(step)

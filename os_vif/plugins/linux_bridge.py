@@ -104,7 +104,7 @@ class LinuxBridgePlugin(PluginBase):
                 SetLink(bridge, mtu=mtu, up=True),
                 awaits=awaits,
             )
-        with rtnetlink.opened() as net, net.remembering():
+        with rtnetlink.opened() as uncached, uncached.cached() as net:
             physical = self._physical_device(net, uplink, bridge)
             move = self._plan_move(net, uplink, bridge)
             # An existing VLAN device may have a MAC address different from its parent's.
@@ -144,7 +144,7 @@ class LinuxBridgePlugin(PluginBase):
         named = {network.bridge_interface if "bridge_interface" in network else None}
         named.add(self.config.flat_interface)
         move = _NO_MOVE
-        with rtnetlink.opened() as net, net.remembering():
+        with rtnetlink.opened() as uncached, uncached.cached() as net:
             names = {vlan, *(_resolve_name(net, name) for name in named if name)}
             master = net.link(bridge)
             for port in net.ports(master) if master is not None else ():

@@ -63,11 +63,13 @@ def test_a_link_has_one_name_and_is_resolved_by_others(net, foreign):
     """Also with what was read before, and by a name longer than the kernel's own may be."""
     run(f"ip link property add dev theirs altname {_LONG}")
     for _ in range(2):
-        with net.remembering():
-            assert net.link("taken") is None
-            assert net.resolve("taken") == net.link("theirs") == net.resolve("theirs")
-            assert net.resolve(_LONG) == net.link("theirs")
-            assert net.link("taken") is net.link(_LONG) is net.resolve("missing" * 3) is None
+        with net.cached() as cached:
+            assert cached.link("taken") is None
+            assert cached.resolve("taken") == cached.link("theirs") == cached.resolve("theirs")
+            assert cached.resolve(_LONG) == cached.link("theirs")
+            assert (
+                cached.link("taken") is cached.link(_LONG) is cached.resolve("missing" * 3) is None
+            )
     with pytest.raises(OSError, match="no device taken: that is an alternative name of theirs"):
         net.require("taken")
     assert [port.name for port in switch_ports.links("taken", "theirs")] == ["theirs"]

@@ -44,14 +44,14 @@ def test_what_is_to_go_does_not_show_and_then_is_gone(net):
     """A bridge whose only port goes with it is empty already; a pair goes as one."""
     sets(1)
     run("ip link add other type bridge")
-    with net.deleting_together():
-        assert net.delete(net.require("qvo0"))
-        assert net.link("qvo0") is None
-        assert net.link("qvb0") is None
-        bridge = net.require("qbr0")
-        assert net.ports(bridge) == []
-        assert net.delete(bridge)
-        assert {link.name for link in net.links()} == {"lo", "other"}
+    with batch_delete.batched(net) as batch:
+        assert batch.delete(batch.require("qvo0"))
+        assert batch.link("qvo0") is None
+        assert batch.link("qvb0") is None
+        bridge = batch.require("qbr0")
+        assert batch.ports(bridge) == []
+        assert batch.delete(bridge)
+        assert {link.name for link in batch.links()} == {"lo", "other"}
         assert names() == {"qbr0", "qvb0", "qvo0", "other"}
     assert names() == {"other"}
 
@@ -66,10 +66,10 @@ def test_a_device_of_another_namespace_shows_whatever_its_index(net):
             add = "ip link add name far index 77 type veth peer name near netns"
             run(f"nsenter --target {other.pid} --net {add} {os.getpid()}")
             near = net.require("near")
-            with net.deleting_together():
-                net.delete(net.require("doomed"))
-                assert net.link("doomed") is None
-                assert net.link_at(near.lower, near.lower_netns).name == "far"
+            with batch_delete.batched(net) as batch:
+                batch.delete(batch.require("doomed"))
+                assert batch.link("doomed") is None
+                assert batch.link_at(near.lower, near.lower_netns).name == "far"
         finally:
             other.kill()
 
@@ -80,9 +80,9 @@ def test_an_exception_leaves_all_of_them(net):
     before = ip("link")
 
     def interrupted() -> None:
-        with net.deleting_together():
-            net.delete(net.require("qvo0"))
-            net.delete(net.require("qbr0"))
+        with batch_delete.batched(net) as batch:
+            batch.delete(batch.require("qvo0"))
+            batch.delete(batch.require("qbr0"))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -236,7 +236,7 @@ def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch,
     steps = list(os_vif.plan(vif, instance))
 
     def refused() -> str:
-        with rtnetlink.opened() as net, net.remembering():
+        with rtnetlink.opened() as uncached, uncached.cached() as net:
             answer = daemon._run(net, steps)
             if answer["error"] is not None:
                 return answer["error"]["reason"]

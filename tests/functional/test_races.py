@@ -146,8 +146,8 @@ def test_libvirt_makes_its_tap_before_ours(net, monkeypatch):
         return persistent(name, **options)
 
     monkeypatch.setattr(tap, "persistent", slow)
-    with net.remembering():
-        assert EnsureTap("tap0", address="fa:16:3e:00:00:01").apply(net) == ()
+    with net.cached() as cached:
+        assert EnsureTap("tap0", address="fa:16:3e:00:00:01").apply(cached) == ()
     (link,) = ip("link", "show", "tap0")
     assert "ifalias" not in link
     assert link["linkinfo"]["info_data"]["multi_queue"]

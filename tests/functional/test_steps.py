@@ -270,8 +270,8 @@ def test_a_step_holds_once_it_was_applied(sample, net):
     step = sample.step
     if sample.told:
         assert step.differences(net)
-    with net.remembering():
-        assert step.apply(net)
+    with net.cached() as cached:
+        assert step.apply(cached)
     assert step.differences(net) == ()
     after = snapshot()
     assert step.apply(net) == ()

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Deleting network devices, those of several threads at once.
+"""Deferred deletion of network devices: several devices, also of several threads, in one request.
 
-The kernel deletes a group of devices (``ip link del group N``) in little more time than one: what
-takes time is to wait until nobody reads of them. So who comes while others are deleted waits, and
-is then deleted together with whoever else has come.
+The kernel deletes a group of devices (``ip link del group N``) in little more time than one
+device: most of the time it waits until no processor reads the devices. Deletions of several
+threads are coalesced: the first thread sends one group delete (``RTM_DELLINK`` with
+``IFLA_GROUP``) for all devices that were queued before.
 """
 
 from __future__ import annotations
@@ -14,18 +15,88 @@ import dataclasses
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
-if TYPE_CHECKING:
-    from os_vif.host.netlink.rtnetlink import Link, Netlink
+from os_vif.host.netlink.rtnetlink import Link, Netlink
+from os_vif.host.netlink.transport import ignoring
 
-#: The group of devices that this process is about to delete, from :func:`_begin`: no other has it,
-#: and if one had, what it deletes a moment earlier is deleted anyway. The highest bit stays clear, as iproute2 has it.
+#: The group of the devices that this process is about to delete, from :func:`_begin`. The group is
+#: random: another process would have to choose the same number at the same time, and the devices
+#: of both are to be deleted. The highest bit stays clear, as in iproute2.
 _GROUP = 0
+
+
+class _Batch(Netlink):
+    """A view of a network namespace that defers deletions, and hides the deleted devices.
+
+    :param net: the view through which everything else is read and changed.
+    """
+
+    def __init__(self, net: Netlink) -> None:
+        super().__init__(net._socket)  # noqa: SLF001 - a view of the same socket
+        self._net = net
+        self.deleted: list[Link] = []
+        #: The indexes of the deleted devices, and of the peers that the kernel deletes with them.
+        self._hidden: set[int] = set()
+
+    def delete(self, link: Link) -> bool:
+        self.deleted.append(link)
+        self._hidden.add(link.index)
+        if link.kind == "veth" and link.lower and link.lower_netns is None:
+            self._hidden.add(link.lower)
+        self.invalidate_cache()
+        return True
+
+    def invalidate_cache(self) -> None:
+        self._net.invalidate_cache()
+
+    def read_cached(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
+        return self._net.read_cached(key, read)
+
+    def drop_cached(self, kind: str) -> None:
+        self._net.drop_cached(kind)
+
+    def _get(self, attributes: Mapping[str, Any], index: int = 0) -> Link | None:
+        link = self._net._get(attributes, index)  # noqa: SLF001 - the same method of the view below
+        hidden = link is not None and link.index in self._hidden
+        return None if hidden and "IFLA_IF_NETNSID" not in attributes else link
+
+    def _list(self, attributes: Mapping[str, Any]) -> list[Link]:
+        links = self._net._list(attributes)  # noqa: SLF001 - see above
+        return [link for link in links if link.index not in self._hidden]
+
+
+@contextmanager
+def batched(net: Netlink, refused: list[OSError] | None = None) -> Iterator[Netlink]:
+    """Yield a view of *net* that defers deletions, and send the deletions at the end.
+
+    All devices are deleted, or none and :class:`OSError` is raised. An exception from the block
+    discards the deletions. Deleted devices are left out of reads through the view.
+
+    :param refused: receives the error of each device that the kernel refuses to delete, with the
+        name of the device as ``filename``; then the other devices are deleted all the same.
+    """
+    batch = _Batch(net)
+    try:
+        yield batch
+    finally:
+        net.invalidate_cache()
+    if not batch.deleted:
+        return
+    try:
+        delete(net, batch.deleted)
+    except OSError:
+        if refused is None:
+            raise
+        refused += _delete_each(net, batch.deleted)
 
 
 @dataclasses.dataclass
 class _Request:
+    """The devices that one thread deletes."""
+
     netns: str
     links: list[Link]
     done: bool = False
@@ -37,7 +108,7 @@ _guard, _turn = threading.Lock(), threading.Lock()
 
 
 def _begin() -> None:
-    """Begin without a request: threads of a parent are not there in a forked child."""
+    """Empty the queue: a forked child has no thread of its parent."""
     global _GROUP, _guard, _turn
     _GROUP = int.from_bytes(os.urandom(4)) >> 2 | 1 << 30
     _guard, _turn = threading.Lock(), threading.Lock()
@@ -49,7 +120,7 @@ os.register_at_fork(after_in_child=_begin)
 
 
 def delete(net: Netlink, links: list[Link]) -> None:
-    """Delete devices, all of them or none. One that has gone meanwhile is no failure.
+    """Delete devices, all or none. A device that has gone is no failure.
 
     :raises OSError: if the kernel refuses; ``filename`` is the device's name, where it is known.
     """
@@ -66,10 +137,10 @@ def delete(net: Netlink, links: list[Link]) -> None:
         raise mine.error
 
 
-def delete_each(net: Netlink, links: list[Link]) -> list[OSError]:
-    """Delete devices, as many as can be.
+def _delete_each(net: Netlink, links: list[Link]) -> list[OSError]:
+    """Delete as many devices as possible; return an error for each device that is left.
 
-    :returns: an error for each device that the kernel refuses to delete; ``filename`` is its name.
+    ``filename`` of an error is the name of the device.
     """
     refused: list[OSError] = []
     for link in links:
@@ -81,10 +152,11 @@ def delete_each(net: Netlink, links: list[Link]) -> list[OSError]:
 
 
 def _carry_out(net: Netlink, batch: list[_Request]) -> None:
+    """Delete the devices of several threads."""
     try:
         _delete(net, [link for request in batch for link in request.links])
     except OSError:
-        # Whose it was: each for itself.
+        # Find the request with the device that the kernel refuses to delete.
         for request in batch:
             try:
                 _delete(net, request.links)
@@ -103,7 +175,7 @@ def _delete(net: Netlink, links: list[Link]) -> None:
             net.delete(links[0])
             return
         for culprit in links:
-            marked += [culprit] if _in_group(net, culprit, _GROUP) else []
+            marked += [culprit] if _set_group(net, culprit, _GROUP) else []
         # A device without a kind has no driver that could delete it.
         culprit = next((link for link in links if not link.kind), None)
         if marked:
@@ -111,19 +183,16 @@ def _delete(net: Netlink, links: list[Link]) -> None:
     except OSError as error:
         error.filename = None if culprit is None else culprit.name
         if error.errno == errno.ENODEV:
-            # All of them have gone meanwhile.
+            # All devices have gone.
             return
         for link in marked:
-            _in_group(net, link, link.group)
+            _set_group(net, link, link.group)
         raise
 
 
-def _in_group(net: Netlink, link: Link, group: int) -> bool:
-    """:returns: whether there is such a device."""
-    try:
+def _set_group(net: Netlink, link: Link, group: int) -> bool:
+    """Set the group of a device; return whether the device exists."""
+    with ignoring(errno.ENODEV):
         net.change(link, {"IFLA_GROUP": group})
-    except OSError as error:
-        if error.errno != errno.ENODEV:
-            raise
-        return False
-    return True
+        return True
+    return False

@@ -3,71 +3,63 @@
 
 """Generic netlink: families of messages that have a name, such as ``devlink``.
 
-Sources: linux/genetlink.h, Documentation/userspace-api/netlink/intro.rst of the kernel.
+Source: Documentation/userspace-api/netlink/intro.rst of the kernel.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
-import struct
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.netlink import codec, rtnetlink
+from os_vif.host.netlink import uapi
+from os_vif.host.netlink.messages import CONTROL
+from os_vif.host.netlink.transport import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from os_vif.host.netlink.rtnetlink import Netlink
-
-#: The family of families, and its command.
-_CONTROL, _GET_FAMILY = 16, 3
-#: ``struct genlmsghdr``: command, version, reserved.
-_HEADER = struct.Struct("=BBxx")
-#: Where the attributes of an answer begin.
-ATTRIBUTES = codec.HEADER.size + _HEADER.size
+    from os_vif.host.netlink.codec import Message
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """A family by its name, and those of its attributes that are used here."""
+    """A family of generic netlink."""
 
     name: str
-    attributes: codec.Table
+    message: Message
+    #: The attributes that are read.
+    reads: tuple[str, ...]
 
-    def ask(
+    def request(
         self, command: int, attributes: Mapping[str, Any], flags: int = 0
     ) -> list[dict[str, Any]]:
-        """The attributes of each answer.
+        """Send a request; return the attributes of each reply.
 
-        :raises OSError: with the kernel's errno; ENOENT if this kernel has no such family.
+        :raises OSError: with the kernel's errno; ENOENT if the kernel has no such family.
         """
-        with rtnetlink.opened(rtnetlink.GENERIC) as net:
-            answers = net.talk(self.number(net), flags, self.message(command, attributes))
-        return [codec.unpack(answer[ATTRIBUTES:], self.attributes) for answer in answers]
+        with contextlib.closing(Socket(uapi.NETLINK_GENERIC)) as socket:
+            replies = socket.request(self.number(socket), flags, self.pack(command, attributes))
+        reader = self.message.reader(*self.reads)
+        return [reader.read(reply) for reply in replies]
 
-    def message(self, command: int, attributes: Mapping[str, Any]) -> bytes:
-        """The body of a message."""
-        return _HEADER.pack(command, 1) + codec.pack(attributes, self.attributes)
+    def pack(self, command: int, attributes: Mapping[str, Any]) -> bytes:
+        """Return the body of a message."""
+        return self.message.pack(attributes, cmd=command, version=1)
 
-    def number(self, net: Netlink) -> int:
-        """It holds until the family's module is loaded again.
+    def number(self, socket: Socket) -> int:
+        """Return the number of the family, valid until the module of the family is reloaded.
 
-        :raises OSError: with ENOENT if this kernel has no such family.
+        :raises OSError: with ENOENT if the kernel has no such family.
         """
-        body = _CONTROL_FAMILY.message(_GET_FAMILY, {"CTRL_ATTR_FAMILY_NAME": self.name})
+        wanted = {"CTRL_ATTR_FAMILY_NAME": self.name}
+        body = CONTROL.pack(wanted, cmd=uapi.CTRL_CMD_GETFAMILY, version=1)
         try:
-            (answer,) = net.talk(_CONTROL, 0, body)
+            (reply,) = socket.request(uapi.GENL_ID_CTRL, 0, body)
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
             reason = f"this kernel has no {self.name}: is its module loaded?"
             raise OSError(errno.ENOENT, reason) from None
-        found = codec.unpack(answer[ATTRIBUTES:], _CONTROL_FAMILY.attributes)
-        return int(found["CTRL_ATTR_FAMILY_ID"])
-
-
-_CONTROL_FAMILY = Family(
-    "nlctrl",
-    codec.Table(CTRL_ATTR_FAMILY_ID=(1, codec.U16), CTRL_ATTR_FAMILY_NAME=(2, codec.TEXT)),
-)
+        return int(CONTROL.attributes(reply)["CTRL_ATTR_FAMILY_ID"])

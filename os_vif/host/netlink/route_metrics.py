@@ -10,34 +10,36 @@ other units.
 
 from __future__ import annotations
 
+import functools
 import re
 import struct
 
-from os_vif.host.netlink import codec
+from os_vif.host.netlink.codec import ATTRIBUTE, walk
+from os_vif.host.netlink.messages import ROUTE
 
-#: ``RTAX_*`` of linux/rtnetlink.h, as ip-route(8) names them.
-_NAMES = {
-    2: "mtu",
-    3: "window",
-    4: "rtt",
-    5: "rttvar",
-    6: "ssthresh",
-    7: "cwnd",
-    8: "advmss",
-    9: "reordering",
-    10: "hoplimit",
-    11: "initcwnd",
-    12: "features",
-    13: "rto_min",
-    14: "initrwnd",
-    15: "quickack",
-    16: "congctl",
-    17: "fastopen_no_cookie",
+#: The metrics by the words of ip-route(8); and the words of the metrics that can be locked.
+_WORDS = {
+    "RTAX_MTU": "mtu",
+    "RTAX_WINDOW": "window",
+    "RTAX_RTT": "rtt",
+    "RTAX_RTTVAR": "rttvar",
+    "RTAX_SSTHRESH": "ssthresh",
+    "RTAX_CWND": "cwnd",
+    "RTAX_ADVMSS": "advmss",
+    "RTAX_REORDERING": "reordering",
+    "RTAX_HOPLIMIT": "hoplimit",
+    "RTAX_INITCWND": "initcwnd",
+    "RTAX_FEATURES": "features",
+    "RTAX_RTO_MIN": "rto_min",
+    "RTAX_INITRWND": "initrwnd",
+    "RTAX_QUICKACK": "quickack",
+    "RTAX_CC_ALGO": "congctl",
+    "RTAX_FASTOPEN_NO_COOKIE": "fastopen_no_cookie",
 }
-_NUMBERS = {name: number for number, name in _NAMES.items()}
-_LOCK, _FEATURES, _CONGESTION_CONTROL = 1, 12, 16
-#: The metrics that ip-route(8) can lock.
-_LOCKABLE = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 13, 16})
+_LOCKABLE = frozenset(
+    {"mtu", "window", "rtt", "rttvar", "ssthresh", "cwnd", "advmss", "reordering", "rto_min",
+     "congctl"}
+)  # fmt: skip
 #: The only feature that ip-route(8) knows.
 _ECN = 1
 _WORD = struct.Struct("=I")
@@ -50,37 +52,52 @@ _MAX = 2**32 - 1
 _LONGEST = 512
 
 
+@functools.cache
+def _numbers() -> dict[str, int]:
+    """Return the number of each metric by its word, in the order of the numbers."""
+    table = ROUTE.table.nested("RTA_METRICS")
+    found = {word: table.number(name) for name, word in _WORDS.items()}
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+@functools.cache
+def _words() -> dict[int, str]:
+    return {number: word for word, number in _numbers().items()}
+
+
+@functools.cache
+def _lock() -> int:
+    """Return the number of the metric with a bit for each locked metric."""
+    return ROUTE.table.nested("RTA_METRICS").number("RTAX_LOCK")
+
+
 def read(data: bytes) -> tuple[str, str]:
-    """Return the metrics of a route as text, and what the text cannot express; either is empty."""
-    found: dict[int, bytes] = {}
-    at = 0
-    while at + codec.ATTRIBUTE.size <= len(data):
-        length, number = codec.ATTRIBUTE.unpack_from(data, at)
-        if length < codec.ATTRIBUTE.size:
-            break
-        found[number] = data[at + codec.ATTRIBUTE.size : at + length]
-        at += (length + 3) & ~3
-    locked = _WORD.unpack(found.pop(_LOCK, bytes(4)))[0]
+    """Return the metrics of a route as text, and the names of inexpressible metrics."""
+    if not data:
+        return "", ""
+    found = {number: data[start:end] for number, start, end in walk(data, 0, len(data))}
+    locked = _WORD.unpack(found.pop(_lock(), bytes(4)))[0]
     words: list[str] = []
     unknown: list[str] = []
     for number, value in sorted(found.items()):
+        word = _words().get(number)
+        shown = None if word is None else _shown(word, value)
         lock = bool(locked & 1 << number)
-        shown = _shown(number, value)
-        if number not in _NAMES or shown is None or (lock and number not in _LOCKABLE):
-            unknown.append(f"metric {_NAMES.get(number, number)}")
+        if word is None or shown is None or (lock and word not in _LOCKABLE):
+            unknown.append(f"metric {word or number}")
             continue
-        words += [_NAMES[number], *(["lock"] if lock else []), shown]
+        words += [word, *(["lock"] if lock else []), shown]
     return " ".join(words), ", ".join(unknown)
 
 
-def _shown(number: int, value: bytes) -> str | None:
-    if number == _CONGESTION_CONTROL:
+def _shown(word: str, value: bytes) -> str | None:
+    if word == "congctl":
         name = value.rstrip(b"\0").decode(errors="replace")
         return name if _ALGORITHM.fullmatch(name) else None
     if len(value) != _WORD.size:
         return None
     (plain,) = _WORD.unpack(value)
-    if number == _FEATURES:
+    if word == "features":
         return "ecn" if plain == _ECN else None
     return str(plain)
 
@@ -90,13 +107,13 @@ def is_text(text: object) -> bool:
     if not isinstance(text, str) or len(text) > _LONGEST:
         return False
     try:
-        return read(pack(text)) == (text, "")
+        return not text or read(pack(text)) == (text, "")
     except ValueError:
         return False
 
 
 def pack(text: str) -> bytes:
-    """Return metrics as the bytes of ``RTA_METRICS``.
+    """Return metrics as the payload of ``RTA_METRICS``.
 
     :raises ValueError: for a text that has another form.
     """
@@ -104,28 +121,26 @@ def pack(text: str) -> bytes:
     locked = 0
     values: list[tuple[int, bytes]] = []
     for word in words:
-        number = _NUMBERS.get(word)
+        number = _numbers().get(word)
         if number is None:
             raise ValueError(word)
         value = next(words, "")
         if value == "lock":
             locked |= 1 << number
             value = next(words, "")
-        values.append((number, _packed(number, value)))
+        values.append((number, _packed(word, value)))
     if locked:
-        values.insert(0, (_LOCK, _WORD.pack(locked)))
+        values.insert(0, (_lock(), _WORD.pack(locked)))
     return b"".join(
-        codec.ATTRIBUTE.pack(codec.ATTRIBUTE.size + len(value), number)
-        + value
-        + bytes(-len(value) % 4)
+        ATTRIBUTE.pack(ATTRIBUTE.size + len(value), number) + value + bytes(-len(value) % 4)
         for number, value in values
     )
 
 
-def _packed(number: int, value: str) -> bytes:
-    if number == _CONGESTION_CONTROL:
+def _packed(word: str, value: str) -> bytes:
+    if word == "congctl":
         return value.encode() + b"\0"
-    if number == _FEATURES:
+    if word == "features":
         return _WORD.pack(_ECN if value == "ecn" else 0)
     if not _VALUE.fullmatch(value) or int(value) > _MAX:
         raise ValueError(value)

@@ -19,37 +19,35 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.netlink import codec, genetlink, rtnetlink
+from os_vif.host.netlink import genetlink, rtnetlink, uapi
+from os_vif.host.netlink.messages import DEVLINK, LINK
+from os_vif.host.netlink.transport import ignoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PORT_GET = 5
-_PORT = codec.Table(
-    DEVLINK_ATTR_BUS_NAME=(1, codec.TEXT),
-    DEVLINK_ATTR_DEV_NAME=(2, codec.TEXT),
-    DEVLINK_ATTR_PORT_NETDEV_IFINDEX=(6, codec.U32),
-    DEVLINK_ATTR_PORT_NETDEV_NAME=(7, codec.TEXT),
-    DEVLINK_ATTR_PORT_FLAVOUR=(77, codec.U16),
-    DEVLINK_ATTR_PORT_NUMBER=(78, codec.U32),
-    DEVLINK_ATTR_PORT_PCI_PF_NUMBER=(127, codec.U16),
-    DEVLINK_ATTR_PORT_PCI_VF_NUMBER=(128, codec.U16),
-    DEVLINK_ATTR_PORT_EXTERNAL=(149, codec.U8),
+_DEVLINK = genetlink.Family(
+    "devlink",
+    DEVLINK,
+    (
+        "DEVLINK_ATTR_BUS_NAME",
+        "DEVLINK_ATTR_DEV_NAME",
+        "DEVLINK_ATTR_PORT_NETDEV_IFINDEX",
+        "DEVLINK_ATTR_PORT_NETDEV_NAME",
+        "DEVLINK_ATTR_PORT_FLAVOUR",
+        "DEVLINK_ATTR_PORT_NUMBER",
+        "DEVLINK_ATTR_PORT_PCI_PF_NUMBER",
+        "DEVLINK_ATTR_PORT_PCI_VF_NUMBER",
+        "DEVLINK_ATTR_PORT_EXTERNAL",
+    ),
 )
-#: ``enum devlink_port_flavour``
-_PHYSICAL, _PCI_VF = 0, 4
-
-_SWITCH_ID = 36
-_SWITCH_ID_HERE = struct.pack("=H", _SWITCH_ID)
-_LINK = codec.Table(
-    IFLA_IFNAME=(3, codec.TEXT),
-    IFLA_PHYS_SWITCH_ID=(_SWITCH_ID, (bytes.fromhex, bytes.hex)),
-    IFLA_PHYS_PORT_NAME=(38, codec.TEXT),
-    IFLA_PARENT_DEV_NAME=(56, codec.TEXT),
-    IFLA_PARENT_DEV_BUS_NAME=(57, codec.TEXT),
+_READER = LINK.reader(
+    "IFLA_IFNAME",
+    "IFLA_PHYS_SWITCH_ID",
+    "IFLA_PHYS_PORT_NAME",
+    "IFLA_PARENT_DEV_NAME",
+    "IFLA_PARENT_DEV_BUS_NAME",
 )
-#: linux/rtnetlink.h
-_RTMGRP_LINK = 1
 
 _UPLINK = re.compile(r"p([0-9]+)(?:s[0-9]+)?")
 #: The driver sfc says ``p0pf0vf1``.
@@ -120,7 +118,7 @@ def devlink(address: str | None) -> list[Port]:
     try:
         # Before Linux 6.6 the kernel lists those of all cards.
         wanted = {} if address is None else asked
-        found = genetlink.Family("devlink", _PORT).ask(_PORT_GET, wanted, rtnetlink.DUMP)
+        found = _DEVLINK.request(uapi.DEVLINK_CMD_PORT_GET, wanted, uapi.NLM_F_DUMP)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
             raise
@@ -136,9 +134,9 @@ def _devlink_port(attributes: dict[str, Any]) -> Port:
         get("DEVLINK_ATTR_DEV_NAME"),
     )
     flavour = get("DEVLINK_ATTR_PORT_FLAVOUR")
-    if flavour == _PHYSICAL:
+    if flavour == uapi.DEVLINK_PORT_FLAVOUR_PHYSICAL:
         port.role, port.number = Role.UPLINK, get("DEVLINK_ATTR_PORT_NUMBER")
-    elif flavour == _PCI_VF and not get("DEVLINK_ATTR_PORT_EXTERNAL"):
+    elif flavour == uapi.DEVLINK_PORT_FLAVOUR_PCI_VF and not get("DEVLINK_ATTR_PORT_EXTERNAL"):
         port.role, port.pf, port.vf = (
             Role.VF,
             get("DEVLINK_ATTR_PORT_PCI_PF_NUMBER"),
@@ -152,8 +150,8 @@ def _devlink_port(attributes: dict[str, Any]) -> Port:
 def dump(address: str) -> list[Port]:
     """The devices of a PCI function, and the ports of all switches, of this network namespace."""
     with rtnetlink.opened() as net:
-        body = codec.link({"IFLA_EXT_MASK": rtnetlink.NO_STATS})
-        answers = net.talk(rtnetlink.GETLINK, rtnetlink.DUMP, body)
+        body = LINK.pack({"IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS})
+        answers = net.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, body)
     # Most devices are neither: to unpack them would take longer than all the rest.
     parent = address.encode()
     return [_link(answer) for answer in answers if parent in answer or _is_of_a_switch(answer)]
@@ -161,9 +159,10 @@ def dump(address: str) -> list[Port]:
 
 def _is_of_a_switch(answer: bytes) -> bool:
     """Whether the number of that attribute is anywhere where the number of one can be."""
-    at = answer.find(_SWITCH_ID_HERE)
+    number = struct.pack("=H", LINK.number("IFLA_PHYS_SWITCH_ID"))
+    at = answer.find(number)
     while at >= 0 and at % 4 != 2:  # noqa: PLR2004 - two bytes of length come before it
-        at = answer.find(_SWITCH_ID_HERE, at + 1)
+        at = answer.find(number, at + 1)
     return at >= 0
 
 
@@ -175,23 +174,20 @@ def links(*names: str) -> list[Port]:
     found: list[Port] = []
     with rtnetlink.opened() as net:
         for name in names:
-            body = codec.link({"IFLA_IFNAME": name, "IFLA_EXT_MASK": rtnetlink.NO_STATS})
-            try:
-                answers = net.talk(rtnetlink.GETLINK, 0, body)
-            except OSError as error:
-                if error.errno != errno.ENODEV:
-                    raise
-                continue
-            found += [port for port in map(_link, answers) if port.name == name]
+            wanted = {"IFLA_IFNAME": name, "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
+            with ignoring(errno.ENODEV):
+                answers = net.request(uapi.RTM_GETLINK, 0, LINK.pack(wanted))
+                found += [port for port in map(_link, answers) if port.name == name]
     return found
 
 
 def _link(answer: bytes) -> Port:
-    _, _, index, _, _ = codec.LINK.unpack_from(answer, codec.HEADER.size)
-    attributes = codec.unpack(answer[codec.HEADER.size + codec.LINK.size :], _LINK)
+    attributes = _READER.read(answer)
     get = attributes.get
+    switch = get("IFLA_PHYS_SWITCH_ID")
     address = get("IFLA_PARENT_DEV_NAME") if get("IFLA_PARENT_DEV_BUS_NAME") == "pci" else None
-    port = Port(index, attributes["IFLA_IFNAME"], address, get("IFLA_PHYS_SWITCH_ID"))
+    index = LINK.fields(answer)["index"]
+    port = Port(index, attributes["IFLA_IFNAME"], address, switch.hex() if switch else None)
     return port.named(get("IFLA_PHYS_PORT_NAME"))
 
 
@@ -203,7 +199,7 @@ def changes() -> Iterator[Callable[[float], None]]:
     """
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     with socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE) as group:
-        group.bind((0, _RTMGRP_LINK))
+        group.bind((0, uapi.RTMGRP_LINK))
 
         def wait(seconds: float) -> None:
             try:

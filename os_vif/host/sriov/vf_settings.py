@@ -9,28 +9,22 @@ Source: linux/if_link.h ("SR-IOV virtual function management section"), net/core
 from __future__ import annotations
 
 import dataclasses
-import struct
+import sys
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.netlink import codec, rtnetlink
+from os_vif.host.netlink import supplement, uapi
+from os_vif.host.netlink.codec import Attributes, walk
+from os_vif.host.netlink.messages import LINK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: ``RTM_NEWLINK``
-_NEWLINK = 16
-#: ``RTEXT_FILTER_VF`` and ``RTEXT_FILTER_SKIP_STATS``.
-_EXT_MASK = 1 | 8
-_NUM_VF, _VFINFO_LIST = 21, 22
-_VF_INFO, _VLAN_INFO, _NESTED = 1, 1, 0x8000
-_MAC, _SPOOFCHK, _LINK_STATE, _RATE, _TRUST, _VLAN_LIST = 1, 4, 5, 6, 9, 12
-_NUMBER, _PAIR, _THREE, _VLAN = (struct.Struct(form) for form in ("=I", "=II", "=III", "=IIIH2x"))
-#: The length of a MAC address of Ethernet, and of the field for any.
-_ETHERNET, _LONGEST = 6, 32
-#: ``ETH_P_8021Q`` and ``ETH_P_8021AD``, which are big-endian there.
-_PROTOCOLS = {"802.1Q": 0x8100, "802.1ad": 0x88A8}
+#: Bytes of a MAC address of Ethernet; the field has more.
+_ETHERNET = 6
+#: Names of VLAN protocols and of link states (``IFLA_VF_LINK_STATE_*``).
+_PROTOCOLS = {"802.1Q": supplement.ETH_P_8021Q, "802.1ad": supplement.ETH_P_8021AD}
 _STATES = ("auto", "enable", "disable")
 
 
@@ -70,8 +64,9 @@ def get(net: Netlink, pf: Link, number: int) -> Settings | None:
 
     :raises OSError: with EMSGSIZE if it has more than the kernel can tell.
     """
-    body = codec.link({"IFLA_EXT_MASK": _EXT_MASK}, pf.index)
-    (message,) = net.talk(rtnetlink.GETLINK, 0, body)
+    filters = uapi.RTEXT_FILTER_VF | uapi.RTEXT_FILTER_SKIP_STATS
+    body = LINK.pack({"IFLA_EXT_MASK": filters}, index=pf.index)
+    (message,) = net.request(uapi.RTM_GETLINK, 0, body)
     for attributes in _functions(message):
         found = _settings(attributes)
         if found is not None and found[0] == number:
@@ -85,86 +80,79 @@ def put(net: Netlink, pf: Link, number: int, group: tuple[str, ...], wanted: Set
     :param wanted: all of the group.
     :raises OSError: if the driver refuses.
     """
-    data = _pack(number, group[0], wanted)
-    listed = _attribute(_VFINFO_LIST | _NESTED, _attribute(_VF_INFO | _NESTED, data))
-    net.talk(_NEWLINK, rtnetlink.ACK, codec.link({}, pf.index) + listed)
+    info = _info(number, group[0], wanted)
+    body = LINK.pack({"IFLA_VFINFO_LIST": {"IFLA_VF_INFO": info}}, index=pf.index)
+    net.request(uapi.RTM_NEWLINK, uapi.NLM_F_ACK, body)
 
 
-def _attribute(kind: int, data: bytes) -> bytes:
-    return codec.ATTRIBUTE.pack(4 + len(data), kind) + data + bytes(-len(data) % 4)
-
-
-def _pack(number: int, first: str, wanted: Settings) -> bytes:
+def _info(number: int, first: str, wanted: Settings) -> dict[str, Any]:
+    """Return ``IFLA_VF_INFO`` that sets a group of settings."""
     match first:
         case "mac":
-            mac = codec.MAC[0](wanted.mac).ljust(_LONGEST, b"\0")
-            return _attribute(_MAC, _NUMBER.pack(number) + mac)
+            mac = bytes.fromhex((wanted.mac or "").replace(":", ""))
+            return {"IFLA_VF_MAC": {"vf": number, "mac": mac}}
         case "vlan":
-            proto = _swapped(_PROTOCOLS[wanted.vlan_proto or "802.1Q"])
-            vlan = _VLAN.pack(number, wanted.vlan or 0, wanted.vlan_qos or 0, proto)
-            return _attribute(_VLAN_LIST | _NESTED, _attribute(_VLAN_INFO, vlan))
+            vlan = {
+                "vf": number,
+                "vlan": wanted.vlan or 0,
+                "qos": wanted.vlan_qos or 0,
+                "proto": _PROTOCOLS[wanted.vlan_proto or "802.1Q"],
+            }
+            return {"IFLA_VF_VLAN_LIST": {"IFLA_VF_VLAN_INFO": vlan}}
         case "trusted":
-            return _attribute(_TRUST, _PAIR.pack(number, bool(wanted.trusted)))
+            return {"IFLA_VF_TRUST": {"vf": number, "trust": bool(wanted.trusted)}}
         case "spoof_check":
-            return _attribute(_SPOOFCHK, _PAIR.pack(number, bool(wanted.spoof_check)))
+            return {"IFLA_VF_SPOOFCHK": {"vf": number, "spoofchk": bool(wanted.spoof_check)}}
         case "min_tx_rate":
-            rates = wanted.min_tx_rate or 0, wanted.max_tx_rate or 0
-            return _attribute(_RATE, _THREE.pack(number, *rates))
+            rates = {
+                "min_tx_rate": wanted.min_tx_rate or 0,
+                "max_tx_rate": wanted.max_tx_rate or 0,
+            }
+            return {"IFLA_VF_RATE": {"vf": number, **rates}}
         case _:
             state = _STATES.index(wanted.link_state or "auto")
-            return _attribute(_LINK_STATE, _PAIR.pack(number, state))
+            return {"IFLA_VF_LINK_STATE": {"vf": number, "link_state": state}}
 
 
-def _functions(message: bytes) -> Iterator[dict[int, bytes]]:
-    """The attributes of each virtual function.
+def _functions(message: bytes) -> Iterator[Attributes]:
+    """Yield the attributes of each virtual function.
 
-    The length of their list has 16 bits: of more than some 330 functions it says too little, but
-    each of them has its own, and how many they are is said before.
+    The length of their list has 16 bits, too few for some 330 functions: the kernel writes its
+    lowest bits. Each function has a length of its own, and ``IFLA_NUM_VF`` comes before the list.
     """
-    start = codec.HEADER.size + codec.LINK.size
-    there = 0
-    for kind, data, at in _attributes(message, start, len(message)):
-        if kind == _NUM_VF:
-            (there,) = _NUMBER.unpack_from(data)
-        if kind == _VFINFO_LIST:
-            inner = _attributes(message, at + codec.ATTRIBUTE.size, len(message))
-            for (_, one, _), _ in zip(inner, range(there), strict=False):
-                yield {k: d for k, d, _ in _attributes(one, 0, len(one))}
+    number_of_functions, listed = LINK.number("IFLA_NUM_VF"), LINK.number("IFLA_VFINFO_LIST")
+    table = LINK.table.nested("IFLA_VFINFO_LIST").nested("IFLA_VF_INFO")
+    count = 0
+    for kind, start, end in walk(message, LINK.size, len(message)):
+        if kind == number_of_functions:
+            count = int.from_bytes(message[start:end], sys.byteorder)
+        if kind == listed:
+            inner = walk(message, start, len(message))
+            for _, (_, first, last) in zip(range(count), inner, strict=False):
+                yield Attributes(table, message[first:last])
             return
 
 
-def _attributes(data: bytes, at: int, end: int) -> Iterator[tuple[int, bytes, int]]:
-    """Kind, value and place of each."""
-    while at + codec.ATTRIBUTE.size <= end:
-        length, kind = codec.ATTRIBUTE.unpack_from(data, at)
-        if length < codec.ATTRIBUTE.size:
-            return
-        yield kind & 0x3FFF, data[at + codec.ATTRIBUTE.size : at + length], at
-        at += (length + 3) & ~3
-
-
-def _settings(found: dict[int, bytes]) -> tuple[int, Settings] | None:
-    if _MAC not in found:
+def _settings(found: Attributes) -> tuple[int, Settings] | None:
+    mac = found.get("IFLA_VF_MAC")
+    if mac is None:
         return None
-    (number,) = _NUMBER.unpack_from(found[_MAC])
-    values: dict[str, Any] = {"mac": found[_MAC][4 : 4 + _ETHERNET].hex(":")}
-    if _VLAN_LIST in found:
-        for _, data, _ in _attributes(found[_VLAN_LIST], 0, len(found[_VLAN_LIST])):
-            _, vlan, qos, proto = _VLAN.unpack_from(data)
-            names = {_swapped(n): name for name, n in _PROTOCOLS.items()}
-            values |= {"vlan": vlan, "vlan_qos": qos, "vlan_proto": names.get(proto, "802.1Q")}
-            break
-    if _RATE in found:
-        _, values["min_tx_rate"], values["max_tx_rate"] = _THREE.unpack_from(found[_RATE])
-    for name, kind in (("trusted", _TRUST), ("spoof_check", _SPOOFCHK)):
-        if kind in found and (setting := _PAIR.unpack_from(found[kind])[1]) in (0, 1):
+    values: dict[str, Any] = {"mac": mac["mac"][:_ETHERNET].hex(":")}
+    if vlan := found.get("IFLA_VF_VLAN_LIST", {}).get("IFLA_VF_VLAN_INFO"):
+        names = {number: name for name, number in _PROTOCOLS.items()}
+        proto = names.get(vlan["proto"], "802.1Q")
+        values |= {"vlan": vlan["vlan"], "vlan_qos": vlan["qos"], "vlan_proto": proto}
+    if rates := found.get("IFLA_VF_RATE"):
+        values |= {name: rates[name] for name in ("min_tx_rate", "max_tx_rate")}
+    for name, attribute, field in (
+        ("trusted", "IFLA_VF_TRUST", "trust"),
+        ("spoof_check", "IFLA_VF_SPOOFCHK", "spoofchk"),
+    ):
+        setting = found.get(attribute, {}).get(field)
+        # Drivers without the setting report all bits.
+        if setting in (0, 1):
             values[name] = bool(setting)
-    if _LINK_STATE in found:
-        state = _PAIR.unpack_from(found[_LINK_STATE])[1]
-        values["link_state"] = _STATES[state] if state < len(_STATES) else None
-    return number, Settings(**values)
-
-
-def _swapped(number: int) -> int:
-    """A number of 16 bits in the other of the host's byte order and the network's."""
-    return int.from_bytes(struct.pack("=H", number), "big")
+    if state := found.get("IFLA_VF_LINK_STATE"):
+        place = state["link_state"]
+        values["link_state"] = _STATES[place] if place < len(_STATES) else None
+    return mac["vf"], Settings(**values)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
 import ipaddress
 import socket
-import struct
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.netlink import codec, rtnetlink
+from os_vif.host.netlink import uapi
+from os_vif.host.netlink.messages import ADDRESS
 from os_vif.steps import validate
 from os_vif.steps.ip import device_routes, neighbours
 from os_vif.steps.kernel_step import KernelStep
@@ -25,22 +26,40 @@ if TYPE_CHECKING:
 
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: linux/rtnetlink.h
-_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
-_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host"}
-_LINK_SCOPE = 253
-#: linux/if_addr.h
-_NODAD, _HOME, _MANAGE_TEMPORARY, _NO_PREFIX_ROUTE = 0x02, 0x10, 0x100, 0x200
-#: The host joins the group that the address is (``autojoin``).
-_AUTOJOIN = 0x400
-_TEMPORARY = 0x01
-#: Those that a user gives; the others are the kernel's own.
-_KEPT_FLAGS = _HOME | _MANAGE_TEMPORARY | _NO_PREFIX_ROUTE | _AUTOJOIN
 _FOREVER = 2**32 - 1
-#: ``struct ifaddrmsg``
-_HEADER = struct.Struct("=BBBBI")
-#: ``struct ifa_cacheinfo``: preferred, valid; and when it came to be.
-_TIMES = struct.Struct("=IIII")
+_READER = ADDRESS.reader(
+    "IFA_ADDRESS",
+    "IFA_LOCAL",
+    "IFA_LABEL",
+    "IFA_BROADCAST",
+    "IFA_CACHEINFO",
+    "IFA_FLAGS",
+    "IFA_RT_PRIORITY",
+    "IFA_PROTO",
+)
+
+
+@functools.cache
+def _scopes() -> dict[int, str]:
+    """Return scopes as ip-address(8) names them."""
+    return uapi.numbered(
+        RT_SCOPE_UNIVERSE="global",
+        RT_SCOPE_SITE="site",
+        RT_SCOPE_LINK="link",
+        RT_SCOPE_HOST="host",
+    )
+
+
+@functools.cache
+def _given_flags() -> dict[int, str]:
+    """Return the flags that a user may give, as ip-address(8) names them."""
+    return uapi.numbered(
+        IFA_F_HOMEADDRESS="home",
+        IFA_F_MANAGETEMPADDR="mngtmpaddr",
+        IFA_F_NOPREFIXROUTE="noprefixroute",
+        # The host joins the group that the address is.
+        IFA_F_MCAUTOJOIN="autojoin",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,13 +106,16 @@ class _Address(NamedStep, KernelStep):
     ) -> None:
         """:param request: type and flags of the message."""
         kind, flags = request
-        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        length = int((self.peer or self.address).rpartition("/")[2])
-        header = _HEADER.pack(family, length, 0, scope, link.index)
-        attributes = codec.pack(self._attributes() | more, codec.IFA)
-        net.talk(kind, rtnetlink.ACK | flags, header + attributes, keep_cache=True)
+        body = ADDRESS.pack(
+            self._attributes() | more,
+            family=socket.AF_INET6 if ":" in self.address else socket.AF_INET,
+            prefixlen=int((self.peer or self.address).rpartition("/")[2]),
+            scope=scope,
+            index=link.index,
+        )
+        net.request(kind, uapi.NLM_F_ACK | flags, body, keep_cache=True)
         # The kernel makes and deletes routes with an address.
-        net.uncache("routes")
+        net.drop_cached("routes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +148,7 @@ class EnsureAddress(_Address):
         validate.integer(self, "scope", 0, 254)
         validate.device_name(self, "label", optional=True, colon=True)
         validate.integer(self, "metric", 1, 2**32 - 1, optional=True)
-        validate.flags(self, "flags", _KEPT_FLAGS)
+        validate.flags(self, "flags", sum(_given_flags()))
         validate.integer(self, "valid", 0, _FOREVER - 1, optional=True)
         validate.integer(self, "preferred", 0, _FOREVER - 1, optional=True)
         validate.integer(self, "protocol", 0, 255, optional=True)
@@ -135,15 +157,12 @@ class EnsureAddress(_Address):
         words = [self._text]
         words += [f"broadcast {self.broadcast}"] if self.broadcast else []
         words += [f"label {quote(self.label)}"] if self.label else []
-        words += [f"scope {_SCOPES.get(self.scope, self.scope)}"] if self.scope else []
+        words += [f"scope {_scopes().get(self.scope, self.scope)}"] if self.scope else []
         words += [f"metric {self.metric}"] if self.metric else []
         words += [] if self.valid is None else [f"valid_lft {self.valid}"]
         words += [] if self.preferred is None else [f"preferred_lft {self.preferred}"]
         words += ["nodad"] if ":" in self.address else []
-        words += ["home"] if self.flags & _HOME else []
-        words += ["mngtmpaddr"] if self.flags & _MANAGE_TEMPORARY else []
-        words += ["noprefixroute"] if self.flags & _NO_PREFIX_ROUTE else []
-        words += ["autojoin"] if self.flags & _AUTOJOIN else []
+        words += [word for flag, word in _given_flags().items() if self.flags & flag]
         return (f"ip address add {' '.join(words)} dev {quote(self.name)}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
@@ -160,14 +179,14 @@ class EnsureAddress(_Address):
         if self.valid is not None or self.preferred is not None:
             valid = _FOREVER if self.valid is None else self.valid
             preferred = _FOREVER if self.preferred is None else self.preferred
-            times = _TIMES.pack(preferred, valid, 0, 0)
+            times = {"ifa_preferred": preferred, "ifa_valid": valid}
         try:
             self._send(
                 net,
-                (_NEWADDR, rtnetlink.CREATE | rtnetlink.EXCL),
+                (uapi.RTM_NEWADDR, uapi.NLM_F_CREATE | uapi.NLM_F_EXCL),
                 link,
                 self.scope,
-                IFA_FLAGS=self.flags | (_NODAD if ":" in self.address else 0),
+                IFA_FLAGS=self.flags | (uapi.IFA_F_NODAD if ":" in self.address else 0),
                 IFA_BROADCAST=self.broadcast,
                 IFA_LABEL=self.label,
                 IFA_RT_PRIORITY=self.metric,
@@ -206,7 +225,7 @@ class DeleteAddress(_Address):
             return ()
         try:
             with self._keeping_others(net, link):
-                self._send(net, (_DELADDR, 0), link)
+                self._send(net, (uapi.RTM_DELADDR, 0), link)
         except OSError as error:
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
@@ -232,8 +251,8 @@ class DeleteAddress(_Address):
 
 
 def held(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:
-    """Return the addresses of a device by their key, read once while *net* is remembering."""
-    found: dict[tuple[str, str | None], EnsureAddress] = net.cached(
+    """Return the addresses of a device by their key, read once by a cached *net*."""
+    found: dict[tuple[str, str | None], EnsureAddress] = net.read_cached(
         ("addresses", link.index), lambda: {address.key: address for address in of(net, link)}
     )
     return found
@@ -245,8 +264,8 @@ def of(net: Netlink, link: Link) -> list[EnsureAddress]:
     The kernel lists those of IPv4 in that order, and of IPv6 the latest first; of like addresses,
     the first on the list becomes the source of packets. Those of the link's scope are its own, and temporary ones (RFC 8981) come by themselves.
     """
-    body = _HEADER.pack(socket.AF_UNSPEC, 0, 0, 0, link.index)
-    found = [_read(link, data) for data in net.talk(_GETADDR, rtnetlink.DUMP, body)]
+    body = ADDRESS.pack({}, index=link.index)
+    found = [_read(link, data) for data in net.request(uapi.RTM_GETADDR, uapi.NLM_F_DUMP, body)]
     given = [address for address in found if address is not None]
     six = [address for address in given if ":" in address.address]
     return [address for address in given if ":" not in address.address] + six[::-1]
@@ -254,18 +273,19 @@ def of(net: Netlink, link: Link) -> list[EnsureAddress]:
 
 def _read(link: Link, data: bytes) -> EnsureAddress | None:
     # Most of what a device has is its own, and not worth the time to read it.
-    family, length, flags, scope, _ = _HEADER.unpack_from(data, codec.HEADER.size)
+    fields = ADDRESS.fields(data)
+    family, scope, length = fields["family"], fields["scope"], fields["prefixlen"]
     six = family == socket.AF_INET6
-    if family not in (socket.AF_INET, socket.AF_INET6) or (six and scope == _LINK_SCOPE):
+    if family not in (socket.AF_INET, socket.AF_INET6) or (six and scope == uapi.RT_SCOPE_LINK):
         return None
-    get = codec.unpack(data[codec.HEADER.size + _HEADER.size :], codec.IFA).get
-    flags = get("IFA_FLAGS", flags)
-    if six and flags & _TEMPORARY:
+    get = _READER.read(data).get
+    flags = get("IFA_FLAGS", fields["flags"])
+    if six and flags & uapi.IFA_F_TEMPORARY:
         return None
     other: str = get("IFA_ADDRESS", "")
     local: str = get("IFA_LOCAL", other)
     pair = other != local
-    preferred, valid, _, _ = _TIMES.unpack(get("IFA_CACHEINFO", b"\xff" * _TIMES.size))
+    times = get("IFA_CACHEINFO", {})
     label = get("IFA_LABEL")
     return EnsureAddress(
         link.name,
@@ -275,9 +295,9 @@ def _read(link: Link, data: bytes) -> EnsureAddress | None:
         scope=scope,
         label=label if label != link.name else None,
         metric=get("IFA_RT_PRIORITY") or None,
-        flags=flags & _KEPT_FLAGS,
-        valid=_seconds(valid),
-        preferred=_seconds(preferred),
+        flags=flags & sum(_given_flags()),
+        valid=_seconds(times.get("ifa_valid", _FOREVER)),
+        preferred=_seconds(times.get("ifa_preferred", _FOREVER)),
         protocol=get("IFA_PROTO") or None,
     )
 
@@ -294,7 +314,7 @@ def made_with(held: Iterable[EnsureAddress]) -> set[device_routes.Connected]:
             address.metric or (device_routes.METRIC_6_CONNECTED if ":" in address.address else 0),
         )
         for address in held
-        if not address.flags & _NO_PREFIX_ROUTE
+        if not address.flags & uapi.IFA_F_NOPREFIXROUTE
     }
 
 

@@ -11,7 +11,8 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.netlink import codec
+from os_vif.host.netlink import uapi
+from os_vif.host.netlink.supplement import RT_TABLE_LOCAL, RT_TABLE_MAIN
 from os_vif.steps.ip import routes
 
 if TYPE_CHECKING:
@@ -20,13 +21,10 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
     from os_vif.steps.ip.routes import EnsureRoute
 
-#: linux/rtnetlink.h
-_TABLE_LOCAL, _TABLE_MAIN = 255, 254
-_PROTOCOL_UNSPEC, _PROTOCOL_KERNEL = 0, 2
 #: The metric of a route of IPv6 that comes with an address.
 METRIC_6_CONNECTED = 256
 #: Prefixes that the kernel gives each device with IPv6, with their table.
-_OF_LINK = {("fe80::/64", _TABLE_MAIN), ("ff00::/8", _TABLE_LOCAL)}
+_OF_LINK = {("fe80::/64", RT_TABLE_MAIN), ("ff00::/8", RT_TABLE_LOCAL)}
 
 #: The network and the metric of a route that the kernel makes with an address.
 Connected = tuple[str, int]
@@ -70,7 +68,7 @@ def of(
 
 def _is_made(route: EnsureRoute, made_with: Collection[Connected]) -> bool:
     made = (route.destination, route.metric or 0) in made_with
-    return made and route.protocol == _PROTOCOL_KERNEL and route.table == _TABLE_MAIN
+    return made and route.protocol == uapi.RTPROT_KERNEL and route.table == RT_TABLE_MAIN
 
 
 def has_given_ipv6(net: Netlink, link: Link) -> bool:
@@ -91,7 +89,7 @@ def keeping(net: Netlink, link: Link, made_with: Collection[Connected]) -> Itera
         if not (unknown or _is_of_each_device(route) or _is_made(route, made_with))
     ]
     yield
-    net.uncache("routes")
+    net.drop_cached("routes")
     # Gateways are reached by the others.
     for route in sorted(before, key=lambda route: route.gateway is not None):
         dataclasses.replace(route, append=True).apply(net)
@@ -108,23 +106,18 @@ def rivals(net: Netlink, link: Link, wanted: list[EnsureRoute]) -> set[tuple[Any
     for six, table in sorted(tables):
         family = socket.AF_INET6 if six else socket.AF_INET
         for data in routes.dump(net, None, family, table):
-            if not _is_through(data, link.index):
+            if routes.output_interface(data) != link.index:
                 route, _ = routes.read(link, data)
                 if (route.key, six) in keys:
                     found.add(route.key)
     return found
 
 
-def _is_through(data: bytes, index: int) -> bool:
-    body = data[codec.HEADER.size + routes.HEADER.size :]
-    return bool(codec.unpack(body, codec.RTA).get("RTA_OIF") == index)
-
-
 def _is_of_each_device(route: EnsureRoute) -> bool:
     """Return whether the kernel makes a route by itself for each device, or for its addresses."""
     host = route.destination.endswith("/128" if ":" in route.destination else "/32")
-    if route.table == _TABLE_LOCAL and host:
+    if route.table == RT_TABLE_LOCAL and host:
         # Local, broadcast and anycast routes of addresses. AnyIP has another protocol.
-        return route.protocol in (_PROTOCOL_KERNEL, _PROTOCOL_UNSPEC)
+        return route.protocol in (uapi.RTPROT_KERNEL, uapi.RTPROT_UNSPEC)
     of_link = (route.destination, route.table) in _OF_LINK and route.expires is None
     return of_link and route.gateway is None and route.metric == METRIC_6_CONNECTED

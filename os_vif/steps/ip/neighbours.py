@@ -12,12 +12,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import functools
+import re
 import socket
-import struct
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.netlink import codec, rtnetlink
+from os_vif.host.netlink import uapi
+from os_vif.host.netlink.messages import NEIGHBOUR
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -27,31 +29,27 @@ if TYPE_CHECKING:
 
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: linux/rtnetlink.h
-_NEWNEIGH, _DELNEIGH, _GETNEIGH = 28, 29, 30
-#: linux/neighbour.h: ``NUD_*``
-_NONE, _STALE, _NOARP, _PERMANENT = 0x00, 0x04, 0x40, 0x80
-_UNUSABLE = 0x01 | 0x20
-_STATES = {_PERMANENT: "permanent", _NOARP: "noarp", _STALE: "stale"}
-#: ``NTF_*``
-_PROXY, _EXTERN_LEARN, _ROUTER = 0x08, 0x10, 0x80
-_KEPT_FLAGS = _EXTERN_LEARN | _ROUTER
-#: ``NTF_EXT_*``; Linux 5.16 and 6.17.
-_MANAGED, _VALIDATED = 0x1, 0x2
-_KEPT_EXTENDED = _MANAGED | _VALIDATED
-_FLAGS = {_EXTERN_LEARN: "extern_learn", _ROUTER: "router"}
-_EXTENDED = {_MANAGED: "managed", _VALIDATED: "extern_valid"}
-#: ``struct ndmsg``: family, index, state, flags, type.
-_HEADER = struct.Struct("=BxxxiHBB")
-#: Bytes of an Ethernet address, and the bit of one for a group.
-_MAC_SIZE, _GROUP = 6, 0x01
-_NDA = codec.Table(
-    NDA_DST=(1, codec.IP),
-    NDA_LLADDR=(2, codec.RAW),
-    NDA_IFINDEX=(8, codec.U32),
-    NDA_PROTOCOL=(12, codec.U8),
-    NDA_FLAGS_EXT=(15, codec.U32),
-)
+_READER = NEIGHBOUR.reader("NDA_DST", "NDA_LLADDR", "NDA_PROTOCOL", "NDA_FLAGS_EXT")
+#: An Ethernet address, as against the IP address that a neighbour of a tunnel has.
+_MAC = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+
+
+@functools.cache
+def _states() -> dict[int, str]:
+    """Return the states that a user may give, as ip-neighbour(8) names them."""
+    return uapi.numbered(NUD_PERMANENT="permanent", NUD_NOARP="noarp", NUD_STALE="stale")
+
+
+@functools.cache
+def _flags() -> dict[int, str]:
+    """Return the flags ``NTF_*`` that a user may give."""
+    return uapi.numbered(NTF_EXT_LEARNED="extern_learn", NTF_ROUTER="router")
+
+
+@functools.cache
+def _extended_flags() -> dict[int, str]:
+    """Return the flags ``NTF_EXT_*`` that a user may give."""
+    return uapi.numbered(NTF_EXT_MANAGED="managed", NTF_EXT_EXT_VALIDATED="extern_valid")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,11 +83,14 @@ class _Neighbour(NamedStep, KernelStep):
         """:param request: type and flags of the message."""
         link = net.require(self.name)
         kind, how = request
-        family = socket.AF_INET6 if ":" in self.neighbour else socket.AF_INET
-        flags |= _PROXY if self.proxy else 0
-        header = _HEADER.pack(family, link.index, state, flags, 0)
-        attributes = codec.pack({"NDA_DST": self.neighbour} | more, _NDA)
-        net.talk(kind, rtnetlink.ACK | how, header + attributes, keep_cache=True)
+        body = NEIGHBOUR.pack(
+            {"NDA_DST": self.neighbour} | more,
+            family=socket.AF_INET6 if ":" in self.neighbour else socket.AF_INET,
+            ifindex=link.index,
+            state=state,
+            flags=flags | (uapi.NTF_PROXY if self.proxy else 0),
+        )
+        net.request(kind, uapi.NLM_F_ACK | how, body, keep_cache=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +103,7 @@ class EnsureNeighbour(_Neighbour):
     #: Its MAC address; None for a proxy entry, and for a managed one that the kernel resolves.
     lladdr: str | None = None
     #: ``NUD_*``: 128 is permanent, 64 without ARP, 4 any that the kernel checks by itself, 0 none.
-    state: int = _PERMANENT
+    state: int = 128
     #: ``NTF_*`` and ``NTF_EXT_*`` that a user may give.
     flags: int = 0
     extended: int = 0
@@ -112,20 +113,20 @@ class EnsureNeighbour(_Neighbour):
     def validate(self) -> None:
         super().validate()
         validate.mac(self, "lladdr", optional=True)
-        validate.integer(self, "state", _NONE, _PERMANENT)
-        if self.state not in (_NONE, *_STATES):
+        validate.integer(self, "state", uapi.NUD_NONE, uapi.NUD_PERMANENT)
+        if self.state not in (uapi.NUD_NONE, *_states()):
             validate.reject(self, "state", "0, 4, 64 or 128")
-        validate.flags(self, "flags", _KEPT_FLAGS)
-        validate.flags(self, "extended", _KEPT_EXTENDED)
+        validate.flags(self, "flags", sum(_flags()))
+        validate.flags(self, "extended", sum(_extended_flags()))
         validate.integer(self, "protocol", 0, 255, optional=True)
 
     def commands(self) -> tuple[str, ...]:
         words = [self._text]
         words += [] if self.lladdr is None else [f"lladdr {self.lladdr}"]
         words += [f"dev {quote(self.name)}"]
-        words += [f"nud {_STATES[self.state]}"] if self.state and not self.proxy else []
-        words += [name for flag, name in _FLAGS.items() if self.flags & flag]
-        words += [name for flag, name in _EXTENDED.items() if self.extended & flag]
+        words += [f"nud {_states()[self.state]}"] if self.state and not self.proxy else []
+        words += [name for flag, name in _flags().items() if self.flags & flag]
+        words += [name for flag, name in _extended_flags().items() if self.extended & flag]
         words += [f"protocol {self.protocol}"] if self.protocol else []
         return (f"ip neigh replace {' '.join(words)}",)
 
@@ -141,14 +142,13 @@ class EnsureNeighbour(_Neighbour):
         found = self._find(net)
         if found == self:
             return ()
-        mac = self.lladdr
         self._send(
             net,
             # The kernel may have learned it.
-            (_NEWNEIGH, rtnetlink.CREATE | rtnetlink.REPLACE),
+            (uapi.RTM_NEWNEIGH, uapi.NLM_F_CREATE | uapi.NLM_F_REPLACE),
             self.flags,
-            _PERMANENT if self.proxy else self.state,
-            NDA_LLADDR=None if mac is None else bytes.fromhex(mac.replace(":", "")),
+            uapi.NUD_PERMANENT if self.proxy else self.state,
+            NDA_LLADDR=self.lladdr,
             NDA_PROTOCOL=self.protocol,
             NDA_FLAGS_EXT=self.extended or None,
         )
@@ -183,7 +183,7 @@ class DeleteNeighbour(_Neighbour):
         if found is None:
             return ()
         try:
-            self._send(net, (_DELNEIGH, 0))
+            self._send(net, (uapi.RTM_DELNEIGH, 0))
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
@@ -198,7 +198,9 @@ def held(net: Netlink, link: Link) -> dict[tuple[str, bool], EnsureNeighbour]:
     def read() -> dict[tuple[str, bool], EnsureNeighbour]:
         return {neighbour.key: neighbour for neighbour, _ in _read_all(net, link)}
 
-    found: dict[tuple[str, bool], EnsureNeighbour] = net.cached(("neighbours", link.index), read)
+    found: dict[tuple[str, bool], EnsureNeighbour] = net.read_cached(
+        ("neighbours", link.index), read
+    )
     return found
 
 
@@ -225,7 +227,7 @@ def keeping(net: Netlink, link: Link) -> Iterator[None]:
     """
     before = [neighbour for neighbour, unknown in _read_all(net, link) if not unknown]
     yield
-    net.uncache("neighbours")
+    net.drop_cached("neighbours")
     for neighbour in before:
         neighbour.apply(net)
 
@@ -233,10 +235,9 @@ def keeping(net: Netlink, link: Link) -> Iterator[None]:
 def _read_all(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, str]]:
     """Return the given neighbours of a device, each with what a step cannot express of it."""
     found = []
-    for flags in (0, _PROXY):
-        header = _HEADER.pack(socket.AF_UNSPEC, 0, 0, flags, 0)
-        body = header + codec.pack({"NDA_IFINDEX": link.index}, _NDA)
-        for data in net.talk(_GETNEIGH, rtnetlink.DUMP, body):
+    for flags in (0, uapi.NTF_PROXY):
+        body = NEIGHBOUR.pack({"NDA_IFINDEX": link.index}, flags=flags)
+        for data in net.request(uapi.RTM_GETNEIGH, uapi.NLM_F_DUMP, body):
             read = _read(link, data)
             if read is not None:
                 found.append(read)
@@ -244,40 +245,53 @@ def _read_all(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, str]]:
 
 
 def _read(link: Link, data: bytes) -> tuple[EnsureNeighbour, str] | None:
-    family, index, state, flags, _ = _HEADER.unpack_from(data, codec.HEADER.size)
-    if family not in (socket.AF_INET, socket.AF_INET6) or index != link.index:
+    fields = NEIGHBOUR.fields(data)
+    state, flags = fields["state"], fields["flags"]
+    is_ip = fields["family"] in (socket.AF_INET, socket.AF_INET6)
+    if not is_ip or fields["ifindex"] != link.index:
         return None
-    get = codec.unpack(data[codec.HEADER.size + _HEADER.size :], _NDA).get
-    mac: bytes = get("NDA_LLADDR", b"")
+    get = _READER.read(data).get
+    address: str = get("NDA_LLADDR", "")
     extended = get("NDA_FLAGS_EXT", 0)
-    proxy = bool(flags & _PROXY)
-    if not proxy and not _is_given(state, flags, extended, mac):
+    proxy = bool(flags & uapi.NTF_PROXY)
+    if not proxy and not _is_given(state, flags, extended, address):
         return None
-    unknown = "" if len(mac) in (0, _MAC_SIZE) else f"a link address of {len(mac)} bytes"
-    if extended & ~_KEPT_EXTENDED:
+    mac = address if _MAC.fullmatch(address) else None
+    unknown = f"the link address {address}" if address and mac is None else ""
+    kept = sum(_extended_flags())
+    if extended & ~kept:
         unknown = f"flags {extended:#x}"
-    if not state & (_PERMANENT | _NOARP):
+    lasting = uapi.NUD_PERMANENT | uapi.NUD_NOARP
+    if not state & lasting:
         # The kernel changes such a state by itself.
-        state = _NONE if extended & _MANAGED else _STALE
-        mac = b"" if extended & _MANAGED else mac
+        managed = extended & uapi.NTF_EXT_MANAGED
+        state = uapi.NUD_NONE if managed else uapi.NUD_STALE
+        mac = None if managed else mac
     neighbour = EnsureNeighbour(
         link.name,
         get("NDA_DST", ""),
         proxy=proxy,
-        lladdr=mac.hex(":") if len(mac) == _MAC_SIZE and not proxy else None,
-        state=_PERMANENT if proxy else state & (_PERMANENT | _NOARP | _STALE),
-        flags=flags & _KEPT_FLAGS,
-        extended=extended & _KEPT_EXTENDED,
+        lladdr=None if proxy else mac,
+        state=uapi.NUD_PERMANENT if proxy else state & (lasting | uapi.NUD_STALE),
+        flags=flags & sum(_flags()),
+        extended=extended & kept,
         protocol=get("NDA_PROTOCOL") or None,
     )
     return neighbour, unknown
 
 
-def _is_given(state: int, flags: int, extended: int, mac: bytes) -> bool:
-    """Return whether somebody gave a neighbour to a device, other than the kernel."""
-    if state & _PERMANENT or extended & _MANAGED:
+def _is_given(state: int, flags: int, extended: int, address: str) -> bool:
+    """Return whether a neighbour was given to a device by a user or a program, not by the kernel."""
+    if state & uapi.NUD_PERMANENT or extended & uapi.NTF_EXT_MANAGED:
         return True
-    if state & _NOARP:
+    if state & uapi.NUD_NOARP:
         # The kernel's own are for groups, and for devices without addresses.
-        return len(mac) == _MAC_SIZE and any(mac) and not mac[0] & _GROUP
-    return bool(flags & _EXTERN_LEARN) and not state & _UNUSABLE and bool(mac)
+        return _MAC.fullmatch(address) is not None and _is_of_one_device(address)
+    unusable = uapi.NUD_INCOMPLETE | uapi.NUD_FAILED
+    return bool(flags & uapi.NTF_EXT_LEARNED) and not state & unusable and bool(address)
+
+
+def _is_of_one_device(address: str) -> bool:
+    """Return whether a MAC address is neither zero nor that of a group."""
+    data = bytes.fromhex(address.replace(":", ""))
+    return any(data) and not data[0] & 1

@@ -20,6 +20,9 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from os_vif.host.netlink import uapi
+from os_vif.host.netlink.supplement import RT_TABLE_MAIN
+
 if TYPE_CHECKING:
     from os_vif.steps.ip.routes import EnsureRoute, _Route
 
@@ -33,9 +36,6 @@ _PREFERENCE_SHIFT = 27
 #: index of the device.
 _MESSAGE = struct.Struct("@16s16s16sIHHILIi")
 _SIOCADDRT = 0x890B
-#: linux/rtnetlink.h. ``RTPROT_BOOT`` is the protocol of each route that the ioctl makes.
-RTPROT_BOOT = 3
-_RTPROT_KERNEL, _RTPROT_RA, _TABLE_MAIN = 2, 9, 254
 _ANYWHERE = ipaddress.IPv6Address("::")
 #: Fields of a line of ``/proc/net/ipv6_route``.
 _FIELDS = 10
@@ -46,15 +46,16 @@ _Key = tuple[str, str | None, int | None]
 
 def is_ipv6(route: _Route) -> bool:
     """Return whether a route is where the kernel puts those that it learns."""
-    return ":" in route.destination and route.table == _TABLE_MAIN
+    return ":" in route.destination and route.table == RT_TABLE_MAIN
 
 
 def may_be_learned(route: EnsureRoute) -> bool:
     """Return whether it is worth the time to look for the kernel's mark of a route."""
     return (
         is_ipv6(route)
-        and route.protocol in (_RTPROT_RA, _RTPROT_KERNEL, RTPROT_BOOT)
-        and (route.expires is not None or route.protocol == _RTPROT_RA)
+        # RTPROT_BOOT is the protocol of each route that the ioctl makes.
+        and route.protocol in (uapi.RTPROT_RA, uapi.RTPROT_KERNEL, uapi.RTPROT_BOOT)
+        and (route.expires is not None or route.protocol == uapi.RTPROT_RA)
     )
 
 

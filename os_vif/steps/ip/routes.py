@@ -7,60 +7,85 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import os
 import socket
-import struct
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.host.netlink import codec, route_metrics, rtnetlink
+from os_vif.host.netlink import route_metrics, supplement, uapi
+from os_vif.host.netlink.messages import ROUTE
+from os_vif.host.netlink.transport import ignoring
 from os_vif.steps import validate
 from os_vif.steps.ip import ra_routes
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: linux/rtnetlink.h
-_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
-_UNICAST, _LOCAL, _BROADCAST, _ANYCAST, _MULTICAST = 1, 2, 3, 4, 5
-_TABLE_LOCAL, _TABLE_MAIN, _TABLE_UNSPEC = 255, 254, 0
-#: ``RTN_*``: the types that a route through a device may have, as ip-route(8) names them.
-TYPES = {
-    _UNICAST: "unicast",
-    _LOCAL: "local",
-    _BROADCAST: "broadcast",
-    _ANYCAST: "anycast",
-    _MULTICAST: "multicast",
+#: ``RTA_PREF`` as ip-route(8) names it. None stands for medium, the default.
+_PREFERENCES = {
+    supplement.ICMPV6_ROUTER_PREF_HIGH: "high",
+    supplement.ICMPV6_ROUTER_PREF_LOW: "low",
 }
-#: ``ICMPV6_ROUTER_PREF_*`` of linux/icmpv6.h. None stands for medium, the default.
-_HIGH, _LOW = 1, 3
-_PREFERENCES = {_HIGH: "high", _LOW: "low"}
-_SCOPE_UNIVERSE = 0
-_ONLINK = 4
-#: What the kernel reports of a route's state, and what is not part of it.
-_STATE_FLAGS = 0x1 | 0x8 | 0x10 | 0x20 | 0x40 | 0x800 | 0x4000 | 0x8000 | 0x20000000
-#: ``struct rtmsg``: family, lengths, tos, table, protocol, scope, type, flags.
-HEADER = struct.Struct("=BBBBBBBBI")
-#: ``struct rta_cacheinfo``: references, last use, expiry in ticks; error and IPsec's.
-_CACHE = struct.Struct("=IIiIIII")
 #: The address of the default route, which has a length of 0.
 _ANYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - no socket
-#: Attributes of a route that a step cannot express: ``RTA_*`` of linux/rtnetlink.h.
+#: Attributes of a route that a step cannot express.
 _UNKNOWN = {
-    2: "a source prefix",
-    9: "several next hops",
-    11: "realms",
-    18: "a gateway of another family",
-    22: "an encapsulation",
-    30: "a next hop object",
+    "RTA_SRC": "a source prefix",
+    "RTA_MULTIPATH": "several next hops",
+    "RTA_FLOW": "realms",
+    "RTA_VIA": "a gateway of another family",
+    "RTA_ENCAP": "an encapsulation",
+    "RTA_NH_ID": "a next hop object",
 }
-#: Attributes that come with one in :data:`_UNKNOWN`: ``RTA_ENCAP_TYPE``.
-_WITH_UNKNOWN = 21
+#: Comes with an attribute in :data:`_UNKNOWN`.
+_WITH_UNKNOWN = "RTA_ENCAP_TYPE"
+_READER = ROUTE.reader(
+    "RTA_DST",
+    "RTA_OIF",
+    "RTA_GATEWAY",
+    "RTA_PRIORITY",
+    "RTA_PREFSRC",
+    "RTA_METRICS",
+    "RTA_CACHEINFO",
+    "RTA_TABLE",
+    "RTA_PREF",
+    "RTA_EXPIRES",
+)
+_OUTPUT = ROUTE.reader("RTA_OIF")
 #: Seconds by which the time of two readings of one lifetime may differ.
 _TOLERANCE = 5
+
+
+@functools.cache
+def _types() -> dict[int, str]:
+    """Return the types that a route through a device may have, as ip-route(8) names them."""
+    return uapi.numbered(
+        RTN_UNICAST="unicast",
+        RTN_LOCAL="local",
+        RTN_BROADCAST="broadcast",
+        RTN_ANYCAST="anycast",
+        RTN_MULTICAST="multicast",
+    )
+
+
+@functools.cache
+def _state_flags() -> int:
+    """Return the flags by which the kernel reports the state of a route."""
+    of_next_hop = (
+        uapi.RTNH_F_DEAD
+        | uapi.RTNH_F_OFFLOAD
+        | uapi.RTNH_F_LINKDOWN
+        | uapi.RTNH_F_UNRESOLVED
+        | uapi.RTNH_F_TRAP
+    )
+    of_route = uapi.RTM_F_PREFIX | uapi.RTM_F_OFFLOAD | uapi.RTM_F_TRAP | uapi.RTM_F_OFFLOAD_FAILED
+    return of_next_hop | of_route
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,18 +93,18 @@ class _Route(NamedStep, KernelStep):
     #: ``0.0.0.0/0`` or ``::/0`` is the default route.
     destination: str
     gateway: str | None = None
-    table: int = _TABLE_MAIN
+    table: int = supplement.RT_TABLE_MAIN
     #: None is the kernel's default.
     metric: int | None = None
     #: ``RTPROT_*``: who made it; 4 is "static".
     protocol: int = 4
-    scope: int = _SCOPE_UNIVERSE
+    scope: int = 0
     source: str | None = None
     tos: int = 0
     #: The gateway is reached through the device, whatever the other routes say.
     onlink: bool = False
     #: ``RTN_*``: 1 is unicast; 2 is local, for addresses that are the host's own (AnyIP).
-    kind: int = _UNICAST
+    kind: int = 1
     #: ``RTA_PREF`` of IPv6 (RFC 4191): 1 is high, 3 is low; None is medium.
     preference: int | None = None
     #: Seconds until an IPv6 route expires; None is never.
@@ -103,17 +128,17 @@ class _Route(NamedStep, KernelStep):
             validate.same_family(self, field, "destination")
         validate.integer(self, "tos", 0, 255)
         validate.boolean(self, "onlink")
-        validate.integer(self, "kind", _UNICAST, _MULTICAST)
+        validate.integer(self, "kind", uapi.RTN_UNICAST, uapi.RTN_MULTICAST)
         validate.metrics(self, "metrics")
         self._validate_ipv6()
 
     def _validate_ipv6(self) -> None:
         """Check what only routes of IPv6 have."""
-        validate.integer(self, "preference", _HIGH, _LOW, optional=True)
+        validate.integer(self, "preference", *_PREFERENCES, optional=True)
         validate.integer(self, "expires", 0, 2**32 - 2, optional=True)
         validate.boolean(self, "learned")
         if self.preference not in (None, *_PREFERENCES):
-            validate.reject(self, "preference", f"{_HIGH} or {_LOW}")
+            validate.reject(self, "preference", " or ".join(map(str, _PREFERENCES)))
         for field in ("preference", "expires"):
             if getattr(self, field) is not None and ":" not in self.destination:
                 validate.reject(self, field, "none, for a route of IPv4")
@@ -124,18 +149,18 @@ class _Route(NamedStep, KernelStep):
 
     def _may_be_learned(self) -> bool:
         plain = not (self.tos or self.source or self.onlink or self.scope)
-        return ra_routes.is_ipv6(self) and self.kind == _UNICAST and plain
+        return ra_routes.is_ipv6(self) and self.kind == uapi.RTN_UNICAST and plain
 
     @property
     def _text(self) -> str:
         default = self.destination in ("0.0.0.0/0", "::/0")
-        words = [TYPES[self.kind]] if self.kind != _UNICAST else []
+        words = [_types()[self.kind]] if self.kind != uapi.RTN_UNICAST else []
         words += ["default" if default else self.destination]
         words += [f"via {self.gateway}"] if self.gateway else []
         words += [f"dev {quote(self.name)}"]
-        words += [f"table {self.table}"] if self.table != _TABLE_MAIN else []
+        words += [f"table {self.table}"] if self.table != supplement.RT_TABLE_MAIN else []
         words += [f"proto {self.protocol}"]
-        words += [f"scope {self.scope}"] if self.scope != _SCOPE_UNIVERSE else []
+        words += [f"scope {self.scope}"] if self.scope else []
         words += [f"src {self.source}"] if self.source else []
         words += [f"metric {self.metric}"] if self.metric else []
         words += [f"tos {self.tos:#x}"] if self.tos else []
@@ -182,7 +207,7 @@ class _Route(NamedStep, KernelStep):
                     found.setdefault(route.key, []).append(route)
             return found
 
-        found: dict[tuple[Any, ...], list[EnsureRoute]] = net.cached(
+        found: dict[tuple[Any, ...], list[EnsureRoute]] = net.read_cached(
             ("routes", link.index, self._family), read_here
         )
         return found
@@ -199,29 +224,18 @@ class _Route(NamedStep, KernelStep):
         return socket.AF_INET6 if ":" in self.destination else socket.AF_INET
 
     def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
-        if self.learned and kind == _NEWROUTE:
+        if self.learned and kind == uapi.RTM_NEWROUTE:
             ra_routes.add(EnsureRoute(**self._plain()), link.index)
         else:
             self._talk(net, kind, flags, link)
         if self.learned:
             # The kernel chooses the protocol and the metrics.
-            net.uncache("routes")
+            net.drop_cached("routes")
         else:
-            self._recache(net, link, there=kind == _NEWROUTE)
+            self._recache(net, link, there=kind == uapi.RTM_NEWROUTE)
 
     def _talk(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         destination, _, length = self.destination.partition("/")
-        header = HEADER.pack(
-            self._family,
-            int(length),
-            0,
-            self.tos,
-            self.table if self.table <= _TABLE_LOCAL else _TABLE_UNSPEC,
-            self.protocol,
-            self.scope,
-            self.kind,
-            _ONLINK if self.onlink else 0,
-        )
         attributes: dict[str, Any] = {
             "RTA_TABLE": self.table,
             "RTA_DST": destination if int(length) else None,
@@ -230,14 +244,24 @@ class _Route(NamedStep, KernelStep):
             "RTA_PRIORITY": self.metric,
             "RTA_PREFSRC": self.source,
         }
-        if kind == _NEWROUTE:
+        if kind == uapi.RTM_NEWROUTE:
             attributes |= {
                 "RTA_METRICS": route_metrics.pack(self.metrics) if self.metrics else None,
                 "RTA_PREF": self.preference,
                 "RTA_EXPIRES": self.expires,
             }
-        body = header + codec.pack(attributes, codec.RTA)
-        net.talk(kind, rtnetlink.ACK | flags, body, keep_cache=True)
+        body = ROUTE.pack(
+            attributes,
+            family=self._family,
+            dst_len=int(length),
+            tos=self.tos,
+            table=self.table if self.table <= uapi.RT_TABLE_LOCAL else uapi.RT_TABLE_UNSPEC,
+            proto=self.protocol,
+            scope=self.scope,
+            type=self.kind,
+            flags=uapi.RTNH_F_ONLINK if self.onlink else 0,
+        )
+        net.request(kind, uapi.NLM_F_ACK | flags, body, keep_cache=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,10 +301,9 @@ class EnsureRoute(_Route):
             return ()
         link = net.require(self.name)
         replaced = self._there(net, self.replaces) if self.replaces else []
-        how = rtnetlink.APPEND if self.append else rtnetlink.EXCL
-        self._send(
-            net, _NEWROUTE, rtnetlink.CREATE | (rtnetlink.REPLACE if replaced else how), link
-        )
+        how = uapi.NLM_F_APPEND if self.append else uapi.NLM_F_EXCL
+        flags = uapi.NLM_F_CREATE | (uapi.NLM_F_REPLACE if replaced else how)
+        self._send(net, uapi.RTM_NEWROUTE, flags, link)
         if replaced:
             old = net.link(replaced[0].name)
             if old is not None:
@@ -311,7 +334,8 @@ class DeleteRoute(_Route):
         found = [route for route in self._there(net, self.name) if self._same(route)]
         if not found:
             return ()
-        found[0]._send(net, _DELROUTE, 0, net.require(self.name))  # noqa: SLF001 - of this class
+        device = net.require(self.name)
+        found[0]._send(net, uapi.RTM_DELROUTE, 0, device)  # noqa: SLF001 - of this class
         return (dataclasses.replace(found[0], append=True),)
 
 
@@ -336,14 +360,17 @@ def _is_like(wanted: _Route, found: EnsureRoute) -> bool:
 def dump(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[bytes]:
     """Return the kernel's routes of a family; those through a device, and of a table, if given."""
     wanted = {"RTA_OIF": None if link is None else link.index, "RTA_TABLE": table or None}
-    body = bytes([family]) + bytes(HEADER.size - 1) + codec.pack(wanted, codec.RTA)
-    try:
-        return net.talk(_GETROUTE, rtnetlink.DUMP, body)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EOPNOTSUPP):
-            # There is no such table, or the kernel has no IPv6.
-            return []
-        raise
+    # There may be no such table, or the kernel has no IPv6.
+    with ignoring(errno.ENOENT, errno.EOPNOTSUPP):
+        body = ROUTE.pack(wanted, family=family)
+        return net.request(uapi.RTM_GETROUTE, uapi.NLM_F_DUMP, body)
+    return []
+
+
+def output_interface(data: bytes) -> int | None:
+    """Return the index of the device that a route goes through, or None for several next hops."""
+    found: int | None = _OUTPUT.read(data).get("RTA_OIF")
+    return found
 
 
 def read_all(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
@@ -369,30 +396,30 @@ def _as_learned(
 
 def read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     """Return a route, and what a step cannot express of it."""
-    header = HEADER.unpack_from(data, codec.HEADER.size)
-    family, length, _, tos, table, protocol, scope, kind, flags = header
-    numbers: list[int] = []
-    body = data[codec.HEADER.size + HEADER.size :]
-    get = codec.unpack(body, codec.RTA, numbers).get
-    unknown = [_UNKNOWN.get(n, f"attribute {n}") for n in numbers if n != _WITH_UNKNOWN]
-    metrics, unknown_metrics = route_metrics.read(get("RTA_METRICS", b""))
+    fields = ROUTE.fields(data)
+    family, kind, flags = fields["family"], fields["type"], fields["flags"]
+    others: list[int] = []
+    get = _READER.read(data, others).get
+    unknown = _describe(others)
+    found = get("RTA_METRICS")
+    metrics, unknown_metrics = route_metrics.read(b"" if found is None else found.payload)
     unknown += [unknown_metrics] if unknown_metrics else []
-    unknown += [] if kind in TYPES else [f"type {kind}"]
-    left = flags & ~(_STATE_FLAGS | _ONLINK)
+    unknown += [] if kind in _types() else [f"type {kind}"]
+    left = flags & ~(_state_flags() | uapi.RTNH_F_ONLINK)
     unknown += [f"flags {left:#x}"] if left else []
     six = family == socket.AF_INET6
     route = EnsureRoute(
         link.name,
-        destination=f"{get('RTA_DST', _ANYWHERE[family])}/{length}",
+        destination=f"{get('RTA_DST', _ANYWHERE[family])}/{fields['dst_len']}",
         gateway=get("RTA_GATEWAY"),
-        table=get("RTA_TABLE", table),
+        table=get("RTA_TABLE", fields["table"]),
         metric=get("RTA_PRIORITY"),
-        protocol=protocol,
-        scope=scope,
+        protocol=fields["proto"],
+        scope=fields["scope"],
         source=get("RTA_PREFSRC"),
-        tos=tos,
-        onlink=bool(flags & _ONLINK),
-        kind=kind if kind in TYPES else _UNICAST,
+        tos=fields["tos"],
+        onlink=bool(flags & uapi.RTNH_F_ONLINK),
+        kind=kind if kind in _types() else uapi.RTN_UNICAST,
         preference=(get("RTA_PREF") or None) if six else None,
         expires=_seconds_left(get("RTA_CACHEINFO")) if six else None,
         metrics=metrics,
@@ -400,12 +427,22 @@ def read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     return route, ", ".join(unknown)
 
 
-def _seconds_left(cache: bytes | None) -> int | None:
+def _describe(numbers: list[int]) -> list[str]:
+    """Return in words the attributes of a route that a step cannot express."""
+    names = {number: ROUTE.table.names.get(number, "") for number in numbers}
+    return [
+        _UNKNOWN.get(name, f"attribute {number}")
+        for number, name in names.items()
+        if name != _WITH_UNKNOWN
+    ]
+
+
+def _seconds_left(cache: Mapping[str, int] | None) -> int | None:
     """Return the lifetime of a route in whole seconds, rounded up; None is for ever.
 
     A route that has expired, but is still there, has 0.
     """
-    ticks = _CACHE.unpack_from(cache)[2] if cache and len(cache) >= _CACHE.size else 0
+    ticks = cache["rta_expires"] if cache else 0
     if ticks == 0:
         return None
     return max(0, -(-ticks // os.sysconf("SC_CLK_TCK")))

@@ -140,7 +140,7 @@ class _Parameter(NamedStep, KernelStep):
         before = self._read()
         if before is None or before == self.setting[2] or self._spared(net):
             return ()
-        net.forget()
+        net.invalidate_cache()
         try:
             self._write()
         except FileNotFoundError:

@@ -216,7 +216,7 @@ class EnsureTap(_EnsureLink):
         from os_vif.host import tap
 
         # It is made in another way than through that socket.
-        net.forget()
+        net.invalidate_cache()
         with tap.persistent(self.name, multiqueue=self.multiqueue):
             # Before it is made to stay: it is never there without its mark.
             link = net.require(self.name)
@@ -281,7 +281,7 @@ class EnsureMacvlan(_EnsureUpper):
         return self._elsewhere(net, link, self._kind)
 
     def _create(self, net: Netlink) -> Link:
-        mode = {"IFLA_MACVLAN_MODE": _MODES[self.mode]}
+        mode = {f"IFLA_{self._kind.upper()}_MODE": _MODES[self.mode]}
         return net.add(self.name, self._kind, mode, IFLA_LINK=net.require(self.link).index)
 
 
@@ -366,7 +366,8 @@ def _again(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             multiqueue = bool(link.data.get("IFLA_TUN_MULTI_QUEUE"))
             make.append(EnsureTap(link.name, multiqueue))
         case "macvlan" | "macvtap" if below is not None:
-            mode = next(m for m, n in _MODES.items() if n == link.data["IFLA_MACVLAN_MODE"])
+            number = link.data[f"IFLA_{link.kind.upper()}_MODE"]
+            mode = next(name for name, value in _MODES.items() if value == number)
             make.append(EnsureMacvlan(link.name, below.name, mode, link.kind == "macvtap"))
         case "vlan" if below is not None:
             make.append(EnsureVlan(link.name, below.name, link.data["IFLA_VLAN_ID"]))

@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from os_vif.host.netlink import codec, rtnetlink
+from os_vif.host.netlink import rtnetlink, uapi
+from os_vif.host.netlink.messages import LINK, NAMESPACE_ID
+from os_vif.host.netlink.supplement import NETNSA_NSID_NOT_ASSIGNED
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -24,13 +26,6 @@ from os_vif.steps.plan import Difference, NamedStep
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
 
-#: linux/rtnetlink.h, linux/net_namespace.h
-_NEWNSID, _GETNSID = 88, 90
-_NSA = codec.Table(NETNSA_NSID=(1, codec.S32), NETNSA_PID=(2, codec.U32), NETNSA_FD=(3, codec.U32))
-#: ``NETNSA_NSID_NOT_ASSIGNED``
-_NONE = -1
-#: ``struct rtgenmsg``, padded.
-_HEADER = bytes(4)
 #: ``NS_GET_USERNS`` and ``NS_GET_OWNER_UID`` of linux/nsfs.h: ``_IO(0xb7, 1)`` and 4.
 _GET_USERNS, _GET_OWNER_UID = 0xB701, 0xB704
 _UID = struct.Struct("=I")
@@ -91,8 +86,8 @@ class MoveLink(NamedStep, KernelStep):
         return (Irreversible(self.name, f"now in the network namespace {self.netns}"),)
 
     def _there(self, net: Netlink, number: int) -> bool:
-        body = codec.link({"IFLA_TARGET_NETNSID": number})
-        found = net.talk(rtnetlink.GETLINK, rtnetlink.DUMP, body)
+        body = LINK.pack({"IFLA_IF_NETNSID": number})
+        found = net.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, body)
         return any(rtnetlink.read(data).name == self.name for data in found)
 
     @contextmanager
@@ -167,13 +162,12 @@ def _not_root_s(step: MoveLink, reason: str) -> OSError:
 
 
 def _netns_id(net: Netlink, there: dict[str, int]) -> int:
-    """The number by which this network namespace knows another; it gets one if it has none."""
+    """Return the number of another network namespace in this namespace; assign a number first."""
     for _ in range(2):
-        (answer,) = net.talk(_GETNSID, 0, _HEADER + codec.pack(there, _NSA))
-        body = answer[codec.HEADER.size + len(_HEADER) :]
-        number = codec.unpack(body, _NSA)["NETNSA_NSID"]
-        if number != _NONE:
+        (answer,) = net.request(uapi.RTM_GETNSID, 0, NAMESPACE_ID.pack(there))
+        number = NAMESPACE_ID.attributes(answer)["NETNSA_NSID"]
+        if number != NETNSA_NSID_NOT_ASSIGNED:
             return int(number)
-        wanted = {**there, "NETNSA_NSID": _NONE}
-        net.talk(_NEWNSID, rtnetlink.ACK, _HEADER + codec.pack(wanted, _NSA))
+        wanted = {**there, "NETNSA_NSID": NETNSA_NSID_NOT_ASSIGNED}
+        net.request(uapi.RTM_NEWNSID, uapi.NLM_F_ACK, NAMESPACE_ID.pack(wanted))
     raise OSError(errno.EAGAIN, "the network namespace has no number")

@@ -15,27 +15,18 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from os_vif.host import limits
-from os_vif.host.netlink import codec, rtnetlink
+from os_vif.host.netlink import uapi
+from os_vif.host.netlink.messages import LINK
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 #: What is before the old name.
 _WAS = "os-vif-was-"
-#: linux/rtnetlink.h; Linux 5.5
-_NEWLINKPROP, _DELLINKPROP = 108, 109
-_NAME = codec.Table(IFLA_ALT_IFNAME=(53, codec.TEXT))
-_NAMES = codec.Table(
-    IFLA_PROP_LIST=(
-        52 | 0x8000,
-        (lambda name: codec.pack({"IFLA_ALT_IFNAME": name}, _NAME), bytes),
-    )
-)
+_READER = LINK.reader("IFLA_PROP_LIST")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,15 +82,15 @@ class RenameLink(NamedStep, KernelStep):
         first = _first_name(net, link)
         if first is None and not self.restore_name:
             # Before the name: whoever is killed in between leaves a device that is whole.
-            _property(net, _NEWLINKPROP, link, self.name)
+            _property(net, uapi.RTM_NEWLINKPROP, link, self.name)
         try:
             _rename(net, link, self.to)
         except OSError:
             if first is None and not self.restore_name:
-                _property(net, _DELLINKPROP, link, self.name)
+                _property(net, uapi.RTM_DELLINKPROP, link, self.name)
             raise
         if first == self.to:
-            _property(net, _DELLINKPROP, link, self.to)
+            _property(net, uapi.RTM_DELLINKPROP, link, self.to)
         # What goes meanwhile needs none.
         return (RenameLink(self.to, self.name, first is None, missing_ok=True),)
 
@@ -118,22 +109,19 @@ def _first_name(net: Netlink, link: Link) -> str | None:
     return None
 
 
-def _alternative_names(net: Netlink, link: Link) -> Iterator[str]:
-    (answer,) = net.talk(rtnetlink.GETLINK, 0, codec.link({}, link.index))
-    attributes = codec.unpack(answer[codec.HEADER.size + codec.LINK.size :], _NAMES)
-    data: bytes = attributes.get("IFLA_PROP_LIST", b"")
-    at = 0
-    while at < len(data):
-        (length, _) = codec.ATTRIBUTE.unpack_from(data, at)
-        yield from codec.unpack(data[at : at + length], _NAME).values()
-        at += (length + 3) & ~3
+def _alternative_names(net: Netlink, link: Link) -> list[str]:
+    (answer,) = net.request(uapi.RTM_GETLINK, 0, LINK.pack({}, index=link.index))
+    properties = _READER.read(answer).get("IFLA_PROP_LIST")
+    return [] if properties is None else properties.all("IFLA_ALT_IFNAME")
 
 
 def _property(net: Netlink, kind: int, link: Link, was: str) -> None:
-    body = codec.link({}, link.index) + codec.pack({"IFLA_PROP_LIST": _WAS + was}, _NAMES)
-    flags = rtnetlink.CREATE | rtnetlink.EXCL | rtnetlink.APPEND if kind == _NEWLINKPROP else 0
+    name = {"IFLA_PROP_LIST": {"IFLA_ALT_IFNAME": _WAS + was}}
+    flags = 0
+    if kind == uapi.RTM_NEWLINKPROP:
+        flags = uapi.NLM_F_CREATE | uapi.NLM_F_EXCL | uapi.NLM_F_APPEND
     try:
-        net.talk(kind, rtnetlink.ACK | flags, body)
+        net.request(kind, uapi.NLM_F_ACK | flags, LINK.pack(name, index=link.index))
     except OSError as error:
         if error.errno == errno.EOPNOTSUPP:
             reason = "this kernel keeps no alternative names (before Linux 5.5)"

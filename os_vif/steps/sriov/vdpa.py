@@ -14,7 +14,9 @@ import re
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from os_vif.host.netlink import codec, genetlink, rtnetlink
+from os_vif.host.netlink import genetlink, uapi
+from os_vif.host.netlink.messages import VDPA
+from os_vif.host.netlink.supplement import VDPA_CMD_DEV_DEL, VDPA_CMD_DEV_GET, VDPA_CMD_DEV_NEW
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -22,15 +24,8 @@ from os_vif.steps.plan import Difference, NamedStep
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
 
-_NEW, _DEL, _GET = 3, 4, 5
 FAMILY = genetlink.Family(
-    "vdpa",
-    codec.Table(
-        MGMTDEV_BUS_NAME=(1, codec.TEXT),
-        MGMTDEV_DEV_NAME=(2, codec.TEXT),
-        DEV_NAME=(4, codec.TEXT),
-        DEV_NET_CFG_MACADDR=(10, codec.MAC),
-    ),
+    "vdpa", VDPA, ("VDPA_ATTR_MGMTDEV_BUS_NAME", "VDPA_ATTR_MGMTDEV_DEV_NAME")
 )
 _NAME = re.compile("[A-Za-z0-9_.:-]{1,64}")
 _MANAGEMENT = re.compile("([A-Za-z0-9_.:-]{1,64}/)?[A-Za-z0-9_.:-]{1,64}")
@@ -55,7 +50,7 @@ class _Vdpa(NamedStep, KernelStep):
     @property
     def _handle(self) -> dict[str, str | None]:
         bus, _, device = self.management_device.rpartition("/")
-        return {"MGMTDEV_BUS_NAME": bus or None, "MGMTDEV_DEV_NAME": device}
+        return {"VDPA_ATTR_MGMTDEV_BUS_NAME": bus or None, "VDPA_ATTR_MGMTDEV_DEV_NAME": device}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +85,12 @@ class EnsureVdpa(_Vdpa):
         if found is not None:
             reason = f"vDPA device {self.name} is on {found}, not {self.management_device}"
             raise OSError(errno.EEXIST, reason)
-        wanted = {**self._handle, "DEV_NAME": self.name, "DEV_NET_CFG_MACADDR": self.mac}
-        FAMILY.ask(_NEW, wanted, rtnetlink.ACK)
+        wanted = {
+            **self._handle,
+            "VDPA_ATTR_DEV_NAME": self.name,
+            "VDPA_ATTR_DEV_NET_CFG_MACADDR": self.mac,
+        }
+        FAMILY.request(VDPA_CMD_DEV_NEW, wanted, uapi.NLM_F_ACK)
         return (DeleteVdpa(self.name, self.management_device, self.mac),)
 
 
@@ -120,7 +119,7 @@ class DeleteVdpa(_Vdpa):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         if not self.differences(net):
             return ()
-        FAMILY.ask(_DEL, {"DEV_NAME": self.name}, rtnetlink.ACK)
+        FAMILY.request(VDPA_CMD_DEV_DEL, {"VDPA_ATTR_DEV_NAME": self.name}, uapi.NLM_F_ACK)
         return (EnsureVdpa(self.name, self.management_device, self.mac),)
 
 
@@ -130,10 +129,10 @@ def _management_device(name: str) -> str | None:
     :raises OSError: with ENOENT if the kernel has no vDPA.
     """
     try:
-        (found,) = FAMILY.ask(_GET, {"DEV_NAME": name})
+        (found,) = FAMILY.request(VDPA_CMD_DEV_GET, {"VDPA_ATTR_DEV_NAME": name})
     except OSError as error:
         if error.errno != errno.ENODEV:
             raise
         return None
-    parts = (found.get("MGMTDEV_BUS_NAME"), found["MGMTDEV_DEV_NAME"])
+    parts = (found.get("VDPA_ATTR_MGMTDEV_BUS_NAME"), found["VDPA_ATTR_MGMTDEV_DEV_NAME"])
     return "/".join(filter(None, parts))

@@ -100,8 +100,8 @@ def test_steps_reach_the_privileged_side_as_they_are():
 class Recorder:
     """In place of a socket: it keeps what it is told."""
 
-    def talk(self, kind, flags, body):
-        assert (kind, flags) == (16, rtnetlink.ACK)
+    def request(self, kind, flags, body):
+        assert (kind, flags) == (16, 4)
         self.body = body
 
 

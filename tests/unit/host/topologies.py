@@ -20,7 +20,7 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from os_vif.host.netlink import codec, genetlink, rtnetlink
+from os_vif.host.netlink import genetlink, messages, uapi
 from os_vif.host.sriov import functions as sriov
 from os_vif.host.sriov import switch_ports
 
@@ -103,6 +103,7 @@ class Host:
         with (
             mock.patch.object(sriov, "SYS", root),
             mock.patch.object(switch_ports.rtnetlink, "opened", self._opened),
+            mock.patch.object(genetlink, "Socket", self._socket),
             mock.patch.object(genetlink.Family, "number", self._family),
         ):
             yield
@@ -126,23 +127,29 @@ class Host:
                 (pci / device.below / "net" / device.name).symlink_to("nowhere")
 
     @contextlib.contextmanager
-    def _opened(self, _: int = 0) -> Iterator[Host]:
+    def _opened(self) -> Iterator[Host]:
         yield self
+
+    def _socket(self, _: int) -> Host:
+        return self
+
+    def close(self) -> None:
+        """Do nothing: there is no socket."""
 
     def _family(self, _: object) -> int:
         if not self.has_devlink:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
         return 30
 
-    def talk(self, kind: int, flags: int, body: bytes) -> list[bytes]:
+    def request(self, kind: int, flags: int, body: bytes) -> list[bytes]:
         """What the kernel answers."""
         here = [device for device in self.devices if device.here]
         if kind == self.has_devlink * 30:
             return [self._port(d) for d in self.devices if d.instance is not None]
-        assert kind == rtnetlink.GETLINK
-        if flags & rtnetlink.DUMP:
+        assert kind == uapi.RTM_GETLINK
+        if flags & uapi.NLM_F_DUMP:
             return [self._link(device) for device in here]
-        name = codec.unpack(body[codec.LINK.size :], codec.IFLA)["IFLA_IFNAME"]
+        name = messages.LINK.attributes(body)["IFLA_IFNAME"]
         for device in here:
             if device.name == name:
                 return [self._link(device)]
@@ -150,15 +157,15 @@ class Host:
 
     def _link(self, device: Device) -> bytes:
         says = self.says_parents and device.below is not None
+        switch = device.switch
         attributes = {
             "IFLA_IFNAME": device.name,
             "IFLA_PHYS_PORT_NAME": device.port_name,
-            "IFLA_PHYS_SWITCH_ID": device.switch,
+            "IFLA_PHYS_SWITCH_ID": None if switch is None else bytes.fromhex(switch),
             "IFLA_PARENT_DEV_NAME": device.below if says else None,
             "IFLA_PARENT_DEV_BUS_NAME": "pci" if says else None,
         }
-        header = codec.LINK.pack(0, 0, device.index, 0, 0)
-        return bytes(codec.HEADER.size) + header + codec.pack(attributes, switch_ports._LINK)
+        return messages.LINK.pack(attributes, index=device.index)
 
     def _port(self, device: Device) -> bytes:
         attributes = {
@@ -168,7 +175,7 @@ class Host:
             "DEVLINK_ATTR_PORT_NETDEV_NAME": device.name if device.here else None,
             **device.port,
         }
-        return bytes(genetlink.ATTRIBUTES) + codec.pack(attributes, switch_ports._PORT)
+        return messages.DEVLINK.pack(attributes)
 
 
 @st.composite
