@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CONF = cfg.CONF
 
 #: Functions that the engine calls in ``privsep_module``.
-_ENTRY_POINTS = ("run", "undo", "look")
+_ENTRY_POINTS = ("run", "undo", "check")
 
 
 class PluginBase(abc.ABC):
@@ -51,7 +51,7 @@ class PluginBase(abc.ABC):
     CONFIG_OPTS: Sequence[cfg.Opt] = ()
 
     #: Import path of the module of the privileged daemon that runs the steps. The module has the
-    #: functions ``run``, ``undo`` and ``look`` of ``os_vif.engine.privsep.Context.entry_points()``.
+    #: functions ``run``, ``undo`` and ``check`` of :meth:`os_vif.privsep.Context.entry_points`.
     #: Operators name ``vif_plug`` of the module in sudoers and rootwrap filters: keep the path
     #: stable. None is for plugins with empty plans, or with steps of Open vSwitch only.
     privsep_module: str | None = None
@@ -163,8 +163,8 @@ class PluginBase(abc.ABC):
         if missing:
             raise TypeError(
                 f"{cls.privsep_module}, the privsep_module of {cls.__name__}, has no "
-                f"{', '.join(missing)}; expected: run, undo, look = vif_plug.entry_points(), with "
-                "vif_plug an os_vif.engine.privsep.Context"
+                f"{', '.join(missing)}; expected: run, undo, check = vif_plug.entry_points(), with "
+                "vif_plug an os_vif.privsep.Context"
             )
 
     @classmethod

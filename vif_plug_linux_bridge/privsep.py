@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from oslo_privsep import capabilities
 
-from os_vif.engine.privsep import Context
+from os_vif.privsep import Context
 
 
 def _of_iptables() -> tuple[int, ...]:
@@ -26,6 +26,6 @@ vif_plug = Context(
     cfg_section="vif_plug_linux_bridge_privileged",
     pypath=f"{__name__}.vif_plug",
     capabilities=[capabilities.CAP_NET_ADMIN],
-    of_programs=_of_iptables,
+    program_capabilities=_of_iptables,
 )
-run, undo, look = vif_plug.entry_points()
+run, undo, check = vif_plug.entry_points()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from oslo_config import cfg
 from oslo_privsep import capabilities
 
-from os_vif.engine.privsep import Context
+from os_vif.privsep import Context
 
 vif_plug = Context(
     "vif_plug_ovs",
@@ -19,7 +19,7 @@ vif_plug = Context(
     pypath=f"{__name__}.vif_plug",
     capabilities=[capabilities.CAP_NET_ADMIN],
 )
-run, undo, look = vif_plug.entry_points()
+run, undo, check = vif_plug.entry_points()
 
 
 def _configured() -> list[str]:

@@ -228,7 +228,7 @@ def undo(messages: Any) -> dict[str, Any]:
     return {"undone": told["undone"], "left": told["left"]}
 
 
-def look(messages: Any) -> dict[str, Any]:
+def check(messages: Any) -> dict[str, Any]:
     """Return the differences of some steps, for a caller without the right to read them.
 
     :param messages: a list of what :func:`os_vif.steps.wire.encode` makes.

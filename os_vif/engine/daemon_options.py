@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The options of a privileged daemon: one that a file sets to nothing has its default."""
+"""The options of a privileged daemon. An option with an empty value has its default."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from typing import Any
 
 
 class DaemonOptions:
-    """An option group of oslo.privsep, whose types convert empty text to None, or refuse it.
+    """An option group of oslo.privsep in which an empty text means the default.
 
-    :param group: the group, as oslo.config gives it.
-    :param defaults: the value of an option that is set to nothing, by the option's name.
-    :param of_programs: capabilities that the programs which the daemon runs need, in addition to
-        those of the group.
+    The option types of oslo.privsep convert an empty text to None, or refuse an empty text.
+
+    :param group: the option group of oslo.config.
+    :param defaults: the values of options that are set to an empty text, by option name.
+    :param program_capabilities: the capabilities of the programs that the daemon runs, in addition
+        to the option ``capabilities``.
     """
 
     def __init__(
-        self, group: Any, defaults: Mapping[str, Any], of_programs: Collection[int] = ()
+        self, group: Any, defaults: Mapping[str, Any], program_capabilities: Collection[int] = ()
     ) -> None:
         self._group = group
         self._defaults = defaults
-        self._of_programs = of_programs
+        self._program_capabilities = program_capabilities
 
     @property
     def capabilities(self) -> list[int]:
-        """The capabilities that the daemon keeps."""
-        return [*self._value("capabilities"), *self._of_programs]
+        """Return the capabilities that the daemon keeps."""
+        return [*self._value("capabilities"), *self._program_capabilities]
 
     def __getattr__(self, name: str) -> Any:
         return self._value(name)
@@ -37,7 +39,7 @@ class DaemonOptions:
         try:
             value = getattr(self._group, name)
         except ValueError as error:
-            # A boolean: oslo.config names the empty text at the end of its message.
+            # A boolean option: the error message of oslo.config ends with the refused text.
             if not str(error).endswith("''"):
                 raise
             value = None

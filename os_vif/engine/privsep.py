@@ -1,12 +1,18 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The context of a privileged daemon: that of oslo.privsep, as this library needs it.
+"""Private: the context of a privileged daemon, exported as :class:`os_vif.privsep.Context`.
 
-- A daemon that cannot be started is an error within a bounded time (``privsep_channel``).
-- A forked child starts a daemon of its own.
-- A daemon in another network namespace than its caller refuses every call: its caller would look
-  at one host, and the daemon would change another.
+The class differs from ``PrivContext`` of oslo.privsep as follows:
+
+- Starting a daemon fails within a bounded time (``privsep_channel``), and the error tells why.
+- A forked child starts its own daemon.
+- A daemon in another network namespace than the caller refuses every call: the caller would read
+  one host, and the daemon would change another.
+- The daemon restricts itself before the first call (``hardening``), imports the engine ahead of the
+  first call, and runs several calls at a time.
+- Options with an empty value have their default (``daemon_options``).
+- A caller with uid 0 starts the daemon without sudo.
 """
 
 from __future__ import annotations
@@ -18,7 +24,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
@@ -26,10 +32,22 @@ from oslo_privsep import daemon, priv_context
 from os_vif.engine.daemon_options import DaemonOptions
 from os_vif.engine.privsep_channel import Channel, NotStartedError
 
-EntryPoint = Callable[[list[Any]], dict[str, Any]]
+EntryPoint = Callable[[Any], Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
-#: Calls that the daemon carries out at a time, unless ``thread_pool_size`` is configured.
+#: Number of concurrent calls in a daemon, unless ``thread_pool_size`` is configured.
 _THREADS = 8
+
+
+class EntryPoints(NamedTuple):
+    """The privileged functions that the engine calls in the module of a context."""
+
+    #: Calls :func:`os_vif.engine.daemon.run`.
+    run: EntryPoint
+    #: Calls :func:`os_vif.engine.daemon.undo`.
+    undo: EntryPoint
+    #: Calls :func:`os_vif.engine.daemon.check`.
+    check: EntryPoint
 
 
 class OtherNamespaceError(NotStartedError):
@@ -38,12 +56,39 @@ class OtherNamespaceError(NotStartedError):
     what = "Calling the privileged daemon"
 
 
-#: All contexts of the process: a forked child leaves the daemons to its parent.
+#: All contexts of the process, for a forked child to leave the daemons to the parent.
 _contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
 
+def as_entrypoint(function: F, module: str) -> F:
+    """Make a function importable as a member of *module*, under the function's own name.
+
+    oslo.privsep sends ``__module__`` and ``__name__`` of an entry point to the daemon, which
+    imports the module and looks up the name. The module of a plugin's context must stay, because
+    deployed sudoers files and rootwrap filters name the path, but the functions of all plugins are
+    defined once, in :class:`Context`. No other place of os-vif changes the name of a function.
+
+    The module must assign the entry point to the function's name.
+    """
+    function.__module__, function.__qualname__ = module, function.__name__
+    return function
+
+
 class Context(priv_context.PrivContext):
-    #: Whether this process is the daemon, and restricted as one.
+    """The privileged daemon of a plugin. Create an instance at module level, named ``vif_plug``.
+
+    For example::
+
+        vif_plug = Context(
+            "vif_plug_example",
+            cfg_section="vif_plug_example_privileged",
+            pypath=f"{__name__}.vif_plug",
+            capabilities=[capabilities.CAP_NET_ADMIN],
+        )
+        run, undo, check = vif_plug.entry_points()
+    """
+
+    #: Whether this process is the daemon and has restricted itself.
     _restricted = False
 
     def __init__(
@@ -51,43 +96,50 @@ class Context(priv_context.PrivContext):
         prefix: str,
         *,
         cfg_section: str,
-        of_programs: Callable[[], Collection[int]] = tuple,
+        program_capabilities: Callable[[], Collection[int]] = tuple,
         **more: Any,
     ) -> None:
         """Describe a daemon.
 
-        :param of_programs: called in the daemon when it starts; returns the capabilities that the
-            programs which it runs need in addition to its own.
+        :param prefix: the package of the module, such as ``vif_plug_example``.
+        :param cfg_section: the option group of the daemon.
+        :param program_capabilities: a function that returns the capabilities of the programs that
+            the daemon runs, in addition to ``capabilities``. Called once, in the daemon.
+        :param more: further parameters of ``oslo_privsep.priv_context.PrivContext``: ``pypath`` is
+            the import path of the instance, and ``capabilities`` are those that the daemon keeps.
         """
         super().__init__(prefix, cfg_section=cfg_section, **more)
-        self._of_programs: Callable[[], Collection[int]] = of_programs
-        #: What that returned, in the daemon.
+        self._program_capabilities: Callable[[], Collection[int]] = program_capabilities
+        #: The return value of ``program_capabilities``, in the daemon.
         self._added: Collection[int] = ()
-        #: The functions that compare the network namespaces of caller and daemon.
+        #: The functions whose calls compare the network namespaces of caller and daemon.
         self._compared: set[Callable[..., Any]] = set()
-        #: Attempts to start a daemon, and why the last one failed.
-        self._attempts, self._fault = 0, ""
+        #: The number of failed starts, and the reason of the last failure.
+        self._failed_starts, self._start_error = 0, ""
         _contexts.add(self)
-        # Its threads wait for the kernel most of the time, and not for a processor.
+        # The threads of a daemon mostly wait for the kernel, not for a processor.
         threads = max(_THREADS, os.cpu_count() or 1)
         cfg.CONF.set_default("thread_pool_size", threads, group=cfg_section)
         defaults = {option.dest: option.default for option in priv_context.OPTS}
-        #: The values of options that a file sets to nothing.
+        #: The values of options that are set to an empty text.
         self._defaults = defaults | {
             "capabilities": list(more["capabilities"]), "thread_pool_size": threads
         }  # fmt: skip
 
     @property
     def conf(self) -> Any:
-        # The daemon drops its bounding set while it has CAP_SETPCAP. oslo.privsep (3.4.0 to 3.12.0)
-        # calls no method of the context before it drops capabilities: set_client_mode() comes
-        # after. The constructor of its Daemon reads the configuration of the context before.
-        caller = sys._getframe(1)  # noqa: SLF001 - it is the way to read a frame
+        """Return the options. The daemon also restricts itself when oslo.privsep reads them first.
+
+        The daemon must drop the bounding set while the daemon has CAP_SETPCAP. oslo.privsep (3.4.0
+        to 3.12.0) drops capabilities before calling any method of the context, but the constructor
+        of ``Daemon`` reads the options of the context before.
+        """
+        caller = sys._getframe(1)  # noqa: SLF001 - no public function returns a frame
         if caller.f_code is daemon.Daemon.__init__.__code__ and not self._restricted:
             self._restricted = True
             from os_vif.engine import hardening
 
-            self._added = self._of_programs()
+            self._added = self._program_capabilities()
             capabilities = frozenset(self._options.capabilities)
             hardening.restrict(capabilities, caller.f_locals["channel"])
         return self._options
@@ -101,41 +153,49 @@ class Context(priv_context.PrivContext):
         if self._restricted:
             from os_vif.engine import hardening
 
-            # oslo.privsep has set 0.
+            # oslo.privsep has set the umask to 0.
             os.umask(hardening.UMASK)
         if not enabled:
-            # This is the daemon. What it needs is there when the first call comes.
+            # This is the daemon: import the engine before the first call.
             name = "os_vif.engine.daemon"
             threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
 
-    def entry_points(self) -> tuple[EntryPoint, EntryPoint, EntryPoint]:
-        """``run``, ``undo`` and ``look`` of :mod:`os_vif.engine.daemon`, as the daemon finds them.
+    def entry_points(self) -> EntryPoints:
+        """Return the privileged functions ``run``, ``undo`` and ``check`` of the context.
 
-        By those names, in the module that has the context: privsep looks them up there.
+        The module of the context must assign the functions to these names.
         """
-        module = str(self.pypath).rpartition(".")[0]
+        # The functions import the daemon's modules when called: only the daemon loads them.
 
-        def entry_point(name: str) -> EntryPoint:
-            def call(messages: list[Any], netns: str | None = None) -> dict[str, Any]:
-                # What the daemon needs, the caller does not load.
-                from os_vif.engine import daemon as privileged
+        def run(messages: Any, netns: str | None = None) -> Any:
+            from os_vif.engine import daemon as privileged
 
-                self._compare(netns)
-                answer: dict[str, Any] = getattr(privileged, name)(messages)
-                return answer
+            self._require_netns(netns)
+            return privileged.run(messages)
 
-            call.__module__, call.__name__, call.__qualname__ = module, name, name
-            self._compared.add(call)
-            return self.entrypoint(call)
+        def undo(messages: Any, netns: str | None = None) -> Any:
+            from os_vif.engine import daemon as privileged
 
-        return entry_point("run"), entry_point("undo"), entry_point("look")
+            self._require_netns(netns)
+            return privileged.undo(messages)
+
+        def check(messages: Any, netns: str | None = None) -> Any:
+            from os_vif.engine import daemon as privileged
+
+            self._require_netns(netns)
+            return privileged.check(messages)
+
+        functions: tuple[Callable[..., Any], ...] = (run, undo, check)
+        self._compared.update(functions)
+        return EntryPoints(*(self.entrypoint(self._as_own(function)) for function in functions))
 
     def ovsdb_entry_point(self, configured: Callable[[], Iterable[str]]) -> Callable[..., Any]:
-        """Return the entry point that opens the socket of ovsdb-server for the caller.
+        """Return the privileged function ``connect``, which connects to ovsdb-server for a caller.
 
-        The module that has the context has it by the name ``connect``.
+        The module of the context must assign the function to the name ``connect``.
 
-        :param configured: called in the daemon; the paths that only root can have configured.
+        :param configured: returns the socket paths that only root can have configured. Called in
+            the daemon.
         """
 
         def connect(path: str, name: str, token: str, user: int) -> dict[str, Any]:
@@ -143,94 +203,101 @@ class Context(priv_context.PrivContext):
 
             return ovsdb_socket.hand_over(configured(), path, name, token, user)
 
-        connect.__module__ = str(self.pypath).rpartition(".")[0]
-        connect.__qualname__ = "connect"
-        return self.entrypoint(connect)
+        return self.entrypoint(self._as_own(connect))
+
+    def _as_own(self, function: F) -> F:
+        """Make a function importable from the module of the context."""
+        return as_entrypoint(function, str(self.pypath).rpartition(".")[0])
 
     def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
+        """Start the daemon, unless the daemon is running.
+
+        :raises NotStartedError: if the daemon does not start.
+        """
         if method is not priv_context.Method.ROOTWRAP:
             super().start(method)
             return
-        attempts = self._attempts
+        failed_starts = self._failed_starts
         with self.start_lock:
-            # Another thread may have started the daemon meanwhile.
+            # Another thread may have started the daemon first.
             if self.channel is not None:
                 return
-            if attempts != self._attempts:
-                # It has tried while this thread waited, and in vain.
-                raise NotStartedError(self._fault)
+            if failed_starts != self._failed_starts:
+                # Another thread has failed to start the daemon while this thread waited.
+                raise NotStartedError(self._start_error)
             try:
                 self.channel = Channel(context=self)
             except Exception as error:
-                self._attempts += 1
-                self._fault = str(error) or type(error).__name__
-                raise NotStartedError(self._fault) from error
+                self._failed_starts += 1
+                self._start_error = str(error) or type(error).__name__
+                raise NotStartedError(self._start_error) from error
 
     def is_confirmed(self) -> bool:
         """Return whether the daemon is running in the network namespace of this thread."""
         channel = self.channel
         if not isinstance(channel, Channel) or not channel.running:
             return False
-        return channel.netns is not None and channel.netns == _netns()
+        return channel.netns is not None and channel.netns == _read_netns()
 
     def _wrap(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if not self.client_mode or func not in self._compared:
             return super()._wrap(func, *args, **kwargs)
-        kwargs["netns"] = netns = _netns()
+        kwargs["netns"] = netns = _read_netns()
         answer = super()._wrap(func, *args, **kwargs)
         if isinstance(self.channel, Channel):
             self.channel.netns = netns
         return answer
 
-    def _compare(self, callers: str | None) -> None:
-        """Refuse a call from another network namespace than the one of this daemon."""
+    def _require_netns(self, caller: str | None) -> None:
+        """Raise OtherNamespaceError unless the caller is in the network namespace of this daemon."""
         from os_vif.host.netlink import rtnetlink
 
-        if callers is None or callers == (mine := rtnetlink.here().netns):
+        if caller is None or caller == (own := rtnetlink.here().netns):
             return
         raise OtherNamespaceError(
-            f"the daemon is in network namespace {mine}, and its caller in {callers}; expected "
+            f"the daemon is in network namespace {own}, and its caller in {caller}; expected "
             "the same one. Plug from the namespace of the host, or have "
             f"[{self.cfg_section}]helper_command start the daemon in the caller's"
         )
 
     def leave_to_parent(self) -> None:
-        """Forget, in a forked child, the daemon of the parent; the next call starts another."""
+        """Leave the daemon to the parent of a forked child; the next call starts another daemon."""
         channel, self.channel = self.channel, None
         self.start_lock = threading.Lock()
-        self._fault = ""
+        self._start_error = ""
         if isinstance(channel, daemon.ForkingClientChannel):
             channel.writer.writesock.close()
 
     def helper_command(self, sockpath: str) -> list[str]:
-        """How the daemon is started. What is configured stands.
+        """Return the command that starts the daemon.
 
-        By default that is ``sudo privsep-helper``. Root needs no sudo, which may not be there,
-        and the helper is the one beside this Python, which need not be on the path.
+        The option ``helper_command`` has precedence. The default of oslo.privsep is ``sudo
+        privsep-helper``; a caller with uid 0 runs the ``privsep-helper`` of the same Python
+        environment instead, because sudo may be missing and the helper may be outside ``PATH``.
         """
         command: list[str] = super().helper_command(sockpath)
-        beside = pathlib.Path(sys.executable).with_name("privsep-helper")
-        by_default = not self.conf.helper_command and command[:2] == ["sudo", "privsep-helper"]
-        if by_default and os.geteuid() == 0 and beside.exists():
-            return [str(beside), *command[2:]]
+        helper = pathlib.Path(sys.executable).with_name("privsep-helper")
+        is_default = not self.conf.helper_command and command[:2] == ["sudo", "privsep-helper"]
+        if is_default and os.geteuid() == 0 and helper.exists():
+            return [str(helper), *command[2:]]
         return command
 
 
-def _netns() -> str | None:
-    """Return what tells this thread's network namespace from others; None if that is unknown."""
+def _read_netns() -> str | None:
+    """Return an identifier of the network namespace of this thread, or None if unreadable."""
     from os_vif.host.netlink import rtnetlink
 
     try:
         with rtnetlink.opened() as net:
             return net.netns
     except OSError:
-        # The daemon finds the same, and says so with the step.
+        # The daemon fails in the same way, and reports the error with the step.
         return None
 
 
-def _in_child() -> None:
+def _leave_all_to_parent() -> None:
     for context in list(_contexts):
         context.leave_to_parent()
 
 
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(after_in_child=_leave_all_to_parent)

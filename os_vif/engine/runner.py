@@ -73,7 +73,7 @@ def _require_daemon(plan: Plan, privsep_module: str | None) -> None:
     steps = [step for step in plan if isinstance(step, KernelStep)]
     if not steps or isinstance(next(iter(plan)), KernelStep):
         return
-    call, not_started = _load(privsep_module, "look")
+    call, not_started = _load(privsep_module, "check")
     context = getattr(call, "privsep_entrypoint", None)
     confirmed = getattr(context, "is_confirmed", None)
     if confirmed is None or confirmed() or _holds(steps):
@@ -395,7 +395,7 @@ def _failed(step: str, steps: Sequence[KernelStep], error: Exception, aftermath:
 def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:
     """What of the plan does not hold now, each difference once. Nothing is changed.
 
-    :param privsep_module: import path of the module whose ``look`` sees what only root can see.
+    :param privsep_module: import path of the module whose ``check`` sees what only root can see.
     :raises os_vif.exception.StepFailed: if a step's state cannot be read.
     """
     found: dict[tuple[str, str], Difference] = {}
@@ -418,7 +418,7 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
 def _look(steps: list[KernelStep], privsep_module: str | None) -> list[Difference]:
     if not steps:
         return []
-    call, _ = _load(privsep_module, "look")
+    call, _ = _load(privsep_module, "check")
     answer = _call(call, [encode(step) for step in steps])
     if answer["error"] is not None:
         raise Failure(**answer["error"], said="Nothing was changed").error()

@@ -244,5 +244,5 @@ def test_a_plugin_without_all_entry_points_is_refused_when_it_is_loaded(tmp_path
         def plan_plug(self, vif, instance_info): ...
         def plan_unplug(self, vif, instance_info): ...
 
-    with pytest.raises(TypeError, match=r"half_privsep.*Half, has no undo, look; expected"):
+    with pytest.raises(TypeError, match=r"half_privsep.*Half, has no undo, check; expected"):
         Half.load("half")

@@ -128,7 +128,7 @@ def test_a_call_of_too_many_steps_is_refused_whole(daemon):
     """By number, with the limit."""
     before = snapshot()
     steps = [encode(EnsureBridge(f"b{n}")) for n in range(privileged.MAX_STEPS + 1)]
-    for call in (privsep.run, privsep.look):
+    for call in (privsep.run, privsep.check):
         error = call(steps)["error"]
         assert error["step"] == "message"
         assert f"{privileged.MAX_STEPS + 1} steps" in error["reason"]

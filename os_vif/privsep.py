@@ -1,0 +1,14 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The privileged daemon of a plugin, for plugin authors: :class:`Context`.
+
+The ``privsep_module`` of a plugin creates a context, and assigns ``run``, ``undo`` and ``check``
+from :meth:`Context.entry_points`. The first call of a function starts the daemon; the import starts none.
+"""
+
+from __future__ import annotations
+
+from os_vif.engine.privsep import Context
+
+__all__ = ["Context"]
