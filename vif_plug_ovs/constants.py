@@ -3,6 +3,8 @@
 
 """Constants of the ``ovs`` plugin, part of the public os-vif."""
 
+from os_vif import device_names
+
 PLUGIN_NAME = "ovs"
 
 #: ``type`` of an Interface row for vhost-user; ovs-vswitchd is the server of the socket.
@@ -13,7 +15,7 @@ OVS_VHOSTUSER_CLIENT_INTERFACE_TYPE = "dpdkvhostuserclient"
 OVS_DPDK_INTERFACE_TYPE = "dpdk"
 
 #: Prefix of the names of vhost-user ports.
-OVS_VHOSTUSER_PREFIX = "vhu"
+OVS_VHOSTUSER_PREFIX = device_names.VHOST_USER
 
 #: ``datapath_type`` of a Bridge row: the datapath of the kernel.
 OVS_DATAPATH_SYSTEM = "system"
@@ -24,4 +26,4 @@ OVS_DATAPATH_NETDEV = "netdev"
 DEAD_VLAN = 4095
 
 #: Prefix of the names of Neutron's trunk bridges.
-TRUNK_BR_PREFIX = "tbr-"
+TRUNK_BR_PREFIX = device_names.TRUNK_BRIDGE

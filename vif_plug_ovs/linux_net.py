@@ -13,7 +13,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from os_vif import exception
+from os_vif import device_names, exception
 from os_vif.engine import load_engine
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.sriov import functions
@@ -26,7 +26,6 @@ from os_vif.steps import (
     SetLink,
     SetSysctl,
 )
-from os_vif.steps.link.bridges import HYBRID
 from os_vif.steps.plan import Plan
 from vif_plug_ovs._exception import PciDeviceNotFoundById, RepresentorNotFound
 
@@ -59,7 +58,9 @@ def delete_bridge(bridge: str, dev: str) -> None:
     """
     with rtnetlink.opened() as net:
         link = net.link(bridge)
-        is_deletable = link is not None and (link.ours or bridge.startswith(HYBRID))
+        is_deletable = link is not None and (
+            link.ours or bridge.startswith(device_names.HYBRID_BRIDGE)
+        )
         ports = net.ports(link) if link is not None and is_deletable else []
     _run(
         *(SetLink(port.name, master="", missing_ok=True) for port in ports),
@@ -135,7 +136,7 @@ def set_interface_state(interface_name: str, port_state: str) -> None:
 
 def get_dpdk_representor_port_name(port_id: str) -> str:
     """Return the name of the port for a representor that DPDK opens."""
-    return f"vfr{port_id}"[:14]
+    return f"{device_names.DPDK_REPRESENTOR}{port_id}"[: device_names.MAX_LENGTH]
 
 
 def get_function_by_ifname(ifname: str) -> tuple[str | None, bool]:

@@ -9,7 +9,7 @@ import functools
 import warnings
 from typing import Any, Self, cast
 
-from os_vif import objects, opts
+from os_vif import device_names, objects, opts
 from os_vif.plugins import ovs
 from os_vif.steps.plan import Plan
 from vif_plug_ovs import constants
@@ -35,7 +35,7 @@ class OvsPlugin(ovs.OvsPlugin):
     #: A list: derived plugins add options to the list, and register the options in other groups.
     CONFIG_OPTS: Any = list(opts.OVS)
     #: Length of the names of :meth:`gen_port_name`, in characters.
-    NIC_NAME_LEN = 14
+    NIC_NAME_LEN = device_names.MAX_LENGTH
 
     @classmethod
     def load(cls, plugin_name: str) -> Self:
@@ -63,7 +63,11 @@ class OvsPlugin(ovs.OvsPlugin):
     @staticmethod
     def get_veth_pair_names(vif: objects.VIFBase) -> tuple[str, str]:
         """Return the names of a veth pair: the device in the Linux bridge, and the OVS port."""
-        return OvsPlugin.gen_port_name("qvb", vif.id), OvsPlugin.gen_port_name("qvo", vif.id)
+        prefixes = device_names.HYBRID_BRIDGE_HALF, device_names.HYBRID_PORT_HALF
+        return (
+            OvsPlugin.gen_port_name(prefixes[0], vif.id),
+            OvsPlugin.gen_port_name(prefixes[1], vif.id),
+        )
 
     @functools.cached_property
     def ovsdb(self) -> BaseOVS:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from os_vif import exception
+from os_vif.device_names import VIF_DEVICES
 from os_vif.host import limits
 from os_vif.host.limits import (
     MAX_FILE_NAME,
@@ -38,7 +39,7 @@ _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
 #: Rules of one bridge that an undo restores.
 MAX_RULES = 1024
 #: The name of one VIF's device: a prefix of nova's or Neutron's, and the beginning of a UUID.
-VIF_NAME = re.compile("(?:qbr|qvb|qvo|tap|nic|vhu|vfr|pb)[0-9a-f]{8}(?:-[0-9a-f]{0,3})?")
+VIF_NAME = re.compile(f"(?:{'|'.join(VIF_DEVICES)})[0-9a-f]{{8}}(?:-[0-9a-f]{{0,3}})?")
 
 #: Expected values, for error messages.
 DEVICE_NAME = f"a device name of 1 to {MAX_NAME} bytes without '/', ':', '%' or white space"

@@ -17,7 +17,7 @@ from os_vif import objects
 from os_vif.engine import runner
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.sriov import functions
-from os_vif.plugins import offload
+from os_vif.plugins.ovs import representor
 from os_vif.steps.ovs.ports import EnsureOvsBridge, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
@@ -147,7 +147,7 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     run("ip link add name eth0 type veth peer name far")
     run("ip link add name eth4 type veth peer name eth9")
     sysfs.port("eth0", "abcd", "p0")
-    monkeypatch.setattr(offload, "PATIENCE", 0.0)
+    monkeypatch.setattr(representor, "REPRESENTOR_TIMEOUT", 0.0)
     seen.append(plug(vf))
     run("ip link add name rep type veth peer name other")
     sysfs.port("rep", "abcd", "pf0vf1")

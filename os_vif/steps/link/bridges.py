@@ -10,6 +10,7 @@ import pathlib
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from os_vif.device_names import HYBRID_BRIDGE
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
 from os_vif.host.state import bridge_users
 from os_vif.host.state.directory import STATE
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 
-#: What the name of a bridge begins with that is one VIF's, beside Open vSwitch.
-HYBRID = "qbr"
 #: ``NET_ADDR_SET`` of linux/netdevice.h: a user has set the MAC address of a device.
 _SET = "3"
 _DEVICES = pathlib.Path("/sys/class/net")
@@ -177,7 +176,7 @@ class DeleteBridge(DeleteDevice):
             why += [f"VIF {user} uses it" for user in sorted(using.vif_ids)]
             if using.incomplete:
                 why.append(f"the record of its users, in {STATE}, is damaged")
-            if not (link.ours or (self.include_unmanaged and link.name.startswith(HYBRID))):
+            if not (link.ours or (self.include_unmanaged and link.name.startswith(HYBRID_BRIDGE))):
                 why.append("os-vif did not make it")
             if not why:
                 why = [
@@ -191,7 +190,7 @@ class DeleteBridge(DeleteDevice):
         return _used(net, link)
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
-        may_be = link.ours or link.name.startswith(HYBRID)
+        may_be = link.ours or link.name.startswith(HYBRID_BRIDGE)
         return may_be and link.kind == "bridge" and not net.ports(link)
 
     def _again(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:

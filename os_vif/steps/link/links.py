@@ -13,6 +13,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from os_vif.device_names import HYBRID_BRIDGE_HALF, HYBRID_PORT_HALF
 from os_vif.host import limits
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
@@ -33,7 +34,7 @@ _MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 
 
 #: Names of the halves of a VIF's pair. The public os-vif has no other mark.
-_HALVES = ("qvb", "qvo")
+_HALVES = (HYBRID_BRIDGE_HALF, HYBRID_PORT_HALF)
 
 
 class _EnsureLink(EnsureDevice):

@@ -15,6 +15,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from os_vif.device_names import TRUNK_BRIDGE
 from os_vif.host.ovsdb.connection import mapping, values
 from os_vif.steps import validate
 from os_vif.steps.ovs.rows import OvsStep, named, qos_users, ref, with_id
@@ -35,8 +36,6 @@ _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
 _A_DEVICE_S, OWN = "that of a network device", "a port with one of its own name"
 #: How many ports are named that keep a bridge.
 _SHOWN = 5
-#: The beginning of the names of trunks' bridges.
-_TRUNK = "tbr-"
 #: The beginning of the types that DPDK opens; they have most ``options`` in common.
 _DPDK = "dpdk"
 
@@ -119,7 +118,7 @@ def twins(look: Look, wanted: EnsureOvsPort) -> Iterator[Difference]:
         return
     for other in look.all(with_id(interface_id)):
         # Neutron gives it to a trunk's patch port too.
-        of_trunk = other["type"] == "patch" and wanted.bridge.startswith(_TRUNK)
+        of_trunk = other["type"] == "patch" and wanted.bridge.startswith(TRUNK_BRIDGE)
         if other["name"] != wanted.name and not of_trunk:
             attribute = f"external_ids:iface-id of {other['name']}"
             yield wanted.difference(attribute, interface_id, f"on {wanted.name} alone")

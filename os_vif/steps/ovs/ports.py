@@ -10,6 +10,7 @@ import errno
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from os_vif import device_names
 from os_vif.host import limits
 from os_vif.host.ovsdb.connection import values
 from os_vif.steps import validate
@@ -59,8 +60,6 @@ if TYPE_CHECKING:
 
 #: Neutron keeps a port here until it has wired it.
 DEAD_VLAN = 4095
-#: What the names of bridges begin with that are one VIF's or one trunk's. No other is deleted.
-OWN_BRIDGES = ("tbr-", "pb")
 
 
 Pairs = tuple[tuple[str, str], ...]
@@ -432,7 +431,7 @@ class DeleteOvsBridge(_Delete):
         validate.text(self, "uuid", 36, optional=True)
         if self.uuid is None:
             # The undo of what was just made knows it by more than its name.
-            validate.beginning(self, "name", OWN_BRIDGES)
+            validate.beginning(self, "name", device_names.DELETABLE_OVS_BRIDGES)
 
     def commands(self) -> tuple[str, ...]:
         return (f"ovs-vsctl --if-exists del-br {quote(self.name)}  # if it is not in use",)

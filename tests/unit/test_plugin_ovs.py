@@ -1,0 +1,165 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The ovs plugin names the field of the VIF at fault, and keeps the hooks of derived plugins."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import re
+import warnings
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif import device_names, exception, objects, opts
+from os_vif.plugins.ovs import OvsPlugin
+from os_vif.steps import EnsureOvsPort, EnsureTap, SetLink
+from vif_plug_ovs import constants
+
+ID = "0a0b0c0d-1111-4222-8333-444444444444"
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+#: Nothing listens: a plan is made without Open vSwitch.
+NO_SWITCH = {"ovsdb_connection": "unix:/nonexistent/db.sock", "ovs_vsctl_timeout": 1}
+
+
+@pytest.fixture
+def config(request):
+    conf = cfg.ConfigOpts()
+    conf.register_opts(list(opts.OVS), group="os_vif_ovs")
+    for option, value in (NO_SWITCH | getattr(request, "param", {})).items():
+        conf.set_override(option, value, group="os_vif_ovs")
+    return conf.os_vif_ovs
+
+
+def vif(cls, vif_id=ID, interface_id=ID, **fields):
+    with warnings.catch_warnings():
+        # oslo.versionedobjects takes any text as a UUID, and warns.
+        warnings.simplefilter("ignore", FutureWarning)
+        profile = objects.VIFPortProfileOpenVSwitch(interface_id=interface_id, create_port=True)
+        return cls(
+            id=vif_id,
+            plugin="ovs",
+            address="fa:16:3e:00:00:01",
+            network=objects.Network(bridge="br-int", mtu=1400),
+            port_profile=profile,
+            **fields,
+        )
+
+
+WAYS = {
+    "native": (objects.VIFOpenVSwitch, {"vif_name": "tap0"}),
+    "hybrid": (objects.VIFBridge, {"bridge_name": "qbr0", "vif_name": "tap0"}),
+    "vhost-user": (objects.VIFVHostUser, {"mode": "client"}),
+}
+
+
+@pytest.mark.parametrize("config", [{"per_port_bridge": True}], indirect=True)
+@pytest.mark.parametrize("bad", ["a/b", "a b", "a:b", "a%b", "0a0b0c0d\n"])
+@pytest.mark.parametrize("action", ["plan_plug", "plan_unplug"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_name_that_the_id_makes_unusable_is_the_fault_of_the_id(config, way, action, bad):
+    """And not of vif.network.bridge, or of a field of a step that no caller knows."""
+    cls, fields = WAYS[way]
+    with pytest.raises(exception.InvalidField) as caught:
+        getattr(OvsPlugin(config), action)(vif(cls, vif_id=bad, **fields), INSTANCE)
+    assert caught.value.kwargs["field"] == "vif.id"
+    assert caught.value.kwargs["found"] == repr(bad)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_id_of_the_port_that_is_no_text_is_named(config, way):
+    cls, fields = WAYS[way]
+    with pytest.raises(exception.InvalidField) as caught:
+        OvsPlugin(config).plan_plug(vif(cls, interface_id="a\nb", **fields), INSTANCE)
+    assert caught.value.kwargs["field"] == "vif.port_profile.interface_id"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_id_of_the_instance_that_is_no_text_is_named(config, way):
+    cls, fields = WAYS[way]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        instance = objects.InstanceInfo(uuid="a\nb", name="guest")
+    with pytest.raises(exception.InvalidField) as caught:
+        OvsPlugin(config).plan_plug(vif(cls, **fields), instance)
+    assert caught.value.kwargs["field"] == "instance_info.uuid"
+
+
+def test_the_path_of_a_socket_that_is_no_text_is_named(config):
+    broken = vif(objects.VIFVHostUser, mode="server", path="/run/a\nb")
+    with pytest.raises(exception.InvalidField) as caught:
+        OvsPlugin(config).plan_plug(broken, INSTANCE)
+    assert caught.value.kwargs["field"] == "vif.path"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_derived_plugin_overrides_is_in_the_plan(config, way):
+    class Derived(OvsPlugin):
+        def _mtu(self, vif):
+            return 9000
+
+        def _qos(self, datapath):
+            return "linux-htb"
+
+        def _isolated(self, bridge):
+            return True
+
+        def _ids(self, vif, profile, instance, bridge):
+            return (("iface-id", "mine"),)
+
+        def _device(self, vif, profile, name):
+            return (EnsureTap(name), SetLink(name, mtu=self._mtu(vif)))
+
+        @staticmethod
+        def gen_port_name(prefix, vif_id):
+            return f"{prefix}-mine"
+
+    cls, fields = WAYS[way]
+    plan = Derived(config).plan_plug(vif(cls, **fields), INSTANCE)
+    port = next(step for step in plan if isinstance(step, EnsureOvsPort))
+    assert (port.external_ids, port.isolated) == ((("iface-id", "mine"),), True)
+    names = {"native": "tap0", "hybrid": "qvo-mine", "vhost-user": "vhu-mine"}
+    assert port.name == names[way]
+    mtus = {step.mtu for step in plan if isinstance(step, SetLink)} - {None}
+    assert (mtus or {port.mtu_request}) == {9000}
+    if way != "vhost-user":
+        assert port.qos == "linux-htb"
+    if way == "native":
+        assert EnsureTap("tap0") in tuple(plan)
+
+
+def test_each_prefix_of_a_device_is_defined_in_one_file():
+    """No string of the library is a prefix but those of os_vif.device_names."""
+    prefixes = {
+        value for name, value in vars(device_names).items() if name.isupper()
+        and isinstance(value, str)
+    }  # fmt: skip
+    assert prefixes == {
+        "qbr", "qvb", "qvo", "tap", "nic", "vhu", "vfr", "pb", "pbp", "ibp", "tbr-",
+    }  # fmt: skip
+    root = pathlib.Path(os_vif.__file__).parents[1]
+    found = []
+    files = [
+        path
+        for package in ("os_vif", "vif_plug_ovs", "vif_plug_linux_bridge")
+        for path in (root / package).rglob("*.py")
+        if not path.is_relative_to(root / "os_vif" / "cmd")
+        and path != root / "os_vif" / "device_names.py"
+    ]
+    # "tap" is also a mode of ip(8), and "nic" a word.
+    start = re.compile(f"(?:{'|'.join(prefixes - {'tap', 'nic'})})")
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and start.fullmatch(text):
+                found.append(f"{path.relative_to(root)}:{node.lineno}")
+    assert found == []
+    assert len(files) > 50
+
+
+def test_the_published_constants_have_the_same_prefixes():
+    assert constants.OVS_VHOSTUSER_PREFIX == "vhu"
+    assert constants.TRUNK_BR_PREFIX == "tbr-"
