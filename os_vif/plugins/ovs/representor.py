@@ -3,8 +3,8 @@
 
 """Plug a ``VIFHostDevice``: the guest has a virtual function, and the representor is the port.
 
-``external_ids:iface-id`` of a port tells the VIF that a representor belongs to. The device itself
-keeps its first name as an alternative name (:mod:`os_vif.steps.link.rename_link`).
+``external_ids:iface-id`` of a port is the id of the VIF that uses a representor. The device keeps
+the first name as an alternative name (:mod:`os_vif.steps.link.rename_link`).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def unplan(vif: VifContext) -> Plan:
     """Return the steps that unplug a VIF, also if the virtual function was deleted.
 
     The ports are found in the database of Open vSwitch. A representor is set down and gets back
-    its first name, and the settings of the virtual function are restored.
+    the first name, and the settings of the virtual function are restored.
     """
     in_kernel = vif.datapath() == context.SYSTEM
     representors = _plugged_ports(vif, in_kernel=in_kernel)
@@ -103,7 +103,7 @@ def _plan_kernel_datapath(
     field, requested = _requested_name(vif.profile)
     ports = _read_ports(vif, vif.interface_id, name, requested or name)
     owner = _interface_id_of(ports, name)
-    # A port with traffic keeps its name: an earlier plug, or os-vif 5.3.0, created the port.
+    # A port with traffic keeps the name: an earlier plug, or os-vif 5.3.0, created the port.
     is_kept = requested is None or owner in ("", vif.interface_id)
     new_name = name if is_kept or requested is None else requested
     with rtnetlink.opened() as net:
@@ -166,8 +166,8 @@ def _set_address(
 ) -> Iterator[KernelStep]:
     """Yield the steps that give the VIF's MAC address to the virtual function.
 
-    The representor keeps its own MAC address: Open vSwitch would choose the guest's MAC address
-    of a port as the address of the bridge.
+    The representor keeps the MAC address of the driver: Open vSwitch would choose the guest's MAC
+    address of a port as the address of the bridge.
 
     :param released: ``iface-id`` of the port that the plan deletes, or None.
     """
@@ -217,7 +217,7 @@ def _plugged_ports(vif: VifContext, *, in_kernel: bool) -> tuple[str, ...]:
 
 
 def _restore_representor(net: Netlink, name: str) -> Iterator[KernelStep]:
-    """Yield the steps that set a representor down and give back its first name."""
+    """Yield the steps to set a representor down and to give back the first name."""
     yield SetLink(name, up=False, missing_ok=True)
     first = rename_link.first_name(net, name)
     if first is None:
@@ -229,9 +229,9 @@ def _restore_representor(net: Netlink, name: str) -> Iterator[KernelStep]:
 
 
 def _release_ports(net: Netlink, ports: Iterable[str], keep: str = "") -> tuple[Step, ...]:
-    """Return the steps that delete ports and restore the representors.
+    """Return the steps to delete ports and to restore the representors.
 
-    :param keep: a representor that the plan uses, and that is not restored.
+    :param keep: a representor in use by the plan, which is not restored.
     """
     ports = tuple(ports)
     devices = [step for name in ports if name != keep for step in _restore_representor(net, name)]
