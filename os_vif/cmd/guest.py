@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 #: Types of RFC 792.
-_ECHO_REPLY, _ECHO = 0, 8
+_ECHO_REPLY, _ECHO_REQUEST = 0, 8
 
 
 def configure(name: str, address: str) -> str:
@@ -58,11 +58,11 @@ def ping(address: str, attempts: int = 10, wait: float = 0.5) -> str:
 
 def _echo(identifier: int, sequence: int) -> bytes:
     payload = b"os-vif"
-    header = struct.pack("!BBHHH", _ECHO, 0, 0, identifier, sequence)
+    header = struct.pack("!BBHHH", _ECHO_REQUEST, 0, 0, identifier, sequence)
     total = sum(struct.unpack("!7H", header + payload))
     total = (total & 0xFFFF) + (total >> 16)
     checksum = ~(total + (total >> 16)) & 0xFFFF
-    return struct.pack("!BBHHH", _ECHO, 0, checksum, identifier, sequence) + payload
+    return struct.pack("!BBHHH", _ECHO_REQUEST, 0, checksum, identifier, sequence) + payload
 
 
 def main() -> None:

@@ -13,16 +13,14 @@ import threading
 from typing import Self
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.rtnl.ifinfmsg import IFT_MULTI_QUEUE, IFT_NO_PI, IFT_TAP
 from pyroute2.netlink.rtnl.ifinfmsg.tuntap import TUNDEV, TUNSETIFF
 
 from os_vif.cmd.lab import Guest
 
-#: linux/if_tun.h
-_TAP, _NO_PI, _MULTI_QUEUE = 0x2, 0x1000, 0x100
-
 
 def missing() -> str | None:
-    """What a tap device lacks here."""
+    """Return the reason why no tap device can be opened, or None."""
     if os.access(TUNDEV, os.R_OK | os.W_OK):
         return None
     return f"{TUNDEV} may not be opened" if os.path.exists(TUNDEV) else f"there is no {TUNDEV}"  # noqa: PTH110
@@ -39,9 +37,9 @@ class Pump:
 
     def __init__(self, guest: Guest, tap: str, mac: str, address: str, *, queues: bool) -> None:
         self._ends = os.pipe()
-        self._tap = _open(tap, _TAP | _NO_PI | (_MULTI_QUEUE if queues else 0))
+        self._tap = _open(tap, IFT_TAP | IFT_NO_PI | (IFT_MULTI_QUEUE if queues else 0))
         card = f"card{guest.pid}"[:15]
-        self._card = _open(card, _TAP | _NO_PI)
+        self._card = _open(card, IFT_TAP | IFT_NO_PI)
         with IPRoute() as ip:
             (index,) = ip.link_lookup(ifname=card)
             ip.link("set", index=index, address=mac)

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from os_vif import steps as known
 from os_vif.engine import policy_moves, undo_ledger
 from os_vif.engine.policy_moves import MAX_UPLINKS, refused
+from os_vif.host.netlink import uapi
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
 from os_vif.host.sriov import functions
 from os_vif.steps import validate
@@ -57,8 +58,6 @@ _MIN_HOST_MTU = 1280
 _NO_UPLINKS = ("tun", "bridge", "openvswitch", "wireguard")
 #: Values that keep a host from being reached through a device.
 _HARDENING = {"disable_ipv6": 1, "arp_ignore": 1, "arp_announce": 2}
-#: ``IFF_TAP`` of linux/if_tun.h
-_TAP = 2
 
 
 class Call:
@@ -84,7 +83,7 @@ class Call:
 
 
 class Question(NamedTuple):
-    """What a rule decides on."""
+    """The arguments of a rule."""
 
     net: Netlink
     call: Call
@@ -277,7 +276,7 @@ _FOREIGN = "it is neither os-vif's, nor a VIF's by its name, nor a virtual funct
 
 def _is_guest_s(link: Link) -> bool:
     """Return whether a device is of a kind that hypervisors and container engines make."""
-    tap = link.kind == "tun" and link.data.get("IFLA_TUN_TYPE", _TAP) == _TAP
+    tap = link.kind == "tun" and link.data.get("IFLA_TUN_TYPE", uapi.IFT_TAP) == uapi.IFT_TAP
     return tap or link.kind == "veth"
 
 

@@ -15,6 +15,8 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from os_vif.host.netlink import uapi
+
 TUNDEV = "/dev/net/tun"
 #: ``_IOC_WRITE`` is another bit on some architectures (their asm/ioctl.h).
 _OTHERS = ("alpha", "mips", "parisc", "ppc", "sparc")
@@ -22,7 +24,6 @@ _WRITE = 0x80000000 if os.uname().machine.startswith(_OTHERS) else 0x40000000
 #: ``_IOW('T', 202, int)`` and 203.
 TUNSETIFF, TUNSETPERSIST = _WRITE | 0x454CA, _WRITE | 0x454CB
 
-_TAP, _NO_PI, _MULTI_QUEUE, _EXCL = 0x2, 0x1000, 0x100, 0x8000
 _REQUEST = struct.Struct("=16sH22x")
 
 
@@ -32,7 +33,8 @@ def persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
 
     :raises OSError: with EEXIST if there is a device of that name.
     """
-    flags = _TAP | _NO_PI | _EXCL | (_MULTI_QUEUE if multiqueue else 0)
+    flags = uapi.IFT_TAP | uapi.IFT_NO_PI | uapi.IFT_TUN_EXCL
+    flags |= uapi.IFT_MULTI_QUEUE if multiqueue else 0
     try:
         file = os.open(TUNDEV, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:

@@ -20,13 +20,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
-from os_vif.host.netlink import supplement
+from os_vif.host.netlink import supplement, uapi
 from os_vif.host.netlink.atoms import ATOMS, RAW, Codec, Structure, array, number
 from os_vif.host.netlink.fallback import through_pyroute2
 
 #: The headers of a message and of an attribute (RFC 3549).
 HEADER, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
-_NESTED, _TYPE_MASK = 0x8000, 0x3FFF
+#: The bits of the number in the type of an attribute, without ``NLA_F_*``.
+_TYPE_MASK = 0x3FFF
 #: Attributes with a class according to a neighbouring attribute. The class of an attribute with a
 #: function in pyroute2 depends on the family in the header of the message otherwise.
 _SELECTORS: Mapping[str, tuple[str, ...]] = {
@@ -139,13 +140,13 @@ class Table:
     """The attributes of a class of pyroute2, and the structure before the attributes."""
 
     def __init__(self, cls: Any) -> None:
-        self._cls = cls
+        self.cls = cls
         self._types: dict[str, tuple[str, int]] = {}
         self.numbers: dict[str, int] = {}
-        entries = list(_entries(cls))
+        found = list(entries(cls))
         added = supplement.ATTRIBUTES.get(cls.__name__, {})
-        entries += [(kind, name, type_, 0) for name, (kind, type_) in added.items()]
-        for kind, name, type_, flags in entries:
+        found += [(kind, name, type_, 0) for name, (kind, type_) in added.items()]
+        for kind, name, type_, flags in found:
             if name not in self.numbers:
                 self.numbers[name] = kind
                 self._types[name] = supplement.TYPES.get(name, type_), flags
@@ -161,7 +162,7 @@ class Table:
         try:
             return self.numbers[name]
         except KeyError:
-            text = f"{self._cls.__name__} has no attribute {name}"
+            text = f"{self.cls.__name__} has no attribute {name}"
             raise LookupError(text) from None
 
     def compile_encoder(self, name: str) -> tuple[int, Callable[[Any], bytes] | None]:
@@ -170,7 +171,7 @@ class Table:
         codec = self._codec(name)
         flags = self._types[name][1]
         if codec is None or isinstance(getattr(codec.encode, "__self__", None), Nest):
-            flags |= _NESTED
+            flags |= uapi.NLA_F_NESTED
         return kind | flags, None if codec is None else codec.encode
 
     def decoder(
@@ -190,12 +191,12 @@ class Table:
         key = name, (*selected.values(), family)
         if key not in self._chosen:
             # The function is a method of the message.
-            message = self._cls()
+            message = self.cls()
             message["family"] = family
             message["attrs"] = [(n, value) for n, value in selected.items() if value is not None]
             type_, _ = self._types[name]
             try:
-                cls = getattr(self._cls, type_.lstrip("*"))(message)
+                cls = getattr(self.cls, type_.lstrip("*"))(message)
             except KeyError:
                 cls = message.hex
             self._chosen[key] = _compile(cls, None, many=type_.startswith("*"))
@@ -208,9 +209,7 @@ class Table:
             plain, _, rest = type_.partition("(")
             bare = plain.lstrip("*").partition("|")[0].strip()
             many = plain.startswith("*")
-            cls = (
-                self._cls if bare in ("recursive", "nested") else _attribute_class(self._cls, bare)
-            )
+            cls = self.cls if bare in ("recursive", "nested") else _attribute_class(self.cls, bare)
             if isinstance(cls, FunctionType):
                 self._codecs[name] = None
             else:
@@ -241,13 +240,13 @@ class Nest:
     """The codec of attributes within an attribute, maybe after a structure."""
 
     def __init__(self, cls: Any) -> None:
-        self._cls = cls
+        self.cls = cls
         self._compiled: Table | None = None
 
     @property
     def table(self) -> Table:
         if self._compiled is None:
-            self._compiled = Table(self._cls)
+            self._compiled = Table(self.cls)
         return self._compiled
 
     def encode(self, values: Mapping[str, Any] | bytes) -> bytes:
@@ -355,7 +354,7 @@ class Message:
         return Reader(self, names)
 
 
-def _entries(cls: Any) -> Iterator[tuple[int, str, str, int]]:
+def entries(cls: Any) -> Iterator[tuple[int, str, str, int]]:
     """Yield number, name, type and flags of each attribute of a class."""
     for place, entry in enumerate(cls.nla_map):
         *first, last = entry

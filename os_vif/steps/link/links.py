@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.device_names import HYBRID_BRIDGE_HALF, HYBRID_PORT_HALF
 from os_vif.host import limits
+from os_vif.host.netlink import uapi
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses
@@ -27,8 +28,6 @@ from os_vif.steps.plan import Difference
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: ``IFF_TAP`` of linux/if_tun.h
-_TAP = 2
 #: ``enum macvlan_mode`` of linux/if_link.h
 _MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 
@@ -205,7 +204,7 @@ class EnsureTap(_EnsureLink):
         )
 
     def _lacks(self, net: Netlink, link: Link) -> str | None:
-        if link.kind != "tun" or link.data.get("IFLA_TUN_TYPE", _TAP) != _TAP:
+        if link.kind != "tun" or link.data.get("IFLA_TUN_TYPE", uapi.IFT_TAP) != uapi.IFT_TAP:
             return describe_kind(link)
         multiqueue = bool(link.data.get("IFLA_TUN_MULTI_QUEUE", self.multiqueue))
         if multiqueue == self.multiqueue or not link.ours:
@@ -355,7 +354,7 @@ class DeleteLink(DeleteDevice):
 
 
 def _again(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
-    """The steps that make a device as it is now."""
+    """Return the steps that recreate a device with the current settings."""
     below = net.link_at(link.lower) if link.lower and link.lower_netns is None else None
     make: list[KernelStep] = []
     pair = [link]

@@ -9,7 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from os_vif.host import limits
-from os_vif.host.netlink import uplink_names
+from os_vif.host.netlink import uapi, uplink_names
 from os_vif.steps.ip import addresses, device_routes, neighbours
 from os_vif.steps.ip.addresses import DeleteAddress, EnsureAddress
 from os_vif.steps.ip.sysctl import INHERITED, SetInheritedSysctl, SetSysctl, inherited
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
     from os_vif.steps.ip.routes import EnsureRoute
     from os_vif.steps.kernel_step import KernelStep
-
-#: ``RTPROT_RA`` of linux/rtnetlink.h
-_RTPROT_RA = 9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +56,7 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     families = {"ipv6" if ":" in text else "ipv4" for text in texts}
     # systemd-networkd, say, has heard a router in place of the kernel: there is no program yet
     # that does so on the bridge.
-    heard = any(r.protocol == _RTPROT_RA and not r.learned for r in found.given)
+    heard = any(r.protocol == uapi.RTPROT_RA and not r.learned for r in found.given)
     make[:0] = _inherit(net, source.name, target, families, heard=heard) if joins else []
     if "ipv6" in families:
         # The public os-vif turned IPv6 off there, and left the addresses where they were dead.

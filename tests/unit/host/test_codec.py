@@ -114,7 +114,7 @@ def payload(cls):
 def strategies(cls, depth):
     """Values in both notations, by the names of the attributes of a class."""
     found = {}
-    for _, name, type_, _ in codec._entries(cls):
+    for _, name, type_, _ in codec.entries(cls):
         bare = type_.split("(")[0].split("|")[0].strip()
         attribute = cls if bare in ("nested", "recursive") else getattr(cls, bare.lstrip("*"))
         if isinstance(attribute, FunctionType) or name in supplement.TYPES:
@@ -135,7 +135,7 @@ def nest(cls, depth=DEPTH):
     known = strategies(cls, depth)
     if not known:
         return None
-    numbers = {name: kind for kind, name, _, _ in codec._entries(cls)}
+    numbers = {name: kind for kind, name, _, _ in codec.entries(cls)}
     one = st.sampled_from(sorted(known)).flatmap(
         lambda name: known[name].map(lambda pair: (name, *pair))
     )
@@ -235,7 +235,7 @@ def nested_classes(cls, seen):
     if cls in seen or isinstance(cls.nla_map, dict):
         return
     seen.add(cls)
-    for _, _, type_, _ in codec._entries(cls):
+    for _, _, type_, _ in codec.entries(cls):
         bare = type_.split("(")[0].split("|")[0].strip().lstrip("*")
         if bare not in ("nested", "recursive"):
             attribute = getattr(cls, bare)
@@ -253,7 +253,7 @@ def test_every_attribute_that_pyroute2_knows_has_a_codec_with_its_number(cls):
     assert cls in seen
     for below in seen:
         table = codec.Table(below)
-        for number, name, _, _ in codec._entries(below):
+        for number, name, _, _ in codec.entries(below):
             assert table.number(name) == number
             table.compile_encoder(name)
 
