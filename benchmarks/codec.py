@@ -28,7 +28,7 @@ from benchmarks import linux_bridge, sides
 from os_vif import objects
 from os_vif.host.netlink import messages, rtnetlink
 from os_vif.host.netlink.codec import HEADER
-from tests.functional.namespaces import hide_record, private
+from testbed.namespaces import hide_record, private
 from vif_plug_linux_bridge import privsep
 
 PYROUTE2, COMPILED = "pyroute2", "compiled"

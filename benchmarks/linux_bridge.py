@@ -24,8 +24,8 @@ from collections.abc import Callable
 from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, Side, ratio, show
 from os_vif import objects
-from tests.functional.namespaces import hide_record, ip, private, run
-from tests.interop import environments
+from testbed import environments
+from testbed.namespaces import hide_record, ip, private, run
 
 BRIDGE, UPLINK, MTU = "brq-bench", "uplink", 1500
 RELEASE = "4.3.1"

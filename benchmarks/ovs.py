@@ -29,11 +29,10 @@ from typing import Any
 
 from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, Side
-from tests.functional import ovs
-from tests.functional.namespaces import hide_record, private
-from tests.functional.ovs_kinds import BRIDGE, KINDS, Kind, name_of, vif
-from tests.functional.raw_switch import RawSwitch
-from tests.interop import environments
+from testbed import environments, ovs
+from testbed.namespaces import hide_record, private
+from testbed.ovs_kinds import BRIDGE, KINDS, Kind, name_of, vif
+from testbed.raw_switch import RawSwitch
 
 RELEASE = "5.3.0"
 DAEMON = "vif_plug_ovs.privsep"

@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks import plots
 from benchmarks import serialization_worker as worker
 from benchmarks.sides import OURS, PUBLIC_ONE, ROOT
-from tests.interop import environments
+from testbed import environments
 
 PROGRAM = pathlib.Path(worker.__file__).resolve()
 PUBLIC = "os-vif==5.3.0"

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from os_vif import objects
 from os_vif.objects import history
-from tests.interop import environments
+from testbed import environments
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "benchmarks" / "worker.py"

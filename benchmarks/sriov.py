@@ -5,7 +5,7 @@
 
     .venv/bin/python -m benchmarks.sriov [--rounds 30] [--vfs 64] [--others 500] [--cache DIR]
 
-Starts a virtual machine with a PCI card (tests/vm). The card has 7 virtual functions, which are
+Starts a virtual machine with a PCI card (testbed/vm). The card has 7 virtual functions, which are
 searched in turn. The module labrep creates as many representors as a card with 64 virtual
 functions has; the remaining devices are dummies. The driver has devlink ports in the first run, and
 none in the second. Each side is a process; the sides alternate, and the results are compared.
@@ -25,9 +25,9 @@ import tempfile
 from collections.abc import Iterator
 
 from benchmarks.sides import OURS, PUBLIC_ONE, ROOT, ratio, show
-from tests.functional.namespaces import run
-from tests.interop import environments
-from tests.vm import cards
+from testbed import environments
+from testbed.namespaces import run
+from testbed.vm import cards
 
 RELEASE = "5.3.0"
 WORKER = ROOT / "benchmarks" / "sriov_worker.py"
@@ -127,7 +127,7 @@ def main() -> int:
             raise SystemExit(str(error)) from None
         sizes = [f"--{name}={getattr(options, name)}" for name in ("rounds", "vfs", "others")]
         inside = ["-m", "benchmarks.sriov", *sizes, "--inside", python, public.path]
-        command = [sys.executable, "-m", "tests.vm", "igb", sys.executable, *inside]
+        command = [sys.executable, "-m", "testbed.vm", "igb", sys.executable, *inside]
         return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
 
 

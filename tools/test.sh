@@ -34,7 +34,7 @@ workers="-n ${OS_VIF_WORKERS:-2} --dist loadscope --durations=10"
 if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/dev/null; then
     inside="unshare --user --map-root-user --net --mount -- $pytest"
     # It is about who is not even that.
-    ordinary=tests/functional/test_ovs_ordinary_user.py
+    ordinary=tests/functional/ovs/test_ovs_ordinary_user.py
     case "${1-}" in
         "") ;;
         tests/unit* | tests/interop* | tests/vm* | $ordinary*) exec $pytest "$@" ;;

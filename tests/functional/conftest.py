@@ -23,9 +23,9 @@ from os_vif import objects
 from os_vif.cmd import shell
 from os_vif.host.netlink import rtnetlink
 from os_vif.plugins import sriov_privsep
-from tests.functional import namespaces, ovs, quick_daemons
-from tests.functional.forks import forked
-from tests.interop import environments
+from testbed import environments, namespaces, ovs
+from tests.support import quick_daemons
+from tests.support.forks import forked
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
 

@@ -9,8 +9,8 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.cache import Unavailable
-from tests.interop.environments import NoInterpreter, Subject
+from testbed.cache import Unavailable
+from testbed.environments import NoInterpreter, Subject
 
 
 @pytest.fixture(scope="session")

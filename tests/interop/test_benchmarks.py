@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from tests.functional import namespaces, ovs
-from tests.functional.namespaces import ROOT
+from testbed import namespaces, ovs
+from testbed.namespaces import ROOT
 
 
 @pytest.mark.interop

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from tests.interop import environments
-from tests.interop.environments import Subject
-from tests.vm import guest
-from tests.vm.scenarios import SCENARIOS
+from testbed import environments
+from testbed.environments import Subject
+from testbed.vm import guest
+from testbed.vm.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.interop
 
@@ -27,7 +27,13 @@ def test_what_one_plugged_the_other_plugs_again_and_unplugs(made_lab, tmp_path):
         pytest.skip(str(reason))
     out = tmp_path / "out"
     out.mkdir()
-    command = [sys.executable, "-m", "tests.interop.card_turns", str(python), str(subject.path)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.interop.card_turns",
+        str(python),
+        str(subject.path),
+    ]
     machine = guest.Guest(made_lab, SCENARIOS["igb"], command, out, silence=900)
     try:
         assert list(machine.lines()) == []

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop import environments, foreign
-from tests.interop.consumers import SUITES, Suite
+from testbed import environments
+from tests.support.interop import foreign
+from tests.support.interop.consumers import SUITES, Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.interop.environments import Subject
+    from testbed.environments import Subject
 
 
 @pytest.mark.interop

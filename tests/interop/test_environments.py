@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.interop import environments
+from testbed import environments
 
 #: One that no machine has.
 VERSION = "3.99"

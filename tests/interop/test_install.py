@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop import environments
-from tests.interop.environments import CHECKOUT
+from testbed import environments
+from testbed.environments import CHECKOUT
 
 LOOK = """
 import importlib.metadata, importlib.resources, json, pkgutil
@@ -135,7 +135,12 @@ def test_the_sdist_can_be_tested(source, tmp_path):
     assert sorted(set(tracked) - names - {".gitignore"}) == []
 
 
-FUNCTIONAL = ("engine", "eventlet", "linux_bridge", "netlink")
+FUNCTIONAL = (
+    "engine/test_engine",
+    "engine/test_eventlet",
+    "linux_bridge/test_linux_bridge",
+    "steps/test_netlink",
+)
 
 
 @pytest.mark.interop
@@ -163,7 +168,7 @@ def test_the_lower_bounds_of_our_requirements_hold(subject, tmp_path):
         # The tests of the command need it installed, with its script; those are left out.
         [
             *(python, "-m", "pytest", "-q", "-rs", "-m", "not interop and not soak", "tests/unit"),
-            *(f"tests/functional/test_{name}.py" for name in FUNCTIONAL),
+            *(f"tests/functional/{name}.py" for name in FUNCTIONAL),
         ],
         check=False,
         capture_output=True,

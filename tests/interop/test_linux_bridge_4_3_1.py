@@ -20,13 +20,12 @@ from oslo_config import cfg
 import os_vif
 from os_vif import objects
 from os_vif.cmd.lab import Guest, Hypervisor
-from tests.functional import namespaces
+from testbed import environments, namespaces
+from testbed.environments import Subject
+from testbed.namespaces import filters, ip, run, snapshot
 from tests.functional.conftest import bridge_vif
-from tests.functional.namespaces import filters, ip, run, snapshot
-from tests.functional.pings import Pings
-from tests.interop import environments
-from tests.interop.environments import Subject
-from tests.interop.public import PROGRAM, SBIN, Public
+from tests.support.interop.public import PROGRAM, SBIN, Public
+from tests.support.pings import Pings
 from vif_plug_linux_bridge import privsep
 
 RELEASE = (

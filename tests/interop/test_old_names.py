@@ -19,18 +19,17 @@ from typing import Any
 
 import pytest
 
-from tests.functional import namespaces, ovs
-from tests.functional.namespaces import changes, run
-from tests.interop import environments
-from tests.interop.environments import Subject
-from tests.interop.old_calls import BASE_OVS, CASES, CASES_4_3_1, LINUX_NET, Case
-from tests.interop.public import SBIN
+from testbed import environments, namespaces, ovs
+from testbed.environments import Subject
+from testbed.namespaces import changes, run
 from tests.interop.test_linux_bridge_4_3_1 import RELEASE
 from tests.interop.test_ovs_5_3_0 import left
+from tests.support.interop.old_calls import BASE_OVS, CASES, CASES_4_3_1, LINUX_NET, Case
+from tests.support.interop.public import SBIN
 
 pytestmark = pytest.mark.interop
 
-PROGRAM = pathlib.Path(__file__).with_name("foreign_call.py")
+PROGRAM = environments.CHECKOUT / "tests/support/interop/foreign_call.py"
 
 
 @pytest.fixture(scope="module")

@@ -21,15 +21,14 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects, opts
-from tests.functional import namespaces, ovs
-from tests.functional.cases import card, ovs_vif
+from testbed import environments, namespaces, ovs
+from testbed.environments import Subject
+from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.functional.conftest import stop_daemon
-from tests.functional.namespaces import changes, differs, ip, run, snapshot, without_indexes
-from tests.functional.pings import Pings
-from tests.functional.test_ovs_plugin import guest_on
-from tests.interop import environments
-from tests.interop.environments import Subject
-from tests.interop.public import SYSFS, Public
+from tests.functional.ovs.test_ovs_plugin import guest_on
+from tests.support.cases import card, ovs_vif
+from tests.support.interop.public import SYSFS, Public
+from tests.support.pings import Pings
 
 INSTANCE = objects.InstanceInfo(
     uuid="b0000000-0000-4000-8000-000000000000", name="guest", project_id="p"

@@ -21,10 +21,11 @@ from pathlib import Path
 import pytest
 
 from os_vif import serialization
-from tests.functional import snippets
-from tests.interop import environments, etcd_server, store_writer
-from tests.interop.environments import CHECKOUT, Subject
-from tests.interop.store_writer import seen
+from testbed import environments
+from testbed.environments import CHECKOUT, Subject
+from tests.support import snippets
+from tests.support.interop import etcd_server, store_writer
+from tests.support.interop.store_writer import seen
 
 PAGE = (CHECKOUT / "doc" / "source" / "user" / "persistence.rst").read_text(encoding="utf-8")
 MODULES = {block.caption: block.text for block in snippets.blocks(PAGE, "python") if block.caption}

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.interop import environments, foreign
+from testbed import environments
+from tests.support.interop import foreign
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.interop.environments import Subject
-    from tests.interop.foreign import Report
+    from testbed.environments import Subject
+    from tests.support.interop.foreign import Report
 
 TESTS = (
     "os_vif.tests.unit.test_base",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.interop.environments import CHECKOUT, without_python_settings
+from testbed.environments import CHECKOUT, without_python_settings
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -16,9 +16,9 @@ import pytest
 from oslo_versionedobjects import exception
 
 from os_vif.objects import history
-from tests.interop import releases, samples, written
-from tests.interop.environments import Unavailable
-from tests.strategies import OFFLOADS, PROFILES, load
+from testbed.environments import Unavailable
+from tests.support.interop import releases, samples, written
+from tests.support.strategies import OFFLOADS, PROFILES, load
 from tests.unit.objects import released
 
 FIRST = tuple(first for first, _ in written.SPANS)
@@ -82,7 +82,7 @@ def test_the_releases_are_the_first_and_the_last_of_each_manifest():
 @SHARE
 @pytest.mark.parametrize("release", FIRST)
 def test_what_is_written_is_what_the_releases_have_read(release, share, objects):
-    """To the byte. If this is meant to change: `python -m tests.interop.written`."""
+    """To the byte. If this is meant to change: `python -m tests.support.interop.written`."""
     kept = written.kept(release)
     known = written.known(release, objects)
     assert known.keys() == kept.keys()

@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from benchmarks import ovs, plots
-from tests.functional.ovs_kinds import KINDS
+from testbed.ovs_kinds import KINDS
 
 FOUND = json.loads(plots.FIGURES.read_text(encoding="utf-8"))
 PAGE = plots.PLACE.with_suffix(".rst").read_text(encoding="utf-8")

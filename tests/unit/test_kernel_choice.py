@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.cache import Unavailable
-from tests.vm import kernel
+from testbed.cache import Unavailable
+from testbed.vm import kernel
 
 RECORDED = pathlib.Path(__file__).parents[1] / "vm/packages/half-published.txt"
 NEW = "linux-image-6.1.0-56-amd64"

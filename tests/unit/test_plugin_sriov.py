@@ -22,8 +22,8 @@ from os_vif.steps import (
     SetVf,
 )
 from os_vif.steps.plan import Plan
-from tests.functional import snippets
-from tests.sysfs import Sysfs
+from tests.support import snippets
+from tests.support.sysfs import Sysfs
 
 PF, VF, OTHER = "0000:03:00.0", "0000:03:02.1", "0000:03:02.3"
 MAC = "fa:16:3e:00:00:01"

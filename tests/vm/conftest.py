@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from testbed.ovs import Switch
+from testbed.vm import cards
 from tests.functional.conftest import (  # noqa: F401
     daemon,
     instance,
@@ -20,8 +22,6 @@ from tests.functional.conftest import (  # noqa: F401
     rights,
     switch,
 )
-from tests.functional.ovs import Switch
-from tests.vm import cards
 
 
 @pytest.fixture

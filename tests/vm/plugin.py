@@ -26,9 +26,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cache import Unavailable
-from tests.vm import lab, sessions
-from tests.vm.scenarios import SCENARIOS
+from testbed.cache import Unavailable
+from testbed.vm import lab
+from testbed.vm.scenarios import SCENARIOS
+from tests.vm import sessions
 
 #: In a guest: the name of its scenario.
 INSIDE = os.environ.get("OS_VIF_IN_VM")

@@ -16,9 +16,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.cache import Unavailable
-from tests.vm import guest, lab
-from tests.vm.scenarios import SCENARIOS
+from testbed.cache import Unavailable
+from testbed.vm import guest, lab
+from testbed.vm.scenarios import SCENARIOS
 
 #: Seconds for each test there: less than after which a silent machine is ended.
 LIMIT = guest.SILENCE - 100

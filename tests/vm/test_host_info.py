@@ -12,8 +12,8 @@ import sys
 import pytest
 
 import os_vif
-from tests.functional.namespaces import run
-from tests.functional.test_ovs_plugin import INSTANCE
+from testbed.namespaces import run
+from tests.functional.ovs.test_ovs_plugin import INSTANCE
 from tests.vm.test_ovs_representors import of_vf
 
 pytestmark = pytest.mark.vm("igb")

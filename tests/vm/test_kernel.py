@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from os_vif.cmd.lab import Guest
-from tests.functional.namespaces import ip, run
+from testbed.namespaces import ip, run
 
 pytestmark = [pytest.mark.vm("plain"), pytest.mark.usefixtures("namespace")]
 

@@ -15,10 +15,10 @@ import time
 
 import pytest
 
-from tests import cache
-from tests.cache import Unavailable
-from tests.vm import guest, lab
-from tests.vm.scenarios import SCENARIOS, Scenario
+from testbed import cache
+from testbed.cache import Unavailable
+from testbed.vm import guest, lab
+from testbed.vm.scenarios import SCENARIOS, Scenario
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEST = "tests/vm/test_kernel.py::test_a_bridge_filters_vlans"
@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_is_one_clear_message(tmp_path):
     small = tmp_path / "small"
     small.mkdir()
     code = (
-        "from tests.vm import lab; lab.NEEDED_SPACE = 0\n"
+        "from testbed.vm import lab; lab.NEEDED_SPACE = 0\n"
         "try: lab.lab()\nexcept lab.Unavailable as reason: print('said:', reason)\n"
         "import os; print(os.listdir(os.environ['OS_VIF_TEST_CACHE']))"
     )
@@ -198,8 +198,8 @@ def typed(command: list[str], *answers: tuple[str, str]) -> tuple[int, str]:
 
 @pytest.mark.soak
 def test_a_shell_in_a_guest_has_this_terminal(made_lab):
-    """python -m tests.vm SCENARIO: what is typed there arrives, also the status."""
-    command = [sys.executable, "-m", "tests.vm", "plain"]
+    """python -m testbed.vm SCENARIO: what is typed there arrives, also the status."""
+    command = [sys.executable, "-m", "testbed.vm", "plain"]
     status, shown = typed(command, ("# ", "tty; uname -r; [ -t 0 ] && exit 9"))
     assert status == 9
     assert "/dev/hvc0" in shown
@@ -211,7 +211,7 @@ def test_a_debugger_stops_in_a_guest(made_lab):
     """Where the test failed, with its variables."""
     pytest_there = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--pdb", "--trace"]
     status, shown = typed(
-        [sys.executable, "-m", "tests.vm", "plain", *pytest_there, f"{KIND}[dummy]"],
+        [sys.executable, "-m", "testbed.vm", "plain", *pytest_there, f"{KIND}[dummy]"],
         ("(Pdb)", "print(6 * 7, kind)"),
         ("(Pdb)", "continue"),
     )

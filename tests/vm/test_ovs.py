@@ -14,11 +14,11 @@ import pytest
 import os_vif
 from os_vif import objects
 from os_vif.cmd.lab import Guest
-from tests.functional.cases import in_kernel, ovs_vif
-from tests.functional.namespaces import changes, differs, run, snapshot, without_indexes
-from tests.functional.ovs import Switch, row
-from tests.functional.test_ovs_plugin import INSTANCE, TAP, VIFS, guest_on
-from tests.vm import cards
+from testbed.namespaces import changes, differs, run, snapshot, without_indexes
+from testbed.ovs import Switch, row
+from testbed.vm import cards
+from tests.functional.ovs.test_ovs_plugin import INSTANCE, TAP, VIFS, guest_on
+from tests.support.cases import in_kernel, ovs_vif
 
 
 @pytest.mark.vm("plain")

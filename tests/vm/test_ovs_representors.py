@@ -16,12 +16,12 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.engine import ovs
-from tests.functional import test_kill, test_proof
-from tests.functional.cases import Case
-from tests.functional.namespaces import changes, ip, run
-from tests.functional.ovs import row
-from tests.functional.test_ovs_plugin import INSTANCE
-from tests.functional.test_ovs_representors import link, on
+from testbed.namespaces import changes, ip, run
+from testbed.ovs import row
+from tests.functional.engine import test_kill, test_proof
+from tests.functional.ovs.test_ovs_plugin import INSTANCE
+from tests.functional.ovs.test_ovs_representors import link, on
+from tests.support.cases import Case
 from tests.vm.test_ovs import offloaded
 
 pytestmark = pytest.mark.vm("igb")

@@ -22,8 +22,8 @@ from os_vif.host.sriov import functions as sriov
 from os_vif.host.sriov import switch_ports
 from os_vif.host.sriov.switch_ports import Role
 from os_vif.steps import MoveLink
-from tests.functional.namespaces import ip, run
-from tests.vm import cards
+from testbed.namespaces import ip, run
+from testbed.vm import cards
 
 
 @pytest.mark.vm("igb")

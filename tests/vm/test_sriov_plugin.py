@@ -15,8 +15,8 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.lab import Guest
-from tests.functional.namespaces import ip, run
-from tests.vm import cards
+from testbed.namespaces import ip, run
+from testbed.vm import cards
 
 pytestmark = [pytest.mark.vm("igb"), pytest.mark.usefixtures("daemon")]
 

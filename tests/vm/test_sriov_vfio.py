@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from tests.vm import cards
+from testbed.vm import cards
 from tests.vm.test_sriov import bind
 from tests.vm.test_sriov_plugin import (
     ALL,

@@ -15,8 +15,8 @@ import pytest
 
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import SetVf
-from tests.functional.namespaces import ip, run
-from tests.vm import cards
+from testbed.namespaces import ip, run
+from testbed.vm import cards
 
 pytestmark = pytest.mark.vm("netdevsim")
 

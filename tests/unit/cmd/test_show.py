@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from os_vif import serialization
 from os_vif.cmd import svg, tree, units
 from os_vif.cmd.stream import Piece
-from tests.strategies import any_objects, make
+from tests.support.strategies import any_objects, make
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import small, wrappings
 

@@ -13,7 +13,7 @@ from oslo_versionedobjects import exception
 
 from os_vif import objects
 from os_vif.objects import history
-from tests.strategies import CLASSES, UUID, load, make, nested, nested_primitives, snapshot
+from tests.support.strategies import CLASSES, UUID, load, make, nested, nested_primitives, snapshot
 from tests.unit.objects import released
 
 #: Each class in each release that differs from the one before.

@@ -12,7 +12,7 @@ from oslo_versionedobjects import base as ovo
 
 from os_vif import objects, serialization
 from os_vif.objects import history
-from tests.strategies import (
+from tests.support.strategies import (
     OFFLOADS,
     PROFILES,
     UUID,

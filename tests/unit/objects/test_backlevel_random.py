@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oslo_versionedobjects import base as ovo
 
 from os_vif.objects import history
-from tests.strategies import CLASSES, any_object, any_objects, load, nested
+from tests.support.strategies import CLASSES, any_object, any_objects, load, nested
 from tests.unit.objects import released
 
 RANDOM = settings(

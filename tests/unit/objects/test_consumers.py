@@ -10,7 +10,7 @@ import json
 import pytest
 
 from os_vif import objects
-from tests.strategies import UUID, load
+from tests.support.strategies import UUID, load
 
 MAC = "fa:16:3e:00:00:01"
 

@@ -13,7 +13,7 @@ from oslo_versionedobjects import fields
 
 from os_vif import exception, objects
 from os_vif.objects import history, host_info
-from tests.strategies import CLASSES, PROFILES, VIFS, load
+from tests.support.strategies import CLASSES, PROFILES, VIFS, load
 from tests.unit.objects import released
 
 SETTLED = [row for row in released.VERSIONS if row not in [("VIFBase", "1.1"), ("Subnet", "1.1")]]

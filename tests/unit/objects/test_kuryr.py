@@ -13,7 +13,7 @@ from oslo_versionedobjects import exception
 
 from os_vif import objects
 from os_vif.objects import history
-from tests.strategies import KURYR, UUID, load, make
+from tests.support.strategies import KURYR, UUID, load, make
 from tests.unit.objects.processes import run_python
 
 #: What kuryr registers, in short: the same names and versions, in classes of its own.

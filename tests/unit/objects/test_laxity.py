@@ -13,7 +13,7 @@ import pytest
 
 from os_vif import objects
 from os_vif.objects import vif as osv_vif
-from tests.strategies import CLASSES, PROFILES, UUID, VIFS, load, make, nested
+from tests.support.strategies import CLASSES, PROFILES, UUID, VIFS, load, make, nested
 
 BY_VALUE = tuple(n for n in CLASSES if n.startswith(("VIF", "Host", "Datapath")))
 BY_IDENTITY = tuple(n for n in CLASSES if n not in BY_VALUE)

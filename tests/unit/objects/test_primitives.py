@@ -13,7 +13,16 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception
 
 from os_vif import objects
-from tests.strategies import CLASSES, PROFILES, UUID, VIFS, load, make, nested, nested_primitives
+from tests.support.strategies import (
+    CLASSES,
+    PROFILES,
+    UUID,
+    VIFS,
+    load,
+    make,
+    nested,
+    nested_primitives,
+)
 from tests.unit.objects import released
 from tests.unit.objects.processes import run_python
 
@@ -83,7 +92,7 @@ def test_changes_are_sorted_at_every_depth(name):
 DUMP = """
 import json
 from os_vif import objects
-from tests.strategies import CLASSES, make
+from tests.support.strategies import CLASSES, make
 print(json.dumps([make(name).obj_to_primitive() for name in CLASSES]))
 print(json.dumps([
     make(name).obj_to_primitive(version_manifest=objects.history.manifest("1.8.0"))

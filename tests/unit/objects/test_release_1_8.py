@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from os_vif import objects
 from os_vif.objects import history
-from tests.strategies import UUID, VIFS, any_object, load, make, nested, nested_primitives
+from tests.support.strategies import UUID, VIFS, any_object, load, make, nested, nested_primitives
 from tests.unit.objects import released
 
 CORPUS = Path(__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"

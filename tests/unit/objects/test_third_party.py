@@ -13,7 +13,7 @@ from oslo_versionedobjects import exception
 
 from os_vif import objects
 from os_vif.objects import history
-from tests.strategies import UUID, load, make
+from tests.support.strategies import UUID, load, make
 from tests.unit.objects import released
 from tests.unit.objects.third_party import (
     PARENT_VERSIONS,

@@ -15,7 +15,7 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import objects
 from os_vif.objects import fields, history
-from tests.strategies import ADDED, ALL, CLASSES, PROFILES, VIFS
+from tests.support.strategies import ADDED, ALL, CLASSES, PROFILES, VIFS
 from tests.unit.objects import released
 from tests.unit.objects.processes import run_python
 

@@ -17,7 +17,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from os_vif.objects import history, vif
-from tests.strategies import load, make
+from tests.support.strategies import load, make
 from tests.unit.objects import released
 
 #: What goes with each version of AcmeOvsProfile.

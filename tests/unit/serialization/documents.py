@@ -15,7 +15,7 @@ from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
 from os_vif.serialization import from_document, to_document, unknown
-from tests.strategies import ALL, SUBCLASSES, any_object, any_objects
+from tests.support.strategies import ALL, SUBCLASSES, any_object, any_objects
 
 KINDS = tuple(sorted(ALL))
 VIFS = SUBCLASSES["VIFBase"]

@@ -12,8 +12,8 @@ import netaddr
 from oslo_versionedobjects import base as ovo
 
 from os_vif import objects
-from tests.interop import samples
-from tests.strategies import KURYR, UUID, make
+from tests.support.interop import samples
+from tests.support.strategies import KURYR, UUID, make
 from tests.unit.objects import released
 
 CORPUS = Path(released.__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"

@@ -11,7 +11,7 @@ import pathlib
 from oslo_versionedobjects import base as ovo
 
 from os_vif.objects import history
-from tests.strategies import make
+from tests.support.strategies import make
 
 CORPUS = pathlib.Path(__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"
 ROWS = [row for row in map(json.loads, CORPUS.open(encoding="utf-8")) if row["src"] == "kuryr"]

@@ -17,7 +17,7 @@ from os_vif import exception, objects
 from os_vif.objects.base import VersionedObject
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import dumps, from_document, loads, to_document
-from tests.strategies import ALL, UUID, any_objects, make, nested
+from tests.support.strategies import ALL, UUID, any_objects, make, nested
 from tests.unit.objects.processes import run_python
 from tests.unit.serialization.samples import VIF, every, fill, plain, shuffled, vif
 

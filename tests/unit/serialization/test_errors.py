@@ -12,7 +12,7 @@ import pytest
 
 from os_vif import exception, objects
 from os_vif.serialization import dumps, from_document, loads
-from tests.strategies import make
+from tests.support.strategies import make
 from tests.unit.serialization.samples import VIF, part
 
 HEAD = {"apiVersion": "os-vif/2.0"}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from os_vif import exception, objects
 from os_vif.objects import history
 from os_vif.serialization import loads
-from tests.strategies import ALL, CLASSES, any_objects, load, make, nested_primitives
+from tests.support.strategies import ALL, CLASSES, any_objects, load, make, nested_primitives
 from tests.unit.serialization.mutations import mutated, payloads
 from tests.unit.serialization.oracle import flat
 from tests.unit.serialization.samples import part

@@ -13,8 +13,8 @@ import pytest
 from os_vif import exception, objects
 from os_vif.objects import history
 from os_vif.serialization import primitive_schema
-from tests.interop import written
-from tests.strategies import KURYR, make
+from tests.support.interop import written
+from tests.support.strategies import KURYR, make
 from tests.unit.serialization import samples
 
 ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]

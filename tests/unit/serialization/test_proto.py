@@ -12,7 +12,7 @@ import pytest
 
 from os_vif.objects import history
 from os_vif.serialization import document, dumps, proto, protobuf
-from tests.strategies import make
+from tests.support.strategies import make
 from tools import compatibility, contract
 
 NUMBERS = proto.read_numbers()

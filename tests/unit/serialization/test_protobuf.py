@@ -30,7 +30,7 @@ from os_vif.serialization import (
     schema,
     to_document,
 )
-from tests.strategies import ALL, CLASSES, any_objects, make
+from tests.support.strategies import ALL, CLASSES, any_objects, make
 from tests.unit.serialization import oracle
 from tests.unit.serialization.samples import vif
 

@@ -23,7 +23,7 @@ from oslo_versionedobjects import fields as ovo_fields
 from os_vif import exception, objects
 from os_vif.objects import base, history, tables, takers
 from os_vif.serialization import dumps, from_document, loads, quick, to_document, values
-from tests.strategies import ALL, UUID, any_objects, load, make
+from tests.support.strategies import ALL, UUID, any_objects, load, make
 from tests.unit.objects.third_party import maker, registered_for_a_while
 from tests.unit.serialization.mutations import mutated, payloads
 from tests.unit.serialization.samples import vif

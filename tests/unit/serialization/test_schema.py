@@ -20,7 +20,7 @@ from oslo_versionedobjects import fields as ovo_fields
 from os_vif import exception
 from os_vif.objects import fields, history
 from os_vif.serialization import document, schema, to_document, values
-from tests.strategies import UUID, make
+from tests.support.strategies import UUID, make
 from tests.unit.serialization.documents import (
     KINDS,
     RANDOM,

@@ -12,7 +12,7 @@ import pytest
 from os_vif import exception, objects, serialization
 from os_vif.objects import history
 from os_vif.serialization import stored
-from tests.strategies import UUID, make
+from tests.support.strategies import UUID, make
 from tests.unit.serialization.stored_samples import (
     KURYR,
     ROWS,

@@ -17,7 +17,7 @@ from oslo_versionedobjects import fields as ovo_fields
 from os_vif import exception
 from os_vif.objects import fields, history
 from os_vif.serialization import from_document, primitive, schema, stored, structural, to_document
-from tests.strategies import make
+from tests.support.strategies import make
 from tests.unit.serialization.documents import (
     KINDS,
     RANDOM,

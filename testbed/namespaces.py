@@ -1,0 +1,296 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Network namespaces for tests, and what the kernel holds in one."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from os_vif.host.netlink import rtnetlink
+from testbed import ovs
+
+#: ``CLONE_NEWNET`` of linux/sched.h. ``os.unshare`` came with Python 3.12.
+_CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x20000
+#: ``MS_REC | MS_PRIVATE`` of linux/mount.h.
+_PRIVATE = 0x4000 | 0x40000
+ROOT = pathlib.Path(__file__).parents[1]
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _call(name: str, *arguments: int | bytes | None) -> None:
+    if getattr(_libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def why_not() -> str | None:
+    """The right that is missing for a network namespace; None if all are there."""
+    # In a process of its own: one that cannot go back must not stay.
+    trial = (
+        "from testbed.namespaces import private, run\n"
+        "with private():\n    run('ip link add name os-vif-probe type bridge')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", trial], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    if done.returncode == 0:
+        return None
+    return (
+        "needs CAP_SYS_ADMIN and CAP_NET_ADMIN here, or to be started in a user and network "
+        f"namespace, as tools/test.sh does: {done.stderr.strip().splitlines()[-1]}"
+    )
+
+
+def hide_record() -> None:
+    """Give this process a ``/run/os-vif`` of its own, for good: the host's is not for tests."""
+    record = pathlib.Path("/run/os-vif")
+    _call("unshare", _CLONE_NEWNS)
+    _call("mount", b"none", b"/", None, _PRIVATE, None)
+    try:
+        record.mkdir(exist_ok=True)
+    except PermissionError:
+        # Root of a user namespace only.
+        _call("mount", b"tmpfs", b"/run", b"tmpfs", 0, None)
+        record.mkdir()
+    _call("mount", b"tmpfs", bytes(record), b"tmpfs", 0, b"mode=0755")
+
+
+@contextmanager
+def private() -> Iterator[None]:
+    """Move this thread, and what it starts, into a network namespace of its own."""
+    with pathlib.Path("/proc/thread-self/ns/net").open("rb") as before:
+        _call("unshare", _CLONE_NEWNET)
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            yield
+        finally:
+            _call("setns", before.fileno(), _CLONE_NEWNET)
+
+
+@contextmanager
+def of_machine() -> Iterator[None]:
+    """Move this thread, and what it starts, into the network namespace of the first process."""
+    with (
+        pathlib.Path("/proc/thread-self/ns/net").open("rb") as before,
+        pathlib.Path("/proc/1/ns/net").open("rb") as there,
+    ):
+        _call("setns", there.fileno(), _CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            _call("setns", before.fileno(), _CLONE_NEWNET)
+
+
+def ip(*arguments: str) -> list[dict]:
+    """Ask ip(8), and get data."""
+    done = subprocess.run(
+        ["ip", "-json", "-details", *arguments], check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout or "[]")
+
+
+def run(command: str) -> None:
+    """A command line, as root types it."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    environment = os.environ | {"PATH": path}
+    subprocess.run(command, shell=True, check=True, env=environment)  # noqa: S602 - the point
+
+
+def filters(program: str) -> list[str]:
+    """The rules of iptables or ip6tables, as the kernel has them."""
+    save = shutil.which(f"{program}-save", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if save is None:
+        return []
+    done = subprocess.run([save, "-t", "filter"], capture_output=True, text=True, check=True)
+    # Comments have the time, and chains their counters.
+    lines = [line.partition(" [")[0] for line in done.stdout.splitlines()]
+    # The first rule brings the table with its chains, which then stay, and let pass.
+    empty = {f":{chain} ACCEPT" for chain in ("INPUT", "FORWARD", "OUTPUT")}
+    return [line for line in lines if not (line.startswith(("#", "*", "COMMIT")) or line in empty)]
+
+
+def record() -> dict[str, str]:
+    """What os-vif has noted of this network namespace and of virtual functions, by file."""
+    with rtnetlink.opened() as net:
+        ours, rules = f"bridge-{net.netns}-", f"rules-{net.netns}-"
+    noted = pathlib.Path("/run/os-vif")
+    files = sorted((*noted.glob(f"{ours}*"), *noted.glob(f"{rules}*"), *noted.glob("vf-*")))
+    return {path.name.removeprefix(ours).removeprefix(rules): path.read_text() for path in files}
+
+
+#: What changes by itself.
+_VOLATILE = {
+    "hello_timer",
+    "gc_timer",
+    "tcn_timer",
+    "topology_change_timer",
+    "stats64",
+    "operstate",
+    # A driver may take what the card says for it only later.
+    "permaddr",
+    "forward_delay_timer",
+    "hold_timer",
+    "message_age_timer",
+    # What a device offloads follows those below it; a queue is there from the first "up" on.
+    "tso_max_size",
+    "qdisc",
+    "topology_change",
+    "topology_change_detected",
+}
+#: What follows a cable: a carrier, and IPv6 addresses of the link with their routes.
+_CARRIER = {"NO-CARRIER", "LOWER_UP"}
+_OF_LINK = ("fe80:", "ff00:")
+
+
+def snapshot() -> dict[str, object]:
+    """All that a plug may change here: links, addresses, routes, rules, sysctls, and switches."""
+    state = _snapshot()
+    deadline = time.monotonic() + 5
+    while any(_version_6(state)) and time.monotonic() < deadline:
+        # The kernel makes their routes after it has answered.
+        time.sleep(0.01)
+        before, state = state, _snapshot()
+        local = {route["dst"] for route in state["routes"] if route.get("type") == "local"}
+        if before == state and local.issuperset(_version_6(state)):
+            break
+    return state
+
+
+def _version_6(state: dict) -> Iterator[str]:
+    """The IPv6 addresses of devices that are up; the others have no routes."""
+    up = {link["ifname"] for link in state["links"] if "UP" in link["flags"]}
+    for name, held in state["addresses"].items():
+        if name in up:
+            yield from (a["local"] for a in held if ":" in a["local"])
+
+
+def _snapshot() -> dict[str, object]:
+    links = ip("link")
+    internal = {name for switch in ovs.running for name in switch.internal}
+    # A switch gives its own devices a MAC address and an MTU as it likes.
+    links = [link if link["ifname"] not in internal else _bare(link) for link in links]
+    for link in links:
+        info = link.get("linkinfo", {})
+        for data in (link, info.get("info_data", {}), info.get("info_slave_data", {})):
+            for key in _VOLATILE & data.keys():
+                del data[key]
+        link["flags"] = [flag for flag in link["flags"] if flag not in _CARRIER]
+    routes = ip("route", "show", "table", "all") + ip("-6", "route", "show", "table", "all")
+    for route in routes:
+        route["flags"] = [flag for flag in route["flags"] if flag != "linkdown"]
+        # The time goes on.
+        route["expires"] = "expires" in route
+    return {
+        "links": links,
+        "addresses": {
+            link["ifname"]: [
+                address
+                for address in link["addr_info"]
+                if not address.get("local", "").startswith((*_OF_LINK, "::1"))
+            ]
+            for link in ip("address")
+        },
+        "routes": [route for route in routes if not route["dst"].startswith(_OF_LINK)],
+        "rules": ip("rule"),
+        "neighbours": _neighbours(),
+        "filters": {program: filters(program) for program in ("iptables", "ip6tables")},
+        "files": record(),
+        "switches": [switch.dump() for switch in ovs.running],
+        "sysctls": {
+            str(path): path.read_text()
+            for link in links
+            if link["ifname"] not in internal
+            for family in ("ipv4", "ipv6")
+            for path in pathlib.Path("/proc/sys/net", family, "conf", link["ifname"]).glob("*")
+            if path.name != "stable_secret" and os.access(path, os.R_OK)
+        },
+    }
+
+
+def _neighbours() -> list[dict]:
+    """Those that do not go by themselves."""
+    found = ip("neigh", "show", "nud", "permanent") + ip("neigh", "show", "proxy")
+    return found + [
+        n for n in ip("neigh", "show", "nud", "noarp") if n["lladdr"].startswith("02:")
+    ]
+
+
+def _bare(link: dict) -> dict:
+    return {"ifname": link["ifname"], "ifindex": 0, "address": "", "flags": []}
+
+
+def changes(before: object, after: object, where: str = "") -> list[str]:
+    """What differs between two snapshots, a line each."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = {**before, **after}
+        return [
+            line
+            for key in keys
+            for line in changes(before.get(key), after.get(key), f"{where}/{key}")
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [
+            line
+            for n, (one, other) in enumerate(zip(before, after, strict=True))
+            for line in changes(one, other, f"{where}[{n}]")
+        ]
+    return [] if before == after else [f"{where}: {before!r} became {after!r}"]
+
+
+def without_indexes(state: dict) -> dict:
+    """A snapshot in which a device that was made again is the same."""
+    state = json.loads(json.dumps(state))
+    names = {}
+    for link in state["links"]:
+        names[link.pop("ifindex")] = link["ifname"]
+        # It has one since its MAC address was given, which is the same.
+        for key in ("bridge_id", "root_id"):
+            link.get("linkinfo", {}).get("info_data", {}).pop(key, None)
+    state["links"].sort(key=lambda link: link["ifname"])
+    state["routes"].sort(key=json.dumps)
+    for name, text in state["files"].items():
+        noted = json.loads(text)
+        index = {"index": names.get(noted["index"])} if "index" in noted else {}
+        state["files"][name] = noted | index
+    return state
+
+
+def without_addresses(state: dict) -> dict:
+    """A snapshot in which devices that were made again, or on another host, are the same."""
+    state = without_indexes(state)
+    for link in state["links"]:
+        del link["address"]
+        for key in ("bridge_id", "root_id"):
+            link.get("linkinfo", {}).get("info_slave_data", {}).pop(key, None)
+    return state
+
+
+def differs(before: dict, *, indexes: bool = True, addresses: bool = True) -> list[str]:
+    """What differs on this host from a snapshot, when the kernel has come to rest.
+
+    It works on IPv6 addresses and carriers after it has answered.
+
+    :param indexes: whether a device that was made again differs.
+    :param addresses: whether one that was made again with another MAC address differs.
+    """
+    deadline = time.monotonic() + 2
+    while True:
+        now = snapshot()
+        if not addresses:
+            now = without_addresses(now)
+        elif not indexes:
+            now = without_indexes(now)
+        found = changes(before, now)
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.02)

@@ -1,0 +1,370 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whoever is killed, between whichever steps: the next plug and the next unplug end well."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from unittest import mock
+
+import pytest
+from oslo_config import cfg
+from oslo_serialization import jsonutils
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Plan
+from testbed.namespaces import (
+    changes,
+    ip,
+    private,
+    run,
+    snapshot,
+    without_addresses,
+    without_indexes,
+)
+from tests.functional.conftest import helped_by, stop_daemon
+from tests.functional.engine.test_engine import daemon_pid
+from tests.support import faulty_helper
+from tests.support.cases import ALL, KERNEL, Case
+from tests.support.forks import forked
+from vif_plug_linux_bridge import privsep
+
+pytestmark = pytest.mark.usefixtures("rights")
+
+#: Of the long matrix tools/test.sh runs these.
+SHORT = ("bare", "uplink-with-addresses-and-rules", "ovs-hybrid")
+#: What makes nothing in the kernel asks no daemon.
+BY_DAEMON = [
+    case
+    for case in ALL
+    if case.vif.plugin in ("linux_bridge", "sriov")
+    or case.tun
+    or case.keeps_device
+    or isinstance(case.vif, objects.VIFBridge)
+]
+#: It kills at each fourth step of a long plan, and tox -e soak at each of all.
+STRIDES = [
+    *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
+    *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
+]
+#: The short one kills once, in the middle of the devices of a hybrid VIF.
+IN_KERNEL = [
+    KERNEL["ovs-hybrid"].param("unplug", 8, id="ovs-hybrid-kernel"),
+    *(
+        KERNEL[case.name].param(
+            by, 2 if case.tun else 4, id=f"{case}-kernel-{by}", marks=[pytest.mark.soak]
+        )
+        for case in BY_DAEMON
+        if case.name in KERNEL
+        for by in ("plug", "unplug")
+    ),
+]
+INSTANCE = objects.InstanceInfo(name="guest")
+
+
+@pytest.fixture(autouse=True)
+def _sound(quick_helper):
+    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+    os_vif.initialize(reset=True)
+    with helped_by(quick_helper), mock.patch.dict(os.environ):
+        yield
+
+
+def sound() -> None:
+    """The next daemon kills nobody."""
+    stop_daemon()
+    os.environ.pop(faulty_helper.VARIABLE, None)
+
+
+def faulty(k: int) -> None:
+    """The next daemon kills itself before its step k."""
+    stop_daemon()
+    os.environ[faulty_helper.VARIABLE] = f"{k}:0"
+
+
+def kernel_steps(plan: Plan) -> int:
+    return sum(isinstance(step, KernelStep) for step in plan)
+
+
+class Host:
+    """A case, and how its host looks: before, plugged, and unplugged."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.vif = case, case.vif
+        with private(), case.prepared():
+            self.before = self.now()
+            self.steps = kernel_steps(os_vif.plan(self.vif, INSTANCE))
+            os_vif.plug(self.vif, INSTANCE)
+            self.plugged = self.now()
+            self.unplug_steps = kernel_steps(os_vif.plan(self.vif, INSTANCE, unplug=True))
+            os_vif.unplug(self.vif, INSTANCE)
+            self.unplugged = self.now()
+            stop_daemon()
+
+    @staticmethod
+    def now() -> dict:
+        return without_addresses(snapshot())
+
+    def _unset(self, state: dict) -> dict:
+        """Without the settings of a device that a plug makes and no unplug undoes."""
+        kept = self.case.keeps_device
+        links = [
+            {
+                k: v
+                for k, v in link.items()
+                if link["ifname"] != kept or k not in ("mtu", "linkinfo")
+            }
+            for link in state["links"]
+        ]
+        sysctls = {k: v for k, v in state["sysctls"].items() if f"/{kept}/" not in k}
+        return state | {"links": links, "sysctls": sysctls}
+
+    def must_converge(self, by: str) -> None:
+        """By another plug, or by an unplug."""
+        ends = [self.plugged]
+        if by == "plug":
+            os_vif.plug(self.vif, INSTANCE)
+            assert [d for d in os_vif.check(self.vif, INSTANCE) if not d.pending] == []
+        else:
+            os_vif.unplug(self.vif, INSTANCE)
+            # What had an uplink already keeps it, as after any unplug.
+            ends = [self.unplugged, self.before]
+            if self.case.keeps_device:
+                # It has what that plug had come to.
+                ends = [self._unset(end) for end in ends]
+        for _ in range(50):
+            now = self._unset(self.now()) if by == "unplug" else self.now()
+            ways = [changes(end, now) for end in ends]
+            if [] in ways:
+                return
+            # The kernel works on IPv6 addresses after it has answered.
+            time.sleep(0.02)
+        if by == "unplug" and self.case.name in ("bridge-of-others", "vlan"):
+            # It stays, with what a plug had come to: its MTU and its rules are from one end or
+            # the other; a VLAN that is in its bridge may be down. The next plug completes it.
+            assert self.case.name != "vlan" or all("flags" in w or "state" in w for w in ways[0])
+            assert changes(self.before, self.unplugged)
+            os_vif.plug(self.vif, INSTANCE)
+            assert os_vif.check(self.vif, INSTANCE) == ()
+            assert changes(self.plugged, self.now()) == []
+            return
+        raise AssertionError(ways)
+
+
+def places(steps: int, stride: int) -> range:
+    """Return before which of so many steps to kill: the last of each stride, once at least."""
+    stride = min(stride, steps)
+    return range(stride - 1, steps, stride)
+
+
+@pytest.mark.parametrize(
+    ("steps", "stride", "expected"),
+    [(2, 4, [1]), (1, 4, [0]), (4, 4, [3]), (9, 4, [3, 7]), (3, 1, [0, 1, 2])],
+)
+def test_a_plan_of_any_length_has_a_step_to_be_killed_before(steps, stride, expected):
+    assert list(places(steps, stride)) == expected
+
+
+def killed_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
+    """Before the last of each so many steps."""
+    host = Host(case)
+    assert host.steps
+    for k in places(host.steps, stride):
+        with private(), case.prepared():
+            faulty(k)
+            with pytest.raises(exception.PlugException, match="unknown"):
+                os_vif.plug(case.vif, INSTANCE)
+            sound()
+            host.must_converge(by)
+            stop_daemon()
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize(("case", "stride"), STRIDES)
+def test_a_daemon_killed_between_any_two_steps_of_plug(case, stride, by):
+    """The call says that it is unknown what was done, and the next converges."""
+    killed_in_plug(case, by, stride=stride)
+
+
+@pytest.mark.parametrize(("case", "by", "stride"), IN_KERNEL)
+def test_a_daemon_killed_while_it_plugs_for_the_kernel_s_datapath(case, by, stride):
+    """In a virtual machine each one takes long: not between any two steps, but between some."""
+    killed_in_plug(case, by, stride=stride)
+
+
+@pytest.mark.parametrize(("case", "stride"), STRIDES)
+def test_a_daemon_killed_between_any_two_steps_of_unplug(case, stride):
+    """The next unplug completes it; the next plug plugs."""
+    host = Host(case)
+    for k in range(0, host.unplug_steps, stride):
+        for by in ("plug", "unplug"):
+            with private(), case.prepared():
+                os_vif.plug(case.vif, INSTANCE)
+                faulty(k)
+                with pytest.raises(exception.UnplugException, match="unknown"):
+                    os_vif.unplug(case.vif, INSTANCE)
+                sound()
+                host.must_converge(by)
+                stop_daemon()
+
+
+_CALLER = """
+import os, pathlib, sys
+import os_vif
+from os_vif import objects
+from os_vif.host.sriov import functions
+from oslo_config import cfg
+from oslo_serialization import jsonutils
+
+cfg.CONF(
+    ["--config-file", sys.argv[1]], project="os-vif", default_config_dirs=[]
+)
+os_vif.initialize()
+functions.SYS = pathlib.Path(os.environ.get("OS_VIF_TEST_SYSFS", functions.SYS))
+vif = objects.base.VersionedObject.obj_from_primitive(jsonutils.loads(sys.stdin.read()))
+os_vif.plug(vif, objects.InstanceInfo(name="guest"))
+"""
+#: It is killed by its daemon.
+_KILLED = (
+    """
+import os, sys
+from tests.support import faulty_helper
+
+os.environ[faulty_helper.VARIABLE] = f"{sys.argv[2]}:{os.getpid()}"
+"""
+    + _CALLER
+)
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize(("case", "stride"), STRIDES)
+def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_path, quick_helper):
+    """Its daemon ends what it had begun; whoever comes next waits for that, and converges."""
+    host = Host(case)
+    for k in range(0, host.steps, stride):
+        with private(), case.prepared():
+            done = call(_KILLED, case, k, tmp_path / "os-vif.conf", quick_helper)
+            assert done.returncode == -signal.SIGKILL, done.stderr
+            host.must_converge(by)
+            stop_daemon()
+
+
+def noticed(channel) -> None:
+    """The thread that reads the daemon's answers has seen that it is gone."""
+    deadline = time.monotonic() + 10
+    while channel is not None and channel.running:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def call(
+    program: str, case: Case, k: int, config: pathlib.Path, helper: str
+) -> subprocess.CompletedProcess:
+    """Run a caller in a process of its own, with the configuration of this one."""
+    config.write_text(case.configuration(helper))
+
+    def main() -> None:
+        sys.argv[1:] = [str(config), str(k)]
+        exec(program, {})  # noqa: S102 - it is above
+
+    return forked(main, jsonutils.dump_as_bytes(case.vif.obj_to_primitive()))
+
+
+#: It is killed before what it asks of the database.
+_ASKER = (
+    """
+import os, signal, sys
+from os_vif.host.ovsdb import connection
+
+asked, real = 0, connection.Ovsdb._call
+
+def asks(*arguments):
+    global asked
+    if asked == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    asked += 1
+    return real(*arguments)
+
+connection.Ovsdb._call = asks
+"""
+    + _CALLER
+)
+
+
+@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        c.param(marks=() if c.name == "ovs-hybrid" else [pytest.mark.soak])
+        for c in ALL
+        if c.vif.plugin == "ovs"
+    ],
+)
+def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(
+    case, by, tmp_path, quick_helper
+):
+    """Also between the transaction and the wait for vswitchd; its lock goes with it."""
+    host = Host(case)
+    k = 0
+    while True:
+        with private(), case.prepared():
+            done = call(_ASKER, case, k, tmp_path / "os-vif.conf", quick_helper)
+            assert done.returncode in (0, -signal.SIGKILL), done.stderr
+            host.must_converge(by)
+            stop_daemon()
+        if done.returncode == 0:
+            break
+        k += 1
+    assert k > 1
+
+
+@pytest.mark.parametrize(
+    "rounds", [pytest.param(8, id="short"), pytest.param(200, marks=pytest.mark.soak, id="long")]
+)
+def test_a_daemon_killed_at_any_moment(rounds):
+    """Also in the middle of a step; what is left is plugged again, or unplugged, without rest."""
+    (case,) = (case for case in ALL if case.name == "uplink-with-addresses-and-rules")
+    host = Host(case)
+    # Not for secrets: any moments will do, and the same ones again.
+    moments = random.Random(2)  # noqa: S311
+    for n in range(rounds):
+        with private(), case.prepared():
+            os_vif.check(case.vif, INSTANCE)  # starts the daemon
+            # A plug that finds it dead before it asks anything starts another.
+            killed = privsep.vif_plug.channel
+            moment = moments.uniform(0, 0.03)
+            killer = threading.Timer(moment, os.kill, (daemon_pid(), signal.SIGKILL))
+            killer.start()
+            try:
+                os_vif.plug(case.vif, INSTANCE)
+            except exception.PlugException as error:
+                assert "unknown" in str(error)  # noqa: PT017 - it may be too late to fail
+            killer.join()
+            noticed(killed)
+            host.must_converge(("plug", "unplug")[n % 2])
+            stop_daemon()
+
+
+def test_what_was_made_and_not_yet_marked_is_known_again(daemon):
+    """Between its making and its mark a device has a group that nobody else uses."""
+    case = next(case for case in ALL if case.name == "bare")
+    before = without_indexes(snapshot())
+    for by in ("plug", "unplug"):
+        run("ip link add name brq-test group 1869837926 type bridge")
+        getattr(os_vif, by)(case.vif, INSTANCE)
+        if by == "plug":
+            assert os_vif.check(case.vif, INSTANCE) == ()
+            (bridge,) = ip("link", "show", "brq-test")
+            assert (bridge["ifalias"], bridge["group"]) == ("os-vif", "default")
+            os_vif.unplug(case.vif, INSTANCE)
+        assert changes(before, without_indexes(snapshot())) == []

@@ -1,0 +1,416 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""VIFs of every plugin in the tree, for the proofs that every plan has to pass.
+
+A plugin that is registered and has no case here fails ``test_every_plugin_has_cases``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+from unittest import mock
+
+import pytest
+from oslo_config import cfg
+
+from os_vif import objects
+from os_vif.host.sriov import functions
+from testbed import ovs
+from testbed.namespaces import of_machine, run
+from tests.functional.conftest import CONTEXTS, bridge_vif
+from tests.support.requirements import require
+from tests.support.sysfs import Sysfs
+
+_UPLINK = (
+    "ip link add name uplink address 02:00:00:00:00:01 type veth "
+    "peer name far address 02:00:00:00:00:02; ip link set dev far up"
+)
+_ADDRESSES = """
+ip link set dev uplink up
+ip address add 192.0.2.10/24 broadcast 192.0.2.255 dev uplink
+ip address add 192.0.2.11/24 dev uplink
+ip address add 192.0.2.12/24 label uplink:1 dev uplink
+ip address add 198.51.100.1/32 peer 198.51.100.2/32 dev uplink
+ip -6 address add 2001:db8::10/64 dev uplink nodad
+ip route add default via 192.0.2.1
+ip route add 203.0.113.0/24 via 192.0.2.7 table 77 proto 99 metric 5 src 192.0.2.11
+ip route add 203.0.113.128/25 dev uplink
+ip -6 route add default via 2001:db8::1
+ip -6 route add 2001:db8:5::/64 via 2001:db8::2 metric 50
+"""
+#: As NetworkManager does it: the route of the network is its own.
+_NETWORK_MANAGER = """
+ip link set dev uplink up
+ip address add 192.0.2.10/24 dev uplink noprefixroute
+ip route add 192.0.2.0/24 dev uplink proto kernel scope link src 192.0.2.10 metric 100
+ip route add default via 192.0.2.1 dev uplink proto dhcp src 192.0.2.10 metric 100
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A host and a VIF for it."""
+
+    name: str
+    vif: objects.VIFBase
+    #: Shell commands that make the host.
+    setup: str = "true"
+    #: A command that works where the kernel has what the case needs, and the virtual machine that
+    #: has it.
+    probe: str | None = None
+    scenario: str | None = None
+    #: Commands of ovs-vsctl that make the switch; None if the case needs none.
+    switch: str | None = None
+    #: Options of the plugin.
+    options: dict[str, object] = dataclasses.field(default_factory=dict)
+    #: Whether it needs to open ``/dev/net/tun``.
+    tun: bool = False
+    #: Whether the integration bridge is made by the plug: it stays.
+    makes_switch: bool = False
+    #: Whether an unplug takes away a bridge that was there before the plug: that of a trunk.
+    loses_bridge: bool = False
+    #: A device that is there before and after, whose settings a plug makes and no unplug undoes.
+    keeps_device: str | None = None
+    #: Makes the VIF of a number, for cases that can have several; ``vif`` is number 0.
+    numbered: Callable[[int], objects.VIFBase] | None = None
+    #: Whether the host has a card with virtual functions.
+    card: bool = False
+    #: Whether it is about a card of the machine, which stays where it is.
+    of_machine: bool = False
+    #: Whether it is another's plan but for a step: then it is tried for long only.
+    soak: bool = False
+
+    @property
+    def keeps_bridge(self) -> bool:
+        """Whether the bridge stays when its last VIF goes: it has an uplink, or was there before."""
+        uplink = self.setup != "true" and self.switch is None and not self.of_machine
+        return self.makes_switch or uplink
+
+    def __str__(self) -> str:
+        return self.name
+
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Make the host; skip where it lacks what the case needs, and say what."""
+        if self.switch is not None and (missing := ovs.why_not()):
+            pytest.skip(missing)
+        if self.probe is not None:
+            require(self.probe)
+        if self.tun and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+            pytest.skip("needs to read and write /dev/net/tun")
+        with of_machine() if self.of_machine else contextlib.nullcontext():
+            run(f"set -e\n{self.setup}")
+            if self.switch is None:
+                yield
+                return
+            with self._switched():
+                yield
+
+    @contextlib.contextmanager
+    def _switched(self) -> Iterator[None]:
+        """With its switch."""
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            ovs.Switch(pathlib.Path(directory)) as switch,
+            configured(ovsdb_connection=switch.connection, **self.options),
+            card(pathlib.Path(directory) / "sys") if self.card else contextlib.nullcontext(),
+        ):
+            if self.switch:
+                switch.vsctl(*self.switch.split())
+            yield
+
+    def configuration(self, helper: str) -> str:
+        """A file for a program that is to have the configuration of this process.
+
+        :param helper: the command that starts its privileged daemons.
+        """
+        lines = [
+            line
+            for context in CONTEXTS
+            for line in (f"[{context.cfg_section}]", f"helper_command={helper}")
+        ]
+        lines += ["[os_vif_ovs]", f"ovsdb_connection={cfg.CONF.os_vif_ovs.ovsdb_connection}"]
+        return "\n".join([*lines, *(f"{name}={value}" for name, value in self.options.items())])
+
+    def param(self, *values: object, id: str | None = None, marks: object = ()):  # noqa: A002
+        """For ``pytest.mark.parametrize``; a virtual machine runs it where it has to."""
+        own = [pytest.mark.vm(self.scenario)] if self.scenario else []
+        own += [pytest.mark.soak] if self.soak else []
+        return pytest.param(self, *values, id=id or self.name, marks=[*own, *marks])
+
+
+#: How many virtual functions the card has; each has a device that stands for it.
+VFS = 4
+#: The root of the sysfs that a program of the tests is to read.
+SYSFS = "OS_VIF_TEST_SYSFS"
+
+
+@contextlib.contextmanager
+def card(sys: pathlib.Path) -> Iterator[Sysfs]:
+    """A card in switchdev mode, as sysfs shows it, for this process and those that it starts."""
+    sysfs = Sysfs(sys)
+    sysfs.physical("0000:03:00.0", "eth0", [f"0000:03:01.{n}" for n in range(VFS)])
+    sysfs.port("eth0", "abcd", "p0")
+    for n in range(VFS):
+        sysfs.port(f"rep{n}", "abcd", f"pf0vf{n}")
+    with (
+        mock.patch.object(functions, "SYS", sys),
+        mock.patch.dict(os.environ, {SYSFS: str(sys)}),
+    ):
+        yield sysfs
+
+
+@contextlib.contextmanager
+def configured(**options: object) -> Iterator[None]:
+    """Options of [os_vif_ovs], for a while."""
+    for name, value in options.items():
+        cfg.CONF.set_override(name, value, group="os_vif_ovs")
+    try:
+        yield
+    finally:
+        for name in options:
+            cfg.CONF.clear_override(name, group="os_vif_ovs")
+
+
+def _bridge(*, uplink: str | None = None, filtered: bool = False, vlan: int | None = None):
+    vif = bridge_vif(1)
+    vif.has_traffic_filtering = not filtered
+    vif.network.bridge_interface = uplink
+    if vlan is not None:
+        vif.network.should_provide_vlan, vif.network.vlan = True, vlan
+    return vif
+
+
+_VHOST_USER = objects.VIFVHostUser(
+    id="10000000-0000-4000-8000-000000000000",
+    plugin="noop",
+    path="/run/vhu1",
+    mode="server",
+    network=objects.Network(bridge="br-int"),
+)
+
+_ID = "0a0b0c0d-1111-4222-8333-444455556666"
+_INTEGRATION = "add-br br-int -- set Bridge br-int datapath_type=netdev"
+_TRUNK = (
+    f"{_INTEGRATION} -- add-br tbr-1 -- set Bridge tbr-1 datapath_type=netdev -- "
+    "add-port tbr-1 tpt -- set Interface tpt type=patch options:peer=tpi -- "
+    "add-port br-int tpi -- set Interface tpi type=patch options:peer=tpt"
+)
+
+
+def ovs_vif(
+    cls: type = objects.VIFOpenVSwitch,
+    bridge: str = "br-int",
+    number: int = 0,
+    mode: str = "server",
+    **profile: object,
+):
+    """A VIF of that class for Open vSwitch; those of other numbers are others."""
+    vif_id = f"{number}{_ID[1:]}"
+    more = {
+        objects.VIFOpenVSwitch: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": bridge},
+        objects.VIFBridge: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": f"qbr{vif_id[:11]}"},
+        objects.VIFVHostUser: {"path": f"/run/vhu{vif_id[:11]}", "mode": mode},
+        objects.VIFHostDevice: {"dev_type": "ethernet", "dev_address": f"0000:03:01.{number}"},
+    }
+    return cls(
+        id=vif_id,
+        address=f"fa:16:3e:00:00:{number:02x}",
+        plugin="ovs",
+        network=objects.Network(bridge=bridge, mtu=1450),
+        has_traffic_filtering=True,
+        port_profile=objects.VIFPortProfileOpenVSwitch(interface_id=vif_id, **profile),
+        **more[cls],
+    )
+
+
+def _ovs(name: str, *vif: object, switch: str = _INTEGRATION, profile: dict | None = None,
+         mode: str = "server", **fields: object) -> Case:  # fmt: skip
+    """:param vif: of :func:`ovs_vif`, as are ``profile`` and ``mode``."""
+
+    def numbered(number: int) -> objects.VIFBase:
+        return ovs_vif(*vif, number=number, mode=mode, **(profile or {}))
+
+    return Case(f"ovs-{name}", numbered(0), numbered=numbered, switch=switch, **fields)
+
+
+#: What a new port is given.
+_AT_CREATION = {"isolate_vif": True, "default_qos_type": "linux-htb"}
+_REPRESENTORS = "\n".join(
+    f"ip link add name rep{n} type veth peer name far{n}" for n in range(VFS)
+)
+#: Works where the kernel has Open vSwitch's datapath.
+_KERNEL_DATAPATH = "ovs-dpctl add-dp probe && ovs-dpctl del-dp probe"
+
+
+def in_kernel(vif: objects.VIFBase) -> objects.VIFBase:
+    """The VIF for the datapath of the kernel."""
+    vif = copy.deepcopy(vif)
+    vif.port_profile.datapath_type = "system"
+    return vif
+
+
+def _in_kernel(case: Case) -> Case:
+    # The bridge of vhost-user is in user space in any case.
+    change = (lambda vif: vif) if isinstance(case.vif, objects.VIFVHostUser) else in_kernel
+    return dataclasses.replace(
+        case,
+        name=f"{case.name}-kernel",
+        vif=change(case.vif),
+        numbered=lambda number: change(case.numbered(number)),
+        switch=case.switch.replace("datapath_type=netdev", "datapath_type=system"),
+        probe=_KERNEL_DATAPATH,
+        scenario="plain",
+    )
+
+
+#: A virtual function of QEMU's card, as a boot leaves it.
+_VF = "0000:01:10.0"
+_CARD = f"""
+card=/sys/bus/pci/devices/0000:01:00.0
+[ $(cat $card/sriov_numvfs) = 2 ] || {{ echo 0 > $card/sriov_numvfs; echo 2 > $card/sriov_numvfs; }}
+until pf=$(ls $card/net) && vf=$(ls /sys/bus/pci/devices/{_VF}/net); do sleep 0.1; done
+# Its router's addresses have a time that runs off.
+echo 1 > /proc/sys/net/ipv6/conf/$pf/disable_ipv6
+ip link set dev $pf up
+until grep -q up /sys/class/net/$pf/operstate; do sleep 0.1; done
+! [ -e /sys/class/net/macvtap0 ] || ip link del dev macvtap0
+for setting in 'mac 00:00:00:00:00:00' 'vlan 0' 'trust off' 'spoofchk on' 'max_tx_rate 0'; do
+    ip link set dev $pf vf 0 $setting
+done
+echo 0 > /proc/sys/net/ipv6/conf/$vf/disable_ipv6
+# The card learns its address from the driver, once the device was up.
+ip link set dev $vf up
+ip link set dev $vf down
+ip link set dev $vf address 02:00:00:00:00:01
+rm -f /run/os-vif/vf-*
+"""
+
+
+def _sriov(name: str, cls: type[objects.VIFBase], soak: bool = False, **fields: object) -> Case:
+    profile = objects.VIFPortProfileSRIOV(
+        vlan=42, vlan_qos=3, trusted=True, spoof_check=False, max_tx_rate=100
+    )
+    vif = cls(
+        id=_ID,
+        address="02:11:22:33:44:55",
+        plugin="sriov",
+        dev_address=_VF,
+        network=objects.Network(mtu=1500),
+        port_profile=profile,
+        **fields,
+    )
+    return Case(
+        f"sriov-{name}",
+        vif,
+        _CARD,
+        "ls /sys/bus/pci/devices/*/sriov_totalvfs",
+        "igb",
+        of_machine=True,
+        soak=soak,
+    )
+
+
+#: By the name of the plugin.
+CASES: dict[str, tuple[Case, ...]] = {
+    "linux_bridge": (
+        Case("bare", _bridge()),
+        Case("rules", _bridge(filtered=True)),
+        Case("uplink", _bridge(uplink="uplink"), _UPLINK),
+        Case(
+            "uplink-with-addresses-and-rules",
+            _bridge(uplink="uplink", filtered=True),
+            f"{_UPLINK}\n{_ADDRESSES}",
+        ),
+        Case("network-manager", _bridge(uplink="uplink"), f"{_UPLINK}\n{_NETWORK_MANAGER}"),
+        Case(
+            "bridge-of-others",
+            _bridge(uplink="uplink", filtered=True),
+            f"{_UPLINK}\n{_ADDRESSES}\nip link add name brq-test type bridge stp_state 1\n"
+            "ip link set dev brq-test mtu 1400 up",
+        ),
+        Case(
+            "vlan",
+            _bridge(uplink="uplink", vlan=100),
+            _UPLINK,
+            probe="ip link add name a type veth peer name b; "
+            "ip link add link a name v type vlan id 100",
+            scenario="plain",
+        ),
+    ),
+    "noop": (Case("noop", _VHOST_USER),),
+    "sriov": (
+        _sriov("host-device", objects.VIFHostDevice, soak=True, dev_type="ethernet"),
+        *(
+            _sriov(f"macvtap-{mode}", objects.VIFDirect, soak, vif_name="macvtap0", mode=mode)
+            for mode, soak in (("passthrough", False), ("vepa", True), ("bridge", True))
+        ),
+    ),
+    "ovs": (
+        _ovs("bridge-only"),
+        _ovs(
+            "first-bridge",
+            objects.VIFBridge,
+            profile={"datapath_type": "netdev"},
+            switch="",
+            makes_switch=True,
+        ),
+        _ovs("port-of-the-hypervisor", profile={"create_port": True}, options=_AT_CREATION),
+        _ovs(
+            "tap",
+            profile={"create_port": True, "create_tap": True, "multiqueue": True},
+            tun=True,
+        ),
+        _ovs(
+            "own-bridge",
+            profile={"create_tap": True, "datapath_type": "netdev"},
+            options={"per_port_bridge": True, "isolate_vif": True},
+            tun=True,
+        ),
+        _ovs(
+            "own-bridge-of-the-hypervisor",
+            options=_AT_CREATION | {"per_port_bridge": True},
+            soak=True,
+        ),
+        _ovs(
+            "trunk",
+            objects.VIFOpenVSwitch,
+            "tbr-1",
+            profile={"create_port": True, "create_tap": True, "datapath_type": "netdev"},
+            setup="ip link add name eth0 type veth peer name far",
+            switch=_TRUNK,
+            options={"isolate_vif": True},
+            tun=True,
+            loses_bridge=True,
+        ),
+        _ovs("hybrid", objects.VIFBridge, options=_AT_CREATION),
+        _ovs("vhost-user", objects.VIFVHostUser),
+        _ovs("vhost-user-client", objects.VIFVHostUser, mode="client", options=_AT_CREATION),
+        _ovs(
+            "representor",
+            objects.VIFHostDevice,
+            setup=_REPRESENTORS,
+            options=_AT_CREATION,
+            card=True,
+            keeps_device="rep0",
+        ),
+        _ovs(
+            "representor-of-dpdk",
+            objects.VIFHostDevice,
+            profile={"datapath_type": "netdev"},
+            card=True,
+        ),
+    ),
+}
+
+#: Those of ``ovs`` again, in a virtual machine.
+KERNEL = {case.name: _in_kernel(case) for case in CASES["ovs"] if "dpdk" not in case.name}
+ALL = [case for cases in CASES.values() for case in cases]
+PARAMS = [case.param() for case in ALL]

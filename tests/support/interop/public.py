@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+"""A public release that plugs beside ours, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+
+from os_vif import objects
+from os_vif.objects import history
+from testbed.environments import Subject
+
+PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
+SYSFS = ("class/net", "bus/pci/devices")
+SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+
+class Public:
+    """It gets its VIFs as it would have stored them."""
+
+    def __init__(
+        self,
+        release: str,
+        python: pathlib.Path,
+        subject: Subject,
+        scratch: pathlib.Path,
+        instance: objects.InstanceInfo,
+    ) -> None:
+        self._release, self._python, self._subject = release, python, subject
+        self._scratch, self._instance = scratch, instance
+        self._configuration = scratch / "program.conf"
+        #: The root of a sysfs that it is to see in place of the kernel's.
+        self.sysfs: pathlib.Path | None = None
+
+    def configure(self, sections: dict[str, dict[str, object]]) -> None:
+        """Write its configuration; its daemon is that of its own environment."""
+        lines = [
+            line
+            for section, options in sections.items()
+            for line in (f"[{section}]", *(f"{name} = {value}" for name, value in options.items()))
+        ]
+        self._configuration.write_text("\n".join(lines), encoding="utf-8")
+
+    @property
+    def helper(self) -> pathlib.Path:
+        return self._python.with_name("privsep-helper")
+
+    def plug(self, vif: objects.VIFBase) -> None:
+        self.run("plug", vif)
+
+    def unplug(self, vif: objects.VIFBase) -> None:
+        self.run("unplug", vif)
+
+    def _seeing(self) -> list[str]:
+        if self.sysfs is None:
+            return []
+        mounts = [f"mount --bind {self.sysfs}/{part} /sys/{part}" for part in SYSFS]
+        return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$0" "$@"'])]
+
+    def run(self, action: str, vif: objects.VIFBase) -> None:
+        manifest = history.manifest(self._release)
+        stored = self._scratch / "stored.json"
+        of = {"vif": vif, "instance": self._instance}
+        written = {k: o.obj_to_primitive(version_manifest=manifest) for k, o in of.items()}
+        stored.write_text(json.dumps(written), encoding="utf-8")
+        done = subprocess.run(
+            [*self._seeing(), self._python, "-P", PROGRAM, action, stored, self._configuration],
+            # Its daemon has the same, and looks for its os_vif there too.
+            env={"PATH": SBIN, "HOME": self._scratch, "PYTHONPATH": self._subject.path},
+            cwd=self._scratch,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [str(self._subject.path / "os_vif" / "__init__.py")]

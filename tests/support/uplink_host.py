@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A host that is reached through an uplink, and what it has there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import os_vif
+from os_vif import objects
+from testbed.namespaces import run
+from tests.functional.conftest import bridge_vif
+
+BRIDGE = "brq-test"
+DAEMON = "vif_plug_linux_bridge.privsep"
+_HOST = """
+ip link add name uplink address 02:00:00:00:00:01 type veth peer name far
+ip link set dev far up; ip link set dev uplink up
+ip address add 192.0.2.10/24 dev uplink
+ip address add 2001:db8::10/64 dev uplink nodad
+"""
+
+
+def lines(command: str) -> list[str]:
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    return [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
+def routes(device: str) -> list[dict]:
+    """All routes through a device, of all tables, but for those that each device has."""
+    found = []
+    for family in ("-4", "-6"):
+        text = "\n".join(lines(f"ip {family} -json -details route show table all dev {device}"))
+        for route in json.loads(text or "[]"):
+            given = route.get("protocol") != "kernel" or "expires" in route
+            if given or route.get("type") not in ("local", "broadcast", "anycast", "multicast"):
+                found.append(route)
+    return sorted(
+        (r for r in found if r["dst"] != "fe80::/64"), key=lambda r: json.dumps(without_time(r))
+    )
+
+
+def without_time(route: dict) -> dict:
+    return {name: value for name, value in route.items() if name not in ("expires", "flags")}
+
+
+def neighbours(device: str) -> list[str]:
+    """The neighbours that a user, or a program of his, gave a device."""
+    fixed = [
+        line
+        for line in lines(f"ip neigh show dev {device} nud all")
+        if "PERMANENT" in line
+        or "extern_learn" in line
+        or "managed" in line
+        or ("NOARP" in line and "lladdr 02:" in line)
+    ]
+    fixed += lines(f"ip neigh show proxy dev {device}")
+    return sorted(fixed)
+
+
+def check(vif, instance) -> list:
+    """What differs, but for what waits for the hypervisor."""
+    return [found for found in os_vif.check(vif, instance) if not found.pending]
+
+
+def assert_same(found: list[dict], before: list[dict]) -> None:
+    """All but the device and the time is as it was, and no lifetime has become longer."""
+    assert [without_time(r) for r in found] == [without_time(r) for r in before]
+    for now, then in zip(found, before, strict=True):
+        assert ("expires" in now) == ("expires" in then)
+        assert now.get("expires", 0) <= then.get("expires", 0) <= now.get("expires", 0) + 60
+
+
+def addresses(device: str) -> list[dict]:
+    """The addresses that the host was given, without the time that they last."""
+    (found,) = json.loads("\n".join(lines(f"ip -json address show dev {device}")))
+    held = [a for a in found["addr_info"] if not a["local"].startswith("fe80:")]
+    for one in held:
+        one["label"] = one.get("label", "").replace(device, "")
+        for time_of in ("valid_life_time", "preferred_life_time"):
+            if 0 < one[time_of] < 2**32 - 1:
+                one[time_of] = "seconds"
+    return held
+
+
+def uplinked() -> objects.VIFBridge:
+    """Make the host, and return a VIF whose bridge is to have its uplink."""
+    run(_HOST)
+    vif = bridge_vif(1)
+    vif.network.bridge_interface = "uplink"
+    return vif
