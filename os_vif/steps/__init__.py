@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a plan is made of: the steps, :class:`Plan` and :class:`Difference`.
+"""Public API for plugin authors: :class:`Plan`, :class:`Difference` and the classes of steps.
 
-This package is public: a plugin author builds plans of these classes. The contract of a step:
+A plugin returns plans of steps; the engine runs the plans. The contract of a step:
 
-1. A step states a condition of the host, such as "a bridge of that name exists". The constructor
+1. A step states a condition of the host, such as "a bridge of the name exists". The constructor
    checks the arguments and raises :class:`os_vif.exception.InvalidStep`, which names the field.
-2. A step is idempotent: applying a step whose condition holds changes nothing.
-3. ``apply()`` returns the steps that undo the change, in the order to run them.
-4. A failed step leaves the host unchanged and raises :class:`OSError`. The engine then rolls back
-   the preceding steps in reverse order and raises :class:`os_vif.exception.StepFailed`.
+2. A step is idempotent: if the condition holds, ``apply()`` changes nothing.
+3. ``apply()`` returns the undo steps of the change, in order of execution.
+4. A failed ``apply()`` leaves the host unchanged and raises :class:`OSError`. The engine then rolls
+   back the preceding steps in reverse order and raises :class:`os_vif.exception.StepFailed`.
 5. ``differences()`` reads the host and changes nothing; :func:`os_vif.check` reports the result.
 6. A step is plain data. The privileged daemon receives name and arguments, and checks the
    arguments and the policy again before the first change.

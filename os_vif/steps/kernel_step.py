@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The base class of steps that the privileged daemon applies to the kernel."""
+"""The base class of steps about the kernel, which the privileged daemon applies."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class KernelStep(Step):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         """Establish the condition.
 
-        :returns: the steps that undo the change, in the order to run them; empty if the condition
-            held already.
-        :raises OSError: if the kernel refuses; then the host is unchanged.
+        :returns: the undo steps, in order of execution; empty if the condition held already.
+        :raises OSError: if the kernel refuses the change. The host is unchanged then.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class Irreversible(NamedStep, KernelStep):
-    """Placeholder undo step for a change that cannot be undone.
+    """Placeholder undo step for an irreversible change.
 
-    Applying it always fails, so that the error lists the change.
+    ``apply()`` always fails, so the error of the plan lists the change as not undone.
     """
 
+    #: The change, for the error.
     description: str
 
     def validate(self) -> None:

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Patterns of rules that match in linear time.
+"""Patterns for forwarding rules: a subset of regular expressions that matches in linear time.
 
-A pattern is text, in which ``.*`` stands for any text, ``|`` separates alternatives, and ``^`` and
-``$`` are the ends of a line. A backslash takes an operator literally. A single dot is a dot.
+In a pattern ``.*`` matches any text, ``|`` separates alternatives, and ``^`` and ``$`` match the
+ends of a line. A backslash escapes an operator. A dot without ``*`` matches a dot.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ def matches(pattern: str, line: str) -> bool:
 
 
 def _alternatives(pattern: str) -> list[tuple[bool, list[str], bool]]:
-    """Return for each alternative: tied to the beginning, its texts in order, tied to the end."""
+    """Parse a pattern. An alternative is: anchored at the beginning, texts, anchored at the end.
+
+    :raises ValueError: if the pattern has an unknown operator.
+    """
     tokens, at = [], 0
     while at < len(pattern):
         found = _TOKEN.match(pattern, at)
         if found is None:
-            message = f"{pattern[at]!r} is no operator of a pattern"
+            message = f"{pattern[at]!r} is not permitted in a pattern"
             raise ValueError(message)
         tokens.append(found[0])
         at = found.end()
@@ -48,10 +51,11 @@ def _alternatives(pattern: str) -> list[tuple[bool, list[str], bool]]:
 
 
 def _alternative(tokens: list[str]) -> tuple[bool, list[str], bool]:
+    """Parse the tokens of an alternative; texts are separated by ``.*``."""
     begins, ends = tokens[:1] == ["^"], tokens[-1:] == ["$"]
     tokens = tokens[1 if begins else 0 : -1 if ends else None]
     if "^" in tokens or "$" in tokens:
-        message = "'^' and '$' stand at the ends of a pattern"
+        message = "'^' and '$' are permitted only at the ends of a pattern"
         raise ValueError(message)
     texts = [""]
     for part in tokens:
@@ -63,6 +67,7 @@ def _alternative(tokens: list[str]) -> tuple[bool, list[str], bool]:
 
 
 def _occurs(begins: bool, texts: list[str], ends: bool, line: str) -> bool:
+    """Return whether the texts occur in a line in their order, without overlap."""
     at, end = 0, len(line)
     if begins and ends and len(texts) == 1:
         return line == texts[0]

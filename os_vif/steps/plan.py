@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A plan is a tuple of steps; a step is one thing that has to hold on the host."""
+"""Plans, the base class of steps, and the differences between a step and the host."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """One thing that a step wants and the host does not have."""
+    """A setting that a step requires and the host does not have."""
 
-    #: The step's class, such as ``SetLink``.
+    #: Class of the step, such as ``SetLink``.
     step: str
-    #: The network device.
+    #: Name of the network interface, bridge or port.
     device: str
-    #: What of it: ``MTU``, ``state``, a sysctl's name.
+    #: Name of the setting: ``MTU``, ``state``, or the name of a sysctl.
     attribute: str
+    #: Present value, as text.
     found: str
+    #: Required value, as text.
     expected: str
-    #: Whether this waits for the hypervisor, and is no fault.
+    #: True if the hypervisor has to act first. A pending difference is no fault.
     pending: bool = False
 
     def __str__(self) -> str:
@@ -37,11 +39,11 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Step(abc.ABC):
-    """One thing that has to hold on the host. Its arguments are checked when it is made.
+    """Base class of all steps: a condition of the host, as a frozen dataclass.
 
-    Steps are plain data: they are compared and printed.
+    Steps are plain data: steps with equal fields are equal, and ``repr()`` shows all fields.
 
-    :raises os_vif.exception.InvalidStep: for arguments that no plan may have.
+    :raises os_vif.exception.InvalidStep: if an argument is outside the permitted range.
     """
 
     def __post_init__(self) -> None:
@@ -50,24 +52,28 @@ class Step(abc.ABC):
     @property
     @abc.abstractmethod
     def device(self) -> str:
-        """The network device that the step is about."""
+        """Name of the network interface, bridge or port of the step, for errors."""
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The network devices that nobody else's plan may touch meanwhile."""
+        """Names that the engine locks: plans with a common name run one after another."""
         return (self.device,)
 
     @abc.abstractmethod
     def validate(self) -> None:
-        """:raises os_vif.exception.InvalidStep: for arguments that no plan may have."""
+        """Check the fields. Called by the constructor.
+
+        :raises os_vif.exception.InvalidStep: if a field is outside the permitted range.
+        """
 
     @abc.abstractmethod
     def commands(self) -> tuple[str, ...]:
-        """What one would type to the same end."""
+        """Return shell commands with the same effect as the step."""
 
     def difference(
         self, attribute: str, found: object, expected: object, pending: bool = False
     ) -> Difference:
+        """Return a difference of the step; *found* and *expected* are converted to text."""
         return Difference(
             type(self).__name__, self.device, attribute, str(found), str(expected), pending
         )
@@ -88,31 +94,32 @@ class NamedStep(Step):
 
 @dataclasses.dataclass(frozen=True)
 class OvsdbTarget:
-    """Where the Open vSwitch of a plan is."""
+    """The Open vSwitch of a plan: the address of ovs-vswitchd's database, and how to wait."""
 
-    #: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` of its database; those of a cluster
-    #: with commas.
+    #: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT`` of ovsdb-server; for a cluster, the
+    #: addresses of all servers, separated by commas.
     connection: str
-    #: Seconds that all of a plan may take there; 0 waits for ever.
+    #: Timeout in seconds for all requests of a plan; 0 means no timeout.
     timeout: float = 120
-    #: For ``ssl:``.
+    #: Files for ``ssl:``.
     tls: Tls | None = None
-    #: Whether a plan has ended only when vswitchd has carried it out.
+    #: Wait until ovs-vswitchd has applied the changes.
     wait: bool = True
-    #: Import path of the module whose ``connect`` opens a ``unix:PATH`` that this process may not
-    #: open; None if nothing does.
+    #: Import path of a module with a function ``connect``, which opens a ``unix:PATH`` with the
+    #: privileges of the daemon; None to open the socket only in the calling process.
     opener: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, init=False)
 class Plan:
-    """Steps, in the order in which they are run. ``str()`` shows them as commands.
+    """A tuple of steps in the order of execution. ``str(plan)`` shows equivalent shell commands.
 
-    :param switch: for a plan that has steps of ``os_vif.steps.ovs.ports``.
-    :param forward: whether the plan goes on when the database has a change that ovs-vswitchd has
-        not carried out in time, as an unplug does. A plan that does not is rolled back.
-    :param awaits: steps of the hypervisor, not of os-vif. The engine never runs them; ``check``
-        tells their differences too.
+    :param steps: the steps.
+    :param switch: the Open vSwitch; required for steps of ``os_vif.steps.ovs.ports``.
+    :param forward: continue after a refused step, and keep committed changes that ovs-vswitchd
+        has not applied before the timeout, as an unplug does. False rolls back instead.
+    :param awaits: conditions that the hypervisor establishes. The engine does not run the steps;
+        ``check`` reports the differences.
     """
 
     steps: tuple[Step, ...]
@@ -133,7 +140,7 @@ class Plan:
         object.__setattr__(self, "awaits", awaits)
 
     def going_forward(self) -> Plan:
-        """Return the plan of an unplug: the same steps, with ``forward`` set."""
+        """Return a plan with the same steps and ``forward=True``, for an unplug."""
         return Plan(*self.steps, switch=self.switch, forward=True, awaits=self.awaits)
 
     def __iter__(self) -> Iterator[Step]:

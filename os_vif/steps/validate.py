@@ -1,7 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Checks of the arguments of steps. Each raises InvalidStep, which names the field."""
+"""Checks of the fields of steps.
+
+A function ``check(step, "field", ...)`` raises :class:`os_vif.exception.InvalidStep`, with step,
+field and the expected values, if the field is outside the permitted range. ``optional=True``
+permits None. Functions ``is_...`` return the result of a check instead of raising an error.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +36,14 @@ if TYPE_CHECKING:
 MAX_PATTERN = 1000
 #: Open vSwitch has no limit of its own.
 MAX_PORT_NAME = 64
-#: ovs-vswitchd makes a file of a bridge's name, with ``.snoop`` at its end.
+#: ovs-vswitchd creates a file with the name of a bridge and the suffix ``.snoop``.
 MAX_BRIDGE_NAME = MAX_FILE_NAME - len(".snoop")
 #: ``XT_EXTENSION_MAXNAMELEN`` of linux/netfilter/x_tables.h, less the terminating zero byte.
 _CHAIN = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]{0,27}")
 _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
-#: Rules of one bridge that an undo restores.
+#: Forwarding rules of a bridge that an undo step may restore.
 MAX_RULES = 1024
-#: The name of one VIF's device: a prefix of nova's or Neutron's, and the beginning of a UUID.
+#: Name of a VIF's device: a prefix of nova or Neutron, and the beginning of a UUID.
 VIF_NAME = re.compile(f"(?:{'|'.join(VIF_DEVICES)})[0-9a-f]{{8}}(?:-[0-9a-f]{{0,3}})?")
 
 #: Expected values, for error messages.
@@ -53,29 +58,30 @@ MTU = f"an MTU of {limits.MIN_MTU} to {limits.MAX_MTU} bytes"
 
 
 def is_bridge_name(name: object) -> TypeGuard[str]:
-    """Return whether a bridge of Open vSwitch may have a name: the kernel's rules, but longer.
+    """Return whether Open vSwitch accepts a name for a bridge: the kernel's rules, but longer.
 
-    In user space, the device of a bridge is a tap device, which ovs-vswitchd gives the first 15
-    bytes of the name (``netdev_linux_construct_tap`` in lib/netdev-linux.c).
+    The device of a bridge in user space is a tap device. ovs-vswitchd names the tap device by the
+    first 15 bytes of the bridge's name (``netdev_linux_construct_tap`` in lib/netdev-linux.c).
     """
     return is_device_name(name, MAX_BRIDGE_NAME)
 
 
 def is_long(bridge: str) -> bool:
-    """Return whether only a bridge in user space may have a name."""
+    """Return whether a name is too long for a network interface of the kernel."""
     return len(bridge.encode(errors="replace")) > MAX_NAME
 
 
 def _reject(step: Step, field: str, expected: str) -> None:
+    """Raise InvalidStep for a field, with the present value and the expected values."""
     raise exception.InvalidStep(
         step=type(step).__name__, field=field, found=getattr(step, field), expected=expected
     )
 
 
 def device_name(step: Step, field: str, *, optional: bool = False, colon: bool = False) -> None:
-    """Reject a field that is no name of a device.
+    """Require the name of a network interface.
 
-    :param colon: accept colons, as the label of an address may have them.
+    :param colon: permit a colon, as in the label of an address.
     """
     value = getattr(step, field)
     if optional and value is None:
@@ -86,21 +92,23 @@ def device_name(step: Step, field: str, *, optional: bool = False, colon: bool =
 
 
 def plain_device_name(step: Step, field: str) -> None:
-    """Reject a field that is no name of a device, or that a rule of iptables(8) must quote."""
+    """Require the name of a network interface that needs no quotes in a rule of iptables(8)."""
     value = getattr(step, field)
-    # iptables takes a last + for any text: the rules would match devices of others.
+    # A last + is a wildcard of iptables: the rules would match other devices.
     if not is_device_name(value) or _PLAIN.fullmatch(value) is None or value.endswith("+"):
         expected = f"{DEVICE_NAME}, of letters, digits and . _ @ + = -, without + at the end"
         _reject(step, field, expected)
 
 
 def mac(step: Step, field: str, *, optional: bool = False) -> None:
+    """Require a MAC address in lower case."""
     value = getattr(step, field)
     if not is_mac(value) and not (optional and value is None):
         _reject(step, field, "a MAC address in lower case, such as fa:16:3e:00:00:01")
 
 
 def pci_address(step: Step, field: str, *, optional: bool = False) -> None:
+    """Require a PCI address in lower case, with domain, bus, device and function."""
     value = getattr(step, field)
     if not is_pci_address(value) and not (optional and value is None):
         _reject(step, field, "a PCI address in lower case, such as 0000:03:00.2")
@@ -109,6 +117,7 @@ def pci_address(step: Step, field: str, *, optional: bool = False) -> None:
 def matching(
     step: Step, field: str, pattern: re.Pattern[str], expected: str, *, optional: bool = False
 ) -> None:
+    """Require a text that matches a regular expression as a whole."""
     value = getattr(step, field)
     if optional and value is None:
         return
@@ -117,6 +126,7 @@ def matching(
 
 
 def text(step: Step, field: str, longest: int, *, optional: bool = False) -> None:
+    """Require printable text of at most *longest* bytes in UTF-8."""
     value = getattr(step, field)
     if optional and value is None:
         return
@@ -129,40 +139,45 @@ def text(step: Step, field: str, longest: int, *, optional: bool = False) -> Non
 
 
 def interface_address(step: Step, field: str, *, optional: bool = False) -> None:
-    _parsed(step, field, optional, ipaddress.ip_interface, "an IP address with a prefix length")
+    """Require an IP address with a prefix length."""
+    _canonical(step, field, optional, ipaddress.ip_interface, "an IP address with a prefix length")
 
 
 def ip_address(step: Step, field: str, *, optional: bool = False) -> None:
-    _parsed(step, field, optional, ipaddress.ip_address, "an IP address")
+    """Require an IP address."""
+    _canonical(step, field, optional, ipaddress.ip_address, "an IP address")
 
 
 def network(step: Step, field: str) -> None:
-    _parsed(step, field, False, ipaddress.ip_network, "a network, such as 192.0.2.0/24")
+    """Require an IP network, such as 192.0.2.0/24."""
+    _canonical(step, field, False, ipaddress.ip_network, "a network, such as 192.0.2.0/24")
 
 
-def _parsed(
+def _canonical(
     step: Step, field: str, optional: bool, parse: Callable[[str], object], expected: str
 ) -> None:
-    """Reject a text that *parse* refuses or spells differently: a value has one spelling."""
+    """Require a text in the canonical form of a parser: equal values have equal texts."""
     value = getattr(step, field)
     if optional and value is None:
         return
     try:
-        # A zone, which may have any text, is what the name of the device is for.
-        good = isinstance(value, str) and "%" not in value and str(parse(value)) == value
+        # An IPv6 zone may be any text, and is unnecessary: a step names the network interface.
+        is_canonical = isinstance(value, str) and "%" not in value and str(parse(value)) == value
     except ValueError:
-        good = False
-    if not good:
+        is_canonical = False
+    if not is_canonical:
         _reject(step, field, expected)
 
 
 def boolean(step: Step, field: str, *, optional: bool = False) -> None:
+    """Require a boolean."""
     value = getattr(step, field)
     if not isinstance(value, bool) and not (optional and value is None):
         _reject(step, field, "true or false")
 
 
 def integer(step: Step, field: str, low: int, high: int, *, optional: bool = False) -> None:
+    """Require a number from *low* to *high*."""
     value = getattr(step, field)
     if optional and value is None:
         return
@@ -171,12 +186,14 @@ def integer(step: Step, field: str, low: int, high: int, *, optional: bool = Fal
 
 
 def one_of(step: Step, field: str, values: Container[Any], expected: str) -> None:
+    """Require a text of a set."""
     value = getattr(step, field)
     if not isinstance(value, str) or value not in values:
         _reject(step, field, expected)
 
 
 def file_name(step: Step, field: str) -> None:
+    """Require the name of a file, without a directory."""
     value = getattr(step, field)
     if (
         not isinstance(value, str)
@@ -189,7 +206,7 @@ def file_name(step: Step, field: str) -> None:
 
 
 def device_names(step: Step, field: str) -> None:
-    """Names of devices; ``all`` is one here, and a ``+`` at the end stands for any ending."""
+    """Require a tuple of names of network interfaces; ``all`` and a final ``+`` are permitted."""
     value = getattr(step, field)
     if not isinstance(value, tuple) or not all(
         name == "all" or (is_device_name(name) and _PLAIN.fullmatch(name)) for name in value
@@ -198,7 +215,7 @@ def device_names(step: Step, field: str) -> None:
 
 
 def integers(step: Step, field: str, low: int, high: int, most: int) -> None:
-    """Reject a field that is no list of at most *most* numbers within the limits."""
+    """Require a tuple of at most *most* numbers from *low* to *high*."""
     value = getattr(step, field)
     if (
         not isinstance(value, tuple)
@@ -211,20 +228,21 @@ def integers(step: Step, field: str, low: int, high: int, most: int) -> None:
 
 
 def flags(step: Step, field: str, known: int) -> None:
+    """Require a number with no other bits than *known*."""
     value = getattr(step, field)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0 or value & ~known:
         _reject(step, field, f"some of the bits of {known:#x}")
 
 
 def chain(step: Step, field: str) -> None:
-    """The name of a chain of iptables(8), such as ACCEPT."""
+    """Require the name of a target or chain of iptables(8), such as ACCEPT."""
     value = getattr(step, field)
     if not isinstance(value, str) or _CHAIN.fullmatch(value) is None:
         _reject(step, field, "the name of a target or chain of iptables")
 
 
 def rules(step: Step, field: str, bridge: str) -> None:
-    """Reject rules outside the closed set that the daemon writes for a bridge."""
+    """Require None, or a tuple of rules that :func:`is_bridge_rule` accepts."""
     value = getattr(step, field)
     if value is None:
         return
@@ -233,17 +251,14 @@ def rules(step: Step, field: str, bridge: str) -> None:
         or len(value) > MAX_RULES
         or not all(is_bridge_rule(rule, bridge) for rule in value)
     ):
-        expected = f"at most {MAX_RULES} rules of three texts: the device that a packet comes from"
-        _reject(
-            step, field, f"{expected}, the one that it goes to, one of them {bridge}; a target"
-        )
+        expected = f"at most {MAX_RULES} rules of three texts: the input device of a packet"
+        _reject(step, field, f"{expected}, the output device (one of them {bridge}), the target")
 
 
 def is_bridge_rule(rule: object, bridge: str) -> bool:
-    """Return whether a rule matches devices only, one of them the bridge, and has a target.
+    """Return whether a rule names the bridge as input or output device, and a target.
 
-    A rule is a tuple of the devices that a packet comes from and goes to, of which one may be
-    empty for any, and the name of a target.
+    A rule is a tuple of input device, output device and target. An empty text permits any device.
     """
     match rule:
         case (str(source), str(sink), str(target)) if isinstance(rule, tuple):
@@ -258,18 +273,18 @@ def is_bridge_rule(rule: object, bridge: str) -> bool:
 
 
 def metrics(step: Step, field: str) -> None:
-    """Reject what is not metrics of a route in the words of ip-route(8)."""
+    """Require metrics of a route in the notation of ip-route(8)."""
     if not route_metrics.is_text(getattr(step, field)):
         _reject(step, field, "metrics of a route, such as 'mtu lock 1400 hoplimit 64'")
 
 
 def reject(step: Step, field: str, expected: str) -> None:
-    """Raise the error of a field whose value does not fit those of the other fields."""
+    """Raise InvalidStep for a field with a value that contradicts another field."""
     _reject(step, field, expected)
 
 
 def regular_expression(step: Step, field: str) -> None:
-    """Reject a pattern that has more than literal text, ``.*``, ``|``, ``^`` and ``$``."""
+    """Require a pattern of literal text, ``.*``, ``|``, ``^`` and ``$`` only."""
     value = getattr(step, field)
     if not isinstance(value, str) or len(value) > MAX_PATTERN or not patterns.is_pattern(value):
         expected = f"at most {MAX_PATTERN} characters of text, with '.*', '|', '^' and '$'"
@@ -277,24 +292,26 @@ def regular_expression(step: Step, field: str) -> None:
 
 
 def other(step: Step, field: str, name: str) -> None:
+    """Require a name different from *name*."""
     if getattr(step, field) == name:
         _reject(step, field, "another device")
 
 
 def same_family(step: Step, field: str, other: str) -> None:
-    """Reject an address of IPv4 beside an address of IPv6, and the other way around."""
+    """Require an address of the same family (IPv4 or IPv6) as another field."""
     value = getattr(step, field)
     if value is not None and (":" in value) != (":" in getattr(step, other)):
         _reject(step, field, f"an address of the same family as {other}")
 
 
 def process(step: Step, field: str) -> None:
+    """Require the id of a process."""
     if not 0 < int(getattr(step, field)) <= MAX_PROCESS:
         _reject(step, field, "the id of a process")
 
 
 def port_name(step: Step, field: str) -> None:
-    """The name of a port of Open vSwitch, which need not be a network device."""
+    """Require the name of a port of Open vSwitch, which may be longer than a device name."""
     value = getattr(step, field)
     if (
         not isinstance(value, str)
@@ -308,44 +325,42 @@ def port_name(step: Step, field: str) -> None:
 
 
 def bridge_name(step: Step, field: str) -> None:
-    """Reject what no bridge of Open vSwitch may be called."""
+    """Require the name of a bridge of Open vSwitch."""
     if not is_bridge_name(getattr(step, field)):
         _reject(step, field, BRIDGE_NAME)
 
 
 def kernel_bridge_name(step: Step, field: str) -> None:
-    """Reject what no bridge of the kernel's datapath may be called."""
+    """Require the name of a bridge of Open vSwitch with the kernel's datapath."""
     bridge_name(step, field)
     if is_long(getattr(step, field)):
         _reject(step, field, f"{DEVICE_NAME}; {USER_SPACE}")
 
 
 def pairs(step: Step, field: str) -> None:
-    """Keys and values of a column of Open vSwitch, each text."""
+    """Require a tuple of keys and values, for a map column of Open vSwitch."""
     value = getattr(step, field)
     if not isinstance(value, tuple) or not all(
         isinstance(pair, tuple)
-        and len(pair) == 2  # noqa: PLR2004 - as a pair is
+        and len(pair) == 2  # noqa: PLR2004 - a key and a value
         and all(isinstance(text, str) and (text.isprintable() or not text) for text in pair)
         and pair[0]
         for pair in value
     ):
         _reject(step, field, "a list of pairs of printable text")
     if len({key for key, _ in value}) != len(value):
-        _reject(step, field, "a list of pairs, each with another key")
+        _reject(step, field, "a list of pairs with distinct keys")
 
 
 def beginning(step: Step, field: str, beginnings: tuple[str, ...]) -> None:
+    """Require a text with a prefix of *beginnings*."""
     value = getattr(step, field)
     if not isinstance(value, str) or not value.startswith(beginnings):
         _reject(step, field, f"a name that begins with {' or '.join(beginnings)}")
 
 
 def hexadecimal(step: Step, field: str, digits: int) -> None:
-    """Check that a field is a string of so many lower-case hexadecimal digits.
-
-    :raises os_vif.exception.InvalidStep: if not.
-    """
+    """Require a text of *digits* lower-case hexadecimal digits."""
     value = getattr(step, field)
     if not isinstance(value, str) or not re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
         _reject(step, field, f"{digits} hexadecimal digits")

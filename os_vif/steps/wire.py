@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Codec for steps on their way to the privileged daemon, and the closed list of steps.
+"""Codec for steps between the calling process and the privileged daemon.
 
-The daemon decodes the classes of :data:`STEPS` and refuses all other messages.
+The daemon decodes only the classes of :data:`STEPS`, a closed list, and refuses unknown messages.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from os_vif.steps.sriov.vf import ReleaseVf, SetVf
 if TYPE_CHECKING:
     from os_vif.steps.kernel_step import KernelStep
 
-#: Entries of a list that an argument is.
+#: Maximal length of a list in an argument.
 _MAX_ENTRIES = 1024
-#: Characters of a refused message that an error shows.
+#: Maximal number of characters of a refused message in an error.
 _SHOWN = 200
 
 #: The step classes that cross the privilege boundary, by name.
@@ -84,7 +84,7 @@ _FIELDS = {
 def decode(message: Any) -> KernelStep:
     """Decode a message to a step.
 
-    :raises os_vif.exception.InvalidStep: for a message that is not exactly one encoded step.
+    :raises os_vif.exception.InvalidStep: if the message is not an encoded step.
     """
     match message:
         case [str(name), dict(arguments)] if name in STEPS:
@@ -106,14 +106,15 @@ def decode(message: Any) -> KernelStep:
 
 
 def malformed(message: Any, expected: str) -> exception.InvalidStep:
-    """Return the error for a message that cannot be decoded."""
-    # The message may be large, and need not be text.
+    """Return the error for a message that is not an encoded step."""
+    # The message may be large, and may be of any type.
     return exception.InvalidStep(
         step="message", field="its content", found=_brief(message), expected=expected
     )
 
 
 def _brief(message: Any) -> str:
+    """Return the ``repr`` of a message, abbreviated."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = short.maxlong = _SHOWN
     return short.repr(message)[:_SHOWN]

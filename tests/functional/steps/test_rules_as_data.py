@@ -103,5 +103,5 @@ def test_rules_of_os_vif_are_read_as_data_and_restored(ipv6, otherwise):
 
 
 def test_a_refused_rule_says_what_a_rule_is():
-    with pytest.raises(exception.InvalidStep, match="one of them br; a target"):
+    with pytest.raises(exception.InvalidStep, match=r"\(one of them br\), the target"):
         RestoreForwardingRules("br", rules=("-A os-vif-br -i br -j DROP",))
