@@ -92,7 +92,7 @@ class Question(NamedTuple):
         return self.net.link(name)
 
     def held(self, link: Link) -> dict[tuple[str, str | None], addresses.EnsureAddress]:
-        return addresses.held(self.net, link)
+        return addresses.address_map(self.net, link)
 
     def ports(self, bridge: Link) -> list[Link]:
         """Return the ports of a bridge that may be an uplink."""
@@ -143,11 +143,11 @@ class Question(NamedTuple):
 
     def _is_function(self, link: Link) -> bool:
         if link.kind is not None and not functions.switch_of(link.name):
-            return rename_link.first_name(self.net, link.name) is not None
+            return rename_link.original_name(self.net, link.name) is not None
         return (
             functions.is_vf_device(link.name)
             or functions.is_representor(link.name)
-            or rename_link.first_name(self.net, link.name) is not None
+            or rename_link.original_name(self.net, link.name) is not None
         )
 
     def has_addresses(self, link: Link) -> bool:

@@ -94,21 +94,21 @@ def delete_address(asked: Question, step: known.DeleteAddress) -> None:
 def ensure_route(asked: Question, step: known.EnsureRoute) -> None:
     def is_on(uplink: Link) -> bool:
         replaced = step.replaces in (None, uplink.name)
-        return replaced and routes.has_like(asked.net, uplink, step)
+        return replaced and routes.has_equal_route(asked.net, uplink, step)
 
     _require_on_uplink(asked, step, f"route {step.destination}", is_on)
 
 
 def delete_route(asked: Question, step: known.DeleteRoute) -> None:
     def is_on(bridge: Link) -> bool:
-        return routes.has_like(asked.net, bridge, step)
+        return routes.has_equal_route(asked.net, bridge, step)
 
     _require_on_bridge(asked, step, f"route {step.destination}", is_on)
 
 
 def ensure_neighbour(asked: Question, step: known.EnsureNeighbour) -> None:
     def is_on(uplink: Link) -> bool:
-        found = neighbours.held(asked.net, uplink).get(step.key)
+        found = neighbours.neighbour_map(asked.net, uplink).get(step.key)
         return found is not None and found.on(step.name) == step
 
     _require_on_uplink(asked, step, f"neighbour {step.neighbour}", is_on)
@@ -116,7 +116,7 @@ def ensure_neighbour(asked: Question, step: known.EnsureNeighbour) -> None:
 
 def delete_neighbour(asked: Question, step: known.DeleteNeighbour) -> None:
     def is_on(bridge: Link) -> bool:
-        return step.key in neighbours.held(asked.net, bridge)
+        return step.key in neighbours.neighbour_map(asked.net, bridge)
 
     _require_on_bridge(asked, step, f"neighbour {step.neighbour}", is_on)
 
@@ -145,6 +145,9 @@ def inherit_sysctl(asked: Question, step: known.SetInheritedSysctl) -> None:
         for link in uplinks:
             # A VIF's device is no uplink, unless it is a VLAN.
             may_be = link.kind == "vlan" or not asked.is_vif(link)
-            if may_be and sysctl.inherited(link.name, step.family, step.parameter) == step.value:
+            if (
+                may_be
+                and sysctl.read_parameter(link.name, step.family, step.parameter) == step.value
+            ):
                 return
     raise refused(step, f"no uplink of it has {step.value} as {step.parameter}")

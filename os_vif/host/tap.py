@@ -28,7 +28,7 @@ _REQUEST = struct.Struct("=16sH22x")
 
 
 @contextmanager
-def persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
+def create_persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
     """A new tap device. If what is done with it here succeeds, it stays; else it goes.
 
     :raises OSError: with EEXIST if there is a device of that name.

@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from os_vif.steps.link.bridges import EnsureBridge as EnsureBridge
     from os_vif.steps.link.bridges import SetBridgeAddress as SetBridgeAddress
     from os_vif.steps.link.links import DeleteLink as DeleteLink
-    from os_vif.steps.link.links import EnsureMacvlan as EnsureMacvlan
-    from os_vif.steps.link.links import EnsureTap as EnsureTap
-    from os_vif.steps.link.links import EnsureVeth as EnsureVeth
-    from os_vif.steps.link.links import EnsureVlan as EnsureVlan
+    from os_vif.steps.link.macvlan import EnsureMacvlan as EnsureMacvlan
     from os_vif.steps.link.move_link import MoveLink as MoveLink
     from os_vif.steps.link.rename_link import RenameLink as RenameLink
     from os_vif.steps.link.set_link import SetLink as SetLink
+    from os_vif.steps.link.tap import EnsureTap as EnsureTap
+    from os_vif.steps.link.veth import EnsureVeth as EnsureVeth
+    from os_vif.steps.link.vlan import EnsureVlan as EnsureVlan
     from os_vif.steps.ovs.ports import DeleteOvsBridge as DeleteOvsBridge
     from os_vif.steps.ovs.ports import DeleteOvsPort as DeleteOvsPort
     from os_vif.steps.ovs.ports import EnsureOvsBridge as EnsureOvsBridge
@@ -79,15 +79,15 @@ _MODULES = {
     "EnsureAddress": "os_vif.steps.ip.addresses",
     "EnsureBridge": "os_vif.steps.link.bridges",
     "EnsureForwardingRules": "os_vif.steps.ip.forwarding_rules",
-    "EnsureMacvlan": "os_vif.steps.link.links",
+    "EnsureMacvlan": "os_vif.steps.link.macvlan",
     "EnsureNeighbour": "os_vif.steps.ip.neighbours",
     "EnsureOvsBridge": "os_vif.steps.ovs.ports",
     "EnsureOvsPort": "os_vif.steps.ovs.ports",
     "EnsureRoute": "os_vif.steps.ip.routes",
-    "EnsureTap": "os_vif.steps.link.links",
+    "EnsureTap": "os_vif.steps.link.tap",
     "EnsureVdpa": "os_vif.steps.sriov.vdpa",
-    "EnsureVeth": "os_vif.steps.link.links",
-    "EnsureVlan": "os_vif.steps.link.links",
+    "EnsureVeth": "os_vif.steps.link.veth",
+    "EnsureVlan": "os_vif.steps.link.vlan",
     "KernelStep": "os_vif.steps.kernel_step",
     "MoveLink": "os_vif.steps.link.move_link",
     "OvsdbTarget": "os_vif.steps.plan",

@@ -25,10 +25,14 @@ from os_vif.steps.ip.sysctl import SetInheritedSysctl, SetSysctl
 from os_vif.steps.kernel_step import Irreversible
 from os_vif.steps.link.bridge_users import AddBridgeUser, RemoveBridgeUser
 from os_vif.steps.link.bridges import DeleteBridge, EnsureBridge, SetBridgeAddress
-from os_vif.steps.link.links import DeleteLink, EnsureMacvlan, EnsureTap, EnsureVeth, EnsureVlan
+from os_vif.steps.link.links import DeleteLink
+from os_vif.steps.link.macvlan import EnsureMacvlan
 from os_vif.steps.link.move_link import MoveLink
 from os_vif.steps.link.rename_link import RenameLink
 from os_vif.steps.link.set_link import SetLink
+from os_vif.steps.link.tap import EnsureTap
+from os_vif.steps.link.veth import EnsureVeth
+from os_vif.steps.link.vlan import EnsureVlan
 from os_vif.steps.sriov.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.steps.sriov.vf import ReleaseVf, SetVf
 

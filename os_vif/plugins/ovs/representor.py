@@ -219,7 +219,7 @@ def _plugged_ports(vif: VifContext, *, in_kernel: bool) -> tuple[str, ...]:
 def _restore_representor(net: Netlink, name: str) -> Iterator[KernelStep]:
     """Yield the steps to set a representor down and to give back the first name."""
     yield SetLink(name, up=False, missing_ok=True)
-    first = rename_link.first_name(net, name)
+    first = rename_link.original_name(net, name)
     if first is None:
         return
     if net.resolve(first) is not None:

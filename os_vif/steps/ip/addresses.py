@@ -87,7 +87,7 @@ class _Address(NamedStep, KernelStep):
         return self.address, self.peer
 
     def _find(self, net: Netlink, link: Link) -> EnsureAddress | None:
-        return held(net, link).get(self.key)
+        return address_map(net, link).get(self.key)
 
     def _attributes(self) -> dict[str, Any]:
         local = self.address.partition("/")[0]
@@ -198,7 +198,7 @@ class EnsureAddress(_Address):
                 raise
             # Another process was faster.
             return ()
-        held(net, link)[self.key] = self
+        address_map(net, link)[self.key] = self
         return (DeleteAddress(self.name, self.address, self.peer),)
 
 
@@ -232,7 +232,7 @@ class DeleteAddress(_Address):
             # It went with the first address of its network.
             return ()
         finally:
-            held(net, link).pop(self.key, None)
+            address_map(net, link).pop(self.key, None)
         return (found,)
 
     @contextlib.contextmanager
@@ -242,36 +242,42 @@ class DeleteAddress(_Address):
         The kernel drops all routes and neighbours then (``fib_disable_ip``), those too that were
         there before the address.
         """
-        left = [a for a in held(net, link).values() if ":" not in a.address]
+        left = [a for a in address_map(net, link).values() if ":" not in a.address]
         if ":" in self.address or len(left) > 1:
             yield
             return
-        with neighbours.keeping(net, link), device_routes.keeping(net, link, made_with(left)):
+        with (
+            neighbours.restoring_neighbours(net, link),
+            device_routes.restoring_routes(net, link, connected_networks(left)),
+        ):
             yield
 
 
-def held(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:
+def address_map(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:
     """Return the addresses of a device by their key, read once by a cached *net*."""
     found: dict[tuple[str, str | None], EnsureAddress] = net.read_cached(
-        ("addresses", link.index), lambda: {address.key: address for address in of(net, link)}
+        ("addresses", link.index),
+        lambda: {address.key: address for address in read_addresses(net, link)},
     )
     return found
 
 
-def of(net: Netlink, link: Link) -> list[EnsureAddress]:
+def read_addresses(net: Netlink, link: Link) -> list[EnsureAddress]:
     """Return the addresses that were given to a device, in the order in which to give them.
 
     The kernel lists those of IPv4 in that order, and of IPv6 the latest first; of like addresses,
     the first on the list becomes the source of packets. Those of the link's scope are its own, and temporary ones (RFC 8981) come by themselves.
     """
     body = ADDRESS.pack({}, index=link.index)
-    found = [_read(link, data) for data in net.request(uapi.RTM_GETADDR, uapi.NLM_F_DUMP, body)]
+    found = [
+        _parse_address(link, data) for data in net.request(uapi.RTM_GETADDR, uapi.NLM_F_DUMP, body)
+    ]
     given = [address for address in found if address is not None]
     six = [address for address in given if ":" in address.address]
     return [address for address in given if ":" not in address.address] + six[::-1]
 
 
-def _read(link: Link, data: bytes) -> EnsureAddress | None:
+def _parse_address(link: Link, data: bytes) -> EnsureAddress | None:
     # Most of what a device has is its own, and not worth the time to read it.
     fields = ADDRESS.fields(data)
     family, scope, length = fields["family"], fields["scope"], fields["prefixlen"]
@@ -306,7 +312,7 @@ def _seconds(time: int) -> int | None:
     return None if time == _FOREVER else time
 
 
-def made_with(held: Iterable[EnsureAddress]) -> set[device_routes.Connected]:
+def connected_networks(held: Iterable[EnsureAddress]) -> set[device_routes.Connected]:
     """Return what the kernel makes routes for when a device gets some addresses."""
     return {
         (
@@ -321,7 +327,7 @@ def made_with(held: Iterable[EnsureAddress]) -> set[device_routes.Connected]:
 def uses_ipv6(net: Netlink, link: Link) -> bool:
     """Return whether the host has given a device anything of IPv6."""
     return (
-        any(":" in address.address for address in of(net, link))
-        or any(":" in address for address, _ in neighbours.held(net, link))
+        any(":" in address.address for address in read_addresses(net, link))
+        or any(":" in address for address, _ in neighbours.neighbour_map(net, link))
         or device_routes.has_given_ipv6(net, link)
     )

@@ -31,7 +31,7 @@ Connected = tuple[str, int]
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class DeviceRoutes:
     """The routes through a device, but for those that the kernel makes for each device."""
 
     given: list[EnsureRoute]
@@ -39,9 +39,9 @@ class Found:
     lingering: list[EnsureRoute]
 
 
-def of(
+def read_routes(
     net: Netlink, link: Link, made_with: Collection[Connected], *, expiring: bool = False
-) -> Found:
+) -> DeviceRoutes:
     """Return the routes of all tables through a device.
 
     :param made_with: what the kernel has made routes for, with addresses of the device.
@@ -50,8 +50,10 @@ def of(
     """
     given: list[EnsureRoute] = []
     lingering: list[EnsureRoute] = []
-    data = routes.dump(net, link, socket.AF_INET) + routes.dump(net, link, socket.AF_INET6)
-    for route, unknown in routes.read_all(link, data):
+    data = routes.dump_routes(net, link, socket.AF_INET) + routes.dump_routes(
+        net, link, socket.AF_INET6
+    )
+    for route, unknown in routes.parse_routes(link, data):
         if _is_of_each_device(route):
             continue
         if _is_made(route, made_with):
@@ -63,7 +65,7 @@ def of(
             reason = f"the route {route.destination} of {link.name} has {unknown}"
             raise OSError(errno.EOPNOTSUPP, f"{reason}, which os-vif cannot move")
         given.append(route)
-    return Found(given, lingering)
+    return DeviceRoutes(given, lingering)
 
 
 def _is_made(route: EnsureRoute, made_with: Collection[Connected]) -> bool:
@@ -73,19 +75,21 @@ def _is_made(route: EnsureRoute, made_with: Collection[Connected]) -> bool:
 
 def has_given_ipv6(net: Netlink, link: Link) -> bool:
     """Return whether a device has a route of IPv6 that the kernel does not make by itself."""
-    dumped = routes.dump(net, link, socket.AF_INET6)
-    return any(not _is_of_each_device(route) for route, _ in routes.read_all(link, dumped))
+    dumped = routes.dump_routes(net, link, socket.AF_INET6)
+    return any(not _is_of_each_device(route) for route, _ in routes.parse_routes(link, dumped))
 
 
 @contextlib.contextmanager
-def keeping(net: Netlink, link: Link, made_with: Collection[Connected]) -> Iterator[None]:
+def restoring_routes(net: Netlink, link: Link, made_with: Collection[Connected]) -> Iterator[None]:
     """Give a device the routes of IPv4 back that it loses meanwhile.
 
     :param made_with: what goes with the last address, and does not come back.
     """
     before = [
         route
-        for route, unknown in routes.read_all(link, routes.dump(net, link, socket.AF_INET))
+        for route, unknown in routes.parse_routes(
+            link, routes.dump_routes(net, link, socket.AF_INET)
+        )
         if not (unknown or _is_of_each_device(route) or _is_made(route, made_with))
     ]
     yield
@@ -95,7 +99,9 @@ def keeping(net: Netlink, link: Link, made_with: Collection[Connected]) -> Itera
         dataclasses.replace(route, append=True).apply(net)
 
 
-def rivals(net: Netlink, link: Link, wanted: list[EnsureRoute]) -> set[tuple[Any, ...]]:
+def keys_on_other_devices(
+    net: Netlink, link: Link, wanted: list[EnsureRoute]
+) -> set[tuple[Any, ...]]:
     """Return the keys of those routes that other devices have too.
 
     The kernel replaces the first route with a key, whatever its device is.
@@ -105,9 +111,9 @@ def rivals(net: Netlink, link: Link, wanted: list[EnsureRoute]) -> set[tuple[Any
     found: set[tuple[Any, ...]] = set()
     for six, table in sorted(tables):
         family = socket.AF_INET6 if six else socket.AF_INET
-        for data in routes.dump(net, None, family, table):
+        for data in routes.dump_routes(net, None, family, table):
             if routes.output_interface(data) != link.index:
-                route, _ = routes.read(link, data)
+                route, _ = routes.parse_route(link, data)
                 if (route.key, six) in keys:
                     found.add(route.key)
     return found

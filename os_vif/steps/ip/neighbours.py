@@ -75,7 +75,7 @@ class _Neighbour(NamedStep, KernelStep):
 
     def _find(self, net: Netlink) -> EnsureNeighbour | None:
         link = net.link(self.name)
-        return None if link is None else held(net, link).get(self.key)
+        return None if link is None else neighbour_map(net, link).get(self.key)
 
     def _send(
         self, net: Netlink, request: tuple[int, int], flags: int = 0, state: int = 0, **more: Any
@@ -152,7 +152,7 @@ class EnsureNeighbour(_Neighbour):
             NDA_PROTOCOL=self.protocol,
             NDA_FLAGS_EXT=self.extended or None,
         )
-        held(net, net.require(self.name))[self.key] = self
+        neighbour_map(net, net.require(self.name))[self.key] = self
         return (self.deletion() if found is None else found,)
 
     def on(self, name: str) -> EnsureNeighbour:
@@ -188,15 +188,15 @@ class DeleteNeighbour(_Neighbour):
             if error.errno != errno.ENOENT:
                 raise
             # It went meanwhile.
-        held(net, net.require(self.name)).pop(self.key, None)
+        neighbour_map(net, net.require(self.name)).pop(self.key, None)
         return (found,)
 
 
-def held(net: Netlink, link: Link) -> dict[tuple[str, bool], EnsureNeighbour]:
+def neighbour_map(net: Netlink, link: Link) -> dict[tuple[str, bool], EnsureNeighbour]:
     """Return the neighbours that were given to a device, by their key."""
 
     def read() -> dict[tuple[str, bool], EnsureNeighbour]:
-        return {neighbour.key: neighbour for neighbour, _ in _read_all(net, link)}
+        return {neighbour.key: neighbour for neighbour, _ in _dump_neighbours(net, link)}
 
     found: dict[tuple[str, bool], EnsureNeighbour] = net.read_cached(
         ("neighbours", link.index), read
@@ -204,13 +204,13 @@ def held(net: Netlink, link: Link) -> dict[tuple[str, bool], EnsureNeighbour]:
     return found
 
 
-def of(net: Netlink, link: Link) -> list[EnsureNeighbour]:
+def read_neighbours(net: Netlink, link: Link) -> list[EnsureNeighbour]:
     """Return the neighbours that were given to a device.
 
     :raises OSError: with EOPNOTSUPP for one that the steps cannot express.
     """
     found = []
-    for neighbour, unknown in _read_all(net, link):
+    for neighbour, unknown in _dump_neighbours(net, link):
         if unknown:
             reason = f"the neighbour {neighbour.neighbour} of {link.name} has {unknown}"
             raise OSError(errno.EOPNOTSUPP, f"{reason}, which os-vif cannot move")
@@ -219,32 +219,32 @@ def of(net: Netlink, link: Link) -> list[EnsureNeighbour]:
 
 
 @contextlib.contextmanager
-def keeping(net: Netlink, link: Link) -> Iterator[None]:
+def restoring_neighbours(net: Netlink, link: Link) -> Iterator[None]:
     """Give a device its neighbours back that it loses meanwhile.
 
     The kernel drops all neighbours of a device, the permanent ones too, when the MAC address of the
     device changes (``neigh_changeaddr``). That of a bridge may change with each port.
     """
-    before = [neighbour for neighbour, unknown in _read_all(net, link) if not unknown]
+    before = [neighbour for neighbour, unknown in _dump_neighbours(net, link) if not unknown]
     yield
     net.drop_cached("neighbours")
     for neighbour in before:
         neighbour.apply(net)
 
 
-def _read_all(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, str]]:
+def _dump_neighbours(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, str]]:
     """Return the given neighbours of a device, each with what a step cannot express of it."""
     found = []
     for flags in (0, uapi.NTF_PROXY):
         body = NEIGHBOUR.pack({"NDA_IFINDEX": link.index}, flags=flags)
         for data in net.request(uapi.RTM_GETNEIGH, uapi.NLM_F_DUMP, body):
-            read = _read(link, data)
+            read = _parse_neighbour(link, data)
             if read is not None:
                 found.append(read)
     return found
 
 
-def _read(link: Link, data: bytes) -> tuple[EnsureNeighbour, str] | None:
+def _parse_neighbour(link: Link, data: bytes) -> tuple[EnsureNeighbour, str] | None:
     fields = NEIGHBOUR.fields(data)
     state, flags = fields["state"], fields["flags"]
     is_ip = fields["family"] in (socket.AF_INET, socket.AF_INET6)

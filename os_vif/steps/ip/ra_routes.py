@@ -44,7 +44,7 @@ _FIELDS = 10
 _Key = tuple[str, str | None, int | None]
 
 
-def is_ipv6(route: _Route) -> bool:
+def is_in_main_table(route: _Route) -> bool:
     """Return whether a route is where the kernel puts those that it learns."""
     return ":" in route.destination and route.table == RT_TABLE_MAIN
 
@@ -52,18 +52,18 @@ def is_ipv6(route: _Route) -> bool:
 def may_be_learned(route: EnsureRoute) -> bool:
     """Return whether it is worth the time to look for the kernel's mark of a route."""
     return (
-        is_ipv6(route)
+        is_in_main_table(route)
         # RTPROT_BOOT is the protocol of each route that the ioctl makes.
         and route.protocol in (uapi.RTPROT_RA, uapi.RTPROT_KERNEL, uapi.RTPROT_BOOT)
         and (route.expires is not None or route.protocol == uapi.RTPROT_RA)
     )
 
 
-def key(route: EnsureRoute) -> _Key:
+def learned_key(route: EnsureRoute) -> _Key:
     return route.destination, route.gateway, route.metric
 
 
-def learned(device: str) -> set[_Key]:
+def read_learned_keys(device: str) -> set[_Key]:
     """Return the routes through a device that have the kernel's mark."""
     found: set[_Key] = set()
     try:
@@ -87,7 +87,7 @@ def learned(device: str) -> set[_Key]:
     return found
 
 
-def add(route: EnsureRoute, index: int) -> None:
+def add_learned_route(route: EnsureRoute, index: int) -> None:
     """Add a route that has the kernel's mark to the main table.
 
     :param index: of the device.

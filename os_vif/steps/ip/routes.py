@@ -149,7 +149,7 @@ class _Route(NamedStep, KernelStep):
 
     def _may_be_learned(self) -> bool:
         plain = not (self.tos or self.source or self.onlink or self.scope)
-        return ra_routes.is_ipv6(self) and self.kind == uapi.RTN_UNICAST and plain
+        return ra_routes.is_in_main_table(self) and self.kind == uapi.RTN_UNICAST and plain
 
     @property
     def _text(self) -> str:
@@ -179,45 +179,47 @@ class _Route(NamedStep, KernelStep):
         """What tells it from the other routes of a host."""
         return (self.destination, self.table, self.metric, self.tos)
 
-    def _same(self, other: _Route) -> bool:
+    def _is_same(self, other: _Route) -> bool:
         """Return whether both are one route; the time goes on between two readings of it."""
-        return self._lasting() == other._lasting()
+        return self._timeless_fields() == other._timeless_fields()
 
-    def _lasting(self) -> dict[str, Any]:
+    def _timeless_fields(self) -> dict[str, Any]:
         """Return all that does not change by itself."""
         ignored = ("expires", "protocol", "metrics") if self.learned else ("expires",)
-        lasting = {name: value for name, value in self._plain().items() if name not in ignored}
+        lasting = {
+            name: value for name, value in self._route_fields().items() if name not in ignored
+        }
         return lasting | {"is for ever": self.expires is None}
 
-    def _plain(self) -> dict[str, Any]:
+    def _route_fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(_Route)}
 
-    def _there(self, net: Netlink, name: str) -> list[EnsureRoute]:
+    def _matching(self, net: Netlink, name: str) -> list[EnsureRoute]:
         """The routes through a device that are like this one."""
         link = net.link(name)
-        return [] if link is None else list(self._cached(net, link).get(self.key, ()))
+        return [] if link is None else list(self._cached_routes(net, link).get(self.key, ()))
 
-    def _cached(self, net: Netlink, link: Link) -> dict[tuple[Any, ...], list[EnsureRoute]]:
+    def _cached_routes(self, net: Netlink, link: Link) -> dict[tuple[Any, ...], list[EnsureRoute]]:
         """Return the routes of this family through a device, by their keys."""
 
-        def read_here() -> dict[tuple[Any, ...], list[EnsureRoute]]:
+        def read_by_key() -> dict[tuple[Any, ...], list[EnsureRoute]]:
             found: dict[tuple[Any, ...], list[EnsureRoute]] = {}
-            for route, unknown in read_all(link, dump(net, link, self._family)):
+            for route, unknown in parse_routes(link, dump_routes(net, link, self._family)):
                 if not unknown:
                     found.setdefault(route.key, []).append(route)
             return found
 
         found: dict[tuple[Any, ...], list[EnsureRoute]] = net.read_cached(
-            ("routes", link.index, self._family), read_here
+            ("routes", link.index, self._family), read_by_key
         )
         return found
 
-    def _recache(self, net: Netlink, link: Link, *, there: bool) -> None:
+    def _update_cache(self, net: Netlink, link: Link, *, there: bool) -> None:
         """Update the cached routes after the kernel has added this route, or deleted it."""
-        routes = self._cached(net, link).setdefault(self.key, [])
-        routes[:] = [route for route in routes if not self._same(route)]
+        routes = self._cached_routes(net, link).setdefault(self.key, [])
+        routes[:] = [route for route in routes if not self._is_same(route)]
         if there:
-            routes.append(EnsureRoute(**self._plain()))
+            routes.append(EnsureRoute(**self._route_fields()))
 
     @property
     def _family(self) -> int:
@@ -225,16 +227,16 @@ class _Route(NamedStep, KernelStep):
 
     def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         if self.learned and kind == uapi.RTM_NEWROUTE:
-            ra_routes.add(EnsureRoute(**self._plain()), link.index)
+            ra_routes.add_learned_route(EnsureRoute(**self._route_fields()), link.index)
         else:
-            self._talk(net, kind, flags, link)
+            self._send_message(net, kind, flags, link)
         if self.learned:
             # The kernel chooses the protocol and the metrics.
             net.drop_cached("routes")
         else:
-            self._recache(net, link, there=kind == uapi.RTM_NEWROUTE)
+            self._update_cache(net, link, there=kind == uapi.RTM_NEWROUTE)
 
-    def _talk(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
+    def _send_message(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         destination, _, length = self.destination.partition("/")
         attributes: dict[str, Any] = {
             "RTA_TABLE": self.table,
@@ -292,27 +294,27 @@ class EnsureRoute(_Route):
         return (f"{self._command} {how} {self._text}{note}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if any(self._same(route) for route in self._there(net, self.name)):
+        if any(self._is_same(route) for route in self._matching(net, self.name)):
             return ()
         return (self.difference(f"route {self._text}", "missing", "there"),)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
-        if any(self._same(route) for route in self._there(net, self.name)):
+        if any(self._is_same(route) for route in self._matching(net, self.name)):
             return ()
         link = net.require(self.name)
-        replaced = self._there(net, self.replaces) if self.replaces else []
+        replaced = self._matching(net, self.replaces) if self.replaces else []
         how = uapi.NLM_F_APPEND if self.append else uapi.NLM_F_EXCL
         flags = uapi.NLM_F_CREATE | (uapi.NLM_F_REPLACE if replaced else how)
         self._send(net, uapi.RTM_NEWROUTE, flags, link)
         if replaced:
             old = net.link(replaced[0].name)
             if old is not None:
-                replaced[0]._recache(net, old, there=False)  # noqa: SLF001 - of this class
+                replaced[0]._update_cache(net, old, there=False)  # noqa: SLF001 - of this class
             return (dataclasses.replace(replaced[0], replaces=self.name),)
         return (self.deletion(),)
 
     def deletion(self) -> DeleteRoute:
-        return DeleteRoute(**self._plain())
+        return DeleteRoute(**self._route_fields())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -326,12 +328,12 @@ class DeleteRoute(_Route):
         return (f"{self._command} del {self._text}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if not any(self._same(route) for route in self._there(net, self.name)):
+        if not any(self._is_same(route) for route in self._matching(net, self.name)):
             return ()
         return (self.difference(f"route {self._text}", "there", "gone"),)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
-        found = [route for route in self._there(net, self.name) if self._same(route)]
+        found = [route for route in self._matching(net, self.name) if self._is_same(route)]
         if not found:
             return ()
         device = net.require(self.name)
@@ -339,25 +341,25 @@ class DeleteRoute(_Route):
         return (dataclasses.replace(found[0], append=True),)
 
 
-def has_like(net: Netlink, link: Link, wanted: _Route) -> bool:
+def has_equal_route(net: Netlink, link: Link, wanted: _Route) -> bool:
     """Return whether a device has a route that differs from another in its device at most."""
     plain = dataclasses.replace(wanted, name=link.name)
-    return any(_is_like(plain, route) for route in plain._there(net, link.name))  # noqa: SLF001
+    return any(_is_equal(plain, route) for route in plain._matching(net, link.name))  # noqa: SLF001
 
 
-def _is_like(wanted: _Route, found: EnsureRoute) -> bool:
+def _is_equal(wanted: _Route, found: EnsureRoute) -> bool:
     """Return whether a route is another one; it expires no later, if it is to be added."""
     if isinstance(wanted, DeleteRoute):
         if wanted.learned:
             # The kernel may have made that of the other device with an address.
             found = dataclasses.replace(found, learned=True)
-        return wanted._same(found)  # noqa: SLF001
+        return wanted._is_same(found)  # noqa: SLF001
     last = found.expires
     soon = wanted.expires is None or last is None or wanted.expires <= last + _TOLERANCE
-    return wanted._same(found) and soon  # noqa: SLF001
+    return wanted._is_same(found) and soon  # noqa: SLF001
 
 
-def dump(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[bytes]:
+def dump_routes(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[bytes]:
     """Return the kernel's routes of a family; those through a device, and of a table, if given."""
     wanted = {"RTA_OIF": None if link is None else link.index, "RTA_TABLE": table or None}
     # There may be no such table, or the kernel has no IPv6.
@@ -373,11 +375,12 @@ def output_interface(data: bytes) -> int | None:
     return found
 
 
-def read_all(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
+def parse_routes(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
     """Return routes, each with what a step cannot express of it. Those that expired are left out."""
-    found = [read for read in (read(link, data) for data in dumped) if read[0].expires != 0]
+    parsed = [parse_route(link, data) for data in dumped]
+    found = [(route, unknown) for route, unknown in parsed if route.expires != 0]
     if any(ra_routes.may_be_learned(route) for route, _ in found):
-        learned = ra_routes.learned(link.name)
+        learned = ra_routes.read_learned_keys(link.name)
         found = [(_as_learned(route, learned), unknown) for route, unknown in found]
     return found
 
@@ -385,7 +388,7 @@ def read_all(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
 def _as_learned(
     route: EnsureRoute, learned: set[tuple[str, str | None, int | None]]
 ) -> EnsureRoute:
-    if not ra_routes.is_ipv6(route) or ra_routes.key(route) not in learned:
+    if not ra_routes.is_in_main_table(route) or ra_routes.learned_key(route) not in learned:
         return route
     try:
         return dataclasses.replace(route, learned=True)
@@ -394,7 +397,7 @@ def _as_learned(
         return route
 
 
-def read(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
+def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     """Return a route, and what a step cannot express of it."""
     fields = ROUTE.fields(data)
     family, kind, flags = fields["family"], fields["type"], fields["flags"]

@@ -106,8 +106,8 @@ class _Parameter(NamedStep, KernelStep):
         family, key, value = self.setting
         return (f"sysctl -w {quote(f'net/{family}/conf/{self.name}/{key}={value}')}",)
 
-    def _read(self) -> int | None:
-        return _read(self.path)
+    def _read_value(self) -> int | None:
+        return _read_value(self.path)
 
     def _write(self) -> None:
         file = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
@@ -120,35 +120,35 @@ class _Parameter(NamedStep, KernelStep):
             os.close(file)
 
     def has_value(self) -> bool:
-        return self._read() in (None, self.setting[2])
+        return self._read_value() in (None, self.setting[2])
 
-    def _spared(self, net: Netlink) -> bool:
+    def _is_exempt(self, net: Netlink) -> bool:
         """Return whether the device is left as it is."""
         return False
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if self.has_value() or self._spared(net):
+        if self.has_value() or self._is_exempt(net):
             return ()
         _, key, value = self.setting
-        return (self.difference(key, self._read(), value),)
+        return (self.difference(key, self._read_value(), value),)
 
     @abc.abstractmethod
-    def _with(self, value: int) -> KernelStep:
+    def _with_value(self, value: int) -> KernelStep:
         """Return the step that sets another value."""
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
-        before = self._read()
-        if before is None or before == self.setting[2] or self._spared(net):
+        before = self._read_value()
+        if before is None or before == self.setting[2] or self._is_exempt(net):
             return ()
         net.invalidate_cache()
         try:
             self._write()
         except FileNotFoundError:
             raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
-        return (self._with(before),)
+        return (self._with_value(before),)
 
 
-def _read(path: str) -> int | None:
+def _read_value(path: str) -> int | None:
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -159,12 +159,12 @@ def _read(path: str) -> int | None:
         os.close(file)
 
 
-def inherited(device: str, family: str, key: str) -> int | None:
+def read_parameter(device: str, family: str, key: str) -> int | None:
     """Return a parameter of a device; None if this kernel does not have it.
 
     :param device: ``default`` is what a new device has.
     """
-    return _read(f"/proc/sys/net/{family}/conf/{device}/{key}")
+    return _read_value(f"/proc/sys/net/{family}/conf/{device}/{key}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +190,7 @@ class SetInheritedSysctl(_Parameter):
         validate.one_of(self, "parameter", keys, f"one of {', '.join(keys)}")
         validate.integer(self, "value", -(2**31), 2**31 - 1)
 
-    def _with(self, value: int) -> KernelStep:
+    def _with_value(self, value: int) -> KernelStep:
         return dataclasses.replace(self, value=value)
 
 
@@ -231,7 +231,7 @@ class SetSysctl(_Parameter):
         validate.integer(self, "value", -(2**31), 2**31 - 1)
         validate.boolean(self, "only_managed")
 
-    def _spared(self, net: Netlink) -> bool:
+    def _is_exempt(self, net: Netlink) -> bool:
         if not self.only_managed:
             return False
         link = net.link(self.name)
@@ -243,5 +243,5 @@ class SetSysctl(_Parameter):
         off = self.key == "disable_ipv6" and self.value == 1
         return off and addresses.uses_ipv6(net, link)
 
-    def _with(self, value: int) -> KernelStep:
+    def _with_value(self, value: int) -> KernelStep:
         return SetSysctl(self.name, self.key, value)

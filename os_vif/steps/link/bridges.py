@@ -78,11 +78,11 @@ class EnsureBridge(EnsureDevice):
             f"ip link set dev {quote(self.name)} alias {MANAGED_ALIAS}",
         )
 
-    def _lacks(self, net: Netlink, link: Link) -> str | None:
+    def _mismatch(self, net: Netlink, link: Link) -> str | None:
         return None if link.kind == "bridge" else describe_kind(link)
 
-    def _deletion(self, made: Link) -> DeleteBridge:
-        return DeleteBridge(self.name, index=made.index)
+    def _deletion(self, created: Link) -> DeleteBridge:
+        return DeleteBridge(self.name, index=created.index)
 
     def _create(self, net: Netlink) -> Link:
         data = {
@@ -181,20 +181,20 @@ class DeleteBridge(DeleteDevice):
             if not why:
                 why = [
                     f"it has an address of the host, {held.address}"
-                    for held in addresses.of(net, link)
+                    for held in addresses.read_addresses(net, link)
                 ]
         shown = why[:_SHOWN] + ([f"and {len(why) - _SHOWN} more"] if len(why) > _SHOWN else [])
         return f"{self.name} stays: {', '.join(shown)}" if why else f"{self.name} is there again"
 
-    def _stays(self, net: Netlink, link: Link) -> bool:
-        return _used(net, link)
+    def _is_in_use(self, net: Netlink, link: Link) -> bool:
+        return _is_used(net, link)
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
         may_be = link.ours or link.name.startswith(HYBRID_BRIDGE)
         return may_be and link.kind == "bridge" and not net.ports(link)
 
-    def _again(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
-        return _again(net, link)
+    def _recreate_steps(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+        return recreate_steps(net, link)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,7 +231,7 @@ class SetBridgeAddress(NamedStep, KernelStep):
         link = net.require(self.name)
         if is_address_fixed(net, link):
             return ()
-        with neighbours.keeping(net, link):
+        with neighbours.restoring_neighbours(net, link):
             net.set(link, address=self.mac)
         if link.address == self.mac:
             return ()
@@ -255,19 +255,21 @@ def is_address_fixed(net: Netlink, bridge: Link) -> bool:
     return bool(ports) and bridge.address not in (None, min(ports))
 
 
-def _used(net: Netlink, bridge: Link) -> bool:
+def _is_used(net: Netlink, bridge: Link) -> bool:
     using = bridge_users.read_users(net, bridge)
     if using.vif_ids or using.incomplete:
         return True
-    held = {(address.address, address.peer) for address in addresses.of(net, bridge)}
+    held = {(address.address, address.peer) for address in addresses.read_addresses(net, bridge)}
     if not held:
         return False
-    elsewhere = (addresses.of(net, link) for link in net.links() if link.index != bridge.index)
+    elsewhere = (
+        addresses.read_addresses(net, link) for link in net.links() if link.index != bridge.index
+    )
     return bool(held - {(a.address, a.peer) for found in elsewhere for a in found})
 
 
-def _again(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
-    """The steps that make a bridge as it is now."""
+def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+    """Return the steps that recreate a bridge with the present settings and addresses."""
     return (
         EnsureBridge(
             link.name,
@@ -291,5 +293,5 @@ def _again(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             # What it was made again with is our mark.
             alias=None if link.ours else link.alias or "",
         ),
-        *addresses.of(net, link),
+        *addresses.read_addresses(net, link),
     )

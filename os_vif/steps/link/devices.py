@@ -1,7 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What all steps have in common that make a network device, or delete one."""
+"""Base classes of the steps that create and delete network devices.
+
+A created device is marked with the alias ``os-vif``. Until the mark is set, the group of the
+device tells that os-vif created the device. Deletion leaves devices without a mark alone, unless
+the step says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -21,50 +26,53 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class EnsureDevice(NamedStep, KernelStep):
-    """A device of that name and kind exists. What it is made of is given at creation only."""
+    """A device of a name and a kind exists. The settings of the device are given at creation only.
+
+    :raises OSError: with EEXIST if a different device has the name.
+    """
 
     def validate(self) -> None:
         validate.device_name(self, "name")
 
     @abc.abstractmethod
-    def _lacks(self, net: Netlink, link: Link) -> str | None:
-        """What the device of that name is instead; None if it is what the step asks for."""
+    def _mismatch(self, net: Netlink, link: Link) -> str | None:
+        """Return in words how a device differs from the expected device; None if as expected."""
 
     @property
     @abc.abstractmethod
     def _expected(self) -> str:
-        """What the device should be, in words."""
+        """The expected device, in words."""
 
     @abc.abstractmethod
     def _create(self, net: Netlink) -> Link:
-        """Make it, with its mark."""
+        """Create the device and mark the device."""
 
     @abc.abstractmethod
-    def _deletion(self, made: Link) -> DeleteDevice:
-        """What undoes that."""
+    def _deletion(self, created: Link) -> DeleteDevice:
+        """Return the step that undoes the creation."""
 
     @property
-    def made(self) -> tuple[str, ...]:
-        """The names of the devices that are made."""
+    def created_names(self) -> tuple[str, ...]:
+        """Names of the devices that the step creates."""
         return (self.name,)
 
     def _create_new(self, net: Netlink) -> Link | None:
-        """:returns: the new device; None if there is one meanwhile."""
+        """Create the device; return None if another process created a device of the name first."""
         try:
             return self._create(net)
         except OSError as error:
             if error.errno == errno.EEXIST:
                 if net.link(self.name) is not None:
                     return None
-                net.require_free(*self.made)
+                net.require_free(*self.created_names)
             raise
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         link = net.link(self.name)
         if link is None:
             return (self.difference("device", net.missing(self.name), self._expected),)
-        lacks = self._lacks(net, link)
-        return () if lacks is None else (self.difference("device", lacks, self._expected),)
+        found = self._mismatch(net, link)
+        return () if found is None else (self.difference("device", found, self._expected),)
 
     def holds(self, net: Netlink) -> bool:
         link = net.link(self.name)
@@ -73,28 +81,27 @@ class EnsureDevice(NamedStep, KernelStep):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         link = net.link(self.name)
         if link is None:
-            made = self._create_new(net)
-            if made is not None:
-                return (self._deletion(made),)
-            # Somebody was faster.
+            created = self._create_new(net)
+            if created is not None:
+                return (self._deletion(created),)
             link = net.require(self.name)
-        lacks = self._lacks(net, link)
-        if lacks is not None:
-            raise OSError(errno.EEXIST, f"{self.name} is {lacks}, not {self._expected}")
+        found = self._mismatch(net, link)
+        if found is not None:
+            raise OSError(errno.EEXIST, f"{self.name} is {found}, not {self._expected}")
         if link.group == CREATING_GROUP:
-            # Whoever made it was stopped before it could say so.
+            # The process that created the device was killed before the process could mark it.
             net.mark(link)
         return ()
 
 
 @dataclasses.dataclass(frozen=True)
 class DeleteDevice(NamedStep, KernelStep):
-    """A device that os-vif made is gone."""
+    """A device that os-vif created does not exist."""
 
-    #: Only the device of this index; None is whichever has the name.
+    #: Index of the device; a device with another index stays. None is any index.
     index: int | None = None
-    #: Also one without our mark: its name says that it is one VIF's, and the public os-vif, which
-    #: made no marks, may have made it.
+    #: Delete a device without the mark of os-vif too, if the name of the device is a name of one
+    #: VIF's device: the public os-vif, which sets no marks, may have created the device.
     include_unmanaged: bool = False
 
     def validate(self) -> None:
@@ -104,28 +111,29 @@ class DeleteDevice(NamedStep, KernelStep):
 
     @abc.abstractmethod
     def _is_target(self, net: Netlink, link: Link) -> bool:
-        """Whether a device of ours is one that the step deletes."""
+        """Return whether the step deletes a device, given that the device may be os-vif's."""
 
     @abc.abstractmethod
-    def _again(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
-        """The steps that make a device as it is now."""
+    def _recreate_steps(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+        """Return the steps that recreate a device with the current settings."""
 
-    def _stays(self, net: Netlink, link: Link) -> bool:
-        """Whether somebody uses it, as far as only the privileged side looks."""
+    def _is_in_use(self, net: Netlink, link: Link) -> bool:
+        """Return whether a device stays for a reason that only :meth:`apply` looks for."""
         return False
 
     def _target(self, net: Netlink) -> Link | None:
+        """Return the device to delete, or None."""
         link = net.link(self.name)
         if link is None or self.index not in (None, link.index):
             return None
-        # Any other name, another program may have given.
+        # Another program may have given the device any name that is no name of a VIF's device.
         if not (link.ours or (self.include_unmanaged and validate.VIF_NAME.fullmatch(link.name))):
             return None
         return link if self._is_target(net, link) else None
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         link = self._target(net)
-        if link is None or self._stays(net, link):
+        if link is None or self._is_in_use(net, link):
             return ()
-        again = self._again(net, link)
-        return again if net.delete(link) else ()
+        undo = self._recreate_steps(net, link)
+        return undo if net.delete(link) else ()

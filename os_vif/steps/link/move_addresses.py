@@ -12,7 +12,7 @@ from os_vif.host import limits
 from os_vif.host.netlink import uapi, uplink_names
 from os_vif.steps.ip import addresses, device_routes, neighbours
 from os_vif.steps.ip.addresses import DeleteAddress, EnsureAddress
-from os_vif.steps.ip.sysctl import INHERITED, SetInheritedSysctl, SetSysctl, inherited
+from os_vif.steps.ip.sysctl import INHERITED, SetInheritedSysctl, SetSysctl, read_parameter
 from os_vif.steps.link.bridges import SetBridgeAddress, is_address_fixed
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     joins = not _is_in(net, source, target)
     if joins:
         uplink_names.refuse(net, source)
-    held = addresses.of(net, source)
+    held = addresses.read_addresses(net, source)
     expiring = any(":" in a.address and a.valid is not None for a in held)
-    found = device_routes.of(net, source, addresses.made_with(held), expiring=expiring)
-    fixed = neighbours.of(net, source)
+    found = device_routes.read_routes(
+        net, source, addresses.connected_networks(held), expiring=expiring
+    )
+    fixed = neighbours.read_neighbours(net, source)
     make: list[KernelStep] = [_relabelled(address, source.name, target) for address in held]
     texts = [a.address for a in held] + [n.neighbour for n in fixed]
     texts += [route.destination for route in found.given]
@@ -83,8 +85,8 @@ def _inherit(
     bridge = target if net.link(target) is not None else "default"
     for family in sorted(families):
         for key in INHERITED[family]:
-            value = inherited(source, family, key)
-            if value is None or value == inherited(bridge, family, key):
+            value = read_parameter(source, family, key)
+            if value is None or value == read_parameter(bridge, family, key):
                 continue
             if not (heard and key == "accept_ra" and value == 0):
                 yield SetInheritedSysctl(target, family, key, value)
@@ -112,7 +114,7 @@ def _route_steps(
 ) -> list[KernelStep]:
     """Return the steps that lead routes through another device, with no moment without one."""
     replaceable = [route for route in found if route.gateway is not None and not route.learned]
-    rivals = device_routes.rivals(net, source, replaceable)
+    rivals = device_routes.keys_on_other_devices(net, source, replaceable)
     # Gateways are reached by the others, which so come first and go last, here and in an undo.
     beside = sorted(
         (route for route in found if route not in replaceable or route.key in rivals),

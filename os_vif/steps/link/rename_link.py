@@ -79,29 +79,29 @@ class RenameLink(NamedStep, KernelStep):
         if other is not None:
             raise OSError(errno.EEXIST, f"{self.to} is a name of another device already")
         net.require_free(self.to)
-        first = _first_name(net, link)
+        first = _original_name(net, link)
         if first is None and not self.restore_name:
             # Before the name: whoever is killed in between leaves a device that is whole.
-            _property(net, uapi.RTM_NEWLINKPROP, link, self.name)
+            _change_alternative_name(net, uapi.RTM_NEWLINKPROP, link, self.name)
         try:
             _rename(net, link, self.to)
         except OSError:
             if first is None and not self.restore_name:
-                _property(net, uapi.RTM_DELLINKPROP, link, self.name)
+                _change_alternative_name(net, uapi.RTM_DELLINKPROP, link, self.name)
             raise
         if first == self.to:
-            _property(net, uapi.RTM_DELLINKPROP, link, self.to)
+            _change_alternative_name(net, uapi.RTM_DELLINKPROP, link, self.to)
         # What goes meanwhile needs none.
         return (RenameLink(self.to, self.name, first is None, missing_ok=True),)
 
 
-def first_name(net: Netlink, device: str) -> str | None:
+def original_name(net: Netlink, device: str) -> str | None:
     """The name that a device had before it was renamed; None if it was not, or is not there."""
     link = net.link(device)
-    return None if link is None else _first_name(net, link)
+    return None if link is None else _original_name(net, link)
 
 
-def _first_name(net: Netlink, link: Link) -> str | None:
+def _original_name(net: Netlink, link: Link) -> str | None:
     for name in _alternative_names(net, link):
         was = name.removeprefix(_WAS)
         if was != name and limits.is_device_name(was):
@@ -115,7 +115,7 @@ def _alternative_names(net: Netlink, link: Link) -> list[str]:
     return [] if properties is None else properties.all("IFLA_ALT_IFNAME")
 
 
-def _property(net: Netlink, kind: int, link: Link, was: str) -> None:
+def _change_alternative_name(net: Netlink, kind: int, link: Link, was: str) -> None:
     name = {"IFLA_PROP_LIST": {"IFLA_ALT_IFNAME": _WAS + was}}
     flags = 0
     if kind == uapi.RTM_NEWLINKPROP:

@@ -148,7 +148,7 @@ class SetLink(NamedStep, KernelStep):
         with contextlib.ExitStack() as kept:
             for bridge in changed:
                 if bridge.kind == "bridge" and not bridge.ours:
-                    kept.enter_context(neighbours.keeping(net, bridge))
+                    kept.enter_context(neighbours.restoring_neighbours(net, bridge))
             yield
 
     def _current(self, net: Netlink, link: Link) -> dict[str, Any]:
@@ -184,12 +184,12 @@ def _roll_back(net: Netlink, undo: tuple[KernelStep, ...], first: OSError) -> No
 def _attribute(net: Netlink, link: Link, field: str) -> Any:
     """Return the value of a field. Only the master needs a further request."""
     if field == "master":
-        return name_of(net, link.master)
+        return name_at(net, link.master)
     value = getattr(link, field)
     return "" if value is None and field == "alias" else value
 
 
-def name_of(net: Netlink, index: int | None) -> str:
+def name_at(net: Netlink, index: int | None) -> str:
     """Return the name of the device with an index; empty for no device."""
     if not index:
         return ""

@@ -36,15 +36,15 @@ def before_message(monkeypatch):
 
     def arm(k, action):
         left = [k]
-        talk = Netlink.talk
+        talk = Netlink.request
 
-        def talks(net, *arguments):
+        def talks(net, *arguments, **options):
             left[0] -= 1
             if left[0] == -1:
                 action()
-            return talk(net, *arguments)
+            return talk(net, *arguments, **options)
 
-        monkeypatch.setattr(Netlink, "talk", talks)
+        monkeypatch.setattr(Netlink, "request", talks)
         return lambda: (monkeypatch.undo(), left[0])[1] < 0
 
     return arm
@@ -139,13 +139,13 @@ def test_libvirt_deletes_a_tap_while_it_is_plugged(br_int, net, before_message, 
 def test_libvirt_makes_its_tap_before_ours(net, monkeypatch):
     """Between the look and the making: it is the hypervisor's then."""
     require_tun()
-    persistent = tap.persistent
+    persistent = tap.create_persistent
 
     def slow(name, **options):
         run(f"ip tuntap add dev {name} mode tap multi_queue")
         return persistent(name, **options)
 
-    monkeypatch.setattr(tap, "persistent", slow)
+    monkeypatch.setattr(tap, "create_persistent", slow)
     with net.cached() as cached:
         assert EnsureTap("tap0", address="fa:16:3e:00:00:01").apply(cached) == ()
     (link,) = ip("link", "show", "tap0")
