@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What it gains that os-vif packs link messages itself: plugs with pyroute2 in its place.
+"""Duration of plugs with os-vif's compiled codec of link messages, and with pyroute2's encoder.
 
     .venv/bin/python -m benchmarks.codec [--rounds 30] [--links 10]
 
-It needs root, and touches nothing of the host: it has a network namespace of its own. The
-privileged part runs in the same process, so that no daemon is measured. The socket and the
-messages are the same for both; only who writes and reads the messages of links differs.
+Needs root. All changes are made in a private network namespace. The privileged part runs in the
+same process, without a daemon. The socket and the messages are the same for the two codecs.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def pack(attributes: Mapping[str, Any], **fields: int) -> bytes:
 
 
 def _nested(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes, and those inside attributes, in the form that pyroute2 wants."""
+    """Convert nested attributes to the form of pyroute2."""
     return {
         "attrs": [
             (name, _nested(value) if isinstance(value, Mapping) else value)
@@ -98,7 +97,7 @@ def codec(name: str) -> Iterator[None]:
 
 
 def plug(name: str) -> float:
-    """:returns: the seconds that it took."""
+    """Plug with a codec; return the seconds."""
     vif, guest = linux_bridge.vif(), objects.InstanceInfo(name="guest")
     with codec(name):
         start = time.perf_counter()
@@ -107,7 +106,7 @@ def plug(name: str) -> float:
 
 
 def twice(plug: Callable[[], float]) -> dict[str, float]:
-    """The seconds for a plug, and for one more."""
+    """Return the seconds of a plug and of a re-plug."""
     seconds = {linux_bridge.PLUG: plug(), linux_bridge.AGAIN: plug()}
     linux_bridge.verify(linux_bridge.AGAIN)
     linux_bridge.clean()
@@ -115,7 +114,7 @@ def twice(plug: Callable[[], float]) -> dict[str, float]:
 
 
 def compare_readers() -> None:
-    """:raises SystemExit: if the two codecs do not see the same devices."""
+    """Raise SystemExit unless the two codecs read the same devices."""
     seen = []
     for name in (PYROUTE2, COMPILED):
         with codec(name), rtnetlink.opened() as net:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ``noop`` plugin, for VIFs that another program plugs: a vhost-user switch, or a DPU."""
+"""The ``noop`` plugin, for VIFs plugged by a vhost-user switch or by a DPU."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from os_vif.steps.plan import Plan
 class NoOpPlugin(PluginBase):
     """The ``noop`` plugin: empty plans for every VIF.
 
-    nova uses the plugin also for other VIF classes than ``describe()`` lists: for ports of a DPU.
+    nova also uses the plugin for VIF classes that ``describe()`` does not list: ports of a DPU.
     """
 
     def describe(self) -> objects.HostPluginInfo:
