@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Tap devices, which are made through a file and not through netlink.
+"""Creation of persistent tap devices, through ``/dev/net/tun``.
 
 Source: Documentation/networking/tuntap.rst of the kernel, linux/if_tun.h.
 """
@@ -29,9 +29,11 @@ _REQUEST = struct.Struct("=16sH22x")
 
 @contextmanager
 def create_persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
-    """A new tap device. If what is done with it here succeeds, it stays; else it goes.
+    """Create a tap device, which becomes persistent at the end of the block.
 
-    :raises OSError: with EEXIST if there is a device of that name.
+    The kernel deletes the device if the block raises.
+
+    :raises OSError: with EEXIST if a device of the name exists.
     """
     flags = uapi.IFT_TAP | uapi.IFT_NO_PI | uapi.IFT_TUN_EXCL
     flags |= uapi.IFT_MULTI_QUEUE if multiqueue else 0
@@ -45,7 +47,7 @@ def create_persistent(name: str, *, multiqueue: bool) -> Iterator[None]:
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            # So tun_set_iff() of drivers/net/tun.c says that there is one.
+            # tun_set_iff() of drivers/net/tun.c returns EBUSY for an existing device.
             raise OSError(errno.EEXIST, f"there is a device {name} already") from error
         yield
         fcntl.ioctl(file, TUNSETPERSIST, 1)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class _User(NamedStep, KernelStep):
+    #: Id of the VIF.
     user: str
 
     def validate(self) -> None:
@@ -28,13 +29,19 @@ class _User(NamedStep, KernelStep):
         validate.text(self, "user", 255)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        # Bookkeeping of root's, and nothing that a packet meets.
+        # A stale record does not affect packets.
         return ()
 
 
 @dataclasses.dataclass(frozen=True)
 class AddBridgeUser(_User):
-    """``/run/os-vif`` says that a VIF uses a bridge of ours, which then outlives other VIFs."""
+    """A VIF is recorded in ``/run/os-vif`` as a user of a bridge that os-vif created.
+
+    :class:`~os_vif.steps.DeleteBridge` deletes no bridge with recorded users. A bridge of another
+    program needs no record; the step holds then.
+
+    :raises OSError: with ENOSPC if the record is full.
+    """
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self._is_known(net):
@@ -49,9 +56,10 @@ class AddBridgeUser(_User):
         return known and not bridge_users.is_incomplete(net, self.name)
 
     def _is_known(self, net: Netlink) -> bool:
-        """Return whether the record has the VIF: it is replaced whole, and read without a lock.
+        """Return whether the VIF is recorded, or needs no record.
 
-        Whether a replacement was interrupted can only be told with the lock of the bridge.
+        A record is replaced atomically, so this read needs no lock. Only a holder of the lock of
+        the bridge can tell whether a replacement was interrupted.
         """
         bridge = net.link(self.name)
         return (
@@ -66,7 +74,7 @@ class AddBridgeUser(_User):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         bridge = net.link(self.name)
         if bridge is None or not bridge.ours:
-            # One of others stays anyway.
+            # os-vif never deletes a bridge of another program.
             return ()
         bridge_users.discard_incomplete(net, self.name)
         using = bridge_users.read_users(net, bridge)
@@ -83,11 +91,11 @@ class AddBridgeUser(_User):
 
 @dataclasses.dataclass(frozen=True)
 class RemoveBridgeUser(_User):
-    """``/run/os-vif`` does not say that a VIF uses a bridge."""
+    """A VIF is not recorded in ``/run/os-vif`` as a user of a bridge."""
 
     def holds(self, net: Netlink) -> bool:
         bridge = net.link(self.name)
-        # Of a bridge that has gone a file may be left, which is not for all to see.
+        # A missing bridge may have left a record, which only root can see.
         if bridge is None or bridge_users.is_incomplete(net, self.name):
             return False
         return self.user not in bridge_users.read_users(net, bridge).vif_ids

@@ -29,28 +29,33 @@ if TYPE_CHECKING:
 #: ``NET_ADDR_SET`` of linux/netdevice.h: a user has set the MAC address of a device.
 _SET = "3"
 _DEVICES = pathlib.Path("/sys/class/net")
-#: Files of a device there.
+#: Files of a device in :data:`_DEVICES`.
 _ASSIGNMENT = ("ifindex", "address", "addr_assign_type")
-#: How many reasons are told why a bridge stays.
+#: Number of reasons shown why a bridge stays.
 _SHOWN = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class EnsureBridge(EnsureDevice):
-    """A Linux bridge of that name exists.
+    """A Linux bridge of a name exists.
 
-    Its settings are given at creation only: an existing bridge keeps its own.
+    The settings are given at creation only: an existing bridge keeps the present settings.
+
+    :raises OSError: with EEXIST if a device of another kind has the name.
+
     Equivalent to: ``ip link add name NAME type bridge ...``
     """
 
-    #: Hundredths of a second between a port's states; 0 forwards at once.
+    #: Time between the states of a port, in hundredths of a second; 0 forwards at once.
     forward_delay: int = 0
     #: Spanning tree protocol.
     stp: bool = False
+    #: IGMP and MLD snooping.
     multicast_snooping: bool = False
-    #: Seconds that a MAC address is remembered; None is the kernel's default.
+    #: Lifetime of a learned MAC address in seconds; None is the kernel's default.
     ageing: int | None = None
-    #: A MAC address that it keeps whatever joins it; None lets the kernel choose among its ports'.
+    #: MAC address of the bridge, kept when ports join; None lets the kernel choose the lowest MAC
+    #: address of the ports.
     address: str | None = None
 
     @property
@@ -59,7 +64,7 @@ class EnsureBridge(EnsureDevice):
 
     def validate(self) -> None:
         super().validate()
-        # Limits of the message, not of the kernel: an undo says what it found.
+        # Ranges of the message, not of the kernel: an undo step has the values found on the host.
         validate.integer(self, "forward_delay", 0, 2**32 - 1)
         validate.boolean(self, "stp")
         validate.boolean(self, "multicast_snooping")
@@ -100,13 +105,14 @@ class EnsureBridge(EnsureDevice):
 class AwaitedPort(KernelStep):
     """The hypervisor has put a guest's device into a bridge. The engine never runs this step.
 
-    A missing device is told where os-vif has not made the bridge: who uses one of os-vif is in
-    the record (:class:`~os_vif.steps.link.bridge_users.AddBridgeUser`).
+    A missing device is a difference only where os-vif has not created the bridge: the users of a
+    bridge of os-vif are recorded (:class:`~os_vif.steps.link.bridge_users.AddBridgeUser`).
     """
 
     bridge: str
+    #: Name of the guest's device.
     name: str
-    #: Whether the plan makes the bridge, so that another step tells that it is missing.
+    #: The plan creates the bridge, and the creating step reports a missing bridge.
     made: bool
 
     @property
@@ -132,7 +138,7 @@ class AwaitedPort(KernelStep):
         if bridge is not None and link.master == bridge.index:
             return ()
         found = "none" if master is None else master.name
-        # The hypervisor, or Neutron's agent, puts a device into a bridge, but takes it from none.
+        # The hypervisor, or Neutron's agent, adds a device to a bridge, but never moves a device.
         return (self.difference("bridge", found, self.bridge, pending=master is None),)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
@@ -141,10 +147,11 @@ class AwaitedPort(KernelStep):
 
 @dataclasses.dataclass(frozen=True)
 class DeleteBridge(DeleteDevice):
-    """A bridge that os-vif made is gone, unless it is in use.
+    """A bridge that os-vif created does not exist, unless the bridge is in use.
 
-    It is in use by a port, by a VIF that the record knows, and by an address of the host that no
-    other device has. Such a bridge stays, as does one of others: that is no failure.
+    A bridge is in use if the bridge has a port, a recorded VIF, or an address that no other device
+    of the host has. A bridge in use stays, as does a bridge of another program; the step holds
+    then.
     Equivalent to: ``ip link del dev NAME``
     """
 
@@ -164,7 +171,10 @@ class DeleteBridge(DeleteDevice):
         return undo
 
     def left(self, net: Netlink) -> str | None:
-        """Return which bridge stays, and why; None if it has gone. It needs no right."""
+        """Return in words why the bridge exists; None if the bridge is missing.
+
+        Needs no privileges.
+        """
         link = net.link(self.name)
         if link is None:
             return None
@@ -199,13 +209,17 @@ class DeleteBridge(DeleteDevice):
 
 @dataclasses.dataclass(frozen=True)
 class SetBridgeAddress(NamedStep, KernelStep):
-    """A bridge whose MAC address follows those of its ports gets one that it keeps.
+    """A bridge has a MAC address that a user has set, rather than the lowest of the ports.
 
-    A bridge whose MAC address a user has set keeps that. A roll back gives the bridge the MAC
-    address that it had, which then no longer follows the ports: the kernel has no way back.
+    A bridge with a MAC address set by a user keeps that address. The undo restores the previous
+    MAC address as one set by a user, since the kernel offers no way back to following the ports.
+
+    :raises OSError: with ENODEV if the bridge is missing.
+
     Equivalent to: ``ip link set dev NAME address MAC``
     """
 
+    #: MAC address, in lower case with colons.
     mac: str
 
     def validate(self) -> None:
@@ -223,7 +237,10 @@ class SetBridgeAddress(NamedStep, KernelStep):
         return (self.difference("MAC address", f"{link.address}, of a port", self.mac),)
 
     def holds(self, net: Netlink) -> bool:
-        """Return False where the MAC address is right, but may not be fixed: apply fixes it."""
+        """Return whether a user has set the MAC address.
+
+        False for a right MAC address that follows the ports: :meth:`apply` sets the address then.
+        """
         link = net.link(self.name)
         return link is None or is_address_fixed(net, link)
 
@@ -239,10 +256,10 @@ class SetBridgeAddress(NamedStep, KernelStep):
 
 
 def is_address_fixed(net: Netlink, bridge: Link) -> bool:
-    """Return whether a bridge keeps its MAC address, which a user has set.
+    """Return whether a user has set the MAC address of a bridge, so that the bridge keeps it.
 
-    Only sysfs shows that for sure. Where sysfs is of another network namespace, a bridge counts as
-    following its ports if it has the lowest of their MAC addresses.
+    sysfs tells. If sysfs shows another network namespace, a bridge with the lowest MAC address of
+    the ports counts as following the ports.
     """
     shown = _DEVICES / bridge.name
     try:
@@ -256,6 +273,7 @@ def is_address_fixed(net: Netlink, bridge: Link) -> bool:
 
 
 def _is_used(net: Netlink, bridge: Link) -> bool:
+    """Return whether a VIF is recorded for a bridge, or an address is on no other device."""
     using = bridge_users.read_users(net, bridge)
     if using.vif_ids or using.incomplete:
         return True
@@ -277,7 +295,7 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             stp=bool(link.data["IFLA_BR_STP_STATE"]),
             multicast_snooping=bool(link.data["IFLA_BR_MCAST_SNOOPING"]),
             ageing=link.data["IFLA_BR_AGEING_TIME"] // 100,
-            # One whose last port has gone shows zeros, and gets another with the next.
+            # A bridge without ports shows zeros. The next port gives the bridge a MAC address.
             address=link.address if (link.address or "").strip("0:") else None,
         ),
         *(
@@ -290,7 +308,7 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             mtu=link.mtu,
             promiscuous=link.promiscuous,
             up=link.up,
-            # What it was made again with is our mark.
+            # EnsureBridge sets the mark of os-vif.
             alias=None if link.ours else link.alias or "",
         ),
         *addresses.read_addresses(net, link),

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The step that deletes a link, and base classes of the steps that create a link.
+"""The step DeleteLink, and base classes of the steps for creating links.
 
-A link here is a network device that belongs to one VIF: a veth pair, a tap, macvlan, macvtap or
+A link is a network device of a single VIF: a veth pair, a tap, macvlan, macvtap or
 VLAN device. Bridges, which VIFs share, are in :mod:`os_vif.steps.link.bridges`.
 
-Each subclass of :class:`EnsureLink` registers the kinds of device that the subclass creates. The
-undo of :class:`DeleteLink` finds there the step that recreates a device of a kind. Importing any
-module of this package registers the kinds of os-vif.
+Each subclass of :class:`EnsureLink` registers the created kinds of device. :class:`DeleteLink`
+composes the undo steps from the registered class of a kind. Importing any module of the package
+registers the kinds of os-vif.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from os_vif.steps.plan import Difference
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: The class that creates devices of a kind, by ``IFLA_INFO_KIND``.
+#: The step class for creating a kind of device, by ``IFLA_INFO_KIND``.
 _CREATED_BY: dict[str, type[EnsureLink]] = {}
 
 
 class EnsureLink(EnsureDevice):
-    """Base class of a step that creates a device which :class:`DeleteLink` deletes."""
+    """Base class of a step for creating a device, with :class:`DeleteLink` as the undo."""
 
     #: The kinds (``IFLA_INFO_KIND``) of the created devices.
     kinds: ClassVar[tuple[str, ...]] = ()
@@ -48,7 +48,7 @@ class EnsureLink(EnsureDevice):
     @classmethod
     @abc.abstractmethod
     def recreate(cls, link: Link, lower: Link | None) -> Self | None:
-        """Return the step that recreates a device; None if this network namespace cannot tell.
+        """Return the step for recreating a device; None if a needed device is out of reach.
 
         :param lower: the device below the link, or the peer of the link; None if missing or in
             another network namespace.
@@ -60,7 +60,7 @@ class EnsureLink(EnsureDevice):
 
 @dataclasses.dataclass(frozen=True)
 class EnsureUpperLink(EnsureLink):
-    """Base class of a step that creates a device on top of another device."""
+    """Base class of a step for creating a device on top of another device."""
 
     #: Name of the device below.
     link: str
@@ -74,7 +74,7 @@ class EnsureUpperLink(EnsureLink):
         validate.device_name(self, "link")
 
     def _creation_commands(self, kind: str, settings: str) -> tuple[str, ...]:
-        """Return the commands that create and mark a device of a kind."""
+        """Return the commands for creating and marking a device of a kind."""
         name, lower = quote(self.name), quote(self.link)
         return (
             f"ip link add link {lower} name {name} type {kind} {settings}",
@@ -82,7 +82,7 @@ class EnsureUpperLink(EnsureLink):
         )
 
     def _mismatch_below(self, net: Netlink, link: Link, kind: str) -> str | None:
-        """Return in words how the kind or the lower device of a device differs; else None."""
+        """Return in words how the kind or the lower device of a device differs, or None."""
         if link.kind != kind:
             return describe_kind(link)
         below = name_at(net, link.lower) if link.lower_netns is None else "in another namespace"
@@ -116,7 +116,7 @@ class DeleteLink(DeleteDevice):
         return () if link is None else (self.difference("device", describe_kind(link), "gone"),)
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
-        # Without the mark, only kinds that a VIF may have are deleted, and never a network card.
+        # A device without the mark may be a network card. VIFs have devices of these two kinds.
         may_be = link.ours or link.kind in ("tun", "veth")
         return may_be and link.kind != "bridge" and not (self.only_unattached and link.master)
 
@@ -125,10 +125,10 @@ class DeleteLink(DeleteDevice):
 
 
 def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
-    """Return the steps that recreate a device, and the peer of a veth device, as they are now.
+    """Return the steps for recreating a device, and the peer of a veth device, unchanged.
 
     The result is an :class:`~os_vif.steps.kernel_step.Irreversible` for a device of another kind,
-    and for a device whose peer or lower device is in another network namespace.
+    and for a device with the peer or the lower device in another network namespace.
     """
     lower = net.link_at(link.lower) if link.lower and link.lower_netns is None else None
     step = _CREATED_BY.get(link.kind or "")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The steps that move what the host has on an uplink to the bridge that the uplink joins."""
+"""Composition of steps for moving addresses, routes and neighbours from an uplink to a bridge."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """The steps that move what the host has on an uplink, make before break."""
+    """Steps for moving the configuration of an uplink to a bridge, make before break."""
 
-    #: Gives the bridge the addresses. Both devices have them then.
+    #: Gives the bridge the addresses; the uplink keeps them.
     make: tuple[KernelStep, ...] = ()
-    #: Leads the routes through the bridge, which has to be up and to have the uplink; then takes
-    #: the addresses and the neighbours from the uplink.
+    #: Moves the routes to the bridge, which must be up and have the uplink as a port; then deletes
+    #: the addresses and the neighbours of the uplink.
     switch: tuple[KernelStep, ...] = ()
 
     @property
     def has_ipv6(self) -> bool:
+        """Return whether an address, a route or a neighbour is of IPv6."""
         return any(isinstance(step, SetSysctl) for step in self.make)
 
 
 def move(net: Netlink, source: Link, target: str) -> Move:
-    """Return the steps that move what a device has to a bridge.
+    """Return the steps for moving the configuration of a device to a bridge.
 
-    :raises OSError: with EOPNOTSUPP for something that the steps cannot express.
+    :raises OSError: with EOPNOTSUPP for a route or a neighbour that the steps cannot express.
     """
     joins = not _is_in(net, source, target)
     if joins:
@@ -56,31 +57,31 @@ def move(net: Netlink, source: Link, target: str) -> Move:
     texts = [a.address for a in held] + [n.neighbour for n in fixed]
     texts += [route.destination for route in found.given]
     families = {"ipv6" if ":" in text else "ipv4" for text in texts}
-    # systemd-networkd, say, has heard a router in place of the kernel: there is no program yet
-    # that does so on the bridge.
+    # A program such as systemd-networkd processes router advertisements instead of the kernel.
+    # No program does so on the bridge yet.
     heard = any(r.protocol == uapi.RTPROT_RA and not r.learned for r in found.given)
-    make[:0] = _inherit(net, source.name, target, families, heard=heard) if joins else []
+    make[:0] = _inheritance_steps(net, source.name, target, families, heard=heard) if joins else []
     if "ipv6" in families:
-        # The public os-vif turned IPv6 off there, and left the addresses where they were dead.
+        # The public os-vif turned IPv6 off on the bridge, and left the addresses on the uplink.
         make.insert(0, SetSysctl(target, "disable_ipv6", 0))
-    # What joins a bridge may change its MAC address, and the kernel drops its neighbours then.
+    # A port may change the MAC address of the bridge, and the kernel drops the neighbours then.
     switch: list[KernelStep] = [neighbour.on(target) for neighbour in fixed]
     switch += _route_steps(net, source, found.given, target)
     switch += [route.deletion() for route in found.lingering]
-    # With the last address of IPv4 the kernel drops the neighbours: an undo has them after it.
+    # The kernel drops the neighbours with the last IPv4 address: the undo restores them later.
     switch += [neighbour.deletion() for neighbour in fixed]
-    # The first of a network is its primary; the kernel takes the others with it.
+    # The kernel deletes the secondary addresses with the primary, the first address of a network.
     switch += [DeleteAddress(a.name, a.address, a.peer) for a in reversed(held)]
-    switch += _fixing(net, source, target) if held else []
+    switch += _address_step(net, source, target) if held else []
     return Move(tuple(make), tuple(switch))
 
 
-def _inherit(
+def _inheritance_steps(
     net: Netlink, source: str, target: str, families: set[str], *, heard: bool
 ) -> Iterator[KernelStep]:
-    """Return the steps that give a bridge the kernel parameters of its uplink.
+    """Yield the steps for giving a bridge the kernel parameters of the uplink.
 
-    :param heard: whether a program hears routers on the uplink, so that the kernel does not.
+    :param heard: a program processes router advertisements on the uplink, instead of the kernel.
     """
     bridge = target if net.link(target) is not None else "default"
     for family in sorted(families):
@@ -97,11 +98,11 @@ def _is_in(net: Netlink, source: Link, target: str) -> bool:
     return master is not None and master.name == target
 
 
-def _fixing(net: Netlink, source: Link, target: str) -> list[KernelStep]:
-    """Return the step that lets a bridge which is there keep the MAC address of the host.
+def _address_step(net: Netlink, source: Link, target: str) -> list[KernelStep]:
+    """Return the step that gives an existing bridge the MAC address of the uplink.
 
-    The routers know the host by it, and so do the IPv6 addresses that the host gives itself. The
-    step comes last, since a roll back does not let the bridge follow its ports again.
+    Routers know the host by the MAC address, and self-assigned IPv6 addresses derive from the MAC
+    address. The step comes last, since no undo makes the bridge follow the ports again.
     """
     bridge = net.link(target)
     if bridge is None or bridge.kind != "bridge" or source.address is None:
@@ -112,25 +113,26 @@ def _fixing(net: Netlink, source: Link, target: str) -> list[KernelStep]:
 def _route_steps(
     net: Netlink, source: Link, found: list[EnsureRoute], target: str
 ) -> list[KernelStep]:
-    """Return the steps that lead routes through another device, with no moment without one."""
+    """Return the steps that move routes to another device without an interval without a route."""
     replaceable = [route for route in found if route.gateway is not None and not route.learned]
-    rivals = device_routes.keys_on_other_devices(net, source, replaceable)
-    # Gateways are reached by the others, which so come first and go last, here and in an undo.
+    conflicting = device_routes.keys_on_other_devices(net, source, replaceable)
+    # Routes without a gateway lead to the gateways: created first, and deleted last.
     beside = sorted(
-        (route for route in found if route not in replaceable or route.key in rivals),
+        (route for route in found if route not in replaceable or route.key in conflicting),
         key=lambda route: route.gateway is not None,
     )
     steps: list[KernelStep] = [dataclasses.replace(r, name=target, append=True) for r in beside]
     steps += [
         dataclasses.replace(route, name=target, replaces=source.name)
         for route in replaceable
-        if route.key not in rivals
+        if route.key not in conflicting
     ]
     steps += [route.deletion() for route in reversed(beside)]
     return steps
 
 
 def _relabelled(address: EnsureAddress, source: str, target: str) -> EnsureAddress:
+    """Return an address for another device, with the label changed to the name of the device."""
     label = address.label
     if label is not None and label.startswith(f"{source}:"):
         label = target + label[len(source) :]

@@ -33,15 +33,20 @@ _UID = struct.Struct("=I")
 
 @dataclasses.dataclass(frozen=True)
 class MoveLink(NamedStep, KernelStep):
-    """A device is in another network namespace, by its name.
+    """A device is in another network namespace, under the same name.
 
-    The kernel takes it out of its bridge, down, and without its addresses. It lets nobody fetch a
-    device back who may not enter that namespace, so this cannot be undone: it belongs at the end
-    of a plan.
+    The kernel removes the device from the bridge, sets the device down and drops the addresses.
+    The change cannot be undone, since fetching the device back takes privileges in the target
+    namespace: the step belongs at the end of a plan.
+
+    :raises OSError: with ENODEV if the device is missing; with EEXIST if a device of the name, or
+        of an alternative name of the device, exists in the target namespace.
+
     Equivalent to: ``ip link set dev NAME netns NETNS``
     """
 
-    #: The id of a process in it, or the name of it in ``/run/netns``.
+    #: The target network namespace: the id of a process in the namespace, or a name in
+    #: ``/run/netns``.
     netns: str
 
     def validate(self) -> None:
@@ -54,19 +59,19 @@ class MoveLink(NamedStep, KernelStep):
         return (f"ip link set dev {quote(self.name)} netns {quote(self.netns)}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        # Without the right to look there, that it is not here has to do.
+        # Reading the target namespace takes privileges. A device missing here counts as moved.
         if net.link(self.name) is None:
             return ()
         return (self.difference("network namespace", "this one", self.netns),)
 
     def holds(self, net: Netlink) -> bool:
-        # Nobody sees that without the right to.
+        # Reading the target namespace takes privileges.
         return False
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         with self._target() as (kind, target):
             number = _netns_id(net, {f"NETNSA_{kind}": target})
-            link, moved = net.link(self.name), self._there(net, number)
+            link, moved = net.link(self.name), self._is_in(net, number)
             if link is None and moved:
                 return ()
             if link is None:
@@ -85,16 +90,20 @@ class MoveLink(NamedStep, KernelStep):
                 raise OSError(errno.EEXIST, reason) from error
         return (Irreversible(self.name, f"now in the network namespace {self.netns}"),)
 
-    def _there(self, net: Netlink, number: int) -> bool:
+    def _is_in(self, net: Netlink, number: int) -> bool:
+        """Return whether a network namespace has a device of the name."""
         body = LINK.pack({"IFLA_IF_NETNSID": number})
         found = net.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, body)
         return any(rtnetlink.read(data).name == self.name for data in found)
 
     @contextmanager
     def _target(self) -> Iterator[tuple[str, int]]:
-        """How the kernel is told which network namespace: by the id of a process, or a file."""
+        """Return the kind and the value of the attribute for the target namespace.
+
+        A file descriptor is closed at the end of the block.
+        """
         if self.netns.isdecimal():
-            # Opening another process's namespace takes more rights than naming it.
+            # Opening the namespace of a process takes more privileges than naming the process.
             yield "PID", int(self.netns)
             return
         path = f"/run/netns/{self.netns}"
@@ -111,36 +120,36 @@ class MoveLink(NamedStep, KernelStep):
 def require_root_owned(step: MoveLink) -> None:
     """Raise EPERM if a user other than root owns the network namespace that a device moves to.
 
-    The owner is that of the user namespace in which the network namespace was made.
+    The owner is the owner of the user namespace in which the network namespace was created.
     """
     path = f"/proc/{step.netns}/ns/net" if step.netns.isdecimal() else f"/run/netns/{step.netns}"
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError:
-        # Of a process with more rights than the daemon has. One in the daemon's own user namespace
-        # has entered no network namespace of another: that takes rights in both.
+        # The process has more privileges than the daemon. A process in the daemon's user namespace
+        # has entered no network namespace of another user, which takes privileges in both.
         if step.netns.isdecimal() and _shares_user_namespace(step.netns):
             return
-        raise _not_root_s(step, "it cannot be looked at") from None
+        raise _not_owned_by_root(step, "it cannot be looked at") from None
     except OSError:
-        # The step itself says what is missing.
+        # The step fails with the reason.
         return
     try:
         owner = _owner(file)
     except OSError as error:
-        raise _not_root_s(step, f"its owner cannot be read: {error.strerror}") from error
+        raise _not_owned_by_root(step, f"its owner cannot be read: {error.strerror}") from error
     finally:
         os.close(file)
     if owner != 0:
-        raise _not_root_s(step, f"it belongs to the user {owner}")
+        raise _not_owned_by_root(step, f"it belongs to the user {owner}")
 
 
 def _owner(file: int) -> int:
-    """Return the user who owns the namespace that a file stands for."""
+    """Return the id of the user who owns the namespace of an open file."""
     try:
         owning = fcntl.ioctl(file, _GET_USERNS)
     except PermissionError:
-        # That user namespace is above the one of this process, which so is not the first.
+        # The owning user namespace is a parent of the user namespace of this process.
         return 0
     try:
         found = fcntl.ioctl(owning, _GET_OWNER_UID, bytes(_UID.size))
@@ -150,13 +159,14 @@ def _owner(file: int) -> int:
 
 
 def _shares_user_namespace(process: str) -> bool:
+    """Return whether a process maps user ids as this process does."""
     own, other = (
         pathlib.Path(f"/proc/{pid}/uid_map").read_text().split() for pid in ("self", process)
     )
     return own == other
 
 
-def _not_root_s(step: MoveLink, reason: str) -> OSError:
+def _not_owned_by_root(step: MoveLink, reason: str) -> OSError:
     text = f"not permitted for {step.name}: the network namespace {step.netns} is not root's"
     return OSError(errno.EPERM, f"{text}: {reason}")
 

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The step that gives a device of a driver's another name; its old one is kept with the device.
+"""The step that renames a device and stores the original name with the device.
 
-It is kept as an alternative name (``ip link show``), ``os-vif-was-`` and the old name: the device
-has it wherever it goes, and nobody can take it for a name in use.
+The original name is stored as an alternative name (``altname`` of ``ip link show``) with the prefix
+``os-vif-was-``. The alternative name stays with the device in every network namespace, and the
+prefix keeps it apart from names in use.
 """
 
 from __future__ import annotations
@@ -24,23 +25,28 @@ from os_vif.steps.plan import Difference, NamedStep
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
-#: What is before the old name.
+#: Prefix of the alternative name.
 _WAS = "os-vif-was-"
 _READER = LINK.reader("IFLA_PROP_LIST")
 
 
 @dataclasses.dataclass(frozen=True)
 class RenameLink(NamedStep, KernelStep):
-    """A device has another name; the first one that it had is kept as an alternative name.
+    """A device has another name; the original name is stored as an alternative name.
 
-    One that is up goes down for that where the kernel asks for it (before Linux 6.2).
+    Linux before 6.2 renames only a device that is down: the step sets the device down and up again.
+
+    :raises OSError: with ENODEV if the device is missing; with EEXIST if another device has the
+        new name; with EOPNOTSUPP on Linux before 5.5, which has no alternative names.
+
     Equivalent to: ``ip link set dev NAME name TO``
     """
 
+    #: The new name.
     to: str
-    #: It gets its first name again, which need not be kept any more.
+    #: The new name is the original name: the stored alternative name is deleted.
     restore_name: bool = False
-    #: A device that is not there counts as held.
+    #: The step holds while the device is missing.
     missing_ok: bool = False
 
     @property
@@ -81,7 +87,7 @@ class RenameLink(NamedStep, KernelStep):
         net.require_free(self.to)
         first = _original_name(net, link)
         if first is None and not self.restore_name:
-            # Before the name: whoever is killed in between leaves a device that is whole.
+            # Stored first: a process killed before the rename leaves the device unrenamed.
             _change_alternative_name(net, uapi.RTM_NEWLINKPROP, link, self.name)
         try:
             _rename(net, link, self.to)
@@ -91,25 +97,25 @@ class RenameLink(NamedStep, KernelStep):
             raise
         if first == self.to:
             _change_alternative_name(net, uapi.RTM_DELLINKPROP, link, self.to)
-        # What goes meanwhile needs none.
+        # A device that is deleted before the roll back needs none.
         return (RenameLink(self.to, self.name, first is None, missing_ok=True),)
 
 
 def original_name(net: Netlink, device: str) -> str | None:
-    """The name that a device had before it was renamed; None if it was not, or is not there."""
+    """Return the original name of a renamed device; None if not renamed, or missing."""
     link = net.link(device)
     return None if link is None else _original_name(net, link)
 
 
 def _original_name(net: Netlink, link: Link) -> str | None:
-    for name in _alternative_names(net, link):
+    for name in _read_alternative_names(net, link):
         was = name.removeprefix(_WAS)
         if was != name and limits.is_device_name(was):
             return was
     return None
 
 
-def _alternative_names(net: Netlink, link: Link) -> list[str]:
+def _read_alternative_names(net: Netlink, link: Link) -> list[str]:
     (answer,) = net.request(uapi.RTM_GETLINK, 0, LINK.pack({}, index=link.index))
     properties = _READER.read(answer).get("IFLA_PROP_LIST")
     return [] if properties is None else properties.all("IFLA_ALT_IFNAME")
