@@ -15,8 +15,9 @@ from typing import Any
 
 from oslo_versionedobjects import fields as ovo_fields
 
+from os_vif.codec import registry
 from os_vif.objects import fields as osv_fields
-from os_vif.serialization import document, kinds
+from os_vif.serialization import document
 
 Data = dict[str, Any]
 
@@ -32,7 +33,7 @@ def described(classes: Mapping[str, type[Any]]) -> Data:
     return {
         name: {
             "version": cls.VERSION,
-            "parents": [parent for parent in kinds.ancestors(cls)[1:] if parent in classes],
+            "parents": [parent for parent in registry.ancestors(cls)[1:] if parent in classes],
             "fields": {name: _described_field(cls.fields[name]) for name in sorted(cls.fields)},
         }
         for name, cls in sorted(classes.items())

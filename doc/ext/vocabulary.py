@@ -30,8 +30,10 @@ from oslo_versionedobjects import fields
 from sphinx.util.docutils import SphinxDirective
 
 from os_vif import objects, opts
+from os_vif.codec import field as codecs
+from os_vif.codec import registry
+from os_vif.codec.document import field_codec, field_names
 from os_vif.objects import history
-from os_vif.serialization import document, kinds, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -195,42 +197,42 @@ def span(releases: list[str]) -> str:
     return releases[0] if len(releases) == 1 else f"{releases[0]} to {releases[-1]}"
 
 
-def json_type(value: values.Value) -> str:
+def json_type(value: codecs.FieldCodec) -> str:
     """How a value stands in a document, in words."""
-    if isinstance(value, values.Object):
+    if isinstance(value, codecs.Nested):
         cls = history.vocabulary()[value.name]
         link = f":ref:`{value.name} <format-{value.name}>`"
-        if kinds.is_list(cls) and not value.open_type:
-            return f"array of {json_type(document.codec(cls, 'objects').item)}"
+        if registry.is_list(cls) and not value.open_type:
+            return f"array of {json_type(field_codec(cls, 'objects').item)}"
         return (
             f"object: {link} or a kind of it, with ``kind``"
             if value.open_type
             else f"object: {link}"
         )
-    if isinstance(value, values.Array):
+    if isinstance(value, codecs.Array):
         return f"array of {json_type(value.item)}"
-    if isinstance(value, values.Table):
+    if isinstance(value, codecs.Map):
         return f"object, by name: {json_type(value.item)}"
-    schema = value.schema()
+    schema = value.json_schema()
     if "enum" in schema:
         return " or ".join(f'``"{choice}"``' for choice in schema["enum"])
-    return getattr(value, "expected", schema["type"])
+    return value.expected if schema["type"] == "string" else str(schema["type"])
 
 
 class VifFormat(Generated):
     def lines(self) -> Iterator[str]:
         for name, cls in sorted(history.vocabulary().items()):
-            if kinds.is_list(cls):
+            if registry.is_list(cls):
                 continue
             yield from (f".. _format-{name}:", "", name, "-" * len(name), "")
-            if not document.field_names(cls):
+            if not field_names(cls):
                 yield from ("It has ``kind`` alone.", "")
                 continue
             rows: Rows = []
-            for field in sorted(document.field_names(cls)):
+            for field in sorted(field_names(cls)):
                 known = cls.fields.get(field)
                 null = "yes" if known is not None and known.nullable else ""
-                rows.append((f"``{field}``", json_type(document.codec(cls, field)), null))
+                rows.append((f"``{field}``", json_type(field_codec(cls, field)), null))
             yield from table(("Name", "Value", "null"), rows)
 
 

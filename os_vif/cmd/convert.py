@@ -16,9 +16,9 @@ from io import BufferedReader
 from os_vif import exception, objects, serialization
 from os_vif.cmd import faults, files, report, shell, units
 from os_vif.cmd.stream import Piece, Splitter, StructureError
+from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
 from os_vif.objects import history
-from os_vif.objects.losses import Loss
 from os_vif.serialization import document, primitive, text
 
 LOG = logging.getLogger("os-vif")

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from os_vif import exception
 from os_vif.cmd import json_text, units
 from os_vif.cmd.stream import Piece
+from os_vif.codec import unknown
+from os_vif.codec.path import COERCION_ERRORS, below, describe, joined
 from os_vif.escape import printable
-from os_vif.objects.losses import below, joined
-from os_vif.serialization import document, primitive, stored, text, unknown
-from os_vif.serialization.values import REFUSALS, shown
+from os_vif.serialization import document, primitive, stored, text
 
 #: No more than that are told of one object.
 MOST = 100
@@ -82,7 +82,7 @@ def _told(
     if unit is None or unit.data is None:
         return [first]
     found: list[Fault] = []
-    with contextlib.suppress(exception.SerializationError, *REFUSALS):
+    with contextlib.suppress(exception.SerializationError, *COERCION_ERRORS):
         # What was found before stays.
         found.extend(_Search(unit).faults())
     if not any(fault.path == first.path for fault in found):
@@ -106,7 +106,9 @@ def not_known(unit: units.Unit, found: Any) -> list[Fault]:
                 (joined(path, name), "a field that is not known here") for name in kept.fields
             ]
             if kept.version and not names:
-                names = [(path, f"version {shown(kept.version)}, which is newer than this os-vif")]
+                names = [
+                    (path, f"version {describe(kept.version)}, which is newer than this os-vif")
+                ]
             for at, words in names:
                 line = unit.piece.line if unit.data is None else _where(unit, at)[1]
                 told.append(Fault(line, at, words, is_note=not kept.fields))

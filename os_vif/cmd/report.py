@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
+from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
-from os_vif.objects.losses import Loss
 
 LOG = logging.getLogger("os-vif")
 

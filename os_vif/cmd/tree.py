@@ -13,8 +13,9 @@ from typing import Any, TextIO
 from oslo_versionedobjects import base as ovo
 
 from os_vif.cmd import units
+from os_vif.codec import unknown
 from os_vif.escape import printable
-from os_vif.serialization import document, primitive, unknown
+from os_vif.serialization import document, primitive
 
 Style = tuple[str, str, str, str]
 #: What stands before a child, before the last one, and before what is below each.

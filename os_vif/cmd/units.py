@@ -14,13 +14,14 @@ import os_vif
 from os_vif import exception, serialization
 from os_vif.cmd import json_text
 from os_vif.cmd.stream import Piece
+from os_vif.codec import unknown
+from os_vif.codec.path import COERCION_ERRORS, below, invalid
+from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
 from os_vif.objects import history
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
-from os_vif.objects.losses import Loss, below
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import primitive, stored, text, unknown
-from os_vif.serialization.values import REFUSALS, refuse_at
+from os_vif.serialization import primitive, stored, text
 
 Keys = tuple[json_text.Key, ...]
 #: Where a pod has its VIFs.
@@ -197,7 +198,7 @@ def _wrapping(data: Any) -> str | None:
         place where none is looked for: it would be passed over.
     """
     if not isinstance(data, dict):
-        raise refuse_at("", data, "an object")
+        raise invalid(data, "an object")
     found, place = _known_wrapping(data)
     stray = _stray(data, place)
     if stray is not None:
@@ -278,7 +279,7 @@ def guarded(act: Callable[[], Result]) -> Result:
         return act()
     except exception.SerializationError:
         raise
-    except (*REFUSALS, ovo_exception.VersionedObjectsException, MemoryError) as error:
+    except (*COERCION_ERRORS, ovo_exception.VersionedObjectsException, MemoryError) as error:
         raise exception.InvalidValue(
             found=f"what cannot be read ({type(error).__name__}: {printable(str(error))[:_LONG]})",
             expected="a VIF, a pod or a KuryrPort",
@@ -309,7 +310,7 @@ def _dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
     if target.form == primitive.FORM and target.release not in {None, history.OURS}:
         data, lost = serialization.downgrade(obj, str(target.release))
         return text.compose_sorted(data), lost
-    unknown.forget(obj, target.form)
+    unknown.discard(obj, target.form)
     return serialization.dumps(obj, target.form, target.release), lost
 
 

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from os_vif.objects import backlevel, losses, readers, tables
+from os_vif import exception
+from os_vif.codec import construct
+from os_vif.codec import primitive as primitive_codec
+from os_vif.codec.unknown import UNKNOWN
+from os_vif.objects import backlevel, losses
 from os_vif.objects import history as _history
-from os_vif.objects.tables import UNKNOWN
 
 LOG = logging.getLogger(__name__)
 
@@ -43,11 +46,11 @@ class VersionedObject(ovo.VersionedObject):
     @functools.cached_property
     def _changed_fields(self) -> set[str]:  # type: ignore[override]
         """Of an object that was read, and not changed so far."""
-        return set(tables.changed(vars(self)))
+        return set(construct.changed_fields(vars(self)))
 
     def __init__(self, context: Any = None, **kwargs: Any) -> None:
-        if (table := tables.of(type(self))) is not None:
-            tables.make(self, table, context, kwargs)
+        if (constructor := construct.of_class(type(self))) is not None:
+            construct.construct(self, constructor, context, kwargs)
             return
         initial = {n: make() for n, make in self._obj_initial.items() if n not in kwargs}
         super().__init__(context, **initial | kwargs)
@@ -65,7 +68,7 @@ class VersionedObject(ovo.VersionedObject):
             except (ValueError, TypeError) as error:
                 field = type(self).fields.get(name)
                 if field is not None:
-                    tables.name_field(error, f"{self.obj_name()}.{name}", field, value)
+                    construct.name_field(error, f"{self.obj_name()}.{name}", field, value)
                 raise
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -94,10 +97,8 @@ class VersionedObject(ovo.VersionedObject):
         :raises oslo_versionedobjects.exception.UnsupportedObjectError: if the manifest is
             complete, and this class is not in it.
         """
-        if target_version is None and not version_manifest:
-            table = tables.of(type(self))
-            if table is not None:
-                return tables.to_primitive(self, table, tables.ByClass())[0]
+        if target_version is None and not version_manifest and construct.of_class(type(self)):
+            return primitive_codec.encode(self)
         if version_manifest:
             known = backlevel.version_for(self, version_manifest)
             target_version = target_version or known
@@ -160,20 +161,19 @@ class VersionedObject(ovo.VersionedObject):
             obj = _read_document(primitive)
             obj._context = context
             return obj  # type: ignore[no-any-return]
-        if cls is VersionedObject or tables.of(cls) is not None:
-            known = readers.Known(readers.primitives)
+        if cls is VersionedObject or construct.of_class(cls) is not None:
             try:
-                obj = readers.from_primitive(primitive, context, known)
-            except tables.Unusual:
-                # oslo's own code tells what is wrong, if anything is.
+                return primitive_codec.decode(primitive, context, for_oslo=True)[0]  # type: ignore[no-any-return]
+            except exception.SerializationError:
+                # oslo's own code raises the error that callers expect.
                 pass
-            else:
-                return obj  # type: ignore[no-any-return]
         return super().obj_from_primitive(primitive, context)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        table = tables.of(type(self))
-        clone: Self = tables.clone(self, table, memo) if table else super().__deepcopy__(memo)
+        constructor = construct.of_class(type(self))
+        clone: Self = (
+            construct.clone(self, constructor, memo) if constructor else super().__deepcopy__(memo)
+        )
         if UNKNOWN in vars(self):
             vars(clone)[UNKNOWN] = copy.deepcopy(vars(self)[UNKNOWN], memo)
         return clone

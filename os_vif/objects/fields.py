@@ -10,6 +10,8 @@ from typing import Any
 import netaddr
 from oslo_versionedobjects import fields as ovo
 
+from os_vif.codec import field as codec_field
+
 #: Coerced to lower case; the domain has exactly four hexadecimal digits: ``0000:03:00.1``.
 PCIAddress = ovo.PCIAddress
 PCIAddressField = ovo.PCIAddressField
@@ -144,3 +146,9 @@ class DictOfVIFsField(ovo.AutoTypedField[dict[str, Any]]):
     """VIFs of any kind, by the name of an interface."""
 
     AUTO_TYPE = ovo.Dict(ovo.Object("VIFBase", subclasses=True))
+
+
+codec_field.register(
+    Range, lambda kind: codec_field.IntegerRange(kind.least, kind.most, kind.expected)
+)
+codec_field.register(TrueOrFalse, lambda _: codec_field.Boolean())

@@ -12,6 +12,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
+from os_vif.codec import registry
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -230,3 +232,11 @@ def unknown_fields(cls: type, version: str) -> set[str]:
     after = stated[stated.index(entry) + 1 :]
     later = {field for v in after if not _taken_back(cls, v) for field in v.adds}
     return later | set(entry.removes)
+
+
+def withdrawn(cls: type) -> list[str]:
+    """Return the versions that *cls* had in some release and withdrew in a later one."""
+    return [version.number for version in own(cls) if _taken_back(cls, version)]
+
+
+registry.configure(vocabulary, withdrawn)

@@ -6,43 +6,14 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from oslo_versionedobjects import base as ovo
 
-#: Where release 1.8.0 alone kept addresses: on the VIF, beside its fields.
-FIXED_IPS = "fixed_ips"
-#: A name that stands in a path as it is.
-_PLAIN = re.compile(r"\w[\w.:/-]{0,63}", re.ASCII)
-_LONG = 64
-
-
-def below(path: str, part: str | int) -> str:
-    """The path of what is at ``part`` of what is at ``path``; always one short line."""
-    if isinstance(part, int):
-        return f"{path}[{part}]"
-    if _PLAIN.fullmatch(str(part)):
-        return joined(path, part)
-    return f"{path}[{part!r}]" if len(part) <= _LONG else f"{path}[{part[:40]!r}…]"
-
-
-def joined(path: str, inner: str) -> str:
-    """The path of what is at ``inner`` of what is at ``path``."""
-    return f"{path}.{inner}" if path and inner[:1] not in {"", "["} else path + inner
-
-
-class Loss(NamedTuple):
-    """A value that does not come back."""
-
-    #: Of the field, such as ``port_profile.create_port``; empty for the object itself.
-    path: str
-    #: What becomes of it, in words.
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path or 'the object'} ({self.what})"
+from os_vif.codec.path import below
+from os_vif.codec.registry import FIXED_IPS
+from os_vif.codec.unknown import Loss
 
 
 def losses(obj: ovo.VersionedObject, primitive: dict[str, Any]) -> tuple[Loss, ...]:

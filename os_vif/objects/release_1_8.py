@@ -21,12 +21,21 @@ if TYPE_CHECKING:
 
 
 def read_addresses(vif: VIFBase, primitive: dict[str, Any]) -> None:
-    """Show ``fixed_ips`` of a payload on the VIF, and in the subnets that contain them."""
+    """Set ``fixed_ips`` of a VIF from a payload, and the addresses of its subnets."""
     data = vif._obj_primitive_field(primitive, "data")
     if "fixed_ips" not in data or "fixed_ips" in vif.fields:
         return
     vif.fixed_ips = fixed_ip.FixedIPList.obj_from_primitive(data["fixed_ips"], vif._context)
-    if "fixed_ips" in vif._obj_primitive_field(primitive, "changes", ()):
+    changes = vif._obj_primitive_field(primitive, "changes", ())
+    place_addresses(vif, is_changed="fixed_ips" in changes)
+
+
+def place_addresses(vif: VIFBase, *, is_changed: bool) -> None:
+    """Copy the addresses of ``fixed_ips`` to the subnets that contain them.
+
+    :param is_changed: True if the payload listed ``fixed_ips`` as changed.
+    """
+    if is_changed:
         vif._changed_fields.add("fixed_ips")
     addresses = [ip for ip in _listed(vif.fixed_ips) if "address" in ip]
     for subnet in _subnets(vif):

@@ -103,6 +103,10 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
         release_1_8.read_addresses(vif, primitive)
         return vif
 
+    def _obj_place_addresses(self, *, is_changed: bool) -> None:
+        """Show the addresses of ``fixed_ips`` in the subnets that contain them."""
+        release_1_8.place_addresses(self, is_changed=is_changed)
+
     def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
         release_1_8.write_addresses(self, primitive, peer)
 

@@ -19,10 +19,12 @@ from typing import Any, Literal, overload
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
+from os_vif.codec import document as document_codec
+from os_vif.codec import primitive as primitive_codec
+from os_vif.codec.unknown import Loss
 from os_vif.objects import history
 from os_vif.objects.history import manifest, peers, releases
-from os_vif.objects.losses import Loss
-from os_vif.serialization import document, primitive, protobuf, quick, text
+from os_vif.serialization import document, primitive, protobuf, text
 from os_vif.serialization.document import API_VERSION, from_document, to_document
 from os_vif.serialization.primitive import downgrade
 
@@ -105,17 +107,13 @@ def loads(data: str | bytes) -> Any:
     """
     if isinstance(data, (bytes, bytearray, memoryview)) and bytes(data[:1]) == protobuf.FIRST:
         return protobuf.loads(bytes(data))
-    text.refuse_huge(data)
-    try:
-        return quick.loads(data, API_VERSION)
-    except quick.Unusual:
-        # What follows tells what is wrong, if anything is.
-        pass
     found = text.parse(data)
-    if primitive.is_primitive(found):
-        return primitive.from_primitive(found)
-    if isinstance(found, dict) and "apiVersion" in found:
-        return from_document(found)
+    if isinstance(found, dict):
+        # The text has no more objects than a document may have: the parser refuses others.
+        if "apiVersion" in found:
+            return document_codec.decode(found)[0]
+        if primitive.NAME in found:
+            return primitive_codec.decode(found)[0]
     raise exception.MalformedDocument(
         found="JSON without apiVersion",
         expected=f"a document ({API_VERSION}) or an OVO primitive ({primitive.NAME})",

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from os_vif import exception
+from os_vif.codec import field, registry
+from os_vif.codec.path import describe
+from os_vif.codec.registry import FIXED_IPS
 from os_vif.objects import history
-from os_vif.objects.losses import FIXED_IPS
-from os_vif.serialization import document, kinds, primitive, values
+from os_vif.serialization import document, primitive
 from os_vif.serialization.schema import ANY_VIF, DIALECT, Schema
 
 _BASE = "VIFBase"
@@ -33,12 +35,12 @@ def generate(kind: str, release: str) -> Schema:
         versions = history.manifest(release)
     except ValueError as error:
         raise exception.UnsupportedVersion(
-            path="release", found=values.shown(release), expected=str(error)
+            path="release", found=describe(release), expected=str(error)
         ) from None
     if kind not in {ANY_VIF, *versions}:
         raise exception.UnknownKind(
             path="kind",
-            found=values.shown(kind),
+            found=describe(kind),
             expected=f"{ANY_VIF} or the name of a class that {release} has",
         )
     return _Release(release, versions).schema(kind)
@@ -79,18 +81,18 @@ class _Release:
 
     def _kinds(self, name: str) -> list[type[Any]]:
         classes = sorted(self._classes.items())
-        return [cls for _, cls in classes if name in kinds.ancestors(cls)]
+        return [cls for _, cls in classes if name in registry.ancestors(cls)]
 
-    def _nested(self, name: str) -> Iterator[values.Object]:
+    def _nested(self, name: str) -> Iterator[field.Nested]:
         """What may stand inside objects of a class, or of those that stand for it."""
         for cls in self._kinds(name):
             for value in self._fields(cls).values():
-                while isinstance(value, (values.Array, values.Table)):
+                while isinstance(value, (field.Array, field.Map)):
                     value = value.item  # noqa: PLW2901 - down to what is in it
-                if isinstance(value, values.Object) and value.name in self._classes:
+                if isinstance(value, field.Nested) and value.name in self._classes:
                     yield value
 
-    def _fields(self, cls: type[Any]) -> dict[str, values.Value]:
+    def _fields(self, cls: type[Any]) -> dict[str, field.FieldCodec]:
         """The fields that the class had there, and how each is written."""
         names = list(cls.fields)
         for ancestor in cls.__mro__:
@@ -98,19 +100,19 @@ class _Release:
                 version = history.at(ancestor, self._release) or stated[0].number
                 unknown = history.unknown_fields(ancestor, version)
                 names = [name for name in names if name not in unknown]
-        found = {name: values.of_field(cls, name) for name in names}
+        found = {name: field.of_field(cls, name) for name in names}
         burnt = history.burnt(self._classes[_BASE], self._versions[_BASE])
-        if _BASE in kinds.ancestors(cls) and (burnt or self._release == history.OURS):
+        if _BASE in registry.ancestors(cls) and (burnt or self._release == history.OURS):
             # Where release 1.8.0 keeps addresses, and this one what it read from there.
-            found[FIXED_IPS] = values.Object("FixedIPList", open_type=False)
+            found[FIXED_IPS] = field.Nested("FixedIPList", open_type=False)
         return found
 
     def _object(self, cls: type[Any]) -> Schema:
         name = cls.obj_name()
         fields = {
-            field: self._field(cls, field, value)
-            for field, value in self._fields(cls).items()
-            if not (isinstance(value, values.Object) and value.name not in self._classes)
+            field_name: self._field(cls, field_name, value)
+            for field_name, value in self._fields(cls).items()
+            if not (isinstance(value, field.Nested) and value.name not in self._classes)
         }
         data = {"type": "object", "properties": fields, "additionalProperties": False}
         frame = primitive.frame(name, self._versions[name], data)
@@ -125,16 +127,16 @@ class _Release:
             "additionalProperties": False,
         }
 
-    def _field(self, cls: type[Any], name: str, value: values.Value) -> Schema:
+    def _field(self, cls: type[Any], name: str, value: field.FieldCodec) -> Schema:
         schema = _written(value)
         if name in cls.fields and cls.fields[name].nullable:
             return {"anyOf": [schema, {"type": "null"}]}
         return schema
 
 
-def _written(value: values.Value) -> Schema:
-    if isinstance(value, values.Array):
+def _written(value: field.FieldCodec) -> Schema:
+    if isinstance(value, field.Array):
         return {"type": "array", "items": _written(value.item)}
-    if isinstance(value, values.Table):
+    if isinstance(value, field.Map):
         return {"type": "object", "additionalProperties": _written(value.item)}
-    return value.schema()
+    return value.json_schema()

@@ -16,8 +16,10 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any, NamedTuple
 
+from os_vif.codec import field as field_codecs
+from os_vif.codec import registry
+from os_vif.codec.document import field_codec, field_names
 from os_vif.objects import history
-from os_vif.serialization import document, kinds, values
 
 PACKAGE = "os_vif.v2"
 #: The committed files: the messages, and the numbers of their fields.
@@ -46,32 +48,6 @@ class Field(NamedTuple):
 Messages = dict[str, list[Field]]
 
 
-def any_of(name: str) -> str:
-    """The message for a place where any kind of that class may stand."""
-    return f"Any{name}"
-
-
-def table_of(name: str) -> str:
-    """The message of a table of such."""
-    return f"TableOf{name}"
-
-
-def type_of(value: values.Value) -> str:
-    """The type of a field for such values."""
-    if isinstance(value, values.Integer):
-        return "int64"
-    if isinstance(value, values.Boolean):
-        return "bool"
-    if isinstance(value, values.Object):
-        return any_of(value.name) if value.open_type else value.name
-    if isinstance(value, values.Table):
-        return table_of(type_of(value.item))
-    if isinstance(value, values.Array):
-        inner = type_of(value.item)
-        return STRINGS if inner == "string" else f"ListOf{inner}"
-    return "string"
-
-
 def wanted(classes: Mapping[str, type[Any]]) -> dict[str, dict[str, tuple[str, str]]]:
     """Message to field to its type and label, in the order in which numbers are given."""
     found: dict[str, dict[str, tuple[str, str]]] = {
@@ -81,27 +57,29 @@ def wanted(classes: Mapping[str, type[Any]]) -> dict[str, dict[str, tuple[str, s
     }
     for name, cls in sorted(classes.items()):
         fields = {NULLS: ("uint32", "repeated")}
-        for field in document.field_names(cls):
-            value = document.codec(cls, field)
-            fields[field] = (type_of(value), "optional")
+        for field in field_names(cls):
+            value = field_codec(cls, field)
+            fields[field] = (value.proto_type(), "optional")
             _around(value, classes, found)
         found[name] = fields
     return found
 
 
 def _around(
-    value: values.Value,
+    value: field_codecs.FieldCodec,
     classes: Mapping[str, type[Any]],
     found: dict[str, dict[str, tuple[str, str]]],
 ) -> None:
     """The messages between a field and what stands in it."""
-    if isinstance(value, (values.Array, values.Table)):
-        label = "repeated" if isinstance(value, values.Array) else "map"
-        found[type_of(value)] = {ITEMS: (type_of(value.item), label)}
+    if isinstance(value, (field_codecs.Array, field_codecs.Map)):
+        label = "repeated" if isinstance(value, field_codecs.Array) else "map"
+        found[value.proto_type()] = {ITEMS: (value.item.proto_type(), label)}
         _around(value.item, classes, found)
-    elif isinstance(value, values.Object) and value.open_type:
-        fitting = [n for n, cls in sorted(classes.items()) if value.name in kinds.ancestors(cls)]
-        found[type_of(value)] = {name: (name, "oneof") for name in fitting}
+    elif isinstance(value, field_codecs.Nested) and value.open_type:
+        fitting = [
+            n for n, cls in sorted(classes.items()) if value.name in registry.ancestors(cls)
+        ]
+        found[value.proto_type()] = {name: (name, "oneof") for name in fitting}
 
 
 def numbered(recorded: Numbers, classes: Mapping[str, type[Any]] | None = None) -> Numbers:

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
+from os_vif.codec import document as document_codec
+from os_vif.codec import registry, unknown
+from os_vif.codec.path import below, describe
 from os_vif.objects import history
-from os_vif.objects.losses import below
-from os_vif.serialization import document, kinds, proto, text, unknown
+from os_vif.serialization import document, proto, text
 from os_vif.serialization.proto import Field
-from os_vif.serialization.values import shown
 
 FORM = document.PROTOBUF
 #: The name under which a message keeps what is not known of it, and of the messages that stand
@@ -59,7 +60,7 @@ class Shape:
         self.fields = proto.messages(proto.read_numbers())
         #: By the name that each has among others.
         self.kinds = {proto.of_kind(f.name): f.type for f in self.fields[proto.DOCUMENT]}
-        self.lists = {n for n, cls in history.vocabulary().items() if kinds.is_list(cls)}
+        self.lists = {n for n, cls in history.vocabulary().items() if registry.is_list(cls)}
         #: The messages for which a document has no object: a list, a table, any of several.
         self.around = self.lists | {
             name
@@ -129,9 +130,7 @@ def dumps(obj: ovo.VersionedObject) -> bytes:
     :raises os_vif.exception.InvalidValue: for a number beyond 64 bits.
     :raises RuntimeError: if protobuf is not installed.
     """
-    if lost := unknown.losses(obj, FORM):
-        raise exception.DataLoss(reader="a reader of protobuf", losses=lost)
-    return encode(document.encoded(obj))
+    return encode(document_codec.encode(obj, FORM))
 
 
 def encode(data: Mapping[str, Any]) -> bytes:
@@ -208,7 +207,7 @@ def _encodable(value: Any, path: str) -> Any:
             value.encode()
         except UnicodeEncodeError:
             raise exception.InvalidValue(
-                path=path, found=shown(value), expected="a string that UTF-8 can encode"
+                path=path, found=describe(value), expected="a string that UTF-8 can encode"
             ) from None
     return value
 

@@ -20,8 +20,11 @@ from importlib import resources
 from typing import Any
 
 from os_vif import exception
+from os_vif.codec import field, registry
+from os_vif.codec.document import field_codec, field_names, takes_null
+from os_vif.codec.path import describe
 from os_vif.objects import history
-from os_vif.serialization import document, kinds, values
+from os_vif.serialization import document
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: Instead of a kind: any VIF.
@@ -45,7 +48,7 @@ def load(kind: str) -> Schema:
     if not isinstance(kind, str) or kind not in {ANY_VIF, *history.vocabulary()}:
         raise exception.UnknownKind(
             path="kind",
-            found=values.shown(kind),
+            found=describe(kind),
             expected=f"{ANY_VIF} or the name of a class of os-vif",
         )
     schema: Schema = json.loads(read(f"{kind}.json"))
@@ -97,26 +100,26 @@ def _definitions(of: Iterable[type[Any]], classes: Classes) -> dict[str, Schema]
                 inner = _kinds_of(declared.name, classes)
                 choices = [_object(cls, {"kind": _kind(cls)}) for cls in inner]
                 found[declared.name] = {"oneOf": choices}
-            elif kinds.is_list(inner[0]):
-                found[declared.name] = document.codec(inner[0], "objects").schema()
+            elif registry.is_list(inner[0]):
+                found[declared.name] = field_codec(inner[0], "objects").json_schema()
             else:
                 found[declared.name] = _object(inner[0], {})
             waiting += inner
     return found
 
 
-def _nested(cls: type[Any]) -> Iterator[values.Object]:
-    for name in document.field_names(cls):
-        value = document.codec(cls, name)
-        while isinstance(value, (values.Array, values.Table)):
+def _nested(cls: type[Any]) -> Iterator[field.Nested]:
+    for name in field_names(cls):
+        value = field_codec(cls, name)
+        while isinstance(value, (field.Array, field.Map)):
             value = value.item
-        if isinstance(value, values.Object):
+        if isinstance(value, field.Nested):
             yield value
 
 
 def _kinds_of(name: str, classes: Classes) -> list[type[Any]]:
     """The classes that may stand where one of that name is declared, in order."""
-    return [cls for _, cls in sorted(classes.items()) if name in kinds.ancestors(cls)]
+    return [cls for _, cls in sorted(classes.items()) if name in registry.ancestors(cls)]
 
 
 def _kind(cls: type[Any]) -> Schema:
@@ -128,7 +131,7 @@ def _object(cls: type[Any], head: dict[str, Schema]) -> Schema:
     schema: Schema = {
         "title": cls.__name__,
         "type": "object",
-        "properties": head | {name: _field(cls, name) for name in document.field_names(cls)},
+        "properties": head | {name: _field(cls, name) for name in field_names(cls)},
         "additionalProperties": False,
     }
     if head:
@@ -137,8 +140,8 @@ def _object(cls: type[Any], head: dict[str, Schema]) -> Schema:
 
 
 def _field(cls: type[Any], name: str) -> Schema:
-    schema = document.codec(cls, name).schema()
-    if not document.takes_null(cls, name):
+    schema = field_codec(cls, name).json_schema()
+    if not takes_null(cls, name):
         return schema
     if "enum" in schema:
         schema["enum"] = [*schema["enum"], None]

@@ -22,12 +22,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from os_vif import exception
+from os_vif.codec import registry, unknown
+from os_vif.codec.path import below, invalid, joined
+from os_vif.codec.unknown import Loss
 from os_vif.objects import history
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
-from os_vif.objects.losses import Loss, below, joined
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import document, kinds, primitive, text, unknown
-from os_vif.serialization.values import refuse_at
+from os_vif.serialization import document, primitive, text
 
 ANNOTATION = "openstack.org/kuryr-vif"
 #: By wrapping, whom it is written for unless somebody else is named: the newest kuryr that
@@ -60,7 +61,7 @@ def read(stored: Any) -> dict[str, VIFBase]:
     """
     data = text.parse(stored) if isinstance(stored, (str, bytes)) else stored
     if not isinstance(data, dict):
-        raise refuse_at("", data, "an object")
+        raise invalid(data, "an object", "")
     if holds_object(data):
         return _read_object(data, "")
     # A KuryrPort may have annotations, too; not every pod has the one of kuryr.
@@ -79,7 +80,7 @@ def read(stored: Any) -> dict[str, VIFBase]:
         return _read_object(data["vif"], "vif")
     if "kind" in data:
         expected = f"a pod with the annotation {ANNOTATION}, or a KuryrPort with status.vifs"
-        raise refuse_at("", data, expected)
+        raise invalid(data, expected, "")
     return _read_port(data, "")
 
 
@@ -120,7 +121,7 @@ def holds_object(data: Any) -> bool:
 def _read_annotation(annotation: Any, path: str) -> dict[str, VIFBase]:
     place = f"{path}[{ANNOTATION!r}]"
     if not isinstance(annotation, str):
-        raise refuse_at(place, annotation, "text, in which the VIFs are")
+        raise invalid(annotation, "text, in which the VIFs are", place)
     try:
         data = text.parse(annotation)
     except exception.SerializationError as error:
@@ -137,7 +138,7 @@ def read_annotation(data: Any, place: str = "") -> dict[str, VIFBase]:
         return {name: _read_vif(vif, below(place, name)) for name, vif in data.items()}
     if not holds_object(data):
         expected = "an OVO primitive, a document, or VIFs by the name of their interface"
-        raise refuse_at(place, data, expected)
+        raise invalid(data, expected, place)
     return _read_object(data, place)
 
 
@@ -150,7 +151,7 @@ def _read_object(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
         return {DEFAULT_INTERFACE: _vif(found, path)}
     _refuse_more(found, path)
     if not found.obj_attr_is_set("default_vif"):
-        raise refuse_at(below(path, "default_vif"), None, "a VIF")
+        raise invalid(None, "a VIF", below(path, "default_vif"))
     return {DEFAULT_INTERFACE: found.default_vif, **found.additional_vifs}
 
 
@@ -158,7 +159,7 @@ def _read_state(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
     """Each VIF by itself: it may be a document."""
     fields = data.get(primitive.DATA)
     if not isinstance(fields, dict):
-        raise refuse_at(below(path, primitive.DATA), fields, "an object with the fields")
+        raise invalid(fields, "an object with the fields", below(path, primitive.DATA))
     more = {name: fields[name] for name in fields.keys() - {"default_vif", "additional_vifs"}}
     # Zun's has the fields of kuryr's. What is wrong beside the VIFs shows here.
     state = _load({**data, primitive.NAME: "PodState", primitive.DATA: more}, path)
@@ -167,7 +168,7 @@ def _read_state(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
     vifs = {DEFAULT_INTERFACE: _read_vif(fields.get("default_vif"), place)}
     place, others = below(path, "additional_vifs"), fields.get("additional_vifs", {})
     if not isinstance(others, dict):
-        raise refuse_at(place, others, "an object with the VIFs by interface")
+        raise invalid(others, "an object with the VIFs by interface", place)
     return vifs | {name: _read_vif(vif, below(place, name)) for name, vif in others.items()}
 
 
@@ -184,24 +185,24 @@ def _refuse_more(state: Any, path: str) -> None:
 
 def _read_port(vifs: Any, path: str) -> dict[str, VIFBase]:
     if not isinstance(vifs, dict):
-        raise refuse_at(path, vifs, "an object with the VIFs by interface")
+        raise invalid(vifs, "an object with the VIFs by interface", path)
     found = {}
     for name, entry in vifs.items():
         place = below(path, name)
         if not isinstance(entry, dict) or "vif" not in entry:
-            raise refuse_at(place, entry, "an object with default and vif")
+            raise invalid(entry, "an object with default and vif", place)
         found[name] = _read_vif(entry["vif"], below(place, "vif"))
     return found
 
 
 def _read_vif(data: Any, path: str) -> VIFBase:
     if not holds_object(data):
-        raise refuse_at(path, data, "a VIF, as an OVO primitive or a document")
+        raise invalid(data, "a VIF, as an OVO primitive or a document", path)
     return _vif(_load(data, path), path)
 
 
 def _vif(found: Any, path: str) -> VIFBase:
-    if "VIFBase" not in kinds.ancestors(type(found)):
+    if "VIFBase" not in registry.ancestors(type(found)):
         raise exception.UnknownKind(path=path, found=found.obj_name(), expected="a VIF")
     return found  # type: ignore[no-any-return]
 
@@ -293,7 +294,7 @@ def _downgrade(vif: VIFBase, reader: str, form: str) -> tuple[Any, list[Loss]]:
         return _unchanged(data), lost
     if lost := unknown.losses(vif, form):
         vif = vif.obj_clone()
-        unknown.forget(vif, form)
+        unknown.discard(vif, form)
     return document.to_document(vif), lost
 
 
@@ -310,7 +311,7 @@ def kuryrport(pod: dict[str, Any], status: Any) -> dict[str, Any]:
         holder = pod.get(part)
         found[name] = holder.get(name) if isinstance(holder, dict) else None
         if not isinstance(found[name], str):
-            raise refuse_at(path, found[name], "a string, as every pod on a node has it")
+            raise invalid(found[name], "a string, as every pod on a node has it", path)
     owner = {"apiVersion": "v1", "kind": "Pod", "name": found["name"], "uid": found["uid"]}
     return {
         "apiVersion": "openstack.org/v1",

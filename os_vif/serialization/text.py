@@ -10,6 +10,17 @@ import math
 from typing import Any, NoReturn
 
 from os_vif import exception
+from os_vif.codec.order import in_order
+
+__all__ = [
+    "MOST",
+    "compose",
+    "compose_sorted",
+    "in_order",
+    "parse",
+    "refuse_huge",
+    "refuse_many",
+]
 
 #: The most objects and arrays in one text, or in one object that is read or written. The VIFs of
 #: a host with a thousand pods have fewer, and reading so many takes seconds.
@@ -84,34 +95,26 @@ def compose(data: Any) -> str:
 
     :raises os_vif.exception.InvalidValue: for a number that no reader would take.
     """
-    return _compose(data, sort_keys=False)
+    return _compose(data, _encoder)
 
 
 def compose_sorted(data: Any) -> str:
-    """The same, with the names of every object in order."""
-    return _compose(data, sort_keys=True)
+    """Return plain data as compact JSON in ASCII; the names of every object are sorted."""
+    return _compose(data, _sorting_encoder)
 
 
-def _compose(data: Any, *, sort_keys: bool) -> str:
+def _compose(data: Any, encoder: json.JSONEncoder) -> str:
     try:
-        return json.dumps(data, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys)
-    except ValueError as error:
+        return encoder.encode(data)
+    except (ValueError, RecursionError) as error:
         raise exception.InvalidValue(found=f"{error}", expected="finite numbers") from None
 
 
-def in_order(data: Any) -> Any:
-    """A copy in which each object has ``apiVersion`` and ``kind`` first, then the rest in order.
-
-    So it is in objects of which nothing else is known, too.
-    """
-    if isinstance(data, dict):
-        return {name: in_order(value) for name, value in sorted(data.items(), key=_rank)}
-    return [in_order(item) for item in data] if isinstance(data, list) else data
-
-
-def _rank(item: tuple[str, Any]) -> tuple[bool, bool, str]:
-    name, _ = item
-    return name != "apiVersion", name != "kind", name
+#: The data of codecs has no cycles.
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+_sorting_encoder = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, check_circular=False, sort_keys=True
+)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

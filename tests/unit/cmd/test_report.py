@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 
 from os_vif.cmd import report
-from os_vif.objects.losses import Loss
+from os_vif.codec.unknown import Loss
 
 
 class Terminal(io.StringIO):

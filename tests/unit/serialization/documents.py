@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.serialization import from_document, to_document, unknown
+from os_vif.codec import unknown
+from os_vif.serialization import from_document, to_document
 from tests.support.strategies import ALL, SUBCLASSES, any_object, any_objects
 
 KINDS = tuple(sorted(ALL))

@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
+from os_vif.codec.document import field_names
 from os_vif.objects import history
-from os_vif.serialization import document, dumps, proto, protobuf
+from os_vif.serialization import dumps, proto, protobuf
 from tests.support.strategies import make
 from tools import compatibility, contract
 
@@ -22,7 +23,7 @@ def test_every_field_of_every_kind_has_a_number():
     """And no number is there twice."""
     messages = proto.messages(NUMBERS)
     for name, cls in history.vocabulary().items():
-        assert {f.name for f in messages[name]} == {proto.NULLS, *document.field_names(cls)}
+        assert {f.name for f in messages[name]} == {proto.NULLS, *field_names(cls)}
         assert name in {f.type for f in messages[proto.DOCUMENT]}
     for fields in NUMBERS.values():
         assert len(set(fields.values())) == len(fields)

@@ -1,55 +1,67 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a newer side wrote and this one does not know: it is kept, and written back."""
+"""Unknown fields: data of a newer version, which is preserved and written back."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from oslo_versionedobjects import base as ovo
 
-from os_vif.objects.losses import FIXED_IPS, Loss, below
-from os_vif.objects.tables import UNKNOWN
+from os_vif.codec.path import below
+from os_vif.codec.registry import FIXED_IPS
+
+#: The attribute in which an object carries its unknown fields.
+UNKNOWN = "_unknown"
+
+
+class Loss(NamedTuple):
+    """A value that a reader does not get."""
+
+    #: The path of the field, such as ``port_profile.create_port``; empty for the object itself.
+    path: str
+    #: The kind of loss, in words.
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the object'} ({self.what})"
 
 
 @dataclass
 class Unknown:
-    """The unknown part of one object.
+    """The unknown fields of one object. Clones and copies of the object have them, too."""
 
-    It stays with the object when that is cloned or copied.
-    """
-
-    #: ``json`` or ``ovo``: the form that it stands in, and is written back in.
+    #: ``json``, ``ovo`` or ``protobuf``: the format that the fields were read from.
     form: str
-    #: The version that the object was written in, if that is not known here.
+    #: The version that the object was written in, if that version is not known here.
     version: str | None = None
-    #: Name to plain data.
+    #: Plain data by name.
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-def keep(obj: ovo.VersionedObject, unknown: Unknown) -> None:
-    """Let ``obj`` have it. One of another form is forgotten."""
+def attach(obj: ovo.VersionedObject, unknown: Unknown) -> None:
+    """Attach unknown fields to *obj*, replacing any others."""
     vars(obj)[UNKNOWN] = unknown
 
 
-def of(obj: ovo.VersionedObject, form: str) -> Unknown | None:
-    """What ``obj`` itself has of that form."""
+def get(obj: ovo.VersionedObject, form: str) -> Unknown | None:
+    """Return the unknown fields of *obj* itself in a format, or None."""
     unknown: Unknown | None = vars(obj).get(UNKNOWN)
     return unknown if unknown is not None and unknown.form == form else None
 
 
 def fields_of(obj: ovo.VersionedObject, form: str) -> dict[str, Any]:
-    """The unknown fields of ``obj`` itself, in that form, by name."""
-    unknown = of(obj, form)
+    """Return a copy of the unknown fields of *obj* itself in a format, by name."""
+    unknown = get(obj, form)
     return copy.deepcopy(unknown.fields) if unknown else {}
 
 
 def within(value: Any, path: str = "") -> Iterator[tuple[str, Unknown]]:
-    """All that is unknown in an object, at any depth, with the path of its object."""
+    """Yield all unknown fields in an object, at any depth, with the path of their object."""
     if isinstance(value, ovo.VersionedObject):
         if (unknown := vars(value).get(UNKNOWN)) is not None:
             yield path, unknown
@@ -65,7 +77,7 @@ def within(value: Any, path: str = "") -> Iterator[tuple[str, Unknown]]:
 
 
 def contents(obj: ovo.VersionedObject) -> Iterator[tuple[str, Any]]:
-    """The fields that are set, and the addresses that release 1.8.0 kept beside them."""
+    """Yield the fields that are set, and the addresses that release 1.8.0 kept beside them."""
     for name in obj.fields:
         if obj.obj_attr_is_set(name):
             yield name, getattr(obj, name)
@@ -74,7 +86,7 @@ def contents(obj: ovo.VersionedObject) -> Iterator[tuple[str, Any]]:
 
 
 def losses(obj: ovo.VersionedObject, form: str | None) -> list[Loss]:
-    """What ``obj`` has kept and cannot be written in that form; in any, without one."""
+    """Return the unknown fields in *obj* that a format cannot express; None: no format can."""
     return [
         Loss(below(path, name), "not known here, so it cannot be converted")
         for path, unknown in within(obj)
@@ -83,8 +95,8 @@ def losses(obj: ovo.VersionedObject, form: str | None) -> list[Loss]:
     ]
 
 
-def forget(obj: ovo.VersionedObject, form: str) -> None:
-    """Let ``obj``, which is changed, have nothing that cannot be written in that form."""
+def discard(obj: ovo.VersionedObject, form: str) -> None:
+    """Remove the unknown fields in *obj* that a format cannot express; this changes *obj*."""
     for _, unknown in within(obj):
         if unknown.form != form:
             unknown.fields.clear()

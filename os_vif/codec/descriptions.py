@@ -9,8 +9,6 @@ from typing import Any
 
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif.objects import fields
-
 IP_ADDRESS = "an IP address, such as 192.0.2.1 or 2001:db8::1"
 IP_NETWORK = "an IP network with its prefix length, such as 192.0.2.0/24"
 MAC_ADDRESS = "a MAC address, such as fa:16:3e:00:00:01"
@@ -24,7 +22,6 @@ _DESCRIPTIONS: dict[type[Any], str] = {
     ovo_fields.IPAddress: IP_ADDRESS,
     ovo_fields.UUID: "a UUID, such as 11111111-2222-3333-4444-555555555555",
     ovo_fields.DateTime: "a date and time, such as 2026-01-31T12:00:00Z",
-    fields.TrueOrFalse: "true or false",
     ovo_fields.Boolean: "true or false",
     ovo_fields.Integer: "a whole number",
     ovo_fields.Float: "a number",
@@ -39,8 +36,8 @@ def of_field(field: ovo_fields.Field[Any]) -> str:
 
 def of_type(kind: Any) -> str:
     """Return in words which values a type of field accepts."""
-    if isinstance(kind, fields.Range):
-        return kind.expected
+    if isinstance(expected := getattr(kind, "expected", None), str):
+        return expected
     if isinstance(kind, ovo_fields.Enum):
         return "one of " + ", ".join(sorted(str(value) for value in kind.valid_values))
     if isinstance(kind, ovo_fields.CompoundFieldType | ovo_fields.Object):

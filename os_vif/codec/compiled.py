@@ -1,0 +1,356 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The compiled codec of a class in a format: one row for each field.
+
+A format (:class:`Format`) compiles each field once; a :class:`ClassCodec` then decodes and encodes
+objects of its class by walking its rows. Classes of os-vif are *direct*: decoded values are stored
+where oslo.versionedobjects stores them. Objects of any other class are made, and their fields set
+and read, through the methods and properties of the class.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif import exception
+from os_vif.codec import descriptions, field, members, registry
+from os_vif.codec.members import Row
+from os_vif.codec.path import (
+    COERCION_ERRORS,
+    MAX_DEPTH,
+    SeveralErrors,
+    errors_of,
+    invalid,
+    within,
+)
+from os_vif.codec.registry import FIXED_IPS
+
+#: The names of fields that an object reports as changed after it was read; absent for none.
+INITIAL_CHANGES = "_initial_changed_fields"
+CHANGED = "_changed_fields"
+NO_NAMES: frozenset[str] = frozenset()
+#: The number of lists of changed fields that are cached for each class.
+_MAX_CACHED_CHANGES = 64
+
+
+class Context:
+    """One call that decodes: the compiled codecs by class name, and the rules of the format."""
+
+    #: The ``context`` of the objects.
+    context: Any = None
+    #: True to decode on after an error, and to report all errors.
+    collects = False
+    #: True if the default objects of a new object count as unchanged.
+    resets_defaults = True
+    depth = 0
+
+    def __init__(self, formats: Format) -> None:
+        self.codecs = formats.by_name()
+
+    def codec(self, name: Any, path: str = "") -> ClassCodec:
+        """Return the compiled codec of the class of that name.
+
+        :raises os_vif.exception.UnknownKind: if there is no such class.
+        """
+        if type(name) is str:
+            return self.codecs.find(name, path)
+        registry.find(name, path)
+        raise AssertionError(name)
+
+    def null(self, cls: type[Any], name: str) -> Any:
+        """Return the value of a field that is null and may not be."""
+        raise NotImplementedError
+
+    def elements(self, data: Any) -> Any:
+        """Return the elements of data that is no list."""
+        raise NotImplementedError
+
+    def hides_objects(self, head: frozenset[str]) -> bool:
+        """Return True if the field ``objects`` of a list is not part of a path."""
+        raise NotImplementedError
+
+    def unknown(self, obj: Any, more: dict[Any, Any], codec: ClassCodec) -> None:
+        """Store, ignore or refuse the fields that the class does not have."""
+        raise NotImplementedError
+
+
+class ClassCodec:
+    """The compiled codec of one class in one format."""
+
+    def __init__(self, cls: type[Any], formats: Format) -> None:
+        self.cls = cls
+        self.name: str = cls.obj_name()
+        self.names = frozenset(registry.ancestors(cls))
+        self.is_list = registry.is_list(cls)
+        self.is_direct = is_direct(cls)
+        self.withdrawn = registry.withdrawn_versions(cls)
+        self.fields = frozenset(cls.fields)
+        #: Decoded lists of changed fields.
+        self.changes: dict[tuple[str, ...], frozenset[str]] = {}
+        is_simple = self.is_direct and "__init__" not in vars(cls)
+        self.new: Callable[[], Any] = (
+            functools.partial(object.__new__, cls) if is_simple else self._construct
+        )
+        initial = cls._obj_initial if is_simple else {}
+        self._initial = [(f"_obj_{name}", make) for name, make in initial.items()]
+        rows = {name: formats.row(cls, name, cls.fields[name]) for name in sorted(cls.fields)}
+        self._loaders = {
+            name: (f"_obj_{name}", *row[:3], cls.fields[name].nullable)
+            for name, row in rows.items()
+        }
+        if registry.has_fixed_ips(cls):
+            load = formats.fixed_ips().load
+            self._loaders[FIXED_IPS] = (FIXED_IPS, None, None, load, False)
+        #: Name, attribute, and the functions that encode the value, sorted by name.
+        self.dumpers = [(name, f"_obj_{name}", *row[3:]) for name, row in rows.items()]
+
+    def _construct(self) -> Any:
+        obj = self.cls()
+        if self.is_direct:
+            vars(obj).pop(CHANGED, None)
+        return obj
+
+    def state_of(self, obj: Any) -> dict[str, Any]:
+        """Return the values of the fields that are set, by attribute."""
+        if self.is_direct:
+            state: dict[str, Any] = obj.__dict__
+            return state
+        values = {f"_obj_{n}": getattr(obj, n) for n in obj.fields if obj.obj_attr_is_set(n)}
+        return {**vars(obj), **values}
+
+    def load(  # noqa: C901, PLR0912 - the inner loop of all reading
+        self, data: dict[Any, Any], ctx: Any, head: frozenset[str] = NO_NAMES
+    ) -> Any:
+        """Return a new object with the fields of *data*.
+
+        :param head: names in *data* that are no fields.
+        :raises os_vif.exception.SerializationError: with a path that is relative to the object.
+        """
+        obj = self.new()
+        if self.is_direct:
+            target = obj.__dict__
+            target["_context"] = ctx.context
+        else:
+            target = self._prepare(obj, ctx)
+        loaders = self._loaders
+        more = None
+        items = iter(data.items())
+        try:
+            for name, value in items:
+                row = loaders.get(name)
+                if row is None:
+                    if name not in head:
+                        if more is None:
+                            more = {}
+                        more[name] = value
+                    continue
+                attribute, identity, leaf, load, nullable = row
+                if type(value) is not identity:
+                    if value is None:
+                        if not nullable:
+                            value = ctx.null(self.cls, name)  # noqa: PLW2901
+                    elif leaf is not None:
+                        value = leaf(value)  # noqa: PLW2901
+                    else:
+                        value = load(obj, value, ctx)  # type: ignore[misc] # noqa: PLW2901
+                target[attribute] = value
+        except exception.SerializationError as error:
+            if not self.is_direct:
+                ctx.depth -= 1
+            located = self._locate(name, error, ctx, head)
+            if ctx.collects:
+                located = self._collect(located, obj, items, ctx, head=head, more=more)
+            raise located from located.__cause__
+        if more is not None:
+            ctx.unknown(obj, more, self)
+        if self._initial:
+            self._complete(target, ctx)
+        if not self.is_direct:
+            ctx.depth -= 1
+            if ctx.resets_defaults:
+                obj.obj_reset_changes()
+        return obj
+
+    def _locate(
+        self, name: Any, error: exception.SerializationError, ctx: Any, head: frozenset[str]
+    ) -> exception.SerializationError:
+        if self.is_list and name == "objects" and ctx.hides_objects(head):
+            return error
+        return within(name, error)
+
+    def _collect(
+        self,
+        first: exception.SerializationError,
+        obj: Any,
+        items: Iterator[tuple[Any, Any]],
+        ctx: Any,
+        *,
+        head: frozenset[str],
+        more: dict[Any, Any] | None,
+    ) -> SeveralErrors:
+        """Decode the remaining fields and return all errors."""
+        errors = [*errors_of(first)]
+        more = more or {}
+        for name, value in items:
+            if name not in self._loaders:
+                if name not in head:
+                    more[name] = value
+                continue
+            try:
+                self.load({name: value}, ctx, head)
+            except exception.SerializationError as error:
+                errors += errors_of(error)
+        if more:
+            try:
+                ctx.unknown(obj, more, self)
+            except exception.SerializationError as error:
+                errors += errors_of(error)
+        return SeveralErrors(errors)
+
+    def _prepare(self, obj: Any, ctx: Any) -> Any:
+        """Return what sets the fields of an object of another project's class."""
+        ctx.depth += 1
+        if ctx.depth > MAX_DEPTH:
+            raise exception.MalformedDocument(
+                found="more below it", expected=f"at most {MAX_DEPTH} levels"
+            )
+        obj._context = ctx.context
+        if ctx.resets_defaults:
+            obj.obj_reset_changes(recursive=True)
+        return _Properties(obj)
+
+    def _complete(self, state: dict[str, Any], ctx: Any) -> None:
+        """Set the fields that a new object has by default."""
+        for attribute, make in self._initial:
+            if attribute not in state:
+                value = state[attribute] = make()
+                if ctx.resets_defaults and isinstance(value, ovo.VersionedObject):
+                    value.obj_reset_changes(recursive=True)
+
+    def load_changes(self, names: Any) -> frozenset[str]:
+        """Return the fields among *names*. Most objects have the same, so the sets are shared.
+
+        :raises TypeError: for data that has no members.
+        """
+        found = frozenset(name for name in names if name in self.fields)
+        if type(names) is list and len(self.changes) < _MAX_CACHED_CHANGES:
+            self.changes[tuple(names)] = found
+        return found
+
+
+class _Properties:
+    """The fields of an object, set through its properties."""
+
+    def __init__(self, obj: Any) -> None:
+        self._obj = obj
+
+    def __setitem__(self, attribute: str, value: Any) -> None:
+        name = attribute.removeprefix("_obj_")
+        try:
+            setattr(self._obj, name, value)
+        except COERCION_ERRORS as error:
+            raise invalid(value, descriptions.of_field(self._obj.fields[name])) from error
+
+
+def is_direct(cls: type[Any]) -> bool:
+    """Return True for a class of os-vif that has the properties oslo made for its fields."""
+    members = vars(cls)
+    return (
+        cls.__module__.partition(".")[0] == "os_vif"
+        and "fields" in members
+        and all(
+            not declared.read_only and _setter_defaults(members.get(name)) == (name, declared)
+            for name, declared in cls.fields.items()
+        )
+    )
+
+
+def _setter_defaults(member: Any) -> Any:
+    """Return name and field of a property that oslo made."""
+    return getattr(getattr(member, "fset", None), "__defaults__", None)
+
+
+class _CodecsByName(dict[str, ClassCodec]):
+    """Compiled codecs by the name of the class, as long as the registry does not change."""
+
+    def __init__(self, by_class: dict[type[Any], ClassCodec]) -> None:
+        super().__init__()
+        self._by_class = by_class
+        self._registered: list[list[type[Any]]] = []
+
+    def is_valid(self) -> bool:
+        registered = ovo.VersionedObjectRegistry.obj_classes()
+        return list(map(registered.get, self)) == self._registered
+
+    def find(self, name: str, path: str) -> ClassCodec:
+        """:raises os_vif.exception.UnknownKind: if there is no class of that name."""
+        codec = self.get(name)
+        if codec is None:
+            cls = registry.find(name, path)
+            codec = self._by_class[cls]
+            self._registered.append([*ovo.VersionedObjectRegistry.obj_classes()[name]])
+            self[name] = codec
+        return codec
+
+
+class Format(dict[type[Any], ClassCodec]):
+    """A format: the compiled codecs by class. A subclass says how objects and leaves look."""
+
+    #: The sort key of the members of a dict; None for that of their names.
+    order: Callable[[Any], Any] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_name = _CodecsByName(self)
+        field.on_register.append(self.clear_cache)
+
+    def __missing__(self, cls: type[Any]) -> ClassCodec:
+        codec = self[cls] = ClassCodec(cls, self)
+        return codec
+
+    def clear_cache(self) -> None:
+        """Discard all compiled codecs."""
+        self.clear()
+        self._by_name = _CodecsByName(self)
+
+    def by_name(self) -> _CodecsByName:
+        """Return the compiled codecs by the name of the class."""
+        if not self._by_name.is_valid():
+            self._by_name = _CodecsByName(self)
+        return self._by_name
+
+    def row(self, cls: type[Any], name: str, declared: ovo_fields.Field[Any]) -> Row:
+        """Return the compiled codec of a field, or of an element of one."""
+        codec = field.compile_field(cls, name, declared)
+        if isinstance(codec, field.Nested):
+            return self.nested(codec)
+        if isinstance(codec, field.Array):
+            return members.list_row(name, codec.element, self.row(cls, name, codec.element))
+        if isinstance(codec, field.Map):
+            row = self.row(cls, name, codec.element)
+            return members.map_row(name, codec.element, row, self.order)
+        return self.leaf(cls, name, declared, codec)
+
+    def nested(self, codec: field.Nested) -> Row:
+        """Return the compiled codec of a field that holds an object."""
+        raise NotImplementedError
+
+    def leaf(
+        self,
+        cls: type[Any],
+        name: str,
+        declared: ovo_fields.Field[Any],
+        codec: field.FieldCodec,
+    ) -> Row:
+        """Return the compiled codec of a field that holds neither objects nor members."""
+        raise NotImplementedError
+
+    def fixed_ips(self) -> Row:
+        """Return the compiled codec of the attribute ``fixed_ips`` of release 1.8.0."""
+        return self.nested(field.Nested("FixedIPList", open_type=False))

@@ -1,0 +1,227 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Construction and copying of objects of os-vif, with the results of oslo.versionedobjects.
+
+Values of the usual types are coerced by the codec of the field type; the field itself coerces all
+others, and words the errors.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif import exception
+from os_vif.codec import descriptions, field
+from os_vif.codec.compiled import (
+    CHANGED,
+    INITIAL_CHANGES,
+    NO_NAMES,
+    is_direct,
+)
+from os_vif.codec.members import coerced_list
+from os_vif.codec.path import invalid
+from os_vif.codec.registry import FIXED_IPS, ancestors
+from os_vif.codec.unknown import UNKNOWN
+from os_vif.escape import abbreviated
+
+#: Returns what a field of an object stores for a value.
+Coerce = Callable[[Any, Any], Any]
+#: Returns a copy of a value for another object; with the memo of :func:`copy.deepcopy`.
+Duplicate = Callable[[Any, Any, dict[int, Any]], Any]
+
+
+class Constructor:
+    """The compiled constructor of a class of os-vif."""
+
+    def __init__(self, cls: type[Any]) -> None:
+        self.cls = cls
+        self.is_simple = "__init__" not in vars(cls)
+        self.initial = [(name, f"_obj_{name}", make) for name, make in cls._obj_initial.items()]
+        self.coercions = {}
+        self.copies = []
+        for name, declared in cls.fields.items():
+            identity, leaf, coerce, duplicate = _compile(cls, name, declared)
+            self.coercions[name] = (f"_obj_{name}", identity, leaf, coerce)
+            self.copies.append((f"_obj_{name}", duplicate))
+
+
+class _Constructors(dict[type[Any], Constructor | None]):
+    """The compiled constructors; None for a class of another project."""
+
+    def __missing__(self, cls: type[Any]) -> Constructor | None:
+        found = self[cls] = Constructor(cls) if is_direct(cls) else None
+        return found
+
+
+_constructors = _Constructors()
+field.on_register.append(_constructors.clear)
+of_class = _constructors.__getitem__
+
+
+def changed_fields(state: Mapping[str, Any]) -> Any:
+    """Return the names of the fields that have changed, of the state of an object."""
+    names = state.get(CHANGED)
+    return state.get(INITIAL_CHANGES, NO_NAMES) if names is None else names
+
+
+def construct(obj: Any, constructor: Constructor, context: Any, values: Mapping[str, Any]) -> None:
+    """Set fields, and other attributes, of a new object as oslo's ``__init__`` does.
+
+    :raises ValueError: or another error of a field, of the type that the field raised; the text
+        names class and field, then what was found and expected.
+    """
+    state, coercions = obj.__dict__, constructor.coercions
+    names = state[CHANGED] = set()
+    state["_context"] = context
+    if constructor.initial:
+        initial = {n: make() for n, _, make in constructor.initial if n not in values}
+        values = initial | {**values}
+    for name, value in values.items():
+        row = coercions.get(name)
+        if row is None:
+            setattr(obj, name, value)
+            continue
+        attribute, identity, leaf, coerce = row
+        if type(value) is not identity:
+            try:
+                value = coerce(obj, value) if leaf is None else leaf(value)  # noqa: PLW2901
+            except exception.SerializationError:
+                value = _coerced(obj, name, value)  # noqa: PLW2901
+        state[attribute] = value
+        names.add(name)
+
+
+def _coerced(obj: Any, name: str, value: Any) -> Any:
+    """Return the value that the field itself makes of *value*."""
+    declared = obj.fields[name]
+    try:
+        return declared.coerce(obj, name, value)
+    except (ValueError, TypeError) as error:
+        name_field(error, f"{obj.obj_name()}.{name}", declared, value)
+        raise
+
+
+def name_field(error: Exception, path: str, declared: ovo_fields.Field[Any], value: Any) -> None:
+    """Put the path of a field, what was found and what was expected before an error's text."""
+    expected = descriptions.of_field(declared)
+    said = f" ({error})" if str(error) else ""
+    error.args = (f"{path}: found {abbreviated(value)}; expected {expected}{said}",)
+
+
+def clone(obj: Any, constructor: Constructor, memo: dict[int, Any]) -> Any:
+    """Return a deep copy of the fields of an object; see :func:`copy.deepcopy`."""
+    cls = constructor.cls
+    copied = memo[id(obj)] = object.__new__(cls) if constructor.is_simple else cls()
+    before, after = obj.__dict__, copied.__dict__
+    after["_context"] = before["_context"]
+    for attribute, duplicate in constructor.copies:
+        if attribute in before:
+            value = before[attribute]
+            if duplicate is not None and value is not None:
+                value = duplicate(copied, value, memo)
+            after[attribute] = value
+    for _, attribute, make in constructor.initial:
+        if attribute not in after:
+            after[attribute] = make()
+    after[CHANGED] = set(changed_fields(before))
+    return copied
+
+
+def _clone_nested(_: Any, obj: Any, memo: dict[int, Any]) -> Any:
+    constructor = _constructors[type(obj)]
+    state = obj.__dict__
+    if constructor is None or id(obj) in memo or UNKNOWN in state or FIXED_IPS in state:
+        return copy.deepcopy(obj, memo)
+    return clone(obj, constructor, memo)
+
+
+def _compile(
+    cls: type[Any], name: str, declared: ovo_fields.Field[Any]
+) -> tuple[type[Any] | None, Callable[[Any], Any] | None, Coerce, Duplicate | None]:
+    """Return the type of values that a field stores as they are, and how it handles others.
+
+    The second function coerces a value without its object; None if the third does.
+    """
+
+    def by_field(obj: Any, value: Any, memo: dict[int, Any]) -> Any:
+        return declared.coerce(obj, name, copy.deepcopy(value, memo))
+
+    if not field.has_standard_methods(declared):
+        return None, None, _refuse, by_field
+    codec = field.compile_field(cls, name, declared)
+    if isinstance(codec, field.Nested):
+        return None, None, _object_coercion(codec), _clone_nested
+    if isinstance(codec, field.Array):
+        element = codec.element
+        identity, leaf, coerce, duplicate = _compile(cls, name, element)
+        return (
+            None,
+            None,
+            _list_coercion(name, element, identity, leaf, coerce),
+            _list_copy(name, element, duplicate),
+        )
+    if not codec.is_native:
+        return None, None, _refuse, by_field
+    has_copies = type(codec).duplicate is not field.FieldCodec.duplicate
+    duplicate_value = codec.duplicate
+    return (
+        codec.coerce_identity,
+        codec.coerce,
+        _refuse,
+        (lambda _, value, __: duplicate_value(value)) if has_copies else None,
+    )
+
+
+def _refuse(_: Any, value: Any) -> Any:
+    raise invalid(value, "a value of a usual type")
+
+
+def _object_coercion(codec: field.Nested) -> Coerce:
+    declared, is_open = codec.name, codec.open_type
+    #: The classes whose objects the field takes.
+    accepted: set[type[Any]] = set()
+
+    def coerce(_: Any, value: Any) -> Any:
+        cls = type(value)
+        if cls not in accepted:
+            if not isinstance(value, ovo.VersionedObject) or not is_direct(cls):
+                return _refuse(None, value)
+            if declared not in (ancestors(cls) if is_open else (cls.obj_name(),)):
+                return _refuse(None, value)
+            accepted.add(cls)
+        return value
+
+    return coerce
+
+
+def _list_coercion(
+    name: str,
+    element: Any,
+    identity: type[Any] | None,
+    leaf: Callable[[Any], Any] | None,
+    coerce: Coerce,
+) -> Coerce:
+    def coerce_list(obj: Any, value: Any) -> Any:
+        if type(value) is not list and type(value) is not ovo_fields.CoercedList:
+            return _refuse(obj, value)
+        if leaf is None:
+            items = [coerce(obj, item) for item in value]
+        else:
+            items = [item if type(item) is identity else leaf(item) for item in value]
+        return coerced_list(obj, name, element, items)
+
+    return coerce_list
+
+
+def _list_copy(name: str, element: Any, duplicate: Duplicate | None) -> Duplicate:
+    def copy_list(obj: Any, value: Any, memo: dict[int, Any]) -> Any:
+        items = value if duplicate is None else [duplicate(obj, item, memo) for item in value]
+        return coerced_list(obj, name, element, items)
+
+    return copy_list

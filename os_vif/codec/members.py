@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The compiled codecs of fields: a row for each, and those of lists and dicts made of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif import exception
+from os_vif.codec.path import SeveralErrors, errors_of, invalid, within
+
+Leaf = Callable[[Any], Any]
+#: Decodes data with the object that has the field, and the context of the call.
+Load = Callable[[Any, Any, Any], Any]
+#: Encodes a value with the context of the call.
+DumpNested = Callable[[Any, Any], Any]
+
+
+class Row(NamedTuple):
+    """The compiled codec of a field. Data of the type *identity* is the value."""
+
+    identity: type[Any] | None
+    #: Decodes data without context; None if :attr:`load` decodes it.
+    leaf: Leaf | None
+    load: Load | None
+    #: Encodes a value; None if the value is the data, or :attr:`dump_nested` encodes it.
+    dump: Leaf | None
+    dump_nested: DumpNested | None = None
+    is_object: bool = False
+
+
+_CoercedList: Any = ovo_fields.CoercedList
+_new_list, _extend = list.__new__, list.extend
+
+
+def coerced_list(obj: Any, name: str, element: Any, items: Iterable[Any]) -> Any:
+    """Return the list that a field of *obj* stores, of items that have been coerced."""
+    # The constructor of the list does nothing else.
+    stored = _new_list(_CoercedList)
+    stored.enable_coercing(element, obj, name)
+    _extend(stored, items)
+    return stored
+
+
+def coerced_dict(obj: Any, name: str, element: Any, items: dict[str, Any]) -> Any:
+    """Return the dict that a field of *obj* stores, of items that have been coerced."""
+    stored: Any = ovo_fields.CoercedDict(items)
+    stored.enable_coercing(element, obj, name)
+    return stored
+
+
+def list_row(name: str, element: Any, row: Row) -> Row:
+    """Return the compiled codec of a list, whose elements have the compiled codec *row*."""
+    if row.dump_nested is not None:
+        load = _nested_list_loader(name, element, row)
+        return Row(None, None, load, None, _nested_list_dumper(row.dump_nested))
+    dump = list if row.dump is None else _leaf_list_dumper(row.dump)
+    return Row(None, None, _leaf_list_loader(name, element, row), dump)
+
+
+def _leaf_list_loader(name: str, element: Any, row: Row) -> Load:
+    identity, leaf, load_item = row.identity, row.leaf, row.load
+
+    def load(obj: Any, data: Any, ctx: Any) -> Any:
+        if type(data) is not list and not isinstance(data, list):
+            data = ctx.elements(data)
+        try:
+            if leaf is not None:
+                items = [item if type(item) is identity else leaf(item) for item in data]
+            else:
+                items = [load_item(obj, item, ctx) for item in data]  # type: ignore[misc]
+        except exception.SerializationError:
+            errors = list(_errors_from(0, data, lambda item: load_one(obj, item, ctx)))
+            raise _first_or_all(errors, ctx) from errors[0].__cause__
+        return coerced_list(obj, name, element, items)
+
+    def load_one(obj: Any, item: Any, ctx: Any) -> None:
+        if leaf is None:
+            load_item(obj, item, ctx)  # type: ignore[misc]
+        elif type(item) is not identity:
+            leaf(item)
+
+    return load
+
+
+def _first_or_all(
+    errors: list[exception.SerializationError], ctx: Any
+) -> exception.SerializationError:
+    if ctx.collects:
+        return SeveralErrors([single for error in errors for single in errors_of(error)])
+    return errors[0]
+
+
+def _nested_list_loader(name: str, element: Any, row: Row) -> Load:
+    load_item = row.load
+    assert load_item is not None  # noqa: S101
+
+    def load(obj: Any, data: Any, ctx: Any) -> Any:
+        if type(data) is not list and not isinstance(data, list):
+            data = ctx.elements(data)
+        items: list[Any] = []
+        rest = iter(data)
+        try:
+            for item in rest:
+                items.append(load_item(obj, item, ctx))  # noqa: PERF401 - for the number
+        except exception.SerializationError as error:
+            number = len(items)
+            errors = [within(number, error)]
+            if ctx.collects:
+                errors += _errors_from(number + 1, rest, lambda item: load_item(obj, item, ctx))
+            raise _first_or_all(errors, ctx) from error.__cause__
+        return coerced_list(obj, name, element, items)
+
+    return load
+
+
+def _errors_from(
+    start: int, rest: Iterable[Any], load: Callable[[Any], object]
+) -> Iterator[exception.SerializationError]:
+    """Yield the errors of the elements that cannot be converted, whose numbers begin at *start*."""
+    for number, item in enumerate(rest, start):
+        try:
+            load(item)
+        except exception.SerializationError as error:
+            yield within(number, error)
+
+
+def _leaf_list_dumper(dump: Leaf) -> Leaf:
+    def dump_leaves(value: Any) -> list[Any]:
+        try:
+            return [dump(item) for item in value]
+        except exception.SerializationError:
+            first = next(iter(_errors_from(0, value, dump)))
+            raise first from first.__cause__
+
+    return dump_leaves
+
+
+def _nested_list_dumper(dump: DumpNested) -> DumpNested:
+    def dump_objects(value: Any, ctx: Any) -> list[Any]:
+        items: list[Any] = []
+        try:
+            for item in value:
+                items.append(dump(item, ctx))  # noqa: PERF401 - for the number
+        except exception.SerializationError as error:
+            located = within(len(items), error)
+            raise located from located.__cause__
+        return items
+
+    return dump_objects
+
+
+def map_row(name: str, element: Any, row: Row, order: Callable[[Any], Any] | None) -> Row:
+    """Return the compiled codec of a dict, whose values have the compiled codec *row*.
+
+    :param order: the sort key of the members when they are written.
+    """
+    return Row(None, None, _map_loader(name, element, row), None, _map_dumper(row, order))
+
+
+def _map_loader(name: str, element: Any, row: Row) -> Load:
+    def load_one(obj: Any, item: Any, ctx: Any) -> Any:
+        if type(item) is row.identity:
+            return item
+        return row.load(obj, item, ctx) if row.leaf is None else row.leaf(item)  # type: ignore[misc]
+
+    def load(obj: Any, data: Any, ctx: Any) -> Any:
+        if not isinstance(data, dict):
+            raise invalid(data, "an object")
+        items: dict[str, Any] = {}
+        errors: list[exception.SerializationError] = []
+        for key, item in data.items():
+            if not isinstance(key, str):
+                raise invalid(key, "a string as each name")
+            try:
+                items[key] = load_one(obj, item, ctx)
+            except exception.SerializationError as error:
+                errors.append(within(key, error))
+                if not ctx.collects:
+                    break
+        if errors:
+            raise _first_or_all(errors, ctx) from errors[0].__cause__
+        return coerced_dict(obj, name, element, items)
+
+    return load
+
+
+def _map_dumper(row: Row, order: Callable[[Any], Any] | None) -> DumpNested:
+    def dump_one(value: Any, ctx: Any) -> Any:
+        if row.dump_nested is not None:
+            return row.dump_nested(value, ctx)
+        return value if row.dump is None else row.dump(value)
+
+    def dump(value: Any, ctx: Any) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        for key, item in sorted(value.items(), key=order):
+            try:
+                items[key] = dump_one(item, ctx)
+            except exception.SerializationError as error:
+                located = within(key, error)
+                raise located from located.__cause__
+        return items
+
+    return dump

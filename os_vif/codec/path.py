@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Paths of fields, such as ``network.subnets[1].cidr``, and the errors that carry them.
+
+A codec raises an error with the path inside its own value. Each enclosing codec prepends its own
+part while the error unwinds (:func:`within`), so decoding without errors costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from os_vif import exception
+
+#: The maximum number of levels in unknown data. Known fields nest at most nine levels.
+MAX_DEPTH = 32
+#: The maximum length of a string that an error message shows.
+_MAX_SHOWN = 60
+#: Integers from this magnitude on cannot be converted to decimal text by Python.
+INTEGER_LIMIT = 10**4300
+#: A name that needs no quotes in a path.
+_PLAIN_NAME = re.compile(r"\w[\w.:/-]{0,63}", re.ASCII)
+_MAX_NAME = 64
+
+#: The exceptions that a field type, or a class, raises for a value that it refuses.
+COERCION_ERRORS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    NotImplementedError,
+)
+
+
+def below(path: str, part: str | int) -> str:
+    """Return the path of the member *part* of the value at *path*; always one short line."""
+    if isinstance(part, int):
+        return f"{path}[{part}]"
+    if _PLAIN_NAME.fullmatch(str(part)):
+        return joined(path, part)
+    return f"{path}[{part!r}]" if len(part) <= _MAX_NAME else f"{path}[{part[:40]!r}…]"
+
+
+def joined(path: str, inner: str) -> str:
+    """Return the path *inner*, which is relative to the value at *path*, as a whole path."""
+    return f"{path}.{inner}" if path and inner[:1] not in {"", "["} else path + inner
+
+
+def describe(data: Any) -> str:
+    """Return a short description of *data* for the "found" part of an error."""
+    if isinstance(data, str):
+        return (
+            repr(data) if len(data) <= _MAX_SHOWN else f"{data[:40]!r}… ({len(data)} characters)"
+        )
+    if data is None or isinstance(data, bool):
+        return {None: "null", True: "true", False: "false"}[data]
+    if isinstance(data, dict):
+        return "an object"
+    if isinstance(data, list):
+        return "an array"
+    if isinstance(data, int):
+        return repr(data) if abs(data) < 10**30 else "a huge number"
+    return repr(data) if isinstance(data, float) else f"a {type(data).__name__}"
+
+
+def invalid(data: Any, expected: str, path: str = "") -> exception.InvalidValue:
+    """Return the error for *data* in a place where a value as *expected* describes is required."""
+    return exception.InvalidValue(path=path, found=describe(data), expected=expected)
+
+
+class SeveralErrors(exception.SerializationError):
+    """All errors of one value. Only :func:`os_vif.serialization.validate` meets this class."""
+
+    def __init__(self, errors: list[exception.SerializationError]) -> None:
+        self.errors = errors
+        super().__init__(str(errors[0]))
+
+
+def errors_of(error: exception.SerializationError) -> list[exception.SerializationError]:
+    """Return the single errors that *error* consists of."""
+    return error.errors if isinstance(error, SeveralErrors) else [error]
+
+
+def within(part: str | int, error: exception.SerializationError) -> exception.SerializationError:
+    """Return *error* with the path relative to the value that encloses the member *part*."""
+    if isinstance(error, SeveralErrors):
+        return SeveralErrors([within(part, single) for single in error.errors])
+    path = joined(below("", part), error.path)
+    outer = type(error)(path=path, found=error.found, expected=error.expected)
+    outer.__cause__ = error.__cause__
+    return outer
+
+
+def plain(data: Any, depth: int = 0) -> Any:
+    """Return a copy of *data*, which may be anything that JSON can express.
+
+    :raises os_vif.exception.InvalidValue: for data that JSON cannot express.
+    :raises os_vif.exception.MalformedDocument: for more than :data:`MAX_DEPTH` levels.
+    """
+    if isinstance(data, (dict, list)):
+        return _plain_members(data, depth)
+    if data is None or isinstance(data, (str, bool)):
+        return data
+    if isinstance(data, int):
+        if not -INTEGER_LIMIT < data < INTEGER_LIMIT:
+            raise invalid(data, "a whole number")
+        return int(data)
+    if not isinstance(data, float) or not math.isfinite(data):
+        raise invalid(data, "plain data")
+    return data
+
+
+def _plain_members(data: dict[Any, Any] | list[Any], depth: int) -> Any:
+    if data and depth >= MAX_DEPTH:
+        raise exception.MalformedDocument(
+            found="more below it", expected=f"at most {MAX_DEPTH} levels"
+        )
+    members = data.items() if isinstance(data, dict) else enumerate(data)
+    copies = {}
+    for part, member in members:
+        if isinstance(data, dict):
+            require_name(part)
+        try:
+            copies[part] = plain(member, depth + 1)
+        except exception.SerializationError as error:
+            raise within(part, error) from error.__cause__
+    return copies if isinstance(data, dict) else list(copies.values())
+
+
+def require_name(name: Any) -> None:
+    """Refuse a name that is no string; data that was not read from JSON may have one.
+
+    :raises os_vif.exception.InvalidValue: for such a name.
+    """
+    if not isinstance(name, str):
+        raise invalid(name, "a string as each name")

@@ -1,0 +1,92 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The registered classes of os-vif by name.
+
+The registry is that of oslo.versionedobjects, which other projects share. The vocabulary
+(:mod:`os_vif.objects.history`) is a layer above: :func:`configure` hands in what is needed of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from oslo_versionedobjects import base as ovo
+
+from os_vif import exception
+from os_vif.codec.path import describe
+
+#: The namespace of all classes of os-vif in the shared registry.
+NAMESPACE = "os_vif"
+#: The attribute in which release 1.8.0 alone kept the addresses of a VIF, beside its fields.
+FIXED_IPS = "fixed_ips"
+
+_load_vocabulary: list[Callable[[], object]] = []
+_withdrawn: list[Callable[[type[Any]], Iterable[str]]] = []
+
+
+def configure(
+    load_vocabulary: Callable[[], object], withdrawn: Callable[[type[Any]], Iterable[str]]
+) -> None:
+    """Set the functions of the vocabulary that codecs call.
+
+    :param load_vocabulary: registers all classes of os-vif; called for a name that is unknown.
+    :param withdrawn: returns the versions that a class had and withdrew.
+    """
+    _load_vocabulary[:] = [load_vocabulary]
+    _withdrawn[:] = [withdrawn]
+
+
+def withdrawn_versions(cls: type[Any]) -> frozenset[str]:
+    """Return the versions that a class had in some release and withdrew in a later one."""
+    return frozenset(version for function in _withdrawn for version in function(cls))
+
+
+def candidates(name: Any) -> list[type[Any]]:
+    """Return the registered classes of os-vif of that name; the newest version is the first."""
+    if not isinstance(name, str):
+        return []
+    registered = ovo.VersionedObjectRegistry.obj_classes()
+    return [cls for cls in registered.get(name, ()) if cls.OBJ_PROJECT_NAMESPACE == NAMESPACE]
+
+
+def find(name: Any, path: str = "") -> type[Any]:
+    """Return the registered class of that name; another project's, if it registered one.
+
+    :raises os_vif.exception.UnknownKind: if there is none.
+    """
+    if not (found := candidates(name)) and isinstance(name, str):
+        for load in _load_vocabulary:
+            load()
+        found = candidates(name)
+    if found:
+        return found[0]
+    raise exception.UnknownKind(
+        path=path, found=describe(name), expected="the name of a class of os-vif"
+    )
+
+
+def ancestors(cls: type[Any]) -> list[str]:
+    """Return the names of a class and its parents. One may be a class of another project."""
+    return [parent.__name__ for parent in cls.__mro__ if issubclass(parent, ovo.VersionedObject)]
+
+
+def is_list(cls: type[Any]) -> bool:
+    """Return True for a class that is nothing but a list of objects."""
+    return issubclass(cls, ovo.ObjectListBase) and list(cls.fields) == ["objects"]
+
+
+def has_fixed_ips(cls: type[Any]) -> bool:
+    """Return True for a VIF, which may have the attribute ``fixed_ips`` of release 1.8.0."""
+    return hasattr(cls, "_obj_place_addresses") and FIXED_IPS not in cls.fields
+
+
+def defines(cls: type[Any], *names: str) -> bool:
+    """Return True if a class outside of os-vif, *cls* or a parent, defines one of the methods."""
+    return any(
+        name in vars(parent)
+        for parent in cls.__mro__
+        if parent.__module__.partition(".")[0] not in {"os_vif", "oslo_versionedobjects"}
+        for name in names
+    )
