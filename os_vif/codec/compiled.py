@@ -12,6 +12,7 @@ and read, through the methods and properties of the class.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,7 +100,7 @@ class ClassCodec:
         )
         initial = cls._obj_initial if is_simple else {}
         self._initial = [(f"_obj_{name}", make) for name, make in initial.items()]
-        rows = {name: formats.row(cls, name, cls.fields[name]) for name in sorted(cls.fields)}
+        rows = {name: formats.row(cls, name, declared) for name, declared in cls.fields.items()}
         self._loaders = {
             name: (f"_obj_{name}", *row[:3], cls.fields[name].nullable)
             for name, row in rows.items()
@@ -107,8 +108,9 @@ class ClassCodec:
         if registry.has_fixed_ips(cls):
             load = formats.fixed_ips().load
             self._loaders[FIXED_IPS] = (FIXED_IPS, None, None, load, False)
-        #: Name, attribute, and the functions that encode the value, sorted by name.
+        #: Name, attribute, and the functions that encode the value, in the order of the class.
         self.dumpers = [(name, f"_obj_{name}", *row[3:]) for name, row in rows.items()]
+        self.sorted_dumpers = sorted(self.dumpers, key=operator.itemgetter(0))
 
     def _construct(self) -> Any:
         obj = self.cls()
@@ -289,7 +291,10 @@ class _CodecsByName(dict[str, ClassCodec]):
         return list(map(registered.get, self)) == self._registered
 
     def find(self, name: str, path: str) -> ClassCodec:
-        """:raises os_vif.exception.UnknownKind: if there is no class of that name."""
+        """Return the compiled codec of a class.
+
+        :raises os_vif.exception.UnknownKind: if there is no class of that name.
+        """
         codec = self.get(name)
         if codec is None:
             cls = registry.find(name, path)

@@ -139,7 +139,7 @@ class Documents(Format):
         """Add the fields of an object to *data*."""
         state = obj.__dict__ if codec.is_direct else codec.state_of(obj)
         try:
-            for name, attribute, dump, dump_nested, _ in codec.dumpers:
+            for name, attribute, dump, dump_nested, _ in codec.sorted_dumpers:
                 if attribute in state:
                     value = state[attribute]
                     if value is None:

@@ -99,7 +99,8 @@ class Decoding(Context):
 class Encoding:
     """One call that encodes an OVO primitive.
 
-    :param is_whole: True to write unknown fields, and the addresses of release 1.8.0.
+    :param is_whole: True to write unknown fields, and the addresses of release 1.8.0, with all
+        names sorted; False for the order of oslo.
     """
 
     def __init__(self, *, is_whole: bool = False) -> None:
@@ -372,7 +373,7 @@ def dump_object(obj: Any, ctx: Encoding) -> dict[str, Any]:
     return _dump(obj, ctx)[0]
 
 
-def _dump(  # noqa: C901 - the inner loop of all writing
+def _dump(  # noqa: C901, PLR0912 - the inner loop of all writing
     obj: Any, ctx: Encoding
 ) -> tuple[dict[str, Any], bool]:
     """Return the primitive of an object, and whether the object, or one in it, has changed."""
@@ -386,7 +387,8 @@ def _dump(  # noqa: C901 - the inner loop of all writing
     data: dict[str, Any] = {}
     changed = []
     is_changed = False
-    for name, attribute, dump, dump_nested, is_object in codec.dumpers:
+    dumpers = codec.sorted_dumpers if ctx.is_whole else codec.dumpers
+    for name, attribute, dump, dump_nested, is_object in dumpers:
         if attribute not in state:
             continue
         value = state[attribute]
@@ -405,14 +407,25 @@ def _dump(  # noqa: C901 - the inner loop of all writing
         data[name] = value
         if name in names:
             changed.append(name)
-    primitive: dict[str, Any] = {CHANGES: changed} if changed else {}
+    is_changed = is_changed or not codec.fields.isdisjoint(names)
+    if not ctx.is_whole:
+        primitive = {
+            NAME: codec.name,
+            NAMESPACE_KEY: NAMESPACE,
+            VERSION: obj.VERSION,
+            DATA: data,
+        }
+        if changed:
+            primitive[CHANGES] = sorted(changed)
+        return primitive, is_changed
+    primitive = {CHANGES: changed} if changed else {}
     primitive[DATA] = data
     primitive[NAME] = codec.name
     primitive[NAMESPACE_KEY] = NAMESPACE
     primitive[VERSION] = obj.VERSION
-    if ctx.is_whole and (UNKNOWN in state or FIXED_IPS in state):
+    if UNKNOWN in state or FIXED_IPS in state:
         primitive = _extended(obj, state, primitive, ctx)
-    return primitive, is_changed or not codec.fields.isdisjoint(names)
+    return primitive, is_changed
 
 
 def _dump_by_methods(obj: Any, ctx: Encoding) -> tuple[dict[str, Any], bool]:

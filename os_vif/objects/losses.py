@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What an object loses on the way to a reader and back, by field path."""
+"""Losses of an object that is written for an older reader, by field path."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from os_vif.codec.unknown import Loss
 def losses(obj: ovo.VersionedObject, primitive: dict[str, Any]) -> tuple[Loss, ...]:
     """What of ``obj`` is not there when ``primitive``, made from it, is read again here.
 
-    A value that the reader has elsewhere, as release 1.8.0 has addresses, is not lost; neither
-    is one that a constructor gives, such as no MTU.
+    Release 1.8.0 has addresses in another place, so they are not lost. A default of a constructor,
+    such as no MTU, is not lost.
     """
     from os_vif.objects.base import VersionedObject  # it imports this
 
@@ -30,7 +30,7 @@ def losses(obj: ovo.VersionedObject, primitive: dict[str, Any]) -> tuple[Loss, .
 
 
 def _compare(before: Any, after: Any, path: str, moved: list[Any]) -> Iterator[Loss]:
-    """What of ``before`` is not in ``after``.
+    """Yield the values of ``before`` that ``after`` lacks.
 
     :param moved: the addresses that the VIF around it has beside its fields.
     """

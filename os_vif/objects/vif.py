@@ -59,8 +59,8 @@ __all__ = [
 class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
     """What every VIF has.
 
-    A VIF that release 1.8.0 wrote also has ``fixed_ips``, a plain attribute: its addresses, of
-    which those that lie in one of its subnets stand there too.
+    A VIF that release 1.8.0 wrote also has ``fixed_ips``, a plain attribute: the addresses of the
+    VIF. The addresses that a subnet contains are in that subnet, too.
     """
 
     VERSION = "1.0"

@@ -102,6 +102,7 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
         ) from None
     if release == history.OURS:
         return codec.encode_whole(obj)[0], unknown.losses(obj, FORM)
+    text.refuse_many(codec.encode(obj))
     lost = unknown.losses(obj, None)
     try:
         primitive = obj.obj_to_primitive(version_manifest=backlevel.Peer(manifest, quiet=True))
@@ -109,5 +110,4 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
         raise exception.UnknownKind(
             found=obj.obj_name(), expected=f"a class that {release} has"
         ) from None
-    text.refuse_many(primitive)
     return primitive, [*losses.losses(obj, primitive), *lost]

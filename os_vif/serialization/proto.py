@@ -83,7 +83,7 @@ def _around(
 
 
 def numbered(recorded: Numbers, classes: Mapping[str, type[Any]] | None = None) -> Numbers:
-    """The numbers with one for each new field: none is given twice, not even that of a lost one."""
+    """Return the numbers, with a number for each new field. No number is ever assigned twice."""
     numbers = {name: dict(fields) for name, fields in recorded.items()}
     for name, fields in wanted(classes or history.vocabulary()).items():
         given = numbers.setdefault(name, {})
