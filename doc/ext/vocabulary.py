@@ -30,8 +30,8 @@ from oslo_versionedobjects import fields
 from sphinx.util.docutils import SphinxDirective
 
 from os_vif import objects, opts
+from os_vif.codec import FieldCodec, registry
 from os_vif.codec import field as codecs
-from os_vif.codec import registry
 from os_vif.codec.document import field_codec, field_names
 from os_vif.objects import history
 
@@ -197,7 +197,7 @@ def span(releases: list[str]) -> str:
     return releases[0] if len(releases) == 1 else f"{releases[0]} to {releases[-1]}"
 
 
-def json_type(value: codecs.FieldCodec) -> str:
+def json_type(value: FieldCodec) -> str:
     """How a value stands in a document, in words."""
     if isinstance(value, codecs.Nested):
         cls = history.vocabulary()[value.name]

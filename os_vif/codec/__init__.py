@@ -17,7 +17,8 @@ was expected. This package imports nothing of os-vif but its exceptions.
 
 from __future__ import annotations
 
-from os_vif.codec.field import FieldCodec, register
+from os_vif.codec.field import register
 from os_vif.codec.path import invalid
+from os_vif.codec.scalar import FieldCodec
 
 __all__ = ["FieldCodec", "invalid", "register"]

@@ -31,6 +31,7 @@ from os_vif.codec.path import (
     within,
 )
 from os_vif.codec.registry import FIXED_IPS
+from os_vif.codec.scalar import FieldCodec
 
 #: The names of fields that an object reports as changed after it was read; absent for none.
 INITIAL_CHANGES = "_initial_changed_fields"
@@ -351,7 +352,7 @@ class Format(dict[type[Any], ClassCodec]):
         cls: type[Any],
         name: str,
         declared: ovo_fields.Field[Any],
-        codec: field.FieldCodec,
+        codec: FieldCodec,
     ) -> Row:
         """Return the compiled codec of a field that holds neither objects nor members."""
         raise NotImplementedError

@@ -27,6 +27,7 @@ from os_vif.codec.compiled import (
 from os_vif.codec.members import coerced_list
 from os_vif.codec.path import invalid
 from os_vif.codec.registry import FIXED_IPS, ancestors
+from os_vif.codec.scalar import FieldCodec
 from os_vif.codec.unknown import UNKNOWN
 from os_vif.escape import abbreviated
 
@@ -168,7 +169,7 @@ def _compile(
         )
     if not codec.is_native:
         return None, None, _refuse, by_field
-    has_copies = type(codec).duplicate is not field.FieldCodec.duplicate
+    has_copies = type(codec).duplicate is not FieldCodec.duplicate
     duplicate_value = codec.duplicate
     return (
         codec.coerce_identity,

@@ -25,6 +25,7 @@ from os_vif.codec.members import Row
 from os_vif.codec.order import in_order, rank
 from os_vif.codec.path import below, describe, invalid, plain, require_name, within
 from os_vif.codec.registry import FIXED_IPS
+from os_vif.codec.scalar import FieldCodec
 from os_vif.codec.unknown import UNKNOWN
 
 GROUP = "os-vif"
@@ -95,7 +96,7 @@ class Documents(Format):
         cls: type[Any],
         name: str,
         declared: ovo_fields.Field[Any],
-        codec: field.FieldCodec,
+        codec: FieldCodec,
     ) -> Row:
         if codec.has_warnings:
             return self._leaf_with_warnings(name, declared, codec)
@@ -103,7 +104,7 @@ class Documents(Format):
         return Row(codec.identity, codec.load, None, dump)
 
     def _leaf_with_warnings(
-        self, name: str, declared: ovo_fields.Field[Any], codec: field.FieldCodec
+        self, name: str, declared: ovo_fields.Field[Any], codec: FieldCodec
     ) -> Row:
         def load(data: Any) -> Any:
             try:
@@ -219,7 +220,7 @@ def field_names(cls: type[Any]) -> tuple[str, ...]:
     return (*cls.fields, FIXED_IPS) if registry.has_fixed_ips(cls) else tuple(cls.fields)
 
 
-def field_codec(cls: type[Any], name: str) -> field.FieldCodec:
+def field_codec(cls: type[Any], name: str) -> FieldCodec:
     """Return the codec of one of :func:`field_names`."""
     if name in cls.fields:
         return field.of_field(cls, name)

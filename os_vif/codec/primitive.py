@@ -37,6 +37,7 @@ from os_vif.codec.path import (
     require_name,
 )
 from os_vif.codec.registry import FIXED_IPS, NAMESPACE
+from os_vif.codec.scalar import FieldCodec
 from os_vif.codec.unknown import UNKNOWN
 
 FORM = "ovo"
@@ -166,7 +167,7 @@ class Primitives(Format):
         cls: type[Any],
         name: str,
         declared: ovo_fields.Field[Any],
-        codec: field.FieldCodec,
+        codec: FieldCodec,
     ) -> Row:
         if not codec.is_native:
             return self._by_field(name, declared)

@@ -11,6 +11,7 @@ import netaddr
 from oslo_versionedobjects import fields as ovo
 
 from os_vif.codec import field as codec_field
+from os_vif.codec import scalar
 
 #: Coerced to lower case; the domain has exactly four hexadecimal digits: ``0000:03:00.1``.
 PCIAddress = ovo.PCIAddress
@@ -148,7 +149,5 @@ class DictOfVIFsField(ovo.AutoTypedField[dict[str, Any]]):
     AUTO_TYPE = ovo.Dict(ovo.Object("VIFBase", subclasses=True))
 
 
-codec_field.register(
-    Range, lambda kind: codec_field.IntegerRange(kind.least, kind.most, kind.expected)
-)
-codec_field.register(TrueOrFalse, lambda _: codec_field.Boolean())
+codec_field.register(Range, lambda kind: scalar.IntegerRange(kind.least, kind.most, kind.expected))
+codec_field.register(TrueOrFalse, lambda _: scalar.Boolean())

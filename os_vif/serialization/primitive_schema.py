@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from os_vif import exception
-from os_vif.codec import field, registry
+from os_vif.codec import FieldCodec, field, registry
 from os_vif.codec.path import describe
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.objects import history
@@ -92,7 +92,7 @@ class _Release:
                 if isinstance(value, field.Nested) and value.name in self._classes:
                     yield value
 
-    def _fields(self, cls: type[Any]) -> dict[str, field.FieldCodec]:
+    def _fields(self, cls: type[Any]) -> dict[str, FieldCodec]:
         """The fields that the class had there, and how each is written."""
         names = list(cls.fields)
         for ancestor in cls.__mro__:
@@ -127,14 +127,14 @@ class _Release:
             "additionalProperties": False,
         }
 
-    def _field(self, cls: type[Any], name: str, value: field.FieldCodec) -> Schema:
+    def _field(self, cls: type[Any], name: str, value: FieldCodec) -> Schema:
         schema = _written(value)
         if name in cls.fields and cls.fields[name].nullable:
             return {"anyOf": [schema, {"type": "null"}]}
         return schema
 
 
-def _written(value: field.FieldCodec) -> Schema:
+def _written(value: FieldCodec) -> Schema:
     if isinstance(value, field.Array):
         return {"type": "array", "items": _written(value.item)}
     if isinstance(value, field.Map):

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any, NamedTuple
 
+from os_vif.codec import FieldCodec, registry
 from os_vif.codec import field as field_codecs
-from os_vif.codec import registry
 from os_vif.codec.document import field_codec, field_names
 from os_vif.objects import history
 
@@ -66,7 +66,7 @@ def wanted(classes: Mapping[str, type[Any]]) -> dict[str, dict[str, tuple[str, s
 
 
 def _around(
-    value: field_codecs.FieldCodec,
+    value: FieldCodec,
     classes: Mapping[str, type[Any]],
     found: dict[str, dict[str, tuple[str, str]]],
 ) -> None:

@@ -18,7 +18,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
-from os_vif.codec import field
+from os_vif.codec import scalar
 from os_vif.codec.document import field_codec
 from os_vif.objects import fields, history
 from os_vif.serialization import schema, to_document
@@ -360,5 +360,5 @@ def test_table_is_an_object_with_values_of_one_kind():
     found = generated(more=ovo_fields.DictOfIntegersField())
     assert found["properties"]["more"] == {
         "type": "object",
-        "additionalProperties": field.Integer().json_schema(),
+        "additionalProperties": scalar.Integer().json_schema(),
     }
