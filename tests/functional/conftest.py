@@ -22,16 +22,13 @@ import os_vif
 from os_vif import objects
 from os_vif.cmd import shell
 from os_vif.host.netlink import rtnetlink
-from os_vif.plugins import sriov_privsep
 from testbed import environments, namespaces, ovs
 from tests.support import quick_daemons
+from tests.support.daemons import CONTEXTS, helped_by
 from tests.support.forks import forked
-from vif_plug_linux_bridge import privsep
-from vif_plug_ovs import privsep as ovs_privsep
+from tests.support.vifs import bridge_vif
 
 HERE = pathlib.Path(__file__).parent
-#: Of all privileged daemons.
-CONTEXTS = (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug)
 
 
 @pytest.fixture(scope="session")
@@ -85,24 +82,6 @@ def quick_commands(quick_helper, monkeypatch) -> None:
     for context in CONTEXTS:
         variable = f"OS_{context.cfg_section}__helper_command".upper()
         monkeypatch.setenv(variable, quick_helper)
-
-
-@contextlib.contextmanager
-def helped_by(helper: str) -> Iterator[None]:
-    """Have privileged daemons started by that command."""
-    stop_daemon()
-    for context in CONTEXTS:
-        cfg.CONF.set_default("helper_command", helper, group=context.cfg_section)
-    yield
-    stop_daemon()
-    for context in CONTEXTS:
-        cfg.CONF.clear_default("helper_command", group=context.cfg_section)
-
-
-def stop_daemon() -> None:
-    for context in CONTEXTS:
-        if context.channel is not None:
-            context.stop()
 
 
 @pytest.fixture
@@ -177,19 +156,6 @@ def os_vif_command() -> str:
     path = pathlib.Path(sys.executable).parent / "os-vif"
     assert path.exists(), f"{path} is missing: install with pip install -e ."
     return str(path)
-
-
-def bridge_vif(number: int, bridge: str = "brq-test", mtu: int = 1450) -> objects.VIFBridge:
-    return objects.VIFBridge(
-        id=f"{number:08x}-0000-4000-8000-000000000000",
-        address=f"fa:16:3e:00:00:{number:02x}",
-        plugin="linux_bridge",
-        vif_name=f"tap{number:08x}",
-        bridge_name=bridge,
-        # As with Neutron: no rules are made for it.
-        has_traffic_filtering=True,
-        network=objects.Network(bridge=bridge, mtu=mtu, should_provide_bridge=True),
-    )
 
 
 #: Plugins of others, as packages.

@@ -23,14 +23,11 @@ from os_vif.cmd.lab import Guest, Hypervisor
 from testbed import environments, namespaces
 from testbed.environments import Subject
 from testbed.namespaces import filters, ip, run, snapshot
-from tests.functional.conftest import bridge_vif
-from tests.support.interop.public import PROGRAM, SBIN, Public
+from tests.support.interop.public import PROGRAM, RELEASE, SBIN, Public
 from tests.support.pings import Pings
+from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 
-RELEASE = (
-    "os-vif==4.3.1 --hash=sha256:d39710449bd8fe61e754d2a7ef31b4ba647e448fbac71f17b0d2ef17c838d688"
-)
 #: Its plugin `ovs` is loaded too, and needs more than its own tests do.
 BESIDE = "ovs==4.0.0\novsdbapp==3.0.0\nsortedcontainers==2.4.0\n"
 BRIDGE = "brq-test"

@@ -22,10 +22,8 @@ import pytest
 from testbed import environments, namespaces, ovs
 from testbed.environments import Subject
 from testbed.namespaces import changes, run
-from tests.interop.test_linux_bridge_4_3_1 import RELEASE
-from tests.interop.test_ovs_5_3_0 import left
 from tests.support.interop.old_calls import BASE_OVS, CASES, CASES_4_3_1, LINUX_NET, Case
-from tests.support.interop.public import SBIN
+from tests.support.interop.public import RELEASE, SBIN, left
 
 pytestmark = pytest.mark.interop
 

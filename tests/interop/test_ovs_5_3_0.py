@@ -23,11 +23,11 @@ import os_vif
 from os_vif import objects, opts
 from testbed import environments, namespaces, ovs
 from testbed.environments import Subject
-from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
-from tests.functional.conftest import stop_daemon
-from tests.functional.ovs.test_ovs_plugin import guest_on
+from testbed.namespaces import changes, differs, run, snapshot, without_indexes
 from tests.support.cases import card, ovs_vif
-from tests.support.interop.public import SYSFS, Public
+from tests.support.daemons import stop_daemon
+from tests.support.interop.public import SYSFS, Public, left
+from tests.support.ovs.vifs import guest_on
 from tests.support.pings import Pings
 
 INSTANCE = objects.InstanceInfo(
@@ -188,32 +188,6 @@ def by_public(public: Public, switch: ovs.Switch, action: str, vif: objects.VIFB
     public.run(action, vif)
     if vif.port_profile.datapath_type == "system":
         switch.vsctl("set", "Bridge", "br-int", "datapath_type=netdev")
-
-
-def left(switch: ovs.Switch) -> dict:
-    """What is there, without marks and what is of one device and no other."""
-    links = {}
-    own = switch.internal | {"lo"}
-    for link in ip("link"):
-        name = link["ifname"]
-        if name in own:
-            continue
-        keys = ("forward_delay", "stp_state", "mcast_snooping", "ageing_time", "multi_queue")
-        info = link.get("linkinfo", {})
-        links[name] = {
-            "kind": info.get("info_kind"),
-            "mtu": link["mtu"],
-            "master": link.get("master"),
-            "flags": sorted(f for f in link["flags"] if f in ("UP", "PROMISC")),
-            **{key: info.get("info_data", {}).get(key) for key in keys},
-            **{
-                key: pathlib.Path(f"/proc/sys/net/{family}/conf/{name}/{key}").read_text()
-                for family, key in (
-                    ("ipv6", "disable_ipv6"), ("ipv4", "arp_ignore"), ("ipv4", "arp_announce"),
-                )
-            },
-        }  # fmt: skip
-    return {**links, "switch": switch.dump()}
 
 
 @pytest.mark.parametrize("kind", PARAMS)

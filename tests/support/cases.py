@@ -24,9 +24,10 @@ from os_vif import objects
 from os_vif.host.sriov import functions
 from testbed import ovs
 from testbed.namespaces import of_machine, run
-from tests.functional.conftest import CONTEXTS, bridge_vif
+from tests.support.daemons import CONTEXTS
 from tests.support.requirements import require
 from tests.support.sysfs import Sysfs
+from tests.support.vifs import bridge_vif
 
 _UPLINK = (
     "ip link add name uplink address 02:00:00:00:00:01 type veth "

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
@@ -24,3 +25,9 @@ def require(probe: str) -> None:
     if done.returncode != 0:
         command = re.split(r"[;\n]", probe.strip())[-1].strip()
         pytest.skip(f"{KERNEL_LACKS} what this needs: {command}: {done.stderr.strip()}")
+
+
+def require_tun() -> None:
+    """A right that an ordinary user does not have on every host."""
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        pytest.skip("needs to read and write /dev/net/tun")

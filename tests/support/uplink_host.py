@@ -11,7 +11,7 @@ import subprocess
 import os_vif
 from os_vif import objects
 from testbed.namespaces import run
-from tests.functional.conftest import bridge_vif
+from tests.support.vifs import bridge_vif
 
 BRIDGE = "brq-test"
 DAEMON = "vif_plug_linux_bridge.privsep"

@@ -5,74 +5,13 @@
 
 from __future__ import annotations
 
-import pathlib
-import subprocess
-import sys
 import textwrap
 
 import pytest
 
 import os_vif
 from os_vif import exception, objects
-
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-class Site:
-    """A folder on Python's path, with distributions in it."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-
-    def install(self, name: str, entry_points: str, code: str) -> None:
-        """A distribution with one module of its own name."""
-        info = self.path / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[os_vif]\n{entry_points}\n")
-        (self.path / f"{name}.py").write_text(textwrap.dedent(code))
-
-    def run(self, code: str) -> subprocess.CompletedProcess:
-        """Run a program, and show what it logged; it must end well."""
-        program = PROLOGUE + textwrap.dedent(code)
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", program],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.path,
-            env={"PYTHONPATH": f"{self.path}:{ROOT}", "HOME": str(self.path), "PATH": "/bin"},
-        )
-        assert done.returncode == 0, done.stderr
-        return done
-
-
-PROLOGUE = """
-import logging
-logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-import os_vif
-from os_vif import exception, objects
-
-def vif(plugin):
-    return objects.VIFBridge(id="1b2c3d4e-0000-4000-8000-000000000000", plugin=plugin)
-
-INSTANCE = objects.InstanceInfo()
-"""
-
-GOOD = """
-    from os_vif import objects
-    from os_vif.objects import host_info
-    from os_vif.plugin import PluginBase
-
-    class Good(PluginBase):
-        calls = []
-        def describe(self):
-            return host_info.describe("good", {objects.VIFGeneric: ()})
-        def plug(self, vif, instance_info):
-            self.calls.append(("plug", vif, instance_info))
-        def unplug(self, vif, instance_info):
-            raise ValueError("the switch said no")
-"""
+from tests.support.site import GOOD, Site
 
 
 @pytest.fixture

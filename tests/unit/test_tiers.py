@@ -85,6 +85,52 @@ def test_every_file_with_tests_is_collected():
     assert hidden == []
 
 
+def imported(path: pathlib.Path) -> set[str]:
+    """Return the full names that a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_no_module_imports_a_test_module():
+    """Shared helpers are in tests/support and in testbed."""
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder in ("benchmarks", "testbed", "tests", "tools")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for name in imported(path)
+        if re.match(r"tests\.(.+\.)?test_", name)
+    ]
+    assert found == []
+
+
+def test_benchmarks_and_testbed_import_nothing_of_the_tests():
+    """Tests import both; a benchmark runs without tests."""
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder in ("benchmarks", "testbed")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for name in imported(path)
+        if name.partition(".")[0] == "tests"
+    ]
+    assert found == []
+
+
+def test_a_folder_of_tests_is_read_at_a_glance():
+    """No folder has more than 20 Python files, but for the unit tests of the data side."""
+    sizes = {
+        str(path.relative_to(ROOT)): len(list(path.glob("*.py")))
+        for path in sorted((ROOT / "tests").rglob("*"))
+        if path.is_dir()
+    }
+    large = {name: size for name, size in sizes.items() if size > 20}
+    assert set(large) <= {"tests/unit", "tests/unit/serialization"}, large
+
+
 def test_no_test_is_skipped_whatever_the_machine():
     """``@pytest.mark.skip`` has no condition."""
     marked = [

@@ -13,8 +13,8 @@ import pytest
 
 import os_vif
 from testbed.namespaces import run
-from tests.functional.ovs.test_ovs_plugin import INSTANCE
-from tests.vm.test_ovs_representors import of_vf
+from tests.support.ovs.vifs import INSTANCE
+from tests.support.vm.devices import of_vf
 
 pytestmark = pytest.mark.vm("igb")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
 
 import pytest
 
@@ -17,8 +16,9 @@ from os_vif.cmd.lab import Guest
 from testbed.namespaces import changes, differs, run, snapshot, without_indexes
 from testbed.ovs import Switch, row
 from testbed.vm import cards
-from tests.functional.ovs.test_ovs_plugin import INSTANCE, TAP, VIFS, guest_on
 from tests.support.cases import in_kernel, ovs_vif
+from tests.support.ovs.vifs import INSTANCE, TAP, VIFS, guest_on
+from tests.support.vm.devices import offloaded
 
 
 @pytest.mark.vm("plain")
@@ -60,39 +60,6 @@ def test_flows_between_representors_are_offloaded(tmp_path):
             check=True,
         )
         assert "in_hw" in rules.stdout
-
-
-def offloaded(switch: Switch, name: str) -> list[str]:
-    """The flows that the hardware has of what a representor's function sends, as Open vSwitch says.
-
-    A representor drops what is sent to it; what a VF would send is injected behind it.
-    """
-    run(f"""set -e
-    ip link add name inject type veth peer name behind
-    ip link set dev inject up; ip link set dev behind up
-    tc qdisc add dev behind ingress
-    tc filter add dev behind ingress matchall action mirred ingress redirect dev {name}
-    """)
-    _send("inject")
-    flows = switch.appctl("ovs-vswitchd", "dpctl/dump-flows", "-m", "type=offloaded").splitlines()
-    run("ip link del dev inject")
-    return [
-        flow
-        for flow in flows
-        if "offloaded:yes" in flow and "dp:tc" in flow and f"in_port({name})" in flow
-    ]
-
-
-def _send(device: str) -> None:
-    """Send an IPv4 packet now and then, until the switch has seen to its flow."""
-    import socket
-
-    frame = bytes.fromhex("020000000099 020000000007 0800 45000014000100004011") + bytes(50)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
-        sock.bind((device, 0))
-        for _ in range(8):
-            sock.send(frame)
-            time.sleep(0.2)
 
 
 TRUNK = (

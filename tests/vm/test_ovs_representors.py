@@ -18,11 +18,11 @@ from os_vif import exception, objects
 from os_vif.engine import ovs
 from testbed.namespaces import changes, ip, run
 from testbed.ovs import row
-from tests.functional.engine import test_kill, test_proof
-from tests.functional.ovs.test_ovs_plugin import INSTANCE
-from tests.functional.ovs.test_ovs_representors import link, on
+from tests.support import kills, proofs
 from tests.support.cases import Case
-from tests.vm.test_ovs import offloaded
+from tests.support.ovs.representors import link
+from tests.support.ovs.vifs import INSTANCE
+from tests.support.vm.devices import of_vf, offloaded
 
 pytestmark = pytest.mark.vm("igb")
 
@@ -32,19 +32,6 @@ NONE = "00:00:00:00:00:00"
 @pytest.fixture
 def namespace():
     """The machine's own, where its card is."""
-
-
-@pytest.fixture
-def card(igb):
-    """The card, which gets no addresses by itself: they would change while a test runs."""
-    run(f"sysctl -qw net.ipv6.conf.{igb.name}.disable_ipv6=1")
-    return igb
-
-
-def of_vf(card, number: int, name: str | None = None, port: int = 1) -> objects.VIFHostDevice:
-    vif = on(number, name, port, datapath_type="system")
-    vif.dev_address = card.vf(number).name
-    return vif
 
 
 def address_of(card, number: int) -> str:
@@ -220,7 +207,7 @@ class OnCard(Case):
         try:
             yield
         finally:
-            test_kill.sound()
+            kills.sound()
             os_vif.unplug(self.vif, INSTANCE)
             run(f"ip link set dev {self.keeps_device} mtu 1500")
             run(f"sysctl -qw net.ipv6.conf.{self.keeps_device}.disable_ipv6=0")
@@ -235,13 +222,20 @@ def case(card, representors, br_int) -> OnCard:
 def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
     """Of a plug, and of an unplug."""
     with case.prepared():
-        test_proof.test_a_failure_at_each_step_of_plug_leaves_the_host_as_it_was(case, INSTANCE)
+        proofs.prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, INSTANCE)
     with case.prepared():
-        test_proof.test_an_unplug_that_is_rolled_back_leaves_the_vif_plugged(case, INSTANCE)
+        proofs.prove_that_a_rolled_back_unplug_leaves_the_vif_plugged(case, INSTANCE)
 
 
 @pytest.mark.parametrize("by", ["plug", "unplug"])
 def test_a_daemon_killed_between_any_two_steps(case, monkeypatch, by):
     """The next plug, or unplug, ends well."""
-    monkeypatch.setattr(test_kill, "private", contextlib.nullcontext)
-    test_kill.killed_in_plug(case, by)
+    monkeypatch.setattr(kills, "private", contextlib.nullcontext)
+    kills.killed_in_plug(case, by)
+
+
+@pytest.fixture
+def card(igb):
+    """The card, which gets no addresses by itself: they would change while a test runs."""
+    run(f"sysctl -qw net.ipv6.conf.{igb.name}.disable_ipv6=1")
+    return igb

@@ -24,6 +24,7 @@ from os_vif.host.sriov.switch_ports import Role
 from os_vif.steps import MoveLink
 from testbed.namespaces import ip, run
 from testbed.vm import cards
+from tests.support.vm.devices import bind
 
 
 @pytest.mark.vm("igb")
@@ -107,13 +108,6 @@ def test_a_vf_is_given_to_vfio_and_back(igb):
     assert Path("/dev/vfio", group.name).exists()
     bind(vf, "igbvf")
     cards.until(lambda: igb.vf_name(0), "the VF's network device")
-
-
-def bind(device: Path, driver: str) -> None:
-    (device / "driver/unbind").write_text(device.name)
-    (device / "driver_override").write_text(driver)
-    Path("/sys/bus/pci/drivers_probe").write_text(device.name)
-    assert (device / "driver").resolve().name == driver
 
 
 @pytest.mark.vm("igb")

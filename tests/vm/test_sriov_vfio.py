@@ -9,16 +9,19 @@ import pytest
 
 import os_vif
 from testbed.vm import cards
-from tests.vm.test_sriov import bind
-from tests.vm.test_sriov_plugin import (
+from tests.support.vm.devices import bind
+from tests.support.vm.virtual_functions import (
     ALL,
     macvtap,
-    namespace,  # noqa: F401
+    namespace,
     of_vf,
     records,
     refused,
     vfs,
 )
+
+# A fixture.
+__all__ = ["namespace"]
 
 pytestmark = [pytest.mark.vm("vfio"), pytest.mark.usefixtures("daemon")]
 

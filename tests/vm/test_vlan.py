@@ -12,7 +12,7 @@ import pytest
 import os_vif
 from os_vif.cmd.lab import Guest, Hypervisor
 from testbed.namespaces import ip, run, snapshot, without_indexes
-from tests.functional.conftest import bridge_vif
+from tests.support.vifs import bridge_vif
 
 pytestmark = [pytest.mark.vm("plain"), pytest.mark.usefixtures("daemon")]
 

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from os_vif.cmd import shell
-from tests.unit.test_facade import GOOD, Site
+from tests.support.site import GOOD, Site
 
 DOCUMENT = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": "noop"}'
 

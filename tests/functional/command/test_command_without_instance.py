@@ -13,9 +13,9 @@ from os_vif import objects
 from os_vif.cmd import shell
 from testbed.namespaces import differs, snapshot
 from testbed.ovs import row
-from tests.functional.conftest import bridge_vif
-from tests.functional.engine.test_check import INSTANCE, VIFS, port_of
+from tests.support.ovs.checked import INSTANCE, VIFS, port_of
 from tests.support.sysfs import Sysfs
+from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon", "quick_commands")
 

@@ -23,8 +23,8 @@ import pytest
 import os_vif
 from os_vif import exception, objects, serialization
 from os_vif.cmd import shell
-from tests.functional.conftest import bridge_vif
 from tests.support.cases import ovs_vif
+from tests.support.vifs import bridge_vif
 
 #: What stands in a text: sequences of terminals, line breaks of all kinds, overrides, and formats.
 ODD = (

@@ -13,7 +13,6 @@ import os
 import pathlib
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 
@@ -23,32 +22,15 @@ from oslo_privsep import priv_context
 from oslo_serialization import jsonutils
 
 import os_vif
-from os_vif import exception, objects, opts
+from os_vif import objects, opts
 from os_vif.cmd import shell
 from os_vif.objects import history
 from os_vif.serialization import proto
 from testbed.namespaces import ip
 from testbed.vm.scenarios import SCENARIOS
 from tests.support import snippets
+from tests.support.pages import PAGES, ROOT, SOURCE, run
 from vif_plug_linux_bridge import privsep
-
-ROOT = pathlib.Path(__file__).parents[3]
-SOURCE = ROOT / "doc" / "source"
-PAGES = {
-    str(path.relative_to(SOURCE).with_suffix("")): path.read_text(encoding="utf-8")
-    for path in sorted(SOURCE.rglob("*.rst"))
-}
-
-
-def run(*command: object, **more: object) -> subprocess.CompletedProcess:
-    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
-
-
-def provoked(call) -> str:
-    """The message of the error that comes."""
-    with pytest.raises(exception.ExceptionBase) as info:
-        call()
-    return str(info.value)
 
 
 def words(page: str) -> str:

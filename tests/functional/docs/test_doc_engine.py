@@ -28,7 +28,7 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ip
 from testbed.namespaces import run as run_shell
-from tests.functional.docs.test_doc import PAGES, ROOT, provoked, run
+from tests.support.pages import PAGES, ROOT, provoked, run
 from vif_plug_linux_bridge import privsep
 
 PROMISES = re.findall(

@@ -14,10 +14,10 @@ import sys
 import pytest
 
 from testbed.namespaces import changes, run
-from tests.functional.docs.test_doc import PAGES, ROOT, SOURCE
-from tests.functional.docs.test_doc import run as run_program
-from tests.functional.steps.test_steps import require_tun
 from tests.support import snippets
+from tests.support.pages import PAGES, ROOT, SOURCE
+from tests.support.pages import run as run_program
+from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 
 FOLLOWED = sorted(

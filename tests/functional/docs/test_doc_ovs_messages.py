@@ -22,10 +22,10 @@ from os_vif.steps.ovs.ports import EnsureOvsBridge, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed.namespaces import run
-from tests.functional.docs.test_doc import PAGES, provoked
-from tests.functional.engine.test_engine import DAEMON
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.daemons import DAEMON
+from tests.support.pages import PAGES, provoked
+from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 
 PAGE = "user/ovs/troubleshooting"

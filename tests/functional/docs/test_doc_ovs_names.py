@@ -16,9 +16,9 @@ from os_vif.host.sriov import functions
 from os_vif.objects.vif import VIFBase
 from os_vif.steps.ovs.rows import qos_id, settings
 from testbed.namespaces import ip, run
-from tests.functional.docs.test_doc import PAGES
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.pages import PAGES
+from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

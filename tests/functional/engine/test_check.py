@@ -17,22 +17,15 @@ from os_vif.cmd.lab import Guest
 from os_vif.cmd.lab_card import Pump
 from testbed.namespaces import differs, ip, run, snapshot
 from testbed.ovs import row
-from tests.functional.conftest import bridge_vif
 from tests.support.cases import ovs_vif
+from tests.support.ovs.checked import INSTANCE, TAP, VIFS, port_of
+from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
-TAP = {"create_port": True, "create_tap": True, "datapath_type": "netdev"}
-INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 #: Packet sockets, of which vswitchd has one for each device that is a port.
 SOCKETS = pathlib.Path("/proc/thread-self/net/packet")
 NOBODY = objects.InstanceInfo(name="")
-VIFS = {
-    "native": lambda: ovs_vif(create_port=True),
-    "tap": lambda: ovs_vif(**TAP),
-    "hybrid": lambda: ovs_vif(objects.VIFBridge),
-    "vhost-user": lambda: ovs_vif(objects.VIFVHostUser),
-}
 
 
 def eventually(found):
@@ -41,11 +34,6 @@ def eventually(found):
     while not (result := found()) and time.monotonic() < end:
         time.sleep(0.05)
     return result
-
-
-def port_of(vif: objects.VIFBase) -> str:
-    prefix = {objects.VIFBridge: "qvo", objects.VIFVHostUser: "vhu"}.get(type(vif), "tap")
-    return f"{prefix}{vif.id}"[:14]
 
 
 @pytest.fixture

@@ -22,13 +22,12 @@ from os_vif.steps import DeleteBridge, EnsureBridge, SetLink, SetSysctl
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import encode
 from testbed.namespaces import ip, run, snapshot
-from tests.functional.conftest import bridge_vif
-from tests.support.quick_daemons import name_of
+from tests.support.daemons import DAEMON, daemon_pid
+from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
-DAEMON = "vif_plug_linux_bridge.privsep"
 STEPS = (
     EnsureBridge("brq-test"),
     *SetSysctl.hardening("brq-test", only_managed=False),
@@ -141,22 +140,6 @@ def test_plug_converges_from_any_prefix_of_its_own_steps(vif, instance, cut):
     assert os_vif.check(vif, instance) == ()
     os_vif.unplug(vif, instance)
     assert snapshot() == before
-
-
-def daemon_pid(plugin: str = "linux_bridge") -> int:
-    """The privileged daemon that this test started: the one in its network namespace."""
-    ours = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116
-    pids = []
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            name = (process / "comm").read_text().strip()
-            theirs = (process / "ns/net").stat().st_ino
-        except OSError:
-            continue
-        if theirs == ours and name == name_of(f"vif_plug_{plugin}.privsep.vif_plug"):
-            pids.append(int(process.name))
-    (pid,) = pids
-    return pid
 
 
 @pytest.mark.parametrize("wait", [0, 0.2], ids=["at once", "later"])

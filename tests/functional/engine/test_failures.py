@@ -23,7 +23,7 @@ from os_vif.steps import plan as plans
 from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
 from os_vif.steps.plan import Plan
 from testbed.namespaces import differs, ip, run, snapshot
-from tests.functional.engine.test_engine import DAEMON
+from tests.support.daemons import DAEMON
 from tests.support.ovs.bare_step import BareOvsStep
 
 pytestmark = pytest.mark.usefixtures("daemon")

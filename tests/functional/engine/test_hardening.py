@@ -21,8 +21,7 @@ from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge
 from os_vif.steps.wire import encode
 from testbed.namespaces import ip, run, snapshot
-from tests.functional.conftest import helped_by
-from tests.functional.engine.test_engine import daemon_pid
+from tests.support.daemons import daemon_pid, helped_by
 from vif_plug_linux_bridge import privsep
 
 #: ``CAP_NET_ADMIN`` of linux/capability.h, as a mask.

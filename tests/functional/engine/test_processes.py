@@ -28,8 +28,8 @@ from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.state import locks
 from testbed import namespaces
 from testbed.namespaces import ip, snapshot
-from tests.functional.conftest import bridge_vif
 from tests.support.cases import ovs_vif
+from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 
 GROUP = "vif_plug_linux_bridge_privileged"

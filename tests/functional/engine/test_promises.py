@@ -19,7 +19,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.steps import DeleteBridge, EnsureBridge, SetLink
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ip
-from tests.functional.engine.test_engine import daemon_pid
+from tests.support.daemons import daemon_pid
 from vif_plug_linux_bridge import privsep
 
 

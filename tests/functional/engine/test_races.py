@@ -21,8 +21,8 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.ovs import rows
 from os_vif.steps.wire import encode
 from testbed.namespaces import differs, ip, run, snapshot, without_indexes
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

@@ -35,7 +35,7 @@ from os_vif.steps.ovs.rows import Changes, Look, ref
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import STEPS, encode
 from testbed.namespaces import differs, ip, run, snapshot
-from tests.functional.engine.test_engine import DAEMON
+from tests.support.daemons import DAEMON
 from tests.support.ovs.bare_step import BareOvsStep
 
 pytestmark = pytest.mark.usefixtures("daemon")

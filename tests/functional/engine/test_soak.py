@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import os
-import pathlib
 
 import pytest
 
 import os_vif
 from testbed.namespaces import differs, snapshot, without_indexes
-from tests.functional.engine.test_engine import daemon_pid
 from tests.support.cases import ALL, CASES
-
-
-def descriptors(pid: int | str) -> int:
-    return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+from tests.support.daemons import daemon_pid, descriptors
 
 
 @pytest.mark.parametrize(

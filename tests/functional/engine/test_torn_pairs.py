@@ -15,8 +15,8 @@ from os_vif import exception
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import EnsureVeth
 from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
-from tests.functional.ovs.test_ovs_plugin import HYBRID, INSTANCE
 from tests.support.cases import ovs_vif
+from tests.support.ovs.vifs import HYBRID, INSTANCE
 
 QBR, QVB, QVO = (f"{prefix}0a0b0c0d-11" for prefix in ("qbr", "qvb", "qvo"))
 #: What is there in place of a pair; ``far`` is a process in another network namespace.

@@ -13,8 +13,8 @@ import pytest
 
 import os_vif
 from testbed.namespaces import ROOT, differs, ip, snapshot, without_indexes
-from tests.functional.conftest import bridge_vif
 from tests.support.cases import ALL
+from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon", "quick_commands")
 
@@ -27,7 +27,7 @@ import os_vif
 from os_vif import objects
 from oslo_config import cfg
 from tests.support.cases import ALL
-from tests.functional.conftest import bridge_vif
+from tests.support.vifs import bridge_vif
 
 cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
 os_vif.initialize()

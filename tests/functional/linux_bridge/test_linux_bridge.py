@@ -15,7 +15,7 @@ from os_vif.cmd.lab import Guest, Hypervisor
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
 from os_vif.steps import SetLink
 from testbed.namespaces import ip, run, snapshot
-from tests.functional.conftest import bridge_vif
+from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

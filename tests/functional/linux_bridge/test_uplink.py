@@ -17,8 +17,8 @@ from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ip, record, run, snapshot
-from tests.functional.conftest import bridge_vif
 from tests.support.cases import CASES
+from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

@@ -15,8 +15,8 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import objects
 from testbed.namespaces import differs, private, run, snapshot, without_addresses
-from tests.functional.conftest import stop_daemon
 from tests.support.cases import CASES, Case
+from tests.support.daemons import stop_daemon
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

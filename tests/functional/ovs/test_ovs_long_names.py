@@ -15,9 +15,9 @@ from os_vif.steps.ovs.ports import DeleteOvsBridge, EnsureOvsBridge, EnsureOvsPo
 from os_vif.steps.plan import OvsdbTarget, Plan
 from testbed.namespaces import differs, ip, snapshot
 from testbed.ovs import row
-from tests.functional.ovs.test_ovs_plugin import guest_on
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.ovs.vifs import guest_on
+from tests.support.requirements import require_tun
 from vif_plug_ovs import privsep
 from vif_plug_ovs.ovsdb import ovsdb_lib
 

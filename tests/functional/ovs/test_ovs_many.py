@@ -22,11 +22,10 @@ import os_vif
 from testbed.namespaces import ROOT, differs, ip, snapshot, without_indexes
 from testbed.ovs_kinds import BRIDGE, KINDS, vif
 from testbed.raw_switch import RawSwitch
-from tests.functional.engine.test_engine import daemon_pid
-from tests.functional.engine.test_soak import descriptors
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import configured
+from tests.support.daemons import daemon_pid, descriptors
 from tests.support.ovs.worker import INSTANCE
+from tests.support.requirements import require_tun
 
 THREADS = 8
 

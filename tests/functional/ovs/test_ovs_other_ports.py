@@ -12,12 +12,10 @@ from os_vif import exception, objects
 from os_vif.plugins.vif_fields import get
 from testbed.namespaces import changes, differs, run, snapshot
 from testbed.ovs import row
-from tests.functional.ovs.test_ovs_plugin import HYBRID, INSTANCE, TAP, VHOST_USER
-from tests.functional.ovs.test_ovs_representors import dpdk, host, on
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
-
-__all__ = ["host"]
+from tests.support.ovs.representors import dpdk, on
+from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VHOST_USER
+from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

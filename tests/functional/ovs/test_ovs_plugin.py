@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -17,39 +16,13 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.cmd.lab import Guest, Hypervisor
-from os_vif.cmd.lab_card import Pump
-from os_vif.plugins.vif_fields import get
 from testbed.namespaces import differs, ip, run, snapshot, without_indexes
 from testbed.ovs import row
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VHOST_USER, VIFS, guest_on
+from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
-
-TAP = {"create_port": True, "create_tap": True}
-INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
-HYBRID, VHOST_USER = objects.VIFBridge, objects.VIFVHostUser
-
-
-@contextlib.contextmanager
-def guest_on(vif, address):
-    """A guest whose network card is at a VIF, as libvirt has it."""
-    with Guest() as guest, Hypervisor() as hypervisor:
-        if isinstance(vif, HYBRID):
-            hypervisor.attach(guest, vif, address)
-            yield guest
-        elif get(vif.port_profile, "create_tap"):
-            queues = bool(get(vif.port_profile, "multiqueue"))
-            with Pump(guest, vif.vif_name, str(vif.address), address, queues=queues):
-                yield guest
-        else:
-            name = vif.vif_name
-            run(f"ip link add name {name} type veth peer name eth0 netns {guest.pid}; "
-                # As libvirt does, by the network's.
-                f"ip link set dev {name} mtu 1450 up")  # fmt: skip
-            guest.configure(address)
-            yield guest
 
 
 def test_a_port_has_the_rows_that_hosts_have_always_had(br_int):
@@ -116,15 +89,6 @@ def test_a_hypervisor_s_own_tap_is_taken_as_it_is(br_int):
     run(f"ip tuntap add dev {vif.vif_name} mode tap multi_queue")
     os_vif.plug(vif, INSTANCE)
     assert os_vif.check(vif, INSTANCE) == ()
-
-
-VIFS = {
-    "hypervisor": lambda n: ovs_vif(number=n, create_port=True),
-    "tap": lambda n: ovs_vif(number=n, **TAP, datapath_type="netdev"),
-    "multiqueue": lambda n: ovs_vif(number=n, **TAP, multiqueue=True, datapath_type="netdev"),
-    "hybrid": lambda n: ovs_vif(HYBRID, number=n),
-    "own-bridge": lambda n: ovs_vif(number=n, **TAP, datapath_type="netdev"),
-}
 
 
 def test_a_new_port_is_isolated_until_neutron_has_wired_it(br_int, ovs_options):

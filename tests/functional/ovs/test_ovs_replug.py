@@ -10,10 +10,10 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from testbed.namespaces import changes, differs, run, snapshot, without_indexes
-from tests.functional.ovs.test_ovs_plugin import HYBRID, INSTANCE, TAP, VIFS, guest_on
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VIFS, guest_on
 from tests.support.pings import Pings
+from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

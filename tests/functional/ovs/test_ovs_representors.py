@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pathlib
 import threading
-import time
 
 import pytest
 
@@ -16,66 +15,12 @@ from os_vif import exception, objects
 from os_vif.engine import runner
 from os_vif.host.state.directory import STATE
 from os_vif.steps import ReleaseVf
-from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import changes, differs, run, snapshot, without_indexes
 from testbed.ovs import row
-from tests.functional.engine.test_proof import DAEMON, cut
-from tests.support.cases import card, ovs_vif
-from tests.support.sysfs import Sysfs
+from tests.support.ovs.representors import INSTANCE, dpdk, link, on
+from tests.support.proofs import DAEMON, cut
 
 pytestmark = pytest.mark.usefixtures("daemon")
-
-INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
-
-
-class Host:
-    """A card, for whose representors veth devices stand; a sysfs of files follows their names."""
-
-    def __init__(self, sysfs: Sysfs) -> None:
-        self.sysfs = sysfs
-        for number in range(3):
-            run(f"ip link add name rep{number} type veth peer name far{number}")
-        self._names = {link["ifindex"]: link["ifname"] for link in ip("link")}
-
-    def follow(self) -> None:
-        now = {link["ifindex"]: link["ifname"] for link in ip("link")}
-        moved = [index for index, name in self._names.items() if now.get(index, name) != name]
-        for index in moved:
-            self.sysfs.rename(self._names[index], f"moved{index}")
-        for index in moved:
-            self.sysfs.rename(f"moved{index}", now[index])
-            self._names[index] = now[index]
-
-    def plug(self, vif: objects.VIFBase) -> None:
-        os_vif.plug(vif, INSTANCE)
-        self.follow()
-        # Without waiting for vswitchd, it may open the port after plug has returned.
-        deadline = time.monotonic() + 30
-        while differing := [d for d in os_vif.check(vif, INSTANCE) if not d.pending]:
-            assert time.monotonic() < deadline, differing
-            time.sleep(0.05)
-
-    def unplug(self, vif: objects.VIFBase) -> None:
-        os_vif.unplug(vif, INSTANCE)
-        self.follow()
-
-
-@pytest.fixture
-def host(br_int, tmp_path):
-    with card(tmp_path / "sys") as sysfs:
-        yield Host(sysfs)
-
-
-def on(number: int, name: str | None = None, port: int = 1, **profile: object):
-    """The VIF of a port, on a virtual function, whose representor is to have that name."""
-    offload = objects.DatapathOffloadRepresentor(representor_name=name)
-    vif = ovs_vif(objects.VIFHostDevice, number=port, datapath_offload=offload, **profile)
-    vif.dev_address = f"0000:03:01.{number}"
-    return vif
-
-
-def link(name: str) -> dict:
-    (found,) = ip("link", "show", name)
-    return found
 
 
 def is_as_its_driver_made_it(name: str) -> bool:
@@ -276,10 +221,6 @@ def test_what_5_3_0_has_unplugged_holds_no_function(br_int, host):
     assert ReleaseVf("0000:03:01.1", "another") in os_vif.plan(on(1), INSTANCE).steps
     host.plug(on(1))
     assert not noted.exists()
-
-
-def dpdk(number: int) -> objects.VIFHostDevice:
-    return on(number, datapath_type="netdev")
 
 
 def options(number: int, more: str = ', dpdk-vf-mac="fa:16:3e:00:00:01"') -> str:

@@ -14,13 +14,10 @@ from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.ovs.rows import Look
 from testbed.namespaces import changes, run
 from testbed.ovs import row
-from tests.functional.ovs.test_ovs_plugin import HYBRID, INSTANCE, TAP
-from tests.functional.ovs.test_ovs_representors import host, on
-from tests.functional.ovs.test_ovs_steps import carried_out
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
-
-__all__ = ["host"]
+from tests.support.ovs.representors import on
+from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, carried_out
+from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

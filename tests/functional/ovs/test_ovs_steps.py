@@ -15,8 +15,7 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.engine import ovs, runner
-from os_vif.engine.failure import Failure
+from os_vif.engine import runner
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps import DeleteLink, EnsureVeth, SetLink
 from os_vif.steps import plan as plans
@@ -31,7 +30,8 @@ from os_vif.steps.ovs.ports import (
 from os_vif.steps.ovs.rows import Look, OvsStep
 from os_vif.steps.plan import Plan
 from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
-from tests.functional.engine.test_engine import DAEMON
+from tests.support.daemons import DAEMON
+from tests.support.ovs.vifs import carried_out
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -135,28 +135,11 @@ def at(switch):
 
 
 @pytest.fixture
-def ovsdb(switch):
-    with Ovsdb(switch.connection, 60) as ovsdb:
-        yield ovsdb
-
-
-@pytest.fixture
 def sample(request, switch) -> Sample:
     run(_PAIR)
     if request.param.setup:
         switch.vsctl(*request.param.setup.split())
     return request.param
-
-
-def carried_out(ovsdb, steps) -> list[OvsStep]:
-    """All of the steps, or none, as the engine runs them. :returns: what undoes it."""
-    committed = ovs.commit(ovsdb, steps)
-    try:
-        committed.settle()
-    except Failure as failure:
-        committed.take_back(failure)
-        raise
-    return committed.undo
 
 
 def typed(switch, step) -> None:

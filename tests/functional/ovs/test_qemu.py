@@ -14,9 +14,9 @@ import os_vif
 from os_vif import objects
 from os_vif.cmd.lab import Guest
 from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
 from tests.support.qemu import Card, Machine
+from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

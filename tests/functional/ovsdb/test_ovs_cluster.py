@@ -21,10 +21,9 @@ from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed import ovs
 from testbed.namespaces import differs, snapshot, without_indexes
-from tests.functional.engine.test_engine import DAEMON
-from tests.functional.ovsdb.test_ovs_outages import COMMIT, WAIT
+from tests.support.daemons import DAEMON
 from tests.support.ovs.cluster import Cluster
-from tests.support.ovs.proxy import ASK, Nth, Proxy
+from tests.support.ovs.proxy import ASK, COMMIT, WAIT, Nth, Proxy
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

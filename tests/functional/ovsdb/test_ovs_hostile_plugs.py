@@ -23,11 +23,11 @@ from os_vif import exception, objects
 from os_vif.engine import ovs
 from os_vif.host.ovsdb import pool
 from testbed.namespaces import differs, snapshot, without_indexes
-from tests.functional.ovs.test_ovs_plugin import INSTANCE
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
 from tests.support.ovs.hostile import HARMLESS, SPOILS, Hostile
 from tests.support.ovs.proxy import Proxy, pass_on
+from tests.support.ovs.vifs import INSTANCE
+from tests.support.requirements import require_tun
 
 #: Seconds of a plug that succeeds, and of one whose answer may not come.
 TIME, SHORT = 30, 1

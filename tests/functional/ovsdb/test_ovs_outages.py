@@ -22,17 +22,13 @@ from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed.namespaces import differs, snapshot, without_indexes
-from tests.functional.engine.test_engine import DAEMON
-from tests.support.ovs.proxy import ANSWER, ASK, Nth, Proxy, drip, pass_on
+from tests.support.daemons import DAEMON
+from tests.support.ovs.proxy import ANSWER, ASK, COMMIT, WAIT, Nth, Proxy, drip, pass_on
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
-#: What a transaction has that changes something: it counts itself.
-COMMIT = b'["next_cfg", "+=", 1]'
 #: What is asked to see what is there.
 LOOK = b'"op": "select", "table": "Port"'
-#: What is asked when it was done.
-WAIT = b'"cur_cfg", "<"'
 #: Seconds for a plug that will fail: enough to come as far as that on a busy machine.
 TIME = 2
 #: More messages than a plug or an unplug has, either way.

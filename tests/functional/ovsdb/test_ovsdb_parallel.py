@@ -26,12 +26,9 @@ from os_vif.steps.ovs.ports import EnsureOvsBridge
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ROOT
-from tests.functional.ovs.test_ovs_plugin import INSTANCE
-from tests.functional.ovsdb.test_ovsdb_tls import OPTIONS, authority, client, plugin, secured
 from tests.support.cases import ovs_vif
-
-# Fixtures of there.
-__all__ = ["authority", "client", "plugin", "secured"]
+from tests.support.ovs.tls import OPTIONS
+from tests.support.ovs.vifs import INSTANCE
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 from oslo_config import cfg
@@ -22,60 +21,17 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.tls import Tls
-from testbed import ovs
 from testbed.namespaces import snapshot
-from tests.functional.ovs.test_ovs_plugin import INSTANCE
 from tests.support.cases import ovs_vif
 from tests.support.certificates import Authority
-
-OPTIONS = ("ssl_key_file", "ssl_cert_file", "ssl_ca_cert_file")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"), "authority")
-
-
-@pytest.fixture(scope="module")
-def client(authority) -> Tls:
-    return authority.give("client")
+from tests.support.ovs.tls import OPTIONS, reached_by_tls
+from tests.support.ovs.vifs import INSTANCE
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory) -> Tls:
     """A client of somebody else."""
     return Authority(tmp_path_factory.mktemp("others"), "other").give("stranger")
-
-
-@contextlib.contextmanager
-def reached_by_tls(place, files: Tls, address: str = "127.0.0.1") -> Iterator[str]:
-    """Run a switch that is reached by TLS, with a certificate of its own."""
-    if missing := ovs.missing():
-        pytest.skip(missing)
-    port = free_port()
-    options = (
-        f"--private-key={files.private_key}",
-        f"--certificate={files.certificate}",
-        f"--ca-cert={files.ca_certificate}",
-        f"--remote=pssl:{port}:{address}",
-    )
-    with ovs.Switch(place, server=options) as switch:
-        switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
-        yield f"ssl:{address}:{port}"
-
-
-@pytest.fixture
-def secured(namespace, tmp_path, authority) -> Iterator[str]:
-    """How a switch is reached, by TLS."""
-    with reached_by_tls(tmp_path, authority.give("server")) as connection:
-        yield connection
 
 
 @contextlib.contextmanager
@@ -93,14 +49,6 @@ def of_the_process(tls: Tls):
     finally:
         for setter in setters:
             setter(None)
-
-
-@pytest.fixture
-def plugin(secured, client, ovs_options, daemon):
-    """The options of a host whose database is reached by TLS."""
-    files = dict(zip(OPTIONS, dataclasses.astuple(client)[:3], strict=True))
-    ovs_options(ovsdb_connection=secured, ovs_vsctl_timeout=20, **files)
-    return ovs_options
 
 
 def plugs(number: int = 0) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from testbed.namespaces import changes, differs, ip, run, snapshot
 from testbed.ovs import row
-from tests.functional.steps.test_steps import require_tun
+from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 
 ID = "0a0b0c0d-1111-4222-8333-444444444444"

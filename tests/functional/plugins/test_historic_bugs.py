@@ -16,8 +16,8 @@ from os_vif import exception, objects
 from os_vif.cmd.lab import Guest
 from os_vif.cmd.lab_card import Pump
 from testbed.namespaces import differs, ip, run, snapshot
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

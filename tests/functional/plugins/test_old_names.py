@@ -15,8 +15,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from os_vif import exception, objects
 from testbed.namespaces import differs, ip, run, snapshot
 from testbed.ovs import row
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
+from tests.support.requirements import require_tun
 from vif_plug_ovs import privsep
 
 with warnings.catch_warnings():

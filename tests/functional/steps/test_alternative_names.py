@@ -32,10 +32,9 @@ from os_vif.steps import (
 )
 from os_vif.steps.kernel_step import KernelStep
 from testbed.namespaces import ip, record, run, snapshot
-from tests.functional.conftest import bridge_vif
-from tests.functional.steps.test_steps import require_tun
 from tests.support.cases import ovs_vif
-from tests.support.requirements import require
+from tests.support.requirements import require, require_tun
+from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("namespace")
 

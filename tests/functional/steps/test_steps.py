@@ -44,7 +44,7 @@ from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.wire import STEPS, encode
 from testbed.namespaces import differs, ip, run, snapshot, without_indexes
-from tests.support.requirements import require
+from tests.support.requirements import require, require_tun
 
 _PAIR = "ip link add name base type veth peer name far; ip link set dev base up\n"
 _BRIDGE = "ip link add name br type bridge; ip link set dev br alias os-vif\n"
@@ -222,12 +222,6 @@ def params(samples: list[Sample]) -> list:
         )
         for sample in samples
     ]
-
-
-def require_tun() -> None:
-    """A right that an ordinary user does not have on every host."""
-    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        pytest.skip("needs to read and write /dev/net/tun")
 
 
 #: A device that was moved away cannot be fetched back: there is a test for that of its own.

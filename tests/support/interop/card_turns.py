@@ -22,8 +22,8 @@ from testbed import ovs
 from testbed.environments import Subject
 from testbed.namespaces import changes, ip, run
 from testbed.vm import cards
-from tests.functional.ovs.test_ovs_representors import INSTANCE, on
 from tests.support.interop.public import Public
+from tests.support.ovs.representors import INSTANCE, on
 
 
 def main(python: str, subject: str) -> None:

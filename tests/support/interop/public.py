@@ -11,7 +11,9 @@ import subprocess
 
 from os_vif import objects
 from os_vif.objects import history
+from testbed import ovs
 from testbed.environments import Subject
+from testbed.namespaces import ip
 
 PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
 SYSFS = ("class/net", "bus/pci/devices")
@@ -77,3 +79,34 @@ class Public:
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines() == [str(self._subject.path / "os_vif" / "__init__.py")]
+
+
+RELEASE = (
+    "os-vif==4.3.1 --hash=sha256:d39710449bd8fe61e754d2a7ef31b4ba647e448fbac71f17b0d2ef17c838d688"
+)
+
+
+def left(switch: ovs.Switch) -> dict:
+    """What is there, without marks and what is of one device and no other."""
+    links = {}
+    own = switch.internal | {"lo"}
+    for link in ip("link"):
+        name = link["ifname"]
+        if name in own:
+            continue
+        keys = ("forward_delay", "stp_state", "mcast_snooping", "ageing_time", "multi_queue")
+        info = link.get("linkinfo", {})
+        links[name] = {
+            "kind": info.get("info_kind"),
+            "mtu": link["mtu"],
+            "master": link.get("master"),
+            "flags": sorted(f for f in link["flags"] if f in ("UP", "PROMISC")),
+            **{key: info.get("info_data", {}).get(key) for key in keys},
+            **{
+                key: pathlib.Path(f"/proc/sys/net/{family}/conf/{name}/{key}").read_text()
+                for family, key in (
+                    ("ipv6", "disable_ipv6"), ("ipv4", "arp_ignore"), ("ipv4", "arp_announce"),
+                )
+            },
+        }  # fmt: skip
+    return {**links, "switch": switch.dump()}

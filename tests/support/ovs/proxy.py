@@ -146,3 +146,11 @@ class Proxy:
             with contextlib.suppress(OSError):
                 # It wakes whoever reads; a close alone would not.
                 one.shutdown(socket.SHUT_RDWR)
+
+
+#: What a transaction has that changes something: it counts itself.
+COMMIT = b'["next_cfg", "+=", 1]'
+
+
+#: What is asked when it was done.
+WAIT = b'"cur_cfg", "<"'

@@ -20,9 +20,9 @@ from os_vif.cmd.convert import target
 from os_vif.cmd.stream import Piece, Splitter
 from os_vif.objects import history
 from os_vif.serialization import stored
+from tests.support.generated.json_texts import VALUES, in_chunks, json_text
 from tests.support.interop import written
 from tests.support.strategies import any_objects, make
-from tests.unit.cmd.test_stream import VALUES, in_chunks, json_text
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import (
     ANNOTATION,

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from os_vif.cmd import json_text
-from tests.unit.cmd.test_stream import VALUES
-from tests.unit.cmd.test_stream import json_text as texts
+from tests.support.generated.json_texts import VALUES
+from tests.support.generated.json_texts import json_text as texts
 
 
 def paths(value, keys=()):

@@ -5,39 +5,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from os_vif.cmd import stream
+from tests.support.generated.json_texts import SPACE, TEXTS, VALUES, in_chunks, json_text
 
-#: Names and strings with what could be taken for structure.
-TEXTS = st.text(alphabet='ab"\\{}[],:\n\N{SNOWMAN} ', max_size=6) | st.just("items")
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=8,
-)
 #: Objects that are no lists of Kubernetes.
 OBJECTS = st.dictionaries(TEXTS.filter(lambda name: name != "items"), VALUES, max_size=3)
-SPACE = st.text(alphabet=" \t\r\n", max_size=3)
-
-
-def in_chunks(data: bytes, seed: int | None = None):
-    """A reader that gives a random number of bytes; without a seed, all that it is asked for."""
-    file = io.BytesIO(data)
-    if seed is None:
-        return file.read
-    chance = random.Random(seed)  # noqa: S311
-    return lambda size: file.read(chance.randint(1, min(size, 7)))
 
 
 def split(data: bytes, seed: int | None = None) -> list[stream.Piece]:
@@ -47,22 +25,6 @@ def split(data: bytes, seed: int | None = None) -> list[stream.Piece]:
 def found(data: bytes, seed: int | None = None) -> list[tuple[int, bytes]]:
     """The objects with their lines."""
     return [(piece.line, piece.data) for piece in split(data, seed) if piece.is_object]
-
-
-@st.composite
-def json_text(draw, value) -> str:
-    """JSON of a value with random white space between its tokens."""
-    space = lambda: draw(SPACE)  # noqa: E731
-    if isinstance(value, dict):
-        members = [
-            f"{space()}{json.dumps(k)}{space()}:{space()}{draw(json_text(v))}{space()}"
-            for k, v in value.items()
-        ]
-        return "{" + (",".join(members) or space()) + "}"
-    if isinstance(value, list):
-        members = [f"{space()}{draw(json_text(item))}{space()}" for item in value]
-        return "[" + (",".join(members) or space()) + "]"
-    return json.dumps(value, ensure_ascii=draw(st.booleans()))
 
 
 @st.composite

@@ -15,7 +15,8 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import objects
 from os_vif.objects import fields, history
-from tests.support.strategies import ADDED, ALL, CLASSES, PROFILES, VIFS
+from tests.support.generated.vocabulary import PARENTS
+from tests.support.strategies import ADDED, ALL, CLASSES
 from tests.unit.objects import released
 from tests.unit.objects.processes import run_python
 
@@ -66,14 +67,6 @@ MODULES = {
     "vif": tuple(name for name in FINGERPRINTS if name.startswith(("VIF", "Datapath"))),
 }
 
-#: Name of a class to that of the class it derives from, where that is one of the vocabulary.
-PARENTS = {
-    **{name: "VIFBase" for name in VIFS if name != "VIFBase"},
-    **{name: "VIFPortProfileBase" for name in PROFILES if name != "VIFPortProfileBase"},
-    "DatapathOffloadRepresentor": "DatapathOffloadBase",
-    "VIFPortProfileFPOpenVSwitch": "VIFPortProfileOpenVSwitch",
-    "VIFPortProfileOVSRepresentor": "VIFPortProfileOpenVSwitch",
-}
 
 #: How the types of fields are called in released.json.
 TYPES = {

@@ -15,8 +15,8 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif.objects import fields, history
 from os_vif.serialization import document, schema
+from tests.support.generated.vocabulary import PARENTS
 from tests.unit.objects import released
-from tests.unit.objects.test_vocabulary import PARENTS
 from tools import compatibility, contract
 
 #: What was released, as it is committed.

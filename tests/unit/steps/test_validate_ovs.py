@@ -27,7 +27,7 @@ from os_vif.steps.ovs.ports import (
 )
 from os_vif.steps.ovs.restore import RestoreOvsBridge, RestoreOvsInterface, RestoreOvsPort
 from os_vif.steps.ovs.rows import OvsStep
-from tests.unit.steps.test_validate import (
+from tests.support.generated.field_values import (
     _NO_LINE,
     _NO_TEXT,
     BOOLEAN,

@@ -23,7 +23,8 @@ from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from os_vif.host.netlink import messages, rtnetlink
 from os_vif.steps import DeleteLink, EnsureBridge, EnsureVeth, EnsureVlan
 from os_vif.steps.link.move_link import MoveLink
-from tests.unit.steps.test_steps import any_step, macs, names, text
+from tests.support.generated.netlink_messages import written
+from tests.support.generated.steps import any_step, macs, names, text
 
 #: linux/rtnetlink.h, linux/netlink.h
 NEW, DELETE, GET, NEW_NSID, GET_NSID, ERROR, DONE = 16, 17, 18, 88, 90, 2, 3
@@ -82,15 +83,6 @@ def received(data):
     assert (header["pid"], message.get("family", 0), message.get("ifi_type", 0)) == (0, 0, 0)
     index, *state = (message.get(field, 0) for field in ("index", "flags", "change"))
     return Sent(kind, header["flags"], index, plain(message), *state)
-
-
-def written(cls, kind, number, fields, flags=0):
-    """A message of pyroute2's."""
-    message = cls()
-    message.update(fields)
-    message["header"].update(type=kind, flags=flags, sequence_number=number)
-    message.encode()
-    return bytes(message.data)
 
 
 class Kernel:

@@ -16,8 +16,8 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from os_vif.host.netlink import messages
-from tests.unit.host.netlink.test_codec import written
-from tests.unit.steps.test_steps import names
+from tests.support.generated.netlink_messages import written
+from tests.support.generated.steps import names
 
 
 def _addresses(cls):

@@ -11,8 +11,8 @@ import pytest
 
 from os_vif.host.sriov import functions, inventory
 from os_vif.steps import EnsureVdpa, ReleaseVf, SetVf, wire
+from tests.support.generated.topologies import Device, Host, Physical
 from tests.support.sysfs import Sysfs
-from tests.support.topologies import Device, Host, Physical
 
 
 @pytest.fixture

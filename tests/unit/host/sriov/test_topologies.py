@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from os_vif.host.sriov import functions
-from tests.support.topologies import Host, hosts
+from tests.support.generated.topologies import Host, hosts
 
 
 def wrong(host: Host) -> list[str]:

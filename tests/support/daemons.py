@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The privileged daemons of the process under test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+from oslo_config import cfg
+
+from os_vif.plugins import sriov_privsep
+from tests.support.quick_daemons import name_of
+from vif_plug_linux_bridge import privsep
+from vif_plug_ovs import privsep as ovs_privsep
+
+DAEMON = "vif_plug_linux_bridge.privsep"
+
+
+def daemon_pid(plugin: str = "linux_bridge") -> int:
+    """The privileged daemon that this test started: the one in its network namespace."""
+    ours = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116
+    pids = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+            theirs = (process / "ns/net").stat().st_ino
+        except OSError:
+            continue
+        if theirs == ours and name == name_of(f"vif_plug_{plugin}.privsep.vif_plug"):
+            pids.append(int(process.name))
+    (pid,) = pids
+    return pid
+
+
+#: Of all privileged daemons.
+CONTEXTS = (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug)
+
+
+@contextlib.contextmanager
+def helped_by(helper: str) -> Iterator[None]:
+    """Have privileged daemons started by that command."""
+    stop_daemon()
+    for context in CONTEXTS:
+        cfg.CONF.set_default("helper_command", helper, group=context.cfg_section)
+    yield
+    stop_daemon()
+    for context in CONTEXTS:
+        cfg.CONF.clear_default("helper_command", group=context.cfg_section)
+
+
+def stop_daemon() -> None:
+    for context in CONTEXTS:
+        if context.channel is not None:
+            context.stop()
+
+
+def descriptors(pid: int | str) -> int:
+    return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))

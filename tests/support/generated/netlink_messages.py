@@ -1,0 +1,15 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Netlink messages, encoded by pyroute2."""
+
+from __future__ import annotations
+
+
+def written(cls, kind, number, fields, flags=0):
+    """A message of pyroute2's."""
+    message = cls()
+    message.update(fields)
+    message["header"].update(type=kind, flags=flags, sequence_number=number)
+    message.encode()
+    return bytes(message.data)

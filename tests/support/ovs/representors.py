@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""VIFs on representors, and a host whose veth devices stand for representors."""
+
+from __future__ import annotations
+
+import time
+
+import os_vif
+from os_vif import objects
+from testbed.namespaces import ip, run
+from tests.support.cases import ovs_vif
+from tests.support.sysfs import Sysfs
+
+
+def on(number: int, name: str | None = None, port: int = 1, **profile: object):
+    """The VIF of a port, on a virtual function, whose representor is to have that name."""
+    offload = objects.DatapathOffloadRepresentor(representor_name=name)
+    vif = ovs_vif(objects.VIFHostDevice, number=port, datapath_offload=offload, **profile)
+    vif.dev_address = f"0000:03:01.{number}"
+    return vif
+
+
+def link(name: str) -> dict:
+    (found,) = ip("link", "show", name)
+    return found
+
+
+def dpdk(number: int) -> objects.VIFHostDevice:
+    return on(number, datapath_type="netdev")
+
+
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+
+
+class Host:
+    """A card, for whose representors veth devices stand; a sysfs of files follows their names."""
+
+    def __init__(self, sysfs: Sysfs) -> None:
+        self.sysfs = sysfs
+        for number in range(3):
+            run(f"ip link add name rep{number} type veth peer name far{number}")
+        self._names = {link["ifindex"]: link["ifname"] for link in ip("link")}
+
+    def follow(self) -> None:
+        now = {link["ifindex"]: link["ifname"] for link in ip("link")}
+        moved = [index for index, name in self._names.items() if now.get(index, name) != name]
+        for index in moved:
+            self.sysfs.rename(self._names[index], f"moved{index}")
+        for index in moved:
+            self.sysfs.rename(f"moved{index}", now[index])
+            self._names[index] = now[index]
+
+    def plug(self, vif: objects.VIFBase) -> None:
+        os_vif.plug(vif, INSTANCE)
+        self.follow()
+        # Without waiting for vswitchd, it may open the port after plug has returned.
+        deadline = time.monotonic() + 30
+        while differing := [d for d in os_vif.check(vif, INSTANCE) if not d.pending]:
+            assert time.monotonic() < deadline, differing
+            time.sleep(0.05)
+
+    def unplug(self, vif: objects.VIFBase) -> None:
+        os_vif.unplug(vif, INSTANCE)
+        self.follow()

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""VIFs for Open vSwitch, a guest on each, and steps that run on a switch."""
+
+from __future__ import annotations
+
+import contextlib
+
+from os_vif import objects
+from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.cmd.lab_card import Pump
+from os_vif.engine import ovs
+from os_vif.engine.failure import Failure
+from os_vif.plugins.vif_fields import get
+from os_vif.steps.ovs.rows import OvsStep
+from testbed.namespaces import run
+from tests.support.cases import ovs_vif
+
+TAP = {"create_port": True, "create_tap": True}
+
+
+INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
+
+
+HYBRID, VHOST_USER = objects.VIFBridge, objects.VIFVHostUser
+
+
+@contextlib.contextmanager
+def guest_on(vif, address):
+    """A guest whose network card is at a VIF, as libvirt has it."""
+    with Guest() as guest, Hypervisor() as hypervisor:
+        if isinstance(vif, HYBRID):
+            hypervisor.attach(guest, vif, address)
+            yield guest
+        elif get(vif.port_profile, "create_tap"):
+            queues = bool(get(vif.port_profile, "multiqueue"))
+            with Pump(guest, vif.vif_name, str(vif.address), address, queues=queues):
+                yield guest
+        else:
+            name = vif.vif_name
+            run(f"ip link add name {name} type veth peer name eth0 netns {guest.pid}; "
+                # As libvirt does, by the network's.
+                f"ip link set dev {name} mtu 1450 up")  # fmt: skip
+            guest.configure(address)
+            yield guest
+
+
+VIFS = {
+    "hypervisor": lambda n: ovs_vif(number=n, create_port=True),
+    "tap": lambda n: ovs_vif(number=n, **TAP, datapath_type="netdev"),
+    "multiqueue": lambda n: ovs_vif(number=n, **TAP, multiqueue=True, datapath_type="netdev"),
+    "hybrid": lambda n: ovs_vif(HYBRID, number=n),
+    "own-bridge": lambda n: ovs_vif(number=n, **TAP, datapath_type="netdev"),
+}
+
+
+def carried_out(ovsdb, steps) -> list[OvsStep]:
+    """All of the steps, or none, as the engine runs them. :returns: what undoes it."""
+    committed = ovs.commit(ovsdb, steps)
+    try:
+        committed.settle()
+    except Failure as failure:
+        committed.take_back(failure)
+        raise
+    return committed.undo

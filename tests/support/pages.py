@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The pages of the documentation."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+
+import pytest
+
+from os_vif import exception
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+SOURCE = ROOT / "doc" / "source"
+
+
+PAGES = {
+    str(path.relative_to(SOURCE).with_suffix("")): path.read_text(encoding="utf-8")
+    for path in sorted(SOURCE.rglob("*.rst"))
+}
+
+
+def run(*command: object, **more: object) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def provoked(call) -> str:
+    """The message of the error that comes."""
+    with pytest.raises(exception.ExceptionBase) as info:
+        call()
+    return str(info.value)
