@@ -301,7 +301,7 @@ def listed() -> dict[str, list[tuple[str, str]]]:
     )
     return {
         title: re.findall(
-            r"^   \* - (.+)\n     - (.+)$", text.partition("\nWhat ")[0], re.MULTILINE
+            r"^   \* - (.+)\n     - (.+)$", text.partition("\nNames ")[0], re.MULTILINE
         )[1:]
         for title, text in zip(sections[1::2], sections[2::2], strict=True)
     }
