@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Public API for plugin authors: :class:`Plan`, :class:`Difference` and the classes of steps.
+"""Public API for plugin authors: ``Plan``, ``Difference`` and the classes of steps.
 
 A plugin returns plans of steps; the engine runs the plans. The contract of a step:
 
