@@ -1,468 +1,396 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Our link messages, held against pyroute2: each side reads what the other one writes."""
+"""The netlink codec against the encoder and the decoder of pyroute2, attribute by attribute."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import functools
-import signal
+import socket
 import struct
-from typing import Any, NamedTuple
-from unittest import mock
+from types import FunctionType
 
+import pyroute2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyroute2.netlink import nlmsgerr
+from pyroute2 import netlink as theirs
+from pyroute2.netlink.devlink import devlinkcmd
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from os_vif.host.netlink import messages, rtnetlink
-from os_vif.steps import DeleteLink, EnsureBridge, EnsureVeth, EnsureVlan
-from os_vif.steps.link.move_link import MoveLink
-from tests.support.generated.netlink_messages import written
-from tests.support.generated.steps import any_step, macs, names, text
+from os_vif.host.netlink import codec, fallback, supplement, uapi
 
-#: linux/rtnetlink.h, linux/netlink.h
-NEW, DELETE, GET, NEW_NSID, GET_NSID, ERROR, DONE = 16, 17, 18, 88, 90, 2, 3
-ASK, CHANGE, MAKE, DUMP, MULTI = 0x1, 0x5, 0x605, 0x301, 0x2
-NO_STATS = {"IFLA_EXT_MASK": 8}
-MARKED = {"IFLA_IFALIAS": "os-vif", "IFLA_GROUP": 0}
-MAKING = {"IFLA_GROUP": int.from_bytes(b"osvf", "big")}
-#: That there are attributes within an attribute. We say so; the kernel may.
+CLASSES = (
+    ifinfmsg, ifaddrmsg, rtmsg, ndmsg, fibmsg, nsidmsg, devlinkcmd, theirs.ctrlmsg, theirs.nlmsgerr
+)  # fmt: skip
+MESSAGES = {cls: codec.Message(cls.__module__, cls.__name__) for cls in CLASSES}
+LINK = MESSAGES[ifinfmsg]
+KINDS = sorted(set(ifinfmsg.ifinfo.data_map) - {"bridge_slave"})
 NESTED = 0x8000
-#: The number of another namespace.
-THERE = 7
+#: How deep attributes are nested in a message.
+DEPTH = 4
 
-_bytes = st.integers(0, 2**8 - 1)
-_shorts = st.integers(0, 2**16 - 1)
-_words = st.integers(0, 2**32 - 1)
-_signed = st.integers(-(2**31), 2**31 - 1)
-_positive = st.integers(1, 2**31 - 1)
-
-
-class Sent(NamedTuple):
-    """A message, as pyroute2 reads it."""
-
-    type: int
-    flags: int
-    index: int
-    attributes: dict[str, Any]
-    #: Flags of the device, and which of them are meant.
-    up: int = 0
-    change: int = 0
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=15)
+macs = st.binary(min_size=6, max_size=6).map(lambda data: data.hex(":"))
+v4, v6 = (st.ip_addresses(v=v).map(str) for v in (4, 6))
+blobs = st.binary(min_size=1, max_size=20)
 
 
-def plain(message):
-    """The attributes of a message by their names; each is there once."""
-    found = {}
-    for slot in message["attrs"]:
-        name, value = slot[0], slot[1]
-        assert name not in found
-        assert name != "UNKNOWN"
-        if isinstance(value, dict):
-            assert slot.get_flags() == NESTED
-            # Of the header within, that of a peer, nothing is set.
-            assert not any(v for k, v in value.items() if k not in ("attrs", "state"))
-            value = plain(value)
-        found[name] = value
-    return found
+def same(strategy):
+    """A value that is the same in our notation and in that of pyroute2."""
+    return strategy.map(lambda value: (value, value))
 
 
-def received(data):
-    """What pyroute2 makes of a message of ours. Nothing of it may be left over."""
-    (kind,) = struct.unpack_from("=H", data, 4)
-    message = (nsidmsg if kind in (NEW_NSID, GET_NSID) else ifinfmsg)(data)
-    message.decode()
-    header = message["header"]
-    assert header["length"] == len(data)
-    assert len(data) % 4 == 0
-    assert (header["pid"], message.get("family", 0), message.get("ifi_type", 0)) == (0, 0, 0)
-    index, *state = (message.get(field, 0) for field in ("index", "flags", "change"))
-    return Sent(kind, header["flags"], index, plain(message), *state)
+def integers(form):
+    size = struct.calcsize(f"={form.lstrip('<>=')}") * 8
+    if form[-1].islower():
+        return st.integers(-(1 << size - 1), (1 << size - 1) - 1)
+    return st.integers(0, (1 << size) - 1)
 
 
-class Kernel:
-    """What is on the other end of the socket: it reads and answers through pyroute2."""
-
-    def __init__(self, *there):
-        self.there = list(there)
-        self.sent: list[Sent] = []
-        self._answers: list[bytes] = []
-        #: At first it has given the other namespace no number.
-        self.nsid = 2**32 - 1
-
-    def send(self, data):
-        sent = received(data)
-        self.sent.append(sent)
-        (number,) = struct.unpack_from("=I", data, 8)
-        self._answers.append(self._answer(sent, number))
-
-    def recvmsg_into(self, buffers):
-        answer = self._answers.pop(0)
-        buffers[0][: len(answer)] = answer
-        return len(answer), [], 0, None
-
-    def _answer(self, sent, number):
-        wanted = sent.attributes
-        if sent.type == GET_NSID:
-            nsid = {"rtgen_family": 0, "attrs": [("NETNSA_NSID", self.nsid)]}
-            return written(nsidmsg, NEW_NSID, number, nsid)
-        if sent.type == NEW_NSID:
-            self.nsid = THERE
-        if sent.type == GET and sent.flags & 0x300:
-            elsewhere = "IFLA_IF_NETNSID" in wanted
-            links = [self._link(name, number, MULTI) for name in self.there if not elsewhere]
-            return b"".join([*links, written(nlmsgerr, DONE, number, {"error": 0}, MULTI)])
-        if sent.type == GET:
-            indices = dict(enumerate(self.there, 1))
-            name = wanted.get("IFLA_IFNAME", indices.get(sent.index))
-            if name in self.there:
-                return self._link(name, number)
-            return written(nlmsgerr, ERROR, number, {"error": -errno.ENODEV})
-        if sent.flags == MAKE:
-            peer = wanted["IFLA_LINKINFO"]["IFLA_INFO_DATA"].get("VETH_INFO_PEER")
-            self.there += [end["IFLA_IFNAME"] for end in (wanted, peer) if end]
-        return written(nlmsgerr, ERROR, number, {"error": 0})
-
-    def _link(self, name, number, flags=0):
-        fields = {"index": self.there.index(name) + 1, "attrs": [("IFLA_IFNAME", name)]}
-        return written(ifinfmsg, NEW, number, fields, flags)
-
-
-def wired(*there):
-    """A netlink socket on whose other end is pyroute2, and that other end."""
-    net = rtnetlink.Netlink()
-    net.close()
-    net._socket._socket = kernel = Kernel(*there)
-    return net, kernel
-
-
-def asked(name):
-    return Sent(GET, ASK, 0, {"IFLA_IFNAME": name} | NO_STATS)
-
-
-def without_questions(kernel):
-    """What was sent to change something."""
-    return [sent for sent in kernel.sent if sent.type != GET]
-
-
-@given(name=names, index=_positive, number=st.integers(0, 2**31 - 1))
-def test_a_link_is_asked_for_by_name_or_index(name, index, number):
-    """Here, or in a namespace that has a number; that there is none is an answer too."""
-    net, kernel = wired()
-    assert net.link(name) is None
-    assert net.link_at(index) is None
-    assert net.link_at(index, number) is None
-    assert kernel.sent == [
-        asked(name),
-        Sent(GET, ASK, index, NO_STATS),
-        Sent(GET, ASK, index, {"IFLA_IF_NETNSID": number} | NO_STATS),
-    ]
-
-
-@given(there=st.lists(names, max_size=3, unique=True), master=_positive)
-def test_links_are_listed_all_or_by_their_master(there, master):
-    """And read, one after the other, out of one datagram."""
-    net, kernel = wired(*there)
-    assert [(link.index, link.name) for link in net.links()] == list(enumerate(there, 1))
-    bridge = mock.Mock(index=master)
-    assert [link.name for link in net.ports(bridge)] == there
-    assert kernel.sent == [
-        Sent(GET, DUMP, 0, NO_STATS),
-        Sent(GET, DUMP, 0, {"IFLA_MASTER": master} | NO_STATS),
-    ]
-
-
-@given(step=any_step("EnsureBridge"))
-def test_a_bridge_is_made_with_its_settings(step: EnsureBridge):
-    """At once, and marked thereafter."""
-    net, kernel = wired()
-    step.apply(net)
-    data = {
-        "IFLA_BR_FORWARD_DELAY": step.forward_delay,
-        "IFLA_BR_STP_STATE": int(step.stp),
-        "IFLA_BR_MCAST_SNOOPING": int(step.multicast_snooping),
-    }
-    if step.ageing is not None:
-        data["IFLA_BR_AGEING_TIME"] = step.ageing * 100
-    attributes = {"IFLA_IFNAME": step.name, **MAKING}
-    if step.address is not None:
-        attributes["IFLA_ADDRESS"] = step.address
-    info = {"IFLA_INFO_KIND": "bridge", "IFLA_INFO_DATA": data}
-    made, marked = without_questions(kernel)
-    assert made == Sent(NEW, MAKE, 0, attributes | {"IFLA_LINKINFO": info})
-    assert marked == Sent(NEW, CHANGE, 1, MARKED)
-
-
-@given(step=any_step("EnsureVeth"))
-def test_a_veth_pair_is_made_with_both_names(step: EnsureVeth):
-    """The peer is a link message of its own."""
-    net, kernel = wired()
-    step.apply(net)
-    common = MAKING | ({} if step.mtu is None else {"IFLA_MTU": step.mtu})
-    peer = {"VETH_INFO_PEER": {"IFLA_IFNAME": step.peer} | common}
-    info = {"IFLA_INFO_KIND": "veth", "IFLA_INFO_DATA": peer}
-    made, *marked = without_questions(kernel)
-    wanted = {"IFLA_IFNAME": step.name} | common | {"IFLA_LINKINFO": info}
-    assert made == Sent(NEW, MAKE, 0, wanted)
-    assert marked == [Sent(NEW, CHANGE, index, MARKED) for index in (1, 2)]
-
-
-@pytest.mark.parametrize("name", ["EnsureVlan", "EnsureMacvlan"])
-@given(data=st.data(), below=st.lists(names, max_size=5))
-def test_a_device_is_made_on_another(name, data, below):
-    """A VLAN with its number; a macvlan or macvtap device with its mode."""
-    step = data.draw(any_step(name))
-    others = [other for other in dict.fromkeys(below) if other not in (step.name, step.link)]
-    net, kernel = wired(*others, step.link)
-    step.apply(net)
-    if isinstance(step, EnsureVlan):
-        kind, settings = "vlan", {"IFLA_VLAN_ID": step.vlan_id}
-    else:
-        kind = "macvtap" if step.tap else "macvlan"
-        settings = {f"IFLA_{kind.upper()}_MODE": step.mode}
-    info = {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": settings}
-    attributes = {"IFLA_IFNAME": step.name, "IFLA_LINK": len(others) + 1, "IFLA_LINKINFO": info}
-    made, marked = without_questions(kernel)
-    assert made == Sent(NEW, MAKE, 0, attributes | MAKING)
-    assert marked == Sent(NEW, CHANGE, len(others) + 2, MARKED)
-
-
-@given(
-    index=_positive,
-    values=st.fixed_dictionaries(
-        {},
-        optional={
-            "master": st.integers(0, 2**31 - 1),
-            "mtu": _positive,
-            "address": macs,
-            "alias": text(255),
-        },
-    ),
-    up=st.none() | st.booleans(),
-    promiscuous=st.none() | st.booleans(),
-)
-def test_what_a_device_has_is_set(index, values, up, promiscuous):
-    """Each attribute that is given, and each flag with its mask; the others are left alone."""
-    net, kernel = wired()
-    net.set(mock.Mock(index=index), **values, up=up, promiscuous=promiscuous)
-    attributes = {
-        {"alias": "IFLA_IFALIAS"}.get(key, f"IFLA_{key.upper()}"): value
-        for key, value in values.items()
-    }
-    flags = (0x1 if up else 0) | (0x100 if promiscuous else 0)
-    change = (0 if up is None else 0x1) | (0 if promiscuous is None else 0x100)
-    assert kernel.sent == [Sent(NEW, CHANGE, index, attributes, flags, change)]
-
-
-@given(name=names, index=_positive)
-def test_a_device_is_deleted_by_its_index(name, index):
-    """Nothing else is in the message."""
-    net, kernel = wired()
-    net.delete(mock.Mock(index=index))
-    assert kernel.sent == [Sent(DELETE, CHANGE, index, {})]
-    # One that is not there, or not ours, is not deleted.
-    DeleteLink(name).apply(net)
-    assert kernel.sent[1:] == [asked(name)]
-
-
-@given(name=names, target=st.tuples(st.sampled_from(["PID", "FD"]), st.integers(0, 2**31 - 1)))
-def test_a_device_is_moved_into_another_namespace(name, target):
-    """By the id of a process, or a file; that namespace gets a number before, and keeps it."""
-    kind, value = target
-    # No device has such a name.
-    net, kernel = wired("a/b", name)
-    there = {f"NETNSA_{kind}": value}
-    opened = contextlib.nullcontext(target)
-    with mock.patch.object(MoveLink, "_target", return_value=opened):
-        MoveLink(name, "guest").apply(net)
-    assert kernel.sent == [
-        Sent(GET_NSID, ASK, 0, there),
-        Sent(NEW_NSID, CHANGE, 0, there | {"NETNSA_NSID": 2**32 - 1}),
-        Sent(GET_NSID, ASK, 0, there),
-        asked(name),
-        Sent(GET, DUMP, 0, {"IFLA_IF_NETNSID": THERE}),
-        Sent(NEW, CHANGE, 2, {f"IFLA_NET_NS_{kind}": value}),
-    ]
-
-
-#: Values for pyroute2's types of attributes.
-TYPES = {
-    "uint8": _bytes,
-    "uint16": _shorts,
-    "be16": _shorts,
-    "uint32": _words,
-    "be32": _words,
-    "int32": _signed,
-    "uint64": st.integers(0, 2**64 - 1),
-    "l2addr": macs,
-    "asciiz": text(40),
-    "hex": st.binary(max_size=40),
-    "netns_fd": _words,
-    "ifstats64": st.fixed_dictionaries({"rx_packets": _words, "tx_bytes": _words}),
-    "state": st.sampled_from(["UP", "DOWN", "UNKNOWN"]),
-    "mode": st.sampled_from(["private", "vepa", "bridge", "passthru"]),
-    "proplist": names.map(lambda name: {"attrs": [("IFLA_ALT_IFNAME", name)]}),
-    "vlan_flags": st.just({"flags": 1, "mask": 0xFFFFFFFF}),
+ATOMS = {
+    "none": None,
+    "hex": same(blobs),
+    "cdata": same(blobs),
+    "flag": None,
+    "string": same(texts),
+    "asciiz": same(texts),
+    "ipaddr": same(v4 | v6),
+    "ip4addr": same(v4),
+    "ip6addr": same(v6),
+    "target": same(v4),
+    "l2addr": same(macs),
+    "lladdr": same(macs),
+    "mpls_target": None,
+    "array": None,
 }
-MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 
 
-def numbered(cls):
-    """The attributes that pyroute2 knows of a message: number, name and type."""
-    for number, entry in enumerate(cls.nla_map):
-        yield entry if isinstance(entry[0], int) else (number, *entry)
+def field(form):
+    """The value of a field of a structure."""
+    count = form.lstrip("<>=")[:-1]
+    if count and form[-1] == "s":
+        return same(st.binary(min_size=int(count), max_size=int(count)))
+    if count and form[-1] == "B":
+        size = int(count)
+        return st.binary(min_size=size, max_size=size).map(lambda data: (data, list(data)))
+    return same(integers(form))
+
+
+def value_of(cls, depth):
+    """Values of an attribute in both notations; None if only pyroute2's own code can make one."""
+    if cls.__name__ in ATOMS:
+        return ATOMS[cls.__name__]
+    if not codec._is_standard(cls) or cls.__name__ in supplement.PLAIN_STRUCTURES:
+        return None
+    if not cls.nla_map:
+        return payload(cls)
+    return nest(cls, depth - 1) if depth and not isinstance(cls.nla_map, dict) else None
+
+
+def payload(cls):
+    """Values of a class without attributes."""
+    forms = dict(cls.fields)
+    if list(forms) == ["value"]:
+        if cls.value_map:
+            return st.sampled_from([pair for pair in cls.value_map.items() if pair[1] is not None])
+        return same(integers(forms["value"])) if forms["value"] != "s" else same(blobs)
+    named = {name: form for name, form in forms.items() if not form.endswith("x")}
+    # The format of a field of rta_mfc_stats is "uint64", which is none.
+    if not named or any(form == "s" or form[-1].isdigit() for form in named.values()):
+        return None
+    pairs = st.fixed_dictionaries({name: field(form) for name, form in named.items()})
+    return pairs.map(
+        lambda found: tuple({n: p[side] for n, p in found.items()} for side in (0, 1))
+    )
 
 
 @functools.cache
-def attributes_of(cls):
-    """Random attributes of a message, in random order: those that we know, and others."""
-    pairs = [
-        st.tuples(st.just(name), TYPES[type_])
-        for _, name, type_ in numbered(cls)
-        # The upper half of the number is not the kernel's to use.
-        if type_ in TYPES and name != "IFLA_IF_NETNSID"
-    ]
-    pairs += [st.tuples(st.just("IFLA_IF_NETNSID"), _positive)] if cls is ifinfmsg else []
-    return st.lists(st.one_of(pairs), unique_by=lambda pair: pair[0], max_size=20)
+def strategies(cls, depth):
+    """Values in both notations, by the names of the attributes of a class."""
+    found = {}
+    for _, name, type_, _ in codec.entries(cls):
+        bare = type_.split("(")[0].split("|")[0].strip()
+        attribute = cls if bare in ("nested", "recursive") else getattr(cls, bare.lstrip("*"))
+        if isinstance(attribute, FunctionType) or name in supplement.TYPES:
+            continue
+        strategy = value_of(attribute, depth)
+        if strategy is not None:
+            found[name] = lists(strategy) if bare.startswith("*") else strategy
+    return found
 
 
-def known(attributes, names=None):
-    """What of pyroute2's attributes we are to read: all, or those of some names."""
-    found = {name: value for name, value in attributes if names is None or name in names}
-    return {n: MODES[v] if n.endswith("_MODE") and v in MODES else v for n, v in found.items()}
+def lists(strategy):
+    pairs = st.lists(strategy, min_size=1, max_size=3)
+    return pairs.map(lambda found: tuple([pair[side] for pair in found] for side in (0, 1)))
 
 
-KINDS = ifinfmsg.ifinfo.data_map
-#: Kinds that we read into, and some that we do not.
-READ = ["bridge", "macvlan", "macvtap", "tun", "vlan", "vxlan"]
-
-
-def _attribute(number, data):
-    return struct.pack("=HH", 4 + len(data), number) + data + bytes(-len(data) % 4)
-
-
-#: One of a number that nobody uses, or none.
-_unknown = st.just(b"") | st.builds(_attribute, st.integers(1000, 0x3FFF), st.binary(max_size=30))
-
-
-@pytest.mark.parametrize("kind", [None, *READ])
-@settings(max_examples=50)
-@given(data=st.data())
-def test_a_link_is_read_as_pyroute2_wrote_it(kind, data):
-    """Index, flags and what we know, whatever else is between, before and after."""
-    attributes = data.draw(attributes_of(ifinfmsg))
-    expected = known(attributes, rtnetlink.LINK_ATTRIBUTES)
-    if kind is not None:
-        inner = data.draw(attributes_of(KINDS[kind]))
-        info = [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": inner})]
-        slave = data.draw(attributes_of(ifinfmsg.ifinfo.bridge_slave_data))
-        info += [("IFLA_INFO_SLAVE_KIND", "bridge"), ("IFLA_INFO_SLAVE_DATA", {"attrs": slave})]
-        info += [("IFLA_INFO_XSTATS", b"\0" * 8)]
-        link_info = ("IFLA_LINKINFO", {"attrs": info}, data.draw(st.sampled_from([0, NESTED])))
-        attributes.insert(data.draw(st.integers(0, len(attributes))), link_info)
-        expected["IFLA_LINKINFO"] = {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": known(inner)}
-    index, flags = data.draw(_positive), data.draw(_words)
-    fields = {"index": index, "flags": flags, "attrs": attributes}
-    message = written(ifinfmsg, NEW, 1, fields)
-    message = message[:32] + data.draw(_unknown) + message[32:] + data.draw(_unknown)
-    body = message[16:]
-    found = rtnetlink.LINK_READER.read(body)
-    if kind is not None:
-        info = found["IFLA_LINKINFO"]
-        found["IFLA_LINKINFO"] = {n: info[n] for n in ("IFLA_INFO_KIND", "IFLA_INFO_DATA")}
-    header = messages.LINK.fields(body)
-    assert (header["index"], header["flags"], found) == (index, flags, expected)
-
-
-def test_a_link_has_what_its_message_says():
-    """As the rest of os-vif sees it."""
-    info = {"attrs": [("IFLA_INFO_KIND", "vlan"), ("IFLA_INFO_DATA", VLAN)]}
-    texts = [("IFLA_IFNAME", "eth0.10"), ("IFLA_IFALIAS", "os-vif")]
-    numbers = [("IFLA_MTU", 1450), ("IFLA_MASTER", 5), ("IFLA_LINK", 2), ("IFLA_GROUP", 9)]
-    others = [("IFLA_LINK_NETNSID", 0), ("IFLA_ADDRESS", "fa:16:3e:00:00:01")]
-    attributes = [*texts, *numbers, *others, ("IFLA_LINKINFO", info)]
-    fields = {"index": 3, "flags": 0x101, "attrs": attributes}
-    link = rtnetlink.read(written(ifinfmsg, NEW, 1, fields)[16:])
-    assert link == rtnetlink.Link(
-        *(
-            3,
-            "eth0.10",
-            "vlan",
-            1450,
-            True,
-            False,
-            True,
-            5,
-            2,
-            0,
-            "os-vif",
-            9,
-            "fa:16:3e:00:00:01",
-        ),
-        {"IFLA_VLAN_ID": 10, "IFLA_VLAN_PROTOCOL": 0x8100},
+def nest(cls, depth=DEPTH):
+    """Some attributes of a class, in both notations."""
+    known = strategies(cls, depth)
+    if not known:
+        return None
+    numbers = {name: kind for kind, name, _, _ in codec.entries(cls)}
+    one = st.sampled_from(sorted(known)).flatmap(
+        lambda name: known[name].map(lambda pair: (name, *pair))
     )
-    assert link.data == {"IFLA_VLAN_ID": 10, "IFLA_VLAN_PROTOCOL": 0x8100}
-    assert link.ours
+    chosen = st.lists(one, min_size=1, max_size=6, unique_by=lambda found: numbers[found[0]])
+    return chosen.map(
+        lambda found: (
+            {name: ours for name, ours, _ in found},
+            {"attrs": [(name, other) for name, _, other in found]},
+        )
+    )
 
 
-VLAN = {"attrs": [("IFLA_VLAN_ID", 10), ("IFLA_VLAN_PROTOCOL", 0x8100)]}
+def theirs_packed(cls, values, **fields):
+    """The body of a message that pyroute2 has encoded."""
+    message = cls()
+    message.update({name: 0 for name, form in cls.fields if not form.endswith("x")})
+    message.update(fields, **values)
+    message.encode()
+    return bytes(message.data[16:])
 
 
-@pytest.mark.parametrize("attribute", ["IFLA_IFNAME", "IFLA_IFALIAS"])
-def test_a_text_that_is_no_utf8_hides_no_link(attribute):
-    """The kernel takes any bytes: a device of somebody else's must not break a list of all."""
-    attributes = {"IFLA_IFNAME": b"tap1"} | {attribute: b"tap\xff"}
-    fields = {"index": 3, "attrs": list(attributes.items())}
-    assert rtnetlink.read(written(ifinfmsg, NEW, 1, fields)[16:]).index == 3
+def read_by_pyroute2(cls, body):
+    message = cls(struct.pack("=IHHII", 16 + len(body), 0, 0, 0, 0) + body)
+    message.decode()
+    return fallback.from_pyroute2(message)
 
 
-@contextlib.contextmanager
-def seconds(limit):
-    """What is done here ends within that time."""
-
-    def late(*_):
-        raise AssertionError("it does not end")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, limit)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def plain(value):
+    if isinstance(value, codec.Attributes):
+        assert value.unknown() == []
+        return {name: plain(item) for name, item in (value.fields() | dict(value)).items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-#: What is raised for a message that the kernel cannot have written.
-_NO_LINK = (struct.error, UnicodeDecodeError, KeyError, ValueError, AttributeError, TypeError)
+def family_of(cls):
+    return {"family": socket.AF_INET} if cls.fields[0][0] == "family" else {}
 
 
-def _ends(data):
-    # What is no link is an error, not a device.
-    with seconds(5), contextlib.suppress(*_NO_LINK):
-        attributes = messages.LINK.attributes(data)
-        repr(attributes)
-        rtnetlink.read(data)
+def decoded(cls, body):
+    """What pyroute2 finds in a body, in pyroute2's notation."""
+    found = read_by_pyroute2(cls, body)
+    return {name: value for name, value in found.items() if name.isupper()}
 
 
-@given(garbage=st.binary(max_size=300))
-def test_reading_garbage_ends(garbage):
-    """Whatever the lengths in it say."""
-    for data in (garbage, bytes(16) + garbage, bytes(16) + _attribute(18, garbage)):
-        _ends(data)
+def check(cls, ours, other, **fields):
+    """Both encoders write the same, and each decoder reads what the other one wrote."""
+    message, fields = MESSAGES[cls], family_of(cls) | fields
+    by_us, by_them = message.pack(ours, **fields), theirs_packed(cls, other, **fields)
+    assert decoded(cls, by_us) == decoded(cls, by_them)
+    assert plain(message.attributes(by_us)) == plain(message.attributes(by_them))
+    expected = message.attributes(by_us)
+    assert plain(expected).items() >= ours.items()
+    for name, value in fields.items():
+        assert message.fields(by_them)[name] == value
 
 
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@settings(max_examples=60)
 @given(data=st.data())
-def test_reading_what_was_cut_or_changed_ends(data):
-    """At any place, and with any byte changed."""
-    info = {"attrs": [("IFLA_INFO_KIND", "vlan"), ("IFLA_INFO_DATA", VLAN)]}
-    attributes = [("IFLA_LINKINFO", info), ("IFLA_IFNAME", "eth0.10"), ("IFLA_MTU", 1450)]
-    message = bytearray(written(ifinfmsg, NEW, 1, {"index": 3, "attrs": attributes})[16:])
-    place = data.draw(st.integers(16, len(message) - 1))
-    _ends(bytes(message[:place]))
-    message[place] = data.draw(_bytes)
-    _ends(bytes(message))
+def test_both_codecs_write_and_read_the_same_attributes(cls, data):
+    ours, other = data.draw(nest(cls))
+    check(cls, ours, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_both_codecs_write_and_read_the_settings_of_each_kind_of_link(kind, data):
+    settings_of = nest(ifinfmsg.ifinfo.data_map[kind])
+    if settings_of is None:
+        # Of a veth device the peer is a link message: see below.
+        assert kind == "veth"
+        return
+    ours, other = data.draw(settings_of)
+    info = {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": ours}
+    attributes = [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", other)]
+    check(ifinfmsg, {"IFLA_LINKINFO": info}, {"attrs": [("IFLA_LINKINFO", {"attrs": attributes})]})
+
+
+@settings(max_examples=25)
+@given(data=st.data(), index=st.integers(0, 2**31 - 1))
+def test_the_peer_of_a_veth_device_is_a_link_message(data, index):
+    ours, _ = data.draw(nest(ifinfmsg, 2))
+    peer = {"VETH_INFO_PEER": {"index": index, **ours}}
+    info = {"IFLA_INFO_KIND": "veth", "IFLA_INFO_DATA": peer}
+    body = LINK.pack({"IFLA_LINKINFO": info})
+    read = LINK.attributes(body)["IFLA_LINKINFO"]["IFLA_INFO_DATA"]["VETH_INFO_PEER"]
+    assert read.fields()["index"] == index
+    assert plain(read).items() >= ours.items()
+    found = decoded(ifinfmsg, body)["IFLA_LINKINFO"]["IFLA_INFO_DATA"]["VETH_INFO_PEER"]
+    assert found["index"] == index
+    assert {name for name in found if name.startswith("IFLA_")} == set(ours)
+
+
+def nested_classes(cls, seen):
+    """Every class of pyroute2 below a message."""
+    if cls in seen or isinstance(cls.nla_map, dict):
+        return
+    seen.add(cls)
+    for _, _, type_, _ in codec.entries(cls):
+        bare = type_.split("(")[0].split("|")[0].strip().lstrip("*")
+        if bare not in ("nested", "recursive"):
+            attribute = getattr(cls, bare)
+            if not isinstance(attribute, FunctionType):
+                nested_classes(attribute, seen)
+    for kind in getattr(cls, "data_map", {}).values():
+        nested_classes(kind, seen)
+
+
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_every_attribute_that_pyroute2_knows_has_a_codec_with_its_number(cls):
+    """In the message itself, and in each class below it."""
+    seen = set()
+    nested_classes(cls, seen)
+    assert cls in seen
+    for below in seen:
+        table = codec.Table(below)
+        for number, name, _, _ in codec.entries(below):
+            assert table.number(name) == number
+            table.compile_encoder(name)
+
+
+@pytest.mark.parametrize(
+    ("cls", "attributes", "fields"),
+    [
+        (ifinfmsg, {"IFLA_OPERSTATE": "UP", "IFLA_NET_NS_FD": 7}, {}),
+        (ifinfmsg, {"IFLA_AF_SPEC": {"AF_INET6": {"IFLA_INET6_TOKEN": "::1"}}}, {}),
+        (
+            ifinfmsg,
+            {"IFLA_AF_SPEC": {"IFLA_BRIDGE_MODE": 1, "IFLA_BRIDGE_VLAN_INFO": {"flags": 2, "vid": 5}}},
+            {"family": socket.AF_BRIDGE if hasattr(socket, "AF_BRIDGE") else 7},
+        ),
+        (ifinfmsg, {"IFLA_PROP_LIST": {"IFLA_ALT_IFNAME": "a-long-name-of-a-device"}}, {}),
+        (ifinfmsg, {"IFLA_LINKINFO": {"IFLA_INFO_SLAVE_KIND": "bridge",
+                                      "IFLA_INFO_SLAVE_DATA": {"IFLA_BRPORT_COST": 5}}}, {}),
+        (rtmsg, {"RTA_DST": "2001:db8::", "RTA_GATEWAY": "fe80::1"}, {"family": socket.AF_INET6}),
+        (rtmsg, {"RTA_VIA": {"family": socket.AF_INET6, "addr": "fe80::1"}}, {}),
+        (rtmsg, {"RTA_ENCAP_TYPE": 1, "RTA_ENCAP": {"MPLS_IPTUNNEL_TTL": 9}}, {}),
+        (fibmsg, {"FRA_SPORT_RANGE": "1000:2000", "FRA_UID_RANGE": "0:5"}, {}),
+    ],
+)  # fmt: skip
+def test_attributes_that_pyroute2_encodes_in_its_own_way(cls, attributes, fields):
+    message = MESSAGES[cls]
+    fields = family_of(cls) | fields
+    body = message.pack(attributes, **fields)
+    found = decoded(cls, body)
+    for name, value in attributes.items():
+        assert plain(message.attributes(body)[name]) == value or name == "IFLA_AF_SPEC"
+        assert plain(message.attributes(body)[name]).keys() >= value.keys() if isinstance(
+            value, dict) else True  # fmt: skip
+        assert name in found
+
+
+def test_next_hops_are_a_list():
+    hops = [
+        {"flags": 0, "hops": 3, "oif": 2, "RTA_GATEWAY": "192.0.2.1"},
+        {"flags": 4, "hops": 0, "oif": 5, "RTA_GATEWAY": "192.0.2.2"},
+    ]
+    message = MESSAGES[rtmsg]
+    body = message.pack({"RTA_MULTIPATH": hops}, family=socket.AF_INET)
+    assert message.attributes(body)["RTA_MULTIPATH"] == hops
+    found = decoded(rtmsg, body)["RTA_MULTIPATH"]
+    assert [(hop["oif"], hop["hops"], hop["RTA_GATEWAY"]) for hop in found] == [
+        (2, 3, "192.0.2.1"), (5, 0, "192.0.2.2"),
+    ]  # fmt: skip
+
+
+def test_settings_of_a_virtual_function_are_read_by_pyroute2():
+    mac = bytes.fromhex("fa163e000001")
+    info = {
+        "IFLA_VF_MAC": {"vf": 3, "mac": mac},
+        "IFLA_VF_RATE": {"vf": 3, "min_tx_rate": 10, "max_tx_rate": 20},
+        "IFLA_VF_VLAN_LIST": {
+            "IFLA_VF_VLAN_INFO": {"vf": 3, "vlan": 100, "qos": 2, "proto": uapi.ETH_P_8021AD}
+        },
+    }
+    body = LINK.pack({"IFLA_VFINFO_LIST": {"IFLA_VF_INFO": info}})
+    found = decoded(ifinfmsg, body)["IFLA_VFINFO_LIST"]["IFLA_VF_INFO"]
+    assert found["IFLA_VF_MAC"] == {"vf": 3, "mac": mac.hex(":")}
+    assert found["IFLA_VF_RATE"] == info["IFLA_VF_RATE"]
+    vlan = found["IFLA_VF_VLAN_LIST"]["IFLA_VF_VLAN_INFO"]
+    assert vlan == {"vf": 3, "vlan": 100, "qos": 2, "proto": 0x88A8}
+
+
+def test_a_structure_has_the_size_that_the_kernel_asks_for():
+    """do_setvfinfo() of net/core/rtnetlink.c refuses a shorter ``struct ifla_vf_vlan_info``."""
+    table = codec.Table(ifinfmsg.vflist.vfinfo.vf_vlist)
+    _, encode = table.encoders["IFLA_VF_VLAN_INFO"]
+    assert encode is not None
+    assert len(encode({"vf": 1})) == 16
+
+
+def test_an_alias_has_no_terminating_zero():
+    body = LINK.pack({"IFLA_IFALIAS": "os-vif"})
+    assert body.endswith(b"os-vif\0\0")
+    assert struct.unpack_from("=H", body, LINK.size) == (4 + len("os-vif"),)
+
+
+def test_bytes_of_a_name_in_no_encoding_are_kept():
+    body = LINK.pack({"IFLA_IFNAME": "a\udcff"})
+    assert b"a\xff\0" in body
+    assert LINK.attributes(body)["IFLA_IFNAME"] == "a\udcff"
+
+
+def test_an_attribute_that_repeats_has_each_value():
+    two = LINK.pack({"IFLA_IFNAME": "one"}) + LINK.table.pack({"IFLA_IFNAME": "two"})
+    found = LINK.attributes(two)
+    assert (found["IFLA_IFNAME"], found.all("IFLA_IFNAME")) == ("two", ["one", "two"])
+
+
+def test_a_reader_finds_what_all_attributes_have():
+    values = {"IFLA_IFNAME": "one", "IFLA_MTU": 1500, "IFLA_GROUP": 9}
+    body = LINK.pack(values)
+    assert LINK.reader("IFLA_MTU", "IFLA_IFNAME", "IFLA_MASTER").read(body) == {
+        "IFLA_IFNAME": "one", "IFLA_MTU": 1500,
+    }  # fmt: skip
+
+
+@given(st.binary(max_size=60))
+def test_bytes_that_are_no_attributes_end_the_walk(data):
+    """A message of the kernel is well-formed; nothing else may loop for ever."""
+    places = list(codec.walk(data, 0, len(data)))
+    assert len(places) <= len(data) // 4
+
+
+def test_a_name_that_no_class_has_is_an_error():
+    with pytest.raises(LookupError, match="ifinfmsg has no attribute IFLA_NONE"):
+        LINK.pack({"IFLA_NONE": 1})
+    with pytest.raises(LookupError, match="ifinfmsg has no attribute IFLA_NONE"):
+        LINK.attributes(LINK.pack({})).get("IFLA_NONE")
+
+
+def test_headers_are_those_of_pyroute2():
+    forms = "".join(form for _, form in theirs.nlmsg.header)
+    assert codec.HEADER.size == struct.calcsize(f"={forms}")
+    assert codec.HEADER.format == f"={forms}"
+    forms = "".join(form for _, form in theirs.nla_header.header)
+    assert codec.ATTRIBUTE.format == f"={forms}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("RTM_NEWLINK", 16), ("NLM_F_DUMP", 0x300), ("IFF_UP", 1), ("IFA_F_NODAD", 2),
+     ("NUD_PERMANENT", 128), ("NTF_PROXY", 8), ("RTN_UNICAST", 1), ("RTPROT_STATIC", 4),
+     ("RT_SCOPE_LINK", 253), ("RTNH_F_ONLINK", 4), ("DEVLINK_CMD_PORT_GET", 5),
+     ("GENL_ID_CTRL", 16), ("RT_TABLE_MAIN", 254), ("RTM_GETNEXTHOP", 106), ("IFNAMSIZ", 16)],
+)  # fmt: skip
+def test_a_constant_is_the_kernel_s(name, value):
+    assert getattr(uapi, name) == value
+
+
+def test_a_constant_that_nobody_defines_is_an_error():
+    with pytest.raises(AttributeError, match="neither pyroute2 nor"):
+        _ = uapi.RTM_NOTHING
+
+
+def test_the_installed_pyroute2_is_new_enough():
+    assert tuple(map(int, pyroute2.__version__.split(".")[:2])) >= (0, 8)
