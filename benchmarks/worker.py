@@ -50,6 +50,11 @@ class Worker:
         importlib.import_module(module).vif_plug.start(priv_context.Method.ROOTWRAP)
         return {}
 
+    def privileged_in_process(self, module: str) -> dict:
+        """Run the privileged part of a plugin in the process, without a daemon."""
+        importlib.import_module(module).vif_plug.set_client_mode(False)
+        return {}
+
     def call(self, action: str, which: list[int], threads: int) -> dict:
         """Plug or unplug VIFs.
 

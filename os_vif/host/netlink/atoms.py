@@ -162,6 +162,8 @@ class Structure:
         padding = -struct.calcsize(form) % largest
         self._packer = struct.Struct(f"{form}{padding}x")
         self._reader = struct.Struct(form)
+        #: Returns the values as packed, for a structure without big-endian fields.
+        self.unpack = self._reader.unpack_from
         self.size = self._packer.size
         self.names = tuple(self._defaults)
         self._empty = bytes(self.size)

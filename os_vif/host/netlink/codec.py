@@ -66,26 +66,37 @@ class Attributes(Mapping[str, Any]):
         self._end = len(data) if end is None else end
         self._places: dict[int, tuple[int, int]] | None = None
 
-    @property
-    def _found(self) -> dict[int, tuple[int, int]]:
-        if self._places is None:
-            found = walk(self._data, self._start, self._end)
-            self._places = {kind: (start, end) for kind, start, end in found}
-        return self._places
+    def _find(self) -> dict[int, tuple[int, int]]:
+        """Return the start and the end of each attribute by number."""
+        found = self._places
+        if found is None:
+            found = self._places = {}
+            # The loop of walk() without the calls: most links have nested attributes.
+            at, last, unpack_from = self._start, self._end - 4, ATTRIBUTE.unpack_from
+            while at <= last:
+                length, kind = unpack_from(self._data, at)
+                if length < 4:  # noqa: PLR2004 - the size of the header
+                    break
+                found[kind & _TYPE_MASK] = at + 4, at + length
+                at += (length + 3) & ~3
+        return found
 
     def _decode(self, name: str, place: tuple[int, int]) -> Any:
-        decode = self._table.decoder(name, self, self._family)
-        return decode(self._data[slice(*place)])
+        table, (start, end) = self._table, place
+        decode = table.decoders.get(name) or table.decoder(name, self, self._family)
+        return decode(self._data[start:end])
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value of an attribute, or *default* if the attribute is absent."""
-        place = self._found.get(self._table.number(name))
+        table = self._table
+        number = table.numbers.get(name)
+        place = self._find().get(table.number(name) if number is None else number)
         return default if place is None else self._decode(name, place)
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._table.numbers:
             raise KeyError(name)
-        place = self._found.get(self._table.numbers[name])
+        place = self._find().get(self._table.numbers[name])
         if place is None:
             raise KeyError(name)
         return self._decode(name, place)
@@ -111,11 +122,11 @@ class Attributes(Mapping[str, Any]):
 
     def unknown(self) -> list[int]:
         """Return the numbers of the attributes without a name."""
-        return [kind for kind in self._found if kind not in self._table.names]
+        return [kind for kind in self._find() if kind not in self._table.names]
 
     def __iter__(self) -> Iterator[str]:
         names = self._table.names
-        return (names[kind] for kind in self._found if kind in names)
+        return (names[kind] for kind in self._find() if kind in names)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -154,6 +165,8 @@ class Table:
         self.names = {kind: name for name, kind in reversed(self.numbers.items())}
         self.header = Structure(tuple(cls.fields)) if cls.fields else None
         self._codecs: dict[str, Codec | None] = {}
+        #: Decoders that have been used, of attributes without a choice.
+        self.decoders: dict[str, Callable[[bytes], Any]] = {}
         self._chosen: dict[tuple[str, Any], Codec] = {}
         self.encoders = _Encoders(self)
 
@@ -179,7 +192,10 @@ class Table:
     ) -> Callable[[bytes], Any]:
         """Return the decoder of an attribute."""
         codec = self._codec(name)
-        return (codec or self.choose(name, siblings, family)).decode
+        if codec is None:
+            return self.choose(name, siblings, family).decode
+        self.decoders[name] = codec.decode
+        return codec.decode
 
     def choose(self, name: str, siblings: Mapping[str, Any], family: int) -> Codec:
         """Return the codec of an attribute with a class according to the neighbouring attributes.
@@ -344,6 +360,10 @@ class Message:
     def fields(self, body: bytes) -> dict[str, Any]:
         """Return the fields of the structure."""
         return self._header.decode(body)
+
+    def values(self, body: bytes) -> tuple[Any, ...]:
+        """Return the values of the structure, in the order of the fields."""
+        return self._header.unpack(body)
 
     def attributes(self, body: bytes) -> Attributes:
         """Return all attributes of a message."""

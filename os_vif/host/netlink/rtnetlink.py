@@ -19,6 +19,7 @@ import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from os_vif.host.netlink import supplement, uapi
@@ -46,6 +47,8 @@ LINK_ATTRIBUTES = (
     "IFLA_LINK_NETNSID",
 )
 LINK_READER = LINK.reader(*LINK_ATTRIBUTES)
+_NO_DATA: Mapping[str, Any] = MappingProxyType({})
+_NO_DEVICE = ignoring(errno.ENODEV)
 
 
 # Not frozen: a frozen dataclass takes three times as long to create.
@@ -268,7 +271,7 @@ class Netlink:
 
     def delete(self, link: Link) -> bool:
         """Delete a device; return whether it was there."""
-        with ignoring(errno.ENODEV):
+        with _NO_DEVICE:
             self.request(uapi.RTM_DELLINK, uapi.NLM_F_ACK, LINK.pack({}, index=link.index))
             return True
         return False
@@ -280,7 +283,7 @@ class Netlink:
     def _get(self, attributes: Mapping[str, Any], index: int = 0) -> Link | None:
         # The statistics of a link take longer than all the rest.
         wanted = {**attributes, "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
-        with ignoring(errno.ENODEV):
+        with _NO_DEVICE:
             (found,) = self.request(uapi.RTM_GETLINK, 0, LINK.pack(wanted, index=index))
             return read(found)
         return None
@@ -328,14 +331,17 @@ class CachedNetlink(Netlink):
 
 def read(body: bytes) -> Link:
     """Return the device that a message describes."""
-    fields, attributes = LINK.fields(body), LINK_READER.read(body)
-    get, flags = attributes.get, fields["flags"]
-    info = get("IFLA_LINKINFO", {})
-    data = info.get("IFLA_INFO_DATA", {})
+    _, _, index, flags, _ = LINK.values(body)
+    attributes = LINK_READER.read(body)
+    get = attributes.get
+    kind, data = None, _NO_DATA
+    info = get("IFLA_LINKINFO")
+    if info is not None:
+        kind, data = info.get("IFLA_INFO_KIND"), info.get("IFLA_INFO_DATA", _NO_DATA)
     return Link(
-        index=fields["index"],
+        index=index,
         name=attributes["IFLA_IFNAME"],
-        kind=info.get("IFLA_INFO_KIND"),
+        kind=kind,
         mtu=get("IFLA_MTU", 0),
         up=bool(flags & uapi.IFF_UP),
         carrier=bool(flags & uapi.IFF_LOWER_UP),
@@ -347,7 +353,7 @@ def read(body: bytes) -> Link:
         group=get("IFLA_GROUP", 0),
         address=get("IFLA_ADDRESS"),
         # Of a kind that pyroute2 does not know there are bytes.
-        data=data if isinstance(data, Mapping) else {},
+        data=_NO_DATA if isinstance(data, bytes) else data,
     )
 
 

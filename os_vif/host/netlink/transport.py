@@ -19,7 +19,6 @@ import pathlib
 import socket
 import struct
 import sys
-from collections.abc import Iterator
 from types import TracebackType
 
 from os_vif.host.netlink import messages, uapi
@@ -31,6 +30,9 @@ _BUFFER = 1 << 18
 #: How often an interrupted dump is requested.
 _ATTEMPTS = 20
 _CODE = struct.Struct("=i")
+_HEADER_SIZE = HEADER.size
+# Plain integers: an operator of enum.IntFlag takes longer than the rest of a loop.
+_TRUNCATED = int(socket.MSG_TRUNC)
 
 
 class ignoring:  # noqa: N801 - like contextlib.suppress
@@ -68,6 +70,7 @@ class Socket:
         self._numbers = itertools.count(1)
         self._buffer = bytearray(_BUFFER)
         self._netns: str | None = None
+        self._ends = uapi.NLMSG_ERROR, uapi.NLMSG_DONE
 
     def close(self) -> None:
         self._socket.close()
@@ -96,10 +99,10 @@ class Socket:
         :param flags: ``NLM_F_*`` in addition to ``NLM_F_REQUEST``.
         """
         flags |= uapi.NLM_F_REQUEST
+        size = _HEADER_SIZE + len(body)
         for _ in range(_ATTEMPTS):
             number = next(self._numbers)
-            header = HEADER.pack(HEADER.size + len(body), kind, flags, number, 0)
-            self._socket.send(header + body)
+            self._socket.send(HEADER.pack(size, kind, flags, number, 0) + body)
             found, interrupted = self._receive(number)
             if not interrupted:
                 return found
@@ -109,30 +112,33 @@ class Socket:
         """Return the bodies of a reply, and whether the kernel marked the dump as interrupted."""
         found: list[bytes] = []
         interrupted = False
-        error, done, multi = uapi.NLMSG_ERROR, uapi.NLMSG_DONE, uapi.NLM_F_MULTI
+        # Local names: a dump has a message for each device of the host.
+        buffer, unpack_from = self._buffer, HEADER.unpack_from
+        multi, broken, ends = uapi.NLM_F_MULTI, uapi.NLM_F_DUMP_INTR, self._ends
         while True:
-            for kind, flags, number, body in self._read_messages():
+            at, size = 0, self._read_datagram()
+            while at < size:
+                length, kind, flags, number, _ = unpack_from(buffer, at)
+                start, end = at + _HEADER_SIZE, at + length
+                at += (length + 3) & ~3
                 if number != wanted:
                     # The reply to an abandoned request.
                     continue
-                interrupted |= bool(flags & uapi.NLM_F_DUMP_INTR)
-                if kind in (error, done):
-                    _raise_failure(kind, flags, body)
+                if flags & broken:
+                    interrupted = True
+                if kind in ends:
+                    _raise_failure(kind, flags, bytes(buffer[start:end]))
                     return found, interrupted
-                found.append(body)
+                found.append(bytes(buffer[start:end]))
                 if not flags & multi:
                     return found, interrupted
 
-    def _read_messages(self) -> Iterator[tuple[int, int, int, bytes]]:
-        """Yield type, flags, sequence number and body of each message of a datagram."""
+    def _read_datagram(self) -> int:
+        """Read a datagram into the buffer; return the size."""
         size, _, flags, _ = self._socket.recvmsg_into([self._buffer])
-        if flags & socket.MSG_TRUNC:
+        if flags & _TRUNCATED:
             raise OSError(errno.EMSGSIZE, f"a reply of the kernel has more than {_BUFFER} bytes")
-        at = 0
-        while at < size:
-            length, kind, flags, number, _ = HEADER.unpack_from(self._buffer, at)
-            yield kind, flags, number, bytes(self._buffer[at + HEADER.size : at + length])
-            at += (length + 3) & ~3
+        return size
 
 
 def _raise_failure(kind: int, flags: int, body: bytes) -> None:

@@ -279,13 +279,12 @@ def read_addresses(net: Netlink, link: Link) -> list[EnsureAddress]:
 
 def _parse_address(link: Link, data: bytes) -> EnsureAddress | None:
     # Most of what a device has is its own, and not worth the time to read it.
-    fields = ADDRESS.fields(data)
-    family, scope, length = fields["family"], fields["scope"], fields["prefixlen"]
+    family, length, header_flags, scope, _ = ADDRESS.values(data)
     six = family == socket.AF_INET6
     if family not in (socket.AF_INET, socket.AF_INET6) or (six and scope == uapi.RT_SCOPE_LINK):
         return None
     get = _READER.read(data).get
-    flags = get("IFA_FLAGS", fields["flags"])
+    flags = get("IFA_FLAGS", header_flags)
     if six and flags & uapi.IFA_F_TEMPORARY:
         return None
     other: str = get("IFA_ADDRESS", "")

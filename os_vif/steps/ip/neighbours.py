@@ -245,10 +245,8 @@ def _dump_neighbours(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, st
 
 
 def _parse_neighbour(link: Link, data: bytes) -> tuple[EnsureNeighbour, str] | None:
-    fields = NEIGHBOUR.fields(data)
-    state, flags = fields["state"], fields["flags"]
-    is_ip = fields["family"] in (socket.AF_INET, socket.AF_INET6)
-    if not is_ip or fields["ifindex"] != link.index:
+    family, index, state, flags, _ = NEIGHBOUR.values(data)
+    if family not in (socket.AF_INET, socket.AF_INET6) or index != link.index:
         return None
     get = _READER.read(data).get
     address: str = get("NDA_LLADDR", "")

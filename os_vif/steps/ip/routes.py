@@ -399,8 +399,7 @@ def _as_learned(
 
 def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     """Return a route, and what a step cannot express of it."""
-    fields = ROUTE.fields(data)
-    family, kind, flags = fields["family"], fields["type"], fields["flags"]
+    family, length, _, tos, table, protocol, scope, kind, flags = ROUTE.values(data)
     others: list[int] = []
     get = _READER.read(data, others).get
     unknown = _describe(others)
@@ -413,14 +412,14 @@ def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     six = family == socket.AF_INET6
     route = EnsureRoute(
         link.name,
-        destination=f"{get('RTA_DST', _ANYWHERE[family])}/{fields['dst_len']}",
+        destination=f"{get('RTA_DST', _ANYWHERE[family])}/{length}",
         gateway=get("RTA_GATEWAY"),
-        table=get("RTA_TABLE", fields["table"]),
+        table=get("RTA_TABLE", table),
         metric=get("RTA_PRIORITY"),
-        protocol=fields["proto"],
-        scope=fields["scope"],
+        protocol=protocol,
+        scope=scope,
         source=get("RTA_PREFSRC"),
-        tos=fields["tos"],
+        tos=tos,
         onlink=bool(flags & uapi.RTNH_F_ONLINK),
         kind=kind if kind in _types() else uapi.RTN_UNICAST,
         preference=(get("RTA_PREF") or None) if six else None,
