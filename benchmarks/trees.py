@@ -23,7 +23,7 @@ import time
 
 from benchmarks import codec, linux_bridge, sides
 from benchmarks.sides import Side, ratio, show
-from tests.functional.namespaces import hide_record, private
+from testbed.namespaces import hide_record, private
 
 OTHER, OWN = "other tree", "this tree"
 FIRST = "start, and first plug"
