@@ -13,20 +13,20 @@ import dataclasses
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from os_vif.host.sriov import functions
-from os_vif.host.sriov.vf_settings import Settings
+from os_vif.host.sriov.vf_settings import BY_NAME
 from os_vif.host.state.directory import STATE
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
     from os_vif.host.sriov.functions import Vf
+    from os_vif.host.sriov.vf_settings import Settings
 
 LOG = logging.getLogger(__name__)
 
 _PREFIX, _SUFFIX = "vf-", ".json"
-_FIELDS = frozenset(field.name for field in dataclasses.fields(Settings))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +78,9 @@ def read_allocation(function: Function) -> Allocation | None:
     try:
         record = json.loads(STATE.read(name))
         user, before, incarnation = record["user"], record["before"], record["incarnation"]
-        if not isinstance(user, str) or not before.keys() <= _FIELDS:
+        if not isinstance(user, str) or not before.keys() <= BY_NAME.keys():
             raise ValueError(path)  # noqa: TRY301 - the record is damaged, as invalid JSON is
-        allocation = Allocation(user, Settings(**before))
+        allocation = Allocation(user, dict(before))
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -100,12 +100,11 @@ def write_allocation(function: Function, allocation: Allocation) -> None:
 
     :raises OSError: if the record cannot be written; then the old record is kept.
     """
-    before: dict[str, Any] = {
-        name: value
-        for name, value in dataclasses.asdict(allocation.before).items()
-        if value is not None
+    content = {
+        "user": allocation.user,
+        "incarnation": function.incarnation,
+        "before": allocation.before,
     }
-    content = {"user": allocation.user, "incarnation": function.incarnation, "before": before}
     STATE.write_atomically(_record_name(function.vf.address), content)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host import limits
 from os_vif.steps import validate
 from os_vif.steps.ip import neighbours
-from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.kernel_step import KernelStep, roll_back
 from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class SetLink(NamedStep, KernelStep):
                     return self.apply(net)
                 raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
             # The kernel may have applied some of the attributes.
-            _roll_back(net, undo, error)
+            roll_back(net, undo, error)
             raise
         return undo
 
@@ -170,15 +170,6 @@ class SetLink(NamedStep, KernelStep):
 def _settable(before: dict[str, Any]) -> dict[str, Any]:
     """Return the values that the kernel accepts: zeros are shown for a missing MAC address."""
     return {name: value for name, value in before.items() if (name, value) != _NO_ADDRESS}
-
-
-def _roll_back(net: Netlink, undo: tuple[KernelStep, ...], first: OSError) -> None:
-    for step in undo:
-        try:
-            step.apply(net)
-        except OSError as error:
-            text = f"{first.strerror}; and then not undone: {step.commands()[0]}: {error.strerror}"
-            raise OSError(first.errno, text) from error
 
 
 def _attribute(net: Netlink, link: Link, field: str) -> Any:

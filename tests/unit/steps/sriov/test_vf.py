@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from os_vif import exception
+from os_vif import exception, objects
 from os_vif.host.netlink import codec, rtnetlink
 from os_vif.host.sriov import vf_settings
 from os_vif.host.sriov.vf_settings import Settings
@@ -145,3 +146,71 @@ def test_each_group_is_one_message_of_its_own():
     for number, state in enumerate(("auto", "enable", "disable")):
         found = sent(("link_state",), link_state=state).get_attr("IFLA_VF_LINK_STATE")
         assert (found["vf"], found["link_state"]) == (3, number)
+
+
+def test_one_table_names_each_setting_of_the_step_and_of_the_port_profile():
+    """In the order of the step's fields."""
+    others = {"name", "number", "pci_address", "user", "link"}
+    fields = [field.name for field in dataclasses.fields(SetVf) if field.name not in others]
+    assert fields == [setting.name for setting in vf_settings.SETTINGS]
+    history = objects.VIFPortProfileSRIOV.history
+    assert {name for version in history for name in version.adds} <= set(fields)
+
+
+class Card:
+    """A physical function with a simulated virtual function, which refuses some settings."""
+
+    def __init__(self, monkeypatch, *refused):
+        self.settings = {**FULL, "mac": "02:00:00:00:00:01", "vlan": 7, "trusted": False}
+        self.refused = set(refused)
+        monkeypatch.setattr(vf_settings, "get", lambda *_: dict(self.settings))
+        monkeypatch.setattr(vf_settings, "put", self.put)
+
+    def require(self, name):
+        return LINK
+
+    def put(self, net, pf, number, group, wanted):
+        if self.refused & set(group):
+            raise OSError(errno.EOPNOTSUPP, "refused")
+        self.settings.update({name: wanted[name] for name in group})
+
+
+def test_settings_before_a_refused_one_are_rolled_back(monkeypatch):
+    """In reverse order; and the undo of the whole change does so too."""
+    card = Card(monkeypatch, "trusted")
+    before = dict(card.settings)
+    step = SetVf("eth0", 3, None, mac=FULL["mac"], vlan=42, vlan_qos=1, trusted=True)
+    with pytest.raises(OSError, match="VF 3 of eth0: trust on: refused"):
+        step.apply(card)
+    assert card.settings == before
+    card.refused.clear()
+    (undo,) = step.apply(card)
+    assert card.settings == {
+        **before,
+        "mac": FULL["mac"],
+        "vlan": 42,
+        "vlan_qos": 1,
+        "trusted": True,
+    }
+    undo.apply(card)
+    assert card.settings == before
+
+
+def test_a_setting_that_cannot_be_rolled_back_is_told(monkeypatch):
+    """With the command that would restore it; what else can be restored is."""
+    card = Card(monkeypatch, "trusted")
+    step = SetVf("eth0", 3, None, mac=FULL["mac"], vlan=42, trusted=True)
+    put = card.put
+
+    def refuse_old_vlan(net, pf, number, group, wanted):
+        if "vlan" in group and wanted["vlan"] == 7:
+            raise OSError(errno.EIO, "broken")
+        put(net, pf, number, group, wanted)
+
+    monkeypatch.setattr(vf_settings, "put", refuse_old_vlan)
+    with pytest.raises(
+        OSError,
+        match=r"trust on: refused.*; and then not undone: ip link set dev eth0 vf 3 vlan 7.*broken",
+    ):
+        step.apply(card)
+    assert card.settings["mac"] == "02:00:00:00:00:01"
