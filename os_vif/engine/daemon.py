@@ -1,10 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The privileged side: it takes typed steps, checks them again, and runs them as one.
+"""The functions of the privileged daemon: :func:`run`, :func:`undo` and :func:`check`.
 
-It takes no functions and no command lines. Whatever comes in, it answers with data:
-privsep cannot bring every exception back.
+A caller sends steps as plain data. The daemon decodes the steps of a closed list, validates the
+arguments again, locks the devices, and asks the policy before each step. The daemon accepts neither
+functions nor command lines. Every answer is data, also for a malformed message or a failure:
+oslo.privsep cannot carry every exception.
 """
 
 from __future__ import annotations
@@ -13,12 +15,12 @@ import contextlib
 import dataclasses
 import errno
 import itertools
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.engine import policy, undo_ledger
+from os_vif.engine.failure import StepFailure
 from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps import (
@@ -36,37 +38,37 @@ from os_vif.steps import (
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.link.devices import DeleteDevice
 from os_vif.steps.plan import Difference
+from os_vif.steps.rollback import Rollback, commands_with_reason, reason_of, roll_back
 from os_vif.steps.wire import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LOG = logging.getLogger(__name__)
+    from os_vif.engine.answers import CheckAnswer, RunAnswer, UndoAnswer
+    from os_vif.engine.failure import EncodedFailure
 
-#: Steps of one call. A plan has a handful for each VIF, and two for each address that moves.
+#: The largest number of steps in a call. A plan has a handful for each VIF, and two for each moved
+#: address.
 MAX_STEPS = 10_000
 
-#: The steps of which :func:`os_vif.steps.link.move_addresses.move` makes a move from an uplink to a bridge.
+#: The steps that :func:`os_vif.steps.link.move_addresses.move` returns.
 MOVES = (
     DeleteAddress, DeleteNeighbour, DeleteRoute, EnsureAddress, EnsureNeighbour, EnsureRoute,
     SetBridgeAddress, SetInheritedSysctl, SetSysctl,
 )  # fmt: skip
+#: The kind of the consecutive steps of a move, for grouping.
 _MOVE = EnsureRoute
 
 
-def run(messages: Any) -> dict[str, Any]:
-    """Run steps in order; if one fails, undo those before it.
+def run(messages: Any) -> RunAnswer:
+    """Apply steps in order; roll back after the first failure.
 
-    :param messages: a list of what :func:`os_vif.steps.wire.encode` makes; or a dict of such
-        ``steps``, and of ``forward``: whether a step that fails stops none of the others.
-    :returns: ``undo``: the encoded steps that undo all of it, in the order to run them, for a
-        caller whose later work fails;
-        ``applied``: for each step the number of its steps in ``undo`` (0 if it held already, -1
-        if it was refused) and the seconds that it took, for the log;
-        ``error``: None, or a dict of ``step``, ``device``, ``errno``, ``reason``, the number of
-        steps ``undone``, and ``left``, what could not be undone;
-        ``refused``: such a dict for each step that has failed of those that go forward; ``left``
-        is what remains to be done.
+    :param messages: a list of steps, encoded by :func:`os_vif.steps.wire.encode`. Or a dict of
+        such ``steps`` and ``forward``: if true, a failed step neither stops nor rolls back the
+        other steps, as in an unplug.
+    :returns: ``undo``, the encoded undo steps for a caller that fails later; ``applied``, the
+        number of undo steps and the seconds of each step; ``error``, the failure or None; and
+        ``refused``, the failures of a forward run. See :mod:`os_vif.engine.answers`.
     """
     forward = False
     if isinstance(messages, dict) and messages.keys() == {"steps", "forward"}:
@@ -74,179 +76,199 @@ def run(messages: Any) -> dict[str, Any]:
     try:
         steps = _decode_all(messages)
     except exception.InvalidStep as error:
-        return {"undo": [], "error": _error("message", "", errno.EINVAL, str(error))}
+        return _failed(StepFailure("message", "", str(error), errno.EINVAL))
     devices = {device for step in steps for device in step.devices}
     try:
         uncached = rtnetlink.here()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
             return _run_forward(net, steps) if forward else _run(net, steps)
     except OSError as error:
-        return {"undo": [], "error": _error("Locking", ", ".join(devices), *_reason(error))}
+        return _failed(_failure_of("Locking", ", ".join(devices), error))
 
 
-def _run(net: rtnetlink.Netlink, steps: list[KernelStep]) -> dict[str, Any]:
-    undo: list[KernelStep] = []
-    applied: list[tuple[int, float]] = []
-    call = policy.Call(net, steps)
+def _failed(failure: StepFailure) -> RunAnswer:
+    return {"undo": [], "applied": [], "error": failure.encode(), "refused": []}
+
+
+@dataclasses.dataclass
+class _Progress:
+    """The steps of a call that have been applied so far."""
+
+    request: policy.Call
+    undo: list[KernelStep] = dataclasses.field(default_factory=list)
+    applied: list[tuple[int, float]] = dataclasses.field(default_factory=list)
+    refused: list[EncodedFailure] = dataclasses.field(default_factory=list)
+
+    def apply(self, net: rtnetlink.Netlink, step: KernelStep) -> Sequence[KernelStep]:
+        """Apply a step if the policy permits; return the undo steps."""
+        return step.apply(net) if policy.permitted(net, step, self.request) else ()
+
+    def answer(self, net: rtnetlink.Netlink) -> RunAnswer:
+        """Return the answer of a call that has not failed."""
+        undo_ledger.issue(net, self.undo)
+        return {
+            "undo": [encode(step) for step in self.undo],
+            "applied": self.applied,
+            "error": None,
+            "refused": self.refused,
+        }
+
+
+def _run(net: rtnetlink.Netlink, steps: list[KernelStep]) -> RunAnswer:
+    progress = _Progress(policy.Call(net, steps))
     for deletes, group in itertools.groupby(steps, lambda step: isinstance(step, DeleteDevice)):
-        again: list[KernelStep] = []
+        # Deleted devices are recreated only if the deletions were sent.
+        recreate: list[KernelStep] = []
         members = list(group)
         current: KernelStep | None = None
         try:
             with batch_delete.batched(net) if deletes else contextlib.nullcontext(net) as view:
                 for current in members:
                     started = time.monotonic()
-                    back = current.apply(view) if policy.permitted(view, current, call) else ()
-                    # What one has done is to be undone even if the next one fails.
-                    (again if deletes else undo)[:0] = back
-                    applied.append((len(back), time.monotonic() - started))
-                # Deletions are carried out after the last step of the group.
+                    undo = progress.apply(view, current)
+                    # Recorded at once, because the next step may fail.
+                    (recreate if deletes else progress.undo)[:0] = undo
+                    progress.applied.append((len(undo), time.monotonic() - started))
+                # The deletions of the group are sent when the block ends.
                 current = None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the rest is undone
-            failure = _blamed(members if current is None else [current], error)
-            _take_back(net, undo, failure)
-            return {"undo": [], "error": failure}
-        undo[:0] = again
-    undo_ledger.issue(net, undo)
-    return {"undo": [encode(step) for step in undo], "applied": applied, "error": None}
+        except Exception as error:  # noqa: BLE001 - any error is answered, after a rollback
+            failure = _blame(members if current is None else [current], error)
+            failure.add(_roll_back(net, progress.undo))
+            return _failed(failure)
+        progress.undo[:0] = recreate
+    return progress.answer(net)
 
 
-def _blamed(steps: Sequence[KernelStep], error: Exception) -> dict[str, Any]:
-    """Return the failure of the step that an error is about, of those that it may be about."""
+def _blame(steps: Sequence[KernelStep], error: Exception) -> StepFailure:
+    """Return the failure of the step, of the possible ones, whose device the error names."""
     name = error.filename if isinstance(error, OSError) else None
     blamed = [step for step in steps if step.device == name][:1] or steps
     kinds = dict.fromkeys(type(step).__name__ for step in blamed)
     devices = dict.fromkeys(step.device for step in blamed)
-    return _error(", ".join(kinds), ", ".join(devices), *_reason(error))
+    return _failure_of(", ".join(kinds), ", ".join(devices), error)
 
 
-def _run_forward(net: rtnetlink.Netlink, steps: list[KernelStep]) -> dict[str, Any]:
-    """Run steps each of which stands for itself: one that fails stops none of the others.
+def _run_forward(net: rtnetlink.Netlink, steps: list[KernelStep]) -> RunAnswer:
+    """Apply steps that are independent of each other: a failed step stops no other step.
 
-    The parts of a move of addresses and routes are one: all of them, or none.
+    The steps of a move of addresses and routes depend on each other: all are applied, or none.
     """
-    undo: list[KernelStep] = []
-    applied: list[tuple[int, float]] = []
-    refused: list[dict[str, Any]] = []
-    call = policy.Call(net, steps)
+    progress = _Progress(policy.Call(net, steps))
     for kind, group in itertools.groupby(steps, _kind):
         members = list(group)
         if kind is _MOVE:
-            applied += _run_move(net, members, call, undo, refused)
-            continue
-        errors: list[OSError] = []
-        done: list[tuple[KernelStep, Sequence[KernelStep] | None, float]] = []
-        deletes = kind is DeleteDevice
-        with batch_delete.batched(net, errors) if deletes else contextlib.nullcontext(net) as view:
-            for step in members:
-                started = time.monotonic()
-                back: Sequence[KernelStep] | None = None
-                try:
-                    back = step.apply(view) if policy.permitted(view, step, call) else ()
-                except Exception as error:  # noqa: BLE001 - it is told
-                    refused.append(_remaining([step], error))
-                done.append((step, back, time.monotonic() - started))
-        names = {error.filename for error in errors}
-        for step, back, seconds in done:
-            if back is None or step.device in names:
-                # A device that is still there is not to be made again.
-                applied.append((-1, seconds))
-            else:
-                undo[:0] = back
-                applied.append((len(back), seconds))
-        refused += [
-            _remaining([step for step in members if step.device == error.filename], error)
-            for error in errors
-        ]
-    undo_ledger.issue(net, undo)
-    encoded = [encode(step) for step in undo]
-    return {"undo": encoded, "applied": applied, "error": None, "refused": refused}
+            _run_move(net, members, progress)
+        else:
+            _run_independent(net, members, progress, deletes=kind is DeleteDevice)
+    return progress.answer(net)
 
 
-def _run_move(
-    net: rtnetlink.Netlink,
-    steps: list[KernelStep],
-    call: policy.Call,
-    undo: list[KernelStep],
-    refused: list[dict[str, Any]],
-) -> list[tuple[int, float]]:
-    """Run the parts of a move of addresses and routes; if one fails, undo those before it.
+def _run_independent(
+    net: rtnetlink.Netlink, steps: list[KernelStep], progress: _Progress, *, deletes: bool
+) -> None:
+    """Apply each of some consecutive steps; record the failures in *progress*."""
+    errors: list[OSError] = []
+    done: list[tuple[KernelStep, Sequence[KernelStep] | None, float]] = []
+    with batch_delete.batched(net, errors) if deletes else contextlib.nullcontext(net) as view:
+        for step in steps:
+            started = time.monotonic()
+            undo: Sequence[KernelStep] | None = None
+            try:
+                undo = progress.apply(view, step)
+            except Exception as error:  # noqa: BLE001 - any error is answered
+                progress.refused.append(_not_done([step], error).encode())
+            done.append((step, undo, time.monotonic() - started))
+    names = {error.filename for error in errors}
+    for step, undo, seconds in done:
+        if undo is None or step.device in names:
+            # The device of a failed deletion still exists: there is no undo.
+            progress.applied.append((-1, seconds))
+        else:
+            progress.undo[:0] = undo
+            progress.applied.append((len(undo), seconds))
+    progress.refused += [
+        _not_done([step for step in steps if step.device == error.filename], error).encode()
+        for error in errors
+    ]
 
-    :param undo: takes the steps that undo it; ``refused`` takes its failure.
-    :returns: as ``applied`` of :func:`run`.
-    """
-    own: list[KernelStep] = []
+
+def _run_move(net: rtnetlink.Netlink, steps: list[KernelStep], progress: _Progress) -> None:
+    """Apply the steps of a move of addresses and routes; roll back all of them after a failure."""
+    own_undo: list[KernelStep] = []
     applied: list[tuple[int, float]] = []
     for number, step in enumerate(steps):
         started = time.monotonic()
         try:
-            back = step.apply(net) if policy.permitted(net, step, call) else ()
-        except Exception as error:  # noqa: BLE001 - it is told
-            failure = _remaining([step, *steps[number + 1 :]], error)
-            _take_back(net, own, failure)
-            refused.append(failure)
-            return [(-1, 0.0)] * len(steps)
-        own[:0] = back
-        applied.append((len(back), time.monotonic() - started))
-    undo[:0] = own
-    return applied
+            undo = progress.apply(net, step)
+        except Exception as error:  # noqa: BLE001 - any error is answered, after a rollback
+            failure = _not_done(steps[number:], error)
+            failure.add(_roll_back(net, own_undo))
+            progress.refused.append(failure.encode())
+            progress.applied += [(-1, 0.0)] * len(steps)
+            return
+        own_undo[:0] = undo
+        applied.append((len(undo), time.monotonic() - started))
+    progress.undo[:0] = own_undo
+    progress.applied += applied
 
 
 def _kind(step: KernelStep) -> type:
-    """Return what consecutive steps of an unplug have in common that are run together."""
+    """Return the kind by which consecutive steps of a forward run are grouped."""
     if isinstance(step, DeleteDevice):
         return DeleteDevice
     return _MOVE if isinstance(step, MOVES) else KernelStep
 
 
-def _remaining(steps: Sequence[KernelStep], error: Exception) -> dict[str, Any]:
-    """Return the failure of the first step, with the commands of all of them as what is left."""
-    number, reason = _reason(error)
-    failure = _error(type(steps[0]).__name__, steps[0].device, number, reason)
-    failure["left"] = [f"{command}  # {reason}" for s in steps for command in s.commands()]
+def _not_done(steps: Sequence[KernelStep], error: Exception) -> StepFailure:
+    """Return the failure of the first step, with the commands of all of the steps."""
+    failure = _failure_of(type(steps[0]).__name__, steps[0].device, error)
+    failure.not_done = commands_with_reason(steps, failure.reason)
     return failure
 
 
-def undo(messages: Any) -> dict[str, Any]:
-    """Run what :func:`run` gave as ``undo``, because the caller's later work failed.
+def undo(messages: Any) -> UndoAnswer:
+    """Apply the undo steps of an earlier :func:`run`, because the caller has failed since.
 
-    As many of the steps as can be: that one fails stops none of the others.
+    A failed step prevents no other step.
 
-    :returns: the number of steps ``undone``, and ``left``, what could not be undone.
+    :param messages: the ``undo`` of the answer of :func:`run`.
+    :returns: ``undone``, the number of applied steps; and ``not_undone``, the commands of the
+        failed steps, each with the reason.
     """
-    told = _error("undo", "", None, "")
     try:
         steps = _decode_all(messages)
+    except exception.InvalidStep as error:
+        return {"undone": 0, "not_undone": [f"# {error}"]}
+    try:
         devices = {device for step in steps for device in step.devices}
         uncached = rtnetlink.here()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
-            _take_back(net, steps, told, policy.Call(net, steps))
-    except exception.InvalidStep as error:
-        told["left"].append(f"# {error}")
+            result = _roll_back(net, steps, policy.Call(net, steps))
     except OSError as error:
-        told["left"] += [f"{c}  # {_reason(error)[1]}" for step in steps for c in step.commands()]
-    return {"undone": told["undone"], "left": told["left"]}
+        return {"undone": 0, "not_undone": commands_with_reason(steps, reason_of(error))}
+    return {"undone": result.undone, "not_undone": result.not_undone}
 
 
-def check(messages: Any) -> dict[str, Any]:
-    """Return the differences of some steps, for a caller without the right to read them.
+def check(messages: Any) -> CheckAnswer:
+    """Return the differences of steps, for a caller without the privileges to read them.
 
-    :param messages: a list of what :func:`os_vif.steps.wire.encode` makes.
-    :returns: ``differences``: a list of dicts of the fields of
-        :class:`~os_vif.steps.plan.Difference`; ``error`` as in :func:`run`.
+    :param messages: a list of steps, encoded by :func:`os_vif.steps.wire.encode`.
+    :returns: ``differences``, the fields of each :class:`~os_vif.steps.plan.Difference`; and
+        ``error``, the failure or None.
     """
     found: list[Difference] = []
     try:
         steps = _decode_all(messages)
     except exception.InvalidStep as error:
-        return {"differences": [], "error": _error("message", "", errno.EINVAL, str(error))}
+        failure = StepFailure("message", "", str(error), errno.EINVAL)
+        return {"differences": [], "error": failure.encode()}
     with rtnetlink.here().cached() as net:
         for step in steps:
             try:
                 found += step.differences(net)
-            except Exception as error:  # noqa: BLE001 - it is told
-                failure = _error(type(step).__name__, step.device, *_reason(error))
-                return {"differences": [], "error": failure}
+            except Exception as error:  # noqa: BLE001 - any error is answered
+                failure = _failure_of(type(step).__name__, step.device, error)
+                return {"differences": [], "error": failure.encode()}
     return {"differences": [dataclasses.asdict(d) for d in found], "error": None}
 
 
@@ -258,39 +280,22 @@ def _decode_all(messages: Any) -> list[KernelStep]:
     return [decode(message) for message in messages]
 
 
-def _take_back(
-    net: rtnetlink.Netlink,
-    undo: list[KernelStep],
-    failure: dict[str, Any],
-    call: policy.Call | None = None,
-) -> None:
-    """Run the steps that undo others, as many as can be, and note in ``failure`` how that went.
+def _roll_back(
+    net: rtnetlink.Netlink, undo: list[KernelStep], request: policy.Call | None = None
+) -> Rollback:
+    """Apply undo steps.
 
-    :param call: of steps that a caller has sent; None for those of the daemon's own.
+    :param request: the call of undo steps that a caller has sent, which the policy decides on;
+        None for undo steps that the daemon itself has just made.
     """
-    for step in undo:
-        try:
-            if call is None or policy.permitted(net, step, call):
-                step.apply(net)
-            failure["undone"] += 1
-        except Exception as error:
-            LOG.exception("Could not undo: %s", step)
-            failure["left"] += [f"{c}  # {_reason(error)[1]}" for c in step.commands()]
+
+    def apply(step: KernelStep) -> None:
+        if request is None or policy.permitted(net, step, request):
+            step.apply(net)
+
+    return roll_back(undo, apply)
 
 
-def _reason(error: Exception) -> tuple[int | None, str]:
-    """The errno, if it has one, and the words of an error."""
-    if isinstance(error, OSError):
-        return error.errno, error.strerror or str(error)
-    return None, f"{type(error).__name__}: {error}"
-
-
-def _error(step: str, device: str, number: int | None, reason: str) -> dict[str, Any]:
-    return {
-        "step": step,
-        "device": device,
-        "errno": number,
-        "reason": reason,
-        "undone": 0,
-        "left": [],
-    }
+def _failure_of(step: str, device: str, error: Exception) -> StepFailure:
+    number = error.errno if isinstance(error, OSError) else None
+    return StepFailure(step, device, reason_of(error), number)

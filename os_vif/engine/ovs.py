@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from os_vif import exception
 from os_vif.engine import step_log
-from os_vif.engine.failure import Failure
+from os_vif.engine.failure import StepFailure
 from os_vif.host.ovsdb.connection import Ovsdb, mapping, values
 from os_vif.steps.ovs import held as ovs_held
 from os_vif.steps.ovs.port_names import is_plain_port
@@ -75,7 +75,7 @@ def opened(switch: OvsdbTarget, plan: Plan) -> Iterator[Session]:
 
     The server drops the locks when the connection goes, as it does when a process is killed.
 
-    :raises os_vif.engine.failure.Failure: if there is none; then nothing was done.
+    :raises os_vif.engine.failure.StepFailure: if there is none; then nothing was done.
     """
     steps = [step for step in plan if isinstance(step, OvsStep)]
     locks = sorted({lock_name(step.port) for step in steps if step.port is not None})
@@ -108,13 +108,13 @@ def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None) -> 
     """Have the database say that all of the steps hold.
 
     :param seen: what is there, if that has been looked at already.
-    :raises os_vif.engine.failure.Failure: for the first that cannot; nothing was done, or it says
+    :raises os_vif.engine.failure.StepFailure: for the first that cannot; nothing was done, or it says
         that this is unknown.
     """
     try:
         left: list[str] = []
         return Committed(ovsdb, steps, *_commit(ovsdb, steps, seen, left=left), left)
-    except Failure:
+    except StepFailure:
         raise
     except Exception as error:
         raise _whole(steps, _unexpected(error), _UNKNOWN) from error
@@ -147,7 +147,7 @@ class Committed:
     def settle(self) -> None:
         """Wait until vswitchd has carried it out.
 
-        :raises os_vif.engine.failure.Failure: for the first step that does not hold.
+        :raises os_vif.engine.failure.StepFailure: for the first step that does not hold.
         """
         if self._done is None:
             return
@@ -171,7 +171,7 @@ class Committed:
         look.read(outcomes, _waiting(self._ovsdb, next_cfg))
         return next(((s, why) for s in self._steps if (why := s.fault(look)) is not None), None)
 
-    def take_back(self, failure: Failure) -> None:
+    def take_back(self, failure: StepFailure) -> None:
         """Undo it, and note in ``failure`` how that went."""
         take_back(self._ovsdb, self.undo, failure, wait=not self.late)
 
@@ -179,7 +179,7 @@ class Committed:
 def removals(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
     """Return the steps that take out those of some ports that are there, of network devices.
 
-    :raises os_vif.engine.failure.Failure: if the switch cannot be read.
+    :raises os_vif.engine.failure.StepFailure: if the switch cannot be read.
     """
     steps = [DeleteOvsPort(name) for name in ports]
     try:
@@ -190,7 +190,7 @@ def removals(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
 
 
 def take_back(
-    ovsdb: Ovsdb, undo: Sequence[OvsStep], failure: Failure, *, wait: bool = True
+    ovsdb: Ovsdb, undo: Sequence[OvsStep], failure: StepFailure, *, wait: bool = True
 ) -> None:
     """Run the steps that undo others, and note in ``failure`` how that went.
 
@@ -204,20 +204,20 @@ def take_back(
             # What comes next in the undo may be a device that vswitchd still has open.
             _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
     except Exception as error:  # noqa: BLE001 - it is told, and the first failure is raised
-        expected = isinstance(error, (exception.OvsdbError, Failure))
+        expected = isinstance(error, (exception.OvsdbError, StepFailure))
         reason = str(error) if expected else _unexpected(error)
-        if isinstance(error, Failure):
-            reason, failure.said = error.reason, error.said or failure.said
-        failure.left += [f"{c}  # {reason}" for step in undo for c in step.commands()]
+        if isinstance(error, StepFailure):
+            reason, failure.outcome = error.reason, error.outcome or failure.outcome
+        failure.not_undone += [f"{c}  # {reason}" for step in undo for c in step.commands()]
     else:
         failure.undone += len(undo)
-    failure.left += lost
+    failure.not_undone += lost
 
 
 def differences(switch: OvsdbTarget, steps: Sequence[OvsStep]) -> list[Difference]:
     """What of the steps does not hold.
 
-    :raises os_vif.engine.failure.Failure: if the switch cannot be read.
+    :raises os_vif.engine.failure.StepFailure: if the switch cannot be read.
     """
     with _ovsdb(switch) as ovsdb:
 
@@ -330,7 +330,7 @@ def _commit(
     :param lost: takes a line for each row that an undo could not restore.
     :param left: takes a sentence for each bridge that stays because of its ports.
     :returns: the undo, and None if there was nothing to do.
-    :raises os_vif.engine.failure.Failure: if it was not done; or it says that this is unknown.
+    :raises os_vif.engine.failure.StepFailure: if it was not done; or it says that this is unknown.
     """
     #: The undo of one that was sent, and not answered.
     sent: list[OvsStep] | None = None
@@ -375,7 +375,7 @@ def _lost(
     sent: Sequence[OvsStep] | None,
     *,
     is_undo: bool,
-) -> Failure:
+) -> StepFailure:
     """Return the failure of a transaction whose answer is missing, after rolling it back.
 
     :param sent: the undo of the transaction; None if it was not sent.
@@ -384,13 +384,13 @@ def _lost(
     failure = _whole(steps, str(error), None if sent is None else _UNKNOWN)
     if sent is not None and not is_undo:
         ovsdb.grant(TAKE_BACK)
-        with suppress(exception.OvsdbError, Failure):
+        with suppress(exception.OvsdbError, StepFailure):
             look, lost = Look(ovsdb, sent), list[str]()
             done = _commit(ovsdb, [_found(step, look) for step in sent], look, lost)[1]
             if done is not None:
                 _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
                 failure.undone += len(sent)
-            failure.said, failure.left = None, lost
+            failure.outcome, failure.not_undone = None, lost
     return failure
 
 
@@ -405,7 +405,9 @@ def _is_passing(ovsdb: Ovsdb, error: exception.OvsdbRefused, times: int) -> bool
     return times == 1 or ovsdb.try_again()
 
 
-def _refusal(steps: Sequence[OvsStep], changes: Changes, error: exception.OvsdbRefused) -> Failure:
+def _refusal(
+    steps: Sequence[OvsStep], changes: Changes, error: exception.OvsdbRefused
+) -> StepFailure:
     """Return the failure of the step whose operation was refused, or that the reason names."""
     reason = error.kwargs["reason"]
     owner = changes.owner(error.kwargs["operation"]) or changes.blamed(reason)
@@ -478,8 +480,8 @@ def _unexpected(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error}"
 
 
-def _failure(step: OvsStep, reason: str) -> Failure:
-    return Failure(type(step).__name__, step.device, reason)
+def _failure(step: OvsStep, reason: str) -> StepFailure:
+    return StepFailure(type(step).__name__, step.device, reason)
 
 
 def _whole(
@@ -488,6 +490,8 @@ def _whole(
     said: str | None = None,
     *,
     what: str = "The transaction of Open vSwitch",
-) -> Failure:
+) -> StepFailure:
     """For what is no single step's."""
-    return Failure(what, ", ".join(sorted({step.device for step in steps})), reason, said=said)
+    return StepFailure(
+        what, ", ".join(sorted({step.device for step in steps})), reason, outcome=said
+    )

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The Linux bridges that an unplug has left, because others use them."""
+"""The Linux bridges that an unplug has kept, because the bridges are in use."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Plan
 
 
-def bridges(plan: Plan) -> list[str]:
-    """Return a sentence for each Linux bridge that a plan which was run has left."""
+def sentences(plan: Plan) -> list[str]:
+    """Return a sentence for each Linux bridge that a plan deletes but that remains.
+
+    Call after running the plan.
+    """
     found: list[str] = []
     deletions = [step for step in plan if isinstance(step, DeleteBridge)]
     if deletions:
@@ -24,5 +27,5 @@ def bridges(plan: Plan) -> list[str]:
                 found += [left for step in deletions if (left := step.left(net)) is not None]
         except OSError as error:
             names = ", ".join(step.name for step in deletions)
-            found.append(f"whether {names} stays is not known: {error.strerror}")
+            found.append(f"cannot read whether {names} remains: {error.strerror}")
     return found

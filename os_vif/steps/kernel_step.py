@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class KernelStep(Step):
     """A condition of the kernel, which the privileged daemon establishes."""
 
+    executor = "kernel"
     #: Whether reading the condition requires root.
     check_requires_root: ClassVar[bool] = False
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,9 @@ class Step(abc.ABC):
 
     :raises os_vif.exception.InvalidStep: if an argument is outside the permitted range.
     """
+
+    #: The executor of the engine that applies the step: ``kernel`` or ``ovs``.
+    executor: ClassVar[str]
 
     def __post_init__(self) -> None:
         self.validate()

@@ -434,6 +434,7 @@ class Changes:
 class OvsStep(Step):
     """One thing that has to hold in the database of Open vSwitch. It needs no right."""
 
+    executor = "ovs"
     #: Whether what comes next in a plan need not wait until vswitchd has carried it out.
     lingers: ClassVar[bool] = False
     #: Whether it has to wait until then even where a plan does not wait for vswitchd at its end.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import importlib
 import logging
 import subprocess
 import threading
@@ -80,11 +81,10 @@ def test_what_stops_a_thread_rolls_the_kernel_back_and_stays_what_it_is(switch, 
 def test_an_undo_that_raises_does_not_hide_the_first_error(switch, monkeypatch):
     """What is left is told beside it."""
 
-    def broken(name):
-        raise AttributeError(name)
+    def broken(_):
+        raise AttributeError("undo")
 
-    load = runner._load
-    monkeypatch.setattr(runner, "_load", lambda m, n: broken(n) if n == "undo" else load(m, n))
+    monkeypatch.setattr(importlib.import_module(DAEMON), "undo", broken)
     plan = Plan(PAIR, Raises(ValueError("first")), switch=plans.OvsdbTarget(switch.connection, 10))
     with pytest.raises(exception.StepFailed, match=r"Raises failed on odd: .*first") as info:
         runner.run(plan, DAEMON)

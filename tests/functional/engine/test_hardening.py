@@ -132,7 +132,7 @@ def test_a_call_of_too_many_steps_is_refused_whole(daemon):
         assert error["step"] == "message"
         assert f"{privileged.MAX_STEPS + 1} steps" in error["reason"]
         assert f"at most {privileged.MAX_STEPS} steps" in error["reason"]
-    (left,) = privsep.undo(steps)["left"]
+    (left,) = privsep.undo(steps)["not_undone"]
     assert f"at most {privileged.MAX_STEPS} steps" in left
     assert snapshot() == before
 
@@ -200,7 +200,7 @@ def test_the_daemon_s_time_is_linear_in_the_addresses_that_move(daemon, vif, ins
         assert answer["error"] is None
         assert len(ip("-4", "address", "show", "dev", "brq-test")[0]["addr_info"]) == count
         assert not any(link["addr_info"] for link in ip("-4", "address", "show", "dev", "uplink"))
-        assert not privsep.undo(answer["undo"])["left"]
+        assert not privsep.undo(answer["undo"])["not_undone"]
         assert len(ip("-4", "address", "show", "dev", "uplink")[0]["addr_info"]) == count
         run("ip link del dev uplink")
     assert took[800] < 2 + 8 * took[200]

@@ -153,7 +153,7 @@ def test_what_is_the_host_s_is_not_touched(host, steps):
     assert answer["error"] is not None
     assert answer["error"]["errno"] == 1, answer["error"]
     assert "not permitted" in answer["error"]["reason"]
-    assert not answer["error"]["left"]
+    assert not answer["error"]["not_undone"]
     assert changes(without_indexes(host), without_indexes(snapshot())) == []
 
 
@@ -161,7 +161,7 @@ def test_what_is_the_host_s_is_not_touched(host, steps):
 def test_an_undo_of_the_caller_s_own_making_is_held_to_the_same_rules(host, steps):
     """``undo`` carries out what can be, and tells the rest."""
     answer = privsep.undo([encode(step) for step in steps])
-    assert any("not permitted" in line for line in answer["left"])
+    assert any("not permitted" in line for line in answer["not_undone"])
     kept = {"eth0", "br-ex", "other", "lo", "far"}
     mine = [link["ifname"] for link in ip("link") if link["ifname"] not in kept]
     for name in mine:
@@ -212,17 +212,17 @@ def test_an_undo_is_good_once_and_for_the_same_device(host):
     run("ip link set dev br-ex down")
     answer = privsep.run([encode(EnsureBridge("br-ex")), encode(SetLink("br-ex", up=True))])
     assert answer["error"] is None
-    assert privsep.undo(answer["undo"])["left"] in ([], ())
+    assert privsep.undo(answer["undo"])["not_undone"] in ([], ())
     assert "UP" not in ip("link", "show", "br-ex")[0]["flags"]
     run("ip link set dev br-ex up")
-    assert "not permitted" in privsep.undo(answer["undo"])["left"][0]
+    assert "not permitted" in privsep.undo(answer["undo"])["not_undone"][0]
     answer = privsep.run([encode(EnsureBridge("br-ex")), encode(SetLink("br-ex", mtu=1400))])
     run("ip link del dev br-ex; ip link add name br-ex mtu 1400 type bridge")
     assert "UP" not in ip("link", "show", "br-ex")[0]["flags"]
     # Another device: only what any caller may do.
     for message in answer["undo"]:
         message[1]["up"] = True
-    assert "not permitted" in privsep.undo(answer["undo"])["left"][0]
+    assert "not permitted" in privsep.undo(answer["undo"])["not_undone"][0]
 
 
 def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch, tmp_path):
@@ -240,7 +240,7 @@ def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch,
             answer = daemon._run(net, steps)
             if answer["error"] is not None:
                 return answer["error"]["reason"]
-            daemon._take_back(net, [wire.decode(m) for m in answer["undo"]], _TOLD)
+            daemon._roll_back(net, [wire.decode(m) for m in answer["undo"]])
             return ""
 
     names.write_text("eth1 bond0\n")
@@ -250,9 +250,6 @@ def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch,
     names.chmod(0o644)
     names.write_text("eth0\n")
     assert refused() == ""
-
-
-_TOLD: dict = {"undone": 0, "left": []}
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.engine import daemon, runner
+from os_vif.engine import daemon, kernel, runner
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import bridge_users, locks, rule_records, vf_allocations
 from os_vif.host.state.directory import STATE
@@ -239,7 +239,11 @@ def test_what_holds_is_seen_without_the_daemon(vif, instance, monkeypatch):
     """No call, no right; unless a plan is at work on the device, or was killed at it."""
     os_vif.plug(vif, instance)
     calls = []
-    monkeypatch.setattr(runner, "_call", lambda *_: calls.append(1) or {"error": None, "undo": []})
+    monkeypatch.setattr(
+        kernel,
+        "_call",
+        lambda *_: calls.append(1) or {"error": None, "undo": [], "applied": [], "refused": []},
+    )
     os_vif.plug(vif, instance)
     assert not calls
     with rtnetlink.opened() as net:

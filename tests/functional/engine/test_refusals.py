@@ -199,8 +199,10 @@ def test_an_unplug_whose_devices_stay_locked_keeps_the_deletion_of_the_port(
     from vif_plug_linux_bridge import privsep
 
     error = {"step": "Locking", "device": "qvo", "errno": errno.EBUSY, "reason": "busy",
-             "undone": 0, "left": []}  # fmt: skip
-    monkeypatch.setattr(privsep, "run", lambda messages: {"undo": [], "error": error})
+             "undone": 0, "not_undone": [], "not_done": []}  # fmt: skip
+    monkeypatch.setattr(
+        privsep, "run", lambda messages: {"undo": [], "error": error, "applied": [], "refused": []}
+    )
     with pytest.raises(exception.StepFailed, match="Locking failed on qvo: busy") as info:
         runner.run(plan, DAEMON)
     assert "still to be done by hand:\n  ip link del dev qvo" in str(info.value)

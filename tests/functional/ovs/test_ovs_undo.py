@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from os_vif.engine import ovs
-from os_vif.engine.failure import Failure
+from os_vif.engine.failure import StepFailure
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps.ovs.ports import DeleteOvsBridge, DeleteOvsPort
 from testbed.namespaces import differs, run, snapshot, without_indexes
@@ -34,8 +34,8 @@ def unplugged(ovsdb, *steps):
     return committed
 
 
-def taken_back(committed) -> Failure:
-    failure = Failure("DeleteLink", "qvo", "no")
+def taken_back(committed) -> StepFailure:
+    failure = StepFailure("DeleteLink", "qvo", "no")
     committed.take_back(failure)
     return failure
 
@@ -50,7 +50,7 @@ def test_a_bridge_and_its_last_port_come_back_with_the_mirror_of_both(switch, ov
     committed = unplugged(ovsdb, DeleteOvsPort("qvo"), DeleteOvsBridge("tbr-1"))
     assert switch.dump() == {"bridges": {}, "unused": []}
     failure = taken_back(committed)
-    assert failure.left == []
+    assert failure.not_undone == []
     assert differs(without_indexes(before), indexes=False) == []
 
 
@@ -65,7 +65,7 @@ def test_a_row_that_another_bridge_has_kept_is_referred_to_again(switch, ovsdb):
     )  # fmt: skip
     before = snapshot()
     committed = unplugged(ovsdb, DeleteOvsBridge("tbr-1"))
-    assert taken_back(committed).left == []
+    assert taken_back(committed).not_undone == []
     assert differs(before) == []
     (kept,) = row(switch, "Bridge", "br", "sflow")
     assert row(switch, "Bridge", "tbr-1", "sflow") == [kept]
@@ -79,7 +79,7 @@ def test_two_bridges_that_shared_a_row_share_it_again(switch, ovsdb):
     )  # fmt: skip
     before = snapshot()
     committed = unplugged(ovsdb, DeleteOvsBridge("pb1"), DeleteOvsBridge("tbr-1"))
-    assert taken_back(committed).left == []
+    assert taken_back(committed).not_undone == []
     assert differs(without_indexes(before), indexes=False) == []
     assert row(switch, "Bridge", "pb1", "sflow") == row(switch, "Bridge", "tbr-1", "sflow")
 
@@ -111,7 +111,7 @@ def test_a_mirror_that_was_changed_meanwhile_is_told(switch, ovsdb, meanwhile, l
     committed = unplugged(ovsdb, DeleteOvsPort("qvo"))
     switch.vsctl(*meanwhile.split())
     failure = taken_back(committed)
-    assert failure.left == [left]
+    assert failure.not_undone == [left]
     assert failure.undone == 1
     assert switch.vsctl("port-to-br", "qvo") == "br"
 
@@ -126,5 +126,5 @@ def test_a_qos_row_of_others_that_has_gone_meanwhile_is_told(switch, ovsdb):
     committed = unplugged(ovsdb, DeleteOvsPort("qvo"))
     switch.vsctl("--all", "destroy", "QoS")
     failure = taken_back(committed)
-    assert failure.left == ["# Port qvo: a row of QoS that it referred to has gone"]
+    assert failure.not_undone == ["# Port qvo: a row of QoS that it referred to has gone"]
     assert row(switch, "Port", "qvo", "qos", "tag") == ["[]", "3"]

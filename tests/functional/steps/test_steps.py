@@ -371,7 +371,7 @@ def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other
     run("ip link set dev in alias os-vif")
     answer = daemon._run(net, [DeleteLink("in"), SetLink("none", up=True)])
     assert answer["error"]["device"] == "none"
-    (left,) = answer["error"]["left"]
+    (left,) = answer["error"]["not_undone"]
     assert left == "# in: a device of kind veth, deleted  # os-vif cannot undo that"
     assert [link["ifname"] for link in ip("link")] == ["lo"]
 
@@ -380,7 +380,7 @@ def test_a_device_that_was_moved_away_is_said_to_be_lost(net, other):
     """Fetching it back takes the right to enter that namespace."""
     run(f"{_PAIR.strip()}; ip link set dev base alias os-vif")
     answer = daemon._run(net, [MoveLink("base", str(other)), SetLink("none", up=True)])
-    (left,) = answer["error"]["left"]
+    (left,) = answer["error"]["not_undone"]
     assert left.startswith(f"# base: now in the network namespace {other}")
 
 

@@ -11,7 +11,7 @@ from os_vif import objects
 from os_vif.cmd.lab import Guest, Hypervisor
 from os_vif.cmd.lab_card import Pump
 from os_vif.engine import ovs
-from os_vif.engine.failure import Failure
+from os_vif.engine.failure import StepFailure
 from os_vif.plugins.vif_fields import get
 from os_vif.steps.ovs.rows import OvsStep
 from testbed.namespaces import run
@@ -60,7 +60,7 @@ def carried_out(ovsdb, steps) -> list[OvsStep]:
     committed = ovs.commit(ovsdb, steps)
     try:
         committed.settle()
-    except Failure as failure:
+    except StepFailure as failure:
         committed.take_back(failure)
         raise
     return committed.undo

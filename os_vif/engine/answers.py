@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The answers of the privileged daemon, as plain data that msgpack can encode.
+
+``kernel`` reads the answers that ``daemon`` writes. An answer is data also in case of a failure:
+oslo.privsep cannot carry every exception.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from os_vif.engine.failure import EncodedFailure
+
+#: A step that :func:`os_vif.steps.wire.encode` has encoded.
+EncodedStep = list[Any]
+
+
+class RunAnswer(TypedDict):
+    """The answer of :func:`os_vif.engine.daemon.run`."""
+
+    #: The steps that undo all changes, in the order to apply them, for a caller that fails later.
+    undo: list[EncodedStep]
+    #: For each step, the number of undo steps and the duration in seconds, for the log. The number
+    #: is 0 for a step that held already, and -1 for a failed step of a forward run.
+    applied: list[tuple[int, float]]
+    #: The first failed step; all changes are rolled back.
+    error: EncodedFailure | None
+    #: The failed steps of a forward run, which keeps the changes of the other steps.
+    refused: list[EncodedFailure]
+
+
+class UndoAnswer(TypedDict):
+    """The answer of :func:`os_vif.engine.daemon.undo`."""
+
+    #: The number of applied undo steps.
+    undone: int
+    #: Commands for the failed undo steps.
+    not_undone: list[str]
+
+
+class CheckAnswer(TypedDict):
+    """The answer of :func:`os_vif.engine.daemon.check`."""
+
+    #: The fields of each :class:`~os_vif.steps.plan.Difference`.
+    differences: list[dict[str, Any]]
+    error: EncodedFailure | None

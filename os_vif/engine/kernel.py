@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Runs and checks kernel steps: the caller's side of the privileged daemon.
+
+Consecutive steps are one call of the daemon. Steps that hold already need no call: the caller reads
+the kernel without privileges, under the sequence lock of the devices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from os_vif.engine import privsep_module, step_log
+from os_vif.engine.executor import NOTHING_DONE
+from os_vif.engine.failure import StepFailure
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import locks
+from os_vif.steps.plan import Difference
+from os_vif.steps.rollback import commands_with_reason
+from os_vif.steps.wire import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from os_vif.engine.answers import EncodedStep, RunAnswer
+    from os_vif.engine.executor import Progress
+    from os_vif.steps.kernel_step import KernelStep
+
+T = TypeVar("T")
+
+_CALL = "The call of the privileged daemon"
+
+
+class KernelExecutor:
+    """Runs and checks kernel steps in a privileged daemon.
+
+    :param module: import path of the module of the daemon; None for plans without kernel steps.
+    :param forward: whether a failed step neither stops nor rolls back the other steps.
+    """
+
+    def __init__(self, module: str | None, *, forward: bool = False) -> None:
+        self._module = module
+        self._forward = forward
+
+    def require_daemon(self, steps: Sequence[KernelStep]) -> None:
+        """Raise StepFailure unless the daemon can be called, or all steps hold.
+
+        The daemon may not start, or may be in another network namespace.
+        """
+        module = privsep_module.load(self._module)
+        if privsep_module.is_confirmed(module) or self.holds(steps):
+            return
+        from os_vif.engine.privsep_channel import NotStartedError
+
+        try:
+            _call(module.check, [])
+        except NotStartedError as error:
+            raise _call_failure(error.what, steps, error, NOTHING_DONE) from error
+
+    def holds(self, steps: Sequence[KernelStep]) -> bool:
+        """Return whether all steps hold, as far as a caller without privileges can read.
+
+        The result is False while another plan changes the devices, because the other plan may be
+        rolled back.
+        """
+        devices = {device for step in steps for device in step.devices}
+        try:
+            with rtnetlink.opened() as uncached, uncached.cached() as net:
+                before = locks.read_generations(net.netns, devices)
+                if before is None or not all(step.holds(net) for step in steps):
+                    return False
+                return locks.read_generations(net.netns, devices) == before
+        except OSError:
+            # The daemon fails in the same way, and reports the error with the step.
+            return False
+
+    def run(self, steps: Sequence[KernelStep], progress: Progress) -> None:
+        """Apply consecutive steps in the daemon, unless all of them hold.
+
+        A forward plan with earlier changes goes on after a failure, which is added to *progress*.
+        """
+        if self.holds(steps):
+            step_log.log_all_held(steps)
+            return
+        try:
+            self._run(steps, progress)
+        except StepFailure as failure:
+            if not self._forward or not progress.has_changes:
+                raise
+            if failure.outcome == NOTHING_DONE:
+                # The outcome is about the kernel steps only.
+                failure.outcome = None
+            if not failure.not_done:
+                failure.not_done = [command for step in steps for command in step.commands()]
+            progress.refused.append(failure)
+
+    def idle(self) -> AbstractContextManager[None]:
+        """Return a context without effect: a call of the daemon has no timeout."""
+        return contextlib.nullcontext()
+
+    def reopen_devices(self, _: Progress) -> bool:
+        """Return False: the kernel holds no deleted device."""
+        return False
+
+    def finish(self) -> None:
+        """Return at once: the kernel has applied a step when the call of the daemon ends."""
+
+    def _run(self, steps: Sequence[KernelStep], progress: Progress) -> None:
+        """Apply steps in the daemon.
+
+        :raises StepFailure: for the first step that failed.
+        """
+        module = privsep_module.load(self._module)
+        # Imported late, as the module: a process whose steps all hold loads no oslo.privsep.
+        from os_vif.engine.privsep_channel import NotStartedError
+
+        messages: Any = [encode(step) for step in steps]
+        if self._forward:
+            messages = {"steps": messages, "forward": True}
+        try:
+            answer = _call(module.run, messages)
+        except NotStartedError as error:
+            raise _call_failure(error.what, steps, error, NOTHING_DONE) from error
+        except Exception as error:
+            outcome = "What it had done is unknown; plugging or unplugging again converges"
+            raise _call_failure(_CALL, steps, error, outcome) from error
+        if answer["error"] is not None:
+            raise StepFailure.decode(answer["error"])
+        if step_log.is_enabled():
+            _log_applied(steps, answer)
+        progress.undo.append(functools.partial(self._roll_back, answer["undo"]))
+        progress.refused += [StepFailure.decode(refused) for refused in answer["refused"]]
+
+    def _roll_back(self, undo: list[EncodedStep], failure: StepFailure) -> None:
+        """Have the daemon undo an earlier call; record the result in *failure*."""
+        if not undo:
+            return
+        try:
+            answer = _call(privsep_module.load(self._module).undo, undo)
+        except Exception as error:  # noqa: BLE001 - the failure lists the error
+            steps = [decode(message) for message in undo]
+            reason = str(error) or type(error).__name__
+            failure.not_undone += commands_with_reason(steps, reason)
+        else:
+            failure.undone += answer["undone"]
+            failure.not_undone += answer["not_undone"]
+
+    def check(self, steps: Sequence[KernelStep]) -> list[Difference]:
+        """Return the differences of steps; ask the daemon for those that require root.
+
+        :raises StepFailure: if the daemon cannot read a step's condition.
+        """
+        found: list[Difference] = []
+        with rtnetlink.opened() as uncached, uncached.cached() as net:
+            for step in steps:
+                if not step.check_requires_root:
+                    found += step.differences(net)
+        hidden = [step for step in steps if step.check_requires_root]
+        return found + self._check_in_daemon(hidden) if hidden else found
+
+    def _check_in_daemon(self, steps: Sequence[KernelStep]) -> list[Difference]:
+        module = privsep_module.load(self._module)
+        answer = _call(module.check, [encode(step) for step in steps])
+        if answer["error"] is not None:
+            failure = StepFailure.decode(answer["error"])
+            failure.outcome = "Nothing was changed"
+            raise failure
+        return [Difference(**difference) for difference in answer["differences"]]
+
+
+def _call(entry_point: Callable[[Any], T], messages: Any) -> T:
+    try:
+        return entry_point(messages)
+    except BrokenPipeError:
+        # The daemon had died before the call, which has not reached it. This call starts a daemon.
+        return entry_point(messages)
+
+
+def _call_failure(
+    what: str, steps: Sequence[KernelStep], error: Exception, outcome: str
+) -> StepFailure:
+    """Return the failure of a call that the daemon has not answered."""
+    devices = ", ".join(sorted({step.device for step in steps}))
+    return StepFailure(what, devices, str(error) or type(error).__name__, outcome=outcome)
+
+
+def _log_applied(steps: Sequence[KernelStep], answer: RunAnswer) -> None:
+    """Log the steps that the daemon has applied. The undo steps of the first step are last."""
+    undo = list(answer["undo"])
+    for step, (number, seconds) in zip(steps, answer["applied"], strict=False):
+        if number < 0:
+            # The step failed, and is part of the error.
+            continue
+        own = undo[len(undo) - number :]
+        del undo[len(undo) - number :]
+        step_log.log_applied(step, [decode(message) for message in own], seconds)

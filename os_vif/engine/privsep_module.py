@@ -1,0 +1,75 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Lookup of the privileged functions in the module that a plugin names in ``privsep_module``.
+
+The plugin gives an import path because the module is imported late, and because the daemon imports
+the same path, which deployed sudoers files name. This module is the only place of os-vif that finds
+privileged functions by a string. The functions are those of
+:meth:`os_vif.privsep.Context.entry_points`, which call :mod:`os_vif.engine.daemon`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from os_vif import exception
+from os_vif.engine import first_use
+
+if TYPE_CHECKING:
+    from os_vif.engine.answers import CheckAnswer, RunAnswer, UndoAnswer
+
+
+class PrivsepModule(Protocol):
+    """The privileged functions of a module."""
+
+    def run(self, messages: Any, /) -> RunAnswer:
+        """Call :func:`os_vif.engine.daemon.run` in the daemon."""
+
+    def undo(self, messages: Any, /) -> UndoAnswer:
+        """Call :func:`os_vif.engine.daemon.undo` in the daemon."""
+
+    def check(self, messages: Any, /) -> CheckAnswer:
+        """Call :func:`os_vif.engine.daemon.check` in the daemon."""
+
+
+class OvsdbModule(Protocol):
+    """The privileged function of a module that opens the socket of ovsdb-server."""
+
+    def connect(self, path: str, name: str, token: str, user: int, /) -> dict[str, Any]:
+        """Call :func:`os_vif.engine.ovsdb_socket.hand_over` in the daemon."""
+
+
+def load(path: str | None) -> PrivsepModule:
+    """Return the module of an import path.
+
+    :raises os_vif.exception.PlanNotSupported: if the path is None.
+    """
+    if path is None:
+        raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
+    return cast("PrivsepModule", _import(path))
+
+
+def load_ovsdb(path: str) -> OvsdbModule:
+    """Return the module of an import path, for the function ``connect``."""
+    return cast("OvsdbModule", _import(path))
+
+
+def is_confirmed(module: PrivsepModule) -> bool:
+    """Return whether the daemon is known to run in the network namespace of this thread.
+
+    Always true for a module without :class:`os_vif.privsep.Context`.
+    """
+    from os_vif.engine.privsep import Context
+
+    # oslo.privsep sets the attribute on each entry point.
+    context = getattr(module.check, "privsep_entrypoint", None)
+    return not isinstance(context, Context) or context.is_confirmed()
+
+
+@functools.cache
+def _import(path: str) -> object:
+    with first_use:
+        return importlib.import_module(path)

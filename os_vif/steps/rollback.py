@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Rolling back: apply undo steps, and collect the steps that failed."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from os_vif.escape import described_error
+from os_vif.steps.plan import Step
+
+LOG = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=Step)
+
+
+@dataclasses.dataclass
+class Rollback:
+    """The result of a rollback."""
+
+    #: The number of undo steps that were applied.
+    undone: int = 0
+    #: Commands for the undo steps that failed, each with the reason.
+    not_undone: list[str] = dataclasses.field(default_factory=list)
+
+
+def roll_back(undo: Iterable[S], apply: Callable[[S], object]) -> Rollback:
+    """Apply undo steps in order. A step that fails prevents no other step.
+
+    :param apply: applies a step; any exception counts as a failure of the step.
+    """
+    result = Rollback()
+    for step in undo:
+        try:
+            apply(step)
+        except Exception as error:
+            LOG.exception("Could not undo: %s", step)
+            result.not_undone += commands_with_reason([step], reason_of(error))
+        else:
+            result.undone += 1
+    return result
+
+
+def commands_with_reason(steps: Iterable[Step], reason: str) -> list[str]:
+    """Return the commands of steps that were not applied, each with the reason as a comment."""
+    return [f"{command}  # {reason}" for step in steps for command in step.commands()]
+
+
+def reason_of(error: Exception) -> str:
+    """Return the text of a system error, or the class and the text of another exception."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return described_error(error)
+
+
+def error_after_rollback(first: OSError, rollback: Rollback) -> OSError:
+    """Return the error of a step that has rolled back the part of the change that was made."""
+    if not rollback.not_undone:
+        return first
+    text = f"{first.strerror}; and then not undone: {'; '.join(rollback.not_undone)}"
+    return OSError(first.errno, text)
