@@ -3,8 +3,8 @@
 
 """The answers of the privileged daemon, as plain data that msgpack can encode.
 
-``kernel`` reads the answers that ``daemon`` writes. An answer is data also in case of a failure:
-oslo.privsep cannot carry every exception.
+``kernel`` reads the answers of ``daemon``. A failure is data too, because oslo.privsep cannot carry
+every exception.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, TypedDict
 
 from os_vif.engine.failure import EncodedFailure
 
-#: A step that :func:`os_vif.steps.wire.encode` has encoded.
+#: A step, encoded by :func:`os_vif.steps.wire.encode`.
 EncodedStep = list[Any]
 
 
 class RunAnswer(TypedDict):
     """The answer of :func:`os_vif.engine.daemon.run`."""
 
-    #: The steps that undo all changes, in the order to apply them, for a caller that fails later.
+    #: The undo steps of all changes, in the order of application, for a caller that fails later.
     undo: list[EncodedStep]
     #: For each step, the number of undo steps and the duration in seconds, for the log. The number
     #: is 0 for a step that held already, and -1 for a failed step of a forward run.

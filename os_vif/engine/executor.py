@@ -32,9 +32,9 @@ class Progress:
 
     #: Rolls back each group that has been applied, in the order of the plan.
     undo: list[Undo] = dataclasses.field(default_factory=list)
-    #: The failures of steps of a forward plan, which stopped no other step.
+    #: The failures of steps of a forward plan.
     refused: list[StepFailure] = dataclasses.field(default_factory=list)
-    #: A sentence for each bridge of Open vSwitch that the plan deletes, but that is still in use.
+    #: A sentence for each bridge of Open vSwitch that the plan has kept, because of other ports.
     remaining: list[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -43,7 +43,7 @@ class Progress:
         return bool(self.undo)
 
     def roll_back(self, failure: StepFailure) -> None:
-        """Roll back all groups in reverse order. A group that fails prevents no other group."""
+        """Roll back all groups in reverse order, also after the failure of a group."""
         for undo in reversed(self.undo):
             try:
                 undo(failure)
@@ -68,8 +68,7 @@ class Executor(Protocol[S_contra]):
     def run(self, steps: Sequence[S_contra], progress: Progress) -> None:
         """Apply consecutive steps, and add the undo of the changes to *progress*.
 
-        :raises StepFailure: for the first step that failed; the changes of the steps are rolled
-            back, or their undo is in *progress*.
+        :raises StepFailure: for the first failed step; *progress* has the undo of all changes.
         """
 
     def idle(self) -> AbstractContextManager[None]:

@@ -136,7 +136,7 @@ class KernelExecutor:
         progress.refused += [StepFailure.decode(refused) for refused in answer["refused"]]
 
     def _roll_back(self, undo: list[EncodedStep], failure: StepFailure) -> None:
-        """Have the daemon undo an earlier call; record the result in *failure*."""
+        """Undo an earlier call in the daemon; record the result in *failure*."""
         if not undo:
             return
         try:

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 
 def sentences(plan: Plan) -> list[str]:
-    """Return a sentence for each Linux bridge that a plan deletes but that remains.
-
-    Call after running the plan.
-    """
+    """Return a sentence for each Linux bridge that an executed plan has kept."""
     found: list[str] = []
     deletions = [step for step in plan if isinstance(step, DeleteBridge)]
     if deletions:

@@ -43,8 +43,8 @@ def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
     commands; if ovs-vswitchd is late, the database keeps the changes, and a warning is logged.
 
     :param privsep_module: import path of the module of the privileged daemon.
-    :returns: a sentence for each bridge that the plan deletes but that remains, because the bridge
-        is in use or was not created by os-vif.
+    :returns: a sentence for each bridge that an unplug has kept, because the bridge is in use or
+        was not created by os-vif.
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
     if not len(plan):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rolling back: apply undo steps, and collect the steps that failed."""
+"""Rolling back: applying undo steps, and collecting the failed steps."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ S = TypeVar("S", bound=Step)
 class Rollback:
     """The result of a rollback."""
 
-    #: The number of undo steps that were applied.
+    #: The number of applied undo steps.
     undone: int = 0
-    #: Commands for the undo steps that failed, each with the reason.
+    #: Commands for the failed undo steps, each with the reason.
     not_undone: list[str] = dataclasses.field(default_factory=list)
 
 
 def roll_back(undo: Iterable[S], apply: Callable[[S], object]) -> Rollback:
-    """Apply undo steps in order. A step that fails prevents no other step.
+    """Apply undo steps in order, also after a failed step.
 
     :param apply: applies a step; any exception counts as a failure of the step.
     """
@@ -46,7 +46,7 @@ def roll_back(undo: Iterable[S], apply: Callable[[S], object]) -> Rollback:
 
 
 def commands_with_reason(steps: Iterable[Step], reason: str) -> list[str]:
-    """Return the commands of steps that were not applied, each with the reason as a comment."""
+    """Return the commands of failed steps, each with the reason as a comment."""
     return [f"{command}  # {reason}" for step in steps for command in step.commands()]
 
 
@@ -58,7 +58,7 @@ def reason_of(error: Exception) -> str:
 
 
 def error_after_rollback(first: OSError, rollback: Rollback) -> OSError:
-    """Return the error of a step that has rolled back the part of the change that was made."""
+    """Return the error of a step after rolling back a partial change."""
     if not rollback.not_undone:
         return first
     text = f"{first.strerror}; and then not undone: {'; '.join(rollback.not_undone)}"
