@@ -388,8 +388,7 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     with _raised_as(exception.CheckException, vif):
         from os_vif import engine
 
-        differences: tuple[Difference, ...] = engine.load_engine().check(wanted, daemon)
-        return differences
+        return engine.check(wanted, daemon)
 
 
 def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.HostInfo:

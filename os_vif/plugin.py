@@ -131,8 +131,7 @@ class PluginBase(abc.ABC):
 
         :returns: a sentence for each bridge that remains after an unplug.
         """
-        remaining: tuple[str, ...] = engine.load_engine().run(plan, self.privsep_module)
-        return remaining
+        return engine.run(plan, self.privsep_module)
 
     @classmethod
     def has_plan_for(cls, action: str) -> bool:

@@ -13,8 +13,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from os_vif import device_names, exception
-from os_vif.engine import load_engine
+from os_vif import device_names, engine, exception
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.sriov import functions
 from os_vif.steps import (
@@ -213,7 +212,7 @@ def _vf(address: str) -> functions.Vf:
 
 def _run(*steps: KernelStep) -> None:
     """Run steps in the privileged daemon of the ``ovs`` plugin."""
-    load_engine().run(Plan(*steps), "vif_plug_ovs.privsep")
+    engine.run(Plan(*steps), "vif_plug_ovs.privsep")
 
 
 def _require_deleted(name: str) -> None:

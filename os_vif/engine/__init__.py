@@ -5,23 +5,28 @@
 
 ``runner`` orders the steps and rolls back. ``kernel`` calls the privileged daemon, where ``daemon``
 asks ``policy`` and applies the steps. ``ovs_executor`` and ``ovs`` make transactions in the database
-of Open vSwitch.
+of Open vSwitch. The modules are imported by the first plug or check of a process.
 """
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import TYPE_CHECKING
 
-from os_vif.forking import ForkSafeLock
+from os_vif.engine.late_import import first_use
 
-#: Held during the late import of a module. Another green thread, or a child process after a fork,
-#: would otherwise use a partly imported module.
-first_use = ForkSafeLock()
+if TYPE_CHECKING:
+    from os_vif.steps.plan import Difference, Plan
 
 
-def load_engine() -> ModuleType:
-    """Return the module :mod:`os_vif.engine.runner`; the first plug or check imports the module."""
+def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
+    """Call :func:`os_vif.engine.runner.run`."""
     with first_use:
         from os_vif.engine import runner
+    return runner.run(plan, privsep_module)
 
-        return runner
+
+def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:
+    """Call :func:`os_vif.engine.runner.check`."""
+    with first_use:
+        from os_vif.engine import runner
+    return runner.check(plan, privsep_module)

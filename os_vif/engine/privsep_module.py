@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from os_vif import exception
-from os_vif.engine import first_use
+from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
     from os_vif.engine.answers import CheckAnswer, RunAnswer, UndoAnswer

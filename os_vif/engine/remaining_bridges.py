@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The Linux bridges that an unplug has kept, because the bridges are in use."""
+"""The Linux bridges that an unplug has kept, because of other users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sentences(plan: Plan) -> list[str]:
-    """Return a sentence for each Linux bridge that an executed plan has kept."""
+    """Return a sentence for each Linux bridge kept by an executed plan."""
     found: list[str] = []
     deletions = [step for step in plan if isinstance(step, DeleteBridge)]
     if deletions:

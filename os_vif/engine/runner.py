@@ -4,7 +4,8 @@
 """Runs a plan, or checks one: order, grouping and rollback.
 
 Each step is applied by an executor: ``kernel`` calls the privileged daemon, and ``ovs_executor``
-makes transactions of Open vSwitch. Consecutive steps of one executor are one call or transaction.
+makes transactions of Open vSwitch. Consecutive steps of an executor form a single call or
+transaction.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import logging
 import operator
 from typing import TYPE_CHECKING, Any
 
-from os_vif.engine import first_use, remaining_bridges
+from os_vif.engine import remaining_bridges
 from os_vif.engine.executor import NOTHING_DONE, Progress
 from os_vif.engine.failure import StepFailure
 from os_vif.engine.kernel import KernelExecutor
+from os_vif.engine.late_import import first_use
 from os_vif.escape import described_error
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: The names of the executors, which steps have in ``executor``.
+#: The names of the executors, in ``Step.executor``.
 _KERNEL, _OVS = "kernel", "ovs"
 
 _executor_of = operator.attrgetter("executor")

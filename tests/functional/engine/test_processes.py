@@ -21,7 +21,8 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import first_use, privsep_channel
+from os_vif.engine import privsep_channel
+from os_vif.engine.late_import import first_use
 from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.ovsdb import transport
 from os_vif.host.ovsdb.connection import Ovsdb
