@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: INP001 - no package
 
-"""Draws what each way of plugging makes: ``python doc/drawings.py``.
+"""Write the drawings of the documentation as SVG files: ``python doc/drawings.py``.
 
-A drawing is a chain from the guest down to the integration bridge, with notes on its right.
-The SVG files beside the pages are what this writes; a test compares them.
+A drawing is a chain of boxes with notes on the right: for each way of plugging, the devices from
+the guest down to the integration bridge; for contributors, the functions from ``os_vif.plug()``
+down to the kernel. A test compares the written files with the output of this script.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import pathlib
 from collections.abc import Iterator
 from html import escape
 
-OUT = pathlib.Path(__file__).parent / "source" / "user"
+SOURCE = pathlib.Path(__file__).parent / "source"
+OUT = SOURCE / "user"
 
 _WIDTH, _MIDDLE, _NOTES = 720, 190, 375
 _BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
@@ -30,26 +32,30 @@ _DARK = {
     "switch": ("#052e16", "#86efac"), "guest": ("#1f2937", "#9ca3af"),
     "card": ("#431407", "#fdba74"), "text": "#f3f4f6", "note": "#b6bec9",
 }  # fmt: skip
-_LEGEND = (("kernel", "in the kernel"), ("switch", "in Open vSwitch"), ("card", "on the card"))
+Legend = tuple[tuple[str, str], ...]
+_LEGEND: Legend = (
+    ("kernel", "in the kernel"), ("switch", "in Open vSwitch"), ("card", "on the card"),
+    ("guest others", "others make it"),
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Box:
-    """One thing; dashed if others than os-vif make it."""
+    """A device, a switch or a function; dashed if other programs than os-vif make it."""
 
     kind: str
     title: str
     says: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     others: bool = False
-    #: What is plugged in above and below: names, with a ``*`` behind those that others make.
+    #: Names of the ports above and below; names of ports that other programs make end in ``*``.
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Cable:
-    """What leads from one box to the next."""
+    """The connection of a box with the next box."""
 
     label: str = ""
     notes: tuple[str, ...] = ()
@@ -278,7 +284,7 @@ class _Canvas:
             self.text("text", _MIDDLE, self.y + 20 + number * _LINE, line)
         self.y += height
         self.tabs(box, box.below)
-        # What has more notes than height gets the height.
+        # A box with more notes than height gets the height of the notes.
         self.y = max(self.y, start + len(box.notes) * _LINE)
         self.notes(box.notes, (start + self.y) // 2)
 
@@ -297,11 +303,11 @@ class _Canvas:
         self.notes(cable.notes, self.y + height // 2)
         self.y += height
 
-    def legend(self, drawing: Drawing) -> None:
+    def legend(self, drawing: Drawing, entries: Legend) -> None:
         used = {part.kind for part in drawing if isinstance(part, Box)}
         self.y += 24
         x = _MIDDLE - _BOX // 2
-        for kind, says in (*_LEGEND, ("guest others", "others make it")):
+        for kind, says in entries:
             if kind in used or kind == "guest others":
                 self.rect(kind, x, self.y, 18, 12, others=False)
                 self.text("note", x + 25, self.y + 10, says, "start")
@@ -309,8 +315,8 @@ class _Canvas:
         self.y += 30
 
 
-def svg(drawing: Drawing, title: str) -> str:
-    """A picture on paper of its own, which is dark where the reader likes it so."""
+def svg(drawing: Drawing, title: str, legend: Legend = _LEGEND) -> str:
+    """Return a drawing as SVG, with dark colours for readers who prefer a dark theme."""
     canvas = _Canvas()
     for number, part in enumerate(drawing):
         if isinstance(part, Box):
@@ -319,7 +325,7 @@ def svg(drawing: Drawing, title: str) -> str:
             above, below = drawing[number - 1], drawing[number + 1]
             ends = max(len(getattr(above, "below", ())), len(getattr(below, "above", ())), 1)
             canvas.cable(part, ends)
-    canvas.legend(drawing)
+    canvas.legend(drawing, legend)
     height = canvas.y
     body = "\n".join(canvas.parts)
     return (
@@ -333,8 +339,49 @@ def svg(drawing: Drawing, title: str) -> str:
     )
 
 
+#: The functions that plug a hybrid VIF of Open vSwitch, in the order of their calls: the kind of
+#: the box, module, function in the module, and notes.
+WALK = (
+    ("guest", "os_vif", "plug",
+     ("finds the plugin of the VIF;", "turns each error into a PlugException")),
+    ("guest", "os_vif.plugins.ovs.plugin", "OvsPlugin.plan_plug",
+     ("reads the options; chooses the way of", "plugging by VIF class and port profile")),
+    ("guest", "os_vif.plugins.ovs.hybrid", "plan",
+     ("returns the steps; nothing has changed yet", "(os_vif.plan() and check() stop here)")),
+    ("guest", "os_vif.engine.runner", "run",
+     ("runs groups of steps in order, and rolls back;", "loads the entry point of the daemon",
+      "by its name, privsep_module")),
+    ("kernel", "os_vif.engine.daemon", "run",
+     ("decodes and validates the steps, asks the", "policy, locks the devices, applies;",
+      "returns the undo steps")),
+    ("kernel", "os_vif.steps.link.veth", "EnsureVeth.apply",
+     ("reads the devices; creates the pair", "if there is none; returns its undo steps")),
+    ("kernel", "os_vif.host.netlink.rtnetlink", "Netlink.add",
+     ("packs the message and marks the device", "as created by os-vif")),
+    ("kernel", "os_vif.host.netlink.transport", "Socket.request",
+     ("RTM_NEWLINK to the kernel;", "an error is an OSError with the kernel's text")),
+    ("switch", "os_vif.engine.ovs", "commit",
+     ("makes one transaction of the steps of", "Open vSwitch, again in the caller's process")),
+    ("switch", "os_vif.host.ovsdb.connection", "Ovsdb.transact",
+     ("JSON-RPC to ovsdb-server (RFC 7047);", "then ovs-vswitchd opens the port")),
+)  # fmt: skip
+_WALK_LEGEND: Legend = (
+    ("guest", "caller's process"), ("kernel", "privileged daemon"), ("switch", "caller's process"),
+)  # fmt: skip
+
+
+def walk() -> str:
+    """Return the drawing of the functions that plug a hybrid VIF."""
+    parts: list[Box | Cable] = []
+    for kind, module, function, notes in WALK:
+        crossing = "privsep socket" if function == "run" and kind == "kernel" else ""
+        parts += [Cable(crossing)] if parts else []
+        parts.append(Box(kind, function, (module,), notes))
+    return svg(tuple(parts), "From os_vif.plug() to the kernel and the switch", _WALK_LEGEND)
+
+
 def drawn() -> dict[str, str]:
-    """The files, by name."""
+    """Return the drawings of the ways of plugging, by file name."""
     return {
         f"{name}.svg": svg(drawing, f"What is made: {name.rpartition('/')[2].replace('_', ' ')}")
         for name, drawing in DRAWINGS.items()
@@ -345,3 +392,4 @@ if __name__ == "__main__":
     for name, text in drawn().items():
         (OUT / name).parent.mkdir(exist_ok=True)
         (OUT / name).write_text(text, encoding="utf-8")
+    (SOURCE / "contributor" / "walk.svg").write_text(walk(), encoding="utf-8")
