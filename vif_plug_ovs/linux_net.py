@@ -58,7 +58,7 @@ def delete_bridge(bridge: str, dev: str) -> None:
     with rtnetlink.opened() as net:
         link = net.link(bridge)
         is_deletable = link is not None and (
-            link.ours or bridge.startswith(device_names.HYBRID_BRIDGE)
+            link.is_managed or bridge.startswith(device_names.HYBRID_BRIDGE)
         )
         ports = net.ports(link) if link is not None and is_deletable else []
     _run(

@@ -79,7 +79,7 @@ def run(messages: Any) -> RunAnswer:
         return _failed(StepFailure("message", "", str(error), errno.EINVAL))
     devices = {device for step in steps for device in step.devices}
     try:
-        uncached = rtnetlink.here()
+        uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
             return _run_forward(net, steps) if forward else _run(net, steps)
     except OSError as error:
@@ -241,7 +241,7 @@ def undo(messages: Any) -> UndoAnswer:
         return {"undone": 0, "not_undone": [f"# {error}"]}
     try:
         devices = {device for step in steps for device in step.devices}
-        uncached = rtnetlink.here()
+        uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
             result = _roll_back(net, steps, policy.Call(net, steps))
     except OSError as error:
@@ -262,7 +262,7 @@ def check(messages: Any) -> CheckAnswer:
     except exception.InvalidStep as error:
         failure = StepFailure("message", "", str(error), errno.EINVAL)
         return {"differences": [], "error": failure.encode()}
-    with rtnetlink.here().cached() as net:
+    with rtnetlink.thread_socket().cached() as net:
         for step in steps:
             try:
                 found += step.differences(net)

@@ -138,7 +138,7 @@ class Question(NamedTuple):
     def is_vif(self, link: Link) -> bool:
         """Return whether a device is that of a VIF: made by os-vif, by its name, or a function."""
         return not _is_loopback(link) and (
-            link.ours or VIF_NAME.fullmatch(link.name) is not None or self._is_function(link)
+            link.is_managed or VIF_NAME.fullmatch(link.name) is not None or self._is_function(link)
         )
 
     def _is_function(self, link: Link) -> bool:
@@ -244,7 +244,7 @@ def _set_link(asked: Question, step: known.SetLink) -> None:
         return
     if _is_loopback(link):
         raise refused(step, "it is the loopback device")
-    if step.alias == MANAGED_ALIAS and not link.ours:
+    if step.alias == MANAGED_ALIAS and not link.is_managed:
         raise refused(step, "only the daemon marks devices, and only those that it made")
     if step.master:
         _may_join(asked, step)
@@ -351,7 +351,7 @@ def _move(asked: Question, step: known.MoveLink) -> None:
 
 def _sysctl(asked: Question, step: known.SetSysctl) -> None:
     link = asked.link(step.name)
-    if link is None or (step.only_managed and not link.ours):
+    if link is None or (step.only_managed and not link.is_managed):
         return
     if _is_loopback(link):
         raise refused(step, "it is the loopback device")
@@ -389,7 +389,7 @@ def _delete_link(asked: Question, step: known.DeleteLink) -> None:
     link = asked.link(step.name)
     if link is None or step.only_unattached:
         return
-    if link.kind == "vlan" and link.ours and asked.is_hosts(link):
+    if link.kind == "vlan" and link.is_managed and asked.is_hosts(link):
         raise refused(step, "the host is reached through it")
 
 

@@ -79,7 +79,7 @@ def ensure_address(asked: Question, step: known.EnsureAddress) -> None:
         if step.key in asked.addresses_of_ports(bridge):
             return
         # A call of this step alone: the device joins the bridge in a later one.
-        if bridge.ours and step.key in asked.addresses_elsewhere(bridge):
+        if bridge.is_managed and step.key in asked.addresses_elsewhere(bridge):
             return
     raise refused(step, f"no uplink of it has the address {step.address}")
 
@@ -141,7 +141,7 @@ def inherit_sysctl(asked: Question, step: known.SetInheritedSysctl) -> None:
     if bridge.kind == "bridge":
         uplinks = list(asked.uplinks(bridge))
         # A call of this step alone: the device joins the bridge in a later one.
-        uplinks += asked.may_join(bridge) if bridge.ours else []
+        uplinks += asked.may_join(bridge) if bridge.is_managed else []
         for link in uplinks:
             # A VIF's device is no uplink, unless it is a VLAN.
             may_be = link.kind == "vlan" or not asked.is_vif(link)

@@ -252,7 +252,7 @@ class Context(priv_context.PrivContext):
         """Raise OtherNamespaceError unless the caller is in the network namespace of this daemon."""
         from os_vif.host.netlink import rtnetlink
 
-        if caller is None or caller == (own := rtnetlink.here().netns):
+        if caller is None or caller == (own := rtnetlink.thread_socket().netns):
             return
         raise OtherNamespaceError(
             f"the daemon is in network namespace {own}, and its caller in {caller}; expected "

@@ -80,7 +80,7 @@ class Link:
     data: Mapping[str, Any] = dataclasses.field(compare=False)
 
     @property
-    def ours(self) -> bool:
+    def is_managed(self) -> bool:
         """Whether os-vif created the device."""
         return self.alias == MANAGED_ALIAS or self.group == CREATING_GROUP
 
@@ -360,7 +360,7 @@ def read(body: bytes) -> Link:
 _per_thread = threading.local()
 
 
-def here() -> Netlink:
+def thread_socket() -> Netlink:
     """Return the socket of the current thread, which stays open.
 
     For the privileged daemon, whose few threads stay in one network namespace.

@@ -115,15 +115,12 @@ def devlink(address: str | None) -> list[Port]:
     asked = {"DEVLINK_ATTR_BUS_NAME": "pci"}
     if address is not None:
         asked["DEVLINK_ATTR_DEV_NAME"] = address
-    try:
-        # Before Linux 6.6 the kernel lists those of all cards.
+    with ignoring(errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
         wanted = {} if address is None else asked
         found = _DEVLINK.request(uapi.DEVLINK_CMD_PORT_GET, wanted, uapi.NLM_F_DUMP)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
-            raise
-        return []
-    return [_devlink_port(port) for port in found if asked.items() <= port.items()]
+        # Before Linux 6.6 the kernel lists the ports of all cards.
+        return [_devlink_port(port) for port in found if asked.items() <= port.items()]
+    return []
 
 
 def _devlink_port(attributes: dict[str, Any]) -> Port:

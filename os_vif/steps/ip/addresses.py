@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.messages import ADDRESS
+from os_vif.host.netlink.transport import ignoring
 from os_vif.steps import validate
 from os_vif.steps.ip import device_routes, neighbours
 from os_vif.steps.kernel_step import KernelStep
@@ -180,7 +181,7 @@ class EnsureAddress(_Address):
             valid = _FOREVER if self.valid is None else self.valid
             preferred = _FOREVER if self.preferred is None else self.preferred
             times = {"ifa_preferred": preferred, "ifa_valid": valid}
-        try:
+        with ignoring(errno.EEXIST):
             self._send(
                 net,
                 (uapi.RTM_NEWADDR, uapi.NLM_F_CREATE | uapi.NLM_F_EXCL),
@@ -193,13 +194,10 @@ class EnsureAddress(_Address):
                 IFA_PROTO=self.protocol,
                 IFA_CACHEINFO=times,
             )
-        except OSError as error:
-            if error.errno != errno.EEXIST:
-                raise
-            # Another process was faster.
-            return ()
-        address_map(net, link)[self.key] = self
-        return (DeleteAddress(self.name, self.address, self.peer),)
+            address_map(net, link)[self.key] = self
+            return (DeleteAddress(self.name, self.address, self.peer),)
+        # Another process added the address first.
+        return ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,16 +222,14 @@ class DeleteAddress(_Address):
         if link is None or found is None:
             return ()
         try:
-            with self._keeping_others(net, link):
-                self._send(net, (uapi.RTM_DELADDR, 0), link)
-        except OSError as error:
-            if error.errno != errno.EADDRNOTAVAIL:
-                raise
-            # It went with the first address of its network.
-            return ()
+            with ignoring(errno.EADDRNOTAVAIL):
+                with self._keeping_others(net, link):
+                    self._send(net, (uapi.RTM_DELADDR, 0), link)
+                return (found,)
         finally:
             address_map(net, link).pop(self.key, None)
-        return (found,)
+        # The kernel deleted the address together with the first address of the network.
+        return ()
 
     @contextlib.contextmanager
     def _keeping_others(self, net: Netlink, link: Link) -> Iterator[None]:

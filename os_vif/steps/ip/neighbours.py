@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.messages import NEIGHBOUR
+from os_vif.host.netlink.transport import ignoring
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -182,12 +183,9 @@ class DeleteNeighbour(_Neighbour):
         found = self._find(net)
         if found is None:
             return ()
-        try:
+        # Another process may have deleted the neighbour first.
+        with ignoring(errno.ENOENT):
             self._send(net, (uapi.RTM_DELNEIGH, 0))
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            # It went meanwhile.
         neighbour_map(net, net.require(self.name)).pop(self.key, None)
         return (found,)
 

@@ -237,7 +237,7 @@ class SetSysctl(_Parameter):
         link = net.link(self.name)
         if link is None:
             return False
-        if not link.ours:
+        if not link.is_managed:
             return True
         # The kernel would take its addresses.
         off = self.key == "disable_ipv6" and self.value == 1

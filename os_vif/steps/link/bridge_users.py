@@ -50,7 +50,7 @@ class AddBridgeUser(_User):
 
     def holds(self, net: Netlink) -> bool:
         bridge = net.link(self.name)
-        if bridge is None or not bridge.ours:
+        if bridge is None or not bridge.is_managed:
             return True
         known = self.user in bridge_users.read_users(net, bridge).vif_ids
         return known and not bridge_users.is_incomplete(net, self.name)
@@ -64,7 +64,7 @@ class AddBridgeUser(_User):
         bridge = net.link(self.name)
         return (
             bridge is None
-            or not bridge.ours
+            or not bridge.is_managed
             or self.user in bridge_users.read_users(net, bridge).vif_ids
         )
 
@@ -73,7 +73,7 @@ class AddBridgeUser(_User):
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         bridge = net.link(self.name)
-        if bridge is None or not bridge.ours:
+        if bridge is None or not bridge.is_managed:
             # os-vif never deletes a bridge of another program.
             return ()
         bridge_users.discard_incomplete(net, self.name)

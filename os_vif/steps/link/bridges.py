@@ -130,7 +130,7 @@ class AwaitedPort(KernelStep):
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         bridge, link = net.link(self.bridge), net.link(self.name)
         if link is None:
-            if self.made if bridge is None else bridge.ours:
+            if self.made if bridge is None else bridge.is_managed:
                 return ()
             wanted = f"a port of {self.bridge}"
             return (self.difference("device", "missing", wanted, pending=True),)
@@ -186,7 +186,9 @@ class DeleteBridge(DeleteDevice):
             why += [f"VIF {user} uses it" for user in sorted(using.vif_ids)]
             if using.incomplete:
                 why.append(f"the record of its users, in {STATE}, is damaged")
-            if not (link.ours or (self.include_unmanaged and link.name.startswith(HYBRID_BRIDGE))):
+            if not (
+                link.is_managed or (self.include_unmanaged and link.name.startswith(HYBRID_BRIDGE))
+            ):
                 why.append("os-vif did not make it")
             if not why:
                 why = [
@@ -200,7 +202,7 @@ class DeleteBridge(DeleteDevice):
         return _is_used(net, link)
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
-        may_be = link.ours or link.name.startswith(HYBRID_BRIDGE)
+        may_be = link.is_managed or link.name.startswith(HYBRID_BRIDGE)
         return may_be and link.kind == "bridge" and not net.ports(link)
 
     def _recreate_steps(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
@@ -309,7 +311,7 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             promiscuous=link.promiscuous,
             up=link.up,
             # EnsureBridge sets the mark of os-vif.
-            alias=None if link.ours else link.alias or "",
+            alias=None if link.is_managed else link.alias or "",
         ),
         *addresses.read_addresses(net, link),
     )

@@ -127,7 +127,9 @@ class DeleteDevice(NamedStep, KernelStep):
         if link is None or self.index not in (None, link.index):
             return None
         # Another program may have given the device any name that is no name of a VIF's device.
-        if not (link.ours or (self.include_unmanaged and validate.VIF_NAME.fullmatch(link.name))):
+        if not (
+            link.is_managed or (self.include_unmanaged and validate.VIF_NAME.fullmatch(link.name))
+        ):
             return None
         return link if self._is_target(net, link) else None
 

@@ -117,7 +117,7 @@ class DeleteLink(DeleteDevice):
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
         # A device without the mark may be a network card. VIFs have devices of these two kinds.
-        may_be = link.ours or link.kind in ("tun", "veth")
+        may_be = link.is_managed or link.kind in ("tun", "veth")
         return may_be and link.kind != "bridge" and not (self.only_unattached and link.master)
 
     def _recreate_steps(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
@@ -156,5 +156,5 @@ def _settings(net: Netlink, link: Link) -> SetLink:
         address=link.address,
         promiscuous=link.promiscuous,
         master=name_at(net, link.master) or None,
-        alias=None if link.ours else link.alias or "",
+        alias=None if link.is_managed else link.alias or "",
     )

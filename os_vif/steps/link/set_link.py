@@ -147,7 +147,7 @@ class SetLink(NamedStep, KernelStep):
         changed += [link] if "address" in before else []
         with contextlib.ExitStack() as kept:
             for bridge in changed:
-                if bridge.kind == "bridge" and not bridge.ours:
+                if bridge.kind == "bridge" and not bridge.is_managed:
                     kept.enter_context(neighbours.restoring_neighbours(net, bridge))
             yield
 

@@ -62,7 +62,7 @@ class EnsureTap(EnsureLink):
         if link.kind != "tun" or link.data.get("IFLA_TUN_TYPE", uapi.IFT_TAP) != uapi.IFT_TAP:
             return describe_kind(link)
         multiqueue = bool(link.data.get("IFLA_TUN_MULTI_QUEUE", self.multiqueue))
-        if multiqueue == self.multiqueue or not link.ours:
+        if multiqueue == self.multiqueue or not link.is_managed:
             # The hypervisor chooses the number of queues of a tap device that it created.
             return None
         return _queues(multiqueue)

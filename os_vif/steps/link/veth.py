@@ -137,9 +137,9 @@ def _require_replaceable(net: Netlink, half: Link, found: str, other: str) -> No
     """
     use = ""
     if half.kind == "veth":
-        use = "" if half.ours else _use_by_others(net, half)
+        use = "" if half.is_managed else _use_by_others(net, half)
         named = validate.VIF_NAME.fullmatch(half.name) and half.name.startswith(_HALVES)
-        if half.ours or (named and not use):
+        if half.is_managed or (named and not use):
             return
     reason = f"{half.name} is {found}{use}, not a veth device whose peer is {other}"
     raise OSError(errno.EEXIST, f"{reason}; remove it (ip link del dev {quote(half.name)})")
@@ -162,5 +162,5 @@ def _use_by_others(net: Netlink, half: Link) -> str:
 
 def _is_master_of_vif(master: Link) -> bool:
     """Return whether a plug may have put the half of a VIF's pair into a bridge."""
-    own = master.ours or validate.VIF_NAME.fullmatch(master.name) is not None
+    own = master.is_managed or validate.VIF_NAME.fullmatch(master.name) is not None
     return master.kind == "openvswitch" or (master.kind == "bridge" and own)

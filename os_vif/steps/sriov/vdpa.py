@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from os_vif.host.netlink import genetlink, uapi
 from os_vif.host.netlink.messages import VDPA
 from os_vif.host.netlink.supplement import VDPA_CMD_DEV_DEL, VDPA_CMD_DEV_GET, VDPA_CMD_DEV_NEW
+from os_vif.host.netlink.transport import ignoring
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -128,11 +129,8 @@ def _management_device(name: str) -> str | None:
 
     :raises OSError: with ENOENT if the kernel has no vDPA.
     """
-    try:
+    with ignoring(errno.ENODEV):
         (found,) = FAMILY.request(VDPA_CMD_DEV_GET, {"VDPA_ATTR_DEV_NAME": name})
-    except OSError as error:
-        if error.errno != errno.ENODEV:
-            raise
-        return None
-    parts = (found.get("VDPA_ATTR_MGMTDEV_BUS_NAME"), found["VDPA_ATTR_MGMTDEV_DEV_NAME"])
-    return "/".join(filter(None, parts))
+        parts = (found.get("VDPA_ATTR_MGMTDEV_BUS_NAME"), found["VDPA_ATTR_MGMTDEV_DEV_NAME"])
+        return "/".join(filter(None, parts))
+    return None

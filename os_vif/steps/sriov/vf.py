@@ -11,6 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import limits
+from os_vif.host.netlink.transport import ignoring
 from os_vif.host.sriov import functions, vf_settings
 from os_vif.host.sriov.vf_settings import GROUPS, OF_LINK, PROTOCOLS, SETTINGS, STATES
 from os_vif.host.state import vf_allocations
@@ -385,12 +386,9 @@ class ReleaseVf(KernelStep):
 
     def _function(self, net: Netlink) -> Function | None:
         """Return the virtual function; None if missing."""
-        try:
+        with ignoring(errno.ENODEV):
             return vf_allocations.find_function(net, self.pci_address)
-        except OSError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            return None
+        return None
 
 
 def _set_address(net: Netlink, link: Link, address: str | None) -> None:

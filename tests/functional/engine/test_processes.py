@@ -228,11 +228,11 @@ def test_who_forks_with_the_lock_still_has_it():
 @pytest.mark.usefixtures("namespace")
 def test_a_child_keeps_no_lock_of_its_parent_and_no_netlink_socket():
     """A lock ends with the parent's plan, and not with the last child."""
-    mine = rtnetlink.here()
+    mine = rtnetlink.thread_socket()
     with locks.locked("1", ["eth-x"]):
         assert locks._open_files
         assert in_child(lambda: sys.exit(len(locks._open_files))) == 0
-    assert in_child(lambda: sys.exit(rtnetlink.here() is mine)) == 0
+    assert in_child(lambda: sys.exit(rtnetlink.thread_socket() is mine)) == 0
     assert mine.link("lo") is not None
 
 

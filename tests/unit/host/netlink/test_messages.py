@@ -407,7 +407,7 @@ def test_a_link_has_what_its_message_says():
         {"IFLA_VLAN_ID": 10, "IFLA_VLAN_PROTOCOL": 0x8100},
     )
     assert link.data == {"IFLA_VLAN_ID": 10, "IFLA_VLAN_PROTOCOL": 0x8100}
-    assert link.ours
+    assert link.is_managed
 
 
 VLAN = {"attrs": [("IFLA_VLAN_ID", 10), ("IFLA_VLAN_PROTOCOL", 0x8100)]}
