@@ -14,8 +14,6 @@ from os_vif.steps import validate
 from os_vif.steps.plan import Difference, NamedStep, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from os_vif.host.netlink.rtnetlink import Netlink
 
 
@@ -45,21 +43,6 @@ class KernelStep(Step):
         :returns: the undo steps, in order of execution; empty if the condition held already.
         :raises OSError: if the kernel refuses the change. The host is unchanged then.
         """
-
-
-def roll_back(net: Netlink, undo: Iterable[KernelStep], error: OSError) -> None:
-    """Apply undo steps after a failure; add each step that fails to the text of *error*.
-
-    The steps after a failed step are applied too.
-    """
-    for step in undo:
-        try:
-            step.apply(net)
-        except OSError as failure:
-            command = step.commands()[0]
-            error.strerror = (
-                f"{error.strerror}; and then not undone: {command}: {failure.strerror}"
-            )
 
 
 @dataclasses.dataclass(frozen=True)

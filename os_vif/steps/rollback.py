@@ -8,10 +8,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from os_vif.escape import described_error
 from os_vif.steps.plan import Step
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+    from os_vif.steps.kernel_step import KernelStep
 
 LOG = logging.getLogger(__name__)
 
@@ -57,9 +61,11 @@ def reason_of(error: Exception) -> str:
     return described_error(error)
 
 
-def error_after_rollback(first: OSError, rollback: Rollback) -> OSError:
-    """Return the error of a step after rolling back a partial change."""
-    if not rollback.not_undone:
-        return first
-    text = f"{first.strerror}; and then not undone: {'; '.join(rollback.not_undone)}"
-    return OSError(first.errno, text)
+def roll_back_partial(net: Netlink, undo: Iterable[KernelStep], error: OSError) -> None:
+    """Roll back a step that the kernel has carried out in part; add failures to the text of *error*.
+
+    :param undo: the undo steps of the changes that were made.
+    """
+    result = roll_back(undo, lambda step: step.apply(net))
+    if result.not_undone:
+        error.strerror = f"{error.strerror}; and then not undone: {'; '.join(result.not_undone)}"

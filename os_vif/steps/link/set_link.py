@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host import limits
 from os_vif.steps import validate
 from os_vif.steps.ip import neighbours
-from os_vif.steps.kernel_step import KernelStep, roll_back
+from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
+from os_vif.steps.rollback import roll_back_partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +135,7 @@ class SetLink(NamedStep, KernelStep):
                     return self.apply(net)
                 raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
             # The kernel may have applied some of the attributes.
-            roll_back(net, undo, error)
+            roll_back_partial(net, undo, error)
             raise
         return undo
 

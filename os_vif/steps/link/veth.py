@@ -14,9 +14,9 @@ from os_vif.device_names import HYBRID_BRIDGE_HALF, HYBRID_PORT_HALF
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
 from os_vif.steps.ip.addresses import address_map
-from os_vif.steps.kernel_step import roll_back
 from os_vif.steps.link.links import DeleteLink, EnsureLink
 from os_vif.steps.link.set_link import name_at
+from os_vif.steps.rollback import roll_back_partial
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
@@ -100,7 +100,7 @@ class EnsureVeth(EnsureLink):
                 undo[:0] = deletion.apply(net)
             return (*super().apply(net), *undo)
         except OSError as error:
-            roll_back(net, undo, error)
+            roll_back_partial(net, undo, error)
             raise
 
     def holds(self, net: Netlink) -> bool:

@@ -18,8 +18,9 @@ from os_vif.host.state import vf_allocations
 from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.ip.sysctl import SetSysctl
-from os_vif.steps.kernel_step import KernelStep, roll_back
+from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
+from os_vif.steps.rollback import roll_back_partial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -290,7 +291,7 @@ class SetVf(NamedStep, KernelStep):
                 self._put(net, pf, group, wanted)
             except OSError as error:
                 refused = self._refusal(group, pf, error)
-                roll_back(net, undo, refused)
+                roll_back_partial(net, undo, refused)
                 raise refused from error
             coupled = next((names for names in GROUPS if group[0] in names), group)
             undo.insert(0, self._with({name: current.get(name) for name in coupled}))
