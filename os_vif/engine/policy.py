@@ -39,6 +39,7 @@ from os_vif.steps.ip import addresses
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import Irreversible
 from os_vif.steps.link import move_link, rename_link
+from os_vif.steps.plugin_step import PluginStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -192,7 +193,7 @@ def permitted(net: Netlink, step: KernelStep, call: Call) -> bool:
     if call.issued:
         return True
     try:
-        rule = RULES.get(type(step))
+        rule = _declared if isinstance(step, PluginStep) else RULES.get(type(step))
         if rule is None:
             raise refused(step, "no rule says what it may touch")
         _decide(rule, Question(net, call), step)
@@ -222,6 +223,13 @@ def _decide(rule: Callable[[Question, Any], None], asked: Question, step: Kernel
 
 def _is_loopback(link: Link) -> bool:
     return link.name == "lo" or (link.kind is None and link.address == "00:00:00:00:00:00")
+
+
+def _declared(asked: Question, step: PluginStep) -> None:
+    """Apply the rule that a step of a plugin declares: any answer but None is a refusal."""
+    reason = step.refusal(asked)
+    if reason is not None:
+        raise refused(step, str(reason))
 
 
 def _any(_: Question, step: KernelStep) -> None:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import OvsdbTarget as OvsdbTarget
     from os_vif.steps.plan import Plan as Plan
     from os_vif.steps.plan import Step as Step
+    from os_vif.steps.plugin_step import PluginStep as PluginStep
     from os_vif.steps.sriov.vdpa import DeleteVdpa as DeleteVdpa
     from os_vif.steps.sriov.vdpa import EnsureVdpa as EnsureVdpa
     from os_vif.steps.sriov.vf import ReleaseVf as ReleaseVf
@@ -92,6 +93,7 @@ _MODULES = {
     "MoveLink": "os_vif.steps.link.move_link",
     "OvsdbTarget": "os_vif.steps.plan",
     "Plan": "os_vif.steps.plan",
+    "PluginStep": "os_vif.steps.plugin_step",
     "ReleaseOvsPort": "os_vif.steps.ovs.ports",
     "ReleaseVf": "os_vif.steps.sriov.vf",
     "RemoveBridgeUser": "os_vif.steps.link.bridge_users",
@@ -132,6 +134,7 @@ __all__ = [
     "MoveLink",
     "OvsdbTarget",
     "Plan",
+    "PluginStep",
     "ReleaseOvsPort",
     "ReleaseVf",
     "RemoveBridgeUser",

@@ -3,13 +3,19 @@
 
 """Codec for steps between the calling process and the privileged daemon.
 
-The daemon decodes only the classes of :data:`STEPS`, a closed list, and refuses unknown messages.
+A daemon decodes the classes of its registry and refuses all other messages. The registry of the
+daemons of os-vif is :data:`STEPS`; :func:`register` adds the steps of a plugin for the daemon of
+that plugin.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import reprlib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
@@ -33,6 +39,7 @@ from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.link.tap import EnsureTap
 from os_vif.steps.link.veth import EnsureVeth
 from os_vif.steps.link.vlan import EnsureVlan
+from os_vif.steps.plugin_step import PluginStep
 from os_vif.steps.sriov.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.steps.sriov.vf import ReleaseVf, SetVf
 
@@ -79,23 +86,68 @@ STEPS: dict[str, type[KernelStep]] = {
         SetVf,
     )
 }
-_FIELDS = {
-    name: frozenset(field.name for field in dataclasses.fields(step))
-    for name, step in STEPS.items()
-}
+#: The step classes that a daemon accepts, by name.
+Registry = Mapping[str, type["KernelStep"]]
 
 
-def decode(message: Any) -> KernelStep:
+def register(steps: Iterable[type[PluginStep]]) -> Registry:
+    """Return the registry of a plugin's daemon: the steps of os-vif, and the steps of the plugin.
+
+    :raises TypeError: for a class that is no complete step, or whose name is taken.
+    """
+    registry = dict(STEPS)
+    for step in steps:
+        if fault := _fault(step):
+            raise TypeError(f"steps: {step!r} {fault}")
+        name = step.__name__
+        if name in registry:
+            owner = "os-vif" if name in STEPS else "the plugin"
+            raise TypeError(f"steps: {step!r} has the name of another step of {owner}, {name}")
+        registry[name] = step
+    return MappingProxyType(registry)
+
+
+def _fault(step: Any) -> str | None:
+    """Return why a class is no step of a plugin, or None."""
+    if not (inspect.isclass(step) and issubclass(step, PluginStep)):
+        return "is not derived from os_vif.steps.PluginStep"
+    if missing := ", ".join(sorted(step.__abstractmethods__)):
+        return f"lacks {missing}; the daemon needs every method of a step"
+    is_own = "__dataclass_params__" in vars(step)
+    if not is_own or not step.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return "is not decorated with @dataclasses.dataclass(frozen=True)"
+    return None
+
+
+def require_registered(steps: Iterable[KernelStep], registry: Registry) -> None:
+    """Raise InvalidStep for a step whose class is not in a registry."""
+    for step in steps:
+        if registry.get(type(step).__name__) is not type(step):
+            kind = f"{type(step).__module__}.{type(step).__qualname__}"
+            expected = "a class of os_vif.steps, or of steps= of the daemon's Context"
+            raise exception.InvalidStep(
+                step=type(step).__name__, field="the class", found=kind, expected=expected
+            )
+
+
+@functools.cache
+def _fields(step: type[KernelStep]) -> frozenset[str]:
+    """Return the names of the arguments of a step."""
+    return frozenset(field.name for field in dataclasses.fields(step))
+
+
+def decode(message: Any, registry: Registry = STEPS) -> KernelStep:
     """Decode a message to a step.
 
+    :param registry: the accepted classes, by name.
     :raises os_vif.exception.InvalidStep: if the message is not an encoded step.
     """
     match message:
-        case [str(name), dict(arguments)] if name in STEPS:
-            step = STEPS[name]
+        case [str(name), dict(arguments)] if name in registry:
+            step = registry[name]
         case _:
-            raise malformed(message, f"a step out of {', '.join(sorted(STEPS))}")
-    known = _FIELDS[name]
+            raise malformed(message, f"a step out of {', '.join(sorted(registry))}")
+    known = _fields(step)
     if any(
         isinstance(argument, list | tuple) and len(argument) > _MAX_ENTRIES
         for argument in arguments.values()
