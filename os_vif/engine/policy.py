@@ -29,7 +29,8 @@ import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from os_vif import steps as known
-from os_vif.engine import policy_moves, undo_ledger
+from os_vif.engine import policy_links, policy_moves, undo_ledger
+from os_vif.engine.policy_links import FOREIGN
 from os_vif.engine.policy_moves import MAX_UPLINKS, refused
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
@@ -38,7 +39,7 @@ from os_vif.steps import validate
 from os_vif.steps.ip import addresses
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import Irreversible
-from os_vif.steps.link import move_link, rename_link
+from os_vif.steps.link import rename_link
 from os_vif.steps.plugin_step import PluginStep
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ _DECISIONS = 2
 _MIN_HOST_MTU = 1280
 #: Devices that cannot be an uplink: guests' and other programs' own, and bridges.
 _NO_UPLINKS = ("tun", "bridge", "openvswitch", "wireguard")
+#: Kinds of devices that os-vif creates and that the host may be reached through.
+_HOST_KINDS = ("bond", "dummy", "ipvlan", "vlan", "vrf", "vxlan")
 #: Values that keep a host from being reached through a device.
 _HARDENING = {"disable_ipv6": 1, "arp_ignore": 1, "arp_announce": 2}
 
@@ -242,6 +245,9 @@ def _nothing(_: Question, step: KernelStep) -> None:
 
 def _may_join(asked: Question, step: known.SetLink) -> None:
     bridge = asked.link(step.master or "")
+    if bridge is not None and bridge.kind == "vrf":
+        policy_links.own_devices(asked, step)
+        return
     if bridge is not None and not asked.is_bridge(bridge):
         raise refused(step, f"{bridge.name} is no bridge that the call names by EnsureBridge")
 
@@ -267,7 +273,7 @@ def _set_foreign(asked: Question, step: known.SetLink, link: Link) -> None:
     if step.address is not None and not _is_uplink_s_address(asked, step, link):
         raise refused(step, "its MAC address is the host's")
     if step.promiscuous is not None or step.alias is not None or step.master == "":
-        raise refused(step, _FOREIGN)
+        raise refused(step, FOREIGN)
     _host_s_own(step, link)
     if step.master:
         _uplink(asked, step, link)
@@ -276,10 +282,7 @@ def _set_foreign(asked: Question, step: known.SetLink, link: Link) -> None:
     elif link.name in asked.call.parents and step.mtu is None:
         _allowed_uplink(step, link)
     elif step.up is not None or not _is_guest_s(link) or asked.is_hosts(link):
-        raise refused(step, _FOREIGN)
-
-
-_FOREIGN = "it is neither os-vif's, nor a VIF's by its name, nor a virtual function"
+        raise refused(step, FOREIGN)
 
 
 def _is_guest_s(link: Link) -> bool:
@@ -337,26 +340,6 @@ def _allowed_uplink(step: KernelStep, link: Link) -> None:
         raise refused(step, f"{UPLINKS} does not name it")
 
 
-def _rename(asked: Question, step: known.RenameLink) -> None:
-    link = asked.link(step.name)
-    if link is None:
-        return
-    if not asked.is_vif(link):
-        raise refused(step, _FOREIGN)
-    if asked.is_hosts(link):
-        raise refused(step, "the host uses it")
-
-
-def _move(asked: Question, step: known.MoveLink) -> None:
-    link = asked.link(step.name)
-    if link is not None:
-        if not asked.is_vif(link):
-            raise refused(step, _FOREIGN)
-        if asked.is_hosts(link):
-            raise refused(step, "the host uses it")
-    move_link.require_root_owned(step)
-
-
 def _sysctl(asked: Question, step: known.SetSysctl) -> None:
     link = asked.link(step.name)
     if link is None or (step.only_managed and not link.is_managed):
@@ -374,17 +357,11 @@ def _sysctl(asked: Question, step: known.SetSysctl) -> None:
         on = step.key == "disable_ipv6" and step.value == 0
         if on and any(addresses.uses_ipv6(asked.net, uplink) for uplink in asked.uplinks(link)):
             return
-    raise refused(step, _FOREIGN)
+    raise refused(step, FOREIGN)
 
 
-def _below(asked: Question, step: known.EnsureMacvlan) -> None:
-    link = asked.link(step.link)
-    if link is not None and not asked.is_vif(link):
-        raise refused(step, f"{link.name} below it is none of a VIF")
-
-
-def _vlan(asked: Question, step: known.EnsureVlan) -> None:
-    link = asked.link(step.link)
+def _vlan(asked: Question, step: known.EnsureVlan | known.EnsureVxlan) -> None:
+    link = asked.link(step.link or "")
     if link is None or asked.link(step.name) is not None:
         return
     if _is_loopback(link):
@@ -393,11 +370,18 @@ def _vlan(asked: Question, step: known.EnsureVlan) -> None:
         _allowed_uplink(step, link)
 
 
+def _vxlan(asked: Question, step: known.EnsureVxlan) -> None:
+    if step.link is not None:
+        _vlan(asked, step)
+    elif asked.link(step.name) is None and UPLINKS.exists():
+        raise refused(step, f"{UPLINKS} restricts the uplinks, and the step names no device")
+
+
 def _delete_link(asked: Question, step: known.DeleteLink) -> None:
     link = asked.link(step.name)
     if link is None or step.only_unattached:
         return
-    if link.kind == "vlan" and link.is_managed and asked.is_hosts(link):
+    if link.kind in _HOST_KINDS and link.is_managed and asked.is_hosts(link):
         raise refused(step, "the host is reached through it")
 
 
@@ -435,14 +419,21 @@ RULES: dict[type[KernelStep], Callable[[Question, Any], None]] = {
     known.EnsureBridge: _any,
     known.EnsureTap: _any,
     known.EnsureVeth: _any,
-    known.EnsureMacvlan: _below,
+    known.EnsureMacvlan: policy_links.below,
+    known.EnsureIpvlan: policy_links.below,
     known.EnsureVlan: _vlan,
+    known.EnsureVxlan: _vxlan,
+    known.EnsureBond: _any,
+    known.EnsureDummy: _any,
+    known.EnsureVrf: _any,
+    known.EnsureBondMember: policy_links.own_devices,
+    known.DeleteBondMember: policy_links.own_devices,
     # The step looks at the mark, or the name, itself; and a bridge in use stays.
     known.DeleteBridge: _any,
     known.DeleteLink: _delete_link,
     known.SetLink: _set_link,
-    known.RenameLink: _rename,
-    known.MoveLink: _move,
+    known.RenameLink: policy_links.rename,
+    known.MoveLink: policy_links.move,
     known.SetSysctl: _sysctl,
     known.EnsureAddress: policy_moves.ensure_address,
     known.DeleteAddress: policy_moves.delete_address,

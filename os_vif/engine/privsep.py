@@ -24,17 +24,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
 from os_vif.engine.daemon_options import DaemonOptions
 from os_vif.engine.privsep_channel import Channel, NotStartedError
-
-if TYPE_CHECKING:
-    from os_vif.steps.plugin_step import PluginStep
-    from os_vif.steps.wire import Registry
 
 EntryPoint = Callable[[Any], Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,9 +56,6 @@ class OtherNamespaceError(NotStartedError):
     what = "Calling the privileged daemon"
 
 
-#: The attribute of an entry point that refers to the context.
-_CONTEXT = "os_vif_context"
-
 #: All contexts of the process, for a forked child to leave the daemons to the parent.
 _contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
@@ -79,14 +72,6 @@ def as_entrypoint(function: F, module: str) -> F:
     """
     function.__module__, function.__qualname__ = module, function.__name__
     return function
-
-
-def registry_of(entry_point: EntryPoint) -> Registry:
-    """Return the classes of steps, by name, that the daemon behind an entry point accepts."""
-    from os_vif.steps import wire
-
-    context: Context | None = getattr(entry_point, _CONTEXT, None)
-    return wire.STEPS if context is None else context.registry
 
 
 class Context(priv_context.PrivContext):
@@ -112,7 +97,6 @@ class Context(priv_context.PrivContext):
         *,
         cfg_section: str,
         program_capabilities: Callable[[], Collection[int]] = tuple,
-        steps: Iterable[type[PluginStep]] = (),
         **more: Any,
     ) -> None:
         """Describe a daemon.
@@ -121,23 +105,13 @@ class Context(priv_context.PrivContext):
         :param cfg_section: the option group of the daemon.
         :param program_capabilities: a function that returns the capabilities of the programs that
             the daemon runs, in addition to ``capabilities``. Called once, in the daemon.
-        :param steps: the classes of steps of the plugin itself, which the daemon accepts beside the
-            steps of os-vif. No other daemon accepts the steps.
         :param more: further parameters of ``oslo_privsep.priv_context.PrivContext``: ``pypath`` is
             the import path of the instance, and ``capabilities`` are those that the daemon keeps.
-        :raises TypeError: for a class in *steps* that is no complete
-            :class:`~os_vif.steps.plugin_step.PluginStep`, or has the name of another step.
         """
         super().__init__(prefix, cfg_section=cfg_section, **more)
         self._program_capabilities: Callable[[], Collection[int]] = program_capabilities
         #: The return value of ``program_capabilities``, in the daemon.
         self._added: Collection[int] = ()
-        #: The accepted steps; None stands for the steps of os-vif, which are imported at first use.
-        self._registry: Registry | None = None
-        if classes := tuple(steps):
-            from os_vif.steps import wire
-
-            self._registry = wire.register(classes)
         #: The functions whose calls compare the network namespaces of caller and daemon.
         self._compared: set[Callable[..., Any]] = set()
         #: The number of failed starts, and the reason of the last failure.
@@ -186,15 +160,6 @@ class Context(priv_context.PrivContext):
             name = "os_vif.engine.daemon"
             threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
 
-    @property
-    def registry(self) -> Registry:
-        """The classes of steps that the daemon accepts, by name."""
-        if self._registry is None:
-            from os_vif.steps import wire
-
-            return wire.STEPS
-        return self._registry
-
     def entry_points(self) -> EntryPoints:
         """Return the privileged functions ``run``, ``undo`` and ``check`` of the context.
 
@@ -206,26 +171,23 @@ class Context(priv_context.PrivContext):
             from os_vif.engine import daemon as privileged
 
             self._require_netns(netns)
-            return privileged.run(messages, self.registry)
+            return privileged.run(messages)
 
         def undo(messages: Any, netns: str | None = None) -> Any:
             from os_vif.engine import daemon as privileged
 
             self._require_netns(netns)
-            return privileged.undo(messages, self.registry)
+            return privileged.undo(messages)
 
         def check(messages: Any, netns: str | None = None) -> Any:
             from os_vif.engine import daemon as privileged
 
             self._require_netns(netns)
-            return privileged.check(messages, self.registry)
+            return privileged.check(messages)
 
         functions: tuple[Callable[..., Any], ...] = (run, undo, check)
         self._compared.update(functions)
-        entry_points = [self.entrypoint(self._as_own(function)) for function in functions]
-        for entry_point in entry_points:
-            setattr(entry_point, _CONTEXT, self)
-        return EntryPoints(*entry_points)
+        return EntryPoints(*(self.entrypoint(self._as_own(function)) for function in functions))
 
     def ovsdb_entry_point(self, configured: Callable[[], Iterable[str]]) -> Callable[..., Any]:
         """Return the privileged function ``connect``, which connects to ovsdb-server for a caller.

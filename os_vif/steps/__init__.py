@@ -36,11 +36,16 @@ if TYPE_CHECKING:
     from os_vif.steps.ip.sysctl import SetInheritedSysctl as SetInheritedSysctl
     from os_vif.steps.ip.sysctl import SetSysctl as SetSysctl
     from os_vif.steps.kernel_step import KernelStep as KernelStep
+    from os_vif.steps.link.bond import DeleteBondMember as DeleteBondMember
+    from os_vif.steps.link.bond import EnsureBond as EnsureBond
+    from os_vif.steps.link.bond import EnsureBondMember as EnsureBondMember
     from os_vif.steps.link.bridge_users import AddBridgeUser as AddBridgeUser
     from os_vif.steps.link.bridge_users import RemoveBridgeUser as RemoveBridgeUser
     from os_vif.steps.link.bridges import DeleteBridge as DeleteBridge
     from os_vif.steps.link.bridges import EnsureBridge as EnsureBridge
     from os_vif.steps.link.bridges import SetBridgeAddress as SetBridgeAddress
+    from os_vif.steps.link.dummy import EnsureDummy as EnsureDummy
+    from os_vif.steps.link.ipvlan import EnsureIpvlan as EnsureIpvlan
     from os_vif.steps.link.links import DeleteLink as DeleteLink
     from os_vif.steps.link.macvlan import EnsureMacvlan as EnsureMacvlan
     from os_vif.steps.link.move_link import MoveLink as MoveLink
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
     from os_vif.steps.link.tap import EnsureTap as EnsureTap
     from os_vif.steps.link.veth import EnsureVeth as EnsureVeth
     from os_vif.steps.link.vlan import EnsureVlan as EnsureVlan
+    from os_vif.steps.link.vrf import EnsureVrf as EnsureVrf
+    from os_vif.steps.link.vxlan import EnsureVxlan as EnsureVxlan
     from os_vif.steps.ovs.ports import DeleteOvsBridge as DeleteOvsBridge
     from os_vif.steps.ovs.ports import DeleteOvsPort as DeleteOvsPort
     from os_vif.steps.ovs.ports import EnsureOvsBridge as EnsureOvsBridge
@@ -68,6 +75,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "AddBridgeUser": "os_vif.steps.link.bridge_users",
     "DeleteAddress": "os_vif.steps.ip.addresses",
+    "DeleteBondMember": "os_vif.steps.link.bond",
     "DeleteBridge": "os_vif.steps.link.bridges",
     "DeleteForwardingRules": "os_vif.steps.ip.forwarding_rules",
     "DeleteLink": "os_vif.steps.link.links",
@@ -78,8 +86,12 @@ _MODULES = {
     "DeleteVdpa": "os_vif.steps.sriov.vdpa",
     "Difference": "os_vif.steps.plan",
     "EnsureAddress": "os_vif.steps.ip.addresses",
+    "EnsureBond": "os_vif.steps.link.bond",
+    "EnsureBondMember": "os_vif.steps.link.bond",
     "EnsureBridge": "os_vif.steps.link.bridges",
+    "EnsureDummy": "os_vif.steps.link.dummy",
     "EnsureForwardingRules": "os_vif.steps.ip.forwarding_rules",
+    "EnsureIpvlan": "os_vif.steps.link.ipvlan",
     "EnsureMacvlan": "os_vif.steps.link.macvlan",
     "EnsureNeighbour": "os_vif.steps.ip.neighbours",
     "EnsureOvsBridge": "os_vif.steps.ovs.ports",
@@ -89,6 +101,8 @@ _MODULES = {
     "EnsureVdpa": "os_vif.steps.sriov.vdpa",
     "EnsureVeth": "os_vif.steps.link.veth",
     "EnsureVlan": "os_vif.steps.link.vlan",
+    "EnsureVrf": "os_vif.steps.link.vrf",
+    "EnsureVxlan": "os_vif.steps.link.vxlan",
     "KernelStep": "os_vif.steps.kernel_step",
     "MoveLink": "os_vif.steps.link.move_link",
     "OvsdbTarget": "os_vif.steps.plan",
@@ -109,6 +123,7 @@ _MODULES = {
 __all__ = [
     "AddBridgeUser",
     "DeleteAddress",
+    "DeleteBondMember",
     "DeleteBridge",
     "DeleteForwardingRules",
     "DeleteLink",
@@ -119,8 +134,12 @@ __all__ = [
     "DeleteVdpa",
     "Difference",
     "EnsureAddress",
+    "EnsureBond",
+    "EnsureBondMember",
     "EnsureBridge",
+    "EnsureDummy",
     "EnsureForwardingRules",
+    "EnsureIpvlan",
     "EnsureMacvlan",
     "EnsureNeighbour",
     "EnsureOvsBridge",
@@ -130,6 +149,8 @@ __all__ = [
     "EnsureVdpa",
     "EnsureVeth",
     "EnsureVlan",
+    "EnsureVrf",
+    "EnsureVxlan",
     "KernelStep",
     "MoveLink",
     "OvsdbTarget",

@@ -29,8 +29,11 @@ from os_vif.steps.ip.neighbours import DeleteNeighbour, EnsureNeighbour
 from os_vif.steps.ip.routes import DeleteRoute, EnsureRoute
 from os_vif.steps.ip.sysctl import SetInheritedSysctl, SetSysctl
 from os_vif.steps.kernel_step import Irreversible
+from os_vif.steps.link.bond import DeleteBondMember, EnsureBond, EnsureBondMember
 from os_vif.steps.link.bridge_users import AddBridgeUser, RemoveBridgeUser
 from os_vif.steps.link.bridges import DeleteBridge, EnsureBridge, SetBridgeAddress
+from os_vif.steps.link.dummy import EnsureDummy
+from os_vif.steps.link.ipvlan import EnsureIpvlan
 from os_vif.steps.link.links import DeleteLink
 from os_vif.steps.link.macvlan import EnsureMacvlan
 from os_vif.steps.link.move_link import MoveLink
@@ -39,6 +42,8 @@ from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.link.tap import EnsureTap
 from os_vif.steps.link.veth import EnsureVeth
 from os_vif.steps.link.vlan import EnsureVlan
+from os_vif.steps.link.vrf import EnsureVrf
+from os_vif.steps.link.vxlan import EnsureVxlan
 from os_vif.steps.plugin_step import PluginStep
 from os_vif.steps.sriov.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.steps.sriov.vf import ReleaseVf, SetVf
@@ -57,6 +62,7 @@ STEPS: dict[str, type[KernelStep]] = {
     for step in (
         AddBridgeUser,
         DeleteAddress,
+        DeleteBondMember,
         DeleteBridge,
         DeleteForwardingRules,
         DeleteLink,
@@ -64,8 +70,12 @@ STEPS: dict[str, type[KernelStep]] = {
         DeleteRoute,
         DeleteVdpa,
         EnsureAddress,
+        EnsureBond,
+        EnsureBondMember,
         EnsureBridge,
+        EnsureDummy,
         EnsureForwardingRules,
+        EnsureIpvlan,
         EnsureMacvlan,
         EnsureNeighbour,
         EnsureRoute,
@@ -73,6 +83,8 @@ STEPS: dict[str, type[KernelStep]] = {
         EnsureVdpa,
         EnsureVeth,
         EnsureVlan,
+        EnsureVrf,
+        EnsureVxlan,
         Irreversible,
         MoveLink,
         ReleaseVf,

@@ -20,6 +20,7 @@ class Scenario:
 
 _PLAIN = (
     *("veth", "tun", "macvlan", "macvtap", "bridge", "8021q", "bonding", "dummy", "ipvlan"),
+    *("vrf", "vxlan"),
     *("br_netfilter", "ip_tables", "iptable_filter", "ip6table_filter", "nf_tables", "nft_compat"),
     *("xt_physdev", "xt_comment", "cls_flower", "cls_matchall", "act_mirred", "act_police"),
     *("sch_ingress", "sch_htb", "openvswitch"),

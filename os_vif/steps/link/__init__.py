@@ -7,4 +7,14 @@ The import below registers each kind of device with :mod:`os_vif.steps.link.link
 undo of a deletion knows how to recreate a device of the kind.
 """
 
-from os_vif.steps.link import macvlan, tap, veth, vlan  # noqa: F401
+from os_vif.steps.link import (  # noqa: F401
+    bond,
+    dummy,
+    ipvlan,
+    macvlan,
+    tap,
+    veth,
+    vlan,
+    vrf,
+    vxlan,
+)

@@ -38,6 +38,8 @@ class EnsureLink(EnsureDevice):
 
     #: The kinds (``IFLA_INFO_KIND``) of the created devices.
     kinds: ClassVar[tuple[str, ...]] = ()
+    #: Whether other devices can be ports of the created devices.
+    has_ports: ClassVar[bool] = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Register the kinds of a subclass."""
@@ -53,6 +55,16 @@ class EnsureLink(EnsureDevice):
         :param lower: the device below the link, or the peer of the link; None if missing or in
             another network namespace.
         """
+
+    @classmethod
+    def lower_index(cls, link: Link) -> int | None:
+        """Return the index of the device below a link, or of the peer; None for no such device."""
+        return link.lower
+
+    @classmethod
+    def join_steps(cls, port: Link, master: str) -> tuple[KernelStep, ...]:
+        """Return the steps that make a device a port of a device of this kind."""
+        return (SetLink(port.name, master=master),)
 
     def _deletion(self, created: Link) -> DeleteLink:
         return DeleteLink(self.name, index=created.index)
@@ -130,10 +142,11 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     The result is an :class:`~os_vif.steps.kernel_step.Irreversible` for a device of another kind,
     and for a device with the peer or the lower device in another network namespace.
     """
-    lower = net.link_at(link.lower) if link.lower and link.lower_netns is None else None
     step = _CREATED_BY.get(link.kind or "")
+    index = link.lower if step is None else step.lower_index(link)
+    lower = net.link_at(index) if index and link.lower_netns is None else None
     creation = None if step is None else step.recreate(link, lower)
-    if creation is None:
+    if step is None or creation is None:
         return (Irreversible(link.name, f"{describe_kind(link)}, deleted"),)
     created = [link]
     if lower is not None and lower.name in creation.created_names:
@@ -143,18 +156,29 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     return (
         creation,
         *(sysctl for sysctl in sysctls if sysctl.has_value()),
-        *(_settings(net, device) for device in created),
+        *(setting for device in created for setting in _settings(net, device)),
+        *(
+            joining
+            for port in (net.ports(link) if step.has_ports else ())
+            for joining in step.join_steps(port, link.name)
+        ),
     )
 
 
-def _settings(net: Netlink, link: Link) -> SetLink:
-    """Return the step that gives a recreated device the present settings of a device."""
-    return SetLink(
+def _settings(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+    """Return the steps that give a recreated device the present settings of a device."""
+    master = net.link_at(link.master) if link.master else None
+    kind = None if master is None else _CREATED_BY.get(master.kind or "")
+    settings = SetLink(
         link.name,
         mtu=link.mtu,
         up=link.up,
         address=link.address,
         promiscuous=link.promiscuous,
-        master=name_at(net, link.master) or None,
+        # Among the masters are bridges, which no subclass of EnsureLink creates.
+        master=name_at(net, link.master) or None if kind is None else None,
         alias=None if link.is_managed else link.alias or "",
     )
+    if master is None or kind is None:
+        return (settings,)
+    return (settings, *kind.join_steps(link, master.name))

@@ -16,20 +16,27 @@ from os_vif.host.state import rule_records
 from os_vif.steps import (
     AddBridgeUser,
     DeleteAddress,
+    DeleteBondMember,
     DeleteBridge,
     DeleteForwardingRules,
     DeleteLink,
     DeleteNeighbour,
     DeleteRoute,
     EnsureAddress,
+    EnsureBond,
+    EnsureBondMember,
     EnsureBridge,
+    EnsureDummy,
     EnsureForwardingRules,
+    EnsureIpvlan,
     EnsureMacvlan,
     EnsureNeighbour,
     EnsureRoute,
     EnsureTap,
     EnsureVeth,
     EnsureVlan,
+    EnsureVrf,
+    EnsureVxlan,
     MoveLink,
     RemoveBridgeUser,
     RenameLink,
@@ -80,6 +87,51 @@ class Sample:
         return "-".join(str(part) for part in encode(self.step)[1].values()).replace(" ", "")
 
 
+_DUMMY = "ip link add name base type dummy; "
+_BOND = "ip link add name bond1 type bond mode active-backup miimon 100; "
+_VRF = "ip link add name vrf1 type vrf table 10; "
+#: Kinds of devices that not every kernel has; and what is there before.
+LINK_KINDS = [
+    (EnsureDummy("dm"), ""),
+    (EnsureDummy("dm", address="02:00:00:00:00:0b"), ""),
+    (DeleteLink("dm"), _DUMMY
+     + "ip link set dev base name dm alias os-vif mtu 1400 address 02:00:00:00:00:0c up"),
+    *((EnsureIpvlan("iv", "base", mode), _DUMMY) for mode in ("l2", "l3", "l3s")),
+    (EnsureIpvlan("iv", "base", "l3"), _DUMMY + "ip link add link base name o type ipvlan mode l3"),
+    (DeleteLink("iv"), _DUMMY + "ip link add link base name iv type ipvlan mode l3s; "
+     "ip link set dev iv alias os-vif mtu 1400 up"),
+    (EnsureVrf("vrf1", 10), ""),
+    (EnsureVrf("vrf1", 2**32 - 1), ""),
+    (SetLink("base", master="vrf1"), _DUMMY + _VRF),
+    (SetLink("base", master=""), _DUMMY + _VRF + "ip link set dev base master vrf1 up"),
+    (DeleteLink("vrf1"), _VRF + _DUMMY + "ip link set dev vrf1 alias os-vif up; "
+     "ip link set dev base master vrf1 up"),
+    (DeleteLink("base"), _VRF + _DUMMY + "ip link set dev base master vrf1 alias os-vif up"),
+    *((EnsureBond("bond1", mode), "") for mode in
+      ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb",
+       "balance-alb")),
+    (EnsureBond("bond1", miimon=250), ""),
+    (EnsureBondMember("base", "bond1"), _BOND + _DUMMY),
+    (EnsureBondMember("base", "bond1"), _BOND + _DUMMY + "ip link set dev base mtu 1400 up"),
+    (EnsureBondMember("base", "bond1"), _BOND + _DUMMY + "ip link add name o type dummy; "
+     "ip link set dev o master bond1; ip link set dev bond1 up mtu 1400"),
+    (DeleteBondMember("base", "bond1"), _BOND + _DUMMY + "ip link set dev base mtu 1400; "
+     "ip link set dev base master bond1; ip link set dev bond1 up"),
+    (DeleteLink("bond1"), _BOND + _DUMMY + "ip link set dev base master bond1; "
+     "ip link set dev bond1 alias os-vif up"),
+    (DeleteLink("base"), _BOND + _DUMMY + "ip link set dev base alias os-vif; "
+     "ip link set dev base master bond1; ip link set dev bond1 up"),
+]  # fmt: skip
+
+
+def in_vm(step: KernelStep, setup: str) -> Sample:
+    """Return the sample of a step for kinds of devices that the virtual machine has."""
+    kinds = ("dummy", "vrf table 9", "bond")
+    probe = "; ".join(f"ip link add name probe{n} type {kind}" for n, kind in enumerate(kinds))
+    probe += "; ip link add link probe0 name probe9 type ipvlan"
+    return Sample(step, setup or "true", probe=f"set -e; {probe}", scenario="plain")
+
+
 SAMPLES = [
     Sample(EnsureBridge("br")),
     Sample(EnsureBridge("br", ageing=0, stp=True, forward_delay=400, multicast_snooping=True)),
@@ -112,6 +164,16 @@ SAMPLES = [
         probe=_PAIR + "ip link add link base name v type vlan id 1",
         scenario="plain",
     ),
+    Sample(EnsureVxlan("vx", 5)),
+    Sample(EnsureVxlan("vx", 2**24 - 1, port=8472, remote="192.0.2.9", learning=False)),
+    Sample(EnsureVxlan("vx", 5, local="2001:db8::1", remote="2001:db8::2")),
+    Sample(EnsureVxlan("vx", 5, local="192.0.2.1", remote="239.1.1.1", link="base"), _PAIR),
+    Sample(EnsureVxlan("vx", 5, remote="ff02::7", link="base"), _PAIR),
+    Sample(DeleteLink("vx"), "ip link add name vx type vxlan id 5 dstport 4789 local 192.0.2.1 "
+           "remote 192.0.2.2 nolearning; ip link set dev vx alias os-vif mtu 1400 up"),
+    Sample(DeleteLink("vx"), _PAIR + "ip link add name vx type vxlan id 5 dstport 4789 "
+           "group ff02::7 dev base; ip link set dev vx alias os-vif"),
+    *(in_vm(step, setup) for step, setup in LINK_KINDS),
     Sample(DeleteLink("in"), "ip link add name in mtu 1400 type veth peer name out; "
            "ip link set dev in alias os-vif up; ip link set dev out alias os-vif promisc on"),
     Sample(DeleteLink("tap1"), "ip tuntap add dev tap1 mode tap multi_queue; "

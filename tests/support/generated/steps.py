@@ -192,6 +192,33 @@ FIELDS = {
             "address": _optional(macs),
         }
     ],
+    "DeleteBondMember": [{"name": names, "bond": names}],
+    "EnsureBond": [
+        {
+            "name": names,
+            "mode": st.sampled_from(["balance-rr", "active-backup", "802.3ad", "balance-alb"]),
+            "miimon": st.integers(1, 2**31 - 1),
+        }
+    ],
+    "EnsureBondMember": [{"name": names, "bond": names}],
+    "EnsureDummy": [{"name": names, "address": _optional(macs)}],
+    "EnsureIpvlan": [{"name": names, "link": names, "mode": st.sampled_from(["l2", "l3", "l3s"])}],
+    "EnsureVrf": [{"name": names, "table": st.integers(1, 252) | st.integers(256, 2**32 - 1)}],
+    "EnsureVxlan": [
+        {
+            "name": names,
+            "vni": st.integers(0, 2**24 - 1),
+            "port": st.integers(1024, 2**16 - 1),
+            "local": st.sampled_from([None, *hosts]),
+            "remote": st.sampled_from([None, *hosts, *groups]),
+            "link": names,
+            "learning": _flag,
+        }
+        for hosts, groups in (
+            (["192.0.2.1", "192.0.2.2"], ["239.1.1.1"]),
+            (["2001:db8::1", "2001:db8::2"], ["ff02::1"]),
+        )
+    ],
     "EnsureMacvlan": [
         {
             "name": names,
@@ -283,13 +310,18 @@ def required(name):
 
 
 def _make(name, values):
-    others = {value for key, value in values.items() if key in ("peer", "link", "master", "to")}
+    others = {
+        value for key, value in values.items() if key in ("peer", "link", "master", "to", "bond")
+    }
     assume(values.get("name") not in others)
     for needed, beginning in (("link", "link_"), ("vlan", "vlan_")):
         if name == "SetVf" and values.get(needed) is None:
             # Nothing without it; the state of a link is no part of one.
             kept = ("vlan", "link_state")
             values = {k: v for k, v in values.items() if k in kept or not k.startswith(beginning)}
+    if values.get("remote") in ("239.1.1.1", "ff02::1") and "link" not in values:
+        # A multicast group needs a device.
+        values = values | {"remote": None}
     if values.get("rules"):
         values = values | {
             "rules": tuple(

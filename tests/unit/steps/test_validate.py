@@ -73,6 +73,10 @@ ADDRESS = Kind(
     ("192.0.2.1", "255.255.255.255", "2001:db8::1", "::"),
     ("", "host", "192.0.2.1/24", " 192.0.2.1", *_ODD_4, *_ODD_6, *_SCOPED, *_NO_TEXT),
 )
+HOST = Kind(
+    tuple(address for address in ADDRESS.good if address != "::"),
+    (*ADDRESS.bad, "::", "0.0.0.0"),  # noqa: S104 - no step listens
+)
 INTERFACE = Kind(
     ("192.0.2.1/24", "192.0.2.0/24", "192.0.2.1/32", "0.0.0.0/0", "2001:db8::1/64", "::1/128"),
     (
@@ -268,6 +272,45 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "ageing": optional(integer(0, (2**32 - 1) // 100)),
         "address": optional(MAC),
     },
+    "DeleteBondMember": {"name": DEVICE, "bond": DEVICE},
+    "EnsureBond": {
+        "name": DEVICE,
+        "mode": Kind(
+            (
+                "balance-rr",
+                "active-backup",
+                "balance-xor",
+                "broadcast",
+                "802.3ad",
+                "balance-tlb",
+                "balance-alb",
+            ),
+            ("", "bridge", "1", *_NO_TEXT),
+        ),
+        "miimon": integer(1, 2**31 - 1),
+    },
+    "EnsureBondMember": {"name": DEVICE, "bond": DEVICE},
+    "EnsureDummy": {"name": DEVICE, "address": optional(MAC)},
+    "EnsureIpvlan": {
+        "name": DEVICE,
+        "link": DEVICE,
+        "mode": Kind(("l2", "l3", "l3s"), ("", "bridge", "L2", "0", *_NO_TEXT)),
+    },
+    "EnsureVrf": {
+        "name": DEVICE,
+        "table": Kind(
+            (1, 252, 256, 2**32 - 1), (0, -1, 253, 254, 255, 2**32, "10", None, True, 10.0)
+        ),
+    },
+    "EnsureVxlan": {
+        "name": DEVICE,
+        "vni": integer(0, 2**24 - 1),
+        "port": integer(1024, 2**16 - 1),
+        "local": optional(Kind(HOST.good, (*HOST.bad, "239.1.1.1", "ff02::1"))),
+        "remote": optional(also(HOST, "239.1.1.1", "ff02::1")),
+        "link": optional(DEVICE),
+        "learning": BOOLEAN,
+    },
     "EnsureMacvlan": {"name": DEVICE, "link": DEVICE, "mode": MODE, "tap": BOOLEAN},
     "EnsureRoute": _ROUTE | {"replaces": optional(DEVICE), "append": BOOLEAN},
     "EnsureTap": {"name": DEVICE, "multiqueue": BOOLEAN, "address": optional(MAC)},
@@ -338,6 +381,9 @@ USUAL = {
     "to": "tap1",
     "link": "eth0",
     "vlan_id": 10,
+    "vni": 5,
+    "table": 10,
+    "bond": "bond0",
     "user": "vif-1",
     "description": "a veth device",
     "netns": "ns1",
@@ -352,6 +398,8 @@ USUAL = {
 #: What has to be given beside a field.
 BESIDE = {
     **{field: {"vlan": 42} for field in ("vlan_qos", "vlan_proto")},
+    # A multicast group needs a device.
+    "remote": {"link": "eth1"},
     **{field: {"link": "eth1"} for field in ("link_ipv6", "link_up", "link_address")},
 }
 CASES = [(step, field) for step, fields in FIELDS.items() for field in fields]
