@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for IP addresses of devices, and what reads them."""
+"""Steps for IP addresses of devices, and functions for reading the addresses of a device."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _READER = ADDRESS.reader(
 
 @functools.cache
 def _scopes() -> dict[int, str]:
-    """Return scopes as ip-address(8) names them."""
+    """Return the scopes by number, as ip-address(8) names the scopes."""
     return uapi.numbered(
         RT_SCOPE_UNIVERSE="global",
         RT_SCOPE_SITE="site",
@@ -53,21 +53,21 @@ def _scopes() -> dict[int, str]:
 
 @functools.cache
 def _given_flags() -> dict[int, str]:
-    """Return the flags that a user may give, as ip-address(8) names them."""
+    """Return the flags that a user may set, by number, as ip-address(8) names the flags."""
     return uapi.numbered(
         IFA_F_HOMEADDRESS="home",
         IFA_F_MANAGETEMPADDR="mngtmpaddr",
         IFA_F_NOPREFIXROUTE="noprefixroute",
-        # The host joins the group that the address is.
+        # The host joins the multicast group of the address.
         IFA_F_MCAUTOJOIN="autojoin",
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Address(NamedStep, KernelStep):
-    #: With its prefix length, such as ``192.0.2.1/24``.
+    #: Address with prefix length, such as ``192.0.2.1/24``.
     address: str
-    #: The other end of a point-to-point connection, with the prefix length.
+    #: Address of the remote end of a point-to-point link, with prefix length; None for a network.
     peer: str | None = None
 
     def validate(self) -> None:
@@ -84,7 +84,7 @@ class _Address(NamedStep, KernelStep):
 
     @property
     def key(self) -> tuple[str, str | None]:
-        """What distinguishes the address from the others of a device."""
+        """Identification of the address among the addresses of a device."""
         return self.address, self.peer
 
     def _find(self, net: Netlink, link: Link) -> EnsureAddress | None:
@@ -105,7 +105,10 @@ class _Address(NamedStep, KernelStep):
         scope: int = 0,
         **more: Any,
     ) -> None:
-        """:param request: type and flags of the message."""
+        """Send a request for the address.
+
+        :param request: type and flags of the message.
+        """
         kind, flags = request
         body = ADDRESS.pack(
             self._attributes() | more,
@@ -115,7 +118,7 @@ class _Address(NamedStep, KernelStep):
             index=link.index,
         )
         net.request(kind, uapi.NLM_F_ACK | flags, body, keep_cache=True)
-        # The kernel makes and deletes routes with an address.
+        # The kernel creates and deletes routes with an address.
         net.drop_cached("routes")
 
 
@@ -123,23 +126,29 @@ class _Address(NamedStep, KernelStep):
 class EnsureAddress(_Address):
     """A device has an IP address.
 
-    Its other settings are given with it only: one that is there keeps its own. An IPv6 address is
-    used at once, without a search for duplicates.
+    The settings are given at creation only: an existing address keeps the present settings. An
+    IPv6 address is usable at once, without duplicate address detection.
+
+    :raises OSError: with ENODEV if the device is missing.
+
     Equivalent to: ``ip address add ADDRESS dev NAME``
     """
 
+    #: Broadcast address of IPv4; None is no broadcast address.
     broadcast: str | None = None
+    #: Scope (``RT_SCOPE_*``); 0 is global.
     scope: int = 0
-    #: ``IFA_LABEL`` of IPv4; None is the name of the device.
+    #: Label of an IPv4 address (``IFA_LABEL``); None is the name of the device.
     label: str | None = None
-    #: Metric of the route that the kernel makes for it; None is the kernel's default.
+    #: Metric of the route that the kernel creates with the address; None is the kernel's default.
     metric: int | None = None
-    #: ``IFA_F_*`` of linux/if_addr.h that a user may give.
+    #: Flags (``IFA_F_*`` of linux/if_addr.h) that a user may set.
     flags: int = 0
-    #: Seconds; None is for ever.
+    #: Valid lifetime in seconds; None is no end.
     valid: int | None = None
+    #: Preferred lifetime in seconds; None is no end.
     preferred: int | None = None
-    #: ``IFAPROT_*``: who gave it.
+    #: Origin of the address (``IFAPROT_*``); None is unspecified.
     protocol: int | None = None
 
     def validate(self) -> None:
@@ -223,7 +232,7 @@ class DeleteAddress(_Address):
             return ()
         try:
             with ignoring(errno.EADDRNOTAVAIL):
-                with self._keeping_others(net, link):
+                with self._keeping_ipv4_state(net, link):
                     self._send(net, (uapi.RTM_DELADDR, 0), link)
                 return (found,)
         finally:
@@ -232,11 +241,11 @@ class DeleteAddress(_Address):
         return ()
 
     @contextlib.contextmanager
-    def _keeping_others(self, net: Netlink, link: Link) -> Iterator[None]:
-        """Give the device back what the kernel drops with the last address of IPv4.
+    def _keeping_ipv4_state(self, net: Netlink, link: Link) -> Iterator[None]:
+        """Restore the routes and neighbours that the kernel deletes with the last IPv4 address.
 
-        The kernel drops all routes and neighbours then (``fib_disable_ip``), those too that were
-        there before the address.
+        The kernel deletes all IPv4 routes and neighbours of the device (``fib_disable_ip``), also
+        those older than the address.
         """
         left = [a for a in address_map(net, link).values() if ":" not in a.address]
         if ":" in self.address or len(left) > 1:
@@ -250,7 +259,7 @@ class DeleteAddress(_Address):
 
 
 def address_map(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:
-    """Return the addresses of a device by their key, read once by a cached *net*."""
+    """Return the addresses of a device by key. A cached *net* reads the addresses once."""
     found: dict[tuple[str, str | None], EnsureAddress] = net.read_cached(
         ("addresses", link.index),
         lambda: {address.key: address for address in read_addresses(net, link)},
@@ -259,10 +268,11 @@ def address_map(net: Netlink, link: Link) -> dict[tuple[str, str | None], Ensure
 
 
 def read_addresses(net: Netlink, link: Link) -> list[EnsureAddress]:
-    """Return the addresses that were given to a device, in the order in which to give them.
+    """Return the addresses from users and programs, in the order in which to add them.
 
-    The kernel lists those of IPv4 in that order, and of IPv6 the latest first; of like addresses,
-    the first on the list becomes the source of packets. Those of the link's scope are its own, and temporary ones (RFC 8981) come by themselves.
+    The kernel lists IPv4 addresses in this order, and IPv6 addresses latest first; among equal
+    candidates, the first address on the list becomes the source of packets. Left out are addresses
+    of the kernel: IPv6 link-local addresses, and temporary addresses (RFC 8981).
     """
     body = ADDRESS.pack({}, index=link.index)
     found = [
@@ -274,7 +284,7 @@ def read_addresses(net: Netlink, link: Link) -> list[EnsureAddress]:
 
 
 def _parse_address(link: Link, data: bytes) -> EnsureAddress | None:
-    # Most of what a device has is its own, and not worth the time to read it.
+    # Most addresses are link-local, so the header decides before the attributes are read.
     family, length, header_flags, scope, _ = ADDRESS.values(data)
     six = family == socket.AF_INET6
     if family not in (socket.AF_INET, socket.AF_INET6) or (six and scope == uapi.RT_SCOPE_LINK):
@@ -308,7 +318,7 @@ def _seconds(time: int) -> int | None:
 
 
 def connected_networks(held: Iterable[EnsureAddress]) -> set[device_routes.Connected]:
-    """Return what the kernel makes routes for when a device gets some addresses."""
+    """Return network and metric of the routes that the kernel creates with addresses."""
     return {
         (
             str(ipaddress.ip_interface(address.peer or address.address).network),
@@ -320,7 +330,7 @@ def connected_networks(held: Iterable[EnsureAddress]) -> set[device_routes.Conne
 
 
 def uses_ipv6(net: Netlink, link: Link) -> bool:
-    """Return whether the host has given a device anything of IPv6."""
+    """Return whether a device has an IPv6 address, neighbour or route from a user or a program."""
     return (
         any(":" in address.address for address in read_addresses(net, link))
         or any(":" in address for address, _ in neighbours.neighbour_map(net, link))

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The routes that a device has, apart from those that the kernel makes by itself."""
+"""The routes of a device, without the routes that the kernel creates by itself."""
 
 from __future__ import annotations
 
@@ -21,33 +21,35 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
     from os_vif.steps.ip.routes import EnsureRoute
 
-#: The metric of a route of IPv6 that comes with an address.
+#: Metric of the IPv6 route that the kernel creates with an address.
 METRIC_6_CONNECTED = 256
-#: Prefixes that the kernel gives each device with IPv6, with their table.
+#: Prefix and table of the routes that the kernel creates for each device with IPv6.
 _OF_LINK = {("fe80::/64", RT_TABLE_MAIN), ("ff00::/8", RT_TABLE_LOCAL)}
 
-#: The network and the metric of a route that the kernel makes with an address.
+#: Network and metric of a route that the kernel creates with an address.
 Connected = tuple[str, int]
 
 
 @dataclasses.dataclass(frozen=True)
 class DeviceRoutes:
-    """The routes through a device, but for those that the kernel makes for each device."""
+    """The routes of a device, without the routes that the kernel creates for each device."""
 
+    #: Routes from users and programs, and learned routes.
     given: list[EnsureRoute]
-    #: Made by the kernel with an IPv6 address that expires: they do not go with the address.
+    #: Routes created by the kernel with an expiring IPv6 address; deleting the address leaves them.
     lingering: list[EnsureRoute]
 
 
 def read_routes(
-    net: Netlink, link: Link, made_with: Collection[Connected], *, expiring: bool = False
+    net: Netlink, link: Link, connected: Collection[Connected], *, expiring: bool = False
 ) -> DeviceRoutes:
     """Return the routes of all tables through a device.
 
-    :param made_with: what the kernel has made routes for, with addresses of the device.
-    :param expiring: whether one of the addresses of IPv6 expires.
+    :param connected: the routes that the kernel has created with the addresses of the device.
+    :param expiring: whether an IPv6 address of the device expires.
     :raises OSError: with EOPNOTSUPP for a route that the steps cannot express.
     """
+    #: Routes from users and programs, and learned routes.
     given: list[EnsureRoute] = []
     lingering: list[EnsureRoute] = []
     data = routes.dump_routes(net, link, socket.AF_INET) + routes.dump_routes(
@@ -56,8 +58,8 @@ def read_routes(
     for route, unknown in routes.parse_routes(link, data):
         if _is_of_each_device(route):
             continue
-        if _is_made(route, made_with):
-            # With the last address of a prefix the kernel deletes the route, if none of it expires.
+        if _is_connected(route, connected):
+            # The kernel deletes the route with the last address of a prefix, unless one expires.
             if expiring and ":" in route.destination:
                 lingering.append(route)
             continue
@@ -68,33 +70,34 @@ def read_routes(
     return DeviceRoutes(given, lingering)
 
 
-def _is_made(route: EnsureRoute, made_with: Collection[Connected]) -> bool:
-    made = (route.destination, route.metric or 0) in made_with
-    return made and route.protocol == uapi.RTPROT_KERNEL and route.table == RT_TABLE_MAIN
+def _is_connected(route: EnsureRoute, connected: Collection[Connected]) -> bool:
+    """Return whether the kernel has created a route with an address."""
+    known = (route.destination, route.metric or 0) in connected
+    return known and route.protocol == uapi.RTPROT_KERNEL and route.table == RT_TABLE_MAIN
 
 
 def has_given_ipv6(net: Netlink, link: Link) -> bool:
-    """Return whether a device has a route of IPv6 that the kernel does not make by itself."""
+    """Return whether a device has an IPv6 route from a user, a program or a router."""
     dumped = routes.dump_routes(net, link, socket.AF_INET6)
     return any(not _is_of_each_device(route) for route, _ in routes.parse_routes(link, dumped))
 
 
 @contextlib.contextmanager
-def restoring_routes(net: Netlink, link: Link, made_with: Collection[Connected]) -> Iterator[None]:
-    """Give a device the routes of IPv4 back that it loses meanwhile.
+def restoring_routes(net: Netlink, link: Link, connected: Collection[Connected]) -> Iterator[None]:
+    """Restore the IPv4 routes of a device at the end of the block.
 
-    :param made_with: what goes with the last address, and does not come back.
+    :param connected: routes of deleted addresses, which stay deleted.
     """
     before = [
         route
         for route, unknown in routes.parse_routes(
             link, routes.dump_routes(net, link, socket.AF_INET)
         )
-        if not (unknown or _is_of_each_device(route) or _is_made(route, made_with))
+        if not (unknown or _is_of_each_device(route) or _is_connected(route, connected))
     ]
     yield
     net.drop_cached("routes")
-    # Gateways are reached by the others.
+    # Routes without a gateway lead to the gateways, so they are restored first.
     for route in sorted(before, key=lambda route: route.gateway is not None):
         dataclasses.replace(route, append=True).apply(net)
 
@@ -102,9 +105,9 @@ def restoring_routes(net: Netlink, link: Link, made_with: Collection[Connected])
 def keys_on_other_devices(
     net: Netlink, link: Link, wanted: list[EnsureRoute]
 ) -> set[tuple[Any, ...]]:
-    """Return the keys of those routes that other devices have too.
+    """Return the keys of the wanted routes that routes through other devices have too.
 
-    The kernel replaces the first route with a key, whatever its device is.
+    The kernel replaces the first route with a key, without regard to the device.
     """
     keys = {(route.key, ":" in route.destination) for route in wanted}
     tables = {(":" in route.destination, route.table) for route in wanted}
@@ -120,7 +123,7 @@ def keys_on_other_devices(
 
 
 def _is_of_each_device(route: EnsureRoute) -> bool:
-    """Return whether the kernel makes a route by itself for each device, or for its addresses."""
+    """Return whether the kernel creates a route for each device, or for each address."""
     host = route.destination.endswith("/128" if ":" in route.destination else "/32")
     if route.table == RT_TABLE_LOCAL and host:
         # Local, broadcast and anycast routes of addresses. AnyIP has another protocol.

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for forwarding rules, in a chain of iptables(8) that a bridge has to itself.
+"""Steps for forwarding rules of a bridge, in a chain of iptables(8) for each bridge.
 
-A bridge's packets pass the chain FORWARD where ``net.bridge.bridge-nf-call-iptables`` is on.
+The packets of a bridge pass the chain FORWARD if ``net.bridge.bridge-nf-call-iptables`` is on.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 #: A chain's name has at most 28 bytes, a device's 15.
 _PREFIX = "os-vif-"
-#: Seconds to wait for others who change rules, and for the program to end.
+#: Timeouts in seconds: for the lock of iptables(8), and for the end of the program.
 _WAIT, _LIMIT = 10, 30
 _ALL = "all"
-#: A rule of the closed set: the devices that a packet comes from and goes to, where empty is any,
-#: and the target.
+#: A rule of the closed set: incoming device, outgoing device and target. An empty name of a device
+#: matches any device.
 Rule = tuple[str, str, str]
-#: Such a rule as iptables-save(8) writes it, after the name of its chain.
+#: A rule of the closed set in the format of iptables-save(8), after the name of the chain.
 _RULE = re.compile(r"(?:-i (\S+) )?(?:-o (\S+) )?-j (\S+)(?: --reject-with \S+)?")
 #: Bytes of the longest rule of the closed set: three names and the words between them.
 _LONGEST_RULE = 200
@@ -55,7 +55,7 @@ class _Rules(NamedStep, KernelStep):
 
     @property
     def devices(self) -> tuple[str, ...]:
-        # What is read is where the bridge's jump is to stand among others: one at a time.
+        # The position of the jump depends on the rules of other bridges: lock all rules.
         return (self.name, f"{self._program} rules")
 
     def validate(self) -> None:
@@ -75,7 +75,7 @@ class _Rules(NamedStep, KernelStep):
         return f"-A FORWARD -j {self._chain}"
 
     def _saved(self) -> list[str]:
-        """The lines of the table, as the kernel has it."""
+        """Return the lines of the table in the kernel."""
         return self._run("save", "").splitlines()
 
     def _command(self, lines: list[str]) -> str:
@@ -83,7 +83,7 @@ class _Rules(NamedStep, KernelStep):
         return f"printf '%s\\n' {text} | {self._program}-restore --noflush"
 
     def _restore(self, lines: list[str]) -> None:
-        """All of the lines, or none."""
+        """Apply lines atomically."""
         self._run("restore", "\n".join(["*filter", *lines, "COMMIT", ""]))
 
     def _run(self, action: str, text: str) -> str:
@@ -109,7 +109,7 @@ class _Rules(NamedStep, KernelStep):
         return done.stdout
 
     def _line(self, rule: Rule) -> str:
-        """Return a rule of the closed set as iptables-restore(8) takes and iptables-save shows it."""
+        """Return a rule of the closed set in the format of iptables-restore(8) and iptables-save."""
         source, sink, target = rule
         words = [f"-A {self._chain}"]
         words += [f"-i {source}"] if source else []
@@ -120,7 +120,7 @@ class _Rules(NamedStep, KernelStep):
         return " ".join(words)
 
     def _parsed(self, line: str) -> Rule | None:
-        """Return the rule of the closed set that a line stands for; None if it is no such rule."""
+        """Return the rule of the closed set in a line; None for a rule outside the closed set."""
         beginning = f"-A {self._chain} "
         if len(line) > _LONGEST_RULE or not line.startswith(beginning):
             return None
@@ -131,29 +131,30 @@ class _Rules(NamedStep, KernelStep):
         same = validate.is_bridge_rule(rule, self.name) and self._line(rule) == line
         return rule if same else None
 
-    def _chain_of(self, saved: list[str]) -> list[str] | None:
-        """The rules of the chain; None if there is none."""
+    def _rules_in(self, saved: list[str]) -> list[str] | None:
+        """Return the rules of the chain; None if the chain is missing."""
         if not any(line.startswith(f":{self._chain} ") for line in saved):
             return None
         return [line for line in saved if line.startswith(f"-A {self._chain} ")]
 
-    def _as_it_was(self, saved: list[str]) -> RestoreForwardingRules:
+    def _undo_step(self, saved: list[str]) -> RestoreForwardingRules:
+        """Return the step that restores the chain and the jumps of a saved table."""
         forward = [line for line in saved if line.startswith("-A FORWARD ")]
         jumps = tuple(n for n, line in enumerate(forward, 1) if line == self._jump)
-        chain = self._chain_of(saved)
+        chain = self._rules_in(saved)
         if chain is None:
             return RestoreForwardingRules(self.name, self.ipv6, None, jumps)
         jumps = jumps[: validate.MAX_RULES]
         rules = tuple(rule for line in chain if (rule := self._parsed(line)) is not None)
         if len(rules) == len(chain) <= validate.MAX_RULES:
             return RestoreForwardingRules(self.name, self.ipv6, rules, jumps)
-        # Rules of others in this chain have forms that no caller may send. They stay here.
+        # Rules of other programs are outside the closed set, and never leave the daemon.
         kept = _keep(tuple(chain))
         return RestoreForwardingRules(
             self.name, self.ipv6, rules[: validate.MAX_RULES], jumps, kept
         )
 
-    def _at(self, position: int) -> str:
+    def _jump_insertion(self, position: int) -> str:
         return f"-I FORWARD {position} -j {self._chain}"
 
     def _removal(self, jumps: int) -> list[str]:
@@ -163,19 +164,23 @@ class _Rules(NamedStep, KernelStep):
 
 @dataclasses.dataclass(frozen=True)
 class EnsureForwardingRules(_Rules):
-    """The packets that a bridge forwards are accepted, or dropped, by rules of its own.
+    """A chain ``os-vif-BRIDGE`` accepts and drops the packets that a bridge forwards.
 
-    They stand in a chain ``os-vif-BRIDGE``, to which FORWARD jumps once.
+    The chain FORWARD jumps to the chain once.
+
+    :raises OSError: with ENOENT if iptables is not installed; with ETIMEDOUT if iptables does not
+        end in time; with EINVAL and the message of iptables for any other failure.
+
     Equivalent to: ``iptables-restore --noflush``
     """
 
-    #: The devices that the bridge may forward from and to; ``all`` is any.
+    #: Names of the devices that the bridge may forward from and to; ``all`` is any device.
     interfaces: tuple[str, ...] = (_ALL,)
-    #: The target of packets from and to other devices.
+    #: Target of packets from and to all remaining devices.
     default_target: str = "DROP"
-    #: Rules of FORWARD that match this pattern stay above the jump.
+    #: Pattern of rules in FORWARD that stay above the jump; empty for no rule.
     keep_above: str = ""
-    #: Rules of FORWARD that match this stay below the jump.
+    #: Pattern of rules in FORWARD that stay below the jump; empty for no rule.
     keep_below: str = ""
 
     def __post_init__(self) -> None:
@@ -213,7 +218,7 @@ class EnsureForwardingRules(_Rules):
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         saved = self._saved()
         what = f"{self._program} chain {self._chain}"
-        chain, jumps = self._chain_of(saved), saved.count(self._jump)
+        chain, jumps = self._rules_in(saved), saved.count(self._jump)
         if chain != self._rules():
             found = "missing" if chain is None else "; ".join(chain) or "empty"
             return (self.difference(what, found, "; ".join(self._rules())),)
@@ -223,15 +228,15 @@ class EnsureForwardingRules(_Rules):
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         saved = self._saved()
-        # Also for a chain that a release without such notes has made.
+        # An earlier release created chains without a record.
         rule_records.write_record(net, self.name, self._program)
-        chain, jumps = self._chain_of(saved), saved.count(self._jump)
+        chain, jumps = self._rules_in(saved), saved.count(self._jump)
         if chain == self._rules() and jumps == 1:
             return ()
-        # Naming a chain empties it.
+        # Declaring a chain flushes the chain.
         lines = [f":{self._chain} - [0:0]", *self._rules()]
         if not jumps:
-            lines.append(self._at(self._position(saved)))
+            lines.append(self._jump_insertion(self._position(saved)))
         lines += [f"-D FORWARD -j {self._chain}"] * (jumps - 1)
         try:
             self._restore(lines)
@@ -239,7 +244,7 @@ class EnsureForwardingRules(_Rules):
             if chain is None:
                 rule_records.delete_record(net, self.name, self._program)
             raise
-        return (self._as_it_was(saved),)
+        return (self._undo_step(saved),)
 
     def _position(self, saved: list[str]) -> int:
         forward = [line for line in saved if line.startswith("-A FORWARD ")]
@@ -259,13 +264,17 @@ class EnsureForwardingRules(_Rules):
 
 @dataclasses.dataclass(frozen=True)
 class DeleteForwardingRules(_Rules):
-    """A bridge that is not there has no chain of rules. Without iptables there can be none.
+    """A missing bridge has no chain of rules.
+
+    The step holds while the bridge exists, and on a host without iptables.
+
+    :raises OSError: with ETIMEDOUT or EINVAL if iptables fails.
 
     Equivalent to: ``iptables -D FORWARD -j CHAIN; iptables -F CHAIN; iptables -X CHAIN``
     """
 
-    #: Only a chain that ``/run/os-vif`` notes: a host without one needs no iptables for this, and
-    #: waits for nobody who changes rules.
+    #: Delete only a chain that ``/run/os-vif`` records: a host without a recorded chain needs no
+    #: iptables, and does not wait for the lock of iptables.
     only_noted: bool = False
 
     def validate(self) -> None:
@@ -301,7 +310,7 @@ class DeleteForwardingRules(_Rules):
         )
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if self.holds(net) or self._chain_of(self._saved_if_any()) is None:
+        if self.holds(net) or self._rules_in(self._saved_if_any()) is None:
             return ()
         what = f"{self._program} chain {self._chain}"
         return (self.difference(what, "there", "gone"),)
@@ -310,11 +319,11 @@ class DeleteForwardingRules(_Rules):
         if self.holds(net):
             return ()
         saved = self._saved_if_any()
-        chain, jumps = self._chain_of(saved), saved.count(self._jump)
+        chain, jumps = self._rules_in(saved), saved.count(self._jump)
         if chain is not None:
             self._restore(self._removal(jumps))
         rule_records.delete_record(net, self.name, self._program)
-        return () if chain is None else (self._as_it_was(saved),)
+        return () if chain is None else (self._undo_step(saved),)
 
     def _saved_if_any(self) -> list[str]:
         try:
@@ -325,14 +334,14 @@ class DeleteForwardingRules(_Rules):
 
 @dataclasses.dataclass(frozen=True)
 class RestoreForwardingRules(_Rules):
-    """The chain of a bridge is as it was before a plan: what undoes a change of it."""
+    """The chain of a bridge is as before a plan. The undo step of a change of the chain."""
 
-    #: Rules as data, of which the daemon writes the lines; None is no chain.
+    #: Rules of the closed set as data; None for no chain.
     rules: tuple[Rule, ...] | None = None
-    #: Where FORWARD jumped to it, counted from 1.
+    #: Positions of the jumps in FORWARD, counted from 1.
     jumps: tuple[int, ...] = ()
-    #: The key of the whole chain in the memory of the daemon that read it, if the chain has rules
-    #: other than ``rules``.
+    #: Key of the whole chain in the memory of the daemon, if the chain has rules outside the closed
+    #: set; empty for a chain of *rules* only.
     kept: str = ""
 
     def __post_init__(self) -> None:
@@ -354,10 +363,10 @@ class RestoreForwardingRules(_Rules):
     def _known(self) -> tuple[str, ...] | None:
         return None if self.rules is None else tuple(self._line(rule) for rule in self.rules)
 
-    def _wanted(self) -> tuple[str, ...] | None:
-        """Return the lines of the chain as they were, those of others too.
+    def _previous_lines(self) -> tuple[str, ...] | None:
+        """Return the previous lines of the chain, with the rules of other programs.
 
-        :raises OSError: if the daemon that read the rules of others has ended since.
+        :raises OSError: with ESTALE if the daemon with the rules of other programs has ended.
         """
         if not self.kept:
             return self._known
@@ -375,7 +384,7 @@ class RestoreForwardingRules(_Rules):
             f":{self._chain} - [0:0]",
             *rules,
             *[f"-D FORWARD -j {self._chain}"] * jumps,
-            *(self._at(position) for position in self.jumps),
+            *(self._jump_insertion(position) for position in self.jumps),
         ]
 
     def commands(self) -> tuple[str, ...]:
@@ -386,9 +395,9 @@ class RestoreForwardingRules(_Rules):
         return ()
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
-        wanted, saved = self._wanted(), self._saved()
-        chain = self._chain_of(saved)
-        before = self._as_it_was(saved)
+        wanted, saved = self._previous_lines(), self._saved()
+        chain = self._rules_in(saved)
+        before = self._undo_step(saved)
         if chain is None and wanted is None:
             return ()
         if chain is not None and (tuple(chain), before.jumps) == (wanted, self.jumps):
@@ -401,15 +410,15 @@ class RestoreForwardingRules(_Rules):
         return (before,)
 
 
-#: Chains with rules of others that this process has read, by key; the oldest go first.
+#: Chains with rules of other programs, by key, oldest first. The oldest are dropped first.
 _kept: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 _guard = threading.Lock()
-#: Bytes of a key, and of all chains together.
+#: Bytes of a key, and greatest number of bytes of all chains.
 _KEY_BYTES, _CAPACITY = 8, 4 * 2**20
 
 
 def _keep(rules: tuple[str, ...]) -> str:
-    """Keep the rules of a chain in the memory of this process; return their key."""
+    """Keep the rules of a chain in the memory of the process; return the key of the chain."""
     key = os.urandom(_KEY_BYTES).hex()
     with _guard:
         _kept[key] = rules
@@ -419,6 +428,6 @@ def _keep(rules: tuple[str, ...]) -> str:
 
 
 def _as_tuple(step: KernelStep, field: str) -> None:
-    # msgpack brings lists.
+    """Convert a list in a field, as msgpack decodes sequences, to a tuple."""
     if isinstance(getattr(step, field), list):
         object.__setattr__(step, field, tuple(getattr(step, field)))

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for the neighbours that a user, or a routing daemon, has given a device.
+"""Steps for neighbours of a device from users and routing daemons.
 
-Such a neighbour is permanent, without ARP, managed, learned externally, or a proxy entry
-(ip-neighbour(8)). Entries that the kernel has learned by itself are no part of this.
+A neighbour here is permanent, without ARP, managed, externally learned, or a proxy entry
+(ip-neighbour(8)). The module ignores entries that the kernel has learned by itself.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 _READER = NEIGHBOUR.reader("NDA_DST", "NDA_LLADDR", "NDA_PROTOCOL", "NDA_FLAGS_EXT")
-#: An Ethernet address, as against the IP address that a neighbour of a tunnel has.
+#: A MAC address of Ethernet. The link address of a neighbour of a tunnel is an IP address.
 _MAC = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
 @functools.cache
 def _states() -> dict[int, str]:
-    """Return the states that a user may give, as ip-neighbour(8) names them."""
+    """Return the states that a user may set, by number, as ip-neighbour(8) names the states."""
     return uapi.numbered(NUD_PERMANENT="permanent", NUD_NOARP="noarp", NUD_STALE="stale")
 
 
 @functools.cache
 def _flags() -> dict[int, str]:
-    """Return the flags ``NTF_*`` that a user may give."""
+    """Return the flags ``NTF_*`` that a user may set, by number."""
     return uapi.numbered(NTF_EXT_LEARNED="extern_learn", NTF_ROUTER="router")
 
 
 @functools.cache
 def _extended_flags() -> dict[int, str]:
-    """Return the flags ``NTF_EXT_*`` that a user may give."""
+    """Return the flags ``NTF_EXT_*`` that a user may set, by number."""
     return uapi.numbered(NTF_EXT_MANAGED="managed", NTF_EXT_EXT_VALIDATED="extern_valid")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Neighbour(NamedStep, KernelStep):
-    #: The IP address of the neighbour.
+    #: IP address of the neighbour.
     neighbour: str
-    #: The host answers for the address in the name of another (proxy ARP, proxy NDP).
+    #: The host answers requests for the address on behalf of another host (proxy ARP, proxy NDP).
     proxy: bool = False
 
     def validate(self) -> None:
@@ -67,7 +67,7 @@ class _Neighbour(NamedStep, KernelStep):
 
     @property
     def key(self) -> tuple[str, bool]:
-        """What distinguishes the neighbour from the others of a device."""
+        """Identification of the neighbour among the neighbours of a device."""
         return self.neighbour, self.proxy
 
     @property
@@ -81,7 +81,10 @@ class _Neighbour(NamedStep, KernelStep):
     def _send(
         self, net: Netlink, request: tuple[int, int], flags: int = 0, state: int = 0, **more: Any
     ) -> None:
-        """:param request: type and flags of the message."""
+        """Send a request for the neighbour.
+
+        :param request: type and flags of the message.
+        """
         link = net.require(self.name)
         kind, how = request
         body = NEIGHBOUR.pack(
@@ -96,19 +99,23 @@ class _Neighbour(NamedStep, KernelStep):
 
 @dataclasses.dataclass(frozen=True)
 class EnsureNeighbour(_Neighbour):
-    """A device has a neighbour that does not go by itself.
+    """A device has a neighbour that the kernel does not drop by itself.
+
+    :raises OSError: with ENODEV if the device is missing.
 
     Equivalent to: ``ip neigh replace ADDRESS lladdr MAC dev NAME ...``
     """
 
-    #: Its MAC address; None for a proxy entry, and for a managed one that the kernel resolves.
+    #: MAC address, in lower case with colons; None for a proxy entry, and for a managed neighbour,
+    #: which the kernel resolves.
     lladdr: str | None = None
-    #: ``NUD_*``: 128 is permanent, 64 without ARP, 4 any that the kernel checks by itself, 0 none.
+    #: State (``NUD_*``): 128 is permanent, 64 without ARP, 4 checked by the kernel, 0 none.
     state: int = 128
-    #: ``NTF_*`` and ``NTF_EXT_*`` that a user may give.
+    #: Flags (``NTF_*``) that a user may set.
     flags: int = 0
+    #: Extended flags (``NTF_EXT_*``) that a user may set.
     extended: int = 0
-    #: ``RTPROT_*``: who gave it.
+    #: Origin of the neighbour (``RTPROT_*``); None is unspecified.
     protocol: int | None = None
 
     def validate(self) -> None:
@@ -145,7 +152,7 @@ class EnsureNeighbour(_Neighbour):
             return ()
         self._send(
             net,
-            # The kernel may have learned it.
+            # The kernel may have learned the neighbour: replace the entry.
             (uapi.RTM_NEWNEIGH, uapi.NLM_F_CREATE | uapi.NLM_F_REPLACE),
             self.flags,
             uapi.NUD_PERMANENT if self.proxy else self.state,
@@ -166,7 +173,7 @@ class EnsureNeighbour(_Neighbour):
 
 @dataclasses.dataclass(frozen=True)
 class DeleteNeighbour(_Neighbour):
-    """A device does not have a neighbour that was given to it.
+    """A device does not have a neighbour from a user or a program.
 
     Equivalent to: ``ip neigh del ADDRESS dev NAME``
     """
@@ -191,21 +198,21 @@ class DeleteNeighbour(_Neighbour):
 
 
 def neighbour_map(net: Netlink, link: Link) -> dict[tuple[str, bool], EnsureNeighbour]:
-    """Return the neighbours that were given to a device, by their key."""
+    """Return the neighbours of a device from users and programs, by key."""
 
-    def read() -> dict[tuple[str, bool], EnsureNeighbour]:
+    def read_by_key() -> dict[tuple[str, bool], EnsureNeighbour]:
         return {neighbour.key: neighbour for neighbour, _ in _dump_neighbours(net, link)}
 
     found: dict[tuple[str, bool], EnsureNeighbour] = net.read_cached(
-        ("neighbours", link.index), read
+        ("neighbours", link.index), read_by_key
     )
     return found
 
 
 def read_neighbours(net: Netlink, link: Link) -> list[EnsureNeighbour]:
-    """Return the neighbours that were given to a device.
+    """Return the neighbours of a device from users and programs.
 
-    :raises OSError: with EOPNOTSUPP for one that the steps cannot express.
+    :raises OSError: with EOPNOTSUPP for a neighbour that the steps cannot express.
     """
     found = []
     for neighbour, unknown in _dump_neighbours(net, link):
@@ -218,10 +225,10 @@ def read_neighbours(net: Netlink, link: Link) -> list[EnsureNeighbour]:
 
 @contextlib.contextmanager
 def restoring_neighbours(net: Netlink, link: Link) -> Iterator[None]:
-    """Give a device its neighbours back that it loses meanwhile.
+    """Restore the neighbours of a device at the end of the block.
 
-    The kernel drops all neighbours of a device, the permanent ones too, when the MAC address of the
-    device changes (``neigh_changeaddr``). That of a bridge may change with each port.
+    The kernel drops all neighbours of a device, also permanent neighbours, when the MAC address of
+    the device changes (``neigh_changeaddr``). The MAC address of a bridge may change with each port.
     """
     before = [neighbour for neighbour, unknown in _dump_neighbours(net, link) if not unknown]
     yield
@@ -231,18 +238,19 @@ def restoring_neighbours(net: Netlink, link: Link) -> Iterator[None]:
 
 
 def _dump_neighbours(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, str]]:
-    """Return the given neighbours of a device, each with what a step cannot express of it."""
+    """Return neighbours, each with a description of the parts that a step cannot express."""
     found = []
     for flags in (0, uapi.NTF_PROXY):
         body = NEIGHBOUR.pack({"NDA_IFINDEX": link.index}, flags=flags)
         for data in net.request(uapi.RTM_GETNEIGH, uapi.NLM_F_DUMP, body):
-            read = _parse_neighbour(link, data)
-            if read is not None:
-                found.append(read)
+            parsed = _parse_neighbour(link, data)
+            if parsed is not None:
+                found.append(parsed)
     return found
 
 
 def _parse_neighbour(link: Link, data: bytes) -> tuple[EnsureNeighbour, str] | None:
+    """Return a neighbour with the parts that a step cannot express; None for the kernel's own."""
     family, index, state, flags, _ = NEIGHBOUR.values(data)
     if family not in (socket.AF_INET, socket.AF_INET6) or index != link.index:
         return None
@@ -259,7 +267,7 @@ def _parse_neighbour(link: Link, data: bytes) -> tuple[EnsureNeighbour, str] | N
         unknown = f"flags {extended:#x}"
     lasting = uapi.NUD_PERMANENT | uapi.NUD_NOARP
     if not state & lasting:
-        # The kernel changes such a state by itself.
+        # The kernel changes the state by itself.
         managed = extended & uapi.NTF_EXT_MANAGED
         state = uapi.NUD_NONE if managed else uapi.NUD_STALE
         mac = None if managed else mac
@@ -281,13 +289,13 @@ def _is_given(state: int, flags: int, extended: int, address: str) -> bool:
     if state & uapi.NUD_PERMANENT or extended & uapi.NTF_EXT_MANAGED:
         return True
     if state & uapi.NUD_NOARP:
-        # The kernel's own are for groups, and for devices without addresses.
+        # The kernel creates entries for multicast groups, and for devices without link addresses.
         return _MAC.fullmatch(address) is not None and _is_of_one_device(address)
     unusable = uapi.NUD_INCOMPLETE | uapi.NUD_FAILED
     return bool(flags & uapi.NTF_EXT_LEARNED) and not state & unusable and bool(address)
 
 
 def _is_of_one_device(address: str) -> bool:
-    """Return whether a MAC address is neither zero nor that of a group."""
+    """Return whether a MAC address is neither zero nor the address of a group."""
     data = bytes.fromhex(address.replace(":", ""))
     return any(data) and not data[0] & 1

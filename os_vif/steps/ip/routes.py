@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for IP routes, and what reads them."""
+"""Steps for IP routes, and functions for reading the routes of a device."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
+from os_vif.host import ra_routes
 from os_vif.host.netlink import route_metrics, supplement, uapi
 from os_vif.host.netlink.messages import ROUTE
 from os_vif.host.netlink.transport import ignoring
 from os_vif.steps import validate
-from os_vif.steps.ip import ra_routes
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
 
@@ -32,7 +32,7 @@ _PREFERENCES = {
     supplement.ICMPV6_ROUTER_PREF_HIGH: "high",
     supplement.ICMPV6_ROUTER_PREF_LOW: "low",
 }
-#: The address of the default route, which has a length of 0.
+#: The address of the default route, with the prefix length 0.
 _ANYWHERE = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - no socket
 #: Attributes of a route that a step cannot express.
 _UNKNOWN = {
@@ -43,7 +43,7 @@ _UNKNOWN = {
     "RTA_ENCAP": "an encapsulation",
     "RTA_NH_ID": "a next hop object",
 }
-#: Comes with an attribute in :data:`_UNKNOWN`.
+#: An attribute beside an attribute of :data:`_UNKNOWN`.
 _WITH_UNKNOWN = "RTA_ENCAP_TYPE"
 _READER = ROUTE.reader(
     "RTA_DST",
@@ -58,7 +58,7 @@ _READER = ROUTE.reader(
     "RTA_EXPIRES",
 )
 _OUTPUT = ROUTE.reader("RTA_OIF")
-#: Seconds by which the time of two readings of one lifetime may differ.
+#: Permitted difference of two readings of a lifetime, in seconds.
 _TOLERANCE = 5
 
 
@@ -90,29 +90,35 @@ def _state_flags() -> int:
 
 @dataclasses.dataclass(frozen=True)
 class _Route(NamedStep, KernelStep):
-    #: ``0.0.0.0/0`` or ``::/0`` is the default route.
+    #: Network with prefix length; ``0.0.0.0/0`` or ``::/0`` is the default route.
     destination: str
+    #: IP address of the gateway; None for a network that the device is connected to.
     gateway: str | None = None
+    #: Number of the routing table; 254 is the main table.
     table: int = supplement.RT_TABLE_MAIN
-    #: None is the kernel's default.
+    #: Metric (priority); None is the kernel's default.
     metric: int | None = None
-    #: ``RTPROT_*``: who made it; 4 is "static".
+    #: Origin of the route (``RTPROT_*``); 4 is "static".
     protocol: int = 4
+    #: Scope (``RT_SCOPE_*``); 0 is global.
     scope: int = 0
+    #: Preferred source address; None lets the kernel choose.
     source: str | None = None
+    #: Type of service.
     tos: int = 0
-    #: The gateway is reached through the device, whatever the other routes say.
+    #: The gateway is reached directly through the device, without regard to routes.
     onlink: bool = False
-    #: ``RTN_*``: 1 is unicast; 2 is local, for addresses that are the host's own (AnyIP).
+    #: Type of the route (``RTN_*``): 1 is unicast; 2 is local, for addresses of the host (AnyIP).
     kind: int = 1
-    #: ``RTA_PREF`` of IPv6 (RFC 4191): 1 is high, 3 is low; None is medium.
+    #: Preference of an IPv6 route (``RTA_PREF``, RFC 4191): 1 is high, 3 is low; None is medium.
     preference: int | None = None
-    #: Seconds until an IPv6 route expires; None is never.
+    #: Lifetime of an IPv6 route in seconds; None is no end.
     expires: int | None = None
-    #: In words of ip-route(8), such as ``mtu lock 1400``; see :mod:`os_vif.host.netlink.route_metrics`.
+    #: Metrics in the words of ip-route(8), such as ``mtu lock 1400``; see
+    #: :mod:`os_vif.host.netlink.route_metrics`.
     metrics: str = ""
-    #: The kernel learned it from a router advertisement, and the next one renews it or deletes it.
-    #: See :mod:`os_vif.steps.ip.ra_routes`.
+    #: The kernel learned the route from a router advertisement; the next advertisement renews or
+    #: deletes the route. See :mod:`os_vif.host.ra_routes`.
     learned: bool = False
 
     def validate(self) -> None:
@@ -133,7 +139,7 @@ class _Route(NamedStep, KernelStep):
         self._validate_ipv6()
 
     def _validate_ipv6(self) -> None:
-        """Check what only routes of IPv6 have."""
+        """Check the fields for IPv6 routes."""
         validate.integer(self, "preference", *_PREFERENCES, optional=True)
         validate.integer(self, "expires", 0, 2**32 - 2, optional=True)
         validate.boolean(self, "learned")
@@ -149,7 +155,24 @@ class _Route(NamedStep, KernelStep):
 
     def _may_be_learned(self) -> bool:
         plain = not (self.tos or self.source or self.onlink or self.scope)
-        return ra_routes.is_in_main_table(self) and self.kind == uapi.RTN_UNICAST and plain
+        return self._is_in_ipv6_main_table() and self.kind == uapi.RTN_UNICAST and plain
+
+    def _is_in_ipv6_main_table(self) -> bool:
+        """Return whether the route is in the table of the learned routes."""
+        return ":" in self.destination and self.table == supplement.RT_TABLE_MAIN
+
+    @property
+    def _learned_key(self) -> ra_routes.LearnedKey:
+        return self.destination, self.gateway, self.metric
+
+    def _deserves_learned_check(self) -> bool:
+        """Return whether the kernel may have learned the route, judging by the visible fields."""
+        return (
+            self._is_in_ipv6_main_table()
+            # RTPROT_BOOT is the protocol of each route added by the ioctl.
+            and self.protocol in (uapi.RTPROT_RA, uapi.RTPROT_KERNEL, uapi.RTPROT_BOOT)
+            and (self.expires is not None or self.protocol == uapi.RTPROT_RA)
+        )
 
     @property
     def _text(self) -> str:
@@ -176,15 +199,15 @@ class _Route(NamedStep, KernelStep):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What tells it from the other routes of a host."""
+        """Identification of the route among the routes of a host."""
         return (self.destination, self.table, self.metric, self.tos)
 
     def _is_same(self, other: _Route) -> bool:
-        """Return whether both are one route; the time goes on between two readings of it."""
+        """Return whether two routes are equal, without regard to the remaining lifetime."""
         return self._timeless_fields() == other._timeless_fields()
 
     def _timeless_fields(self) -> dict[str, Any]:
-        """Return all that does not change by itself."""
+        """Return the fields that the kernel does not change by itself."""
         ignored = ("expires", "protocol", "metrics") if self.learned else ("expires",)
         lasting = {
             name: value for name, value in self._route_fields().items() if name not in ignored
@@ -195,7 +218,7 @@ class _Route(NamedStep, KernelStep):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(_Route)}
 
     def _matching(self, net: Netlink, name: str) -> list[EnsureRoute]:
-        """The routes through a device that are like this one."""
+        """Return the routes through a device with the key of this route."""
         link = net.link(name)
         return [] if link is None else list(self._cached_routes(net, link).get(self.key, ()))
 
@@ -215,7 +238,7 @@ class _Route(NamedStep, KernelStep):
         return found
 
     def _update_cache(self, net: Netlink, link: Link, *, there: bool) -> None:
-        """Update the cached routes after the kernel has added this route, or deleted it."""
+        """Add this route to the cached routes, or remove this route."""
         routes = self._cached_routes(net, link).setdefault(self.key, [])
         routes[:] = [route for route in routes if not self._is_same(route)]
         if there:
@@ -227,7 +250,12 @@ class _Route(NamedStep, KernelStep):
 
     def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         if self.learned and kind == uapi.RTM_NEWROUTE:
-            ra_routes.add_learned_route(EnsureRoute(**self._route_fields()), link.index)
+            ra_routes.add_learned_route(
+                link.index,
+                self._learned_key,
+                preference=self.preference,
+                expires=self.expires,
+            )
         else:
             self._send_message(net, kind, flags, link)
         if self.learned:
@@ -268,15 +296,20 @@ class _Route(NamedStep, KernelStep):
 
 @dataclasses.dataclass(frozen=True)
 class EnsureRoute(_Route):
-    """There is a route through a device.
+    """A device has a route.
 
-    Equivalent to: ``ip route add ...``, or ``ip route replace ...`` where it takes the place of
-    one through another device; then there is no moment without a route; or ``ip route append ...``.
+    A route of another device is replaced atomically if *replaces* is given.
+
+    :raises OSError: with ENODEV if the device is missing; with EEXIST if another route has the
+        destination, table, metric and type of service, and neither *replaces* nor *append* is given.
+
+    Equivalent to: ``ip route add ...``, ``ip route replace ...`` with *replaces*, or
+    ``ip route append ...`` with *append*.
     """
 
-    #: The device whose like route it replaces.
+    #: Name of the device with an equal route, to be replaced by this route; None replaces nothing.
     replaces: str | None = None
-    #: There may be a like route through another device; then this one comes after it.
+    #: Add the route after an equal route through another device.
     append: bool = False
 
     @property
@@ -319,7 +352,7 @@ class EnsureRoute(_Route):
 
 @dataclasses.dataclass(frozen=True)
 class DeleteRoute(_Route):
-    """There is no such route through a device.
+    """A device does not have a route.
 
     Equivalent to: ``ip route del ...``
     """
@@ -342,16 +375,16 @@ class DeleteRoute(_Route):
 
 
 def has_equal_route(net: Netlink, link: Link, wanted: _Route) -> bool:
-    """Return whether a device has a route that differs from another in its device at most."""
+    """Return whether a device has a route equal to *wanted*, except for the device."""
     plain = dataclasses.replace(wanted, name=link.name)
     return any(_is_equal(plain, route) for route in plain._matching(net, link.name))  # noqa: SLF001
 
 
 def _is_equal(wanted: _Route, found: EnsureRoute) -> bool:
-    """Return whether a route is another one; it expires no later, if it is to be added."""
+    """Return whether two routes are equal; a wanted new route must not expire later."""
     if isinstance(wanted, DeleteRoute):
         if wanted.learned:
-            # The kernel may have made that of the other device with an address.
+            # The kernel may have created the found route with an address.
             found = dataclasses.replace(found, learned=True)
         return wanted._is_same(found)  # noqa: SLF001
     last = found.expires
@@ -360,9 +393,9 @@ def _is_equal(wanted: _Route, found: EnsureRoute) -> bool:
 
 
 def dump_routes(net: Netlink, link: Link | None, family: int, table: int = 0) -> list[bytes]:
-    """Return the kernel's routes of a family; those through a device, and of a table, if given."""
+    """Return the messages of the routes of a family, optionally of a device and of a table."""
     wanted = {"RTA_OIF": None if link is None else link.index, "RTA_TABLE": table or None}
-    # There may be no such table, or the kernel has no IPv6.
+    # The table may be missing, or the kernel may have no IPv6.
     with ignoring(errno.ENOENT, errno.EOPNOTSUPP):
         body = ROUTE.pack(wanted, family=family)
         return net.request(uapi.RTM_GETROUTE, uapi.NLM_F_DUMP, body)
@@ -376,29 +409,31 @@ def output_interface(data: bytes) -> int | None:
 
 
 def parse_routes(link: Link, dumped: list[bytes]) -> list[tuple[EnsureRoute, str]]:
-    """Return routes, each with what a step cannot express of it. Those that expired are left out."""
+    """Return routes, each with a description of the parts that a step cannot express.
+
+    Expired routes are left out.
+    """
     parsed = [parse_route(link, data) for data in dumped]
     found = [(route, unknown) for route, unknown in parsed if route.expires != 0]
-    if any(ra_routes.may_be_learned(route) for route, _ in found):
+    if any(route._deserves_learned_check() for route, _ in found):  # noqa: SLF001
         learned = ra_routes.read_learned_keys(link.name)
         found = [(_as_learned(route, learned), unknown) for route, unknown in found]
     return found
 
 
-def _as_learned(
-    route: EnsureRoute, learned: set[tuple[str, str | None, int | None]]
-) -> EnsureRoute:
-    if not ra_routes.is_in_main_table(route) or ra_routes.learned_key(route) not in learned:
+def _as_learned(route: EnsureRoute, learned: set[ra_routes.LearnedKey]) -> EnsureRoute:
+    """Return a route with *learned* set if the kernel has marked the route."""
+    if not route._is_in_ipv6_main_table() or route._learned_key not in learned:  # noqa: SLF001
         return route
     try:
         return dataclasses.replace(route, learned=True)
     except exception.InvalidStep:
-        # A user gave it something that no router gives.
+        # A user has added a field that no learned route has.
         return route
 
 
 def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
-    """Return a route, and what a step cannot express of it."""
+    """Return a route, and a description of the parts that a step cannot express."""
     family, length, _, tos, table, protocol, scope, kind, flags = ROUTE.values(data)
     others: list[int] = []
     get = _READER.read(data, others).get
@@ -442,7 +477,7 @@ def _describe(numbers: list[int]) -> list[str]:
 def _seconds_left(cache: Mapping[str, int] | None) -> int | None:
     """Return the lifetime of a route in whole seconds, rounded up; None is for ever.
 
-    A route that has expired, but is still there, has 0.
+    An expired route, which the kernel has not deleted yet, has 0.
     """
     ticks = cache["rta_expires"] if cache else 0
     if ticks == 0:

@@ -20,14 +20,14 @@ from os_vif.steps.plan import Difference, NamedStep
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
 
-#: The parameters that may be set, and the family that each belongs to.
+#: The parameters of :class:`SetSysctl`, and the family of each parameter.
 #: Source: Documentation/networking/ip-sysctl.rst of the kernel.
 _FAMILY = {"disable_ipv6": "ipv6", "arp_ignore": "ipv4", "arp_announce": "ipv4"}
 
 
-#: Parameters that a bridge takes over from its uplink, by their family: how the host hears routers,
-#: forwards and answers there. Forwarding comes after ``accept_ra``: where the host forwards, the
-#: kernel drops routes from router advertisements unless ``accept_ra`` is 2.
+#: Parameters that a bridge inherits from the uplink, by family: router advertisements, forwarding
+#: and answers of the host. Forwarding comes after ``accept_ra``: if the host forwards, the kernel
+#: drops routes from router advertisements unless ``accept_ra`` is 2.
 INHERITED = {
     "ipv6": (
         "accept_ra",
@@ -89,20 +89,21 @@ INHERITED = {
 
 @dataclasses.dataclass(frozen=True)
 class _Parameter(NamedStep, KernelStep):
-    """A kernel parameter of a device, of either family."""
+    """Base class of a step for a kernel parameter of a device."""
 
     @property
     @abc.abstractmethod
     def setting(self) -> tuple[str, str, int]:
-        """The family, the key and the value."""
+        """Family, key and value of the parameter."""
 
     @property
     def path(self) -> str:
+        """Path of the parameter in procfs."""
         family, key, _ = self.setting
         return f"/proc/sys/net/{family}/conf/{self.name}/{key}"
 
     def commands(self) -> tuple[str, ...]:
-        # sysctl(8) separates by slashes where a name has dots: eth0.100.
+        # sysctl(8) accepts slashes as separators; the name of a device may have dots: eth0.100.
         family, key, value = self.setting
         return (f"sysctl -w {quote(f'net/{family}/conf/{self.name}/{key}={value}')}",)
 
@@ -120,10 +121,11 @@ class _Parameter(NamedStep, KernelStep):
             os.close(file)
 
     def has_value(self) -> bool:
+        """Return whether the parameter has the value, or the kernel has no such parameter."""
         return self._read_value() in (None, self.setting[2])
 
     def _is_exempt(self, net: Netlink) -> bool:
-        """Return whether the device is left as it is."""
+        """Return whether the parameter of the device stays unchanged."""
         return False
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
@@ -134,7 +136,7 @@ class _Parameter(NamedStep, KernelStep):
 
     @abc.abstractmethod
     def _with_value(self, value: int) -> KernelStep:
-        """Return the step that sets another value."""
+        """Return the step for setting another value."""
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         before = self._read_value()
@@ -160,23 +162,29 @@ def _read_value(path: str) -> int | None:
 
 
 def read_parameter(device: str, family: str, key: str) -> int | None:
-    """Return a parameter of a device; None if this kernel does not have it.
+    """Return the value of a parameter of a device; None if the kernel has no such parameter.
 
-    :param device: ``default`` is what a new device has.
+    :param device: name of the device, or ``default`` for the value of new devices.
     """
     return _read_value(f"/proc/sys/net/{family}/conf/{device}/{key}")
 
 
 @dataclasses.dataclass(frozen=True)
 class SetInheritedSysctl(_Parameter):
-    """A kernel parameter of a bridge has the value that its uplink has.
+    """A kernel parameter of a bridge has the value of the parameter of the uplink.
 
-    A parameter that this kernel does not have counts as held.
+    The step holds if the kernel has no such parameter.
+
+    :raises OSError: with ENODEV if the device was deleted meanwhile.
+
     Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
     """
 
+    #: ``ipv4`` or ``ipv6``.
     family: str
+    #: Name of the parameter, a key of the family in :data:`INHERITED`.
     parameter: str
+    #: Value of the parameter.
     value: int
 
     @property
@@ -196,23 +204,28 @@ class SetInheritedSysctl(_Parameter):
 
 @dataclasses.dataclass(frozen=True)
 class SetSysctl(_Parameter):
-    """A kernel parameter of a device has a value. It is enforced on every plug.
+    """A kernel parameter of a device has a value. Every plug enforces the value.
 
-    A parameter that this kernel does not have (one without IPv6, say) counts as held. With
-    ``only_managed``, IPv6 is not turned off on a device that was given something of it.
+    The step holds if the kernel has no such parameter, such as an IPv6 parameter without IPv6. With
+    *only_managed*, IPv6 stays on for a device with an IPv6 address, route or neighbour from a user.
+
+    :raises OSError: with ENODEV if the device was deleted meanwhile.
+
     Equivalent to: ``sysctl -w net/FAMILY/conf/DEVICE/KEY=VALUE``
     """
 
+    #: Name of the parameter: ``disable_ipv6``, ``arp_ignore`` or ``arp_announce``.
     key: str
+    #: Value of the parameter.
     value: int
-    #: Leave devices alone that os-vif did not make: a host may have addresses on them.
+    #: Leave a device of another creator unchanged: the host may have addresses on the device.
     only_managed: bool = False
 
     @classmethod
     def hardening(cls, device: str, *, only_managed: bool) -> tuple[SetSysctl, ...]:
-        """The host is not to be reached through the device.
+        """Return the steps that make the host unreachable through a device.
 
-        It gets no IPv6 address and answers no ARP request for addresses of other devices.
+        The device gets no IPv6 address, and answers no ARP request for addresses of other devices.
         """
         return (
             cls(device, "disable_ipv6", 1, only_managed),
@@ -227,7 +240,7 @@ class SetSysctl(_Parameter):
     def validate(self) -> None:
         validate.device_name(self, "name")
         validate.one_of(self, "key", _FAMILY, f"one of {', '.join(_FAMILY)}")
-        # What an undo restores may be any number that the kernel had.
+        # An undo step restores any number that the kernel had.
         validate.integer(self, "value", -(2**31), 2**31 - 1)
         validate.boolean(self, "only_managed")
 
@@ -239,7 +252,7 @@ class SetSysctl(_Parameter):
             return False
         if not link.is_managed:
             return True
-        # The kernel would take its addresses.
+        # The kernel deletes the IPv6 addresses of a device when IPv6 is turned off.
         off = self.key == "disable_ipv6" and self.value == 1
         return off and addresses.uses_ipv6(net, link)
 
