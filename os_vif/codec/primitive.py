@@ -106,8 +106,8 @@ class Encoding:
 
     def __init__(self, *, is_whole: bool = False) -> None:
         self.is_whole = is_whole
-        #: True if an object wrote its own data, whose names need not be sorted.
-        self.is_foreign = False
+        #: True if names in the primitive may not be sorted.
+        self.is_unsorted = False
         #: True if the primitive lacks unknown fields of another format.
         self.has_losses = False
 
@@ -430,7 +430,7 @@ def _dump(  # noqa: C901, PLR0912 - the inner loop of all writing
 
 
 def _dump_by_methods(obj: Any, ctx: Encoding) -> tuple[dict[str, Any], bool]:
-    ctx.is_foreign = True
+    ctx.is_unsorted = True
     primitive = obj.obj_to_primitive()
     if ctx.is_whole:
         _add_unknown(obj, primitive, ctx)
@@ -471,8 +471,8 @@ def _extended(
         changed = changed_fields(obj, data, primitive.get(CHANGES, ()))
         if changed:
             primitive[CHANGES] = changed
-    primitive[DATA] = dict(sorted(data.items()))
-    return dict(sorted(primitive.items()))
+    ctx.is_unsorted = True
+    return primitive
 
 
 def changed_fields(obj: ovo.VersionedObject, data: Any, changed: Any) -> list[str]:

@@ -38,10 +38,13 @@ class Peer(dict[str, str]):
         self.quiet = quiet
         #: Whether classes from outside of os-vif are taken to be known, as they are here.
         self.third_parties = third_parties
+        #: The compiled views of classes, by class and version (:mod:`os_vif.objects.views`).
+        self.views: dict[Any, Any] = {}
 
-    @classmethod
-    def of_release(cls, release: str) -> Peer:
-        return cls(history.manifest(release), third_parties=True)
+    @staticmethod
+    def of_release(release: str) -> Peer:
+        """Return the reader that runs a release, and the classes of other projects known here."""
+        return _peer_of_release(release, third_parties=True)
 
     @classmethod
     def of(cls, manifest: Mapping[str, str]) -> Peer:
@@ -54,6 +57,19 @@ class Peer(dict[str, str]):
         if version is None and self.third_parties and _from_outside(cls):
             return cls.VERSION
         return version
+
+
+@functools.cache
+def _peer_of_release(release: str, *, third_parties: bool) -> Peer:
+    return Peer(history.manifest(release), third_parties=third_parties, quiet=not third_parties)
+
+
+def reader_of_release(release: str) -> Peer:
+    """Return the reader that runs a release and no other classes; the log is not told of losses.
+
+    :raises ValueError: if there is no such release.
+    """
+    return _peer_of_release(release, third_parties=False)
 
 
 def _from_outside(cls: type[ovo.VersionedObject]) -> bool:
@@ -125,6 +141,14 @@ def _peer(cls: type[Any], target_version: str | None, manifest: Mapping[str, str
         return Peer.of(manifest)
     if target_version is None:
         return Peer.of_release(history.releases()[-1])
+    return peer_with(cls, target_version)
+
+
+def peer_with(cls: type[Any], target_version: str) -> Peer:
+    """Return the reader that runs the newest release with a version of a class.
+
+    :raises oslo_versionedobjects.exception.InvalidTargetVersion: if no release had the version.
+    """
     release = history.newest_release_with(cls, target_version)
     if release is None:
         raise ovo_exception.InvalidTargetVersion(version=target_version)
@@ -132,14 +156,24 @@ def _peer(cls: type[Any], target_version: str | None, manifest: Mapping[str, str
 
 
 def _drop_fields(cls: type[Any], primitive: dict[str, Any], version: str) -> None:
-    """Take away what ``version`` of ``cls``, and the parents that went with it, did not have."""
+    """Remove the fields of :func:`dropped_fields` from ``primitive``."""
+    for field in dropped_fields(cls, version):
+        primitive.pop(field, None)
+
+
+def dropped_fields(cls: type[Any], version: str) -> set[str]:
+    """Return the fields that a version of a class, with its parents of that time, did not have.
+
+    :raises oslo_versionedobjects.exception.InvalidTargetVersion: if no release had the version.
+    """
     release = history.newest_release_with(cls, version)
     if release is None:
         raise ovo_exception.InvalidTargetVersion(version=version)
+    dropped: set[str] = set()
     for ancestor in _ancestry(cls):
         ancestral = history.at(ancestor, release) or history.own(ancestor)[0].number
-        for field in history.unknown_fields(ancestor, ancestral):
-            primitive.pop(field, None)
+        dropped |= history.unknown_fields(ancestor, ancestral)
+    return dropped
 
 
 def version_for(obj: ovo.VersionedObject, manifest: Mapping[str, str]) -> str:
@@ -174,22 +208,37 @@ def _nested(value: Any, primitive: Any, peer: Peer) -> Any:
     return primitive
 
 
+def nearest_known(cls: type[Any], own_version: str, peer: Peer) -> tuple[type[Any] | None, str]:
+    """Return the nearest class of an ancestry that a reader has, with the version to write.
+
+    :param own_version: the version of the object, which is the newest version to write.
+    """
+    for known in cls.__mro__:
+        if issubclass(known, ovo.VersionedObject) and (version := peer.knows(known)):
+            if history.burnt(known, version):
+                return known, version
+            newest = own_version if known is cls else known.VERSION
+            return known, min(version, newest, key=number)
+    return None, ""
+
+
+def convert_object(value: Any, primitive: dict[str, Any], peer: Peer) -> dict[str, Any] | None:
+    """Return the primitive of an object for a reader, or None if the reader lacks the class."""
+    converted = _nested_object(value, primitive, peer)
+    return None if converted is _UNKNOWN else converted
+
+
 def _nested_object(value: ovo.VersionedObject, primitive: dict[str, Any], peer: Peer) -> Any:
     """The same, as the nearest class of the object's ancestry that the reader has."""
-    for cls in type(value).__mro__:
-        if issubclass(cls, ovo.VersionedObject) and (version := peer.knows(cls)):
-            break
-    else:
+    cls, version = nearest_known(type(value), value.VERSION, peer)
+    if cls is None:
         return _UNKNOWN
     data = value._obj_primitive_field(primitive, "data")
     if cls is type(value):
-        version = version_for(value, peer)
         value.obj_make_compatible_from_manifest(data, version, peer)
     else:
         for field in data.keys() - cls.fields.keys():
             del data[field]
-        if not history.burnt(cls, version):
-            version = min(version, cls.VERSION, key=number)
         value._obj_version_manifest = peer
         try:
             cls.obj_make_compatible(value, data, version)

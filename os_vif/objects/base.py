@@ -9,7 +9,7 @@ import copy
 import functools
 import importlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from oslo_versionedobjects import base as ovo
@@ -18,8 +18,8 @@ from oslo_versionedobjects import exception as ovo_exception
 from os_vif import exception
 from os_vif.codec import construct
 from os_vif.codec import primitive as primitive_codec
-from os_vif.codec.unknown import UNKNOWN
-from os_vif.objects import backlevel, losses
+from os_vif.codec.unknown import UNKNOWN, Loss
+from os_vif.objects import backlevel, losses, views
 from os_vif.objects import history as _history
 
 LOG = logging.getLogger(__name__)
@@ -97,8 +97,13 @@ class VersionedObject(ovo.VersionedObject):
         :raises oslo_versionedobjects.exception.UnsupportedObjectError: if the manifest is
             complete, and this class is not in it.
         """
-        if target_version is None and not version_manifest and construct.of_class(type(self)):
-            return primitive_codec.encode(self)
+        if construct.of_class(type(self)):
+            if target_version is None and not version_manifest:
+                return primitive_codec.encode(self)
+            written, lost, encoding = views.encode(self, target_version, version_manifest)
+            if lost and encoding is not None and not encoding.peer.quiet:
+                _log(self.obj_name(), lost)
+            return written
         if version_manifest:
             known = backlevel.version_for(self, version_manifest)
             target_version = target_version or known
@@ -126,14 +131,13 @@ class VersionedObject(ovo.VersionedObject):
         """Oslo's call cannot say what a reader does not get, so the log does."""
         name = self.obj_name()
         try:
-            lost = losses.losses(self, primitive)
+            lost = losses.between(self.obj_to_primitive(), primitive)
         except (ovo_exception.VersionedObjectsException, ValueError, TypeError) as error:
             # A class of somebody else's, which may not read what it writes.
             LOG.warning("%s was written for an older reader, and not read back: %s", name, error)
             return
         if lost:
-            listed = "; ".join(str(loss) for loss in lost)
-            LOG.warning("%s was written for an older reader, and loses: %s", name, listed)
+            _log(name, lost)
 
     @classmethod
     def obj_class_from_name(cls, objname: str, objver: str) -> type[ovo.VersionedObject]:
@@ -180,6 +184,12 @@ class VersionedObject(ovo.VersionedObject):
 
     def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
         """Rework ``primitive`` for a reader that keeps a value elsewhere. Mostly there is none."""
+
+
+def _log(name: str, lost: Iterable[Loss]) -> None:
+    if LOG.isEnabledFor(logging.WARNING):
+        listed = "; ".join(str(loss) for loss in lost)
+        LOG.warning("%s was written for an older reader, and loses: %s", name, listed)
 
 
 def _is_document(data: Any) -> bool:

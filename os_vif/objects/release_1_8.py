@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from os_vif.objects import fixed_ip, history
+from os_vif.objects import history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from os_vif.objects.vif import VIFBase
 
 
+def _fixed_ip_list() -> Any:
+    """Return the class FixedIPList, whose module imports this one."""
+    return history.public()["FixedIPList"]
+
+
 def read_addresses(vif: VIFBase, primitive: dict[str, Any]) -> None:
     """Set ``fixed_ips`` of a VIF from a payload, and the addresses of its subnets."""
     data = vif._obj_primitive_field(primitive, "data")
     if "fixed_ips" not in data or "fixed_ips" in vif.fields:
         return
-    vif.fixed_ips = fixed_ip.FixedIPList.obj_from_primitive(data["fixed_ips"], vif._context)
+    vif.fixed_ips = _fixed_ip_list().obj_from_primitive(data["fixed_ips"], vif._context)
     changes = vif._obj_primitive_field(primitive, "changes", ())
     place_addresses(vif, is_changed="fixed_ips" in changes)
 
@@ -37,50 +42,56 @@ def place_addresses(vif: VIFBase, *, is_changed: bool) -> None:
     """
     if is_changed:
         vif._changed_fields.add("fixed_ips")
-    addresses = [ip for ip in _listed(vif.fixed_ips) if "address" in ip]
-    for subnet in _subnets(vif):
+    addresses = [ip for ip in members(vif.fixed_ips) if "address" in ip]
+    for subnet in subnets(vif):
         if "cidr" not in subnet or "ips" in subnet:
             continue
         inside = [ip for ip in addresses if ip.address in subnet.cidr]
         if inside:
-            subnet.ips = fixed_ip.FixedIPList(objects=copy.deepcopy(inside))
+            subnet.ips = _fixed_ip_list()(objects=copy.deepcopy(inside))
             # The payload did not have it, so nobody is told that it changed.
             subnet.ips.obj_reset_changes(recursive=True)
             subnet.obj_reset_changes(["ips"])
 
 
-def write_addresses(vif: VIFBase, primitive: dict[str, Any], peer: Peer) -> None:
-    """Put the addresses where 1.8.0 looks for them, if that is who reads."""
+def write_addresses(vif: VIFBase, primitive: dict[str, Any], peer: Peer) -> Iterable[Any]:
+    """Put the addresses where 1.8.0 reads them, if the reader is 1.8.0; return the addresses."""
     if not history.burnt(history.public()["VIFBase"], peer.get("VIFBase")):
-        return
+        return ()
     if "fixed_ips" in vif.fields:
-        return
+        return ()
     own = vars(vif).get("fixed_ips")
-    if not isinstance(own, fixed_ip.FixedIPList):
+    if not isinstance(own, _fixed_ip_list()):
         # Any keyword may have become an attribute.
         own = None
-    addresses = list(_listed(own))
+    addresses = list(members(own))
     seen = {str(ip.address) for ip in addresses if "address" in ip}
     more = [
         ip
-        for subnet in _subnets(vif)
-        for ip in _listed(subnet.ips if "ips" in subnet else None)
+        for subnet in subnets(vif)
+        for ip in members(subnet.ips if "ips" in subnet else None)
         if "address" not in ip or str(ip.address) not in seen
     ]
     if own is None or more:
         if not addresses + more:
-            return
-        own = fixed_ip.FixedIPList(objects=addresses + more)
+            return ()
+        own = _fixed_ip_list()(objects=addresses + more)
         if not vif.obj_what_changed():
             own.obj_reset_changes()
     primitive["fixed_ips"] = own.obj_to_primitive(version_manifest=peer)
+    return members(own)
 
 
-def _subnets(vif: VIFBase) -> Iterable[Any]:
+def key_of(ip: Any) -> tuple[Any, ...]:
+    """Return what identifies an address of a port: the address and its floating addresses."""
+    return tuple(getattr(ip, name) if name in ip else None for name in ("address", "floating_ips"))
+
+
+def subnets(vif: VIFBase) -> Iterable[Any]:
     network = vif.network if "network" in vif else None
-    return _listed(network.subnets if network is not None and "subnets" in network else None)
+    return members(network.subnets if network is not None and "subnets" in network else None)
 
 
-def _listed(listing: Any) -> Iterable[Any]:
+def members(listing: Any) -> Iterable[Any]:
     """The members of a list object, which may be unset."""
     return listing.objects if listing is not None and "objects" in listing else ()

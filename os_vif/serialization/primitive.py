@@ -15,12 +15,12 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception
+from os_vif.codec import construct, unknown
 from os_vif.codec import primitive as codec
-from os_vif.codec import unknown
 from os_vif.codec.path import describe
 from os_vif.codec.primitive import CHANGES, DATA, FORM, NAME, NAMESPACE_KEY, VERSION
 from os_vif.codec.registry import NAMESPACE
-from os_vif.objects import backlevel, history, losses
+from os_vif.objects import backlevel, history, losses, views
 from os_vif.serialization import text
 
 __all__ = [
@@ -67,7 +67,7 @@ def to_text(obj: ovo.VersionedObject) -> str:
     """Return the OVO primitive of an object as JSON text: see :func:`to_primitive`."""
     primitive, encoding = _encode(obj)
     # The codec sorts names; a class of another project need not.
-    return text.compose_sorted(primitive) if encoding.is_foreign else text.compose(primitive)
+    return text.compose_sorted(primitive) if encoding.is_unsorted else text.compose(primitive)
 
 
 def to_primitive(obj: ovo.VersionedObject) -> dict[str, Any]:
@@ -95,19 +95,33 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
     :raises os_vif.exception.UnknownKind: if the reader has no class for ``obj`` itself.
     """
     try:
-        manifest = history.manifest(release)
+        reader = backlevel.reader_of_release(release)
     except ValueError as error:
         raise exception.UnsupportedVersion(
             path="release", found=describe(release), expected=str(error)
         ) from None
     if release == history.OURS:
         return codec.encode_whole(obj)[0], unknown.losses(obj, FORM)
-    text.refuse_many(codec.encode(obj))
-    lost = unknown.losses(obj, None)
     try:
-        primitive = obj.obj_to_primitive(version_manifest=backlevel.Peer(manifest, quiet=True))
+        return _downgrade(obj, reader)
     except ovo_exception.UnsupportedObjectError:
         raise exception.UnknownKind(
             found=obj.obj_name(), expected=f"a class that {release} has"
         ) from None
-    return primitive, [*losses.losses(obj, primitive), *lost]
+
+
+def _downgrade(
+    obj: ovo.VersionedObject, reader: backlevel.Peer
+) -> tuple[dict[str, Any], list[unknown.Loss]]:
+    if construct.of_class(type(obj)) is None:
+        # A class of another project.
+        before = obj.obj_to_primitive()
+        text.refuse_many(before)
+        primitive = obj.obj_to_primitive(version_manifest=reader)
+        return primitive, [*losses.between(before, primitive), *unknown.losses(obj, None)]
+    primitive, lost, encoding = views.encode(obj, None, reader)
+    if encoding is not None:
+        text.refuse_count(encoding.count)
+        if encoding.has_unknown:
+            lost += unknown.losses(obj, None)
+    return primitive, lost

@@ -18,6 +18,7 @@ __all__ = [
     "compose_sorted",
     "in_order",
     "parse",
+    "refuse_count",
     "refuse_huge",
     "refuse_many",
 ]
@@ -57,6 +58,15 @@ def refuse_many(data: Any) -> None:
         if found > MOST:
             raise _too_many()
         waiting += [item for item in members if isinstance(item, (dict, list, tuple))]
+
+
+def refuse_count(count: int) -> None:
+    """Refuse a written object with more than :data:`MOST` objects and arrays.
+
+    :raises os_vif.exception.MalformedDocument: for a larger count.
+    """
+    if count > MOST:
+        raise _too_many()
 
 
 def _too_many() -> exception.MalformedDocument:
