@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Restrictions that a privileged daemon places on itself before it reads its first message.
+"""Restrictions of a privileged daemon, applied before the daemon reads the first message.
 
-The daemon keeps the capabilities of its context and can gain no other, neither itself nor through
-a program that it runs. It keeps no descriptor that it inherited, apart from the socket of its
-caller and its standard error. A message is bounded in size.
+The daemon keeps the capabilities of the context and cannot gain further capabilities, also not by
+running a program. Inherited descriptors are closed, except for the socket of the caller and the
+standard streams. The size of messages is limited.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ LOG = logging.getLogger(__name__)
 
 #: linux/prctl.h
 _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _CAP_AMBIENT, _CLEAR_ALL = 24, 38, 47, 4
-#: The highest capability that the kernel's 64 bits have room for.
+#: Highest capability in the 64 bits of the kernel's capability sets.
 _LAST_CAPABILITY = 63
-#: Bytes of one message, and of all that has come and is not read yet.
+#: Maximal size of a message, and of the buffer of received data, in bytes.
 MAX_MESSAGE = 16 * 2**20
-#: File mode bits that no file of the daemon gets unless it asks for them by ``fchmod``.
+#: File mode bits that files of the daemon have only after a ``fchmod``.
 UMASK = 0o077
 _STDERR = 2
 
 
 def restrict(capabilities: Collection[int], channel: Any) -> None:
-    """Apply all restrictions that last; called before the daemon drops its capabilities.
+    """Apply all permanent restrictions. Called before the daemon drops capabilities.
 
-    :param capabilities: of the daemon's context.
+    :param capabilities: the capabilities of the context.
     :param channel: the ``ServerChannel`` of oslo.privsep.
     """
     _drop_bounding_set(capabilities)
@@ -46,17 +46,21 @@ def restrict(capabilities: Collection[int], channel: Any) -> None:
 
 
 def _drop_bounding_set(kept: Collection[int]) -> None:
+    """Remove all other capabilities than *kept* from the bounding set."""
     for capability in range(_LAST_CAPABILITY + 1):
         if capability in kept:
             continue
         code = _prctl("PR_CAPBSET_DROP", _CAPBSET_DROP, capability)
         if code:
-            # EINVAL: this kernel has no capability of that number, nor of a higher one.
+            # EINVAL: the kernel has no capability with this or a higher number.
             return
 
 
 def _prctl(name: str, *arguments: int) -> int:
-    """Return 0 or the errno; a kernel that refuses is logged, as the daemon works without it."""
+    """Call prctl(2); return 0 or the errno.
+
+    An error is logged at WARNING: the daemon works without the restriction.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     filled = [*arguments, 0, 0, 0, 0, 0][:5]
     if libc.prctl(*(ctypes.c_ulong(argument) for argument in filled)) == 0:
@@ -68,10 +72,10 @@ def _prctl(name: str, *arguments: int) -> int:
 
 
 def _replace_descriptors(kept: Collection[int]) -> None:
-    """Put ``/dev/null`` in place of inherited descriptors.
+    """Replace inherited descriptors by ``/dev/null``.
 
-    The numbers stay in use: a Python object of the program that was forked may close its number
-    later, which must not be one of the daemon's own files by then.
+    The numbers stay in use: a Python object of the forked program may close its descriptor later,
+    and must not close a file that the daemon has opened under the same number.
     """
     listed = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - names alone
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -81,17 +85,17 @@ def _replace_descriptors(kept: Collection[int]) -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            # It was that of the listing itself.
+            # The descriptor of listdir() itself.
             continue
         os.dup2(null, descriptor, inheritable=False)
     os.close(null)
 
 
 def _bound_messages(reader: Any) -> None:
-    """Give the reader of messages a buffer that holds no more than :data:`MAX_MESSAGE` bytes.
+    """Limit the buffer of the message reader to :data:`MAX_MESSAGE` bytes.
 
-    A longer message ends the daemon, as one that is no msgpack does: where the next one begins is
-    not known then.
+    A longer message ends the daemon, like a message that is not msgpack: the beginning of the next
+    message is unknown.
     """
     reader.unpacker = type(reader.unpacker)(
         use_list=False,

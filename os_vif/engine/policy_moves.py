@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules for the steps that move what the host has on an uplink to a bridge.
+"""Policy for steps that move addresses, routes and neighbours from an uplink to a bridge.
 
-A bridge may only get what an uplink of it has, and an uplink may only lose what its bridge has. See
-:mod:`os_vif.engine.policy`.
+A bridge may receive only the settings of an uplink in the bridge, and an uplink may lose only
+settings of the bridge above. See :mod:`os_vif.engine.policy`.
 """
 
 from __future__ import annotations
@@ -22,52 +22,53 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link
     from os_vif.steps.kernel_step import KernelStep
 
-#: Devices of one call that are looked at as uplinks of a bridge; a plan has one.
+#: Maximal number of devices of a call that are considered as uplinks of a bridge; a plan has one.
 MAX_UPLINKS = 4
 
 
 def refused(step: KernelStep, reason: str) -> OSError:
-    """Return the error of a step that may not touch what it names."""
+    """Return the error (EPERM) of a step that the policy does not permit."""
     text = f"not permitted for {step.device}: {reason}"
     return OSError(errno.EPERM, text)
 
 
 def _require_on_uplink(
-    asked: Question, step: KernelStep, what: str, is_on: Callable[[Link], bool]
+    asked: Question, step: KernelStep, setting: str, is_on: Callable[[Link], bool]
 ) -> None:
-    """Raise EPERM unless a port of a bridge has what the bridge gets.
+    """Raise EPERM unless a port of a bridge has the setting that the bridge receives.
 
     A step on a bridge that does not exist is permitted.
 
-    :param what: the route or the neighbour, for the message.
-    :param is_on: returns whether a port has it.
+    :param setting: the route or the neighbour, for the message.
+    :param is_on: returns whether a port has the setting.
     """
     bridge = asked.link(step.device)
     if bridge is None:
         return
     if bridge.kind != "bridge" or not any(is_on(uplink) for uplink in asked.ports(bridge)):
-        raise refused(step, f"no uplink of it has the {what}")
+        raise refused(step, f"no uplink of the bridge has the {setting}")
 
 
 def _require_on_bridge(
-    asked: Question, step: KernelStep, what: str, is_on: Callable[[Link], bool]
+    asked: Question, step: KernelStep, setting: str, is_on: Callable[[Link], bool]
 ) -> None:
-    """Raise EPERM unless the bridge of a device has what the device loses.
+    """Raise EPERM unless the bridge of a device has the setting that the device loses.
 
     A step on a device that does not exist is permitted.
 
-    :param what: the address, the route or the neighbour, for the message.
-    :param is_on: returns whether a bridge has it.
+    :param setting: the address, the route or the neighbour, for the message.
+    :param is_on: returns whether a bridge has the setting.
     """
     link = asked.link(step.device)
     if link is None:
         return
     master = asked.net.link_at(link.master) if link.master else None
     if master is None or not is_on(master):
-        raise refused(step, f"it is in no bridge that has the {what}")
+        raise refused(step, f"the device is in no bridge that has the {setting}")
 
 
 def ensure_address(asked: Question, step: known.EnsureAddress) -> None:
+    """Permit an address of an uplink on the bridge."""
     bridge = asked.link(step.name)
     if bridge is None:
         return
@@ -78,13 +79,15 @@ def ensure_address(asked: Question, step: known.EnsureAddress) -> None:
                 return
         if step.key in asked.addresses_of_ports(bridge):
             return
-        # A call of this step alone: the device joins the bridge in a later one.
+        # A call with only this step: the uplink is attached to the bridge in a later call.
         if bridge.is_managed and step.key in asked.addresses_elsewhere(bridge):
             return
-    raise refused(step, f"no uplink of it has the address {step.address}")
+    raise refused(step, f"no uplink of the bridge has the address {step.address}")
 
 
 def delete_address(asked: Question, step: known.DeleteAddress) -> None:
+    """Permit the deletion of an address that the bridge of the device also has."""
+
     def is_on(bridge: Link) -> bool:
         return step.key in asked.held(bridge)
 
@@ -92,6 +95,8 @@ def delete_address(asked: Question, step: known.DeleteAddress) -> None:
 
 
 def ensure_route(asked: Question, step: known.EnsureRoute) -> None:
+    """Permit a route of an uplink on the bridge."""
+
     def is_on(uplink: Link) -> bool:
         replaced = step.replaces in (None, uplink.name)
         return replaced and routes.has_equal_route(asked.net, uplink, step)
@@ -100,6 +105,8 @@ def ensure_route(asked: Question, step: known.EnsureRoute) -> None:
 
 
 def delete_route(asked: Question, step: known.DeleteRoute) -> None:
+    """Permit the deletion of a route that the bridge of the device also has."""
+
     def is_on(bridge: Link) -> bool:
         return routes.has_equal_route(asked.net, bridge, step)
 
@@ -107,6 +114,8 @@ def delete_route(asked: Question, step: known.DeleteRoute) -> None:
 
 
 def ensure_neighbour(asked: Question, step: known.EnsureNeighbour) -> None:
+    """Permit a neighbour of an uplink on the bridge."""
+
     def is_on(uplink: Link) -> bool:
         found = neighbours.neighbour_map(asked.net, uplink).get(step.key)
         return found is not None and found.on(step.name) == step
@@ -115,6 +124,8 @@ def ensure_neighbour(asked: Question, step: known.EnsureNeighbour) -> None:
 
 
 def delete_neighbour(asked: Question, step: known.DeleteNeighbour) -> None:
+    """Permit the deletion of a neighbour that the bridge of the device also has."""
+
     def is_on(bridge: Link) -> bool:
         return step.key in neighbours.neighbour_map(asked.net, bridge)
 
@@ -122,32 +133,32 @@ def delete_neighbour(asked: Question, step: known.DeleteNeighbour) -> None:
 
 
 def fix_bridge_address(asked: Question, step: known.SetBridgeAddress) -> None:
-    """Permit the MAC address of an uplink on the bridge that has its addresses."""
+    """Permit the MAC address of an uplink on a bridge with addresses of the host."""
     bridge = asked.link(step.name)
     if bridge is None:
         return
     uplinks = asked.ports(bridge) if bridge.kind == "bridge" else ()
     if not any(uplink.address == step.mac for uplink in uplinks):
-        raise refused(step, f"no uplink of it has the MAC address {step.mac}")
+        raise refused(step, f"no uplink of the bridge has the MAC address {step.mac}")
     if not asked.held(bridge):
-        raise refused(step, "it has no address of the host")
+        raise refused(step, "the bridge has no address of the host")
 
 
 def inherit_sysctl(asked: Question, step: known.SetInheritedSysctl) -> None:
-    """Permit the value that an uplink of a bridge has."""
+    """Permit the value of an uplink's parameter on the bridge."""
     bridge = asked.link(step.name)
     if bridge is None:
         return
     if bridge.kind == "bridge":
         uplinks = list(asked.uplinks(bridge))
-        # A call of this step alone: the device joins the bridge in a later one.
+        # A call with only this step: the uplink is attached to the bridge in a later call.
         uplinks += asked.may_join(bridge) if bridge.is_managed else []
         for link in uplinks:
-            # A VIF's device is no uplink, unless it is a VLAN.
+            # The device of a VIF is not an uplink, except for a VLAN device.
             may_be = link.kind == "vlan" or not asked.is_vif(link)
             if (
                 may_be
                 and sysctl.read_parameter(link.name, step.family, step.parameter) == step.value
             ):
                 return
-    raise refused(step, f"no uplink of it has {step.value} as {step.parameter}")
+    raise refused(step, f"no uplink of the bridge has {step.value} as {step.parameter}")

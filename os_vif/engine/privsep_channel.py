@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Starting a privileged daemon through its helper command, and the channel to the daemon.
+"""Start of a privileged daemon by its helper command, and the channel to the daemon.
 
-This replaces ``RootwrapClientChannel`` of oslo.privsep (3.12 and before), which waits without a
-limit for a helper that hangs, that ends without starting a daemon, or that connects and never
-answers; which lets the helper inherit closed standard streams, in whose place the helper's own
-socket comes and is closed; and which waits for ever for answers when a connection is reset.
+:class:`Channel` replaces ``RootwrapClientChannel`` of oslo.privsep (3.12 and earlier), which has
+these faults: no timeout for a helper that hangs, ends without a daemon, or connects and never
+replies; no timeout for replies after a reset of the connection; and closed standard streams are
+inherited by the helper, so that the socket of the helper takes their place and is closed.
 
-Every fault is a :class:`NotStartedError` that holds the command, what the command printed, and
+A failed start raises :class:`NotStartedError`, with the command, the output of the command, and
 the option that sets the command.
 """
 
@@ -33,35 +33,35 @@ from oslo_privsep import comm, daemon
 from os_vif.escape import printable
 from os_vif.host.sockets import above_standard_streams
 
-#: Seconds in which a daemon has to answer, from the start of its helper.
+#: Timeout in seconds from the start of the helper to the first reply of the daemon.
 PATIENCE = 60.0
-#: Seconds in which a daemon has to connect when its helper has ended without an error.
-_GRACE = 5.0
-#: Seconds between two looks at a helper that has not connected.
-_PAUSE = 0.05
-#: Seconds to wait for the rest of what a helper that has ended has printed. The pipe ends with it,
-#: unless it has left a child: then these seconds pass.
-_LAST_WORDS = 3.0
-#: Seconds in which a helper should end whose daemon answers.
-_ENDING = 1.0
-#: Lines, and characters of them together, that an error shows of what a helper has printed.
+#: Timeout in seconds for the connection of the daemon after the helper has exited with status 0.
+_CONNECT_TIMEOUT = 5.0
+#: Seconds between two polls of a helper.
+_POLL_INTERVAL = 0.05
+#: Timeout in seconds for the rest of the output of a helper that has exited. The pipe stays open
+#: if the helper has left a child process.
+_OUTPUT_TIMEOUT = 3.0
+#: Timeout in seconds for the exit of a helper whose daemon has replied.
+_EXIT_TIMEOUT = 1.0
+#: Maximal number of lines, and of characters, of a helper's output in an error.
 _LINES, _CHARACTERS = 10, 1000
 _CHUNK = 4096
 _ERROR_LEVEL = 40
 
-#: All channels of the process, also those that are being opened.
+#: All channels of the process, including channels that are not open yet.
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
 
 
 class NotStartedError(Exception):
-    """There is no privileged daemon that may be used, so it has done nothing."""
+    """The privileged daemon was not started. No request was sent."""
 
-    #: What failed, at the beginning of a sentence.
+    #: The failed action, as the beginning of a sentence.
     what = "Starting the privileged daemon"
 
 
 class _Output:
-    """What a helper and its daemon print: logged, and the last lines kept for an error."""
+    """The output of a helper and of the daemon. Lines are logged; the last lines are for errors."""
 
     def __init__(self) -> None:
         self._lines: collections.deque[str] = collections.deque(maxlen=_LINES)
@@ -70,32 +70,33 @@ class _Output:
         self._thread = threading.Thread(name="privsep_output", target=self._read, daemon=True)
 
     def fileno(self) -> int:
-        """Return the descriptor that is for the helper."""
+        """Return the descriptor to which the helper writes."""
         return self._write
 
     def begin(self) -> None:
-        """Read what is printed, now that the helper has its copy of the descriptor."""
+        """Start reading. Call after the start of the helper, which has a copy of the descriptor."""
         os.close(self._write)
         self._thread.start()
 
     def close(self) -> None:
-        """Close the copies that a forked child has of the descriptors of its parent."""
+        """Close the pipe in a forked child: the pipe belongs to the parent."""
         self._pipe.close()
 
     def note(self, line: str) -> None:
-        """Keep a line that came in another way."""
+        """Add a line to the output for errors."""
         if line:
             self._lines.append(line[:_CHARACTERS])
 
     def text(self) -> str:
-        """Return what was printed last, in one line."""
-        self._thread.join(_LAST_WORDS)
-        said = "; ".join(printable(line) for line in list(self._lines))
-        return said if len(said) <= _CHARACTERS else f"…{said[-_CHARACTERS:]}"
+        """Return the last lines of the output, joined to a single line."""
+        self._thread.join(_OUTPUT_TIMEOUT)
+        output = "; ".join(printable(line) for line in list(self._lines))
+        return output if len(output) <= _CHARACTERS else f"…{output[-_CHARACTERS:]}"
 
     def _read(self) -> None:
+        """Read the pipe until the end, line by line. Runs in a thread."""
         rest = b""
-        # The pipe of a parent is closed in a forked child.
+        # disown() closes the pipe in a forked child.
         with contextlib.suppress(OSError, ValueError), self._pipe:
             while chunk := self._pipe.read(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -107,20 +108,21 @@ class _Output:
         self._line(rest)
 
     def _line(self, line: bytes) -> None:
+        """Log a line, and add the line to the output for errors."""
         text = line.decode(errors="backslashreplace").rstrip()
         if text:
             self.note(text)
             daemon.LOG.warning("privsep log: %s", text)
 
 
-class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep derives its own from
-    """A connection to a privileged daemon that this process has started.
+class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channels of oslo.privsep
+    """A connection to a privileged daemon that the process has started.
 
-    :raises NotStartedError: if the daemon does not answer within :data:`PATIENCE` seconds.
+    :raises NotStartedError: if the daemon does not reply within :data:`PATIENCE` seconds.
     """
 
     def __init__(self, context: Any) -> None:
-        #: The network namespace in which the daemon is known to be.
+        #: The network namespace of the daemon, or None if unknown.
         self.netns: str | None = None
         self._deadline = time.monotonic() + PATIENCE
         self._section = context.cfg_section
@@ -140,8 +142,8 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
         _reap(helper)
 
     def _start(self, context: Any) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-        """Run the helper, and wait until its daemon has connected."""
-        # A TemporaryDirectory would also be deleted by a forked child that ends.
+        """Run the helper, and wait for the connection of the daemon."""
+        # No TemporaryDirectory: a forked child would delete the directory at exit.
         directory = pathlib.Path(tempfile.mkdtemp())
         path = directory / "privsep.sock"
         try:
@@ -161,6 +163,11 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
         return self._sock, helper
 
     def _run(self, context: Any, path: str) -> subprocess.Popen[bytes]:
+        """Start the helper command.
+
+        :param path: the socket to which the daemon connects.
+        :raises NotStartedError: if the command is malformed or cannot be run.
+        """
         try:
             self._command = context.helper_command(path)
         except ValueError as error:
@@ -170,7 +177,7 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
             ) from error
         daemon.LOG.info("Running privsep helper: %s", self._command)
         try:
-            helper = subprocess.Popen(  # noqa: S603 - it is the configured command
+            helper = subprocess.Popen(  # noqa: S603 - the operator configures the command
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=self._output.fileno(),
@@ -184,7 +191,11 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
         return helper
 
     def _accept(self, listening: socket.socket, helper: subprocess.Popen[bytes]) -> socket.socket:
-        listening.settimeout(_PAUSE)
+        """Wait for the connection of the daemon.
+
+        :raises NotStartedError: if the helper fails, or the daemon does not connect in time.
+        """
+        listening.settimeout(_POLL_INTERVAL)
         end = self._deadline
         ended = False
         while True:
@@ -201,24 +212,27 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
                 raise self._fault(f"{how}, and started no daemon")
             if status == 0 and not ended:
                 ended = True
-                end = min(end, time.monotonic() + _GRACE)
+                end = min(end, time.monotonic() + _CONNECT_TIMEOUT)
             if time.monotonic() >= end:
                 if ended:
                     raise self._fault("ended, and started no daemon")
                 raise self._fault(f"started no daemon within {PATIENCE:g} seconds")
 
     def exchange_ping(self) -> None:
-        """Ask the daemon for its first answer."""
-        left = max(self._deadline - time.monotonic(), 1.0)
+        """Send a ping, and wait for the first reply of the daemon.
+
+        :raises NotStartedError: if the daemon does not reply in time, or is no privsep daemon.
+        """
+        remaining = max(self._deadline - time.monotonic(), 1.0)
         try:
-            reply = self.send_recv((comm.Message.PING.value,), left)
+            reply = self.send_recv((comm.Message.PING.value,), remaining)
         except OSError as error:
             raise self._fault("started a daemon that ended before it answered") from error
         match reply:
             case (comm.Message.PONG, *_):
                 return
             case (comm.Message.ERR, *_):
-                # This is what oslo.privsep makes of an answer that is late.
+                # oslo.privsep returns ERR after a timeout.
                 raise self._fault(
                     f"started a daemon that did not answer within {PATIENCE:g} seconds"
                 )
@@ -226,7 +240,7 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
                 raise self._fault("started something that is no privileged daemon")
 
     def out_of_band(self, msg: Any) -> None:
-        """Log what the daemon logs; its errors before the first answer are part of a fault."""
+        """Log the log records of the daemon; keep errors before the first reply for an error."""
         super().out_of_band(msg)
         match msg:
             case (comm.Message.LOG, {"msg": str(text), "levelno": int(level)}):
@@ -234,10 +248,10 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
                     self._output.note(text)
 
     def send_recv(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a message and return the answer.
+        """Send a message and return the reply.
 
-        A process that dies with a request unread resets the connection. The next call starts a
-        new daemon then, even if the thread that reads has yet to notice.
+        A daemon that dies with an unread request resets the connection. ``running`` is set to
+        False at once, without waiting for the reader thread, so that the next call starts a daemon.
         """
         try:
             return super().send_recv(*args, **kwargs)
@@ -246,53 +260,55 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - it is what oslo.privsep 
             raise
 
     def disown(self) -> None:
-        """Close a forked child's copies of descriptors; the daemon remains its parent's."""
+        """Close the descriptors in a forked child: the daemon belongs to the parent."""
         self.running = False
         if self._sock is not None:
             self._sock.close()
         self._output.close()
 
     def _reader_main(self, reader: Iterable[Any]) -> None:
+        """Read replies until the connection ends, then fail all waiting calls."""
         reason = "Premature eof waiting for privileged process"
         try:
             super()._reader_main(cast("Any", _until_reset(reader)))
-        except Exception as error:  # noqa: BLE001 - whoever waits for an answer is told
+        except Exception as error:  # noqa: BLE001 - passed to the waiting calls
             reason = f"the privileged daemon's answer cannot be read: {error!r}"
         finally:
             with self.lock:
                 for waiting in self.outstanding_msgs.values():
                     waiting.set_exception(OSError(reason))
                 self.running = False
-                # Who comes later is told at once, even if the other side still holds the socket.
+                # Later calls fail at once, even if a child of the daemon holds the socket open.
                 with contextlib.suppress(OSError):
                     self.writer.writesock.shutdown(socket.SHUT_RDWR)
 
-    def _fault(self, what: str) -> NotStartedError:
-        said = self._output.text()
-        printed = f"It printed: {said}" if said else "It printed nothing"
+    def _fault(self, event: str) -> NotStartedError:
+        """Return the error for a helper, with the event, the output and the name of the option."""
+        output = self._output.text()
+        printed = f"It printed: {output}" if output else "It printed nothing"
         return NotStartedError(
-            f"the command `{printable(shlex.join(self._command))}` {what}. {printed}. "
+            f"the command `{printable(shlex.join(self._command))}` {event}. {printed}. "
             f"[{self._section}]helper_command sets the command that starts the daemon"
         )
 
     def _dismiss(self, helper: subprocess.Popen[bytes]) -> None:
-        """End a helper that has started no daemon."""
-        # One that sudo has started belongs to root.
+        """Kill a helper that has started no daemon."""
+        # A helper started by sudo belongs to root, and cannot be killed.
         with contextlib.suppress(OSError):
             helper.kill()
         _reap(helper)
 
 
 def _reap(helper: subprocess.Popen[bytes]) -> None:
-    """Wait for a helper; one that takes long is waited for by another thread."""
+    """Wait for the exit of a helper; after a timeout, a thread continues to wait."""
     try:
-        helper.wait(_ENDING)
+        helper.wait(_EXIT_TIMEOUT)
     except subprocess.TimeoutExpired:
         threading.Thread(name="privsep_helper", target=helper.wait, daemon=True).start()
 
 
 def _until_reset(reader: Iterable[Any]) -> Iterator[Any]:
-    """Yield messages until the connection ends; one that is reset has ended."""
+    """Yield messages until the connection ends or is reset."""
     try:
         yield from reader
     except ConnectionResetError:
@@ -300,6 +316,7 @@ def _until_reset(reader: Iterable[Any]) -> Iterator[Any]:
 
 
 def _in_child() -> None:
+    """Close all channels in a forked child."""
     for channel in list(_channels):
         channel.disown()
     _channels.clear()

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A log of the steps of a plan: which changed something, what was there before, how long it took.
+"""Log of the steps of a plan: changes, previous settings and durations.
 
-The logger is ``os_vif.steps``, and the level is DEBUG. A record has the attribute ``step_held``:
-true for a step that held already, so that nothing was changed. ``os-vif -v`` shows those of
-changes, ``os-vif -vv`` all.
+The logger is ``os_vif.steps``, and the level is DEBUG. Records have the attribute ``step_held``,
+which is true if the step held already and changed nothing. ``os-vif -v`` shows records of changes,
+``os-vif -vv`` shows all records.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ LOG = logging.getLogger("os_vif.steps")
 
 
 def is_enabled() -> bool:
-    """Return whether steps are logged at all."""
+    """Return whether the logger is enabled."""
     return LOG.isEnabledFor(logging.DEBUG)
 
 
 def log_applied(step: Step, undo: Sequence[Step], seconds: float) -> None:
-    """Log a step that was applied.
+    """Log an applied step.
 
-    :param undo: the steps that restore what was there before; none if the step held already.
-    :param seconds: how long the step took, or the transaction or batch that it was part of.
+    :param undo: the undo steps; empty if the step held already.
+    :param seconds: duration of the step, or of the transaction or batch with the step.
     """
     if not undo:
         log_held(step)
         return
     before = "; ".join(command for back in undo for command in back.commands())
     LOG.debug(
-        "%s changed %s in %.1f ms: %s (to restore what was before: %s)",
+        "%s changed %s in %.1f ms: %s (to undo: %s)",
         type(step).__name__,
         step.device,
         seconds * 1000,
@@ -54,7 +54,7 @@ def log_held(step: Step) -> None:
 
 
 def log_all_held(steps: Sequence[Step]) -> None:
-    """Log steps all of which held already."""
+    """Log steps that all held already."""
     if is_enabled():
         for step in steps:
             log_held(step)

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The undo of calls that this process has carried out, as it was given to the callers.
+"""Ledger of the undo steps that the daemon has issued to callers.
 
-The caller of the privileged side keeps the undo of a call until its later work has succeeded, and
-sends it back if that fails. It may restore what no caller may ask for on its own, as the address
-of a host's device. So it is permitted whole, once, while the devices are the same, and for
-:data:`_LIFETIME` seconds. Any other list of steps is held to the rules of
-:mod:`os_vif.engine.policy`.
+A caller keeps the undo steps of a call until the rest of the plan has succeeded, and sends the
+steps back to roll back. Undo steps may restore settings that the policy permits no caller to
+change, such as an address of a host's device. The daemon therefore permits an issued list of undo
+steps only as a whole, once, within :data:`_LIFETIME` seconds, and while the devices are the same.
+:mod:`os_vif.engine.policy` decides about all other lists of steps.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
     from os_vif.steps.kernel_step import KernelStep
 
-#: Seconds. Open vSwitch may take minutes before a plan fails there.
+#: Lifetime of an entry in seconds. A plan may wait for Open vSwitch for minutes before it fails.
 _LIFETIME = 3600
-#: Steps, of all callers of this process; the oldest calls go first.
+#: Maximal number of steps of all entries; the oldest entries are deleted first.
 _CAPACITY = 100_000
 
-#: By network namespace and steps: until when, and each device's index at the time of issue.
+#: Expiry time and the index of each device, by network namespace and steps.
 _issued: OrderedDict[tuple[str, tuple[KernelStep, ...]], tuple[float, list[int | None]]] = (
     OrderedDict()
 )
@@ -36,7 +36,7 @@ _guard = threading.Lock()
 
 
 def issue(net: Netlink, steps: Sequence[KernelStep]) -> None:
-    """Note the undo of a call that its caller is given."""
+    """Record undo steps that are returned to a caller."""
     if not steps:
         return
     key = (net.netns, tuple(steps))
@@ -51,7 +51,7 @@ def issue(net: Netlink, steps: Sequence[KernelStep]) -> None:
 
 
 def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
-    """Return whether steps were issued, for these devices; they are not permitted a second time."""
+    """Return whether steps were issued for the present devices, and delete the entry."""
     with _guard:
         until, indexes = _issued.pop((net.netns, tuple(steps)), (0.0, []))
     if time.monotonic() > until:
@@ -63,9 +63,9 @@ def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
 
 
 def _index(net: Netlink, step: KernelStep) -> int | None:
-    """Return the index of a step's device; None if there is none, or it is no network device."""
+    """Return the index of a step's network interface, or None."""
     device = step.device
-    # A PCI address, or the name of a vDPA device.
+    # A PCI address, or the name of a vDPA device, is not the name of a network interface.
     if ":" in device:
         return None
     link = net.link(device)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The cards of this host that have virtual functions, and what stands for each function.
+"""Inventory of SR-IOV network cards: physical functions, virtual functions and representors.
 
-It only reads, and needs no right.
+The functions read sysfs, change nothing, and need no privileges.
 """
 
 from __future__ import annotations
@@ -19,44 +19,55 @@ LEGACY, SWITCHDEV = "legacy", "switchdev"
 
 @dataclasses.dataclass(frozen=True)
 class VirtualFunction:
-    #: Its PCI address.
+    """A virtual function (VF) of a card."""
+
+    #: PCI address.
     address: str
+    #: Number of the VF, from 0.
     number: int
-    #: Such as ``iavf`` or ``vfio-pci``; None without one.
+    #: Driver, such as ``iavf`` or ``vfio-pci``, or None.
     driver: str | None
-    #: Its own network device; None if it has none, or not in this network namespace.
+    #: Network interface of the VF in the current network namespace, or None.
     device: str | None
-    #: What stands for it on the host in switchdev mode.
+    #: Representor of the VF on the host in switchdev mode, or None.
     representor: str | None
 
 
 @dataclasses.dataclass(frozen=True)
 class PhysicalFunction:
-    #: Its PCI address.
+    """A physical function (PF) of a card."""
+
+    #: PCI address.
     address: str
+    #: Driver, or None.
     driver: str | None
-    #: None if it has none, or not in this network namespace.
+    #: Network interface of the PF in the current network namespace, or None.
     device: str | None
-    #: ``legacy``, or ``switchdev``: then the device is a port of a switch, and VFs have representors.
+    #: ``legacy``, or ``switchdev``: the device is a port of a switch, and VFs have representors.
     mode: str
-    #: ``sriov_totalvfs``: how many virtual functions it can have.
+    #: Maximal number of VFs (``sriov_totalvfs``).
     total: int
+    #: The VFs that exist.
     vfs: tuple[VirtualFunction, ...]
 
 
 def physical_functions() -> tuple[PhysicalFunction, ...]:
-    """Those that can have virtual functions, in the order of their addresses."""
+    """Return the physical functions that support virtual functions, ordered by PCI address."""
     directories = (functions.SYS / "bus/pci/devices").glob("*/sriov_totalvfs")
     addresses = sorted(path.parent.name for path in directories)
     found = []
     for address in addresses:
-        # What goes while it is looked at is not there.
+        # A function may be removed while sysfs is read.
         with contextlib.suppress(FileNotFoundError):
             found.append(_physical(address))
     return tuple(function for function in found if function.total)
 
 
 def _physical(address: str) -> PhysicalFunction:
+    """Read a physical function from sysfs.
+
+    :raises FileNotFoundError: if the function was removed.
+    """
     directory = functions.SYS / "bus/pci/devices" / address
     total = int((directory / "sriov_totalvfs").read_text())
     devices = functions.devices(address)
@@ -78,15 +89,17 @@ def _physical(address: str) -> PhysicalFunction:
 
 
 def _virtual(vf: functions.Vf, mode: str) -> VirtualFunction:
+    """Read a virtual function from sysfs."""
     try:
         representor = functions.representor(vf) if mode == SWITCHDEV else None
     except OSError:
-        # The driver has not made it, or it is in another namespace.
+        # The driver has not created the representor, or the representor is in another namespace.
         representor = None
     driver = _driver(functions.SYS / "bus/pci/devices" / vf.address)
     return VirtualFunction(vf.address, vf.number, driver, functions.vf_device(vf), representor)
 
 
 def _driver(directory: pathlib.Path) -> str | None:
+    """Return the name of the driver of a PCI device, or None."""
     link = directory / "driver"
     return link.resolve().name if link.is_symlink() else None

@@ -323,7 +323,7 @@ def test_a_helper_that_starts_no_daemon_is_told_with_what_it_printed(
     path.chmod(0o755)
     helper(str(path))
     monkeypatch.setattr(privsep_channel, "PATIENCE", 2.0 if kind == "hangs" else 30.0)
-    monkeypatch.setattr(privsep_channel, "_GRACE", 0.5)
+    monkeypatch.setattr(privsep_channel, "_CONNECT_TIMEOUT", 0.5)
     before, begun = snapshot(), time.monotonic()
     with pytest.raises(exception.PlugException) as caught:
         os_vif.plug(bridge_vif(1), instance)

@@ -36,7 +36,7 @@ def test_each_step_is_logged_with_what_was_before(br_int, daemon, caplog):
     changed = [text for text, held in plugged if not held]
     assert any(t.startswith("EnsureBridge changed qbr0a0b0c0d-11 in ") for t in changed)
     assert any(t.startswith("EnsureOvsPort changed ") and "ms: " in t for t in changed)
-    assert any("(to restore what was before: ip link del dev qbr0a0b0c0d-11" in t for t in changed)
+    assert any("(to undo: ip link del dev qbr0a0b0c0d-11" in t for t in changed)
 
     os_vif.plug(vif, INSTANCE)
     again = steps_of(caplog)
@@ -46,7 +46,7 @@ def test_each_step_is_logged_with_what_was_before(br_int, daemon, caplog):
     run("ip link set dev qvb0a0b0c0d-11 mtu 1300")
     os_vif.plug(vif, INSTANCE)
     (text,) = (text for text, held in steps_of(caplog) if not held)
-    assert "to restore what was before: ip link set dev qvb0a0b0c0d-11 mtu 1300" in text
+    assert "to undo: ip link set dev qvb0a0b0c0d-11 mtu 1300" in text
 
 
 def test_a_failed_plug_logs_the_vif_as_a_document(br_int, daemon, caplog):
