@@ -14,13 +14,12 @@ A class of pyroute2 with its own encoder and decoder is used as the class is (``
 
 from __future__ import annotations
 
-import importlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
-from os_vif.host.netlink import supplement, uapi
+from os_vif.host.netlink import pyroute2_import, supplement, uapi
 from os_vif.host.netlink.atoms import ATOMS, RAW, Codec, Structure, array, number
 from os_vif.host.netlink.fallback import through_pyroute2
 
@@ -336,7 +335,7 @@ class Message:
         # Python 3.11 has a lock, and a fork would copy the locked lock of another thread.
         if name not in ("table", "size", "_header"):
             raise AttributeError(name)
-        cls = getattr(importlib.import_module(self._module), self._name)
+        cls = getattr(pyroute2_import.load(self._module), self._name)
         table = Table(cls)
         if table.header is None:
             raise TypeError(self._name)
@@ -388,7 +387,7 @@ def _attribute_class(cls: Any, name: str) -> Any:
     """Return the class of a type, in the message's class or among the base types of pyroute2."""
     found = getattr(cls, name, None)
     if found is None:
-        found = getattr(importlib.import_module("pyroute2.netlink").nlmsg_atoms, name)
+        found = getattr(pyroute2_import.load("pyroute2.netlink").nlmsg_atoms, name)
     return found
 
 
@@ -430,7 +429,7 @@ def _payload(cls: Any) -> Codec | None:
 
 
 def _array_of(type_: str) -> Codec:
-    atoms = importlib.import_module("pyroute2.netlink").nlmsg_atoms
+    atoms = pyroute2_import.load("pyroute2.netlink").nlmsg_atoms
     known = getattr(atoms, type_, None)
     return array(known.fields[0][1] if known is not None else type_)
 

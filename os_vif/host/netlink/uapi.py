@@ -10,9 +10,10 @@ loading pyroute2 takes 0.1 seconds, and importing os-vif must not take so long.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from os_vif.host.netlink import pyroute2_import
 
 #: Modules of pyroute2 with constants of the kernel, in the order of search.
 _MODULES = (
@@ -31,8 +32,8 @@ _MAPPINGS = ("rtypes", "rtprotos", "rtscopes")
 def namespaces() -> Iterator[Mapping[str, Any]]:
     """Yield each mapping of pyroute2 with constants by name."""
     for name in _MODULES:
-        yield vars(importlib.import_module(name))
-    rtnl = importlib.import_module("pyroute2.netlink.rtnl")
+        yield vars(pyroute2_import.load(name))
+    rtnl = pyroute2_import.load("pyroute2.netlink.rtnl")
     for name in _MAPPINGS:
         yield getattr(rtnl, name)
 

@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Import of pyroute2 at first use."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from os_vif.forking import ForkSafeLock
+
+#: The modules of pyroute2 import each other in a cycle. Without the lock a second thread, or a
+#: child process after a fork, would see a partly imported module.
+_lock = ForkSafeLock()
+
+
+def load(name: str) -> ModuleType:
+    """Import a module of pyroute2, or return the imported module."""
+    with _lock:
+        return importlib.import_module(name)
