@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What devlink and rtnetlink say of the ports of a switch that is on a card.
+"""Ports of the switch of a network card, as devlink and rtnetlink(7) tell them.
 
 Sources: linux/{devlink,if_link}.h; Documentation/networking/devlink/devlink-port.rst and
-representors.rst of the kernel. Its net/devlink/port.c makes ``p0`` the name of an uplink, ``pf0``,
-``pf0vf3`` and ``pf0sf88`` those of functions, with ``c1`` before for a function of another host.
+representors.rst of the kernel. net/devlink/port.c of the kernel names an uplink ``p0``, and the
+ports of functions ``pf0``, ``pf0vf3`` and ``pf0sf88``, with the prefix ``c1`` for a function of
+another host.
 """
 
 from __future__ import annotations
@@ -50,49 +51,52 @@ _READER = LINK.reader(
 )
 
 _UPLINK = re.compile(r"p([0-9]+)(?:s[0-9]+)?")
-#: The driver sfc says ``p0pf0vf1``.
+#: Names of ports of virtual functions. The driver sfc writes ``p0pf0vf1``.
 _VF = re.compile(
     r"(?:c(?P<controller>[0-9]+)|p[0-9]+)?pf(?P<pf>[0-9]+)vf(?P<vf>[0-9]+)"
     r"|vf(?P<vf_of>[0-9]+)@pf(?P<of_pf>[0-9]+)"
     r"|(?:vf)?(?P<plain>[0-9]+)",
     re.IGNORECASE,
 )
-#: A driver's own device may be called ``n0``, as that of nfp is.
+#: Names of ports of functions. The driver nfp names the own device of a function ``n0``.
 _FUNCTION = re.compile(r"[psv]f[0-9]", re.IGNORECASE)
 
 
 class Role(enum.Enum):
-    """What is behind a port."""
+    """The peer of a port."""
 
     UPLINK = "uplink"
     #: A virtual function of this host.
     VF = "vf"
-    #: A scalable or a physical function, a function of another host, what os-vif does not know.
+    #: A scalable function, a physical function, a function of another host, or unknown to os-vif.
     OTHER = "other"
-    #: The kernel does not say.
+    #: The kernel does not tell.
     UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass(slots=True)
 class Port:
-    """A network device of a card, maybe a port of its switch."""
+    """A network device of a card, maybe a port of the switch of the card."""
 
-    #: 0 and empty if devlink has a port without a network device in this namespace.
+    #: Index of the device; 0 for a port without a network device in this network namespace.
     index: int
+    #: Name of the device; empty for a port without a network device in this network namespace.
     name: str
-    #: The PCI function that it is of, as far as the kernel says. A representor is of its switch's.
+    #: PCI address of the function, as far as the kernel tells. For a representor, the address of the
+    #: function that owns the switch.
     address: str | None = None
     #: ``IFLA_PHYS_SWITCH_ID`` in hexadecimal.
     switch: str | None = None
     role: Role = Role.UNKNOWN
-    #: Of an uplink: which of the card's.
+    #: Number of an uplink.
     number: int | None = None
-    #: Of a representor: the numbers of the physical and the virtual function.
+    #: Number of the physical function of a representor.
     pf: int | None = None
+    #: Number of the virtual function of a representor.
     vf: int | None = None
 
-    def named(self, port_name: str | None) -> Port:
-        """Read what it is from ``IFLA_PHYS_PORT_NAME``, the whole of which counts."""
+    def classify(self, port_name: str | None) -> Port:
+        """Set the role and the numbers from the whole ``IFLA_PHYS_PORT_NAME``; return the port."""
         if not port_name:
             return self
         if match := _UPLINK.fullmatch(port_name):
@@ -108,9 +112,9 @@ class Port:
 
 
 def devlink(address: str | None) -> list[Port]:
-    """Return the ports that the driver of a PCI function has made; of all PCI functions for None.
+    """Return the devlink ports of a PCI function, or of all PCI functions for None.
 
-    The list is empty where the kernel has no devlink.
+    The list is empty if the kernel has no devlink.
     """
     asked = {"DEVLINK_ATTR_BUS_NAME": "pci"}
     if address is not None:
@@ -145,28 +149,31 @@ def _devlink_port(attributes: dict[str, Any]) -> Port:
 
 
 def dump(address: str) -> list[Port]:
-    """The devices of a PCI function, and the ports of all switches, of this network namespace."""
+    """Return the devices of a PCI function and the ports of all switches in this namespace."""
     with rtnetlink.opened() as net:
         body = LINK.pack({"IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS})
         answers = net.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, body)
-    # Most devices are neither: to unpack them would take longer than all the rest.
+    # Most devices are neither. Unpacking all devices would take most of the time.
     parent = address.encode()
-    return [_link(answer) for answer in answers if parent in answer or _is_of_a_switch(answer)]
+    return [_link(answer) for answer in answers if parent in answer or _may_have_switch_id(answer)]
 
 
-def _is_of_a_switch(answer: bytes) -> bool:
-    """Whether the number of that attribute is anywhere where the number of one can be."""
+def _may_have_switch_id(answer: bytes) -> bool:
+    """Return whether a message may have ``IFLA_PHYS_SWITCH_ID``: a fast test for the number.
+
+    Other data may contain the number too; a false positive only costs time.
+    """
     number = struct.pack("=H", LINK.number("IFLA_PHYS_SWITCH_ID"))
     at = answer.find(number)
-    while at >= 0 and at % 4 != 2:  # noqa: PLR2004 - two bytes of length come before it
+    while at >= 0 and at % 4 != 2:  # noqa: PLR2004 - two bytes of length come before the number
         at = answer.find(number, at + 1)
     return at >= 0
 
 
 def links(*names: str) -> list[Port]:
-    """Return those of the devices that are in this network namespace.
+    """Return the devices with the given names in this network namespace.
 
-    A device that has one of the names as an alternative name only is another device.
+    A device with one of the names as an alternative name only is left out.
     """
     found: list[Port] = []
     with rtnetlink.opened() as net:
@@ -185,14 +192,15 @@ def _link(answer: bytes) -> Port:
     address = get("IFLA_PARENT_DEV_NAME") if get("IFLA_PARENT_DEV_BUS_NAME") == "pci" else None
     index = LINK.fields(answer)["index"]
     port = Port(index, attributes["IFLA_IFNAME"], address, switch.hex() if switch else None)
-    return port.named(get("IFLA_PHYS_PORT_NAME"))
+    return port.classify(get("IFLA_PHYS_PORT_NAME"))
 
 
 @contextmanager
 def changes() -> Iterator[Callable[[float], None]]:
-    """Wait for devices to come, change or go, from now on.
+    """Open a subscription to changes of devices; yield a function that waits for a change.
 
-    Given is a function that waits for that, but not for more than some seconds.
+    The function returns at the first created, changed or deleted device, or after the given
+    number of seconds.
     """
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     with socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE) as group:
@@ -202,14 +210,14 @@ def changes() -> Iterator[Callable[[float], None]]:
             try:
                 group.settimeout(seconds)
                 group.recv(1)
-                # What has come meanwhile is looked at together.
+                # Several changes count as one.
                 group.settimeout(0)
                 while group.recv(1):
                     pass
             except (TimeoutError, BlockingIOError):
                 pass
             except OSError as error:
-                # There was more than fits.
+                # The kernel has dropped messages, so devices have changed.
                 if error.errno != errno.ENOBUFS:
                     raise
 
