@@ -3,12 +3,15 @@
 
 """The privileged daemon of a plugin, for plugin authors: :class:`Context`.
 
+:class:`DaemonOpener` opens the socket of ovsdb-server through the daemon of a plugin.
+
 The ``privsep_module`` of a plugin creates a context, and assigns ``run``, ``undo`` and ``check``
 from :meth:`Context.entry_points`. The first call of a function starts the daemon; the import starts none.
 """
 
 from __future__ import annotations
 
+from os_vif.engine.daemon_opener import DaemonOpener
 from os_vif.engine.privsep import Context
 
-__all__ = ["Context"]
+__all__ = ["Context", "DaemonOpener"]

@@ -12,22 +12,17 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.engine import ovs
 from os_vif.host import limits
+from os_vif.host.ovsdb import lookups
 from os_vif.plugins.ovs import OvsPlugin, port_ids
 from os_vif.steps import DeleteLink, SetLink, validate
-from os_vif.steps.ovs.ports import (
-    DeleteOvsBridge,
-    DeleteOvsPort,
-    EnsureOvsBridge,
-    EnsureOvsPort,
-    Pairs,
-)
+from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort, Pairs
 from os_vif.steps.plan import Plan
 from vif_plug_ovs import constants
 
 if TYPE_CHECKING:
-    from os_vif.host.ovsdb.connection import Row
+    from os_vif.host.ovsdb.notation import Row
     from os_vif.steps.plan import OvsdbTarget, Step
 
 _USER_SPACE = (
@@ -58,7 +53,7 @@ class OvsPortInVlan(EnsureOvsPort):
             validate.one_of(self, "vlan_mode", _VLAN_MODES, f"one of {', '.join(_VLAN_MODES)}")
 
     @property
-    def _port(self) -> Row:
+    def _port_columns(self) -> Row:
         row = {"tag": self.tag, "vlan_mode": self.vlan_mode, "trunks": self.trunks}
         return {column: value for column, value in row.items() if value is not None}
 
@@ -98,7 +93,7 @@ class BaseOVS:
 
     def port_exists(self, port_name: str, bridge: str) -> bool:
         """Return whether a port is in a bridge."""
-        return ovs.bridge_of(self._switch, port_name) == bridge
+        return lookups.bridge_of(self._switch, port_name) == bridge
 
     def create_ovs_vif_port(
         self,
@@ -210,7 +205,7 @@ class BaseOVS:
             if limits.is_device_name(dev):
                 self._run(SetLink(dev, mtu=mtu, missing_ok=True))
             return
-        bridge = ovs.bridge_of(self._switch, dev)
+        bridge = lookups.bridge_of(self._switch, dev)
         if bridge is not None:
             self._run(EnsureOvsPort(bridge, dev, None, mtu_request=mtu))
 
@@ -224,7 +219,7 @@ class BaseOVS:
         :param qos_type: ignored: the port names the QoS row.
         :raises os_vif.exception.InvalidField: if the port is in another bridge. The port stays.
         """
-        found = ovs.bridge_of(self._switch, dev)
+        found = lookups.bridge_of(self._switch, dev)
         if found not in (None, bridge):
             raise exception.InvalidField(
                 field=f"The bridge of port {dev}", found=found, expected=bridge

@@ -1,7 +1,14 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Runs steps of Open vSwitch: all of them in one transaction, and then vswitchd has its say."""
+"""Runs Open vSwitch steps as one OVSDB transaction and waits for ovs-vswitchd to apply it.
+
+A transaction is committed as a whole or not at all. If another client has changed a row since the
+snapshot was read, the server refuses the transaction, and the engine reads and commits again. If
+the connection is lost before the answer, the engine reads whether the transaction was committed.
+
+Errors of a plan are :class:`os_vif.engine.failure.StepFailure`.
+"""
 
 from __future__ import annotations
 
@@ -9,460 +16,398 @@ import collections
 import dataclasses
 import functools
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from os_vif import exception
 from os_vif.engine import step_log
 from os_vif.engine.failure import StepFailure
-from os_vif.host.ovsdb.connection import Ovsdb, mapping, values
-from os_vif.steps.ovs import held as ovs_held
-from os_vif.steps.ovs.port_names import is_plain_port
-from os_vif.steps.ovs.ports import DeleteOvsBridge, DeleteOvsPort
-from os_vif.steps.ovs.rows import (
-    Changes,
-    Done,
-    Look,
-    OvsStep,
-    Query,
-    lock_name,
-    named,
-    read_next_cfg,
-    ref,
-    with_id,
-)
+from os_vif.engine.ovs_open_ports import OpenPorts, find_open_ports
+from os_vif.host.ovsdb import query
+from os_vif.host.ovsdb.connection import Ovsdb, retry_read
+from os_vif.host.ovsdb.locks import lock_name
+from os_vif.host.ovsdb.notation import ref
+from os_vif.host.ovsdb.snapshot import Snapshot
+from os_vif.host.ovsdb.transaction import CommitResult, Transaction, read_next_cfg
+from os_vif.steps.ovs.port import DeleteOvsPort
+from os_vif.steps.ovs.port_rows import is_plain_port
+from os_vif.steps.ovs.step import DeleteRowStep, OvsStep, Wait
 
 if TYPE_CHECKING:
-    from os_vif.host.ovsdb.connection import Operation, Row
-    from os_vif.steps.ovs.held import Held
+    from os_vif.host.ovsdb.notation import Operation
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
 
-T = TypeVar("T")
+#: Each step with its undo steps.
+_Prepared = list[tuple[OvsStep, Sequence[OvsStep]]]
 
-#: How often a transaction is made anew because what it was made from has changed meanwhile.
+#: The number of attempts to commit a transaction while other clients change the same rows.
 _ATTEMPTS = 20
-#: Seconds to take back what a plan has done in the switch, beyond its own time.
-TAKE_BACK = 10.0
-#: RFC 7047, 5.2 and 4.1.3: a condition no longer holds, somebody was faster to make a row of that
-#: name, or a row that others refer to has gone.
-_CHANGED = ("timed out", "constraint violation", "referential integrity violation")
+#: Seconds for the rollback of a plan in the database, beyond the deadline of the plan.
+ROLLBACK_SECONDS = 10.0
+#: Errors after which the transaction is prepared again (RFC 7047, 5.2 and 4.1.3): a condition no
+#: longer holds, another client has inserted a row of the name, or has deleted a row that the
+#: transaction refers to.
+_CONFLICTS = ("timed out", "constraint violation", "referential integrity violation")
 _EMPTY = (
     "the database is not initialised yet: its table Open_vSwitch has no row, which "
     "'ovs-vsctl init' makes"
 )
-#: The only row of the table that all others hang from.
-_ROOT: Query = ("Open_vSwitch", "_uuid", "!=", ("uuid", str(uuid.UUID(int=0))), ("_uuid",))
-#: How often the server may refuse one and the same transaction for one and the same reason.
-_SAME = 3
+#: The query for the row that all other rows depend on.
+_ROOT = query.root("_uuid")
+#: The number of equal refusals of equal transactions before the plan fails.
+_MAX_EQUAL_REFUSALS = 3
 _UNKNOWN = "What Open vSwitch has done is unknown; plugging or unplugging again converges"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Session:
-    """The connection of a plan, and what it has seen of the switch."""
+    """The connection of a plan, and the rows read when the plan began."""
 
     ovsdb: Ovsdb
-    #: What was there when the plan began; None if the plan has changed something since.
-    look: Look | None
-    held: Held
+    #: Valid until the first change of the plan.
+    snapshot: Snapshot
+    open_ports: OpenPorts
 
 
 @contextmanager
-def opened(switch: OvsdbTarget, plan: Plan) -> Iterator[Session]:
-    """A connection for a plan; nobody else's plan touches its ports meanwhile.
+def opened(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
+    """Open the connection of a plan and lock the ports of the plan.
 
-    The server drops the locks when the connection goes, as it does when a process is killed.
+    No other plan changes the ports until the block ends. The server releases the locks when the
+    connection is closed, or when the process is killed.
 
-    :raises os_vif.engine.failure.StepFailure: if there is none; then nothing was done.
+    :raises os_vif.engine.failure.StepFailure: if the database cannot be used. Nothing was changed.
     """
     steps = [step for step in plan if isinstance(step, OvsStep)]
     locks = sorted({lock_name(step.port) for step in steps if step.port is not None})
-    #: Nothing of a VIF is in a database that is not initialised, so an unplug can go on.
-    begins = () if plan.forward else (_ROOT,)
-    with _ovsdb(switch) as ovsdb:
+    #: An unplug may go on without an initialised database, which has no rows of a VIF.
+    first_queries = () if plan.forward else (_ROOT,)
+    with Ovsdb.to(target) as ovsdb:
 
-        def begin() -> Look:
-            ovsdb.ask_for(*locks)
-            look = Look(ovsdb, steps, begins)
+        def begin() -> Snapshot:
+            ovsdb.queue_lock_requests(*locks)
+            snapshot = Snapshot(ovsdb, steps, first_queries)
             if not ovsdb.has_locks():
+                # Another plan had a lock, and may have changed the rows.
                 ovsdb.lock(*locks)
-                look = Look(ovsdb, steps, begins)
-            if begins and look.one(_ROOT) is None:
+                snapshot = Snapshot(ovsdb, steps, first_queries)
+            if first_queries and snapshot.row(_ROOT) is None:
                 raise exception.OvsdbNoAnswer(connection=ovsdb.connection, reason=_EMPTY)
-            return look
+            return snapshot
 
-        what, said = "Connecting to Open vSwitch", "Nothing was done"
+        what, outcome = "Connecting to Open vSwitch", "Nothing was done"
         try:
-            # A server that is not there is to be known before the kernel is touched.
-            look = _again(ovsdb, begin)
+            # An unreachable server must be an error before the kernel is changed.
+            snapshot = retry_read(ovsdb, begin)
         except exception.OvsdbError as error:
-            raise _whole(steps, str(error), said, what=what) from error
+            raise _plan_failure(steps, str(error), outcome, what=what) from error
         except Exception as error:
-            raise _whole(steps, _unexpected(error), said, what=what) from error
-        yield Session(ovsdb, look, ovs_held.of_plan(look, steps))
+            raise _plan_failure(steps, _describe_unexpected(error), outcome, what=what) from error
+        yield Session(ovsdb, snapshot, find_open_ports(snapshot, steps))
 
 
-def commit(ovsdb: Ovsdb, steps: Sequence[OvsStep], seen: Look | None = None) -> Committed:
-    """Have the database say that all of the steps hold.
+def steps_to_delete(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
+    """Return the steps that delete ports, for the existing ports with one network device.
 
-    :param seen: what is there, if that has been looked at already.
-    :raises os_vif.engine.failure.StepFailure: for the first that cannot; nothing was done, or it says
-        that this is unknown.
+    :raises os_vif.engine.failure.StepFailure: if the database cannot be read.
+    """
+    steps = [DeleteOvsPort(name) for name in ports]
+    try:
+        snapshot = retry_read(ovsdb, lambda: Snapshot(ovsdb, steps))
+    except exception.OvsdbError as error:
+        raise _plan_failure(steps, str(error), what="Reading Open vSwitch") from error
+    return [step for step in steps if is_plain_port(snapshot, step.name)]
+
+
+def commit(
+    ovsdb: Ovsdb, steps: Sequence[OvsStep], snapshot: Snapshot | None = None
+) -> CommittedTransaction:
+    """Commit steps as one transaction.
+
+    :param snapshot: the rows for the first attempt; None reads the rows.
+    :raises os_vif.engine.failure.StepFailure: for the first step that cannot be committed. Nothing was
+        changed, or the failure says that the state is unknown.
     """
     try:
-        left: list[str] = []
-        return Committed(ovsdb, steps, *_commit(ovsdb, steps, seen, left=left), left)
+        return _commit(ovsdb, steps, snapshot)
     except StepFailure:
         raise
     except Exception as error:
-        raise _whole(steps, _unexpected(error), _UNKNOWN) from error
+        raise _plan_failure(steps, _describe_unexpected(error), _UNKNOWN) from error
 
 
 @dataclasses.dataclass
-class Committed:
-    """What the database has, and vswitchd may have yet to carry out."""
+class CommittedTransaction:
+    """A transaction that the database has, and that ovs-vswitchd may have yet to apply."""
 
     _ovsdb: Ovsdb
     _steps: Sequence[OvsStep]
-    #: The steps that undo it.
+    #: The undo steps, in order.
     undo: list[OvsStep]
-    #: None if there was nothing to do.
-    _done: Done | None
-    #: A sentence for each bridge that stays because of its ports.
-    left: list[str]
-    #: Whether vswitchd takes too long, or the database has gone since.
-    late: bool = False
+    #: None if there was nothing to commit.
+    result: CommitResult | None
+    #: A sentence for each bridge that remains because of its ports.
+    remaining_bridges: list[str] = dataclasses.field(default_factory=list)
+    #: Settings that an undo step could not restore, as lines for an error.
+    not_restored: list[str] = dataclasses.field(default_factory=list)
+    #: True if ovs-vswitchd was too slow, or the connection was lost since the commit.
+    timed_out: bool = False
 
     @property
     def devices(self) -> str:
         """The devices of the steps, for a message."""
         return ", ".join(sorted({step.device for step in self._steps}))
 
-    def go_on(self) -> None:
-        """Give what comes next in the plan some time of its own, now that the plan's has passed."""
-        self._ovsdb.grant(TAKE_BACK)
+    @property
+    def always_waits(self) -> bool:
+        """True if a step waits even in a plan that does not wait for ovs-vswitchd."""
+        return any(step.wait_time is Wait.ALWAYS for step in self._steps)
 
-    def settle(self) -> None:
-        """Wait until vswitchd has carried it out.
+    @property
+    def waits_before_next_step(self) -> bool:
+        """True if the next step of the plan has to wait for ovs-vswitchd."""
+        return any(step.wait_time is not Wait.AT_END for step in self._steps)
 
-        :raises os_vif.engine.failure.StepFailure: for the first step that does not hold.
+    def start_rollback_deadline(self) -> None:
+        """Give the remaining steps of a late plan the time of a rollback."""
+        self._ovsdb.start_rollback_deadline(ROLLBACK_SECONDS)
+
+    def wait_for_vswitchd(self) -> None:
+        """Wait until ovs-vswitchd has applied the transaction.
+
+        :raises os_vif.engine.failure.StepFailure: for the first step that ovs-vswitchd could not apply.
         """
-        if self._done is None:
+        if self.result is None:
             return
+        next_cfg = self.result.next_cfg
         try:
-            fault = _again(self._ovsdb, functools.partial(self._fault, self._done.next_cfg))
+            failed = retry_read(self._ovsdb, functools.partial(self._read_error, next_cfg))
         except exception.OvsdbError as error:
-            self.late = True
-            late = (
+            self.timed_out = True
+            is_late = (
                 isinstance(error, exception.OvsdbRefused) and error.kwargs["error"] == "timed out"
             )
-            why = f"ovs-vswitchd has not done it within {self._ovsdb.timeout:g} seconds"
-            reason = why if late else f"the database has it, but then: {error}"
-            raise _whole(self._steps, reason) from error
-        if fault is not None:
-            raise _failure(*fault)
+            late = f"ovs-vswitchd has not done it within {self._ovsdb.timeout:g} seconds"
+            reason = late if is_late else f"the database has it, but then: {error}"
+            raise _plan_failure(self._steps, reason) from error
+        if failed is not None:
+            raise _step_failure(*failed)
 
-    def _fault(self, next_cfg: int) -> tuple[OvsStep, str] | None:
-        """The first step that does not hold now that vswitchd has carried it out, and why."""
-        look = Look(self._ovsdb)
-        outcomes = [step.outcome for step in self._steps if step.outcome is not None]
-        look.read(outcomes, _waiting(self._ovsdb, next_cfg))
-        return next(((s, why) for s in self._steps if (why := s.fault(look)) is not None), None)
+    def _read_error(self, next_cfg: int) -> tuple[OvsStep, str] | None:
+        """Return the first step that ovs-vswitchd could not apply, and the reason; or None."""
+        snapshot = Snapshot(self._ovsdb)
+        queries = [step.result_query for step in self._steps if step.result_query is not None]
+        snapshot.read(queries, _wait_operation(self._ovsdb, next_cfg))
+        for step in self._steps:
+            if (reason := step.vswitchd_error(snapshot)) is not None:
+                return step, reason
+        return None
 
-    def take_back(self, failure: StepFailure) -> None:
-        """Undo it, and note in ``failure`` how that went."""
-        take_back(self._ovsdb, self.undo, failure, wait=not self.late)
-
-
-def removals(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
-    """Return the steps that take out those of some ports that are there, of network devices.
-
-    :raises os_vif.engine.failure.StepFailure: if the switch cannot be read.
-    """
-    steps = [DeleteOvsPort(name) for name in ports]
-    try:
-        look = _again(ovsdb, lambda: Look(ovsdb, steps))
-    except exception.OvsdbError as error:
-        raise _whole(steps, str(error), what="Reading Open vSwitch") from error
-    return [step for step in steps if is_plain_port(look, step.name)]
+    def roll_back(self, failure: StepFailure) -> None:
+        """Apply the undo steps; record in *failure* how many succeeded and which did not."""
+        roll_back(self._ovsdb, self.undo, failure, wait=not self.timed_out)
 
 
-def take_back(
+def roll_back(
     ovsdb: Ovsdb, undo: Sequence[OvsStep], failure: StepFailure, *, wait: bool = True
 ) -> None:
-    """Run the steps that undo others, and note in ``failure`` how that went.
+    """Apply undo steps; record in *failure* how many succeeded and which did not.
 
-    All of a plan has ``TAKE_BACK`` seconds for it, however late it is.
+    All rollbacks of a plan together have ``ROLLBACK_SECONDS``, even after the plan's deadline.
+
+    :param wait: wait for ovs-vswitchd, which may hold a device of the next undo step open.
     """
-    ovsdb.grant(TAKE_BACK)
-    lost: list[str] = []
+    ovsdb.start_rollback_deadline(ROLLBACK_SECONDS)
+    not_restored: list[str] = []
     try:
-        done = _commit(ovsdb, undo, lost=lost)[1]
-        if done is not None and wait:
-            # What comes next in the undo may be a device that vswitchd still has open.
-            _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
-    except Exception as error:  # noqa: BLE001 - it is told, and the first failure is raised
-        expected = isinstance(error, (exception.OvsdbError, StepFailure))
-        reason = str(error) if expected else _unexpected(error)
+        committed = _commit(ovsdb, undo, is_rollback=True)
+        not_restored = committed.not_restored
+        if committed.result is not None and wait:
+            _wait_for_cfg(ovsdb, committed.result.next_cfg)
+    except Exception as error:  # noqa: BLE001 - the error is recorded, the first failure is raised
+        is_expected = isinstance(error, (exception.OvsdbError, StepFailure))
+        reason = str(error) if is_expected else _describe_unexpected(error)
         if isinstance(error, StepFailure):
             reason, failure.outcome = error.reason, error.outcome or failure.outcome
         failure.not_undone += [f"{c}  # {reason}" for step in undo for c in step.commands()]
     else:
         failure.undone += len(undo)
-    failure.not_undone += lost
+    failure.not_undone += not_restored
 
 
-def differences(switch: OvsdbTarget, steps: Sequence[OvsStep]) -> list[Difference]:
-    """What of the steps does not hold.
+def differences(target: OvsdbTarget, steps: Sequence[OvsStep]) -> list[Difference]:
+    """Return the present differences of steps.
 
-    :raises os_vif.engine.failure.StepFailure: if the switch cannot be read.
+    :raises os_vif.engine.failure.StepFailure: if the database cannot be read.
     """
-    with _ovsdb(switch) as ovsdb:
+    with Ovsdb.to(target) as ovsdb:
 
-        def found() -> list[Difference]:
-            look = Look(ovsdb, steps)
-            return [difference for step in steps for difference in step.differences(look)]
+        def read_differences() -> list[Difference]:
+            snapshot = Snapshot(ovsdb, steps)
+            return [difference for step in steps for difference in step.differences(snapshot)]
 
         try:
-            return _again(ovsdb, found)
+            return retry_read(ovsdb, read_differences)
         except exception.OvsdbError as error:
-            said = "Nothing was changed"
-            raise _whole(steps, str(error), said, what="Reading Open vSwitch") from error
-
-
-def ports_of(switch: OvsdbTarget, interface_id: str, *names: str) -> dict[str, Row]:
-    """The Interfaces that have an ``external_ids:iface-id``, or one of these names, by name.
-
-    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
-    """
-    queries = [with_id(interface_id), *(named("Interface", name) for name in names)]
-    with _ovsdb(switch) as ovsdb:
-
-        def found() -> dict[str, Row]:
-            look = Look(ovsdb)
-            look.read(queries)
-            return {row["name"]: row for query in queries for row in look.all(query)}
-
-        return _again(ovsdb, found)
-
-
-def interface_ids(switch: OvsdbTarget, devices: Collection[str]) -> dict[str, str]:
-    """The ``external_ids:iface-id`` of those of some network devices that are ports.
-
-    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
-    """
-    with _ovsdb(switch) as ovsdb:
-        rows = _again(ovsdb, lambda: ovsdb.select("Interface", [], ["name", "external_ids"]))
-        ids = {row["name"]: mapping(row["external_ids"]).get("iface-id") for row in rows}
-        return {name: found for name in devices if (found := ids.get(name))}
-
-
-def is_in(switch: OvsdbTarget, port: str, bridge: str) -> bool:
-    """Whether a port is in a bridge, of which all ports are read: one that has only a few.
-
-    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
-    """
-    inside: Query = ("Bridge", "name", "==", bridge, ("ports",))
-    with _ovsdb(switch) as ovsdb:
-
-        def found() -> bool:
-            look = Look(ovsdb)
-            look.read([named("Port", port), inside])
-            rows, row = look.all(inside), look.port(port)
-            return bool(rows) and row is not None and ref(row) in values(rows[0]["ports"])
-
-        return _again(ovsdb, found)
-
-
-def datapath_type(switch: OvsdbTarget, bridge: str) -> str | None:
-    """Return the ``datapath_type`` of a bridge, or None if there is no such bridge."""
-    with _ovsdb(switch) as ovsdb:
-        row = _again(ovsdb, lambda: Look(ovsdb).bridge(bridge))
-        return None if row is None else str(row["datapath_type"])
-
-
-def bridge_of(switch: OvsdbTarget, port: str) -> str | None:
-    """The name of the bridge that a port is in; None if there is no such port, or it is in none.
-
-    :raises os_vif.exception.OvsdbError: if the switch cannot be read.
-    """
-    with _ovsdb(switch) as ovsdb:
-
-        def found() -> str | None:
-            look = Look(ovsdb)
-            row = look.port(port)
-            bridge = None if row is None else look.bridge_of(row)
-            return None if bridge is None else str(bridge["name"])
-
-        return _again(ovsdb, found)
-
-
-def _ovsdb(switch: OvsdbTarget) -> Ovsdb:
-    opener = None
-    if switch.opener is not None:
-        from os_vif.engine import ovsdb_socket
-
-        opener = functools.partial(ovsdb_socket.opened_by, switch.opener)
-    return Ovsdb(switch.connection, switch.timeout, switch.tls, opener)
-
-
-def _again(ovsdb: Ovsdb, call: Callable[[], T]) -> T:
-    """What a call gives that changes nothing; made again if its connection was lost."""
-    while True:
-        try:
-            return call()
-        except exception.OvsdbNoAnswer:
-            if not ovsdb.try_again():
-                raise
+            outcome, what = "Nothing was changed", "Reading Open vSwitch"
+            raise _plan_failure(steps, str(error), outcome, what=what) from error
 
 
 def _commit(
     ovsdb: Ovsdb,
     steps: Sequence[OvsStep],
-    seen: Look | None = None,
-    lost: list[str] | None = None,
-    left: list[str] | None = None,
-) -> tuple[list[OvsStep], Done | None]:
-    """A transaction whose connection was lost is looked for, and made again if it was not done.
+    snapshot: Snapshot | None = None,
+    *,
+    is_rollback: bool = False,
+) -> CommittedTransaction:
+    """Commit steps; after a lost connection or a conflict, read and commit again.
 
-    :param lost: takes a line for each row that an undo could not restore.
-    :param left: takes a sentence for each bridge that stays because of its ports.
-    :returns: the undo, and None if there was nothing to do.
-    :raises os_vif.engine.failure.StepFailure: if it was not done; or it says that this is unknown.
+    :param snapshot: the rows for the first attempt.
+    :raises os_vif.engine.failure.StepFailure: if the transaction was not committed. The failure may
+        say that the state is unknown.
     """
-    #: The undo of one that was sent, and not answered.
+    #: The undo steps of a transaction that was sent and not answered.
     sent: list[OvsStep] | None = None
     refusals: collections.Counter[str] = collections.Counter()
     for attempt in range(_ATTEMPTS):
-        changes, undo = Changes(left), None
+        transaction, undo = Transaction[OvsStep](), None
+        effects = transaction.effects
         try:
-            look, seen = seen or Look(ovsdb, steps), None
+            rows, snapshot = snapshot or Snapshot(ovsdb, steps), None
             started = time.monotonic()
-            prepared = _prepare(steps, look, changes)
-            undo = [back for _, own in reversed(prepared) for back in own]
+            prepared = _prepare(steps, rows, transaction)
+            undo = [step for _, own in reversed(prepared) for step in own]
             if sent is not None and not undo:
-                # It was done.
-                undo = [_found(step, look) for step in sent]
-            if not changes:
-                _log(prepared, 0)
-                return undo, None if sent is None else Done(_next_cfg(ovsdb), {})
-            done = changes.commit(ovsdb)
-            if lost is not None:
-                lost += changes.lost
-            _log(prepared, time.monotonic() - started)
+                # The previous attempt was committed.
+                undo = [_with_uuid_in_database(step, rows) for step in sent]
+            if not transaction:
+                _log_steps(prepared, 0)
+                result = None if sent is None else CommitResult(_read_next_cfg(ovsdb), {})
+                return CommittedTransaction(ovsdb, steps, undo, result, effects.remaining_bridges)
+            result = transaction.commit(ovsdb)
+            _log_steps(prepared, time.monotonic() - started)
         except exception.OvsdbNoAnswer as error:
             sent = undo if undo is not None else sent
-            if attempt + 1 < _ATTEMPTS and ovsdb.try_again():
+            if attempt + 1 < _ATTEMPTS and ovsdb.pause_before_retry():
                 continue
-            raise _lost(ovsdb, steps, error, sent, is_undo=lost is not None) from error
+            raise _unanswered(ovsdb, steps, error, sent, is_rollback=is_rollback) from error
         except exception.OvsdbUnreachable as error:
-            raise _lost(ovsdb, steps, error, sent, is_undo=lost is not None) from error
+            raise _unanswered(ovsdb, steps, error, sent, is_rollback=is_rollback) from error
         except exception.OvsdbRefused as error:
-            refusals[f"{error} {changes.text}"] += 1
-            if attempt + 1 == _ATTEMPTS or not _is_passing(ovsdb, error, max(refusals.values())):
-                raise _refusal(steps, changes, error) from error
+            refusals[f"{error} {transaction.text}"] += 1
+            may_retry = attempt + 1 < _ATTEMPTS
+            if not may_retry or not _is_conflict(ovsdb, error, max(refusals.values())):
+                raise _refusal(steps, transaction, error) from error
             continue
-        return [_named(step, done) for step in undo], done
+        undo = [_with_inserted_uuid(step, result) for step in undo]
+        return CommittedTransaction(
+            ovsdb, steps, undo, result, effects.remaining_bridges, effects.not_restored
+        )
     raise AssertionError  # pragma: no cover - the last attempt has returned or raised
 
 
-def _lost(
+def _unanswered(
     ovsdb: Ovsdb,
     steps: Sequence[OvsStep],
     error: Exception,
     sent: Sequence[OvsStep] | None,
     *,
-    is_undo: bool,
+    is_rollback: bool,
 ) -> StepFailure:
-    """Return the failure of a transaction whose answer is missing, after rolling it back.
+    """Return the failure of a transaction without an answer, after an attempt to roll back.
 
-    :param sent: the undo of the transaction; None if it was not sent.
-    :param is_undo: whether the transaction is itself an undo, which is not rolled back.
+    :param sent: the undo steps of the transaction; None if the transaction was not sent.
+    :param is_rollback: the transaction is itself a rollback, which is not rolled back.
     """
-    failure = _whole(steps, str(error), None if sent is None else _UNKNOWN)
-    if sent is not None and not is_undo:
-        ovsdb.grant(TAKE_BACK)
+    failure = _plan_failure(steps, str(error), None if sent is None else _UNKNOWN)
+    if sent is not None and not is_rollback:
+        ovsdb.start_rollback_deadline(ROLLBACK_SECONDS)
         with suppress(exception.OvsdbError, StepFailure):
-            look, lost = Look(ovsdb, sent), list[str]()
-            done = _commit(ovsdb, [_found(step, look) for step in sent], look, lost)[1]
-            if done is not None:
-                _again(ovsdb, lambda: ovsdb.transact(_waiting(ovsdb, done.next_cfg)))
+            rows = Snapshot(ovsdb, sent)
+            undo = [_with_uuid_in_database(step, rows) for step in sent]
+            committed = _commit(ovsdb, undo, rows, is_rollback=True)
+            if committed.result is not None:
+                _wait_for_cfg(ovsdb, committed.result.next_cfg)
                 failure.undone += len(sent)
-            failure.outcome, failure.not_undone = None, lost
+            failure.outcome, failure.not_undone = None, committed.not_restored
     return failure
 
 
-def _is_passing(ovsdb: Ovsdb, error: exception.OvsdbRefused, times: int) -> bool:
-    """Return whether a refused transaction may be made anew; from the second time on, pause.
+def _is_conflict(ovsdb: Ovsdb, error: exception.OvsdbRefused, times: int) -> bool:
+    """Return whether to prepare a refused transaction again; pause from the second refusal on.
 
-    :param times: how often one and the same transaction was refused for one and the same reason.
-        What another process has changed meanwhile makes the next transaction another one.
+    :param times: the number of equal refusals of equal transactions. A change of another client
+        leads to another transaction.
     """
-    if error.kwargs["error"] not in _CHANGED or times >= _SAME:
+    if error.kwargs["error"] not in _CONFLICTS or times >= _MAX_EQUAL_REFUSALS:
         return False
-    return times == 1 or ovsdb.try_again()
+    return times == 1 or ovsdb.pause_before_retry()
 
 
 def _refusal(
-    steps: Sequence[OvsStep], changes: Changes, error: exception.OvsdbRefused
+    steps: Sequence[OvsStep], transaction: Transaction[OvsStep], error: exception.OvsdbRefused
 ) -> StepFailure:
-    """Return the failure of the step whose operation was refused, or that the reason names."""
+    """Return the failure of the step with the refused operation, or with the named rows."""
     reason = error.kwargs["reason"]
-    owner = changes.owner(error.kwargs["operation"]) or changes.blamed(reason)
-    return _whole(steps, reason) if owner is None else _failure(owner, reason)
+    step = transaction.owner_of(error.kwargs["operation"]) or transaction.owner_named_in(reason)
+    return _plan_failure(steps, reason) if step is None else _step_failure(step, reason)
 
 
 def _prepare(
-    steps: Sequence[OvsStep], look: Look, changes: Changes
-) -> list[tuple[OvsStep, Sequence[OvsStep]]]:
-    """Add to a transaction the operations that make the steps hold.
-
-    :returns: each step with the steps that undo it.
-    """
-    prepared: list[tuple[OvsStep, Sequence[OvsStep]]] = []
+    steps: Sequence[OvsStep], snapshot: Snapshot, transaction: Transaction[OvsStep]
+) -> _Prepared:
+    """Add the operations of steps to a transaction; return each step with its undo steps."""
+    prepared: _Prepared = []
     for step in steps:
-        changes.step = step
         try:
-            prepared.append((step, step.change(look, changes)))
+            undo = step.add_operations(snapshot, transaction.owned_by(step))
         except OSError as error:
-            raise _failure(step, error.strerror or str(error)) from error
+            raise _step_failure(step, error.strerror or str(error)) from error
         except exception.OvsdbError:
             raise
         except Exception as error:
-            raise _failure(step, _unexpected(error)) from error
+            raise _step_failure(step, _describe_unexpected(error)) from error
+        prepared.append((step, undo))
     return prepared
 
 
-def _log(prepared: Sequence[tuple[OvsStep, Sequence[OvsStep]]], seconds: float) -> None:
-    """Log the steps of a transaction that took so many seconds."""
+def _log_steps(prepared: _Prepared, seconds: float) -> None:
+    """Log the steps of a transaction.
+
+    :param seconds: the duration of the transaction.
+    """
     if step_log.is_enabled():
         for step, undo in prepared:
             step_log.log_applied(step, undo, seconds)
 
 
-def _found(step: OvsStep, look: Look) -> OvsStep:
-    """An undo with the UUID of what is there by now, in place of the name that it had meanwhile."""
-    if getattr(step, "uuid", None) is None:
+def _with_uuid_in_database(step: OvsStep, snapshot: Snapshot) -> OvsStep:
+    """Replace an undo step's named-uuid by the UUID of the row in the database."""
+    if not isinstance(step, DeleteRowStep) or step.uuid is None:
         return step
-    is_bridge = isinstance(step, DeleteOvsBridge)
-    row = look.bridge(step.device) if is_bridge else look.port(step.device)
-    return step if row is None else dataclasses.replace(step, uuid=ref(row)[1])  # type: ignore[call-arg]
+    row = step.find_row(snapshot)
+    return step if row is None else dataclasses.replace(step, uuid=ref(row)[1])
 
 
-def _named(step: OvsStep, done: Done) -> OvsStep:
-    """An undo with the UUID of what was made, in place of the name that it had meanwhile."""
-    made = done.made.get(getattr(step, "uuid", None) or "")
-    return step if made is None else dataclasses.replace(step, uuid=made)  # type: ignore[call-arg]
+def _with_inserted_uuid(step: OvsStep, result: CommitResult) -> OvsStep:
+    """Replace an undo step's named-uuid by the UUID of the inserted row."""
+    if not isinstance(step, DeleteRowStep) or step.uuid is None:
+        return step
+    return dataclasses.replace(step, uuid=result.uuids.get(step.uuid, step.uuid))
 
 
-def _next_cfg(ovsdb: Ovsdb) -> int:
+def _read_next_cfg(ovsdb: Ovsdb) -> int:
     return read_next_cfg(ovsdb.select("Open_vSwitch", [], ["next_cfg"]))
 
 
-def _waiting(ovsdb: Ovsdb, next_cfg: int) -> Operation:
-    """Until vswitchd has carried it out; if it does not, that is refused as "timed out"."""
+def _wait_for_cfg(ovsdb: Ovsdb, next_cfg: int) -> None:
+    """Wait until ovs-vswitchd has applied a configuration."""
+    retry_read(ovsdb, lambda: ovsdb.transact(_wait_operation(ovsdb, next_cfg)))
+
+
+def _wait_operation(ovsdb: Ovsdb, next_cfg: int) -> Operation:
+    """Return the operation that waits for ovs-vswitchd; refused as "timed out" at the timeout."""
     wait = {
         "op": "wait",
         "table": "Open_vSwitch",
@@ -475,23 +420,27 @@ def _waiting(ovsdb: Ovsdb, next_cfg: int) -> Operation:
     return wait if timeout is None else wait | {"timeout": timeout}
 
 
-def _unexpected(error: Exception) -> str:
-    """Return the words for an exception that nobody expects."""
+def _describe_unexpected(error: Exception) -> str:
+    """Return the reason for an exception of an unexpected type."""
     return f"unexpected {type(error).__name__}: {error}"
 
 
-def _failure(step: OvsStep, reason: str) -> StepFailure:
+def _step_failure(step: OvsStep, reason: str) -> StepFailure:
+    """Return the failure of a step."""
     return StepFailure(type(step).__name__, step.device, reason)
 
 
-def _whole(
+def _plan_failure(
     steps: Sequence[OvsStep],
     reason: str,
-    said: str | None = None,
+    outcome: str | None = None,
     *,
     what: str = "The transaction of Open vSwitch",
 ) -> StepFailure:
-    """For what is no single step's."""
+    """Return a failure that no single step caused.
+
+    :param outcome: text about the outcome, for the end of the error.
+    """
     return StepFailure(
-        what, ", ".join(sorted({step.device for step in steps})), reason, outcome=said
+        what, ", ".join(sorted({step.device for step in steps})), reason, outcome=outcome
     )

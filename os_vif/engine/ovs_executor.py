@@ -3,8 +3,8 @@
 
 """Runs and checks steps of Open vSwitch within a plan: transactions, waits and rollbacks in order.
 
-Consecutive steps are one transaction. ovs-vswitchd carries out a transaction while later steps of
-the plan run, unless a step has to be carried out before the next one.
+Consecutive steps are a transaction. ovs-vswitchd applies a transaction while later steps of the
+plan run, unless a step requires a wait (:class:`os_vif.steps.ovs.step.Wait`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from os_vif.engine.executor import Progress
-    from os_vif.engine.ovs import Committed, Session
-    from os_vif.steps.ovs.rows import OvsStep
+    from os_vif.engine.ovs import CommittedTransaction, Session
+    from os_vif.engine.ovs_open_ports import OpenPorts
+    from os_vif.steps.ovs.step import OvsStep
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
 
 LOG = logging.getLogger(__name__)
@@ -39,72 +40,74 @@ class OvsExecutor:
         self._wait = switch.wait
         self._session = session
         self._forward = forward
-        #: The transactions that ovs-vswitchd may be carrying out.
-        self._unsettled: list[Committed] = []
+        #: The open ports that have not been checked for a deleted device yet, or had none.
+        self._open_ports: OpenPorts = session.open_ports
+        #: The transactions that ovs-vswitchd may not have applied yet.
+        self._pending: list[CommittedTransaction] = []
 
     @contextlib.contextmanager
     def idle(self) -> Iterator[None]:
         """Exclude the duration of the block from the timeout of Open vSwitch."""
-        with self._session.ovsdb.idle():
+        with self._session.ovsdb.time_excluded():
             yield
 
     def run(self, steps: Sequence[OvsStep], progress: Progress) -> None:
         """Commit consecutive steps, and wait for ovs-vswitchd if a step requires that."""
-        # The rows that were read when the plan began are current until the first change.
-        snapshot = None if progress.has_changes else self._session.look
+        # The rows read when the plan began are current until the first change.
+        snapshot = None if progress.has_changes else self._session.snapshot
         committed = ovs.commit(self._session.ovsdb, steps, snapshot)
-        progress.remaining += committed.left
-        progress.undo.append(committed.take_back)
-        if self._wait or any(step.settles for step in steps):
-            self._unsettled.append(committed)
-        if not all(step.lingers for step in steps):
+        progress.remaining += committed.remaining_bridges
+        progress.undo.append(committed.roll_back)
+        if self._wait or committed.always_waits:
+            self._pending.append(committed)
+        if committed.waits_before_next_step:
             self.finish()
 
     def finish(self) -> None:
-        """Wait until ovs-vswitchd has carried out all transactions of the plan.
+        """Wait until ovs-vswitchd has applied all transactions of the plan.
 
         A forward plan does not fail when ovs-vswitchd is late: a warning is logged.
 
-        :raises StepFailure: for the first step that ovs-vswitchd could not carry out.
+        :raises StepFailure: for the first step that ovs-vswitchd could not apply.
         """
-        self._settle(self._unsettled)
+        self._wait_for_vswitchd(self._pending)
 
-    def _settle(self, transactions: list[Committed]) -> None:
+    def _wait_for_vswitchd(self, transactions: list[CommittedTransaction]) -> None:
+        """Wait for transactions, and remove each transaction from the list."""
         while transactions:
             committed = transactions.pop(0)
             try:
-                committed.settle()
+                committed.wait_for_vswitchd()
             except StepFailure as failure:
-                if not self._forward or not committed.late:
+                if not self._forward or not committed.timed_out:
                     raise
-                # ovs-vswitchd carries out the present content of the database later.
+                # ovs-vswitchd applies the content of the database later.
                 LOG.warning(
                     "The database of Open vSwitch has the deletion of %s; ovs-vswitchd has not "
                     "carried it out yet: %s", failure.device, failure.reason,
                 )  # fmt: skip
-                committed.go_on()
+                committed.start_rollback_deadline()
                 for other in transactions:
                     LOG.warning("Nor that of %s", other.devices)
                 transactions.clear()
 
     def reopen_devices(self, progress: Progress) -> bool:
-        """Delete and insert again the ports whose device ovs-vswitchd has open, but is gone.
+        """Delete and insert again the ports for which ovs-vswitchd holds a deleted device.
 
-        ovs-vswitchd matches ports by name, and opens another device of the same name only after it
-        has seen the port deleted. This takes two transactions.
+        ovs-vswitchd matches ports by name, and opens another device of the same name only after
+        the deletion of the port. Two transactions are needed.
 
         :returns: whether ports were inserted again.
         """
-        session = self._session
-        names = session.held.lost()
+        ovsdb = self._session.ovsdb
+        names = self._open_ports.with_stale_device()
         if not names:
             return False
-        session.held = session.held.without(names)
-        removals = ovs.removals(session.ovsdb, names)
-        removed = ovs.commit(session.ovsdb, removals)
-        progress.undo.append(removed.take_back)
-        self._settle([removed])
-        self._settle([ovs.commit(session.ovsdb, removed.undo)])
+        self._open_ports = self._open_ports.without(names)
+        deleted = ovs.commit(ovsdb, ovs.steps_to_delete(ovsdb, names))
+        progress.undo.append(deleted.roll_back)
+        self._wait_for_vswitchd([deleted])
+        self._wait_for_vswitchd([ovs.commit(ovsdb, deleted.undo)])
         return True
 
 

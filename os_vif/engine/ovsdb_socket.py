@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Open the socket of ovsdb-server for a caller that may not open it itself.
+"""Opens the socket of ovsdb-server for a process without the privilege to open the socket.
 
-The privileged daemon connects, and hands the connected descriptor over (``SCM_RIGHTS``). The
-channel of oslo.privsep carries no descriptors, so the caller listens at an abstract address with
-a random name, and sends that name, a token and its user to the daemon:
+The privileged daemon connects, and passes the connected descriptor to the caller
+(``SCM_RIGHTS``). The channel of oslo.privsep carries no descriptors, so the caller listens at an
+abstract address with a random name, and sends name, token and user to the daemon:
 
-* The daemon hands a descriptor only to a listener of that user (``SO_PEERCRED``).
-* The caller takes a descriptor only from a peer that knows the token.
-* The daemon connects only to the socket at Open vSwitch's own path, and to the one that
-  ``ovsdb_connection`` names in a configuration file that only root can change.
+* The daemon passes a descriptor only to a listener of the user (``SO_PEERCRED``).
+* The caller accepts a descriptor only with the token.
+* The daemon connects only to the default socket of Open vSwitch, and to a socket in
+  ``ovsdb_connection`` of a configuration file that only root can change.
 
 Sources: unix(7), socket(7).
 """
@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hmac
-import importlib
 import os
 import pathlib
 import secrets
@@ -37,20 +36,22 @@ if TYPE_CHECKING:
     from os_vif.host.ovsdb.deadline import Deadline
 
 _DEFAULTS = (DEFAULT_SOCKET, "/var/run/openvswitch/db.sock")
-#: Bytes of a token and of the random part of an address.
+#: Size in bytes of a token, and of the random part of an address.
 _RANDOM = 16
-#: Seconds in which the daemon's connect() and send() have to be done.
-_PATIENCE = 5.0
-#: ``struct ucred`` of linux/socket.h: process, user, group.
+#: Timeout in seconds of the daemon's connect() and send().
+_TIMEOUT = 5.0
+#: ``struct ucred`` of linux/socket.h: ids of process, user and group.
 _UCRED = struct.Struct("iII")
 
 
-def opened(connect: Callable[[str, str, str, int], Any], path: str, deadline: Deadline) -> Any:
+def request_socket(
+    connect: Callable[[str, str, str, int], Any], path: str, deadline: Deadline
+) -> socket.socket:
     """Return a socket that the privileged daemon has connected to a path.
 
     :param connect: the daemon's entry point for :func:`hand_over`.
-    :raises OSError: if the daemon refuses, or cannot open the socket either.
-    :raises TimeoutError: if that does not come in time.
+    :raises OSError: if the daemon refuses, or cannot open the socket.
+    :raises TimeoutError: if the deadline passes.
     """
     name, token = f"os-vif-{secrets.token_hex(_RANDOM)}", secrets.token_hex(_RANDOM)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
@@ -65,27 +66,12 @@ def opened(connect: Callable[[str, str, str, int], Any], path: str, deadline: De
             peer, _ = listening.accept()
             with peer:
                 peer.settimeout(deadline.seconds_left())
-                if (descriptor := _received(peer, token)) is not None:
+                if (descriptor := _receive_descriptor(peer, token)) is not None:
                     return socket.socket(fileno=descriptor)
 
 
-def opened_by(module: str, path: str, deadline: Deadline) -> Any:
-    """Return a socket that the privileged daemon of a module has connected to a path.
-
-    :param module: import path of the module whose ``connect`` is the entry point.
-    :raises OSError: as :func:`opened`, or if the daemon does not start.
-    """
-    from os_vif.engine.privsep_channel import NotStartedError
-
-    try:
-        return opened(importlib.import_module(module).connect, path, deadline)
-    except NotStartedError as error:
-        reason = f"this user may not open it, and the privileged daemon did not start: {error}"
-        raise OSError(errno.EACCES, reason) from error
-
-
-def _received(peer: socket.socket, token: str) -> int | None:
-    """Return the descriptor that a peer sends; None from one that does not know the token."""
+def _receive_descriptor(peer: socket.socket, token: str) -> int | None:
+    """Return the descriptor sent by a peer; None if the peer does not know the token."""
     try:
         said, descriptors, _, _ = socket.recv_fds(peer, 2 * len(token), 1)
     except (ConnectionError, BlockingIOError):
@@ -100,16 +86,16 @@ def _received(peer: socket.socket, token: str) -> int | None:
 def hand_over(
     configured: Iterable[str], path: Any, name: Any, token: Any, user: Any
 ) -> dict[str, Any]:
-    """Connect to a socket of ovsdb-server, and send the descriptor to a listener of the caller.
+    """Connect to a socket of ovsdb-server, and send the descriptor to the caller.
 
     Runs in the privileged daemon.
 
-    :param configured: paths that only root can have configured.
-    :param path: of the socket.
-    :param name: the abstract address of the listener.
-    :param token: what the descriptor is sent with.
-    :param user: the user that the listener has to have.
-    :returns: ``error``: None, or errno and reason.
+    :param configured: the paths that only root can have configured.
+    :param path: path of the socket.
+    :param name: the abstract address of the caller's listener.
+    :param token: the token to send with the descriptor.
+    :param user: the required user of the listener.
+    :returns: a dictionary with ``error``: None, or errno and reason.
     """
     texts = (path, name, token)
     if not all(isinstance(text, str) for text in texts) or type(user) is not int:
@@ -126,14 +112,14 @@ def hand_over(
             socket.socket(socket.AF_UNIX) as database,
             socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as caller,
         ):
-            for one in (database, caller):
-                one.settimeout(_PATIENCE)
+            for sock in (database, caller):
+                sock.settimeout(_TIMEOUT)
             database.connect(path)
             caller.connect(f"\0{name}")
             found = caller.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
             if _UCRED.unpack(found)[1] != user:
                 return _refusal(errno.EPERM, "another user listens at the address of the caller")
-            # The flag belongs to the connection, not to the descriptor.
+            # The caller shares the flag, which belongs to the connection and not the descriptor.
             database.setblocking(True)
             socket.send_fds(caller, [token.encode()], [database.fileno()])
     except OSError as error:
@@ -142,18 +128,19 @@ def hand_over(
 
 
 def _refusal(number: int, reason: str) -> dict[str, Any]:
+    """Return the answer for a refused request."""
     return {"error": [number, reason]}
 
 
 def only_root_can_change(file: str | os.PathLike[str]) -> bool:
-    """Return whether a file, and each directory above it, is root's and writable by no other.
+    """Return whether root owns a file and all directories above, and only root may write there.
 
-    A directory with the sticky bit may be writable: entries of root stay there.
+    A directory with the sticky bit may be writable: only root can remove entries of root.
     """
     with contextlib.suppress(OSError):
         resolved = pathlib.Path(file).resolve(strict=True)
-        for index, place in enumerate((resolved, *resolved.parents)):
-            found = place.stat()
+        for index, path in enumerate((resolved, *resolved.parents)):
+            found = path.stat()
             sticky = index > 0 and found.st_mode & stat.S_ISVTX
             if found.st_uid != 0 or (found.st_mode & 0o022 and not sticky):
                 return False

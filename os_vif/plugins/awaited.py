@@ -45,8 +45,8 @@ def port_of_switch(
     :param steps: the steps of the plan.
     :param own: the name of the per-port bridge, in which the port may be instead.
     """
-    from os_vif.steps.ovs.awaited import AwaitedOvsPort
-    from os_vif.steps.ovs.ports import EnsureOvsPort
+    from os_vif.steps.ovs.hypervisor_port import AwaitedOvsPort
+    from os_vif.steps.ovs.port import EnsureOvsPort
 
     if any(isinstance(step, EnsureOvsPort) for step in steps):
         return ()

@@ -56,11 +56,10 @@ if TYPE_CHECKING:
     from os_vif.steps.link.vlan import EnsureVlan as EnsureVlan
     from os_vif.steps.link.vrf import EnsureVrf as EnsureVrf
     from os_vif.steps.link.vxlan import EnsureVxlan as EnsureVxlan
-    from os_vif.steps.ovs.ports import DeleteOvsBridge as DeleteOvsBridge
-    from os_vif.steps.ovs.ports import DeleteOvsPort as DeleteOvsPort
-    from os_vif.steps.ovs.ports import EnsureOvsBridge as EnsureOvsBridge
-    from os_vif.steps.ovs.ports import EnsureOvsPort as EnsureOvsPort
-    from os_vif.steps.ovs.ports import ReleaseOvsPort as ReleaseOvsPort
+    from os_vif.steps.ovs.bridge import DeleteOvsBridge as DeleteOvsBridge
+    from os_vif.steps.ovs.bridge import EnsureOvsBridge as EnsureOvsBridge
+    from os_vif.steps.ovs.port import DeleteOvsPort as DeleteOvsPort
+    from os_vif.steps.ovs.port import EnsureOvsPort as EnsureOvsPort
     from os_vif.steps.plan import Difference as Difference
     from os_vif.steps.plan import OvsdbTarget as OvsdbTarget
     from os_vif.steps.plan import Plan as Plan
@@ -80,8 +79,8 @@ _MODULES = {
     "DeleteForwardingRules": "os_vif.steps.ip.forwarding_rules",
     "DeleteLink": "os_vif.steps.link.links",
     "DeleteNeighbour": "os_vif.steps.ip.neighbours",
-    "DeleteOvsBridge": "os_vif.steps.ovs.ports",
-    "DeleteOvsPort": "os_vif.steps.ovs.ports",
+    "DeleteOvsBridge": "os_vif.steps.ovs.bridge",
+    "DeleteOvsPort": "os_vif.steps.ovs.port",
     "DeleteRoute": "os_vif.steps.ip.routes",
     "DeleteVdpa": "os_vif.steps.sriov.vdpa",
     "Difference": "os_vif.steps.plan",
@@ -94,8 +93,8 @@ _MODULES = {
     "EnsureIpvlan": "os_vif.steps.link.ipvlan",
     "EnsureMacvlan": "os_vif.steps.link.macvlan",
     "EnsureNeighbour": "os_vif.steps.ip.neighbours",
-    "EnsureOvsBridge": "os_vif.steps.ovs.ports",
-    "EnsureOvsPort": "os_vif.steps.ovs.ports",
+    "EnsureOvsBridge": "os_vif.steps.ovs.bridge",
+    "EnsureOvsPort": "os_vif.steps.ovs.port",
     "EnsureRoute": "os_vif.steps.ip.routes",
     "EnsureTap": "os_vif.steps.link.tap",
     "EnsureVdpa": "os_vif.steps.sriov.vdpa",
@@ -108,7 +107,6 @@ _MODULES = {
     "OvsdbTarget": "os_vif.steps.plan",
     "Plan": "os_vif.steps.plan",
     "PluginStep": "os_vif.steps.plugin_step",
-    "ReleaseOvsPort": "os_vif.steps.ovs.ports",
     "ReleaseVf": "os_vif.steps.sriov.vf",
     "RemoveBridgeUser": "os_vif.steps.link.bridge_users",
     "RenameLink": "os_vif.steps.link.rename_link",
@@ -156,7 +154,6 @@ __all__ = [
     "OvsdbTarget",
     "Plan",
     "PluginStep",
-    "ReleaseOvsPort",
     "ReleaseVf",
     "RemoveBridgeUser",
     "RenameLink",

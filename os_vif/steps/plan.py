@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from os_vif.host.ovsdb.target import Opener
     from os_vif.host.ovsdb.tls import Tls
 
 
@@ -108,9 +109,9 @@ class OvsdbTarget:
     tls: Tls | None = None
     #: Wait until ovs-vswitchd has applied the changes.
     wait: bool = True
-    #: Import path of a module with a function ``connect``, which opens a ``unix:PATH`` with the
-    #: privileges of the daemon; None to open the socket only in the calling process.
-    opener: str | None = None
+    #: Connects to the path of a unix socket that the calling process may not open; None to open
+    #: the socket only in the calling process.
+    opener: Opener | None = None
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -118,7 +119,7 @@ class Plan:
     """A tuple of steps in the order of execution. ``str(plan)`` shows equivalent shell commands.
 
     :param steps: the steps.
-    :param switch: the Open vSwitch; required for steps of ``os_vif.steps.ovs.ports``.
+    :param switch: the Open vSwitch; required for steps of Open vSwitch.
     :param forward: continue after a refused step, and keep committed changes that ovs-vswitchd
         has not applied before the timeout, as an unplug does. False rolls back instead.
     :param awaits: conditions that the hypervisor establishes. The engine does not run the steps;

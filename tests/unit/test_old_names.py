@@ -20,7 +20,7 @@ from os_vif import exception, objects, opts
 from os_vif import steps as host_steps
 from os_vif.plugins import linux_bridge as new_linux_bridge
 from os_vif.plugins import ovs as new_ovs
-from os_vif.steps.ovs import ports
+from os_vif.steps.ovs import bridge, port
 from os_vif.steps.plan import Plan
 from tests.support.sysfs import Sysfs
 
@@ -320,7 +320,7 @@ def test_every_name_on_the_page_is_there():
         assert names
         for name in names:
             pkgutil.resolve_name(f"{module}.{name}")
-    steps = {**vars(host_steps), **vars(ports)}
+    steps = {**vars(host_steps), **vars(bridge), **vars(port)}
     for rows in listed().values():
         for _, new in rows:
             for name in re.findall(r"``(os_vif\.[\w.]+)``", new):

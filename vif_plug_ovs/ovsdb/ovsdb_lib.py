@@ -10,7 +10,7 @@ from vif_plug_ovs._base_ovs import BaseOVS
 __all__ = ["BaseOVS"]
 
 warnings.warn(
-    "vif_plug_ovs.ovsdb.ovsdb_lib is deprecated: let a plugin plan with os_vif.steps.ovs.ports",
+    "vif_plug_ovs.ovsdb.ovsdb_lib is deprecated: let a plugin plan with os_vif.steps",
     DeprecationWarning,
     stacklevel=2,
 )

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Checks of the messages that an OVSDB server sends: shape, size and depth.
+"""Checks of the messages from a server: shape, size and depth.
 
-No other module reads a message before these checks. A message that fails a check raises
-``OSError`` with ``EPROTO``; :class:`os_vif.host.ovsdb.connection.Ovsdb` turns it into an ``OvsdbError``.
+No other module reads a message before the checks. A failed check raises ``OSError`` with
+``EPROTO``, from which :class:`os_vif.host.ovsdb.connection.Ovsdb` makes an ``OvsdbError``.
 
 Source: RFC 7047, 3.1, 4.1 and 5.
 """
@@ -22,14 +22,14 @@ from os_vif.escape import abbreviated, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Bytes of one message: those of a select of about 30,000 Interfaces. As Python objects, the worst
-#: message takes 40 times as much (600 MiB).
+#: Size limit of a message in bytes: enough for a select of about 30,000 Interfaces. The Python
+#: objects of the worst message take 40 times as much memory (600 MiB).
 MAX_MESSAGE = 16 * 2**20
-#: Depth of arrays and objects; a select of a map of UUIDs has nine.
+#: Limit of the depth of arrays and objects. A select of a map of UUIDs has nine levels.
 MAX_DEPTH = 64
-#: Messages after a question of which none is the answer, such as notifications and probes.
-MAX_UNASKED = 10_000
-#: Characters of an error of the server that an error of this library repeats.
+#: Number of messages between a request and the answer, such as notifications and probes.
+MAX_UNSOLICITED = 10_000
+#: Number of characters of a server's error in an error of this library.
 MAX_REASON = 2_000
 #: RFC 7047, 3.1: an integer has 64 bits.
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
@@ -39,24 +39,24 @@ _PAIR = 2
 
 
 def malformed(what: str, found: Any) -> NoReturn:
-    """Raise the error of an answer that is no OVSDB."""
+    """Raise the error for a malformed answer."""
     shown = abbreviated(found, 100)
     raise OSError(errno.EPROTO, f"what answers is no OVSDB: {what} is {shown}")
 
 
 def _no_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python's parser takes and JSON does not have."""
+    """Refuse NaN and Infinity, which Python's parser accepts and JSON does not have."""
     raise ValueError(f"{name} is no number")
 
 
-#: A parser of JSON; of members with one name, the last one counts, as in ovsdb-server.
+#: A parser of JSON. The last of several members of a name counts, as in ovsdb-server.
 DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """Return the message that some bytes are.
+    """Decode a message.
 
-    :raises OSError: if they are no JSON object.
+    :raises OSError: ``EPROTO`` if the bytes are no JSON object.
     """
     try:
         found = DECODER.decode(data.decode())
@@ -73,7 +73,7 @@ def parse(data: bytes) -> dict[str, Any]:
 
 
 def message(found: dict[str, Any]) -> None:
-    """Check the members that every message has."""
+    """Check the members of a message."""
     number, method = found.get("id"), found.get("method")
     if not isinstance(number, int | str | None) or isinstance(number, bool):
         malformed("id", number)
@@ -88,7 +88,7 @@ def message(found: dict[str, Any]) -> None:
         malformed("params", params)
     if method in ("locked", "stolen") and not all(isinstance(name, str) for name in params):
         malformed("params", params)
-    # They are sent back, which no deep value can be.
+    # The parameters of a probe are sent back; json.dumps() fails on deep values.
     if method == "echo" and any(isinstance(param, list | dict) for param in params):
         malformed("params", params)
 
@@ -102,7 +102,7 @@ def is_locked(result: Any) -> bool:
 
 
 def reason_of(error: Any) -> str:
-    """Return the words of an error that a server answers to a question: a text, or an object."""
+    """Return the text of the ``error`` member of an answer, which is a string or an object."""
     match error:
         case {"error": str(name), "details": str(details)}:
             reason = f"{name}: {details}"
@@ -114,12 +114,12 @@ def reason_of(error: Any) -> str:
 
 
 def text_of(said: str) -> str:
-    """Return a text of the server as an error may repeat it: one line of bounded length."""
+    """Return a text of the server as a single line of bounded length, for an error."""
     return printable(said[:MAX_REASON])
 
 
 def schema(found: Any) -> tuple[str, dict[str, frozenset[str]]]:
-    """Return version, and columns by table, of the answer to ``get_schema``."""
+    """Return version, and columns by table, from the answer to ``get_schema``."""
     match found:
         case {"version": str(version), "tables": {**tables}} if _VERSION.fullmatch(version):
             return version, {str(name): _columns(table) for name, table in tables.items()}
@@ -179,15 +179,15 @@ def _row(table: str, row: Any, columns: Sequence[str]) -> None:
         if column not in row:
             malformed(f"a row without the column {column}", row)
     for column, value in row.items():
-        is_one = _KINDS.get(column, _is_value)
+        is_kind = _KINDS.get(column, _is_value)
         if (table, column) in _OPTIONAL_STRINGS:
-            is_one = _is_optional_string
-        if not is_one(value):
+            is_kind = _is_optional_string
+        if not is_kind(value):
             malformed(f"the column {abbreviated(column, 40)}", value)
 
 
-# No structural pattern matching from here on: it takes four times as long, and a plug has hundreds
-# of values.
+# The functions below have no structural pattern matching, which takes four times as long: a plug
+# has hundreds of values.
 
 
 def _is_integer(value: Any) -> bool:
@@ -223,7 +223,7 @@ def _is_atom(value: Any) -> bool:
 
 
 def _is_a(kind: str, value: Any) -> bool:
-    """Return whether a value is a set or a map: its name, and a list of its members."""
+    """Return whether a value is a set or a map: the kind, and a list of members."""
     return (
         type(value) is list and len(value) == _PAIR and value[0] == kind and type(value[1]) is list
     )
@@ -258,11 +258,11 @@ def _is_reference_map(value: Any) -> bool:
     return _is_map_of(_is_atom, value) and all(_is_reference(pair[1]) for pair in value[1])
 
 
-def _is_optional(is_one: Callable[[Any], bool], value: Any) -> bool:
-    """Return whether a value is one of a kind, or an empty set."""
+def _is_optional(is_kind: Callable[[Any], bool], value: Any) -> bool:
+    """Return whether a value has a kind, or is an empty set."""
     if _is_a("set", value):
-        return len(value[1]) <= 1 and all(map(is_one, value[1]))
-    return is_one(value)
+        return len(value[1]) <= 1 and all(map(is_kind, value[1]))
+    return is_kind(value)
 
 
 def _is_optional_integer(value: Any) -> bool:
@@ -274,7 +274,7 @@ def _is_optional_string(value: Any) -> bool:
 
 
 _UUID_ONLY = ("_uuid",)
-#: The columns of each schema that a row has for which no columns were asked, by table.
+#: The required columns of a row selected without a list of columns, by table.
 _WHOLE = {
     "Bridge": ("_uuid", "name", "ports"),
     "Port": ("_uuid", "name", "interfaces", "qos"),
@@ -282,9 +282,10 @@ _WHOLE = {
     "Mirror": ("_uuid", "name", "select_src_port", "select_dst_port", "output_port"),
     "Flow_Sample_Collector_Set": ("_uuid", "ipfix"),
 }
-#: Columns that may be empty, which in other tables have one value.
+#: Optional columns with a name that is a required column of another table.
 _OPTIONAL_STRINGS = frozenset({("Controller", "type"), ("Flow_Table", "name")})
-#: The kinds of the columns that this library uses, in any table. Others are any value.
+#: The kinds of the columns that this library reads, in all tables. Further columns may have any
+#: value.
 _KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("next_cfg", "cur_cfg"), _is_integer),
     **dict.fromkeys(("name", "model", "type", "datapath_type"), _is_string),

@@ -1,13 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Talking to the database of Open vSwitch: one connection for each plug, unplug or check.
+"""A connection to ovsdb-server for one plug, unplug or check.
 
-It runs in the caller, without a right. There is no copy of the tables: what a step needs is
-selected by name, so that the cost does not grow with the switch.
-
-Locks belong to a connection, so it is one plan's at a time. What is left of it afterwards, a
-stream, is the next plan's (``ovs_pool``), but for those of a cluster, whose leader may change.
+The connection runs in the calling process and needs no privileges. Locks belong to a connection,
+so each plan has a connection of its own. After a plan, the connection goes to the pool
+(:mod:`os_vif.host.ovsdb.pool`), unless the server is part of a cluster, whose leader may change.
 
 Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch.
 """
@@ -19,56 +17,60 @@ import errno
 import itertools
 import math
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from os_vif import exception
 from os_vif.host.ovsdb import answers, pool, remotes
 from os_vif.host.ovsdb.deadline import Deadline
+from os_vif.host.ovsdb.locks import Locks
 from os_vif.host.ovsdb.schema import Schema
+from os_vif.host.ovsdb.state import State
 from os_vif.host.ovsdb.stream import JsonRpcStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from os_vif.host.ovsdb.notation import Operation, Row
+    from os_vif.host.ovsdb.target import Opener, Target
     from os_vif.host.ovsdb.tls import Tls
-    from os_vif.host.ovsdb.transport import Opener
 
-#: One operation of a transaction (RFC 7047, 5.2), or a row of a table.
-Operation = dict[str, Any]
-Row = dict[str, Any]
+T = TypeVar("T")
 
 _DATABASE = "Open_vSwitch"
-#: The error, by name, of a server that has no database of a name: ovsdb/jsonrpc-server.c.
+#: The error of a server without a database of the name: ovsdb/jsonrpc-server.c.
 _UNKNOWN_DATABASE = "unknown database"
-#: What is asked of the database _Server: _server(5).
+#: The query about the database, in the database _Server: _server(5).
 _ABOUT: Operation = {
     "op": "select",
     "table": "Database",
     "where": [["name", "==", _DATABASE]],
     "columns": ["model", "connected", "leader"],
 }
-#: Seconds between two rounds of all servers; and for one of several that may be dead.
-_PAUSE, _ONE_OF_MANY = 0.1, 2.0
-#: Seconds in which a server that has just been started may not know its database yet.
+#: Seconds between two rounds of all servers.
+_PAUSE = 0.1
+#: Seconds for a server of a cluster, which may be dead.
+_CLUSTER_MEMBER_SECONDS = 2.0
+#: Seconds in which a started server may not have opened the database yet.
 _STARTING = 1.0
-#: Rows that a stream remembers from one plan to the next.
+#: Number of rows that a stream remembers from plan to plan.
 _MEMORY = 64
 _NO_LEADER = "no leader of the cluster is known there"
-#: Seconds, and the part of those that are left, in which the answer to a wait has to arrive.
+#: Seconds, and part of the remaining time, reserved for the answer to a ``wait``.
 _GRACE, _GRACE_PART = 1.0, 0.1
-#: Seconds in which a server answers a ``wait`` that has timed out.
+#: Seconds in which a server answers a ``wait`` after the timeout of the ``wait``.
 _LATE = 0.05
 
 
-#: A stream has several owners one after the other, and each knows its own answers by these.
+#: Message ids, unique in the process: a stream has several users one after the other, and a user
+#: recognizes the answers by id.
 _ids = itertools.count()
 
 
 class Ovsdb:
-    """One connection to ovsdb-server, opened at the first use, and again when it was lost.
+    """A connection to ovsdb-server, opened at the first use and opened again when lost.
 
-    Of several servers, which are one cluster's, it is the leader: locks are each server's own.
-    Not for several threads at once.
+    Of several servers, which form a cluster, the connection is to the leader: each server has
+    locks of its own. Not for several threads at once.
 
     :param connection: ``unix:PATH``, ``tcp:HOST:PORT`` or ``ssl:HOST:PORT``; several with commas.
     :param timeout: seconds for all calls; 0 waits for ever.
@@ -88,75 +90,80 @@ class Ovsdb:
         self._tls = tls
         self._opener = opener
         self._remotes = remotes.remotes(connection)
-        self._deadline = Deadline(timeout)
-        self._granted = False
-        #: Whether all that was answered is OVSDB: what is not will not become so.
-        self._is_ovsdb = True
-        #: Messages since the last question.
-        self._unasked = 0
-        self._channel: JsonRpcStream | None = None
-        #: Whether there was a connection: a server that was there may be again, after a restart.
-        self._met = False
-        #: Whether the next plan may have the stream.
-        self._keeps = False
-        #: The locks that are wanted, those that the server has said to be ours, and those that it
-        #: has been asked for, by the number of the question.
-        self._wanted: list[str] = []
-        self._locked: set[str] = set()
-        self._asked: dict[int, str] = {}
+        self._plan_deadline = Deadline(timeout)
+        self._rollback_deadline: Deadline | None = None
+        self._state = State.DISCONNECTED
+        self._stream: JsonRpcStream | None = None
+        self._locks = Locks()
+        #: Number of messages since the last request.
+        self._unsolicited = 0
+
+    @classmethod
+    def to(cls, target: Target) -> Self:
+        """Return a connection to the database of a plan."""
+        return cls(target.connection, target.timeout, target.tls, target.opener)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self._give()
+            self._return_to_pool()
         self.close()
 
     def close(self) -> None:
-        """The server drops the locks of a connection that has gone."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-        self._locked.clear()
-        self._asked.clear()
+        """Close the stream. The server then releases the locks."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+            match self._state:
+                case State.POOLED:
+                    self._state = State.DISCONNECTED
+                case State.CONNECTED:
+                    self._state = State.LOST
+        self._locks.forget()
 
-    def _give(self) -> None:
-        """Leave the stream to the next plan, without a lock."""
-        channel = self._channel
-        if channel is None or not self._keeps or not self.has_locks():
+    def _return_to_pool(self) -> None:
+        """Release the locks and return the stream to the pool, unless a lock was not granted."""
+        stream = self._stream
+        if stream is None or not stream.is_poolable or not self._locks.are_held:
             return
         try:
-            for name in self._locked:
-                channel.queue({"method": "unlock", "params": [name], "id": next(_ids)})
-            channel.flush(self._deadline)
+            for name in self._locks.held:
+                stream.queue({"method": "unlock", "params": [name], "id": next(_ids)})
+            stream.flush(self._deadline)
         except OSError:
             return
-        self._channel = None
-        if len(channel.memory) > _MEMORY:
-            channel.memory.clear()
-        pool.give((self.connection, self._tls), channel)
+        self._stream = None
+        if len(stream.remembered_rows) > _MEMORY:
+            stream.remembered_rows.clear()
+        pool.release((self.connection, self._tls), stream)
+
+    @property
+    def _deadline(self) -> Deadline:
+        """The deadline of the plan, or of the rollback once the rollback has begun."""
+        return self._rollback_deadline or self._plan_deadline
 
     @contextlib.contextmanager
-    def idle(self) -> Iterator[None]:
-        """The time that others need meanwhile, such as the kernel, is not counted."""
+    def time_excluded(self) -> Iterator[None]:
+        """Exclude the duration of the block, such as the time of the kernel, from the deadline."""
         begun = time.monotonic()
         try:
             yield
         finally:
             self._deadline.extend(time.monotonic() - begun)
 
-    def grant(self, seconds: float) -> None:
-        """Give a deadline anew, once: what takes back has a time of its own."""
-        if not self._granted:
-            self._granted = True
-            # An answer that was no OVSDB may have been the only one.
-            self._is_ovsdb = True
-            self._deadline = Deadline(seconds)
+    def start_rollback_deadline(self, seconds: float) -> None:
+        """Restart the deadline, once, so that rollback has time of its own."""
+        if self._rollback_deadline is None:
+            self._rollback_deadline = Deadline(seconds)
+            if self._state is State.NOT_OVSDB:
+                # The malformed answer may have been the only one.
+                self._state = State.LOST
 
-    def try_again(self) -> bool:
-        """Whether a call whose connection was lost may be made again. It waits a little."""
-        if not self._is_ovsdb:
+    def pause_before_retry(self) -> bool:
+        """Wait a little after a lost connection; return whether a retry is of use."""
+        if self._state is State.NOT_OVSDB:
             return False
         try:
             self._deadline.pause(_PAUSE)
@@ -165,26 +172,26 @@ class Ovsdb:
         return True
 
     def transact(self, *operations: Operation) -> list[Row]:
-        """Do all of that, or nothing.
+        """Run a transaction; return the result of each operation.
 
-        :returns: what each operation gives.
-        :raises os_vif.exception.OvsdbRefused: if an operation failed; then nothing was done.
-        :raises os_vif.exception.OvsdbUnreachable: if nothing was sent.
-        :raises os_vif.exception.OvsdbNoAnswer: if it is unknown what was done.
+        :raises os_vif.exception.OvsdbRefused: if an operation failed. Nothing was changed.
+        :raises os_vif.exception.OvsdbUnreachable: if no server can be reached. Nothing was sent.
+        :raises os_vif.exception.OvsdbNoAnswer: if the connection was lost. The transaction may or
+            may not have been committed.
         """
         schema = self.schema
         sent = schema.reduced(operations)
         waits = max((o.get("timeout", 0) for o in sent if o["op"] == "wait"), default=0)
         found = self._call("transact", [_DATABASE, *sent], self._deadline, waits / 1000)
         results = self._results(sent, found)
-        self._met = True
+        self._state = State.CONNECTED
         for index, result in enumerate(results):
             if result and "error" in result:
                 raise exception.OvsdbRefused(
                     connection=self.connection,
                     reason=answers.text_of(result.get("details") or result["error"]),
                     error=result["error"],
-                    # What fails as a whole is told after the last one.
+                    # An error of the whole transaction follows the results of the operations.
                     operation=index if index < len(operations) else None,
                 )
         rows = [result or {} for result in results]
@@ -194,7 +201,11 @@ class Ovsdb:
     def select(
         self, table: str, where: Sequence[Any], columns: Sequence[str] | None = None
     ) -> list[Row]:
-        """The rows that meet all conditions; of all columns, or of those named."""
+        """Return the rows that meet all conditions.
+
+        :param columns: the columns to read; None reads all columns.
+        :raises os_vif.exception.OvsdbError: as :meth:`transact`.
+        """
         operation = {"op": "select", "table": table, "where": list(where)}
         if columns is not None:
             operation["columns"] = list(columns)
@@ -203,47 +214,45 @@ class Ovsdb:
 
     @property
     def schema(self) -> Schema:
-        """The schema of the database, which the connection has asked for when it was opened."""
+        """The schema of the database, read when the stream was opened."""
         self.connect()
-        schema = self._open_channel.schema
-        if schema is None:  # pragma: no cover - what connects asks for it
+        schema = self._open_stream.schema
+        if schema is None:  # pragma: no cover - connect() has read the schema
             raise AssertionError
         return schema
 
     @property
-    def memory(self) -> dict[Any, Any]:
-        """What was seen through the stream, also by others; it may have changed meanwhile."""
-        return {} if self._channel is None else self._channel.memory
+    def remembered_rows(self) -> dict[Any, Any]:
+        """Rows by query, read by earlier plans through the same stream; possibly stale."""
+        return {} if self._stream is None else self._stream.remembered_rows
 
-    def ask_for(self, *names: str) -> None:
-        """Ask for locks together with what is asked next, which the server does after that.
+    def queue_lock_requests(self, *names: str) -> None:
+        """Queue lock requests; the requests are sent with the next request.
 
-        It holds them until this is closed. A connection that is opened again takes them again.
+        The server answers the lock requests first. The locks are held until the connection is
+        closed; a connection that is opened again acquires the locks again.
         """
         self.connect()
         for name in names:
-            if name not in self._wanted:
-                self._wanted.append(name)
-                self._ask_for(name)
+            if self._locks.add(name):
+                self._queue_lock_request(name)
 
     def has_locks(self) -> bool:
-        """Whether all that were asked for are ours, as far as answers have come."""
-        return self._locked.issuperset(self._wanted)
+        """Return whether all requested locks are granted, by the answers received so far."""
+        return self._locks.are_held
 
     def lock(self, *names: str) -> None:
-        """Hold locks of these names until this is closed. Others wait for them.
+        """Acquire locks, and hold the locks until the connection is closed.
 
-        The server knows the locks of all who are connected to it, in whatever process.
-
-        :raises os_vif.exception.OvsdbNoAnswer: if another held one all the time.
+        :raises os_vif.exception.OvsdbNoAnswer: if another client holds a lock until the deadline.
         """
-        self.ask_for(*names)
+        self.queue_lock_requests(*names)
         self._wait_for_locks()
 
     def wait_milliseconds(self) -> int | None:
-        """How long the server is to wait for vswitchd; None is for ever.
+        """Return the timeout of a ``wait`` for ovs-vswitchd, in milliseconds; None means for ever.
 
-        :raises os_vif.exception.OvsdbNoAnswer: if there is no time left.
+        :raises os_vif.exception.OvsdbNoAnswer: if the deadline has passed.
         """
         try:
             left = self._deadline.seconds_left()
@@ -254,73 +263,74 @@ class Ovsdb:
         return math.ceil((left - min(_GRACE, _GRACE_PART * left)) * 1000)
 
     def connect(self) -> None:
-        """Open it if it is not; the locks that were held are taken again.
+        """Open the stream, unless open, and acquire the wanted locks again.
 
-        :raises os_vif.exception.OvsdbUnreachable: if no server is there.
+        :raises os_vif.exception.OvsdbUnreachable: if no server can be reached.
         """
-        if self._channel is not None:
+        if self._stream is not None:
             return
-        if not self._met:
-            self._channel = pool.take((self.connection, self._tls))
-            if self._channel is not None:
-                self._keeps = True
+        if self._state is State.DISCONNECTED:
+            self._stream = pool.acquire((self.connection, self._tls))
+            if self._stream is not None:
+                self._state = State.POOLED
                 return
         starting = time.monotonic() + _STARTING
         while True:
             faults: list[OSError] = []
-            waits = self._met
+            retries = self._state is State.LOST
             for remote in self._remotes:
                 try:
-                    useless = self._open(remote)
+                    unusable = self._open(remote)
                 except OSError as error:
                     faults.append(error)
                     continue
-                if useless is None:
-                    self._met = True
-                    for name in self._wanted:
-                        self._ask_for(name)
+                if unusable is None:
+                    self._state = State.CONNECTED
+                    for name in self._locks:
+                        self._queue_lock_request(name)
                     self._wait_for_locks()
                     return
-                # They are about to elect one.
-                waits |= useless == _NO_LEADER or time.monotonic() < starting
-                faults.append(OSError(useless))
-            if not waits or not self.try_again():
+                # The servers of a cluster without a leader are about to elect a leader.
+                retries |= unusable == _NO_LEADER or time.monotonic() < starting
+                faults.append(OSError(unusable))
+            if not retries or not self.pause_before_retry():
                 raise self._unreachable(faults) from faults[0]
 
     def _open(self, remote: str) -> str | None:
-        """:returns: why this server is not to be used yet; then it is closed again."""
-        only = len(self._remotes) == 1
-        deadline = self._deadline if only else self._deadline.min_with(_ONE_OF_MANY)
+        """Open a stream to a server; return None, or the reason to close the stream again."""
+        only, before = len(self._remotes) == 1, self._state
+        deadline = self._deadline if only else self._deadline.min_with(_CLUSTER_MEMBER_SECONDS)
         try:
-            self._channel = JsonRpcStream(remote, self._tls, deadline, self._opener)
+            self._stream = JsonRpcStream(remote, self._tls, deadline, self._opener)
         except TimeoutError as error:
             raise OSError(_late(deadline)) from error
         try:
-            # Also the first sign of life: a server of TLS refuses a client after the handshake.
+            # A TLS server refuses a client after the handshake, so the first answer decides.
             row = self._read_about(deadline)
-            useless = None
+            unusable = None
             if row is None:
-                useless = f"the server has no database {_DATABASE}"
+                unusable = f"the server has no database {_DATABASE}"
             elif row["model"] == "clustered" and not (
                 row["connected"] and (only or row["leader"])
             ):
-                useless = _NO_LEADER
-            schema = None if useless is not None else self._read_schema(deadline)
+                unusable = _NO_LEADER
+            schema = None if unusable is not None else self._read_schema(deadline)
         except exception.OvsdbError as error:
             self.close()
-            # Another server of the cluster may yet become the leader.
-            self._is_ovsdb |= not only
-            # Its alert may be lost with the connection.
+            if not only:
+                # Another server of the cluster may yet become the leader.
+                self._state = State.LOST if before is State.NOT_OVSDB else before
+            # The TLS alert may be lost with the connection.
             hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
             raise OSError(f"{error.kwargs['reason']}{hint}") from error
         if row is None or schema is None:
             self.close()
-            return useless
+            return unusable
         if (fault := schema.fault()) is not None:
             self.close()
             raise OSError(fault)
-        self._open_channel.schema = schema
-        self._keeps = row["model"] == "standalone"
+        self._open_stream.schema = schema
+        self._open_stream.is_poolable = row["model"] == "standalone"
         return None
 
     def _read_about(self, deadline: Deadline) -> Row | None:
@@ -330,7 +340,7 @@ class Ovsdb:
         except exception.OvsdbRefused as error:
             if error.kwargs["error"] != _UNKNOWN_DATABASE:
                 raise
-            # Release 2.9.1 added _Server, and clusters.
+            # Release 2.9.1 added the database _Server, and clusters.
             known = self._call("list_dbs", [], deadline)
             has = isinstance(known, list) and _DATABASE in known
             return {"model": "standalone"} if has else None
@@ -339,46 +349,48 @@ class Ovsdb:
         return rows[0] if rows else None
 
     def _read_schema(self, deadline: Deadline) -> Schema:
+        """Return the schema of the database."""
         found = self._call("get_schema", [_DATABASE], deadline)
         try:
             return Schema(found)
         except OSError as error:
             raise self._no_answer(error, deadline) from error
 
-    def _ask_for(self, name: str) -> None:
+    def _queue_lock_request(self, name: str) -> None:
         number = next(_ids)
-        self._asked[number] = name
-        self._open_channel.queue({"method": "lock", "params": [name], "id": number})
+        self._locks.note_request(number, name)
+        self._open_stream.queue({"method": "lock", "params": [name], "id": number})
 
     def _wait_for_locks(self) -> None:
-        self._unasked = 0
+        self._unsolicited = 0
         try:
-            self._open_channel.flush(self._deadline)
+            self._open_stream.flush(self._deadline)
         except OSError as error:
             raise self._no_answer(error, self._deadline) from error
-        while not self.has_locks():
+        while not self._locks.are_held:
             self._receive(self._deadline, "another os-vif is at work on the same port")
 
     @property
-    def _open_channel(self) -> JsonRpcStream:
-        if self._channel is None:  # pragma: no cover - whoever asks has connected
+    def _open_stream(self) -> JsonRpcStream:
+        if self._stream is None:  # pragma: no cover - the callers have connected
             raise AssertionError
-        return self._channel
+        return self._stream
 
     def _call(self, method: str, params: list[Any], deadline: Deadline, waits: float = 0) -> Any:
-        """Return the result of a question.
+        """Send a request; return the result.
 
-        :param waits: seconds after which the server gives up a ``wait`` of the transaction.
+        :param waits: the timeout, in seconds, of a ``wait`` of the transaction.
         """
         number = next(_ids)
-        self._unasked = 0
+        self._unsolicited = 0
         try:
-            self._open_channel.send({"method": method, "params": params, "id": number}, deadline)
-            if waits and not self._open_channel.wait_for_data(deadline.min_with(waits + _LATE)):
-                # Before release 2.16, the server sends that answer with what it does next, which
-                # may be its probe seconds later.
+            self._open_stream.send({"method": method, "params": params, "id": number}, deadline)
+            if waits and not self._open_stream.wait_for_data(deadline.min_with(waits + _LATE)):
+                # A server of before release 2.16 sends the answer to an expired wait together
+                # with the next message, such as a probe seconds later. The echo is answered at
+                # once.
                 echo = {"method": "echo", "params": [], "id": next(_ids)}
-                self._open_channel.send(echo, deadline)
+                self._open_stream.send(echo, deadline)
         except OSError as error:
             raise self._no_answer(error, deadline) from error
         while True:
@@ -396,19 +408,22 @@ class Ovsdb:
             raise self._no_answer(error, self._deadline) from error
 
     def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
-        """The next message; the server's probes are answered, and its locks noted."""
-        channel = self._open_channel
+        """Return the next message. The server's probes are answered, and locks recorded.
+
+        :param late: the reason in the error if the deadline passes.
+        """
+        stream = self._open_stream
         while True:
             try:
-                message = channel.receive(deadline)
+                message = stream.receive(deadline)
                 answers.message(message)
-                self._unasked += 1
-                if self._unasked > answers.MAX_UNASKED:
+                self._unsolicited += 1
+                if self._unsolicited > answers.MAX_UNSOLICITED:
                     answers.malformed("a message that nobody asked for", message)
                 if message.get("method") != "echo":
                     break
                 reply = {"id": message.get("id"), "result": message["params"], "error": None}
-                channel.send(reply, deadline)
+                stream.send(reply, deadline)
             except OSError as error:
                 raise self._no_answer(error, deadline, late) from error
         try:
@@ -418,18 +433,17 @@ class Ovsdb:
         return message
 
     def _note_locks(self, message: dict[str, Any]) -> None:
-        match message.get("method"):
-            case "locked":
-                self._locked.update(message["params"])
-            case "stolen":
-                self._locked.difference_update(message["params"])
-            case None if (name := self._asked.pop(message.get("id", -1), None)) is not None:
-                if message.get("error") is not None:
-                    raise self._refusal(message["error"], self._deadline)
-                if answers.is_locked(message.get("result")):
-                    self._locked.add(name)
+        """Record the locks that a message grants or takes away."""
+        name = self._locks.pop_request(message)
+        if name is None:
+            self._locks.note_notification(message)
+        elif message.get("error") is not None:
+            raise self._refusal(message["error"], self._deadline)
+        else:
+            self._locks.note_answer(name, message.get("result"))
 
     def _refusal(self, error: Any, deadline: Deadline) -> exception.OvsdbError:
+        """Return the error for the ``error`` member of an answer."""
         try:
             reason = answers.reason_of(error)
         except OSError as malformed:
@@ -443,6 +457,10 @@ class Ovsdb:
         )
 
     def _unreachable(self, faults: Sequence[OSError]) -> exception.OvsdbUnreachable:
+        """Return the error for servers that cannot be used.
+
+        :param faults: the error of each server.
+        """
         reasons = [fault.strerror or str(fault) for fault in faults]
         several = (f"{remote}: {why}" for remote, why in zip(self._remotes, reasons, strict=True))
         reason = reasons[0] if len(reasons) == 1 else "; ".join(several)
@@ -451,9 +469,11 @@ class Ovsdb:
     def _no_answer(
         self, error: OSError, deadline: Deadline, late: str | None = None
     ) -> exception.OvsdbNoAnswer:
-        # What comes later answers a question that nobody asks any more.
+        """Close the stream; return the error for a request without an answer."""
+        # A late answer would be taken for the answer to the next request.
         self.close()
-        self._is_ovsdb &= error.errno != errno.EPROTO
+        if error.errno == errno.EPROTO:
+            self._state = State.NOT_OVSDB
         reason = error.strerror or str(error)
         if isinstance(error, TimeoutError):
             reason = late or _late(deadline)
@@ -461,18 +481,18 @@ class Ovsdb:
 
 
 def _late(deadline: Deadline) -> str:
+    """Return the reason of an error after a deadline."""
     return f"no answer within {round(deadline.seconds, 1):g} seconds"
 
 
-def values(value: Any) -> list[Any]:
-    """The members of a column that holds a set; one alone stands for itself."""
-    match value:
-        case ["set", list(members)]:
-            return members
-        case _:
-            return [value]
+def retry_read(ovsdb: Ovsdb, read: Callable[[], T]) -> T:
+    """Call a read-only function; retry when the connection is lost, until the deadline.
 
-
-def mapping(value: Any) -> dict[str, str]:
-    """The pairs of a column that holds a map."""
-    return dict(value[1])
+    :raises os_vif.exception.OvsdbError: if the database cannot be read.
+    """
+    while True:
+        try:
+            return read()
+        except exception.OvsdbNoAnswer:
+            if not ovsdb.pause_before_retry():
+                raise

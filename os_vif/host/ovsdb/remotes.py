@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The servers that ``ovsdb_connection`` names.
+"""Addresses of servers in the option ``ovsdb_connection``.
 
-Source: ovsdb(7), "Connection Methods". Only the active methods name a server, and a host name is
-refused: to look it up may block for longer than any deadline.
+Source: ovsdb(7), "Connection Methods". Only the active methods are accepted. A host name is
+refused: a look-up in DNS may block for longer than the deadline.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from __future__ import annotations
 import ipaddress
 import re
 
-#: Where ovsdb-server listens by default, and ovs-vsctl(8) looks for it.
+#: The default socket of ovsdb-server and of ovs-vsctl(8).
 DEFAULT_SOCKET = "/run/openvswitch/db.sock"
-#: Advice for a caller that may not open the socket.
+#: Advice for a user without the permission to open the socket.
 PERMISSION_HINT = (
     "this user may not open it; [os_vif_ovs]ovsdb_interface = vsctl has the privileged daemon "
     "open it"
 )
-#: Where one server ends and the next begins: a path may have a comma, too.
+#: The separator of two addresses. A comma inside a path is no separator.
 _COMMA = re.compile(r"\s*,\s*(?=(?:unix|tcp|ssl):)")
 _PORTS = 1 << 16
-#: What an option that names servers has to be.
+#: The expected value of an option with addresses, for an error.
 EXPECTED = (
     "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas, where HOST is an IP "
     "address (no host name) and PORT is 1 to 65535"
@@ -30,12 +30,12 @@ EXPECTED = (
 
 
 def remotes(connection: str) -> list[str]:
-    """Return the servers that a connection names, without the space around them."""
+    """Return the addresses in a connection string, without white space around each address."""
     return _COMMA.split(connection.strip())
 
 
 def unix_paths(connection: str) -> list[str]:
-    """Return the paths of the ``unix:`` servers that a connection names."""
+    """Return the paths of the ``unix:`` addresses in a connection string."""
     return [
         remote.removeprefix("unix:")
         for remote in remotes(connection)
@@ -44,12 +44,12 @@ def unix_paths(connection: str) -> list[str]:
 
 
 def is_secured(connection: str) -> bool:
-    """Return whether a connection names a server that is reached by TLS."""
+    """Return whether a connection string has an ``ssl:`` address."""
     return any(remote.startswith("ssl:") for remote in remotes(connection))
 
 
 def fault(connection: str) -> str | None:
-    """Return what is wrong with the first server of a connection that no server can be, or None."""
+    """Return why the first unusable address in a connection string is unusable, or None."""
     for remote in remotes(connection):
         if (reason := _fault(remote)) is not None:
             return reason if remote == connection.strip() else f"{remote!r}, {reason}"
@@ -79,7 +79,7 @@ def _fault_of_address(address: str) -> str | None:
 
 
 def _split(address: str) -> tuple[str, str | None]:
-    """Return host and port of an address; None is a port that is not there."""
+    """Return host and port of an address; None for a missing port."""
     name, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):
         return address, None

@@ -3,8 +3,8 @@
 
 """The schema of the database Open_vSwitch, which differs from release to release.
 
-A connection asks for it once. A column that an older release lacks, and that os-vif can do
-without, is neither read nor written; a database that lacks any other column is refused.
+A connection reads the schema once. Optional columns that an older release lacks are neither read
+nor written. A database without a required column is refused.
 
 Sources: vswitchd/vswitch.ovsschema at the tags of Open vSwitch; RFC 7047, 3.2 and 4.1.2.
 """
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: The oldest release of Open vSwitch that os-vif supports, and the version of its schema.
+#: The oldest supported release of Open vSwitch, and the version of the release's schema.
 OLDEST, OLDEST_SCHEMA = "2.4.0", "7.12.1"
 
-#: The columns without which os-vif cannot work. Release 2.4.0 added ``error`` and ``iface_types``.
+#: The required columns. Release 2.4.0 added ``error`` and ``iface_types``.
 REQUIRED = {
     "Open_vSwitch": ("bridges", "cur_cfg", "iface_types", "next_cfg"),
     "Bridge": ("datapath_id", "datapath_type", "name", "ports"),
@@ -37,11 +37,11 @@ REQUIRED = {
 class _Optional(NamedTuple):
     #: The release that added the column.
     since: str
-    #: The value that a row without the column is read to have.
+    #: The value in a row of a database without the column.
     value: Any
 
 
-#: The columns that os-vif does without, by table and name.
+#: The optional columns, by table and name.
 OPTIONAL = {
     ("Interface", "mtu_request"): _Optional("2.6.0", ["set", []]),
     ("Open_vSwitch", "dpdk_initialized"): _Optional("2.10.0", False),
@@ -49,24 +49,24 @@ OPTIONAL = {
 
 
 class Schema:
-    """The tables and columns that a database has.
+    """The tables and columns of a database.
 
     :param found: the answer to ``get_schema``.
-    :raises OSError: with ``EPROTO`` if it is no schema.
+    :raises OSError: ``EPROTO`` if the answer is no schema.
     """
 
     def __init__(self, found: Any) -> None:
         self.version, self._tables = answers.schema(found)
         self._absent = {column for column in OPTIONAL if not self.has(*column)}
-        #: The columns that a log has been told of.
-        self._told: set[tuple[str, str]] = set()
+        #: The columns with a logged warning.
+        self._warned: set[tuple[str, str]] = set()
 
     def has(self, table: str, column: str) -> bool:
         """Return whether a table has a column."""
         return column in self._tables.get(table, ())
 
     def fault(self) -> str | None:
-        """Return why os-vif cannot work with this database, or None if it can."""
+        """Return why the database cannot be used, or None."""
         for table, columns in REQUIRED.items():
             for column in columns:
                 if not self.has(table, column):
@@ -77,7 +77,7 @@ class Schema:
         return None
 
     def reduced(self, operations: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-        """Return operations without the columns that the database lacks."""
+        """Return operations without the columns missing in the database."""
         if not self._absent:
             return operations
         return [self._reduced(operation) for operation in operations]
@@ -91,15 +91,15 @@ class Schema:
         if "row" in operation:
             result["row"] = {c: v for c, v in operation["row"].items() if c not in lacks}
             for column in lacks:
-                self._tell(table, column, operation["row"].get(column))
+                self._warn(table, column, operation["row"].get(column))
         return result
 
-    def _tell(self, table: str, column: str, value: Any) -> None:
-        """Log once that a value is not set."""
+    def _warn(self, table: str, column: str, value: Any) -> None:
+        """Warn, once for each column, about a value that cannot be set."""
         since, default = OPTIONAL[table, column]
-        if value in (None, default) or (table, column) in self._told:
+        if value in (None, default) or (table, column) in self._warned:
             return
-        self._told.add((table, column))
+        self._warned.add((table, column))
         LOG.warning(
             "Open vSwitch has no column %s.%s, which %s added: %s is not set there",
             table, column, since, value,
@@ -108,7 +108,7 @@ class Schema:
     def complete(
         self, operations: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]]
     ) -> None:
-        """Give rows that were selected the columns which the database lacks."""
+        """Add the missing optional columns, with default values, to selected rows."""
         for table, column in self._absent:
             for operation, result in zip(operations, results, strict=False):
                 if operation.get("table") == table and column in operation.get("columns", ()):

@@ -18,8 +18,8 @@ from os_vif.host.ovsdb.framing import JsonFramer
 if TYPE_CHECKING:
     from os_vif.host.ovsdb.deadline import Deadline
     from os_vif.host.ovsdb.schema import Schema
+    from os_vif.host.ovsdb.target import Opener
     from os_vif.host.ovsdb.tls import Tls
-    from os_vif.host.ovsdb.transport import Opener
 
 #: Bytes of one call of ``recv()``.
 _CHUNK = 65536
@@ -38,7 +38,9 @@ class JsonRpcStream:
         self, remote: str, tls: Tls | None, deadline: Deadline, opener: Opener | None = None
     ) -> None:
         #: Rows read by earlier plans; see :meth:`os_vif.host.ovsdb.snapshot.Snapshot.cached_row`.
-        self.memory: dict[Any, Any] = {}
+        self.remembered_rows: dict[Any, Any] = {}
+        #: The pool may keep the stream for the next plan.
+        self.is_poolable = False
         #: The schema of the server's database; None until the connection has asked for the schema.
         self.schema: Schema | None = None
         self._framer = JsonFramer()

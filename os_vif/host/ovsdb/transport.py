@@ -28,13 +28,10 @@ from os_vif.host.sockets import above_standard_streams
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
 
     from os_vif.host.ovsdb.deadline import Deadline
+    from os_vif.host.ovsdb.target import Opener
     from os_vif.host.ovsdb.tls import Tls
-
-    #: Connects to the path of a unix socket that this process may not open.
-    Opener = Callable[[str, Deadline], socket.socket]
 
 #: Seconds between two attempts to connect to a server with a full queue of connections.
 _PAUSE = 0.05

@@ -17,7 +17,7 @@ from os_vif.plugins.ovs import names
 from os_vif.steps.plan import OvsdbTarget, Plan
 
 if TYPE_CHECKING:
-    from os_vif.steps.ovs.ports import Pairs
+    from os_vif.steps.ovs.port import Pairs
     from os_vif.steps.plan import Step
 
 #: ``datapath_type`` of a Bridge row: the datapath of the kernel, and the datapath in user space.

@@ -20,8 +20,8 @@ from os_vif.device_names import (
     HYBRID_PORT_HALF,
     PER_PORT_BRIDGE,
 )
-from os_vif.engine import ovs as lookups
 from os_vif.host import limits
+from os_vif.host.ovsdb import lookups
 from os_vif.plugins import awaited, vif_fields
 from os_vif.plugins.ovs import context, names, switch_ports
 from os_vif.plugins.ovs.context import VifContext
@@ -34,7 +34,7 @@ from os_vif.steps import (
     Plan,
     Step,
 )
-from os_vif.steps.ovs.port_names import OvsPortName
+from os_vif.steps.ovs.hypervisor_port import OvsPortName
 
 SOURCES: Mapping[str, str] = context.SOURCES
 

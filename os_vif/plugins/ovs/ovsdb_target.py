@@ -21,6 +21,7 @@ from os_vif.steps.plan import OvsdbTarget
 
 if TYPE_CHECKING:
     from os_vif import exception
+    from os_vif.host.ovsdb.target import Opener
 
 #: Options, with the names of Neutron: private key, certificate, certificate of the authority.
 _TLS_OPTIONS = ("ssl_key_file", "ssl_cert_file", "ssl_ca_cert_file")
@@ -48,8 +49,15 @@ def read_target(config: Any, privsep_module: str | None) -> OvsdbTarget:
         max(0, config.ovs_vsctl_timeout),
         _read_tls(config) if remotes.is_secured(connection) else None,
         wait=config.wait_for_vswitchd,
-        opener=privsep_module if by_daemon else None,
+        opener=_daemon_opener(privsep_module) if by_daemon and privsep_module else None,
     )
+
+
+def _daemon_opener(privsep_module: str) -> Opener:
+    """Return the function that opens a socket through the privileged daemon of a module."""
+    from os_vif.privsep import DaemonOpener
+
+    return DaemonOpener(privsep_module)
 
 
 def _read_tls(config: Any) -> Tls:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from os_vif.steps.kernel_step import KernelStep
-    from os_vif.steps.ovs.ports import Pairs
+    from os_vif.steps.ovs.port import Pairs
     from os_vif.steps.plan import OvsdbTarget, Plan
 
 LOG = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class OvsPlugin(PluginBase):
 
         :raises os_vif.exception.OvsdbError: if the switch cannot be read.
         """
-        from os_vif.engine import ovs as lookups
+        from os_vif.host.ovsdb import lookups
 
         return lookups.interface_ids(self._switch(), devices)
 

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 from os_vif import exception, objects
 from os_vif.device_names import DPDK_REPRESENTOR
-from os_vif.engine import ovs as lookups
 from os_vif.host.netlink import rtnetlink
-from os_vif.host.ovsdb.connection import mapping, values
+from os_vif.host.ovsdb import lookups
+from os_vif.host.ovsdb.notation import mapping, values
 from os_vif.host.sriov import functions
 from os_vif.host.state import vf_allocations
 from os_vif.plugins import vif_fields
 from os_vif.plugins.ovs import context, switch_ports
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import (
+    DeleteOvsPort,
     EnsureOvsPort,
     Plan,
-    ReleaseOvsPort,
     ReleaseVf,
     RenameLink,
     SetLink,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from os_vif.host.netlink.rtnetlink import Netlink
-    from os_vif.host.ovsdb.connection import Row
+    from os_vif.host.ovsdb.notation import Row
     from os_vif.steps.kernel_step import KernelStep
 
 LOG = logging.getLogger(__name__)
@@ -235,7 +235,7 @@ def _release_ports(net: Netlink, ports: Iterable[str], keep: str = "") -> tuple[
     """
     ports = tuple(ports)
     devices = [step for name in ports if name != keep for step in _restore_representor(net, name)]
-    return (*(ReleaseOvsPort(name) for name in ports), *devices)
+    return (*(DeleteOvsPort(name, wait=True) for name in ports), *devices)
 
 
 def _read_function(vif: objects.VIFHostDevice) -> functions.Vf:

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 
 from os_vif import exception
 from os_vif.device_names import TRUNK_BRIDGE
-from os_vif.engine import ovs as lookups
+from os_vif.host.ovsdb import lookups
 from os_vif.plugins import vif_fields
 from os_vif.steps import (
     DeleteOvsBridge,
     DeleteOvsPort,
     EnsureOvsBridge,
-    ReleaseOvsPort,
     validate,
 )
-from os_vif.steps.ovs.rows import is_user_space
 
 if TYPE_CHECKING:
     from os_vif.plugins.ovs.context import VifContext
-    from os_vif.steps.ovs.rows import OvsStep
+    from os_vif.steps.ovs.step import OvsStep
 
 
 def ensure_bridge(vif: VifContext, datapath: str) -> EnsureOvsBridge:
@@ -39,7 +37,7 @@ def ensure_bridge(vif: VifContext, datapath: str) -> EnsureOvsBridge:
         # A dry run needs no switch; a plug reports the error at its first step.
         present = None
     found = datapath if present is None else present
-    if not is_user_space(found):
+    if not lookups.is_userspace(found):
         said = f"{name!r}, for a bridge of datapath_type {found or 'system'}"
         expected = f"{validate.DEVICE_NAME}; {validate.USER_SPACE}"
         raise vif_fields.invalid("vif.network.bridge", said, expected)
@@ -54,5 +52,4 @@ def delete_ports(vif: VifContext, *ports: str, wait: bool = False) -> tuple[OvsS
     network = vif_fields.get(vif.vif, "network")
     bridge = vif_fields.get(network, "bridge") if network is not None else None
     trunk = (DeleteOvsBridge(bridge),) if bridge and bridge.startswith(TRUNK_BRIDGE) else ()
-    step = ReleaseOvsPort if wait else DeleteOvsPort
-    return (*(step(port) for port in ports), *trunk)
+    return (*(DeleteOvsPort(port, wait=wait) for port in ports), *trunk)

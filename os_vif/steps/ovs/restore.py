@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps that only an undo has: rows of Open vSwitch that are made again as they were.
+"""Undo steps that insert or update rows of Open vSwitch with the former values.
 
-A row that is made again has another UUID, and a port another number of OpenFlow. A row that refers
-to it is changed in the same transaction. Rows that went with it, such as the controller of a
-bridge, are inserted again, unless another row has kept them.
+A row inserted again has a new UUID, and a port a new OpenFlow number. Rows with references to the
+former row, such as mirrors, are changed in the same transaction. Rows deleted with a bridge, such
+as controllers, are inserted again, unless another bridge has kept the rows.
 """
 
 from __future__ import annotations
@@ -15,31 +15,26 @@ import json
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Self
 
-from os_vif.host.ovsdb.connection import mapping, values
+from os_vif.host.ovsdb import query
+from os_vif.host.ovsdb.notation import mapping, ref, values
 from os_vif.steps import validate
-from os_vif.steps.ovs.rows import (
-    MIRRORS,
-    Changes,
-    Look,
-    OvsStep,
-    assignments,
-    at,
-    ref,
-    sample_collectors,
-    settings,
-)
-from os_vif.steps.plan import Difference, NamedStep
+from os_vif.steps.ovs.step import OvsStep
+from os_vif.steps.ovs.vsctl import assignments
+from os_vif.steps.plan import NamedStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from os_vif.host.ovsdb.connection import Row
-    from os_vif.steps.ovs.rows import Query
+    from os_vif.host.ovsdb.notation import Reference, Row
+    from os_vif.host.ovsdb.query import Query
+    from os_vif.host.ovsdb.snapshot import Snapshot
+    from os_vif.host.ovsdb.transaction import OwnedTransaction
+    from os_vif.steps.plan import Difference
 
-#: Bytes of the rows of a port, as JSON.
-_LONGEST = 2**20
-#: Columns of a bridge that refer to rows which ovsdb-server deletes with the last bridge that
-#: refers to them, and the tables of those rows.
+#: Size limit of the JSON text of the rows of a port, in bytes.
+_MAX_BYTES = 2**20
+#: Columns of a bridge with references, and the tables of the rows. ovsdb-server deletes a row
+#: with the last reference to the row.
 _CHILDREN = {
     "auto_attach": "AutoAttach",
     "controller": "Controller",
@@ -49,22 +44,39 @@ _CHILDREN = {
     "netflow": "NetFlow",
     "sflow": "sFlow",
 }
-#: Columns of a Mirror that refer to ports. A port that is deleted is taken out of them.
-_MIRRORED = ("select_src_port", "select_dst_port", "output_port")
-#: Of an Interface, what a plug may change beside ``external_ids``.
-_CHANGED = ("type", "options", "mtu_request")
+#: Columns of a Mirror with references to ports. ovsdb-server removes a deleted port.
+_MIRROR_COLUMNS = ("select_src_port", "select_dst_port", "output_port")
+#: Columns of an Interface that a plug may change, apart from ``external_ids``.
+_RESTORED_COLUMNS = ("type", "options", "mtu_request")
+#: Columns written by ovs-vswitchd, or unique to a row.
+_STATUS_COLUMNS = {
+    "_uuid", "_version", "admin_state", "bfd_status", "datapath_id", "datapath_version", "bond_active_slave", "cfm_fault",
+    "cfm_fault_status", "cfm_flap_count", "cfm_health", "cfm_remote_mpids", "cfm_remote_opstate",
+    "duplex", "error", "ifindex", "is_connected", "lacp_current", "link_resets", "link_speed", "link_state",
+    "mac_in_use", "mtu", "ofport", "role", "rstp_statistics", "rstp_status", "statistics", "status",
+}  # fmt: skip
+
+
+#: UUID, name, and columns with references to a port.
+_Mirror = tuple[str, str, list[str]]
+
+
+def configured_columns(row: Row) -> Row:
+    """Return the configured columns of a row: all that differ from an empty column."""
+    empty: tuple[Any, ...] = (["set", []], ["map", []], "")
+    return {c: v for c, v in row.items() if c not in _STATUS_COLUMNS and v not in empty}
 
 
 @dataclasses.dataclass(frozen=True)
 class _Restore(NamedStep, OvsStep):
-    #: JSON of what was there.
+    #: The former rows, as JSON text.
     rows: str
 
     def validate(self) -> None:
         validate.port_name(self, "name")
-        validate.text(self, "rows", _LONGEST)
+        validate.text(self, "rows", _MAX_BYTES)
 
-    def differences(self, look: Look) -> tuple[Difference, ...]:
+    def differences(self, snapshot: Snapshot) -> tuple[Difference, ...]:
         return ()
 
     @property
@@ -74,9 +86,9 @@ class _Restore(NamedStep, OvsStep):
 
 @dataclasses.dataclass(frozen=True)
 class RestoreOvsPort(_Restore):
-    """A port is in a bridge as it was, with its QoS row, unless there is one of its name.
+    """A port is in a bridge with the former settings and QoS row, unless the name is in use.
 
-    The mirrors that had the port have it again.
+    The mirrors of the former port refer to the port.
     """
 
     bridge: str
@@ -86,26 +98,29 @@ class RestoreOvsPort(_Restore):
         validate.bridge_name(self, "bridge")
 
     @classmethod
-    def of(cls, look: Look, bridge: str, port: Row, qos: list[Row]) -> Self:
-        """Return the step that makes a port again.
+    def of(cls, snapshot: Snapshot, bridge: str, port: Row, qos: list[Row]) -> Self:
+        """Return the step that restores a port.
 
-        :param qos: the QoS rows that go with it.
+        :param qos: the QoS rows that are deleted with the port.
         """
         rows = {
-            "port": settings(port),
+            "port": configured_columns(port),
             "interfaces": [
-                settings(found)
+                configured_columns(found)
                 for reference in values(port["interfaces"])
-                if (found := look.at("Interface", reference)) is not None
+                if (found := snapshot.row_at("Interface", reference)) is not None
             ],
-            "qos": next((settings(row) for row in qos if ref(row) in values(port["qos"])), None),
+            "qos": next(
+                (configured_columns(row) for row in qos if ref(row) in values(port["qos"])), None
+            ),
             "uuid": ref(port)[1],
-            "mirrors": _mirrors_of(look, port),
+            "mirrors": _mirrors_with(snapshot, port),
         }
         return cls(port["name"], json.dumps(rows), bridge)
 
     @property
     def port(self) -> str:
+        """The name of the port."""
         return self.name
 
     def commands(self) -> tuple[str, ...]:
@@ -118,60 +133,71 @@ class RestoreOvsPort(_Restore):
         if port:
             words.append(f"set Port {name} {assignments(port)}")
         words += [f"set Interface {name} {assignments(row)}" for row in rows["interfaces"]]
-        return (" -- ".join([*words, *_mirror_words(name, rows["mirrors"])]),)
+        return (" -- ".join([*words, *_mirror_commands(name, rows["mirrors"])]),)
 
-    def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
-        if look.port(self.name) is not None:
+    def add_operations(
+        self, snapshot: Snapshot, transaction: OwnedTransaction[OvsStep]
+    ) -> tuple[OvsStep, ...]:
+        if snapshot.port(self.name) is not None:
             return ()
-        bridge = changes.bridge(look, self.bridge)
+        bridge = transaction.bridge(snapshot, self.bridge)
         rows = self._rows
         row = rows["port"]
         if rows["qos"] is not None:
-            _without_gone(look, changes, f"QoS of {self.name}", rows["qos"], {"queues": "Queue"})
-            row["qos"] = changes.insert("QoS", **rows["qos"])
+            _drop_dangling_references(
+                snapshot, transaction, f"QoS of {self.name}", rows["qos"], {"queues": "Queue"}
+            )
+            row["qos"] = transaction.insert("QoS", **rows["qos"])
         else:
-            _without_gone(look, changes, f"Port {self.name}", row, {"qos": "QoS"})
-        made = [changes.insert("Interface", **interface) for interface in rows["interfaces"]]
+            _drop_dangling_references(
+                snapshot, transaction, f"Port {self.name}", row, {"qos": "QoS"}
+            )
+        made = [transaction.insert("Interface", **interface) for interface in rows["interfaces"]]
         row["interfaces"] = ["set", made]
-        port = changes.insert("Port", **row)
-        changes.remade[rows["uuid"]] = port
-        changes.mutate("Bridge", bridge, ["ports", "insert", ["set", [port]]])
-        _mirror_again(look, changes, self.name, port, rows["mirrors"])
+        port = transaction.insert("Port", **row)
+        transaction.effects.recreated[rows["uuid"]] = port
+        transaction.mutate("Bridge", bridge, ["ports", "insert", ["set", [port]]])
+        _insert_into_mirrors(snapshot, transaction, self.name, port, rows["mirrors"])
         return ()
 
 
 @dataclasses.dataclass(frozen=True)
 class RestoreOvsBridge(_Restore):
-    """A bridge is there as it was, unless there is one of its name. Its ports are not in it.
+    """A bridge has the former settings, without ports, unless the name is in use.
 
-    The rows that it referred to, such as controllers and mirrors, are inserted again, unless they
-    are there because another bridge refers to them. So are the rows that referred to it.
+    Controllers, mirrors and further rows of the bridge are inserted again, unless another bridge
+    has kept the rows. Rows with references to the bridge are inserted too.
     """
 
     def validate(self) -> None:
         validate.bridge_name(self, "name")
-        validate.text(self, "rows", _LONGEST)
+        validate.text(self, "rows", _MAX_BYTES)
 
     @classmethod
-    def of(cls, look: Look, bridge: Row) -> Self:
-        port, interface = (look.whole(table, bridge["name"]) for table in ("Port", "Interface"))
-        collectors = look.all(sample_collectors(bridge))
+    def of(cls, snapshot: Snapshot, bridge: Row) -> Self:
+        """Return the step that restores a bridge."""
+        port, interface = (
+            snapshot.full_row(table, bridge["name"]) for table in ("Port", "Interface")
+        )
+        collectors = snapshot.rows(query.sample_collectors_of(bridge))
         kept = [
-            *_children(bridge),
+            *_child_references(bridge),
             *(("IPFIX", r) for row in collectors for r in values(row["ipfix"])),
         ]
         rows = {
-            "bridge": {c: value for c, value in settings(bridge).items() if c != "ports"},
-            "port": {} if port is None else settings(port),
-            "interface": {} if interface is None else settings(interface),
-            "children": {
-                uuid: [table, settings(found)]
-                for table, (_, uuid) in kept
-                if (found := look.at(table, ("uuid", uuid))) is not None
+            "bridge": {
+                c: value for c, value in configured_columns(bridge).items() if c != "ports"
             },
-            "collectors": [settings(row) for row in collectors],
+            "port": {} if port is None else configured_columns(port),
+            "interface": {} if interface is None else configured_columns(interface),
+            "children": {
+                uuid: [table, configured_columns(found)]
+                for table, (_, uuid) in kept
+                if (found := snapshot.row_at(table, ("uuid", uuid))) is not None
+            },
+            "collectors": [configured_columns(row) for row in collectors],
             "uuid": None if port is None else ref(port)[1],
-            "mirrors": [] if port is None else _mirrors_of(look, port),
+            "mirrors": [] if port is None else _mirrors_with(snapshot, port),
         }
         return cls(bridge["name"], json.dumps(rows))
 
@@ -180,67 +206,85 @@ class RestoreOvsBridge(_Restore):
         words, made = [f"ovs-vsctl add-br {name}"], {}
         for number, (uuid, (table, child)) in enumerate(rows["children"].items()):
             made[uuid] = ["uuid", f"@row{number}"]
-            row = {c: v for c, v in child.items() if c not in _MIRRORED}
+            row = {c: v for c, v in child.items() if c not in _MIRROR_COLUMNS}
             words.append(f"--id=@row{number} create {table} {assignments(row)}".rstrip())
         for table in ("Bridge", "Port", "Interface"):
             row = {c: v for c, v in rows[table.lower()].items() if c not in ("name", "interfaces")}
             if table == "Interface":
                 row.pop("type", None)
             if row:
-                words.append(f"set {table} {name} {assignments(_referring(row, made))}")
+                words.append(f"set {table} {name} {assignments(_with_new_references(row, made))}")
         if rows["collectors"]:
             words.append(f"--id=@bridge get Bridge {name}")
         for collector in rows["collectors"]:
-            row = _referring(collector, made) | {"bridge": ["uuid", "@bridge"]}
+            row = _with_new_references(collector, made) | {"bridge": ["uuid", "@bridge"]}
             words.append(f"create Flow_Sample_Collector_Set {assignments(row)}")
-        return (" -- ".join([*words, *_mirror_words(name, rows["mirrors"])]),)
+        return (" -- ".join([*words, *_mirror_commands(name, rows["mirrors"])]),)
 
-    def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
-        if look.bridge(self.name) is not None:
+    def add_operations(
+        self, snapshot: Snapshot, transaction: OwnedTransaction[OvsStep]
+    ) -> tuple[OvsStep, ...]:
+        if snapshot.bridge(self.name) is not None:
             return ()
         rows = self._rows
         for uuid, (table, child) in rows["children"].items():
-            if uuid in changes.remade or look.at(table, ("uuid", uuid)) is not None:
+            if (
+                uuid in transaction.effects.recreated
+                or snapshot.row_at(table, ("uuid", uuid)) is not None
+            ):
                 continue
-            # The ports of the bridge are yet to be made: each finds its mirrors then.
-            row = {c: v for c, v in child.items() if c not in _MIRRORED}
-            others = {c: _there(look, "Port", child[c]) for c in _MIRRORED if c in child}
-            changes.remade[uuid] = changes.insert(table, **row, **others)
-        interface = changes.insert("Interface", **rows["interface"])
-        _without_gone(look, changes, f"Port {self.name}", rows["port"], {"qos": "QoS"})
-        local = changes.insert("Port", **rows["port"] | {"interfaces": interface})
-        row = _referring(rows["bridge"], changes.remade)
-        bridge = changes.insert("Bridge", **row, ports=local)
-        changes.mutate("Open_vSwitch", None, ["bridges", "insert", ["set", [bridge]]])
+            # The ports of the bridge are inserted later, and then added to their mirrors.
+            row = {c: v for c, v in child.items() if c not in _MIRROR_COLUMNS}
+            others = {
+                c: _existing_references(snapshot, "Port", child[c])
+                for c in _MIRROR_COLUMNS
+                if c in child
+            }
+            transaction.effects.recreated[uuid] = transaction.insert(table, **row, **others)
+        interface = transaction.insert("Interface", **rows["interface"])
+        _drop_dangling_references(
+            snapshot, transaction, f"Port {self.name}", rows["port"], {"qos": "QoS"}
+        )
+        local = transaction.insert("Port", **rows["port"] | {"interfaces": interface})
+        row = _with_new_references(rows["bridge"], transaction.effects.recreated)
+        bridge = transaction.insert("Bridge", **row, ports=local)
+        transaction.mutate("Open_vSwitch", None, ["bridges", "insert", ["set", [bridge]]])
         for collector in rows["collectors"]:
-            row = _referring(collector, changes.remade) | {"bridge": bridge}
-            changes.insert("Flow_Sample_Collector_Set", **row)
-        changes.bridges[self.name] = bridge
+            row = _with_new_references(collector, transaction.effects.recreated) | {
+                "bridge": bridge
+            }
+            transaction.insert("Flow_Sample_Collector_Set", **row)
+        transaction.effects.bridges[self.name] = bridge
         if rows["uuid"] is not None:
-            changes.remade[rows["uuid"]] = local
-        _mirror_again(look, changes, self.name, local, rows["mirrors"])
+            transaction.effects.recreated[rows["uuid"]] = local
+        _insert_into_mirrors(snapshot, transaction, self.name, local, rows["mirrors"])
         return ()
 
 
-def bridge_queries(look: Look, bridge: Row) -> Iterator[Query]:
-    """Yield the queries for all that :class:`RestoreOvsBridge` keeps beside ports."""
-    yield MIRRORS
-    collectors = sample_collectors(bridge)
+def bridge_queries(snapshot: Snapshot, bridge: Row) -> Iterator[Query]:
+    """Yield the queries for the rows that :class:`RestoreOvsBridge` keeps, except ports."""
+    yield query.MIRRORS
+    collectors = query.sample_collectors_of(bridge)
     yield collectors
-    for table, reference in _children(bridge):
-        yield at(table, reference)
-    if (found := look.known(collectors)) is not None:
-        yield from (at("IPFIX", reference) for reference in values(found["ipfix"]))
+    for table, reference in _child_references(bridge):
+        yield query.by_reference(table, reference)
+    if (found := snapshot.cached_row(collectors)) is not None:
+        yield from (query.by_reference("IPFIX", reference) for reference in values(found["ipfix"]))
 
 
-def delete_collectors(look: Look, changes: Changes, bridge: Row) -> None:
-    """Delete the rows without which a bridge would stay in the database, unseen by vswitchd."""
-    for row in look.all(sample_collectors(bridge)):
-        changes.delete("Flow_Sample_Collector_Set", row)
+def delete_collectors(
+    snapshot: Snapshot, transaction: OwnedTransaction[OvsStep], bridge: Row
+) -> None:
+    """Delete the sample collectors of a bridge.
+
+    The references of the rows would keep the bridge in the database, unknown to ovs-vswitchd.
+    """
+    for row in snapshot.rows(query.sample_collectors_of(bridge)):
+        transaction.delete("Flow_Sample_Collector_Set", row)
 
 
-def _children(bridge: Row) -> Iterator[tuple[str, list[str]]]:
-    """Yield table and reference of each row that a bridge refers to, but its ports."""
+def _child_references(bridge: Row) -> Iterator[tuple[str, Reference]]:
+    """Yield table and reference of each row that a bridge refers to, except ports."""
     for column, table in _CHILDREN.items():
         match bridge.get(column, ["set", []]):
             case ["map", pairs]:
@@ -249,46 +293,49 @@ def _children(bridge: Row) -> Iterator[tuple[str, list[str]]]:
                 yield from ((table, reference) for reference in values(value))
 
 
-def _mirrors_of(look: Look, port: Row) -> list[tuple[str, str, list[str]]]:
-    """Return UUID and name of each mirror that has a port, and in which of its columns."""
+def _mirrors_with(snapshot: Snapshot, port: Row) -> list[_Mirror]:
+    """Return the mirrors of a port: UUID, name, and the columns with the port."""
     found = []
-    for mirror in look.all(MIRRORS):
-        columns = [c for c in _MIRRORED if ref(port) in values(mirror[c])]
+    for mirror in snapshot.rows(query.MIRRORS):
+        columns = [c for c in _MIRROR_COLUMNS if ref(port) in values(mirror[c])]
         if columns:
             found.append((ref(mirror)[1], str(mirror["name"]), columns))
     return found
 
 
-def _mirror_again(
-    look: Look,
-    changes: Changes,
+def _insert_into_mirrors(
+    snapshot: Snapshot,
+    transaction: OwnedTransaction[OvsStep],
     name: str,
-    port: list[str],
-    mirrors: list[tuple[str, str, list[str]]],
+    port: Reference,
+    mirrors: list[_Mirror],
 ) -> None:
-    """Refer to a port from the mirrors that had it; note those which no longer can."""
+    """Add a port to the former mirrors; record the mirrors without the port.
+
+    :param port: the reference to the new port.
+    """
     for uuid, called, columns in mirrors:
         there = None
-        mirror = changes.remade.get(uuid)
+        mirror = transaction.effects.recreated.get(uuid)
         if mirror is None:
-            there = look.at("Mirror", ("uuid", uuid))
+            there = snapshot.row_at("Mirror", ("uuid", uuid))
             if there is None:
                 lost = f"# mirror {called or uuid} has gone: {name} is not in it again"
-                changes.lost.append(lost)
+                transaction.effects.not_restored.append(lost)
                 continue
             mirror = ref(there)
         for column in columns:
             if column != "output_port":
-                changes.mutate("Mirror", mirror, [column, "insert", ["set", [port]]])
+                transaction.mutate("Mirror", mirror, [column, "insert", ["set", [port]]])
             elif there is not None and values(there[column]):
                 by_now = f"# mirror {called or uuid} has another output_port by now than {name}"
-                changes.lost.append(by_now)
+                transaction.effects.not_restored.append(by_now)
             else:
-                changes.fill("Mirror", mirror, column, port)
+                transaction.fill("Mirror", mirror, column, port)
 
 
-def _mirror_words(name: str, mirrors: list[tuple[str, str, list[str]]]) -> list[str]:
-    """Return what ovs-vsctl(8) takes to refer to a port from the mirrors that had it."""
+def _mirror_commands(name: str, mirrors: list[_Mirror]) -> list[str]:
+    """Return the arguments of ovs-vsctl(8) that add a port to the former mirrors."""
     words = [
         f"add Mirror {quote(called or uuid)} {column} @port"
         for uuid, called, columns in mirrors
@@ -297,8 +344,8 @@ def _mirror_words(name: str, mirrors: list[tuple[str, str, list[str]]]) -> list[
     return [f"--id=@port get Port {name}", *words] if words else []
 
 
-def _referring(row: Row, made: Mapping[str, list[str]]) -> Row:
-    """Return a row in which references to rows that were made again name the new rows."""
+def _with_new_references(row: Row, made: Mapping[str, Reference]) -> Row:
+    """Return a row with references to new rows in place of the former rows."""
 
     def replaced(value: Any) -> Any:
         match value:
@@ -314,49 +361,55 @@ def _referring(row: Row, made: Mapping[str, list[str]]) -> Row:
     return {column: replaced(value) for column, value in row.items()}
 
 
-def _there(look: Look, table: str, value: Any) -> Any:
-    """Return those references of a column whose rows are there."""
+def _existing_references(snapshot: Snapshot, table: str, value: Any) -> Any:
+    """Return the references of a column to existing rows."""
     match value:
         case ["map", pairs]:
-            return ["map", [pair for pair in pairs if look.at(table, pair[1]) is not None]]
+            return ["map", [pair for pair in pairs if snapshot.row_at(table, pair[1]) is not None]]
         case _:
-            return ["set", [r for r in values(value) if look.at(table, r) is not None]]
+            return ["set", [r for r in values(value) if snapshot.row_at(table, r) is not None]]
 
 
-def _without_gone(
-    look: Look, changes: Changes, what: str, row: Row, tables: Mapping[str, str]
+def _drop_dangling_references(
+    snapshot: Snapshot,
+    transaction: OwnedTransaction[OvsStep],
+    what: str,
+    row: Row,
+    tables: Mapping[str, str],
 ) -> None:
-    """Take out of a row the references to rows that others have deleted meanwhile; note them.
+    """Remove references to deleted rows from a row; record each removal.
 
-    :param tables: the table that each column refers to.
+    :param tables: the table of each column's references.
     """
     for column, table in tables.items():
         if column not in row:
             continue
-        there = _there(look, table, row[column])
+        there = _existing_references(snapshot, table, row[column])
         had = row[column][1] if row[column][0] == "map" else values(row[column])
         if len(there[1]) < len(had):
-            changes.lost.append(f"# {what}: a row of {table} that it referred to has gone")
+            transaction.effects.not_restored.append(
+                f"# {what}: a row of {table} that it referred to has gone"
+            )
             row[column] = there
 
 
 @dataclasses.dataclass(frozen=True)
 class RestoreOvsInterface(_Restore):
-    """An Interface has what it had before it was plugged again."""
+    """An Interface has the columns and ids of before a repeated plug."""
 
     @classmethod
-    def of(cls, look: Look, interface: Row, keys: list[str]) -> Self:
+    def of(cls, snapshot: Snapshot, interface: Row, keys: list[str]) -> Self:
         """Return the step that restores an Interface.
 
-        :param interface: the row before it was changed.
-        :param keys: the keys of ``external_ids`` that are changed.
+        :param interface: the row before the change.
+        :param keys: the changed keys of ``external_ids``.
         """
         has = mapping(interface["external_ids"])
         rows = {
             "columns": {
                 column: interface[column]
-                for column in _CHANGED
-                if look.has_column("Interface", column)
+                for column in _RESTORED_COLUMNS
+                if snapshot.has_column("Interface", column)
             },
             "ids": {key: has.get(key) for key in keys},
         }
@@ -364,6 +417,7 @@ class RestoreOvsInterface(_Restore):
 
     @property
     def port(self) -> str:
+        """The name of the port."""
         return self.name
 
     def commands(self) -> tuple[str, ...]:
@@ -379,15 +433,17 @@ class RestoreOvsInterface(_Restore):
             words.append(f"remove Interface {name} external_ids {' '.join(gone)}")
         return (f"ovs-vsctl {' -- '.join(words)}",)
 
-    def change(self, look: Look, changes: Changes) -> tuple[OvsStep, ...]:
-        interface = look.interface(self.name)
+    def add_operations(
+        self, snapshot: Snapshot, transaction: OwnedTransaction[OvsStep]
+    ) -> tuple[OvsStep, ...]:
+        interface = snapshot.interface(self.name)
         if interface is None:
             return ()
         rows = self._rows
-        changes.update("Interface", interface, **rows["columns"])
+        transaction.update("Interface", interface, **rows["columns"])
         kept = [[key, value] for key, value in rows["ids"].items() if value is not None]
         if rows["ids"]:
-            changes.mutate(
+            transaction.mutate(
                 "Interface",
                 ref(interface),
                 ["external_ids", "delete", ["set", list(rows["ids"])]],

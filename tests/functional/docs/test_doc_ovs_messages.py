@@ -18,7 +18,8 @@ from os_vif.engine import runner
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.sriov import functions
 from os_vif.plugins.ovs import representor
-from os_vif.steps.ovs.ports import EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.ovs.bridge import EnsureOvsBridge
+from os_vif.steps.ovs.port import EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed.namespaces import run
@@ -99,8 +100,8 @@ def test_a_switch_that_does_not_do_it(br_int, ovs_options):
     class Stops(EnsureOvsBridge):
         """The server stands still when it has been looked at."""
 
-        def change(self, look, changes):
-            done = super().change(look, changes)
+        def add_operations(self, look, changes):
+            done = super().add_operations(look, changes)
             os.kill(br_int.pid("ovsdb-server"), signal.SIGSTOP)
             return done
 

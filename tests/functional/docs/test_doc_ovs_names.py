@@ -12,9 +12,10 @@ import pytest
 
 import os_vif
 from os_vif import objects
+from os_vif.host.ovsdb.query import qos_id
 from os_vif.host.sriov import functions
 from os_vif.objects.vif import VIFBase
-from os_vif.steps.ovs.rows import qos_id, settings
+from os_vif.steps.ovs.restore import configured_columns
 from testbed.namespaces import ip, run
 from tests.support.cases import ovs_vif
 from tests.support.pages import PAGES
@@ -100,7 +101,7 @@ def rows(switch) -> dict[tuple[str, str], dict[str, object]]:
 
     def add(table: str, name: str, row: dict) -> None:
         flat: dict[str, object] = {}
-        for column, value in settings(row).items():
+        for column, value in configured_columns(row).items():
             if column in STRUCTURE or value in ({}, [], 0, False):
                 continue
             if isinstance(value, dict) and column != "qos":

@@ -21,7 +21,8 @@ from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.state.directory import StateDirectory
 from os_vif.steps import DeleteLink, EnsureVeth
 from os_vif.steps import plan as plans
-from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.ovs.bridge import EnsureOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import Plan
 from testbed.namespaces import differs, ip, run, snapshot
 from tests.support.daemons import DAEMON
@@ -46,7 +47,7 @@ class Raises(BareOvsStep):
     def device(self):
         return "odd"
 
-    def change(self, look, changes):
+    def add_operations(self, look, changes):
         raise self.error
 
 

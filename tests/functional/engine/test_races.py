@@ -16,9 +16,9 @@ from os_vif.engine import daemon, ovs
 from os_vif.host import tap
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import Netlink
+from os_vif.host.ovsdb import transaction
 from os_vif.steps import DeleteLink, EnsureBridge, EnsureTap
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.ovs import rows
 from os_vif.steps.wire import encode
 from testbed.namespaces import differs, ip, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
@@ -55,7 +55,7 @@ def before_commit(monkeypatch):
     """Has something done once, between the look at the switch and the transaction."""
 
     def arm(action):
-        commit, asked = rows.Changes.commit, []
+        commit, asked = transaction.Transaction.commit, []
 
         def commits(changes, ovsdb):
             asked.append(1)
@@ -63,7 +63,7 @@ def before_commit(monkeypatch):
                 action()
             return commit(changes, ovsdb)
 
-        monkeypatch.setattr(rows.Changes, "commit", commits)
+        monkeypatch.setattr(transaction.Transaction, "commit", commits)
         return asked
 
     return arm
@@ -270,14 +270,14 @@ def test_a_bridge_that_never_rests_is_an_error_with_its_reason(br_int, monkeypat
     vif = ovs_vif(bridge="tbr-1", create_port=True, datapath_type="netdev")
     trunk(br_int)
     os_vif.plug(vif, INSTANCE)
-    commit, n = rows.Changes.commit, itertools.count()
+    commit, n = transaction.Transaction.commit, itertools.count()
 
     def commits(changes, ovsdb):
         br_int.vsctl("--no-wait", "add-port", "tbr-1", f"p{next(n)}", "--", "set", "Interface",
                      f"p{next(n) - 1}", "type=patch")  # fmt: skip
         return commit(changes, ovsdb)
 
-    monkeypatch.setattr(rows.Changes, "commit", commits)
+    monkeypatch.setattr(transaction.Transaction, "commit", commits)
     monkeypatch.setattr(ovs, "_ATTEMPTS", 3)
     with pytest.raises(exception.UnplugException, match="DeleteOvsBridge failed on tbr-1"):
         os_vif.unplug(vif, INSTANCE)

@@ -18,6 +18,9 @@ import os_vif
 from os_vif import exception
 from os_vif.engine import daemon, runner
 from os_vif.host.netlink import rtnetlink
+from os_vif.host.ovsdb.notation import ref
+from os_vif.host.ovsdb.snapshot import Snapshot
+from os_vif.host.ovsdb.transaction import OwnedTransaction
 from os_vif.steps import (
     DeleteAddress,
     DeleteBridge,
@@ -30,8 +33,8 @@ from os_vif.steps import (
 )
 from os_vif.steps import plan as plans
 from os_vif.steps.link import move_addresses
-from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort, ReleaseOvsPort
-from os_vif.steps.ovs.rows import Changes, Look, ref
+from os_vif.steps.ovs.bridge import EnsureOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import STEPS, encode
 from testbed.namespaces import differs, ip, run, snapshot
@@ -255,7 +258,9 @@ def test_a_port_is_released_though_vswitchd_is_down(switch, at, caplog):
     runner.run(Plan(PAIR, SetLink("qvo", up=True), EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     switch.kill("ovs-vswitchd")
     late = dataclasses.replace(at, timeout=1)
-    plan = Plan(ReleaseOvsPort("qvo"), SetLink("qvo", up=False), switch=late, forward=True)
+    plan = Plan(
+        DeleteOvsPort("qvo", wait=True), SetLink("qvo", up=False), switch=late, forward=True
+    )
     with caplog.at_level(logging.WARNING):
         runner.run(plan, DAEMON)
     assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
@@ -271,25 +276,25 @@ class Does(BareOvsStep):
     """A step that adds to a transaction what the server refuses at its end."""
 
     name: str
-    operation: Callable[[Look, Changes], object] = dataclasses.field(compare=False)
+    operation: Callable[[Snapshot, OwnedTransaction], object] = dataclasses.field(compare=False)
 
     @property
     def device(self):
         return self.name
 
-    def change(self, look, changes):
+    def add_operations(self, look, changes):
         self.operation(look, changes)
         return ()
 
 
 def delete_qos(look, changes):
     """A row that another port refers to."""
-    (row,) = look.all(("QoS", "type", "==", "linux-htb", ()))
+    (row,) = look.rows(("QoS", "type", "==", "linux-htb", ()))
     changes.delete("QoS", row)
 
 
 def refer_to_nothing(look, changes):
-    port = look.whole("Port", "kept")
+    port = look.full_row("Port", "kept")
     nothing = ["uuid", "00000000-0000-4000-8000-000000000000"]
     changes.mutate("Port", ref(port), ["qos", "insert", ["set", [nothing]]])
 
@@ -340,7 +345,9 @@ def test_a_port_is_released_while_vswitchd_stands_still(switch, at, wait):
     """With wait_for_vswitchd off too: the release is waited for, and goes forward at its deadline."""
     runner.run(Plan(PAIR, SetLink("qvo", up=True), EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     late = dataclasses.replace(at, timeout=1, wait=wait)
-    plan = Plan(ReleaseOvsPort("qvo"), SetLink("qvo", up=False), switch=late, forward=True)
+    plan = Plan(
+        DeleteOvsPort("qvo", wait=True), SetLink("qvo", up=False), switch=late, forward=True
+    )
     with switch.standing_still("ovs-vswitchd"):
         runner.run(plan, DAEMON)
         assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")

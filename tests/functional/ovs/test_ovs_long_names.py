@@ -11,7 +11,8 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.engine import runner
 from os_vif.steps import EnsureVeth
-from os_vif.steps.ovs.ports import DeleteOvsBridge, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
+from os_vif.steps.ovs.port import EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget, Plan
 from testbed.namespaces import differs, ip, snapshot
 from testbed.ovs import row

@@ -18,9 +18,11 @@ from os_vif import exception, objects
 from os_vif.engine import runner
 from os_vif.host.ovsdb import schema
 from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.host.ovsdb.snapshot import Snapshot
+from os_vif.host.ovsdb.transaction import Transaction
 from os_vif.steps import SetLink
-from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
-from os_vif.steps.ovs.rows import Changes, Look
+from os_vif.steps.ovs.bridge import EnsureOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget, Plan
 from testbed import ovs_kinds
 from testbed.namespaces import differs, snapshot
@@ -291,7 +293,7 @@ def test_a_printed_undo_names_no_column_that_a_release_lacks(daemon, tmp_path):
         )
         steps = []
         with Ovsdb(switch.connection, 10) as ovsdb:
-            steps += port.change(Look(ovsdb, [port]), Changes())
+            steps += port.add_operations(Snapshot(ovsdb, [port]), Transaction().owned_by(port))
         (command,) = steps[0].commands()
         assert "mtu_request" not in command
         switch.vsctl(*shlex.split(command)[1:])

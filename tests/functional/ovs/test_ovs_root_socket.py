@@ -173,7 +173,7 @@ def test_the_caller_takes_nothing_from_a_stranger(database):
                     socket.send_fds(stranger, [said], [0] if said else [])
         return ovsdb_socket.hand_over([path], asked, name, token, user)
 
-    with ovsdb_socket.opened(connect, path, Deadline(10)) as opened:
+    with ovsdb_socket.request_socket(connect, path, Deadline(10)) as opened:
         served, _ = listening.accept()
         with served:
             served.sendall(b"{}")
@@ -208,7 +208,7 @@ def test_the_daemon_refuses_a_request_of_other_types(request_):
 def test_the_daemon_gone_after_the_call_ends_within_the_deadline():
     """It said that all is well, and sent nothing."""
     with pytest.raises(TimeoutError):
-        ovsdb_socket.opened(lambda *_: {"error": None}, "/nowhere", Deadline(0.3))
+        ovsdb_socket.request_socket(lambda *_: {"error": None}, "/nowhere", Deadline(0.3))
 
 
 def test_many_callers_get_a_connection_each(database):
@@ -221,7 +221,7 @@ def test_many_callers_get_a_connection_each(database):
 
     threads = [
         threading.Thread(
-            target=lambda: found.append(ovsdb_socket.opened(connect, path, Deadline(10)))
+            target=lambda: found.append(ovsdb_socket.request_socket(connect, path, Deadline(10)))
         )
         for _ in range(8)
     ]

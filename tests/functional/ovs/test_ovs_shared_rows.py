@@ -10,8 +10,8 @@ import pytest
 import os_vif
 from os_vif.engine import ovs
 from os_vif.host.ovsdb.connection import Ovsdb
-from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsPort
-from os_vif.steps.ovs.rows import Look
+from os_vif.host.ovsdb.snapshot import Snapshot
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from testbed.namespaces import changes, run
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
@@ -157,9 +157,9 @@ def test_what_check_says_of_a_row_that_stays(br_int, ovsdb):
     carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     share(br_int, "qvo1", "one")
     step = DeleteOvsPort("qvo1")
-    assert [d.attribute for d in step.differences(Look(ovsdb))] == ["port"]
+    assert [d.attribute for d in step.differences(Snapshot(ovsdb))] == ["port"]
     br_int.vsctl("del-port", "one")
-    assert [d.attribute for d in step.differences(Look(ovsdb))] == ["port", "QoS"]
+    assert [d.attribute for d in step.differences(Snapshot(ovsdb))] == ["port", "QoS"]
 
 
 def test_the_undo_of_a_plug_leaves_the_row_of_a_namesake(br_int, ovsdb):
@@ -177,7 +177,7 @@ def test_who_refers_to_the_row_between_look_and_act_keeps_it(br_int, ovsdb, monk
     """The database refuses the deletion, and the next look sees the other port."""
     carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     br_int.vsctl("add-port", "br-int", "one")
-    change, looks = DeleteOvsPort.change, []
+    change, looks = DeleteOvsPort.add_operations, []
 
     def late(step, look, changes):
         looks.append(look)
@@ -186,8 +186,8 @@ def test_who_refers_to_the_row_between_look_and_act_keeps_it(br_int, ovsdb, monk
             br_int.vsctl("set", "Port", "one", f"qos={qos_of(br_int, 'qvo1')}")
         return done
 
-    monkeypatch.setattr(DeleteOvsPort, "change", late)
-    ovs.commit(ovsdb, [DeleteOvsPort("qvo1")]).settle()
+    monkeypatch.setattr(DeleteOvsPort, "add_operations", late)
+    ovs.commit(ovsdb, [DeleteOvsPort("qvo1")]).wait_for_vswitchd()
     assert len(looks) == 2
     assert br_int.vsctl("list-ports", "br-int") == "one"
     assert qos_rows(br_int) == {qos_of(br_int, "one")}

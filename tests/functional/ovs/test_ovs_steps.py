@@ -17,17 +17,13 @@ import pytest
 from os_vif import exception
 from os_vif.engine import runner
 from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.steps import DeleteLink, EnsureVeth, SetLink
 from os_vif.steps import plan as plans
-from os_vif.steps.ovs import ports, restore
-from os_vif.steps.ovs.ports import (
-    DeleteOvsBridge,
-    DeleteOvsPort,
-    EnsureOvsBridge,
-    EnsureOvsPort,
-    ReleaseOvsPort,
-)
-from os_vif.steps.ovs.rows import Look, OvsStep
+from os_vif.steps.ovs import bridge, port, restore
+from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
+from os_vif.steps.ovs.step import OvsStep
 from os_vif.steps.plan import Plan
 from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.support.daemons import DAEMON
@@ -111,7 +107,7 @@ SAMPLES = [
     Sample(EnsureOvsPort("br", "p", "patch", options=(("peer", "q"),)), f"{_BRIDGE} -- add-port br p "
            "-- set Interface p type=vxlan options:remote_ip=192.0.2.1 options:key=7"),
     Sample(DeleteOvsPort("qvo"), _PORT),
-    Sample(ReleaseOvsPort("qvo"), _PORT),
+    Sample(DeleteOvsPort("qvo", wait=True), _PORT),
     Sample(DeleteOvsPort("qvo"), _QOS),
     Sample(DeleteOvsPort("qvo"), "--id=@q create QoS type=linux-htb "
            "external_ids:id=ecd3e457-53ee-5e19-a444-55c576be402a", undone=False),
@@ -151,7 +147,7 @@ def test_every_step_of_the_switch_has_a_sample():
     """A new one gets one here."""
     there = {
         name
-        for module in (ports, restore)
+        for module in (bridge, port, restore)
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, OvsStep) and "Ovs" in name
     }
@@ -162,9 +158,9 @@ def test_every_step_of_the_switch_has_a_sample():
 @pytest.mark.parametrize("sample", PARAMS, indirect=True)
 def test_a_step_holds_once_it_was_run(sample, ovsdb):
     """It tells what does not hold; afterwards nothing; and a second time changes nothing."""
-    assert sample.step.differences(Look(ovsdb))
+    assert sample.step.differences(Snapshot(ovsdb))
     carried_out(ovsdb, [sample.step])
-    assert [d for d in sample.step.differences(Look(ovsdb)) if not d.pending] == []
+    assert [d for d in sample.step.differences(Snapshot(ovsdb)) if not d.pending] == []
     after = snapshot()
     assert carried_out(ovsdb, [sample.step]) == []
     assert differs(after) == []
@@ -185,7 +181,7 @@ def test_the_undo_of_a_step_leaves_the_switch_as_it_was(sample, ovsdb):
 def test_the_printed_commands_make_a_step_hold(sample, switch, ovsdb):
     """What is shown can be typed."""
     typed(switch, sample.step)
-    assert [d for d in sample.step.differences(Look(ovsdb)) if not d.pending] == []
+    assert [d for d in sample.step.differences(Snapshot(ovsdb)) if not d.pending] == []
     assert carried_out(ovsdb, [sample.step]) == []
 
 
@@ -220,7 +216,7 @@ def test_a_bridge_in_use_stays(switch, ovsdb):
     run(_PAIR)
     switch.vsctl("add-br", "tbr-1", "--", "add-port", "tbr-1", "qvo")
     before = switch.dump()
-    assert DeleteOvsBridge("tbr-1").differences(Look(ovsdb)) == ()
+    assert DeleteOvsBridge("tbr-1").differences(Snapshot(ovsdb)) == ()
     assert carried_out(ovsdb, [DeleteOvsBridge("tbr-1")]) == []
     assert switch.dump() == before
     with pytest.raises(exception.InvalidStep, match="begins with tbr- or pb"):
@@ -368,8 +364,8 @@ def test_a_server_that_vanishes_while_it_is_asked(switch):
         class Stops(EnsureOvsBridge):
             """Stops the server when it is asked what to do, which is after the kernel's steps."""
 
-            def change(self, look, changes):
-                done = super().change(look, changes)
+            def add_operations(self, look, changes):
+                done = super().add_operations(look, changes)
                 if not stopping.is_set():
                     stopping.set()
                     os.kill(pid, signal.SIGSTOP)
@@ -399,8 +395,8 @@ def test_a_bridge_that_is_deleted_between_look_and_act_is_looked_at_again(switch
     class Slow(EnsureOvsPort):
         """Somebody is faster."""
 
-        def change(self, look, changes):
-            done = super().change(look, changes)
+        def add_operations(self, look, changes):
+            done = super().add_operations(look, changes)
             if not asked:
                 switch.vsctl("del-br", "tbr-1")
             asked.append(1)
@@ -470,13 +466,13 @@ def test_what_cannot_be_undone_in_the_switch_is_in_the_error(switch, at):
     """As commands to type, with the reason."""
     switch.vsctl(*_QOS.split())
     plan = Plan(DeleteOvsPort("qvo"), SetLink("missing", up=True), switch=at)
-    undo = restore.RestoreOvsPort.change
-    restore.RestoreOvsPort.change = lambda *_: (_ for _ in ()).throw(OSError(5, "no"))
+    undo = restore.RestoreOvsPort.add_operations
+    restore.RestoreOvsPort.add_operations = lambda *_: (_ for _ in ()).throw(OSError(5, "no"))
     try:
         with pytest.raises(exception.StepFailed) as info:
             runner.run(plan, DAEMON)
     finally:
-        restore.RestoreOvsPort.change = undo
+        restore.RestoreOvsPort.add_operations = undo
     assert "still to be undone by hand:\n  ovs-vsctl add-port br qvo -- --id=@qos" in str(
         info.value
     )

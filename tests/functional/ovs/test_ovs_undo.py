@@ -10,7 +10,8 @@ import pytest
 from os_vif.engine import ovs
 from os_vif.engine.failure import StepFailure
 from os_vif.host.ovsdb.connection import Ovsdb
-from os_vif.steps.ovs.ports import DeleteOvsBridge, DeleteOvsPort
+from os_vif.steps.ovs.bridge import DeleteOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort
 from testbed.namespaces import differs, run, snapshot, without_indexes
 from testbed.ovs import row
 
@@ -30,13 +31,13 @@ def ovsdb(switch):
 
 def unplugged(ovsdb, *steps):
     committed = ovs.commit(ovsdb, steps)
-    committed.settle()
+    committed.wait_for_vswitchd()
     return committed
 
 
 def taken_back(committed) -> StepFailure:
     failure = StepFailure("DeleteLink", "qvo", "no")
-    committed.take_back(failure)
+    committed.roll_back(failure)
     return failure
 
 
@@ -65,7 +66,7 @@ def test_a_row_that_another_bridge_has_kept_is_referred_to_again(switch, ovsdb):
     )  # fmt: skip
     before = snapshot()
     committed = unplugged(ovsdb, DeleteOvsBridge("tbr-1"))
-    assert taken_back(committed).not_undone == []
+    assert taken_back(committed).left == []
     assert differs(before) == []
     (kept,) = row(switch, "Bridge", "br", "sflow")
     assert row(switch, "Bridge", "tbr-1", "sflow") == [kept]
@@ -79,7 +80,7 @@ def test_two_bridges_that_shared_a_row_share_it_again(switch, ovsdb):
     )  # fmt: skip
     before = snapshot()
     committed = unplugged(ovsdb, DeleteOvsBridge("pb1"), DeleteOvsBridge("tbr-1"))
-    assert taken_back(committed).not_undone == []
+    assert taken_back(committed).left == []
     assert differs(without_indexes(before), indexes=False) == []
     assert row(switch, "Bridge", "pb1", "sflow") == row(switch, "Bridge", "tbr-1", "sflow")
 

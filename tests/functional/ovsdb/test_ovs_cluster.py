@@ -16,7 +16,8 @@ from os_vif.engine import runner
 from os_vif.host.ovsdb import pool
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps import DeleteLink, EnsureVeth, SetLink
-from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.ovs.bridge import EnsureOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed import ovs

@@ -114,7 +114,7 @@ class Host:
         try:
             with self._monkeypatch.context() as patch:
                 if ever:
-                    patch.setattr(ovs, "TAKE_BACK", TAKE_BACK)
+                    patch.setattr(ovs, "ROLLBACK_SECONDS", TAKE_BACK)
                 call(self.vif, INSTANCE)
         except (exception.PlugException, exception.UnplugException) as error:
             return str(error)

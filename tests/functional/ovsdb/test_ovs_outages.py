@@ -16,9 +16,10 @@ import pytest
 
 from os_vif import exception
 from os_vif.engine import ovs, runner
-from os_vif.host.ovsdb import pool
+from os_vif.host.ovsdb import lookups, pool
 from os_vif.steps import DeleteLink, EnsureVeth, SetLink
-from os_vif.steps.ovs.ports import DeleteOvsPort, EnsureOvsBridge, EnsureOvsPort
+from os_vif.steps.ovs.bridge import EnsureOvsBridge
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed.namespaces import differs, snapshot, without_indexes
@@ -45,7 +46,7 @@ def proxy(switch, tmp_path):
 @pytest.fixture
 def soon(monkeypatch) -> None:
     """What takes back gives up soon, so that no test waits for long."""
-    monkeypatch.setattr(ovs, "TAKE_BACK", 0.5)
+    monkeypatch.setattr(ovs, "ROLLBACK_SECONDS", 0.5)
 
 
 def plug(proxy, timeout: float) -> Plan:
@@ -63,7 +64,7 @@ def unplug(proxy, timeout: float) -> Plan:
 def rests(proxy) -> None:
     """A connection is there for the next plan, and all that was asked has been answered."""
     proxy.rule = pass_on
-    ovs.ports_of(At(proxy.connection, 60), "nobody")
+    lookups.ports_of(At(proxy.connection, 60), "nobody")
 
 
 def converges(proxy, before) -> None:

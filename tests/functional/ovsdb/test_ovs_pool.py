@@ -11,8 +11,7 @@ import threading
 import pytest
 
 from os_vif import exception
-from os_vif.engine import ovs
-from os_vif.host.ovsdb import pool
+from os_vif.host.ovsdb import lookups, pool
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps.plan import OvsdbTarget as At
 from tests.support.ovs.proxy import Proxy
@@ -39,7 +38,7 @@ def proxy(switch, tmp_path):
 
 
 def look(proxy) -> None:
-    assert ovs.ports_of(At(proxy.connection, 60), "nobody") == {}
+    assert lookups.ports_of(At(proxy.connection, 60), "nobody") == {}
 
 
 def test_the_next_plan_has_the_stream_of_the_one_before(proxy):
@@ -82,15 +81,15 @@ def test_a_stream_that_was_closed_meanwhile_is_opened_anew(proxy, switch):
 
 def test_streams_that_idle_are_few_and_young(proxy, monkeypatch):
     """Those above the limit are closed, and those that a server may have given up."""
-    all_of_them = [Ovsdb(proxy.connection, 60) for _ in range(pool.MOST + 2)]
+    all_of_them = [Ovsdb(proxy.connection, 60) for _ in range(pool.MAX_IDLE + 2)]
     for ovsdb in all_of_them:
         ovsdb.connect()
     for ovsdb in all_of_them:
         ovsdb.__exit__(None)
-    assert len(pool._idle) == pool.MOST
-    monkeypatch.setattr(pool, "IDLE", 0)
+    assert len(pool._idle) == pool.MAX_IDLE
+    monkeypatch.setattr(pool, "MAX_IDLE_SECONDS", 0)
     look(proxy)
-    assert len(proxy.opened) == pool.MOST + 3
+    assert len(proxy.opened) == pool.MAX_IDLE + 3
     assert pool._idle == []
 
 
@@ -113,10 +112,10 @@ def test_what_was_seen_before_is_asked_for_and_not_believed(proxy, switch):
     """A port that is in another bridge by now, under the same name."""
     at = At(proxy.connection, 60)
     switch.vsctl("add-br", "br", "--", "add-br", "br2", "--", "add-port", "br", "p")
-    assert (ovs.is_in(at, "p", "br"), ovs.bridge_of(at, "p")) == (True, "br")
+    assert (lookups.is_in(at, "p", "br"), lookups.bridge_of(at, "p")) == (True, "br")
     switch.vsctl("del-port", "p", "--", "add-port", "br2", "p")
-    assert ovs.bridge_of(at, "p") == "br2"
-    assert not ovs.is_in(at, "p", "br")
+    assert lookups.bridge_of(at, "p") == "br2"
+    assert not lookups.is_in(at, "p", "br")
     switch.vsctl("del-port", "p")
-    assert ovs.bridge_of(at, "p") is None
+    assert lookups.bridge_of(at, "p") is None
     assert len(proxy.opened) == 1

@@ -15,7 +15,8 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.host.ovsdb.connection import Ovsdb, mapping, values
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.host.ovsdb.notation import mapping, values
 from tests.support.ovs import old_releases
 
 INSERT = {"op": "insert", "table": "QoS", "row": {"type": "linux-noop"}, "uuid-name": "q"}

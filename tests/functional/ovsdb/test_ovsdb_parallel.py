@@ -22,7 +22,7 @@ import os_vif
 from os_vif import exception
 from os_vif.engine import runner
 from os_vif.host.ovsdb.connection import Ovsdb
-from os_vif.steps.ovs.ports import EnsureOvsBridge
+from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ROOT

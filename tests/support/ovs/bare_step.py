@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from os_vif.steps.ovs.rows import OvsStep
+from os_vif.steps.ovs.step import OvsStep
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from os_vif.cmd.lab_card import Pump
 from os_vif.engine import ovs
 from os_vif.engine.failure import StepFailure
 from os_vif.plugins.vif_fields import get
-from os_vif.steps.ovs.rows import OvsStep
+from os_vif.steps.ovs.step import OvsStep
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 
@@ -59,8 +59,8 @@ def carried_out(ovsdb, steps) -> list[OvsStep]:
     """All of the steps, or none, as the engine runs them. :returns: what undoes it."""
     committed = ovs.commit(ovsdb, steps)
     try:
-        committed.settle()
+        committed.wait_for_vswitchd()
     except StepFailure as failure:
-        committed.take_back(failure)
+        committed.roll_back(failure)
         raise
     return committed.undo

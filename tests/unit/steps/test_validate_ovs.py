@@ -16,17 +16,12 @@ from oslo_config import cfg
 from os_vif import exception, objects
 from os_vif.plugins.ovs import OvsPlugin
 from os_vif.steps import validate
-from os_vif.steps.ovs import port_names, ports, restore
-from os_vif.steps.ovs.port_names import OvsPortName
-from os_vif.steps.ovs.ports import (
-    DeleteOvsBridge,
-    DeleteOvsPort,
-    EnsureOvsBridge,
-    EnsureOvsPort,
-    ReleaseOvsPort,
-)
+from os_vif.steps.ovs import bridge, hypervisor_port, port, restore
+from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
+from os_vif.steps.ovs.hypervisor_port import AwaitedOvsPort, OvsPortName
+from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.ovs.restore import RestoreOvsBridge, RestoreOvsInterface, RestoreOvsPort
-from os_vif.steps.ovs.rows import OvsStep
+from os_vif.steps.ovs.step import OvsStep
 from tests.support.generated.field_values import (
     _NO_LINE,
     _NO_TEXT,
@@ -92,8 +87,7 @@ FIELDS: dict[type[OvsStep], dict[str, Kind]] = {
         "must_open": BOOLEAN,
     },
     OvsPortName: {"name": PORT},
-    DeleteOvsPort: {"name": PORT, "uuid": UUID},
-    ReleaseOvsPort: {"name": PORT, "uuid": UUID},
+    DeleteOvsPort: {"name": PORT, "uuid": UUID, "wait": BOOLEAN},
     DeleteOvsBridge: {"name": OWN, "uuid": UUID},
     RestoreOvsPort: _RESTORE | {"bridge": BRIDGE},
     RestoreOvsBridge: _RESTORE | {"name": BRIDGE},
@@ -122,11 +116,11 @@ def test_every_field_of_every_step_is_tried_here():
     """A field, or a step, that is added has to be added above too."""
     steps = {
         value
-        for module in (port_names, ports, restore)
+        for module in (bridge, hypervisor_port, port, restore)
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, OvsStep) and "Ovs" in name
     }
-    assert steps - {OvsStep} == FIELDS.keys()
+    assert steps - {OvsStep, AwaitedOvsPort} == FIELDS.keys()
     for step, fields in FIELDS.items():
         assert {field.name for field in dataclasses.fields(step)} == fields.keys()
 

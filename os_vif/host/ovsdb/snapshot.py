@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A cache of rows for one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from os_vif.host.ovsdb import query as queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from os_vif.host.ovsdb.connection import Ovsdb
+    from os_vif.host.ovsdb.notation import Operation, Reference, Row
+    from os_vif.host.ovsdb.query import Query
+
+#: The tables with rows remembered for later plans; see :meth:`Snapshot.cached_row`.
+_REMEMBERED = ("Port", "QoS")
+
+
+class Prefetching(Protocol):
+    """A reader with a list of queries to send in advance, such as a step."""
+
+    def prefetch(self, snapshot: Snapshot) -> Iterable[Query]:
+        """Yield the queries of the reader, given the rows read so far."""
+
+
+class Snapshot:
+    """A read-through cache of rows of the Open_vSwitch database, for one transaction.
+
+    Each query is sent once. The queries of all readers are sent together, in as few requests as
+    possible: a query with a condition on rows of a previous answer is sent with the next request.
+
+    :param readers: steps, with queries to send in advance.
+    :param more: queries for the first request.
+    :raises os_vif.exception.OvsdbError: if the database cannot be read, also in every method.
+    """
+
+    def __init__(
+        self, ovsdb: Ovsdb, readers: Sequence[Prefetching] = (), more: Sequence[Query] = ()
+    ) -> None:
+        self._ovsdb = ovsdb
+        self._rows: dict[Query, list[Row]] = {}
+        while missing := [
+            query
+            for group in (more, *(reader.prefetch(self) for reader in readers))
+            for query in group
+            if query not in self._rows
+        ]:
+            self.read(missing)
+
+    def read(self, wanted: Iterable[Query], *before: Operation) -> None:
+        """Send queries in a single request and store the rows.
+
+        :param before: operations ahead of the queries: a ``wait``, for example.
+        """
+        unique = list(dict.fromkeys(wanted))
+        operations = map(queries.select, unique)
+        results = self._ovsdb.transact(*before, *operations)[len(before) :]
+        self._rows |= {q: result["rows"] for q, result in zip(unique, results, strict=True)}
+        self._ovsdb.remembered_rows.update(
+            (query, rows[0])
+            for query in unique
+            if query[0] in _REMEMBERED and (rows := self._rows[query])
+        )
+
+    def cached_row(self, query: Query) -> Row | None:
+        """Return a row from this snapshot, or a possibly stale row remembered from an earlier plan.
+
+        Only for the choice of queries to prefetch.
+        """
+        if query not in self._rows:
+            return self._ovsdb.remembered_rows.get(query)
+        rows = self._rows[query]
+        return rows[0] if rows else None
+
+    def rows(self, query: Query) -> list[Row]:
+        """Return the rows of a query, read at first use."""
+        if query not in self._rows:
+            self.read([query])
+        return self._rows[query]
+
+    def row(self, query: Query) -> Row | None:
+        """Return the first row of a query, or None."""
+        rows = self.rows(query)
+        return rows[0] if rows else None
+
+    def bridge(self, name: str) -> Row | None:
+        """Return a row of Bridge by name, or None."""
+        return self.row(queries.by_name("Bridge", name))
+
+    def port(self, name: str) -> Row | None:
+        """Return a row of Port by name, or None."""
+        return self.row(queries.by_name("Port", name))
+
+    def interface(self, name: str) -> Row | None:
+        """Return a row of Interface by name, or None."""
+        return self.row(queries.by_name("Interface", name))
+
+    def bridge_of(self, port: Row) -> Row | None:
+        """Return the bridge that a port is in, or None."""
+        return self.row(queries.bridge_with_port(port))
+
+    def full_row(self, table: str, name: str) -> Row | None:
+        """Return a row by name with all columns, or None."""
+        return self.row(queries.full_row(table, name))
+
+    def row_at(self, table: str, reference: Sequence[str] | Reference) -> Row | None:
+        """Return the row of a reference with all columns, or None."""
+        return self.row(queries.by_reference(table, reference))
+
+    def has_column(self, table: str, column: str) -> bool:
+        """Return whether the schema of the database has a column."""
+        return self._ovsdb.schema.has(table, column)
