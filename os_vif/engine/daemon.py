@@ -39,6 +39,7 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.link.devices import DeleteDevice
 from os_vif.steps.plan import Difference
 from os_vif.steps.rollback import Rollback, commands_with_reason, reason_of, roll_back
+from os_vif.steps.trust import trusted
 from os_vif.steps.wire import decode, encode
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class _Progress:
 
     def apply(self, net: rtnetlink.Netlink, step: KernelStep) -> Sequence[KernelStep]:
         """Apply a step if the policy permits; return the undo steps."""
-        return step.apply(net) if policy.permitted(net, step, self.request) else ()
+        with trusted():
+            return step.apply(net) if policy.permitted(net, step, self.request) else ()
 
     def answer(self, net: rtnetlink.Netlink) -> RunAnswer:
         """Return the answer of a call that has not failed."""
@@ -293,7 +295,8 @@ def _roll_back(
         if request is None or policy.permitted(net, step, request):
             step.apply(net)
 
-    return roll_back(undo, apply)
+    with trusted():
+        return roll_back(undo, apply)
 
 
 def _failure_of(step: str, device: str, error: Exception) -> StepFailure:

@@ -91,7 +91,7 @@ def here(daemon, monkeypatch) -> Iterator[None]:
     It keeps a socket for each thread, which would be that of another test's network namespace.
     """
     with rtnetlink.opened() as net:
-        monkeypatch.setattr(rtnetlink, "here", lambda: net)
+        monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
         yield
 
 

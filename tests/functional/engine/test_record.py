@@ -216,7 +216,7 @@ def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
     """And has done nothing."""
     monkeypatch.setattr(locks, "_LOCK_TIMEOUT", 0.1)
     with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
-        monkeypatch.setattr(rtnetlink, "here", lambda: net)
+        monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
         with pytest.raises(exception.StepFailed, match="at work on brq-test") as info:
             runner.run(Plan(EnsureBridge("brq-test")), "os_vif.engine.daemon")
     assert info.value.kwargs["errno"] == 16

@@ -247,7 +247,7 @@ def test_a_host_that_never_filters_needs_no_iptables(vif, instance, monkeypatch)
     assert not any("rules" in device for step in plan for device in step.devices)
     assert "iptables" not in str(plan)
     with rtnetlink.opened() as net:
-        monkeypatch.setattr(rtnetlink, "here", lambda: net)
+        monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
         without_iptables(monkeypatch)
         answer = daemon.run([encode(step) for step in plan])
         assert answer["error"] is None
