@@ -74,6 +74,12 @@ def as_entrypoint(function: F, module: str) -> F:
     return function
 
 
+def _preload() -> None:
+    """Import the modules of the daemon, and pyroute2, which takes the most time."""
+    importlib.import_module("os_vif.engine.daemon")
+    importlib.import_module("os_vif.host.netlink.messages").load()
+
+
 class Context(priv_context.PrivContext):
     """The privileged daemon of a plugin. Create an instance at module level, named ``vif_plug``.
 
@@ -157,8 +163,7 @@ class Context(priv_context.PrivContext):
             os.umask(hardening.UMASK)
         if not enabled:
             # This is the daemon: import the engine before the first call.
-            name = "os_vif.engine.daemon"
-            threading.Thread(target=importlib.import_module, args=(name,), daemon=True).start()
+            threading.Thread(target=_preload, daemon=True).start()
 
     def entry_points(self) -> EntryPoints:
         """Return the privileged functions ``run``, ``undo`` and ``check`` of the context.

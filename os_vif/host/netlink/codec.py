@@ -335,12 +335,16 @@ class Message:
         # Python 3.11 has a lock, and a fork would copy the locked lock of another thread.
         if name not in ("table", "size", "_header"):
             raise AttributeError(name)
+        self.compile()
+        return self.__dict__[name]
+
+    def compile(self) -> None:
+        """Import the class and compile the structure; attributes are compiled at first use."""
         cls = getattr(pyroute2_import.load(self._module), self._name)
         table = Table(cls)
         if table.header is None:
             raise TypeError(self._name)
         self._header, self.size, self.table = table.header, table.header.size, table
-        return self.__dict__[name]
 
     def number(self, name: str) -> int:
         """Return the number of an attribute."""

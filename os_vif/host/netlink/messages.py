@@ -25,3 +25,9 @@ ERROR = Message("pyroute2.netlink", "nlmsgerr")
 CONTROL = Message("pyroute2.netlink", "ctrlmsg")
 DEVLINK = Message("pyroute2.netlink.devlink", "devlinkcmd")
 VDPA = Message(_SUPPLEMENT, "vdpacmd")
+
+
+def load() -> None:
+    """Load pyroute2 and compile the messages of rtnetlink ahead of the first use."""
+    for message in (LINK, ADDRESS, ROUTE, NEIGHBOUR, RULE, NEXT_HOP, NAMESPACE_ID, ERROR):
+        message.compile()

@@ -18,4 +18,7 @@ _lock = ForkSafeLock()
 def load(name: str) -> ModuleType:
     """Import a module of pyroute2, or return the imported module."""
     with _lock:
+        # Another library may import pyroute2 at the same time. The import of the package waits for
+        # the end of that import; the import of a module would be refused as a deadlock.
+        importlib.import_module("pyroute2")
         return importlib.import_module(name)

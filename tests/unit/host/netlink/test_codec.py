@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import socket
 import struct
+import subprocess
+import sys
 from types import FunctionType
 
 import pyroute2
@@ -394,3 +396,42 @@ def test_a_constant_that_nobody_defines_is_an_error():
 
 def test_the_installed_pyroute2_is_new_enough():
     assert tuple(map(int, pyroute2.__version__.split(".")[:2])) >= (0, 8)
+
+
+_THREADS = """
+import sys, threading
+from os_vif.host.netlink import messages, uapi
+sys.setswitchinterval(1e-5)
+first_uses = [
+    lambda: uapi.RTM_NEWLINK,
+    lambda: uapi.RTN_UNICAST,
+    lambda: messages.LINK.pack({"IFLA_MTU": 1}),
+    lambda: messages.ROUTE.pack({"RTA_OIF": 1}),
+    lambda: messages.DEVLINK.pack({}),
+    lambda: messages.ERROR.size,
+    messages.load,
+]
+barrier, failures = threading.Barrier(len(first_uses)), []
+
+def use(first_use):
+    barrier.wait()
+    try:
+        first_use()
+    except BaseException as error:
+        failures.append(repr(error))
+
+threads = [threading.Thread(target=use, args=(first_use,)) for first_use in first_uses]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(failures)
+"""
+
+
+def test_several_threads_may_use_the_codec_first():
+    """Python refuses imports of different modules of one package at the same time."""
+    for _ in range(2):
+        command = [sys.executable, "-W", "ignore", "-c", _THREADS]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert done.stdout == "[]\n"
