@@ -67,7 +67,7 @@ class Known:
         self.formats: dict[str, str] = {}
         self.classes: set[Any] = set()
         for message in vars(messages).values():
-            if isinstance(message, codec.Message):
+            if isinstance(message, messages.Message):
                 cls = message.table.cls
                 self._add(cls)
                 # Shorter formats are those of many structures.

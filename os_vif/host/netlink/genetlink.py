@@ -20,7 +20,7 @@ from os_vif.host.netlink.transport import Socket
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from os_vif.host.netlink.codec import Message
+    from os_vif.host.netlink.messages import Message
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,12 +25,12 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from os_vif.host.netlink import codec, fallback, supplement, uapi
+from os_vif.host.netlink import codec, fallback, messages, supplement, uapi
 
 CLASSES = (
     ifinfmsg, ifaddrmsg, rtmsg, ndmsg, fibmsg, nsidmsg, devlinkcmd, theirs.ctrlmsg, theirs.nlmsgerr
 )  # fmt: skip
-MESSAGES = {cls: codec.Message(cls.__module__, cls.__name__) for cls in CLASSES}
+MESSAGES = {cls: messages.Message(cls.__module__, cls.__name__) for cls in CLASSES}
 LINK = MESSAGES[ifinfmsg]
 KINDS = sorted(set(ifinfmsg.ifinfo.data_map) - {"bridge_slave"})
 NESTED = 0x8000
