@@ -3,10 +3,10 @@
 
 """Deferred deletion of network devices: several devices, also of several threads, in one request.
 
-The kernel deletes a group of devices (``ip link del group N``) in little more time than one
-device: most of the time it waits until no processor reads the devices. Deletions of several
-threads are coalesced: the first thread sends one group delete (``RTM_DELLINK`` with
-``IFLA_GROUP``) for all devices that were queued before.
+The kernel deletes a group of devices (``ip link del group N``) in little more time than a single
+device: most of the time is the wait until no processor reads the devices (RCU). Deletions of
+several threads are coalesced: the first thread sends a group delete (``RTM_DELLINK`` with
+``IFLA_GROUP``) for all devices in the queue.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from typing import Any
 from os_vif.host.netlink.rtnetlink import Link, Netlink
 from os_vif.host.netlink.transport import ignoring
 
-#: The group of the devices that this process is about to delete, from :func:`_begin`. The group is
-#: random: another process would have to choose the same number at the same time, and the devices
-#: of both are to be deleted. The highest bit stays clear, as in iproute2.
+#: Group of the devices to delete, from :func:`_begin`. The number is random: if another process
+#: chose the same number at the same time, each process would delete only devices to be deleted.
+#: The highest bit stays clear, as in iproute2.
 _GROUP = 0
 
 
 class _Batch(Netlink):
     """A view of a network namespace that defers deletions, and hides the deleted devices.
 
-    :param net: the view through which everything else is read and changed.
+    :param net: the view for all reads and other changes.
     """
 
     def __init__(self, net: Netlink) -> None:
         super().__init__(net._socket)  # noqa: SLF001 - a view of the same socket
         self._net = net
         self.deleted: list[Link] = []
-        #: The indexes of the deleted devices, and of the peers that the kernel deletes with them.
+        #: Indexes of the deleted devices, and of veth peers, which the kernel deletes too.
         self._hidden: set[int] = set()
 
     def delete(self, link: Link) -> bool:
@@ -75,8 +75,8 @@ def batched(net: Netlink, refused: list[OSError] | None = None) -> Iterator[Netl
     All devices are deleted, or none and :class:`OSError` is raised. An exception from the block
     discards the deletions. Deleted devices are left out of reads through the view.
 
-    :param refused: receives the error of each device that the kernel refuses to delete, with the
-        name of the device as ``filename``; then the other devices are deleted all the same.
+    :param refused: receives an error, with the name of the device as ``filename``, for each device
+        that the kernel refuses to delete. The remaining devices are deleted.
     """
     batch = _Batch(net)
     try:
@@ -95,7 +95,7 @@ def batched(net: Netlink, refused: list[OSError] | None = None) -> Iterator[Netl
 
 @dataclasses.dataclass
 class _Request:
-    """The devices that one thread deletes."""
+    """The devices that a thread deletes."""
 
     netns: str
     links: list[Link]
@@ -120,9 +120,9 @@ os.register_at_fork(after_in_child=_begin)
 
 
 def delete(net: Netlink, links: list[Link]) -> None:
-    """Delete devices, all or none. A device that has gone is no failure.
+    """Delete devices, all or none. A missing device is no error.
 
-    :raises OSError: if the kernel refuses; ``filename`` is the device's name, where it is known.
+    :raises OSError: if the kernel refuses; ``filename`` is the name of the device, if known.
     """
     mine = _Request(net.netns, links)
     with _guard:
@@ -138,7 +138,7 @@ def delete(net: Netlink, links: list[Link]) -> None:
 
 
 def _delete_each(net: Netlink, links: list[Link]) -> list[OSError]:
-    """Delete as many devices as possible; return an error for each device that is left.
+    """Delete as many devices as possible; return an error for each remaining device.
 
     ``filename`` of an error is the name of the device.
     """
@@ -176,7 +176,7 @@ def _delete(net: Netlink, links: list[Link]) -> None:
             return
         for culprit in links:
             marked += [culprit] if _set_group(net, culprit, _GROUP) else []
-        # A device without a kind has no driver that could delete it.
+        # The kernel cannot delete a device without a kind.
         culprit = next((link for link in links if not link.kind), None)
         if marked:
             net.delete_group(_GROUP)

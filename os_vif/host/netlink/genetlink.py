@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Generic netlink: families of messages that have a name, such as ``devlink``.
+"""Generic netlink: families of messages with a name, for example ``devlink``.
 
 Source: Documentation/userspace-api/netlink/intro.rst of the kernel.
 """
@@ -29,7 +29,7 @@ class Family:
 
     name: str
     message: Message
-    #: The attributes that are read.
+    #: The attributes to read.
     reads: tuple[str, ...]
 
     def request(
@@ -37,7 +37,7 @@ class Family:
     ) -> list[dict[str, Any]]:
         """Send a request; return the attributes of each reply.
 
-        :raises OSError: with the kernel's errno; ENOENT if the kernel has no such family.
+        :raises OSError: with the kernel's errno; ENOENT if the kernel lacks the family.
         """
         with contextlib.closing(Socket(uapi.NETLINK_GENERIC)) as socket:
             replies = socket.request(self.number(socket), flags, self.pack(command, attributes))
@@ -51,7 +51,7 @@ class Family:
     def number(self, socket: Socket) -> int:
         """Return the number of the family, valid until the module of the family is reloaded.
 
-        :raises OSError: with ENOENT if the kernel has no such family.
+        :raises OSError: with ENOENT if the kernel lacks the family.
         """
         wanted = {"CTRL_ATTR_FAMILY_NAME": self.name}
         body = CONTROL.pack(wanted, cmd=uapi.CTRL_CMD_GETFAMILY, version=1)

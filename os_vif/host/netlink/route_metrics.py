@@ -3,9 +3,9 @@
 
 """The metrics of a route (``RTA_METRICS``), as words of ip-route(8) and as bytes.
 
-A route's metrics are one text such as ``mtu lock 1400 hoplimit 64``, in the order of the kernel's
-numbers. The values are the kernel's own, which ip-route(8) takes too: it shows some of them in
-other units.
+The metrics of a route are a text, for example ``mtu lock 1400 hoplimit 64``, in the order of the
+kernel's numbers. The values are in the units of the kernel, which ip-route(8) accepts; the output
+of ip-route(8) has other units for some metrics.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import struct
 from os_vif.host.netlink.codec import ATTRIBUTE, walk
 from os_vif.host.netlink.messages import ROUTE
 
-#: The metrics by the words of ip-route(8); and the words of the metrics that can be locked.
+#: Words of ip-route(8) by metric, and the words of lockable metrics.
 _WORDS = {
     "RTAX_MTU": "mtu",
     "RTAX_WINDOW": "window",
@@ -40,15 +40,15 @@ _LOCKABLE = frozenset(
     {"mtu", "window", "rtt", "rttvar", "ssthresh", "cwnd", "advmss", "reordering", "rto_min",
      "congctl"}
 )  # fmt: skip
-#: The only feature that ip-route(8) knows.
+#: The only feature in ip-route(8).
 _ECN = 1
 _WORD = struct.Struct("=I")
 #: ``TCP_CA_NAME_MAX`` of net/tcp.h, with a zero byte.
 _ALGORITHM = re.compile("[A-Za-z0-9_-]{1,15}")
-#: A number as Python writes it.
+#: A decimal number in the form of ``str(int)``.
 _VALUE = re.compile("0|[1-9][0-9]{0,9}")
 _MAX = 2**32 - 1
-#: Characters: all metrics, each locked, have fewer.
+#: Maximal number of characters; a text with all metrics, locked, is shorter.
 _LONGEST = 512
 
 
@@ -62,6 +62,7 @@ def _numbers() -> dict[str, int]:
 
 @functools.cache
 def _words() -> dict[int, str]:
+    """Return the word of each metric by number."""
     return {number: word for word, number in _numbers().items()}
 
 
@@ -91,6 +92,7 @@ def read(data: bytes) -> tuple[str, str]:
 
 
 def _shown(word: str, value: bytes) -> str | None:
+    """Return the value of a metric as text; None if ip-route(8) cannot express the value."""
     if word == "congctl":
         name = value.rstrip(b"\0").decode(errors="replace")
         return name if _ALGORITHM.fullmatch(name) else None
@@ -103,7 +105,7 @@ def _shown(word: str, value: bytes) -> str | None:
 
 
 def is_text(text: object) -> bool:
-    """Return whether a text is what :func:`read` may return."""
+    """Return whether a text is a possible result of :func:`read`."""
     if not isinstance(text, str) or len(text) > _LONGEST:
         return False
     try:
@@ -115,7 +117,7 @@ def is_text(text: object) -> bool:
 def pack(text: str) -> bytes:
     """Return metrics as the payload of ``RTA_METRICS``.
 
-    :raises ValueError: for a text that has another form.
+    :raises ValueError: if the text is malformed.
     """
     words = iter(text.split(" ") if text else ())
     locked = 0

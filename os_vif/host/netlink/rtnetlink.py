@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Network interfaces of one network namespace, read and changed through rtnetlink(7).
+"""Network interfaces of a network namespace, read and changed through rtnetlink(7).
 
-:class:`Netlink` reads from the kernel each time. ``with net.cached() as net`` gives a
-:class:`CachedNetlink`, which reads each link once and drops what it has read when a link is
-changed through it. Deferred deletions are in :mod:`os_vif.host.netlink.batch_delete`.
+:class:`Netlink` reads from the kernel each time. ``with net.cached() as net`` yields a
+:class:`CachedNetlink`, which reads each link once and clears the cache when a link is changed
+through the view. Deferred deletions are in :mod:`os_vif.host.netlink.batch_delete`.
 
 Failures are :class:`OSError` with the kernel's errno and reason.
 """
@@ -26,10 +26,10 @@ from os_vif.host.netlink import supplement, uapi
 from os_vif.host.netlink.messages import LINK
 from os_vif.host.netlink.transport import Socket, ignoring
 
-#: The alias (``ip link show``) of every device that os-vif created.
+#: Alias (``ip link show``) of the devices created by os-vif.
 MANAGED_ALIAS = "os-vif"
-#: The group (``ip link show``) of a device between its creation and its mark: "osvf" in ASCII.
-#: The kernel takes a group, but no alias, with the request that creates a device.
+#: Group (``ip link show``) of a device between creation and mark: "osvf" in ASCII. The request to
+#: create a device may have a group, but no alias.
 CREATING_GROUP = 0x6F737666
 
 #: Bytes of a device's name; an alternative name may have more.
@@ -65,7 +65,7 @@ class Link:
     #: Whether the device is up and its lower device is ready, for example has a cable.
     carrier: bool
     promiscuous: bool
-    #: The index of the bridge or bond that the device is a port of.
+    #: Index of the bridge or bond above, if the device is a port.
     master: int | None
     #: The index of the lower device, or of the peer.
     lower: int | None
@@ -75,13 +75,13 @@ class Link:
     alias: str | None
     group: int
     address: str | None
-    #: ``IFLA_INFO_DATA``: all attributes that pyroute2 has for the kind, timers among them, which
+    #: ``IFLA_INFO_DATA``: all attributes known to pyroute2 for the kind. Timers, for example,
     #: differ each time a link is read.
     data: Mapping[str, Any] = dataclasses.field(compare=False)
 
     @property
     def is_managed(self) -> bool:
-        """Whether os-vif created the device."""
+        """True if os-vif created the device."""
         return self.alias == MANAGED_ALIAS or self.group == CREATING_GROUP
 
 
@@ -92,7 +92,7 @@ class Netlink:
     """
 
     def __init__(self, socket: Socket | None = None) -> None:
-        """:param socket: of ``NETLINK_ROUTE``; a new one unless given."""
+        """Use a socket of ``NETLINK_ROUTE``, or open a new socket for None."""
         self._socket = Socket(uapi.NETLINK_ROUTE) if socket is None else socket
 
     def close(self) -> None:
@@ -114,14 +114,14 @@ class Netlink:
     def read_cached(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
         """Return the result of *read*; a :class:`CachedNetlink` calls *read* once for a key.
 
-        A change of a device clears the cache. A reader whose own changes keep its result valid
-        sends its requests with ``keep_cache`` and updates the cached object.
+        A change of a device clears the cache. To keep a cached object, send the change with
+        ``keep_cache`` and update the object.
         """
         del key
         return read()
 
     def drop_cached(self, kind: str) -> None:
-        """Discard the cached results whose key begins with *kind*."""
+        """Discard cached results with a key that begins with *kind*."""
 
     def request(
         self, kind: int, flags: int, body: bytes, *, keep_cache: bool = False
@@ -136,19 +136,17 @@ class Netlink:
         return self._socket.request(kind, flags, body)
 
     def link(self, name: str) -> Link | None:
-        """Return the device that the kernel calls by that name, or None.
+        """Return the device with a name, or None.
 
-        A device that has it as an alternative name only (``altname`` of ``ip link show``, since
-        Linux 5.5) is another device.
+        Alternative names (``altname`` of ``ip link show``, since Linux 5.5) do not count.
         """
         found = self.resolve(name)
         return found if found is not None and found.name == name else None
 
     def resolve(self, name: str) -> Link | None:
-        """Return the device that a user means by a name, maybe an alternative name; or None.
+        """Return the device with a name or an alternative name, or None.
 
-        The caller goes on with the name of the device, ``Link.name``: locks and records are by
-        that name.
+        Use ``Link.name`` of the result from then on: locks and records use the kernel's name.
         """
         if len(name.encode(errors="surrogateescape")) <= _LONGEST_NAME:
             return self._get({"IFLA_IFNAME": name})
@@ -158,7 +156,7 @@ class Netlink:
         return None
 
     def absence(self, name: str) -> str:
-        """Return in words why no device has that name, which may be an alternative name."""
+        """Return the reason why no device has a name, for an error."""
         other = self.resolve(name)
         if other is None or other.name == name:
             return f"there is no device {name}"
@@ -173,21 +171,21 @@ class Netlink:
         return self._get(elsewhere, index)
 
     def require(self, name: str) -> Link:
-        """Return the device with a name; raise :class:`OSError` with ENODEV if there is none."""
+        """Return the device with a name; raise :class:`OSError` with ENODEV if missing."""
         found = self.link(name)
         if found is None:
             raise OSError(errno.ENODEV, self.absence(name))
         return found
 
     def missing(self, name: str) -> str:
-        """Return the text of a check that finds no device with a name."""
+        """Return the found value of a difference for a missing device."""
         other = self.resolve(name)
         if other is None or other.name == name:
             return "missing"
         return f"missing (the name is an alternative name of {other.name})"
 
     def require_free(self, *names: str) -> None:
-        """Raise the :class:`OSError` that says which name is an alternative name of a device."""
+        """Raise :class:`OSError` with EEXIST if a name is an alternative name of a device."""
         for name in names:
             other = self.resolve(name)
             if other is not None and other.name != name:
@@ -230,7 +228,7 @@ class Netlink:
         return link
 
     def mark(self, link: Link) -> None:
-        """Mark a device as managed. Until then its group says so."""
+        """Mark a device as managed. Before the mark, the group identifies the device."""
         self.change(link, {"IFLA_IFALIAS": MANAGED_ALIAS, "IFLA_GROUP": 0})
 
     def set(
@@ -244,7 +242,7 @@ class Netlink:
         promiscuous: bool | None = None,
         up: bool | None = None,
     ) -> None:
-        """Change the settings that are not None. A master of 0 takes the device out of its bridge."""
+        """Change settings. None leaves a setting unchanged; a master of 0 detaches the device."""
         wanted = {
             "IFLA_MASTER": master,
             "IFLA_MTU": mtu,
@@ -264,13 +262,13 @@ class Netlink:
     ) -> None:
         """Set attributes and flags of a device.
 
-        :param change: the flags that are set or cleared.
+        :param change: bits of the flags to set or clear.
         """
         body = LINK.pack(attributes, index=link.index, flags=flags, change=change)
         self.request(uapi.RTM_NEWLINK, uapi.NLM_F_ACK, body)
 
     def delete(self, link: Link) -> bool:
-        """Delete a device; return whether it was there."""
+        """Delete a device; return whether the device existed."""
         with _NO_DEVICE:
             self.request(uapi.RTM_DELLINK, uapi.NLM_F_ACK, LINK.pack({}, index=link.index))
             return True
@@ -281,7 +279,7 @@ class Netlink:
         self.request(uapi.RTM_DELLINK, uapi.NLM_F_ACK, LINK.pack({"IFLA_GROUP": group}))
 
     def _get(self, attributes: Mapping[str, Any], index: int = 0) -> Link | None:
-        # The statistics of a link take longer than all the rest.
+        # Reading the statistics takes longer than reading all other attributes.
         wanted = {**attributes, "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
         with _NO_DEVICE:
             (found,) = self.request(uapi.RTM_GETLINK, 0, LINK.pack(wanted, index=index))
@@ -297,7 +295,7 @@ class Netlink:
 
 
 class CachedNetlink(Netlink):
-    """A view of a network namespace that reads each link once, until a link is changed."""
+    """A view of a network namespace with a cache: each link is read once, until a change."""
 
     def __init__(self, socket: Socket) -> None:
         super().__init__(socket)
@@ -323,14 +321,14 @@ class CachedNetlink(Netlink):
             return self._links[key]
         link = self._links[key] = super()._get(attributes, index)
         if link is not None and "IFLA_IF_NETNSID" not in attributes:
-            # The same link may be read by its index, or by its name, next.
+            # Later reads of the link may be by index or by name.
             self._links[link.index,] = link
             self._links[0, ("IFLA_IFNAME", link.name)] = link
         return link
 
 
 def read(body: bytes) -> Link:
-    """Return the device that a message describes."""
+    """Decode a link message."""
     _, _, index, flags, _ = LINK.values(body)
     attributes = LINK_READER.read(body)
     get = attributes.get
@@ -352,7 +350,7 @@ def read(body: bytes) -> Link:
         alias=get("IFLA_IFALIAS"),
         group=get("IFLA_GROUP", 0),
         address=get("IFLA_ADDRESS"),
-        # Of a kind that pyroute2 does not know there are bytes.
+        # Bytes, if pyroute2 does not know the kind.
         data=_NO_DATA if isinstance(data, bytes) else data,
     )
 
@@ -372,7 +370,7 @@ def thread_socket() -> Netlink:
 
 @contextmanager
 def opened() -> Iterator[Netlink]:
-    """Open a socket of the caller's own, and close it at the end."""
+    """Open a private socket, and close the socket at the end."""
     netlink = Netlink()
     try:
         yield netlink

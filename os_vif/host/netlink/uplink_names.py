@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What names an uplink and would not follow the host's addresses to a bridge.
+"""References to an uplink by name: policy rules, next hop objects and IPv6 tokens.
 
-A packet that comes in through a port of a bridge has come in through the bridge, for the host. So a
-rule of ip-rule(8) that names the uplink would no longer match, and so on. os-vif does not rewrite
-what others have made: an uplink that is named so is refused.
+For the IP stack of the host, a packet received by a port of a bridge has the bridge as input
+device. A rule of ip-rule(8) with the name of the uplink would therefore no longer match after the
+uplink is in a bridge. os-vif does not rewrite settings of other programs: an uplink with such a
+reference is refused.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _NO_TOKEN = str(ipaddress.IPv6Address(0))
 
 
 def refuse(net: Netlink, link: Link) -> None:
-    """Raise the error that says what names a device.
+    """Refuse a device with a reference by name.
 
-    :raises OSError: with EOPNOTSUPP for a rule, a next hop object or an IPv6 token.
+    :raises OSError: with EOPNOTSUPP and the rule, the next hop object or the IPv6 token.
     """
     for found in (_rule(net, link), _next_hop(net, link), _token(net, link)):
         if found:
@@ -39,6 +40,7 @@ def refuse(net: Netlink, link: Link) -> None:
 
 
 def _rule(net: Netlink, link: Link) -> str | None:
+    """Return a policy rule with the name of a device, in words, or None."""
     for family, command in ((socket.AF_INET, "ip rule"), (socket.AF_INET6, "ip -6 rule")):
         for data in _dump(net, uapi.RTM_GETRULE, RULE.pack({}, family=family)):
             rule = _RULE_READER.read(data)
@@ -50,6 +52,7 @@ def _rule(net: Netlink, link: Link) -> str | None:
 
 
 def _next_hop(net: Netlink, link: Link) -> str | None:
+    """Return a next hop object through a device, in words, or None."""
     body = NEXT_HOP.pack({"NHA_OIF": link.index})
     for data in _dump(net, uapi.RTM_GETNEXTHOP, body):
         found = _NEXT_HOP_READER.read(data)
@@ -58,6 +61,7 @@ def _next_hop(net: Netlink, link: Link) -> str | None:
 
 
 def _token(net: Netlink, link: Link) -> str | None:
+    """Return the IPv6 token of a device (ip-token(8)), in words, or None."""
     body = LINK.pack({"IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}, index=link.index)
     for data in net.request(uapi.RTM_GETLINK, 0, body):
         families = LINK.attributes(data).get("IFLA_AF_SPEC", {})
@@ -68,6 +72,7 @@ def _token(net: Netlink, link: Link) -> str | None:
 
 
 def _dump(net: Netlink, kind: int, body: bytes) -> list[bytes]:
+    """Send a dump request; return an empty list if the kernel lacks the feature."""
     # The kernel may have no IPv6, no rules, or no next hop objects (before Linux 5.3).
     with ignoring(errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EINVAL):
         return net.request(kind, uapi.NLM_F_DUMP, body)
