@@ -7,28 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import fcntl
 import os
-import pathlib
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from os_vif.host.netlink import rtnetlink, uapi
-from os_vif.host.netlink.messages import LINK, NAMESPACE_ID
-from os_vif.host.netlink.supplement import NETNSA_NSID_NOT_ASSIGNED
+from os_vif.host.netlink import namespaces
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
-
-#: ``NS_GET_USERNS`` and ``NS_GET_OWNER_UID`` of linux/nsfs.h: ``_IO(0xb7, 1)`` and 4.
-_GET_USERNS, _GET_OWNER_UID = 0xB701, 0xB704
-_UID = struct.Struct("=I")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +61,9 @@ class MoveLink(NamedStep, KernelStep):
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         with self._target() as (kind, target):
-            number = _netns_id(net, {f"NETNSA_{kind}": target})
-            link, moved = net.link(self.name), self._is_in(net, number)
+            number = namespaces.require_number(net, {f"NETNSA_{kind}": target})
+            link = net.link(self.name)
+            moved = namespaces.link_in(net, number, self.name) is not None
             if link is None and moved:
                 return ()
             if link is None:
@@ -89,12 +81,6 @@ class MoveLink(NamedStep, KernelStep):
                 )
                 raise OSError(errno.EEXIST, reason) from error
         return (Irreversible(self.name, f"now in the network namespace {self.netns}"),)
-
-    def _is_in(self, net: Netlink, number: int) -> bool:
-        """Return whether a network namespace has a device of the name."""
-        body = LINK.pack({"IFLA_IF_NETNSID": number})
-        found = net.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, body)
-        return any(rtnetlink.read(data).name == self.name for data in found)
 
     @contextmanager
     def _target(self) -> Iterator[tuple[str, int]]:
@@ -118,24 +104,21 @@ class MoveLink(NamedStep, KernelStep):
 
 
 def require_root_owned(step: MoveLink) -> None:
-    """Raise EPERM if a user other than root owns the network namespace that a device moves to.
-
-    The owner is the owner of the user namespace in which the network namespace was created.
-    """
+    """Raise EPERM if a user other than root owns the network namespace that a device moves to."""
     path = f"/proc/{step.netns}/ns/net" if step.netns.isdecimal() else f"/run/netns/{step.netns}"
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except PermissionError:
         # The process has more privileges than the daemon. A process in the daemon's user namespace
         # has entered no network namespace of another user, which takes privileges in both.
-        if step.netns.isdecimal() and _shares_user_namespace(step.netns):
+        if step.netns.isdecimal() and namespaces.shares_user_namespace(step.netns):
             return
         raise _not_owned_by_root(step, "it cannot be looked at") from None
     except OSError:
         # The step fails with the reason.
         return
     try:
-        owner = _owner(file)
+        owner = namespaces.owner(file)
     except OSError as error:
         raise _not_owned_by_root(step, f"its owner cannot be read: {error.strerror}") from error
     finally:
@@ -144,40 +127,6 @@ def require_root_owned(step: MoveLink) -> None:
         raise _not_owned_by_root(step, f"it belongs to the user {owner}")
 
 
-def _owner(file: int) -> int:
-    """Return the id of the user who owns the namespace of an open file."""
-    try:
-        owning = fcntl.ioctl(file, _GET_USERNS)
-    except PermissionError:
-        # The owning user namespace is a parent of the user namespace of this process.
-        return 0
-    try:
-        found = fcntl.ioctl(owning, _GET_OWNER_UID, bytes(_UID.size))
-        return int(_UID.unpack(found)[0])
-    finally:
-        os.close(owning)
-
-
-def _shares_user_namespace(process: str) -> bool:
-    """Return whether a process maps user ids as this process does."""
-    own, other = (
-        pathlib.Path(f"/proc/{pid}/uid_map").read_text().split() for pid in ("self", process)
-    )
-    return own == other
-
-
 def _not_owned_by_root(step: MoveLink, reason: str) -> OSError:
     text = f"not permitted for {step.name}: the network namespace {step.netns} is not root's"
     return OSError(errno.EPERM, f"{text}: {reason}")
-
-
-def _netns_id(net: Netlink, there: dict[str, int]) -> int:
-    """Return the number of another network namespace in this namespace; assign a number first."""
-    for _ in range(2):
-        (answer,) = net.request(uapi.RTM_GETNSID, 0, NAMESPACE_ID.pack(there))
-        number = NAMESPACE_ID.attributes(answer)["NETNSA_NSID"]
-        if number != NETNSA_NSID_NOT_ASSIGNED:
-            return int(number)
-        wanted = {**there, "NETNSA_NSID": NETNSA_NSID_NOT_ASSIGNED}
-        net.request(uapi.RTM_NEWNSID, uapi.NLM_F_ACK, NAMESPACE_ID.pack(wanted))
-    raise OSError(errno.EAGAIN, "the network namespace has no number")

@@ -16,8 +16,11 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from os_vif.host import limits
-from os_vif.host.netlink import uapi
-from os_vif.host.netlink.messages import LINK
+from os_vif.host.netlink.alternative_names import (
+    add_alternative_name,
+    delete_alternative_name,
+    read_alternative_names,
+)
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
 #: Prefix of the alternative name.
 _WAS = "os-vif-was-"
-_READER = LINK.reader("IFLA_PROP_LIST")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,15 +90,15 @@ class RenameLink(NamedStep, KernelStep):
         first = _original_name(net, link)
         if first is None and not self.restore_name:
             # Stored first: a process killed before the rename leaves the device unrenamed.
-            _change_alternative_name(net, uapi.RTM_NEWLINKPROP, link, self.name)
+            add_alternative_name(net, link, _WAS + self.name)
         try:
             _rename(net, link, self.to)
         except OSError:
             if first is None and not self.restore_name:
-                _change_alternative_name(net, uapi.RTM_DELLINKPROP, link, self.name)
+                delete_alternative_name(net, link, _WAS + self.name)
             raise
         if first == self.to:
-            _change_alternative_name(net, uapi.RTM_DELLINKPROP, link, self.to)
+            delete_alternative_name(net, link, _WAS + self.to)
         # A device that is deleted before the roll back needs none.
         return (RenameLink(self.to, self.name, first is None, missing_ok=True),)
 
@@ -108,34 +110,16 @@ def original_name(net: Netlink, device: str) -> str | None:
 
 
 def _original_name(net: Netlink, link: Link) -> str | None:
-    for name in _read_alternative_names(net, link):
+    """Return the original name of a renamed device; None if not renamed."""
+    for name in read_alternative_names(net, link):
         was = name.removeprefix(_WAS)
         if was != name and limits.is_device_name(was):
             return was
     return None
 
 
-def _read_alternative_names(net: Netlink, link: Link) -> list[str]:
-    (answer,) = net.request(uapi.RTM_GETLINK, 0, LINK.pack({}, index=link.index))
-    properties = _READER.read(answer).get("IFLA_PROP_LIST")
-    return [] if properties is None else properties.all("IFLA_ALT_IFNAME")
-
-
-def _change_alternative_name(net: Netlink, kind: int, link: Link, was: str) -> None:
-    name = {"IFLA_PROP_LIST": {"IFLA_ALT_IFNAME": _WAS + was}}
-    flags = 0
-    if kind == uapi.RTM_NEWLINKPROP:
-        flags = uapi.NLM_F_CREATE | uapi.NLM_F_EXCL | uapi.NLM_F_APPEND
-    try:
-        net.request(kind, uapi.NLM_F_ACK | flags, LINK.pack(name, index=link.index))
-    except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:
-            reason = "this kernel keeps no alternative names (before Linux 5.5)"
-            raise OSError(errno.EOPNOTSUPP, reason) from error
-        raise
-
-
 def _rename(net: Netlink, link: Link, to: str) -> None:
+    """Rename a device; set the device down for the time of the rename if the kernel requires so."""
     try:
         net.change(link, {"IFLA_IFNAME": to})
     except OSError as error:
