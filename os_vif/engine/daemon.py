@@ -38,7 +38,13 @@ from os_vif.steps import (
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.link.devices import DeleteDevice
 from os_vif.steps.plan import Difference
-from os_vif.steps.rollback import Rollback, commands_with_reason, reason_of, roll_back
+from os_vif.steps.rollback import (
+    Rollback,
+    commands_with_reason,
+    reason_of,
+    roll_back,
+    roll_back_partial,
+)
 from os_vif.steps.trust import trusted
 from os_vif.steps.wire import decode, encode
 
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 
     from os_vif.engine.answers import CheckAnswer, RunAnswer, UndoAnswer
     from os_vif.engine.failure import EncodedFailure
+    from os_vif.steps.wire import Registry
 
 #: The largest number of steps in a call. A plan has a handful for each VIF, and two for each moved
 #: address.
@@ -61,12 +68,13 @@ MOVES = (
 _MOVE = EnsureRoute
 
 
-def run(messages: Any) -> RunAnswer:
+def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
     """Apply steps in order; roll back after the first failure.
 
     :param messages: a list of steps, encoded by :func:`os_vif.steps.wire.encode`. Or a dict of
         such ``steps`` and ``forward``: if true, a failed step neither stops nor rolls back the
         other steps, as in an unplug.
+    :param registry: the classes of steps that the daemon accepts, by name.
     :returns: ``undo``, the encoded undo steps for a caller that fails later; ``applied``, the
         number of undo steps and the seconds of each step; ``error``, the failure or None; and
         ``refused``, the failures of a forward run. See :mod:`os_vif.engine.answers`.
@@ -75,14 +83,15 @@ def run(messages: Any) -> RunAnswer:
     if isinstance(messages, dict) and messages.keys() == {"steps", "forward"}:
         messages, forward = messages["steps"], messages["forward"] is True
     try:
-        steps = _decode_all(messages)
+        steps = _decode_all(messages, registry)
     except exception.InvalidStep as error:
         return _failed(StepFailure("message", "", str(error), errno.EINVAL))
     devices = {device for step in steps for device in step.devices}
     try:
         uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
-            return _run_forward(net, steps) if forward else _run(net, steps)
+            progress = _Progress(policy.Call(net, steps), registry)
+            return (_run_forward if forward else _run)(net, steps, progress)
     except OSError as error:
         return _failed(_failure_of("Locking", ", ".join(devices), error))
 
@@ -96,6 +105,7 @@ class _Progress:
     """The steps of a call that have been applied so far."""
 
     request: policy.Call
+    registry: Registry
     undo: list[KernelStep] = dataclasses.field(default_factory=list)
     applied: list[tuple[int, float]] = dataclasses.field(default_factory=list)
     refused: list[EncodedFailure] = dataclasses.field(default_factory=list)
@@ -103,7 +113,10 @@ class _Progress:
     def apply(self, net: rtnetlink.Netlink, step: KernelStep) -> Sequence[KernelStep]:
         """Apply a step if the policy permits; return the undo steps."""
         with trusted():
-            return step.apply(net) if policy.permitted(net, step, self.request) else ()
+            undo = step.apply(net) if policy.permitted(net, step, self.request) else ()
+        if self.registry is not wire.STEPS:
+            _require_registered(net, undo, self.registry)
+        return undo
 
     def answer(self, net: rtnetlink.Netlink) -> RunAnswer:
         """Return the answer of a call that has not failed."""
@@ -116,8 +129,21 @@ class _Progress:
         }
 
 
-def _run(net: rtnetlink.Netlink, steps: list[KernelStep]) -> RunAnswer:
-    progress = _Progress(policy.Call(net, steps))
+def _require_registered(
+    net: rtnetlink.Netlink, undo: Sequence[KernelStep], registry: Registry
+) -> None:
+    """Roll back and raise OSError if the caller could not send undo steps of a plugin back."""
+    try:
+        wire.require_registered(undo, registry)
+        for step in undo:
+            step.validate()
+    except exception.InvalidStep as error:
+        first = OSError(errno.EINVAL, f"an undo step cannot be sent: {error}".rstrip("."))
+        roll_back_partial(net, undo, first)
+        raise first from error
+
+
+def _run(net: rtnetlink.Netlink, steps: list[KernelStep], progress: _Progress) -> RunAnswer:
     for deletes, group in itertools.groupby(steps, lambda step: isinstance(step, DeleteDevice)):
         # Deleted devices are recreated only if the deletions were sent.
         recreate: list[KernelStep] = []
@@ -150,12 +176,13 @@ def _blame(steps: Sequence[KernelStep], error: Exception) -> StepFailure:
     return _failure_of(", ".join(kinds), ", ".join(devices), error)
 
 
-def _run_forward(net: rtnetlink.Netlink, steps: list[KernelStep]) -> RunAnswer:
+def _run_forward(
+    net: rtnetlink.Netlink, steps: list[KernelStep], progress: _Progress
+) -> RunAnswer:
     """Apply steps that are independent of each other: a failed step stops no other step.
 
     The steps of a move of addresses and routes depend on each other: all are applied, or none.
     """
-    progress = _Progress(policy.Call(net, steps))
     for kind, group in itertools.groupby(steps, _kind):
         members = list(group)
         if kind is _MOVE:
@@ -228,17 +255,18 @@ def _not_done(steps: Sequence[KernelStep], error: Exception) -> StepFailure:
     return failure
 
 
-def undo(messages: Any) -> UndoAnswer:
+def undo(messages: Any, registry: Registry = wire.STEPS) -> UndoAnswer:
     """Apply the undo steps of an earlier :func:`run`, because the caller has failed since.
 
     A failed step prevents no other step.
 
     :param messages: the ``undo`` of the answer of :func:`run`.
+    :param registry: the classes of steps that the daemon accepts, by name.
     :returns: ``undone``, the number of applied steps; and ``not_undone``, the commands of the
         failed steps, each with the reason.
     """
     try:
-        steps = _decode_all(messages)
+        steps = _decode_all(messages, registry)
     except exception.InvalidStep as error:
         return {"undone": 0, "not_undone": [f"# {error}"]}
     try:
@@ -251,16 +279,17 @@ def undo(messages: Any) -> UndoAnswer:
     return {"undone": result.undone, "not_undone": result.not_undone}
 
 
-def check(messages: Any) -> CheckAnswer:
+def check(messages: Any, registry: Registry = wire.STEPS) -> CheckAnswer:
     """Return the differences of steps, for a caller without the privileges to read them.
 
     :param messages: a list of steps, encoded by :func:`os_vif.steps.wire.encode`.
+    :param registry: the classes of steps that the daemon accepts, by name.
     :returns: ``differences``, the fields of each :class:`~os_vif.steps.plan.Difference`; and
         ``error``, the failure or None.
     """
     found: list[Difference] = []
     try:
-        steps = _decode_all(messages)
+        steps = _decode_all(messages, registry)
     except exception.InvalidStep as error:
         failure = StepFailure("message", "", str(error), errno.EINVAL)
         return {"differences": [], "error": failure.encode()}
@@ -274,12 +303,12 @@ def check(messages: Any) -> CheckAnswer:
     return {"differences": [dataclasses.asdict(d) for d in found], "error": None}
 
 
-def _decode_all(messages: Any) -> list[KernelStep]:
+def _decode_all(messages: Any, registry: Registry) -> list[KernelStep]:
     if not isinstance(messages, list | tuple):
         raise wire.malformed(messages, "a list of steps")
     if len(messages) > MAX_STEPS:
         raise wire.malformed(f"{len(messages)} steps", f"at most {MAX_STEPS} steps in one call")
-    return [decode(message) for message in messages]
+    return [decode(message, registry) for message in messages]
 
 
 def _roll_back(

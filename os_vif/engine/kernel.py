@@ -13,6 +13,7 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from os_vif import exception
 from os_vif.engine import privsep_module, step_log
 from os_vif.engine.executor import NOTHING_DONE
 from os_vif.engine.failure import StepFailure
@@ -20,7 +21,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps.plan import Difference
 from os_vif.steps.rollback import commands_with_reason
-from os_vif.steps.wire import decode, encode
+from os_vif.steps.wire import decode, encode, require_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
     from os_vif.engine.answers import EncodedStep, RunAnswer
     from os_vif.engine.executor import Progress
+    from os_vif.engine.privsep_module import PrivsepModule
     from os_vif.steps.kernel_step import KernelStep
+    from os_vif.steps.wire import Registry
 
 T = TypeVar("T")
 
@@ -118,6 +121,7 @@ class KernelExecutor:
         # Imported late, as the module: a process whose steps all hold loads no oslo.privsep.
         from os_vif.engine.privsep_channel import NotStartedError
 
+        _require_registered(steps, module, self._module)
         messages: Any = [encode(step) for step in steps]
         if self._forward:
             messages = {"steps": messages, "forward": True}
@@ -131,7 +135,7 @@ class KernelExecutor:
         if answer["error"] is not None:
             raise StepFailure.decode(answer["error"])
         if step_log.is_enabled():
-            _log_applied(steps, answer)
+            _log_applied(steps, answer, privsep_module.registry_of(module))
         progress.undo.append(functools.partial(self._roll_back, answer["undo"]))
         progress.refused += [StepFailure.decode(refused) for refused in answer["refused"]]
 
@@ -139,10 +143,12 @@ class KernelExecutor:
         """Undo an earlier call in the daemon; record the result in *failure*."""
         if not undo:
             return
+        module = privsep_module.load(self._module)
         try:
-            answer = _call(privsep_module.load(self._module).undo, undo)
+            answer = _call(module.undo, undo)
         except Exception as error:  # noqa: BLE001 - the failure lists the error
-            steps = [decode(message) for message in undo]
+            registry = privsep_module.registry_of(module)
+            steps = [decode(message, registry) for message in undo]
             reason = str(error) or type(error).__name__
             failure.not_undone += commands_with_reason(steps, reason)
         else:
@@ -164,6 +170,7 @@ class KernelExecutor:
 
     def _check_in_daemon(self, steps: Sequence[KernelStep]) -> list[Difference]:
         module = privsep_module.load(self._module)
+        _require_registered(steps, module, self._module)
         answer = _call(module.check, [encode(step) for step in steps])
         if answer["error"] is not None:
             failure = StepFailure.decode(answer["error"])
@@ -188,7 +195,22 @@ def _call_failure(
     return StepFailure(what, devices, str(error) or type(error).__name__, outcome=outcome)
 
 
-def _log_applied(steps: Sequence[KernelStep], answer: RunAnswer) -> None:
+def _require_registered(
+    steps: Sequence[KernelStep], module: PrivsepModule, path: str | None
+) -> None:
+    """Raise StepFailure for a step that the daemon of a module does not accept."""
+    registry = privsep_module.registry_of(module)
+    for step in steps:
+        try:
+            require_registered([step], registry)
+        except exception.InvalidStep as error:
+            reason = f"the daemon of {path} does not accept the step: {error}".rstrip(".")
+            raise StepFailure(
+                type(step).__name__, step.device, reason, outcome=NOTHING_DONE
+            ) from error
+
+
+def _log_applied(steps: Sequence[KernelStep], answer: RunAnswer, registry: Registry) -> None:
     """Log the steps that the daemon has applied. The undo steps of the first step are last."""
     undo = list(answer["undo"])
     for step, (number, seconds) in zip(steps, answer["applied"], strict=False):
@@ -197,4 +219,4 @@ def _log_applied(steps: Sequence[KernelStep], answer: RunAnswer) -> None:
             continue
         own = undo[len(undo) - number :]
         del undo[len(undo) - number :]
-        step_log.log_applied(step, [decode(message) for message in own], seconds)
+        step_log.log_applied(step, [decode(message, registry) for message in own], seconds)

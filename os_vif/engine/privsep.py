@@ -24,13 +24,17 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
 from os_vif.engine.daemon_options import DaemonOptions
 from os_vif.engine.privsep_channel import Channel, NotStartedError
+
+if TYPE_CHECKING:
+    from os_vif.steps.plugin_step import PluginStep
+    from os_vif.steps.wire import Registry
 
 EntryPoint = Callable[[Any], Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -103,6 +107,7 @@ class Context(priv_context.PrivContext):
         *,
         cfg_section: str,
         program_capabilities: Callable[[], Collection[int]] = tuple,
+        steps: Iterable[type[PluginStep]] = (),
         **more: Any,
     ) -> None:
         """Describe a daemon.
@@ -111,13 +116,23 @@ class Context(priv_context.PrivContext):
         :param cfg_section: the option group of the daemon.
         :param program_capabilities: a function that returns the capabilities of the programs that
             the daemon runs, in addition to ``capabilities``. Called once, in the daemon.
+        :param steps: the classes of steps of the plugin itself, which the daemon accepts beside the
+            steps of os-vif. No other daemon accepts the steps.
         :param more: further parameters of ``oslo_privsep.priv_context.PrivContext``: ``pypath`` is
             the import path of the instance, and ``capabilities`` are those that the daemon keeps.
+        :raises TypeError: for a class in *steps* that is no complete
+            :class:`~os_vif.steps.plugin_step.PluginStep`, or has the name of another step.
         """
         super().__init__(prefix, cfg_section=cfg_section, **more)
         self._program_capabilities: Callable[[], Collection[int]] = program_capabilities
         #: The return value of ``program_capabilities``, in the daemon.
         self._added: Collection[int] = ()
+        #: The accepted steps; None stands for the steps of os-vif, which are imported at first use.
+        self._registry: Registry | None = None
+        if classes := tuple(steps):
+            from os_vif.steps import wire
+
+            self._registry = wire.register(classes)
         #: The functions whose calls compare the network namespaces of caller and daemon.
         self._compared: set[Callable[..., Any]] = set()
         #: The number of failed starts, and the reason of the last failure.
@@ -165,6 +180,15 @@ class Context(priv_context.PrivContext):
             # This is the daemon: import the engine before the first call.
             threading.Thread(target=_preload, daemon=True).start()
 
+    @property
+    def registry(self) -> Registry:
+        """The classes of steps that the daemon accepts, by name."""
+        if self._registry is None:
+            from os_vif.steps import wire
+
+            return wire.STEPS
+        return self._registry
+
     def entry_points(self) -> EntryPoints:
         """Return the privileged functions ``run``, ``undo`` and ``check`` of the context.
 
@@ -176,19 +200,19 @@ class Context(priv_context.PrivContext):
             from os_vif.engine import daemon as privileged
 
             self._require_netns(netns)
-            return privileged.run(messages)
+            return privileged.run(messages, self.registry)
 
         def undo(messages: Any, netns: str | None = None) -> Any:
             from os_vif.engine import daemon as privileged
 
             self._require_netns(netns)
-            return privileged.undo(messages)
+            return privileged.undo(messages, self.registry)
 
         def check(messages: Any, netns: str | None = None) -> Any:
             from os_vif.engine import daemon as privileged
 
             self._require_netns(netns)
-            return privileged.check(messages)
+            return privileged.check(messages, self.registry)
 
         functions: tuple[Callable[..., Any], ...] = (run, undo, check)
         self._compared.update(functions)

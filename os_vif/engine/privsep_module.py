@@ -20,6 +20,8 @@ from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
     from os_vif.engine.answers import CheckAnswer, RunAnswer, UndoAnswer
+    from os_vif.engine.privsep import Context
+    from os_vif.steps.wire import Registry
 
 
 class PrivsepModule(Protocol):
@@ -62,11 +64,25 @@ def is_confirmed(module: PrivsepModule) -> bool:
 
     Always true for a module without :class:`os_vif.privsep.Context`.
     """
+    context = _context_of(module)
+    return context is None or context.is_confirmed()
+
+
+def registry_of(module: PrivsepModule) -> Registry:
+    """Return the classes of steps, by name, that the daemon of a module accepts."""
+    from os_vif.steps import wire
+
+    context = _context_of(module)
+    return wire.STEPS if context is None else context.registry
+
+
+def _context_of(module: PrivsepModule) -> Context | None:
+    """Return the context of a module; None for a module without :class:`os_vif.privsep.Context`."""
     from os_vif.engine.privsep import Context
 
     # oslo.privsep sets the attribute on each entry point.
     context = getattr(module.check, "privsep_entrypoint", None)
-    return not isinstance(context, Context) or context.is_confirmed()
+    return context if isinstance(context, Context) else None
 
 
 @functools.cache

@@ -132,14 +132,31 @@ def _fault(step: Any) -> str | None:
 
 
 def require_registered(steps: Iterable[KernelStep], registry: Registry) -> None:
-    """Raise InvalidStep for a step whose class is not in a registry."""
+    """Raise InvalidStep for a step that a daemon with a registry cannot receive.
+
+    The class of the step must be in the registry. The arguments of a plugin's step must be plain
+    data, which msgpack encodes, and hashable.
+    """
     for step in steps:
+        if isinstance(step, PluginStep):
+            for name in _fields(type(step)):
+                if not _is_plain(value := getattr(step, name)):
+                    expected = "None, a boolean, a number, text, bytes, or a tuple of these"
+                    raise exception.InvalidStep(
+                        step=type(step).__name__, field=name, found=value, expected=expected
+                    )
         if registry.get(type(step).__name__) is not type(step):
             kind = f"{type(step).__module__}.{type(step).__qualname__}"
             expected = "a class of os_vif.steps, or of steps= of the daemon's Context"
             raise exception.InvalidStep(
                 step=type(step).__name__, field="the class", found=kind, expected=expected
             )
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_plain(entry) for entry in value)
+    return value is None or isinstance(value, bool | int | float | str | bytes)
 
 
 @functools.cache

@@ -204,7 +204,7 @@ def installed(tmp_path_factory) -> pathlib.Path:
                 "--disable-pip-version-check",
                 *options,
             ),
-            *(folder / "source" / name for name in ("classic", "derived", "planner")),
+            *(folder / "source" / name for name in ("classic", "derived", "planner", "queues")),
         ],
         capture_output=True,
         text=True,

@@ -170,6 +170,14 @@ class Netlink:
         elsewhere = {} if netnsid is None else {"IFLA_IF_NETNSID": netnsid}
         return self._get(elsewhere, index)
 
+    def read_attributes(self, link: Link) -> Mapping[str, Any]:
+        """Return all attributes of a device by the names of pyroute2, such as ``IFLA_TXQLEN``.
+
+        :raises OSError: with ENODEV if the device was deleted.
+        """
+        (found,) = self.request(uapi.RTM_GETLINK, 0, LINK.pack({}, index=link.index))
+        return LINK.attributes(found)
+
     def require(self, name: str) -> Link:
         """Return the device with a name; raise :class:`OSError` with ENODEV if missing."""
         found = self.link(name)
