@@ -29,7 +29,7 @@ def test_both_are_loaded_beside_ours(program, installed):
     ours = {"linux_bridge", "noop", "ovs", "sriov"}
     assert set(entry_points.split()) >= {"classic", "planner"} | ours
     assert set(plugins.split()) >= {"classic", "planner"} | ours
-    assert generic == "classic planner"
+    assert generic == "classic planner queues"
 
 
 @pytest.mark.parametrize(
