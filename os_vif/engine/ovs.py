@@ -26,7 +26,7 @@ from os_vif.engine.failure import StepFailure
 from os_vif.engine.ovs_open_ports import OpenPorts, find_open_ports
 from os_vif.host.ovsdb import query
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
-from os_vif.host.ovsdb.locks import lock_name
+from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.host.ovsdb.transaction import CommitResult, Transaction, read_next_cfg

@@ -14,7 +14,7 @@ from os_vif.steps.trust import is_trusted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from os_vif.host.ovsdb.target import Opener
+    from os_vif.host.ovsdb.remotes import Opener
     from os_vif.host.ovsdb.tls import Tls
 
 

@@ -9,14 +9,15 @@ that the duration of a plan does not grow with the number of ports of the switch
 ================================================  =================================================
 ``notation``, ``query``                           values, rows and queries of RFC 7047
 ``answers``, ``schema``                           checks of answers; the columns that a database has
-``deadline``, ``remotes``, ``tls``, ``target``    timeout, addresses and certificates
+``deadline``, ``tls``, ``remotes``                timeout, addresses and certificates
 ``framing``, ``transport``, ``stream``            JSON-RPC messages: bytes, sockets, streams
-``pool``, ``locks``, ``state``, ``connection``    the connection of a plan, with the locks
+``pool``, ``connection_state``, ``connection``    the connection of a plan, with the locks
 ``snapshot``, ``transaction``                     the rows read for a transaction; the operations
 ``lookups``                                       reads that plugins need before a plan
 ================================================  =================================================
 
-A module imports modules of the same row and of the rows above. The package knows neither steps nor VIFs.
+A module imports modules of the same row and of the rows above. The package knows neither steps
+nor VIFs.
 Connections, snapshots and transactions belong to one thread; the pool serves all threads.
 No privileges are needed beyond access to the socket. Errors are
 :class:`os_vif.exception.OvsdbError`; the modules up to ``stream`` raise :class:`OSError`.

@@ -21,17 +21,16 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from os_vif import exception
 from os_vif.host.ovsdb import answers, pool, remotes
+from os_vif.host.ovsdb.connection_state import Locks, State
 from os_vif.host.ovsdb.deadline import Deadline
-from os_vif.host.ovsdb.locks import Locks
 from os_vif.host.ovsdb.schema import Schema
-from os_vif.host.ovsdb.state import State
 from os_vif.host.ovsdb.stream import JsonRpcStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from os_vif.host.ovsdb.notation import Operation, Row
-    from os_vif.host.ovsdb.target import Opener, Target
+    from os_vif.host.ovsdb.remotes import Opener, Target
     from os_vif.host.ovsdb.tls import Tls
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from os_vif.host.ovsdb.notation import Row
-    from os_vif.host.ovsdb.target import Target
+    from os_vif.host.ovsdb.remotes import Target
 
 
 def bridge_of(target: Target, port: str) -> str | None:

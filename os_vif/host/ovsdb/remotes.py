@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Addresses of servers in the option ``ovsdb_connection``.
+"""Addresses of servers in the option ``ovsdb_connection``, and the settings of a connection.
 
 Source: ovsdb(7), "Connection Methods". Only the active methods are accepted. A host name is
 refused: a look-up in DNS may block for longer than the deadline.
@@ -11,6 +11,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from os_vif.host.ovsdb.deadline import Deadline
+    from os_vif.host.ovsdb.tls import Tls
+
+    #: Connects to the path of a unix socket that the calling process may not open.
+    Opener = Callable[[str, Deadline], socket.socket]
 
 #: The default socket of ovsdb-server and of ovs-vsctl(8).
 DEFAULT_SOCKET = "/run/openvswitch/db.sock"
@@ -27,6 +38,26 @@ EXPECTED = (
     "unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, or several with commas, where HOST is an IP "
     "address (no host name) and PORT is 1 to 65535"
 )
+
+
+class Target(Protocol):
+    """The address of a database; see :class:`os_vif.steps.plan.OvsdbTarget`."""
+
+    @property
+    def connection(self) -> str:
+        """Addresses of the servers, separated by commas."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for all calls; 0 waits for ever."""
+
+    @property
+    def tls(self) -> Tls | None:
+        """TLS settings for ``ssl:``."""
+
+    @property
+    def opener(self) -> Opener | None:
+        """Connects to the path of a socket that this process may not open."""
 
 
 def remotes(connection: str) -> list[str]:

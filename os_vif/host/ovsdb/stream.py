@@ -17,8 +17,8 @@ from os_vif.host.ovsdb.framing import JsonFramer
 
 if TYPE_CHECKING:
     from os_vif.host.ovsdb.deadline import Deadline
+    from os_vif.host.ovsdb.remotes import Opener
     from os_vif.host.ovsdb.schema import Schema
-    from os_vif.host.ovsdb.target import Opener
     from os_vif.host.ovsdb.tls import Tls
 
 #: Bytes of one call of ``recv()``.

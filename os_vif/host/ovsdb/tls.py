@@ -9,8 +9,6 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from os_vif.host.ovsdb import remotes
-
 if TYPE_CHECKING:
     import ssl
 
@@ -29,11 +27,12 @@ class Tls:
     #: Expected name in the server's certificate; empty means the IP address of the connection.
     server_name: str = ""
 
-    def expected_name(self, remote: str) -> str | None:
-        """Return the name or address expected in a server's certificate; None without a check."""
-        if not self.check_hostname:
-            return None
-        return self.server_name or remotes.host(remote)
+    def expected_name(self, host: str) -> str | None:
+        """Return the name or address expected in a server's certificate; None without a check.
+
+        :param host: the IP address of the server.
+        """
+        return self.server_name or host if self.check_hostname else None
 
     def context(self) -> ssl.SSLContext:
         """Return a TLS context with the client's files.

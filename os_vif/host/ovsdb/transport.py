@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import ssl
 
     from os_vif.host.ovsdb.deadline import Deadline
-    from os_vif.host.ovsdb.target import Opener
+    from os_vif.host.ovsdb.remotes import Opener
     from os_vif.host.ovsdb.tls import Tls
 
 #: Seconds between two attempts to connect to a server with a full queue of connections.
@@ -82,7 +82,7 @@ def connect(
             # The files are read before the server is contacted.
             context = tls.context()
             sock = _connect_to_address(remote, deadline)
-            return _negotiate_tls(sock, context, tls.expected_name(remote), deadline)
+            return _negotiate_tls(sock, context, tls.expected_name(remotes.host(remote)), deadline)
         case _:
             raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
 

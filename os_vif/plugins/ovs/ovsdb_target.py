@@ -21,7 +21,7 @@ from os_vif.steps.plan import OvsdbTarget
 
 if TYPE_CHECKING:
     from os_vif import exception
-    from os_vif.host.ovsdb.target import Opener
+    from os_vif.host.ovsdb.remotes import Opener
 
 #: Options, with the names of Neutron: private key, certificate, certificate of the authority.
 _TLS_OPTIONS = ("ssl_key_file", "ssl_cert_file", "ssl_ca_cert_file")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Locks of a connection to ovsdb-server (RFC 7047, 4.1.8 to 4.1.11).
+"""The state of a connection to ovsdb-server, and the locks (RFC 7047, 4.1.8 to 4.1.11).
 
 The server knows the locks of all clients, in every process. A lock belongs to a connection: the
 server releases the lock when the connection is closed, or when the process is killed.
@@ -9,6 +9,7 @@ server releases the lock when the connection is closed, or when the process is k
 
 from __future__ import annotations
 
+import enum
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,22 @@ def lock_name(port: str) -> str:
     plan needs a single request.
     """
     return f"os_vif_{uuid.uuid5(_NAMESPACE, port[3:14] or port).hex}"
+
+
+class State(enum.Enum):
+    """The state of a connection."""
+
+    #: No server has answered yet. A server that cannot be reached is an error at once.
+    DISCONNECTED = enum.auto()
+    #: The stream is from the pool, and the server may have closed the stream since.
+    POOLED = enum.auto()
+    #: The server has answered on the open stream.
+    CONNECTED = enum.auto()
+    #: The connection was lost after an answer. The server may have been restarted, so attempts
+    #: to connect are repeated until the deadline.
+    LOST = enum.auto()
+    #: The answer was no OVSDB. A retry is useless.
+    NOT_OVSDB = enum.auto()
 
 
 class Locks:
