@@ -35,5 +35,5 @@ class DaemonOpener:
         try:
             return request_socket(privsep_module.load_ovsdb(self.module).connect, path, deadline)
         except NotStartedError as error:
-            reason = f"this user may not open it, and the privileged daemon did not start: {error}"
+            reason = f"this user may not open the socket, and the privileged daemon did not start: {error}"
             raise OSError(errno.EACCES, reason) from error

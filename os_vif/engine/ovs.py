@@ -57,7 +57,7 @@ _EMPTY = (
 _ROOT = query.root("_uuid")
 #: The number of equal refusals of equal transactions before the plan fails.
 _MAX_EQUAL_REFUSALS = 3
-_UNKNOWN = "What Open vSwitch has done is unknown; plugging or unplugging again converges"
+_UNKNOWN = "The state of Open vSwitch is unknown; plugging or unplugging again converges"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,8 +188,12 @@ class CommittedTransaction:
             is_late = (
                 isinstance(error, exception.OvsdbRefused) and error.kwargs["error"] == "timed out"
             )
-            late = f"ovs-vswitchd has not done it within {self._ovsdb.timeout:g} seconds"
-            reason = late if is_late else f"the database has it, but then: {error}"
+            late = f"ovs-vswitchd has not applied it within {self._ovsdb.timeout:g} seconds"
+            reason = (
+                late
+                if is_late
+                else f"the database has it, but the wait for ovs-vswitchd failed: {error}"
+            )
             raise _plan_failure(self._steps, reason) from error
         if failed is not None:
             raise _step_failure(*failed)

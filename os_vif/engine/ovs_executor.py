@@ -84,11 +84,13 @@ class OvsExecutor:
                 # ovs-vswitchd applies the content of the database later.
                 LOG.warning(
                     "The database of Open vSwitch has the deletion of %s; ovs-vswitchd has not "
-                    "carried it out yet: %s", failure.device, failure.reason,
+                    "applied it yet: %s", failure.device, failure.reason,
                 )  # fmt: skip
                 committed.start_rollback_deadline()
                 for other in transactions:
-                    LOG.warning("Nor that of %s", other.devices)
+                    LOG.warning(
+                        "ovs-vswitchd has not applied the deletion of %s either", other.devices
+                    )
                 transactions.clear()
 
     def reopen_devices(self, progress: Progress) -> bool:

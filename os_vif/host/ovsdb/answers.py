@@ -41,7 +41,7 @@ _PAIR = 2
 def malformed(what: str, found: Any) -> NoReturn:
     """Raise the error for a malformed answer."""
     shown = abbreviated(found, 100)
-    raise OSError(errno.EPROTO, f"what answers is no OVSDB: {what} is {shown}")
+    raise OSError(errno.EPROTO, f"the answer is no OVSDB: {what} is {shown}")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -66,7 +66,7 @@ def parse(data: bytes) -> dict[str, Any]:
         malformed("a message that is nested too deeply", data[:100])
     except ValueError as error:
         reason = str(error)[:MAX_REASON]
-        raise OSError(errno.EPROTO, f"what answers is no OVSDB: no JSON: {reason}") from error
+        raise OSError(errno.EPROTO, f"the answer is no OVSDB: no JSON: {reason}") from error
     if not isinstance(found, dict):
         malformed("a message", found)
     return found

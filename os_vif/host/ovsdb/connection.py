@@ -53,7 +53,7 @@ _CLUSTER_MEMBER_SECONDS = 2.0
 _STARTING = 1.0
 #: Number of rows that a stream remembers from plan to plan.
 _MEMORY = 64
-_NO_LEADER = "no leader of the cluster is known there"
+_NO_LEADER = "the server knows no leader of the cluster"
 #: Seconds, and part of the remaining time, reserved for the answer to a ``wait``.
 _GRACE, _GRACE_PART = 1.0, 0.1
 #: Seconds in which a server answers a ``wait`` after the timeout of the ``wait``.
@@ -320,7 +320,9 @@ class Ovsdb:
                 # Another server of the cluster may yet become the leader.
                 self._state = State.LOST if before is State.NOT_OVSDB else before
             # The TLS alert may be lost with the connection.
-            hint = " (does it accept the client's certificate?)" if "ssl:" in remote else ""
+            hint = (
+                " (does the server accept the client's certificate?)" if "ssl:" in remote else ""
+            )
             raise OSError(f"{error.kwargs['reason']}{hint}") from error
         if row is None or schema is None:
             self.close()
@@ -418,7 +420,7 @@ class Ovsdb:
                 answers.message(message)
                 self._unsolicited += 1
                 if self._unsolicited > answers.MAX_UNSOLICITED:
-                    answers.malformed("a message that nobody asked for", message)
+                    answers.malformed("an unsolicited message", message)
                 if message.get("method") != "echo":
                     break
                 reply = {"id": message.get("id"), "result": message["params"], "error": None}

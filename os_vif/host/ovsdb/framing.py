@@ -45,7 +45,7 @@ class _EndScanner:
                 case brace if not self._is_quoted:
                     self.depth += 1 if brace in b"{[" else -1
                     if self.depth > answers.MAX_DEPTH:
-                        reason = "what answers is no OVSDB: it is nested too deeply"
+                        reason = "the answer is no OVSDB: a message is nested too deeply"
                         raise OSError(errno.EPROTO, reason)
                     if self.depth <= 0:
                         return at + 1
@@ -76,7 +76,7 @@ class JsonFramer:
             nested too deeply.
         """
         if len(self._buffer) > answers.MAX_MESSAGE:
-            raise OSError(errno.EPROTO, "what answers is no OVSDB: a message is too long")
+            raise OSError(errno.EPROTO, "the answer is no OVSDB: a message is too long")
         if not self._was_decoded or len(self._buffer) < _SHORT:
             self._was_decoded = True
             if (message := self._decode_fast()) is not None:
@@ -87,7 +87,7 @@ class JsonFramer:
             del self._buffer[:end]
             return self._begin_next(answers.parse(data))
         if not self._scanner.depth and self._buffer.strip():
-            raise OSError(errno.EPROTO, "what answers is no OVSDB: no JSON")
+            raise OSError(errno.EPROTO, "the answer is no OVSDB: no JSON")
         return None
 
     def _begin_next(self, message: dict[str, Any]) -> dict[str, Any]:

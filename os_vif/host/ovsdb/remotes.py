@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_SOCKET = "/run/openvswitch/db.sock"
 #: Advice for a user without the permission to open the socket.
 PERMISSION_HINT = (
-    "this user may not open it; [os_vif_ovs]ovsdb_interface = vsctl has the privileged daemon "
+    "this user may not open the socket; [os_vif_ovs]ovsdb_interface = vsctl has the privileged daemon "
     "open it"
 )
 #: The separator of two addresses. A comma inside a path is no separator.

@@ -149,7 +149,7 @@ class EnsureOvsPort(OvsStep):
         wanted_bridge = snapshot.bridge(self.bridge)
         if wanted_bridge is not None and has_stale_device(wanted_bridge, interface):
             pending = not self.must_open and not device_index(self.name)
-            found.append(self.difference("ofport", "of a device that has gone", "open", pending))
+            found.append(self.difference("ofport", "of a deleted device", "open", pending))
         return tuple(found)
 
     def _wrong_columns(self, snapshot: Snapshot, interface: Row) -> list[tuple[str, Any, Any]]:
@@ -195,10 +195,12 @@ class EnsureOvsPort(OvsStep):
         interface = snapshot.interface(self.name)
         bridge = snapshot.bridge_of(port)
         if bridge is None or bridge["name"] != self.bridge:
-            place = "a bridge that has gone" if bridge is None else bridge["name"]
+            place = "a deleted bridge" if bridge is None else bridge["name"]
             raise OSError(errno.EBUSY, f"{self.name} is in {place}, and not taken from there")
         if interface is None or conflict is not None:
-            raise port_rows.conflict_error(self.name, f"{conflict}, not with one of its own name")
+            raise port_rows.conflict_error(
+                self.name, f"{conflict}, not with one Interface, of its own name"
+            )
         port_rows.require_type(interface, self.type)
         if self.must_open and open_error(interface) is not None:
             transaction.effects.retries_open = True
@@ -264,7 +266,7 @@ class EnsureOvsPort(OvsStep):
         if not self.must_open:
             return None
         interface = snapshot.interface(self.name)
-        error = "it has gone" if interface is None else open_error(interface)
+        error = "the port was deleted" if interface is None else open_error(interface)
         return error if error is not None and self._has_to_open(snapshot) else None
 
 

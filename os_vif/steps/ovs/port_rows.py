@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 #: ``afxdp``, with which ovs-vswitchd opens the device on a faster path.
 _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
 #: Expected values in the differences of a port.
-DEVICE_TYPE, OWN_INTERFACE = "that of a network device", "a port with one of its own name"
+DEVICE_TYPE, OWN_INTERFACE = (
+    "the type of a network device",
+    "a port with one Interface, of its own name",
+)
 #: The number of ports in the message about a bridge in use.
 _MAX_SHOWN = 5
 #: The first characters of the DPDK types, which have most ``options`` in common.
@@ -76,7 +79,7 @@ def _describe_owner(snapshot: Snapshot, interface: Row) -> str:
     """Return, in words, the port of an Interface."""
     port = snapshot.row(query.port_with_interface(interface))
     if port is None:
-        return "an interface of a port that has gone"
+        return "an interface of a deleted port"
     bridge = snapshot.bridge_of(port)
     where = "" if bridge is None else f" in {bridge['name']}"
     return f"an interface of the port {port['name']}{where}"

@@ -320,7 +320,7 @@ def _insert_into_mirrors(
         if mirror is None:
             there = snapshot.row_at("Mirror", ("uuid", uuid))
             if there is None:
-                lost = f"# mirror {called or uuid} has gone: {name} is not in it again"
+                lost = f"# mirror {called or uuid} was deleted: {name} cannot be added to it"
                 transaction.effects.not_restored.append(lost)
                 continue
             mirror = ref(there)
@@ -328,7 +328,7 @@ def _insert_into_mirrors(
             if column != "output_port":
                 transaction.mutate("Mirror", mirror, [column, "insert", ["set", [port]]])
             elif there is not None and values(there[column]):
-                by_now = f"# mirror {called or uuid} has another output_port by now than {name}"
+                by_now = f"# mirror {called or uuid} has another output_port than {name}"
                 transaction.effects.not_restored.append(by_now)
             else:
                 transaction.fill("Mirror", mirror, column, port)
@@ -388,7 +388,7 @@ def _drop_dangling_references(
         had = row[column][1] if row[column][0] == "map" else values(row[column])
         if len(there[1]) < len(had):
             transaction.effects.not_restored.append(
-                f"# {what}: a row of {table} that it referred to has gone"
+                f"# {what}: a row of {table} that it referred to was deleted"
             )
             row[column] = there
 

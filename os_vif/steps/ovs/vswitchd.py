@@ -39,7 +39,9 @@ def open_error(interface: Row) -> str | None:
 def bridge_error(snapshot: Snapshot, name: str) -> str | None:
     """Return why ovs-vswitchd has not opened a bridge, or None for an open bridge."""
     bridge, interface = snapshot.bridge(name), snapshot.interface(name)
-    error = "it has no port of its own" if interface is None else open_error(interface)
+    error = (
+        "the bridge has no port of its own name" if interface is None else open_error(interface)
+    )
     if error is None:
         return None
     if (

@@ -179,7 +179,7 @@ def test_check_tells_of_a_device_that_others_made_again(br_int):
         d for d in eventually(lambda: os_vif.check(vif, INSTANCE)) if d.step == "EnsureOvsPort"
     ]
     assert [str(difference) for difference in told] == [
-        f"{vif.vif_name}: ofport is of a device that has gone, should be open"
+        f"{vif.vif_name}: ofport is of a deleted device, should be open"
     ]
     os_vif.plug(vif, INSTANCE)
     assert os_vif.check(vif, INSTANCE) == ()

@@ -158,7 +158,7 @@ def test_an_unplug_goes_forward_when_vswitchd_is_late(switch, caplog):
         runner.run(unplug, DAEMON)
         assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
         assert "qvo" not in links()
-    assert "the deletion of qvo; ovs-vswitchd has not carried it out yet" in caplog.text
+    assert "the deletion of qvo; ovs-vswitchd has not applied it yet" in caplog.text
     runner.run(unplug, DAEMON)
     assert differs(before) == []
 

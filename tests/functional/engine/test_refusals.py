@@ -266,7 +266,7 @@ def test_a_port_is_released_though_vswitchd_is_down(switch, at, caplog):
     assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
     (link,) = ip("link", "show", "qvo")
     assert "UP" not in link["flags"]
-    assert "the deletion of qvo; ovs-vswitchd has not carried it out yet" in caplog.text
+    assert "the deletion of qvo; ovs-vswitchd has not applied it yet" in caplog.text
     switch._daemon("ovs-vswitchd", switch.connection)
     runner.run(plan, DAEMON)
 

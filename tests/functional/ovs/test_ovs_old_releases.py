@@ -251,7 +251,7 @@ def test_a_wait_that_times_out_is_told_as_such_by_releases_before_2_16(tmp_path)
     ):
         port = EnsureOvsPort("br", "vhu1", "dpdkvhostuser")
         plan = Plan(EnsureOvsBridge("br", "netdev"), port, switch=OvsdbTarget(proxy.connection, 2))
-        with pytest.raises(exception.StepFailed, match="has not done it within 2 seconds"):
+        with pytest.raises(exception.StepFailed, match="has not applied it within 2 seconds"):
             runner.run(plan, None)
 
 

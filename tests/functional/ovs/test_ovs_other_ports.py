@@ -73,7 +73,7 @@ def test_a_port_of_a_type_of_its_own_is_told_and_refused(br_int, way):
         br_int.vsctl("add-port", bridge, name, "--", "set", "Interface", name, *settings)
         # For these vswitchd has made a network device, which the plan meets first.
         with_device = kind in ("internal", "tap")
-        assert f"{name}: type is {kind}, should be that of a network device" in told(vif)
+        assert f"{name}: type is {kind}, should be the type of a network device" in told(vif)
         met = "|failed on .*: .* is a (hardware )?device" if with_device else ""
         said = f"{name} is a port of type {kind}, not of a network device; remove"
         assert_refused(vif, said + met)
@@ -92,7 +92,9 @@ def test_a_bond_and_its_members_are_told_and_refused(br_int, way):
                          "add", "Bridge", bridge, "ports", "@p")  # fmt: skip
         text = f"a port with the interfaces {', '.join(sorted(members))}"
         lines = [line for line in told(vif) if line.startswith(f"{name}: port is")]
-        assert lines == [f"{name}: port is {text}, should be a port with one of its own name"]
+        assert lines == [
+            f"{name}: port is {text}, should be a port with one Interface, of its own name"
+        ]
         assert_refused(vif, f"{name} is {text}, not .*with one of its own name; remove")
         br_int.vsctl("del-port", name)
     br_int.vsctl("add-bond", bridge, "bond9", name, "two")
@@ -147,7 +149,7 @@ def test_a_representor_does_not_get_the_name_of_such_a_port(br_int, host, kind):
     assert_refused(vif, taken)
     br_int.vsctl("set", "Interface", "tap-1", f"external_ids:iface-id={vif.id}")
     if kind != "internal":
-        assert f"tap-1: type is {kind}, should be that of a network device" in told(vif)
+        assert f"tap-1: type is {kind}, should be the type of a network device" in told(vif)
         taken = f"tap-1 is a port of type {kind}, not of a network device; remove"
     assert_refused(vif, taken)
 
@@ -206,8 +208,10 @@ def test_a_bond_is_no_port_of_user_space(br_int, host, make):
     name = f"{'vhu' if isinstance(vif, VHOST_USER) else 'vfr'}{vif.id[:11]}"
     br_int.vsctl("add-bond", "br-int", name, "one", "two")
     text = "a port with the interfaces one, two"
-    assert f"{name}: port is {text}, should be a port with one of its own name" in told(vif)
-    assert_refused(vif, f"{name} is {text}, not with one of its own name; remove")
+    assert f"{name}: port is {text}, should be a port with one Interface, of its own name" in told(
+        vif
+    )
+    assert_refused(vif, f"{name} is {text}, not with one Interface, of its own name; remove")
     br_int.vsctl("del-port", name, "--", "add-bond", "br-int", "bond9", name, "two")
     text = "an interface of the port bond9 in br-int"
     assert f"{name}: port is {text}, should be in br-int" in told(vif)

@@ -391,7 +391,7 @@ def test_a_switch_that_stands_still_fails_the_plug(br_int, ovs_options):
     before = snapshot()
     os.kill(br_int.pid("ovs-vswitchd"), signal.SIGSTOP)
     try:
-        with pytest.raises(exception.PlugException, match="has not done it within 1 seconds"):
+        with pytest.raises(exception.PlugException, match="has not applied it within 1 seconds"):
             os_vif.plug(ovs_vif(HYBRID), INSTANCE)
     finally:
         os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
@@ -411,7 +411,7 @@ def test_an_unplug_that_the_switch_does_not_carry_out_goes_forward(br_int, ovs_o
         assert f"qvo{vif.id[:11]}" not in br_int.vsctl("--no-wait", "list-ports", "br-int")
     finally:
         os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
-    assert "ovs-vswitchd has not carried it out yet" in caplog.text
+    assert "ovs-vswitchd has not applied it yet" in caplog.text
     os_vif.unplug(vif, INSTANCE)
     assert differs(before, indexes=False) == []
 

@@ -118,7 +118,8 @@ def test_native_names_the_option_that_helps(run, switch):
     before = switch.dump()
     told = run(REFUSED, "ovsdb_interface = native", f"ovsdb_connection = {switch.connection}")
     assert (
-        "Permission denied: this user may not open it; [os_vif_ovs]ovsdb_interface = vsctl" in told
+        "Permission denied: this user may not open the socket; [os_vif_ovs]ovsdb_interface = vsctl"
+        in told
     )
     assert switch.connection in told
     assert switch.dump() == before
@@ -138,7 +139,7 @@ def test_a_daemon_that_does_not_start_is_told(run, switch):
     """With what it was needed for."""
     options = ("ovsdb_interface = vsctl", f"ovsdb_connection = {switch.connection}")
     told = run(REFUSED, *options, helper="false")
-    assert "this user may not open it, and the privileged daemon did not start" in told
+    assert "this user may not open the socket, and the privileged daemon did not start" in told
 
 
 def test_an_empty_connection_is_the_socket_of_open_vswitch(run):

@@ -343,7 +343,9 @@ def test_a_vswitchd_that_does_nothing_fails_the_plan(switch):
     )
     os.kill(switch.pid("ovs-vswitchd"), signal.SIGSTOP)
     try:
-        with pytest.raises(exception.StepFailed, match="has not done it within 1 seconds") as info:
+        with pytest.raises(
+            exception.StepFailed, match="has not applied it within 1 seconds"
+        ) as info:
             runner.run(plan, DAEMON)
     finally:
         os.kill(switch.pid("ovs-vswitchd"), signal.SIGCONT)

@@ -132,7 +132,7 @@ def test_a_leader_that_is_killed_is_followed_by_the_next(namespace, tmp_path):
                 late.connect()
             said = str(info.value)
             assert said.count(": Connection refused") == 2
-            assert f"{cluster.remote(last)}: no leader of the cluster is known there" in said
+            assert f"{cluster.remote(last)}: the server knows no leader of the cluster" in said
     finally:
         cluster.end()
 

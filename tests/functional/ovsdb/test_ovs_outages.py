@@ -194,7 +194,7 @@ def test_a_server_that_stands_still_fails_the_plug_in_time(proxy, switch):
         "unknown; plugging or unplugging again converges. Undone: 2 changes",
     )
     answered = (
-        "The transaction of Open vSwitch failed on br, qvo: the database has it, but then: ",
+        "The transaction of Open vSwitch failed on br, qvo: the database has it, but the wait for ovs-vswitchd failed: ",
         "Undone: 2 changes before it; still to be undone by hand:\n  ovs-vsctl --if-exists del-port",
     )
     for text, (begins, has) in ((COMMIT, sent), (WAIT, answered)):
@@ -231,7 +231,9 @@ def test_what_is_taken_back_without_an_answer_is_unknown(proxy, switch):
         finally:
             os.kill(pid, signal.SIGCONT)
     said = str(info.value)
-    assert "failed on br, qvo: ovs-vswitchd has not done it within 2 seconds. What Open v" in said
+    assert (
+        "failed on br, qvo: ovs-vswitchd has not applied it within 2 seconds. What Open v" in said
+    )
     assert "unknown; plugging or unplugging again converges. Undone: 2 changes" in said
     assert "del-port qvo  # Open vSwitch at" in said
     converges(proxy, before)
@@ -244,7 +246,7 @@ def test_what_vswitchd_does_not_do_is_taken_back_also_over_a_cut(proxy, switch, 
     committed = Nth(ASK, COMMIT, lambda data: [data])
     cut = Nth(ASK, COMMIT, CUTS[kind])
     proxy.rule = lambda way, data: cut(way, data) if committed.done else committed(way, data)
-    late = pytest.raises(exception.StepFailed, match="not done it within 2 seconds")
+    late = pytest.raises(exception.StepFailed, match="not applied it within 2 seconds")
     with switch.standing_still("ovs-vswitchd"), late as info:
         runner.run(plug(proxy, TIME), DAEMON)
     assert "by hand" not in str(info.value)
