@@ -232,7 +232,8 @@ def test_what_is_taken_back_without_an_answer_is_unknown(proxy, switch):
             os.kill(pid, signal.SIGCONT)
     said = str(info.value)
     assert (
-        "failed on br, qvo: ovs-vswitchd has not applied it within 2 seconds. What Open v" in said
+        "failed on br, qvo: ovs-vswitchd has not applied it within 2 seconds. The state of Open v"
+        in said
     )
     assert "unknown; plugging or unplugging again converges. Undone: 2 changes" in said
     assert "del-port qvo  # Open vSwitch at" in said
