@@ -199,7 +199,7 @@ class EnsureOvsPort(OvsStep):
             raise OSError(errno.EBUSY, f"{self.name} is in {place}, and not taken from there")
         if interface is None or conflict is not None:
             raise port_rows.conflict_error(
-                self.name, f"{conflict}, not with one Interface, of its own name"
+                self.name, f"{conflict}, not with one Interface of its own name"
             )
         port_rows.require_type(interface, self.type)
         if self.must_open and open_error(interface) is not None:

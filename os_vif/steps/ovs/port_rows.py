@@ -28,7 +28,7 @@ _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
 #: Expected values in the differences of a port.
 DEVICE_TYPE, OWN_INTERFACE = (
     "the type of a network device",
-    "a port with one Interface, of its own name",
+    "a port with one Interface of its own name",
 )
 #: The number of ports in the message about a bridge in use.
 _MAX_SHOWN = 5

@@ -93,9 +93,9 @@ def test_a_bond_and_its_members_are_told_and_refused(br_int, way):
         text = f"a port with the interfaces {', '.join(sorted(members))}"
         lines = [line for line in told(vif) if line.startswith(f"{name}: port is")]
         assert lines == [
-            f"{name}: port is {text}, should be a port with one Interface, of its own name"
+            f"{name}: port is {text}, should be a port with one Interface of its own name"
         ]
-        assert_refused(vif, f"{name} is {text}, not .*with one of its own name; remove")
+        assert_refused(vif, f"{name} is {text}, not .*with one Interface of its own name; remove")
         br_int.vsctl("del-port", name)
     br_int.vsctl("add-bond", bridge, "bond9", name, "two")
     text = f"an interface of the port bond9 in {bridge}"
@@ -208,10 +208,10 @@ def test_a_bond_is_no_port_of_user_space(br_int, host, make):
     name = f"{'vhu' if isinstance(vif, VHOST_USER) else 'vfr'}{vif.id[:11]}"
     br_int.vsctl("add-bond", "br-int", name, "one", "two")
     text = "a port with the interfaces one, two"
-    assert f"{name}: port is {text}, should be a port with one Interface, of its own name" in told(
+    assert f"{name}: port is {text}, should be a port with one Interface of its own name" in told(
         vif
     )
-    assert_refused(vif, f"{name} is {text}, not with one Interface, of its own name; remove")
+    assert_refused(vif, f"{name} is {text}, not with one Interface of its own name; remove")
     br_int.vsctl("del-port", name, "--", "add-bond", "br-int", "bond9", name, "two")
     text = "an interface of the port bond9 in br-int"
     assert f"{name}: port is {text}, should be in br-int" in told(vif)
