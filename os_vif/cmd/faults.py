@@ -1,35 +1,29 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""All that is wrong with one object of an input, not only what a reader meets first.
+"""All faults of an object of an input, with their lines.
 
-What a reader refuses is taken out of a copy, and the rest is read again.
+:func:`os_vif.serialization.validate` and :func:`os_vif.serialization.stored.validate` find the
+faults; this module finds the lines.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import json
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from os_vif import exception
+import os_vif
+from os_vif import exception, serialization
 from os_vif.cmd import json_text, units
 from os_vif.cmd.stream import Piece
 from os_vif.codec import unknown
 from os_vif.codec.path import COERCION_ERRORS, below, describe, joined
 from os_vif.escape import printable
-from os_vif.serialization import document, primitive, stored, text
+from os_vif.serialization import primitive, stored
 
-#: No more than that are told of one object.
+#: The maximum number of faults of an object in a report; a last line counts the others.
 MOST = 100
-#: How long the search for more faults in one object may take.
-_SECONDS = 10
-#: Without them an object cannot be read at all.
-_HEADS = {"apiVersion", "kind", *primitive.frame("", "", {})}
-_DEFAULT = "default_vif"
 
 Keys = units.Keys
 
@@ -81,13 +75,37 @@ def _told(
     first = of(piece, error)
     if unit is None or unit.data is None:
         return [first]
-    found: list[Fault] = []
-    with contextlib.suppress(exception.SerializationError, *COERCION_ERRORS):
-        # What was found before stays.
-        found.extend(_Search(unit).faults())
+    lines = _Lines(unit)
+    found = [
+        Fault(lines.of(_keys_of(unit, each.path)), each.path, _words(each))
+        for each in _errors(unit)
+    ]
     if not any(fault.path == first.path for fault in found):
         found.append(first)
-    return sorted(found)
+    found.sort()
+    if len(found) > MOST:
+        words = f"{len(found) - MOST} more faults in this object"
+        found[MOST:] = [Fault(found[MOST].line, "", words)]
+    return found
+
+
+def _errors(unit: units.Unit) -> list[exception.SerializationError]:
+    """Return all errors of an object; an unknown kind may be the kind of a plugin."""
+
+    def validate() -> list[exception.SerializationError]:
+        try:
+            if unit.is_bare:
+                return serialization.validate(unit.piece.data)
+            return stored.validate(unit.data) if unit.wrapping else []
+        except COERCION_ERRORS:
+            # The first fault names the exception of the class.
+            return []
+
+    errors = validate()
+    if any(isinstance(error, exception.UnknownKind) for error in errors):
+        os_vif.initialize()
+        errors = validate()
+    return errors
 
 
 def not_known(unit: units.Unit, found: Any) -> list[Fault]:
@@ -135,13 +153,14 @@ def _words(error: exception.SerializationError) -> str:
 
 def _where(unit: units.Unit, path: str) -> tuple[Keys, int]:
     """What is at a path or the nearest around it, and its line."""
+    keys = _keys_of(unit, path)
+    return keys, _Lines(unit).of(keys)
+
+
+def _keys_of(unit: units.Unit, path: str) -> Keys:
+    """Return the keys of the value at a path, or of the nearest value around the path."""
     steps, _ = _nearest(unit.data, path)
-    keys = tuple(key for step in steps for key in step)
-    return keys, _line(unit, keys)
-
-
-def _line(unit: units.Unit, keys: Keys) -> int:
-    return _Lines(unit).of(keys)
+    return tuple(key for step in steps for key in step)
 
 
 class _Lines:
@@ -176,13 +195,6 @@ def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
         yield inside, (name,), value
 
 
-def _child(data: Any, path: str, keys: Keys) -> tuple[str, Any]:
-    """Return the path and the value of what is in an object or an array."""
-    if isinstance(data, list):
-        return below(path, keys[0]), data[int(keys[0])]
-    return next((inner, value) for inner, found, value in _children(data, path) if found == keys)
-
-
 def _is_inside(path: str, outer: str) -> bool:
     """Whether one path is the other, or leads further."""
     return path == outer or (path.startswith(outer) and (not outer or path[len(outer)] in ".["))
@@ -203,113 +215,3 @@ def _nearest(data: Any, sought: str) -> tuple[list[Keys], str]:
         _, keys, data, path = max(matching, key=lambda found: found[0])
         steps.append(keys)
     return steps, path
-
-
-class _Search:
-    """Finds what is wrong in one object."""
-
-    def __init__(self, unit: units.Unit) -> None:
-        self._unit = unit
-        self._prefix, self._data = "", unit.data
-        #: Where all of an annotation is, for the reader of a file.
-        self._keys: Keys = ()
-        # What is no JSON is told as a whole.
-        with contextlib.suppress(exception.SerializationError):
-            if isinstance(unit.annotation, str):
-                self._data = text.parse(unit.annotation)
-                self._prefix = units.ANNOTATION_PATH
-                self._keys = units.ANNOTATION
-        self._left = copy.deepcopy(self._data)
-        #: How many members at the beginning of which arrays are no longer there. A reader goes
-        #: through an array in order, so those before the one with a fault need no second reading.
-        self._gone: dict[Keys, int] = {}
-        self._lines = _Lines(unit)
-
-    def faults(self) -> Iterator[Fault]:
-        taken_out: list[str] = []
-        end = time.monotonic() + _SECONDS
-        for _ in range(MOST):
-            if time.monotonic() > end:
-                words = f"the search took {_SECONDS} s; more may be wrong further on"
-                yield Fault(self._unit.piece.line, "", words)
-                return
-            try:
-                units.with_plugins(self._read)
-            except exception.SerializationError as error:
-                steps, there = _nearest(self._left, error.path)
-                path, keys = self._original(steps)
-                path += error.path[len(there) :]
-                if path in taken_out:
-                    return
-                # That something is missing where it was taken out is no news.
-                if not any(_is_inside(inner, path) for inner in taken_out):
-                    line = self._lines.of(self._keys or keys)
-                    yield Fault(line, joined(self._prefix, path), _words(error))
-                taken_out.append(path)
-                if not self._take_out(steps, keys):
-                    return
-            else:
-                return
-
-    def _read(self) -> Any:
-        if self._keys:
-            return stored.read_annotation(self._left)
-        if self._unit.wrapping:
-            return stored.read(self._left)
-        if primitive.is_primitive(self._left):
-            return primitive.from_primitive(self._left)
-        return document.from_document(self._left)
-
-    def _original(self, steps: list[Keys]) -> tuple[str, Keys]:
-        """The path and the keys of what is there, as it was before anything was taken out."""
-        path, data = "", self._data
-        keys: Keys = ()
-        for step in steps:
-            at: Keys = ()
-            for key in step:
-                original = key
-                if isinstance(key, int):
-                    original = int(key) + self._gone.get(keys + at, 0)
-                at += (original,)
-            path, data = _child(data, path, at)
-            keys += at
-        return path, keys
-
-    def _take_out(self, steps: list[Keys], original: Keys) -> bool:
-        """Whether there is something left that can be read."""
-        keys = tuple(key for step in steps for key in step)
-        while keys and keys[-1] in _HEADS:
-            keys, original = keys[:-1], original[:-1]
-        if not keys:
-            return False
-        around = self._left
-        for key in keys[:-1]:
-            around = around[key]
-        if keys[-1] == _DEFAULT:
-            around[_DEFAULT] = self._stand_in(keys)
-            return True
-        last = keys[-1]
-        if isinstance(last, int):
-            self._gone[original[:-1]] = int(original[-1]) + 1
-            del around[: last + 1]
-        else:
-            del around[last]
-        self._drop_read(keys, original)
-        return True
-
-    def _drop_read(self, keys: Keys, original: Keys) -> None:
-        """Take out what stands before in the arrays that lead to the value: it was read."""
-        around: list[Any] = [self._left]
-        for key in keys[:-1]:
-            around.append(around[-1][key])
-        for depth in range(len(keys) - 2, -1, -1):
-            key = keys[depth]
-            if isinstance(key, int) and key:
-                self._gone[original[:depth]] = int(original[depth])
-                del around[depth][:key]
-
-    def _stand_in(self, keys: Keys) -> dict[str, Any]:
-        """A VIF in which nothing is wrong: a state is not read without one."""
-        if primitive.DATA in keys:
-            return {"apiVersion": document.API_VERSION, "kind": "VIFBase"}
-        return {"kind": "VIFBase"}

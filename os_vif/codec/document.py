@@ -23,7 +23,7 @@ from os_vif.codec import field, registry, unknown
 from os_vif.codec.compiled import NO_NAMES, ClassCodec, Context, Format
 from os_vif.codec.members import Row
 from os_vif.codec.order import in_order, rank
-from os_vif.codec.path import below, describe, invalid, plain, require_name, within
+from os_vif.codec.path import SeveralErrors, below, describe, invalid, plain, require_name, within
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.codec.scalar import FieldCodec
 from os_vif.codec.unknown import UNKNOWN
@@ -64,12 +64,17 @@ class Decoding(Context):
         for name in more:
             require_name(name)
         if self._newer is None:
-            raise exception.UnknownField(
-                path=below("", min(more)),
-                found=f"a field that {codec.name} does not have",
-                expected=f"those of {API_VERSION}",
-            )
+            errors = [_unknown_field(name, codec) for name in sorted(more)]
+            raise SeveralErrors(errors) if self.collects else errors[0]
         unknown.attach(obj, unknown.Unknown(FORM, str(self._newer), plain(more)))
+
+
+def _unknown_field(name: str, codec: ClassCodec) -> exception.SerializationError:
+    return exception.UnknownField(
+        path=below("", name),
+        found=f"a field that {codec.name} does not have",
+        expected=f"those of {API_VERSION}",
+    )
 
 
 class Encoding:

@@ -30,8 +30,10 @@ from os_vif.codec.compiled import (
 from os_vif.codec.members import Row
 from os_vif.codec.path import (
     COERCION_ERRORS,
+    SeveralErrors,
     below,
     describe,
+    errors_of,
     invalid,
     plain,
     require_name,
@@ -232,7 +234,7 @@ def decode_object(
             return _by_oslo(data, ctx, parent)
         obj = _by_methods(data, fields, codec, version, ctx)
     else:
-        obj = codec.load(fields, ctx)
+        obj = _load_fields(data, fields, codec, ctx)
         state = obj.__dict__
         state["VERSION"] = version
         if CHANGES in data:
@@ -244,6 +246,21 @@ def decode_object(
         kept = vars(obj).get(UNKNOWN)
         unknown.attach(obj, unknown.Unknown(FORM, newer, kept.fields if kept else {}))
     return obj
+
+
+def _load_fields(data: dict[str, Any], fields: dict[str, Any], codec: ClassCodec, ctx: Any) -> Any:
+    """Return the object with the fields; in a context that collects, check the changes, too."""
+    try:
+        return codec.load(fields, ctx)
+    except exception.SerializationError as error:
+        if not ctx.collects:
+            raise
+        errors = [*errors_of(error)]
+        try:
+            _changes(data.get(CHANGES, ()), codec)
+        except exception.SerializationError as found:
+            errors.append(found)
+        raise SeveralErrors(errors) from None
 
 
 def _class_of(data: Any, ctx: Any, declared: str | None, *, is_open: bool) -> ClassCodec:

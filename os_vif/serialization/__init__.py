@@ -14,13 +14,14 @@ The promises of this package, which its tests hold:
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeGuard, overload
 
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
 from os_vif.codec import document as document_codec
 from os_vif.codec import primitive as primitive_codec
+from os_vif.codec.path import errors_of
 from os_vif.codec.unknown import Loss
 from os_vif.objects import history
 from os_vif.objects.history import manifest, peers, releases
@@ -40,6 +41,7 @@ __all__ = [
     "peers",
     "releases",
     "to_document",
+    "validate",
 ]
 
 #: What :func:`dumps` writes: the document, and what every release since 1.0.0 wrote.
@@ -98,6 +100,43 @@ def knows_documents(release: str) -> bool:
     return release == history.OURS
 
 
+def validate(data: str | bytes | dict[str, Any]) -> list[exception.SerializationError]:
+    """Return all errors of a document or an OVO primitive, each with the path of its field.
+
+    The list is empty exactly if :func:`loads` reads the data. An error of the head of an object,
+    such as an unknown ``kind``, is the only error of that object.
+
+    :param data: text, UTF-8, protobuf, or plain data.
+    """
+    try:
+        if isinstance(data, dict):
+            _read(data, collects=True)
+        elif is_protobuf(data):
+            protobuf.loads(bytes(data))
+        else:
+            _read(text.parse(data), collects=True)
+    except exception.SerializationError as error:
+        return errors_of(error)
+    return []
+
+
+def _read(found: Any, *, collects: bool) -> Any:
+    if primitive.is_primitive(found):
+        return primitive.from_primitive(found, collects=collects)
+    if isinstance(found, dict) and "apiVersion" in found:
+        return document.from_document(found, collects=collects)
+    raise exception.MalformedDocument(
+        found="JSON without apiVersion",
+        expected=f"a document ({API_VERSION}) or an OVO primitive ({primitive.NAME})",
+    )
+
+
+def is_protobuf(data: Any) -> TypeGuard[bytes]:
+    """Return True for bytes that are no text, but may be a document in protobuf."""
+    is_bytes = isinstance(data, (bytes, bytearray, memoryview))
+    return is_bytes and bytes(data[:1]) == protobuf.FIRST
+
+
 def loads(data: str | bytes) -> Any:
     """The object in a document or an OVO primitive, whatever release wrote it.
 
@@ -105,7 +144,7 @@ def loads(data: str | bytes) -> Any:
     :raises os_vif.exception.SerializationError: naming the path of what is wrong, what was found
         there, and what was expected.
     """
-    if isinstance(data, (bytes, bytearray, memoryview)) and bytes(data[:1]) == protobuf.FIRST:
+    if is_protobuf(data):
         return protobuf.loads(bytes(data))
     found = text.parse(data)
     if isinstance(found, dict):
@@ -114,7 +153,4 @@ def loads(data: str | bytes) -> Any:
             return document_codec.decode(found)[0]
         if primitive.NAME in found:
             return primitive_codec.decode(found)[0]
-    raise exception.MalformedDocument(
-        found="JSON without apiVersion",
-        expected=f"a document ({API_VERSION}) or an OVO primitive ({primitive.NAME})",
-    )
+    return _read(found, collects=False)

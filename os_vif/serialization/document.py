@@ -44,17 +44,18 @@ def to_text(obj: ovo.VersionedObject) -> str:
     return text.compose(codec.encode(obj))
 
 
-def from_document(document: Any) -> Any:
+def from_document(document: Any, *, collects: bool = False) -> Any:
     """Return the object of a document. No field counts as changed.
 
     Unknown fields are refused in a document of this or an older minor version; in a document of a
     newer version they are kept, at any depth, and written back.
 
     :param document: a mapping of plain data, which is not changed.
+    :param collects: True to raise :class:`os_vif.codec.path.SeveralErrors`, which has all errors.
     :raises os_vif.exception.SerializationError: naming the path of the field.
     """
     try:
-        obj, is_newer = codec.decode(document)
+        obj, is_newer = codec.decode(document, collects=collects)
     except exception.SerializationError:
         text.refuse_many(document)
         raise

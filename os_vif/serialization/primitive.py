@@ -42,14 +42,15 @@ def is_primitive(data: Any) -> bool:
     return isinstance(data, dict) and NAME in data and "apiVersion" not in data
 
 
-def from_primitive(primitive: Any) -> Any:
+def from_primitive(primitive: Any, *, collects: bool = False) -> Any:
     """Return the object of an OVO primitive that any release wrote.
 
     :param primitive: a mapping of plain data, which is not changed.
+    :param collects: True to raise :class:`os_vif.codec.path.SeveralErrors`, which has all errors.
     :raises os_vif.exception.SerializationError: naming the path of the field.
     """
     try:
-        obj, has_unknown = codec.decode(primitive)
+        obj, has_unknown = codec.decode(primitive, collects=collects)
     except exception.SerializationError:
         text.refuse_many(primitive)
         raise

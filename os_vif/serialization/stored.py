@@ -18,12 +18,12 @@ of a ``PodState`` in the place of a state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from os_vif import exception
 from os_vif.codec import registry, unknown
-from os_vif.codec.path import below, invalid, joined
+from os_vif.codec.path import SeveralErrors, below, errors_of, invalid, joined
 from os_vif.codec.unknown import Loss
 from os_vif.objects import history
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
@@ -58,6 +58,30 @@ def read(stored: Any) -> dict[str, VIFBase]:
         a ``KuryrPort``, its ``status``, the ``vifs`` of that, zun's ``cni_metadata``, or one VIF
         alone.
     :raises os_vif.exception.SerializationError: naming the path of what is wrong.
+    """
+    try:
+        return _read(stored)
+    except SeveralErrors as error:
+        first = error.errors[0]
+        raise first from first.__cause__
+
+
+def validate(stored: Any) -> list[exception.SerializationError]:
+    """Return all errors of VIFs in any of the wrappings; empty exactly if :func:`read` reads them.
+
+    :param stored: as for :func:`read`.
+    """
+    try:
+        _read(stored)
+    except exception.SerializationError as error:
+        return errors_of(error)
+    return []
+
+
+def _read(stored: Any) -> dict[str, VIFBase]:
+    """Return the VIFs in any of the wrappings.
+
+    :raises os_vif.codec.path.SeveralErrors: if more than one value is wrong.
     """
     data = text.parse(stored) if isinstance(stored, (str, bytes)) else stored
     if not isinstance(data, dict):
@@ -126,16 +150,8 @@ def _read_annotation(annotation: Any, path: str) -> dict[str, VIFBase]:
         data = text.parse(annotation)
     except exception.SerializationError as error:
         raise _inside(place, error) from error
-    return read_annotation(data, place)
-
-
-def read_annotation(data: Any, place: str = "") -> dict[str, VIFBase]:
-    """Return the VIFs in the parsed annotation of a pod, by the name of their interface.
-
-    :raises os_vif.exception.SerializationError: naming the path of what is wrong, below *place*.
-    """
     if holds_vifs(data):
-        return {name: _read_vif(vif, below(place, name)) for name, vif in data.items()}
+        return _read_vifs(data, place)
     if not holds_object(data):
         expected = "an OVO primitive, a document, or VIFs by the name of their interface"
         raise invalid(data, expected, place)
@@ -161,38 +177,77 @@ def _read_state(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
     if not isinstance(fields, dict):
         raise invalid(fields, "an object with the fields", below(path, primitive.DATA))
     more = {name: fields[name] for name in fields.keys() - {"default_vif", "additional_vifs"}}
-    # Zun's has the fields of kuryr's. What is wrong beside the VIFs shows here.
-    state = _load({**data, primitive.NAME: "PodState", primitive.DATA: more}, path)
-    _refuse_more(state, path)
     place = below(path, "default_vif")
-    vifs = {DEFAULT_INTERFACE: _read_vif(fields.get("default_vif"), place)}
-    place, others = below(path, "additional_vifs"), fields.get("additional_vifs", {})
-    if not isinstance(others, dict):
-        raise invalid(others, "an object with the VIFs by interface", place)
-    return vifs | {name: _read_vif(vif, below(place, name)) for name, vif in others.items()}
+
+    def check_state() -> dict[str, VIFBase]:
+        # The state of zun has the fields of kuryr's.
+        state = {**data, primitive.NAME: "PodState", primitive.DATA: more}
+        _refuse_more(_load(state, path), path)
+        return {}
+
+    return _all(
+        (
+            check_state,
+            lambda: {DEFAULT_INTERFACE: _read_vif(fields.get("default_vif"), place)},
+            lambda: _read_vifs(fields.get("additional_vifs", {}), below(path, "additional_vifs")),
+        )
+    )
+
+
+def _read_vifs(vifs: Any, path: str) -> dict[str, VIFBase]:
+    if not isinstance(vifs, dict):
+        raise invalid(vifs, "an object with the VIFs by interface", path)
+    return _all(
+        lambda name=name, vif=vif: {name: _read_vif(vif, below(path, name))}  # type: ignore[misc]
+        for name, vif in vifs.items()
+    )
+
+
+def _all(parts: Iterable[Callable[[], dict[str, VIFBase]]]) -> dict[str, VIFBase]:
+    """Return the VIFs of all parts, or raise the errors of all parts."""
+    found: dict[str, VIFBase] = {}
+    errors: list[exception.SerializationError] = []
+    for read_part in parts:
+        try:
+            found |= read_part()
+        except exception.SerializationError as error:
+            errors += errors_of(error)
+    if errors:
+        raise SeveralErrors(errors)
+    return found
 
 
 def _refuse_more(state: Any, path: str) -> None:
-    """What a newer side would have put beside the VIFs: there is nowhere to keep it."""
-    for form in (document.FORM, primitive.FORM):
-        for name in unknown.fields_of(state, form):
-            raise exception.UnknownField(
-                path=below(path, name),
-                found="a field that a state does not have",
-                expected="default_vif and additional_vifs",
-            )
+    """Refuse unknown fields of a state: no object could preserve the fields.
+
+    :raises os_vif.codec.path.SeveralErrors: for such fields.
+    """
+    errors: list[exception.SerializationError] = [
+        exception.UnknownField(
+            path=below(path, name),
+            found="a field that a state does not have",
+            expected="default_vif and additional_vifs",
+        )
+        for form in (document.FORM, primitive.FORM)
+        for name in unknown.fields_of(state, form)
+    ]
+    if errors:
+        raise SeveralErrors(errors)
 
 
 def _read_port(vifs: Any, path: str) -> dict[str, VIFBase]:
     if not isinstance(vifs, dict):
         raise invalid(vifs, "an object with the VIFs by interface", path)
-    found = {}
-    for name, entry in vifs.items():
-        place = below(path, name)
-        if not isinstance(entry, dict) or "vif" not in entry:
-            raise invalid(entry, "an object with default and vif", place)
-        found[name] = _read_vif(entry["vif"], below(place, "vif"))
-    return found
+    return _all(
+        lambda name=name, entry=entry: {name: _read_entry(entry, below(path, name))}  # type: ignore[misc]
+        for name, entry in vifs.items()
+    )
+
+
+def _read_entry(entry: Any, path: str) -> VIFBase:
+    if not isinstance(entry, dict) or "vif" not in entry:
+        raise invalid(entry, "an object with default and vif", path)
+    return _read_vif(entry["vif"], below(path, "vif"))
 
 
 def _read_vif(data: Any, path: str) -> VIFBase:
@@ -210,9 +265,9 @@ def _vif(found: Any, path: str) -> VIFBase:
 def _load(data: dict[str, Any], path: str) -> Any:
     load = primitive.from_primitive if primitive.is_primitive(data) else document.from_document
     try:
-        return load(data)
+        return load(data, collects=True)
     except exception.SerializationError as error:
-        raise _inside(path, error) from error
+        raise SeveralErrors([_inside(path, single) for single in errors_of(error)]) from error
 
 
 def _inside(path: str, error: exception.SerializationError) -> exception.SerializationError:

@@ -137,8 +137,22 @@ def test_what_can_be_read_has_none():
 
 
 def test_faults_without_end_are_told_up_to_a_limit():
+    """The last line says how many there are besides."""
     data = {"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000}
-    assert len(every(data)) == faults.MOST
+    *told, last = every(data)
+    assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(faults.MOST)]
+    assert last.what == "900 more faults in this object"
+
+
+@pytest.mark.parametrize("name", ["versioned_object.version", "q.version", "kind", "apiVersion"])
+def test_a_field_with_the_name_of_a_head_hides_no_other(name):
+    """A name of an envelope may be the name of an unknown field, at any depth."""
+    data = {"apiVersion": "os-vif/2.0", "kind": "VIFGeneric", "x": True, "y": 1, "mtu": "z"}
+    network = {"mtu": "z", "x": 1, name: "noop"}
+    found = {fault.path for fault in every(data | {"network": network})}
+    assert found == {"mtu", "x", "y", "network.mtu", "network.x", f"network.{name}"}
+    if name not in data:
+        assert {fault.path for fault in every(data | {name: "noop"})} == {"mtu", "x", "y", name}
 
 
 def test_what_is_told_moves_no_cursor():

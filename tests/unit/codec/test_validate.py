@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""All errors of a document or a primitive; and the codecs that other projects register."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import fields as ovo_fields
+
+from os_vif import codec, exception, objects
+from os_vif.codec import field
+from os_vif.codec.document import field_codec
+from os_vif.serialization import dumps, from_document, loads, to_document, validate
+from tests.support.strategies import UUID
+from tests.unit.serialization.mutations import mutated, payloads
+
+PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payload]
+
+
+def told(error):
+    return type(error), error.path, error.found, error.expected
+
+
+@settings(deadline=None, max_examples=300, database=None)
+@given(st.sampled_from(PAYLOADS), st.booleans(), st.integers(0, 2**32))
+def test_the_first_error_is_that_of_loads(payload, as_document, seed):
+    """There are none exactly if it can be read."""
+    order = random.Random(seed)  # noqa: S311
+    data = to_document(loads(json.dumps(payload))) if as_document else copy.deepcopy(payload)
+    for _ in range(3):
+        data = mutated(data, order)
+    text = json.dumps(data)
+    errors = [told(error) for error in validate(text)]
+    if isinstance(data, dict):
+        assert errors == [told(error) for error in validate(json.loads(text))]
+    assert first_of_loads(text) == (errors or [None])[0]
+
+
+def first_of_loads(text):
+    try:
+        loads(text)
+    except exception.SerializationError as error:
+        return told(error)
+    return None
+
+
+@pytest.mark.parametrize("count", [1, 150])
+def test_every_error_has_its_path(count):
+    """At any depth, in lists and beside unknown fields, however many there are."""
+    subnets = [{"cidr": n, "dns": ["10.0.0.1", "x"], "more": 1} for n in range(count)]
+    document = {
+        "apiVersion": "os-vif/2.0",
+        "kind": "VIFBridge",
+        "active": "yes",
+        "network": {"mtu": "z", "subnets": subnets},
+        "port_profile": {"kind": "Network"},
+        "versioned_object.version": "noop",
+        "y": 1,
+    }
+    expected = {"active", "network.mtu", "port_profile.kind", "versioned_object.version", "y"}
+    for n in range(count):
+        expected |= {f"network.subnets[{n}].{name}" for name in ("cidr", "dns[1]", "more")}
+    errors = validate(document)
+    assert {error.path for error in errors} == expected
+    assert len(errors) == len(expected)
+    assert all(error.found and error.expected for error in errors)
+
+
+def test_every_error_of_a_primitive():
+    """The names of changed fields are checked, too."""
+    primitive = json.loads(dumps(objects.VIFBridge(id=UUID, network=objects.Network()), "ovo"))
+    data = primitive["versioned_object.data"]
+    data |= {"address": "x", "vif_name": None}
+    data["network"]["versioned_object.data"]["subnets"] = 1
+    primitive["versioned_object.changes"] = 1
+    found = [error.path for error in validate(primitive)]
+    assert sorted(found) == [
+        "address", "network.subnets", "versioned_object.changes", "vif_name"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", ["", "[]", "{}", b"\xff", '{"apiVersion":"os-vif/3.0"}'])
+def test_what_is_no_object_has_one_error(data):
+    (error,) = validate(data)
+    assert isinstance(error, exception.SerializationError)
+
+
+class Port(ovo_fields.FieldType):
+    """A field type of another project."""
+
+    @staticmethod
+    def coerce(obj, attr, value):
+        return int(value)
+
+
+class PortCodec(codec.FieldCodec):
+    expected = "a port number"
+
+    def load(self, data):
+        if type(data) is not int or not 0 < data < 65536:
+            raise codec.invalid(data, self.expected)
+        return data
+
+    def json_schema(self):
+        return {"type": "integer", "minimum": 1, "maximum": 65535}
+
+    def proto_type(self):
+        return "int64"
+
+
+@pytest.fixture
+def listener():
+    """A class with a field of that type."""
+
+    class AcmeListener(objects.VIFBridge):
+        VERSION = "1.0"
+        fields = {"port": ovo_fields.Field(Port())}
+
+    ovo.VersionedObjectRegistry.register(AcmeListener)
+    yield AcmeListener
+    del ovo.VersionedObjectRegistry.obj_classes()["AcmeListener"]
+    field._factories.pop(Port, None)
+    field.register(Port, lambda _: PortCodec())
+    del field._factories[Port]
+
+
+def test_a_registered_field_type_is_first_class(listener):
+    """Its codec decides on documents, their schema and their errors; oslo on primitives."""
+    document = {"apiVersion": "os-vif/2.0", "kind": "AcmeListener", "port": "80"}
+    assert from_document(document).port == 80
+    assert field_codec(listener, "port").json_schema() == {}
+    codec.register(Port, lambda _: PortCodec())
+    assert from_document(document | {"port": 80}).port == 80
+    assert field_codec(listener, "port").json_schema()["maximum"] == 65535
+    (error,) = validate(document)
+    assert (error.path, error.found, error.expected) == ("port", "'80'", "a port number")
+    vif = from_document(document | {"port": 80})
+    assert to_document(vif)["port"] == 80
+    text = dumps(vif, "ovo").replace('"port":80', '"port":"80"')
+    assert loads(text).port == 80
