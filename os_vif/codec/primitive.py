@@ -347,29 +347,13 @@ def _by_methods(
             raise exception.InvalidValue(
                 found=f"a primitive of {codec.name}", expected="one that its class reads"
             ) from error
-        _move_unknown(loaded, obj)
+        unknown.move(loaded, obj)
     else:
         obj.VERSION = version
         obj._changed_fields = set(changes & codec.fields)
         if FIXED_IPS in vars(obj) and FIXED_IPS not in codec.fields:
             obj._obj_place_addresses(is_changed=FIXED_IPS in data.get(CHANGES, ()))
     return obj
-
-
-def _move_unknown(source: Any, target: Any) -> None:
-    """Attach the unknown fields of all objects in *source* to the same objects in *target*."""
-    if isinstance(source, ovo.VersionedObject) and type(source) is type(target):
-        if (kept := vars(source).get(UNKNOWN)) is not None:
-            unknown.attach(target, kept)
-        values = dict(unknown.contents(target))
-        for name, value in unknown.contents(source):
-            _move_unknown(value, values.get(name))
-    elif isinstance(source, list) and isinstance(target, list):
-        for inner, other in zip(source, target, strict=False):
-            _move_unknown(inner, other)
-    elif isinstance(source, dict) and isinstance(target, dict):
-        for key in source.keys() & target.keys():
-            _move_unknown(source[key], target[key])
 
 
 def decode(

@@ -85,6 +85,22 @@ def contents(obj: ovo.VersionedObject) -> Iterator[tuple[str, Any]]:
         yield FIXED_IPS, addresses
 
 
+def move(source: Any, target: Any) -> None:
+    """Attach the unknown fields of all objects in *source* to the same objects in *target*."""
+    if isinstance(source, ovo.VersionedObject) and type(source) is type(target):
+        if (kept := vars(source).get(UNKNOWN)) is not None:
+            attach(target, kept)
+        values = dict(contents(target))
+        for name, value in contents(source):
+            move(value, values.get(name))
+    elif isinstance(source, list) and isinstance(target, list):
+        for inner, other in zip(source, target, strict=False):
+            move(inner, other)
+    elif isinstance(source, dict) and isinstance(target, dict):
+        for key in source.keys() & target.keys():
+            move(source[key], target[key])
+
+
 def losses(obj: ovo.VersionedObject, form: str | None) -> list[Loss]:
     """Return the unknown fields in *obj* that a format cannot express; None: no format can."""
     return [
