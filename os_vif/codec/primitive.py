@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The codec of OVO primitives, which every release since 1.0.0 wrote: as lax as oslo is.
+"""The codec of OVO primitives, the format of every release since 1.0.0: as lax as oslo.
 
-The usual spelling of a value is decoded here. For any other spelling the field's own
-``from_primitive`` and ``coerce`` decide, for that value alone.
+The codec decodes the usual spelling of a value. The methods ``from_primitive`` and ``coerce`` of
+the field decode each value with another spelling.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ _READING_METHODS = ("obj_from_primitive", "_obj_from_primitive", "obj_class_from
 
 
 class Decoding(Context):
-    """One call that decodes an OVO primitive.
+    """The state of a call of :func:`decode`.
 
     :param for_oslo: True for ``obj_from_primitive``, which ignores unknown fields, refuses newer
-        versions, and reads classes of other projects through their own methods.
+        versions, and reads the classes of third parties through the methods of the class.
     """
 
     resets_defaults = False
@@ -67,12 +67,12 @@ class Decoding(Context):
         self.context = context
         self.for_oslo = for_oslo
         self.collects = collects
-        #: True if unknown fields, or the number of a newer version, were preserved.
+        #: True if an object has unknown fields, or a newer version.
         self.has_unknown = False
 
     def codec(self, name: Any, path: str = "") -> ClassCodec:
         if self.for_oslo and name not in self.codecs and not registry.candidates(name):
-            # oslo registers no further classes for a name that it does not know.
+            # oslo registers no classes for an unknown name.
             raise invalid(name, "the name of a registered class", path)
         return super().codec(name, path)
 
@@ -82,7 +82,7 @@ class Decoding(Context):
         return _coerced(cls.fields[name], cls(), name, None)
 
     def elements(self, data: Any) -> Any:
-        # oslo takes everything that has members.
+        # oslo accepts all iterable data.
         try:
             return list(data)
         except TypeError:
@@ -100,22 +100,22 @@ class Decoding(Context):
 
 
 class Encoding:
-    """One call that encodes an OVO primitive.
+    """The state of a call of :func:`dump_object`.
 
-    :param is_whole: True to write unknown fields, and the addresses of release 1.8.0, with all
-        names sorted; False for the order of oslo.
+    :param is_whole: True to write unknown fields and the addresses of release 1.8.0, with sorted
+        names; False for the order of oslo.
     """
 
     def __init__(self, *, is_whole: bool = False) -> None:
         self.is_whole = is_whole
-        #: True if names in the primitive may not be sorted.
+        #: True if a part of the primitive may have unsorted names.
         self.is_unsorted = False
         #: True if the primitive lacks unknown fields of another format.
         self.has_losses = False
 
 
 def _coerced(declared: Any, obj: Any, name: str, data: Any) -> Any:
-    """Return the value that a field itself makes of data.
+    """Return the result of the methods of a field for data.
 
     :raises os_vif.exception.InvalidValue: if the field refuses the data.
     """
@@ -140,7 +140,7 @@ class Primitives(Format):
         return row
 
     def _by_field(self, name: str, declared: Any) -> Row:
-        """Return the row of a field whose own methods convert all values."""
+        """Return the row of a field with methods of a third party."""
         return Row(
             None,
             None,
@@ -149,7 +149,7 @@ class Primitives(Format):
         )
 
     def _row_of_leaves(self, name: str, declared: Any, row: Row, *, is_list: bool) -> Row:
-        """Return the row of a list or a dict, of which oslo accepts more than our own format."""
+        """Return the row of a list or a dict of scalars; oslo also accepts, for example, a tuple."""
         strict = row.load
         assert strict is not None  # noqa: S101
 
@@ -158,7 +158,7 @@ class Primitives(Format):
                 try:
                     return strict(obj, data, ctx)
                 except exception.SerializationError:
-                    # The field itself decides, and words the error.
+                    # The field decides, and words the error.
                     pass
             return _coerced(declared, obj, name, data)
 
@@ -208,10 +208,10 @@ def decode_object(
 ) -> Any:
     """Return the object of an OVO primitive.
 
-    :param declared: the class that the field declares.
-    :param is_open: True if a subclass is accepted, too.
-    :param parent: the object that has the field.
-    :raises os_vif.exception.SerializationError: with a path that is relative to the object.
+    :param declared: the declared class of the field.
+    :param is_open: True if the field accepts a subclass.
+    :param parent: the object with the field.
+    :raises os_vif.exception.SerializationError: with a path relative to the object.
     """
     name = data.get(NAME) if type(data) is dict else None
     codec = ctx.codecs.get(name) if type(name) is str else None
@@ -249,7 +249,7 @@ def decode_object(
 
 
 def _load_fields(data: dict[str, Any], fields: dict[str, Any], codec: ClassCodec, ctx: Any) -> Any:
-    """Return the object with the fields; in a context that collects, check the changes, too."""
+    """Return the object with the fields; if the context collects errors, check the changes."""
     try:
         return codec.load(fields, ctx)
     except exception.SerializationError as error:
@@ -285,7 +285,7 @@ def _class_of(data: Any, ctx: Any, declared: str | None, *, is_open: bool) -> Cl
 def _resolve_version(
     data: dict[str, Any], codec: ClassCodec, ctx: Any
 ) -> tuple[ClassCodec, str, str | None]:
-    """Return the codec that reads a version, the version of the object, and a newer version."""
+    """Return the codec for a version, the version of the object, and a newer version or None."""
     version, known = data.get(VERSION), codec.cls.VERSION
     match = _NUMBER.fullmatch(version) if isinstance(version, str) else None
     if match is None or match[1] != known.partition(".")[0]:
@@ -321,7 +321,7 @@ def _changes(names: Any, codec: ClassCodec) -> frozenset[str]:
 
 
 def _by_oslo(data: dict[str, Any], ctx: Any, parent: Any) -> Any:
-    """Return an object of another project's class as oslo's field reads it."""
+    """Return an object of a third party through ``obj_from_primitive`` of the parent."""
     if parent is None:
         raise invalid(data, "a class of os-vif")
     return parent.obj_from_primitive(data, ctx.context)
@@ -330,11 +330,11 @@ def _by_oslo(data: dict[str, Any], ctx: Any, parent: Any) -> Any:
 def _by_methods(
     data: dict[str, Any], fields: dict[str, Any], codec: ClassCodec, version: str, ctx: Any
 ) -> Any:
-    """Return an object of another project's class, through its own methods."""
+    """Return an object of a third party through the methods of the class."""
     obj = codec.load(fields, ctx)
     changes = _changes(data.get(CHANGES, ()), codec)
     if registry.defines(codec.cls, *_READING_METHODS):
-        # Decode what the class can read, then add what it cannot.
+        # The class reads its known fields; the unknown fields are attached afterwards.
         loaded, readable = obj, dict(data)
         readable[DATA] = {
             name: data_of
@@ -359,7 +359,7 @@ def _by_methods(
 def decode(
     primitive: Any, context: Any = None, *, for_oslo: bool = False, collects: bool = False
 ) -> tuple[Any, bool]:
-    """Return the object of an OVO primitive, and whether it has unknown fields.
+    """Return the object of an OVO primitive, and True for unknown fields in the object.
 
     :raises os_vif.exception.SerializationError: naming the path of the field.
     """
@@ -378,7 +378,7 @@ def dump_object(obj: Any, ctx: Encoding) -> dict[str, Any]:
 def _dump(  # noqa: C901, PLR0912 - the inner loop of all writing
     obj: Any, ctx: Encoding
 ) -> tuple[dict[str, Any], bool]:
-    """Return the primitive of an object, and whether the object, or one in it, has changed."""
+    """Return the primitive of an object, and True if the object or a nested object has changed."""
     codec = PRIMITIVES[type(obj)]
     if not codec.is_direct:
         return _dump_by_methods(obj, ctx)
@@ -440,7 +440,7 @@ def _dump_by_methods(obj: Any, ctx: Encoding) -> tuple[dict[str, Any], bool]:
 
 
 def _add_unknown(value: Any, primitive: Any, ctx: Encoding) -> None:
-    """Add the unknown fields in *value* to a primitive that its class wrote."""
+    """Add the unknown fields in *value* to the primitive of a third party."""
     if isinstance(value, ovo.VersionedObject):
         primitive.update(_extended(value, vars(value), primitive, ctx))
         for name, inner in unknown.contents(value):
@@ -467,7 +467,7 @@ def _extended(
             primitive[VERSION] = kept.version
     addresses = state.get(FIXED_IPS)
     if isinstance(addresses, ovo.VersionedObject):
-        # Readers of other releases ignore them.
+        # Readers of other releases ignore the addresses.
         data[FIXED_IPS] = dump_object(addresses, ctx)
         changed = changed_fields(obj, data, primitive.get(CHANGES, ()))
         if changed:
@@ -477,9 +477,9 @@ def _extended(
 
 
 def changed_fields(obj: ovo.VersionedObject, data: Any, changed: Any) -> list[str]:
-    """Return the names that a reader is told of as changed: those of *changed* that *data* has.
+    """Return the sorted names of changed fields: the names in *changed* and *data*.
 
-    Changed data in a place where *obj* has no field, and the reader has one, is named, too.
+    The result includes names of changed nested data for which *obj* has no field.
     """
     moved = {
         name
@@ -495,6 +495,6 @@ def encode(obj: ovo.VersionedObject) -> dict[str, Any]:
 
 
 def encode_whole(obj: ovo.VersionedObject) -> tuple[dict[str, Any], Encoding]:
-    """Return the OVO primitive with unknown fields, and what is known of the result."""
+    """Return the OVO primitive with unknown fields, and the state of the call."""
     ctx = Encoding(is_whole=True)
     return dump_object(obj, ctx), ctx
