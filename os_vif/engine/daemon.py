@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif import exception
 from os_vif.engine import policy, undo_ledger
 from os_vif.engine.failure import StepFailure
+from os_vif.engine.host_view import Call
 from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps import (
@@ -90,7 +91,7 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
     try:
         uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
-            progress = _Progress(policy.Call(net, steps), registry)
+            progress = _Progress(Call(net, steps), registry)
             return (_run_forward if forward else _run)(net, steps, progress)
     except OSError as error:
         return _failed(_failure_of("Locking", ", ".join(devices), error))
@@ -104,7 +105,7 @@ def _failed(failure: StepFailure) -> RunAnswer:
 class _Progress:
     """The steps of a call that have been applied so far."""
 
-    request: policy.Call
+    request: Call
     registry: Registry
     undo: list[KernelStep] = dataclasses.field(default_factory=list)
     applied: list[tuple[int, float]] = dataclasses.field(default_factory=list)
@@ -273,7 +274,7 @@ def undo(messages: Any, registry: Registry = wire.STEPS) -> UndoAnswer:
         devices = {device for step in steps for device in step.devices}
         uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
-            result = _roll_back(net, steps, policy.Call(net, steps))
+            result = _roll_back(net, steps, Call(net, steps))
     except OSError as error:
         return {"undone": 0, "not_undone": commands_with_reason(steps, reason_of(error))}
     return {"undone": result.undone, "not_undone": result.not_undone}
@@ -312,7 +313,7 @@ def _decode_all(messages: Any, registry: Registry) -> list[KernelStep]:
 
 
 def _roll_back(
-    net: rtnetlink.Netlink, undo: list[KernelStep], request: policy.Call | None = None
+    net: rtnetlink.Netlink, undo: list[KernelStep], request: Call | None = None
 ) -> Rollback:
     """Apply undo steps.
 

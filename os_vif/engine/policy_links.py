@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from os_vif.engine.policy_moves import refused
+from os_vif.engine.host_view import refused
 from os_vif.steps.link import move_link
 
 if TYPE_CHECKING:
