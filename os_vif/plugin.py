@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import abc
-import importlib
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from oslo_config import cfg
 
 from os_vif import engine, exception
+from os_vif.engine import privsep_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Plan
 
 CONF = cfg.CONF
-
-#: Functions that the engine calls in ``privsep_module``.
-_ENTRY_POINTS = ("run", "undo", "check")
 
 
 class PluginBase(abc.ABC):
@@ -157,9 +154,7 @@ class PluginBase(abc.ABC):
         if cls.privsep_module is None:
             return
         # The import registers the options of the daemon, such as [vif_plug_ovs_privileged].
-        module = importlib.import_module(cls.privsep_module)
-        missing = [name for name in _ENTRY_POINTS if not callable(getattr(module, name, None))]
-        if missing:
+        if missing := privsep_module.missing_entry_points(cls.privsep_module):
             raise TypeError(
                 f"{cls.privsep_module}, the privsep_module of {cls.__name__}, has no "
                 f"{', '.join(missing)}; expected: run, undo, check = vif_plug.entry_points(), with "

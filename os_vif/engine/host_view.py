@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The host and the call, as the rules of :mod:`os_vif.engine.policy` read them."""
+"""The host and the call, as seen by the rules of :mod:`os_vif.engine.policy`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VIF_NAME = validate.VIF_NAME
 #: Kinds of devices that cannot be an uplink: devices of guests and other programs, and bridges.
 NO_UPLINKS = ("tun", "bridge", "openvswitch", "wireguard")
-#: The number of devices of a call that are read as uplinks of a bridge. A plan has one uplink.
+#: The number of devices of a call to read as uplinks of a bridge. A plan has one uplink.
 MAX_UPLINKS = 4
 
 
@@ -63,7 +63,7 @@ class Call:
 
 
 class HostView(NamedTuple):
-    """The host and the call, as a rule reads them. Reads are cached for the call."""
+    """The host and the call, for a rule. Reads are cached for the call."""
 
     net: Netlink
     call: Call

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The policy of the privileged daemon: the devices that each step may touch.
+"""The policy of the privileged daemon: the devices which each step may touch.
 
 The daemon asks the policy before applying a step, because a caller is an ordinary user. A step is
 permitted on
@@ -9,16 +9,16 @@ permitted on
 * a device managed by os-vif: only the daemon writes the mark of a managed device;
 * a device with the name of a VIF's device (:data:`os_vif.engine.host_view.VIF_NAME`);
 * a virtual function of a PCI card, and the representor of a virtual function;
-* a bridge that an ``EnsureBridge`` of the same call names: to set the bridge up and set the MTU;
-* an uplink: a device that a step attaches to such a bridge. The host's addresses and routes move
+* a bridge named by an ``EnsureBridge`` of the same call: to set the bridge up and set the MTU;
+* an uplink: a device attached to such a bridge by a step. The host's addresses and routes move
   from the uplink to the bridge unchanged; no other address or route is added or deleted.
 
 ``/etc/os-vif/uplinks`` restricts the uplinks. Only root may write the file, which lists a device
 name on each line. The loopback device and network namespaces of other users are never touched. A
 device with addresses of the host belongs to the host, even a managed device.
 
-A refused step that changes nothing is permitted. The undo that this process has issued for a call
-is permitted as a whole (:mod:`os_vif.engine.undo_ledger`).
+A refused step without effect is permitted. The undo issued by this process for a call is permitted
+as a whole (:mod:`os_vif.engine.undo_ledger`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _HARDENING = {"disable_ipv6": 1, "arp_ignore": 1, "arp_announce": 2}
 def permitted(net: Netlink, step: KernelStep, call: Call) -> bool:
     """Return whether to apply a step.
 
-    :returns: whether to apply the step; False for a refused step that changes nothing.
+    :returns: whether to apply the step; False for a refused step without effect.
     :raises OSError: with EPERM if the step is not permitted.
     """
     if call.issued:
@@ -160,7 +160,7 @@ def _is_guest_device(link: Link) -> bool:
 
 
 def _require_host_reachable(step: known.SetLink, link: Link) -> None:
-    """Refuse changes that would disconnect a host that is reached through the device."""
+    """Refuse changes that would disconnect the host."""
     if step.up is False:
         raise refused(step, "the host uses it, so it is not set down")
     if step.mtu is not None and step.mtu < min(_MIN_HOST_MTU, link.mtu):
@@ -185,7 +185,7 @@ def _check_uplink(view: HostView, step: known.SetLink, link: Link) -> None:
     bridge = view.link(step.master or "")
     if bridge is None or link.master == bridge.index:
         return
-    lost = view.addresses_of(link).keys() - view.addresses(bridge).keys()
+    lost = view.addresses_of(link).keys() - view.addresses_of(bridge).keys()
     if lost:
         some = ", ".join(sorted(address for address, _ in lost)[:3])
         reason = f"the bridge {bridge.name} does not have its addresses yet ({some})"
@@ -279,7 +279,7 @@ def _vdpa(_: HostView, step: known.EnsureVdpa | known.DeleteVdpa) -> None:
         raise refused(step, f"{device} is no virtual function")
 
 
-#: The rule of each class of steps: a function that raises EPERM for a step that is not permitted.
+#: The rule of each class of steps: a function, which raises EPERM for a forbidden step.
 #: A class without a rule is not permitted.
 RULES: dict[type[KernelStep], Callable[[HostView, Any], None]] = {
     # Creates a new device, and never changes an existing device. Exception: a detached half of a

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from os_vif.steps.wire import Registry
 
 
+#: The functions of :class:`PrivsepModule`.
+_ENTRY_POINTS = ("run", "undo", "check")
+
+
 class PrivsepModule(Protocol):
     """The privileged functions of a module."""
 
@@ -57,6 +61,12 @@ def load(path: str | None) -> PrivsepModule:
 def load_ovsdb(path: str) -> OvsdbModule:
     """Return the module of an import path, for the function ``connect``."""
     return cast("OvsdbModule", _import(path))
+
+
+def missing_entry_points(path: str) -> list[str]:
+    """Return the names of the privileged functions of a plugin that a module lacks."""
+    module = _import(path)
+    return [name for name in _ENTRY_POINTS if not callable(getattr(module, name, None))]
 
 
 def is_confirmed(module: PrivsepModule) -> bool:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The Linux bridges that an unplug has kept, because of other users."""
+"""The Linux bridges kept by an unplug, because of further users."""
 
 from __future__ import annotations
 
