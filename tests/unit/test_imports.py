@@ -47,6 +47,20 @@ def test_initialize_loads_no_netlink():
     ] == []
 
 
+def test_no_module_of_a_host_loads_pyroute2_when_imported():
+    """Loading pyroute2 takes 0.1 s: the first message does it, not an import."""
+    code = (
+        "import importlib, pkgutil\n"
+        "for name in ('steps', 'engine', 'host', 'plugins'):\n"
+        "    package = importlib.import_module(f'os_vif.{name}')\n"
+        "    for module in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'):\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    brought = loaded(code)
+    assert "os_vif.host.netlink.codec" in brought
+    assert [name for name in brought if name.startswith("pyroute2")] == []
+
+
 @pytest.mark.parametrize(
     "group", ["vif_plug_ovs_privileged", "vif_plug_linux_bridge_privileged",
               "os_vif_sriov_privileged"],

@@ -59,7 +59,7 @@ def link_in(net: Netlink, number: int, name: str) -> Link | None:
     }
     with ignoring(errno.ENODEV):
         (reply,) = net.request(uapi.RTM_GETLINK, 0, LINK.pack(wanted))
-        link = rtnetlink.read(reply)
+        link = rtnetlink.parse_link(reply)
         return link if link.name == name else None
     return None
 

@@ -291,13 +291,13 @@ class Netlink:
         wanted = {**attributes, "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
         with _NO_DEVICE:
             (found,) = self.request(uapi.RTM_GETLINK, 0, LINK.pack(wanted, index=index))
-            return read(found)
+            return parse_link(found)
         return None
 
     def _list(self, attributes: Mapping[str, Any]) -> list[Link]:
         wanted = {**attributes, "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
         return [
-            read(found)
+            parse_link(found)
             for found in self.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, LINK.pack(wanted))
         ]
 
@@ -335,7 +335,7 @@ class CachedNetlink(Netlink):
         return link
 
 
-def read(body: bytes) -> Link:
+def parse_link(body: bytes) -> Link:
     """Decode a link message."""
     _, _, index, flags, _ = LINK.values(body)
     attributes = LINK_READER.read(body)

@@ -387,7 +387,7 @@ def test_a_link_has_what_its_message_says():
     others = [("IFLA_LINK_NETNSID", 0), ("IFLA_ADDRESS", "fa:16:3e:00:00:01")]
     attributes = [*texts, *numbers, *others, ("IFLA_LINKINFO", info)]
     fields = {"index": 3, "flags": 0x101, "attrs": attributes}
-    link = rtnetlink.read(written(ifinfmsg, NEW, 1, fields)[16:])
+    link = rtnetlink.parse_link(written(ifinfmsg, NEW, 1, fields)[16:])
     assert link == rtnetlink.Link(
         *(
             3,
@@ -418,7 +418,7 @@ def test_a_text_that_is_no_utf8_hides_no_link(attribute):
     """The kernel takes any bytes: a device of somebody else's must not break a list of all."""
     attributes = {"IFLA_IFNAME": b"tap1"} | {attribute: b"tap\xff"}
     fields = {"index": 3, "attrs": list(attributes.items())}
-    assert rtnetlink.read(written(ifinfmsg, NEW, 1, fields)[16:]).index == 3
+    assert rtnetlink.parse_link(written(ifinfmsg, NEW, 1, fields)[16:]).index == 3
 
 
 @contextlib.contextmanager
@@ -446,7 +446,7 @@ def _ends(data):
     with seconds(5), contextlib.suppress(*_NO_LINK):
         attributes = messages.LINK.attributes(data)
         repr(attributes)
-        rtnetlink.read(data)
+        rtnetlink.parse_link(data)
 
 
 @given(garbage=st.binary(max_size=300))
