@@ -120,7 +120,7 @@ class Kernel:
         if sent.type == GET:
             indices = dict(enumerate(self.there, 1))
             name = wanted.get("IFLA_IFNAME", indices.get(sent.index))
-            if name in self.there:
+            if name in self.there and "IFLA_IF_NETNSID" not in wanted:
                 return self._link(name, number)
             return written(nlmsgerr, ERROR, number, {"error": -errno.ENODEV})
         if sent.flags == MAKE:
@@ -285,7 +285,7 @@ def test_a_device_is_moved_into_another_namespace(name, target):
         Sent(NEW_NSID, CHANGE, 0, there | {"NETNSA_NSID": 2**32 - 1}),
         Sent(GET_NSID, ASK, 0, there),
         asked(name),
-        Sent(GET, DUMP, 0, {"IFLA_IF_NETNSID": THERE}),
+        Sent(GET, ASK, 0, {"IFLA_IF_NETNSID": THERE, "IFLA_IFNAME": name} | NO_STATS),
         Sent(NEW, CHANGE, 2, {f"IFLA_NET_NS_{kind}": value}),
     ]
 
