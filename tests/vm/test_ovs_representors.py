@@ -142,7 +142,7 @@ def test_what_is_no_function_with_a_representor_is_refused(card, br_int):
         in (refused(br_int, vif))
     )
     for address, said in (
-        (card.device.name, "is a physical function, and none of its virtual functions"),
+        (card.device.name, "is a physical function, not a virtual function"),
         ("0000:77:00.1", "there is no PCI device 0000:77:00.1"),
     ):
         vif.dev_address = address

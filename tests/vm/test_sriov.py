@@ -171,7 +171,7 @@ def test_what_is_no_virtual_function_is_named(igb):
     (bridge,) = {path.parent.name for path in Path("/sys/devices").glob("pci*/*/0000:01:00.0")}
     for address, reason in (
         (igb.device.name, "is a physical function"),
-        (bridge, "is a PCI device, and no virtual function"),
+        (bridge, "is a PCI device, not a virtual function"),
         ("0000:01:1f.7", "there is no PCI device"),
     ):
         with pytest.raises(OSError, match=reason) as info:

@@ -87,7 +87,7 @@ def test_what_cannot_be_is_one_clear_error(igb, instance):
     said = refused(igb, instance, of_vf("0000:ff:1f.7"))
     assert "vif.dev_address is there is no PCI device 0000:ff:1f.7; expected a virtual" in said
     said = refused(igb, instance, of_vf(igb.device.name))
-    assert f"{igb.device.name} is a physical function, and none of its virtual functions" in said
+    assert f"{igb.device.name} is a physical function, not a virtual function" in said
     run(f"ip link set dev {name} down")
     said = refused(igb, instance, of_vf(address, max_tx_rate=100))
     assert f"maximum rate 100: Invalid argument; {name} is down" in said

@@ -57,9 +57,9 @@ def vf(address: str) -> Vf:
         if not device.exists():
             reason = f"there is no PCI device {address}"
         elif has_vfs(address):
-            reason = f"{address} is a physical function, and none of its virtual functions"
+            reason = f"{address} is a physical function, not a virtual function"
         else:
-            reason = f"{address} is a PCI device, and no virtual function"
+            reason = f"{address} is a PCI device, not a virtual function"
         raise OSError(errno.ENODEV, reason) from error
     number, physical = 0, _pci_directory(pf_address).resolve()
     try:
@@ -348,7 +348,7 @@ def _hidden(address: str) -> set[str]:
 
 def _ambiguous(function: Vf, found: list[Port]) -> OSError:
     names = ", ".join(sorted(port.name for port in found))
-    reason = f"which network device stands for {function} cannot be told: of {names}, maybe none"
+    reason = f"the representor of {function} is ambiguous: one of {names}, or none"
     return OSError(errno.ENOTUNIQ, reason)
 
 

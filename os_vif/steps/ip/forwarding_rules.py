@@ -48,6 +48,7 @@ class NoProgramError(OSError):
 
 @dataclasses.dataclass(frozen=True)
 class _Rules(NamedStep, KernelStep):
+    #: Use ip6tables(8) instead of iptables(8).
     ipv6: bool = False
 
     #: The kernel shows rules to root alone.
@@ -373,8 +374,8 @@ class RestoreForwardingRules(_Rules):
         with _guard:
             rules = _kept.get(self.kept)
         if rules is None:
-            reason = f"the rules of others in the chain {self._chain} are not known any more"
-            raise OSError(errno.ESTALE, f"{reason}: the daemon that had read them has ended")
+            reason = f"the rules of other programs in the chain {self._chain} are unknown"
+            raise OSError(errno.ESTALE, f"{reason}: the daemon that had read the rules has ended")
         return rules
 
     def _lines(self, rules: tuple[str, ...] | None, jumps: int) -> list[str]:

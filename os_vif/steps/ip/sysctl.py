@@ -116,7 +116,7 @@ class _Parameter(NamedStep, KernelStep):
             value = self.setting[2]
             text = str(value).encode()
             if os.write(file, text) != len(text):
-                raise OSError(errno.EIO, f"the kernel took a part of {value} only")
+                raise OSError(errno.EIO, f"the kernel accepted only a part of {value}")
         finally:
             os.close(file)
 
@@ -146,7 +146,7 @@ class _Parameter(NamedStep, KernelStep):
         try:
             self._write()
         except FileNotFoundError:
-            raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
+            raise OSError(errno.ENODEV, f"the device {self.name} was deleted meanwhile") from None
         return (self._with_value(before),)
 
 

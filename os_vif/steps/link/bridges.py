@@ -182,21 +182,21 @@ class DeleteBridge(DeleteDevice):
             why = [f"it is {describe_kind(link)}"]
         else:
             using = bridge_users.read_users(net, link)
-            why = [f"{port.name} is in it" for port in net.ports(link)]
-            why += [f"VIF {user} uses it" for user in sorted(using.vif_ids)]
+            why = [f"port {port.name}" for port in net.ports(link)]
+            why += [f"user VIF {user}" for user in sorted(using.vif_ids)]
             if using.incomplete:
                 why.append(f"the record of its users, in {STATE}, is damaged")
             if not (
                 link.is_managed or (self.include_unmanaged and link.name.startswith(HYBRID_BRIDGE))
             ):
-                why.append("os-vif did not make it")
+                why.append("os-vif did not create the bridge")
             if not why:
                 why = [
-                    f"it has an address of the host, {held.address}"
+                    f"address {held.address} of the host"
                     for held in addresses.read_addresses(net, link)
                 ]
         shown = why[:_SHOWN] + ([f"and {len(why) - _SHOWN} more"] if len(why) > _SHOWN else [])
-        return f"{self.name} stays: {', '.join(shown)}" if why else f"{self.name} is there again"
+        return f"{self.name} stays: {', '.join(shown)}" if why else f"{self.name} exists again"
 
     def _is_in_use(self, net: Netlink, link: Link) -> bool:
         return _is_used(net, link)

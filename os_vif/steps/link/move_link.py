@@ -69,14 +69,14 @@ class MoveLink(NamedStep, KernelStep):
             if link is None:
                 raise OSError(errno.ENODEV, net.absence(self.name))
             if moved:
-                raise OSError(errno.EEXIST, f"there is a {self.name} in {self.netns} already")
+                raise OSError(errno.EEXIST, f"{self.netns} has a device {self.name} already")
             try:
                 net.change(link, {f"IFLA_NET_NS_{kind}": target})
             except OSError as error:
                 if error.errno != errno.EEXIST:
                     raise
                 reason = (
-                    f"{self.name}, or an alternative name of it, is an alternative name of a"
+                    f"{self.name}, or an alternative name of {self.name}, is an alternative name of a"
                     f" device in {self.netns}"
                 )
                 raise OSError(errno.EEXIST, reason) from error
@@ -113,20 +113,22 @@ def require_root_owned(step: MoveLink) -> None:
         # has entered no network namespace of another user, which takes privileges in both.
         if step.netns.isdecimal() and namespaces.shares_user_namespace(step.netns):
             return
-        raise _not_owned_by_root(step, "it cannot be looked at") from None
+        raise _not_owned_by_root(step, "the owner cannot be read") from None
     except OSError:
         # The step fails with the reason.
         return
     try:
         owner = namespaces.owner(file)
     except OSError as error:
-        raise _not_owned_by_root(step, f"its owner cannot be read: {error.strerror}") from error
+        raise _not_owned_by_root(step, f"the owner cannot be read: {error.strerror}") from error
     finally:
         os.close(file)
     if owner != 0:
-        raise _not_owned_by_root(step, f"it belongs to the user {owner}")
+        raise _not_owned_by_root(step, f"the owner is the user {owner}")
 
 
 def _not_owned_by_root(step: MoveLink, reason: str) -> OSError:
-    text = f"not permitted for {step.name}: the network namespace {step.netns} is not root's"
+    text = (
+        f"not permitted for {step.name}: the network namespace {step.netns} is not owned by root"
+    )
     return OSError(errno.EPERM, f"{text}: {reason}")

@@ -85,7 +85,7 @@ class RenameLink(NamedStep, KernelStep):
                 return ()
             raise OSError(errno.ENODEV, net.absence(self.name))
         if other is not None:
-            raise OSError(errno.EEXIST, f"{self.to} is a name of another device already")
+            raise OSError(errno.EEXIST, f"{self.to} is the name of another device")
         net.require_free(self.to)
         first = _original_name(net, link)
         if first is None and not self.restore_name:

@@ -133,7 +133,9 @@ class SetLink(NamedStep, KernelStep):
                 # The device was deleted after the read, so no change is left to undo.
                 if self.missing_ok:
                     return self.apply(net)
-                raise OSError(errno.ENODEV, f"there is no device {self.name} any more") from None
+                raise OSError(
+                    errno.ENODEV, f"the device {self.name} was deleted meanwhile"
+                ) from None
             # The kernel may have applied some of the attributes.
             roll_back_partial(net, undo, error)
             raise

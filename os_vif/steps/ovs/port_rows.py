@@ -103,7 +103,7 @@ def describe_bridge_in_use(snapshot: Snapshot, bridge: Row, removed: Sequence[Re
     ]
     shown, more = used_by[:_MAX_SHOWN], len(used_by) - _MAX_SHOWN
     shown += [f"{more} more"] if more > 0 else []
-    return f"{bridge['name']} stays: {', '.join(shown)} {'is' if len(shown) == 1 else 'are'} in it"
+    return f"{bridge['name']} stays: {'port' if len(shown) == 1 else 'ports'} {', '.join(shown)}"
 
 
 def require_type(interface: Row, wanted: str | None) -> None:

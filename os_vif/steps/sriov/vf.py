@@ -345,7 +345,7 @@ class ReleaseVf(KernelStep):
         validate.text(self, "user", _MAX_USER)
 
     def commands(self) -> tuple[str, ...]:
-        text = f"the settings that {STATE} notes for VIF {self.user} are put back"
+        text = f"the settings that {STATE} notes for VIF {self.user} are restored"
         return (f"# VF {self.pci_address}: {text}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:

@@ -332,12 +332,12 @@ def test_unplug_says_which_bridge_it_leaves_and_why(instance, caplog):
     for vif in (one, other):
         os_vif.plug(vif, instance)
     run("ip link add name tap2 type veth peer name end; ip link set dev tap2 master brq-test")
-    expected = f"brq-test stays: tap2 is in it, VIF {other.id} uses it"
+    expected = f"brq-test stays: port tap2, user VIF {other.id}"
     with caplog.at_level("INFO", logger="os_vif"):
         assert os_vif.unplug(one, instance) == (expected,)
     assert expected in caplog.text
     run("ip link del dev tap2; ip address add 192.0.2.1/24 dev brq-test")
-    expected = "brq-test stays: it has an address of the host, 192.0.2.1/24"
+    expected = "brq-test stays: address 192.0.2.1/24 of the host"
     assert os_vif.unplug(other, instance) == (expected,)
     run("ip address flush dev brq-test")
     assert os_vif.unplug(other, instance) == ()
@@ -348,7 +348,9 @@ def test_unplug_says_that_a_bridge_of_others_stays(instance):
     """It is not deleted even when nothing is in it any more."""
     run("ip link add name brq-test type bridge")
     os_vif.plug(bridge_vif(1), instance)
-    assert os_vif.unplug(bridge_vif(1), instance) == ("brq-test stays: os-vif did not make it",)
+    assert os_vif.unplug(bridge_vif(1), instance) == (
+        "brq-test stays: os-vif did not create the bridge",
+    )
 
 
 def test_unplug_says_which_trunk_s_bridge_it_leaves(br_int):
@@ -356,7 +358,7 @@ def test_unplug_says_which_trunk_s_bridge_it_leaves(br_int):
     one, other = ovs_vif(**TAP, bridge="tbr-1"), ovs_vif(number=1, **TAP, bridge="tbr-1")
     for vif in (one, other):
         os_vif.plug(vif, INSTANCE)
-    assert os_vif.unplug(one, INSTANCE) == (f"tbr-1 stays: {other.vif_name} is in it",)
+    assert os_vif.unplug(one, INSTANCE) == (f"tbr-1 stays: port {other.vif_name}",)
     assert os_vif.unplug(other, INSTANCE) == ()
     assert "tbr-1" not in br_int.vsctl("list-br")
 
@@ -368,7 +370,7 @@ def test_unplug_says_that_a_bridge_of_the_vif_s_own_stays(br_int, ovs_options):
     os_vif.plug(vif, INSTANCE)
     own = f"pb{vif.id}"[:14]
     br_int.vsctl("add-port", own, "other", "--", "set", "Interface", "other", "type=internal")
-    assert os_vif.unplug(vif, INSTANCE) == (f"{own} stays: other is in it",)
+    assert os_vif.unplug(vif, INSTANCE) == (f"{own} stays: port other",)
     br_int.vsctl("del-port", "other")
     assert os_vif.unplug(vif, INSTANCE) == ()
     assert own not in br_int.vsctl("list-br")
@@ -383,4 +385,4 @@ def test_the_command_says_which_bridge_unplug_leaves(
     done = subprocess.run(
         [os_vif_command, "unplug", vif_json], capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"brq-test stays: VIF {bridge_vif(2).id} uses it\n"
+    assert done.stdout == f"brq-test stays: user VIF {bridge_vif(2).id}\n"

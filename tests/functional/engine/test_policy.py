@@ -277,14 +277,14 @@ def test_no_device_goes_into_a_namespace_of_another_user(host):
     with _of_user(4321) as pid:
         answer = privsep.run([encode(MoveLink("mine", str(pid)))])
         assert answer["error"]["errno"] == 1, answer
-        assert "is not root's" in answer["error"]["reason"]
+        assert "is not owned by root" in answer["error"]["reason"]
         named = pathlib.Path("/run/netns/os-vif-test-policy")
         named.parent.mkdir(exist_ok=True)
         named.touch()
         run(f"mount --bind /proc/{pid}/ns/net {named}")
         try:
             answer = privsep.run([encode(MoveLink("mine", named.name))])
-            assert "belongs to the user 4321" in answer["error"]["reason"]
+            assert "the owner is the user 4321" in answer["error"]["reason"]
         finally:
             run(f"umount {named}; rm {named}")
     with subprocess.Popen(["unshare", "-n", "sleep", "60"]) as root:

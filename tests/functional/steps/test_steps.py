@@ -383,7 +383,7 @@ def test_a_step_survives_the_way_to_the_privileged_side(sample):
         (_PAIR, MoveLink("base", "no-such-namespace"), "/run/netns/no-such-namespace"),
         ("true", MoveLink("none", str(os.getpid())), "there is no device none"),
         ("true", RenameLink("none", "tap1"), "there is no device none"),
-        (_PAIR, RenameLink("base", "far"), "far is a name of another device already"),
+        (_PAIR, RenameLink("base", "far"), "far is the name of another device"),
         (f"{_PAIR} {_RENAMED}", RenameLink("far", "enp3s0"), "enp3s0 is an alternative name"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, KernelStep) else None,

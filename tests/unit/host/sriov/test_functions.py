@@ -51,7 +51,9 @@ def test_older_drivers_number_the_virtual_functions_only(sysfs, form):
     """Of one physical function. Where two with such a VF are on one switch, that is no answer."""
     for vf in range(2):
         sysfs.port(f"rep{vf}", "abcd", form.format(vf=vf))
-    with pytest.raises(OSError, match=r"VF 1 of 0000:03:00\.0 cannot be told: of rep1") as info:
+    with pytest.raises(
+        OSError, match=r"representor of VF 1 of 0000:03:00\.0 is ambiguous: one of rep1"
+    ) as info:
         of("0000:03:01.1")
     assert info.value.errno == errno.ENOTUNIQ
     sysfs.port("eth1", "ffff", "p0")
