@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The privileged daemon of a plugin, for plugin authors: :class:`Context`.
+"""The privileged daemon of a plugin, for plugin authors: ``Context``.
 
-:class:`DaemonOpener` opens the socket of ovsdb-server through the daemon of a plugin.
+``DaemonOpener`` opens the socket of ovsdb-server through the daemon of a plugin.
 
 The ``privsep_module`` of a plugin creates a context, and assigns ``run``, ``undo`` and ``check``
-from :meth:`Context.entry_points`. The first call of a function starts the daemon; the import starts none.
+from ``Context.entry_points()``. The first call of a function starts the daemon, not the import.
 """
 
 from __future__ import annotations

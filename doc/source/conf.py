@@ -31,7 +31,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(oslo_\w+|stevedore|cfg|collections|netaddr)\..*"),
     # Private classes have no page.
-    (r"py:.*", r"EntryPoint|Netlink|Link|Tls|_history\.Version"),
+    (r"py:.*", r"(Check|Run|Undo)Answer|EntryPoint|Netlink|Link|Opener|Tls|_history\.Version"),
 ]
 
 html_theme = "alabaster"
