@@ -14,10 +14,10 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import Self
 
-from os_vif.cmd import lab_switch
+from os_vif.testing import open_vswitch
 
-missing = lab_switch.missing
-SCHEMA = lab_switch.vswitch_schema()
+missing = open_vswitch.missing
+SCHEMA = open_vswitch.vswitch_schema()
 
 #: Those that run now; snapshots have what is in them.
 running: list[Switch] = []
@@ -30,7 +30,7 @@ _STATUS = {
 }  # fmt: skip
 
 
-class Switch(lab_switch.Switch):
+class Switch(open_vswitch.Switch):
     """A switch in the network namespace of whoever starts it.
 
     :param server: more options of ovsdb-server.

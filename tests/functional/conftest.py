@@ -20,7 +20,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import shell
+from os_vif.cmd import main
 from os_vif.host.netlink import rtnetlink
 from testbed import environments, namespaces, ovs
 from tests.support import quick_daemons
@@ -247,7 +247,7 @@ def run_os_vif(quick_commands):
     """Run os-vif in a forked process; the exit code is the caller's to look at."""
 
     def call(*arguments, text=""):
-        done = forked(lambda: shell.main([*arguments]), text.encode())
+        done = forked(lambda: main.main([*arguments]), text.encode())
         done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
         return done
 

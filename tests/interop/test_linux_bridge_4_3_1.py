@@ -19,7 +19,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.testing.guests import Guest, Hypervisor
 from testbed import environments, namespaces
 from testbed.environments import Subject
 from testbed.namespaces import filters, ip, run, snapshot

@@ -15,8 +15,8 @@ from typing import Self
 
 import pytest
 
-from os_vif.cmd.guest import _ECHO_REPLY, _echo
-from os_vif.cmd.lab import Guest
+from os_vif.testing.guest_process import _ECHO_REPLY, _echo
+from os_vif.testing.guests import Guest
 from testbed import namespaces
 
 #: Of our echo requests.

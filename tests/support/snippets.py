@@ -141,13 +141,13 @@ def _started(line: str, before: int) -> tuple[int, str]:
 
 
 def _called(arguments: list[str]) -> tuple[int, str]:
-    from os_vif.cmd import shell
+    from os_vif.cmd import main
 
     # Of the command before.
     logging.getLogger().handlers.clear()
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        status = shell.main(arguments)
+        status = main.main(arguments)
     return status, output.getvalue()
 
 

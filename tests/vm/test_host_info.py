@@ -36,7 +36,7 @@ def test_the_functions_of_a_card_are_listed_with_who_holds_them(
     config.write_text(f"[os_vif_ovs]\novsdb_connection = {br_int.connection}\n")
 
     def host_info(*arguments: str) -> str:
-        program = (sys.executable, "-W", "ignore", "-m", "os_vif.cmd.shell")
+        program = (sys.executable, "-W", "ignore", "-m", "os_vif.cmd.main")
         command = [*program, "--config-file", str(config), "host-info", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 

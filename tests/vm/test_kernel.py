@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from os_vif.cmd.lab import Guest
+from os_vif.testing.guests import Guest
 from testbed.namespaces import ip, run
 
 pytestmark = [pytest.mark.vm("plain"), pytest.mark.usefixtures("namespace")]

@@ -12,7 +12,7 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd.lab import Guest
+from os_vif.testing.guests import Guest
 from testbed.namespaces import changes, differs, run, snapshot, without_indexes
 from testbed.ovs import Switch, row
 from testbed.vm import cards

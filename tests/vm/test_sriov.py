@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from os_vif.cmd.lab import Guest
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.sriov import functions as sriov
 from os_vif.host.sriov import switch_ports
 from os_vif.host.sriov.switch_ports import Role
 from os_vif.steps import MoveLink
+from os_vif.testing.guests import Guest
 from testbed.namespaces import ip, run
 from testbed.vm import cards
 from tests.support.vm.devices import bind

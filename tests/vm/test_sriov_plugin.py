@@ -13,7 +13,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.cmd.lab import Guest
+from os_vif.testing.guests import Guest
 from testbed.namespaces import ip, run
 from testbed.vm import cards
 from tests.support.vm.virtual_functions import (

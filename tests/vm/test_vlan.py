@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import os_vif
-from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.testing.guests import Guest, Hypervisor
 from testbed.namespaces import ip, run, snapshot, without_indexes
 from tests.support.vifs import bridge_vif
 

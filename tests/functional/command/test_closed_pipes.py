@@ -54,7 +54,7 @@ def after(lines: int, words: str, path: pathlib.Path) -> tuple[int, str]:
         os.close(reads)
     with path.open() as given:
         process = subprocess.Popen(
-            [sys.executable, "-m", "os_vif.cmd.shell", *words.split()],
+            [sys.executable, "-m", "os_vif.cmd.main", *words.split()],
             stdin=given,
             stdout=writes,
             stderr=subprocess.PIPE,
@@ -111,7 +111,7 @@ def test_a_demo_whose_reader_goes_away_leaves_nothing(rights, tmp_path, act):
 def _demo_until(act: str) -> tuple[int, str]:
     """Run the demo, and read until the title of an act."""
     with subprocess.Popen(
-        [sys.executable, "-m", "os_vif.cmd.shell", "demo"],
+        [sys.executable, "-m", "os_vif.cmd.main", "demo"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

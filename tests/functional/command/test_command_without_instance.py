@@ -10,7 +10,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import shell
+from os_vif.cmd import main
 from testbed.namespaces import differs, snapshot
 from testbed.ovs import row
 from tests.support.ovs.checked import INSTANCE, VIFS, port_of
@@ -123,7 +123,7 @@ def test_a_virtual_function_knows_no_instance(tmp_path, monkeypatch, capsys, ins
     path = tmp_path / "vif.json"
     path.write_text(jsonutils.dumps(vif.obj_to_primitive()))
     for action, code in (("plan", 0), ("check", DIFFERENT)):
-        assert shell.main([action, str(path), *instance]) == code
+        assert main.main([action, str(path), *instance]) == code
         said = capsys.readouterr().out
         assert INSTANCE.uuid not in said
         assert (vif.id in said) == (action == "plan")

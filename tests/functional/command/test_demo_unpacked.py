@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 
-from os_vif.cmd import lab_card, lab_switch
+from os_vif.testing import open_vswitch, tap_bridge
 from testbed.namespaces import snapshot
 
 _ROOT = pathlib.Path(__file__).parents[3]
@@ -40,7 +40,7 @@ exec "$@"
 @pytest.fixture
 def package(tmp_path) -> pathlib.Path:
     """Build a package of the installed files: Debian's, without the archive."""
-    if missing := lab_switch.missing() or lab_card.missing():
+    if missing := open_vswitch.missing() or tap_bridge.missing():
         pytest.skip(f"nothing to unpack: {missing}")
     listed = subprocess.run(
         ["dpkg", "-L", *_PACKAGES], capture_output=True, text=True, check=False

@@ -22,7 +22,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects, serialization
-from os_vif.cmd import shell
+from os_vif.cmd import main
 from tests.support.cases import ovs_vif
 from tests.support.vifs import bridge_vif
 
@@ -104,7 +104,7 @@ class Terminal:
         handlers = logging.getLogger().handlers[:]
         try:
             with contextlib.suppress(SystemExit):
-                shell.main(list(arguments))
+                main.main(list(arguments))
         finally:
             logging.getLogger().handlers[:] = handlers
         sys.stdout.flush()

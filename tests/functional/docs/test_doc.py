@@ -23,7 +23,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects, opts
-from os_vif.cmd import shell
+from os_vif.cmd import main
 from os_vif.objects import history
 from os_vif.serialization import proto
 from testbed.namespaces import ip
@@ -287,9 +287,9 @@ def test_the_exit_codes_on_the_page_are_those_of_the_command():
     """All of them, in order."""
     page = PAGES["user/command"]
     listed = re.findall(r"^   \* - (\d+)$", page, re.MULTILINE)
-    codes = (shell.FAILED, shell.BAD_INPUT, shell.DIFFERENT, shell.SOME_BAD)
+    codes = (main.FAILED, main.BAD_INPUT, main.DIFFERENT, main.SOME_BAD)
     assert listed == ["0", *map(str, codes)]
-    assert listed == re.findall(r"^  (\d)  ", shell._EXIT_CODES, re.MULTILINE)
+    assert listed == re.findall(r"^  (\d)  ", main._EXIT_CODES, re.MULTILINE)
 
 
 def test_an_exit_code_of_2_touches_nothing(namespace, os_vif_command):

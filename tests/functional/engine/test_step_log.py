@@ -12,7 +12,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.cmd import shell
+from os_vif.cmd import main
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.forks import forked
@@ -65,7 +65,7 @@ def test_the_command_shows_changes_with_v_and_all_steps_with_vv(
     """Without either it shows none."""
 
     def steps(*arguments):
-        done = forked(lambda: shell.main([*arguments, vif_json]), b"")
+        done = forked(lambda: main.main([*arguments, vif_json]), b"")
         assert done.returncode == 0, done.stderr
         return done.stderr.decode().splitlines()
 

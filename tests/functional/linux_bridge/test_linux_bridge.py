@@ -11,9 +11,9 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.cmd.lab import Guest, Hypervisor
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
 from os_vif.steps import SetLink
+from os_vif.testing.guests import Guest, Hypervisor
 from testbed.namespaces import ip, run, snapshot
 from tests.support.vifs import bridge_vif
 

@@ -12,10 +12,10 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.cmd.lab import Guest
 from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
+from os_vif.testing.guests import Guest
 from testbed.namespaces import ip, record, run, snapshot
 from tests.support.cases import CASES
 from tests.support.vifs import bridge_vif

@@ -12,7 +12,7 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd.lab import Guest
+from os_vif.testing.guests import Guest
 from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.qemu import Card, Machine

@@ -13,8 +13,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.cmd.lab import Guest
-from os_vif.cmd.lab_card import Pump
+from os_vif.testing.guests import Guest
+from os_vif.testing.tap_bridge import Pump
 from testbed.namespaces import differs, ip, run, snapshot
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun

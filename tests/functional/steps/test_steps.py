@@ -310,7 +310,7 @@ def sample(request, net, other) -> Sample:
 @pytest.fixture
 def other():
     """The id of a process in another network namespace."""
-    from os_vif.cmd.lab import Guest
+    from os_vif.testing.guests import Guest
 
     with Guest() as guest:
         yield guest.pid

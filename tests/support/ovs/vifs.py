@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 
 from os_vif import objects
-from os_vif.cmd.lab import Guest, Hypervisor
-from os_vif.cmd.lab_card import Pump
 from os_vif.engine import ovs
 from os_vif.engine.failure import StepFailure
 from os_vif.plugins.vif_fields import get
 from os_vif.steps.ovs.step import OvsStep
+from os_vif.testing.guests import Guest, Hypervisor
+from os_vif.testing.tap_bridge import Pump
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from os_vif import exception, serialization
-from os_vif.cmd import convert, files, shell, units
-from os_vif.cmd.convert import target
-from os_vif.cmd.stream import Piece, Splitter
+from os_vif.cmd import main
+from os_vif.cmd.store import convert, files, stored_entry
+from os_vif.cmd.store.convert import target
+from os_vif.cmd.store.json_splitter import Piece, Splitter
 from os_vif.objects import history
 from os_vif.serialization import stored
 from tests.support.generated.json_texts import VALUES, in_chunks, json_text
@@ -34,23 +35,23 @@ from tests.unit.serialization.stored_samples import (
 )
 
 ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]
-DOCUMENTS = units.Target("json")
+DOCUMENTS = stored_entry.Target("json")
 
 
-def unit(data) -> units.Unit:
-    return units.Unit(Piece(json.dumps(data).encode(), 1, is_object=True))
+def unit(data) -> stored_entry.Unit:
+    return stored_entry.Unit(Piece(json.dumps(data).encode(), 1, is_object=True))
 
 
-def converted(data: bytes, to: units.Target) -> bytes:
+def converted(data: bytes, to: stored_entry.Target) -> bytes:
     """What one object becomes; nothing of it is lost."""
-    one = units.Unit(Piece(data, 1, is_object=True))
+    one = stored_entry.Unit(Piece(data, 1, is_object=True))
     new, losses = one.write(one.read(), to)
     assert losses == []
     return new
 
 
 def read(data: bytes):
-    return units.Unit(Piece(data, 1, is_object=True)).read()
+    return stored_entry.Unit(Piece(data, 1, is_object=True)).read()
 
 
 def without_vifs(data):
@@ -98,10 +99,10 @@ def test_what_67_releases_wrote_there_and_back(indent, step):
         if row["wrap"] == "none" and not writable(row):
             continue
         there = converted(data, DOCUMENTS)
-        back = converted(there, units.Target("ovo"))
+        back = converted(there, stored_entry.Target("ovo"))
         assert plain(read(there)) == plain(read(back)) == plain(read(data)), row["id"]
         assert converted(there, DOCUMENTS) == there
-        assert converted(back, units.Target("ovo")) == back
+        assert converted(back, stored_entry.Target("ovo")) == back
         if row["wrap"] == "none":
             bare += 1
             text = serialization.dumps(serialization.loads(data))
@@ -140,7 +141,7 @@ WRAPPED = {
 def test_every_place_in_which_kuryr_and_zun_store(name, form):
     """The VIFs are the same, and so is all around them."""
     data = json.dumps(WRAPPED[name], indent=4).encode()
-    written = converted(data, units.Target(form))
+    written = converted(data, stored_entry.Target(form))
     assert contents(read(written)) == contents(read(data))
     assert without_vifs(json.loads(written)) == without_vifs(WRAPPED[name])
     text = json.dumps(json.loads(written))
@@ -182,7 +183,7 @@ def test_what_a_newer_version_wrote_is_lost_in_the_other_form_alone(form):
     document |= {"apiVersion": "os-vif/2.9", "color": "blue"}
     for data in (document, {"kind": "KuryrPort", "status": {"vifs": {"eth0": {"vif": document}}}}):
         one = unit(data)
-        new, losses = one.write(one.read(), units.Target(form))
+        new, losses = one.write(one.read(), stored_entry.Target(form))
         assert [loss.path.rpartition(".")[2] for loss in losses] == ["color"] * (form == "ovo")
         assert (b"blue" in new) == (form == "json")
 
@@ -190,7 +191,7 @@ def test_what_a_newer_version_wrote_is_lost_in_the_other_form_alone(form):
 @pytest.mark.parametrize("kind", ["Pod", "Service", "KuryrPort"])
 def test_what_has_no_vifs_stays(kind):
     data = b'{"kind": "%s",  "metadata": {"annotations": {"a": "{"}}, "spec": 1e5}' % kind.encode()
-    one = units.Unit(Piece(data, 1, is_object=True))
+    one = stored_entry.Unit(Piece(data, 1, is_object=True))
     assert (one.has_vifs, one.write(one.read(), DOCUMENTS)) == (False, (data, []))
 
 
@@ -229,7 +230,7 @@ def test_the_form_is_the_newest_that_the_release_reads(form, release, expected):
     ("form", "release"), [(None, None), ("json", "5.3.0"), (None, "9.9"), ("ovo", "kuryr-99")]
 )
 def test_a_target_that_nobody_reads_is_refused(form, release):
-    with pytest.raises(shell.BadInputError):
+    with pytest.raises(main.BadInputError):
         target(form, release)
 
 
@@ -252,7 +253,7 @@ def test_every_release_can_be_named():
     ],
 )
 def test_an_object_is_named_in_words_that_can_be_printed(found, name):
-    assert units.name_of(found) == name
+    assert stored_entry.name_of(found) == name
 
 
 GOOD = st.sampled_from([*WRAPPED.values(), VIF.obj_to_primitive()]) | any_objects(
@@ -320,7 +321,7 @@ def test_a_form_that_is_no_text_holds_one_object(monkeypatch, tmp_path):
 
     text = json.dumps(VIF.obj_to_primitive()).encode()
     assert written(b"\n" + text + b"\n") == b"\x00new"
-    with pytest.raises(shell.BadInputError, match="expected one object"):
+    with pytest.raises(main.BadInputError, match="expected one object"):
         written(text + text)
     pod = json.dumps(WRAPPED["pod with vif"]).encode()
     assert written(pod) == pod

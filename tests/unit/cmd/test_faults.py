@@ -11,8 +11,8 @@ import json
 import pytest
 
 from os_vif import serialization
-from os_vif.cmd import faults
-from os_vif.cmd.stream import Piece
+from os_vif.cmd.store import diagnostics
+from os_vif.cmd.store.json_splitter import Piece
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import ROWS, pod, state
 
@@ -22,7 +22,7 @@ ANNOTATION = "metadata.annotations['openstack.org/kuryr-vif']"
 
 def every(data, line=1):
     text = data if isinstance(data, bytes) else json.dumps(data, indent=1).encode()
-    return [*faults.every(Piece(text, line, is_object=True))]
+    return [*diagnostics.every(Piece(text, line, is_object=True))]
 
 
 def primitive():
@@ -140,7 +140,7 @@ def test_faults_without_end_are_told_up_to_a_limit():
     """The last line says how many there are besides."""
     data = {"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000}
     *told, last = every(data)
-    assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(faults.MOST)]
+    assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(diagnostics.MOST)]
     assert last.what == "900 more faults in this object"
 
 

@@ -12,7 +12,8 @@ import stat
 
 import pytest
 
-from os_vif.cmd import files, shell
+from os_vif.cmd import main
+from os_vif.cmd.store import files
 
 
 def replace(path, *, other=b""):
@@ -108,9 +109,9 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "missing/file", "a\0b", "x" * 300])
 def test_a_name_that_cannot_be_is_refused(tmp_path, name):
-    with pytest.raises(shell.BadInputError), files.writing(f"{tmp_path}/{name}", []):
+    with pytest.raises(main.BadInputError), files.writing(f"{tmp_path}/{name}", []):
         pass
-    with pytest.raises(shell.BadInputError), files.reading(f"{tmp_path}/{name}"):
+    with pytest.raises(main.BadInputError), files.reading(f"{tmp_path}/{name}"):
         pass
     assert [*tmp_path.iterdir()] == []
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from os_vif.cmd import json_text
+from os_vif.cmd.store import json_edit
 from tests.support.generated.json_texts import VALUES
 from tests.support.generated.json_texts import json_text as texts
 
@@ -29,12 +29,12 @@ def paths(value, keys=()):
 def test_another_value_at_any_path(value, data):
     text = data.draw(texts(value))
     keys = data.draw(st.sampled_from(sorted(paths(value), key=repr)))
-    start, end = json_text.find(text, keys)
+    start, end = json_edit.find(text, keys)
     inner = value
     for key in keys:
         inner = inner[key]
     assert json.loads(text[start:end]) == inner
-    replaced = json_text.replace(text, [(keys, {"new": [1]})])
+    replaced = json_edit.replace(text, [(keys, {"new": [1]})])
     assert replaced.startswith(text[:start])
     assert replaced.endswith(text[end:])
     assert json.loads(replaced[start : len(replaced) - len(text[end:])]) == {"new": [1]}
@@ -49,18 +49,18 @@ def test_the_layout_stays(value, other, indent):
     dump = lambda found: json.dumps(found, indent=indent, separators=separators)  # noqa: E731
     text = dump(data)
     data["status"]["vifs"][0]["vif"] = {"b": other}
-    assert json_text.replace(text, [(keys, {"b": other})]) == dump(data)
+    assert json_edit.replace(text, [(keys, {"b": other})]) == dump(data)
 
 
 def test_numbers_and_escapes_around_it_stay_as_they_are():
     """No reader of theirs has to agree on them."""
     text = '{"a":1.10e+2,"b":"\\u003c\\/","vif":{},"c":12345678901234567890123.0,"d":-0}'
-    assert json_text.replace(text, [(("vif",), 5)]) == text.replace("{}", "5")
+    assert json_edit.replace(text, [(("vif",), 5)]) == text.replace("{}", "5")
 
 
 def test_carriage_returns_stay():
     text = '{\r\n  "vif": {\r\n    "a": 1\r\n  }\r\n}'
-    assert json_text.replace(text, [(("vif",), {"b": [2]})]) == (
+    assert json_edit.replace(text, [(("vif",), {"b": [2]})]) == (
         '{\r\n  "vif": {\r\n    "b": [\r\n      2\r\n    ]\r\n  }\r\n}'
     )
 
@@ -68,5 +68,5 @@ def test_carriage_returns_stay():
 @pytest.mark.parametrize("keys", [("a", "x"), ("a", 5), ("a", 0, "b", "c")])
 def test_what_is_not_there_is_found_at_what_is_around_it(keys):
     text = '{"a": [{"b": 1}]}'
-    start, end = json_text.find(text, keys)
+    start, end = json_edit.find(text, keys)
     assert text[start:end] in {'[{"b": 1}]', "1"}

@@ -12,8 +12,8 @@ import time
 import pytest
 
 from os_vif import exception, objects, serialization
-from os_vif.cmd import faults, show, units
-from os_vif.cmd.stream import Piece, Splitter
+from os_vif.cmd.store import diagnostics, show, stored_entry
+from os_vif.cmd.store.json_splitter import Piece, Splitter
 from os_vif.serialization import stored, text
 from tests.unit.serialization.mutations import garbled, mutated, payloads
 
@@ -39,24 +39,24 @@ def piece(data):
 
 
 def written(unit):
-    return unit.write(unit.read(), units.Target("ovo"))
+    return unit.write(unit.read(), stored_entry.Target("ovo"))
 
 
 def verdicts(one):
     """What validate, convert and show say of an object: a reason, or None."""
     objects.register_all()
     told = []
-    found = [fault for fault in faults.every(one) if not fault.is_note]
+    found = [fault for fault in diagnostics.every(one) if not fault.is_note]
     told.append(str(found[0]) if found else None)
     for act in (
         lambda: show._tree(one),
-        lambda: written(units.Unit(one)),
+        lambda: written(stored_entry.Unit(one)),
     ):
         try:
-            units.guarded(act)
+            stored_entry.guarded(act)
             told.append(None)
         except exception.SerializationError as error:
-            told.append(str(faults.of(one, error)))
+            told.append(str(diagnostics.of(one, error)))
     return told
 
 
@@ -110,13 +110,13 @@ def test_a_field_of_a_primitive_that_is_not_known_is_told_with_its_path():
         ({"status": {"vifs": {"eth0": {"vif": data}}}}, "status.vifs.eth0.vif.adress"),
         ({"spec": {"vifs": {"eth0": {"vif": data}}}}, "spec.vifs.eth0.vif.adress"),
     ):
-        (fault,) = faults.every(piece(whole))
+        (fault,) = diagnostics.every(piece(whole))
         assert (fault.path, fault.is_note) == (path, False)
         assert "not known here" in fault.what
 
 
 def test_a_newer_version_of_a_primitive_is_told_and_is_valid():
-    (fault,) = faults.every(piece({**PRIMITIVE, "versioned_object.version": "1.9"}))
+    (fault,) = diagnostics.every(piece({**PRIMITIVE, "versioned_object.version": "1.9"}))
     assert fault.is_note
     assert "1.9" in fault.what
 
@@ -127,7 +127,7 @@ def test_a_fault_in_protobuf_has_its_path():
         serialization.from_document({"apiVersion": "os-vif/2.0", "kind": "Route"}), "protobuf"
     )
     newer = b"\x08\x03" + data[2:]
-    (fault,) = faults.every(piece(newer))
+    (fault,) = diagnostics.every(piece(newer))
     assert fault.path == "apiVersion"
 
 
@@ -140,10 +140,10 @@ def test_a_fault_in_protobuf_has_its_path():
     ],
 )
 def test_vifs_in_spec_and_by_the_name_of_their_interface(data, form):
-    unit = units.Unit(piece(data))
-    written, losses = unit.write(unit.read(), units.Target(form))
+    unit = stored_entry.Unit(piece(data))
+    written, losses = unit.write(unit.read(), stored_entry.Target(form))
     assert losses == []
-    again = units.Unit(piece(written))
+    again = stored_entry.Unit(piece(written))
     assert {n: v.vif_name for n, v in again.read().items()} == dict.fromkeys(unit.read(), "tap0")
     assert json.loads(written).keys() == data.keys()
     assert (b"os-vif/2.0" in written, b"versioned_object" in written) == (
@@ -154,8 +154,8 @@ def test_vifs_in_spec_and_by_the_name_of_their_interface(data, form):
 
 
 def test_vifs_by_name_become_a_state_for_a_kuryr_that_reads_one():
-    unit = units.Unit(piece(pod({"eth0": PRIMITIVE})))
-    written, _ = unit.write(unit.read(), units.Target("ovo", "kuryr-2.1.0"))
+    unit = stored_entry.Unit(piece(pod({"eth0": PRIMITIVE})))
+    written, _ = unit.write(unit.read(), stored_entry.Target("ovo", "kuryr-2.1.0"))
     kept = json.loads(json.loads(written)["metadata"]["annotations"][ANNOTATION])
     assert kept["versioned_object.name"] == "PodState"
 
@@ -180,7 +180,9 @@ def test_a_byte_order_mark_between_objects_and_in_an_annotation():
     found = [json.loads(one.data) for one in split(data) if one.is_object]
     assert found == [{"a": 1}, {"a": 2}, {"a": 3}, {"a": 4}]
     assert serialization.loads(mark + json.dumps(DOCUMENT).encode()).vif_name == "tap0"
-    assert units.Unit(piece(pod("\ufeff" + json.dumps(PRIMITIVE)))).read().keys() == {"eth0"}
+    assert stored_entry.Unit(piece(pod("\ufeff" + json.dumps(PRIMITIVE)))).read().keys() == {
+        "eth0"
+    }
 
 
 def test_an_object_that_nests_deeply_does_not_hide_its_neighbours():
@@ -195,7 +197,7 @@ def test_many_faults_in_a_large_object_take_seconds_at_most():
     bad = [{**subnet, "cidr": "x"} if n % 50 == 7 else subnet for n, subnet in enumerate(subnets)]
     one = piece({"apiVersion": "os-vif/2.0", "kind": "Network", "subnets": bad})
     start = time.monotonic()
-    found = list(faults.every(one))
+    found = list(diagnostics.every(one))
     assert time.monotonic() - start < 30
     assert len(found) == 50
     assert {fault.path for fault in found} == {f"subnets[{n}].cidr" for n in range(7, 2500, 50)}

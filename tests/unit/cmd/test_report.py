@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 
-from os_vif.cmd import report
+from os_vif.cmd.store import progress
 from os_vif.codec.unknown import Loss
 
 
@@ -21,7 +21,7 @@ def drawn(monkeypatch, total, *steps):
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     stream = Terminal()
-    bar = report.Bar(total, stream)
+    bar = progress.Bar(total, stream)
     for at, done, objects in steps:
         now = at
         bar.show(done, objects)
@@ -55,7 +55,7 @@ def test_the_bar_is_drawn_ten_times_a_second_at_most(monkeypatch):
 def test_without_a_terminal_there_is_nothing(monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: 100.0)
     stream = io.StringIO()
-    bar = report.Bar(10, stream)
+    bar = progress.Bar(10, stream)
     monkeypatch.setattr("time.monotonic", lambda: 200.0)
     bar.show(5, 1)
     bar.clear()
@@ -64,7 +64,7 @@ def test_without_a_terminal_there_is_nothing(monkeypatch):
 
 def test_counts_and_lost_paths():
     """Members of lists together; an object counts once."""
-    counts = report.Counts()
+    counts = progress.Counts()
     counts.of["done"] += 1234
     counts.of["bad"] += 1
     counts.lose([Loss("a[0].b", "x"), Loss("a[1].b", "x"), Loss("c", "x")])
@@ -79,8 +79,8 @@ def test_counts_and_lost_paths():
 
 
 def test_paths_without_end_take_no_memory(monkeypatch):
-    monkeypatch.setattr(report, "_PATHS", 3)
-    counts = report.Counts()
+    monkeypatch.setattr(progress, "_PATHS", 3)
+    counts = progress.Counts()
     for number in range(10):
         counts.lose([Loss(f"eth{number}", "x")])
     assert counts.lines("f", [])[1:] == [

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from os_vif import serialization
-from os_vif.cmd import svg, tree, units
-from os_vif.cmd.stream import Piece
+from os_vif.cmd.render import svg, tree
+from os_vif.cmd.store import stored_entry
+from os_vif.cmd.store.json_splitter import Piece
 from tests.support.strategies import any_objects, make
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import small, wrappings
@@ -56,7 +57,7 @@ VIFOpenVSwitch 11111111-1111-4111-8111-111111111111
 
 def of(data) -> tree.Node:
     data = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return tree.of_unit(units.Unit(Piece(data, 1, is_object=True)))
+    return tree.of_unit(stored_entry.Unit(Piece(data, 1, is_object=True)))
 
 
 def test_a_vif_in_ascii_and_in_unicode():

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from os_vif.cmd import stream
+from os_vif.cmd.store import json_splitter
 from tests.support.generated.json_texts import SPACE, TEXTS, VALUES, in_chunks, json_text
 
 #: Objects that are no lists of Kubernetes.
 OBJECTS = st.dictionaries(TEXTS.filter(lambda name: name != "items"), VALUES, max_size=3)
 
 
-def split(data: bytes, seed: int | None = None) -> list[stream.Piece]:
-    return [*stream.Splitter(in_chunks(data, seed))]
+def split(data: bytes, seed: int | None = None) -> list[json_splitter.Piece]:
+    return [*json_splitter.Splitter(in_chunks(data, seed))]
 
 
 def found(data: bytes, seed: int | None = None) -> list[tuple[int, bytes]]:
@@ -68,7 +68,7 @@ def test_any_text_at_all(text, seed):
     for how in (seed, None):
         try:
             told.append(split(data, how))
-        except stream.StructureError as error:
+        except json_splitter.StructureError as error:
             told.append((error.line, str(error)))
     assert told[0] == told[1]
     if isinstance(told[0], tuple):
@@ -138,7 +138,7 @@ def test_a_broken_object_between_others_on_many_lines():
 )
 def test_what_cannot_be_split_is_refused_with_its_line(data, line, words):
     for seed in (None, 1):
-        with pytest.raises(stream.StructureError) as info:
+        with pytest.raises(json_splitter.StructureError) as info:
             split(data, seed)
         assert (info.value.line, words in str(info.value)) == (line, True), str(info.value)
 
@@ -151,11 +151,11 @@ def test_a_byte_order_mark_is_left_out():
 def test_what_begins_as_no_text_does_is_one_object():
     """In a form that is no JSON."""
     data = b"\x8e\x01{}[]\n\x00"
-    assert split(data, 1) == [stream.Piece(data, 1, is_object=True)]
+    assert split(data, 1) == [json_splitter.Piece(data, 1, is_object=True)]
 
 
 def test_an_object_without_end_is_refused_before_it_fills_the_memory(monkeypatch):
-    monkeypatch.setattr(stream, "LONGEST", 2**20)
+    monkeypatch.setattr(json_splitter, "LONGEST", 2**20)
     read = 0
 
     def more(size: int) -> bytes:
@@ -163,8 +163,8 @@ def test_an_object_without_end_is_refused_before_it_fills_the_memory(monkeypatch
         read += size
         return b'{"a": "' if read == size else b"x" * size
 
-    with pytest.raises(stream.StructureError, match="more than 1 MiB"):
-        [*stream.Splitter(more)]
+    with pytest.raises(json_splitter.StructureError, match="more than 1 MiB"):
+        [*json_splitter.Splitter(more)]
     assert read < 2**22
 
 

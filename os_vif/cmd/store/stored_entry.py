@@ -12,8 +12,8 @@ from oslo_versionedobjects import exception as ovo_exception
 
 import os_vif
 from os_vif import exception, serialization
-from os_vif.cmd import json_text
-from os_vif.cmd.stream import Piece
+from os_vif.cmd.store import json_edit
+from os_vif.cmd.store.json_splitter import Piece
 from os_vif.codec import unknown
 from os_vif.codec.path import COERCION_ERRORS, below, invalid
 from os_vif.codec.unknown import Loss
@@ -23,7 +23,7 @@ from os_vif.objects.kuryr import DEFAULT_INTERFACE
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import primitive, stored, text
 
-Keys = tuple[json_text.Key, ...]
+Keys = tuple[json_edit.Key, ...]
 #: Where a pod has its VIFs.
 ANNOTATION: Keys = ("metadata", "annotations", stored.ANNOTATION)
 ANNOTATION_PATH = f"metadata.annotations[{stored.ANNOTATION!r}]"
@@ -109,7 +109,7 @@ class Unit:
         new = list(_places(wrapping, written))
         if all(_same(self._at(keys), value) for keys, value in new):
             return self.piece.data, lost
-        return json_text.replace(self.piece.data.decode(), new).encode(), lost
+        return json_edit.replace(self.piece.data.decode(), new).encode(), lost
 
     def kuryrport(self, found: dict[str, VIFBase], target: Target) -> tuple[bytes, list[Loss]]:
         """The ``KuryrPort`` of a pod; of one without VIFs there is none, and it is as it was."""
@@ -133,7 +133,7 @@ class Unit:
         data = text.parse(written)
         if _same(self.data, data):
             return self.piece.data, lost
-        return json_text.replace(self.piece.data.decode(), [((), data)]).encode(), lost
+        return json_edit.replace(self.piece.data.decode(), [((), data)]).encode(), lost
 
     @property
     def annotation(self) -> Any:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from cliff import command
 
-from os_vif.cmd import shell
+from os_vif.cmd import main
 
 LOG = logging.getLogger("os-vif")
 
@@ -20,7 +20,7 @@ LOG = logging.getLogger("os-vif")
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
-class _Command(shell.Escaping, command.Command):
+class _Command(main.Escaping, command.Command):
     """A failure is one line and an exit code."""
 
     #: No plugin is needed to read what is stored.
@@ -28,7 +28,7 @@ class _Command(shell.Escaping, command.Command):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         from os_vif import exception, objects
-        from os_vif.cmd import files
+        from os_vif.cmd.store import files
 
         objects.register_all()
         before = {
@@ -39,12 +39,12 @@ class _Command(shell.Escaping, command.Command):
         }
         try:
             return super().run(parsed_args)
-        except (shell.BadInputError, exception.SerializationError) as error:
+        except (main.BadInputError, exception.SerializationError) as error:
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
-            return shell.BAD_INPUT
+            return main.BAD_INPUT
         except files.OutputError as error:
             LOG.error("%s", error)  # noqa: TRY400
-            return shell.FAILED
+            return main.FAILED
         except KeyboardInterrupt:
             LOG.error("interrupted")  # noqa: TRY400
             raise
@@ -77,9 +77,9 @@ class Validate(_Stored):
     """Tell all that is wrong with stored objects, with file, line and path of each fault."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from os_vif.cmd import convert
+        from os_vif.cmd.store import convert
 
-        return 0 if convert.validate(parsed_args.files) else shell.SOME_BAD
+        return 0 if convert.validate(parsed_args.files) else main.SOME_BAD
 
 
 class Convert(_Stored):
@@ -124,12 +124,12 @@ class Convert(_Stored):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from os_vif.cmd import convert
+        from os_vif.cmd.store import convert
 
         if parsed_args.in_place and "-" in parsed_args.files:
-            raise shell.BadInputError("--in-place: standard input has no place")
+            raise main.BadInputError("--in-place: standard input has no place")
         if parsed_args.in_place and parsed_args.kuryrports:
-            raise shell.BadInputError("--kuryrports: a pod is not replaced by its KuryrPort")
+            raise main.BadInputError("--kuryrports: a pod is not replaced by its KuryrPort")
         whole = convert.convert(
             parsed_args.files,
             convert.target(parsed_args.form, parsed_args.release),
@@ -138,7 +138,7 @@ class Convert(_Stored):
             check=parsed_args.check,
             kuryrports=parsed_args.kuryrports,
         )
-        return 0 if whole else shell.SOME_BAD
+        return 0 if whole else main.SOME_BAD
 
 
 class Show(_Stored):
@@ -153,13 +153,13 @@ class Show(_Stored):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from os_vif.cmd import show
+        from os_vif.cmd.store import show
 
         if parsed_args.svg:
             whole = show.as_picture(parsed_args.files, parsed_args.svg)
         else:
             whole = show.as_text(parsed_args.files, ascii_only=parsed_args.ascii)
-        return 0 if whole else shell.SOME_BAD
+        return 0 if whole else main.SOME_BAD
 
 
 class Schema(_Command):
@@ -190,9 +190,9 @@ class Schema(_Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from os_vif.cmd import schemas
+        from os_vif.cmd.store import print_schema
 
-        schemas.show(
+        print_schema.show(
             parsed_args.kind,
             parsed_args.form,
             parsed_args.release,

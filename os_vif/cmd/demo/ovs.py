@@ -13,12 +13,12 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import lab_card, lab_switch
-from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, unplugged_on_error
-from os_vif.cmd.lab import Guest, Hypervisor
+from os_vif.cmd.demo.stage import ADDRESSES, INSTANCE, DemoError, unplugged_on_error
+from os_vif.testing import open_vswitch, tap_bridge
+from os_vif.testing.guests import Guest, Hypervisor
 
 if TYPE_CHECKING:
-    from os_vif.cmd.demo_stage import Stage
+    from os_vif.cmd.demo.stage import Stage
     from os_vif.host.netlink.rtnetlink import Netlink
 
 _BRIDGE = "br-int"
@@ -61,12 +61,12 @@ TAP = objects.VIFOpenVSwitch(
 def show(stage: Stage, net: Netlink) -> None:
     """Plug, look, break, mend and unplug; or say what is missing for it."""
     stage.act("Open vSwitch: a private one, beside which the host's own is not touched")
-    if missing := lab_switch.missing() or lab_card.missing():
+    if missing := open_vswitch.missing() or tap_bridge.missing():
         stage.say(f"Not shown: {missing}.")
         return
     with (
         tempfile.TemporaryDirectory(prefix="os-vif-demo-") as directory,
-        lab_switch.Switch(pathlib.Path(directory)) as switch,
+        open_vswitch.Switch(pathlib.Path(directory)) as switch,
     ):
         # Of user space: it needs no module of the kernel.
         switch.vsctl("add-br", _BRIDGE, "--", "set", "Bridge", _BRIDGE, "datapath_type=netdev")
@@ -78,7 +78,7 @@ def show(stage: Stage, net: Netlink) -> None:
             cfg.CONF.clear_override("ovsdb_connection", group="os_vif_ovs")
 
 
-def _play(stage: Stage, net: Netlink, switch: lab_switch.Switch) -> None:
+def _play(stage: Stage, net: Netlink, switch: open_vswitch.Switch) -> None:
     stage.say(f"It has a bridge {_BRIDGE}, as Neutron or OVN makes it.")
     stage.act("What plugging a VIFOpenVSwitch with create_port and create_tap would do")
     stage.say(os_vif.plan(TAP, INSTANCE))
@@ -91,7 +91,7 @@ def _play(stage: Stage, net: Netlink, switch: lab_switch.Switch) -> None:
     with Guest() as first, Guest() as second, Hypervisor() as hypervisor:
         hypervisor.attach(first, HYBRID, f"{ADDRESSES[0]}/24")
         there = f"{ADDRESSES[1]}/24"
-        with lab_card.Pump(second, TAP.vif_name, str(TAP.address), there, queues=False):
+        with tap_bridge.Pump(second, TAP.vif_name, str(TAP.address), there, queues=False):
             stage.ping(first)
             _look(stage, net, switch)
             _disturb(stage, switch)
@@ -107,7 +107,7 @@ def _play(stage: Stage, net: Netlink, switch: lab_switch.Switch) -> None:
     stage.say(f"{_BRIDGE} has no port, and the switch no QoS row.")
 
 
-def _look(stage: Stage, net: Netlink, switch: lab_switch.Switch) -> None:
+def _look(stage: Stage, net: Netlink, switch: open_vswitch.Switch) -> None:
     stage.act("What is there now")
     stage.tree(net)
     for port in switch.vsctl("list-ports", _BRIDGE).split():
@@ -117,7 +117,7 @@ def _look(stage: Stage, net: Netlink, switch: lab_switch.Switch) -> None:
             stage.say(switch.vsctl(*command))
 
 
-def _disturb(stage: Stage, switch: lab_switch.Switch) -> None:
+def _disturb(stage: Stage, switch: open_vswitch.Switch) -> None:
     port = f"qvo{str(HYBRID.id)[:11]}"
     stage.act("Somebody deletes a port; check finds it, and plugging again mends it")
     stage.say(f"$ ovs-vsctl del-port {port}")

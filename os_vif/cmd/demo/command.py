@@ -16,12 +16,12 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects, serialization
-from os_vif.cmd import shell, streams
-from os_vif.cmd.demo_stage import ADDRESSES, INSTANCE, DemoError, Stage, unplugged_on_error
+from os_vif.cmd import main, streams
+from os_vif.cmd.demo.stage import ADDRESSES, INSTANCE, DemoError, Stage, unplugged_on_error
 
 if TYPE_CHECKING:
-    from os_vif.cmd.lab import Guest
     from os_vif.host.netlink.rtnetlink import Netlink
+    from os_vif.testing.guests import Guest
 
 _BRIDGE = "brq-demo"
 _MTU = 1450
@@ -37,7 +37,7 @@ _AS_USER = (
 )
 
 
-class Demo(shell.Escaping, command.Command):
+class Demo(main.Escaping, command.Command):
     """Plug real VIFs in a private network namespace, look at them, and unplug them."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
@@ -49,14 +49,14 @@ class Demo(shell.Escaping, command.Command):
                 if debug or streams.reader_is_gone():
                     raise
                 print(f"\nThe demo failed: {error}", file=sys.stderr)
-                return shell.FAILED
+                return main.FAILED
             return 0
         prefix, missing = _namespace()
         if prefix is None:
             _Show(self.app.stdout).without_rights()
             print(f"\nNothing was plugged: {missing}", file=sys.stderr)
-            return shell.FAILED
-        own = [sys.executable, "-m", "os_vif.cmd.shell", *(["--debug"] * debug)]
+            return main.FAILED
+        own = [sys.executable, "-m", "os_vif.cmd.main", *(["--debug"] * debug)]
         self.app.stdout.flush()
         environment = os.environ | {_INSIDE: "1"}
         return subprocess.run([*prefix, *own, "demo"], check=False, env=environment).returncode
@@ -116,14 +116,14 @@ class _Show(Stage):
 
     def run(self) -> None:
         # Every command loads this file; only this one needs netlink.
-        from os_vif.cmd import demo_ovs
+        from os_vif.cmd.demo import ovs
         from os_vif.host.netlink import rtnetlink
 
         self.without_rights()
         with rtnetlink.opened() as net:
             before = net.links()
             self.bridge(net)
-            demo_ovs.show(self, net)
+            ovs.show(self, net)
             self.act("In the end")
             left = {link.name for link in net.links()} - {link.name for link in before}
             if left:
@@ -131,7 +131,7 @@ class _Show(Stage):
             self.say("Nothing is left.")
 
     def bridge(self, net: Netlink) -> None:
-        from os_vif.cmd.lab import Guest
+        from os_vif.testing.guests import Guest
 
         self.act("Plug two VIFs, through the privileged daemon")
         with unplugged_on_error(self.vifs):
@@ -146,7 +146,7 @@ class _Show(Stage):
                 self.say(f"unplugged {vif.vif_name}")
 
     def play(self, guests: tuple[Guest, Guest], net: Netlink) -> None:
-        from os_vif.cmd.lab import Hypervisor
+        from os_vif.testing.guests import Hypervisor
 
         self.act("The demo plays the hypervisor: a guest on each VIF (a namespace, a veth as tap)")
         with Hypervisor() as hypervisor:

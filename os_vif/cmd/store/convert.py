@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from io import BufferedReader
 
 from os_vif import exception, objects, serialization
-from os_vif.cmd import faults, files, report, shell, units
-from os_vif.cmd.stream import Piece, Splitter, StructureError
+from os_vif.cmd import main
+from os_vif.cmd.store import diagnostics, files, progress, stored_entry
+from os_vif.cmd.store.json_splitter import Piece, Splitter, StructureError
 from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
 from os_vif.objects import history
@@ -38,14 +39,14 @@ class Source:
         self._file = file
         self._read = 0
         found = os.fstat(file.fileno())
-        self.bar = report.Bar(found.st_size if stat.S_ISREG(found.st_mode) else None)
+        self.bar = progress.Bar(found.st_size if stat.S_ISREG(found.st_mode) else None)
 
     def _more(self, size: int) -> bytes:
         try:
             # What is there, so that one who types sees something.
             data = self._file.read1(size)
         except OSError as error:
-            raise shell.BadInputError(f"{self.title}: {error.strerror}") from error
+            raise main.BadInputError(f"{self.title}: {error.strerror}") from error
         self._read += len(data)
         return data
 
@@ -58,7 +59,7 @@ class Source:
                 self.bar.show(self._read, number)
                 yield piece
         except StructureError as error:
-            raise shell.BadInputError(f"{self.title}:{error.line}: {error}") from error
+            raise main.BadInputError(f"{self.title}:{error.line}: {error}") from error
         finally:
             self.bar.clear()
 
@@ -66,7 +67,7 @@ class Source:
         """Say something of an object, with its name."""
         self.bar.clear()
         try:
-            name = units.name_of(text.parse(piece.data))
+            name = stored_entry.name_of(text.parse(piece.data))
         except exception.SerializationError:
             name = "an object"
         say(f"{self.title}:{line}: {name}: {what}")
@@ -79,7 +80,7 @@ def _only(source: Source) -> Piece:
     """
     found = list(itertools.islice((p for p in source.pieces() if p.is_object), 2))
     if len(found) != 1:
-        raise shell.BadInputError(f"{source.title}: expected one object for this form")
+        raise main.BadInputError(f"{source.title}: expected one object for this form")
     return found[0]
 
 
@@ -100,7 +101,7 @@ def validate(names: list[str]) -> bool:
         opened = [(name, stack.enter_context(files.reading(name))) for name in names]
         out = stack.enter_context(files.writing(files.STANDARD, [file for _, file in opened]))
         for name, file in opened:
-            counts = report.Counts()
+            counts = progress.Counts()
             source = Source(name, file)
             for piece in source.pieces():
                 if piece.is_object:
@@ -113,17 +114,17 @@ def validate(names: list[str]) -> bool:
 
 
 def _look(source: Source, piece: Piece, say: Say) -> str:
-    found = list(faults.every(piece))
+    found = list(diagnostics.every(piece))
     for fault in found:
         source.tell(say, piece, fault.line, fault)
     if any(not fault.is_note for fault in found):
         return _INVALID
-    return _VALID if units.guarded(lambda: units.Unit(piece)).has_vifs else _EMPTY
+    return _VALID if stored_entry.guarded(lambda: stored_entry.Unit(piece)).has_vifs else _EMPTY
 
 
 def convert(
     names: list[str],
-    target: units.Target,
+    target: stored_entry.Target,
     output: str | None,
     *,
     allow_loss: bool = False,
@@ -160,31 +161,31 @@ def convert(
     return not run.failed
 
 
-def target(form: str | None, release: str | None) -> units.Target:
+def target(form: str | None, release: str | None) -> stored_entry.Target:
     """:raises BadInputError: for what no release reads."""
     if form is None and release is None:
-        raise shell.BadInputError("convert to what? Say --release or --form")
+        raise main.BadInputError("convert to what? Say --release or --form")
     if release is not None:
         try:
             history.manifest(release)
         except ValueError as error:
-            raise shell.BadInputError(f"--release: {error}") from error
+            raise main.BadInputError(f"--release: {error}") from error
     knows = release is None or serialization.knows_documents(release)
     if form is None:
         form = document.FORM if knows else primitive.FORM
     elif form != primitive.FORM and not knows:
-        raise shell.BadInputError(
+        raise main.BadInputError(
             f"--form: {release} does not read the form {form!r}, only {primitive.FORM!r}"
         )
     is_binary = isinstance(serialization.dumps(objects.InstanceInfo(), form, release), bytes)
-    return units.Target(form, release, is_binary)
+    return stored_entry.Target(form, release, is_binary)
 
 
 class _Run:
     """Converts files, and tells of it."""
 
     def __init__(
-        self, target: units.Target, *, allow_loss: bool = False, kuryrports: bool = False
+        self, target: stored_entry.Target, *, allow_loss: bool = False, kuryrports: bool = False
     ) -> None:
         self._target = target
         self._kuryrports = kuryrports
@@ -194,7 +195,7 @@ class _Run:
 
     def convert(self, name: str, file: BufferedReader, out: files.Output) -> None:
         """Write a file converted; what cannot be is written as it was."""
-        counts = report.Counts()
+        counts = progress.Counts()
         source = Source(name, file)
         if self._target.is_binary:
             out.write(self._piece(source, _only(source), counts))
@@ -205,7 +206,7 @@ class _Run:
 
     def list_kuryrports(self, name: str, file: BufferedReader, out: files.Output) -> None:
         """Write a list of Kubernetes, of what could be converted."""
-        counts = report.Counts()
+        counts = progress.Counts()
         source = Source(name, file)
         before = b'{"apiVersion":"v1","kind":"List","items":[\n'
         for piece in source.pieces():
@@ -220,14 +221,14 @@ class _Run:
 
     def check(self, name: str, file: BufferedReader, out: files.Output) -> None:
         """Write a line on each object of a file."""
-        counts = report.Counts()
+        counts = progress.Counts()
         source = Source(name, file)
         for piece in source.pieces():
             if piece.is_object:
                 self._piece(source, piece, counts, _writer(out))
         self._count(source, counts)
 
-    def _count(self, source: Source, counts: report.Counts) -> None:
+    def _count(self, source: Source, counts: progress.Counts) -> None:
         self.failed += counts.of[_FAILED]
         verbs = (_CONVERTED, _SAME, _FAILED, _EMPTY)
         self._told += counts.lines(source.title, verbs, is_lost=self._allow_loss)
@@ -238,27 +239,27 @@ class _Run:
             LOG.info("%s", line)
         self._told.clear()
 
-    def _written(self, piece: Piece) -> tuple[units.Unit, tuple[bytes, list[Loss]]]:
-        unit = units.Unit(piece)
+    def _written(self, piece: Piece) -> tuple[stored_entry.Unit, tuple[bytes, list[Loss]]]:
+        unit = stored_entry.Unit(piece)
         write = unit.kuryrport if self._kuryrports else unit.write
         return unit, write(unit.read(), self._target)
 
     def _piece(
-        self, source: Source, piece: Piece, counts: report.Counts, say: Say | None = None
+        self, source: Source, piece: Piece, counts: progress.Counts, say: Say | None = None
     ) -> bytes:
         """An object converted, or as it is.
 
         :param say: takes a line on each object; by default only faults are told, in the log.
         """
         try:
-            unit, (converted, losses) = units.guarded(lambda: self._written(piece))
+            unit, (converted, losses) = stored_entry.guarded(lambda: self._written(piece))
             counts.lose(losses)
             if losses and not self._allow_loss:
                 reader = self._target.release or self._target.form
                 raise exception.DataLoss(reader=reader, losses=losses)
         except exception.SerializationError as error:
             counts.of[_FAILED] += 1
-            fault = faults.of(piece, error)
+            fault = diagnostics.of(piece, error)
             source.tell(say or LOG.error, piece, fault.line, fault)
             return piece.data
         verdict = _CONVERTED if converted != piece.data else _SAME

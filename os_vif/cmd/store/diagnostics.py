@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import os_vif
 from os_vif import exception, serialization
-from os_vif.cmd import json_text, units
-from os_vif.cmd.stream import Piece
+from os_vif.cmd.store import json_edit, stored_entry
+from os_vif.cmd.store.json_splitter import Piece
 from os_vif.codec import unknown
 from os_vif.codec.path import COERCION_ERRORS, below, describe, joined
 from os_vif.escape import printable
@@ -25,7 +25,7 @@ from os_vif.serialization import primitive, stored
 #: The maximum number of faults of an object in a report; a last line counts the others.
 MOST = 100
 
-Keys = units.Keys
+Keys = stored_entry.Keys
 
 
 class Fault(NamedTuple):
@@ -44,7 +44,7 @@ class Fault(NamedTuple):
 def of(piece: Piece, error: exception.SerializationError) -> Fault:
     """The fault that was met in an object."""
     try:
-        unit = units.guarded(lambda: units.Unit(piece))
+        unit = stored_entry.guarded(lambda: stored_entry.Unit(piece))
     except exception.SerializationError:
         return _of_text(piece, error)
     if unit.data is None:
@@ -60,8 +60,8 @@ def every(piece: Piece) -> Iterator[Fault]:
     """
     unit = None
     try:
-        unit = units.guarded(lambda: units.Unit(piece))
-        found = units.guarded(unit.read)
+        unit = stored_entry.guarded(lambda: stored_entry.Unit(piece))
+        found = stored_entry.guarded(unit.read)
     except exception.SerializationError as error:
         yield from _told(piece, unit, error)
     else:
@@ -69,7 +69,7 @@ def every(piece: Piece) -> Iterator[Fault]:
 
 
 def _told(
-    piece: Piece, unit: units.Unit | None, error: exception.SerializationError
+    piece: Piece, unit: stored_entry.Unit | None, error: exception.SerializationError
 ) -> list[Fault]:
     """Return the faults of an object that cannot be read."""
     first = of(piece, error)
@@ -89,7 +89,7 @@ def _told(
     return found
 
 
-def _errors(unit: units.Unit) -> list[exception.SerializationError]:
+def _errors(unit: stored_entry.Unit) -> list[exception.SerializationError]:
     """Return all errors of an object; an unknown kind may be the kind of a plugin."""
 
     def validate() -> list[exception.SerializationError]:
@@ -108,7 +108,7 @@ def _errors(unit: units.Unit) -> list[exception.SerializationError]:
     return errors
 
 
-def not_known(unit: units.Unit, found: Any) -> list[Fault]:
+def not_known(unit: stored_entry.Unit, found: Any) -> list[Fault]:
     """Return what was read from OVO primitives and is not known here.
 
     These are fields, and versions that are newer than those that are known.
@@ -151,13 +151,13 @@ def _words(error: exception.SerializationError) -> str:
     return f"found {error.found}; expected {error.expected}"
 
 
-def _where(unit: units.Unit, path: str) -> tuple[Keys, int]:
+def _where(unit: stored_entry.Unit, path: str) -> tuple[Keys, int]:
     """What is at a path or the nearest around it, and its line."""
     keys = _keys_of(unit, path)
     return keys, _Lines(unit).of(keys)
 
 
-def _keys_of(unit: units.Unit, path: str) -> Keys:
+def _keys_of(unit: stored_entry.Unit, path: str) -> Keys:
     """Return the keys of the value at a path, or of the nearest value around the path."""
     steps, _ = _nearest(unit.data, path)
     return tuple(key for step in steps for key in step)
@@ -166,10 +166,10 @@ def _keys_of(unit: units.Unit, path: str) -> Keys:
 class _Lines:
     """The lines of the values of one object."""
 
-    def __init__(self, unit: units.Unit) -> None:
+    def __init__(self, unit: stored_entry.Unit) -> None:
         self._first = unit.piece.line
         self._text = unit.piece.data.decode()
-        self._index = json_text.Index(self._text)
+        self._index = json_edit.Index(self._text)
 
     def of(self, keys: Keys) -> int:
         start, _ = self._index.find(keys)

@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.cmd import shell
+from os_vif.cmd import main
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
@@ -30,23 +30,23 @@ def read(source: str) -> objects.VIFBase:
     :raises BadInputError: if there is no VIF in it.
     """
     from os_vif import serialization  # every command loads this file
-    from os_vif.cmd import files
+    from os_vif.cmd.store import files
 
     with files.reading(source) as file:
         try:
             data = file.read()
         except OSError as error:
-            raise shell.BadInputError(f"{files.title(source)}: {error.strerror}") from error
+            raise main.BadInputError(f"{files.title(source)}: {error.strerror}") from error
     try:
         vif: Any = serialization.loads(data)
     except exception.SerializationError as error:
-        raise shell.BadInputError(f"{source}: no VIF in JSON ({error})") from error
+        raise main.BadInputError(f"{source}: no VIF in JSON ({error})") from error
     if not isinstance(vif, objects.VIFBase):
-        raise shell.BadInputError(f"{source}: a {vif.obj_name()}; expected a VIF")
+        raise main.BadInputError(f"{source}: a {vif.obj_name()}; expected a VIF")
     return vif
 
 
-class _VIFCommand(shell.Escaping, command.Command):
+class _VIFCommand(main.Escaping, command.Command):
     """A command about one VIF. A failure is one line and an exit code."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -65,16 +65,16 @@ class _VIFCommand(shell.Escaping, command.Command):
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
             return self._run(parsed_args)
-        except shell.BadInputError as error:
+        except main.BadInputError as error:
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
-            return shell.BAD_INPUT
+            return main.BAD_INPUT
         except exception.ExceptionBase as error:
             if self.app_args and self.app_args.debug:
                 raise
             LOG.error("%s", error)  # noqa: TRY400
             bad_input = (exception.NoMatchingPlugin, exception.InvalidField, cfg.Error)
             is_input = isinstance(error, bad_input) or isinstance(error.__cause__, bad_input)
-            return shell.BAD_INPUT if is_input else shell.FAILED
+            return main.BAD_INPUT if is_input else main.FAILED
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
         return super().run(parsed_args)
@@ -118,7 +118,7 @@ class Unplug(_VIFCommand):
             print(left, file=self.app.stdout)
 
 
-class Check(_VIFCommand, shell.Lister):
+class Check(_VIFCommand, main.Lister):
     """Show what differs on this host from a plugged VIF. Nothing is changed."""
 
     differs = False
@@ -134,7 +134,7 @@ class Check(_VIFCommand, shell.Lister):
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        return super().run(parsed_args) or (shell.DIFFERENT if self.differs else 0)
+        return super().run(parsed_args) or (main.DIFFERENT if self.differs else 0)
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.formatter == "text" and parsed_args.columns:

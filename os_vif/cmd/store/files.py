@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import Protocol, Self, cast
 
-from os_vif.cmd import shell, streams
+from os_vif.cmd import main, streams
 from os_vif.escape import printable
 
 STANDARD = "-"
@@ -45,7 +45,7 @@ def reading(source: str) -> Iterator[io.BufferedReader]:
     """
     if source == STANDARD:
         if sys.stdin is None:
-            raise shell.BadInputError("standard input is closed")
+            raise main.BadInputError("standard input is closed")
         yield cast("io.BufferedReader", sys.stdin.buffer)
         return
     with contextlib.ExitStack() as stack:
@@ -53,7 +53,7 @@ def reading(source: str) -> Iterator[io.BufferedReader]:
             file = stack.enter_context(pathlib.Path(source).open("rb"))
             file.peek(1)
         except (OSError, ValueError) as error:
-            raise shell.BadInputError(f"{source}: {_reason(error)}") from error
+            raise main.BadInputError(f"{source}: {_reason(error)}") from error
         yield file
 
 
@@ -65,7 +65,7 @@ def replacing(source: str, file: io.BufferedReader) -> Iterator[Output]:
     """
     before = os.fstat(file.fileno())
     if not stat.S_ISREG(before.st_mode):
-        raise shell.BadInputError(f"{source}: is no file that can be replaced")
+        raise main.BadInputError(f"{source}: is no file that can be replaced")
     with writing(source, []) as out:
         yield out
         now = pathlib.Path(source).stat()
@@ -89,7 +89,7 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
     """
     if target == STANDARD:
         if sys.stdout is None or isinstance(sys.stdout, streams.ClosedOutput):
-            raise shell.BadInputError("standard output is closed")
+            raise main.BadInputError("standard output is closed")
         _check_apart(sources)
         with _errors("standard output"), _streamed(os.dup(sys.stdout.fileno())) as file:
             yield file
@@ -99,7 +99,7 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
     except FileNotFoundError:
         before = None
     except (OSError, ValueError) as error:
-        raise shell.BadInputError(f"{target}: {_reason(error)}") from error
+        raise main.BadInputError(f"{target}: {_reason(error)}") from error
     with _errors(target):
         if before is None or stat.S_ISREG(before.st_mode):
             # Where a symbolic link leads, not the link.
@@ -115,7 +115,7 @@ def _opened(target: str) -> int:
     try:
         return os.open(target, os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise shell.BadInputError(f"{target}: {_reason(error)}") from error
+        raise main.BadInputError(f"{target}: {_reason(error)}") from error
 
 
 @contextlib.contextmanager
@@ -146,7 +146,7 @@ class _Replacement:
             # The user's umask holds for a file that is new.
             self.file = os.fdopen(os.open(self._new, flags, mode), "wb")
         except OSError as error:
-            raise shell.BadInputError(f"{self._path}: {_reason(error)}") from error
+            raise main.BadInputError(f"{self._path}: {_reason(error)}") from error
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -213,7 +213,7 @@ def _check_apart(sources: list[io.BufferedReader]) -> None:
     for source in sources:
         found = os.fstat(source.fileno())
         if stat.S_ISREG(out.st_mode) and os.path.samestat(found, out):
-            raise shell.BadInputError(
+            raise main.BadInputError(
                 f"{title(str(source.name))}: is the output, too; use --in-place or --output"
             )
 

@@ -16,7 +16,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.rtnl.ifinfmsg import IFT_MULTI_QUEUE, IFT_NO_PI, IFT_TAP
 from pyroute2.netlink.rtnl.ifinfmsg.tuntap import TUNDEV, TUNSETIFF
 
-from os_vif.cmd.lab import Guest
+from os_vif.testing.guests import Guest
 
 
 def missing() -> str | None:

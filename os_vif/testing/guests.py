@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Guest:
-    """A process in a network namespace of its own (:mod:`os_vif.cmd.guest`)."""
+    """A process in a network namespace of its own (:mod:`os_vif.testing.guest_process`)."""
 
     #: The name of its interface.
     INTERFACE = "eth0"
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            ["unshare", "--net", "--", sys.executable, "-m", "os_vif.cmd.guest"],
+            ["unshare", "--net", "--", sys.executable, "-m", "os_vif.testing.guest_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.cmd import shell
+from os_vif.cmd import main
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
-    from os_vif.cmd import tree
+    from os_vif.cmd.render import tree
     from os_vif.host.netlink.rtnetlink import Netlink
     from os_vif.host.sriov.inventory import PhysicalFunction, VirtualFunction
 
@@ -35,7 +35,7 @@ _COLUMNS = (
 )
 
 
-class HostInfo(shell.Lister):
+class HostInfo(main.Lister):
     """List physical and virtual functions, their representors, and who holds them."""
 
     #: It needs no VIF's plugin, and so does not load those of others.
@@ -51,7 +51,7 @@ class HostInfo(shell.Lister):
     def run(self, parsed_args: argparse.Namespace) -> int:
         if not parsed_args.tree:
             return int(super().run(parsed_args))
-        from os_vif.cmd import tree
+        from os_vif.cmd.render import tree
 
         functions, holders = _found()
         style = tree.ASCII if parsed_args.ascii else tree.style_for(self.app.stdout)
@@ -132,7 +132,7 @@ def _holder(vf: VirtualFunction, holders: Mapping[str, str]) -> str | None:
 
 
 def _node(function: PhysicalFunction, holders: Mapping[str, str]) -> tree.Node:
-    from os_vif.cmd import tree
+    from os_vif.cmd.render import tree
 
     title = " ".join(filter(None, (function.address, function.device)))
     words = f"{function.mode}, {len(function.vfs)} of {function.total} VFs"

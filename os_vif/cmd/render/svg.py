@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.sax import saxutils
 
-from os_vif.cmd.tree import Node
+from os_vif.cmd.render.tree import Node
 
 #: In pixels; a character of 12 pixels is 7.2 wide in every common monospaced font.
 _CHARACTER = 7.3

@@ -11,9 +11,11 @@ import sys
 from collections.abc import Iterator
 
 from os_vif import exception
-from os_vif.cmd import faults, files, shell, svg, tree, units
-from os_vif.cmd.convert import Source
-from os_vif.cmd.stream import Piece
+from os_vif.cmd import main
+from os_vif.cmd.render import svg, tree
+from os_vif.cmd.store import diagnostics, files, stored_entry
+from os_vif.cmd.store.convert import Source
+from os_vif.cmd.store.json_splitter import Piece
 
 LOG = logging.getLogger("os-vif")
 
@@ -36,9 +38,9 @@ class _Trees:
                     if not piece.is_object:
                         continue
                     try:
-                        node = units.guarded(lambda piece=piece: _tree(piece))  # type: ignore[misc]
+                        node = stored_entry.guarded(lambda piece=piece: _tree(piece))  # type: ignore[misc]
                     except exception.SerializationError as error:
-                        fault = faults.of(piece, error)
+                        fault = diagnostics.of(piece, error)
                         source.tell(LOG.error, piece, fault.line, fault)
                         self.whole = False
                         continue
@@ -47,7 +49,7 @@ class _Trees:
 
 
 def _tree(piece: Piece) -> tree.Node | None:
-    unit = units.Unit(piece)
+    unit = stored_entry.Unit(piece)
     return tree.of_unit(unit) if unit.has_vifs else None
 
 
@@ -80,9 +82,9 @@ def as_picture(names: list[str], output: str) -> bool:
         for node in found:
             nodes.append(node)
             if len(nodes) > MOST:
-                raise shell.BadInputError(f"--svg: there are more than {MOST} objects to draw")
+                raise main.BadInputError(f"--svg: there are more than {MOST} objects to draw")
     if not nodes:
-        raise shell.BadInputError("--svg: there is nothing to draw")
+        raise main.BadInputError("--svg: there is nothing to draw")
     with files.writing(output, []) as out:
         out.write(svg.picture(nodes).encode())
     return trees.whole

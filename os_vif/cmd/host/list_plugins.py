@@ -13,10 +13,10 @@ from cliff import columns
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import shell
+from os_vif.cmd import main
 
 
-class Plugins(shell.Lister):
+class Plugins(main.Lister):
     """List the plugins of this host, and the VIFs and port profiles that they take."""
 
     columns = ("Plugin", "VIF", "Versions", "Port profiles", "Problem")

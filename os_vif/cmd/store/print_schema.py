@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from os_vif.cmd import convert, files, shell
+from os_vif.cmd import main
+from os_vif.cmd.store import convert, files
 from os_vif.objects import history
 from os_vif.serialization import document, primitive, primitive_schema, schema, structural
 
@@ -23,9 +24,9 @@ def show(kind: str, form: str | None, release: str | None, *, kubernetes: bool) 
     """
     target = convert.target(form, release or history.OURS)
     if target.form not in {document.FORM, primitive.FORM}:
-        raise shell.BadInputError(f"--form: the form {target.form!r} has no JSON Schema")
+        raise main.BadInputError(f"--form: the form {target.form!r} has no JSON Schema")
     if kubernetes and target.form != document.FORM:
-        raise shell.BadInputError("--kubernetes: only documents have that form")
+        raise main.BadInputError("--kubernetes: only documents have that form")
     found: dict[str, Any] | str
     if kind == KURYRPORT and kubernetes:
         found = structural.kuryrport_crd()

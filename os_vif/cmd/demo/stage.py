@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, TextIO
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd import tree
+from os_vif.cmd.render import tree
 
 if TYPE_CHECKING:
-    from os_vif.cmd.lab import Guest
     from os_vif.host.netlink.rtnetlink import Link, Netlink
+    from os_vif.testing.guests import Guest
 
 #: Of a block for documentation (RFC 5737).
 ADDRESSES = ("192.0.2.1", "192.0.2.2")

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from oslo_versionedobjects import base as ovo
 
-from os_vif.cmd import units
+from os_vif.cmd.store import stored_entry
 from os_vif.codec import unknown
 from os_vif.escape import printable
 from os_vif.serialization import document, primitive
@@ -36,7 +36,7 @@ class Node:
         return f"{self.name}: {self.words}" if self.words else self.name
 
 
-def of_unit(unit: units.Unit) -> Node:
+def of_unit(unit: stored_entry.Unit) -> Node:
     """The tree of one object of an input.
 
     :raises os_vif.exception.SerializationError: if it cannot be read.
