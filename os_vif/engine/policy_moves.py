@@ -109,7 +109,7 @@ def ensure_neighbour(view: HostView, step: known.EnsureNeighbour) -> None:
 
     def is_on(uplink: Link) -> bool:
         found = neighbours.neighbour_map(view.net, uplink).get(step.key)
-        return found is not None and found.on(step.name) == step
+        return found is not None and found.for_device(step.name) == step
 
     _require_on_uplink(view, step, f"neighbour {step.neighbour}", is_on)
 

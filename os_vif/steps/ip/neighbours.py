@@ -163,7 +163,7 @@ class EnsureNeighbour(_Neighbour):
         neighbour_map(net, net.require(self.name))[self.key] = self
         return (self.deletion() if found is None else found,)
 
-    def on(self, name: str) -> EnsureNeighbour:
+    def for_device(self, name: str) -> EnsureNeighbour:
         """Return the same neighbour of another device."""
         return dataclasses.replace(self, name=name)
 

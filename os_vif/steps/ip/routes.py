@@ -175,7 +175,7 @@ class _Route(NamedStep, KernelStep):
         )
 
     @property
-    def _text(self) -> str:
+    def _words(self) -> str:
         default = self.destination in ("0.0.0.0/0", "::/0")
         words = [_types()[self.kind]] if self.kind != uapi.RTN_UNICAST else []
         words += ["default" if default else self.destination]
@@ -194,7 +194,7 @@ class _Route(NamedStep, KernelStep):
         return " ".join(words)
 
     @property
-    def _command(self) -> str:
+    def _ip_route(self) -> str:
         return "ip -6 route" if ":" in self.destination else "ip route"
 
     @property
@@ -248,7 +248,7 @@ class _Route(NamedStep, KernelStep):
     def _family(self) -> int:
         return socket.AF_INET6 if ":" in self.destination else socket.AF_INET
 
-    def _send(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
+    def _send_route(self, net: Netlink, kind: int, flags: int, link: Link) -> None:
         if self.learned and kind == uapi.RTM_NEWROUTE:
             ra_routes.add_learned_route(
                 link.index,
@@ -324,12 +324,12 @@ class EnsureRoute(_Route):
     def commands(self) -> tuple[str, ...]:
         how = "replace" if self.replaces else "append" if self.append else "add"
         note = "  # and the next router advertisement renews it" if self.learned else ""
-        return (f"{self._command} {how} {self._text}{note}",)
+        return (f"{self._ip_route} {how} {self._words}{note}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if any(self._is_same(route) for route in self._matching(net, self.name)):
             return ()
-        return (self.difference(f"route {self._text}", "missing", "there"),)
+        return (self.difference(f"route {self._words}", "missing", "there"),)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         if any(self._is_same(route) for route in self._matching(net, self.name)):
@@ -338,7 +338,7 @@ class EnsureRoute(_Route):
         replaced = self._matching(net, self.replaces) if self.replaces else []
         how = uapi.NLM_F_APPEND if self.append else uapi.NLM_F_EXCL
         flags = uapi.NLM_F_CREATE | (uapi.NLM_F_REPLACE if replaced else how)
-        self._send(net, uapi.RTM_NEWROUTE, flags, link)
+        self._send_route(net, uapi.RTM_NEWROUTE, flags, link)
         if replaced:
             old = net.link(replaced[0].name)
             if old is not None:
@@ -358,19 +358,19 @@ class DeleteRoute(_Route):
     """
 
     def commands(self) -> tuple[str, ...]:
-        return (f"{self._command} del {self._text}",)
+        return (f"{self._ip_route} del {self._words}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if not any(self._is_same(route) for route in self._matching(net, self.name)):
             return ()
-        return (self.difference(f"route {self._text}", "there", "gone"),)
+        return (self.difference(f"route {self._words}", "there", "gone"),)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         found = [route for route in self._matching(net, self.name) if self._is_same(route)]
         if not found:
             return ()
         device = net.require(self.name)
-        found[0]._send(net, uapi.RTM_DELROUTE, 0, device)  # noqa: SLF001 - of this class
+        found[0]._send_route(net, uapi.RTM_DELROUTE, 0, device)  # noqa: SLF001 - of this class
         return (dataclasses.replace(found[0], append=True),)
 
 
@@ -437,7 +437,7 @@ def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     family, length, _, tos, table, protocol, scope, kind, flags = ROUTE.values(data)
     others: list[int] = []
     get = _READER.read(data, others).get
-    unknown = _describe(others)
+    unknown = _describe_attributes(others)
     found = get("RTA_METRICS")
     metrics, unknown_metrics = route_metrics.read(b"" if found is None else found.payload)
     unknown += [unknown_metrics] if unknown_metrics else []
@@ -464,7 +464,7 @@ def parse_route(link: Link, data: bytes) -> tuple[EnsureRoute, str]:
     return route, ", ".join(unknown)
 
 
-def _describe(numbers: list[int]) -> list[str]:
+def _describe_attributes(numbers: list[int]) -> list[str]:
     """Return in words the attributes of a route that a step cannot express."""
     names = {number: ROUTE.table.names.get(number, "") for number in numbers}
     return [

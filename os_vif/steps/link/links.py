@@ -3,8 +3,8 @@
 
 """The step DeleteLink, and base classes of the steps for creating links.
 
-A link is a network device of a single VIF: a veth pair, a tap, macvlan, macvtap or
-VLAN device. Bridges, which VIFs share, are in :mod:`os_vif.steps.link.bridges`.
+A link is a network device of a single VIF: a veth pair, or a device of another kind registered
+here. Bridges, which VIFs share, are in :mod:`os_vif.steps.link.bridges`.
 
 Each subclass of :class:`EnsureLink` registers the created kinds of device. :class:`DeleteLink`
 composes the undo steps from the registered class of a kind. Importing any module of the package
@@ -156,7 +156,7 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     return (
         creation,
         *(sysctl for sysctl in sysctls if sysctl.has_value()),
-        *(setting for device in created for setting in _settings(net, device)),
+        *(setting for device in created for setting in _settings_step(net, device)),
         *(
             joining
             for port in (net.ports(link) if step.has_ports else ())
@@ -165,7 +165,7 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     )
 
 
-def _settings(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+def _settings_step(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     """Return the steps that give a recreated device the present settings of a device."""
     master = net.link_at(link.master) if link.master else None
     kind = None if master is None else _CREATED_BY.get(master.kind or "")

@@ -65,7 +65,7 @@ def move(net: Netlink, source: Link, target: str) -> Move:
         # The public os-vif turned IPv6 off on the bridge, and left the addresses on the uplink.
         make.insert(0, SetSysctl(target, "disable_ipv6", 0))
     # A port may change the MAC address of the bridge, and the kernel drops the neighbours then.
-    switch: list[KernelStep] = [neighbour.on(target) for neighbour in fixed]
+    switch: list[KernelStep] = [neighbour.for_device(target) for neighbour in fixed]
     switch += _route_steps(net, source, found.given, target)
     switch += [route.deletion() for route in found.lingering]
     # The kernel drops the neighbours with the last IPv4 address: the undo restores them later.

@@ -60,7 +60,7 @@ class MoveLink(NamedStep, KernelStep):
         return False
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
-        with self._target() as (kind, target):
+        with self._namespace_attribute() as (kind, target):
             number = namespaces.require_number(net, {f"NETNSA_{kind}": target})
             link = net.link(self.name)
             moved = namespaces.link_in(net, number, self.name) is not None
@@ -83,7 +83,7 @@ class MoveLink(NamedStep, KernelStep):
         return (Irreversible(self.name, f"now in the network namespace {self.netns}"),)
 
     @contextmanager
-    def _target(self) -> Iterator[tuple[str, int]]:
+    def _namespace_attribute(self) -> Iterator[tuple[str, int]]:
         """Return the kind and the value of the attribute for the target namespace.
 
         A file descriptor is closed at the end of the block.

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The step that sets MTU, MAC address, state, master, alias and promiscuity of a device."""
+"""The step for MTU, MAC address, state, master, alias and promiscuity of a device."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": 
 class SetLink(NamedStep, KernelStep):
     """A device has the given attributes. None leaves an attribute unchanged.
 
-    All attributes are set by one netlink message. If the kernel refuses, the attributes that the
-    kernel has changed already are restored.
+    A single netlink message sets all attributes. If the kernel refuses, the attributes changed
+    already are restored.
 
     :raises OSError: with ENODEV if the device, or the bridge *master*, is missing; with EBUSY if
         the device is in another bridge; with the kernel's errno if the kernel refuses a value.
@@ -50,8 +50,8 @@ class SetLink(NamedStep, KernelStep):
     address: str | None = None
     #: Promiscuous mode (``IFF_PROMISC``).
     promiscuous: bool | None = None
-    #: Name of the bridge that the device is a port of; empty for no bridge. A device is not moved
-    #: from one bridge to another.
+    #: Name of the bridge with the device as a port; empty for no bridge. A device is not moved
+    #: between bridges.
     master: str | None = None
     #: Alias (``IFLA_IFALIAS``), at most 255 bytes; empty for no alias.
     alias: str | None = None
@@ -98,7 +98,9 @@ class SetLink(NamedStep, KernelStep):
             return self._missing(net)
         return tuple(
             self.difference(
-                _SHOWN.get(field, field), _show(field, found), _show(field, getattr(self, field))
+                _SHOWN.get(field, field),
+                _show_attribute(field, found),
+                _show_attribute(field, getattr(self, field)),
             )
             for field, found in self._current(net, link).items()
         )
@@ -116,14 +118,14 @@ class SetLink(NamedStep, KernelStep):
         before = self._current(net, link)
         if not before:
             return ()
-        # One message: a process that is killed leaves no part of the change.
+        # A single message: a killed process leaves no partial change.
         values = {field: getattr(self, field) for field in before}
         # A device that is deleted before the roll back needs none.
         undo: tuple[KernelStep, ...] = (SetLink(self.name, missing_ok=True, **_settable(before)),)
         if "master" in before:
             bridge = self._bridge(net, before["master"])
             values["master"] = bridge.index if self.master else 0
-            # A bridge that loses the last port loses its MAC address.
+            # A bridge without ports has no MAC address.
             undo += (SetLink(bridge.name, **_settable({"address": bridge.address})),)
         try:
             with self._keeping_neighbours(net, link, before):
@@ -191,7 +193,7 @@ def name_at(net: Netlink, index: int | None) -> str:
     return f"index {index}" if link is None else link.name
 
 
-def _show(field: str, value: Any) -> str:
+def _show_attribute(field: str, value: Any) -> str:
     if field == "up":
         return _state(value)
     if field == "promiscuous":

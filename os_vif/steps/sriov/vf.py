@@ -138,13 +138,13 @@ class SetVf(NamedStep, KernelStep):
 
     def commands(self) -> tuple[str, ...]:
         vf = f"VF {self.number} of {quote(self.name)}"
-        lines = [self._command(group, vf) for group in self._groups_of(self.wanted)]
+        lines = [self._group_command(group, vf) for group in self._groups_of(self.wanted)]
         if self.user is not None:
             text = f"# {STATE} notes that VIF {self.user} has {vf} ({self.pci_address})"
             lines.insert(0, text)
         return tuple(lines) or (f"# {vf} stays as it is",)
 
-    def _command(self, group: list[str], vf: str) -> str:
+    def _group_command(self, group: list[str], vf: str) -> str:
         """Return the command that sets a group of settings."""
         link = f"ip link set dev {quote(self.link or '')}"
         match group:
@@ -156,7 +156,7 @@ class SetVf(NamedStep, KernelStep):
                 return f"{link} address {self.link_address}  # {vf}"
             case _:
                 words = [
-                    f"{vf_settings.BY_NAME[name].word} {_show(getattr(self, name))}"
+                    f"{vf_settings.BY_NAME[name].word} {_show_setting(getattr(self, name))}"
                     for name in group
                 ]
                 return f"ip link set dev {quote(self.name)} vf {self.number} {' '.join(words)}"
@@ -271,7 +271,9 @@ class SetVf(NamedStep, KernelStep):
     def _difference(self, name: str, found: Any) -> Difference:
         vf = f"VF {self.number}, {self.link}" if name in OF_LINK else f"VF {self.number}"
         shown = vf_settings.BY_NAME[name].shown
-        return self.difference(f"{vf}: {shown}", _show(found), _show(getattr(self, name)))
+        return self.difference(
+            f"{vf}: {shown}", _show_setting(found), _show_setting(getattr(self, name))
+        )
 
     def _with(self, values: Mapping[str, Any]) -> SetVf:
         """Return the step for the same function with the given settings only, without a VIF."""
@@ -311,7 +313,8 @@ class SetVf(NamedStep, KernelStep):
     def _refusal(self, group: Sequence[str], pf: Link, error: OSError) -> OSError:
         """Return the error for a group of settings that the driver refuses."""
         settings = " and ".join(
-            f"{vf_settings.BY_NAME[name].shown} {_show(getattr(self, name))}" for name in group
+            f"{vf_settings.BY_NAME[name].shown} {_show_setting(getattr(self, name))}"
+            for name in group
         )
         vf = self._vf if group[0] not in OF_LINK else f"{self._vf}, {self.link}"
         # Some drivers accept rates only when the speed of the cable is known.
@@ -411,7 +414,7 @@ def _set_address(net: Netlink, link: Link, address: str | None) -> None:
         net.set(link, up=True)
 
 
-def _show(value: Any) -> str:
+def _show_setting(value: Any) -> str:
     """Return a value in the words of ip-link(8)."""
     if isinstance(value, bool):
         return "on" if value else "off"
