@@ -42,7 +42,7 @@ def read_next_cfg(rows: Sequence[Row]) -> int:
     return int(rows[0]["next_cfg"]) if rows else 0
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Effects:
     """Effects of a transaction, for later steps of the same transaction and for errors.
 
@@ -65,6 +65,9 @@ class Effects:
 
 class OwnedTransaction(Generic[Owner]):
     """The view of a transaction through which one owner adds operations."""
+
+    # Steps cannot leave further attributes for each other.
+    __slots__ = ("_owner", "_transaction", "effects")
 
     def __init__(self, transaction: Transaction[Owner], owner: Owner) -> None:
         self._transaction = transaction
@@ -140,6 +143,8 @@ class OwnedTransaction(Generic[Owner]):
 
 class Transaction(Generic[Owner]):
     """The operations of a transaction, each with the owner of the operation."""
+
+    __slots__ = ("conditions", "effects", "operations")
 
     def __init__(self) -> None:
         self.effects = Effects()
