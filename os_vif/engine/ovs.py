@@ -71,7 +71,7 @@ class Session:
 
 
 @contextmanager
-def opened(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
+def open_session(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
     """Open the connection of a plan and lock the ports of the plan.
 
     No other plan changes the ports until the block ends. The server releases the locks when the
@@ -130,7 +130,7 @@ def commit(
         changed, or the failure says that the state is unknown.
     """
     try:
-        return _commit(ovsdb, steps, snapshot)
+        return _commit_with_retries(ovsdb, steps, snapshot)
     except StepFailure:
         raise
     except Exception as error:
@@ -225,7 +225,7 @@ def roll_back(
     ovsdb.start_rollback_deadline(ROLLBACK_SECONDS)
     not_restored: list[str] = []
     try:
-        committed = _commit(ovsdb, undo, is_rollback=True)
+        committed = _commit_with_retries(ovsdb, undo, is_rollback=True)
         not_restored = committed.not_restored
         if committed.result is not None and wait:
             _wait_for_cfg(ovsdb, committed.result.next_cfg)
@@ -258,7 +258,7 @@ def differences(target: OvsdbTarget, steps: Sequence[OvsStep]) -> list[Differenc
             raise _plan_failure(steps, str(error), outcome, what=what) from error
 
 
-def _commit(
+def _commit_with_retries(
     ovsdb: Ovsdb,
     steps: Sequence[OvsStep],
     snapshot: Snapshot | None = None,
@@ -280,7 +280,7 @@ def _commit(
         try:
             rows, snapshot = snapshot or Snapshot(ovsdb, steps), None
             started = time.monotonic()
-            prepared = _prepare(steps, rows, transaction)
+            prepared = _prepare_transaction(steps, rows, transaction)
             undo = [step for _, own in reversed(prepared) for step in own]
             if sent is not None and not undo:
                 # The previous attempt was committed.
@@ -330,7 +330,7 @@ def _unanswered(
         with suppress(exception.OvsdbError, StepFailure):
             rows = Snapshot(ovsdb, sent)
             undo = [_with_uuid_in_database(step, rows) for step in sent]
-            committed = _commit(ovsdb, undo, rows, is_rollback=True)
+            committed = _commit_with_retries(ovsdb, undo, rows, is_rollback=True)
             if committed.result is not None:
                 _wait_for_cfg(ovsdb, committed.result.next_cfg)
                 failure.undone += len(sent)
@@ -358,7 +358,7 @@ def _refusal(
     return _plan_failure(steps, reason) if step is None else _step_failure(step, reason)
 
 
-def _prepare(
+def _prepare_transaction(
     steps: Sequence[OvsStep], snapshot: Snapshot, transaction: Transaction[OvsStep]
 ) -> _Prepared:
     """Add the operations of steps to a transaction; return each step with its undo steps."""

@@ -119,7 +119,7 @@ def connected(switch: OvsdbTarget, plan: Plan) -> Iterator[OvsExecutor]:
 
     :raises StepFailure: if the database cannot be read; then nothing was done.
     """
-    with ovs.opened(switch, plan) as session:
+    with ovs.open_session(switch, plan) as session:
         yield OvsExecutor(switch, session, forward=plan.forward)
 
 
