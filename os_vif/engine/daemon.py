@@ -91,8 +91,7 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
     try:
         uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
-            progress = _Progress(Call(net, steps), registry)
-            return (_run_forward if forward else _run)(net, steps, progress)
+            return (_run_forward if forward else _run)(net, steps, registry)
     except OSError as error:
         return _failed(_failure_of("Locking", ", ".join(devices), error))
 
@@ -144,7 +143,10 @@ def _require_registered(
         raise first from error
 
 
-def _run(net: rtnetlink.Netlink, steps: list[KernelStep], progress: _Progress) -> RunAnswer:
+def _run(
+    net: rtnetlink.Netlink, steps: list[KernelStep], registry: Registry = wire.STEPS
+) -> RunAnswer:
+    progress = _Progress(Call(net, steps), registry)
     for deletes, group in itertools.groupby(steps, lambda step: isinstance(step, DeleteDevice)):
         # Deleted devices are recreated only if the deletions were sent.
         recreate: list[KernelStep] = []
@@ -178,12 +180,13 @@ def _blame(steps: Sequence[KernelStep], error: Exception) -> StepFailure:
 
 
 def _run_forward(
-    net: rtnetlink.Netlink, steps: list[KernelStep], progress: _Progress
+    net: rtnetlink.Netlink, steps: list[KernelStep], registry: Registry = wire.STEPS
 ) -> RunAnswer:
     """Apply steps that are independent of each other: a failed step stops no other step.
 
     The steps of a move of addresses and routes depend on each other: all are applied, or none.
     """
+    progress = _Progress(Call(net, steps), registry)
     for kind, group in itertools.groupby(steps, _kind):
         members = list(group)
         if kind is _MOVE:

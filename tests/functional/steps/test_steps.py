@@ -100,8 +100,9 @@ LINK_KINDS = [
     (EnsureIpvlan("iv", "base", "l3"), _DUMMY + "ip link add link base name o type ipvlan mode l3"),
     (DeleteLink("iv"), _DUMMY + "ip link add link base name iv type ipvlan mode l3s; "
      "ip link set dev iv alias os-vif mtu 1400 up"),
-    (EnsureVrf("vrf1", 10), ""),
-    (EnsureVrf("vrf1", 2**32 - 1), ""),
+    # The kernel adds a rule with the first VRF, and keeps it.
+    (EnsureVrf("vrf1", 10), "ip link add name first type vrf table 9"),
+    (EnsureVrf("vrf1", 2**32 - 1), "ip link add name first type vrf table 9"),
     (SetLink("base", master="vrf1"), _DUMMY + _VRF),
     (SetLink("base", master=""), _DUMMY + _VRF + "ip link set dev base master vrf1 up"),
     (DeleteLink("vrf1"), _VRF + _DUMMY + "ip link set dev vrf1 alias os-vif up; "
