@@ -163,6 +163,9 @@ class Context(priv_context.PrivContext):
             self._added = self._program_capabilities()
             capabilities = frozenset(self._options.capabilities)
             hardening.restrict(capabilities, caller.f_locals["channel"])
+            if self._options.user:
+                # Another user than root may not be able to read the Python environment.
+                _preload()
         return self._options
 
     @property
