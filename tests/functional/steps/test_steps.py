@@ -427,12 +427,17 @@ def test_what_is_of_others_or_in_use_stays(net, setup, step):
     assert differs(before) == []
 
 
+def run_unlocked(net, steps):
+    """Run steps as the daemon does, without locks."""
+    return daemon._run(net, steps, daemon._Progress(daemon.Call(net, steps), STEPS))
+
+
 def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other):
     """A pod's, say: it goes, and the error tells what is not undone."""
     assert daemon.run is not None
     run(f"ip link add name in type veth peer name eth0 netns {other}")
     run("ip link set dev in alias os-vif")
-    answer = daemon._run(net, [DeleteLink("in"), SetLink("none", up=True)])
+    answer = run_unlocked(net, [DeleteLink("in"), SetLink("none", up=True)])
     assert answer["error"]["device"] == "none"
     (left,) = answer["error"]["not_undone"]
     assert left == "# in: a device of kind veth, deleted  # os-vif cannot undo that"
@@ -442,7 +447,7 @@ def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other
 def test_a_device_that_was_moved_away_is_said_to_be_lost(net, other):
     """Fetching it back takes the right to enter that namespace."""
     run(f"{_PAIR.strip()}; ip link set dev base alias os-vif")
-    answer = daemon._run(net, [MoveLink("base", str(other)), SetLink("none", up=True)])
+    answer = run_unlocked(net, [MoveLink("base", str(other)), SetLink("none", up=True)])
     (left,) = answer["error"]["not_undone"]
     assert left.startswith(f"# base: now in the network namespace {other}")
 
