@@ -25,13 +25,18 @@ version = release = _setup["metadata"]["version"]
 
 extensions = ["sphinx.ext.autodoc", "vocabulary"]
 autodoc_member_order = "bysource"
+# Default values are shown as in the source.
+autodoc_preserve_defaults = True
 
 # A reference that leads nowhere is an error. Those to other projects do: there is no network.
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(oslo_\w+|stevedore|cfg|collections|netaddr)\..*"),
     # Private classes have no page.
-    (r"py:.*", r"(Check|Run|Undo)Answer|EntryPoint|Netlink|Link|Opener|Tls|_history\.Version"),
+    (
+        r"py:.*",
+        r"(Check|Run|Undo)Answer|Registry|EntryPoint|Netlink|Link|Opener|Tls|_history\.Version",
+    ),
 ]
 
 html_theme = "alabaster"

@@ -267,7 +267,7 @@ def _refuse_losses(obj: ovo.VersionedObject, form: str) -> None:
 def decode(document: Any, *, collects: bool = False) -> tuple[Any, bool]:
     """Return the object of a document, and True if its minor version is newer than known.
 
-    :param collects: True to raise :class:`.path.SeveralErrors`, not only the first error.
+    :param collects: True to raise ``SeveralErrors``, not only the first error.
     :raises os_vif.exception.SerializationError: naming the path of the field.
     """
     if not isinstance(document, dict):

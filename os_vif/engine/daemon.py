@@ -78,7 +78,7 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
     :param registry: the classes of steps that the daemon accepts, by name.
     :returns: ``undo``, the encoded undo steps for a caller that fails later; ``applied``, the
         number of undo steps and the seconds of each step; ``error``, the failure or None; and
-        ``refused``, the failures of a forward run. See :mod:`os_vif.engine.answers`.
+        ``refused``, the failures of a forward run. See ``os_vif.engine.answers``.
     """
     forward = False
     if isinstance(messages, dict) and messages.keys() == {"steps", "forward"}:

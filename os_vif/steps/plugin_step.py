@@ -41,7 +41,7 @@ class Host(Protocol):
 class PluginStep(KernelStep):
     """A step of a plugin. Pass the class to ``os_vif.privsep.Context(..., steps=[...])``.
 
-    A subclass is a frozen dataclass, and has the methods of a :class:`KernelStep` and
+    A subclass is a frozen dataclass, and has the methods of a :class:`~os_vif.steps.kernel_step.KernelStep` and
     :meth:`refusal`. The constructor of the context refuses a class without one of the methods.
     """
 
@@ -49,7 +49,7 @@ class PluginStep(KernelStep):
     def refusal(self, host: Host) -> str | None:
         """Return why the daemon must not apply the step, or None to permit the step.
 
-        The daemon calls the method as root, before :meth:`apply`. The caller of the daemon is an
+        The daemon calls the method as root, before ``apply()``. The caller of the daemon is an
         ordinary user and chooses all arguments of the step, so the method is the only protection
         of the host's own devices: permit a step on devices with ``host.is_vif(link)`` only, and
         not on devices with ``host.is_hosts(link)``. The method does not change the host.

@@ -115,10 +115,10 @@ class _Route(NamedStep, KernelStep):
     #: Lifetime of an IPv6 route in seconds; None is no end.
     expires: int | None = None
     #: Metrics in the words of ip-route(8), such as ``mtu lock 1400``; see
-    #: :mod:`os_vif.host.netlink.route_metrics`.
+    #: ``os_vif.host.netlink.route_metrics``.
     metrics: str = ""
     #: The kernel learned the route from a router advertisement; the next advertisement renews or
-    #: deletes the route. See :mod:`os_vif.host.ra_routes`.
+    #: deletes the route. See ``os_vif.host.ra_routes``.
     learned: bool = False
 
     def validate(self) -> None:

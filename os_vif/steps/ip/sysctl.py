@@ -182,7 +182,7 @@ class SetInheritedSysctl(_Parameter):
 
     #: ``ipv4`` or ``ipv6``.
     family: str
-    #: Name of the parameter, a key of the family in :data:`INHERITED`.
+    #: Name of the parameter, a key of the family in ``INHERITED``.
     parameter: str
     #: Value of the parameter.
     value: int
