@@ -162,6 +162,9 @@ class Context(priv_context.PrivContext):
 
             self._added = self._program_capabilities()
             capabilities = frozenset(self._options.capabilities)
+            if self._options.user or self._options.group:
+                # The other user may be unable to read this Python's modules: import all now.
+                _preload()
             hardening.restrict(capabilities, caller.f_locals["channel"])
             if self._options.user:
                 # Another user than root may not be able to read the Python environment.
