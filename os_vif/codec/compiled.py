@@ -4,8 +4,8 @@
 """The compiled codec of a class in a format: one row for each field.
 
 A format (:class:`Format`) compiles each field once; a :class:`ClassCodec` then decodes and encodes
-objects of its class by walking its rows. Classes of os-vif are *direct*: decoded values are stored
-where oslo.versionedobjects stores them. Objects of any other class are made, and their fields set
+objects of the class by walking the rows. Classes of os-vif are *direct*: decoded values are stored
+in the attributes of oslo.versionedobjects. Objects of third parties are made, and the fields set
 and read, through the methods and properties of the class.
 """
 
@@ -33,16 +33,16 @@ from os_vif.codec.path import (
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.codec.scalar import FieldCodec
 
-#: The names of fields that an object reports as changed after it was read; absent for none.
+#: The changed fields of a decoded object, until the object changes; absent for none.
 INITIAL_CHANGES = "_initial_changed_fields"
 CHANGED = "_changed_fields"
 NO_NAMES: frozenset[str] = frozenset()
-#: The number of lists of changed fields that are cached for each class.
+#: The maximum number of cached lists of changed fields of a class.
 _MAX_CACHED_CHANGES = 64
 
 
 class Context:
-    """One call that decodes: the compiled codecs by class name, and the rules of the format."""
+    """The state of a decoding call: compiled codecs by class name, and rules of the format."""
 
     #: The ``context`` of the objects.
     context: Any = None
@@ -56,9 +56,9 @@ class Context:
         self.codecs = formats.by_name()
 
     def codec(self, name: Any, path: str = "") -> ClassCodec:
-        """Return the compiled codec of the class of that name.
+        """Return the compiled codec of the class with a name.
 
-        :raises os_vif.exception.UnknownKind: if there is no such class.
+        :raises os_vif.exception.UnknownKind: for an unknown name.
         """
         if type(name) is str:
             return self.codecs.find(name, path)
@@ -66,11 +66,11 @@ class Context:
         raise AssertionError(name)
 
     def null(self, cls: type[Any], name: str) -> Any:
-        """Return the value of a field that is null and may not be."""
+        """Return the value for null in a field without null, or raise an error."""
         raise NotImplementedError
 
     def elements(self, data: Any) -> Any:
-        """Return the elements of data that is no list."""
+        """Return the elements of data of another type than list."""
         raise NotImplementedError
 
     def hides_objects(self, head: frozenset[str]) -> bool:
@@ -78,12 +78,12 @@ class Context:
         raise NotImplementedError
 
     def unknown(self, obj: Any, more: dict[Any, Any], codec: ClassCodec) -> None:
-        """Store, ignore or refuse the fields that the class does not have."""
+        """Store, ignore or refuse unknown fields."""
         raise NotImplementedError
 
 
 class ClassCodec:
-    """The compiled codec of one class in one format."""
+    """The compiled codec of a class in a format."""
 
     def __init__(self, cls: type[Any], formats: Format) -> None:
         self.cls = cls
@@ -109,7 +109,7 @@ class ClassCodec:
         if registry.has_fixed_ips(cls):
             load = formats.fixed_ips().load
             self._loaders[FIXED_IPS] = (FIXED_IPS, None, None, load, False)
-        #: Name, attribute, and the functions that encode the value, in the order of the class.
+        #: Name, attribute, and the encoding functions, in the order of the class.
         self.dumpers = [(name, f"_obj_{name}", *row[3:]) for name, row in rows.items()]
         self.sorted_dumpers = sorted(self.dumpers, key=operator.itemgetter(0))
 
@@ -120,7 +120,7 @@ class ClassCodec:
         return obj
 
     def state_of(self, obj: Any) -> dict[str, Any]:
-        """Return the values of the fields that are set, by attribute."""
+        """Return the values of set fields, by attribute."""
         if self.is_direct:
             state: dict[str, Any] = obj.__dict__
             return state
@@ -132,8 +132,8 @@ class ClassCodec:
     ) -> Any:
         """Return a new object with the fields of *data*.
 
-        :param head: names in *data* that are no fields.
-        :raises os_vif.exception.SerializationError: with a path that is relative to the object.
+        :param head: the names in *data* besides fields.
+        :raises os_vif.exception.SerializationError: with a path relative to the object.
         """
         obj = self.new()
         if self.is_direct:
@@ -217,7 +217,7 @@ class ClassCodec:
         return SeveralErrors(errors)
 
     def _prepare(self, obj: Any, ctx: Any) -> Any:
-        """Return what sets the fields of an object of another project's class."""
+        """Return the setter of the fields of an object of a third party."""
         ctx.depth += 1
         if ctx.depth > MAX_DEPTH:
             raise exception.MalformedDocument(
@@ -229,7 +229,7 @@ class ClassCodec:
         return _Properties(obj)
 
     def _complete(self, state: dict[str, Any], ctx: Any) -> None:
-        """Set the fields that a new object has by default."""
+        """Set the unset fields with a default."""
         for attribute, make in self._initial:
             if attribute not in state:
                 value = state[attribute] = make()
@@ -239,7 +239,7 @@ class ClassCodec:
     def load_changes(self, names: Any) -> frozenset[str]:
         """Return the fields among *names*. Most objects have the same, so the sets are shared.
 
-        :raises TypeError: for data that has no members.
+        :raises TypeError: for data without members.
         """
         found = frozenset(name for name in names if name in self.fields)
         if type(names) is list and len(self.changes) < _MAX_CACHED_CHANGES:
@@ -248,7 +248,7 @@ class ClassCodec:
 
 
 class _Properties:
-    """The fields of an object, set through its properties."""
+    """A setter of fields through the properties of an object."""
 
     def __init__(self, obj: Any) -> None:
         self._obj = obj
@@ -262,7 +262,7 @@ class _Properties:
 
 
 def is_direct(cls: type[Any]) -> bool:
-    """Return True for a class of os-vif that has the properties oslo made for its fields."""
+    """Return True for a class of os-vif with the properties of oslo.versionedobjects."""
     members = vars(cls)
     return (
         cls.__module__.partition(".")[0] == "os_vif"
@@ -275,7 +275,7 @@ def is_direct(cls: type[Any]) -> bool:
 
 
 def _setter_defaults(member: Any) -> Any:
-    """Return name and field of a property that oslo made."""
+    """Return name and field of a property of oslo.versionedobjects."""
     return getattr(getattr(member, "fset", None), "__defaults__", None)
 
 
@@ -294,7 +294,7 @@ class _CodecsByName(dict[str, ClassCodec]):
     def find(self, name: str, path: str) -> ClassCodec:
         """Return the compiled codec of a class.
 
-        :raises os_vif.exception.UnknownKind: if there is no class of that name.
+        :raises os_vif.exception.UnknownKind: for an unknown name.
         """
         codec = self.get(name)
         if codec is None:
@@ -308,7 +308,7 @@ class _CodecsByName(dict[str, ClassCodec]):
 class Format(dict[type[Any], ClassCodec]):
     """A format: the compiled codecs by class. A subclass says how objects and leaves look."""
 
-    #: The sort key of the members of a dict; None for that of their names.
+    #: The sort key of the members of a dict; None to sort by name.
     order: Callable[[Any], Any] | None = None
 
     def __init__(self) -> None:
@@ -332,7 +332,7 @@ class Format(dict[type[Any], ClassCodec]):
         return self._by_name
 
     def row(self, cls: type[Any], name: str, declared: ovo_fields.Field[Any]) -> Row:
-        """Return the compiled codec of a field, or of an element of one."""
+        """Return the compiled codec of a field, or of the elements of a field."""
         codec = field.compile_field(cls, name, declared)
         if isinstance(codec, field.Nested):
             return self.nested(codec)
@@ -344,7 +344,7 @@ class Format(dict[type[Any], ClassCodec]):
         return self.leaf(cls, name, declared, codec)
 
     def nested(self, codec: field.Nested) -> Row:
-        """Return the compiled codec of a field that holds an object."""
+        """Return the compiled codec of a field with an object."""
         raise NotImplementedError
 
     def leaf(
@@ -354,7 +354,7 @@ class Format(dict[type[Any], ClassCodec]):
         declared: ovo_fields.Field[Any],
         codec: FieldCodec,
     ) -> Row:
-        """Return the compiled codec of a field that holds neither objects nor members."""
+        """Return the compiled codec of a field without objects and members."""
         raise NotImplementedError
 
     def fixed_ips(self) -> Row:

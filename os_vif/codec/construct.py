@@ -3,8 +3,8 @@
 
 """Construction and copying of objects of os-vif, with the results of oslo.versionedobjects.
 
-Values of the usual types are coerced by the codec of the field type; the field itself coerces all
-others, and words the errors.
+The codec of the field type coerces values of the usual types. The field coerces the remaining
+values, and words the errors.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from os_vif.codec.scalar import FieldCodec
 from os_vif.codec.unknown import UNKNOWN
 from os_vif.escape import abbreviated
 
-#: Returns what a field of an object stores for a value.
+#: Returns the stored value of a field of an object for a value.
 Coerce = Callable[[Any, Any], Any]
 #: Returns a copy of a value for another object; with the memo of :func:`copy.deepcopy`.
 Duplicate = Callable[[Any, Any, dict[int, Any]], Any]
@@ -66,16 +66,16 @@ of_class = _constructors.__getitem__
 
 
 def changed_fields(state: Mapping[str, Any]) -> Any:
-    """Return the names of the fields that have changed, of the state of an object."""
+    """Return the names of changed fields in the state of an object."""
     names = state.get(CHANGED)
     return state.get(INITIAL_CHANGES, NO_NAMES) if names is None else names
 
 
 def construct(obj: Any, constructor: Constructor, context: Any, values: Mapping[str, Any]) -> None:
-    """Set fields, and other attributes, of a new object as oslo's ``__init__`` does.
+    """Set the fields and attributes of a new object, with the result of ``__init__`` of oslo.
 
-    :raises ValueError: or another error of a field, of the type that the field raised; the text
-        names class and field, then what was found and expected.
+    :raises ValueError: or another exception of a field, of the same type; the text names class and
+        field, the found and the expected value.
     """
     state, coercions = obj.__dict__, constructor.coercions
     names = state[CHANGED] = set()
@@ -99,7 +99,7 @@ def construct(obj: Any, constructor: Constructor, context: Any, values: Mapping[
 
 
 def _coerced(obj: Any, name: str, value: Any) -> Any:
-    """Return the value that the field itself makes of *value*."""
+    """Return the value coerced by the field."""
     declared = obj.fields[name]
     try:
         return declared.coerce(obj, name, value)
@@ -109,7 +109,7 @@ def _coerced(obj: Any, name: str, value: Any) -> Any:
 
 
 def name_field(error: Exception, path: str, declared: ovo_fields.Field[Any], value: Any) -> None:
-    """Put the path of a field, what was found and what was expected before an error's text."""
+    """Put path, found and expected value before the text of an error of a field."""
     expected = descriptions.of_field(declared)
     said = f" ({error})" if str(error) else ""
     error.args = (f"{path}: found {abbreviated(value)}; expected {expected}{said}",)
@@ -145,9 +145,9 @@ def _clone_nested(_: Any, obj: Any, memo: dict[int, Any]) -> Any:
 def _compile(
     cls: type[Any], name: str, declared: ovo_fields.Field[Any]
 ) -> tuple[type[Any] | None, Callable[[Any], Any] | None, Coerce, Duplicate | None]:
-    """Return the type of values that a field stores as they are, and how it handles others.
+    """Return the type of unchanged values of a field, and the functions for all values.
 
-    The second function coerces a value without its object; None if the third does.
+    The first function coerces without the object of the field; None to use the second function.
     """
 
     def by_field(obj: Any, value: Any, memo: dict[int, Any]) -> Any:
@@ -185,7 +185,7 @@ def _refuse(_: Any, value: Any) -> Any:
 
 def _object_coercion(codec: field.Nested) -> Coerce:
     declared, is_open = codec.name, codec.open_type
-    #: The classes whose objects the field takes.
+    #: The accepted classes.
     accepted: set[type[Any]] = set()
 
     def coerce(_: Any, value: Any) -> Any:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Descriptions, for error messages, of the values that a field accepts."""
+"""Descriptions of the accepted values of fields, for error messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IP_NETWORK = "an IP network with its prefix length, such as 192.0.2.0/24"
 MAC_ADDRESS = "a MAC address, such as fa:16:3e:00:00:01"
 PCI_ADDRESS = "a PCI address, such as 0000:03:00.1"
 
-#: By type of field; a subclass is described like the type that it derives from.
+#: By type of field; a subclass has the description of the nearest parent.
 _DESCRIPTIONS: dict[type[Any], str] = {
     ovo_fields.MACAddress: MAC_ADDRESS,
     ovo_fields.PCIAddress: PCI_ADDRESS,

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The codec of documents: strict, so that a document is read exactly if its schema accepts it.
+"""The codec of documents: strict, so the codec accepts the same documents as the JSON Schema.
 
 A document has one version for the whole object tree. ``kind`` is present only where the declared
-class may have subclasses; list objects are arrays; a field that is unset is absent, and null is
+class may have subclasses; list objects are arrays; an unset field is absent, and null is
 None. Names are sorted, ``apiVersion`` and ``kind`` first.
 """
 
@@ -39,7 +39,7 @@ _HEAD, _KIND = frozenset(("apiVersion", "kind")), frozenset(("kind",))
 
 
 class Decoding(Context):
-    """One call that decodes a document.
+    """The state of a call of :func:`decode`.
 
     :param newer: the minor version of the document if it is newer than this library's; unknown
         fields are preserved then, and refused otherwise.
@@ -78,9 +78,9 @@ def _unknown_field(name: str, codec: ClassCodec) -> exception.SerializationError
 
 
 class Encoding:
-    """One call that encodes a document.
+    """The state of a call of :func:`encode`.
 
-    :param form: the format whose unknown fields the document can express.
+    :param form: the format of the unknown fields in the document.
     """
 
     def __init__(self, form: str) -> None:
@@ -221,12 +221,12 @@ def _closed_loader(name: str) -> Callable[[Any, Any, Any], Any]:
 
 
 def field_names(cls: type[Any]) -> tuple[str, ...]:
-    """Return the names that a document of an object of that class may have."""
+    """Return the permitted names in a document of an object of a class."""
     return (*cls.fields, FIXED_IPS) if registry.has_fixed_ips(cls) else tuple(cls.fields)
 
 
 def field_codec(cls: type[Any], name: str) -> FieldCodec:
-    """Return the codec of one of :func:`field_names`."""
+    """Return the codec of a name of :func:`field_names`."""
     if name in cls.fields:
         return field.of_field(cls, name)
     return field.Nested("FixedIPList", open_type=False)
@@ -238,11 +238,11 @@ def takes_null(cls: type[Any], name: str) -> bool:
 
 
 def encode(obj: ovo.VersionedObject, form: str = FORM) -> dict[str, Any]:
-    """Return the document of an object: plain data that shares nothing with the object.
+    """Return the document of an object: plain data without references to values of the object.
 
-    :param form: the format whose unknown fields the document is to have.
+    :param form: the format of the unknown fields in the document.
     :raises os_vif.exception.DataLoss: for unknown fields of another format.
-    :raises os_vif.exception.InvalidValue: for a value that a document cannot express.
+    :raises os_vif.exception.InvalidValue: for a value without an expression in a document.
     """
     ctx = Encoding(form)
     codec = DOCUMENTS[type(obj)]
@@ -265,7 +265,7 @@ def _refuse_losses(obj: ovo.VersionedObject, form: str) -> None:
 
 
 def decode(document: Any, *, collects: bool = False) -> tuple[Any, bool]:
-    """Return the object of a document, and True if its minor version is newer than known.
+    """Return the object of a document, and True for a newer minor version.
 
     :param collects: True to raise ``SeveralErrors``, not only the first error.
     :raises os_vif.exception.SerializationError: naming the path of the field.
@@ -282,9 +282,9 @@ def decode(document: Any, *, collects: bool = False) -> tuple[Any, bool]:
 
 
 def _minor(version: Any) -> int:
-    """Return the minor version of a document that this library can read.
+    """Return the minor version of a readable document.
 
-    :raises os_vif.exception.UnsupportedVersion: for any other.
+    :raises os_vif.exception.UnsupportedVersion: for a document with another major version.
     """
     match = _VERSIONS.fullmatch(version) if isinstance(version, str) else None
     if match is None:

@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""One codec for each type of field: everything that os-vif knows of the type.
+"""Codecs of field types: the knowledge of os-vif about each type, in one class.
 
-A :class:`FieldCodec` says how a value is coerced, how it is read from and written to a document,
-its JSON Schema and its protobuf type. :func:`register` adds the codec of a field type; a library
-with field types of its own may do the same::
+A :class:`FieldCodec` defines coercion, decoding from and encoding to a document, the JSON Schema
+and the protobuf type. :func:`register` adds the codec of a field type, also for third parties::
 
     from os_vif import codec
 
@@ -22,8 +21,8 @@ with field types of its own may do the same::
 
     codec.register(PortType, lambda field_type: PortField())
 
-A field type without a codec is *opaque*: its own ``to_primitive``, ``from_primitive`` and
-``coerce`` do all the work, and its JSON Schema accepts everything.
+A field type without a codec is *opaque*: the methods ``to_primitive``, ``from_primitive`` and
+``coerce`` of the type convert all values, and the JSON Schema accepts all data.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from os_vif.codec.scalar import FieldCodec
 
 
 class Opaque(FieldCodec):
-    """A field type of another project: its own methods convert the value."""
+    """A field type of a third party; the methods of the type convert the value."""
 
     def __init__(self, cls: type[Any], name: str, field: ovo_fields.Field[Any]) -> None:
         self._class = cls
@@ -64,7 +63,7 @@ class Opaque(FieldCodec):
 
 
 class Nested(FieldCodec):
-    """An object: the class that the field declares, or a subclass if the type is open.
+    """An object of the declared class, or of a subclass if the type is open.
 
     Where the type is open, ``kind`` says which class the data of a document is of.
     """
@@ -74,7 +73,7 @@ class Nested(FieldCodec):
         self.open_type = open_type
 
     def json_schema(self) -> dict[str, Any]:
-        """Return a reference; the schema that contains it defines it, too."""
+        """Return a reference to a definition in the enclosing schema."""
         return {"$ref": f"#/$defs/{self.name}"}
 
     def proto_type(self) -> str:
@@ -97,7 +96,7 @@ class Array(FieldCodec):
 
 
 class Map(FieldCodec):
-    """A dict from strings; in a document an object whose names are data."""
+    """A dict from strings; in a document an object with arbitrary names."""
 
     def __init__(self, element: ovo_fields.Field[Any], item: FieldCodec) -> None:
         self.element = element
@@ -113,14 +112,14 @@ class Map(FieldCodec):
 Factory = Callable[[Any], FieldCodec]
 _factories: dict[type[Any], Factory] = {}
 _METHODS = ("coerce", "from_primitive", "to_primitive")
-#: Called when a codec is registered, so that compiled codecs are compiled again.
+#: Functions to call after a registration, to discard compiled codecs.
 on_register: list[Callable[[], None]] = []
 
 
 def register(field_type: type[ovo_fields.FieldType[Any]], factory: Factory) -> None:
-    """Register the codec of a field type; exactly this type, not its subclasses.
+    """Register the codec of a field type, without subclasses of the type.
 
-    :param factory: is called with an instance of the field type, and returns its codec.
+    :param factory: returns the codec of an instance of the field type.
     """
     _factories[field_type] = factory
     for clear_cache in on_register:
@@ -128,7 +127,7 @@ def register(field_type: type[ovo_fields.FieldType[Any]], factory: Factory) -> N
 
 
 def of_type(field_type: Any) -> FieldCodec | None:
-    """Return the codec of a field type that holds no object, list or dict; None if unknown."""
+    """Return the codec of a field type of scalars, or None."""
     factory = _factories.get(type(field_type))
     if factory is not None:
         return factory(field_type)
@@ -167,7 +166,7 @@ def of_field(cls: type[Any], name: str) -> FieldCodec:
 
 
 def has_standard_methods(field: ovo_fields.Field[Any]) -> bool:
-    """Return True if the class of a field converts values as its field type says."""
+    """Return True if the class of a field has the standard methods."""
     return all(getattr(type(field), name) is getattr(ovo_fields.Field, name) for name in _METHODS)
 
 

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Paths of fields, such as ``network.subnets[1].cidr``, and the errors that carry them.
+"""Paths of fields, for example ``network.subnets[1].cidr``, and errors with paths.
 
-A codec raises an error with the path inside its own value. Each enclosing codec prepends its own
-part while the error unwinds (:func:`within`), so decoding without errors costs nothing.
+A codec raises an error with the path inside the value. Each enclosing codec prepends a part while
+the error unwinds (:func:`within`), so decoding without errors builds no paths.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from os_vif import exception
 
 #: The maximum number of levels in unknown data. Known fields nest at most nine levels.
 MAX_DEPTH = 32
-#: The maximum length of a string that an error message shows.
+#: The maximum length of a string in an error message.
 _MAX_SHOWN = 60
-#: Integers from this magnitude on cannot be converted to decimal text by Python.
+#: Python converts only smaller integers to decimal text.
 INTEGER_LIMIT = 10**4300
-#: A name that needs no quotes in a path.
+#: A name without quotes in a path.
 _PLAIN_NAME = re.compile(r"\w[\w.:/-]{0,63}", re.ASCII)
 _MAX_NAME = 64
 
-#: The exceptions that a field type, or a class, raises for a value that it refuses.
+#: The exceptions of field types, and of classes, for invalid values.
 COERCION_ERRORS = (
     ValueError,
     TypeError,
@@ -38,7 +38,7 @@ COERCION_ERRORS = (
 
 
 def below(path: str, part: str | int) -> str:
-    """Return the path of the member *part* of the value at *path*; always one short line."""
+    """Return the path of the member *part* of the value at *path*, as a short line."""
     if isinstance(part, int):
         return f"{path}[{part}]"
     if _PLAIN_NAME.fullmatch(str(part)):
@@ -74,7 +74,7 @@ def invalid(data: Any, expected: str, path: str = "") -> exception.InvalidValue:
 
 
 class SeveralErrors(exception.SerializationError):
-    """All errors of one value. Only :func:`os_vif.serialization.validate` meets this class."""
+    """All errors of a value, for :func:`os_vif.serialization.validate`."""
 
     def __init__(self, errors: list[exception.SerializationError]) -> None:
         self.errors = errors
@@ -82,12 +82,12 @@ class SeveralErrors(exception.SerializationError):
 
 
 def errors_of(error: exception.SerializationError) -> list[exception.SerializationError]:
-    """Return the single errors that *error* consists of."""
+    """Return the single errors in *error*."""
     return error.errors if isinstance(error, SeveralErrors) else [error]
 
 
 def within(part: str | int, error: exception.SerializationError) -> exception.SerializationError:
-    """Return *error* with the path relative to the value that encloses the member *part*."""
+    """Return *error* with the path relative to the enclosing value of the member *part*."""
     if isinstance(error, SeveralErrors):
         return SeveralErrors([within(part, single) for single in error.errors])
     path = joined(below("", part), error.path)
@@ -97,9 +97,9 @@ def within(part: str | int, error: exception.SerializationError) -> exception.Se
 
 
 def plain(data: Any, depth: int = 0) -> Any:
-    """Return a copy of *data*, which may be anything that JSON can express.
+    """Return a copy of *data*, which JSON can express.
 
-    :raises os_vif.exception.InvalidValue: for data that JSON cannot express.
+    :raises os_vif.exception.InvalidValue: for data without an expression in JSON.
     :raises os_vif.exception.MalformedDocument: for more than :data:`MAX_DEPTH` levels.
     """
     if isinstance(data, (dict, list)):
@@ -133,9 +133,9 @@ def _plain_members(data: dict[Any, Any] | list[Any], depth: int) -> Any:
 
 
 def require_name(name: Any) -> None:
-    """Refuse a name that is no string; data that was not read from JSON may have one.
+    """Refuse a name with another type than string. Only data of Python programs has such names.
 
-    :raises os_vif.exception.InvalidValue: for such a name.
+    :raises os_vif.exception.InvalidValue: for the name.
     """
     if not isinstance(name, str):
         raise invalid(name, "a string as each name")

@@ -234,7 +234,7 @@ def decode_object(
             return _by_oslo(data, ctx, parent)
         obj = _by_methods(data, fields, codec, version, ctx)
     else:
-        obj = _load_fields(data, fields, codec, ctx)
+        obj = _load_fields(data, fields, codec, ctx) if ctx.collects else codec.load(fields, ctx)
         state = obj.__dict__
         state["VERSION"] = version
         if CHANGES in data:
@@ -249,12 +249,10 @@ def decode_object(
 
 
 def _load_fields(data: dict[str, Any], fields: dict[str, Any], codec: ClassCodec, ctx: Any) -> Any:
-    """Return the object with the fields; if the context collects errors, check the changes."""
+    """Return the object with the fields, or raise all errors, in the names of changes, too."""
     try:
         return codec.load(fields, ctx)
     except exception.SerializationError as error:
-        if not ctx.collects:
-            raise
         errors = [*errors_of(error)]
         try:
             _changes(data.get(CHANGES, ()), codec)

@@ -3,8 +3,8 @@
 
 """The registered classes of os-vif by name.
 
-The registry is that of oslo.versionedobjects, which other projects share. The vocabulary
-(:mod:`os_vif.objects.history`) is a layer above: :func:`configure` hands in what is needed of it.
+All projects share the registry of oslo.versionedobjects. The vocabulary
+(:mod:`os_vif.objects.history`) is a layer above, and calls :func:`configure`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from os_vif.codec.path import describe
 
 #: The namespace of all classes of os-vif in the shared registry.
 NAMESPACE = "os_vif"
-#: The attribute in which release 1.8.0 alone kept the addresses of a VIF, beside its fields.
+#: The attribute of a VIF with the addresses of release 1.8.0. The attribute is no field.
 FIXED_IPS = "fixed_ips"
 
 _load_vocabulary: list[Callable[[], object]] = []
@@ -29,22 +29,22 @@ _withdrawn: list[Callable[[type[Any]], Iterable[str]]] = []
 def configure(
     load_vocabulary: Callable[[], object], withdrawn: Callable[[type[Any]], Iterable[str]]
 ) -> None:
-    """Set the functions of the vocabulary that codecs call.
+    """Set the functions of the vocabulary.
 
-    :param load_vocabulary: registers all classes of os-vif; called for a name that is unknown.
-    :param withdrawn: returns the versions that a class had and withdrew.
+    :param load_vocabulary: registers all classes of os-vif; called for an unknown name.
+    :param withdrawn: returns the withdrawn versions of a class.
     """
     _load_vocabulary[:] = [load_vocabulary]
     _withdrawn[:] = [withdrawn]
 
 
 def withdrawn_versions(cls: type[Any]) -> frozenset[str]:
-    """Return the versions that a class had in some release and withdrew in a later one."""
+    """Return the withdrawn versions of a class."""
     return frozenset(version for function in _withdrawn for version in function(cls))
 
 
 def candidates(name: Any) -> list[type[Any]]:
-    """Return the registered classes of os-vif of that name; the newest version is the first."""
+    """Return the registered classes with a name, newest version first."""
     if not isinstance(name, str):
         return []
     registered = ovo.VersionedObjectRegistry.obj_classes()
@@ -52,9 +52,9 @@ def candidates(name: Any) -> list[type[Any]]:
 
 
 def find(name: Any, path: str = "") -> type[Any]:
-    """Return the registered class of that name; another project's, if it registered one.
+    """Return the registered class with a name, which may be the class of a third party.
 
-    :raises os_vif.exception.UnknownKind: if there is none.
+    :raises os_vif.exception.UnknownKind: for an unknown name.
     """
     if not (found := candidates(name)) and isinstance(name, str):
         for load in _load_vocabulary:
@@ -68,12 +68,12 @@ def find(name: Any, path: str = "") -> type[Any]:
 
 
 def ancestors(cls: type[Any]) -> list[str]:
-    """Return the names of a class and its parents. One may be a class of another project."""
+    """Return the names of a class and of the parents, which may be classes of third parties."""
     return [parent.__name__ for parent in cls.__mro__ if issubclass(parent, ovo.VersionedObject)]
 
 
 def is_list(cls: type[Any]) -> bool:
-    """Return True for a class that is nothing but a list of objects."""
+    """Return True for a class with the single field ``objects``."""
     return issubclass(cls, ovo.ObjectListBase) and list(cls.fields) == ["objects"]
 
 
@@ -83,7 +83,7 @@ def has_fixed_ips(cls: type[Any]) -> bool:
 
 
 def defines(cls: type[Any], *names: str) -> bool:
-    """Return True if a class outside of os-vif, *cls* or a parent, defines one of the methods."""
+    """Return True if *cls*, or a parent, is the class of a third party with one of the methods."""
     return any(
         name in vars(parent)
         for parent in cls.__mro__

@@ -19,7 +19,7 @@ from os_vif.codec.path import INTEGER_LIMIT, invalid
 
 _V4 = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}"
 _H = "[0-9A-Fa-f]{1,4}"
-#: RFC 4291, section 2.2, as inet_pton(3) takes it: ``::`` is one group or more.
+#: RFC 4291, section 2.2, as in inet_pton(3): ``::`` is at least a group.
 _V6 = "|".join(
     (
         f"({_H}:){{7}}{_H}",
@@ -38,11 +38,12 @@ _MAC = "^[0-9A-Fa-f]{2}([-:][0-9A-Fa-f]{2}){5}$"
 #: The last separator may be any character, as in oslo.versionedobjects.
 _PCI = "^[0-9A-Fa-f]{4}:[0-9A-Fa-f]{2}:[01][0-9A-Fa-f][^\n\u0130][0-7]$"
 
-# A group that is repeated takes longer to match than its text.
+# A repeated group takes longer to match than the written text.
 _CANONICAL_MAC = "[0-9a-f]{2}" + 5 * ":[0-9a-f]{2}"
 _CANONICAL_PCI = "[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f][.][0-7]"
 _CANONICAL_UUID = re.compile("[0-9a-f]{8}" + 3 * "-[0-9a-f]{4}" + "-[0-9a-f]{12}").fullmatch
 _new = object.__new__
+_texts = address.texts
 #: Integers of 64 bits need no further check.
 _INT64 = 2**63
 
@@ -50,21 +51,21 @@ _INT64 = 2**63
 class FieldCodec:
     """The codec of a field type.
 
-    A subclass defines :meth:`load`, and whatever differs from the defaults.
+    A subclass defines :meth:`load`, and differences to the defaults.
     """
 
-    #: The values that :meth:`load` accepts, in words, for error messages.
+    #: The accepted values, in words, for error messages.
     expected = "a value"
-    #: Data of a document of exactly this type is the value; :meth:`load` is not called for it.
+    #: Data of exactly this type is the value, without a call of :meth:`load`.
     identity: type[Any] | None = None
     #: The same for the data of an OVO primitive and for the arguments of a constructor.
     coerce_identity: type[Any] | None = None
     #: True if the value itself is the data of a document; :meth:`dump` is not called.
     dumps_itself = False
-    #: True if :meth:`coerce` gives exactly what the field's own ``coerce`` gives. Otherwise OVO
-    #: primitives and constructors use the field's own methods.
+    #: True if :meth:`coerce` has the results of ``coerce`` of the field. Otherwise OVO primitives
+    #: and constructors use the methods of the field.
     is_native = False
-    #: True if the field itself warns of some values, and so coerces those that are read, too.
+    #: True if the field warns of some values, and therefore coerces decoded values.
     has_warnings = False
     #: True if the value itself is the data of an OVO primitive; only for native codecs.
     is_primitive = False
@@ -72,32 +73,32 @@ class FieldCodec:
     def load(self, data: Any) -> Any:
         """Return the value of the data of a document, which is not null.
 
-        :raises os_vif.exception.InvalidValue: for data that :meth:`json_schema` refuses.
+        :raises os_vif.exception.InvalidValue: for data refused by :meth:`json_schema`.
         """
         raise NotImplementedError
 
     def dump(self, value: Any) -> Any:
-        """Return the data of a document for a value that is not None.
+        """Return the data of a document for a value other than None.
 
-        :raises os_vif.exception.InvalidValue: for a value that a document cannot express.
+        :raises os_vif.exception.InvalidValue: for a value without an expression in a document.
         """
         return value
 
     def coerce(self, value: Any) -> Any:
-        """Return what the field stores for a Python value, or for the data of an OVO primitive.
+        """Return the stored value for a Python value, or for the data of an OVO primitive.
 
-        :raises os_vif.exception.InvalidValue: for a value that only the field itself can coerce.
+        :raises os_vif.exception.InvalidValue: for a value of an unusual type or spelling.
         """
         if type(value) is str:
             return self.load(value)
         raise invalid(value, self.expected)
 
     def duplicate(self, value: Any) -> Any:
-        """Return a copy of a value, which shares nothing mutable with it."""
+        """Return a copy of a value, without shared mutable parts."""
         return value
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of the data that :meth:`load` accepts, null excepted."""
+        """Return the JSON Schema of the data accepted by :meth:`load`, without null."""
         return {}
 
     def proto_type(self) -> str:
@@ -144,7 +145,7 @@ class UUID(FieldCodec):
 
 
 class Pattern(FieldCodec):
-    """A string with several spellings, one of which is stored."""
+    """A string with several spellings and a stored spelling."""
 
     is_native = is_primitive = True
 
@@ -198,7 +199,7 @@ class Address(FieldCodec):
 
     def dump(self, value: Any) -> Any:
         if type(value) is self._class:
-            return address.texts[value.__getstate__()]
+            return _texts[value.__getstate__()]
         return str(value)
 
     def coerce(self, value: Any) -> Any:
@@ -218,7 +219,7 @@ class Address(FieldCodec):
 
 
 class Enum(FieldCodec):
-    """One of several strings."""
+    """A string of a fixed set."""
 
     is_primitive = True
 

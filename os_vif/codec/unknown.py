@@ -15,12 +15,12 @@ from oslo_versionedobjects import base as ovo
 from os_vif.codec.path import below
 from os_vif.codec.registry import FIXED_IPS
 
-#: The attribute in which an object carries its unknown fields.
+#: The attribute of an object with the unknown fields.
 UNKNOWN = "_unknown"
 
 
 class Loss(NamedTuple):
-    """A value that a reader does not get."""
+    """A value lost on the way to a reader."""
 
     #: The path of the field, such as ``port_profile.create_port``; empty for the object itself.
     path: str
@@ -33,18 +33,18 @@ class Loss(NamedTuple):
 
 @dataclass
 class Unknown:
-    """The unknown fields of one object. Clones and copies of the object have them, too."""
+    """The unknown fields of an object, and of the clones and copies of the object."""
 
-    #: ``json``, ``ovo`` or ``protobuf``: the format that the fields were read from.
+    #: ``json``, ``ovo`` or ``protobuf``: the format of the fields.
     form: str
-    #: The version that the object was written in, if that version is not known here.
+    #: The version of the writer, if the version is unknown.
     version: str | None = None
     #: Plain data by name.
     fields: dict[str, Any] = field(default_factory=dict)
 
 
 def attach(obj: ovo.VersionedObject, unknown: Unknown) -> None:
-    """Attach unknown fields to *obj*, replacing any others."""
+    """Attach unknown fields to *obj*, replacing earlier unknown fields."""
     vars(obj)[UNKNOWN] = unknown
 
 
@@ -77,7 +77,7 @@ def within(value: Any, path: str = "") -> Iterator[tuple[str, Unknown]]:
 
 
 def contents(obj: ovo.VersionedObject) -> Iterator[tuple[str, Any]]:
-    """Yield the fields that are set, and the addresses that release 1.8.0 kept beside them."""
+    """Yield the set fields, and the addresses of release 1.8.0."""
     for name in obj.fields:
         if obj.obj_attr_is_set(name):
             yield name, getattr(obj, name)
@@ -102,7 +102,7 @@ def move(source: Any, target: Any) -> None:
 
 
 def losses(obj: ovo.VersionedObject, form: str | None) -> list[Loss]:
-    """Return the unknown fields in *obj* that a format cannot express; None: no format can."""
+    """Return the unknown fields in *obj* of all formats but *form*."""
     return [
         Loss(below(path, name), "not known here, so it cannot be converted")
         for path, unknown in within(obj)
@@ -112,7 +112,7 @@ def losses(obj: ovo.VersionedObject, form: str | None) -> list[Loss]:
 
 
 def discard(obj: ovo.VersionedObject, form: str) -> None:
-    """Remove the unknown fields in *obj* that a format cannot express; this changes *obj*."""
+    """Remove the unknown fields in *obj* of all formats but *form*."""
     for _, unknown in within(obj):
         if unknown.form != form:
             unknown.fields.clear()

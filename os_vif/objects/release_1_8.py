@@ -42,15 +42,25 @@ def place_addresses(vif: VIFBase, *, is_changed: bool) -> None:
     """
     if is_changed:
         vif._changed_fields.add("fixed_ips")
-    addresses = [ip for ip in members(vif.fixed_ips) if "address" in ip]
+    addresses = [
+        (ip.address.version, int(ip.address), ip)
+        for ip in members(vif.fixed_ips)
+        if "address" in ip
+    ]
     for subnet in subnets(vif):
         if "cidr" not in subnet or "ips" in subnet:
             continue
-        inside = [ip for ip in addresses if ip.address in subnet.cidr]
+        cidr = subnet.cidr
+        version, first, last = cidr.version, cidr.first, cidr.last
+        inside = [
+            ip for family, number, ip in addresses if family == version and first <= number <= last
+        ]
         if inside:
             subnet.ips = _fixed_ip_list()(objects=copy.deepcopy(inside))
-            # The payload did not have it, so nobody is told that it changed.
-            subnet.ips.obj_reset_changes(recursive=True)
+            # The payload did not have these addresses, so no field counts as changed.
+            for ip in subnet.ips.objects:
+                ip.obj_reset_changes()
+            subnet.ips.obj_reset_changes()
             subnet.obj_reset_changes(["ips"])
 
 

@@ -14,7 +14,7 @@ from oslo_versionedobjects import base as ovo
 from os_vif import exception
 from os_vif.codec import document as document_codec
 from os_vif.codec import registry, unknown
-from os_vif.codec.path import below, describe
+from os_vif.codec.path import describe, within
 from os_vif.objects import history
 from os_vif.serialization import document, proto, text
 from os_vif.serialization.proto import Field
@@ -67,6 +67,9 @@ class Shape:
             for name, (first, *_) in self.fields.items()
             if first.name == proto.ITEMS or first.label == "oneof"
         }
+        #: The fields of each message by name, and by number.
+        self.by_name = {n: {f.name: f for f in fields} for n, fields in self.fields.items()}
+        self.by_number = {n: {f.number: f for f in fields} for n, fields in self.fields.items()}
         types = runtime.descriptors.FieldDescriptorProto
         file = runtime.descriptors.FileDescriptorProto(
             name=f"os_vif/{proto.MESSAGES}", package=proto.PACKAGE, syntax="proto3"
@@ -135,27 +138,32 @@ def dumps(obj: ovo.VersionedObject) -> bytes:
 
 def encode(data: Mapping[str, Any]) -> bytes:
     """A document as protobuf."""
-    text.refuse_many(data)
     version, kind = data["apiVersion"], data["kind"]
     major, minor = map(int, version.partition("/")[2].split("."))
     message = shape().document(major=major, minor=minor)
     fields = {name: value for name, value in data.items() if name not in {"apiVersion", "kind"}}
     inner = getattr(message, proto.of_kind(kind))
     inner.SetInParent()
-    _fill(inner, kind, fields, "")
+    _fill(inner, kind, fields)
     written: bytes = message.SerializeToString(deterministic=True)
+    # A message in another message takes two bytes or more.
+    if len(written) > 2 * text.MOST:
+        text.refuse_many(data)
     return written
 
 
-def _fill(message: Any, name: str, data: Mapping[str, Any], path: str) -> None:
-    fields = {field.name: field for field in shape().fields[name]}
-    for key, value in data.items():
-        if key == UNKNOWN:
-            continue
-        if value is None:
-            message.nulls.append(fields[key].number)
-        else:
-            _put(message, fields[key], value, below(path, key))
+def _fill(message: Any, name: str, data: Mapping[str, Any]) -> None:
+    fields = shape().by_name[name]
+    try:
+        for key, value in data.items():
+            if key == UNKNOWN:
+                continue
+            if value is None:
+                message.nulls.append(fields[key].number)
+            else:
+                _put(message, fields[key], value)
+    except exception.SerializationError as error:
+        raise within(key, error) from error.__cause__
     if UNKNOWN in data:
         rest = type(message)()
         rest.ParseFromString(bytes.fromhex(data[UNKNOWN]))
@@ -168,7 +176,7 @@ def _fill(message: Any, name: str, data: Mapping[str, Any], path: str) -> None:
 
 def _add(message: Any, rest: Any, name: str) -> None:
     """Add what is not known to a message; what stood around a value goes with the value."""
-    fields = {field.number: field for field in shape().fields[name]}
+    fields = shape().by_number[name]
     for descriptor, around in rest.ListFields():
         field = fields[descriptor.number]
         if field.label == "map":
@@ -183,20 +191,18 @@ def _add(message: Any, rest: Any, name: str) -> None:
     message.MergeFrom(rest)
 
 
-def _put(message: Any, field: Field, value: Any, path: str) -> None:
+def _put(message: Any, field: Field, value: Any) -> None:
     if field.type == "int64" and not -_LARGEST <= value < _LARGEST:
-        raise exception.InvalidValue(
-            path=path, found="a huge number", expected="a whole number of 64 bits"
-        )
+        raise exception.InvalidValue(found="a huge number", expected="a whole number of 64 bits")
     if field.type in _SIMPLE:
-        setattr(message, field.name, _encodable(value, path))
+        setattr(message, field.name, _encodable(value))
         return
     inner = getattr(message, field.name)
     inner.SetInParent()
-    _put_object(inner, field.type, value, path)
+    _put_object(inner, field.type, value)
 
 
-def _encodable(value: Any, path: str) -> Any:
+def _encodable(value: Any) -> Any:
     """Return a value that protobuf can hold.
 
     :raises os_vif.exception.InvalidValue: for a string with half of a surrogate pair, which JSON
@@ -207,31 +213,50 @@ def _encodable(value: Any, path: str) -> Any:
             value.encode()
         except UnicodeEncodeError:
             raise exception.InvalidValue(
-                path=path, found=describe(value), expected="a string that UTF-8 can encode"
+                found=describe(value), expected="a string that UTF-8 can encode"
             ) from None
     return value
 
 
-def _put_object(message: Any, name: str, value: Any, path: str) -> None:
+def _put_object(message: Any, name: str, value: Any) -> None:
     first = shape().fields[name][0]
     if name in shape().lists:
-        _fill(message, name, {"objects": value}, path)
+        try:
+            _fill(message, name, {"objects": value})
+        except exception.SerializationError as error:
+            # The array is the list object.
+            path = error.path.removeprefix("objects")
+            raise exception.InvalidValue(
+                path=path, found=error.found, expected=error.expected
+            ) from error.__cause__
     elif first.label == "map":
         for key, item in value.items():
-            _encodable(key, path)
-            _put_object(message.items[key], first.type, item, below(path, key))
+            _encodable(key)
+            try:
+                _put_object(message.items[key], first.type, item)
+            except exception.SerializationError as error:
+                raise within(key, error) from error.__cause__
     elif first.label == "oneof":
         inner = getattr(message, proto.of_kind(value["kind"]))
         inner.SetInParent()
         rest = {key: item for key, item in value.items() if key != "kind"}
-        _fill(inner, value["kind"], rest, path)
+        _fill(inner, value["kind"], rest)
     elif first.name != proto.ITEMS:
-        _fill(message, name, value, path)
-    elif first.type in _SIMPLE:
-        message.items.extend(_encodable(item, below(path, n)) for n, item in enumerate(value))
+        _fill(message, name, value)
     else:
-        for n, item in enumerate(value):
-            _put_object(message.items.add(), first.type, item, below(path, n))
+        _put_items(message, first.type, value)
+
+
+def _put_items(message: Any, kind: str, value: Any) -> None:
+    is_simple = kind in _SIMPLE
+    for number, item in enumerate(value):
+        try:
+            if is_simple:
+                message.items.append(_encodable(item))
+            else:
+                _put_object(message.items.add(), kind, item)
+        except exception.SerializationError as error:
+            raise within(number, error) from error.__cause__
 
 
 # Reading
@@ -243,9 +268,10 @@ def loads(data: bytes) -> Any:
     :raises os_vif.exception.SerializationError: naming the path of what is wrong.
     :raises RuntimeError: if protobuf is not installed.
     """
-    obj = document.from_document(decode(data))
-    for _, found in unknown.within(obj):
-        found.form = FORM
+    obj, is_newer = document_codec.decode(decode(data))
+    if is_newer:
+        for _, found in unknown.within(obj):
+            found.form = FORM
     return obj
 
 
@@ -264,7 +290,28 @@ def decode(data: bytes) -> dict[str, Any]:
         raise _malformed("more than a version and an object of a kind that is known here")
     kind = shape().kinds.get(message.WhichOneof("kind"))
     head = {"apiVersion": f"{document.GROUP}/{message.major}.{message.minor}", "kind": kind}
-    return head | (_found(getattr(message, proto.of_kind(kind)), kind) if kind else {})
+    if not kind:
+        return head
+    inner = getattr(message, proto.of_kind(kind))
+    if not _has_unknown(inner):
+        try:
+            return head | _found(inner, kind, is_known=True)
+        except _UnknownNullError:
+            # A newer release has fields that are null.
+            pass
+    return head | _found(inner, kind)
+
+
+class _UnknownNullError(Exception):
+    """A field is null whose number is unknown here."""
+
+
+def _has_unknown(message: Any) -> bool:
+    """Return True if a message has fields of unknown numbers, at any depth."""
+    known = type(message)()
+    known.CopyFrom(message)
+    known.DiscardUnknownFields()
+    return bool(known.ByteSize() != message.ByteSize())
 
 
 def _refuse_many(message: Any, size: int) -> None:
@@ -296,13 +343,26 @@ def _malformed(found: str) -> exception.MalformedDocument:
     )
 
 
-def _found(message: Any, name: str) -> dict[str, Any]:
-    fields = {field.number: field for field in shape().fields[name]}
-    data: dict[str, Any] = {fields[n].name: None for n in message.nulls if n in fields}
+def _found(message: Any, name: str, *, is_known: bool = False) -> dict[str, Any]:
+    """Return the data of the message of a class.
+
+    :param is_known: True for a message without fields of unknown numbers.
+    :raises _UnknownNullError: if such a message has a null of an unknown number.
+    """
+    fields = shape().by_number[name]
+    data: dict[str, Any] = {}
     for descriptor, value in message.ListFields():
         field = fields[descriptor.number]
-        if field.name != proto.NULLS:
-            data[field.name] = value if field.type in _SIMPLE else _object(value, field.type)
+        if field.type in _SIMPLE:
+            data[field.name] = value
+        elif field.name != proto.NULLS:
+            data[field.name] = _object(value, field.type, is_known=is_known)
+        else:
+            data |= {fields[n].name: None for n in value if n in fields}
+            if is_known and not fields.keys() >= set(value):
+                raise _UnknownNullError
+    if is_known:
+        return data
     if rest := _rest(message, name).SerializeToString(deterministic=True):
         data[UNKNOWN] = rest.hex()
     return data
@@ -310,7 +370,7 @@ def _found(message: Any, name: str) -> dict[str, Any]:
 
 def _rest(message: Any, name: str) -> Any:
     """What a newer release wrote into a message, and into those around the values of its fields."""
-    fields = {field.number: field for field in shape().fields[name]}
+    fields = shape().by_number[name]
     rest = type(message)()
     rest.CopyFrom(message)
     for descriptor, value in message.ListFields():
@@ -331,17 +391,20 @@ def _rest(message: Any, name: str) -> Any:
     return rest
 
 
-def _object(message: Any, name: str) -> Any:
+def _object(message: Any, name: str, *, is_known: bool) -> Any:
     first = shape().fields[name][0]
     if name in shape().lists:
-        return _found(message, name).get("objects", [])
+        return _found(message, name, is_known=is_known).get("objects", [])
     if first.label == "map":
-        return {key: _object(message.items[key], first.type) for key in sorted(message.items)}
+        items = message.items
+        return {k: _object(items[k], first.type, is_known=is_known) for k in sorted(items)}
     if first.label == "oneof":
         kind = message.WhichOneof("kind")
         return {"kind": kind and shape().kinds[kind]} | (
-            _found(getattr(message, kind), shape().kinds[kind]) if kind else {}
+            _found(getattr(message, kind), shape().kinds[kind], is_known=is_known) if kind else {}
         )
     if first.name != proto.ITEMS:
-        return _found(message, name)
-    return [item if first.type in _SIMPLE else _object(item, first.type) for item in message.items]
+        return _found(message, name, is_known=is_known)
+    if first.type in _SIMPLE:
+        return list(message.items)
+    return [_object(item, first.type, is_known=is_known) for item in message.items]
