@@ -51,7 +51,7 @@ def from_document(document: Any, *, collects: bool = False) -> Any:
     newer version they are kept, at any depth, and written back.
 
     :param document: a mapping of plain data, which is not changed.
-    :param collects: True to raise :class:`os_vif.codec.path.SeveralErrors`, which has all errors.
+    :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
     :raises os_vif.exception.SerializationError: naming the path of the field.
     """
     try:

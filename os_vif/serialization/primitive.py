@@ -46,7 +46,7 @@ def from_primitive(primitive: Any, *, collects: bool = False) -> Any:
     """Return the object of an OVO primitive that any release wrote.
 
     :param primitive: a mapping of plain data, which is not changed.
-    :param collects: True to raise :class:`os_vif.codec.path.SeveralErrors`, which has all errors.
+    :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
     :raises os_vif.exception.SerializationError: naming the path of the field.
     """
     try:
