@@ -351,7 +351,7 @@ WALK = (
     ("guest", "os_vif.engine.runner", "run",
      ("runs groups of steps in order, and rolls back;", "engine.privsep_module finds the daemon's",
       "functions by their import path")),
-    ("kernel", "os_vif.engine.daemon", "run",
+    ("kernel", "os_vif.engine.privileged.daemon", "run",
      ("decodes and validates the steps, asks the", "policy, locks the devices, applies;",
       "returns the undo steps")),
     ("kernel", "os_vif.steps.link.veth", "EnsureVeth.apply",

@@ -18,7 +18,7 @@ EncodedStep = list[Any]
 
 
 class RunAnswer(TypedDict):
-    """The answer of :func:`os_vif.engine.daemon.run`."""
+    """The answer of :func:`os_vif.engine.privileged.daemon.run`."""
 
     #: The undo steps of all changes, in the order of application, for a caller that fails later.
     undo: list[EncodedStep]
@@ -32,7 +32,7 @@ class RunAnswer(TypedDict):
 
 
 class UndoAnswer(TypedDict):
-    """The answer of :func:`os_vif.engine.daemon.undo`."""
+    """The answer of :func:`os_vif.engine.privileged.daemon.undo`."""
 
     #: The number of applied undo steps.
     undone: int
@@ -41,7 +41,7 @@ class UndoAnswer(TypedDict):
 
 
 class CheckAnswer(TypedDict):
-    """The answer of :func:`os_vif.engine.daemon.check`."""
+    """The answer of :func:`os_vif.engine.privileged.daemon.check`."""
 
     #: The fields of each :class:`~os_vif.steps.plan.Difference`.
     differences: list[dict[str, Any]]

@@ -46,11 +46,11 @@ _THREADS = 8
 class EntryPoints(NamedTuple):
     """The privileged functions that the engine calls in the module of a context."""
 
-    #: Calls :func:`os_vif.engine.daemon.run`.
+    #: Calls :func:`os_vif.engine.privileged.daemon.run`.
     run: EntryPoint
-    #: Calls :func:`os_vif.engine.daemon.undo`.
+    #: Calls :func:`os_vif.engine.privileged.daemon.undo`.
     undo: EntryPoint
-    #: Calls :func:`os_vif.engine.daemon.check`.
+    #: Calls :func:`os_vif.engine.privileged.daemon.check`.
     check: EntryPoint
 
 
@@ -80,7 +80,7 @@ def as_entrypoint(function: F, module: str) -> F:
 
 def _preload() -> None:
     """Import the modules of the daemon, and pyroute2, which takes the most time."""
-    importlib.import_module("os_vif.engine.daemon")
+    importlib.import_module("os_vif.engine.privileged.daemon")
     importlib.import_module("os_vif.host.netlink.messages").load()
 
 
@@ -158,7 +158,7 @@ class Context(priv_context.PrivContext):
         caller = sys._getframe(1)  # noqa: SLF001 - no public function returns a frame
         if caller.f_code is daemon.Daemon.__init__.__code__ and not self._restricted:
             self._restricted = True
-            from os_vif.engine import hardening
+            from os_vif.engine.privileged import hardening
 
             self._added = self._program_capabilities()
             capabilities = frozenset(self._options.capabilities)
@@ -178,7 +178,7 @@ class Context(priv_context.PrivContext):
     def set_client_mode(self, enabled: bool) -> None:
         super().set_client_mode(enabled)
         if self._restricted:
-            from os_vif.engine import hardening
+            from os_vif.engine.privileged import hardening
 
             # oslo.privsep has set the umask to 0.
             os.umask(hardening.UMASK)
@@ -203,19 +203,19 @@ class Context(priv_context.PrivContext):
         # The functions import the daemon's modules when called: only the daemon loads them.
 
         def run(messages: Any, netns: str | None = None) -> Any:
-            from os_vif.engine import daemon as privileged
+            from os_vif.engine.privileged import daemon as privileged
 
             self._require_netns(netns)
             return privileged.run(messages, self.registry)
 
         def undo(messages: Any, netns: str | None = None) -> Any:
-            from os_vif.engine import daemon as privileged
+            from os_vif.engine.privileged import daemon as privileged
 
             self._require_netns(netns)
             return privileged.undo(messages, self.registry)
 
         def check(messages: Any, netns: str | None = None) -> Any:
-            from os_vif.engine import daemon as privileged
+            from os_vif.engine.privileged import daemon as privileged
 
             self._require_netns(netns)
             return privileged.check(messages, self.registry)

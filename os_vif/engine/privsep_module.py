@@ -6,7 +6,7 @@
 The plugin gives an import path because the module is imported late, and because the daemon imports
 the same path, which deployed sudoers files name. This module is the only place of os-vif that finds
 privileged functions by a string. The functions are those of
-:meth:`os_vif.privsep.Context.entry_points`, which call :mod:`os_vif.engine.daemon`.
+:meth:`os_vif.privsep.Context.entry_points`, which call :mod:`os_vif.engine.privileged.daemon`.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class PrivsepModule(Protocol):
     """The privileged functions of a module."""
 
     def run(self, messages: Any, /) -> RunAnswer:
-        """Call :func:`os_vif.engine.daemon.run` in the daemon."""
+        """Call :func:`os_vif.engine.privileged.daemon.run` in the daemon."""
 
     def undo(self, messages: Any, /) -> UndoAnswer:
-        """Call :func:`os_vif.engine.daemon.undo` in the daemon."""
+        """Call :func:`os_vif.engine.privileged.daemon.undo` in the daemon."""
 
     def check(self, messages: Any, /) -> CheckAnswer:
-        """Call :func:`os_vif.engine.daemon.check` in the daemon."""
+        """Call :func:`os_vif.engine.privileged.daemon.check` in the daemon."""
 
 
 class OvsdbModule(Protocol):

@@ -38,7 +38,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     sys.exit(int(server.recv(16) or 1))
 """
 _MODULES = (
-    "os_vif.engine.daemon",
+    "os_vif.engine.privileged.daemon",
     "os_vif.plugins.sriov_privsep",
     "vif_plug_linux_bridge.privsep",
     "vif_plug_ovs.privsep",

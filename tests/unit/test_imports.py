@@ -43,7 +43,9 @@ def test_initialize_loads_no_netlink():
     """It comes with the first plug. The options of the daemons need oslo.privsep at once."""
     brought = loaded("import os_vif; os_vif.initialize()")
     assert [
-        name for name in ("pyroute2", "cliff", "os_vif.engine.daemon") if name in brought
+        name
+        for name in ("pyroute2", "cliff", "os_vif.engine.privileged.daemon")
+        if name in brought
     ] == []
 
 

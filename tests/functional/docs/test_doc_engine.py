@@ -17,8 +17,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects, steps
-from os_vif.engine import daemon as privileged
 from os_vif.engine import runner
+from os_vif.engine.privileged import daemon as privileged
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import locks
 from os_vif.host.state.directory import STATE

@@ -15,7 +15,7 @@ import time
 import pytest
 
 import os_vif
-from os_vif.engine import daemon as privileged
+from os_vif.engine.privileged import daemon as privileged
 from os_vif.host.state import bridge_users
 from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge
@@ -154,7 +154,7 @@ def test_deep_messages_are_refused_in_few_words(daemon):
 
 def test_a_message_beyond_the_limit_ends_the_daemon_and_not_the_host(daemon):
     """The next call has a daemon of its own."""
-    from os_vif.engine import hardening
+    from os_vif.engine.privileged import hardening
 
     before = snapshot()
     with pytest.raises(Exception, match=r"eof|pipe|reset"):

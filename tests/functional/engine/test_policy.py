@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import os_vif
-from os_vif.engine import policy, undo_ledger
+from os_vif.engine.privileged import policy, undo_ledger
 from os_vif.steps import (
     DeleteAddress,
     DeleteBridge,
@@ -227,7 +227,7 @@ def test_an_undo_is_good_once_and_for_the_same_device(host):
 
 def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch, tmp_path):
     """If root has named some; a file that others can write names none."""
-    from os_vif.engine import daemon
+    from os_vif.engine.privileged import daemon
     from os_vif.host.netlink import rtnetlink
 
     names = tmp_path / "uplinks"

@@ -9,7 +9,7 @@ import errno
 
 import pytest
 
-from os_vif.engine import daemon, policy
+from os_vif.engine.privileged import daemon, policy
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import (
     DeleteBondMember,

@@ -12,7 +12,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import daemon, ovs
+from os_vif.engine import ovs
+from os_vif.engine.privileged import daemon
 from os_vif.host import tap
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import Netlink

@@ -17,7 +17,8 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.engine import daemon, kernel, runner
+from os_vif.engine import kernel, runner
+from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import bridge_users, locks, rule_records, vf_allocations
 from os_vif.host.state.directory import STATE
@@ -218,7 +219,7 @@ def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
     with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
         monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
         with pytest.raises(exception.StepFailed, match="at work on brq-test") as info:
-            runner.run(Plan(EnsureBridge("brq-test")), "os_vif.engine.daemon")
+            runner.run(Plan(EnsureBridge("brq-test")), "os_vif.engine.privileged.daemon")
     assert info.value.kwargs["errno"] == 16
     assert names() == ["lo"]
 

@@ -16,7 +16,8 @@ import pytest
 
 import os_vif
 from os_vif import exception
-from os_vif.engine import daemon, runner
+from os_vif.engine import runner
+from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.snapshot import Snapshot

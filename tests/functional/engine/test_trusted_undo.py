@@ -14,7 +14,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import daemon
+from os_vif.engine.privileged import daemon
 from os_vif.plugins.ovs import OvsPlugin
 from os_vif.steps import EnsureBridge, SetLink
 from os_vif.steps.trust import trusted

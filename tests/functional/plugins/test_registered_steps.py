@@ -11,7 +11,7 @@ import errno
 import pytest
 from oslo_privsep import capabilities
 
-from os_vif.engine import daemon
+from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
 from os_vif.privsep import Context
 from os_vif.steps import DeleteLink, EnsureDummy, EnsureVeth, PluginStep, SetLink, wire

@@ -13,7 +13,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, serialization
-from os_vif.engine import daemon, runner
+from os_vif.engine import runner
+from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from os_vif.engine import daemon
+from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import rule_records
 from os_vif.steps import (

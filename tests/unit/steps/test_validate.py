@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from os_vif import exception
-from os_vif.engine.daemon import run
+from os_vif.engine.privileged.daemon import run
 from os_vif.host import limits
 from os_vif.steps import EnsureForwardingRules, SetLink
 from os_vif.steps.wire import STEPS

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Rules for steps on the devices of VIFs. See :mod:`os_vif.engine.policy`.
+"""Rules for steps on the devices of VIFs. See :mod:`os_vif.engine.privileged.policy`.
 
 A rule raises :class:`OSError` with EPERM for a step that the daemon must not apply.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from os_vif.engine.host_view import refused
+from os_vif.engine.privileged.host_view import refused
 from os_vif.steps.link import move_link
 
 if TYPE_CHECKING:

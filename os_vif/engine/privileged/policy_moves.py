@@ -4,21 +4,21 @@
 """Policy for steps that move addresses, routes and neighbours from an uplink to a bridge.
 
 A bridge may receive only the settings of an uplink in the bridge, and an uplink may lose only
-settings of the bridge above. See :mod:`os_vif.engine.policy`.
+settings of the bridge above. See :mod:`os_vif.engine.privileged.policy`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from os_vif.engine.host_view import MAX_UPLINKS, refused
+from os_vif.engine.privileged.host_view import MAX_UPLINKS, refused
 from os_vif.steps.ip import neighbours, routes, sysctl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from os_vif import steps as known
-    from os_vif.engine.host_view import HostView
+    from os_vif.engine.privileged.host_view import HostView
     from os_vif.host.netlink.rtnetlink import Link
     from os_vif.steps.kernel_step import KernelStep
 

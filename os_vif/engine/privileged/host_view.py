@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The host and the call, as seen by the rules of :mod:`os_vif.engine.policy`."""
+"""The host and the call, as seen by the rules of :mod:`os_vif.engine.privileged.policy`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from os_vif import steps as known
-from os_vif.engine import undo_ledger
+from os_vif.engine.privileged import undo_ledger
 from os_vif.host.sriov import functions
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses

@@ -7,7 +7,7 @@ A caller keeps the undo steps of a call until the rest of the plan has succeeded
 steps back to roll back. Undo steps may restore settings that the policy permits no caller to
 change, such as an address of a host's device. The daemon therefore permits an issued list of undo
 steps only as a whole, once, within :data:`_LIFETIME` seconds, and while the devices are the same.
-:mod:`os_vif.engine.policy` decides about all other lists of steps.
+:mod:`os_vif.engine.privileged.policy` decides about all other lists of steps.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ The daemon asks the policy before applying a step, because a caller is an ordina
 permitted on
 
 * a device managed by os-vif: only the daemon writes the mark of a managed device;
-* a device with the name of a VIF's device (:data:`os_vif.engine.host_view.VIF_NAME`);
+* a device with the name of a VIF's device (:data:`os_vif.engine.privileged.host_view.VIF_NAME`);
 * a virtual function of a PCI card, and the representor of a virtual function;
 * a bridge named by an ``EnsureBridge`` of the same call: to set the bridge up and set the MTU;
 * an uplink: a device attached to such a bridge by a step. The host's addresses and routes move
@@ -18,7 +18,7 @@ name on each line. The loopback device and network namespaces of other users are
 device with addresses of the host belongs to the host, even a managed device.
 
 A refused step without effect is permitted. The undo issued by this process for a call is permitted
-as a whole (:mod:`os_vif.engine.undo_ledger`).
+as a whole (:mod:`os_vif.engine.privileged.undo_ledger`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from os_vif import steps as known
-from os_vif.engine import policy_links, policy_moves
-from os_vif.engine.host_view import NO_UPLINKS, Call, HostView, is_loopback, refused
-from os_vif.engine.policy_links import FOREIGN
+from os_vif.engine.privileged import policy_links, policy_moves
+from os_vif.engine.privileged.host_view import NO_UPLINKS, Call, HostView, is_loopback, refused
+from os_vif.engine.privileged.policy_links import FOREIGN
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
 from os_vif.host.sriov import functions

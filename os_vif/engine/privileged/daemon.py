@@ -19,9 +19,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
-from os_vif.engine import policy, undo_ledger
 from os_vif.engine.failure import StepFailure
-from os_vif.engine.host_view import Call
+from os_vif.engine.privileged import policy, undo_ledger
+from os_vif.engine.privileged.host_view import Call
 from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps import (
