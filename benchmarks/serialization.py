@@ -24,11 +24,13 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from typing import Any
 
 from benchmarks import plots
 from benchmarks import serialization_worker as worker
 from benchmarks.sides import OURS, PUBLIC_ONE, ROOT
+from os_vif import serialization
 from testbed import environments
 
 PROGRAM = pathlib.Path(worker.__file__).resolve()
@@ -42,26 +44,46 @@ GOALS = {
     worker.DUMPS: 12,
     worker.OVO_LOADS: 4,
     worker.OVO_DUMPS: 6,
-    worker.CLONE: 4,
-    worker.COMPARE: 4,
-    worker.TO: 2,
-    worker.FROM: 2,
-    worker.CONSTRUCT: 2,
+    **dict.fromkeys(worker.OLD_LOADS.values(), 4),
+    worker.CLONE: 7,
+    worker.COMPARE: 7,
+    worker.TO: 7,
+    worker.FROM: 4,
+    worker.MANIFEST: 10,
+    worker.CONSTRUCT: 3,
+}
+#: The maximum ratio to the time of another case of the present os-vif.
+LIMITS = {
+    worker.TO_DOCUMENT: (worker.DUMPS, 1.0),
+    worker.NEWER: (worker.LOADS, 1.2),
+    worker.PROTO_LOADS: (worker.LOADS, 2.0),
+    worker.PROTO_DUMPS: (worker.DUMPS, 2.0),
+    worker.DOWNGRADE: (worker.OVO_DUMPS, 1.5),
 }
 #: The plots, and the cases of each plot.
 PLOTS = {
     "text": (worker.LOADS, worker.DUMPS, worker.OVO_LOADS, worker.OVO_DUMPS),
-    "objects": (worker.CLONE, worker.COMPARE, worker.TO, worker.FROM, worker.CONSTRUCT),
+    "stored": tuple(worker.OLD_LOADS.values()),
+    "objects": (
+        worker.CLONE,
+        worker.COMPARE,
+        worker.TO,
+        worker.FROM,
+        worker.MANIFEST,
+        worker.CONSTRUCT,
+    ),
 }
 
 
 class Side(contextlib.AbstractContextManager["Side"]):
     """A process with the os_vif of a Python environment, or of a directory."""
 
-    def __init__(self, python: pathlib.Path, path: pathlib.Path | None = None) -> None:
+    def __init__(
+        self, python: pathlib.Path, folder: pathlib.Path, path: pathlib.Path | None = None
+    ) -> None:
         own = {} if path is None else {"PYTHONPATH": str(path)}
         self._process = subprocess.Popen(
-            [python, "-W", "ignore", "-P", PROGRAM],
+            [python, "-W", "ignore", "-P", PROGRAM, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -101,8 +123,10 @@ def measure(sides: dict[str, Side], rounds: int) -> dict[str, dict[str, list[flo
     part = worker.VIFS // rounds
     times: dict[str, dict[str, list[float]]] = {}
     for number in range(rounds):
-        for case in GOALS:
+        for case in (*GOALS, *LIMITS):
             for name in list(sides) if number % 2 else reversed(sides):
+                if case in LIMITS and name != OURS:
+                    continue
                 took = sides[name].seconds(case, number * part, (number + 1) * part)
                 times.setdefault(case, {}).setdefault(name, []).append(took / part * 1e6)
     return times
@@ -111,7 +135,8 @@ def measure(sides: dict[str, Side], rounds: int) -> dict[str, dict[str, list[flo
 def figures(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
     """Return medians and ratios, in the form of ``benchmarks.plots``."""
     found = []
-    for case, of in times.items():
+    for case, goal in GOALS.items():
+        of = times[case]
         medians = {side: statistics.median(of[side]) for side in (PUBLIC_ONE, OURS)}
         tenths = {side: statistics.quantiles(of[side], n=10) for side in medians}
         found.append(
@@ -128,10 +153,71 @@ def figures(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
                     for side, median in medians.items()
                 },
                 "ratio": round(medians[PUBLIC_ONE] / medians[OURS], 1),
-                "goal": GOALS[case],
+                "goal": goal,
             }
         )
     return found
+
+
+def limits(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
+    """Return the cases of the present os-vif alone, with the ratio to another case."""
+    found = []
+    for case, (other, limit) in LIMITS.items():
+        medians = [statistics.median(times[name][OURS]) for name in (case, other)]
+        found.append(
+            {
+                "what": case,
+                "against": other,
+                "us": round(medians[0], 1),
+                "ratio": round(medians[0] / medians[1], 2),
+                "limit": limit,
+            }
+        )
+    return found
+
+
+def write_stored(folder: pathlib.Path) -> None:
+    """Write the VIFs as older releases stored them, and the manifest of 1.14.0."""
+    vifs = [worker.built(of) for of in worker.settings()]
+    for release in worker.STORED:
+        texts = [json.dumps(serialization.downgrade(vif, release)[0]) for vif in vifs]
+        (folder / f"{release}.json").write_text(json.dumps(texts), "utf-8")
+    manifest = json.dumps(serialization.manifest("1.14.0"))
+    (folder / "manifest.json").write_text(manifest, "utf-8")
+
+
+def convert(pods: int) -> dict[str, Any]:
+    """Convert a cluster of KuryrPorts by ``os-vif convert``; return speed and memory."""
+    vifs = [worker.built(of) for of in worker.settings()]
+    primitives = [serialization.downgrade(vif, "1.14.0")[0] for vif in vifs]
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = pathlib.Path(folder, "ports.json"), pathlib.Path(folder, "converted")
+        with source.open("w", encoding="utf-8") as file:
+            for number in range(pods):
+                entry = {"default": True, "vif": primitives[number % len(primitives)]}
+                port = {
+                    "apiVersion": "openstack.org/v1",
+                    "kind": "KuryrPort",
+                    "metadata": {"name": f"pod-{number}"},
+                    "status": {"vifs": {"eth0": entry}},
+                }
+                file.write(json.dumps(port) + "\n")
+        command = pathlib.Path(sys.executable).with_name("os-vif")
+        process = subprocess.Popen(
+            [command, "convert", "--form", "json", "-o", target, source],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+        if status:
+            raise SystemExit("os-vif convert failed")
+    seconds = usage.ru_utime + usage.ru_stime
+    return {
+        "pods": pods,
+        "per_second": round(pods / seconds),
+        "mib": round(usage.ru_maxrss / 1024),
+    }
 
 
 def table(found: dict[str, Any]) -> str:
@@ -144,6 +230,24 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def limits_table(found: dict[str, Any]) -> str:
+    """Return the cases of the present os-vif alone as CSV."""
+    lines = ['What,"This one (µs)",Against,Times,At most']
+    for row in found["limits"]:
+        limit = f"{row['limit']:g}" + (": missed" if row["ratio"] > row["limit"] else "")
+        lines.append(f"{row['what']},{row['us']:.0f},{row['against']},{row['ratio']:g},{limit}")
+    return "\n".join([*lines, ""])
+
+
+def cluster(found: dict[str, Any]) -> str:
+    """Return the sentence on the conversion of a cluster."""
+    row = found["convert"]
+    return (
+        f"``os-vif convert`` converts {row['pods']:,} KuryrPorts of 1.14.0 to documents: "
+        f"{row['per_second']:,} objects per second of CPU time, with {row['mib']} MiB of memory.\n"
+    )
+
+
 def files(found: dict[str, Any]) -> dict[str, str]:
     """Return the texts of the files generated from the figures, by name."""
     by_case = {figure["what"]: figure for figure in found["figures"]}
@@ -153,6 +257,8 @@ def files(found: dict[str, Any]) -> dict[str, str]:
     }
     return {
         "figures.csv": table(found),
+        "limits.csv": limits_table(found),
+        "convert.txt": cluster(found),
         "machine.txt": (
             f"Linux {found['machine']['linux']}, {found['machine']['processors']} processors.\n"
             f"5.3.0 ran with {of[PUBLIC_ONE]}; this one with {of[OURS]}.\n"
@@ -177,6 +283,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="at least 2 (default: 10)")
     parser.add_argument("--cache", metavar="DIR", help="where the public os-vif is kept")
     parser.add_argument("--write", action="store_true", help="keep the figures for the pages")
+    parser.add_argument("--pods", type=int, default=100_000, help="pods of the converted cluster")
     options = parser.parse_args()
     if not 2 <= options.rounds <= worker.VIFS:  # noqa: PLR2004 - a single round has no spread
         parser.error("--rounds has to be 2 or more")
@@ -186,7 +293,11 @@ def main() -> None:
         public = public_python()
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
-    with Side(public) as theirs, Side(pathlib.Path(sys.executable), ROOT) as ours:
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        write_stored(folder)
+        theirs = stack.enter_context(Side(public, folder))
+        ours = stack.enter_context(Side(pathlib.Path(sys.executable), folder, ROOT))
         sides = {PUBLIC_ONE: theirs, OURS: ours}
         if f"os-vif=={theirs.versions['os-vif']}" != PUBLIC:
             raise SystemExit(f"the environment of {public} does not hold {PUBLIC}")
@@ -195,11 +306,13 @@ def main() -> None:
             "versions": {name: side.versions for name, side in sides.items()},
             "sizes": {name: side.sizes for name, side in sides.items()},
             "rounds": options.rounds,
-            "figures": figures(measure(sides, options.rounds)),
+            "figures": figures(times := measure(sides, options.rounds)),
+            "limits": limits(times),
         }
+    found["convert"] = convert(options.pods)
     if options.write:
         write(found)
-    print(table(found), end="")
+    print(table(found), limits_table(found), cluster(found), sep="\n", end="")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import gc
 import importlib.metadata
 import importlib.util
 import json
+import logging
+import pathlib
 import platform
 import random
 import sys
@@ -34,6 +36,16 @@ OVO_LOADS, OVO_DUMPS = "OVO form: loads", "OVO form: dumps"
 CLONE, COMPARE = "obj_clone", "comparison"
 TO, FROM = "obj_to_primitive", "obj_from_primitive"
 CONSTRUCT = "construction"
+#: Releases with stored objects to read. Kuryr 2.1.0 has the oldest os-vif of its requirements.
+STORED = ("1.14.0", "4.2.0", "1.8.0", "kuryr-2.1.0")
+OLD_LOADS = {release: f"OVO form of {release}: loads" for release in STORED}
+#: Release 5.3.0 refuses the subnets of 1.8.0, and reads the objects of 1.14.0 in that row.
+NEAREST = {"1.8.0": "1.14.0"}
+MANIFEST = "obj_to_primitive for 1.14.0"
+#: Cases of the present os-vif alone.
+TO_DOCUMENT, NEWER = "to_document", "document 2.7: loads"
+PROTO_LOADS, PROTO_DUMPS = "protobuf: loads", "protobuf: dumps"
+DOWNGRADE = "downgrade to 1.14.0"
 
 
 def identity(order: random.Random) -> str:
@@ -133,8 +145,17 @@ def public_loads(text: str) -> Any:
     return base.VersionedObject.obj_from_primitive(jsonutils.loads(text))
 
 
-def cases() -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
-    """Return the cases: a function, and the argument for each VIF."""
+def stored(folder: pathlib.Path, release: str) -> list[str]:
+    """Return the VIFs as a release stored them."""
+    found: list[str] = json.loads((folder / f"{release}.json").read_text("utf-8"))
+    return found
+
+
+def cases(folder: pathlib.Path) -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
+    """Return the cases: a function, and the argument for each VIF.
+
+    :param folder: contains the objects stored by older releases, and ``manifest.json``.
+    """
     described = settings()
     vifs = [built(of) for of in described]
     primitives = [obj.obj_to_primitive() for obj in vifs]
@@ -142,6 +163,9 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
     texts = [public_dumps(obj) for obj in vifs]
     documents, dumps, loads = texts, public_dumps, public_loads
     ovo_dumps, ovo_loads = public_dumps, public_loads
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    own: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {}
+    nearest = NEAREST
     if importlib.util.find_spec("os_vif.serialization"):
         from os_vif import serialization
 
@@ -152,6 +176,15 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
             return serialization.dumps(obj, form="ovo")
 
         documents = [dumps(obj) for obj in vifs]
+        nearest = {}
+        messages = [serialization.dumps(obj, form="protobuf") for obj in vifs]
+        own = {
+            TO_DOCUMENT: (serialization.to_document, vifs),
+            NEWER: (loads, [text.replace("os-vif/2.0", "os-vif/2.7", 1) for text in documents]),
+            PROTO_LOADS: (loads, messages),
+            PROTO_DUMPS: (lambda obj: serialization.dumps(obj, form="protobuf"), vifs),
+            DOWNGRADE: (lambda obj: serialization.downgrade(obj, "1.14.0"), vifs),
+        }
     verify(vifs, documents, texts, dumps, loads)
     return {
         LOADS: (loads, documents),
@@ -163,6 +196,12 @@ def cases() -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
         TO: (lambda obj: obj.obj_to_primitive(), vifs),
         FROM: (base.VersionedObject.obj_from_primitive, primitives),
         CONSTRUCT: (built, described),
+        MANIFEST: (lambda obj: obj.obj_to_primitive(version_manifest=manifest), vifs),
+        **{
+            OLD_LOADS[release]: (ovo_loads, stored(folder, nearest.get(release, release)))
+            for release in STORED
+        },
+        **own,
     }
 
 
@@ -202,7 +241,8 @@ def main() -> None:
     os_vif.objects.register_all()
     names = ("os-vif", "oslo.versionedobjects", "oslo.serialization", "netaddr")
     versions = {name: importlib.metadata.version(name) for name in names}
-    chosen = cases()
+    chosen = cases(pathlib.Path(sys.argv[1]))
+    logging.disable(logging.WARNING)
     sizes = {name: len(chosen[name][1][0]) for name in (LOADS, OVO_LOADS)}
     versions["python"] = platform.python_version()
     print(json.dumps({"versions": versions, "sizes": sizes}), flush=True)
