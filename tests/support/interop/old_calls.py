@@ -37,6 +37,9 @@ IDS = (
     "b0000000-0000-4000-8000-000000000000",
 )
 VETH = "ip link add va type veth peer name vb; "
+#: Names of devices of a VIF: the daemon changes and deletes devices with such names only.
+QVB, QVO, QBR = "qvb0a0b0c0d-1", "qvo0a0b0c0d-1", "qbr0a0b0c0d-1"
+VIF_VETH = f"ip link add {QVB} type veth peer name {QVO}; "
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ CASES = (
     ),
     Case(
         "delete_bridge",
-        f"{VETH} ip link add qbr1 type bridge; ip link set va up master qbr1; "
-        "ip link add vx type veth peer name vy; ip link set vx up master qbr1",
-        (net("delete_bridge", "qbr1", "va"), net("delete_bridge", "qbr1", "va")),
+        f"{VIF_VETH} ip link add {QBR} type bridge; ip link set {QVB} up master {QBR}; "
+        f"ip link add tap1a0b0c0d-1 type veth peer name vy; ip link set tap1a0b0c0d-1 up master {QBR}",
+        (net("delete_bridge", QBR, QVB), net("delete_bridge", QBR, QVB)),
     ),
     # One that others have made, and that is no VIF's by its name, stays.
     Case(
@@ -73,8 +76,8 @@ CASES = (
     ),
     Case(
         "add_bridge_port",
-        f"{VETH} ip link add qbr1 type bridge",
-        (net("add_bridge_port", "qbr1", "va"), net("add_bridge_port", "qbr1", "none")),
+        f"{VIF_VETH} ip link add {QBR} type bridge",
+        (net("add_bridge_port", QBR, QVB), net("add_bridge_port", QBR, "none")),
     ),
     Case("add_bridge_port-nowhere", VETH, (net("add_bridge_port", "none", "va"),)),
     Case(
@@ -87,9 +90,9 @@ CASES = (
     ),
     Case(
         "create_veth_pair",
-        "ip link add va type veth peer name vz",
+        f"ip link add {QVB} type veth peer name vz",
         (
-            net("create_veth_pair", "va", "vb", 1400),
+            net("create_veth_pair", QVB, QVO, 1400),
             net("create_veth_pair", "vc", "vd", None),
             net("update_veth_pair", "vc", "vd", 1300),
             net("update_veth_pair", "vc", "vd", None),
@@ -117,15 +120,15 @@ CASES = (
     ),
     Case(
         "set_interface_state",
-        VETH,
+        VIF_VETH,
         (
-            net("set_interface_state", "va", "up"),
-            net("set_interface_state", "vb", "up"),
-            net("set_interface_state", "va", "down"),
+            net("set_interface_state", QVB, "up"),
+            net("set_interface_state", QVO, "up"),
+            net("set_interface_state", QVB, "down"),
             net("set_interface_state", "none", "up"),
         ),
     ),
-    Case("delete_net_dev", VETH, (net("delete_net_dev", "va"), net("delete_net_dev", "none"))),
+    Case("delete_net_dev", VIF_VETH, (net("delete_net_dev", QVB), net("delete_net_dev", "none"))),
     # A bridge is deleted by delete_bridge().
     Case(
         "delete_net_dev-bridge",
@@ -253,11 +256,11 @@ CASES = (
     ),
     Case(
         "delete_ovs_vif_port",
-        f"{VETH} ip link add vc type veth peer name vd",
+        f"{VIF_VETH} ip link add vc type veth peer name vd",
         (
-            base("create_ovs_vif_port", "br-int", "va", *IDS, qos_type="linux-noop"),
+            base("create_ovs_vif_port", "br-int", QVB, *IDS, qos_type="linux-noop"),
             base("create_ovs_vif_port", "br-int", "vc", *IDS),
-            base("delete_ovs_vif_port", "br-int", "va", qos_type="linux-noop"),
+            base("delete_ovs_vif_port", "br-int", QVB, qos_type="linux-noop"),
             base("delete_ovs_vif_port", "br-int", "vc", delete_netdev=False),
             base("delete_ovs_vif_port", "br-int", "none"),
         ),
