@@ -205,7 +205,7 @@ def test_the_demo_shows_it_all(request, rights, os_vif_command):
     left_out = [f"Not shown: {missing}."]
     assert _absent(done, *(left_out if missing else EXPECTED_OF_A_SWITCH)) == []
     readme = (pathlib.Path(__file__).parents[3] / "README.rst").read_text(encoding="utf-8")
-    (excerpt,) = re.findall(r"^   == (?:.*\n|\n)*?(?=^\w)", readme, re.MULTILINE)
+    (excerpt,) = re.findall(r"^   == (?:.*\n|\n)*?(?=^\S)", readme, re.MULTILINE)
     shown = [] if missing else [line.strip() for line in excerpt.splitlines()]
     assert [line for line in shown if line not in done.stdout.splitlines()] == []
     # Two pings on a Linux bridge, and two on the switch.
@@ -230,8 +230,8 @@ def test_the_demo_without_a_switch_says_so_and_goes_on(rights, os_vif_command):
 def test_the_demo_without_tap_devices_shows_no_switch(rights):
     """It says which file is missing."""
     show = (
-        "import sys; from os_vif.cmd import demo_ovs, demo_stage; "
-        "demo_ovs.show(demo_stage.Stage(sys.stdout), None)"
+        "import sys; from os_vif.cmd.demo import ovs, stage; "
+        "ovs.show(stage.Stage(sys.stdout), None)"
     )
     command = _hiding("mount -t tmpfs none /dev/net", sys.executable, "-W", "ignore", "-c", show)
     done = subprocess.run(command, capture_output=True, text=True, check=False)

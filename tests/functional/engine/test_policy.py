@@ -237,8 +237,7 @@ def test_uplinks_are_those_that_root_has_named(host, vif, instance, monkeypatch,
 
     def refused() -> str:
         with rtnetlink.opened() as uncached, uncached.cached() as net:
-            progress = daemon._Progress(daemon.Call(net, steps), wire.STEPS)
-            answer = daemon._run(net, steps, progress)
+            answer = daemon._run(net, steps)
             if answer["error"] is not None:
                 return answer["error"]["reason"]
             daemon._roll_back(net, [wire.decode(m) for m in answer["undo"]])

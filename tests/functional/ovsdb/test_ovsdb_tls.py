@@ -98,7 +98,7 @@ def test_a_client_of_another_authority_is_refused(plugin, other):
     """By the server, after the handshake is over for us."""
     plugin(ssl_key_file=other.private_key, ssl_cert_file=other.certificate)
     refused(
-        r"Connecting to Open vSwitch failed on .*does it accept the client's cert.*Nothing was d"
+        r"Connecting to Open vSwitch failed on .*does the server accept the client's cert.*Nothing was d"
     )
 
 

@@ -429,7 +429,7 @@ def test_what_is_of_others_or_in_use_stays(net, setup, step):
 
 def run_unlocked(net, steps):
     """Run steps as the daemon does, without locks."""
-    return daemon._run(net, steps, daemon._Progress(daemon.Call(net, steps), STEPS))
+    return daemon._run(net, steps)
 
 
 def test_a_veth_whose_peer_is_far_away_is_deleted_and_said_to_be_lost(net, other):
