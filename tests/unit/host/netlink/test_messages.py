@@ -278,7 +278,7 @@ def test_a_device_is_moved_into_another_namespace(name, target):
     net, kernel = wired("a/b", name)
     there = {f"NETNSA_{kind}": value}
     opened = contextlib.nullcontext(target)
-    with mock.patch.object(MoveLink, "_target", return_value=opened):
+    with mock.patch.object(MoveLink, "_namespace_attribute", return_value=opened):
         MoveLink(name, "guest").apply(net)
     assert kernel.sent == [
         Sent(GET_NSID, ASK, 0, there),
