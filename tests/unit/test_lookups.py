@@ -45,10 +45,11 @@ def test_functions_get_another_module_in_one_place():
 
 
 def test_privileged_functions_are_looked_up_by_a_string_in_one_place():
-    """The other module imports the daemon ahead of the first call, and looks up nothing."""
+    """In ``privsep_module``. The others import the daemon, or pyroute2, ahead of the first use."""
     assert using("import_module") == [
         "os_vif/engine/privsep.py",
         "os_vif/engine/privsep_module.py",
+        "os_vif/host/netlink/pyroute2_import.py",
     ]
 
 
