@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Writing an object for a reader that knows older versions.
+"""Downgrade: writing an object for a reader of older versions.
 
 The class that is really there decides, at every depth: oslo's own rules follow the declared
 type of a field, and lose what a subclass brings.
@@ -52,7 +52,7 @@ class Peer(dict[str, str]):
         return manifest if isinstance(manifest, cls) else _recognise(frozenset(manifest.items()))
 
     def knows(self, cls: type[ovo.VersionedObject]) -> str | None:
-        """The version of ``cls`` to write for this reader; None if it has no such class."""
+        """Return the version of *cls* to write for the reader, or None if the reader lacks the class."""
         version = self.get(cls.obj_name())
         if version is None and self.third_parties and _from_outside(cls):
             return cls.VERSION
@@ -73,7 +73,7 @@ def reader_of_release(release: str) -> Peer:
 
 
 def _from_outside(cls: type[ovo.VersionedObject]) -> bool:
-    """Whether somebody else brought this class, or may have."""
+    """Return whether a class comes from another project, or may come from one."""
     name = cls.obj_name()
     if history.of_kuryr(name):
         return True
@@ -83,7 +83,7 @@ def _from_outside(cls: type[ovo.VersionedObject]) -> bool:
 
 @functools.lru_cache(maxsize=128)
 def _recognise(items: frozenset[tuple[str, str]]) -> Peer:
-    """A complete manifest stands for itself; for a partial one the releases that agree speak."""
+    """Return the reader of a manifest; the releases that agree complete a partial manifest."""
     manifest = dict(items)
     first, *_ = releases = history.releases()
     if history.manifest(first).keys() <= manifest.keys():
@@ -106,12 +106,12 @@ def number(version: str) -> tuple[int, ...]:
 
 
 def _ancestry(cls: type) -> Iterator[type[Any]]:
-    """``cls`` and its ancestors, as far as they state a history."""
+    """Yield *cls* and its ancestors that declare a history."""
     return (ancestor for ancestor in cls.__mro__ if history.own(ancestor))
 
 
 def for_class(cls: type[Any]) -> Callable[[Any, dict[str, Any], str], None]:
-    """The ``obj_make_compatible`` of a class that states its history."""
+    """Return the method ``obj_make_compatible`` of a class that declares a history."""
 
     def obj_make_compatible(self: Any, primitive: dict[str, Any], target_version: str) -> None:
         """Rework ``primitive``, the data of this object, for a reader of ``target_version``."""
@@ -177,7 +177,7 @@ def dropped_fields(cls: type[Any], version: str) -> set[str]:
 
 
 def version_for(obj: ovo.VersionedObject, manifest: Mapping[str, str]) -> str:
-    """The version of ``obj`` itself that the reader of this manifest has.
+    """Return the version of *obj* that the reader of a manifest has.
 
     :raises oslo_versionedobjects.exception.UnsupportedObjectError: if it has no such class.
     """
@@ -193,7 +193,7 @@ _UNKNOWN = object()
 
 
 def _nested(value: Any, primitive: Any, peer: Peer) -> Any:
-    """``primitive``, which is that of the field's ``value``, as ``peer`` reads it.
+    """Return the primitive of a field's value, converted for *peer*.
 
     :returns: ``_UNKNOWN`` if the reader has neither the class nor an ancestor of it.
     """
@@ -229,7 +229,7 @@ def convert_object(value: Any, primitive: dict[str, Any], peer: Peer) -> dict[st
 
 
 def _nested_object(value: ovo.VersionedObject, primitive: dict[str, Any], peer: Peer) -> Any:
-    """The same, as the nearest class of the object's ancestry that the reader has."""
+    """Convert a nested object to the nearest class of the ancestry that the reader has."""
     cls, version = nearest_known(type(value), value.VERSION, peer)
     if cls is None:
         return _UNKNOWN
@@ -256,7 +256,7 @@ def _nested_object(value: ovo.VersionedObject, primitive: dict[str, Any], peer: 
 def changes(
     obj: ovo.VersionedObject, data: Mapping[str, Any], changed: Iterable[str]
 ) -> list[str]:
-    """What a reader is told of changes: those of ``changed`` that ``data`` has.
+    """Return the names in *changed* that *data* has, for the reader.
 
     And what has changes in it and stands where ``obj`` has no field: the reader has one there.
     """

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which release knew which version of which class.
+"""History of the classes: the version of each class in each release.
 
 A class states its own history, a tuple of :class:`Version`. Everything else here follows from
 those: the manifest of a release, and the versions that go together.
@@ -69,7 +69,7 @@ class Version(NamedTuple):
 
 
 def versions(*history: Version) -> tuple[Version, ...]:
-    """The history of a class, oldest version first."""
+    """Return the history of a class, oldest version first."""
     return history
 
 
@@ -77,14 +77,14 @@ _vocabulary: dict[str, type[VersionedObject]] = {}
 
 
 def enter(cls: type[VersionedObject]) -> None:
-    """Take note of a class of ours. Third parties' classes are no part of any release."""
+    """Register a class of os-vif. Classes of third parties belong to no release."""
     if cls.__module__.partition(".")[0] == "os_vif":
         _vocabulary[cls.__name__] = cls
         _manifest.cache_clear()
 
 
 def public() -> Mapping[str, type[VersionedObject]]:
-    """The classes that public releases have, by name; and those of kuryr, once they are loaded."""
+    """Return the classes of public releases, and loaded classes of kuryr, by name."""
     from os_vif import objects
 
     objects.register_all()
@@ -92,7 +92,7 @@ def public() -> Mapping[str, type[VersionedObject]]:
 
 
 def vocabulary() -> Mapping[str, type[VersionedObject]]:
-    """The classes of os-vif by name, with those that kuryr-kubernetes brought."""
+    """Return the classes of os-vif and of kuryr-kubernetes, by name."""
     from os_vif.objects import kuryr
 
     assert kuryr  # noqa: S101 - loading it enters them
@@ -100,12 +100,12 @@ def vocabulary() -> Mapping[str, type[VersionedObject]]:
 
 
 def releases() -> tuple[str, ...]:
-    """The releases of the public os-vif, oldest first."""
+    """Return the releases of the public os-vif, oldest first."""
     return _PUBLIC
 
 
 def peers() -> tuple[str, ...]:
-    """Who else may read: this library, and the releases of kuryr-kubernetes (``kuryr-10.0.0``).
+    """Return the other readers: this library, and releases of kuryr such as ``kuryr-10.0.0``.
 
     A release of kuryr stands for its own classes and the oldest os-vif that it may run with.
     """
@@ -113,7 +113,7 @@ def peers() -> tuple[str, ...]:
 
 
 def own(cls: type) -> tuple[Version, ...]:
-    """The history that ``cls`` states itself, not one that it inherits.
+    """Return the history that *cls* declares, without inherited history.
 
     A class from elsewhere may have a field or a method of that name, which is none.
     """
@@ -124,7 +124,7 @@ def own(cls: type) -> tuple[Version, ...]:
 
 
 def _reached(event: str, release: str) -> bool:
-    """Whether a release is that one, or came later. What kuryr brings only kuryr has, and this."""
+    """Return whether *release* is *event* or later; classes of kuryr count for kuryr and this library."""
     if release == OURS:
         return True
     if release in _KURYR:
@@ -135,7 +135,7 @@ def _reached(event: str, release: str) -> bool:
 
 
 def beside(release: str) -> str:
-    """The release of os-vif whose classes a peer has."""
+    """Return the release of os-vif with the classes of a peer."""
     if release not in _KURYR:
         return release
     since = [first for first in _BESIDE_KURYR if _KURYR.index(first) <= _KURYR.index(release)]
@@ -143,25 +143,25 @@ def beside(release: str) -> str:
 
 
 def _ended(cls: type, version: Version, release: str) -> bool:
-    """Whether a release no longer has it. What kuryr gave up is still here."""
+    """Return whether a release no longer has a version. This library keeps the classes of kuryr."""
     if version.until is None or (release == OURS and not _taken_back(cls, version)):
         return False
     return _reached(version.until, release)
 
 
 def _taken_back(cls: type, version: Version) -> bool:
-    """Whether its number is burnt: a class that was only given up by somebody keeps its own."""
+    """Return whether a version was withdrawn, so that its number must not be reused."""
     return version.until is not None and version.number != cls.__dict__.get("VERSION")
 
 
 def at(cls: type, release: str) -> str | None:
-    """The version that ``cls`` had in ``release``; None if it did not exist."""
+    """Return the version of *cls* in *release*, or None if the release lacks the class."""
     return _times(cls)[0].get(release)
 
 
 @functools.lru_cache(maxsize=256)
 def _times(cls: type) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The version that ``cls`` had in each release, and the newest release with each version.
+    """Return the version of *cls* in each release, and the newest release with each version.
 
     Of those that only kuryr or this library has, the newest of theirs.
     """
@@ -180,7 +180,7 @@ def _at(cls: type, release: str) -> str | None:
 
 
 def manifest(release: str) -> dict[str, str]:
-    """Class name to version, of every class that ``release`` had.
+    """Return the version of every class of *release*, by class name.
 
     :param release: one of :func:`releases` or :func:`peers`.
     :raises ValueError: for any other.
@@ -202,7 +202,7 @@ def _manifest(release: str) -> Mapping[str, str]:
 
 
 def newest_release_with(cls: type, version: str) -> str | None:
-    """The newest release in which ``cls`` had ``version``; None if none ever did.
+    """Return the newest release with *version* of *cls*, or None.
 
     Of a class that no public release has, the newest of the others.
     """
@@ -210,23 +210,23 @@ def newest_release_with(cls: type, version: str) -> str | None:
 
 
 def of_kuryr(name: str) -> bool:
-    """Whether kuryr-kubernetes brought the class of that name, and may register it itself."""
+    """Return whether a class comes from kuryr-kubernetes, which may register the class itself."""
     return name in _KURYR_KINDS
 
 
 def burnt(cls: type, version: str | None) -> Version | None:
-    """The version of that number, if it is one that ``cls`` took back."""
+    """Return the withdrawn version of *cls* with a number, or None."""
     return next((v for v in own(cls) if v.number == version and _taken_back(cls, v)), None)
 
 
 def readable_as(name: str, version: str) -> str:
-    """The version under which a payload is read: its own, unless that is burnt."""
+    """Return the version to read a payload as: the payload's version, unless withdrawn."""
     cls = _vocabulary.get(name)
     return cls.VERSION if cls is not None and burnt(cls, version) else version
 
 
 def unknown_fields(cls: type, version: str) -> set[str]:
-    """The fields that ``cls`` itself brings and that its ``version`` did not have."""
+    """Return the fields declared by *cls* that a version of *cls* lacks."""
     stated = own(cls)
     entry = next(v for v in stated if v.number == version)
     after = stated[stated.index(entry) + 1 :]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Storing objects, and sending them to other processes and releases.
+"""Serialization: storing objects, and sending objects to other processes and releases.
 
 The promises of this package, which its tests hold:
 
@@ -64,7 +64,7 @@ def dumps(
 def dumps(
     obj: ovo.VersionedObject, form: str | None = None, release: str | None = None
 ) -> str | bytes:
-    """``obj`` as compact JSON in ASCII, or as protobuf.
+    """Return *obj* as compact JSON in ASCII, or as protobuf.
 
     :param form: ``json``, the document; ``ovo``, the primitive of oslo.versionedobjects that
         1.x wrote; or ``protobuf``, the document as bytes. By default the document, unless ``release`` knows nothing of it.
@@ -96,7 +96,7 @@ def dumps(
 
 
 def knows_documents(release: str) -> bool:
-    """Whether a release reads the document."""
+    """Return whether a release reads documents."""
     return release == history.OURS
 
 
@@ -138,7 +138,7 @@ def is_protobuf(data: Any) -> TypeGuard[bytes]:
 
 
 def loads(data: str | bytes) -> Any:
-    """The object in a document or an OVO primitive, whatever release wrote it.
+    """Return the object in a document or an OVO primitive of any release.
 
     :param data: text, or UTF-8, or protobuf; what it is is recognised.
     :raises os_vif.exception.SerializationError: naming the path of what is wrong, what was found

@@ -25,7 +25,7 @@ _NAMES: Schema = {"type": "array", "items": {"type": "string"}}
 
 
 def generate(kind: str, release: str) -> Schema:
-    """The schema of the primitives of a kind, or of any VIF (``VIF``).
+    """Return the schema of the primitives of a kind, or of any VIF (``VIF``).
 
     :param release: one of os-vif, or a named peer: :func:`os_vif.objects.history.releases`.
     :raises os_vif.exception.UnsupportedVersion: if there is no such release.
@@ -47,7 +47,7 @@ def generate(kind: str, release: str) -> Schema:
 
 
 class _Release:
-    """What one release knows."""
+    """The classes and versions of one release."""
 
     def __init__(self, release: str, versions: dict[str, str]) -> None:
         self._release = release
@@ -74,7 +74,7 @@ class _Release:
         return head | {"$defs": nested}
 
     def _declared(self, name: str, *, open_type: bool) -> Schema:
-        """What stands where a class is declared."""
+        """Return the schema of a field with a declared class."""
         if not open_type:
             return self._object(self._classes[name])
         return {"oneOf": [self._object(cls) for cls in self._kinds(name)]}
@@ -84,7 +84,7 @@ class _Release:
         return [cls for _, cls in classes if name in registry.ancestors(cls)]
 
     def _nested(self, name: str) -> Iterator[field.Nested]:
-        """What may stand inside objects of a class, or of those that stand for it."""
+        """Yield the nested fields of a class and of the derived classes."""
         for cls in self._kinds(name):
             for value in self._fields(cls).values():
                 while isinstance(value, (field.Array, field.Map)):
@@ -93,7 +93,7 @@ class _Release:
                     yield value
 
     def _fields(self, cls: type[Any]) -> dict[str, FieldCodec]:
-        """The fields that the class had there, and how each is written."""
+        """Return the fields of a class in the release, with their codecs."""
         names = list(cls.fields)
         for ancestor in cls.__mro__:
             if stated := history.own(ancestor):

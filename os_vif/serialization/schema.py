@@ -27,7 +27,7 @@ from os_vif.objects import history
 from os_vif.serialization import document
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-#: Instead of a kind: any VIF.
+#: The name that selects any VIF instead of a kind.
 ANY_VIF = "VIF"
 _BASE = "VIFBase"
 #: The folder of the schemas, beside this file.
@@ -39,7 +39,7 @@ Classes = Mapping[str, type[Any]]
 
 
 def load(kind: str) -> Schema:
-    """The JSON Schema of the documents of a kind, or of any VIF (``VIF``).
+    """Return the JSON Schema of the documents of a kind, or of any VIF (``VIF``).
 
     It is as it was published with this release. The caller may change it.
 
@@ -56,12 +56,12 @@ def load(kind: str) -> Schema:
 
 
 def read(name: str) -> str:
-    """The text of a file that is shipped with the schemas of this version."""
+    """Return the text of a file that ships with the schemas of this version."""
     return resources.files(__package__).joinpath(FOLDER, name).read_text("utf-8")
 
 
 def generate(classes: Classes | None = None) -> dict[str, Schema]:
-    """The schema of each kind, and of any VIF, by name.
+    """Return the schema of each kind, and of any VIF, by name.
 
     :param classes: by name, instead of the vocabulary.
     """
@@ -73,7 +73,7 @@ def generate(classes: Classes | None = None) -> dict[str, Schema]:
 
 
 def _of_kinds(name: str, of: list[type[Any]], classes: Classes) -> Schema:
-    """The schema of documents of some kinds, which holds all that it refers to."""
+    """Return the self-contained schema of documents of some kinds."""
     schemas = [
         _object(cls, {"apiVersion": {"const": document.API_VERSION}, "kind": _kind(cls)})
         for cls in of
@@ -88,7 +88,7 @@ def _of_kinds(name: str, of: list[type[Any]], classes: Classes) -> Schema:
 
 
 def _definitions(of: Iterable[type[Any]], classes: Classes) -> dict[str, Schema]:
-    """What stands inside objects of those classes, at any depth, by the name of its reference."""
+    """Return the schemas of nested objects, at any depth, by the name of the reference."""
     found: dict[str, Schema] = {}
     waiting = list(of)
     while waiting:
@@ -118,7 +118,7 @@ def _nested(cls: type[Any]) -> Iterator[field.Nested]:
 
 
 def _kinds_of(name: str, classes: Classes) -> list[type[Any]]:
-    """The classes that may stand where one of that name is declared, in order."""
+    """Return the classes allowed in a field that declares a class, in order."""
     return [cls for _, cls in sorted(classes.items()) if name in registry.ancestors(cls)]
 
 
@@ -127,7 +127,7 @@ def _kind(cls: type[Any]) -> Schema:
 
 
 def _object(cls: type[Any], head: dict[str, Schema]) -> Schema:
-    """An object with the fields of a class, and with what must stand before them."""
+    """Return the schema of an object: the head, and the fields of a class."""
     schema: Schema = {
         "title": cls.__name__,
         "type": "object",
@@ -147,12 +147,12 @@ def _field(cls: type[Any], name: str) -> Schema:
         schema["enum"] = [*schema["enum"], None]
     if "type" in schema:
         return schema | {"type": [schema["type"], "null"]}
-    # Where there is neither a type nor a reference, anything may stand.
+    # Without a type and a reference, any value is allowed.
     return {"anyOf": [schema, {"type": "null"}]} if schema else schema
 
 
 def _description(cls: type[Any]) -> Schema:
-    """The summary of a class, without markup."""
+    """Return the summary of a class, without markup."""
     if not cls.__doc__:
         return {}
     summary = inspect.cleandoc(cls.__doc__).partition("\n\n")[0].replace("\n", " ")

@@ -29,12 +29,12 @@ Keys = stored_entry.Keys
 
 
 class Fault(NamedTuple):
-    """What is wrong, and where."""
+    """A fault of an object: line, path and description."""
 
     line: int
     path: str
     what: str
-    #: Whether it is told of an object that can be read and converted.
+    #: True if the object can be read and converted.
     is_note: bool = False
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Fault(NamedTuple):
 
 
 def of(piece: Piece, error: exception.SerializationError) -> Fault:
-    """The fault that was met in an object."""
+    """Return the fault that ended the reading of an object."""
     try:
         unit = stored_entry.guarded(lambda: stored_entry.Unit(piece))
     except exception.SerializationError:
@@ -134,7 +134,7 @@ def not_known(unit: stored_entry.Unit, found: Any) -> list[Fault]:
 
 
 def _of_text(piece: Piece, error: exception.SerializationError) -> Fault:
-    """What is no JSON has a line of its own."""
+    """Return the fault of text that is not JSON, at the line of the syntax error."""
     try:
         json.loads(piece.data)
     except json.JSONDecodeError as found:
@@ -152,7 +152,7 @@ def _words(error: exception.SerializationError) -> str:
 
 
 def _where(unit: stored_entry.Unit, path: str) -> tuple[Keys, int]:
-    """What is at a path or the nearest around it, and its line."""
+    """Return the keys and the line of the value at a path, or of the nearest value around the path."""
     keys = _keys_of(unit, path)
     return keys, _Lines(unit).of(keys)
 
@@ -177,7 +177,7 @@ class _Lines:
 
 
 def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
-    """What is in an object or an array, with the path that a reader gives it."""
+    """Yield the values in an object or an array, with the path that a reader reports."""
     if isinstance(data, list):
         for number, item in enumerate(data):
             yield below(path, number), (number,), item
@@ -196,12 +196,12 @@ def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
 
 
 def _is_inside(path: str, outer: str) -> bool:
-    """Whether one path is the other, or leads further."""
+    """Return whether *path* is *outer* or a path within *outer*."""
     return path == outer or (path.startswith(outer) and (not outer or path[len(outer)] in ".["))
 
 
 def _nearest(data: Any, sought: str) -> tuple[list[Keys], str]:
-    """The steps to what is at a path, or around it, and the path to there."""
+    """Return the keys that lead to a path, or to the nearest value around the path, and the rest."""
     steps: list[Keys] = []
     path = ""
     while path != sought:

@@ -95,19 +95,8 @@ def _describe(mode: object, miimon: object) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class EnsureBondMember(NamedStep, KernelStep):
-    """A device is a member of a bond.
-
-    The kernel accepts a device that is down (``bond_enslave`` of
-    drivers/net/bonding/bond_main.c), so the step sets a device down first. The kernel then gives
-    the member the MAC address and the MTU of the bond, and sets the member up. The bond takes the
-    MAC address of the first member.
-
-    :raises OSError: with ENODEV if the device or the bond is missing; with EINVAL if *bond* is no
-        bond; with EBUSY if the device is in another bridge or bond.
-
-    Equivalent to: ``ip link set dev NAME down; ip link set dev NAME master BOND``
-    """
+class _BondMember(NamedStep, KernelStep):
+    """The membership of a device in a bond."""
 
     #: Name of the bond.
     bond: str
@@ -120,6 +109,22 @@ class EnsureBondMember(NamedStep, KernelStep):
         validate.device_name(self, "name")
         validate.device_name(self, "bond")
         validate.other(self, "bond", self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsureBondMember(_BondMember):
+    """A device is a member of a bond.
+
+    The kernel accepts a device that is down (``bond_enslave`` of
+    drivers/net/bonding/bond_main.c), so the step sets a device down first. The kernel then gives
+    the member the MAC address and the MTU of the bond, and sets the member up. The bond takes the
+    MAC address of the first member.
+
+    :raises OSError: with ENODEV if the device or the bond is missing; with EINVAL if *bond* is no
+        bond; with EBUSY if the device is in another bridge or bond.
+
+    Equivalent to: ``ip link set dev NAME down; ip link set dev NAME master BOND``
+    """
 
     def commands(self) -> tuple[str, ...]:
         return (
@@ -162,7 +167,7 @@ class EnsureBondMember(NamedStep, KernelStep):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeleteBondMember(NamedStep, KernelStep):
+class DeleteBondMember(_BondMember):
     """A device is not a member of a bond. The step holds while the device is missing.
 
     The kernel sets the removed device down, and restores the MAC address and the MTU that the
@@ -170,18 +175,6 @@ class DeleteBondMember(NamedStep, KernelStep):
 
     Equivalent to: ``ip link set dev NAME nomaster``
     """
-
-    #: Name of the bond.
-    bond: str
-
-    @property
-    def devices(self) -> tuple[str, ...]:
-        return (self.name, self.bond)
-
-    def validate(self) -> None:
-        validate.device_name(self, "name")
-        validate.device_name(self, "bond")
-        validate.other(self, "bond", self.name)
 
     def commands(self) -> tuple[str, ...]:
         return (f"ip link set dev {quote(self.name)} nomaster  # if it is in {self.bond}",)
