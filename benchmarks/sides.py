@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from os_vif import objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from testbed import environments
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

@@ -12,6 +12,6 @@ from ``Context.entry_points()``. The first call of a function starts the daemon,
 from __future__ import annotations
 
 from os_vif.engine.daemon_opener import DaemonOpener
-from os_vif.engine.privsep import Context
+from os_vif.engine.privsep_context import Context
 
 __all__ = ["Context", "DaemonOpener"]

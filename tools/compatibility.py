@@ -15,9 +15,8 @@ from typing import Any
 
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif.codec import registry
+from os_vif.codec import document, registry
 from os_vif.objects import fields as osv_fields
-from os_vif.serialization import document
 
 Data = dict[str, Any]
 

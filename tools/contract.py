@@ -21,18 +21,20 @@ from typing import Any
 
 import yaml
 
-from os_vif.objects import history
-from os_vif.serialization import document, proto, schema, structural
+from os_vif.codec import document
+from os_vif.objects.versioning import history
+from os_vif.serialization.protobuf import message_types as proto
+from os_vif.serialization.schema import json_schema, structural
 from tools import compatibility
 
-ROOT = Path(__file__).parents[1] / "os_vif" / "serialization"
+ROOT = Path(__file__).parents[1] / "os_vif" / "serialization" / "schema"
 #: Folder with the released data, in the form of :mod:`tools.compatibility`.
-RELEASED = ROOT / "schemas" / "released"
+RELEASED = ROOT / "data" / "released"
 
 
 def generated() -> dict[str, str]:
     """Return the files generated from the classes, as a dict of name to text."""
-    files = {f"{name}.json": _json(found) for name, found in schema.generate().items()}
+    files = {f"{name}.json": _json(found) for name, found in json_schema.generate().items()}
     numbers = proto.numbered(recorded())
     files[proto.MESSAGES] = proto.text(numbers, proto.messages(numbers))
     files[structural.OPENAPI] = _json(structural.generate())
@@ -42,7 +44,7 @@ def generated() -> dict[str, str]:
 
 def _numbers() -> Path:
     """Return the path of the recorded field numbers of messages. Numbers are never removed."""
-    return ROOT / "schemas" / proto.NUMBERS
+    return ROOT / "data" / proto.NUMBERS
 
 
 def recorded() -> proto.Numbers:
@@ -107,7 +109,7 @@ def broken(released: Path) -> list[str]:
     """Return a line for each change that breaks readers of a recorded release."""
     # The round trip through JSON converts tuples to lists, as in the recorded data.
     now = json.loads(_json(compatibility.described(history.vocabulary())))
-    documents = compatibility.snapshot(schema.generate())
+    documents = compatibility.snapshot(json_schema.generate())
     found = []
     for path in sorted(released.glob("*.json")):
         old = json.loads(path.read_text("utf-8"))
@@ -142,7 +144,7 @@ def release(released: Path) -> None:
     for name, data in (
         (history.OURS, {"classes": classes}),
         (f"protobuf-{version}", {"messages": messages(), "package": proto.PACKAGE}),
-        (f"document-{version}", compatibility.snapshot(schema.generate())),
+        (f"document-{version}", compatibility.snapshot(json_schema.generate())),
     ):
         (released / f"{name}.json").write_text(_json(data), "utf-8")
 
@@ -152,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="generate the schemas")
     parser.add_argument("--release", action="store_true", help="record the present state")
     chosen = parser.parse_args(arguments)
-    folder = ROOT / schema.FOLDER
+    folder = ROOT / json_schema.FOLDER
     if chosen.write:
         write(folder)
     if chosen.release:

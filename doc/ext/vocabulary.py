@@ -33,7 +33,7 @@ from os_vif import objects, opts
 from os_vif.codec import FieldCodec, registry
 from os_vif.codec import field as codecs
 from os_vif.codec.document import field_codec, field_names
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -4,7 +4,7 @@
 """The registered classes of os-vif by name.
 
 All projects share the registry of oslo.versionedobjects. The vocabulary
-(:mod:`os_vif.objects.history`) is a layer above, and calls :func:`configure`.
+(:mod:`os_vif.objects.versioning.history`) is a layer above, and calls :func:`configure`.
 """
 
 from __future__ import annotations

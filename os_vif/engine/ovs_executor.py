@@ -13,15 +13,15 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from os_vif.engine import ovs
+from os_vif.engine import ovs_transaction
 from os_vif.engine.failure import StepFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from os_vif.engine.executor import Progress
-    from os_vif.engine.ovs import CommittedTransaction, Session
     from os_vif.engine.ovs_open_ports import OpenPorts
+    from os_vif.engine.ovs_transaction import CommittedTransaction, Session
     from os_vif.steps.ovs.step import OvsStep
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
 
@@ -55,7 +55,7 @@ class OvsExecutor:
         """Commit consecutive steps, and wait for ovs-vswitchd if a step requires that."""
         # The rows read when the plan began are current until the first change.
         snapshot = None if progress.has_changes else self._session.snapshot
-        committed = ovs.commit(self._session.ovsdb, steps, snapshot)
+        committed = ovs_transaction.commit(self._session.ovsdb, steps, snapshot)
         progress.remaining += committed.remaining_bridges
         progress.undo.append(committed.roll_back)
         if self._wait or committed.always_waits:
@@ -106,10 +106,10 @@ class OvsExecutor:
         if not names:
             return False
         self._open_ports = self._open_ports.without(names)
-        deleted = ovs.commit(ovsdb, ovs.steps_to_delete(ovsdb, names))
+        deleted = ovs_transaction.commit(ovsdb, ovs_transaction.steps_to_delete(ovsdb, names))
         progress.undo.append(deleted.roll_back)
         self._wait_for_vswitchd([deleted])
-        self._wait_for_vswitchd([ovs.commit(ovsdb, deleted.undo)])
+        self._wait_for_vswitchd([ovs_transaction.commit(ovsdb, deleted.undo)])
         return True
 
 
@@ -119,7 +119,7 @@ def connected(switch: OvsdbTarget, plan: Plan) -> Iterator[OvsExecutor]:
 
     :raises StepFailure: if the database cannot be read; then nothing was done.
     """
-    with ovs.open_session(switch, plan) as session:
+    with ovs_transaction.open_session(switch, plan) as session:
         yield OvsExecutor(switch, session, forward=plan.forward)
 
 
@@ -134,4 +134,4 @@ class OvsChecker:
 
         :raises StepFailure: if the database cannot be read.
         """
-        return ovs.differences(self._switch, steps)
+        return ovs_transaction.differences(self._switch, steps)

@@ -20,7 +20,7 @@ from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
     from os_vif.engine.answers import CheckAnswer, RunAnswer, UndoAnswer
-    from os_vif.engine.privsep import Context
+    from os_vif.engine.privsep_context import Context
     from os_vif.steps.wire import Registry
 
 
@@ -88,7 +88,7 @@ def registry_of(module: PrivsepModule) -> Registry:
 
 def _context_of(module: PrivsepModule) -> Context | None:
     """Return the context of a module; None for a module without :class:`os_vif.privsep.Context`."""
-    from os_vif.engine.privsep import Context
+    from os_vif.engine.privsep_context import Context
 
     # oslo.privsep sets the attribute on each entry point.
     context = getattr(module.check, "privsep_entrypoint", None)

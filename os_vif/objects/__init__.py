@@ -110,6 +110,11 @@ def register_all() -> None:
         importlib.import_module(f"{__name__}.{name}")
 
 
+def register_kuryr() -> None:
+    """Register the classes of kuryr-kubernetes that are not registered yet."""
+    importlib.import_module(f"{__name__}.kuryr")
+
+
 def __getattr__(name: str) -> Any:
     if name in (*_MODULES, "base", "fields", "kuryr"):
         return importlib.import_module(f"{__name__}.{name}")

@@ -19,8 +19,8 @@ from os_vif import exception
 from os_vif.codec import construct
 from os_vif.codec import primitive as primitive_codec
 from os_vif.codec.unknown import UNKNOWN, Loss
-from os_vif.objects import backlevel, losses, views
-from os_vif.objects import history as _history
+from os_vif.objects.versioning import downgrade, losses, manifest
+from os_vif.objects.versioning import history as _history
 
 LOG = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class VersionedObject(ovo.VersionedObject):
             if "obj_make_compatible" not in cls.__dict__:
                 # Each class gets its own, so that super() in a third party's override reaches
                 # the history of the class it names and no other.
-                setattr(cls, "obj_make_compatible", backlevel.for_class(cls))  # noqa: B010
+                setattr(cls, "obj_make_compatible", manifest.for_class(cls))  # noqa: B010
 
     def obj_to_primitive(
         self,
@@ -90,7 +90,7 @@ class VersionedObject(ovo.VersionedObject):
         :param target_version: version of this class to write; by default what the manifest says,
             and without one its own.
         :param version_manifest: class name to version, of what the reader knows: complete
-            (:func:`os_vif.objects.history.manifest`) or partial (what oslo's
+            (:func:`os_vif.objects.versioning.history.manifest`) or partial (what oslo's
             ``obj_tree_get_versions`` makes).
         :raises oslo_versionedobjects.exception.InvalidTargetVersion: for a version that this
             class never had.
@@ -100,29 +100,29 @@ class VersionedObject(ovo.VersionedObject):
         if construct.of_class(type(self)):
             if target_version is None and not version_manifest:
                 return primitive_codec.encode(self)
-            written, lost, encoding = views.encode(self, target_version, version_manifest)
+            written, lost, encoding = downgrade.encode(self, target_version, version_manifest)
             if lost and encoding is not None and not encoding.peer.quiet:
                 _log(self.obj_name(), lost)
             return written
         if version_manifest:
-            known = backlevel.version_for(self, version_manifest)
+            known = manifest.version_for(self, version_manifest)
             target_version = target_version or known
         burnt = _history.burnt(type(self), target_version)
         if burnt is None:
             primitive = super().obj_to_primitive(target_version, version_manifest)
         else:
             # oslo would refuse the number, as it is above the class's own.
-            reader = version_manifest or backlevel.Peer.of_release(burnt.since)
+            reader = version_manifest or manifest.Peer.of_release(burnt.since)
             primitive = super().obj_to_primitive(None, reader)
             primitive[self._obj_primitive_key("version")] = burnt.number
         data = self._obj_primitive_field(primitive, "data")
-        changed = backlevel.changes(self, data, self.obj_what_changed() | self._changed_fields)
+        changed = manifest.changes(self, data, self.obj_what_changed() | self._changed_fields)
         if changed:
             # oslo lists a set: equal objects would differ from process to process. And it knows
             # fields alone, not what a single release kept beside them.
             primitive[self._obj_primitive_key("changes")] = changed
         if target_version or version_manifest:
-            told = isinstance(version_manifest, backlevel.Peer) and version_manifest.quiet
+            told = isinstance(version_manifest, manifest.Peer) and version_manifest.quiet
             if not told and LOG.isEnabledFor(logging.WARNING):
                 self._log_losses(primitive)
         return primitive
@@ -182,7 +182,7 @@ class VersionedObject(ovo.VersionedObject):
             vars(clone)[UNKNOWN] = copy.deepcopy(vars(self)[UNKNOWN], memo)
         return clone
 
-    def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
+    def _obj_adapt(self, primitive: dict[str, Any], peer: manifest.Peer) -> None:
         """Rework ``primitive`` for a reader that keeps a value elsewhere. Mostly there is none."""
 
 
@@ -202,7 +202,7 @@ def _read_document(data: dict[str, Any]) -> Any:
 
     The layer of serialization is above this one, and is imported only when a document is met.
     """
-    return importlib.import_module("os_vif.serialization.document").from_document(data)
+    return importlib.import_module("os_vif.serialization.formats").from_document(data)
 
 
 class VersionedObjectPrintableMixin:

@@ -10,7 +10,7 @@ from oslo_versionedobjects import fields
 
 from os_vif.objects import base
 from os_vif.objects import fields as osv_fields
-from os_vif.objects.history import Version, versions
+from os_vif.objects.versioning.history import Version, versions
 
 
 @ovo.VersionedObjectRegistry.register

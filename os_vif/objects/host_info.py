@@ -11,9 +11,10 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from os_vif import exception
-from os_vif.objects import base, history
-from os_vif.objects.backlevel import number
-from os_vif.objects.history import Version, versions
+from os_vif.objects import base
+from os_vif.objects.versioning import history
+from os_vif.objects.versioning.history import Version, versions
+from os_vif.objects.versioning.manifest import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,7 +16,7 @@ from oslo_versionedobjects import fields
 
 from os_vif.objects import base, vif
 from os_vif.objects import fields as osv_fields
-from os_vif.objects.history import Version, versions
+from os_vif.objects.versioning.history import Version, versions
 
 #: The name of a pod's first interface.
 DEFAULT_INTERFACE = "eth0"

@@ -16,7 +16,7 @@ from oslo_versionedobjects import fields
 
 from os_vif.objects import base
 from os_vif.objects import fields as osv_fields
-from os_vif.objects.history import OURS, Version, versions
+from os_vif.objects.versioning.history import OURS, Version, versions
 
 #: ``struct ifla_vf_rate`` of linux/if_link.h has 32 bits for each.
 _MAX_RATE = 2**32 - 1

@@ -9,7 +9,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from os_vif.objects import base
-from os_vif.objects.history import Version, versions
+from os_vif.objects.versioning.history import Version, versions
 
 
 @ovo.VersionedObjectRegistry.register

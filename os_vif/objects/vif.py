@@ -11,9 +11,8 @@ from typing import Any, Self
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
-from os_vif.objects import backlevel, base, fixed_ip, release_1_8
+from os_vif.objects import base, fixed_ip
 from os_vif.objects import fields as osv_fields
-from os_vif.objects.history import Version, versions
 from os_vif.objects.port_profile import (
     DatapathOffloadBase,
     DatapathOffloadRepresentor,
@@ -29,6 +28,8 @@ from os_vif.objects.port_profile import (
     VIFPortProfileOVSRepresentor,
     VIFPortProfileSRIOV,
 )
+from os_vif.objects.versioning import manifest, release_1_8
+from os_vif.objects.versioning.history import Version, versions
 
 __all__ = [
     "DatapathOffloadBase",
@@ -107,7 +108,7 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
         """Show the addresses of ``fixed_ips`` in the subnets that contain them."""
         release_1_8.place_addresses(self, is_changed=is_changed)
 
-    def _obj_adapt(self, primitive: dict[str, Any], peer: backlevel.Peer) -> None:
+    def _obj_adapt(self, primitive: dict[str, Any], peer: manifest.Peer) -> None:
         release_1_8.write_addresses(self, primitive, peer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:

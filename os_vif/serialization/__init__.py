@@ -19,15 +19,15 @@ from typing import Any, Literal, TypeGuard, overload
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.codec import document as document_codec
-from os_vif.codec import primitive as primitive_codec
+from os_vif.codec import document, primitive
+from os_vif.codec.document import API_VERSION
 from os_vif.codec.path import errors_of
 from os_vif.codec.unknown import Loss
-from os_vif.objects import history
-from os_vif.objects.history import manifest, peers, releases
-from os_vif.serialization import document, primitive, protobuf, text
-from os_vif.serialization.document import API_VERSION, from_document, to_document
-from os_vif.serialization.primitive import downgrade
+from os_vif.objects.versioning import history
+from os_vif.objects.versioning.history import manifest, peers, releases
+from os_vif.serialization import formats, json_text
+from os_vif.serialization.formats import downgrade, from_document, to_document
+from os_vif.serialization.protobuf import message_codec
 
 __all__ = [
     "API_VERSION",
@@ -84,15 +84,15 @@ def dumps(
     if old and form != primitive.FORM:
         raise ValueError(f"{release} does not read the form {form!r}, only {primitive.FORM!r}")
     if form == document.PROTOBUF:
-        return protobuf.dumps(obj)
+        return message_codec.dumps(obj)
     if form == document.FORM:
-        return document.to_text(obj)
+        return formats.document_to_text(obj)
     if not old:
-        return primitive.to_text(obj)
+        return formats.primitive_to_text(obj)
     data, losses = downgrade(obj, str(release))
     if losses:
         raise exception.DataLoss(reader=release, losses=losses)
-    return text.compose_sorted(data)
+    return json_text.compose_sorted(data)
 
 
 def knows_documents(release: str) -> bool:
@@ -112,19 +112,19 @@ def validate(data: str | bytes | dict[str, Any]) -> list[exception.Serialization
         if isinstance(data, dict):
             _read(data, collects=True)
         elif is_protobuf(data):
-            protobuf.loads(bytes(data))
+            message_codec.loads(bytes(data))
         else:
-            _read(text.parse(data), collects=True)
+            _read(json_text.parse(data), collects=True)
     except exception.SerializationError as error:
         return errors_of(error)
     return []
 
 
 def _read(found: Any, *, collects: bool) -> Any:
-    if primitive.is_primitive(found):
-        return primitive.from_primitive(found, collects=collects)
+    if formats.is_primitive(found):
+        return formats.from_primitive(found, collects=collects)
     if isinstance(found, dict) and "apiVersion" in found:
-        return document.from_document(found, collects=collects)
+        return formats.from_document(found, collects=collects)
     raise exception.MalformedDocument(
         found="JSON without apiVersion",
         expected=f"a document ({API_VERSION}) or an OVO primitive ({primitive.NAME})",
@@ -134,7 +134,7 @@ def _read(found: Any, *, collects: bool) -> Any:
 def is_protobuf(data: Any) -> TypeGuard[bytes]:
     """Return True for bytes that are no text, but may be a document in protobuf."""
     is_bytes = isinstance(data, (bytes, bytearray, memoryview))
-    return is_bytes and bytes(data[:1]) == protobuf.FIRST
+    return is_bytes and bytes(data[:1]) == message_codec.FIRST
 
 
 def loads(data: str | bytes) -> Any:
@@ -145,12 +145,12 @@ def loads(data: str | bytes) -> Any:
         there, and what was expected.
     """
     if is_protobuf(data):
-        return protobuf.loads(bytes(data))
-    found = text.parse(data)
+        return message_codec.loads(bytes(data))
+    found = json_text.parse(data)
     if isinstance(found, dict):
         # The text has no more objects than a document may have: the parser refuses others.
         if "apiVersion" in found:
-            return document_codec.decode(found)[0]
+            return document.decode(found)[0]
         if primitive.NAME in found:
-            return primitive_codec.decode(found)[0]
+            return primitive.decode(found)[0]
     return _read(found, collects=False)

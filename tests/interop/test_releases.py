@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from oslo_versionedobjects import exception
 
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from testbed.environments import Unavailable
 from tests.support.interop import releases, samples, written
 from tests.support.strategies import OFFLOADS, PROFILES, load

@@ -15,7 +15,8 @@ import textwrap
 import pytest
 
 from os_vif import serialization
-from os_vif.serialization import proto, schema
+from os_vif.serialization.protobuf import message_types
+from os_vif.serialization.schema import json_schema
 from tests.unit.serialization.samples import VIF, vif
 
 PAGE = pathlib.Path(__file__).parents[2] / "doc" / "source" / "user" / "other_languages.rst"
@@ -53,7 +54,9 @@ def test_the_command_of_protoc(tmp_path):
     pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
     if shutil.which("protoc") is None:
         pytest.skip("protoc (protobuf-compiler) is not installed")
-    (tmp_path / proto.MESSAGES).write_text(schema.read(proto.MESSAGES), "utf-8")
+    (tmp_path / message_types.MESSAGES).write_text(
+        json_schema.read(message_types.MESSAGES), "utf-8"
+    )
     (tmp_path / "vif.bin").write_bytes(serialization.dumps(vif(), form="protobuf"))
     command = block("console").strip().removeprefix("$ ")
     done = subprocess.run(

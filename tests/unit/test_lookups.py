@@ -31,10 +31,10 @@ def using(name: str) -> list[str]:
 
 def test_functions_get_another_module_in_one_place():
     """oslo.privsep finds an entry point by its module and name."""
-    assert using("__module__") == ["os_vif/engine/privsep.py"]
+    assert using("__module__") == ["os_vif/engine/privsep_context.py"]
     (function,) = (
         node
-        for node in ast.walk(trees()["os_vif/engine/privsep.py"])
+        for node in ast.walk(trees()["os_vif/engine/privsep_context.py"])
         if isinstance(node, ast.FunctionDef)
         and any(
             isinstance(part, ast.Attribute) and part.attr == "__module__"
@@ -47,7 +47,7 @@ def test_functions_get_another_module_in_one_place():
 def test_privileged_functions_are_looked_up_by_a_string_in_one_place():
     """In ``privsep_module``. The others import the daemon, or pyroute2, ahead of the first use."""
     assert using("import_module") == [
-        "os_vif/engine/privsep.py",
+        "os_vif/engine/privsep_context.py",
         "os_vif/engine/privsep_module.py",
         "os_vif/host/netlink/pyroute2_import.py",
     ]

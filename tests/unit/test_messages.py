@@ -18,7 +18,8 @@ from oslo_versionedobjects import fixture
 import os_vif
 from os_vif import escape, exception, objects
 from os_vif.codec import descriptions
-from os_vif.objects import fields, history
+from os_vif.objects import fields
+from os_vif.objects.versioning import history
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 HOSTILE = "a\x1b[2J\nERROR forged\u202e\ud800"

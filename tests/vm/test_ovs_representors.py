@@ -15,7 +15,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import ovs
+from os_vif.engine import ovs_transaction
 from testbed.namespaces import changes, ip, run
 from testbed.ovs import row
 from tests.support import kills, proofs
@@ -154,7 +154,7 @@ def test_what_is_no_function_with_a_representor_is_refused(card, br_int):
 @contextlib.contextmanager
 def in_the_middle(monkeypatch, happens: Callable[[], None]) -> Iterator[None]:
     """It happens when the kernel's steps are done, and those of the switch are not."""
-    commit = ovs.commit
+    commit = ovs_transaction.commit
 
     def then(ovsdb, steps, look):
         if any(type(step).__name__ == "EnsureOvsPort" for step in steps):
@@ -162,7 +162,7 @@ def in_the_middle(monkeypatch, happens: Callable[[], None]) -> Iterator[None]:
         return commit(ovsdb, steps, look)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ovs, "commit", then)
+        patch.setattr(ovs_transaction, "commit", then)
         yield
 
 

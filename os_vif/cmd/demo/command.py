@@ -116,14 +116,14 @@ class _Show(Stage):
 
     def run(self) -> None:
         # Every command loads this file; only this one needs netlink.
-        from os_vif.cmd.demo import ovs
+        from os_vif.cmd.demo import ovs_demo
         from os_vif.host.netlink import rtnetlink
 
         self.without_rights()
         with rtnetlink.opened() as net:
             before = net.links()
             self.bridge(net)
-            ovs.show(self, net)
+            ovs_demo.show(self, net)
             self.act("In the end")
             left = {link.name for link in net.links()} - {link.name for link in before}
             if left:

@@ -12,10 +12,8 @@ from typing import Any, TextIO
 
 from oslo_versionedobjects import base as ovo
 
-from os_vif.cmd.store import stored_entry
-from os_vif.codec import unknown
+from os_vif.codec import document, primitive, unknown
 from os_vif.escape import printable
-from os_vif.serialization import document, primitive
 
 Style = tuple[str, str, str, str]
 #: What stands before a child, before the last one, and before what is below each.
@@ -36,15 +34,15 @@ class Node:
         return f"{self.name}: {self.words}" if self.words else self.name
 
 
-def of_unit(unit: stored_entry.Unit) -> Node:
-    """The tree of one object of an input.
+def of_stored(name: str | None, found: Any) -> Node:
+    """Return the tree of a stored object.
 
-    :raises os_vif.exception.SerializationError: if it cannot be read.
+    :param name: the name of what contains the VIFs; None for an object without a container.
+    :param found: the object; with *name*, the VIFs by interface name.
     """
-    found = unit.read()
-    if unit.is_bare:
+    if name is None:
         return _object("", found)
-    return Node(unit.name, "", [_object(_printable(name), vif) for name, vif in found.items()])
+    return Node(name, "", [_object(_printable(key), vif) for key, vif in found.items()])
 
 
 def lines(node: Node, style: Style) -> Iterator[str]:

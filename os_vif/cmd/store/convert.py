@@ -17,10 +17,11 @@ from os_vif import exception, objects, serialization
 from os_vif.cmd import main
 from os_vif.cmd.store import diagnostics, files, progress, stored_entry
 from os_vif.cmd.store.json_splitter import Piece, Splitter, StructureError
+from os_vif.codec import document, primitive
 from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
-from os_vif.objects import history
-from os_vif.serialization import document, primitive, text
+from os_vif.objects.versioning import history
+from os_vif.serialization import json_text
 
 LOG = logging.getLogger("os-vif")
 
@@ -67,7 +68,7 @@ class Source:
         """Say something of an object, with its name."""
         self.bar.clear()
         try:
-            name = stored_entry.name_of(text.parse(piece.data))
+            name = stored_entry.name_of(json_text.parse(piece.data))
         except exception.SerializationError:
             name = "an object"
         say(f"{self.title}:{line}: {name}: {what}")

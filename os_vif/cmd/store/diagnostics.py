@@ -3,7 +3,7 @@
 
 """All faults of an object of an input, with their lines.
 
-:func:`os_vif.serialization.validate` and :func:`os_vif.serialization.stored.validate` find the
+:func:`os_vif.serialization.validate` and :func:`os_vif.serialization.storage.stored.validate` find the
 faults; this module finds the lines.
 """
 
@@ -17,10 +17,11 @@ import os_vif
 from os_vif import exception, serialization
 from os_vif.cmd.store import json_edit, stored_entry
 from os_vif.cmd.store.json_splitter import Piece
-from os_vif.codec import unknown
+from os_vif.codec import primitive, unknown
 from os_vif.codec.path import COERCION_ERRORS, below, describe, joined
 from os_vif.escape import printable
-from os_vif.serialization import primitive, stored
+from os_vif.serialization import formats
+from os_vif.serialization.storage import stored
 
 #: The maximum number of faults of an object in a report; a last line counts the others.
 MOST = 100
@@ -184,7 +185,7 @@ def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
     if not isinstance(data, dict):
         return
     for name, value in data.items():
-        if name == primitive.DATA and isinstance(value, dict) and primitive.is_primitive(data):
+        if name == primitive.DATA and isinstance(value, dict) and formats.is_primitive(data):
             for field, inner in value.items():
                 yield below(path, field), (name, field), inner
                 # A list object and what is in it have one path.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from os_vif import exception
-from os_vif.serialization import text
+from os_vif.serialization import json_text
 
 #: The longest object, in bytes. Kubernetes stores none above 1.5 MiB.
 LONGEST = 16 * 2**20
@@ -191,7 +191,7 @@ class Splitter:
         tail = self._data[self._start : self._at]
         yield from self._take(is_object=False)
         try:
-            text.parse(head + tail)
+            json_text.parse(head + tail)
         except exception.MalformedDocument as error:
             raise StructureError(line, f"around the list: {error}") from None
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from os_vif.cmd import main
 from os_vif.cmd.store import convert, files
-from os_vif.objects import history
-from os_vif.serialization import document, primitive, primitive_schema, schema, structural
+from os_vif.codec import document, primitive
+from os_vif.objects.versioning import history
+from os_vif.serialization.schema import json_schema, primitive_schema, structural
 
 KURYRPORT = "KuryrPort"
 
@@ -33,7 +34,7 @@ def show(kind: str, form: str | None, release: str | None, *, kubernetes: bool) 
     elif kubernetes:
         found = structural.load(kind)
     elif target.form == document.FORM:
-        found = schema.load(kind)
+        found = json_schema.load(kind)
     else:
         found = primitive_schema.generate(kind, target.release or history.OURS)
     text = found if isinstance(found, str) else json.dumps(found, indent=2) + "\n"

@@ -50,7 +50,9 @@ class _Trees:
 
 def _tree(piece: Piece) -> tree.Node | None:
     unit = stored_entry.Unit(piece)
-    return tree.of_unit(unit) if unit.has_vifs else None
+    if not unit.has_vifs:
+        return None
+    return tree.of_stored(None if unit.is_bare else unit.name, unit.read())
 
 
 def as_text(names: list[str], *, ascii_only: bool) -> bool:

@@ -14,14 +14,15 @@ import os_vif
 from os_vif import exception, serialization
 from os_vif.cmd.store import json_edit
 from os_vif.cmd.store.json_splitter import Piece
-from os_vif.codec import unknown
+from os_vif.codec import primitive, unknown
 from os_vif.codec.path import COERCION_ERRORS, below, invalid
 from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
-from os_vif.objects import history
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
+from os_vif.objects.versioning import history
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import primitive, stored, text
+from os_vif.serialization import json_text
+from os_vif.serialization.storage import stored
 
 Keys = tuple[json_edit.Key, ...]
 #: Where a pod has its VIFs.
@@ -57,12 +58,12 @@ class Unit:
         self.piece = piece
         #: Plain data; None for a form that is no JSON.
         self.data: Any = None
-        #: One of :data:`os_vif.serialization.stored.WRAPPINGS`, if there is one around VIFs.
+        #: One of :data:`os_vif.serialization.storage.stored.WRAPPINGS`, if there is one around VIFs.
         self.wrapping: str | None = None
         #: Whether it is an object of os-vif itself.
         self.is_bare = True
         if is_text(piece.data):
-            self.data = text.parse(piece.data)
+            self.data = json_text.parse(piece.data)
             self.is_bare = stored.holds_object(self.data)
             if not self.is_bare:
                 self.wrapping = _wrapping(self.data)
@@ -120,7 +121,7 @@ class Unit:
         self._refuse_binary(target)
         reader = target.release or history.OURS
         status, lost = stored.downgrade(found, "kuryrport", reader, target.form)
-        return text.compose(stored.kuryrport(self.data, status)).encode(), lost
+        return json_text.compose(stored.kuryrport(self.data, status)).encode(), lost
 
     def _refuse_binary(self, target: Target) -> None:
         if target.is_binary:
@@ -130,7 +131,7 @@ class Unit:
         written, lost = _dump(found, target)
         if isinstance(written, bytes) or self.data is None:
             return written if isinstance(written, bytes) else written.encode() + b"\n", lost
-        data = text.parse(written)
+        data = json_text.parse(written)
         if _same(self.data, data):
             return self.piece.data, lost
         return json_edit.replace(self.piece.data.decode(), [((), data)]).encode(), lost
@@ -255,7 +256,7 @@ def _stray(data: dict[str, Any], place: Keys) -> str | None:
 def _annotated(annotation: Any) -> str:
     """Return how the annotation of a pod has its VIFs."""
     try:
-        data = text.parse(annotation)
+        data = json_text.parse(annotation)
     except exception.SerializationError:
         return "pod-vif"
     if stored.holds_vifs(data):
@@ -292,7 +293,7 @@ def _places(wrapping: str, written: Any) -> Iterator[tuple[Keys, Any]]:
         yield ANNOTATION, written
     elif wrapping == _BY_NAME:
         vifs = {name: entry["vif"] for name, entry in written["vifs"].items()}
-        yield ANNOTATION, text.compose(vifs)
+        yield ANNOTATION, json_text.compose(vifs)
     elif wrapping in {"kuryrport", _IN_SPEC}:
         around = stored.VIFS_IN_SPEC if wrapping == _IN_SPEC else stored.VIFS_IN_STATUS
         for name, entry in written["vifs"].items():
@@ -309,7 +310,7 @@ def _dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
         lost = list(error.losses)
     if target.form == primitive.FORM and target.release not in {None, history.OURS}:
         data, lost = serialization.downgrade(obj, str(target.release))
-        return text.compose_sorted(data), lost
+        return json_text.compose_sorted(data), lost
     unknown.discard(obj, target.form)
     return serialization.dumps(obj, target.form, target.release), lost
 
@@ -318,7 +319,7 @@ def _same(one: Any, other: Any) -> bool:
     """Whether two values are the same as JSON; text with JSON in it, by what that says."""
     if isinstance(one, str) and isinstance(other, str):
         try:
-            return _same(text.parse(one), text.parse(other))
+            return _same(json_text.parse(one), json_text.parse(other))
         except exception.SerializationError:
             return one == other
-    return text.compose_sorted(one) == text.compose_sorted(other)
+    return json_text.compose_sorted(one) == json_text.compose_sorted(other)

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.host.netlink.rtnetlink import Link, Netlink
-from os_vif.host.netlink.transport import ignoring
 
 #: Group of the devices to delete, from :func:`_begin`. The number is random: if another process
 #: chose the same number at the same time, each process would delete only devices to be deleted.

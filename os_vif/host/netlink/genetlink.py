@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.messages import CONTROL
-from os_vif.host.netlink.transport import Socket
+from os_vif.host.netlink.netlink_socket import Socket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from os_vif.host.netlink import rtnetlink, uapi
 from os_vif.host.netlink.messages import LINK, NAMESPACE_ID
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.host.netlink.supplement import NETNSA_NSID_NOT_ASSIGNED
-from os_vif.host.netlink.transport import ignoring
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink

@@ -24,7 +24,7 @@ from typing import Any
 
 from os_vif.host.netlink import supplement, uapi
 from os_vif.host.netlink.messages import LINK
-from os_vif.host.netlink.transport import Socket, ignoring
+from os_vif.host.netlink.netlink_socket import Socket, ignoring
 
 #: Alias (``ip link show``) of the devices created by os-vif.
 MANAGED_ALIAS = "os-vif"

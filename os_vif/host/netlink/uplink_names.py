@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.messages import LINK, NEXT_HOP, RULE
-from os_vif.host.netlink.transport import ignoring
+from os_vif.host.netlink.netlink_socket import ignoring
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink

@@ -20,10 +20,10 @@ import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from os_vif import exception
-from os_vif.host.ovsdb import answers, pool, remotes
+from os_vif.host.ovsdb import pool, remotes, replies
 from os_vif.host.ovsdb.connection_state import Locks, State
+from os_vif.host.ovsdb.database_schema import Schema
 from os_vif.host.ovsdb.deadline import Deadline
-from os_vif.host.ovsdb.schema import Schema
 from os_vif.host.ovsdb.stream import JsonRpcStream
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Ovsdb:
             if result and "error" in result:
                 raise exception.OvsdbRefused(
                     connection=self.connection,
-                    reason=answers.text_of(result.get("details") or result["error"]),
+                    reason=replies.text_of(result.get("details") or result["error"]),
                     error=result["error"],
                     # An error of the whole transaction follows the results of the operations.
                     operation=index if index < len(operations) else None,
@@ -404,7 +404,7 @@ class Ovsdb:
 
     def _results(self, operations: Sequence[Operation], found: Any) -> list[Row | None]:
         try:
-            return answers.results(operations, found)
+            return replies.results(operations, found)
         except OSError as error:
             raise self._no_answer(error, self._deadline) from error
 
@@ -417,10 +417,10 @@ class Ovsdb:
         while True:
             try:
                 message = stream.receive(deadline)
-                answers.message(message)
+                replies.message(message)
                 self._unsolicited += 1
-                if self._unsolicited > answers.MAX_UNSOLICITED:
-                    answers.malformed("an unsolicited message", message)
+                if self._unsolicited > replies.MAX_UNSOLICITED:
+                    replies.malformed("an unsolicited message", message)
                 if message.get("method") != "echo":
                     break
                 reply = {"id": message.get("id"), "result": message["params"], "error": None}
@@ -446,7 +446,7 @@ class Ovsdb:
     def _refusal(self, error: Any, deadline: Deadline) -> exception.OvsdbError:
         """Return the error for the ``error`` member of an answer."""
         try:
-            reason = answers.reason_of(error)
+            reason = replies.reason_of(error)
         except OSError as malformed:
             return self._no_answer(malformed, deadline)
         name = error.get("error") if isinstance(error, dict) else None

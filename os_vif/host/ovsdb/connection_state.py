@@ -13,7 +13,7 @@ import enum
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.ovsdb import answers
+from os_vif.host.ovsdb import replies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ class Locks:
 
         :raises OSError: ``EPROTO`` if the result is malformed.
         """
-        if answers.is_locked(result):
+        if replies.is_locked(result):
             self._held.add(name)
 
     def note_notification(self, message: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import errno
 import re
 from typing import Any
 
-from os_vif.host.ovsdb import answers
+from os_vif.host.ovsdb import replies
 
 #: A buffer above this size is not parsed again for each part that arrives.
 _SHORT = 65536
@@ -44,7 +44,7 @@ class _EndScanner:
                     self._is_quoted = not self._is_quoted
                 case brace if not self._is_quoted:
                     self.depth += 1 if brace in b"{[" else -1
-                    if self.depth > answers.MAX_DEPTH:
+                    if self.depth > replies.MAX_DEPTH:
                         reason = "the answer is no OVSDB: a message is nested too deeply"
                         raise OSError(errno.EPROTO, reason)
                     if self.depth <= 0:
@@ -75,7 +75,7 @@ class JsonFramer:
         :raises OSError: ``EPROTO`` if the bytes are not JSON objects, or a message is too long or
             nested too deeply.
         """
-        if len(self._buffer) > answers.MAX_MESSAGE:
+        if len(self._buffer) > replies.MAX_MESSAGE:
             raise OSError(errno.EPROTO, "the answer is no OVSDB: a message is too long")
         if not self._was_decoded or len(self._buffer) < _SHORT:
             self._was_decoded = True
@@ -85,7 +85,7 @@ class JsonFramer:
         if end is not None:
             data = bytes(self._buffer[:end])
             del self._buffer[:end]
-            return self._begin_next(answers.parse(data))
+            return self._begin_next(replies.parse(data))
         if not self._scanner.depth and self._buffer.strip():
             raise OSError(errno.EPROTO, "the answer is no OVSDB: no JSON")
         return None
@@ -104,7 +104,7 @@ class JsonFramer:
             return None
         try:
             text = self._buffer.decode().lstrip()
-            message, end = answers.DECODER.raw_decode(text)
+            message, end = replies.DECODER.raw_decode(text)
         except (ValueError, RecursionError):
             return None
         if not isinstance(message, dict):

@@ -12,13 +12,13 @@ import errno
 import json
 from typing import TYPE_CHECKING, Any
 
-from os_vif.host.ovsdb import transport
+from os_vif.host.ovsdb import server_socket
 from os_vif.host.ovsdb.framing import JsonFramer
 
 if TYPE_CHECKING:
+    from os_vif.host.ovsdb.database_schema import Schema
     from os_vif.host.ovsdb.deadline import Deadline
     from os_vif.host.ovsdb.remotes import Opener
-    from os_vif.host.ovsdb.schema import Schema
     from os_vif.host.ovsdb.tls import Tls
 
 #: Bytes of one call of ``recv()``.
@@ -45,8 +45,8 @@ class JsonRpcStream:
         self.schema: Schema | None = None
         self._framer = JsonFramer()
         self._queued = b""
-        self._socket = transport.connect(remote, tls, deadline, opener)
-        self._no_data_errors = transport.no_data_errors(remote)
+        self._socket = server_socket.connect(remote, tls, deadline, opener)
+        self._no_data_errors = server_socket.no_data_errors(remote)
 
     def close(self) -> None:
         """Close the socket. The server then releases the locks of the connection."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import genetlink, rtnetlink, uapi
 from os_vif.host.netlink.messages import DEVLINK, LINK
-from os_vif.host.netlink.transport import ignoring
+from os_vif.host.netlink.netlink_socket import ignoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,6 +18,6 @@ devices with :mod:`names`.
 from __future__ import annotations
 
 from os_vif.plugins.ovs.context import port_ids
-from os_vif.plugins.ovs.plugin import OvsPlugin
+from os_vif.plugins.ovs.ovs_plugin import OvsPlugin
 
 __all__ = ["OvsPlugin", "port_ids"]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from os_vif.device_names import HYBRID_BRIDGE, HYBRID_BRIDGE_HALF, HYBRID_PORT_HALF
 from os_vif.plugins import vif_fields
-from os_vif.plugins.ovs import context, switch_ports
+from os_vif.plugins.ovs import common_steps, context
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import (
     DeleteBridge,
@@ -47,7 +47,7 @@ def plan(vif: VifContext) -> Plan:
         SetLink(qbr, up=True),
         SetLink(qvb, mtu=mtu, promiscuous=True, master=qbr, up=True),
         SetLink(qvo, mtu=mtu, promiscuous=True, up=True),
-        switch_ports.ensure_bridge(vif, datapath),
+        common_steps.ensure_bridge(vif, datapath),
         EnsureOvsPort(
             bridge,
             qvo,
@@ -64,7 +64,7 @@ def unplan(vif: VifContext) -> Plan:
     qvo, qvb = vif.device_name(HYBRID_PORT_HALF), vif.device_name(HYBRID_BRIDGE_HALF)
     qbr = vif_fields.named(vif.vif, "bridge_name")
     return vif.plan(
-        *switch_ports.delete_ports(vif, qvo),
+        *common_steps.delete_ports(vif, qvo),
         DeleteLink(qvo, include_unmanaged=True),
         # The kernel deletes the peer too, unless the halves are of two different pairs.
         DeleteLink(qvb, include_unmanaged=True),

@@ -23,7 +23,7 @@ from os_vif.device_names import (
 from os_vif.host import limits
 from os_vif.host.ovsdb import lookups
 from os_vif.plugins import awaited, vif_fields
-from os_vif.plugins.ovs import context, names, switch_ports
+from os_vif.plugins.ovs import common_steps, context, names
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import (
     DeleteBridge,
@@ -55,11 +55,11 @@ def unplan(vif: VifContext) -> Plan:
     name = vif_fields.named(vif.vif, "vif_name")
     device = DeleteLink(name, include_unmanaged=True)
     if vif_fields.get(vif.vif, "id") is None:
-        return vif.plan(*switch_ports.delete_ports(vif, name), device)
+        return vif.plan(*common_steps.delete_ports(vif, name), device)
     pair = vif.device_name(HYBRID_PORT_HALF), vif.device_name(HYBRID_BRIDGE_HALF)
     ports = (name, pair[0], *names.patch_ports(vif.vif))
     return vif.plan(
-        *switch_ports.delete_ports(vif, *ports),
+        *common_steps.delete_ports(vif, *ports),
         DeleteOvsBridge(vif.device_name(PER_PORT_BRIDGE)),
         device,
         *(DeleteLink(half, include_unmanaged=True) for half in pair),
@@ -70,7 +70,7 @@ def unplan(vif: VifContext) -> Plan:
 def _plug_steps(vif: VifContext) -> tuple[Step, ...]:
     """Return the steps of :func:`plan`."""
     bridge, datapath = vif.bridge, vif.datapath()
-    integration = switch_ports.ensure_bridge(vif, datapath)
+    integration = common_steps.ensure_bridge(vif, datapath)
     create_port = bool(vif_fields.get(vif.profile, "create_port"))
     if not vif.config.per_port_bridge and not create_port:
         given = vif_fields.get(vif.vif, "vif_name")

@@ -22,7 +22,7 @@ from os_vif.host.ovsdb.notation import mapping, values
 from os_vif.host.sriov import functions
 from os_vif.host.state import vf_allocations
 from os_vif.plugins import vif_fields
-from os_vif.plugins.ovs import context, switch_ports
+from os_vif.plugins.ovs import common_steps, context
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import (
     DeleteOvsPort,
@@ -55,7 +55,7 @@ SOURCES: Mapping[str, str] = {**context.SOURCES, "options": "vif.dev_address"}
 def plan(vif: VifContext) -> Plan:
     """Return the steps that plug a VIF."""
     datapath = vif.datapath()
-    ensured = switch_ports.ensure_bridge(vif, datapath)
+    ensured = common_steps.ensure_bridge(vif, datapath)
     new_port = functools.partial(
         EnsureOvsPort,
         vif.bridge,
@@ -80,7 +80,7 @@ def unplan(vif: VifContext) -> Plan:
     dpdk = () if in_kernel else (vif.device_name(DPDK_REPRESENTOR),)
     ports = (*dpdk, *(name for name in representors if name not in dpdk))
     # A running ovs-vswitchd could otherwise set up the devices that the next steps set down.
-    deleted = switch_ports.delete_ports(vif, *ports, wait=True)
+    deleted = common_steps.delete_ports(vif, *ports, wait=True)
     owner = vif.interface_id
     with rtnetlink.opened() as net:
         restored = [step for name in representors for step in _restore_representor(net, name)]

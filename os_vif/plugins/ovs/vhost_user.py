@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from os_vif.device_names import VHOST_USER
 from os_vif.plugins import vif_fields
-from os_vif.plugins.ovs import context, switch_ports
+from os_vif.plugins.ovs import common_steps, context
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import EnsureOvsPort, Plan
 
@@ -34,7 +34,7 @@ def plan(vif: VifContext) -> Plan:
             raise vif_fields.invalid("vif.path", "unset", "the path of a socket")
         options = (("vhost-server-path", path),)
     return vif.plan(
-        switch_ports.ensure_bridge(vif, vif.datapath(context.NETDEV)),
+        common_steps.ensure_bridge(vif, vif.datapath(context.NETDEV)),
         EnsureOvsPort(
             vif.bridge,
             vif.device_name(VHOST_USER),
@@ -51,4 +51,4 @@ def plan(vif: VifContext) -> Plan:
 
 def unplan(vif: VifContext) -> Plan:
     """Return the steps that unplug a VIF."""
-    return vif.plan(*switch_ports.delete_ports(vif, vif.device_name(VHOST_USER)))
+    return vif.plan(*common_steps.delete_ports(vif, vif.device_name(VHOST_USER)))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.messages import ADDRESS
-from os_vif.host.netlink.transport import ignoring
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.steps import validate
 from os_vif.steps.ip import device_routes, neighbours
 from os_vif.steps.kernel_step import KernelStep

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.messages import NEIGHBOUR
-from os_vif.host.netlink.transport import ignoring
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep

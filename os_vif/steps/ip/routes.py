@@ -17,7 +17,7 @@ from os_vif import exception
 from os_vif.host import ra_routes
 from os_vif.host.netlink import route_metrics, supplement, uapi
 from os_vif.host.netlink.messages import ROUTE
-from os_vif.host.netlink.transport import ignoring
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep

@@ -9,7 +9,7 @@ import dataclasses
 import errno
 from typing import TYPE_CHECKING
 
-from os_vif.host.state import bridge_users
+from os_vif.host.state import bridge_user_record
 from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
@@ -52,8 +52,8 @@ class AddBridgeUser(_User):
         bridge = net.link(self.name)
         if bridge is None or not bridge.is_managed:
             return True
-        known = self.user in bridge_users.read_users(net, bridge).vif_ids
-        return known and not bridge_users.is_incomplete(net, self.name)
+        known = self.user in bridge_user_record.read_users(net, bridge).vif_ids
+        return known and not bridge_user_record.is_incomplete(net, self.name)
 
     def _is_known(self, net: Netlink) -> bool:
         """Return whether the VIF is recorded, or needs no record.
@@ -65,7 +65,7 @@ class AddBridgeUser(_User):
         return (
             bridge is None
             or not bridge.is_managed
-            or self.user in bridge_users.read_users(net, bridge).vif_ids
+            or self.user in bridge_user_record.read_users(net, bridge).vif_ids
         )
 
     def commands(self) -> tuple[str, ...]:
@@ -76,14 +76,14 @@ class AddBridgeUser(_User):
         if bridge is None or not bridge.is_managed:
             # os-vif never deletes a bridge of another program.
             return ()
-        bridge_users.discard_incomplete(net, self.name)
-        using = bridge_users.read_users(net, bridge)
+        bridge_user_record.discard_incomplete(net, self.name)
+        using = bridge_user_record.read_users(net, bridge)
         if self.user in using.vif_ids:
             return ()
-        if len(using.vif_ids) >= bridge_users.MAX_USERS:
-            reason = f"{self.name} has {len(using.vif_ids)} users; the record takes {bridge_users.MAX_USERS}"
+        if len(using.vif_ids) >= bridge_user_record.MAX_USERS:
+            reason = f"{self.name} has {len(using.vif_ids)} users; the record takes {bridge_user_record.MAX_USERS}"
             raise OSError(errno.ENOSPC, reason)
-        bridge_users.write_users(
+        bridge_user_record.write_users(
             net, bridge, dataclasses.replace(using, vif_ids=using.vif_ids | {self.user})
         )
         return (RemoveBridgeUser(self.name, self.user),)
@@ -96,9 +96,9 @@ class RemoveBridgeUser(_User):
     def holds(self, net: Netlink) -> bool:
         bridge = net.link(self.name)
         # A missing bridge may have left a record, which only root can see.
-        if bridge is None or bridge_users.is_incomplete(net, self.name):
+        if bridge is None or bridge_user_record.is_incomplete(net, self.name):
             return False
-        return self.user not in bridge_users.read_users(net, bridge).vif_ids
+        return self.user not in bridge_user_record.read_users(net, bridge).vif_ids
 
     def commands(self) -> tuple[str, ...]:
         return (f"# {STATE} notes that VIF {self.user} no longer uses {self.name}",)
@@ -106,15 +106,15 @@ class RemoveBridgeUser(_User):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         bridge = net.link(self.name)
         if bridge is None:
-            bridge_users.delete_record(net, self.name)
+            bridge_user_record.delete_record(net, self.name)
             return ()
-        bridge_users.discard_incomplete(net, self.name)
-        using = bridge_users.read_users(net, bridge)
+        bridge_user_record.discard_incomplete(net, self.name)
+        using = bridge_user_record.read_users(net, bridge)
         if self.user not in using.vif_ids:
             return ()
         left = dataclasses.replace(using, vif_ids=using.vif_ids - {self.user})
         if left.vif_ids or left.incomplete:
-            bridge_users.write_users(net, bridge, left)
+            bridge_user_record.write_users(net, bridge, left)
         else:
-            bridge_users.delete_record(net, self.name)
+            bridge_user_record.delete_record(net, self.name)
         return (AddBridgeUser(self.name, self.user),)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.device_names import HYBRID_BRIDGE
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
-from os_vif.host.state import bridge_users
+from os_vif.host.state import bridge_user_record
 from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses, neighbours
@@ -167,7 +167,7 @@ class DeleteBridge(DeleteDevice):
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         undo = super().apply(net)
         if undo:
-            bridge_users.delete_record(net, self.name)
+            bridge_user_record.delete_record(net, self.name)
         return undo
 
     def left(self, net: Netlink) -> str | None:
@@ -181,7 +181,7 @@ class DeleteBridge(DeleteDevice):
         if link.kind != "bridge":
             why = [f"it is {describe_kind(link)}"]
         else:
-            using = bridge_users.read_users(net, link)
+            using = bridge_user_record.read_users(net, link)
             why = [f"port {port.name}" for port in net.ports(link)]
             why += [f"user VIF {user}" for user in sorted(using.vif_ids)]
             if using.incomplete:
@@ -276,7 +276,7 @@ def is_address_fixed(net: Netlink, bridge: Link) -> bool:
 
 def _is_used(net: Netlink, bridge: Link) -> bool:
     """Return whether a VIF is recorded for a bridge, or an address is on no other device."""
-    using = bridge_users.read_users(net, bridge)
+    using = bridge_user_record.read_users(net, bridge)
     if using.vif_ids or using.incomplete:
         return True
     held = {(address.address, address.peer) for address in addresses.read_addresses(net, bridge)}

@@ -68,11 +68,11 @@ class EnsureTap(EnsureLink):
         return _queues(multiqueue)
 
     def _create(self, net: Netlink) -> Link:
-        from os_vif.host import tap
+        from os_vif.host import tun_device
 
         # The ioctl bypasses the netlink socket, whose cache is stale afterwards.
         net.invalidate_cache()
-        with tap.create_persistent(self.name, multiqueue=self.multiqueue):
+        with tun_device.create_persistent(self.name, multiqueue=self.multiqueue):
             # The mark is set before the device becomes persistent: a persistent device has a mark.
             link = net.require(self.name)
             net.set(link, alias=MANAGED_ALIAS, address=self.address)

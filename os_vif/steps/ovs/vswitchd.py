@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from os_vif.host.ovsdb import query
-from os_vif.host.ovsdb.answers import text_of
 from os_vif.host.ovsdb.lookups import is_userspace
 from os_vif.host.ovsdb.notation import values
+from os_vif.host.ovsdb.replies import text_of
 from os_vif.steps import validate
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from os_vif.host.netlink import genetlink, uapi
 from os_vif.host.netlink.messages import VDPA
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.host.netlink.supplement import VDPA_CMD_DEV_DEL, VDPA_CMD_DEV_GET, VDPA_CMD_DEV_NEW
-from os_vif.host.netlink.transport import ignoring
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep

@@ -11,7 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import limits
-from os_vif.host.netlink.transport import ignoring
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.host.sriov import functions, vf_settings
 from os_vif.host.sriov.vf_settings import GROUPS, OF_LINK, PROTOCOLS, SETTINGS, STATES
 from os_vif.host.state import vf_allocations

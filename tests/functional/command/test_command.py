@@ -230,8 +230,8 @@ def test_the_demo_without_a_switch_says_so_and_goes_on(rights, os_vif_command):
 def test_the_demo_without_tap_devices_shows_no_switch(rights):
     """It says which file is missing."""
     show = (
-        "import sys; from os_vif.cmd.demo import ovs, stage; "
-        "ovs.show(stage.Stage(sys.stdout), None)"
+        "import sys; from os_vif.cmd.demo import ovs_demo, stage; "
+        "ovs_demo.show(stage.Stage(sys.stdout), None)"
     )
     command = _hiding("mount -t tmpfs none /dev/net", sys.executable, "-W", "ignore", "-c", show)
     done = subprocess.run(command, capture_output=True, text=True, check=False)

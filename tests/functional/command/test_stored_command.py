@@ -19,7 +19,8 @@ import pytest
 
 from os_vif import serialization
 from os_vif.cmd import main
-from os_vif.serialization import schema, stored
+from os_vif.serialization.schema import json_schema
+from os_vif.serialization.storage import stored
 from tests.support.forks import forked
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import small, wrappings
@@ -391,12 +392,12 @@ def test_show_draws_trees_and_pictures(os_vif, tmp_path):
 
 def test_schema_prints_what_is_published(os_vif):
     """Of documents, of what a release writes, and for Kubernetes."""
-    assert json.loads(os_vif("schema").stdout) == schema.load("VIF")
-    assert json.loads(os_vif("schema", "Network").stdout) == schema.load("Network")
+    assert json.loads(os_vif("schema").stdout) == json_schema.load("VIF")
+    assert json.loads(os_vif("schema", "Network").stdout) == json_schema.load("Network")
     old = json.loads(os_vif("schema", "VIFBridge", "--release", "1.14.0").stdout)
     assert old["$id"] == "urn:os-vif:ovo:1.14.0:VIFBridge"
     crd = os_vif("schema", "KuryrPort", "--kubernetes").stdout.decode()
-    assert crd == schema.read("kuryrport-crd.yaml")
+    assert crd == json_schema.read("kuryrport-crd.yaml")
     for wrong in (["Nonesuch"], ["VIFSriov", "--release", "5.3.0"], ["--release", "9.9"]):
         done = os_vif("schema", *wrong)
         assert (done.returncode, len(done.stderr.splitlines())) == (main.BAD_INPUT, 1)

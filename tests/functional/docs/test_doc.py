@@ -24,8 +24,8 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import objects, opts
 from os_vif.cmd import main
-from os_vif.objects import history
-from os_vif.serialization import proto
+from os_vif.objects.versioning import history
+from os_vif.serialization.protobuf import message_types
 from testbed.namespaces import ip
 from testbed.vm.scenarios import SCENARIOS
 from tests.support import snippets
@@ -145,8 +145,8 @@ def test_a_command_that_takes_long_is_there(line):
             arguments = ["tests"]
         case "protoc":
             # It is run where it is installed: tests/unit/test_doc_other_languages.py.
-            assert proto.MESSAGES in arguments
-            assert any(proto.PACKAGE in argument for argument in arguments)
+            assert message_types.MESSAGES in arguments
+            assert any(message_types.PACKAGE in argument for argument in arguments)
             arguments = []
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()

@@ -16,7 +16,7 @@ import pytest
 
 import os_vif
 from os_vif.engine.privileged import daemon as privileged
-from os_vif.host.state import bridge_users
+from os_vif.host.state import bridge_user_record
 from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge
 from os_vif.steps.wire import encode
@@ -166,14 +166,16 @@ def test_a_message_beyond_the_limit_ends_the_daemon_and_not_the_host(daemon):
 def test_a_record_takes_so_many_users_and_says_so(daemon):
     """The VIF beyond them is refused; those that are there can leave."""
     assert privsep.run([encode(EnsureBridge("brq-test"))])["error"] is None
-    joins = [encode(AddBridgeUser("brq-test", f"vif-{n}")) for n in range(bridge_users.MAX_USERS)]
+    joins = [
+        encode(AddBridgeUser("brq-test", f"vif-{n}")) for n in range(bridge_user_record.MAX_USERS)
+    ]
     begun = time.monotonic()
     assert privsep.run(joins)["error"] is None
     assert time.monotonic() - begun < 20
     error = privsep.run([encode(AddBridgeUser("brq-test", "one more"))])["error"]
     assert "1024 users; the record takes 1024" in error["reason"]
     (path,) = STATE.path.glob("bridge-*.json")
-    assert len(json.loads(path.read_text())["users"]) == bridge_users.MAX_USERS
+    assert len(json.loads(path.read_text())["users"]) == bridge_user_record.MAX_USERS
 
 
 @pytest.mark.parametrize("length", [32, 8], ids=["each of its own network", "of one network"])

@@ -24,7 +24,7 @@ from os_vif import exception, objects
 from os_vif.engine import privsep_channel
 from os_vif.engine.late_import import first_use
 from os_vif.host.netlink import batch_delete, rtnetlink
-from os_vif.host.ovsdb import transport
+from os_vif.host.ovsdb import server_socket
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.state import locks
 from testbed import namespaces
@@ -241,7 +241,7 @@ def test_a_child_keeps_no_lock_of_ovsdb(switch):
     with Ovsdb(switch.connection, 10) as ovsdb:
         ovsdb.lock("os_vif_f")
         # Earlier tests may have left idle connections in the pool.
-        numbers = {s.fileno() for s in transport._sockets if s.fileno() != -1}
+        numbers = {s.fileno() for s in server_socket._sockets if s.fileno() != -1}
         assert numbers
         for number in numbers:
             assert in_child(partial(os.fstat, number)) != 0, "the child has the connection"

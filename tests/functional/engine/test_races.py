@@ -12,9 +12,9 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import ovs
+from os_vif.engine import ovs_transaction
 from os_vif.engine.privileged import daemon
-from os_vif.host import tap
+from os_vif.host import tun_device
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import Netlink
 from os_vif.host.ovsdb import transaction
@@ -140,13 +140,13 @@ def test_libvirt_deletes_a_tap_while_it_is_plugged(br_int, net, before_message, 
 def test_libvirt_makes_its_tap_before_ours(net, monkeypatch):
     """Between the look and the making: it is the hypervisor's then."""
     require_tun()
-    persistent = tap.create_persistent
+    persistent = tun_device.create_persistent
 
     def slow(name, **options):
         run(f"ip tuntap add dev {name} mode tap multi_queue")
         return persistent(name, **options)
 
-    monkeypatch.setattr(tap, "create_persistent", slow)
+    monkeypatch.setattr(tun_device, "create_persistent", slow)
     with net.cached() as cached:
         assert EnsureTap("tap0", address="fa:16:3e:00:00:01").apply(cached) == ()
     (link,) = ip("link", "show", "tap0")
@@ -279,7 +279,7 @@ def test_a_bridge_that_never_rests_is_an_error_with_its_reason(br_int, monkeypat
         return commit(changes, ovsdb)
 
     monkeypatch.setattr(transaction.Transaction, "commit", commits)
-    monkeypatch.setattr(ovs, "_ATTEMPTS", 3)
+    monkeypatch.setattr(ovs_transaction, "_ATTEMPTS", 3)
     with pytest.raises(exception.UnplugException, match="DeleteOvsBridge failed on tbr-1"):
         os_vif.unplug(vif, INSTANCE)
     assert n.__next__() == 6

@@ -20,7 +20,7 @@ from os_vif import exception
 from os_vif.engine import kernel, runner
 from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
-from os_vif.host.state import bridge_users, locks, rule_records, vf_allocations
+from os_vif.host.state import bridge_user_record, locks, rule_records, vf_allocations
 from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge, SetLink
 from os_vif.steps.plan import Plan
@@ -163,7 +163,7 @@ def test_locks_and_records_follow_the_state_directory(monkeypatch, tmp_path):
         assert vf_allocations.vfs_of("vif-1") == ["0000:03:01.1"]
         assert vf_allocations.owner_of("0000:03:01.1") == "vif-1"
         link = net.add("brq-test", "bridge", {}) or net.require("brq-test")
-        bridge_users.write_users(net, link, bridge_users.Users(frozenset({"vif-1"})))
+        bridge_user_record.write_users(net, link, bridge_user_record.Users(frozenset({"vif-1"})))
         made = {file.name.split("-")[0] for file in (tmp_path / "state").iterdir()}
     assert made == {"bridge", "generation", "lock", "rules", "vf"}
     assert str(tmp_path) in AddBridgeUser("brq-test", "vif-1").commands()[0]

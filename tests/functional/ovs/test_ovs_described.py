@@ -11,7 +11,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from os_vif.plugins.ovs import OvsPlugin
 from testbed.namespaces import run
 from tests.support.cases import card, ovs_vif

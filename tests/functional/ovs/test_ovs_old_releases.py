@@ -16,7 +16,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.engine import runner
-from os_vif.host.ovsdb import schema
+from os_vif.host.ovsdb import database_schema
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.host.ovsdb.transaction import Transaction
@@ -304,22 +304,22 @@ def test_the_oldest_release_is_the_first_that_has_what_is_needed():
     accepted = [
         release
         for release in old_releases.ADDED
-        if schema.Schema(old_releases.schema(release)).fault() is None
+        if database_schema.Schema(old_releases.schema(release)).fault() is None
     ]
-    assert accepted[0] == schema.OLDEST
-    assert old_releases.ADDED[schema.OLDEST][0] == schema.OLDEST_SCHEMA
+    assert accepted[0] == database_schema.OLDEST
+    assert old_releases.ADDED[database_schema.OLDEST][0] == database_schema.OLDEST_SCHEMA
     assert set(accepted) == set(
         list(old_releases.ADDED)[list(old_releases.ADDED).index(accepted[0]) :]
     )
     page = (ROOT / "doc/source/user/ovs.rst").read_text()
     words = " ".join(page.split())
     readme = " ".join((ROOT / "README.rst").read_text().split())
-    assert f"Open vSwitch {schema.OLDEST} or newer" in readme
+    assert f"Open vSwitch {database_schema.OLDEST} or newer" in readme
     assert (
-        f"oldest supported release is Open vSwitch {schema.OLDEST}, "
-        f"whose schema has the version {schema.OLDEST_SCHEMA}" in words
+        f"oldest supported release is Open vSwitch {database_schema.OLDEST}, "
+        f"whose schema has the version {database_schema.OLDEST_SCHEMA}" in words
     )
-    for (table, column), optional in schema.OPTIONAL.items():
+    for (table, column), optional in database_schema.OPTIONAL.items():
         assert re.search(rf"``{table}\.{column}``\s+- {re.escape(optional.since)}\b", page)
         version, added = old_releases.ADDED[optional.since]
         assert f"{table}.{column}" in added

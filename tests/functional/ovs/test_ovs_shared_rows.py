@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from os_vif.engine import ovs
+from os_vif.engine import ovs_transaction
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
@@ -187,7 +187,7 @@ def test_who_refers_to_the_row_between_look_and_act_keeps_it(br_int, ovsdb, monk
         return done
 
     monkeypatch.setattr(DeleteOvsPort, "add_operations", late)
-    ovs.commit(ovsdb, [DeleteOvsPort("qvo1")]).wait_for_vswitchd()
+    ovs_transaction.commit(ovsdb, [DeleteOvsPort("qvo1")]).wait_for_vswitchd()
     assert len(looks) == 2
     assert br_int.vsctl("list-ports", "br-int") == "one"
     assert qos_rows(br_int) == {qos_of(br_int, "one")}

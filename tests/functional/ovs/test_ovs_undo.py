@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from os_vif.engine import ovs
+from os_vif.engine import ovs_transaction
 from os_vif.engine.failure import StepFailure
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps.ovs.bridge import DeleteOvsBridge
@@ -30,7 +30,7 @@ def ovsdb(switch):
 
 
 def unplugged(ovsdb, *steps):
-    committed = ovs.commit(ovsdb, steps)
+    committed = ovs_transaction.commit(ovsdb, steps)
     committed.wait_for_vswitchd()
     return committed
 

@@ -148,7 +148,7 @@ def test_what_is_no_message_is_an_error(tmp_path, kind):
 
 def test_messages_without_an_end_are_an_error_in_time(tmp_path, monkeypatch):
     """One that is too long, and too many of which none is the answer."""
-    monkeypatch.setattr("os_vif.host.ovsdb.answers.MAX_MESSAGE", 1 << 20)
+    monkeypatch.setattr("os_vif.host.ovsdb.replies.MAX_MESSAGE", 1 << 20)
 
     def endless(_question):
         yield b'{"id": "'

@@ -20,7 +20,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import ovs
+from os_vif.engine import ovs_transaction
 from os_vif.host.ovsdb import pool
 from testbed.namespaces import differs, snapshot, without_indexes
 from tests.support.cases import ovs_vif
@@ -46,7 +46,7 @@ _GROWTH = 300 * 1024
 @pytest.fixture
 def proxy(br_int, tmp_path, ovs_options, monkeypatch):
     """What stands between os-vif and the server."""
-    monkeypatch.setattr("os_vif.host.ovsdb.answers.MAX_MESSAGE", 1 << 20)
+    monkeypatch.setattr("os_vif.host.ovsdb.replies.MAX_MESSAGE", 1 << 20)
     with Proxy(tmp_path, br_int.connection) as proxy:
         ovs_options(ovsdb_connection=proxy.connection, ovs_vsctl_timeout=TIME)
         yield proxy
@@ -114,7 +114,7 @@ class Host:
         try:
             with self._monkeypatch.context() as patch:
                 if ever:
-                    patch.setattr(ovs, "ROLLBACK_SECONDS", TAKE_BACK)
+                    patch.setattr(ovs_transaction, "ROLLBACK_SECONDS", TAKE_BACK)
                 call(self.vif, INSTANCE)
         except (exception.PlugException, exception.UnplugException) as error:
             return str(error)

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.engine import ovs, runner
+from os_vif.engine import ovs_transaction, runner
 from os_vif.host.ovsdb import lookups, pool
 from os_vif.steps import DeleteLink, EnsureVeth, SetLink
 from os_vif.steps.ovs.bridge import EnsureOvsBridge
@@ -46,7 +46,7 @@ def proxy(switch, tmp_path):
 @pytest.fixture
 def soon(monkeypatch) -> None:
     """What takes back gives up soon, so that no test waits for long."""
-    monkeypatch.setattr(ovs, "ROLLBACK_SECONDS", 0.5)
+    monkeypatch.setattr(ovs_transaction, "ROLLBACK_SECONDS", 0.5)
 
 
 def plug(proxy, timeout: float) -> Plan:

@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 
 from os_vif import objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from testbed import ovs
 from testbed.environments import Subject
 from testbed.namespaces import ip

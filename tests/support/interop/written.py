@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.interop.samples import samples
 from tests.unit.objects import released
 

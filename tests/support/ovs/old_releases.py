@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import pathlib
 
-from os_vif.host.ovsdb import schema as ovs_schema
+from os_vif.host.ovsdb import database_schema as ovs_schema
 from testbed import ovs
 from tests.support.ovs.proxy import ASK
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 
 from os_vif import objects
-from os_vif.engine import ovs
+from os_vif.engine import ovs_transaction
 from os_vif.engine.failure import StepFailure
 from os_vif.plugins.vif_fields import get
 from os_vif.steps.ovs.step import OvsStep
@@ -57,7 +57,7 @@ VIFS = {
 
 def carried_out(ovsdb, steps) -> list[OvsStep]:
     """All of the steps, or none, as the engine runs them. :returns: what undoes it."""
-    committed = ovs.commit(ovsdb, steps)
+    committed = ovs_transaction.commit(ovsdb, steps)
     try:
         committed.wait_for_vswitchd()
     except StepFailure as failure:

@@ -19,8 +19,8 @@ from os_vif.cmd import main
 from os_vif.cmd.store import convert, files, stored_entry
 from os_vif.cmd.store.convert import target
 from os_vif.cmd.store.json_splitter import Piece, Splitter
-from os_vif.objects import history
-from os_vif.serialization import stored
+from os_vif.objects.versioning import history
+from os_vif.serialization.storage import stored
 from tests.support.generated.json_texts import VALUES, in_chunks, json_text
 from tests.support.interop import written
 from tests.support.strategies import any_objects, make

@@ -14,7 +14,8 @@ import pytest
 from os_vif import exception, objects, serialization
 from os_vif.cmd.store import diagnostics, show, stored_entry
 from os_vif.cmd.store.json_splitter import Piece, Splitter
-from os_vif.serialization import stored, text
+from os_vif.serialization import json_text
+from os_vif.serialization.storage import stored
 from tests.unit.serialization.mutations import garbled, mutated, payloads
 
 ANNOTATION = "openstack.org/kuryr-vif"
@@ -203,7 +204,7 @@ def test_many_faults_in_a_large_object_take_seconds_at_most():
     assert {fault.path for fault in found} == {f"subnets[{n}].cidr" for n in range(7, 2500, 50)}
 
 
-@pytest.mark.parametrize("function", [serialization.loads, text.parse])
+@pytest.mark.parametrize("function", [serialization.loads, json_text.parse])
 @pytest.mark.parametrize("inner", ["{}", "[]", '{"ips":[{}]}'])
 def test_a_million_small_objects_are_refused_by_a_stated_limit(function, inner):
     routes = ",".join([inner] * 10**6)
@@ -215,7 +216,7 @@ def test_a_million_small_objects_are_refused_by_a_stated_limit(function, inner):
 
 
 def test_data_that_is_no_text_has_the_same_limit():
-    routes = [{} for _ in range(text.MOST)]
+    routes = [{} for _ in range(json_text.MOST)]
     data = {"apiVersion": "os-vif/2.9", "kind": "Subnet", "routes": routes}
     with pytest.raises(exception.MalformedDocument, match=r"at most 100,000"):
         serialization.from_document(data)

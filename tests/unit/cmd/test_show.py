@@ -57,7 +57,8 @@ VIFOpenVSwitch 11111111-1111-4111-8111-111111111111
 
 def of(data) -> tree.Node:
     data = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return tree.of_unit(stored_entry.Unit(Piece(data, 1, is_object=True)))
+    unit = stored_entry.Unit(Piece(data, 1, is_object=True))
+    return tree.of_stored(None if unit.is_bare else unit.name, unit.read())
 
 
 def test_a_vif_in_ascii_and_in_unicode():

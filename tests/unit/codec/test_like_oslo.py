@@ -24,7 +24,8 @@ from os_vif import exception, objects
 from os_vif.codec import compiled, construct, field
 from os_vif.codec import document as document_codec
 from os_vif.codec import primitive as primitive_codec
-from os_vif.objects import base, history
+from os_vif.objects import base
+from os_vif.objects.versioning import history
 from os_vif.serialization import dumps, from_document, loads, to_document
 from tests.support.strategies import ALL, UUID, any_objects, load, make
 from tests.unit.objects.third_party import maker, registered_for_a_while

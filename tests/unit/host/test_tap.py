@@ -11,14 +11,17 @@ import os
 import pytest
 from pyroute2.netlink.rtnl.ifinfmsg import tuntap
 
-from os_vif.host import tap
+from os_vif.host import tun_device
 
 
 def test_the_numbers_are_those_of_pyroute2():
     """Where it knows any: of two architectures that OpenStack runs on it does not."""
     if tuntap.TUNSETIFF is None:
         pytest.skip(f"pyroute2 knows no tap devices on {os.uname().machine}")
-    assert (tap.TUNSETIFF, tap.TUNSETPERSIST) == (tuntap.TUNSETIFF, tuntap.TUNSETPERSIST)
+    assert (tun_device.TUNSETIFF, tun_device.TUNSETPERSIST) == (
+        tuntap.TUNSETIFF,
+        tuntap.TUNSETPERSIST,
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,5 +34,5 @@ def test_they_are_known_for_each_architecture(monkeypatch, machine, number):
     with monkeypatch.context() as patched:
         real = os.uname()
         patched.setattr(os, "uname", lambda: os.uname_result((*real[:4], machine)))
-        assert number == importlib.reload(tap).TUNSETIFF
-    importlib.reload(tap)
+        assert number == importlib.reload(tun_device).TUNSETIFF
+    importlib.reload(tun_device)

@@ -12,7 +12,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception
 
 from os_vif import objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.strategies import CLASSES, UUID, load, make, nested, nested_primitives, snapshot
 from tests.unit.objects import released
 

@@ -11,7 +11,7 @@ import pytest
 from oslo_versionedobjects import base as ovo
 
 from os_vif import objects, serialization
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.strategies import (
     OFFLOADS,
     PROFILES,

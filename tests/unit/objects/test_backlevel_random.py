@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oslo_versionedobjects import base as ovo
 
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.strategies import CLASSES, any_object, any_objects, load, nested
 from tests.unit.objects import released
 

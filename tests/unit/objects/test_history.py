@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from os_vif import objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.unit.objects import released
 
 

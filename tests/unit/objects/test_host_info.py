@@ -12,7 +12,8 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from os_vif import exception, objects
-from os_vif.objects import history, host_info
+from os_vif.objects import host_info
+from os_vif.objects.versioning import history
 from tests.support.strategies import CLASSES, PROFILES, VIFS, load
 from tests.unit.objects import released
 

@@ -12,7 +12,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception
 
 from os_vif import objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.strategies import KURYR, UUID, load, make
 from tests.unit.objects.processes import run_python
 
@@ -155,7 +155,7 @@ def test_kuryr_s_kinds_are_registered_only_when_they_are_needed():
     code = f"""
 {OURS}
 from oslo_versionedobjects import base as ovo
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 registered = ovo.VersionedObjectRegistry.obj_classes
 objects.VIFBridge(id="i").obj_to_primitive(version_manifest=history.manifest("1.14.0"))
 ours = [n for n, c in registered().items() if c[0].OBJ_PROJECT_NAMESPACE == "os_vif"]

@@ -91,11 +91,11 @@ def test_changes_are_sorted_at_every_depth(name):
 
 DUMP = """
 import json
-from os_vif import objects
+from os_vif.objects.versioning import history
 from tests.support.strategies import CLASSES, make
 print(json.dumps([make(name).obj_to_primitive() for name in CLASSES]))
 print(json.dumps([
-    make(name).obj_to_primitive(version_manifest=objects.history.manifest("1.8.0"))
+    make(name).obj_to_primitive(version_manifest=history.manifest("1.8.0"))
     for name in ("VIFBase", "VIFBridge", "VIFVHostUser", "HostInfo")
 ]))
 """

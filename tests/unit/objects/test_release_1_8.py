@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from os_vif import objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.strategies import UUID, VIFS, any_object, load, make, nested, nested_primitives
 from tests.unit.objects import released
 

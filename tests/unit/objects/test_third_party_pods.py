@@ -12,7 +12,7 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception
 
 from os_vif import objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.strategies import UUID, load, make
 from tests.unit.objects import released
 from tests.unit.objects.processes import run_python

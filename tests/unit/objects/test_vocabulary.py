@@ -14,7 +14,8 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import objects
-from os_vif.objects import fields, history
+from os_vif.objects import fields
+from os_vif.objects.versioning import history
 from tests.support.generated.vocabulary import PARENTS
 from tests.support.strategies import ADDED, ALL, CLASSES
 from tests.unit.objects import released

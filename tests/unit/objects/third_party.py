@@ -16,7 +16,8 @@ from types import SimpleNamespace
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
-from os_vif.objects import history, vif
+from os_vif.objects import vif
+from os_vif.objects.versioning import history
 from tests.support.strategies import load, make
 from tests.unit.objects import released
 

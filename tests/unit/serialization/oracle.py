@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from oslo_versionedobjects import base as ovo
 
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.unit.objects import released
 
 #: The classes of kuryr-kubernetes: what each derives from, its fields, and its versions with the

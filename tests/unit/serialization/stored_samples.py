@@ -10,7 +10,7 @@ import pathlib
 
 from oslo_versionedobjects import base as ovo
 
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from tests.support.strategies import make
 
 CORPUS = pathlib.Path(__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"

@@ -13,8 +13,10 @@ import pytest
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif.objects import fields, history
-from os_vif.serialization import document, schema
+from os_vif.codec import document
+from os_vif.objects import fields
+from os_vif.objects.versioning import history
+from os_vif.serialization.schema import json_schema
 from tests.support.generated.vocabulary import PARENTS
 from tests.unit.objects import released
 from tools import compatibility, contract
@@ -34,7 +36,7 @@ def now():
 @pytest.fixture
 def documents():
     """The schemas as they are, as plain data that a test may change."""
-    return copy.deepcopy(compatibility.snapshot(schema.generate()))
+    return copy.deepcopy(compatibility.snapshot(json_schema.generate()))
 
 
 # What was released
@@ -423,7 +425,7 @@ def test_titles_and_descriptions_are_free(documents):
 
 def test_committed_files_are_the_generated_ones():
     """What is shipped is what the classes say, byte by byte."""
-    assert contract.stale(contract.ROOT / schema.FOLDER) == []
+    assert contract.stale(contract.ROOT / json_schema.FOLDER) == []
 
 
 def test_files_that_differ_are_named(tmp_path):
@@ -492,4 +494,4 @@ def test_check_passes_as_it_is_committed(capsys):
 
 def test_files_stand_in_the_folder_of_their_version():
     """The next minor version has one of its own."""
-    assert f"schemas/{document.API_VERSION.rpartition('/')[2]}" == schema.FOLDER
+    assert f"data/{document.API_VERSION.rpartition('/')[2]}" == json_schema.FOLDER

@@ -16,7 +16,8 @@ import pytest
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.serialization import dumps, from_document, loads, stored
+from os_vif.serialization import dumps, from_document, loads
+from os_vif.serialization.storage import stored
 from tests.unit.serialization.mutations import garbled, mutated, payloads
 from tests.unit.serialization.samples import VIF, part, vif
 

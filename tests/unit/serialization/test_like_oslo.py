@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from os_vif import exception, objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from os_vif.serialization import loads
 from tests.support.strategies import ALL, CLASSES, any_objects, load, make, nested_primitives
 from tests.unit.serialization.mutations import mutated, payloads

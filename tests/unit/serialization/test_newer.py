@@ -15,7 +15,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception, objects
 from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
-from os_vif.serialization.text import compose, in_order
+from os_vif.serialization.json_text import compose, in_order
 from tests.support.strategies import KURYR, load, make, nested_primitives
 from tests.unit.serialization.samples import VIF, part, shuffled, vif
 

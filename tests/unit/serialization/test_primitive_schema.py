@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from os_vif import exception, objects
-from os_vif.objects import history
-from os_vif.serialization import primitive_schema
+from os_vif.objects.versioning import history
+from os_vif.serialization.schema import primitive_schema
 from tests.support.interop import written
 from tests.support.strategies import KURYR, make
 from tests.unit.serialization import samples

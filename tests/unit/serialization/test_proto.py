@@ -11,8 +11,10 @@ import sys
 import pytest
 
 from os_vif.codec.document import field_names
-from os_vif.objects import history
-from os_vif.serialization import dumps, proto, protobuf
+from os_vif.objects.versioning import history
+from os_vif.serialization import dumps
+from os_vif.serialization.protobuf import message_codec
+from os_vif.serialization.protobuf import message_types as proto
 from tests.support.strategies import make
 from tools import compatibility, contract
 
@@ -28,7 +30,7 @@ def test_every_field_of_every_kind_has_a_number():
     for fields in NUMBERS.values():
         assert len(set(fields.values())) == len(fields)
         assert min(fields.values()) == 1
-    assert (NUMBERS[proto.DOCUMENT][proto.MAJOR], protobuf.FIRST) == (1, b"\x08")
+    assert (NUMBERS[proto.DOCUMENT][proto.MAJOR], message_codec.FIRST) == (1, b"\x08")
 
 
 def test_a_new_field_gets_a_new_number_and_that_of_a_lost_one_is_reserved():
@@ -83,11 +85,11 @@ def test_a_new_field_breaks_nobody():
 def test_without_the_package(monkeypatch):
     """One error says what to install."""
     monkeypatch.setitem(sys.modules, "google.protobuf", None)
-    protobuf.shape.cache_clear()
-    protobuf._runtime.cache_clear()
+    message_codec.shape.cache_clear()
+    message_codec._runtime.cache_clear()
     for function in (
         lambda: dumps(make("VIFBridge"), form="protobuf"),
-        lambda: protobuf.loads(protobuf.FIRST),
+        lambda: message_codec.loads(message_codec.FIRST),
     ):
         with pytest.raises(RuntimeError, match=r"install os-vif\[protobuf\]"):
             function()

@@ -20,16 +20,9 @@ from hypothesis import assume, given, settings
 pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
 
 from os_vif import exception, objects
-from os_vif.serialization import (
-    downgrade,
-    dumps,
-    from_document,
-    loads,
-    proto,
-    protobuf,
-    schema,
-    to_document,
-)
+from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
+from os_vif.serialization.protobuf import message_codec, message_types
+from os_vif.serialization.schema import json_schema
 from tests.support.strategies import ALL, CLASSES, any_objects, make
 from tests.unit.serialization import oracle
 from tests.unit.serialization.samples import vif
@@ -67,7 +60,7 @@ def test_full_objects(name):
     """All fields at every depth; it begins as no text does; and older readers get the same."""
     obj = make(name)
     data = dumps(obj, form="protobuf")
-    assert data[:1] == protobuf.FIRST
+    assert data[:1] == message_codec.FIRST
     assert data[:1].decode() not in " \t\r\n{["
     assert to_document(loads(data)) == to_document(obj)
     if name in CLASSES:
@@ -91,7 +84,7 @@ def test_null_is_not_unset():
 
 def newer(minor=7):
     """A VIF of a newer release, with something more at two depths."""
-    message = protobuf.shape().document()
+    message = message_codec.shape().document()
     message.ParseFromString(dumps(vif(), form="protobuf"))
     message.minor = minor
     message.vifopenvswitch.MergeFromString(MORE)
@@ -122,16 +115,16 @@ def test_what_is_not_known_survives():
 @functools.cache
 def newer_document():
     """The document of a newer release, in which every other message has one field more."""
-    runtime = protobuf._runtime()
+    runtime = message_codec._runtime()
     file = runtime.descriptors.FileDescriptorProto()
-    protobuf.shape().document.DESCRIPTOR.file.CopyToProto(file)
+    message_codec.shape().document.DESCRIPTOR.file.CopyToProto(file)
     for message in file.message_type:
-        if message.name != proto.DOCUMENT:
+        if message.name != message_types.DOCUMENT:
             field = message.field.add(name="later", number=1000, type=9, label=1)
             assert (field.TYPE_STRING, field.LABEL_OPTIONAL) == (9, 1)
     pool = runtime.pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    found = pool.FindMessageTypeByName(f"{proto.PACKAGE}.{proto.DOCUMENT}")
+    found = pool.FindMessageTypeByName(f"{message_types.PACKAGE}.{message_types.DOCUMENT}")
     return runtime.message_class(found)
 
 
@@ -216,7 +209,7 @@ def test_numbers_beyond_64_bits_are_refused():
 
 def test_values_are_checked():
     """As in the other forms, with the path."""
-    message = protobuf.shape().document()
+    message = message_codec.shape().document()
     message.ParseFromString(dumps(vif(), form="protobuf"))
     message.vifopenvswitch.network.subnets.objects.items[0].gateway = "10.0.0.256"
     with pytest.raises(exception.InvalidValue, match=r"network\.subnets\[0\]\.gateway"):
@@ -268,8 +261,14 @@ def protoc():
 
 def test_another_program_reads_it(tmp_path):
     """With nothing but the ``.proto``; and what it writes is read here."""
-    (tmp_path / proto.MESSAGES).write_text(schema.read(proto.MESSAGES), "utf-8")
-    arguments = [f"-I{tmp_path}", f"{{}}={proto.PACKAGE}.{proto.DOCUMENT}", proto.MESSAGES]
+    (tmp_path / message_types.MESSAGES).write_text(
+        json_schema.read(message_types.MESSAGES), "utf-8"
+    )
+    arguments = [
+        f"-I{tmp_path}",
+        f"{{}}={message_types.PACKAGE}.{message_types.DOCUMENT}",
+        message_types.MESSAGES,
+    ]
 
     def run(mode, data):
         command = [*protoc(), *(a.format(mode) for a in arguments)]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception, objects
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
 from tests.support.strategies import ALL, any_object, any_objects, make
 from tests.unit.objects import released

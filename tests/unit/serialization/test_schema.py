@@ -20,8 +20,10 @@ from oslo_versionedobjects import fields as ovo_fields
 from os_vif import exception
 from os_vif.codec import scalar
 from os_vif.codec.document import field_codec
-from os_vif.objects import fields, history
-from os_vif.serialization import schema, to_document
+from os_vif.objects import fields
+from os_vif.objects.versioning import history
+from os_vif.serialization import to_document
+from os_vif.serialization.schema import json_schema
 from tests.support.strategies import UUID, make
 from tests.unit.serialization.documents import (
     KINDS,
@@ -35,7 +37,7 @@ from tests.unit.serialization.documents import (
     reads,
 )
 
-SCHEMAS = schema.generate()
+SCHEMAS = json_schema.generate()
 VALIDATORS = {name: Validator(found) for name, found in SCHEMAS.items()}
 HEAD = {"apiVersion": "os-vif/2.0"}
 
@@ -85,20 +87,20 @@ def test_schema_holds_all_that_it_refers_to(name):
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_committed_schema_is_the_generated_one(name):
     """What is shipped is what the classes say."""
-    assert schema.load(name) == SCHEMAS[name]
+    assert json_schema.load(name) == SCHEMAS[name]
 
 
 def test_loaded_schema_is_the_callers():
     """Changing it changes nothing for the next."""
-    schema.load("VIFBridge").clear()
-    assert schema.load("VIFBridge") == SCHEMAS["VIFBridge"]
+    json_schema.load("VIFBridge").clear()
+    assert json_schema.load("VIFBridge") == SCHEMAS["VIFBridge"]
 
 
 @pytest.mark.parametrize("kind", ["VIFBrigde", "openapi", "../2.0/VIF", "", None, 1, []])
 def test_unknown_kind_has_no_schema(kind):
     """What is no kind is named, and no file is looked for."""
     with pytest.raises(exception.UnknownKind) as raised:
-        schema.load(kind)
+        json_schema.load(kind)
     assert raised.value.path == "kind"
 
 
@@ -336,7 +338,7 @@ def test_network_is_an_address_with_a_prefix_length(text):
 def generated(**declared):
     """The schema of a class with those fields."""
     odd = type("Odd", (ovo.VersionedObject,), {"fields": declared, "__doc__": None})
-    return schema.generate({**history.vocabulary(), "Odd": odd})["Odd"]
+    return json_schema.generate({**history.vocabulary(), "Odd": odd})["Odd"]
 
 
 def test_choice_or_null_accepts_both():

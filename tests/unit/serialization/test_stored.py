@@ -11,7 +11,7 @@ import json
 import pytest
 
 from os_vif import exception, objects, serialization
-from os_vif.serialization import stored
+from os_vif.serialization.storage import stored
 from tests.support.strategies import make
 from tests.unit.serialization.stored_samples import (
     ANNOTATION,

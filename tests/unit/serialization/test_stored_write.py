@@ -10,8 +10,8 @@ import json
 import pytest
 
 from os_vif import exception, objects, serialization
-from os_vif.objects import history
-from os_vif.serialization import stored
+from os_vif.objects.versioning import history
+from os_vif.serialization.storage import stored
 from tests.support.strategies import UUID, make
 from tests.unit.serialization.stored_samples import (
     KURYR,

@@ -15,8 +15,12 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
-from os_vif.objects import fields, history
-from os_vif.serialization import from_document, primitive, schema, stored, structural, to_document
+from os_vif.codec import primitive
+from os_vif.objects import fields
+from os_vif.objects.versioning import history
+from os_vif.serialization import from_document, to_document
+from os_vif.serialization.schema import json_schema, structural
+from os_vif.serialization.storage import stored
 from tests.support.strategies import make
 from tests.unit.serialization.documents import (
     KINDS,
@@ -348,7 +352,7 @@ def widened(one, other):
     for name, field in (("OddOne", one), ("OddOther", other)):
         parents = (classes["VIFBase"],)
         classes[name] = type(name, parents, {"fields": {"odd": ODD[field]}})
-    return structural.convert(schema.generate(classes)["VIF"])["properties"]["odd"]
+    return structural.convert(json_schema.generate(classes)["VIF"])["properties"]["odd"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from os_vif.host.ovsdb import transport
+from os_vif.host.ovsdb import server_socket
 from os_vif.host.ovsdb.deadline import Deadline
 from os_vif.host.ovsdb.framing import JsonFramer
 from os_vif.host.ovsdb.stream import JsonRpcStream
@@ -169,7 +169,7 @@ def test_a_request_on_tcp_does_not_wait_for_the_answer_before(monkeypatch):
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        opened = transport.connect(
+        opened = server_socket.connect(
             f"tcp:127.0.0.1:{listening.getsockname()[1]}", None, Deadline(30)
         )
         with opened:
@@ -179,8 +179,8 @@ def test_a_request_on_tcp_does_not_wait_for_the_answer_before(monkeypatch):
 
 PYTHON_OVS = """
 import sys
-from os_vif.host.ovsdb import connection, tls, transport
-import os_vif.engine.ovs, os_vif.plugins.ovs
+from os_vif.host.ovsdb import connection, server_socket, tls
+import os_vif.engine.ovs_transaction, os_vif.plugins.ovs
 assert tls.process_tls_settings() is None
 assert "ovs" not in sys.modules, sorted(name for name in sys.modules if "ovs" in name)
 from ovs.stream import Stream

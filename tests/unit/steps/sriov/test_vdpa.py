@@ -12,7 +12,7 @@ from pyroute2.netlink import genlmsg
 
 from os_vif.host.netlink import codec, genetlink, rtnetlink, uapi
 from os_vif.host.netlink.messages import CONTROL
-from os_vif.host.netlink.transport import Socket
+from os_vif.host.netlink.netlink_socket import Socket
 from os_vif.steps import DeleteVdpa, EnsureVdpa
 from os_vif.steps.sriov import vdpa
 

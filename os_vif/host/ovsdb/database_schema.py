@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from os_vif.host.ovsdb import answers
+from os_vif.host.ovsdb import replies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,7 @@ class Schema:
     """
 
     def __init__(self, found: Any) -> None:
-        self.version, self._tables = answers.schema(found)
+        self.version, self._tables = replies.schema(found)
         self._absent = {column for column in OPTIONAL if not self.has(*column)}
         #: The columns with a logged warning.
         self._warned: set[tuple[str, str]] = set()

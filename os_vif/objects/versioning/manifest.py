@@ -16,7 +16,7 @@ from oslo_utils import versionutils
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ class Peer(dict[str, str]):
         self.quiet = quiet
         #: Whether classes from outside of os-vif are taken to be known, as they are here.
         self.third_parties = third_parties
-        #: The compiled views of classes, by class and version (:mod:`os_vif.objects.views`).
+        #: The compiled views of classes, by class and version (:mod:`os_vif.objects.versioning.downgrade`).
         self.views: dict[Any, Any] = {}
 
     @staticmethod

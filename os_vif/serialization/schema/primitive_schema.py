@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from os_vif import exception
-from os_vif.codec import FieldCodec, field, registry
+from os_vif.codec import FieldCodec, document, field, primitive, registry
 from os_vif.codec.path import describe
 from os_vif.codec.registry import FIXED_IPS
-from os_vif.objects import history
-from os_vif.serialization import document, primitive
-from os_vif.serialization.schema import ANY_VIF, DIALECT, Schema
+from os_vif.objects.versioning import history
+from os_vif.serialization import formats
+from os_vif.serialization.schema.json_schema import ANY_VIF, DIALECT, Schema
 
 _BASE = "VIFBase"
 _NAMES: Schema = {"type": "array", "items": {"type": "string"}}
@@ -27,7 +27,7 @@ _NAMES: Schema = {"type": "array", "items": {"type": "string"}}
 def generate(kind: str, release: str) -> Schema:
     """Return the schema of the primitives of a kind, or of any VIF (``VIF``).
 
-    :param release: one of os-vif, or a named peer: :func:`os_vif.objects.history.releases`.
+    :param release: one of os-vif, or a named peer: :func:`os_vif.objects.versioning.history.releases`.
     :raises os_vif.exception.UnsupportedVersion: if there is no such release.
     :raises os_vif.exception.UnknownKind: if it has no such kind.
     """
@@ -115,7 +115,7 @@ class _Release:
             if not (isinstance(value, field.Nested) and value.name not in self._classes)
         }
         data = {"type": "object", "properties": fields, "additionalProperties": False}
-        frame = primitive.frame(name, self._versions[name], data)
+        frame = formats.frame(name, self._versions[name], data)
         required = list(frame)
         properties: Schema = {key: {"const": value} for key, value in frame.items()}
         properties |= {primitive.DATA: data, primitive.CHANGES: _NAMES}

@@ -16,8 +16,9 @@ import json
 import re
 from typing import Any
 
-from os_vif.serialization import document, primitive, schema
-from os_vif.serialization.schema import Classes, Schema
+from os_vif.codec import document, primitive
+from os_vif.serialization.schema import json_schema
+from os_vif.serialization.schema.json_schema import Classes, Schema
 
 #: The files beside the JSON Schemas.
 OPENAPI = "openapi.json"
@@ -34,15 +35,15 @@ def load(kind: str) -> Schema:
 
     :raises os_vif.exception.UnknownKind: if this release has no such kind.
     """
-    schema.load(kind)
-    openapi: Schema = json.loads(schema.read(OPENAPI))
+    json_schema.load(kind)
+    openapi: Schema = json.loads(json_schema.read(OPENAPI))
     found: Schema = openapi["components"]["schemas"][kind]
     return found
 
 
 def kuryrport_crd() -> str:
     """The CRD of kuryr's ``KuryrPort`` with typed VIFs, as YAML, as this release ships it."""
-    return schema.read(KURYRPORT)
+    return json_schema.read(KURYRPORT)
 
 
 def generate(classes: Classes | None = None) -> Schema:
@@ -50,7 +51,7 @@ def generate(classes: Classes | None = None) -> Schema:
 
     :param classes: by name, instead of the vocabulary.
     """
-    schemas = schema.generate(classes)
+    schemas = json_schema.generate(classes)
     version = f"{document.MAJOR}.{document.MINOR}"
     return {
         "openapi": "3.0.3",
@@ -61,7 +62,7 @@ def generate(classes: Classes | None = None) -> Schema:
 
 
 def convert(whole: Schema) -> Schema:
-    """The structural form of a JSON Schema that :mod:`os_vif.serialization.schema` made."""
+    """The structural form of a JSON Schema that :mod:`os_vif.serialization.schema.json_schema` made."""
     return _node(whole, whole.get("$defs", {}))
 
 
@@ -165,7 +166,7 @@ def generate_kuryrport_crd() -> Schema:
 
     A VIF is a document there or an OVO primitive: what kuryr stored before stays valid.
     """
-    vif = convert(schema.generate()[schema.ANY_VIF])
+    vif = convert(json_schema.generate()[json_schema.ANY_VIF])
     vif["anyOf"] = [{"required": vif.pop("required")}, {"required": [primitive.NAME]}]
     entry = _struct({"default": {"type": "boolean"}, "vif": vif}, required=["vif"])
     spec = _struct(

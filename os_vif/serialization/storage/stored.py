@@ -22,13 +22,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from os_vif import exception
-from os_vif.codec import registry, unknown
+from os_vif.codec import document, primitive, registry, unknown
 from os_vif.codec.path import SeveralErrors, below, errors_of, invalid, joined
 from os_vif.codec.unknown import Loss
-from os_vif.objects import history
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
+from os_vif.objects.versioning import history
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import document, primitive, text
+from os_vif.serialization import formats, json_text
 
 ANNOTATION = "openstack.org/kuryr-vif"
 #: By wrapping, whom it is written for unless somebody else is named: the newest kuryr that
@@ -83,7 +83,7 @@ def _read(stored: Any) -> dict[str, VIFBase]:
 
     :raises os_vif.codec.path.SeveralErrors: if more than one value is wrong.
     """
-    data = text.parse(stored) if isinstance(stored, (str, bytes)) else stored
+    data = json_text.parse(stored) if isinstance(stored, (str, bytes)) else stored
     if not isinstance(data, dict):
         raise invalid(data, "an object", "")
     if holds_object(data):
@@ -136,7 +136,7 @@ def holds_vifs(data: Any) -> bool:
 
 def holds_object(data: Any) -> bool:
     """Whether it is an OVO primitive or a document, not something of Kubernetes."""
-    if primitive.is_primitive(data):
+    if formats.is_primitive(data):
         return True
     version = data.get("apiVersion") if isinstance(data, dict) else None
     return isinstance(version, str) and version.startswith(f"{document.GROUP}/")
@@ -147,7 +147,7 @@ def _read_annotation(annotation: Any, path: str) -> dict[str, VIFBase]:
     if not isinstance(annotation, str):
         raise invalid(annotation, "text, in which the VIFs are", place)
     try:
-        data = text.parse(annotation)
+        data = json_text.parse(annotation)
     except exception.SerializationError as error:
         raise _inside(place, error) from error
     if holds_vifs(data):
@@ -263,7 +263,7 @@ def _vif(found: Any, path: str) -> VIFBase:
 
 
 def _load(data: dict[str, Any], path: str) -> Any:
-    load = primitive.from_primitive if primitive.is_primitive(data) else document.from_document
+    load = formats.from_primitive if formats.is_primitive(data) else formats.from_document
     try:
         return load(data, collects=True)
     except exception.SerializationError as error:
@@ -345,12 +345,12 @@ def downgrade(
 
 def _downgrade(vif: VIFBase, reader: str, form: str) -> tuple[Any, list[Loss]]:
     if form == primitive.FORM:
-        data, lost = primitive.downgrade(vif, reader)
+        data, lost = formats.downgrade(vif, reader)
         return _unchanged(data), lost
     if lost := unknown.losses(vif, form):
         vif = vif.obj_clone()
         unknown.discard(vif, form)
-    return document.to_document(vif), lost
+    return formats.to_document(vif), lost
 
 
 def kuryrport(pod: dict[str, Any], status: Any) -> dict[str, Any]:
@@ -414,7 +414,7 @@ def _wrapped(written: dict[str, Any], wrapping: str, form: str) -> str | dict[st
             }
         }
     default = written.pop(DEFAULT_INTERFACE)
-    compose = text.compose if form == document.FORM else text.compose_sorted
+    compose = json_text.compose if form == document.FORM else json_text.compose_sorted
     if wrapping == "pod-vif":
         return compose(default)
     fields: dict[str, Any] = {"default_vif": default}
@@ -422,7 +422,7 @@ def _wrapped(written: dict[str, Any], wrapping: str, form: str) -> str | dict[st
     if written or wrapping == "pod-state":
         fields["additional_vifs"] = written
     if form == primitive.FORM:
-        state = primitive.frame(_STATES[wrapping], "1.0", fields)
+        state = formats.frame(_STATES[wrapping], "1.0", fields)
     else:
         # Zun's has the fields of kuryr's.
         state = _state(fields)
@@ -436,7 +436,7 @@ def _state(fields: dict[str, Any]) -> dict[str, Any]:
     head = {"apiVersion": newest, "kind": "PodState"}
     for vif in vifs:
         del vif["apiVersion"]
-    data: dict[str, Any] = text.in_order(head | fields)
+    data: dict[str, Any] = json_text.in_order(head | fields)
     return data
 
 

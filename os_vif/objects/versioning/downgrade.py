@@ -22,7 +22,8 @@ from os_vif.codec.construct import changed_fields
 from os_vif.codec.path import below, joined
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.codec.unknown import UNKNOWN, Loss
-from os_vif.objects import backlevel, history, losses, release_1_8
+from os_vif.objects.versioning import history, losses, release_1_8
+from os_vif.objects.versioning import manifest as backlevel
 
 LEFT_OUT = "left out"
 

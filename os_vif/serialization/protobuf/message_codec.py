@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Documents as protobuf, for ``os-vif[protobuf]``. :mod:`os_vif.serialization.proto` says how."""
+"""Documents as protobuf, for ``os-vif[protobuf]``. :mod:`os_vif.serialization.protobuf.message_types` says how."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.codec import document as document_codec
-from os_vif.codec import registry, unknown
+from os_vif.codec import document, registry, unknown
 from os_vif.codec.path import describe, within
-from os_vif.objects import history
-from os_vif.serialization import document, proto, text
-from os_vif.serialization.proto import Field
+from os_vif.objects.versioning import history
+from os_vif.serialization import json_text
+from os_vif.serialization.protobuf import message_types
+from os_vif.serialization.protobuf.message_types import Field
 
 FORM = document.PROTOBUF
 #: The name under which a message keeps what is not known of it, and of the messages that stand
@@ -57,28 +57,30 @@ class Shape:
 
     def __init__(self) -> None:
         runtime = _runtime()
-        self.fields = proto.messages(proto.read_numbers())
+        self.fields = message_types.messages(message_types.read_numbers())
         #: By the name that each has among others.
-        self.kinds = {proto.of_kind(f.name): f.type for f in self.fields[proto.DOCUMENT]}
+        self.kinds = {
+            message_types.of_kind(f.name): f.type for f in self.fields[message_types.DOCUMENT]
+        }
         self.lists = {n for n, cls in history.vocabulary().items() if registry.is_list(cls)}
         #: The messages for which a document has no object: a list, a table, any of several.
         self.around = self.lists | {
             name
             for name, (first, *_) in self.fields.items()
-            if first.name == proto.ITEMS or first.label == "oneof"
+            if first.name == message_types.ITEMS or first.label == "oneof"
         }
         #: The fields of each message by name, and by number.
         self.by_name = {n: {f.name: f for f in fields} for n, fields in self.fields.items()}
         self.by_number = {n: {f.number: f for f in fields} for n, fields in self.fields.items()}
         types = runtime.descriptors.FieldDescriptorProto
         file = runtime.descriptors.FileDescriptorProto(
-            name=f"os_vif/{proto.MESSAGES}", package=proto.PACKAGE, syntax="proto3"
+            name=f"os_vif/{message_types.MESSAGES}", package=message_types.PACKAGE, syntax="proto3"
         )
         for name, fields in sorted(self.fields.items()):
             _declare(file.message_type.add(name=name), fields, types)
         pool = runtime.pool.DescriptorPool()
         pool.AddSerializedFile(file.SerializeToString())
-        found = pool.FindMessageTypeByName(f"{proto.PACKAGE}.{proto.DOCUMENT}")
+        found = pool.FindMessageTypeByName(f"{message_types.PACKAGE}.{message_types.DOCUMENT}")
         self.document = runtime.message_class(found)
 
 
@@ -96,7 +98,7 @@ def _declare(message: Any, fields: list[Field], types: Any) -> None:
     for field in fields:
         many = field.label in ("repeated", "map")
         added = message.field.add(
-            name=proto.of_kind(field.name) if field.label == "oneof" else field.name,
+            name=message_types.of_kind(field.name) if field.label == "oneof" else field.name,
             number=field.number,
             label=types.LABEL_REPEATED if many else types.LABEL_OPTIONAL,
         )
@@ -107,12 +109,12 @@ def _declare(message: Any, fields: list[Field], types: Any) -> None:
                 entry, [Field("key", 1, "string", ""), Field("value", 2, field.type, "")], types
             )
             added.type = types.TYPE_MESSAGE
-            added.type_name = f".{proto.PACKAGE}.{message.name}.ItemsEntry"
+            added.type_name = f".{message_types.PACKAGE}.{message.name}.ItemsEntry"
         elif field.type in simple:
             added.type = simple[field.type]
         else:
             added.type = types.TYPE_MESSAGE
-            added.type_name = f".{proto.PACKAGE}.{field.type}"
+            added.type_name = f".{message_types.PACKAGE}.{field.type}"
         if field.label == "oneof":
             added.oneof_index = 0
         elif field.label == "optional" and field.type in simple:
@@ -133,7 +135,7 @@ def dumps(obj: ovo.VersionedObject) -> bytes:
     :raises os_vif.exception.InvalidValue: for a number beyond 64 bits.
     :raises RuntimeError: if protobuf is not installed.
     """
-    return encode(document_codec.encode(obj, FORM))
+    return encode(document.encode(obj, FORM))
 
 
 def encode(data: Mapping[str, Any]) -> bytes:
@@ -142,13 +144,13 @@ def encode(data: Mapping[str, Any]) -> bytes:
     major, minor = map(int, version.partition("/")[2].split("."))
     message = shape().document(major=major, minor=minor)
     fields = {name: value for name, value in data.items() if name not in {"apiVersion", "kind"}}
-    inner = getattr(message, proto.of_kind(kind))
+    inner = getattr(message, message_types.of_kind(kind))
     inner.SetInParent()
     _fill(inner, kind, fields)
     written: bytes = message.SerializeToString(deterministic=True)
     # A message in another message takes two bytes or more.
-    if len(written) > 2 * text.MOST:
-        text.refuse_many(data)
+    if len(written) > 2 * json_text.MOST:
+        json_text.refuse_many(data)
     return written
 
 
@@ -170,7 +172,7 @@ def _fill(message: Any, name: str, data: Mapping[str, Any]) -> None:
         _add(message, rest, name)
     if nulls := sorted(message.nulls):
         # Those that are not known came last.
-        message.ClearField(proto.NULLS)
+        message.ClearField(message_types.NULLS)
         message.nulls.extend(nulls)
 
 
@@ -184,7 +186,7 @@ def _add(message: Any, rest: Any, name: str) -> None:
             for key in around.keys() & message.items.keys():
                 _add(message.items[key], around[key], field.type)
             rest.ClearField(descriptor.name)
-        elif field.name != proto.NULLS:
+        elif field.name != message_types.NULLS:
             if message.HasField(descriptor.name):
                 _add(getattr(message, descriptor.name), around, field.type)
             rest.ClearField(descriptor.name)
@@ -237,11 +239,11 @@ def _put_object(message: Any, name: str, value: Any) -> None:
             except exception.SerializationError as error:
                 raise within(key, error) from error.__cause__
     elif first.label == "oneof":
-        inner = getattr(message, proto.of_kind(value["kind"]))
+        inner = getattr(message, message_types.of_kind(value["kind"]))
         inner.SetInParent()
         rest = {key: item for key, item in value.items() if key != "kind"}
         _fill(inner, value["kind"], rest)
-    elif first.name != proto.ITEMS:
+    elif first.name != message_types.ITEMS:
         _fill(message, name, value)
     else:
         _put_items(message, first.type, value)
@@ -268,7 +270,7 @@ def loads(data: bytes) -> Any:
     :raises os_vif.exception.SerializationError: naming the path of what is wrong.
     :raises RuntimeError: if protobuf is not installed.
     """
-    obj, is_newer = document_codec.decode(decode(data))
+    obj, is_newer = document.decode(decode(data))
     if is_newer:
         for _, found in unknown.within(obj):
             found.form = FORM
@@ -286,13 +288,13 @@ def decode(data: bytes) -> dict[str, Any]:
     except (_runtime().decode_error, UnicodeDecodeError):
         raise _malformed("bytes that are no message") from None
     _refuse_many(message, len(data))
-    if _rest(message, proto.DOCUMENT).ByteSize():
+    if _rest(message, message_types.DOCUMENT).ByteSize():
         raise _malformed("more than a version and an object of a kind that is known here")
     kind = shape().kinds.get(message.WhichOneof("kind"))
     head = {"apiVersion": f"{document.GROUP}/{message.major}.{message.minor}", "kind": kind}
     if not kind:
         return head
-    inner = getattr(message, proto.of_kind(kind))
+    inner = getattr(message, message_types.of_kind(kind))
     if not _has_unknown(inner):
         try:
             return head | _found(inner, kind, is_known=True)
@@ -317,7 +319,7 @@ def _has_unknown(message: Any) -> bool:
 def _refuse_many(message: Any, size: int) -> None:
     """Refuse a message with more messages in it than a document may have objects."""
     # A message in another takes two bytes or more.
-    if size <= 2 * text.MOST:
+    if size <= 2 * json_text.MOST:
         return
     waiting = [message]
     found = 0
@@ -331,9 +333,9 @@ def _refuse_many(message: Any, size: int) -> None:
                 is_map = descriptor.message_type.GetOptions().map_entry
                 inner = [value[key] for key in value] if is_map else list(value)
             waiting += inner
-        if found + len(waiting) > text.MOST:
+        if found + len(waiting) > json_text.MOST:
             raise exception.MalformedDocument(
-                found="too many messages", expected=f"at most {text.MOST:,} in one document"
+                found="too many messages", expected=f"at most {json_text.MOST:,} in one document"
             )
 
 
@@ -355,7 +357,7 @@ def _found(message: Any, name: str, *, is_known: bool = False) -> dict[str, Any]
         field = fields[descriptor.number]
         if field.type in _SIMPLE:
             data[field.name] = value
-        elif field.name != proto.NULLS:
+        elif field.name != message_types.NULLS:
             data[field.name] = _object(value, field.type, is_known=is_known)
         else:
             data |= {fields[n].name: None for n in value if n in fields}
@@ -376,7 +378,7 @@ def _rest(message: Any, name: str) -> Any:
     for descriptor, value in message.ListFields():
         field = fields[descriptor.number]
         rest.ClearField(descriptor.name)
-        if field.name == proto.NULLS:
+        if field.name == message_types.NULLS:
             rest.nulls.extend(n for n in value if n not in fields)
         elif field.label == "map":
             for key in value:
@@ -403,7 +405,7 @@ def _object(message: Any, name: str, *, is_known: bool) -> Any:
         return {"kind": kind and shape().kinds[kind]} | (
             _found(getattr(message, kind), shape().kinds[kind], is_known=is_known) if kind else {}
         )
-    if first.name != proto.ITEMS:
+    if first.name != message_types.ITEMS:
         return _found(message, name, is_known=is_known)
     if first.type in _SIMPLE:
         return list(message.items)

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""OVO primitives: the format of every release since 1.0.0, with a version for each object.
+"""The two formats of plain data, with limits on their size: documents and OVO primitives.
 
-Reading accepts exactly what oslo's ``obj_from_primitive`` accepts, with three differences: every
-error names the path of the field, a newer minor version is read too, and unknown fields are kept.
+Reading an OVO primitive accepts exactly what ``obj_from_primitive`` of oslo accepts, with three
+differences: every error names the path of the field, a newer minor version is read too, and unknown
+fields are preserved.
 """
 
 from __future__ import annotations
@@ -15,26 +16,48 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception
-from os_vif.codec import construct, unknown
-from os_vif.codec import primitive as codec
+from os_vif.codec import construct, document, unknown
+from os_vif.codec import primitive as primitive_codec
 from os_vif.codec.path import describe
-from os_vif.codec.primitive import CHANGES, DATA, FORM, NAME, NAMESPACE_KEY, VERSION
+from os_vif.codec.primitive import DATA, FORM, NAME, NAMESPACE_KEY, VERSION
 from os_vif.codec.registry import NAMESPACE
-from os_vif.objects import backlevel, history, losses, views
-from os_vif.serialization import text
+from os_vif.objects.versioning import downgrade as views
+from os_vif.objects.versioning import history, losses, manifest
+from os_vif.serialization import json_text
 
-__all__ = [
-    "CHANGES",
-    "DATA",
-    "FORM",
-    "NAME",
-    "downgrade",
-    "frame",
-    "from_primitive",
-    "is_primitive",
-    "to_primitive",
-    "to_text",
-]
+
+def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
+    """Return the document of any object of os-vif: plain data that shares nothing with it.
+
+    :raises os_vif.exception.DataLoss: for fields that were read from an OVO primitive of a newer
+        version and are not known here.
+    """
+    return document.encode(obj)
+
+
+def document_to_text(obj: ovo.VersionedObject) -> str:
+    """Return the document of an object as JSON text: see :func:`to_document`."""
+    return json_text.compose(document.encode(obj))
+
+
+def from_document(data: Any, *, collects: bool = False) -> Any:
+    """Return the object of a document. No field counts as changed.
+
+    Unknown fields are refused in a document of this or an older minor version; in a document of a
+    newer version they are kept, at any depth, and written back.
+
+    :param data: a mapping of plain data, which is not changed.
+    :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
+    :raises os_vif.exception.SerializationError: naming the path of the field.
+    """
+    try:
+        obj, is_newer = document.decode(data, collects=collects)
+    except exception.SerializationError:
+        json_text.refuse_many(data)
+        raise
+    if is_newer:
+        json_text.refuse_many(data)
+    return obj
 
 
 def is_primitive(data: Any) -> bool:
@@ -50,12 +73,12 @@ def from_primitive(primitive: Any, *, collects: bool = False) -> Any:
     :raises os_vif.exception.SerializationError: naming the path of the field.
     """
     try:
-        obj, has_unknown = codec.decode(primitive, collects=collects)
+        obj, has_unknown = primitive_codec.decode(primitive, collects=collects)
     except exception.SerializationError:
-        text.refuse_many(primitive)
+        json_text.refuse_many(primitive)
         raise
     if has_unknown:
-        text.refuse_many(primitive)
+        json_text.refuse_many(primitive)
     return obj
 
 
@@ -64,11 +87,15 @@ def frame(name: str, version: str, fields: dict[str, Any]) -> dict[str, Any]:
     return {NAME: name, NAMESPACE_KEY: NAMESPACE, VERSION: version, DATA: fields}
 
 
-def to_text(obj: ovo.VersionedObject) -> str:
+def primitive_to_text(obj: ovo.VersionedObject) -> str:
     """Return the OVO primitive of an object as JSON text: see :func:`to_primitive`."""
     primitive, encoding = _encode(obj)
     # The codec sorts names; a class of another project need not.
-    return text.compose_sorted(primitive) if encoding.is_unsorted else text.compose(primitive)
+    return (
+        json_text.compose_sorted(primitive)
+        if encoding.is_unsorted
+        else json_text.compose(primitive)
+    )
 
 
 def to_primitive(obj: ovo.VersionedObject) -> dict[str, Any]:
@@ -79,8 +106,8 @@ def to_primitive(obj: ovo.VersionedObject) -> dict[str, Any]:
     return _encode(obj)[0]
 
 
-def _encode(obj: ovo.VersionedObject) -> tuple[dict[str, Any], codec.Encoding]:
-    primitive, encoding = codec.encode_whole(obj)
+def _encode(obj: ovo.VersionedObject) -> tuple[dict[str, Any], primitive_codec.Encoding]:
+    primitive, encoding = primitive_codec.encode_whole(obj)
     if encoding.has_losses:
         lost = unknown.losses(obj, FORM)
         raise exception.DataLoss(reader="a reader of OVO primitives", losses=lost)
@@ -91,18 +118,18 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
     """Return the OVO primitive for a reader, and the losses on the way there, by field path.
 
     :param release: a release of os-vif, such as ``1.14.0``, or a named peer: see
-        :func:`os_vif.objects.history.releases`.
+        :func:`os_vif.objects.versioning.history.releases`.
     :raises os_vif.exception.UnsupportedVersion: if there is no such release.
     :raises os_vif.exception.UnknownKind: if the reader has no class for ``obj`` itself.
     """
     try:
-        reader = backlevel.reader_of_release(release)
+        reader = manifest.reader_of_release(release)
     except ValueError as error:
         raise exception.UnsupportedVersion(
             path="release", found=describe(release), expected=str(error)
         ) from None
     if release == history.OURS:
-        return codec.encode_whole(obj)[0], unknown.losses(obj, FORM)
+        return primitive_codec.encode_whole(obj)[0], unknown.losses(obj, FORM)
     try:
         return _downgrade(obj, reader)
     except ovo_exception.UnsupportedObjectError:
@@ -112,17 +139,17 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
 
 
 def _downgrade(
-    obj: ovo.VersionedObject, reader: backlevel.Peer
+    obj: ovo.VersionedObject, reader: manifest.Peer
 ) -> tuple[dict[str, Any], list[unknown.Loss]]:
     if construct.of_class(type(obj)) is None:
         # A class of another project.
         before = obj.obj_to_primitive()
-        text.refuse_many(before)
+        json_text.refuse_many(before)
         primitive = obj.obj_to_primitive(version_manifest=reader)
         return primitive, [*losses.between(before, primitive), *unknown.losses(obj, None)]
     primitive, lost, encoding = views.encode(obj, None, reader)
     if encoding is not None:
-        text.refuse_count(encoding.count)
+        json_text.refuse_count(encoding.count)
         if encoding.has_unknown:
             lost += unknown.losses(obj, None)
     return primitive, lost

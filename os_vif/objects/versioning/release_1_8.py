@@ -11,13 +11,12 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from os_vif.objects.backlevel import Peer
-    from os_vif.objects.vif import VIFBase
+    from os_vif.objects.versioning.manifest import Peer
 
 
 def _fixed_ip_list() -> Any:
@@ -25,7 +24,7 @@ def _fixed_ip_list() -> Any:
     return history.public()["FixedIPList"]
 
 
-def read_addresses(vif: VIFBase, primitive: dict[str, Any]) -> None:
+def read_addresses(vif: Any, primitive: dict[str, Any]) -> None:
     """Set ``fixed_ips`` of a VIF from a payload, and the addresses of its subnets."""
     data = vif._obj_primitive_field(primitive, "data")
     if "fixed_ips" not in data or "fixed_ips" in vif.fields:
@@ -35,7 +34,7 @@ def read_addresses(vif: VIFBase, primitive: dict[str, Any]) -> None:
     place_addresses(vif, is_changed="fixed_ips" in changes)
 
 
-def place_addresses(vif: VIFBase, *, is_changed: bool) -> None:
+def place_addresses(vif: Any, *, is_changed: bool) -> None:
     """Copy the addresses of ``fixed_ips`` to the subnets that contain them.
 
     :param is_changed: True if the payload listed ``fixed_ips`` as changed.
@@ -64,7 +63,7 @@ def place_addresses(vif: VIFBase, *, is_changed: bool) -> None:
             subnet.obj_reset_changes(["ips"])
 
 
-def write_addresses(vif: VIFBase, primitive: dict[str, Any], peer: Peer) -> Iterable[Any]:
+def write_addresses(vif: Any, primitive: dict[str, Any], peer: Peer) -> Iterable[Any]:
     """Put the addresses where 1.8.0 reads them, if the reader is 1.8.0; return the addresses."""
     if not history.burnt(history.public()["VIFBase"], peer.get("VIFBase")):
         return ()
@@ -97,7 +96,7 @@ def key_of(ip: Any) -> tuple[Any, ...]:
     return tuple(getattr(ip, name) if name in ip else None for name in ("address", "floating_ips"))
 
 
-def subnets(vif: VIFBase) -> Iterable[Any]:
+def subnets(vif: Any) -> Iterable[Any]:
     network = vif.network if "network" in vif else None
     return members(network.subnets if network is not None and "subnets" in network else None)
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from os_vif.codec import FieldCodec, registry
 from os_vif.codec import field as field_codecs
 from os_vif.codec.document import field_codec, field_names
-from os_vif.objects import history
+from os_vif.objects.versioning import history
 
 PACKAGE = "os_vif.v2"
 #: The committed files: the messages, and the numbers of their fields.
@@ -143,6 +143,10 @@ def of_kind(name: str) -> str:
 
 def read_numbers() -> Numbers:
     """Those that are recorded with this release."""
-    data = resources.files(__package__).joinpath("schemas", NUMBERS).read_text("utf-8")
+    data = (
+        resources.files("os_vif.serialization")
+        .joinpath("schema", "data", NUMBERS)
+        .read_text("utf-8")
+    )
     numbers: Numbers = json.loads(data)
     return numbers

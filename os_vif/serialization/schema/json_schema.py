@@ -20,18 +20,17 @@ from importlib import resources
 from typing import Any
 
 from os_vif import exception
-from os_vif.codec import field, registry
+from os_vif.codec import document, field, registry
 from os_vif.codec.document import field_codec, field_names, takes_null
 from os_vif.codec.path import describe
-from os_vif.objects import history
-from os_vif.serialization import document
+from os_vif.objects.versioning import history
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: The name that selects any VIF instead of a kind.
 ANY_VIF = "VIF"
 _BASE = "VIFBase"
 #: The folder of the schemas, beside this file.
-FOLDER = f"schemas/{document.MAJOR}.{document.MINOR}"
+FOLDER = f"data/{document.MAJOR}.{document.MINOR}"
 _ROLE = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
 
 Schema = dict[str, Any]

@@ -17,7 +17,7 @@ from os_vif.codec import registry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from os_vif.objects.base import VersionedObject
+    from oslo_versionedobjects import base as ovo
 
 #: The public releases, oldest first.
 # fmt: off
@@ -73,17 +73,17 @@ def versions(*history: Version) -> tuple[Version, ...]:
     return history
 
 
-_vocabulary: dict[str, type[VersionedObject]] = {}
+_vocabulary: dict[str, type[ovo.VersionedObject]] = {}
 
 
-def enter(cls: type[VersionedObject]) -> None:
+def enter(cls: type[ovo.VersionedObject]) -> None:
     """Register a class of os-vif. Classes of third parties belong to no release."""
     if cls.__module__.partition(".")[0] == "os_vif":
         _vocabulary[cls.__name__] = cls
         _manifest.cache_clear()
 
 
-def public() -> Mapping[str, type[VersionedObject]]:
+def public() -> Mapping[str, type[ovo.VersionedObject]]:
     """Return the classes of public releases, and loaded classes of kuryr, by name."""
     from os_vif import objects
 
@@ -91,11 +91,11 @@ def public() -> Mapping[str, type[VersionedObject]]:
     return _vocabulary
 
 
-def vocabulary() -> Mapping[str, type[VersionedObject]]:
+def vocabulary() -> Mapping[str, type[ovo.VersionedObject]]:
     """Return the classes of os-vif and of kuryr-kubernetes, by name."""
-    from os_vif.objects import kuryr
+    from os_vif import objects
 
-    assert kuryr  # noqa: S101 - loading it enters them
+    objects.register_kuryr()
     return public()
 
 
