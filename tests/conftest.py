@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What holds for the tests of every tier."""
+"""Settings and fixtures of the tests of all tiers."""
 
 import logging
 from collections.abc import Iterator
@@ -12,32 +12,32 @@ import pytest
 
 pytest_plugins = ["tests.limits", "tests.alone", "tests.vm.plugin"]
 
-# On a loaded machine an example may take any time. In the short form the same examples are tried
-# on each run, so that a change is judged by what it changes; soak tests search for new ones.
-hypothesis.settings.register_profile("short", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("soak", deadline=None)
-hypothesis.settings.load_profile("short")
+# An example may take any time on a loaded machine. The profile "fixed" tries the same examples in
+# each run, so that a failure is due to the change under test. The profile "new" tries new examples.
+hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("new", deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 
-def pytest_configure(config):
-    """Let runs of soak tests search for new examples."""
-    if "soak" in (config.option.markexpr or "").split() and "not soak" not in (
-        config.option.markexpr
-    ):
-        hypothesis.settings.load_profile("soak")
+def pytest_configure(config: pytest.Config) -> None:
+    """Try new examples in soak tests, and if a seed is given (``--hypothesis-seed=1``)."""
+    markers = config.option.markexpr or ""
+    is_soak = "soak" in markers.split() and "not soak" not in markers
+    if is_soak or config.getoption("--hypothesis-seed") is not None:
+        hypothesis.settings.load_profile("new")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable():
-    """Let a worker of pytest-xdist send reports whose text has lone surrogates.
+    """Escape lone surrogates in reports, which a worker of pytest-xdist cannot send.
 
-    Logs and tracebacks of hostile text have them; the worker would die of them.
+    Logs and tracebacks of tests with hostile text contain lone surrogates.
     """
     return sendable((yield))
 
 
 def sendable(data: Any) -> Any:
-    """Return plain data with lone surrogates as ``\\udc80``, which UTF-8 can encode."""
+    """Return plain data with lone surrogates escaped as ``\\udc80``."""
     if isinstance(data, str):
         return data.encode("utf-8", "backslashreplace").decode()
     if isinstance(data, dict):
@@ -49,9 +49,9 @@ def sendable(data: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _logging_is_as_before() -> Iterator[None]:
-    """Give the next test the levels and handlers of this one.
+    """Restore the levels and handlers of all loggers after each test.
 
-    The command sets those of its process, and some tests run it in their own.
+    The command os-vif sets them for its process, and some tests run the command in this process.
     """
     root = logging.getLogger()
     handlers = root.handlers[:]
@@ -66,6 +66,7 @@ def _logging_is_as_before() -> Iterator[None]:
 
 
 def _loggers() -> Iterator[tuple[str, logging.Logger]]:
+    """Yield the name and the logger of each logger of the process, the root logger first."""
     root = logging.getLogger()
     yield "", root
     for name, log in list(root.manager.loggerDict.items()):
