@@ -4,8 +4,11 @@
 """The exceptions of os-vif.
 
 All exceptions derive from :class:`ExceptionBase`; ``except ExceptionBase`` handles every error of
-the library. Errors of a plugin reach the caller of ``os_vif.plug()`` as :class:`PlugException`,
-and of ``os_vif.unplug()`` as :class:`UnplugException`; ``__cause__`` is the plugin's own error.
+the library. ``os_vif.plug()``, ``os_vif.unplug()``, ``os_vif.plan()`` and ``os_vif.check()`` raise
+errors of a plugin as :class:`PlugException`, :class:`UnplugException`, :class:`PlanException` and
+:class:`CheckException`; ``__cause__`` is the error of the plugin, such as :class:`InvalidField`.
+
+``kwargs`` of an exception contains the values of its text. The class docstrings list the keys.
 """
 
 from __future__ import annotations
@@ -52,19 +55,26 @@ class ExceptionBase(Exception):
 
 
 class LibraryNotInitialized(ExceptionBase):
-    """A function of ``os_vif`` was called before ``os_vif.initialize()``."""
+    """A function of ``os_vif`` was called before ``os_vif.initialize()``. ``kwargs`` is empty."""
 
     msg_fmt = "os_vif.initialize() must be called before os_vif is used."
 
 
 class NoMatchingPlugin(ExceptionBase):
-    """No plugin of the name is installed, or a ``HostInfo`` does not list the plugin."""
+    """No plugin of the name is installed, or a ``HostInfo`` does not list the plugin.
+
+    ``kwargs`` has the ``plugin_name``. For a name that is not installed, the text also lists the
+    installed plugins.
+    """
 
     msg_fmt = "There is no os-vif plugin named '%(plugin_name)s'."
 
 
 class PluginNotLoaded(NoMatchingPlugin):
-    """The plugin is installed, but the import or ``load()`` failed. ``__cause__`` is the error."""
+    """The plugin is installed, but the import or ``load()`` failed. ``__cause__`` is the error.
+
+    ``kwargs`` has the ``plugin_name`` and the ``reason``.
+    """
 
     msg_fmt = (
         "The os-vif plugin '%(plugin_name)s' is installed but could not be loaded: %(reason)s"
@@ -72,13 +82,20 @@ class PluginNotLoaded(NoMatchingPlugin):
 
 
 class NoMatchingPortProfileClass(ExceptionBase):
-    """A port profile class of a ``HostInfo`` is unknown to this os-vif."""
+    """A port profile class of a ``HostInfo`` is unknown to this os-vif.
+
+    ``kwargs`` has the ``name`` of the class.
+    """
 
     msg_fmt = "There is no port profile class named '%(name)s'."
 
 
 class NoSupportedPortProfileVersion(ExceptionBase):
-    """A ``HostInfo`` and this os-vif have no common version of a port profile class."""
+    """A ``HostInfo`` and this os-vif have no common version of a port profile class.
+
+    ``kwargs`` has the ``name`` of the class, the ``got_versions`` of this os-vif, and the
+    ``min_version`` and ``max_version`` of the ``HostInfo``.
+    """
 
     msg_fmt = (
         "Port profile %(name)s has the versions %(got_versions)s; expected a version from "
@@ -87,13 +104,19 @@ class NoSupportedPortProfileVersion(ExceptionBase):
 
 
 class NoMatchingVIFClass(ExceptionBase):
-    """A VIF class is not in a ``HostInfo``, or is unknown to this os-vif."""
+    """A VIF class is not in a ``HostInfo``, or is unknown to this os-vif.
+
+    ``kwargs`` has the ``name`` of the class.
+    """
 
     msg_fmt = "There is no VIF class named '%(name)s'."
 
 
 class NoSupportedVIFVersion(ExceptionBase):
-    """A ``HostInfo`` and this os-vif have no common version of a VIF class."""
+    """A ``HostInfo`` and this os-vif have no common version of a VIF class.
+
+    ``kwargs`` has the same keys as in :class:`NoSupportedPortProfileVersion`.
+    """
 
     msg_fmt = (
         "VIF %(name)s has the versions %(got_versions)s; expected a version from "
@@ -102,31 +125,46 @@ class NoSupportedVIFVersion(ExceptionBase):
 
 
 class PlugException(ExceptionBase):
-    """A plug failed. ``__cause__`` is the error of the plugin."""
+    """A plug failed. ``__cause__`` is the error of the plugin.
+
+    ``kwargs`` has the ``vif`` and the error ``err``.
+    """
 
     msg_fmt = "Could not plug %(vif)s: %(err)s"
 
 
 class UnplugException(ExceptionBase):
-    """An unplug failed. ``__cause__`` is the error of the plugin."""
+    """An unplug failed. ``__cause__`` is the error of the plugin.
+
+    ``kwargs`` has the ``vif`` and the error ``err``.
+    """
 
     msg_fmt = "Could not unplug %(vif)s: %(err)s"
 
 
 class PlanException(ExceptionBase):
-    """The plugin could not plan for a VIF. ``__cause__`` is the error of the plugin."""
+    """The plugin could not make a plan for a VIF. ``__cause__`` is the error of the plugin.
+
+    ``kwargs`` has the ``vif`` and the error ``err``.
+    """
 
     msg_fmt = "Could not plan for %(vif)s: %(err)s"
 
 
 class CheckException(ExceptionBase):
-    """The state of the host could not be read. ``__cause__`` is the reason."""
+    """The state of the host could not be read. ``__cause__`` is the reason.
+
+    ``kwargs`` has the ``vif`` and the error ``err``.
+    """
 
     msg_fmt = "Could not check %(vif)s: %(err)s"
 
 
 class PlanNotSupported(ExceptionBase):
-    """The plugin acts without a plan, so ``os_vif.plan()`` and ``os_vif.check()`` have no result."""
+    """The plugin acts without a plan, so ``os_vif.plan()`` and ``os_vif.check()`` have no result.
+
+    ``kwargs`` has the ``plugin_name`` and the ``reason``.
+    """
 
     msg_fmt = "The os-vif plugin '%(plugin_name)s' has no plan: %(reason)s"
 
@@ -134,7 +172,8 @@ class PlanNotSupported(ExceptionBase):
 class InvalidField(ExceptionBase):
     """A field of a VIF, an argument or an option has an unusable value. The host is unchanged.
 
-    ``kwargs`` has the path of the ``field``, and the ``found`` and ``expected`` values as text.
+    ``kwargs`` has the path of the ``field``, such as ``network.bridge``, and the ``found`` and
+    ``expected`` values as text.
     """
 
     msg_fmt = "%(field)s is %(found)s; expected %(expected)s."
@@ -156,7 +195,7 @@ class StepFailed(ExceptionBase):
     After a failed plug the earlier steps were rolled back; after a failed unplug the remaining
     steps have run. The last part of the text (``aftermath`` in ``kwargs``) says so, and lists a
     command for each step that could not be undone. ``kwargs`` also has the ``step``, the
-    ``device`` and the ``reason``.
+    ``device``, the ``reason``, and the ``errno`` of the kernel or None.
     """
 
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"
@@ -165,34 +204,39 @@ class StepFailed(ExceptionBase):
 
 
 class OvsdbError(ExceptionBase):
-    """A request to ovsdb-server failed."""
+    """A request to ovsdb-server failed.
+
+    ``kwargs`` has the ``connection``, such as ``unix:/run/openvswitch/db.sock``, and the ``reason``.
+    """
 
     msg_fmt = "Open vSwitch at %(connection)s: %(reason)s"
 
 
 class OvsdbUnreachable(OvsdbError):
-    """The connection to ovsdb-server failed. No request was sent."""
+    """The connection to ovsdb-server failed. The request was not sent, and nothing changed."""
 
 
 class OvsdbRefused(OvsdbError):
     """The server refused a transaction, and changed nothing.
 
-    ``kwargs`` has the ``error`` of RFC 7047, and the index of the failed ``operation`` or None.
+    ``kwargs`` also has the ``error`` of RFC 7047, such as ``constraint violation``, and the index of
+    the failed ``operation`` or None.
     """
 
 
 class OvsdbNoAnswer(OvsdbError):
     """The server did not reply before the timeout, or closed the connection.
 
-    The server may have committed the transaction or not.
+    The transaction may have been committed.
     """
 
 
 class SerializationError(ExceptionBase):
     """A document cannot be read, or an object cannot be written as a document.
 
-    ``path`` names the field, such as ``network.subnets[1].cidr``, and is empty for the whole
-    document. ``found`` and ``expected`` describe the present and the expected value.
+    :ivar path: the field, such as ``network.subnets[1].cidr``; empty for the whole document.
+    :ivar found: a description of the invalid value.
+    :ivar expected: a description of the permitted values.
     """
 
     msg_fmt = "%(path)s: found %(found)s; expected %(expected)s."
@@ -207,7 +251,7 @@ class SerializationError(ExceptionBase):
 
 
 class MalformedDocument(SerializationError):
-    """The text is not a document: not JSON, not UTF-8, a duplicate name, or too deep nesting."""
+    """The text is not a document: not JSON, not UTF-8, a duplicate name, or nested too deeply."""
 
 
 class InvalidValue(SerializationError):
@@ -219,17 +263,20 @@ class UnknownField(SerializationError):
 
 
 class UnknownKind(SerializationError):
-    """The document has an object of an unknown class, or of a class not permitted in the field."""
+    """The class of an object is unknown, or not permitted in the field."""
 
 
 class UnsupportedVersion(SerializationError):
-    """The version of the document is not supported, or the requested release is unknown."""
+    """The version of the document is not supported, or the release of the reader is unknown."""
 
 
 class DataLoss(SerializationError):
-    """The reader of the document does not support all values. ``losses`` lists the field paths."""
+    """The reader of the document does not support all values of the object. Nothing was written.
 
-    msg_fmt = "Written for %(reader)s, this would be lost: %(listed)s."
+    :ivar losses: a tuple of :class:`~os_vif.codec.unknown.Loss`, with the path of each lost field.
+    """
+
+    msg_fmt = "Writing for %(reader)s would lose: %(listed)s."
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         self.losses: tuple[Any, ...] = tuple(kwargs.get("losses", ()))
@@ -239,30 +286,42 @@ class DataLoss(SerializationError):
 
 
 class NetworkMissingPhysicalNetwork(ExceptionBase):
-    """A network has no physical network. Raised by plugins outside os-vif."""
+    """A network has no physical network. Raised by plugins outside os-vif.
+
+    ``kwargs`` has the ``network_uuid``.
+    """
 
     msg_fmt = "Network %(network_uuid)s has no physical network."
 
 
 class NetworkInterfaceNotFound(ExceptionBase):
-    """A network interface does not exist. Raised by ``os_vif.internal.ip``."""
+    """A network interface does not exist. Raised by ``os_vif.internal.ip``.
+
+    ``kwargs`` has the name of the ``interface``.
+    """
 
     msg_fmt = "There is no network interface '%(interface)s'."
 
 
 class NetworkInterfaceTypeNotDefined(ExceptionBase):
-    """The type of a network interface is unknown. Raised by ``os_vif.internal.ip``."""
+    """The type of a network interface is unknown. Raised by ``os_vif.internal.ip``.
+
+    ``kwargs`` has the ``type``.
+    """
 
     msg_fmt = "os-vif cannot create a network interface of the type '%(type)s'."
 
 
 class ExternalImport(ExceptionBase):
-    """A program imported a private module. Kept for code that was written for os-vif 1.x."""
+    """A program imported a private module. Kept for code written for os-vif 1.x; never raised."""
 
     msg_fmt = "This module is private to os-vif; other programs must not import it."
 
 
 class NotImplementedForOS(ExceptionBase):
-    """A function is missing on the operating system. Kept for code written for os-vif 1.x."""
+    """A function is missing on the operating system. Kept for os-vif 1.x code; never raised.
+
+    ``kwargs`` has the ``function`` and the operating system ``os``.
+    """
 
     msg_fmt = "%(function)s is not implemented for the operating system %(os)s."

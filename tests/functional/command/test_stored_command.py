@@ -131,7 +131,7 @@ def test_check_writes_nothing_and_tells_of_each_object(os_vif, tmp_path):
     assert done.returncode == main.SOME_BAD
     assert done.stdout.decode().splitlines() == [
         "pods:4: Pod a/web-0: without VIFs",
-        "pods:22: Pod a/web-1: Written for kuryr-0.4.7, this would be lost: eth1 (left out).",
+        "pods:22: Pod a/web-1: Writing for kuryr-0.4.7 would lose: eth1 (left out).",
         f"pods:{1 + pods(2).count(NEWLINE)}: VIFVlanNested {VLAN.id}: converted",
     ]
     assert "pods: would be lost: eth1 of 1 object\n" in done.stderr.decode()

@@ -409,7 +409,7 @@ def test_what_cannot_be_written():
     """The same for objects."""
     with pytest.raises(exception.DataLoss) as caught:
         dumps(objects.VIFVHostUser(vif_name="vhu0", path="/run"), release="1.3.0")
-    assert str(caught.value) == "Written for 1.3.0, this would be lost: vif_name (left out)."
+    assert str(caught.value) == "Writing for 1.3.0 would lose: vif_name (left out)."
     with pytest.raises(Kind) as caught:
         dumps(make("VIFNestedDPDK"), release="1.3.0")
     assert str(caught.value) == (
