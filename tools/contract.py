@@ -23,6 +23,7 @@ import yaml
 
 from os_vif.codec import document
 from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization.protobuf import message_types as proto
 from os_vif.serialization.schema import json_schema, structural
 from tools import compatibility
@@ -142,7 +143,7 @@ def release(released: Path) -> None:
     classes = compatibility.described(history.vocabulary())
     version = document.API_VERSION.rpartition("/")[2]
     for name, data in (
-        (history.OURS, {"classes": classes}),
+        (CURRENT_RELEASE, {"classes": classes}),
         (f"protobuf-{version}", {"messages": messages(), "package": proto.PACKAGE}),
         (f"document-{version}", compatibility.snapshot(json_schema.generate())),
     ):

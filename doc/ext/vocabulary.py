@@ -101,8 +101,8 @@ def remarks(cls: Class) -> Mapping[str, str]:
 def brought_by(cls: Class, field: str) -> tuple[Class, history.Version]:
     """The class of its ancestry that a field comes from, and the version that added it."""
     for ancestor in cls.__mro__:
-        for version in history.own(ancestor):
-            if field in version.adds and not history.burnt(ancestor, version.number):
+        for version in history.declared_history(ancestor):
+            if field in version.adds and not history.withdrawn_version(ancestor, version.number):
                 return ancestor, version
     raise LookupError(f"{cls.__name__}.{field} is in no history")
 
@@ -112,19 +112,23 @@ def parents_then(
 ) -> Iterator[str]:
     """The parents that had another version by then, with that version."""
     for parent in cls.__mro__[1:]:
-        now = history.at(parent, version.since) if history.own(parent) else None
-        if before and now != history.at(parent, before.since):
+        now = (
+            history.version_in_release(parent, version.since)
+            if history.declared_history(parent)
+            else None
+        )
+        if before and now != history.version_in_release(parent, before.since):
             yield f"{parent.__name__} {now}"
 
 
 def changes(cls: Class) -> Iterator[tuple[str, ...]]:
     """Each version of a class: its number, its release, and what it changed."""
     before = None
-    for version in history.own(cls):
+    for version in history.declared_history(cls):
         what = [f"``{field}`` added" for field in version.adds if before]
         what += [f"``{field}`` removed" for field in version.removes]
         what += [f"with {parent}" for parent in parents_then(cls, before, version)]
-        if version.until and history.burnt(cls, version.number):
+        if version.until and history.withdrawn_version(cls, version.number):
             what.append(f"taken back in {version.until}")
         elif version.until:
             what.append(f"given up in {version.until}")

@@ -19,8 +19,9 @@ from os_vif import exception
 from os_vif.codec import construct
 from os_vif.codec import primitive as primitive_codec
 from os_vif.codec.unknown import UNKNOWN, Loss
-from os_vif.objects.versioning import downgrade, losses, manifest
+from os_vif.objects.versioning import downgrade, losses, make_compatible
 from os_vif.objects.versioning import history as _history
+from os_vif.objects.versioning.manifest import TargetManifest
 
 LOG = logging.getLogger(__name__)
 
@@ -73,12 +74,13 @@ class VersionedObject(ovo.VersionedObject):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if _history.own(cls):
-            _history.enter(cls)
+        if _history.declared_history(cls):
+            _history.register(cls)
             if "obj_make_compatible" not in cls.__dict__:
                 # Each class gets its own, so that super() in a third party's override reaches
                 # the history of the class it names and no other.
-                setattr(cls, "obj_make_compatible", manifest.for_class(cls))  # noqa: B010
+                method = make_compatible.make_obj_make_compatible(cls)
+                setattr(cls, "obj_make_compatible", method)  # noqa: B010
 
     def obj_to_primitive(
         self,
@@ -101,29 +103,31 @@ class VersionedObject(ovo.VersionedObject):
             if target_version is None and not version_manifest:
                 return primitive_codec.encode(self)
             written, lost, encoding = downgrade.encode(self, target_version, version_manifest)
-            if lost and encoding is not None and not encoding.peer.quiet:
+            if lost and encoding is not None and encoding.peer.log_losses:
                 _log(self.obj_name(), lost)
             return written
         if version_manifest:
-            known = manifest.version_for(self, version_manifest)
+            known = TargetManifest.from_mapping(version_manifest).version_to_write(self)
             target_version = target_version or known
-        burnt = _history.burnt(type(self), target_version)
+        burnt = _history.withdrawn_version(type(self), target_version)
         if burnt is None:
             primitive = super().obj_to_primitive(target_version, version_manifest)
         else:
             # oslo would refuse the number, as it is above the class's own.
-            reader = version_manifest or manifest.Peer.of_release(burnt.since)
+            reader = version_manifest or TargetManifest.of_release(burnt.since)
             primitive = super().obj_to_primitive(None, reader)
             primitive[self._obj_primitive_key("version")] = burnt.number
         data = self._obj_primitive_field(primitive, "data")
-        changed = manifest.changes(self, data, self.obj_what_changed() | self._changed_fields)
+        changed = primitive_codec.changed_fields(
+            self, data, self.obj_what_changed() | self._changed_fields
+        )
         if changed:
             # oslo lists a set: equal objects would differ from process to process. And it knows
             # fields alone, not what a single release kept beside them.
             primitive[self._obj_primitive_key("changes")] = changed
         if target_version or version_manifest:
-            told = isinstance(version_manifest, manifest.Peer) and version_manifest.quiet
-            if not told and LOG.isEnabledFor(logging.WARNING):
+            is_logged = getattr(version_manifest, "log_losses", True)
+            if is_logged and LOG.isEnabledFor(logging.WARNING):
                 self._log_losses(primitive)
         return primitive
 
@@ -142,14 +146,14 @@ class VersionedObject(ovo.VersionedObject):
     @classmethod
     def obj_class_from_name(cls, objname: str, objver: str) -> type[ovo.VersionedObject]:
         """The registered class that reads version ``objver`` of ``objname``."""
-        if _history.of_kuryr(objname):
+        if _history.is_kuryr_class(objname):
             # Not registered before somebody needs them: kuryr's own may come.
             _history.vocabulary()
-        return super().obj_class_from_name(objname, _history.readable_as(objname, objver))
+        return super().obj_class_from_name(objname, _history.version_to_read(objname, objver))
 
     @classmethod
     def _obj_from_primitive(cls, context: Any, objver: str, primitive: dict[str, Any]) -> Self:
-        version = _history.readable_as(cls.obj_name(), objver)
+        version = _history.version_to_read(cls.obj_name(), objver)
         return super()._obj_from_primitive(context, version, primitive)
 
     @classmethod
@@ -182,7 +186,7 @@ class VersionedObject(ovo.VersionedObject):
             vars(clone)[UNKNOWN] = copy.deepcopy(vars(self)[UNKNOWN], memo)
         return clone
 
-    def _obj_adapt(self, primitive: dict[str, Any], peer: manifest.Peer) -> None:
+    def _obj_post_downgrade(self, primitive: dict[str, Any], peer: TargetManifest) -> None:
         """Rework ``primitive`` for a reader that keeps a value elsewhere. Mostly there is none."""
 
 

@@ -13,8 +13,7 @@ from oslo_versionedobjects import fields
 from os_vif import exception
 from os_vif.objects import base
 from os_vif.objects.versioning import history
-from os_vif.objects.versioning.history import Version, versions
-from os_vif.objects.versioning.manifest import number
+from os_vif.objects.versioning.history import Version, parse_version, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,16 +31,17 @@ def _common_version(
     if not registered:
         raise no_class(name=name)
     got = {cls.VERSION for cls in registered}
-    got |= {v.number for cls in registered for v in history.own(cls) if not v.until}
-    common = [v for v in got if number(min_version) <= number(v) <= number(max_version)]
+    got |= {v.number for cls in registered for v in history.declared_history(cls) if not v.until}
+    low, high = parse_version(min_version), parse_version(max_version)
+    common = [v for v in got if low <= parse_version(v) <= high]
     if not common:
         raise no_version(
             name=name,
-            got_versions=sorted(got, key=number),
+            got_versions=sorted(got, key=parse_version),
             min_version=min_version,
             max_version=max_version,
         )
-    return max(common, key=number)
+    return max(common, key=parse_version)
 
 
 @ovo.VersionedObjectRegistry.register
@@ -211,5 +211,5 @@ def describe(
 
 def _oldest(cls: type[base.VersionedObject]) -> str:
     """The oldest version that can be read: the first, where a history is stated."""
-    own = history.own(cls)
+    own = history.declared_history(cls)
     return own[0].number if own else cls.VERSION

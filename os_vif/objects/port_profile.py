@@ -16,7 +16,8 @@ from oslo_versionedobjects import fields
 
 from os_vif.objects import base
 from os_vif.objects import fields as osv_fields
-from os_vif.objects.versioning.history import OURS, Version, versions
+from os_vif.objects.versioning.history import Version, versions
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 
 #: ``struct ifla_vf_rate`` of linux/if_link.h has 32 bits for each.
 _MAX_RATE = 2**32 - 1
@@ -57,7 +58,7 @@ class DatapathOffloadVDPA(DatapathOffloadBase):
     history = versions(
         Version(
             "1.0",
-            since=OURS,
+            since=CURRENT_RELEASE,
             adds=("device_name", "management_device", "vhost_vdpa_path", "mac_address"),
         ),
     )
@@ -255,7 +256,7 @@ class VIFPortProfileSRIOV(VIFPortProfileBase):
     history = versions(
         Version(
             "1.0",
-            since=OURS,
+            since=CURRENT_RELEASE,
             adds=(
                 "vlan",
                 "vlan_qos",

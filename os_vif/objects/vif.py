@@ -28,8 +28,9 @@ from os_vif.objects.port_profile import (
     VIFPortProfileOVSRepresentor,
     VIFPortProfileSRIOV,
 )
-from os_vif.objects.versioning import manifest, release_1_8
+from os_vif.objects.versioning import release_1_8
 from os_vif.objects.versioning.history import Version, versions
+from os_vif.objects.versioning.manifest import TargetManifest
 
 __all__ = [
     "DatapathOffloadBase",
@@ -108,8 +109,8 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
         """Show the addresses of ``fixed_ips`` in the subnets that contain them."""
         release_1_8.place_addresses(self, is_changed=is_changed)
 
-    def _obj_adapt(self, primitive: dict[str, Any], peer: manifest.Peer) -> None:
-        release_1_8.write_addresses(self, primitive, peer)
+    def _obj_post_downgrade(self, primitive: dict[str, Any], reader: TargetManifest) -> None:
+        release_1_8.move_addresses_to_vif(self, primitive, reader)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         clone = super().__deepcopy__(memo)

@@ -23,8 +23,8 @@ from os_vif.codec import document, primitive
 from os_vif.codec.document import API_VERSION
 from os_vif.codec.path import errors_of
 from os_vif.codec.unknown import Loss
-from os_vif.objects.versioning import history
 from os_vif.objects.versioning.history import manifest, peers, releases
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import formats, json_text
 from os_vif.serialization.formats import downgrade, from_document, to_document
 from os_vif.serialization.protobuf import message_codec
@@ -97,7 +97,7 @@ def dumps(
 
 def knows_documents(release: str) -> bool:
     """Return whether a release reads documents."""
-    return release == history.OURS
+    return release == CURRENT_RELEASE
 
 
 def validate(data: str | bytes | dict[str, Any]) -> list[exception.SerializationError]:

@@ -22,7 +22,9 @@ from os_vif.codec.path import describe
 from os_vif.codec.primitive import DATA, FORM, NAME, NAMESPACE_KEY, VERSION
 from os_vif.codec.registry import NAMESPACE
 from os_vif.objects.versioning import downgrade as views
-from os_vif.objects.versioning import history, losses, manifest
+from os_vif.objects.versioning import losses
+from os_vif.objects.versioning.manifest import TargetManifest
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import json_text
 
 
@@ -123,12 +125,12 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
     :raises os_vif.exception.UnknownKind: if the reader has no class for ``obj`` itself.
     """
     try:
-        reader = manifest.reader_of_release(release)
+        reader = TargetManifest.of_release_alone(release)
     except ValueError as error:
         raise exception.UnsupportedVersion(
             path="release", found=describe(release), expected=str(error)
         ) from None
-    if release == history.OURS:
+    if release == CURRENT_RELEASE:
         return primitive_codec.encode_whole(obj)[0], unknown.losses(obj, FORM)
     try:
         return _downgrade(obj, reader)
@@ -139,7 +141,7 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
 
 
 def _downgrade(
-    obj: ovo.VersionedObject, reader: manifest.Peer
+    obj: ovo.VersionedObject, reader: TargetManifest
 ) -> tuple[dict[str, Any], list[unknown.Loss]]:
     if construct.of_class(type(obj)) is None:
         # A class of another project.

@@ -11,7 +11,7 @@ from typing import Any
 from os_vif.cmd import main
 from os_vif.cmd.store import convert, files
 from os_vif.codec import document, primitive
-from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization.schema import json_schema, primitive_schema, structural
 
 KURYRPORT = "KuryrPort"
@@ -23,7 +23,7 @@ def show(kind: str, form: str | None, release: str | None, *, kubernetes: bool) 
     :raises BadInputError: if there is none for that form.
     :raises os_vif.exception.SerializationError: if the release has no such kind.
     """
-    target = convert.target(form, release or history.OURS)
+    target = convert.target(form, release or CURRENT_RELEASE)
     if target.form not in {document.FORM, primitive.FORM}:
         raise main.BadInputError(f"--form: the form {target.form!r} has no JSON Schema")
     if kubernetes and target.form != document.FORM:
@@ -36,7 +36,7 @@ def show(kind: str, form: str | None, release: str | None, *, kubernetes: bool) 
     elif target.form == document.FORM:
         found = json_schema.load(kind)
     else:
-        found = primitive_schema.generate(kind, target.release or history.OURS)
+        found = primitive_schema.generate(kind, target.release or CURRENT_RELEASE)
     text = found if isinstance(found, str) else json.dumps(found, indent=2) + "\n"
     with files.writing(files.STANDARD, []) as out:
         out.write(text.encode())

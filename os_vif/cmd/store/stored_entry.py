@@ -19,7 +19,7 @@ from os_vif.codec.path import COERCION_ERRORS, below, invalid
 from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
-from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import json_text
 from os_vif.serialization.storage import stored
@@ -98,7 +98,7 @@ class Unit:
         if self.is_bare:
             return self._write_bare(found, target)
         self._refuse_binary(target)
-        wrapping, reader = str(self.wrapping), target.release or history.OURS
+        wrapping, reader = str(self.wrapping), target.release or CURRENT_RELEASE
         if wrapping in _POD and not stored.reads(reader, wrapping):
             # The other way to store it there may be what is read.
             (other,) = _POD - {wrapping}
@@ -119,7 +119,7 @@ class Unit:
         if self.wrapping not in _ANNOTATED:
             raise exception.InvalidValue(found=self.name, expected="a pod")
         self._refuse_binary(target)
-        reader = target.release or history.OURS
+        reader = target.release or CURRENT_RELEASE
         status, lost = stored.downgrade(found, "kuryrport", reader, target.form)
         return json_text.compose(stored.kuryrport(self.data, status)).encode(), lost
 
@@ -308,7 +308,7 @@ def _dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
         return serialization.dumps(obj, target.form, target.release), []
     except exception.DataLoss as error:
         lost = list(error.losses)
-    if target.form == primitive.FORM and target.release not in {None, history.OURS}:
+    if target.form == primitive.FORM and target.release not in {None, CURRENT_RELEASE}:
         data, lost = serialization.downgrade(obj, str(target.release))
         return json_text.compose_sorted(data), lost
     unknown.discard(obj, target.form)

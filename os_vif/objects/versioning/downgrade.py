@@ -22,8 +22,8 @@ from os_vif.codec.construct import changed_fields
 from os_vif.codec.path import below, joined
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.codec.unknown import UNKNOWN, Loss
-from os_vif.objects.versioning import history, losses, release_1_8
-from os_vif.objects.versioning import manifest as backlevel
+from os_vif.objects.versioning import history, losses, make_compatible, release_1_8
+from os_vif.objects.versioning.manifest import TargetManifest, dropped_fields
 
 LEFT_OUT = "left out"
 
@@ -35,7 +35,7 @@ class View:
     """
 
     def __init__(
-        self, cls: type[Any], known: type[Any], version: str, peer: backlevel.Peer
+        self, cls: type[Any], known: type[Any], version: str, peer: TargetManifest
     ) -> None:
         self.name: str = known.obj_name()
         self.version = version
@@ -43,24 +43,24 @@ class View:
         compiled = codec.PRIMITIVES[cls]
         self.fields = compiled.fields
         self.is_list = compiled.is_list
-        dropped = backlevel.dropped_fields(known, _version_to_drop(known, version, peer))
+        dropped = dropped_fields(known, _version_to_drop(known, version, peer))
         dropped |= cls.fields.keys() - known.fields.keys()
         #: Name, attribute, the encoding functions, and True to drop the field.
         self.rows = [(*row, row[0] in dropped) for row in compiled.sorted_dumpers]
         #: The defaults of the constructor of the reader.
         self.initial = {name: make() for name, make in known._obj_initial.items()}
-        vif_base = history.public()["VIFBase"]
-        burnt = history.burnt(vif_base, peer.get("VIFBase"))
+        vif_base = history.public_classes()["VIFBase"]
+        burnt = history.withdrawn_version(vif_base, peer.get("VIFBase"))
         self.moves_addresses = registry.has_fixed_ips(cls) and burnt is not None
 
 
-def _version_to_drop(known: type[Any], version: str, peer: backlevel.Peer) -> str:
+def _version_to_drop(known: type[Any], version: str, peer: TargetManifest) -> str:
     """Return the version with the fields of a view."""
     of_peer = peer.get(known.__name__)
-    return str(of_peer) if history.burnt(known, of_peer) else version
+    return str(of_peer) if history.withdrawn_version(known, of_peer) else version
 
 
-def view_of(obj: Any, peer: backlevel.Peer, target: str | None = None) -> View | None:
+def view_of(obj: Any, peer: TargetManifest, target: str | None = None) -> View | None:
     """Return the view of an object of os-vif for a reader; None if the reader lacks the class.
 
     :param target: the version to write instead of the version of the reader.
@@ -68,7 +68,7 @@ def view_of(obj: Any, peer: backlevel.Peer, target: str | None = None) -> View |
     cls = type(obj)
     key = cls, obj.VERSION, target
     if key not in peer.views:
-        known, version = backlevel.nearest_known(cls, obj.VERSION, peer)
+        known, version = peer.nearest_known_class(cls, obj.VERSION)
         if target is not None:
             known, version = cls, target
         peer.views[key] = View(cls, known, version, peer) if known is not None else None
@@ -79,7 +79,7 @@ def view_of(obj: Any, peer: backlevel.Peer, target: str | None = None) -> View |
 class Encoding:
     """The state of a call of :func:`encode`."""
 
-    def __init__(self, peer: backlevel.Peer) -> None:
+    def __init__(self, peer: TargetManifest) -> None:
         self.peer = peer
         self.views = peer.views
         #: The number of written objects and arrays.
@@ -99,20 +99,20 @@ def encode(
         and lacks the class.
     """
     cls = type(obj)
-    peer = backlevel.Peer.of(manifest) if manifest else None
+    peer = TargetManifest.from_mapping(manifest) if manifest else None
     target = target_version
     if peer is not None:
-        known = backlevel.version_for(obj, peer)
+        known = peer.version_to_write(obj)
         target = target or known
-    burnt = history.burnt(cls, target)
+    burnt = history.withdrawn_version(cls, target)
     if burnt is not None:
-        peer = peer or backlevel.Peer.of_release(burnt.since)
+        peer = peer or TargetManifest.of_release(burnt.since)
     else:
-        if backlevel.number(str(target)) > backlevel.number(obj.VERSION):
+        if history.parse_version(str(target)) > history.parse_version(obj.VERSION):
             raise ovo_exception.InvalidTargetVersion(version=target)
         if peer is None and target == obj.VERSION:
             return codec.encode(obj), [], None
-        peer = peer or backlevel.peer_with(cls, str(target))
+        peer = peer or TargetManifest.of_class_version(cls, str(target))
     ctx = Encoding(peer)
     view = view_of(obj, peer, target)
     assert view is not None  # noqa: S101
@@ -232,7 +232,7 @@ def _write_foreign(obj: Any, ctx: Encoding) -> Written:
     ctx.count += 2
     ctx.has_unknown = True
     before = obj.obj_to_primitive()
-    after = backlevel.convert_object(obj, obj.obj_to_primitive(), ctx.peer)
+    after = make_compatible.convert_object(obj, obj.obj_to_primitive(), ctx.peer)
     is_changed = bool(obj.obj_what_changed())
     if after is None:
         return None, is_changed, [Loss("", LEFT_OUT)]
@@ -243,7 +243,7 @@ def _move_addresses(
     vif: Any, data: dict[str, Any], lost: list[Loss] | None, ctx: Encoding
 ) -> list[Loss] | None:
     """Write the addresses of a VIF for release 1.8.0, and correct the losses."""
-    moved = release_1_8.write_addresses(vif, data, ctx.peer)
+    moved = release_1_8.move_addresses_to_vif(vif, data, ctx.peer)
     if not moved:
         return _lose_addresses(vif, lost) if FIXED_IPS in vars(vif) else lost
     there = [release_1_8.key_of(ip) for ip in moved]

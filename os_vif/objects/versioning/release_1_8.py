@@ -16,12 +16,12 @@ from os_vif.objects.versioning import history
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from os_vif.objects.versioning.manifest import Peer
+    from os_vif.objects.versioning.manifest import TargetManifest
 
 
 def _fixed_ip_list() -> Any:
     """Return the class FixedIPList, whose module imports this one."""
-    return history.public()["FixedIPList"]
+    return history.public_classes()["FixedIPList"]
 
 
 def read_addresses(vif: Any, primitive: dict[str, Any]) -> None:
@@ -63,9 +63,11 @@ def place_addresses(vif: Any, *, is_changed: bool) -> None:
             subnet.obj_reset_changes(["ips"])
 
 
-def write_addresses(vif: Any, primitive: dict[str, Any], peer: Peer) -> Iterable[Any]:
+def move_addresses_to_vif(
+    vif: Any, primitive: dict[str, Any], peer: TargetManifest
+) -> Iterable[Any]:
     """Put the addresses where 1.8.0 reads them, if the reader is 1.8.0; return the addresses."""
-    if not history.burnt(history.public()["VIFBase"], peer.get("VIFBase")):
+    if not history.withdrawn_version(history.public_classes()["VIFBase"], peer.get("VIFBase")):
         return ()
     if "fixed_ips" in vif.fields:
         return ()

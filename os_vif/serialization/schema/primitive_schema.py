@@ -17,6 +17,7 @@ from os_vif.codec import FieldCodec, document, field, primitive, registry
 from os_vif.codec.path import describe
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import formats
 from os_vif.serialization.schema.json_schema import ANY_VIF, DIALECT, Schema
 
@@ -94,15 +95,10 @@ class _Release:
 
     def _fields(self, cls: type[Any]) -> dict[str, FieldCodec]:
         """Return the fields of a class in the release, with their codecs."""
-        names = list(cls.fields)
-        for ancestor in cls.__mro__:
-            if stated := history.own(ancestor):
-                version = history.at(ancestor, self._release) or stated[0].number
-                unknown = history.unknown_fields(ancestor, version)
-                names = [name for name in names if name not in unknown]
-        found = {name: field.of_field(cls, name) for name in names}
-        burnt = history.burnt(self._classes[_BASE], self._versions[_BASE])
-        if _BASE in registry.ancestors(cls) and (burnt or self._release == history.OURS):
+        absent = history.absent_fields(cls, self._release)
+        found = {name: field.of_field(cls, name) for name in cls.fields if name not in absent}
+        burnt = history.withdrawn_version(self._classes[_BASE], self._versions[_BASE])
+        if _BASE in registry.ancestors(cls) and (burnt or self._release == CURRENT_RELEASE):
             # Where release 1.8.0 keeps addresses, and this one what it read from there.
             found[FIXED_IPS] = field.Nested("FixedIPList", open_type=False)
         return found

@@ -27,6 +27,7 @@ from os_vif.codec.path import SeveralErrors, below, errors_of, invalid, joined
 from os_vif.codec.unknown import Loss
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
 from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import formats, json_text
 
@@ -300,7 +301,7 @@ def write(
     """
     written, lost = downgrade(vifs, wrapping, release, form)
     if lost:
-        reader = release or (WRAPPINGS[wrapping] if form == primitive.FORM else history.OURS)
+        reader = release or (WRAPPINGS[wrapping] if form == primitive.FORM else CURRENT_RELEASE)
         raise exception.DataLoss(reader=f"{reader} as {wrapping}", losses=lost)
     return written
 
@@ -319,7 +320,7 @@ def downgrade(
         raise ValueError(f"{wrapping!r} is none of {', '.join(WRAPPINGS)}")
     if form not in {primitive.FORM, document.FORM}:
         raise ValueError(f"{form!r} cannot stand in {wrapping}")
-    if form == document.FORM and release not in {None, history.OURS}:
+    if form == document.FORM and release not in {None, CURRENT_RELEASE}:
         raise ValueError(f"{release} does not read the form {form!r}")
     reader = release or WRAPPINGS[wrapping]
     if form == primitive.FORM:

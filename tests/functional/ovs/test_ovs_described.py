@@ -29,7 +29,7 @@ PORT = {
 
 def between(cls: str, least: str, most: str) -> list[str]:
     """The versions of a class that were ever released, from one to another."""
-    numbers = [version.number for version in history.own(getattr(objects, cls))]
+    numbers = [version.number for version in history.declared_history(getattr(objects, cls))]
     assert numbers[0] == least
     assert most in numbers
     return numbers[: numbers.index(most) + 1]

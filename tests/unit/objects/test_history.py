@@ -55,14 +55,16 @@ def test_version_that_never_was_is_in_no_release(version):
 @pytest.mark.parametrize("name", ["VIFBase", "Subnet", "VIFNestedDPDK"])
 def test_version_at_a_release(name, release):
     """Each release is asked for one class; None stands for a class that it did not have."""
-    assert history.at(getattr(objects, name), release) == released.MANIFESTS[release].get(name)
+    assert history.version_in_release(getattr(objects, name), release) == released.MANIFESTS[
+        release
+    ].get(name)
 
 
 @pytest.mark.parametrize(("name", "version"), released.VERSIONS)
 def test_payload_is_read_as_its_own_version_unless_burnt(name, version):
     """Only the two numbers of 1.8.0 are read as another one."""
     burnt = (name, version) in (("VIFBase", "1.1"), ("Subnet", "1.1"))
-    assert history.readable_as(name, version) == ("1.0" if burnt else version)
+    assert history.version_to_read(name, version) == ("1.0" if burnt else version)
 
 
 def test_data_of_the_tests_agrees_with_itself():

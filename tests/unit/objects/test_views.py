@@ -17,7 +17,8 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import objects
 from os_vif.codec import construct
-from os_vif.objects.versioning import history, manifest
+from os_vif.objects.versioning import history
+from os_vif.objects.versioning.manifest import TargetManifest
 from os_vif.serialization import downgrade, loads
 from tests.support.strategies import ALL, any_objects, make
 from tests.unit.serialization.mutations import payloads
@@ -43,9 +44,9 @@ def test_view_agrees_with_obj_make_compatible(name):
     """For each reader, and each version that the class ever had."""
     obj = make(name)
     for reader in READERS:
-        peer = manifest.reader_of_release(reader)
+        peer = TargetManifest.of_release_alone(reader)
         assert outcome(obj.obj_to_primitive, None, peer) == outcome(by_oslo, obj, None, peer)
-    for version in history.own(type(obj)):
+    for version in history.declared_history(type(obj)):
         ours = outcome(obj.obj_to_primitive, version.number)
         assert ours == outcome(by_oslo, obj, version.number), version
 
@@ -56,7 +57,7 @@ def test_views_of_random_objects(obj, reader, is_unchanged):
     """Whatever is set, unset and changed."""
     if is_unchanged:
         obj.obj_reset_changes(recursive=True)
-    peer = manifest.reader_of_release(reader)
+    peer = TargetManifest.of_release_alone(reader)
     ours = outcome(copy.deepcopy(obj).obj_to_primitive, None, peer)
     assert ours == outcome(by_oslo, obj, None, peer)
 

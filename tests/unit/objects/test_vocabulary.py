@@ -16,6 +16,7 @@ from oslo_versionedobjects import fields as ovo_fields
 from os_vif import objects
 from os_vif.objects import fields
 from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from tests.support.generated.vocabulary import PARENTS
 from tests.support.strategies import ADDED, ALL, CLASSES
 from tests.unit.objects import released
@@ -263,7 +264,7 @@ def test_a_class_of_ours_states_its_history(name):
     cls = getattr(objects, name)
     assert history_fields(cls) == set(cls.fields)
     assert vars(cls)["history"][-1].number == cls.VERSION
-    assert history.newest_release_with(cls, cls.VERSION) == history.OURS
+    assert history.newest_release_with(cls, cls.VERSION) == CURRENT_RELEASE
     assert getattr(objects.vif, name) is cls
 
 
@@ -296,9 +297,9 @@ def test_a_setting_that_cannot_be_is_refused_by_name(field, value, expected):
 def test_burnt_number_is_not_the_current_one(name, version):
     """The two numbers that 1.8.0 used are never the version of a class again."""
     cls = getattr(objects, name)
-    assert history.burnt(cls, version).since == "1.8.0"
+    assert history.withdrawn_version(cls, version).since == "1.8.0"
     assert version != cls.VERSION
-    assert history.burnt(cls, cls.VERSION) is None
+    assert history.withdrawn_version(cls, cls.VERSION) is None
 
 
 @pytest.mark.parametrize(

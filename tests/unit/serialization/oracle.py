@@ -8,6 +8,7 @@ from __future__ import annotations
 from oslo_versionedobjects import base as ovo
 
 from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from tests.unit.objects import released
 
 #: The classes of kuryr-kubernetes: what each derives from, its fields, and its versions with the
@@ -168,4 +169,4 @@ def peers_are_all():
     """Whether every distinct manifest of a peer is one of :data:`PEERS`, or ours."""
     manifests = [history.manifest(peer) for peer in PEERS]
     others = {peer for peer in history.peers() if history.manifest(peer) not in manifests}
-    return others == {history.OURS}
+    return others == {CURRENT_RELEASE}

@@ -449,7 +449,7 @@ def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
     contract.release(tmp_path)
     assert contract.broken(tmp_path) == []
     monkeypatch.setattr(history, "_vocabulary", dict(history.vocabulary()))
-    del history._vocabulary["HostInfo"]
+    del history._classes["HostInfo"]
     assert contract.broken(tmp_path) == [
         "against 6.0.0: HostInfo: the class was removed",
         "against document-2.0: HostInfo: the kind was removed",

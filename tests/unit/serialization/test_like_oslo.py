@@ -48,7 +48,7 @@ def newer(payload):
         cls = history.vocabulary().get(str(inner["versioned_object.name"]))
         version = inner.get("versioned_object.version")
         if cls and isinstance(version, str) and re.fullmatch(r"\d+\.\d+(\.\d+)?", version):
-            if history.burnt(cls, version):
+            if history.withdrawn_version(cls, version):
                 continue
             if tuple(map(int, version.split("."))) > tuple(map(int, cls.VERSION.split("."))):
                 return True

@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The method ``obj_make_compatible`` of each class, for oslo.versionedobjects and third parties.
+
+The runtime class decides the conversion at every depth. oslo.versionedobjects would use the
+declared class of a field, and so write a subclass that the reader lacks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from oslo_versionedobjects import base as ovo
+
+from os_vif.codec import primitive as primitive_codec
+from os_vif.objects.versioning import history
+from os_vif.objects.versioning.manifest import TargetManifest, dropped_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def make_obj_make_compatible(cls: type[Any]) -> Callable[[Any, dict[str, Any], str], None]:
+    """Return the method ``obj_make_compatible`` of a class with a declared history."""
+
+    def obj_make_compatible(self: Any, primitive: dict[str, Any], target_version: str) -> None:
+        """Convert ``primitive``, the data of this object, for a reader of ``target_version``."""
+        manifest = getattr(self, "_obj_version_manifest", None)
+        is_inherited = type(self) is not cls and (
+            type(self).obj_make_compatible is cls.__dict__["obj_make_compatible"]
+        )
+        reader = _reader(cls, None if is_inherited else target_version, manifest)
+        if is_inherited:
+            # The target version is a version of a third party's class, which has no release.
+            version = reader.get(cls.__name__, cls.VERSION)
+            target_version = min(version, cls.VERSION, key=history.parse_version)
+        elif history.withdrawn_version(cls, reader.get(cls.__name__)):
+            target_version = reader[cls.__name__]
+        for field in dropped_fields(cls, target_version):
+            primitive.pop(field, None)
+        for name in self.fields:
+            if name in primitive and self.obj_attr_is_set(name):
+                primitive[name] = _convert_value(getattr(self, name), primitive[name], reader)
+                if primitive[name] is _DROPPED:
+                    del primitive[name]
+        self._obj_post_downgrade(primitive, reader)
+
+    return obj_make_compatible
+
+
+def _reader(
+    cls: type[Any], target_version: str | None, manifest: Mapping[str, str] | None
+) -> TargetManifest:
+    if manifest:
+        return TargetManifest.from_mapping(manifest)
+    if target_version is None:
+        return TargetManifest.of_release(history.releases()[-1])
+    return TargetManifest.of_class_version(cls, target_version)
+
+
+_DROPPED = object()
+
+
+def _convert_value(value: Any, primitive: Any, reader: TargetManifest) -> Any:
+    """Return the primitive of a field's value for a reader.
+
+    :returns: ``_DROPPED`` if the reader lacks the class and every parent of the class.
+    """
+    if isinstance(value, ovo.VersionedObject):
+        converted = convert_object(value, primitive, reader)
+        return _DROPPED if converted is None else converted
+    if isinstance(value, list):
+        items = [_convert_value(v, p, reader) for v, p in zip(value, primitive, strict=True)]
+        return [item for item in items if item is not _DROPPED]
+    if isinstance(value, dict):
+        table = {name: _convert_value(v, primitive[name], reader) for name, v in value.items()}
+        return {name: item for name, item in table.items() if item is not _DROPPED}
+    return primitive
+
+
+def convert_object(
+    value: ovo.VersionedObject, primitive: dict[str, Any], reader: TargetManifest
+) -> dict[str, Any] | None:
+    """Convert the primitive of an object to the nearest class that the reader has.
+
+    :returns: the changed *primitive*, or None if the reader lacks the class and every parent.
+    """
+    cls, version = reader.nearest_known_class(type(value), value.VERSION)
+    if cls is None:
+        return None
+    data = value._obj_primitive_field(primitive, "data")
+    if cls is type(value):
+        value.obj_make_compatible_from_manifest(data, version, reader)
+    else:
+        for field in data.keys() - cls.fields.keys():
+            del data[field]
+        value._obj_version_manifest = reader
+        try:
+            cls.obj_make_compatible(value, data, version)
+        finally:
+            del value._obj_version_manifest
+        primitive[value._obj_primitive_key("name")] = cls.obj_name()
+    primitive[value._obj_primitive_key("version")] = version
+    key = value._obj_primitive_key("changes")
+    primitive[key] = primitive_codec.changed_fields(value, data, primitive.get(key, ()))
+    if not primitive[key]:
+        del primitive[key]
+    return primitive
