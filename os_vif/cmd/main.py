@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ``os-vif`` command: its options and its exit codes."""
+"""The ``os-vif`` command: options, logging, and the base classes of its commands."""
 
 from __future__ import annotations
 
@@ -19,51 +19,34 @@ from cliff import app, commandmanager, complete, help, lister  # noqa: A004 - cl
 from oslo_config import cfg
 
 import os_vif
-from os_vif.cmd import configuration, streams
+from os_vif.cmd import configuration, exit_codes, streams
 from os_vif.escape import printable
 
-#: Exit codes, for scripts.
-FAILED = 1
-BAD_INPUT = 2
-DIFFERENT = 3
-SOME_BAD = 4
-#: As of other programs: 128 and the number of SIGPIPE.
-NOBODY_READS = 141
-
-_EXIT_CODES = """exit codes:
-  0  done; or nothing differs
-  1  it failed; the message says what is left
-  2  what was asked for, or the input, is wrong; nothing was touched
-  3  check: something differs from a plugged VIF
-  4  validate, convert: some objects are wrong, or would lose something; the others are done
-"""
-
-
-#: cliff's own, without -v and -q.
+#: The verbosity of cliff without -v and -q.
 _DEFAULT_VERBOSITY = 1
-#: Formats of tables that escape control characters by themselves.
+#: Table formats with escapes of control characters of their own.
 _ESCAPING_FORMATS = {"json", "yaml"}
 
 
 class BadInputError(Exception):
-    """What the user gave cannot be used. The text is one line, without control characters."""
+    """An unusable argument, file or configuration. The text is one printable line."""
 
     def __init__(self, text: str) -> None:
         super().__init__(printable(text))
 
 
 class Escaping:
-    """A mixin for commands: an error about an argument has no control characters."""
+    """A mixin for commands: errors about arguments contain no control characters."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)  # type: ignore[misc]
-        return _escaping(parser)
+        return _escape_errors(parser)
 
 
-def _escaping(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Have a parser escape what an error repeats of the arguments."""
-    tell = parser.error
-    parser.error = lambda message: tell(printable(message))  # type: ignore[method-assign]
+def _escape_errors(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Make a parser escape control characters in error messages, which quote arguments."""
+    report = parser.error
+    parser.error = lambda message: report(printable(message))  # type: ignore[method-assign]
     return parser
 
 
@@ -78,13 +61,13 @@ class _Help(help.HelpCommand):
             self.app.LOG.error(  # noqa: TRY400 - a message for a person
                 "help: there is no command named %r (%s); see 'os-vif --help'", topic, error
             )
-            return BAD_INPUT
+            return exit_codes.EXIT_BAD_INPUT
 
 
 class Lister(Escaping, lister.Lister):
-    """A command that prints a table. A wrong name of a column is bad input."""
+    """A command with a table as output. An unknown column name is bad input."""
 
-    #: The names of the columns.
+    #: The names of all columns.
     columns: tuple[str, ...]
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -96,7 +79,7 @@ class Lister(Escaping, lister.Lister):
                     name,
                     ", ".join(self.columns),
                 )
-                return BAD_INPUT
+                return exit_codes.EXIT_BAD_INPUT
         return int(super().run(parsed_args))
 
     def produce_output(
@@ -110,37 +93,39 @@ class Lister(Escaping, lister.Lister):
         return int(super().produce_output(parsed_args, column_names, data))
 
 
-class _Escaping(logging.Formatter):
-    """Formats a message with its control characters escaped."""
+class _EscapingFormatter(logging.Formatter):
+    """A log formatter that escapes control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         first, *more = super().format(record).split("\n")
         text = printable(first)
         for line in more:
-            # The commands that are left to be typed are indented, and a traceback has its lines.
+            # Lists of commands are indented; a traceback has several lines.
             is_line = record.exc_info or line.startswith("  ")
             text += ("\n" if is_line else "\\n") + printable(line)
         return text
 
 
-class _Console(logging.Filter):
-    """What the terminal shows without ``--debug``.
+class _ConsoleFilter(logging.Filter):
+    """A filter for the terminal without ``--debug``.
 
-    Of os-vif, its messages; with ``-v`` also the steps that changed something, with ``-vv`` all
-    steps. Of other libraries, warnings and errors.
+    Messages of os-vif pass; with ``-v`` also the steps that changed something, with ``-vv`` all
+    steps. Of other libraries, only warnings and errors pass.
     """
 
     def __init__(self, verbosity: int) -> None:
         super().__init__()
-        self._held_too = verbosity > _DEFAULT_VERBOSITY + 1
+        self._shows_held_steps = verbosity > _DEFAULT_VERBOSITY + 1
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name == "os_vif.steps":
-            return self._held_too or not getattr(record, "step_held", False)
+            return self._shows_held_steps or not getattr(record, "step_held", False)
         return record.name.startswith("os-vif") or record.levelno >= logging.WARNING
 
 
 class Shell(app.App):
+    """The application: global options, and the commands of the group ``os_vif.commands``."""
+
     def __init__(self) -> None:
         super().__init__(
             description="Describe virtual network interfaces, and plug them into this host.",
@@ -158,7 +143,7 @@ class Shell(app.App):
             description,
             version,
             {
-                "epilog": _EXIT_CODES,
+                "epilog": exit_codes.HELP,
                 "formatter_class": argparse.RawDescriptionHelpFormatter,
                 **(argparse_kwargs or {}),
             },
@@ -171,25 +156,25 @@ class Shell(app.App):
             type=_readable_file,
             help="oslo.config file with [os_vif_*] groups, such as nova.conf; may be repeated",
         )
-        return _escaping(parser)
+        return _escape_errors(parser)
 
     def run_subcommand(self, argv: list[str]) -> int:
-        # cliff repeats the name of a command that there is not.
+        # cliff quotes the name of an unknown command.
         return int(super().run_subcommand([*map(printable, argv[:1]), *argv[1:]]))
 
     def configure_logging(self) -> None:
         super().configure_logging()
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.FileHandler):
-                handler.setFormatter(_Escaping(self.LOG_FILE_MESSAGE_FORMAT))
+                handler.setFormatter(_EscapingFormatter(self.LOG_FILE_MESSAGE_FORMAT))
             elif isinstance(handler, logging.StreamHandler) and handler.stream is self.stderr:
-                handler.setFormatter(_Escaping(self.CONSOLE_MESSAGE_FORMAT))
+                handler.setFormatter(_EscapingFormatter(self.CONSOLE_MESSAGE_FORMAT))
                 if not self.options.debug:
-                    handler.addFilter(_Console(self.options.verbose_level))
+                    handler.addFilter(_ConsoleFilter(self.options.verbose_level))
 
     def initialize_app(self, argv: list[str]) -> None:
         if not self.options.debug:
-            # The command says itself what failed; a traceback is for --debug.
+            # Commands report failures in one line; --debug shows tracebacks.
             for name in (
                 "os_vif",
                 "oslo.privsep",
@@ -211,9 +196,9 @@ class Shell(app.App):
             cfg.CONF(arguments, project="os-vif", default_config_files=[], default_config_dirs=[])
         except cfg.Error as error:
             self.LOG.error("--config-file: %s", printable(str(error)))  # noqa: TRY400 - a message for a person
-            sys.exit(BAD_INPUT)
+            sys.exit(exit_codes.EXIT_BAD_INPUT)
         except UnicodeDecodeError as error:
-            # oslo.config reads files in the encoding of the locale, and names none.
+            # oslo.config reads files in the encoding of the locale, and the error names no file.
             self.LOG.error(  # noqa: TRY400 - a message for a person
                 "--config-file: one of %s is no text in %s, which is expected here: %s; "
                 "use UTF-8 for the file and the locale, such as LC_ALL=C.UTF-8",
@@ -221,8 +206,8 @@ class Shell(app.App):
                 error.encoding,
                 error.reason,
             )
-            sys.exit(BAD_INPUT)
-        # A command that only reads what is stored is faster without.
+            sys.exit(exit_codes.EXIT_BAD_INPUT)
+        # Commands that only read stored objects start faster without plugins.
         if getattr(cmd, "needs_plugins", True):
             os_vif.initialize()
             configuration.warn_of_unknown(cfg.CONF, names)
@@ -235,8 +220,8 @@ def _readable_file(name: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """:returns: the exit code."""
-    # What oslo's libraries say about eventlet as they load is not for this command's user.
+    """Run the command with *argv*, or the arguments of the process; return the exit code."""
+    # Warnings of oslo libraries about eventlet are for developers.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     logging.getLogger("oslo_service").setLevel(logging.ERROR)
     arguments = sys.argv[1:] if argv is None else argv
@@ -249,22 +234,22 @@ def _run(arguments: list[str]) -> int:
         code = Shell().run(arguments)
     except SystemExit as ended:
         if not _flush(failed=bool(ended.code)):
-            raise SystemExit(_code_of_output()) from None
+            raise SystemExit(_output_error_code()) from None
         raise
-    return code if _flush(failed=bool(code)) else _code_of_output(code)
+    return code if _flush(failed=bool(code)) else _output_error_code(code)
 
 
 def _flush(*, failed: bool) -> bool:
-    """Write what standard output holds; return whether all of the output was written.
+    """Flush standard output; return whether all output was written.
 
-    :param failed: whether the command has said already what failed.
+    :param failed: True if the command has reported a failure already.
     """
     try:
-        # The pager of cliff has closed one that nobody reads.
+        # The pager of cliff closes standard output after a broken pipe.
         if not streams.reader_is_gone():
             sys.stdout.flush()
     except BrokenPipeError:
-        # That needs no message.
+        # A broken pipe is no failure.
         pass
     except OSError as error:
         if not failed:
@@ -277,9 +262,11 @@ def _flush(*, failed: bool) -> bool:
     return True
 
 
-def _code_of_output(code: int = 0) -> int:
+def _output_error_code(code: int = 0) -> int:
     """Return the exit code of a command whose output could not be written."""
-    return NOBODY_READS if streams.reader_is_gone() else code or FAILED
+    return (
+        exit_codes.EXIT_BROKEN_PIPE if streams.reader_is_gone() else code or exit_codes.EXIT_FAILED
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects, serialization
-from os_vif.cmd import main, streams
+from os_vif.cmd import exit_codes, main, streams
 from os_vif.cmd.demo.stage import ADDRESSES, INSTANCE, DemoError, Stage, unplugged_on_error
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ class Demo(main.Escaping, command.Command):
                 if debug or streams.reader_is_gone():
                     raise
                 print(f"\nThe demo failed: {error}", file=sys.stderr)
-                return main.FAILED
+                return exit_codes.EXIT_FAILED
             return 0
         prefix, missing = _namespace()
         if prefix is None:
             _Show(self.app.stdout).without_rights()
             print(f"\nNothing was plugged: {missing}", file=sys.stderr)
-            return main.FAILED
+            return exit_codes.EXIT_FAILED
         own = [sys.executable, "-m", "os_vif.cmd.main", *(["--debug"] * debug)]
         self.app.stdout.flush()
         environment = os.environ | {_INSIDE: "1"}

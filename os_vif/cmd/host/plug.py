@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.cmd import main
+from os_vif.cmd import exit_codes, main
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
@@ -67,14 +67,14 @@ class _VIFCommand(main.Escaping, command.Command):
             return self._run(parsed_args)
         except main.BadInputError as error:
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
-            return main.BAD_INPUT
+            return exit_codes.EXIT_BAD_INPUT
         except exception.ExceptionBase as error:
             if self.app_args and self.app_args.debug:
                 raise
             LOG.error("%s", error)  # noqa: TRY400
             bad_input = (exception.NoMatchingPlugin, exception.InvalidField, cfg.Error)
             is_input = isinstance(error, bad_input) or isinstance(error.__cause__, bad_input)
-            return main.BAD_INPUT if is_input else main.FAILED
+            return exit_codes.EXIT_BAD_INPUT if is_input else exit_codes.EXIT_FAILED
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
         return super().run(parsed_args)
@@ -134,7 +134,7 @@ class Check(_VIFCommand, main.Lister):
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        return super().run(parsed_args) or (main.DIFFERENT if self.differs else 0)
+        return super().run(parsed_args) or (exit_codes.EXIT_DRIFT if self.differs else 0)
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.formatter == "text" and parsed_args.columns:

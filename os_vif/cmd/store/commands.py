@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from cliff import command
 
-from os_vif.cmd import main
+from os_vif.cmd import exit_codes, main
 
 LOG = logging.getLogger("os-vif")
 
@@ -41,10 +41,10 @@ class _Command(main.Escaping, command.Command):
             return super().run(parsed_args)
         except (main.BadInputError, exception.SerializationError) as error:
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
-            return main.BAD_INPUT
+            return exit_codes.EXIT_BAD_INPUT
         except files.OutputError as error:
             LOG.error("%s", error)  # noqa: TRY400
-            return main.FAILED
+            return exit_codes.EXIT_FAILED
         except KeyboardInterrupt:
             LOG.error("interrupted")  # noqa: TRY400
             raise
@@ -79,7 +79,7 @@ class Validate(_Stored):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from os_vif.cmd.store import convert
 
-        return 0 if convert.validate(parsed_args.files) else main.SOME_BAD
+        return 0 if convert.validate(parsed_args.files) else exit_codes.EXIT_PARTIAL
 
 
 class Convert(_Stored):
@@ -138,7 +138,7 @@ class Convert(_Stored):
             check=parsed_args.check,
             kuryrports=parsed_args.kuryrports,
         )
-        return 0 if whole else main.SOME_BAD
+        return 0 if whole else exit_codes.EXIT_PARTIAL
 
 
 class Show(_Stored):
@@ -159,7 +159,7 @@ class Show(_Stored):
             whole = show.as_picture(parsed_args.files, parsed_args.svg)
         else:
             whole = show.as_text(parsed_args.files, ascii_only=parsed_args.ascii)
-        return 0 if whole else main.SOME_BAD
+        return 0 if whole else exit_codes.EXIT_PARTIAL
 
 
 class Schema(_Command):

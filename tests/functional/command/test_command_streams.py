@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from os_vif.cmd import main
+from os_vif.cmd import exit_codes
 from tests.support.site import GOOD, Site
 
 DOCUMENT = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": "noop"}'
@@ -43,7 +43,7 @@ def test_a_closed_standard_input_is_named(tmp_path, command):
     """Bad input, and no traceback."""
     done = in_shell(tmp_path, f"{command} <&-")
     assert (done.returncode, done.stdout, done.stderr) == (
-        main.BAD_INPUT,
+        exit_codes.EXIT_BAD_INPUT,
         "",
         "standard input is closed\n",
     )
@@ -56,7 +56,7 @@ def test_a_full_standard_output_is_named(tmp_path, vif_file, command):
     """What could not be written is told, and that it failed."""
     done = in_shell(tmp_path, f"{command} >/dev/full")
     assert (done.returncode, done.stderr) == (
-        main.FAILED,
+        exit_codes.EXIT_FAILED,
         "standard output: No space left on device\n",
     )
 
@@ -76,7 +76,10 @@ def test_an_output_that_fits_in_part_is_a_failure(tmp_path, vif_file, command, u
     )  # fmt: skip
     whole = in_shell(tmp_path, command).stdout
     assert len(whole) > 512
-    assert (done.returncode, done.stderr) == (main.FAILED, "standard output: File too large\n")
+    assert (done.returncode, done.stderr) == (
+        exit_codes.EXIT_FAILED,
+        "standard output: File too large\n",
+    )
     assert (tmp_path / "out").read_text() == whole[:512]
 
 
@@ -89,7 +92,7 @@ def test_an_unbuffered_output_is_the_same(tmp_path, command):
 def test_a_closed_standard_output_matters_only_for_those_who_write(tmp_path, vif_file):
     """Plugging from a script that closed everything works."""
     done = in_shell(tmp_path, "plan vif.json >&-")
-    assert done.returncode == main.FAILED
+    assert done.returncode == exit_codes.EXIT_FAILED
     assert "standard output is closed" in done.stderr
     assert in_shell(tmp_path, "plug vif.json <&- >&- 2>&-").returncode == 0
 
@@ -126,7 +129,7 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path):
 def test_a_wrong_name_is_bad_input(os_vif, arguments, text):
     """The message lists the right ones; nothing was read or looked up."""
     done = os_vif(*arguments, text=DOCUMENT)
-    assert (done.returncode, done.stdout) == (main.BAD_INPUT, "")
+    assert (done.returncode, done.stdout) == (exit_codes.EXIT_BAD_INPUT, "")
     assert text in done.stderr
 
 

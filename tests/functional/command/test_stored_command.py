@@ -18,7 +18,7 @@ import time
 import pytest
 
 from os_vif import serialization
-from os_vif.cmd import main
+from os_vif.cmd import exit_codes, main
 from os_vif.serialization.schema import json_schema
 from os_vif.serialization.storage import stored
 from tests.support.forks import forked
@@ -77,7 +77,7 @@ def test_validate_tells_all_that_is_wrong(os_vif, tmp_path):
     (tmp_path / "vifs").write_text(f"{DOCUMENT}\n{BAD}\n{{oops\n{DOCUMENT}\n")
     (tmp_path / "pods").write_text(pods(3))
     done = os_vif("validate", "vifs", "pods")
-    assert done.returncode == main.SOME_BAD
+    assert done.returncode == exit_codes.EXIT_PARTIAL
     assert done.stdout.decode().splitlines() == [
         f"vifs:3: {FAULT}",
         "vifs:4: an object: no JSON: Expecting property name enclosed in double quotes (column 2)",
@@ -94,7 +94,7 @@ def test_a_bad_object_in_the_middle_stays_and_the_rest_is_converted(os_vif, tmp_
     """It is told with its line, and the exit code says so."""
     (tmp_path / "in").write_text(f"{DOCUMENT}\n{BAD}\n{DOCUMENT}\n")
     done = os_vif("convert", "--release", "kuryr-10.0.0", "in", "-o", "out")
-    assert (done.returncode, done.stdout) == (main.SOME_BAD, b"")
+    assert (done.returncode, done.stdout) == (exit_codes.EXIT_PARTIAL, b"")
     assert done.stderr.decode().splitlines() == [
         f"in:3: {FAULT}",
         "in: 3 objects: 2 converted, 1 not converted",
@@ -128,7 +128,7 @@ def test_check_writes_nothing_and_tells_of_each_object(os_vif, tmp_path):
     (tmp_path / "pods").write_text(pods(2) + DOCUMENT)
     before = written(tmp_path / "pods")
     done = os_vif("convert", "--release", "kuryr-0.4.7", "--check", "pods")
-    assert done.returncode == main.SOME_BAD
+    assert done.returncode == exit_codes.EXIT_PARTIAL
     assert done.stdout.decode().splitlines() == [
         "pods:4: Pod a/web-0: without VIFs",
         "pods:22: Pod a/web-1: Writing for kuryr-0.4.7 would lose: eth1 (left out).",
@@ -178,7 +178,11 @@ def test_what_cannot_be_done_is_one_line_and_touches_nothing(
     output = [] if {"-o", "--in-place"} & {*arguments} else ["-o", "out"]
     done = os_vif("convert", "--form", "json", *arguments, *output, data=data)
     (line,) = done.stderr.decode().splitlines()
-    assert (done.returncode, words in line, done.stdout) == (main.BAD_INPUT, True, b""), line
+    assert (done.returncode, words in line, done.stdout) == (
+        exit_codes.EXIT_BAD_INPUT,
+        True,
+        b"",
+    ), line
     assert (tmp_path / "in").read_text() == DOCUMENT
     assert (tmp_path / "out").read_text() == "as it was"
     assert left(tmp_path) == ["in", "out"]
@@ -186,8 +190,13 @@ def test_what_cannot_be_done_is_one_line_and_touches_nothing(
 
 def test_a_target_has_to_be_named(os_vif):
     done = os_vif("convert", data=DOCUMENT)
-    assert (done.returncode, b"--release or --form" in done.stderr) == (main.BAD_INPUT, True)
-    assert os_vif("convert", "--form", "xml", data=DOCUMENT).returncode == main.BAD_INPUT
+    assert (done.returncode, b"--release or --form" in done.stderr) == (
+        exit_codes.EXIT_BAD_INPUT,
+        True,
+    )
+    assert (
+        os_vif("convert", "--form", "xml", data=DOCUMENT).returncode == exit_codes.EXIT_BAD_INPUT
+    )
 
 
 def test_a_file_that_may_not_be_read_or_written(os_vif_command, tmp_path):
@@ -202,11 +211,11 @@ def test_a_file_that_may_not_be_read_or_written(os_vif_command, tmp_path):
     (tmp_path / "in").write_text(DOCUMENT)
     (tmp_path / "in").chmod(0)
     done = convert("in")
-    assert (done.returncode, done.stderr) == (main.BAD_INPUT, "in: Permission denied\n")
+    assert (done.returncode, done.stderr) == (exit_codes.EXIT_BAD_INPUT, "in: Permission denied\n")
     (tmp_path / "in").chmod(0o400)
     tmp_path.chmod(0o500)
     done = convert("--in-place", "in")
-    assert done.returncode == main.BAD_INPUT
+    assert done.returncode == exit_codes.EXIT_BAD_INPUT
     assert done.stderr.endswith("in: Permission denied\n")
     tmp_path.chmod(0o700)
     assert (tmp_path / "in").read_text() == DOCUMENT
@@ -291,7 +300,10 @@ def test_a_stream_that_is_closed_is_named(os_vif_command, closed, which):
     done = subprocess.run(
         ["sh", "-c", line], input=DOCUMENT, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (main.BAD_INPUT, f"standard {which} is closed\n")
+    assert (done.returncode, done.stderr) == (
+        exit_codes.EXIT_BAD_INPUT,
+        f"standard {which} is closed\n",
+    )
 
 
 def test_a_symbolic_link_stays_one(os_vif, tmp_path):
@@ -379,14 +391,16 @@ def test_show_draws_trees_and_pictures(os_vif, tmp_path):
         assert b"`-- port_profile" in done.stdout
         assert done.stdout.isascii()
     done = os_vif("show", data=f"{vif}\n{BAD}\n{vif}\n")
-    assert (done.returncode, done.stdout.count(b"port_profile")) == (main.SOME_BAD, 2)
+    assert (done.returncode, done.stdout.count(b"port_profile")) == (exit_codes.EXIT_PARTIAL, 2)
     assert b"<stdin>:3: VIFBridge: address: found 'no MAC'" in done.stderr
     assert os_vif("show", "--svg", "vif.svg", data=pods(3)).returncode == 0
     picture = (tmp_path / "vif.svg").read_text()
     assert picture.startswith("<svg ")
     assert "Pod a/web-2" in picture
-    assert os_vif("show", "--svg", "no.svg", data=pods(1)).returncode == main.BAD_INPUT
-    assert os_vif("show", "--svg", "no.svg", data=pods(160)).returncode == main.BAD_INPUT
+    assert os_vif("show", "--svg", "no.svg", data=pods(1)).returncode == exit_codes.EXIT_BAD_INPUT
+    assert (
+        os_vif("show", "--svg", "no.svg", data=pods(160)).returncode == exit_codes.EXIT_BAD_INPUT
+    )
     assert left(tmp_path) == ["vif.svg"]
 
 
@@ -400,7 +414,7 @@ def test_schema_prints_what_is_published(os_vif):
     assert crd == json_schema.read("kuryrport-crd.yaml")
     for wrong in (["Nonesuch"], ["VIFSriov", "--release", "5.3.0"], ["--release", "9.9"]):
         done = os_vif("schema", *wrong)
-        assert (done.returncode, len(done.stderr.splitlines())) == (main.BAD_INPUT, 1)
+        assert (done.returncode, len(done.stderr.splitlines())) == (exit_codes.EXIT_BAD_INPUT, 1)
 
 
 def test_the_commands_load_no_plugin(os_vif_command):

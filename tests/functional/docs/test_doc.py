@@ -23,7 +23,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects, opts
-from os_vif.cmd import main
+from os_vif.cmd import exit_codes, main
 from os_vif.objects.versioning import history
 from os_vif.serialization.protobuf import message_types
 from testbed.namespaces import ip
@@ -287,7 +287,12 @@ def test_the_exit_codes_on_the_page_are_those_of_the_command():
     """All of them, in order."""
     page = PAGES["user/command"]
     listed = re.findall(r"^   \* - (\d+)$", page, re.MULTILINE)
-    codes = (main.FAILED, main.BAD_INPUT, main.DIFFERENT, main.SOME_BAD)
+    codes = (
+        exit_codes.EXIT_FAILED,
+        exit_codes.EXIT_BAD_INPUT,
+        exit_codes.EXIT_DRIFT,
+        exit_codes.EXIT_PARTIAL,
+    )
     assert listed == ["0", *map(str, codes)]
     assert listed == re.findall(r"^  (\d)  ", main._EXIT_CODES, re.MULTILINE)
 

@@ -1,0 +1,24 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Exit codes of the ``os-vif`` command, for scripts."""
+
+from __future__ import annotations
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+#: ``check`` found a difference between the host and a plugged VIF.
+EXIT_DRIFT = 3
+#: Some objects are invalid, or would lose data; the other objects are done.
+EXIT_PARTIAL = 4
+#: 128 and the number of SIGPIPE, as for other programs.
+EXIT_BROKEN_PIPE = 141
+
+#: The end of ``os-vif --help``.
+HELP = """exit codes:
+  0  done; or nothing differs
+  1  it failed; the message says what is left
+  2  what was asked for, or the input, is wrong; nothing was touched
+  3  check: something differs from a plugged VIF
+  4  validate, convert: some objects are wrong, or would lose something; the others are done
+"""
