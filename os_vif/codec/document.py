@@ -5,7 +5,8 @@
 
 A document has one version for the whole object tree. ``kind`` is present only where the declared
 class may have subclasses; list objects are arrays; an unset field is absent, and null is
-None. Names are sorted, ``apiVersion`` and ``kind`` first.
+None. Names are sorted, ``apiVersion`` and ``kind`` first. ``$schema`` is permitted at the top level,
+and ignored.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ API_VERSION = f"{GROUP}/{MAJOR}.{MINOR}"
 FORM, PROTOBUF = "json", "protobuf"
 
 _VERSIONS = re.compile(r"os-vif/(0|[1-9][0-9]{0,5})\.(0|[1-9][0-9]{0,5})")
-_HEAD, _KIND = frozenset(("apiVersion", "kind")), frozenset(("kind",))
+#: The name of the address of a JSON Schema, which editors and validators put into a document.
+SCHEMA = "$schema"
+_HEAD, _KIND = frozenset(("apiVersion", "kind", SCHEMA)), frozenset(("kind",))
 
 
 class Decoding(Context):
@@ -276,6 +279,8 @@ def decode(document: Any, *, collects: bool = False) -> tuple[Any, bool]:
     minor = MINOR if version == API_VERSION else _minor(version)
     if "kind" not in document:
         raise exception.InvalidValue(path="kind", found="nothing", expected="the name of a class")
+    if SCHEMA in document and not isinstance(document[SCHEMA], str):
+        raise invalid(document[SCHEMA], "the address of a JSON Schema, as a string", SCHEMA)
     ctx = Decoding(minor if minor > MINOR else None, collects=collects)
     codec = ctx.codec(document["kind"], "kind")
     return codec.load(document, ctx, _HEAD), minor > MINOR

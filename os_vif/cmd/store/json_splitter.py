@@ -36,7 +36,7 @@ _TO_BRACKET = re.compile(rb'[^][{}"]*(?:"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"[^][{}"]
 _STRING = re.compile(rb'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*')
 _SCALAR = re.compile(rb"[^][{},\s]*")
 _ITEMS = re.compile(rb'[{,]\s*"items"\s*:\s*\Z')
-_DOCUMENT = re.compile(rb'\{\s*"apiVersion"\s*:\s*"os-vif/')
+_DOCUMENT = re.compile(rb'\{\s*(?:"\$schema"\s*:\s*"[^"]*"\s*,\s*)?"apiVersion"\s*:\s*"os-vif/')
 _LINE = re.compile(rb"[^\r\n]*")
 _NEXT_LINE = re.compile(rb"\n(?=(?:\xef\xbb\xbf)?\{)")
 #: What stands before an object or an array inside another.

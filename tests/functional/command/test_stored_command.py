@@ -417,6 +417,18 @@ def test_schema_prints_what_is_published(os_vif):
         assert (done.returncode, len(done.stderr.splitlines())) == (exit_codes.EXIT_BAD_INPUT, 1)
 
 
+def test_the_address_of_a_schema_may_stand_in_a_document(os_vif):
+    """Validation and display accept the name ``$schema``; conversion omits it."""
+    data = json.dumps({"$schema": "./vif.schema.json", **json.loads(DOCUMENT)})
+    assert os_vif("validate", data=data).returncode == 0
+    assert b"VIFVlanNested" in os_vif("show", data=data).stdout
+    assert os_vif("convert", "--form", "json", data=data).stdout.decode() == DOCUMENT
+    assert (
+        os_vif("validate", data=data.replace('"./vif.schema.json"', "5")).returncode
+        == main.SOME_BAD
+    )
+
+
 def test_the_commands_load_no_plugin(os_vif_command):
     """Nor what a host needs."""
     program = (

@@ -93,6 +93,8 @@ def test_a_document_of_a_newer_version_is_no_list():
     """Whatever its fields are called."""
     data = b'{"apiVersion": "os-vif/2.9", "kind": "VIFBridge", "items": [{"a": 1}]}'
     assert found(data, 1) == [(1, data)]
+    with_schema = data.replace(b"{", b'{"$schema": "./VIF.json", ', 1)
+    assert found(with_schema, 1) == [(1, with_schema)]
 
 
 @pytest.mark.parametrize(

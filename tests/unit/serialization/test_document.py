@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from os_vif import exception, objects
 from os_vif.objects.base import VersionedObject
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import dumps, from_document, loads, to_document
+from os_vif.serialization import dumps, from_document, loads, to_document, validate
+from os_vif.serialization.storage import stored
 from tests.support.strategies import ALL, UUID, any_objects, make, nested
 from tests.unit.objects.processes import run_python
 from tests.unit.serialization.samples import VIF, every, fill, plain, shuffled, vif
@@ -262,3 +263,41 @@ def test_oslos_call_tells_what_is_wrong_with_a_document():
             {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "colour": 1}
         )
     assert caught.value.path == "colour"
+
+
+@pytest.mark.parametrize("version", ["os-vif/2.0", "os-vif/2.7"])
+def test_schema_address_at_the_top_level_is_ignored(version):
+    """It is no unknown field, and is not written back, whichever function reads the document."""
+    document = {"$schema": "./VIF.json", "apiVersion": version, "kind": "VIFBridge", "id": UUID}
+    plain_document = {name: document[name] for name in document if name != "$schema"}
+    for obj in (
+        from_document(document),
+        loads(json.dumps(document)),
+        VersionedObject.obj_from_primitive(document),
+    ):
+        assert to_document(obj) == {**plain_document, "apiVersion": "os-vif/2.0"}
+        assert dumps(obj, form="ovo") == dumps(loads(json.dumps(plain_document)), form="ovo")
+    assert validate(document) == []
+    annotation = {stored.ANNOTATION: json.dumps({"eth0": document})}
+    assert "$schema" not in dumps(stored.read(annotation)["eth0"])
+
+
+@pytest.mark.parametrize("value", [None, 1, {}, ["./VIF.json"]])
+def test_schema_address_is_a_string(value):
+    """The error names it."""
+    document = {"$schema": value, "apiVersion": "os-vif/2.0", "kind": "VIFBridge"}
+    with pytest.raises(exception.InvalidValue, match=r"^\$schema: found ") as caught:
+        from_document(document)
+    assert [str(error) for error in validate(document)] == [str(caught.value)]
+
+
+@pytest.mark.parametrize("place", ["network", "port_profile"])
+def test_schema_address_in_a_nested_object_is_an_unknown_field(place):
+    """One schema covers the whole document."""
+    nested_objects = {
+        "network": {"$schema": "x"},
+        "port_profile": {"$schema": "x", "kind": "VIFPortProfileBase"},
+    }
+    document = {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", place: nested_objects[place]}
+    with pytest.raises(exception.UnknownField, match=rf"^{place}\['\$schema'\]: "):
+        from_document(document)
