@@ -3,11 +3,13 @@
 
 """Duration of ``plug()`` and ``unplug()`` with Open vSwitch, compared with os-vif 5.3.0.
 
-    .venv/bin/python -m benchmarks.ovs [--others 0 100 1000] [--rounds 9] [--json FILE]
+    .venv/bin/python -m benchmarks.ovs [--others 0 100 1000] [--rounds 9] [--write]
 
 Needs root. All changes are made in a private network namespace with a private switch. Each os-vif
 is a process with a private ``privsep-helper``; the two processes alternate, and the result of each
 call is verified. Each waits for ovs-vswitchd. The public release is installed once, in the cache.
+
+``--write`` stores the figures of the page ``doc/source/reference/performance_ovs.rst``.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from testbed.ovs_kinds import BRIDGE, KINDS, Kind, name_of, vif
 from testbed.raw_switch import RawSwitch
 
 RELEASE = "5.3.0"
+PAGE = sides.figures_path("performance_ovs")
 DAEMON = "vif_plug_ovs.privsep"
 #: Number of VIFs of a starting host, and number of VIFs unplugged at a time.
 HOST, TOGETHER, THREADS = 200, 50, 8
@@ -83,6 +86,7 @@ class Bench:
         self.times: dict[tuple[str, str], dict[str, list[float]]] = {}
 
     def side(self, name: str, **options: object) -> Side:
+        """Start the process of a release."""
         given = {
             "ovsdb_connection": self._connection,
             "ovs_vsctl_timeout": 120,
@@ -109,6 +113,7 @@ class Bench:
             yield both
 
     def note(self, what: str, kind: str, side: str, seconds: float) -> None:
+        """Record a time."""
         self.times.setdefault((what, kind), {}).setdefault(side, []).append(seconds)
 
     def verify(self, kind: Kind, numbers: Iterable[int], *, plugged: bool) -> None:
@@ -410,9 +415,10 @@ def main() -> None:
     parser.add_argument("--others", type=int, nargs="+", default=[0, 100, 1000])
     parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=[*KINDS])
     parser.add_argument("--house", type=int, default=1000, help="VIFs of a full host")
-    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="where the figures go")
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="store the figures")
+    parser.add_argument("--write", action="store_true", help="store the figures of the page")
     options = sides.parsed(parser)
-    begun, load = time.monotonic(), round(os.getloadavg()[0], 1)
+    begun, load = time.monotonic(), sides.load_average()
     print(f"{'ms, medians':38}{'kind':18}other   public     ours    ratio   goal")
     try:
         found = run(
@@ -424,10 +430,12 @@ def main() -> None:
         )
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
-    found["machine"]["load"] = [load, round(os.getloadavg()[0], 1)]
+    found["machine"]["load"] = [load, sides.load_average()]
     print(f"# {time.monotonic() - begun:.0f} s; load before and after: {found['machine']['load']}")
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+        sides.write_figures(options.json, found)
+    if options.write:
+        sides.write_figures(PAGE, found)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ Each os-vif is a process; the processes alternate, and use the same versions of 
 Each round works on a different part of 5,000 distinct VIFs in 50 networks. The figures are CPU
 times, without garbage collection: the load of the machine matters less.
 
-``--write`` stores the figures in ``doc/source/reference/performance_serialization/``.
+``--write`` stores the figures of the page ``doc/source/reference/performance_serialization.rst``.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ import sys
 import tempfile
 from typing import Any
 
-from benchmarks import plots
 from benchmarks import serialization_worker as worker
+from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, ROOT
 from os_vif import serialization
 from testbed import environments
@@ -37,7 +37,7 @@ PROGRAM = pathlib.Path(worker.__file__).resolve()
 PUBLIC = "os-vif==5.3.0"
 #: Requirements that the two sides have in the same version.
 SAME = ("netaddr", "oslo.serialization", "oslo.utils", "oslo.versionedobjects")
-PLACE = ROOT / "doc" / "source" / "reference" / "performance_serialization"
+PAGE = sides.figures_path("performance_serialization")
 #: Required speed of each case, as a ratio to the public release.
 GOALS = {
     worker.LOADS: 5,
@@ -59,19 +59,6 @@ LIMITS = {
     worker.PROTO_LOADS: (worker.LOADS, 2.0),
     worker.PROTO_DUMPS: (worker.DUMPS, 2.0),
     worker.DOWNGRADE: (worker.OVO_DUMPS, 1.5),
-}
-#: The plots, and the cases of each plot.
-PLOTS = {
-    "text": (worker.LOADS, worker.DUMPS, worker.OVO_LOADS, worker.OVO_DUMPS),
-    "stored": tuple(worker.OLD_LOADS.values()),
-    "objects": (
-        worker.CLONE,
-        worker.COMPARE,
-        worker.TO,
-        worker.FROM,
-        worker.MANIFEST,
-        worker.CONSTRUCT,
-    ),
 }
 
 
@@ -118,22 +105,22 @@ def public_python() -> pathlib.Path:
     return environments.environment("benchmark", f"{PUBLIC}\n", (PUBLIC, *same))
 
 
-def measure(sides: dict[str, Side], rounds: int) -> dict[str, dict[str, list[float]]]:
+def measure(both: dict[str, Side], rounds: int) -> dict[str, dict[str, list[float]]]:
     """Return microseconds for a VIF, by case and side. The sides alternate in starting."""
     part = worker.VIFS // rounds
     times: dict[str, dict[str, list[float]]] = {}
     for number in range(rounds):
         for case in (*GOALS, *LIMITS):
-            for name in list(sides) if number % 2 else reversed(sides):
+            for name in list(both) if number % 2 else reversed(both):
                 if case in LIMITS and name != OURS:
                     continue
-                took = sides[name].seconds(case, number * part, (number + 1) * part)
+                took = both[name].seconds(case, number * part, (number + 1) * part)
                 times.setdefault(case, {}).setdefault(name, []).append(took / part * 1e6)
     return times
 
 
 def figures(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
-    """Return medians and ratios, in the form of ``benchmarks.plots``."""
+    """Return medians and percentiles in milliseconds, ratios and goals, by case."""
     found = []
     for case, goal in GOALS.items():
         of = times[case]
@@ -220,75 +207,37 @@ def convert(pods: int) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any]) -> str:
-    """Return the figures as CSV, in microseconds."""
-    lines = ['What,"5.3.0 (µs)","This one (µs)",Times,Goal']
-    for figure in found["figures"]:
-        times = [f"{figure[side]['ms'] * 1000:.0f}" for side in (PUBLIC_ONE, OURS)]
-        goal = f"{figure['goal']}" + (": missed" if figure["ratio"] < figure["goal"] else "")
-        lines.append(",".join([figure["what"], *times, f"{figure['ratio']:g}", goal]))
-    return "\n".join([*lines, ""])
-
-
-def limits_table(found: dict[str, Any]) -> str:
-    """Return the cases of the present os-vif alone as CSV."""
-    lines = ['What,"This one (µs)",Against,Times,At most']
+def show(found: dict[str, Any]) -> None:
+    """Print the figures, in microseconds."""
+    print(f"{'case':32}{'5.3.0':>8}{'ours':>8}{'ratio':>8}{'goal':>8}")
+    for row in found["figures"]:
+        public, ours = (row[side]["ms"] * 1000 for side in (PUBLIC_ONE, OURS))
+        missed = "  missed" if row["ratio"] < row["goal"] else ""
+        print(
+            f"{row['what']:32}{public:8.1f}{ours:8.1f}{row['ratio']:7.1f}x{row['goal']:7}x{missed}"
+        )
     for row in found["limits"]:
-        limit = f"{row['limit']:g}" + (": missed" if row["ratio"] > row["limit"] else "")
-        lines.append(f"{row['what']},{row['us']:.0f},{row['against']},{row['ratio']:g},{limit}")
-    return "\n".join([*lines, ""])
-
-
-def cluster(found: dict[str, Any]) -> str:
-    """Return the sentence on the conversion of a cluster."""
+        missed = "  missed" if row["ratio"] > row["limit"] else ""
+        print(
+            f"{row['what']:32}{'':8}{row['us']:8.1f}{row['ratio']:7.2f}x{row['limit']:7}x{missed}"
+            f"  of {row['against']}"
+        )
     row = found["convert"]
-    return (
-        f"``os-vif convert`` converts {row['pods']:,} KuryrPorts of 1.14.0 to documents: "
-        f"{row['per_second']:,} objects per second of CPU time, with {row['mib']} MiB of memory.\n"
-    )
-
-
-def files(found: dict[str, Any]) -> dict[str, str]:
-    """Return the texts of the files generated from the figures, by name."""
-    by_case = {figure["what"]: figure for figure in found["figures"]}
-    of = {
-        side: ", ".join(f"{name} {version}" for name, version in versions.items())
-        for side, versions in found["versions"].items()
-    }
-    return {
-        "figures.csv": table(found),
-        "limits.csv": limits_table(found),
-        "convert.txt": cluster(found),
-        "machine.txt": (
-            f"Linux {found['machine']['linux']}, {found['machine']['processors']} processors.\n"
-            f"5.3.0 ran with {of[PUBLIC_ONE]}; this one with {of[OURS]}.\n"
-        ),
-        **{
-            f"{name}.svg": plots.svg(by_case[case] for case in shown)
-            for name, shown in PLOTS.items()
-        },
-    }
-
-
-def write(found: dict[str, Any]) -> None:
-    """Write the figures and the generated files."""
-    PLACE.mkdir(exist_ok=True)
-    (PLACE / "figures.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    for name, text in files(found).items():
-        (PLACE / name).write_text(text, "utf-8")
+    print(f"convert {row['pods']} KuryrPorts: {row['per_second']} per second, {row['mib']} MiB")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=10, help="at least 2 (default: 10)")
     parser.add_argument("--cache", metavar="DIR", help="where the public os-vif is kept")
-    parser.add_argument("--write", action="store_true", help="keep the figures for the pages")
+    parser.add_argument("--write", action="store_true", help="store the figures of the page")
     parser.add_argument("--pods", type=int, default=100_000, help="pods of the converted cluster")
     options = parser.parse_args()
     if not 2 <= options.rounds <= worker.VIFS:  # noqa: PLR2004 - a single round has no spread
         parser.error("--rounds has to be 2 or more")
     if options.cache:
         os.environ["OS_VIF_TEST_CACHE"] = str(pathlib.Path(options.cache).absolute())
+    load = sides.load_average()
     try:
         public = public_python()
     except environments.Unavailable as error:
@@ -298,21 +247,22 @@ def main() -> None:
         write_stored(folder)
         theirs = stack.enter_context(Side(public, folder))
         ours = stack.enter_context(Side(pathlib.Path(sys.executable), folder, ROOT))
-        sides = {PUBLIC_ONE: theirs, OURS: ours}
+        both = {PUBLIC_ONE: theirs, OURS: ours}
         if f"os-vif=={theirs.versions['os-vif']}" != PUBLIC:
             raise SystemExit(f"the environment of {public} does not hold {PUBLIC}")
         found = {
             "machine": {"linux": platform.release(), "processors": os.cpu_count()},
-            "versions": {name: side.versions for name, side in sides.items()},
-            "sizes": {name: side.sizes for name, side in sides.items()},
+            "versions": {name: side.versions for name, side in both.items()},
+            "sizes": {name: side.sizes for name, side in both.items()},
             "rounds": options.rounds,
-            "figures": figures(times := measure(sides, options.rounds)),
+            "figures": figures(times := measure(both, options.rounds)),
             "limits": limits(times),
         }
     found["convert"] = convert(options.pods)
+    found["machine"]["load"] = [load, sides.load_average()]
     if options.write:
-        write(found)
-    print(table(found), limits_table(found), cluster(found), sep="\n", end="")
+        sides.write_figures(PAGE, found)
+    show(found)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ DOWNGRADE = "downgrade to 1.14.0"
 
 
 def identity(order: random.Random) -> str:
+    """Return a random UUID."""
     return str(uuid.UUID(int=order.getrandbits(128), version=4))
 
 
@@ -142,6 +143,7 @@ def public_dumps(obj: Any) -> str:
 
 
 def public_loads(text: str) -> Any:
+    """Read an object as users of the public os-vif do."""
     return base.VersionedObject.obj_from_primitive(jsonutils.loads(text))
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Common parts of benchmarks against a public release: processes that plug, and statistics."""
+"""Common parts of benchmarks against a public release: processes, statistics, stored figures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from testbed import environments
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "benchmarks" / "worker.py"
+REFERENCE = ROOT / "doc" / "source" / "reference"
 PUBLIC_ONE, OURS = "public", "ours"
 
 Options = dict[str, dict[str, object]]
@@ -77,6 +78,7 @@ class Side(contextlib.AbstractContextManager["Side"]):
         return json.loads(line)
 
     def ask(self, do: str, **arguments: object) -> Any:
+        """Call a command of the worker; return the reply."""
         self._process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
         self._process.stdin.flush()
         return self._read()
@@ -104,6 +106,7 @@ class Side(contextlib.AbstractContextManager["Side"]):
 
 
 def ratio(slow: list[float], fast: list[float]) -> float:
+    """Return the ratio of the medians."""
     return statistics.median(slow) / statistics.median(fast)
 
 
@@ -114,11 +117,35 @@ def spread(times: list[float]) -> tuple[float, float, float]:
 
 
 def show(times: list[float]) -> str:
+    """Format the median, and the 10th and 90th percentile, in milliseconds."""
     median, low, high = spread(times)
     return f"{median:7.2f} ({low:.2f}-{high:.2f})".ljust(24)
 
 
+def load_average() -> float:
+    """Return the load average of the last minute."""
+    return round(os.getloadavg()[0], 1)
+
+
+def figures_path(page: str) -> pathlib.Path:
+    """Return the path of the stored figures of a page of the documentation."""
+    return REFERENCE / page / "figures.json"
+
+
+def write_figures(path: pathlib.Path, found: dict[str, Any]) -> None:
+    """Store figures as JSON, with a line for each figure."""
+    parts = []
+    for key, value in found.items():
+        if isinstance(value, list):
+            text = "[\n  " + ",\n  ".join(json.dumps(item) for item in value) + "\n ]"
+        else:
+            text = json.dumps(value)
+        parts.append(f" {json.dumps(key)}: {text}")
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n", "utf-8")
+
+
 def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
+    """Return a parser with the options of all benchmarks."""
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument(
         "--rounds", type=int, default=rounds, help="at least 2 (default: %(default)s)"
@@ -128,6 +155,7 @@ def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
 
 
 def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse and validate the options; set the cache of environments."""
     options = parser.parse_args()
     if options.rounds < 2:  # noqa: PLR2004 - a single round has no spread
         parser.error("--rounds has to be 2 or more")

@@ -21,6 +21,7 @@ def public(address: str) -> str:
 
 
 def ours(address: str) -> str:
+    """Return the representor, with the functions of os-vif 2."""
     from os_vif.host.sriov import functions
 
     return functions.representor(functions.vf(address))

@@ -4,8 +4,8 @@
 """Check the sizes of files and folders, and the names of modules: ``python -m tools.layout``.
 
 The check fails for a Python file of more than :data:`MAX_LINES` lines, a folder of the library with
-more than :data:`MAX_FILES` modules, and a module name that the package ``os_vif`` has twice: a
-reader who meets ``schema.py`` in a traceback then has to ask which one.
+more than :data:`MAX_FILES` modules, and a module name used twice in the package ``os_vif``: a
+traceback with ``schema.py`` would then be ambiguous.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGE = "os_vif"
 
 
 def tracked_files(root: Path = ROOT) -> list[Path]:
-    """Return the Python files that git tracks, relative to *root*."""
+    """Return the Python files tracked by git, relative to *root*."""
     command = ["git", "ls-files", "-z", "*.py"]
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)  # noqa: S603
     return [Path(name) for name in done.stdout.split("\0") if name and (root / name).is_file()]

@@ -35,6 +35,7 @@ RATCHET = ROOT / "tools" / "prose_ratchet.json"
 #: The measured folders.
 FOLDERS = (
     "benchmarks",
+    "doc",
     "os_vif",
     "tools",
     "vif_plug_linux_bridge",

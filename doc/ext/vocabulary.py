@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: INP001 - no package
 
-"""Directives that read os-vif itself, so that no table is written by hand.
+"""Directives that generate the reference of classes and options from os-vif.
 
 ``vif-classes``
-    the classes of a module of ``os_vif.objects``: fields, and the history of each;
+    the classes of a module of ``os_vif.objects``, with fields and versions;
 ``vif-releases``
-    which release had which version of which class, one column for each distinct manifest;
+    the version of each class in each release, with a column for each distinct manifest;
 ``vif-changes``
-    what each of those manifests brought;
+    the changes of each distinct manifest;
 ``vif-format``
-    how each class stands in a document;
+    the form of each class in a document;
 ``vif-options``
     the options of a plugin.
 """
@@ -50,7 +50,10 @@ Rows = list[tuple[str, ...]]
 
 
 def table(header: tuple[str, ...], rows: Rows, *, stubs: int = 0) -> Iterator[str]:
-    """A table in reStructuredText."""
+    """Yield the lines of a table in reStructuredText.
+
+    :param stubs: number of header columns.
+    """
     yield from (".. list-table::", "   :header-rows: 1", f"   :stub-columns: {stubs}", "")
     for row in (header, *rows):
         for number, cell in enumerate(row):
@@ -59,24 +62,27 @@ def table(header: tuple[str, ...], rows: Rows, *, stubs: int = 0) -> Iterator[st
 
 
 class Generated(SphinxDirective):
-    """A directive that stands for reStructuredText."""
+    """A directive that generates reStructuredText."""
 
     def lines(self) -> Iterable[str]:
+        """Return the lines of the text."""
         raise NotImplementedError
 
+    def sources(self) -> Iterable[str]:
+        """Return the files that the text depends on: Sphinx reads the page again after a change."""
+        folders = ("codec", "objects", "serialization")
+        yield from (str(path) for name in folders for path in PACKAGE.glob(f"{name}/**/*.py"))
+        yield str(PACKAGE / "opts.py")
+
     def run(self) -> list[nodes.Node]:
-        # What the text is made of decides when it is made again.
-        for path in (
-            *PACKAGE.glob("objects/*.py"),
-            *PACKAGE.glob("serialization/*.py"),
-            PACKAGE / "opts.py",
-        ):
-            self.env.note_dependency(str(path))
+        """Return the nodes of the text."""
+        for path in self.sources():
+            self.env.note_dependency(path)
         return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
 
 
 def type_name(kind: fields.FieldType | fields.Field) -> str:
-    """What a field takes, in words."""
+    """Describe the values that a field accepts."""
     if isinstance(kind, fields.Field):
         kind = kind._type  # noqa: SLF001 - oslo.versionedobjects has no public name for it
     if isinstance(kind, fields.Object):
@@ -90,16 +96,16 @@ def type_name(kind: fields.FieldType | fields.Field) -> str:
 
 
 def remarks(cls: Class) -> Mapping[str, str]:
-    """What the source says of fields, in ``#:`` comments above them; for others, nothing."""
-    found = re.findall(r'((?:^ +#: .*\n)+) +"(\w+)":', inspect.getsource(cls), re.MULTILINE)
+    """Return the ``#:`` comment of each field in the source of a class; empty for other fields."""
+    comments = re.findall(r'((?:^ +#: .*\n)+) +"(\w+)":', inspect.getsource(cls), re.MULTILINE)
     return collections.defaultdict(str) | {
         name: " ".join(line.strip().removeprefix("#: ") for line in comment.splitlines())
-        for comment, name in found
+        for comment, name in comments
     }
 
 
 def brought_by(cls: Class, field: str) -> tuple[Class, history.Version]:
-    """The class of its ancestry that a field comes from, and the version that added it."""
+    """Return the ancestor that declares a field, and the version that added the field."""
     for ancestor in cls.__mro__:
         for version in history.declared_history(ancestor):
             if field in version.adds and not history.withdrawn_version(ancestor, version.number):
@@ -107,36 +113,37 @@ def brought_by(cls: Class, field: str) -> tuple[Class, history.Version]:
     raise LookupError(f"{cls.__name__}.{field} is in no history")
 
 
-def parents_then(
-    cls: Class, before: history.Version | None, version: history.Version
+def changed_parents(
+    cls: Class, previous: history.Version | None, version: history.Version
 ) -> Iterator[str]:
-    """The parents that had another version by then, with that version."""
+    """Yield name and version of each parent that changed since the previous version of a class."""
     for parent in cls.__mro__[1:]:
-        now = (
+        present = (
             history.version_in_release(parent, version.since)
             if history.declared_history(parent)
             else None
         )
-        if before and now != history.version_in_release(parent, before.since):
-            yield f"{parent.__name__} {now}"
+        if previous and present != history.version_in_release(parent, previous.since):
+            yield f"{parent.__name__} {present}"
 
 
 def changes(cls: Class) -> Iterator[tuple[str, ...]]:
-    """Each version of a class: its number, its release, and what it changed."""
-    before = None
+    """Yield number, release and changes of each version of a class."""
+    previous = None
     for version in history.declared_history(cls):
-        what = [f"``{field}`` added" for field in version.adds if before]
-        what += [f"``{field}`` removed" for field in version.removes]
-        what += [f"with {parent}" for parent in parents_then(cls, before, version)]
+        texts = [f"``{field}`` added" for field in version.adds if previous]
+        texts += [f"``{field}`` removed" for field in version.removes]
+        texts += [f"with {parent}" for parent in changed_parents(cls, previous, version)]
         if version.until and history.withdrawn_version(cls, version.number):
-            what.append(f"taken back in {version.until}")
+            texts.append(f"withdrawn in {version.until}")
         elif version.until:
-            what.append(f"given up in {version.until}")
-        yield version.number, version.since, ", ".join(what) or "the first"
-        before = version
+            texts.append(f"dropped in {version.until}")
+        yield version.number, version.since, ", ".join(texts) or "first version"
+        previous = version
 
 
 def default(cls: Class, name: str) -> str:
+    """Describe the default of a field. A field with a value after construction is marked "set"."""
     field = cls.fields[name]
     if cls().obj_attr_is_set(name):
         value = getattr(cls(), name)
@@ -145,71 +152,81 @@ def default(cls: Class, name: str) -> str:
 
 
 class VifClasses(Generated):
-    """``.. vif-classes:: module``"""
+    """The directive ``.. vif-classes:: module``."""
 
     required_arguments = 1
 
     def lines(self) -> Iterator[str]:
+        """Yield the description of each class of the module."""
         for cls in history.vocabulary().values():
             if cls.__module__ == f"os_vif.objects.{self.arguments[0]}":
-                yield from self.one(cls)
+                yield from self.class_lines(cls)
 
-    def one(self, cls: Class) -> Iterator[str]:
+    def class_lines(self, cls: Class) -> Iterator[str]:
+        """Yield the description of a class, with a table of fields and a table of versions."""
         name = cls.__name__
         yield from (name, "~" * len(name), "")
         yield from (f".. py:class:: os_vif.objects.{name}", "")
-        # Its own words; inspect.getdoc() would give those of the base class.
+        # inspect.getdoc() would return the docstring of the base class.
         for line in inspect.cleandoc(cls.__doc__ or "").splitlines():
             yield f"   {line}".rstrip()
         yield ""
         inherited: dict[str, list[str]] = {}
         rows = []
-        known = remarks(cls)
+        comments = remarks(cls)
         for name, field in cls.fields.items():
             origin, version = brought_by(cls, name)
             if origin is not cls:
                 inherited.setdefault(origin.__name__, []).append(name)
                 continue
-            none = "yes" if field.nullable else ""
+            nullable = "yes" if field.nullable else ""
             since = f"{version.number} ({version.since})"
             rows.append(
-                (f"``{name}``", type_name(field), none, default(cls, name), since, known[name])
+                (
+                    f"``{name}``",
+                    type_name(field),
+                    nullable,
+                    default(cls, name),
+                    since,
+                    comments[name],
+                )
             )
         if rows:
-            header = ("Field", "Takes", "None", "Default", "Since", "Remarks")
+            header = ("Field", "Accepts", "None", "Default", "Since", "Remarks")
             yield from (f"   {line}" for line in table(header, rows))
         for parent, names in inherited.items():
             listed = ", ".join(f"``{name}``" for name in names)
             yield from (f"   From :class:`~os_vif.objects.{parent}`: {listed}.", "")
         if not cls.fields:
-            yield from ("   It has no fields.", "")
+            yield from ("   The class has no fields.", "")
         versions = list(changes(cls))
         if len(versions) == 1:
             yield from (f"   Version {versions[0][0]}, since {versions[0][1]}.", "")
         else:
-            header = ("Version", "Release", "What changed")
+            header = ("Version", "Release", "Changes")
             yield from (f"   {line}" for line in table(header, versions))
 
 
-def distinct() -> list[list[str]]:
-    """The releases, in groups that have the same manifest one after the other."""
+def release_groups() -> list[list[str]]:
+    """Return the releases, in groups of consecutive releases with the same manifest."""
     groups = itertools.groupby(history.releases(), key=history.manifest)
     return [list(releases) for _, releases in groups]
 
 
 def span(releases: list[str]) -> str:
+    """Return the first and the last release of a group."""
     return releases[0] if len(releases) == 1 else f"{releases[0]} to {releases[-1]}"
 
 
 def json_type(value: FieldCodec) -> str:
-    """How a value stands in a document, in words."""
+    """Describe the form of a value in a document."""
     if isinstance(value, codecs.Nested):
         cls = history.vocabulary()[value.name]
         link = f":ref:`{value.name} <format-{value.name}>`"
         if registry.is_list(cls) and not value.open_type:
             return f"array of {json_type(field_codec(cls, 'objects').item)}"
         return (
-            f"object: {link} or a kind of it, with ``kind``"
+            f"object: {link} or a subclass, with ``kind``"
             if value.open_type
             else f"object: {link}"
         )
@@ -224,25 +241,31 @@ def json_type(value: FieldCodec) -> str:
 
 
 class VifFormat(Generated):
+    """The directive ``.. vif-format::``."""
+
     def lines(self) -> Iterator[str]:
+        """Yield a section with a table of fields for each class."""
         for name, cls in sorted(history.vocabulary().items()):
             if registry.is_list(cls):
                 continue
             yield from (f".. _format-{name}:", "", name, "-" * len(name), "")
             if not field_names(cls):
-                yield from ("It has ``kind`` alone.", "")
+                yield from ("The object has the key ``kind`` only.", "")
                 continue
             rows: Rows = []
             for field in sorted(field_names(cls)):
-                known = cls.fields.get(field)
-                null = "yes" if known is not None and known.nullable else ""
+                declared = cls.fields.get(field)
+                null = "yes" if declared is not None and declared.nullable else ""
                 rows.append((f"``{field}``", json_type(field_codec(cls, field)), null))
             yield from table(("Name", "Value", "null"), rows)
 
 
 class VifReleases(Generated):
+    """The directive ``.. vif-releases::``."""
+
     def lines(self) -> Iterator[str]:
-        groups = distinct()
+        """Yield a table with a row for each class, and a column for each group of releases."""
+        groups = release_groups()
         manifests = [history.manifest(group[0]) for group in groups]
         rows: Rows = [
             (name, *(manifest.get(name, "") for manifest in manifests))
@@ -253,26 +276,29 @@ class VifReleases(Generated):
 
 
 class VifChanges(Generated):
+    """The directive ``.. vif-changes::``."""
+
     def lines(self) -> Iterator[str]:
-        before: dict[str, str] = {}
-        for group in distinct():
-            now = history.manifest(group[0])
+        """Yield the new and the changed classes of each group of releases."""
+        previous: dict[str, str] = {}
+        for group in release_groups():
+            present = history.manifest(group[0])
             yield group[0]
-            new = [name for name in now if name not in before]
-            if not before:
+            new = [name for name in present if name not in previous]
+            if not previous:
                 yield f"   The first release, with {len(new)} classes."
             elif new:
                 yield f"   New: {', '.join(new)}."
-            changed = [n for n, v in now.items() if n in before and v != before[n]]
+            changed = [n for n, v in present.items() if n in previous and v != previous[n]]
             if changed:
-                steps = (f"{name} {before[name]} to {now[name]}" for name in changed)
+                steps = (f"{name} {previous[name]} to {present[name]}" for name in changed)
                 yield f"   Changed: {', '.join(steps)}."
             yield ""
-            before = now
+            previous = present
 
 
-def written(option: cfg.Opt) -> str:
-    """The default of an option, as a configuration file has it."""
+def default_text(option: cfg.Opt) -> str:
+    """Return the default of an option in the syntax of a configuration file."""
     if isinstance(option, cfg.BoolOpt):
         return str(option.default).lower()
     if isinstance(option, cfg.MultiStrOpt):
@@ -281,17 +307,18 @@ def written(option: cfg.Opt) -> str:
 
 
 class VifOptions(Generated):
-    """``.. vif-options:: plugin``"""
+    """The directive ``.. vif-options:: plugin``."""
 
     required_arguments = 1
 
     def lines(self) -> Iterator[str]:
+        """Yield each option with default, help and deprecation."""
         for option in opts.IN_TREE[self.arguments[0]]:
-            value = written(option)
+            value = default_text(option)
             yield f"``{option.name} = {value}``" if value else f"``{option.name}``"
             yield f"   {option.help}"
             if not value:
-                yield "   By default there is none."
+                yield "   Not set by default."
             if choices := getattr(option.type, "choices", None):
                 yield f"   One of {', '.join(f'``{choice}``' for choice in choices)}."
             if any(d.group == "DEFAULT" for d in option.deprecated_opts):
@@ -301,10 +328,13 @@ class VifOptions(Generated):
             yield ""
 
 
-def by_public_name(
+def resolve_public_name(
     app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, child: nodes.Element
 ) -> nodes.Node | None:
-    """Lead a reference to a class of the vocabulary, by whatever path, to where it is described."""
+    """Resolve a reference to a class of the vocabulary by the name in ``os_vif.objects``.
+
+    Annotations name the module that defines the class.
+    """
     name = node["reftarget"].rpartition(".")[2]
     if node.get("refdomain") != "py" or name not in history.vocabulary():
         return None
@@ -314,7 +344,8 @@ def by_public_name(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("missing-reference", by_public_name)
+    """Register the directives, and the resolution of references."""
+    app.connect("missing-reference", resolve_public_name)
     for name, directive in (
         ("vif-classes", VifClasses),
         ("vif-releases", VifReleases),

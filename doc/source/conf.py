@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: INP001 - no package
 
-"""How the documentation is built: ``tox -e docs``."""
+"""Configuration of Sphinx, which builds the documentation: ``tox -e docs``."""
 
 import configparser
 import pathlib
@@ -12,7 +12,7 @@ import warnings
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "doc" / "ext"))
 
-# What oslo's libraries say as they are imported is not about these pages.
+# Importing oslo's libraries prints deprecations unrelated to the documentation.
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
 
 _setup = configparser.ConfigParser()
@@ -23,15 +23,16 @@ author = "The os-vif developers"
 copyright = author  # noqa: A001 - sphinx's name for it
 version = release = _setup["metadata"]["version"]
 
-extensions = ["sphinx.ext.autodoc", "vocabulary"]
+extensions = ["sphinx.ext.autodoc", "vocabulary", "directives"]
 autodoc_member_order = "bysource"
 # Default values are shown as in the source.
 autodoc_preserve_defaults = True
 
-# A reference that leads nowhere is an error. Those to other projects do: there is no network.
+# A broken reference is an error. References to further projects are not checked: the build has no
+# network.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(oslo_\w+|stevedore|cfg|collections|netaddr)\..*"),
+    (r"py:.*", r"(oslo_\w+|ovo|stevedore|cfg|collections|netaddr)\..*"),
     # Private classes have no page.
     (
         r"py:.*",

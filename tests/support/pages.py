@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import pathlib
+import runpy
 import subprocess
+import types
 
 import pytest
 
@@ -22,6 +24,11 @@ PAGES = {
     str(path.relative_to(SOURCE).with_suffix("")): path.read_text(encoding="utf-8")
     for path in sorted(SOURCE.rglob("*.rst"))
 }
+
+
+def load_extension(name: str) -> types.SimpleNamespace:
+    """Run a module of ``doc/ext``; return the names that the module defines."""
+    return types.SimpleNamespace(**runpy.run_path(str(ROOT / "doc" / "ext" / f"{name}.py")))
 
 
 def run(*command: object, **more: object) -> subprocess.CompletedProcess:

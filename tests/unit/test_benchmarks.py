@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a page says of speed is what was measured."""
+"""The figures of the performance pages, their charts, and the input of the benchmarks."""
 
 from __future__ import annotations
 
@@ -12,75 +12,122 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from benchmarks import ovs, plots
-from testbed.ovs_kinds import KINDS
+from benchmarks import ovs, serialization, sides
+from benchmarks import serialization_worker as worker
+from os_vif.serialization import dumps
+from tests.support.pages import PAGES, load_extension
+from tools import performance
 
-FOUND = json.loads(plots.FIGURES.read_text(encoding="utf-8"))
-PAGE = plots.PLACE.with_suffix(".rst").read_text(encoding="utf-8")
-COMPARED = [figure for figure in FOUND["figures"] if "ratio" in figure]
-
-
-def test_the_plots_and_tables_are_those_of_the_figures():
-    """Whoever measures again has to make them again."""
-    made = plots.files(FOUND)
-    there = {path.name: path.read_text(encoding="utf-8") for path in plots.PLACE.iterdir()}
-    assert there == made | {plots.FIGURES.name: json.dumps(FOUND, indent=1) + "\n"}
+charts = load_extension("charts")
+WITH_SWITCH, OF_TEXT = (json.loads(path.read_text()) for path in (ovs.PAGE, serialization.PAGE))
+PAGE = PAGES["reference/performance_ovs"]
 
 
-def test_another_figure_makes_another_plot_and_table():
-    """A plot that shows something else than the figures would not."""
-    for index, figure in enumerate(FOUND["figures"]):
-        other = copy.deepcopy(FOUND)
-        for side in set(figure) & {"public", "ours", "raw"}:
-            other["figures"][index][side]["ms"] *= 3
-        differ = {
-            name for name, text in plots.files(other).items() if plots.files(FOUND)[name] != text
-        }
-        assert differ
+def _plots() -> list[tuple[str, int, tuple[str, ...]]]:
+    """Return page, number of other ports and measurements of each plot of the documentation."""
+    plots = []
+    for text in PAGES.values():
+        for found in re.finditer(
+            r"^\.\. performance-plot:: (\S+)\n((?:   :.*\n)+)\n((?:   \S.*\n)+)",
+            text,
+            re.MULTILINE,
+        ):
+            others = re.search(r":others: (\d+)", found[2])
+            plots.append((found[1], int(others[1]) if others else 0, tuple(found[3].split("\n"))))
+    return [
+        (page, others, tuple(line.strip() for line in lines if line.strip()))
+        for page, others, lines in plots
+    ]
 
 
-def test_the_page_shows_all_of_them():
-    """Each plot and each table."""
-    shown = set(re.findall(r"performance_ovs/(\S+)", PAGE))
-    assert shown == {path.name for path in plots.PLACE.iterdir()} - {plots.FIGURES.name}
-
-
-def test_the_page_names_what_was_missed():
-    """No more, and no less."""
-    missed = {f["what"] for f in COMPARED if f["goal"] and f["ratio"] < f["goal"]}
-    named = re.findall(r"^\* (\*.+\*) miss(?:es)? (?:its|their) goal", PAGE, re.MULTILINE)
-    assert {what for line in named for what in re.findall(r"\*([^*]+)\*", line)} == missed
-
-
-@pytest.mark.parametrize("plot", plots.PLOTS)
-def test_a_plot_has_two_bars_for_each_figure_in_proportion(plot):
-    """It is an image that can be read, and the longer bar is the longer time."""
-    image = ET.fromstring((plots.PLACE / f"{plot}.svg").read_text(encoding="utf-8"))  # noqa: S314 - our own
+@pytest.mark.parametrize(("page", "others", "measurements"), _plots())
+def test_a_plot_has_two_bars_for_each_figure_in_proportion(page, others, measurements):
+    """The picture is XML; a longer bar is a longer time."""
+    figures = charts.select(charts.load(page)["figures"], measurements, others)
+    image = ET.fromstring(charts.svg(figures, "title"))  # noqa: S314 - our own
     bars = [
         float(rect.get("width"))
         for rect in image.iter("{http://www.w3.org/2000/svg}rect")
-        if rect.get("x") == str(plots._LEFT) and rect.get("y") != "8"
+        if rect.get("class") in charts.SIDES and rect.get("y") != "8"
     ]
-    figures = list(plots.chosen(FOUND["figures"], plot))
     assert len(figures) > 1
-    times = [figure[side]["ms"] for figure in figures for side in ("public", "ours")]
+    times = [figure[side]["ms"] for figure in figures for side in charts.SIDES]
     assert len(bars) == len(times)
     ordered = [bar for _, bar in sorted(zip(times, bars, strict=True))]
     assert ordered == sorted(bars)
+    assert image.find("{http://www.w3.org/2000/svg}title").text == "title"
+    assert "prefers-color-scheme:dark" in charts.svg(figures, "title")
 
 
-def test_every_kind_and_every_goal_was_measured():
-    """A goal that is not in the figures would be missed without a word."""
-    measured = {(figure["what"], figure["others"]) for figure in COMPARED}
-    assert set(ovs.GOALS) <= measured
-    for others in (0, 100, 1000):
-        kinds = {f["kind"] for f in COMPARED if (f["what"], f["others"]) == ("plug", others)}
-        assert kinds == set(KINDS)
+def test_each_figure_is_in_a_table_or_plot():
+    """A changed time or size changes the text of a table."""
+
+    def tables(found, names):
+        return [charts.TABLES[name](found) for name in names]
+
+    for found, names in (
+        (WITH_SWITCH, ("comparison", "vswitchd", "host", "memory")),
+        (OF_TEXT, ("comparison", "limits", "conversion")),
+    ):
+        page = "performance_ovs" if found is WITH_SWITCH else "performance_serialization"
+        for name in names:
+            assert f".. performance-table:: {page} {name}\n" in PAGES[f"reference/{page}"]
+        for index, figure in enumerate(found["figures"]):
+            if "ratio" not in figure and "raw" not in figure:
+                continue
+            for side in set(figure) & {"public", "ours", "raw"}:
+                changed = copy.deepcopy(found)
+                changed["figures"][index][side]["ms"] *= 0.3
+                assert tables(changed, names) != tables(found, names)
 
 
-def test_the_ratios_are_those_of_the_times():
-    """Each of the two medians, as they were noted."""
-    for figure in COMPARED:
-        ratio = figure["public"]["ms"] / figure["ours"]["ms"]
-        assert figure["ratio"] == pytest.approx(ratio, rel=0.02, abs=0.01)
-        assert figure["goal"] == ovs.goal(figure["what"], figure["kind"], figure["others"])
+def test_missed_goals_are_listed_with_both_numbers():
+    """The list has the missed goals and limits only."""
+    found = copy.deepcopy(OF_TEXT)
+    for figure in found["figures"]:
+        figure["ratio"] = figure["goal"]
+    for row in found["limits"]:
+        row["ratio"] = row["limit"]
+    assert charts.missed_goals(found) == []
+    found["figures"][0]["ratio"] = 4.9
+    found["limits"][0]["ratio"] = 1.1
+    assert charts.missed_goals(found) == [
+        "*loads*: 4.9 times faster, instead of 5 times.",
+        "*to_document*: 1.1 times the time of *dumps*, instead of at most 1 times.",
+    ]
+
+
+def test_the_lint_step_finds_faults_of_the_figures():
+    """A goal that was not measured, another goal, a wrong ratio, an unexplained miss."""
+    assert performance.main() == 0
+    found = copy.deepcopy(WITH_SWITCH)
+    found["figures"] = [figure for figure in found["figures"] if figure["what"] != "first plug"]
+    assert "the goal of ('first plug', 0) has no figure" in performance.ovs_faults(found, PAGE)
+    found = copy.deepcopy(OF_TEXT)
+    found["figures"][0] |= {"goal": 1, "ratio": 99}
+    assert len([*performance.serialization_faults(found)]) == 1
+    assert len([*performance.wrong_ratios(found)]) == 1
+    page = PAGE.replace("* *plug without waiting* misses", "* *plug without waiting* has missed")
+    assert [*performance.ovs_faults(WITH_SWITCH, page)] == [
+        "the goal of plug without waiting is missed, but the page does not explain it"
+    ]
+
+
+def test_figures_are_stored_as_they_are_read(tmp_path):
+    """Each figure has a line, so that a new measurement is a short difference."""
+    path = tmp_path / "figures.json"
+    sides.write_figures(path, OF_TEXT)
+    assert json.loads(path.read_text()) == OF_TEXT
+    assert path.read_text() == serialization.PAGE.read_text()
+
+
+def test_the_vifs_are_different_and_share_networks():
+    """The benchmark has as many VIFs, networks and addresses as the page says."""
+    settings = worker.settings()
+    assert len({of["id"] for of in settings}) == worker.VIFS == 5000
+    assert len({of["network"]["id"] for of in settings}) == worker.NETWORKS == 50
+    first, last = worker.built(settings[0]), worker.built(settings[-1])
+    assert dumps(first) != dumps(last)
+    for subnet in (*first.network.subnets, *last.network.subnets):
+        assert [len(subnet.ips), len(subnet.dns), len(subnet.routes)] == [2, 2, 2]
+    assert len(first.network.subnets) == 2

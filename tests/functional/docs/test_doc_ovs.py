@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-import re
-import runpy
 import sys
 
 import pytest
 
 from testbed.namespaces import changes, run
 from tests.support import snippets
-from tests.support.pages import PAGES, ROOT, SOURCE
+from tests.support.pages import PAGES, SOURCE
 from tests.support.pages import run as run_program
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
@@ -65,20 +63,3 @@ def test_a_reader_can_follow_the_page_of_a_way_of_plugging(host, tmp_path, page)
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert changes(before, host.dump()) == []
-
-
-def test_the_drawings_are_what_the_script_draws():
-    """Each is on a page beside it, with words for who does not see it."""
-    drawn = runpy.run_path(str(ROOT / "doc" / "drawings.py"))["drawn"]()
-    user = SOURCE / "user"
-    written = {
-        path.relative_to(user).as_posix(): path.read_text(encoding="utf-8")
-        for path in user.glob("*/*.svg")
-    }
-    assert written == drawn
-    shown = {
-        f"{pathlib.PurePath(page).parent.name}/{name}"
-        for page, text in PAGES.items()
-        for name in re.findall(r"^\.\. image:: (\S+)\n   :alt: ", text, re.MULTILINE)
-    }
-    assert drawn.keys() - shown == set()

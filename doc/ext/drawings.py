@@ -2,22 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: INP001 - no package
 
-"""Write the drawings of the documentation as SVG files: ``python doc/drawings.py``.
+"""Drawings of the documentation, as data and as SVG.
 
 A drawing is a chain of boxes with notes on the right: for each way of plugging, the devices from
 the guest down to the integration bridge; for contributors, the functions from ``os_vif.plug()``
-down to the kernel. A test compares the written files with the output of this script.
+down to the kernel. The directive ``drawing`` of ``directives.py`` puts a drawing on a page.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from collections.abc import Iterator
 from html import escape
-
-SOURCE = pathlib.Path(__file__).parent / "source"
-OUT = SOURCE / "user"
 
 _WIDTH, _MIDDLE, _NOTES = 720, 190, 375
 _BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
@@ -35,20 +31,21 @@ _DARK = {
 Legend = tuple[tuple[str, str], ...]
 _LEGEND: Legend = (
     ("kernel", "in the kernel"), ("switch", "in Open vSwitch"), ("card", "on the card"),
-    ("guest others", "others make it"),
+    ("guest external", "other programs make it"),
 )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Box:
-    """A device, a switch or a function; dashed if other programs than os-vif make it."""
+    """A device, a switch or a function; dashed if os-vif does not create the box."""
 
     kind: str
     title: str
     says: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    others: bool = False
-    #: Names of the ports above and below; names of ports that other programs make end in ``*``.
+    external: bool = False
+    #: Names of the ports above and below. The name of a port ends in ``*`` if os-vif does not
+    #: create the port.
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
 
@@ -64,12 +61,12 @@ class Cable:
 Drawing = tuple[Box | Cable, ...]
 
 _ID = "5a1d3c2e-0b"
-_GUEST = Box("guest", "guest", others=True)
+_GUEST = Box("guest", "guest", external=True)
 _IDS = (
     "Interface: external_ids iface-id,", "iface-status, attached-mac, vm-uuid",
     "Port: qos; with isolate_vif tag, vlan_mode, trunks",
 )  # fmt: skip
-_INTEGRATION = "br-int is made only if it is not there"
+_INTEGRATION = "br-int is created if it is missing"
 
 
 def _integration(*ports: str, notes: tuple[str, ...] = _IDS, datapath: str = "") -> Box:
@@ -86,7 +83,7 @@ _OVS: dict[str, Drawing] = {
     "bridge_only": (
         _GUEST,
         Cable(),
-        Box("kernel", f"tap{_ID}", ("made by the hypervisor",), others=True),
+        Box("kernel", f"tap{_ID}", ("made by the hypervisor",), external=True),
         Cable(),
         Box("switch", "br-int", (), ("the hypervisor adds the port,", "with its external_ids",
             _INTEGRATION), above=(f"tap{_ID}*",)),
@@ -95,7 +92,7 @@ _OVS: dict[str, Drawing] = {
         _GUEST,
         Cable(),
         Box("kernel", f"tap{_ID}", ("made by the hypervisor, later",),
-            ("until then the port is pending",), others=True),
+            ("the port is pending until then",), external=True),
         Cable(),
         _integration(f"tap{_ID}"),
     ),
@@ -114,19 +111,19 @@ _OVS: dict[str, Drawing] = {
     "trunk": (
         _GUEST,
         Cable(),
-        Box("kernel", f"tap{_ID}", ("the parent port's device",), others=True),
+        Box("kernel", f"tap{_ID}", ("the parent port's device",), external=True),
         Cable(),
         Box("switch", "tbr-…", ("the trunk's bridge",), (_IDS[0], f"{_IDS[1]}, bridge_name",
             "never isolated"), above=(f"tap{_ID}",), below=("tpt-…*", "spt-…*")),
         Cable("", ("patch ports of Neutron, a pair for each VLAN",)),
-        Box("switch", "br-int", (), ("made by Neutron, like its ports",), others=True,
+        Box("switch", "br-int", (), ("made by Neutron, like its ports",), external=True,
             above=("tpi-…*", "spi-…*")),
     ),
     "hybrid": (
         _GUEST,
         Cable(),
-        Box("kernel", f"qbr{_ID}", ("Linux bridge; Neutron's rules are here",),
-            ("no STP, no snooping, forward delay 0,", "ageing 0: learns nothing",
+        Box("kernel", f"qbr{_ID}", ("Linux bridge with Neutron's rules",),
+            ("no STP, no snooping, forward delay 0,", "ageing 0: no MAC learning",
              "no IPv6, arp_ignore 1, arp_announce 2"),
             above=(f"tap{_ID}*",), below=(f"qvb{_ID}",)),
         Cable("veth pair", ("MTU of the network, promiscuous, no IPv6",)),
@@ -134,7 +131,7 @@ _OVS: dict[str, Drawing] = {
     ),
     "vhost_user": (
         _GUEST,
-        Cable(f"socket vhu{_ID}", ("mode server: QEMU makes it", "mode client: the switch does")),
+        Cable(f"socket vhu{_ID}", ("mode server: QEMU makes the socket", "mode client: the switch makes it")),
         _integration(
             f"vhu{_ID}", datapath="datapath netdev: in user space",
             notes=("Interface: type dpdkvhostuserclient,", "or dpdkvhostuser; mtu_request;",
@@ -142,21 +139,21 @@ _OVS: dict[str, Drawing] = {
         ),
     ),
     "representor": (
-        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Box("guest", "guest", ("has the virtual function itself",), external=True),
         Cable(),
         Box("card", "virtual function 0000:03:00.2", ("vif.dev_address",),
-            ("os-vif: MAC address", "through the physical function"), others=True),
+            ("os-vif: MAC address", "through the physical function"), external=True),
         Cable("switch of the card"),
         Box("kernel", f"tap{_ID}", ("representor: pf0vf1 in phys_port_name",),
-            ("the driver makes it, as eth1;", "os-vif: representor_name, up, MTU, no IPv6"),
-            others=True),
+            ("the driver makes it as eth1;", "os-vif: representor_name, up, MTU, no IPv6"),
+            external=True),
         Cable(),
         _integration(f"tap{_ID}", datapath="datapath system"),
     ),
     "dpdk_representor": (
-        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Box("guest", "guest", ("has the virtual function itself",), external=True),
         Cable(),
-        Box("card", "virtual function 0000:03:00.2", ("vif.dev_address",), others=True),
+        Box("card", "virtual function 0000:03:00.2", ("vif.dev_address",), external=True),
         Cable("switch of the card"),
         _integration(
             f"vfr{_ID}", datapath="datapath netdev: in user space",
@@ -170,19 +167,19 @@ _OVS: dict[str, Drawing] = {
 _VF = "virtual function 0000:03:00.2"
 _PF = Box(
     "card", "physical function 0000:03:00.0", ("enp3s0f0, a device of the host",),
-    ("os-vif changes nothing of its own",), others=True,
+    ("os-vif changes no setting of the PF itself",), external=True,
 )  # fmt: skip
 _SETTINGS = (
-    "what the port wants, set through the PF:", "MAC address, VLAN, trust, spoof check,",
+    "settings of the port, made through the PF:", "MAC address, VLAN, trust, spoof check,",
     "rates, link state",
 )  # fmt: skip
-_BY_ADDRESS = Cable("switch of the card", ("it forwards by MAC address and VLAN",))
+_BY_ADDRESS = Cable("switch of the card", ("forwards by MAC address and VLAN",))
 
 _SRIOV: dict[str, Drawing] = {
     "legacy": (
-        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Box("guest", "guest", ("has the virtual function itself",), external=True),
         Cable(),
-        Box("card", _VF, ("VF 0 of the card",), _SETTINGS, others=True),
+        Box("card", _VF, ("VF 0 of the card",), _SETTINGS, external=True),
         _BY_ADDRESS,
         _PF,
     ),
@@ -193,31 +190,31 @@ _SRIOV: dict[str, Drawing] = {
             ("the guest's MAC address;", "mode vepa, passthrough or bridge")),
         Cable(),
         Box("kernel", "enp3s0f0v0", ("the virtual function's device",), ("os-vif: up",),
-            others=True),
+            external=True),
         Cable(),
         Box("card", _VF, ("VF 0 of the card",), ("MAC address and VLAN, set first,",
-            "through the physical function"), others=True),
+            "through the physical function"), external=True),
         _BY_ADDRESS,
         _PF,
     ),
     "switchdev": (
-        Box("guest", "guest", ("has the virtual function itself",), others=True),
+        Box("guest", "guest", ("has the virtual function itself",), external=True),
         Cable(),
-        Box("card", _VF, ("VF 0 of the card",), others=True),
-        Cable("switch of the card", ("what the flows say, the card does;",
-              "the first packet of each comes to the host")),
+        Box("card", _VF, ("VF 0 of the card",), external=True),
+        Cable("switch of the card", ("the card executes offloaded flows; the",
+              "first packet of a flow reaches the host")),
         Box("kernel", "representor", ("pf0vf0 in phys_port_name",),
-            ("the driver makes it;", "os-vif: up, MTU, no IPv6"), others=True),
+            ("the driver makes it;", "os-vif: up, MTU, no IPv6"), external=True),
         Cable(),
         Box("switch", "br-int", ("hw-offload=true",), (*_IDS[:2], "flows go to the card by tc"),
             above=("representor",), below=("enp3s0f0*",)),
         Cable(),
         Box("card", "physical function 0000:03:00.0", ("enp3s0f0, p0 in phys_port_name: uplink",),
-            others=True),
+            external=True),
     ),
 }  # fmt: skip
 
-#: Each by the path of its file below the pages for users.
+#: The drawings of the ways of plugging, by folder and name of the page.
 DRAWINGS = {
     f"{folder}/{name}": drawing
     for folder, drawings in (("ovs", _OVS), ("sriov", _SRIOV))
@@ -239,7 +236,7 @@ def _style() -> str:
     return (
         "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:12px}"
         ".name{font-family:'DejaVu Sans Mono',Menlo,monospace;font-size:13px;font-weight:bold}"
-        "rect{stroke-width:1.5}.others{stroke-dasharray:5 4}.cable{stroke-width:2}"
+        "rect{stroke-width:1.5}.external{stroke-dasharray:5 4}.cable{stroke-width:2}"
         f"{''.join(_rules(_LIGHT))}"
         f"@media(prefers-color-scheme:dark){{{''.join(_rules(_DARK))}}}"
     )
@@ -250,8 +247,8 @@ class _Canvas:
         self.parts: list[str] = []
         self.y = 20
 
-    def rect(self, kind: str, x: int, y: int, width: int, height: int, *, others: bool) -> None:
-        css = f"{kind} others" if others else kind
+    def rect(self, kind: str, x: int, y: int, width: int, height: int, *, external: bool) -> None:
+        css = f"{kind} external" if external else kind
         self.parts.append(
             f'<rect class="{css}" x="{x}" y="{y}" width="{width}" height="{height}" rx="5"/>'
         )
@@ -270,7 +267,7 @@ class _Canvas:
         width = _BOX // max(len(names), 1)
         for number, name in enumerate(names):
             x = _MIDDLE - _BOX // 2 + number * width + (width - 140) // 2
-            self.rect(box.kind, x, self.y, 140, _TAB, others=name.endswith("*"))
+            self.rect(box.kind, x, self.y, 140, _TAB, external=name.endswith("*"))
             self.text("text name", x + 70, self.y + 17, name.rstrip("*"))
         self.y += _TAB if names else 0
 
@@ -278,13 +275,13 @@ class _Canvas:
         start = self.y
         self.tabs(box, box.above)
         height = 30 + _LINE * len(box.says)
-        self.rect(box.kind, _MIDDLE - _BOX // 2, self.y, _BOX, height, others=box.others)
+        self.rect(box.kind, _MIDDLE - _BOX // 2, self.y, _BOX, height, external=box.external)
         self.text("text name", _MIDDLE, self.y + 20, box.title)
         for number, line in enumerate(box.says, start=1):
             self.text("text", _MIDDLE, self.y + 20 + number * _LINE, line)
         self.y += height
         self.tabs(box, box.below)
-        # A box with more notes than height gets the height of the notes.
+        # The notes of a box may be higher than the box.
         self.y = max(self.y, start + len(box.notes) * _LINE)
         self.notes(box.notes, (start + self.y) // 2)
 
@@ -308,15 +305,15 @@ class _Canvas:
         self.y += 24
         x = _MIDDLE - _BOX // 2
         for kind, says in entries:
-            if kind in used or kind == "guest others":
-                self.rect(kind, x, self.y, 18, 12, others=False)
+            if kind in used or kind == "guest external":
+                self.rect(kind, x, self.y, 18, 12, external=False)
                 self.text("note", x + 25, self.y + 10, says, "start")
                 x += 150
         self.y += 30
 
 
-def svg(drawing: Drawing, title: str, legend: Legend = _LEGEND) -> str:
-    """Return a drawing as SVG, with dark colours for readers who prefer a dark theme."""
+def _svg(drawing: Drawing, title: str, legend: Legend) -> str:
+    """Return a drawing as SVG, with dark colours for browsers with a dark theme."""
     canvas = _Canvas()
     for number, part in enumerate(drawing):
         if isinstance(part, Box):
@@ -331,8 +328,6 @@ def svg(drawing: Drawing, title: str, legend: Legend = _LEGEND) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'width="{_WIDTH}" height="{height}" role="img">\n'
-        "<!-- SPDX-FileCopyrightText: The os-vif developers -->\n"
-        "<!-- SPDX-License-Identifier: Apache-2.0; by doc/drawings.py -->\n"
         f"<title>{escape(title)}</title>\n<style>{_style()}</style>\n"
         f'<rect class="paper" x="1" y="1" width="{_WIDTH - 2}" height="{height - 2}" rx="8"/>\n'
         f"{body}\n</svg>\n"
@@ -361,7 +356,7 @@ WALK = (
     ("kernel", "os_vif.host.netlink.netlink_socket", "Socket.request",
      ("RTM_NEWLINK to the kernel;", "an error is an OSError with the kernel's text")),
     ("switch", "os_vif.engine.ovs_transaction", "commit",
-     ("makes one transaction of the steps of", "Open vSwitch, again in the caller's process")),
+     ("makes one transaction of the steps of", "Open vSwitch, in the caller's process")),
     ("switch", "os_vif.host.ovsdb.connection", "Ovsdb.transact",
      ("JSON-RPC to ovsdb-server (RFC 7047);", "then ovs-vswitchd opens the port")),
 )  # fmt: skip
@@ -370,26 +365,22 @@ _WALK_LEGEND: Legend = (
 )  # fmt: skip
 
 
-def walk() -> str:
+def _walk() -> Drawing:
     """Return the drawing of the functions that plug a hybrid VIF."""
     parts: list[Box | Cable] = []
     for kind, module, function, notes in WALK:
         crossing = "privsep socket" if function == "run" and kind == "kernel" else ""
         parts += [Cable(crossing)] if parts else []
         parts.append(Box(kind, function, (module,), notes))
-    return svg(tuple(parts), "From os_vif.plug() to the kernel and the switch", _WALK_LEGEND)
+    return tuple(parts)
 
 
-def drawn() -> dict[str, str]:
-    """Return the drawings of the ways of plugging, by file name."""
-    return {
-        f"{name}.svg": svg(drawing, f"What is made: {name.rpartition('/')[2].replace('_', ' ')}")
-        for name, drawing in DRAWINGS.items()
-    }
+def draw(name: str, title: str) -> str:
+    """Return a drawing as SVG.
 
-
-if __name__ == "__main__":
-    for name, text in drawn().items():
-        (OUT / name).parent.mkdir(exist_ok=True)
-        (OUT / name).write_text(text, encoding="utf-8")
-    (SOURCE / "contributor" / "walk.svg").write_text(walk(), encoding="utf-8")
+    :param name: key of :data:`DRAWINGS`, or ``walk``.
+    :raises LookupError: no drawing has the name.
+    """
+    if name == "walk":
+        return _svg(_walk(), title, _WALK_LEGEND)
+    return _svg(DRAWINGS[name], title, _LEGEND)

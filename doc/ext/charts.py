@@ -1,0 +1,274 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: INP001 - no package
+
+"""Bar charts and tables of benchmark figures.
+
+The benchmarks write the figures to ``doc/source/reference/*/figures.json``. The module imports
+neither Sphinx nor os-vif; ``directives.py`` puts the charts and tables on the pages.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+REFERENCE = pathlib.Path(__file__).parents[1] / "source" / "reference"
+#: The sides of a comparison, by their key in the figures.
+SIDES = {"public": "5.3.0", "ours": "this release"}
+
+Figures = list[dict[str, Any]]
+#: The header of a table, and the rows.
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+#: Pixels: a bar, the gap between groups of bars, the labels, the longest bar, the right margin.
+_BAR, _GAP, _LEFT, _WIDTH, _RIGHT = 13, 12, 330, 360, 120
+_STYLE = (
+    "text{font:12px sans-serif;fill:#111827}.paper{fill:#fff}.tick{stroke:#e4e7eb}"
+    ".public{fill:#9aa5b1}.ours{fill:#2a6f97}"
+    "@media(prefers-color-scheme:dark){text{fill:#f3f4f6}.paper{fill:#0d1117}"
+    ".tick{stroke:#30363d}.public{fill:#7b8794}.ours{fill:#61a5c2}}"
+)
+
+
+def path(page: str) -> pathlib.Path:
+    """Return the path of the figures of a page, for example ``performance_ovs``."""
+    return REFERENCE / page / "figures.json"
+
+
+def load(page: str) -> dict[str, Any]:
+    """Read the figures of a page."""
+    figures: dict[str, Any] = json.loads(path(page).read_text("utf-8"))
+    return figures
+
+
+def compared(figures: Figures) -> Figures:
+    """Return the figures that compare the two releases."""
+    return [figure for figure in figures if "ratio" in figure]
+
+
+def select(figures: Figures, measurements: Iterable[str], others: int) -> Figures:
+    """Return the figures of measurements with a number of other ports, in order.
+
+    :raises LookupError: the figures lack a measurement.
+    """
+    selected = []
+    for measurement in measurements:
+        matching = [
+            figure
+            for figure in compared(figures)
+            if (figure["what"], figure["others"]) == (measurement, others)
+        ]
+        if not matching:
+            raise LookupError(f"the figures have no {measurement!r} with {others} other ports")
+        selected += matching
+    return selected
+
+
+def number(value: float) -> str:
+    """Format a number with three significant digits."""
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def unit(figures: Figures) -> tuple[str, float]:
+    """Return the unit that suits all figures, and the factor from milliseconds to the unit."""
+    if all(figure[side]["ms"] < 1 for figure in figures for side in SIDES):
+        return "µs", 1000
+    return "ms", 1
+
+
+def svg(figures: Figures, title: str) -> str:
+    """Draw two bars for each figure, on a logarithmic scale: times differ by a factor of 1,000."""
+    name, factor = unit(figures)
+    values = [figure[side]["ms"] * factor for figure in figures for side in SIDES]
+    low, high = 10 ** math.floor(math.log10(min(values))), max(values)
+    height = len(figures) * (2 * _BAR + _GAP) + 50
+    parts = list(_legend(f"{name}, logarithmic"))
+
+    def length(value: float) -> float:
+        return max(2.0, math.log(value / low) / math.log(high / low) * _WIDTH)
+
+    tick = low
+    while tick <= high:
+        x = _LEFT + length(tick)
+        parts += [
+            f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="28" y2="{height - 16}"/>',
+            f'<text x="{x:.1f}" y="{height - 4}" text-anchor="middle">{tick:g}</text>',
+        ]
+        tick *= 10
+    for index, figure in enumerate(figures):
+        y = 34 + index * (2 * _BAR + _GAP)
+        label = html.escape(f"{figure['what']}: {figure['kind']}")
+        parts.append(f'<text x="{_LEFT - 8}" y="{y + _BAR + 4}" text-anchor="end">{label}</text>')
+        for row, side in enumerate(SIDES):
+            value, top = figure[side]["ms"] * factor, y + row * _BAR
+            bar = length(value)
+            suffix = f" ({figure['ratio']:g} times)" if row else ""
+            parts += [
+                (
+                    f'<rect class="{side}" x="{_LEFT}" y="{top}" width="{bar:.1f}" '
+                    f'height="{_BAR - 1}"/>'
+                ),
+                f'<text x="{_LEFT + bar + 5:.1f}" y="{top + 10}">{number(value)}{suffix}</text>',
+            ]
+    width = _LEFT + _WIDTH + _RIGHT
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n"
+        f'<rect class="paper" width="{width}" height="{height}"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
+
+
+def _legend(scale: str) -> Iterator[str]:
+    for index, (side, name) in enumerate(SIDES.items()):
+        x = _LEFT + index * 90
+        yield f'<rect class="{side}" x="{x}" y="8" width="12" height="12"/>'
+        yield f'<text x="{x + 18}" y="18">{name}</text>'
+    yield f'<text x="{_LEFT + 220}" y="18">{scale}</text>'
+
+
+def _comparison(found: dict[str, Any]) -> Table:
+    """Return all figures that compare the two releases."""
+    figures = compared(found["figures"])
+    name, factor = unit(figures)
+    # The kind and the number of other ports are left out where all figures have the same.
+    columns = {"kind": "Kind", "others": "Other ports"}
+    shown = [key for key in columns if len({figure[key] for figure in figures}) > 1]
+    rows = [
+        (
+            figure["what"],
+            *(str(figure[key]) for key in shown),
+            *(number(figure[side]["ms"] * factor) for side in SIDES),
+            f"{figure['ratio']:g}",
+            _goal(figure["goal"], is_missed=misses_goal(figure)),
+        )
+        for figure in figures
+    ]
+    times = (f"{release} ({name})" for release in SIDES.values())
+    header = ("Measurement", *(columns[key] for key in shown), *times, "Times faster", "Goal")
+    return header, rows
+
+
+def _limits(found: dict[str, Any]) -> Table:
+    """Return the figures that compare two kinds of work of the present release."""
+    rows = [
+        (
+            row["what"],
+            number(row["us"]),
+            row["against"],
+            f"{row['ratio']:g}",
+            _goal(row["limit"], is_missed=row["ratio"] > row["limit"]),
+        )
+        for row in found["limits"]
+    ]
+    return ("Measurement", "Time (µs)", "Compared with", "Ratio", "At most"), rows
+
+
+def _conversion(found: dict[str, Any]) -> Table:
+    """Return speed and memory of the conversion of a cluster."""
+    row = found["convert"]
+    header = ("KuryrPorts", "Objects per second of CPU time", "Largest memory (MiB)")
+    return header, [(f"{row['pods']:,}", f"{row['per_second']:,}", str(row["mib"]))]
+
+
+def _vswitchd(found: dict[str, Any]) -> Table:
+    """Return the times of ovs-vswitchd without os-vif."""
+    rows = [
+        (str(figure["others"]), figure["what"], figure["kind"], number(figure["raw"]["ms"]))
+        for figure in found["figures"]
+        if "raw" in figure
+    ]
+    return ("Other ports", "Measurement", "Kind of the port", "Time (ms)"), rows
+
+
+def _host(found: dict[str, Any]) -> Table:
+    """Return the times for a VIF on a host that fills up."""
+    host = found["host"]
+    tenth = host["count"] // 10
+    rows = []
+    for index in range(10):
+        # Unplugging starts with the last VIF.
+        times = (
+            host["plug"][index],
+            host["plug again"][index],
+            host["unplug"][9 - index],
+            host["vswitchd"][index],
+        )
+        vifs = f"{index * tenth + 1} to {(index + 1) * tenth}"
+        rows.append((vifs, *map(number, times)))
+    return ("VIFs on the host", "Plug", "Re-plug", "Unplug", "A port without os-vif"), rows
+
+
+def _memory(found: dict[str, Any]) -> Table:
+    """Return memory and open descriptors of the processes on a host that fills up."""
+    rows = []
+    for process in ("client", "daemon"):
+        sizes = found["host"][process]
+        megabytes = (f"{size['rss'] / 2**20:.1f}" for size in sizes)
+        rows += [
+            (process, "memory (MiB)", *megabytes),
+            (process, "open descriptors", *(str(size["descriptors"]) for size in sizes)),
+        ]
+    return ("Process", "Resource", "Before", "All VIFs plugged", "All VIFs unplugged"), rows
+
+
+#: The tables, by the name that the directive ``performance-table`` takes.
+TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {
+    "comparison": _comparison,
+    "limits": _limits,
+    "conversion": _conversion,
+    "vswitchd": _vswitchd,
+    "host": _host,
+    "memory": _memory,
+}
+
+
+def _goal(value: float | None, *, is_missed: bool) -> str:
+    if value is None:
+        return ""
+    return f"{value:g}: missed" if is_missed else f"{value:g}"
+
+
+def misses_goal(figure: dict[str, Any]) -> bool:
+    """Return whether the ratio of a figure is below the goal. A figure may have no goal."""
+    return figure["goal"] is not None and bool(figure["ratio"] < figure["goal"])
+
+
+def missed_goals(found: dict[str, Any]) -> list[str]:
+    """Return a sentence for each missed goal, in reStructuredText."""
+    return [
+        f"*{figure['what']}*: {figure['ratio']:g} times faster, instead of {figure['goal']:g} times."
+        for figure in compared(found["figures"])
+        if misses_goal(figure)
+    ] + [
+        f"*{row['what']}*: {row['ratio']:g} times the time of *{row['against']}*, instead of at "
+        f"most {row['limit']:g} times."
+        for row in found.get("limits", ())
+        if row["ratio"] > row["limit"]
+    ]
+
+
+def conditions(found: dict[str, Any]) -> str:
+    """Return sentences on the machine, the load and the versions of a measurement."""
+    machine = found["machine"]
+    parts = [f"Linux {machine['linux']}", f"{machine['processors']} processors"]
+    if "python" in machine:
+        parts.append(f"Python {machine['python']}")
+    if "open_vswitch" in machine:
+        parts.append(f"Open vSwitch {machine['open_vswitch']} in user space")
+    sentences = [f"Measured on {', '.join(parts)}."]
+    if "load" in machine:
+        before, after = machine["load"]
+        sentences.append(
+            f"The load average was {before} before the measurement and {after} after it."
+        )
+    for side, name in SIDES.items():
+        versions = ", ".join(f"{package} {v}" for package, v in found["versions"][side].items())
+        sentences.append(f"{name.capitalize()} ran with {versions}.")
+    return " ".join(sentences)

@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: INP001 - no package
+
+"""Directives for pictures and for tables of figures, rendered when the pages are built.
+
+``drawing``
+    a drawing of ``drawings.py``, by name;
+``performance-plot``
+    a bar chart of the figures of a page; the content lists the measurements, ``:others:`` is the
+    number of other ports;
+``performance-table``
+    a table of the figures of a page; the second argument is a name in ``charts.TABLES``;
+``performance-conditions``
+    machine, load and versions of a measurement;
+``performance-missed``
+    the list of missed goals.
+
+A picture is part of the page, as a ``data:`` URI. ``:alt:`` is required.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import charts
+import drawings
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from vocabulary import Generated, table
+
+
+class Picture(SphinxDirective):
+    """A directive that renders an SVG picture."""
+
+    required_arguments = 1
+    option_spec = {"alt": directives.unchanged_required}
+
+    def svg(self, title: str) -> str:
+        """Return the picture with a title, as SVG."""
+        raise NotImplementedError
+
+    def run(self) -> list[nodes.Node]:
+        """Return an image node that contains the picture."""
+        if "alt" not in self.options:
+            raise self.error(f"{self.name} {self.arguments[0]} has no :alt: text")
+        try:
+            picture = self.svg(self.options["alt"])
+        except LookupError as error:
+            raise self.error(f"{self.name} {self.arguments[0]}: {error}") from None
+        data = base64.b64encode(picture.encode()).decode()
+        image = nodes.image(uri=f"data:image/svg+xml;base64,{data}", alt=self.options["alt"])
+        self.set_source_info(image)
+        return [image]
+
+
+class Drawing(Picture):
+    """The directive ``.. drawing:: name``."""
+
+    def svg(self, title: str) -> str:
+        """Return the drawing."""
+        self.env.note_dependency(drawings.__file__)
+        return drawings.draw(self.arguments[0], title)
+
+
+class PerformancePlot(Picture):
+    """The directive ``.. performance-plot:: page``."""
+
+    option_spec = {**Picture.option_spec, "others": directives.nonnegative_int}
+    has_content = True
+
+    def svg(self, title: str) -> str:
+        """Return a chart of the listed measurements."""
+        (page,) = self.arguments
+        for source in (charts.path(page), charts.__file__):
+            self.env.note_dependency(str(source))
+        measurements = [line for line in self.content if line.strip()]
+        others = self.options.get("others", 0)
+        figures = charts.load(page)["figures"]
+        return charts.svg(charts.select(figures, measurements, others), title)
+
+
+class _Figures(Generated):
+    """A directive that generates text from the figures of a page."""
+
+    required_arguments = 1
+
+    def sources(self) -> Iterator[str]:
+        """Yield the files that the text depends on."""
+        yield from (str(charts.path(self.arguments[0])), charts.__file__)
+
+
+class PerformanceTable(_Figures):
+    """The directive ``.. performance-table:: page table``."""
+
+    required_arguments = 2
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the table."""
+        page, name = self.arguments
+        header, rows = charts.TABLES[name](charts.load(page))
+        yield from table(header, rows)
+
+
+class PerformanceConditions(_Figures):
+    """The directive ``.. performance-conditions:: page``."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the paragraph."""
+        yield charts.conditions(charts.load(self.arguments[0]))
+
+
+class PerformanceMissed(_Figures):
+    """The directive ``.. performance-missed:: page``."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the list."""
+        sentences = charts.missed_goals(charts.load(self.arguments[0]))
+        yield from (f"* {sentence}" for sentence in sentences)
+        if not sentences:
+            yield "All goals are reached."
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives."""
+    for name, directive in (
+        ("drawing", Drawing),
+        ("performance-plot", PerformancePlot),
+        ("performance-table", PerformanceTable),
+        ("performance-conditions", PerformanceConditions),
+        ("performance-missed", PerformanceMissed),
+    ):
+        app.add_directive(name, directive)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,97 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Check the figures of the performance pages: ``python -m tools.performance``.
+
+The check fails for a goal of a benchmark without a figure, a stored goal unequal to the goal of the
+benchmark, a ratio unequal to the ratio of the times, and a missed goal without an explanation on
+the page about Open vSwitch. The page about the serialization generates the list of missed goals.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import ovs, serialization
+from benchmarks.sides import OURS, PUBLIC_ONE
+from testbed.ovs_kinds import KINDS
+
+#: Tolerated differences of a stored ratio, which is rounded.
+RELATIVE, ABSOLUTE = 0.02, 0.06
+#: Numbers of further ports on the bridge.
+OTHERS = (0, 100, 1000)
+
+Figures = dict[str, Any]
+
+
+def _compared(found: Figures) -> list[dict[str, Any]]:
+    return [figure for figure in found["figures"] if "ratio" in figure]
+
+
+def wrong_ratios(found: Figures) -> Iterator[str]:
+    """Yield a sentence for each ratio unequal to the ratio of the times."""
+    for figure in _compared(found):
+        ratio = figure[PUBLIC_ONE]["ms"] / figure[OURS]["ms"]
+        if not math.isclose(figure["ratio"], ratio, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
+            name = f"{figure['what']}, {figure['kind']}, {figure['others']} other ports"
+            yield f"{name}: ratio {figure['ratio']}, but the times give {ratio:.2f}"
+
+
+def ovs_faults(found: Figures, page: str) -> Iterator[str]:
+    """Yield the faults of the figures and of the page about Open vSwitch."""
+    figures = _compared(found)
+    plugs = {("plug", kind, others) for kind in KINDS for others in OTHERS}
+    for missing in sorted(plugs - {(f["what"], f["kind"], f["others"]) for f in figures}):
+        yield f"not measured: {missing}"
+    for goal in sorted(ovs.GOALS.keys() - {(f["what"], f["others"]) for f in figures}):
+        yield f"the goal of {goal} has no figure"
+    for figure in figures:
+        goal = ovs.goal(figure["what"], figure["kind"], figure["others"])
+        if figure["goal"] != goal:
+            yield f"{figure['what']}, {figure['kind']}: goal {figure['goal']}, expected {goal}"
+    missed = {f["what"] for f in figures if f["goal"] and f["ratio"] < f["goal"]}
+    lines = re.findall(r"^\* (\*.+\*) miss(?:es)? (?:its|their) goal", page, re.MULTILINE)
+    explained = {name for line in lines for name in re.findall(r"\*([^*]+)\*", line)}
+    for name in sorted(missed ^ explained):
+        known = (
+            "is missed, but the page does not explain it" if name in missed else "is not missed"
+        )
+        yield f"the goal of {name} {known}"
+
+
+def serialization_faults(found: Figures) -> Iterator[str]:
+    """Yield the faults of the figures about the serialization."""
+    goals = {figure["what"]: figure["goal"] for figure in found["figures"]}
+    if goals != serialization.GOALS:
+        yield f"goals {goals}, expected {serialization.GOALS}"
+    limits = {row["what"]: (row["against"], row["limit"]) for row in found["limits"]}
+    if limits != serialization.LIMITS:
+        yield f"limits {limits}, expected {serialization.LIMITS}"
+    if not found["convert"]["per_second"]:
+        yield "the conversion of a cluster was not measured"
+
+
+def main() -> int:
+    """Print the faults; return 1 if there are any."""
+    with_switch, of_text = (
+        json.loads(path.read_text("utf-8")) for path in (ovs.PAGE, serialization.PAGE)
+    )
+    page = ovs.PAGE.parent.with_suffix(".rst").read_text("utf-8")
+    faults = [
+        *(f"performance_ovs: {fault}" for fault in ovs_faults(with_switch, page)),
+        *(f"performance_ovs: {fault}" for fault in wrong_ratios(with_switch)),
+        *(f"performance_serialization: {fault}" for fault in serialization_faults(of_text)),
+        *(f"performance_serialization: {fault}" for fault in wrong_ratios(of_text)),
+    ]
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
