@@ -448,7 +448,7 @@ def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
     """A reader of each release counts; one of another major version reads nothing of ours."""
     contract.release(tmp_path)
     assert contract.broken(tmp_path) == []
-    monkeypatch.setattr(history, "_vocabulary", dict(history.vocabulary()))
+    monkeypatch.setattr(history, "_classes", dict(history.vocabulary()))
     del history._classes["HostInfo"]
     assert contract.broken(tmp_path) == [
         "against 6.0.0: HostInfo: the class was removed",
