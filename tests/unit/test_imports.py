@@ -30,7 +30,7 @@ def loaded(code: str) -> set[str]:
         "import os_vif.objects",
         "from os_vif import objects; objects.register_all(); objects.VIFBridge()",
         "from os_vif import objects, serialization; serialization.dumps(objects.VIFBridge())",
-        "from os_vif.serialization.storage import stored",
+        "from os_vif.serialization import storage",
     ],
 )
 def test_the_vocabulary_loads_nothing_of_a_host(code):

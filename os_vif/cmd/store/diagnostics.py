@@ -3,7 +3,7 @@
 
 """All faults of an object of an input, with their lines.
 
-:func:`os_vif.serialization.validate` and :func:`os_vif.serialization.storage.stored.validate` find the
+:func:`os_vif.serialization.validate` and :func:`os_vif.serialization.storage.validate` find the
 faults; this module finds the lines.
 """
 
@@ -20,8 +20,7 @@ from os_vif.cmd.store.json_splitter import Piece
 from os_vif.codec import primitive, unknown
 from os_vif.codec.path import COERCION_ERRORS, below, describe, joined
 from os_vif.escape import printable
-from os_vif.serialization import formats
-from os_vif.serialization.storage import stored
+from os_vif.serialization import formats, storage
 
 #: The maximum number of faults of an object in a report; a last line counts the others.
 MOST = 100
@@ -97,7 +96,7 @@ def _errors(unit: stored_entry.Unit) -> list[exception.SerializationError]:
         try:
             if unit.is_bare:
                 return serialization.validate(unit.piece.data)
-            return stored.validate(unit.data) if unit.wrapping else []
+            return storage.validate(unit.data) if unit.wrapping else []
         except COERCION_ERRORS:
             # The first fault names the exception of the class.
             return []
@@ -192,7 +191,7 @@ def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
                 if field == "objects" and isinstance(inner, list):
                     for number, item in enumerate(inner):
                         yield below(path, number), (name, field, number), item
-        inside = f"{path}[{name!r}]" if name == stored.ANNOTATION else below(path, name)
+        inside = f"{path}[{name!r}]" if name == storage.ANNOTATION else below(path, name)
         yield inside, (name,), value
 
 

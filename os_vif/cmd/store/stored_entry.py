@@ -21,13 +21,12 @@ from os_vif.escape import printable
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import json_text
-from os_vif.serialization.storage import stored
+from os_vif.serialization import json_text, storage
 
 Keys = tuple[json_edit.Key, ...]
 #: Where a pod has its VIFs.
-ANNOTATION: Keys = ("metadata", "annotations", stored.ANNOTATION)
-ANNOTATION_PATH = f"metadata.annotations[{stored.ANNOTATION!r}]"
+ANNOTATION: Keys = ("metadata", "annotations", storage.ANNOTATION)
+ANNOTATION_PATH = f"metadata.annotations[{storage.ANNOTATION!r}]"
 _POD = {"pod-vif", "pod-state"}
 #: An annotation that has VIFs by the name of their interface, as kuryr's documentation shows it.
 _BY_NAME = "pod-vifs"
@@ -58,13 +57,13 @@ class Unit:
         self.piece = piece
         #: Plain data; None for a form that is no JSON.
         self.data: Any = None
-        #: One of :data:`os_vif.serialization.storage.stored.WRAPPINGS`, if there is one around VIFs.
+        #: The envelope of the VIFs, or None: a key of :data:`os_vif.serialization.storage.ENVELOPES`.
         self.wrapping: str | None = None
         #: Whether it is an object of os-vif itself.
         self.is_bare = True
         if is_text(piece.data):
             self.data = json_text.parse(piece.data)
-            self.is_bare = stored.holds_object(self.data)
+            self.is_bare = storage.is_vif_payload(self.data)
             if not self.is_bare:
                 self.wrapping = _wrapping(self.data)
 
@@ -85,7 +84,7 @@ class Unit:
         """
         if self.is_bare:
             return with_plugins(lambda: serialization.loads(self.piece.data))
-        return with_plugins(lambda: stored.read(self.data)) if self.wrapping else {}
+        return with_plugins(lambda: storage.read(self.data)) if self.wrapping else {}
 
     def write(self, found: Any, target: Target) -> tuple[bytes, list[Loss]]:
         """It with what was read converted, and what is lost. The rest of it is not touched.
@@ -99,14 +98,14 @@ class Unit:
             return self._write_bare(found, target)
         self._refuse_binary(target)
         wrapping, reader = str(self.wrapping), target.release or CURRENT_RELEASE
-        if wrapping in _POD and not stored.reads(reader, wrapping):
+        if wrapping in _POD and not storage.reader_supports(reader, wrapping):
             # The other way to store it there may be what is read.
             (other,) = _POD - {wrapping}
-            wrapping = other if stored.reads(reader, other) else wrapping
+            wrapping = other if storage.reader_supports(reader, other) else wrapping
         if wrapping == _BY_NAME and reader.startswith("kuryr-"):
-            wrapping = "pod-state" if stored.reads(reader, "pod-state") else "pod-vif"
+            wrapping = "pod-state" if storage.reader_supports(reader, "pod-state") else "pod-vif"
         layout = "kuryrport" if wrapping in {_BY_NAME, _IN_SPEC} else wrapping
-        written, lost = stored.downgrade(found, layout, reader, target.form)
+        written, lost = storage.downgrade(found, layout, reader, target.form)
         new = list(_places(wrapping, written))
         if all(_same(self._at(keys), value) for keys, value in new):
             return self.piece.data, lost
@@ -120,8 +119,8 @@ class Unit:
             raise exception.InvalidValue(found=self.name, expected="a pod")
         self._refuse_binary(target)
         reader = target.release or CURRENT_RELEASE
-        status, lost = stored.downgrade(found, "kuryrport", reader, target.form)
-        return json_text.compose(stored.kuryrport(self.data, status)).encode(), lost
+        status, lost = storage.downgrade(found, "kuryrport", reader, target.form)
+        return json_text.compose(storage.kuryrport(self.data, status)).encode(), lost
 
     def _refuse_binary(self, target: Target) -> None:
         if target.is_binary:
@@ -219,14 +218,14 @@ def _wrapping(data: Any) -> str | None:
 def _known_wrapping(data: dict[str, Any]) -> tuple[str | None, Keys]:
     """Return what is around the VIFs, and where they are."""
     status, metadata = data.get("status"), data.get("metadata")
-    if stored.has_vifs_in_spec(data):
-        return _IN_SPEC, stored.VIFS_IN_SPEC
+    if storage.has_vifs_in_spec(data):
+        return _IN_SPEC, storage.VIFS_IN_SPEC
     if isinstance(status, dict) and "vifs" in status:
-        return "kuryrport", stored.VIFS_IN_STATUS
+        return "kuryrport", storage.VIFS_IN_STATUS
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if isinstance(annotations, dict) and stored.ANNOTATION in annotations:
-        return _annotated(annotations[stored.ANNOTATION]), ANNOTATION
-    if stored.holds_object(data.get("vif")):
+    if isinstance(annotations, dict) and storage.ANNOTATION in annotations:
+        return _annotated(annotations[storage.ANNOTATION]), ANNOTATION
+    if storage.is_vif_payload(data.get("vif")):
         return "cni-metadata", ("vif",)
     return None, ()
 
@@ -240,7 +239,7 @@ def _stray(data: dict[str, Any], place: Keys) -> str | None:
             continue
         if keys == ANNOTATION and isinstance(value, str):
             return ANNOTATION_PATH
-        if stored.holds_object(value):
+        if storage.is_vif_payload(value):
             return path
         if isinstance(value, (dict, list)):
             members = value.items() if isinstance(value, dict) else enumerate(value)
@@ -248,7 +247,7 @@ def _stray(data: dict[str, Any], place: Keys) -> str | None:
             waiting += [
                 (below(path, name), (*keys, name) if deeper else (*keys[:3], ""), item)
                 for name, item in members
-                if isinstance(item, (dict, list)) or name == stored.ANNOTATION
+                if isinstance(item, (dict, list)) or name == storage.ANNOTATION
             ]
     return None
 
@@ -259,7 +258,7 @@ def _annotated(annotation: Any) -> str:
         data = json_text.parse(annotation)
     except exception.SerializationError:
         return "pod-vif"
-    if stored.holds_vifs(data):
+    if storage.has_vifs_by_interface(data):
         return _BY_NAME
     is_state = isinstance(data, dict) and "PodState" in (
         data.get(primitive.NAME),
@@ -295,7 +294,7 @@ def _places(wrapping: str, written: Any) -> Iterator[tuple[Keys, Any]]:
         vifs = {name: entry["vif"] for name, entry in written["vifs"].items()}
         yield ANNOTATION, json_text.compose(vifs)
     elif wrapping in {"kuryrport", _IN_SPEC}:
-        around = stored.VIFS_IN_SPEC if wrapping == _IN_SPEC else stored.VIFS_IN_STATUS
+        around = storage.VIFS_IN_SPEC if wrapping == _IN_SPEC else storage.VIFS_IN_STATUS
         for name, entry in written["vifs"].items():
             yield (*around, name, "vif"), entry["vif"]
     else:

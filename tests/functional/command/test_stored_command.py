@@ -19,11 +19,11 @@ import pytest
 
 from os_vif import serialization
 from os_vif.cmd import exit_codes, main
+from os_vif.serialization import storage
 from os_vif.serialization.schema import json_schema
-from os_vif.serialization.storage import stored
 from tests.support.forks import forked
 from tests.unit.serialization import samples
-from tests.unit.serialization.stored_samples import small, wrappings
+from tests.unit.serialization.stored_samples import envelopes, small
 
 VLAN, MACVLAN = small("VIFVlanNested", vlan_id=7), small("VIFMacvlanNested")
 DOCUMENT = serialization.dumps(VLAN)
@@ -35,7 +35,7 @@ FAULT = "VIFBridge: address: found 'no MAC'; expected a MAC address, such as fa:
 
 def pods(number: int) -> str:
     """What ``kubectl get pods -A -o json`` prints; every third has no VIF."""
-    with_vifs = wrappings(VLAN, MACVLAN)["pod with state of two"]
+    with_vifs = envelopes(VLAN, MACVLAN)["pod with state of two"]
     items = []
     for n in range(number):
         annotations = with_vifs["metadata"]["annotations"] if n % 3 else {"other": "x"}
@@ -107,8 +107,8 @@ def test_pods_there_and_back_as_kubectl_prints_them(os_vif, tmp_path):
     """In place; all that differs is the annotation."""
     old = json.loads(pods(4))
     for item in old["items"][1:3]:
-        status = stored.write(stored.read(item), "pod-state", release="6.0.0")
-        item["metadata"]["annotations"][stored.ANNOTATION] = status
+        status = storage.write(storage.read(item), "pod-state", release="6.0.0")
+        item["metadata"]["annotations"][storage.ANNOTATION] = status
     text = json.dumps(old, indent=4) + "\n"
     (tmp_path / "pods").write_text(text)
     (tmp_path / "pods").chmod(0o640)

@@ -20,7 +20,7 @@ from os_vif.cmd.store import convert, files, stored_entry
 from os_vif.cmd.store.convert import target
 from os_vif.cmd.store.json_splitter import Piece, Splitter
 from os_vif.objects.versioning import history
-from os_vif.serialization.storage import stored
+from os_vif.serialization import storage
 from tests.support.generated.json_texts import VALUES, in_chunks, json_text
 from tests.support.interop import written
 from tests.support.strategies import any_objects, make
@@ -28,10 +28,10 @@ from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import (
     ANNOTATION,
     contents,
+    envelopes,
     ids,
     small,
     unchanged,
-    wrappings,
 )
 
 ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]
@@ -131,7 +131,7 @@ def test_for_the_release_that_wrote_it(row):
 VIF, OTHER = small("VIFVlanNested", vlan_id=7), small("VIFMacvlanNested")
 WRAPPED = {
     name: data
-    for name, data in wrappings(VIF, OTHER).items()
+    for name, data in envelopes(VIF, OTHER).items()
     if isinstance(data, dict) and ("metadata" in data or "vif" in data)
 }
 
@@ -163,7 +163,7 @@ def test_an_annotation_is_what_the_release_reads(name, release, kind):
     written = json.loads(converted(json.dumps(WRAPPED[name]).encode(), target(None, release)))
     annotation = json.loads(written["metadata"]["annotations"][ANNOTATION])
     assert annotation["versioned_object.name"] == kind
-    assert contents(stored.read(written)) == contents(stored.read(WRAPPED[name]))
+    assert contents(storage.read(written)) == contents(storage.read(WRAPPED[name]))
 
 
 def test_what_has_no_place_is_lost_by_name():
@@ -345,7 +345,7 @@ def test_pods_become_kuryrports(tmp_path):
     ports = json.loads((tmp_path / "ports").read_text())
     assert (ports["kind"], [p["metadata"]["name"] for p in ports["items"]]) == ("List", ["1", "3"])
     for port in ports["items"]:
-        assert contents(stored.read(port)) == contents(stored.read(pods[0]))
+        assert contents(storage.read(port)) == contents(storage.read(pods[0]))
         assert port["spec"] == {"podUid": "u-1", "podNodeName": "n"}
     (tmp_path / "none").write_text(json.dumps({"items": []}))
     assert convert.convert([str(tmp_path / "none")], to, out, kuryrports=True)

@@ -14,8 +14,7 @@ import pytest
 from os_vif import exception, objects, serialization
 from os_vif.cmd.store import diagnostics, show, stored_entry
 from os_vif.cmd.store.json_splitter import Piece, Splitter
-from os_vif.serialization import json_text
-from os_vif.serialization.storage import stored
+from os_vif.serialization import json_text, storage
 from tests.unit.serialization.mutations import garbled, mutated, payloads
 
 ANNOTATION = "openstack.org/kuryr-vif"
@@ -151,7 +150,7 @@ def test_vifs_in_spec_and_by_the_name_of_their_interface(data, form):
         form == "json",
         form == "ovo",
     )
-    assert stored.read(json.loads(written)).keys() == unit.read().keys()
+    assert storage.read(json.loads(written)).keys() == unit.read().keys()
 
 
 def test_vifs_by_name_become_a_state_for_a_kuryr_that_reads_one():
@@ -235,7 +234,7 @@ def hostile(seed, number):
     """Objects of the corpus, damaged, in what kuryr and zun put around them."""
     chance = random.Random(seed)  # noqa: S311
     corpus = list(payloads())
-    wrappings = (
+    envelopes = (
         lambda data: data,
         pod,
         lambda data: pod({"eth0": data}),
@@ -244,7 +243,7 @@ def hostile(seed, number):
         lambda data: {"vif": data},
     )
     for _ in range(number):
-        whole = chance.choice(wrappings)(mutated(chance.choice(corpus), chance))
+        whole = chance.choice(envelopes)(mutated(chance.choice(corpus), chance))
         if chance.random() < 0.5:
             whole = mutated(whole, chance)
         kept = json.dumps(whole)

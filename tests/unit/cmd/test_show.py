@@ -18,7 +18,7 @@ from os_vif.cmd.store import stored_entry
 from os_vif.cmd.store.json_splitter import Piece
 from tests.support.strategies import any_objects, make
 from tests.unit.serialization import samples
-from tests.unit.serialization.stored_samples import small, wrappings
+from tests.unit.serialization.stored_samples import envelopes, small
 
 VIF = """\
 VIFOpenVSwitch 11111111-1111-4111-8111-111111111111
@@ -72,7 +72,7 @@ def test_a_vif_in_ascii_and_in_unicode():
 
 
 def test_a_pod_has_its_vifs_by_interface():
-    data = wrappings(small("VIFVlanNested", vlan_id=7), small("VIFMacvlanNested"))
+    data = envelopes(small("VIFVlanNested", vlan_id=7), small("VIFMacvlanNested"))
     port = data["KuryrPort of two"]
     port["metadata"] = {"namespace": "a", "name": "web"}
     node = of(port)

@@ -58,7 +58,7 @@ def versionless(value):
 
 
 def genuine(row) -> tuple[str, dict]:
-    """The wrapping of a row, and what kuryr wrote there, as plain data."""
+    """The envelope of a row, and what kuryr wrote there, as plain data."""
     payload = row["payload"]
     if row["wrap"] == "pod-annotation-vif":
         return "pod-vif", json.loads(payload["metadata"]["annotations"][ANNOTATION])
@@ -101,7 +101,7 @@ def small(kind, **more):
     return make(kind, full=False, vif_name="tap1", address="fa:16:3e:00:00:01", **more)
 
 
-def wrappings(vif, other) -> dict[str, object]:
+def envelopes(vif, other) -> dict[str, object]:
     """Every place and form in which a VIF was stored, with another where there may be one."""
     primitive, second = dumped(vif), dumped(other)
     pair = state(default=primitive, additional_vifs={"eth1": second})

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from os_vif import exception, objects
 from os_vif.objects.base import VersionedObject
 from os_vif.objects.vif import VIFBase
-from os_vif.serialization import dumps, from_document, loads, to_document, validate
-from os_vif.serialization.storage import stored
+from os_vif.serialization import dumps, from_document, loads, storage, to_document, validate
 from tests.support.strategies import ALL, UUID, any_objects, make, nested
 from tests.unit.objects.processes import run_python
 from tests.unit.serialization.samples import VIF, every, fill, plain, shuffled, vif
@@ -278,8 +277,8 @@ def test_schema_address_at_the_top_level_is_ignored(version):
         assert to_document(obj) == {**plain_document, "apiVersion": "os-vif/2.0"}
         assert dumps(obj, form="ovo") == dumps(loads(json.dumps(plain_document)), form="ovo")
     assert validate(document) == []
-    annotation = {stored.ANNOTATION: json.dumps({"eth0": document})}
-    assert "$schema" not in dumps(stored.read(annotation)["eth0"])
+    annotation = {storage.ANNOTATION: json.dumps({"eth0": document})}
+    assert "$schema" not in dumps(storage.read(annotation)["eth0"])
 
 
 @pytest.mark.parametrize("value", [None, 1, {}, ["./VIF.json"]])

@@ -16,8 +16,7 @@ import pytest
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.serialization import dumps, from_document, loads
-from os_vif.serialization.storage import stored
+from os_vif.serialization import dumps, from_document, loads, storage
 from tests.unit.serialization.mutations import garbled, mutated, payloads
 from tests.unit.serialization.samples import VIF, part, vif
 
@@ -49,7 +48,7 @@ def newer(document):
 
 def pod(text):
     """Kuryr's annotation, in the pod that it stands in."""
-    return json.dumps({"metadata": {"annotations": {stored.ANNOTATION: text}}})
+    return json.dumps({"metadata": {"annotations": {storage.ANNOTATION: text}}})
 
 
 def assert_well_formed(error):
@@ -117,11 +116,11 @@ def fuzz(rounds, seed):
             (
                 (loads, text),
                 (loads, text),
-                (stored.read, text),
-                (stored.read, data),
+                (storage.read, text),
+                (storage.read, data),
                 (from_document, data),
-                (stored.read, pod(text if isinstance(text, str) else text.decode("latin-1"))),
-                (stored.read, {"status": {"vifs": {"eth0": {"default": True, "vif": data}}}}),
+                (storage.read, pod(text if isinstance(text, str) else text.decode("latin-1"))),
+                (storage.read, {"status": {"vifs": {"eth0": {"default": True, "vif": data}}}}),
             )
         )
         before = copy.deepcopy(data)
@@ -211,7 +210,7 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("function", [loads, stored.read], ids=["loads", "stored.read"])
+@pytest.mark.parametrize("function", [loads, storage.read], ids=["loads", "storage.read"])
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_texts_that_nobody_should_send(text, function):
     """Each is refused, or read, within a minute; within memory, see below."""
@@ -294,7 +293,7 @@ def test_dicts_without_end(name, inner):
         assert_well_formed(caught.value)
     payload = part("VIFBridge", "1.0", **{name: inner})
     try:
-        stored.read({"status": {"vifs": {"eth0": {"vif": payload}}}})
+        storage.read({"status": {"vifs": {"eth0": {"vif": payload}}}})
     except exception.SerializationError as error:
         assert_well_formed(error)
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What kuryr and zun stored is read, in every wrapping of every era."""
+"""What kuryr and zun stored is read, in every envelope of every era."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import json
 import pytest
 
 from os_vif import exception, objects, serialization
-from os_vif.serialization.storage import stored
+from os_vif.serialization import storage
 from tests.support.strategies import make
 from tests.unit.serialization.stored_samples import (
     ANNOTATION,
@@ -19,6 +19,7 @@ from tests.unit.serialization.stored_samples import (
     content,
     contents,
     dumped,
+    envelopes,
     ids,
     plain,
     pod,
@@ -26,7 +27,6 @@ from tests.unit.serialization.stored_samples import (
     state,
     told,
     unchanged,
-    wrappings,
 )
 
 VIFS = ("VIFVlanNested", "VIFMacvlanNested", "VIFBridge", "VIFOpenVSwitch", "VIFSriov")
@@ -36,40 +36,40 @@ VIFS = ("VIFVlanNested", "VIFMacvlanNested", "VIFBridge", "VIFOpenVSwitch", "VIF
 def test_what_kuryr_stored_is_read(row):
     """Each row of the corpus gives the classes and values that the corpus tells."""
     for payload in (row["payload"], json.dumps(row["payload"])):
-        vifs = stored.read(payload)
+        vifs = storage.read(payload)
         assert {name: content(vif) for name, vif in vifs.items()} == told(row)
 
 
 @pytest.mark.parametrize("kind", VIFS)
-@pytest.mark.parametrize("place", wrappings(make("VIFBridge"), make("VIFBridge")))
-def test_every_wrapping_is_read(place, kind):
+@pytest.mark.parametrize("place", envelopes(make("VIFBridge"), make("VIFBridge")))
+def test_every_envelope_is_read(place, kind):
     """It gives the VIFs by interface; what it is read from stays as it was."""
     vif, other = make(kind), make("VIFVlanNested")
-    data = wrappings(vif, other)[place]
+    data = envelopes(vif, other)[place]
     before = json.dumps(data) if isinstance(data, dict) else data
     expected = {"eth0": vif} | ({"eth1": other} if place.endswith("of two") else {})
-    assert stored.read(data) == expected
+    assert storage.read(data) == expected
     assert before == (json.dumps(data) if isinstance(data, dict) else data)
 
 
 @pytest.mark.parametrize("data", [{}, {"vifs": {}}, {"status": {"vifs": {}}, "spec": {}}])
 def test_a_port_without_vifs_has_none(data):
     """As kuryr makes a KuryrPort, before it knows any."""
-    assert stored.read(data) == {}
+    assert storage.read(data) == {}
 
 
 def test_what_counts_as_changed_is_what_was_stored_so():
     """Kuryr 0.5 to 2.1 and zun stored it."""
     vif = make("VIFBridge")
-    assert stored.read(dumped(vif))["eth0"].obj_what_changed() == vif.obj_what_changed()
-    assert stored.read(unchanged(dumped(vif)))["eth0"].obj_what_changed() == set()
+    assert storage.read(dumped(vif))["eth0"].obj_what_changed() == vif.obj_what_changed()
+    assert storage.read(unchanged(dumped(vif)))["eth0"].obj_what_changed() == set()
 
 
 def test_eth0_among_the_additional_ones_wins():
     """As in kuryr and in zun."""
     first, second = dumped(make("VIFBridge")), dumped(make("VIFVlanNested"))
     for name in ("PodState", "VIFState"):
-        vifs = stored.read(state(name, first, additional_vifs={"eth0": second}))
+        vifs = storage.read(state(name, first, additional_vifs={"eth0": second}))
         assert [vif.obj_name() for vif in vifs.values()] == ["VIFVlanNested"]
 
 
@@ -77,23 +77,23 @@ def test_an_interface_may_have_any_name():
     """Also one that kuryr has for something else."""
     vif = dumped(make("VIFVlanNested"))
     more = {"default_vif": vif, "net1": vif}
-    assert [*stored.read(state(additional_vifs=more))] == ["eth0", "default_vif", "net1"]
-    assert [*stored.read({"vif": {"default": True, "vif": vif}})] == ["vif"]
+    assert [*storage.read(state(additional_vifs=more))] == ["eth0", "default_vif", "net1"]
+    assert [*storage.read({"vif": {"default": True, "vif": vif}})] == ["vif"]
 
 
 @pytest.mark.parametrize("name", ["PodState", "VIFState"])
 def test_a_document_in_the_place_of_a_primitive_is_read(name):
-    """In every wrapping, beside primitives."""
+    """In every envelope, beside primitives."""
     vif, other = make("VIFBridge"), make("VIFVlanNested")
     document = serialization.to_document(vif)
     both = contents({"eth0": vif, "eth1": other})
     pair = state(name, document, additional_vifs={"eth1": dumped(other)})
     text = serialization.dumps(vif)
     for one in (document, text, pod(text), {"vif": document, "pid": 1}):
-        assert contents(stored.read(one)) == {"eth0": content(vif)}
+        assert contents(storage.read(one)) == {"eth0": content(vif)}
     ports = {"eth0": {"default": True, "vif": document}, "eth1": {"vif": dumped(other)}}
     for two in (pair, {"vif": pair}, pod(json.dumps(pair)), {"status": {"vifs": ports}}):
-        assert contents(stored.read(two)) == both
+        assert contents(storage.read(two)) == both
 
 
 def test_the_document_of_a_state_is_read():
@@ -104,16 +104,16 @@ def test_the_document_of_a_state_is_read():
     both = contents({"eth0": vif, "eth1": other})
     texts = serialization.dumps(whole), serialization.dumps(whole, form="ovo")
     for two in (document, {"vif": document}, *texts, *map(pod, texts)):
-        assert contents(stored.read(two)) == both
+        assert contents(storage.read(two)) == both
 
 
 def test_a_document_of_a_newer_minor_version_is_read_and_written_back():
     """With what is unknown of it; no kuryr can be told that."""
     newer = serialization.to_document(small("VIFBridge")) | {"apiVersion": "os-vif/2.7", "x": 1}
-    vifs = stored.read({"vifs": {"eth0": {"default": True, "vif": newer}}})
+    vifs = storage.read({"vifs": {"eth0": {"default": True, "vif": newer}}})
     assert serialization.to_document(vifs["eth0"]) == newer
     with pytest.raises(exception.DataLoss) as info:
-        stored.write(vifs, "kuryrport")
+        storage.write(vifs, "kuryrport")
     assert [loss.path for loss in info.value.losses] == ["eth0.x"]
 
 
@@ -131,15 +131,15 @@ def test_an_sriov_vif_without_what_1_1_brought_is_read(version):
     """As kuryr 0.6 to 1.0 wrote it, and as its upgrade on Python 2 labelled it wrongly."""
     was = sriov(version, "pod_name", "pod_link")
     for data in (was, pod(json.dumps(state(default=was, additional_vifs={"eth1": was})))):
-        vif = stored.read(data)["eth0"]
+        vif = storage.read(data)["eth0"]
         assert vif.physnet == "physnet1"
         assert not vif.obj_attr_is_set("pod_name")
         assert not vif.obj_attr_is_set("pod_link")
     for release in ("kuryr-1.0.1", "kuryr-6.0.1"):
-        wrapping = "pod-state" if release == "kuryr-1.0.1" else "kuryrport"
-        again = stored.read(stored.write({"eth0": vif}, wrapping, release))["eth0"]
+        envelope = "pod-state" if release == "kuryr-1.0.1" else "kuryrport"
+        again = storage.read(storage.write({"eth0": vif}, envelope, release))["eth0"]
         assert content(again) == content(vif)
-    assert plain(stored.write({"eth0": vif}, "pod-vif", "6.0.0")) == was
+    assert plain(storage.write({"eth0": vif}, "pod-vif", "6.0.0")) == was
 
 
 # Errors
@@ -262,7 +262,7 @@ WRONG = {
 def test_an_error_names_the_path(data, error, path):
     """From the outermost thing down, and says what was found and what was expected."""
     with pytest.raises(exception.SerializationError) as info:
-        stored.read(data)
+        storage.read(data)
     assert type(info.value) is error
     assert info.value.path == path
     assert info.value.found
@@ -273,18 +273,18 @@ def test_an_error_names_the_path(data, error, path):
 def test_nothing_but_its_own_errors_comes_of_damage():
     """Whatever part of a stored thing is missing or something else."""
     whole = json.dumps(pod(json.dumps(state(additional_vifs={"eth1": bad()}))))
-    ports = json.dumps(wrappings(make("VIFBridge"), make("VIFSriov"))["KuryrPort of two"])
+    ports = json.dumps(envelopes(make("VIFBridge"), make("VIFSriov"))["KuryrPort of two"])
     for text in (whole, ports):
         for name in set(json.dumps(json.loads(text)).split('"')):
             for other in ("x", "versioned_object.name", "apiVersion", "vif", "vifs"):
                 damaged = text.replace(f'"{name}"', f'"{other}"')
                 with contextlib.suppress(exception.SerializationError):
-                    stored.read(damaged)
+                    storage.read(damaged)
 
 
 def test_the_name_of_an_interface_does_not_break_the_message():
     """Whatever it has in it, an error is one line."""
     with pytest.raises(exception.SerializationError) as info:
-        stored.read({"vifs": {"a\nb": {"default": True, "vif": {}}}})
+        storage.read({"vifs": {"a\nb": {"default": True, "vif": {}}}})
     assert "\n" not in str(info.value)
     assert info.value.path == r"vifs['a\nb'].vif"

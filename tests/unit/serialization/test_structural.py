@@ -18,9 +18,8 @@ from os_vif import exception
 from os_vif.codec import primitive
 from os_vif.objects import fields
 from os_vif.objects.versioning import history
-from os_vif.serialization import from_document, to_document
+from os_vif.serialization import from_document, storage, to_document
 from os_vif.serialization.schema import json_schema, structural
-from os_vif.serialization.storage import stored
 from tests.support.strategies import make
 from tests.unit.serialization.documents import (
     KINDS,
@@ -224,7 +223,7 @@ def test_newer_minor_version_is_accepted_with_all_that_is_new():
 @pytest.mark.parametrize("kind", VIFS)
 def test_vif_that_kuryr_stored_before_is_accepted(kind):
     """Else a finalizer could not be taken off an old KuryrPort."""
-    status = stored.write({"eth0": make(kind)}, "kuryrport", "6.0.0")
+    status = storage.write({"eth0": make(kind)}, "kuryrport", "6.0.0")
     StructuralValidator(PORT).validate(port(None, status=status))
     assert primitive.NAME in status["vifs"]["eth0"]["vif"]
 
