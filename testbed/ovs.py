@@ -16,7 +16,7 @@ from typing import Self
 
 from os_vif.testing import open_vswitch
 
-missing = open_vswitch.missing
+missing = open_vswitch.missing_requirement
 SCHEMA = open_vswitch.vswitch_schema()
 
 #: Those that run now; snapshots have what is in them.
@@ -58,7 +58,7 @@ class Switch(open_vswitch.Switch):
     def restart_vswitchd(self) -> None:
         """Some of its settings are read when it starts."""
         self.kill("ovs-vswitchd")
-        self._daemon("ovs-vswitchd", self.connection)
+        self.start_daemon("ovs-vswitchd", self.connection)
 
     def kill(self, daemon: str) -> None:
         """And wait until it has gone."""
@@ -84,7 +84,7 @@ class Switch(open_vswitch.Switch):
     @property
     def version(self) -> str:
         """Of vswitchd: ``3.1.0``."""
-        return self._tool("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
+        return self.run_program("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
 
     def dump(self) -> dict[str, object]:
         """Its bridges, with all that they refer to, and the rows that no other refers to."""
@@ -94,7 +94,7 @@ class Switch(open_vswitch.Switch):
             "Open_vSwitch",
         )  # fmt: skip
         select = [{"op": "select", "table": table, "where": []} for table in tables]
-        answer = self._tool(
+        answer = self.run_program(
             "ovsdb-client", "transact", self.connection, json.dumps(["Open_vSwitch", *select])
         )
         rows = {
@@ -152,6 +152,6 @@ def why_not() -> str | None:
 class DummySwitch(Switch):
     """A switch that forwards nothing, for which no right is needed: all its ports are open."""
 
-    def _daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
+    def start_daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
         dummy = ("--enable-dummy=override", "--disable-system") if "vswitchd" in program else ()
-        super()._daemon(program, *arguments, *dummy, name=name)
+        super().start_daemon(program, *arguments, *dummy, name=name)

@@ -1,119 +1,199 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Plays the Open vSwitch of a host: a private one, that no other program uses or sees."""
+"""Runs a private Open vSwitch, which no other program of the host uses or sees."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import select
 import shutil
+import signal
 import subprocess
 from typing import Self
 
 _PROGRAMS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
-#: Where daemons are, which is not on the path of an ordinary user.
-_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
-#: For a daemon to answer, or to end.
-_SECONDS = 20
+#: For a daemon to answer or to exit, in seconds.
+_TIMEOUT_S = 20
+
+
+def _search_path() -> str:
+    """Return ``PATH`` with the folders of daemons, which the path of a user may lack."""
+    return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 def vswitch_schema() -> pathlib.Path:
-    """Return the schema that belongs to the programs: they may be unpacked, and not installed."""
-    found = shutil.which("ovsdb-tool", path=_PATH) or "/usr/bin/ovsdb-tool"
-    beside = pathlib.Path(found).parents[1] / "share/openvswitch/vswitch.ovsschema"
-    return beside if beside.exists() else pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
+    """Return the database schema of the installed or unpacked programs.
+
+    The schema is looked for next to ovsdb-tool, then in ``/usr/share/openvswitch``.
+    """
+    program = shutil.which("ovsdb-tool", path=_search_path()) or "/usr/bin/ovsdb-tool"
+    schema = pathlib.Path(program).parents[1] / "share/openvswitch/vswitch.ovsschema"
+    return schema if schema.exists() else pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
 
 
-def missing() -> str | None:
-    """What a switch lacks here."""
-    absent = [name for name in _PROGRAMS if shutil.which(name, path=_PATH) is None]
+def missing_requirement() -> str | None:
+    """Return the reason why no switch can be started here, or None."""
+    path = _search_path()
+    absent = [name for name in _PROGRAMS if shutil.which(name, path=path) is None]
     return f"there is no {absent[0]} (openvswitch-switch)" if absent else None
 
 
-class Switch:
-    """ovsdb-server and ovs-vswitchd, in the network namespace of whoever starts them.
+def _has_exited(process: int, timeout_s: float) -> bool:
+    """Wait for the end of a process; return True if the process has ended.
 
-    :param directory: for its database, sockets and logs; those of the host are not touched.
-    :param other_config: of the ``Open_vSwitch`` row, such as ``hw-offload=true``.
+    :param process: a pidfd.
     """
+    return bool(select.select([process], [], [], timeout_s)[0])
+
+
+def _kill(process: int) -> None:
+    """Kill a process, and wait for the end; do nothing for a process that has ended."""
+    if not _has_exited(process, 0):
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+        _has_exited(process, _TIMEOUT_S)
+
+
+class Switch:
+    """A private ovsdb-server and ovs-vswitchd in the current network namespace.
+
+    Entering the context creates the database and starts the daemons. Leaving stops the daemons;
+    ovs-vswitchd removes the network devices of the bridges. The caller removes *directory*.
+
+    :param directory: an empty folder for the database, sockets and logs.
+    :param other_config: settings of the ``Open_vSwitch`` row, such as ``hw-offload=true``.
+    :raises OSError: on entering, if a program fails; the text has the message of the program.
+    """
+
+    #: The ovsdb-servers, by the names of the ``.pid`` and ``.ctl`` files in the directory.
+    _servers: tuple[str, ...] = ("ovsdb-server",)
 
     def __init__(self, directory: pathlib.Path, *other_config: str) -> None:
         self._directory = directory
         self._other_config = other_config
 
-    #: Of its database, by the names of their files.
-    _servers: tuple[str, ...] = ("ovsdb-server",)
-
     def __enter__(self) -> Self:
-        try:
-            self.create()
+        with contextlib.ExitStack() as cleanup:
+            cleanup.callback(self.stop)
+            self.create_database()
             self.vsctl("--no-wait", "init")
             for setting in self._other_config:
                 self.vsctl("--no-wait", "set", "open", ".", f"other_config:{setting}")
-            self._daemon("ovs-vswitchd", self.connection)
-        except BaseException:
-            self.end()
-            raise
+            self.start_daemon("ovs-vswitchd", self.connection)
+            cleanup.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
+        self.stop()
 
-    def end(self) -> None:
-        """Stop what runs of it."""
-        for name in ("ovs-vswitchd", *self._servers):
-            if (self._directory / f"{name}.pid").exists():
-                # A bridge's devices go with it: --cleanup takes them away.
-                cleanup = ("--cleanup",) if name == "ovs-vswitchd" else ()
-                process = os.pidfd_open(self.pid(name))
-                self.appctl(name, "exit", *cleanup)
-                # It has answered, and not yet gone.
-                select.select([process], [], [], _SECONDS)
-                os.close(process)
+    def stop(self) -> None:
+        """Stop the running daemons: ovs-vswitchd first, then each ovsdb-server.
 
-    def create(self) -> None:
-        """Its database, empty, and the server of it."""
-        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(vswitch_schema()))
+        A daemon that does not exit within 20 seconds is killed. A failure to stop one daemon does
+        not keep the others running.
+
+        :raises OSError: if a daemon had to be killed.
+        """
+        with contextlib.ExitStack() as cleanup:
+            for name in (*reversed(self._servers), "ovs-vswitchd"):
+                if (self._directory / f"{name}.pid").exists():
+                    cleanup.callback(self._stop_daemon, name)
+
+    def _stop_daemon(self, name: str) -> None:
+        """Stop a daemon, and wait for the end of the process."""
+        try:
+            process = os.pidfd_open(self.pid(name))
+        except ProcessLookupError:
+            return  # The daemon was killed, and left the pid file.
+        # With --cleanup, ovs-vswitchd removes the devices of the bridges.
+        options = ("--cleanup",) if name == "ovs-vswitchd" else ()
+        with contextlib.ExitStack() as cleanup:
+            cleanup.callback(os.close, process)
+            cleanup.callback(_kill, process)
+            try:
+                self.appctl(name, "exit", *options)
+            except OSError:
+                if not _has_exited(process, 1):
+                    raise
+                # The daemon was killed or crashed before.
+            # The daemon answers before the end of the process.
+            if not _has_exited(process, _TIMEOUT_S):
+                raise OSError(f"{name} did not exit within {_TIMEOUT_S} seconds, and was killed")
+
+    def create_database(self) -> None:
+        """Create an empty database, and start ovsdb-server.
+
+        :raises OSError: if a program fails.
+        """
+        database = self._directory / "conf.db"
+        self.run_program("ovsdb-tool", "create", str(database), str(vswitch_schema()))
         self.start_server()
 
     def start_server(self, *options: str) -> None:
-        """Start ovsdb-server, also again after it was stopped or killed."""
+        """Start ovsdb-server; also a restart after the server was stopped or killed.
+
+        :param options: more options of ovsdb-server.
+        :raises OSError: if the server does not start.
+        """
         remote = f"--remote=p{self.connection}"
-        self._daemon("ovsdb-server", str(self._directory / "conf.db"), remote, *options)
+        self.start_daemon("ovsdb-server", str(self._directory / "conf.db"), remote, *options)
 
     def pid(self, daemon: str) -> int:
+        """Return the process ID in the pid file of a daemon.
+
+        :raises FileNotFoundError: if the daemon was not started, or has exited.
+        """
         return int((self._directory / f"{daemon}.pid").read_text())
 
     @property
     def connection(self) -> str:
+        """Address of the database, for the option ``ovsdb_connection``."""
         return f"unix:{self._directory}/db.sock"
 
     def vsctl(self, *arguments: str) -> str:
-        """:raises OSError: with what ovs-vsctl says, if it fails."""
-        return self._tool(
-            "ovs-vsctl", f"--db={self.connection}", f"--timeout={_SECONDS}", *arguments
+        """Run ovs-vsctl; return the output without white space at the ends.
+
+        :raises OSError: if ovs-vsctl fails, with the message of ovs-vsctl.
+        """
+        return self.run_program(
+            "ovs-vsctl", f"--db={self.connection}", f"--timeout={_TIMEOUT_S}", *arguments
         )
 
     def appctl(self, daemon: str, *arguments: str) -> str:
-        """:raises OSError: with what ovs-appctl says, if it fails."""
-        target = f"{self._directory}/{daemon}.ctl"
-        return self._tool("ovs-appctl", f"--timeout={_SECONDS}", f"--target={target}", *arguments)
+        """Run ovs-appctl for a daemon; return the output without white space at the ends.
 
-    def _daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
+        :raises OSError: if ovs-appctl fails, with the message of ovs-appctl.
+        """
+        target = f"{self._directory}/{daemon}.ctl"
+        return self.run_program(
+            "ovs-appctl", f"--timeout={_TIMEOUT_S}", f"--target={target}", *arguments
+        )
+
+    def start_daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
+        """Start a daemon of Open vSwitch in the background.
+
+        :param name: the name of the pid, log and control files; by default *program*.
+        :raises OSError: if the daemon does not start, with the message of the daemon.
+        """
         file = f"{self._directory}/{name or program}"
-        self._tool(
+        self.run_program(
             *(program, *arguments, f"--pidfile={file}.pid", f"--unixctl={file}.ctl"),
             *(f"--log-file={file}.log", "-vconsole:off", "--no-chdir", "--detach"),
         )
 
-    def _tool(self, *command: str) -> str:
+    def run_program(self, *command: str) -> str:
+        """Run a program of Open vSwitch; return the output without white space at the ends.
+
+        :raises OSError: if the program fails, with the command and the message of the program.
+        """
         directories = ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR")
         environment = os.environ | dict.fromkeys(directories, str(self._directory))
         done = subprocess.run(
             command,
-            env=environment | {"PATH": _PATH},
+            env=environment | {"PATH": _search_path()},
             capture_output=True,
             text=True,
             check=False,

@@ -262,7 +262,7 @@ def test_an_address_that_4_3_1_left_behind_is_brought_to_the_bridge(public, vifs
         public.plug(vif)
         host_is_on("uplink")
         with pytest.raises(OSError, match="does not answer"):
-            gateway._ask("ping", "192.0.2.10", 2, 0.2)
+            gateway.ping("192.0.2.10", 2, 0.2)
         assert [line for line in check(vif) if "192.0.2.10" in line] == [
             f"{BRIDGE}: address 192.0.2.10/24 is missing, should be there",
             "uplink: address 192.0.2.10/24 is there, should be gone",

@@ -15,7 +15,7 @@ from typing import Self
 
 import pytest
 
-from os_vif.testing.guest_process import _ECHO_REPLY, _echo
+from os_vif.testing.guest_process import ECHO_REPLY, echo_request
 from os_vif.testing.guests import Guest
 from testbed import namespaces
 
@@ -73,7 +73,7 @@ class Pings:
                     answering = bool(self._answered)
                 self._sent.add(number)
                 with contextlib.suppress(OSError):  # there is no route: it is lost
-                    sock.sendto(_echo(IDENTIFIER, number), (self._address, 0))
+                    sock.sendto(echo_request(IDENTIFIER, number), (self._address, 0))
                 self._receive(sock, self.INTERVAL)
             self._receive(sock, 1, until_complete=True)
 
@@ -88,6 +88,6 @@ class Pings:
             except TimeoutError:
                 return
             header = struct.unpack_from("!BBHHH", packet, (packet[0] & 0xF) * 4)
-            if (header[0], header[3]) == (_ECHO_REPLY, IDENTIFIER):
+            if (header[0], header[3]) == (ECHO_REPLY, IDENTIFIER):
                 self._answered.add(header[4])
                 self._first_answer.set()

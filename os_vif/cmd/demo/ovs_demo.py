@@ -61,7 +61,7 @@ TAP = objects.VIFOpenVSwitch(
 def show(stage: Stage, net: Netlink) -> None:
     """Plug, look, break, mend and unplug; or say what is missing for it."""
     stage.act("Open vSwitch: a private one, beside which the host's own is not touched")
-    if missing := open_vswitch.missing() or tap_bridge.missing():
+    if missing := open_vswitch.missing_requirement() or tap_bridge.missing_requirement():
         stage.say(f"Not shown: {missing}.")
         return
     with (
@@ -91,7 +91,7 @@ def _play(stage: Stage, net: Netlink, switch: open_vswitch.Switch) -> None:
     with Guest() as first, Guest() as second, Hypervisor() as hypervisor:
         hypervisor.attach(first, HYBRID, f"{ADDRESSES[0]}/24")
         there = f"{ADDRESSES[1]}/24"
-        with tap_bridge.Pump(second, TAP.vif_name, str(TAP.address), there, queues=False):
+        with tap_bridge.TapBridge(second, TAP.vif_name, str(TAP.address), there):
             stage.ping(first)
             _look(stage, net, switch)
             _disturb(stage, switch)

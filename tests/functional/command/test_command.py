@@ -197,11 +197,11 @@ def _absent(done: subprocess.CompletedProcess, *more: str) -> list[str]:
 
 def test_the_demo_shows_it_all(request, rights, os_vif_command):
     """As root; the host around it does not change, nor does the switch that it has."""
-    if open_vswitch.missing() is None:
+    if open_vswitch.missing_requirement() is None:
         request.getfixturevalue("br_int")
     before = snapshot()
     done = _demo(os_vif_command)
-    missing = open_vswitch.missing() or tap_bridge.missing()
+    missing = open_vswitch.missing_requirement() or tap_bridge.missing_requirement()
     left_out = [f"Not shown: {missing}."]
     assert _absent(done, *(left_out if missing else EXPECTED_OF_A_SWITCH)) == []
     readme = (pathlib.Path(__file__).parents[3] / "README.rst").read_text(encoding="utf-8")
@@ -215,7 +215,7 @@ def test_the_demo_shows_it_all(request, rights, os_vif_command):
 
 def _hiding(hide: str, *command: str) -> list[str]:
     """A command line for a host that lacks something."""
-    if missing := open_vswitch.missing() or tap_bridge.missing():
+    if missing := open_vswitch.missing_requirement() or tap_bridge.missing_requirement():
         pytest.skip(f"nothing to hide: {missing}")
     return ["unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", *command]
 

@@ -40,7 +40,7 @@ exec "$@"
 @pytest.fixture
 def package(tmp_path) -> pathlib.Path:
     """Build a package of the installed files: Debian's, without the archive."""
-    if missing := open_vswitch.missing() or tap_bridge.missing():
+    if missing := open_vswitch.missing_requirement() or tap_bridge.missing_requirement():
         pytest.skip(f"nothing to unpack: {missing}")
     listed = subprocess.run(
         ["dpkg", "-L", *_PACKAGES], capture_output=True, text=True, check=False

@@ -14,7 +14,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.testing.guests import Guest
-from os_vif.testing.tap_bridge import Pump
+from os_vif.testing.tap_bridge import TapBridge
 from testbed.namespaces import differs, ip, run, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
@@ -162,8 +162,8 @@ def test_packets_pass_a_tap_that_was_made_again_under_its_port(br_int, remade):
     with (
         Guest() as one,
         Guest() as other,
-        Pump(one, first.vif_name, str(first.address), "192.0.2.1/24", queues=False),
-        Pump(other, second.vif_name, str(second.address), "192.0.2.2/24", queues=False),
+        TapBridge(one, first.vif_name, str(first.address), "192.0.2.1/24"),
+        TapBridge(other, second.vif_name, str(second.address), "192.0.2.2/24"),
     ):
         assert "answers" in one.ping("192.0.2.2")
 
@@ -200,7 +200,7 @@ def test_a_switch_that_does_not_run_holds_no_device_that_has_gone(br_int):
         os_vif.plug(vif, INSTANCE)
         assert br_int.dump() == before
     finally:
-        br_int._daemon("ovs-vswitchd", br_int.connection)
+        br_int.start_daemon("ovs-vswitchd", br_int.connection)
 
 
 def test_half_of_a_pair_that_is_replaced_under_its_port_is_opened_again(br_int):

@@ -97,7 +97,7 @@ def without_row(switch) -> None:
     switch.kill("ovs-vswitchd")
     switch.kill("ovsdb-server")
     (switch._directory / "conf.db").unlink()
-    switch.create()
+    switch.create_database()
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def bare(switch):
     yield switch
     # The switch is ended as it was begun.
     switch.vsctl("--no-wait", "init")
-    switch._daemon("ovs-vswitchd", switch.connection)
+    switch.start_daemon("ovs-vswitchd", switch.connection)
 
 
 def test_a_database_without_its_row_is_not_initialised_yet(bare):
@@ -125,7 +125,7 @@ def test_a_database_without_its_row_is_not_initialised_yet(bare):
     assert 0.5 < time.monotonic() - began < 20
     assert "Nothing was done" in str(info.value)
     assert ip("link") == before
-    assert "linux-noop" not in bare._tool("ovsdb-client", "dump", bare.connection)
+    assert "linux-noop" not in bare.run_program("ovsdb-client", "dump", bare.connection)
     run("ip link add qvb5a1d3c2e-0b type veth peer name qvo5a1d3c2e-0b")
     unplug = Plan(
         DeleteOvsPort("qvo5a1d3c2e-0b"),
@@ -172,7 +172,7 @@ def test_an_unplug_goes_forward_without_a_vswitchd(switch):
     runner.run(Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=late, forward=True), DAEMON)
     assert "qvo" not in switch.vsctl("--no-wait", "list-ports", "br")
     assert "qvo" not in links()
-    switch._daemon("ovs-vswitchd", switch.connection)
+    switch.start_daemon("ovs-vswitchd", switch.connection)
 
 
 def test_an_unplug_without_a_database_fails_and_nothing_is_half_done(switch):

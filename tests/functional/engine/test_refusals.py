@@ -268,7 +268,7 @@ def test_a_port_is_released_though_vswitchd_is_down(switch, at, caplog):
     (link,) = ip("link", "show", "qvo")
     assert "UP" not in link["flags"]
     assert "the deletion of qvo; ovs-vswitchd has not applied it yet" in caplog.text
-    switch._daemon("ovs-vswitchd", switch.connection)
+    switch.start_daemon("ovs-vswitchd", switch.connection)
     runner.run(plan, DAEMON)
 
 

@@ -160,7 +160,7 @@ def test_an_older_release_is_refused_in_one_sentence(tmp_path, release, server):
     rule = pass_on if server else old_releases.without_server_database
     switch = old_releases.OldSwitch(tmp_path, release)
     try:
-        switch.create()
+        switch.create_database()
         switch.vsctl("--no-wait", "init")
         before = snapshot()
         with Proxy(tmp_path, switch.connection, rule) as proxy:
@@ -175,7 +175,7 @@ def test_an_older_release_is_refused_in_one_sentence(tmp_path, release, server):
                 ) in said
         assert differs(before) == []
     finally:
-        switch.end()
+        switch.stop()
 
 
 @pytest.mark.usefixtures("namespace")
@@ -184,13 +184,13 @@ def test_a_server_without_the_database_is_told_from_an_old_one(tmp_path):
     switch = old_releases.OldSwitch(tmp_path, "2.4.0")
     switch._schema |= {"name": "Other"}
     try:
-        switch.create()
+        switch.create_database()
         with Proxy(tmp_path, switch.connection, old_releases.without_server_database) as proxy:
             plan = Plan(EnsureOvsBridge("br-int"), switch=OvsdbTarget(proxy.connection, 10))
             with pytest.raises(exception.StepFailed, match="has no database Open_vSwitch"):
                 runner.run(plan, None)
     finally:
-        switch.end()
+        switch.stop()
 
 
 class Recorder:
@@ -221,7 +221,7 @@ def test_a_connection_asks_for_the_schema_once(tmp_path):
             runner.run(plan, None)
             assert [found for found in runner.check(plan) if not found.pending] == []
         assert recorder.asked.count(b"get_schema") == 1
-        switch._tool("ovsdb-client", "convert", switch.connection, str(SCHEMA))
+        switch.run_program("ovsdb-client", "convert", switch.connection, str(SCHEMA))
         assert [found.attribute for found in runner.check(plan) if not found.pending] == [
             "mtu_request"
         ]

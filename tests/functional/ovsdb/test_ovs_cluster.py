@@ -104,7 +104,7 @@ def test_a_leader_that_is_killed_is_followed_by_the_next(namespace, tmp_path):
         pytest.skip(missing)
     cluster = Cluster(tmp_path)
     try:
-        cluster.create()
+        cluster.create_database()
         cluster.vsctl("--no-wait", "init")
         with Ovsdb(cluster.connection, 60) as first:
             first.connect()
@@ -134,7 +134,7 @@ def test_a_leader_that_is_killed_is_followed_by_the_next(namespace, tmp_path):
             assert said.count(": Connection refused") == 2
             assert f"{cluster.remote(last)}: the server knows no leader of the cluster" in said
     finally:
-        cluster.end()
+        cluster.stop()
 
 
 @pytest.mark.soak
@@ -151,10 +151,12 @@ def test_a_server_without_the_database_is_told(switch, tmp_path):
     """It is another program's, say; nothing was touched."""
     schema = {"name": "Other", "version": "1.0.0", "tables": {}}
     (tmp_path / "schema").write_text(json.dumps(schema))
-    switch._tool("ovsdb-tool", "create", f"{tmp_path}/other.db", f"{tmp_path}/schema")
+    switch.run_program("ovsdb-tool", "create", f"{tmp_path}/other.db", f"{tmp_path}/schema")
     remote = f"unix:{tmp_path}/other.sock"
     before = snapshot()
-    switch._daemon("ovsdb-server", f"{tmp_path}/other.db", f"--remote=p{remote}", name="other")
+    switch.start_daemon(
+        "ovsdb-server", f"{tmp_path}/other.db", f"--remote=p{remote}", name="other"
+    )
     try:
         with pytest.raises(exception.StepFailed) as info:
             runner.run(plug(remote, 20), DAEMON)

@@ -14,7 +14,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.testing.guests import Guest
-from os_vif.testing.tap_bridge import Pump
+from os_vif.testing.tap_bridge import TapBridge
 from testbed.namespaces import differs, ip, run, snapshot
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun
@@ -102,7 +102,7 @@ def test_a_tap_never_has_an_ipv6_address(br_int):
     planned = str(os_vif.plan(vif, INSTANCE)).splitlines()
     assert planned.index(off) < planned.index(up)
     os_vif.plug(vif, INSTANCE)
-    with Guest() as guest, Pump(guest, vif.vif_name, vif.address, "192.0.2.1/24", queues=False):
+    with Guest() as guest, TapBridge(guest, vif.vif_name, vif.address, "192.0.2.1/24"):
         (link,) = ip("address", "show", vif.vif_name)
         assert "LOWER_UP" in link["flags"]
         assert link["addr_info"] == []

@@ -16,27 +16,29 @@ class Cluster(Switch):
 
     _servers = ("db1", "db2", "db3")
 
-    def create(self) -> None:
+    def create_database(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             # A private namespace: the next ones are free too.
             port = min(free.getsockname()[1], 65000)
         addresses = [f"tcp:127.0.0.1:{port + n}" for n in range(3)]
         files = [str(self._directory / f"{name}.db") for name in self._servers]
-        self._tool("ovsdb-tool", "create-cluster", files[0], str(SCHEMA), addresses[0])
+        self.run_program("ovsdb-tool", "create-cluster", files[0], str(SCHEMA), addresses[0])
         for file, address in zip(files[1:], addresses[1:], strict=True):
-            self._tool(
+            self.run_program(
                 "ovsdb-tool", "join-cluster", file, "Open_vSwitch", address, addresses[0]
             )  # fmt: skip
         for name in self._servers:
             self.start(name)
         for name in self._servers:
             remote = self.remote(name)
-            self._tool("ovsdb-client", "--timeout=20", "wait", remote, "Open_vSwitch", "connected")
+            self.run_program(
+                "ovsdb-client", "--timeout=20", "wait", remote, "Open_vSwitch", "connected"
+            )
 
     def start(self, name: str) -> None:
         database = str(self._directory / f"{name}.db")
-        self._daemon("ovsdb-server", database, f"--remote=p{self.remote(name)}", name=name)
+        self.start_daemon("ovsdb-server", database, f"--remote=p{self.remote(name)}", name=name)
 
     def remote(self, name: str) -> str:
         return f"unix:{self._directory}/{name}.sock"

@@ -80,10 +80,10 @@ class OldSwitch(ovs.Switch):
         super().__init__(directory, *other_config)
         self._schema = schema(release)
 
-    def create(self) -> None:
+    def create_database(self) -> None:
         path = self._directory / "old.ovsschema"
         path.write_text(json.dumps(self._schema))
-        self._tool("ovsdb-tool", "create", str(self._directory / "conf.db"), str(path))
+        self.run_program("ovsdb-tool", "create", str(self._directory / "conf.db"), str(path))
         self.start_server()
 
 

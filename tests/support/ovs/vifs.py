@@ -13,7 +13,7 @@ from os_vif.engine.failure import StepFailure
 from os_vif.plugins.vif_fields import get
 from os_vif.steps.ovs.step import OvsStep
 from os_vif.testing.guests import Guest, Hypervisor
-from os_vif.testing.tap_bridge import Pump
+from os_vif.testing.tap_bridge import TapBridge
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 
@@ -35,7 +35,7 @@ def guest_on(vif, address):
             yield guest
         elif get(vif.port_profile, "create_tap"):
             queues = bool(get(vif.port_profile, "multiqueue"))
-            with Pump(guest, vif.vif_name, str(vif.address), address, queues=queues):
+            with TapBridge(guest, vif.vif_name, str(vif.address), address, multi_queue=queues):
                 yield guest
         else:
             name = vif.vif_name
