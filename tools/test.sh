@@ -22,6 +22,12 @@ make_venv installed-for-tests -e . -r test-requirements.txt
 # An ordinary user has no sbin on the path.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
+# The checks of text and source code that need no other requirements than the tests.
+if [ $# = 0 ]; then
+    for check in prose pages sources suite; do
+        .venv/bin/python -W ignore -m "tools.$check"
+    done
+fi
 pytest=".venv/bin/python -m pytest"
 short="not interop and not soak"
 # The tests of a file run in one worker, in their order, and each virtual machine is started once

@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-import ast
-import pathlib
-import re
 import warnings
 
 import pytest
 from oslo_config import cfg
 
-import os_vif
 from os_vif import device_names, exception, objects, opts
 from os_vif.plugins.ovs import OvsPlugin
 from os_vif.steps import EnsureOvsPort, EnsureTap, SetLink
@@ -131,33 +127,12 @@ def test_what_a_derived_plugin_overrides_is_in_the_plan(config, way):
         assert EnsureTap("tap0") in tuple(plan)
 
 
-def test_each_prefix_of_a_device_is_defined_in_one_file():
-    """No string of the library is a prefix but those of os_vif.device_names."""
-    prefixes = {
-        value for name, value in vars(device_names).items() if name.isupper()
-        and isinstance(value, str)
-    }  # fmt: skip
-    assert prefixes == {
+def test_the_prefixes_of_device_names_stay():
+    """Devices of running guests have the names of earlier releases."""
+    prefixes = {value for value in vars(device_names).values() if isinstance(value, str)}
+    assert prefixes >= {
         "qbr", "qvb", "qvo", "tap", "nic", "vhu", "vfr", "pb", "pbp", "ibp", "tbr-",
     }  # fmt: skip
-    root = pathlib.Path(os_vif.__file__).parents[1]
-    found = []
-    files = [
-        path
-        for package in ("os_vif", "vif_plug_ovs", "vif_plug_linux_bridge")
-        for path in (root / package).rglob("*.py")
-        if not path.is_relative_to(root / "os_vif" / "cmd")
-        and path != root / "os_vif" / "device_names.py"
-    ]
-    # "tap" is also a mode of ip(8), and "nic" a word.
-    start = re.compile(f"(?:{'|'.join(prefixes - {'tap', 'nic'})})")
-    for path in files:
-        for node in ast.walk(ast.parse(path.read_text())):
-            text = node.value if isinstance(node, ast.Constant) else None
-            if isinstance(text, str) and start.fullmatch(text):
-                found.append(f"{path.relative_to(root)}:{node.lineno}")
-    assert found == []
-    assert len(files) > 50
 
 
 def test_the_published_constants_have_the_same_prefixes():

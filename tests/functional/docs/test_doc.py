@@ -30,6 +30,7 @@ from testbed.namespaces import ip
 from testbed.vm.scenarios import SCENARIOS
 from tests.support import snippets
 from tests.support.pages import PAGES, ROOT, SOURCE, run
+from tools.pages import tox_environments
 from vif_plug_linux_bridge import privsep
 
 
@@ -87,12 +88,6 @@ def test_a_reader_can_follow_the_page(request, tmp_path, page):
         assert [link["ifname"] for link in ip("link")] == ["lo"]
 
 
-def _environments() -> set[str]:
-    config = configparser.ConfigParser()
-    config.read(ROOT / "tox.ini")
-    return {name.partition(":")[2] for name in config.sections() if ":" in name} | {"py3"}
-
-
 #: Commands that are neither run nor looked at more closely: test_install.py does what they do.
 INSTALL = (
     "python3 -m venv /opt/os-vif",
@@ -126,7 +121,7 @@ def test_a_command_that_takes_long_is_there(line):
         case "tox":
             option, environment, *arguments = arguments
             assert option == "-e"
-            assert environment in _environments()
+            assert environment in tox_environments()
             assert arguments[:1] in ([], ["--"])
             arguments = arguments[1:]
         case ".venv/bin/python" if arguments[:2] == ["-m", "testbed.vm"]:
@@ -195,15 +190,6 @@ def test_every_configuration_group_has_its_section():
     assert re.findall(r"\.\. vif-options:: (\w+)", page) == [
         name for name, options in opts.IN_TREE.items() if options
     ]
-
-
-def test_the_entry_point_snippet_names_the_class_of_the_page():
-    """It can be read as setup.cfg."""
-    (text,) = (block.text for page, block in blocks("ini") if page == "author/plugins")
-    parser = configparser.ConfigParser()
-    parser.read_string(text)
-    name = parser["options.entry_points"]["os_vif"].strip().rpartition(":")[2]
-    assert f"class {name}(PluginBase):" in PAGES["author/plugins"]
 
 
 @pytest.fixture
@@ -329,42 +315,6 @@ def test_the_numbers_of_releases_are_those_of_the_history():
     page = words("reference/releases")
     assert f"The {len(manifests)} releases from 1.0.0 to 5.3.0 have {distinct} distinct" in page
     assert f"the {len(manifests)} public releases" in words("reference/versions")
-
-
-def test_every_environment_of_tox_is_on_the_page():
-    """With how to run it."""
-    named = set(re.findall(r"tox -e (\w+)", PAGES["contributor/testing"]))
-    assert named == _environments()
-
-
-PATHS = sorted(
-    {
-        path
-        for text in PAGES.values()
-        for path in re.findall(
-            r"(?:``|^   )((?:os_vif|tests|testbed|tools|doc|benchmarks|releasenotes|\.ci)/[\w/.-]*)",
-            text,
-            re.MULTILINE,
-        )
-    }
-)
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_path_that_a_page_names_is_there(path):
-    """In this checkout."""
-    assert (ROOT / path).exists()
-
-
-def test_every_page_is_reached_from_the_index():
-    """In a table of contents, once."""
-    listed = [
-        str(pathlib.PurePath(page).parent / entry)
-        for page, text in PAGES.items()
-        for tree in re.findall(r"^\.\. toctree::\n((?:   .*\n|\n)+)", text, re.MULTILINE)
-        for entry in re.findall(r"^   (\w+(?:/\w+)?)$", tree, re.MULTILINE)
-    ]
-    assert sorted([*listed, "index"]) == sorted(PAGES)
 
 
 @pytest.fixture(scope="module")

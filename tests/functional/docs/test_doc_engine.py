@@ -28,32 +28,8 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ip
 from testbed.namespaces import run as run_shell
-from tests.support.pages import PAGES, ROOT, provoked, run
+from tests.support.pages import PAGES, provoked, run
 from vif_plug_linux_bridge import privsep
-
-PROMISES = re.findall(
-    r"^(\d+)\. ((?:.*\n)+?)(?=^\d+\. |^\w|\Z)", PAGES["author/engine"], re.MULTILINE
-)
-
-
-def test_the_promises_are_numbered():
-    """From 1 on, without a gap, and each says MUST."""
-    assert [int(number) for number, _ in PROMISES] == list(range(1, len(PROMISES) + 1))
-    assert len(PROMISES) >= 35
-    says = [number for number, text in PROMISES if "MUST" not in text]
-    assert says == []
-
-
-@pytest.mark.parametrize(("number", "text"), PROMISES, ids=[number for number, _ in PROMISES])
-def test_a_promise_names_tests_that_exist(number, text):
-    """By file and function; a file without a folder is somewhere in tests/functional."""
-    named = re.findall(r"``([\w/]*test_\w+\.py)::(\w+)``", text)
-    assert named
-    for file, function in named:
-        found = [ROOT / file] if "/" in file else (ROOT / "tests/functional").rglob(file)
-        (path,) = found
-        assert f"\ndef {function}(" in path.read_text(encoding="utf-8"), f"{file}::{function}"
-
 
 #: Those that have no command: they keep the record, or stand in an undo only.
 NO_COMMAND = {"AddBridgeUser", "RemoveBridgeUser", "Irreversible", "RestoreForwardingRules"}
@@ -68,18 +44,6 @@ def test_every_step_is_on_the_page():
         assert "Equivalent to: ``" in (wire.STEPS[name].__doc__ or ""), name
     rows = re.findall(r"^   \* - ``(\w+)``$", page, re.MULTILINE)
     assert sorted(rows) == sorted(wire.STEPS)
-
-
-def test_every_package_of_the_host_side_is_on_the_page():
-    """Those that exist, and no others."""
-    page = PAGES["contributor/layout"]
-    packages = {
-        str(path.parent.relative_to(ROOT))
-        for floor in ("steps", "engine", "host")
-        for path in (ROOT / "os_vif" / floor).rglob("__init__.py")
-    }
-    listed = re.findall(r"^   \* - ``(os_vif/(?:steps|engine|host)[\w/]*)/``$", page, re.MULTILINE)
-    assert sorted(listed) == sorted(packages)
 
 
 def quoted(title: str) -> list[str]:

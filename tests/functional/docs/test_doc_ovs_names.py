@@ -21,25 +21,15 @@ from tests.support.cases import ovs_vif
 from tests.support.pages import PAGES
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
+from tools import pages
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 BRIDGE = "br-int"
 
 
 def table(title: str) -> list[list[str]]:
-    """The rows of the table below a title; an empty first cell is the one above it."""
-    parts = re.split(r"^(\w.*)\n=+$", PAGES["user/ovs/names"], flags=re.MULTILINE)
-    section = dict(zip(parts[1::2], parts[2::2], strict=True))[title]
-    rows: list[list[str]] = []
-    for beginning, text in re.findall(r"^   (\*| ) -(.*)$", section, re.MULTILINE):
-        if beginning == "*":
-            rows.append([])
-        rows[-1].append(text.strip() or (rows[-2][0] if beginning == "*" else ""))
-    return rows[1:]
-
-
-def names(cell: str) -> list[str]:
-    return re.findall(r"``(.*?)``", cell)
+    """Return the rows of a table of the page."""
+    return pages.table(PAGES["user/ovs/names"], title)
 
 
 def vhost_user(mode: str) -> VIFBase:
@@ -162,7 +152,7 @@ def test_the_table_lists_what_a_way_of_plugging_makes(host, ovs_options, way):
     # What was there is as it was.
     assert {key: value for key, value in rows(host).items() if key in before} == before
     listed = {
-        (what, resolved(names(name)[0], vif)): set(names(keys))
+        (what, resolved(pages.literals(name)[0], vif)): set(pages.literals(keys))
         for told, what, name, keys in table("What is set")
         if told == way
     }
@@ -170,7 +160,7 @@ def test_the_table_lists_what_a_way_of_plugging_makes(host, ovs_options, way):
     assert {**{key: set(value) for key, value in made.items()}, **planned} == listed
     _values(vif, made)
     os_vif.unplug(vif, INSTANCE)
-    gone = [names(name)[0] for name, *_, when in table("Names") if when != "never"]
+    gone = [pages.literals(name)[0] for name, *_, when in table("Names") if when != "never"]
     trunk = {"tbr-1"} if way == "trunk" else set()
     away = {resolved(name, vif) for name in gone if name != "tbr-…"} | trunk
     expected = {k: v for k, v in {**before, **made}.items() if k[1] not in away | {"rep1"}}
@@ -191,7 +181,8 @@ def _values(vif: VIFBase, made: dict) -> None:
         "port_profile.datapath_type": "netdev",
     }
     told = {
-        names(key)[0]: (cell, names(cell)) for key, cell, *_ in table("Values, and who reads them")
+        pages.literals(key)[0]: (cell, pages.literals(cell))
+        for key, cell, *_ in table("Values, and who reads them")
     }
     for (kind, name), row in made.items():
         for key, value in row.items():
@@ -210,17 +201,11 @@ def _values(vif: VIFBase, made: dict) -> None:
                 assert key in ("qos", "options:dpdk-devargs"), cell
 
 
-def test_every_key_has_its_value_and_its_reader():
-    """And no key is told that nothing sets."""
-    used = {key for *_, keys in table("What is set") for key in names(keys)}
-    assert {names(key)[0] for key, *_ in table("Values, and who reads them")} == used
-
-
 def test_the_names_are_as_long_as_the_table_says():
     """Every name of the other table is in that of names, and each prefix has its length."""
     vif = ovs_vif()
-    listed = {names(name)[0]: length for name, length, *_ in table("Names")}
-    used = {names(name)[0] for _, _, name, _ in table("What is set")} - {"representor"}
+    listed = {pages.literals(name)[0]: length for name, length, *_ in table("Names")}
+    used = {pages.literals(name)[0] for _, _, name, _ in table("What is set")} - {"representor"}
     assert used | {"tbr-…"} == listed.keys()
     for name, length in listed.items():
         if length.isdecimal():

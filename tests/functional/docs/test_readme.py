@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import configparser
 import pathlib
 import re
 import subprocess
@@ -59,15 +58,6 @@ def test_the_plugin_snippet_is_a_plugin(daemon, vif, instance):
     assert [link["ifname"] for link in ip("link")] == ["lo"]
 
 
-def test_the_entry_point_snippet_can_be_read():
-    """It names the class of the snippet before it."""
-    (text,) = snippets("ini")
-    parser = configparser.ConfigParser()
-    parser.read_string(text)
-    assert parser["options.entry_points"]["os_vif"].strip().endswith(":IsolatedPlugin")
-    assert "class IsolatedPlugin(" in PLUGIN
-
-
 def commands() -> list[str]:
     """The indented lines after ``::`` that are command lines."""
     return re.findall(r"^    ((?:tools/|os-vif ).*)$", README, flags=re.MULTILINE)
@@ -82,25 +72,8 @@ def test_each_os_vif_command_of_the_readme_runs(namespace, vif, tmp_path, os_vif
     assert done.returncode == (3 if words[1] == "check" else 0)
 
 
-def test_the_two_scripts_of_the_readme_are_there():
-    """And are shell scripts that a POSIX shell can read."""
-    scripts = [c for c in commands() if c.startswith("tools/")]
-    assert scripts == ["tools/demo.sh", "tools/test.sh"]
-    for script in (*scripts, "tools/venv.sh", ".ci/run"):
-        assert subprocess.run(["sh", "-n", ROOT / script], check=False).returncode == 0
-
-
 def test_the_plan_in_the_readme_is_what_the_plugin_plans(vif, instance):
     """The picture names the steps."""
     os_vif.initialize()
     steps = ", ".join(type(step).__name__ for step in os_vif.plan(vif, instance))
     assert f"Plan({steps})" in README
-
-
-def test_what_contributing_says_of_tox_is_in_tox_ini():
-    """Every environment that is named exists, and none is left out."""
-    config = configparser.ConfigParser()
-    config.read(ROOT / "tox.ini")
-    known = {name.partition(":")[2] for name in config.sections() if ":" in name} | {"py3"}
-    contributing = (ROOT / "CONTRIBUTING.rst").read_text()
-    assert set(re.findall(r"``tox -e (\w+)``", contributing)) == known

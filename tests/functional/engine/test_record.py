@@ -171,16 +171,6 @@ def test_locks_and_records_follow_the_state_directory(monkeypatch, tmp_path):
     assert before == {file.name: file.stat().st_mtime_ns for file in STATE.path.iterdir()}
 
 
-def test_only_the_state_directory_names_its_path():
-    """A module with a path of its own would not follow a redirection."""
-    code = [
-        path.relative_to(ROOT).as_posix()
-        for path in pathlib.Path(ROOT, "os_vif").rglob("*.py")
-        if '"/run/os-vif' in path.read_text() or "'/run/os-vif" in path.read_text()
-    ]
-    assert code == ["os_vif/host/state/directory.py"]
-
-
 def test_a_record_that_cannot_be_written_undoes_the_plug(vif, instance):
     """And says which file, and why."""
     os_vif.plug(vif, instance)

@@ -18,10 +18,6 @@ def function(docstring: str, decorator: str = "") -> str:
     return f'{decorator}\ndef f():\n    """{docstring}"""\n'
 
 
-def test_no_file_of_the_project_exceeds_its_numbers() -> None:
-    assert prose.problems(prose.measure_all(), prose.load()) == []
-
-
 def test_the_project_is_found() -> None:
     assert {"os_vif/plugin.py", "tools/prose.py"} <= prose.measure_all().keys()
 
