@@ -7,7 +7,7 @@
 * A file with tests is named ``test_*.py``, because pytest collects no other files.
 * Helpers are in ``tests/support`` and ``testbed``: no module imports a test module.
 * ``benchmarks`` and ``testbed`` import nothing from ``tests``. Only the tests of the benchmarks,
-  ``test_benchmark*.py``, import ``benchmarks``.
+  ``test_benchmark*.py``, and modules of ``tools`` import ``benchmarks``.
 * A folder has at most 20 Python files.
 * No test is skipped without a condition.
 
@@ -137,7 +137,7 @@ def check_imports(root: Path = ROOT) -> Iterator[str]:
                 elif top == "tests" and folder != "tests":
                     yield f"{path}:{line}: imports {name} of the tests"
                 elif top == "benchmarks" and not re.match(
-                    r"benchmarks/|tests/.*/test_benchmark", path
+                    r"benchmarks/|tools/|tests/.*/test_benchmark", path
                 ):
                     yield f"{path}:{line}: imports {name} of the benchmarks"
 

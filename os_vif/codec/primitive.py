@@ -82,10 +82,10 @@ class Decoding(Context):
         return _coerced(cls.fields[name], cls(), name, None)
 
     def elements(self, data: Any) -> Any:
-        # oslo accepts all iterable data.
+        # oslo accepts all iterable data, and reports an error of the iteration itself.
         try:
             return list(data)
-        except TypeError:
+        except Exception:  # noqa: BLE001
             raise invalid(data, "an array") from None
 
     def hides_objects(self, head: frozenset[str]) -> bool:

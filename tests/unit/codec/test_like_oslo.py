@@ -165,6 +165,16 @@ def test_odd_values(name, data):
     assert_same(from_document, document)
 
 
+def test_the_first_of_two_errors_is_reported_for_data_that_cannot_be_iterated():
+    """An object stands in place of a list, and oslo reads another field first."""
+    primitive = objects.HostVIFInfo().obj_to_primitive()
+    primitive["versioned_object.data"] = {
+        "supported_port_profiles": objects.FixedIPList(),
+        "min_version": None,
+    }
+    assert_same(load, primitive)
+
+
 @settings(RANDOM, max_examples=400)
 @given(st.sampled_from(PAYLOADS), st.integers(0, 2**32))
 def test_damaged_primitives(payload, seed):
