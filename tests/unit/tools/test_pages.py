@@ -24,7 +24,12 @@ def faults(texts: dict[str, str]) -> list[str]:
         (BUGS, "\n17\n", "\n18\n", "not numbered"),
         (BUGS, "**tested**", "**mended**", "standings used and explained"),
         (BUGS, "_a_failed_plug_is_whole``", "_a_failed_plug_is``", "has no test_the_log"),
-        (BUGS, "``tests/functional/plugins/", "``tests/functional/", "found 0 files tests/functional/test_"),
+        (
+            BUGS,
+            "``tests/functional/plugins/",
+            "``tests/functional/",
+            "found 0 files tests/functional/test_",
+        ),
         ("author/engine", "\n2. ", "\n3. ", "not numbered from 1 on"),
         ("author/engine", "MUST", "should", "says no MUST"),
         ("contributor/layout", "* - ``os_vif/host/``", "* - ``os_vif/hosts/``", "packages differ"),
