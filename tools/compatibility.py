@@ -9,6 +9,7 @@ without a new version. The compared data is plain: dicts, lists and strings.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif.codec import document, registry
 from os_vif.objects import fields as osv_fields
+from os_vif.serialization.schema import json_schema
 
 Data = dict[str, Any]
 
@@ -128,16 +130,18 @@ def _widened(where: str, old: Data, new: Data) -> Iterator[str]:
 # Documents
 
 
-def snapshot(schemas: Mapping[str, Data]) -> Data:
-    """Combine the schemas of all kinds: the definitions in ``$defs`` are the same for all kinds."""
-    defined: Data = {}
-    for schema in schemas.values():
-        defined |= schema.get("$defs", {})
-    names = sorted(schemas)
+def snapshot(whole: Data) -> Data:
+    """Return the record of a released JSON Schema: the schema of each kind, and the definitions.
+
+    :param whole: the schema of all documents.
+    """
+    names = sorted([json_schema.ANY_VIF, *whole["properties"]["kind"]["enum"]])
+    # A kind and the definition of the kind share no data.
+    kinds = {name: copy.deepcopy(json_schema.bundle(whole, name)) for name in names}
     return {
         "apiVersion": document.API_VERSION,
-        "kinds": {n: {k: v for k, v in schemas[n].items() if k != "$defs"} for n in names},
-        "$defs": defined,
+        "kinds": {n: {k: v for k, v in kinds[n].items() if k != "$defs"} for n in names},
+        "$defs": whole["$defs"],
     }
 
 
@@ -202,7 +206,7 @@ class _Comparison:
             self.added.append(f"{where}: it takes {value!r}")
 
     def _compare_names(self, where: str, old: Data, new: Data) -> None:
-        before, after = old.get("properties", {}), new.get("properties", {})
+        before, after = _properties(old), _properties(new)
         self.broken += [f"{where}.{n}: the property was removed" for n in before if n not in after]
         self.added += [f"{where}.{n}: the property was added" for n in after if n not in before]
         for name in new.get("required", ()):
@@ -223,13 +227,30 @@ class _Comparison:
 
 
 def _resolved(schema: Data, defined: Data) -> Data:
-    """Resolve ``$ref``, and convert a nullable ``anyOf`` to a list of types."""
-    if "anyOf" in schema:
-        inner = _resolved(schema["anyOf"][0], defined)
+    """Return a schema without references, in the form of the record of 2.0.
+
+    In that form, a value or null is ``anyOf``, and objects of several kinds are ``oneOf``.
+    """
+    if "anyOf" in schema or "if" in schema:
+        inner = _resolved(schema["anyOf"][0] if "anyOf" in schema else schema["then"], defined)
         return inner | {"type": [inner.get("type", "object"), "null"]}
     if "$ref" in schema:
         return _resolved(defined[schema["$ref"].rpartition("/")[2]], defined)
+    if "allOf" in schema:
+        branches = [_resolved(branch["then"], defined) for branch in schema["allOf"]]
+        return {"oneOf": [_merged(branch, schema) for branch in branches]}
     return schema
+
+
+def _merged(kind: Data, choice: Data) -> Data:
+    """Return the schema of one of several kinds, with the conditions for objects of all kinds."""
+    properties = {
+        name: schema
+        for name, schema in kind["properties"].items()
+        if choice["properties"].get(name) is not False
+    }
+    required = sorted({*kind["required"], *choice["required"]})
+    return kind | {"properties": properties, "required": required}
 
 
 def _types(schema: Data) -> set[str]:
@@ -251,6 +272,12 @@ def _choices(one: Data, other: Data) -> list[str]:
         return []
     values = one.get("enum", ["any other string"])
     return [value for value in values if value is not None and value not in other["enum"]]
+
+
+def _properties(schema: Data) -> Data:
+    """Return the properties of an object, without ``$schema``: no release writes that name."""
+    properties = schema.get("properties", {})
+    return {name: properties[name] for name in properties if name != document.SCHEMA}
 
 
 def _kinds(schema: Data) -> dict[str, Data]:

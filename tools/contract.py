@@ -25,22 +25,25 @@ from os_vif.codec import document
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization.protobuf import message_types as proto
-from os_vif.serialization.schema import json_schema, structural
+from os_vif.serialization.schema import json_schema, kuryrport, openapi
 from tools import compatibility
 
 ROOT = Path(__file__).parents[1] / "os_vif" / "serialization" / "schema"
 #: Folder with the released data, in the form of :mod:`tools.compatibility`.
 RELEASED = ROOT / "data" / "released"
+#: The maximum length of a line of a schema with more than one property or item.
+_WIDTH = 120
 
 
 def generated() -> dict[str, str]:
     """Return the files generated from the classes, as a dict of name to text."""
-    files = {f"{name}.json": _json(found) for name, found in json_schema.generate().items()}
     numbers = proto.numbered(recorded())
-    files[proto.MESSAGES] = proto.text(numbers, proto.messages(numbers))
-    files[structural.OPENAPI] = _json(structural.generate())
-    files[structural.KURYRPORT] = _yaml(structural.generate_kuryrport_crd())
-    return files
+    return {
+        json_schema.FILE: _folded(json_schema.generate()) + "\n",
+        openapi.FILE: _folded(openapi.generate()) + "\n",
+        kuryrport.FILE: _yaml(kuryrport.generate()),
+        proto.MESSAGES: proto.text(numbers, proto.messages(numbers)),
+    }
 
 
 def _numbers() -> Path:
@@ -57,6 +60,25 @@ def recorded() -> proto.Numbers:
 
 def _json(data: Any) -> str:
     return json.dumps(data, indent=2, sort_keys=True, default=repr) + "\n"
+
+
+def _folded(data: Any, indent: str = "", name: str = "") -> str:
+    """Return JSON with every object and array on a single line, if it fits.
+
+    A changed field then is a changed line.
+    """
+    line = f"{indent}{name}{json.dumps(data, sort_keys=True)}"
+    if len(line) < _WIDTH or not isinstance(data, (dict, list)):
+        return line
+    deeper = indent + "  "
+    if isinstance(data, dict):
+        items = [_folded(data[key], deeper, f"{json.dumps(key)}: ") for key in sorted(data)]
+        opening, closing = "{}"
+    else:
+        items = [_folded(item, deeper) for item in data]
+        opening, closing = "[]"
+    lines = ",\n".join(items)
+    return f"{indent}{name}{opening}\n{lines}\n{indent}{closing}"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -74,7 +74,8 @@ class Nested(FieldCodec):
 
     def json_schema(self) -> dict[str, Any]:
         """Return a reference to a definition in the enclosing schema."""
-        return {"$ref": f"#/$defs/{self.name}"}
+        name = f"Any{self.name}" if self.open_type else f"{self.name}WithoutKind"
+        return {"$ref": f"#/$defs/{name}"}
 
     def proto_type(self) -> str:
         return f"Any{self.name}" if self.open_type else self.name

@@ -12,7 +12,7 @@ from os_vif.cmd import main
 from os_vif.cmd.store import convert, files
 from os_vif.codec import document, primitive
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
-from os_vif.serialization.schema import json_schema, primitive_schema, structural
+from os_vif.serialization import schema
 
 KURYRPORT = "KuryrPort"
 
@@ -30,13 +30,13 @@ def show(kind: str, form: str | None, release: str | None, *, kubernetes: bool) 
         raise main.BadInputError("--kubernetes: only documents have that form")
     found: dict[str, Any] | str
     if kind == KURYRPORT and kubernetes:
-        found = structural.kuryrport_crd()
+        found = schema.load_kuryrport()
     elif kubernetes:
-        found = structural.load(kind)
+        found = schema.load_structural(kind)
     elif target.form == document.FORM:
-        found = json_schema.load(kind)
+        found = schema.load(kind)
     else:
-        found = primitive_schema.generate(kind, target.release or CURRENT_RELEASE)
+        found = schema.load_primitive(kind, target.release or CURRENT_RELEASE)
     text = found if isinstance(found, str) else json.dumps(found, indent=2) + "\n"
     with files.writing(files.STANDARD, []) as out:
         out.write(text.encode())

@@ -19,7 +19,7 @@ from os_vif.codec import primitive
 from os_vif.objects import fields
 from os_vif.objects.versioning import history
 from os_vif.serialization import from_document, storage, to_document
-from os_vif.serialization.schema import json_schema, structural
+from os_vif.serialization.schema import json_schema, kuryrport, openapi
 from tests.support.strategies import make
 from tests.unit.serialization.documents import (
     KINDS,
@@ -29,8 +29,12 @@ from tests.unit.serialization.documents import (
     any_document,
 )
 
-SCHEMAS = structural.generate()["components"]["schemas"]
-CRD = structural.generate_kuryrport_crd()
+WHOLE = json_schema.generate()
+SCHEMAS = {
+    name: openapi.structural(json_schema.bundle(WHOLE, name))
+    for name in (*history.vocabulary(), "VIF")
+}
+CRD = kuryrport.generate()
 PORT = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 
@@ -284,7 +288,7 @@ def _nodes(node):
             yield from _nodes(inner)
 
 
-@pytest.mark.parametrize("data", [*SCHEMAS.values(), structural.generate_kuryrport_crd()])
+@pytest.mark.parametrize("data", [*SCHEMAS.values(), kuryrport.generate()])
 def test_a_choice_that_may_be_null_is_a_pattern(data):
     """Kubernetes before 1.23 refuses a null in an enum, and applies an enum to null."""
     assert not [n for n in _nodes(data) if None in n.get("enum", ())]
@@ -304,7 +308,7 @@ def test_a_choice_that_may_be_null_accepts_its_values_and_null():
 
 def test_the_definition_of_kuryrports_has_the_columns_of_kuryr():
     """What ``kubectl get kuryrports`` prints does not change with the definition."""
-    (version,) = structural.generate_kuryrport_crd()["spec"]["versions"]
+    (version,) = kuryrport.generate()["spec"]["versions"]
     columns = {c["name"]: c["jsonPath"] for c in version["additionalPrinterColumns"]}
     assert columns == {
         "PodUID": ".spec.podUid",
@@ -351,7 +355,9 @@ def widened(one, other):
     for name, field in (("OddOne", one), ("OddOther", other)):
         parents = (classes["VIFBase"],)
         classes[name] = type(name, parents, {"fields": {"odd": ODD[field]}})
-    return structural.convert(json_schema.generate(classes)["VIF"])["properties"]["odd"]
+    return openapi.structural(json_schema.bundle(json_schema.generate(classes), "VIF"))[
+        "properties"
+    ]["odd"]
 
 
 @pytest.mark.parametrize(
@@ -385,8 +391,8 @@ def test_objects_that_kinds_declare_differently_become_one():
 def test_widening_leaves_what_it_is_made_of_alone():
     """The schemas that are made first are not changed by those that come later."""
     before = copy.deepcopy(SCHEMAS)
-    structural.generate_kuryrport_crd()
-    structural.generate()
+    kuryrport.generate()
+    openapi.generate()
     assert before == SCHEMAS
 
 
@@ -396,12 +402,12 @@ def test_widening_leaves_what_it_is_made_of_alone():
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_committed_schema_is_the_generated_one(kind):
     """What is shipped is what the classes say."""
-    assert structural.load(kind) == SCHEMAS[kind]
+    assert openapi.load(kind) == SCHEMAS[kind]
 
 
 def test_committed_crd_is_the_generated_one():
     """As YAML, without aliases, which an API server does not know."""
-    text = structural.kuryrport_crd()
+    text = kuryrport.load()
     assert yaml.safe_load(text) == CRD
     assert not any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text))
 
@@ -409,7 +415,7 @@ def test_committed_crd_is_the_generated_one():
 def test_unknown_kind_has_no_schema():
     """It is named."""
     with pytest.raises(exception.UnknownKind):
-        structural.load("VIFBrigde")
+        openapi.load("VIFBrigde")
 
 
 def test_classes_of_the_tests_are_registered_nowhere():

@@ -1,0 +1,193 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""OpenAPI v3.0 of documents, and the structural form of schemas for Kubernetes.
+
+Both forms are made from the JSON Schema, and accept more: objects may have unknown fields, and the
+version may be any minor version, so that data of a newer minor version is accepted, too.
+
+The OpenAPI document has components with references. Where several kinds are permitted, ``kind``
+is the discriminator of ``oneOf``.
+
+A CRD of Kubernetes permits no references, and no types in ``oneOf``. The structural form therefore
+repeats the definitions, and where several kinds are permitted, an object may have the fields of all
+kinds. An API server with such a CRD removes no field.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+
+from os_vif.codec import document
+from os_vif.serialization.schema import json_schema
+from os_vif.serialization.schema.json_schema import ANY_VIF, Classes, Schema
+
+#: The file of the OpenAPI document, next to the JSON Schema.
+FILE = "openapi.json"
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
+#: The component for documents of all kinds.
+_DOCUMENT = "Document"
+_ANY_MINOR = rf"^{document.GROUP}/{document.MAJOR}\.(0|[1-9][0-9]{{0,5}})$"
+#: The keywords with the same meaning in JSON Schema and OpenAPI.
+_COMMON = ("description", "enum", "maximum", "minimum", "pattern", "required")
+
+
+def load(kind: str) -> Schema:
+    """Return the structural schema of a kind, or of VIFs of any kind (``VIF``).
+
+    :raises os_vif.exception.UnknownKind: for a kind that this release does not have.
+    """
+    return structural(json_schema.load(kind))
+
+
+def generate(classes: Classes | None = None) -> Schema:
+    """Return the OpenAPI document: no paths, and a component for each definition.
+
+    :param classes: classes by name, instead of the classes of this release.
+    """
+    whole = json_schema.generate(classes)
+    converter = _Components({})
+    roots = {ANY_VIF: json_schema.bundle(whole, ANY_VIF), _DOCUMENT: whole}
+    return {
+        "openapi": "3.0.3",
+        "info": {"title": "Documents of os-vif", "version": json_schema.VERSION},
+        "paths": {},
+        "components": {
+            "schemas": {
+                name: converter.convert(schema)
+                for name, schema in {**whole["$defs"], **roots}.items()
+            }
+        },
+    }
+
+
+def structural(schema: Schema) -> Schema:
+    """Return the structural form of a result of :func:`json_schema.bundle`."""
+    return _Structural(schema.get("$defs", {})).convert(schema)
+
+
+class _Components:
+    """The conversion of JSON Schemas to components of OpenAPI.
+
+    :param definitions: the definitions to which the schemas refer.
+    """
+
+    def __init__(self, definitions: Schema) -> None:
+        self._definitions = definitions
+
+    def convert(self, node: Schema) -> Schema:
+        """Return a converted schema."""
+        if "$ref" in node:
+            return self.reference(node["$ref"].rpartition("/")[2])
+        if "if" in node:
+            return self.nullable(self.convert(node["then"]))
+        if "allOf" in node:
+            return self.choice(node)
+        if node.get("const") == document.API_VERSION:
+            return {"type": "string", "pattern": _ANY_MINOR}
+        if "const" in node:
+            return {"type": "string", "enum": [node["const"]]}
+        return self._typed(node) if "type" in node else self.anything()
+
+    def _typed(self, node: Schema) -> Schema:
+        converted: Schema = {key: node[key] for key in _COMMON if key in node}
+        converted["type"] = node["type"]
+        if isinstance(node["type"], list):
+            converted = _or_null(converted | {"type": node["type"][0]})
+        if "items" in node:
+            converted["items"] = self.convert(node["items"])
+        if "properties" in node:
+            converted |= self.object(node["properties"])
+        elif isinstance(node.get("additionalProperties"), dict):
+            converted["additionalProperties"] = self.convert(node["additionalProperties"])
+        return converted
+
+    def reference(self, name: str) -> Schema:
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def nullable(self, converted: Schema) -> Schema:
+        return {"anyOf": [converted, {"type": "object", "nullable": True, "enum": [None]}]}
+
+    def choice(self, node: Schema) -> Schema:
+        return {key: node[key] for key in ("description", "type", "required") if key in node} | {
+            "oneOf": [self.convert(branch["then"]) for branch in node["allOf"]],
+            "discriminator": {"propertyName": "kind"},
+        }
+
+    def object(self, properties: Schema) -> Schema:
+        return {"properties": {name: self.convert(properties[name]) for name in properties}}
+
+    def anything(self) -> Schema:
+        return {}
+
+
+class _Structural(_Components):
+    """The conversion of JSON Schemas to structural schemas."""
+
+    def reference(self, name: str) -> Schema:
+        return self.convert(self._definitions[name])
+
+    def nullable(self, converted: Schema) -> Schema:
+        return _or_null(converted)
+
+    def choice(self, node: Schema) -> Schema:
+        kinds = [self.convert(branch["then"]) for branch in node["allOf"]]
+        converted = functools.reduce(_widen, kinds)
+        absent = [name for name, schema in node["properties"].items() if schema is False]
+        for name in absent:
+            converted["properties"].pop(name, None)
+        # A newer minor version may have more kinds.
+        converted["properties"]["kind"] = {"type": "string"}
+        converted.pop("description", None)
+        return converted | {key: node[key] for key in ("description", "required") if key in node}
+
+    def object(self, properties: Schema) -> Schema:
+        known = {name: properties[name] for name in properties if name != document.SCHEMA}
+        return super().object(known) | {PRESERVE: True}
+
+    def anything(self) -> Schema:
+        return {PRESERVE: True}
+
+
+def _or_null(schema: Schema) -> Schema:
+    """Return a schema that also accepts null.
+
+    An enumeration becomes a pattern. Kubernetes applies ``enum`` to null, and before 1.23.0
+    refuses a CRD with null in an ``enum``, with a misleading error (apiextensions commits
+    9a412db46 and f73ff4ba3). It does not apply ``pattern`` to null.
+    """
+    schema = schema | {"nullable": True}
+    if "enum" in schema:
+        values = [re.escape(value) for value in schema.pop("enum") if value is not None]
+        schema["pattern"] = f"^({'|'.join(values)})$"
+    return schema
+
+
+def _widen(one: Schema, other: Schema) -> Schema:
+    """Return a schema that accepts all values accepted by either of two structural schemas."""
+    if one == other:
+        return copy.deepcopy(one)
+    wide: Schema = {key: True for key in ("nullable", PRESERVE) if key in {**one, **other}}
+    if "type" not in one or one["type"] != other.get("type"):
+        return wide | {PRESERVE: True}
+    for key in ("type", "pattern", "description"):
+        if key in one and one[key] == other.get(key):
+            wide[key] = one[key]
+    if "enum" in one and "enum" in other:
+        wide["enum"] = sorted({*one["enum"], *other["enum"]})
+        wide = _or_null(wide) if "nullable" in wide else wide
+    if common := [name for name in one.get("required", ()) if name in other.get("required", ())]:
+        wide["required"] = common
+    for key in ("items", "additionalProperties"):
+        if key in one and key in other:
+            wide[key] = _widen(one[key], other[key])
+    if "properties" in one and "properties" in other:
+        wide["properties"] = _unite(one["properties"], other["properties"])
+    return wide
+
+
+def _unite(one: Schema, other: Schema) -> Schema:
+    common = {name: _widen(one[name], other[name]) for name in one.keys() & other.keys()}
+    return copy.deepcopy({**one, **other}) | common
