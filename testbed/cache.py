@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where tests keep what takes long to make: outside the checkout, shared by all checkouts."""
+"""Cache of files that take long to create: outside the checkout, and shared by all checkouts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pathlib import Path
 
 
 class Unavailable(Exception):
-    """What a cached thing is made from is not there: a package index, an interpreter."""
+    """A requirement is missing: a package index, an interpreter, or a program."""
 
 
 def directory() -> Path:
-    """The cache: ``$OS_VIF_TEST_CACHE``, or ``os-vif`` in the user's cache."""
+    """Return the cache directory: ``$OS_VIF_TEST_CACHE``, or ``os-vif`` in the user's cache."""
     if own := os.environ.get("OS_VIF_TEST_CACHE"):
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -27,10 +27,10 @@ def directory() -> Path:
 
 
 def once(name: str, build: Callable[[Path], None]) -> Path:
-    """The cached directory `name`, filled by `build` unless an earlier call has completed that.
+    """Return the cached directory *name*; call *build* to fill the directory if needed.
 
-    It is built in place, as a virtual environment cannot be moved: under a lock, and it counts
-    only once its stamp is there.
+    The directory is built in place under a lock, because a virtual environment cannot be moved. A
+    stamp file marks a complete directory; an incomplete directory is built again.
     """
     directory().mkdir(parents=True, exist_ok=True)
     made = directory() / name
@@ -56,5 +56,5 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def digest(*parts: str) -> str:
-    """A short name for all of that."""
+    """Return a short hash of all parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

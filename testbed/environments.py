@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Virtual environments that hold other projects, and the os_vif that is put before them.
+"""Virtual environments with other projects, and the os_vif under test.
 
-Environments are made once and kept in `testbed.cache`. Nothing is ever installed in one after
-it is complete: the os_vif under test lies in a directory of its own (a `Subject`), which comes
-first on the module path. So any number of runs, of any number of checkouts, share a cache, and no
-environment of a test holds the public os-vif.
+An environment is created once and kept in `testbed.cache`. Nothing is installed into a complete
+environment: the os_vif under test is in a directory of its own (a `Subject`), which comes first on
+the module path. Any number of runs and checkouts share the cache, and no environment of a test
+contains the public os-vif.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[1]
 PINS = Path(__file__).parent / "pins"
 
-#: The last release of the public project, as it is published.
+#: The last release of the public project, as published.
 PUBLIC_RELEASE = (
     "os-vif==5.3.0 --hash=sha256:bfefb6fcea78c6880d869641146eff7ff3673b5af5974194960191859a73666a"
 )
 
-# What pip says when it cannot talk to an index, and when it finds no index that knows a project
-# at all. A version that is missing from an index reads otherwise, and is a mistake in the pins.
+# Messages of pip for an unreachable index, and for an index without the project. The message for a
+# missing version of a known project differs, and is a mistake in the pins.
 _OUT_OF_REACH = (
     "Retrying (Retry(",
     "NewConnectionError",
@@ -51,18 +51,18 @@ _OUT_OF_REACH = (
 
 
 class NoInterpreter(Unavailable):
-    """There is no Python of the version that is asked for."""
+    """No Python of the requested version is installed."""
 
 
 def interpreter(version: str | None = None) -> Path:
-    """The running Python, or the one of `version` ("3.11"): on the path, or one of pyenv's.
+    """Return the running Python, or the Python of a version ("3.11") from the path or from pyenv.
 
-    :raises NoInterpreter: there is no such Python.
+    :raises NoInterpreter: no such Python is installed.
     """
     if version is None or version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return Path(sys.executable)
     for candidate in _interpreters(version):
-        # pyenv puts a program on the path for each version, also for those that are off.
+        # pyenv has a program on the path for each version, for disabled versions too.
         if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
             return candidate
     raise NoInterpreter(
@@ -72,19 +72,19 @@ def interpreter(version: str | None = None) -> Path:
 
 
 def _interpreters(version: str) -> Iterator[Path]:
-    """Where a Python of that version may be."""
+    """Yield the paths where a Python of the version may be."""
     name = f"python{version}"
     roots = [Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")]
     if found := shutil.which(name):
         yield Path(found)
-        # Beside pyenv's shims are its versions.
+        # The versions of pyenv are next to the folder of shims.
         roots.append(Path(found).parents[1])
     for root in roots:
         yield from sorted(root.glob(f"versions/{version}.*/bin/{name}"), reverse=True)
 
 
 def pins(name: str) -> str:
-    """The requirements, all pinned, of the environment called `name`."""
+    """Return the pinned requirements of the environment *name*."""
     lines = (PINS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     return "".join(f"{line}\n" for line in lines if not line.startswith("#"))
 
@@ -92,12 +92,12 @@ def pins(name: str) -> str:
 def environment(
     name: str, pinned: str, requirements: tuple[str, ...] = (), version: str | None = None
 ) -> Path:
-    """The Python of an environment that holds `pinned`, and what it lacks of `requirements`.
+    """Return the Python of an environment with *pinned* and the missing *requirements*.
 
-    Made at first use. The pinned requirements are installed as they are, dependencies unasked;
-    `requirements` may add to them and may not change them.
+    The environment is created at first use. The pinned requirements are installed without their
+    dependencies; *requirements* may add packages, but may not change a pinned package.
 
-    :raises Unavailable: it is not there yet, and the package index is out of reach.
+    :raises Unavailable: the environment does not exist yet, and the package index is unreachable.
     """
     base = interpreter(version)
     key = cache.digest(_identity(base), pinned, *sorted(requirements))
@@ -116,39 +116,39 @@ def environment(
 
 @dataclass(frozen=True)
 class Subject:
-    """An os_vif that is ready to run: a directory for the module path, and what it requires."""
+    """An os_vif that is ready to run: a directory for the module path, and the requirements."""
 
     path: Path
     requirements: tuple[str, ...]
 
     @classmethod
     def from_wheel(cls, wheel: Path, path: Path) -> Subject:
-        """Install `wheel` in the directory `path`, without its requirements."""
+        """Install a wheel in the directory *path*, without the requirements."""
         _pip(interpreter(), "install", "--no-deps", "--no-index", "--target", path, wheel)
         return cls(path, _requirements(wheel))
 
     @classmethod
     def from_checkout(cls, scratch: Path) -> Subject:
-        """Build this checkout's wheel in `scratch` and install it there."""
+        """Build the wheel of this checkout in *scratch*, and install the wheel there."""
         return cls.from_wheel(_build_wheel(scratch), scratch / "subject")
 
     @classmethod
     def from_public_release(
         cls, scratch: Path, release: str = PUBLIC_RELEASE, builder: Path | None = None
     ) -> Subject:
-        """A public release in our place: what a baseline is made with.
+        """Install a public release in place of this checkout, for a baseline.
 
-        `release` is a line of a requirements file, with its hash. If that is the hash of a source
-        archive, the Python `builder` makes a wheel of it.
+        *release* is a line of a requirements file, with a hash. If the hash is the hash of a
+        source archive, the Python *builder* creates a wheel of the archive.
         """
         return cls.from_wheel(_public_wheel(release, builder), scratch / "subject")
 
 
 def published_tests() -> Path:
-    """A directory with the tests of the public release, and nothing else of it.
+    """Return a directory with the tests of the public release, and nothing else.
 
-    `os_vif/` and `vif_plug_*/` in it hold `tests/` alone. The wheel carries the same tests as the
-    source archive, and unpacking it runs nothing.
+    The folders ``os_vif/`` and ``vif_plug_*/`` in the directory have ``tests/`` only. The wheel
+    has the same tests as the source archive, and unpacking a wheel runs no code.
     """
 
     def unpack(directory: Path) -> None:
@@ -175,7 +175,7 @@ def _public_wheel(release: str = PUBLIC_RELEASE, builder: Path | None = None) ->
 
 
 def _build_wheel(scratch: Path) -> Path:
-    """Builds from a copy, because setuptools leaves its traces in the tree that it builds."""
+    """Build a wheel from a copy of the checkout: setuptools leaves files in the tree."""
     copy, wheels = scratch / "source", scratch / "wheel"
     left_out = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist")
     shutil.copytree(CHECKOUT, copy, symlinks=True, ignore=left_out)
@@ -192,7 +192,7 @@ def _only_wheel(directory: Path) -> Path:
 
 
 def _requirements(wheel: Path) -> tuple[str, ...]:
-    """What the wheel always requires: its extras are left out."""
+    """Return the requirements of a wheel without extras."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
         metadata = email.parser.Parser().parsestr(archive.read(name).decode())
@@ -201,12 +201,12 @@ def _requirements(wheel: Path) -> tuple[str, ...]:
 
 
 def _pip(python: Path, command: str, *arguments: str | Path) -> None:
-    """Run pip with the configuration that this machine has.
+    """Run pip with the configuration of this machine.
 
-    :raises Unavailable: pip could not reach the package index.
+    :raises Unavailable: pip cannot reach the package index.
     """
     quietly = ("--quiet", "--no-input", "--disable-pip-version-check")
-    # `-I`, and no PYTHONPATH: a checkout must not look like an installed package to pip.
+    # With `-I` and no PYTHONPATH, pip does not mistake a checkout for an installed package.
     done = subprocess.run(
         [python, "-I", "-m", "pip", command, *quietly, *arguments],
         env=without_python_settings(os.environ),
@@ -222,12 +222,12 @@ def _pip(python: Path, command: str, *arguments: str | Path) -> None:
 
 
 def without_python_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without what would make another Python behave as the running one does."""
+    """Return *environ* without the settings of the running Python."""
     return {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
 
 
 @functools.cache
 def _identity(python: Path) -> str:
-    """What makes environments of two interpreters differ."""
+    """Return a text that differs between the environments of two interpreters."""
     code = "import sys, sysconfig; print(sys.version, sys.base_prefix, sysconfig.get_platform())"
     return subprocess.run([python, "-c", code], check=True, capture_output=True, text=True).stdout

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Network namespaces for tests, and what the kernel holds in one."""
+"""Network namespaces for tests, and snapshots of the kernel's state in a namespace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from os_vif.host.netlink import rtnetlink
 from testbed import ovs
 
-#: ``CLONE_NEWNET`` of linux/sched.h. ``os.unshare`` came with Python 3.12.
+#: ``CLONE_NEWNET`` of linux/sched.h. Python has ``os.unshare`` since 3.12.
 _CLONE_NEWNET, _CLONE_NEWNS = 0x40000000, 0x20000
 #: ``MS_REC | MS_PRIVATE`` of linux/mount.h.
 _PRIVATE = 0x4000 | 0x40000
@@ -34,8 +34,8 @@ def _call(name: str, *arguments: int | bytes | None) -> None:
 
 
 def why_not() -> str | None:
-    """The right that is missing for a network namespace; None if all are there."""
-    # In a process of its own: one that cannot go back must not stay.
+    """Return the missing right for a network namespace, or None."""
+    # A process of its own: a process that cannot return must not stay in the namespace.
     trial = (
         "from testbed.namespaces import private, run\n"
         "with private():\n    run('ip link add name os-vif-probe type bridge')\n"
@@ -52,14 +52,14 @@ def why_not() -> str | None:
 
 
 def hide_record() -> None:
-    """Give this process a ``/run/os-vif`` of its own, for good: the host's is not for tests."""
+    """Give this process a private ``/run/os-vif``, until the process ends."""
     record = pathlib.Path("/run/os-vif")
     _call("unshare", _CLONE_NEWNS)
     _call("mount", b"none", b"/", None, _PRIVATE, None)
     try:
         record.mkdir(exist_ok=True)
     except PermissionError:
-        # Root of a user namespace only.
+        # Only root of a user namespace can fail here.
         _call("mount", b"tmpfs", b"/run", b"tmpfs", 0, None)
         record.mkdir()
     _call("mount", b"tmpfs", bytes(record), b"tmpfs", 0, b"mode=0755")
@@ -67,7 +67,7 @@ def hide_record() -> None:
 
 @contextmanager
 def private() -> Iterator[None]:
-    """Move this thread, and what it starts, into a network namespace of its own."""
+    """Move this thread and its child processes into a new network namespace."""
     with pathlib.Path("/proc/thread-self/ns/net").open("rb") as before:
         _call("unshare", _CLONE_NEWNET)
         try:
@@ -79,7 +79,7 @@ def private() -> Iterator[None]:
 
 @contextmanager
 def of_machine() -> Iterator[None]:
-    """Move this thread, and what it starts, into the network namespace of the first process."""
+    """Move this thread and its child processes into the network namespace of process 1."""
     with (
         pathlib.Path("/proc/thread-self/ns/net").open("rb") as before,
         pathlib.Path("/proc/1/ns/net").open("rb") as there,
@@ -92,7 +92,7 @@ def of_machine() -> Iterator[None]:
 
 
 def ip(*arguments: str) -> list[dict]:
-    """Ask ip(8), and get data."""
+    """Return the JSON output of ip(8)."""
     done = subprocess.run(
         ["ip", "-json", "-details", *arguments], check=True, capture_output=True, text=True
     )
@@ -100,27 +100,27 @@ def ip(*arguments: str) -> list[dict]:
 
 
 def run(command: str) -> None:
-    """A command line, as root types it."""
+    """Run a command line as root."""
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     environment = os.environ | {"PATH": path}
     subprocess.run(command, shell=True, check=True, env=environment)  # noqa: S602 - the point
 
 
 def filters(program: str) -> list[str]:
-    """The rules of iptables or ip6tables, as the kernel has them."""
+    """Return the rules of iptables or ip6tables in the kernel."""
     save = shutil.which(f"{program}-save", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     if save is None:
         return []
     done = subprocess.run([save, "-t", "filter"], capture_output=True, text=True, check=True)
-    # Comments have the time, and chains their counters.
+    # Comments contain the time, and chains contain counters.
     lines = [line.partition(" [")[0] for line in done.stdout.splitlines()]
-    # The first rule brings the table with its chains, which then stay, and let pass.
+    # The first rule creates the table and chains, which then stay and accept all packets.
     empty = {f":{chain} ACCEPT" for chain in ("INPUT", "FORWARD", "OUTPUT")}
     return [line for line in lines if not (line.startswith(("#", "*", "COMMIT")) or line in empty)]
 
 
 def record() -> dict[str, str]:
-    """What os-vif has noted of this network namespace and of virtual functions, by file."""
+    """Return the state files of os-vif, for this network namespace and for virtual functions."""
     with rtnetlink.opened() as net:
         ours, rules = f"bridge-{net.netns}-", f"rules-{net.netns}-"
     noted = pathlib.Path("/run/os-vif")
@@ -128,7 +128,7 @@ def record() -> dict[str, str]:
     return {path.name.removeprefix(ours).removeprefix(rules): path.read_text() for path in files}
 
 
-#: What changes by itself.
+#: Values that change without any request.
 _VOLATILE = {
     "hello_timer",
     "gc_timer",
@@ -136,28 +136,30 @@ _VOLATILE = {
     "topology_change_timer",
     "stats64",
     "operstate",
-    # A driver may take what the card says for it only later.
+    # A driver may take a value over from the card later.
     "permaddr",
     "forward_delay_timer",
     "hold_timer",
     "message_age_timer",
-    # What a device offloads follows those below it; a queue is there from the first "up" on.
+    # Offloads of a device follow the offloads of lower devices; a queue exists from the first "up"
+    # on.
     "tso_max_size",
     "qdisc",
     "topology_change",
     "topology_change_detected",
 }
-#: What follows a cable: a carrier, and IPv6 addresses of the link with their routes.
+#: Values that depend on the carrier: the carrier, and link-local IPv6 addresses with their routes.
 _CARRIER = {"NO-CARRIER", "LOWER_UP"}
 _OF_LINK = ("fe80:", "ff00:")
 
 
 def snapshot() -> dict[str, object]:
-    """All that a plug may change here: links, addresses, routes, rules, sysctls, and switches."""
+    """Return all state that a plug may change: links, addresses, routes, rules, sysctls,
+    switches."""
     state = _snapshot()
     deadline = time.monotonic() + 5
     while any(_version_6(state)) and time.monotonic() < deadline:
-        # The kernel makes their routes after it has answered.
+        # The kernel creates the routes of an address after the reply.
         time.sleep(0.01)
         before, state = state, _snapshot()
         local = {route["dst"] for route in state["routes"] if route.get("type") == "local"}
@@ -167,7 +169,7 @@ def snapshot() -> dict[str, object]:
 
 
 def _version_6(state: dict) -> Iterator[str]:
-    """The IPv6 addresses of devices that are up; the others have no routes."""
+    """Yield the IPv6 addresses of devices that are up. Other devices have no IPv6 routes."""
     up = {link["ifname"] for link in state["links"] if "UP" in link["flags"]}
     for name, held in state["addresses"].items():
         if name in up:
@@ -177,7 +179,7 @@ def _version_6(state: dict) -> Iterator[str]:
 def _snapshot() -> dict[str, object]:
     links = ip("link")
     internal = {name for switch in ovs.running for name in switch.internal}
-    # A switch gives its own devices a MAC address and an MTU as it likes.
+    # A switch chooses the MAC address and the MTU of its internal devices.
     links = [link if link["ifname"] not in internal else _bare(link) for link in links]
     for link in links:
         info = link.get("linkinfo", {})
@@ -188,7 +190,7 @@ def _snapshot() -> dict[str, object]:
     routes = ip("route", "show", "table", "all") + ip("-6", "route", "show", "table", "all")
     for route in routes:
         route["flags"] = [flag for flag in route["flags"] if flag != "linkdown"]
-        # The time goes on.
+        # Lifetimes of addresses decrease.
         route["expires"] = "expires" in route
     return {
         "links": links,
@@ -218,7 +220,7 @@ def _snapshot() -> dict[str, object]:
 
 
 def _neighbours() -> list[dict]:
-    """Those that do not go by themselves."""
+    """Return the permanent neighbours."""
     found = ip("neigh", "show", "nud", "permanent") + ip("neigh", "show", "proxy")
     return found + [
         n for n in ip("neigh", "show", "nud", "noarp") if n["lladdr"].startswith("02:")
@@ -230,7 +232,7 @@ def _bare(link: dict) -> dict:
 
 
 def changes(before: object, after: object, where: str = "") -> list[str]:
-    """What differs between two snapshots, a line each."""
+    """Return a line for each difference between two snapshots."""
     if isinstance(before, dict) and isinstance(after, dict):
         keys = {**before, **after}
         return [
@@ -248,12 +250,12 @@ def changes(before: object, after: object, where: str = "") -> list[str]:
 
 
 def without_indexes(state: dict) -> dict:
-    """A snapshot in which a device that was made again is the same."""
+    """Return a snapshot in which a recreated device is equal to the old device."""
     state = json.loads(json.dumps(state))
     names = {}
     for link in state["links"]:
         names[link.pop("ifindex")] = link["ifname"]
-        # It has one since its MAC address was given, which is the same.
+        # The address exists since the MAC address was set, and is the same.
         for key in ("bridge_id", "root_id"):
             link.get("linkinfo", {}).get("info_data", {}).pop(key, None)
     state["links"].sort(key=lambda link: link["ifname"])
@@ -266,7 +268,7 @@ def without_indexes(state: dict) -> dict:
 
 
 def without_addresses(state: dict) -> dict:
-    """A snapshot in which devices that were made again, or on another host, are the same."""
+    """Return a snapshot in which recreated devices, here or on another host, are equal."""
     state = without_indexes(state)
     for link in state["links"]:
         del link["address"]
@@ -276,12 +278,12 @@ def without_addresses(state: dict) -> dict:
 
 
 def differs(before: dict, *, indexes: bool = True, addresses: bool = True) -> list[str]:
-    """What differs on this host from a snapshot, when the kernel has come to rest.
+    """Return the differences between the host and a snapshot, once the kernel is idle.
 
-    It works on IPv6 addresses and carriers after it has answered.
+    The kernel changes IPv6 addresses and carriers after the reply to a request.
 
-    :param indexes: whether a device that was made again differs.
-    :param addresses: whether one that was made again with another MAC address differs.
+    :param indexes: whether a recreated device differs.
+    :param addresses: whether a device recreated with another MAC address differs.
     """
     deadline = time.monotonic() + 2
     while True:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A private Open vSwitch for tests, and what is in it."""
+"""A private Open vSwitch for tests, and snapshots of the database."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from os_vif.testing import open_vswitch
 missing = open_vswitch.missing_requirement
 SCHEMA = open_vswitch.vswitch_schema()
 
-#: Those that run now; snapshots have what is in them.
+#: The running switches. Snapshots include the rows of these switches.
 running: list[Switch] = []
 
-#: What vswitchd writes.
+#: Columns and keys that vswitchd writes.
 _STATUS = {
     "bond_active_slave", "duplex", "error", "ifindex", "mac_in_use", "mtu", "ofport", "statistics",
     "datapath_id", "datapath_version", "status", "admin_state", "link_state", "link_speed", "link_resets", "rstp_status",
@@ -31,9 +31,9 @@ _STATUS = {
 
 
 class Switch(open_vswitch.Switch):
-    """A switch in the network namespace of whoever starts it.
+    """A switch in the network namespace of the calling thread.
 
-    :param server: more options of ovsdb-server.
+    :param server: additional options of ovsdb-server.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Switch(open_vswitch.Switch):
         super().start_server(*self._server, *options)
 
     def restart_vswitchd(self) -> None:
-        """Some of its settings are read when it starts."""
+        """Restart ovs-vswitchd, which reads some settings only at the start."""
         self.kill("ovs-vswitchd")
         self.start_daemon("ovs-vswitchd", self.connection)
 
     def kill(self, daemon: str) -> None:
-        """And wait until it has gone."""
+        """Kill a daemon, and wait for the end of the process."""
         process = os.pidfd_open(self.pid(daemon))
         signal.pidfd_send_signal(process, signal.SIGKILL)
         select.select([process], [], [], 10)
@@ -70,7 +70,7 @@ class Switch(open_vswitch.Switch):
 
     @contextlib.contextmanager
     def standing_still(self, daemon: str) -> Iterator[None]:
-        """A daemon does nothing, as on a host whose disk or processor is held up."""
+        """Stop a daemon with SIGSTOP, as if the disk or the processor of the host were blocked."""
         os.kill(self.pid(daemon), signal.SIGSTOP)
         try:
             yield
@@ -83,11 +83,11 @@ class Switch(open_vswitch.Switch):
 
     @property
     def version(self) -> str:
-        """Of vswitchd: ``3.1.0``."""
+        """Return the version of vswitchd, such as ``3.1.0``."""
         return self.run_program("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
 
     def dump(self) -> dict[str, object]:
-        """Its bridges, with all that they refer to, and the rows that no other refers to."""
+        """Return the bridges with all referenced rows, and the rows without references."""
         tables = (
             "AutoAttach", "Bridge", "Controller", "Flow_Sample_Collector_Set", "Flow_Table",
             "IPFIX", "Interface", "Mirror", "NetFlow", "Port", "QoS", "Queue", "sFlow",
@@ -125,11 +125,13 @@ class Switch(open_vswitch.Switch):
 
     @property
     def internal(self) -> set[str]:
-        """The network devices that are its own."""
+        """Return the names of the switch's internal network devices."""
         return {"ovs-netdev", "ovs-system", *self.dump()["bridges"]}
 
     def add_port(self, bridge: str, name: str, *settings: str) -> None:
-        """Add a port, and see that vswitchd has opened its device: ovs-vsctl does not tell."""
+        """Add a port, and check that vswitchd has opened the device, which ovs-vsctl does not
+        report.
+        """
         more = ["--", "set", "Interface", name, *settings] if settings else []
         self.vsctl("add-port", bridge, name, *more)
         port, error = self.vsctl("get", "Interface", name, "ofport", "error").split("\n")[:2]
@@ -138,19 +140,19 @@ class Switch(open_vswitch.Switch):
 
 
 def row(switch: Switch, table: str, name: str, *columns: str) -> list[str]:
-    """Columns of a row."""
+    """Return columns of a row."""
     return switch.vsctl("get", table, name, *columns).split("\n")
 
 
 def why_not() -> str | None:
-    """What is missing for a switch that forwards in user space; None if nothing."""
+    """Return the missing requirement of a switch that forwards in user space, or None."""
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         return "needs to read and write /dev/net/tun: the bridges of such a switch are tap devices"
     return missing()
 
 
 class DummySwitch(Switch):
-    """A switch that forwards nothing, for which no right is needed: all its ports are open."""
+    """A switch that forwards no packets and needs no rights: all its ports are dummy ports."""
 
     def start_daemon(self, program: str, *arguments: str, name: str | None = None) -> None:
         dummy = ("--enable-dummy=override", "--disable-system") if "vswitchd" in program else ()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ways in which a VIF is plugged into Open vSwitch, and any number of VIFs of each."""
+"""The ways to plug a VIF into Open vSwitch, and any number of VIFs for each way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BRIDGE = "br-int"
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A way to plug, and what there is afterwards."""
+    """A way to plug a VIF, with the resulting devices and ports."""
 
     cls: type[objects.VIFBase]
     profile: dict[str, bool]
@@ -59,5 +59,5 @@ def vif(kind: Kind, number: int) -> objects.VIFBase:
 
 def name_of(prefix: str, number: int) -> str:
     name = f"{prefix}{number:08x}-0b7f-4f6a-9d52-3e8f4c1b2a90"
-    # Patch ports are no devices, so their names are whole.
+    # Patch ports are no devices, so that their names are not cut.
     return name if prefix in ("pbp", "ibp") else name[:14]

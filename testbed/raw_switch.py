@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The least that adding and deleting a port can cost: one socket, and no os-vif."""
+"""The lower bound of the time to add and delete a port: a single socket, without os-vif."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Operation = dict[str, Any]
 
 
 class RawSwitch:
-    """The database of a switch, and nothing between it and who asks."""
+    """A connection to the database of a switch, without any library in between."""
 
     def __init__(self, connection: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
@@ -45,7 +45,7 @@ class RawSwitch:
             return answer["result"]
 
     def ports(self) -> dict[str, tuple[Any, Any]]:
-        """The number of OpenFlow, and ``external_ids:iface-id``, by name."""
+        """Return the OpenFlow number and the ``external_ids:iface-id`` of each port, by name."""
         columns = ["name", "ofport", "external_ids"]
         select = {"op": "select", "table": "Interface", "where": [], "columns": columns}
         return {
@@ -54,7 +54,7 @@ class RawSwitch:
         }
 
     def add(self, bridge: str, *names: str, **interface: Any) -> float:
-        """Add ports, and wait for vswitchd. :returns: the seconds that it took."""
+        """Add ports, wait for vswitchd, and return the duration in seconds."""
         operations: list[Operation] = []
         for number, name in enumerate(names):
             refers = {"interfaces": ["named-uuid", f"i{number}"]}
@@ -66,7 +66,7 @@ class RawSwitch:
         return self._change(*operations, _mutate(bridge, "insert", made))
 
     def delete(self, bridge: str, *names: str) -> float:
-        """Delete ports, and wait for vswitchd. :returns: the seconds that it took."""
+        """Delete ports, wait for vswitchd, and return the duration in seconds."""
         start = time.perf_counter()
         found = self.transact(
             *({"op": "select", "table": "Port", "where": [["name", "==", name]],
@@ -77,12 +77,12 @@ class RawSwitch:
         return time.perf_counter() - start
 
     def set(self, table: str, name: str, **columns: Any) -> None:
-        """Give columns of a row another value, if there is such a row."""
+        """Set columns of a row, if the row exists."""
         where = [["name", "==", name]]
         self.transact({"op": "update", "table": table, "where": where, "row": columns})
 
     def put(self, table: str, name: str, column: str, **pairs: str) -> None:
-        """Put pairs into a map of a row, if there is such a row."""
+        """Insert pairs into a map of a row, if the row exists."""
         mutations = [
             [column, "delete", ["set", list(pairs)]],
             [column, "insert", ["map", [list(pair) for pair in pairs.items()]]],
@@ -91,7 +91,7 @@ class RawSwitch:
         self.transact({"op": "mutate", "table": table, "where": where, "mutations": mutations})
 
     def settle(self) -> None:
-        """Wait until vswitchd has done all that was asked for."""
+        """Wait until vswitchd has applied the whole configuration."""
         self._change()
 
     def until_open(self, name: str) -> None:

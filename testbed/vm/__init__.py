@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Tests that need a kernel or devices that this machine lacks: they run in a virtual machine.
+"""Virtual machines for tests of a kernel or of devices that this machine lacks.
 
-``scenarios`` says which machines there are, ``lab`` makes what they are made of, ``guest`` boots
-one, and ``plugin`` lets pytest run tests in it. ``python -m testbed.vm SCENARIO`` opens a shell in
-one.
+``scenarios`` lists the machines, ``lab`` builds the files of a machine, ``guest`` boots a machine,
+and ``tests.vm.plugin`` has pytest run tests in a guest. ``python -m testbed.vm SCENARIO`` opens a
+shell in a guest.
 """

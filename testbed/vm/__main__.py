@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""``python -m testbed.vm SCENARIO [COMMAND ...]``: a shell, or a command, in a virtual machine.
+"""Run a shell or a command in a virtual machine: ``python -m testbed.vm SCENARIO [COMMAND ...]``.
 
-Its exit status is the command's; 125 where there is no machine, or it ended too early.
+The exit status is the status of the command, or 125 if no machine is available or the machine
+ended too early.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def main() -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER, help="by default a shell")
     given = parser.parse_args()
     command = given.command or ["bash", "-i"]
-    # pytest --pdb needs the test in its own process.
+    # pytest --pdb needs the test in the same process.
     environment = {"OS_VIF_IN_VM": given.scenario, **guest.terminal_environment()}
     tty = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
     with tempfile.TemporaryDirectory(prefix="os-vif-vm-") as out:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Network cards with virtual functions, as a guest has them."""
+"""Network cards with virtual functions in a guest."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _NET = Path("/sys/class/net")
 
 
 class Card:
-    """A physical function, by its directory below ``/sys/bus``."""
+    """A physical function, by the directory below ``/sys/bus``."""
 
     def __init__(self, device: Path) -> None:
         self.device = device
 
     @property
     def name(self) -> str:
-        """Of its own network device: the first one of the card."""
+        """Return the name of the first network device of the card."""
         return min(
             (path.name for path in (self.device / "net").iterdir()),
             key=lambda name: int((_NET / name / "ifindex").read_text()),
@@ -31,25 +31,25 @@ class Card:
         try:
             return (_NET / self.name / "carrier").read_text().strip() == "1"
         except OSError:
-            # It is down.
+            # The device is down.
             return False
 
     def set_vfs(self, number: int) -> None:
-        """Give it that many virtual functions, and wait for their network devices."""
+        """Create *number* virtual functions, and wait for their network devices."""
         had_carrier = self.carrier
         (self.device / "sriov_numvfs").write_text(str(number))
         if self.device.is_relative_to("/sys/bus/pci"):
             until(lambda: all(self.vf_name(n) for n in range(number)), "the devices of the VFs")
         if had_carrier:
-            # The card begins anew, and refuses rates until then.
+            # The card restarts, and refuses rates until the restart is complete.
             until(lambda: self.carrier, "the carrier")
 
     def vf(self, number: int) -> Path:
-        """The PCI device of a virtual function."""
+        """Return the PCI device of a virtual function."""
         return (self.device / f"virtfn{number}").resolve()
 
     def vf_name(self, number: int) -> str | None:
-        """The network device of a virtual function, if it is here."""
+        """Return the network device of a virtual function, or None if the device is elsewhere."""
         names = list((self.vf(number) / "net").glob("*"))
         return names[0].name if names else None
 
@@ -58,14 +58,14 @@ class Card:
         return (_NET / self.name / "phys_switch_id").read_text().strip()
 
     def representors(self) -> dict[str, str]:
-        """The devices that stand for its virtual functions, by their port's name (``pf0vf0``)."""
+        """Return the representors of the virtual functions, by port name (``pf0vf0``)."""
         found = {}
         for path in _NET.iterdir():
             try:
                 switch = (path / "phys_switch_id").read_text().strip()
                 port = (path / "phys_port_name").read_text().strip()
             except OSError:
-                # Not of a switch: reading it is not supported.
+                # The device belongs to no switch: reading the attribute is not supported.
                 continue
             if switch == self.switch_id and "vf" in port:
                 found[port] = path.name
@@ -73,7 +73,7 @@ class Card:
 
 
 def igb() -> Card:
-    """The emulated Intel 82576."""
+    """Return the emulated Intel 82576."""
     (path,) = Path("/sys/bus/pci/devices").glob("*/sriov_totalvfs")
     card = Card(path.parent)
     until((card.device / "net").exists, "the igb card's network device")
@@ -81,7 +81,7 @@ def igb() -> Card:
 
 
 def netdevsim(number: int = 10) -> Card:
-    """A simulated card, made now."""
+    """Create a simulated card."""
     bus = Path("/sys/bus/netdevsim")
     (bus / "new_device").write_text(f"{number} 1")
     card = Card(bus / f"devices/netdevsim{number}")
@@ -90,7 +90,7 @@ def netdevsim(number: int = 10) -> Card:
 
 
 def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait for what the kernel does in its own time."""
+    """Wait for an asynchronous change in the kernel."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:

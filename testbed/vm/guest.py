@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""One virtual machine: it boots with this machine's file system, runs one command, and ends.
+"""A virtual machine that boots with the file system of this machine, and runs a single command.
 
-QEMU interprets (TCG); hardware virtualisation is never used. What the guest writes to its disk is
-gone with it, but for ``/out``, which is a directory of this machine.
+QEMU interprets the guest's instructions (TCG) and never uses hardware virtualization. Changes to
+the guest's disk are lost, except in ``/out``, a directory of this machine.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from testbed.cache import Unavailable
 from testbed.vm.lab import Lab
 from testbed.vm.scenarios import Scenario
 
-#: Seconds without a word from a guest, after which it hangs. A boot takes 5 to 15, and a test that
-#: starts daemon after daemon up to 150 on a busy machine.
+#: Seconds of silence after which a guest counts as hung. A boot takes 5 to 15 seconds. A test that
+#: starts many daemons takes up to 150 seconds on a busy machine.
 SILENCE = 600
-#: Bytes that a guest may write to ``/out``, and its console.
+#: Greatest size of the console, and of the files in ``/out``, in bytes.
 NEEDED_SPACE = 50_000_000
 
-# It is the first process. The clock: ovs-vswitchd 3.1 sets up no handlers for packets when the
-# monotonic clock is below 10 s, and a guest's is; so its programs see one that is 1,000 s ahead.
+# The first process of the guest. ovs-vswitchd 3.1 sets up no packet handlers while the monotonic
+# clock is below 10 s, as in a new guest: programs of the guest have a clock 1,000 s ahead.
 _JOB = """\
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root
 export TMPDIR=/run/tmp
@@ -55,7 +55,7 @@ _MACHINE = (
 )
 PARAMETERS = (
     "console=ttyS0",
-    # On a busy machine an emulated timer comes later than the kernel waits for it as it boots.
+    # On a busy machine an emulated timer fires after the kernel's timeout during boot.
     "no_timer_check",
     *("quiet", "loglevel=4", "panic=-1", "mitigations=off", "random.trust_cpu=on"),
     *("i8042.noaux", "i8042.nokbd", "net.ifnames=0"),
@@ -63,16 +63,17 @@ PARAMETERS = (
 
 
 class Ended(Exception):
-    """The guest ended, or was ended, before its command did."""
+    """The guest ended, or was killed, before the command ended."""
 
 
 class Guest:
-    """A guest, booting.
+    """A booting guest.
 
-    :param out: a directory for what it writes: ``status``, ``output``, ``console``, and more.
+    :param out: a directory for the files of the guest: ``status``, ``output``, ``console``, and
+        more.
     :param environment: variables for the command.
-    :param terminal: give the command this process's terminal; else it has none, and what it
-        writes goes to ``output``.
+    :param terminal: give the command the terminal of this process. Otherwise the command has no
+        terminal, and its output goes to ``output``.
     :raises Unavailable: QEMU cannot be started; the message says why.
     """
 
@@ -93,14 +94,14 @@ class Guest:
         if free < NEEDED_SPACE:
             raise Unavailable(f"no space: {free // 10**6} MB are free in {out}")
         streams = "</dev/hvc0 >/dev/hvc0 2>&1" if terminal else "</dev/null >/out/output 2>&1"
-        # A privileged daemon, too, is to have the code of this session.
+        # A privileged daemon must also run the code of this session.
         there = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         given = [f"{name}={value}" for name, value in {**there, **(environment or {})}.items()]
         (out / "job").write_text(
             _JOB.format(
                 modules=" ".join(scenario.modules),
                 directory=shlex.quote(str(Path.cwd())),
-                # A shell wants to lead a session to control its jobs.
+                # A shell leads a session of its own to control jobs.
                 wrapper="setsid --ctty --wait " if terminal else "",
                 environment=shlex.join(given),
                 command=shlex.join(command),
@@ -140,13 +141,14 @@ class Guest:
 
     @property
     def pid(self) -> int:
-        """Of QEMU."""
+        """Return the process id of QEMU."""
         return self._process.pid
 
     def lines(self) -> Iterator[str]:
-        """What the command writes to its descriptor 3, by lines, until it has ended.
+        """Yield the lines that the command writes to descriptor 3, until the command has ended.
 
-        :raises Ended: the guest ended before, or said nothing for long, and then it is ended.
+        :raises Ended: the guest ended before the command, or was silent for too long and was
+            killed.
         """
         rest = b""
         deadline = self._deadline()
@@ -170,9 +172,9 @@ class Guest:
         return None if self._silence is None else time.monotonic() + self._silence
 
     def status(self) -> int:
-        """The exit status of the command, when the guest has ended.
+        """Wait for the end of the guest, and return the exit status of the command.
 
-        :raises Ended: it ended before the command did.
+        :raises Ended: the guest ended before the command.
         """
         code = self._process.wait()
         said = self.out / "status"
@@ -188,7 +190,7 @@ class Guest:
         self._socket.close()
 
     def _last(self) -> str:
-        """The end of what QEMU and the guest's console said."""
+        """Return the last lines of QEMU and of the guest's console."""
         said = ""
         for name in ("qemu", "console"):
             path = self.out / name
@@ -200,12 +202,12 @@ class Guest:
 
 
 def qemu(lab: Lab) -> tuple[str, ...]:
-    """The command that starts QEMU, with what every guest has. It ends with this process.
+    """Return the command for QEMU with the options of every guest. QEMU ends with this process.
 
-    :raises Unavailable: there is none.
+    :raises Unavailable: QEMU is not installed.
     """
     return (
-        # Whatever ends this process.
+        # The kernel kills QEMU when this process ends for any reason.
         *("setpriv", "--pdeathsig", "KILL"),
         lab.program("qemu-system-x86_64"),
         *("-L", f"{lab.tools}/usr/share/qemu", "-L", f"{lab.tools}/usr/share/seabios"),
@@ -219,7 +221,7 @@ def _shared(path: str | Path, tag: str, *, writable: bool) -> tuple[str, str]:
 
 
 def terminal_environment() -> dict[str, str]:
-    """What a program in a guest needs to know of this process's terminal."""
+    """Return the variables that describe the terminal of this process to a program in a guest."""
     size = shutil.get_terminal_size()
     return {
         "TERM": os.environ.get("TERM", "dumb"),

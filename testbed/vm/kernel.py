@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which of Debian's kernels a virtual machine is made from, chosen from a list of packages.
+"""Choice of a Debian kernel for virtual machines from a list of packages.
 
-The packages of an update do not all appear in the archive at one time: for hours or days an image
-can be there without its headers, or with a newer kbuild only. The newest kernel of which
-everything is there is taken.
+The packages of an update do not appear in the archive at the same time: an image can be present
+for hours or days without headers, or with a newer kbuild only. The newest complete kernel is
+chosen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from testbed.cache import Unavailable
 
-#: The package that depends on the kernel which this release of Debian has.
+#: The package that depends on the default kernel of the Debian release.
 META = "linux-image-amd64"
 _IMAGE = re.compile(r"linux-image-(?P<release>(?P<series>\d+\.\d+)\b[^-]*(?:-\d+)?-amd64)$")
 _RELATION = re.compile(
@@ -27,7 +27,7 @@ _RELATION = re.compile(
 
 @dataclass(frozen=True)
 class Package:
-    """One version of a package, as ``apt-cache show`` describes it."""
+    """A version of a package, as ``apt-cache show`` describes the package."""
 
     name: str
     version: str
@@ -37,7 +37,8 @@ class Package:
         return f"{self.name}={self.version}"
 
     def relations(self, pattern: str) -> Iterator[Relation]:
-        """Its dependencies on packages whose name matches the pattern; no alternatives."""
+        """Yield the dependencies on packages whose names match the pattern, without
+        alternatives."""
         for text in self.depends.split(","):
             found = _RELATION.match(text.strip())
             if found and re.fullmatch(pattern, found["name"]):
@@ -46,7 +47,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Relation:
-    """A dependency on a package, perhaps on some of its versions."""
+    """A dependency on a package, possibly limited to some versions."""
 
     name: str
     sign: str = ""
@@ -56,7 +57,7 @@ class Relation:
         return f"{self.name} ({self.sign} {self.version})" if self.sign else self.name
 
     def permits(self, version: str) -> bool:
-        """Say whether that version of the package is enough."""
+        """Return whether the dependency accepts a version of the package."""
         order = compare(version, self.version)
         return {
             "": True,
@@ -70,7 +71,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Kernel:
-    """All packages that a virtual machine's kernel and its modules are made from."""
+    """The packages from which the kernel and the modules of a virtual machine are built."""
 
     image: Package
     headers: Package
@@ -84,7 +85,7 @@ class Kernel:
 
     @property
     def compiler(self) -> str:
-        """The package of the compiler that the kernel was built with."""
+        """Return the name of the package with the compiler of the kernel."""
         found = re.search(r"gcc-\d+", self.headers.depends)
         if found is None:
             raise Unavailable(f"{self.headers} does not say which gcc it was built with")
@@ -100,11 +101,11 @@ class Kernel:
 
 
 def choices(described: str) -> list[Kernel]:
-    """Return the kernels of which everything is there, the best first.
+    """Return the complete kernels, the best kernel first.
 
-    :param described: what ``apt-cache show`` says of every package whose name begins with
-        ``linux-``; of a package with several versions, the preferred one comes first.
-    :raises Unavailable: there is none; the message says what each of the newest ones lacks.
+    :param described: the output of ``apt-cache show`` for all packages with a name that begins
+        with ``linux-``. The preferred version of a package comes first.
+    :raises Unavailable: no kernel is complete; the message lists the missing packages.
     """
     known: dict[str, list[Package]] = {}
     for package in packages(described):
@@ -113,7 +114,7 @@ def choices(described: str) -> list[Kernel]:
             versions.append(package)
     images = [image for name in known if _IMAGE.match(name) for image in known[name]]
     images.sort(key=_newest, reverse=True)
-    # Backports can have kernels that are newer than the release's own.
+    # Backports can have newer kernels than the release.
     own = _series(known.get(META, []))
     images.sort(key=lambda image: _IMAGE.match(image.name)["series"] != own)
     found = []
@@ -133,7 +134,7 @@ def choices(described: str) -> list[Kernel]:
 
 
 def packages(described: str) -> Iterator[Package]:
-    """Read the stanzas of ``apt-cache show``."""
+    """Yield the packages in the output of ``apt-cache show``."""
     for stanza in re.split(r"\n\s*\n", described):
         fields = dict(re.findall(r"^(Package|Version|Depends): *(.*)$", stanza, re.MULTILINE))
         if "Package" in fields and "Version" in fields:
@@ -149,7 +150,7 @@ def _series(meta: Iterable[Package]) -> str | None:
 
 
 def _complete(image: Package, known: dict[str, list[Package]]) -> Kernel | str:
-    """Return the kernel, or what it lacks."""
+    """Return the kernel, or the name of a missing package."""
     form = _IMAGE.match(image.name)
     headers = _there(Relation(f"linux-headers-{form['release']}", "=", image.version), known)
     if isinstance(headers, str):
@@ -167,7 +168,7 @@ def _complete(image: Package, known: dict[str, list[Package]]) -> Kernel | str:
     same = [
         package
         for package in known.get(name, ())
-        # Revisions of Debian's alone do not change what is built of it.
+        # A Debian revision does not change the built modules.
         if _upstream(package.version) == _upstream(image.version)
     ]
     if not same:
@@ -188,7 +189,7 @@ def _lacks(relation: Relation, known: dict[str, list[Package]]) -> str:
 
 
 def _nearest(there: list[Package], wanted: str | None) -> Package:
-    """Return the wanted version, or else the oldest that is newer, or else the newest."""
+    """Return the wanted version, or else the oldest newer version, or else the newest version."""
     there = sorted(there, key=_newest)
     for package in there:
         if wanted is not None and compare(package.version, wanted) >= 0:
@@ -201,13 +202,14 @@ def _upstream(version: str) -> str:
 
 
 def compare(one: str, other: str) -> int:
-    """Return how two versions of Debian packages are ordered: negative, 0, or positive."""
+    """Compare two versions of Debian packages: return a negative number, 0, or a positive
+    number."""
     ours, theirs = _parts(one), _parts(other)
     return (ours > theirs) - (ours < theirs)
 
 
 def _parts(version: str) -> tuple[object, ...]:
-    """Return what orders a version: its epoch, upstream version and revision."""
+    """Return the sort key of a version: epoch, upstream version and revision."""
     epoch, colon, rest = version.rpartition(":")
     upstream, dash, revision = rest.rpartition("-")
     if not dash:

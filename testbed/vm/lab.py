@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a virtual machine is made of, from Debian's packages: unpacked in the cache, not installed.
+"""Files of a virtual machine, from Debian packages that are unpacked in the cache, not installed.
 
-The packages come from the mirror that this machine's apt uses, and QEMU from its backports where
-there are some. They are those of the day when the cache is made; ``versions.txt`` lists them.
+The packages come from the mirror in the configuration of this machine's apt; QEMU comes from
+backports if possible. ``versions.txt`` lists the packages of the day when the cache was created.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from testbed.vm.kernel import META, Kernel
 
 HERE = Path(__file__).parent
 
-#: What the guest and its making need, beside what this machine has already.
+#: Packages for the guest and for building the guest, in addition to the packages of this machine.
 _TOOLS = (
     *("qemu-system-x86", "busybox-static", "kmod", "make", "ethtool", "iproute2", "iputils-ping"),
     *("iptables", "openvswitch-switch", "procps"),
 )
-#: What their installation would have linked.
+#: Links that an installation of the packages would have created.
 _LINKS = {
     "usr/sbin/ovs-vswitchd": "../lib/openvswitch-switch/ovs-vswitchd",
     **{
@@ -42,12 +42,12 @@ _LINKS = {
         for name in (family, f"{family}-save", f"{family}-restore")
     },
 }
-#: What reaches the root directory of a guest.
+#: Modules through which the guest reaches its root directory.
 _EARLY_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
-#: Bytes that the making of a lab needs for a while; half of it stays.
+#: Free bytes needed while a lab is built; half of the space is needed afterwards.
 NEEDED_SPACE = 2_000_000_000
 
-#: netdevsim offloads BPF only. With this it takes what Open vSwitch offloads, too.
+#: netdevsim offloads BPF only. The patch makes netdevsim accept the offloads of Open vSwitch.
 _NETDEVSIM_BEFORE = "\tif (type != TC_SETUP_CLSBPF) {"
 _NETDEVSIM_ADDED = """\
 	if (type == TC_SETUP_CLSFLOWER || type == TC_SETUP_CLSMATCHALL)
@@ -57,29 +57,31 @@ _NETDEVSIM_ADDED = """\
 
 @dataclass(frozen=True)
 class Lab:
-    """A directory of the cache, complete."""
+    """A complete directory of the cache."""
 
     path: Path
 
     @property
     def tools(self) -> Path:
-        """The root of the unpacked packages."""
+        """Return the root of the unpacked packages."""
         return self.path / "tools"
 
     @property
     def kernel(self) -> Path:
-        """The root of the unpacked kernel."""
+        """Return the root of the unpacked kernel."""
         return self.path / "kernel"
 
     @property
     def version(self) -> str:
-        """The kernel's, such as ``6.1.0-56-amd64``."""
+        """Return the version of the kernel, such as ``6.1.0-56-amd64``."""
         (modules,) = (self.kernel / "usr/lib/modules").iterdir()
         return modules.name
 
     @property
     def chosen(self) -> str:
-        """The kernel's package and version, and those of what was built with it that differ."""
+        """Return the package and version of the kernel, and of build packages with another
+        version.
+        """
         return (self.path / "kernel.txt").read_text(encoding="utf-8").strip()
 
     @property
@@ -88,11 +90,13 @@ class Lab:
 
     @property
     def initrd(self) -> Path:
-        """Its first file system, which reaches this machine's."""
+        """Return the path of the initial file system, which mounts the file system of this
+        machine.
+        """
         return self.path / "initrd.gz"
 
     def environment(self) -> dict[str, str]:
-        """The environment in which the unpacked programs run on this machine."""
+        """Return the environment in which the unpacked programs run on this machine."""
         libraries = [self.tools / f"usr/lib/{triplet}" for triplet in ("x86_64-linux-gnu", "")]
         return os.environ | {
             "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
@@ -101,11 +105,11 @@ class Lab:
         }
 
     def program(self, name: str) -> str:
-        """The path of a program, of this machine or unpacked.
+        """Return the path of a program, either unpacked or installed on this machine.
 
-        :raises Unavailable: it is in neither.
+        :raises Unavailable: the program is missing.
         """
-        # The unpacked first: what this machine has may be too old.
+        # Unpacked programs come first: the installed program may be too old.
         ours = f"{self.tools}/usr/bin:{self.tools}/usr/sbin"
         found = shutil.which(name, path=f"{ours}:{self.environment()['PATH']}")
         if found is None:
@@ -113,9 +117,9 @@ class Lab:
         return found
 
     def run(self, *command: str | Path, **given: object) -> str:
-        """The output of one of these programs.
+        """Return the output of a program of the lab.
 
-        :raises Unavailable: it failed; the last line that it wrote says why.
+        :raises Unavailable: the program failed; the message has the last line of output.
         """
         done = subprocess.run(
             command, env=self.environment(), capture_output=True, text=True, check=False, **given
@@ -127,9 +131,9 @@ class Lab:
 
 
 def lab() -> Lab:
-    """The lab of this machine, made at first use (in a minute or two).
+    """Return the lab of this machine. The first use builds the lab in a minute or two.
 
-    :raises Unavailable: it cannot be made here; the message says what is missing.
+    :raises Unavailable: the lab cannot be built; the message says what is missing.
     """
     _require("x86_64", ("apt-get", "apt-cache", "dpkg-deb", "tar", "setpriv"))
     recipe = "".join(
@@ -171,7 +175,7 @@ def _make(path: Path) -> None:
     work.mkdir()
     apt = _Apt(lab, work / "apt")
     chosen, packages = apt.kernel()
-    # What is chosen is said at once: making the lab takes a minute or two.
+    # The message comes before the build, which takes a minute or two.
     sys.stderr.write(f"The virtual machines are made with {chosen}\n")
     names = [*_TOOLS, chosen.compiler]
     _unpack(lab, apt.missing(names), lab.tools)
@@ -193,7 +197,8 @@ def _make(path: Path) -> None:
 
 
 class _Apt:
-    """This machine's apt, with lists of packages and a cache of its own, and backports."""
+    """The apt of this machine, with separate lists of packages, a separate cache, and
+    backports."""
 
     def __init__(self, lab: Lab, path: Path) -> None:
         self._lab = lab
@@ -206,7 +211,7 @@ class _Apt:
             f"-oDir::Etc::preferences={preferences}",
             f"-oDir::State::lists={path}/lists",
             f"-oDir::Cache::archives={self._archives}",
-            # An index would be shared with the lists of this machine.
+            # A shared index would change the package lists of this machine.
             *("-oDir::Cache::pkgcache=", "-oDir::Cache::srcpkgcache="),
             *("-oDebug::NoLocking=1", "-oAPT::Sandbox::User=", "-qq"),
             "-oAPT::Get::Assume-Yes=1",
@@ -223,7 +228,7 @@ class _Apt:
             "Pin-Priority: 990\n",
             encoding="utf-8",
         )
-        # A testing distribution has none, and needs none.
+        # A testing distribution has no backports.
         if suite not in {"sid", "unstable", "testing"}:
             keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
             (path / "sources/os-vif-backports.list").write_text(
@@ -240,7 +245,7 @@ class _Apt:
             ) from None
 
     def _mirror(self) -> tuple[str, str]:
-        """Where this machine has Debian's packages from, and the name of its release."""
+        """Return the URL of this machine's mirror, and the name of the release."""
         form = "$(CREATED_BY) $(REPO_URI) $(RELEASE)"
         for line in self._run("apt-get", "indextargets", "--format", form).splitlines():
             kind, uri, release = line.rsplit(" ", 2)
@@ -249,8 +254,8 @@ class _Apt:
         raise Unavailable("apt knows no mirror of Debian here (/etc/apt/sources.list)")
 
     def kernels(self) -> list[Kernel]:
-        """This release's kernels, the newest first; see ``kernel``."""
-        # The candidate of the release is the first that is described.
+        """Return the kernels of this release, the newest kernel first; see ``kernel``."""
+        # The candidate of the release is described first.
         described = [self._run("apt-cache", "show", "--no-all-versions", META)]
         names = self._run("apt-cache", "pkgnames", "linux-").split()
         kinds = r"linux-(image|headers)-\d.*(-amd64|-common)|linux-(kbuild|source)-\d.*"
@@ -260,11 +265,11 @@ class _Apt:
         return kernel.choices("\n\n".join(described))
 
     def kernel(self) -> tuple[Kernel, list[Path]]:
-        """The newest kernel that can be had, and its packages.
+        """Return the newest available kernel and the files of its packages.
 
-        :raises Unavailable: there is none.
+        :raises Unavailable: no kernel is available.
         """
-        # A mirror can list what it does not have yet, or no more.
+        # A mirror can list packages that it does not have yet, or no longer has.
         *others, last = self.kernels()[:3]
         for chosen in others:
             with contextlib.suppress(Unavailable):
@@ -272,7 +277,7 @@ class _Apt:
         return last, self.download(map(str, last.packages))
 
     def download(self, packages: Iterable[str]) -> list[Path]:
-        """Those packages, whether this machine has them or not."""
+        """Download packages, installed or not, and return the files."""
         place = self._archives / "kernel"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
@@ -280,14 +285,14 @@ class _Apt:
         return sorted(place.glob("*.deb"))
 
     def missing(self, packages: Iterable[str]) -> list[Path]:
-        """Those packages, and all that they need, as far as this machine does not have it."""
+        """Download packages and their dependencies, unless installed, and return the files."""
         install = ("install", "--no-install-recommends", "--download-only")
         self._run("apt-get", *install, *packages)
         return sorted(self._archives.glob("*.deb"))
 
 
 def _unpack(lab: Lab, packages: Iterable[Path], root: Path) -> None:
-    # As on every Debian of today: /lib is /usr/lib.
+    # As in current Debian releases, /lib is /usr/lib.
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / "usr" / name).mkdir(parents=True, exist_ok=True)
         if not (root / name).is_symlink():
@@ -308,7 +313,7 @@ def _unpack(lab: Lab, packages: Iterable[Path], root: Path) -> None:
 
 
 def _within(root: Path) -> None:
-    """Let absolute links in what was unpacked point to what was unpacked."""
+    """Redirect absolute links in the unpacked packages to the unpacked packages."""
     for place in root.rglob("*"):
         if place.is_symlink() and (target := str(place.readlink())).startswith("/"):
             inside = (root / target[1:]).resolve()
@@ -318,7 +323,8 @@ def _within(root: Path) -> None:
 
 
 def _build_modules(lab: Lab, work: Path) -> None:
-    """Build netdevsim, which Debian does not, and labrep, and put them with the kernel's modules."""
+    """Build netdevsim, which Debian lacks, and labrep, and add both to the modules of the
+    kernel."""
     source = work / "source/usr/src"
     headers = source / f"linux-headers-{lab.version}"
     makefile = headers / "Makefile"
@@ -360,10 +366,11 @@ def _netdevsim(archive: Path, place: Path) -> None:
 
 
 def make_initrd(lab: Lab, root: Path, made: Path, init: Path, modules: Iterable[str]) -> None:
-    """Pack a first file system: busybox, a first program, and modules with what they need.
+    """Pack an initial file system: busybox, an init program, and modules with their dependencies.
 
-    :param root: a directory for its files, which is not there yet.
-    :param made: the file to be made. In it, ``/modules/list`` names the modules in their order.
+    :param root: a directory for the files, which does not exist yet.
+    :param made: the file to create. In the file system, ``/modules/list`` names the modules in
+        order.
     """
     for name in ("bin", "modules", "proc", "sys", "dev"):
         (root / name).mkdir(parents=True)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The virtual machines that tests can ask for, by ``@pytest.mark.vm(NAME)``. Each is one boot."""
+"""The virtual machines for tests with ``@pytest.mark.vm(NAME)``. A scenario is a single boot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLAIN = (
     *("xt_physdev", "xt_comment", "cls_flower", "cls_matchall", "act_mirred", "act_police"),
     *("sch_ingress", "sch_htb", "openvswitch"),
 )
-#: A network card with SR-IOV: QEMU's emulated Intel 82576. Its cable ends in the machine.
+#: A network card with SR-IOV: the Intel 82576 of QEMU. The cable of the card ends in the machine.
 _IGB = (
     *("-device", "pcie-root-port,id=port1,slot=1"),
     *("-netdev", "user,id=cable1,restrict=on"),
@@ -33,13 +33,13 @@ _IGB = (
 )
 
 SCENARIOS = {
-    # VLAN devices, vlan_filtering, bonding, flower; the kernel's Open vSwitch.
+    # VLAN devices, vlan_filtering, bonding, flower, and the kernel's Open vSwitch.
     "plain": Scenario(_PLAIN),
     # Simulated cards with virtual functions, switchdev mode and representors.
     "netdevsim": Scenario((*_PLAIN, "netdevsim")),
-    # A PCI card with virtual functions; labrep gives it representors.
+    # A PCI card with virtual functions; labrep adds representors.
     "igb": Scenario((*_PLAIN, "igb", "igbvf"), _IGB),
-    # The same behind an IOMMU, so that virtual functions can be given to vfio-pci.
+    # The PCI card behind an IOMMU, so that virtual functions can be given to vfio-pci.
     "vfio": Scenario(
         (*_PLAIN, "igb", "igbvf", "vfio-pci"),
         ("-device", "intel-iommu", *_IGB),
