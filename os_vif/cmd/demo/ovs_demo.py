@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The act of the demo in which two VIFs are plugged into an Open vSwitch of its own."""
+"""The sections of the demo with two VIFs on a private Open vSwitch."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.cmd.demo.stage import ADDRESSES, INSTANCE, DemoError, unplugged_on_error
+from os_vif.cmd.demo.console import ADDRESSES, INSTANCE, Console, DemoError, unplugged_on_error
 from os_vif.testing import open_vswitch, tap_bridge
 from os_vif.testing.guests import Guest, Hypervisor
 
 if TYPE_CHECKING:
-    from os_vif.cmd.demo.stage import Stage
     from os_vif.host.netlink.rtnetlink import Netlink
 
 _BRIDGE = "br-int"
 
 
 def _network() -> objects.Network:
+    """Return the network of both VIFs."""
     return objects.Network(
         id="a0000000-0000-4000-8000-000000000000", bridge=_BRIDGE, label="demo", mtu=1450
     )
 
 
-#: As nova describes it where Neutron's firewall is iptables.
+#: The VIF of nova for the iptables firewall of Neutron.
 HYBRID = objects.VIFBridge(
     id="30000000-0000-4000-8000-000000000000",
     address="fa:16:3e:00:00:03",
@@ -43,7 +43,7 @@ HYBRID = objects.VIFBridge(
         interface_id="30000000-0000-4000-8000-000000000000"
     ),
 )
-#: As nova describes it where the port is to be ready before the guest runs.
+#: The VIF of nova for a port that must be ready before the guest starts.
 TAP = objects.VIFOpenVSwitch(
     id="40000000-0000-4000-8000-000000000000",
     address="fa:16:3e:00:00:04",
@@ -58,68 +58,75 @@ TAP = objects.VIFOpenVSwitch(
 )
 
 
-def show(stage: Stage, net: Netlink) -> None:
-    """Plug, look, break, mend and unplug; or say what is missing for it."""
-    stage.act("Open vSwitch: a private one, beside which the host's own is not touched")
+def show(console: Console, net: Netlink) -> None:
+    """Plug, check, break, repair and unplug two VIFs; or print the missing requirement.
+
+    :raises DemoError: if a check fails, or anything remains after the unplug.
+    :raises os_vif.exception.ExceptionBase: if a VIF cannot be plugged or unplugged.
+    :raises OSError: if the switch or a guest cannot be started, or a guest does not answer.
+    """
+    console.section("Open vSwitch: a private one; the switch of the host is not touched")
     if missing := open_vswitch.missing_requirement() or tap_bridge.missing_requirement():
-        stage.say(f"Not shown: {missing}.")
+        console.write(f"Not shown: {missing}.")
         return
     with (
         tempfile.TemporaryDirectory(prefix="os-vif-demo-") as directory,
         open_vswitch.Switch(pathlib.Path(directory)) as switch,
     ):
-        # Of user space: it needs no module of the kernel.
+        # A userspace datapath needs no kernel module.
         switch.vsctl("add-br", _BRIDGE, "--", "set", "Bridge", _BRIDGE, "datapath_type=netdev")
         cfg.CONF.set_override("ovsdb_connection", switch.connection, group="os_vif_ovs")
         try:
             with unplugged_on_error((HYBRID, TAP)):
-                _play(stage, net, switch)
+                _show_switch(console, net, switch)
         finally:
             cfg.CONF.clear_override("ovsdb_connection", group="os_vif_ovs")
 
 
-def _play(stage: Stage, net: Netlink, switch: open_vswitch.Switch) -> None:
-    stage.say(f"It has a bridge {_BRIDGE}, as Neutron or OVN makes it.")
-    stage.act("What plugging a VIFOpenVSwitch with create_port and create_tap would do")
-    stage.say(os_vif.plan(TAP, INSTANCE))
+def _show_switch(console: Console, net: Netlink, switch: open_vswitch.Switch) -> None:
+    """Plug two VIFs, run a guest on each, unplug the VIFs, and check that nothing remains."""
+    console.write(f"The demo has created the bridge {_BRIDGE}, as Neutron or OVN does.")
+    console.section("The plan for a VIFOpenVSwitch with create_port and create_tap")
+    console.write(os_vif.plan(TAP, INSTANCE))
     before = {link.name for link in net.links()}
-    stage.act("Plug it, and a hybrid VIFBridge")
+    console.section("Plug it, and a hybrid VIFBridge")
     for vif in (HYBRID, TAP):
         os_vif.plug(vif, INSTANCE)
-        stage.is_plugged(vif)
-        stage.say(f"plugged {vif.obj_name()} {vif.vif_name}; check: nothing differs")
+        console.require_plugged(vif)
+        console.write(f"plugged {vif.obj_name()} {vif.vif_name}; check: nothing differs")
     with Guest() as first, Guest() as second, Hypervisor() as hypervisor:
         hypervisor.attach(first, HYBRID, f"{ADDRESSES[0]}/24")
-        there = f"{ADDRESSES[1]}/24"
-        with tap_bridge.TapBridge(second, TAP.vif_name, str(TAP.address), there):
-            stage.ping(first)
-            _look(stage, net, switch)
-            _disturb(stage, switch)
-            stage.ping(first)
-    stage.act("Unplug")
+        with tap_bridge.TapBridge(second, TAP.vif_name, str(TAP.address), f"{ADDRESSES[1]}/24"):
+            console.ping(first)
+            _show_ports(console, net, switch)
+            _repair_port(console, switch)
+            console.ping(first)
+    console.section("Unplug")
     for vif in (HYBRID, TAP):
         os_vif.unplug(vif, INSTANCE)
-        stage.say(f"unplugged {vif.vif_name}")
+        console.write(f"unplugged {vif.vif_name}")
     ports, rows = switch.vsctl("list-ports", _BRIDGE), switch.vsctl("list", "QoS")
-    left = {link.name for link in net.links()} - before
-    if ports or rows or left:
-        raise DemoError(f"left behind: {ports} {rows} {' '.join(sorted(left))}")
-    stage.say(f"{_BRIDGE} has no port, and the switch no QoS row.")
+    devices = {link.name for link in net.links()} - before
+    if ports or rows or devices:
+        raise DemoError(f"after the unplug remain: {ports} {rows} {' '.join(sorted(devices))}")
+    console.write(f"{_BRIDGE} has no ports, and the database has no QoS rows.")
 
 
-def _look(stage: Stage, net: Netlink, switch: open_vswitch.Switch) -> None:
-    stage.act("What is there now")
-    stage.tree(net)
+def _show_ports(console: Console, net: Netlink, switch: open_vswitch.Switch) -> None:
+    """Print the Linux bridges, and the rows of the ports in the Open_vSwitch database."""
+    console.section("Bridges and ports")
+    console.write_bridges(net)
     for port in switch.vsctl("list-ports", _BRIDGE).split():
-        stage.say()
+        console.write()
         for command in (("get", "Interface", port, "external_ids"), ("get", "QoS", port, "type")):
-            stage.say(f"$ ovs-vsctl {' '.join(command)}")
-            stage.say(switch.vsctl(*command))
+            console.write(f"$ ovs-vsctl {' '.join(command)}")
+            console.write(switch.vsctl(*command))
 
 
-def _disturb(stage: Stage, switch: open_vswitch.Switch) -> None:
+def _repair_port(console: Console, switch: open_vswitch.Switch) -> None:
+    """Delete a port, and let a plug repair the VIF."""
     port = f"qvo{str(HYBRID.id)[:11]}"
-    stage.act("Somebody deletes a port; check finds it, and plugging again mends it")
-    stage.say(f"$ ovs-vsctl del-port {port}")
+    console.section("Delete a port; check reports the change, and a plug repairs the VIF")
+    console.write(f"$ ovs-vsctl del-port {port}")
     switch.vsctl("del-port", port)
-    stage.mended(HYBRID, {"port"})
+    console.repair(HYBRID, {"port"})

@@ -170,7 +170,7 @@ def _demo(*command: str) -> subprocess.CompletedProcess:
 EXPECTED = (
     "ip link add name brq-demo type bridge",
     '"versioned_object.name":"VIFBridge"',
-    "The demo plays the hypervisor",
+    "Simulate the hypervisor",
     "192.0.2.2 answers",
     "└── tapdemo-2",
     "check: brq-demo: MTU is 1300, should be 1450",
@@ -185,7 +185,7 @@ EXPECTED_OF_A_SWITCH = (
     '{attached-mac="fa:16:3e:00:00:04", iface-id="40000000-0000-4000-8000-000000000000"',
     "linux-noop",
     "check: qvo30000000-00: port is missing, should be in br-int",
-    "br-int has no port, and the switch no QoS row.",
+    "br-int has no ports, and the database has no QoS rows.",
 )
 
 
@@ -230,8 +230,8 @@ def test_the_demo_without_a_switch_says_so_and_goes_on(rights, os_vif_command):
 def test_the_demo_without_tap_devices_shows_no_switch(rights):
     """It says which file is missing."""
     show = (
-        "import sys; from os_vif.cmd.demo import ovs_demo, stage; "
-        "ovs_demo.show(stage.Stage(sys.stdout), None)"
+        "import sys; from os_vif.cmd.demo import console, ovs_demo; "
+        "ovs_demo.show(console.Console(sys.stdout), None)"
     )
     command = _hiding("mount -t tmpfs none /dev/net", sys.executable, "-W", "ignore", "-c", show)
     done = subprocess.run(command, capture_output=True, text=True, check=False)

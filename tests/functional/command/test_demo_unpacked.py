@@ -112,13 +112,13 @@ def test_the_demo_shows_open_vswitch_where_it_is_not_installed(
     )
     assert done.returncode == 0, done.stderr
     shown = done.stdout
-    document, form = shown.partition("== A VIF, as a document\n")[2].split("\n\n== ", 2)[:2]
+    document, form = shown.partition("== A VIF as a document\n")[2].split("\n\n== ", 2)[:2]
     assert json.loads(document)["kind"] == "VIFBridge"
     (line,) = form.splitlines()[1:]
     assert json.loads(line)["versioned_object.name"] == "VIFBridge"
     assert "Not shown" not in shown
-    assert shown.index("A VIF, as a document") < shown.index("Open vSwitch: a private one")
-    assert "br-int has no port, and the switch no QoS row." in shown
+    assert shown.index("A VIF as a document") < shown.index("Open vSwitch: a private one")
+    assert "br-int has no ports, and the database has no QoS rows." in shown
     assert "Nothing is left." in shown
     assert (checkout / ".venv/openvswitch/usr/sbin/ovs-vswitchd").exists()
     assert snapshot() == before
