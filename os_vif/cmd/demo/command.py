@@ -13,7 +13,7 @@ import sys
 from cliff import command
 
 from os_vif import exception
-from os_vif.cmd import main, streams
+from os_vif.cmd import exit_codes, main, streams
 
 #: Set in the environment of the process that runs inside the private namespace.
 _INSIDE = "OS_VIF_DEMO_INSIDE"
@@ -42,7 +42,7 @@ class Demo(main.Escaping, command.Command):
         if prefix is None:
             linux_bridge_demo.show_documents(Console(self.app.stdout))
             print(f"\nNothing was plugged: {missing}", file=sys.stderr)
-            return main.FAILED
+            return exit_codes.EXIT_FAILED
         options = ["--debug"] if self._is_debugging() else []
         own = [sys.executable, "-m", "os_vif.cmd.main", *options]
         self.app.stdout.flush()
@@ -63,7 +63,7 @@ class Demo(main.Escaping, command.Command):
             if self._is_debugging() or streams.reader_is_gone():
                 raise
             print(f"\nThe demo failed: {error}", file=sys.stderr)
-            return main.FAILED
+            return exit_codes.EXIT_FAILED
         return 0
 
 
