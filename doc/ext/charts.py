@@ -28,7 +28,7 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 #: Pixels: a bar, the gap between groups of bars, the labels, the longest bar, the right margin.
 _BAR, _GAP, _LEFT, _WIDTH, _RIGHT = 13, 12, 330, 360, 120
 _STYLE = (
-    "text{font:12px sans-serif;fill:#111827}.paper{fill:#fff}.tick{stroke:#e4e7eb}"
+    "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:12px;fill:#111827}.paper{fill:#fff}.tick{stroke:#e4e7eb}"
     ".public{fill:#9aa5b1}.ours{fill:#2a6f97}"
     "@media(prefers-color-scheme:dark){text{fill:#f3f4f6}.paper{fill:#0d1117}"
     ".tick{stroke:#30363d}.public{fill:#7b8794}.ours{fill:#61a5c2}}"
@@ -84,6 +84,7 @@ def unit(figures: Figures) -> tuple[str, float]:
 def svg(figures: Figures, title: str) -> str:
     """Draw two bars for each figure, on a logarithmic scale: times differ by a factor of 1,000."""
     name, factor = unit(figures)
+    has_kinds = len({figure["kind"] for figure in figures}) > 1
     values = [figure[side]["ms"] * factor for figure in figures for side in SIDES]
     low, high = 10 ** math.floor(math.log10(min(values))), max(values)
     height = len(figures) * (2 * _BAR + _GAP) + 50
@@ -102,7 +103,7 @@ def svg(figures: Figures, title: str) -> str:
         tick *= 10
     for index, figure in enumerate(figures):
         y = 34 + index * (2 * _BAR + _GAP)
-        label = html.escape(f"{figure['what']}: {figure['kind']}")
+        label = html.escape(f"{figure['what']}: {figure['kind']}" if has_kinds else figure["what"])
         parts.append(f'<text x="{_LEFT - 8}" y="{y + _BAR + 4}" text-anchor="end">{label}</text>')
         for row, side in enumerate(SIDES):
             value, top = figure[side]["ms"] * factor, y + row * _BAR
