@@ -84,7 +84,7 @@ def read(body: bytes, skipped: list[int] | None = None) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def codec(name: str) -> Iterator[None]:
+def use_codec(name: str) -> Iterator[None]:
     """Write and read link messages with a codec."""
     if name == COMPILED:
         yield
@@ -99,13 +99,13 @@ def codec(name: str) -> Iterator[None]:
 def plug(name: str) -> float:
     """Plug with a codec; return the seconds."""
     vif, guest = linux_bridge.vif(), objects.InstanceInfo(name="guest")
-    with codec(name):
+    with use_codec(name):
         start = time.perf_counter()
         os_vif.plug(vif, guest)
         return time.perf_counter() - start
 
 
-def twice(plug: Callable[[], float]) -> dict[str, float]:
+def time_replug(plug: Callable[[], float]) -> dict[str, float]:
     """Return the seconds of a plug and of a re-plug."""
     seconds = {linux_bridge.PLUG: plug(), linux_bridge.AGAIN: plug()}
     linux_bridge.verify(linux_bridge.AGAIN)
@@ -120,18 +120,18 @@ def _settings(link: rtnetlink.Link) -> int | None:
 
 def compare_readers() -> None:
     """Raise SystemExit unless the two codecs read the same devices."""
-    seen = []
+    devices = []
     for name in (PYROUTE2, COMPILED):
-        with codec(name), rtnetlink.opened() as net:
-            seen.append([(link, _settings(link)) for link in net.links()])
-    if seen[0] != seen[1]:
-        raise SystemExit(f"pyroute2 sees {seen[0]}, os-vif {seen[1]}")
+        with use_codec(name), rtnetlink.opened() as net:
+            devices.append([(link, _settings(link)) for link in net.links()])
+    if devices[0] != devices[1]:
+        raise SystemExit(f"pyroute2 sees {devices[0]}, os-vif {devices[1]}")
 
 
 def main() -> None:
-    parser = sides.arguments(__doc__, rounds=30)
+    parser = sides.argument_parser(__doc__, rounds=30)
     parser.add_argument("--links", type=int, default=10, help="other devices (default: 10)")
-    options = sides.parsed(parser)
+    options = sides.parse_options(parser)
     hide_record()
     cfg.CONF([], project="os-vif-benchmark")
     os_vif.initialize()
@@ -140,13 +140,13 @@ def main() -> None:
         linux_bridge.prepare(options.links, up=False)
         compare_readers()
         plugs = {name: functools.partial(plug, name) for name in (PYROUTE2, COMPILED)}
-        times = linux_bridge.measure(plugs, options.rounds, twice)
+        times = linux_bridge.measure(plugs, options.rounds, time_replug)
     print(f"# Linux {platform.release()}, Python {platform.python_version()}")
     print(f"# {options.links} other devices; ms: median (p10-p90) of {options.rounds}")
     print(f"{'case':30}{PYROUTE2:24}{COMPILED:24}ratio")
-    for case, of in times.items():
-        of_both = "".join(sides.show(of[name]) for name in plugs)
-        print(f"{case:30}{of_both}{sides.ratio(of[PYROUTE2], of[COMPILED]):4.1f}x")
+    for case, by_codec in times.items():
+        columns = "".join(sides.show(by_codec[name]) for name in plugs)
+        print(f"{case:30}{columns}{sides.ratio(by_codec[PYROUTE2], by_codec[COMPILED]):4.1f}x")
 
 
 if __name__ == "__main__":

@@ -68,8 +68,8 @@ def prepare(links: int, *, up: bool) -> None:
     pairs = [(UPLINK, f"{UPLINK}-peer")]
     pairs += [(f"other-{number}-a", f"other-{number}-b") for number in range(links // 2)]
     batch = [f"link add name {one} type veth peer name {other}" for one, other in pairs]
-    begun = itertools.chain.from_iterable(pairs if up else pairs[:1])
-    batch += [f"link set dev {name} up" for name in begun]
+    up_devices = itertools.chain.from_iterable(pairs if up else pairs[:1])
+    batch += [f"link set dev {name} up" for name in up_devices]
     command = ("ip", "-batch", "-")
     subprocess.run(command, input="\n".join(batch), text=True, check=True)
     # Duplicate address detection of IPv6 takes a second or two.
@@ -95,7 +95,7 @@ def give_address() -> None:
 def verify(case: str) -> None:
     """Raise SystemExit unless the VIF is plugged."""
     links = {name: ip("address", "show", "dev", name)[0] for name in (UPLINK, BRIDGE)}
-    held = {
+    addresses = {
         name: [(a["local"], a["prefixlen"]) for a in link["addr_info"] if a["family"] == "inet"]
         for name, link in links.items()
     }
@@ -106,7 +106,7 @@ def verify(case: str) -> None:
         "the kind of the bridge": (links[BRIDGE]["linkinfo"]["info_kind"], "bridge"),
         "that both are up": (all("UP" in link["flags"] for link in links.values()), True),
         "their MTU": ({link["mtu"] for link in links.values()}, {MTU}),
-        "the addresses": (held, {UPLINK: [], BRIDGE: address}),
+        "the addresses": (addresses, {UPLINK: [], BRIDGE: address}),
         "the default route": (routes, [(GATEWAY, BRIDGE)] if case == MOVE else []),
     }
     for what, (found, expected) in facts.items():
@@ -114,7 +114,7 @@ def verify(case: str) -> None:
             raise SystemExit(f"after {case}: {what} is {found!r}, should be {expected!r}")
 
 
-def verified(plug: Callable[[], float]) -> dict[str, float]:
+def time_cases(plug: Callable[[], float]) -> dict[str, float]:
     """Return the seconds of each case. Restore the host afterwards."""
     seconds = {PLUG: plug()}
     verify(PLUG)
@@ -142,7 +142,7 @@ def plugs(side: Side) -> Callable[[], float]:
 def measure(
     plugs: dict[str, Callable[[], float]],
     rounds: int,
-    once: Callable[[Callable[[], float]], dict[str, float]] = verified,
+    time_round: Callable[[Callable[[], float]], dict[str, float]] = time_cases,
 ) -> dict[str, dict[str, list[float]]]:
     """Return the seconds by case and side. The sides alternate, and alternate in starting."""
     times: dict[str, dict[str, list[float]]] = {}
@@ -150,7 +150,7 @@ def measure(
     # Discard the first plug, which starts a daemon and imports modules.
     for number in range(-1, rounds):
         for name in list(plugs) if number % 2 else reversed(plugs):
-            for case, seconds in once(plugs[name]).items():
+            for case, seconds in time_round(plugs[name]).items():
                 if number >= 0:
                     times.setdefault(case, {}).setdefault(name, []).append(seconds)
     return times
@@ -177,19 +177,19 @@ def compare(
                 raise SystemExit(f"the environment of {public} does not hold {PUBLIC}")
             times = measure({name: plugs(worker) for name, worker in workers.items()}, rounds)
     print(f"{'case':30}links  {PUBLIC_ONE:24}{OURS:24}ratio target")
-    for case, of in times.items():
+    for case, by_side in times.items():
         print(
-            f"{case:30}{links:5}  {show(of[PUBLIC_ONE])}{show(of[OURS])}"
-            f"{ratio(of[PUBLIC_ONE], of[OURS]):4.1f}x{TARGETS[case]:6}x",
+            f"{case:30}{links:5}  {show(by_side[PUBLIC_ONE])}{show(by_side[OURS])}"
+            f"{ratio(by_side[PUBLIC_ONE], by_side[OURS]):4.1f}x{TARGETS[case]:6}x",
             flush=True,
         )
 
 
 def main() -> None:
-    parser = sides.arguments(__doc__, rounds=30)
+    parser = sides.argument_parser(__doc__, rounds=30)
     parser.add_argument("--links", type=int, nargs="+", default=[10, 1000])
     parser.add_argument("--up", action="store_true", help="bring the other devices up")
-    options = sides.parsed(parser)
+    options = sides.parse_options(parser)
     try:
         # The requirements are installed in the current versions.
         public = environments.environment("benchmark", f"{PUBLIC}\n", (PUBLIC,))

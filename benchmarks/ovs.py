@@ -87,7 +87,7 @@ class Bench:
 
     def side(self, name: str, **options: object) -> Side:
         """Start the process of a release."""
-        given = {
+        settings = {
             "ovsdb_connection": self._connection,
             "ovs_vsctl_timeout": 120,
             "network_device_mtu": 1500,
@@ -96,21 +96,21 @@ class Bench:
         scratch = self._scratch / f"{name}-{next(self._numbers)}"
         if name == PUBLIC_ONE:
             return Side(
-                self._python, scratch, {"os_vif_ovs": given}, self._public.path, release=RELEASE
+                self._python, scratch, {"os_vif_ovs": settings}, self._public.path, release=RELEASE
             )
         # Do not resolve: Python finds a virtual environment by the path of the executable.
-        return Side(pathlib.Path(sys.executable), scratch, {"os_vif_ovs": given}, sides.ROOT)
+        return Side(pathlib.Path(sys.executable), scratch, {"os_vif_ovs": settings}, sides.ROOT)
 
     @contextlib.contextmanager
-    def both(self, kind: Kind, count: int = 1) -> Iterator[dict[str, Side]]:
+    def processes(self, kind: Kind, count: int = 1) -> Iterator[dict[str, Side]]:
         """Start the two sides, with daemons, and load the VIFs."""
         with contextlib.ExitStack() as stack:
-            both = {}
+            processes = {}
             for name in (PUBLIC_ONE, OURS):
-                side = both[name] = stack.enter_context(self.side(name, **kind.options))
+                side = processes[name] = stack.enter_context(self.side(name, **kind.options))
                 side.ask("start_daemon", module=DAEMON)
                 side.load(*(vif(kind, number) for number in range(count)))
-            yield both
+            yield processes
 
     def note(self, what: str, kind: str, side: str, seconds: float) -> None:
         """Record a time."""
@@ -122,13 +122,13 @@ class Bench:
         ports = self.raw.ports()
         for number in numbers:
             for prefix in kind.ports:
-                found = ports.get(name_of(prefix, number))
-                if (found is not None) != plugged:
-                    raise SystemExit(f"port {name_of(prefix, number)}: {found}, {plugged=}")
+                port = ports.get(name_of(prefix, number))
+                if (port is not None) != plugged:
+                    raise SystemExit(f"port {name_of(prefix, number)}: {port}, {plugged=}")
             for prefix in kind.devices:
                 if _is_there(name_of(prefix, number)) != plugged:
                     raise SystemExit(f"device {name_of(prefix, number)}, {plugged=}")
-        known = {found[1] for found in ports.values()}
+        known = {port[1] for port in ports.values()}
         ids = {vif(kind, number).id for number in numbers}
         if (plugged and ids - known) or (not plugged and ids & known):
             raise SystemExit(f"external_ids are not as they should be, {plugged=}")
@@ -142,19 +142,19 @@ def _is_there(name: str) -> bool:
     return True
 
 
-def turns(rounds: int) -> Iterator[tuple[int, str]]:
+def alternate(rounds: int) -> Iterator[tuple[int, str]]:
     """Yield the round and the side; the sides alternate in starting. Round -1 is discarded."""
     for number in range(-1, rounds):
         for name in (PUBLIC_ONE, OURS)[:: 1 if number % 2 else -1]:
             yield number, name
 
 
-def one_by_one(bench: Bench, name: str, rounds: int) -> None:
+def measure_one_vif(bench: Bench, name: str, rounds: int) -> None:
     """Measure plug, re-plug and unplug of a VIF, in processes that have plugged before."""
     kind = KINDS[name]
-    with bench.both(kind) as both:
-        for number, side in turns(rounds):
-            process = both[side]
+    with bench.processes(kind) as processes:
+        for number, side in alternate(rounds):
+            process = processes[side]
             cpu = [process.cpu()]
             plugged = process.call("plug")
             # Threads of the process may still receive notifications of the switch.
@@ -175,31 +175,31 @@ def one_by_one(bench: Bench, name: str, rounds: int) -> None:
                 bench.note("CPU of an unplug", name, side, cpu[3] - cpu[2])
 
 
-def until_open(bench: Bench, name: str, rounds: int) -> None:
+def measure_until_open(bench: Bench, name: str, rounds: int) -> None:
     """Measure from a plug until ovs-vswitchd has opened the port.
 
     After creating a tap device, 5.3.0 returns before the port is open.
     """
     kind = KINDS[name]
-    with bench.both(kind) as both:
-        for number, side in turns(rounds):
+    with bench.processes(kind) as processes:
+        for number, side in alternate(rounds):
             bench.raw.settle()
             begun = time.perf_counter()
-            both[side].call("plug")
+            processes[side].call("plug")
             bench.raw.until_open(name_of(kind.ports[0], 0))
             took = time.perf_counter() - begun
             bench.verify(kind, (0,), plugged=True)
             bench.raw.settle()
-            both[side].call("unplug")
+            processes[side].call("unplug")
             if number >= 0:
                 bench.note("plug until the port is open", name, side, took)
 
 
-def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
+def measure_first_plug(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
     """Measure the first plug of a process, with or without a running privileged daemon."""
     kind = KINDS[name]
     what = "first plug" if started else "first plug, with the daemon's start"
-    for number, side in turns(rounds):
+    for number, side in alternate(rounds):
         with bench.side(side, **kind.options) as process:
             process.load(vif(kind, 0))
             if started:
@@ -211,61 +211,61 @@ def first(bench: Bench, name: str, rounds: int, *, started: bool) -> None:
                 bench.note(what, name, side, took)
 
 
-def together(bench: Bench, name: str, rounds: int) -> None:
+def measure_many(bench: Bench, name: str, rounds: int) -> None:
     """Measure the unplug of many VIFs by threads of a process: a host loses all guests."""
     kind, which = KINDS[name], range(TOGETHER)
-    with bench.both(kind, TOGETHER) as both:
-        for number, side in turns(rounds):
-            plugged = both[side].call("plug", which, THREADS)
+    with bench.processes(kind, TOGETHER) as processes:
+        for number, side in alternate(rounds):
+            plugged = processes[side].call("plug", which, THREADS)
             bench.verify(kind, which, plugged=True)
-            unplugged = both[side].call("unplug", which, THREADS)
+            unplugged = processes[side].call("unplug", which, THREADS)
             bench.verify(kind, which, plugged=False)
             if number >= 0:
                 bench.note(f"plug of {TOGETHER}, {THREADS} threads", name, side, plugged)
                 bench.note(f"unplug of {TOGETHER}, {THREADS} threads", name, side, unplugged)
 
 
-def start(bench: Bench, name: str, rounds: int) -> None:
+def measure_host_start(bench: Bench, name: str, rounds: int) -> None:
     """Measure the start of a host with plugged VIFs: nova plugs all VIFs again."""
     kind, which = KINDS[name], range(HOST)
-    with bench.both(kind, HOST) as both:
-        both[OURS].call("plug", which, THREADS)
+    with bench.processes(kind, HOST) as processes:
+        processes[OURS].call("plug", which, THREADS)
         bench.verify(kind, which, plugged=True)
-        for number, side in turns(rounds):
+        for number, side in alternate(rounds):
             for threads in (1, THREADS):
-                took = both[side].call("plug", which, threads)
+                took = processes[side].call("plug", which, threads)
                 several = "" if threads == 1 else f", {threads} threads"
                 if number >= 0:
                     bench.note(f"plug again of {HOST}{several}", name, side, took)
         bench.verify(kind, which, plugged=True)
-        both[OURS].call("unplug", which, THREADS)
+        processes[OURS].call("unplug", which, THREADS)
         bench.verify(kind, which, plugged=False)
 
 
-def hurried(bench: Bench, name: str, rounds: int) -> None:
+def measure_without_waiting(bench: Bench, name: str, rounds: int) -> None:
     """Measure with ``wait_for_vswitchd`` off, an option that the public release lacks."""
     kind = KINDS[name]
     with (
         bench.side(PUBLIC_ONE) as public,
         bench.side(OURS, wait_for_vswitchd=False) as ours,
     ):
-        both = {PUBLIC_ONE: public, OURS: ours}
-        for side in both.values():
+        processes = {PUBLIC_ONE: public, OURS: ours}
+        for side in processes.values():
             side.ask("start_daemon", module=DAEMON)
             side.load(vif(kind, 0))
-        for number, side in turns(rounds):
-            plugged = both[side].call("plug")
+        for number, side in alternate(rounds):
+            plugged = processes[side].call("plug")
             # Wait until ovs-vswitchd is idle before the next measurement.
             bench.raw.settle()
             bench.verify(kind, (0,), plugged=True)
-            both[side].call("unplug")
+            processes[side].call("unplug")
             bench.raw.settle()
             bench.verify(kind, (0,), plugged=False)
             if number >= 0:
                 bench.note("plug without waiting", name, side, plugged)
 
 
-def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
+def measure_full_host(bench: Bench, name: str, count: int) -> dict[str, Any]:
     """Measure a host that fills up and empties, in tenths, with os-vif 2 only.
 
     :returns: milliseconds for a VIF of each tenth, and for a port added without os-vif; memory and
@@ -273,7 +273,7 @@ def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
     """
     kind = KINDS[name]
     tenths = [range(at, at + count // 10) for at in range(0, count, count // 10)]
-    found: dict[str, Any] = {"kind": name, "count": count, "vswitchd": []}
+    results: dict[str, Any] = {"kind": name, "count": count, "vswitchd": []}
     with bench.side(OURS, **kind.options) as side:
         side.load(*(vif(kind, number) for number in range(count)))
         # Load modules and start threads: each process that has plugged has the same.
@@ -285,23 +285,23 @@ def full_house(bench: Bench, name: str, count: int) -> dict[str, Any]:
             for which in reversed(tenths) if action == "unplug" else tenths:
                 took = side.call(action, which, THREADS)
                 times.append(round(took / len(which) * 1000, 3))
-                if action == "plug" and "plug" not in found:
+                if action == "plug" and "plug" not in results:
                     raw = []
                     for _ in range(3):
                         raw.append(bench.raw.add(BRIDGE, "raw"))
                         bench.raw.delete(BRIDGE, "raw")
-                    found["vswitchd"].append(round(statistics.median(raw) * 1000, 3))
-            found["plug again" if action in found else action] = times
+                    results["vswitchd"].append(round(statistics.median(raw) * 1000, 3))
+            results["plug again" if action in results else action] = times
             bench.verify(kind, range(count), plugged=action == "plug")
             sizes.append(side.ask("size"))
     full, empty = sizes[2], sizes[3]
     (before,), (after,), (left,) = (size["daemon"] for size in (sizes[0], full, empty))
-    found["client"] = [sizes[0]["client"], full["client"], empty["client"]]
-    found["daemon"] = [before, after, left]
-    return found
+    results["client"] = [sizes[0]["client"], full["client"], empty["client"]]
+    results["daemon"] = [before, after, left]
+    return results
 
 
-def vswitchd(bench: Bench, rounds: int) -> None:
+def measure_vswitchd(bench: Bench, rounds: int) -> None:
     """Measure ovs-vswitchd without os-vif."""
     for _ in range(rounds):
         bench.note("port added", "internal", "raw", bench.raw.add(BRIDGE, "raw", type="internal"))
@@ -312,59 +312,59 @@ def vswitchd(bench: Bench, rounds: int) -> None:
 
 
 def stages(
-    bench: Bench, kinds: list[str], rounds: int, few: int
+    bench: Bench, kinds: list[str], rounds: int, few_rounds: int
 ) -> Iterator[functools.partial[None]]:
     """Run all measurements with a number of other ports."""
-    yield functools.partial(vswitchd, bench, rounds)
+    yield functools.partial(measure_vswitchd, bench, rounds)
     firsts = [name for name in ("port", "hybrid") if name in kinds]
     for name in kinds:
-        yield functools.partial(one_by_one, bench, name, rounds)
+        yield functools.partial(measure_one_vif, bench, name, rounds)
     if "tap" in kinds:
-        yield functools.partial(until_open, bench, "tap", rounds)
+        yield functools.partial(measure_until_open, bench, "tap", rounds)
     for name in firsts:
-        yield functools.partial(first, bench, name, few, started=True)
+        yield functools.partial(measure_first_plug, bench, name, few_rounds, started=True)
     if bench.others:
         return
     for name in firsts:
-        yield functools.partial(first, bench, name, few, started=False)
+        yield functools.partial(measure_first_plug, bench, name, few_rounds, started=False)
     if "port" in kinds:
-        yield functools.partial(hurried, bench, "port", rounds)
+        yield functools.partial(measure_without_waiting, bench, "port", rounds)
     for name in kinds:
-        yield functools.partial(together, bench, name, few)
-        yield functools.partial(start, bench, name, few)
+        yield functools.partial(measure_many, bench, name, few_rounds)
+        yield functools.partial(measure_host_start, bench, name, few_rounds)
 
 
 def figures(bench: Bench) -> Iterator[dict[str, object]]:
     """Yield a figure for each new measurement."""
-    for (what, kind), of in bench.times.items():
+    for (what, kind), by_side in bench.times.items():
         figure: dict[str, object] = {"what": what, "kind": kind, "others": bench.others}
-        for side, times in of.items():
+        for side, times in by_side.items():
             median, low, high = (round(value, 3) for value in sides.spread(times))
             figure[side] = {"ms": median, "p10": low, "p90": high, "rounds": len(times)}
-        if len(of) > 1:
-            figure["ratio"] = round(sides.ratio(of[PUBLIC_ONE], of[OURS]), 2)
+        if len(by_side) > 1:
+            figure["ratio"] = round(sides.ratio(by_side[PUBLIC_ONE], by_side[OURS]), 2)
             figure["goal"] = goal(what, kind, bench.others)
         yield figure
     bench.times.clear()
 
 
-def line(figure: dict) -> str:
+def format_line(figure: dict) -> str:
     """Return a line of the table."""
     what = f"{figure['what']:38}{figure['kind']:18}{figure['others']:5}"
     if "ratio" not in figure:
         (raw,) = (value for value in figure.values() if isinstance(value, dict))
         return f"{what}{'':9}{raw['ms']:9.2f}"
-    wanted = f"{figure['goal']:g}x" if figure["goal"] else ""
+    goal_text = f"{figure['goal']:g}x" if figure["goal"] else ""
     missed = "  missed" if figure["goal"] and figure["ratio"] < figure["goal"] else ""
     public, ours = (f"{figure[side]['ms']:9.2f}" for side in (PUBLIC_ONE, OURS))
-    return f"{what}{public}{ours}{figure['ratio']:8.2f}x{wanted:>7}{missed}"
+    return f"{what}{public}{ours}{figure['ratio']:8.2f}x{goal_text:>7}{missed}"
 
 
 def run(
-    others: Iterable[int], kinds: list[str], house: int, rounds: int, few: int
+    others: Iterable[int], kinds: list[str], host_vifs: int, rounds: int, few_rounds: int
 ) -> dict[str, Any]:
     """Measure, and print each figure."""
-    found: list[dict[str, object]] = []
+    results: list[dict[str, object]] = []
     host: dict[str, Any] = {}
     hide_record()
     with tempfile.TemporaryDirectory() as directory:
@@ -386,17 +386,17 @@ def run(
                     with bench.side(name) as side:
                         versions[name] = side.versions
                 version = switch.version
-                for stage in stages(bench, kinds, rounds, few):
+                for stage in stages(bench, kinds, rounds, few_rounds):
                     stage()
                     for figure in figures(bench):
-                        print(line(figure), flush=True)
-                        found.append(figure)
+                        print(format_line(figure), flush=True)
+                        results.append(figure)
                 if not count:
-                    host = full_house(bench, "tap", house)
+                    host = measure_full_host(bench, "tap", host_vifs)
                     print(json.dumps(host), flush=True)
-    for of in versions.values():
+    for packages in versions.values():
         # The path is specific to the machine.
-        del of["os_vif"]
+        del packages["os_vif"]
     return {
         "machine": {
             "linux": platform.release(),
@@ -405,23 +405,23 @@ def run(
             "open_vswitch": version,
         },
         "versions": versions,
-        "figures": found,
+        "figures": results,
         "host": host,
     }
 
 
 def main() -> None:
-    parser = sides.arguments(__doc__, rounds=9)
+    parser = sides.argument_parser(__doc__, rounds=9)
     parser.add_argument("--others", type=int, nargs="+", default=[0, 100, 1000])
     parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=[*KINDS])
     parser.add_argument("--house", type=int, default=1000, help="VIFs of a full host")
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="store the figures")
     parser.add_argument("--write", action="store_true", help="store the figures of the page")
-    options = sides.parsed(parser)
+    options = sides.parse_options(parser)
     begun, load = time.monotonic(), sides.load_average()
     print(f"{'ms, medians':38}{'kind':18}other   public     ours    ratio   goal")
     try:
-        found = run(
+        results = run(
             options.others,
             options.kinds,
             options.house,
@@ -430,12 +430,14 @@ def main() -> None:
         )
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
-    found["machine"]["load"] = [load, sides.load_average()]
-    print(f"# {time.monotonic() - begun:.0f} s; load before and after: {found['machine']['load']}")
+    results["machine"]["load"] = [load, sides.load_average()]
+    print(
+        f"# {time.monotonic() - begun:.0f} s; load before and after: {results['machine']['load']}"
+    )
     if options.json:
-        sides.write_figures(options.json, found)
+        sides.write_figures(options.json, results)
     if options.write:
-        sides.write_figures(PAGE, found)
+        sides.write_figures(PAGE, results)
 
 
 if __name__ == "__main__":

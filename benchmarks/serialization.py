@@ -78,9 +78,9 @@ class Side(contextlib.AbstractContextManager["Side"]):
             cwd="/",
             env=environments.without_python_settings(os.environ) | own,
         )
-        found = json.loads(self._read())
-        self.versions: dict[str, str] = found["versions"]
-        self.sizes: dict[str, int] = found["sizes"]
+        results = json.loads(self._read())
+        self.versions: dict[str, str] = results["versions"]
+        self.sizes: dict[str, int] = results["sizes"]
 
     def _read(self) -> str:
         line = self._process.stdout.readline()
@@ -105,28 +105,28 @@ def public_python() -> pathlib.Path:
     return environments.environment("benchmark", f"{PUBLIC}\n", (PUBLIC, *same))
 
 
-def measure(both: dict[str, Side], rounds: int) -> dict[str, dict[str, list[float]]]:
+def measure(processes: dict[str, Side], rounds: int) -> dict[str, dict[str, list[float]]]:
     """Return microseconds for a VIF, by case and side. The sides alternate in starting."""
     part = worker.VIFS // rounds
     times: dict[str, dict[str, list[float]]] = {}
     for number in range(rounds):
         for case in (*GOALS, *LIMITS):
-            for name in list(both) if number % 2 else reversed(both):
+            for name in list(processes) if number % 2 else reversed(processes):
                 if case in LIMITS and name != OURS:
                     continue
-                took = both[name].seconds(case, number * part, (number + 1) * part)
+                took = processes[name].seconds(case, number * part, (number + 1) * part)
                 times.setdefault(case, {}).setdefault(name, []).append(took / part * 1e6)
     return times
 
 
 def figures(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
     """Return medians and percentiles in milliseconds, ratios and goals, by case."""
-    found = []
+    results = []
     for case, goal in GOALS.items():
-        of = times[case]
-        medians = {side: statistics.median(of[side]) for side in (PUBLIC_ONE, OURS)}
-        tenths = {side: statistics.quantiles(of[side], n=10) for side in medians}
-        found.append(
+        by_side = times[case]
+        medians = {side: statistics.median(by_side[side]) for side in (PUBLIC_ONE, OURS)}
+        tenths = {side: statistics.quantiles(by_side[side], n=10) for side in medians}
+        results.append(
             {
                 "what": case,
                 "kind": "a VIF",
@@ -139,19 +139,19 @@ def figures(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
                     }
                     for side, median in medians.items()
                 },
-                "ratio": round(medians[PUBLIC_ONE] / medians[OURS], 1),
+                "ratio": round(medians[PUBLIC_ONE] / medians[OURS], 2),
                 "goal": goal,
             }
         )
-    return found
+    return results
 
 
 def limits(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
     """Return the cases of the present os-vif alone, with the ratio to another case."""
-    found = []
+    results = []
     for case, (other, limit) in LIMITS.items():
         medians = [statistics.median(times[name][OURS]) for name in (case, other)]
-        found.append(
+        results.append(
             {
                 "what": case,
                 "against": other,
@@ -160,12 +160,12 @@ def limits(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
                 "limit": limit,
             }
         )
-    return found
+    return results
 
 
 def write_stored(folder: pathlib.Path) -> None:
     """Write the VIFs as older releases stored them, and the manifest of 1.14.0."""
-    vifs = [worker.built(of) for of in worker.settings()]
+    vifs = [worker.build_vif(settings) for settings in worker.list_settings()]
     for release in worker.STORED:
         texts = [json.dumps(serialization.downgrade(vif, release)[0]) for vif in vifs]
         (folder / f"{release}.json").write_text(json.dumps(texts), "utf-8")
@@ -175,7 +175,7 @@ def write_stored(folder: pathlib.Path) -> None:
 
 def convert(pods: int) -> dict[str, Any]:
     """Convert a cluster of KuryrPorts by ``os-vif convert``; return speed and memory."""
-    vifs = [worker.built(of) for of in worker.settings()]
+    vifs = [worker.build_vif(settings) for settings in worker.list_settings()]
     primitives = [serialization.downgrade(vif, "1.14.0")[0] for vif in vifs]
     with tempfile.TemporaryDirectory() as folder:
         source, target = pathlib.Path(folder, "ports.json"), pathlib.Path(folder, "converted")
@@ -207,22 +207,22 @@ def convert(pods: int) -> dict[str, Any]:
     }
 
 
-def show(found: dict[str, Any]) -> None:
+def print_results(results: dict[str, Any]) -> None:
     """Print the figures, in microseconds."""
     print(f"{'case':32}{'5.3.0':>8}{'ours':>8}{'ratio':>8}{'goal':>8}")
-    for row in found["figures"]:
-        public, ours = (row[side]["ms"] * 1000 for side in (PUBLIC_ONE, OURS))
+    for row in results["figures"]:
+        public, own_side = (row[side]["ms"] * 1000 for side in (PUBLIC_ONE, OURS))
         missed = "  missed" if row["ratio"] < row["goal"] else ""
         print(
-            f"{row['what']:32}{public:8.1f}{ours:8.1f}{row['ratio']:7.1f}x{row['goal']:7}x{missed}"
+            f"{row['what']:32}{public:8.1f}{own_side:8.1f}{row['ratio']:7.2f}x{row['goal']:7}x{missed}"
         )
-    for row in found["limits"]:
+    for row in results["limits"]:
         missed = "  missed" if row["ratio"] > row["limit"] else ""
         print(
             f"{row['what']:32}{'':8}{row['us']:8.1f}{row['ratio']:7.2f}x{row['limit']:7}x{missed}"
             f"  of {row['against']}"
         )
-    row = found["convert"]
+    row = results["convert"]
     print(f"convert {row['pods']} KuryrPorts: {row['per_second']} per second, {row['mib']} MiB")
 
 
@@ -245,24 +245,24 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         write_stored(folder)
-        theirs = stack.enter_context(Side(public, folder))
-        ours = stack.enter_context(Side(pathlib.Path(sys.executable), folder, ROOT))
-        both = {PUBLIC_ONE: theirs, OURS: ours}
-        if f"os-vif=={theirs.versions['os-vif']}" != PUBLIC:
+        public_side = stack.enter_context(Side(public, folder))
+        own_side = stack.enter_context(Side(pathlib.Path(sys.executable), folder, ROOT))
+        processes = {PUBLIC_ONE: public_side, OURS: own_side}
+        if f"os-vif=={public_side.versions['os-vif']}" != PUBLIC:
             raise SystemExit(f"the environment of {public} does not hold {PUBLIC}")
-        found = {
+        results = {
             "machine": {"linux": platform.release(), "processors": os.cpu_count()},
-            "versions": {name: side.versions for name, side in both.items()},
-            "sizes": {name: side.sizes for name, side in both.items()},
+            "versions": {name: side.versions for name, side in processes.items()},
+            "sizes": {name: side.sizes for name, side in processes.items()},
             "rounds": options.rounds,
-            "figures": figures(times := measure(both, options.rounds)),
+            "figures": figures(times := measure(processes, options.rounds)),
             "limits": limits(times),
         }
-    found["convert"] = convert(options.pods)
-    found["machine"]["load"] = [load, sides.load_average()]
+    results["convert"] = convert(options.pods)
+    results["machine"]["load"] = [load, sides.load_average()]
     if options.write:
-        sides.write_figures(PAGE, found)
-    show(found)
+        sides.write_figures(PAGE, results)
+    print_results(results)
 
 
 if __name__ == "__main__":

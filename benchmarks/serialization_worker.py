@@ -48,21 +48,21 @@ PROTO_LOADS, PROTO_DUMPS = "protobuf: loads", "protobuf: dumps"
 DOWNGRADE = "downgrade to 1.14.0"
 
 
-def identity(order: random.Random) -> str:
+def random_uuid(order: random.Random) -> str:
     """Return a random UUID."""
     return str(uuid.UUID(int=order.getrandbits(128), version=4))
 
 
-def settings() -> list[dict[str, Any]]:
+def list_settings() -> list[dict[str, Any]]:
     """Return the settings of each VIF as plain data, the same in every process."""
     order = random.Random(7)  # noqa: S311 - not for cryptography
     networks = [
-        {"id": identity(order), "label": f"network-{number}", "number": number}
+        {"id": random_uuid(order), "label": f"network-{number}", "number": number}
         for number in range(NETWORKS)
     ]
     return [
         {
-            "id": identity(order),
+            "id": random_uuid(order),
             "mac": f"fa:16:3e:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}",
             "number": number,
             "network": networks[number % NETWORKS],
@@ -71,21 +71,21 @@ def settings() -> list[dict[str, Any]]:
     ]
 
 
-def built(of: dict[str, Any]) -> vif.VIFOpenVSwitch:
+def build_vif(settings: dict[str, Any]) -> vif.VIFOpenVSwitch:
     """Create a VIF in the form of nova-compute."""
     return vif.VIFOpenVSwitch(
-        id=of["id"],
-        address=of["mac"],
+        id=settings["id"],
+        address=settings["mac"],
         active=True,
         preserve_on_delete=False,
         has_traffic_filtering=True,
         plugin="ovs",
-        vif_name=f"tap{of['id'][:11]}",
+        vif_name=f"tap{settings['id'][:11]}",
         bridge_name="br-int",
         network=network.Network(
-            id=of["network"]["id"],
+            id=settings["network"]["id"],
             bridge="br-int",
-            label=of["network"]["label"],
+            label=settings["network"]["label"],
             mtu=1450,
             multi_host=False,
             should_provide_bridge=False,
@@ -94,13 +94,15 @@ def built(of: dict[str, Any]) -> vif.VIFOpenVSwitch:
             vlan=None,
             subnets=subnet.SubnetList(
                 objects=[
-                    built_subnet(f"10.{of['network']['number']}", of["number"], 4),
-                    built_subnet(f"2001:db8:{of['network']['number']:x}", of["number"], 6),
+                    build_subnet(f"10.{settings['network']['number']}", settings["number"], 4),
+                    build_subnet(
+                        f"2001:db8:{settings['network']['number']:x}", settings["number"], 6
+                    ),
                 ]
             ),
         ),
         port_profile=vif.VIFPortProfileOpenVSwitch(
-            interface_id=of["id"],
+            interface_id=settings["id"],
             profile_id="default",
             datapath_type="system",
             create_port=False,
@@ -109,7 +111,7 @@ def built(of: dict[str, Any]) -> vif.VIFOpenVSwitch:
     )
 
 
-def built_subnet(prefix: str, number: int, version: int) -> subnet.Subnet:
+def build_subnet(prefix: str, number: int, version: int) -> subnet.Subnet:
     """Create a subnet with two addresses of the port."""
     first, second = 2 * number + 16, 2 * number + 17
     if version == 4:  # noqa: PLR2004
@@ -147,10 +149,10 @@ def public_loads(text: str) -> Any:
     return base.VersionedObject.obj_from_primitive(jsonutils.loads(text))
 
 
-def stored(folder: pathlib.Path, release: str) -> list[str]:
+def read_stored(folder: pathlib.Path, release: str) -> list[str]:
     """Return the VIFs as a release stored them."""
-    found: list[str] = json.loads((folder / f"{release}.json").read_text("utf-8"))
-    return found
+    texts: list[str] = json.loads((folder / f"{release}.json").read_text("utf-8"))
+    return texts
 
 
 def cases(folder: pathlib.Path) -> dict[str, tuple[Callable[[Any], Any], list[Any]]]:
@@ -158,15 +160,15 @@ def cases(folder: pathlib.Path) -> dict[str, tuple[Callable[[Any], Any], list[An
 
     :param folder: contains the objects stored by older releases, and ``manifest.json``.
     """
-    described = settings()
-    vifs = [built(of) for of in described]
+    all_settings = list_settings()
+    vifs = [build_vif(settings) for settings in all_settings]
     primitives = [obj.obj_to_primitive() for obj in vifs]
-    twins = list(zip(vifs, [built(of) for of in described], strict=True))
+    pairs = list(zip(vifs, [build_vif(settings) for settings in all_settings], strict=True))
     texts = [public_dumps(obj) for obj in vifs]
     documents, dumps, loads = texts, public_dumps, public_loads
     ovo_dumps, ovo_loads = public_dumps, public_loads
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    own: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {}
+    own_cases: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {}
     nearest = NEAREST
     if importlib.util.find_spec("os_vif.serialization"):
         from os_vif import serialization
@@ -180,7 +182,7 @@ def cases(folder: pathlib.Path) -> dict[str, tuple[Callable[[Any], Any], list[An
         documents = [dumps(obj) for obj in vifs]
         nearest = {}
         messages = [serialization.dumps(obj, form="protobuf") for obj in vifs]
-        own = {
+        own_cases = {
             TO_DOCUMENT: (serialization.to_document, vifs),
             NEWER: (loads, [text.replace("os-vif/2.0", "os-vif/2.7", 1) for text in documents]),
             PROTO_LOADS: (loads, messages),
@@ -194,16 +196,16 @@ def cases(folder: pathlib.Path) -> dict[str, tuple[Callable[[Any], Any], list[An
         OVO_LOADS: (ovo_loads, texts),
         OVO_DUMPS: (ovo_dumps, vifs),
         CLONE: (lambda obj: obj.obj_clone(), vifs),
-        COMPARE: (lambda pair: pair[0] == pair[1], twins),
+        COMPARE: (lambda pair: pair[0] == pair[1], pairs),
         TO: (lambda obj: obj.obj_to_primitive(), vifs),
         FROM: (base.VersionedObject.obj_from_primitive, primitives),
-        CONSTRUCT: (built, described),
+        CONSTRUCT: (build_vif, all_settings),
         MANIFEST: (lambda obj: obj.obj_to_primitive(version_manifest=manifest), vifs),
         **{
-            OLD_LOADS[release]: (ovo_loads, stored(folder, nearest.get(release, release)))
+            OLD_LOADS[release]: (ovo_loads, read_stored(folder, nearest.get(release, release)))
             for release in STORED
         },
-        **own,
+        **own_cases,
     }
 
 
@@ -216,9 +218,9 @@ def verify(
 ) -> None:
     """Raise SystemExit if an object that was written and read differs from the original."""
     for obj, document, text in zip(vifs[::100], documents[::100], texts[::100], strict=True):
-        again = loads(document)
-        if dumps(again) != dumps(loads(document)) or repr(again) != repr(obj):
-            raise SystemExit(f"{document} is read as {again!r}")
+        read_object = loads(document)
+        if dumps(read_object) != dumps(loads(document)) or repr(read_object) != repr(obj):
+            raise SystemExit(f"{document} is read as {read_object!r}")
         data = loads(text).obj_to_primitive()["versioned_object.data"]
         if data.keys() != obj.obj_to_primitive()["versioned_object.data"].keys():
             raise SystemExit(f"{text} is read as {data!r}")
@@ -226,7 +228,7 @@ def verify(
         raise SystemExit("two VIFs are the same")
 
 
-def timed(function: Callable[[Any], Any], arguments: list[Any]) -> float:
+def measure_seconds(function: Callable[[Any], Any], arguments: list[Any]) -> float:
     """Return the CPU seconds of a function for all arguments, without garbage collection."""
     gc.collect()
     gc.disable()
@@ -243,15 +245,15 @@ def main() -> None:
     os_vif.objects.register_all()
     names = ("os-vif", "oslo.versionedobjects", "oslo.serialization", "netaddr")
     versions = {name: importlib.metadata.version(name) for name in names}
-    chosen = cases(pathlib.Path(sys.argv[1]))
+    cases_by_name = cases(pathlib.Path(sys.argv[1]))
     logging.disable(logging.WARNING)
-    sizes = {name: len(chosen[name][1][0]) for name in (LOADS, OVO_LOADS)}
+    sizes = {name: len(cases_by_name[name][1][0]) for name in (LOADS, OVO_LOADS)}
     versions["python"] = platform.python_version()
     print(json.dumps({"versions": versions, "sizes": sizes}), flush=True)
     for line in sys.stdin:
         case, first, last = line.rsplit(maxsplit=2)
-        function, arguments = chosen[case]
-        print(timed(function, arguments[int(first) : int(last)]), flush=True)
+        function, arguments = cases_by_name[case]
+        print(measure_seconds(function, arguments[int(first) : int(last)]), flush=True)
 
 
 if __name__ == "__main__":

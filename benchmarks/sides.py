@@ -132,10 +132,10 @@ def figures_path(page: str) -> pathlib.Path:
     return REFERENCE / page / "figures.json"
 
 
-def write_figures(path: pathlib.Path, found: dict[str, Any]) -> None:
+def write_figures(path: pathlib.Path, results: dict[str, Any]) -> None:
     """Store figures as JSON, with a line for each figure."""
     parts = []
-    for key, value in found.items():
+    for key, value in results.items():
         if isinstance(value, list):
             text = "[\n  " + ",\n  ".join(json.dumps(item) for item in value) + "\n ]"
         else:
@@ -144,7 +144,7 @@ def write_figures(path: pathlib.Path, found: dict[str, Any]) -> None:
     path.write_text("{\n" + ",\n".join(parts) + "\n}\n", "utf-8")
 
 
-def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
+def argument_parser(description: str, rounds: int) -> argparse.ArgumentParser:
     """Return a parser with the options of all benchmarks."""
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument(
@@ -154,7 +154,7 @@ def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
     return parser
 
 
-def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+def parse_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse and validate the options; set the cache of environments."""
     options = parser.parse_args()
     if options.rounds < 2:  # noqa: PLR2004 - a single round has no spread

@@ -58,15 +58,15 @@ def measure_starts(
 
 
 def main() -> None:
-    parser = sides.arguments(__doc__, rounds=30)
+    parser = sides.argument_parser(__doc__, rounds=30)
     parser.add_argument("tree", type=pathlib.Path, help="the other checkout")
     parser.add_argument("--links", type=int, default=10, help="other devices (default: 10)")
     parser.add_argument("--in-process", action="store_true", help="without a privileged daemon")
     parser.add_argument("--starts", type=int, default=0, help="starts to measure (default: 0)")
-    options = sides.parsed(parser)
+    options = sides.parse_options(parser)
     hide_record()
     trees = {OTHER: options.tree.resolve(), OWN: sides.ROOT}
-    once = codec.twice if options.in_process else linux_bridge.verified
+    time_round = codec.time_replug if options.in_process else linux_bridge.time_cases
     with (
         tempfile.TemporaryDirectory() as directory,
         private(),
@@ -83,15 +83,15 @@ def main() -> None:
             for name, tree in trees.items()
         }
         plugs = {name: linux_bridge.plugs(side) for name, side in running.items()}
-        times |= linux_bridge.measure(plugs, options.rounds, once)
+        times |= linux_bridge.measure(plugs, options.rounds, time_round)
     print(f"# Linux {platform.release()}, Python {platform.python_version()}")
     print(f"# {options.links} other devices; ms: median (p10-p90) of {options.rounds}")
     print(f"{'case':30}{OTHER:24}{OWN:24}ratio  fastest")
-    for case, of in times.items():
-        fastest = min(of[OWN]) / min(of[OTHER])
+    for case, by_tree in times.items():
+        fastest = min(by_tree[OWN]) / min(by_tree[OTHER])
         print(
-            f"{case:30}{show(of[OTHER])}{show(of[OWN])}{ratio(of[OWN], of[OTHER]):5.3f}"
-            f"  {fastest:5.3f}  mean {statistics.fmean(of[OWN]) / statistics.fmean(of[OTHER]):.3f}"
+            f"{case:30}{show(by_tree[OTHER])}{show(by_tree[OWN])}{ratio(by_tree[OWN], by_tree[OTHER]):5.3f}"
+            f"  {fastest:5.3f}  mean {statistics.fmean(by_tree[OWN]) / statistics.fmean(by_tree[OTHER]):.3f}"
         )
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The benchmarks run, and look at what was done; what they measure is nobody's test."""
+"""The benchmarks run and verify each call. No test depends on the measured times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testbed.namespaces import ROOT
 
 @pytest.mark.interop
 def test_the_ovs_plugin_is_measured_beside_5_3_0(tmp_path):
-    """In its shortest form; each figure has both times and their ratio."""
+    """Each figure has two times and a ratio. The test runs the shortest form of the benchmark."""
     missing = namespaces.why_not() or ovs.missing()
     if missing:
         pytest.skip(missing)

@@ -123,10 +123,10 @@ def test_figures_are_stored_as_they_are_read(tmp_path):
 
 def test_the_vifs_are_different_and_share_networks():
     """The benchmark has as many VIFs, networks and addresses as the page says."""
-    settings = worker.settings()
-    assert len({of["id"] for of in settings}) == worker.VIFS == 5000
-    assert len({of["network"]["id"] for of in settings}) == worker.NETWORKS == 50
-    first, last = worker.built(settings[0]), worker.built(settings[-1])
+    settings = worker.list_settings()
+    assert len({vif["id"] for vif in settings}) == worker.VIFS == 5000
+    assert len({vif["network"]["id"] for vif in settings}) == worker.NETWORKS == 50
+    first, last = worker.build_vif(settings[0]), worker.build_vif(settings[-1])
     assert dumps(first) != dumps(last)
     for subnet in (*first.network.subnets, *last.network.subnets):
         assert [len(subnet.ips), len(subnet.dns), len(subnet.routes)] == [2, 2, 2]
