@@ -224,6 +224,8 @@ def main(argv: list[str] | None = None) -> int:
     # Warnings of oslo libraries about eventlet are for developers.
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     logging.getLogger("oslo_service").setLevel(logging.ERROR)
+    # oslo.messaging loads eventlet. Without this variable eventlet loads dnspython, for 0.1 s.
+    os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
     arguments = sys.argv[1:] if argv is None else argv
     streams.prepare()
     return _run(arguments or ["--help"])

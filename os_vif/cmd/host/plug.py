@@ -32,13 +32,8 @@ def read(source: str) -> objects.VIFBase:
     from os_vif import serialization  # every command loads this file
     from os_vif.cmd.store import files
 
-    with files.reading(source) as file:
-        try:
-            data = file.read()
-        except OSError as error:
-            raise main.BadInputError(f"{files.title(source)}: {error.strerror}") from error
     try:
-        vif: Any = serialization.loads(data)
+        vif: Any = serialization.loads(files.read_input(source))
     except exception.SerializationError as error:
         raise main.BadInputError(f"{source}: no VIF in JSON ({error})") from error
     if not isinstance(vif, objects.VIFBase):

@@ -1,272 +1,207 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Goes through stored objects: whether they can be read, and to write them otherwise."""
+"""The command ``os-vif convert``."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import logging
-import os
-import stat
-from collections.abc import Callable, Iterator
-from io import BufferedReader
+import argparse
+from typing import NamedTuple
 
-from os_vif import exception, objects, serialization
+from os_vif import exception, serialization
 from os_vif.cmd import main
-from os_vif.cmd.store import diagnostics, files, progress, stored_entry
-from os_vif.cmd.store.json_splitter import Piece, Splitter, StructureError
-from os_vif.codec import document, primitive
+from os_vif.cmd.store import files, visitor
+from os_vif.cmd.store.conversion_target import Target, parse_target
+from os_vif.cmd.store.diagnostics import Diagnostic
+from os_vif.cmd.store.json_scanner import Chunk
+from os_vif.cmd.store.progress import Outcome
+from os_vif.cmd.store.store_command import FilesCommand
+from os_vif.cmd.store.stored_entry import StoredEntry
 from os_vif.codec.unknown import Loss
-from os_vif.escape import printable
-from os_vif.objects.versioning import history
-from os_vif.serialization import json_text
 
-LOG = logging.getLogger("os-vif")
-
-_CONVERTED, _SAME, _EMPTY = "converted", "as wanted already", "without VIFs"
-_FAILED = "not converted"
-_VALID, _INVALID = "valid", "not valid"
-
-Say = Callable[[str], object]
+_LIST_HEAD, _LIST_SEPARATOR, _LIST_TAIL = (
+    b'{"apiVersion":"v1","kind":"List","items":[\n',
+    b",\n",
+    b"\n]}\n",
+)
 
 
-class Source:
-    """The pieces of a file, with a bar that tells how far we are."""
+class Convert(FilesCommand):
+    """Write stored objects for another release, or in another form; the rest is kept as it is."""
 
-    def __init__(self, name: str, file: BufferedReader) -> None:
-        self.title = files.title(name)
-        self._file = file
-        self._read = 0
-        found = os.fstat(file.fileno())
-        self.bar = progress.Bar(found.st_size if stat.S_ISREG(found.st_mode) else None)
-
-    def _more(self, size: int) -> bytes:
-        try:
-            # What is there, so that one who types sees something.
-            data = self._file.read1(size)
-        except OSError as error:
-            raise main.BadInputError(f"{self.title}: {error.strerror}") from error
-        self._read += len(data)
-        return data
-
-    def pieces(self) -> Iterator[Piece]:
-        """:raises BadInputError: if the file as a whole is not understood."""
-        number = 0
-        try:
-            for piece in Splitter(self._more):
-                number += piece.is_object
-                self.bar.show(self._read, number)
-                yield piece
-        except StructureError as error:
-            raise main.BadInputError(f"{self.title}:{error.line}: {error}") from error
-        finally:
-            self.bar.clear()
-
-    def tell(self, say: Say, piece: Piece, line: int, what: object) -> None:
-        """Say something of an object, with its name."""
-        self.bar.clear()
-        try:
-            name = stored_entry.name_of(json_text.parse(piece.data))
-        except exception.SerializationError:
-            name = "an object"
-        say(f"{self.title}:{line}: {name}: {what}")
-
-
-def _only(source: Source) -> Piece:
-    """The one object of a file.
-
-    :raises BadInputError: if there are more.
-    """
-    found = list(itertools.islice((p for p in source.pieces() if p.is_object), 2))
-    if len(found) != 1:
-        raise main.BadInputError(f"{source.title}: expected one object for this form")
-    return found[0]
-
-
-def _writer(out: files.Output) -> Say:
-    """Takes lines of text."""
-    return lambda line: out.write(f"{line}\n".encode("utf-8", "backslashreplace"))
-
-
-def validate(names: list[str]) -> bool:
-    """Print all that is wrong with the objects in files.
-
-    :returns: whether all of them can be read.
-    :raises BadInputError: if a file as a whole is not understood.
-    """
-    wrong = 0
-    told: list[str] = []
-    with contextlib.ExitStack() as stack:
-        opened = [(name, stack.enter_context(files.reading(name))) for name in names]
-        out = stack.enter_context(files.writing(files.STANDARD, [file for _, file in opened]))
-        for name, file in opened:
-            counts = progress.Counts()
-            source = Source(name, file)
-            for piece in source.pieces():
-                if piece.is_object:
-                    counts.of[_look(source, piece, _writer(out))] += 1
-            told += counts.lines(source.title, (_VALID, _INVALID, _EMPTY))
-            wrong += counts.of[_INVALID]
-    for line in told:
-        LOG.info("%s", line)
-    return not wrong
-
-
-def _look(source: Source, piece: Piece, say: Say) -> str:
-    found = list(diagnostics.every(piece))
-    for fault in found:
-        source.tell(say, piece, fault.line, fault)
-    if any(not fault.is_note for fault in found):
-        return _INVALID
-    return _VALID if stored_entry.guarded(lambda: stored_entry.Unit(piece)).has_vifs else _EMPTY
-
-
-def convert(
-    names: list[str],
-    target: stored_entry.Target,
-    output: str | None,
-    *,
-    allow_loss: bool = False,
-    check: bool = False,
-    kuryrports: bool = False,
-) -> bool:
-    """Write the objects in files converted; what cannot be is written as it was.
-
-    :param output: where to; None for each file in its own place.
-    :param check: write a line on each object instead.
-    :param kuryrports: write a list of the ``KuryrPorts`` of pods, and nothing else.
-    :returns: whether all of them could be converted.
-    :raises BadInputError: if a file as a whole is not understood. Nothing was replaced.
-    :raises OutputError: if it could not be written. What was there is there still.
-    """
-    run = _Run(target, allow_loss=allow_loss, kuryrports=kuryrports)
-    act = run.check if check else run.convert
-    if kuryrports and not check:
-        act = run.list_kuryrports
-    with contextlib.ExitStack() as stack:
-        # All of them, before anything is written.
-        opened = [(name, stack.enter_context(files.reading(name))) for name in names]
-        if output is None:
-            for source, file in opened:
-                with files.replacing(source, file) as out:
-                    act(source, file, out)
-                run.tell()
-        else:
-            inputs = [file for _, file in opened]
-            with files.writing(output, inputs) as out:
-                for source, file in opened:
-                    act(source, file, out)
-            run.tell()
-    return not run.failed
-
-
-def target(form: str | None, release: str | None) -> stored_entry.Target:
-    """:raises BadInputError: for what no release reads."""
-    if form is None and release is None:
-        raise main.BadInputError("convert to what? Say --release or --form")
-    if release is not None:
-        try:
-            history.manifest(release)
-        except ValueError as error:
-            raise main.BadInputError(f"--release: {error}") from error
-    knows = release is None or serialization.knows_documents(release)
-    if form is None:
-        form = document.FORM if knows else primitive.FORM
-    elif form != primitive.FORM and not knows:
-        raise main.BadInputError(
-            f"--form: {release} does not read the form {form!r}, only {primitive.FORM!r}"
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--release",
+            help="who is to read it: a release of os-vif, such as 1.14.0, or of kuryr, such as "
+            "kuryr-6.0.1; by default one as new as this one",
         )
-    is_binary = isinstance(serialization.dumps(objects.InstanceInfo(), form, release), bytes)
-    return stored_entry.Target(form, release, is_binary)
+        parser.add_argument(
+            "--form",
+            choices=serialization.FORMS,
+            help="how to write it; by default the newest form that the release reads",
+        )
+        parser.add_argument(
+            "--allow-loss",
+            action="store_true",
+            help="convert, and tell, what loses something; else it is left as it is",
+        )
+        parser.add_argument(
+            "--kuryrports",
+            action="store_true",
+            help="of pods, write the KuryrPorts that kuryr 3.0 and later have instead",
+        )
+        where = parser.add_mutually_exclusive_group()
+        where.add_argument(
+            "-o",
+            "--output",
+            default="-",
+            metavar="FILE",
+            help="where to write to; by default standard output",
+        )
+        where.add_argument("--in-place", action="store_true", help="replace each file")
+        where.add_argument(
+            "--check", action="store_true", help="write nothing, and tell of each object"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.in_place and "-" in parsed_args.files:
+            raise main.BadInputError("--in-place needs FILE arguments")
+        if parsed_args.in_place and parsed_args.kuryrports:
+            raise main.BadInputError("--kuryrports: a pod is not replaced by its KuryrPort")
+        conversion = Conversion(
+            parse_target(parsed_args.form, parsed_args.release),
+            allow_loss=parsed_args.allow_loss,
+            kuryrports=parsed_args.kuryrports,
+        )
+        output = None if parsed_args.in_place else parsed_args.output
+        return convert_files(conversion, parsed_args.files, output, check=parsed_args.check)
 
 
-class _Run:
-    """Converts files, and tells of it."""
+class Conversion(NamedTuple):
+    """The options of a conversion."""
 
-    def __init__(
-        self, target: stored_entry.Target, *, allow_loss: bool = False, kuryrports: bool = False
-    ) -> None:
-        self._target = target
-        self._kuryrports = kuryrports
-        self._allow_loss = allow_loss
-        self.failed = 0
-        self._told: list[str] = []
+    target: Target
+    #: Convert objects with losses, too.
+    allow_loss: bool = False
+    #: Write the KuryrPorts of pods.
+    kuryrports: bool = False
 
-    def convert(self, name: str, file: BufferedReader, out: files.Output) -> None:
-        """Write a file converted; what cannot be is written as it was."""
-        counts = progress.Counts()
-        source = Source(name, file)
-        if self._target.is_binary:
-            out.write(self._piece(source, _only(source), counts))
-        else:
-            for piece in source.pieces():
-                out.write(self._piece(source, piece, counts) if piece.is_object else piece.data)
-        self._count(source, counts)
+    def convert_file(self, source: visitor.Source, out: files.Output) -> None:
+        """Write all objects of a file; an object with an error is written unchanged."""
 
-    def list_kuryrports(self, name: str, file: BufferedReader, out: files.Output) -> None:
-        """Write a list of Kubernetes, of what could be converted."""
-        counts = progress.Counts()
-        source = Source(name, file)
-        before = b'{"apiVersion":"v1","kind":"List","items":[\n'
-        for piece in source.pieces():
-            if not piece.is_object:
-                continue
-            written = self._piece(source, piece, counts)
-            if written is not piece.data:
-                out.write(before + written)
-                before = b",\n"
-        out.write((b"" if before == b",\n" else before) + b"\n]}\n")
-        self._count(source, counts)
+        def act(chunk: Chunk) -> Outcome:
+            result = self._convert(source, chunk)
+            out.write(result.data)
+            return result.outcome
 
-    def check(self, name: str, file: BufferedReader, out: files.Output) -> None:
-        """Write a line on each object of a file."""
-        counts = progress.Counts()
-        source = Source(name, file)
-        for piece in source.pieces():
-            if piece.is_object:
-                self._piece(source, piece, counts, _writer(out))
-        self._count(source, counts)
+        source.visit(act, failure=Outcome.FAILED, keep=lambda chunk: out.write(chunk.data))
 
-    def _count(self, source: Source, counts: progress.Counts) -> None:
-        self.failed += counts.of[_FAILED]
-        verbs = (_CONVERTED, _SAME, _FAILED, _EMPTY)
-        self._told += counts.lines(source.title, verbs, is_lost=self._allow_loss)
+    def convert_only_object(self, source: visitor.Source, out: files.Output) -> None:
+        """Write the only object of a file, without the white space around the object.
 
-    def tell(self) -> None:
-        """Tell the counts, once all is written."""
-        for line in self._told:
-            LOG.info("%s", line)
-        self._told.clear()
-
-    def _written(self, piece: Piece) -> tuple[stored_entry.Unit, tuple[bytes, list[Loss]]]:
-        unit = stored_entry.Unit(piece)
-        write = unit.kuryrport if self._kuryrports else unit.write
-        return unit, write(unit.read(), self._target)
-
-    def _piece(
-        self, source: Source, piece: Piece, counts: progress.Counts, say: Say | None = None
-    ) -> bytes:
-        """An object converted, or as it is.
-
-        :param say: takes a line on each object; by default only faults are told, in the log.
+        :raises BadInputError: if the file contains more objects, or no objects.
         """
-        try:
-            unit, (converted, losses) = stored_entry.guarded(lambda: self._written(piece))
-            counts.lose(losses)
-            if losses and not self._allow_loss:
-                reader = self._target.release or self._target.form
-                raise exception.DataLoss(reader=reader, losses=losses)
-        except exception.SerializationError as error:
-            counts.of[_FAILED] += 1
-            fault = diagnostics.of(piece, error)
-            source.tell(say or LOG.error, piece, fault.line, fault)
-            return piece.data
-        verdict = _CONVERTED if converted != piece.data else _SAME
-        verdict = verdict if unit.has_vifs else _EMPTY
-        counts.of[verdict] += 1
-        if say:
-            words = f"{verdict}, without {'; '.join(map(str, losses))}" if losses else verdict
-            source.tell(say, piece, piece.line, printable(words))
-        return converted
+        written: list[bytes] = []
+
+        def keep(chunk: Chunk) -> None:
+            if chunk.is_object:
+                written.append(chunk.data)
+
+        def act(chunk: Chunk) -> Outcome:
+            if written:
+                raise main.BadInputError(f"{source.title}: expected one object for this form")
+            result = self._convert(source, chunk)
+            written.append(result.data)
+            return result.outcome
+
+        source.visit(act, failure=Outcome.FAILED, keep=keep)
+        if len(written) != 1:
+            raise main.BadInputError(f"{source.title}: expected one object for this form")
+        out.write(written[0])
+
+    def check_file(self, source: visitor.Source, out: files.Output) -> None:
+        """Write a line about each object of a file, instead of the object."""
+        write = visitor.line_writer(out)
+
+        def act(chunk: Chunk) -> Outcome:
+            result = self._convert(source, chunk)
+            message = str(result.outcome)
+            if result.losses:
+                message += f", without {'; '.join(map(str, result.losses))}"
+            source.report(write, chunk, [Diagnostic(chunk.line, "", message)])
+            return result.outcome
+
+        source.visit(act, failure=Outcome.FAILED, write_error=write)
+
+    def list_kuryrports(self, source: visitor.Source, out: files.Output) -> None:
+        """Write a list of Kubernetes with the KuryrPorts of the pods of a file."""
+        before = _LIST_HEAD
+
+        def act(chunk: Chunk) -> Outcome:
+            nonlocal before
+            result = self._convert(source, chunk)
+            if result.outcome is Outcome.CONVERTED:
+                out.write(before + result.data)
+                before = _LIST_SEPARATOR
+            return result.outcome
+
+        source.visit(act, failure=Outcome.FAILED)
+        out.write((before if before is _LIST_HEAD else b"") + _LIST_TAIL)
+
+    def _convert(self, source: visitor.Source, chunk: Chunk) -> _Result:
+        """Return an object converted.
+
+        :raises os_vif.exception.SerializationError: if the object is invalid or would lose data.
+        """
+        entry = StoredEntry(chunk)
+        write = entry.write_kuryrport if self.kuryrports else entry.write
+        data, losses = write(entry.read(), self.target)
+        source.counts.add_losses(losses)
+        if losses and not self.allow_loss:
+            reader = self.target.release or self.target.form
+            raise exception.DataLoss(reader=reader, losses=losses)
+        if not entry.has_vifs:
+            return _Result(data, losses, Outcome.EMPTY)
+        is_changed = data != chunk.data
+        return _Result(data, losses, Outcome.CONVERTED if is_changed else Outcome.UNCHANGED)
+
+
+class _Result(NamedTuple):
+    data: bytes
+    losses: list[Loss]
+    outcome: Outcome
+
+
+def convert_files(
+    conversion: Conversion, names: list[str], output: str | None, *, check: bool = False
+) -> int:
+    """Convert the objects of files; return the exit code.
+
+    :param names: paths, or ``-`` for standard input.
+    :param output: the path of the output, or ``-`` for standard output; None to replace each file.
+    :param check: write a line about each object instead.
+    :raises BadInputError: for a file that cannot be read or split. No file was replaced.
+    :raises OutputError: if the output cannot be written. The old file is unchanged.
+    """
+    convert = conversion.convert_file
+    if check:
+        convert = conversion.check_file
+    elif conversion.kuryrports:
+        convert = conversion.list_kuryrports
+    elif conversion.target.is_binary:
+        convert = conversion.convert_only_object
+    with visitor.open_sources(names) as sources:
+        if output is None:
+            for source in sources:
+                with files.replace_input(source.name, source.file) as out:
+                    convert(source, out)
+                source.log_summary(is_lost=conversion.allow_loss)
+        else:
+            with files.open_output(output, [source.file for source in sources]) as out:
+                for source in sources:
+                    convert(source, out)
+            for source in sources:
+                source.log_summary(is_lost=conversion.allow_loss)
+    return visitor.exit_code(sources)

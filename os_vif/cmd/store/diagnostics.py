@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""All faults of an object of an input, with their lines.
+"""Diagnostics of a stored object: errors and unknown fields, with line and path.
 
-:func:`os_vif.serialization.validate` and :func:`os_vif.serialization.storage.validate` find the
-faults; this module finds the lines.
+:func:`os_vif.serialization.validate` and :func:`os_vif.serialization.storage.validate`
+return the errors; this module adds the lines.
 """
 
 from __future__ import annotations
@@ -15,90 +15,87 @@ from typing import Any, NamedTuple
 
 import os_vif
 from os_vif import exception, serialization
-from os_vif.cmd.store import json_edit, stored_entry
-from os_vif.cmd.store.json_splitter import Piece
+from os_vif.cmd.store import json_edit
+from os_vif.cmd.store.json_scanner import Chunk
+from os_vif.cmd.store.stored_entry import Keys, StoredEntry, translated_errors
 from os_vif.codec import primitive, unknown
 from os_vif.codec.path import COERCION_ERRORS, below, describe, joined
 from os_vif.escape import printable
 from os_vif.serialization import formats, storage
 
-#: The maximum number of faults of an object in a report; a last line counts the others.
-MOST = 100
-
-Keys = stored_entry.Keys
+#: The maximum number of diagnostics of an object; a last diagnostic counts the others.
+MAX_ERRORS = 100
 
 
-class Fault(NamedTuple):
-    """A fault of an object: line, path and description."""
+class Diagnostic(NamedTuple):
+    """An error of an object, or a note, with line and path."""
 
     line: int
     path: str
-    what: str
-    #: True if the object can be read and converted.
+    message: str
+    #: True if the object can be read and converted all the same.
     is_note: bool = False
 
     def __str__(self) -> str:
-        return printable(f"{self.path}: {self.what}" if self.path else self.what)
+        return printable(f"{self.path}: {self.message}" if self.path else self.message)
 
 
-def of(piece: Piece, error: exception.SerializationError) -> Fault:
-    """Return the fault that ended the reading of an object."""
-    try:
-        unit = stored_entry.guarded(lambda: stored_entry.Unit(piece))
-    except exception.SerializationError:
-        return _of_text(piece, error)
-    if unit.data is None:
-        return Fault(piece.line, error.path, _words(error))
-    _, line = _where(unit, error.path)
-    return Fault(line, error.path, _words(error))
+def all_errors(entry: StoredEntry) -> list[Diagnostic]:
+    """Return all errors of an entry, sorted by line; no errors exactly if the entry is valid.
 
-
-def every(piece: Piece) -> Iterator[Fault]:
-    """Yield all faults of an object, one at least if it cannot be read; none if it can.
-
-    A field of an OVO primitive that is not known is a fault, too: no document can have it.
+    An unknown field of an OVO primitive is an error, because no document can contain the field. A
+    newer version of a primitive is a note.
     """
-    unit = None
     try:
-        unit = stored_entry.guarded(lambda: stored_entry.Unit(piece))
-        found = stored_entry.guarded(unit.read)
+        with translated_errors():
+            return _limit(_unknown_parts(entry, entry.read()))
     except exception.SerializationError as error:
-        yield from _told(piece, unit, error)
-    else:
-        yield from not_known(unit, found)
-
-
-def _told(
-    piece: Piece, unit: stored_entry.Unit | None, error: exception.SerializationError
-) -> list[Fault]:
-    """Return the faults of an object that cannot be read."""
-    first = of(piece, error)
-    if unit is None or unit.data is None:
+        first = first_error(entry.chunk, error)
+    if entry.data is None:
         return [first]
-    lines = _Lines(unit)
+    lines = _Lines(entry)
     found = [
-        Fault(lines.of(_keys_of(unit, each.path)), each.path, _words(each))
-        for each in _errors(unit)
+        Diagnostic(lines.line_of(error.path), error.path, _message(error))
+        for error in _errors_of(entry)
     ]
-    if not any(fault.path == first.path for fault in found):
+    # A class of a plugin may raise other errors when it reads the object as a whole.
+    if all(each.path != first.path for each in found):
         found.append(first)
+    return _limit(found)
+
+
+def first_error(chunk: Chunk, error: exception.SerializationError) -> Diagnostic:
+    """Return the diagnostic for the exception that ended the reading of an object."""
+    try:
+        with translated_errors():
+            entry = StoredEntry(chunk)
+    except exception.SerializationError:
+        return _syntax_error(chunk, error)
+    line = chunk.line if entry.data is None else _Lines(entry).line_of(error.path)
+    return Diagnostic(line, error.path, _message(error))
+
+
+def _limit(found: list[Diagnostic]) -> list[Diagnostic]:
+    """Return the sorted diagnostics, at most :data:`MAX_ERRORS` and a count of the others."""
     found.sort()
-    if len(found) > MOST:
-        words = f"{len(found) - MOST} more faults in this object"
-        found[MOST:] = [Fault(found[MOST].line, "", words)]
+    others = found[MAX_ERRORS:]
+    if others:
+        message = f"{len(others)} more faults in this object"
+        is_note = all(each.is_note for each in others)
+        found[MAX_ERRORS:] = [Diagnostic(others[0].line, "", message, is_note)]
     return found
 
 
-def _errors(unit: stored_entry.Unit) -> list[exception.SerializationError]:
-    """Return all errors of an object; an unknown kind may be the kind of a plugin."""
+def _errors_of(entry: StoredEntry) -> list[exception.SerializationError]:
+    """Return all errors of an entry; load the plugins for a kind that is unknown without them."""
 
     def validate() -> list[exception.SerializationError]:
         try:
-            if unit.is_bare:
-                return serialization.validate(unit.piece.data)
-            return storage.validate(unit.data) if unit.wrapping else []
+            if entry.is_bare:
+                return serialization.validate(entry.chunk.data)
+            return storage.validate(entry.data) if entry.envelope else []
         except COERCION_ERRORS:
-            # The first fault names the exception of the class.
+            # The first error names the exception, which a class of a plugin raised.
             return []
 
     errors = validate()
@@ -108,76 +105,89 @@ def _errors(unit: stored_entry.Unit) -> list[exception.SerializationError]:
     return errors
 
 
-def not_known(unit: stored_entry.Unit, found: Any) -> list[Fault]:
-    """Return what was read from OVO primitives and is not known here.
+def _unknown_parts(entry: StoredEntry, content: Any) -> list[Diagnostic]:
+    """Return the unknown fields, and the newer versions, of the OVO primitives in an entry.
 
-    These are fields, and versions that are newer than those that are known.
+    :param content: the result of :meth:`StoredEntry.read`.
     """
-    found = found if unit.is_bare else {unit.place_of(name): vif for name, vif in found.items()}
-    told: list[Fault] = []
-    whole = [("", found)] if unit.is_bare else list(found.items())
-    for place, obj in whole:
-        for path, kept in unknown.within(obj, place):
-            if kept.form != primitive.FORM:
-                continue
-            names = [
-                (joined(path, name), "a field that is not known here") for name in kept.fields
-            ]
-            if kept.version and not names:
-                names = [
-                    (path, f"version {describe(kept.version)}, which is newer than this os-vif")
-                ]
-            for at, words in names:
-                line = unit.piece.line if unit.data is None else _where(unit, at)[1]
-                told.append(Fault(line, at, words, is_note=not kept.fields))
-    return sorted(told)
+    objects = {"": content}
+    if not entry.is_bare:
+        objects = {entry.path_of(interface): vif for interface, vif in content.items()}
+    parts = [
+        part
+        for object_path, obj in objects.items()
+        for path, kept in unknown.within(obj, object_path)
+        if kept.form == primitive.FORM
+        for part in _parts_of(path, kept)
+    ]
+    lines = _Lines(entry) if parts else None
+    return [part._replace(line=lines.line_of(part.path)) for part in parts] if lines else []
 
 
-def _of_text(piece: Piece, error: exception.SerializationError) -> Fault:
-    """Return the fault of text that is not JSON, at the line of the syntax error."""
+def _parts_of(path: str, kept: unknown.Unknown) -> Iterator[Diagnostic]:
+    """Yield a diagnostic without line for each unknown field, else for a newer version."""
+    for name in kept.fields:
+        yield Diagnostic(0, joined(path, name), "a field that is not known here")
+    if kept.version and not kept.fields:
+        message = f"version {describe(kept.version)}, which is newer than this os-vif"
+        yield Diagnostic(0, path, message, is_note=True)
+
+
+def _syntax_error(chunk: Chunk, error: exception.SerializationError) -> Diagnostic:
+    """Return the diagnostic of text that is not JSON, at the line of the syntax error."""
     try:
-        json.loads(piece.data)
-    except json.JSONDecodeError as found:
-        line = piece.line + found.lineno - 1
-        return Fault(line, "", f"no JSON: {found.msg} (column {found.colno})")
+        json.loads(chunk.data)
+    except json.JSONDecodeError as syntax:
+        line = chunk.line + syntax.lineno - 1
+        return Diagnostic(line, "", f"no JSON: {syntax.msg} (column {syntax.colno})")
     except (ValueError, RecursionError):
         pass
-    return Fault(piece.line, error.path, _words(error))
+    return Diagnostic(chunk.line, error.path, _message(error))
 
 
-def _words(error: exception.SerializationError) -> str:
+def _message(error: exception.SerializationError) -> str:
     if isinstance(error, exception.DataLoss) or not error.found:
         return str(error)
     return f"found {error.found}; expected {error.expected}"
 
 
-def _where(unit: stored_entry.Unit, path: str) -> tuple[Keys, int]:
-    """Return the keys and the line of the value at a path, or of the nearest value around the path."""
-    keys = _keys_of(unit, path)
-    return keys, _Lines(unit).of(keys)
-
-
-def _keys_of(unit: stored_entry.Unit, path: str) -> Keys:
-    """Return the keys of the value at a path, or of the nearest value around the path."""
-    steps, _ = _nearest(unit.data, path)
-    return tuple(key for step in steps for key in step)
-
-
 class _Lines:
-    """The lines of the values of one object."""
+    """The lines of the values of an entry."""
 
-    def __init__(self, unit: stored_entry.Unit) -> None:
-        self._first = unit.piece.line
-        self._text = unit.piece.data.decode()
+    def __init__(self, entry: StoredEntry) -> None:
+        self._first_line = entry.chunk.line
+        self._data = entry.data
+        self._text = "" if entry.data is None else entry.chunk.data.decode()
         self._index = json_edit.Index(self._text)
 
-    def of(self, keys: Keys) -> int:
-        start, _ = self._index.find(keys)
-        return self._first + self._text.count("\n", 0, start)
+    def line_of(self, path: str) -> int:
+        """Return the line of the value at a path, or of the nearest value around the path."""
+        if self._data is None:
+            return self._first_line
+        start, _ = self._index.find(_keys_of(self._data, path))
+        return self._first_line + self._text.count("\n", 0, start)
+
+
+def _keys_of(data: Any, path: str) -> Keys:
+    """Return the keys of the value at a path, or of the nearest value around the path."""
+    keys: Keys = ()
+    reached = ""
+    while reached != path:
+        children = [
+            child for child in _children(data, reached) if _is_inside(path, outer=child[0])
+        ]
+        if not children:
+            break
+        reached, more, data = max(children, key=lambda child: len(child[0]))
+        keys += more
+    return keys
 
 
 def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
-    """Yield the values in an object or an array, with the path that a reader reports."""
+    """Yield path, keys and value of each value in an object or an array.
+
+    The paths are the paths of error messages: the envelope of a primitive is no part of a path.
+    """
     if isinstance(data, list):
         for number, item in enumerate(data):
             yield below(path, number), (number,), item
@@ -187,7 +197,7 @@ def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
         if name == primitive.DATA and isinstance(value, dict) and formats.is_primitive(data):
             for field, inner in value.items():
                 yield below(path, field), (name, field), inner
-                # A list object and what is in it have one path.
+                # A list object has the path of its list.
                 if field == "objects" and isinstance(inner, list):
                     for number, item in enumerate(inner):
                         yield below(path, number), (name, field, number), item
@@ -198,20 +208,3 @@ def _children(data: Any, path: str) -> Iterator[tuple[str, Keys, Any]]:
 def _is_inside(path: str, outer: str) -> bool:
     """Return whether *path* is *outer* or a path within *outer*."""
     return path == outer or (path.startswith(outer) and (not outer or path[len(outer)] in ".["))
-
-
-def _nearest(data: Any, sought: str) -> tuple[list[Keys], str]:
-    """Return the keys that lead to a path, or to the nearest value around the path, and the rest."""
-    steps: list[Keys] = []
-    path = ""
-    while path != sought:
-        matching = [
-            (len(inner), keys, value, inner)
-            for inner, keys, value in _children(data, path)
-            if _is_inside(sought, inner)
-        ]
-        if not matching:
-            break
-        _, keys, data, path = max(matching, key=lambda found: found[0])
-        steps.append(keys)
-    return steps, path

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The files of commands that read and write many objects."""
+"""Input and output files: standard streams, and files that are replaced atomically."""
 
 from __future__ import annotations
 
@@ -18,32 +18,35 @@ from typing import Protocol, Self, cast
 from os_vif.cmd import main, streams
 from os_vif.escape import printable
 
-STANDARD = "-"
+#: The name of standard input and standard output.
+STANDARD_STREAM = "-"
 
 
 class OutputError(Exception):
-    """Something could not be written. What was there before is there still."""
+    """An output that could not be written. A file in its place is unchanged."""
 
     def __init__(self, text: str) -> None:
         super().__init__(printable(text))
 
 
 class Output(Protocol):
+    """An open output."""
+
     def write(self, data: bytes, /) -> object: ...
 
 
-def title(source: str) -> str:
-    """What a file is called in messages."""
-    return "<stdin>" if source == STANDARD else printable(source)
+def title_of(source: str) -> str:
+    """Return the name of an input for messages."""
+    return "<stdin>" if source == STANDARD_STREAM else printable(source)
 
 
 @contextlib.contextmanager
-def reading(source: str) -> Iterator[io.BufferedReader]:
-    """A file, or standard input.
+def open_input(source: str) -> Iterator[io.BufferedReader]:
+    """Open a file, or standard input.
 
-    :raises BadInputError: if it cannot be opened.
+    :raises BadInputError: for an input that cannot be opened.
     """
-    if source == STANDARD:
+    if source == STANDARD_STREAM:
         if sys.stdin is None:
             raise main.BadInputError("standard input is closed")
         yield cast("io.BufferedReader", sys.stdin.buffer)
@@ -57,16 +60,28 @@ def reading(source: str) -> Iterator[io.BufferedReader]:
         yield file
 
 
-@contextlib.contextmanager
-def replacing(source: str, file: io.BufferedReader) -> Iterator[Output]:
-    """What is written takes the place of a file that is read.
+def read_input(source: str) -> bytes:
+    """Return the content of a file, or of standard input.
 
-    :raises OutputError: if somebody else has written to it in the meantime, too.
+    :raises BadInputError: for an input that cannot be read.
+    """
+    with open_input(source) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise main.BadInputError(f"{title_of(source)}: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def replace_input(source: str, file: io.BufferedReader) -> Iterator[Output]:
+    """Open an output that replaces an open input file.
+
+    :raises OutputError: if another process has changed the file.
     """
     before = os.fstat(file.fileno())
     if not stat.S_ISREG(before.st_mode):
         raise main.BadInputError(f"{source}: is no file that can be replaced")
-    with writing(source, []) as out:
+    with open_output(source, []) as out:
         yield out
         now = pathlib.Path(source).stat()
         if (now.st_ino, now.st_size, now.st_mtime_ns) != (
@@ -74,24 +89,29 @@ def replacing(source: str, file: io.BufferedReader) -> Iterator[Output]:
             before.st_size,
             before.st_mtime_ns,
         ):
-            raise OutputError(f"{source}: somebody else has changed it; it is left as it is")
+            raise OutputError(
+                f"{source}: another process has changed the file; it is left as it is"
+            )
 
 
 @contextlib.contextmanager
-def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
-    """What is written takes the place of a file as a whole at the end, or, after an error, not.
+def open_output(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
+    """Open an output file, or standard output.
 
-    Mode, owner and access list of that file stay. What is no regular file, as standard output,
-    gets it by and by.
+    A regular file is replaced atomically at the end, and is unchanged after an error. The new file
+    has the mode, owner and access list of the old file. Standard output, pipes and devices are
+    written as a stream.
 
-    :raises BadInputError: if it cannot be opened.
-    :raises OutputError: if it cannot be written.
+    :param target: a path, or ``-``.
+    :param sources: the inputs, none of which may be standard output.
+    :raises BadInputError: for an output that cannot be opened.
+    :raises OutputError: for an output that cannot be written.
     """
-    if target == STANDARD:
+    if target == STANDARD_STREAM:
         if sys.stdout is None or isinstance(sys.stdout, streams.ClosedOutput):
             raise main.BadInputError("standard output is closed")
-        _check_apart(sources)
-        with _errors("standard output"), _streamed(os.dup(sys.stdout.fileno())) as file:
+        _refuse_output_as_input(sources)
+        with _output_errors("standard output"), _open_stream(os.dup(sys.stdout.fileno())) as file:
             yield file
         return
     try:
@@ -100,18 +120,18 @@ def writing(target: str, sources: list[io.BufferedReader]) -> Iterator[Output]:
         before = None
     except (OSError, ValueError) as error:
         raise main.BadInputError(f"{target}: {_reason(error)}") from error
-    with _errors(target):
+    with _output_errors(target):
         if before is None or stat.S_ISREG(before.st_mode):
-            # Where a symbolic link leads, not the link.
+            # The target of a symbolic link is replaced; the link stays.
             with _Replacement(pathlib.Path(os.path.realpath(target)), before) as replacement:
                 yield replacement.file
         else:
-            with _streamed(_opened(target)) as file:
+            with _open_stream(_open_device(target)) as file:
                 yield file
 
 
-def _opened(target: str) -> int:
-    """A device or a pipe."""
+def _open_device(target: str) -> int:
+    """Open a device or a pipe; return the file descriptor."""
     try:
         return os.open(target, os.O_WRONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -119,20 +139,20 @@ def _opened(target: str) -> int:
 
 
 @contextlib.contextmanager
-def _streamed(number: int) -> Iterator[io.BufferedWriter]:
-    """What is written goes there by and by, in whole."""
-    file = os.fdopen(number, "wb")
+def _open_stream(descriptor: int) -> Iterator[io.BufferedWriter]:
+    """Wrap a file descriptor, and flush at the end."""
+    file = os.fdopen(descriptor, "wb")
     try:
         yield file
         file.flush()
     finally:
-        # It would try to write the rest once more.
+        # After an error, close() flushes again and fails again.
         with contextlib.suppress(OSError):
             file.close()
 
 
 class _Replacement:
-    """A new file beside another, whose place it takes."""
+    """A temporary file in the directory of a file, which the temporary file replaces."""
 
     def __init__(self, path: pathlib.Path, before: os.stat_result | None) -> None:
         self._path = path
@@ -143,7 +163,7 @@ class _Replacement:
         mode = 0o666 if self._before is None else stat.S_IMODE(self._before.st_mode) & 0o600
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            # The user's umask holds for a file that is new.
+            # The umask applies to a new file; the mode of an old file is copied later.
             self.file = os.fdopen(os.open(self._new, flags, mode), "wb")
         except OSError as error:
             raise main.BadInputError(f"{self._path}: {_reason(error)}") from error
@@ -154,7 +174,7 @@ class _Replacement:
             if kind is None:
                 self._replace()
         finally:
-            # What it still holds may not fit on the disk.
+            # Buffered data may not fit on the disk.
             with contextlib.suppress(OSError):
                 self.file.close()
             self._new.unlink(missing_ok=True)
@@ -162,19 +182,19 @@ class _Replacement:
     def _replace(self) -> None:
         self.file.flush()
         if self._before is not None:
-            self._take_over(self._before)
+            self._copy_permissions(self._before)
         os.fsync(self.file.fileno())
         self._new.replace(self._path)
         _sync(self._path.parent)
 
-    def _take_over(self, before: os.stat_result) -> None:
-        """Who may do what with the file stays."""
+    def _copy_permissions(self, before: os.stat_result) -> None:
+        """Copy owner, mode, access lists and other extended attributes of the old file."""
         new = self.file.fileno()
-        # Another owner can be given by root alone, as with sed -i.
+        # Only root can change the owner; sed -i ignores the error as well.
         with contextlib.suppress(PermissionError):
             os.fchown(new, before.st_uid, before.st_gid)
         os.fchmod(new, stat.S_IMODE(before.st_mode))
-        # Not every file system has them.
+        # Some file systems have no extended attributes.
         with contextlib.suppress(OSError):
             for name in os.listxattr(self._path):
                 with contextlib.suppress(OSError):
@@ -182,9 +202,9 @@ class _Replacement:
 
 
 def _sync(directory: pathlib.Path) -> None:
-    """Write the new name to the disk, if the user may read the directory.
+    """Flush the new directory entry to the disk, if the user may read the directory.
 
-    Without that right the file was replaced as a whole, too: the kernel writes the name later.
+    Without the permission, the kernel writes the entry later; the replacement is atomic anyway.
     """
     try:
         number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -197,24 +217,27 @@ def _sync(directory: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _errors(target: str) -> Iterator[None]:
+def _output_errors(target: str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        # Nobody reads any more, which is no failure.
+        # A closed pipe is no failure.
         raise
     except OSError as error:
         raise OutputError(f"{target}: {_reason(error)}") from error
 
 
-def _check_apart(sources: list[io.BufferedReader]) -> None:
-    """A file that grows as it is read would have no end."""
+def _refuse_output_as_input(sources: list[io.BufferedReader]) -> None:
+    """Refuse an input that is standard output, too: such a file would grow without end.
+
+    :raises BadInputError: for such an input.
+    """
     out = os.fstat(sys.stdout.fileno())
     for source in sources:
-        found = os.fstat(source.fileno())
-        if stat.S_ISREG(out.st_mode) and os.path.samestat(found, out):
+        is_same = os.path.samestat(os.fstat(source.fileno()), out)
+        if stat.S_ISREG(out.st_mode) and is_same:
             raise main.BadInputError(
-                f"{title(str(source.name))}: is the output, too; use --in-place or --output"
+                f"{title_of(str(source.name))}: is the output, too; use --in-place or --output"
             )
 
 

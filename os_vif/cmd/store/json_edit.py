@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Where the values stand in JSON text, so that one is replaced and the rest stays as it is."""
+"""Edit JSON text in place, preserving the formatting of everything else."""
 
 from __future__ import annotations
 
@@ -12,95 +12,89 @@ from typing import Any
 
 _decode = json.JSONDecoder().raw_decode
 _SPACE = re.compile(r"[ \t\r\n]*")
-#: What stands before the first member of an object or an array, and before its end.
-_FIRST = re.compile(r"[{\[][ \t]*\r?\n([ \t]*)")
-_LAST = re.compile(r"\n([ \t]*)[}\]]\Z")
+#: The indentation of the first member of an object or an array, and of the closing bracket.
+_FIRST_INDENT = re.compile(r"[{\[][ \t]*\r?\n([ \t]*)")
+_LAST_INDENT = re.compile(r"\n([ \t]*)[}\]]\Z")
 
 Key = str | int
+#: The index of the first character of a value, and of the character after the value.
+Span = tuple[int, int]
 
 
-def _skip(text: str, at: int) -> int:
-    match = _SPACE.match(text, at)
-    return match.end() if match else at
+def _skip_space(text: str, position: int) -> int:
+    match = _SPACE.match(text, position)
+    return match.end() if match else position
 
 
-def _children(text: str, at: int) -> Iterator[tuple[Key, int, int]]:
-    """The names or numbers of what is in an object or an array, with where each stands."""
-    named = text[at] == "{"
+def _members(text: str, position: int) -> Iterator[tuple[Key, Span]]:
+    """Yield the name or number, and the span, of each member of an object or an array."""
+    is_object = text[position] == "{"
     number = 0
-    at = _skip(text, at + 1)
-    while text[at] not in "]}":
+    position = _skip_space(text, position + 1)
+    while text[position] not in "]}":
         key: Key = number
-        if named:
-            key, at = _decode(text, at)
-            # Behind the colon.
-            at = _skip(text, _skip(text, at) + 1)
-        start = at
-        _, at = _decode(text, at)
-        yield key, start, at
+        if is_object:
+            key, position = _decode(text, position)
+            # Skip the colon.
+            position = _skip_space(text, _skip_space(text, position) + 1)
+        start = position
+        _, position = _decode(text, position)
+        yield key, (start, position)
         number += 1
-        at = _skip(text, at)
-        if text[at] == ",":
-            at = _skip(text, at + 1)
+        position = _skip_space(text, position)
+        if text[position] == ",":
+            position = _skip_space(text, position + 1)
 
 
 class Index:
-    """Where the values of one JSON text stand; each object and array is scanned once.
+    """The spans of the values in JSON text. Each object and array is scanned once.
 
-    :param text: JSON, which has been parsed.
+    :param text: valid JSON.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
-        start = _skip(text, 0)
+        start = _skip_space(text, 0)
         self._whole = start, len(text[start:].rstrip()) + start
-        self._inside: dict[int, dict[Key, tuple[int, int]]] = {}
+        #: The spans of members, by start of the object or array.
+        self._members: dict[int, dict[Key, Span]] = {}
 
-    def find(self, keys: Sequence[Key]) -> tuple[int, int]:
-        """Return where the value at that path stands, or the nearest that is around it.
-
-        :returns: its first character, and the one after its last.
-        """
-        at, end = self._whole
+    def find(self, keys: Sequence[Key]) -> Span:
+        """Return the span of the value at *keys*, or of the nearest value around it."""
+        span = self._whole
         for key in keys:
-            if at not in self._inside:
-                found = _children(self._text, at) if self._text[at] in "{[" else ()
-                self._inside[at] = {name: (start, stop) for name, start, stop in found}
-            inner = self._inside[at].get(key)
-            if inner is None:
+            start = span[0]
+            if start not in self._members:
+                is_leaf = self._text[start] not in "{["
+                self._members[start] = {} if is_leaf else dict(_members(self._text, start))
+            member = self._members[start].get(key)
+            if member is None:
                 break
-            at, end = inner
-        return at, end
-
-
-def find(text: str, keys: Sequence[Key]) -> tuple[int, int]:
-    """Return where the value at that path stands in one text: see :class:`Index`."""
-    return Index(text).find(keys)
+            span = member
+        return span
 
 
 def replace(text: str, values: Sequence[tuple[Sequence[Key], Any]]) -> str:
-    """The text with other values at some paths, of which none is inside another.
+    """Return the text with new values at some keys. No value may be inside another value.
 
-    A value that stood on several lines is written on several lines, with the same indentation.
+    A value that occupied several lines is written on several lines, with the same indentation.
     """
     index = Index(text)
-    spans = sorted(
-        ((*index.find(keys), value) for keys, value in values), key=lambda span: span[:2]
-    )
+    edits = sorted(((index.find(keys), value) for keys, value in values), key=lambda e: e[0])
     parts = []
-    done = 0
-    for start, end, value in spans:
-        parts += [text[done:start], _compose(value, text[start:end])]
-        done = end
-    return "".join([*parts, text[done:]])
+    position = 0
+    for (start, end), value in edits:
+        parts += [text[position:start], _compose(value, text[start:end])]
+        position = end
+    return "".join([*parts, text[position:]])
 
 
-def _compose(value: Any, before: str) -> str:
-    """JSON of a value, in the layout of what stood there before."""
-    first, last = _FIRST.match(before), _LAST.search(before)
+def _compose(value: Any, old: str) -> str:
+    """Return a value as JSON, in the layout of the old JSON."""
+    first, last = _FIRST_INDENT.match(old), _LAST_INDENT.search(old)
     if first is None or last is None:
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
     outer = last[1]
     indent = first[1][len(outer) :] or "  "
-    newline = ("\r\n" if "\r\n" in before else "\n") + outer
+    newline = ("\r\n" if "\r\n" in old else "\n") + outer
     return json.dumps(value, indent=indent, allow_nan=False).replace("\n", newline)

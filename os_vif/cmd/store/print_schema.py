@@ -1,15 +1,18 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Prints the schemas of what is stored."""
+"""The command ``os-vif schema``."""
 
 from __future__ import annotations
 
+import argparse
 import json
-from typing import Any
 
+from os_vif import serialization
 from os_vif.cmd import main
-from os_vif.cmd.store import convert, files
+from os_vif.cmd.store import files
+from os_vif.cmd.store.conversion_target import parse_target
+from os_vif.cmd.store.store_command import StoreCommand
 from os_vif.codec import document, primitive
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import schema
@@ -17,26 +20,60 @@ from os_vif.serialization import schema
 KURYRPORT = "KuryrPort"
 
 
-def show(kind: str, form: str | None, release: str | None, *, kubernetes: bool) -> None:
-    """Print a schema.
+class Schema(StoreCommand):
+    """Print the JSON Schema of stored objects."""
 
-    :raises BadInputError: if there is none for that form.
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "kind", nargs="?", default="VIF", help="a class, such as VIFBridge; by default any VIF"
+        )
+        parser.add_argument(
+            "--release",
+            help="as which release writes it: one of os-vif, such as 1.14.0, or of kuryr, such as "
+            "kuryr-6.0.1; by default this one",
+        )
+        parser.add_argument(
+            "--form",
+            choices=serialization.FORMS,
+            help="in which form; by default the newest that the release writes",
+        )
+        parser.add_argument(
+            "--kubernetes",
+            action="store_true",
+            help="in the structural form that a custom resource definition takes",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        text = schema_text(
+            parsed_args.kind,
+            parsed_args.form,
+            parsed_args.release or CURRENT_RELEASE,
+            kubernetes=parsed_args.kubernetes,
+        )
+        with files.open_output(files.STANDARD_STREAM, []) as out:
+            out.write(text.encode())
+        return 0
+
+
+def schema_text(kind: str, form: str | None, release: str, *, kubernetes: bool) -> str:
+    """Return a schema as JSON, or the custom resource definition of ``KuryrPort`` as YAML.
+
+    :raises BadInputError: for a form without a schema.
     :raises os_vif.exception.SerializationError: if the release has no such kind.
     """
-    target = convert.target(form, release or CURRENT_RELEASE)
+    target = parse_target(form, release)
     if target.form not in {document.FORM, primitive.FORM}:
         raise main.BadInputError(f"--form: the form {target.form!r} has no JSON Schema")
     if kubernetes and target.form != document.FORM:
         raise main.BadInputError("--kubernetes: only documents have that form")
-    found: dict[str, Any] | str
     if kind == KURYRPORT and kubernetes:
-        found = schema.load_kuryrport()
-    elif kubernetes:
-        found = schema.load_structural(kind)
+        return schema.load_kuryrport()
+    if kubernetes:
+        data = schema.load_structural(kind)
     elif target.form == document.FORM:
-        found = schema.load(kind)
+        data = schema.load(kind)
     else:
-        found = schema.load_primitive(kind, target.release or CURRENT_RELEASE)
-    text = found if isinstance(found, str) else json.dumps(found, indent=2) + "\n"
-    with files.writing(files.STANDARD, []) as out:
-        out.write(text.encode())
+        data = schema.load_primitive(kind, release)
+    return json.dumps(data, indent=2) + "\n"

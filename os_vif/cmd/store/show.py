@@ -1,92 +1,98 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Draws stored objects, as text or as a picture."""
+"""The command ``os-vif show``: stored objects as text trees, or as a picture."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
+import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 
-from os_vif import exception
 from os_vif.cmd import main
 from os_vif.cmd.render import svg, tree
-from os_vif.cmd.store import diagnostics, files, stored_entry
-from os_vif.cmd.store.convert import Source
-from os_vif.cmd.store.json_splitter import Piece
+from os_vif.cmd.store import files, visitor
+from os_vif.cmd.store.json_scanner import Chunk
+from os_vif.cmd.store.progress import Outcome
+from os_vif.cmd.store.store_command import FilesCommand
+from os_vif.cmd.store.stored_entry import StoredEntry
 
-LOG = logging.getLogger("os-vif")
-
-#: A picture of more cannot be looked at.
-MOST = 100
-
-
-class _Trees:
-    """The trees of the objects in files that can be read."""
-
-    def __init__(self, names: list[str]) -> None:
-        self._names = names
-        self.whole = True
-
-    def __iter__(self) -> Iterator[tree.Node]:
-        for name in self._names:
-            with files.reading(name) as file:
-                source = Source(name, file)
-                for piece in source.pieces():
-                    if not piece.is_object:
-                        continue
-                    try:
-                        node = stored_entry.guarded(lambda piece=piece: _tree(piece))  # type: ignore[misc]
-                    except exception.SerializationError as error:
-                        fault = diagnostics.of(piece, error)
-                        source.tell(LOG.error, piece, fault.line, fault)
-                        self.whole = False
-                        continue
-                    if node is not None:
-                        yield node
+#: The maximum number of objects in a picture.
+MAX_DRAWN = 100
 
 
-def _tree(piece: Piece) -> tree.Node | None:
-    unit = stored_entry.Unit(piece)
-    if not unit.has_vifs:
+class Show(FilesCommand):
+    """Draw stored objects as a tree, or as a picture."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--svg", metavar="FILE", help="write a picture there; '-' prints it")
+        parser.add_argument(
+            "--ascii", action="store_true", help="draw with ASCII, whatever the terminal takes"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        with visitor.open_sources(parsed_args.files) as sources:
+            if parsed_args.svg:
+                _write_picture(sources, parsed_args.svg)
+            else:
+                _print_trees(sources, ascii_only=parsed_args.ascii)
+        return visitor.exit_code(sources)
+
+
+def _visit_trees(sources: list[visitor.Source], draw: Callable[[tree.Node], object]) -> None:
+    """Call *draw* with the tree of each object that has VIFs."""
+
+    def act(chunk: Chunk) -> Outcome:
+        node = object_tree(chunk)
+        if node is None:
+            return Outcome.EMPTY
+        draw(node)
+        return Outcome.VALID
+
+    for source in sources:
+        source.visit(act)
+
+
+def object_tree(chunk: Chunk) -> tree.Node | None:
+    """Return the tree of an object, or None for an object without VIFs."""
+    entry = StoredEntry(chunk)
+    if not entry.has_vifs:
         return None
-    return tree.of_stored(None if unit.is_bare else unit.name, unit.read())
+    return tree.of_stored(None if entry.is_bare else entry.name, entry.read())
 
 
-def as_text(names: list[str], *, ascii_only: bool) -> bool:
-    """Print a tree of each object.
-
-    :returns: whether all of them could be read.
-    """
+def _print_trees(sources: list[visitor.Source], *, ascii_only: bool) -> None:
+    """Print a tree for each object, with an empty line between two trees."""
     style = tree.ASCII if ascii_only else tree.style_for(sys.stdout)
     encoding = "ascii" if style is tree.ASCII else "utf-8"
-    trees = _Trees(names)
-    with files.writing(files.STANDARD, []) as out:
-        for number, node in enumerate(trees):
-            if number:
-                out.write(b"\n")
-            for line in tree.lines(node, style):
-                out.write(f"{line}\n".encode(encoding, "backslashreplace"))
-    return trees.whole
+    separator = ""
+    with files.open_output(files.STANDARD_STREAM, []) as out:
+
+        def draw(node: tree.Node) -> None:
+            nonlocal separator
+            text = "".join(f"{line}\n" for line in tree.lines(node, style))
+            out.write((separator + text).encode(encoding, "backslashreplace"))
+            separator = "\n"
+
+        _visit_trees(sources, draw)
 
 
-def as_picture(names: list[str], output: str) -> bool:
+def _write_picture(sources: list[visitor.Source], output: str) -> None:
     """Write an SVG of the objects.
 
-    :returns: whether all of them could be read.
-    :raises BadInputError: if there is nothing to draw, or too much.
+    :raises BadInputError: for no objects, and for more than :data:`MAX_DRAWN`.
     """
-    trees = _Trees(names)
     nodes: list[tree.Node] = []
-    with contextlib.closing(iter(trees)) as found:  # type: ignore[type-var]
-        for node in found:
-            nodes.append(node)
-            if len(nodes) > MOST:
-                raise main.BadInputError(f"--svg: there are more than {MOST} objects to draw")
+
+    def draw(node: tree.Node) -> None:
+        if len(nodes) == MAX_DRAWN:
+            raise main.BadInputError(f"--svg: there are more than {MAX_DRAWN} objects to draw")
+        nodes.append(node)
+
+    _visit_trees(sources, draw)
     if not nodes:
         raise main.BadInputError("--svg: there is nothing to draw")
-    with files.writing(output, []) as out:
+    with files.open_output(output, []) as out:
         out.write(svg.picture(nodes).encode())
-    return trees.whole

@@ -1,19 +1,21 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""One object of an input: a VIF by itself, or what kuryr or zun put around some."""
+"""A stored object of an input: a VIF, or an object of kuryr or zun that contains VIFs."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from oslo_versionedobjects import exception as ovo_exception
 
 import os_vif
 from os_vif import exception, serialization
 from os_vif.cmd.store import json_edit
-from os_vif.cmd.store.json_splitter import Piece
+from os_vif.cmd.store.conversion_target import Target
+from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.codec import primitive, unknown
 from os_vif.codec.path import COERCION_ERRORS, below, invalid
 from os_vif.codec.unknown import Loss
@@ -24,150 +26,182 @@ from os_vif.objects.vif import VIFBase
 from os_vif.serialization import json_text, storage
 
 Keys = tuple[json_edit.Key, ...]
-#: Where a pod has its VIFs.
+#: The keys of the annotation of a pod, and the path in errors.
 ANNOTATION: Keys = ("metadata", "annotations", storage.ANNOTATION)
 ANNOTATION_PATH = f"metadata.annotations[{storage.ANNOTATION!r}]"
 _POD = {"pod-vif", "pod-state"}
-#: An annotation that has VIFs by the name of their interface, as kuryr's documentation shows it.
-_BY_NAME = "pod-vifs"
-#: A KuryrPort with its VIFs in ``spec.vifs``.
-_IN_SPEC = "kuryrport-spec"
-_ANNOTATED = _POD | {_BY_NAME}
-_LONG = 80
-Result = TypeVar("Result")
+#: An annotation with VIFs by interface name, as in the documentation of kuryr.
+_POD_VIFS = "pod-vifs"
+#: A KuryrPort with VIFs in ``spec.vifs``.
+_KURYRPORT_SPEC = "kuryrport-spec"
+_ANNOTATED = _POD | {_POD_VIFS}
+_MAX_NAME = 80
 
 
-class Target(NamedTuple):
-    """What to write: a form, and for whom."""
+class StoredEntry:
+    """A stored object of an input.
 
-    form: str
-    #: By default one that is as new as this one.
-    release: str | None = None
-    #: Whether it cannot stand in JSON, nor beside others.
-    is_binary: bool = False
-
-
-class Unit:
-    """One object of an input.
-
-    :raises os_vif.exception.SerializationError: if it is nothing in which VIFs are stored.
+    :raises os_vif.exception.SerializationError: for an object of an unknown type.
     """
 
-    def __init__(self, piece: Piece) -> None:
-        self.piece = piece
-        #: Plain data; None for a form that is no JSON.
+    def __init__(self, chunk: Chunk) -> None:
+        self.chunk = chunk
+        #: Plain data; None for a binary format.
         self.data: Any = None
-        #: The envelope of the VIFs, or None: a key of :data:`os_vif.serialization.storage.ENVELOPES`.
-        self.wrapping: str | None = None
-        #: Whether it is an object of os-vif itself.
+        #: The envelope of the VIFs: a key of :data:`os_vif.serialization.storage.ENVELOPES`,
+        #: ``pod-vifs``, ``kuryrport-spec``, or None.
+        self.envelope: str | None = None
+        #: True for an object of os-vif without an envelope.
         self.is_bare = True
-        if is_text(piece.data):
-            self.data = json_text.parse(piece.data)
+        if is_text(chunk.data):
+            self.data = json_text.parse(chunk.data)
             self.is_bare = storage.is_vif_payload(self.data)
             if not self.is_bare:
-                self.wrapping = _wrapping(self.data)
+                self.envelope = _find_envelope(self.data)
 
     @property
     def name(self) -> str:
-        """What it is, in few words, all of which can be printed."""
+        """The name of the object for messages."""
         return name_of(self.data)
 
     @property
     def has_vifs(self) -> bool:
-        """Whether there are any; most pods of a host's own have none."""
-        return self.is_bare or self.wrapping is not None
+        """True if the object is a VIF or contains VIFs. Pods in the host network have none."""
+        return self.is_bare or self.envelope is not None
 
     def read(self) -> Any:
-        """The object itself, or VIFs by the name of their interface.
+        """Return the object itself; for an envelope, the VIFs by interface name.
 
-        :raises os_vif.exception.SerializationError: naming the path of what is wrong.
+        :raises os_vif.exception.SerializationError: with the path of the error.
         """
         if self.is_bare:
-            return with_plugins(lambda: serialization.loads(self.piece.data))
-        return with_plugins(lambda: storage.read(self.data)) if self.wrapping else {}
+            return _retry_with_plugins(lambda: serialization.loads(self.chunk.data))
+        return _retry_with_plugins(lambda: storage.read(self.data)) if self.envelope else {}
 
-    def write(self, found: Any, target: Target) -> tuple[bytes, list[Loss]]:
-        """It with what was read converted, and what is lost. The rest of it is not touched.
+    def write(self, content: Any, target: Target) -> tuple[bytes, list[Loss]]:
+        """Return the converted object, and the losses. Everything around the VIFs is unchanged.
 
-        :param found: what :meth:`read` gave, which may be changed.
-        :raises os_vif.exception.SerializationError: if the reader has no place for it.
+        :param content: the result of :meth:`read`. The method may change the objects in it.
+        :raises os_vif.exception.SerializationError: if the target cannot read such an object.
         """
         if not self.has_vifs:
-            return self.piece.data, []
+            return self.chunk.data, []
         if self.is_bare:
-            return self._write_bare(found, target)
+            return self._write_bare(content, target)
         self._refuse_binary(target)
-        wrapping, reader = str(self.wrapping), target.release or CURRENT_RELEASE
-        if wrapping in _POD and not storage.reader_supports(reader, wrapping):
-            # The other way to store it there may be what is read.
-            (other,) = _POD - {wrapping}
-            wrapping = other if storage.reader_supports(reader, other) else wrapping
-        if wrapping == _BY_NAME and reader.startswith("kuryr-"):
-            wrapping = "pod-state" if storage.reader_supports(reader, "pod-state") else "pod-vif"
-        layout = "kuryrport" if wrapping in {_BY_NAME, _IN_SPEC} else wrapping
-        written, lost = storage.downgrade(found, layout, reader, target.form)
-        new = list(_places(wrapping, written))
-        if all(_same(self._at(keys), value) for keys, value in new):
-            return self.piece.data, lost
-        return json_edit.replace(self.piece.data.decode(), new).encode(), lost
+        reader = target.release or CURRENT_RELEASE
+        envelope = self._target_envelope(reader)
+        layout = "kuryrport" if envelope in {_POD_VIFS, _KURYRPORT_SPEC} else envelope
+        written, losses = storage.downgrade(content, layout, reader, target.form)
+        values = list(_vif_values(envelope, written))
+        if all(_is_same_json(self._value_at(keys), value) for keys, value in values):
+            return self.chunk.data, losses
+        return json_edit.replace(self.chunk.data.decode(), values).encode(), losses
 
-    def kuryrport(self, found: dict[str, VIFBase], target: Target) -> tuple[bytes, list[Loss]]:
-        """The ``KuryrPort`` of a pod; of one without VIFs there is none, and it is as it was."""
+    def _target_envelope(self, reader: str) -> str:
+        """Return the envelope that a release reads in the place of the present envelope."""
+        envelope = str(self.envelope)
+        if envelope in _POD and not storage.reader_supports(reader, envelope):
+            (other,) = _POD - {envelope}
+            return other if storage.reader_supports(reader, other) else envelope
+        if envelope == _POD_VIFS and reader.startswith("kuryr-"):
+            return "pod-state" if storage.reader_supports(reader, "pod-state") else "pod-vif"
+        return envelope
+
+    def write_kuryrport(
+        self, vifs: dict[str, VIFBase], target: Target
+    ) -> tuple[bytes, list[Loss]]:
+        """Return the ``KuryrPort`` of a pod, and the losses; a pod without VIFs unchanged.
+
+        :raises os_vif.exception.SerializationError: for another object than a pod.
+        """
         if not self.has_vifs:
-            return self.piece.data, []
-        if self.wrapping not in _ANNOTATED:
+            return self.chunk.data, []
+        if self.envelope not in _ANNOTATED:
             raise exception.InvalidValue(found=self.name, expected="a pod")
         self._refuse_binary(target)
         reader = target.release or CURRENT_RELEASE
-        status, lost = storage.downgrade(found, "kuryrport", reader, target.form)
-        return json_text.compose(storage.kuryrport(self.data, status)).encode(), lost
+        status, losses = storage.downgrade(vifs, "kuryrport", reader, target.form)
+        return json_text.compose(storage.kuryrport(self.data, status)).encode(), losses
 
     def _refuse_binary(self, target: Target) -> None:
         if target.is_binary:
             raise exception.InvalidValue(found=self.name, expected="a VIF by itself for this form")
 
-    def _write_bare(self, found: Any, target: Target) -> tuple[bytes, list[Loss]]:
-        written, lost = _dump(found, target)
-        if isinstance(written, bytes) or self.data is None:
-            return written if isinstance(written, bytes) else written.encode() + b"\n", lost
+    def _write_bare(self, obj: Any, target: Target) -> tuple[bytes, list[Loss]]:
+        written, losses = _dump(obj, target)
+        if isinstance(written, bytes):
+            return written, losses
+        if self.data is None:
+            return written.encode() + b"\n", losses
         data = json_text.parse(written)
-        if _same(self.data, data):
-            return self.piece.data, lost
-        return json_edit.replace(self.piece.data.decode(), [((), data)]).encode(), lost
+        if _is_same_json(self.data, data):
+            return self.chunk.data, losses
+        return json_edit.replace(self.chunk.data.decode(), [((), data)]).encode(), losses
 
-    @property
-    def annotation(self) -> Any:
-        """That of a pod, in which its VIFs are; None where they are elsewhere."""
-        return self._at(ANNOTATION) if self.wrapping in _ANNOTATED else None
-
-    def place_of(self, interface: str) -> str:
+    def path_of(self, interface: str) -> str:
         """Return the path of the VIF of an interface."""
-        if self.wrapping in {"kuryrport", _IN_SPEC}:
-            part = "status" if self.wrapping == "kuryrport" else "spec"
+        if self.envelope in {"kuryrport", _KURYRPORT_SPEC}:
+            part = "status" if self.envelope == "kuryrport" else "spec"
             return f"{below(f'{part}.vifs', interface)}.vif"
-        prefix = "vif" if self.wrapping == "cni-metadata" else ANNOTATION_PATH
-        if self.wrapping == _BY_NAME:
+        prefix = "vif" if self.envelope == "cni-metadata" else ANNOTATION_PATH
+        if self.envelope == _POD_VIFS:
             return below(prefix, interface)
-        if self.wrapping == "pod-vif":
+        if self.envelope == "pod-vif":
             return prefix
         if interface == DEFAULT_INTERFACE:
             return f"{prefix}.default_vif"
         return below(f"{prefix}.additional_vifs", interface)
 
-    def _at(self, keys: Keys) -> Any:
-        found = self.data
+    def _value_at(self, keys: Keys) -> Any:
+        value = self.data
         for key in keys:
-            found = found[key]
-        return found
+            value = value[key]
+        return value
 
 
 def is_text(data: bytes) -> bool:
-    """Whether it may be JSON, so that it can stand beside others."""
+    """Return whether *data* may be JSON; other formats start with a control character."""
     return b" " <= data.lstrip()[:1] <= b"~"
 
 
-def with_plugins(read: Callable[[], Any]) -> Any:
-    """What is read; if there is a kind in it that a plugin may have, with the plugins."""
+def name_of(data: Any) -> str:
+    """Return the kind, namespace and name, or kind and ID, of an object as printable text."""
+    if not isinstance(data, dict):
+        return "an object"
+    metadata = data.get("metadata")
+    if isinstance(metadata, dict):
+        names = [metadata[key] for key in ("namespace", "name") if key in metadata]
+        words = [data.get("kind", "an object"), "/".join(map(str, names))]
+    else:
+        fields = data.get(primitive.DATA, data)
+        words = [data.get(primitive.NAME, data.get("kind", "an object"))]
+        words.append(fields.get("id", "") if isinstance(fields, dict) else "")
+    return printable(" ".join(str(word) for word in words if word))[:_MAX_NAME] or "an object"
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise every error of an object as a SerializationError, so that the next object is read.
+
+    Classes and fields of plugins may raise other exceptions.
+
+    :raises os_vif.exception.SerializationError: for each error of the object.
+    """
+    try:
+        yield
+    except exception.SerializationError:
+        raise
+    except (*COERCION_ERRORS, ovo_exception.VersionedObjectsException, MemoryError) as error:
+        text = printable(str(error))[:_MAX_NAME]
+        raise exception.InvalidValue(
+            found=f"what cannot be read ({type(error).__name__}: {text})",
+            expected="a VIF, a pod or a KuryrPort",
+        ) from error
+
+
+def _retry_with_plugins(read: Callable[[], Any]) -> Any:
+    """Return the result of *read*; load the plugins for a kind that is unknown without them."""
     try:
         return read()
     except exception.UnknownKind:
@@ -175,66 +209,47 @@ def with_plugins(read: Callable[[], Any]) -> Any:
         return read()
 
 
-def name_of(data: Any) -> str:
-    """What an object is called, by its kind, namespace and name."""
-    if not isinstance(data, dict):
-        return "an object"
-    metadata = data.get("metadata")
-    if isinstance(metadata, dict):
-        words = [data.get("kind", "an object")]
-        names = [metadata[key] for key in ("namespace", "name") if key in metadata]
-        words.append("/".join(map(str, names)))
-    else:
-        fields = data.get(primitive.DATA, data)
-        words = [data.get(primitive.NAME, data.get("kind", "an object"))]
-        words.append(fields.get("id", "") if isinstance(fields, dict) else "")
-    return printable(" ".join(str(word) for word in words if word))[:_LONG] or "an object"
+def _find_envelope(data: Any) -> str | None:
+    """Return the envelope of the VIFs, or None for an object without VIFs.
 
-
-def _wrapping(data: Any) -> str | None:
-    """Return the name of what is around the VIFs, or None if there are none.
-
-    :raises os_vif.exception.InvalidValue: for an object that is not known, and for a VIF at a
-        place where none is looked for: it would be passed over.
+    :raises os_vif.exception.InvalidValue: for an unknown object, and for a VIF in a place that
+        the envelope does not have.
     """
     if not isinstance(data, dict):
         raise invalid(data, "an object")
-    found, place = _known_wrapping(data)
-    stray = _stray(data, place)
-    if stray is not None:
-        expected = (
-            f"VIFs in {'.'.join(map(str, place))} alone"
-            if place
-            else "VIFs where kuryr stores them"
-        )
-        raise exception.InvalidValue(path=stray, found="a VIF", expected=expected)
-    if found is None and not ("kind" in data or "metadata" in data):
+    envelope, place = _known_envelope(data)
+    path = _misplaced_vif(data, place)
+    if path is not None:
+        places = f"VIFs in {'.'.join(map(str, place))} alone" if place else None
+        expected = places or "VIFs where kuryr stores them"
+        raise exception.InvalidValue(path=path, found="a VIF", expected=expected)
+    if envelope is None and not ("kind" in data or "metadata" in data):
         raise exception.InvalidValue(
             found="another object", expected="a VIF, a pod or a KuryrPort"
         )
-    return found
+    return envelope
 
 
-def _known_wrapping(data: dict[str, Any]) -> tuple[str | None, Keys]:
-    """Return what is around the VIFs, and where they are."""
+def _known_envelope(data: dict[str, Any]) -> tuple[str | None, Keys]:
+    """Return the envelope of an object, and the keys of the VIFs."""
     status, metadata = data.get("status"), data.get("metadata")
     if storage.has_vifs_in_spec(data):
-        return _IN_SPEC, storage.VIFS_IN_SPEC
+        return _KURYRPORT_SPEC, storage.VIFS_IN_SPEC
     if isinstance(status, dict) and "vifs" in status:
         return "kuryrport", storage.VIFS_IN_STATUS
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     if isinstance(annotations, dict) and storage.ANNOTATION in annotations:
-        return _annotated(annotations[storage.ANNOTATION]), ANNOTATION
+        return _annotation_envelope(annotations[storage.ANNOTATION]), ANNOTATION
     if storage.is_vif_payload(data.get("vif")):
         return "cni-metadata", ("vif",)
     return None, ()
 
 
-def _stray(data: dict[str, Any], place: Keys) -> str | None:
-    """Return the path of a VIF that is not at that place, or None."""
-    waiting: list[tuple[str, Keys, Any]] = [("", (), data)]
-    while waiting:
-        path, keys, value = waiting.pop()
+def _misplaced_vif(data: dict[str, Any], place: Keys) -> str | None:
+    """Return the path of a VIF outside *place*, or None."""
+    pending: list[tuple[str, Keys, Any]] = [("", (), data)]
+    while pending:
+        path, keys, value = pending.pop()
         if place and keys == place:
             continue
         if keys == ANNOTATION and isinstance(value, str):
@@ -243,82 +258,61 @@ def _stray(data: dict[str, Any], place: Keys) -> str | None:
             return path
         if isinstance(value, (dict, list)):
             members = value.items() if isinstance(value, dict) else enumerate(value)
-            deeper = len(keys) < len(ANNOTATION)
-            waiting += [
-                (below(path, name), (*keys, name) if deeper else (*keys[:3], ""), item)
-                for name, item in members
-                if isinstance(item, (dict, list)) or name == storage.ANNOTATION
+            is_shallow = len(keys) < len(ANNOTATION)
+            pending += [
+                (below(path, name), (*keys, name) if is_shallow else (*keys[:3], ""), member)
+                for name, member in members
+                if isinstance(member, (dict, list)) or name == storage.ANNOTATION
             ]
     return None
 
 
-def _annotated(annotation: Any) -> str:
-    """Return how the annotation of a pod has its VIFs."""
+def _annotation_envelope(annotation: Any) -> str:
+    """Return the envelope in the annotation of a pod."""
     try:
         data = json_text.parse(annotation)
     except exception.SerializationError:
         return "pod-vif"
     if storage.has_vifs_by_interface(data):
-        return _BY_NAME
-    is_state = isinstance(data, dict) and "PodState" in (
-        data.get(primitive.NAME),
-        data.get("kind"),
-    )
+        return _POD_VIFS
+    is_object = isinstance(data, dict)
+    is_state = is_object and "PodState" in (data.get(primitive.NAME), data.get("kind"))
     return "pod-state" if is_state else "pod-vif"
 
 
-def guarded(act: Callable[[], Result]) -> Result:
-    """Call a function that reads, draws or writes one object, and return its result.
-
-    Every command goes through this function, so one object cannot end a run.
-
-    :raises os_vif.exception.SerializationError: for everything that can be wrong with the object,
-        also for an error that a class of a plugin raises.
-    """
-    try:
-        return act()
-    except exception.SerializationError:
-        raise
-    except (*COERCION_ERRORS, ovo_exception.VersionedObjectsException, MemoryError) as error:
-        raise exception.InvalidValue(
-            found=f"what cannot be read ({type(error).__name__}: {printable(str(error))[:_LONG]})",
-            expected="a VIF, a pod or a KuryrPort",
-        ) from error
-
-
-def _places(wrapping: str, written: Any) -> Iterator[tuple[Keys, Any]]:
-    """Where each part of what was written stands in an object."""
-    if wrapping in _POD:
+def _vif_values(envelope: str, written: Any) -> Iterator[tuple[Keys, Any]]:
+    """Yield the keys and the new value of each part that contains VIFs."""
+    if envelope in _POD:
         yield ANNOTATION, written
-    elif wrapping == _BY_NAME:
+    elif envelope == _POD_VIFS:
         vifs = {name: entry["vif"] for name, entry in written["vifs"].items()}
         yield ANNOTATION, json_text.compose(vifs)
-    elif wrapping in {"kuryrport", _IN_SPEC}:
-        around = storage.VIFS_IN_SPEC if wrapping == _IN_SPEC else storage.VIFS_IN_STATUS
+    elif envelope in {"kuryrport", _KURYRPORT_SPEC}:
+        place = storage.VIFS_IN_SPEC if envelope == _KURYRPORT_SPEC else storage.VIFS_IN_STATUS
         for name, entry in written["vifs"].items():
-            yield (*around, name, "vif"), entry["vif"]
+            yield (*place, name, "vif"), entry["vif"]
     else:
         yield ("vif",), written["vif"]
 
 
 def _dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
-    """An object in a form, and what is lost of it."""
+    """Return an object in the form of the target, and the losses."""
     try:
         return serialization.dumps(obj, target.form, target.release), []
     except exception.DataLoss as error:
-        lost = list(error.losses)
+        losses = list(error.losses)
     if target.form == primitive.FORM and target.release not in {None, CURRENT_RELEASE}:
-        data, lost = serialization.downgrade(obj, str(target.release))
-        return json_text.compose_sorted(data), lost
+        data, losses = serialization.downgrade(obj, str(target.release))
+        return json_text.compose_sorted(data), losses
     unknown.discard(obj, target.form)
-    return serialization.dumps(obj, target.form, target.release), lost
+    return serialization.dumps(obj, target.form, target.release), losses
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Whether two values are the same as JSON; text with JSON in it, by what that says."""
-    if isinstance(one, str) and isinstance(other, str):
+def _is_same_json(first: Any, second: Any) -> bool:
+    """Return whether two values are equal as JSON; text with JSON is compared as JSON, too."""
+    if isinstance(first, str) and isinstance(second, str):
         try:
-            return _same(json_text.parse(one), json_text.parse(other))
+            return _is_same_json(json_text.parse(first), json_text.parse(second))
         except exception.SerializationError:
-            return one == other
-    return json_text.compose_sorted(one) == json_text.compose_sorted(other)
+            return first == second
+    return json_text.compose_sorted(first) == json_text.compose_sorted(second)

@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from os_vif import exception, serialization
-from os_vif.cmd import main
-from os_vif.cmd.store import convert, files, stored_entry
-from os_vif.cmd.store.convert import target
-from os_vif.cmd.store.json_splitter import Piece, Splitter
+from os_vif.cmd import exit_codes, main
+from os_vif.cmd.store import convert, stored_entry, visitor
+from os_vif.cmd.store.conversion_target import Target, parse_target
+from os_vif.cmd.store.json_scanner import Chunk
+from os_vif.cmd.store.json_splitter import split_chunks
+from os_vif.cmd.store.progress import Outcome
 from os_vif.objects.versioning import history
 from os_vif.serialization import storage
 from tests.support.generated.json_texts import VALUES, in_chunks, json_text
@@ -35,23 +37,23 @@ from tests.unit.serialization.stored_samples import (
 )
 
 ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]
-DOCUMENTS = stored_entry.Target("json")
+DOCUMENTS = Target("json")
 
 
-def unit(data) -> stored_entry.Unit:
-    return stored_entry.Unit(Piece(json.dumps(data).encode(), 1, is_object=True))
+def entry(data) -> stored_entry.StoredEntry:
+    return stored_entry.StoredEntry(Chunk(json.dumps(data).encode(), 1, is_object=True))
 
 
-def converted(data: bytes, to: stored_entry.Target) -> bytes:
+def converted(data: bytes, to: Target) -> bytes:
     """What one object becomes; nothing of it is lost."""
-    one = stored_entry.Unit(Piece(data, 1, is_object=True))
+    one = stored_entry.StoredEntry(Chunk(data, 1, is_object=True))
     new, losses = one.write(one.read(), to)
     assert losses == []
     return new
 
 
 def read(data: bytes):
-    return stored_entry.Unit(Piece(data, 1, is_object=True)).read()
+    return stored_entry.StoredEntry(Chunk(data, 1, is_object=True)).read()
 
 
 def without_vifs(data):
@@ -99,10 +101,10 @@ def test_what_67_releases_wrote_there_and_back(indent, step):
         if row["wrap"] == "none" and not writable(row):
             continue
         there = converted(data, DOCUMENTS)
-        back = converted(there, stored_entry.Target("ovo"))
+        back = converted(there, Target("ovo"))
         assert plain(read(there)) == plain(read(back)) == plain(read(data)), row["id"]
         assert converted(there, DOCUMENTS) == there
-        assert converted(back, stored_entry.Target("ovo")) == back
+        assert converted(back, Target("ovo")) == back
         if row["wrap"] == "none":
             bare += 1
             text = serialization.dumps(serialization.loads(data))
@@ -124,7 +126,7 @@ def test_for_the_release_that_wrote_it(row):
     """It is what ``dumps`` writes for that release."""
     release = row["releases"][0]
     there = serialization.dumps(serialization.loads(json.dumps(row["payload"])))
-    back = converted(there.encode(), target(None, release))
+    back = converted(there.encode(), parse_target(None, release))
     assert back.decode() == serialization.dumps(serialization.loads(there), release=release)
 
 
@@ -141,7 +143,7 @@ WRAPPED = {
 def test_every_place_in_which_kuryr_and_zun_store(name, form):
     """The VIFs are the same, and so is all around them."""
     data = json.dumps(WRAPPED[name], indent=4).encode()
-    written = converted(data, stored_entry.Target(form))
+    written = converted(data, Target(form))
     assert contents(read(written)) == contents(read(data))
     assert without_vifs(json.loads(written)) == without_vifs(WRAPPED[name])
     text = json.dumps(json.loads(written))
@@ -160,7 +162,9 @@ def test_every_place_in_which_kuryr_and_zun_store(name, form):
     ],
 )
 def test_an_annotation_is_what_the_release_reads(name, release, kind):
-    written = json.loads(converted(json.dumps(WRAPPED[name]).encode(), target(None, release)))
+    written = json.loads(
+        converted(json.dumps(WRAPPED[name]).encode(), parse_target(None, release))
+    )
     annotation = json.loads(written["metadata"]["annotations"][ANNOTATION])
     assert annotation["versioned_object.name"] == kind
     assert contents(storage.read(written)) == contents(storage.read(WRAPPED[name]))
@@ -168,12 +172,12 @@ def test_an_annotation_is_what_the_release_reads(name, release, kind):
 
 def test_what_has_no_place_is_lost_by_name():
     """The first of two VIFs goes where one can be."""
-    one = unit(WRAPPED["pod with state of two"])
-    new, losses = one.write(one.read(), target(None, "kuryr-0.4.7"))
+    one = entry(WRAPPED["pod with state of two"])
+    new, losses = one.write(one.read(), parse_target(None, "kuryr-0.4.7"))
     assert [str(loss) for loss in losses] == ["eth1 (left out)"]
     assert [*read(new)] == ["eth0"]
     with pytest.raises(exception.UnsupportedVersion, match=r"kuryr-3\.1\.0, which read pod-state"):
-        one.write(one.read(), target(None, "kuryr-4.0.0"))
+        one.write(one.read(), parse_target(None, "kuryr-4.0.0"))
 
 
 @pytest.mark.parametrize("form", ["json", "ovo"])
@@ -182,8 +186,8 @@ def test_what_a_newer_version_wrote_is_lost_in_the_other_form_alone(form):
     document = serialization.to_document(make("VIFBridge"))
     document |= {"apiVersion": "os-vif/2.9", "color": "blue"}
     for data in (document, {"kind": "KuryrPort", "status": {"vifs": {"eth0": {"vif": document}}}}):
-        one = unit(data)
-        new, losses = one.write(one.read(), stored_entry.Target(form))
+        one = entry(data)
+        new, losses = one.write(one.read(), Target(form))
         assert [loss.path.rpartition(".")[2] for loss in losses] == ["color"] * (form == "ovo")
         assert (b"blue" in new) == (form == "json")
 
@@ -191,24 +195,24 @@ def test_what_a_newer_version_wrote_is_lost_in_the_other_form_alone(form):
 @pytest.mark.parametrize("kind", ["Pod", "Service", "KuryrPort"])
 def test_what_has_no_vifs_stays(kind):
     data = b'{"kind": "%s",  "metadata": {"annotations": {"a": "{"}}, "spec": 1e5}' % kind.encode()
-    one = stored_entry.Unit(Piece(data, 1, is_object=True))
+    one = stored_entry.StoredEntry(Chunk(data, 1, is_object=True))
     assert (one.has_vifs, one.write(one.read(), DOCUMENTS)) == (False, (data, []))
 
 
 @pytest.mark.parametrize("data", [5, None, [], {}, {"a": 1}, {"vif": {}}])
 def test_what_nobody_knows_is_refused(data):
     with pytest.raises(exception.SerializationError):
-        unit(data)
+        entry(data)
 
 
 def test_a_plugins_own_kind_is_found_with_the_plugins(monkeypatch):
     """They are loaded when there is one that is not known, and only then."""
     loaded = []
     monkeypatch.setattr("os_vif.initialize", lambda: loaded.append(1))
-    unit(WRAPPED["vif"] if "vif" in WRAPPED else VIF.obj_to_primitive()).read()
+    entry(WRAPPED["vif"] if "vif" in WRAPPED else VIF.obj_to_primitive()).read()
     assert loaded == []
     with pytest.raises(exception.UnknownKind):
-        unit({"apiVersion": "os-vif/2.0", "kind": "VIFNonesuch"}).read()
+        entry({"apiVersion": "os-vif/2.0", "kind": "VIFNonesuch"}).read()
     assert loaded == [1]
 
 
@@ -223,7 +227,7 @@ def test_a_plugins_own_kind_is_found_with_the_plugins(monkeypatch):
     ],
 )
 def test_the_form_is_the_newest_that_the_release_reads(form, release, expected):
-    assert target(form, release) == (expected, release, False)
+    assert parse_target(form, release) == (expected, release, False)
 
 
 @pytest.mark.parametrize(
@@ -231,12 +235,12 @@ def test_the_form_is_the_newest_that_the_release_reads(form, release, expected):
 )
 def test_a_target_that_nobody_reads_is_refused(form, release):
     with pytest.raises(main.BadInputError):
-        target(form, release)
+        parse_target(form, release)
 
 
 def test_every_release_can_be_named():
     for release in (*history.releases(), *history.peers()):
-        assert target(None, release).form in serialization.FORMS
+        assert parse_target(None, release).form in serialization.FORMS
 
 
 @pytest.mark.parametrize(
@@ -285,11 +289,11 @@ def test_bad_ones_in_a_list_stay_as_they_are_and_the_others_are_converted(
     items = [bad if is_bad else good for is_bad, good, bad in chosen]
     text = data.draw(json_text({**around, "items": items})).encode()
     written = b""
-    for piece in Splitter(in_chunks(text, seed)):
-        new = piece.data
-        if piece.is_object:
+    for chunk in split_chunks(in_chunks(text, seed)):
+        new = chunk.data
+        if chunk.is_object:
             with contextlib.suppress(exception.SerializationError):
-                new = converted(piece.data, DOCUMENTS)
+                new = converted(chunk.data, DOCUMENTS)
         written += new
     whole = json.loads(written)
     assert {name: whole[name] for name in around} == around
@@ -308,15 +312,17 @@ def test_bad_ones_in_a_list_stay_as_they_are_and_the_others_are_converted(
 def test_a_form_that_is_no_text_holds_one_object(monkeypatch, tmp_path):
     """Alone, and without the white space that was around it."""
     monkeypatch.setattr(serialization, "dumps", lambda obj, form, release=None: b"\x00new")
-    binary = target("json", None)
+    binary = parse_target("json", None)
     assert binary.is_binary
-    run = convert._Run(binary, allow_loss=False)
+    conversion = convert.Conversion(binary)
+    failed = []
 
     def written(data: bytes) -> bytes:
         (tmp_path / "in").write_bytes(data)
         out = io.BytesIO()
-        with files.reading(str(tmp_path / "in")) as file:
-            run.convert("in", file, out)
+        with visitor.open_sources([str(tmp_path / "in")]) as (source,):
+            conversion.convert_only_object(source, out)
+        failed.append(source.counts.outcomes[Outcome.FAILED])
         return out.getvalue()
 
     text = json.dumps(VIF.obj_to_primitive()).encode()
@@ -325,7 +331,7 @@ def test_a_form_that_is_no_text_holds_one_object(monkeypatch, tmp_path):
         written(text + text)
     pod = json.dumps(WRAPPED["pod with vif"]).encode()
     assert written(pod) == pod
-    assert run.failed == 1
+    assert failed == [0, 1]
 
 
 def pod(name, **more):
@@ -339,23 +345,24 @@ def test_pods_become_kuryrports(tmp_path):
     """A list of those that can be made, and nothing else; the others are told of."""
     pods = [pod("1"), {"kind": "Pod", "metadata": {}}, pod("2", spec={}), pod("3")]
     (tmp_path / "pods").write_text(json.dumps({"kind": "List", "items": pods}))
-    to, out = target(None, "kuryr-6.0.1"), str(tmp_path / "ports")
-    whole = convert.convert([str(tmp_path / "pods")], to, out, kuryrports=True)
-    assert not whole
+    to, out = parse_target(None, "kuryr-6.0.1"), str(tmp_path / "ports")
+    conversion = convert.Conversion(to, kuryrports=True)
+    code = convert.convert_files(conversion, [str(tmp_path / "pods")], out)
+    assert code == exit_codes.EXIT_PARTIAL
     ports = json.loads((tmp_path / "ports").read_text())
     assert (ports["kind"], [p["metadata"]["name"] for p in ports["items"]]) == ("List", ["1", "3"])
     for port in ports["items"]:
         assert contents(storage.read(port)) == contents(storage.read(pods[0]))
         assert port["spec"] == {"podUid": "u-1", "podNodeName": "n"}
     (tmp_path / "none").write_text(json.dumps({"items": []}))
-    assert convert.convert([str(tmp_path / "none")], to, out, kuryrports=True)
+    assert convert.convert_files(conversion, [str(tmp_path / "none")], out) == 0
     assert json.loads((tmp_path / "ports").read_text())["items"] == []
 
 
 def test_a_kuryrport_of_what_is_no_pod_is_refused():
-    one = unit(VIF.obj_to_primitive())
+    one = entry(VIF.obj_to_primitive())
     with pytest.raises(exception.InvalidValue, match="expected a pod"):
-        one.kuryrport(one.read(), DOCUMENTS)
+        one.write_kuryrport(one.read(), DOCUMENTS)
 
 
 def there_and_back(release: str, step: int) -> int:
@@ -368,7 +375,7 @@ def there_and_back(release: str, step: int) -> int:
             # A list object without its list has no document.
             assert "objects" not in line or "List" in line
             continue
-        back = converted(document, target(None, release))
+        back = converted(document, parse_target(None, release))
         assert unchanged(json.loads(back)) == unchanged(json.loads(line))
         done += 1
     return done

@@ -12,7 +12,8 @@ import pytest
 
 from os_vif import serialization
 from os_vif.cmd.store import diagnostics
-from os_vif.cmd.store.json_splitter import Piece
+from os_vif.cmd.store.json_scanner import Chunk
+from tests.support.diagnoses import all_errors
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import ROWS, pod, state
 
@@ -22,7 +23,7 @@ ANNOTATION = "metadata.annotations['openstack.org/kuryr-vif']"
 
 def every(data, line=1):
     text = data if isinstance(data, bytes) else json.dumps(data, indent=1).encode()
-    return [*diagnostics.every(Piece(text, line, is_object=True))]
+    return [*all_errors(Chunk(text, line, is_object=True))]
 
 
 def primitive():
@@ -127,7 +128,7 @@ def test_all_faults_of_a_kuryrport():
 )
 def test_what_is_no_object_of_os_vif_has_one_fault(data, line, path, words):
     (fault,) = every(data, line=10)
-    assert (fault.line, fault.path, words in fault.what) == (line, path, True), fault
+    assert (fault.line, fault.path, words in fault.message) == (line, path, True), fault
 
 
 def test_what_can_be_read_has_none():
@@ -140,8 +141,32 @@ def test_faults_without_end_are_told_up_to_a_limit():
     """The last line says how many there are besides."""
     data = {"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000}
     *told, last = every(data)
-    assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(diagnostics.MOST)]
-    assert last.what == "900 more faults in this object"
+    assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(diagnostics.MAX_ERRORS)]
+    assert last.message == "900 more faults in this object"
+
+
+def test_unknown_fields_of_a_primitive_are_told_up_to_the_same_limit():
+    data = json.loads(json.dumps(samples.vif().obj_to_primitive()))
+    data[DATA] |= {f"x{n:03}": n for n in range(150)}
+    *told, last = every(data)
+    assert [fault.path for fault in told] == [f"x{n:03}" for n in range(diagnostics.MAX_ERRORS)]
+    assert (last.message, last.is_note) == ("50 more faults in this object", False)
+
+
+def test_many_notes_leave_an_object_valid():
+    """More than the limit of them, too."""
+    subnet = {
+        "versioned_object.name": "Subnet",
+        "versioned_object.namespace": "os_vif",
+        "versioned_object.version": "1.9",
+        "versioned_object.data": {},
+    }
+    listed = {"versioned_object.data": {"objects": [subnet] * 120}}
+    data = {**subnet, **listed, "versioned_object.name": "SubnetList"}
+    data["versioned_object.version"] = "1.0"
+    found = every(data)
+    assert found[-1].message == "20 more faults in this object"
+    assert all(fault.is_note for fault in found)
 
 
 @pytest.mark.parametrize("name", ["versioned_object.version", "q.version", "kind", "apiVersion"])

@@ -18,7 +18,7 @@ from os_vif.cmd.store import files
 
 def replace(path, *, other=b""):
     """Write something in the place of a file, while somebody else writes to it, too."""
-    with files.reading(str(path)) as file, files.replacing(str(path), file) as out:
+    with files.open_input(str(path)) as file, files.replace_input(str(path), file) as out:
         assert file.read() == b"old"
         out.write(b"new")
         if other:
@@ -38,7 +38,7 @@ def test_a_file_is_replaced(tmp_path):
 def test_a_file_that_somebody_else_changes_is_left_to_them(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(files.OutputError, match="somebody else has changed it"):
+    with pytest.raises(files.OutputError, match="another process has changed the file"):
         replace(path, other=b"er")
     assert (path.read_bytes(), [*tmp_path.iterdir()]) == (b"older", [path])
 
@@ -49,7 +49,7 @@ def test_after_an_error_all_is_as_it_was(tmp_path, error):
     path.write_bytes(b"old")
 
     def fail() -> None:
-        with files.writing(str(path), []) as out:
+        with files.open_output(str(path), []) as out:
             out.write(b"new" * 10_000)
             raise error
 
@@ -78,7 +78,7 @@ def test_while_it_is_written_nobody_else_reads_it(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     path.chmod(0o600)
-    with files.writing(str(path), []) as out:
+    with files.open_output(str(path), []) as out:
         out.write(b"new")
         (new,) = (entry for entry in tmp_path.iterdir() if entry != path)
         assert stat.S_IMODE(new.stat().st_mode) == 0o600
@@ -87,7 +87,7 @@ def test_while_it_is_written_nobody_else_reads_it(tmp_path):
 def test_a_new_file_has_the_mode_that_the_umask_leaves(tmp_path):
     before = os.umask(0o027)
     try:
-        with files.writing(str(tmp_path / "file"), []) as out:
+        with files.open_output(str(tmp_path / "file"), []) as out:
             out.write(b"new")
     finally:
         os.umask(before)
@@ -98,7 +98,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with files.writing(str(path), []) as out:
+    with files.open_output(str(path), []) as out:
         out.write(b"new")
     assert os.read(reader, 10) == b"new"
     os.close(reader)
@@ -109,9 +109,9 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "missing/file", "a\0b", "x" * 300])
 def test_a_name_that_cannot_be_is_refused(tmp_path, name):
-    with pytest.raises(main.BadInputError), files.writing(f"{tmp_path}/{name}", []):
+    with pytest.raises(main.BadInputError), files.open_output(f"{tmp_path}/{name}", []):
         pass
-    with pytest.raises(main.BadInputError), files.reading(f"{tmp_path}/{name}"):
+    with pytest.raises(main.BadInputError), files.open_input(f"{tmp_path}/{name}"):
         pass
     assert [*tmp_path.iterdir()] == []
 
@@ -128,8 +128,8 @@ def test_a_file_is_replaced_in_a_directory_that_may_not_be_read(tmp_path, monkey
 
     monkeypatch.setattr(os, "open", refuse)
     with (
-        files.reading(str(tmp_path / "f")) as file,
-        files.replacing(str(tmp_path / "f"), file) as out,
+        files.open_input(str(tmp_path / "f")) as file,
+        files.replace_input(str(tmp_path / "f"), file) as out,
     ):
         out.write(b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
@@ -149,7 +149,7 @@ def test_an_ordinary_user_replaces_a_file_in_such_a_directory(tmp_path):
     os.setegid(65534)
     os.seteuid(65534)
     try:
-        with files.reading(str(path)) as file, files.replacing(str(path), file) as out:
+        with files.open_input(str(path)) as file, files.replace_input(str(path), file) as out:
             out.write(b"new")
     finally:
         os.seteuid(0)

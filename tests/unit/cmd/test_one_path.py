@@ -12,9 +12,13 @@ import time
 import pytest
 
 from os_vif import exception, objects, serialization
-from os_vif.cmd.store import diagnostics, show, stored_entry
-from os_vif.cmd.store.json_splitter import Piece, Splitter
+from os_vif.cmd.store import diagnostics, show
+from os_vif.cmd.store.conversion_target import Target
+from os_vif.cmd.store.json_scanner import Chunk
+from os_vif.cmd.store.json_splitter import split_chunks
+from os_vif.cmd.store.stored_entry import StoredEntry, translated_errors
 from os_vif.serialization import json_text, storage
+from tests.support.diagnoses import all_errors
 from tests.unit.serialization.mutations import garbled, mutated, payloads
 
 ANNOTATION = "openstack.org/kuryr-vif"
@@ -33,30 +37,31 @@ def pod(annotation):
     return {"kind": "Pod", "metadata": {"name": "p", "annotations": {ANNOTATION: kept}}}
 
 
-def piece(data):
+def chunk(data):
     encoded = data if isinstance(data, bytes) else json.dumps(data).encode()
-    return Piece(encoded, 1, is_object=True)
+    return Chunk(encoded, 1, is_object=True)
 
 
 def written(unit):
-    return unit.write(unit.read(), stored_entry.Target("ovo"))
+    return unit.write(unit.read(), Target("ovo"))
 
 
 def verdicts(one):
     """What validate, convert and show say of an object: a reason, or None."""
     objects.register_all()
     told = []
-    found = [fault for fault in diagnostics.every(one) if not fault.is_note]
+    found = [fault for fault in all_errors(one) if not fault.is_note]
     told.append(str(found[0]) if found else None)
     for act in (
-        lambda: show._tree(one),
-        lambda: written(stored_entry.Unit(one)),
+        lambda: show.object_tree(one),
+        lambda: written(StoredEntry(one)),
     ):
         try:
-            stored_entry.guarded(act)
+            with translated_errors():
+                act()
             told.append(None)
         except exception.SerializationError as error:
-            told.append(str(diagnostics.of(one, error)))
+            told.append(str(diagnostics.first_error(one, error)))
     return told
 
 
@@ -90,7 +95,7 @@ def verdicts(one):
     ],
 )
 def test_what_cannot_be_read_has_a_reason_in_every_command(data):
-    one = piece(data)
+    one = chunk(data)
     told = verdicts(one)
     assert all(told), told
     assert all(words.isprintable() for words in told)
@@ -98,7 +103,7 @@ def test_what_cannot_be_read_has_a_reason_in_every_command(data):
 
 @pytest.mark.parametrize("data", [{"kind": {}}, {"kind": [], "metadata": {"name": {}}}])
 def test_what_has_no_vifs_is_passed_over_by_every_command(data):
-    assert verdicts(piece(data)) == [None, None, None]
+    assert verdicts(chunk(data)) == [None, None, None]
 
 
 def test_a_field_of_a_primitive_that_is_not_known_is_told_with_its_path():
@@ -110,15 +115,15 @@ def test_a_field_of_a_primitive_that_is_not_known_is_told_with_its_path():
         ({"status": {"vifs": {"eth0": {"vif": data}}}}, "status.vifs.eth0.vif.adress"),
         ({"spec": {"vifs": {"eth0": {"vif": data}}}}, "spec.vifs.eth0.vif.adress"),
     ):
-        (fault,) = diagnostics.every(piece(whole))
+        (fault,) = all_errors(chunk(whole))
         assert (fault.path, fault.is_note) == (path, False)
-        assert "not known here" in fault.what
+        assert "not known here" in fault.message
 
 
 def test_a_newer_version_of_a_primitive_is_told_and_is_valid():
-    (fault,) = diagnostics.every(piece({**PRIMITIVE, "versioned_object.version": "1.9"}))
+    (fault,) = all_errors(chunk({**PRIMITIVE, "versioned_object.version": "1.9"}))
     assert fault.is_note
-    assert "1.9" in fault.what
+    assert "1.9" in fault.message
 
 
 def test_a_fault_in_protobuf_has_its_path():
@@ -127,7 +132,7 @@ def test_a_fault_in_protobuf_has_its_path():
         serialization.from_document({"apiVersion": "os-vif/2.0", "kind": "Route"}), "protobuf"
     )
     newer = b"\x08\x03" + data[2:]
-    (fault,) = diagnostics.every(piece(newer))
+    (fault,) = all_errors(chunk(newer))
     assert fault.path == "apiVersion"
 
 
@@ -140,10 +145,10 @@ def test_a_fault_in_protobuf_has_its_path():
     ],
 )
 def test_vifs_in_spec_and_by_the_name_of_their_interface(data, form):
-    unit = stored_entry.Unit(piece(data))
-    written, losses = unit.write(unit.read(), stored_entry.Target(form))
+    unit = StoredEntry(chunk(data))
+    written, losses = unit.write(unit.read(), Target(form))
     assert losses == []
-    again = stored_entry.Unit(piece(written))
+    again = StoredEntry(chunk(written))
     assert {n: v.vif_name for n, v in again.read().items()} == dict.fromkeys(unit.read(), "tap0")
     assert json.loads(written).keys() == data.keys()
     assert (b"os-vif/2.0" in written, b"versioned_object" in written) == (
@@ -154,15 +159,15 @@ def test_vifs_in_spec_and_by_the_name_of_their_interface(data, form):
 
 
 def test_vifs_by_name_become_a_state_for_a_kuryr_that_reads_one():
-    unit = stored_entry.Unit(piece(pod({"eth0": PRIMITIVE})))
-    written, _ = unit.write(unit.read(), stored_entry.Target("ovo", "kuryr-2.1.0"))
+    unit = StoredEntry(chunk(pod({"eth0": PRIMITIVE})))
+    written, _ = unit.write(unit.read(), Target("ovo", "kuryr-2.1.0"))
     kept = json.loads(json.loads(written)["metadata"]["annotations"][ANNOTATION])
     assert kept["versioned_object.name"] == "PodState"
 
 
 def split(data):
     parts = iter([data])
-    return [*Splitter(lambda _: next(parts, b""))]
+    return [*split_chunks(lambda _: next(parts, b""))]
 
 
 def test_lists_in_arrays_and_in_lists():
@@ -180,9 +185,7 @@ def test_a_byte_order_mark_between_objects_and_in_an_annotation():
     found = [json.loads(one.data) for one in split(data) if one.is_object]
     assert found == [{"a": 1}, {"a": 2}, {"a": 3}, {"a": 4}]
     assert serialization.loads(mark + json.dumps(DOCUMENT).encode()).vif_name == "tap0"
-    assert stored_entry.Unit(piece(pod("\ufeff" + json.dumps(PRIMITIVE)))).read().keys() == {
-        "eth0"
-    }
+    assert StoredEntry(chunk(pod("\ufeff" + json.dumps(PRIMITIVE)))).read().keys() == {"eth0"}
 
 
 def test_an_object_that_nests_deeply_does_not_hide_its_neighbours():
@@ -195,9 +198,9 @@ def test_many_faults_in_a_large_object_take_seconds_at_most():
     """54 s it took, of which most went into reading the same again."""
     subnets = [{"cidr": "192.0.2.0/24", "routes": [{"cidr": "192.0.2.0/24"}] * 4}] * 2500
     bad = [{**subnet, "cidr": "x"} if n % 50 == 7 else subnet for n, subnet in enumerate(subnets)]
-    one = piece({"apiVersion": "os-vif/2.0", "kind": "Network", "subnets": bad})
+    one = chunk({"apiVersion": "os-vif/2.0", "kind": "Network", "subnets": bad})
     start = time.monotonic()
-    found = list(diagnostics.every(one))
+    found = list(all_errors(one))
     assert time.monotonic() - start < 30
     assert len(found) == 50
     assert {fault.path for fault in found} == {f"subnets[{n}].cidr" for n in range(7, 2500, 50)}
@@ -253,7 +256,7 @@ def hostile(seed, number):
 def fuzz(seed, number):
     for data in hostile(seed, number):
         encoded = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
-        told = verdicts(piece(encoded))
+        told = verdicts(chunk(encoded))
         if told[1] or told[2]:
             # What validate tells may be more: a field that is not known is kept by the others.
             assert told[0], (told, data)

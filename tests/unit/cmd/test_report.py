@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 
 from os_vif.cmd.store import progress
+from os_vif.cmd.store.progress import Outcome
 from os_vif.codec.unknown import Loss
 
 
@@ -24,7 +25,7 @@ def drawn(monkeypatch, total, *steps):
     bar = progress.Bar(total, stream)
     for at, done, objects in steps:
         now = at
-        bar.show(done, objects)
+        bar.update(done, objects)
     bar.clear()
     return stream.getvalue()
 
@@ -57,7 +58,7 @@ def test_without_a_terminal_there_is_nothing(monkeypatch):
     stream = io.StringIO()
     bar = progress.Bar(10, stream)
     monkeypatch.setattr("time.monotonic", lambda: 200.0)
-    bar.show(5, 1)
+    bar.update(5, 1)
     bar.clear()
     assert stream.getvalue() == ""
 
@@ -65,25 +66,25 @@ def test_without_a_terminal_there_is_nothing(monkeypatch):
 def test_counts_and_lost_paths():
     """Members of lists together; an object counts once."""
     counts = progress.Counts()
-    counts.of["done"] += 1234
-    counts.of["bad"] += 1
-    counts.lose([Loss("a[0].b", "x"), Loss("a[1].b", "x"), Loss("c", "x")])
-    counts.lose([Loss("c", "x"), Loss("", "x")])
-    assert counts.lines("f", ["bad", "other", "done"]) == [
-        "f: 1,235 objects: 1 bad, 1,234 done",
+    counts.outcomes[Outcome.CONVERTED] += 1234
+    counts.outcomes[Outcome.FAILED] += 1
+    counts.add_losses([Loss("a[0].b", "x"), Loss("a[1].b", "x"), Loss("c", "x")])
+    counts.add_losses([Loss("c", "x"), Loss("", "x")])
+    assert counts.summary("f") == [
+        "f: 1,235 objects: 1,234 converted, 1 not converted",
         "f: lost: a[].b of 1 object",
         "f: lost: c of 2 objects",
         "f: lost: the object of 1 object",
     ]
-    assert counts.lines("f", [], is_lost=False)[1] == "f: would be lost: a[].b of 1 object"
+    assert counts.summary("f", is_lost=False)[1] == "f: would be lost: a[].b of 1 object"
 
 
 def test_paths_without_end_take_no_memory(monkeypatch):
-    monkeypatch.setattr(progress, "_PATHS", 3)
+    monkeypatch.setattr(progress, "MAX_PATHS", 3)
     counts = progress.Counts()
     for number in range(10):
-        counts.lose([Loss(f"eth{number}", "x")])
-    assert counts.lines("f", [])[1:] == [
+        counts.add_losses([Loss(f"eth{number}", "x")])
+    assert counts.summary("f")[1:] == [
         "f: lost: eth0 of 1 object",
         "f: lost: eth1 of 1 object",
         "f: lost: eth2 of 1 object",

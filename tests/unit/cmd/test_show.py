@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from os_vif import serialization
 from os_vif.cmd.render import svg, tree
 from os_vif.cmd.store import stored_entry
-from os_vif.cmd.store.json_splitter import Piece
+from os_vif.cmd.store.json_scanner import Chunk
 from tests.support.strategies import any_objects, make
 from tests.unit.serialization import samples
 from tests.unit.serialization.stored_samples import envelopes, small
@@ -57,8 +57,8 @@ VIFOpenVSwitch 11111111-1111-4111-8111-111111111111
 
 def of(data) -> tree.Node:
     data = data if isinstance(data, bytes) else json.dumps(data).encode()
-    unit = stored_entry.Unit(Piece(data, 1, is_object=True))
-    return tree.of_stored(None if unit.is_bare else unit.name, unit.read())
+    entry = stored_entry.StoredEntry(Chunk(data, 1, is_object=True))
+    return tree.of_stored(None if entry.is_bare else entry.name, entry.read())
 
 
 def test_a_vif_in_ascii_and_in_unicode():

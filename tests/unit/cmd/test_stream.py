@@ -11,20 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from os_vif.cmd.store import json_splitter
+from os_vif.cmd.store import json_scanner, json_splitter
 from tests.support.generated.json_texts import SPACE, TEXTS, VALUES, in_chunks, json_text
 
+MARK = b"\xef\xbb\xbf"
 #: Objects that are no lists of Kubernetes.
 OBJECTS = st.dictionaries(TEXTS.filter(lambda name: name != "items"), VALUES, max_size=3)
 
 
-def split(data: bytes, seed: int | None = None) -> list[json_splitter.Piece]:
-    return [*json_splitter.Splitter(in_chunks(data, seed))]
+def split(data: bytes, seed: int | None = None) -> list[json_scanner.Chunk]:
+    return [*json_splitter.split_chunks(in_chunks(data, seed))]
 
 
 def found(data: bytes, seed: int | None = None) -> list[tuple[int, bytes]]:
     """The objects with their lines."""
-    return [(piece.line, piece.data) for piece in split(data, seed) if piece.is_object]
+    return [(chunk.line, chunk.data) for chunk in split(data, seed) if chunk.is_object]
 
 
 @st.composite
@@ -42,39 +43,40 @@ def test_objects_one_after_the_other(objects, data, seed):
     """On lines or not, in chunks of any size: each is found whole, on its line."""
     texts = [data.draw(json_text(o)) for o in objects]
     whole = "".join(data.draw(SPACE) + text for text in texts).encode()
-    pieces = split(whole, seed)
-    assert [json.loads(piece.data) for piece in pieces if piece.is_object] == objects
-    assert b"".join(piece.data for piece in pieces) == whole
+    chunks = split(whole, seed)
+    assert [json.loads(chunk.data) for chunk in chunks if chunk.is_object] == objects
+    assert b"".join(chunk.data for chunk in chunks) == whole
     done = b""
-    for piece in pieces:
-        assert piece.line == 1 + done.count(b"\n")
-        done += piece.data
+    for chunk in chunks:
+        assert chunk.line == 1 + done.count(b"\n")
+        done += chunk.data
 
 
 @given(lists(), st.integers())
 def test_a_list_of_kubernetes(listing, seed):
     """Its items are found, whatever stands around them, in whatever order."""
     text, items = listing
-    pieces = split(text.encode(), seed)
-    assert [json.loads(piece.data) for piece in pieces if piece.is_object] == items
-    assert b"".join(piece.data for piece in pieces) == text.encode()
+    chunks = split(text.encode(), seed)
+    assert [json.loads(chunk.data) for chunk in chunks if chunk.is_object] == items
+    assert b"".join(chunk.data for chunk in chunks) == text.encode()
 
 
-@given(st.lists(st.sampled_from([*'{}[]",:\\\n a1'])).map("".join), st.integers())
+@given(st.lists(st.sampled_from([*'{}[]",:\\\n a1\ufeff'])).map("".join), st.integers())
 def test_any_text_at_all(text, seed):
-    """It is given out unchanged, or refused in one way; and always in the same pieces."""
+    """It is given out unchanged, or refused in one way; and always in the same chunks."""
     data = text.encode()
     told = []
     for how in (seed, None):
         try:
             told.append(split(data, how))
-        except json_splitter.StructureError as error:
+        except json_scanner.StructureError as error:
             told.append((error.line, str(error)))
     assert told[0] == told[1]
     if isinstance(told[0], tuple):
         assert 1 <= told[0][0] <= 1 + data.count(b"\n")
     else:
-        assert b"".join(piece.data for piece in told[0]) == data
+        joined = b"".join(chunk.data for chunk in told[0])
+        assert joined.replace(MARK, b"") == data.replace(MARK, b"")
 
 
 def test_lists_on_a_line_each_and_arrays():
@@ -107,7 +109,14 @@ def test_a_broken_line_does_not_spoil_the_others(line):
         objects = found(data, seed)
         assert objects[0] == (1, b'{"a":1}')
         assert objects[-2:] == [(3, b'{"b":2}'), (4, b'{"c":3}')]
-        assert b"".join(piece.data for piece in split(data, seed)) == data
+        assert b"".join(chunk.data for chunk in split(data, seed)) == data
+
+
+def test_a_byte_order_mark_after_a_broken_line_begins_an_object():
+    """Wherever a read ends, also inside the mark."""
+    data = b'{"a": 1}x\n\xef\xbb\xbf{"b":2}\n{"c":3}'
+    for seed in range(50):
+        assert found(data, seed)[-2:] == [(2, b'{"b":2}'), (3, b'{"c":3}')]
 
 
 def test_a_broken_object_between_others_on_many_lines():
@@ -140,7 +149,7 @@ def test_a_broken_object_between_others_on_many_lines():
 )
 def test_what_cannot_be_split_is_refused_with_its_line(data, line, words):
     for seed in (None, 1):
-        with pytest.raises(json_splitter.StructureError) as info:
+        with pytest.raises(json_scanner.StructureError) as info:
             split(data, seed)
         assert (info.value.line, words in str(info.value)) == (line, True), str(info.value)
 
@@ -153,11 +162,11 @@ def test_a_byte_order_mark_is_left_out():
 def test_what_begins_as_no_text_does_is_one_object():
     """In a form that is no JSON."""
     data = b"\x8e\x01{}[]\n\x00"
-    assert split(data, 1) == [json_splitter.Piece(data, 1, is_object=True)]
+    assert split(data, 1) == [json_scanner.Chunk(data, 1, is_object=True)]
 
 
 def test_an_object_without_end_is_refused_before_it_fills_the_memory(monkeypatch):
-    monkeypatch.setattr(json_splitter, "LONGEST", 2**20)
+    monkeypatch.setattr(json_scanner, "MAX_OBJECT_BYTES", 2**20)
     read = 0
 
     def more(size: int) -> bytes:
@@ -165,8 +174,8 @@ def test_an_object_without_end_is_refused_before_it_fills_the_memory(monkeypatch
         read += size
         return b'{"a": "' if read == size else b"x" * size
 
-    with pytest.raises(json_splitter.StructureError, match="more than 1 MiB"):
-        [*json_splitter.Splitter(more)]
+    with pytest.raises(json_scanner.StructureError, match="more than 1 MiB"):
+        [*json_splitter.split_chunks(more)]
     assert read < 2**22
 
 

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The visitor of stored objects: opens the inputs of a command, and visits object by object.
+
+Each command passes a function for one object to :meth:`Source.visit`. The visitor splits the
+input, reports the error of an object and continues with the next object, counts the outcomes,
+shows the progress, and decides the exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from io import BufferedReader
+
+from os_vif import exception
+from os_vif.cmd import main
+from os_vif.cmd.exit_codes import EXIT_PARTIAL
+from os_vif.cmd.store import diagnostics, files, progress, stored_entry
+from os_vif.cmd.store.json_scanner import Chunk, StructureError
+from os_vif.cmd.store.json_splitter import split_chunks
+from os_vif.cmd.store.progress import Outcome
+from os_vif.serialization import json_text
+
+LOG = logging.getLogger("os-vif")
+
+WriteLine = Callable[[str], object]
+
+
+class Source:
+    """An open input file, with the counts of its objects and a progress bar."""
+
+    def __init__(self, name: str, file: BufferedReader) -> None:
+        self.name = name
+        self.file = file
+        self.title = files.title_of(name)
+        self.counts = progress.Counts()
+        status = os.fstat(file.fileno())
+        self._bar = progress.Bar(status.st_size if stat.S_ISREG(status.st_mode) else None)
+        self._bytes_read = 0
+
+    def visit(
+        self,
+        act: Callable[[Chunk], Outcome],
+        *,
+        failure: Outcome = Outcome.INVALID,
+        keep: Callable[[Chunk], object] = lambda _: None,
+        write_error: WriteLine = LOG.error,
+    ) -> None:
+        """Call *act* for each object of the file, and count the outcomes.
+
+        :param act: a function that returns the outcome for an object.
+        :param failure: the outcome for an object whose function raises a SerializationError.
+        :param keep: a function for separators between objects, and for objects with an error.
+        :param write_error: a function for error messages.
+        :raises BadInputError: for a file that cannot be read or split.
+        """
+        try:
+            for chunk in self._chunks():
+                if not chunk.is_object:
+                    keep(chunk)
+                    continue
+                try:
+                    with stored_entry.translated_errors():
+                        outcome = act(chunk)
+                except exception.SerializationError as error:
+                    outcome = failure
+                    self.report(write_error, chunk, [diagnostics.first_error(chunk, error)])
+                    keep(chunk)
+                self.counts.outcomes[outcome] += 1
+        finally:
+            self._bar.clear()
+
+    def report(
+        self, write: WriteLine, chunk: Chunk, found: Iterable[diagnostics.Diagnostic]
+    ) -> None:
+        """Write a line for each diagnostic of an object: file, line, object and message."""
+        self._bar.clear()
+        name = None
+        for diagnostic in found:
+            name = name or _name_of(chunk)
+            write(f"{self.title}:{diagnostic.line}: {name}: {diagnostic}")
+
+    def log_summary(self, *, is_lost: bool = True) -> None:
+        """Log the counts of the file."""
+        for line in self.counts.summary(self.title, is_lost=is_lost):
+            LOG.info("%s", line)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        count = 0
+        try:
+            for chunk in split_chunks(self._read):
+                count += chunk.is_object
+                self._bar.update(self._bytes_read, count)
+                yield chunk
+        except StructureError as error:
+            raise main.BadInputError(f"{self.title}:{error.line}: {error}") from error
+
+    def _read(self, size: int) -> bytes:
+        try:
+            # read1() returns after each line of a terminal.
+            data = self.file.read1(size)
+        except OSError as error:
+            raise main.BadInputError(f"{self.title}: {error.strerror}") from error
+        self._bytes_read += len(data)
+        return data
+
+
+def _name_of(chunk: Chunk) -> str:
+    """Return the name of an object for messages; invalid JSON has no name."""
+    try:
+        return stored_entry.name_of(json_text.parse(chunk.data))
+    except exception.SerializationError:
+        return "an object"
+
+
+@contextlib.contextmanager
+def open_sources(names: list[str]) -> Iterator[list[Source]]:
+    """Open all input files before the command writes output.
+
+    :param names: paths, or ``-`` for standard input.
+    :raises BadInputError: for a file that cannot be opened.
+    """
+    with contextlib.ExitStack() as stack:
+        yield [Source(name, stack.enter_context(files.open_input(name))) for name in names]
+
+
+def exit_code(sources: list[Source]) -> int:
+    """Return 0, or the exit code for invalid objects."""
+    return EXIT_PARTIAL if any(source.counts.has_failures for source in sources) else 0
+
+
+def line_writer(out: files.Output) -> WriteLine:
+    """Return a function that writes a line of text to a binary file."""
+    return lambda line: out.write(f"{line}\n".encode("utf-8", "backslashreplace"))

@@ -1,0 +1,19 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""All diagnostics of an object, as ``os-vif validate`` prints them."""
+
+from __future__ import annotations
+
+from os_vif import exception
+from os_vif.cmd.store import diagnostics, stored_entry
+from os_vif.cmd.store.json_scanner import Chunk
+
+
+def all_errors(chunk: Chunk) -> list[diagnostics.Diagnostic]:
+    """Return all errors of an object, also of an object that is no stored entry."""
+    try:
+        with stored_entry.translated_errors():
+            return diagnostics.all_errors(stored_entry.StoredEntry(chunk))
+    except exception.SerializationError as error:
+        return [diagnostics.first_error(chunk, error)]
