@@ -39,8 +39,8 @@ def generated() -> dict[str, str]:
     """Return the files generated from the classes, as a dict of name to text."""
     numbers = proto.numbered(recorded())
     return {
-        json_schema.FILE: _folded(json_schema.generate()) + "\n",
-        openapi.FILE: _folded(openapi.generate()) + "\n",
+        json_schema.FILE: folded(json_schema.generate()) + "\n",
+        openapi.FILE: folded(openapi.generate()) + "\n",
         kuryrport.FILE: _yaml(kuryrport.generate()),
         proto.MESSAGES: proto.text(numbers, proto.messages(numbers)),
     }
@@ -62,7 +62,7 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, sort_keys=True, default=repr) + "\n"
 
 
-def _folded(data: Any, indent: str = "", name: str = "") -> str:
+def folded(data: Any, indent: str = "", name: str = "") -> str:
     """Return JSON with every object and array on a single line, if it fits.
 
     A changed field then is a changed line.
@@ -72,10 +72,10 @@ def _folded(data: Any, indent: str = "", name: str = "") -> str:
         return line
     deeper = indent + "  "
     if isinstance(data, dict):
-        items = [_folded(data[key], deeper, f"{json.dumps(key)}: ") for key in sorted(data)]
+        items = [folded(data[key], deeper, f"{json.dumps(key)}: ") for key in sorted(data)]
         opening, closing = "{}"
     else:
-        items = [_folded(item, deeper) for item in data]
+        items = [folded(item, deeper) for item in data]
         opening, closing = "[]"
     lines = ",\n".join(items)
     return f"{indent}{name}{opening}\n{lines}\n{indent}{closing}"

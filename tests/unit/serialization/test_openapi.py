@@ -18,7 +18,7 @@ from os_vif import exception
 from os_vif.codec import primitive
 from os_vif.objects import fields
 from os_vif.objects.versioning import history
-from os_vif.serialization import from_document, storage, to_document
+from os_vif.serialization import from_document, schema, storage, to_document
 from os_vif.serialization.schema import json_schema, kuryrport, openapi
 from tests.support.strategies import make
 from tests.unit.serialization.documents import (
@@ -275,6 +275,7 @@ def test_mistake_in_a_field_is_refused(name, value):
         from_document(found)
     assert not StructuralValidator(SCHEMAS["VIFDirect"]).is_valid(found)
     assert not StructuralValidator(SCHEMAS["VIF"]).is_valid(found)
+    assert not component("Document").is_valid(found)
 
 
 def _nodes(node):
@@ -315,6 +316,53 @@ def test_the_definition_of_kuryrports_has_the_columns_of_kuryr():
         "Nodename": ".spec.podNodeName",
         "labels": ".metadata.labels",
     }
+
+
+# The OpenAPI document
+
+
+OPENAPI = openapi.generate()
+COMPONENTS = OPENAPI["components"]["schemas"]
+
+
+def component(name):
+    """A validator of a component of the OpenAPI document."""
+    return StructuralValidator(OPENAPI | {"$ref": f"#/components/schemas/{name}"})
+
+
+def test_components_refer_to_components():
+    """No definition is repeated, and none is missing."""
+    assert {*json_schema.references(COMPONENTS)} <= {*COMPONENTS}
+    assert {*COMPONENTS} == {*WHOLE["$defs"], "VIF", "Document"}
+    assert "oneOf" not in {key for node in nodes(COMPONENTS["VIFBridge"]) for key in node}
+
+
+def test_kind_is_the_discriminator_of_every_choice():
+    """The value of the discriminator is the name of the component, as OpenAPI has it."""
+    choices = {name: chosen for name, chosen in COMPONENTS.items() if "oneOf" in chosen}
+    assert {"AnyVIFBase", "AnyVIFPortProfileBase", "Document", "VIF"} <= {*choices}
+    for chosen in choices.values():
+        assert chosen["discriminator"] == {"propertyName": "kind"}
+        for name in json_schema.references(chosen["oneOf"]):
+            assert COMPONENTS[name]["properties"]["kind"] == {"type": "string", "enum": [name]}
+            assert "kind" in COMPONENTS[name]["required"]
+
+
+@given(found=any_document())
+@settings(RANDOM)
+def test_all_that_is_written_is_accepted_by_the_components(found):
+    """As a document, and as a document of the kind; with the address of a schema, too."""
+    component("Document").validate(found | {"$schema": "./os-vif.json"})
+    component(found["kind"]).validate(found)
+    assert component("VIF").is_valid(found) == (found["kind"] in VIFS)
+
+
+def test_component_accepts_a_newer_minor_version():
+    """Generated code reads the fields that it knows."""
+    found = to_document(make("VIFOpenVSwitch")) | {"apiVersion": "os-vif/2.7", "more": {"a": 1}}
+    assert component("Document").is_valid(found)
+    assert not component("Document").is_valid(found | {"apiVersion": "os-vif/3.0"})
+    assert not component("Document").is_valid({n: found[n] for n in found if n != "apiVersion"})
 
 
 # How kinds become one
@@ -416,6 +464,14 @@ def test_unknown_kind_has_no_schema():
     """It is named."""
     with pytest.raises(exception.UnknownKind):
         openapi.load("VIFBrigde")
+
+
+def test_public_functions_return_the_schemas():
+    """The package has the functions that the documentation names."""
+    assert schema.load("Network") == json_schema.bundle(WHOLE, "Network")
+    assert schema.load_structural("VIF") == SCHEMAS["VIF"]
+    assert yaml.safe_load(schema.load_kuryrport()) == CRD
+    assert schema.load_primitive("VIF", "1.14.0")["$id"] == "urn:os-vif:ovo:1.14.0:VIF"
 
 
 def test_classes_of_the_tests_are_registered_nowhere():

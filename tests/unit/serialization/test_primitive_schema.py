@@ -123,6 +123,18 @@ def test_any_vif():
     assert not checks.is_valid(make("Network").obj_to_primitive())
 
 
+@pytest.mark.parametrize("release", ["1.14.0", "5.3.0", "6.0.0"])
+def test_validators_report_a_mistake_in_one_sentence(release):
+    """Although there are a dozen kinds of VIFs."""
+    data = make("VIFBridge", full=False).obj_to_primitive()
+    network = make("Network", full=False).obj_to_primitive()
+    network["versioned_object.data"] = {"mtu": "1450"}
+    data["versioned_object.data"]["network"] = network
+    (error,) = validator("VIF", release).iter_errors(data)
+    assert error.message == "'1450' is not of type 'integer', 'null'"
+    assert not error.context
+
+
 def test_a_release_or_a_kind_that_there_is_not():
     with pytest.raises(exception.UnsupportedVersion):
         primitive_schema.generate("VIF", "9.9")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
 import re
@@ -36,10 +37,12 @@ from tests.unit.serialization.documents import (
     edited,
     reads,
 )
+from tools import contract
 
 WHOLE = json_schema.generate()
 SCHEMAS = {name: json_schema.bundle(WHOLE, name) for name in (*history.vocabulary(), "VIF")}
 VALIDATORS = {name: Validator(found) for name, found in SCHEMAS.items()}
+ANY_DOCUMENT = Validator(WHOLE)
 HEAD = {"apiVersion": "os-vif/2.0"}
 
 
@@ -47,17 +50,6 @@ def accepts(found):
     """Whether the schema of its kind accepts a document."""
     kind = found.get("kind")
     return isinstance(kind, str) and kind in KINDS and VALIDATORS[kind].is_valid(found)
-
-
-def references(node):
-    """All that is referred to in a schema."""
-    if isinstance(node, dict):
-        if "$ref" in node:
-            yield node["$ref"]
-        node = list(node.values())
-    if isinstance(node, list):
-        for item in node:
-            yield from references(item)
 
 
 # What there is
@@ -82,7 +74,7 @@ def test_schema_is_one(name):
 def test_schema_holds_all_that_it_refers_to(name):
     """A reader needs one file, and nothing stands in it for no reason."""
     defined = SCHEMAS[name].get("$defs", {})
-    assert set(references(SCHEMAS[name])) == {f"#/$defs/{inner}" for inner in defined}
+    assert {*json_schema.references(SCHEMAS[name])} == {*defined}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -125,6 +117,29 @@ def test_patterns_mean_the_same_to_everybody():
         assert not re.search(r"\(\?|\\[^.]|[*+?}][?+]", pattern)
 
 
+def test_schema_of_all_documents_is_the_committed_one():
+    """It has the definitions of all kinds, and the schema of a kind is a part of it."""
+    assert json.loads(json_schema.read(json_schema.FILE)) == WHOLE
+    jsonschema.Draft202012Validator.check_schema(WHOLE)
+    assert {*json_schema.references(WHOLE)} == {*WHOLE["$defs"]}
+
+
+def test_new_class_adds_lines_to_the_file_and_changes_none():
+    """At most forty lines, for a class with two fields."""
+    cls = history.vocabulary()["VIFBridge"]
+    declared = {"bridge_name": ovo_fields.StringField(), "vif_name": ovo_fields.StringField()}
+    classes = {
+        **history.vocabulary(),
+        "VIFNew": type("VIFNew", cls.__bases__, {"fields": declared}),
+    }
+    before, after = (
+        contract.folded(schema).splitlines() for schema in (WHOLE, json_schema.generate(classes))
+    )
+    changes = [line[0] for line in difflib.ndiff(before, after) if line[0] in "+-"]
+    assert set(changes) == {"+"}
+    assert len(changes) <= 40
+
+
 # What they accept
 
 
@@ -162,7 +177,81 @@ def test_no_other_kind_is_a_vif(kind):
     assert not VALIDATORS["VIF"].is_valid(HEAD | {"kind": kind})
 
 
+@given(found=any_document())
+@settings(RANDOM)
+def test_schema_of_all_documents_accepts_each(found):
+    """The kind selects the definition."""
+    ANY_DOCUMENT.validate(found)
+
+
+@pytest.mark.parametrize("value", ["./VIF.json", "", None, 1, {}])
+def test_address_of_a_schema_is_accepted_where_it_is_read(value):
+    """A string at the top level of a document, and nowhere else."""
+    vif = {"kind": "VIFBridge", "network": {}}
+    for found in (
+        {**HEAD, **vif, "$schema": value},
+        {**HEAD, **vif, "network": {"$schema": value}},
+        {**HEAD, "kind": "PodState", "default_vif": {**vif, "$schema": value}},
+    ):
+        expected = "$schema" in found and isinstance(value, str)
+        assert (reads(found), accepts(found), ANY_DOCUMENT.is_valid(found)) == (expected,) * 3
+
+
 # What they refuse
+
+
+#: The schemas as they were recorded for 2.0, in which several kinds are ``oneOf``.
+RELEASED = json.loads((contract.RELEASED / "document-2.0.json").read_text("utf-8"))
+RELEASED_VALIDATORS = {
+    name: Validator({**schema, "$defs": RELEASED["$defs"]})
+    for name, schema in RELEASED["kinds"].items()
+}
+
+
+@given(found=any_damaged_document() | any_document())
+@settings(RANDOM, max_examples=250)
+def test_schemas_accept_what_the_recorded_schemas_accept(found):
+    """The form of the schema is new; the documents are the same."""
+    kind = found.get("kind")
+    expected = (
+        isinstance(kind, str) and kind in KINDS and RELEASED_VALIDATORS[kind].is_valid(found)
+    )
+    assert accepts(found) == expected
+    assert ANY_DOCUMENT.is_valid(found) == expected
+    assert VALIDATORS["VIF"].is_valid(found) == RELEASED_VALIDATORS["VIF"].is_valid(found)
+
+
+#: A mistake in a VIF, and the sentence of a validator that does not know os-vif.
+MISTAKES = (
+    ({"network": {"mtu": "1450"}}, "$.network.mtu", "'1450' is not of type 'integer', 'null'"),
+    ({"network": {"subnets": [{"dns": [5]}]}}, "$.network.subnets[0].dns[0]", "5 is not of type"),
+    ({"network": 5}, "$.network", "5 is not of type 'object'"),
+    ({"address": 5}, "$.address", "5 is not of type 'string', 'null'"),
+    ({"port_profile": {}}, "$.port_profile", "'kind' is a required property"),
+    ({"port_profile": 5}, "$.port_profile", "5 is not of type 'object'"),
+    ({"port_profile": {"kind": "VIFBase"}}, "$.port_profile.kind", "'VIFBase' is not one of ["),
+    ({"kind": "VIFBrigde"}, "$.kind", "'VIFBrigde' is not one of ["),
+    ({"colour": 1}, "$", "Additional properties are not allowed ('colour' was unexpected)"),
+    (
+        {"port_profile": {"kind": "VIFPortProfileOpenVSwitch", "datapath_offload": {"kind": 1}}},
+        *("$.port_profile.datapath_offload.kind", "1 is not one of ["),
+    ),
+)
+
+
+@pytest.mark.parametrize(("mistake", "path", "sentence"), MISTAKES)
+@pytest.mark.parametrize("outside", ["VIF", "PodState", None])
+def test_validators_report_a_mistake_in_one_sentence(outside, mistake, path, sentence):
+    """At the path of the mistake, at any depth, although there are a dozen kinds of VIFs."""
+    found = HEAD | {"kind": "VIFOpenVSwitch", "id": UUID, "active": True} | mistake
+    if outside == "PodState":
+        del found["apiVersion"]
+        path = path.replace("$", "$.default_vif", 1)
+        found = HEAD | {"kind": "PodState", "default_vif": found}
+    schema = SCHEMAS[outside] if outside else WHOLE
+    (error,) = jsonschema.Draft202012Validator(schema).iter_errors(found)
+    assert (error.json_path, list(error.context)) == (path, [])
+    assert error.message.startswith(sentence)
 
 
 @given(found=any_damaged_document())
