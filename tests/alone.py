@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A test with the marker ``alone`` runs while no other worker of pytest-xdist runs a test.
+"""Run a test with the marker ``alone`` while all workers of pytest-xdist but its own wait.
 
-Workers share two files. A test holds a shared lock (flock(2)) on the first, and a test that needs
-the machine holds an exclusive one. Before, each passes through the second, which a waiting
-exclusive lock holds: no test begins meanwhile, so the wait ends.
+Workers share two lock files (flock(2)). Each test holds a shared lock on the file ``running``, and
+a test with the marker holds an exclusive lock. Before, each test locks the file ``gate``. While an
+exclusive lock waits, its worker holds the gate: no further test begins, so that the wait ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DIRECTORY = "directory of locks"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Share a directory among the workers, if there are any."""
+    """Share a directory among the workers of pytest-xdist."""
     config.addinivalue_line("markers", "alone: runs while no other worker runs a test")
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(_Worker(pathlib.Path(config.workerinput[_DIRECTORY])))
@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Controller:
-    """The process that distributes the tests."""
+    """The controller of pytest-xdist, which distributes the tests."""
 
     def __init__(self, config: pytest.Config) -> None:
         directory = tempfile.TemporaryDirectory(prefix="os-vif-tests-")
@@ -44,14 +44,14 @@ class _Controller:
 
 
 class _Worker:
-    """A process that runs tests."""
+    """A worker of pytest-xdist, which runs tests."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         self._gate, self._running = directory / "gate", directory / "running"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        # A virtual machine has a kernel of its own, and the wait for it is long.
+        # A virtual machine has its own kernel, and the wait for the machine is long.
         if item.get_closest_marker("vm"):
             return (yield)
         alone = item.get_closest_marker("alone") is not None
@@ -65,7 +65,7 @@ class _Worker:
 
 @contextlib.contextmanager
 def _locked(path: pathlib.Path, how: int) -> Iterator[None]:
-    """Hold a lock on a file; it ends with the process at the latest."""
+    """Hold a lock on a file. The lock ends with the process at the latest."""
     with path.open("ab") as file:
         fcntl.flock(file, how)
         yield

@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""No test hangs, and what a test starts does not depend on what started the tests.
+"""Time limits of tests, and default signals for started programs.
 
-Each test has a limit (``timeout`` in ``pyproject.toml``, by pytest-timeout). When it strikes, the
-test fails, the stacks of all threads are shown, and the run goes on. It strikes again until the
-test has ended: what cleans up, such as ``with subprocess.Popen(...)``, can wait for ever as well,
-and its children are killed then. A process that does not even react to that is ended; with
-pytest-xdist it is replaced.
+Each test has a limit (``timeout`` in ``pyproject.toml``, by pytest-timeout). At the limit the test
+fails, the report shows the stacks of all threads, and the run continues. The test fails again
+every
+:data:`AGAIN` seconds until its end, because the cleanup, such as ``with subprocess.Popen(...)``,
+    can hang too; child processes are then killed. A process that still hangs is ended, and
+    pytest-xdist replaces the process.
 
-A shell lets what it runs in the background ignore SIGINT, and so do nohup and others. This process
-goes on ignoring that, but its children do not: a handler is not passed on, as SIG_IGN is.
+A shell and nohup start background programs with SIGINT ignored. This process continues to ignore
+SIGINT, and its child processes do not: exec resets a signal handler, but not SIG_IGN.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ import pytest
 import pytest_timeout
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
-#: Seconds between two strikes.
+#: Seconds between two failures of the same test.
 AGAIN = 20
-#: Seconds of a soak test.
+#: Limit of a soak test in seconds.
 SOAK = 7200
-#: Strikes after which a test is taken not to react.
+#: Number of failures after which a test counts as hung.
 _LAST = 6
 _SIGNALS = (
     *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGALRM),
@@ -46,17 +47,17 @@ _running = pytest.StashKey[tuple[str, frozenset[int]]]()
 
 
 def _ignore(*_: object) -> None:
-    """Do nothing with a signal, as SIG_IGN does; a program that is started has the default."""
+    """Ignore a signal as SIG_IGN does. Started programs have the default action."""
 
 
 def ignored_signals() -> list[int]:
-    """Return the signals that this process ignores because what started it wants that."""
+    """Return the signals ignored since the start of the process."""
     return [number for number in _SIGNALS if signal.getsignal(number) in {signal.SIG_IGN, _ignore}]
 
 
 def children_get_defaults(ignored: list[int]) -> None:
-    """Have the programs that this process starts react to all signals in the default way."""
-    # They would inherit this, too.
+    """Give started programs the default action of all signals."""
+    # Programs inherit the signal mask.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -65,7 +66,7 @@ def children_get_defaults(ignored: list[int]) -> None:
 
 
 def default_signals() -> None:
-    """Have this process, forked and not started, react to signals as a program does."""
+    """Restore the default action of all signals, in a forked process."""
     for number in ignored_signals():
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, usual)
@@ -78,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
-    """Let a worker of pytest-xdist ignore what this process ignores."""
+    """Pass the ignored signals to a worker of pytest-xdist."""
     node.workerinput["ignored signals"] = [int(number) for number in ignored_signals()]
 
 
@@ -114,15 +115,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Settings) -> bool:
-    """Strike at the limit, and again until the test has ended."""
+    """Fail the test at the limit, and again until the test has ended."""
     strikes = 0
 
     def strike(*_: object) -> None:
         nonlocal strikes
         __tracebackhide__ = True
         phase, before = item.stash.get(_running, (None, frozenset()))
-        # Between two phases there is nobody who expects a failure; and a test that a virtual
-        # machine could not run begins late.
+        # Between two phases no caller expects a failure. A test handed back by a virtual machine
+        # begins late.
         early = time.monotonic() < item.stash.get(_begun, 0) + settings.timeout - AGAIN
         if phase is None or early or pytest_timeout.is_debugging():
             return
@@ -130,7 +131,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: pytest_timeout.Setting
         if strikes == 1:
             item.add_report_section(phase, "stacks of all threads at the limit", _stacks())
         elif phase == "call":
-            # What this test has started; fixtures may have to last.
+            # The child processes of the test. Processes of fixtures stay.
             for child in set(_children()) - before:
                 os.kill(child, signal.SIGKILL)
         pytest.fail(f"{phase} of the test went beyond its limit of {settings.timeout:g} s")
@@ -158,7 +159,7 @@ def _cancel() -> None:
 
 def _children() -> Iterator[int]:
     for task in list(pathlib.Path("/proc/self/task").iterdir()):
-        # The thread may have ended since the directory was read.
+        # The thread may have ended after the listing.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             children = (task / "children").read_text(encoding="ascii")
             yield from map(int, children.split())

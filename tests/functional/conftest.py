@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every test here runs in a network namespace of its own, against the real kernel."""
+"""Fixtures of functional tests, which run against the kernel in network namespaces of their
+own."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ HERE = pathlib.Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def rights() -> None:
-    """Skip where a network namespace cannot be had, and say which right is missing."""
+    """Skip the test if a right for network namespaces is missing, and name the right."""
     missing = namespaces.why_not()
     if missing:
         pytest.skip(missing)
@@ -42,8 +43,8 @@ def rights() -> None:
 
 @pytest.fixture
 def namespace(rights) -> Iterator[None]:
-    """A network namespace of the test's own, with nothing but loopback."""
-    # Of a test before, whose namespace has gone; this process has a /run/os-vif of its own.
+    """Provide a network namespace with only the loopback device."""
+    # Files of an earlier namespace. This process has a private /run/os-vif.
     for path in pathlib.Path("/run/os-vif").glob("*.json"):
         path.unlink()
     with namespaces.private():
@@ -52,7 +53,7 @@ def namespace(rights) -> Iterator[None]:
 
 @pytest.fixture
 def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
-    """An Open vSwitch in that namespace."""
+    """Provide an Open vSwitch in the namespace."""
     missing = ovs.why_not()
     if missing:
         pytest.skip(missing)
@@ -62,14 +63,14 @@ def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
 
 @pytest.fixture(scope="session")
 def quick_helper(tmp_path_factory) -> Iterator[str]:
-    """A ``helper_command`` that takes a tenth of the time."""
+    """Provide a ``helper_command`` that takes a tenth of the time."""
     with quick_daemons.started(tmp_path_factory.mktemp("daemons")) as command:
         yield command
 
 
 @pytest.fixture
 def daemon(namespace, quick_helper) -> Iterator[None]:
-    """A real privileged daemon in that namespace."""
+    """Provide a real privileged daemon in the namespace."""
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
     with helped_by(quick_helper):
@@ -78,7 +79,7 @@ def daemon(namespace, quick_helper) -> Iterator[None]:
 
 @pytest.fixture
 def quick_commands(quick_helper, monkeypatch) -> None:
-    """Commands and programs that a test starts have such daemons, too."""
+    """Use quick privileged daemons for started commands and programs, too."""
     for context in CONTEXTS:
         variable = f"OS_{context.cfg_section}__helper_command".upper()
         monkeypatch.setenv(variable, quick_helper)
@@ -86,9 +87,10 @@ def quick_commands(quick_helper, monkeypatch) -> None:
 
 @pytest.fixture
 def here(daemon, monkeypatch) -> Iterator[None]:
-    """The privileged side runs in this process, where it can be made to fail.
+    """Run the privileged functions in this process, where tests can make functions fail.
 
-    It keeps a socket for each thread, which would be that of another test's network namespace.
+    The privileged side has a socket for each thread, which would stay in the namespace of an
+    earlier test.
     """
     with rtnetlink.opened() as net:
         monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
@@ -97,14 +99,14 @@ def here(daemon, monkeypatch) -> Iterator[None]:
 
 @pytest.fixture
 def options() -> Iterator[Callable[..., None]]:
-    """Sets options of [os_vif_linux_bridge]; afterwards they are as before."""
+    """Provide a function that sets options of [os_vif_linux_bridge] for the test."""
     with _setting("os_vif_linux_bridge") as set_options:
         yield set_options
 
 
 @pytest.fixture
 def ovs_options() -> Iterator[Callable[..., None]]:
-    """Sets options of [os_vif_ovs]; afterwards they are as before."""
+    """Provide a function that sets options of [os_vif_ovs] for the test."""
     with _setting("os_vif_ovs") as set_options:
         yield set_options
 
@@ -125,7 +127,7 @@ def _setting(group: str) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def br_int(switch, daemon, ovs_options) -> ovs.Switch:
-    """The switch, with the integration bridge that Neutron or OVN has made."""
+    """Provide a switch with the integration bridge, as Neutron or OVN creates the bridge."""
     ovs_options(ovsdb_connection=switch.connection, ovs_vsctl_timeout=10)
     switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
     return switch
@@ -133,13 +135,13 @@ def br_int(switch, daemon, ovs_options) -> ovs.Switch:
 
 @pytest.fixture
 def vif() -> objects.VIFBridge:
-    """A VIF for a bridge without uplink."""
+    """Return a VIF for a bridge without an uplink."""
     return bridge_vif(1)
 
 
 @pytest.fixture
 def vif_json(vif, tmp_path) -> str:
-    """The path of a file with that VIF, for os-vif."""
+    """Return the path of a JSON file with the VIF for the command os-vif."""
     path = tmp_path / "vif.json"
     path.write_text(jsonutils.dumps(vif.obj_to_primitive()))
     return str(path)
@@ -152,13 +154,13 @@ def instance() -> objects.InstanceInfo:
 
 @pytest.fixture(scope="session")
 def os_vif_command() -> str:
-    """The path of the installed ``os-vif``."""
+    """Return the path of the installed ``os-vif``."""
     path = pathlib.Path(sys.executable).parent / "os-vif"
     assert path.exists(), f"{path} is missing: install with pip install -e ."
     return str(path)
 
 
-#: Plugins of others, as packages.
+#: Packages of third-party plugins.
 PACKAGES = HERE.parent / "plugins"
 
 _PROLOGUE = """
@@ -188,9 +190,10 @@ INSTANCE = objects.InstanceInfo(name="guest")
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory) -> pathlib.Path:
-    """A folder with the plugins of others, as pip installs them; nothing is fetched for them."""
+    """Return a folder in which pip has installed the third-party plugins, without network
+    access."""
     folder = tmp_path_factory.mktemp("third-party")
-    # setuptools leaves its traces in what it builds.
+    # setuptools leaves files in the source tree.
     shutil.copytree(PACKAGES, folder / "source")
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--target", folder / "site")
     done = subprocess.run(
@@ -217,14 +220,14 @@ def installed(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture
 def environment(installed, quick_commands) -> dict[str, str]:
-    """That of a program which finds them beside what it finds now."""
+    """Return the environment of a program that finds the installed third-party plugins."""
     path = os.pathsep.join(filter(None, (str(installed), os.environ.get("PYTHONPATH"))))
     return os.environ | {"PYTHONPATH": path}
 
 
 @pytest.fixture
 def program(environment, tmp_path):
-    """Run a program, where this test is; it must end well. What it printed comes back."""
+    """Return a function that runs a program successfully and returns the output."""
 
     def start(code: str, *arguments: str) -> str:
         source = _PROLOGUE + textwrap.dedent(code)
@@ -244,7 +247,7 @@ def program(environment, tmp_path):
 
 @pytest.fixture(name="os_vif")
 def run_os_vif(quick_commands):
-    """Run os-vif in a forked process; the exit code is the caller's to look at."""
+    """Return a function that runs os-vif in a forked process. The caller checks the exit code."""
 
     def call(*arguments, text=""):
         done = forked(lambda: main.main([*arguments]), text.encode())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""What the interoperability tests share: the wheel of this checkout, ready to run."""
+"""Fixtures of the interoperability tests: the wheel of this checkout, installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testbed.environments import NoInterpreter, Subject
 
 @pytest.fixture(scope="session")
 def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    """The checkout, built and installed as others would install it."""
+    """Build and install the checkout as a user would."""
     try:
         return Subject.from_checkout(tmp_path_factory.mktemp("checkout"))
     except Unavailable as reason:
@@ -26,9 +26,9 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With OS_VIF_NO_SKIPS a test that cannot run has failed: tox -e interop must not be empty.
+    """Fail skipped tests if OS_VIF_NO_SKIPS is set, so that tox -e interop runs all tests.
 
-    Only an old Python need not be there: the skip says how to get it.
+    A missing old Python may be skipped: the reason says how to install the Python.
     """
     report = yield
     excused = call.excinfo and isinstance(call.excinfo.value.__context__, NoInterpreter)

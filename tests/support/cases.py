@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""VIFs of every plugin in the tree, for the proofs that every plan has to pass.
+"""VIFs of every plugin in the tree, for the proofs about all plans.
 
-A plugin that is registered and has no case here fails ``test_every_plugin_has_cases``.
+A registered plugin without a case fails ``test_every_plugin_has_cases``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ip route add 203.0.113.128/25 dev uplink
 ip -6 route add default via 2001:db8::1
 ip -6 route add 2001:db8:5::/64 via 2001:db8::2 metric 50
 """
-#: As NetworkManager does it: the route of the network is its own.
+#: NetworkManager adds the route of the network itself.
 _NETWORK_MANAGER = """
 ip link set dev uplink up
 ip address add 192.0.2.10/24 dev uplink noprefixroute
@@ -57,40 +57,41 @@ ip route add default via 192.0.2.1 dev uplink proto dhcp src 192.0.2.10 metric 1
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A host and a VIF for it."""
+    """A host, and a VIF for the host."""
 
     name: str
     vif: objects.VIFBase
-    #: Shell commands that make the host.
+    #: Shell commands that create the devices of the host.
     setup: str = "true"
-    #: A command that works where the kernel has what the case needs, and the virtual machine that
-    #: has it.
+    #: A command that succeeds if the kernel has all features for the case, and the virtual machine
+    #: with the features.
     probe: str | None = None
     scenario: str | None = None
-    #: Commands of ovs-vsctl that make the switch; None if the case needs none.
+    #: Commands of ovs-vsctl that configure the switch; None if the case needs no switch.
     switch: str | None = None
     #: Options of the plugin.
     options: dict[str, object] = dataclasses.field(default_factory=dict)
-    #: Whether it needs to open ``/dev/net/tun``.
+    #: True if the case opens ``/dev/net/tun``.
     tun: bool = False
-    #: Whether the integration bridge is made by the plug: it stays.
+    #: True if the plug creates the integration bridge, which stays.
     makes_switch: bool = False
-    #: Whether an unplug takes away a bridge that was there before the plug: that of a trunk.
+    #: True if an unplug deletes a bridge that existed before the plug: the bridge of a trunk.
     loses_bridge: bool = False
-    #: A device that is there before and after, whose settings a plug makes and no unplug undoes.
+    #: A device whose settings a plug changes and no unplug restores.
     keeps_device: str | None = None
-    #: Makes the VIF of a number, for cases that can have several; ``vif`` is number 0.
+    #: A function that returns the VIF with a number, for cases with several VIFs; ``vif`` is
+    #: number 0.
     numbered: Callable[[int], objects.VIFBase] | None = None
-    #: Whether the host has a card with virtual functions.
+    #: True if the host has a card with virtual functions.
     card: bool = False
-    #: Whether it is about a card of the machine, which stays where it is.
+    #: True for a card of the machine, which stays in its namespace.
     of_machine: bool = False
-    #: Whether it is another's plan but for a step: then it is tried for long only.
+    #: True if only a step differs from the plan of another case: only soak tests run such a case.
     soak: bool = False
 
     @property
     def keeps_bridge(self) -> bool:
-        """Whether the bridge stays when its last VIF goes: it has an uplink, or was there before."""
+        """Return whether the bridge outlives the last VIF: it has an uplink, or existed before."""
         uplink = self.setup != "true" and self.switch is None and not self.of_machine
         return self.makes_switch or uplink
 
@@ -99,7 +100,7 @@ class Case:
 
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
-        """Make the host; skip where it lacks what the case needs, and say what."""
+        """Create the host. Skip the test, with a reason, if the host lacks a feature."""
         if self.switch is not None and (missing := ovs.why_not()):
             pytest.skip(missing)
         if self.probe is not None:
@@ -116,7 +117,7 @@ class Case:
 
     @contextlib.contextmanager
     def _switched(self) -> Iterator[None]:
-        """With its switch."""
+        """Start the switch of the case."""
         with (
             tempfile.TemporaryDirectory() as directory,
             ovs.Switch(pathlib.Path(directory)) as switch,
@@ -128,9 +129,9 @@ class Case:
             yield
 
     def configuration(self, helper: str) -> str:
-        """A file for a program that is to have the configuration of this process.
+        """Return the text of a configuration file with the options of this process.
 
-        :param helper: the command that starts its privileged daemons.
+        :param helper: the command that starts privileged daemons.
         """
         lines = [
             line
@@ -141,21 +142,23 @@ class Case:
         return "\n".join([*lines, *(f"{name}={value}" for name, value in self.options.items())])
 
     def param(self, *values: object, id: str | None = None, marks: object = ()):  # noqa: A002
-        """For ``pytest.mark.parametrize``; a virtual machine runs it where it has to."""
+        """Return the argument for ``pytest.mark.parametrize``, marked for a virtual machine if
+        needed.
+        """
         own = [pytest.mark.vm(self.scenario)] if self.scenario else []
         own += [pytest.mark.soak] if self.soak else []
         return pytest.param(self, *values, id=id or self.name, marks=[*own, *marks])
 
 
-#: How many virtual functions the card has; each has a device that stands for it.
+#: Number of virtual functions of the card; each function has a representor.
 VFS = 4
-#: The root of the sysfs that a program of the tests is to read.
+#: The environment variable with the root of the sysfs for programs of the tests.
 SYSFS = "OS_VIF_TEST_SYSFS"
 
 
 @contextlib.contextmanager
 def card(sys: pathlib.Path) -> Iterator[Sysfs]:
-    """A card in switchdev mode, as sysfs shows it, for this process and those that it starts."""
+    """Show a card in switchdev mode in the sysfs of this process and of child processes."""
     sysfs = Sysfs(sys)
     sysfs.physical("0000:03:00.0", "eth0", [f"0000:03:01.{n}" for n in range(VFS)])
     sysfs.port("eth0", "abcd", "p0")
@@ -170,7 +173,7 @@ def card(sys: pathlib.Path) -> Iterator[Sysfs]:
 
 @contextlib.contextmanager
 def configured(**options: object) -> Iterator[None]:
-    """Options of [os_vif_ovs], for a while."""
+    """Set options of [os_vif_ovs] for the duration of a block."""
     for name, value in options.items():
         cfg.CONF.set_override(name, value, group="os_vif_ovs")
     try:
@@ -213,7 +216,7 @@ def ovs_vif(
     mode: str = "server",
     **profile: object,
 ):
-    """A VIF of that class for Open vSwitch; those of other numbers are others."""
+    """Return a VIF of a class for Open vSwitch. Each *number* gives another VIF."""
     vif_id = f"{number}{_ID[1:]}"
     more = {
         objects.VIFOpenVSwitch: {"vif_name": f"tap{vif_id[:11]}", "bridge_name": bridge},
@@ -234,7 +237,10 @@ def ovs_vif(
 
 def _ovs(name: str, *vif: object, switch: str = _INTEGRATION, profile: dict | None = None,
          mode: str = "server", **fields: object) -> Case:  # fmt: skip
-    """:param vif: of :func:`ovs_vif`, as are ``profile`` and ``mode``."""
+    """Return a case for Open vSwitch.
+
+    :param vif: arguments for :func:`ovs_vif`, as are ``profile`` and ``mode``.
+    """
 
     def numbered(number: int) -> objects.VIFBase:
         return ovs_vif(*vif, number=number, mode=mode, **(profile or {}))
@@ -242,24 +248,24 @@ def _ovs(name: str, *vif: object, switch: str = _INTEGRATION, profile: dict | No
     return Case(f"ovs-{name}", numbered(0), numbered=numbered, switch=switch, **fields)
 
 
-#: What a new port is given.
+#: Keys of a new port.
 _AT_CREATION = {"isolate_vif": True, "default_qos_type": "linux-htb"}
 _REPRESENTORS = "\n".join(
     f"ip link add name rep{n} type veth peer name far{n}" for n in range(VFS)
 )
-#: Works where the kernel has Open vSwitch's datapath.
+#: A command that succeeds if the kernel has the datapath of Open vSwitch.
 _KERNEL_DATAPATH = "ovs-dpctl add-dp probe && ovs-dpctl del-dp probe"
 
 
 def in_kernel(vif: objects.VIFBase) -> objects.VIFBase:
-    """The VIF for the datapath of the kernel."""
+    """Return the VIF for the datapath of the kernel."""
     vif = copy.deepcopy(vif)
     vif.port_profile.datapath_type = "system"
     return vif
 
 
 def _in_kernel(case: Case) -> Case:
-    # The bridge of vhost-user is in user space in any case.
+    # The bridge of vhost-user is always in user space.
     change = (lambda vif: vif) if isinstance(case.vif, objects.VIFVHostUser) else in_kernel
     return dataclasses.replace(
         case,
@@ -272,7 +278,7 @@ def _in_kernel(case: Case) -> Case:
     )
 
 
-#: A virtual function of QEMU's card, as a boot leaves it.
+#: A virtual function of QEMU's card after the boot.
 _VF = "0000:01:10.0"
 _CARD = f"""
 card=/sys/bus/pci/devices/0000:01:00.0
@@ -319,7 +325,7 @@ def _sriov(name: str, cls: type[objects.VIFBase], soak: bool = False, **fields: 
     )
 
 
-#: By the name of the plugin.
+#: The cases, by the name of the plugin.
 CASES: dict[str, tuple[Case, ...]] = {
     "linux_bridge": (
         Case("bare", _bridge()),
@@ -411,7 +417,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
 }
 
-#: Those of ``ovs`` again, in a virtual machine.
+#: The cases of ``ovs`` in a virtual machine.
 KERNEL = {case.name: _in_kernel(case) for case in CASES["ovs"] if "dpdk" not in case.name}
 ALL = [case for cases in CASES.values() for case in cases]
 PARAMS = [case.param() for case in ALL]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Certificates for tests, made by openssl(1), which Open vSwitch brings with it."""
+"""Certificates for tests, made by openssl(1), a requirement of Open vSwitch."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from os_vif.host.ovsdb.tls import Tls
 
 
 class Authority:
-    """It gives certificates to whoever asks.
+    """A certificate authority for tests.
 
-    :param directory: for its files.
+    :param directory: the directory for the files of the authority.
     """
 
     def __init__(self, directory: pathlib.Path, name: str) -> None:
@@ -26,9 +26,9 @@ class Authority:
         )
 
     def give(self, name: str, *alternatives: str) -> Tls:
-        """Return a key, a certificate for it, and that of this authority.
+        """Return a key, the certificate of the key, and the certificate of the authority.
 
-        :param alternatives: of the subject, such as ``DNS:example.org`` or ``IP:127.0.0.1``.
+        :param alternatives: names of the subject, such as ``DNS:example.org`` or ``IP:127.0.0.1``.
         """
         place = self._directory
         request, certificate = place / f"{name}.csr", place / f"{name}.crt"

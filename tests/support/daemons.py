@@ -21,7 +21,7 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 
 
 def daemon_pid(plugin: str = "linux_bridge") -> int:
-    """The privileged daemon that this test started: the one in its network namespace."""
+    """Return the process id of the privileged daemon in the network namespace of the test."""
     ours = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116
     pids = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
@@ -36,13 +36,13 @@ def daemon_pid(plugin: str = "linux_bridge") -> int:
     return pid
 
 
-#: Of all privileged daemons.
+#: The contexts of all privileged daemons.
 CONTEXTS = (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug)
 
 
 @contextlib.contextmanager
 def helped_by(helper: str) -> Iterator[None]:
-    """Have privileged daemons started by that command."""
+    """Start privileged daemons by the command *helper* for the duration of a block."""
     stop_daemon()
     for context in CONTEXTS:
         cfg.CONF.set_default("helper_command", helper, group=context.cfg_section)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A helper whose daemon kills, before its step K, itself or the one who called it.
+"""A helper whose daemon kills a process before step K: the daemon or the caller.
 
-``quick_daemons`` has it where ``OS_VIF_TEST_KILL`` is ``K:PID``, with a PID of 0 for the daemon's own.
+``quick_daemons`` reads the variable ``OS_VIF_TEST_KILL`` with ``K:PID``; the PID 0 is the daemon.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
 
         return applied
 
-    # Each once, however deep it is inherited.
+    # Each class once, also if several base classes inherit from the class.
     for step in {next(c for c in s.__mro__ if "apply" in c.__dict__) for s in STEPS.values()}:
         step.apply = faulty(step.apply)
     daemon.helper_main()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Programs that need not start Python and load os-vif first: this process forks them."""
+"""Programs forked from the test process, without a start of Python and an import of os-vif."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from tests import limits
 def forked(
     main: Callable[[], int | None], data: bytes, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Call a function in a process of its own, as the main one of a program.
+    """Call a function as the main function of a new process.
 
-    :param data: its standard input.
+    :param data: the standard input of the process.
     """
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
         files[0].write(data)
         files[0].seek(0)
         with warnings.catch_warnings():
-            # Eventlet warns of it, which oslo.privsep loads and nothing here runs.
+            # oslo.privsep loads eventlet, which warns of the fork; no code here uses eventlet.
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:

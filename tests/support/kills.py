@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A privileged daemon that is killed between two steps, and the plug or unplug after it."""
+"""Kill a privileged daemon between two steps, and repeat the plug or unplug."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ INSTANCE = objects.InstanceInfo(name="guest")
 
 
 def sound() -> None:
-    """The next daemon kills nobody."""
+    """Start the next daemons without a kill."""
     stop_daemon()
     os.environ.pop(faulty_helper.VARIABLE, None)
 
 
 def faulty(k: int) -> None:
-    """The next daemon kills itself before its step k."""
+    """Make the next daemon kill itself before step *k*."""
     stop_daemon()
     os.environ[faulty_helper.VARIABLE] = f"{k}:0"
 
@@ -39,7 +39,7 @@ def kernel_steps(plan: Plan) -> int:
 
 
 class Host:
-    """A case, and how its host looks: before, plugged, and unplugged."""
+    """A case, with snapshots of the host: before, plugged, and unplugged."""
 
     def __init__(self, case: Case) -> None:
         self.case, self.vif = case, case.vif
@@ -58,7 +58,7 @@ class Host:
         return without_addresses(snapshot())
 
     def _unset(self, state: dict) -> dict:
-        """Without the settings of a device that a plug makes and no unplug undoes."""
+        """Return the state without the settings that a plug changes and no unplug restores."""
         kept = self.case.keeps_device
         links = [
             {
@@ -72,28 +72,29 @@ class Host:
         return state | {"links": links, "sysctls": sysctls}
 
     def must_converge(self, by: str) -> None:
-        """By another plug, or by an unplug."""
+        """Check that another plug, or an unplug, completes the interrupted operation."""
         ends = [self.plugged]
         if by == "plug":
             os_vif.plug(self.vif, INSTANCE)
             assert [d for d in os_vif.check(self.vif, INSTANCE) if not d.pending] == []
         else:
             os_vif.unplug(self.vif, INSTANCE)
-            # What had an uplink already keeps it, as after any unplug.
+            # A bridge that already had an uplink keeps the uplink after any unplug.
             ends = [self.unplugged, self.before]
             if self.case.keeps_device:
-                # It has what that plug had come to.
+                # The bridge has the settings of the interrupted plug.
                 ends = [self._unset(end) for end in ends]
         for _ in range(50):
             now = self._unset(self.now()) if by == "unplug" else self.now()
             ways = [changes(end, now) for end in ends]
             if [] in ways:
                 return
-            # The kernel works on IPv6 addresses after it has answered.
+            # The kernel changes IPv6 addresses after the reply.
             time.sleep(0.02)
         if by == "unplug" and self.case.name in ("bridge-of-others", "vlan"):
-            # It stays, with what a plug had come to: its MTU and its rules are from one end or
-            # the other; a VLAN that is in its bridge may be down. The next plug completes it.
+            # The bridge stays with the progress of the interrupted plug: its MTU and rules are
+            # from either state, and a VLAN device in the bridge may be down. The next plug
+            # completes the bridge.
             assert self.case.name != "vlan" or all("flags" in w or "state" in w for w in ways[0])
             assert changes(self.before, self.unplugged)
             os_vif.plug(self.vif, INSTANCE)
@@ -104,13 +105,14 @@ class Host:
 
 
 def places(steps: int, stride: int) -> range:
-    """Return before which of so many steps to kill: the last of each stride, once at least."""
+    """Return the steps before which to kill: the last step of each stride, at least a single
+    step."""
     stride = min(stride, steps)
     return range(stride - 1, steps, stride)
 
 
 def killed_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
-    """Before the last of each so many steps."""
+    """Kill the daemon in a plug, before the last step of each stride."""
     host = Host(case)
     assert host.steps
     for k in places(host.steps, stride):

@@ -27,7 +27,7 @@ PAGES = {
 
 
 def load_extension(name: str) -> types.SimpleNamespace:
-    """Run a module of ``doc/ext``; return the names that the module defines."""
+    """Run a module of ``doc/ext``; return the names of the module."""
     return types.SimpleNamespace(**runpy.run_path(str(ROOT / "doc" / "ext" / f"{name}.py")))
 
 
@@ -36,7 +36,7 @@ def run(*command: object, **more: object) -> subprocess.CompletedProcess:
 
 
 def provoked(call) -> str:
-    """The message of the error that comes."""
+    """Return the message of the error raised by a call."""
     with pytest.raises(exception.ExceptionBase) as info:
         call()
     return str(info.value)

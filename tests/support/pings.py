@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A ping that runs while something is done, and shows whether traffic stopped for a moment."""
+"""A ping during a change, which shows whether traffic stopped for a moment."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from os_vif.testing.guest_process import ECHO_REPLY, echo_request
 from os_vif.testing.guests import Guest
 from testbed import namespaces
 
-#: Of our echo requests.
+#: Identifier of our echo requests.
 IDENTIFIER = 0x4310
 
 
 class Pings:
-    """Echo requests from a guest, while the block runs and a little longer."""
+    """Echo requests from a guest, during a block and shortly after."""
 
     INTERVAL, AFTERWARDS = 0.002, 0.3
-    #: How many may be lost. None is, on a busy host neither; a bridge that is down for a moment
-    #: may cost two.
+    #: Greatest number of lost requests. A busy host loses no request; a bridge that is down for a
+    #: moment may lose two.
     TOLERATED = 1
 
     def __init__(self, guest: Guest, address: str, source: str = "") -> None:
@@ -46,33 +46,33 @@ class Pings:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What was done in the block may show a little later.
+        # The effect of a change may appear a little later.
         time.sleep(self.AFTERWARDS)
         self._stop.set()
         self._thread.join()
 
     def assert_answered(self) -> None:
-        """Hardly any is without an answer, of all that were sent since the first answer."""
+        """Check that almost all requests since the first answer were answered."""
         lost = sorted(self._sent - self._answered)
         assert len(self._sent) > 50
         assert len(lost) <= self.TOLERATED, f"{len(lost)} of {len(self._sent)} are lost: {lost}"
 
     def _run(self) -> None:
-        # Of this thread alone, which ends there.
+        # The namespace belongs to this thread, which ends afterwards.
         with pathlib.Path(f"/proc/{self._guest.pid}/ns/net").open("rb") as there:
             namespaces._call("setns", there.fileno(), namespaces._CLONE_NEWNET)
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
-            sock.bind((self._source, 0))  # "" is any
+            sock.bind((self._source, 0))  # "" is any address
             answering = False
             for number in range(1, 2**16):
                 if self._stop.is_set():
                     break
                 if not answering:
-                    # What waited for the first address to be looked up is no loss.
+                    # Requests that waited for the first address resolution are not lost.
                     self._sent.clear()
                     answering = bool(self._answered)
                 self._sent.add(number)
-                with contextlib.suppress(OSError):  # there is no route: it is lost
+                with contextlib.suppress(OSError):  # without a route the request is lost
                     sock.sendto(echo_request(IDENTIFIER, number), (self._address, 0))
                 self._receive(sock, self.INTERVAL)
             self._receive(sock, 1, until_complete=True)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Proofs about any VIF on its host: what a failure at each step leaves."""
+"""Proofs about a VIF on its host: a failure at each step leaves no trace."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from testbed.namespaces import differs, snapshot, without_indexes
 DAEMON = "vif_plug_linux_bridge.privsep"
 
 
-#: The kernel refuses it: there is no such device.
+#: A failing step: the device does not exist.
 FAILS = SetLink("missing", up=True)
 
 
 def cut(plan: Plan, k: int) -> Plan:
-    """The plan with a step that fails at that place."""
+    """Return the plan with a failing step at position *k*."""
     return Plan(*plan.steps[:k], FAILS, *plan.steps[k:], switch=plan.switch)
 
 
 def faults(case, instance):
-    """What of a plugged VIF does not hold, but for what waits for a hypervisor."""
+    """Return the differences of a plugged VIF, without pending differences."""
     return [d for d in os_vif.check(case.vif, instance) if not d.pending]
 
 
 def prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, instance):
-    """Links, addresses, routes, rules, sysctls, files; and the next plug succeeds."""
+    """Compare links, addresses, routes, rules, sysctls and files; then check that a plug
+    succeeds."""
     before = snapshot()
     plan = os_vif.plan(case.vif, instance)
     for k in range(len(plan) + 1):
@@ -45,7 +46,8 @@ def prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, instance):
 
 
 def prove_that_a_rolled_back_unplug_leaves_the_vif_plugged(case, instance):
-    """As one is that is interrupted: what was deleted is made again, as it was."""
+    """Check that the rollback of an interrupted unplug restores all deleted devices and
+    settings."""
     before = snapshot()
     os_vif.plug(case.vif, instance)
     os_vif.unplug(case.vif, instance)

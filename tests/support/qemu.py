@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A guest as a hypervisor runs it: QEMU, with network cards on tap devices of this host.
+"""A guest as a hypervisor runs a guest: QEMU, with network cards on tap devices of this host.
 
-It is emulated, from what ``testbed.vm.lab`` has unpacked, and has nothing but busybox in memory.
+The guest is emulated from the files of ``testbed.vm.lab``, and has only busybox in memory.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Self
 from testbed.vm import guest
 from testbed.vm.lab import Lab, make_initrd
 
-#: Seconds for an answer of its shell; a boot takes 5 to 15.
+#: Seconds to wait for an answer of the shell; a boot takes 5 to 15 seconds.
 _PATIENCE = 180
 _MODULES = ("virtio_pci", "virtio_net")
 
 
 @dataclass(frozen=True)
 class Card:
-    """A network card, and the tap device that QEMU opens for it: made by then, or by QEMU."""
+    """A network card, with a tap device that exists already or that QEMU creates."""
 
     tap: str
     mac: str
@@ -32,9 +32,9 @@ class Card:
 
 
 class Machine:
-    """It is started in the network namespace of whoever starts it.
+    """A guest in the network namespace of the calling thread.
 
-    :param directory: for its console, and what it boots from.
+    :param directory: the directory for the console and the boot files.
     """
 
     def __init__(self, lab: Lab, directory: Path, *cards: Card) -> None:
@@ -72,16 +72,16 @@ class Machine:
         self._words.close()
 
     def booted(self) -> None:
-        """Wait until it takes commands.
+        """Wait until the guest accepts commands.
 
-        :raises OSError: it ended, or has not come so far.
+        :raises OSError: the guest ended, or did not boot in time.
         """
         self._answer("booting")
 
     def run(self, command: str) -> str:
-        """What a command line in the guest writes.
+        """Run a command line in the guest, and return the output.
 
-        :raises OSError: it failed.
+        :raises OSError: the command failed.
         """
         self._words.write(f"{command}\n")
         self._words.flush()
@@ -102,9 +102,9 @@ class Machine:
         raise OSError(f"in the guest, {command}: {''.join(said)}{told}")
 
     def configure(self, mac: str, address: str) -> str:
-        """Bring the card of that MAC address up, with an address such as ``192.0.2.1/24``.
+        """Bring the card with a MAC address up, with an address such as ``192.0.2.1/24``.
 
-        :returns: its name in the guest.
+        :returns: the name of the device in the guest.
         """
         name = self.run(f"basename $(dirname $(grep -l {mac} /sys/class/net/*/address))").strip()
         self.run(f"ip address add {address} dev {name} && ip link set dev {name} up")
@@ -117,6 +117,6 @@ def _device(number: int, card: Card) -> tuple[str, ...]:
     device = f"virtio-net-pci,netdev=n{number},mac={card.mac},romfile="
     if many:
         backend += f",queues={card.queues}"
-        # One vector for each direction of each queue, and two of the device.
+        # A vector for each direction of each queue, and two vectors for the device.
         device += f",mq=on,vectors={2 * card.queues + 2}"
     return "-netdev", backend, "-device", device

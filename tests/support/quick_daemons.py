@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Privileged daemons that do not have to be loaded: a process that has it all forks them.
+"""Privileged daemons forked by a process that has loaded all modules.
 
-A daemon is what oslo.privsep makes of any helper; it only comes in 0.1 s and not in 1 s (in a
-virtual machine in 1 s and not in 15 s), and there are hundreds of tests with one of their own.
+The daemon is the daemon of oslo.privsep, but starts in 0.1 s instead of 1 s (in a virtual machine
+in 1 s instead of 15 s). Hundreds of tests start a daemon.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oslo_privsep import daemon
 from os_vif.host.sriov import functions
 from tests.support import faulty_helper
 
-#: What a helper does: it asks for a daemon in its own namespaces.
+#: The code of a helper, which asks for a daemon in the namespaces of the helper.
 _ASK = """\
 import json, os, socket, sys
 places = [os.open(at, os.O_RDONLY) for at in ("/proc/self/ns/net", "/proc/self/ns/mnt", "/", ".")]
@@ -46,13 +46,13 @@ _MODULES = (
 _ROOT = Path(__file__).parents[2]
 #: linux/prctl.h
 _PR_SET_NAME = 15
-#: Bytes of a request: an environment may be long.
+#: Greatest size of a request in bytes: an environment may be long.
 _LONGEST = 1 << 17
 
 
 @contextlib.contextmanager
 def started(directory: Path) -> Iterator[str]:
-    """The command of such a helper, for ``helper_command``."""
+    """Start the process, and provide the command of a helper for ``helper_command``."""
     ask, path = directory / "ask.py", directory / "socket"
     ask.write_text(_ASK)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
@@ -60,7 +60,7 @@ def started(directory: Path) -> Iterator[str]:
         listening.listen()
         number = str(listening.fileno())
         command = [sys.executable, "-W", "ignore", "-m", __name__, number]
-        # It ends with its standard input, whatever ends this process.
+        # The process ends when its standard input is closed, after a kill of this process too.
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()], cwd=_ROOT
         ) as server:
@@ -70,14 +70,14 @@ def started(directory: Path) -> Iterator[str]:
 
 
 def name_of(context: str) -> str:
-    """By what ``/proc/PID/comm`` knows the daemon of a context."""
+    """Return the name of the daemon of a context in ``/proc/PID/comm``."""
     return context[:15]
 
 
 def _serve(listening: socket.socket) -> None:
     for name in _MODULES:
         importlib.import_module(name)
-    # Whoever asks waits for the answer, and not for the process.
+    # The caller waits for the answer, not for the process.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
         asking, _ = listening.accept()
@@ -88,7 +88,7 @@ def _serve(listening: socket.socket) -> None:
 
 
 def _answer(asking: socket.socket) -> None:
-    """Become that helper. It forks the daemon, and ends."""
+    """Fork the daemon as the helper does, and exit."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     request, given, _, _ = socket.recv_fds(asking, _LONGEST, 5)
     *namespaces, root, directory, errors = given
@@ -97,7 +97,7 @@ def _answer(asking: socket.socket) -> None:
     for namespace in namespaces:
         if libc.setns(namespace, 0) != 0:
             raise OSError(ctypes.get_errno(), "setns")
-    # A process may have another root than its namespace has.
+    # The root directory of a process can differ from the root of its mount namespace.
     os.fchdir(root)
     os.chroot(".")
     os.fchdir(directory)
@@ -109,7 +109,7 @@ def _answer(asking: socket.socket) -> None:
     context = arguments[arguments.index("--privsep_context") + 1]
     libc.prctl(_PR_SET_NAME, name_of(context).encode(), 0, 0, 0)
     sys.argv[1:] = arguments
-    # A card of the tests' own, as tests.support.cases shows one.
+    # A card of the tests; see tests.support.cases.
     functions.SYS = Path(environment.get("OS_VIF_TEST_SYSFS", functions.SYS))
     helper, status = os.getpid(), 1
     try:

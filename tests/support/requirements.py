@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Skips of tests whose kernel lacks a feature."""
+"""Skips of tests for missing features of the kernel."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.vm.plugin import KERNEL_LACKS
 
 
 def require(probe: str) -> None:
-    """Skip where a command fails in a fresh network namespace, since the kernel lacks something.
+    """Skip the test if a command fails in a new network namespace: the kernel lacks a feature.
 
-    A test that may skip so has to say which virtual machine runs it (``@pytest.mark.vm``).
+    A test with such a skip has the marker ``@pytest.mark.vm`` for a machine with the feature.
     """
     with private():
         done = subprocess.run(["sh", "-c", probe], capture_output=True, text=True, check=False)
@@ -28,6 +28,6 @@ def require(probe: str) -> None:
 
 
 def require_tun() -> None:
-    """A right that an ordinary user does not have on every host."""
+    """Skip the test if the user may not open /dev/net/tun."""
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         pytest.skip("needs to read and write /dev/net/tun")

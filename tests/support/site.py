@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A folder on the module path, with plugins that a test installs."""
+"""A folder on the module path with plugins that a test installs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import textwrap
 
 
 class Site:
-    """A folder on Python's path, with distributions in it."""
+    """A folder on the module path of Python, with distributions."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
 
     def install(self, name: str, entry_points: str, code: str) -> None:
-        """A distribution with one module of its own name."""
+        """Install a distribution with a single module of the same name."""
         info = self.path / f"{name}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -26,7 +26,7 @@ class Site:
         (self.path / f"{name}.py").write_text(textwrap.dedent(code))
 
     def run(self, code: str) -> subprocess.CompletedProcess:
-        """Run a program, and show what it logged; it must end well."""
+        """Run a program successfully, and return the result with the log."""
         program = PROLOGUE + textwrap.dedent(code)
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", program],

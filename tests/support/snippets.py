@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The code blocks of a page of reStructuredText, and what a reader does with them.
+"""The code blocks of a page of reStructuredText, and a program to run the blocks.
 
-``python snippets.py PAGE`` follows a page from top to bottom, in the working directory: it writes
-the files that have a caption, runs the Python, and types the commands. It ends with an error
-where something fails, or prints what the page does not show. With ``--inside``, ``os-vif`` is not
-started for each command, but called in this process, with one privileged daemon for all.
+``python snippets.py PAGE`` follows a page from top to bottom in the working directory: the program
+writes the files with a caption, runs the Python code, and types the commands. The program fails if
+a command fails, or prints a text that the page does not show. With ``--inside``, ``os-vif`` is
+called in this process, with a single privileged daemon, instead of started for each command.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import sys
 import textwrap
 from dataclasses import dataclass
 
-#: Programs whose commands are run as they stand.
+#: Programs whose commands are run unchanged.
 RUN = (
     "cat", "echo", "ip", "os-vif", "oslo-config-generator", "ovs-vsctl", "sed", "sh", "sysctl", "tail",
 )  # fmt: skip
 
-#: How a command ends that needs what a reader has, and we have not.
+#: End of a command for a cluster of the reader.
 ON_A_CLUSTER = "  # on the cluster; not run here"
 
 _BLOCK = re.compile(
@@ -37,7 +37,7 @@ _BLOCK = re.compile(
     r"\n(?P<text>(?:   .*\n|\n)+)",
     re.MULTILINE,
 )
-#: A plan has comments, which begin as the prompt of root does.
+#: A comment in a plan begins like the prompt of root.
 _PROMPT = re.compile(r"^[$#] (?!/run/os-vif )", re.MULTILINE)
 
 
@@ -50,7 +50,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A line after a prompt, and what the page shows as its output."""
+    """A line after a prompt, with the output on the page."""
 
     line: str
     output: str
@@ -61,7 +61,7 @@ class Command:
 
 
 def blocks(page: str, language: str | None = None) -> list[Block]:
-    """The code blocks of a page, or those in one language, in their order."""
+    """Return the code blocks of a page in order, possibly of a single language."""
     found = [
         Block(
             match["language"], textwrap.dedent(match["text"]).strip("\n") + "\n", match["caption"]
@@ -72,7 +72,7 @@ def blocks(page: str, language: str | None = None) -> list[Block]:
 
 
 def commands(block: Block) -> list[Command]:
-    """The commands of a block of console."""
+    """Return the commands of a console block."""
     before, *typed = _PROMPT.split(block.text)
     if before:
         raise ValueError(f"the block begins without a prompt: {before}")
@@ -81,10 +81,10 @@ def commands(block: Block) -> list[Command]:
 
 
 def follow(page: str, *, inside: bool = False) -> None:
-    """Do what a page says.
+    """Follow the instructions of a page.
 
     :param inside: whether ``os-vif`` is called in this process.
-    :raises AssertionError: for a command that does not do what the page shows.
+    :raises AssertionError: a command does not print the output on the page.
     """
     scope: dict[str, object] = {}
     for block in blocks(page):
@@ -114,7 +114,7 @@ def _type(block: Block, *, inside: bool) -> None:
 
 
 def _may_be_called(command: Command) -> bool:
-    """Those for stored objects write to descriptors, which are this process's own."""
+    """Return False for commands on stored objects, which write to descriptors of this process."""
     words = shlex.split(command.line)
     return (
         command.program == "os-vif"
@@ -124,7 +124,7 @@ def _may_be_called(command: Command) -> bool:
 
 
 def _plain(line: str) -> str:
-    """A command line without the options of os-vif itself."""
+    """Return a command line without the options of os-vif itself."""
     return re.sub(r" --config-file \S+", "", line)
 
 
@@ -143,7 +143,7 @@ def _started(line: str, before: int) -> tuple[int, str]:
 def _called(arguments: list[str]) -> tuple[int, str]:
     from os_vif.cmd import main
 
-    # Of the command before.
+    # The exit status of the previous command.
     logging.getLogger().handlers.clear()
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

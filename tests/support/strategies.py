@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Objects of every class of the vocabulary, for tests: fixed ones, and random ones."""
+"""Fixed and random objects of every class of the vocabulary."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROFILES = (
     "VIFPortProfileOVSRepresentor",
     "VIFPortProfileOpenVSwitch",
 )
-#: What this library has beside those of the public releases.
+#: Classes of this library that no public release has.
 ADDED = ("DatapathOffloadVDPA", "VIFPortProfileSRIOV")
 VIFS = (
     "VIFBase",
@@ -41,19 +41,19 @@ VIFS = (
     "VIFOpenVSwitch",
     "VIFVHostUser",
 )
-#: What kuryr-kubernetes keeps out of tree, and no public release has.
+#: Classes of kuryr-kubernetes that no public release has.
 KURYR = ("PodState", "VIFDPDKNested", "VIFMacvlanNested", "VIFSriov", "VIFVlanNested")
-#: Those of the public releases.
+#: Classes of the public releases.
 CLASSES = tuple(sorted({*objects.__all__} - {"register_all", *KURYR, *ADDED}))
 ALL = (*CLASSES, *ADDED, *KURYR)
 
-#: The classes that a field accepts, where the type is open.
+#: Classes that a field accepts, for fields of an open type.
 SUBCLASSES = {
     "VIFPortProfileBase": (*PROFILES, "VIFPortProfileSRIOV"),
     "DatapathOffloadBase": (*OFFLOADS, "DatapathOffloadVDPA"),
     "VIFBase": (*VIFS, *KURYR[1:]),
 }
-#: Which of them a fully set object gets.
+#: The class that a fully set object has in such a field.
 TYPICAL = {
     "VIFPortProfileBase": "VIFPortProfileOpenVSwitch",
     "DatapathOffloadBase": "DatapathOffloadRepresentor",
@@ -99,10 +99,10 @@ def _value(name, field):
 
 
 def make(name, *, full=True, **values):
-    """An object of the class ``name``.
+    """Return an object of the class *name*.
 
-    :param full: set every field, at every depth; otherwise no more than the identity.
-    :param values: fields to set otherwise.
+    :param full: set every field, at every depth; otherwise only the identity.
+    :param values: fields with other values.
     """
     cls = getattr(objects, name)
     for field in cls.fields:
@@ -112,12 +112,12 @@ def make(name, *, full=True, **values):
 
 
 def load(primitive):
-    """The object of a primitive, read as consumers read it."""
+    """Return the object of a primitive, read as consumers do."""
     return objects.base.VersionedObject.obj_from_primitive(primitive)
 
 
 def nested(obj):
-    """``obj`` and every object in it."""
+    """Yield an object and every nested object."""
     yield obj
     for name in obj.fields:
         value = getattr(obj, name) if obj.obj_attr_is_set(name) else None
@@ -127,7 +127,7 @@ def nested(obj):
 
 
 def snapshot(value):
-    """All that an object holds, private attributes included."""
+    """Return the whole content of an object, including private attributes."""
     if isinstance(value, list):
         return [snapshot(item) for item in value]
     if isinstance(value, ovo.VersionedObject):
@@ -136,7 +136,7 @@ def snapshot(value):
 
 
 def nested_primitives(value):
-    """Every primitive of an object in a primitive, itself included."""
+    """Yield an OVO primitive and every nested primitive of an object."""
     if isinstance(value, dict):
         if "versioned_object.name" in value:
             yield value
@@ -202,7 +202,7 @@ def _field_values(field):
 
 
 def any_object(name):
-    """Random objects of the class ``name``; each field may be unset, or None where it can be."""
+    """Return a strategy for objects of a class. Any field may be unset, or None if permitted."""
     cls = getattr(objects, name)
     values = {
         field: st.deferred(lambda f=field: _field_values(cls.fields[f])) for field in cls.fields
@@ -211,5 +211,5 @@ def any_object(name):
 
 
 def any_objects(names=CLASSES):
-    """Random objects of any of the classes."""
+    """Return a strategy for objects of any of the classes."""
     return st.sampled_from(names).flatmap(any_object)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A sysfs made of files: PCI functions and network devices, as a card in switchdev mode has them."""
+"""A sysfs made of files: PCI functions and network devices of a card in switchdev mode."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ class Sysfs:
         self.net.mkdir(parents=True)
 
     def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is the sysfs of this host, whose kernel does not say such things by netlink."""
+        """Use the folder as the sysfs of this host, whose kernel reports no such devices by
+        netlink.
+        """
         monkeypatch.setattr(functions, "SYS", self.net.parents[1])
-        # Of daemons too: tests.support.quick_daemons.
+        # Daemons use the folder too: tests.support.quick_daemons.
         monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(self.net.parents[1]))
         monkeypatch.setattr(switch_ports, "devlink", lambda _: [])
         monkeypatch.setattr(switch_ports, "dump", lambda _: [])
@@ -32,7 +34,7 @@ class Sysfs:
         )
 
     def physical(self, address: str, name: str, vfs: list[str]) -> None:
-        """A physical function with its network device, and its virtual functions in order."""
+        """Add a physical function with a network device, and virtual functions in order."""
         for number, vf in enumerate(vfs):
             (self._pci / vf).mkdir(parents=True)
             (self._pci / address).mkdir(parents=True, exist_ok=True)
@@ -42,21 +44,21 @@ class Sysfs:
         self.below(address, name)
 
     def below(self, address: str, name: str) -> None:
-        """A network device of a physical function."""
+        """Add a network device of a physical function."""
         self._device(name)
         (self.net / name / "device").symlink_to(self._pci / address)
         (self._pci / address / "net").mkdir(exist_ok=True)
         (self._pci / address / "net" / name).symlink_to(self.net / name)
 
     def port(self, name: str, switch: str | None, port: str | None) -> None:
-        """What a network device says of its place on a switch."""
+        """Set the switch and the port name of a network device."""
         self._device(name)
         for file, text in (("phys_switch_id", switch), ("phys_port_name", port)):
             if text is not None:
                 (self.net / name / file).write_text(f"{text}\n")
 
     def rename(self, name: str, to: str) -> None:
-        """As the kernel does it."""
+        """Rename a device as the kernel does."""
         (self.net / name).rename(self.net / to)
 
     def _device(self, name: str) -> None:

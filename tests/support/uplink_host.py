@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A host that is reached through an uplink, and what it has there."""
+"""A host with addresses, routes, rules and neighbours on the uplink."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lines(command: str) -> list[str]:
 
 
 def routes(device: str) -> list[dict]:
-    """All routes through a device, of all tables, but for those that each device has."""
+    """Return the routes of all tables through a device, without the automatic routes."""
     found = []
     for family in ("-4", "-6"):
         text = "\n".join(lines(f"ip {family} -json -details route show table all dev {device}"))
@@ -47,7 +47,7 @@ def without_time(route: dict) -> dict:
 
 
 def neighbours(device: str) -> list[str]:
-    """The neighbours that a user, or a program of his, gave a device."""
+    """Return the neighbours of a device that were added by a user or a program."""
     fixed = [
         line
         for line in lines(f"ip neigh show dev {device} nud all")
@@ -61,12 +61,12 @@ def neighbours(device: str) -> list[str]:
 
 
 def check(vif, instance) -> list:
-    """What differs, but for what waits for the hypervisor."""
+    """Return the differences of a VIF, without pending differences."""
     return [found for found in os_vif.check(vif, instance) if not found.pending]
 
 
 def assert_same(found: list[dict], before: list[dict]) -> None:
-    """All but the device and the time is as it was, and no lifetime has become longer."""
+    """Check that only the device and the lifetimes differ, and that no lifetime is longer."""
     assert [without_time(r) for r in found] == [without_time(r) for r in before]
     for now, then in zip(found, before, strict=True):
         assert ("expires" in now) == ("expires" in then)
@@ -74,7 +74,7 @@ def assert_same(found: list[dict], before: list[dict]) -> None:
 
 
 def addresses(device: str) -> list[dict]:
-    """The addresses that the host was given, without the time that they last."""
+    """Return the configured addresses of a device, without lifetimes."""
     (found,) = json.loads("\n".join(lines(f"ip -json address show dev {device}")))
     held = [a for a in found["addr_info"] if not a["local"].startswith("fe80:")]
     for one in held:
@@ -86,7 +86,7 @@ def addresses(device: str) -> list[dict]:
 
 
 def uplinked() -> objects.VIFBridge:
-    """Make the host, and return a VIF whose bridge is to have its uplink."""
+    """Create the host, and return a VIF for a bridge with the uplink."""
     run(_HOST)
     vif = bridge_vif(1)
     vif.network.bridge_interface = "uplink"

@@ -15,7 +15,7 @@ def bridge_vif(number: int, bridge: str = "brq-test", mtu: int = 1450) -> object
         plugin="linux_bridge",
         vif_name=f"tap{number:08x}",
         bridge_name=bridge,
-        # As with Neutron: no rules are made for it.
+        # No rules are created for the VIF, as with Neutron.
         has_traffic_filtering=True,
         network=objects.Network(bridge=bridge, mtu=mtu, should_provide_bridge=True),
     )

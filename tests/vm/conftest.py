@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Fixtures of the tests that run in a virtual machine: the machine is theirs alone."""
+"""Fixtures of tests in a virtual machine, which no other program uses."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.functional.conftest import (  # noqa: F401
 
 @pytest.fixture
 def br_int(switch, daemon, ovs_options) -> Switch:  # noqa: F811 - fixtures are asked for by name
-    """A switch with an integration bridge in the kernel's datapath."""
-    # An emulated vswitchd takes its time.
+    """Provide a switch with an integration bridge in the datapath of the kernel."""
+    # An emulated vswitchd is slow.
     ovs_options(ovsdb_connection=switch.connection, ovs_vsctl_timeout=60)
     switch.vsctl("add-br", "br-int")
     return switch
@@ -35,11 +35,11 @@ def br_int(switch, daemon, ovs_options) -> Switch:  # noqa: F811 - fixtures are 
 
 @pytest.fixture
 def igb() -> Iterator[cards.Card]:
-    """The PCI card, with two virtual functions."""
+    """Provide the PCI card, with two virtual functions."""
     card = cards.igb()
     card.set_vfs(2)
     subprocess.run(["ip", "link", "set", "dev", card.name, "up"], check=True)
-    # It refuses rates without.
+    # The card refuses rates while the device is down.
     cards.until(lambda: card.carrier, "the igb card's carrier")
     yield card
     card.set_vfs(0)
@@ -47,7 +47,7 @@ def igb() -> Iterator[cards.Card]:
 
 @pytest.fixture
 def representors(igb) -> Iterator[dict[str, str]]:
-    """Of its virtual functions, by their port's name; the module labrep makes them."""
+    """Return the representors that the module labrep creates, by the port names."""
     subprocess.run(["modprobe", "labrep", f"pf={igb.name}", "vfs=2"], check=True)
     yield igb.representors()
     subprocess.run(["rmmod", "labrep"], check=True)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""How pytest-xdist distributes the tests: a file to a worker, and a virtual machine to one."""
+"""Scheduler for pytest-xdist: a worker for each file, and a single worker for virtual machines."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 
 class Distribution(LoadScopeScheduling):
-    """Tests of one file share what its fixtures have made, and run in one worker, in their order.
+    """Scheduler that gives the tests of a file to the same worker, in order, because of fixtures.
 
-    Those of a virtual machine are waited for by one worker, when the others are given out.
+    A single worker waits for the tests of virtual machines, after all other tests are distributed.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class Distribution(LoadScopeScheduling):
         self._guests: dict[str, str] = {}
 
     def schedule(self) -> None:
-        # In the order in which the tests were collected, which is that of tests.vm.plugin.
+        # The order of collection, as tests.vm.plugin sorts the tests.
         self.config.option.loadscopereorder = False
         for name, nodeids in self._scenarios().items():
             self._guests.update(dict.fromkeys(nodeids, f"vm {name}"))

@@ -1,16 +1,17 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""``@pytest.mark.vm(SCENARIO)``: the test runs in a virtual machine.
+"""pytest plugin for ``@pytest.mark.vm(SCENARIO)``: tests run in a virtual machine.
 
-On this machine, the tests of a scenario are handed to one pytest in a guest (``sessions``), and
-what it reports is reported here, so that results, JUnit files and ``-x`` are as for any other
-test. Guests run one after the other, beside the tests that run here. In a guest, this plugin sends
-the reports; a test that skips there has failed, since nothing else runs it.
+On this machine, the plugin starts a guest for each scenario, a guest after the other, and runs
+pytest with the tests of the scenario there (``sessions``). The reports of the guest are reported
+here, so that results, JUnit files and ``-x`` work as usual. The remaining tests run at the same
+time. In a guest, the plugin sends the reports; a skipped test fails, because no further machine
+runs the test.
 
-``OS_VIF_VM`` says what is to happen where there is no virtual machine: with ``require`` its tests
-have failed; else (``auto``) those in ``tests/vm`` are skipped, and others run here as far as this
-kernel goes. With ``off`` none is started.
+The variable ``OS_VIF_VM`` chooses the behavior without a virtual machine. With ``require`` the
+tests fail. With ``auto``, the default, tests in ``tests/vm`` are skipped, and other tests run here
+as far as the kernel permits. With ``off`` no machine is started.
 """
 
 from __future__ import annotations
@@ -31,28 +32,28 @@ from testbed.vm import lab
 from testbed.vm.scenarios import SCENARIOS
 from tests.vm import sessions
 
-#: In a guest: the name of its scenario.
+#: The name of the scenario, in a guest.
 INSIDE = os.environ.get("OS_VIF_IN_VM")
 _MODE = os.environ.get("OS_VIF_VM", "auto")
-#: Seconds of a session after which nobody waits for a guest unless it is required: tools/test.sh
-#: is to end within 15 minutes.
+#: Seconds of a session after which only required guests are awaited: tools/test.sh has to end
+#: within 15 minutes.
 _TOO_LATE = 840
-#: Seconds that the starting of guests may take.
+#: Seconds until a guest counts as not started.
 _SLOW_START = 120
-#: What a skip says that is for the kernel's sake.
+#: Words in the reason of a skip for a missing feature of the kernel.
 KERNEL_LACKS = "this kernel lacks"
 _HERE = Path(__file__).parent
 
 
 def scenario_of(item: pytest.Item) -> str | None:
-    """The scenario that a test is for, if any."""
+    """Return the scenario of a test, or None."""
     mark = item.get_closest_marker("vm")
     return None if mark is None else mark.args[0]
 
 
 @pytest.fixture(scope="session")
 def made_lab() -> lab.Lab:
-    """What virtual machines are made of, for tests that start one themselves."""
+    """Return the files of virtual machines, for tests that start a machine themselves."""
     if _MODE == "off":
         pytest.skip("no virtual machine: OS_VIF_VM is off")
     try:
@@ -71,8 +72,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(
                 f"{item.nodeid}: vm{mark.args} is none of the scenarios {', '.join(SCENARIOS)}"
             )
-    # A guest is one boot for all its tests; those of this machine come first, and of these the
-    # long ones, so that two workers end at about the same time.
+    # A guest boots once for all tests. Tests of this machine come first, long tests before short
+    # tests, so that two workers end at about the same time.
     order = [None, *SCENARIOS]
     items.sort(key=lambda item: (order.index(scenario_of(item)), item.path.parent.name == "unit"))
 
@@ -81,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that is skipped where nothing else runs it has failed."""
+    """Fail a skipped test if no further machine runs the test."""
     report = yield
     if report.skipped and INSIDE:
         report.outcome = "failed"
@@ -106,7 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _Inside:
-    """In a guest: reports go to the machine that started it."""
+    """Plugin in a guest: reports go to the host."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -116,7 +117,7 @@ class _Inside:
         self._words.write(json.dumps(words) + "\n")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        # Importing takes long there, and a guest that says nothing is taken to hang.
+        # The import takes long in a guest, and a silent guest counts as hung.
         self._say(collected=report.nodeid)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -132,7 +133,9 @@ class _Inside:
 
 
 class _Outside:
-    """On this machine: guests run the tests of their scenarios, while others run here."""
+    """Plugin on this machine: guests run the tests of their scenarios, and this process the
+    others.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -159,7 +162,7 @@ class _Outside:
 
 
 class _Starter:
-    """The process that starts the guests, and ends them."""
+    """Plugin in the process with the guests as child processes."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -167,14 +170,14 @@ class _Starter:
         self._directory: Path | None = None
 
     def directory(self) -> Path:
-        """Where the guests report."""
+        """Return the directory for the reports of the guests."""
         if self._directory is None:
             self._directory = self._config._tmp_path_factory.mktemp("vm", numbered=False)
         return self._directory
 
     def start(self, tests: dict[str, list[str]]) -> None:
         config = self._config
-        # Guests must not outlive this process, whatever ends it.
+        # Guests must not outlive this process.
         bound = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         self._runner = subprocess.Popen(
             [*bound, sys.executable, "-m", "tests.vm.sessions"],
@@ -205,7 +208,7 @@ class _Starter:
 
 
 class _Alone(_Outside, _Starter):
-    """The only process that runs tests on this machine."""
+    """Plugin in the only test process of the machine."""
 
     def __init__(self, config: pytest.Config) -> None:
         _Outside.__init__(self, config)
@@ -215,14 +218,14 @@ class _Alone(_Outside, _Starter):
         tests = _tests(session)
         if not tests or session.config.option.collectonly:
             return
-        # Their reports are waited for when there is nothing else to do.
+        # The process waits for reports of guests after all local tests.
         session.items.sort(key=lambda item: scenario_of(item) is not None)
         self._expect(tests, self.directory())
         self.start(tests)
 
 
 class _Controller(_Starter):
-    """With pytest-xdist, the process that distributes the tests: it starts the guests, once."""
+    """Plugin in the controller of pytest-xdist, which starts the guests once."""
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: object) -> None:
@@ -230,7 +233,7 @@ class _Controller(_Starter):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
-        # The first worker that knows its tests has said which are for guests.
+        # The first worker that has collected the tests writes the file with the tests of guests.
         if self._runner is None and (tests := _scenarios(self.directory())):
             self.start(tests)
 
@@ -244,26 +247,26 @@ class _Controller(_Starter):
 
 
 class _Worker(_Outside):
-    """With pytest-xdist, one of the processes that run tests: it reads what the guests report."""
+    """Plugin in a worker of pytest-xdist, which reads the reports of the guests."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         directory = Path(self._config.workerinput[_DIRECTORY])
         tests = _tests(session)
-        # All write the same, and a reader sees nothing or all of it.
+        # All workers write the same text, and a reader sees either no file or a complete file.
         own = directory / f"tests-{os.getpid()}"
         own.write_text(json.dumps(tests), encoding="utf-8")
         own.replace(directory / _TESTS)
         self._expect(tests, directory)
 
 
-#: What the controller tells its workers, and they tell it: a directory, and a file there.
+#: Keys of messages between the controller and workers: a directory, and a file in the directory.
 _DIRECTORY = "directory of virtual machines"
 _TESTS = "tests.json"
 
 
 def _tests(session: pytest.Session) -> dict[str, list[str]]:
-    """The tests of each scenario."""
+    """Return the tests of each scenario."""
     tests: dict[str, list[str]] = {}
     for item in session.items:
         if name := scenario_of(item):
@@ -277,7 +280,7 @@ def _scenarios(directory: Path) -> dict[str, list[str]]:
 
 
 class _Reports:
-    """What one guest has reported (``sessions``), and what it has left to."""
+    """The reports of a guest (``sessions``), and the tests without a report."""
 
     def __init__(
         self,
@@ -300,7 +303,7 @@ class _Reports:
         self._said = False
 
     def of(self, item: pytest.Item) -> list[pytest.TestReport] | None:
-        """The reports on one test; None if it is to be tried on this machine."""
+        """Return the reports on a test, or None if the test should run outside the guest."""
         while not (self._unavailable or self._ended or item.nodeid in self._finished):
             if not self._listen():
                 self._wait()
@@ -313,13 +316,13 @@ class _Reports:
                 message = f"the virtual machine {self._name} {self._ended}"
             return [*self._heard[item.nodeid], _report(item, "failed", message)]
         if _MODE != "require" and not item.path.is_relative_to(_HERE):
-            # It may well be that this machine's kernel has it.
+            # The kernel of this machine may have the feature.
             return None
         outcome = "failed" if _MODE == "require" else "skipped"
         return [_report(item, outcome, f"no virtual machine: {self._unavailable}")]
 
     def _listen(self) -> bool:
-        """Whether there was anything to hear."""
+        """Read new reports; return whether the file had any."""
         if not self._words.exists():
             return False
         with self._words.open() as file:

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Runs tests in virtual machines, one machine after the other: ``python -m tests.vm.sessions``.
+"""Run tests in virtual machines, a machine after the other: ``python -m tests.vm.sessions``.
 
-Standard input has, as JSON, the tests of each scenario and the options of their pytest. What a
-machine says of them is written to a file of its own, a JSON object a line: those
-of ``plugin``; first ``{"kernel": CHOSEN}``, and last ``{"status": N}``, or ``{"ended": WHY}``, or ``{"unavailable": WHY}``.
+Standard input has the tests of each scenario and the options of pytest, as JSON. The reports of
+each machine are written to a file, a JSON object for each line: first ``{"kernel": CHOSEN}``, then
+the reports of ``plugin``, and last ``{"status": N}``, ``{"ended": WHY}`` or ``{"unavailable":
+WHY}``.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from testbed.cache import Unavailable
 from testbed.vm import guest, lab
 from testbed.vm.scenarios import SCENARIOS
 
-#: Seconds for each test there: less than after which a silent machine is ended.
+#: Time limit of a test in a guest, less than the limit for silent machines, in seconds.
 LIMIT = guest.SILENCE - 100
 
-#: A file in the directory: locked while this process is there.
+#: A file in the directory, locked while this process runs.
 ALIVE = "alive"
 
 
 def main() -> None:
     given = json.load(sys.stdin)
-    # Held until this process ends, whatever ends it.
+    # The kernel releases the lock at the end of the process.
     with Path(given["directory"], ALIVE).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("started\n")
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def alive(path: Path) -> bool:
-    """Whether the process that holds that file, which exists, is there."""
+    """Return whether the process with the lock on an existing file is alive."""
     with path.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -27,14 +27,14 @@ def client(authority) -> Tls:
 
 @pytest.fixture
 def secured(namespace, tmp_path, authority) -> Iterator[str]:
-    """How a switch is reached, by TLS."""
+    """Provide the TLS address of a switch."""
     with reached_by_tls(tmp_path, authority.give("server")) as connection:
         yield connection
 
 
 @pytest.fixture
 def plugin(secured, client, ovs_options, daemon):
-    """The options of a host whose database is reached by TLS."""
+    """Set the options of a host with a database reached by TLS."""
     files = dict(zip(OPTIONS, dataclasses.astuple(client)[:3], strict=True))
     ovs_options(ovsdb_connection=secured, ovs_vsctl_timeout=20, **files)
     return ovs_options

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A plugin as they are written for os-vif 1.x to 5.x: it acts for itself."""
+"""A plugin written for os-vif 1.x to 5.x, which overrides plug() and unplug()."""
 
 import pathlib
 
@@ -15,7 +15,7 @@ class SwitchRefused(exception.ExceptionBase):
 
 
 class ClassicPlugin(plugin.PluginBase):
-    """A switch that is a file: it has a line for each thing that was done."""
+    """A file that stands for a switch, with a line for each action."""
 
     CONFIG_OPTS = (
         cfg.StrOpt("journal", help="The file.", deprecated_group="DEFAULT"),

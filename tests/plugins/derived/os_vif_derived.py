@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Plugins that took vif_plug_ovs of os-vif 5.x for an API: one derives from it, one calls it."""
+"""Plugins that use vif_plug_ovs of os-vif 5.x as an API: a derived class, and a caller."""
 
 from oslo_config import cfg
 
@@ -26,7 +26,7 @@ def describe(name, *kinds):
 
 
 class CardPlugin(ovs.OvsPlugin):
-    """A card whose virtual functions have representors; all else is as with Open vSwitch."""
+    """A card with representors of virtual functions, derived from the plugin for Open vSwitch."""
 
     def describe(self):
         return describe("card", objects.vif.VIFHostDevice, objects.vif.VIFOpenVSwitch)
@@ -60,7 +60,7 @@ class CardPlugin(ovs.OvsPlugin):
 
 
 class SocketPlugin(plugin.PluginBase):
-    """A device for each vhost-user socket; by its profile in a switch, behind a bridge, or in one."""
+    """A device for each vhost-user socket: in a switch, behind a bridge, or in a bridge."""
 
     def __init__(self, config):
         super().__init__(config)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A plugin named ``sriov`` that does nothing, as kuryr-kubernetes 0.6.0 to 6.0.1 registered one."""
+"""A plugin named ``sriov`` without actions, as kuryr-kubernetes 0.6.0 to 6.0.1 registers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from os_vif.plugin import PluginBase
 
 
 class SriovPlugin(PluginBase):
-    """The pod's virtual function is moved by the CNI driver: there is nothing to plug."""
+    """A plugin without work: the CNI driver moves the virtual function of the pod."""
 
     CONFIG_OPTS = (cfg.StrOpt("of_kuryr", help="An option of that plugin."),)
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A plugin as they are written for os-vif 6: it says what is to hold."""
+"""A plugin written for os-vif 6, which returns plans."""
 
 from os_vif import exception, objects
 from os_vif.objects import host_info
@@ -11,7 +11,7 @@ from os_vif.steps.plan import Plan
 
 
 class PlannerPlugin(PluginBase):
-    """A pair of devices for each VIF; the second one is the guest's."""
+    """A veth pair for each VIF; the guest uses the second device."""
 
     privsep_module = "vif_plug_linux_bridge.privsep"
 

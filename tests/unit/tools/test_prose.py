@@ -19,7 +19,9 @@ def function(docstring: str, decorator: str = "") -> str:
 
 
 def test_the_project_is_found() -> None:
-    assert {"os_vif/plugin.py", "tools/prose.py"} <= prose.measure_all().keys()
+    found = prose.measure_all().keys()
+    assert {"os_vif/plugin.py", "tools/prose.py", "testbed/ovs.py", "tests/limits.py"} <= found
+    assert not [name for name in found if "/test_" in name]
 
 
 @pytest.mark.parametrize(
