@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The vocabulary: versioned objects that describe a virtual interface.
+"""The vocabulary: versioned objects for virtual network interfaces.
 
-Every class is here by its name (``objects.VIFBridge``) and in its module
-(``objects.vif.VIFBridge``). They are loaded at first use; :func:`register_all` loads them all.
+Each class is an attribute of this package (``objects.VIFBridge``) and of a module
+(``objects.vif.VIFBridge``). The first use of a class loads the module; :func:`register_all` loads
+all modules.
 """
 
 from __future__ import annotations
@@ -29,19 +30,10 @@ if TYPE_CHECKING:
         VIFVlanNested,
     )
     from os_vif.objects.network import Network
-    from os_vif.objects.route import Route, RouteList
-    from os_vif.objects.subnet import Subnet, SubnetList
-    from os_vif.objects.vif import (
+    from os_vif.objects.port_profile import (
         DatapathOffloadBase,
         DatapathOffloadRepresentor,
         DatapathOffloadVDPA,
-        VIFBase,
-        VIFBridge,
-        VIFDirect,
-        VIFGeneric,
-        VIFHostDevice,
-        VIFNestedDPDK,
-        VIFOpenVSwitch,
         VIFPortProfile8021Qbg,
         VIFPortProfile8021Qbh,
         VIFPortProfileBase,
@@ -52,6 +44,17 @@ if TYPE_CHECKING:
         VIFPortProfileOpenVSwitch,
         VIFPortProfileOVSRepresentor,
         VIFPortProfileSRIOV,
+    )
+    from os_vif.objects.route import Route, RouteList
+    from os_vif.objects.subnet import Subnet, SubnetList
+    from os_vif.objects.vif import (
+        VIFBase,
+        VIFBridge,
+        VIFDirect,
+        VIFGeneric,
+        VIFHostDevice,
+        VIFNestedDPDK,
+        VIFOpenVSwitch,
         VIFVHostUser,
     )
 
@@ -101,17 +104,17 @@ __all__ = [
 
 
 def register_all() -> None:
-    """Register every class of 5.3.0, and what this release adds, with oslo.versionedobjects. Calling it again does nothing.
+    """Register all classes of os-vif with oslo.versionedobjects. A second call has no effect.
 
-    Those that kuryr-kubernetes brings (``kuryr``) are registered when they are needed, unless it
-    has registered its own by then.
+    The classes of kuryr-kubernetes (:mod:`os_vif.objects.kuryr`) are registered at the first use,
+    unless kuryr-kubernetes has registered the classes before.
     """
     for name in _MODULES:
         importlib.import_module(f"{__name__}.{name}")
 
 
 def register_kuryr() -> None:
-    """Register the classes of kuryr-kubernetes that are not registered yet."""
+    """Register the classes of kuryr-kubernetes, except registered classes."""
     importlib.import_module(f"{__name__}.kuryr")
 
 

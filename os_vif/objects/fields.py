@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Fields and enumerations that oslo.versionedobjects does not bring itself."""
+"""Field types and enumerations of os-vif, for oslo.versionedobjects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PCIAddressField = ovo.PCIAddressField
 
 
 class Range(ovo.Integer):
-    """A whole number between two, which are included. No text is taken for one, and no boolean."""
+    """A whole number within inclusive limits. Text and booleans are refused."""
 
     def __init__(self, least: int, most: int) -> None:
         super().__init__()
@@ -44,11 +44,11 @@ class RangeField(ovo.AutoTypedField[int]):
 
 
 class TrueOrFalse(ovo.Boolean):
-    """A boolean, for which nothing else is taken."""
+    """A boolean. All other values are refused."""
 
     def coerce(self, obj: Any, attr: str, value: Any) -> bool:
         if not isinstance(value, bool):
-            # Any text would be true.
+            # oslo.versionedobjects would accept text.
             raise ValueError(f"{attr} is {value!r}; expected True or False")  # noqa: TRY004
         return value
 
@@ -57,24 +57,30 @@ class TrueOrFalseField(ovo.AutoTypedField[bool]):
     AUTO_TYPE = TrueOrFalse()
 
 
-class VIFVlanProtocol(ovo.Enum):
-    """The tag of a VLAN: that of customers, or that of providers (Q-in-Q)."""
+class _Enum(ovo.Enum):
+    """An enumeration of the values in ``ALL``."""
+
+    ALL: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__(valid_values=self.ALL)
+
+
+class VIFVlanProtocol(_Enum):
+    """The kind of a VLAN tag: customer tag, or service tag (Q-in-Q)."""
 
     DOT1Q = "802.1Q"
     DOT1AD = "802.1ad"
 
     ALL = (DOT1Q, DOT1AD)
 
-    def __init__(self) -> None:
-        super().__init__(valid_values=self.ALL)
-
 
 class VIFVlanProtocolField(ovo.BaseEnumField):
     AUTO_TYPE = VIFVlanProtocol()
 
 
-class VIFLinkState(ovo.Enum):
-    """The link of a virtual function: that of its card, always up, or always down."""
+class VIFLinkState(_Enum):
+    """The link state of a virtual function: as the card, always up, or always down."""
 
     AUTO = "auto"
     ENABLE = "enable"
@@ -82,16 +88,13 @@ class VIFLinkState(ovo.Enum):
 
     ALL = (AUTO, ENABLE, DISABLE)
 
-    def __init__(self) -> None:
-        super().__init__(valid_values=self.ALL)
-
 
 class VIFLinkStateField(ovo.BaseEnumField):
     AUTO_TYPE = VIFLinkState()
 
 
-class VIFDirectMode(ovo.Enum):
-    """How a macvtap hands frames on (``ip link add type macvtap mode``)."""
+class VIFDirectMode(_Enum):
+    """The mode of a macvtap device (``ip link add type macvtap mode``)."""
 
     VEPA = "vepa"
     PASSTHROUGH = "passthrough"
@@ -99,40 +102,31 @@ class VIFDirectMode(ovo.Enum):
 
     ALL = (VEPA, PASSTHROUGH, BRIDGE)
 
-    def __init__(self) -> None:
-        super().__init__(valid_values=self.ALL)
-
 
 class VIFDirectModeField(ovo.BaseEnumField):
     AUTO_TYPE = VIFDirectMode()
 
 
-class VIFVHostUserMode(ovo.Enum):
-    """Who opens the vhost-user socket, seen from QEMU."""
+class VIFVHostUserMode(_Enum):
+    """The role of QEMU at the vhost-user socket: connect, or listen."""
 
     CLIENT = "client"
     SERVER = "server"
 
     ALL = (CLIENT, SERVER)
 
-    def __init__(self) -> None:
-        super().__init__(valid_values=self.ALL)
-
 
 class VIFVHostUserModeField(ovo.BaseEnumField):
     AUTO_TYPE = VIFVHostUserMode()
 
 
-class VIFHostDeviceDevType(ovo.Enum):
-    """How libvirt hands a device to a guest: as a network interface, or as any PCI device."""
+class VIFHostDeviceDevType(_Enum):
+    """The kind of device assignment in libvirt: a network interface, or any PCI device."""
 
     ETHERNET = "ethernet"
     GENERIC = "generic"
 
     ALL = (ETHERNET, GENERIC)
-
-    def __init__(self) -> None:
-        super().__init__(valid_values=self.ALL)
 
 
 class VIFHostDeviceDevTypeField(ovo.BaseEnumField):
@@ -144,7 +138,7 @@ class ListOfIPAddressField(ovo.AutoTypedField[list[netaddr.IPAddress]]):
 
 
 class DictOfVIFsField(ovo.AutoTypedField[dict[str, Any]]):
-    """VIFs of any kind, by the name of an interface."""
+    """VIFs of any class, by name of the interface."""
 
     AUTO_TYPE = ovo.Dict(ovo.Object("VIFBase", subclasses=True))
 

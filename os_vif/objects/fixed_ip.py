@@ -15,12 +15,10 @@ from os_vif.objects.versioning.history import Version, versions
 
 @ovo.VersionedObjectRegistry.register
 class FixedIP(base.VersionedObject):
-    """One address of a port, and the floating addresses that lead to it."""
+    """An address of a port, and the floating addresses of the address."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("address", "floating_ips")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "address": fields.IPAddressField(),
         "floating_ips": osv_fields.ListOfIPAddressField(),
@@ -30,9 +28,7 @@ class FixedIP(base.VersionedObject):
 @ovo.VersionedObjectRegistry.register
 class FixedIPList(base.VersionedObject, ovo.ObjectListBase[FixedIP]):
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("objects",)),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "objects": fields.ListOfObjectsField("FixedIP"),
     }

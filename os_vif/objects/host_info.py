@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a host says of itself: which plugins it has, and which VIFs they can plug."""
+"""The plugins of a host, and the VIF classes of each plugin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ def _common_version(
     no_class: type[exception.ExceptionBase],
     no_version: type[exception.ExceptionBase],
 ) -> str:
-    """The newest version of a class, between the two, that this side reads and writes."""
+    """Return the newest version, from *min_version* to *max_version*, of a class in this process.
+
+    :raises os_vif.exception.ExceptionBase: *no_class* for an unknown class, and *no_version*
+        without a common version.
+    """
     registered = ovo.VersionedObjectRegistry.obj_classes().get(name)
     if not registered:
         raise no_class(name=name)
@@ -48,12 +52,10 @@ def _common_version(
 class HostPortProfileInfo(
     base.VersionedObject, ovo.ComparableVersionedObject, base.VersionedObjectPrintableMixin
 ):
-    """A port profile class that a plugin reads, and in which versions."""
+    """A port profile class, with the versions that a plugin reads."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.8.0", adds=("profile_object_name", "min_version", "max_version")),
-    )
+    history = versions(Version("1.0", since="1.8.0"))
     fields = {
         "profile_object_name": fields.StringField(),
         "min_version": fields.StringField(),
@@ -61,10 +63,10 @@ class HostPortProfileInfo(
     }
 
     def get_common_version(self) -> str:
-        """The newest version of the profile that both sides know.
+        """Return the newest version of the port profile known to the plugin and to this process.
 
-        :raises os_vif.exception.NoMatchingPortProfileClass: if it is unknown here.
-        :raises os_vif.exception.NoSupportedPortProfileVersion: if there is none.
+        :raises os_vif.exception.NoMatchingPortProfileClass: for an unknown class.
+        :raises os_vif.exception.NoSupportedPortProfileVersion: without a common version.
         """
         return _common_version(
             self.profile_object_name,
@@ -79,11 +81,11 @@ class HostPortProfileInfo(
 class HostVIFInfo(
     base.VersionedObject, ovo.ComparableVersionedObject, base.VersionedObjectPrintableMixin
 ):
-    """A VIF class that a plugin can plug, in which versions, and with which port profiles."""
+    """A VIF class that a plugin can plug, with versions and port profiles."""
 
     VERSION = "1.1"
     history = versions(
-        Version("1.0", since="1.0.0", adds=("vif_object_name", "min_version", "max_version")),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.8.0", adds=("supported_port_profiles",)),
     )
     fields = {
@@ -94,10 +96,10 @@ class HostVIFInfo(
     }
 
     def get_common_version(self) -> str:
-        """The newest version of the VIF class that both sides know.
+        """Return the newest version of the VIF class known to the plugin and to this process.
 
-        :raises os_vif.exception.NoMatchingVIFClass: if it is unknown here.
-        :raises os_vif.exception.NoSupportedVIFVersion: if there is none.
+        :raises os_vif.exception.NoMatchingVIFClass: for an unknown class.
+        :raises os_vif.exception.NoSupportedVIFVersion: without a common version.
         """
         return _common_version(
             self.vif_object_name,
@@ -112,25 +114,23 @@ class HostVIFInfo(
 class HostPluginInfo(
     base.VersionedObject, ovo.ComparableVersionedObject, base.VersionedObjectPrintableMixin
 ):
-    """A plugin of the host, and the VIFs that it can plug."""
+    """A plugin of the host, and the VIF classes of the plugin."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("plugin_name", "vif_info")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "plugin_name": fields.StringField(),
         "vif_info": fields.ListOfObjectsField("HostVIFInfo"),
     }
 
     def has_vif(self, name: str) -> bool:
-        """Whether the plugin can plug the VIF class of that name."""
+        """Return True if the plugin can plug the VIF class with a name."""
         return any(vif.vif_object_name == name for vif in self.vif_info)
 
     def get_vif(self, name: str) -> HostVIFInfo:
-        """What the plugin says of one VIF class.
+        """Return the information of the plugin about a VIF class.
 
-        :raises os_vif.exception.NoMatchingVIFClass: if it does not plug that.
+        :raises os_vif.exception.NoMatchingVIFClass: if the plugin cannot plug the class.
         """
         for vif in self.vif_info:
             if vif.vif_object_name == name:
@@ -138,7 +138,7 @@ class HostPluginInfo(
         raise exception.NoMatchingVIFClass(name=name)
 
     def filter_vif_types(self, permitted_vif_type_names: Iterable[str]) -> None:
-        """Keep, in place, only the VIF classes of those names."""
+        """Keep, in place, only the VIF classes with permitted names."""
         permitted = set(permitted_vif_type_names)
         self.vif_info = [vif for vif in self.vif_info if vif.vif_object_name in permitted]
 
@@ -147,24 +147,22 @@ class HostPluginInfo(
 class HostInfo(
     base.VersionedObject, ovo.ComparableVersionedObject, base.VersionedObjectPrintableMixin
 ):
-    """All plugins of the host."""
+    """All plugins of a host."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("plugin_info",)),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "plugin_info": fields.ListOfObjectsField("HostPluginInfo"),
     }
 
     def has_plugin(self, name: str) -> bool:
-        """Whether the host has the plugin of that name."""
+        """Return True if the host has the plugin with a name."""
         return any(plugin.plugin_name == name for plugin in self.plugin_info)
 
     def get_plugin(self, name: str) -> HostPluginInfo:
-        """What the host says of one plugin.
+        """Return the information of the host about a plugin.
 
-        :raises os_vif.exception.NoMatchingPlugin: if it has none of that name.
+        :raises os_vif.exception.NoMatchingPlugin: if the host lacks the plugin.
         """
         for plugin in self.plugin_info:
             if plugin.plugin_name == name:
@@ -172,7 +170,7 @@ class HostInfo(
         raise exception.NoMatchingPlugin(plugin_name=name)
 
     def filter_vif_types(self, permitted_vif_type_names: Iterable[str]) -> None:
-        """Keep, in place, only the VIF classes of those names, and plugins that plug any."""
+        """Keep, in place, only the VIF classes with permitted names, and plugins with a VIF class."""
         permitted = set(permitted_vif_type_names)
         for plugin in self.plugin_info:
             plugin.filter_vif_types(permitted)
@@ -183,10 +181,10 @@ def describe(
     plugin_name: str,
     vifs: Mapping[type[base.VersionedObject], Iterable[type[base.VersionedObject]]],
 ) -> HostPluginInfo:
-    """What ``PluginBase.describe()`` answers, with the versions that the classes really have.
+    """Return the result of ``PluginBase.describe()``, with the versions of the classes.
 
     :param plugin_name: the name of the entry point.
-    :param vifs: each VIF class that the plugin can plug, with the port profile classes for it.
+    :param vifs: the VIF classes of the plugin, each with the port profile classes for the VIF.
     """
     return HostPluginInfo(
         plugin_name=plugin_name,
@@ -210,6 +208,6 @@ def describe(
 
 
 def _oldest(cls: type[base.VersionedObject]) -> str:
-    """The oldest version that can be read: the first, where a history is stated."""
-    own = history.declared_history(cls)
-    return own[0].number if own else cls.VERSION
+    """Return the oldest readable version: the first version of the declared history."""
+    declared = history.declared_history(cls)
+    return declared[0].number if declared else cls.VERSION

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whom a VIF is plugged for."""
+"""The instance of a VIF."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from os_vif.objects.versioning.history import Version, versions
 
 @ovo.VersionedObjectRegistry.register
 class InstanceInfo(base.VersionedObject):
-    """The virtual machine or pod that a VIF is for."""
+    """The virtual machine or pod of a VIF."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("uuid", "name", "project_id")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "uuid": fields.UUIDField(),
         "name": fields.StringField(),

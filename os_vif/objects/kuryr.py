@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The kinds that kuryr-kubernetes keeps out of tree, so that nobody needs it to read them.
+"""The classes of kuryr-kubernetes, for processes without kuryr-kubernetes.
 
-Kuryr registers its own under the same names. If it has done so already, the names here are its
-classes; if it does so later, its classes are those that are read and written from then on.
+kuryr-kubernetes registers classes with the same names. If kuryr-kubernetes has registered a class
+already, the name in this module is the class of kuryr-kubernetes. If kuryr-kubernetes registers a
+class later, os-vif reads and writes the class of kuryr-kubernetes from then on.
 """
 
 from __future__ import annotations
@@ -22,59 +23,53 @@ from os_vif.objects.versioning.history import Version, versions
 DEFAULT_INTERFACE = "eth0"
 
 
-def _while_free(cls: type[Any]) -> type[Any]:
-    """Register a class, unless somebody has registered one of that name: then give that."""
-    taken = ovo.VersionedObjectRegistry.obj_classes().get(cls.__name__)
-    return taken[0] if taken else ovo.VersionedObjectRegistry.register(cls)
+def _register_if_absent(cls: type[Any]) -> type[Any]:
+    """Register a class, unless the name is registered. Return the registered class."""
+    registered = ovo.VersionedObjectRegistry.obj_classes().get(cls.__name__)
+    return registered[0] if registered else ovo.VersionedObjectRegistry.register(cls)
 
 
-@_while_free
+@_register_if_absent
 class VIFVlanNested(vif.VIFBase):
-    """A VLAN device inside a virtual machine, for a pod in it."""
+    """A VLAN device of a virtual machine, for a pod in the virtual machine."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="kuryr-0.1.0", adds=("vif_name", "vlan_id")),
-    )
+    history = versions(Version("1.0", since="kuryr-0.1.0"))
     fields = {
         "vif_name": fields.StringField(),
         "vlan_id": fields.IntegerField(),
     }
 
 
-@_while_free
+@_register_if_absent
 class VIFMacvlanNested(vif.VIFBase):
-    """A macvlan device inside a virtual machine, for a pod in it."""
+    """A macvlan device of a virtual machine, for a pod in the virtual machine."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="kuryr-0.2.0", adds=("vif_name",)),
-    )
+    history = versions(Version("1.0", since="kuryr-0.2.0"))
     fields = {
         "vif_name": fields.StringField(),
     }
 
 
-@_while_free
+@_register_if_absent
 class VIFDPDKNested(vif.VIFNestedDPDK):
-    """A PCI device inside a virtual machine, by its name in the pod."""
+    """A PCI device of a virtual machine, with the name of the device in the pod."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="kuryr-2.0.0", adds=("vif_name",)),
-    )
+    history = versions(Version("1.0", since="kuryr-2.0.0"))
     fields = {
         "vif_name": fields.StringField(),
     }
 
 
-@_while_free
+@_register_if_absent
 class VIFSriov(vif.VIFDirect):
-    """A virtual function for a pod. Kuryr 7.0.0 gave it up."""
+    """A virtual function for a pod. Kuryr 7.0.0 removed the class."""
 
     VERSION = "1.1"
     history = versions(
-        Version("1.0", since="kuryr-0.6.0", adds=("physnet",)),
+        Version("1.0", since="kuryr-0.6.0"),
         Version("1.1", since="kuryr-1.1.0", adds=("pod_name", "pod_link"), until="kuryr-7.0.0"),
     )
     fields = {
@@ -84,17 +79,15 @@ class VIFSriov(vif.VIFDirect):
     }
 
 
-@_while_free
+@_register_if_absent
 class PodState(base.VersionedObject, ovo.ComparableVersionedObject):
     """The interfaces of a pod."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="kuryr-0.5.0", adds=("default_vif", "additional_vifs")),
-    )
+    history = versions(Version("1.0", since="kuryr-0.5.0"))
     fields = {
         "default_vif": fields.ObjectField("VIFBase", subclasses=True),
-        #: By the name of the interface.
+        #: VIFs by name of the interface.
         "additional_vifs": osv_fields.DictOfVIFsField(default={}),
     }
 
@@ -105,5 +98,5 @@ class PodState(base.VersionedObject, ovo.ComparableVersionedObject):
 
     @property
     def vifs(self) -> dict[str, vif.VIFBase]:
-        """All of them by the name of the interface. Changing this dict changes nothing."""
+        """All VIFs by name of the interface. A change of the dict does not change the pod."""
         return {DEFAULT_INTERFACE: self.default_vif, **self.additional_vifs}

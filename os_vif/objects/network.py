@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The network that a VIF belongs to."""
+"""The network of a VIF."""
 
 from __future__ import annotations
 
@@ -14,29 +14,15 @@ from os_vif.objects.versioning.history import Version, versions
 
 @ovo.VersionedObjectRegistry.register
 class Network(base.VersionedObject):
-    """A layer-2 network, and the switch on this host that carries it.
+    """A layer-2 network, and the switch of the network on this host.
 
-    A new one has no subnets, no MTU, and none of the ``multi_host`` and ``should_provide_*``
-    flags, unless the caller says otherwise.
+    By default, a new network has no subnets, no MTU, and False for ``multi_host`` and the
+    ``should_provide_*`` flags.
     """
 
     VERSION = "1.1"
     history = versions(
-        Version(
-            "1.0",
-            since="1.0.0",
-            adds=(
-                "id",
-                "bridge",
-                "label",
-                "subnets",
-                "multi_host",
-                "should_provide_bridge",
-                "should_provide_vlan",
-                "bridge_interface",
-                "vlan",
-            ),
-        ),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.3.0", adds=("mtu",)),
     )
     fields = {

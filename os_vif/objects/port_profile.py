@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the switch must know of a port, and how its datapath is offloaded.
+"""Port profiles: the settings of a port in the switch, and the offload of the datapath.
 
 The public path of these classes is :mod:`os_vif.objects.vif`.
 """
@@ -19,64 +19,70 @@ from os_vif.objects import fields as osv_fields
 from os_vif.objects.versioning.history import Version, versions
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 
-#: ``struct ifla_vf_rate`` of linux/if_link.h has 32 bits for each.
+__all__ = [
+    "DatapathOffloadBase",
+    "DatapathOffloadRepresentor",
+    "DatapathOffloadVDPA",
+    "VIFPortProfile8021Qbg",
+    "VIFPortProfile8021Qbh",
+    "VIFPortProfileBase",
+    "VIFPortProfileFPBridge",
+    "VIFPortProfileFPOpenVSwitch",
+    "VIFPortProfileFPTap",
+    "VIFPortProfileK8sDPDK",
+    "VIFPortProfileOVSRepresentor",
+    "VIFPortProfileOpenVSwitch",
+    "VIFPortProfileSRIOV",
+]
+
+#: Each rate of ``struct ifla_vf_rate`` in linux/if_link.h has 32 bits.
 _MAX_RATE = 2**32 - 1
 
 
 @ovo.VersionedObjectRegistry.register
 class DatapathOffloadBase(base.VersionedObject, ovo.ComparableVersionedObject):
-    """A way in which hardware carries the traffic of a port."""
+    """A hardware offload of the datapath of a port."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.14.0"),
-    )
+    history = versions(Version("1.0", since="1.14.0"))
     fields = {}
 
 
 @ovo.VersionedObjectRegistry.register
 class DatapathOffloadRepresentor(DatapathOffloadBase):
-    """The switch on the card carries it; a representor stands for the port on the host."""
+    """An offload to the switch of the card; a representor is the port on the host."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.14.0", adds=("representor_name", "representor_address")),
-    )
+    history = versions(Version("1.0", since="1.14.0"))
     fields = {
-        #: The name that the representor is to have on the host.
+        #: The name to give to the representor.
         "representor_name": fields.StringField(nullable=True),
-        #: The PCI address of the virtual function that it stands for.
+        #: The PCI address of the virtual function.
         "representor_address": fields.StringField(nullable=True),
     }
 
 
 @ovo.VersionedObjectRegistry.register
 class DatapathOffloadVDPA(DatapathOffloadBase):
-    """The card's own virtio queues carry it: a vDPA device, which a guest has as virtio."""
+    """An offload to virtio queues of the card: a vDPA device, a virtio device for the guest."""
 
     VERSION = "1.0"
-    history = versions(
-        Version(
-            "1.0",
-            since=CURRENT_RELEASE,
-            adds=("device_name", "management_device", "vhost_vdpa_path", "mac_address"),
-        ),
-    )
+    history = versions(Version("1.0", since=CURRENT_RELEASE))
     fields = {
-        #: The name that the vDPA device is to have (``vdpa dev add name``).
+        #: The name to give to the vDPA device (``vdpa dev add name``).
         "device_name": fields.StringField(nullable=True),
-        #: What it is made on (``vdpa mgmtdev show``), such as ``pci/0000:03:00.2``.
+        #: The management device (``vdpa mgmtdev show``), such as ``pci/0000:03:00.2``.
         "management_device": fields.StringField(nullable=True),
-        #: The character device that the hypervisor opens, such as ``/dev/vhost-vdpa-0``.
+        #: The character device for the hypervisor, such as ``/dev/vhost-vdpa-0``.
         "vhost_vdpa_path": fields.StringField(nullable=True),
-        #: The MAC address that the vDPA device is to have; by default, that of the VIF.
+        #: The MAC address to give to the vDPA device; by default the MAC address of the VIF.
         "mac_address": fields.MACAddressField(nullable=True),
     }
 
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileBase(base.VersionedObject, ovo.ComparableVersionedObject):
-    """What every port profile has."""
+    """The common field of all port profiles."""
 
     VERSION = "1.1"
     history = versions(
@@ -96,7 +102,7 @@ class VIFPortProfileOpenVSwitch(VIFPortProfileBase):
 
     VERSION = "1.4"
     history = versions(
-        Version("1.0", since="1.0.0", adds=("interface_id", "profile_id")),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.8.0", adds=("datapath_type",)),
         Version("1.2", since="1.14.0"),
         Version("1.3", since="1.15.0", adds=("create_port",)),
@@ -108,11 +114,11 @@ class VIFPortProfileOpenVSwitch(VIFPortProfileBase):
         "profile_id": fields.StringField(),
         #: ``system`` or ``netdev``, as in ``datapath_type`` of the bridge.
         "datapath_type": fields.StringField(nullable=True),
-        #: Whether os-vif adds the port; otherwise the hypervisor does.
+        #: True if os-vif adds the port; otherwise the hypervisor adds the port.
         "create_port": fields.BooleanField(default=False),
-        #: Whether os-vif makes the tap device too, before the port is added.
+        #: True if os-vif creates the tap device before adding the port.
         "create_tap": fields.BooleanField(default=False),
-        #: Whether that tap has several queues.
+        #: True if the created tap device has several queues.
         "multiqueue": fields.BooleanField(default=False),
     }
 
@@ -123,7 +129,7 @@ class VIFPortProfileFPOpenVSwitch(VIFPortProfileOpenVSwitch):
 
     VERSION = "1.4"
     history = versions(
-        Version("1.0", since="1.4.0", adds=("bridge_name", "hybrid_plug")),
+        Version("1.0", since="1.4.0"),
         Version("1.1", since="1.8.0"),
         Version("1.2", since="1.14.0"),
         Version("1.3", since="1.15.0"),
@@ -137,7 +143,7 @@ class VIFPortProfileFPOpenVSwitch(VIFPortProfileOpenVSwitch):
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileOVSRepresentor(VIFPortProfileOpenVSwitch):
-    """A port of Open vSwitch that is a representor.
+    """A representor as a port of Open vSwitch.
 
     Deprecated since 1.14.0: use a :class:`VIFPortProfileOpenVSwitch` with a
     :class:`DatapathOffloadRepresentor`.
@@ -145,7 +151,7 @@ class VIFPortProfileOVSRepresentor(VIFPortProfileOpenVSwitch):
 
     VERSION = "1.4"
     history = versions(
-        Version("1.0", since="1.7.0", adds=("representor_name", "representor_address")),
+        Version("1.0", since="1.7.0"),
         Version("1.1", since="1.8.0"),
         Version("1.2", since="1.14.0"),
         Version("1.3", since="1.15.0"),
@@ -172,7 +178,7 @@ class VIFPortProfileFPBridge(VIFPortProfileBase):
 
     VERSION = "1.1"
     history = versions(
-        Version("1.0", since="1.4.0", adds=("bridge_name",)),
+        Version("1.0", since="1.4.0"),
         Version("1.1", since="1.14.0"),
     )
     fields = {
@@ -182,11 +188,11 @@ class VIFPortProfileFPBridge(VIFPortProfileBase):
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileFPTap(VIFPortProfileBase):
-    """A fast-path tap device that is routed, not bridged."""
+    """A routed fast-path tap device, without a bridge."""
 
     VERSION = "1.1"
     history = versions(
-        Version("1.0", since="1.4.0", adds=("mac_address",)),
+        Version("1.0", since="1.4.0"),
         Version("1.1", since="1.14.0"),
     )
     fields = {
@@ -200,11 +206,7 @@ class VIFPortProfile8021Qbg(VIFPortProfileBase):
 
     VERSION = "1.1"
     history = versions(
-        Version(
-            "1.0",
-            since="1.0.0",
-            adds=("manager_id", "type_id", "type_id_version", "instance_id"),
-        ),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.14.0"),
     )
     fields = {
@@ -221,7 +223,7 @@ class VIFPortProfile8021Qbh(VIFPortProfileBase):
 
     VERSION = "1.1"
     history = versions(
-        Version("1.0", since="1.0.0", adds=("profile_id",)),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.14.0"),
     )
     fields = {
@@ -231,11 +233,11 @@ class VIFPortProfile8021Qbh(VIFPortProfileBase):
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileK8sDPDK(VIFPortProfileBase):
-    """What a CNI needs to configure a DPDK device in a pod."""
+    """The configuration of a DPDK device in a pod, for a CNI plugin."""
 
     VERSION = "1.1"
     history = versions(
-        Version("1.0", since="1.12.0", adds=("l3_setup", "selflink", "resourceversion")),
+        Version("1.0", since="1.12.0"),
         Version("1.1", since="1.14.0"),
     )
     fields = {
@@ -247,41 +249,26 @@ class VIFPortProfileK8sDPDK(VIFPortProfileBase):
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileSRIOV(VIFPortProfileBase):
-    """A virtual function without a switch: what its physical function sets on it.
+    """Settings of the physical function for a virtual function without a switch.
 
-    What is unset, or None, is left as it is.
+    An unset setting, or a setting of None, is not changed.
     """
 
     VERSION = "1.0"
-    history = versions(
-        Version(
-            "1.0",
-            since=CURRENT_RELEASE,
-            adds=(
-                "vlan",
-                "vlan_qos",
-                "vlan_proto",
-                "trusted",
-                "spoof_check",
-                "min_tx_rate",
-                "max_tx_rate",
-                "link_state",
-            ),
-        ),
-    )
+    history = versions(Version("1.0", since=CURRENT_RELEASE))
     fields = {
-        #: The VLAN id that the card tags with; 0 is none.
+        #: The VLAN id of the tags added by the card; 0 adds no tag.
         "vlan": osv_fields.RangeField(0, 4094, nullable=True),
-        #: The priority in that tag.
+        #: The priority in the VLAN tag.
         "vlan_qos": osv_fields.RangeField(0, 7, nullable=True),
         "vlan_proto": osv_fields.VIFVlanProtocolField(nullable=True),
-        #: Whether the guest may change its MAC address and receive all packets.
+        #: True to let the guest change the MAC address and receive all packets.
         "trusted": osv_fields.TrueOrFalseField(nullable=True),
-        #: Whether packets from another MAC address than its own are dropped.
+        #: True to drop packets from another MAC address than the virtual function's.
         "spoof_check": osv_fields.TrueOrFalseField(nullable=True),
-        #: Mbit/s that it can count on; 0 is none.
+        #: The guaranteed rate in Mbit/s; 0 guarantees no rate.
         "min_tx_rate": osv_fields.RangeField(0, _MAX_RATE, nullable=True),
-        #: Mbit/s that it may send; 0 is no limit.
+        #: The greatest rate in Mbit/s; 0 is no limit.
         "max_tx_rate": osv_fields.RangeField(0, _MAX_RATE, nullable=True),
         "link_state": osv_fields.VIFLinkStateField(nullable=True),
     }

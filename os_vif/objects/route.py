@@ -14,12 +14,10 @@ from os_vif.objects.versioning.history import Version, versions
 
 @ovo.VersionedObjectRegistry.register
 class Route(base.VersionedObject):
-    """Packets to ``cidr`` go to ``gateway``, through ``interface`` if that is said."""
+    """A static route: packets to ``cidr`` go to ``gateway``, through ``interface`` if set."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("cidr", "gateway", "interface")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "cidr": fields.IPNetworkField(),
         "gateway": fields.IPAddressField(),
@@ -30,9 +28,7 @@ class Route(base.VersionedObject):
 @ovo.VersionedObjectRegistry.register
 class RouteList(base.VersionedObject, ovo.ObjectListBase[Route]):
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("objects",)),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "objects": fields.ListOfObjectsField("Route"),
     }

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The subnets of a network, with the addresses that the port has in them."""
+"""The subnets of a network, with the addresses of a port."""
 
 from __future__ import annotations
 
@@ -15,15 +15,11 @@ from os_vif.objects.versioning.history import Version, versions
 
 @ovo.VersionedObjectRegistry.register
 class Subnet(base.VersionedObject):
-    """One subnet: ``ips`` are the addresses of this one port in it."""
+    """A subnet of a network; ``ips`` has the addresses of the port in the subnet."""
 
     VERSION = "1.0"
     history = versions(
-        Version(
-            "1.0",
-            since="1.0.0",
-            adds=("cidr", "dns", "gateway", "ips", "routes", "dhcp_server"),
-        ),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.8.0", removes=("ips",), until="1.9.0"),
     )
     fields = {
@@ -39,9 +35,7 @@ class Subnet(base.VersionedObject):
 @ovo.VersionedObjectRegistry.register
 class SubnetList(base.VersionedObject, ovo.ObjectListBase[Subnet]):
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("objects",)),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "objects": fields.ListOfObjectsField("Subnet"),
     }

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Virtual network interfaces (VIFs), one class for each way to hand one to a guest."""
+"""Virtual network interfaces (VIFs): a class for each kind of connection to a guest."""
 
 from __future__ import annotations
 
@@ -13,87 +13,36 @@ from oslo_versionedobjects import fields
 
 from os_vif.objects import base, fixed_ip
 from os_vif.objects import fields as osv_fields
-from os_vif.objects.port_profile import (
-    DatapathOffloadBase,
-    DatapathOffloadRepresentor,
-    DatapathOffloadVDPA,
-    VIFPortProfile8021Qbg,
-    VIFPortProfile8021Qbh,
-    VIFPortProfileBase,
-    VIFPortProfileFPBridge,
-    VIFPortProfileFPOpenVSwitch,
-    VIFPortProfileFPTap,
-    VIFPortProfileK8sDPDK,
-    VIFPortProfileOpenVSwitch,
-    VIFPortProfileOVSRepresentor,
-    VIFPortProfileSRIOV,
-)
+from os_vif.objects.port_profile import *  # noqa: F403 - the public path of the classes
 from os_vif.objects.versioning import release_1_8
 from os_vif.objects.versioning.history import Version, versions
 from os_vif.objects.versioning.manifest import TargetManifest
 
-__all__ = [
-    "DatapathOffloadBase",
-    "DatapathOffloadRepresentor",
-    "DatapathOffloadVDPA",
-    "VIFBase",
-    "VIFBridge",
-    "VIFDirect",
-    "VIFGeneric",
-    "VIFHostDevice",
-    "VIFNestedDPDK",
-    "VIFOpenVSwitch",
-    "VIFPortProfile8021Qbg",
-    "VIFPortProfile8021Qbh",
-    "VIFPortProfileBase",
-    "VIFPortProfileFPBridge",
-    "VIFPortProfileFPOpenVSwitch",
-    "VIFPortProfileFPTap",
-    "VIFPortProfileK8sDPDK",
-    "VIFPortProfileOVSRepresentor",
-    "VIFPortProfileOpenVSwitch",
-    "VIFPortProfileSRIOV",
-    "VIFVHostUser",
-]
-
 
 @ovo.VersionedObjectRegistry.register
 class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
-    """What every VIF has.
+    """The common fields of all VIFs.
 
-    A VIF that release 1.8.0 wrote also has ``fixed_ips``, a plain attribute: the addresses of the
-    VIF. The addresses that a subnet contains are in that subnet, too.
+    A VIF of release 1.8.0 also has ``fixed_ips``, a plain attribute with the addresses of the VIF.
+    An address within a subnet of the VIF is also in ``ips`` of the subnet.
     """
 
     VERSION = "1.0"
     history = versions(
-        Version(
-            "1.0",
-            since="1.0.0",
-            adds=(
-                "id",
-                "address",
-                "network",
-                "plugin",
-                "active",
-                "preserve_on_delete",
-                "has_traffic_filtering",
-                "port_profile",
-            ),
-        ),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.8.0", adds=("fixed_ips",), until="1.9.0"),
     )
     fields = {
-        #: The port's id. Host device names are made from it.
+        #: The id of the port. Names of host devices are derived from the id.
         "id": fields.UUIDField(),
-        #: The MAC address that the guest sees.
+        #: The MAC address of the guest.
         "address": fields.MACAddressField(nullable=True),
         "network": fields.ObjectField("Network", nullable=True),
-        #: The name of the os-vif plugin that plugs this VIF.
+        #: The name of the os-vif plugin for the VIF.
         "plugin": fields.StringField(),
         "active": fields.BooleanField(default=True),
         "preserve_on_delete": fields.BooleanField(default=False),
-        #: Whether somebody else filters the traffic of the port.
+        #: True if another service filters the traffic of the port.
         "has_traffic_filtering": fields.BooleanField(default=False),
         "port_profile": fields.ObjectField("VIFPortProfileBase", subclasses=True),
     }
@@ -106,7 +55,7 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
         return vif
 
     def _obj_place_addresses(self, *, is_changed: bool) -> None:
-        """Show the addresses of ``fixed_ips`` in the subnets that contain them."""
+        """Copy the addresses of ``fixed_ips`` to the subnets of the addresses."""
         release_1_8.place_addresses(self, is_changed=is_changed)
 
     def _obj_post_downgrade(self, primitive: dict[str, Any], reader: TargetManifest) -> None:
@@ -126,12 +75,10 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
 
 @ovo.VersionedObjectRegistry.register
 class VIFGeneric(VIFBase):
-    """A tap device that a plugin connects by means of its own."""
+    """A tap device, connected by the plugin's own means."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("vif_name",)),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "vif_name": fields.StringField(),
     }
@@ -142,9 +89,7 @@ class VIFBridge(VIFBase):
     """A tap device on a Linux bridge."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("vif_name", "bridge_name")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "vif_name": fields.StringField(),
         "bridge_name": fields.StringField(),
@@ -156,9 +101,7 @@ class VIFOpenVSwitch(VIFBase):
     """A tap device on an Open vSwitch bridge."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("vif_name", "bridge_name")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "vif_name": fields.StringField(),
         "bridge_name": fields.StringField(),
@@ -167,12 +110,10 @@ class VIFOpenVSwitch(VIFBase):
 
 @ovo.VersionedObjectRegistry.register
 class VIFDirect(VIFBase):
-    """A virtual function that the guest reaches through a macvtap device."""
+    """A virtual function, used by the guest through a macvtap device."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("vif_name", "dev_address", "mode", "vlan_name")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "vif_name": fields.StringField(),
         "dev_address": fields.PCIAddressField(),
@@ -187,7 +128,7 @@ class VIFVHostUser(VIFBase):
 
     VERSION = "1.1"
     history = versions(
-        Version("1.0", since="1.0.0", adds=("path", "mode")),
+        Version("1.0", since="1.0.0"),
         Version("1.1", since="1.4.0", adds=("vif_name",)),
     )
     fields = {
@@ -199,12 +140,10 @@ class VIFVHostUser(VIFBase):
 
 @ovo.VersionedObjectRegistry.register
 class VIFHostDevice(VIFBase):
-    """A PCI device of the host, such as a virtual function, that the guest owns."""
+    """A PCI device of the host, such as a virtual function, assigned to the guest."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.0.0", adds=("dev_type", "dev_address")),
-    )
+    history = versions(Version("1.0", since="1.0.0"))
     fields = {
         "dev_type": osv_fields.VIFHostDeviceDevTypeField(),
         "dev_address": fields.PCIAddressField(),
@@ -213,12 +152,10 @@ class VIFHostDevice(VIFBase):
 
 @ovo.VersionedObjectRegistry.register
 class VIFNestedDPDK(VIFBase):
-    """A PCI device inside a virtual machine, for a pod in it that uses DPDK."""
+    """A PCI device of a virtual machine, for a DPDK pod in the virtual machine."""
 
     VERSION = "1.0"
-    history = versions(
-        Version("1.0", since="1.12.0", adds=("pci_address", "dev_driver")),
-    )
+    history = versions(Version("1.0", since="1.12.0"))
     fields = {
         "pci_address": fields.StringField(),
         "dev_driver": fields.StringField(),

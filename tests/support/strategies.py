@@ -17,35 +17,16 @@ from os_vif.objects import fields
 
 UUID = "11111111-1111-4111-8111-111111111111"
 
-OFFLOADS = ("DatapathOffloadBase", "DatapathOffloadRepresentor")
-PROFILES = (
-    "VIFPortProfile8021Qbg",
-    "VIFPortProfile8021Qbh",
-    "VIFPortProfileBase",
-    "VIFPortProfileFPBridge",
-    "VIFPortProfileFPOpenVSwitch",
-    "VIFPortProfileFPTap",
-    "VIFPortProfileK8sDPDK",
-    "VIFPortProfileOVSRepresentor",
-    "VIFPortProfileOpenVSwitch",
-)
-#: Classes of this library that no public release has.
+#: The classes of os-vif that no public release has.
 ADDED = ("DatapathOffloadVDPA", "VIFPortProfileSRIOV")
-VIFS = (
-    "VIFBase",
-    "VIFBridge",
-    "VIFDirect",
-    "VIFGeneric",
-    "VIFHostDevice",
-    "VIFNestedDPDK",
-    "VIFOpenVSwitch",
-    "VIFVHostUser",
-)
-#: Classes of kuryr-kubernetes that no public release has.
+#: The classes of kuryr-kubernetes.
 KURYR = ("PodState", "VIFDPDKNested", "VIFMacvlanNested", "VIFSriov", "VIFVlanNested")
-#: Classes of the public releases.
+#: The classes of the public releases.
 CLASSES = tuple(sorted({*objects.__all__} - {"register_all", *KURYR, *ADDED}))
 ALL = (*CLASSES, *ADDED, *KURYR)
+OFFLOADS = tuple(name for name in CLASSES if name.startswith("DatapathOffload"))
+PROFILES = tuple(name for name in CLASSES if name.startswith("VIFPortProfile"))
+VIFS = tuple(name for name in CLASSES if name.startswith("VIF") and name not in PROFILES)
 
 #: Classes that a field accepts, for fields of an open type.
 SUBCLASSES = {

@@ -40,7 +40,8 @@ class Version(NamedTuple):
     number: str
     #: The first release with the version.
     since: str
-    #: The names of the added fields.
+    #: The names of the added fields. The first version may omit the names: the first version has
+    #: every declared field that no later version adds.
     adds: tuple[str, ...] = ()
     #: The names of the removed fields. Only a withdrawn version removes fields.
     removes: tuple[str, ...] = ()
@@ -63,7 +64,14 @@ _classes: dict[str, type[ovo.VersionedObject]] = {}
 
 
 def register(cls: type[ovo.VersionedObject]) -> None:
-    """Add a class of os-vif to the vocabulary. Releases have no classes of third parties."""
+    """Complete the declared history of a class, and add a class of os-vif to the vocabulary.
+
+    Releases have no classes of third parties.
+    """
+    first, *later = declared_history(cls)
+    added = {name for version in later for name in version.adds}
+    names = tuple(name for name in cls.__dict__.get("fields", ()) if name not in added)
+    setattr(cls, "history", (first._replace(adds=names), *later))  # noqa: B010 - no field of oslo
     if cls.__module__.partition(".")[0] == "os_vif":
         _classes[cls.__name__] = cls
         _manifest.cache_clear()
