@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 #
-# Install what os-vif needs into .venv, and show what it does (os-vif demo).
+# Install os-vif and its requirements into .venv, and run the demonstration (os-vif demo).
 set -eu
 cd "$(dirname "$0")/.."
 . tools/venv.sh
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 command -v unshare >/dev/null || install_packages util-linux || :
 make_venv installed -e .
 
-# An ordinary user has no sbin on the path.
+# The path of an ordinary user does not contain sbin.
 PATH=$PATH:/usr/sbin:/sbin
 if ! command -v ovs-vswitchd >/dev/null && switch=$(unpack_openvswitch); then
     libraries=$switch/usr/lib/$(uname -m)-linux-gnu:$switch/usr/lib

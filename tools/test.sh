@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 #
-# Install what the tests need into .venv, and run them. Arguments go to pytest.
+# Install os-vif and the requirements of the tests into .venv, and run the tests. Arguments go to pytest.
 # shellcheck disable=SC2086
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,16 +15,16 @@ PATH="$PATH:/usr/sbin:/sbin" command -v iptables-save >/dev/null || missing="$mi
 PATH="$PATH:/usr/sbin:/sbin" command -v ovs-vswitchd >/dev/null || missing="$missing openvswitch-switch"
 command -v git >/dev/null || missing="$missing git"
 command -v etcd >/dev/null || missing="$missing etcd-server"
-# Without them a test or two is skipped, and says so.
+# If the installation fails, the tests that need a missing program are skipped.
 [ -z "$missing" ] || install_packages $missing || :
 make_venv installed-for-tests -e . -r test-requirements.txt
 
-# An ordinary user has no sbin on the path.
+# The path of an ordinary user does not contain sbin.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
 # The checks of text and source code that need no other requirements than the tests.
 if [ $# = 0 ]; then
-    for check in prose pages sources suite; do
+    for check in prose performance pages sources suite; do
         .venv/bin/python -W ignore -m "tools.$check"
     done
 fi
@@ -35,11 +35,11 @@ short="not interop and not soak"
 # (tests/alone.py). The ten slowest tests are listed at the end.
 workers="-n ${OS_VIF_WORKERS:-2} --dist loadscope --durations=10"
 
-# An ordinary user is root in a user namespace, where there is one: most of the kernel is there.
-# From there the way back to the host's network is barred, so the other tests run outside.
+# An ordinary user runs the functional tests as root of a user namespace, if the kernel permits user
+# namespaces. The host's network is unreachable from the namespace, so the other tests run outside.
 if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/dev/null; then
     inside="unshare --user --map-root-user --net --mount -- $pytest"
-    # It is about who is not even that.
+    # The module tests users without any privilege.
     ordinary=tests/functional/ovs/test_ovs_ordinary_user.py
     case "${1-}" in
         "") ;;
@@ -48,7 +48,7 @@ if [ "$(id -u)" != 0 ] && unshare --user --map-root-user --net --mount true 2>/d
     esac
     status=0
     began=$(date +%s)
-    # Virtual machines are made with what the host's network reaches.
+    # Building virtual machines needs the host's network.
     OS_VIF_VM=off $inside $workers -m "$short and not vm" tests/functional || status=$?
     $pytest $workers -m "$short and not vm" tests/unit tests/interop tests/vm $ordinary || status=$?
     $pytest -m "$short and vm" || status=$?

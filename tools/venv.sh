@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the commands beside this need; they source it. It makes .venv and installs into that alone.
+# Functions that demo.sh and test.sh source. They create .venv and install into .venv only.
 # shellcheck shell=sh
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Debian packages, only as root; nothing that they bring may start a service.
+# install_packages NAMES...: install Debian packages as root, without starting services.
 install_packages() {
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        say "Missing: install the Debian packages $* (or what they are elsewhere), as root."
+        say "Missing: install the Debian packages $* (or the packages of your distribution), as root."
         return 1
     fi
     policy=/usr/sbin/policy-rc.d
@@ -29,7 +29,7 @@ install_packages() {
     return $status
 }
 
-# Print a Python that is new enough and can make a virtual environment.
+# Print the path of a Python that is new enough and can create virtual environments.
 find_python() {
     for candidate in "${OS_VIF_PYTHON:-python3}" python3 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
@@ -41,12 +41,13 @@ find_python() {
     return 1
 }
 
-# make_venv STAMP PIP-ARGUMENTS...: install into .venv, unless that was done for the same files.
+# make_venv STAMP PIP-ARGUMENTS...: install into .venv, unless the stamp has the checksum of the
+# present requirement files.
 make_venv() {
     stamp=.venv/.$1
     shift
     wanted=$(cat setup.cfg pyproject.toml test-requirements.txt | cksum)
-    # What was installed for the tests is enough for all else.
+    # The installation for the tests includes all requirements.
     for made in "$stamp" .venv/.installed-for-tests; do
         if [ -x .venv/bin/python ] && [ "$(cat "$made" 2>/dev/null)" = "$wanted" ]; then
             return 0
@@ -59,13 +60,14 @@ make_venv() {
             return 1
         }
     }
-    say "Installing into .venv (with $python): with all that it needs, one to three minutes"
+    say "Installing os-vif and its requirements into .venv (with $python): one to three minutes"
     "$python" -m venv .venv && pip_with_progress "$@" && printf '%s\n' "$wanted" >"$stamp"
 }
 
-# pip_with_progress ARGUMENTS...: say what pip does, in one line on a terminal, else now and then.
+# pip_with_progress ARGUMENTS...: run pip and show the progress: in one line on a terminal, otherwise
+# a line for every 20 packages.
 pip_with_progress() {
-    # Where a pipe hides what pip itself returned, a file tells it.
+    # The pipe hides the exit status of pip, so a file stores the status.
     failed=.venv/.pip-failed
     rm -f "$failed"
     {
@@ -75,7 +77,7 @@ pip_with_progress() {
     [ ! -e "$failed" ]
 }
 
-# Show the lines of pip that say something, shortened; errors and warnings whole.
+# Show a short form of the output of pip, with complete errors and warnings.
 progress() {
     terminal=
     [ -t 2 ] && terminal=yes
@@ -95,20 +97,20 @@ progress() {
                 ;;
             "Installing collected packages:"*)
                 [ -z "$terminal" ] || printf '\r\033[K' >&2
-                say "  $packages packages are there; installing them (half a minute)"
+                say "  $packages packages downloaded; installing (half a minute)"
                 ;;
             "Successfully installed"*) say "  installed" ;;
         esac
     done
 }
 
-# Print the directory in which Debian's Open vSwitch is unpacked, and unpack it there first: it is
-# not installed, and no service is made or started. Lists and caches of apt's own stay as they are.
+# Unpack Debian's Open vSwitch into a directory, and print the directory. The function installs no
+# package, starts no service, and leaves the lists and caches of apt unchanged.
 unpack_openvswitch() {
     place=$PWD/.venv/openvswitch
     if [ ! -e "$place/complete" ]; then
         command -v apt-get >/dev/null && command -v dpkg >/dev/null || {
-            say "There is no apt to get Open vSwitch with; the demo goes on without."
+            say "apt-get is missing, so Open vSwitch cannot be downloaded; the demo runs without Open vSwitch."
             return 1
         }
         say "Unpacking Debian's Open vSwitch into .venv/openvswitch (half a minute)"
@@ -121,14 +123,14 @@ unpack_openvswitch() {
         apt-get "$@" update >&2 &&
             apt-get "$@" --no-install-recommends --download-only install \
                 openvswitch-switch >"$work/said" 2>&1 || {
-            say "Open vSwitch cannot be had from Debian's archive; the demo goes on without."
+            say "Open vSwitch cannot be downloaded from Debian's archive; the demo runs without Open vSwitch."
             [ ! -s "$work/said" ] || tail -n 3 "$work/said" >&2
             return 1
         }
         for package in "$work"/archives/*.deb; do
             dpkg -x "$package" "$place" || return 1
         done
-        # What its installation would have linked.
+        # The installation of the package would have created the link.
         [ -e "$place/usr/sbin/ovs-vswitchd" ] ||
             ln -s ../lib/openvswitch-switch/ovs-vswitchd "$place/usr/sbin/ovs-vswitchd"
         rm -rf "$work"
