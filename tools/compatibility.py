@@ -29,27 +29,27 @@ _NONE = "none"
 # Classes
 
 
-def described(classes: Mapping[str, type[Any]]) -> Data:
+def describe_classes(classes: Mapping[str, type[Any]]) -> Data:
     """Return classes as plain data: versions, parents, and fields with types."""
     return {
         name: {
             "version": cls.VERSION,
             "parents": [parent for parent in registry.ancestors(cls)[1:] if parent in classes],
-            "fields": {name: _described_field(cls.fields[name]) for name in sorted(cls.fields)},
+            "fields": {name: _describe_field(cls.fields[name]) for name in sorted(cls.fields)},
         }
         for name, cls in sorted(classes.items())
     }
 
 
-def _described_field(declared: Any) -> Data:
-    found: Data = {"type": _type(declared._type)}
+def _describe_field(declared: Any) -> Data:
+    data: Data = {"type": _type(declared._type)}
     if declared.nullable:
-        found["nullable"] = True
+        data["nullable"] = True
     if isinstance(declared._type, ovo_fields.Enum):
-        found["values"] = sorted(declared._type.valid_values)
+        data["values"] = sorted(declared._type.valid_values)
     if declared.default is not ovo_fields.UnspecifiedDefault:
-        found["default"] = declared.default
-    return found
+        data["default"] = declared.default
+    return data
 
 
 def _type(kind: Any) -> str:
@@ -68,34 +68,37 @@ def _type(kind: Any) -> str:
 
 
 def compare_classes(released: Data, now: Data) -> list[str]:
-    """Compare two results of :func:`described`; return a line for each breaking change."""
-    found = []
+    """Compare two results of :func:`describe_classes`; return a line for each breaking change."""
+    changes = []
     for name, old in released.items():
-        if name not in now:
-            found.append(f"{name}: the class was removed")
-            continue
-        found += _compare_class(name, old, now[name])
-    return found
+        if name in now:
+            changes += _compare_class(name, old, now[name])
+        else:
+            changes.append(f"{name}: the class was removed")
+    return changes
 
 
 def _compare_class(name: str, old: Data, new: Data) -> list[str]:
-    found = [f"{name}: it is no {p} any more" for p in old["parents"] if p not in new["parents"]]
-    found += _compare_version(name, old["version"], new["version"])
-    changes = []
-    for place, before in old["fields"].items():
-        where = f"{name}.{place}"
-        if place not in new["fields"]:
-            found.append(f"{where}: the field was removed")
+    broken = [
+        f"{name}: the class no longer derives from {parent}"
+        for parent in old["parents"]
+        if parent not in new["parents"]
+    ]
+    broken += _compare_version(name, old["version"], new["version"])
+    added = []
+    for key, before in old["fields"].items():
+        where = f"{name}.{key}"
+        if key not in new["fields"]:
+            broken.append(f"{where}: the field was removed")
             continue
-        after = new["fields"][place]
-        found += _narrowed(where, before, after)
-        changes += _widened(where, before, after)
-    changes += [
-        f"{name}.{p}: the field was added" for p in new["fields"] if p not in old["fields"]
+        broken += _find_narrowing(where, before, new["fields"][key])
+        added += _find_widening(where, before, new["fields"][key])
+    added += [
+        f"{name}.{key}: the field was added" for key in new["fields"] if key not in old["fields"]
     ]
     if old["version"] == new["version"]:
-        found += [f"{line}, but {name} is still {old['version']}" for line in changes]
-    return found
+        broken += [f"{line}, but {name} is still {old['version']}" for line in added]
+    return broken
 
 
 def _compare_version(name: str, old: str, new: str) -> list[str]:
@@ -105,32 +108,32 @@ def _compare_version(name: str, old: str, new: str) -> list[str]:
     return []
 
 
-def _narrowed(where: str, old: Data, new: Data) -> Iterator[str]:
+def _find_narrowing(where: str, old: Data, new: Data) -> Iterator[str]:
     if old["type"] != new["type"]:
         yield f"{where}: the type {old['type']} became {new['type']}"
         return
     if old.get("nullable") and not new.get("nullable"):
-        yield f"{where}: it does not take null any more"
+        yield f"{where}: null is no longer accepted"
     for value in old.get("values", ()):
         if value not in new["values"]:
-            yield f"{where}: it does not take {value!r} any more"
+            yield f"{where}: {value!r} is no longer accepted"
     before, after = old.get("default", _NONE), new.get("default", _NONE)
     if before != after:
         yield f"{where}: the default {before} became {after}"
 
 
-def _widened(where: str, old: Data, new: Data) -> Iterator[str]:
+def _find_widening(where: str, old: Data, new: Data) -> Iterator[str]:
     if new.get("nullable") and not old.get("nullable"):
-        yield f"{where}: it takes null"
+        yield f"{where}: null is accepted"
     for value in new.get("values", ()):
         if value not in old.get("values", (value,)):
-            yield f"{where}: it takes {value!r}"
+            yield f"{where}: {value!r} is accepted"
 
 
 # Documents
 
 
-def snapshot(whole: Data) -> Data:
+def describe_documents(whole: Data) -> Data:
     """Return the record of a released JSON Schema: the schema of each kind, and the definitions.
 
     :param whole: the schema of all documents.
@@ -146,7 +149,7 @@ def snapshot(whole: Data) -> Data:
 
 
 def compare_documents(released: Data, now: Data) -> list[str]:
-    """Compare two results of :func:`snapshot`; return a line for each breaking change."""
+    """Compare two results of :func:`describe_documents`; return a line for each breaking change."""
     comparison = _Comparison(released["$defs"], now["$defs"])
     for kind, old in released["kinds"].items():
         if kind in now["kinds"]:
@@ -156,11 +159,11 @@ def compare_documents(released: Data, now: Data) -> list[str]:
     comparison.added += [
         f"{kind}: the kind was added" for kind in now["kinds"] if kind not in released["kinds"]
     ]
-    found = list(comparison.broken)
+    lines = list(comparison.broken)
     version = released["apiVersion"]
     if version == now["apiVersion"]:
-        found += [f"{line}, but the document is still {version}" for line in comparison.added]
-    return list(dict.fromkeys(found))
+        lines += [f"{line}, but the document is still {version}" for line in comparison.added]
+    return list(dict.fromkeys(lines))
 
 
 @dataclass
@@ -173,16 +176,18 @@ class _Comparison:
     added: list[str] = field(default_factory=list)
 
     def compare(self, where: str, old: Data, new: Data) -> None:
-        old, new = _resolved(old, self.old_defs), _resolved(new, self.new_defs)
+        old, new = _resolve(old, self.old_defs), _resolve(new, self.new_defs)
         before, after = _types(old), _types(new)
         lost = before - after
         if lost - {"null"}:
-            self.broken.append(f"{where}: the type {_listed(before)} became {_listed(after)}")
+            self.broken.append(
+                f"{where}: the type {_join_types(before)} became {_join_types(after)}"
+            )
             return
         if lost:
-            self.broken.append(f"{where}: it does not take null any more")
+            self.broken.append(f"{where}: null is no longer accepted")
         if after - before:
-            self.added.append(f"{where}: it takes {_listed(after - before)}")
+            self.added.append(f"{where}: {_join_types(after - before)} is accepted")
         self._compare_values(where, old, new)
         self._compare_names(where, old, new)
         for key, step in (("items", "[]"), ("additionalProperties", ".*")):
@@ -199,11 +204,11 @@ class _Comparison:
                 f"{where}: the pattern {old.get('pattern', _NONE)} became {new['pattern']}"
             )
         elif "pattern" in old and "pattern" not in new:
-            self.added.append(f"{where}: it takes what does not match {old['pattern']}")
+            self.added.append(f"{where}: values that do not match {old['pattern']} are accepted")
         for value in _choices(old, new):
-            self.broken.append(f"{where}: it does not take {value!r} any more")
+            self.broken.append(f"{where}: {value!r} is no longer accepted")
         for value in _choices(new, old):
-            self.added.append(f"{where}: it takes {value!r}")
+            self.added.append(f"{where}: {value!r} is accepted")
 
     def _compare_names(self, where: str, old: Data, new: Data) -> None:
         before, after = _properties(old), _properties(new)
@@ -222,27 +227,27 @@ class _Comparison:
             if name in after:
                 self.compare(f"{where}({name})", schema, after[name])
             else:
-                self.broken.append(f"{where}: it does not take the kind {name} any more")
-        self.added += [f"{where}: it takes the kind {n}" for n in after if n not in before]
+                self.broken.append(f"{where}: the kind {name} is no longer accepted")
+        self.added += [f"{where}: the kind {n} is accepted" for n in after if n not in before]
 
 
-def _resolved(schema: Data, defined: Data) -> Data:
+def _resolve(schema: Data, defined: Data) -> Data:
     """Return a schema without references, in the form of the record of 2.0.
 
     In that form, a value or null is ``anyOf``, and objects of several kinds are ``oneOf``.
     """
     if "anyOf" in schema or "if" in schema:
-        inner = _resolved(schema["anyOf"][0] if "anyOf" in schema else schema["then"], defined)
+        inner = _resolve(schema["anyOf"][0] if "anyOf" in schema else schema["then"], defined)
         return inner | {"type": [inner.get("type", "object"), "null"]}
     if "$ref" in schema:
-        return _resolved(defined[schema["$ref"].rpartition("/")[2]], defined)
+        return _resolve(defined[schema["$ref"].rpartition("/")[2]], defined)
     if "allOf" in schema:
-        branches = [_resolved(branch["then"], defined) for branch in schema["allOf"]]
-        return {"oneOf": [_merged(branch, schema) for branch in branches]}
+        branches = [_resolve(branch["then"], defined) for branch in schema["allOf"]]
+        return {"oneOf": [_merge(branch, schema) for branch in branches]}
     return schema
 
 
-def _merged(kind: Data, choice: Data) -> Data:
+def _merge(kind: Data, choice: Data) -> Data:
     """Return the schema of one of several kinds, with the conditions for objects of all kinds."""
     properties = {
         name: schema
@@ -260,8 +265,8 @@ def _types(schema: Data) -> set[str]:
     if "const" in schema:
         return {"string"}
     stated = schema.get("type", ["array", "boolean", "null", "number", "object", "string"])
-    found = {stated} if isinstance(stated, str) else set(stated)
-    return found | {"integer"} if "number" in found else found
+    types = {stated} if isinstance(stated, str) else set(stated)
+    return types | {"integer"} if "number" in types else types
 
 
 def _choices(one: Data, other: Data) -> list[str]:
@@ -285,7 +290,7 @@ def _kinds(schema: Data) -> dict[str, Data]:
     return {kind["properties"]["kind"]["const"]: kind for kind in schema.get("oneOf", ())}
 
 
-def _listed(types: set[str]) -> str:
+def _join_types(types: set[str]) -> str:
     return " or ".join(sorted(types))
 
 
@@ -297,24 +302,24 @@ def compare_messages(released: Data, now: Data) -> list[str]:
 
     A message is a dict of field name to number, type and label.
     """
-    found = []
+    changes = []
     for name, old in released.items():
         new = now.get(name, {})
-        found += [f"{name}.{field}: the field was removed" for field in old if field not in new]
-        found += [
-            f"{name}.{field}: {_field(of)} became {_field(new[field])}"
-            for field, of in old.items()
-            if field in new and new[field] != of
+        changes += [f"{name}.{field}: the field was removed" for field in old if field not in new]
+        changes += [
+            f"{name}.{field}: {_format_field(before)} became {_format_field(new[field])}"
+            for field, before in old.items()
+            if field in new and new[field] != before
         ]
-        numbers = {of[0]: field for field, of in old.items()}
-        found += [
-            f"{name}.{field}: the number {of[0]} was that of {numbers[of[0]]}"
-            for field, of in new.items()
-            if numbers.get(of[0], field) != field
+        fields = {number: field for field, (number, _, _) in old.items()}
+        changes += [
+            f"{name}.{field}: the number {number} belonged to {fields[number]}"
+            for field, (number, _, _) in new.items()
+            if fields.get(number, field) != field
         ]
-    return found
+    return changes
 
 
-def _field(of: list[Any]) -> str:
-    number, kind, label = of
+def _format_field(declaration: list[Any]) -> str:
+    number, kind, label = declaration
     return f"{label} {kind} {number}".strip()

@@ -35,25 +35,24 @@ RELEASED = ROOT / "data" / "released"
 _WIDTH = 120
 
 
-def generated() -> dict[str, str]:
+def generate_files() -> dict[str, str]:
     """Return the files generated from the classes, as a dict of name to text."""
-    numbers = proto.numbered(recorded())
+    numbers = proto.numbered(read_numbers())
     return {
-        json_schema.FILE: folded(json_schema.generate()) + "\n",
-        openapi.FILE: folded(openapi.generate()) + "\n",
+        json_schema.FILE: format_json(json_schema.generate()) + "\n",
+        openapi.FILE: format_json(openapi.generate()) + "\n",
         kuryrport.FILE: _yaml(kuryrport.generate()),
         proto.MESSAGES: proto.text(numbers, proto.messages(numbers)),
     }
 
 
-def _numbers() -> Path:
-    """Return the path of the recorded field numbers of messages. Numbers are never removed."""
+def _path_of_numbers() -> Path:
     return ROOT / "data" / proto.NUMBERS
 
 
-def recorded() -> proto.Numbers:
-    """Return the recorded numbers of the fields of messages."""
-    path = _numbers()
+def read_numbers() -> proto.Numbers:
+    """Return the recorded numbers of the fields of messages. Numbers are never removed."""
+    path = _path_of_numbers()
     numbers: proto.Numbers = json.loads(path.read_text("utf-8")) if path.exists() else {}
     return numbers
 
@@ -62,20 +61,20 @@ def _json(data: Any) -> str:
     return json.dumps(data, indent=2, sort_keys=True, default=repr) + "\n"
 
 
-def folded(data: Any, indent: str = "", name: str = "") -> str:
-    """Return JSON with every object and array on a single line, if it fits.
+def format_json(data: Any, indent: str = "", name: str = "") -> str:
+    """Return JSON with each short object and array on a single line.
 
-    A changed field then is a changed line.
+    A property of a schema is a line, so a new field is a new line in a review.
     """
     line = f"{indent}{name}{json.dumps(data, sort_keys=True)}"
     if len(line) < _WIDTH or not isinstance(data, (dict, list)):
         return line
     deeper = indent + "  "
     if isinstance(data, dict):
-        items = [folded(data[key], deeper, f"{json.dumps(key)}: ") for key in sorted(data)]
+        items = [format_json(data[key], deeper, f"{json.dumps(key)}: ") for key in sorted(data)]
         opening, closing = "{}"
     else:
-        items = [folded(item, deeper) for item in data]
+        items = [format_json(item, deeper) for item in data]
         opening, closing = "[]"
     lines = ",\n".join(items)
     return f"{indent}{name}{opening}\n{lines}\n{indent}{closing}"
@@ -96,63 +95,63 @@ def _yaml(data: Any) -> str:
     return head + yaml.dump(data, Dumper=_Dumper, width=sys.maxsize, sort_keys=True)
 
 
-def stale(folder: Path) -> list[str]:
+def find_stale_files(folder: Path) -> list[str]:
     """Return a line for each committed file that differs from the generated file."""
-    wanted = generated()
-    there = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*"))}
-    return [
-        *(
-            []
-            if proto.numbered(recorded()) == recorded()
-            else [f"{proto.NUMBERS}: a number is missing"]
-        ),
-        *(f"{name}: it is missing" for name in wanted if name not in there),
-        *(f"{name}: nothing makes it" for name in there if name not in wanted),
-        *(
-            f"{name}: it is not what the classes make"
-            for name, text in wanted.items()
-            if there.get(name, text) != text
-        ),
+    generated = generate_files()
+    committed = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*"))}
+    lines = [f"{name}: the file is missing" for name in generated if name not in committed]
+    lines += [f"{name}: the file is not generated" for name in committed if name not in generated]
+    lines += [
+        f"{name}: the file differs from the generated file"
+        for name, text in generated.items()
+        if committed.get(name, text) != text
     ]
+    if proto.numbered(read_numbers()) != read_numbers():
+        lines.append(f"{proto.NUMBERS}: a number is missing")
+    return lines
 
 
 def write(folder: Path) -> None:
     """Write the generated files, and delete all other files in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    _numbers().write_text(_json(proto.numbered(recorded())), "utf-8")
-    wanted = generated()
+    _path_of_numbers().write_text(_json(proto.numbered(read_numbers())), "utf-8")
+    generated = generate_files()
     for path in folder.glob("*"):
-        if path.name not in wanted:
+        if path.name not in generated:
             path.unlink()
-    for name, text in wanted.items():
+    for name, text in generated.items():
         (folder / name).write_text(text, "utf-8")
 
 
-def broken(released: Path) -> list[str]:
+def find_breaking_changes(released: Path) -> list[str]:
     """Return a line for each change that breaks readers of a recorded release."""
     # The round trip through JSON converts tuples to lists, as in the recorded data.
-    now = json.loads(_json(compatibility.described(history.vocabulary())))
-    documents = compatibility.snapshot(json_schema.generate())
-    found = []
+    now = json.loads(_json(compatibility.describe_classes(history.vocabulary())))
+    documents = compatibility.describe_documents(json_schema.generate())
+    changes = []
     for path in sorted(released.glob("*.json")):
         old = json.loads(path.read_text("utf-8"))
         if "classes" in old:
             lines = compatibility.compare_classes(old["classes"], now)
         elif "messages" in old:
             same = old["package"] == proto.PACKAGE
-            lines = compatibility.compare_messages(old["messages"], messages()) if same else []
+            lines = (
+                compatibility.compare_messages(old["messages"], describe_messages())
+                if same
+                else []
+            )
         elif _major(old) == _major(documents):
             lines = compatibility.compare_documents(old, documents)
         else:
             continue
-        found += [f"against {path.stem}: {line}" for line in lines]
-    return found
+        changes += [f"against {path.stem}: {line}" for line in lines]
+    return changes
 
 
-def messages() -> dict[str, Any]:
+def describe_messages() -> dict[str, Any]:
     """Return the messages as plain data: a dict of field name to number, type and label."""
-    found = proto.messages(proto.numbered(recorded()))
-    return {name: {f.name: list(f[1:]) for f in fields} for name, fields in found.items()}
+    by_name = proto.messages(proto.numbered(read_numbers()))
+    return {name: {f.name: list(f[1:]) for f in fields} for name, fields in by_name.items()}
 
 
 def _major(snapshot: dict[str, Any]) -> str:
@@ -160,34 +159,35 @@ def _major(snapshot: dict[str, Any]) -> str:
     return version.partition(".")[0]
 
 
-def release(released: Path) -> None:
+def record_release(released: Path) -> None:
     """Record the present classes, messages and documents as released."""
-    classes = compatibility.described(history.vocabulary())
+    classes = compatibility.describe_classes(history.vocabulary())
     version = document.API_VERSION.rpartition("/")[2]
     for name, data in (
         (CURRENT_RELEASE, {"classes": classes}),
-        (f"protobuf-{version}", {"messages": messages(), "package": proto.PACKAGE}),
-        (f"document-{version}", compatibility.snapshot(json_schema.generate())),
+        (f"protobuf-{version}", {"messages": describe_messages(), "package": proto.PACKAGE}),
+        (f"document-{version}", compatibility.describe_documents(json_schema.generate())),
     ):
         (released / f"{name}.json").write_text(_json(data), "utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the check, and return the exit code: 1 for a difference or a breaking change."""
     parser = argparse.ArgumentParser(prog="python -m tools.contract", description=__doc__)
     parser.add_argument("--write", action="store_true", help="generate the schemas")
     parser.add_argument("--release", action="store_true", help="record the present state")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     folder = ROOT / json_schema.FOLDER
-    if chosen.write:
+    if options.write:
         write(folder)
-    if chosen.release:
-        release(RELEASED)
-    found = [*stale(folder), *broken(RELEASED)]
-    for line in found:
+    if options.release:
+        record_release(RELEASED)
+    lines = [*find_stale_files(folder), *find_breaking_changes(RELEASED)]
+    for line in lines:
         print(line)
-    if found:
-        print("Write the schemas with --write; what breaks a reader has to be undone.")
-    return 1 if found else 0
+    if lines:
+        print("Generate the schemas with --write, and undo changes that break readers.")
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ _COMMON = ("description", "enum", "maximum", "minimum", "pattern", "required")
 def load(kind: str) -> Schema:
     """Return the structural schema of a kind, or of VIFs of any kind (``VIF``).
 
-    :raises os_vif.exception.UnknownKind: for a kind that this release does not have.
+    :raises os_vif.exception.UnknownKind: for an unknown kind.
     """
     return structural(json_schema.load(kind))
 
@@ -45,7 +45,7 @@ def load(kind: str) -> Schema:
 def generate(classes: Classes | None = None) -> Schema:
     """Return the OpenAPI document: no paths, and a component for each definition.
 
-    :param classes: classes by name, instead of the classes of this release.
+    :param classes: classes by name; by default the classes of os-vif and kuryr.
     """
     whole = json_schema.generate(classes)
     converter = _Components({})

@@ -30,13 +30,13 @@ NEWER = "os-vif/2.1"
 @pytest.fixture
 def now():
     """The classes as they are, as plain data that a test may change."""
-    return compatibility.described(history.vocabulary())
+    return compatibility.describe_classes(history.vocabulary())
 
 
 @pytest.fixture
 def documents():
     """The schemas as they are, as plain data that a test may change."""
-    return copy.deepcopy(compatibility.snapshot(json_schema.generate()))
+    return copy.deepcopy(compatibility.describe_documents(json_schema.generate()))
 
 
 # What was released
@@ -87,7 +87,7 @@ def test_snapshot_of_the_document_is_of_2_0():
 
 def test_nothing_that_was_released_is_broken():
     """The classes and the documents are as all readers know them."""
-    assert contract.broken(contract.RELEASED) == []
+    assert contract.find_breaking_changes(contract.RELEASED) == []
 
 
 # Classes
@@ -99,7 +99,7 @@ def check_class(old, new, name="Odd"):
         {name: type(name, (ovo.VersionedObject,), {"VERSION": version, "fields": declared})}
         for version, declared in (old, new)
     ]
-    return compatibility.compare_classes(*map(compatibility.described, classes))
+    return compatibility.compare_classes(*map(compatibility.describe_classes, classes))
 
 
 STRING = ovo_fields.StringField()
@@ -132,8 +132,8 @@ class WiderMode(ovo_fields.BaseEnumField):
             ovo_fields.DictOfNullableStringsField(),
             "Odd.a: the type Dict<String> became Dict<String nullable>",
         ),
-        (ovo_fields.StringField(nullable=True), STRING, "Odd.a: it does not take null any more"),
-        (WiderMode(), MODE, "Odd.a: it does not take 'private' any more"),
+        (ovo_fields.StringField(nullable=True), STRING, "Odd.a: null is no longer accepted"),
+        (WiderMode(), MODE, "Odd.a: 'private' is no longer accepted"),
         (
             ovo_fields.BooleanField(default=False),
             ovo_fields.BooleanField(default=True),
@@ -158,8 +158,8 @@ def test_change_of_a_field_that_breaks_a_reader_is_found(old, new, expected, ver
     ("old", "new", "expected"),
     [
         (None, STRING, "Odd.a: the field was added"),
-        (STRING, ovo_fields.StringField(nullable=True), "Odd.a: it takes null"),
-        (MODE, WiderMode(), "Odd.a: it takes 'private'"),
+        (STRING, ovo_fields.StringField(nullable=True), "Odd.a: null is accepted"),
+        (MODE, WiderMode(), "Odd.a: 'private' is accepted"),
     ],
 )
 def test_addition_needs_a_new_version(old, new, expected):
@@ -191,7 +191,7 @@ def test_class_that_derives_from_another_is_found(now):
     """Where its parent is declared, it could not stand any more."""
     now["VIFPortProfileOVSRepresentor"]["parents"].remove("VIFPortProfileOpenVSwitch")
     assert compatibility.compare_classes(CLASSES, now) == [
-        "VIFPortProfileOVSRepresentor: it is no VIFPortProfileOpenVSwitch any more"
+        "VIFPortProfileOVSRepresentor: the class no longer derives from VIFPortProfileOpenVSwitch"
     ]
 
 
@@ -201,7 +201,7 @@ def test_field_of_a_parent_needs_a_new_version_of_each_child():
     for name, version in (("DatapathOffloadBase", "1.1"), ("DatapathOffloadRepresentor", "1.0")):
         declared = classes[name].fields | {"more": STRING}
         classes[name] = type(name, (classes[name],), {"fields": declared, "VERSION": version})
-    assert compatibility.compare_classes(CLASSES, compatibility.described(classes)) == [
+    assert compatibility.compare_classes(CLASSES, compatibility.describe_classes(classes)) == [
         (
             "DatapathOffloadRepresentor.more: the field was added, but DatapathOffloadRepresentor is "
             "still 1.0"
@@ -251,22 +251,22 @@ def profile(data, kind):
         (
             ("kinds", "VIFDirect", PROPERTIES, "address"),
             {"type": "string"},
-            "VIFDirect.address: it does not take null any more",
+            "VIFDirect.address: null is no longer accepted",
         ),
         (
             ("kinds", "VIFDirect", PROPERTIES),
             {"network": {"$ref": "#/$defs/NetworkWithoutKind"}},
-            "VIFDirect.network: it does not take null any more",
+            "VIFDirect.network: null is no longer accepted",
         ),
         (
             ("kinds", "VIFDirect", PROPERTIES, "mode"),
             {"enum": ["vepa", "bridge"]},
-            "VIFDirect.mode: it does not take 'passthrough' any more",
+            "VIFDirect.mode: 'passthrough' is no longer accepted",
         ),
         (
             ("kinds", "VIFDirect", PROPERTIES, "vlan_name"),
             {"enum": ["vlan1"]},
-            "VIFDirect.vlan_name: it does not take 'any other string' any more",
+            "VIFDirect.vlan_name: 'any other string' is no longer accepted",
         ),
         (
             ("kinds", "VIFDirect", PROPERTIES, "vlan_name"),
@@ -325,24 +325,24 @@ def test_change_of_a_document_that_breaks_a_reader_is_found(
         (
             ("kinds", "VIFDirect", PROPERTIES, "vlan_name"),
             {"type": ["string", "null"]},
-            "VIFDirect.vlan_name: it takes null",
+            "VIFDirect.vlan_name: null is accepted",
         ),
         (
             ("kinds", "VIFDirect", PROPERTIES, "mode"),
             {"enum": ["vepa", "bridge", "passthrough", "private"]},
-            "VIFDirect.mode: it takes 'private'",
+            "VIFDirect.mode: 'private' is accepted",
         ),
         (
             ("kinds", "VIFHostDevice", PROPERTIES, "dev_type"),
             {"enum": None},
-            "VIFHostDevice.dev_type: it takes 'any other string'",
+            "VIFHostDevice.dev_type: 'any other string' is accepted",
         ),
         (
             ("kinds", "VIFPortProfileFPTap", PROPERTIES, "mac_address"),
             {"pattern": None},
             (
-                "VIFPortProfileFPTap.mac_address: it takes what does not match "
-                "^[0-9A-Fa-f]{2}([-:][0-9A-Fa-f]{2}){5}$"
+                "VIFPortProfileFPTap.mac_address: values that do not match "
+                "^[0-9A-Fa-f]{2}([-:][0-9A-Fa-f]{2}){5}$ are accepted"
             ),
         ),
         (("kinds",), {"VIFNew": {}}, "VIFNew: the kind was added"),
@@ -382,8 +382,8 @@ def test_kind_that_is_called_otherwise_is_found(documents):
     """A document of the old name is refused, and one of the new name was."""
     documents["kinds"]["HostInfo"][PROPERTIES]["kind"] = {"const": "Host"}
     assert compatibility.compare_documents(DOCUMENTS, documents) == [
-        "HostInfo.kind: it does not take 'HostInfo' any more",
-        "HostInfo.kind: it takes 'Host', but the document is still os-vif/2.0",
+        "HostInfo.kind: 'HostInfo' is no longer accepted",
+        "HostInfo.kind: 'Host' is accepted, but the document is still os-vif/2.0",
     ]
 
 
@@ -394,11 +394,11 @@ def test_kind_that_may_not_stand_somewhere_any_more_is_found(documents):
     choice = documents["$defs"]["AnyVIFPortProfileBase"]
     choice["allOf"] = [b for b in choice["allOf"] if "FPTap" not in b["then"]["$ref"]]
     assert compatibility.compare_documents(before, documents) == [
-        "VIFBridge.port_profile: it does not take the kind VIFPortProfileFPTap any more"
+        "VIFBridge.port_profile: the kind VIFPortProfileFPTap is no longer accepted"
     ]
     assert compatibility.compare_documents(documents, before) == [
         (
-            "VIFBridge.port_profile: it takes the kind VIFPortProfileFPTap, but the document is still "
+            "VIFBridge.port_profile: the kind VIFPortProfileFPTap is accepted, but the document is still "
             "os-vif/2.0"
         )
     ]
@@ -428,32 +428,32 @@ def test_titles_and_descriptions_are_free(documents):
 
 def test_committed_files_are_the_generated_ones():
     """What is shipped is what the classes say, byte by byte."""
-    assert contract.stale(contract.ROOT / json_schema.FOLDER) == []
+    assert contract.find_stale_files(contract.ROOT / json_schema.FOLDER) == []
 
 
 def test_files_that_differ_are_named(tmp_path):
     """One that is missing, one that is too many, and one that was edited."""
     contract.write(tmp_path)
-    assert contract.stale(tmp_path) == []
+    assert contract.find_stale_files(tmp_path) == []
     (tmp_path / "os-vif.json").unlink()
     (tmp_path / "VIFBrigde.json").write_text("{}", "utf-8")
     (tmp_path / "openapi.json").write_text("{}", "utf-8")
-    assert contract.stale(tmp_path) == [
-        "os-vif.json: it is missing",
-        "VIFBrigde.json: nothing makes it",
-        "openapi.json: it is not what the classes make",
+    assert contract.find_stale_files(tmp_path) == [
+        "os-vif.json: the file is missing",
+        "VIFBrigde.json: the file is not generated",
+        "openapi.json: the file differs from the generated file",
     ]
     contract.write(tmp_path)
-    assert contract.stale(tmp_path) == []
+    assert contract.find_stale_files(tmp_path) == []
 
 
 def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
     """A reader of each release counts; one of another major version reads nothing of ours."""
-    contract.release(tmp_path)
-    assert contract.broken(tmp_path) == []
+    contract.record_release(tmp_path)
+    assert contract.find_breaking_changes(tmp_path) == []
     monkeypatch.setattr(history, "_classes", dict(history.vocabulary()))
     del history._classes["HostInfo"]
-    assert contract.broken(tmp_path) == [
+    assert contract.find_breaking_changes(tmp_path) == [
         "against 6.0.0: HostInfo: the class was removed",
         "against document-2.0: HostInfo: the kind was removed",
         "against protobuf-2.0: Document.HostInfo: the field was removed",
@@ -470,7 +470,7 @@ def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
     (tmp_path / "protobuf-2.0.json").write_text(
         json.dumps(messages | {"package": "os_vif.v1"}), "utf-8"
     )
-    assert contract.broken(tmp_path) == []
+    assert contract.find_breaking_changes(tmp_path) == []
 
 
 def test_check_fails_and_says_why(tmp_path, monkeypatch, capsys):
@@ -479,7 +479,7 @@ def test_check_fails_and_says_why(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(contract, "RELEASED", tmp_path / "released")
     (tmp_path / "released").mkdir()
     assert contract.main([]) == 1
-    assert "os-vif.json: it is missing\n" in capsys.readouterr().out
+    assert "os-vif.json: the file is missing\n" in capsys.readouterr().out
     assert contract.main(["--write", "--release"]) == 0
     assert capsys.readouterr().out == ""
     assert sorted(path.name for path in (tmp_path / "released").iterdir()) == [

@@ -62,13 +62,13 @@ def test_a_new_field_gets_a_new_number_and_that_of_a_lost_one_is_reserved():
         ),
         (
             lambda m: m["Route"].__setitem__("via", m["Route"].pop("gateway")),
-            "Route.via: the number 3 was that of gateway",
+            "Route.via: the number 3 belonged to gateway",
         ),
     ],
 )
 def test_what_breaks_a_reader_is_found(change, line):
     """A number or a type that changed, or a number that is used again."""
-    released = contract.messages()
+    released = contract.describe_messages()
     now = copy.deepcopy(released)
     assert compatibility.compare_messages(released, now) == []
     change(now)
@@ -77,7 +77,7 @@ def test_what_breaks_a_reader_is_found(change, line):
 
 def test_a_new_field_breaks_nobody():
     """Readers keep what they do not know."""
-    released, now = contract.messages(), contract.messages()
+    released, now = contract.describe_messages(), contract.describe_messages()
     now["Route"]["metric"] = [9, "int64", "optional"]
     assert compatibility.compare_messages(released, now) == []
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif import exception
+from os_vif import codec, exception
 from os_vif.codec import scalar
 from os_vif.codec.document import field_codec
 from os_vif.objects import fields
@@ -133,7 +133,8 @@ def test_new_class_adds_lines_to_the_file_and_changes_none():
         "VIFNew": type("VIFNew", cls.__bases__, {"fields": declared}),
     }
     before, after = (
-        contract.folded(schema).splitlines() for schema in (WHOLE, json_schema.generate(classes))
+        contract.format_json(schema).splitlines()
+        for schema in (WHOLE, json_schema.generate(classes))
     )
     changes = [line[0] for line in difflib.ndiff(before, after) if line[0] in "+-"]
     assert set(changes) == {"+"}
@@ -440,6 +441,23 @@ def test_choice_or_null_accepts_both():
         "enum": ["bridge", "passthrough", "vepa", None],
     }
     assert "description" not in found
+
+
+def test_registered_codec_or_null_accepts_both(monkeypatch):
+    """The schema of a codec of a third party need not have a type."""
+
+    class Port(ovo_fields.Integer):
+        pass
+
+    class PortCodec(scalar.Integer):
+        def json_schema(self):
+            return {"anyOf": [{"type": "integer"}, {"const": "any"}]}
+
+    monkeypatch.setattr(codec.field, "_factories", {**codec.field._factories})
+    codec.register(Port, lambda _: PortCodec())
+    declared = ovo_fields.Field(Port(), nullable=True)
+    found = Validator(generated(port=declared)["properties"]["port"])
+    assert [found.is_valid(value) for value in (80, "any", None, "x")] == [True, True, True, False]
 
 
 def test_type_of_somebody_else_may_be_anything():
