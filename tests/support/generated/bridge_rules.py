@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Values for the rules of the bridge ``br0``: those that a step takes, and those that it refuses."""
+"""Valid and invalid values for the rules of the bridge ``br0``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GOOD, BAD = (
         (None,),
         (True,),
         ("br0", "", "DROP"),
-        # A line is no rule.
+        # The line is no rule.
         ("-A os-vif-br0 -i br0 -j DROP",),
         (b"br0",),
         7,
@@ -34,12 +34,13 @@ GOOD, BAD = (
         ((None, "br0", "DROP"),),
         (("br0", 1, "DROP"),),
         (("br0", "", ["DROP"]),),
-        # Without the bridge, or without a target.
+        # Rules without the bridge, or without a target.
         (("", "", "ACCEPT"),),
         (("x", "", "ACCEPT"),),
         (("br1", "br2", "ACCEPT"),),
         (("br0", "", ""),),
-        # Options, also abbreviated, and what iptables-restore reads as another line.
+        # Options, complete and abbreviated, and texts that iptables-restore reads as a further
+        # line.
         (("br0", "", "--modprobe=/tmp/x"),),
         (("br0", "", "DROP --mo /tmp/x"),),
         (("br0", "--insert INPUT", "DROP"),),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Values that the fields of steps take, and values that they refuse."""
+"""Valid and invalid values for the fields of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Kind(NamedTuple):
-    """What fields of a kind take, and what they do not."""
+    """Valid and invalid values for fields of a kind."""
 
     good: tuple[Any, ...]
     bad: tuple[Any, ...]
@@ -26,7 +26,7 @@ def integer(low: int, high: int) -> Kind:
     return Kind((low, middle, high), (low - 1, high + 1, -(2**70), 2**70, *texts, *others))
 
 
-#: Of no kind but that of flags and numbers.
+#: Values of no kind but flags and numbers.
 _NO_TEXT = (None, True, False, 0, 7, 1.5, b"eth0", ["eth0"], ("eth0",), {"eth0": "eth0"})
 
 

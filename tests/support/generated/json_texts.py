@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Random values, and JSON texts of them with random white space."""
+"""Random values, and JSON texts of the values with random white space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import random
 
 from hypothesis import strategies as st
 
-#: Names and strings with what could be taken for structure.
+#: Names and strings with characters of the JSON syntax.
 TEXTS = st.text(alphabet='ab"\\{}[],:\n\N{SNOWMAN} ', max_size=6) | st.just("items")
 
 
@@ -29,7 +29,7 @@ VALUES = st.recursive(
 
 
 def in_chunks(data: bytes, seed: int | None = None):
-    """A reader that gives a random number of bytes; without a seed, all that it is asked for."""
+    """Return a reader with a random number of bytes for each call; without a seed, all bytes."""
     file = io.BytesIO(data)
     if seed is None:
         return file.read
@@ -39,7 +39,7 @@ def in_chunks(data: bytes, seed: int | None = None):
 
 @st.composite
 def json_text(draw, value) -> str:
-    """JSON of a value with random white space between its tokens."""
+    """Return JSON of a value with random white space between the tokens."""
     space = lambda: draw(SPACE)  # noqa: E731
     if isinstance(value, dict):
         members = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def written(cls, kind, number, fields, flags=0):
-    """A message of pyroute2's."""
+    """Return a message encoded by pyroute2."""
     message = cls()
     message.update(fields)
     message["header"].update(type=kind, flags=flags, sequence_number=number)

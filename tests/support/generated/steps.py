@@ -15,7 +15,7 @@ from os_vif.host import limits
 from os_vif.steps.ip.sysctl import INHERITED
 from os_vif.steps.wire import STEPS
 
-#: Printable, and no white space.
+#: Printable characters without white space.
 _visible = st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/:%")
 
 
@@ -29,14 +29,16 @@ macs = st.binary(min_size=6, max_size=6).map(lambda data: data.hex(":"))
 
 
 def text(longest):
-    """Printable text of so many bytes."""
+    """Return a strategy for printable text of at most *longest* bytes."""
     printable = st.characters(codec="utf-8").filter(str.isprintable)
     words = st.text(printable, max_size=longest)
     return words.filter(lambda value: len(value.encode()) <= longest)
 
 
 def _version(version):
-    """The IP addresses, addresses with a prefix length, and networks of one family."""
+    """Return strategies for IP addresses, addresses with a prefix length, and networks of a
+    family.
+    """
     bits = {4: 32, 6: 128}[version]
     addresses = st.ip_addresses(v=version)
     lengths = st.integers(0, bits)
@@ -116,7 +118,7 @@ def _route(version, more=False):
         "onlink": _flag,
         "kind": st.integers(1, 5),
         "metrics": st.sampled_from(["", "mtu lock 1400 hoplimit 64", "features ecn congctl bbr"]),
-        # Only routes of one kind may be the kernel's own.
+        # Only unicast IPv6 routes may be learned from a router advertisement.
         "learned": st.just(False),
         "preference": st.sampled_from([None, 1, 3]) if version == 6 else st.none(),
         "expires": _optional(st.integers(0, 2**32 - 2)) if version == 6 else st.none(),
@@ -139,7 +141,7 @@ def _neighbour(version, more=False):
     )
 
 
-#: That need no quotes in a rule.
+#: Words that need no quotes in a rule.
 _plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=True).filter(
     limits.is_device_name
 )
@@ -161,7 +163,7 @@ _vdpa = {
 _patterns = st.sampled_from(["", "^-A FORWARD", "-j LOG$|-j DROP$", r"a\.b", "a.*b"])
 
 
-#: For each step, ways to fill its fields: one, or one for each family of addresses.
+#: Strategies for the fields of each step: a single way, or a way for each address family.
 FIELDS = {
     "DeleteAddress": [_address(4), _address(6)],
     "DeleteBridge": [{"name": names, "index": _indices, "include_unmanaged": _flag}],
@@ -304,7 +306,7 @@ FIELDS = {
 
 
 def required(name):
-    """The fields of a step that have no default."""
+    """Return the fields of a step without a default."""
     missing = dataclasses.MISSING
     return {field.name for field in dataclasses.fields(STEPS[name]) if field.default is missing}
 
@@ -316,7 +318,7 @@ def _make(name, values):
     assume(values.get("name") not in others)
     for needed, beginning in (("link", "link_"), ("vlan", "vlan_")):
         if name == "SetVf" and values.get(needed) is None:
-            # Nothing without it; the state of a link is no part of one.
+            # Settings of a link or VLAN need the link or VLAN, except the state of the link.
             kept = ("vlan", "link_state")
             values = {k: v for k, v in values.items() if k in kept or not k.startswith(beginning)}
     if values.get("remote") in ("239.1.1.1", "ff02::1") and "link" not in values:
@@ -332,7 +334,7 @@ def _make(name, values):
 
 
 def any_step(name):
-    """Random steps of a class; what has a default may be left out."""
+    """Return a strategy for steps of a class. Fields with a default may be absent."""
     always = required(name)
     ways = [
         st.fixed_dictionaries(

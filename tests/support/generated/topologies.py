@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Hosts with cards in switchdev mode, made up: their sysfs, and what their kernel answers.
+"""Generated hosts with cards in switchdev mode: files of sysfs, and answers of the kernel.
 
-Each knows what stands for each of its virtual functions.
+Each host knows the correct representor of each virtual function.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from os_vif.host.netlink import genetlink, messages, uapi
 from os_vif.host.sriov import functions as sriov
 from os_vif.host.sriov import switch_ports
 
-#: How drivers name a port for a virtual function.
+#: Formats of port names for a virtual function, as drivers use them.
 STYLES = (
     "pf{pf}vf{vf}",
     "PF{pf}VF{vf}",
@@ -34,7 +34,7 @@ STYLES = (
     "vf{vf}",
     "{vf}",
 )
-#: What is no virtual function of this host, though its name has the text of one.
+#: Port names of further functions, with the text of a virtual function's name.
 OTHERS = (
     "pf{pf}sf{vf}",
     "c1pf{pf}vf{vf}",
@@ -56,15 +56,15 @@ class Device:
     """A network device."""
 
     name: str
-    #: The PCI function that it is below.
+    #: The PCI function above the device.
     below: str | None = None
     switch: str | None = None
     port_name: str | None = None
-    #: What devlink says of its port: the instance, and attributes.
+    #: The answer of devlink for the port of the device: the instance, and attributes.
     instance: str | None = None
     port: dict[str, Any] = dataclasses.field(default_factory=dict)
     index: int = 0
-    #: Whether it is in the network namespace of this process.
+    #: True if the device is in the network namespace of this process.
     here: bool = True
 
 
@@ -73,32 +73,32 @@ class Physical:
     """A physical function."""
 
     address: str
-    #: By which representors are named.
+    #: The number in the names of representors.
     number: int
     switch: str
-    #: The numbers of its uplinks.
+    #: The port numbers of the uplinks.
     uplinks: tuple[int, ...]
-    #: The numbers of its virtual functions, as far as they are looked at.
+    #: The examined numbers of virtual functions.
     vfs: list[int]
 
 
 @dataclasses.dataclass
 class Host:
-    """A host. The finder is right if it gives what is in ``truth``."""
+    """A host. The function under test is correct if its results are equal to ``truth``."""
 
     physical: list[Physical]
     devices: list[Device]
-    #: Whether the kernel has devlink, and says by rtnetlink which function a device is of.
+    #: True if the kernel has devlink, and reports the function of a device by rtnetlink.
     has_devlink: bool
     says_parents: bool
-    #: What stands for a virtual function; None if nothing does here.
+    #: The representor of each virtual function, or None.
     truth: dict[sriov.Vf, str | None]
-    #: Of those: which must be found, as the kernel leaves no doubt.
+    #: Virtual functions whose representor the kernel identifies without doubt.
     certain: set[sriov.Vf]
 
     @contextlib.contextmanager
     def running(self, root: pathlib.Path) -> Iterator[None]:
-        """This process is on it."""
+        """Run a block with the host in place of the real host."""
         self._write(root)
         with (
             mock.patch.object(sriov, "SYS", root),
@@ -109,7 +109,8 @@ class Host:
             yield
 
     def _write(self, root: pathlib.Path) -> None:
-        """What is read of sysfs beside: of which functions there are, and of an older kernel."""
+        """Write the files of sysfs with the list of functions, and the files of an older
+        kernel."""
         pci, net = root / "bus/pci/devices", root / "class/net"
         net.mkdir(parents=True)
         for physical in self.physical:
@@ -134,7 +135,7 @@ class Host:
         return self
 
     def close(self) -> None:
-        """Do nothing: there is no socket."""
+        """Do nothing: no socket is open."""
 
     def _family(self, _: object) -> int:
         if not self.has_devlink:
@@ -142,7 +143,7 @@ class Host:
         return 30
 
     def request(self, kind: int, flags: int, body: bytes) -> list[bytes]:
-        """What the kernel answers."""
+        """Return the answer of the kernel."""
         here = [device for device in self.devices if device.here]
         if kind == self.has_devlink * 30:
             return [self._port(d) for d in self.devices if d.instance is not None]
@@ -180,10 +181,11 @@ class Host:
 
 @st.composite
 def hosts(draw: st.DrawFn) -> Host:
-    """A host with one or two cards of one to three physical functions."""
+    """Draw a host with up to two cards of up to three physical functions."""
     has_devlink, says_parents = draw(st.booleans()), draw(st.booleans())
     names = [f"{kind}{n}" for kind in ("eth", "rep", "pf0vf", "1") for n in range(60)]
-    # Not for secrets. Hypothesis would need 240 draws for the order, most of a host's time.
+    # The generator shuffles. Hypothesis would need 240 draws for the order, most of the time of a
+    # host.
     random.Random(draw(st.integers(0, 1 << 16))).shuffle(names)  # noqa: S311
     fresh = iter(names)
     host = Host([], [], has_devlink, says_parents, {}, set())
@@ -200,10 +202,11 @@ def hosts(draw: st.DrawFn) -> Host:
 def _card(draw: st.DrawFn, host: Host, fresh: Iterator[str], bus: int) -> None:
     count = draw(st.integers(1, 3))
     one_switch, driver_has_devlink = draw(st.booleans()), draw(st.booleans())
-    # Since Linux 5.8 drivers put representors below their physical function.
+    # Since Linux 5.8 drivers place representors below the physical function.
     below = draw(st.booleans())
     style = draw(st.sampled_from(STYLES))
-    # Functions of one device; or of several, as if the card had several sockets or hosts.
+    # Functions of a single device, or of several devices, as of a card with several sockets or
+    # hosts.
     apart = draw(st.booleans())
     addresses = [f"0000:{bus:x}{n if apart else 0}:00.{0 if apart else n}" for n in range(count)]
     functions = [int(address[-1]) for address in addresses]
@@ -223,7 +226,8 @@ def _card(draw: st.DrawFn, host: Host, fresh: Iterator[str], bus: int) -> None:
     alone = count == 1 or not one_switch
     usual = [way for way in (functions, by_uplink) if len(set(way)) == count]
     has_ports = host.has_devlink and driver_has_devlink
-    # Whose they are is said, or nobody else's: then any number does.
+    # The names identify the function, or only a single function has representors: then any number
+    # is possible.
     clear = alone or below or has_ports
     ways = usual + [draw(st.permutations([0, 1, 2, 7, 130]))[:count]] * clear
     if not ways:
@@ -231,7 +235,8 @@ def _card(draw: st.DrawFn, host: Host, fresh: Iterator[str], bus: int) -> None:
     numbers = draw(st.sampled_from(ways))
     if len(usual) == 2 and usual[0] == usual[1] and "pf" in style.lower():
         clear = True
-    # The device of one function may be in another network namespace: then some is uncertain.
+    # The device of a function may be in another network namespace, which makes some results
+    # uncertain.
     hidden = draw(st.sampled_from([None] * 6 + list(range(count)))) if not apart else None
     clear = clear and hidden is None
     made = len(host.physical)
@@ -251,7 +256,8 @@ def _card(draw: st.DrawFn, host: Host, fresh: Iterator[str], bus: int) -> None:
             clear=clear,
             here=n != hidden,
         )
-        # A bond, a bridge or a VLAN says the switch of the devices below it (dev_get_port_parent_id).
+        # A bond, a bridge or a VLAN reports the switch of its lower devices
+        # (dev_get_port_parent_id).
         for _ in range(draw(st.integers(0, 2))):
             host.devices.append(Device(next(fresh), switch=physical.switch))
 
@@ -282,7 +288,7 @@ def _function(
         name = None if number is None else f"p{number}"
         uplink = port(_PHYSICAL, number=0 if number is None else number)
         add(Device(next(fresh), physical.address, physical.switch, name, **uplink, here=here))
-    # A device of the function that is no port.
+    # A device of the function without a port.
     if here and draw(st.booleans()):
         add(Device(next(fresh), physical.address))
     parent = physical.address if below else None
@@ -309,7 +315,7 @@ def _function(
         if other.startswith("c"):
             flavour = _PCI_VF
             foreign = {"pci_pf_number": physical.number, "pci_vf_number": vf, "external": 1}
-        # What has the name of a virtual function, and which devlink says is none.
+        # A device with the name of a virtual function, which devlink reports as another port.
         disguised = style if has_ports and draw(st.booleans()) else other
         add(
             Device(

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The classes that the classes of the vocabulary derive from."""
+"""The base classes of the classes of the vocabulary."""
 
 from __future__ import annotations
 
 from tests.support.strategies import PROFILES, VIFS
 
-#: Name of a class to that of the class it derives from, where that is one of the vocabulary.
+#: The base class of each class, if the base class is in the vocabulary.
 PARENTS = {
     **{name: "VIFBase" for name in VIFS if name != "VIFBase"},
     **{name: "VIFPortProfileBase" for name in PROFILES if name != "VIFPortProfileBase"},

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the consumers' tests against the public release: `python -m tests.support.interop.baseline`.
+"""Run the tests of consumers with the public release: `python -m tests.support.interop.baseline`.
 
-For whoever changes the pins or `consumers.SUITES`: it tells the numbers to write there, and which
-tests fail for reasons of their own. Arguments name projects; without any, all of them run.
+Use the command after a change of the pins or of `consumers.SUITES`. The output lists the numbers
+for `consumers.SUITES`, and the tests that fail with the public release. Arguments name projects;
+the default is all projects.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""On a machine with a card, the ovs plugin of the public os-vif 5.3.0 and ours take turns.
+"""Run the ovs plugins of the public os-vif 5.3.0 and of this checkout in turn, with a real card.
 
-    python -m tests.support.interop.card_turns PYTHON SUBJECT
+python -m tests.support.interop.card_turns PYTHON SUBJECT
 
-PYTHON is that of an environment for the public release, which is in the directory SUBJECT. It ends
-with an error if anything is not as it has to be.
+PYTHON is the interpreter of an environment for the public release, which is in the directory
+SUBJECT. The command fails if a device or a port is not as expected.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(python: str, subject: str) -> None:
     vif = on(0, "tap-1", datapath_type="system")
     vif.dev_address = card.vf(0).name
     with tempfile.TemporaryDirectory() as directory, ovs.Switch(Path(directory)) as switch:
-        # 5.3.0 would give it the datapath of the profile.
+        # 5.3.0 would give the bridge the datapath of the profile.
         switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=system")
         public = Public(
             "5.3.0", Path(python), Subject(Path(subject), ()), Path(directory), INSTANCE
@@ -56,7 +56,7 @@ def main(python: str, subject: str) -> None:
             return {link["ifname"] for link in ip("link")}
 
         free = state()
-        # What 5.3.0 plugs has its driver's name, keeps it, and goes.
+        # A device plugged by 5.3.0 keeps the name from the driver, and can be unplugged.
         public.plug(vif)
         plugged = state()
         assert (plugged["ifname"], plugged["up"], plugged["master"]) == (first, True, "ovs-system")
@@ -65,7 +65,8 @@ def main(python: str, subject: str) -> None:
         assert os_vif.check(vif, INSTANCE) == ()
         os_vif.unplug(vif, INSTANCE)
         assert [line for line in changes(free, state()) if "mtu" not in line] == []
-        # What is ours has the name that it is to have; 5.3.0 changes nothing of it, and it goes.
+        # A device plugged here has the planned name. 5.3.0 changes no setting, and can unplug the
+        # device.
         os_vif.plug(vif, INSTANCE)
         plugged = state()
         assert (plugged["ifname"], plugged["up"], plugged["master"]) == (
@@ -78,7 +79,7 @@ def main(python: str, subject: str) -> None:
         public.unplug(vif)
         assert changes(free["switch"], switch.dump()) == []
         assert not state()["up"]
-        # And ours again, for another port: its name is not lost.
+        # A plug for another port: the device keeps the name.
         other = on(0, "tap-2", port=2, datapath_type="system")
         other.dev_address = vif.dev_address
         os_vif.plug(other, INSTANCE)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Which unit tests of other projects run os_vif, and how many of them pass with any good one.
+"""Unit tests of other projects that use os_vif, and the number of passing tests.
 
-The numbers are those of the public release 5.3.0 in the same environment, which all of them pass
-(`python -m tests.support.interop.baseline`). Tests that a project skips by itself do not count.
+The numbers are the results of the public release 5.3.0 in the same environment, in which all tests
+pass (`python -m tests.support.interop.baseline`). Tests skipped by a project do not count.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Suite:
-    """Tests of one project: `pins/<project>.txt` makes its environment.
+    """Tests of a project, run in an environment with the requirements `pins/<project>.txt`.
 
-    `passing` is the least number of tests that pass; none may fail.
+    `passing` is the least number of passing tests; no test may fail.
     """
 
     project: str
@@ -23,7 +23,7 @@ class Suite:
     tests: tuple[str, ...]
     passing: int
     python: str = "3.11"
-    #: Whether logs are formatted while its tests run. One of kuryr's cannot be.
+    #: True if logs are formatted during the tests. A test of kuryr fails with formatted logs.
     logs: bool = True
 
 
@@ -32,7 +32,7 @@ _AGENT = "neutron.tests.unit.plugins.ml2.drivers.openvswitch.agent.test_ovs_neut
 SUITES = (
     Suite("nova", "translation", ("nova.tests.unit.network.test_os_vif_util",), 38),
     Suite("nova", "vif-driver", ("nova.tests.unit.virt.libvirt.test_vif",), 81),
-    # Nova's objects share the registry with ours.
+    # The objects of nova are in the same registry as the objects of os-vif.
     Suite("nova", "objects", ("nova.tests.unit.objects.test_objects",), 75),
     Suite("nova", "all-drivers", ("nova.tests.unit.virt.test_virt_drivers",), 201),
     Suite("nova", "libvirt-driver", ("nova.tests.unit.virt.libvirt.test_driver",), 1212),
@@ -40,7 +40,7 @@ SUITES = (
         "neutron",
         "ovs-agent",
         (
-            # The agent's tests need options that this class alone registers, and leaves behind.
+            # Tests of the agent need options that only this class registers, and never removes.
             f"{_AGENT}.AncillaryBridgesTestOSKen",
             f"{_AGENT}.TestOvsNeutronAgentOSKen.test_port_update_smartnic",
             f"{_AGENT}.TestOvsNeutronAgentOSKen.test_port_update_unbound_smartnic_port",
@@ -51,9 +51,9 @@ SUITES = (
         ),
         12,
     ),
-    # Kuryr registers its own kinds under the names of ours.
+    # Kuryr registers classes with the names of our classes.
     Suite("kuryr", "all", ("kuryr_kubernetes.tests.unit",), 738, logs=False),
-    # Zun tests none of its code that calls os_vif, but its objects are built upon ours.
+    # No test of zun calls os_vif, but the objects of zun derive from our objects.
     Suite(
         "zun",
         "objects",

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""An etcd of the test's own: on loopback, on ports that are free, with its data in a directory."""
+"""An etcd server for a test: on loopback, on free ports, with the data in a directory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pathlib import Path
 from testbed.cache import Unavailable
 
 HOST = "127.0.0.1"
-#: Somebody may take a port between the moment when it was free and the start.
+#: Another process may take a free port before the start of etcd.
 ATTEMPTS = 5
 
 
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[str]:
-    """Its address, while the block runs.
+    """Run etcd during a block, and provide the address.
 
     :raises Unavailable: etcd is not installed.
     """
@@ -54,7 +54,7 @@ def _start(program: str, directory: Path) -> tuple[subprocess.Popen[bytes], str]
                     *("--listen-peer-urls", others, "--initial-advertise-peer-urls", others),
                     *("--initial-cluster", f"test={others}"),
                 ],
-                # It would take options from there.
+                # etcd would read options from the environment.
                 env={"PATH": os.defpath},
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -76,7 +76,7 @@ def _free_ports(number: int) -> list[int]:
 
 
 def _healthy(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Whether it answers, before it ends or a minute has passed."""
+    """Return whether etcd answers before its end, within a minute."""
     for _ in range(600):
         if process.poll() is not None:
             return False

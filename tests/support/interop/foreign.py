@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Runs other projects' unit tests against an os_vif of ours, and says what came of it."""
+"""Run unit tests of other projects with an os_vif of this checkout, and report the outcomes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ RUNNER = Path(__file__).with_name("run_foreign_tests.py")
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to.
+    """The outcome of a run.
 
     `outcomes` has "passed", "failed" or "skipped" by test id, `details` a traceback or a reason,
-    and `modules` the file of every module of os_vif and of its plugins that the run loaded.
+    and `modules` the file of each loaded module of os_vif and its plugins.
     """
 
     outcomes: dict[str, str]
@@ -32,17 +32,18 @@ class Report:
     modules: dict[str, str]
 
     def tests(self, outcome: str) -> list[str]:
-        """The ids of the tests that ended so."""
+        """Return the ids of the tests with an outcome."""
         return sorted(test for test, got in self.outcomes.items() if got == outcome)
 
     def failures(self) -> str:
-        """The tests that failed, each with the end of its traceback; empty when none did."""
+        """Return the failed tests with the end of each traceback; an empty text if no test
+        failed."""
         return "\n\n".join(
             f"{test}\n{self.details[test].strip()[-2000:]}" for test in self.tests("failed")
         )
 
     def modules_outside(self, *directories: Path) -> dict[str, str]:
-        """The modules of os_vif that were loaded from somewhere else."""
+        """Return the loaded modules of os_vif from files outside the directories."""
         return {
             name: file
             for name, file in self.modules.items()
@@ -59,13 +60,13 @@ def run(
     *,
     logs: bool = True,
 ) -> Report:
-    """Run `tests` (modules, classes or methods by dotted name) with `python` against `subject`.
+    """Run `tests` (dotted names of modules, classes or methods) with `python` and `subject`.
 
     `extend` adds a directory to the path of a package of the subject. `scratch` becomes the home
-    and the working directory of the run. A test that cannot be loaded is one that failed.
-    Without `logs` those of the tests are not formatted.
+    and the working directory of the run. A test that cannot be loaded counts as failed. Without
+    `logs` the log messages of the tests are not formatted.
 
-    :raises RuntimeError: the run ended before all tests had.
+    :raises RuntimeError: the run ended before the last test.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     request, report = scratch / "request.json", scratch / "report.json"
@@ -88,13 +89,13 @@ def run(
 
 
 def _environment(subject: Subject, scratch: Path) -> dict[str, str]:
-    """Nothing of the user's: other projects' tests read HOME, OS_* and XDG_* variables."""
+    """Return an environment without HOME, OS_* and XDG_* variables of the user."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(scratch),
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(subject.path),
-        # These make oslotest keep the output of a test that passes to itself.
+        # With the variables oslotest captures the output of passing tests.
         "OS_STDOUT_CAPTURE": "1",
         "OS_STDERR_CAPTURE": "1",
         "OS_LOG_CAPTURE": "1",

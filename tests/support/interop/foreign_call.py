@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Call old names of an os_vif, and say what came of each call.
+"""Call old names of an os_vif, and print the result of each call.
 
-    python foreign_call.py calls.json program.conf
+python foreign_call.py calls.json program.conf
 
-This file runs in an interpreter that has some os_vif on its module path, ours or another, and
-needs nothing else.  A call is `[where, name, arguments, keywords]`; where is a module, or
-`module:object`, or `module:Class()` for an object that is made with the options of
-`[os_vif_ovs]`.  What a call gave is printed as JSON: its value, or `{"raised": class}`.
+The file runs in an interpreter with any os_vif on the module path, and needs no further package. A
+call is `[where, name, arguments, keywords]`. *where* is a module, `module:object`, or
+`module:Class()` for an object created with the options of `[os_vif_ovs]`. The results are printed
+as JSON: the returned value, or `{"raised": class}`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from oslo_config import cfg
 
-# Old names warn; and 5.3.0 lets its internal modules in only from its own.
+# Old names warn, and internal modules of 5.3.0 accept imports from 5.3.0 only.
 warnings.simplefilter("ignore")
 import os_vif  # noqa: E402
 import vif_plug_ovs.linux_net  # noqa: E402

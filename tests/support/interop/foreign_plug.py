@@ -1,13 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Plug or unplug a VIF with another os_vif than ours.
+"""Plug or unplug a VIF with an os_vif on the module path, for example a public release.
 
-    python foreign_plug.py {plug,unplug} stored.json program.conf
+python foreign_plug.py {plug,unplug} stored.json program.conf
 
-This file runs in an interpreter that has that os_vif on its module path and
-nothing of ours.  `stored.json` is what a program keeps of a VIF and its
-instance, `program.conf` that program's configuration.  It prints the file of
-the os_vif that it ran.
+The file runs in an interpreter with the os_vif under test on the module path, and imports no
+module of this checkout. `stored.json` has the VIF and the instance as a program stores them, and
+`program.conf` has the configuration of the program. The output is the path of the imported os_vif.
 """
 
 from __future__ import annotations

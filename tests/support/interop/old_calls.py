@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Calls of old functions, on a host of their own, and what differs after them on purpose."""
+"""Calls of old functions on a private host, and the intended differences."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ IDS = (
     "b0000000-0000-4000-8000-000000000000",
 )
 VETH = "ip link add va type veth peer name vb; "
-#: Names of devices of a VIF: the daemon changes and deletes devices with such names only.
+#: Names of devices of a VIF: the daemon refuses to change or delete devices with other names.
 QVB, QVO, QBR = "qvb0a0b0c0d-1", "qvo0a0b0c0d-1", "qbr0a0b0c0d-1"
 VIF_VETH = f"ip link add {QVB} type veth peer name {QVO}; "
 
@@ -47,9 +47,9 @@ class Case:
     name: str
     setup: str
     calls: tuple[Call, ...]
-    #: What differs on the host on purpose, by the beginning of its line.
+    #: Intended differences of the host, by the beginning of the line.
     differs: tuple[str, ...] = ()
-    #: Calls of which one side raises and the other does not, by their place.
+    #: Positions of calls that raise an error on a single side only.
     refused: tuple[int, ...] = ()
 
 
@@ -66,7 +66,7 @@ CASES = (
         f"ip link add tap1a0b0c0d-1 type veth peer name vy; ip link set tap1a0b0c0d-1 up master {QBR}",
         (net("delete_bridge", QBR, QVB), net("delete_bridge", QBR, QVB)),
     ),
-    # One that others have made, and that is no VIF's by its name, stays.
+    # A device of another program, without the name of a VIF, stays.
     Case(
         "delete_bridge-of-others",
         "ip link add br1 type bridge",
@@ -129,7 +129,7 @@ CASES = (
         ),
     ),
     Case("delete_net_dev", VIF_VETH, (net("delete_net_dev", QVB), net("delete_net_dev", "none"))),
-    # A bridge is deleted by delete_bridge().
+    # delete_bridge() deletes the bridge.
     Case(
         "delete_net_dev-bridge",
         "ip link add br1 type bridge",
@@ -265,7 +265,7 @@ CASES = (
             base("delete_ovs_vif_port", "br-int", "none"),
         ),
     ),
-    # 5.3.0 leaves the port, and deletes the device that it is of.
+    # 5.3.0 keeps the port, and deletes the device of the port.
     Case(
         "delete_ovs_vif_port-of-another-bridge",
         VETH,
@@ -314,7 +314,7 @@ CASES_4_3_1 = (
         "ip route add default via 192.0.2.1",
         (linux_bridge("ensure_bridge", "br1", "va", filtering=False),),
     ),
-    # A bridge without a device has its MTU all the same.
+    # Here a bridge without an uplink has the MTU too.
     Case(
         "ensure_bridge-of-nothing",
         "true",

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""A public release that plugs beside ours, in a process of its own."""
+"""A public release that plugs beside this checkout, in a separate process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
 class Public:
-    """It gets its VIFs as it would have stored them."""
+    """A public release, which reads VIFs as stored by a program."""
 
     def __init__(
         self,
@@ -34,11 +34,13 @@ class Public:
         self._release, self._python, self._subject = release, python, subject
         self._scratch, self._instance = scratch, instance
         self._configuration = scratch / "program.conf"
-        #: The root of a sysfs that it is to see in place of the kernel's.
+        #: The root of the sysfs for the release, in place of the sysfs of the kernel.
         self.sysfs: pathlib.Path | None = None
 
     def configure(self, sections: dict[str, dict[str, object]]) -> None:
-        """Write its configuration; its daemon is that of its own environment."""
+        """Write the configuration of the release; the daemon is from the environment of the
+        release.
+        """
         lines = [
             line
             for section, options in sections.items()
@@ -70,7 +72,7 @@ class Public:
         stored.write_text(json.dumps(written), encoding="utf-8")
         done = subprocess.run(
             [*self._seeing(), self._python, "-P", PROGRAM, action, stored, self._configuration],
-            # Its daemon has the same, and looks for its os_vif there too.
+            # The daemon has the same module path, and finds the same os_vif.
             env={"PATH": SBIN, "HOME": self._scratch, "PYTHONPATH": self._subject.path},
             cwd=self._scratch,
             capture_output=True,
@@ -87,7 +89,7 @@ RELEASE = (
 
 
 def left(switch: ovs.Switch) -> dict:
-    """What is there, without marks and what is of one device and no other."""
+    """Return the content of the switch, without marks and without values of a single device."""
     links = {}
     own = switch.internal | {"lo"}
     for link in ip("link"):

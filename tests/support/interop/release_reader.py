@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Reads objects with the os_vif that comes first on the module path, and writes them again.
+"""Read objects with the first os_vif on the module path, and write the objects again.
 
-Standard input has the primitive of an object in each line. The first line of the output says who
-answers; then there is one for each object: what this os_vif writes of it, or the error.
+Each line of standard input is the OVO primitive of an object. The first line of the output names
+the release; each further line has the written object, or the error.
 
-Runs on Python 3.9, with the oldest releases.
+The file runs on Python 3.9, for the oldest releases.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What lies beside this file is no part of the release.
+# The folder of the file is no part of the release.
 del sys.path[0]
 
 import oslo_versionedobjects  # noqa: E402
@@ -29,13 +29,13 @@ from os_vif import objects  # noqa: E402
 
 
 def rewrite(primitive: dict[str, object]) -> dict[str, object]:
-    """What this release writes of the object that it reads."""
+    """Return the object as this release writes it after reading."""
     (cls,) = base.VersionedObjectRegistry.obj_classes()[primitive["versioned_object.name"]]
     return cls.obj_from_primitive(primitive).obj_to_primitive()
 
 
 def answers() -> Iterator[dict[str, object]]:
-    """An answer to each line."""
+    """Yield an answer to each line."""
     known = base.VersionedObjectRegistry.obj_classes()
     yield {
         "os_vif": os_vif.__file__,

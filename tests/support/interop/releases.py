@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""The public releases that read what is written for them, each in an environment of its time.
+"""Public releases that read newly written objects, each in an environment of the same year.
 
-Releases of one era share an environment, which holds no os-vif: `pins/<era>.txt`. Theirs comes
-first on the path: `pins/releases.txt`.
+Releases of an era share an environment without os-vif: `pins/<era>.txt`. The os-vif of a release
+comes first on the path: `pins/releases.txt`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 READER = Path(__file__).with_name("release_reader.py")
 
-#: Release to its line in a requirements file, oldest first.
+#: The line of each release in a requirements file, the oldest release first.
 PINNED = {
     re.split("==| ", line)[1]: line for line in environments.pins("releases").splitlines() if line
 }
@@ -32,7 +32,7 @@ PINNED = {
 
 @dataclass(frozen=True)
 class Era:
-    """The major versions that one environment can run, and the Python that they need."""
+    """Major versions for which a single environment works, and the required Python."""
 
     name: str
     majors: str
@@ -53,16 +53,16 @@ def era(release: str) -> Era:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a release made of payloads: who it was, and its answer to each."""
+    """The answers of a release to payloads, and the version of the release."""
 
     reader: dict[str, object]
     answers: list[dict[str, object]]
 
 
 def read(release: str, scratch: Path, payloads: Iterable[str]) -> Reading:
-    """Let a release read payloads and write them again.
+    """Run a release to read payloads and write the payloads again.
 
-    :raises testbed.cache.Unavailable: its Python is missing, or the package index is out of reach.
+    :raises testbed.cache.Unavailable: the Python is missing, or the package index is out of reach.
     """
     its = era(release)
     python = environments.environment(its.name, environments.pins(its.name), version=its.python)

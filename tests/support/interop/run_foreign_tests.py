@@ -1,19 +1,18 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: N802 - the names are unittest's
-"""Run another project's unit tests in that project's own environment.
+# ruff: noqa: N802 - names of unittest
+"""Run the unit tests of another project in the environment of the project.
 
-    python run_foreign_tests.py request.json report.json
+python run_foreign_tests.py request.json report.json
 
-This file runs in an interpreter that has the other project installed and may
-have nothing of ours but os_vif itself, so it needs the standard library alone.
+The interpreter has the other project, and possibly no package of this checkout but os_vif: the
+file imports the standard library only.
 
-The request is `{"tests": [dotted names], "extend": {package: directory}}`: the
-packages, modules, classes or methods to run, and the directories that join a package's
-`__path__` before they are loaded.  The report is
-`{"outcomes": {test id: outcome}, "details": {test id: text}, "modules": {name: file}}`:
-"passed", "failed" or "skipped" for each test, a traceback or a reason where there
-is one, and the file of every os_vif and vif_plug_* module that the run loaded.
+The request is `{"tests": [dotted names], "extend": {package: directory}}`: the packages, modules,
+classes or methods to run, and directories for the `__path__` of packages. The report is
+`{"outcomes": {test id: outcome}, "details": {test id: text}, "modules": {name: file}}`: "passed",
+"failed" or "skipped" for each test, a traceback or a reason, and the file of each loaded os_vif
+and vif_plug_* module.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ WATCHED = ("os_vif", "vif_plug_")
 
 
 class Recorder(unittest.TestResult):
-    """Keeps one outcome for each test id; a failure outlasts whatever follows it."""
+    """A result with an outcome for each test id; a failure overrides later outcomes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +72,7 @@ class Recorder(unittest.TestResult):
 
 
 def loaded_modules() -> dict[str, str]:
-    """The file of every module of os_vif and of its plugins that has been loaded."""
+    """Return the file of each loaded module of os_vif and its plugins."""
     return {
         name: str(module.__file__)
         for name, module in sorted(sys.modules.items())
@@ -82,11 +81,11 @@ def loaded_modules() -> dict[str, str]:
 
 
 def modules(name: str) -> list[str]:
-    """A name of a test; for a package, its modules of tests, at any depth."""
+    """Return the name of a test, or the names of all test modules of a package."""
     try:
         package = importlib.import_module(name)
     except ImportError:
-        # A class, or a method.
+        # The name is a class or a method.
         return [name]
     if not hasattr(package, "__path__"):
         return [name]
@@ -95,7 +94,7 @@ def modules(name: str) -> list[str]:
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """Load and run the tests that the request names, one after another."""
+    """Load and run the tests of a request in order."""
     for package, directory in request.get("extend", {}).items():
         importlib.import_module(package).__path__.append(directory)
     recorder = Recorder()

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of every class, little and much of each, with every port profile and every offload.
+"""Objects of every class, with few or many fields, every port profile and every offload.
 
-The same ones in every run, so that what is written for them can be kept.
+The objects are the same in each run, so that the written texts can be kept.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from oslo_versionedobjects import base as ovo
 
-#: The classes of the public releases, and those of VIFs among them.
+#: The classes of the public releases, and the VIF classes among these classes.
 CLASSES = tuple(sorted(released.MANIFESTS[released.RELEASES[-1]]))
 VIFS = tuple(n for n in CLASSES if "port_profile" in released.fields_of(n, released.RELEASES[-1]))
-#: Minimal is what cannot be left out, full is all, and typical is what nova sets.
+#: "minimal" has the required fields, "full" all fields, and "typical" the fields set by nova.
 VARIANTS = ("minimal", "typical", "full")
-#: What is open in a class: here the matrix decides.
+#: Values for fields of an open type.
 _OPEN = ("port_profile", "datapath_offload")
 _SELDOM = {
     "FixedIP": ("floating_ips",),
@@ -54,7 +54,7 @@ _TYPICAL = {
 
 
 def build(name: str, variant: str, **values: object) -> ovo.VersionedObject:
-    """One object; `values` are set as they are, and a port profile or an offload only so."""
+    """Return an object. The fields in *values* override a port profile or an offload."""
     cls = getattr(objects, name)
     if variant == "minimal":
         return strategies.make(name, full=False, **values)
@@ -70,7 +70,7 @@ def build(name: str, variant: str, **values: object) -> ovo.VersionedObject:
 
 def _value(name: str, field: ovo_fields.Field, variant: str) -> object:
     if isinstance(field, ovo_fields.ListOfObjectsField):
-        # A full list has two members, which differ.
+        # A full list has two different members.
         return [build(field.objname, v) for v in VARIANTS[VARIANTS.index(variant) : 0 : -1]]
     if isinstance(field, ovo_fields.ObjectField):
         return build(field.objname, variant)
@@ -78,7 +78,7 @@ def _value(name: str, field: ovo_fields.Field, variant: str) -> object:
 
 
 def samples() -> Iterator[tuple[str, ovo.VersionedObject]]:
-    """All of them, each with a name that says what it is."""
+    """Yield all objects, each with a descriptive name."""
     yield from _new()
     for name, obj in _new():
         obj.obj_reset_changes(recursive=True)
@@ -98,7 +98,7 @@ def _new() -> Iterator[tuple[str, ovo.VersionedObject]]:
 
 
 def _profiles(name: str, variant: str) -> Iterator[tuple[str, ovo.VersionedObject]]:
-    """A port profile without an offload, and with each."""
+    """Yield a port profile without an offload, and with each offload."""
     yield f"{name} {variant}", build(name, variant)
     if variant == "typical":
         yield f"{name} typical None", build(name, variant, datapath_offload=None)

@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Works on VIFs in a store, with whatever os_vif is on the module path.
+"""Read and write VIFs in a store, with the first os_vif on the module path.
 
     python store_writer.py seed STORE PLACE COUNT
     python store_writer.py read STORE PLACE
     python store_writer.py write STORE PLACE FORM JOURNAL LEAST STOP
 
-`seed` makes VIFs as a public release writes them, and prints which os_vif that was. `read` prints what a public release reads, or
-fails. `write` counts in one VIF after another, at random, and notes in the journal what the store
-has acknowledged; it ends once the file STOP is there and LEAST writes are done. FORM is `public`
-for what any release can do; with this library it is `document`, or a release to write for.
+`seed` creates VIFs as a public release writes them, and prints the path of the os_vif. `read`
+prints the VIFs as a public release reads them, or fails. `write` increments the counters of random
+VIFs, and adds each write confirmed by the store to the journal; the command ends when the file
+STOP exists and LEAST writes are complete. FORM is `public`, which any release can write, or, with
+this library, `document` or a release to write for.
 
-The stores and recipes are those of doc/source/user/persistence.rst, as modules.
+The stores and recipes come from doc/source/user/persistence.rst, as modules.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 import os_vif
 from os_vif import objects
 
-#: As many VIFs get half of the writes, so that writers meet.
+#: Half of the writes go to this number of VIFs, so that writers conflict.
 CROWDED = 8
 
 
@@ -36,7 +37,9 @@ def address(number: int) -> str:
 
 
 def vif(number: int):
-    """One of several kinds. The counter stands in it twice, so that a mixture would show."""
+    """Return a VIF of one of several kinds. Two fields have the counter, so that a mixture is
+    visible.
+    """
     subnet = objects.subnet.Subnet(
         cidr="192.0.2.0/24",
         ips=objects.fixed_ip.FixedIPList(
@@ -65,13 +68,13 @@ def count(one) -> None:
 
 
 def seen(one) -> list:
-    """What a check compares: the counter in both places, and what never changes."""
+    """Return the compared values: the counter in both fields, and the constant fields."""
     ips = [str(ip.address) for subnet in one.network.subnets.objects for ip in subnet.ips.objects]
     return [int(one.network.label), one.network.mtu, one.address, *ips]
 
 
 def load(text: str):
-    """As a program does it that knows nothing but primitives."""
+    """Read a VIF as a program without knowledge of documents does."""
     return objects.vif.VIFBase.obj_from_primitive(json.loads(text))
 
 
@@ -80,7 +83,7 @@ def dump(one) -> str:
 
 
 def update(store, key: str):
-    """The recipe, for any release."""
+    """Update a VIF by the recipe for any release."""
     while True:
         text, revision = store.get(key)
         one = load(text)

@@ -1,11 +1,13 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""What is written of the samples for each release: `python -m tests.support.interop.written` keeps it.
+"""Store the texts written for each release: `python -m tests.support.interop.written`.
 
-`corpus/written/RELEASE.jsonl.xz` has a line for each sample that the release can be sent: its
-name, and the primitive. Releases with the same manifest share the file of the first of them.
+`corpus/written/RELEASE.jsonl.xz` has a line for each sample that the release can read: the name of
+the sample and the OVO primitive. Releases with the same manifest share the file of the first
+release of the manifest.
 
-What is kept is what the releases have read. After it was kept anew, `tox -e interop` asks them.
+The stored texts were read by the releases. After a new run of the command, `tox -e interop` has
+the releases read the texts again.
 """
 
 from __future__ import annotations
@@ -37,25 +39,25 @@ SPANS = tuple((same[0], same[-1]) for same in _EQUAL)
 def known(
     release: str, objects: Iterable[tuple[str, ovo.VersionedObject]]
 ) -> dict[str, ovo.VersionedObject]:
-    """Those of the objects whose class the release has."""
+    """Return the samples whose class exists in the release, by name."""
     return {name: o for name, o in objects if o.obj_name() in released.MANIFESTS[release]}
 
 
 def line(obj: ovo.VersionedObject, release: str) -> str:
-    """What is written of an object for a release, always in the same bytes."""
+    """Return the text written of an object for a release, byte for byte reproducible."""
     primitive = obj.obj_to_primitive(version_manifest=history.manifest(release))
     return json.dumps(primitive, sort_keys=True, separators=(",", ":"))
 
 
 def kept(release: str) -> dict[str, str]:
-    """What has been kept for a release: a line for the name of each sample."""
+    """Return the stored lines for a release, by the names of the samples."""
     (first,) = (same[0] for same in _EQUAL if release in same)
     lines = lzma.decompress(_file(first).read_bytes()).decode().splitlines()
     return dict(entry.split("\t") for entry in lines)
 
 
 def keep(release: str, lines: dict[str, str]) -> None:
-    """Keep these for a release, the first one of its manifest."""
+    """Store the lines for a release, the first release of a manifest."""
     text = "".join(f"{name}\t{written}\n" for name, written in lines.items())
     _file(release).write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 
@@ -65,7 +67,7 @@ def _file(release: str) -> Path:
 
 
 def main() -> None:
-    # What old readers do not get is no news here.
+    # A warning about lost fields is expected here.
     logging.disable()
     objects = [*samples()]
     DIRECTORY.mkdir(exist_ok=True)

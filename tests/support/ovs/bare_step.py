@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A step of Open vSwitch for tests, which define what it changes."""
+"""A step of Open vSwitch for tests, whose subclasses define the change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from os_vif.steps.ovs.step import OvsStep
 
 @dataclasses.dataclass(frozen=True)
 class BareOvsStep(OvsStep):
-    """A step that is always valid, has no commands and tells no differences."""
+    """A step without validation, commands and differences."""
 
     def validate(self):
         pass

@@ -12,14 +12,14 @@ from testbed.ovs import SCHEMA, Switch
 
 
 class Cluster(Switch):
-    """As :class:`Switch`; its servers are ``db1``, ``db2`` and ``db3``."""
+    """A :class:`Switch` with the servers ``db1``, ``db2`` and ``db3``."""
 
     _servers = ("db1", "db2", "db3")
 
     def create_database(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            # A private namespace: the next ones are free too.
+            # In a private namespace the following ports are free too.
             port = min(free.getsockname()[1], 65000)
         addresses = [f"tcp:127.0.0.1:{port + n}" for n in range(3)]
         files = [str(self._directory / f"{name}.db") for name in self._servers]
@@ -51,7 +51,7 @@ class Cluster(Switch):
         return [name for name in self._servers if (self._directory / f"{name}.pid").exists()]
 
     def leader(self) -> str:
-        """The name of the one that is elected."""
+        """Return the name of the elected leader."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             for name in self.alive():

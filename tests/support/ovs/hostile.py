@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Ways to spoil an answer of ovsdb-server on its way to os-vif, for :mod:`ovs_proxy`."""
+"""Changes of an answer of ovsdb-server on the way to os-vif, for :mod:`ovs_proxy`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support.ovs.proxy import ANSWER, Part
 
-#: What stands in place of a part of an answer.
+#: Values that replace a part of an answer.
 ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1.5, 2**63, -(2**70), 10**400, float("nan"), float("inf"), 1e308, "",
     "x", "\0", "\x1b[2J", "\ud800", "x" * 5000, [], [[]], [None], {}, {"rows": None},
@@ -25,7 +25,7 @@ Spoil = Callable[[bytes, random.Random], Iterable[Part]]
 
 
 def spots(value: Any) -> list[tuple[Any, Any]]:
-    """Return each array or object in a value with each of its indexes or keys."""
+    """Return each array or object in a value with each index or key."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     found = []
     for key, member in items:
@@ -36,7 +36,7 @@ def spots(value: Any) -> list[tuple[Any, Any]]:
 
 
 def mutated(answer: Any, chance: random.Random) -> Any:
-    """Put something odd in place of one part of an answer, or take the part away."""
+    """Replace or delete a random part of an answer."""
     holder, key = chance.choice(spots(answer))
     if chance.random() < 0.2:
         del holder[key]
@@ -76,7 +76,7 @@ def _silent(data: bytes, chance: random.Random) -> Iterator[Part]:
 
 
 def _flipped(data: bytes, chance: random.Random) -> Iterator[Part]:
-    """Change one bit. What is still OVSDB may be a lie."""
+    """Change a bit. The result may be valid OVSDB with a wrong content."""
     at = chance.randrange(len(data))
     yield data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
 
@@ -104,7 +104,7 @@ def _deep(data: bytes, chance: random.Random) -> Iterator[Part]:
 
 
 def _duplicates(data: bytes, chance: random.Random) -> Iterator[Part]:
-    """Have a member twice. The last one counts, as in ovsdb-server."""
+    """Repeat a member of an object. The last value counts, as in ovsdb-server."""
     odd = json.dumps(chance.choice(ODD)).encode()
     key = chance.choice((b"result", b"id", b"error"))
     yield data[:-1] + b', "' + key + b'": ' + odd + b"}"
@@ -116,7 +116,7 @@ def _first_duplicates(data: bytes, chance: random.Random) -> Iterator[Part]:
 
 
 def _notified(data: bytes, chance: random.Random) -> Iterator[Part]:
-    """Send what nobody asked for before the answer. None of it is the answer."""
+    """Send unrequested messages before the answer."""
     for _ in range(chance.randrange(1, 50)):
         yield json.dumps(chance.choice([
             {"method": "update", "params": ["x", {}], "id": None},
@@ -151,7 +151,7 @@ def _foreign(_data: bytes, chance: random.Random) -> Iterator[Part]:
 
 
 def _endless(data: bytes, chance: random.Random) -> Iterator[Part]:
-    """Never end: one message, or messages of which none is the answer."""
+    """Send an endless message, or an endless number of messages without the answer."""
     begin, more = chance.choice((
         (b'{"id": "', b"x" * 65536),
         (b'{"id": 0, "result": [', b"{}," * 20_000),
@@ -188,14 +188,14 @@ SPOILS: dict[str, Spoil] = {
     "foreign": _foreign,
     "endless": _endless,
 }
-#: After these the answer is right, so a plug or an unplug succeeds.
+#: Changes after which the correct answer follows, so that a plug or an unplug succeeds.
 HARMLESS = ("notified", "first duplicates", "twice")
 
 
 class Hostile:
-    """A rule of a proxy that spoils the message number *n* of the server, or all from there on.
+    """A rule of a proxy that changes message *n* of the server, or all messages from *n* on.
 
-    :param ever: whether all later messages are spoiled, too.
+    :param ever: whether all later messages are changed, too.
     """
 
     def __init__(self, kind: str, n: int, seed: int, *, ever: bool = False) -> None:
@@ -203,9 +203,9 @@ class Hostile:
         self._spoil, self._n, self._ever = SPOILS[kind], n, ever
         self._chance = random.Random(seed)  # noqa: S311 - no secret
         self._seen = 0
-        #: How many messages were spoiled.
+        #: Number of changed messages.
         self.spoiled = 0
-        #: Whether one of them says, in the words of OVSDB, that nothing was done.
+        #: True if a changed message says, as valid OVSDB, that the transaction did nothing.
         self.lied = False
 
     def __call__(self, way: str, data: bytes) -> Iterator[Part]:
@@ -234,7 +234,7 @@ def _is_refusal(data: bytes) -> bool:
 
 
 def _messages(data: bytes) -> Iterator[bytes]:
-    """Cut what was read at once into messages; the server writes each of them at once."""
+    """Split a chunk into messages. The server writes each message with a single call."""
     text, decoder = data.decode(), json.JSONDecoder()
     while text:
         _, end = decoder.raw_decode(text)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Databases as old releases of Open vSwitch have them, on the ovsdb-server that is installed."""
+"""Databases with schemas of old releases of Open vSwitch, on the installed ovsdb-server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from os_vif.host.ovsdb import database_schema as ovs_schema
 from testbed import ovs
 from tests.support.ovs.proxy import ASK
 
-#: What each release added to ``vswitchd/vswitch.ovsschema``, a file of Open vSwitch under the
-#: Apache License 2.0: the version of the schema, and its new tables and columns. Releases that are
-#: left out added none. Nothing was ever removed.
+#: Additions of each release to ``vswitchd/vswitch.ovsschema``, a file of Open vSwitch under the
+#: Apache License 2.0: the version of the schema, and new tables and columns. Unlisted releases
+#: added none. No release removed a table or column.
 ADDED = {
     "2.0": ("7.3.0", ()),
     "2.3": ("7.6.0", ("Interface.cfm_flap_count", "Flow_Table.prefixes", "Flow_Table.external_ids")),
@@ -45,7 +45,7 @@ ADDED = {
 
 
 def schema(release: str) -> dict:
-    """The schema of a release: the installed one without what later releases added."""
+    """Return the schema of a release: the installed schema without later additions."""
     found = json.loads(pathlib.Path(ovs.SCHEMA).read_text())
     releases = list(ADDED)
     tables = found["tables"]
@@ -56,13 +56,13 @@ def schema(release: str) -> dict:
                 tables.get(table, {"columns": {}})["columns"].pop(column, None)
             else:
                 tables.pop(table, None)
-    # ovsdb-tool compares it with nothing then.
+    # Without a checksum in the schema, ovsdb-tool compares none.
     found.pop("cksum", None)
     return found | {"version": ADDED[release][0]}
 
 
 def least() -> dict:
-    """What a server that only seems to be one answers to get_schema: all that os-vif needs."""
+    """Return the smallest answer to get_schema with all tables and columns that os-vif needs."""
     columns = {table: set(names) for table, names in ovs_schema.REQUIRED.items()}
     for table, column in ovs_schema.OPTIONAL:
         columns[table].add(column)
@@ -88,8 +88,9 @@ class OldSwitch(ovs.Switch):
 
 
 def without_server_database(way: str, data: bytes) -> list[bytes]:
-    """A rule of a proxy: there is no database _Server, as before release 2.9.1.
+    """Hide the database _Server, which releases before 2.9.1 lack. The function is a rule of a
+    proxy.
 
-    The server itself refuses, in its own words, what names a database that it does not have.
+    The server itself refuses requests for the renamed database in its own words.
     """
     return [data.replace(b'"_Server"', b'"_no_Server"') if way == ASK else data]

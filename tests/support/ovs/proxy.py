@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What stands between os-vif and ovsdb-server, and cuts, waits or drips as a test likes."""
+"""A proxy between os-vif and ovsdb-server, which cuts, delays or divides messages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
-#: Which way some bytes go.
+#: The direction of a chunk of bytes.
 ASK, ANSWER = "ask", "answer"
-#: Bytes are passed on, a number is a pause in seconds, and None cuts the connection.
+#: A part of the output: bytes are forwarded, a number is a pause in seconds, None cuts the
+#: connection.
 Part = bytes | float | None
 Rule = Callable[[str, bytes], Iterable[Part]]
 
@@ -25,7 +26,7 @@ def pass_on(_way: str, data: bytes) -> Iterator[Part]:
 
 
 def drip(pause: float, size: int = 1) -> Rule:
-    """So many bytes at a time."""
+    """Return a rule that forwards *size* bytes at a time, with a pause after each part."""
 
     def rule(_way: str, data: bytes) -> Iterator[Part]:
         for at in range(0, len(data), size):
@@ -36,12 +37,13 @@ def drip(pause: float, size: int = 1) -> Rule:
 
 
 class Nth:
-    """Does something at the nth chunk of one way, or at the first that has some text.
+    """A rule for the nth chunk of a direction, or for the first chunk with a text.
 
-    A client that waits for its answers sends a message at once, so a chunk of ``ASK`` is one.
+    A client that waits for each answer sends a message with a single call: a chunk of ``ASK`` is a
+    message.
 
-    :param parts: what is then done with the chunk.
-    :param ever: whether it is done with all that come later, too.
+    :param parts: returns the output for the chunk.
+    :param ever: whether the rule applies to all later chunks, too.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Nth:
     ) -> None:
         self._way, self._n, self._parts, self._ever = way, n, parts, ever
         self._seen = 0
-        #: Whether it has come to that.
+        #: True once the rule was applied.
         self.done = False
 
     def __call__(self, way: str, data: bytes) -> Iterable[Part]:
@@ -71,9 +73,9 @@ class Nth:
 
 
 class Proxy:
-    """Listens in a directory, and passes on to an address of a unix socket.
+    """A proxy that listens in a directory, and connects to the address of a unix socket.
 
-    :param rule: what is done with each chunk.
+    :param rule: returns the output for each chunk.
     """
 
     def __init__(
@@ -144,13 +146,13 @@ class Proxy:
     def _cut(self, *sockets: socket.socket) -> None:
         for one in sockets:
             with contextlib.suppress(OSError):
-                # It wakes whoever reads; a close alone would not.
+                # The shutdown wakes the reading thread; a close alone would not.
                 one.shutdown(socket.SHUT_RDWR)
 
 
-#: What a transaction has that changes something: it counts itself.
+#: A text in a transaction with changes: the transaction increments next_cfg.
 COMMIT = b'["next_cfg", "+=", 1]'
 
 
-#: What is asked when it was done.
+#: A text in the request after a transaction.
 WAIT = b'"cur_cfg", "<"'

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""VIFs on representors, and a host whose veth devices stand for representors."""
+"""VIFs on representors, and a host with veth devices in place of representors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.sysfs import Sysfs
 
 
 def on(number: int, name: str | None = None, port: int = 1, **profile: object):
-    """The VIF of a port, on a virtual function, whose representor is to have that name."""
+    """Return a VIF for the port of a virtual function, with the name of the representor."""
     offload = objects.DatapathOffloadRepresentor(representor_name=name)
     vif = ovs_vif(objects.VIFHostDevice, number=port, datapath_offload=offload, **profile)
     vif.dev_address = f"0000:03:01.{number}"
@@ -35,7 +35,7 @@ INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", nam
 
 
 class Host:
-    """A card, for whose representors veth devices stand; a sysfs of files follows their names."""
+    """A card with veth devices as representors. The sysfs of files follows renamed devices."""
 
     def __init__(self, sysfs: Sysfs) -> None:
         self.sysfs = sysfs
@@ -55,7 +55,7 @@ class Host:
     def plug(self, vif: objects.VIFBase) -> None:
         os_vif.plug(vif, INSTANCE)
         self.follow()
-        # Without waiting for vswitchd, it may open the port after plug has returned.
+        # Without a wait for vswitchd, a port may be opened after the return of plug.
         deadline = time.monotonic() + 30
         while differing := [d for d in os_vif.check(vif, INSTANCE) if not d.pending]:
             assert time.monotonic() < deadline, differing

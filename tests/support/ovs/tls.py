@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A switch whose database is reached by TLS."""
+"""A switch with a database reached by TLS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def reached_by_tls(place, files: Tls, address: str = "127.0.0.1") -> Iterator[str]:
-    """Run a switch that is reached by TLS, with a certificate of its own."""
+    """Run a switch with a certificate, and provide the TLS address of the database."""
     if missing := ovs.missing():
         pytest.skip(missing)
     port = free_port()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""VIFs for Open vSwitch, a guest on each, and steps that run on a switch."""
+"""VIFs for Open vSwitch, a guest for each VIF, and steps on a switch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HYBRID, VHOST_USER = objects.VIFBridge, objects.VIFVHostUser
 
 @contextlib.contextmanager
 def guest_on(vif, address):
-    """A guest whose network card is at a VIF, as libvirt has it."""
+    """Provide a guest with a network card on a VIF, as libvirt connects a card."""
     with Guest() as guest, Hypervisor() as hypervisor:
         if isinstance(vif, HYBRID):
             hypervisor.attach(guest, vif, address)
@@ -40,7 +40,7 @@ def guest_on(vif, address):
         else:
             name = vif.vif_name
             run(f"ip link add name {name} type veth peer name eth0 netns {guest.pid}; "
-                # As libvirt does, by the network's.
+                # libvirt adds the tap device to the bridge of the network.
                 f"ip link set dev {name} mtu 1450 up")  # fmt: skip
             guest.configure(address)
             yield guest
@@ -56,7 +56,7 @@ VIFS = {
 
 
 def carried_out(ovsdb, steps) -> list[OvsStep]:
-    """All of the steps, or none, as the engine runs them. :returns: what undoes it."""
+    """Apply all of the steps, or no step, as the engine does; return the undo steps."""
     committed = ovs_transaction.commit(ovsdb, steps)
     try:
         committed.wait_for_vswitchd()

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A process that plugs and unplugs VIFs of Open vSwitch in several threads, for a while.
+"""Plug and unplug VIFs of Open vSwitch in several threads for a while.
 
-    python -m tests.support.ovs.worker CONNECTION KIND FIRST LAST THREADS SECONDS
+python -m tests.support.ovs.worker CONNECTION KIND FIRST LAST THREADS SECONDS
 
-When it ends, all of them are plugged. What has failed is on stderr, and it returns 1.
+At the end all VIFs are plugged. Failures are written to stderr, with the exit status 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def configure(connection: str, **options: object) -> None:
 
 
 def plug_and_unplug(vifs: list[objects.VIFBase], seconds: float) -> None:
-    """At least once each, and at the end they are plugged."""
+    """Plug and unplug each VIF at least once, and plug all VIFs at the end."""
     deadline = time.monotonic() + seconds
     while True:
         for one in vifs:
@@ -54,7 +54,7 @@ def main(connection: str, kind: str, *numbers: str) -> int:
     def work(vifs: list[objects.VIFBase]) -> None:
         try:
             plug_and_unplug(vifs, seconds)
-        except Exception:  # noqa: BLE001 - whatever it is, it is shown
+        except Exception:  # noqa: BLE001 - main() prints the traceback
             failed.append(traceback.format_exc())
 
     vifs = [vif(KINDS[kind], number) for number in range(first, last)]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Devices of virtual machines: their VIFs, drivers and offloaded flows."""
+"""Devices of virtual machines: VIFs, drivers and offloaded flows."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def of_vf(card, number: int, name: str | None = None, port: int = 1) -> objects.
 
 
 def offloaded(switch: Switch, name: str) -> list[str]:
-    """The flows that the hardware has of what a representor's function sends, as Open vSwitch says.
+    """Return the offloaded flows for packets of a representor's function, as Open vSwitch reports
+    them.
 
-    A representor drops what is sent to it; what a VF would send is injected behind it.
+    A representor drops packets sent to the representor: packets of a VF are injected behind it.
     """
     run(f"""set -e
     ip link add name inject type veth peer name behind
@@ -49,7 +50,7 @@ def bind(device: Path, driver: str) -> None:
 
 
 def _send(device: str) -> None:
-    """Send an IPv4 packet now and then, until the switch has seen to its flow."""
+    """Send IPv4 packets until the switch has a flow for the packets."""
     import socket
 
     frame = bytes.fromhex("020000000099 020000000007 0800 45000014000100004011") + bytes(50)

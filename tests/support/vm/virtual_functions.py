@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""VIFs of the plugin sriov on the card of a virtual machine, and what a plug has changed."""
+"""VIFs of the plugin sriov on the card of a virtual machine, and changes by a plug."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALL = {
 
 @pytest.fixture
 def namespace() -> Iterator[None]:
-    """The machine's own, where its card is."""
+    """Use the network namespace of the machine, which has the card."""
     yield
     for path in RECORDS.glob("vf-*"):
         path.unlink()
@@ -62,12 +62,12 @@ def macvtap(address: str, mode: str, **settings: object) -> objects.VIFDirect:
 
 
 def vfs(card: cards.Card) -> list[dict]:
-    """What ip(8) shows of the card's virtual functions."""
+    """Return the output of ip(8) for the virtual functions of the card."""
     return ip("link", "show", card.name)[0]["vfinfo_list"]
 
 
 def links() -> list[dict]:
-    """Without what a VF's driver says only later: its queue, and whether it has a carrier."""
+    """Return all links without queue and carrier, which the driver of a VF sets later."""
     seen = ("ifname", "address", "flags", "mtu", "link")
     found = [{key: link[key] for key in seen if key in link} for link in ip("link", "show")]
     for link in found:
@@ -80,7 +80,7 @@ def records() -> list[str]:
 
 
 def refused(card: cards.Card, instance: objects.InstanceInfo, vif: objects.VIFBase) -> str:
-    """What the error of a plug says, which has changed nothing."""
+    """Return the error of a failed plug, after a check that the plug changed nothing."""
     before = vfs(card), links(), records()
     with pytest.raises(exception.PlugException) as info:
         os_vif.plug(vif, instance)
