@@ -37,12 +37,12 @@ _WIDTH = 120
 
 def generate_files() -> dict[str, str]:
     """Return the files generated from the classes, as a dict of name to text."""
-    numbers = proto.numbered(read_numbers())
+    numbers = proto.assign_numbers(read_numbers())
     return {
         json_schema.FILE: format_json(json_schema.generate()) + "\n",
         openapi.FILE: format_json(openapi.generate()) + "\n",
         kuryrport.FILE: _yaml(kuryrport.generate()),
-        proto.MESSAGES: proto.text(numbers, proto.messages(numbers)),
+        proto.MESSAGES: proto.render(numbers, proto.numbered_messages(numbers)),
     }
 
 
@@ -106,7 +106,7 @@ def find_stale_files(folder: Path) -> list[str]:
         for name, text in generated.items()
         if committed.get(name, text) != text
     ]
-    if proto.numbered(read_numbers()) != read_numbers():
+    if proto.assign_numbers(read_numbers()) != read_numbers():
         lines.append(f"{proto.NUMBERS}: a number is missing")
     return lines
 
@@ -114,7 +114,7 @@ def find_stale_files(folder: Path) -> list[str]:
 def write(folder: Path) -> None:
     """Write the generated files, and delete all other files in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    _path_of_numbers().write_text(_json(proto.numbered(read_numbers())), "utf-8")
+    _path_of_numbers().write_text(_json(proto.assign_numbers(read_numbers())), "utf-8")
     generated = generate_files()
     for path in folder.glob("*"):
         if path.name not in generated:
@@ -150,7 +150,7 @@ def find_breaking_changes(released: Path) -> list[str]:
 
 def describe_messages() -> dict[str, Any]:
     """Return the messages as plain data: a dict of field name to number, type and label."""
-    by_name = proto.messages(proto.numbered(read_numbers()))
+    by_name = proto.numbered_messages(proto.assign_numbers(read_numbers()))
     return {name: {f.name: list(f[1:]) for f in fields} for name, fields in by_name.items()}
 
 

@@ -48,8 +48,17 @@ class Decoding(Context):
         fields are preserved then, and refused otherwise.
     """
 
-    def __init__(self, newer: int | None = None, *, collects: bool = False) -> None:
-        super().__init__(DOCUMENTS)
+    #: The format of unknown fields.
+    form = FORM
+
+    def __init__(
+        self,
+        newer: int | None = None,
+        *,
+        collects: bool = False,
+        formats: Documents | None = None,
+    ) -> None:
+        super().__init__(DOCUMENTS if formats is None else formats)
         self._newer = newer
         self.collects = collects
 
@@ -69,7 +78,7 @@ class Decoding(Context):
         if self._newer is None:
             errors = [_unknown_field(name, codec) for name in sorted(more)]
             raise SeveralErrors(errors) if self.collects else errors[0]
-        unknown.attach(obj, unknown.Unknown(FORM, str(self._newer), plain(more)))
+        unknown.attach(obj, unknown.Unknown(self.form, str(self._newer), plain(more)))
 
 
 def _unknown_field(name: str, codec: ClassCodec) -> exception.SerializationError:
@@ -98,6 +107,8 @@ class Documents(Format):
     """The format of documents."""
 
     order = staticmethod(rank)
+    #: Sorts the names of written data with unknown fields.
+    sort: Callable[[Any], Any] = staticmethod(in_order)
 
     def leaf(
         self,
@@ -169,6 +180,22 @@ class Documents(Format):
             return self._extended(state, data, ctx)
         return data
 
+    def dump_whole(
+        self, obj: ovo.VersionedObject, data: dict[str, Any], ctx: Encoding
+    ) -> dict[str, Any]:
+        """Add the fields of the object of a whole document to *data*.
+
+        :raises os_vif.exception.DataLoss: for unknown fields of another format.
+        """
+        try:
+            data = self.dump(obj, self[type(obj)], data, ctx)
+        except exception.SerializationError:
+            _refuse_losses(obj, ctx.form)
+            raise
+        if ctx.has_losses:
+            _refuse_losses(obj, ctx.form)
+        return data
+
     def _extended(
         self, state: dict[str, Any], data: dict[str, Any], ctx: Encoding
     ) -> dict[str, Any]:
@@ -187,7 +214,7 @@ class Documents(Format):
             except exception.SerializationError as error:
                 located = within(FIXED_IPS, error)
                 raise located from located.__cause__
-        return in_order(data)  # type: ignore[no-any-return]
+        return self.sort(data)  # type: ignore[no-any-return]
 
 
 DOCUMENTS = Documents()
@@ -248,14 +275,8 @@ def encode(obj: ovo.VersionedObject, form: str = FORM) -> dict[str, Any]:
     :raises os_vif.exception.InvalidValue: for a value without an expression in a document.
     """
     ctx = Encoding(form)
-    codec = DOCUMENTS[type(obj)]
-    try:
-        data = DOCUMENTS.dump(obj, codec, {"apiVersion": API_VERSION, "kind": codec.name}, ctx)
-    except exception.SerializationError:
-        _refuse_losses(obj, form)
-        raise
-    if ctx.has_losses:
-        _refuse_losses(obj, form)
+    head = {"apiVersion": API_VERSION, "kind": obj.obj_name()}
+    data = DOCUMENTS.dump_whole(obj, head, ctx)
     if ctx.minor != MINOR:
         data["apiVersion"] = f"{GROUP}/{MAJOR}.{ctx.minor}"
     return data
@@ -276,21 +297,23 @@ def decode(document: Any, *, collects: bool = False) -> tuple[Any, bool]:
     if not isinstance(document, dict):
         raise invalid(document, "an object with apiVersion and kind")
     version = document.get("apiVersion")
-    minor = MINOR if version == API_VERSION else _minor(version)
+    newer = newer_minor(version)
     if "kind" not in document:
         raise exception.InvalidValue(path="kind", found="nothing", expected="the name of a class")
     if SCHEMA in document and not isinstance(document[SCHEMA], str):
         raise invalid(document[SCHEMA], "the address of a JSON Schema, as a string", SCHEMA)
-    ctx = Decoding(minor if minor > MINOR else None, collects=collects)
+    ctx = Decoding(newer, collects=collects)
     codec = ctx.codec(document["kind"], "kind")
-    return codec.load(document, ctx, _HEAD), minor > MINOR
+    return codec.load(document, ctx, _HEAD), newer is not None
 
 
-def _minor(version: Any) -> int:
-    """Return the minor version of a readable document.
+def newer_minor(version: Any) -> int | None:
+    """Return the minor version of a document if newer than this library's, or None.
 
     :raises os_vif.exception.UnsupportedVersion: for a document with another major version.
     """
+    if version == API_VERSION:
+        return None
     match = _VERSIONS.fullmatch(version) if isinstance(version, str) else None
     if match is None:
         raise exception.UnsupportedVersion(
@@ -303,4 +326,4 @@ def _minor(version: Any) -> int:
         raise exception.UnsupportedVersion(
             path="apiVersion", found=version, expected=f"{GROUP}/{MAJOR} with any minor version"
         )
-    return minor
+    return minor if minor > MINOR else None

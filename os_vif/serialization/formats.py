@@ -1,15 +1,16 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The two formats of plain data, with limits on their size: documents and OVO primitives.
+"""Plain data of objects: documents and OVO primitives, with a limit on the size.
 
-Reading an OVO primitive accepts exactly what ``obj_from_primitive`` of oslo accepts, with three
-differences: every error names the path of the field, a newer minor version is read too, and unknown
-fields are preserved.
+Decoding of an OVO primitive accepts the same data as ``obj_from_primitive`` of
+oslo.versionedobjects, with three differences: every error names the path of the field, a newer
+minor version is accepted, and unknown fields are preserved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from oslo_versionedobjects import base as ovo
@@ -27,12 +28,15 @@ from os_vif.objects.versioning.manifest import TargetManifest
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import json_text
 
+#: Returns the object of plain data, and True if the object may have unknown fields.
+Decoder = Callable[..., tuple[Any, bool]]
+
 
 def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
-    """Return the document of any object of os-vif: plain data that shares nothing with it.
+    """Return the document of an object: plain data without references to values of the object.
 
-    :raises os_vif.exception.DataLoss: for fields that were read from an OVO primitive of a newer
-        version and are not known here.
+    :raises os_vif.exception.DataLoss: for unknown fields of another format.
+    :raises os_vif.exception.InvalidValue: for a value without an expression in a document.
     """
     return document.encode(obj)
 
@@ -45,84 +49,90 @@ def document_to_text(obj: ovo.VersionedObject) -> str:
 def from_document(data: Any, *, collects: bool = False) -> Any:
     """Return the object of a document. No field counts as changed.
 
-    Unknown fields are refused in a document of this or an older minor version; in a document of a
-    newer version they are kept, at any depth, and written back.
+    Unknown fields are refused in a document of this library's minor version or an older one. A
+    document of a newer minor version may have unknown fields at any depth, which are preserved.
 
-    :param data: a mapping of plain data, which is not changed.
+    :param data: a mapping of plain data, which does not change.
     :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
-    :raises os_vif.exception.SerializationError: naming the path of the field.
+    :raises os_vif.exception.SerializationError: with the path of the field.
     """
+    return _decode(document.decode, data, collects=collects)
+
+
+def from_primitive(primitive: Any, *, collects: bool = False) -> Any:
+    """Return the object of an OVO primitive of any release.
+
+    :param primitive: a mapping of plain data, which does not change.
+    :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
+    :raises os_vif.exception.SerializationError: with the path of the field.
+    """
+    return _decode(primitive_codec.decode, primitive, collects=collects)
+
+
+def _decode(decoder: Decoder, data: Any, *, collects: bool) -> Any:
+    """Return the object of plain data; unknown fields and invalid data have a limit on the size."""
     try:
-        obj, is_newer = document.decode(data, collects=collects)
+        obj, has_unknown = decoder(data, collects=collects)
     except exception.SerializationError:
         json_text.refuse_many(data)
         raise
-    if is_newer:
+    if has_unknown:
         json_text.refuse_many(data)
     return obj
 
 
 def is_primitive(data: Any) -> bool:
-    """Return True for an OVO primitive, and not for a document that has a field of such a name."""
+    """Return True for an OVO primitive; a document may have a field with the name of a key."""
     return isinstance(data, dict) and NAME in data and "apiVersion" not in data
 
 
-def from_primitive(primitive: Any, *, collects: bool = False) -> Any:
-    """Return the object of an OVO primitive that any release wrote.
+def find_decoder(data: Any) -> Decoder:
+    """Return the decoder of the format of plain data.
 
-    :param primitive: a mapping of plain data, which is not changed.
-    :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
-    :raises os_vif.exception.SerializationError: naming the path of the field.
+    :raises os_vif.exception.MalformedDocument: for data of no known format.
     """
-    try:
-        obj, has_unknown = primitive_codec.decode(primitive, collects=collects)
-    except exception.SerializationError:
-        json_text.refuse_many(primitive)
-        raise
-    if has_unknown:
-        json_text.refuse_many(primitive)
-    return obj
+    if isinstance(data, dict) and "apiVersion" in data:
+        return document.decode
+    if is_primitive(data):
+        return primitive_codec.decode
+    raise exception.MalformedDocument(
+        found="JSON without apiVersion",
+        expected=f"a document ({document.API_VERSION}) or an OVO primitive ({NAME})",
+    )
 
 
-def frame(name: str, version: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the primitive of an object in which no field has changed."""
+def decode(data: Any, *, collects: bool = False) -> Any:
+    """Return the object of a document or an OVO primitive: see :func:`from_document`."""
+    return _decode(find_decoder(data), data, collects=collects)
+
+
+def primitive_envelope(name: str, version: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the OVO primitive of an object without changed fields."""
     return {NAME: name, NAMESPACE_KEY: NAMESPACE, VERSION: version, DATA: fields}
 
 
 def primitive_to_text(obj: ovo.VersionedObject) -> str:
-    """Return the OVO primitive of an object as JSON text: see :func:`to_primitive`."""
-    primitive, encoding = _encode(obj)
-    # The codec sorts names; a class of another project need not.
-    return (
-        json_text.compose_sorted(primitive)
-        if encoding.is_unsorted
-        else json_text.compose(primitive)
-    )
+    """Return the OVO primitive of an object as JSON text, with unknown fields.
 
-
-def to_primitive(obj: ovo.VersionedObject) -> dict[str, Any]:
-    """Return the OVO primitive in the versions that the objects have, with unknown fields.
-
-    :raises os_vif.exception.DataLoss: for unknown fields of a document of a newer version.
+    :raises os_vif.exception.DataLoss: for unknown fields of another format.
     """
-    return _encode(obj)[0]
-
-
-def _encode(obj: ovo.VersionedObject) -> tuple[dict[str, Any], primitive_codec.Encoding]:
     primitive, encoding = primitive_codec.encode_whole(obj)
     if encoding.has_losses:
         lost = unknown.losses(obj, FORM)
         raise exception.DataLoss(reader="a reader of OVO primitives", losses=lost)
-    return primitive, encoding
+    # The codec sorts names; the methods of a class of another project may not.
+    compose = json_text.compose_sorted if encoding.is_unsorted else json_text.compose
+    return compose(primitive)
 
 
 def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], list[unknown.Loss]]:
-    """Return the OVO primitive for a reader, and the losses on the way there, by field path.
+    """Return the OVO primitive of an object for a release, and the losses with their field paths.
 
-    :param release: a release of os-vif, such as ``1.14.0``, or a named peer: see
-        :func:`os_vif.objects.versioning.history.releases`.
-    :raises os_vif.exception.UnsupportedVersion: if there is no such release.
-    :raises os_vif.exception.UnknownKind: if the reader has no class for ``obj`` itself.
+    :param release: a release of os-vif, such as ``1.14.0``, or of kuryr, such as
+        ``kuryr-10.0.0``: see :func:`os_vif.objects.versioning.history.releases` and
+        :func:`os_vif.objects.versioning.history.peers`.
+    :raises os_vif.exception.UnsupportedVersion: for an unknown release.
+    :raises os_vif.exception.UnknownKind: if the release has no class for ``obj`` itself.
     """
     try:
         reader = TargetManifest.of_release_alone(release)

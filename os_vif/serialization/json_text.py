@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""JSON text, strictly: what two readers could understand differently is refused."""
+"""Strict JSON text (RFC 8259): text that two readers could understand differently is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from os_vif import exception
 from os_vif.codec.order import in_order
 
 __all__ = [
-    "MOST",
+    "MAX_OBJECTS",
     "compose",
     "compose_sorted",
     "in_order",
@@ -23,68 +23,65 @@ __all__ = [
     "refuse_many",
 ]
 
-#: The most objects and arrays in one text, or in one object that is read or written. The VIFs of
-#: a host with a thousand pods have fewer, and reading so many takes seconds.
-MOST = 100_000
+#: The maximum number of objects and arrays in a text, and in an object that is read or written.
+#: The VIFs of a host with a thousand pods have fewer; to read so many takes seconds.
+MAX_OBJECTS = 100_000
 
 
 def refuse_huge(data: Any) -> None:
-    """Refuse text with more than :data:`MOST` opening brackets.
+    """Refuse text with more than :data:`MAX_OBJECTS` opening brackets.
 
-    :raises os_vif.exception.MalformedDocument: for such text, before it takes time or memory.
+    :raises os_vif.exception.MalformedDocument: before the text takes time or memory.
     """
-    if not isinstance(data, (str, bytes, bytearray)) or len(data) <= MOST:
+    if not isinstance(data, (str, bytes, bytearray)) or len(data) <= MAX_OBJECTS:
         return
-    found = data.count("{") + data.count("[") if isinstance(data, str) else 0
-    if not isinstance(data, str):
-        found = data.count(b"{") + data.count(b"[")
-    if found > MOST:
-        raise _too_many()
+    if isinstance(data, str):
+        refuse_count(data.count("{") + data.count("["))
+    else:
+        refuse_count(data.count(b"{") + data.count(b"["))
 
 
 def refuse_many(data: Any) -> None:
-    """Refuse plain data with more than :data:`MOST` objects and arrays.
+    """Refuse plain data with more than :data:`MAX_OBJECTS` objects and arrays.
 
-    :raises os_vif.exception.MalformedDocument: for such data.
+    :raises os_vif.exception.MalformedDocument: for larger data.
     """
     waiting = [data]
-    found = 0
+    count = 0
     while waiting:
         inner = waiting.pop()
-        members = inner.values() if isinstance(inner, dict) else inner
-        if isinstance(members, str) or not isinstance(inner, (dict, list, tuple)):
+        if not isinstance(inner, (dict, list, tuple)):
             continue
-        found += 1
-        if found > MOST:
-            raise _too_many()
+        count += 1
+        if count > MAX_OBJECTS:
+            refuse_count(count)
+        members = inner.values() if isinstance(inner, dict) else inner
         waiting += [item for item in members if isinstance(item, (dict, list, tuple))]
 
 
 def refuse_count(count: int) -> None:
-    """Refuse a written object with more than :data:`MOST` objects and arrays.
+    """Refuse more than :data:`MAX_OBJECTS` objects and arrays.
 
     :raises os_vif.exception.MalformedDocument: for a larger count.
     """
-    if count > MOST:
-        raise _too_many()
-
-
-def _too_many() -> exception.MalformedDocument:
-    return _malformed("too many objects and arrays", f"at most {MOST:,} in one document")
+    if count > MAX_OBJECTS:
+        expected = f"at most {MAX_OBJECTS:,} in one document"
+        raise _malformed("too many objects and arrays", expected)
 
 
 def parse(data: str | bytes | bytearray | memoryview) -> Any:
-    """The plain data of JSON text.
+    """Return the plain data of JSON text in UTF-8. A byte order mark is ignored.
 
-    :raises os_vif.exception.MalformedDocument: for what is no JSON (RFC 8259) in UTF-8, for a
-        name that stands twice in an object, for nesting and numbers without end.
+    :raises os_vif.exception.MalformedDocument: for text that is not JSON (RFC 8259), for bytes
+        that are not UTF-8, for a name that is twice in an object, for too deep nesting, and for
+        numbers that are not finite or too long.
     """
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
         raise _malformed(f"a {type(data).__name__}", "text or bytes")
     try:
         text = data if isinstance(data, str) else str(bytes(data), "utf-8")
     except UnicodeDecodeError as error:
-        raise _malformed(f"a byte at {error.start} that is no UTF-8") from None
+        raise _malformed(f"a byte at {error.start} that is not UTF-8") from None
     try:
         # RFC 8259, section 8.1: a reader may ignore a byte order mark.
         text = text.removeprefix("\ufeff")
@@ -101,15 +98,18 @@ def parse(data: str | bytes | bytearray | memoryview) -> Any:
 
 
 def compose(data: Any) -> str:
-    """Plain data as compact JSON, in ASCII; names stand in the order that they have.
+    """Return plain data as compact JSON in ASCII; the order of names does not change.
 
-    :raises os_vif.exception.InvalidValue: for a number that no reader would take.
+    :raises os_vif.exception.InvalidValue: for a number that is not finite.
     """
     return _compose(data, _encoder)
 
 
 def compose_sorted(data: Any) -> str:
-    """Return plain data as compact JSON in ASCII; the names of every object are sorted."""
+    """Return plain data as compact JSON in ASCII; the names of every object are sorted.
+
+    :raises os_vif.exception.InvalidValue: for a number that is not finite.
+    """
     return _compose(data, _sorting_encoder)
 
 
@@ -127,14 +127,14 @@ _sorting_encoder = json.JSONEncoder(
 )
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _malformed(f"the name {_first_twice(pairs)[:60]!r} twice in an object")
-    return found
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise _malformed(f"the name {_first_repeated(pairs)[:60]!r} twice in an object")
+    return members
 
 
-def _first_twice(pairs: list[tuple[str, Any]]) -> str:
+def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
@@ -143,14 +143,14 @@ def _first_twice(pairs: list[tuple[str, Any]]) -> str:
     return name
 
 
-def _float(digits: str) -> float:
+def _finite_float(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
         raise _malformed("a number that is too large")
     return number
 
 
-def _constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise _malformed(name)
 
 
@@ -159,5 +159,5 @@ def _malformed(found: str, expected: str = "JSON in UTF-8") -> exception.Malform
 
 
 _decode = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float
+    object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=_finite_float
 ).decode

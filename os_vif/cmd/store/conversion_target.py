@@ -35,7 +35,7 @@ def parse_target(form: str | None, release: str | None) -> Target:
             history.manifest(release)
         except ValueError as error:
             raise main.BadInputError(f"--release: {error}") from error
-    reads_documents = release is None or serialization.knows_documents(release)
+    reads_documents = release is None or serialization.reads_documents(release)
     if form is None:
         form = document.FORM if reads_documents else primitive.FORM
     elif form != primitive.FORM and not reads_documents:

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The protobuf messages of documents: they follow from the classes, and from recorded numbers.
+"""The protobuf messages of documents, derived from the classes and from recorded numbers.
 
-Each class is a message with the fields that its documents have. ``nulls`` lists the numbers of
-those that are null, so a field that is absent is unset. Where a subclass may stand there is a
-message with one field for each. A number that was given stays given: it is recorded in
-``protobuf.json``, and that of a field which is no more is reserved.
+Each class has a message with the fields of a document of the class. An absent field is unset;
+``nulls`` lists the numbers of the fields that are null. A field with several permitted classes
+has a message with one field for each class. The number of a field never changes: ``protobuf.json``
+records all numbers, and the number of a removed field is reserved.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ from os_vif.codec.document import field_codec, field_names
 from os_vif.objects.versioning import history
 
 PACKAGE = "os_vif.v2"
-#: The committed files: the messages, and the numbers of their fields.
+#: The committed files: the messages, and the numbers of the fields.
 MESSAGES, NUMBERS = "os_vif.proto", "protobuf.json"
-#: The message of a whole document, with its version before all.
+#: The message of a whole document; the first fields are the version.
 DOCUMENT, MAJOR, MINOR = "Document", "major", "minor"
-#: In the message of a class: the numbers of the fields that are null.
+#: The field with the numbers of the fields that are null.
 NULLS = "nulls"
 STRINGS = "Strings"
 ITEMS = "items"
 
+#: Numbers by message and field.
 Numbers = dict[str, dict[str, int]]
+#: Types and labels by message and field.
+FieldTypes = dict[str, dict[str, tuple[str, str]]]
 
 
 class Field(NamedTuple):
@@ -41,16 +44,21 @@ class Field(NamedTuple):
     number: int
     #: ``string``, ``bool``, ``int64``, ``uint32``, or the name of a message.
     type: str
-    #: ``optional``, ``repeated``, ``map`` (from strings), or empty: one of several.
+    #: ``optional``, ``repeated``, ``map`` (from strings), ``oneof``, or empty for a plain field.
     label: str = "optional"
+
+    @property
+    def field_name(self) -> str:
+        """The name in the message; :attr:`name` of a field of a oneof is the name of the class."""
+        return oneof_field(self.name) if self.label == "oneof" else self.name
 
 
 Messages = dict[str, list[Field]]
 
 
-def wanted(classes: Mapping[str, type[Any]]) -> dict[str, dict[str, tuple[str, str]]]:
-    """Message to field to its type and label, in the order in which numbers are given."""
-    found: dict[str, dict[str, tuple[str, str]]] = {
+def message_fields(classes: Mapping[str, type[Any]]) -> FieldTypes:
+    """Return the fields of all messages, in the order in which new fields receive numbers."""
+    types: FieldTypes = {
         DOCUMENT: {MAJOR: ("uint32", ""), MINOR: ("uint32", "")}
         | {name: (name, "oneof") for name in sorted(classes)},
         STRINGS: {ITEMS: ("string", "repeated")},
@@ -58,54 +66,56 @@ def wanted(classes: Mapping[str, type[Any]]) -> dict[str, dict[str, tuple[str, s
     for name, cls in sorted(classes.items()):
         fields = {NULLS: ("uint32", "repeated")}
         for field in field_names(cls):
-            value = field_codec(cls, field)
-            fields[field] = (value.proto_type(), "optional")
-            _around(value, classes, found)
-        found[name] = fields
-    return found
+            codec = field_codec(cls, field)
+            fields[field] = (codec.proto_type(), "optional")
+            _add_wrappers(codec, classes, types)
+        types[name] = fields
+    return types
 
 
-def _around(
-    value: FieldCodec,
-    classes: Mapping[str, type[Any]],
-    found: dict[str, dict[str, tuple[str, str]]],
-) -> None:
-    """The messages between a field and what stands in it."""
-    if isinstance(value, (field_codecs.Array, field_codecs.Map)):
-        label = "repeated" if isinstance(value, field_codecs.Array) else "map"
-        found[value.proto_type()] = {ITEMS: (value.item.proto_type(), label)}
-        _around(value.item, classes, found)
-    elif isinstance(value, field_codecs.Nested) and value.open_type:
-        fitting = [
-            n for n, cls in sorted(classes.items()) if value.name in registry.ancestors(cls)
-        ]
-        found[value.proto_type()] = {name: (name, "oneof") for name in fitting}
+def _add_wrappers(codec: FieldCodec, classes: Mapping[str, type[Any]], types: FieldTypes) -> None:
+    """Add the messages of lists, dicts and open types between a field and the values."""
+    if isinstance(codec, (field_codecs.Array, field_codecs.Map)):
+        label = "repeated" if isinstance(codec, field_codecs.Array) else "map"
+        types[codec.proto_type()] = {ITEMS: (codec.item.proto_type(), label)}
+        _add_wrappers(codec.item, classes, types)
+    elif isinstance(codec, field_codecs.Nested) and codec.open_type:
+        types[codec.proto_type()] = {
+            name: (name, "oneof")
+            for name, cls in sorted(classes.items())
+            if codec.name in registry.ancestors(cls)
+        }
 
 
-def numbered(recorded: Numbers, classes: Mapping[str, type[Any]] | None = None) -> Numbers:
-    """Return the numbers, with a number for each new field. No number is ever assigned twice."""
+def assign_numbers(recorded: Numbers, classes: Mapping[str, type[Any]] | None = None) -> Numbers:
+    """Return the recorded numbers, and a new number for each new field.
+
+    A number is never assigned twice in a message.
+    """
     numbers = {name: dict(fields) for name, fields in recorded.items()}
-    for name, fields in wanted(classes or history.vocabulary()).items():
-        given = numbers.setdefault(name, {})
+    for name, fields in message_fields(classes or history.vocabulary()).items():
+        assigned = numbers.setdefault(name, {})
         for field in fields:
-            if field not in given:
-                given[field] = max(given.values(), default=0) + 1
+            if field not in assigned:
+                assigned[field] = max(assigned.values(), default=0) + 1
     return numbers
 
 
-def messages(numbers: Numbers, classes: Mapping[str, type[Any]] | None = None) -> Messages:
-    """The messages with the numbers of their fields."""
+def numbered_messages(
+    numbers: Numbers, classes: Mapping[str, type[Any]] | None = None
+) -> Messages:
+    """Return the fields of all messages, sorted by number."""
     return {
         name: sorted(
-            (Field(field, numbers[name][field], *of) for field, of in fields.items()),
+            (Field(field, numbers[name][field], *type_) for field, type_ in fields.items()),
             key=lambda field: field.number,
         )
-        for name, fields in wanted(classes or history.vocabulary()).items()
+        for name, fields in message_fields(classes or history.vocabulary()).items()
     }
 
 
-def text(numbers: Numbers, found: Messages) -> str:
-    """The ``.proto`` file."""
+def render(numbers: Numbers, messages: Messages) -> str:
+    """Return the text of the ``.proto`` file."""
     lines = [
         "// SPDX-FileCopyrightText: The os-vif developers",
         "// SPDX-License-Identifier: Apache-2.0",
@@ -116,37 +126,37 @@ def text(numbers: Numbers, found: Messages) -> str:
         "",
         f"package {PACKAGE};",
     ]
-    for name, fields in sorted(found.items()):
+    for name, fields in sorted(messages.items()):
         lines += ["", f"message {name} {{"]
-        lost = sorted(numbers[name].items() - {(field.name, field.number) for field in fields})
-        for field, number in lost:
+        removed = sorted(numbers[name].items() - {(field.name, field.number) for field in fields})
+        for field, number in removed:
             lines += [f"  reserved {number};", f'  reserved "{field}";']
         choice = [field for field in fields if field.label == "oneof"]
-        lines += [f"  {_declared(field)}" for field in fields if field.label != "oneof"]
+        lines += [f"  {_declaration(field)}" for field in fields if field.label != "oneof"]
         if choice:
-            lines += ["  oneof kind {", *(f"    {_declared(field)}" for field in choice), "  }"]
+            lines += [
+                "  oneof kind {",
+                *(f"    {_declaration(field)}" for field in choice),
+                "  }",
+            ]
         lines.append("}")
     return "\n".join([*lines, ""])
 
 
-def _declared(field: Field) -> str:
-    labels = {"optional": "optional ", "repeated": "repeated "}
-    kind = f"map<string, {field.type}>" if field.label == "map" else field.type
-    name = field.name if field.label != "oneof" else of_kind(field.name)
-    return f"{labels.get(field.label, '')}{kind} {name} = {field.number};"
+def _declaration(field: Field) -> str:
+    label = f"{field.label} " if field.label in {"optional", "repeated"} else ""
+    type_ = f"map<string, {field.type}>" if field.label == "map" else field.type
+    return f"{label}{type_} {field.field_name} = {field.number};"
 
 
-def of_kind(name: str) -> str:
-    """The field for the objects of a class, among others."""
+def oneof_field(name: str) -> str:
+    """Return the field for the objects of a class in a message of several classes."""
     return name.lower()
 
 
 def read_numbers() -> Numbers:
-    """Those that are recorded with this release."""
-    data = (
-        resources.files("os_vif.serialization")
-        .joinpath("schema", "data", NUMBERS)
-        .read_text("utf-8")
-    )
-    numbers: Numbers = json.loads(data)
+    """Return the recorded numbers of this release."""
+    folder = resources.files("os_vif.serialization")
+    text = folder.joinpath("schema", "data", NUMBERS).read_text("utf-8")
+    numbers: Numbers = json.loads(text)
     return numbers

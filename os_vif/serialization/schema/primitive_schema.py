@@ -88,7 +88,7 @@ class _Release:
             )
         }
         data = {"type": "object", "properties": known, "additionalProperties": False}
-        frame = formats.frame(name, self._versions[name], data)
+        frame = formats.primitive_envelope(name, self._versions[name], data)
         properties: Schema = {key: {"const": value} for key, value in frame.items()}
         return {
             "title": name,

@@ -138,7 +138,7 @@ def _enclose(written: dict[str, Any], envelope: str, form: str) -> str | dict[st
     if written or envelope == "pod-state":
         fields["additional_vifs"] = written
     if form == primitive.FORM:
-        state = formats.frame(state_class, "1.0", fields)
+        state = formats.primitive_envelope(state_class, "1.0", fields)
     else:
         state = _state_document(fields)
     return compose(state) if envelope == "pod-state" else {"vif": state}

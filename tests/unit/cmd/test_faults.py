@@ -115,10 +115,10 @@ def test_all_faults_of_a_kuryrport():
     ("data", "line", "path", "words"),
     [
         (b'{"a":\n\n x}', 12, "", "no JSON: Expecting value (column 2)"),
-        (b'{"a":"\xff"}', 10, "", "no UTF-8"),
+        (b'{"a":"\xff"}', 10, "", "not UTF-8"),
         (b'{"a":1,\n"a":2}', 10, "", "the name 'a' twice"),
         (b"[" * 100_000, 10, "", "nest too deeply"),
-        (b"\xff\x00", 10, "", "no UTF-8"),
+        (b"\xff\x00", 10, "", "not UTF-8"),
         (5, 10, "", "expected an object"),
         ({"apiVersion": "os-vif/3.0"}, 11, "apiVersion", "found os-vif/3.0"),
         (pod("{"), 15, ANNOTATION, "Expecting property name"),

@@ -218,7 +218,7 @@ def test_a_million_small_objects_are_refused_by_a_stated_limit(function, inner):
 
 
 def test_data_that_is_no_text_has_the_same_limit():
-    routes = [{} for _ in range(json_text.MOST)]
+    routes = [{} for _ in range(json_text.MAX_OBJECTS)]
     data = {"apiVersion": "os-vif/2.9", "kind": "Subnet", "routes": routes}
     with pytest.raises(exception.MalformedDocument, match=r"at most 100,000"):
         serialization.from_document(data)

@@ -375,7 +375,7 @@ TEXTS = [
     ("", "at line 1, column 1: Expecting value"),
     ("{", "at line 1, column 2: Expecting property name enclosed in double quotes"),
     ('{"a": 1}\n x', "at line 2, column 2: Extra data"),
-    (b"\xff", "a byte at 0 that is no UTF-8"),
+    (b"\xff", "a byte at 0 that is not UTF-8"),
     ('{"a": 1, "b": 2, "a": 3}', "the name 'a' twice in an object"),
     ("[NaN]", "NaN"),
     ("[1e999]", "a number that is too large"),

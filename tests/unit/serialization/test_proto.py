@@ -23,14 +23,14 @@ NUMBERS = proto.read_numbers()
 
 def test_every_field_of_every_kind_has_a_number():
     """And no number is there twice."""
-    messages = proto.messages(NUMBERS)
+    messages = proto.numbered_messages(NUMBERS)
     for name, cls in history.vocabulary().items():
         assert {f.name for f in messages[name]} == {proto.NULLS, *field_names(cls)}
         assert name in {f.type for f in messages[proto.DOCUMENT]}
     for fields in NUMBERS.values():
         assert len(set(fields.values())) == len(fields)
         assert min(fields.values()) == 1
-    assert (NUMBERS[proto.DOCUMENT][proto.MAJOR], message_codec.FIRST) == (1, b"\x08")
+    assert (NUMBERS[proto.DOCUMENT][proto.MAJOR], message_codec.MAGIC) == (1, b"\x08")
 
 
 def test_a_new_field_gets_a_new_number_and_that_of_a_lost_one_is_reserved():
@@ -38,13 +38,13 @@ def test_a_new_field_gets_a_new_number_and_that_of_a_lost_one_is_reserved():
     before = copy.deepcopy(NUMBERS)
     del before["FixedIP"]["address"]
     before["FixedIP"]["lost"] = 9
-    after = proto.numbered(before)
+    after = proto.assign_numbers(before)
     assert after["FixedIP"]["address"] == 10
     assert after["FixedIP"]["lost"] == 9
-    text = proto.text(after, proto.messages(after))
+    text = proto.render(after, proto.numbered_messages(after))
     assert 'reserved 9;\n  reserved "lost";' in text
     assert "optional string address = 10;" in text
-    assert proto.numbered(NUMBERS) == NUMBERS
+    assert proto.assign_numbers(NUMBERS) == NUMBERS
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_a_new_field_breaks_nobody():
 def test_without_the_package(monkeypatch):
     """One error says what to install."""
     monkeypatch.setitem(sys.modules, "google.protobuf", None)
-    message_codec.shape.cache_clear()
+    message_codec.message_set.cache_clear()
     message_codec._runtime.cache_clear()
     for function in (
         lambda: dumps(make("VIFBridge"), form="protobuf"),
-        lambda: message_codec.loads(message_codec.FIRST),
+        lambda: message_codec.loads(message_codec.MAGIC),
     ):
         with pytest.raises(RuntimeError, match=r"install os-vif\[protobuf\]"):
             function()

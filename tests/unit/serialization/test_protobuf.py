@@ -16,6 +16,7 @@ import sys
 
 import pytest
 from hypothesis import assume, given, settings
+from oslo_versionedobjects import fields
 
 pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
 
@@ -60,7 +61,7 @@ def test_full_objects(name):
     """All fields at every depth; it begins as no text does; and older readers get the same."""
     obj = make(name)
     data = dumps(obj, form="protobuf")
-    assert data[:1] == message_codec.FIRST
+    assert data[:1] == message_codec.MAGIC
     assert data[:1].decode() not in " \t\r\n{["
     assert to_document(loads(data)) == to_document(obj)
     if name in CLASSES:
@@ -84,7 +85,7 @@ def test_null_is_not_unset():
 
 def newer(minor=7):
     """A VIF of a newer release, with something more at two depths."""
-    message = message_codec.shape().document()
+    message = message_codec.message_set().document()
     message.ParseFromString(dumps(vif(), form="protobuf"))
     message.minor = minor
     message.vifopenvswitch.MergeFromString(MORE)
@@ -117,7 +118,7 @@ def newer_document():
     """The document of a newer release, in which every other message has one field more."""
     runtime = message_codec._runtime()
     file = runtime.descriptors.FileDescriptorProto()
-    message_codec.shape().document.DESCRIPTOR.file.CopyToProto(file)
+    message_codec.message_set().document.DESCRIPTOR.file.CopyToProto(file)
     for message in file.message_type:
         if message.name != message_types.DOCUMENT:
             field = message.field.add(name="later", number=1000, type=9, label=1)
@@ -207,9 +208,24 @@ def test_numbers_beyond_64_bits_are_refused():
         dumps(wide, form="protobuf")
 
 
+def test_a_class_of_another_project_is_refused_with_its_path():
+    """Its fields have no numbers."""
+
+    class VIFElsewhere(objects.vif.VIFBase):
+        fields = {"zone": fields.StringField()}
+
+    for obj, path in (
+        (VIFElsewhere(zone="a"), ""),
+        (objects.kuryr.PodState(default_vif=VIFElsewhere(zone="a")), "default_vif"),
+    ):
+        with pytest.raises(exception.UnknownKind, match="VIFElsewhere") as caught:
+            dumps(obj, form="protobuf")
+        assert caught.value.path == path
+
+
 def test_values_are_checked():
     """As in the other forms, with the path."""
-    message = message_codec.shape().document()
+    message = message_codec.message_set().document()
     message.ParseFromString(dumps(vif(), form="protobuf"))
     message.vifopenvswitch.network.subnets.objects.items[0].gateway = "10.0.0.256"
     with pytest.raises(exception.InvalidValue, match=r"network\.subnets\[0\]\.gateway"):
