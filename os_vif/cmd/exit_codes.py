@@ -16,9 +16,9 @@ EXIT_BROKEN_PIPE = 141
 
 #: The end of ``os-vif --help``.
 HELP = """exit codes:
-  0  done; or nothing differs
-  1  it failed; the message says what is left
-  2  what was asked for, or the input, is wrong; nothing was touched
-  3  check: something differs from a plugged VIF
-  4  validate, convert: some objects are wrong, or would lose something; the others are done
+  0  success; no differences
+  1  failure; the message says what remains
+  2  invalid arguments or input; nothing was changed
+  3  check: the host differs from a plugged VIF
+  4  validate, convert, show: some objects are invalid, or would lose data; the others are done
 """

@@ -27,29 +27,29 @@ _LIST_HEAD, _LIST_SEPARATOR, _LIST_TAIL = (
 
 
 class Convert(FilesCommand):
-    """Write stored objects for another release, or in another form; the rest is kept as it is."""
+    """Convert stored objects for another release, or into another form."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--release",
-            help="who is to read it: a release of os-vif, such as 1.14.0, or of kuryr, such as "
-            "kuryr-6.0.1; by default one as new as this one",
+            help="the release that reads the output: of os-vif, such as 1.14.0, or of kuryr, such "
+            "as kuryr-6.0.1; by default this release",
         )
         parser.add_argument(
             "--form",
             choices=serialization.FORMS,
-            help="how to write it; by default the newest form that the release reads",
+            help="the form of the output; by default the newest form that the release reads",
         )
         parser.add_argument(
             "--allow-loss",
             action="store_true",
-            help="convert, and tell, what loses something; else it is left as it is",
+            help="convert objects that lose data, too, and report the losses",
         )
         parser.add_argument(
             "--kuryrports",
             action="store_true",
-            help="of pods, write the KuryrPorts that kuryr 3.0 and later have instead",
+            help="write the KuryrPorts of pods, for kuryr 3.0 and later",
         )
         where = parser.add_mutually_exclusive_group()
         where.add_argument(
@@ -57,11 +57,11 @@ class Convert(FilesCommand):
             "--output",
             default="-",
             metavar="FILE",
-            help="where to write to; by default standard output",
+            help="the output; by default standard output",
         )
         where.add_argument("--in-place", action="store_true", help="replace each file")
         where.add_argument(
-            "--check", action="store_true", help="write nothing, and tell of each object"
+            "--check", action="store_true", help="write a line about each object instead"
         )
         return parser
 

@@ -26,22 +26,25 @@ class Schema(StoreCommand):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "kind", nargs="?", default="VIF", help="a class, such as VIFBridge; by default any VIF"
+            "kind",
+            nargs="?",
+            default="VIF",
+            help="a class, such as VIFBridge; by default all VIFs",
         )
         parser.add_argument(
             "--release",
-            help="as which release writes it: one of os-vif, such as 1.14.0, or of kuryr, such as "
-            "kuryr-6.0.1; by default this one",
+            help="the release that writes the objects: of os-vif, such as 1.14.0, or of kuryr, "
+            "such as kuryr-6.0.1; by default this release",
         )
         parser.add_argument(
             "--form",
             choices=serialization.FORMS,
-            help="in which form; by default the newest that the release writes",
+            help="the form of the objects; by default the newest form that the release writes",
         )
         parser.add_argument(
             "--kubernetes",
             action="store_true",
-            help="in the structural form that a custom resource definition takes",
+            help="print the structural schema for a custom resource definition",
         )
         return parser
 

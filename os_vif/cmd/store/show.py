@@ -26,10 +26,8 @@ class Show(FilesCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--svg", metavar="FILE", help="write a picture there; '-' prints it")
-        parser.add_argument(
-            "--ascii", action="store_true", help="draw with ASCII, whatever the terminal takes"
-        )
+        parser.add_argument("--svg", metavar="FILE", help="write a picture to a file, or to '-'")
+        parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:

@@ -67,6 +67,6 @@ class FilesCommand(StoreCommand):
             nargs="*",
             default=["-"],
             metavar="FILE",
-            help="VIFs, pods or KuryrPorts as JSON; by default, or as '-', standard input",
+            help="VIFs, pods or KuryrPorts as JSON; '-' and the default are standard input",
         )
         return parser

@@ -23,7 +23,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects, opts
-from os_vif.cmd import exit_codes, main
+from os_vif.cmd import exit_codes
 from os_vif.objects.versioning import history
 from os_vif.serialization.protobuf import message_types
 from testbed.namespaces import ip
@@ -280,7 +280,7 @@ def test_the_exit_codes_on_the_page_are_those_of_the_command():
         exit_codes.EXIT_PARTIAL,
     )
     assert listed == ["0", *map(str, codes)]
-    assert listed == re.findall(r"^  (\d)  ", main._EXIT_CODES, re.MULTILINE)
+    assert listed == re.findall(r"^  (\d)  ", exit_codes.HELP, re.MULTILINE)
 
 
 def test_an_exit_code_of_2_touches_nothing(namespace, os_vif_command):
