@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The files that ``--config-file`` names: options of other programs, and misspelt ones of ours."""
+"""Configuration files (``--config-file``): referenced options of other programs, unknown options."""
 
 from __future__ import annotations
 
@@ -15,55 +15,58 @@ from oslo_config import cfg, iniparser
 
 LOG = logging.getLogger("os-vif")
 
-#: ``helper_command`` in a deployed nova.conf refers to it; the value is that of nova.
+#: ``helper_command`` of a deployed nova.conf refers to this option; the default is that of nova.
 _ROOTWRAP = cfg.StrOpt("rootwrap_config", default="/etc/nova/rootwrap.conf")
-_OURS = re.compile(r"os_vif_\w+|vif_plug_\w+")
+_OS_VIF_GROUP = re.compile(r"os_vif_\w+|vif_plug_\w+")
 _REFERENCE = re.compile(r"\$\{?(\w+)")
 
 
-class _Sections(iniparser.BaseParser):
-    """The assignments of a file, by group and option."""
+class _Parser(iniparser.BaseParser):
+    """A parser that collects the assignments of a file."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, dict[str, str]] = {}
+        #: The values by group and option.
+        self.values: dict[str, dict[str, str]] = {}
         self._group = "DEFAULT"
 
     def new_section(self, section: str) -> None:
+        """Start a group."""
         self._group = section
-        self.found.setdefault(section, {})
+        self.values.setdefault(section, {})
 
     def assignment(self, key: str, value: list[str]) -> None:
-        self.found.setdefault(self._group, {})[key] = "\n".join(value)
+        """Store the value of an option; a list has an item for each line."""
+        self.values.setdefault(self._group, {})[key] = "\n".join(value)
 
 
-def read(names: list[str]) -> dict[str, dict[str, dict[str, str]]]:
-    """Return the assignments of each file, by file, group and option.
+def read_files(names: list[str]) -> dict[str, dict[str, dict[str, str]]]:
+    """Return the values in files, by file, group and option.
 
-    A file that oslo.config cannot parse has none here; oslo.config itself reports it.
+    A file that cannot be read or parsed is left out; oslo.config reports the error.
     """
     files = {}
     for name in names:
-        sections = _Sections()
+        parser = _Parser()
         try:
-            sections.parse(pathlib.Path(name).read_text(encoding="utf-8").splitlines(True))
+            parser.parse(pathlib.Path(name).read_text(encoding="utf-8").splitlines(True))
         except (OSError, ValueError, iniparser.ParseError):
             continue
-        files[name] = sections.found
+        files[name] = parser.values
     return files
 
 
 def register_referenced(conf: cfg.ConfigOpts, names: list[str]) -> None:
-    """Register the options of other programs that values in our groups refer to (``$name``).
+    """Register options of other programs, to which values of os-vif options refer (``$name``).
 
     In nova.conf, ``helper_command = sudo nova-rootwrap $rootwrap_config privsep-helper`` refers to
     an option that only nova registers.
     """
     referenced = {
         reference
-        for sections in read(names).values()
-        for group, options in sections.items()
-        if _OURS.fullmatch(group)
+        for groups in read_files(names).values()
+        for group, options in groups.items()
+        if _OS_VIF_GROUP.fullmatch(group)
         for value in options.values()
         for reference in _REFERENCE.findall(value)
     }
@@ -74,28 +77,33 @@ def register_referenced(conf: cfg.ConfigOpts, names: list[str]) -> None:
 
 
 def warn_of_unknown(conf: cfg.ConfigOpts, names: list[str]) -> None:
-    """Log a warning for each option in a group of os-vif that no plugin has registered."""
-    for name, sections in read(names).items():
-        for group, options in sections.items():
-            if _OURS.fullmatch(group) and (known := _known(conf, group)) is not None:
+    """Log a warning for each option in a group of os-vif that no plugin registered."""
+    for name, groups in read_files(names).items():
+        for group, options in groups.items():
+            if (
+                _OS_VIF_GROUP.fullmatch(group)
+                and (known := _registered_names(conf, group)) is not None
+            ):
                 for option in options:
                     if option.replace("-", "_") not in known:
                         LOG.warning("%s", _warning(name, group, option, known))
 
 
 def _warning(name: str, group: str, option: str, known: set[str]) -> str:
+    """Return the warning for an unknown option, with the most similar known option."""
     text = f"{name}: [{group}] has no option named {option}; it is ignored"
     similar = difflib.get_close_matches(option, sorted(known), n=1)
     return f"{text}. Did you mean {similar[0]}?" if similar else text
 
 
-def _known(conf: cfg.ConfigOpts, group: str) -> set[str] | None:
-    """Return the names of the options of a group, old ones too; None if it is not registered."""
-    registered = conf._groups.get(group)  # noqa: SLF001 - oslo.config lists them nowhere else
-    return None if registered is None else set(_names(registered))
+def _registered_names(conf: cfg.ConfigOpts, group: str) -> set[str] | None:
+    """Return the present and deprecated names of the options of a group; None without the group."""
+    registered = conf._groups.get(group)  # noqa: SLF001 - oslo.config has no public list
+    return None if registered is None else set(_option_names(registered))
 
 
-def _names(group: cfg.OptGroup) -> Iterator[str]:
+def _option_names(group: cfg.OptGroup) -> Iterator[str]:
+    """Yield the present and deprecated names of the options of a group."""
     for info in group._opts.values():  # noqa: SLF001
         option: cfg.Opt = info["opt"]
         yield option.dest

@@ -64,7 +64,7 @@ class Console:
 
     def write_bridges(self, net: Netlink) -> None:
         """Print the Linux bridges of the namespace, with the ports of each."""
-        for line in _bridge_lines(net, tree.style_for(self._out)):
+        for line in _bridge_lines(net, tree.choose_style(self._out)):
             self.write(line)
 
     def require_plugged(self, vif: objects.VIFBase) -> None:

@@ -1,4 +1,4 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Commands that plug, unplug, check and list on this host."""
+"""Commands on this host: plan, plug, unplug, check, plugins and host-info."""

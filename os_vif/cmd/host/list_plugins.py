@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The command that lists the plugins of this host."""
+"""The command ``os-vif plugins``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from os_vif.cmd import main
 
 
 class Plugins(main.Lister):
-    """List the plugins of this host, and the VIFs and port profiles that they take."""
+    """List the plugins of this host, with the supported VIFs and port profiles."""
 
     columns = ("Plugin", "VIF", "Versions", "Port profiles", "Problem")
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
+        """Return the columns and rows; the column ``Problem`` only if a plugin is broken."""
         problems = os_vif.plugin_errors()
         for name, reason in sorted(problems.items()):
             self.app.LOG.warning("plugin %s cannot be used: %s", name, reason)
@@ -33,16 +34,18 @@ class Plugins(main.Lister):
 
 
 class _Lines(columns.FormattableColumn[list[str]]):
-    """A line each for people, a list for programs."""
+    """A cell with several lines; a list in the formats for programs."""
 
     def human_readable(self) -> str:
+        """Return the lines as text."""
         return "\n".join(self._value)
 
 
 def _rows(info: objects.HostInfo) -> Iterator[tuple[str, str, str, _Lines, str]]:
+    """Yield a row for each VIF class of each plugin."""
     for plugin in info.plugin_info:
         for vif in plugin.vif_info:
-            # A third party's describe() may know nothing of port profiles.
+            # The describe() of a third-party plugin may leave the field unset.
             profiles = vif.supported_port_profiles if "supported_port_profiles" in vif else []
             yield (
                 plugin.plugin_name,
@@ -54,6 +57,7 @@ def _rows(info: objects.HostInfo) -> Iterator[tuple[str, str, str, _Lines, str]]
 
 
 def _versions(info: objects.HostVIFInfo | objects.HostPortProfileInfo) -> str:
+    """Return the supported versions of a class, such as ``1.0-1.4``."""
     if info.min_version == info.max_version:
         return info.min_version
     return f"{info.min_version}-{info.max_version}"

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Commands about one VIF, which is read as JSON from a file or from standard input."""
+"""The commands ``plan``, ``plug``, ``unplug`` and ``check``, for a VIF from a JSON file."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("os-vif")
 
 
-def read(source: str) -> objects.VIFBase:
-    """A VIF from JSON text: a document, or what ``jsonutils.dumps(vif.obj_to_primitive())`` writes.
+def read_vif(source: str) -> objects.VIFBase:
+    """Read a VIF from JSON text: a document, or an OVO primitive of any release.
 
     :param source: path of a file, or ``-`` for standard input.
-    :raises BadInputError: if there is no VIF in it.
+    :raises BadInputError: if the file cannot be read, or does not contain a VIF.
     """
-    from os_vif import serialization  # every command loads this file
+    # Every command loads this file.
+    from os_vif import serialization
     from os_vif.cmd.store import files
 
+    title = files.title(source)
     try:
         vif: Any = serialization.loads(files.read_input(source))
     except exception.SerializationError as error:
-        raise main.BadInputError(f"{source}: no VIF in JSON ({error})") from error
+        raise main.BadInputError(f"{title}: cannot read the VIF: {error}") from error
     if not isinstance(vif, objects.VIFBase):
-        raise main.BadInputError(f"{source}: a {vif.obj_name()}; expected a VIF")
+        raise main.BadInputError(f"{title}: found a {vif.obj_name()}; expected a VIF")
     return vif
 
 
 class _VIFCommand(main.Escaping, command.Command):
-    """A command about one VIF. A failure is one line and an exit code."""
+    """A command for a VIF. An error is reported as a line and an exit code."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -51,10 +53,20 @@ class _VIFCommand(main.Escaping, command.Command):
             nargs="?",
             default="-",
             metavar="FILE",
-            help="the VIF as JSON; by default, or as '-', standard input",
+            help="JSON file with the VIF; standard input by default, or for '-'",
         )
-        parser.add_argument("--instance-uuid", default="", help="the instance that it is for")
-        parser.add_argument("--instance-name", default="", help="that instance's name")
+        parser.add_argument(
+            "--instance-uuid",
+            default="",
+            metavar="UUID",
+            help="UUID of the virtual machine or pod; none by default",
+        )
+        parser.add_argument(
+            "--instance-name",
+            default="",
+            metavar="NAME",
+            help="name of the virtual machine or pod; none by default",
+        )
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -72,12 +84,18 @@ class _VIFCommand(main.Escaping, command.Command):
             return exit_codes.EXIT_BAD_INPUT if is_input else exit_codes.EXIT_FAILED
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command; errors are raised."""
         return super().run(parsed_args)
 
-    def vif_and_instance(
-        self, parsed_args: argparse.Namespace
+    @staticmethod
+    def _read_arguments(
+        parsed_args: argparse.Namespace,
     ) -> tuple[objects.VIFBase, objects.InstanceInfo]:
-        vif = read(parsed_args.vif)
+        """Return the VIF and the instance.
+
+        :raises BadInputError: if the file cannot be read, or does not contain a VIF.
+        """
+        vif = read_vif(parsed_args.vif)
         instance = objects.InstanceInfo(name=parsed_args.instance_name)
         if parsed_args.instance_uuid:
             instance.uuid = parsed_args.instance_uuid
@@ -85,38 +103,40 @@ class _VIFCommand(main.Escaping, command.Command):
 
 
 class Plan(_VIFCommand):
-    """Show what plugging (or unplugging) would do, as the commands that one would type."""
+    """Print the commands with the effect of a plug or an unplug. Nothing is changed."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--unplug", action="store_true", help="plan the unplugging")
+        parser.add_argument(
+            "--unplug", action="store_true", help="plan an unplug; by default a plug"
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        vif, instance = self.vif_and_instance(parsed_args)
+        vif, instance = self._read_arguments(parsed_args)
         plan = os_vif.plan(vif, instance, unplug=parsed_args.unplug)
         print(plan if len(plan) else "# nothing to do", file=self.app.stdout)
 
 
 class Plug(_VIFCommand):
-    """Connect a VIF to its network."""
+    """Connect a VIF to the network."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        os_vif.plug(*self.vif_and_instance(parsed_args))
+        os_vif.plug(*self._read_arguments(parsed_args))
 
 
 class Unplug(_VIFCommand):
-    """Disconnect a VIF from its network."""
+    """Disconnect a VIF from the network."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        for left in os_vif.unplug(*self.vif_and_instance(parsed_args)):
+        for left in os_vif.unplug(*self._read_arguments(parsed_args)):
             print(left, file=self.app.stdout)
 
 
 class Check(_VIFCommand, main.Lister):
-    """Show what differs on this host from a plugged VIF. Nothing is changed."""
+    """List the differences between this host and a plugged VIF. Nothing is changed."""
 
-    differs = False
+    _has_drift = False
     columns = ("Device", "Attribute", "Found", "Expected", "Pending")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -125,15 +145,15 @@ class Check(_VIFCommand, main.Lister):
             if action.dest == "formatter":
                 action.choices = ["text", *(action.choices or ())]
                 action.default = "text"
-                action.help = "text, a line for each difference (the default), or a table or data"
+                action.help = "output format; by default text, with a line for each difference"
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        return super().run(parsed_args) or (exit_codes.EXIT_DRIFT if self.differs else 0)
+        return super().run(parsed_args) or (exit_codes.EXIT_DRIFT if self._has_drift else 0)
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.formatter == "text" and parsed_args.columns:
-            # There are none in a text.
+            # The text format has no columns.
             parsed_args.formatter = "table"
         if parsed_args.formatter != "text":
             return super()._run(parsed_args)
@@ -142,8 +162,9 @@ class Check(_VIFCommand, main.Lister):
         return 0
 
     def _differences(self, parsed_args: argparse.Namespace) -> tuple[Difference, ...]:
-        differences = os_vif.check(*self.vif_and_instance(parsed_args))
-        self.differs = any(not d.pending for d in differences)
+        """Return all differences; the exit code ignores pending differences."""
+        differences = os_vif.check(*self._read_arguments(parsed_args))
+        self._has_drift = any(not d.pending for d in differences)
         return differences
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Objects as a tree for people: what is set, and nothing of how it is stored."""
+"""Trees of objects as text: the set fields, independent of the format in which they are stored."""
 
 from __future__ import annotations
 
@@ -16,103 +16,113 @@ from os_vif.codec import document, primitive, unknown
 from os_vif.escape import printable
 
 Style = tuple[str, str, str, str]
-#: What stands before a child, before the last one, and before what is below each.
+#: The prefix of a child, of the last child, and of the descendants of each.
 UNICODE = ("├── ", "└── ", "│   ", "    ")
 ASCII = ("|-- ", "`-- ", "|   ", "    ")
-_LONG = 100
+#: Longer values are cut, in characters.
+_MAX_CHARACTERS = 100
 
 
 @dataclass
 class Node:
-    """Something with a name, a few words on it, and what is in it."""
+    """A node of a tree: an object, a field or a member of a list."""
 
     name: str
-    words: str = ""
+    #: The value of a field, or the class of an object.
+    text: str = ""
     children: list[Node] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.words}" if self.words else self.name
+        return f"{self.name}: {self.text}" if self.text else self.name
 
 
-def of_stored(name: str | None, found: Any) -> Node:
+def build_tree(envelope: str | None, stored: Any) -> Node:
     """Return the tree of a stored object.
 
-    :param name: the name of what contains the VIFs; None for an object without a container.
-    :param found: the object; with *name*, the VIFs by interface name.
+    :param envelope: the name of the envelope, such as ``Pod shop/web-1``; None for an object
+        without an envelope.
+    :param stored: the object; with *envelope*, the VIFs by interface name.
     """
-    if name is None:
-        return _object("", found)
-    return Node(name, "", [_object(_printable(key), vif) for key, vif in found.items()])
+    if envelope is None:
+        return _object_node("", stored)
+    vifs = [_object_node(_printable(key), vif) for key, vif in stored.items()]
+    return Node(envelope, "", vifs)
 
 
-def lines(node: Node, style: Style) -> Iterator[str]:
-    """The tree in lines of text."""
+def render_text(node: Node, style: Style) -> Iterator[str]:
+    """Yield the lines of a tree."""
     yield str(node)
-    yield from _inside(node, style, "")
+    yield from _render_children(node, style, "")
 
 
-def _inside(node: Node, style: Style, before: str) -> Iterator[str]:
-    child, last, more, none = style
+def _render_children(node: Node, style: Style, indentation: str) -> Iterator[str]:
+    """Yield the lines of all descendants."""
+    child, last, below_child, below_last = style
     for inner in node.children:
         is_last = inner is node.children[-1]
-        yield f"{before}{last if is_last else child}{inner}"
-        yield from _inside(inner, style, before + (none if is_last else more))
+        yield f"{indentation}{last if is_last else child}{inner}"
+        below = below_last if is_last else below_child
+        yield from _render_children(inner, style, indentation + below)
 
 
-def style_for(stream: TextIO) -> Style:
-    """Lines of Unicode where the terminal's locale has them."""
-    # Python itself may write UTF-8 to a terminal that takes ASCII (PEP 540).
+def choose_style(stream: TextIO) -> Style:
+    """Return the Unicode style if the stream and the locale use UTF-8, else the ASCII style."""
+    # Python may write UTF-8 although the locale of the terminal is ASCII (PEP 540).
     names = {(stream.encoding or "").lower(), locale.getencoding().lower()}
     return UNICODE if {name.replace("-", "") for name in names} == {"utf8"} else ASCII
 
 
-def _object(name: str, obj: Any) -> Node:
+def _object_node(name: str, obj: Any) -> Node:
+    """Return the node of an object, with the fields; scalar fields first."""
     kind = obj.obj_name()
     values = dict(unknown.contents(obj))
     title = f"{kind} {values.pop('id')}" if values.get("id") else kind
     node = Node(name or _printable(title), _printable(title) if name else "")
     for field_name, value in values.items():
-        _add(node, field_name, value)
-    # First what has nothing in it.
+        _add_field(node, field_name, value)
     node.children.sort(key=lambda child: (bool(child.children), child.name))
     for form in (document.FORM, primitive.FORM):
         for field_name, value in sorted(unknown.fields_of(obj, form).items()):
-            node.children.append(Node(_printable(field_name), f"{_words(value)} (not known here)"))
+            text = f"{_describe(value)} (unknown field)"
+            node.children.append(Node(_printable(field_name), text))
     return node
 
 
-def _add(node: Node, name: str, value: Any) -> None:
+def _add_field(node: Node, name: str, value: Any) -> None:
+    """Add a child for a field. A list object, such as RouteList, is shown as a list."""
     if isinstance(value, ovo.VersionedObject) and list(value.fields) == ["objects"]:
         value = dict(unknown.contents(value)).get("objects", [])
     if isinstance(value, ovo.VersionedObject):
-        node.children.append(_object(name, value))
+        node.children.append(_object_node(name, value))
     elif isinstance(value, dict):
-        children = [_object(_printable(key), item) for key, item in sorted(value.items())]
+        children = [_object_node(_printable(key), item) for key, item in sorted(value.items())]
         node.children.append(Node(name, "" if children else "none", children))
     elif isinstance(value, list) and any(isinstance(item, ovo.VersionedObject) for item in value):
-        node.children.append(Node(name, "", [_member(item) for item in value]))
+        node.children.append(Node(name, "", [_member_node(item) for item in value]))
     else:
-        node.children.append(Node(name, _words(value)))
+        node.children.append(Node(name, _describe(value)))
 
 
-def _member(obj: Any) -> Node:
-    """A member of a list, by what it is known by: an address or a network."""
-    node = _object("", obj)
+def _member_node(obj: Any) -> Node:
+    """Return the node of a list member; an address or a network is the name of the node."""
+    node = _object_node("", obj)
     for child in node.children:
-        if child.name in {"address", "cidr"} and child.words:
+        if child.name in {"address", "cidr"} and child.text:
             node.children.remove(child)
-            return Node(child.words, "", node.children)
+            return Node(child.text, "", node.children)
     return node
 
 
-def _words(value: Any) -> str:
+def _describe(value: Any) -> str:
+    """Return a value as text for people, cut to a length."""
     if isinstance(value, bool) or value is None:
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, list):
-        return ", ".join(_words(item) for item in value) or "none"
-    found = _printable(str(value))
-    return found if len(found) <= _LONG else f"{found[:_LONG]}..."
+        return ", ".join(_describe(item) for item in value) or "none"
+    text = _printable(str(value))
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."
 
 
-def _printable(found: str) -> str:
-    return printable(found) or "''"
+def _printable(text: str) -> str:
+    """Escape control characters; return two quotes for an empty text."""
+    return printable(text) or "''"

@@ -58,19 +58,19 @@ def object_tree(chunk: Chunk) -> tree.Node | None:
     entry = StoredEntry(chunk)
     if not entry.has_vifs:
         return None
-    return tree.of_stored(None if entry.is_bare else entry.name, entry.read())
+    return tree.build_tree(None if entry.is_bare else entry.name, entry.read())
 
 
 def _print_trees(sources: list[visitor.Source], *, ascii_only: bool) -> None:
     """Print a tree for each object, with an empty line between two trees."""
-    style = tree.ASCII if ascii_only else tree.style_for(sys.stdout)
+    style = tree.ASCII if ascii_only else tree.choose_style(sys.stdout)
     encoding = "ascii" if style is tree.ASCII else "utf-8"
     separator = ""
     with files.open_output(files.STANDARD_STREAM, []) as out:
 
         def draw(node: tree.Node) -> None:
             nonlocal separator
-            text = "".join(f"{line}\n" for line in tree.lines(node, style))
+            text = "".join(f"{line}\n" for line in tree.render_text(node, style))
             out.write((separator + text).encode(encoding, "backslashreplace"))
             separator = "\n"
 
@@ -93,4 +93,4 @@ def _write_picture(sources: list[visitor.Source], output: str) -> None:
     if not nodes:
         raise main.BadInputError("--svg: there is nothing to draw")
     with files.open_output(output, []) as out:
-        out.write(svg.picture(nodes).encode())
+        out.write(svg.render_svg(nodes).encode())

@@ -86,7 +86,7 @@ def test_a_command_whose_reader_is_gone_ends_quietly(rights, tmp_path, words):
     before = noted()
     code, said = after(0, words, tmp_path / "in")
     if words.startswith("host-info"):
-        said = said.removeprefix("no card of this host has virtual functions\n")
+        said = said.removeprefix("no network card of this host has virtual functions\n")
     assert (code, said) == (128 + signal.SIGPIPE, "")
     assert noted() == before
 

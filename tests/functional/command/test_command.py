@@ -82,7 +82,7 @@ def test_input_that_is_no_vif_exits_with_2(os_vif, text):
     """One line that says what is wrong with it."""
     done = os_vif("plug", text=text)
     assert done.returncode == 2
-    assert "no VIF in JSON" in done.stderr
+    assert "cannot read the VIF" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -51,4 +51,4 @@ def test_a_host_without_such_cards_says_so(namespace, os_vif_command):
     done = subprocess.run(
         [os_vif_command, "host-info"], capture_output=True, text=True, check=True
     )
-    assert done.stderr == "no card of this host has virtual functions\n"
+    assert done.stderr == "no network card of this host has virtual functions\n"

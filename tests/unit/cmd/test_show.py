@@ -58,14 +58,14 @@ VIFOpenVSwitch 11111111-1111-4111-8111-111111111111
 def of(data) -> tree.Node:
     data = data if isinstance(data, bytes) else json.dumps(data).encode()
     entry = stored_entry.StoredEntry(Chunk(data, 1, is_object=True))
-    return tree.of_stored(None if entry.is_bare else entry.name, entry.read())
+    return tree.build_tree(None if entry.is_bare else entry.name, entry.read())
 
 
 def test_a_vif_in_ascii_and_in_unicode():
     """The same tree, with other lines."""
     node = of(serialization.dumps(samples.vif()).encode())
-    assert "\n".join(tree.lines(node, tree.ASCII)) == VIF
-    lines = "\n".join(tree.lines(node, tree.UNICODE))
+    assert "\n".join(tree.render_text(node, tree.ASCII)) == VIF
+    lines = "\n".join(tree.render_text(node, tree.UNICODE))
     for new, old in zip(tree.UNICODE, tree.ASCII, strict=True):
         lines = lines.replace(new, old)
     assert lines == VIF
@@ -86,18 +86,18 @@ def test_a_pod_has_its_vifs_by_interface():
 def test_what_is_not_known_here_is_shown_as_such():
     document = serialization.to_document(make("VIFBridge"))
     node = of(document | {"apiVersion": "os-vif/2.9", "color": ["blue"]})
-    assert str(node.children[-1]) == "color: blue (not known here)"
+    assert str(node.children[-1]) == "color: blue (unknown field)"
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
 @given(any_objects())
 def test_every_object_can_be_drawn(obj):
     """In lines that can be printed, and in a picture that can be read as XML."""
-    node = tree._object("", obj)
-    lines = [*tree.lines(node, tree.UNICODE)]
+    node = tree.build_tree(None, obj)
+    lines = [*tree.render_text(node, tree.UNICODE)]
     assert all(line.isprintable() for line in lines)
     assert lines[0].startswith(obj.obj_name())
-    picture = ET.fromstring(svg.picture([node]))  # noqa: S314 - it is ours
+    picture = ET.fromstring(svg.render_svg([node]))  # noqa: S314 - it is ours
     texts = ["".join(text.itertext()) for text in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert sorted(texts) == sorted(line.lstrip("│├└─ ") for line in lines)
 
@@ -116,7 +116,7 @@ def boxes(picture: str) -> list[tuple[float, ...]]:
 def test_no_box_of_a_picture_covers_another():
     """And all of them are inside of it."""
     nodes = [of(serialization.dumps(o).encode()) for o in (samples.vif(), make("PodState"))]
-    (_, _, width, height), *found = boxes(svg.picture(nodes))
+    (_, _, width, height), *found = boxes(svg.render_svg(nodes))
     assert len(found) > 20
     for n, (x, y, w, h) in enumerate(found):
         assert x >= 0 <= y
@@ -127,7 +127,7 @@ def test_no_box_of_a_picture_covers_another():
 
 
 def test_text_of_a_picture_is_escaped():
-    picture = svg.picture([tree.Node('<a href="x">&', "<script>", [])])
+    picture = svg.render_svg([tree.Node('<a href="x">&', "<script>", [])])
     assert "<script>" not in picture
     assert "".join(ET.fromstring(picture).itertext()).count("<script>") == 1  # noqa: S314
 
@@ -144,4 +144,4 @@ def test_text_of_a_picture_is_escaped():
 )
 def test_lines_of_unicode_are_for_who_has_them(monkeypatch, stream, locale, style):
     monkeypatch.setattr("locale.getencoding", lambda: locale)
-    assert tree.style_for(io.TextIOWrapper(io.BytesIO(), encoding=stream)) is style
+    assert tree.choose_style(io.TextIOWrapper(io.BytesIO(), encoding=stream)) is style
