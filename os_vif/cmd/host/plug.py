@@ -33,7 +33,7 @@ def read_vif(source: str) -> objects.VIFBase:
     from os_vif import serialization
     from os_vif.cmd.store import files
 
-    title = files.title(source)
+    title = files.title_of(source)
     try:
         vif: Any = serialization.loads(files.read_input(source))
     except exception.SerializationError as error:
