@@ -72,7 +72,7 @@ class Known:
                 self._add(cls)
                 # Shorter formats are those of many structures.
                 if len(cls.fields) > _TABLE:
-                    self.formats[_expanded("".join(form for _, form in cls.fields))] = cls.__name__
+                    self.formats[_expand("".join(form for _, form in cls.fields))] = cls.__name__
         #: Words for a number, such as ``unicast`` for 1.
         self.words = {
             (value, name.rpartition("_")[2].lower()): name
@@ -118,7 +118,7 @@ def _constants() -> dict[str, int]:
     }
 
 
-def _expanded(form: str) -> str:
+def _expand(form: str) -> str:
     """Return a format with a letter for each byte or number: ``3x`` becomes ``xxx``."""
     bare = re.sub("[=<>@!]", "", form)
     return re.sub("([0-9]+)([a-zA-Z?])", lambda match: match[2] * int(match[1]), bare)
@@ -169,13 +169,13 @@ def _check_assignment(
     target: ast.expr, value: ast.expr, known: Known
 ) -> Iterator[tuple[int, str]]:
     if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        for one, other in zip(target.elts, value.elts, strict=False):
-            yield from _check_assignment(one, other, known)
+        for nested_target, nested_value in zip(target.elts, value.elts, strict=False):
+            yield from _check_assignment(nested_target, nested_value, known)
     elif isinstance(target, ast.Name) and target.id.lstrip("_").isupper():
         number = _number(value)
-        found = None if number is None else known.matching(target.id, number)
-        if found is not None:
-            yield target.lineno, f"{target.id} is {found} of pyroute2: use the name"
+        name = None if number is None else known.matching(target.id, number)
+        if name is not None:
+            yield target.lineno, f"{target.id} is {name} of pyroute2: use the name"
 
 
 def _first_number(node: ast.AST) -> int | None:
@@ -205,9 +205,9 @@ def _check_call(node: ast.Call, known: Known) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"the number of {keyword.arg} is in pyroute2"
     match node:
         case ast.Call(func=ast.Attribute(attr="Struct"), args=[ast.Constant(value=str(form))]):
-            found = known.formats.get(_expanded(form))
-            if found is not None:
-                yield node.lineno, f"the format of {found} is in pyroute2"
+            name = known.formats.get(_expand(form))
+            if name is not None:
+                yield node.lineno, f"the format of {name} is in pyroute2"
 
 
 def _is_supplied(name: str) -> bool:
@@ -251,12 +251,12 @@ def check(root: Path = ROOT) -> list[Finding]:
 
 def main() -> int:
     """Print the findings; return 1 if there are any."""
-    found = check()
-    for finding in found:
+    findings = check()
+    for finding in findings:
         print(finding)
     version = importlib.import_module("pyroute2").__version__
-    print(f"{len(found)} numbers that pyroute2 {version} has")
-    return bool(found)
+    print(f"{len(findings)} numbers that pyroute2 {version} has")
+    return bool(findings)
 
 
 if __name__ == "__main__":

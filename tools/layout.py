@@ -51,10 +51,10 @@ def faults(files: list[Path], root: Path = ROOT) -> Iterator[str]:
 
 def main() -> int:
     """Print the faults; return 1 if there are any."""
-    found = list(faults(tracked_files()))
-    for fault in found:
+    messages = list(faults(tracked_files()))
+    for fault in messages:
         print(fault)
-    return 1 if found else 0
+    return 1 if messages else 0
 
 
 if __name__ == "__main__":

@@ -29,22 +29,22 @@ OTHERS = (0, 100, 1000)
 Figures = dict[str, Any]
 
 
-def _compared(found: Figures) -> list[dict[str, Any]]:
-    return [figure for figure in found["figures"] if "ratio" in figure]
+def _compared(results: Figures) -> list[dict[str, Any]]:
+    return [figure for figure in results["figures"] if "ratio" in figure]
 
 
-def wrong_ratios(found: Figures) -> Iterator[str]:
+def wrong_ratios(results: Figures) -> Iterator[str]:
     """Yield a sentence for each ratio unequal to the ratio of the times."""
-    for figure in _compared(found):
+    for figure in _compared(results):
         ratio = figure[PUBLIC_ONE]["ms"] / figure[OURS]["ms"]
         if not math.isclose(figure["ratio"], ratio, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
             name = f"{figure['what']}, {figure['kind']}, {figure['others']} other ports"
             yield f"{name}: ratio {figure['ratio']}, but the times give {ratio:.2f}"
 
 
-def ovs_faults(found: Figures, page: str) -> Iterator[str]:
+def ovs_faults(results: Figures, page: str) -> Iterator[str]:
     """Yield the faults of the figures and of the page about Open vSwitch."""
-    figures = _compared(found)
+    figures = _compared(results)
     plugs = {("plug", kind, others) for kind in KINDS for others in OTHERS}
     for missing in sorted(plugs - {(f["what"], f["kind"], f["others"]) for f in figures}):
         yield f"not measured: {missing}"
@@ -64,29 +64,32 @@ def ovs_faults(found: Figures, page: str) -> Iterator[str]:
         yield f"the goal of {name} {known}"
 
 
-def serialization_faults(found: Figures) -> Iterator[str]:
+def serialization_faults(results: Figures) -> Iterator[str]:
     """Yield the faults of the figures about the serialization."""
-    goals = {figure["what"]: figure["goal"] for figure in found["figures"]}
+    goals = {figure["what"]: figure["goal"] for figure in results["figures"]}
     if goals != serialization.GOALS:
         yield f"goals {goals}, expected {serialization.GOALS}"
-    limits = {row["what"]: (row["against"], row["limit"]) for row in found["limits"]}
+    limits = {row["what"]: (row["against"], row["limit"]) for row in results["limits"]}
     if limits != serialization.LIMITS:
         yield f"limits {limits}, expected {serialization.LIMITS}"
-    if not found["convert"]["per_second"]:
+    if not results["convert"]["per_second"]:
         yield "the conversion of a cluster was not measured"
 
 
 def main() -> int:
     """Print the faults; return 1 if there are any."""
-    with_switch, of_text = (
+    ovs_results, serialization_results = (
         json.loads(path.read_text("utf-8")) for path in (ovs.PAGE, serialization.PAGE)
     )
     page = ovs.PAGE.parent.with_suffix(".rst").read_text("utf-8")
     faults = [
-        *(f"performance_ovs: {fault}" for fault in ovs_faults(with_switch, page)),
-        *(f"performance_ovs: {fault}" for fault in wrong_ratios(with_switch)),
-        *(f"performance_serialization: {fault}" for fault in serialization_faults(of_text)),
-        *(f"performance_serialization: {fault}" for fault in wrong_ratios(of_text)),
+        *(f"performance_ovs: {fault}" for fault in ovs_faults(ovs_results, page)),
+        *(f"performance_ovs: {fault}" for fault in wrong_ratios(ovs_results)),
+        *(
+            f"performance_serialization: {fault}"
+            for fault in serialization_faults(serialization_results)
+        ),
+        *(f"performance_serialization: {fault}" for fault in wrong_ratios(serialization_results)),
     ]
     for fault in faults:
         print(fault)

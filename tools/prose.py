@@ -108,13 +108,15 @@ class Measure:
         """True if the ratchet need not list the file."""
         return self.vague <= LIMIT and not self.first_words
 
-    def exceeds(self, allowed: Measure) -> bool:
+    def exceeds(self, permitted: Measure) -> bool:
         """Return whether a number is above the limit and above the allowed number."""
-        return self.vague > max(LIMIT, allowed.vague) or self.first_words > allowed.first_words
+        return self.vague > max(LIMIT, permitted.vague) or self.first_words > permitted.first_words
 
-    def lowered_to(self, found: Measure) -> Measure:
+    def lowered_to(self, measured: Measure) -> Measure:
         """Return the smaller of each pair of numbers."""
-        return Measure(min(self.vague, found.vague), min(self.first_words, found.first_words))
+        return Measure(
+            min(self.vague, measured.vague), min(self.first_words, measured.first_words)
+        )
 
 
 PERMITTED = Measure(LIMIT, 0)
@@ -155,9 +157,9 @@ def _prose(text: str) -> str:
     return re.sub(r"\w+://\S+", " ", text)
 
 
-def _line_breaks(found: re.Match[str]) -> str:
+def _line_breaks(match: re.Match[str]) -> str:
     """Return the line breaks of a match, or a space."""
-    return "\n" * found[0].count("\n") or " "
+    return "\n" * match[0].count("\n") or " "
 
 
 def _words(text: str) -> list[str]:
@@ -196,8 +198,8 @@ def _is_property(node: _Documented) -> bool:
 
 def _has_wrong_first_word(node: _Documented, text: str) -> bool:
     """Return whether the first word of a docstring is wrong."""
-    found = re.match(r"[A-Za-z-]+(?=[\s,.:;]|$)", text.strip())
-    first = found[0] if found else ""
+    match = re.match(r"[A-Za-z-]+(?=[\s,.:;]|$)", text.strip())
+    first = match[0] if match else ""
     if first.lower() in NEVER_FIRST or text.lstrip().startswith(":"):
         return True
     if isinstance(node, ast.Module | ast.ClassDef) or _is_property(node):
@@ -216,14 +218,14 @@ def first_words(source: str) -> list[Finding]:
 
 def vague_words(source: str) -> list[Finding]:
     """Return the vague words of docstrings and comments."""
-    found = []
+    findings = []
     for node, text in _documented(ast.parse(source)):
         start = node.body[0].lineno
         for offset, line in enumerate(_prose(text).splitlines()):
-            found += [Finding(start + offset, word) for word in _words(line) if word in VAGUE]
+            findings += [Finding(start + offset, word) for word in _words(line) if word in VAGUE]
     for number, text in _comments(source):
-        found += [Finding(number, word) for word in _words(_prose(text)) if word in VAGUE]
-    return sorted(found, key=lambda finding: finding.line)
+        findings += [Finding(number, word) for word in _words(_prose(text)) if word in VAGUE]
+    return sorted(findings, key=lambda finding: finding.line)
 
 
 def _rate(words: Sequence[str]) -> float:
@@ -253,8 +255,8 @@ def measure_all(root: Path = ROOT) -> Measures:
 
 def load(path: Path = RATCHET) -> Measures:
     """Read the ratchet."""
-    found = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    return {name: Measure(**numbers) for name, numbers in found.items()}
+    measures = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return {name: Measure(**numbers) for name, numbers in measures.items()}
 
 
 def dump(ratchet: Mapping[str, Measure]) -> str:
@@ -266,49 +268,51 @@ def dump(ratchet: Mapping[str, Measure]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n" if lines else "{}\n"
 
 
-def problems(found: Mapping[str, Measure], ratchet: Mapping[str, Measure]) -> list[str]:
+def problems(measures: Mapping[str, Measure], ratchet: Mapping[str, Measure]) -> list[str]:
     """Return a line for each file above the permitted numbers, and for each deleted listed file.
 
-    :param found: the measured numbers.
+    :param measures: the measured numbers.
     :param ratchet: the permitted numbers of listed files.
     """
     lines = []
-    for name, now in sorted(found.items()):
-        allowed = ratchet.get(name, PERMITTED)
-        if now.exceeds(allowed):
+    for name, measured in sorted(measures.items()):
+        permitted = ratchet.get(name, PERMITTED)
+        if measured.exceeds(permitted):
             lines.append(
-                f"{name}: {now.vague:.1f} vague words per 100 (at most "
-                f"{max(LIMIT, allowed.vague):.1f}), {now.first_words} docstrings with a wrong "
-                f"first word (at most {allowed.first_words})"
+                f"{name}: {measured.vague:.1f} vague words per 100 (at most "
+                f"{max(LIMIT, permitted.vague):.1f}), {measured.first_words} docstrings with a wrong "
+                f"first word (at most {permitted.first_words})"
             )
     lines += [
         f"{name}: is listed in the ratchet but does not exist; run python -m tools.prose --update"
-        for name in sorted(ratchet.keys() - found.keys())
+        for name in sorted(ratchet.keys() - measures.keys())
     ]
     return lines
 
 
 def updated(
-    found: Mapping[str, Measure], ratchet: Mapping[str, Measure], *, moved: bool = False
+    measures: Mapping[str, Measure], ratchet: Mapping[str, Measure], *, moved: bool = False
 ) -> Measures:
     """Return the ratchet with lowered numbers, without deleted files and files within the limits.
 
-    :param found: the measured numbers.
+    :param measures: the measured numbers.
     :param ratchet: the present ratchet.
     :param moved: list new files, up to the worst numbers of the deleted files.
     """
     lowered = {
-        name: allowed.lowered_to(found[name])
-        for name, allowed in ratchet.items()
-        if name in found and not found[name].is_within_limits
+        name: permitted.lowered_to(measures[name])
+        for name, permitted in ratchet.items()
+        if name in measures and not measures[name].is_within_limits
     }
-    gone = [numbers for name, numbers in ratchet.items() if name not in found]
-    if moved and gone:
-        worst = Measure(max(m.vague for m in gone), max(m.first_words for m in gone))
+    deleted = [numbers for name, numbers in ratchet.items() if name not in measures]
+    if moved and deleted:
+        worst = Measure(max(m.vague for m in deleted), max(m.first_words for m in deleted))
         lowered |= {
-            name: now
-            for name, now in found.items()
-            if name not in ratchet and not now.is_within_limits and not now.exceeds(worst)
+            name: measured
+            for name, measured in measures.items()
+            if name not in ratchet
+            and not measured.is_within_limits
+            and not measured.exceeds(worst)
         }
     return lowered
 
@@ -317,8 +321,8 @@ def _show(names: Iterable[str]) -> None:
     """Print the findings in files, with line numbers."""
     for name in names:
         source = Path(name).read_text("utf-8")
-        now = measure(source)
-        print(f"{name}: {now.vague:.1f} vague words per 100")
+        measured = measure(source)
+        print(f"{name}: {measured.vague:.1f} vague words per 100")
         for finding in first_words(source):
             print(f"{name}:{finding.line}: first word: {finding.text}")
         for finding in vague_words(source):
@@ -331,16 +335,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--update", action="store_true", help="lower the numbers of the ratchet")
     parser.add_argument("--moved", action="store_true", help="with --update: list moved files")
     parser.add_argument("files", nargs="*", help="show the findings of these files, and no more")
-    given = parser.parse_args(arguments)
-    if given.moved and not given.update:
+    options = parser.parse_args(arguments)
+    if options.moved and not options.update:
         parser.error("--moved needs --update")
-    if given.files:
-        _show(given.files)
+    if options.files:
+        _show(options.files)
         return 0
-    found = measure_all()
-    if given.update:
-        RATCHET.write_text(dump(updated(found, load(), moved=given.moved)), "utf-8")
-    lines = problems(found, load())
+    measures = measure_all()
+    if options.update:
+        RATCHET.write_text(dump(updated(measures, load(), moved=options.moved)), "utf-8")
+    lines = problems(measures, load())
     if lines:
         print(*lines, _ADVICE, sep="\n", file=sys.stderr)
     return 1 if lines else 0

@@ -134,9 +134,9 @@ def _legend(scale: str) -> Iterator[str]:
     yield f'<text x="{_LEFT + 220}" y="18">{scale}</text>'
 
 
-def _comparison(found: dict[str, Any]) -> Table:
+def _comparison(results: dict[str, Any]) -> Table:
     """Return all figures that compare the two releases."""
-    figures = compared(found["figures"])
+    figures = compared(results["figures"])
     name, factor = unit(figures)
     # The kind and the number of other ports are left out where all figures have the same.
     columns = {"kind": "Kind", "others": "Other ports"}
@@ -156,7 +156,7 @@ def _comparison(found: dict[str, Any]) -> Table:
     return header, rows
 
 
-def _limits(found: dict[str, Any]) -> Table:
+def _limits(results: dict[str, Any]) -> Table:
     """Return the figures that compare two kinds of work of the present release."""
     rows = [
         (
@@ -166,31 +166,31 @@ def _limits(found: dict[str, Any]) -> Table:
             f"{row['ratio']:g}",
             _goal(row["limit"], is_missed=row["ratio"] > row["limit"]),
         )
-        for row in found["limits"]
+        for row in results["limits"]
     ]
     return ("Measurement", "Time (µs)", "Compared with", "Ratio", "At most"), rows
 
 
-def _conversion(found: dict[str, Any]) -> Table:
+def _conversion(results: dict[str, Any]) -> Table:
     """Return speed and memory of the conversion of a cluster."""
-    row = found["convert"]
+    row = results["convert"]
     header = ("KuryrPorts", "Objects per second of CPU time", "Largest memory (MiB)")
     return header, [(f"{row['pods']:,}", f"{row['per_second']:,}", str(row["mib"]))]
 
 
-def _vswitchd(found: dict[str, Any]) -> Table:
+def _vswitchd(results: dict[str, Any]) -> Table:
     """Return the times of ovs-vswitchd without os-vif."""
     rows = [
         (str(figure["others"]), figure["what"], figure["kind"], number(figure["raw"]["ms"]))
-        for figure in found["figures"]
+        for figure in results["figures"]
         if "raw" in figure
     ]
     return ("Other ports", "Measurement", "Kind of the port", "Time (ms)"), rows
 
 
-def _host(found: dict[str, Any]) -> Table:
+def _host(results: dict[str, Any]) -> Table:
     """Return the times for a VIF on a host that fills up."""
-    host = found["host"]
+    host = results["host"]
     tenth = host["count"] // 10
     rows = []
     for index in range(10):
@@ -206,11 +206,11 @@ def _host(found: dict[str, Any]) -> Table:
     return ("VIFs on the host", "Plug", "Re-plug", "Unplug", "A port without os-vif"), rows
 
 
-def _memory(found: dict[str, Any]) -> Table:
+def _memory(results: dict[str, Any]) -> Table:
     """Return memory and open descriptors of the processes on a host that fills up."""
     rows = []
     for process in ("client", "daemon"):
-        sizes = found["host"][process]
+        sizes = results["host"][process]
         megabytes = (f"{size['rss'] / 2**20:.1f}" for size in sizes)
         rows += [
             (process, "memory (MiB)", *megabytes),
@@ -241,23 +241,23 @@ def misses_goal(figure: dict[str, Any]) -> bool:
     return figure["goal"] is not None and bool(figure["ratio"] < figure["goal"])
 
 
-def missed_goals(found: dict[str, Any]) -> list[str]:
+def missed_goals(results: dict[str, Any]) -> list[str]:
     """Return a sentence for each missed goal, in reStructuredText."""
     return [
         f"*{figure['what']}*: {figure['ratio']:g} times faster, instead of {figure['goal']:g} times."
-        for figure in compared(found["figures"])
+        for figure in compared(results["figures"])
         if misses_goal(figure)
     ] + [
         f"*{row['what']}*: {row['ratio']:g} times the time of *{row['against']}*, instead of at "
         f"most {row['limit']:g} times."
-        for row in found.get("limits", ())
+        for row in results.get("limits", ())
         if row["ratio"] > row["limit"]
     ]
 
 
-def conditions(found: dict[str, Any]) -> str:
+def conditions(results: dict[str, Any]) -> str:
     """Return sentences on the machine, the load and the versions of a measurement."""
-    machine = found["machine"]
+    machine = results["machine"]
     parts = [f"Linux {machine['linux']}", f"{machine['processors']} processors"]
     if "python" in machine:
         parts.append(f"Python {machine['python']}")
@@ -270,6 +270,6 @@ def conditions(found: dict[str, Any]) -> str:
             f"The load average was {before} before the measurement and {after} after it."
         )
     for side, name in SIDES.items():
-        versions = ", ".join(f"{package} {v}" for package, v in found["versions"][side].items())
+        versions = ", ".join(f"{package} {v}" for package, v in results["versions"][side].items())
         sentences.append(f"{name.capitalize()} ran with {versions}.")
     return " ".join(sentences)
