@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""All diagnostics of an object, as ``os-vif validate`` prints them."""
+"""The diagnostics of ``os-vif validate`` for an object."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from os_vif.cmd.store.json_scanner import Chunk
 
 
 def all_errors(chunk: Chunk) -> list[diagnostics.Diagnostic]:
-    """Return all errors of an object, also of an object that is no stored entry."""
+    """Return all errors of a stored entry or of an unrecognized object."""
     try:
         with stored_entry.translated_errors():
             return diagnostics.all_errors(stored_entry.StoredEntry(chunk))

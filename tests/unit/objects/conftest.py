@@ -10,12 +10,12 @@ from tests.unit.objects import third_party
 
 @pytest.fixture(scope="module")
 def classes():
-    """Classes of third parties, registered for the tests of one module."""
+    """Register classes of third parties for the tests of a module."""
     with third_party.registered_for_a_while() as classes:
         yield classes
 
 
 @pytest.fixture
 def new(classes):
-    """Make an object of a third party's class by its name."""
+    """Return a function that creates an object of a third party's class."""
     return third_party.maker(classes)

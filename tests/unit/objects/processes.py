@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def run_python(script, **environment):
-    """What a script prints that runs in a new process, where ``tests`` can be imported."""
+    """Run a script in a new process that can import ``tests``; return the output."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script],
         cwd=ROOT,

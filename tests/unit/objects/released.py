@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What each release really had, and what a reader of it must be sent.
+"""Classes, versions and fields of each release, and the expected output for each reader.
 
-``released.json`` holds every (class, version, field set) that a public release ever had. It and
-the manifests were read out of the released packages, so nothing here asks the code under test.
+``released.json`` has every combination of class, version and fields of the public releases. The
+file and the manifests were read from the released packages, so that no expectation depends on the
+code under test.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-#: Release to class name to version.
+#: Class versions by class name, for each release.
 MANIFESTS = json.loads(
     (_HERE.parents[1] / "interop" / "corpus" / "manifests.json").read_text("utf-8")
 )
@@ -23,7 +24,7 @@ RELEASES = tuple(MANIFESTS)
 ROWS = json.loads((_HERE / "released.json").read_text("utf-8"))
 #: The newest release of each distinct manifest, oldest first.
 NEWEST = tuple({tuple(m.items()): release for release, m in MANIFESTS.items()}.values())
-#: Every version that a class ever had, the burnt ones included.
+#: All versions of each class, including withdrawn versions.
 VERSIONS = tuple(sorted({(row["object"], row["version"]) for row in ROWS}))
 
 
@@ -32,24 +33,24 @@ def _age(release):
 
 
 def in_release(row, release):
-    """Whether the class had this version and field set in ``release``."""
+    """Return whether the class had the version and fields of *row* in a release."""
     return any(_age(a) <= _age(release) <= _age(b) for a, b in row["releases"])
 
 
 def newest_with(name, version):
-    """The newest release that had this version of the class."""
+    """Return the newest release with a version of the class."""
     return next(r for r in reversed(RELEASES) if MANIFESTS[r].get(name) == version)
 
 
 def fields_of(name, release):
-    """The fields of a class as ``release`` declared them, name to type."""
+    """Return the types of the fields of a class in a release, by name."""
     return next(r["fields"] for r in ROWS if r["object"] == name and in_release(r, release))
 
 
 def fields_at(name, version, *, on_vif=False):
-    """The fields that a version of a class has.
+    """Return the fields of a version of a class.
 
-    :param on_vif: whether the reader keeps the addresses on the VIF, as 1.8.0 alone did.
+    :param on_vif: whether the reader keeps the addresses on the VIF, as only 1.8.0 does.
     """
     rows = [r for r in ROWS if (r["object"], r["version"]) == (name, version)]
     return next(
@@ -58,7 +59,7 @@ def fields_at(name, version, *, on_vif=False):
 
 
 def partial(name, release):
-    """The manifest that oslo's ``obj_tree_get_versions(name)`` makes in ``release``."""
+    """Return the manifest that oslo's ``obj_tree_get_versions(name)`` returns in *release*."""
     tree = {}
     waiting = [name]
     while waiting:
@@ -75,7 +76,7 @@ def number(version):
 
 
 def common(manifest):
-    """What is written for a partial manifest: the versions that all agreeing releases read."""
+    """Return the oldest versions among the releases that agree with a partial manifest."""
     versions = {}
     for release in RELEASES:
         if manifest.items() <= MANIFESTS[release].items():
@@ -85,9 +86,9 @@ def common(manifest):
 
 
 def expected(obj, versions):
-    """What a reader of these versions must be sent for ``obj``: class, version, data.
+    """Return class, version and data of *obj* for a reader of the versions.
 
-    None if it has neither the class nor an ancestor of it.
+    Return None if the reader knows neither the class nor an ancestor of the class.
     """
     name = next((c.__name__ for c in type(obj).__mro__ if c.__name__ in versions), None)
     if name is None:
@@ -121,7 +122,7 @@ def _addresses(vif):
 
 
 def actual(primitive):
-    """A primitive in the form of :func:`expected`."""
+    """Return a primitive in the form of :func:`expected`."""
     if isinstance(primitive, list):
         return [actual(item) for item in primitive]
     if not isinstance(primitive, dict):

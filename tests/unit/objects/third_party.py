@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Classes that others derive from ours, as kuryr, zun and vendors do it.
+"""Classes derived from classes of os-vif, as kuryr, zun and vendors derive classes.
 
-The names are those of no real project, so that nobody's registry is disturbed.
+No real project uses the names, so that the classes hide no registered class.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from os_vif.objects.versioning import history
 from tests.support.strategies import load, make
 from tests.unit.objects import released
 
-#: What goes with each version of AcmeOvsProfile.
+#: The version of the parent class for each version of AcmeOvsProfile.
 PARENT_VERSIONS = {"1.0": "1.1", "1.1": "1.2", "1.2": "1.4"}
 
 
-#: Class of a VIF, and its own fields with a value.
+#: The own fields of each VIF class, with a value.
 VIFS = {
     "TestVlanNested": {"vif_name": "eth0", "vlan_id": 7},
     "TestMacvlanNested": {"vif_name": "eth0"},
@@ -44,7 +44,7 @@ class DictOfVifs(fields.AutoTypedField):
 
 
 def register():
-    """Define and register them all: modules of others do this as they are imported."""
+    """Define and register all classes, as modules of third parties do when imported."""
     registered = ovo.VersionedObjectRegistry.register
 
     @registered
@@ -54,7 +54,7 @@ def register():
 
     @registered
     class TestMacvlanNested(vif.VIFBase):
-        # No VERSION of its own.
+        # The class has no VERSION of its own.
         fields = {"vif_name": fields.StringField()}
 
     @registered
@@ -81,7 +81,7 @@ def register():
 
     @registered
     class AcmeBurntVif(vif.VIFBase):
-        # Its own second version: 1.8.0's VIFBase 1.1 is no concern of it.
+        # The second version of the class, unrelated to VIFBase 1.1 of release 1.8.0.
         VERSION = "1.1"
         fields = {"slot": fields.IntegerField(), "lane": fields.IntegerField()}
 
@@ -92,7 +92,7 @@ def register():
 
     @registered
     class AcmeAddressedVif(vif.VIFBase):
-        # A field with the name that 1.8.0 once used.
+        # A field with a name from release 1.8.0.
         VERSION = "1.0"
         fields = {"fixed_ips": fields.ObjectField("FixedIPList")}
 
@@ -132,7 +132,7 @@ def register():
 
 
 def maker(classes):
-    """What makes an object of one of the classes, with all that ours has in it set."""
+    """Return a function that creates an object of a class with all inherited fields set."""
 
     def new(name, **more):
         values = VIFS | PROFILES | {"AcmeOffload": {"queue": 3}}
@@ -148,7 +148,7 @@ def maker(classes):
 
 @contextlib.contextmanager
 def registered_for_a_while():
-    """The classes, which are out of the registry again afterwards."""
+    """Register the classes for the duration of a block."""
     classes = register()
     try:
         yield classes
@@ -158,7 +158,8 @@ def registered_for_a_while():
 
 
 def expected_vif(vif, versions, version=None):
-    """What the reader is sent: the third party's own name and fields, and ours as it has them."""
+    """Return the expected output for a reader: own name and fields, and inherited fields as
+    known."""
     (base,) = (c for c in type(vif).__mro__ if c.__name__ == "VIFBase")
     ours = {field: getattr(vif, field) for field in base.fields if vif.obj_attr_is_set(field)}
     _, _, data = released.expected(base(**ours), versions)
@@ -169,7 +170,9 @@ def expected_vif(vif, versions, version=None):
 
 
 def written(obj, *args, **kwargs):
-    """What is written for the object, which is read again, and is left as it was."""
+    """Return the primitive of an object after two checks: it can be read, and the object is
+    unchanged.
+    """
     before = copy.deepcopy(obj.obj_to_primitive())
     primitive = obj.obj_to_primitive(*args, **kwargs)
     assert obj.obj_to_primitive() == before
@@ -178,12 +181,13 @@ def written(obj, *args, **kwargs):
 
 
 def peer(release, **more):
-    """A complete manifest of a release, and of classes that the peer has beside it."""
+    """Return the complete manifest of a release, and the versions of further classes of the
+    peer."""
     return history.manifest(release) | more
 
 
 def written_for_many(classes):
-    """What is written of each VIF for a few readers; all of it is read again."""
+    """Return the primitives of each VIF for several readers; all primitives were read again."""
     primitives = []
     for obj in map(maker(classes), VIFS):
         listed = {obj.obj_name(): obj.VERSION}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Random documents, and documents that have gone wrong."""
+"""Random documents, and random damaged documents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ RANDOM = settings(
 
 
 def _pattern(validator, pattern, instance, schema):
-    """As in ECMA-262, ``$`` is the very end; to Python a line feed may follow."""
+    """Match a pattern as ECMA-262 does: ``$`` is the very end. In Python a line feed may
+    follow."""
     if validator.is_type(instance, "string") and not re.search(
         pattern.replace("$", r"\Z"), instance
     ):
@@ -43,14 +44,16 @@ def _type(validator, types, instance, schema):
         )
 
 
-#: JSON Schema, with the patterns that it means.
+#: JSON Schema, with patterns of ECMA-262.
 Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
-#: The part of OpenAPI that a structural schema has.
+#: The keywords of OpenAPI in structural schemas.
 StructuralValidator = jsonschema.validators.extend(Validator, {"type": _type})
 
 
 def reads(document):
-    """Whether the library reads it. Whatever is wrong with it is said in one way."""
+    """Return whether the library reads a document. Other errors than SerializationError are
+    raised.
+    """
     try:
         from_document(document)
     except exception.SerializationError:
@@ -60,7 +63,7 @@ def reads(document):
 
 @st.composite
 def _with_addresses(draw, objects):
-    """Objects, of which the VIFs may have addresses where release 1.8.0 kept them."""
+    """Draw objects; VIFs may have addresses in the field of release 1.8.0."""
     obj = draw(objects)
     if obj.obj_name() in VIFS and draw(st.booleans()):
         obj.fixed_ips = draw(any_object("FixedIPList"))
@@ -69,7 +72,7 @@ def _with_addresses(draw, objects):
 
 
 def _complete(value):
-    """Let each list have its members: without, it is written nowhere."""
+    """Set the members of unset lists: an unset list cannot be written."""
     if isinstance(value, ovo.VersionedObject):
         if "objects" in value.fields and not value.obj_attr_is_set("objects"):
             value.objects = []
@@ -81,11 +84,11 @@ def _complete(value):
 
 
 def any_document(kinds=KINDS):
-    """What is written of random objects."""
+    """Return a strategy for the documents of random objects."""
     return _with_addresses(any_objects(kinds)).map(to_document)
 
 
-#: Strings that are nearly what a field takes, or look as if they were.
+#: Strings that are nearly valid values, or look like valid values.
 STRINGS = (
     *("", " ", "\n", "null", "true", "0", "1.0", "vepa", "Vepa", "vepa\n", "server", "generic"),
     *("10.0.0.5", "10.0.0.5\n", " 10.0.0.5", "10.0.0.05", "10.0.0", "10.0.0.256", "0x0a000005"),
@@ -129,7 +132,7 @@ _NAMES = st.sampled_from(
 
 
 def _places(value, place=()):
-    """Every place in plain data."""
+    """Yield the path of every value in plain data."""
     yield place
     items = value.items() if isinstance(value, dict) else ()
     for key, item in enumerate(value) if isinstance(value, list) else items:
@@ -144,7 +147,8 @@ def _at(value, place):
 
 @st.composite
 def any_damaged_document(draw, kinds=KINDS):
-    """A document of this minor version that was changed somewhere. It may still be right."""
+    """Draw a document of this minor version with a random change. The document may still be
+    valid."""
     document = copy.deepcopy(draw(any_document(kinds)))
     for _ in range(draw(st.integers(1, 2))):
         places = [place for place in _places(document) if place]
@@ -157,7 +161,7 @@ def any_damaged_document(draw, kinds=KINDS):
 
 
 def _damage(draw, document, inside, key):
-    """Change one thing in an object or an array."""
+    """Change a value or name in an object or array."""
     value = copy.deepcopy(draw(_VALUES))
     match draw(st.sampled_from(("replace", "edit", "remove", "add", "move"))):
         case "edit" if isinstance(inside[key], str):
@@ -176,7 +180,7 @@ def _damage(draw, document, inside, key):
 
 @st.composite
 def edited(draw, text, characters="0123456789aAfFgG.:-/% \n\u0661"):
-    """A string in which a character was put, or replaced, or taken away."""
+    """Draw a text with an inserted, replaced or deleted character."""
     where = draw(st.integers(0, len(text)))
     character = draw(st.sampled_from(("", *characters)))
     return text[:where] + character + text[where + draw(st.integers(0, 1)) :]

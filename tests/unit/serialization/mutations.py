@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Payloads of the corpus, and what may become of one on its way."""
+"""Payloads of the corpus, and random changes of payloads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 
 from tests.unit.serialization.samples import CORPUS
 
-#: What stands in the place of another value.
+#: Values that replace a value.
 VALUES = (
     *(None, True, False, 0, 1, -1, 2**63, 10**400, 1.5, 1.0, 1e308, -0.0),
     *("", "x", "1", "1.0", "1.1", "1.0.1", "2.0", "9.9", "os-vif/2.0", "os-vif/2.5", "ovs\n"),
@@ -20,7 +20,7 @@ VALUES = (
     *("\ud800", "\x00", "é" * 40, "a" * 300),
     *([], {}, [None], [[]], ["10.0.0.1"], {"a": 1}, {"10.0.0.1": 0}, [{}], [1, 2], ["id"]),
 )
-#: Names that another one becomes, or that are added.
+#: Names that replace a name, or are added.
 NAMES = (
     *("", "x", "a.b", "a\nb", "\ud800", "id", "objects", "fixed_ips", "mtu", "kind", "apiVersion"),
     *("versioned_object.name", "versioned_object.version", "versioned_object.changes"),
@@ -29,12 +29,12 @@ NAMES = (
 
 
 def payloads():
-    """The payloads of the corpus: OVO primitives, and what kuryr wraps around them."""
+    """Return the payloads of the corpus: OVO primitives, and envelopes of kuryr."""
     return [json.loads(line)["payload"] for line in CORPUS.read_text("utf-8").splitlines()]
 
 
 def _places(data, found):
-    """Every container in the data with each of its names or numbers."""
+    """Append every container in the data with each name or index."""
     for key in data if isinstance(data, dict) else range(len(data)):
         found.append((data, key))
         if isinstance(data[key], (dict, list)):
@@ -43,7 +43,7 @@ def _places(data, found):
 
 
 def mutated(data, order):
-    """A copy of plain data with one to three changes, by a source of random numbers."""
+    """Return a copy of plain data with one to three changes, drawn from a random generator."""
     data = [copy.deepcopy(data)]
     for _ in range(order.choice((1, 1, 1, 2, 3))):
         places = _places(data, [])
@@ -66,7 +66,7 @@ def mutated(data, order):
 
 
 def garbled(text, order):
-    """Bytes with one change: cut, or with other bytes in them."""
+    """Return the bytes of a text with a change: a cut, or a replaced part."""
     data = text.encode()
     start = order.randrange(len(data) + 1)
     end = min(len(data), start + order.choice((0, 1, 1, 2, 8)))

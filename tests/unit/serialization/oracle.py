@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a reader cannot hold of an object, worked out from what the released packages had."""
+"""Expected losses of an object for each reader, computed from the released packages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from os_vif.objects.versioning import history
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from tests.unit.objects import released
 
-#: The classes of kuryr-kubernetes: what each derives from, its fields, and its versions with the
-#: release that brought them; no version ends the class.
+#: The classes of kuryr-kubernetes: the base class, the fields, and the versions with their
+#: releases. The version None ends the class.
 KURYR = {
     "VIFVlanNested": ("VIFBase", ("vif_name", "vlan_id"), {"0.1.0": "1.0"}),
     "VIFMacvlanNested": ("VIFBase", ("vif_name",), {"0.2.0": "1.0"}),
@@ -24,7 +24,7 @@ KURYR = {
     ),
     "PodState": (None, ("default_vif", "additional_vifs"), {"0.5.0": "1.0"}),
 }
-#: Releases of kuryr with different classes, and the release of os-vif beside each.
+#: Releases of kuryr with different classes, and the os-vif release of the same time.
 PEERS = {
     "kuryr-0.1.0": "1.4.0",
     "kuryr-0.4.7": "1.7.0",
@@ -43,7 +43,7 @@ def _age(release):
 
 
 def versions(release):
-    """Class name to version, of what a release had."""
+    """Return the class versions of a release, by class name."""
     if release not in PEERS:
         return released.MANIFESTS[release]
     number = _age(release.removeprefix("kuryr-"))
@@ -56,7 +56,7 @@ def versions(release):
 
 
 def fields_of(name, known):
-    """The fields that the class has for a reader of these versions."""
+    """Return the fields of a class for a reader of the versions."""
     if name not in KURYR:
         on_vif = known["VIFBase"] == "1.1"
         return set(released.fields_at(name, known[name], on_vif=on_vif))
@@ -67,7 +67,7 @@ def fields_of(name, known):
 
 
 def join(path, name):
-    """The path of a field, or of what is in a list or a table."""
+    """Return the path of a field or of an item of a list or table."""
     if isinstance(name, int):
         return f"{path}[{name}]"
     odd = not name.isascii() or not name.replace("_", "").isalnum()
@@ -75,9 +75,9 @@ def join(path, name):
 
 
 def lost(obj, known, path="", vif=None):
-    """The paths of what a reader of these versions has no place for.
+    """Return the paths of all values that a reader of the versions cannot store.
 
-    :param vif: the VIF around ``obj``: release 1.8.0 has the addresses there.
+    :param vif: the VIF around ``obj``: release 1.8.0 stores addresses in the VIF.
     """
     mine = type(obj).__name__
     name = next((c.__name__ for c in type(obj).__mro__ if c.__name__ in known), None)
@@ -119,7 +119,7 @@ def _lost_value(value, known, path, vif):
 
 
 def _moves(subnet, vif):
-    """Whether the addresses of a subnet are found again: an empty list is not."""
+    """Return whether a reader assigns the addresses of a subnet; an empty list is lost."""
     if "objects" in subnet.ips and subnet.ips.objects:
         return True
     addresses = [ip.address for ip in (*own(vif), *in_subnets(vif)) if "address" in ip]
@@ -127,13 +127,13 @@ def _moves(subnet, vif):
 
 
 def own(vif):
-    """The addresses that a VIF has beside its fields."""
+    """Return the addresses in the VIF itself, outside the fields of the class."""
     listing = vars(vif).get("fixed_ips")
     return listing.objects if listing is not None and "objects" in listing else []
 
 
 def in_subnets(vif):
-    """The addresses in the subnets of a VIF."""
+    """Yield the addresses in the subnets of a VIF."""
     network = vif.network if "network" in vif else None
     subnets = network.subnets if network is not None and "subnets" in network else ()
     for subnet in subnets.objects if subnets != () and "objects" in subnets else ():
@@ -142,12 +142,12 @@ def in_subnets(vif):
 
 
 def address(ip):
-    """What an address says."""
+    """Return the values of an address."""
     return flat(ip)
 
 
 def flat(value, path=""):
-    """Every value in an object by its path; of an object its class."""
+    """Return every value in an object by path. The value of an object is its class."""
     if isinstance(value, ovo.VersionedObject):
         found = {path: type(value).__name__}
         for name in value.fields:
@@ -166,7 +166,7 @@ def flat(value, path=""):
 
 
 def peers_are_all():
-    """Whether every distinct manifest of a peer is one of :data:`PEERS`, or ours."""
+    """Return whether each distinct manifest of a peer is our manifest or in :data:`PEERS`."""
     manifests = [history.manifest(peer) for peer in PEERS]
     others = {peer for peer in history.peers() if history.manifest(peer) not in manifests}
     return others == {CURRENT_RELEASE}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the tests of documents share: objects, and plain data that is made without the library."""
+"""Objects for tests of documents, and plain data created without the library."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.unit.objects import released
 
 CORPUS = Path(released.__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"
 
-#: The fields in which a subclass may stand.
+#: Fields that accept a subclass.
 OPEN = {"additional_vifs", "datapath_offload", "default_vif", "port_profile"}
 
-#: A VIF as nova and kuryr have it, in the form of a document.
+#: A VIF of nova or kuryr as a document.
 VIF = {
     "apiVersion": "os-vif/2.0",
     "kind": "VIFOpenVSwitch",
@@ -66,7 +66,7 @@ VIF = {
 
 
 def vif():
-    """The object that :data:`VIF` describes."""
+    """Return the object of the document :data:`VIF`."""
     subnets = [
         objects.Subnet(
             cidr="10.0.0.0/24",
@@ -110,7 +110,7 @@ def vif():
 
 
 def every():
-    """Objects of every class, little and much of each, by name; kuryr's too."""
+    """Return objects of every class by name, with few and with many fields, including kuryr's."""
     yield from samples.samples()
     for name in KURYR:
         for full in (False, True):
@@ -118,7 +118,7 @@ def every():
 
 
 def fill(value):
-    """Give the lists in an object their objects, without which they have no document."""
+    """Set the members of unset lists: an object with an unset list has no document."""
     if isinstance(value, ovo.VersionedObject):
         if list(value.fields) == ["objects"] and "objects" not in value:
             value.objects = []
@@ -132,7 +132,7 @@ def fill(value):
 
 
 def plain(value, *, name=""):
-    """The fields of an object as nested plain data, with the kinds that open types need."""
+    """Return the fields of an object as nested plain data, with kinds for fields of open types."""
     if isinstance(value, list):
         return [plain(item, name=name) for item in value]
     if isinstance(value, dict):
@@ -148,7 +148,7 @@ def plain(value, *, name=""):
 
 
 def shuffled(data, seed):
-    """The same plain data with the names of every object in another order."""
+    """Return plain data with the names of every object in random order."""
     order = random.Random(seed)  # noqa: S311
     if isinstance(data, dict):
         names = list(data)
@@ -158,7 +158,7 @@ def shuffled(data, seed):
 
 
 def part(name, version, **data):
-    """The OVO primitive of one object."""
+    """Return the OVO primitive of an object."""
     return {
         "versioned_object.name": name,
         "versioned_object.namespace": "os_vif",

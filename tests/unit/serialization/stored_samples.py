@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What kuryr and zun stored: genuine rows of the corpus, and what is made as they make it."""
+"""Texts stored by kuryr and zun: rows of the corpus, and imitations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ids(row) -> str:
 
 
 def content(value):
-    """The classes and values of an object, as the corpus tells them."""
+    """Return the classes and values of an object in the form of the corpus."""
     if isinstance(value, ovo.VersionedObject):
         names = [name for name in value.fields if value.obj_attr_is_set(name)]
         return {
@@ -37,7 +37,7 @@ def content(value):
 
 
 def told(row) -> dict:
-    """What the corpus says that a row holds, by interface."""
+    """Return the expected content of a row, by interface."""
     fields = row["fields"]
     if row["object"] == "PodState":
         return {"eth0": fields["default_vif"], **fields["additional_vifs"]}
@@ -45,7 +45,7 @@ def told(row) -> dict:
 
 
 def unchanged(value):
-    """A primitive without what changed in it."""
+    """Return a primitive without the list of changes."""
     if isinstance(value, dict):
         return {k: unchanged(v) for k, v in value.items() if k != "versioned_object.changes"}
     return [unchanged(item) for item in value] if isinstance(value, list) else value
@@ -58,7 +58,7 @@ def versionless(value):
 
 
 def genuine(row) -> tuple[str, dict]:
-    """The envelope of a row, and what kuryr wrote there, as plain data."""
+    """Return the envelope of a row, and the text of kuryr as plain data."""
     payload = row["payload"]
     if row["wrap"] == "pod-annotation-vif":
         return "pod-vif", json.loads(payload["metadata"]["annotations"][ANNOTATION])
@@ -72,12 +72,13 @@ def plain(written) -> dict:
 
 
 def dumped(obj) -> dict:
-    """The primitive of an object in which all counts as changed, as kuryr and zun have it."""
+    """Return the primitive of an object with all fields changed, as kuryr and zun write
+    objects."""
     return obj.obj_to_primitive()
 
 
 def state(name="PodState", default=None, **more) -> dict:
-    """What a program writes of a state: kuryr ``additional_vifs`` always, zun never."""
+    """Return a state as a program writes it: kuryr always has ``additional_vifs``, zun never."""
     fields = {"default_vif": default or dumped(make("VIFBridge")), **more}
     return {
         "versioned_object.name": name,
@@ -97,12 +98,13 @@ def contents(vifs) -> dict:
 
 
 def small(kind, **more):
-    """A VIF as kuryr makes it: nothing of it is newer than os-vif 1.4.0."""
+    """Return a VIF as kuryr creates VIFs, without fields newer than os-vif 1.4.0."""
     return make(kind, full=False, vif_name="tap1", address="fa:16:3e:00:00:01", **more)
 
 
 def envelopes(vif, other) -> dict[str, object]:
-    """Every place and form in which a VIF was stored, with another where there may be one."""
+    """Return every envelope with a VIF, and with a second VIF where the envelope allows
+    several."""
     primitive, second = dumped(vif), dumped(other)
     pair = state(default=primitive, additional_vifs={"eth1": second})
     ports = {
@@ -123,7 +125,7 @@ def envelopes(vif, other) -> dict[str, object]:
         "KuryrPort of two": {
             "apiVersion": "openstack.org/v1",
             "kind": "KuryrPort",
-            # By kubectl apply.
+            # As written by kubectl apply.
             "metadata": {"name": "p", "annotations": {"kubectl.kubernetes.io/x": "{}"}},
             "spec": {"podUid": "u", "podNodeName": "n"},
             "status": {"vifs": ports},
