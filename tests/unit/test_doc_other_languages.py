@@ -12,9 +12,11 @@ import shutil
 import subprocess
 import textwrap
 
+import jsonschema
 import pytest
 
 from os_vif import serialization
+from os_vif.serialization import schema
 from os_vif.serialization.protobuf import message_types
 from os_vif.serialization.schema import json_schema
 from tests.unit.serialization.samples import VIF, vif
@@ -22,9 +24,10 @@ from tests.unit.serialization.samples import VIF, vif
 PAGE = pathlib.Path(__file__).parents[2] / "doc" / "source" / "user" / "other_languages.rst"
 
 
-def block(language):
-    found = re.search(rf"code-block:: {language}\n\n((?:   .*\n|\n)+)", PAGE.read_text("utf-8"))
-    return textwrap.dedent(found[1])
+def block(language, word=""):
+    """Return the first code block of a language that contains a word."""
+    blocks = re.findall(rf"code-block:: {language}\n\n((?:   .*\n|\n)+)", PAGE.read_text("utf-8"))
+    return next(textwrap.dedent(text) for text in blocks if word in text)
 
 
 def node(document):
@@ -49,6 +52,16 @@ def test_javascript_reads_a_document():
     assert "os-vif/3.0 is not read here" in node(newer).stderr
 
 
+def test_sentence_of_a_validator():
+    """A mistake in a nested VIF is reported with the path and the message on the page."""
+    nested = {"kind": "VIFBridge", "network": {"mtu": "1450"}}
+    pod = {"apiVersion": "os-vif/2.0", "kind": "PodState", "default_vif": nested}
+    validator = jsonschema.Draft202012Validator(schema.load("PodState"))
+    (error,) = validator.iter_errors(pod)
+    line = block("console", "check-jsonschema").strip().splitlines()[-1].strip()
+    assert line == f"pod.json::{error.json_path}: {error.message}"
+
+
 def test_the_command_of_protoc(tmp_path):
     """The line of the page, with the file that is shipped."""
     pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
@@ -58,7 +71,7 @@ def test_the_command_of_protoc(tmp_path):
         json_schema.read(message_types.MESSAGES), "utf-8"
     )
     (tmp_path / "vif.bin").write_bytes(serialization.dumps(vif(), form="protobuf"))
-    command = block("console").strip().removeprefix("$ ")
+    command = block("console", "protoc").strip().removeprefix("$ ")
     done = subprocess.run(
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
     )
