@@ -106,7 +106,7 @@ __all__ = [
 def register_all() -> None:
     """Register all classes of os-vif with oslo.versionedobjects. A second call has no effect.
 
-    The classes of kuryr-kubernetes (:mod:`os_vif.objects.kuryr`) are registered at the first use,
+    The classes of kuryr-kubernetes (``os_vif.objects.kuryr``) are registered at the first use,
     unless kuryr-kubernetes has registered the classes before.
     """
     for name in _MODULES:

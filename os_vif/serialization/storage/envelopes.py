@@ -43,7 +43,7 @@ def reader_supports(release: str, envelope: str) -> bool:
     """Return True if a release reads an envelope. Any os-vif may run below any reader.
 
     :param release: a release of kuryr, such as ``kuryr-4.0.0``, or of os-vif.
-    :param envelope: a key of :data:`ENVELOPES`.
+    :param envelope: a key of ``ENVELOPES``.
     """
     kuryr = [peer for peer in history.peers() if peer.startswith("kuryr-")]
     if release not in kuryr:

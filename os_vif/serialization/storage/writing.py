@@ -29,7 +29,7 @@ def write(
     """Return VIFs in an envelope for a release of kuryr or os-vif. No field counts as changed.
 
     :param vifs: VIFs by the name of the interface; the first interface of a pod is ``eth0``.
-    :param envelope: a key of :data:`ENVELOPES`.
+    :param envelope: a key of ``ENVELOPES``.
     :param release: the reader: a release of kuryr, such as ``kuryr-4.0.0``, or of os-vif; by
         default the ``default_release`` of the envelope.
     :param form: ``ovo`` for OVO primitives, or ``json`` for documents, which no public kuryr
