@@ -21,4 +21,5 @@ HELP = """exit codes:
   2  invalid arguments or input; nothing was changed
   3  check: the host differs from a plugged VIF
   4  validate, convert, show: some objects are invalid, or would lose data; the others are done
+  141  the reader of the output closed the pipe
 """

@@ -24,6 +24,12 @@ from os_vif.escape import printable
 
 #: The verbosity of cliff without -v and -q.
 _DEFAULT_VERBOSITY = 1
+#: Help texts that replace those of cliff.
+_OPTION_HELP = {
+    "--version": "Show the version of os-vif and exit.",
+    "--verbose": "Show each change on the host; with -vv each step, also without a change.",
+    "--log-file": "Append log messages to a file; by default none.",
+}
 #: Table formats with escapes of control characters of their own.
 _ESCAPING_FORMATS = {"json", "yaml"}
 
@@ -128,7 +134,7 @@ class Shell(app.App):
 
     def __init__(self) -> None:
         super().__init__(
-            description="Describe virtual network interfaces, and plug them into this host.",
+            description="Plug virtual network interfaces (VIFs) into this host; convert stored VIFs.",
             version=importlib.metadata.version("os-vif"),
             command_manager=commandmanager.CommandManager("os_vif.commands"),
             deferred_help=True,
@@ -143,6 +149,7 @@ class Shell(app.App):
             description,
             version,
             {
+                "usage": "%(prog)s [OPTION]... COMMAND [ARGUMENT]...",
                 "epilog": exit_codes.HELP,
                 "formatter_class": argparse.RawDescriptionHelpFormatter,
                 **(argparse_kwargs or {}),
@@ -154,16 +161,24 @@ class Shell(app.App):
             default=[],
             metavar="FILE",
             type=_readable_file,
-            help="oslo.config file with [os_vif_*] groups, such as nova.conf; may be repeated",
+            help="Read options from FILE, such as nova.conf. Can be repeated; by default none.",
         )
+        for action in parser._actions:  # noqa: SLF001 - cliff defines these options
+            action.help = _OPTION_HELP.get(action.option_strings[-1], action.help)
         return _escape_errors(parser)
 
     def run_subcommand(self, argv: list[str]) -> int:
+        if argv and argv[0].startswith("-"):
+            self.parser.error(f"unrecognized arguments: {argv[0]}")
         # cliff quotes the name of an unknown command.
         return int(super().run_subcommand([*map(printable, argv[:1]), *argv[1:]]))
 
     def configure_logging(self) -> None:
-        super().configure_logging()
+        try:
+            super().configure_logging()
+        except OSError as error:
+            name = self.options.log_file
+            self.parser.error(f"argument --log-file: {name} cannot be opened: {error.strerror}")
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.FileHandler):
                 handler.setFormatter(_EscapingFormatter(self.LOG_FILE_MESSAGE_FORMAT))
@@ -200,7 +215,7 @@ class Shell(app.App):
         except UnicodeDecodeError as error:
             # oslo.config reads files in the encoding of the locale, and the error names no file.
             self.LOG.error(  # noqa: TRY400 - a message for a person
-                "--config-file: one of %s is no text in %s, which is expected here: %s; "
+                "--config-file: one of %s is not text in the encoding %s of the locale: %s; "
                 "use UTF-8 for the file and the locale, such as LC_ALL=C.UTF-8",
                 ", ".join(map(printable, names)),
                 error.encoding,

@@ -23,7 +23,7 @@ from os_vif.codec.path import describe
 from os_vif.codec.primitive import DATA, FORM, NAME, NAMESPACE_KEY, VERSION
 from os_vif.codec.registry import NAMESPACE
 from os_vif.objects.versioning import downgrade as views
-from os_vif.objects.versioning import losses
+from os_vif.objects.versioning import history, losses
 from os_vif.objects.versioning.manifest import TargetManifest
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import json_text
@@ -136,9 +136,9 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
     """
     try:
         reader = TargetManifest.of_release_alone(release)
-    except ValueError as error:
+    except ValueError:
         raise exception.UnsupportedVersion(
-            path="release", found=describe(release), expected=str(error)
+            path="release", found=describe(release), expected=history.describe_releases()
         ) from None
     if release == CURRENT_RELEASE:
         return primitive_codec.encode_whole(obj)[0], unknown.losses(obj, FORM)

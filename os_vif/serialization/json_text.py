@@ -89,7 +89,7 @@ def parse(data: str | bytes | bytearray | memoryview) -> Any:
         return _decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise _malformed(f"at {where}: {error.msg}") from None
+        raise _malformed(f"invalid JSON at {where} ({error.msg})") from None
     except RecursionError:
         raise _malformed("objects or arrays that nest too deeply") from None
     except ValueError as error:

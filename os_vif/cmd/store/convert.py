@@ -33,23 +33,24 @@ class Convert(FilesCommand):
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--release",
-            help="the release that reads the output: of os-vif, such as 1.14.0, or of kuryr, such "
-            "as kuryr-6.0.1; by default this release",
+            help="release of the reader: of os-vif, such as 1.14.0, or of kuryr, such as "
+            "kuryr-6.0.1; by default this release",
         )
         parser.add_argument(
             "--form",
             choices=serialization.FORMS,
-            help="the form of the output; by default the newest form that the release reads",
+            help="form of the output; by default the newest form that the release reads",
         )
         parser.add_argument(
             "--allow-loss",
             action="store_true",
-            help="convert objects that lose data, too, and report the losses",
+            help="also convert objects that lose data, and report the losses; by default such objects "
+            "are copied unchanged",
         )
         parser.add_argument(
             "--kuryrports",
             action="store_true",
-            help="write the KuryrPorts of pods, for kuryr 3.0 and later",
+            help="write KuryrPorts (kuryr 3.0 and later) in place of annotated pods",
         )
         where = parser.add_mutually_exclusive_group()
         where.add_argument(
@@ -57,11 +58,15 @@ class Convert(FilesCommand):
             "--output",
             default="-",
             metavar="FILE",
-            help="the output; by default standard output",
+            help="output file; by default, or for '-', standard output",
         )
-        where.add_argument("--in-place", action="store_true", help="replace each file")
         where.add_argument(
-            "--check", action="store_true", help="write a line about each object instead"
+            "--in-place", action="store_true", help="replace each input file with the output"
+        )
+        where.add_argument(
+            "--check",
+            action="store_true",
+            help="write no objects; print the outcome for each object",
         )
         return parser
 
@@ -69,7 +74,9 @@ class Convert(FilesCommand):
         if parsed_args.in_place and "-" in parsed_args.files:
             raise main.BadInputError("--in-place needs FILE arguments")
         if parsed_args.in_place and parsed_args.kuryrports:
-            raise main.BadInputError("--kuryrports: a pod is not replaced by its KuryrPort")
+            raise main.BadInputError(
+                "--kuryrports cannot be combined with --in-place: a KuryrPort does not replace the pod"
+            )
         conversion = Conversion(
             parse_target(parsed_args.form, parsed_args.release),
             allow_loss=parsed_args.allow_loss,

@@ -29,22 +29,23 @@ class Schema(StoreCommand):
             "kind",
             nargs="?",
             default="VIF",
-            help="a class, such as VIFBridge; by default all VIFs",
+            metavar="KIND",
+            help="class of the objects, such as VIFBridge; by default VIF, for all VIF classes",
         )
         parser.add_argument(
             "--release",
-            help="the release that writes the objects: of os-vif, such as 1.14.0, or of kuryr, "
-            "such as kuryr-6.0.1; by default this release",
+            help="release of the writer: of os-vif, such as 1.14.0, or of kuryr, such as "
+            "kuryr-6.0.1; by default this release",
         )
         parser.add_argument(
             "--form",
             choices=serialization.FORMS,
-            help="the form of the objects; by default the newest form that the release writes",
+            help="form of the objects; by default the newest form that the release writes",
         )
         parser.add_argument(
             "--kubernetes",
             action="store_true",
-            help="print the structural schema for a custom resource definition",
+            help="print a structural schema, for a CustomResourceDefinition of Kubernetes",
         )
         return parser
 

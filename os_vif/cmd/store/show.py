@@ -26,8 +26,16 @@ class Show(FilesCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--svg", metavar="FILE", help="write a picture to a file, or to '-'")
-        parser.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+        parser.add_argument(
+            "--svg",
+            metavar="FILE",
+            help="write a picture to an SVG file, or for '-' to standard output; by default a tree",
+        )
+        parser.add_argument(
+            "--ascii",
+            action="store_true",
+            help="draw the tree with ASCII characters; by default as the locale permits",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:

@@ -67,6 +67,6 @@ class FilesCommand(StoreCommand):
             nargs="*",
             default=["-"],
             metavar="FILE",
-            help="VIFs, pods or KuryrPorts as JSON; '-' and the default are standard input",
+            help="JSON file with VIFs, pods or KuryrPorts; standard input by default, or for '-'",
         )
         return parser

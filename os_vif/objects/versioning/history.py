@@ -172,11 +172,16 @@ def manifest(release: str) -> dict[str, str]:
     :raises ValueError: for an unknown release.
     """
     if release not in (*PUBLIC_RELEASES, *peers()):
-        raise ValueError(
-            f"{release!r} is no release of os-vif; there are {', '.join(PUBLIC_RELEASES)}, and "
-            f"{CURRENT_RELEASE}, {KURYR_RELEASES[0]} to {KURYR_RELEASES[-1]}"
-        )
+        raise ValueError(f"{release!r} is not a release of os-vif; expected {describe_releases()}")
     return dict(_manifest(release))
+
+
+def describe_releases() -> str:
+    """Return the names of the known releases, for error messages."""
+    return (
+        f"{', '.join(PUBLIC_RELEASES)}, {CURRENT_RELEASE}, or a release from {KURYR_RELEASES[0]} "
+        f"to {KURYR_RELEASES[-1]}"
+    )
 
 
 @functools.cache

@@ -37,9 +37,9 @@ def generate(kind: str, release: str) -> Schema:
     """
     try:
         versions = history.manifest(release)
-    except ValueError as error:
+    except ValueError:
         raise exception.UnsupportedVersion(
-            path="release", found=describe(release), expected=str(error)
+            path="release", found=describe(release), expected=history.describe_releases()
         ) from None
     if kind not in {ANY_VIF, *versions}:
         raise exception.UnknownKind(

@@ -100,6 +100,25 @@ def test_bad_input_exits_with_2(vif, os_vif, tmp_path):
     assert os_vif("nonesuch").returncode == 2
 
 
+def test_an_unknown_option_before_the_command_exits_with_2(vif_json, os_vif):
+    """The option is named, and not taken for a command."""
+    done = os_vif("--nonesuch", "plan", vif_json)
+    assert (done.returncode, done.stdout) == (2, "")
+    usage, error = done.stderr.splitlines()
+    assert usage.endswith("[OPTION]... COMMAND [ARGUMENT]...")
+    assert error.endswith("error: unrecognized arguments: --nonesuch")
+
+
+def test_a_log_file_that_cannot_be_opened_exits_with_2(vif_json, os_vif, tmp_path):
+    """The option, the file and the reason are named."""
+    done = os_vif("--log-file", str(tmp_path / "missing/log"), "plan", vif_json)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith(
+        "error: argument --log-file: "
+        f"{tmp_path}/missing/log cannot be opened: No such file or directory"
+    )
+
+
 def test_a_network_in_place_of_a_vif_exits_with_2(vif, os_vif):
     """It is named."""
     done = os_vif("plan", text=jsonutils.dumps(vif.network.obj_to_primitive()))

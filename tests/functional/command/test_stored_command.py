@@ -164,8 +164,8 @@ def test_pods_become_kuryrports(os_vif):
         ([], "apiVersion: v1\nkind: List\n", "begins with 'apiVersion: v1'"),
         ([], pods(3)[:-3], "the list is no JSON: it ends before this is closed"),
         (["--in-place"], DOCUMENT, "--in-place needs FILE arguments"),
-        (["--in-place", "--kuryrports", "in"], "", "a pod is not replaced"),
-        (["in", "--release", "9.9"], "", "'9.9' is no release of os-vif"),
+        (["--in-place", "--kuryrports", "in"], "", "a KuryrPort does not replace the pod"),
+        (["in", "--release", "9.9"], "", "'9.9' is not a release of os-vif; expected 1.0.0, "),
         (["in", "--release", "5.3.0"], "", "5.3.0 does not read the form 'json'"),
     ],
 )
