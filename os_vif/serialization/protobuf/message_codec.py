@@ -13,7 +13,7 @@ message belong to the object with the field.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from oslo_versionedobjects import base as ovo
@@ -189,7 +189,7 @@ class MessageSet(document.Documents):
     def fields(self, message: Any, name: str, ctx: Decoding) -> dict[str, Any]:
         """Return the fields of the message of a class by name; unknown fields are one more name.
 
-        :raises _UnknownNullError: if the message has an unexpected null of an unknown number.
+        :raises _UnknownNullError: if a null has an unknown number and ``ctx.has_unknown`` is False.
         """
         names = self.names[name]
         data = {names[descriptor.number]: value for descriptor, value in message.ListFields()}
@@ -199,31 +199,10 @@ class MessageSet(document.Documents):
                 raise _UnknownNullError
             data = {names[number]: None for number in nulls if number in names} | data
         if ctx.has_unknown:
-            rest = self._unknown_of(message).SerializeToString(deterministic=True)
+            rest = _unknown_of(message, self._wrappers).SerializeToString(deterministic=True)
             if rest:
                 data[UNKNOWN] = rest.hex()
         return data
-
-    def _unknown_of(self, message: Any) -> Any:
-        """Return the unknown fields of a message, and of the wrapper messages in the fields."""
-        rest = type(message)()
-        rest.CopyFrom(message)
-        known = message.DESCRIPTOR.fields_by_number
-        for descriptor, value in message.ListFields():
-            rest.ClearField(descriptor.name)
-            if descriptor.name == NULLS:
-                rest.nulls.extend(number for number in value if number not in known)
-            elif hasattr(value, "keys"):
-                for key in value:
-                    if (inner := self._unknown_of(value[key])).ByteSize():
-                        rest.items[key].CopyFrom(inner)
-            elif (
-                hasattr(value, "ListFields")
-                and value.DESCRIPTOR.name in self._wrappers
-                and (inner := self._unknown_of(value)).ByteSize()
-            ):
-                getattr(rest, descriptor.name).CopyFrom(inner)
-        return rest
 
     def load_open(self, _: Any, message: Any, ctx: Decoding) -> Any:
         """Return the object in a message with a field for each of several classes."""
@@ -405,7 +384,7 @@ def loads(data: bytes) -> Any:
     if len(data) > _BYTES_PER_MESSAGE * json_text.MAX_OBJECTS:
         _refuse_many(message)
     has_unknown = _has_unknown(message)
-    if has_unknown and _has_unknown_itself(message):
+    if has_unknown and _unknown_of(message).ByteSize():
         raise _malformed("fields besides a version and an object of a known class")
     newer = document.newer_minor(f"{document.GROUP}/{message.major}.{message.minor}")
     ctx = Decoding(newer, formats=messages)
@@ -431,13 +410,29 @@ def _has_unknown(message: Any) -> bool:
     return bool(known.ByteSize() != message.ByteSize())
 
 
-def _has_unknown_itself(message: Any) -> bool:
-    """Return True if a message has fields of unknown numbers beside the known fields."""
+def _unknown_of(message: Any, wrappers: Container[str] = ()) -> Any:
+    """Return the unknown fields of a message, and of the wrapper messages in the fields.
+
+    :param wrappers: the names of wrapper messages.
+    """
     rest = type(message)()
     rest.CopyFrom(message)
-    for descriptor, _ in message.ListFields():
+    known = message.DESCRIPTOR.fields_by_number
+    for descriptor, value in message.ListFields():
         rest.ClearField(descriptor.name)
-    return bool(rest.ByteSize())
+        if descriptor.name == NULLS:
+            rest.nulls.extend(number for number in value if number not in known)
+        elif hasattr(value, "keys"):
+            for key in value:
+                if (inner := _unknown_of(value[key], wrappers)).ByteSize():
+                    rest.items[key].CopyFrom(inner)
+        elif (
+            hasattr(value, "ListFields")
+            and value.DESCRIPTOR.name in wrappers
+            and (inner := _unknown_of(value, wrappers)).ByteSize()
+        ):
+            getattr(rest, descriptor.name).CopyFrom(inner)
+    return rest
 
 
 def _refuse_many(message: Any) -> None:
