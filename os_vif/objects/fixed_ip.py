@@ -29,6 +29,4 @@ class FixedIP(base.VersionedObject):
 class FixedIPList(base.VersionedObject, ovo.ObjectListBase[FixedIP]):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {
-        "objects": fields.ListOfObjectsField("FixedIP"),
-    }
+    fields = {"objects": fields.ListOfObjectsField("FixedIP")}

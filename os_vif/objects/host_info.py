@@ -151,9 +151,7 @@ class HostInfo(
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {
-        "plugin_info": fields.ListOfObjectsField("HostPluginInfo"),
-    }
+    fields = {"plugin_info": fields.ListOfObjectsField("HostPluginInfo")}
 
     def has_plugin(self, name: str) -> bool:
         """Return True if the host has the plugin with a name."""

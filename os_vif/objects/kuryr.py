@@ -47,9 +47,7 @@ class VIFMacvlanNested(vif.VIFBase):
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="kuryr-0.2.0"))
-    fields = {
-        "vif_name": fields.StringField(),
-    }
+    fields = {"vif_name": fields.StringField()}
 
 
 @_register_if_absent
@@ -58,9 +56,7 @@ class VIFDPDKNested(vif.VIFNestedDPDK):
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="kuryr-2.0.0"))
-    fields = {
-        "vif_name": fields.StringField(),
-    }
+    fields = {"vif_name": fields.StringField()}
 
 
 @_register_if_absent

@@ -181,9 +181,7 @@ class VIFPortProfileFPBridge(VIFPortProfileBase):
         Version("1.0", since="1.4.0"),
         Version("1.1", since="1.14.0"),
     )
-    fields = {
-        "bridge_name": fields.StringField(),
-    }
+    fields = {"bridge_name": fields.StringField()}
 
 
 @ovo.VersionedObjectRegistry.register
@@ -195,9 +193,7 @@ class VIFPortProfileFPTap(VIFPortProfileBase):
         Version("1.0", since="1.4.0"),
         Version("1.1", since="1.14.0"),
     )
-    fields = {
-        "mac_address": fields.MACAddressField(nullable=True),
-    }
+    fields = {"mac_address": fields.MACAddressField(nullable=True)}
 
 
 @ovo.VersionedObjectRegistry.register
@@ -226,9 +222,7 @@ class VIFPortProfile8021Qbh(VIFPortProfileBase):
         Version("1.0", since="1.0.0"),
         Version("1.1", since="1.14.0"),
     )
-    fields = {
-        "profile_id": fields.StringField(),
-    }
+    fields = {"profile_id": fields.StringField()}
 
 
 @ovo.VersionedObjectRegistry.register

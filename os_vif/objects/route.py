@@ -29,6 +29,4 @@ class Route(base.VersionedObject):
 class RouteList(base.VersionedObject, ovo.ObjectListBase[Route]):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {
-        "objects": fields.ListOfObjectsField("Route"),
-    }
+    fields = {"objects": fields.ListOfObjectsField("Route")}

@@ -36,6 +36,4 @@ class Subnet(base.VersionedObject):
 class SubnetList(base.VersionedObject, ovo.ObjectListBase[Subnet]):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {
-        "objects": fields.ListOfObjectsField("Subnet"),
-    }
+    fields = {"objects": fields.ListOfObjectsField("Subnet")}

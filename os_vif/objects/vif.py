@@ -79,9 +79,7 @@ class VIFGeneric(VIFBase):
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {
-        "vif_name": fields.StringField(),
-    }
+    fields = {"vif_name": fields.StringField()}
 
 
 @ovo.VersionedObjectRegistry.register

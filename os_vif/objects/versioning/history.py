@@ -71,7 +71,8 @@ def register(cls: type[ovo.VersionedObject]) -> None:
     first, *later = declared_history(cls)
     added = {name for version in later for name in version.adds}
     names = tuple(name for name in cls.__dict__.get("fields", ()) if name not in added)
-    setattr(cls, "history", (first._replace(adds=names), *later))  # noqa: B010 - no field of oslo
+    # oslo.versionedobjects declares no attribute "history".
+    setattr(cls, "history", (first._replace(adds=names), *later))  # noqa: B010
     if cls.__module__.partition(".")[0] == "os_vif":
         _classes[cls.__name__] = cls
         _manifest.cache_clear()
@@ -124,21 +125,17 @@ def _is_withdrawn(cls: type, version: Version) -> bool:
     return version.until is not None and version.number != cls.__dict__.get("VERSION")
 
 
-def _has_ended(cls: type, version: Version, release: str) -> bool:
-    """Return True if *release* has the version no longer. This library keeps removed classes."""
-    if version.until is None or (release == CURRENT_RELEASE and not _is_withdrawn(cls, version)):
-        return False
-    return is_at_or_after(release, version.until)
-
-
 def _version_in_release(cls: type, release: str) -> str | None:
-    present = [
-        version
-        for version in declared_history(cls)
-        if is_at_or_after(release, version.since)
-        and not (_is_withdrawn(cls, version) and _has_ended(cls, version, release))
-    ]
-    return present[-1].number if present and not _has_ended(cls, present[-1], release) else None
+    number = None
+    for version in declared_history(cls):
+        if not is_at_or_after(release, version.since):
+            continue
+        if version.until is None or not is_at_or_after(release, version.until):
+            number = version.number
+        elif not _is_withdrawn(cls, version):
+            # A later kuryr removed the class. This library keeps the class.
+            number = version.number if release == CURRENT_RELEASE else None
+    return number
 
 
 @functools.lru_cache(maxsize=256)

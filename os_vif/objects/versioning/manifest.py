@@ -85,10 +85,10 @@ class TargetManifest(dict[str, str]):
         :raises oslo_versionedobjects.exception.UnsupportedObjectError: if the reader lacks the
             class.
         """
-        version = self.version_of(type(obj))
-        if version is None:
+        known, version = self.nearest_known_class(type(obj), obj.VERSION)
+        if known is not type(obj):
             raise ovo_exception.UnsupportedObjectError(objtype=obj.obj_name())
-        return _older_version(type(obj), version, obj.VERSION)
+        return version
 
     def nearest_known_class(
         self, cls: type[Any], own_version: str
@@ -100,8 +100,10 @@ class TargetManifest(dict[str, str]):
         """
         for parent in cls.__mro__:
             if issubclass(parent, ovo.VersionedObject) and (version := self.version_of(parent)):
+                if history.withdrawn_version(parent, version):
+                    return parent, version
                 newest = own_version if parent is cls else parent.VERSION
-                return parent, _older_version(parent, version, newest)
+                return parent, min(version, newest, key=parse_version)
         return None, ""
 
 
@@ -112,13 +114,6 @@ def _manifest_of_release(release: str, *, has_third_parties: bool) -> TargetMani
         has_third_parties=has_third_parties,
         log_losses=has_third_parties,
     )
-
-
-def _older_version(cls: type[Any], version: str, newest: str) -> str:
-    """Return *version* or *newest*, the lower number; a withdrawn *version* has no lower number."""
-    if history.withdrawn_version(cls, version):
-        return version
-    return min(version, newest, key=parse_version)
 
 
 def _is_foreign(cls: type[ovo.VersionedObject]) -> bool:
