@@ -40,7 +40,7 @@ def test_manifest_may_be_changed_by_its_caller():
 
 @pytest.mark.parametrize(("name", "version"), released.VERSIONS)
 def test_newest_release_with_a_version(name, version):
-    """Every version is found in the newest release that had it, a burnt one in 1.8.0."""
+    """Every version is found in the newest release that had it, a withdrawn version in 1.8.0."""
     cls = getattr(objects, name)
     assert history.newest_release_with(cls, version) == released.newest_with(name, version)
 
@@ -61,10 +61,10 @@ def test_version_at_a_release(name, release):
 
 
 @pytest.mark.parametrize(("name", "version"), released.VERSIONS)
-def test_payload_is_read_as_its_own_version_unless_burnt(name, version):
+def test_payload_is_read_as_its_own_version_unless_withdrawn(name, version):
     """Only the two numbers of 1.8.0 are read as another one."""
-    burnt = (name, version) in (("VIFBase", "1.1"), ("Subnet", "1.1"))
-    assert history.version_to_read(name, version) == ("1.0" if burnt else version)
+    is_withdrawn = (name, version) in (("VIFBase", "1.1"), ("Subnet", "1.1"))
+    assert history.version_to_read(name, version) == ("1.0" if is_withdrawn else version)
 
 
 def test_data_of_the_tests_agrees_with_itself():

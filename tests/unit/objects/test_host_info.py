@@ -68,7 +68,7 @@ def test_common_version_with_a_newer_host(name, make_info):
 
 
 @pytest.mark.parametrize("name", ["VIFBase", "Subnet"])
-def test_common_version_is_never_a_burnt_one(name):
+def test_common_version_is_never_withdrawn(name):
     """The two numbers of 1.8.0 are no version to agree on."""
     assert vif_info(name, "1.0", "1.1").get_common_version() == "1.0"
     with pytest.raises(exception.NoSupportedVIFVersion):

@@ -120,7 +120,7 @@ def test_corpus_has_payloads_of_every_vif_of_1_8_0():
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_burnt_numbers_become_1_0_on_loading(name):
+def test_withdrawn_versions_become_1_0_on_loading(name):
     """VIFBase 1.1 and Subnet 1.1 are 1.0 as soon as they are read; nothing else changes."""
     payload = stored(name)
     obj = load(payload)
@@ -245,7 +245,7 @@ def test_what_is_written_for_1_8_0_is_the_payload(name):
 
 
 @pytest.mark.parametrize("name", [n for n in STORED if n.startswith(("VIFBase", "Subnet-"))])
-def test_burnt_version_may_be_asked_for(name):
+def test_withdrawn_version_is_a_valid_target(name):
     """``target_version='1.1'`` is enough to write for 1.8.0."""
     written = load(stored(name)).obj_to_primitive(target_version="1.1")
     assert without_changes(written) == without_changes(STORED[name])

@@ -62,11 +62,11 @@ def test_vif_that_a_complete_manifest_lacks(name, release, with_target, new):
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@pytest.mark.parametrize("name", ["TestSriov", "AcmeBurntVif"])
+@pytest.mark.parametrize("name", ["TestSriov", "AcmeWithdrawnVif"])
 def test_older_number_of_a_third_party(name, release, new):
     """A peer that lists an older number of the class gets that number."""
     vif = new(name)
-    if name == "AcmeBurntVif":
+    if name == "AcmeWithdrawnVif":
         expected = expected_vif(vif, history.manifest(release), "1.0")
         del expected[2]["lane"]
     else:
@@ -95,12 +95,12 @@ def test_vif_for_todays_partial_manifest(name, new):
     assert written(vif, version_manifest=manifest) == expected
 
 
-@pytest.mark.parametrize("name", ["TestSriov", "AcmeBurntVif"])
+@pytest.mark.parametrize("name", ["TestSriov", "AcmeWithdrawnVif"])
 def test_vif_without_a_manifest(name, new):
     """An older number of the third party's own says nothing of the release of os-vif."""
     vif = new(name)
     expected = expected_vif(vif, history.manifest("5.3.0"), "1.0")
-    if name == "AcmeBurntVif":
+    if name == "AcmeWithdrawnVif":
         del expected[2]["lane"]
     assert written(vif, "1.0") == expected
     assert written(vif, vif.VERSION) == expected_vif(vif, history.manifest("5.3.0"))
@@ -119,9 +119,9 @@ def test_vif_for_1_8_0(name, new):
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
-def test_burnt_number_is_an_ordinary_one_for_others(version, new):
+def test_withdrawn_number_is_ordinary_for_third_parties(version, new):
     """A class whose own version is 1.1 is read as 1.1, and no address of it moves."""
-    vif = new("AcmeBurntVif")
+    vif = new("AcmeWithdrawnVif")
     again = load(vif.obj_to_primitive(target_version=version))
     assert version == again.VERSION
     assert again.obj_to_primitive()["versioned_object.version"] == version

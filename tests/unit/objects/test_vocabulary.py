@@ -237,7 +237,7 @@ def test_registering_again_changes_nothing():
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
-def test_version_is_the_last_of_the_history_that_is_not_burnt(name):
+def test_version_is_the_last_of_the_history_that_is_not_withdrawn(name):
     """A class states its current version twice, and both say the same."""
     cls = getattr(objects, name)
     assert [v for v in vars(cls)["history"] if not v.until][-1].number == cls.VERSION
@@ -252,7 +252,7 @@ def test_history_adds_up_to_the_fields(name):
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_history_states_every_version_that_was_released(name):
-    """Each version a class ever had is in its history, oldest release first, burnt ones too."""
+    """Each version a class ever had is in its history, oldest release first, withdrawn versions too."""
     numbers = [version.number for version in vars(getattr(objects, name))["history"]]
     assert sorted(numbers) == [v for n, v in released.VERSIONS if n == name]
     assert len(numbers) == len(set(numbers))
@@ -294,7 +294,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(field, value, expected):
 
 
 @pytest.mark.parametrize(("name", "version"), [("VIFBase", "1.1"), ("Subnet", "1.1")])
-def test_burnt_number_is_not_the_current_one(name, version):
+def test_withdrawn_number_is_not_the_current_number(name, version):
     """The two numbers that 1.8.0 used are never the version of a class again."""
     cls = getattr(objects, name)
     assert history.withdrawn_version(cls, version).since == "1.8.0"

@@ -31,7 +31,7 @@ VIFS = {
     "TestMacvlanNested": {"vif_name": "eth0"},
     "TestSriov": {"physnet": "net0", "pod_name": "pod", "mode": "vepa", "vif_name": "vf0"},
     "TestDpdkNested": {"vif_name": "eth0", "dev_driver": "uio", "pci_address": "0000:03:00.1"},
-    "AcmeBurntVif": {"slot": 1, "lane": 2},
+    "AcmeWithdrawnVif": {"slot": 1, "lane": 2},
 }
 PROFILES = {
     "AcmeOvsProfile": {"color": "red", "shade": "dark", "create_tap": True},
@@ -80,7 +80,7 @@ def register():
         }
 
     @registered
-    class AcmeBurntVif(vif.VIFBase):
+    class AcmeWithdrawnVif(vif.VIFBase):
         # The second version of the class, unrelated to VIFBase 1.1 of release 1.8.0.
         VERSION = "1.1"
         fields = {"slot": fields.IntegerField(), "lane": fields.IntegerField()}
