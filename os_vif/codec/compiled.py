@@ -11,7 +11,6 @@ and read, through the methods and properties of the class.
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +20,7 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
 from os_vif.codec import descriptions, field, members, registry
-from os_vif.codec.members import Row
+from os_vif.codec.members import Load, Row
 from os_vif.codec.path import (
     COERCION_ERRORS,
     MAX_DEPTH,
@@ -37,8 +36,6 @@ from os_vif.codec.scalar import FieldCodec
 INITIAL_CHANGES = "_initial_changed_fields"
 CHANGED = "_changed_fields"
 NO_NAMES: frozenset[str] = frozenset()
-#: The maximum number of cached lists of changed fields of a class.
-_MAX_CACHED_CHANGES = 64
 
 
 class Context:
@@ -93,12 +90,12 @@ class ClassCodec:
         self.is_direct = is_direct(cls)
         self.withdrawn = registry.withdrawn_versions(cls)
         self.fields = frozenset(cls.fields)
-        #: Decoded lists of changed fields.
+        self.has_fixed_ips = registry.has_fixed_ips(cls)
+        #: The changed fields by the names in the data, and the most recent entry.
         self.changes: dict[tuple[str, ...], frozenset[str]] = {}
+        self.recent_changes: tuple[list[str], frozenset[str]] = [], NO_NAMES
         is_simple = self.is_direct and "__init__" not in vars(cls)
-        self.new: Callable[[], Any] = (
-            functools.partial(object.__new__, cls) if is_simple else self._construct
-        )
+        self.new: Callable[[type[Any]], Any] = object.__new__ if is_simple else self._construct
         initial = cls._obj_initial if is_simple else {}
         self._initial = [(f"_obj_{name}", make) for name, make in initial.items()]
         rows = {name: formats.row(cls, name, declared) for name, declared in cls.fields.items()}
@@ -106,15 +103,15 @@ class ClassCodec:
             name: (f"_obj_{name}", *row[:3], cls.fields[name].nullable)
             for name, row in rows.items()
         }
-        if registry.has_fixed_ips(cls):
+        if self.has_fixed_ips:
             load = formats.fixed_ips().load
             self._loaders[FIXED_IPS] = (FIXED_IPS, None, None, load, False)
         #: Name, attribute, and the encoding functions, in the order of the class.
         self.dumpers = [(name, f"_obj_{name}", *row[3:]) for name, row in rows.items()]
         self.sorted_dumpers = sorted(self.dumpers, key=operator.itemgetter(0))
 
-    def _construct(self) -> Any:
-        obj = self.cls()
+    def _construct(self, cls: type[Any]) -> Any:
+        obj = cls()
         if self.is_direct:
             vars(obj).pop(CHANGED, None)
         return obj
@@ -135,8 +132,9 @@ class ClassCodec:
         :param head: the names in *data* besides fields.
         :raises os_vif.exception.SerializationError: with a path relative to the object.
         """
-        obj = self.new()
-        if self.is_direct:
+        obj = self.new(self.cls)
+        is_direct = self.is_direct
+        if is_direct:
             target = obj.__dict__
             target["_context"] = ctx.context
         else:
@@ -144,37 +142,45 @@ class ClassCodec:
         loaders = self._loaders
         more = None
         items = iter(data.items())
-        try:
-            for name, value in items:
-                row = loaders.get(name)
-                if row is None:
-                    if name not in head:
-                        if more is None:
-                            more = {}
-                        more[name] = value
-                    continue
-                attribute, identity, leaf, load, nullable = row
-                if type(value) is not identity:
-                    if value is None:
-                        if not nullable:
-                            value = ctx.null(self.cls, name)  # noqa: PLW2901
+        while True:
+            try:
+                for name, value in items:
+                    row = loaders.get(name)
+                    if row is None:
+                        if name not in head:
+                            if more is None:
+                                more = {}
+                            more[name] = value
+                        continue
+                    attribute, identity, leaf, load, nullable = row
+                    if type(value) is identity:
+                        target[attribute] = value
+                    elif value is None:
+                        target[attribute] = None if nullable else ctx.null(self.cls, name)
                     elif leaf is not None:
-                        value = leaf(value)  # noqa: PLW2901
+                        target[attribute] = leaf(value)
                     else:
-                        value = load(obj, value, ctx)  # type: ignore[misc] # noqa: PLW2901
-                target[attribute] = value
-        except exception.SerializationError as error:
-            if not self.is_direct:
-                ctx.depth -= 1
-            located = self._locate(name, error, ctx, head)
-            if ctx.collects:
-                located = self._collect(located, obj, items, ctx, head=head, more=more)
-            raise located from located.__cause__
+                        target[attribute] = load(obj, value, ctx)  # type: ignore[misc]
+                break
+            except exception.SerializationError as error:
+                refused = error
+                if leaf is not None and load is not None and value is not None:
+                    try:
+                        target[attribute] = load(obj, value, ctx)
+                        continue
+                    except exception.SerializationError as final:
+                        refused = final
+                if not is_direct:
+                    ctx.depth -= 1
+                located = self._locate(name, refused, ctx, head)
+                if ctx.collects:
+                    located = self._collect(located, obj, items, ctx, head=head, more=more)
+                raise located from located.__cause__
         if more is not None:
             ctx.unknown(obj, more, self)
         if self._initial:
             self._complete(target, ctx)
-        if not self.is_direct:
+        if not is_direct:
             ctx.depth -= 1
             if ctx.resets_defaults:
                 obj.obj_reset_changes()
@@ -236,16 +242,6 @@ class ClassCodec:
                 if ctx.resets_defaults and isinstance(value, ovo.VersionedObject):
                     value.obj_reset_changes(recursive=True)
 
-    def load_changes(self, names: Any) -> frozenset[str]:
-        """Return the fields among *names*. Most objects have the same, so the sets are shared.
-
-        :raises TypeError: for data without members.
-        """
-        found = frozenset(name for name in names if name in self.fields)
-        if type(names) is list and len(self.changes) < _MAX_CACHED_CHANGES:
-            self.changes[tuple(names)] = found
-        return found
-
 
 class _Properties:
     """A setter of fields through the properties of an object."""
@@ -286,6 +282,8 @@ class _CodecsByName(dict[str, ClassCodec]):
         super().__init__()
         self._by_class = by_class
         self._registered: list[list[type[Any]]] = []
+        #: The codec and the version of objects, by class name and older version in the data.
+        self.by_version: dict[tuple[str, str], tuple[ClassCodec, str]] = {}
 
     def is_valid(self) -> bool:
         registered = ovo.VersionedObjectRegistry.obj_classes()
@@ -337,11 +335,16 @@ class Format(dict[type[Any], ClassCodec]):
         if isinstance(codec, field.Nested):
             return self.nested(codec)
         if isinstance(codec, field.Array):
-            return members.list_row(name, codec.element, self.row(cls, name, codec.element))
+            row = self.row(cls, name, codec.element)
+            return members.list_row(name, codec.element, row, self.fallback(name, declared))
         if isinstance(codec, field.Map):
             row = self.row(cls, name, codec.element)
             return members.map_row(name, codec.element, row, self.order)
         return self.leaf(cls, name, declared, codec)
+
+    def fallback(self, name: str, declared: ovo_fields.Field[Any]) -> Load | None:
+        """Return the function that decodes refused data of a field without objects, or None."""
+        return None
 
     def nested(self, codec: field.Nested) -> Row:
         """Return the compiled codec of a field with an object."""

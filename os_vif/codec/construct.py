@@ -47,9 +47,10 @@ class Constructor:
         self.coercions = {}
         self.copies = []
         for name, declared in cls.fields.items():
-            identity, leaf, coerce, duplicate = _compile(cls, name, declared)
-            self.coercions[name] = (f"_obj_{name}", identity, leaf, coerce)
-            self.copies.append((f"_obj_{name}", duplicate))
+            identity, leaf, coerce, copy_value = _compile(cls, name, declared)
+            is_nullable = declared.nullable and field.has_standard_methods(declared)
+            self.coercions[name] = (f"_obj_{name}", identity, leaf, coerce, is_nullable)
+            self.copies.append((f"_obj_{name}", copy_value))
 
 
 class _Constructors(dict[type[Any], Constructor | None]):
@@ -88,8 +89,8 @@ def construct(obj: Any, constructor: Constructor, context: Any, values: Mapping[
         if row is None:
             setattr(obj, name, value)
             continue
-        attribute, identity, leaf, coerce = row
-        if type(value) is not identity:
+        attribute, identity, leaf, coerce, is_nullable = row
+        if type(value) is not identity and not (value is None and is_nullable):
             try:
                 value = coerce(obj, value) if leaf is None else leaf(value)  # noqa: PLW2901
             except exception.SerializationError:
@@ -121,17 +122,32 @@ def clone(obj: Any, constructor: Constructor, memo: dict[int, Any]) -> Any:
     copied = memo[id(obj)] = object.__new__(cls) if constructor.is_simple else cls()
     before, after = obj.__dict__, copied.__dict__
     after["_context"] = before["_context"]
-    for attribute, duplicate in constructor.copies:
+    for attribute, copy_value in constructor.copies:
         if attribute in before:
             value = before[attribute]
-            if duplicate is not None and value is not None:
-                value = duplicate(copied, value, memo)
+            if copy_value is not None and value is not None:
+                value = copy_value(copied, value, memo)
             after[attribute] = value
     for _, attribute, make in constructor.initial:
         if attribute not in after:
             after[attribute] = make()
     after[CHANGED] = set(changed_fields(before))
     return copied
+
+
+def set_unchanged(obj: Any, name: str, value: Any) -> None:
+    """Set a field to a coerced value; the field does not count as changed."""
+    state = obj.__dict__
+    if _constructors[type(obj)] is not None and name not in changed_fields(state):
+        state[f"_obj_{name}"] = value
+    else:
+        setattr(obj, name, value)
+        obj.obj_reset_changes([name])
+
+
+def duplicate(obj: Any) -> Any:
+    """Return a deep copy of an object."""
+    return _clone_nested(None, obj, {})
 
 
 def _clone_nested(_: Any, obj: Any, memo: dict[int, Any]) -> Any:
@@ -160,12 +176,12 @@ def _compile(
         return None, None, _object_coercion(codec), _clone_nested
     if isinstance(codec, field.Array):
         element = codec.element
-        identity, leaf, coerce, duplicate = _compile(cls, name, element)
+        identity, leaf, coerce, copy_item = _compile(cls, name, element)
         return (
             None,
             None,
             _list_coercion(name, element, identity, leaf, coerce),
-            _list_copy(name, element, duplicate),
+            _list_copy(name, element, copy_item),
         )
     if not codec.is_native:
         return None, None, _refuse, by_field
@@ -220,9 +236,9 @@ def _list_coercion(
     return coerce_list
 
 
-def _list_copy(name: str, element: Any, duplicate: Duplicate | None) -> Duplicate:
+def _list_copy(name: str, element: Any, copy_item: Duplicate | None) -> Duplicate:
     def copy_list(obj: Any, value: Any, memo: dict[int, Any]) -> Any:
-        items = value if duplicate is None else [duplicate(obj, item, memo) for item in value]
+        items = value if copy_item is None else [copy_item(obj, item, memo) for item in value]
         return coerced_list(obj, name, element, items)
 
     return copy_list

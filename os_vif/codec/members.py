@@ -24,8 +24,9 @@ class Row(NamedTuple):
     """The compiled codec of a field. Data of the type *identity* is the value."""
 
     identity: type[Any] | None
-    #: Decodes data without context; None if :attr:`load` decodes it.
+    #: Decodes data without context; None if :attr:`load` decodes all data.
     leaf: Leaf | None
+    #: Decodes the data that :attr:`leaf` refuses; None if the refusal is final.
     load: Load | None
     #: Encodes a value; None if the value is the data, or :attr:`dump_nested` encodes it.
     dump: Leaf | None
@@ -53,27 +54,36 @@ def coerced_dict(obj: Any, name: str, element: Any, items: dict[str, Any]) -> An
     return stored
 
 
-def list_row(name: str, element: Any, row: Row) -> Row:
-    """Return the compiled codec of a list with elements of the compiled codec *row*."""
+def list_row(name: str, element: Any, row: Row, fallback: Load | None = None) -> Row:
+    """Return the compiled codec of a list with elements of the compiled codec *row*.
+
+    :param fallback: decodes other data than lists, and refused lists, unless the elements are
+        objects.
+    """
     if row.dump_nested is not None:
         load = _nested_list_loader(name, element, row)
         return Row(None, None, load, None, _nested_list_dumper(row.dump_nested))
     dump = list if row.dump is None else _leaf_list_dumper(row.dump)
-    return Row(None, None, _leaf_list_loader(name, element, row), dump)
+    return Row(None, None, _leaf_list_loader(name, element, row, fallback), dump)
 
 
-def _leaf_list_loader(name: str, element: Any, row: Row) -> Load:
+def _leaf_list_loader(name: str, element: Any, row: Row, fallback: Load | None) -> Load:
     identity, leaf, load_item = row.identity, row.leaf, row.load
 
     def load(obj: Any, data: Any, ctx: Any) -> Any:
-        if type(data) is not list and not isinstance(data, list):
-            data = ctx.elements(data)
+        if type(data) is not list:
+            if fallback is not None:
+                return fallback(obj, data, ctx)
+            if not isinstance(data, list):
+                data = ctx.elements(data)
         try:
             if leaf is not None:
                 items = [item if type(item) is identity else leaf(item) for item in data]
             else:
                 items = [load_item(obj, item, ctx) for item in data]  # type: ignore[misc]
         except exception.SerializationError:
+            if fallback is not None:
+                return fallback(obj, data, ctx)
             errors = list(_errors_from(0, data, lambda item: load_one(obj, item, ctx)))
             raise _first_or_all(errors, ctx) from errors[0].__cause__
         return coerced_list(obj, name, element, items)
@@ -166,7 +176,14 @@ def _map_loader(name: str, element: Any, row: Row) -> Load:
     def load_one(obj: Any, item: Any, ctx: Any) -> Any:
         if type(item) is row.identity:
             return item
-        return row.load(obj, item, ctx) if row.leaf is None else row.leaf(item)  # type: ignore[misc]
+        if row.leaf is None:
+            return row.load(obj, item, ctx)  # type: ignore[misc]
+        try:
+            return row.leaf(item)
+        except exception.SerializationError:
+            if row.load is None:
+                raise
+            return row.load(obj, item, ctx)
 
     def load(obj: Any, data: Any, ctx: Any) -> Any:
         if not isinstance(data, dict):

@@ -179,13 +179,13 @@ def _pattern_schema(expected: str, pattern: str) -> dict[str, Any]:
 
 
 class Address(FieldCodec):
-    """An IP address or an IP network, which is an object of netaddr."""
+    """An IP address, which is an object of netaddr."""
 
     is_native = True
 
     def __init__(self, cls: type[Any], parse: Any, pattern: str, expected: str) -> None:
         self._class = cls
-        #: The parsed states by text. Addresses are mutable, so none is cached itself.
+        #: The states by text.
         self._states = address.BoundedCache(parse)
         self._pattern = pattern
         self.expected = expected
@@ -194,28 +194,49 @@ class Address(FieldCodec):
         if not isinstance(data, str) or (state := self._states[data]) is None:
             raise invalid(data, self.expected)
         value = _new(self._class)
-        value.__setstate__(state)
+        value._value, value._module = state
         return value
 
     def dump(self, value: Any) -> Any:
         if type(value) is self._class:
-            return _texts[value.__getstate__()]
+            return _texts[value._value, value._module]
         return str(value)
 
     def coerce(self, value: Any) -> Any:
-        if type(value) is str and (state := self._states[value]) is not None:
-            found = _new(self._class)
-            found.__setstate__(state)
-            return found
+        if type(value) is str:
+            return self.load(value)
         if type(value) is self._class:
-            return address.copy_address(value)
+            return self.duplicate(value)
         raise invalid(value, self.expected)
 
     def duplicate(self, value: Any) -> Any:
-        return address.copy_address(value)
+        copy = _new(type(value))
+        copy._value, copy._module = value._value, value._module
+        return copy
 
     def json_schema(self) -> dict[str, Any]:
         return _pattern_schema(self.expected, self._pattern)
+
+
+class Network(Address):
+    """An IP network, which is an object of netaddr."""
+
+    def load(self, data: Any) -> Any:
+        if not isinstance(data, str) or (state := self._states[data]) is None:
+            raise invalid(data, self.expected)
+        value = _new(self._class)
+        value._value, value._module, value._prefixlen = state
+        return value
+
+    def dump(self, value: Any) -> Any:
+        if type(value) is self._class:
+            return _texts[value._value, value._module, value._prefixlen]
+        return str(value)
+
+    def duplicate(self, value: Any) -> Any:
+        copy = super().duplicate(value)
+        copy._prefixlen = value._prefixlen
+        return copy
 
 
 class Enum(FieldCodec):
@@ -322,4 +343,4 @@ MAC_ADDRESS = Pattern(
 )
 PCI_ADDRESS = Pattern(_PCI, _CANONICAL_PCI, descriptions.PCI_ADDRESS, str.lower)
 IP_ADDRESS = Address(netaddr.IPAddress, address.parse_address, _ADDRESS, descriptions.IP_ADDRESS)
-IP_NETWORK = Address(netaddr.IPNetwork, address.parse_network, _NETWORK, descriptions.IP_NETWORK)
+IP_NETWORK = Network(netaddr.IPNetwork, address.parse_network, _NETWORK, descriptions.IP_NETWORK)

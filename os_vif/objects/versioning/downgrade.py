@@ -17,8 +17,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif.codec import primitive as codec
 from os_vif.codec import registry
-from os_vif.codec.compiled import is_direct
-from os_vif.codec.construct import changed_fields
+from os_vif.codec.compiled import CHANGED, INITIAL_CHANGES, NO_NAMES
 from os_vif.codec.path import below, joined
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.codec.unknown import UNKNOWN, Loss
@@ -98,26 +97,35 @@ def encode(
     :raises oslo_versionedobjects.exception.UnsupportedObjectError: if the manifest is complete
         and lacks the class.
     """
-    cls = type(obj)
     peer = TargetManifest.from_mapping(manifest) if manifest else None
-    target = target_version
-    if peer is not None:
-        known = peer.version_to_write(obj)
-        target = target or known
+    view = None
+    if peer is not None and target_version is None:
+        view = peer.views.get((type(obj), obj.VERSION, None))
+    if peer is None or view is None or view.is_renamed:
+        peer, view = _target(obj, target_version, peer)
+    if view is None:
+        return codec.encode(obj), [], None
+    ctx = Encoding(peer)
+    primitive, _, lost = _write(obj, view, ctx)
+    return primitive, lost or [], ctx
+
+
+def _target(
+    obj: Any, target_version: str | None, peer: TargetManifest | None
+) -> tuple[TargetManifest, View | None]:
+    """Return the reader and the view of :func:`encode`; no view for the version of the object."""
+    cls = type(obj)
+    known = peer.version_to_write(obj) if peer is not None else None
+    target = target_version or known
     burnt = history.withdrawn_version(cls, target)
     if burnt is not None:
         peer = peer or TargetManifest.of_release(burnt.since)
-    else:
-        if history.parse_version(str(target)) > history.parse_version(obj.VERSION):
-            raise ovo_exception.InvalidTargetVersion(version=target)
-        if peer is None and target == obj.VERSION:
-            return codec.encode(obj), [], None
-        peer = peer or TargetManifest.of_class_version(cls, str(target))
-    ctx = Encoding(peer)
-    view = view_of(obj, peer, target)
-    assert view is not None  # noqa: S101
-    primitive, _, lost = _write(obj, view, ctx)
-    return primitive, lost or [], ctx
+        return peer, view_of(obj, peer, target_version and target)
+    if history.parse_version(str(target)) > history.parse_version(obj.VERSION):
+        raise ovo_exception.InvalidTargetVersion(version=target)
+    is_own = peer is None and target == obj.VERSION
+    peer = peer or TargetManifest.of_class_version(cls, str(target))
+    return peer, None if is_own else view_of(obj, peer, target_version and target)
 
 
 Written = tuple[Any, bool, list[Loss] | None]
@@ -128,7 +136,9 @@ def _write(  # noqa: C901, PLR0912 - the inner loop of a downgrade
 ) -> Written:
     """Return the primitive of an object, True if the object has changed, and the losses."""
     state = obj.__dict__
-    names = changed_fields(state)
+    names = state.get(CHANGED)
+    if names is None:
+        names = state.get(INITIAL_CHANGES, NO_NAMES)
     lost: list[Loss] | None = None
     data: dict[str, Any] = {}
     changed = []
@@ -153,13 +163,16 @@ def _write(  # noqa: C901, PLR0912 - the inner loop of a downgrade
         elif dump is not None:
             value = dump(value)
         elif dump_nested is not None:
-            value, is_changed_within, lost_within = _write_nested(value, ctx)
+            if is_object:
+                value, is_changed_within, lost_within = _write_object(value, ctx)
+                if is_changed_within:
+                    is_changed = True
+                    if name not in names:
+                        changed.append(name)
+            else:
+                value, lost_within = _write_members(value, ctx)
             if lost_within:
                 lost = (lost or []) + _inside(lost_within, view, name)
-            if is_object and is_changed_within:
-                is_changed = True
-                if name not in names:
-                    changed.append(name)
             if value is None:
                 continue
         data[name] = value
@@ -199,28 +212,30 @@ def _inside(lost: list[Loss], view: View, name: str) -> list[Loss]:
     return [Loss(joined(prefix, loss.path), loss.what) for loss in lost]
 
 
-def _write_nested(value: Any, ctx: Encoding) -> Written:
-    """Return the data of a nested object, or of a list or a dict of objects; None if left out."""
-    if isinstance(value, ovo.VersionedObject):
-        return _write_object(value, ctx)
+def _write_members(value: Any, ctx: Encoding) -> tuple[Any, list[Loss]]:
+    """Return the data of a list or a dict of objects, and the losses."""
     ctx.count += 1
     lost: list[Loss] = []
     members = value.items() if isinstance(value, dict) else enumerate(value)
-    found = {}
+    written = {}
     for part, item in members:
         data, _, lost_within = _write_object(item, ctx)
         if lost_within:
             prefix = below("", part)
             lost += [Loss(joined(prefix, loss.path), loss.what) for loss in lost_within]
         if data is not None:
-            found[part] = data
-    return found if isinstance(value, dict) else list(found.values()), False, lost
+            written[part] = data
+    return written if isinstance(value, dict) else list(written.values()), lost
 
 
 def _write_object(obj: Any, ctx: Encoding) -> Written:
-    if not is_direct(type(obj)):
+    """Return the data of a nested object, which is None if the reader lacks the class."""
+    view = ctx.views.get((type(obj), obj.VERSION, None))
+    if view is not None:
+        return _write(obj, view, ctx)
+    if not codec.PRIMITIVES[type(obj)].is_direct:
         return _write_foreign(obj, ctx)
-    view = ctx.views.get((type(obj), obj.VERSION, None)) or view_of(obj, ctx.peer)
+    view = view_of(obj, ctx.peer)
     if view is None:
         ctx.has_unknown = True
         return None, bool(obj.obj_what_changed()), [Loss("", LEFT_OUT)]

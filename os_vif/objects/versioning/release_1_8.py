@@ -8,9 +8,13 @@ It numbered this ``VIFBase`` 1.1 and ``Subnet`` 1.1, and took both back in 1.9.0
 
 from __future__ import annotations
 
-import copy
+import functools
 from typing import TYPE_CHECKING, Any
 
+from os_vif.codec import construct
+from os_vif.codec.address import contains
+from os_vif.codec.compiled import CHANGED
+from os_vif.codec.primitive import PRIMITIVES
 from os_vif.objects.versioning import history
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from os_vif.objects.versioning.manifest import TargetManifest
 
 
+@functools.cache
 def _fixed_ip_list() -> Any:
     """Return the class FixedIPList, whose module imports this one."""
     return history.public_classes()["FixedIPList"]
@@ -42,25 +47,26 @@ def place_addresses(vif: Any, *, is_changed: bool) -> None:
     if is_changed:
         vif._changed_fields.add("fixed_ips")
     addresses = [
-        (ip.address.version, int(ip.address), ip)
-        for ip in members(vif.fixed_ips)
-        if "address" in ip
+        (address, ip)
+        for ip in _value(vif.fixed_ips, "objects") or ()
+        if (address := _value(ip, "address")) is not None
     ]
     for subnet in subnets(vif):
-        if "cidr" not in subnet or "ips" in subnet:
+        cidr = _value(subnet, "cidr")
+        if cidr is None or "ips" in subnet:
             continue
-        cidr = subnet.cidr
-        version, first, last = cidr.version, cidr.first, cidr.last
-        inside = [
-            ip for family, number, ip in addresses if family == version and first <= number <= last
-        ]
+        inside = [construct.duplicate(ip) for address, ip in addresses if contains(cidr, address)]
         if inside:
-            subnet.ips = _fixed_ip_list()(objects=copy.deepcopy(inside))
+            listing = _fixed_ip_list()(objects=inside)
             # The payload did not have these addresses, so no field counts as changed.
-            for ip in subnet.ips.objects:
-                ip.obj_reset_changes()
-            subnet.ips.obj_reset_changes()
-            subnet.obj_reset_changes(["ips"])
+            for obj in (*inside, listing):
+                vars(obj)[CHANGED] = set()
+            construct.set_unchanged(subnet, "ips", listing)
+
+
+def _value(obj: Any, name: str) -> Any:
+    """Return the value of a field; None for an unset field."""
+    return PRIMITIVES[type(obj)].state_of(obj).get(f"_obj_{name}")
 
 
 def move_addresses_to_vif(
