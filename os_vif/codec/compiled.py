@@ -162,17 +162,15 @@ class ClassCodec:
                     else:
                         target[attribute] = load(obj, value, ctx)  # type: ignore[misc]
                 break
-            except exception.SerializationError as error:
-                refused = error
+            except exception.SerializationError as refusal:
+                error = refusal
                 if leaf is not None and load is not None and value is not None:
                     try:
                         target[attribute] = load(obj, value, ctx)
                         continue
                     except exception.SerializationError as final:
-                        refused = final
-                if not is_direct:
-                    ctx.depth -= 1
-                located = self._locate(name, refused, ctx, head)
+                        error = final
+                located = self._locate(name, error, ctx, head)
                 if ctx.collects:
                     located = self._collect(located, obj, items, ctx, head=head, more=more)
                 raise located from located.__cause__
@@ -189,6 +187,9 @@ class ClassCodec:
     def _locate(
         self, name: Any, error: exception.SerializationError, ctx: Any, head: frozenset[str]
     ) -> exception.SerializationError:
+        """Return the error of a field with the path relative to the object."""
+        if not self.is_direct:
+            ctx.depth -= 1
         if self.is_list and name == "objects" and ctx.hides_objects(head):
             return error
         return within(name, error)

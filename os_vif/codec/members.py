@@ -67,8 +67,28 @@ def list_row(name: str, element: Any, row: Row, fallback: Load | None = None) ->
     return Row(None, None, _leaf_list_loader(name, element, row, fallback), dump)
 
 
+def _complete_loader(row: Row) -> Load:
+    """Return the function that decodes all data of a row."""
+    identity, leaf, load_other = row.identity, row.leaf, row.load
+
+    def load(obj: Any, data: Any, ctx: Any) -> Any:
+        if type(data) is identity:
+            return data
+        if leaf is None:
+            return load_other(obj, data, ctx)  # type: ignore[misc]
+        try:
+            return leaf(data)
+        except exception.SerializationError:
+            if load_other is None:
+                raise
+            return load_other(obj, data, ctx)
+
+    return load
+
+
 def _leaf_list_loader(name: str, element: Any, row: Row, fallback: Load | None) -> Load:
-    identity, leaf, load_item = row.identity, row.leaf, row.load
+    identity, leaf = row.identity, row.leaf
+    load_item = _complete_loader(row)
 
     def load(obj: Any, data: Any, ctx: Any) -> Any:
         if type(data) is not list:
@@ -80,19 +100,13 @@ def _leaf_list_loader(name: str, element: Any, row: Row, fallback: Load | None) 
             if leaf is not None:
                 items = [item if type(item) is identity else leaf(item) for item in data]
             else:
-                items = [load_item(obj, item, ctx) for item in data]  # type: ignore[misc]
+                items = [load_item(obj, item, ctx) for item in data]
         except exception.SerializationError:
             if fallback is not None:
                 return fallback(obj, data, ctx)
-            errors = list(_errors_from(0, data, lambda item: load_one(obj, item, ctx)))
+            errors = list(_errors_from(0, data, lambda item: load_item(obj, item, ctx)))
             raise _first_or_all(errors, ctx) from errors[0].__cause__
         return coerced_list(obj, name, element, items)
-
-    def load_one(obj: Any, item: Any, ctx: Any) -> None:
-        if leaf is None:
-            load_item(obj, item, ctx)  # type: ignore[misc]
-        elif type(item) is not identity:
-            leaf(item)
 
     return load
 
@@ -173,17 +187,7 @@ def map_row(name: str, element: Any, row: Row, order: Callable[[Any], Any] | Non
 
 
 def _map_loader(name: str, element: Any, row: Row) -> Load:
-    def load_one(obj: Any, item: Any, ctx: Any) -> Any:
-        if type(item) is row.identity:
-            return item
-        if row.leaf is None:
-            return row.load(obj, item, ctx)  # type: ignore[misc]
-        try:
-            return row.leaf(item)
-        except exception.SerializationError:
-            if row.load is None:
-                raise
-            return row.load(obj, item, ctx)
+    load_item = _complete_loader(row)
 
     def load(obj: Any, data: Any, ctx: Any) -> Any:
         if not isinstance(data, dict):
@@ -194,7 +198,7 @@ def _map_loader(name: str, element: Any, row: Row) -> Load:
             if not isinstance(key, str):
                 raise invalid(key, "a string as each name")
             try:
-                items[key] = load_one(obj, item, ctx)
+                items[key] = load_item(obj, item, ctx)
             except exception.SerializationError as error:
                 errors.append(within(key, error))
                 if not ctx.collects:

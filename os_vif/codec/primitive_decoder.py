@@ -116,14 +116,16 @@ def coerce_by_field(declared: Any, obj: Any, name: str, data: Any) -> Any:
         raise invalid(data, descriptions.of_field(declared)) from error
 
 
-def object_loader(declared: str | None = None, *, is_open: bool = False) -> Load:
+def object_loader(  # noqa: C901 - the inner loop of all reading
+    declared: str | None = None, *, is_open: bool = False
+) -> Load:
     """Return the function that decodes an object, with a path relative to the object.
 
     :param declared: the declared class of the field; None for any class.
     :param is_open: True if the field accepts a subclass.
     """
 
-    def load(parent: Any, data: Any, ctx: Any) -> Any:
+    def load(parent: Any, data: Any, ctx: Any) -> Any:  # noqa: C901
         codec = newer = None
         if type(data) is dict:
             # The usual case of _resolve().
@@ -141,7 +143,12 @@ def object_loader(declared: str | None = None, *, is_open: bool = False) -> Load
         if codec is None:
             codec, version, newer = _resolve(data, ctx, declared, is_open=is_open)
         if not codec.is_direct:
-            return _load_foreign(parent, data, codec, version, newer, ctx)
+            if ctx.for_oslo:
+                # The class reads itself.
+                if parent is None:
+                    raise invalid(data, "a class of os-vif")
+                return parent.obj_from_primitive(data, ctx.context)
+            return _load_foreign(data, codec, version, newer, ctx)
         fields = data.get(DATA)
         if type(fields) is not dict and not isinstance(fields, dict):
             raise invalid(fields, "an object with the fields", below("", DATA))
@@ -168,13 +175,9 @@ def _keep_version(obj: Any, newer: str, ctx: Any) -> None:
 
 
 def _load_foreign(
-    parent: Any, data: dict[str, Any], codec: ClassCodec, version: str, newer: str | None, ctx: Any
+    data: dict[str, Any], codec: ClassCodec, version: str, newer: str | None, ctx: Any
 ) -> Any:
     """Return an object of a third party."""
-    if ctx.for_oslo:
-        if parent is None:
-            raise invalid(data, "a class of os-vif")
-        return parent.obj_from_primitive(data, ctx.context)
     fields = data.get(DATA)
     if not isinstance(fields, dict):
         raise invalid(fields, "an object with the fields", below("", DATA))
@@ -236,7 +239,9 @@ def _resolve_version(
     older = codec, str(version)
     if version in codec.withdrawn:
         older = codec, known
-    elif cls := next((c for c in registry.candidates(codec.name)[1:] if c.VERSION == version), None):
+    elif cls := next(
+        (c for c in registry.candidates(codec.name)[1:] if version == c.VERSION), None
+    ):
         older = ctx.formats[cls], str(version)
     elif tuple(map(int, version.split("."))) > tuple(map(int, known.split("."))):
         if ctx.for_oslo:
@@ -295,5 +300,3 @@ def _by_methods(
         if codec.has_fixed_ips and FIXED_IPS in vars(obj):
             obj._obj_place_addresses(is_changed=FIXED_IPS in data.get(CHANGES, ()))
     return obj
-
-

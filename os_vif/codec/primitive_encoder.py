@@ -155,5 +155,3 @@ def changed_fields(obj: ovo.VersionedObject, data: Any, changed: Any) -> list[st
         if isinstance(data[name], dict) and CHANGES in data[name]
     }
     return sorted(moved.union(name for name in changed if name in data))
-
-

@@ -151,12 +151,10 @@ def _write(  # noqa: C901, PLR0912 - the inner loop of a downgrade
             continue
         value = state[attribute]
         if is_dropped:
-            if dump_nested is not None and value is not None:
-                # The dropped objects may have unknown fields.
-                ctx.has_unknown = True
-                is_changed = is_changed or bool(is_object and value.obj_what_changed())
-            if (loss := _loss_of_dropped(name, value, view)) is not None:
-                lost = [*(lost or ()), loss]
+            is_changed = is_changed or bool(is_object and value and value.obj_what_changed())
+            lost = [*(lost or ()), *_drop(name, value, view)]
+            # The dropped objects may have unknown fields.
+            ctx.has_unknown = ctx.has_unknown or dump_nested is not None
             continue
         if value is None:
             pass
@@ -196,12 +194,14 @@ def _write(  # noqa: C901, PLR0912 - the inner loop of a downgrade
     return primitive, is_changed or not view.fields.isdisjoint(names), lost
 
 
-def _loss_of_dropped(name: str, value: Any, view: View) -> Loss | None:
-    """Return the loss of a dropped field, or None if the value is the default of the reader."""
+def _drop(name: str, value: Any, view: View) -> list[Loss]:
+    """Return the loss of a dropped field; none if the value is the default of the reader."""
     if name not in view.initial:
-        return Loss(below("", name), LEFT_OUT)
+        return [Loss(below("", name), LEFT_OUT)]
     default = view.initial[name]
-    return None if default == value else Loss(below("", name), f"{value!r} becomes {default!r}")
+    if default == value:
+        return []
+    return [Loss(below("", name), f"{value!r} becomes {default!r}")]
 
 
 def _inside(lost: list[Loss], view: View, name: str) -> list[Loss]:
