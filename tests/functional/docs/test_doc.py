@@ -143,6 +143,10 @@ def test_a_command_that_takes_long_is_there(line):
             assert message_types.MESSAGES in arguments
             assert any(message_types.PACKAGE in argument for argument in arguments)
             arguments = []
+        case "check-jsonschema":
+            # tests/unit/test_doc_other_languages.py compares the printed error.
+            assert arguments[-1].endswith(".json")
+            arguments = []
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()
         case _:
