@@ -15,9 +15,13 @@ from typing import IO, TYPE_CHECKING, Self, cast
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from os_vif.plugins import vif_fields
+
 if TYPE_CHECKING:
     from os_vif import objects
 
+#: MTU of a veth pair for a network without an MTU, in bytes.
+_DEFAULT_MTU = 1500
 #: For the guest process to end after the end of its input, in seconds.
 _EXIT_TIMEOUT_S = 10
 
@@ -123,7 +127,7 @@ class Hypervisor:
         """Connect a guest to the bridge of a plugged VIF.
 
         The interface of the guest has the MAC address of the VIF. The other end, ``vif.vif_name``,
-        becomes a port of ``vif.bridge_name``, with the MTU of the network.
+        becomes a port of ``vif.bridge_name``, with the MTU of the network, or 1500 bytes.
 
         :param address: the address of the guest with the prefix length, such as ``192.0.2.1/24``.
         :raises OSError: if the bridge does not exist, or the guest refuses the address.
@@ -136,8 +140,8 @@ class Hypervisor:
         self._ip.link("add", ifname=vif.vif_name, kind="veth", peer=peer)
         self._cleanup.callback(self._delete, vif.vif_name)
         index = self._ip.link_lookup(ifname=vif.vif_name)[0]
-        mtu = vif.network.mtu if vif.network else None
-        self._ip.link("set", index=index, master=bridges[0], state="up", mtu=mtu or 1500)
+        mtu = vif_fields.get(vif_fields.get(vif, "network"), "mtu") or _DEFAULT_MTU
+        self._ip.link("set", index=index, master=bridges[0], state="up", mtu=mtu)
         guest.configure(address)
 
     def _delete(self, name: str) -> None:
