@@ -96,37 +96,22 @@ class Conversion(NamedTuple):
     kuryrports: bool = False
 
     def convert_file(self, source: visitor.Source, out: files.Output) -> None:
-        """Write all objects of a file; an object with an error is written unchanged."""
+        """Write all objects of a file; an object with an error is written unchanged.
+
+        :raises BadInputError: for several objects, or none, in a binary form.
+        """
 
         def act(chunk: Chunk) -> Outcome:
             result = self._convert(source, chunk)
             out.write(result.data)
             return result.outcome
 
-        source.visit(act, failure=Outcome.FAILED, keep=lambda chunk: out.write(chunk.data))
-
-    def convert_only_object(self, source: visitor.Source, out: files.Output) -> None:
-        """Write the only object of a file, without the white space around the object.
-
-        :raises BadInputError: if the file contains more objects, or no objects.
-        """
-        written: list[bytes] = []
-
-        def keep(chunk: Chunk) -> None:
-            if chunk.is_object:
-                written.append(chunk.data)
-
-        def act(chunk: Chunk) -> Outcome:
-            if written:
-                raise main.BadInputError(f"{source.title}: expected one object for this form")
-            result = self._convert(source, chunk)
-            written.append(result.data)
-            return result.outcome
-
-        source.visit(act, failure=Outcome.FAILED, keep=keep)
-        if len(written) != 1:
-            raise main.BadInputError(f"{source.title}: expected one object for this form")
-        out.write(written[0])
+        source.visit(
+            act,
+            failure=Outcome.FAILED,
+            keep=lambda chunk: out.write(chunk.data),
+            is_single=self.target.is_binary,
+        )
 
     def check_file(self, source: visitor.Source, out: files.Output) -> None:
         """Write a line about each object of a file, instead of the object."""
@@ -197,8 +182,6 @@ def convert_files(
         convert = conversion.check_file
     elif conversion.kuryrports:
         convert = conversion.list_kuryrports
-    elif conversion.target.is_binary:
-        convert = conversion.convert_only_object
     with visitor.open_sources(names) as sources:
         if output is None:
             for source in sources:

@@ -11,6 +11,7 @@ shows the progress, and decides the exit code.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import stat
@@ -50,6 +51,7 @@ class Source:
         failure: Outcome = Outcome.INVALID,
         keep: Callable[[Chunk], object] = lambda _: None,
         write_error: WriteLine = LOG.error,
+        is_single: bool = False,
     ) -> None:
         """Call *act* for each object of the file, and count the outcomes.
 
@@ -57,10 +59,11 @@ class Source:
         :param failure: the outcome for an object whose function raises a SerializationError.
         :param keep: a function for separators between objects, and for objects with an error.
         :param write_error: a function for error messages.
+        :param is_single: refuse a file with several objects, or none; skip separators.
         :raises BadInputError: for a file that cannot be read or split.
         """
         try:
-            for chunk in self._chunks():
+            for chunk in self._only_object() if is_single else self._chunks():
                 if not chunk.is_object:
                     keep(chunk)
                     continue
@@ -99,6 +102,12 @@ class Source:
                 yield chunk
         except StructureError as error:
             raise main.BadInputError(f"{self.title}:{error.line}: {error}") from error
+
+    def _only_object(self) -> list[Chunk]:
+        found = list(itertools.islice((c for c in self._chunks() if c.is_object), 2))
+        if len(found) != 1:
+            raise main.BadInputError(f"{self.title}: expected one object for this form")
+        return found
 
     def _read(self, size: int) -> bytes:
         try:
