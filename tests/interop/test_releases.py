@@ -17,9 +17,9 @@ from oslo_versionedobjects import exception
 
 from os_vif.objects.versioning import history
 from testbed.environments import Unavailable
+from tests.support.data import released
 from tests.support.interop import releases, samples, written
 from tests.support.strategies import OFFLOADS, PROFILES, load
-from tests.unit.objects import released
 
 FIRST = tuple(first for first, _ in written.SPANS)
 #: In the short form one sample of three, and for each release others.

@@ -19,7 +19,7 @@ from os_vif import serialization
 from os_vif.serialization import schema
 from os_vif.serialization.protobuf import message_types
 from os_vif.serialization.schema import json_schema
-from tests.unit.serialization.samples import VIF, vif
+from tests.support.data.document_samples import VIF, vif
 
 PAGE = pathlib.Path(__file__).parents[2] / "doc" / "source" / "user" / "other_languages.rst"
 

@@ -21,11 +21,11 @@ from os_vif import serialization
 from os_vif.cmd import exit_codes, main
 from os_vif.serialization import storage
 from os_vif.serialization.schema import json_schema
+from tests.support.data import document_samples
+from tests.support.data.stored_samples import envelopes, kuryr_vif
 from tests.support.forks import forked
-from tests.unit.serialization import samples
-from tests.unit.serialization.stored_samples import envelopes, small
 
-VLAN, MACVLAN = small("VIFVlanNested", vlan_id=7), small("VIFMacvlanNested")
+VLAN, MACVLAN = kuryr_vif("VIFVlanNested", vlan_id=7), kuryr_vif("VIFMacvlanNested")
 DOCUMENT = serialization.dumps(VLAN)
 BAD = '{"apiVersion":"os-vif/2.0","kind":"VIFBridge",\n "address": "no MAC"}'
 
@@ -382,7 +382,7 @@ def test_a_hundred_thousand_pods_take_no_more_memory(os_vif_command, tmp_path):
 
 def test_show_draws_trees_and_pictures(os_vif, tmp_path):
     """Of what can be read; the rest is told."""
-    vif = serialization.dumps(samples.vif())
+    vif = serialization.dumps(document_samples.vif())
     done = os_vif("show", data=vif, env=os.environ | {"LC_ALL": "C.UTF-8"})
     assert "├── network: Network" in done.stdout.decode()
     assert "└── port_profile: VIFPortProfileOpenVSwitch" in done.stdout.decode()

@@ -14,8 +14,8 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import objects
 from tests.support import strategies
+from tests.support.data import released
 from tests.support.strategies import OFFLOADS, PROFILES
-from tests.unit.objects import released
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from os_vif.objects.versioning import history
+from tests.support.data import released
 from tests.support.interop.samples import samples
-from tests.unit.objects import released
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

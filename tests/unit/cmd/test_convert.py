@@ -23,20 +23,20 @@ from os_vif.cmd.store.json_splitter import split_chunks
 from os_vif.cmd.store.progress import Outcome
 from os_vif.objects.versioning import history
 from os_vif.serialization import storage
-from tests.support.generated.json_texts import VALUES, in_chunks, json_text
-from tests.support.interop import written
-from tests.support.strategies import any_objects, make
-from tests.unit.serialization import samples
-from tests.unit.serialization.stored_samples import (
+from tests.support.data import document_samples
+from tests.support.data.stored_samples import (
     ANNOTATION,
     contents,
     envelopes,
     ids,
-    small,
-    unchanged,
+    kuryr_vif,
+    without_changes,
 )
+from tests.support.generated.json_texts import VALUES, in_chunks, json_text
+from tests.support.interop import written
+from tests.support.strategies import any_objects, make
 
-ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]
+ROWS = [json.loads(line) for line in document_samples.CORPUS.open(encoding="utf-8")]
 DOCUMENTS = Target("json")
 
 
@@ -130,7 +130,7 @@ def test_for_the_release_that_wrote_it(row):
     assert back.decode() == serialization.dumps(serialization.loads(there), release=release)
 
 
-VIF, OTHER = small("VIFVlanNested", vlan_id=7), small("VIFMacvlanNested")
+VIF, OTHER = kuryr_vif("VIFVlanNested", vlan_id=7), kuryr_vif("VIFMacvlanNested")
 WRAPPED = {
     name: data
     for name, data in envelopes(VIF, OTHER).items()
@@ -262,7 +262,7 @@ def test_an_object_is_named_in_words_that_can_be_printed(found, name):
 
 GOOD = st.sampled_from([*WRAPPED.values(), VIF.obj_to_primitive()]) | any_objects(
     ("VIFBridge", "VIFOpenVSwitch", "Network")
-).map(lambda obj: samples.fill(obj).obj_to_primitive())
+).map(lambda obj: document_samples.fill_lists(obj).obj_to_primitive())
 #: JSON, and nothing that can be read.
 BAD = st.sampled_from(
     [
@@ -376,7 +376,7 @@ def there_and_back(release: str, step: int) -> int:
             assert "objects" not in line or "List" in line
             continue
         back = converted(document, parse_target(None, release))
-        assert unchanged(json.loads(back)) == unchanged(json.loads(line))
+        assert without_changes(json.loads(back)) == without_changes(json.loads(line))
         done += 1
     return done
 

@@ -13,9 +13,9 @@ import pytest
 from os_vif import serialization
 from os_vif.cmd.store import diagnostics
 from os_vif.cmd.store.json_scanner import Chunk
+from tests.support.data import document_samples
+from tests.support.data.stored_samples import ROWS, pod, state
 from tests.support.diagnoses import all_errors
-from tests.unit.serialization import samples
-from tests.unit.serialization.stored_samples import ROWS, pod, state
 
 DATA = "versioned_object.data"
 ANNOTATION = "metadata.annotations['openstack.org/kuryr-vif']"
@@ -28,7 +28,7 @@ def every(data, line=1):
 
 def primitive():
     """A VIF with four faults, and where they are."""
-    data = json.loads(json.dumps(samples.vif().obj_to_primitive()))
+    data = json.loads(json.dumps(document_samples.vif().obj_to_primitive()))
     network = data[DATA]["network"][DATA]
     network["mtu"] = "none"
     listed = network["subnets"][DATA]["objects"]
@@ -49,7 +49,7 @@ def paths(found, before=""):
 
 def test_all_faults_of_a_document_with_their_lines():
     """Of which a reader sees the first alone."""
-    data = copy.deepcopy(samples.VIF)
+    data = copy.deepcopy(document_samples.VIF)
     data["address"] = "x"
     subnets = data["network"]["subnets"]
     subnets[0]["cidr"] = 1
@@ -103,7 +103,12 @@ def test_a_default_vif_that_is_none_hides_no_other():
 def test_all_faults_of_a_kuryrport():
     """Those of each VIF, and of what is around them."""
     data, expected = primitive()
-    vifs = {"eth0": {"vif": data}, "eth1": {}, "eth2": {"vif": {}}, "eth3": {"vif": samples.VIF}}
+    vifs = {
+        "eth0": {"vif": data},
+        "eth1": {},
+        "eth2": {"vif": {}},
+        "eth3": {"vif": document_samples.VIF},
+    }
     found = every({"kind": "KuryrPort", "status": {"vifs": vifs}})
     assert paths(found, "status.vifs.") == {f"eth0.vif.{path}" for path in expected} | {
         "eth1",
@@ -134,7 +139,7 @@ def test_what_is_no_object_of_os_vif_has_one_fault(data, line, path, words):
 def test_what_can_be_read_has_none():
     for row in ROWS:
         assert every(row["payload"]) == []
-    assert every(serialization.dumps(samples.vif()).encode()) == []
+    assert every(serialization.dumps(document_samples.vif()).encode()) == []
 
 
 def test_faults_without_end_are_told_up_to_a_limit():
@@ -146,7 +151,7 @@ def test_faults_without_end_are_told_up_to_a_limit():
 
 
 def test_unknown_fields_of_a_primitive_are_told_up_to_the_same_limit():
-    data = json.loads(json.dumps(samples.vif().obj_to_primitive()))
+    data = json.loads(json.dumps(document_samples.vif().obj_to_primitive()))
     data[DATA] |= {f"x{n:03}": n for n in range(150)}
     *told, last = every(data)
     assert [fault.path for fault in told] == [f"x{n:03}" for n in range(diagnostics.MAX_ERRORS)]

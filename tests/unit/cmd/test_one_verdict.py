@@ -18,8 +18,8 @@ from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.json_splitter import split_chunks
 from os_vif.cmd.store.stored_entry import StoredEntry, translated_errors
 from os_vif.serialization import json_text, storage
+from tests.support.data.mutations import garbled, mutated, payloads
 from tests.support.diagnoses import all_errors
-from tests.unit.serialization.mutations import garbled, mutated, payloads
 
 ANNOTATION = "openstack.org/kuryr-vif"
 PLACE = f"metadata.annotations['{ANNOTATION}']"

@@ -16,9 +16,9 @@ from os_vif import serialization
 from os_vif.cmd.render import svg, tree
 from os_vif.cmd.store import stored_entry
 from os_vif.cmd.store.json_scanner import Chunk
+from tests.support.data import document_samples
+from tests.support.data.stored_samples import envelopes, kuryr_vif
 from tests.support.strategies import any_objects, make
-from tests.unit.serialization import samples
-from tests.unit.serialization.stored_samples import envelopes, small
 
 VIF = """\
 VIFOpenVSwitch 11111111-1111-4111-8111-111111111111
@@ -63,7 +63,7 @@ def of(data) -> tree.Node:
 
 def test_a_vif_in_ascii_and_in_unicode():
     """The same tree, with other lines."""
-    node = of(serialization.dumps(samples.vif()).encode())
+    node = of(serialization.dumps(document_samples.vif()).encode())
     assert "\n".join(tree.render_text(node, tree.ASCII)) == VIF
     lines = "\n".join(tree.render_text(node, tree.UNICODE))
     for new, old in zip(tree.UNICODE, tree.ASCII, strict=True):
@@ -72,7 +72,7 @@ def test_a_vif_in_ascii_and_in_unicode():
 
 
 def test_a_pod_has_its_vifs_by_interface():
-    data = envelopes(small("VIFVlanNested", vlan_id=7), small("VIFMacvlanNested"))
+    data = envelopes(kuryr_vif("VIFVlanNested", vlan_id=7), kuryr_vif("VIFMacvlanNested"))
     port = data["KuryrPort of two"]
     port["metadata"] = {"namespace": "a", "name": "web"}
     node = of(port)
@@ -115,7 +115,9 @@ def boxes(picture: str) -> list[tuple[float, ...]]:
 
 def test_no_box_of_a_picture_covers_another():
     """And all of them are inside of it."""
-    nodes = [of(serialization.dumps(o).encode()) for o in (samples.vif(), make("PodState"))]
+    nodes = [
+        of(serialization.dumps(o).encode()) for o in (document_samples.vif(), make("PodState"))
+    ]
     (_, _, width, height), *found = boxes(svg.render_svg(nodes))
     assert len(found) > 20
     for n, (x, y, w, h) in enumerate(found):

@@ -27,10 +27,10 @@ from os_vif.codec import primitive as primitive_codec
 from os_vif.objects import base
 from os_vif.objects.versioning import history
 from os_vif.serialization import dumps, from_document, loads, to_document
+from tests.support.data.document_samples import vif
+from tests.support.data.mutations import mutated, payloads
+from tests.support.data.third_party import object_factory, registered_classes
 from tests.support.strategies import ALL, UUID, any_objects, load, make
-from tests.unit.objects.third_party import maker, registered_for_a_while
-from tests.unit.serialization.mutations import mutated, payloads
-from tests.unit.serialization.samples import vif
 
 RANDOM = settings(deadline=None, max_examples=150, database=None)
 PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payload]
@@ -314,8 +314,8 @@ def test_third_parties(third_parties):
 
 def test_others_of_ours():
     """Those of the other tests, in objects of ours."""
-    with registered_for_a_while() as classes:
-        new = maker(classes)
+    with registered_classes() as classes:
+        new = object_factory(classes)
         pod = make("PodState", default_vif=new("TestSriov"), additional_vifs={"eth1": vif()})
         for obj in (pod, make("VIFBridge", port_profile=new("AcmeOvsProfile"))):
             for form in ("json", "ovo"):

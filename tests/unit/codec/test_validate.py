@@ -19,8 +19,8 @@ from os_vif import codec, exception, objects
 from os_vif.codec import field
 from os_vif.codec.document import field_codec
 from os_vif.serialization import dumps, from_document, loads, to_document, validate
+from tests.support.data.mutations import mutated, payloads
 from tests.support.strategies import UUID
-from tests.unit.serialization.mutations import mutated, payloads
 
 PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payload]
 

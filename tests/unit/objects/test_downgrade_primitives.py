@@ -13,8 +13,8 @@ from oslo_versionedobjects import exception
 
 from os_vif import objects
 from os_vif.objects.versioning import history
+from tests.support.data import released
 from tests.support.strategies import CLASSES, UUID, load, make, nested, nested_primitives, snapshot
-from tests.unit.objects import released
 
 #: Each class in each release that differs from the one before.
 IN_RELEASE = [(n, r) for r in released.NEWEST for n in released.MANIFESTS[r]]
@@ -79,7 +79,7 @@ def test_version_that_is_asked_for_goes_before_the_manifest(name, target, lost):
 def test_partial_manifest(name, release):
     """For what oslo makes of declared fields: the versions that all agreeing releases read."""
     manifest = released.partial(name, release)
-    check(make(name), released.common(manifest), version_manifest=dict(manifest))
+    check(make(name), released.agreed_versions(manifest), version_manifest=dict(manifest))
 
 
 @pytest.mark.parametrize("full", [True, False], ids=["full", "minimal"])

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from oslo_versionedobjects import base as ovo
 
 from os_vif.objects.versioning import history
+from tests.support.data import released
 from tests.support.strategies import CLASSES, any_object, any_objects, load, nested
-from tests.unit.objects import released
 
 RANDOM = settings(
     deadline=None,

@@ -9,7 +9,7 @@ import pytest
 
 from os_vif import objects
 from os_vif.objects.versioning import history
-from tests.unit.objects import released
+from tests.support.data import released
 
 
 def test_releases_are_the_public_ones_in_order():

@@ -14,8 +14,8 @@ from oslo_versionedobjects import fields
 from os_vif import exception, objects
 from os_vif.objects import host_info
 from os_vif.objects.versioning import history
+from tests.support.data import released
 from tests.support.strategies import CLASSES, PROFILES, VIFS, load
-from tests.unit.objects import released
 
 SETTLED = [row for row in released.VERSIONS if row not in [("VIFBase", "1.1"), ("Subnet", "1.1")]]
 

@@ -14,8 +14,8 @@ from oslo_versionedobjects import exception
 from os_vif import objects
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
+from tests.support.data.processes import run_python
 from tests.support.strategies import KURYR, UUID, load, make
-from tests.unit.objects.processes import run_python
 
 #: What kuryr registers, in short: the same names and versions, in classes of its own.
 THEIRS = """

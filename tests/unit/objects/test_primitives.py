@@ -13,6 +13,8 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception
 
 from os_vif import objects
+from tests.support.data import released
+from tests.support.data.processes import run_python
 from tests.support.strategies import (
     CLASSES,
     PROFILES,
@@ -23,8 +25,6 @@ from tests.support.strategies import (
     nested,
     nested_primitives,
 )
-from tests.unit.objects import released
-from tests.unit.objects.processes import run_python
 
 
 def primitive(name, version, data, **more):

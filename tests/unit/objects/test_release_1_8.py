@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from os_vif import objects
 from os_vif.objects.versioning import history
+from tests.support.data import released
 from tests.support.strategies import UUID, VIFS, any_object, load, make, nested, nested_primitives
-from tests.unit.objects import released
 
 CORPUS = Path(__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"
 #: What release 1.8.0 really wrote, and no other release would have written so.

@@ -13,16 +13,16 @@ from oslo_versionedobjects import exception
 
 from os_vif import objects
 from os_vif.objects.versioning import history
-from tests.support.strategies import UUID, load, make
-from tests.unit.objects import released
-from tests.unit.objects.third_party import (
+from tests.support.data import released
+from tests.support.data.third_party import (
     PARENT_VERSIONS,
     PROFILES,
     VIFS,
+    checked_primitive,
     expected_vif,
     peer,
-    written,
 )
+from tests.support.strategies import UUID, load, make
 
 #: Releases that keep addresses where everybody keeps them.
 RELEASES = [release for release in released.NEWEST if release != "1.8.0"]
@@ -46,8 +46,8 @@ def test_vif_that_a_complete_manifest_lists(name, release, new):
     vif = new(name)
     expected = expected_vif(vif, history.manifest(release))
     manifest = peer(release, **{name: vif.VERSION})
-    assert written(vif, version_manifest=manifest) == expected
-    assert written(vif, vif.VERSION, version_manifest=manifest) == expected
+    assert checked_primitive(vif, version_manifest=manifest) == expected
+    assert checked_primitive(vif, vif.VERSION, version_manifest=manifest) == expected
 
 
 @pytest.mark.parametrize("release", released.NEWEST)
@@ -71,7 +71,7 @@ def test_older_number_of_a_third_party(name, release, new):
         del expected[2]["lane"]
     else:
         expected = expected_vif(vif, history.manifest(release), "1.0")
-    assert written(vif, version_manifest=peer(release, **{name: "1.0"})) == expected
+    assert checked_primitive(vif, version_manifest=peer(release, **{name: "1.0"})) == expected
 
 
 @pytest.mark.parametrize("name", VIFS)
@@ -81,8 +81,8 @@ def test_vif_for_a_partial_manifest(name, release, new):
     vif = new(name)
     partial = released.partial("VIFBase", release)
     del partial["VIFBase"]
-    expected = expected_vif(vif, released.common(partial))
-    assert written(vif, version_manifest=partial | {name: vif.VERSION}) == expected
+    expected = expected_vif(vif, released.agreed_versions(partial))
+    assert checked_primitive(vif, version_manifest=partial | {name: vif.VERSION}) == expected
 
 
 @pytest.mark.parametrize("name", VIFS)
@@ -91,8 +91,8 @@ def test_vif_for_todays_partial_manifest(name, new):
     manifest = ovo.obj_tree_get_versions(name)
     ours = {n: v for n, v in manifest.items() if n != name}
     vif = new(name)
-    expected = expected_vif(vif, released.common(ours))
-    assert written(vif, version_manifest=manifest) == expected
+    expected = expected_vif(vif, released.agreed_versions(ours))
+    assert checked_primitive(vif, version_manifest=manifest) == expected
 
 
 @pytest.mark.parametrize("name", ["TestSriov", "AcmeWithdrawnVif"])
@@ -102,15 +102,17 @@ def test_vif_without_a_manifest(name, new):
     expected = expected_vif(vif, history.manifest("5.3.0"), "1.0")
     if name == "AcmeWithdrawnVif":
         del expected[2]["lane"]
-    assert written(vif, "1.0") == expected
-    assert written(vif, vif.VERSION) == expected_vif(vif, history.manifest("5.3.0"))
+    assert checked_primitive(vif, "1.0") == expected
+    assert checked_primitive(vif, vif.VERSION) == expected_vif(vif, history.manifest("5.3.0"))
 
 
 @pytest.mark.parametrize("name", VIFS)
 def test_vif_for_1_8_0(name, new):
     """The addresses are on the VIF, as 1.8.0 had them for subclasses of VIFBase."""
     vif = new(name)
-    number, version, data = written(vif, version_manifest=peer("1.8.0", **{name: vif.VERSION}))
+    number, version, data = checked_primitive(
+        vif, version_manifest=peer("1.8.0", **{name: vif.VERSION})
+    )
     assert (number, version) == (name, vif.VERSION)
     assert data["fixed_ips"][2]["objects"][0][2]["address"] == "10.0.0.5"
     (subnet,) = data["network"][2]["subnets"][2]["objects"]
@@ -136,9 +138,9 @@ def test_own_field_with_the_name_of_1_8_0(release, classes):
     """A class of others may have a field ``fixed_ips``, and leave it unset."""
     vif = classes.AcmeAddressedVif(id=UUID)
     manifest = peer(release, AcmeAddressedVif="1.0") if release else None
-    assert written(vif, version_manifest=manifest)[2] == {"id": UUID}
+    assert checked_primitive(vif, version_manifest=manifest)[2] == {"id": UUID}
     vif.fixed_ips = objects.FixedIPList(objects=[objects.FixedIP(address="10.0.0.5")])
-    assert set(written(vif, version_manifest=manifest)[2]) == {"id", "fixed_ips"}
+    assert set(checked_primitive(vif, version_manifest=manifest)[2]) == {"id", "fixed_ips"}
 
 
 @pytest.mark.parametrize("with_addresses", [True, False])
@@ -158,7 +160,7 @@ def test_own_member_called_history(name, release, classes):
     """Neither a field nor a method of others is taken for the history of our classes."""
     vif = getattr(classes, name)(id=UUID)
     manifest = peer(release, **{name: "1.0"}) if release else None
-    assert written(vif, version_manifest=manifest)[2] == {"id": UUID}
+    assert checked_primitive(vif, version_manifest=manifest)[2] == {"id": UUID}
     assert (
         objects.HostVIFInfo(
             vif_object_name=name, min_version="1.0", max_version="1.0"
@@ -171,7 +173,7 @@ def test_own_member_called_history(name, release, classes):
 def test_override_reaches_the_history_of_the_class_it_names(version, new):
     """``super().obj_make_compatible(primitive, '1.2')`` means version 1.2 of the parent."""
     profile = new("AcmeOvsProfile")
-    _, number, data = written(profile, version)
+    _, number, data = checked_primitive(profile, version)
     parents = released.fields_at("VIFPortProfileOpenVSwitch", PARENT_VERSIONS[version])
     assert number == version
     assert set(data) == {*parents, "color"} | ({"shade"} if version != "1.0" else set())
@@ -185,7 +187,7 @@ def test_override_in_a_vif(vif_class, release, version, new):
     """A peer that lists the profile gets it in its version, inside any VIF."""
     vif = make(vif_class, port_profile=new("AcmeOvsProfile"))
     manifest = peer(release, AcmeOvsProfile=version)
-    name, number, data = written(vif, version_manifest=manifest)[2]["port_profile"]
+    name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
     parents = released.fields_of("VIFPortProfileOpenVSwitch", release)
     assert (name, number) == ("AcmeOvsProfile", version)
     assert set(data) == {*parents, "color"} | ({"shade"} if version != "1.0" else set())
@@ -203,7 +205,7 @@ def test_override_in_a_vif(vif_class, release, version, new):
 def test_profile_that_a_complete_manifest_lacks(vif_class, profile, ancestor, release, new):
     """The peer does not have it: it gets the nearest class of ours that it has."""
     vif = make(vif_class, port_profile=new(profile))
-    name, number, data = written(vif, version_manifest=peer(release))[2]["port_profile"]
+    name, number, data = checked_primitive(vif, version_manifest=peer(release))[2]["port_profile"]
     assert (name, number) == (ancestor, released.MANIFESTS[release][ancestor])
     assert set(data) == set(released.fields_of(ancestor, release)) & {
         f for f in vif.port_profile.fields if vif.port_profile.obj_attr_is_set(f)
@@ -216,7 +218,7 @@ def test_profile_that_a_complete_manifest_lists(vif_class, release, new):
     """The peer has it, whatever release of os-vif it runs."""
     vif = make(vif_class, port_profile=new("AcmePlainProfile"))
     manifest = peer(release, AcmePlainProfile="1.7")
-    name, number, data = written(vif, version_manifest=manifest)[2]["port_profile"]
+    name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
     assert (name, number) == ("AcmePlainProfile", "1.7")
     parents = set(released.fields_of("VIFPortProfileBase", release))
     assert set(data) == (parents & {"datapath_offload"}) | {"color"}
@@ -227,7 +229,7 @@ def test_profile_that_a_complete_manifest_lists(vif_class, release, new):
 def test_profile_without_a_manifest(vif_class, version, profile, new):
     """An older version of the VIF says nothing of classes from outside of os-vif."""
     vif = make(vif_class, port_profile=new(profile))
-    name, number, data = written(vif, version)[2]["port_profile"]
+    name, number, data = checked_primitive(vif, version)[2]["port_profile"]
     assert (name, number) == (profile, type(vif.port_profile).VERSION)
     assert data["color"] == "red"
 
@@ -238,7 +240,7 @@ def test_profile_for_a_partial_manifest(release, profile, new):
     """Absence means nothing there: the profile is kept in its own version."""
     vif = make("VIFOpenVSwitch", port_profile=new(profile))
     manifest = released.partial("VIFOpenVSwitch", release)
-    name, number, data = written(vif, version_manifest=manifest)[2]["port_profile"]
+    name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
     assert (name, number) == (profile, type(vif.port_profile).VERSION)
     assert data["color"] == "red"
 
@@ -258,5 +260,5 @@ def test_offload(manifest, offload, new):
     """An offload of others is kept, becomes the base class, or goes with the field."""
     profile = make("VIFPortProfileOpenVSwitch", datapath_offload=new("AcmeOffload"))
     vif = make("VIFBridge", port_profile=profile)
-    data = written(vif, version_manifest=manifest)[2]["port_profile"][2]
+    data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"][2]
     assert data.get("datapath_offload") == offload

@@ -13,10 +13,10 @@ from oslo_versionedobjects import exception
 
 from os_vif import objects
 from os_vif.objects.versioning import history
+from tests.support.data import released
+from tests.support.data.processes import run_python
+from tests.support.data.third_party import checked_primitive, expected_vif, peer, written_for_many
 from tests.support.strategies import UUID, load, make
-from tests.unit.objects import released
-from tests.unit.objects.processes import run_python
-from tests.unit.objects.third_party import expected_vif, peer, written, written_for_many
 
 #: Releases that keep addresses where everybody keeps them.
 RELEASES = [release for release in released.NEWEST if release != "1.8.0"]
@@ -49,7 +49,7 @@ def test_pod_state_for_a_complete_manifest(name, release, state):
     """Oslo hands the manifest down, and the VIF follows it at every depth."""
     state.default_vif = make(name)
     manifest = peer(release, TestPodState="1.0")
-    data = written(state, version_manifest=manifest)[2]
+    data = checked_primitive(state, version_manifest=manifest)[2]
     assert data["default_vif"] == released.expected(state.default_vif, manifest)
     assert data["additional_vifs"].keys() == {"eth1", "eth2"}
 
@@ -61,15 +61,15 @@ def test_pod_state_with_a_vif_of_its_own(name, release, state, new):
     state.default_vif = new(name)
     manifest = peer(release, TestPodState="1.0", **{name: "1.0"})
     expected = expected_vif(state.default_vif, peer(release))
-    assert written(state, version_manifest=manifest)[2]["default_vif"] == expected
+    assert checked_primitive(state, version_manifest=manifest)[2]["default_vif"] == expected
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_pod_state_for_a_partial_manifest(release, state):
     """Oslo's own manifest of the consumer's object."""
     manifest = released.partial("VIFBase", release)
-    data = written(state, version_manifest=manifest | {"TestPodState": "1.0"})[2]
-    expected = released.expected(state.default_vif, released.common(manifest))
+    data = checked_primitive(state, version_manifest=manifest | {"TestPodState": "1.0"})[2]
+    expected = released.expected(state.default_vif, released.agreed_versions(manifest))
     assert data["default_vif"] == expected
 
 
@@ -78,8 +78,10 @@ def test_pod_state_for_todays_partial_manifest(state):
     manifest = ovo.obj_tree_get_versions("TestPodState")
     assert {"TestPodState", "VIFBase", "Network", "VIFPortProfileBase"} <= set(manifest)
     ours = {n: v for n, v in manifest.items() if n != "TestPodState"}
-    data = written(state, version_manifest=manifest)[2]
-    assert data["default_vif"] == released.expected(state.default_vif, released.common(ours))
+    data = checked_primitive(state, version_manifest=manifest)[2]
+    assert data["default_vif"] == released.expected(
+        state.default_vif, released.agreed_versions(ours)
+    )
 
 
 def test_pod_state_cannot_be_written_for_1_8_0(state):
@@ -91,7 +93,7 @@ def test_pod_state_cannot_be_written_for_1_8_0(state):
 BEFORE_US = """
 import json
 from oslo_versionedobjects.base import VersionedObjectRegistry
-from tests.unit.objects import third_party
+from tests.support.data import third_party
 classes = third_party.register()
 assert "Network" not in VersionedObjectRegistry.obj_classes()
 from os_vif import objects

@@ -20,8 +20,8 @@ from os_vif.codec import construct
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.manifest import TargetManifest
 from os_vif.serialization import downgrade, loads
+from tests.support.data.mutations import payloads
 from tests.support.strategies import ALL, SUBCLASSES, any_objects, make
-from tests.unit.serialization.mutations import payloads
 
 READERS = (*history.releases(), *history.peers())
 #: A release for each distinct manifest.

@@ -17,10 +17,10 @@ from os_vif import objects
 from os_vif.objects import fields
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
+from tests.support.data import released
+from tests.support.data.processes import run_python
 from tests.support.generated.vocabulary import PARENTS
 from tests.support.strategies import ADDED, ALL, CLASSES
-from tests.unit.objects import released
-from tests.unit.objects.processes import run_python
 
 objects.register_all()
 

@@ -17,8 +17,8 @@ from os_vif.codec import document
 from os_vif.objects import fields
 from os_vif.objects.versioning import history
 from os_vif.serialization.schema import json_schema
+from tests.support.data import released
 from tests.support.generated.vocabulary import PARENTS
-from tests.unit.objects import released
 from tools import compatibility, contract
 
 #: What was released, as it is committed.

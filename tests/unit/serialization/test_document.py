@@ -17,17 +17,17 @@ from os_vif import exception, objects
 from os_vif.objects.base import VersionedObject
 from os_vif.objects.vif import VIFBase
 from os_vif.serialization import dumps, from_document, loads, storage, to_document, validate
+from tests.support.data.document_samples import VIF, every_object, fill_lists, plain, shuffled, vif
+from tests.support.data.processes import run_python
 from tests.support.strategies import ALL, UUID, any_objects, make, nested
-from tests.unit.objects.processes import run_python
-from tests.unit.serialization.samples import VIF, every, fill, plain, shuffled, vif
 
 #: How much longer than the plain data a document may be.
 HEAD = 64
 
 _PRINT_ALL = """
 from os_vif.serialization import dumps
-from tests.unit.serialization.samples import every
-for name, obj in every():
+from tests.support.data.document_samples import every_object
+for name, obj in every_object():
     for form in ("json", "ovo"):
         print(name, dumps(obj, form=form))
 """
@@ -40,7 +40,7 @@ def compact(data):
 @pytest.fixture(scope="module")
 def everything():
     with warnings.catch_warnings(action="ignore"):
-        return dict(every())
+        return dict(every_object())
 
 
 def test_a_vif_is_flat():
@@ -198,7 +198,7 @@ def test_round_trips_give_the_same_bytes(everything):
 @given(any_objects(ALL), st.integers(0, 1000))
 def test_random_objects_survive(obj, seed):
     """A document of a random object is read as it was written, whatever its order."""
-    document = to_document(fill(obj))
+    document = to_document(fill_lists(obj))
     again = from_document(shuffled(document, seed))
     assert compact(to_document(again)) == compact(document)
     assert compact(to_document(loads(dumps(again, form="ovo")))) == compact(document)

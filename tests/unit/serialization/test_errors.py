@@ -12,8 +12,8 @@ import pytest
 
 from os_vif import exception, objects
 from os_vif.serialization import dumps, from_document, loads
+from tests.support.data.document_samples import VIF, primitive_of
 from tests.support.strategies import make
-from tests.unit.serialization.samples import VIF, part
 
 HEAD = {"apiVersion": "os-vif/2.0"}
 IP = "an IP address, such as 192.0.2.1 or 2001:db8::1"
@@ -279,13 +279,15 @@ def assert_attributes(error):
 
 def bad(path, value):
     """The primitive of a VIF in which what stands at a path is another."""
-    subnet = part("Subnet", "1.0", cidr="10.0.0.0/24")
-    network = part("Network", "1.1", subnets=part("SubnetList", "1.0", objects=[{}, subnet]))
-    network["versioned_object.data"]["subnets"]["versioned_object.data"]["objects"][0] = part(
-        "Subnet", "1.0"
+    subnet = primitive_of("Subnet", "1.0", cidr="10.0.0.0/24")
+    network = primitive_of(
+        "Network", "1.1", subnets=primitive_of("SubnetList", "1.0", objects=[{}, subnet])
     )
-    payload = part(
-        "VIFBridge", "1.0", network=network, port_profile=part("VIFPortProfileBase", "1.0")
+    network["versioned_object.data"]["subnets"]["versioned_object.data"]["objects"][0] = (
+        primitive_of("Subnet", "1.0")
+    )
+    payload = primitive_of(
+        "VIFBridge", "1.0", network=network, port_profile=primitive_of("VIFPortProfileBase", "1.0")
     )
     inner = payload
     *where, last = path

@@ -17,8 +17,8 @@ from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
 from os_vif.serialization import dumps, from_document, loads, storage
-from tests.unit.serialization.mutations import garbled, mutated, payloads
-from tests.unit.serialization.samples import VIF, part, vif
+from tests.support.data.document_samples import VIF, primitive_of, vif
+from tests.support.data.mutations import garbled, mutated, payloads
 
 MEGABYTE = 1 << 20
 #: Deeper than the interpreter's own limit, and than that of any stack.
@@ -171,7 +171,9 @@ TEXTS = {
     "NaN": '{"apiVersion": "os-vif/2.0", "kind": "Network", "mtu": NaN}',
     "Infinity": '{"apiVersion": "os-vif/2.0", "kind": "Network", "mtu": -Infinity}',
     "1e999": '{"apiVersion": "os-vif/2.1", "kind": "Network", "x": 1e999}',
-    "-1e999 as text": json.dumps(part("VIFBridge", "1.0", plugin=0)).replace("0}", "-1e999}"),
+    "-1e999 as text": json.dumps(primitive_of("VIFBridge", "1.0", plugin=0)).replace(
+        "0}", "-1e999}"
+    ),
     "1e400 digits": '{"apiVersion": "os-vif/2.0", "kind": "Network", "mtu": 1' + "0" * 5000 + "}",
     "a million digits": '{"apiVersion": "os-vif/2.1", "kind": "Network", "x": 1.'
     + "1" * MEGABYTE
@@ -192,13 +194,15 @@ TEXTS = {
         {"apiVersion": "os-vif/2.0", "kind": "VIFDirect", "mode": LONG, "dev_address": LONG}
     ),
     "long strings of oslo": json.dumps(
-        part("VIFDirect", "1.0", mode=LONG, vif_name=LONG, dev_address="0" * MEGABYTE)
+        primitive_of("VIFDirect", "1.0", mode=LONG, vif_name=LONG, dev_address="0" * MEGABYTE)
     ),
-    "long address of oslo": json.dumps(part("FixedIP", "1.0", address="1" * MEGABYTE)),
-    "long groups of oslo": json.dumps(part("FixedIP", "1.0", address="0:" * MEGABYTE)),
-    "long prefix of oslo": json.dumps(part("Subnet", "1.0", cidr="10.0.0.0/" + "1" * MEGABYTE)),
-    "long number of oslo": json.dumps(part("Network", "1.1", mtu="1" * MEGABYTE)),
-    "long name of oslo": json.dumps(part(LONG, "1.0")),
+    "long address of oslo": json.dumps(primitive_of("FixedIP", "1.0", address="1" * MEGABYTE)),
+    "long groups of oslo": json.dumps(primitive_of("FixedIP", "1.0", address="0:" * MEGABYTE)),
+    "long prefix of oslo": json.dumps(
+        primitive_of("Subnet", "1.0", cidr="10.0.0.0/" + "1" * MEGABYTE)
+    ),
+    "long number of oslo": json.dumps(primitive_of("Network", "1.1", mtu="1" * MEGABYTE)),
+    "long name of oslo": json.dumps(primitive_of(LONG, "1.0")),
     "many addresses": json.dumps(VIF | {"fixed_ips": [{"address": "::1"}] * 5_000}),
     "many interfaces": json.dumps(
         {
@@ -291,7 +295,7 @@ def test_dicts_without_end(name, inner):
         with pytest.raises(exception.SerializationError) as caught:
             from_document(document | {name: inner})
         assert_well_formed(caught.value)
-    payload = part("VIFBridge", "1.0", **{name: inner})
+    payload = primitive_of("VIFBridge", "1.0", **{name: inner})
     try:
         storage.read({"status": {"vifs": {"eth0": {"vif": payload}}}})
     except exception.SerializationError as error:

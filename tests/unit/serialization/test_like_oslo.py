@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from os_vif import exception, objects
 from os_vif.objects.versioning import history
 from os_vif.serialization import loads
+from tests.support.data.document_samples import primitive_of
+from tests.support.data.expected_losses import flat
+from tests.support.data.mutations import mutated, payloads
 from tests.support.strategies import ALL, CLASSES, any_objects, load, make, nested_primitives
-from tests.unit.serialization.mutations import mutated, payloads
-from tests.unit.serialization.oracle import flat
-from tests.unit.serialization.samples import part
 
 PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payload]
 
@@ -120,9 +120,9 @@ def test_mutations(payload, seed):
 @pytest.mark.parametrize("odd", ["x", ["10.0.0.1"], 5, {"a": 1}], ids=repr)
 def test_mutation_of_addresses_of_another_class(odd):
     """A field that only release 1.8.0 had may hold any value, beside data that is refused."""
-    subnet = part("Subnet", "1.0") | {"versioned_object.data": []}
-    subnets = part("SubnetList", "1.0", objects=[subnet])
-    payload = part("Network", "1.0", fixed_ips=odd, subnets=subnets)
+    subnet = primitive_of("Subnet", "1.0") | {"versioned_object.data": []}
+    subnets = primitive_of("SubnetList", "1.0", objects=[subnet])
+    payload = primitive_of("Network", "1.0", fixed_ips=odd, subnets=subnets)
     assert isinstance(by_us(payload), exception.SerializationError)
     assert not isinstance(by_oslo(payload), Exception)
     assert_same(payload)
@@ -139,24 +139,25 @@ def test_many_mutations():
 @pytest.mark.parametrize(
     "payload",
     [
-        part("VIFBridge", "1.0", active="no", id=5, plugin=1.5, vif_name=True),
-        part("VIFBridge", "1.0", active=None, has_traffic_filtering=[]),
-        part("VIFBridge", "1.0", active=[[[[]]]], id={"a": 1}),
-        part("VIFBridge", "1.0", address="FA-16-3E-00-00-0A\n", no_such_field=1),
-        part("VIFBridge", "1.0", network=None, address=None),
-        part("Network", "1.1", mtu="1450", vlan=True),
-        part("Network", "1.0", mtu=1450),
-        part("Subnet", "1.0", cidr="10.0.0.1", gateway=167772161, dns={"10.0.0.1": 0}),
-        part("SubnetList", "1.0", objects={}),
-        part("SubnetList", "1.0", objects=""),
-        part("PodState", "1.0", additional_vifs=None),
-        part("FixedIP", "1.0", floating_ips="") | {"versioned_object.changes": ["address", "x"]},
-        part("FixedIP", "1.0") | {"versioned_object.changes": {"address": 1}},
-        part("FixedIP", "1.0") | {"versioned_object.changes": "address"},
-        part("FixedIP", "1.0") | {"something.else": 1},
-        part("VIFBase", "1.1", fixed_ips=part("FixedIPList", "1.0", objects=[])),
-        part("VIFBridge", "1.0", fixed_ips=part("FixedIPList", "1.0")),
-        part("Subnet", "1.1", ips=part("FixedIPList", "1.0", objects=[])),
+        primitive_of("VIFBridge", "1.0", active="no", id=5, plugin=1.5, vif_name=True),
+        primitive_of("VIFBridge", "1.0", active=None, has_traffic_filtering=[]),
+        primitive_of("VIFBridge", "1.0", active=[[[[]]]], id={"a": 1}),
+        primitive_of("VIFBridge", "1.0", address="FA-16-3E-00-00-0A\n", no_such_field=1),
+        primitive_of("VIFBridge", "1.0", network=None, address=None),
+        primitive_of("Network", "1.1", mtu="1450", vlan=True),
+        primitive_of("Network", "1.0", mtu=1450),
+        primitive_of("Subnet", "1.0", cidr="10.0.0.1", gateway=167772161, dns={"10.0.0.1": 0}),
+        primitive_of("SubnetList", "1.0", objects={}),
+        primitive_of("SubnetList", "1.0", objects=""),
+        primitive_of("PodState", "1.0", additional_vifs=None),
+        primitive_of("FixedIP", "1.0", floating_ips="")
+        | {"versioned_object.changes": ["address", "x"]},
+        primitive_of("FixedIP", "1.0") | {"versioned_object.changes": {"address": 1}},
+        primitive_of("FixedIP", "1.0") | {"versioned_object.changes": "address"},
+        primitive_of("FixedIP", "1.0") | {"something.else": 1},
+        primitive_of("VIFBase", "1.1", fixed_ips=primitive_of("FixedIPList", "1.0", objects=[])),
+        primitive_of("VIFBridge", "1.0", fixed_ips=primitive_of("FixedIPList", "1.0")),
+        primitive_of("Subnet", "1.1", ips=primitive_of("FixedIPList", "1.0", objects=[])),
     ],
     ids=json.dumps,
 )
@@ -169,7 +170,7 @@ def test_laxity_that_is_kept(payload):
 @pytest.mark.parametrize("data", [[], "id", 0, None, True])
 def test_data_without_names_is_refused(data):
     """oslo finds no field in an empty array; this library says what should be there."""
-    payload = part("VIFBridge", "1.0") | {"versioned_object.data": data}
+    payload = primitive_of("VIFBridge", "1.0") | {"versioned_object.data": data}
     with pytest.raises(exception.InvalidValue, match=r"^versioned_object\.data: found"):
         loads(json.dumps(payload))
 

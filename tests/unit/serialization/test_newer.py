@@ -16,8 +16,8 @@ from oslo_versionedobjects import exception as ovo_exception
 from os_vif import exception, objects
 from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
 from os_vif.serialization.json_text import compose, in_order
+from tests.support.data.document_samples import VIF, primitive_of, shuffled, vif
 from tests.support.strategies import KURYR, load, make, nested_primitives
-from tests.unit.serialization.samples import VIF, part, shuffled, vif
 
 #: Where a newer version may have fields that this one does not, by the path of their object.
 PLACES = {
@@ -202,7 +202,7 @@ def test_a_newer_version_alone_is_kept(name):
 
 def test_unknown_fields_of_a_known_primitive_are_kept():
     """oslo passes over them."""
-    primitive = part("VIFBridge", "1.0", plugin="ovs", more=[1])
+    primitive = primitive_of("VIFBridge", "1.0", plugin="ovs", more=[1])
     load(copy.deepcopy(primitive))
     obj = loads(json.dumps(primitive))
     assert json.loads(dumps(obj, form="ovo"))["versioned_object.data"] == {
@@ -222,8 +222,10 @@ def test_other_versions_of_classes_are_refused(path, number):
 
 def test_addresses_of_1_8_0_keep_what_is_unknown():
     """Even there."""
-    ip = part("FixedIP", "1.3", address="10.0.0.5", more=1)
-    primitive = part("VIFBase", "1.1", fixed_ips=part("FixedIPList", "1.0", objects=[ip]))
+    ip = primitive_of("FixedIP", "1.3", address="10.0.0.5", more=1)
+    primitive = primitive_of(
+        "VIFBase", "1.1", fixed_ips=primitive_of("FixedIPList", "1.0", objects=[ip])
+    )
     obj = loads(json.dumps(primitive))
     written = json.loads(dumps(obj.obj_clone(), form="ovo"))
     assert ip in nested_primitives(written)

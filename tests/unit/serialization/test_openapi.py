@@ -20,14 +20,14 @@ from os_vif.objects import fields
 from os_vif.objects.versioning import history
 from os_vif.serialization import from_document, schema, storage, to_document
 from os_vif.serialization.schema import json_schema, kuryrport, openapi
-from tests.support.strategies import make
-from tests.unit.serialization.documents import (
+from tests.support.data.random_documents import (
     KINDS,
     RANDOM,
     VIFS,
     StructuralValidator,
     any_document,
 )
+from tests.support.strategies import make
 
 WHOLE = json_schema.generate()
 SCHEMAS = {

@@ -13,11 +13,11 @@ import pytest
 from os_vif import exception, objects
 from os_vif.objects.versioning import history
 from os_vif.serialization.schema import primitive_schema
+from tests.support.data import document_samples
 from tests.support.interop import written
 from tests.support.strategies import KURYR, make
-from tests.unit.serialization import samples
 
-ROWS = [json.loads(line) for line in samples.CORPUS.open(encoding="utf-8")]
+ROWS = [json.loads(line) for line in document_samples.CORPUS.open(encoding="utf-8")]
 
 
 def validator(kind, release):
@@ -79,7 +79,7 @@ def test_a_field_that_the_release_does_not_have_is_refused(release, newer):
     checks = validator("VIFPortProfileOpenVSwitch", release)
     version = history.manifest(release)["VIFPortProfileOpenVSwitch"]
     for name, value in (("create_port", True), ("datapath_type", "x"), ("interface_id", "y")):
-        part = samples.part("VIFPortProfileOpenVSwitch", version, **{name: value})
+        part = document_samples.primitive_of("VIFPortProfileOpenVSwitch", version, **{name: value})
         assert checks.is_valid(part) == (name not in newer), name
 
 

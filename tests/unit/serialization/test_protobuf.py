@@ -24,9 +24,9 @@ from os_vif import exception, objects
 from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
 from os_vif.serialization.protobuf import message_codec, message_types
 from os_vif.serialization.schema import json_schema
+from tests.support.data import expected_losses
+from tests.support.data.document_samples import vif
 from tests.support.strategies import ALL, CLASSES, any_objects, make
-from tests.unit.serialization import oracle
-from tests.unit.serialization.samples import vif
 
 RANDOM = settings(deadline=None, max_examples=150, database=None)
 #: A field with the number 100, which no message has.
@@ -49,7 +49,7 @@ def test_round_trips(obj):
     data = written(obj)
     again = loads(data)
     assert type(again) is type(obj)
-    assert oracle.flat(again) == oracle.flat(obj)
+    assert expected_losses.flat(again) == expected_losses.flat(obj)
     assert dumps(again) == dumps(obj)
     assert dumps(again, form="protobuf") == data
     assert again.obj_what_changed() == set()

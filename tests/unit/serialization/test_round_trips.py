@@ -18,10 +18,9 @@ from os_vif import exception, objects
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
+from tests.support.data import document_samples, expected_losses, released
+from tests.support.data.document_samples import fill_lists
 from tests.support.strategies import ALL, any_object, any_objects, make
-from tests.unit.objects import released
-from tests.unit.serialization import oracle, samples
-from tests.unit.serialization.samples import fill
 
 RANDOM = settings(
     deadline=None,
@@ -61,21 +60,21 @@ def listed(obj, losses):
 
 def test_every_distinct_reader_is_tried():
     """The manifests of the oracle are those of the library, and there is no other."""
-    assert oracle.peers_are_all()
-    for release in oracle.RELEASES:
-        assert history.manifest(release) == oracle.versions(release)
+    assert expected_losses.has_all_manifests()
+    for release in expected_losses.RELEASES:
+        assert history.manifest(release) == expected_losses.versions(release)
 
 
-@pytest.mark.parametrize("release", oracle.RELEASES)
+@pytest.mark.parametrize("release", expected_losses.RELEASES)
 @RANDOM
 @given(data=st.data())
 def test_downgrade_names_what_is_lost_and_only_that(release, data):
     """As the released packages have it; the log of oslo's own call says the same."""
-    known = oracle.versions(release)
+    known = expected_losses.versions(release)
     obj = data.draw(any_objects([name for name in ALL if name in known]))
     with logged() as messages:
         primitive, losses = downgrade(obj, release)
-    assert paths(losses) == oracle.lost(obj, known)
+    assert paths(losses) == expected_losses.lost_paths(obj, known)
     assert messages == []
     with logged() as messages:
         assert obj.obj_to_primitive(version_manifest=history.manifest(release)) == primitive
@@ -85,16 +84,24 @@ def test_downgrade_names_what_is_lost_and_only_that(release, data):
 
 def the_rest_comes_back(before, after, gone, release):
     """Each value is where it was, unless it or what it is in was lost."""
-    found = oracle.flat(after)
-    addresses = [oracle.address(ip) for ip in (*oracle.own(after), *oracle.in_subnets(after))]
-    for path, value in oracle.flat(before).items():
+    found = expected_losses.flat(after)
+    addresses = [
+        expected_losses.address(ip)
+        for ip in (
+            *expected_losses.addresses_of_vif(after),
+            *expected_losses.addresses_of_subnets(after),
+        )
+    ]
+    for path, value in expected_losses.flat(before).items():
         if ".ips" in path and release == "1.8.0":
             continue
         within = any(path.startswith(lost) and path[len(lost) :][:1] in ".[ " for lost in gone)
         if path not in gone and not (within and path not in found):
             assert (path, found.get(path)) == (path, value)
-    for ip in oracle.in_subnets(before) if "VIFBase" in ancestors(before) else ():
-        assert oracle.address(ip) in addresses or release != "1.8.0"
+    for ip in (
+        expected_losses.addresses_of_subnets(before) if "VIFBase" in ancestors(before) else ()
+    ):
+        assert expected_losses.address(ip) in addresses or release != "1.8.0"
 
 
 def ancestors(obj):
@@ -105,23 +112,23 @@ def ancestors(obj):
 def test_full_objects_for_every_release(name):
     """An object with all of its fields, and one with few: for those releases that have it."""
     for obj in (make(name), make(name, full=False)):
-        for release in oracle.RELEASES:
-            known = oracle.versions(release)
+        for release in expected_losses.RELEASES:
+            known = expected_losses.versions(release)
             if name in known:
                 primitive, losses = downgrade(obj, release)
-                assert paths(losses) == oracle.lost(obj, known), release
+                assert paths(losses) == expected_losses.lost_paths(obj, known), release
                 again = loads(json.dumps(primitive))
                 the_rest_comes_back(obj, again, paths(losses), release)
 
 
-@pytest.mark.parametrize("release", oracle.RELEASES)
+@pytest.mark.parametrize("release", expected_losses.RELEASES)
 @RANDOM
 @given(data=st.data())
 def test_dumps_for_a_release_is_exact_or_refused(release, data):
     """It raises and names what would be lost, or the text gives the same object."""
-    known = oracle.versions(release)
+    known = expected_losses.versions(release)
     obj = data.draw(any_objects([name for name in ALL if name in known]))
-    expected = oracle.lost(obj, known)
+    expected = expected_losses.lost_paths(obj, known)
     if expected:
         with pytest.raises(exception.DataLoss) as caught:
             dumps(obj, release=release)
@@ -133,8 +140,8 @@ def test_dumps_for_a_release_is_exact_or_refused(release, data):
     assert text == json.dumps(json.loads(text), separators=(",", ":"), sort_keys=True)
     the_rest_comes_back(obj, loads(text), set(), release)
     if release != "1.8.0":
-        assert oracle.flat(loads(text)) == oracle.flat(obj)
-        assert to_document(fill(loads(text))) == to_document(fill(obj))
+        assert expected_losses.flat(loads(text)) == expected_losses.flat(obj)
+        assert to_document(fill_lists(loads(text))) == to_document(fill_lists(obj))
 
 
 def test_every_vif_of_a_pod_is_written_for_the_reader():
@@ -152,12 +159,12 @@ def test_every_vif_of_a_pod_is_written_for_the_reader():
 @given(data=st.data())
 def test_from_release_to_release(data):
     """What one release was sent and stored, another is sent: the losses of both are named."""
-    first, second = (data.draw(st.sampled_from(oracle.RELEASES)) for _ in "12")
-    both = oracle.versions(first).keys() & oracle.versions(second).keys()
+    first, second = (data.draw(st.sampled_from(expected_losses.RELEASES)) for _ in "12")
+    both = expected_losses.versions(first).keys() & expected_losses.versions(second).keys()
     obj = data.draw(any_objects(sorted(both)))
     stored = loads(json.dumps(downgrade(obj, first)[0]))
     primitive, losses = downgrade(stored, second)
-    assert paths(losses) == oracle.lost(stored, oracle.versions(second))
+    assert paths(losses) == expected_losses.lost_paths(stored, expected_losses.versions(second))
     the_rest_comes_back(stored, loads(json.dumps(primitive)), paths(losses), second)
 
 
@@ -165,14 +172,14 @@ def test_from_release_to_release(data):
 @given(data=st.data())
 def test_addresses_of_1_8_0_survive_every_form(data):
     """A VIF that it wrote has the same document after any way, and goes back."""
-    known = oracle.versions("1.8.0")
+    known = expected_losses.versions("1.8.0")
     names = [name for name in known if name.startswith("VIF") and "Profile" not in name]
-    obj = fill(data.draw(any_objects(sorted(names))))
-    assume(not oracle.lost(obj, known))
-    stored = fill(loads(dumps(obj, release="1.8.0")))
+    obj = fill_lists(data.draw(any_objects(sorted(names))))
+    assume(not expected_losses.lost_paths(obj, known))
+    stored = fill_lists(loads(dumps(obj, release="1.8.0")))
     stored.obj_reset_changes(recursive=True)
     document = dumps(stored)
-    assert ("fixed_ips" in document) == bool(list(oracle.in_subnets(obj)))
+    assert ("fixed_ips" in document) == bool(list(expected_losses.addresses_of_subnets(obj)))
     for again in (
         loads(document),
         loads(dumps(stored, form="ovo")),
@@ -186,7 +193,7 @@ def test_addresses_of_1_8_0_survive_every_form(data):
 
 def test_addresses_come_back_from_1_8_0():
     """The document has them twice then, and is the same otherwise."""
-    vif = samples.vif()
+    vif = document_samples.vif()
     del vif.port_profile.datapath_offload
     before, after = to_document(vif), to_document(loads(dumps(vif, release="1.8.0")))
     assert after.pop("fixed_ips") == [
@@ -198,7 +205,7 @@ def test_addresses_come_back_from_1_8_0():
 
 def test_address_in_no_subnet_is_lost_for_others():
     """It is named then, and kept in both forms."""
-    vif = loads(json.dumps(downgrade(samples.vif(), "1.8.0")[0]))
+    vif = loads(json.dumps(downgrade(document_samples.vif(), "1.8.0")[0]))
     vif.fixed_ips.objects.append(objects.FixedIP(address="192.0.2.1"))
     assert dumps(loads(dumps(vif, form="ovo"))) == dumps(vif)
     for release in ("1.7.2", "1.9.0", "5.3.0"):
@@ -220,7 +227,7 @@ def test_target_version_logs_what_is_lost(name, version, data):
     release = released.newest_with(name, version)
     expected = set()
     if version != obj.VERSION:
-        expected = oracle.lost(obj, oracle.versions(release))
+        expected = expected_losses.lost_paths(obj, expected_losses.versions(release))
     named = [text.partition(" loses: ")[2] for text in messages]
     assert bool(named) == bool(expected)
     assert all(f"{path or 'the object'} (" in named[0] for path in expected)
@@ -230,8 +237,8 @@ def test_target_version_logs_what_is_lost(name, version, data):
 @pytest.mark.parametrize("name", ALL)
 def test_a_release_without_the_class_is_refused(name):
     """There is nothing that it could be given instead."""
-    for release in oracle.RELEASES:
-        if name not in oracle.versions(release):
+    for release in expected_losses.RELEASES:
+        if name not in expected_losses.versions(release):
             with pytest.raises(exception.UnknownKind) as caught:
                 dumps(make(name), release=release)
             assert caught.value.found == name
@@ -244,9 +251,9 @@ def test_this_library_loses_nothing(obj):
     """In neither form."""
     assert downgrade(obj, CURRENT_RELEASE) == (json.loads(dumps(obj, form="ovo")), [])
     assert dumps(obj, form="ovo", release=CURRENT_RELEASE) == dumps(obj, form="ovo")
-    assert dumps(fill(obj), release=CURRENT_RELEASE) == dumps(obj)
-    assert oracle.flat(loads(dumps(obj))) == oracle.flat(obj)
-    assert oracle.flat(loads(dumps(obj, form="ovo"))) == oracle.flat(obj)
+    assert dumps(fill_lists(obj), release=CURRENT_RELEASE) == dumps(obj)
+    assert expected_losses.flat(loads(dumps(obj))) == expected_losses.flat(obj)
+    assert expected_losses.flat(loads(dumps(obj, form="ovo"))) == expected_losses.flat(obj)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +295,7 @@ def shared(first, second):
 @given(any_objects(ALL), st.sampled_from(["json", "ovo"]))
 def test_loaded_objects_share_nothing(obj, form):
     """Two of one text, two of one dict, and an object and the dict that it was read from."""
-    text = dumps(fill(obj), form=form)
+    text = dumps(fill_lists(obj), form=form)
     assert shared(loads(text), loads(text)) == []
     document = to_document(obj) | {"apiVersion": "os-vif/2.9", "zone": [{"a": []}]}
     before = json.dumps(document)

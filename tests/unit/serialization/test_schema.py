@@ -25,8 +25,7 @@ from os_vif.objects import fields
 from os_vif.objects.versioning import history
 from os_vif.serialization import to_document
 from os_vif.serialization.schema import json_schema
-from tests.support.strategies import UUID, make
-from tests.unit.serialization.documents import (
+from tests.support.data.random_documents import (
     KINDS,
     RANDOM,
     STRINGS,
@@ -34,9 +33,10 @@ from tests.unit.serialization.documents import (
     Validator,
     any_damaged_document,
     any_document,
-    edited,
-    reads,
+    edited_text,
+    is_readable,
 )
+from tests.support.strategies import UUID, make
 from tools import contract
 
 WHOLE = json_schema.generate()
@@ -154,7 +154,7 @@ def test_full_document_is_accepted(kind):
 def test_empty_document_is_accepted(kind):
     """No field has to be set."""
     found = HEAD | {"kind": kind}
-    assert reads(found)
+    assert is_readable(found)
     assert accepts(found)
 
 
@@ -195,7 +195,9 @@ def test_address_of_a_schema_is_accepted_where_it_is_read(value):
         {**HEAD, "kind": "PodState", "default_vif": {**vif, "$schema": value}},
     ):
         expected = "$schema" in found and isinstance(value, str)
-        assert (reads(found), accepts(found), ANY_DOCUMENT.is_valid(found)) == (expected,) * 3
+        assert (is_readable(found), accepts(found), ANY_DOCUMENT.is_valid(found)) == (
+            expected,
+        ) * 3
 
 
 # What they refuse
@@ -259,7 +261,7 @@ def test_validators_report_a_mistake_in_one_sentence(outside, mistake, path, sen
 @settings(RANDOM, max_examples=250)
 def test_schema_and_library_accept_the_same(found):
     """Whatever is wrong with a document, both see it; and where it is right, both do."""
-    assert accepts(found) == reads(found)
+    assert accepts(found) == is_readable(found)
 
 
 @given(found=any_damaged_document(VIFS))
@@ -267,7 +269,7 @@ def test_schema_and_library_accept_the_same(found):
 def test_schema_of_any_vif_accepts_what_is_read_as_one(found):
     """It is no wider and no narrower than the schemas of the kinds."""
     is_vif = isinstance(found.get("kind"), str) and found["kind"] in VIFS
-    assert VALIDATORS["VIF"].is_valid(found) == (is_vif and reads(found))
+    assert VALIDATORS["VIF"].is_valid(found) == (is_vif and is_readable(found))
 
 
 #: A field of each kind of value.
@@ -306,13 +308,13 @@ def test_value_is_accepted_where_it_is_read(kind, name):
     """Each kind of value, with every value that somebody could mistake for one."""
     for value in VALUES:
         found = HEAD | {"kind": kind, name: value}
-        assert accepts(found) == reads(found), value
+        assert accepts(found) == is_readable(found), value
 
 
 def test_some_values_are_read_and_some_are_not():
     """The test above sees both, for every field."""
     for kind, name, _ in TYPED:
-        seen = {reads(HEAD | {"kind": kind, name: value}) for value in VALUES}
+        seen = {is_readable(HEAD | {"kind": kind, name: value}) for value in VALUES}
         assert seen == {True, False}
 
 
@@ -335,7 +337,7 @@ def test_some_values_are_read_and_some_are_not():
 )
 def test_without_its_head_it_is_no_document(head):
     """The version and the kind have to be there, and be known."""
-    assert not reads(head)
+    assert not is_readable(head)
     assert not accepts(head)
     assert not VALIDATORS["VIF"].is_valid(head)
 
@@ -343,7 +345,7 @@ def test_without_its_head_it_is_no_document(head):
 def test_newer_minor_version_has_schemas_of_its_own():
     """It is read, but this schema cannot say what may stand in it."""
     newer = {"apiVersion": "os-vif/2.1", "kind": "VIFBridge", "more": 1}
-    assert reads(newer)
+    assert is_readable(newer)
     assert not accepts(newer)
 
 
@@ -393,7 +395,7 @@ _addresses = st.one_of(
 )
 
 
-@given(text=_addresses | _addresses.flatmap(edited) | st.sampled_from(STRINGS))
+@given(text=_addresses | _addresses.flatmap(edited_text) | st.sampled_from(STRINGS))
 @settings(RANDOM, max_examples=400)
 @example(text="1:2:3:4:5:6:7::")
 @example(text="::2:3:4:5:6:7:8")
@@ -407,20 +409,20 @@ def test_address_is_what_the_c_library_takes(text):
     """Neither the pattern nor the library takes more or less than inet_pton(3)."""
     expected = is_address(text)
     assert matches("FixedIP", "address", text) == expected
-    assert reads(HEAD | {"kind": "FixedIP", "address": text}) == expected
+    assert is_readable(HEAD | {"kind": "FixedIP", "address": text}) == expected
 
 
 @given(
     text=st.builds(
         "{}/{}".format, _addresses, st.integers(-1, 140) | st.sampled_from(("", "08", "24\n"))
-    ).flatmap(lambda text: st.just(text) | edited(text))
+    ).flatmap(lambda text: st.just(text) | edited_text(text))
 )
 @settings(RANDOM, max_examples=200)
 def test_network_is_an_address_with_a_prefix_length(text):
     """No netmask, no leading zero, no more bits than there are."""
     expected = is_network(text)
     assert matches("Subnet", "cidr", text) == expected
-    assert reads(HEAD | {"kind": "Subnet", "cidr": text}) == expected
+    assert is_readable(HEAD | {"kind": "Subnet", "cidr": text}) == expected
 
 
 # Classes that there may be

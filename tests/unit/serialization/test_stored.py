@@ -12,22 +12,22 @@ import pytest
 
 from os_vif import exception, objects, serialization
 from os_vif.serialization import storage
-from tests.support.strategies import make
-from tests.unit.serialization.stored_samples import (
+from tests.support.data.stored_samples import (
     ANNOTATION,
     ROWS,
     content,
     contents,
-    dumped,
     envelopes,
+    expected_content,
     ids,
+    kuryr_vif,
     plain,
     pod,
-    small,
+    primitive_with_all_changes,
     state,
-    told,
-    unchanged,
+    without_changes,
 )
+from tests.support.strategies import make
 
 VIFS = ("VIFVlanNested", "VIFMacvlanNested", "VIFBridge", "VIFOpenVSwitch", "VIFSriov")
 
@@ -37,7 +37,7 @@ def test_what_kuryr_stored_is_read(row):
     """Each row of the corpus gives the classes and values that the corpus tells."""
     for payload in (row["payload"], json.dumps(row["payload"])):
         vifs = storage.read(payload)
-        assert {name: content(vif) for name, vif in vifs.items()} == told(row)
+        assert {name: content(vif) for name, vif in vifs.items()} == expected_content(row)
 
 
 @pytest.mark.parametrize("kind", VIFS)
@@ -61,13 +61,22 @@ def test_a_port_without_vifs_has_none(data):
 def test_what_counts_as_changed_is_what_was_stored_so():
     """Kuryr 0.5 to 2.1 and zun stored it."""
     vif = make("VIFBridge")
-    assert storage.read(dumped(vif))["eth0"].obj_what_changed() == vif.obj_what_changed()
-    assert storage.read(unchanged(dumped(vif)))["eth0"].obj_what_changed() == set()
+    assert (
+        storage.read(primitive_with_all_changes(vif))["eth0"].obj_what_changed()
+        == vif.obj_what_changed()
+    )
+    assert (
+        storage.read(without_changes(primitive_with_all_changes(vif)))["eth0"].obj_what_changed()
+        == set()
+    )
 
 
 def test_eth0_among_the_additional_ones_wins():
     """As in kuryr and in zun."""
-    first, second = dumped(make("VIFBridge")), dumped(make("VIFVlanNested"))
+    first, second = (
+        primitive_with_all_changes(make("VIFBridge")),
+        primitive_with_all_changes(make("VIFVlanNested")),
+    )
     for name in ("PodState", "VIFState"):
         vifs = storage.read(state(name, first, additional_vifs={"eth0": second}))
         assert [vif.obj_name() for vif in vifs.values()] == ["VIFVlanNested"]
@@ -75,7 +84,7 @@ def test_eth0_among_the_additional_ones_wins():
 
 def test_an_interface_may_have_any_name():
     """Also one that kuryr has for something else."""
-    vif = dumped(make("VIFVlanNested"))
+    vif = primitive_with_all_changes(make("VIFVlanNested"))
     more = {"default_vif": vif, "net1": vif}
     assert [*storage.read(state(additional_vifs=more))] == ["eth0", "default_vif", "net1"]
     assert [*storage.read({"vif": {"default": True, "vif": vif}})] == ["vif"]
@@ -87,11 +96,14 @@ def test_a_document_in_the_place_of_a_primitive_is_read(name):
     vif, other = make("VIFBridge"), make("VIFVlanNested")
     document = serialization.to_document(vif)
     both = contents({"eth0": vif, "eth1": other})
-    pair = state(name, document, additional_vifs={"eth1": dumped(other)})
+    pair = state(name, document, additional_vifs={"eth1": primitive_with_all_changes(other)})
     text = serialization.dumps(vif)
     for one in (document, text, pod(text), {"vif": document, "pid": 1}):
         assert contents(storage.read(one)) == {"eth0": content(vif)}
-    ports = {"eth0": {"default": True, "vif": document}, "eth1": {"vif": dumped(other)}}
+    ports = {
+        "eth0": {"default": True, "vif": document},
+        "eth1": {"vif": primitive_with_all_changes(other)},
+    }
     for two in (pair, {"vif": pair}, pod(json.dumps(pair)), {"status": {"vifs": ports}}):
         assert contents(storage.read(two)) == both
 
@@ -109,7 +121,10 @@ def test_the_document_of_a_state_is_read():
 
 def test_a_document_of_a_newer_minor_version_is_read_and_written_back():
     """With what is unknown of it; no kuryr can be told that."""
-    newer = serialization.to_document(small("VIFBridge")) | {"apiVersion": "os-vif/2.7", "x": 1}
+    newer = serialization.to_document(kuryr_vif("VIFBridge")) | {
+        "apiVersion": "os-vif/2.7",
+        "x": 1,
+    }
     vifs = storage.read({"vifs": {"eth0": {"default": True, "vif": newer}}})
     assert serialization.to_document(vifs["eth0"]) == newer
     with pytest.raises(exception.DataLoss) as info:
@@ -119,7 +134,7 @@ def test_a_document_of_a_newer_minor_version_is_read_and_written_back():
 
 def sriov(version, *without) -> dict:
     pod_of_it = {"physnet": "physnet1", "pod_name": "p", "pod_link": "/api/v1/p"}
-    primitive = unchanged(dumped(small("VIFSriov", **pod_of_it)))
+    primitive = without_changes(primitive_with_all_changes(kuryr_vif("VIFSriov", **pod_of_it)))
     primitive["versioned_object.version"] = version
     for name in without:
         del primitive["versioned_object.data"][name]
@@ -150,7 +165,7 @@ def port(vif) -> dict:
 
 
 def bad(**fields) -> dict:
-    primitive = dumped(make("VIFBridge"))
+    primitive = primitive_with_all_changes(make("VIFBridge"))
     primitive["versioned_object.data"] |= fields
     return primitive
 
@@ -194,7 +209,7 @@ WRONG = {
         "status.vifs.eth0.vif.apiVersion",
     ),
     "something that is no VIF": (
-        port(dumped(make("Network"))),
+        port(primitive_with_all_changes(make("Network"))),
         exception.UnknownKind,
         "status.vifs.eth0.vif",
     ),

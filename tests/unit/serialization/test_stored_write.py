@@ -12,35 +12,35 @@ import pytest
 from os_vif import exception, objects, serialization
 from os_vif.objects.versioning import history
 from os_vif.serialization import storage
-from tests.support.strategies import UUID, make
-from tests.unit.serialization.stored_samples import (
+from tests.support.data.stored_samples import (
     KURYR,
     ROWS,
     contents,
-    dumped,
-    genuine,
     ids,
+    kuryr_vif,
     plain,
-    small,
+    primitive_with_all_changes,
     state,
-    unchanged,
+    stored_row,
     versionless,
+    without_changes,
 )
+from tests.support.strategies import UUID, make
 
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
 def test_what_kuryr_stored_is_written_again(row):
     """All of it, in the versions of its time; nothing counts as changed."""
-    envelope, was = genuine(row)
+    envelope, was = stored_row(row)
     written = storage.write(storage.read(row["payload"]), envelope, "6.0.0")
     assert isinstance(written, str) == (envelope != "kuryrport")
-    assert plain(written) == unchanged(was)
+    assert plain(written) == without_changes(was)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
 def test_the_kuryr_that_wrote_it_gets_it_back(row):
     """For each of the releases that wrote a row, nothing is lost; kuryr's own is as it was."""
-    envelope, was = genuine(row)
+    envelope, was = stored_row(row)
     bare = row["wrap"] == "none" and envelope == "pod-vif"
     for both in row["releases"]:
         release = both.partition(" / ")[0].replace("kuryr-kubernetes ", "kuryr-")
@@ -51,7 +51,7 @@ def test_the_kuryr_that_wrote_it_gets_it_back(row):
             found = storage.read(written)["eth0"].obj_to_primitive()
         else:
             found = plain(storage.write(storage.read(row["payload"]), envelope, release))
-        assert versionless(unchanged(found)) == versionless(unchanged(was))
+        assert versionless(without_changes(found)) == versionless(without_changes(was))
         assert storage.read(found).keys() == {"eth0"}
 
 
@@ -77,8 +77,8 @@ def test_a_kind_that_the_reader_does_not_have_is_refused(kind, envelope, release
 
 def test_an_sriov_vif_for_a_kuryr_without_its_pod():
     """Version 1.0 had neither; that was for whoever went back to find out."""
-    sriov = small("VIFSriov", physnet="physnet1", pod_name="p", pod_link="/api/v1/p")
-    vifs = {"eth0": small("VIFBridge"), "eth2": sriov}
+    sriov = kuryr_vif("VIFSriov", physnet="physnet1", pod_name="p", pod_link="/api/v1/p")
+    vifs = {"eth0": kuryr_vif("VIFBridge"), "eth2": sriov}
     with pytest.raises(exception.DataLoss) as info:
         storage.write(vifs, "pod-state", "kuryr-1.0.1")
     assert [loss.path for loss in info.value.losses] == ["eth2.pod_link", "eth2.pod_name"]
@@ -87,11 +87,15 @@ def test_an_sriov_vif_for_a_kuryr_without_its_pod():
 
 def test_what_is_written_is_what_kuryr_and_zun_write():
     """Each envelope, and zun's without additional_vifs unless there are some."""
-    vif, other = small("VIFBridge"), small("VIFVlanNested", vlan_id=5)
+    vif, other = kuryr_vif("VIFBridge"), kuryr_vif("VIFVlanNested", vlan_id=5)
     one, two = {"eth0": vif}, {"eth1": other, "eth0": vif}
-    first, second = unchanged(dumped(vif)), unchanged(dumped(other))
+    first, second = (
+        without_changes(primitive_with_all_changes(vif)),
+        without_changes(primitive_with_all_changes(other)),
+    )
     empty, both = (
-        unchanged(state(default=first, additional_vifs=more)) for more in ({}, {"eth1": second})
+        without_changes(state(default=first, additional_vifs=more))
+        for more in ({}, {"eth1": second})
     )
     assert plain(storage.write(one, "pod-vif")) == first
     assert plain(storage.write(one, "pod-state")) == empty
@@ -103,17 +107,21 @@ def test_what_is_written_is_what_kuryr_and_zun_write():
         }
     }
     assert storage.write({}, "kuryrport") == {"vifs": {}}
-    assert storage.write(one, "cni-metadata") == {"vif": unchanged(state("VIFState", first))}
-    ovs = small("VIFOpenVSwitch")
-    assert storage.write(one | {"eth1": ovs}, "cni-metadata")["vif"] == unchanged(
-        state("VIFState", first, additional_vifs={"eth1": unchanged(dumped(ovs))})
+    assert storage.write(one, "cni-metadata") == {"vif": without_changes(state("VIFState", first))}
+    ovs = kuryr_vif("VIFOpenVSwitch")
+    assert storage.write(one | {"eth1": ovs}, "cni-metadata")["vif"] == without_changes(
+        state(
+            "VIFState",
+            first,
+            additional_vifs={"eth1": without_changes(primitive_with_all_changes(ovs))},
+        )
     )
 
 
 @pytest.mark.parametrize("envelope", storage.ENVELOPES)
 def test_what_is_written_is_read_again(envelope):
     """By default for the newest reader; the VIFs themselves stay as they were."""
-    vifs = {"eth0": small("VIFBridge"), "eth1": small("VIFOpenVSwitch")}
+    vifs = {"eth0": kuryr_vif("VIFBridge"), "eth1": kuryr_vif("VIFOpenVSwitch")}
     if envelope == "pod-vif":
         del vifs["eth1"]
     before = {name: vif.obj_to_primitive() for name, vif in vifs.items()}
@@ -128,7 +136,11 @@ def test_what_is_written_is_read_again(envelope):
 @pytest.mark.parametrize("release", ["kuryr-0.1.0", "kuryr-0.4.7", "kuryr-2.1.0"])
 def test_an_annotation_of_one_vif_has_no_place_for_others(release):
     """Kuryr's own downgrade left them out without a word."""
-    vifs = {"eth0": small("VIFVlanNested"), "eth2": small("VIFBridge"), "eth1": small("VIFBridge")}
+    vifs = {
+        "eth0": kuryr_vif("VIFVlanNested"),
+        "eth2": kuryr_vif("VIFBridge"),
+        "eth1": kuryr_vif("VIFBridge"),
+    }
     with pytest.raises(exception.DataLoss) as info:
         storage.write(vifs, "pod-vif", release)
     assert [str(loss) for loss in info.value.losses] == ["eth1 (left out)", "eth2 (left out)"]
@@ -137,7 +149,10 @@ def test_an_annotation_of_one_vif_has_no_place_for_others(release):
 def test_what_an_older_kuryr_has_no_place_for_is_named():
     """By interface and field; what it has a place for is written in its versions."""
     profile = objects.VIFPortProfileOpenVSwitch(interface_id=UUID, create_port=True)
-    vifs = {"eth0": small("VIFBridge"), "eth1": small("VIFVHostUser", port_profile=profile)}
+    vifs = {
+        "eth0": kuryr_vif("VIFBridge"),
+        "eth1": kuryr_vif("VIFVHostUser", port_profile=profile),
+    }
     with pytest.raises(exception.DataLoss) as info:
         storage.write(vifs, "pod-state", "kuryr-0.5.0")
     assert [loss.path for loss in info.value.losses] == ["eth1.port_profile.create_port"]
@@ -155,7 +170,7 @@ def test_what_an_older_kuryr_has_no_place_for_is_named():
 def test_who_reads_an_envelope(envelope):
     """From the first release to the last; all others are refused."""
     first, last = storage.ENVELOPES[envelope].kuryr_releases
-    vifs = {"eth0": small("VIFVlanNested", vlan_id=5)}
+    vifs = {"eth0": kuryr_vif("VIFVlanNested", vlan_id=5)}
     for release in KURYR:
         if KURYR.index(first) <= KURYR.index(release) <= KURYR.index(last):
             storage.write(vifs, envelope, release)
@@ -168,7 +183,7 @@ def test_who_reads_an_envelope(envelope):
 
 def test_what_cannot_be_written_is_refused():
     """An envelope or a release that there is not; a state without a first interface."""
-    vifs = {"eth1": small("VIFBridge")}
+    vifs = {"eth1": kuryr_vif("VIFBridge")}
     with pytest.raises(ValueError, match="pod-vif, pod-state, kuryrport, cni-metadata"):
         storage.write(vifs, "pod")
     with pytest.raises(exception.UnsupportedVersion, match=r"kuryr-0.3.1") as info:
@@ -183,11 +198,11 @@ def test_what_cannot_be_written_is_refused():
 @pytest.mark.parametrize("envelope", storage.ENVELOPES)
 def test_documents_in_every_envelope(envelope):
     """One document for a state, one for each VIF of a KuryrPort; what is unknown comes along."""
-    newer = serialization.to_document(small("VIFBridge"))
+    newer = serialization.to_document(kuryr_vif("VIFBridge"))
     newer |= {"apiVersion": "os-vif/2.7", "color": "blue"}
     vifs = {"eth0": serialization.from_document(newer)}
     if envelope != "pod-vif":
-        vifs["eth1"] = small("VIFVlanNested", vlan_id=7)
+        vifs["eth1"] = kuryr_vif("VIFVlanNested", vlan_id=7)
     written = storage.write(vifs, envelope, form="json")
     text = json.dumps(plain(written))
     assert "versioned_object" not in text
@@ -207,12 +222,12 @@ def test_documents_in_every_envelope(envelope):
 )
 def test_a_form_that_cannot_be_read_is_refused(form, release, words):
     with pytest.raises(ValueError, match=words):
-        storage.write({"eth0": small("VIFBridge")}, "kuryrport", release, form)
+        storage.write({"eth0": kuryr_vif("VIFBridge")}, "kuryrport", release, form)
 
 
 def test_downgrade_gives_the_rest_and_what_is_lost():
     """As ``write`` tells it in its error."""
-    vifs = {"eth0": small("VIFBridge"), "eth1": small("VIFBridge")}
+    vifs = {"eth0": kuryr_vif("VIFBridge"), "eth1": kuryr_vif("VIFBridge")}
     written, lost = storage.downgrade(vifs, "pod-vif", "kuryr-0.4.7")
     assert [str(loss) for loss in lost] == ["eth1 (left out)"]
     assert storage.read(json.loads(written)).keys() == {"eth0"}
@@ -223,14 +238,17 @@ def test_downgrade_gives_the_rest_and_what_is_lost():
 
 def test_what_a_document_cannot_keep_is_lost_and_the_vif_stays():
     """It is of a newer primitive."""
-    primitive = dumped(small("VIFBridge"))
+    primitive = primitive_with_all_changes(kuryr_vif("VIFBridge"))
     primitive["versioned_object.version"] = "1.9"
     primitive["versioned_object.data"]["color"] = "blue"
     vif = storage.read(primitive)["eth0"]
     written, lost = storage.downgrade({"eth0": vif}, "kuryrport", form="json")
     assert [loss.path for loss in lost] == ["eth0.color"]
     assert "color" not in json.dumps(written)
-    assert dumped(vif)["versioned_object.data"].keys() <= primitive["versioned_object.data"].keys()
+    assert (
+        primitive_with_all_changes(vif)["versioned_object.data"].keys()
+        <= primitive["versioned_object.data"].keys()
+    )
     assert serialization.dumps(vif, form="ovo").count("blue") == 1
 
 
@@ -240,7 +258,7 @@ def test_a_pod_that_is_on_no_node_has_no_kuryrport(path):
         "metadata": {"namespace": "a", "name": "web", "uid": "u"},
         "spec": {"nodeName": "n"},
     }
-    status = storage.write({"eth0": small("VIFBridge")}, "kuryrport")
+    status = storage.write({"eth0": kuryr_vif("VIFBridge")}, "kuryrport")
     port = storage.kuryrport(pod, status)
     assert (port["kind"], storage.read(port).keys()) == ("KuryrPort", {"eth0"})
     part, _, name = path.partition(".")

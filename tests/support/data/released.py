@@ -75,7 +75,7 @@ def number(version):
     return tuple(map(int, version.split(".")))
 
 
-def common(manifest):
+def agreed_versions(manifest):
     """Return the oldest versions among the releases that agree with a partial manifest."""
     versions = {}
     for release in RELEASES:

@@ -9,7 +9,7 @@ from oslo_versionedobjects import base as ovo
 
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
-from tests.unit.objects import released
+from tests.support.data import released
 
 #: The classes of kuryr-kubernetes: the base class, the fields, and the versions with their
 #: releases. The version None ends the class.
@@ -74,7 +74,7 @@ def join(path, name):
     return f"{path}[{name!r}]" if odd else f"{path}.{name}".lstrip(".")
 
 
-def lost(obj, known, path="", vif=None):
+def lost_paths(obj, known, path="", vif=None):
     """Return the paths of all values that a reader of the versions cannot store.
 
     :param vif: the VIF around ``obj``: release 1.8.0 stores addresses in the VIF.
@@ -98,8 +98,8 @@ def lost(obj, known, path="", vif=None):
         elif (mine, field, value) != ("Network", "mtu", None):
             found.add(inner)
     if known["VIFBase"] != "1.1":
-        elsewhere = [address(ip) for ip in in_subnets(obj)]
-        for n, ip in enumerate(own(obj)):
+        elsewhere = [address(ip) for ip in addresses_of_subnets(obj)]
+        for n, ip in enumerate(addresses_of_vif(obj)):
             if address(ip) not in elsewhere:
                 found.add(join(join(path, "fixed_ips"), n))
     return found
@@ -107,14 +107,14 @@ def lost(obj, known, path="", vif=None):
 
 def _lost_value(value, known, path, vif):
     if isinstance(value, ovo.VersionedObject):
-        return lost(value, known, path, vif)
+        return lost_paths(value, known, path, vif)
     items = enumerate(value) if isinstance(value, list) else ()
     items = value.items() if isinstance(value, dict) else items
     return {
         gone
         for key, item in items
         if isinstance(item, ovo.VersionedObject)
-        for gone in lost(item, known, join(path, key), vif)
+        for gone in lost_paths(item, known, join(path, key), vif)
     }
 
 
@@ -122,17 +122,21 @@ def _moves(subnet, vif):
     """Return whether a reader assigns the addresses of a subnet; an empty list is lost."""
     if "objects" in subnet.ips and subnet.ips.objects:
         return True
-    addresses = [ip.address for ip in (*own(vif), *in_subnets(vif)) if "address" in ip]
+    addresses = [
+        ip.address
+        for ip in (*addresses_of_vif(vif), *addresses_of_subnets(vif))
+        if "address" in ip
+    ]
     return "cidr" in subnet and any(ip in subnet.cidr for ip in addresses)
 
 
-def own(vif):
+def addresses_of_vif(vif):
     """Return the addresses in the VIF itself, outside the fields of the class."""
     listing = vars(vif).get("fixed_ips")
     return listing.objects if listing is not None and "objects" in listing else []
 
 
-def in_subnets(vif):
+def addresses_of_subnets(vif):
     """Yield the addresses in the subnets of a VIF."""
     network = vif.network if "network" in vif else None
     subnets = network.subnets if network is not None and "subnets" in network else ()
@@ -165,7 +169,7 @@ def flat(value, path=""):
     return found
 
 
-def peers_are_all():
+def has_all_manifests():
     """Return whether each distinct manifest of a peer is our manifest or in :data:`PEERS`."""
     manifests = [history.manifest(peer) for peer in PEERS]
     others = {peer for peer in history.peers() if history.manifest(peer) not in manifests}

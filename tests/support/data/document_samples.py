@@ -12,9 +12,9 @@ import netaddr
 from oslo_versionedobjects import base as ovo
 
 from os_vif import objects
+from tests.support.data import released
 from tests.support.interop import samples
 from tests.support.strategies import KURYR, UUID, make
-from tests.unit.objects import released
 
 CORPUS = Path(released.__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"
 
@@ -109,7 +109,7 @@ def vif():
     )
 
 
-def every():
+def every_object():
     """Return objects of every class by name, with few and with many fields, including kuryr's."""
     yield from samples.samples()
     for name in KURYR:
@@ -117,17 +117,17 @@ def every():
             yield f"{name} {'full' if full else 'minimal'}", make(name, full=full)
 
 
-def fill(value):
+def fill_lists(value):
     """Set the members of unset lists: an object with an unset list has no document."""
     if isinstance(value, ovo.VersionedObject):
         if list(value.fields) == ["objects"] and "objects" not in value:
             value.objects = []
         for name in value.fields:
             if name in value:
-                fill(getattr(value, name))
+                fill_lists(getattr(value, name))
     items = value if isinstance(value, list) else ()
     for item in value.values() if isinstance(value, dict) else items:
-        fill(item)
+        fill_lists(item)
     return value
 
 
@@ -157,7 +157,7 @@ def shuffled(data, seed):
     return [shuffled(item, seed + 1) for item in data] if isinstance(data, list) else data
 
 
-def part(name, version, **data):
+def primitive_of(name, version, **data):
     """Return the OVO primitive of an object."""
     return {
         "versioned_object.name": name,

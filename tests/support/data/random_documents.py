@@ -50,7 +50,7 @@ Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"patt
 StructuralValidator = jsonschema.validators.extend(Validator, {"type": _type})
 
 
-def reads(document):
+def is_readable(document):
     """Return whether the library reads a document. Other errors than SerializationError are
     raised.
     """
@@ -165,7 +165,7 @@ def _damage(draw, document, inside, key):
     value = copy.deepcopy(draw(_VALUES))
     match draw(st.sampled_from(("replace", "edit", "remove", "add", "move"))):
         case "edit" if isinstance(inside[key], str):
-            inside[key] = draw(edited(inside[key]))
+            inside[key] = draw(edited_text(inside[key]))
         case "remove":
             del inside[key]
         case "add" if isinstance(inside, dict):
@@ -179,7 +179,7 @@ def _damage(draw, document, inside, key):
 
 
 @st.composite
-def edited(draw, text, characters="0123456789aAfFgG.:-/% \n\u0661"):
+def edited_text(draw, text, characters="0123456789aAfFgG.:-/% \n\u0661"):
     """Draw a text with an inserted, replaced or deleted character."""
     where = draw(st.integers(0, len(text)))
     character = draw(st.sampled_from(("", *characters)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 
-from tests.unit.serialization.samples import CORPUS
+from tests.support.data.document_samples import CORPUS
 
 #: Values that replace a value.
 VALUES = (

@@ -18,8 +18,8 @@ from oslo_versionedobjects import fields
 
 from os_vif.objects import vif
 from os_vif.objects.versioning import history
+from tests.support.data import released
 from tests.support.strategies import load, make
-from tests.unit.objects import released
 
 #: The version of the parent class for each version of AcmeOvsProfile.
 PARENT_VERSIONS = {"1.0": "1.1", "1.1": "1.2", "1.2": "1.4"}
@@ -131,7 +131,7 @@ def register():
     return SimpleNamespace(**{n: c for n, c in locals().items() if n.startswith(("Test", "Acme"))})
 
 
-def maker(classes):
+def object_factory(classes):
     """Return a function that creates an object of a class with all inherited fields set."""
 
     def new(name, **more):
@@ -147,7 +147,7 @@ def maker(classes):
 
 
 @contextlib.contextmanager
-def registered_for_a_while():
+def registered_classes():
     """Register the classes for the duration of a block."""
     classes = register()
     try:
@@ -169,7 +169,7 @@ def expected_vif(vif, versions, version=None):
     return vif.obj_name(), version or vif.VERSION, data
 
 
-def written(obj, *args, **kwargs):
+def checked_primitive(obj, *args, **kwargs):
     """Return the primitive of an object after two checks: it can be read, and the object is
     unchanged.
     """
@@ -189,7 +189,7 @@ def peer(release, **more):
 def written_for_many(classes):
     """Return the primitives of each VIF for several readers; all primitives were read again."""
     primitives = []
-    for obj in map(maker(classes), VIFS):
+    for obj in map(object_factory(classes), VIFS):
         listed = {obj.obj_name(): obj.VERSION}
         old = [peer(release, **listed) for release in ("1.2.1", "1.8.0", "1.14.0")]
         for manifest in (None, {"Network": "1.0"}, *old):

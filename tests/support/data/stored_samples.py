@@ -36,7 +36,7 @@ def content(value):
     return value if isinstance(value, (bool, int, str)) else str(value)
 
 
-def told(row) -> dict:
+def expected_content(row) -> dict:
     """Return the expected content of a row, by interface."""
     fields = row["fields"]
     if row["object"] == "PodState":
@@ -44,11 +44,11 @@ def told(row) -> dict:
     return fields if "eth0" in fields else {"eth0": {"$obj": row["object"], "f": fields}}
 
 
-def unchanged(value):
+def without_changes(value):
     """Return a primitive without the list of changes."""
     if isinstance(value, dict):
-        return {k: unchanged(v) for k, v in value.items() if k != "versioned_object.changes"}
-    return [unchanged(item) for item in value] if isinstance(value, list) else value
+        return {k: without_changes(v) for k, v in value.items() if k != "versioned_object.changes"}
+    return [without_changes(item) for item in value] if isinstance(value, list) else value
 
 
 def versionless(value):
@@ -57,7 +57,7 @@ def versionless(value):
     return [versionless(item) for item in value] if isinstance(value, list) else value
 
 
-def genuine(row) -> tuple[str, dict]:
+def stored_row(row) -> tuple[str, dict]:
     """Return the envelope of a row, and the text of kuryr as plain data."""
     payload = row["payload"]
     if row["wrap"] == "pod-annotation-vif":
@@ -71,7 +71,7 @@ def plain(written) -> dict:
     return json.loads(written) if isinstance(written, str) else written
 
 
-def dumped(obj) -> dict:
+def primitive_with_all_changes(obj) -> dict:
     """Return the primitive of an object with all fields changed, as kuryr and zun write
     objects."""
     return obj.obj_to_primitive()
@@ -79,7 +79,7 @@ def dumped(obj) -> dict:
 
 def state(name="PodState", default=None, **more) -> dict:
     """Return a state as a program writes it: kuryr always has ``additional_vifs``, zun never."""
-    fields = {"default_vif": default or dumped(make("VIFBridge")), **more}
+    fields = {"default_vif": default or primitive_with_all_changes(make("VIFBridge")), **more}
     return {
         "versioned_object.name": name,
         "versioned_object.namespace": "os_vif",
@@ -97,7 +97,7 @@ def contents(vifs) -> dict:
     return {name: content(vif) for name, vif in vifs.items()}
 
 
-def small(kind, **more):
+def kuryr_vif(kind, **more):
     """Return a VIF as kuryr creates VIFs, without fields newer than os-vif 1.4.0."""
     return make(kind, full=False, vif_name="tap1", address="fa:16:3e:00:00:01", **more)
 
@@ -105,7 +105,7 @@ def small(kind, **more):
 def envelopes(vif, other) -> dict[str, object]:
     """Return every envelope with a VIF, and with a second VIF where the envelope allows
     several."""
-    primitive, second = dumped(vif), dumped(other)
+    primitive, second = primitive_with_all_changes(vif), primitive_with_all_changes(other)
     pair = state(default=primitive, additional_vifs={"eth1": second})
     ports = {
         "eth0": {"default": True, "vif": primitive},
