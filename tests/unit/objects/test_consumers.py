@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ways in which nova, neutron, kuryr, zun and out-of-tree plugins make and read objects."""
+"""Usage of the objects by nova, neutron, kuryr, zun and out-of-tree plugins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'' is an invalid UUID:FutureWarn
 
 
 def nova_network():
-    """A network, filled in one attribute at a time, as nova's os_vif_util does."""
+    """Return a network, set field by field as in nova's os_vif_util."""
     subnet = objects.subnet.Subnet(
         dns=["8.8.8.8"],
         ips=objects.fixed_ip.FixedIPList(
@@ -69,7 +69,7 @@ def nova_vif(cls, **more):
     ],
 )
 def test_vif_of_nova_survives_the_wire(name, more):
-    """What nova sets is what another process reads."""
+    """Another process reads the values that nova set."""
     vif = nova_vif(getattr(objects.vif, name), **more)
     vif.port_profile = objects.vif.VIFPortProfileOpenVSwitch(interface_id=UUID)
     vif.port_profile.create_port = True
@@ -104,7 +104,7 @@ def test_nova_sets_names_that_are_no_fields(name, field, value, by_keyword):
 
 
 def test_nova_asks_what_is_set_before_it_reads():
-    """``in profile.fields`` is whether there is such a field, ``in profile`` whether it is set."""
+    """``in profile.fields`` tests for a field of the class, ``in profile`` for a set field."""
     vif = objects.vif.VIFOpenVSwitch(network=objects.network.Network(mtu=1450))
     assert "port_profile" in vif.fields
     assert "port_profile" not in vif
@@ -123,7 +123,7 @@ def test_nova_asks_what_is_set_before_it_reads():
     "name", ["VIFPortProfileBase", "VIFPortProfileFPOpenVSwitch", "VIFPortProfileFPBridge"]
 )
 def test_nova_adds_an_offload_to_any_profile(name):
-    """The base class is made itself, and the offload is set afterwards."""
+    """Nova creates the base class of the profiles, and sets the offload afterwards."""
     vif = objects.vif.VIFHostDevice(port_profile=getattr(objects.vif, name)())
     vif.port_profile.datapath_offload = objects.vif.DatapathOffloadRepresentor(
         representor_name="rep0", representor_address="0000:03:00.1"
@@ -134,7 +134,7 @@ def test_nova_adds_an_offload_to_any_profile(name):
 
 
 def test_nova_fills_the_deprecated_representor_profile_and_the_offload():
-    """Both say the same, and both are kept."""
+    """Profile and offload have the same values, and both are written."""
     vif = nova_vif(
         objects.vif.VIFHostDevice,
         dev_type=objects.fields.VIFHostDeviceDevType.ETHERNET,
@@ -153,7 +153,7 @@ def test_nova_fills_the_deprecated_representor_profile_and_the_offload():
 
 
 def test_neutron_plugs_without_ids():
-    """A smart NIC's VIF has no id, nor has its network; the instance has an empty one."""
+    """The VIF of a smart NIC and the network have no id; the id of the instance is empty."""
     vif = objects.vif.VIFOpenVSwitch(
         vif_name="rep0",
         plugin="ovs",
@@ -254,13 +254,13 @@ SUBNET = {
 
 
 def test_kuryr_and_zun_write_through_the_base_class():
-    """``VersionedObject.obj_to_primitive(vif)``, unbound, is what the VIF itself writes."""
+    """``VersionedObject.obj_to_primitive(vif)``, unbound, returns the primitive of the VIF."""
     vif = kuryr_vif()
     assert objects.base.VersionedObject.obj_to_primitive(vif) == vif.obj_to_primitive()
 
 
 def test_kuryr_reads_addresses_as_netaddr_does():
-    """The CNI asks addresses for their family and networks for their length."""
+    """The CNI plugin reads the family of addresses and the length of networks."""
     vif = load(kuryr_vif().obj_to_primitive())
     (subnet,) = vif.network.subnets.objects
     assert (subnet.cidr.version, subnet.cidr.prefixlen) == (4, 24)
@@ -271,12 +271,12 @@ def test_kuryr_reads_addresses_as_netaddr_does():
 
 
 def test_kuryr_compares_what_it_migrates():
-    """``state.default_vif == vif`` holds for what was written and read again."""
+    """``state.default_vif == vif`` is true after writing and reading."""
     assert load(kuryr_vif().obj_to_primitive()) == kuryr_vif()
 
 
 def test_contrail_asks_for_the_schema_of_host_info():
-    """An out-of-tree plugin looks whether the field is there before it fills it."""
+    """An out-of-tree plugin sets the field only if the class has the field."""
     assert "supported_port_profiles" in objects.host_info.HostVIFInfo.fields
     info = objects.host_info.HostVIFInfo(
         vif_object_name=objects.vif.VIFVHostUser.__name__,

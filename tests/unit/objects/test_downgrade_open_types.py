@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Port profiles and offloads in VIFs: the class that is really there decides."""
+"""Port profiles and offloads in VIFs: the runtime class decides the conversion."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ IN_RELEASE = [(v, r) for r in released.NEWEST for v in VIFS if v in released.MAN
 
 
 def profile_of(primitive):
-    """Class, version and data of the port profile in the primitive of a VIF."""
+    """Return class, version and data of the port profile in the primitive of a VIF."""
     return released.actual(primitive["versioned_object.data"]["port_profile"])
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize(("name", "release"), IN_RELEASE)
 def test_profile_for_a_complete_manifest(name, release, profile):
-    """Every profile in every VIF, as each release reads it."""
+    """Each release gets every profile in every VIF in the versions of the release."""
     vif = make(name, port_profile=make(profile))
     before = snapshot(vif)
     manifest = released.MANIFESTS[release]
@@ -54,7 +54,7 @@ def test_profile_for_a_complete_manifest(name, release, profile):
 @pytest.mark.parametrize("release", released.NEWEST)
 @pytest.mark.parametrize("name", ["VIFBase", "VIFOpenVSwitch", "VIFVHostUser"])
 def test_profile_for_a_partial_manifest(name, release, profile):
-    """A profile that the manifest does not list is kept: absence means nothing there."""
+    """A profile that a partial manifest does not name is kept."""
     vif = make(name, port_profile=make(profile))
     manifest = released.partial(name, release)
     if profile != "VIFPortProfileBase":
@@ -67,7 +67,7 @@ def test_profile_for_a_partial_manifest(name, release, profile):
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 @pytest.mark.parametrize("name", ["VIFBase", "VIFVHostUser"])
 def test_profile_without_a_manifest(name, version, profile):
-    """The profile goes with the newest release that had this version of the VIF."""
+    """The profile has the version of the newest release with this version of the VIF."""
     vif = make(name, port_profile=make(profile))
     primitive = vif.obj_to_primitive(target_version=version)
     manifest = released.MANIFESTS[released.newest_with(name, version)]
@@ -78,7 +78,7 @@ def test_profile_without_a_manifest(name, version, profile):
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("release", released.NEWEST)
 def test_offload_for_a_complete_manifest(release, profile, offload):
-    """The offload is written as it is from 1.14.0 on, and left out before."""
+    """Releases from 1.14.0 on get the offload; older releases get no offload."""
     vif = make("VIFBridge", port_profile=make(profile, datapath_offload=make(offload)))
     manifest = released.MANIFESTS[release]
     primitive = vif.obj_to_primitive(version_manifest=manifest)
@@ -115,7 +115,7 @@ def test_unknown_profile_becomes_its_nearest_known_ancestor(profile, release, an
 
 
 def test_offload_that_a_complete_manifest_lacks_is_left_out():
-    """A reader with port profiles of 1.14.0 but without offloads gets the profile alone."""
+    """A reader with port profiles of 1.14.0 and without offloads gets the profile without offload."""
     reader = {n: v for n, v in released.MANIFESTS["5.3.0"].items() if n not in OFFLOADS}
     primitive = make("VIFBridge").obj_to_primitive(version_manifest=reader)
     _, version, data = profile_of(primitive)
@@ -126,7 +126,7 @@ def test_offload_that_a_complete_manifest_lacks_is_left_out():
 
 
 def test_offload_becomes_its_known_ancestor():
-    """A reader that knows offloads, but not this one, gets the base class."""
+    """A reader that knows only the base class of offloads gets the base class."""
     reader = dict(released.MANIFESTS["5.3.0"])
     del reader["DatapathOffloadRepresentor"]
     primitive = make("VIFBridge").obj_to_primitive(version_manifest=reader)
@@ -134,7 +134,7 @@ def test_offload_becomes_its_known_ancestor():
 
 
 def test_what_only_this_library_has_is_a_loss_for_5_3_0():
-    """Its nearest ancestors are written, and what they have no field for is told by its path."""
+    """The nearest parents are written, and the losses name the other fields by path."""
     profile = objects.VIFPortProfileSRIOV(
         vlan=7, datapath_offload=objects.DatapathOffloadVDPA(device_name="vdpa0")
     )
@@ -161,7 +161,7 @@ def test_what_only_this_library_has_is_a_loss_for_5_3_0():
 )
 @pytest.mark.parametrize("profile", [p for p in PROFILES if "OpenVSwitch" in p or "OVS" in p])
 def test_fields_that_all_agreeing_releases_have_are_kept(profile, version, kept, lost):
-    """A partial manifest that lists the OVS profile settles create_port and its fellows."""
+    """The version of the OVS profile in a partial manifest decides about create_port."""
     vif = make("VIFOpenVSwitch", port_profile=make(profile))
     release = released.newest_with("VIFPortProfileOpenVSwitch", version)
     manifest = released.partial("VIFOpenVSwitch", release)
@@ -173,7 +173,7 @@ def test_fields_that_all_agreeing_releases_have_are_kept(profile, version, kept,
 
 @pytest.mark.parametrize("name", VIFS)
 def test_manifest_of_today_keeps_what_every_agreeing_release_has(name):
-    """Oslo's manifest of 5.3.0 fits all since 1.14.0: no create_port, but no other number either.
+    """Oslo's partial manifest of 5.3.0 matches all releases since 1.14.0, so create_port is left out.
 
     5.3.0 relabels the profile with the version of its base.
     """
@@ -185,7 +185,7 @@ def test_manifest_of_today_keeps_what_every_agreeing_release_has(name):
 
 
 def test_partial_manifest_that_no_release_had():
-    """Where no release agrees, what is listed counts, and for the rest today's versions."""
+    """If no release matches, other classes have the versions of the newest release."""
     manifest = {"VIFBridge": "1.0", "Network": "1.0", "VIFPortProfileBase": "1.1"}
     primitive = make("VIFBridge").obj_to_primitive(version_manifest=manifest)
     data = released.actual(primitive)[2]
@@ -196,7 +196,7 @@ def test_partial_manifest_that_no_release_had():
 
 @pytest.mark.parametrize("unknown", [{"Instance": "2.8"}, {"PodState": "1.0"}])
 def test_classes_of_others_in_a_partial_manifest_do_not_matter(unknown):
-    """A consumer's own objects in the same manifest say nothing of the release of os-vif."""
+    """Classes of a consumer in the manifest do not decide which release matches."""
     vif = make("VIFBridge")
     manifest = released.partial("VIFBridge", "1.13.1")
     assert vif.obj_to_primitive(version_manifest=manifest | unknown) == vif.obj_to_primitive(
@@ -206,13 +206,13 @@ def test_classes_of_others_in_a_partial_manifest_do_not_matter(unknown):
 
 @pytest.mark.parametrize("name", ["VIFPortProfile", "VIFPortProfileBase"])
 def test_manifest_with_a_profile_but_no_vif_is_partial(name):
-    """A manifest that lacks a class of release 1.0.0 leaves what it does not list as it is."""
+    """A manifest without a class of release 1.0.0 is partial."""
     primitive = make("VIFBridge").obj_to_primitive(version_manifest={name: "1.1"})
     assert profile_of(primitive)[0] == "VIFPortProfileOpenVSwitch"
 
 
 def test_unset_profile_stays_unset():
-    """A VIF without a profile, or a profile without an offload, gets none."""
+    """An unset profile or offload is not written."""
     vif = objects.VIFBridge(id=UUID)
     assert released.actual(vif.obj_to_primitive(version_manifest=history.manifest("1.2.1"))) == (
         "VIFBridge",

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Writing every class for every version that it ever had."""
+"""Downgrade of every class to every version of the class."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ IN_RELEASE = [(n, r) for r in released.NEWEST for n in released.MANIFESTS[r]]
 
 
 def check(obj, versions, *args, **kwargs):
-    """What is written is all that a reader of these versions can read of ``obj``, and no more.
+    """Check that the primitive has exactly the data that a reader of the versions knows.
 
-    It is read again and returned; the object is what it was.
+    Return the object read from the primitive. ``obj`` itself must be unchanged.
     """
     before, parts = snapshot(obj), [id(part) for part in nested(obj)]
     primitive = obj.obj_to_primitive(*args, **kwargs)
@@ -52,7 +52,7 @@ def test_complete_manifest(name, release, full):
 
 @pytest.mark.parametrize(("name", "release"), IN_RELEASE)
 def test_complete_manifest_with_the_version_of_the_object(name, release):
-    """oslo passes both when it answers a peer; they say the same."""
+    """oslo passes both arguments when it answers a peer."""
     manifest = released.MANIFESTS[release]
     check(make(name), manifest, manifest[name], version_manifest=dict(manifest))
 
@@ -67,7 +67,7 @@ def test_complete_manifest_with_the_version_of_the_object(name, release):
     ],
 )
 def test_version_that_is_asked_for_goes_before_the_manifest(name, target, lost):
-    """The object gets that version, and what is in it those of the manifest."""
+    """The target version is for the object, and the manifest for nested objects."""
     obj = make(name)
     manifest = released.MANIFESTS["5.3.0"]
     check(obj, manifest | {name: target}, target, version_manifest=manifest)
@@ -77,7 +77,7 @@ def test_version_that_is_asked_for_goes_before_the_manifest(name, target, lost):
 
 @pytest.mark.parametrize(("name", "release"), IN_RELEASE)
 def test_partial_manifest(name, release):
-    """For what oslo makes of declared fields: the versions that all agreeing releases read."""
+    """A manifest of the declared fields gives the versions that all matching releases read."""
     manifest = released.partial(name, release)
     check(make(name), released.agreed_versions(manifest), version_manifest=dict(manifest))
 
@@ -85,7 +85,7 @@ def test_partial_manifest(name, release):
 @pytest.mark.parametrize("full", [True, False], ids=["full", "minimal"])
 @pytest.mark.parametrize(("name", "version"), released.VERSIONS)
 def test_no_manifest(name, version, full):
-    """Nested objects get the versions of the newest release that had this one."""
+    """Nested objects get the versions of the newest release with the target version."""
     manifest = released.MANIFESTS[released.newest_with(name, version)]
     assert manifest[name] == version
     check(make(name, full=full), manifest, target_version=version)
@@ -93,13 +93,13 @@ def test_no_manifest(name, version, full):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_partial_manifest_is_the_one_that_oslo_makes(name):
-    """The walk over declared fields in these tests is that of ``obj_tree_get_versions``."""
+    """``released.partial`` returns the result of ``obj_tree_get_versions``."""
     assert released.partial(name, "5.3.0") == ovo.obj_tree_get_versions(name)
 
 
 @pytest.mark.parametrize("manifest", [released.MANIFESTS["1.2.1"], {"Network": "1.0"}])
 def test_manifest_of_the_caller_is_left_as_it_was(manifest):
-    """A manifest may be used for the next object."""
+    """A caller may use the manifest for several objects."""
     mine = dict(manifest)
     make("VIFBridge").obj_to_primitive(version_manifest=mine)
     assert mine == manifest
@@ -108,7 +108,7 @@ def test_manifest_of_the_caller_is_left_as_it_was(manifest):
 @pytest.mark.parametrize("release", released.NEWEST)
 @pytest.mark.parametrize("name", ["VIFBase", "VIFOpenVSwitch", "VIFVHostUser"])
 def test_unbound_call_writes_the_same(name, release):
-    """Kuryr calls ``VersionedObject.obj_to_primitive(vif)``; a manifest works there too."""
+    """Kuryr calls ``VersionedObject.obj_to_primitive(vif)``, also with a manifest."""
     vif, manifest = make(name), released.MANIFESTS[release]
     unbound = objects.base.VersionedObject.obj_to_primitive
     assert unbound(vif) == vif.obj_to_primitive()
@@ -120,7 +120,7 @@ def test_unbound_call_writes_the_same(name, release):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_current_release_loses_nothing(name):
-    """A reader of today gets what is written without a manifest."""
+    """A reader of release 5.3.0 gets the primitive that is written without a manifest."""
     obj = make(name)
     assert obj.obj_to_primitive(version_manifest=history.manifest("5.3.0")) == (
         obj.obj_to_primitive()
@@ -141,7 +141,7 @@ def test_current_release_loses_nothing(name):
     ],
 )
 def test_version_that_never_was_cannot_be_written(name, version):
-    """A number that the class never had is an error of oslo's."""
+    """oslo.versionedobjects raises an error for a version without a release."""
     with pytest.raises(exception.InvalidTargetVersion, match=version):
         make(name).obj_to_primitive(target_version=version)
 
@@ -149,7 +149,7 @@ def test_version_that_never_was_cannot_be_written(name, version):
 @pytest.mark.parametrize("how", ["complete", "partial"])
 @pytest.mark.parametrize("name", ["VIFBridge", "Network", "VIFPortProfileOpenVSwitch"])
 def test_newer_reader_gets_what_we_have(name, how):
-    """A number that is above ours, of the object or of one in it, gives our own version."""
+    """A manifest with newer versions gives the versions of this library."""
     obj = make(name)
     manifest = released.MANIFESTS["5.3.0"]
     if how == "partial":
@@ -162,7 +162,7 @@ def test_newer_reader_gets_what_we_have(name, how):
     "release", [r for r in released.NEWEST if "VIFNestedDPDK" not in released.MANIFESTS[r]]
 )
 def test_vif_that_a_complete_manifest_lacks_is_an_error(release):
-    """A release before 1.12.0 cannot be sent a VIFNestedDPDK, so nothing is written."""
+    """A release before 1.12.0 has no VIFNestedDPDK, so an error is raised."""
     vif = make("VIFNestedDPDK")
     for target in (None, "1.0"):
         with pytest.raises(exception.UnsupportedObjectError, match="VIFNestedDPDK"):
@@ -172,7 +172,7 @@ def test_vif_that_a_complete_manifest_lacks_is_an_error(release):
 @pytest.mark.parametrize("release", released.NEWEST)
 @pytest.mark.parametrize("name", ["VIFVHostUser", "VIFOpenVSwitch", "HostVIFInfo", "Network"])
 def test_loaded_object_is_written_in_no_newer_version_than_its_own(name, release):
-    """A stored object goes down with the reader, and never up."""
+    """A stored object is written in the older of the stored version and the reader's version."""
     old = load(make(name).obj_to_primitive(version_manifest=history.manifest("1.3.0")))
     primitive = old.obj_to_primitive(version_manifest=history.manifest(release))
     wanted = released.MANIFESTS[release]
@@ -186,7 +186,7 @@ def test_loaded_object_is_written_in_no_newer_version_than_its_own(name, release
 
 
 def test_stored_version_is_the_newest_that_can_be_asked_for():
-    """What was stored as 1.0 cannot be dumped as 1.1; its clone can."""
+    """An object stored as 1.0 cannot be written as 1.1; a clone of the object can."""
     vif = load(make("VIFVHostUser").obj_to_primitive(target_version="1.0"))
     with pytest.raises(exception.InvalidTargetVersion):
         vif.obj_to_primitive(target_version="1.1")
@@ -194,7 +194,7 @@ def test_stored_version_is_the_newest_that_can_be_asked_for():
 
 
 def test_changes_name_no_dropped_field():
-    """A nested object that had no other change than a dropped field has none for the reader."""
+    """A nested object with a dropped field as the only change has no changes for the reader."""
     vif = make("VIFOpenVSwitch")
     vif.obj_reset_changes(recursive=True)
     vif.network.mtu = 9000
@@ -207,7 +207,7 @@ def test_changes_name_no_dropped_field():
 
 
 def test_fields_that_are_none_stay_none():
-    """None is a value; it is neither dropped nor confused with an unknown class."""
+    """None is a value, and is written."""
     vif = make("VIFOpenVSwitch", address=None, network=None)
     vif.port_profile.datapath_offload = None
     data = vif.obj_to_primitive(version_manifest=history.manifest("1.14.0"))[
@@ -219,7 +219,7 @@ def test_fields_that_are_none_stay_none():
 
 
 def test_make_compatible_can_be_called_on_the_data_alone():
-    """``obj_make_compatible`` reworks the data of an object, as other projects' tests call it."""
+    """``obj_make_compatible`` converts the data of an object, as tests of other projects call it."""
     vif = objects.VIFVHostUser(id=UUID, path="/run/vhu0", mode="server", vif_name="vhu0")
     data = vif.obj_to_primitive()["versioned_object.data"]
     vif.obj_make_compatible(data, "1.0")

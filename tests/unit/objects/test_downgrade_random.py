@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Random objects, written for every release and read again."""
+"""Random objects: downgrade for every release, and reading."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ RANDOM = settings(
 
 
 def known(release):
-    """The classes that a release had."""
+    """Return the classes of a release."""
     return tuple(name for name in CLASSES if name in released.MANIFESTS[release])
 
 
 def values(obj, releases):
-    """The values of all fields that every one of the releases knows, at every depth.
+    """Return the values of the fields that all of the releases know, at every depth.
 
-    The addresses are left out for 1.8.0, which kept them elsewhere.
+    The addresses are left out for 1.8.0, which stored addresses in the VIF.
     """
     names = [cls.__name__ for cls in type(obj).__mro__]
     name = next(n for n in names if all(n in released.MANIFESTS[r] for r in releases))
@@ -58,14 +58,14 @@ def _exists(obj, releases):
 
 
 def send(obj, release):
-    """``obj`` as a reader gets what was written for ``release``."""
+    """Return the object that a reader gets from ``obj`` written for ``release``."""
     return load(
         json.loads(json.dumps(obj.obj_to_primitive(version_manifest=history.manifest(release))))
     )
 
 
 def only_known_is_set(obj, release):
-    """Nothing is set that the release does not have, but for what a network sets itself."""
+    """Check that only fields of the release are set, except the defaults of a network."""
     for part in nested(obj):
         fields = set(released.fields_of(part.obj_name(), release))
         if part.obj_name() == "Network":
@@ -79,7 +79,7 @@ def only_known_is_set(obj, release):
 @RANDOM
 @given(data=st.data())
 def test_release_reads_all_that_it_knows(release, data):
-    """Writing for a release and reading that keeps every value that the release has."""
+    """A reader of the release gets every value that the release has a field for."""
     obj = data.draw(any_objects(known(release)))
     again = send(obj, release)
     assert values(again, [release]) == values(obj, [release])
@@ -89,7 +89,7 @@ def test_release_reads_all_that_it_knows(release, data):
 @settings(RANDOM, max_examples=200)
 @given(data=st.data())
 def test_two_releases_keep_what_both_know(data):
-    """What one release stored, and another is sent, has every value that both have."""
+    """A value survives from one release to another if both have the field."""
     first = data.draw(st.sampled_from(released.NEWEST))
     second = data.draw(st.sampled_from(released.NEWEST))
     names = [name for name in known(first) if name in known(second)]
@@ -102,7 +102,7 @@ def test_two_releases_keep_what_both_know(data):
 @RANDOM
 @given(data=st.data())
 def test_random_object_survives_json_and_cloning(name, data):
-    """A random object is read as it was written, and cloned as it is."""
+    """Reading and cloning return an equal object."""
     obj = data.draw(any_object(name))
     if data.draw(st.booleans()):
         obj.obj_reset_changes(recursive=True)
@@ -114,7 +114,7 @@ def test_random_object_survives_json_and_cloning(name, data):
 @settings(RANDOM, max_examples=100)
 @given(data=st.data())
 def test_partial_manifest_of_any_release_gives_what_that_release_reads(data):
-    """A reader of the release that made the manifest reads every version that it is sent."""
+    """The release of the manifest knows every written version."""
     release = data.draw(st.sampled_from(released.NEWEST))
     obj = data.draw(any_objects(known(release)))
     manifest = released.partial(obj.obj_name(), release)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a host says of itself, and what a peer makes of it."""
+"""Information about a host: the plugins, and the versions common with a peer."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def host(**plugins):
 
 
 def names(info):
-    """Plugin to VIF classes, as a host has them."""
+    """Return the names of the VIF classes of each plugin of a host."""
     return {p.plugin_name: [v.vif_object_name for v in p.vif_info] for p in info.plugin_info}
 
 
 @pytest.mark.parametrize("make_info", [vif_info, profile_info])
 @pytest.mark.parametrize("name", CLASSES)
 def test_common_version_with_a_host_of_today(name, make_info):
-    """A host that reads all versions gets our current one."""
+    """For a host that reads all versions, the common version is the current version."""
     current = getattr(objects, name).VERSION
     assert make_info(name, "1.0", current).get_common_version() == current
 
@@ -54,14 +54,14 @@ def test_common_version_with_a_host_of_today(name, make_info):
 @pytest.mark.parametrize("make_info", [vif_info, profile_info])
 @pytest.mark.parametrize(("name", "version"), SETTLED)
 def test_common_version_with_an_older_host(name, version, make_info):
-    """A host whose newest version is an older one gets that one: we can write it."""
+    """For an older host, the common version is the newest version of the host."""
     assert make_info(name, "1.0", version).get_common_version() == version
 
 
 @pytest.mark.parametrize("make_info", [vif_info, profile_info])
 @pytest.mark.parametrize("name", CLASSES)
 def test_common_version_with_a_newer_host(name, make_info):
-    """A host that knows newer versions than ours, of any length, gets ours."""
+    """For a newer host, the common version is the version of this library."""
     current = getattr(objects, name).VERSION
     assert make_info(name, "1.0", "1.10").get_common_version() == current
     assert make_info(name, current, "2.0").get_common_version() == current
@@ -69,7 +69,7 @@ def test_common_version_with_a_newer_host(name, make_info):
 
 @pytest.mark.parametrize("name", ["VIFBase", "Subnet"])
 def test_common_version_is_never_withdrawn(name):
-    """The two numbers of 1.8.0 are no version to agree on."""
+    """The two withdrawn versions of 1.8.0 are never the common version."""
     assert vif_info(name, "1.0", "1.1").get_common_version() == "1.0"
     with pytest.raises(exception.NoSupportedVIFVersion):
         vif_info(name, "1.1", "1.1").get_common_version()
@@ -92,7 +92,7 @@ def test_common_version_is_never_withdrawn(name):
     ],
 )
 def test_no_common_version_says_what_there_is(info, error):
-    """The error names the class, both limits, and the versions that we have."""
+    """The error names the class, both limits, and the versions of this library."""
     with pytest.raises(error) as caught:
         info.get_common_version()
     text = str(caught.value)
@@ -110,13 +110,13 @@ def test_no_common_version_says_what_there_is(info, error):
     ],
 )
 def test_common_version_of_an_unknown_class_names_it(info, error):
-    """A class that is not registered here is an error with its name."""
+    """The error for a class that is not registered names the class."""
     with pytest.raises(error, match="Quantum"):
         info.get_common_version()
 
 
 def test_plugin_is_asked_for_its_vifs():
-    """``has_vif`` and ``get_vif`` go by the name of the class."""
+    """``has_vif`` and ``get_vif`` take the name of the class."""
     plugin = plugin_info("ovs", "VIFBridge", "VIFOpenVSwitch")
     assert plugin.has_vif("VIFBridge")
     assert not plugin.has_vif("VIFDirect")
@@ -131,7 +131,7 @@ def test_unknown_vif_of_a_plugin_is_named():
 
 
 def test_host_is_asked_for_its_plugins():
-    """``has_plugin`` and ``get_plugin`` go by the name of the plugin."""
+    """``has_plugin`` and ``get_plugin`` take the name of the plugin."""
     info = host(noop=["VIFVHostUser"], ovs=["VIFBridge"])
     assert info.has_plugin("ovs")
     assert not info.has_plugin("vrouter")
@@ -157,14 +157,14 @@ def test_unknown_plugin_of_a_host_is_named():
     ],
 )
 def test_filter_keeps_permitted_vifs_and_plugins_that_have_any(permitted, left):
-    """Plugins that are left with nothing go too; the host is changed in place."""
+    """The filter removes plugins without a VIF class, and changes the host in place."""
     info = host(noop=["VIFVHostUser"], ovs=["VIFBridge", "VIFVHostUser"], empty=[])
     assert info.filter_vif_types(permitted) is None
     assert names(info) == left
 
 
 def test_plugin_is_filtered_in_place():
-    """A plugin alone can be filtered, and may be left with nothing."""
+    """The filter of a plugin may leave no VIF class."""
     plugin = plugin_info("ovs", "VIFBridge", "VIFVHostUser")
     plugin.filter_vif_types(["VIFBridge"])
     assert [vif.vif_object_name for vif in plugin.vif_info] == ["VIFBridge"]
@@ -176,7 +176,7 @@ DESCRIBED = {getattr(objects, v): [getattr(objects, p) for p in PROFILES] for v 
 
 
 def test_description_states_the_versions_that_the_classes_have():
-    """Each class from its first version to its current one, each VIF with its profiles."""
+    """The description has the first and the current version of each VIF class and profile class."""
     info = host_info.describe("ovs", DESCRIBED)
     assert info.plugin_name == "ovs"
     assert [vif.vif_object_name for vif in info.vif_info] == list(VIFS)
@@ -190,7 +190,7 @@ def test_description_states_the_versions_that_the_classes_have():
 
 
 def test_description_agrees_with_itself():
-    """Whatever a plugin describes has a common version with this side, and it is the newest."""
+    """Each described class has a common version with this library: the newest version."""
     for vif in host_info.describe("ovs", DESCRIBED).vif_info:
         assert vif.get_common_version() == vif.max_version
         for profile in vif.supported_port_profiles:
@@ -205,7 +205,7 @@ def test_description_without_profiles_or_vifs():
 
 
 def test_description_goes_to_every_release():
-    """A peer that has no port profiles in it gets the VIFs alone."""
+    """A release whose HostVIFInfo has no port profiles gets the VIF classes only."""
     info = objects.HostInfo(plugin_info=[host_info.describe("ovs", DESCRIBED)])
     for release in released.NEWEST:
         manifest = released.MANIFESTS[release]
@@ -217,7 +217,7 @@ def test_description_goes_to_every_release():
 
 @pytest.fixture
 def vendor_class():
-    """A class of a vendor, whose numbers are its own."""
+    """Return the VIF class of a vendor, with versions of the vendor."""
 
     @ovo.VersionedObjectRegistry.register
     class AcmeHostVif(objects.VIFBase):
@@ -229,7 +229,7 @@ def vendor_class():
 
 
 def test_class_of_a_vendor_is_described_in_its_own_version(vendor_class):
-    """Of a class that states no history, the current version is the one that is known."""
+    """A class without a declared history has only the current version."""
     (vif,) = host_info.describe("acme", {vendor_class: []}).vif_info
     assert (vif.vif_object_name, vif.min_version, vif.max_version) == ("AcmeHostVif", "1.4", "1.4")
     assert vif.get_common_version() == "1.4"
@@ -238,7 +238,7 @@ def test_class_of_a_vendor_is_described_in_its_own_version(vendor_class):
 
 
 def test_old_plugins_may_describe_stale_versions():
-    """Out-of-tree plugins say at most 1.0 of everything: we agree on 1.0."""
+    """Out-of-tree plugins describe at most version 1.0, so the common version is 1.0."""
     info = vif_info(
         "VIFVHostUser", supported_port_profiles=[profile_info("VIFPortProfileOVSRepresentor")]
     )

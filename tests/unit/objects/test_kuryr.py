@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The kinds that kuryr-kubernetes keeps out of tree, beside kuryr's own."""
+"""The classes of kuryr-kubernetes in os-vif, with and without the classes of kuryr itself."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ print("ok")
 
 @pytest.mark.parametrize("order", [(OURS, THEIRS), (THEIRS, OURS)], ids=["ours", "theirs"])
 def test_kuryr_s_own_classes_are_used_whoever_comes_first(order):
-    """They are what is read and written, by name; ours step back."""
+    """os-vif reads and writes the classes that kuryr registered."""
     assert run_python("\n".join([*order, SEEN])) == "ok\n"
 
 
 def test_names_that_are_taken_lead_to_the_class_of_who_took_them():
-    """So that there is one class of each name, whatever module it is taken from."""
+    """Every module returns the same class for a name."""
     code = f"{THEIRS}\nfrom os_vif import objects\nprint(objects.VIFVlanNested is VIFVlanNested)"
     assert run_python(code) == "True\n"
 
 
 @pytest.mark.parametrize("name", KURYR)
 def test_a_kind_of_kuryr_is_read_as_it_was_written(name):
-    """Through JSON, and cloned."""
+    """A class of kuryr survives JSON and a clone."""
     obj = make(name)
     text = json.dumps(obj.obj_to_primitive())
     assert json.dumps(load(json.loads(text)).obj_to_primitive()) == text
@@ -91,7 +91,7 @@ def test_a_kind_of_kuryr_is_read_as_it_was_written(name):
     ],
 )  # fmt: skip
 def test_the_manifest_of_a_peer_has_the_kinds_that_it_had(release, had):
-    """As in the classes of its releases."""
+    """The manifest of a kuryr release has the classes of this release."""
     manifest = history.manifest(release)
     assert {name: version for name, version in manifest.items() if name in KURYR} == had
 
@@ -107,7 +107,7 @@ def test_the_manifest_of_a_peer_has_the_kinds_that_it_had(release, had):
     ],
 )
 def test_a_peer_has_the_oldest_os_vif_that_it_may_run_with(release, beside):
-    """What that reads, any newer one does."""
+    """A newer os-vif reads everything that the oldest permitted os-vif reads."""
     manifest = history.manifest(release)
     assert {name: v for name, v in manifest.items() if name not in KURYR} == history.manifest(
         beside
@@ -115,7 +115,7 @@ def test_a_peer_has_the_oldest_os_vif_that_it_may_run_with(release, beside):
 
 
 def test_this_library_is_a_peer_with_all_that_it_has():
-    """Each class in its own version."""
+    """The manifest of this library has each class in the current version."""
     assert CURRENT_RELEASE in history.peers()
     assert history.manifest(CURRENT_RELEASE) == {
         name: cls.VERSION for name, cls in history.vocabulary().items()
@@ -123,7 +123,7 @@ def test_this_library_is_a_peer_with_all_that_it_has():
 
 
 def test_a_virtual_function_is_written_for_a_kuryr_that_did_not_know_its_pod():
-    """VIFSriov 1.0 had no pod_name and no pod_link; kuryr 7.0.0 has no VIFSriov."""
+    """VIFSriov 1.0 lacks pod_name and pod_link; kuryr 7.0.0 lacks VIFSriov."""
     vif = make("VIFSriov")
     old = vif.obj_to_primitive(version_manifest=history.manifest("kuryr-1.0.1"))
     assert old["versioned_object.version"] == "1.0"
@@ -133,7 +133,7 @@ def test_a_virtual_function_is_written_for_a_kuryr_that_did_not_know_its_pod():
 
 
 def test_a_pod_has_its_first_interface_and_the_others():
-    """A state without others has none, not an unknown number."""
+    """A state without further interfaces has an empty dict of further interfaces."""
     state = objects.PodState(default_vif=objects.VIFBridge(id=UUID))
     assert state.additional_vifs == {}
     assert list(state.vifs) == ["eth0"]
@@ -143,7 +143,7 @@ def test_a_pod_has_its_first_interface_and_the_others():
 
 @pytest.mark.parametrize("name", KURYR)
 def test_a_partial_manifest_leaves_kuryr_s_kinds_as_they_are(name):
-    """Kuryr registers them itself, so they say nothing of the release of os-vif."""
+    """Kuryr registers its classes itself, so they do not decide which release of os-vif matches."""
     obj = make(name)
     manifest = ovo.obj_tree_get_versions("VIFBridge")
     primitive = obj.obj_to_primitive(version_manifest=manifest | {name: obj.VERSION})
@@ -152,7 +152,7 @@ def test_a_partial_manifest_leaves_kuryr_s_kinds_as_they_are(name):
 
 
 def test_kuryr_s_kinds_are_registered_only_when_they_are_needed():
-    """Who looks at the registry finds what 5.3.0 has there and ours, until one of them is read."""
+    """The registry has no class of kuryr until an object of such a class is read."""
     code = f"""
 {OURS}
 from oslo_versionedobjects import base as ovo

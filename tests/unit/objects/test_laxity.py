@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What objects accept, and what they do with it. Consumers rely on all of this."""
+"""Values that objects accept, and the resulting values. Consumers rely on each test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BY_IDENTITY = tuple(n for n in CLASSES if n not in BY_VALUE)
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_unknown_keyword_is_kept_but_not_dumped(name):
-    """An unknown keyword becomes a plain attribute, which is no change and no data."""
+    """An unknown keyword becomes a plain attribute, which is not written and is no changed field."""
     obj = make(name, full=False, no_such_field="x")
     plain = make(name, full=False)
     assert obj.no_such_field == "x"
@@ -32,7 +32,7 @@ def test_unknown_keyword_is_kept_but_not_dumped(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_unknown_attribute_is_gone_after_reload(name):
-    """An unknown attribute may be assigned later; no reader ever sees it."""
+    """An unknown attribute may be assigned later, and is not written."""
     obj = make(name)
     obj.no_such_field = "x"
     assert not hasattr(load(obj.obj_to_primitive()), "no_such_field")
@@ -41,7 +41,7 @@ def test_unknown_attribute_is_gone_after_reload(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_field_may_be_unset(name):
-    """No class has a field that must be given."""
+    """No class has a required field."""
     obj = getattr(objects, name)()
     set_by_itself = {
         "subnets",
@@ -80,7 +80,7 @@ def test_unset_field_cannot_be_read(name, field):
 
 
 def test_name_that_is_no_field_is_an_attribute_error():
-    """``hasattr(vif, 'physnet')`` answers False."""
+    """``hasattr(vif, 'physnet')`` is False."""
     vif = objects.VIFBridge()
     assert not hasattr(vif, "physnet")
     assert "physnet" not in vif
@@ -89,7 +89,7 @@ def test_name_that_is_no_field_is_an_attribute_error():
 
 
 def test_objects_are_no_mappings():
-    """``vif['id']`` does not work in 5.3.0 either."""
+    """``vif['id']`` raises an error, as in 5.3.0."""
     with pytest.raises(TypeError):
         objects.VIFBridge(id=UUID)["id"]
 
@@ -121,7 +121,7 @@ def test_field_may_be_deleted():
     ],
 )
 def test_defaults_are_applied_on_request_only(name, defaults):
-    """A new object has none of its defaults until ``obj_set_defaults()``."""
+    """A new object has no defaults until ``obj_set_defaults()``."""
     obj = getattr(objects, name)()
     assert obj.obj_to_primitive()["versioned_object.data"] == {}
     obj.obj_set_defaults()
@@ -130,7 +130,7 @@ def test_defaults_are_applied_on_request_only(name, defaults):
 
 @pytest.mark.parametrize("value", ["", "not-a-uuid"])
 def test_uuid_that_is_none_is_kept_with_a_warning(value):
-    """Neutron passes ``uuid=''`` on unbind; oslo announces that it will not accept that."""
+    """Neutron passes ``uuid=''`` on unbind; oslo warns of a future error."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         info = objects.InstanceInfo(uuid=value)
@@ -143,7 +143,7 @@ def test_uuid_that_is_none_is_kept_with_a_warning(value):
     [("maybe", True), ("False", True), (1, True), (None, True), ("", False), (0, False)],
 )
 def test_boolean_takes_the_truth_of_anything(value, stored):
-    """Whatever is not empty is True, even the text 'False'."""
+    """Every non-empty value is True, even the text 'False'."""
     assert objects.VIFBridge(active=value).active is stored
 
 
@@ -176,7 +176,7 @@ def test_boolean_takes_the_truth_of_anything(value, stored):
     ],
 )
 def test_value_is_coerced(name, field, value, stored):
-    """MAC and PCI addresses become lower case, addresses become netaddr's objects."""
+    """MAC and PCI addresses become lower case, IP addresses become objects of netaddr."""
     found = getattr(getattr(objects, name)(**{field: value}), field)
     assert found == stored
     assert isinstance(found, type(stored))
@@ -184,7 +184,7 @@ def test_value_is_coerced(name, field, value, stored):
 
 @pytest.mark.parametrize("value", ["10.0.0.5/24", "2001:db8::5/64"])
 def test_network_keeps_the_host_bits_of_a_cidr(value):
-    """A CIDR is written as it was given."""
+    """The host bits of a CIDR are kept and written."""
     data = objects.Subnet(cidr=value).obj_to_primitive()["versioned_object.data"]
     assert data == {"cidr": value}
 
@@ -221,7 +221,7 @@ def test_network_keeps_the_host_bits_of_a_cidr(value):
     ],
 )
 def test_value_is_refused(name, field, value):
-    """MAC, PCI and IP addresses, choices and object types are checked as they are set."""
+    """MAC, PCI and IP addresses, enumerations and object types are checked on assignment."""
     with pytest.raises(ValueError, match=r"."):
         getattr(objects, name)(**{field: value})
 
@@ -237,7 +237,7 @@ def test_value_is_refused(name, field, value):
     ],
 )
 def test_object_of_another_class_is_refused(name, field, other):
-    """A field of objects takes those of its own class, or of its subclasses where it is open."""
+    """A field accepts the declared class, and subclasses if the field is open."""
     with pytest.raises(ValueError, match=other):
         getattr(objects, name)(**{field: getattr(objects, other)()})
 
@@ -245,7 +245,7 @@ def test_object_of_another_class_is_refused(name, field, other):
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", VIFS)
 def test_every_vif_takes_every_port_profile(name, profile):
-    """The field is open, and says of the profile what class it is and what fields it has."""
+    """The field is open: the profile keeps class and fields."""
     vif = make(name, port_profile=make(profile))
     assert type(vif.port_profile) is getattr(objects, profile)
     assert vif.port_profile.obj_name() == profile
@@ -259,7 +259,7 @@ def test_every_vif_takes_every_port_profile(name, profile):
     [("SubnetList", "Subnet"), ("RouteList", "Route"), ("FixedIPList", "FixedIP")],
 )
 def test_list_behaves_as_a_sequence(list_name, name):
-    """A list object is indexed, iterated and measured, and so is its ``objects``."""
+    """A list object and the field ``objects`` support index, iteration and ``len()``."""
     items = [make(name), make(name)]
     listed = getattr(objects, list_name)(objects=items)
     assert listed[0] is items[0]
@@ -273,7 +273,7 @@ def test_list_behaves_as_a_sequence(list_name, name):
 
 
 def test_positional_argument_of_a_list_is_no_content():
-    """``SubnetList([subnet])`` takes oslo's context, and leaves the list unset."""
+    """``SubnetList([subnet])`` passes the context of oslo, and leaves the list unset."""
     listed = objects.SubnetList([objects.Subnet()])
     assert "objects" not in listed
     assert listed.obj_to_primitive()["versioned_object.data"] == {}
@@ -282,7 +282,7 @@ def test_positional_argument_of_a_list_is_no_content():
 
 
 def test_network_sets_five_fields_itself():
-    """They are set, and changed, in a new network."""
+    """The five fields of a new network are set and changed."""
     network = objects.Network()
     assert network.subnets.objects == []
     assert network.multi_host is False
@@ -299,7 +299,7 @@ def test_network_sets_five_fields_itself():
 
 
 def test_network_takes_what_the_caller_says():
-    """The constructor does not override an argument, and networks share no list."""
+    """An argument wins over the default, and networks share no list."""
     network = objects.Network(mtu=1450, multi_host=True)
     assert (network.mtu, network.multi_host) == (1450, True)
     network.subnets.objects.append(objects.Subnet())
@@ -308,7 +308,7 @@ def test_network_takes_what_the_caller_says():
 
 @pytest.mark.parametrize("name", VIFS)
 def test_vif_needs_no_id(name):
-    """Neutron makes VIFs and networks without one."""
+    """Neutron creates VIFs and networks without an id."""
     vif = make(name, full=False, network=objects.Network(bridge="br-int"))
     del vif.id
     again = load(vif.obj_to_primitive())
@@ -320,7 +320,7 @@ def test_vif_needs_no_id(name):
 @pytest.mark.parametrize("name", CLASSES)
 @pytest.mark.parametrize("clone", [lambda obj: obj.obj_clone(), copy.deepcopy])
 def test_clone_shares_nothing_but_has_the_same_data(name, clone):
-    """A clone has the same primitive, and no object in common with its original."""
+    """A clone has the same primitive, and shares no object with the original."""
     obj = make(name)
     other = clone(obj)
     assert type(other) is type(obj)
@@ -330,7 +330,7 @@ def test_clone_shares_nothing_but_has_the_same_data(name, clone):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_shallow_copy_has_the_same_data(name):
-    """``copy.copy`` makes another object with the same values."""
+    """``copy.copy`` returns another object with the same values."""
     obj = make(name)
     other = copy.copy(obj)
     assert other is not obj
@@ -339,7 +339,7 @@ def test_shallow_copy_has_the_same_data(name):
 
 @pytest.mark.parametrize("name", BY_VALUE)
 def test_objects_with_a_value_are_compared_by_it(name):
-    """Equal fields make equal objects, a different, an unset or a reset one does not."""
+    """Objects are equal if all fields and the changed fields are equal."""
     obj = make(name)
     assert obj == make(name)
     assert (obj != make(name)) is False
@@ -356,7 +356,7 @@ def test_objects_with_a_value_are_compared_by_it(name):
 
 @pytest.mark.parametrize("name", BY_IDENTITY)
 def test_other_objects_are_compared_by_identity(name):
-    """Networks, subnets, routes, addresses, lists and instances only equal themselves."""
+    """Networks, subnets, routes, addresses, lists and instances are compared by identity."""
     obj = make(name)
     assert obj == obj  # noqa: PLR0124
     assert obj != make(name)
@@ -364,25 +364,25 @@ def test_other_objects_are_compared_by_identity(name):
 
 
 def test_vifs_of_different_classes_are_different():
-    """Two classes with the same fields are told apart."""
+    """Objects of two classes with the same fields are not equal."""
     assert make("VIFBridge") != make("VIFOpenVSwitch")
 
 
 def test_vif_may_be_a_key():
-    """Objects are hashed by identity, though some are compared by value."""
+    """Objects are hashed by identity, even classes that are compared by value."""
     first, second = make("VIFBridge"), make("VIFBridge")
     assert len({first: 1, second: 2}) == 2
 
 
 def test_representor_profile_announces_its_end():
-    """Making the deprecated profile warns, at the line of the caller."""
+    """Creating the deprecated profile warns, with the line of the caller."""
     with pytest.warns(PendingDeprecationWarning, match="VIFPortProfileOVSRepresentor") as caught:
         osv_vif.VIFPortProfileOVSRepresentor(representor_name="rep0")
     assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_printable_objects_print_their_primitive():
-    """``str()`` of what a host says of itself is its primitive; that of a VIF is its repr."""
+    """``str()`` of host information is the primitive; ``str()`` of a VIF is the repr."""
     plugin = make("HostPluginInfo")
     assert str(plugin) == str(plugin.obj_to_primitive())
     vif = objects.VIFBridge(id=UUID)

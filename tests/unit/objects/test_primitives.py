@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is written, and what is read, without any back-levelling."""
+"""OVO primitives without downgrade: writing and reading."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.strategies import (
 
 
 def primitive(name, version, data, **more):
-    """A primitive as another process would have written it."""
+    """Return a primitive as another process would write it."""
     head = {"name": name, "namespace": "os_vif", "version": version, "data": data} | more
     return {f"versioned_object.{key}": value for key, value in head.items()}
 
@@ -39,7 +39,7 @@ NETWORK_1_0 = primitive("Network", "1.0", {"id": UUID, "bridge": "br-int"})
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("name", CLASSES)
 def test_round_trip_through_json(name, full):
-    """What is written is plain JSON, and reading it gives the same object."""
+    """A written object is plain JSON, and reading returns an equal object."""
     obj = make(name, full=full)
     text = json.dumps(obj.obj_to_primitive())
     again = load(json.loads(text))
@@ -50,7 +50,7 @@ def test_round_trip_through_json(name, full):
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", VIFS)
 def test_round_trip_of_every_profile_in_every_vif(name, profile):
-    """The class of the profile is kept, whatever the field declares."""
+    """The class of the profile is kept, and not replaced by the declared class."""
     vif = make(name, port_profile=make(profile))
     assert load(json.loads(json.dumps(vif.obj_to_primitive()))) == vif
 
@@ -73,7 +73,7 @@ def test_primitive_has_the_frame_of_oslo(name):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_primitive_is_what_oslo_alone_would_write(name):
-    """Nothing but the order of ``changes`` differs from oslo's own method."""
+    """Only the order of ``changes`` differs from oslo's own method."""
     obj = make(name)
     theirs = ovo.VersionedObject.obj_to_primitive(obj)
     theirs.get("versioned_object.changes", []).sort()
@@ -110,7 +110,7 @@ def test_same_bytes_in_every_process():
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_reset_is_recursive(name):
-    """After a recursive reset nothing is changed at any depth, and nothing says so."""
+    """After a recursive reset, no object at any depth has changed fields."""
     obj = make(name)
     assert obj.obj_what_changed() or not obj.fields
     obj.obj_reset_changes(recursive=True)
@@ -122,14 +122,14 @@ def test_reset_is_recursive(name):
 
 
 def test_reset_that_is_not_recursive_leaves_what_is_nested():
-    """A nested change makes the field that holds it a change."""
+    """A change in a nested object makes the field a changed field."""
     vif = make("VIFBridge")
     vif.obj_reset_changes()
     assert vif.obj_what_changed() == {"network", "port_profile"}
 
 
 def test_assignment_is_a_change():
-    """Loading marks what the payload marks; assigning a field marks that."""
+    """Reading restores the changed fields of the payload; an assignment adds a changed field."""
     vif = load(primitive("VIFBridge", "1.0", {"id": UUID, "plugin": "ovs"}, changes=["plugin"]))
     assert vif.obj_what_changed() == {"plugin"}
     vif.vif_name = "tap0"
@@ -141,7 +141,7 @@ STORED = [row for row in released.VERSIONS if row not in [("VIFBase", "1.1"), ("
 
 @pytest.mark.parametrize(("name", "version"), STORED)
 def test_loaded_object_keeps_its_stored_version(name, version):
-    """What was stored as 1.0 is dumped as 1.0 again; a clone has the current version."""
+    """An object stored as 1.0 is written as 1.0; a clone has the current version."""
     vif = load(primitive(name, version, {}))
     assert version == vif.VERSION
     assert vif.obj_to_primitive()["versioned_object.version"] == version
@@ -151,14 +151,14 @@ def test_loaded_object_keeps_its_stored_version(name, version):
 
 
 def test_nested_objects_keep_their_stored_versions():
-    """A VIF of 2017 is written back as it was."""
+    """A VIF stored in 2017 is written with the stored versions."""
     profile = primitive("VIFPortProfileOpenVSwitch", "1.0", {"interface_id": UUID})
     stored = primitive("VIFVHostUser", "1.0", {"id": UUID, "port_profile": profile})
     assert load(copy.deepcopy(stored)).obj_to_primitive() == stored
 
 
 def test_network_1_0_is_loaded_with_the_constructors_values():
-    """The payload has no MTU; the object has one, None, and keeps its version."""
+    """The payload has no MTU; the object has the MTU None, and the stored version."""
     network = load(copy.deepcopy(NETWORK_1_0))
     assert network.VERSION == "1.0"
     assert (network.id, network.bridge) == (UUID, "br-int")
@@ -172,7 +172,7 @@ def test_network_1_0_is_loaded_with_the_constructors_values():
 @pytest.mark.parametrize("step", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("name", CLASSES)
 def test_version_above_the_known_ones_is_refused(name, step):
-    """A newer minor or major version is an error of oslo's that names it."""
+    """oslo raises an error that names the newer minor or major version."""
     known = max(released.number(version) for n, version in released.VERSIONS if n == name)
     newer = ".".join(str(a + b) for a, b in zip(known, step, strict=True))
     with pytest.raises(exception.IncompatibleObjectVersion, match=f"Version {newer} of {name}"):
@@ -182,7 +182,7 @@ def test_version_above_the_known_ones_is_refused(name, step):
 @pytest.mark.parametrize("namespace", ["nova", "versionedobjects", "", "OS_VIF"])
 @pytest.mark.parametrize("depth", [0, 1])
 def test_foreign_namespace_is_refused(namespace, depth):
-    """Neither an object nor one in it is read from another project."""
+    """An object or a nested object with another namespace is refused."""
     payload = NETWORK_1_0 | {"versioned_object.namespace": namespace}
     if depth:
         payload = primitive("VIFBridge", "1.0", {"network": payload})
@@ -192,20 +192,20 @@ def test_foreign_namespace_is_refused(namespace, depth):
 
 @pytest.mark.parametrize("key", ["name", "namespace", "version", "data"])
 def test_incomplete_frame_is_refused(key):
-    """Each part of the frame must be there; what is missing is named."""
+    """The error names the missing key of the envelope."""
     payload = {k: v for k, v in NETWORK_1_0.items() if k != f"versioned_object.{key}"}
     with pytest.raises(KeyError, match=f"versioned_object.{key}"):
         load(payload)
 
 
 def test_unknown_class_is_refused():
-    """A class that nobody registered is an error of oslo's that names it."""
+    """oslo raises an error that names the class that is not registered."""
     with pytest.raises(exception.UnsupportedObjectError, match="VIFQuantum"):
         load(primitive("VIFQuantum", "1.0", {}))
 
 
 def test_unknown_field_of_a_payload_is_ignored():
-    """Data and changes that the class does not have are dropped."""
+    """Data and changes without a field in the class are dropped."""
     payload = primitive("VIFBridge", "1.0", {"id": UUID, "quantum": 1}, changes=["quantum", "id"])
     vif = load(payload)
     assert not hasattr(vif, "quantum")
@@ -213,7 +213,7 @@ def test_unknown_field_of_a_payload_is_ignored():
 
 
 def test_primitive_may_be_read_through_any_class():
-    """The payload says what it is, not the class that is asked."""
+    """The payload decides the class of the object."""
     payload = make("VIFBridge").obj_to_primitive()
     for cls in (objects.base.VersionedObject, objects.VIFBase, objects.InstanceInfo):
         assert type(cls.obj_from_primitive(payload)) is objects.VIFBridge

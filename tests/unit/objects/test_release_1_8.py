@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Release 1.8.0 alone kept addresses on the VIF. What it stored is read, and can be written."""
+"""Payloads of release 1.8.0, which stored addresses in the VIF: reading and writing."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ MANIFEST = history.manifest("1.8.0")
 
 
 def stored(name):
-    """A payload that a test may change."""
+    """Return a copy of a payload."""
     return copy.deepcopy(STORED[name])
 
 
 def normal(payload):
-    """The same payload with its changes in one order."""
+    """Return a payload with sorted changes."""
     if isinstance(payload, dict):
         return {
             key: sorted(value) if key == "versioned_object.changes" else normal(value)
@@ -49,7 +49,7 @@ def normal(payload):
 
 
 def without_changes(payload):
-    """The same payload after a reset."""
+    """Return a payload without changes."""
     if isinstance(payload, dict):
         return {
             key: without_changes(value)
@@ -60,7 +60,7 @@ def without_changes(payload):
 
 
 def payload_addresses(payload):
-    """The addresses of a payload as plain data."""
+    """Return the addresses of a payload as plain data."""
     listed = payload["versioned_object.data"]["fixed_ips"]["versioned_object.data"]["objects"]
     return [ip["versioned_object.data"]["address"] for ip in listed]
 
@@ -70,14 +70,14 @@ def addresses(ips):
 
 
 def subnets_of(vif):
-    """The subnets of a VIF, if it has a network with a list of them."""
+    """Return the subnets of a VIF, or an empty list."""
     if "network" not in vif or vif.network is None or "objects" not in vif.network.subnets:
         return []
     return vif.network.subnets.objects
 
 
 def handmade():
-    """A VIF of 1.8.0 with two subnets, one without addresses, and an address in none of them."""
+    """Return a VIF of 1.8.0 with two subnets, and an address outside the subnets."""
 
     def part(name, version, **data):
         return {
@@ -114,14 +114,14 @@ def handmade():
 
 
 def test_corpus_has_payloads_of_every_vif_of_1_8_0():
-    """The tests below are about something."""
+    """The corpus has at least a payload of each VIF class of 1.8.0."""
     assert {row["object"] for row in ROWS} >= set(VIFS) - {"VIFNestedDPDK"}
     assert len(WITH_ADDRESSES) > 20
 
 
 @pytest.mark.parametrize("name", STORED)
 def test_withdrawn_versions_become_1_0_on_loading(name):
-    """VIFBase 1.1 and Subnet 1.1 are 1.0 as soon as they are read; nothing else changes."""
+    """VIFBase 1.1 and Subnet 1.1 are read as 1.0; other versions are kept."""
     payload = stored(name)
     obj = load(payload)
     assert payload == STORED[name]
@@ -134,7 +134,7 @@ def test_withdrawn_versions_become_1_0_on_loading(name):
 
 @pytest.mark.parametrize("name", STORED)
 def test_other_values_are_those_of_the_payload(name):
-    """But for the addresses, every value is where the payload has it."""
+    """All values except the addresses are read unchanged."""
     payload = load(stored(name)).obj_to_primitive()
     theirs = STORED[name]["versioned_object.data"]
     ours = payload["versioned_object.data"]
@@ -145,7 +145,7 @@ def test_other_values_are_those_of_the_payload(name):
 
 @pytest.mark.parametrize("name", WITH_ADDRESSES)
 def test_vif_has_the_addresses(name):
-    """``vif.fixed_ips`` is a list object as 1.8.0 had it."""
+    """``vif.fixed_ips`` is a FixedIPList, as in 1.8.0."""
     vif = load(stored(name))
     assert type(vif.fixed_ips) is objects.FixedIPList
     assert addresses(vif.fixed_ips) == payload_addresses(STORED[name])
@@ -158,7 +158,7 @@ def test_vif_has_the_addresses(name):
 )
 @pytest.mark.parametrize("name", WITH_ADDRESSES)
 def test_addresses_survive_copying(name, clone):
-    """A clone, a deep and a shallow copy have the addresses, in both places."""
+    """A clone, a deep copy and a shallow copy have the addresses in the VIF and in the subnets."""
     vif = load(stored(name))
     other = clone(vif)
     assert addresses(other.fixed_ips) == addresses(vif.fixed_ips)
@@ -169,7 +169,7 @@ def test_addresses_survive_copying(name, clone):
 
 @pytest.mark.parametrize("clone", [lambda vif: vif.obj_clone(), copy.deepcopy])
 def test_deep_copy_shares_no_address(clone):
-    """Changing an address of the clone leaves the original alone."""
+    """A change of an address of the clone does not change the original."""
     vif = load(handmade())
     other = clone(vif)
     other.fixed_ips[0].address = "10.0.0.99"
@@ -178,7 +178,7 @@ def test_deep_copy_shares_no_address(clone):
 
 
 def test_vif_of_another_release_has_no_addresses_of_its_own():
-    """Only what 1.8.0 wrote has the attribute."""
+    """Only a VIF of 1.8.0 has the attribute."""
     assert not hasattr(make("VIFBridge"), "fixed_ips")
     assert not hasattr(load(make("VIFBridge").obj_to_primitive()), "fixed_ips")
     assert not hasattr(make("VIFBridge").obj_clone(), "fixed_ips")
@@ -186,7 +186,7 @@ def test_vif_of_another_release_has_no_addresses_of_its_own():
 
 @pytest.mark.parametrize("name", WITH_ADDRESSES)
 def test_address_is_shown_in_the_subnet_that_contains_it(name):
-    """Each subnet has those of the addresses that lie in it, and none that does not."""
+    """Each subnet has exactly the addresses within its CIDR."""
     vif = load(stored(name))
     for subnet in subnets_of(vif):
         inside = [a for a in addresses(vif.fixed_ips) if netaddr.IPAddress(a) in subnet.cidr]
@@ -196,7 +196,7 @@ def test_address_is_shown_in_the_subnet_that_contains_it(name):
 
 
 def test_each_subnet_gets_its_own_addresses():
-    """Of several subnets each has its own; one without a CIDR, or without addresses, has none."""
+    """A subnet without a CIDR, or without addresses within its CIDR, has no addresses."""
     vif = load(handmade())
     shown = [addresses(s.ips) if s.obj_attr_is_set("ips") else None for s in subnets_of(vif)]
     assert shown == [["10.0.0.5", "10.0.0.6"], ["2001:db8::5"], None, None]
@@ -205,7 +205,7 @@ def test_each_subnet_gets_its_own_addresses():
 
 
 def test_shown_address_is_not_shared():
-    """The address in the subnet and the one on the VIF are two objects."""
+    """The addresses in the subnet and in the VIF are different objects."""
     vif = load(handmade())
     vif.network.subnets[0].ips[0].floating_ips.append(netaddr.IPAddress("192.0.2.9"))
     vif.network.subnets[0].ips[1].address = "10.0.0.7"
@@ -215,13 +215,13 @@ def test_shown_address_is_not_shared():
 
 
 def test_shown_addresses_are_no_changes():
-    """The payload has no changes, so neither has what was read from it."""
+    """A VIF from a payload without changes has no changed fields."""
     vif = load(handmade())
     assert not any(part.obj_what_changed() for part in nested(vif))
 
 
 def test_subnet_that_has_addresses_keeps_them():
-    """A payload with addresses in both places keeps those in the subnet as they are."""
+    """A subnet that has addresses in the payload keeps these addresses."""
     payload = handmade()
     subnets = payload["versioned_object.data"]["network"]["versioned_object.data"]["subnets"]
     subnet = subnets["versioned_object.data"]["objects"][0]
@@ -232,28 +232,28 @@ def test_subnet_that_has_addresses_keeps_them():
 
 @pytest.mark.parametrize("name", STORED)
 def test_values_written_for_1_8_0_are_those_of_the_payload(name):
-    """Names, versions and data at every depth are what 1.8.0 had stored."""
+    """Names, versions and data at every depth are equal to the payload."""
     written = load(stored(name)).obj_to_primitive(version_manifest=MANIFEST)
     assert without_changes(written) == without_changes(STORED[name])
 
 
 @pytest.mark.parametrize("name", STORED)
 def test_what_is_written_for_1_8_0_is_the_payload(name):
-    """Nothing differs from what 1.8.0 had stored, not even what is marked as changed."""
+    """The written primitive is equal to the payload, including the changes."""
     written = load(stored(name)).obj_to_primitive(version_manifest=MANIFEST)
     assert normal(written) == normal(STORED[name])
 
 
 @pytest.mark.parametrize("name", [n for n in STORED if n.startswith(("VIFBase", "Subnet-"))])
 def test_withdrawn_version_is_a_valid_target(name):
-    """``target_version='1.1'`` is enough to write for 1.8.0."""
+    """``target_version='1.1'`` writes for 1.8.0."""
     written = load(stored(name)).obj_to_primitive(target_version="1.1")
     assert without_changes(written) == without_changes(STORED[name])
 
 
 @pytest.mark.parametrize("name", [n for n in STORED if n.startswith("VIF")])
 def test_partial_manifest_of_1_8_0_is_enough(name):
-    """1.8.0 is the one release that agrees with what oslo makes of its declared fields."""
+    """Only 1.8.0 matches the partial manifest that oslo makes in 1.8.0."""
     vif = load(stored(name))
     partial = released.partial(vif.obj_name(), "1.8.0")
     written = vif.obj_to_primitive(version_manifest=partial)
@@ -263,7 +263,7 @@ def test_partial_manifest_of_1_8_0_is_enough(name):
 @pytest.mark.parametrize("release", OTHERS)
 @pytest.mark.parametrize("name", WITH_ADDRESSES)
 def test_other_releases_get_the_addresses_in_the_subnets(name, release):
-    """Every other release has them there, and Subnet in version 1.0."""
+    """Every other release gets Subnet 1.0 with the addresses."""
     vif = load(stored(name))
     primitive = vif.obj_to_primitive(version_manifest=history.manifest(release))
     assert "fixed_ips" not in primitive["versioned_object.data"]
@@ -280,7 +280,7 @@ def test_other_releases_get_the_addresses_in_the_subnets(name, release):
 
 @pytest.mark.parametrize("name", WITH_ADDRESSES)
 def test_without_a_manifest_the_addresses_are_in_the_subnets(name):
-    """What is dumped by default has no trace of 1.8.0."""
+    """A primitive without a manifest has no fixed_ips."""
     primitive = load(stored(name)).obj_to_primitive()
     assert "fixed_ips" not in primitive["versioned_object.data"]
     for part in nested_primitives(primitive):
@@ -291,7 +291,7 @@ def test_without_a_manifest_the_addresses_are_in_the_subnets(name):
 
 
 def test_address_in_no_subnet_goes_back_to_1_8_0():
-    """What has no place in a subnet is kept for the one release that reads it, in its order."""
+    """An address outside every subnet is written for 1.8.0, in the order of the payload."""
     vif = load(handmade())
     written = vif.obj_to_primitive(version_manifest=MANIFEST)
     assert without_changes(written) == handmade()
@@ -301,7 +301,7 @@ def test_address_in_no_subnet_goes_back_to_1_8_0():
 
 
 def test_reset_reaches_the_addresses():
-    """After a recursive reset, what is written for 1.8.0 marks nothing as changed."""
+    """After a recursive reset, the primitive for 1.8.0 has no changes."""
     vif = load(stored("VIFBase-typical"))
     vif.obj_reset_changes(recursive=True)
     written = vif.obj_to_primitive(version_manifest=MANIFEST)
@@ -310,7 +310,7 @@ def test_reset_reaches_the_addresses():
 
 @pytest.mark.parametrize("name", [n for n in VIFS if n in released.MANIFESTS["1.8.0"]])
 def test_addresses_of_subnets_are_moved_for_1_8_0(name):
-    """A VIF that 1.8.0 never saw is written for it, and comes back as it was."""
+    """A VIF of this library is written for 1.8.0, and reading returns an equal VIF."""
     vif = make(name)
     primitive = vif.obj_to_primitive(version_manifest=MANIFEST)
     assert payload_addresses(primitive) == ["10.0.0.5"]
@@ -321,7 +321,7 @@ def test_addresses_of_subnets_are_moved_for_1_8_0(name):
 
 
 def test_addresses_with_changes_are_a_change_of_the_vif():
-    """1.8.0 would mark them as it writes the VIF again, so what it reads is marked so."""
+    """1.8.0 marks changed addresses as a change of the VIF, and so does this library."""
     vif = make("VIFBridge")
     assert (
         "fixed_ips" in vif.obj_to_primitive(version_manifest=MANIFEST)["versioned_object.changes"]
@@ -331,7 +331,7 @@ def test_addresses_with_changes_are_a_change_of_the_vif():
 
 
 def test_address_that_was_added_to_a_subnet_is_written_too():
-    """Kuryr appends addresses to the subnets of what it has read."""
+    """Kuryr appends addresses to the subnets of VIFs that it has read."""
     vif = load(handmade())
     vif.network.subnets[0].ips.objects.append(objects.FixedIP(address="10.0.0.8"))
     primitive = vif.obj_to_primitive(version_manifest=MANIFEST)
@@ -346,7 +346,7 @@ def test_address_that_was_added_to_a_subnet_is_written_too():
 
 @pytest.mark.parametrize("network", [None, objects.Network()], ids=["none", "empty"])
 def test_vif_without_addresses_has_none_for_1_8_0(network):
-    """Where there are no addresses, nothing is written."""
+    """A VIF without addresses is written without fixed_ips."""
     vif = objects.VIFBridge(id=UUID, network=network)
     data = vif.obj_to_primitive(version_manifest=MANIFEST)["versioned_object.data"]
     assert set(data) == {"id", "network"}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Classes that others derive from ours are read, copied and written for older readers."""
+"""Classes of third parties, derived from classes of os-vif: reading, copying, downgrade."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RELEASES = [release for release in released.NEWEST if release != "1.8.0"]
 
 @pytest.mark.parametrize("name", VIFS)
 def test_vif_round_trips(name, new):
-    """It is read as the class it is, in the version that it has."""
+    """Reading returns an object of the class and of the version."""
     vif = new(name)
     again = load(json.loads(json.dumps(vif.obj_to_primitive())))
     assert again == vif == vif.obj_clone()
@@ -42,7 +42,7 @@ def test_vif_round_trips(name, new):
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("name", VIFS)
 def test_vif_that_a_complete_manifest_lists(name, release, new):
-    """Its own fields stay; what it has of ours goes down to the release."""
+    """The fields of the class are kept; inherited fields are downgraded to the release."""
     vif = new(name)
     expected = expected_vif(vif, history.manifest(release))
     manifest = peer(release, **{name: vif.VERSION})
@@ -54,7 +54,7 @@ def test_vif_that_a_complete_manifest_lists(name, release, new):
 @pytest.mark.parametrize("name", VIFS)
 @pytest.mark.parametrize("with_target", [False, True], ids=["", "target"])
 def test_vif_that_a_complete_manifest_lacks(name, release, with_target, new):
-    """What such a manifest does not list the reader does not have: nothing is written."""
+    """The reader lacks a class that the manifest does not name, so an error is raised."""
     vif = new(name)
     target = vif.VERSION if with_target else None
     with pytest.raises(exception.UnsupportedObjectError, match=name):
@@ -64,7 +64,7 @@ def test_vif_that_a_complete_manifest_lacks(name, release, with_target, new):
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("name", ["TestSriov", "AcmeWithdrawnVif"])
 def test_older_number_of_a_third_party(name, release, new):
-    """A peer that lists an older number of the class gets that number."""
+    """A manifest with an older version of the class gets this version."""
     vif = new(name)
     if name == "AcmeWithdrawnVif":
         expected = expected_vif(vif, history.manifest(release), "1.0")
@@ -77,7 +77,7 @@ def test_older_number_of_a_third_party(name, release, new):
 @pytest.mark.parametrize("name", VIFS)
 @pytest.mark.parametrize("release", RELEASES)
 def test_vif_for_a_partial_manifest(name, release, new):
-    """Oslo's own manifest of the class, as a peer with that release makes it."""
+    """The manifest is the result of oslo in a peer with the release."""
     vif = new(name)
     partial = released.partial("VIFBase", release)
     del partial["VIFBase"]
@@ -87,7 +87,7 @@ def test_vif_for_a_partial_manifest(name, release, new):
 
 @pytest.mark.parametrize("name", VIFS)
 def test_vif_for_todays_partial_manifest(name, new):
-    """What oslo makes of the class in this process is a partial manifest too."""
+    """The manifest of oslo for the class in this process is partial."""
     manifest = ovo.obj_tree_get_versions(name)
     ours = {n: v for n, v in manifest.items() if n != name}
     vif = new(name)
@@ -97,7 +97,7 @@ def test_vif_for_todays_partial_manifest(name, new):
 
 @pytest.mark.parametrize("name", ["TestSriov", "AcmeWithdrawnVif"])
 def test_vif_without_a_manifest(name, new):
-    """An older number of the third party's own says nothing of the release of os-vif."""
+    """An older version of the class does not decide the release of os-vif."""
     vif = new(name)
     expected = expected_vif(vif, history.manifest("5.3.0"), "1.0")
     if name == "AcmeWithdrawnVif":
@@ -108,7 +108,7 @@ def test_vif_without_a_manifest(name, new):
 
 @pytest.mark.parametrize("name", VIFS)
 def test_vif_for_1_8_0(name, new):
-    """The addresses are on the VIF, as 1.8.0 had them for subclasses of VIFBase."""
+    """The addresses are in the VIF, as for subclasses of VIFBase in 1.8.0."""
     vif = new(name)
     number, version, data = checked_primitive(
         vif, version_manifest=peer("1.8.0", **{name: vif.VERSION})
@@ -122,7 +122,7 @@ def test_vif_for_1_8_0(name, new):
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 def test_withdrawn_number_is_ordinary_for_third_parties(version, new):
-    """A class whose own version is 1.1 is read as 1.1, and no address of it moves."""
+    """A class with version 1.1 is read as 1.1, and the addresses stay in the subnets."""
     vif = new("AcmeWithdrawnVif")
     again = load(vif.obj_to_primitive(target_version=version))
     assert version == again.VERSION
@@ -135,7 +135,7 @@ def test_withdrawn_number_is_ordinary_for_third_parties(version, new):
 
 @pytest.mark.parametrize("release", [None, "1.7.2", "1.8.0", "5.3.0"])
 def test_own_field_with_the_name_of_1_8_0(release, classes):
-    """A class of others may have a field ``fixed_ips``, and leave it unset."""
+    """A class of a third party may have an unset field ``fixed_ips``."""
     vif = classes.AcmeAddressedVif(id=UUID)
     manifest = peer(release, AcmeAddressedVif="1.0") if release else None
     assert checked_primitive(vif, version_manifest=manifest)[2] == {"id": UUID}
@@ -145,7 +145,7 @@ def test_own_field_with_the_name_of_1_8_0(release, classes):
 
 @pytest.mark.parametrize("with_addresses", [True, False])
 def test_own_field_with_the_name_of_1_8_0_is_cloned(with_addresses, classes):
-    """A clone has the field if it is set, and has it unset if it is not."""
+    """A clone has the field set exactly if the original has the field set."""
     vif = classes.AcmeAddressedVif(id=UUID)
     if with_addresses:
         vif.fixed_ips = objects.FixedIPList(objects=[])
@@ -157,7 +157,7 @@ def test_own_field_with_the_name_of_1_8_0_is_cloned(with_addresses, classes):
 @pytest.mark.parametrize("release", [None, "1.7.2", "1.8.0", "5.3.0"])
 @pytest.mark.parametrize("name", ["AcmeHistoryField", "AcmeHistoryMethod"])
 def test_own_member_called_history(name, release, classes):
-    """Neither a field nor a method of others is taken for the history of our classes."""
+    """A field or a method ``history`` of a third party is no declared history."""
     vif = getattr(classes, name)(id=UUID)
     manifest = peer(release, **{name: "1.0"}) if release else None
     assert checked_primitive(vif, version_manifest=manifest)[2] == {"id": UUID}
@@ -184,7 +184,7 @@ def test_override_reaches_the_history_of_the_class_it_names(version, new):
     ("release", "version"), [("1.13.1", "1.0"), ("1.14.0", "1.1"), ("5.3.0", "1.2")]
 )
 def test_override_in_a_vif(vif_class, release, version, new):
-    """A peer that lists the profile gets it in its version, inside any VIF."""
+    """A manifest with the profile gets the profile in the version of the manifest, in any VIF."""
     vif = make(vif_class, port_profile=new("AcmeOvsProfile"))
     manifest = peer(release, AcmeOvsProfile=version)
     name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
@@ -203,7 +203,7 @@ def test_override_in_a_vif(vif_class, release, version, new):
 )
 @pytest.mark.parametrize("vif_class", ["VIFBase", "VIFOpenVSwitch"])
 def test_profile_that_a_complete_manifest_lacks(vif_class, profile, ancestor, release, new):
-    """The peer does not have it: it gets the nearest class of ours that it has."""
+    """The reader gets the nearest parent class that the reader has."""
     vif = make(vif_class, port_profile=new(profile))
     name, number, data = checked_primitive(vif, version_manifest=peer(release))[2]["port_profile"]
     assert (name, number) == (ancestor, released.MANIFESTS[release][ancestor])
@@ -215,7 +215,7 @@ def test_profile_that_a_complete_manifest_lacks(vif_class, profile, ancestor, re
 @pytest.mark.parametrize("release", released.NEWEST)
 @pytest.mark.parametrize("vif_class", ["VIFBase", "VIFOpenVSwitch"])
 def test_profile_that_a_complete_manifest_lists(vif_class, release, new):
-    """The peer has it, whatever release of os-vif it runs."""
+    """The reader gets the profile, with any release of os-vif."""
     vif = make(vif_class, port_profile=new("AcmePlainProfile"))
     manifest = peer(release, AcmePlainProfile="1.7")
     name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
@@ -227,7 +227,7 @@ def test_profile_that_a_complete_manifest_lists(vif_class, release, new):
 @pytest.mark.parametrize(("vif_class", "version"), [("VIFBase", "1.1"), ("VIFVHostUser", "1.0")])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profile_without_a_manifest(vif_class, version, profile, new):
-    """An older version of the VIF says nothing of classes from outside of os-vif."""
+    """An older version of the VIF does not change classes of third parties."""
     vif = make(vif_class, port_profile=new(profile))
     name, number, data = checked_primitive(vif, version)[2]["port_profile"]
     assert (name, number) == (profile, type(vif.port_profile).VERSION)
@@ -237,7 +237,7 @@ def test_profile_without_a_manifest(vif_class, version, profile, new):
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("release", released.NEWEST)
 def test_profile_for_a_partial_manifest(release, profile, new):
-    """Absence means nothing there: the profile is kept in its own version."""
+    """A profile that a partial manifest does not name is kept."""
     vif = make("VIFOpenVSwitch", port_profile=new(profile))
     manifest = released.partial("VIFOpenVSwitch", release)
     name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
@@ -257,7 +257,7 @@ def test_profile_for_a_partial_manifest(release, profile, new):
     ids=["complete", "listed", "partial", "old-listed", "old-partial"],
 )
 def test_offload(manifest, offload, new):
-    """An offload of others is kept, becomes the base class, or goes with the field."""
+    """An offload of a third party is kept, becomes the base class, or is left out with the field."""
     profile = make("VIFPortProfileOpenVSwitch", datapath_offload=new("AcmeOffload"))
     vif = make("VIFBridge", port_profile=profile)
     data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"][2]

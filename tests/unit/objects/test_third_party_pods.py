@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Consumers' own objects with VIFs in them, and consumers that registered first."""
+"""Objects of consumers that contain VIFs, and classes registered before os-vif's classes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RELEASES = [release for release in released.NEWEST if release != "1.8.0"]
 
 @pytest.fixture
 def state(classes, new):
-    """A pod with three VIFs."""
+    """Return the state of a pod with three VIFs."""
     return classes.TestPodState(
         default_vif=make("VIFOpenVSwitch"),
         additional_vifs={"eth1": new("TestSriov"), "eth2": make("VIFVHostUser")},
@@ -32,7 +32,7 @@ def state(classes, new):
 
 
 def test_pod_state_round_trips(state):
-    """A consumer's object with VIFs in a field and in a dict is read as it was written."""
+    """An object with VIFs in a field and in a dict survives writing and reading."""
     again = load(json.loads(json.dumps(state.obj_to_primitive())))
     assert again == state == state.obj_clone()
     assert type(again) is type(state)
@@ -46,7 +46,7 @@ def test_pod_state_round_trips(state):
 @pytest.mark.parametrize("name", ["VIFBridge", "VIFOpenVSwitch", "VIFDirect", "VIFHostDevice"])
 @pytest.mark.parametrize("release", RELEASES)
 def test_pod_state_for_a_complete_manifest(name, release, state):
-    """Oslo hands the manifest down, and the VIF follows it at every depth."""
+    """oslo passes the manifest to the VIF, which follows the manifest at every depth."""
     state.default_vif = make(name)
     manifest = peer(release, TestPodState="1.0")
     data = checked_primitive(state, version_manifest=manifest)[2]
@@ -57,7 +57,7 @@ def test_pod_state_for_a_complete_manifest(name, release, state):
 @pytest.mark.parametrize("name", ["TestVlanNested", "TestMacvlanNested", "TestDpdkNested"])
 @pytest.mark.parametrize("release", RELEASES)
 def test_pod_state_with_a_vif_of_its_own(name, release, state, new):
-    """The consumer's own VIFs follow the manifest as well."""
+    """VIF classes of the consumer follow the manifest."""
     state.default_vif = new(name)
     manifest = peer(release, TestPodState="1.0", **{name: "1.0"})
     expected = expected_vif(state.default_vif, peer(release))
@@ -66,7 +66,7 @@ def test_pod_state_with_a_vif_of_its_own(name, release, state, new):
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_pod_state_for_a_partial_manifest(release, state):
-    """Oslo's own manifest of the consumer's object."""
+    """The manifest is the result of oslo for the object of the consumer."""
     manifest = released.partial("VIFBase", release)
     data = checked_primitive(state, version_manifest=manifest | {"TestPodState": "1.0"})[2]
     expected = released.expected(state.default_vif, released.agreed_versions(manifest))
@@ -74,7 +74,7 @@ def test_pod_state_for_a_partial_manifest(release, state):
 
 
 def test_pod_state_for_todays_partial_manifest(state):
-    """What oslo makes of it in this process."""
+    """The manifest is the result of oslo in this process."""
     manifest = ovo.obj_tree_get_versions("TestPodState")
     assert {"TestPodState", "VIFBase", "Network", "VIFPortProfileBase"} <= set(manifest)
     ours = {n: v for n, v in manifest.items() if n != "TestPodState"}
@@ -85,7 +85,7 @@ def test_pod_state_for_todays_partial_manifest(state):
 
 
 def test_pod_state_cannot_be_written_for_1_8_0(state):
-    """Oslo asks the VIF for the number of VIFBase, which 1.8.0 has for no subclass."""
+    """oslo passes the version of VIFBase to the VIF; in 1.8.0 no subclass has this version."""
     with pytest.raises(exception.InvalidTargetVersion):
         state.obj_to_primitive(version_manifest=peer("1.8.0", TestPodState="1.0"))
 
@@ -103,12 +103,12 @@ print(json.dumps(third_party.written_for_many(classes)))
 
 
 def test_classes_may_be_registered_before_ours(classes):
-    """A process where others were first writes, and reads, the same as this one."""
+    """A process with another order of registration writes and reads the same data."""
     assert json.loads(run_python(BEFORE_US)) == written_for_many(classes)
 
 
 def test_classes_of_others_are_no_part_of_a_release(classes):
-    """Neither the vocabulary nor a manifest knows them."""
+    """The vocabulary and the manifests have no class of a third party."""
     assert not vars(classes).keys() & history.vocabulary().keys()
     assert all(not vars(classes).keys() & history.manifest(r).keys() for r in RELEASES)
     assert classes.TestVlanNested(id=UUID).fields.keys() > objects.VIFBase.fields.keys()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The classes of 5.3.0, as consumers find them."""
+"""The classes of 5.3.0: names, fields, versions and modules."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ TYPES = {
 
 
 def fingerprint(cls):
-    """What oslo's ``ObjectVersionChecker`` computes for a class without remote methods."""
+    """Return the fingerprint that oslo's ``ObjectVersionChecker`` computes for a class."""
     data = (sorted(cls.fields.items()), [])
     if hasattr(cls, "child_versions"):
         data += (collections.OrderedDict(cls.child_versions),)
@@ -94,7 +94,7 @@ def fingerprint(cls):
 
 
 def described(field):
-    """A field in the notation of released.json."""
+    """Return a field in the notation of released.json."""
     if isinstance(field, ovo_fields.ListOfObjectsField):
         text = f"List<Object({field.objname})>"
     elif isinstance(field, ovo_fields.ObjectField):
@@ -111,7 +111,7 @@ def described(field):
 
 
 def history_fields(cls):
-    """The fields that the histories of a class and of its parents add up to."""
+    """Return the fields that the histories of a class and of the parents add."""
     return {
         field
         for ancestor in cls.__mro__
@@ -122,7 +122,7 @@ def history_fields(cls):
 
 
 def test_vocabulary_is_that_of_5_3_0():
-    """The names of the classes are those of 5.3.0, ours, and kuryr's, no more and no fewer."""
+    """The vocabulary has exactly the classes of 5.3.0, of this library, and of kuryr."""
     assert sorted(FINGERPRINTS) == sorted(released.MANIFESTS["5.3.0"]) == sorted(CLASSES)
     assert sorted(history.vocabulary()) == sorted(ALL)
 
@@ -134,7 +134,7 @@ def test_class_has_the_fingerprint_of_5_3_0(name):
 
 
 def test_oslo_computes_the_fingerprints_of_5_3_0():
-    """Oslo's own checker, which other projects run over the registry, agrees."""
+    """The checker of oslo, which other projects run, computes the same fingerprints."""
     fixture = pytest.importorskip(
         "oslo_versionedobjects.fixture", reason="it needs the package fixtures"
     )
@@ -145,7 +145,7 @@ def test_oslo_computes_the_fingerprints_of_5_3_0():
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_field_without_a_version_changes_the_fingerprint(name):
-    """A field that is added while the version stays is noticed."""
+    """An added field without a new version changes the fingerprint."""
     cls = getattr(objects, name)
     same = type(name, (cls,), {"fields": dict(cls.fields)})
     more = type(name, (cls,), {"fields": cls.fields | {"more": ovo_fields.StringField()}})
@@ -155,7 +155,7 @@ def test_field_without_a_version_changes_the_fingerprint(name):
 
 
 def test_default_and_nullability_change_the_fingerprint():
-    """A field that only becomes nullable, or gets another default, is noticed as well."""
+    """A nullable field or another default changes the fingerprint."""
     cls = objects.VIFPortProfileOpenVSwitch
     name = cls.__name__
     for field in (
@@ -177,7 +177,7 @@ def test_fields_are_those_of_5_3_0(name):
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_version_is_that_of_5_3_0(name):
-    """No class has a version that 5.3.0 would refuse."""
+    """Every class has the version of 5.3.0, since 5.3.0 refuses newer versions."""
     assert released.MANIFESTS["5.3.0"][name] == getattr(objects, name).VERSION
 
 
@@ -205,14 +205,14 @@ def test_modules_are_attributes_of_the_package_without_registering(module):
 
 
 def test_unknown_attribute_of_the_package_is_named():
-    """A misspelt class is an AttributeError that names it."""
+    """The AttributeError names the unknown class."""
     with pytest.raises(AttributeError, match="VIFBrigde"):
         _ = objects.VIFBrigde
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_class_derives_from_the_class_it_derives_from_in_5_3_0(name):
-    """``isinstance`` decides in plugins and in nova what a VIF is."""
+    """Plugins and nova use ``isinstance``."""
     cls = getattr(objects, name)
     parent = objects.base.VersionedObject
     if name in PARENTS:
@@ -229,7 +229,7 @@ def test_class_is_in_the_shared_registry_of_oslo(name):
 
 
 def test_registering_again_changes_nothing():
-    """``register_all`` may be called by everybody who needs the objects."""
+    """Any caller may call ``register_all``."""
     before = {n: list(c) for n, c in ovo.VersionedObjectRegistry.obj_classes().items()}
     objects.register_all()
     objects.register_all()
@@ -238,29 +238,39 @@ def test_registering_again_changes_nothing():
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_version_is_the_last_of_the_history_that_is_not_withdrawn(name):
-    """A class states its current version twice, and both say the same."""
+    """``VERSION`` is the last version of the history that is not withdrawn."""
     cls = getattr(objects, name)
     assert [v for v in vars(cls)["history"] if not v.until][-1].number == cls.VERSION
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_history_adds_up_to_the_fields(name):
-    """What the history of a class and of its parents adds is what the class has."""
+    """The histories of a class and of the parents add exactly the fields of the class."""
     cls = getattr(objects, name)
     assert history_fields(cls) == set(cls.fields)
 
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_history_states_every_version_that_was_released(name):
-    """Each version a class ever had is in its history, oldest release first, withdrawn versions too."""
+    """The history has each released version, oldest first, and withdrawn versions."""
     numbers = [version.number for version in vars(getattr(objects, name))["history"]]
     assert sorted(numbers) == [v for n, v in released.VERSIONS if n == name]
     assert len(numbers) == len(set(numbers))
 
 
+@pytest.mark.parametrize("name", FINGERPRINTS)
+def test_each_release_has_the_fields_of_the_history(name):
+    """The history gives the fields of the class in every release."""
+    cls = getattr(objects, name)
+    for release in released.RELEASES:
+        if name in released.MANIFESTS[release]:
+            fields = cls.fields.keys() - history.absent_fields(cls, release)
+            assert fields == released.fields_of(name, release).keys() - {"fixed_ips"}, release
+
+
 @pytest.mark.parametrize("name", ADDED)
 def test_a_class_of_ours_states_its_history(name):
-    """No public release has it; its fields are those that it added and those of its parent."""
+    """A class that no public release has declares a history too."""
     cls = getattr(objects, name)
     assert history_fields(cls) == set(cls.fields)
     assert vars(cls)["history"][-1].number == cls.VERSION
@@ -284,7 +294,7 @@ def test_a_class_of_ours_states_its_history(name):
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(field, value, expected):
-    """When the profile is made, and when it is changed."""
+    """The constructor and an assignment refuse the value."""
     with pytest.raises(ValueError, match=expected):
         objects.VIFPortProfileSRIOV(**{field: value})
     profile = objects.VIFPortProfileSRIOV()
@@ -295,7 +305,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(field, value, expected):
 
 @pytest.mark.parametrize(("name", "version"), [("VIFBase", "1.1"), ("Subnet", "1.1")])
 def test_withdrawn_number_is_not_the_current_number(name, version):
-    """The two numbers that 1.8.0 used are never the version of a class again."""
+    """The two withdrawn versions of 1.8.0 are not the version of a class."""
     cls = getattr(objects, name)
     assert history.withdrawn_version(cls, version).since == "1.8.0"
     assert version != cls.VERSION
@@ -311,7 +321,7 @@ def test_withdrawn_number_is_not_the_current_number(name, version):
     ],
 )
 def test_enumerations_are_plain_strings(enum, values):
-    """Consumers compare ``VIFVHostUserMode.SERVER`` and its fellows with strings."""
+    """Consumers compare values such as ``VIFVHostUserMode.SERVER`` with strings."""
     assert {name: getattr(enum, name) for name in values} == values
     assert tuple(values.values()) == enum.ALL
     assert getattr(fields, f"{enum.__name__}Field")().valid_values == enum.ALL
