@@ -92,7 +92,7 @@ def of_machine() -> Iterator[None]:
 
 
 def ip(*arguments: str) -> list[dict]:
-    """Return the JSON output of ip(8)."""
+    """Return the parsed JSON output of the command ``ip``."""
     done = subprocess.run(
         ["ip", "-json", "-details", *arguments], check=True, capture_output=True, text=True
     )
@@ -155,7 +155,8 @@ _OF_LINK = ("fe80:", "ff00:")
 
 def snapshot() -> dict[str, object]:
     """Return all state that a plug may change: links, addresses, routes, rules, sysctls,
-    switches."""
+    switches.
+    """
     state = _snapshot()
     deadline = time.monotonic() + 5
     while any(_version_6(state)) and time.monotonic() < deadline:

@@ -37,7 +37,7 @@ def pytest_report_to_serializable():
 
 
 def sendable(data: Any) -> Any:
-    """Return plain data with lone surrogates escaped as ``\\udc80``."""
+    """Return plain data with lone surrogates replaced by escape sequences of Python."""
     if isinstance(data, str):
         return data.encode("utf-8", "backslashreplace").decode()
     if isinstance(data, dict):

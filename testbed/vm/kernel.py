@@ -38,7 +38,8 @@ class Package:
 
     def relations(self, pattern: str) -> Iterator[Relation]:
         """Yield the dependencies on packages whose names match the pattern, without
-        alternatives."""
+        alternatives.
+        """
         for text in self.depends.split(","):
             found = _RELATION.match(text.strip())
             if found and re.fullmatch(pattern, found["name"]):
@@ -203,7 +204,8 @@ def _upstream(version: str) -> str:
 
 def compare(one: str, other: str) -> int:
     """Compare two versions of Debian packages: return a negative number, 0, or a positive
-    number."""
+    number.
+    """
     ours, theirs = _parts(one), _parts(other)
     return (ours > theirs) - (ours < theirs)
 

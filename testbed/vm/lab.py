@@ -198,7 +198,8 @@ def _make(path: Path) -> None:
 
 class _Apt:
     """The apt of this machine, with separate lists of packages, a separate cache, and
-    backports."""
+    backports.
+    """
 
     def __init__(self, lab: Lab, path: Path) -> None:
         self._lab = lab
@@ -324,7 +325,8 @@ def _within(root: Path) -> None:
 
 def _build_modules(lab: Lab, work: Path) -> None:
     """Build netdevsim, which Debian lacks, and labrep, and add both to the modules of the
-    kernel."""
+    kernel.
+    """
     source = work / "source/usr/src"
     headers = source / f"linux-headers-{lab.version}"
     makefile = headers / "Makefile"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 """Fixtures of functional tests, which run against the kernel in network namespaces of their
-own."""
+own.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +192,8 @@ INSTANCE = objects.InstanceInfo(name="guest")
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory) -> pathlib.Path:
     """Return a folder in which pip has installed the third-party plugins, without network
-    access."""
+    access.
+    """
     folder = tmp_path_factory.mktemp("third-party")
     # setuptools leaves files in the source tree.
     shutil.copytree(PACKAGES, folder / "source")

@@ -106,7 +106,8 @@ class Host:
 
 def places(steps: int, stride: int) -> range:
     """Return the steps before which to kill: the last step of each stride, at least a single
-    step."""
+    step.
+    """
     stride = min(stride, steps)
     return range(stride - 1, steps, stride)
 

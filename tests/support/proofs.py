@@ -33,7 +33,8 @@ def faults(case, instance):
 
 def prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, instance):
     """Compare links, addresses, routes, rules, sysctls and files; then check that a plug
-    succeeds."""
+    succeeds.
+    """
     before = snapshot()
     plan = os_vif.plan(case.vif, instance)
     for k in range(len(plan) + 1):
@@ -47,7 +48,8 @@ def prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, instance):
 
 def prove_that_a_rolled_back_unplug_leaves_the_vif_plugged(case, instance):
     """Check that the rollback of an interrupted unplug restores all deleted devices and
-    settings."""
+    settings.
+    """
     before = snapshot()
     os_vif.plug(case.vif, instance)
     os_vif.unplug(case.vif, instance)

@@ -30,7 +30,8 @@ RANDOM = settings(
 
 def _pattern(validator, pattern, instance, schema):
     """Match a pattern as ECMA-262 does: ``$`` is the very end. In Python a line feed may
-    follow."""
+    follow.
+    """
     if validator.is_type(instance, "string") and not re.search(
         pattern.replace("$", r"\Z"), instance
     ):
@@ -148,7 +149,8 @@ def _at(value, place):
 @st.composite
 def any_damaged_document(draw, kinds=KINDS):
     """Draw a document of this minor version with a random change. The document may still be
-    valid."""
+    valid.
+    """
     document = copy.deepcopy(draw(any_document(kinds)))
     for _ in range(draw(st.integers(1, 2))):
         places = [place for place in _places(document) if place]

@@ -73,7 +73,8 @@ def plain(written) -> dict:
 
 def primitive_with_all_changes(obj) -> dict:
     """Return the primitive of an object with all fields changed, as kuryr and zun write
-    objects."""
+    objects.
+    """
     return obj.obj_to_primitive()
 
 
@@ -104,7 +105,8 @@ def kuryr_vif(kind, **more):
 
 def envelopes(vif, other) -> dict[str, object]:
     """Return every envelope with a VIF, and with a second VIF where the envelope allows
-    several."""
+    several.
+    """
     primitive, second = primitive_with_all_changes(vif), primitive_with_all_changes(other)
     pair = state(default=primitive, additional_vifs={"eth1": second})
     ports = {

@@ -159,7 +159,8 @@ def registered_classes():
 
 def expected_vif(vif, versions, version=None):
     """Return the expected output for a reader: own name and fields, and inherited fields as
-    known."""
+    known.
+    """
     (base,) = (c for c in type(vif).__mro__ if c.__name__ == "VIFBase")
     ours = {field: getattr(vif, field) for field in base.fields if vif.obj_attr_is_set(field)}
     _, _, data = released.expected(base(**ours), versions)
@@ -182,7 +183,8 @@ def checked_primitive(obj, *args, **kwargs):
 
 def peer(release, **more):
     """Return the complete manifest of a release, and the versions of further classes of the
-    peer."""
+    peer.
+    """
     return history.manifest(release) | more
 
 

@@ -110,7 +110,8 @@ class Host:
 
     def _write(self, root: pathlib.Path) -> None:
         """Write the files of sysfs with the list of functions, and the files of an older
-        kernel."""
+        kernel.
+        """
         pci, net = root / "bus/pci/devices", root / "class/net"
         net.mkdir(parents=True)
         for physical in self.physical:

@@ -37,7 +37,8 @@ class Report:
 
     def failures(self) -> str:
         """Return the failed tests with the end of each traceback; an empty text if no test
-        failed."""
+        failed.
+        """
         return "\n\n".join(
             f"{test}\n{self.details[test].strip()[-2000:]}" for test in self.tests("failed")
         )
