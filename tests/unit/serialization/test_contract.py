@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The check that holds what is published against the classes."""
+"""Tests of tools.contract and tools.compatibility: published schemas and released readers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.data import released
 from tests.support.generated.vocabulary import PARENTS
 from tools import compatibility, contract
 
-#: What was released, as it is committed.
+#: The committed records of releases.
 CLASSES = json.loads((contract.RELEASED / "5.3.0.json").read_text("utf-8"))["classes"]
 DOCUMENTS = json.loads((contract.RELEASED / "document-2.0.json").read_text("utf-8"))
 NEWER = "os-vif/2.1"
@@ -29,21 +29,21 @@ NEWER = "os-vif/2.1"
 
 @pytest.fixture
 def now():
-    """The classes as they are, as plain data that a test may change."""
+    """Return the present classes as plain data that a test may change."""
     return compatibility.describe_classes(history.vocabulary())
 
 
 @pytest.fixture
 def documents():
-    """The schemas as they are, as plain data that a test may change."""
+    """Return the present schemas as plain data that a test may change."""
     return copy.deepcopy(compatibility.describe_documents(json_schema.generate()))
 
 
-# What was released
+# Records
 
 
 def parents(name):
-    """All classes of 5.3.0 that one of them derives from."""
+    """Return the ancestors of a class in 5.3.0."""
     found = []
     while name in PARENTS:
         name = PARENTS[name]
@@ -52,7 +52,7 @@ def parents(name):
 
 
 def notation(field):
-    """A field of the snapshot in the notation of the released manifests."""
+    """Return a recorded field in the notation of the released manifests."""
     text = field["type"]
     if text == "Enum":
         text = f"Enum{tuple(field['values'])}"
@@ -62,7 +62,7 @@ def notation(field):
 
 
 def without_names(text):
-    """The same notation, in which choices have no names, and an order."""
+    """Return the notation with unnamed, sorted choices."""
     choice = re.match(r"\w+\(('.*')\)", text)
     if choice is None:
         return text
@@ -70,7 +70,7 @@ def without_names(text):
 
 
 def test_snapshot_of_5_3_0_is_what_5_3_0_had():
-    """Versions, parents and fields are those that were read out of the released package."""
+    """Versions, parents and fields equal the data extracted from the released package."""
     assert {name: CLASSES[name]["version"] for name in CLASSES} == released.MANIFESTS["5.3.0"]
     for name, found in CLASSES.items():
         assert found["parents"] == parents(name)
@@ -80,13 +80,13 @@ def test_snapshot_of_5_3_0_is_what_5_3_0_had():
 
 
 def test_snapshot_of_the_document_is_of_2_0():
-    """It holds every kind that the first document had, and any VIF."""
+    """The record has all kinds of the first document, and VIF."""
     assert DOCUMENTS["apiVersion"] == "os-vif/2.0"
     assert {"VIF", "PodState", *CLASSES} <= {*DOCUMENTS["kinds"]}
 
 
 def test_nothing_that_was_released_is_broken():
-    """The classes and the documents are as all readers know them."""
+    """The present classes and documents are compatible with all records."""
     assert contract.find_breaking_changes(contract.RELEASED) == []
 
 
@@ -94,7 +94,7 @@ def test_nothing_that_was_released_is_broken():
 
 
 def check_class(old, new, name="Odd"):
-    """What is found between two classes with fields and a version each."""
+    """Compare two versions of a class, each with a version number and fields."""
     classes = [
         {name: type(name, (ovo.VersionedObject,), {"VERSION": version, "fields": declared})}
         for version, declared in (old, new)
@@ -149,7 +149,7 @@ class WiderMode(ovo_fields.BaseEnumField):
 )
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_change_of_a_field_that_breaks_a_reader_is_found(old, new, expected, version):
-    """A new version does not make it any better."""
+    """A new version does not permit the change."""
     found = check_class(("1.0", {"a": old}), (version, {} if new is None else {"a": new}))
     assert found == [expected]
 
@@ -163,7 +163,7 @@ def test_change_of_a_field_that_breaks_a_reader_is_found(old, new, expected, ver
     ],
 )
 def test_addition_needs_a_new_version(old, new, expected):
-    """With one, nobody who knows the old version is sent it."""
+    """With a new version, readers of the old version receive a downgraded object."""
     before = {} if old is None else {"a": old}
     assert check_class(("1.4", before), ("1.5", {"a": new})) == []
     assert check_class(("1.4", before), ("1.4", {"a": new})) == [
@@ -176,19 +176,19 @@ def test_addition_needs_a_new_version(old, new, expected):
     [("1.4", "1.3", True), ("1.4", "2.0", True), ("1.9", "1.10", False), ("1.10", "1.9", True)],
 )
 def test_version_only_grows_and_keeps_its_first_number(old, new, broken):
-    """Readers compare numbers, and refuse another first one."""
+    """Readers compare numbers, and refuse another major version."""
     expected = [f"Odd: version {old} became {new}"] if broken else []
     assert check_class((old, {}), (new, {})) == expected
 
 
 def test_class_that_was_removed_is_found(now):
-    """What was stored of it could not be read any more."""
+    """Stored objects of the class would be unreadable."""
     del now["VIFHostDevice"]
     assert compatibility.compare_classes(CLASSES, now) == ["VIFHostDevice: the class was removed"]
 
 
 def test_class_that_derives_from_another_is_found(now):
-    """Where its parent is declared, it could not stand any more."""
+    """Fields that declare the parent would refuse the class."""
     now["VIFPortProfileOVSRepresentor"]["parents"].remove("VIFPortProfileOpenVSwitch")
     assert compatibility.compare_classes(CLASSES, now) == [
         "VIFPortProfileOVSRepresentor: the class no longer derives from VIFPortProfileOpenVSwitch"
@@ -196,7 +196,7 @@ def test_class_that_derives_from_another_is_found(now):
 
 
 def test_field_of_a_parent_needs_a_new_version_of_each_child():
-    """Each child has it too."""
+    """Each child inherits the field."""
     classes = dict(history.vocabulary())
     for name, version in (("DatapathOffloadBase", "1.1"), ("DatapathOffloadRepresentor", "1.0")):
         declared = classes[name].fields | {"more": STRING}
@@ -210,7 +210,7 @@ def test_field_of_a_parent_needs_a_new_version_of_each_child():
 
 
 def test_new_class_breaks_nobody(now):
-    """New data comes in new classes."""
+    """New data may come in new classes."""
     now["VIFNew"] = copy.deepcopy(now["VIFBridge"])
     assert compatibility.compare_classes(CLASSES, now) == []
 
@@ -222,7 +222,7 @@ PROPERTIES = "properties"
 
 
 def change(data, *path, **more):
-    """Change something in plain data; what becomes None is taken away."""
+    """Change values in plain data; None removes a value."""
     for part in path:
         data = data[part]
     data |= more
@@ -231,7 +231,7 @@ def change(data, *path, **more):
 
 
 def profile(data, kind):
-    """A port profile that may stand in a VIF."""
+    """Return the definition of a port profile."""
     return data["$defs"][kind]
 
 
@@ -308,7 +308,7 @@ def profile(data, kind):
 def test_change_of_a_document_that_breaks_a_reader_is_found(
     documents, place, more, expected, version
 ):
-    """A new minor version does not make it any better."""
+    """A new minor version does not permit the change."""
     documents["apiVersion"] = version
     change(documents, *place, **more)
     assert compatibility.compare_documents(DOCUMENTS, documents) == [expected]
@@ -349,7 +349,7 @@ def test_change_of_a_document_that_breaks_a_reader_is_found(
     ],
 )
 def test_addition_to_a_document_needs_a_new_minor_version(documents, place, more, expected):
-    """A reader of the old one would call it a mistake."""
+    """A reader of the old minor version would refuse the document."""
     change(documents, *place, **more)
     assert compatibility.compare_documents(DOCUMENTS, documents) == [
         f"{expected}, but the document is still os-vif/2.0"
@@ -359,7 +359,7 @@ def test_addition_to_a_document_needs_a_new_minor_version(documents, place, more
 
 
 def test_change_deep_inside_is_found_at_its_place(documents):
-    """The path leads through arrays, open types and what is referred to."""
+    """The path of the change leads through arrays, open types and references."""
     documents["kinds"] = {"VIFBridge": documents["kinds"]["VIFBridge"]}
     before = copy.deepcopy(documents)
     change(documents, "$defs", "SubnetWithoutKind", PROPERTIES, gateway=None)
@@ -379,7 +379,7 @@ def test_change_deep_inside_is_found_at_its_place(documents):
 
 
 def test_kind_that_is_called_otherwise_is_found(documents):
-    """A document of the old name is refused, and one of the new name was."""
+    """Documents with the old name are refused; documents with the new name were refused before."""
     documents["kinds"]["HostInfo"][PROPERTIES]["kind"] = {"const": "Host"}
     assert compatibility.compare_documents(DOCUMENTS, documents) == [
         "HostInfo.kind: 'HostInfo' is no longer accepted",
@@ -388,7 +388,7 @@ def test_kind_that_is_called_otherwise_is_found(documents):
 
 
 def test_kind_that_may_not_stand_somewhere_any_more_is_found(documents):
-    """Neither that nor a new one goes unseen."""
+    """A removed kind and an added kind are reported."""
     documents["kinds"] = {"VIFBridge": documents["kinds"]["VIFBridge"]}
     before = copy.deepcopy(documents)
     choice = documents["$defs"]["AnyVIFPortProfileBase"]
@@ -405,7 +405,7 @@ def test_kind_that_may_not_stand_somewhere_any_more_is_found(documents):
 
 
 def test_type_of_somebody_else_is_any_type(documents):
-    """To say more of it later is to take something away."""
+    """A type for a field without a type narrows the field."""
     before = copy.deepcopy(documents)
     change(before, "kinds", "VIFDirect", PROPERTIES, vlan_name={})
     assert compatibility.compare_documents(before, documents) == [
@@ -418,7 +418,7 @@ def test_type_of_somebody_else_is_any_type(documents):
 
 
 def test_titles_and_descriptions_are_free(documents):
-    """They tell nobody what may stand there."""
+    """Titles and descriptions do not affect validation."""
     documents["kinds"]["VIFBridge"] |= {"title": "Bridge", "description": "Another one."}
     assert compatibility.compare_documents(DOCUMENTS, documents) == []
 
@@ -427,12 +427,12 @@ def test_titles_and_descriptions_are_free(documents):
 
 
 def test_committed_files_are_the_generated_ones():
-    """What is shipped is what the classes say, byte by byte."""
+    """The committed files equal the generated files, byte by byte."""
     assert contract.find_stale_files(contract.ROOT / json_schema.FOLDER) == []
 
 
 def test_files_that_differ_are_named(tmp_path):
-    """One that is missing, one that is too many, and one that was edited."""
+    """A missing file, an additional file and an edited file are reported."""
     contract.write(tmp_path)
     assert contract.find_stale_files(tmp_path) == []
     (tmp_path / "os-vif.json").unlink()
@@ -448,7 +448,7 @@ def test_files_that_differ_are_named(tmp_path):
 
 
 def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
-    """A reader of each release counts; one of another major version reads nothing of ours."""
+    """Each record is compared, except records of another major version."""
     contract.record_release(tmp_path)
     assert contract.find_breaking_changes(tmp_path) == []
     monkeypatch.setattr(history, "_classes", dict(history.vocabulary()))
@@ -474,7 +474,7 @@ def test_what_is_broken_is_said_with_the_release(tmp_path, monkeypatch):
 
 
 def test_check_fails_and_says_why(tmp_path, monkeypatch, capsys):
-    """As in the lint step; with what it writes itself, it passes."""
+    """The check fails for missing files, and passes for the files of --write."""
     monkeypatch.setattr(contract, "ROOT", tmp_path)
     monkeypatch.setattr(contract, "RELEASED", tmp_path / "released")
     (tmp_path / "released").mkdir()
@@ -490,11 +490,11 @@ def test_check_fails_and_says_why(tmp_path, monkeypatch, capsys):
 
 
 def test_check_passes_as_it_is_committed(capsys):
-    """The lint step does."""
+    """The check of the lint step passes."""
     assert contract.main([]) == 0
     assert capsys.readouterr().out == ""
 
 
 def test_files_stand_in_the_folder_of_their_version():
-    """The next minor version has one of its own."""
+    """The next minor version will have a separate folder."""
     assert f"data/{document.API_VERSION.rpartition('/')[2]}" == json_schema.FOLDER

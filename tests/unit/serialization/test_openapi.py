@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The structural schemas keep the rules of Kubernetes, and refuse nothing that is read."""
+"""Tests of the OpenAPI document, the structural schemas and the CRD of KuryrPort."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CRD = kuryrport.generate()
 PORT = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 
-#: What an API server refuses anywhere, beside all that starts with a dollar sign.
+#: Keywords that an API server refuses everywhere, besides names that start with a dollar sign.
 FORBIDDEN = {
     "definitions",
     "dependencies",
@@ -51,13 +51,13 @@ FORBIDDEN = {
     "xml",
     "const",
 }
-#: What may not stand inside anyOf and the like.
+#: Keywords that an API server refuses in anyOf, oneOf, allOf and not.
 OUTSIDE = {"additionalProperties", "default", "description", "nullable", "title", "type", PRESERVE}
 JUNCTORS = ("allOf", "anyOf", "not", "oneOf")
 
 
 def violations(node, path="", *, root=True):
-    """What an API server finds wrong with a schema, after the rules of structural schemas."""
+    """Yield the breaches of the rules of structural schemas, as an API server reports them."""
     yield from _forms(node, path)
     metadata = node.get("properties", {}).get("metadata")
     if root and node.get("type") != "object":
@@ -76,7 +76,7 @@ def violations(node, path="", *, root=True):
 
 
 def _below(node):
-    """What a schema says of the parts of a value, with the step to each."""
+    """Yield the schemas of the parts of a value, each with the step of the path."""
     yield from ((f".{name}", inner) for name, inner in node.get("properties", {}).items())
     for key in ("items", "additionalProperties"):
         if isinstance(node.get(key), dict):
@@ -102,7 +102,7 @@ def _forms(node, path):
 
 
 def _inside(node, outside, path):
-    """What stands in anyOf and the like restricts, and declares nothing."""
+    """Yield the breaches in anyOf, oneOf, allOf and not, which may restrict but not declare."""
     yield from (f"{path}: {key}" for key in node if key in OUTSIDE)
     for name, inner in node.get("properties", {}).items():
         if name not in outside.get("properties", {}):
@@ -112,7 +112,7 @@ def _inside(node, outside, path):
 
 
 def nodes(node):
-    """Every schema in a schema."""
+    """Yield all schemas in a schema."""
     yield node
     for _, inner in _below(node):
         yield from nodes(inner)
@@ -123,12 +123,12 @@ def nodes(node):
 
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_schema_keeps_the_rules_of_kubernetes(kind):
-    """It can stand in a CRD as it is."""
+    """The structural schema of each kind can be part of a CRD."""
     assert list(violations(SCHEMAS[kind])) == []
 
 
 def test_crd_keeps_the_rules_of_kubernetes():
-    """An API server takes it."""
+    """An API server accepts the CRD."""
     assert list(violations(PORT)) == []
 
 
@@ -153,13 +153,13 @@ def test_crd_keeps_the_rules_of_kubernetes():
     ],
 )
 def test_breach_of_a_rule_is_found(change, expected):
-    """The tests above look for each of them."""
+    """The tests above recognize a breach of each rule."""
     assert any(line.startswith(expected) for line in violations({"type": "object"} | change))
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_nothing_of_a_newer_version_is_pruned(kind):
-    """Each object keeps what it does not know, at every depth."""
+    """An API server keeps unknown fields at every depth."""
     objects = [node for node in nodes(SCHEMAS[kind]) if node.get("type") == "object"]
     assert objects
     for node in objects:
@@ -167,7 +167,7 @@ def test_nothing_of_a_newer_version_is_pruned(kind):
 
 
 def test_kuryrport_is_the_one_that_kuryr_has():
-    """Names, scope and version are those by which kuryr finds it."""
+    """The CRD has the names, the scope and the version of kuryr."""
     spec = CRD["spec"]
     assert CRD["apiVersion"] == "apiextensions.k8s.io/v1"
     assert CRD["metadata"]["name"] == f"{spec['names']['plural']}.{spec['group']}"
@@ -179,31 +179,31 @@ def test_kuryrport_is_the_one_that_kuryr_has():
     assert [version["name"] for version in spec["versions"]] == ["v1"]
 
 
-# What they accept
+# Accepted documents
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_full_document_is_accepted(kind):
-    """One with every field, at every depth."""
+    """Documents with all fields at all depths are accepted."""
     StructuralValidator(SCHEMAS[kind]).validate(to_document(make(kind)))
 
 
 @given(found=any_document())
 @settings(RANDOM)
 def test_all_that_is_written_is_accepted(found):
-    """Every kind, with any of its fields."""
+    """Documents of all kinds with random fields are accepted."""
     StructuralValidator(SCHEMAS[found["kind"]]).validate(found)
 
 
 @given(found=any_document(VIFS))
 @settings(RANDOM)
 def test_any_vif_is_accepted_in_a_kuryrport(found):
-    """Where kuryr puts it."""
+    """VIFs of all kinds are accepted in ``status.vifs``."""
     StructuralValidator(PORT).validate(port(found))
 
 
 def port(vif, **more):
-    """A KuryrPort with one VIF."""
+    """Return a KuryrPort with a VIF."""
     return {
         "apiVersion": "openstack.org/v1",
         "kind": "KuryrPort",
@@ -214,7 +214,7 @@ def port(vif, **more):
 
 
 def test_newer_minor_version_is_accepted_with_all_that_is_new():
-    """An API server stays as it is while what it serves is upgraded."""
+    """An API server keeps the CRD while the stored VIFs become newer."""
     found = to_document(make("VIFOpenVSwitch")) | {"apiVersion": "os-vif/2.7", "more": {"a": 1}}
     found["network"]["more"] = []
     StructuralValidator(PORT).validate(port(found))
@@ -226,7 +226,7 @@ def test_newer_minor_version_is_accepted_with_all_that_is_new():
 
 @pytest.mark.parametrize("kind", VIFS)
 def test_vif_that_kuryr_stored_before_is_accepted(kind):
-    """Else a finalizer could not be taken off an old KuryrPort."""
+    """A stored KuryrPort stays valid, so that its finalizer can be removed."""
     status = storage.write({"eth0": make(kind)}, "kuryrport", "6.0.0")
     StructuralValidator(PORT).validate(port(None, status=status))
     assert primitive.NAME in status["vifs"]["eth0"]["vif"]
@@ -247,7 +247,7 @@ def test_vif_that_kuryr_stored_before_is_accepted(kind):
     ],
 )
 def test_kuryrport_without_what_it_needs_is_refused(more):
-    """Kuryr's own CRD left it to the reader."""
+    """The CRD refuses incomplete KuryrPorts, which kuryr's own CRD accepts."""
     found = port({"apiVersion": "os-vif/2.0", "kind": "VIFBridge"})
     StructuralValidator(PORT).validate(found)
     assert not StructuralValidator(PORT).is_valid(found | more)
@@ -269,7 +269,7 @@ def test_kuryrport_without_what_it_needs_is_refused(more):
     ],
 )
 def test_mistake_in_a_field_is_refused(name, value):
-    """The API server says so, before anybody reads it."""
+    """The API server refuses the mistake."""
     found = {"apiVersion": "os-vif/2.0", "kind": "VIFDirect", name: value}
     with pytest.raises(exception.SerializationError):
         from_document(found)
@@ -279,7 +279,7 @@ def test_mistake_in_a_field_is_refused(name, value):
 
 
 def _nodes(node):
-    """Every schema inside a schema."""
+    """Yield all objects in plain data."""
     if isinstance(node, dict):
         yield node
         for inner in node.values():
@@ -291,13 +291,13 @@ def _nodes(node):
 
 @pytest.mark.parametrize("data", [*SCHEMAS.values(), kuryrport.generate()])
 def test_a_choice_that_may_be_null_is_a_pattern(data):
-    """Kubernetes before 1.23 refuses a null in an enum, and applies an enum to null."""
+    """Kubernetes before 1.23 refuses null in an enum, and applies an enum to null."""
     assert not [n for n in _nodes(data) if None in n.get("enum", ())]
     assert not [n for n in _nodes(data) if n.get("nullable") and "enum" in n]
 
 
 def test_a_choice_that_may_be_null_accepts_its_values_and_null():
-    """And nothing else: of link_state and vlan_proto of an SR-IOV port profile."""
+    """The pattern of link_state accepts the values of the enumeration and null."""
     profile = {"kind": "VIFPortProfileSRIOV"}
     port = {"apiVersion": "os-vif/2.0", "kind": "VIFDirect"}
     validator = StructuralValidator(SCHEMAS["VIFDirect"])
@@ -308,7 +308,7 @@ def test_a_choice_that_may_be_null_accepts_its_values_and_null():
 
 
 def test_the_definition_of_kuryrports_has_the_columns_of_kuryr():
-    """What ``kubectl get kuryrports`` prints does not change with the definition."""
+    """``kubectl get kuryrports`` prints the same columns as with the CRD of kuryr."""
     (version,) = kuryrport.generate()["spec"]["versions"]
     columns = {c["name"]: c["jsonPath"] for c in version["additionalPrinterColumns"]}
     assert columns == {
@@ -326,19 +326,19 @@ COMPONENTS = OPENAPI["components"]["schemas"]
 
 
 def component(name):
-    """A validator of a component of the OpenAPI document."""
+    """Return a validator of a component of the OpenAPI document."""
     return StructuralValidator(OPENAPI | {"$ref": f"#/components/schemas/{name}"})
 
 
 def test_components_refer_to_components():
-    """No definition is repeated, and none is missing."""
+    """Every reference has a component, and every definition is a component."""
     assert {*json_schema.references(COMPONENTS)} <= {*COMPONENTS}
     assert {*COMPONENTS} == {*WHOLE["$defs"], "VIF", "Document"}
     assert "oneOf" not in {key for node in nodes(COMPONENTS["VIFBridge"]) for key in node}
 
 
 def test_kind_is_the_discriminator_of_every_choice():
-    """The value of the discriminator is the name of the component, as OpenAPI has it."""
+    """The value of the discriminator is the name of the component, so no mapping is required."""
     choices = {name: chosen for name, chosen in COMPONENTS.items() if "oneOf" in chosen}
     assert {"AnyVIFBase", "AnyVIFPortProfileBase", "Document", "VIF"} <= {*choices}
     for chosen in choices.values():
@@ -351,25 +351,25 @@ def test_kind_is_the_discriminator_of_every_choice():
 @given(found=any_document())
 @settings(RANDOM)
 def test_all_that_is_written_is_accepted_by_the_components(found):
-    """As a document, and as a document of the kind; with the address of a schema, too."""
+    """The components of documents, of the kind and of VIFs accept a document."""
     component("Document").validate(found | {"$schema": "./os-vif.json"})
     component(found["kind"]).validate(found)
     assert component("VIF").is_valid(found) == (found["kind"] in VIFS)
 
 
 def test_component_accepts_a_newer_minor_version():
-    """Generated code reads the fields that it knows."""
+    """Unknown fields and newer minor versions are accepted, and other major versions are not."""
     found = to_document(make("VIFOpenVSwitch")) | {"apiVersion": "os-vif/2.7", "more": {"a": 1}}
     assert component("Document").is_valid(found)
     assert not component("Document").is_valid(found | {"apiVersion": "os-vif/3.0"})
     assert not component("Document").is_valid({n: found[n] for n in found if n != "apiVersion"})
 
 
-# How kinds become one
+# The union of kinds
 
 
 def test_open_type_has_the_fields_of_all_kinds():
-    """A choice that two kinds have is of all their values."""
+    """An open type has the fields and the enumerated values of all kinds."""
     names = {name for kind in VIFS for name in SCHEMAS[kind]["properties"]}
     vif = SCHEMAS["VIF"]["properties"]
     assert set(vif) == names
@@ -398,7 +398,7 @@ ODD = {
 
 @functools.cache
 def widened(one, other):
-    """What becomes of a field that two kinds of VIF declare differently."""
+    """Return the schema of a field with different declarations in two kinds of VIFs."""
     classes = dict(history.vocabulary())
     for name, field in (("OddOne", one), ("OddOther", other)):
         parents = (classes["VIFBase"],)
@@ -424,12 +424,12 @@ def widened(one, other):
     ],
 )
 def test_field_that_kinds_declare_differently_takes_what_either_takes(one, other, expected):
-    """It is widened as far as it must be."""
+    """The schema accepts the values of both declarations."""
     assert widened(one, other) == widened(other, one) == expected
 
 
 def test_objects_that_kinds_declare_differently_become_one():
-    """Their fields are put together."""
+    """The schema has the fields of both objects."""
     found = widened("an object", "another object")
     assert set(found["properties"]) == {*history.vocabulary()["Route"].fields} | {
         *history.vocabulary()["FixedIP"].fields
@@ -437,37 +437,37 @@ def test_objects_that_kinds_declare_differently_become_one():
 
 
 def test_widening_leaves_what_it_is_made_of_alone():
-    """The schemas that are made first are not changed by those that come later."""
+    """Generation does not change schemas that were generated before."""
     before = copy.deepcopy(SCHEMAS)
     kuryrport.generate()
     openapi.generate()
     assert before == SCHEMAS
 
 
-# What is shipped
+# Committed files
 
 
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_committed_schema_is_the_generated_one(kind):
-    """What is shipped is what the classes say."""
+    """The structural schema of the shipped file equals the generated schema."""
     assert openapi.load(kind) == SCHEMAS[kind]
 
 
 def test_committed_crd_is_the_generated_one():
-    """As YAML, without aliases, which an API server does not know."""
+    """The committed CRD is YAML without aliases, which API servers refuse."""
     text = kuryrport.load()
     assert yaml.safe_load(text) == CRD
     assert not any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text))
 
 
 def test_unknown_kind_has_no_schema():
-    """It is named."""
+    """The error is UnknownKind."""
     with pytest.raises(exception.UnknownKind):
         openapi.load("VIFBrigde")
 
 
 def test_public_functions_return_the_schemas():
-    """The package has the functions that the documentation names."""
+    """The package has the documented functions."""
     assert schema.load("Network") == json_schema.bundle(WHOLE, "Network")
     assert schema.load_structural("VIF") == SCHEMAS["VIF"]
     assert yaml.safe_load(schema.load_kuryrport()) == CRD
@@ -475,7 +475,7 @@ def test_public_functions_return_the_schemas():
 
 
 def test_classes_of_the_tests_are_registered_nowhere():
-    """A class that is only generated from is nobody else's."""
+    """Generation registers no class."""
     widened("a string", "a number")
     assert not {"OddOne", "OddOther"} & {*history.vocabulary()}
     assert "OddOne" not in ovo.VersionedObjectRegistry.obj_classes()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The schema of a release's primitives takes what that release writes, and nothing newer."""
+"""The schema of the primitives of a release accepts the data of the release, and no newer data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RELEASES = sorted({first for first, _ in written.SPANS})
 
 
 def check_written(release, step):
-    """Every so many of what is written for a release fits."""
+    """Validate every n-th object that was written for a release."""
     validators = {}
     for line in [*written.kept(release).values()][::step]:
         data = json.loads(line)
@@ -43,19 +43,19 @@ def check_written(release, step):
 
 @pytest.mark.parametrize("release", RELEASES[::3])
 def test_what_is_written_for_a_release(release):
-    """Of many classes."""
+    """A sample of the objects of many classes is accepted."""
     check_written(release, 100)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("release", RELEASES)
 def test_all_that_is_written_for_a_release(release):
-    """Of every class, little and much of it."""
+    """All objects of all classes are accepted."""
     check_written(release, 1)
 
 
 def check_corpus(step):
-    """Every so many of the payloads fit, by the first and the last release that wrote them."""
+    """Validate every n-th payload of the corpus by the first and the last release that wrote it."""
     for row in [row for row in ROWS if row["src"] == "os-vif"][::step]:
         for release in {row["releases"][0], row["releases"][-1]}:
             validator(row["object"], release).validate(row["payload"])
@@ -75,7 +75,7 @@ def test_all_that_the_releases_themselves_wrote():
     [("1.14.0", ["create_port"]), ("1.15.0", []), ("1.7.0", ["create_port", "datapath_type"])],
 )
 def test_a_field_that_the_release_does_not_have_is_refused(release, newer):
-    """Each by itself."""
+    """Each newer field is refused on its own."""
     checks = validator("VIFPortProfileOpenVSwitch", release)
     version = history.manifest(release)["VIFPortProfileOpenVSwitch"]
     for name, value in (("create_port", True), ("datapath_type", "x"), ("interface_id", "y")):
@@ -106,7 +106,7 @@ def test_what_no_release_writes_is_refused(change):
 
 @pytest.mark.parametrize("name", KURYR)
 def test_the_kinds_of_kuryr(name):
-    """They are there for kuryr, and for nobody who has not heard of them."""
+    """Releases of kuryr have the kinds of kuryr; releases of os-vif do not."""
     release = "kuryr-6.0.1"
     data = make(name, full=False).obj_to_primitive()
     if name == "PodState":
@@ -125,7 +125,7 @@ def test_any_vif():
 
 @pytest.mark.parametrize("release", ["1.14.0", "5.3.0", "6.0.0"])
 def test_validators_report_a_mistake_in_one_sentence(release):
-    """Although there are a dozen kinds of VIFs."""
+    """The error has no errors of other kinds of VIFs."""
     data = make("VIFBridge", full=False).obj_to_primitive()
     network = make("Network", full=False).obj_to_primitive()
     network["versioned_object.data"] = {"mtu": "1450"}

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The JSON Schemas accept what the library reads, and nothing else."""
+"""The JSON Schemas accept exactly the documents that the library reads."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ HEAD = {"apiVersion": "os-vif/2.0"}
 
 
 def accepts(found):
-    """Whether the schema of its kind accepts a document."""
+    """Return True if the schema of the kind accepts a document."""
     kind = found.get("kind")
     return isinstance(kind, str) and kind in KINDS and VALIDATORS[kind].is_valid(found)
 
 
-# What there is
+# Schemas
 
 
 def test_there_is_a_schema_of_every_kind_and_of_any_vif():
-    """No kind is forgotten."""
+    """Every class of the vocabulary has a schema."""
     assert sorted(SCHEMAS) == sorted([*history.vocabulary(), "VIF"])
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schema_is_one(name):
-    """It is valid itself, and says which dialect it is of and what it describes."""
+    """The schema is valid, and has the dialect, an id and a title."""
     found = SCHEMAS[name]
     jsonschema.Draft202012Validator.check_schema(found)
     assert found["$schema"] == jsonschema.Draft202012Validator.META_SCHEMA["$id"]
@@ -72,33 +72,33 @@ def test_schema_is_one(name):
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schema_holds_all_that_it_refers_to(name):
-    """A reader needs one file, and nothing stands in it for no reason."""
+    """A schema is self-contained, and has no unused definition."""
     defined = SCHEMAS[name].get("$defs", {})
     assert {*json_schema.references(SCHEMAS[name])} == {*defined}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_committed_schema_is_the_generated_one(name):
-    """What is shipped is what the classes say."""
+    """The shipped schema equals the schema generated from the classes."""
     assert json_schema.load(name) == SCHEMAS[name]
 
 
 def test_loaded_schema_is_the_callers():
-    """Changing it changes nothing for the next."""
+    """A caller may change the returned schema."""
     json_schema.load("VIFBridge").clear()
     assert json_schema.load("VIFBridge") == SCHEMAS["VIFBridge"]
 
 
 @pytest.mark.parametrize("kind", ["VIFBrigde", "openapi", "../2.0/VIF", "", None, 1, []])
 def test_unknown_kind_has_no_schema(kind):
-    """What is no kind is named, and no file is looked for."""
+    """The error has the path of the kind; no file is opened."""
     with pytest.raises(exception.UnknownKind) as raised:
         json_schema.load(kind)
     assert raised.value.path == "kind"
 
 
 def test_docstrings_describe_the_kinds_without_markup():
-    """A reader of the schema sees no Sphinx."""
+    """Descriptions have no markup of Sphinx."""
     assert SCHEMAS["VIFBridge"]["description"] == "A tap device on a Linux bridge."
     texts = json.dumps(SCHEMAS)
     assert ":class:" not in texts
@@ -106,7 +106,7 @@ def test_docstrings_describe_the_kinds_without_markup():
 
 
 def test_patterns_mean_the_same_to_everybody():
-    """They use nothing in which ECMA-262, RE2 and Python differ, but for ``$`` at the end."""
+    """Patterns use the common syntax of ECMA-262, RE2 and Python; only ``$`` differs."""
     texts = json.dumps(SCHEMAS)
     patterns = {json.loads(f'"{text}"') for text in re.findall(r'"pattern": "(.*?)"', texts)}
     assert len(patterns) == 4
@@ -118,14 +118,14 @@ def test_patterns_mean_the_same_to_everybody():
 
 
 def test_schema_of_all_documents_is_the_committed_one():
-    """It has the definitions of all kinds, and the schema of a kind is a part of it."""
+    """The committed file is valid, and every definition is used."""
     assert json.loads(json_schema.read(json_schema.FILE)) == WHOLE
     jsonschema.Draft202012Validator.check_schema(WHOLE)
     assert {*json_schema.references(WHOLE)} == {*WHOLE["$defs"]}
 
 
 def test_new_class_adds_lines_to_the_file_and_changes_none():
-    """At most forty lines, for a class with two fields."""
+    """A class with two fields adds at most forty lines."""
     cls = history.vocabulary()["VIFBridge"]
     declared = {"bridge_name": ovo_fields.StringField(), "vif_name": ovo_fields.StringField()}
     classes = {
@@ -141,18 +141,18 @@ def test_new_class_adds_lines_to_the_file_and_changes_none():
     assert len(changes) <= 40
 
 
-# What they accept
+# Accepted documents
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_full_document_is_accepted(kind):
-    """One with every field, at every depth."""
+    """Documents with all fields at all depths are accepted."""
     assert accepts(to_document(make(kind)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_empty_document_is_accepted(kind):
-    """No field has to be set."""
+    """No field is required."""
     found = HEAD | {"kind": kind}
     assert is_readable(found)
     assert accepts(found)
@@ -161,20 +161,20 @@ def test_empty_document_is_accepted(kind):
 @given(found=any_document())
 @settings(RANDOM)
 def test_all_that_is_written_is_accepted(found):
-    """Every kind, with any of its fields."""
+    """Documents of all kinds with random fields are accepted."""
     VALIDATORS[found["kind"]].validate(found)
 
 
 @given(found=any_document(VIFS))
 @settings(RANDOM)
 def test_any_vif_is_accepted_as_one(found):
-    """A consumer that stores VIFs needs one schema."""
+    """A consumer that stores VIFs needs a single schema."""
     VALIDATORS["VIF"].validate(found)
 
 
 @pytest.mark.parametrize("kind", sorted({*KINDS} - {*VIFS}))
 def test_no_other_kind_is_a_vif(kind):
-    """Only what derives from VIFBase is."""
+    """Only subclasses of VIFBase are VIFs."""
     assert not VALIDATORS["VIF"].is_valid(HEAD | {"kind": kind})
 
 
@@ -187,7 +187,7 @@ def test_schema_of_all_documents_accepts_each(found):
 
 @pytest.mark.parametrize("value", ["./VIF.json", "", None, 1, {}])
 def test_address_of_a_schema_is_accepted_where_it_is_read(value):
-    """A string at the top level of a document, and nowhere else."""
+    """``$schema`` is a string at the top level of a document."""
     vif = {"kind": "VIFBridge", "network": {}}
     for found in (
         {**HEAD, **vif, "$schema": value},
@@ -200,7 +200,7 @@ def test_address_of_a_schema_is_accepted_where_it_is_read(value):
         ) * 3
 
 
-# What they refuse
+# Refused documents
 
 
 #: The schemas as they were recorded for 2.0, in which several kinds are ``oneOf``.
@@ -214,7 +214,7 @@ RELEASED_VALIDATORS = {
 @given(found=any_damaged_document() | any_document())
 @settings(RANDOM, max_examples=250)
 def test_schemas_accept_what_the_recorded_schemas_accept(found):
-    """The form of the schema is new; the documents are the same."""
+    """The new form of the schema accepts the same documents."""
     kind = found.get("kind")
     expected = (
         isinstance(kind, str) and kind in KINDS and RELEASED_VALIDATORS[kind].is_valid(found)
@@ -224,7 +224,7 @@ def test_schemas_accept_what_the_recorded_schemas_accept(found):
     assert VALIDATORS["VIF"].is_valid(found) == RELEASED_VALIDATORS["VIF"].is_valid(found)
 
 
-#: A mistake in a VIF, and the sentence of a validator that does not know os-vif.
+#: A mistake in a VIF, with the path and the message that jsonschema reports.
 MISTAKES = (
     ({"network": {"mtu": "1450"}}, "$.network.mtu", "'1450' is not of type 'integer', 'null'"),
     ({"network": {"subnets": [{"dns": [5]}]}}, "$.network.subnets[0].dns[0]", "5 is not of type"),
@@ -245,7 +245,7 @@ MISTAKES = (
 @pytest.mark.parametrize(("mistake", "path", "sentence"), MISTAKES)
 @pytest.mark.parametrize("outside", ["VIF", "PodState", None])
 def test_validators_report_a_mistake_in_one_sentence(outside, mistake, path, sentence):
-    """At the path of the mistake, at any depth, although there are a dozen kinds of VIFs."""
+    """The error has the path of the mistake, at any depth, and no errors of other kinds."""
     found = HEAD | {"kind": "VIFOpenVSwitch", "id": UUID, "active": True} | mistake
     if outside == "PodState":
         del found["apiVersion"]
@@ -260,14 +260,14 @@ def test_validators_report_a_mistake_in_one_sentence(outside, mistake, path, sen
 @given(found=any_damaged_document())
 @settings(RANDOM, max_examples=250)
 def test_schema_and_library_accept_the_same(found):
-    """Whatever is wrong with a document, both see it; and where it is right, both do."""
+    """The schema and the library refuse the same documents."""
     assert accepts(found) == is_readable(found)
 
 
 @given(found=any_damaged_document(VIFS))
 @settings(RANDOM, max_examples=100)
 def test_schema_of_any_vif_accepts_what_is_read_as_one(found):
-    """It is no wider and no narrower than the schemas of the kinds."""
+    """The schema of VIFs accepts the same documents as the schemas of the kinds."""
     is_vif = isinstance(found.get("kind"), str) and found["kind"] in VIFS
     assert VALIDATORS["VIF"].is_valid(found) == (is_vif and is_readable(found))
 
@@ -305,14 +305,14 @@ VALUES = (
 
 @pytest.mark.parametrize(("kind", "name"), [field[:2] for field in TYPED])
 def test_value_is_accepted_where_it_is_read(kind, name):
-    """Each kind of value, with every value that somebody could mistake for one."""
+    """For fields of all types, with values that are nearly right."""
     for value in VALUES:
         found = HEAD | {"kind": kind, name: value}
         assert accepts(found) == is_readable(found), value
 
 
 def test_some_values_are_read_and_some_are_not():
-    """The test above sees both, for every field."""
+    """The values of the test above include accepted and refused values for each field."""
     for kind, name, _ in TYPED:
         seen = {is_readable(HEAD | {"kind": kind, name: value}) for value in VALUES}
         assert seen == {True, False}
@@ -336,14 +336,14 @@ def test_some_values_are_read_and_some_are_not():
     ],
 )
 def test_without_its_head_it_is_no_document(head):
-    """The version and the kind have to be there, and be known."""
+    """A document has a known version and a known kind."""
     assert not is_readable(head)
     assert not accepts(head)
     assert not VALIDATORS["VIF"].is_valid(head)
 
 
 def test_newer_minor_version_has_schemas_of_its_own():
-    """It is read, but this schema cannot say what may stand in it."""
+    """The library reads a newer minor version; the schema is of the current minor version."""
     newer = {"apiVersion": "os-vif/2.1", "kind": "VIFBridge", "more": 1}
     assert is_readable(newer)
     assert not accepts(newer)
@@ -353,7 +353,7 @@ def test_newer_minor_version_has_schemas_of_its_own():
 
 
 def is_address(text):
-    """What the C library takes for one."""
+    """Return True if inet_pton(3) accepts a text."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, text)
@@ -364,7 +364,7 @@ def is_address(text):
 
 
 def is_network(text):
-    """An address with a decimal number behind it that its family has bits for."""
+    """Return True for an address with a decimal prefix length of at most the bits of the family."""
     address, _, prefix = text.partition("/")
     if not is_address(address) or not re.fullmatch("0|[1-9][0-9]*", prefix):
         return False
@@ -372,7 +372,7 @@ def is_network(text):
 
 
 def matches(cls, name, text):
-    """Whether the pattern of a field matches."""
+    """Return True if the pattern of a field matches."""
     pattern = field_codec(history.vocabulary()[cls], name).json_schema()["pattern"]
     return Validator({"pattern": pattern}).is_valid(text)
 
@@ -406,7 +406,7 @@ _addresses = st.one_of(
 @example(text="1:2:3:4:5:6::10.0.0.5")
 @example(text="1:2:3:4:5:6:7:10.0.0.5")
 def test_address_is_what_the_c_library_takes(text):
-    """Neither the pattern nor the library takes more or less than inet_pton(3)."""
+    """The pattern and the library accept the same addresses as inet_pton(3)."""
     expected = is_address(text)
     assert matches("FixedIP", "address", text) == expected
     assert is_readable(HEAD | {"kind": "FixedIP", "address": text}) == expected
@@ -419,24 +419,24 @@ def test_address_is_what_the_c_library_takes(text):
 )
 @settings(RANDOM, max_examples=200)
 def test_network_is_an_address_with_a_prefix_length(text):
-    """No netmask, no leading zero, no more bits than there are."""
+    """A netmask, a leading zero and too many bits are refused."""
     expected = is_network(text)
     assert matches("Subnet", "cidr", text) == expected
     assert is_readable(HEAD | {"kind": "Subnet", "cidr": text}) == expected
 
 
-# Classes that there may be
+# Classes outside the vocabulary
 
 
 def generated(**declared):
-    """The schema of a class with those fields."""
+    """Return the schema of a class with certain fields."""
     odd = type("Odd", (ovo.VersionedObject,), {"fields": declared, "__doc__": None})
     whole = json_schema.generate({**history.vocabulary(), "Odd": odd})
     return json_schema.bundle(whole, "Odd")
 
 
 def test_choice_or_null_accepts_both():
-    """An enumeration that may be null has null among its values."""
+    """A nullable enumeration has null among its values."""
     found = generated(mode=fields.VIFDirectModeField(nullable=True))
     assert found["properties"]["mode"] == {
         "type": ["string", "null"],
@@ -463,13 +463,13 @@ def test_registered_codec_or_null_accepts_both(monkeypatch):
 
 
 def test_type_of_somebody_else_may_be_anything():
-    """Only its own code knows what it takes."""
+    """A field type without a codec accepts any value."""
     found = generated(when=ovo_fields.DateTimeField(nullable=True))
     assert found["properties"]["when"] == {}
 
 
 def test_table_is_an_object_with_values_of_one_kind():
-    """Its names are data."""
+    """The names of a table are data."""
     found = generated(more=ovo_fields.DictOfIntegersField())
     assert found["properties"]["more"] == {
         "type": "object",
