@@ -30,7 +30,7 @@ RELEASES = sorted({first for first, _ in written.SPANS})
 
 
 def check_written(release, step):
-    """Validate every n-th object that was written for a release."""
+    """Validate every n-th object written for a release."""
     validators = {}
     for line in [*written.kept(release).values()][::step]:
         data = json.loads(line)
@@ -55,7 +55,7 @@ def test_all_that_is_written_for_a_release(release):
 
 
 def check_corpus(step):
-    """Validate every n-th payload of the corpus by the first and the last release that wrote it."""
+    """Validate every n-th payload of the corpus, as written by the first and by the last release."""
     for row in [row for row in ROWS if row["src"] == "os-vif"][::step]:
         for release in {row["releases"][0], row["releases"][-1]}:
             validator(row["object"], release).validate(row["payload"])
@@ -75,7 +75,7 @@ def test_all_that_the_releases_themselves_wrote():
     [("1.14.0", ["create_port"]), ("1.15.0", []), ("1.7.0", ["create_port", "datapath_type"])],
 )
 def test_a_field_that_the_release_does_not_have_is_refused(release, newer):
-    """Each newer field is refused on its own."""
+    """Every newer field is refused."""
     checks = validator("VIFPortProfileOpenVSwitch", release)
     version = history.manifest(release)["VIFPortProfileOpenVSwitch"]
     for name, value in (("create_port", True), ("datapath_type", "x"), ("interface_id", "y")):
@@ -125,7 +125,7 @@ def test_any_vif():
 
 @pytest.mark.parametrize("release", ["1.14.0", "5.3.0", "6.0.0"])
 def test_validators_report_a_mistake_in_one_sentence(release):
-    """The error has no errors of other kinds of VIFs."""
+    """The error has no context with errors of all kinds."""
     data = make("VIFBridge", full=False).obj_to_primitive()
     network = make("Network", full=False).obj_to_primitive()
     network["versioned_object.data"] = {"mtu": "1450"}
