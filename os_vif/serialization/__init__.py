@@ -129,7 +129,7 @@ def validate(data: str | bytes | dict[str, Any]) -> list[exception.Serialization
     """
     try:
         if is_protobuf(data):
-            message_codec.loads(bytes(data))
+            message_codec.loads(bytes(data), collects=True)
         else:
             plain = data if isinstance(data, dict) else json_text.parse(data)
             formats.decode(plain, collects=True)

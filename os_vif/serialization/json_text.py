@@ -10,18 +10,6 @@ import math
 from typing import Any, NoReturn
 
 from os_vif import exception
-from os_vif.codec.order import in_order
-
-__all__ = [
-    "MAX_OBJECTS",
-    "compose",
-    "compose_sorted",
-    "in_order",
-    "parse",
-    "refuse_count",
-    "refuse_huge",
-    "refuse_many",
-]
 
 #: The maximum number of objects and arrays in a text, and in an object that is read or written.
 #: The VIFs of a host with a thousand pods have fewer; to read so many takes seconds.

@@ -369,9 +369,10 @@ def _refuse_unencodable(data: Any) -> None:
                 raise within(part, error) from None
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes, *, collects: bool = False) -> Any:
     """Return the object of a document in protobuf.
 
+    :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
     :raises os_vif.exception.SerializationError: with the path of the field.
     :raises RuntimeError: if protobuf is not installed.
     """
@@ -387,7 +388,7 @@ def loads(data: bytes) -> Any:
     if has_unknown and _unknown_of(message).ByteSize():
         raise _malformed("fields besides a version and an object of a known class")
     newer = document.newer_minor(f"{document.GROUP}/{message.major}.{message.minor}")
-    ctx = Decoding(newer, formats=messages)
+    ctx = Decoding(newer, collects=collects, formats=messages)
     ctx.has_unknown = has_unknown
     try:
         return messages.load_open(None, message, ctx)

@@ -9,8 +9,8 @@ returns all errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from types import TracebackType
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from os_vif import exception
@@ -63,26 +63,13 @@ def validate(stored: Any) -> list[exception.SerializationError]:
     return []
 
 
-class _Errors:
-    """A context manager that collects errors of parts; :meth:`raise_all` raises all errors."""
-
-    def __init__(self) -> None:
-        self._errors: list[exception.SerializationError] = []
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
-    ) -> bool:
-        if not isinstance(error, exception.SerializationError):
-            return False
-        self._errors += errors_of(error)
-        return True
-
-    def raise_all(self) -> None:
-        if self._errors:
-            raise SeveralErrors(self._errors)
+@contextlib.contextmanager
+def _collect(errors: list[exception.SerializationError]) -> Iterator[None]:
+    """Add the errors of the body to *errors* instead of raising the errors."""
+    try:
+        yield
+    except exception.SerializationError as error:
+        errors += errors_of(error)
 
 
 def _read(stored: Any) -> dict[str, VIFBase]:
@@ -153,18 +140,19 @@ def _read_state(data: dict[str, Any], path: str) -> dict[str, VIFBase]:
         raise invalid(fields, "an object with the fields", below(path, primitive.DATA))
     more = {name: fields[name] for name in fields.keys() - {"default_vif", "additional_vifs"}}
     vifs: dict[str, VIFBase] = {}
-    errors = _Errors()
-    with errors:
+    errors: list[exception.SerializationError] = []
+    with _collect(errors):
         # The VIFState of zun has the fields of the PodState of kuryr.
         state = {**data, primitive.NAME: "PodState", primitive.DATA: more}
         _refuse_unknown_fields(_load(state, path), path)
-    with errors:
+    with _collect(errors):
         default = _read_vif(fields.get("default_vif"), below(path, "default_vif"))
         vifs[DEFAULT_INTERFACE] = default
-    with errors:
+    with _collect(errors):
         additional = fields.get("additional_vifs", {})
         vifs |= _read_each(additional, below(path, "additional_vifs"), _read_vif)
-    errors.raise_all()
+    if errors:
+        raise SeveralErrors(errors)
     return vifs
 
 
@@ -178,11 +166,12 @@ def _read_each(
     if not isinstance(vifs, dict):
         raise invalid(vifs, "an object with the VIFs by interface", path)
     found: dict[str, VIFBase] = {}
-    errors = _Errors()
+    errors: list[exception.SerializationError] = []
     for name, member in vifs.items():
-        with errors:
+        with _collect(errors):
             found[name] = read_member(member, below(path, name))
-    errors.raise_all()
+    if errors:
+        raise SeveralErrors(errors)
     return found
 
 

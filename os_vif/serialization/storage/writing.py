@@ -10,6 +10,7 @@ from typing import Any
 
 from os_vif import exception
 from os_vif.codec import document, primitive, unknown
+from os_vif.codec.order import in_order
 from os_vif.codec.path import below, invalid, joined
 from os_vif.codec.unknown import Loss
 from os_vif.objects.kuryr import DEFAULT_INTERFACE
@@ -154,7 +155,7 @@ def _state_document(fields: dict[str, Any]) -> dict[str, Any]:
     head = {"apiVersion": newest, "kind": "PodState"}
     for vif in vifs:
         del vif["apiVersion"]
-    data: dict[str, Any] = json_text.in_order(head | fields)
+    data: dict[str, Any] = in_order(head | fields)
     return data
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception, objects
+from os_vif.codec.order import in_order
 from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
-from os_vif.serialization.json_text import compose, in_order
+from os_vif.serialization.json_text import compose
 from tests.support.data.document_samples import VIF, primitive_of, shuffled, vif
 from tests.support.strategies import KURYR, load, make, nested_primitives
 

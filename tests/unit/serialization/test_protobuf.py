@@ -21,7 +21,7 @@ from oslo_versionedobjects import fields
 pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
 
 from os_vif import exception, objects
-from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
+from os_vif.serialization import downgrade, dumps, from_document, loads, to_document, validate
 from os_vif.serialization.protobuf import message_codec, message_types
 from os_vif.serialization.schema import json_schema
 from tests.support.data import expected_losses
@@ -230,6 +230,31 @@ def test_values_are_checked():
     message.vifopenvswitch.network.subnets.objects.items[0].gateway = "10.0.0.256"
     with pytest.raises(exception.InvalidValue, match=r"network\.subnets\[0\]\.gateway"):
         loads(message.SerializeToString())
+
+
+def test_validate_returns_every_error():
+    """Of values at every depth, and of unknown fields."""
+    message = message_codec.message_set().document()
+    message.ParseFromString(newer(minor=0))
+    inner = message.vifopenvswitch
+    inner.address = "x"
+    subnets = inner.network.subnets.objects.items
+    subnets[0].gateway = subnets[1].cidr = "10.0.0.256"
+    subnets[1].dns.items.append("y")
+    data = message.SerializeToString()
+    assert sorted(error.path for error in validate(data)) == [
+        "address",
+        "network.protobuf:unknown",
+        "network.subnets[0].gateway",
+        "network.subnets[0].protobuf:unknown",
+        "network.subnets[1].cidr",
+        "network.subnets[1].dns[0]",
+        "protobuf:unknown",
+    ]
+    with pytest.raises(exception.SerializationError) as caught:
+        loads(data)
+    assert caught.value.path == validate(data)[0].path
+    assert validate(newer()) == []
 
 
 def hostile(rounds, seed):
