@@ -124,6 +124,12 @@ def register():
         fields = {"color": fields.StringField()}
 
     @registered
+    class AcmeHeirProfile(vif.VIFPortProfileOpenVSwitch):
+        # The class inherits obj_make_compatible.
+        VERSION = "3.0"
+        fields = {"color": fields.StringField()}
+
+    @registered
     class AcmeOffload(vif.DatapathOffloadBase):
         VERSION = "1.3"
         fields = {"queue": fields.IntegerField()}

@@ -224,6 +224,19 @@ def test_profile_that_a_complete_manifest_lists(vif_class, release, new):
     assert set(data) == (parents & {"datapath_offload"}) | {"color"}
 
 
+@pytest.mark.parametrize("release", released.NEWEST)
+def test_inherited_fields_follow_the_release(release, classes):
+    """Without an override, inherited fields that the release lacks are left out."""
+    inherited = make("VIFPortProfileOpenVSwitch")
+    values = {name: getattr(inherited, name) for name in inherited.fields}
+    profile = classes.AcmeHeirProfile(**values, color="red")
+    vif = make("VIFBase", port_profile=profile)
+    manifest = peer(release, AcmeHeirProfile="3.0")
+    name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
+    assert (name, number) == ("AcmeHeirProfile", "3.0")
+    assert set(data) == {*released.fields_of("VIFPortProfileOpenVSwitch", release), "color"}
+
+
 @pytest.mark.parametrize(("vif_class", "version"), [("VIFBase", "1.1"), ("VIFVHostUser", "1.0")])
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profile_without_a_manifest(vif_class, version, profile, new):
