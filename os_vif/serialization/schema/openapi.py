@@ -126,8 +126,14 @@ class _Components:
 class _Structural(_Components):
     """The conversion of JSON Schemas to structural schemas."""
 
+    def __init__(self, definitions: Schema) -> None:
+        super().__init__(definitions)
+        self._cache: dict[str, Schema] = {}
+
     def reference(self, name: str) -> Schema:
-        return self.convert(self._definitions[name])
+        if name not in self._cache:
+            self._cache[name] = self.convert(self._definitions[name])
+        return copy.deepcopy(self._cache[name])
 
     def nullable(self, converted: Schema) -> Schema:
         return _or_null(converted)
