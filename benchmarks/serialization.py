@@ -209,17 +209,17 @@ def convert(pods: int) -> dict[str, Any]:
 
 def print_results(results: dict[str, Any]) -> None:
     """Print the figures, in microseconds."""
-    print(f"{'case':32}{'5.3.0':>8}{'ours':>8}{'ratio':>8}{'goal':>8}")
+    print(f"{'case':44}{'5.3.0':>8}{'ours':>8}{'ratio':>8}{'goal':>8}")
     for row in results["figures"]:
         public, own_side = (row[side]["ms"] * 1000 for side in (PUBLIC_ONE, OURS))
         missed = "  missed" if row["ratio"] < row["goal"] else ""
         print(
-            f"{row['what']:32}{public:8.1f}{own_side:8.1f}{row['ratio']:7.2f}x{row['goal']:7}x{missed}"
+            f"{row['what']:44}{public:8.1f}{own_side:8.1f}{row['ratio']:7.2f}x{row['goal']:7}x{missed}"
         )
     for row in results["limits"]:
         missed = "  missed" if row["ratio"] > row["limit"] else ""
         print(
-            f"{row['what']:32}{'':8}{row['us']:8.1f}{row['ratio']:7.2f}x{row['limit']:7}x{missed}"
+            f"{row['what']:44}{'':8}{row['us']:8.1f}{row['ratio']:7.2f}x{row['limit']:7}x{missed}"
             f"  of {row['against']}"
         )
     row = results["convert"]

@@ -104,7 +104,7 @@ def remarks(cls: Class) -> Mapping[str, str]:
     }
 
 
-def brought_by(cls: Class, field: str) -> tuple[Class, history.Version]:
+def find_origin(cls: Class, field: str) -> tuple[Class, history.Version]:
     """Return the ancestor that declares a field, and the version that added the field."""
     for ancestor in cls.__mro__:
         for version in history.declared_history(ancestor):
@@ -175,7 +175,7 @@ class VifClasses(Generated):
         rows = []
         comments = remarks(cls)
         for name, field in cls.fields.items():
-            origin, version = brought_by(cls, name)
+            origin, version = find_origin(cls, name)
             if origin is not cls:
                 inherited.setdefault(origin.__name__, []).append(name)
                 continue
