@@ -21,7 +21,7 @@ _TO_BRACKET = re.compile(rb'[^][{}"]*(?:"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"[^][{}"]
 #: Characters of a string. JSON allows no line feed in a string.
 _STRING_CHARACTERS = re.compile(rb"[^\"\\\n]*(?:\\[^\n][^\"\\\n]*)*")
 _SCALAR = re.compile(rb"[^][{},\s]*")
-_ITEMS = re.compile(rb'[{,]\s*"items"\s*:\s*\Z')
+_ITEMS = re.compile(rb'[{,]\s*"items"\s*:\Z')
 _DOCUMENT = re.compile(rb'\{\s*(?:"\$schema"\s*:\s*"[^"]*"\s*,\s*)?"apiVersion"\s*:\s*"os-vif/')
 #: The bytes allowed before a nested object or array.
 _BEFORE_NESTED = (b"[", b",", b":")
@@ -172,15 +172,6 @@ class Scanner:
                 raise JSONSyntaxError("a string that is not closed")
         self.position += 1
 
-    def _scan_to_bracket(self) -> bytes:
-        """Advance to the next bracket outside strings; return the bracket."""
-        while (byte := self._skip(_TO_BRACKET)) in (b"", b'"'):
-            if byte:
-                self._scan_string()
-            elif not self.read_more():
-                raise JSONSyntaxError("it ends before this is closed")
-        return byte
-
     def scan_object(self) -> bool:
         """Advance past an object, or to the array ``items`` of a list of Kubernetes.
 
@@ -200,22 +191,32 @@ class Scanner:
         """
         previous = self.position - self.start - 1
         while closing:
-            bracket = self._scan_to_bracket()
-            if bracket in b"}]":
-                if bracket != closing.pop():
-                    raise JSONSyntaxError(f"found {describe_byte(bracket)} for another bracket")
-            else:
-                before = self.data[self.start + previous : self.position]
-                if not before.rstrip().endswith(_BEFORE_NESTED) or len(closing) > self.max_depth:
-                    raise JSONSyntaxError(
-                        f"found {describe_byte(bracket)}; expected a comma, or nothing"
-                    )
-                is_member = stops_at_items and len(closing) == 1 and bracket == b"["
+            # Brackets are the most frequent tokens: _skip() is inlined.
+            match = _TO_BRACKET.match(self.data, self.position)
+            position = match.end() if match else self.position
+            byte = self.data[position : position + 1]
+            self.position = position
+            if byte in _CLOSING:
+                before = self.data[self.start + previous : position].rstrip()
+                if before[-1:] not in _BEFORE_NESTED or len(closing) > self.max_depth:
+                    found = describe_byte(byte)
+                    raise JSONSyntaxError(f"found {found}; expected a comma, or nothing")
+                is_member = stops_at_items and len(closing) == 1 and byte == b"["
                 if is_member and _ITEMS.search(before) and not self._is_document():
                     return True
-                closing.append(_CLOSING[bracket])
-            previous = self.position - self.start
-            self.position += 1
+                closing.append(_CLOSING[byte])
+            elif byte == b'"':
+                self._scan_string()
+                continue
+            elif byte:
+                if byte != closing.pop():
+                    raise JSONSyntaxError(f"found {describe_byte(byte)} for another bracket")
+            elif self.read_more():
+                continue
+            else:
+                raise JSONSyntaxError("it ends before this is closed")
+            previous = position - self.start
+            self.position = position + 1
         return False
 
     def _is_document(self) -> bool:
