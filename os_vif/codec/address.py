@@ -27,10 +27,10 @@ _PREFIX_LENGTH = re.compile("0|[1-9][0-9]{0,2}", re.ASCII).fullmatch
 
 
 class BoundedCache(dict[K, V]):
-    """A cache of computed values, which is emptied when it is full.
+    """A cache of computed values, which is cleared when full.
 
-    To discard the least recently used entry costs more than it saves: the addresses of a port
-    are read once.
+    Discarding the least recently used entry would cost more time than it saves, because most
+    addresses of ports are decoded once.
     """
 
     def __init__(self, compute: Callable[[K], V]) -> None:

@@ -176,10 +176,10 @@ def _shared(codec: FieldCodec) -> Factory:
 
 
 for _type, _codec in (
-    (ovo_fields.String, scalar.String()),
+    (ovo_fields.String, scalar.STRING),
     (ovo_fields.UUID, scalar.UUID()),
     (ovo_fields.Integer, scalar.Integer()),
-    (ovo_fields.Boolean, scalar.Boolean()),
+    (ovo_fields.Boolean, scalar.BOOLEAN),
     (ovo_fields.MACAddress, scalar.MAC_ADDRESS),
     (ovo_fields.PCIAddress, scalar.PCI_ADDRESS),
     (ovo_fields.IPAddress, scalar.IP_ADDRESS),

@@ -106,42 +106,42 @@ class FieldCodec:
         return "string"
 
 
-class String(FieldCodec):
-    """Any string."""
+class Plain(FieldCodec):
+    """Data of a type, without conversion: strings, and true and false."""
 
-    expected = "a string"
-    identity = coerce_identity = str
     dumps_itself = is_native = is_primitive = True
 
+    def __init__(self, data_type: type[Any], expected: str, schema: dict[str, Any]) -> None:
+        self._type = self.identity = self.coerce_identity = data_type
+        self.expected = expected
+        self._schema = schema
+
     def load(self, data: Any) -> Any:
-        if not isinstance(data, str):
+        if not isinstance(data, self._type):
             raise invalid(data, self.expected)
         return data
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": "string"}
+        return dict(self._schema)
+
+    def proto_type(self) -> str:
+        return "bool" if self._type is bool else "string"
 
 
-class UUID(FieldCodec):
+class UUID(Plain):
     """A UUID. Documents accept any string, as oslo.versionedobjects does with a warning."""
 
-    expected = "a string"
-    dumps_itself = is_native = is_primitive = True
     has_warnings = True
 
-    def load(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            raise invalid(data, self.expected)
-        return data
+    def __init__(self) -> None:
+        note = "A UUID; any other string is taken, as by oslo.versionedobjects"
+        super().__init__(str, "a string", {"type": "string", "description": note})
+        self.identity = self.coerce_identity = None
 
     def coerce(self, value: Any) -> Any:
         if type(value) is str and _CANONICAL_UUID(value):
             return value
         raise invalid(value, self.expected)
-
-    def json_schema(self) -> dict[str, Any]:
-        note = "A UUID; any other string is taken, as by oslo.versionedobjects"
-        return {"type": "string", "description": note}
 
 
 class Pattern(FieldCodec):
@@ -316,25 +316,8 @@ class IntegerRange(Integer):
         return {"type": "integer", "minimum": self._least, "maximum": self._most}
 
 
-class Boolean(FieldCodec):
-    """True or False."""
-
-    expected = "true or false"
-    identity = coerce_identity = bool
-    dumps_itself = is_native = is_primitive = True
-
-    def load(self, data: Any) -> Any:
-        if not isinstance(data, bool):
-            raise invalid(data, self.expected)
-        return data
-
-    def json_schema(self) -> dict[str, Any]:
-        return {"type": "boolean"}
-
-    def proto_type(self) -> str:
-        return "bool"
-
-
+STRING = Plain(str, "a string", {"type": "string"})
+BOOLEAN = Plain(bool, "true or false", {"type": "boolean"})
 MAC_ADDRESS = Pattern(
     _MAC,
     _CANONICAL_MAC,

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What all objects of the vocabulary have in common."""
+"""The base class of all objects of os-vif."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ LOG = logging.getLogger(__name__)
 class VersionedObject(ovo.VersionedObject):
     """An object of the namespace ``os_vif`` in oslo.versionedobjects' shared registry.
 
-    A class states its :attr:`history` once; that it can be written for an older reader, and what
-    each release knows of it, follows from there.
-    Subclasses outside of os-vif may number their versions as they like. They may override
+    Each class declares a :attr:`history`. The history defines the fields of each release, and
+    the downgrade to an older reader.
+    A subclass outside of os-vif has version numbers of the subclass. The subclass may override
     ``obj_make_compatible`` and call ``super().obj_make_compatible(primitive, version)`` with a
-    version of the class that they derive from; without an override they inherit well.
+    version of the parent class; without an override, the downgrade is inherited.
     """
 
     OBJ_PROJECT_NAMESPACE = "os_vif"
@@ -41,12 +41,12 @@ class VersionedObject(ovo.VersionedObject):
     #: Every version of the class, oldest first.
     history: tuple[_history.Version, ...] = ()
 
-    #: What a new object has unless it is told otherwise: fields, with what makes their values.
+    #: The default values of a new object: a function by name of the field.
     _obj_initial: Mapping[str, Callable[[], Any]] = {}
 
     @functools.cached_property
     def _changed_fields(self) -> set[str]:  # type: ignore[override]
-        """Of an object that was read, and not changed so far."""
+        """The names of changed fields, created at the first use after decoding or copying."""
         return set(construct.changed_fields(vars(self)))
 
     def __init__(self, context: Any = None, **kwargs: Any) -> None:
@@ -57,12 +57,12 @@ class VersionedObject(ovo.VersionedObject):
         super().__init__(context, **initial | kwargs)
 
     if not TYPE_CHECKING:
-        # Type checkers would otherwise accept the assignment of any attribute.
+        # With this method, type checkers would accept the assignment of any attribute.
 
         def __setattr__(self, name: str, value: Any) -> None:
             """Set an attribute; the error of a field names class and field, found and expected.
 
-            :raises ValueError: or another error of the field, of the type that the field raised.
+            :raises ValueError: or TypeError, as raised by the field.
             """
             try:
                 super().__setattr__(name, value)
@@ -77,8 +77,8 @@ class VersionedObject(ovo.VersionedObject):
         if _history.declared_history(cls):
             _history.register(cls)
             if "obj_make_compatible" not in cls.__dict__:
-                # Each class gets its own, so that super() in a third party's override reaches
-                # the history of the class it names and no other.
+                # A method for each class: super() in the override of a third party applies the
+                # history of the named parent only.
                 method = make_compatible.make_obj_make_compatible(cls)
                 setattr(cls, "obj_make_compatible", method)  # noqa: B010
 
@@ -87,17 +87,17 @@ class VersionedObject(ovo.VersionedObject):
         target_version: str | None = None,
         version_manifest: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        """The OVO primitive, as plain dicts, lists, strings and numbers.
+        """Return the OVO primitive, as plain dicts, lists, strings and numbers.
 
-        :param target_version: version of this class to write; by default what the manifest says,
-            and without one its own.
-        :param version_manifest: class name to version, of what the reader knows: complete
-            (:func:`os_vif.objects.versioning.history.manifest`) or partial (what oslo's
-            ``obj_tree_get_versions`` makes).
-        :raises oslo_versionedobjects.exception.InvalidTargetVersion: for a version that this
-            class never had.
+        :param target_version: the version of the class to write; by default the version in the
+            manifest, or the version of the object.
+        :param version_manifest: the versions of the classes of the reader by class name: complete
+            (:func:`os_vif.objects.versioning.history.manifest`) or partial (as from
+            ``obj_tree_get_versions`` of oslo).
+        :raises oslo_versionedobjects.exception.InvalidTargetVersion: for a version without a
+            release.
         :raises oslo_versionedobjects.exception.UnsupportedObjectError: if the manifest is
-            complete, and this class is not in it.
+            complete and lacks the class.
         """
         if construct.of_class(type(self)):
             if target_version is None and not version_manifest:
@@ -113,7 +113,7 @@ class VersionedObject(ovo.VersionedObject):
         if burnt is None:
             primitive = super().obj_to_primitive(target_version, version_manifest)
         else:
-            # oslo would refuse the number, as it is above the class's own.
+            # oslo would refuse the number, which is above the version of the class.
             reader = version_manifest or TargetManifest.of_release(burnt.since)
             primitive = super().obj_to_primitive(None, reader)
             primitive[self._obj_primitive_key("version")] = burnt.number
@@ -122,8 +122,8 @@ class VersionedObject(ovo.VersionedObject):
             self, data, self.obj_what_changed() | self._changed_fields
         )
         if changed:
-            # oslo lists a set: equal objects would differ from process to process. And it knows
-            # fields alone, not what a single release kept beside them.
+            # oslo lists a set, in another order in each process, and without the addresses of
+            # release 1.8.0.
             primitive[self._obj_primitive_key("changes")] = changed
         if target_version or version_manifest:
             is_logged = getattr(version_manifest, "log_losses", True)
@@ -132,12 +132,12 @@ class VersionedObject(ovo.VersionedObject):
         return primitive
 
     def _log_losses(self, primitive: dict[str, Any]) -> None:
-        """Oslo's call cannot say what a reader does not get, so the log does."""
+        """Log the losses of a downgrade, which ``obj_to_primitive`` of oslo cannot return."""
         name = self.obj_name()
         try:
             lost = losses.between(self.obj_to_primitive(), primitive)
         except (ovo_exception.VersionedObjectsException, ValueError, TypeError) as error:
-            # A class of somebody else's, which may not read what it writes.
+            # The class of a third party may fail to write the own version.
             LOG.warning("%s was written for an older reader, and not read back: %s", name, error)
             return
         if lost:
@@ -145,9 +145,9 @@ class VersionedObject(ovo.VersionedObject):
 
     @classmethod
     def obj_class_from_name(cls, objname: str, objver: str) -> type[ovo.VersionedObject]:
-        """The registered class that reads version ``objver`` of ``objname``."""
+        """Return the registered class that decodes version ``objver`` of ``objname``."""
         if _history.is_kuryr_class(objname):
-            # Not registered before somebody needs them: kuryr's own may come.
+            # Registered as late as possible: kuryr may register classes of the same names.
             _history.vocabulary()
         return super().obj_class_from_name(objname, _history.version_to_read(objname, objver))
 
@@ -158,10 +158,10 @@ class VersionedObject(ovo.VersionedObject):
 
     @classmethod
     def obj_from_primitive(cls, primitive: dict[str, Any], context: Any = None) -> Self:
-        """Return the object of an OVO primitive, as oslo reads it, or of a document.
+        """Return the object of an OVO primitive, with the result of oslo, or of a document.
 
-        A document has ``apiVersion: os-vif/…`` instead of ``versioned_object.name``; software
-        that stores primitives reads what ``os-vif convert`` made of them, unchanged.
+        A document has ``apiVersion: os-vif/…`` instead of ``versioned_object.name``. Software
+        with stored primitives therefore reads the documents of ``os-vif convert`` unchanged.
 
         :raises os_vif.exception.SerializationError: for a document that is not valid.
         """
@@ -173,7 +173,8 @@ class VersionedObject(ovo.VersionedObject):
             try:
                 return primitive_codec.decode(primitive, context, for_oslo=True)[0]  # type: ignore[no-any-return]
             except exception.SerializationError:
-                # oslo's own code raises the error that callers expect.
+                # The exceptions of oslo, which callers of oslo catch, depend on the order in which
+                # oslo decodes the fields. oslo therefore decodes refused data again.
                 pass
         return super().obj_from_primitive(primitive, context)
 
@@ -187,7 +188,7 @@ class VersionedObject(ovo.VersionedObject):
         return clone
 
     def _obj_post_downgrade(self, primitive: dict[str, Any], peer: TargetManifest) -> None:
-        """Rework ``primitive`` for a reader that keeps a value elsewhere. Mostly there is none."""
+        """Change ``primitive`` for a reader with a value in another place; by default, nothing."""
 
 
 def _log(name: str, lost: Iterable[Loss]) -> None:
@@ -204,13 +205,13 @@ def _is_document(data: Any) -> bool:
 def _read_document(data: dict[str, Any]) -> Any:
     """Return the object of a document.
 
-    The layer of serialization is above this one, and is imported only when a document is met.
+    The package ``serialization`` is a layer above, and is imported for the first document only.
     """
     return importlib.import_module("os_vif.serialization.formats").from_document(data)
 
 
 class VersionedObjectPrintableMixin:
-    """``str()`` of the object is that of its primitive."""
+    """A mixin: ``str()`` of the object is ``str()`` of the primitive."""
 
     def __str__(self) -> str:
         if isinstance(self, ovo.VersionedObject):

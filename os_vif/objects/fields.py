@@ -144,4 +144,4 @@ class DictOfVIFsField(ovo.AutoTypedField[dict[str, Any]]):
 
 
 codec_field.register(Range, lambda kind: scalar.IntegerRange(kind.least, kind.most, kind.expected))
-codec_field.register(TrueOrFalse, lambda _: scalar.Boolean())
+codec_field.register(TrueOrFalse, lambda _: scalar.BOOLEAN)

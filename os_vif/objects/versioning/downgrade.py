@@ -151,7 +151,9 @@ def _write(  # noqa: C901, PLR0912 - the inner loop of a downgrade
             continue
         value = state[attribute]
         if is_dropped:
-            is_changed = is_changed or bool(is_object and value and value.obj_what_changed())
+            is_changed = is_changed or bool(
+                is_object and value is not None and value.obj_what_changed()
+            )
             lost = [*(lost or ()), *_drop(name, value, view)]
             # The dropped objects may have unknown fields.
             ctx.has_unknown = ctx.has_unknown or dump_nested is not None

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Losses of objects that classes of other projects write for an older reader, by field path."""
+"""Losses in the downgrade of objects of third parties, by field path."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from os_vif.codec.unknown import Loss
 
 
 def between(before: dict[str, Any], after: dict[str, Any]) -> tuple[Loss, ...]:
-    """Return the values in the primitive *before* that the primitive *after* lacks.
+    """Return the values in the primitive *before* without a value in the primitive *after*.
 
-    Release 1.8.0 has addresses in another place, so those addresses are not lost.
+    Release 1.8.0 has addresses in another place, so the moved addresses are not lost.
     """
     return tuple(_compare(before, after, "", []))
 
@@ -25,7 +25,7 @@ def between(before: dict[str, Any], after: dict[str, Any]) -> tuple[Loss, ...]:
 def _compare(before: Any, after: Any, path: str, moved: list[Any]) -> Iterator[Loss]:
     """Yield the losses at *path*.
 
-    :param moved: the addresses that the enclosing VIF has beside its fields.
+    :param moved: the addresses in the attribute ``fixed_ips`` of the enclosing VIF.
     """
     if _is_primitive(before) and _is_primitive(after):
         yield from _compare_objects(before, after, path, moved)

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Release 1.8.0 alone kept the addresses of a port on the VIF, not in its subnets.
+"""The addresses of a port in release 1.8.0: an attribute of the VIF, not a field of the subnets.
 
-It numbered this ``VIFBase`` 1.1 and ``Subnet`` 1.1, and took both back in 1.9.0.
+Release 1.8.0 had version 1.1 of ``VIFBase`` and of ``Subnet``; release 1.9.0 withdrew the two
+versions.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 @functools.cache
 def _fixed_ip_list() -> Any:
-    """Return the class FixedIPList, whose module imports this one."""
+    """Return the class FixedIPList. The module of the class imports :mod:`release_1_8`."""
     return history.public_classes()["FixedIPList"]
 
 
 def read_addresses(vif: Any, primitive: dict[str, Any]) -> None:
-    """Set ``fixed_ips`` of a VIF from a payload, and the addresses of its subnets."""
+    """Set ``fixed_ips`` of a VIF, and ``ips`` of the subnets, from a payload of release 1.8.0."""
     data = vif._obj_primitive_field(primitive, "data")
     if "fixed_ips" not in data or "fixed_ips" in vif.fields:
         return
@@ -40,7 +41,7 @@ def read_addresses(vif: Any, primitive: dict[str, Any]) -> None:
 
 
 def place_addresses(vif: Any, *, is_changed: bool) -> None:
-    """Copy the addresses of ``fixed_ips`` to the subnets that contain them.
+    """Copy each address of ``fixed_ips`` to the subnet with the address.
 
     :param is_changed: True if the payload listed ``fixed_ips`` as changed.
     """
@@ -48,38 +49,45 @@ def place_addresses(vif: Any, *, is_changed: bool) -> None:
         vif._changed_fields.add("fixed_ips")
     addresses = [
         (address, ip)
-        for ip in _value(vif.fixed_ips, "objects") or ()
-        if (address := _value(ip, "address")) is not None
+        for ip in _objects(vif.fixed_ips)
+        if (address := _state(ip).get("_obj_address")) is not None
     ]
-    for subnet in subnets(vif):
-        cidr = _value(subnet, "cidr")
-        if cidr is None or "ips" in subnet:
+    network = _state(vif).get("_obj_network")
+    for subnet in _objects(None if network is None else _state(network).get("_obj_subnets")):
+        state = _state(subnet)
+        cidr = state.get("_obj_cidr")
+        if cidr is None or "_obj_ips" in state:
             continue
         inside = [construct.duplicate(ip) for address, ip in addresses if contains(cidr, address)]
         if inside:
             listing = _fixed_ip_list()(objects=inside)
-            # The payload did not have these addresses, so no field counts as changed.
+            # The payload lacks the field ``ips``, so no field counts as changed.
             for obj in (*inside, listing):
-                vars(obj)[CHANGED] = set()
+                obj.__dict__[CHANGED] = set()
             construct.set_unchanged(subnet, "ips", listing)
 
 
-def _value(obj: Any, name: str) -> Any:
-    """Return the value of a field; None for an unset field."""
-    return PRIMITIVES[type(obj)].state_of(obj).get(f"_obj_{name}")
+def _state(obj: Any) -> dict[str, Any]:
+    """Return the values of the set fields of an object, by attribute."""
+    return PRIMITIVES[type(obj)].state_of(obj)
+
+
+def _objects(listing: Any) -> Iterable[Any]:
+    """Return the objects in a list object; none for None."""
+    return () if listing is None else _state(listing).get("_obj_objects") or ()
 
 
 def move_addresses_to_vif(
     vif: Any, primitive: dict[str, Any], peer: TargetManifest
 ) -> Iterable[Any]:
-    """Put the addresses where 1.8.0 reads them, if the reader is 1.8.0; return the addresses."""
+    """Write ``fixed_ips`` into a primitive for release 1.8.0, and return the written addresses."""
     if not history.withdrawn_version(history.public_classes()["VIFBase"], peer.get("VIFBase")):
         return ()
     if "fixed_ips" in vif.fields:
         return ()
     own = vars(vif).get("fixed_ips")
     if not isinstance(own, _fixed_ip_list()):
-        # Any keyword may have become an attribute.
+        # The constructor of a VIF stores unknown keywords as attributes.
         own = None
     addresses = list(members(own))
     seen = {str(ip.address) for ip in addresses if "address" in ip}
@@ -100,15 +108,16 @@ def move_addresses_to_vif(
 
 
 def key_of(ip: Any) -> tuple[Any, ...]:
-    """Return what identifies an address of a port: the address and its floating addresses."""
+    """Return the identity of an address of a port: the address and the floating addresses."""
     return tuple(getattr(ip, name) if name in ip else None for name in ("address", "floating_ips"))
 
 
 def subnets(vif: Any) -> Iterable[Any]:
+    """Return the subnets of a VIF; none for unset fields."""
     network = vif.network if "network" in vif else None
     return members(network.subnets if network is not None and "subnets" in network else None)
 
 
 def members(listing: Any) -> Iterable[Any]:
-    """The members of a list object, which may be unset."""
+    """Return the members of a list object; none for None."""
     return listing.objects if listing is not None and "objects" in listing else ()

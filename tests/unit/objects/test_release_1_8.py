@@ -402,3 +402,13 @@ def test_any_keyword_called_fixed_ips_is_not_taken_for_addresses():
         "versioned_object.data"
     ]
     assert len(data["fixed_ips"]["versioned_object.data"]["objects"]) == 1
+
+
+def test_subnet_with_unset_addresses_is_written_for_1_8_0():
+    cidr = netaddr.IPNetwork("10.0.0.0/24")
+    subnet = objects.subnet.Subnet(cidr=cidr, ips=objects.fixed_ip.FixedIPList())
+    subnets = objects.subnet.SubnetList(objects=[subnet])
+    vif = make("VIFGeneric", network=objects.network.Network(subnets=subnets))
+    data = vif.obj_to_primitive(version_manifest=MANIFEST)["versioned_object.data"]
+    written = data["network"]["versioned_object.data"]["subnets"]["versioned_object.data"]
+    assert "ips" not in written["objects"][0]["versioned_object.data"]
