@@ -27,7 +27,7 @@ from benchmarks import linux_bridge, sides
 from os_vif import objects
 from os_vif.host.netlink import messages, rtnetlink
 from os_vif.host.netlink.codec import HEADER
-from testbed.namespaces import hide_record, private
+from testbed.namespaces import hide_state_directory, private_namespace
 from vif_plug_linux_bridge import privsep
 
 PYROUTE2, COMPILED = "pyroute2", "compiled"
@@ -132,11 +132,11 @@ def main() -> None:
     parser = sides.argument_parser(__doc__, rounds=30)
     parser.add_argument("--links", type=int, default=10, help="other devices (default: 10)")
     options = sides.parse_options(parser)
-    hide_record()
+    hide_state_directory()
     cfg.CONF([], project="os-vif-benchmark")
     os_vif.initialize()
     privsep.vif_plug.set_client_mode(False)
-    with private():
+    with private_namespace():
         linux_bridge.prepare(options.links, up=False)
         compare_readers()
         plugs = {name: functools.partial(plug, name) for name in (PYROUTE2, COMPILED)}

@@ -25,7 +25,7 @@ from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, Side, ratio, show
 from os_vif import objects
 from testbed import environments
-from testbed.namespaces import hide_record, ip, private, run
+from testbed.namespaces import hide_state_directory, ip, private_namespace, run
 
 BRIDGE, UPLINK, MTU = "brq-bench", "uplink", 1500
 RELEASE = "4.3.1"
@@ -160,7 +160,7 @@ def compare(
     public: pathlib.Path, links: int, rounds: int, scratch: pathlib.Path, *, up: bool
 ) -> None:
     """Measure with a number of other devices, and print a line for each case."""
-    with private():
+    with private_namespace():
         prepare(links, up=up)
         # Do not resolve: Python finds a virtual environment by the path of the executable.
         python = pathlib.Path(sys.executable)
@@ -195,7 +195,7 @@ def main() -> None:
         public = environments.environment("benchmark", f"{PUBLIC}\n", (PUBLIC,))
     except environments.Unavailable as error:
         raise SystemExit(str(error)) from None
-    hide_record()
+    hide_state_directory()
     print(f"# Linux {platform.release()}, Python {platform.python_version()}")
     print(f"# ms: median (p10-p90) of {options.rounds}, by the number of other devices")
     for links in options.links:

@@ -32,7 +32,7 @@ from typing import Any
 from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, Side
 from testbed import environments, ovs
-from testbed.namespaces import hide_record, private
+from testbed.namespaces import hide_state_directory, private_namespace
 from testbed.ovs_kinds import BRIDGE, KINDS, Kind, name_of, vif
 from testbed.raw_switch import RawSwitch
 
@@ -366,14 +366,14 @@ def run(
     """Measure, and print each figure."""
     results: list[dict[str, object]] = []
     host: dict[str, Any] = {}
-    hide_record()
+    hide_state_directory()
     with tempfile.TemporaryDirectory() as directory:
         scratch = pathlib.Path(directory)
         public = environments.Subject.from_public_release(scratch / "public")
         for count in others:
             place = scratch / str(count)
             place.mkdir()
-            with private(), ovs.Switch(place) as switch:
+            with private_namespace(), ovs.Switch(place) as switch:
                 switch.vsctl(
                     "add-br", BRIDGE, "--", "set", "Bridge", BRIDGE, "datapath_type=netdev"
                 )

@@ -23,7 +23,7 @@ import time
 
 from benchmarks import codec, linux_bridge, sides
 from benchmarks.sides import Side, ratio, show
-from testbed.namespaces import hide_record, private
+from testbed.namespaces import hide_state_directory, private_namespace
 
 OTHER, OWN = "other tree", "this tree"
 FIRST = "start, and first plug"
@@ -64,12 +64,12 @@ def main() -> None:
     parser.add_argument("--in-process", action="store_true", help="without a privileged daemon")
     parser.add_argument("--starts", type=int, default=0, help="starts to measure (default: 0)")
     options = sides.parse_options(parser)
-    hide_record()
+    hide_state_directory()
     trees = {OTHER: options.tree.resolve(), OWN: sides.ROOT}
     time_round = codec.time_replug if options.in_process else linux_bridge.time_cases
     with (
         tempfile.TemporaryDirectory() as directory,
-        private(),
+        private_namespace(),
         contextlib.ExitStack() as stack,
     ):
         scratch = pathlib.Path(directory)

@@ -26,7 +26,7 @@ def directory() -> Path:
     return Path(base) / "os-vif"
 
 
-def once(name: str, build: Callable[[Path], None]) -> Path:
+def cached_directory(name: str, build: Callable[[Path], None]) -> Path:
     """Return the cached directory *name*; call *build* to fill the directory if needed.
 
     The directory is built in place under a lock, because a virtual environment cannot be moved. A

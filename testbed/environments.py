@@ -111,7 +111,7 @@ def environment(
         if requirements:
             _pip(python, "install", "--constraint", listed, *requirements)
 
-    return cache.once(f"{name}-{key}", build) / "venv" / "bin" / "python"
+    return cache.cached_directory(f"{name}-{key}", build) / "venv" / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def published_tests() -> Path:
                 if name.split("/")[1:2] == ["tests"]:
                     wheel.extract(name, directory)
 
-    return cache.once(f"published-tests-{cache.digest(PUBLIC_RELEASE)}", unpack)
+    return cache.cached_directory(f"published-tests-{cache.digest(PUBLIC_RELEASE)}", unpack)
 
 
 def _public_wheel(release: str = PUBLIC_RELEASE, builder: Path | None = None) -> Path:
@@ -171,7 +171,7 @@ def _public_wheel(release: str = PUBLIC_RELEASE, builder: Path | None = None) ->
         pinned = ("--no-deps", "--require-hashes", "--requirement", listed)
         _pip(builder or interpreter(), *command, directory, *pinned)
 
-    return _only_wheel(cache.once(f"public-release-{cache.digest(release)}", download))
+    return _only_wheel(cache.cached_directory(f"public-release-{cache.digest(release)}", download))
 
 
 def _build_wheel(scratch: Path) -> Path:

@@ -33,40 +33,52 @@ def _call(name: str, *arguments: int | bytes | None) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def why_not() -> str | None:
+#: Exit status of the probe if a right is missing. Any other failure is a fault of the tests.
+_MISSING = 77
+_PROBE = f"""
+import subprocess, sys
+from testbed.namespaces import private_namespace, run
+try:
+    with private_namespace():
+        run("ip link add name os-vif-probe type bridge")
+except (OSError, subprocess.CalledProcessError) as error:
+    print(error)
+    sys.exit({_MISSING})
+"""
+
+
+def missing_right() -> str | None:
     """Return the missing right for a network namespace, or None."""
     # A process of its own: a process that cannot return must not stay in the namespace.
-    trial = (
-        "from testbed.namespaces import private, run\n"
-        "with private():\n    run('ip link add name os-vif-probe type bridge')\n"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", trial], capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-c", _PROBE], capture_output=True, text=True, check=False, cwd=ROOT
     )
+    if done.returncode not in (0, _MISSING):
+        raise RuntimeError(f"the probe for network namespaces failed:\n{done.stderr}")
     if done.returncode == 0:
         return None
     return (
         "needs CAP_SYS_ADMIN and CAP_NET_ADMIN here, or to be started in a user and network "
-        f"namespace, as tools/test.sh does: {done.stderr.strip().splitlines()[-1]}"
+        f"namespace, as tools/test.sh does: {done.stdout.strip()}"
     )
 
 
-def hide_record() -> None:
+def hide_state_directory() -> None:
     """Give this process a private ``/run/os-vif``, until the process ends."""
-    record = pathlib.Path("/run/os-vif")
+    path = pathlib.Path("/run/os-vif")
     _call("unshare", _CLONE_NEWNS)
     _call("mount", b"none", b"/", None, _PRIVATE, None)
     try:
-        record.mkdir(exist_ok=True)
+        path.mkdir(exist_ok=True)
     except PermissionError:
         # Only root of a user namespace can fail here.
         _call("mount", b"tmpfs", b"/run", b"tmpfs", 0, None)
-        record.mkdir()
-    _call("mount", b"tmpfs", bytes(record), b"tmpfs", 0, b"mode=0755")
+        path.mkdir()
+    _call("mount", b"tmpfs", bytes(path), b"tmpfs", 0, b"mode=0755")
 
 
 @contextmanager
-def private() -> Iterator[None]:
+def private_namespace() -> Iterator[None]:
     """Move this thread and its child processes into a new network namespace."""
     with pathlib.Path("/proc/thread-self/ns/net").open("rb") as before:
         _call("unshare", _CLONE_NEWNET)
@@ -78,7 +90,7 @@ def private() -> Iterator[None]:
 
 
 @contextmanager
-def of_machine() -> Iterator[None]:
+def machine_namespace() -> Iterator[None]:
     """Move this thread and its child processes into the network namespace of process 1."""
     with (
         pathlib.Path("/proc/thread-self/ns/net").open("rb") as before,
@@ -119,7 +131,7 @@ def filters(program: str) -> list[str]:
     return [line for line in lines if not (line.startswith(("#", "*", "COMMIT")) or line in empty)]
 
 
-def record() -> dict[str, str]:
+def state_files() -> dict[str, str]:
     """Return the state files of os-vif, for this network namespace and for virtual functions."""
     with rtnetlink.opened() as net:
         ours, rules = f"bridge-{net.netns}-", f"rules-{net.netns}-"
@@ -207,7 +219,7 @@ def _snapshot() -> dict[str, object]:
         "rules": ip("rule"),
         "neighbours": _neighbours(),
         "filters": {program: filters(program) for program in ("iptables", "ip6tables")},
-        "files": record(),
+        "files": state_files(),
         "switches": [switch.dump() for switch in ovs.running],
         "sysctls": {
             str(path): path.read_text()
@@ -278,7 +290,7 @@ def without_addresses(state: dict) -> dict:
     return state
 
 
-def differs(before: dict, *, indexes: bool = True, addresses: bool = True) -> list[str]:
+def differences(before: dict, *, indexes: bool = True, addresses: bool = True) -> list[str]:
     """Return the differences between the host and a snapshot, once the kernel is idle.
 
     The kernel changes IPv6 addresses and carriers after the reply to a request.

@@ -144,7 +144,7 @@ def row(switch: Switch, table: str, name: str, *columns: str) -> list[str]:
     return switch.vsctl("get", table, name, *columns).split("\n")
 
 
-def why_not() -> str | None:
+def missing_requirement() -> str | None:
     """Return the missing requirement of a switch that forwards in user space, or None."""
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         return "needs to read and write /dev/net/tun: the bridges of such a switch are tap devices"

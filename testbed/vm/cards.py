@@ -39,10 +39,12 @@ class Card:
         had_carrier = self.carrier
         (self.device / "sriov_numvfs").write_text(str(number))
         if self.device.is_relative_to("/sys/bus/pci"):
-            until(lambda: all(self.vf_name(n) for n in range(number)), "the devices of the VFs")
+            wait_until(
+                lambda: all(self.vf_name(n) for n in range(number)), "the devices of the VFs"
+            )
         if had_carrier:
             # The card restarts, and refuses rates until the restart is complete.
-            until(lambda: self.carrier, "the carrier")
+            wait_until(lambda: self.carrier, "the carrier")
 
     def vf(self, number: int) -> Path:
         """Return the PCI device of a virtual function."""
@@ -76,7 +78,7 @@ def igb() -> Card:
     """Return the emulated Intel 82576."""
     (path,) = Path("/sys/bus/pci/devices").glob("*/sriov_totalvfs")
     card = Card(path.parent)
-    until((card.device / "net").exists, "the igb card's network device")
+    wait_until((card.device / "net").exists, "the igb card's network device")
     return card
 
 
@@ -85,11 +87,11 @@ def netdevsim(number: int = 10) -> Card:
     bus = Path("/sys/bus/netdevsim")
     (bus / "new_device").write_text(f"{number} 1")
     card = Card(bus / f"devices/netdevsim{number}")
-    until(lambda: list((card.device / "net").glob("*")), "netdevsim's network device")
+    wait_until(lambda: list((card.device / "net").glob("*")), "netdevsim's network device")
     return card
 
 
-def until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
+def wait_until(holds: Callable[[], object], what: str, seconds: float = 30) -> None:
     """Wait for an asynchronous change in the kernel."""
     deadline = time.monotonic() + seconds
     while not holds():

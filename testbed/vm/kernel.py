@@ -101,7 +101,7 @@ class Kernel:
         return f"{self.image.name} {self.image.version}" + "".join(f", {text}" for text in others)
 
 
-def choices(described: str) -> list[Kernel]:
+def complete_kernels(described: str) -> list[Kernel]:
     """Return the complete kernels, the best kernel first.
 
     :param described: the output of ``apt-cache show`` for all packages with a name that begins

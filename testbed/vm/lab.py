@@ -148,7 +148,7 @@ def lab() -> Lab:
     release = Path("/etc/os-release").read_text(encoding="utf-8")
     key = cache.digest(recipe, release)
     try:
-        return Lab(cache.once(f"vm-{key}", _make))
+        return Lab(cache.cached_directory(f"vm-{key}", _make))
     except OSError as error:
         raise Unavailable(f"the virtual machine cannot be made in the cache: {error}") from error
 
@@ -263,7 +263,7 @@ class _Apt:
         wanted = sorted(name for name in names if re.fullmatch(kinds, name))
         if wanted:
             described.append(self._run("apt-cache", "show", *wanted))
-        return kernel.choices("\n\n".join(described))
+        return kernel.complete_kernels("\n\n".join(described))
 
     def kernel(self) -> tuple[Kernel, list[Path]]:
         """Return the newest available kernel and the files of its packages.

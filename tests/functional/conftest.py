@@ -26,7 +26,7 @@ from os_vif.cmd import main
 from os_vif.host.netlink import rtnetlink
 from testbed import environments, namespaces, ovs
 from tests.support import quick_daemons
-from tests.support.daemons import CONTEXTS, helped_by
+from tests.support.daemons import CONTEXTS, use_helper
 from tests.support.forks import forked
 from tests.support.vifs import bridge_vif
 
@@ -36,10 +36,10 @@ HERE = pathlib.Path(__file__).parent
 @pytest.fixture(scope="session")
 def rights() -> None:
     """Skip the test if a right for network namespaces is missing, and name the right."""
-    missing = namespaces.why_not()
+    missing = namespaces.missing_right()
     if missing:
         pytest.skip(missing)
-    namespaces.hide_record()
+    namespaces.hide_state_directory()
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def namespace(rights) -> Iterator[None]:
     # Files of an earlier namespace. This process has a private /run/os-vif.
     for path in pathlib.Path("/run/os-vif").glob("*.json"):
         path.unlink()
-    with namespaces.private():
+    with namespaces.private_namespace():
         yield
 
 
 @pytest.fixture
 def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
     """Provide an Open vSwitch in the namespace."""
-    missing = ovs.why_not()
+    missing = ovs.missing_requirement()
     if missing:
         pytest.skip(missing)
     with ovs.Switch(tmp_path) as switch:
@@ -65,7 +65,7 @@ def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
 @pytest.fixture(scope="session")
 def quick_helper(tmp_path_factory) -> Iterator[str]:
     """Provide a ``helper_command`` that takes a tenth of the time."""
-    with quick_daemons.started(tmp_path_factory.mktemp("daemons")) as command:
+    with quick_daemons.running_helper(tmp_path_factory.mktemp("daemons")) as command:
         yield command
 
 
@@ -74,7 +74,7 @@ def daemon(namespace, quick_helper) -> Iterator[None]:
     """Provide a real privileged daemon in the namespace."""
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
-    with helped_by(quick_helper):
+    with use_helper(quick_helper):
         yield
 
 

@@ -18,7 +18,7 @@ from testbed.namespaces import ROOT
 @pytest.mark.interop
 def test_the_ovs_plugin_is_measured_beside_5_3_0(tmp_path):
     """Each figure has two times and a ratio. The test runs the shortest form of the benchmark."""
-    missing = namespaces.why_not() or ovs.missing()
+    missing = namespaces.missing_right() or ovs.missing()
     if missing:
         pytest.skip(missing)
     figures = tmp_path / "figures.json"

@@ -58,10 +58,10 @@ def nothing_taken_away() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def rights() -> None:
-    missing = namespaces.why_not()
+    missing = namespaces.missing_right()
     if missing:
         pytest.skip(missing)
-    namespaces.hide_record()
+    namespaces.hide_state_directory()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def public(rights, tmp_path_factory) -> Public:
 @pytest.fixture(autouse=True)
 def host(public) -> Iterator[None]:
     """A network namespace, and our daemon in it."""
-    with namespaces.private():
+    with namespaces.private_namespace():
         # The kernel is not to change by itself what is compared.
         run("sysctl -qw net.ipv6.conf.default.accept_dad=0")
         cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])

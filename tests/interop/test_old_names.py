@@ -23,7 +23,7 @@ from testbed import environments, namespaces, ovs
 from testbed.environments import Subject
 from testbed.namespaces import changes, run
 from tests.support.interop.old_calls import BASE_OVS, CASES, CASES_4_3_1, LINUX_NET, Case
-from tests.support.interop.public import RELEASE, SBIN, left
+from tests.support.interop.public import RELEASE, SBIN, switch_content
 
 pytestmark = pytest.mark.interop
 
@@ -32,10 +32,10 @@ PROGRAM = environments.CHECKOUT / "tests/support/interop/foreign_call.py"
 
 @pytest.fixture(scope="module")
 def rights() -> None:
-    missing = namespaces.why_not() or ovs.missing()
+    missing = namespaces.missing_right() or ovs.missing()
     if missing:
         pytest.skip(missing)
-    namespaces.hide_record()
+    namespaces.hide_state_directory()
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def called(case: Case, side: Side, directory: pathlib.Path) -> tuple[list[Any], 
     """What each call gave, and what the host then has."""
     directory.mkdir()
     calls, configuration = directory / "calls.json", directory / "program.conf"
-    with namespaces.private(), ovs.Switch(directory) as switch:
+    with namespaces.private_namespace(), ovs.Switch(directory) as switch:
         switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
         run(case.setup)
         calls.write_text(json.dumps(case.calls), encoding="utf-8")
@@ -106,7 +106,7 @@ def called(case: Case, side: Side, directory: pathlib.Path) -> tuple[list[Any], 
             for link in namespaces.ip("-4", "address")
         }
         routes = [[route["dst"], route["dev"]] for route in namespaces.ip("-4", "route")]
-        return told["made"], left(switch) | {"addresses": addresses, "routes": routes}
+        return told["made"], switch_content(switch) | {"addresses": addresses, "routes": routes}
 
 
 def raises(made: Any) -> bool:

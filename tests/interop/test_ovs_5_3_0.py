@@ -23,10 +23,10 @@ import os_vif
 from os_vif import objects, opts
 from testbed import environments, namespaces, ovs
 from testbed.environments import Subject
-from testbed.namespaces import changes, differs, run, snapshot, without_indexes
+from testbed.namespaces import changes, differences, run, snapshot, without_indexes
 from tests.support.cases import card, ovs_vif
 from tests.support.daemons import stop_daemon
-from tests.support.interop.public import SYSFS, Public, left
+from tests.support.interop.public import SYSFS, Public, switch_content
 from tests.support.ovs.vifs import guest_on
 from tests.support.pings import Pings
 
@@ -38,10 +38,10 @@ TAP = {"create_port": True, "create_tap": True, "multiqueue": False}
 
 @pytest.fixture(scope="module")
 def rights() -> None:
-    missing = namespaces.why_not() or ovs.why_not()
+    missing = namespaces.missing_right() or ovs.missing_requirement()
     if missing:
         pytest.skip(missing)
-    namespaces.hide_record()
+    namespaces.hide_state_directory()
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def host(
     """A network namespace with a switch, and both configured for it."""
     directory.mkdir()
     with (
-        namespaces.private(),
+        namespaces.private_namespace(),
         ovs.Switch(directory) as switch,
         seen_by(public, directory / "sys") if has_card else contextlib.nullcontext(),
     ):
@@ -203,7 +203,7 @@ def test_both_leave_the_same(public, tmp_path, kind):
                     by_public(public, switch, action, kind.make())
                 else:
                     getattr(os_vif, action)(kind.make(), INSTANCE)
-                states.append(left(switch))
+                states.append(switch_content(switch))
             seen.append(states)
     found = [line for one, other in zip(*seen, strict=True) for line in changes(one, other)]
     assert sorted(line.partition(":")[0] for line in found) == sorted(kind.known), found
@@ -252,7 +252,7 @@ def hardened(line: str) -> bool:
 def is_gone(before: dict, switch: ovs.Switch) -> bool:
     """Whether nothing is left but the bridge that was made; a representor keeps IPv6 off."""
     switch.vsctl("--if-exists", "del-br", "br-new")
-    found = differs(without_indexes(before), indexes=False)
+    found = differences(without_indexes(before), indexes=False)
     return [line for line in found if "/conf/rep0/disable_ipv6:" not in line] == []
 
 
@@ -270,11 +270,11 @@ def test_what_5_3_0_has_plugged_is_fine_and_goes(public, tmp_path, kind):
             assert [d for d in os_vif.check(vif, INSTANCE)
                     if not d.pending and d.attribute != "disable_ipv6"] == []  # fmt: skip
         with traffic(kind, several(kind)):
-            plugged = left(switch)
+            plugged = switch_content(switch)
             for vif in several(kind):
                 os_vif.plug(vif, INSTANCE)
                 assert [d for d in os_vif.check(vif, INSTANCE) if not d.pending] == []
-            assert [x for x in changes(plugged, left(switch)) if not hardened(x)] == []
+            assert [x for x in changes(plugged, switch_content(switch)) if not hardened(x)] == []
         for vif in several(kind):
             os_vif.unplug(vif, INSTANCE)
         assert is_gone(before, switch)
@@ -292,10 +292,10 @@ def test_what_is_ours_5_3_0_takes_away(public, tmp_path, kind):
         for vif in several(kind):
             os_vif.plug(vif, INSTANCE)
         with traffic(kind, several(kind)):
-            plugged = left(switch)
+            plugged = switch_content(switch)
             for vif in several(kind):
                 by_public(public, switch, "plug", vif)
-            assert changes(plugged, left(switch)) == []
+            assert changes(plugged, switch_content(switch)) == []
         for vif in several(kind):
             by_public(public, switch, "unplug", vif)
         assert is_gone(before, switch)
@@ -308,10 +308,10 @@ def test_an_option_that_is_changed_while_a_guest_runs(public, tmp_path):
     with host(public, tmp_path / "switch") as switch:
         run(f"ip link add name {vif.vif_name} mtu 1450 type veth peer name guest")
         public.run("plug", vif)
-        plugged = left(switch)
+        plugged = switch_content(switch)
         configure(public, switch, per_port_bridge=True)
         os_vif.plug(vif, INSTANCE)
-        assert changes(plugged, left(switch)) == []
+        assert changes(plugged, switch_content(switch)) == []
         public.run("plug", vif)
         named = switch.vsctl("--bare", "--columns=name", "find", "Interface",
                              f"external_ids:iface-id={vif.id}")  # fmt: skip

@@ -142,7 +142,7 @@ def site(request, public, tmp_path) -> Iterator[Site]:
         place: object = tmp_path / "place"
         if request.param == "Etcd":
             try:
-                place = stack.enter_context(etcd_server.running(tmp_path))
+                place = stack.enter_context(etcd_server.running_etcd(tmp_path))
             except environments.Unavailable as reason:
                 pytest.skip(str(reason))
         yield Site(request.param, place, tmp_path, public)

@@ -83,8 +83,8 @@ def test_the_releases_are_the_first_and_the_last_of_each_manifest():
 @pytest.mark.parametrize("release", FIRST)
 def test_what_is_written_is_what_the_releases_have_read(release, share, objects):
     """To the byte. If this is meant to change: `python -m tests.support.interop.written`."""
-    kept = written.kept(release)
-    known = written.known(release, objects)
+    kept = written.stored_lines(release)
+    known = written.known_samples(release, objects)
     assert known.keys() == kept.keys()
     known = some(known, release, share)
     assert [name for name, obj in known.items() if written.line(obj, release) != kept[name]] == []
@@ -94,9 +94,9 @@ def test_what_is_written_is_what_the_releases_have_read(release, share, objects)
 @pytest.mark.parametrize("release", FIRST)
 def test_nothing_is_dropped_that_the_release_has_a_field_for(release, share, objects):
     """Classes, versions and values at every depth, in what is kept."""
-    kept = written.kept(release)
+    kept = written.stored_lines(release)
     manifest = released.MANIFESTS[release]
-    for name, obj in some(written.known(release, objects), release, share).items():
+    for name, obj in some(written.known_samples(release, objects), release, share).items():
         assert released.actual(json.loads(kept[name])) == released.expected(obj, manifest), name
 
 
@@ -104,7 +104,7 @@ def test_nothing_is_dropped_that_the_release_has_a_field_for(release, share, obj
 @pytest.mark.parametrize("release", FIRST)
 def test_what_is_written_reads_here_and_is_written_again(release, share):
     """The same bytes again, as the releases do it."""
-    kept = some(written.kept(release), release, share)
+    kept = some(written.stored_lines(release), release, share)
     again = {name: written.line(load(json.loads(text)), release) for name, text in kept.items()}
     assert [name for name in kept if again[name] != kept[name]] == []
 
@@ -112,7 +112,7 @@ def test_what_is_written_reads_here_and_is_written_again(release, share):
 @pytest.mark.parametrize("release", FIRST)
 def test_what_the_release_has_no_class_for_is_not_written(release, objects):
     """An error says so."""
-    known = written.known(release, objects)
+    known = written.known_samples(release, objects)
     for name, obj in objects:
         if name not in known:
             with pytest.raises(exception.UnsupportedObjectError, match=obj.obj_name()):
@@ -123,7 +123,7 @@ def test_what_the_release_has_no_class_for_is_not_written(release, objects):
 @pytest.mark.parametrize("release", releases.PINNED)
 def test_the_release_itself_writes_the_same_again(release, tmp_path):
     """Read by its own code, in an environment of its time: all of it, identically."""
-    kept = written.kept(release)
+    kept = written.stored_lines(release)
     its = releases.era(release)
     try:
         reading = releases.read(release, tmp_path, kept.values())

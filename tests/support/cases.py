@@ -23,7 +23,7 @@ from oslo_config import cfg
 from os_vif import objects
 from os_vif.host.sriov import functions
 from testbed import ovs
-from testbed.namespaces import of_machine, run
+from testbed.namespaces import machine_namespace, run
 from tests.support.daemons import CONTEXTS
 from tests.support.requirements import require
 from tests.support.sysfs import Sysfs
@@ -101,13 +101,13 @@ class Case:
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
         """Create the host. Skip the test, with a reason, if the host lacks a feature."""
-        if self.switch is not None and (missing := ovs.why_not()):
+        if self.switch is not None and (missing := ovs.missing_requirement()):
             pytest.skip(missing)
         if self.probe is not None:
             require(self.probe)
         if self.tun and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
             pytest.skip("needs to read and write /dev/net/tun")
-        with of_machine() if self.of_machine else contextlib.nullcontext():
+        with machine_namespace() if self.of_machine else contextlib.nullcontext():
             run(f"set -e\n{self.setup}")
             if self.switch is None:
                 yield

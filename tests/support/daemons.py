@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from oslo_config import cfg
 
 from os_vif.plugins import sriov_privsep
-from tests.support.quick_daemons import name_of
+from tests.support.quick_daemons import daemon_name
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
 
@@ -30,7 +30,7 @@ def daemon_pid(plugin: str = "linux_bridge") -> int:
             theirs = (process / "ns/net").stat().st_ino
         except OSError:
             continue
-        if theirs == ours and name == name_of(f"vif_plug_{plugin}.privsep.vif_plug"):
+        if theirs == ours and name == daemon_name(f"vif_plug_{plugin}.privsep.vif_plug"):
             pids.append(int(process.name))
     (pid,) = pids
     return pid
@@ -41,7 +41,7 @@ CONTEXTS = (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug)
 
 
 @contextlib.contextmanager
-def helped_by(helper: str) -> Iterator[None]:
+def use_helper(helper: str) -> Iterator[None]:
     """Start privileged daemons by the command *helper* for the duration of a block."""
     stop_daemon()
     for context in CONTEXTS:

@@ -14,7 +14,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
-from testbed.namespaces import changes, private, snapshot, without_addresses
+from testbed.namespaces import changes, private_namespace, snapshot, without_addresses
 from tests.support import faulty_helper
 from tests.support.cases import Case
 from tests.support.daemons import stop_daemon
@@ -22,13 +22,13 @@ from tests.support.daemons import stop_daemon
 INSTANCE = objects.InstanceInfo(name="guest")
 
 
-def sound() -> None:
+def disable_kill() -> None:
     """Start the next daemons without a kill."""
     stop_daemon()
     os.environ.pop(faulty_helper.VARIABLE, None)
 
 
-def faulty(k: int) -> None:
+def kill_before_step(k: int) -> None:
     """Make the next daemon kill itself before step *k*."""
     stop_daemon()
     os.environ[faulty_helper.VARIABLE] = f"{k}:0"
@@ -43,7 +43,7 @@ class Host:
 
     def __init__(self, case: Case) -> None:
         self.case, self.vif = case, case.vif
-        with private(), case.prepared():
+        with private_namespace(), case.prepared():
             self.before = self.now()
             self.steps = kernel_steps(os_vif.plan(self.vif, INSTANCE))
             os_vif.plug(self.vif, INSTANCE)
@@ -104,7 +104,7 @@ class Host:
         raise AssertionError(ways)
 
 
-def places(steps: int, stride: int) -> range:
+def kill_positions(steps: int, stride: int) -> range:
     """Return the steps before which to kill: the last step of each stride, at least a single
     step.
     """
@@ -112,15 +112,15 @@ def places(steps: int, stride: int) -> range:
     return range(stride - 1, steps, stride)
 
 
-def killed_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
+def check_kills_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
     """Kill the daemon in a plug, before the last step of each stride."""
     host = Host(case)
     assert host.steps
-    for k in places(host.steps, stride):
-        with private(), case.prepared():
-            faulty(k)
+    for k in kill_positions(host.steps, stride):
+        with private_namespace(), case.prepared():
+            kill_before_step(k)
             with pytest.raises(exception.PlugException, match="unknown"):
                 os_vif.plug(case.vif, INSTANCE)
-            sound()
+            disable_kill()
             host.must_converge(by)
             stop_daemon()

@@ -35,7 +35,7 @@ def run(*command: object, **more: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, **more)
 
 
-def provoked(call) -> str:
+def error_message(call) -> str:
     """Return the message of the error raised by a call."""
     with pytest.raises(exception.ExceptionBase) as info:
         call()

@@ -12,7 +12,7 @@ from os_vif import exception
 from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
-from testbed.namespaces import differs, snapshot, without_indexes
+from testbed.namespaces import differences, snapshot, without_indexes
 
 DAEMON = "vif_plug_linux_bridge.privsep"
 
@@ -21,12 +21,12 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 FAILS = SetLink("missing", up=True)
 
 
-def cut(plan: Plan, k: int) -> Plan:
+def with_failing_step(plan: Plan, k: int) -> Plan:
     """Return the plan with a failing step at position *k*."""
     return Plan(*plan.steps[:k], FAILS, *plan.steps[k:], switch=plan.switch)
 
 
-def faults(case, instance):
+def enforced_differences(case, instance):
     """Return the differences of a plugged VIF, without pending differences."""
     return [d for d in os_vif.check(case.vif, instance) if not d.pending]
 
@@ -39,11 +39,11 @@ def prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, instance):
     plan = os_vif.plan(case.vif, instance)
     for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            runner.run(cut(plan, k), DAEMON)
+            runner.run(with_failing_step(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
-        assert differs(without_indexes(before), indexes=False) == [], plan.steps[k - 1]
+        assert differences(without_indexes(before), indexes=False) == [], plan.steps[k - 1]
     os_vif.plug(case.vif, instance)
-    assert faults(case, instance) == []
+    assert enforced_differences(case, instance) == []
 
 
 def prove_that_a_rolled_back_unplug_leaves_the_vif_plugged(case, instance):
@@ -59,10 +59,10 @@ def prove_that_a_rolled_back_unplug_leaves_the_vif_plugged(case, instance):
     plan = os_vif.plan(case.vif, instance, unplug=True)
     for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            runner.run(cut(plan, k), DAEMON)
+            runner.run(with_failing_step(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
-        assert differs(without_indexes(plugged), indexes=False) == [], plan.steps[k - 1]
+        assert differences(without_indexes(plugged), indexes=False) == [], plan.steps[k - 1]
     os_vif.unplug(case.vif, instance)
-    assert differs(without_indexes(unplugged), indexes=False) == []
+    assert differences(without_indexes(unplugged), indexes=False) == []
     if not (case.keeps_bridge or case.loses_bridge or case.keeps_device):
         assert unplugged == before

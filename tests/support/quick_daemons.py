@@ -51,7 +51,7 @@ _LONGEST = 1 << 17
 
 
 @contextlib.contextmanager
-def started(directory: Path) -> Iterator[str]:
+def running_helper(directory: Path) -> Iterator[str]:
     """Start the process, and provide the command of a helper for ``helper_command``."""
     ask, path = directory / "ask.py", directory / "socket"
     ask.write_text(_ASK)
@@ -69,7 +69,7 @@ def started(directory: Path) -> Iterator[str]:
             server.stdin.close()
 
 
-def name_of(context: str) -> str:
+def daemon_name(context: str) -> str:
     """Return the name of the daemon of a context in ``/proc/PID/comm``."""
     return context[:15]
 
@@ -107,7 +107,7 @@ def _answer(asking: socket.socket) -> None:
     os.environ.clear()
     os.environ.update(environment)
     context = arguments[arguments.index("--privsep_context") + 1]
-    libc.prctl(_PR_SET_NAME, name_of(context).encode(), 0, 0, 0)
+    libc.prctl(_PR_SET_NAME, daemon_name(context).encode(), 0, 0, 0)
     sys.argv[1:] = arguments
     # A card of the tests; see tests.support.cases.
     functions.SYS = Path(environment.get("OS_VIF_TEST_SYSFS", functions.SYS))

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from testbed.namespaces import private
+from testbed.namespaces import private_namespace
 from tests.vm.plugin import KERNEL_LACKS
 
 
@@ -20,7 +20,7 @@ def require(probe: str) -> None:
 
     A test with such a skip has the marker ``@pytest.mark.vm`` for a machine with the feature.
     """
-    with private():
+    with private_namespace():
         done = subprocess.run(["sh", "-c", probe], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         command = re.split(r"[;\n]", probe.strip())[-1].strip()

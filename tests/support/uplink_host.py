@@ -60,7 +60,7 @@ def neighbours(device: str) -> list[str]:
     return sorted(fixed)
 
 
-def check(vif, instance) -> list:
+def enforced_differences(vif, instance) -> list:
     """Return the differences of a VIF, without pending differences."""
     return [found for found in os_vif.check(vif, instance) if not found.pending]
 
@@ -85,7 +85,7 @@ def addresses(device: str) -> list[dict]:
     return held
 
 
-def uplinked() -> objects.VIFBridge:
+def create_uplink_host() -> objects.VIFBridge:
     """Create the host, and return a VIF for a bridge with the uplink."""
     run(_HOST)
     vif = bridge_vif(1)

@@ -49,7 +49,7 @@ def versions(chosen: kernel.Kernel) -> dict[str, str]:
 def test_of_a_complete_archive_the_newest_is_taken(half_published):
     """All of one version."""
     complete = half_published.replace("6.1.192-3", "6.1.192-2")
-    best = kernel.choices(complete)[0]
+    best = kernel.complete_kernels(complete)[0]
     assert versions(best) == {
         NEW: "6.1.192-2",
         "linux-headers-6.1.0-56-amd64": "6.1.192-2",
@@ -63,7 +63,7 @@ def test_of_a_complete_archive_the_newest_is_taken(half_published):
 
 def test_a_newer_kbuild_of_the_series_is_taken_where_the_headers_permit_it(half_published):
     """As in the archive on 2026-11-29."""
-    best = kernel.choices(half_published)[0]
+    best = kernel.complete_kernels(half_published)[0]
     assert versions(best) == {
         NEW: "6.1.192-2",
         "linux-headers-6.1.0-56-amd64": "6.1.192-2",
@@ -79,7 +79,7 @@ def test_a_newer_kbuild_is_not_taken_where_the_headers_forbid_it(half_published)
     strict = half_published.replace(
         "linux-kbuild-6.1 (>= 6.1.192-2)", "linux-kbuild-6.1 (= 6.1.192-2)"
     )
-    assert str(kernel.choices(strict)[0]) == f"{OLD} 6.1.176-1"
+    assert str(kernel.complete_kernels(strict)[0]) == f"{OLD} 6.1.176-1"
 
 
 @pytest.mark.parametrize(
@@ -93,24 +93,24 @@ def test_a_newer_kbuild_is_not_taken_where_the_headers_forbid_it(half_published)
 )
 def test_an_older_kernel_is_taken_where_the_newest_is_not_complete(half_published, gone):
     """Whichever package is not there."""
-    assert str(kernel.choices(without(half_published, gone))[0]) == f"{OLD} 6.1.176-1"
+    assert str(kernel.complete_kernels(without(half_published, gone))[0]) == f"{OLD} 6.1.176-1"
 
 
 def test_the_source_may_differ_in_debian_s_revision_only(half_published):
     """What is built of it is the same."""
     newer = without(half_published, "linux-source-6.1=6.1.192-2")
     newer = without(newer, "linux-source-6.1=6.1.192-1")
-    assert versions(kernel.choices(newer)[0])["linux-source-6.1"] == "6.1.192-3"
+    assert versions(kernel.complete_kernels(newer)[0])["linux-source-6.1"] == "6.1.192-3"
     other = without(newer, "linux-source-6.1=6.1.192-3")
-    assert str(kernel.choices(other)[0]) == f"{OLD} 6.1.176-1"
+    assert str(kernel.complete_kernels(other)[0]) == f"{OLD} 6.1.176-1"
 
 
 def test_the_kernel_of_backports_comes_last(half_published):
     """It is newer than the release's own, and taken where there is no other."""
-    found = [chosen.image.name for chosen in kernel.choices(half_published)]
+    found = [chosen.image.name for chosen in kernel.complete_kernels(half_published)]
     assert found == [NEW, OLD, "linux-image-6.12.117+deb12-amd64"]
     only = without(half_published, NEW, OLD)
-    (best,) = kernel.choices(only)
+    (best,) = kernel.complete_kernels(only)
     assert str(best) == "linux-image-6.12.117+deb12-amd64 6.12.117-1~deb12u1"
 
 
@@ -118,7 +118,7 @@ def test_where_no_kernel_is_complete_it_is_said_what_each_lacks(half_published):
     """Also that there is none at all."""
     none = without(half_published, "linux-kbuild-6.1", "linux-kbuild-6.12.117+deb12")
     with pytest.raises(Unavailable) as info:
-        kernel.choices(none)
+        kernel.complete_kernels(none)
     assert str(info.value) == (
         "no kernel of which image, headers, kbuild and source are there: "
         f"{NEW} 6.1.192-2 lacks linux-kbuild-6.1 (>= 6.1.192-2) (there: none); "
@@ -127,7 +127,7 @@ def test_where_no_kernel_is_complete_it_is_said_what_each_lacks(half_published):
         "(there: none)"
     )
     with pytest.raises(Unavailable, match="there is no package linux-image-VERSION-amd64"):
-        kernel.choices("")
+        kernel.complete_kernels("")
 
 
 ORDERED = [

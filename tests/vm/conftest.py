@@ -40,7 +40,7 @@ def igb() -> Iterator[cards.Card]:
     card.set_vfs(2)
     subprocess.run(["ip", "link", "set", "dev", card.name, "up"], check=True)
     # The card refuses rates while the device is down.
-    cards.until(lambda: card.carrier, "the igb card's carrier")
+    cards.wait_until(lambda: card.carrier, "the igb card's carrier")
     yield card
     card.set_vfs(0)
 

@@ -167,9 +167,9 @@ def test_a_build_that_was_interrupted_leaves_nothing(monkeypatch, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.once("thing", interrupted)
+        cache.cached_directory("thing", interrupted)
     assert not (tmp_path / "thing").exists()
-    assert list(cache.once("thing", lambda path: (path / "whole").touch()).glob("*"))
+    assert list(cache.cached_directory("thing", lambda path: (path / "whole").touch()).glob("*"))
 
 
 def typed(command: list[str], *answers: tuple[str, str]) -> tuple[int, str]:

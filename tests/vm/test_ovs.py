@@ -13,7 +13,7 @@ import pytest
 import os_vif
 from os_vif import objects
 from os_vif.testing.guests import Guest
-from testbed.namespaces import changes, differs, run, snapshot, without_indexes
+from testbed.namespaces import changes, differences, run, snapshot, without_indexes
 from testbed.ovs import Switch, row
 from testbed.vm import cards
 from tests.support.cases import in_kernel, ovs_vif
@@ -45,7 +45,7 @@ def test_flows_between_representors_are_offloaded(tmp_path):
     card = cards.netdevsim()
     card.set_vfs(2)
     run("devlink dev eswitch set netdevsim/netdevsim10 mode switchdev")
-    cards.until(lambda: len(card.representors()) == 2, "two representors")
+    cards.wait_until(lambda: len(card.representors()) == 2, "two representors")
     one, two = (card.representors()[f"pf0vf{n}"] for n in range(2))
     with Switch(tmp_path, "hw-offload=true") as switch:
         switch.vsctl("add-br", "br0")
@@ -124,4 +124,4 @@ def test_every_way_of_plugging_is_there_in_the_kernel_s_datapath(br_int, ovs_opt
     assert br_int.vsctl("list-ports", "br-int") == "tpi"
     assert br_int.vsctl("list-br").split() == ["br-int", "br-new", "br-user"]
     br_int.vsctl("del-port", "tpi", "--", "del-br", "br-new", "--", "del-br", "br-user")
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []

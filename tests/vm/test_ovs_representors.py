@@ -207,7 +207,7 @@ class OnCard(Case):
         try:
             yield
         finally:
-            kills.sound()
+            kills.disable_kill()
             os_vif.unplug(self.vif, INSTANCE)
             run(f"ip link set dev {self.keeps_device} mtu 1500")
             run(f"sysctl -qw net.ipv6.conf.{self.keeps_device}.disable_ipv6=0")
@@ -231,7 +231,7 @@ def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
 def test_a_daemon_killed_between_any_two_steps(case, monkeypatch, by):
     """The next plug, or unplug, ends well."""
     monkeypatch.setattr(kills, "private", contextlib.nullcontext)
-    kills.killed_in_plug(case, by)
+    kills.check_kills_in_plug(case, by)
 
 
 @pytest.fixture

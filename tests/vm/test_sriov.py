@@ -92,7 +92,7 @@ def test_switchdev_mode_brings_representors():
     run(f"ip link set dev {card.name} vf 1 vlan 42 proto 802.1ad")
     assert ip("link", "show", card.name)[0]["vfinfo_list"][1]["vlan_list"][0]["vlan"] == 42
     run("devlink dev eswitch set netdevsim/netdevsim20 mode switchdev")
-    cards.until(lambda: len(card.representors()) == 2, "two representors")
+    cards.wait_until(lambda: len(card.representors()) == 2, "two representors")
     assert set(card.representors()) == {"pf0vf0", "pf0vf1"}
     assert card.switch_id
 
@@ -107,7 +107,7 @@ def test_a_vf_is_given_to_vfio_and_back(igb):
     assert igb.vf_name(0) is None
     assert Path("/dev/vfio", group.name).exists()
     bind(vf, "igbvf")
-    cards.until(lambda: igb.vf_name(0), "the VF's network device")
+    cards.wait_until(lambda: igb.vf_name(0), "the VF's network device")
 
 
 @pytest.mark.vm("igb")
@@ -188,7 +188,7 @@ def test_the_ports_of_a_simulated_card_are_read_as_they_are():
     Path("/sys/kernel/debug/netdevsim/netdevsim21/max_vfs").write_text("120")
     card.set_vfs(120)
     run("devlink dev eswitch set netdevsim/netdevsim21 mode switchdev")
-    cards.until(lambda: len(card.representors()) == 120, "120 representors")
+    cards.wait_until(lambda: len(card.representors()) == 120, "120 representors")
     found = [port for port in switch_ports.dump("0000:00:00.0") if port.switch == card.switch_id]
     assert {f"pf{p.pf}vf{p.vf}": p.name for p in found if p.role is Role.VF} == card.representors()
     assert [p.name for p in found if p.role is Role.UPLINK] == [card.name]

@@ -92,7 +92,7 @@ def test_what_cannot_be_is_one_clear_error(igb, instance):
     said = refused(igb, instance, of_vf(address, max_tx_rate=100))
     assert f"maximum rate 100: Invalid argument; {name} is down" in said
     run(f"ip link set dev {name} up")
-    cards.until(lambda: igb.carrier, "the carrier")
+    cards.wait_until(lambda: igb.carrier, "the carrier")
 
 
 def test_a_vf_that_is_an_uplink_of_the_host_is_refused(igb, instance):
@@ -190,7 +190,7 @@ def test_a_macvtap_device_needs_the_network_device_of_the_vf(igb, instance):
     said = refused(igb, instance, macvtap(vf.name, "vepa"))
     assert f"vif.dev_address is {vf.name}, which has no network device here; expected" in said
     pathlib.Path("/sys/bus/pci/drivers/igbvf/bind").write_text(vf.name)
-    cards.until(lambda: igb.vf_name(0), "the VF's network device")
+    cards.wait_until(lambda: igb.vf_name(0), "the VF's network device")
 
 
 def test_the_settings_are_put_back_wherever_the_vf_is(igb, instance):
@@ -209,7 +209,7 @@ def test_the_settings_are_put_back_wherever_the_vf_is(igb, instance):
     os_vif.unplug(vif, instance)
     assert (vfs(igb), records()) == (before, [])
     pathlib.Path("/sys/bus/pci/drivers/igbvf/bind").write_text(vf.name)
-    cards.until(lambda: igb.vf_name(0), "the VF's network device")
+    cards.wait_until(lambda: igb.vf_name(0), "the VF's network device")
 
 
 def test_a_vf_that_was_made_anew_has_nothing_to_be_put_back(igb, instance):

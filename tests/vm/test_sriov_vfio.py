@@ -40,4 +40,4 @@ def test_a_vf_that_vfio_has_is_set_and_gets_back_what_it_had(igb, instance):
     os_vif.unplug(vif, instance)
     assert "has no network device here" in refused(igb, instance, macvtap(vf.name, "vepa"))
     bind(vf, "igbvf")
-    cards.until(lambda: igb.vf_name(0), "the VF's network device")
+    cards.wait_until(lambda: igb.vf_name(0), "the VF's network device")

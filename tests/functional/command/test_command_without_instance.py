@@ -11,7 +11,7 @@ from oslo_serialization import jsonutils
 import os_vif
 from os_vif import objects
 from os_vif.cmd import main
-from testbed.namespaces import differs, snapshot
+from testbed.namespaces import differences, snapshot
 from testbed.ovs import row
 from tests.support.ovs.checked import INSTANCE, VIFS, port_of
 from tests.support.sysfs import Sysfs
@@ -104,9 +104,9 @@ def test_a_linux_bridge_knows_no_instance(command):
     plugged = snapshot()
     assert command(vif, "check") == (0, "")
     assert command(vif, "plug")[0] == 0
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     assert command(vif, "unplug")[0] == 0
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize("instance", [(), GIVEN], ids=["nobody", "guest"])

@@ -28,7 +28,7 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ip
 from testbed.namespaces import run as run_shell
-from tests.support.pages import PAGES, provoked, run
+from tests.support.pages import PAGES, error_message, run
 from vif_plug_linux_bridge import privsep
 
 #: Those that have no command: they keep the record, or stand in an undo only.
@@ -67,10 +67,10 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         changed = vif.obj_clone()
         for name, value in changes.items():
             setattr(changed if name in changed.fields else changed.network, name, value)
-        return provoked(lambda: os_vif.plug(changed, instance))
+        return error_message(lambda: os_vif.plug(changed, instance))
 
     def step(one: KernelStep) -> str:
-        return provoked(lambda: runner.run(Plan(one), privileged.__name__))
+        return error_message(lambda: runner.run(Plan(one), privileged.__name__))
 
     def waited() -> str:
         clock = types.SimpleNamespace(
@@ -124,7 +124,7 @@ def test_the_messages_on_the_page_are_those_of_the_code(here, vif, instance, mon
         plug(plugin="x"),
         str(exception.PluginNotLoaded(plugin_name="x", reason="...")),
         plug(bridge_name="sixteen-bytes-xx"),
-        provoked(lambda: os_vif.plug(gone, instance)),
+        error_message(lambda: os_vif.plug(gone, instance)),
         step(steps.SetLink("brq-demo", up=True)),
         waited(),
         read_only(),

@@ -25,7 +25,7 @@ from os_vif.steps.plan import Plan
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.daemons import DAEMON
-from tests.support.pages import PAGES, provoked
+from tests.support.pages import PAGES, error_message
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 
@@ -41,7 +41,7 @@ def quoted(title: str) -> list[str]:
 
 
 def plug(vif: objects.VIFBase) -> str:
-    return provoked(lambda: os_vif.plug(vif, INSTANCE))
+    return error_message(lambda: os_vif.plug(vif, INSTANCE))
 
 
 @contextlib.contextmanager
@@ -67,7 +67,7 @@ def as_nobody(switch) -> str:
     os.seteuid(65534)
     try:
         with Ovsdb(switch.connection, 1) as ovsdb:
-            return provoked(lambda: ovsdb.select("Open_vSwitch", []))
+            return error_message(lambda: ovsdb.select("Open_vSwitch", []))
     finally:
         os.seteuid(0)
 
@@ -106,13 +106,13 @@ def test_a_switch_that_does_not_do_it(br_int, ovs_options):
             return done
 
     try:
-        seen.append(provoked(lambda: runner.run(Plan(Stops("br-x"), switch=at), DAEMON)))
+        seen.append(error_message(lambda: runner.run(Plan(Stops("br-x"), switch=at), DAEMON)))
     finally:
         os.kill(br_int.pid("ovsdb-server"), signal.SIGCONT)
     closed = Plan(EnsureOvsBridge("br-new", "nonsense"), switch=At(br_int.connection, 10))
-    seen.append(provoked(lambda: runner.run(closed, DAEMON)))
+    seen.append(error_message(lambda: runner.run(closed, DAEMON)))
     gone = Plan(EnsureOvsPort("br-int", "tapx", must_open=True), switch=At(br_int.connection, 10))
-    seen.append(provoked(lambda: runner.run(gone, DAEMON)))
+    seen.append(error_message(lambda: runner.run(gone, DAEMON)))
     ovs_options(ovs_vsctl_timeout=10)
     name = ovs_vif().vif_name
     br_int.vsctl("add-br", "br-other", "--", "set", "Bridge", "br-other", "datapath_type=netdev",

@@ -15,7 +15,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.testing.guests import Guest
 from os_vif.testing.tap_bridge import TapBridge
-from testbed.namespaces import differs, ip, run, snapshot
+from testbed.namespaces import differences, ip, run, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.checked import INSTANCE, TAP, VIFS, port_of
@@ -55,7 +55,7 @@ def test_a_bridge_that_is_made_has_to_open(vif):
         exception.PlugException, match=r"EnsureOvsBridge failed on br-new: not seen"
     ):
         os_vif.plug(vif, INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.usefixtures("_br_probe")

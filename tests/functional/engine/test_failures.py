@@ -24,7 +24,7 @@ from os_vif.steps import plan as plans
 from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import Plan
-from testbed.namespaces import differs, ip, run, snapshot
+from testbed.namespaces import differences, ip, run, snapshot
 from tests.support.daemons import DAEMON
 from tests.support.ovs.bare_step import BareOvsStep
 
@@ -160,7 +160,7 @@ def test_an_unplug_goes_forward_when_vswitchd_is_late(switch, caplog):
         assert "qvo" not in links()
     assert "the deletion of qvo; ovs-vswitchd has not applied it yet" in caplog.text
     runner.run(unplug, DAEMON)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_an_unplug_goes_forward_without_a_vswitchd(switch):

@@ -21,7 +21,7 @@ from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge
 from os_vif.steps.wire import encode
 from testbed.namespaces import ip, run, snapshot
-from tests.support.daemons import daemon_pid, helped_by
+from tests.support.daemons import daemon_pid, use_helper
 from vif_plug_linux_bridge import privsep
 
 #: ``CAP_NET_ADMIN`` of linux/capability.h, as a mask.
@@ -91,7 +91,7 @@ def test_a_context_in_the_caller_s_own_process_restricts_nothing(namespace):
 
 def test_the_helper_that_is_installed_is_restricted_alike(daemon):
     """Not only the quick one of the tests."""
-    with helped_by(str(pathlib.Path(sys.executable).with_name("privsep-helper"))):
+    with use_helper(str(pathlib.Path(sys.executable).with_name("privsep-helper"))):
         assert privsep.run([encode(EnsureBridge("brq-test"))])["error"] is None
         ours = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116
         deadline = time.monotonic() + 30

@@ -21,18 +21,18 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import (
-    changes,
-    ip,
-    private,
-    run,
-    snapshot,
-    without_indexes,
-)
+from testbed.namespaces import changes, ip, private_namespace, run, snapshot, without_indexes
 from tests.support.cases import ALL, KERNEL, Case
-from tests.support.daemons import daemon_pid, helped_by, stop_daemon
+from tests.support.daemons import daemon_pid, stop_daemon, use_helper
 from tests.support.forks import forked
-from tests.support.kills import INSTANCE, Host, faulty, killed_in_plug, places, sound
+from tests.support.kills import (
+    INSTANCE,
+    Host,
+    check_kills_in_plug,
+    disable_kill,
+    kill_before_step,
+    kill_positions,
+)
 from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("rights")
@@ -71,7 +71,7 @@ IN_KERNEL = [
 def _sound(quick_helper):
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize(reset=True)
-    with helped_by(quick_helper), mock.patch.dict(os.environ):
+    with use_helper(quick_helper), mock.patch.dict(os.environ):
         yield
 
 
@@ -80,20 +80,20 @@ def _sound(quick_helper):
     [(2, 4, [1]), (1, 4, [0]), (4, 4, [3]), (9, 4, [3, 7]), (3, 1, [0, 1, 2])],
 )
 def test_a_plan_of_any_length_has_a_step_to_be_killed_before(steps, stride, expected):
-    assert list(places(steps, stride)) == expected
+    assert list(kill_positions(steps, stride)) == expected
 
 
 @pytest.mark.parametrize("by", ["plug", "unplug"])
 @pytest.mark.parametrize(("case", "stride"), STRIDES)
 def test_a_daemon_killed_between_any_two_steps_of_plug(case, stride, by):
     """The call says that it is unknown what was done, and the next converges."""
-    killed_in_plug(case, by, stride=stride)
+    check_kills_in_plug(case, by, stride=stride)
 
 
 @pytest.mark.parametrize(("case", "by", "stride"), IN_KERNEL)
 def test_a_daemon_killed_while_it_plugs_for_the_kernel_s_datapath(case, by, stride):
     """In a virtual machine each one takes long: not between any two steps, but between some."""
-    killed_in_plug(case, by, stride=stride)
+    check_kills_in_plug(case, by, stride=stride)
 
 
 @pytest.mark.parametrize(("case", "stride"), STRIDES)
@@ -102,12 +102,12 @@ def test_a_daemon_killed_between_any_two_steps_of_unplug(case, stride):
     host = Host(case)
     for k in range(0, host.unplug_steps, stride):
         for by in ("plug", "unplug"):
-            with private(), case.prepared():
+            with private_namespace(), case.prepared():
                 os_vif.plug(case.vif, INSTANCE)
-                faulty(k)
+                kill_before_step(k)
                 with pytest.raises(exception.UnplugException, match="unknown"):
                     os_vif.unplug(case.vif, INSTANCE)
-                sound()
+                disable_kill()
                 host.must_converge(by)
                 stop_daemon()
 
@@ -146,7 +146,7 @@ def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_pat
     """Its daemon ends what it had begun; whoever comes next waits for that, and converges."""
     host = Host(case)
     for k in range(0, host.steps, stride):
-        with private(), case.prepared():
+        with private_namespace(), case.prepared():
             done = call(_KILLED, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode == -signal.SIGKILL, done.stderr
             host.must_converge(by)
@@ -211,7 +211,7 @@ def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(
     host = Host(case)
     k = 0
     while True:
-        with private(), case.prepared():
+        with private_namespace(), case.prepared():
             done = call(_ASKER, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode in (0, -signal.SIGKILL), done.stderr
             host.must_converge(by)
@@ -232,7 +232,7 @@ def test_a_daemon_killed_at_any_moment(rounds):
     # Not for secrets: any moments will do, and the same ones again.
     moments = random.Random(2)  # noqa: S311
     for n in range(rounds):
-        with private(), case.prepared():
+        with private_namespace(), case.prepared():
             os_vif.check(case.vif, INSTANCE)  # starts the daemon
             # A plug that finds it dead before it asks anything starts another.
             killed = privsep.vif_plug.channel

@@ -41,7 +41,7 @@ from os_vif.steps import (
 )
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.wire import STEPS, encode
-from testbed.namespaces import changes, ip, record, run, snapshot, without_indexes
+from testbed.namespaces import changes, ip, run, snapshot, state_files, without_indexes
 from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -434,4 +434,4 @@ def test_no_sequence_of_messages_takes_what_is_the_host_s(host, examples):
         _is_untouched()
 
     attack()
-    assert isinstance(record(), dict)
+    assert isinstance(state_files(), dict)

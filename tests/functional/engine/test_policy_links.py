@@ -23,7 +23,7 @@ from os_vif.steps import (
     SetLink,
     wire,
 )
-from testbed.namespaces import differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import differences, ip, run, snapshot, without_indexes
 from tests.support.requirements import require
 
 HAS_VRF = "ip link add name v type vrf table 9"
@@ -54,7 +54,7 @@ def assert_refused(*steps):
     error = call(*steps)
     assert error is not None
     assert error["errno"] == errno.EPERM, error
-    assert differs(before) == []
+    assert differences(before) == []
     return error["reason"]
 
 
@@ -141,7 +141,7 @@ def test_a_plan_that_fails_takes_a_member_out_again(host):
     )
     error = call(*steps)
     assert (error["step"], error["not_undone"]) == ("SetLink", [])
-    assert differs(before, indexes=False) == []
+    assert differences(before, indexes=False) == []
 
 
 @pytest.mark.vm("plain")
@@ -165,4 +165,4 @@ def test_a_mode_that_other_ipvlan_devices_have_not_is_refused(host):
     error = call(EnsureIpvlan("iv2", "d0", "l3"))
     assert error["errno"] == errno.EBUSY
     assert "iv1 on d0 has mode l2" in error["reason"]
-    assert differs(before) == []
+    assert differences(before) == []

@@ -408,7 +408,7 @@ def test_a_daemon_in_another_network_namespace_is_refused(instance):
     """Nothing is touched there or here; the plug is done where both are."""
     os_vif.plug(bridge_vif(1), instance)
     there = snapshot()
-    with namespaces.private():
+    with namespaces.private_namespace():
         before = snapshot()
         for call in (os_vif.plug, os_vif.unplug):
             # With nothing here, there is nothing to unplug.
@@ -429,7 +429,7 @@ def test_a_daemon_in_another_namespace_is_known_before_the_switch_is_touched(
     vif = ovs_vif(objects.VIFBridge)
     os_vif.plug(vif, instance)
     port = "qvo" + vif.id[:11]
-    with namespaces.private():
+    with namespaces.private_namespace():
         namespaces.run(f"ip link add {port} type veth")
         with pytest.raises(exception.UnplugException, match="network namespace"):
             os_vif.unplug(vif, instance)

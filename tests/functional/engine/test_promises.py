@@ -27,7 +27,7 @@ def run(*command: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def provoked(call) -> str:
+def error_message(call) -> str:
     """The message of the error that comes."""
     with pytest.raises(exception.ExceptionBase) as info:
         call()
@@ -69,7 +69,7 @@ def test_what_cannot_be_undone_is_in_the_error(namespace, monkeypatch):
     )
     with rtnetlink.opened() as net:
         monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
-        text = provoked(lambda: runner.run(plan, "os_vif.engine.privileged.daemon"))
+        text = error_message(lambda: runner.run(plan, "os_vif.engine.privileged.daemon"))
     assert "Undone: 1 changes before it; still to be undone by hand:" in text
     assert text.splitlines()[1].strip().startswith("ip link del dev brq-test")
     assert text.splitlines()[1].endswith("# Device or resource busy")
@@ -82,7 +82,7 @@ def test_what_a_bug_in_a_step_leaves_is_undone(namespace, monkeypatch):
     plan = Plan(EnsureBridge("brq-test"), SetLink("brq-test", up=True))
     with rtnetlink.opened() as net:
         monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
-        text = provoked(lambda: runner.run(plan, "os_vif.engine.privileged.daemon"))
+        text = error_message(lambda: runner.run(plan, "os_vif.engine.privileged.daemon"))
     assert "SetLink failed on brq-test: TypeError" in text
     assert "Undone: 1 changes before it" in text
     assert [link["ifname"] for link in ip("link")] == ["lo"]

@@ -12,14 +12,14 @@ import pytest
 import os_vif
 from os_vif import exception, opts
 from os_vif.engine import runner
-from testbed.namespaces import differs, snapshot, without_indexes
+from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support.cases import CASES, KERNEL, PARAMS, Case
 from tests.support.proofs import (
     DAEMON,
-    cut,
-    faults,
+    enforced_differences,
     prove_that_a_failure_at_each_step_leaves_the_host_as_it_was,
     prove_that_a_rolled_back_unplug_leaves_the_vif_plugged,
+    with_failing_step,
 )
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -45,16 +45,16 @@ def test_plug_and_unplug_again_change_nothing(case, instance):
     before = snapshot()
     if not case.loses_bridge:
         os_vif.unplug(case.vif, instance)
-        assert differs(before) == []
+        assert differences(before) == []
     os_vif.plug(case.vif, instance)
-    assert faults(case, instance) == []
+    assert enforced_differences(case, instance) == []
     plugged = snapshot()
     os_vif.plug(case.vif, instance)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     os_vif.unplug(case.vif, instance)
     unplugged = snapshot()
     os_vif.unplug(case.vif, instance)
-    assert differs(unplugged) == []
+    assert differences(unplugged) == []
     # The rules of a bridge that stays do, too, and so does the note of them.
     kept = ("iptables-", "ip6tables-") if case.keeps_bridge else ()
     assert [name for name in unplugged["files"] if not name.startswith(kept)] == []
@@ -81,9 +81,9 @@ def test_a_refusal_at_each_step_of_unplug_stops_none_of_the_others(case, instanc
         # What there is to unplug, the plan has looked at.
         plan = os_vif.plan(case.vif, instance, unplug=True)
         with pytest.raises(exception.StepFailed, match="SetLink failed on missing") as info:
-            runner.run(cut(plan, k).going_forward(), DAEMON)
+            runner.run(with_failing_step(plan, k).going_forward(), DAEMON)
         assert "by hand:\n  ip link set dev missing" in str(info.value)
-        assert differs(without_indexes(unplugged), indexes=False) == [], k
+        assert differences(without_indexes(unplugged), indexes=False) == [], k
 
 
 @pytest.mark.parametrize("case", [KERNEL["ovs-own-bridge"].param()], indirect=True)

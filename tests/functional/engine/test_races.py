@@ -21,7 +21,7 @@ from os_vif.host.ovsdb import transaction
 from os_vif.steps import DeleteLink, EnsureBridge, EnsureTap
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.wire import encode
-from testbed.namespaces import differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import differences, ip, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun
 
@@ -132,7 +132,7 @@ def test_libvirt_deletes_a_tap_while_it_is_plugged(br_int, net, before_message, 
     for k, answer in at_each_message(before_message, lambda: gone(vif.vif_name), work):
         if answer["error"] is not None:
             assert answer["error"]["errno"] == errno.ENODEV, (k, answer)
-            assert differs(without_indexes(before), indexes=False) == []
+            assert differences(without_indexes(before), indexes=False) == []
         assert kernel(plan)["error"] is None
         assert not any(step.differences(net) for step in plan if isinstance(step, KernelStep))
 

@@ -26,7 +26,7 @@ from os_vif.steps import AddBridgeUser, EnsureBridge, SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import encode
 from testbed.namespaces import ROOT, ip, run, snapshot
-from testbed.namespaces import record as noted
+from testbed.namespaces import state_files as noted
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 

@@ -38,7 +38,7 @@ from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import STEPS, encode
-from testbed.namespaces import differs, ip, run, snapshot
+from testbed.namespaces import differences, ip, run, snapshot
 from tests.support.daemons import DAEMON
 from tests.support.ovs.bare_step import BareOvsStep
 
@@ -122,7 +122,7 @@ def test_an_unplug_removes_all_but_what_the_kernel_refuses(switch, at, place):
     assert "All that could be done of the rest was done" in str(info.value)
     assert "still to be done by hand:\n  ip link del dev stuck" in str(info.value)
     assert "Undone" not in str(info.value)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_an_unplug_that_is_not_permitted_one_step_does_the_others(switch, at):
@@ -170,7 +170,7 @@ def test_a_move_of_addresses_in_an_unplug_is_whole_or_not_at_all():
     with pytest.raises(exception.StepFailed, match="EnsureAddress failed on brq-x") as info:
         runner.run(plan, DAEMON)
     assert "ip address del 192.0.2.7/24 dev eth7" in str(info.value)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_every_step_of_a_move_is_one_of_those_that_are_done_together():

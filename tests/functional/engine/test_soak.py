@@ -10,7 +10,7 @@ import os
 import pytest
 
 import os_vif
-from testbed.namespaces import differs, snapshot, without_indexes
+from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support.cases import ALL, CASES
 from tests.support.daemons import daemon_pid, descriptors
 
@@ -46,4 +46,4 @@ def test_nothing_grows(daemon, instance, pairs, name):
         assert descriptors("self") <= opened[0]
         # A thread of its pool may have been started, and opened its socket, only since.
         assert descriptors(pid) <= opened[1] + max(8, os.cpu_count() or 1)
-        assert differs(before, indexes=False) == []
+        assert differences(before, indexes=False) == []

@@ -14,7 +14,7 @@ import os_vif
 from os_vif import exception
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import EnsureVeth
-from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import changes, differences, ip, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import HYBRID, INSTANCE
 
@@ -133,7 +133,7 @@ def test_a_half_that_others_use_is_refused_and_stays(br_int, far, used):
     before = snapshot()
     with pytest.raises(exception.PlugException, match=f"{said}.*; remove it"):
         os_vif.plug(ovs_vif(HYBRID), INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_failure_later_gives_the_half_back(br_int, ovs_options):
@@ -155,7 +155,7 @@ def test_a_device_that_no_vif_has_is_not_replaced(namespace, name):
     before = snapshot()
     with rtnetlink.opened() as net, pytest.raises(OSError, match=f"{name} is a veth device whose"):
         EnsureVeth(name, "other").apply(net)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_pair_that_cannot_be_made_gives_the_half_back(namespace):
@@ -164,4 +164,4 @@ def test_a_pair_that_cannot_be_made_gives_the_half_back(namespace):
     before = snapshot()
     with rtnetlink.opened() as net, pytest.raises(OSError, match=r"Invalid argument|out of range"):
         EnsureVeth(QVB, QVO, mtu=2**30).apply(net)
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []

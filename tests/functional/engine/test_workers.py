@@ -12,7 +12,7 @@ import threading
 import pytest
 
 import os_vif
-from testbed.namespaces import ROOT, differs, ip, snapshot, without_indexes
+from testbed.namespaces import ROOT, differences, ip, snapshot, without_indexes
 from tests.support.cases import ALL
 from tests.support.vifs import bridge_vif
 
@@ -70,7 +70,7 @@ def test_two_processes_plug_one_vif(instance):
         together([0, 0], rounds=3)
     together_plugged = snapshot()
     os_vif.plug(CASE.vif, instance)
-    assert differs(together_plugged) == []
+    assert differences(together_plugged) == []
     assert os_vif.check(CASE.vif, instance) == ()
 
 
@@ -96,7 +96,7 @@ def test_two_threads_plug_and_unplug_one_vif(vif, instance):
     os_vif.plug(vif, instance)
     assert os_vif.check(vif, instance) == ()
     os_vif.unplug(vif, instance)
-    assert differs(before, indexes=False) == []
+    assert differences(before, indexes=False) == []
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,4 @@ def test_workers_plug_vifs_of_one_bridge(instance, workers, rounds):
     for number in numbers:
         assert "brq-test" in [link["ifname"] for link in ip("link")]
         os_vif.unplug(bridge_vif(number), instance)
-    assert differs(before) == []
+    assert differences(before) == []

@@ -16,7 +16,7 @@ from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from os_vif.testing.guests import Guest
-from testbed.namespaces import ip, record, run, snapshot
+from testbed.namespaces import ip, run, snapshot, state_files
 from tests.support.cases import CASES
 from tests.support.vifs import bridge_vif
 
@@ -234,4 +234,4 @@ def test_a_vif_is_unplugged_whatever_routes_the_uplink_has(uplinked, instance, c
     run("ip route add 203.0.113.0/24 dev uplink realm 7")
     os_vif.unplug(uplinked, instance)
     assert "uplink keeps its addresses: the route 203.0.113.0/24" in caplog.text
-    assert record() == {}
+    assert state_files() == {}

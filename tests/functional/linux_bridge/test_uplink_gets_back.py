@@ -21,11 +21,11 @@ from tests.support.uplink_host import (
     DAEMON,
     addresses,
     assert_same,
-    check,
+    create_uplink_host,
+    enforced_differences,
     lines,
     neighbours,
     routes,
-    uplinked,
 )
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("daemon")
 @pytest.fixture
 def vif(daemon):
     """A VIF whose uplink the host is reached through."""
-    return uplinked()
+    return create_uplink_host()
 
 
 ROUTES = {
@@ -98,7 +98,7 @@ def test_a_route_is_moved_and_after_a_failed_plug_given_back(vif, instance, setu
     os_vif.plug(vif, instance)
     assert_same(routes(BRIDGE), before)
     assert routes("uplink") == []
-    assert check(vif, instance) == []
+    assert enforced_differences(vif, instance) == []
 
 
 @pytest.mark.parametrize("first", ["uplink", "other"])
@@ -156,7 +156,7 @@ def test_a_neighbour_is_moved_and_after_a_failed_plug_given_back(vif, instance, 
     os_vif.plug(vif, instance)
     assert neighbours(BRIDGE) == before
     assert neighbours("uplink") == []
-    assert check(vif, instance) == []
+    assert enforced_differences(vif, instance) == []
 
 
 def test_many_neighbours_take_no_longer_each(vif, instance):
@@ -220,7 +220,7 @@ def test_an_address_is_moved_and_after_a_failed_plug_given_back(vif, instance, s
     os_vif.plug(vif, instance)
     assert (addresses(BRIDGE), joined(BRIDGE)) == (before, groups)
     assert addresses("uplink") == []
-    assert check(vif, instance) == []
+    assert enforced_differences(vif, instance) == []
 
 
 def joined(device: str) -> set[str]:
@@ -323,7 +323,7 @@ def test_the_bridge_gets_the_kernel_parameters_of_the_uplink(vif, instance, sett
     assert parameter(setting, BRIDGE) == setting.partition("=")[2]
     run(f"sysctl -qw net.{setting.replace('uplink', BRIDGE).partition('=')[0]}=0")
     # It is the operator's from then on.
-    assert check(vif, instance) == []
+    assert enforced_differences(vif, instance) == []
 
 
 def test_the_kernel_hears_routers_in_place_of_a_program(vif, instance):
@@ -364,7 +364,7 @@ def test_a_plug_that_was_stopped_is_completed(vif, instance, stopped):
     assert_same(routes(BRIDGE), before[1])
     assert neighbours(BRIDGE) == before[2]
     assert (addresses("uplink"), routes("uplink"), neighbours("uplink")) == ([], [], [])
-    assert check(vif, instance) == []
+    assert enforced_differences(vif, instance) == []
 
 
 def key(held: list[dict]) -> list[str]:

@@ -19,7 +19,14 @@ from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from testbed.namespaces import run
-from tests.support.uplink_host import BRIDGE, DAEMON, check, lines, routes, uplinked
+from tests.support.uplink_host import (
+    BRIDGE,
+    DAEMON,
+    create_uplink_host,
+    enforced_differences,
+    lines,
+    routes,
+)
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -27,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("daemon")
 @pytest.fixture
 def vif(daemon):
     """A VIF whose uplink the host is reached through."""
-    return uplinked()
+    return create_uplink_host()
 
 
 def advertise(lifetime: int, valid: int, preference: int = 1) -> None:
@@ -94,7 +101,7 @@ def test_a_router_goes_on_to_be_heard_on_the_bridge(router, instance):
         "high"
     }
     assert not learned("uplink")
-    assert check(router, instance) == []
+    assert enforced_differences(router, instance) == []
 
     def is_renewed():
         advertise(9000, 90000)

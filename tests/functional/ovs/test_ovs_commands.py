@@ -14,7 +14,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import differs, private, run, snapshot, without_addresses
+from testbed.namespaces import differences, private_namespace, run, snapshot, without_addresses
 from tests.support.cases import CASES, Case
 from tests.support.daemons import stop_daemon
 
@@ -59,7 +59,7 @@ def typed(command: str) -> None:
 def plugged(case: Case) -> tuple[dict, dict]:
     """How a host is after a plug, and after an unplug."""
     states = []
-    with private(), case.prepared():
+    with private_namespace(), case.prepared():
         for action in (os_vif.plug, os_vif.unplug):
             action(case.vif, INSTANCE)
             states.append(without_addresses(snapshot()))
@@ -75,11 +75,11 @@ def test_what_is_printed_can_be_typed_to_the_same_end(case):
         for unplug, wanted in ((False, after_plug), (True, after_unplug)):
             for command in str(os_vif.plan(case.vif, INSTANCE, unplug=unplug)).splitlines():
                 typed(command)
-            assert differs(wanted, addresses=False) == []
+            assert differences(wanted, addresses=False) == []
             if not unplug:
                 assert [d for d in os_vif.check(case.vif, INSTANCE) if not d.pending] == []
                 os_vif.plug(case.vif, INSTANCE)
-                assert differs(wanted, addresses=False) == []
+                assert differences(wanted, addresses=False) == []
 
 
 def test_the_command_plans_and_checks_it(os_vif_command_of):

@@ -14,7 +14,7 @@ from os_vif.steps import EnsureVeth
 from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
 from os_vif.steps.ovs.port import EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget, Plan
-from testbed.namespaces import differs, ip, snapshot
+from testbed.namespaces import differences, ip, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import guest_on
@@ -63,7 +63,7 @@ def test_a_bridge_in_user_space_may_have_a_long_name(br_int, kind, bridge):
     there = bridge in br_int.vsctl("list-br").split()
     assert there == (not bridge.startswith("tbr-"))
     br_int.vsctl("--if-exists", "del-br", bridge)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_two_bridges_that_begin_alike_both_work(br_int):
@@ -179,4 +179,4 @@ def test_old_calls_take_long_names_of_vhost_user_ports(br_int, ovs_options, kind
     old.delete_ovs_vif_port(LONG, name)
     assert not old.port_exists(name, LONG)
     br_int.vsctl("del-br", LONG)
-    assert differs(before) == []
+    assert differences(before) == []

@@ -19,7 +19,7 @@ from concurrent import futures
 import pytest
 
 import os_vif
-from testbed.namespaces import ROOT, differs, ip, snapshot, without_indexes
+from testbed.namespaces import ROOT, differences, ip, snapshot, without_indexes
 from testbed.ovs_kinds import BRIDGE, KINDS, vif
 from testbed.raw_switch import RawSwitch
 from tests.support.cases import configured
@@ -111,7 +111,7 @@ def test_processes_and_threads_share_a_switch_with_an_agent(
         for name in [name for name in raw.ports() if name.startswith("agent-")]:
             raw.delete(BRIDGE, name)
         raw.set("Bridge", BRIDGE, other_config=["map", []])
-    assert differs(before, indexes=False) == []
+    assert differences(before, indexes=False) == []
 
 
 def resident(pid: int | str) -> int:
@@ -159,4 +159,4 @@ def test_a_host_full_of_vifs(br_int, kind, count):
     # No more than the descriptions of the VIFs, which the test itself keeps, and the allocator.
     assert max(grown) < 16 * 2**20
     assert len([link for link in ip("link") if link["ifname"].startswith("tap")]) == 0
-    assert differs(before, indexes=False) == []
+    assert differences(before, indexes=False) == []

@@ -25,8 +25,8 @@ from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget, Plan
 from testbed import ovs_kinds
-from testbed.namespaces import differs, snapshot
-from testbed.ovs import SCHEMA, row, why_not
+from testbed.namespaces import differences, snapshot
+from testbed.ovs import SCHEMA, missing_requirement, row
 from tests.support.ovs import old_releases
 from tests.support.ovs.proxy import ANSWER, ASK, Proxy, pass_on
 from vif_plug_ovs import privsep
@@ -54,7 +54,7 @@ def release(request):
 @contextlib.contextmanager
 def running(tmp_path, release: str, *, server: bool):
     """Yield a switch of a release, and its connection."""
-    if (missing := why_not()) is not None:
+    if (missing := missing_requirement()) is not None:
         pytest.skip(missing)
     rule = pass_on if server else old_releases.without_server_database
     with (
@@ -96,7 +96,7 @@ def test_every_way_of_plugging_works_with_old_releases(old, ovs_options, instanc
         assert row(old, "Interface", ovs_kinds.name_of(prefix, 1), "name")
     os_vif.unplug(vif, instance)
     os_vif.unplug(vif, instance)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize("mode", ["client", "server"])
@@ -173,7 +173,7 @@ def test_an_older_release_is_refused_in_one_sentence(tmp_path, release, server):
                     f"its schema {old_releases.ADDED[release][0]} lacks Open_vSwitch.iface_types; the "
                     "oldest release that os-vif supports is Open vSwitch 2.4.0 (schema 7.12.1)"
                 ) in said
-        assert differs(before) == []
+        assert differences(before) == []
     finally:
         switch.stop()
 

@@ -10,10 +10,10 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.plugins.vif_fields import get
-from testbed.namespaces import changes, differs, run, snapshot
+from testbed.namespaces import changes, differences, run, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
-from tests.support.ovs.representors import dpdk, on
+from tests.support.ovs.representors import dpdk, vif_on_representor
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VHOST_USER
 from tests.support.requirements import require_tun
 
@@ -38,7 +38,7 @@ WAYS = {
     "hybrid": (lambda: ovs_vif(HYBRID), "qvo0a0b0c0d-11", "br-int"),
     "trunk": (lambda: ovs_vif(bridge="tbr-1", create_port=True), "tap0a0b0c0d-11", "tbr-1"),
     "hybrid-trunk": (lambda: ovs_vif(HYBRID, bridge="tbr-1"), "qvo0a0b0c0d-11", "tbr-1"),
-    "representor": (lambda: on(1), "rep1", "br-int"),
+    "representor": (lambda: vif_on_representor(1), "rep1", "br-int"),
 }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def assert_refused(vif, said: str) -> None:
     before = snapshot()
     with pytest.raises(exception.PlugException, match=said):
         os_vif.plug(vif, INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.fixture(params=WAYS)
@@ -141,7 +141,7 @@ def test_a_port_of_another_bridge_is_told_and_refused(br_int, way):
 @pytest.mark.parametrize("kind", ["vxlan", "patch", "internal"])
 def test_a_representor_does_not_get_the_name_of_such_a_port(br_int, host, kind):
     """Whether the port says that it is the VIF's, or not."""
-    vif = on(1, "tap-1")
+    vif = vif_on_representor(1, "tap-1")
     br_int.vsctl("add-port", "br-int", "tap-1", "--", "set", "Interface", "tap-1", *TYPES[kind])
     taken = "representor_name is tap-1; expected a name that nothing else has"
     with pytest.raises(exception.PlanException, match=taken):

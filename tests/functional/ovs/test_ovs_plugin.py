@@ -16,7 +16,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import differences, ip, run, snapshot, without_indexes
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VHOST_USER, VIFS, guest_on
@@ -51,7 +51,7 @@ def test_by_default_only_the_bridge_is_ensured(br_int):
     """libvirt adds the port."""
     before = snapshot()
     os_vif.plug(ovs_vif(), INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
     (difference,) = os_vif.check(ovs_vif(), INSTANCE)
     assert str(difference) == (
         f"{ovs_vif().vif_name}: port is missing, should be in br-int (waits for the hypervisor)"
@@ -188,7 +188,7 @@ def test_names_of_15_characters_are_names(br_int):
     assert os_vif.check(vif, INSTANCE) == ()
     os_vif.unplug(vif, INSTANCE)
     br_int.vsctl("del-br", "br-integration1")
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("server", "client"), ("client", "")])
@@ -232,7 +232,7 @@ def test_what_is_configured_by_now_does_not_matter_to_unplug(br_int, ovs_options
         ovs_options(per_port_bridge=not plugged.get("per_port_bridge", False),
                     default_qos_type="linux-sfq", isolate_vif=not plugged.get("isolate_vif"))  # fmt: skip
         os_vif.unplug(vif, INSTANCE)
-        assert differs(before) == []
+        assert differences(before) == []
 
 
 def test_what_a_hybrid_vif_left_goes_when_it_is_native_by_now(br_int):
@@ -240,7 +240,7 @@ def test_what_a_hybrid_vif_left_goes_when_it_is_native_by_now(br_int):
     before = snapshot()
     os_vif.plug(ovs_vif(HYBRID), INSTANCE)
     os_vif.unplug(ovs_vif(), INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_half_done_hybrid_plug_is_completed(br_int):
@@ -262,9 +262,9 @@ def test_what_was_plugged_without_marks_is_unplugged(br_int):
         run(f"ip link set dev {prefix}{vif.id[:11]} alias ''")
     include_unmanaged = snapshot()
     os_vif.plug(vif, INSTANCE)
-    assert differs(include_unmanaged) == []
+    assert differences(include_unmanaged) == []
     os_vif.unplug(vif, INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_create_tap_of_a_hybrid_vif_is_ignored_with_one_warning(br_int, caplog):
@@ -307,7 +307,7 @@ def test_an_agent_s_vif_without_an_id_is_plugged(br_int):
     os_vif.plug(vif, nobody)
     assert "vm-uuid" not in br_int.vsctl("get", "Interface", "rep0", "external_ids")
     os_vif.unplug(vif, nobody)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_a_switch_that_stands_still_fails_the_plug(br_int, ovs_options):
             os_vif.plug(ovs_vif(HYBRID), INSTANCE)
     finally:
         os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_an_unplug_that_the_switch_does_not_carry_out_goes_forward(br_int, ovs_options, caplog):
@@ -413,7 +413,7 @@ def test_an_unplug_that_the_switch_does_not_carry_out_goes_forward(br_int, ovs_o
         os.kill(br_int.pid("ovs-vswitchd"), signal.SIGCONT)
     assert "ovs-vswitchd has not applied it yet" in caplog.text
     os_vif.unplug(vif, INSTANCE)
-    assert differs(before, indexes=False) == []
+    assert differences(before, indexes=False) == []
 
 
 def test_who_does_not_wait_for_vswitchd_is_done_when_the_database_has_it(br_int, ovs_options):

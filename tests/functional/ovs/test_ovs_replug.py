@@ -9,7 +9,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import changes, differs, run, snapshot, without_indexes
+from testbed.namespaces import changes, differences, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VIFS, guest_on
 from tests.support.pings import Pings
@@ -47,7 +47,7 @@ def test_traffic_runs_on_whatever_is_configured_by_now(br_int, ovs_options, kind
         pings.assert_answered()
     for vif in (one, other):
         os_vif.unplug(vif, INSTANCE)
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
 
 
 def test_a_port_that_is_plugged_anew_is_as_configured_by_now(br_int, ovs_options):
@@ -127,7 +127,7 @@ def test_a_tap_that_the_hypervisor_holds_is_left_alone(br_int):
         1450,
     )
     os_vif.plug(vif, INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize("kind", ["vhost-user", "bridge-only"])
@@ -138,4 +138,4 @@ def test_nothing_else_changes_either(br_int, ovs_options, kind):
     before = snapshot()
     ovs_options(**FLIPPED)
     os_vif.plug(vif, INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []

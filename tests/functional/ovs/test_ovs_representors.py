@@ -15,10 +15,10 @@ from os_vif import exception, objects
 from os_vif.engine import runner
 from os_vif.host.state.directory import STATE
 from os_vif.steps import ReleaseVf
-from testbed.namespaces import changes, differs, run, snapshot, without_indexes
+from testbed.namespaces import changes, differences, run, snapshot, without_indexes
 from testbed.ovs import row
-from tests.support.ovs.representors import INSTANCE, dpdk, link, on
-from tests.support.proofs import DAEMON, cut
+from tests.support.ovs.representors import INSTANCE, dpdk, link, vif_on_representor
+from tests.support.proofs import DAEMON, with_failing_step
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -36,7 +36,7 @@ def uuid_of(switch, port: str) -> str:
 def test_a_representor_is_a_port(br_int, host, name):
     """Up, without IPv6, with the network's MTU; unplug takes it out and down, and it stays."""
     address = link("rep1")["address"]
-    vif = on(1, name)
+    vif = vif_on_representor(1, name)
     host.plug(vif)
     found = link("rep1")
     assert (found["mtu"], found["address"]) == (1450, address)
@@ -52,7 +52,7 @@ def test_a_representor_is_a_port(br_int, host, name):
 @pytest.mark.parametrize("profile", ["new", "old"])
 def test_a_representor_is_called_what_the_vif_says(br_int, host, profile):
     """As long as it is plugged; its own name is with the device, and comes back."""
-    vif = on(1, "tap-1")
+    vif = vif_on_representor(1, "tap-1")
     if profile == "old":
         vif.port_profile = objects.VIFPortProfileOVSRepresentor(
             interface_id=vif.id, representor_name="tap-1", representor_address=vif.dev_address
@@ -67,7 +67,7 @@ def test_a_representor_is_called_what_the_vif_says(br_int, host, profile):
     assert br_int.vsctl("list-ports", "br-int") == "tap-1"
     plugged = snapshot()
     host.plug(vif)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     host.unplug(vif)
     host.unplug(vif)
     assert br_int.vsctl("list-ports", "br-int") == ""
@@ -76,11 +76,11 @@ def test_a_representor_is_called_what_the_vif_says(br_int, host, profile):
 
 def test_a_port_that_is_plugged_under_another_name_keeps_it(br_int, host):
     """As 5.3.0 has plugged it, which never renamed one: its packets are not held up."""
-    vif = on(1, "tap-1")
-    host.plug(on(1))
+    vif = vif_on_representor(1, "tap-1")
+    host.plug(vif_on_representor(1))
     plugged = snapshot()
     host.plug(vif)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     host.unplug(vif)
     assert br_int.vsctl("list-ports", "br-int") == ""
     assert is_as_its_driver_made_it("rep1")
@@ -94,9 +94,9 @@ def test_a_port_that_gets_another_function_releases_the_first(
 ):
     """In the same plan: out of the bridge, down, and with its own name again."""
     ovs_options(wait_for_vswitchd=wait)
-    host.plug(on(0, name))
+    host.plug(vif_on_representor(0, name))
     index = link("rep1")["ifindex"]
-    host.plug(on(1, name))
+    host.plug(vif_on_representor(1, name))
     port = name or "rep1"
     assert is_as_its_driver_made_it("rep0")
     assert link(port)["ifindex"] == index
@@ -104,7 +104,7 @@ def test_a_port_that_gets_another_function_releases_the_first(
     # vswitchd has opened the other device.
     br_int.vsctl("set", "Open_vSwitch", ".", "external_ids:settle=1")
     assert row(br_int, "Interface", port, "ifindex") == [str(index)]
-    host.unplug(on(1, name))
+    host.unplug(vif_on_representor(1, name))
     assert br_int.vsctl("list-ports", "br-int") == ""
     assert is_as_its_driver_made_it("rep1")
 
@@ -112,15 +112,15 @@ def test_a_port_that_gets_another_function_releases_the_first(
 @pytest.mark.parametrize("unplug", [False, True], ids=["another", "unplug"])
 def test_a_failure_at_each_step_leaves_a_representor_plugged(br_int, host, unplug):
     """While its port gets another function, or is unplugged; then that succeeds."""
-    host.plug(on(0, "tap-1"))
+    host.plug(vif_on_representor(0, "tap-1"))
     before = without_indexes(snapshot())
-    plan = os_vif.plan(on(0 if unplug else 1, "tap-1"), INSTANCE, unplug=unplug)
+    plan = os_vif.plan(vif_on_representor(0 if unplug else 1, "tap-1"), INSTANCE, unplug=unplug)
     for k in range(len(plan) + 1):
         with pytest.raises(exception.StepFailed, match="missing") as info:
-            runner.run(cut(plan, k), DAEMON)
+            runner.run(with_failing_step(plan, k), DAEMON)
         assert "by hand" not in str(info.value)
-        assert differs(before, indexes=False) == [], plan.steps[k - 1]
-    (host.unplug if unplug else host.plug)(on(0 if unplug else 1, "tap-1"))
+        assert differences(before, indexes=False) == [], plan.steps[k - 1]
+    (host.unplug if unplug else host.plug)(vif_on_representor(0 if unplug else 1, "tap-1"))
     assert is_as_its_driver_made_it("rep0")
 
 
@@ -130,7 +130,10 @@ def test_the_port_of_a_guest_that_has_lost_its_function_goes(br_int, host, name)
 
     What is plugged of the first afterwards, or unplugged, does not touch the second.
     """
-    first, second = on(1, "tap-1" if name else None), on(1, name, port=2)
+    first, second = (
+        vif_on_representor(1, "tap-1" if name else None),
+        vif_on_representor(1, name, port=2),
+    )
     host.plug(first)
     old = uuid_of(br_int, "tap-1" if name else "rep1")
     host.plug(second)
@@ -140,14 +143,14 @@ def test_the_port_of_a_guest_that_has_lost_its_function_goes(br_int, host, name)
     assert row(br_int, "Interface", port, "external_ids:iface-id") == [f'"{second.id}"']
     plugged = snapshot()
     host.unplug(first)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     host.unplug(second)
     assert is_as_its_driver_made_it("rep1")
 
 
 def test_a_row_that_was_kept_over_a_reboot_is_used(br_int, host):
     """The device has the name of its driver then."""
-    vif = on(1, "tap-1")
+    vif = vif_on_representor(1, "tap-1")
     host.plug(vif)
     old = uuid_of(br_int, "tap-1")
     run("""ip link set dev tap-1 down; ip link set dev tap-1 name rep1
@@ -171,13 +174,13 @@ def test_a_name_that_cannot_be_is_refused(br_int, host):
         ("a/b", "is 'a/b'; expected a device name"),
     ):
         with pytest.raises(exception.PlugException, match=f"{field} {said}"):
-            os_vif.plug(on(1, name), INSTANCE)
-    assert differs(before) == []
+            os_vif.plug(vif_on_representor(1, name), INSTANCE)
+    assert differences(before) == []
 
 
 def test_a_name_that_another_device_has_by_now_does_not_come_back(br_int, host, caplog):
     """That is told, and the port goes all the same."""
-    vif = on(1, "tap-1")
+    vif = vif_on_representor(1, "tap-1")
     host.plug(vif)
     run("ip link add name rep1 type veth peer name other")
     host.unplug(vif)
@@ -191,14 +194,14 @@ def test_a_representor_that_comes_late_is_waited_for(br_int, host):
     (host.sysfs.net / "rep1/phys_port_name").unlink()
     come = threading.Timer(0.3, host.sysfs.port, ("rep1", None, "pf0vf1"))
     come.start()
-    host.plug(on(1))
+    host.plug(vif_on_representor(1))
     come.join()
     assert br_int.vsctl("list-ports", "br-int") == "rep1"
 
 
 def test_a_port_goes_whose_virtual_function_has_gone(br_int, host):
     """The switch knows it by its iface-id; the device, if there is one, is as before."""
-    vif = on(1, "tap-1")
+    vif = vif_on_representor(1, "tap-1")
     host.plug(vif)
     vif.dev_address = "0000:03:09.0"
     with pytest.raises(exception.PlugException, match="no PCI device 0000:03:09"):
@@ -216,10 +219,15 @@ def test_what_5_3_0_has_unplugged_holds_no_function(br_int, host):
     noted.write_text('{"user": "another", "incarnation": [0, 0], "before": {}}')
     br_int.vsctl("add-port", "br-int", "rep2", "--", "set", "Interface", "rep2",
                  "external_ids:iface-id=another")  # fmt: skip
-    assert ReleaseVf("0000:03:01.1", "another") not in os_vif.plan(on(1), INSTANCE).steps
+    assert (
+        ReleaseVf("0000:03:01.1", "another")
+        not in os_vif.plan(vif_on_representor(1), INSTANCE).steps
+    )
     br_int.vsctl("del-port", "rep2")
-    assert ReleaseVf("0000:03:01.1", "another") in os_vif.plan(on(1), INSTANCE).steps
-    host.plug(on(1))
+    assert (
+        ReleaseVf("0000:03:01.1", "another") in os_vif.plan(vif_on_representor(1), INSTANCE).steps
+    )
+    host.plug(vif_on_representor(1))
     assert not noted.exists()
 
 
@@ -259,11 +267,11 @@ def test_a_representor_of_dpdk_that_5_3_0_plugged_is_left_so(br_int, host):
 def test_a_port_that_changes_its_datapath_leaves_nothing(br_int, host):
     """From the kernel's to that of DPDK, and back."""
     before = without_indexes(snapshot())
-    host.plug(on(0, "tap-1"))
+    host.plug(vif_on_representor(0, "tap-1"))
     host.plug(dpdk(1))
     assert is_as_its_driver_made_it("rep0")
-    host.plug(on(1, "tap-1"))
+    host.plug(vif_on_representor(1, "tap-1"))
     assert br_int.vsctl("list-ports", "br-int") == "tap-1"
     host.unplug(dpdk(1))
-    found = differs(before, indexes=False)
+    found = differences(before, indexes=False)
     assert [line for line in found if "mtu" not in line and "disable_ipv6" not in line] == []

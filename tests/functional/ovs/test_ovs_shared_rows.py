@@ -15,8 +15,8 @@ from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from testbed.namespaces import changes, run
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
-from tests.support.ovs.representors import on
-from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, carried_out
+from tests.support.ovs.representors import vif_on_representor
+from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, apply_steps
 from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -27,7 +27,7 @@ WAYS = {
     "port": (lambda: ovs_vif(create_port=True), "tap0a0b0c0d-11"),
     "tap": (lambda: ovs_vif(**TAP), "tap0a0b0c0d-11"),
     "hybrid": (lambda: ovs_vif(HYBRID), "qvo0a0b0c0d-11"),
-    "representor": (lambda: on(1), "rep1"),
+    "representor": (lambda: vif_on_representor(1), "rep1"),
 }
 
 
@@ -137,24 +137,24 @@ def test_queues_of_the_row_are_those_of_whoever_made_them(br_int, way):
 
 def test_the_undo_of_an_unplug_refers_to_the_row_that_stayed(br_int, ovsdb):
     """And to its queues; one that was deleted with the port is made again."""
-    carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
+    apply_steps(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     br_int.vsctl("--id=@q", "create", "Queue", "dscp=1", "--", "add", "QoS",
                  qos_of(br_int, "qvo1"), "queues", "0=@q")  # fmt: skip
     before = br_int.dump()
-    undo = carried_out(ovsdb, [DeleteOvsPort("qvo1")])
-    carried_out(ovsdb, undo)
+    undo = apply_steps(ovsdb, [DeleteOvsPort("qvo1")])
+    apply_steps(ovsdb, undo)
     assert changes(before, br_int.dump()) == []
     shared = share(br_int, "qvo1", "one")
     before = br_int.dump()
-    undo = carried_out(ovsdb, [DeleteOvsPort("qvo1")])
-    carried_out(ovsdb, undo)
+    undo = apply_steps(ovsdb, [DeleteOvsPort("qvo1")])
+    apply_steps(ovsdb, undo)
     assert changes(before, br_int.dump()) == []
     assert qos_of(br_int, "qvo1") == shared
 
 
 def test_what_check_says_of_a_row_that_stays(br_int, ovsdb):
     """Nothing; of one that nobody refers to, that it should be gone."""
-    carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
+    apply_steps(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     share(br_int, "qvo1", "one")
     step = DeleteOvsPort("qvo1")
     assert [d.attribute for d in step.differences(Snapshot(ovsdb))] == ["port"]
@@ -164,18 +164,18 @@ def test_what_check_says_of_a_row_that_stays(br_int, ovsdb):
 
 def test_the_undo_of_a_plug_leaves_the_row_of_a_namesake(br_int, ovsdb):
     """Somebody has deleted the port and made it again, with the row that was made for the first."""
-    (undo,) = carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
+    (undo,) = apply_steps(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     uuid = qos_of(br_int, "qvo1")
     br_int.vsctl("del-port", "qvo1")
     br_int.vsctl("add-port", "br-int", "qvo1", "--", "set", "Port", "qvo1", f"qos={uuid}")
     before = br_int.dump()
-    carried_out(ovsdb, [undo])
+    apply_steps(ovsdb, [undo])
     assert changes(before, br_int.dump()) == []
 
 
 def test_who_refers_to_the_row_between_look_and_act_keeps_it(br_int, ovsdb, monkeypatch):
     """The database refuses the deletion, and the next look sees the other port."""
-    carried_out(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
+    apply_steps(ovsdb, [EnsureOvsPort("br-int", "qvo1", qos="linux-htb")])
     br_int.vsctl("add-port", "br-int", "one")
     change, looks = DeleteOvsPort.add_operations, []
 

@@ -25,9 +25,9 @@ from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.ovs.step import OvsStep
 from os_vif.steps.plan import Plan
-from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import changes, differences, ip, run, snapshot, without_indexes
 from tests.support.daemons import DAEMON
-from tests.support.ovs.vifs import carried_out
+from tests.support.ovs.vifs import apply_steps
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -159,22 +159,22 @@ def test_every_step_of_the_switch_has_a_sample():
 def test_a_step_holds_once_it_was_run(sample, ovsdb):
     """It tells what does not hold; afterwards nothing; and a second time changes nothing."""
     assert sample.step.differences(Snapshot(ovsdb))
-    carried_out(ovsdb, [sample.step])
+    apply_steps(ovsdb, [sample.step])
     assert [d for d in sample.step.differences(Snapshot(ovsdb)) if not d.pending] == []
     after = snapshot()
-    assert carried_out(ovsdb, [sample.step]) == []
-    assert differs(after) == []
+    assert apply_steps(ovsdb, [sample.step]) == []
+    assert differences(after) == []
 
 
 @pytest.mark.parametrize("sample", UNDONE, indirect=True)
 def test_the_undo_of_a_step_leaves_the_switch_as_it_was(sample, ovsdb):
     """With all that others had set on its rows."""
     before = snapshot()
-    undo = carried_out(ovsdb, [sample.step])
+    undo = apply_steps(ovsdb, [sample.step])
     assert undo
     assert changes(before, snapshot()) != []
-    carried_out(ovsdb, undo)
-    assert differs(without_indexes(before), indexes=False) == []
+    apply_steps(ovsdb, undo)
+    assert differences(without_indexes(before), indexes=False) == []
 
 
 @pytest.mark.parametrize("sample", TYPED, indirect=True)
@@ -182,16 +182,16 @@ def test_the_printed_commands_make_a_step_hold(sample, switch, ovsdb):
     """What is shown can be typed."""
     typed(switch, sample.step)
     assert [d for d in sample.step.differences(Snapshot(ovsdb)) if not d.pending] == []
-    assert carried_out(ovsdb, [sample.step]) == []
+    assert apply_steps(ovsdb, [sample.step]) == []
 
 
 @pytest.mark.parametrize("sample", UNDONE, indirect=True)
 def test_the_printed_undo_can_be_typed(sample, switch, ovsdb):
     """As an error that could not undo tells it."""
     before = snapshot()
-    for step in carried_out(ovsdb, [sample.step]):
+    for step in apply_steps(ovsdb, [sample.step]):
         typed(switch, step)
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
 
 
 def test_ids_of_others_and_isolation_of_a_live_port_stay(switch, ovsdb):
@@ -201,11 +201,11 @@ def test_ids_of_others_and_isolation_of_a_live_port_stay(switch, ovsdb):
     step = EnsureOvsPort(
         "br", "qvo", external_ids=(("iface-id", "i"),), isolated=True, qos="linux-noop"
     )
-    carried_out(ovsdb, [step])
+    apply_steps(ovsdb, [step])
     switch.vsctl("clear", "Port", "qvo", "tag", "trunks", "vlan_mode", "qos")
     switch.vsctl("set", "Port", "qvo", "tag=3", "--", "set", "Interface", "qvo",
                  "external_ids:ovn-installed=true", "external_ids:iface-id=other")  # fmt: skip
-    carried_out(ovsdb, [step])
+    apply_steps(ovsdb, [step])
     ids = switch.vsctl("get", "Interface", "qvo", "external_ids")
     assert ids == '{iface-id=i, ovn-installed="true"}'
     assert switch.vsctl("get", "Port", "qvo", "tag", "trunks", "qos") == "3\n[]\n[]"
@@ -217,18 +217,18 @@ def test_a_bridge_in_use_stays(switch, ovsdb):
     switch.vsctl("add-br", "tbr-1", "--", "add-port", "tbr-1", "qvo")
     before = switch.dump()
     assert DeleteOvsBridge("tbr-1").differences(Snapshot(ovsdb)) == ()
-    assert carried_out(ovsdb, [DeleteOvsBridge("tbr-1")]) == []
+    assert apply_steps(ovsdb, [DeleteOvsBridge("tbr-1")]) == []
     assert switch.dump() == before
     with pytest.raises(exception.InvalidStep, match="begins with tbr- or pb"):
         DeleteOvsBridge("br-int")
-    carried_out(ovsdb, [DeleteOvsPort("qvo"), DeleteOvsBridge("tbr-1")])
+    apply_steps(ovsdb, [DeleteOvsPort("qvo"), DeleteOvsBridge("tbr-1")])
     assert switch.dump()["bridges"] == {}
 
 
 def test_the_port_of_a_bridge_itself_stays(switch, ovsdb):
     """Whatever a VIF is called."""
     switch.vsctl(*_BRIDGE.split())
-    assert carried_out(ovsdb, [DeleteOvsPort("br")]) == []
+    assert apply_steps(ovsdb, [DeleteOvsPort("br")]) == []
     assert "br" in switch.vsctl("list-br")
 
 
@@ -276,7 +276,7 @@ def test_a_port_that_must_open_and_does_not_fails_the_plan(switch, at):
         "EnsureOvsPort failed on tapx: could not open network device tapx (No such device). "
         "Undone: 4 changes before it"
     )
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_port_of_the_hypervisor_is_pending(switch, at):
@@ -350,7 +350,7 @@ def test_a_vswitchd_that_does_nothing_fails_the_plan(switch):
     finally:
         os.kill(switch.pid("ovs-vswitchd"), signal.SIGCONT)
     assert "Undone: 2 changes" in str(info.value)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_server_that_vanishes_while_it_is_asked(switch):
@@ -385,7 +385,7 @@ def test_a_server_that_vanishes_while_it_is_asked(switch):
     runner.run(plan, DAEMON)
     assert runner.check(plan) == ()
     runner.run(Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at), DAEMON)
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
 
 
 def test_a_bridge_that_is_deleted_between_look_and_act_is_looked_at_again(switch, ovsdb):
@@ -404,7 +404,7 @@ def test_a_bridge_that_is_deleted_between_look_and_act_is_looked_at_again(switch
             asked.append(1)
             return done
 
-    carried_out(ovsdb, [EnsureOvsBridge("tbr-1", "netdev"), Slow("tbr-1", "qvo", must_open=True)])
+    apply_steps(ovsdb, [EnsureOvsBridge("tbr-1", "netdev"), Slow("tbr-1", "qvo", must_open=True)])
     assert len(asked) == 2
     assert switch.vsctl("list-ports", "tbr-1") == "qvo"
 
@@ -435,9 +435,9 @@ def test_many_make_one_bridge_at_the_same_time(switch):
 def test_undo_does_not_take_away_a_bridge_that_another_has_joined(switch, ovsdb):
     """Made by this plan, used by now."""
     run(_PAIR)
-    undo = carried_out(ovsdb, [EnsureOvsBridge("br", "netdev")])
+    undo = apply_steps(ovsdb, [EnsureOvsBridge("br", "netdev")])
     switch.vsctl("add-port", "br", "qvo")
-    carried_out(ovsdb, undo)
+    apply_steps(ovsdb, undo)
     assert switch.vsctl("list-ports", "br") == "qvo"
 
 
@@ -445,9 +445,9 @@ def test_undo_does_not_take_away_a_namesake(switch, ovsdb):
     """A port that was deleted and made again is another one."""
     run(_PAIR)
     switch.vsctl(*_BRIDGE.split())
-    undo = carried_out(ovsdb, [EnsureOvsPort("br", "qvo")])
+    undo = apply_steps(ovsdb, [EnsureOvsPort("br", "qvo")])
     switch.vsctl("del-port", "qvo", "--", "add-port", "br", "qvo")
-    carried_out(ovsdb, undo)
+    apply_steps(ovsdb, undo)
     assert switch.vsctl("list-ports", "br") == "qvo"
 
 
@@ -461,7 +461,7 @@ def test_a_failure_between_two_transactions_undoes_both(switch, at):
     )  # fmt: skip
     with pytest.raises(exception.StepFailed, match="Undone: 3 changes"):
         runner.run(plan, DAEMON)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_what_cannot_be_undone_in_the_switch_is_in_the_error(switch, at):

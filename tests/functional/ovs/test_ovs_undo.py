@@ -12,7 +12,7 @@ from os_vif.engine.failure import StepFailure
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps.ovs.bridge import DeleteOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort
-from testbed.namespaces import differs, run, snapshot, without_indexes
+from testbed.namespaces import differences, run, snapshot, without_indexes
 from testbed.ovs import row
 
 _PAIR = "ip link add name qvb type veth peer name qvo"
@@ -52,7 +52,7 @@ def test_a_bridge_and_its_last_port_come_back_with_the_mirror_of_both(switch, ov
     assert switch.dump() == {"bridges": {}, "unused": []}
     failure = taken_back(committed)
     assert failure.not_undone == []
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
 
 
 def test_a_row_that_another_bridge_has_kept_is_referred_to_again(switch, ovsdb):
@@ -67,7 +67,7 @@ def test_a_row_that_another_bridge_has_kept_is_referred_to_again(switch, ovsdb):
     before = snapshot()
     committed = unplugged(ovsdb, DeleteOvsBridge("tbr-1"))
     assert taken_back(committed).not_undone == []
-    assert differs(before) == []
+    assert differences(before) == []
     (kept,) = row(switch, "Bridge", "br", "sflow")
     assert row(switch, "Bridge", "tbr-1", "sflow") == [kept]
 
@@ -81,7 +81,7 @@ def test_two_bridges_that_shared_a_row_share_it_again(switch, ovsdb):
     before = snapshot()
     committed = unplugged(ovsdb, DeleteOvsBridge("pb1"), DeleteOvsBridge("tbr-1"))
     assert taken_back(committed).not_undone == []
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
     assert row(switch, "Bridge", "pb1", "sflow") == row(switch, "Bridge", "tbr-1", "sflow")
 
 

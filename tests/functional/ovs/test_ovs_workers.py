@@ -14,7 +14,7 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import ROOT, differs, snapshot, without_addresses
+from testbed.namespaces import ROOT, differences, snapshot, without_addresses
 from tests.support.cases import CASES, VFS, Case
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -107,11 +107,11 @@ def test_threads_leave_what_one_after_the_other_leaves(case, rounds):
         in_threads(case, rounds)
         # Of two threads on one VIF, the one may have plugged after the other had unplugged.
         every("unplug", case)
-        assert differs(unplugged, addresses=False) == []
+        assert differences(unplugged, addresses=False) == []
         # That of a trunk is Neutron's; here a plug makes it again, without its patch ports.
         if not case.loses_bridge:
             every("plug", case)
-            assert differs(plugged, addresses=False) == []
+            assert differences(plugged, addresses=False) == []
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,6 @@ def test_processes_leave_what_one_after_the_other_leaves(case, rounds, tmp_path,
         for vif in several(case)[:2]:
             assert [d for d in os_vif.check(vif, INSTANCE) if not d.pending] == []
         if not case.loses_bridge:
-            assert differs(plugged, addresses=False) == []
+            assert differences(plugged, addresses=False) == []
         every("unplug", case)
-        assert differs(unplugged, addresses=False) == []
+        assert differences(unplugged, addresses=False) == []

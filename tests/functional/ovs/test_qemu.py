@@ -13,7 +13,7 @@ import pytest
 import os_vif
 from os_vif import objects
 from os_vif.testing.guests import Guest
-from testbed.namespaces import changes, differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import changes, differences, ip, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.qemu import Card, Machine
 from tests.support.requirements import require_tun
@@ -117,5 +117,5 @@ def test_a_guest_boots_and_reaches_the_network_while_it_is_plugged_again(
             assert numbers == list(range(len(numbers)))
     for vif, _ in VIFS.values():
         os_vif.unplug(vif, INSTANCE)
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
     assert not {vif.vif_name for vif, _ in VIFS.values()} & devices()

@@ -12,7 +12,7 @@ import pytest
 
 from os_vif.host.ovsdb.tls import Tls
 from tests.support.certificates import Authority
-from tests.support.ovs.tls import OPTIONS, reached_by_tls
+from tests.support.ovs.tls import OPTIONS, tls_switch
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def client(authority) -> Tls:
 @pytest.fixture
 def secured(namespace, tmp_path, authority) -> Iterator[str]:
     """Provide the TLS address of a switch."""
-    with reached_by_tls(tmp_path, authority.give("server")) as connection:
+    with tls_switch(tmp_path, authority.give("server")) as connection:
         yield connection
 
 

@@ -21,7 +21,7 @@ from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from testbed import ovs
-from testbed.namespaces import differs, snapshot, without_indexes
+from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support.daemons import DAEMON
 from tests.support.ovs.cluster import Cluster
 from tests.support.ovs.proxy import ASK, COMMIT, WAIT, Nth, Proxy
@@ -94,7 +94,7 @@ def test_an_election_is_survived(cluster, tmp_path, text, sent):
             assert runner.check(plan(cluster.connection, 60)) == ()
             cluster.start(leader)
         killed = leader
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
     assert killed is not None
 
 
@@ -178,4 +178,4 @@ def test_a_server_that_may_not_be_written_to_is_told(switch):
     with pytest.raises(exception.StepFailed, match=r"read only\. Nothing was done"):
         runner.run(plug(switch.connection, 20), DAEMON)
     switch.appctl("ovsdb-server", "ovsdb-server/disconnect-active-ovsdb-server")
-    assert differs(before) == []
+    assert differences(before) == []

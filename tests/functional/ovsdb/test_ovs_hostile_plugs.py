@@ -22,7 +22,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.engine import ovs_transaction
 from os_vif.host.ovsdb import pool
-from testbed.namespaces import differs, snapshot, without_indexes
+from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.ovs.hostile import HARMLESS, SPOILS, Hostile
 from tests.support.ovs.proxy import Proxy, pass_on
@@ -72,7 +72,7 @@ class Host:
         return self._switch.dump(), {link["ifname"] for link in snapshot()["links"]}
 
     def _require_unplugged(self, what: str) -> None:
-        assert differs(self.before, indexes=False) == [], what
+        assert differences(self.before, indexes=False) == [], what
         assert self._switch.dump() == self.unplugged, what
 
     def run(self, kind: str, *, plugs: bool, n: int, seed: int, ever: bool) -> None:

@@ -22,7 +22,7 @@ from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
-from testbed.namespaces import differs, snapshot, without_indexes
+from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support.daemons import DAEMON
 from tests.support.ovs.proxy import ANSWER, ASK, COMMIT, WAIT, Nth, Proxy, drip, pass_on
 
@@ -73,7 +73,7 @@ def converges(proxy, before) -> None:
     runner.run(plug(proxy, 60), DAEMON)
     assert runner.check(plug(proxy, 60)) == ()
     runner.run(unplug(proxy, 60), DAEMON)
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
 
 
 CUTS = {
@@ -119,7 +119,7 @@ def test_a_connection_that_is_cut_at_any_message_is_opened_again(proxy, switch, 
             cut += rule.done
             rule.done = True
             assert switch.dump() == (plugged if plan is plug else unplugged), n
-    assert differs(before, indexes=False) == []
+    assert differences(before, indexes=False) == []
     assert MESSAGES < cut < 2 * (MESSAGES - 1), "MESSAGES are too few, or nothing was cut"
 
 
@@ -252,7 +252,7 @@ def test_what_vswitchd_does_not_do_is_taken_back_also_over_a_cut(proxy, switch, 
         runner.run(plug(proxy, TIME), DAEMON)
     assert "by hand" not in str(info.value)
     assert cut.done
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_an_answer_that_drips_is_an_answer(proxy, switch):
@@ -269,7 +269,7 @@ def test_an_answer_that_drips_is_an_answer(proxy, switch):
     runner.run(plug(proxy, 60), DAEMON)
     assert "東京" in switch.vsctl("get", "Interface", "qvo", "external_ids")
     runner.run(unplug(proxy, 60), DAEMON)
-    assert differs(without_indexes(before), indexes=False) == []
+    assert differences(without_indexes(before), indexes=False) == []
 
 
 @pytest.mark.usefixtures("soon")

@@ -35,7 +35,9 @@ ABOUT = (
 )
 
 #: What it says of the schema of its database, which is asked for next.
-DESCRIBED = '{"id": %(id)s, "error": null, "result": ' + json.dumps(old_releases.least()) + "}"
+DESCRIBED = (
+    '{"id": %(id)s, "error": null, "result": ' + json.dumps(old_releases.least_schema()) + "}"
+)
 
 
 @contextlib.contextmanager

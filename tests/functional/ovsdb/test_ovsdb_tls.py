@@ -24,7 +24,7 @@ from os_vif.host.ovsdb.tls import Tls
 from testbed.namespaces import snapshot
 from tests.support.cases import ovs_vif
 from tests.support.certificates import Authority
-from tests.support.ovs.tls import OPTIONS, reached_by_tls
+from tests.support.ovs.tls import OPTIONS, tls_switch
 from tests.support.ovs.vifs import INSTANCE
 
 
@@ -183,7 +183,7 @@ def test_the_name_of_a_server_is_checked_if_that_is_asked_for(
     alternatives, address, accepted = NAMED[kind]
     files = dict(zip(OPTIONS, dataclasses.astuple(client)[:3], strict=True))
     server = authority.give(kind, *alternatives)
-    with reached_by_tls(tmp_path, server, address) as connection:
+    with tls_switch(tmp_path, server, address) as connection:
         ovs_options(ovsdb_connection=connection, ovs_vsctl_timeout=20, **files)
         plugs()
         for name in ASKED:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.namespaces import changes, differs, ip, run, snapshot
+from testbed.namespaces import changes, differences, ip, run, snapshot
 from testbed.ovs import row
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
@@ -118,7 +118,7 @@ def test_what_it_does_not_override_is_ours(act, br_int):
 assert type(error_of(os_vif.plan, TAP, INSTANCE)) is exception.PlanNotSupported
 os_vif.unplug(TAP, INSTANCE)
 """)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_plugin_that_calls_the_old_functions_plugs_a_port(act, br_int):
@@ -130,7 +130,7 @@ def test_a_plugin_that_calls_the_old_functions_plugs_a_port(act, br_int):
     assert f'iface-id="{ID}"' in row(br_int, "Interface", "fp0a0b0c0d-11", "external_ids")[0]
     assert ip("link", "show", "fp0a0b0c0d-11")[0]["mtu"] == 1400
     act("os_vif.unplug(DIRECT, INSTANCE)\nos_vif.unplug(DIRECT, INSTANCE)")
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_it_plugs_behind_a_bridge_of_its_own(act, br_int):
@@ -144,10 +144,10 @@ def test_it_plugs_behind_a_bridge_of_its_own(act, br_int):
     assert ports == {"fp0a0b0c0d-11", "qvb0a0b0c0d-11"}
     plugged = snapshot()
     act("os_vif.plug(HYBRID, INSTANCE)")
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     # The device is in the bridge until the bridge has gone.
     act("os_vif.unplug(HYBRID, INSTANCE)\nos_vif.unplug(HYBRID, INSTANCE)")
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_it_plugs_into_a_linux_bridge(act):

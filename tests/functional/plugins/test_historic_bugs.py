@@ -15,7 +15,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.testing.guests import Guest
 from os_vif.testing.tap_bridge import TapBridge
-from testbed.namespaces import differs, ip, run, snapshot
+from testbed.namespaces import differences, ip, run, snapshot
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun
 
@@ -88,7 +88,7 @@ def test_a_hybrid_vif_goes_whose_pair_has_left_its_bridge(br_int):
     run(f"ip link set dev {PAIR[0]} nomaster")
     br_int.vsctl("del-port", PAIR[1])
     os_vif.unplug(ovs_vif(HYBRID), INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_tap_never_has_an_ipv6_address(br_int):

@@ -13,7 +13,7 @@ from oslo_config import cfg
 from pyroute2.netlink.exceptions import NetlinkError
 
 from os_vif import exception, objects
-from testbed.namespaces import differs, ip, run, snapshot
+from testbed.namespaces import differences, ip, run, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun
@@ -62,7 +62,7 @@ def test_a_bridge_of_a_hybrid_vif(namespace):
     assert "UP" not in links()["qvb1"]["flags"]
     linux_net.delete_net_dev("qvo1")
     linux_net.delete_net_dev("qvo1")
-    assert differs(before) == []
+    assert differences(before) == []
     # They ran in the daemon that deployed hosts know.
     assert privsep.vif_plug.channel is not None
 
@@ -94,7 +94,7 @@ def test_what_is_not_os_vif_s_to_delete_is_said(namespace):
     with pytest.raises(exception.StepFailed, match="va is in br1, and not taken from there"):
         linux_net.add_bridge_port("br2", "va")
     run("ip link del br2")
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_tap_and_its_state(namespace):
@@ -187,7 +187,7 @@ def test_a_port_and_its_bridge(br_int, base_ovs):
         base_ovs.delete_ovs_vif_port("br-int", "qvo0a0b0c0d-11")
     base_ovs.delete_ovs_vif_port("tbr-1", "qvo0a0b0c0d-11", delete_netdev=False)
     base_ovs.delete_ovs_bridge("tbr-1")
-    assert differs(before) == []
+    assert differences(before) == []
     base_ovs.create_ovs_vif_port("br-int", "qvo0a0b0c0d-11", *IDS, set_ids=False)
     assert row(br_int, "Interface", "qvo0a0b0c0d-11", "external_ids") == ["{}"]
     base_ovs.delete_ovs_vif_port("br-int", "qvo0a0b0c0d-11")
@@ -230,7 +230,7 @@ def test_a_server_that_is_not_there_fails_the_call(br_int, base_ovs, ovs_options
     ):
         with pytest.raises(exception.ExceptionBase, match="/nonesuch"):
             call()
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_the_old_plugin_s_port_of_a_vif(br_int, ovs_options):
@@ -252,7 +252,7 @@ def test_the_old_plugin_s_port_of_a_vif(br_int, ovs_options):
     plugin._update_vif_port(vif, vif.vif_name)
     assert ip("link", "show", vif.vif_name)[0]["mtu"] == 1300
     plugin.ovsdb.delete_ovs_vif_port("br-int", vif.vif_name)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_the_old_plugin_plugs_by_its_plan(br_int):
@@ -264,9 +264,9 @@ def test_the_old_plugin_plugs_by_its_plan(br_int):
     plugin.plug(vif, INSTANCE)
     plugged = snapshot()
     plugin._plug_vif_generic(vif, INSTANCE)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     plugin._unplug_vif_generic(vif, INSTANCE)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_linux_bridge_takes_over_what_its_device_had(namespace, options):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.namespaces import differs, ip, run, snapshot
+from testbed.namespaces import differences, ip, run, snapshot
 
 PLUG = 'os_vif.plug(vif("queues"), INSTANCE)'
 UNPLUG = 'os_vif.unplug(vif("queues"), INSTANCE)'
@@ -40,14 +40,14 @@ def test_the_plan_is_plugged_checked_and_unplugged(program):
     assert queue_length() == 123
     plugged = snapshot()
     program(PLUG)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     assert program(CHECK).strip() == ""
     run("ip link set dev tap-1 txqueuelen 9")
     assert program(CHECK).strip() == "tap-1: queue length is 9, should be 123"
     program(PLUG)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
     program(UNPLUG)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_the_plan_shows_the_command_of_the_step(program):
@@ -59,7 +59,7 @@ def test_a_failed_plug_leaves_nothing(program):
     before = snapshot()
     told = program(PLUG_BADLY)
     assert "Undone: 2 changes before it" in told
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_failed_plug_restores_the_earlier_length(program):
@@ -67,7 +67,7 @@ def test_a_failed_plug_restores_the_earlier_length(program):
     run("ip link set dev tap-1 txqueuelen 9")
     before = snapshot()
     assert "Undone: 1 changes before it" in program(PLUG_BADLY)
-    assert differs(before) == []
+    assert differences(before) == []
     assert queue_length() == 9
 
 
@@ -84,7 +84,7 @@ answer = own.undo(answer["undo"])
 assert (answer["undone"], list(answer["not_undone"])) == (1, []), answer
 """
     )
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_the_step_decides_on_each_device(program):
@@ -99,7 +99,7 @@ assert answer["error"]["errno"] == errno.EPERM, answer
 assert "the device does not belong to a VIF" in answer["error"]["reason"]
 """
     )
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_our_daemons_accept_no_step_of_a_plugin(program):
@@ -122,4 +122,4 @@ def test_our_daemons_accept_no_step_of_a_plugin(program):
             assert type(error) is exception.StepFailed
             assert f"the daemon of {path} does not accept the step" in str(error)
     """)
-    assert differs(before) == []
+    assert differences(before) == []

@@ -15,7 +15,7 @@ from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
 from os_vif.privsep import Context
 from os_vif.steps import DeleteLink, EnsureDummy, EnsureVeth, PluginStep, SetLink, wire
-from testbed.namespaces import differs, ip, run, snapshot
+from testbed.namespaces import differences, ip, run, snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +149,7 @@ def test_a_step_of_a_plugin_is_applied_and_undone(tap):
     answer, registry = call(SetGroup(tap, 7))
     assert (answer["error"], group(tap)) == (None, "7")
     assert daemon.undo(answer["undo"], registry) == {"undone": 1, "not_undone": []}
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize("said", [True, False, "", "no", 0, ValueError("no")])
@@ -164,7 +164,7 @@ def test_any_answer_but_none_is_a_refusal(tap, said):
     before = snapshot()
     answer, _ = call(derived(refusal=refusal)(tap, 7))
     assert answer["error"]["step"] == "SetOther"
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_step_that_changes_nothing_is_permitted(tap):
@@ -201,7 +201,7 @@ def test_an_undo_step_that_cannot_be_sent_is_rolled_back_at_once(tap, undo, reas
     assert "an undo step cannot be sent" in answer["error"]["reason"]
     assert reason in answer["error"]["reason"]
     assert answer["undo"] == []
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_step_before_a_failed_one_is_rolled_back(tap):
@@ -210,7 +210,7 @@ def test_a_step_before_a_failed_one_is_rolled_back(tap):
     steps = [SetGroup(tap, 7), EnsureVeth("in", "out"), SetLink("in", mtu=70000)]
     answer = daemon.run([wire.encode(step) for step in steps], registry)
     assert (answer["error"]["step"], answer["error"]["undone"]) == ("SetLink", 2)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_in_an_unplug_the_other_steps_are_applied(tap):

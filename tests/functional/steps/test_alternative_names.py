@@ -31,7 +31,7 @@ from os_vif.steps import (
     SetSysctl,
 )
 from os_vif.steps.kernel_step import KernelStep
-from testbed.namespaces import ip, record, run, snapshot
+from testbed.namespaces import ip, run, snapshot, state_files
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require, require_tun
 from tests.support.vifs import bridge_vif
@@ -95,7 +95,7 @@ def test_nothing_is_done_to_a_device_by_an_alternative_name(net, foreign, step):
     before = snapshot()
     assert step.apply(net) == ()
     assert snapshot() == before
-    assert record() == {}
+    assert state_files() == {}
 
 
 _NEEDED: list[KernelStep] = [
@@ -159,7 +159,7 @@ class TestLinuxBridge:
             os_vif.plug(vif, instance)
         os_vif.unplug(vif, instance)
         assert snapshot() == before
-        assert record() == {}
+        assert state_files() == {}
 
     def test_a_bridge_of_ours_with_an_alternative_name_is_one_bridge(self, instance):
         """Who names it by the alternative one cannot keep it from going."""
@@ -169,10 +169,10 @@ class TestLinuxBridge:
         with pytest.raises(exception.PlugException, match="an alternative name of brq-test"):
             os_vif.plug(bridge_vif(2, bridge="brq-other"), instance)
         os_vif.unplug(bridge_vif(2, bridge="brq-other"), instance)
-        assert list(record()) == ["brq-test.json"]
+        assert list(state_files()) == ["brq-test.json"]
         os_vif.unplug(vif, instance)
         assert [link["ifname"] for link in ip("link")] == ["lo"]
-        assert record() == {}
+        assert state_files() == {}
 
     @pytest.mark.parametrize("name", ["named", _LONG])
     @pytest.mark.parametrize("option", ["network", "flat_interface"])

@@ -19,7 +19,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import encode
-from testbed.namespaces import differs, filters, run, snapshot
+from testbed.namespaces import differences, filters, run, snapshot
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -51,7 +51,7 @@ def test_rules_are_made_for_ipv6_too_if_it_is_used(filtered, instance, options):
     assert filters("ip6tables") == filters("iptables")
     options(use_ipv6=False)
     os_vif.unplug(filtered, instance)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_other_devices_are_dropped_where_some_are_named(filtered, instance, options):
@@ -89,7 +89,7 @@ def test_the_rules_of_others_keep_their_place(filtered, instance, options, top, 
     forward = [rule for rule in filters("iptables") if rule.startswith("-A FORWARD")]
     assert forward.index("-A FORWARD -j os-vif-brq-test") == position
     os_vif.unplug(filtered, instance)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_check_finds_what_somebody_did_and_plug_mends_it(filtered, instance, dam
     (difference,) = os_vif.check(filtered, instance)
     assert difference.attribute == "iptables chain os-vif-brq-test"
     os_vif.plug(filtered, instance)
-    assert differs(plugged) == []
+    assert differences(plugged) == []
 
 
 def test_rules_stay_with_a_bridge_that_stays(filtered, instance):
@@ -154,7 +154,7 @@ def test_a_refusal_of_iptables_is_quoted_and_undone(filtered, instance, options)
     ) as info:
         os_vif.plug(filtered, instance)
     assert "NOSUCHCHAIN" in str(info.value)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_rules_of_others_are_not_lost_while_many_plug(filtered, instance):
@@ -234,9 +234,9 @@ def test_rules_go_with_the_last_vif_whether_it_had_them_made_or_not(
     os_vif.unplug(ruled, instance)
     assert any("os-vif-brq-test" in line for line in filters("iptables"))
     os_vif.unplug(plain, instance)
-    assert differs(before) == []
+    assert differences(before) == []
     os_vif.unplug(plain, instance)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_host_that_never_filters_needs_no_iptables(vif, instance, monkeypatch):
@@ -253,7 +253,7 @@ def test_a_host_that_never_filters_needs_no_iptables(vif, instance, monkeypatch)
         answer = daemon.run([encode(step) for step in plan])
         assert answer["error"] is None
     monkeypatch.undo()
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_the_chain_of_a_bridge_whose_name_iptables_does_not_take_is_none(vif, instance):
@@ -262,7 +262,7 @@ def test_the_chain_of_a_bridge_whose_name_iptables_does_not_take_is_none(vif, in
     before = snapshot()
     os_vif.plug(vif, instance)
     os_vif.unplug(vif, instance)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def test_a_plug_that_fails_leaves_no_note_of_rules(filtered, instance):
@@ -273,4 +273,4 @@ def test_a_plug_that_fails_leaves_no_note_of_rules(filtered, instance):
         steps = (*plan.steps[:k], SetLink("missing", up=True), *plan.steps[k:])
         with pytest.raises(exception.StepFailed):
             runner.run(Plan(*steps), "vif_plug_linux_bridge.privsep")
-        assert differs(before) == []
+        assert differences(before) == []

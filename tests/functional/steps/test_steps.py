@@ -50,7 +50,7 @@ from os_vif.steps import (
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.wire import STEPS, encode
-from testbed.namespaces import differs, ip, run, snapshot, without_indexes
+from testbed.namespaces import differences, ip, run, snapshot, without_indexes
 from tests.support.requirements import require, require_tun
 
 _PAIR = "ip link add name base type veth peer name far; ip link set dev base up\n"
@@ -333,7 +333,7 @@ def test_a_step_holds_once_it_was_applied(sample, net):
     assert step.differences(net) == ()
     after = snapshot()
     assert step.apply(net) == ()
-    assert differs(after) == []
+    assert differences(after) == []
 
 
 @pytest.mark.parametrize("sample", UNDONE, indirect=True)
@@ -346,10 +346,10 @@ def test_the_undo_of_a_step_leaves_the_host_as_it_was(sample, net):
     again: list[KernelStep] = []
     for step in undo:
         again[:0] = step.apply(net)
-    assert differs(before, indexes=False) == []
+    assert differences(before, indexes=False) == []
     for step in again:
         step.apply(net)
-    assert differs(after, indexes=False) == []
+    assert differences(after, indexes=False) == []
 
 
 @pytest.mark.parametrize("sample", TYPED, indirect=True)
@@ -395,7 +395,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(net, setup, step, said):
     before = snapshot()
     with pytest.raises(OSError, match=said):
         step.apply(net)
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_what_is_of_others_or_in_use_stays(net, setup, step):
     run(f"set -e\n{setup}")
     before = snapshot()
     assert step.apply(net) == ()
-    assert differs(before) == []
+    assert differences(before) == []
 
 
 def run_unlocked(net, steps):

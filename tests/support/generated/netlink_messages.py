@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 
-def written(cls, kind, number, fields, flags=0):
+def encoded_message(cls, kind, number, fields, flags=0):
     """Return a message encoded by pyroute2."""
     message = cls()
     message.update(fields)

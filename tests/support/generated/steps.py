@@ -28,7 +28,7 @@ _labels = names.filter(lambda name: len(name.encode()) <= 13).map(lambda name: f
 macs = st.binary(min_size=6, max_size=6).map(lambda data: data.hex(":"))
 
 
-def text(longest):
+def printable_text(longest):
     """Return a strategy for printable text of at most *longest* bytes."""
     printable = st.characters(codec="utf-8").filter(str.isprintable)
     words = st.text(printable, max_size=longest)
@@ -150,7 +150,7 @@ _plain = st.from_regex(r"[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]{0,14}", fullmatch=Tru
 _rules = {"name": _plain.filter(lambda name: not name.endswith("+")), "ipv6": _flag}
 
 
-_user = {"name": names, "user": text(255)}
+_user = {"name": names, "user": printable_text(255)}
 
 
 _vdpa = {
@@ -246,7 +246,7 @@ FIELDS = {
     ],
     "AddBridgeUser": [_user],
     "RemoveBridgeUser": [_user],
-    "Irreversible": [{"name": names, "description": text(400)}],
+    "Irreversible": [{"name": names, "description": printable_text(400)}],
     "MoveLink": [{"name": names, "netns": st.integers(1, 2**22).map(str) | _files}],
     "DeleteForwardingRules": [_rules | {"only_noted": _flag}],
     "RenameLink": [{"name": names, "to": names, "restore_name": _flag, "missing_ok": _flag}],
@@ -258,7 +258,7 @@ FIELDS = {
             "kept": st.sampled_from(["", "0123456789abcdef"]),
         }
     ],
-    "ReleaseVf": [{"pci_address": _pci, "user": text(255)}],
+    "ReleaseVf": [{"pci_address": _pci, "user": printable_text(255)}],
     "DeleteVdpa": [_vdpa],
     "EnsureVdpa": [_vdpa],
     "SetVf": [
@@ -266,7 +266,7 @@ FIELDS = {
             "name": names,
             "number": _number,
             "pci_address": _pci,
-            "user": _optional(text(255)),
+            "user": _optional(printable_text(255)),
             "mac": _optional(macs),
             "vlan": _optional(st.integers(0, 4094)),
             "vlan_qos": _optional(st.integers(0, 7)),
@@ -290,7 +290,7 @@ FIELDS = {
             "address": _optional(macs),
             "promiscuous": _optional(_flag),
             "master": _optional(names | st.just("")),
-            "alias": _optional(text(254)),
+            "alias": _optional(printable_text(254)),
             "missing_ok": _flag,
         }
     ],
@@ -305,7 +305,7 @@ FIELDS = {
 }
 
 
-def required(name):
+def required_fields(name):
     """Return the fields of a step without a default."""
     missing = dataclasses.MISSING
     return {field.name for field in dataclasses.fields(STEPS[name]) if field.default is missing}
@@ -335,7 +335,7 @@ def _make(name, values):
 
 def any_step(name):
     """Return a strategy for steps of a class. Fields with a default may be absent."""
-    always = required(name)
+    always = required_fields(name)
     ways = [
         st.fixed_dictionaries(
             {key: values for key, values in way.items() if key in always},

@@ -23,7 +23,7 @@ from testbed.environments import Subject
 from testbed.namespaces import changes, ip, run
 from testbed.vm import cards
 from tests.support.interop.public import Public
-from tests.support.ovs.representors import INSTANCE, on
+from tests.support.ovs.representors import INSTANCE, vif_on_representor
 
 
 def main(python: str, subject: str) -> None:
@@ -31,7 +31,7 @@ def main(python: str, subject: str) -> None:
     card.set_vfs(2)
     run(f"ip link set dev {card.name} up; modprobe labrep pf={card.name} vfs=2")
     first = card.representors()["pf0vf0"]
-    vif = on(0, "tap-1", datapath_type="system")
+    vif = vif_on_representor(0, "tap-1", datapath_type="system")
     vif.dev_address = card.vf(0).name
     with tempfile.TemporaryDirectory() as directory, ovs.Switch(Path(directory)) as switch:
         # 5.3.0 would give the bridge the datapath of the profile.
@@ -80,7 +80,7 @@ def main(python: str, subject: str) -> None:
         assert changes(free["switch"], switch.dump()) == []
         assert not state()["up"]
         # A plug for another port: the device keeps the name.
-        other = on(0, "tap-2", port=2, datapath_type="system")
+        other = vif_on_representor(0, "tap-2", port=2, datapath_type="system")
         other.dev_address = vif.dev_address
         os_vif.plug(other, INSTANCE)
         assert switch.vsctl("list-ports", "br-int") == "tap-2"

@@ -22,7 +22,7 @@ ATTEMPTS = 5
 
 
 @contextlib.contextmanager
-def running(directory: Path) -> Iterator[str]:
+def running_etcd(directory: Path) -> Iterator[str]:
     """Run etcd during a block, and provide the address.
 
     :raises Unavailable: etcd is not installed.

@@ -88,7 +88,7 @@ RELEASE = (
 )
 
 
-def left(switch: ovs.Switch) -> dict:
+def switch_content(switch: ovs.Switch) -> dict:
     """Return the content of the switch, without marks and without values of a single device."""
     links = {}
     own = switch.internal | {"lo"}

@@ -36,7 +36,7 @@ _EQUAL = [list(same) for _, same in itertools.groupby(released.RELEASES, release
 SPANS = tuple((same[0], same[-1]) for same in _EQUAL)
 
 
-def known(
+def known_samples(
     release: str, objects: Iterable[tuple[str, ovo.VersionedObject]]
 ) -> dict[str, ovo.VersionedObject]:
     """Return the samples whose class exists in the release, by name."""
@@ -49,14 +49,14 @@ def line(obj: ovo.VersionedObject, release: str) -> str:
     return json.dumps(primitive, sort_keys=True, separators=(",", ":"))
 
 
-def kept(release: str) -> dict[str, str]:
+def stored_lines(release: str) -> dict[str, str]:
     """Return the stored lines for a release, by the names of the samples."""
     (first,) = (same[0] for same in _EQUAL if release in same)
     lines = lzma.decompress(_file(first).read_bytes()).decode().splitlines()
     return dict(entry.split("\t") for entry in lines)
 
 
-def keep(release: str, lines: dict[str, str]) -> None:
+def store_lines(release: str, lines: dict[str, str]) -> None:
     """Store the lines for a release, the first release of a manifest."""
     text = "".join(f"{name}\t{written}\n" for name, written in lines.items())
     _file(release).write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
@@ -72,8 +72,8 @@ def main() -> None:
     objects = [*samples()]
     DIRECTORY.mkdir(exist_ok=True)
     for release, _ in SPANS:
-        lines = {name: line(obj, release) for name, obj in known(release, objects).items()}
-        keep(release, lines)
+        lines = {name: line(obj, release) for name, obj in known_samples(release, objects).items()}
+        store_lines(release, lines)
         print(release, len(lines), file=sys.stderr)  # noqa: T201
 
 

@@ -24,20 +24,20 @@ ODD: tuple[Any, ...] = (
 Spoil = Callable[[bytes, random.Random], Iterable[Part]]
 
 
-def spots(value: Any) -> list[tuple[Any, Any]]:
+def positions(value: Any) -> list[tuple[Any, Any]]:
     """Return each array or object in a value with each index or key."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     found = []
     for key, member in items:
         found.append((value, key))
         if isinstance(member, dict | list):
-            found += spots(member)
+            found += positions(member)
     return found
 
 
 def mutated(answer: Any, chance: random.Random) -> Any:
     """Replace or delete a random part of an answer."""
-    holder, key = chance.choice(spots(answer))
+    holder, key = chance.choice(positions(answer))
     if chance.random() < 0.2:
         del holder[key]
     else:
@@ -98,7 +98,7 @@ def _deep(data: bytes, chance: random.Random) -> Iterator[Part]:
         yield data
     else:
         answer = json.loads(data)
-        holder, key = chance.choice(spots(answer))
+        holder, key = chance.choice(positions(answer))
         holder[key] = "DEEP"
         yield json.dumps(answer).encode().replace(b'"DEEP"', deep)
 

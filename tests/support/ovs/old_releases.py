@@ -61,7 +61,7 @@ def schema(release: str) -> dict:
     return found | {"version": ADDED[release][0]}
 
 
-def least() -> dict:
+def least_schema() -> dict:
     """Return the smallest answer to get_schema with all tables and columns that os-vif needs."""
     columns = {table: set(names) for table, names in ovs_schema.REQUIRED.items()}
     for table, column in ovs_schema.OPTIONAL:

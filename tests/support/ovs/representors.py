@@ -14,7 +14,7 @@ from tests.support.cases import ovs_vif
 from tests.support.sysfs import Sysfs
 
 
-def on(number: int, name: str | None = None, port: int = 1, **profile: object):
+def vif_on_representor(number: int, name: str | None = None, port: int = 1, **profile: object):
     """Return a VIF for the port of a virtual function, with the name of the representor."""
     offload = objects.DatapathOffloadRepresentor(representor_name=name)
     vif = ovs_vif(objects.VIFHostDevice, number=port, datapath_offload=offload, **profile)
@@ -28,7 +28,7 @@ def link(name: str) -> dict:
 
 
 def dpdk(number: int) -> objects.VIFHostDevice:
-    return on(number, datapath_type="netdev")
+    return vif_on_representor(number, datapath_type="netdev")
 
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

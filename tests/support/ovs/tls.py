@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def reached_by_tls(place, files: Tls, address: str = "127.0.0.1") -> Iterator[str]:
+def tls_switch(place, files: Tls, address: str = "127.0.0.1") -> Iterator[str]:
     """Run a switch with a certificate, and provide the TLS address of the database."""
     if missing := ovs.missing():
         pytest.skip(missing)

@@ -55,7 +55,7 @@ VIFS = {
 }
 
 
-def carried_out(ovsdb, steps) -> list[OvsStep]:
+def apply_steps(ovsdb, steps) -> list[OvsStep]:
     """Apply all of the steps, or no step, as the engine does; return the undo steps."""
     committed = ovs_transaction.commit(ovsdb, steps)
     try:

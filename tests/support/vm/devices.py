@@ -11,11 +11,11 @@ from pathlib import Path
 from os_vif import objects
 from testbed.namespaces import run
 from testbed.ovs import Switch
-from tests.support.ovs.representors import on
+from tests.support.ovs.representors import vif_on_representor
 
 
 def of_vf(card, number: int, name: str | None = None, port: int = 1) -> objects.VIFHostDevice:
-    vif = on(number, name, port, datapath_type="system")
+    vif = vif_on_representor(number, name, port, datapath_type="system")
     vif.dev_address = card.vf(number).name
     return vif
 

@@ -368,7 +368,7 @@ def test_a_kuryrport_of_what_is_no_pod_is_refused():
 def there_and_back(release: str, step: int) -> int:
     """What is written for a release, as a document and for that release again."""
     done = 0
-    for line in [*written.kept(release).values()][::step]:
+    for line in [*written.stored_lines(release).values()][::step]:
         try:
             document = converted(line.encode(), DOCUMENTS)
         except exception.InvalidValue:

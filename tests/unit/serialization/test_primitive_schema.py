@@ -32,7 +32,7 @@ RELEASES = sorted({first for first, _ in written.SPANS})
 def check_written(release, step):
     """Validate every n-th object written for a release."""
     validators = {}
-    for line in [*written.kept(release).values()][::step]:
+    for line in [*written.stored_lines(release).values()][::step]:
         data = json.loads(line)
         kind = data["versioned_object.name"]
         if kind not in validators:

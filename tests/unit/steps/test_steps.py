@@ -17,7 +17,7 @@ from oslo_privsep import comm
 from os_vif import exception
 from os_vif.steps import EnsureBridge, EnsureForwardingRules, EnsureVeth, SetLink
 from os_vif.steps.wire import STEPS, decode, encode
-from tests.support.generated.steps import FIELDS, any_step, required
+from tests.support.generated.steps import FIELDS, any_step, required_fields
 
 any_steps = st.sampled_from(sorted(STEPS)).flatmap(any_step)
 each_step = pytest.mark.parametrize("name", STEPS)
@@ -128,7 +128,10 @@ def test_what_is_no_step_is_refused_as_one(name, data):
         [name, arguments, {}],
         {name: arguments},
         name,
-        *([name, {k: v for k, v in arguments.items() if k != left}] for left in required(name)),
+        *(
+            [name, {k: v for k, v in arguments.items() if k != left}]
+            for left in required_fields(name)
+        ),
     ]
     for message in wrong:
         for form in (message, over_the_wire(message)):

@@ -23,8 +23,8 @@ from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from os_vif.host.netlink import messages, rtnetlink
 from os_vif.steps import DeleteLink, EnsureBridge, EnsureVeth, EnsureVlan
 from os_vif.steps.link.move_link import MoveLink
-from tests.support.generated.netlink_messages import written
-from tests.support.generated.steps import any_step, macs, names, text
+from tests.support.generated.netlink_messages import encoded_message
+from tests.support.generated.steps import any_step, macs, names, printable_text
 
 #: linux/rtnetlink.h, linux/netlink.h
 NEW, DELETE, GET, NEW_NSID, GET_NSID, ERROR, DONE = 16, 17, 18, 88, 90, 2, 3
@@ -110,27 +110,27 @@ class Kernel:
         wanted = sent.attributes
         if sent.type == GET_NSID:
             nsid = {"rtgen_family": 0, "attrs": [("NETNSA_NSID", self.nsid)]}
-            return written(nsidmsg, NEW_NSID, number, nsid)
+            return encoded_message(nsidmsg, NEW_NSID, number, nsid)
         if sent.type == NEW_NSID:
             self.nsid = THERE
         if sent.type == GET and sent.flags & 0x300:
             elsewhere = "IFLA_IF_NETNSID" in wanted
             links = [self._link(name, number, MULTI) for name in self.there if not elsewhere]
-            return b"".join([*links, written(nlmsgerr, DONE, number, {"error": 0}, MULTI)])
+            return b"".join([*links, encoded_message(nlmsgerr, DONE, number, {"error": 0}, MULTI)])
         if sent.type == GET:
             indices = dict(enumerate(self.there, 1))
             name = wanted.get("IFLA_IFNAME", indices.get(sent.index))
             if name in self.there and "IFLA_IF_NETNSID" not in wanted:
                 return self._link(name, number)
-            return written(nlmsgerr, ERROR, number, {"error": -errno.ENODEV})
+            return encoded_message(nlmsgerr, ERROR, number, {"error": -errno.ENODEV})
         if sent.flags == MAKE:
             peer = wanted["IFLA_LINKINFO"]["IFLA_INFO_DATA"].get("VETH_INFO_PEER")
             self.there += [end["IFLA_IFNAME"] for end in (wanted, peer) if end]
-        return written(nlmsgerr, ERROR, number, {"error": 0})
+        return encoded_message(nlmsgerr, ERROR, number, {"error": 0})
 
     def _link(self, name, number, flags=0):
         fields = {"index": self.there.index(name) + 1, "attrs": [("IFLA_IFNAME", name)]}
-        return written(ifinfmsg, NEW, number, fields, flags)
+        return encoded_message(ifinfmsg, NEW, number, fields, flags)
 
 
 def wired(*there):
@@ -240,7 +240,7 @@ def test_a_device_is_made_on_another(name, data, below):
             "master": st.integers(0, 2**31 - 1),
             "mtu": _positive,
             "address": macs,
-            "alias": text(255),
+            "alias": printable_text(255),
         },
     ),
     up=st.none() | st.booleans(),
@@ -300,7 +300,7 @@ TYPES = {
     "int32": _signed,
     "uint64": st.integers(0, 2**64 - 1),
     "l2addr": macs,
-    "asciiz": text(40),
+    "asciiz": printable_text(40),
     "hex": st.binary(max_size=40),
     "netns_fd": _words,
     "ifstats64": st.fixed_dictionaries({"rx_packets": _words, "tx_bytes": _words}),
@@ -368,7 +368,7 @@ def test_a_link_is_read_as_pyroute2_wrote_it(kind, data):
         expected["IFLA_LINKINFO"] = {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": known(inner)}
     index, flags = data.draw(_positive), data.draw(_words)
     fields = {"index": index, "flags": flags, "attrs": attributes}
-    message = written(ifinfmsg, NEW, 1, fields)
+    message = encoded_message(ifinfmsg, NEW, 1, fields)
     message = message[:32] + data.draw(_unknown) + message[32:] + data.draw(_unknown)
     body = message[16:]
     found = rtnetlink.LINK_READER.read(body)
@@ -387,7 +387,7 @@ def test_a_link_has_what_its_message_says():
     others = [("IFLA_LINK_NETNSID", 0), ("IFLA_ADDRESS", "fa:16:3e:00:00:01")]
     attributes = [*texts, *numbers, *others, ("IFLA_LINKINFO", info)]
     fields = {"index": 3, "flags": 0x101, "attrs": attributes}
-    link = rtnetlink.parse_link(written(ifinfmsg, NEW, 1, fields)[16:])
+    link = rtnetlink.parse_link(encoded_message(ifinfmsg, NEW, 1, fields)[16:])
     assert link == rtnetlink.Link(
         *(
             3,
@@ -418,7 +418,7 @@ def test_a_text_that_is_no_utf8_hides_no_link(attribute):
     """The kernel takes any bytes: a device of somebody else's must not break a list of all."""
     attributes = {"IFLA_IFNAME": b"tap1"} | {attribute: b"tap\xff"}
     fields = {"index": 3, "attrs": list(attributes.items())}
-    assert rtnetlink.parse_link(written(ifinfmsg, NEW, 1, fields)[16:]).index == 3
+    assert rtnetlink.parse_link(encoded_message(ifinfmsg, NEW, 1, fields)[16:]).index == 3
 
 
 @contextlib.contextmanager
@@ -461,7 +461,7 @@ def test_reading_what_was_cut_or_changed_ends(data):
     """At any place, and with any byte changed."""
     info = {"attrs": [("IFLA_INFO_KIND", "vlan"), ("IFLA_INFO_DATA", VLAN)]}
     attributes = [("IFLA_LINKINFO", info), ("IFLA_IFNAME", "eth0.10"), ("IFLA_MTU", 1450)]
-    message = bytearray(written(ifinfmsg, NEW, 1, {"index": 3, "attrs": attributes})[16:])
+    message = bytearray(encoded_message(ifinfmsg, NEW, 1, {"index": 3, "attrs": attributes})[16:])
     place = data.draw(st.integers(16, len(message) - 1))
     _ends(bytes(message[:place]))
     message[place] = data.draw(_bytes)

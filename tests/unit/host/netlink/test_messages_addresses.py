@@ -16,7 +16,7 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from os_vif.host.netlink import messages
-from tests.support.generated.netlink_messages import written
+from tests.support.generated.netlink_messages import encoded_message
 from tests.support.generated.steps import names
 
 
@@ -79,13 +79,13 @@ def test_each_attribute_is_written_by_either_and_read_by_the_other(
         elif kind is _TEXT:
             values[name] = label
     family = {"family": socket.AF_INET6 if ":" in pair[0] else socket.AF_INET}
-    header = written(cls, 20, 1, family)
+    header = encoded_message(cls, 20, 1, family)
     ours = header + message.table.pack(values)
     decoded = cls(struct.pack("=I", len(ours)) + ours[4:])
     decoded.decode()
     read = {slot[0]: slot[1] for slot in decoded["attrs"]}
     assert {name: _canonical(value) for name, value in read.items()} == values
-    theirs = written(cls, 20, 1, {**family, "attrs": list(values.items())})
+    theirs = encoded_message(cls, 20, 1, {**family, "attrs": list(values.items())})
     assert message.reader(*table).read(theirs[16:]) == values
 
 
