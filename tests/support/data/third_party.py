@@ -126,7 +126,7 @@ def register():
     @registered
     class AcmeHeirProfile(vif.VIFPortProfileOpenVSwitch):
         # The class inherits obj_make_compatible.
-        VERSION = "3.0"
+        VERSION = "1.9"
         fields = {"color": fields.StringField()}
 
     @registered

@@ -194,6 +194,13 @@ def test_partial_manifest_that_no_release_had():
     assert profile_of(primitive)[:2] == ("VIFPortProfileOpenVSwitch", "1.4")
 
 
+def test_manifest_without_a_class_of_os_vif_selects_the_newest_release():
+    """A manifest of another project's classes matches no release of os-vif."""
+    vif = make("VIFVHostUser")
+    primitive = vif.obj_to_primitive(version_manifest={"Pod": "1.0"})
+    assert primitive == vif.obj_to_primitive(version_manifest=history.manifest("5.3.0"))
+
+
 @pytest.mark.parametrize("unknown", [{"Instance": "2.8"}, {"PodState": "1.0"}])
 def test_classes_of_others_in_a_partial_manifest_do_not_matter(unknown):
     """Classes of a consumer in the manifest do not decide which release matches."""

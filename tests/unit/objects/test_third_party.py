@@ -231,10 +231,18 @@ def test_inherited_fields_follow_the_release(release, classes):
     values = {name: getattr(inherited, name) for name in inherited.fields}
     profile = classes.AcmeHeirProfile(**values, color="red")
     vif = make("VIFBase", port_profile=profile)
-    manifest = peer(release, AcmeHeirProfile="3.0")
+    manifest = peer(release, AcmeHeirProfile="1.9")
     name, number, data = checked_primitive(vif, version_manifest=manifest)[2]["port_profile"]
-    assert (name, number) == ("AcmeHeirProfile", "3.0")
+    assert (name, number) == ("AcmeHeirProfile", "1.9")
     assert set(data) == {*released.fields_of("VIFPortProfileOpenVSwitch", release), "color"}
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.8"])
+def test_inherited_fields_without_a_manifest(version, classes):
+    """Without an override, an older version of the class does not select a release of os-vif."""
+    profile = classes.AcmeHeirProfile(create_tap=True, color="red")
+    data = {"create_tap": True, "color": "red"}
+    assert checked_primitive(profile, version) == ("AcmeHeirProfile", version, data)
 
 
 @pytest.mark.parametrize(("vif_class", "version"), [("VIFBase", "1.1"), ("VIFVHostUser", "1.0")])
