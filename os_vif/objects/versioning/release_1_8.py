@@ -49,14 +49,12 @@ def place_addresses(vif: Any, *, is_changed: bool) -> None:
         vif._changed_fields.add("fixed_ips")
     addresses = [
         (address, ip)
-        for ip in _objects(vif.fixed_ips)
-        if (address := _state(ip).get("_obj_address")) is not None
+        for ip in members(vif.fixed_ips)
+        if (address := value_of(ip, "address")) is not None
     ]
-    network = _state(vif).get("_obj_network")
-    for subnet in _objects(None if network is None else _state(network).get("_obj_subnets")):
-        state = _state(subnet)
-        cidr = state.get("_obj_cidr")
-        if cidr is None or "_obj_ips" in state:
+    for subnet in subnets(vif):
+        cidr = value_of(subnet, "cidr")
+        if cidr is None or "_obj_ips" in subnet.__dict__:
             continue
         inside = [construct.duplicate(ip) for address, ip in addresses if contains(cidr, address)]
         if inside:
@@ -65,16 +63,6 @@ def place_addresses(vif: Any, *, is_changed: bool) -> None:
             for obj in (*inside, listing):
                 obj.__dict__[CHANGED] = set()
             construct.set_unchanged(subnet, "ips", listing)
-
-
-def _state(obj: Any) -> dict[str, Any]:
-    """Return the values of the set fields of an object, by attribute."""
-    return PRIMITIVES[type(obj)].state_of(obj)
-
-
-def _objects(listing: Any) -> Iterable[Any]:
-    """Return the objects in a list object; none for None."""
-    return () if listing is None else _state(listing).get("_obj_objects") or ()
 
 
 def move_addresses_to_vif(
@@ -94,7 +82,7 @@ def move_addresses_to_vif(
     more = [
         ip
         for subnet in subnets(vif)
-        for ip in members(subnet.ips if "ips" in subnet else None)
+        for ip in members(value_of(subnet, "ips"))
         if "address" not in ip or str(ip.address) not in seen
     ]
     if own is None or more:
@@ -109,15 +97,20 @@ def move_addresses_to_vif(
 
 def key_of(ip: Any) -> tuple[Any, ...]:
     """Return the identity of an address of a port: the address and the floating addresses."""
-    return tuple(getattr(ip, name) if name in ip else None for name in ("address", "floating_ips"))
+    return value_of(ip, "address"), value_of(ip, "floating_ips")
 
 
 def subnets(vif: Any) -> Iterable[Any]:
     """Return the subnets of a VIF; none for unset fields."""
-    network = vif.network if "network" in vif else None
-    return members(network.subnets if network is not None and "subnets" in network else None)
+    network = value_of(vif, "network")
+    return members(None if network is None else value_of(network, "subnets"))
 
 
 def members(listing: Any) -> Iterable[Any]:
     """Return the members of a list object; none for None."""
-    return listing.objects if listing is not None and "objects" in listing else ()
+    return () if listing is None else value_of(listing, "objects") or ()
+
+
+def value_of(obj: Any, name: str) -> Any:
+    """Return the value of a field; None for an unset field."""
+    return PRIMITIVES[type(obj)].state_of(obj).get(f"_obj_{name}")

@@ -14,7 +14,6 @@ from os_vif.codec import address, scalar
 
 ADDRESSES = (
     "10.0.0.1",
-    "0.0.0.0",
     "255.255.255.255",
     "::",
     "::1",
