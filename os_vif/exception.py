@@ -195,7 +195,7 @@ class StepFailed(ExceptionBase):
     After a failed plug the earlier steps were rolled back; after a failed unplug the remaining
     steps have run. The last part of the text (``aftermath`` in ``kwargs``) says so, and lists a
     command for each step that could not be undone. ``kwargs`` also has the ``step``, the
-    ``device``, the ``reason``, and the ``errno`` of the kernel or None.
+    ``device`` and the ``reason``; errors of the engine have the ``errno`` of the kernel or None.
     """
 
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"

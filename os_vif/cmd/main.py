@@ -70,6 +70,10 @@ class _Help(help.HelpCommand):
             return exit_codes.EXIT_BAD_INPUT
 
 
+class _Complete(complete.CompleteCommand):
+    """Print a completion script for bash."""
+
+
 class Lister(Escaping, lister.Lister):
     """A command with a table as output. An unknown column name is bad input."""
 
@@ -139,7 +143,7 @@ class Shell(app.App):
             command_manager=commandmanager.CommandManager("os_vif.commands"),
             deferred_help=True,
         )
-        self.command_manager.add_command("complete", complete.CompleteCommand)
+        self.command_manager.add_command("complete", _Complete)
         self.command_manager.add_command("help", _Help)
 
     def build_option_parser(

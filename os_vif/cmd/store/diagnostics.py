@@ -127,7 +127,7 @@ def _unknown_parts(entry: StoredEntry, content: Any) -> list[Diagnostic]:
 def _parts_of(path: str, kept: unknown.Unknown) -> Iterator[Diagnostic]:
     """Yield a diagnostic without line for each unknown field, else for a newer version."""
     for name in kept.fields:
-        yield Diagnostic(0, joined(path, name), "a field that is not known here")
+        yield Diagnostic(0, joined(path, name), "unknown field")
     if kept.version and not kept.fields:
         message = f"version {describe(kept.version)}, which is newer than this os-vif"
         yield Diagnostic(0, path, message, is_note=True)
@@ -139,7 +139,7 @@ def _syntax_error(chunk: Chunk, error: exception.SerializationError) -> Diagnost
         json.loads(chunk.data)
     except json.JSONDecodeError as syntax:
         line = chunk.line + syntax.lineno - 1
-        return Diagnostic(line, "", f"no JSON: {syntax.msg} (column {syntax.colno})")
+        return Diagnostic(line, "", f"invalid JSON: {syntax.msg} (column {syntax.colno})")
     except (ValueError, RecursionError):
         pass
     return Diagnostic(chunk.line, error.path, _message(error))

@@ -80,7 +80,7 @@ def replace_input(source: str, file: io.BufferedReader) -> Iterator[Output]:
     """
     before = os.fstat(file.fileno())
     if not stat.S_ISREG(before.st_mode):
-        raise main.BadInputError(f"{source}: is no file that can be replaced")
+        raise main.BadInputError(f"{source} is not a regular file; --in-place cannot replace it")
     with open_output(source, []) as out:
         yield out
         now = pathlib.Path(source).stat()

@@ -81,7 +81,7 @@ class Scanner:
         if len(self.data) - self.start > MAX_OBJECT_BYTES:
             raise StructureError(
                 self.line,
-                f"the object that begins here has more than {MAX_OBJECT_BYTES >> 20} MiB",
+                f"the object has more than {MAX_OBJECT_BYTES >> 20} MiB",
             )
         # A terminal would ask for more input after its end.
         more = b"" if self._is_ended else self._read(_READ_BYTES)
@@ -214,7 +214,7 @@ class Scanner:
             elif self.read_more():
                 continue
             else:
-                raise JSONSyntaxError("it ends before this is closed")
+                raise JSONSyntaxError("the input ends before the closing bracket")
             previous = position - self.start
             self.position = position + 1
         return False

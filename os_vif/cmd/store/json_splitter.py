@@ -69,18 +69,20 @@ def _split_beginning(scanner: Scanner) -> tuple[Chunk, ...]:
     """
     head = scanner.read_ahead(4)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
-        raise StructureError(1, "this is UTF-16 or UTF-32; expected UTF-8")
+        raise StructureError(1, "found UTF-16 or UTF-32; expected UTF-8")
     # RFC 8259, section 8.1: a reader may ignore a byte order mark, and a writer adds none.
     scanner.skip_byte_order_mark()
     first = scanner.skip_space()
     if not first:
-        raise StructureError(1, "there is nothing in it")
+        raise StructureError(1, "the input is empty")
     if first in b"{[":
         return ()
     if b" " <= first <= b"~":
         line = _LINE.match(scanner.read_ahead(_SHOWN_BYTES))
         shown = line[0].decode("utf-8", "backslashreplace") if line else ""
-        raise StructureError(scanner.current_line, f"this begins with {shown!r}; expected JSON")
+        raise StructureError(
+            scanner.current_line, f"found text that begins with {shown!r}; expected JSON"
+        )
     scanner.read_all()
     return scanner.take(is_object=True)
 
@@ -119,7 +121,9 @@ def _split_list(scanner: Scanner, closing: list[bytes], depth: int) -> Iterator[
         scanner.position += 1
         scanner.scan_to_closing(closing)
     except JSONSyntaxError as error:
-        raise StructureError(scanner.current_line, f"the list is no JSON: {error}") from None
+        raise StructureError(
+            scanner.current_line, f"the list is not valid JSON: {error}"
+        ) from None
     tail = scanner.scanned
     yield from scanner.take(is_object=False)
     try:

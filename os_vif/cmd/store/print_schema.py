@@ -71,7 +71,7 @@ def schema_text(kind: str, form: str | None, release: str, *, kubernetes: bool) 
     if target.form not in {document.FORM, primitive.FORM}:
         raise main.BadInputError(f"--form: the form {target.form!r} has no JSON Schema")
     if kubernetes and target.form != document.FORM:
-        raise main.BadInputError("--kubernetes: only documents have that form")
+        raise main.BadInputError("--kubernetes: only documents have a structural schema")
     if kind == KURYRPORT and kubernetes:
         return schema.load_kuryrport()
     if kubernetes:

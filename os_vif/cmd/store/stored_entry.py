@@ -126,7 +126,9 @@ class StoredEntry:
 
     def _refuse_binary(self, target: Target) -> None:
         if target.is_binary:
-            raise exception.InvalidValue(found=self.name, expected="a VIF by itself for this form")
+            raise exception.InvalidValue(
+                found=self.name, expected="a VIF without an envelope, for a binary form"
+            )
 
     def _write_bare(self, obj: Any, target: Target) -> tuple[bytes, list[Loss]]:
         written, losses = _dump(obj, target)
@@ -195,7 +197,7 @@ def translated_errors() -> Iterator[None]:
     except (*COERCION_ERRORS, ovo_exception.VersionedObjectsException, MemoryError) as error:
         text = printable(str(error))[:_MAX_NAME]
         raise exception.InvalidValue(
-            found=f"what cannot be read ({type(error).__name__}: {text})",
+            found=f"unreadable data ({type(error).__name__}: {text})",
             expected="a VIF, a pod or a KuryrPort",
         ) from error
 

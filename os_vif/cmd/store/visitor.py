@@ -106,7 +106,10 @@ class Source:
     def _only_object(self) -> list[Chunk]:
         found = list(itertools.islice((c for c in self._chunks() if c.is_object), 2))
         if len(found) != 1:
-            raise main.BadInputError(f"{self.title}: expected one object for this form")
+            count = "several objects" if found else "no object"
+            raise main.BadInputError(
+                f"{self.title}: found {count}; expected one for a binary form"
+            )
         return found
 
     def _read(self, size: int) -> bytes:

@@ -80,7 +80,7 @@ def test_validate_tells_all_that_is_wrong(os_vif, tmp_path):
     assert done.returncode == exit_codes.EXIT_PARTIAL
     assert done.stdout.decode().splitlines() == [
         f"vifs:3: {FAULT}",
-        "vifs:4: an object: no JSON: Expecting property name enclosed in double quotes (column 2)",
+        "vifs:4: an object: invalid JSON: Expecting property name enclosed in double quotes (column 2)",
     ]
     assert done.stderr.decode().splitlines() == [
         "vifs: 4 objects: 2 valid, 2 not valid",
@@ -158,11 +158,15 @@ def test_pods_become_kuryrports(os_vif):
         (["."], "", ".: Is a directory"),
         (["in", "-o", "."], "", ".: Is a directory"),
         (["in", "-o", "missing/out"], "", "out: No such file or directory"),
-        ([], "", "<stdin>:1: there is nothing in it"),
-        ([], " \r\n\n", "<stdin>:1: there is nothing in it"),
-        ([], DOCUMENT.encode("utf-16"), "<stdin>:1: this is UTF-16 or UTF-32; expected UTF-8"),
+        ([], "", "<stdin>:1: the input is empty"),
+        ([], " \r\n\n", "<stdin>:1: the input is empty"),
+        ([], DOCUMENT.encode("utf-16"), "<stdin>:1: found UTF-16 or UTF-32; expected UTF-8"),
         ([], "apiVersion: v1\nkind: List\n", "begins with 'apiVersion: v1'"),
-        ([], pods(3)[:-3], "the list is no JSON: it ends before this is closed"),
+        (
+            [],
+            pods(3)[:-3],
+            "the list is not valid JSON: the input ends before the closing bracket",
+        ),
         (["--in-place"], DOCUMENT, "--in-place needs FILE arguments"),
         (["--in-place", "--kuryrports", "in"], "", "a KuryrPort does not replace the pod"),
         (["in", "--release", "9.9"], "", "'9.9' is not a release of os-vif; expected 1.0.0, "),

@@ -327,7 +327,7 @@ def test_a_form_that_is_no_text_holds_one_object(monkeypatch, tmp_path):
 
     text = json.dumps(VIF.obj_to_primitive()).encode()
     assert written(b"\n" + text + b"\n") == b"\x00new"
-    with pytest.raises(main.BadInputError, match="expected one object"):
+    with pytest.raises(main.BadInputError, match="found several objects; expected one"):
         written(text + text)
     pod = json.dumps(WRAPPED["pod with vif"]).encode()
     assert written(pod) == pod

@@ -119,7 +119,7 @@ def test_all_faults_of_a_kuryrport():
 @pytest.mark.parametrize(
     ("data", "line", "path", "words"),
     [
-        (b'{"a":\n\n x}', 12, "", "no JSON: Expecting value (column 2)"),
+        (b'{"a":\n\n x}', 12, "", "invalid JSON: Expecting value (column 2)"),
         (b'{"a":"\xff"}', 10, "", "not UTF-8"),
         (b'{"a":1,\n"a":2}', 10, "", "the name 'a' twice"),
         (b"[" * 100_000, 10, "", "nest too deeply"),

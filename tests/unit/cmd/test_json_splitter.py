@@ -131,8 +131,8 @@ def test_a_broken_object_between_others_on_many_lines():
 @pytest.mark.parametrize(
     ("data", "line", "words"),
     [
-        (b"", 1, "nothing in it"),
-        (b" \n\n", 1, "nothing in it"),
+        (b"", 1, "the input is empty"),
+        (b" \n\n", 1, "the input is empty"),
         (b"apiVersion: v1\n", 1, "begins with 'apiVersion: v1'"),
         ('{"a": 1}'.encode("utf-16"), 1, "UTF-16"),
         ('{"a": 1}'.encode("utf-16-le"), 1, "UTF-16"),
@@ -140,7 +140,7 @@ def test_a_broken_object_between_others_on_many_lines():
         (b'{"items": [\n{"a":1}\n{"b":1}]}', 3, "expected a comma"),
         (b'{"items": [\n{"a":1},\n]}', 3, "expected an object"),
         (b'{"items": [\n{"a":1}', 2, "found the end"),
-        (b'{"items": [\n{"a":1}\n]\n', 4, "ends before this is closed"),
+        (b'{"items": [\n{"a":1}\n]\n', 4, "ends before the closing bracket"),
         (b'{"items": [\n{"a":[1}]}]}', 2, "for another bracket"),
         (b'{"items": [\n{"a":"x\n"}]}', 2, "string that is not closed"),
         (b'{"items": [\n{"a":1}],}', 1, "around the list"),
