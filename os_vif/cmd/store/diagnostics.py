@@ -80,7 +80,7 @@ def _limit(found: list[Diagnostic]) -> list[Diagnostic]:
     found.sort()
     others = found[MAX_ERRORS:]
     if others:
-        message = f"{len(others)} more faults in this object"
+        message = f"{len(others)} more errors in this object"
         is_note = all(each.is_note for each in others)
         found[MAX_ERRORS:] = [Diagnostic(others[0].line, "", message, is_note)]
     return found

@@ -147,7 +147,7 @@ def test_faults_without_end_are_told_up_to_a_limit():
     data = {"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000}
     *told, last = every(data)
     assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(diagnostics.MAX_ERRORS)]
-    assert last.message == "900 more faults in this object"
+    assert last.message == "900 more errors in this object"
 
 
 def test_unknown_fields_of_a_primitive_are_told_up_to_the_same_limit():
@@ -155,7 +155,7 @@ def test_unknown_fields_of_a_primitive_are_told_up_to_the_same_limit():
     data[DATA] |= {f"x{n:03}": n for n in range(150)}
     *told, last = every(data)
     assert [fault.path for fault in told] == [f"x{n:03}" for n in range(diagnostics.MAX_ERRORS)]
-    assert (last.message, last.is_note) == ("50 more faults in this object", False)
+    assert (last.message, last.is_note) == ("50 more errors in this object", False)
 
 
 def test_many_notes_leave_an_object_valid():
@@ -170,7 +170,7 @@ def test_many_notes_leave_an_object_valid():
     data = {**subnet, **listed, "versioned_object.name": "SubnetList"}
     data["versioned_object.version"] = "1.0"
     found = every(data)
-    assert found[-1].message == "20 more faults in this object"
+    assert found[-1].message == "20 more errors in this object"
     assert all(fault.is_note for fault in found)
 
 
