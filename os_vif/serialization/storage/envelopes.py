@@ -29,6 +29,7 @@ class Envelope(NamedTuple):
     state_class: str | None = None
 
 
+#: The envelopes by name.
 ENVELOPES = {
     "pod-vif": Envelope("kuryr-0.4.7", ("kuryr-0.1.0", "kuryr-2.1.0")),
     # kuryr 3.0 and 3.1 convert the annotation into a KuryrPort.
