@@ -269,6 +269,11 @@ def conditions(results: dict[str, Any]) -> str:
         sentences.append(
             f"The load average was {before} before the measurement and {after} after it."
         )
+        if min(before, after) > machine["processors"]:
+            sentences.append(
+                "Other programs ran on the machine at the same time, so the times are too long and "
+                "the ratios vary from run to run."
+            )
     for side, name in SIDES.items():
         versions = ", ".join(f"{package} {v}" for package, v in results["versions"][side].items())
         sentences.append(f"{name.capitalize()} ran with {versions}.")
