@@ -41,7 +41,8 @@ class Listing:
         self.markers = {i.nodeid: [m.name for m in i.iter_markers()] for i in session.items}
 listing = Listing()
 status = pytest.main(["--collect-only", "-q", "tests"], plugins=[listing])
-print(json.dumps(listing.markers))
+if status == 0:
+    print(json.dumps(listing.markers))
 sys.exit(status)
 """
 
