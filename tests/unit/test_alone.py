@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""With several workers, a test that needs the machine for itself has it."""
+"""A test with the marker ``alone`` runs while all other workers wait."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-#: Each test says when it began and ended; a line is written whole.
+#: Each test appends a line at its begin and its end with a single write.
 TESTS = """
 import os, pathlib, time
 import pytest
@@ -40,7 +40,7 @@ def test_has_the_machine(number):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_no_test_runs_beside_one_that_is_alone(tmp_path, workers):
-    """The others run side by side."""
+    """The remaining tests run in parallel."""
     for name in ("a", "b"):
         (tmp_path / f"test_{name}.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
@@ -50,7 +50,7 @@ def test_no_test_runs_beside_one_that_is_alone(tmp_path, workers):
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     environment.pop("PYTEST_ADDOPTS", None)
-    # Within a worker, pytest would take itself for another.
+    # With the variables of this worker, pytest would act as a worker too.
     for name in [name for name in environment if name.startswith("PYTEST_XDIST")]:
         del environment[name]
     done = subprocess.run(

@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A test that hangs fails, and the others run; children react to signals in the default way."""
+"""A hanging test fails without stopping the run, and child processes have default signal
+actions."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ PARENTS = {
 
 
 def run(tmp_path: pathlib.Path, tests: str, *options: str, before: str = "") -> str:
-    """What a pytest of its own says of those tests."""
+    """Run the tests with another pytest process; return the output."""
     (tmp_path / "test_it.py").write_text(tests)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [
@@ -80,7 +81,7 @@ def test_after_all_that():
 
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_a_test_that_hangs_fails_and_the_run_goes_on(tmp_path, workers):
-    """With the stacks of all threads."""
+    """The report shows the stacks of all threads."""
     output = run(tmp_path, HANGING, "--timeout=1", "-n", workers, "-rA")
     assert "2 failed, 2 passed, 2 errors" in output.splitlines()[-1]
     assert "PASSED test_it.py::test_after_all_that" in output
@@ -107,7 +108,7 @@ def test_after_it():
 
 
 def test_a_process_that_does_not_react_is_replaced(tmp_path):
-    """As one that hangs within the kernel, or in another's code."""
+    """The process may hang in the kernel or in an extension module."""
     output = run(tmp_path, DEAF, "--timeout=1", "-n", "1")
     assert "1 failed, 1 passed" in output.splitlines()[-1]
     assert "in test_that_does_not_react" in output
@@ -152,7 +153,8 @@ def test_a_forked_process_can_be_ended():
 def test_children_have_default_signals_whatever_the_parent_ignores(
     tmp_path, monkeypatch, parent, workers
 ):
-    """``tools/test.sh &`` in a script ignores SIGINT, and goes on doing so itself."""
+    """A shell that starts ``tools/test.sh &`` ignores SIGINT; only the test process inherits
+    this."""
     monkeypatch.setenv("STAYS", "HUP INT QUIT TERM" if PARENTS[parent] else "")
     output = run(tmp_path, CHILDREN, "-n", workers, before=PARENTS[parent])
     assert "3 passed" in output.splitlines()[-1]

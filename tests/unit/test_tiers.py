@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[2]
     ],
 )
 def test_a_skip_for_the_kernel_s_sake_needs_a_scenario(tmp_path, body, outcome, said):
-    """Else nothing would run it anywhere."""
+    """Without a scenario, a test that needs another kernel would run on no machine."""
     path = tmp_path / "test_it.py"
     path.write_text(f"import pytest\ndef test_it():\n    {body}\n")
     done = subprocess.run(
@@ -35,7 +35,7 @@ def test_a_skip_for_the_kernel_s_sake_needs_a_scenario(tmp_path, body, outcome, 
 
 
 def test_a_scenario_that_does_not_exist_is_refused(tmp_path):
-    """When the tests are collected."""
+    """The collection fails and lists the scenarios."""
     path = tmp_path / "test_it.py"
     path.write_text("import pytest\n@pytest.mark.vm('cloud')\ndef test_it():\n    pass\n")
     done = subprocess.run(

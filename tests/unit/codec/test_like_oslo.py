@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The codec makes, reads, writes and copies objects as oslo's own code does, errors included."""
+"""The codec constructs, reads, writes and copies objects as oslo does, with the same errors."""
 
 from __future__ import annotations
 
@@ -37,23 +37,25 @@ PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payl
 
 
 def outcome(function, *arguments):
-    """What a function gives, or raises."""
+    """Return the values of the result of a function, or the type and text of the error; and
+    warnings.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             found = function(*arguments)
         except Exception as error:  # noqa: BLE001
             found = error
-    # A property coerces, and so warns, once more.
+    # A property coerces the value again, and warns again.
     told = sorted({str(warning.message).partition(" is ")[2] for warning in caught})
     if isinstance(found, Exception):
-        # oslo stops at another field first, so it has warned of others.
+        # oslo stops at another field first, and has warned of other fields.
         return type(found), str(found), []
     return held(found), None, told
 
 
 def held(value, path=()):
-    """Every attribute of everything in a value, by its path, with its type."""
+    """Return every attribute of every object in a value, with its type, by path."""
     if isinstance(value, ovo.VersionedObject):
         found = {path: type(value), (*path, "changed"): sorted(value._changed_fields)}
         for name in vars(value).keys() - {"_changed_fields", compiled.INITIAL_CHANGES}:
@@ -72,7 +74,7 @@ def held(value, path=()):
 
 @contextlib.contextmanager
 def by_methods():
-    """Let oslo's own code make, read and copy all objects, as those of other projects."""
+    """Have oslo construct, read and copy all objects, as for classes of other projects."""
     formats = (document_codec.DOCUMENTS, primitive_codec.PRIMITIVES)
     with (
         mock.patch.object(construct, "of_class", return_value=None),
@@ -96,7 +98,7 @@ def assert_same(function, *arguments):
 
 
 def test_every_class_of_ours_is_direct():
-    """The codec stores their values itself, and knows every type of field."""
+    """The codec stores values without oslo's setters, and has a codec for every type of field."""
     for cls in history.vocabulary().values():
         assert construct.of_class(cls) is not None, cls
         for name in cls.fields:
@@ -111,7 +113,7 @@ def test_every_class_of_ours_is_direct():
 @RANDOM
 @given(any_objects(ALL), st.booleans())
 def test_objects(obj, unchanged):
-    """Each way of writing, copying and comparing any object; and reading what was written."""
+    """Each way to write, copy, compare and read a random object."""
     if unchanged:
         obj.obj_reset_changes(recursive=True)
     for form in ("json", "ovo"):
@@ -127,7 +129,7 @@ def test_objects(obj, unchanged):
     assert_same(load, obj.obj_to_primitive())
 
 
-#: What fields of some type take, of other types, and what none takes.
+#: Values that fields of some types accept, of other types accept, and of no type accept.
 _ODD = st.sampled_from(
     (
         None, True, 0, -1, 1.5, 2**70, "", "x", "1450", "ö", UUID, UUID.upper(), UUID + "\n",
@@ -145,7 +147,7 @@ _ODD = st.sampled_from(
 @settings(RANDOM, max_examples=600)
 @given(st.sampled_from(ALL), st.data())
 def test_odd_values(name, data):
-    """Making, and reading, an object with values of any type: the same, or the same error."""
+    """Objects with values of any type: the same object, or the same error."""
     cls = getattr(objects, name)
     objects_of = {"of": st.sampled_from(ALL).map(lambda n: make(n, full=False))}
     chosen = data.draw(
@@ -178,7 +180,7 @@ def test_the_first_of_two_errors_is_reported_for_data_that_cannot_be_iterated():
 @settings(RANDOM, max_examples=400)
 @given(st.sampled_from(PAYLOADS), st.integers(0, 2**32))
 def test_damaged_primitives(payload, seed):
-    """What oslo makes of them, and what this library does."""
+    """Damaged primitives and documents: the same object, or the same error."""
     order = random.Random(seed)  # noqa: S311
     damaged = mutated(payload, order)
     assert_same(load, damaged)
@@ -192,7 +194,7 @@ def test_damaged_primitives(payload, seed):
 @settings(RANDOM, max_examples=200)
 @given(any_objects(ALL), st.sampled_from(["json", "ovo"]), st.data())
 def test_name_twice(obj, form, data):
-    """It is refused wherever it stands."""
+    """A repeated name is refused at every position."""
     try:
         text = dumps(obj, form=form)
     except exception.SerializationError:
@@ -214,7 +216,7 @@ def test_name_twice(obj, form, data):
     ],
 )
 def test_names_twice_cannot_hide(old, new, found):
-    """They are found in data that is ignored, too."""
+    """Repeated names are refused in ignored data, too."""
     text = dumps(objects.FixedIP(address="10.0.0.5"), form="ovo")
     if "1]" in new:
         text = text.replace('object.data":{', 'object.data":{"address":null,')
@@ -226,7 +228,7 @@ def test_names_twice_cannot_hide(old, new, found):
 @RANDOM
 @given(st.text("0123456789abcdef:./", max_size=20) | st.ip_addresses().map(str))
 def test_addresses(text):
-    """Addresses are those of netaddr; each reading makes another object."""
+    """Addresses are objects of netaddr; each reading returns a new object."""
     for field_type, kind in (
         (ovo_fields.IPAddress(), netaddr.IPAddress),
         (ovo_fields.IPNetwork(), netaddr.IPNetwork),
@@ -252,7 +254,7 @@ def test_addresses(text):
 
 
 class OwnInit(objects.VIFBridge):
-    """What a third party may do."""
+    """A class of a third party with a constructor of its own."""
 
     VERSION = "1.0"
     fields = {"color": ovo_fields.StringField(default="red")}
@@ -281,7 +283,7 @@ class OwnNetwork(objects.Network):
 
 @pytest.fixture
 def third_parties():
-    """Those classes, registered."""
+    """Register the classes for a test."""
     classes = (OwnInit, OwnChanges, OwnNetwork)
     for cls in classes:
         ovo.VersionedObjectRegistry.register(cls)
@@ -291,7 +293,7 @@ def third_parties():
 
 
 def test_third_parties(third_parties):
-    """Their own methods are called."""
+    """The codec calls the overridden methods of third parties."""
     assert [construct.of_class(cls) for cls in third_parties] == [None, None, None]
     mine = OwnInit(id=UUID, port_profile=OwnChanges(profile_id="x"))
     assert (mine.vif_name, mine.color, mine.active) == ("tap0", "red", True)
@@ -306,14 +308,14 @@ def test_third_parties(third_parties):
             assert_same(loads, dumps(obj, form=form))
         for function in (ovo.VersionedObject.obj_clone, base.VersionedObject.obj_to_primitive):
             assert_same(function, obj)
-    # What has the defaults of ours has them without a table, too.
+    # A class with our constructor gets the default values without a compiled codec, too.
     assert OwnNetwork(mtu=5).subnets.objects == []
     assert (OwnNetwork(mtu=5).mtu, OwnNetwork().mtu) == (5, None)
     assert OwnNetwork().obj_to_primitive()["beside"] == 1
 
 
 def test_others_of_ours():
-    """Those of the other tests, in objects of ours."""
+    """Classes of tests/support/data/third_party.py in objects of os-vif."""
     with registered_classes() as classes:
         new = object_factory(classes)
         pod = make("PodState", default_vif=new("TestSriov"), additional_vifs={"eth1": vif()})
@@ -326,7 +328,7 @@ def test_others_of_ours():
 
 
 def test_registry_with_another_class_of_the_name():
-    """Whoever has registered last is read, at any depth."""
+    """The class registered last is used, at every depth."""
     bridge = make("VIFBridge")
     texts = [dumps(bridge, form=form) for form in ("json", "ovo")]
     registry = ovo.VersionedObjectRegistry.obj_classes()
@@ -345,7 +347,7 @@ def test_registry_with_another_class_of_the_name():
 
 
 def test_changes_of_what_is_no_field():
-    """They are ignored, as by oslo."""
+    """Unknown names in the list of changes are ignored, as by oslo."""
     primitive = make("VIFBridge").obj_to_primitive()
     primitive["versioned_object.changes"] = ["plugin", "zone"]
     assert load(primitive).obj_what_changed() >= {"plugin"}
@@ -354,7 +356,7 @@ def test_changes_of_what_is_no_field():
 
 
 def test_stored_versions_and_unknown_fields_are_kept():
-    """An object has the version that it was read in, and writes unknown fields back."""
+    """An object keeps the version of the stored text, and writes unknown fields back."""
     text = dumps(make("VIFBridge"), form="ovo")
     assert vars(loads(text))["VERSION"] == "1.0"
     newer = text.replace('"versioned_object.version":"1.1"', '"versioned_object.version":"1.9"')

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Reading an OVO primitive is what oslo does: both take it and give the same, or both refuse."""
+"""This library reads an OVO primitive as oslo does: the same object, or an error from both."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAYLOADS = [payload for payload in payloads() if "versioned_object.name" in payl
 
 
 def by_oslo(payload):
-    """What oslo makes of it, or the error."""
+    """Return the object that oslo reads, or the error."""
     objects.register_all()
     try:
         return load(copy.deepcopy(payload))
@@ -35,7 +35,7 @@ def by_oslo(payload):
 
 
 def by_us(payload):
-    """What this library makes of it, or its error."""
+    """Return the object that this library reads, or the error."""
     try:
         return loads(json.dumps(payload))
     except exception.SerializationError as error:
@@ -43,7 +43,9 @@ def by_us(payload):
 
 
 def newer(payload):
-    """Whether some object is of a newer minor version, which this library reads and oslo does not."""
+    """Return whether an object has a newer minor version, which this library reads and oslo
+    refuses.
+    """
     for inner in nested_primitives(payload):
         cls = history.vocabulary().get(str(inner["versioned_object.name"]))
         version = inner.get("versioned_object.version")
@@ -96,7 +98,7 @@ def assert_same(payload):
 
 @pytest.mark.parametrize("name", sorted({p["versioned_object.name"] for p in PAYLOADS}))
 def test_payloads_of_every_release(name):
-    """What the releases really wrote."""
+    """Payloads of the corpus, written by the releases themselves."""
     for payload in PAYLOADS:
         if payload["versioned_object.name"] == name:
             assert not isinstance(by_us(payload), Exception)
@@ -106,14 +108,14 @@ def test_payloads_of_every_release(name):
 @settings(deadline=None, max_examples=100)
 @given(any_objects(ALL))
 def test_random_objects(obj):
-    """Whatever this version writes."""
+    """Random objects written by this version."""
     assert_same(obj.obj_to_primitive())
 
 
 @settings(deadline=None, max_examples=1500, database=None)
 @given(st.sampled_from(PAYLOADS), st.integers(0, 2**32))
 def test_mutations(payload, seed):
-    """Whatever becomes of it, but for newer versions."""
+    """Random changes of payloads. Only newer versions are read by this library alone."""
     assert_same(mutated(payload, random.Random(seed)))  # noqa: S311
 
 
@@ -130,7 +132,7 @@ def test_mutation_of_addresses_of_another_class(odd):
 
 @pytest.mark.soak
 def test_many_mutations():
-    """The same, for minutes."""
+    """The soak form of test_mutations."""
     order = random.Random(0)  # noqa: S311
     for _ in range(100_000):
         assert_same(mutated(order.choice(PAYLOADS), order))
@@ -162,14 +164,14 @@ def test_many_mutations():
     ids=json.dumps,
 )
 def test_laxity_that_is_kept(payload):
-    """What oslo takes although nobody should write it."""
+    """Values of other types that oslo accepts."""
     assert not isinstance(by_oslo(payload), Exception) or "floating_ips" in json.dumps(payload)
     assert_same(payload)
 
 
 @pytest.mark.parametrize("data", [[], "id", 0, None, True])
 def test_data_without_names_is_refused(data):
-    """oslo finds no field in an empty array; this library says what should be there."""
+    """oslo finds no field in an empty array; this library reports the expected type."""
     payload = primitive_of("VIFBridge", "1.0") | {"versioned_object.data": data}
     with pytest.raises(exception.InvalidValue, match=r"^versioned_object\.data: found"):
         loads(json.dumps(payload))
@@ -177,7 +179,7 @@ def test_data_without_names_is_refused(data):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_third_number_is_read(name):
-    """oslo knows such versions, for branches of old releases."""
+    """oslo accepts such versions, for branches of old releases."""
     payload = json.loads(json.dumps(make(name).obj_to_primitive()))
     payload["versioned_object.version"] += ".0"
     assert flat(loads(json.dumps(payload))) == flat(load(payload))

@@ -20,7 +20,9 @@ def known():
 
 
 def test_no_module_has_a_number_that_pyroute2_has():
-    """With the installed pyroute2; tests/interop runs the check with the oldest one too."""
+    """The installed pyroute2 is compared; tests/interop compares the oldest supported pyroute2,
+    too.
+    """
     assert kernel_numbers.check() == []
 
 
@@ -69,17 +71,17 @@ def test_other_numbers_are_no_finding(text):
 
 
 def test_an_entry_of_the_supplement_that_pyroute2_has_is_found(monkeypatch):
-    """When pyroute2 gets the definition, the entry has to go."""
+    """An entry of the supplement is deleted once pyroute2 has the definition."""
     monkeypatch.setitem(supplement.ATTRIBUTES, "rtmsg", {"RTA_OIF": (4, "uint32")})
     monkeypatch.setattr(supplement, "RTM_NEWLINK", 16, raising=False)
-    # The line is that of the name in the file.
+    # The line of the name in the file is not tested here.
     monkeypatch.setattr(kernel_numbers, "_line_of", lambda *_: 1)
     found = [finding.text for finding in kernel_numbers.check_supplement(known())]
     assert sorted(found) == ["pyroute2 has RTA_OIF of rtmsg", "pyroute2 has RTM_NEWLINK"]
 
 
 def test_defaults_of_steps_are_the_numbers_of_pyroute2():
-    """A field has a number as default, because importing a step must not load pyroute2."""
+    """Default values are numbers, because importing a step must not load pyroute2."""
     constants = known().constants
     route = EnsureRoute("eth0", "192.0.2.0/24")
     assert route.kind == constants["RTN_UNICAST"]
