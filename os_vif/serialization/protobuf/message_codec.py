@@ -23,7 +23,7 @@ from os_vif import exception
 from os_vif.codec import FieldCodec, document, field, registry
 from os_vif.codec.compiled import ClassCodec
 from os_vif.codec.members import Row
-from os_vif.codec.path import describe, invalid, within
+from os_vif.codec.path import describe, within
 from os_vif.objects.versioning import history
 from os_vif.serialization import json_text
 from os_vif.serialization.protobuf import message_types
@@ -218,7 +218,7 @@ class MessageSet(document.Documents):
                 # The unknown fields of a list object belong to the object with the field.
                 data = {"objects": data.get("objects", message.objects)}
                 if data["objects"] is None:
-                    raise invalid(None, "an array")
+                    return ctx.null(codec.cls, "objects")
             return codec.load(data, ctx)
 
         return load

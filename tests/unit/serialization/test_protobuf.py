@@ -232,6 +232,19 @@ def test_values_are_checked():
         loads(message.SerializeToString())
 
 
+def test_null_list_has_the_error_of_a_null_array():
+    """As in a document, where the array is the list object."""
+    message = message_codec.message_set().document(major=2)
+    message.subnet.routes.nulls.append(message_types.read_numbers()["RouteList"]["objects"])
+    document = '{"apiVersion":"os-vif/2.0","kind":"Subnet","routes":null}'
+    errors = []
+    for data in (message.SerializeToString(), document):
+        with pytest.raises(exception.InvalidValue, match=r"^routes: found null") as caught:
+            loads(data)
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]
+
+
 def test_validate_returns_every_error():
     """Of values at every depth, and of unknown fields."""
     message = message_codec.message_set().document()
