@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import argparse
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from os_vif import exception, serialization
+from os_vif import exception
 from os_vif.cmd import main
-from os_vif.cmd.store import files, visitor
-from os_vif.cmd.store.conversion_target import Target, parse_target
-from os_vif.cmd.store.diagnostics import Diagnostic
+from os_vif.cmd.store import files
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
 from os_vif.cmd.store.store_command import FilesCommand
-from os_vif.cmd.store.stored_entry import StoredEntry
-from os_vif.codec.unknown import Loss
+
+# ``os-vif --help`` loads this module: codecs are imported when the command runs.
+if TYPE_CHECKING:
+    from os_vif.cmd.store import visitor
+    from os_vif.cmd.store.conversion_target import Target
+    from os_vif.codec.unknown import Loss
 
 _LIST_HEAD, _LIST_SEPARATOR, _LIST_TAIL = (
     b'{"apiVersion":"v1","kind":"List","items":[\n',
@@ -30,6 +32,8 @@ class Convert(FilesCommand):
     """Convert stored objects for another release, or into another form."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from os_vif import serialization
+
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "--release",
@@ -71,6 +75,8 @@ class Convert(FilesCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.cmd.store.conversion_target import parse_target
+
         if parsed_args.in_place and "-" in parsed_args.files:
             raise main.BadInputError("--in-place needs FILE arguments")
         if parsed_args.in_place and parsed_args.kuryrports:
@@ -115,6 +121,9 @@ class Conversion(NamedTuple):
 
     def check_file(self, source: visitor.Source, out: files.Output) -> None:
         """Write a line about each object of a file, instead of the object."""
+        from os_vif.cmd.store import visitor
+        from os_vif.cmd.store.diagnostics import Diagnostic
+
         write = visitor.line_writer(out)
 
         def act(chunk: Chunk) -> Outcome:
@@ -147,6 +156,8 @@ class Conversion(NamedTuple):
 
         :raises os_vif.exception.SerializationError: if the object is invalid or would lose data.
         """
+        from os_vif.cmd.store.stored_entry import StoredEntry
+
         entry = StoredEntry(chunk)
         write = entry.write_kuryrport if self.kuryrports else entry.write
         data, losses = write(entry.read(), self.target)
@@ -177,6 +188,8 @@ def convert_files(
     :raises BadInputError: for a file that cannot be read or split. No file was replaced.
     :raises OutputError: if the output cannot be written. The old file is unchanged.
     """
+    from os_vif.cmd.store import visitor
+
     convert = conversion.convert_file
     if check:
         convert = conversion.check_file

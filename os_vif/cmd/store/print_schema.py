@@ -8,14 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from os_vif import serialization
 from os_vif.cmd import main
 from os_vif.cmd.store import files
-from os_vif.cmd.store.conversion_target import parse_target
 from os_vif.cmd.store.store_command import StoreCommand
-from os_vif.codec import document, primitive
-from os_vif.objects.versioning.releases import CURRENT_RELEASE
-from os_vif.serialization import schema
 
 KURYRPORT = "KuryrPort"
 
@@ -24,6 +19,8 @@ class Schema(StoreCommand):
     """Print the JSON Schema of stored objects."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from os_vif import serialization
+
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "kind",
@@ -50,6 +47,8 @@ class Schema(StoreCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.objects.versioning.releases import CURRENT_RELEASE
+
         text = schema_text(
             parsed_args.kind,
             parsed_args.form,
@@ -67,6 +66,10 @@ def schema_text(kind: str, form: str | None, release: str, *, kubernetes: bool) 
     :raises BadInputError: for a form without a schema.
     :raises os_vif.exception.SerializationError: if the release has no such kind.
     """
+    from os_vif.cmd.store.conversion_target import parse_target
+    from os_vif.codec import document, primitive
+    from os_vif.serialization import schema
+
     target = parse_target(form, release)
     if target.form not in {document.FORM, primitive.FORM}:
         raise main.BadInputError(f"--form: the form {target.form!r} has no JSON Schema")

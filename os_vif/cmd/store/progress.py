@@ -11,10 +11,12 @@ import re
 import sys
 import time
 from collections.abc import Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
+
+if TYPE_CHECKING:
+    from os_vif.codec.unknown import Loss
 
 #: The seconds before the first drawing of the bar, and between two drawings.
 BAR_DELAY_S = 1.0

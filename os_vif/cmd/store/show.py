@@ -8,14 +8,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from os_vif.cmd import main
-from os_vif.cmd.render import svg, tree
-from os_vif.cmd.store import files, visitor
+from os_vif.cmd.store import files
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
 from os_vif.cmd.store.store_command import FilesCommand
-from os_vif.cmd.store.stored_entry import StoredEntry
+
+# ``os-vif --help`` loads this module: codecs are imported when the command runs.
+if TYPE_CHECKING:
+    from os_vif.cmd.render import tree
+    from os_vif.cmd.store import visitor
 
 #: The maximum number of objects in a picture.
 MAX_DRAWN = 100
@@ -39,6 +43,8 @@ class Show(FilesCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.cmd.store import visitor
+
         with visitor.open_sources(parsed_args.files) as sources:
             if parsed_args.svg:
                 _write_picture(sources, parsed_args.svg)
@@ -63,6 +69,9 @@ def _visit_trees(sources: list[visitor.Source], draw: Callable[[tree.Node], obje
 
 def object_tree(chunk: Chunk) -> tree.Node | None:
     """Return the tree of an object, or None for an object without VIFs."""
+    from os_vif.cmd.render import tree
+    from os_vif.cmd.store.stored_entry import StoredEntry
+
     entry = StoredEntry(chunk)
     if not entry.has_vifs:
         return None
@@ -71,6 +80,8 @@ def object_tree(chunk: Chunk) -> tree.Node | None:
 
 def _print_trees(sources: list[visitor.Source], *, ascii_only: bool) -> None:
     """Print a tree for each object, with an empty line between two trees."""
+    from os_vif.cmd.render import tree
+
     style = tree.ASCII if ascii_only else tree.choose_style(sys.stdout)
     encoding = "ascii" if style is tree.ASCII else "utf-8"
     separator = ""
@@ -90,6 +101,8 @@ def _write_picture(sources: list[visitor.Source], output: str) -> None:
 
     :raises BadInputError: for no objects, and for more than :data:`MAX_DRAWN`.
     """
+    from os_vif.cmd.render import svg
+
     nodes: list[tree.Node] = []
 
     def draw(node: tree.Node) -> None:

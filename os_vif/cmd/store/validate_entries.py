@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from os_vif.cmd.store import diagnostics, files, visitor
+from os_vif.cmd.store import files
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
 from os_vif.cmd.store.store_command import FilesCommand
-from os_vif.cmd.store.stored_entry import StoredEntry
+
+# ``os-vif --help`` loads this module: codecs are imported when the command runs.
+if TYPE_CHECKING:
+    from os_vif.cmd.store import visitor
 
 
 class Validate(FilesCommand):
     """Print all errors of stored objects, with file, line and path of each error."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.cmd.store import visitor
+
         with visitor.open_sources(parsed_args.files) as sources:
             with files.open_output(files.STANDARD_STREAM, [s.file for s in sources]) as out:
                 for source in sources:
@@ -29,6 +35,8 @@ class Validate(FilesCommand):
 
 def _validate(source: visitor.Source, write: visitor.WriteLine) -> None:
     """Write a line for each error of the objects of a file."""
+    from os_vif.cmd.store import diagnostics
+    from os_vif.cmd.store.stored_entry import StoredEntry
 
     def act(chunk: Chunk) -> Outcome:
         entry = StoredEntry(chunk)
