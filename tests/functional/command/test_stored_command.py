@@ -447,3 +447,15 @@ def test_the_commands_load_no_plugin(os_vif_command):
     command = [sys.executable, "-W", "ignore", "-c", program]
     done = subprocess.run(command, input=DOCUMENT, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_help_loads_no_codec():
+    """The list of commands starts without oslo.versionedobjects, which takes most of the time."""
+    program = (
+        "import sys; from os_vif.cmd import main; main.main(['--help']); "
+        "print('oslo_versionedobjects' in sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "validate" in done.stdout
+    assert done.stderr.splitlines()[-1] == "False"
