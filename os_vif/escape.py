@@ -9,6 +9,8 @@ which move the cursor of a terminal, or line feeds, which forge a line of a log.
 
 from __future__ import annotations
 
+_VOWELS = frozenset("AEIOUaeiou")
+
 
 def printable(text: str) -> str:
     r"""Return *text* with each unprintable character replaced by its Python escape.
@@ -41,6 +43,12 @@ def abbreviated(value: object, longest: int = 200) -> str:
     except Exception:  # noqa: BLE001 - classes of other projects raise any exception
         text = f"an object of the type {type(value).__name__}"
     return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def with_article(noun: str) -> str:
+    """Return a noun, such as the name of a class, after ``a`` or ``an``."""
+    is_vowel = noun[:1] in _VOWELS and noun != "UUID"
+    return f"{'an' if is_vowel else 'a'} {noun}"
 
 
 def described_error(error: BaseException) -> str:

@@ -12,7 +12,7 @@
 The results are the results of oslo.versionedobjects. A class of a third party is read and written
 through the methods of the class. Every error of decoding is an
 :class:`os_vif.exception.SerializationError` with the path of the field, the found and the
-expected value. The package imports only the exceptions of os-vif.
+expected value. The package imports only the exceptions of os-vif, and the functions for their texts.
 """
 
 from __future__ import annotations

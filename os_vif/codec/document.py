@@ -28,6 +28,7 @@ from os_vif.codec.path import SeveralErrors, below, describe, invalid, plain, re
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.codec.scalar import FieldCodec
 from os_vif.codec.unknown import UNKNOWN
+from os_vif.escape import with_article
 
 GROUP = "os-vif"
 MAJOR, MINOR = 2, 0
@@ -85,7 +86,7 @@ def _unknown_field(name: str, codec: ClassCodec) -> exception.SerializationError
     return exception.UnknownField(
         path=below("", name),
         found=f"a field that {codec.name} does not have",
-        expected=f"those of {API_VERSION}",
+        expected=f"a field of {API_VERSION}",
     )
 
 
@@ -149,7 +150,8 @@ class Documents(Format):
         data = self.dump(obj, codec, {}, ctx)
         if "objects" not in data:
             raise exception.InvalidValue(
-                found=f"a {codec.name} without objects", expected="objects, of which may be none"
+                found=f"{with_article(codec.name)} without objects",
+                expected="objects, of which may be none",
             )
         return data["objects"]
 
@@ -223,7 +225,7 @@ DOCUMENTS = Documents()
 def _open_loader(declared: str) -> Callable[[Any, Any, Any], Any]:
     def load(_: Any, data: Any, ctx: Any) -> Any:
         if not isinstance(data, dict) or "kind" not in data:
-            raise invalid(data, f"an object with the kind of a {declared}")
+            raise invalid(data, f"an object with the kind of {with_article(declared)}")
         codec = ctx.codec(data["kind"], "kind")
         if declared not in codec.names:
             raise exception.UnknownKind(

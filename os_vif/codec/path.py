@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from os_vif import exception
+from os_vif.escape import with_article
 
 #: The maximum number of levels in unknown data. Known fields nest at most nine levels.
 MAX_DEPTH = 32
@@ -65,7 +66,7 @@ def describe(data: Any) -> str:
         return "an array"
     if isinstance(data, int):
         return repr(data) if abs(data) < 10**30 else "a huge number"
-    return repr(data) if isinstance(data, float) else f"a {type(data).__name__}"
+    return repr(data) if isinstance(data, float) else with_article(type(data).__name__)
 
 
 def invalid(data: Any, expected: str, path: str = "") -> exception.InvalidValue:

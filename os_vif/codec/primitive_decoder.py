@@ -41,6 +41,7 @@ from os_vif.codec.primitive_encoder import (
 )
 from os_vif.codec.registry import FIXED_IPS, NAMESPACE
 from os_vif.codec.unknown import UNKNOWN
+from os_vif.escape import with_article
 
 #: The maximum number of cached versions, and of cached lists of changed fields of a class.
 _MAX_CACHED = 256
@@ -218,7 +219,7 @@ def _resolve(
     raise exception.UnknownKind(
         path=NAME,
         found=describe(data[NAME]),
-        expected=f"a {declared}" + (" or a kind of it" if is_open else ""),
+        expected=with_article(declared) + (" or a kind of it" if is_open else ""),
     )
 
 

@@ -187,6 +187,13 @@ class VersionedObject(ovo.VersionedObject):
             vars(clone)[UNKNOWN] = copy.deepcopy(vars(self)[UNKNOWN], memo)
         return clone
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for :func:`copy.copy` and ``pickle``, with unknown fields copied."""
+        state = vars(self)
+        if UNKNOWN in state:
+            state = state | {UNKNOWN: copy.deepcopy(state[UNKNOWN])}
+        return state
+
     def _obj_post_downgrade(self, primitive: dict[str, Any], peer: TargetManifest) -> None:
         """Change ``primitive`` for a reader with a value in another place; by default, nothing."""
 

@@ -14,6 +14,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from os_vif import exception, objects, opts
+from os_vif.escape import with_article
 from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import describe_kind
@@ -165,7 +166,7 @@ class LinuxBridgePlugin(PluginBase):
         if network.multi_host or not network.should_provide_bridge:
             return None
         if not isinstance(vif, objects.VIFBridge):
-            raise vif_fields.invalid("vif", f"a {vif.obj_name()}", "a VIFBridge")
+            raise vif_fields.invalid("vif", with_article(vif.obj_name()), "a VIFBridge")
         return vif_fields.named(vif, "bridge_name")
 
     def _uplink(self, vif: objects.VIFBase, bridge: str) -> _Uplink | None:

@@ -13,6 +13,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
+from os_vif.escape import with_article
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.sriov import functions
 from os_vif.host.state import vf_allocations
@@ -115,7 +116,9 @@ _FIELD_SOURCES = {
 def _require_kind(vif: objects.VIFBase) -> None:
     """Raise InvalidField unless the plugin supports the class of the VIF."""
     if not isinstance(vif, objects.VIFHostDevice | objects.VIFDirect):
-        raise vif_fields.invalid("vif", f"a {vif.obj_name()}", "a VIFHostDevice or VIFDirect")
+        raise vif_fields.invalid(
+            "vif", with_article(vif.obj_name()), "a VIFHostDevice or VIFDirect"
+        )
 
 
 def _offload(vif: objects.VIFBase) -> objects.DatapathOffloadBase | None:

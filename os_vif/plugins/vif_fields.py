@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
+from os_vif.escape import with_article
 from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import validate
@@ -120,6 +121,6 @@ def ovs_profile(vif: objects.VIFBase) -> objects.VIFPortProfileOpenVSwitch:
     """Return the Open vSwitch port profile of a VIF."""
     profile = get(vif, "port_profile")
     if not isinstance(profile, objects.VIFPortProfileOpenVSwitch):
-        found = "unset" if profile is None else f"a {profile.obj_name()}"
+        found = "unset" if profile is None else with_article(profile.obj_name())
         raise invalid("vif.port_profile", found, "a VIFPortProfileOpenVSwitch")
     return profile

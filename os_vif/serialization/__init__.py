@@ -80,11 +80,14 @@ def dumps(
     :raises ValueError: for an unknown form, and for a form that the release does not read.
     :raises os_vif.exception.DataLoss: if a value would be lost; :func:`downgrade` returns the
         remaining data and the losses.
-    :raises os_vif.exception.InvalidValue: for a value without an expression in the form.
+    :raises os_vif.exception.InvalidValue: for a value without an expression in the form, and for
+        an argument that is no versioned object.
     :raises os_vif.exception.UnsupportedVersion: for an unknown release.
-    :raises os_vif.exception.UnknownKind: if the reader lacks the class of the object.
+    :raises os_vif.exception.UnknownKind: if the reader lacks the class of the object. For protobuf
+        the error of a class of a third party has the path of the object.
     :raises RuntimeError: for protobuf, if the package protobuf is not installed.
     """
+    formats.require_object(obj)
     is_old = release is not None and not reads_documents(release)
     form = form or (primitive.FORM if is_old else document.FORM)
     if form not in FORMS:

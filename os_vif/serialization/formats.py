@@ -22,6 +22,7 @@ from os_vif.codec import primitive as primitive_codec
 from os_vif.codec.path import describe
 from os_vif.codec.primitive import DATA, FORM, NAME, NAMESPACE_KEY, VERSION
 from os_vif.codec.registry import NAMESPACE
+from os_vif.escape import abbreviated, with_article
 from os_vif.objects.versioning import downgrade as views
 from os_vif.objects.versioning import history, losses
 from os_vif.objects.versioning.manifest import TargetManifest
@@ -32,12 +33,29 @@ from os_vif.serialization import json_text
 Decoder = Callable[..., tuple[Any, bool]]
 
 
+def require_object(obj: Any, path: str = "obj (the first argument)") -> None:
+    """Refuse a value that is no versioned object.
+
+    :raises os_vif.exception.InvalidValue: for the value.
+    """
+    if not isinstance(obj, ovo.VersionedObject):
+        shown = f"{with_article(type(obj).__name__)} ({abbreviated(obj, 80)})"
+        raise exception.InvalidValue(
+            path=path,
+            found="None" if obj is None else shown,
+            expected="a versioned object, such as os_vif.objects.vif.VIFBridge"
+            " (for stored data, call os_vif.serialization.loads() first)",
+        )
+
+
 def to_document(obj: ovo.VersionedObject) -> dict[str, Any]:
     """Return the document of an object: plain data without references to values of the object.
 
     :raises os_vif.exception.DataLoss: for unknown fields of another format.
-    :raises os_vif.exception.InvalidValue: for a value without an expression in a document.
+    :raises os_vif.exception.InvalidValue: for a value without an expression in a document, and
+        for an argument that is no versioned object.
     """
+    require_object(obj)
     return document.encode(obj)
 
 
@@ -133,7 +151,9 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
         :func:`os_vif.objects.versioning.history.peers`.
     :raises os_vif.exception.UnsupportedVersion: for an unknown release.
     :raises os_vif.exception.UnknownKind: if the release has no class for ``obj`` itself.
+    :raises os_vif.exception.InvalidValue: for an argument that is no versioned object.
     """
+    require_object(obj)
     try:
         reader = TargetManifest.of_release_alone(release)
     except ValueError:

@@ -10,6 +10,7 @@ import math
 from typing import Any, NoReturn
 
 from os_vif import exception
+from os_vif.escape import with_article
 
 #: The maximum number of objects and arrays in a text, and in an object that is read or written.
 #: The VIFs of a host with a thousand pods have fewer; to read so many takes seconds.
@@ -65,7 +66,7 @@ def parse(data: str | bytes | bytearray | memoryview) -> Any:
         numbers that are not finite or too long.
     """
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
-        raise _malformed(f"a {type(data).__name__}", "text or bytes")
+        raise _malformed(with_article(type(data).__name__), "text or bytes")
     try:
         text = data if isinstance(data, str) else str(bytes(data), "utf-8")
     except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd import exit_codes, main
-from os_vif.escape import printable
+from os_vif.escape import printable, with_article
 
 if TYPE_CHECKING:
     from os_vif.steps.plan import Difference
@@ -39,7 +39,7 @@ def read_vif(source: str) -> objects.VIFBase:
     except exception.SerializationError as error:
         raise main.BadInputError(f"{title}: cannot read the VIF: {error}") from error
     if not isinstance(vif, objects.VIFBase):
-        raise main.BadInputError(f"{title}: found a {vif.obj_name()}; expected a VIF")
+        raise main.BadInputError(f"{title}: found {with_article(vif.obj_name())}; expected a VIF")
     return vif
 
 

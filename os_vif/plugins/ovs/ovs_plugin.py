@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from os_vif import exception, objects, opts
+from os_vif.escape import with_article
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
 from os_vif.plugins import vif_fields
@@ -180,4 +181,4 @@ def _way_of(vif: objects.VIFBase) -> _Way:
             return representor
         case _:
             known = "a VIFOpenVSwitch, VIFBridge, VIFVHostUser or VIFHostDevice"
-            raise vif_fields.invalid("vif", f"a {vif.obj_name()}", known)
+            raise vif_fields.invalid("vif", with_article(vif.obj_name()), known)

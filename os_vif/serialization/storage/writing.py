@@ -100,6 +100,7 @@ def _require_writable(envelope: str, release: str | None, form: str) -> str:
 
 
 def _downgrade(vif: VIFBase, reader: str, form: str) -> tuple[Any, list[Loss]]:
+    formats.require_object(vif, "")
     if form == primitive.FORM:
         data, losses = formats.downgrade(vif, reader)
         return _without_changes(data), losses

@@ -11,7 +11,15 @@ import json
 import pytest
 
 from os_vif import exception, objects
-from os_vif.serialization import dumps, from_document, loads
+from os_vif.escape import with_article
+from os_vif.serialization import (
+    downgrade,
+    dumps,
+    from_document,
+    loads,
+    storage,
+    to_document,
+)
 from tests.support.data.document_samples import VIF, primitive_of
 from tests.support.strategies import make
 
@@ -83,27 +91,27 @@ DOCUMENTS = [
     (
         changed(["mtu"], 1450),
         Field,
-        "mtu: found a field that VIFOpenVSwitch does not have; expected those of os-vif/2.0.",
+        "mtu: found a field that VIFOpenVSwitch does not have; expected a field of os-vif/2.0.",
     ),
     (
         changed([*SUBNET, "ip"], []),
         Field,
         (
             "network.subnets[1].ip: found a field that Subnet does not have; "
-            "expected those of os-vif/2.0."
+            "expected a field of os-vif/2.0."
         ),
     ),
     (
         changed(["network", "kind"], "Network"),
         Field,
-        "network.kind: found a field that Network does not have; expected those of os-vif/2.0.",
+        "network.kind: found a field that Network does not have; expected a field of os-vif/2.0.",
     ),
     (
         changed(["a name\nof two lines"], 1),
         Field,
         (
             "['a name\\nof two lines']: found a field that VIFOpenVSwitch does not have; "
-            "expected those of os-vif/2.0."
+            "expected a field of os-vif/2.0."
         ),
     ),
     (
@@ -111,7 +119,7 @@ DOCUMENTS = [
         Field,
         (
             f"network['{'x' * 40}'…]: found a field that Network does not have; "
-            "expected those of os-vif/2.0."
+            "expected a field of os-vif/2.0."
         ),
     ),
     (changed([5], 1), Value, "The document: found 5; expected a string as each name."),
@@ -213,7 +221,7 @@ DOCUMENTS = [
         Field,
         (
             "port_profile.apiVersion: found a field that VIFPortProfileOpenVSwitch does not have; "
-            "expected those of os-vif/2.0."
+            "expected a field of os-vif/2.0."
         ),
     ),
     # Others.
@@ -403,8 +411,62 @@ def test_what_is_neither():
             "The document: found JSON without apiVersion; expected a document (os-vif/2.0) "
             "or an OVO primitive (versioned_object.name)."
         )
-    with pytest.raises(Malformed, match=r"^The document: found a dict; expected text or bytes\.$"):
-        loads({})
+    for data, found in (
+        ({}, "a dict"),
+        (3, "an int"),
+        (object(), "an object"),
+        (None, "a NoneType"),
+    ):
+        with pytest.raises(Malformed) as caught:
+            loads(data)
+        assert str(caught.value) == f"The document: found {found}; expected text or bytes."
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        dumps,
+        lambda obj: dumps(obj, "ovo"),
+        lambda obj: dumps(obj, "protobuf"),
+        lambda obj: dumps(obj, release="1.14.0"),
+        to_document,
+        lambda obj: downgrade(obj, "1.14.0"),
+        lambda obj: downgrade(obj, "2.0.0"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("obj", "found"),
+    [
+        (3, "an int (3)"),
+        (None, "None"),
+        ({"a": 1}, "a dict ({'a': 1})"),
+        (objects.VIFBridge, "a type (<class 'os_vif.objects.vif.VIFBridge'>)"),
+    ],
+)
+def test_writing_of_no_object_is_refused(write, obj, found):
+    """The error has the value and the expected type."""
+    with pytest.raises(Value) as caught:
+        write(obj)
+    assert str(caught.value) == (
+        f"obj (the first argument): found {found}; expected a versioned object, such as "
+        "os_vif.objects.vif.VIFBridge (for stored data, call os_vif.serialization.loads() first)."
+    )
+
+
+def test_writing_of_no_vif_into_an_envelope_is_refused():
+    """The path is the name of the interface."""
+    with pytest.raises(Value) as caught:
+        storage.write({"eth0": "text"}, "pod-vif")
+    assert str(caught.value).startswith("eth0: found a str ('text'); expected a versioned object")
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"),
+    [("int", "an int"), ("InstanceInfo", "an InstanceInfo"), ("UUID", "a UUID"), ("str", "a str")],
+)
+def test_article_fits_the_noun(noun, expected):
+    """A noun with a vowel at the beginning has the article ``an``."""
+    assert with_article(noun) == expected
 
 
 def test_what_cannot_be_written():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception, objects
+from os_vif.codec import unknown
 from os_vif.codec.order import in_order
 from os_vif.serialization import downgrade, dumps, from_document, loads, to_document
 from os_vif.serialization.json_text import compose
@@ -109,6 +110,17 @@ def test_copies_share_nothing_of_it():
         data["a_new_one"]["egress"].append("changed")
         data["network"]["a_new_one"].clear()
     assert to_document(obj) == newer()
+
+
+def test_shallow_copy_shares_no_unknown_field():
+    """A change to the unknown fields of a copy does not change the original."""
+    obj = from_document(newer())
+    duplicate = copy.copy(obj)
+    before = dumps(obj)
+    assert dumps(duplicate) == before
+    unknown.discard(duplicate, "ovo")
+    assert dumps(duplicate) != before
+    assert unknown.get(obj, "json").fields == VALUES
 
 
 def test_a_newer_document_without_anything_new():
