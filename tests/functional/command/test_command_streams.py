@@ -70,7 +70,7 @@ def test_an_output_that_fits_in_part_is_a_failure(tmp_path, vif_file, command, u
         '"should_provide_bridge": true}}'))  # fmt: skip
     more = {"PYTHONUNBUFFERED": unbuffered} if unbuffered else {}
     done = subprocess.run(
-        ["sh", "-c", f"ulimit -f 1; exec {sys.executable} -m os_vif.cmd.main {command} >out"],
+        ["sh", "-c", f"ulimit -f 1; exec {sys.executable} -B -m os_vif.cmd.main {command} >out"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
         cwd=tmp_path, env={"PATH": "/usr/bin:/bin", **more},
     )  # fmt: skip
