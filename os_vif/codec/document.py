@@ -24,7 +24,7 @@ from os_vif.codec import field, registry, unknown
 from os_vif.codec.compiled import NO_NAMES, ClassCodec, Context, Format
 from os_vif.codec.members import Row
 from os_vif.codec.order import in_order, rank
-from os_vif.codec.path import SeveralErrors, below, describe, invalid, plain, require_name, within
+from os_vif.codec.path import SeveralErrors, below, describe, errors_of, invalid, plain, within
 from os_vif.codec.registry import FIXED_IPS
 from os_vif.codec.scalar import FieldCodec
 from os_vif.codec.unknown import UNKNOWN
@@ -74,12 +74,17 @@ class Decoding(Context):
         return not head
 
     def unknown(self, obj: Any, more: dict[Any, Any], codec: ClassCodec) -> None:
-        for name in more:
-            require_name(name)
         if self._newer is None:
-            errors = [_unknown_field(name, codec) for name in sorted(more)]
+            errors: list[exception.SerializationError] = [
+                invalid(name, "a string as each name")
+                for name in more
+                if not isinstance(name, str)
+            ]
+            names = sorted(name for name in more if isinstance(name, str))
+            errors += [_unknown_field(name, codec) for name in names]
             raise SeveralErrors(errors) if self.collects else errors[0]
-        unknown.attach(obj, unknown.Unknown(self.form, str(self._newer), plain(more)))
+        fields = plain(more, collects=self.collects)
+        unknown.attach(obj, unknown.Unknown(self.form, str(self._newer), fields))
 
 
 def _unknown_field(name: str, codec: ClassCodec) -> exception.SerializationError:
@@ -302,9 +307,16 @@ def decode(document: Any, *, collects: bool = False) -> tuple[Any, bool]:
     newer = newer_minor(version)
     if "kind" not in document:
         raise exception.InvalidValue(path="kind", found="nothing", expected="the name of a class")
-    if SCHEMA in document and not isinstance(document[SCHEMA], str):
-        raise invalid(document[SCHEMA], "the address of a JSON Schema, as a string", SCHEMA)
     ctx = Decoding(newer, collects=collects)
+    if SCHEMA in document and not isinstance(document[SCHEMA], str):
+        address = "the address of a JSON Schema, as a string"
+        errors: list[exception.SerializationError] = [invalid(document[SCHEMA], address, SCHEMA)]
+        if collects:
+            try:
+                ctx.codec(document["kind"], "kind").load(document, ctx, _HEAD)
+            except exception.SerializationError as error:
+                errors += errors_of(error)
+        raise SeveralErrors(errors) if collects else errors[0]
     codec = ctx.codec(document["kind"], "kind")
     return codec.load(document, ctx, _HEAD), newer is not None
 

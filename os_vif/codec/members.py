@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -89,6 +90,7 @@ def _complete_loader(row: Row) -> Load:
 def _leaf_list_loader(name: str, element: Any, row: Row, fallback: Load | None) -> Load:
     identity, leaf = row.identity, row.leaf
     load_item = _complete_loader(row)
+    load_other = None if fallback is None else with_paths_of_members(fallback, load_item)
 
     def load(obj: Any, data: Any, ctx: Any) -> Any:
         if type(data) is not list:
@@ -103,12 +105,34 @@ def _leaf_list_loader(name: str, element: Any, row: Row, fallback: Load | None) 
                 items = [load_item(obj, item, ctx) for item in data]
         except exception.SerializationError:
             if fallback is not None:
-                return fallback(obj, data, ctx)
+                return load_other(obj, data, ctx)  # type: ignore[misc]
             errors = list(_errors_from(0, data, lambda item: load_item(obj, item, ctx)))
             raise _first_or_all(errors, ctx) from errors[0].__cause__
         return coerced_list(obj, name, element, items)
 
     return load
+
+
+def with_paths_of_members(load: Load, load_member: Load) -> Load:
+    """Return *load*, whose errors for a list or a dict name the refused members.
+
+    :param load_member: decodes a member of the list or the dict alone.
+    """
+
+    def load_located(obj: Any, data: Any, ctx: Any) -> Any:
+        try:
+            return load(obj, data, ctx)
+        except exception.SerializationError:
+            if not isinstance(data, (list, dict)):
+                raise
+            members = data.items() if isinstance(data, dict) else enumerate(data)
+            errors = _errors_of(members, lambda member: load_member(obj, member, ctx))
+            located = list(errors) if ctx.collects else list(itertools.islice(errors, 1))
+            if not located:
+                raise
+            raise _first_or_all(located, ctx) from located[0].__cause__
+
+    return load_located
 
 
 def _first_or_all(
@@ -146,11 +170,18 @@ def _errors_from(
     start: int, rest: Iterable[Any], load: Callable[[Any], object]
 ) -> Iterator[exception.SerializationError]:
     """Yield the errors of elements. The number of the first element is *start*."""
-    for number, item in enumerate(rest, start):
+    yield from _errors_of(enumerate(rest, start), load)
+
+
+def _errors_of(
+    members: Iterable[tuple[Any, Any]], load: Callable[[Any], object]
+) -> Iterator[exception.SerializationError]:
+    """Yield the errors of members, each with its number or its name."""
+    for part, member in members:
         try:
-            load(item)
+            load(member)
         except exception.SerializationError as error:
-            yield within(number, error)
+            yield within(part, error)
 
 
 def _leaf_list_dumper(dump: Leaf) -> Leaf:
@@ -196,13 +227,14 @@ def _map_loader(name: str, element: Any, row: Row) -> Load:
         errors: list[exception.SerializationError] = []
         for key, item in data.items():
             if not isinstance(key, str):
-                raise invalid(key, "a string as each name")
-            try:
-                items[key] = load_item(obj, item, ctx)
-            except exception.SerializationError as error:
-                errors.append(within(key, error))
-                if not ctx.collects:
-                    break
+                errors.append(invalid(key, "a string as each name"))
+            else:
+                try:
+                    items[key] = load_item(obj, item, ctx)
+                except exception.SerializationError as error:
+                    errors.append(within(key, error))
+            if errors and not ctx.collects:
+                break
         if errors:
             raise _first_or_all(errors, ctx) from errors[0].__cause__
         return coerced_dict(obj, name, element, items)

@@ -97,14 +97,15 @@ def within(part: str | int, error: exception.SerializationError) -> exception.Se
     return outer
 
 
-def plain(data: Any, depth: int = 0) -> Any:
+def plain(data: Any, depth: int = 0, *, collects: bool = False) -> Any:
     """Return a copy of *data*, which JSON can express.
 
+    :param collects: True to raise :class:`SeveralErrors`, not only the first error.
     :raises os_vif.exception.InvalidValue: for data without an expression in JSON.
     :raises os_vif.exception.MalformedDocument: for more than :data:`MAX_DEPTH` levels.
     """
     if isinstance(data, (dict, list)):
-        return _plain_members(data, depth)
+        return _plain_members(data, depth, collects=collects)
     if data is None or isinstance(data, (str, bool)):
         return data
     if isinstance(data, int):
@@ -116,27 +117,24 @@ def plain(data: Any, depth: int = 0) -> Any:
     return data
 
 
-def _plain_members(data: dict[Any, Any] | list[Any], depth: int) -> Any:
+def _plain_members(data: dict[Any, Any] | list[Any], depth: int, *, collects: bool) -> Any:
     if data and depth >= MAX_DEPTH:
         raise exception.MalformedDocument(
             found="more below it", expected=f"at most {MAX_DEPTH} levels"
         )
     members = data.items() if isinstance(data, dict) else enumerate(data)
     copies = {}
+    errors: list[exception.SerializationError] = []
     for part, member in members:
-        if isinstance(data, dict):
-            require_name(part)
-        try:
-            copies[part] = plain(member, depth + 1)
-        except exception.SerializationError as error:
-            raise within(part, error) from error.__cause__
+        if isinstance(data, dict) and not isinstance(part, str):
+            errors.append(invalid(part, "a string as each name"))
+        else:
+            try:
+                copies[part] = plain(member, depth + 1, collects=collects)
+            except exception.SerializationError as error:
+                errors += errors_of(within(part, error))
+        if errors and not collects:
+            raise errors[0] from errors[0].__cause__
+    if errors:
+        raise SeveralErrors(errors)
     return copies if isinstance(data, dict) else list(copies.values())
-
-
-def require_name(name: Any) -> None:
-    """Refuse a name with another type than string. Only data of Python programs has such names.
-
-    :raises os_vif.exception.InvalidValue: for the name.
-    """
-    if not isinstance(name, str):
-        raise invalid(name, "a string as each name")

@@ -27,7 +27,6 @@ from os_vif.codec.path import (
     errors_of,
     invalid,
     plain,
-    require_name,
 )
 from os_vif.codec.primitive_encoder import (
     CHANGES,
@@ -98,10 +97,9 @@ class Decoding(Context):
 
     def unknown(self, obj: Any, more: dict[Any, Any], codec: ClassCodec) -> None:
         if not self.for_oslo:
-            for name in more:
-                require_name(name)
             self.has_unknown = True
-            unknown.attach(obj, unknown.Unknown(FORM, None, plain(more)))
+            fields = plain(more, collects=self.collects)
+            unknown.attach(obj, unknown.Unknown(FORM, None, fields))
 
 
 def coerce_by_field(declared: Any, obj: Any, name: str, data: Any) -> Any:

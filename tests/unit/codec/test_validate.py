@@ -87,6 +87,46 @@ def test_every_error_of_a_primitive():
     ]  # fmt: skip
 
 
+def paths(data):
+    return [error.path for error in validate(data)]
+
+
+def test_every_refused_element_of_a_list_in_a_primitive_has_an_index():
+    """The error of a single read names the first refused element."""
+    primitive = json.loads(dumps(objects.Subnet(), "ovo"))
+    primitive["versioned_object.data"] = {"dns": ["x", "10.0.0.1", "y"], "cidr": "z"}
+    assert paths(primitive) == ["dns[0]", "dns[2]", "cidr"]
+    assert first_of_loads(json.dumps(primitive))[1] == "dns[0]"
+
+
+def test_every_error_in_unknown_fields_of_a_newer_document():
+    """Data of Python programs may have values and names that JSON does not have."""
+    document = {"apiVersion": "os-vif/2.5", "kind": "VIFBridge"}
+    document |= {"a": [float("nan"), 1, float("inf")], "b": {1: 2}, "c": {"d": float("nan")}}
+    assert paths(document) == ["a[0]", "a[2]", "b", "c.d"]
+
+
+def test_every_error_in_unknown_fields_of_a_primitive():
+    primitive = json.loads(dumps(objects.VIFBridge(id=UUID), "ovo"))
+    primitive["versioned_object.data"] |= {"a": float("nan"), "b": {1: 2}}
+    assert paths(primitive) == ["a", "b"]
+
+
+def test_an_invalid_schema_address_hides_no_other_error():
+    document = {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "$schema": 3, "active": "yes"}
+    assert paths(document) == ["$schema", "active"]
+    assert paths({**document, "kind": "Nothing"}) == ["$schema", "kind"]
+
+
+def test_a_name_that_is_no_string_hides_no_other_error():
+    """In a dict of objects, and among the fields of an object."""
+    vifs = {"a": 5, 3: {"kind": "VIFBridge"}, "b": 6}
+    document = {"apiVersion": "os-vif/2.0", "kind": "PodState", "additional_vifs": vifs}
+    expected = ["additional_vifs.a", "additional_vifs", "additional_vifs.b"]
+    assert paths(document) == expected
+    assert paths({**document, 3: 1, "zz": 1}) == [*expected, "", "zz"]
+
+
 @pytest.mark.parametrize("data", ["", "[]", "{}", b"\xff", '{"apiVersion":"os-vif/3.0"}'])
 def test_what_is_no_object_has_one_error(data):
     (error,) = validate(data)
