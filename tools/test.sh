@@ -24,7 +24,7 @@ PATH=$PATH:/usr/sbin:/sbin
 export PATH
 # The checks of text and source code that need no other requirements than the tests.
 if [ $# = 0 ]; then
-    for check in prose performance pages sources suite; do
+    for check in prose performance pages sources import_circles suite; do
         .venv/bin/python -W ignore -m "tools.$check"
     done
 fi

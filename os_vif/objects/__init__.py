@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from os_vif.objects import class_modules
+
 if TYPE_CHECKING:
     from os_vif.objects.fixed_ip import FixedIP, FixedIPList
     from os_vif.objects.host_info import (
@@ -57,8 +59,6 @@ if TYPE_CHECKING:
         VIFOpenVSwitch,
         VIFVHostUser,
     )
-
-_MODULES = ("fixed_ip", "host_info", "instance_info", "network", "route", "subnet", "vif")
 
 __all__ = [
     "DatapathOffloadBase",
@@ -109,20 +109,14 @@ def register_all() -> None:
     The classes of kuryr-kubernetes (``os_vif.objects.kuryr``) are registered at the first use,
     unless kuryr-kubernetes has registered the classes before.
     """
-    for name in _MODULES:
-        importlib.import_module(f"{__name__}.{name}")
-
-
-def register_kuryr() -> None:
-    """Register the classes of kuryr-kubernetes, except registered classes."""
-    importlib.import_module(f"{__name__}.kuryr")
+    class_modules.register_public()
 
 
 def __getattr__(name: str) -> Any:
-    if name in (*_MODULES, "base", "fields", "kuryr"):
+    if name in (*class_modules.PUBLIC, class_modules.KURYR, "base", "fields"):
         return importlib.import_module(f"{__name__}.{name}")
     if name in __all__:
-        for module_name in (*_MODULES, "kuryr"):
+        for module_name in (*class_modules.PUBLIC, class_modules.KURYR):
             module = importlib.import_module(f"{__name__}.{module_name}")
             if hasattr(module, name):
                 globals()[name] = getattr(module, name)

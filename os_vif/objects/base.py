@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
@@ -16,8 +15,9 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception
-from os_vif.codec import construct
+from os_vif.codec import construct, document
 from os_vif.codec import primitive as primitive_codec
+from os_vif.codec.size import decode_limited
 from os_vif.codec.unknown import UNKNOWN, Loss
 from os_vif.objects.versioning import downgrade, losses, make_compatible
 from os_vif.objects.versioning import history as _history
@@ -166,7 +166,7 @@ class VersionedObject(ovo.VersionedObject):
         :raises os_vif.exception.SerializationError: for a document that is not valid.
         """
         if "apiVersion" in primitive and _is_document(primitive):
-            obj = _read_document(primitive)
+            obj = decode_limited(document.decode, primitive)
             obj._context = context
             return obj  # type: ignore[no-any-return]
         if cls is VersionedObject or construct.of_class(cls) is not None:
@@ -207,14 +207,6 @@ def _log(name: str, lost: Iterable[Loss]) -> None:
 def _is_document(data: Any) -> bool:
     version = data["apiVersion"] if isinstance(data, dict) else None
     return isinstance(version, str) and version.startswith("os-vif/")
-
-
-def _read_document(data: dict[str, Any]) -> Any:
-    """Return the object of a document.
-
-    The package ``serialization`` is a layer above, and is imported for the first document only.
-    """
-    return importlib.import_module("os_vif.serialization.formats").from_document(data)
 
 
 class VersionedObjectPrintableMixin:

@@ -10,27 +10,24 @@ minor version is accepted, and unknown fields are preserved.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception
-from os_vif.codec import construct, document, unknown
+from os_vif.codec import construct, document, size, unknown
 from os_vif.codec import primitive as primitive_codec
 from os_vif.codec.path import describe
 from os_vif.codec.primitive import DATA, FORM, NAME, NAMESPACE_KEY, VERSION
 from os_vif.codec.registry import NAMESPACE
+from os_vif.codec.size import Decoder, decode_limited
 from os_vif.escape import abbreviated, with_article
 from os_vif.objects.versioning import downgrade as views
 from os_vif.objects.versioning import history, losses
 from os_vif.objects.versioning.manifest import TargetManifest
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import json_text
-
-#: Returns the object of plain data, and True if the object may have unknown fields.
-Decoder = Callable[..., tuple[Any, bool]]
 
 
 def require_object(obj: Any, path: str = "obj (the first argument)") -> None:
@@ -74,7 +71,7 @@ def from_document(data: Any, *, collects: bool = False) -> Any:
     :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
     :raises os_vif.exception.SerializationError: with the path of the field.
     """
-    return _decode(document.decode, data, collects=collects)
+    return decode_limited(document.decode, data, collects=collects)
 
 
 def from_primitive(primitive: Any, *, collects: bool = False) -> Any:
@@ -84,19 +81,7 @@ def from_primitive(primitive: Any, *, collects: bool = False) -> Any:
     :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
     :raises os_vif.exception.SerializationError: with the path of the field.
     """
-    return _decode(primitive_codec.decode, primitive, collects=collects)
-
-
-def _decode(decoder: Decoder, data: Any, *, collects: bool) -> Any:
-    """Return the object of plain data; unknown fields and invalid data have a limit on the size."""
-    try:
-        obj, has_unknown = decoder(data, collects=collects)
-    except exception.SerializationError:
-        json_text.refuse_many(data)
-        raise
-    if has_unknown:
-        json_text.refuse_many(data)
-    return obj
+    return decode_limited(primitive_codec.decode, primitive, collects=collects)
 
 
 def is_primitive(data: Any) -> bool:
@@ -121,7 +106,7 @@ def find_decoder(data: Any) -> Decoder:
 
 def decode(data: Any, *, collects: bool = False) -> Any:
     """Return the object of a document or an OVO primitive: see :func:`from_document`."""
-    return _decode(find_decoder(data), data, collects=collects)
+    return decode_limited(find_decoder(data), data, collects=collects)
 
 
 def primitive_envelope(name: str, version: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -176,12 +161,12 @@ def _downgrade(
     if construct.of_class(type(obj)) is None:
         # A class of another project.
         before = obj.obj_to_primitive()
-        json_text.refuse_many(before)
+        size.refuse_many(before)
         primitive = obj.obj_to_primitive(version_manifest=reader)
         return primitive, [*losses.between(before, primitive), *unknown.losses(obj, None)]
     primitive, lost, encoding = views.encode(obj, None, reader)
     if encoding is not None:
-        json_text.refuse_count(encoding.count)
+        size.refuse_count(encoding.count)
         if encoding.has_unknown:
             lost += unknown.losses(obj, None)
     return primitive, lost

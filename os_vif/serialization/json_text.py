@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Strict JSON text (RFC 8259): text that two readers could understand differently is refused."""
+"""Strict JSON text (RFC 8259): ambiguous text is refused, such as an object with a name twice."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import math
 from typing import Any, NoReturn
 
 from os_vif import exception
+from os_vif.codec.size import MAX_OBJECTS, refuse_count
 from os_vif.escape import with_article
-
-#: The maximum number of objects and arrays in a text, and in an object that is read or written.
-#: The VIFs of a host with a thousand pods have fewer; to read so many takes seconds.
-MAX_OBJECTS = 100_000
 
 
 def refuse_huge(data: Any) -> None:
@@ -30,40 +27,12 @@ def refuse_huge(data: Any) -> None:
         refuse_count(data.count(b"{") + data.count(b"["))
 
 
-def refuse_many(data: Any) -> None:
-    """Refuse plain data with more than :data:`MAX_OBJECTS` objects and arrays.
-
-    :raises os_vif.exception.MalformedDocument: for larger data.
-    """
-    waiting = [data]
-    count = 0
-    while waiting:
-        inner = waiting.pop()
-        if not isinstance(inner, (dict, list, tuple)):
-            continue
-        count += 1
-        if count > MAX_OBJECTS:
-            refuse_count(count)
-        members = inner.values() if isinstance(inner, dict) else inner
-        waiting += [item for item in members if isinstance(item, (dict, list, tuple))]
-
-
-def refuse_count(count: int) -> None:
-    """Refuse more than :data:`MAX_OBJECTS` objects and arrays.
-
-    :raises os_vif.exception.MalformedDocument: for a larger count.
-    """
-    if count > MAX_OBJECTS:
-        expected = f"at most {MAX_OBJECTS:,} in one document"
-        raise _malformed("too many objects and arrays", expected)
-
-
 def parse(data: str | bytes | bytearray | memoryview) -> Any:
     """Return the plain data of JSON text in UTF-8. A byte order mark is ignored.
 
-    :raises os_vif.exception.MalformedDocument: for text that is not JSON (RFC 8259), for bytes
-        that are not UTF-8, for a name that is twice in an object, for too deep nesting, and for
-        numbers that are not finite or too long.
+    :raises os_vif.exception.MalformedDocument: for text other than JSON (RFC 8259), for bytes
+        other than UTF-8, for a name twice in an object, for too deep nesting, and for numbers
+        that are not finite or too long.
     """
     if not isinstance(data, (str, bytes, bytearray, memoryview)):
         raise _malformed(with_article(type(data).__name__), "text or bytes")

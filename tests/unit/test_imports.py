@@ -39,6 +39,16 @@ def test_the_vocabulary_loads_nothing_of_a_host(code):
     assert [name for name in HEAVY if name in brought] == []
 
 
+def test_objects_read_a_document_without_the_package_serialization():
+    """``serialization`` is a layer above ``objects``."""
+    document = {"apiVersion": "os-vif/2.0", "kind": "Subnet"}
+    brought = loaded(
+        "from os_vif.objects import base\n"
+        f"assert base.VersionedObject.obj_from_primitive({document}).obj_name() == 'Subnet'"
+    )
+    assert [name for name in brought if name.startswith("os_vif.serialization")] == []
+
+
 def test_initialize_loads_no_netlink():
     """It comes with the first plug. The options of the daemons need oslo.privsep at once."""
     brought = loaded("import os_vif; os_vif.initialize()")

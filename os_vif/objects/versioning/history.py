@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from oslo_utils import versionutils
 
 from os_vif.codec import registry
+from os_vif.objects import class_modules
 from os_vif.objects.versioning.releases import (
     CURRENT_RELEASE,
     KURYR_CLASSES,
@@ -80,17 +81,13 @@ def register(cls: type[ovo.VersionedObject]) -> None:
 
 def public_classes() -> Mapping[str, type[ovo.VersionedObject]]:
     """Return the classes of public releases, and loaded classes of kuryr, by name."""
-    from os_vif import objects
-
-    objects.register_all()
+    class_modules.register_public()
     return _classes
 
 
 def vocabulary() -> Mapping[str, type[ovo.VersionedObject]]:
     """Return the classes of os-vif and of kuryr-kubernetes, by name."""
-    from os_vif import objects
-
-    objects.register_kuryr()
+    class_modules.register_kuryr()
     return public_classes()
 
 

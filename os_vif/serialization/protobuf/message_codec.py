@@ -20,12 +20,11 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
-from os_vif.codec import FieldCodec, document, field, registry
+from os_vif.codec import FieldCodec, document, field, registry, size
 from os_vif.codec.compiled import ClassCodec
 from os_vif.codec.members import Row
 from os_vif.codec.path import describe, within
 from os_vif.objects.versioning import history
-from os_vif.serialization import json_text
 from os_vif.serialization.protobuf import message_types
 from os_vif.serialization.protobuf.message_types import ITEMS, NULLS, Field
 
@@ -343,8 +342,8 @@ def dumps(obj: ovo.VersionedObject) -> bytes:
     except ValueError:
         _refuse_unencodable(document.encode(obj, FORM))
         raise
-    if len(written) > _BYTES_PER_MESSAGE * json_text.MAX_OBJECTS:
-        json_text.refuse_many(document.encode(obj, FORM))
+    if len(written) > _BYTES_PER_MESSAGE * size.MAX_OBJECTS:
+        size.refuse_many(document.encode(obj, FORM))
     return written
 
 
@@ -382,7 +381,7 @@ def loads(data: bytes, *, collects: bool = False) -> Any:
         message.ParseFromString(data)
     except (_runtime().decode_error, UnicodeDecodeError):
         raise _malformed("bytes that are not a message") from None
-    if len(data) > _BYTES_PER_MESSAGE * json_text.MAX_OBJECTS:
+    if len(data) > _BYTES_PER_MESSAGE * size.MAX_OBJECTS:
         _refuse_many(message)
     has_unknown = _has_unknown(message)
     if has_unknown and _unknown_of(message).ByteSize():
@@ -446,10 +445,10 @@ def _refuse_many(message: Any) -> None:
     while remaining:
         count += 1
         remaining += _inner_messages(remaining.pop())
-        if count + len(remaining) > json_text.MAX_OBJECTS:
+        if count + len(remaining) > size.MAX_OBJECTS:
             raise exception.MalformedDocument(
                 found="too many messages",
-                expected=f"at most {json_text.MAX_OBJECTS:,} in one document",
+                expected=f"at most {size.MAX_OBJECTS:,} in one document",
             )
 
 

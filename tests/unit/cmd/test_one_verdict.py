@@ -17,6 +17,7 @@ from os_vif.cmd.store.conversion_target import Target
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.json_splitter import split_chunks
 from os_vif.cmd.store.stored_entry import StoredEntry, translated_errors
+from os_vif.codec import size
 from os_vif.serialization import json_text, storage
 from tests.support.data.mutations import garbled, mutated, payloads
 from tests.support.diagnoses import all_errors
@@ -218,7 +219,7 @@ def test_a_million_small_objects_are_refused_by_a_stated_limit(function, inner):
 
 
 def test_data_that_is_no_text_has_the_same_limit():
-    routes = [{} for _ in range(json_text.MAX_OBJECTS)]
+    routes = [{} for _ in range(size.MAX_OBJECTS)]
     data = {"apiVersion": "os-vif/2.9", "kind": "Subnet", "routes": routes}
     with pytest.raises(exception.MalformedDocument, match=r"at most 100,000"):
         serialization.from_document(data)
