@@ -174,14 +174,14 @@ class ClassCodec:
                 if ctx.collects:
                     located = self._collect(located, obj, items, ctx, head=head, more=more)
                 raise located from located.__cause__
+        if not is_direct:
+            ctx.depth -= 1
         if more is not None:
             ctx.unknown(obj, more, self)
         if self._initial:
             self._complete(target, ctx)
-        if not is_direct:
-            ctx.depth -= 1
-            if ctx.resets_defaults:
-                obj.obj_reset_changes()
+        if not is_direct and ctx.resets_defaults:
+            obj.obj_reset_changes()
         return obj
 
     def _locate(
@@ -225,14 +225,14 @@ class ClassCodec:
 
     def _prepare(self, obj: Any, ctx: Any) -> Any:
         """Return the setter of the fields of an object of a third party."""
-        ctx.depth += 1
-        if ctx.depth > MAX_DEPTH:
+        if ctx.depth >= MAX_DEPTH:
             raise exception.MalformedDocument(
                 found="more below it", expected=f"at most {MAX_DEPTH} levels"
             )
         obj._context = ctx.context
         if ctx.resets_defaults:
             obj.obj_reset_changes(recursive=True)
+        ctx.depth += 1
         return _Properties(obj)
 
     def _complete(self, state: dict[str, Any], ctx: Any) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from oslo_versionedobjects import fields as ovo_fields
@@ -29,6 +30,10 @@ _DESCRIPTIONS: dict[type[Any], str] = {
 }
 
 
+#: The descriptions by registered codecs, by field type: see :func:`os_vif.codec.field.register`.
+registered: dict[type[Any], Callable[[Any], str]] = {}
+
+
 def of_field(field: ovo_fields.Field[Any]) -> str:
     """Return in words which values a field accepts, such as ``a MAC address, such as …``."""
     return of_type(field._type)
@@ -36,6 +41,8 @@ def of_field(field: ovo_fields.Field[Any]) -> str:
 
 def of_type(kind: Any) -> str:
     """Return in words which values a type of field accepts."""
+    if type(kind) in registered:
+        return registered[type(kind)](kind)
     if isinstance(expected := getattr(kind, "expected", None), str):
         return expected
     if isinstance(kind, ovo_fields.Enum):

@@ -34,9 +34,10 @@ from typing import Any
 
 from oslo_versionedobjects import fields as ovo_fields
 
+from os_vif import exception
 from os_vif.codec import descriptions, scalar
 from os_vif.codec.order import in_order
-from os_vif.codec.path import COERCION_ERRORS, invalid
+from os_vif.codec.path import COERCION_ERRORS, invalid, plain
 from os_vif.codec.scalar import FieldCodec
 
 
@@ -58,8 +59,47 @@ class Opaque(FieldCodec):
             raise invalid(data, self.expected) from error
 
     def dump(self, value: Any) -> Any:
-        data = self._field.to_primitive(self._class(), self._name, value)
-        return in_order(copy.deepcopy(data))
+        try:
+            data = self._field.to_primitive(self._class(), self._name, value)
+        except COERCION_ERRORS as error:
+            raise invalid(value, self.expected) from error
+        return in_order(plain(data))
+
+
+class Guarded(FieldCodec):
+    """The codec of a third party. Any failure of a method is an InvalidValue."""
+
+    def __init__(self, codec: FieldCodec) -> None:
+        self._codec = codec
+        self.expected = codec.expected
+        self.identity = codec.identity
+        self.coerce_identity = codec.coerce_identity
+        self.dumps_itself = codec.dumps_itself
+        self.is_native = codec.is_native
+        self.has_warnings = codec.has_warnings
+        self.is_primitive = codec.is_primitive
+        self.json_schema = codec.json_schema  # type: ignore[method-assign]
+        self.proto_type = codec.proto_type  # type: ignore[method-assign]
+
+    def load(self, data: Any) -> Any:
+        return self._call(self._codec.load, data)
+
+    def dump(self, value: Any) -> Any:
+        return self._call(self._codec.dump, value)
+
+    def coerce(self, value: Any) -> Any:
+        return self._call(self._codec.coerce, value)
+
+    def duplicate(self, value: Any) -> Any:
+        return self._codec.duplicate(value)
+
+    def _call(self, method: Callable[[Any], Any], value: Any) -> Any:
+        try:
+            return method(value)
+        except exception.SerializationError:
+            raise
+        except COERCION_ERRORS as error:
+            raise invalid(value, self.expected) from error
 
 
 class Nested(FieldCodec):
@@ -120,11 +160,36 @@ on_register: list[Callable[[], None]] = []
 def register(field_type: type[ovo_fields.FieldType[Any]], factory: Factory) -> None:
     """Register the codec of a field type, without subclasses of the type.
 
+    :param field_type: the class of the field type, such as the class of ``AUTO_TYPE`` of a field.
     :param factory: returns the codec of an instance of the field type.
+    :raises TypeError: for an argument of another kind, before anything is registered.
     """
-    _factories[field_type] = factory
+    if not isinstance(field_type, type) or not issubclass(field_type, ovo_fields.FieldType):
+        raise TypeError(
+            f"field_type: found {field_type!r}; expected a subclass of"
+            " oslo_versionedobjects.fields.FieldType, not a field or an instance"
+        )
+    if not callable(factory):
+        raise TypeError(f"factory: found {factory!r}; expected a function that returns a codec")
+    make = _factories[field_type] = _guarded(field_type, factory)
+    descriptions.registered[field_type] = lambda kind: make(kind).expected
     for clear_cache in on_register:
         clear_cache()
+
+
+def _guarded(field_type: type[Any], factory: Factory) -> Factory:
+    """Return a factory that checks the codec of a third party."""
+
+    def make(instance: Any) -> FieldCodec:
+        codec = factory(instance)
+        if not isinstance(codec, FieldCodec):
+            raise TypeError(
+                f"the factory registered for {field_type.__name__}: returned {codec!r}; expected an"
+                " os_vif.codec.FieldCodec"
+            )
+        return codec if type(codec).__module__.startswith("os_vif.codec.") else Guarded(codec)
+
+    return make
 
 
 def of_type(field_type: Any) -> FieldCodec | None:
@@ -142,6 +207,8 @@ def of_type(field_type: Any) -> FieldCodec | None:
 
 def compile_field(cls: type[Any], name: str, declared: ovo_fields.Field[Any]) -> FieldCodec:
     """Return the codec of a field of a class, or of the elements of one."""
+    if not has_standard_methods(declared):
+        return Opaque(cls, name, declared)
     kind: Any = declared._type
     if type(kind) is ovo_fields.Object:
         return Nested(kind._obj_name, open_type=kind._subclasses)
@@ -185,4 +252,4 @@ for _type, _codec in (
     (ovo_fields.IPAddress, scalar.IP_ADDRESS),
     (ovo_fields.IPNetwork, scalar.IP_NETWORK),
 ):
-    register(_type, _shared(_codec))
+    _factories[_type] = _shared(_codec)

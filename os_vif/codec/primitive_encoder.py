@@ -107,8 +107,23 @@ def _dump_by_methods(obj: Any, ctx: Encoding) -> tuple[dict[str, Any], bool]:
     return primitive, is_object and bool(obj.obj_what_changed())
 
 
+def has_same_shape(value: Any, primitive: Any) -> bool:
+    """Return True if a primitive has the members of an object, a list or a dict.
+
+    A field type of a third party may write a value in any shape, such as a dict as JSON text.
+    """
+    if isinstance(value, ovo.VersionedObject):
+        return isinstance(primitive, dict) and value._obj_primitive_key("data") in primitive
+    if isinstance(value, list):
+        return isinstance(primitive, list) and len(primitive) == len(value)
+    is_dict = isinstance(value, dict) and isinstance(primitive, dict)
+    return is_dict and value.keys() <= primitive.keys()
+
+
 def _add_unknown(value: Any, primitive: Any, ctx: Encoding) -> None:
     """Add the unknown fields in *value* to the primitive of a third party."""
+    if not has_same_shape(value, primitive):
+        return
     if isinstance(value, ovo.VersionedObject):
         primitive.update(_extended(value, vars(value), primitive, ctx))
         for name, inner in unknown.contents(value):

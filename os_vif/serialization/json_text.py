@@ -76,6 +76,9 @@ def _compose(data: Any, encoder: json.JSONEncoder) -> str:
         return encoder.encode(data)
     except (ValueError, RecursionError) as error:
         raise exception.InvalidValue(found=f"{error}", expected="finite numbers") from None
+    except TypeError as error:
+        # A field type of a third party has returned data that JSON cannot express.
+        raise exception.InvalidValue(found=f"{error}", expected="plain data") from None
 
 
 #: The data of codecs has no cycles.

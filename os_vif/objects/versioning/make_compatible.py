@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_versionedobjects import base as ovo
 
 from os_vif.codec import primitive as primitive_codec
+from os_vif.codec.primitive_encoder import has_same_shape
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.manifest import TargetManifest, dropped_fields
 
@@ -67,6 +68,8 @@ def _convert_value(value: Any, primitive: Any, reader: TargetManifest) -> Any:
 
     :returns: ``_DROPPED`` if the reader lacks the class and every parent of the class.
     """
+    if not has_same_shape(value, primitive):
+        return primitive
     if isinstance(value, ovo.VersionedObject):
         converted = convert_object(value, primitive, reader)
         return _DROPPED if converted is None else converted

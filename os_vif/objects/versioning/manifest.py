@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
+from os_vif.codec import field
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.history import parse_version
 
@@ -142,6 +143,10 @@ def _recognize(items: frozenset[tuple[str, str]]) -> TargetManifest:
         for name, version in history.manifest(release).items():
             versions[name] = min(versions.get(name, version), version, key=parse_version)
     return TargetManifest(versions | manifest, has_third_parties=True)
+
+
+# A manifest caches compiled views.
+field.on_register += [_manifest_of_release.cache_clear, _recognize.cache_clear]
 
 
 def _release_with(cls: type[Any], version: str) -> str:
