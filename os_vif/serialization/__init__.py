@@ -83,8 +83,8 @@ def dumps(
     :raises os_vif.exception.InvalidValue: for a value without an expression in the form, and for
         an argument that is no versioned object.
     :raises os_vif.exception.UnsupportedVersion: for an unknown release.
-    :raises os_vif.exception.UnknownKind: if the reader lacks the class of the object. For protobuf
-        the error of a class of a third party has the path of the object.
+    :raises os_vif.exception.UnknownKind: if the reader lacks the class of the object. Protobuf has
+        no messages for classes of third parties; the error has the path of the object.
     :raises RuntimeError: for protobuf, if the package protobuf is not installed.
     """
     formats.require_object(obj)

@@ -4,7 +4,7 @@
 """Schemas for validators and code generators: JSON Schema, OpenAPI and Kubernetes.
 
 A schema is self-contained, and describes one kind, for example ``VIFBridge``, or VIFs of any kind
-(``VIF``).
+(``VIF``). The kind may be a registered class of a third party.
 """
 
 from __future__ import annotations

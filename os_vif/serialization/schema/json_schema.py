@@ -14,12 +14,15 @@ only once.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
+
+from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
 from os_vif.codec import document, field, registry
@@ -38,6 +41,9 @@ VERSION = f"{document.MAJOR}.{document.MINOR}"
 FOLDER = f"data/{VERSION}"
 FILE = "os-vif.json"
 _BASE = "VIFBase"
+NOT_NULL: Schema = {"not": {"type": "null"}}
+#: The keywords that may refuse null, besides ``type`` and ``enum``.
+_OF_ALL_TYPES = frozenset(("$ref", "allOf", "anyOf", "const", "if", "not", "oneOf"))
 _ROLE = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
 _HEAD: Schema = {
     document.SCHEMA: {"type": "string"},
@@ -48,17 +54,23 @@ _HEAD: Schema = {
 def load(kind: str) -> Schema:
     """Return the JSON Schema of the documents of a kind, or of VIFs of any kind (``VIF``).
 
-    The schema is self-contained; the caller may change the returned dict.
+    The schema is self-contained; the caller may change the returned dict. The schemas of the
+    classes of os-vif and kuryr are committed, and permit only these classes. The schema of a
+    registered class of a third party is generated from the registered classes, with
+    ``json_schema()`` of the codecs (:func:`os_vif.codec.register`).
 
-    :raises os_vif.exception.UnknownKind: for an unknown kind.
+    :raises os_vif.exception.UnknownKind: for an unknown kind, and for a class of a third party
+        with a field of an unregistered class.
     """
-    if not isinstance(kind, str) or kind not in {ANY_VIF, *history.vocabulary()}:
+    if isinstance(kind, str) and kind in {ANY_VIF, *history.vocabulary()}:
+        return bundle(json.loads(read(FILE)), kind)
+    if not registry.candidates(kind):
         raise exception.UnknownKind(
             path="kind",
             found=describe(kind),
             expected=f"{ANY_VIF} or the name of a class of os-vif",
         )
-    return bundle(json.loads(read(FILE)), kind)
+    return copy.deepcopy(bundle(generate(_reachable(kind)), kind))
 
 
 def read(name: str) -> str:
@@ -75,12 +87,11 @@ def generate(classes: Classes | None = None) -> Schema:
         classes = history.vocabulary()
     definitions = {name: _with_kind(cls) for name, cls in classes.items()}
     for nested in _nested(classes):
-        cls = classes[nested.name]
         if nested.open_type:
             definitions[_name(nested)] = kinds = choice(kinds_of(nested.name, classes))
             # A nested object has no version.
             kinds["properties"] |= dict.fromkeys(_HEAD, False)
-        elif registry.is_list(cls):
+        elif registry.is_list(cls := classes[nested.name]):
             definitions[_name(nested)] = field_codec(cls, "objects").json_schema()
         else:
             definitions[_name(nested)] = _object(cls, {})
@@ -150,10 +161,10 @@ def or_null(schema: Schema) -> Schema:
     """Return a schema that accepts null, too."""
     if "enum" in schema:
         schema = schema | {"enum": [*schema["enum"], None]}
-    if "type" in schema:
+    if isinstance(schema.get("type"), str) and not _OF_ALL_TYPES & schema.keys():
         return schema | {"type": [schema["type"], "null"]}
     # The empty schema accepts any value.
-    return {"if": {"not": {"type": "null"}}, "then": schema} if schema else schema
+    return {"if": NOT_NULL, "then": schema} if schema else schema
 
 
 def kinds_of(name: str, classes: Classes) -> list[str]:
@@ -185,6 +196,22 @@ def _nested(classes: Classes) -> Iterator[field.Nested]:
                 yield value
 
 
+def _reachable(kind: str) -> dict[str, type[Any]]:
+    """Return the registered classes in the documents of a kind, with classes of third parties."""
+    names = ovo.VersionedObjectRegistry.obj_classes()
+    registered = {name: found[0] for name in names if (found := registry.candidates(name))}
+    classes: dict[str, type[Any]] = {}
+    pending = [kind]
+    while pending:
+        name = pending.pop()
+        if name not in classes:
+            classes[name] = cls = registry.find(name, "kind")
+            for nested in _nested({name: cls}):
+                is_open = nested.open_type
+                pending += kinds_of(nested.name, registered) if is_open else [nested.name]
+    return classes
+
+
 def _name(nested: field.Nested) -> str:
     """Return the name of the definition of the objects in a field."""
     return next(references(nested.json_schema()))
@@ -192,13 +219,13 @@ def _name(nested: field.Nested) -> str:
 
 def _with_kind(cls: type[Any]) -> Schema:
     """Return the schema of objects of a class with a kind."""
-    return _object(cls, _HEAD | {"kind": {"const": cls.__name__}}) | {"required": ["kind"]}
+    return _object(cls, _HEAD | {"kind": {"const": cls.obj_name()}}) | {"required": ["kind"]}
 
 
 def _object(cls: type[Any], head: dict[str, Schema]) -> Schema:
     """Return the schema of objects with a head and the fields of a class."""
     schema: Schema = {
-        "title": cls.__name__,
+        "title": cls.obj_name(),
         "type": "object",
         "properties": head | {name: _field(cls, name) for name in field_names(cls)},
         "additionalProperties": False,

@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 import functools
 import re
+from typing import Any
 
 from os_vif.codec import document
 from os_vif.serialization.schema import json_schema
@@ -77,31 +78,38 @@ class _Components:
     def __init__(self, definitions: Schema) -> None:
         self._definitions = definitions
 
-    def convert(self, node: Schema) -> Schema:
-        """Return a converted schema."""
+    def convert(self, node: Any) -> Schema:
+        """Return a converted schema: any value for a schema of a third party in another form."""
+        if not isinstance(node, dict):
+            node = {}
         if "$ref" in node:
             return self.reference(node["$ref"].rpartition("/")[2])
-        if "if" in node:
+        if node.get("if") == json_schema.NOT_NULL:
             return self.nullable(self.convert(node["then"]))
-        if "allOf" in node:
+        if "allOf" in node and all("$ref" in branch.get("then", ()) for branch in node["allOf"]):
             return self.choice(node)
         if node.get("const") == document.API_VERSION:
             return {"type": "string", "pattern": _ANY_MINOR}
-        if "const" in node:
+        if isinstance(node.get("const"), str):
             return {"type": "string", "enum": [node["const"]]}
-        return self._typed(node) if "type" in node else self.anything()
+        return self._typed(node)
 
     def _typed(self, node: Schema) -> Schema:
+        types = [node["type"]] if isinstance(node.get("type"), str) else node.get("type", [])
+        if len(set(types) - {"null"}) != 1:
+            return self.anything()
         converted: Schema = {key: node[key] for key in _COMMON if key in node}
-        converted["type"] = node["type"]
-        if isinstance(node["type"], list):
-            converted = _or_null(converted | {"type": node["type"][0]})
-        if "items" in node:
-            converted["items"] = self.convert(node["items"])
+        (converted["type"],) = set(types) - {"null"}
+        if "null" in types:
+            converted = _or_null(converted)
+        if converted["type"] == "array":
+            converted["items"] = self.convert(node.get("items"))
         if "properties" in node:
             converted |= self.object(node["properties"])
         elif isinstance(node.get("additionalProperties"), dict):
             converted["additionalProperties"] = self.convert(node["additionalProperties"])
+        elif converted["type"] == "object":
+            converted |= self.anything()
         return converted
 
     def reference(self, name: str) -> Schema:
@@ -132,6 +140,8 @@ class _Structural(_Components):
 
     def reference(self, name: str) -> Schema:
         if name not in self._cache:
+            # A structural schema cannot be recursive: a definition inside itself accepts anything.
+            self._cache[name] = self.anything()
             self._cache[name] = self.convert(self._definitions[name])
         return copy.deepcopy(self._cache[name])
 
@@ -140,6 +150,8 @@ class _Structural(_Components):
 
     def choice(self, node: Schema) -> Schema:
         kinds = [self.convert(branch["then"]) for branch in node["allOf"]]
+        if not all("properties" in kind for kind in kinds):
+            return self.anything()
         converted = functools.reduce(_widen, kinds)
         absent = [name for name, schema in node["properties"].items() if schema is False]
         for name in absent:
@@ -166,8 +178,9 @@ def _or_null(schema: Schema) -> Schema:
     """
     schema = schema | {"nullable": True}
     if "enum" in schema:
-        values = [re.escape(value) for value in schema.pop("enum") if value is not None]
-        schema["pattern"] = f"^({'|'.join(values)})$"
+        values = [value for value in schema.pop("enum") if value is not None]
+        if all(isinstance(value, str) for value in values):
+            schema["pattern"] = f"^({'|'.join(map(re.escape, values))})$"
     return schema
 
 
