@@ -147,6 +147,9 @@ def test_a_command_that_takes_long_is_there(line):
             # tests/unit/test_doc_other_languages.py compares the printed error.
             assert arguments[-1].endswith(".json")
             arguments = []
+        case "python":
+            assert (ROOT / f"{arguments[1].replace('.', '/')}.py").is_file()
+            arguments = []
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()
         case _:
@@ -291,8 +294,8 @@ def test_an_exit_code_of_2_touches_nothing(namespace, os_vif_command):
     """For each kind of bad input that the page names."""
     good = jsonutils.loads(vif_json().text)
     for changes in ({"plugin": "x"}, {"bridge_name": "sixteen-bytes-xx"}, {"address": "no MAC"}):
-        bad = good | {"versioned_object.data": good["versioned_object.data"] | changes}
-        assert run(os_vif_command, "plug", input=jsonutils.dumps(bad)).returncode == 2
+        bad = jsonutils.dumps(good | changes)
+        assert run(os_vif_command, "plug", input=bad).returncode == 2
     assert run(os_vif_command, "plug", "--nonesuch").returncode == 2
     assert [link["ifname"] for link in ip("link")] == ["lo"]
 
