@@ -134,7 +134,7 @@ def validate(data: str | bytes | dict[str, Any]) -> list[exception.Serialization
         if is_protobuf(data):
             message_codec.loads(bytes(data), collects=True)
         else:
-            plain = data if isinstance(data, dict) else json_text.parse(data)
+            plain = data if isinstance(data, dict) else json_text.parse(data, collects=True)
             formats.decode(plain, collects=True)
     except exception.SerializationError as error:
         return errors_of(error)

@@ -10,6 +10,8 @@ import math
 from typing import Any, NoReturn
 
 from os_vif import exception
+from os_vif.codec.path import SeveralErrors, below
+from os_vif.codec.primitive import DATA, NAME
 from os_vif.codec.size import MAX_OBJECTS, refuse_count
 from os_vif.escape import with_article
 
@@ -27,9 +29,10 @@ def refuse_huge(data: Any) -> None:
         refuse_count(data.count(b"{") + data.count(b"["))
 
 
-def parse(data: str | bytes | bytearray | memoryview) -> Any:
+def parse(data: str | bytes | bytearray | memoryview, *, collects: bool = False) -> Any:
     """Return the plain data of JSON text in UTF-8. A byte order mark is ignored.
 
+    :param collects: True to raise ``SeveralErrors`` with all repeated names.
     :raises os_vif.exception.MalformedDocument: for text other than JSON (RFC 8259), for bytes
         other than UTF-8, for a name twice in an object, for too deep nesting, and for numbers
         that are not finite or too long.
@@ -45,6 +48,9 @@ def parse(data: str | bytes | bytearray | memoryview) -> Any:
         text = text.removeprefix("\ufeff")
         refuse_huge(text)
         return _decode(text)
+    except _RepeatedNameError as error:
+        errors = _repeated_names(text) or [error]
+        raise (SeveralErrors(errors) if collects else errors[0]) from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise _malformed(f"invalid JSON at {where} ({error.msg})") from None
@@ -88,20 +94,66 @@ _sorting_encoder = json.JSONEncoder(
 )
 
 
+class _RepeatedNameError(exception.MalformedDocument):
+    """A name occurs twice in an object; without a path."""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The names and the values of an object, with the repeated names."""
+
+
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) < len(pairs):
-        raise _malformed(f"the name {_first_repeated(pairs)[:60]!r} twice in an object")
+        (name, *_) = _repeated(pairs)
+        raise _RepeatedNameError(found=_occurs_twice(name), expected=_ONCE)
     return members
 
 
-def _first_repeated(pairs: list[tuple[str, Any]]) -> str:
-    seen: set[str] = set()
+def _repeated(pairs: list[tuple[str, Any]]) -> list[str]:
+    """Return the repeated names, in the order of the second occurrence."""
+    counts: dict[str, int] = {}
+    repeated: dict[str, None] = {}
     for name, _ in pairs:
-        if name in seen:
-            break
-        seen.add(name)
-    return name
+        counts[name] = counts.get(name, 0) + 1
+        if counts[name] > 1:
+            repeated[name] = None
+    return list(repeated)
+
+
+def _occurs_twice(name: str) -> str:
+    return f"the name {name[:60]!r} occurs twice in an object"
+
+
+def _repeated_names(text: str) -> list[exception.SerializationError]:
+    """Return an error with path for each repeated name; none for text with invalid JSON."""
+    try:
+        pending = [("", _decode_pairs(text), False)]
+    except (ValueError, RecursionError, exception.SerializationError):
+        return []
+    errors: list[exception.SerializationError] = []
+    while pending:
+        path, value, is_data = pending.pop()
+        members: list[tuple[str, Any, bool]] = []
+        if isinstance(value, _Pairs):
+            names = {name for name, _ in value}
+            is_primitive = NAME in names and "apiVersion" not in names
+            errors += [
+                exception.MalformedDocument(
+                    path=below(path, name), found=_occurs_twice(name), expected=_ONCE
+                )
+                for name in _repeated(value)
+            ]
+            for name, member in value:
+                # The envelope of a primitive is no part of a path.
+                inside = is_primitive and name == DATA
+                is_list = is_data and name == "objects" and isinstance(member, list)
+                inner = path if inside or is_list else below(path, name)
+                members.append((inner, member, inside))
+        elif isinstance(value, list):
+            members = [(below(path, number), item, False) for number, item in enumerate(value)]
+        pending += [each for each in reversed(members) if isinstance(each[1], list)]
+    return errors
 
 
 def _finite_float(digits: str) -> float:
@@ -119,6 +171,11 @@ def _malformed(found: str, expected: str = "JSON in UTF-8") -> exception.Malform
     return exception.MalformedDocument(found=found, expected=expected)
 
 
+_ONCE = "each name once"
 _decode = json.JSONDecoder(
     object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=_finite_float
+).decode
+#: Decodes objects as :class:`_Pairs`.
+_decode_pairs = json.JSONDecoder(
+    object_pairs_hook=_Pairs, parse_constant=_refuse_constant, parse_float=_finite_float
 ).decode

@@ -15,5 +15,7 @@ def all_errors(chunk: Chunk) -> list[diagnostics.Diagnostic]:
     try:
         with stored_entry.translated_errors():
             return diagnostics.all_errors(stored_entry.StoredEntry(chunk))
+    except exception.MalformedDocument as error:
+        return diagnostics.text_errors(chunk, error)
     except exception.SerializationError as error:
         return [diagnostics.first_error(chunk, error)]

@@ -23,7 +23,7 @@ from os_vif.codec.path import COERCION_ERRORS, below, describe, joined
 from os_vif.escape import printable
 from os_vif.serialization import formats, storage
 
-#: The maximum number of diagnostics of an object; a last diagnostic counts the others.
+#: The default number of diagnostics of an object; a last diagnostic counts the others.
 MAX_ERRORS = 100
 
 
@@ -40,20 +40,22 @@ class Diagnostic(NamedTuple):
         return printable(f"{self.path}: {self.message}" if self.path else self.message)
 
 
-def all_errors(entry: StoredEntry) -> list[Diagnostic]:
+def all_errors(entry: StoredEntry, max_errors: int = MAX_ERRORS) -> list[Diagnostic]:
     """Return all errors of an entry, sorted by line; no errors exactly if the entry is valid.
 
     An unknown field of an OVO primitive is an error, because no document can contain the field. A
     newer version of a primitive is a note.
+
+    :param max_errors: the maximum number of diagnostics before a count of the others; 0 for all.
     """
     try:
         with translated_errors():
-            return _limit(_unknown_parts(entry, entry.read()))
+            return _limit(_unknown_parts(entry, entry.read()), max_errors)
     except exception.SerializationError as error:
         first = first_error(entry.chunk, error)
     if entry.data is None:
         return [first]
-    lines = _Lines(entry)
+    lines = _Lines(entry.chunk, entry.data)
     found = [
         Diagnostic(lines.line_of(error.path), error.path, _message(error))
         for error in _errors_of(entry)
@@ -61,7 +63,7 @@ def all_errors(entry: StoredEntry) -> list[Diagnostic]:
     # A class of a plugin may raise other errors when it reads the object as a whole.
     if all(each.path != first.path for each in found):
         found.append(first)
-    return _limit(found)
+    return _limit(found, max_errors)
 
 
 def first_error(chunk: Chunk, error: exception.SerializationError) -> Diagnostic:
@@ -70,19 +72,30 @@ def first_error(chunk: Chunk, error: exception.SerializationError) -> Diagnostic
         with translated_errors():
             entry = StoredEntry(chunk)
     except exception.SerializationError:
-        return _syntax_error(chunk, error)
-    line = chunk.line if entry.data is None else _Lines(entry).line_of(error.path)
+        return _text_errors(chunk, [error])[0]
+    line = _Lines(chunk, entry.data).line_of(error.path)
     return Diagnostic(line, error.path, _message(error))
 
 
-def _limit(found: list[Diagnostic]) -> list[Diagnostic]:
-    """Return the sorted diagnostics, at most :data:`MAX_ERRORS` and a count of the others."""
+def text_errors(
+    chunk: Chunk, error: exception.MalformedDocument, max_errors: int = MAX_ERRORS
+) -> list[Diagnostic]:
+    """Return all errors of text that :class:`StoredEntry` refused with *error*."""
+    # Only the error of a repeated name has a path.
+    errors: list[exception.SerializationError] = [error]
+    if error.path:
+        errors = serialization.validate(chunk.data)
+    return _limit(_text_errors(chunk, errors), max_errors)
+
+
+def _limit(found: list[Diagnostic], max_errors: int) -> list[Diagnostic]:
+    """Return the sorted diagnostics, at most *max_errors* and a count of the others."""
     found.sort()
-    others = found[MAX_ERRORS:]
+    others = found[max_errors:] if max_errors else []
     if others:
         message = f"{len(others)} more errors in this object"
         is_note = all(each.is_note for each in others)
-        found[MAX_ERRORS:] = [Diagnostic(others[0].line, "", message, is_note)]
+        found[max_errors:] = [Diagnostic(others[0].line, "", message, is_note)]
     return found
 
 
@@ -120,7 +133,7 @@ def _unknown_parts(entry: StoredEntry, content: Any) -> list[Diagnostic]:
         if kept.form == primitive.FORM
         for part in _parts_of(path, kept)
     ]
-    lines = _Lines(entry) if parts else None
+    lines = _Lines(entry.chunk, entry.data) if parts else None
     return [part._replace(line=lines.line_of(part.path)) for part in parts] if lines else []
 
 
@@ -133,16 +146,18 @@ def _parts_of(path: str, kept: unknown.Unknown) -> Iterator[Diagnostic]:
         yield Diagnostic(0, path, message, is_note=True)
 
 
-def _syntax_error(chunk: Chunk, error: exception.SerializationError) -> Diagnostic:
-    """Return the diagnostic of text that is not JSON, at the line of the syntax error."""
+def _text_errors(chunk: Chunk, errors: list[exception.SerializationError]) -> list[Diagnostic]:
+    """Return the diagnostics of text that is not an entry; invalid JSON has its own line."""
+    data = None
     try:
-        json.loads(chunk.data)
+        data = json.loads(chunk.data)
     except json.JSONDecodeError as syntax:
         line = chunk.line + syntax.lineno - 1
-        return Diagnostic(line, "", f"invalid JSON: {syntax.msg} (column {syntax.colno})")
+        return [Diagnostic(line, "", f"invalid JSON: {syntax.msg} (column {syntax.colno})")]
     except (ValueError, RecursionError):
         pass
-    return Diagnostic(chunk.line, error.path, _message(error))
+    lines = _Lines(chunk, data if any(error.path for error in errors) else None)
+    return [Diagnostic(lines.line_of(e.path), e.path, _message(e)) for e in errors]
 
 
 def _message(error: exception.SerializationError) -> str:
@@ -152,12 +167,15 @@ def _message(error: exception.SerializationError) -> str:
 
 
 class _Lines:
-    """The lines of the values of an entry."""
+    """The lines of the values of an object.
 
-    def __init__(self, entry: StoredEntry) -> None:
-        self._first_line = entry.chunk.line
-        self._data = entry.data
-        self._text = "" if entry.data is None else entry.chunk.data.decode()
+    :param data: the plain data of the object; None for a binary format.
+    """
+
+    def __init__(self, chunk: Chunk, data: Any) -> None:
+        self._first_line = chunk.line
+        self._data = data
+        self._text = "" if data is None else chunk.data.decode()
         self._index = json_edit.Index(self._text)
 
     def line_of(self, path: str) -> int:

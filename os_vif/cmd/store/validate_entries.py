@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from os_vif import exception
 from os_vif.cmd.store import files
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
@@ -17,9 +18,23 @@ from os_vif.cmd.store.store_command import FilesCommand
 if TYPE_CHECKING:
     from os_vif.cmd.store import visitor
 
+#: The maximum number of digits of a count in an option.
+_MAX_DIGITS = 9
+
 
 class Validate(FilesCommand):
     """Print all errors of stored objects, with file, line and path of each error."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--max-errors",
+            type=_count,
+            default=100,
+            metavar="N",
+            help="the maximum number of printed errors of an object; 0 for all; default: 100",
+        )
+        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from os_vif.cmd.store import visitor
@@ -27,20 +42,30 @@ class Validate(FilesCommand):
         with visitor.open_sources(parsed_args.files) as sources:
             with files.open_output(files.STANDARD_STREAM, [s.file for s in sources]) as out:
                 for source in sources:
-                    _validate(source, visitor.line_writer(out))
+                    _validate(source, visitor.line_writer(out), parsed_args.max_errors)
             for source in sources:
                 source.log_summary()
         return visitor.exit_code(sources)
 
 
-def _validate(source: visitor.Source, write: visitor.WriteLine) -> None:
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of errors")
+    return int(text)
+
+
+def _validate(source: visitor.Source, write: visitor.WriteLine, max_errors: int) -> None:
     """Write a line for each error of the objects of a file."""
     from os_vif.cmd.store import diagnostics
     from os_vif.cmd.store.stored_entry import StoredEntry
 
     def act(chunk: Chunk) -> Outcome:
-        entry = StoredEntry(chunk)
-        found = diagnostics.all_errors(entry)
+        try:
+            entry = StoredEntry(chunk)
+        except exception.MalformedDocument as error:
+            source.report(write, chunk, diagnostics.text_errors(chunk, error, max_errors))
+            return Outcome.INVALID
+        found = diagnostics.all_errors(entry, max_errors)
         source.report(write, chunk, found)
         if any(not each.is_note for each in found):
             return Outcome.INVALID

@@ -77,7 +77,7 @@ def _read(stored: Any) -> dict[str, VIFBase]:
 
     :raises os_vif.codec.path.SeveralErrors: for more than one error.
     """
-    data = json_text.parse(stored) if isinstance(stored, (str, bytes)) else stored
+    data = json_text.parse(stored, collects=True) if isinstance(stored, (str, bytes)) else stored
     if not isinstance(data, dict):
         raise invalid(data, "an object", "")
     if is_vif_payload(data):
@@ -109,9 +109,10 @@ def _read_annotation(annotation: Any, path: str) -> dict[str, VIFBase]:
     if not isinstance(annotation, str):
         raise invalid(annotation, "text with the VIFs", path)
     try:
-        data = json_text.parse(annotation)
+        data = json_text.parse(annotation, collects=True)
     except exception.SerializationError as error:
-        raise relocate(error, path) from error
+        errors = [relocate(single, path) for single in errors_of(error)]
+        raise (SeveralErrors(errors) if errors[1:] else errors[0]) from error
     if has_vifs_by_interface(data):
         return _read_each(data, path, _read_vif)
     if not is_vif_payload(data):

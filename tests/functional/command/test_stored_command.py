@@ -72,6 +72,30 @@ def left(path: pathlib.Path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir())
 
 
+def test_validate_prints_as_many_errors_as_the_option_says(os_vif):
+    """An object with more errors has a last line with the number of the others."""
+    head = {"apiVersion": "os-vif/2.0", "kind": "Subnet"}
+    data = json.dumps({**head, "dns": ["x"] * 150})
+    for options, count in ((), 101), (("--max-errors", "0"), 150), (("--max-errors", "2"), 3):
+        done = os_vif("validate", *options, data=data)
+        assert done.returncode == exit_codes.EXIT_PARTIAL
+        assert len(done.stdout.splitlines()) == count
+    assert done.stdout.splitlines()[-1].endswith(b"148 more errors in this object")
+    assert b"--max-errors N" in os_vif("validate", "--help").stdout
+    for wrong in "-1", "x", "9" * 5000:
+        assert os_vif("validate", f"--max-errors={wrong}", data=data).returncode == 2
+
+
+def test_validate_prints_every_name_that_occurs_twice(os_vif):
+    """At the line of the second."""
+    done = os_vif("validate", data='{"a": 1,\n"b": {"c": 1,\n"c": 2},\n"a": 2}')
+    wrong = "found the name {!r} occurs twice in an object; expected each name once\n"
+    assert done.stdout.decode() == (
+        f"<stdin>:3: an object: b.c: {wrong.format('c')}"
+        f"<stdin>:4: an object: a: {wrong.format('a')}"
+    )
+
+
 def test_validate_tells_all_that_is_wrong(os_vif, tmp_path):
     """A line for each fault, as compilers print them; the counts apart from that."""
     (tmp_path / "vifs").write_text(f"{DOCUMENT}\n{BAD}\n{{oops\n{DOCUMENT}\n")

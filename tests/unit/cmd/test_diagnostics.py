@@ -13,6 +13,7 @@ import pytest
 from os_vif import serialization
 from os_vif.cmd.store import diagnostics
 from os_vif.cmd.store.json_scanner import Chunk
+from os_vif.cmd.store.stored_entry import StoredEntry
 from tests.support.data import document_samples
 from tests.support.data.stored_samples import ROWS, pod, state
 from tests.support.diagnoses import all_errors
@@ -121,7 +122,12 @@ def test_all_faults_of_a_kuryrport():
     [
         (b'{"a":\n\n x}', 12, "", "invalid JSON: Expecting value (column 2)"),
         (b'{"a":"\xff"}', 10, "", "not UTF-8"),
-        (b'{"a":1,\n"a":2}', 10, "", "the name 'a' twice"),
+        (
+            b'{"a":1,\n"a":2}',
+            11,
+            "a",
+            "found the name 'a' occurs twice in an object; expected each",
+        ),
         (b"[" * 100_000, 10, "", "nest too deeply"),
         (b"\xff\x00", 10, "", "not UTF-8"),
         (5, 10, "", "expected an object"),
@@ -148,6 +154,23 @@ def test_faults_without_end_are_told_up_to_a_limit():
     *told, last = every(data)
     assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(diagnostics.MAX_ERRORS)]
     assert last.message == "900 more errors in this object"
+
+
+def test_names_that_occur_twice_have_lines_and_paths():
+    """Also below a name that occurs once."""
+    text = b'{"a":1,\n"b":[\n{"c":1,\n"c":2}],\n"a":2}'
+    assert [(fault.line, fault.path) for fault in every(text, line=10)] == [
+        (13, "b[0].c"),
+        (14, "a"),
+    ]
+
+
+@pytest.mark.parametrize(("limit", "count"), [(0, 1000), (2, 3), (999, 1000), (1000, 1000)])
+def test_the_limit_of_errors_is_the_callers(limit, count):
+    """0 is no limit."""
+    data = json.dumps({"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000})
+    entry = StoredEntry(Chunk(data.encode(), 1, is_object=True))
+    assert len(diagnostics.all_errors(entry, limit)) == count
 
 
 def test_unknown_fields_of_a_primitive_are_told_up_to_the_same_limit():
