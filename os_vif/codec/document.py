@@ -20,9 +20,9 @@ from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
 from os_vif import exception
-from os_vif.codec import field, registry, unknown
+from os_vif.codec import field, members, registry, unknown
 from os_vif.codec.compiled import NO_NAMES, ClassCodec, Context, Format
-from os_vif.codec.members import Row
+from os_vif.codec.members import Load, Row
 from os_vif.codec.order import in_order, rank
 from os_vif.codec.path import SeveralErrors, below, describe, errors_of, invalid, plain, within
 from os_vif.codec.registry import FIXED_IPS
@@ -126,6 +126,8 @@ class Documents(Format):
         if codec.has_warnings:
             return self._leaf_with_warnings(name, declared, codec)
         dump = None if codec.dumps_itself else codec.dump
+        if isinstance(codec, field.Opaque):
+            return Row(None, None, members.opaque_loader(declared, _opaque(cls, name)), dump)
         return Row(codec.identity, codec.load, None, dump)
 
     def _leaf_with_warnings(
@@ -225,6 +227,14 @@ class Documents(Format):
 
 
 DOCUMENTS = Documents()
+
+
+def _opaque(cls: type[Any], name: str) -> Callable[[Any], Load]:
+    def loader(declared: Any) -> Load:
+        codec = field.Opaque(cls, name, declared)
+        return lambda _obj, data, _ctx: codec.load(data)
+
+    return loader
 
 
 def _open_loader(declared: str) -> Callable[[Any, Any, Any], Any]:

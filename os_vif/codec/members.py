@@ -113,6 +113,18 @@ def _leaf_list_loader(name: str, element: Any, row: Row, fallback: Load | None) 
     return load
 
 
+def opaque_loader(declared: Any, loader: Callable[[Any], Load]) -> Load:
+    """Return the function that decodes a field by the methods; errors name refused members.
+
+    :param loader: returns the function for a declared field, or for the members of a field.
+    """
+    load = loader(declared)
+    kind: Any = getattr(declared, "_type", None)
+    if type(kind) in {ovo_fields.List, ovo_fields.Dict}:
+        return with_paths_of_members(load, opaque_loader(kind._element_type, loader))
+    return load
+
+
 def with_paths_of_members(load: Load, load_member: Load) -> Load:
     """Return *load*, whose errors for a list or a dict name the refused members.
 

@@ -10,7 +10,7 @@ from typing import Any
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
 
-from os_vif.codec import field, scalar
+from os_vif.codec import field, members, scalar
 from os_vif.codec.compiled import Format
 from os_vif.codec.members import Load, Row
 from os_vif.codec.primitive_decoder import Decoding, coerce_by_field, object_loader
@@ -56,7 +56,7 @@ class Primitives(Format):
 
     def _by_field(self, name: str, declared: Any) -> Row:
         """Return the row of a field with methods of a third party."""
-        load = self.fallback(name, declared)
+        load = members.opaque_loader(declared, lambda member: self.fallback(name, member))
         return Row(None, None, load, lambda value: declared.to_primitive(None, name, value))
 
     def leaf(

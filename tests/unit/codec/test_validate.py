@@ -99,6 +99,35 @@ def test_every_refused_element_of_a_list_in_a_primitive_has_an_index():
     assert first_of_loads(json.dumps(primitive))[1] == "dns[0]"
 
 
+@pytest.fixture
+def nullable_vif():
+    """A class with a list and a dict whose members may be None."""
+
+    class VIFNullable(objects.VIFBridge):
+        VERSION = "1.0"
+        fields = {
+            "numbers": ovo_fields.Field(ovo_fields.List(ovo_fields.Integer(), nullable=True)),
+            "table": ovo_fields.DictOfNullableStringsField(),
+        }
+
+    ovo.VersionedObjectRegistry.register(VIFNullable)
+    yield VIFNullable
+    del ovo.VersionedObjectRegistry.obj_classes()["VIFNullable"]
+
+
+def test_every_refused_member_of_a_field_with_nullable_members(nullable_vif):
+    """In a document and in a primitive; null itself is permitted."""
+    data = {"numbers": ["x", None, "1", "y"], "table": {"a": None, "b": {}, "c": ["y"]}}
+    expected = ["numbers[0]", "numbers[3]", "table.b", "table.c"]
+    assert paths({"apiVersion": "os-vif/2.0", "kind": "VIFNullable"} | data) == expected
+    primitive = nullable_vif().obj_to_primitive()
+    primitive["versioned_object.data"] = data
+    assert paths(primitive) == expected
+    document = {"apiVersion": "os-vif/2.0", "kind": "VIFNullable", "numbers": [None, "1"]}
+    assert loads(json.dumps(document)).numbers == [None, 1]
+    assert paths({**document, "numbers": "x"}) == ["numbers"]
+
+
 def test_every_error_in_unknown_fields_of_a_newer_document():
     """Data of Python programs may have values and names that JSON does not have."""
     document = {"apiVersion": "os-vif/2.5", "kind": "VIFBridge"}
