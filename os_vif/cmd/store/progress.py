@@ -33,7 +33,7 @@ class Outcome(enum.StrEnum):
     VALID = "valid"
     INVALID = "not valid"
     CONVERTED = "converted"
-    UNCHANGED = "as wanted already"
+    UNCHANGED = "already in that format"
     FAILED = "not converted"
     EMPTY = "without VIFs"
 
