@@ -174,7 +174,7 @@ WHERE = f"metadata.annotations[{ANNOTATION!r}]"
 MAC = {"address": "no MAC"}
 WRONG = {
     "no JSON": ("{", exception.MalformedDocument, ""),
-    "a name twice": ('{"a":1,"a":2}', exception.MalformedDocument, ""),
+    "a name twice": ('{"a":1,"a":2}', exception.MalformedDocument, "a"),
     "an array": ([], exception.InvalidValue, ""),
     "nothing": (None, exception.InvalidValue, ""),
     "a pod without the annotation": ({"kind": "Pod", "metadata": {}}, exception.InvalidValue, ""),
