@@ -57,7 +57,7 @@ def load(kind: str) -> Schema:
     The schema is self-contained; the caller may change the returned dict. The schemas of the
     classes of os-vif and kuryr are committed, and permit only these classes. The schema of a
     registered class of a third party is generated from the registered classes, with
-    ``json_schema()`` of the codecs (:func:`os_vif.codec.register`).
+    ``json_schema()`` of the codecs (``os_vif.codec.register()``).
 
     :raises os_vif.exception.UnknownKind: for an unknown kind, and for a class of a third party
         with a field of an unregistered class.
