@@ -14,6 +14,7 @@ import re
 from typing import Any
 
 from os_vif import exception
+from os_vif.codec.size import refuse_many
 from os_vif.escape import with_article
 
 #: The maximum number of levels in unknown data. Known fields nest at most nine levels.
@@ -102,8 +103,12 @@ def plain(data: Any, depth: int = 0, *, collects: bool = False) -> Any:
 
     :param collects: True to raise :class:`SeveralErrors`, not only the first error.
     :raises os_vif.exception.InvalidValue: for data without an expression in JSON.
-    :raises os_vif.exception.MalformedDocument: for more than :data:`MAX_DEPTH` levels.
+    :raises os_vif.exception.MalformedDocument: for more than :data:`MAX_DEPTH` levels, or too many
+        objects and arrays.
     """
+    if depth == 0:
+        # A list that contains another list twice, at each of many levels, would take forever.
+        refuse_many(data)
     if isinstance(data, (dict, list)):
         return _plain_members(data, depth, collects=collects)
     if data is None or isinstance(data, (str, bool)):

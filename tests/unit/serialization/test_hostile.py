@@ -16,7 +16,7 @@ import pytest
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.serialization import dumps, from_document, loads, storage
+from os_vif.serialization import dumps, from_document, loads, storage, validate
 from tests.support.data.document_samples import VIF, primitive_of, vif
 from tests.support.data.mutations import garbled, mutated, payloads
 
@@ -345,3 +345,23 @@ def test_dicts_with_names_that_are_no_strings(name):
         from_document(
             {"apiVersion": "os-vif/2.0", "kind": "PodState", "additional_vifs": {name: {}}}
         )
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("version", ["2.0", "2.1"])
+def test_lists_that_contain_a_list_twice_are_refused_at_once(version):
+    """Plain data of a program: two references to a list, at each of many levels."""
+    data = [1]
+    for _ in range(60):
+        data = [data, data]
+    document = {"apiVersion": f"os-vif/{version}", "kind": "Network", "unknown": data}
+    primitive = {
+        "versioned_object.name": "Network",
+        "versioned_object.namespace": "os_vif",
+        "versioned_object.version": "1.99",
+        "versioned_object.data": {"unknown": data},
+    }
+    for plain_data in (document, primitive):
+        assert validate(plain_data)
+    with pytest.raises(exception.SerializationError):
+        from_document(document)
