@@ -144,7 +144,7 @@ def test_a_broken_object_between_others_on_many_lines():
         (b'{"items": [\n{"a":[1}]}]}', 2, "for another bracket"),
         (b'{"items": [\n{"a":"x\n"}]}', 2, "string that is not closed"),
         (b'{"items": [\n{"a":1}],}', 1, "around the list"),
-        (b'{"items": [\n{"a":1}], "items": []}', 1, "'items' twice"),
+        (b'{"items": [\n{"a":1}], "items": []}', 1, "'items' occurs twice"),
     ],
 )
 def test_what_cannot_be_split_is_refused_with_its_line(data, line, words):
