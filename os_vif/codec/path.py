@@ -98,7 +98,7 @@ def within(part: str | int, error: exception.SerializationError) -> exception.Se
     return outer
 
 
-def plain(data: Any, depth: int = 0, *, collects: bool = False) -> Any:
+def plain(data: Any, *, collects: bool = False) -> Any:
     """Return a copy of *data*, which JSON can express.
 
     :param collects: True to raise :class:`SeveralErrors`, not only the first error.
@@ -106,11 +106,14 @@ def plain(data: Any, depth: int = 0, *, collects: bool = False) -> Any:
     :raises os_vif.exception.MalformedDocument: for more than :data:`MAX_DEPTH` levels, or too many
         objects and arrays.
     """
-    if depth == 0:
-        # A list that contains another list twice, at each of many levels, would take forever.
-        refuse_many(data)
+    # A list that contains another list twice, at each of many levels, would take forever.
+    refuse_many(data)
+    return _copy_plain(data, 0, collects=collects)
+
+
+def _copy_plain(data: Any, depth: int, *, collects: bool) -> Any:
     if isinstance(data, (dict, list)):
-        return _plain_members(data, depth, collects=collects)
+        return _copy_members(data, depth, collects=collects)
     if data is None or isinstance(data, (str, bool)):
         return data
     if isinstance(data, int):
@@ -122,7 +125,7 @@ def plain(data: Any, depth: int = 0, *, collects: bool = False) -> Any:
     return data
 
 
-def _plain_members(data: dict[Any, Any] | list[Any], depth: int, *, collects: bool) -> Any:
+def _copy_members(data: dict[Any, Any] | list[Any], depth: int, *, collects: bool) -> Any:
     if data and depth >= MAX_DEPTH:
         raise exception.MalformedDocument(
             found="more below it", expected=f"at most {MAX_DEPTH} levels"
@@ -135,7 +138,7 @@ def _plain_members(data: dict[Any, Any] | list[Any], depth: int, *, collects: bo
             errors.append(invalid(part, "a string as each name"))
         else:
             try:
-                copies[part] = plain(member, depth + 1, collects=collects)
+                copies[part] = _copy_plain(member, depth + 1, collects=collects)
             except exception.SerializationError as error:
                 errors += errors_of(within(part, error))
         if errors and not collects:

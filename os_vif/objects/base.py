@@ -109,14 +109,14 @@ class VersionedObject(ovo.VersionedObject):
         if version_manifest:
             known = TargetManifest.from_mapping(version_manifest).version_to_write(self)
             target_version = target_version or known
-        burnt = _history.withdrawn_version(type(self), target_version)
-        if burnt is None:
+        withdrawn = _history.withdrawn_version(type(self), target_version)
+        if withdrawn is None:
             primitive = super().obj_to_primitive(target_version, version_manifest)
         else:
             # oslo would refuse the number, which is above the version of the class.
-            reader = version_manifest or TargetManifest.of_release(burnt.since)
+            reader = version_manifest or TargetManifest.of_release(withdrawn.since)
             primitive = super().obj_to_primitive(None, reader)
-            primitive[self._obj_primitive_key("version")] = burnt.number
+            primitive[self._obj_primitive_key("version")] = withdrawn.number
         data = self._obj_primitive_field(primitive, "data")
         changed = primitive_codec.changed_fields(
             self, data, self.obj_what_changed() | self._changed_fields

@@ -49,8 +49,8 @@ class View:
         #: The defaults of the constructor of the reader.
         self.initial = {name: make() for name, make in known._obj_initial.items()}
         vif_base = history.public_classes()["VIFBase"]
-        burnt = history.withdrawn_version(vif_base, peer.get("VIFBase"))
-        self.moves_addresses = registry.has_fixed_ips(cls) and burnt is not None
+        withdrawn = history.withdrawn_version(vif_base, peer.get("VIFBase"))
+        self.moves_addresses = registry.has_fixed_ips(cls) and withdrawn is not None
 
 
 def _version_to_drop(known: type[Any], version: str, peer: TargetManifest) -> str:
@@ -117,9 +117,9 @@ def _target(
     cls = type(obj)
     known = peer.version_to_write(obj) if peer is not None else None
     target = target_version or known
-    burnt = history.withdrawn_version(cls, target)
-    if burnt is not None:
-        peer = peer or TargetManifest.of_release(burnt.since)
+    withdrawn = history.withdrawn_version(cls, target)
+    if withdrawn is not None:
+        peer = peer or TargetManifest.of_release(withdrawn.since)
         return peer, view_of(obj, peer, target_version and target)
     if history.parse_version(str(target)) > history.parse_version(obj.VERSION):
         raise ovo_exception.InvalidTargetVersion(version=target)
