@@ -14,8 +14,11 @@ pytest_plugins = ["tests.limits", "tests.alone", "tests.vm.plugin"]
 
 # An example may take any time on a loaded machine. The profile "fixed" tries the same examples in
 # each run, so that a failure is due to the change under test. The profile "new" tries new examples.
-hypothesis.settings.register_profile("fixed", deadline=None, derandomize=True)
-hypothesis.settings.register_profile("new", deadline=None)
+# The parent of both is the profile "default" of Hypothesis. On a CI service (if the variable CI is
+# set), Hypothesis loads its profile "ci" instead, with which a seed has no effect.
+DEFAULT = hypothesis.settings.get_profile("default")
+hypothesis.settings.register_profile("fixed", DEFAULT, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("new", DEFAULT, deadline=None)
 hypothesis.settings.load_profile("fixed")
 
 

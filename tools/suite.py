@@ -10,6 +10,8 @@
   ``test_benchmark*.py``, and modules of ``tools`` import ``benchmarks``.
 * A folder has at most 20 Python files.
 * No test is skipped without a condition.
+* ``monkeypatch.setattr(module, "name", ...)`` replaces a name that the module defines: tests that
+  need a virtual machine or another release do not run with each change.
 
 The first check collects all tests, so that pytest and the requirements of the tests are needed. The
 other checks read source text.
@@ -152,6 +154,41 @@ def check_folders(root: Path = ROOT) -> Iterator[str]:
             yield f"{name}: {count} Python files, at most {MAX_FILES} expected"
 
 
+def _module_names(path: Path) -> set[str]:
+    """Return the names that a module defines or imports at its top level."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return names
+
+
+def check_replacements(root: Path = ROOT) -> Iterator[str]:
+    """Yield a sentence for each ``setattr()`` of a test for a name that the module has not."""
+    for path, source in _read(root, "tests"):
+        tree = ast.parse(source)
+        imported = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="setattr"),
+                    args=[ast.Name(id=module), ast.Constant(value=str(name)), _],
+                    keywords=[],
+                ):
+                    file = root / f"{imported.get(module, '').replace('.', '/')}.py"
+                    if file.is_file() and name not in _module_names(file):
+                        yield f"{path}:{node.lineno}: {imported[module]} has no {name}"
+
+
 def check_skips(root: Path = ROOT) -> Iterator[str]:
     """Yield a sentence for each file with a skip that has no condition."""
     for path, source in _read(root, "tests"):
@@ -161,7 +198,7 @@ def check_skips(root: Path = ROOT) -> Iterator[str]:
 
 def main() -> int:
     """Print the faults; return the exit status."""
-    checks = (check_file_names, check_imports, check_folders, check_skips)
+    checks = (check_file_names, check_imports, check_folders, check_skips, check_replacements)
     faults = [fault for check in checks for fault in check()]
     faults += check_tiers(collect_markers(), read_tiers())
     print(*faults, sep="\n", end="\n" if faults else "")

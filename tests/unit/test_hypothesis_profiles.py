@@ -10,6 +10,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[2]
 TEST = """
 from hypothesis import given, settings, strategies as st
@@ -41,7 +43,10 @@ def test_examples_are_the_same_in_each_run(tmp_path):
     assert examples(tmp_path) == examples(tmp_path)
 
 
-def test_a_seed_chooses_other_examples(tmp_path):
+@pytest.mark.parametrize("ci_service", [False, True])
+def test_a_seed_chooses_other_examples(tmp_path, monkeypatch, ci_service):
+    if ci_service:
+        monkeypatch.setenv("CI", "true")
     first = examples(tmp_path, "--hypothesis-seed=1")
     assert first == examples(tmp_path, "--hypothesis-seed=1")
     assert first != examples(tmp_path, "--hypothesis-seed=2")

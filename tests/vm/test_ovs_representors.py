@@ -230,7 +230,7 @@ def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
 @pytest.mark.parametrize("by", ["plug", "unplug"])
 def test_a_daemon_killed_between_any_two_steps(case, monkeypatch, by):
     """The next plug, or unplug, ends well."""
-    monkeypatch.setattr(kills, "private", contextlib.nullcontext)
+    monkeypatch.setattr(kills, "private_namespace", contextlib.nullcontext)
     kills.check_kills_in_plug(case, by)
 
 

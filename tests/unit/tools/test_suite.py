@@ -89,3 +89,14 @@ def test_a_skip_without_a_condition_is_found(tmp_path):
     assert list(suite.check_skips(tmp_path)) == []
     (tmp_path / "tests/a.py").write_text("@pytest.mark." + "skip()")
     assert len(list(suite.check_skips(tmp_path))) == 1
+
+
+def test_a_replaced_name_that_the_module_has_not_is_found(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/kills.py").write_text("import os\ndef stop(): ...\nLIMIT = 3\n")
+    text = "from tests import kills\n" + "".join(
+        f"monkeypatch.setattr(kills, {name!r}, None)\n" for name in ("os", "stop", "LIMIT", "end")
+    )
+    (tmp_path / "tests/test_a.py").write_text(text)
+    found = list(suite.check_replacements(tmp_path))
+    assert found == ["tests/test_a.py:5: tests.kills has no end"]
