@@ -14,16 +14,14 @@ arguments, a plugin or the host is a subclass of :class:`os_vif.exception.Except
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import importlib
 import logging
 import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from os_vif import exception, objects
-from os_vif.escape import abbreviated, described_error, printable, printable_lines
+from os_vif import call_errors, exception, objects
+from os_vif.escape import described_error, printable
 from os_vif.forking import ForkSafeLock
 
 if TYPE_CHECKING:
@@ -65,102 +63,16 @@ def initialize(reset: bool = False) -> None:
             return
         _initializing = True
         try:
+            # Imported late: oslo.config is slow to import.
+            from os_vif import plugin_loader
+
             objects.register_all()
-            manager, load_errors = _load_plugins()
+            manager, load_errors = plugin_loader.load_plugins()
         finally:
             _initializing = False
         # Publish last: other threads must not see a partly loaded set of plugins.
         _load_errors, _EXT_MANAGER = load_errors, manager
         LOG.info("Loaded os-vif plugins: %s", ", ".join(sorted(set(manager.names()))))
-
-
-def _load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseException]]:
-    """Load all installed plugins.
-
-    :returns: the loaded plugins, and the errors of the remaining plugins by name.
-    """
-    from stevedore import extension
-
-    from os_vif import opts
-
-    load_errors: dict[str, BaseException] = {}
-    manager: extension.ExtensionManager[Any]
-    try:
-        manager = extension.ExtensionManager(namespace="os_vif", invoke_on_load=False)
-    except AssertionError:
-        # stevedore logs the import error of a plugin, except AssertionError: an AssertionError
-        # ends the construction and hides all other plugins. Load the plugins one by one instead.
-        manager = extension.ExtensionManager.make_test_instance([], namespace="os_vif")
-        for entry_point in manager.list_entry_points():
-            with contextlib.suppress(Exception):  # _log_missing() logs the error
-                loaded = extension.Extension(
-                    entry_point.name, entry_point, entry_point.load(), None
-                )
-                manager.extensions.append(loaded)
-    ceded = opts.ceded(manager.list_entry_points())
-    for name, value in ceded.items():
-        LOG.info(
-            "The os-vif plugin %r is %s; the plugin of os-vif with that name is not loaded",
-            name,
-            value,
-        )
-    manager.extensions = [
-        e for e in manager.extensions
-        if e.name not in ceded or e.entry_point is None or not opts.is_ours(e.entry_point)
-    ]  # fmt: skip
-    _log_missing(manager, load_errors, ceded)
-    for name in sorted(set(manager.names())):
-        ext = manager[name]
-        try:
-            ext.obj = ext.plugin.load(name)
-        except Exception as error:  # noqa: BLE001 - the error is logged
-            load_errors[name] = error
-            _log_plugin_error(f"os-vif plugin {name!r} could not be loaded", error)
-    return manager, load_errors
-
-
-def _log_missing(
-    manager: extension.ExtensionManager[Any],
-    load_errors: dict[str, BaseException],
-    ceded: Collection[str],
-) -> None:
-    """Log the plugins that stevedore could not import, and the names of several plugins.
-
-    :param manager: the plugins that stevedore has imported.
-    :param load_errors: receives the import errors, by plugin name.
-    :param ceded: names of plugins of os-vif that another distribution has taken.
-    """
-    from os_vif import opts
-
-    loaded = {(e.name, e.entry_point_target) for e in manager.extensions if e.entry_point}
-    claims: dict[str, list[str]] = {}
-    for entry_point in manager.list_entry_points():
-        if entry_point.name in ceded and opts.is_ours(entry_point):
-            continue
-        claims.setdefault(entry_point.name, []).append(entry_point.value)
-        if (entry_point.name, entry_point.value) not in loaded:
-            try:
-                entry_point.load()
-            except Exception as error:  # noqa: BLE001 - the error is logged
-                named = f"{entry_point.name!r} ({entry_point.value})"
-                _log_plugin_error(f"os-vif plugin {named} could not be imported", error)
-                if entry_point.name not in manager.names():
-                    load_errors[entry_point.name] = error
-    for name, values in claims.items():
-        if len(values) > 1 and name in manager.names():
-            LOG.warning(
-                "%d os-vif plugins are named %r (%s); %s is used",
-                len(values),
-                name,
-                ", ".join(values),
-                manager[name].entry_point_target,
-            )
-
-
-def _log_plugin_error(text: str, error: BaseException) -> None:
-    """Log the error of a plugin: a line at ERROR, the traceback at DEBUG."""
-    LOG.error("%s: %s", text, described_error(error))
-    LOG.debug("Traceback of that failure:", exc_info=error)
 
 
 def _manager() -> extension.ExtensionManager[Any]:
@@ -182,26 +94,16 @@ def _plugin(name: str) -> PluginBase:
     manager = _manager()
     if name in _load_errors:
         raise exception.PluginNotLoaded(
-            plugin_name=name, reason=_error_text(_load_errors[name])
+            plugin_name=name, reason=call_errors.error_text(_load_errors[name])
         ) from _load_errors[name]
     try:
         plugin = manager[name].obj
     except KeyError:
         raise exception.NoMatchingPlugin(
-            _unknown_plugin(name, set(manager.names()) | _load_errors.keys()), plugin_name=name
+            call_errors.unknown_plugin(name, set(manager.names()) | _load_errors.keys()),
+            plugin_name=name,
         ) from None
     return cast("PluginBase", plugin)
-
-
-def _unknown_plugin(name: object, known: set[str]) -> str:
-    """Return the error text for a name without an installed plugin.
-
-    :param known: names of the installed plugins.
-    """
-    text = exception.NoMatchingPlugin.msg_fmt % {"plugin_name": printable(str(name))}
-    text += f" Installed plugins: {', '.join(sorted(known)) or 'none'}."
-    similar = difflib.get_close_matches(str(name), sorted(known), n=1)
-    return f"{text} Did you mean '{similar[0]}'?" if similar else text
 
 
 def _plugin_of(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> PluginBase:
@@ -213,25 +115,7 @@ def _plugin_of(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plu
     """
     # Raise LibraryNotInitialized first, also for wrong arguments.
     _manager()
-    wrong = (str, bytes, dict, list, tuple, int, objects.InstanceInfo)
-    if vif is None or isinstance(vif, wrong):
-        swapped = isinstance(vif, objects.InstanceInfo) and isinstance(
-            instance_info, objects.VIFBase
-        )
-        raise exception.InvalidField(
-            field="vif (the first argument)",
-            found=_describe_argument(vif),
-            expected="a VIF and then an InstanceInfo; the two arguments are swapped"
-            if swapped
-            else "a VIF object, such as os_vif.objects.vif.VIFBridge"
-            " (for stored JSON, call os_vif.serialization.loads() first)",
-        )
-    if isinstance(instance_info, str | bytes | dict | list | tuple | int | objects.VIFBase):
-        raise exception.InvalidField(
-            field="instance_info (the second argument)",
-            found=_describe_argument(instance_info),
-            expected="an object of os_vif.objects.instance_info.InstanceInfo",
-        )
+    call_errors.check_arguments(vif, instance_info)
     try:
         name = vif.plugin
     except (AttributeError, NotImplementedError):
@@ -240,60 +124,6 @@ def _plugin_of(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plu
             field="vif.plugin", found="unset", expected="a plugin's name"
         ) from None
     return _plugin(name)
-
-
-def _describe_argument(value: object) -> str:
-    """Return the class of an argument and an extract of the value, for an error."""
-    if isinstance(value, objects.VIFBase | objects.InstanceInfo):
-        return f"an object of the class {value.obj_name()}"
-    return f"of the type {type(value).__name__} ({abbreviated(value, 80)})"
-
-
-def _error_text(error: BaseException) -> str:
-    """Return the escaped text of an error: on one line, except for :class:`StepFailed`."""
-    text = str(error) or type(error).__name__
-    return printable_lines(text) if isinstance(error, exception.StepFailed) else printable(text)
-
-
-def _summary(vif: Any) -> str:
-    """Return the class and the identifying fields of a VIF, on one line."""
-    if not isinstance(vif, objects.VIFBase):
-        return abbreviated(vif)
-    values = [
-        f"{field}={getattr(vif, field)}"
-        for field in ("id", "vif_name", "address", "plugin")
-        if field in vif
-    ]
-    return printable(f"{vif.obj_name()}({', '.join(values)})")
-
-
-@contextlib.contextmanager
-def _raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> Iterator[None]:
-    """Raise *failure* for any exception inside the block, chained to the original exception.
-
-    The failure is logged at ERROR; the traceback and the VIF are logged at DEBUG.
-    """
-    try:
-        yield
-    except Exception as error:
-        if failure is exception.PlanException and isinstance(error, exception.PlanNotSupported):
-            raise  # plan() and check() document PlanNotSupported
-        text = failure.msg_fmt % {"vif": _summary(vif), "err": _error_text(error)}
-        LOG.error("%s", text)  # noqa: TRY400 - the traceback is logged at DEBUG
-        LOG.debug("Traceback of that failure:", exc_info=error)
-        if LOG.isEnabledFor(logging.DEBUG):
-            LOG.debug("The VIF as a document: %s", _document(vif))
-        raise failure(text, vif=vif, err=error) from error
-
-
-def _document(vif: Any) -> str:
-    """Return a VIF as a JSON document on one line, or the reason why serialization failed."""
-    from os_vif import serialization
-
-    try:
-        return printable(str(serialization.dumps(vif)))
-    except Exception as error:  # noqa: BLE001 - logging must not hide the failure of the plug
-        return f"none ({_error_text(error)}); the object is {abbreviated(vif, 2000)}"
 
 
 def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
@@ -310,10 +140,10 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
         back; the text lists the steps that could not be undone.
     """
     plugin = _plugin_of(vif, instance_info)
-    with _raised_as(exception.PlugException, vif):
+    with call_errors.raised_as(exception.PlugException, vif):
         plugin.plug(vif, instance_info)
     if LOG.isEnabledFor(logging.INFO):
-        LOG.info("Plugged %s", _summary(vif))
+        LOG.info("Plugged %s", call_errors.summary(vif))
 
 
 def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[str, ...]:
@@ -332,12 +162,12 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[s
         host. Removal continues after a failed step: only the parts that the text lists remain.
     """
     plugin = _plugin_of(vif, instance_info)
-    with _raised_as(exception.UnplugException, vif):
+    with call_errors.raised_as(exception.UnplugException, vif):
         # Plugins of the public os-vif return None.
         result: object = plugin.unplug(vif, instance_info)
     remaining = tuple(printable(str(text)) for text in result) if isinstance(result, tuple) else ()
     if LOG.isEnabledFor(logging.INFO):
-        LOG.info("%s", "; ".join((f"Unplugged {_summary(vif)}", *remaining)))
+        LOG.info("%s", "; ".join((f"Unplugged {call_errors.summary(vif)}", *remaining)))
     return remaining
 
 
@@ -362,7 +192,7 @@ def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool
         raise exception.PlanNotSupported(
             plugin_name=vif.plugin, reason=f"{action}() of the plugin acts without a plan"
         )
-    with _raised_as(exception.PlanException, vif):
+    with call_errors.raised_as(exception.PlanException, vif):
         if unplug:
             return plugin.plan_unplug(vif, instance_info).going_forward()
         return plugin.plan_plug(vif, instance_info)
@@ -385,7 +215,7 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     """
     wanted = plan(vif, instance_info)
     daemon = _plugin(vif.plugin).privsep_module
-    with _raised_as(exception.CheckException, vif):
+    with call_errors.raised_as(exception.CheckException, vif):
         from os_vif import engine
 
         return engine.check(wanted, daemon)
@@ -404,8 +234,10 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
     for name in sorted(set(manager.names()) - _load_errors.keys()):
         try:
             described.append(_plugin(name).describe())
-        except Exception as error:  # noqa: BLE001 - the error is logged
-            _log_plugin_error(f"describe() of os-vif plugin {name!r} failed", error)
+        except Exception as error:
+            text = described_error(error)
+            LOG.error("describe() of os-vif plugin %r failed: %s", name, text)  # noqa: TRY400 - the traceback is logged at DEBUG
+            LOG.debug("Traceback of that failure:", exc_info=error)
     info = objects.HostInfo(plugin_info=described)
     if permitted_vif_type_names is not None:
         info.filter_vif_types(permitted_vif_type_names)

@@ -22,7 +22,7 @@ from oslo_privsep import priv_context
 from oslo_serialization import jsonutils
 
 import os_vif
-from os_vif import objects, opts
+from os_vif import call_errors, objects, opts
 from os_vif.cmd import exit_codes
 from os_vif.objects.versioning import history
 from os_vif.serialization.protobuf import message_types
@@ -306,7 +306,7 @@ def test_the_two_ways_to_the_same_vif(monkeypatch, tmp_path):
     scope: dict = {}
     monkeypatch.chdir(tmp_path)
     exec(snippets.blocks(PAGES["user/quickstart"], "python")[0].text, scope)  # noqa: S102
-    assert os_vif._summary(written) == os_vif._summary(scope["vif"])
+    assert call_errors.summary(written) == call_errors.summary(scope["vif"])
     os_vif.initialize()
     plans = [os_vif.plan(vif, objects.InstanceInfo()) for vif in (written, scope["vif"])]
     assert plans[0] == plans[1]

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Private: loads the installed plugins for :func:`os_vif.initialize`."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from os_vif import opts
+from os_vif.escape import described_error
+
+if TYPE_CHECKING:
+    from stevedore import extension
+
+LOG = logging.getLogger("os_vif")
+
+
+def load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseException]]:
+    """Load all installed plugins.
+
+    :returns: the loaded plugins, and the errors of the remaining plugins by name.
+    """
+    from stevedore import extension
+
+    load_errors: dict[str, BaseException] = {}
+    manager: extension.ExtensionManager[Any]
+    try:
+        manager = extension.ExtensionManager(namespace="os_vif", invoke_on_load=False)
+    except AssertionError:
+        # stevedore logs the import error of a plugin, except AssertionError: an AssertionError
+        # ends the construction and hides all other plugins. Load the plugins one by one instead.
+        manager = extension.ExtensionManager.make_test_instance([], namespace="os_vif")
+        for entry_point in manager.list_entry_points():
+            with contextlib.suppress(Exception):  # _log_missing() logs the error
+                loaded = extension.Extension(
+                    entry_point.name, entry_point, entry_point.load(), None
+                )
+                manager.extensions.append(loaded)
+    ceded = opts.ceded(manager.list_entry_points())
+    for name, value in ceded.items():
+        LOG.info(
+            "The os-vif plugin %r is %s; the plugin of os-vif with that name is not loaded",
+            name,
+            value,
+        )
+    manager.extensions = [
+        e for e in manager.extensions
+        if e.name not in ceded or e.entry_point is None or not opts.is_ours(e.entry_point)
+    ]  # fmt: skip
+    _log_missing(manager, load_errors, ceded)
+    for name in sorted(set(manager.names())):
+        ext = manager[name]
+        try:
+            ext.obj = ext.plugin.load(name)
+        except Exception as error:  # noqa: BLE001 - the error is logged
+            load_errors[name] = error
+            log_plugin_error(f"os-vif plugin {name!r} could not be loaded", error)
+    return manager, load_errors
+
+
+def _log_missing(
+    manager: extension.ExtensionManager[Any],
+    load_errors: dict[str, BaseException],
+    ceded: Collection[str],
+) -> None:
+    """Log the plugins that stevedore could not import, and the names of several plugins.
+
+    :param manager: the plugins that stevedore has imported.
+    :param load_errors: receives the import errors, by plugin name.
+    :param ceded: names of plugins of os-vif that another distribution has taken.
+    """
+    loaded = {(e.name, e.entry_point_target) for e in manager.extensions if e.entry_point}
+    claims: dict[str, list[str]] = {}
+    for entry_point in manager.list_entry_points():
+        if entry_point.name in ceded and opts.is_ours(entry_point):
+            continue
+        claims.setdefault(entry_point.name, []).append(entry_point.value)
+        if (entry_point.name, entry_point.value) not in loaded:
+            try:
+                entry_point.load()
+            except Exception as error:  # noqa: BLE001 - the error is logged
+                named = f"{entry_point.name!r} ({entry_point.value})"
+                log_plugin_error(f"os-vif plugin {named} could not be imported", error)
+                if entry_point.name not in manager.names():
+                    load_errors[entry_point.name] = error
+    for name, values in claims.items():
+        if len(values) > 1 and name in manager.names():
+            LOG.warning(
+                "%d os-vif plugins are named %r (%s); %s is used",
+                len(values),
+                name,
+                ", ".join(values),
+                manager[name].entry_point_target,
+            )
+
+
+def log_plugin_error(text: str, error: BaseException) -> None:
+    """Log the error of a plugin: a line at ERROR, the traceback at DEBUG."""
+    LOG.error("%s: %s", text, described_error(error))
+    LOG.debug("Traceback of that failure:", exc_info=error)
