@@ -67,9 +67,9 @@ def _log_missing(
     load_errors: dict[str, BaseException],
     ceded: Collection[str],
 ) -> None:
-    """Log the plugins that stevedore could not import, and the names of several plugins.
+    """Log the plugins without an import, and the names of several plugins.
 
-    :param manager: the plugins that stevedore has imported.
+    :param manager: the imported plugins.
     :param load_errors: receives the import errors, by plugin name.
     :param ceded: names of plugins of os-vif that another distribution has taken.
     """

@@ -3,6 +3,6 @@
 
 """Private: operations on many VIFs or on the whole host, behind the functions of :mod:`os_vif`.
 
-The functions of :mod:`os_vif` look up the plugins and pass them to the modules of this package, and
-import a module at its first use. The modules call plugins and the engine.
+A function of :mod:`os_vif` looks up the plugins, imports a module of this package at first use, and
+passes the plugins. The modules call plugins and the engine.
 """
