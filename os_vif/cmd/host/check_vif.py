@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Check(VIFCommand, main.Lister):
-    """List the differences between this host and a plugged VIF. Nothing is changed."""
+    """List the differences between the host and a plugged VIF. The host is not changed."""
 
     _has_drift = False
     columns = ("Device", "Attribute", "Found", "Expected", "Pending")
