@@ -10,8 +10,8 @@ import errno
 from typing import TYPE_CHECKING
 
 from os_vif.engine import privsep_module
+from os_vif.engine.failure import NotStartedError
 from os_vif.engine.ovsdb_socket import request_socket
-from os_vif.engine.privsep_channel import NotStartedError
 
 if TYPE_CHECKING:
     import socket

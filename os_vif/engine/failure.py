@@ -29,6 +29,13 @@ class EncodedFailure(TypedDict):
     not_done: list[str]
 
 
+class NotStartedError(Exception):
+    """A call of the privileged daemon has not started: nothing was changed."""
+
+    #: The failed action, as the beginning of a sentence.
+    what = "Starting the privileged daemon"
+
+
 @dataclasses.dataclass(eq=False)
 class StepFailure(Exception):
     """A failed step and the progress of the rollback; becomes ``StepFailed``."""

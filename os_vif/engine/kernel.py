@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from os_vif import exception
 from os_vif.engine import privsep_module, step_log
 from os_vif.engine.executor import NOTHING_DONE
-from os_vif.engine.failure import StepFailure
+from os_vif.engine.failure import NotStartedError, StepFailure
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps.plan import Difference
@@ -57,8 +57,6 @@ class KernelExecutor:
         module = privsep_module.load(self._module)
         if privsep_module.is_confirmed(module) or self.holds(steps):
             return
-        from os_vif.engine.privsep_channel import NotStartedError
-
         try:
             _call(module.check, [])
         except NotStartedError as error:
@@ -118,9 +116,6 @@ class KernelExecutor:
         :raises StepFailure: for the first step that failed.
         """
         module = privsep_module.load(self._module)
-        # Imported late, as the module: a process whose steps all hold loads no oslo.privsep.
-        from os_vif.engine.privsep_channel import NotStartedError
-
         _require_registered(steps, module, self._module)
         messages: Any = [encode(step) for step in steps]
         if self._forward:

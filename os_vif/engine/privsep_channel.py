@@ -30,6 +30,7 @@ from typing import Any, cast
 
 from oslo_privsep import comm, daemon
 
+from os_vif.engine.failure import NotStartedError
 from os_vif.escape import printable
 from os_vif.host.sockets import above_standard_streams
 
@@ -51,13 +52,6 @@ _ERROR_LEVEL = 40
 
 #: All channels of the process, including channels that are not open yet.
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
-
-
-class NotStartedError(Exception):
-    """The privileged daemon was not started. No request was sent."""
-
-    #: The failed action, as the beginning of a sentence.
-    what = "Starting the privileged daemon"
 
 
 class _Output:

@@ -30,7 +30,8 @@ from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
 from os_vif.engine.daemon_options import DaemonOptions
-from os_vif.engine.privsep_channel import Channel, NotStartedError
+from os_vif.engine.failure import NotStartedError
+from os_vif.engine.privsep_channel import Channel
 
 if TYPE_CHECKING:
     from os_vif.steps.plugin_step import PluginStep

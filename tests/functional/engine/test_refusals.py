@@ -222,7 +222,7 @@ def test_an_unplug_whose_daemon_dies_and_does_not_start_again_keeps_the_deletion
     """It was there when the plan began; the error lists what remains of the VIF."""
     runner.run(Plan(PAIR, EnsureOvsPort("br", "qvo"), switch=at), DAEMON)
     plan = Plan(DeleteOvsPort("qvo"), DeleteLink("qvo"), switch=at, forward=True)
-    from os_vif.engine.privsep_channel import NotStartedError
+    from os_vif.engine.failure import NotStartedError
     from vif_plug_linux_bridge import privsep
 
     def not_started(messages):
