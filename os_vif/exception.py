@@ -160,6 +160,15 @@ class CheckException(ExceptionBase):
     msg_fmt = "Could not check %(vif)s: %(err)s"
 
 
+class CollectException(ExceptionBase):
+    """A garbage collection could not start, or could not record the observations.
+
+    ``kwargs`` has the error ``err``. Errors of single VIFs are in the report instead.
+    """
+
+    msg_fmt = "Could not collect: %(err)s."
+
+
 class PlanNotSupported(ExceptionBase):
     """The plugin acts without a plan, so ``os_vif.plan()`` and ``os_vif.check()`` have no result.
 

@@ -35,8 +35,8 @@ DEVLINK_PORT_FLAVOUR_PHYSICAL, DEVLINK_PORT_FLAVOUR_PCI_VF = 0, 4
 VDPA_CMD_DEV_NEW, VDPA_CMD_DEV_DEL, VDPA_CMD_DEV_GET = 3, 4, 5
 #: linux/if_ether.h
 ETH_P_8021Q, ETH_P_8021AD = 0x8100, 0x88A8
-#: asm-generic/socket.h, since Linux 5.14.
-SO_NETNS_COOKIE = 71
+#: asm-generic/socket.h; the cookie since Linux 5.14.
+SO_RCVBUFFORCE, SO_NETNS_COOKIE = 33, 71
 
 #: Attributes by the class in pyroute2: number, and name of a type of pyroute2.
 ATTRIBUTES: Mapping[str, Mapping[str, tuple[int, str]]] = {

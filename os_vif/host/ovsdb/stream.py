@@ -70,6 +70,31 @@ class JsonRpcStream:
             pass
         return False
 
+    def fileno(self) -> int:
+        """Return the descriptor of the socket, for a selector."""
+        return self._socket.fileno()
+
+    def receive_available(self) -> list[dict[str, Any]]:
+        """Return the complete messages that have arrived, without waiting.
+
+        :raises OSError: if the server has closed the connection, or sends no JSON-RPC.
+        """
+        self._socket.settimeout(0)
+        found: list[dict[str, Any]] = []
+        while True:
+            while (message := self._framer.next_message()) is not None:
+                found.append(message)
+            try:
+                data = self._socket.recv(_CHUNK)
+            except self._no_data_errors:
+                return found
+            if not data:
+                if found:
+                    # The next call reports the end.
+                    return found
+                raise ConnectionResetError(errno.ECONNRESET, "the server closed the connection")
+            self._framer.feed(data)
+
     def queue(self, message: dict[str, Any]) -> None:
         """Queue a message, which is sent together with the next one."""
         self._queued += json.dumps(message).encode()
