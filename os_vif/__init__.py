@@ -27,10 +27,21 @@ from os_vif.forking import ForkSafeLock
 if TYPE_CHECKING:
     from stevedore import extension
 
+    from os_vif.operations.batch import Result
     from os_vif.plugin import PluginBase
     from os_vif.steps.plan import Difference, Plan
 
-__all__ = ["check", "exception", "host_info", "initialize", "objects", "plan", "plug", "unplug"]
+__all__ = [
+    "check",
+    "check_many",
+    "exception",
+    "host_info",
+    "initialize",
+    "objects",
+    "plan",
+    "plug",
+    "unplug",
+]
 
 LOG = logging.getLogger(__name__)
 
@@ -187,15 +198,7 @@ def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     """
     plugin = _plugin_of(vif, instance_info)
-    action = "unplug" if unplug else "plug"
-    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for(action):
-        raise exception.PlanNotSupported(
-            plugin_name=vif.plugin, reason=f"{action}() of the plugin acts without a plan"
-        )
-    with call_errors.raised_as(exception.PlanException, vif):
-        if unplug:
-            return plugin.plan_unplug(vif, instance_info).going_forward()
-        return plugin.plan_plug(vif, instance_info)
+    return call_errors.make_plan(plugin, vif, instance_info, "unplug" if unplug else "plug")
 
 
 def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Difference, ...]:
@@ -219,6 +222,26 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
         from os_vif import engine
 
         return engine.check(wanted, daemon)
+
+
+def check_many(
+    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]],
+) -> tuple[Result, ...]:
+    """Compare this host with many plugged VIFs, without changing the host.
+
+    The host is read once: one dump of the network interfaces, and one select of each table of
+    Open vSwitch.
+
+    :param pairs: VIFs, each with the virtual machine or pod of the VIF, as for :func:`check`.
+    :returns: a result for each pair, in order. ``differences`` is the return value of
+        :func:`check` for the VIF, and ``error`` the exception that :func:`check` would raise.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.InvalidField: if an argument has a wrong type.
+    """
+    _manager()
+    from os_vif.operations import batch
+
+    return batch.check_many(pairs, _plugin_of)
 
 
 def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.HostInfo:

@@ -9,10 +9,13 @@ import contextlib
 import difflib
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
 from os_vif.escape import abbreviated, printable, printable_lines
+
+if TYPE_CHECKING:
+    from os_vif.steps.plan import Plan
 
 LOG = logging.getLogger("os_vif")
 
@@ -96,6 +99,26 @@ def raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> I
         if LOG.isEnabledFor(logging.DEBUG):
             LOG.debug("The VIF as a document: %s", _document(vif))
         raise failure(text, vif=vif, err=error) from error
+
+
+def make_plan(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:
+    """Return the plan of a plugin for a VIF.
+
+    :param action: ``plug`` or ``unplug``.
+    :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
+    :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
+    """
+    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for(action):
+        raise exception.PlanNotSupported(
+            plugin_name=vif.plugin, reason=f"{action}() of the plugin acts without a plan"
+        )
+    plan: Plan
+    with raised_as(exception.PlanException, vif):
+        if action == "unplug":
+            plan = plugin.plan_unplug(vif, instance_info).going_forward()
+        else:
+            plan = plugin.plan_plug(vif, instance_info)
+        return plan
 
 
 def _document(vif: Any) -> str:

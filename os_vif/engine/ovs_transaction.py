@@ -29,6 +29,7 @@ from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.snapshot import Snapshot
+from os_vif.host.ovsdb.table_snapshot import read_rows
 from os_vif.host.ovsdb.transaction import CommitResult, Transaction, read_next_cfg
 from os_vif.steps.ovs.port import DeleteOvsPort
 from os_vif.steps.ovs.port_rows import is_plain_port
@@ -245,17 +246,15 @@ def differences(target: OvsdbTarget, steps: Sequence[OvsStep]) -> list[Differenc
 
     :raises os_vif.engine.failure.StepFailure: if the database cannot be read.
     """
-    with Ovsdb.to(target) as ovsdb:
 
-        def read_differences() -> list[Difference]:
-            snapshot = Snapshot(ovsdb, steps)
-            return [difference for step in steps for difference in step.differences(snapshot)]
+    def read_differences(snapshot: Snapshot) -> list[Difference]:
+        return [difference for step in steps for difference in step.differences(snapshot)]
 
-        try:
-            return retry_read(ovsdb, read_differences)
-        except exception.OvsdbError as error:
-            outcome, what = "Nothing was changed", "Reading Open vSwitch"
-            raise _plan_failure(steps, str(error), outcome, what=what) from error
+    try:
+        return read_rows(target, read_differences, steps)
+    except exception.OvsdbError as error:
+        outcome, what = "Nothing was changed", "Reading Open vSwitch"
+        raise _plan_failure(steps, str(error), outcome, what=what) from error
 
 
 def _commit_with_retries(

@@ -12,6 +12,7 @@ Failures are :class:`OSError` with the kernel's errno and reason.
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import errno
 import os
@@ -335,10 +336,13 @@ class CachedNetlink(Netlink):
         return link
 
 
-def parse_link(body: bytes) -> Link:
-    """Decode a link message."""
+def parse_link(body: bytes, read: Mapping[str, Any] | None = None) -> Link:
+    """Decode a link message.
+
+    :param read: the attributes of ``LINK_ATTRIBUTES``, if read before.
+    """
     _, _, index, flags, _ = LINK.values(body)
-    attributes = LINK_READER.read(body)
+    attributes = LINK_READER.read(body) if read is None else read
     get = attributes.get
     kind, data = None, _NO_DATA
     info = get("IFLA_LINKINFO")
@@ -376,9 +380,22 @@ def thread_socket() -> Netlink:
     return _per_thread.netlink  # type: ignore[no-any-return]
 
 
+#: The view of all readers of a block; see :mod:`os_vif.host.netlink.link_table`.
+shared_view: contextvars.ContextVar[Netlink | None] = contextvars.ContextVar(
+    "os_vif_shared_links", default=None
+)
+
+
 @contextmanager
 def opened() -> Iterator[Netlink]:
-    """Open a private socket, and close the socket at the end."""
+    """Open a private socket, and close the socket at the end.
+
+    In a block of :func:`os_vif.host.netlink.link_table.shared_links`, yield the shared view.
+    """
+    shared = shared_view.get()
+    if shared is not None:
+        yield shared
+        return
     netlink = Netlink()
     try:
         yield netlink

@@ -13,6 +13,7 @@ that the duration of a plan does not grow with the number of ports of the switch
 ``framing``, ``transport``, ``stream``            JSON-RPC messages: bytes, sockets, streams
 ``pool``, ``connection_state``, ``connection``    the connection of a plan, with the locks
 ``snapshot``, ``transaction``                     the rows read for a transaction; the operations
+``table_snapshot``                                complete tables, for reads about many ports
 ``lookups``                                       reads that plugins need before a plan
 ================================================  =================================================
 

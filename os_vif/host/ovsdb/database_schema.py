@@ -65,6 +65,11 @@ class Schema:
         """Return whether a table has a column."""
         return column in self._tables.get(table, ())
 
+    def columns(self, table: str) -> frozenset[str]:
+        """Return the columns of a table, with missing optional columns and without ``_uuid``."""
+        optional = (column for of, column in OPTIONAL if of == table)
+        return self._tables.get(table, frozenset()).union(optional)
+
     def fault(self) -> str | None:
         """Return why the database cannot be used, or None."""
         for table, columns in REQUIRED.items():

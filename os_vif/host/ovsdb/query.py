@@ -36,6 +36,8 @@ COLUMNS = {
 _NO_ROW = ("uuid", str(uuid.UUID(int=0)))
 #: All mirrors of all bridges. A switch has few mirrors; the mirrors of a port refer to the port.
 MIRRORS: Query = ("Mirror", "_uuid", "!=", _NO_ROW, ())
+#: The names and ``external_ids`` of all Interfaces.
+INTERFACE_IDS: Query = ("Interface", "_uuid", "!=", _NO_ROW, ("name", "external_ids"))
 #: The QoS row of a port has an id in ``external_ids``: a UUID of version 5 of the port's name in
 #: this namespace, as in the public os-vif.
 _QOS_NAMESPACE = uuid.UUID("68da264a-847f-42a8-8ab0-5e774aee3d95")

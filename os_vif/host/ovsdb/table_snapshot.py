@@ -1,0 +1,228 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A snapshot of complete tables of the Open_vSwitch database, for reads about many ports.
+
+ovsdb-server evaluates each condition other than ``_uuid ==`` on every row of the table
+(``ovsdb/query.c``), so N queries for N ports take N² comparisons. A :class:`TableSnapshot` selects
+each table once and evaluates the conditions with an index.
+
+:func:`shared_tables` shares a snapshot between all reads of a block: the functions of
+:mod:`os_vif.host.ovsdb.lookups`, and the checks of steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from os_vif import exception
+from os_vif.host.ovsdb import query as queries
+from os_vif.host.ovsdb.connection import Ovsdb, retry_read
+from os_vif.host.ovsdb.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from os_vif.host.ovsdb.notation import Operation, Row
+    from os_vif.host.ovsdb.query import Query
+    from os_vif.host.ovsdb.remotes import Target
+    from os_vif.host.ovsdb.snapshot import Prefetching
+
+T = TypeVar("T")
+
+#: The tables that almost every plan reads, in the first request.
+_FIRST = ("Open_vSwitch", "Bridge", "Port", "Interface", "QoS", "Mirror")
+#: The columns of Interface for the first request; all columns are selected at first use.
+_INTERFACE = queries.COLUMNS["Interface"]
+#: Columns that no step reads: they are long, or change every few seconds.
+_LEFT_OUT = {"statistics", "status", "rstp_statistics", "rstp_status"}
+_UUID = frozenset({"_uuid"})
+
+
+class TableSnapshot(Snapshot):
+    """Complete tables of the database. Each table is selected once, at first use.
+
+    The rows may have more columns than a query selects.
+
+    :param first: the tables of the first request.
+    :raises os_vif.exception.OvsdbError: if the database cannot be read, also in every method.
+    """
+
+    def __init__(self, ovsdb: Ovsdb, first: Sequence[str] = _FIRST) -> None:
+        super().__init__(ovsdb)
+        self._tables: dict[str, list[Row]] = {}
+        self._columns: dict[str, frozenset[str]] = {}
+        #: All columns by table, without those that no step reads.
+        self._known: dict[str, frozenset[str]] = {}
+        #: The rows by table, column and function of a condition, and then by value.
+        self._indexes: dict[tuple[str, str, str], dict[Any, list[Row]]] = {}
+        self._select({t: _INTERFACE if t == "Interface" else tuple(self._all(t)) for t in first})
+
+    def read(self, wanted: Iterable[Query], *before: Operation) -> None:
+        """Read the tables of queries, unless read before.
+
+        :param before: operations ahead of the queries; then the queries are sent as they are.
+        """
+        if before:
+            super().read(wanted, *before)
+            return
+        missing: dict[str, tuple[str, ...]] = {}
+        others = []
+        for query in wanted:
+            table, column, _, _, columns = query
+            needed = self._needed(table, column, columns)
+            if not needed <= self._all(table):
+                others.append(query)
+            elif not needed <= self._columns.get(table, frozenset()):
+                missing[table] = tuple(self._all(table))
+        self._select(missing)
+        if others:
+            super().read(others)
+
+    def cached_row(self, query: Query) -> Row | None:
+        """Return the first row of a query, or None."""
+        return self.row(query)
+
+    def rows(self, query: Query) -> list[Row]:
+        """Return the rows of a query, found in the tables."""
+        if query in self._rows:
+            return self._rows[query]
+        table, column, function, value, columns = query
+        needed = self._needed(table, column, columns)
+        if not needed <= self._columns.get(table, frozenset()):
+            if not needed <= self._all(table):
+                return super().rows(query)
+            self._select({table: tuple(self._all(table))})
+        if function == "!=":
+            found = [row for row in self._tables[table] if _hashable(row[column]) != value]
+        elif function == "includes":
+            members = value[1]
+            index = self._index(table, column, function)
+            found = index.get(members[0], []) if len(members) == 1 else super().rows(query)
+        else:
+            found = self._index(table, column, function).get(value, [])
+        self._rows[query] = found
+        return found
+
+    def _all(self, table: str) -> frozenset[str]:
+        """Return the columns of a table, without those that no step reads."""
+        if table not in self._known:
+            self._known[table] = _UUID | self._ovsdb.schema.columns(table) - _LEFT_OUT
+        return self._known[table]
+
+    def _needed(self, table: str, column: str, columns: tuple[str, ...]) -> frozenset[str]:
+        """Return the columns that a query needs.
+
+        :param columns: the selected columns; none means all.
+        """
+        return frozenset((column, *columns)) if columns else self._all(table)
+
+    def _select(self, wanted: dict[str, tuple[str, ...]]) -> None:
+        """Read columns of all rows of tables in a single request."""
+        if not wanted:
+            return
+        operations = [
+            {"op": "select", "table": table, "where": [], "columns": list(columns)}
+            for table, columns in wanted.items()
+        ]
+        results = self._ovsdb.transact(*operations)
+        for (table, columns), result in zip(wanted.items(), results, strict=True):
+            self._tables[table] = result["rows"]
+            self._columns[table] = frozenset(columns)
+            for key in [key for key in self._indexes if key[0] == table]:
+                del self._indexes[key]
+            for query in [query for query in self._rows if query[0] == table]:
+                del self._rows[query]
+
+    def _index(self, table: str, column: str, function: str) -> dict[Any, list[Row]]:
+        """Return the rows of a table by the value of a column, or by each member of the value."""
+        key = (table, column, function)
+        if key not in self._indexes:
+            index: dict[Any, list[Row]] = {}
+            for row in self._tables[table]:
+                keys = _members(row[column]) if function == "includes" else (row[column],)
+                for member in keys:
+                    index.setdefault(_hashable(member), []).append(row)
+            self._indexes[key] = index
+        return self._indexes[key]
+
+
+def _members(value: Any) -> Sequence[Any]:
+    """Return the members of a set, the pairs of a map, or the single value."""
+    if isinstance(value, list) and value[0] in ("set", "map"):
+        return tuple(value[1])
+    return (value,)
+
+
+def _hashable(value: Any) -> Any:
+    """Return a value of RFC 7047 with tuples in place of lists."""
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+class _SharedTables:
+    """The snapshots of a block, by database."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._found: dict[Any, tuple[Ovsdb, TableSnapshot] | exception.OvsdbError] = {}
+
+    def open(self, target: Target) -> tuple[Ovsdb, TableSnapshot]:
+        """Return the connection and the snapshot of a database.
+
+        :raises os_vif.exception.OvsdbError: if the first attempt to read the database failed. A
+            database that does not answer costs one timeout, not one for each VIF.
+        """
+        key = (target.connection, target.tls)
+        if key not in self._found:
+            ovsdb = self._stack.enter_context(Ovsdb.to(target))
+            try:
+                self._found[key] = ovsdb, retry_read(ovsdb, lambda: TableSnapshot(ovsdb))
+            except exception.OvsdbError as error:
+                self._found[key] = error
+        found = self._found[key]
+        if isinstance(found, exception.OvsdbError):
+            raise found.with_traceback(None)
+        return found
+
+
+_shared: contextvars.ContextVar[_SharedTables | None] = contextvars.ContextVar(
+    "os_vif_shared_tables", default=None
+)
+
+
+@contextlib.contextmanager
+def shared_tables() -> Iterator[None]:
+    """Share a :class:`TableSnapshot` of each database between all reads of the block.
+
+    The rows are those of the first read of the block. Only reads are shared, and only in this
+    thread: a transaction reads its own rows. A block inside another block uses the same rows.
+    """
+    if _shared.get() is not None:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        token = _shared.set(_SharedTables(stack))
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
+def read_rows(
+    target: Target, read: Callable[[Snapshot], T], readers: Sequence[Prefetching] = ()
+) -> T:
+    """Call a function with a snapshot: of :func:`shared_tables`, or of a connection of its own.
+
+    The function is called again if the connection is lost, until the deadline.
+
+    :param readers: steps, with queries to send in advance.
+    :raises os_vif.exception.OvsdbError: if the database cannot be read.
+    """
+    shared = _shared.get()
+    if shared is not None:
+        ovsdb, snapshot = shared.open(target)
+        return retry_read(ovsdb, lambda: read(snapshot))
+    with Ovsdb.to(target) as ovsdb:
+        return retry_read(ovsdb, lambda: read(Snapshot(ovsdb, readers)))
