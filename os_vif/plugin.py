@@ -12,6 +12,7 @@ from oslo_config import cfg
 
 from os_vif import engine, exception
 from os_vif.engine import privsep_module
+from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,7 @@ class PluginBase(abc.ABC):
         :param instance_info: the virtual machine or pod of the VIF.
         :raises Exception: of any class; ``os_vif.plug()`` raises ``PlugException`` from it.
         """
-        self._run(self.plan_plug(vif, instance_info))
+        self._run(self.recorded(self.plan_plug(vif, instance_info), vif, instance_info))
 
     def unplug(
         self, vif: objects.VIFBase, instance_info: objects.InstanceInfo
@@ -121,7 +122,15 @@ class PluginBase(abc.ABC):
             was not created by os-vif. None means that no bridge remains.
         :raises Exception: of any class; ``os_vif.unplug()`` raises ``UnplugException`` from it.
         """
-        return self._run(self.plan_unplug(vif, instance_info).going_forward())
+        plan = self.plan_unplug(vif, instance_info).going_forward()
+        return self._run(self.recorded(plan, vif, instance_info))
+
+    @staticmethod
+    def recorded(plan: Plan, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+        """Return the plan with the record of the VIF, which the engine writes or deletes."""
+        with first_use:
+            from os_vif.engine import recording
+        return plan.with_record(recording.record_of(vif, instance_info))
 
     def _run(self, plan: Plan) -> tuple[str, ...]:
         """Run a plan in the privileged daemon of the plugin.

@@ -32,6 +32,8 @@ class Progress:
 
     #: Rolls back each group that has been applied, in the order of the plan.
     undo: list[Undo] = dataclasses.field(default_factory=list)
+    #: Restores the record of the VIF, after all changes are rolled back.
+    undo_record: list[Undo] = dataclasses.field(default_factory=list)
     #: The failures of steps of a forward plan.
     refused: list[StepFailure] = dataclasses.field(default_factory=list)
     #: A sentence for each bridge of Open vSwitch that the plan has kept, because of other ports.
@@ -44,7 +46,7 @@ class Progress:
 
     def roll_back(self, failure: StepFailure) -> None:
         """Roll back all groups in reverse order, also after the failure of a group."""
-        for undo in reversed(self.undo):
+        for undo in (*reversed(self.undo), *self.undo_record):
             try:
                 undo(failure)
             except Exception as error:

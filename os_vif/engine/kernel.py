@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from os_vif import exception
 from os_vif.engine import privsep_module, step_log
 from os_vif.engine.executor import NOTHING_DONE
 from os_vif.engine.failure import NotStartedError, StepFailure
+from os_vif.escape import described_error
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps.plan import Difference
@@ -31,11 +33,17 @@ if TYPE_CHECKING:
     from os_vif.engine.executor import Progress
     from os_vif.engine.privsep_module import PrivsepModule
     from os_vif.steps.kernel_step import KernelStep
+    from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
     from os_vif.steps.wire import Registry
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _CALL = "The call of the privileged daemon"
+#: The modules whose daemon could not be started only to write a record. Such a daemon is not
+#: started for a record again.
+_without_records: set[str] = set()
 
 
 class KernelExecutor:
@@ -48,6 +56,32 @@ class KernelExecutor:
     def __init__(self, module: str | None, *, forward: bool = False) -> None:
         self._module = module
         self._forward = forward
+        self._record: WriteVifRecord | DeleteVifRecord | None = None
+
+    def attach_record(self, step: WriteVifRecord | DeleteVifRecord) -> None:
+        """Apply the step for the record of the VIF in the same call as the next steps."""
+        self._record = step
+
+    def run_record(self, step: WriteVifRecord | DeleteVifRecord, progress: Progress) -> None:
+        """Apply the step for the record of the VIF in a call of its own.
+
+        A failure is logged as a warning: a plan without kernel steps needs no daemon otherwise.
+        """
+        if self._module is None or self._module in _without_records or self.holds([step]):
+            return
+        module = privsep_module.load(self._module)
+        try:
+            answer = _call(module.run, [encode(step)])
+        except Exception as error:  # noqa: BLE001 - the error is logged
+            if isinstance(error, NotStartedError):
+                _without_records.add(self._module)
+            LOG.warning("The owner of VIFs is not recorded: %s", described_error(error))
+            return
+        if answer["error"] is not None:
+            reason = StepFailure.decode(answer["error"]).reason
+            LOG.warning("The owner of VIFs is not recorded: %s", reason)
+            return
+        progress.undo_record.append(functools.partial(self._roll_back, answer["undo"]))
 
     def require_daemon(self, steps: Sequence[KernelStep]) -> None:
         """Raise StepFailure unless the daemon can be called, or all steps hold.
@@ -84,11 +118,15 @@ class KernelExecutor:
 
         A forward plan with earlier changes goes on after a failure, which is added to *progress*.
         """
-        if self.holds(steps):
+        record, self._record = self._record, None
+        if self._forward and progress.refused:
+            # A part of the VIF remains, and so does the record.
+            record = None
+        if self.holds(steps if record is None else [*steps, record]):
             step_log.log_all_held(steps)
             return
         try:
-            self._run(steps, progress)
+            self._run(steps, progress, record)
         except StepFailure as failure:
             if not self._forward or not progress.has_changes:
                 raise
@@ -110,14 +148,23 @@ class KernelExecutor:
     def finish(self) -> None:
         """Return at once: the kernel has applied a step when the call of the daemon ends."""
 
-    def _run(self, steps: Sequence[KernelStep], progress: Progress) -> None:
+    def _run(
+        self,
+        steps: Sequence[KernelStep],
+        progress: Progress,
+        record: WriteVifRecord | DeleteVifRecord | None,
+    ) -> None:
         """Apply steps in the daemon.
 
+        :param record: the step for the record of the VIF: first in a plug, last in an unplug.
         :raises StepFailure: for the first step that failed.
         """
         module = privsep_module.load(self._module)
         _require_registered(steps, module, self._module)
-        messages: Any = [encode(step) for step in steps]
+        sent: list[KernelStep] = list(steps)
+        if record is not None:
+            sent.insert(len(sent) if self._forward else 0, record)
+        messages: Any = [encode(step) for step in sent]
         if self._forward:
             messages = {"steps": messages, "forward": True}
         try:
@@ -130,7 +177,7 @@ class KernelExecutor:
         if answer["error"] is not None:
             raise StepFailure.decode(answer["error"])
         if step_log.is_enabled():
-            _log_applied(steps, answer, privsep_module.registry_of(module))
+            _log_applied(sent, answer, privsep_module.registry_of(module))
         progress.undo.append(functools.partial(self._roll_back, answer["undo"]))
         progress.refused += [StepFailure.decode(refused) for refused in answer["refused"]]
 

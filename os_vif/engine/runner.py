@@ -11,17 +11,19 @@ transaction.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import logging
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from os_vif.engine import remaining_bridges
+from os_vif.engine import recording, remaining_bridges
 from os_vif.engine.executor import NOTHING_DONE, Progress
 from os_vif.engine.failure import StepFailure
 from os_vif.engine.kernel import KernelExecutor
 from os_vif.engine.late_import import first_use
 from os_vif.escape import described_error
+from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +35,9 @@ LOG = logging.getLogger(__name__)
 
 #: The names of the executors, in ``Step.executor``.
 _KERNEL, _OVS = "kernel", "ovs"
+
+#: The steps for the record of a VIF.
+RecordStep = WriteVifRecord | DeleteVifRecord
 
 _executor_of = operator.attrgetter("executor")
 
@@ -49,12 +54,14 @@ def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
         was not created by os-vif.
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
-    if not len(plan):
+    record = recording.step_for(plan)
+    if not len(plan) and not isinstance(record, DeleteVifRecord):
+        # Nothing is plugged, so there is no plugged VIF to record.
         return ()
     progress = Progress()
     try:
         with _executors(plan, privsep_module) as executors:
-            _run_groups(plan, executors, progress)
+            _run_groups(_grouped(plan, record), executors, progress)
     except StepFailure as failure:
         raise failure.error() from failure.__cause__
     return (*remaining_bridges.sentences(plan), *progress.remaining)
@@ -83,7 +90,34 @@ def _executors(plan: Plan, privsep_module: str | None) -> Iterator[Mapping[str, 
         yield {_KERNEL: kernel, _OVS: ovs}
 
 
-def _run_groups(plan: Plan, executors: Mapping[str, Executor[Any]], progress: Progress) -> None:
+@dataclasses.dataclass
+class _Group:
+    """Consecutive steps of an executor."""
+
+    executor: str
+    steps: list[Step]
+    #: The step for the record of the VIF, in a group of the kernel.
+    record: RecordStep | None = None
+
+
+def _grouped(plan: Plan, record: RecordStep | None) -> list[_Group]:
+    """Return the groups of a plan. The first group has the record of a plug, the last of an unplug.
+
+    The record has a group of its own if Open vSwitch is changed first, or last in an unplug.
+    """
+    groups = [_Group(name, list(steps)) for name, steps in itertools.groupby(plan, _executor_of)]
+    if record is None:
+        return groups
+    place = -1 if isinstance(record, DeleteVifRecord) else 0
+    if not groups or groups[place].executor != _KERNEL:
+        groups.insert(len(groups) if place else 0, _Group(_KERNEL, []))
+    groups[place].record = record
+    return groups
+
+
+def _run_groups(
+    groups: Sequence[_Group], executors: Mapping[str, Executor[Any]], progress: Progress
+) -> None:
     """Run each group of consecutive steps; roll back after a failure.
 
     :raises StepFailure: for the first step that failed.
@@ -93,13 +127,13 @@ def _run_groups(plan: Plan, executors: Mapping[str, Executor[Any]], progress: Pr
         for executor in executors.values():
             executor.reopen_devices(progress)
         earlier: dict[str, list[Step]] = {name: [] for name in executors}
-        for name, group in itertools.groupby(plan, _executor_of):
-            current = list(group)
-            if executors[name].reopen_devices(progress):
+        for group in groups:
+            name, current = group.executor, group.steps
+            if current and executors[name].reopen_devices(progress):
                 # ovs-vswitchd may have changed the flags of a new device when closing the old one.
                 for other in executors.keys() - {name}:
                     _run_group(executors, other, earlier[other], progress)
-            _run_group(executors, name, current, progress)
+            _run_group(executors, name, current, progress, group.record)
             earlier[name] += current
         for executor in executors.values():
             executor.finish()
@@ -119,12 +153,30 @@ def _run_groups(plan: Plan, executors: Mapping[str, Executor[Any]], progress: Pr
         raise _remaining(progress.refused)
 
 
+def _apply_record(
+    executors: Mapping[str, Executor[Any]],
+    record: RecordStep,
+    steps: Sequence[Step],
+    progress: Progress,
+) -> None:
+    """Write or delete the record of the VIF, in the same call as kernel steps or alone."""
+    kernel = cast("KernelExecutor", executors[_KERNEL])
+    if steps:
+        kernel.attach_record(record)
+    elif not progress.refused:
+        with executors[_OVS].idle() if _OVS in executors else contextlib.nullcontext():
+            kernel.run_record(record, progress)
+
+
 def _run_group(
     executors: Mapping[str, Executor[Any]],
     name: str,
     steps: Sequence[Step],
     progress: Progress,
+    record: RecordStep | None = None,
 ) -> None:
+    if record is not None:
+        _apply_record(executors, record, steps, progress)
     if not steps:
         return
     with contextlib.ExitStack() as idle:

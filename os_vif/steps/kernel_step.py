@@ -24,6 +24,8 @@ class KernelStep(Step):
     executor = "kernel"
     #: Whether reading the condition requires root.
     check_requires_root: ClassVar[bool] = False
+    #: Whether an error counts the step as an undone change.
+    is_counted: ClassVar[bool] = True
 
     @abc.abstractmethod
     def differences(self, net: Netlink) -> tuple[Difference, ...]:

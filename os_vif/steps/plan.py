@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from os_vif.host.ovsdb.remotes import Opener
     from os_vif.host.ovsdb.tls import Tls
+    from os_vif.host.state.vif_records import VifRecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,12 +128,16 @@ class Plan:
         has not applied before the timeout, as an unplug does. False rolls back instead.
     :param awaits: conditions that the hypervisor establishes. The engine does not run the steps;
         ``check`` reports the differences.
+    :param record: the record of the VIF, which the engine writes before the first change of a
+        plug, and deletes after the last change of an unplug (*forward*). ``os_vif.plan()`` returns
+        plans without a record.
     """
 
     steps: tuple[Step, ...]
     switch: OvsdbTarget | None
     forward: bool
     awaits: tuple[Step, ...] = dataclasses.field(compare=False)
+    record: VifRecord | None = dataclasses.field(compare=False, repr=False)
 
     def __init__(
         self,
@@ -140,15 +145,33 @@ class Plan:
         switch: OvsdbTarget | None = None,
         forward: bool = False,
         awaits: tuple[Step, ...] = (),
+        record: VifRecord | None = None,
     ) -> None:
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "switch", switch)
         object.__setattr__(self, "forward", forward)
         object.__setattr__(self, "awaits", awaits)
+        object.__setattr__(self, "record", record)
 
     def going_forward(self) -> Plan:
         """Return a plan with the same steps and ``forward=True``, for an unplug."""
-        return Plan(*self.steps, switch=self.switch, forward=True, awaits=self.awaits)
+        return Plan(
+            *self.steps,
+            switch=self.switch,
+            forward=True,
+            awaits=self.awaits,
+            record=self.record,
+        )
+
+    def with_record(self, record: VifRecord | None) -> Plan:
+        """Return a plan with the same steps and the record of a VIF."""
+        return Plan(
+            *self.steps,
+            switch=self.switch,
+            forward=self.forward,
+            awaits=self.awaits,
+            record=record,
+        )
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)

@@ -45,7 +45,7 @@ def roll_back(undo: Iterable[S], apply: Callable[[S], object]) -> Rollback:
             LOG.exception("Could not undo: %s", step)
             result.not_undone += commands_with_reason([step], reason_of(error))
         else:
-            result.undone += 1
+            result.undone += getattr(step, "is_counted", True)
     return result
 
 

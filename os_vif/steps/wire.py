@@ -47,6 +47,7 @@ from os_vif.steps.link.vxlan import EnsureVxlan
 from os_vif.steps.plugin_step import PluginStep
 from os_vif.steps.sriov.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.steps.sriov.vf import ReleaseVf, SetVf
+from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
 
 if TYPE_CHECKING:
     from os_vif.steps.kernel_step import KernelStep
@@ -69,6 +70,7 @@ STEPS: dict[str, type[KernelStep]] = {
         DeleteNeighbour,
         DeleteRoute,
         DeleteVdpa,
+        DeleteVifRecord,
         EnsureAddress,
         EnsureBond,
         EnsureBondMember,
@@ -96,6 +98,7 @@ STEPS: dict[str, type[KernelStep]] = {
         SetLink,
         SetSysctl,
         SetVf,
+        WriteVifRecord,
     )
 }
 #: The step classes that a daemon accepts, by name.

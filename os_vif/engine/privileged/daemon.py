@@ -47,6 +47,7 @@ from os_vif.steps.rollback import (
     roll_back_partial,
 )
 from os_vif.steps.trust import trusted
+from os_vif.steps.vif_record import DeleteVifRecord
 from os_vif.steps.wire import decode, encode
 
 if TYPE_CHECKING:
@@ -93,7 +94,8 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
             return (_run_forward if forward else _run)(net, steps, registry)
     except OSError as error:
-        return _failed(_failure_of("Locking", ", ".join(devices), error))
+        named = {device for step in steps if step.is_counted for device in step.devices}
+        return _failed(_failure_of("Locking", ", ".join(named or devices), error))
 
 
 def _failed(failure: StepFailure) -> RunAnswer:
@@ -191,6 +193,9 @@ def _run_forward(
         members = list(group)
         if kind is _MOVE:
             _run_move(net, members, progress)
+        elif kind is DeleteVifRecord and progress.refused:
+            # A part of the VIF remains, and so does the record.
+            progress.applied += [(0, 0.0)] * len(members)
         else:
             _run_independent(net, members, progress, deletes=kind is DeleteDevice)
     return progress.answer(net)
@@ -247,8 +252,9 @@ def _run_move(net: rtnetlink.Netlink, steps: list[KernelStep], progress: _Progre
 
 def _kind(step: KernelStep) -> type:
     """Return the kind by which consecutive steps of a forward run are grouped."""
-    if isinstance(step, DeleteDevice):
-        return DeleteDevice
+    for kind in (DeleteDevice, DeleteVifRecord):
+        if isinstance(step, kind):
+            return kind
     return _MOVE if isinstance(step, MOVES) else KernelStep
 
 

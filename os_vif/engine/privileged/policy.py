@@ -40,6 +40,7 @@ from os_vif.steps.ip import addresses
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import Irreversible
 from os_vif.steps.plugin_step import PluginStep
+from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -318,6 +319,9 @@ RULES: dict[type[KernelStep], Callable[[HostView, Any], None]] = {
     # Changes only records of os-vif.
     known.AddBridgeUser: _permit,
     known.RemoveBridgeUser: _permit,
+    # The daemon derives the name of the file from the id of the VIF.
+    WriteVifRecord: _permit,
+    DeleteVifRecord: _permit,
     known.SetVf: _set_vf,
     # Restores the settings of a record that only the daemon writes.
     known.ReleaseVf: _permit,

@@ -4,12 +4,41 @@
 """Records of the plugged VIFs: owner, time of the plug, instance, and document.
 
 The privileged daemon writes a record before the first change of a plug, and deletes the record
-after the last change of an unplug. Without a record, owner and time are unknown.
+after the last change of an unplug. Without a record, owner and time are unknown. The lock of a
+record is the lock on the device name :func:`lock_name`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from os_vif.host.state.directory import STATE
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+
+LOG = logging.getLogger(__name__)
+
+#: Maximal number of bytes of a VIF's document, and of the other texts of a record.
+MAX_DOCUMENT, MAX_TEXT = 65_536, 255
+#: Maximal number of bytes of an owner.
+MAX_OWNER = 64
+#: Bytes of the file system of the state directory that records leave free, for locks and for the
+#: records that a plug cannot do without.
+_RESERVED = 1 << 20
+#: Ids that are file names without quoting.
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]{1,128}")
+#: Maximal number of characters of a quoted id in a file name; longer ids are hashed.
+_LONGEST = 128
+_PREFIX, _SUFFIX = "vif-", ".json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,3 +56,100 @@ class VifRecord:
     #: UUID and name of the virtual machine or pod; empty if unknown.
     instance_uuid: str = ""
     instance_name: str = ""
+
+
+def read_record(net: Netlink, vif_id: str) -> VifRecord | None:
+    """Return the record of a VIF, or None. Log a warning for an unusable record.
+
+    No privileges are needed.
+    """
+    return _read(_record_name(net, vif_id))
+
+
+def read_all(net: Netlink) -> tuple[VifRecord, ...]:
+    """Return the records of all VIFs of a network namespace, sorted by file name.
+
+    Log a warning for each unusable record. No privileges are needed.
+    """
+    prefix = f"{_PREFIX}{net.netns}-"
+    try:
+        names = sorted(os.listdir(STATE.path))  # noqa: PTH208 - a Path for each file is slow
+    except OSError:
+        return ()
+    found = (_read(name) for name in names if name.startswith(prefix) and name.endswith(_SUFFIX))
+    return tuple(record for record in found if record is not None)
+
+
+def has_record(net: Netlink, vif_id: str) -> bool:
+    """Return whether a VIF has a record, usable or not, or an incomplete one."""
+    name = _record_name(net, vif_id)
+    return STATE.exists(name) or STATE.is_incomplete(name)
+
+
+def is_incomplete(net: Netlink, vif_id: str) -> bool:
+    """Return whether a process was killed while writing the record of a VIF."""
+    return STATE.is_incomplete(_record_name(net, vif_id))
+
+
+def write_record(net: Netlink, record: VifRecord) -> None:
+    """Replace the record of a VIF.
+
+    :raises OSError: if the record cannot be written; then the old record is kept.
+    """
+    STATE.make()
+    name = _record_name(net, record.vif_id)
+    space = os.statvfs(STATE.path)
+    # A file system that counts no blocks has no limit.
+    if space.f_blocks and space.f_bavail * space.f_frsize < _RESERVED:
+        reason = f"cannot write {STATE.file(name)}: the file system is nearly full"
+        raise OSError(errno.ENOSPC, reason)
+    STATE.write_atomically(name, dataclasses.asdict(record))
+
+
+def delete_record(net: Netlink, vif_id: str) -> None:
+    """Delete the record of a VIF, and the incomplete file of a killed process."""
+    STATE.remove(_record_name(net, vif_id))
+
+
+def lock_name(vif_id: str) -> str:
+    """Return the device name that stands for the record of a VIF in :mod:`locks`."""
+    # No device of the kernel has a colon in the name.
+    return f"vif:{vif_id}"
+
+
+def path_of(net: Netlink, vif_id: str) -> str:
+    """Return the path of the record of a VIF, for messages."""
+    return STATE.file(_record_name(net, vif_id))
+
+
+def _record_name(net: Netlink, vif_id: str) -> str:
+    quoted = vif_id if _PLAIN.fullmatch(vif_id) else quote(vif_id, safe="", errors="replace")
+    if len(quoted) > _LONGEST:
+        # quote() never returns "=": a hash is never the name of another id.
+        quoted = "=" + hashlib.sha256(vif_id.encode(errors="replace")).hexdigest()
+    return f"{_PREFIX}{net.netns}-{quoted}{_SUFFIX}"
+
+
+def _read(name: str) -> VifRecord | None:
+    try:
+        content = json.loads(STATE.read(name))
+        return VifRecord(**_checked(content))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        LOG.warning(
+            "%s is unusable, so owner and time of the VIF are unknown: %s", STATE.file(name), error
+        )
+        return None
+
+
+def _checked(content: Any) -> dict[str, Any]:
+    """Return the fields of a record. Further keys are from a newer os-vif, and are ignored."""
+    texts = ("vif_id", "owner", "document", "instance_uuid", "instance_name")
+    found = {name: content[name] for name in texts}
+    if not all(isinstance(value, str) for value in found.values()):
+        raise ValueError("a field is no text")
+    since = content["since"]
+    if isinstance(since, bool) or not isinstance(since, int | float):
+        raise TypeError("'since' is no number")
+    return {**found, "since": float(since)}

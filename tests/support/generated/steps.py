@@ -258,6 +258,18 @@ FIELDS = {
             "kept": st.sampled_from(["", "0123456789abcdef"]),
         }
     ],
+    "WriteVifRecord": [
+        {
+            "vif_id": printable_text(255),
+            "owner": printable_text(64),
+            "document": printable_text(400),
+            "instance_uuid": printable_text(255),
+            "instance_name": printable_text(255),
+            "since": _optional(st.floats(0, 2**40, exclude_max=True)),
+            "keep_owner": _flag,
+        }
+    ],
+    "DeleteVifRecord": [{"vif_id": printable_text(255)}],
     "ReleaseVf": [{"pci_address": _pci, "user": printable_text(255)}],
     "DeleteVdpa": [_vdpa],
     "EnsureVdpa": [_vdpa],

@@ -332,6 +332,18 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "RestoreForwardingRules": _RULES | {"rules": RULES, "jumps": JUMPS, "kept": KEPT},
     "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "EnsureVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
+    "WriteVifRecord": {
+        "vif_id": TEXT,
+        "owner": line(64),
+        "document": line(65_536),
+        "instance_uuid": TEXT,
+        "instance_name": TEXT,
+        "since": optional(
+            Kind((0, 1, 0.0, 1795978008.25, 2**40 - 1), (-1, 2**40, True, "1", float("nan")))
+        ),
+        "keep_owner": BOOLEAN,
+    },
+    "DeleteVifRecord": {"vif_id": TEXT},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
     "SetVf": {
         "name": DEVICE,
@@ -385,6 +397,9 @@ USUAL = {
     "table": 10,
     "bond": "bond0",
     "user": "vif-1",
+    "vif_id": "vif-1",
+    "owner": "nova",
+    "document": "{}",
     "description": "a veth device",
     "netns": "ns1",
     "key": "arp_ignore",

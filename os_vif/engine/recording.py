@@ -1,0 +1,132 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Makes the record of a VIF: who plugs, for which instance, and the VIF as a document.
+
+:func:`record_of` makes the record that a plan carries, and :func:`step_for` the step with which the
+engine writes or deletes the record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from oslo_config import cfg
+
+from os_vif.host.state.vif_records import MAX_DOCUMENT, MAX_OWNER, MAX_TEXT, VifRecord
+from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from os_vif.steps.plan import Plan
+
+LOG = logging.getLogger(__name__)
+
+#: The owner of a program without a name.
+UNNAMED = "python"
+_keeps_owner: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_owner", default=False)
+
+
+def record_of(vif: Any, instance_info: Any) -> VifRecord | None:
+    """Return the record of a VIF; None for a VIF that has neither id nor name.
+
+    The document is empty for a VIF that cannot be serialized, or whose document is longer than
+    ``MAX_DOCUMENT``.
+    """
+    vif_id = _field(vif, "id") or _field(vif, "vif_name")
+    if not vif_id:
+        return None
+    return VifRecord(
+        vif_id=vif_id,
+        owner=owner(),
+        since=0.0,
+        document=_document(vif),
+        instance_uuid=_field(instance_info, "uuid"),
+        instance_name=_field(instance_info, "name"),
+    )
+
+
+def owner() -> str:
+    """Return the owner of the VIFs that this process plugs.
+
+    The owner is ``[os_vif] owner``; without the option, the name of the project or program that
+    oslo.config knows, or the name of the file that Python runs.
+    """
+    try:
+        configured = cfg.CONF.os_vif.owner
+    except cfg.NoSuchOptError:
+        # os_vif.initialize() has not registered the option.
+        configured = None
+    for name in (configured, cfg.CONF.project, cfg.CONF.prog, os.path.basename(sys.argv[0])):  # noqa: PTH119 - on every plug
+        if name and (text := _printable(str(name).strip(), MAX_OWNER)) and text != "-c":
+            return text
+    return UNNAMED
+
+
+@contextlib.contextmanager
+def keeping_owner() -> Iterator[None]:
+    """Keep the owner of a VIF that has a record, for plugs inside the block.
+
+    An operator who repairs a VIF does not become the owner.
+    """
+    token = _keeps_owner.set(True)
+    try:
+        yield
+    finally:
+        _keeps_owner.reset(token)
+
+
+def step_for(plan: Plan) -> WriteVifRecord | DeleteVifRecord | None:
+    """Return the step for the record of a plan; None for a plan without a record."""
+    record = plan.record
+    if record is None:
+        return None
+    if plan.forward:
+        return DeleteVifRecord(record.vif_id)
+    return WriteVifRecord(
+        record.vif_id,
+        record.owner,
+        record.document,
+        record.instance_uuid,
+        record.instance_name,
+        keep_owner=_keeps_owner.get(),
+    )
+
+
+def _document(vif: Any) -> str:
+    """Return a VIF as a document; an empty text if that is impossible."""
+    from os_vif import serialization
+
+    try:
+        document = serialization.dumps(vif)
+    except Exception as error:  # noqa: BLE001 - a class of a third party may raise any error
+        LOG.debug("The record of a VIF has no document: %s", error)
+        return ""
+    if len(document) > MAX_DOCUMENT:
+        LOG.debug("The record of a VIF has no document: %d characters", len(document))
+        return ""
+    # The only character of ASCII that JSON does not escape, and that cannot be printed.
+    return document.replace("\x7f", r"\u007f")
+
+
+def _field(obj: Any, name: str) -> str:
+    """Return a text field of an object; an empty text if the field is unset."""
+    try:
+        value = getattr(obj, name, None)
+    except NotImplementedError:
+        # oslo.versionedobjects raises NotImplementedError for a field that is not set.
+        return ""
+    return _printable(str(value), MAX_TEXT) if value is not None else ""
+
+
+def _printable(text: str, most: int) -> str:
+    """Return a text without characters that cannot be printed, of at most *most* bytes in UTF-8."""
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text.encode()) <= most else text.encode()[:most].decode(errors="ignore")

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Private: the steps that write and delete the record of a VIF, which the engine adds to a plan.
+
+The steps change only files of :mod:`os_vif.host.state.vif_records`. A record that cannot be written
+or deleted is logged as a warning, and never fails a plan: without the record only owner and time
+are unknown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from os_vif.host.state import vif_records
+from os_vif.host.state.directory import STATE
+from os_vif.host.state.vif_records import MAX_DOCUMENT, MAX_OWNER, MAX_TEXT, VifRecord
+from os_vif.steps import validate
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Difference
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class _RecordStep(KernelStep):
+    is_counted: ClassVar[bool] = False
+
+    #: Id of the VIF, or the name of the device of a VIF without an id.
+    vif_id: str
+
+    @property
+    def device(self) -> str:
+        """The name of the lock of the record."""
+        return vif_records.lock_name(self.vif_id)
+
+    def validate(self) -> None:
+        validate.text(self, "vif_id", MAX_TEXT)
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        # The record does not affect packets.
+        return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class WriteVifRecord(_RecordStep):
+    """The record of a VIF in ``/run/os-vif`` has an owner, an instance, and a document."""
+
+    owner: str
+    document: str
+    instance_uuid: str = ""
+    instance_name: str = ""
+    #: Seconds since the epoch; None keeps the time of the present record, or is the present time.
+    since: float | None = None
+    #: Keep the owner of the present record.
+    keep_owner: bool = False
+
+    def validate(self) -> None:
+        super().validate()
+        validate.text(self, "owner", MAX_OWNER)
+        validate.text(self, "document", MAX_DOCUMENT)
+        validate.text(self, "instance_uuid", MAX_TEXT)
+        validate.text(self, "instance_name", MAX_TEXT)
+        since = self.since
+        if since is not None and (
+            isinstance(since, bool) or not isinstance(since, int | float) or not _is_time(since)
+        ):
+            validate.reject(self, "since", "seconds since the epoch")
+        validate.boolean(self, "keep_owner")
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"# {STATE} notes that {self.owner} plugged {self.device}",)
+
+    def holds(self, net: Netlink) -> bool:
+        present = vif_records.read_record(net, self.vif_id)
+        return (
+            present is not None
+            and self._wanted(present) == present
+            and not vif_records.is_incomplete(net, self.vif_id)
+        )
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        present = vif_records.read_record(net, self.vif_id)
+        wanted = self._wanted(present)
+        if wanted == present and not vif_records.is_incomplete(net, self.vif_id):
+            return ()
+        try:
+            vif_records.write_record(net, wanted)
+        except OSError as error:
+            LOG.warning("The owner of VIF %s is not recorded: %s", self.vif_id, error.strerror)
+            return ()
+        if present is None:
+            return (DeleteVifRecord(self.vif_id),)
+        return (_restore(present),)
+
+    def _wanted(self, present: VifRecord | None) -> VifRecord:
+        """Return the record to write, given the present one."""
+        since = self.since
+        if since is None:
+            since = time.time() if present is None else present.since
+        is_kept = self.keep_owner and present is not None
+        return VifRecord(
+            vif_id=self.vif_id,
+            owner=present.owner if is_kept and present is not None else self.owner,
+            since=float(since),
+            document=self.document,
+            instance_uuid=self.instance_uuid,
+            instance_name=self.instance_name,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteVifRecord(_RecordStep):
+    """A VIF has no record in ``/run/os-vif``."""
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"# {STATE} notes no longer that {self.device} is plugged",)
+
+    def holds(self, net: Netlink) -> bool:
+        return not vif_records.has_record(net, self.vif_id)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        if self.holds(net):
+            return ()
+        present = vif_records.read_record(net, self.vif_id)
+        try:
+            vif_records.delete_record(net, self.vif_id)
+        except OSError as error:
+            LOG.warning("The record of VIF %s is not deleted: %s", self.vif_id, error.strerror)
+            return ()
+        return () if present is None else (_restore(present),)
+
+
+def _restore(record: VifRecord) -> WriteVifRecord:
+    """Return the step that writes a record as read."""
+    return WriteVifRecord(
+        record.vif_id,
+        record.owner,
+        record.document,
+        record.instance_uuid,
+        record.instance_name,
+        record.since,
+    )
+
+
+def _is_time(since: float) -> bool:
+    return math.isfinite(since) and 0 <= since < 1 << 40
