@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Makes the record of a VIF: who plugs, for which instance, and the VIF as a document.
+"""Creates the record of a VIF: owner, instance, and the VIF as a document.
 
-:func:`record_of` makes the record that a plan carries, and :func:`step_for` the step with which the
-engine writes or deletes the record.
+:func:`record_of` returns the record of a plan. :func:`step_for` returns the step for the engine,
+which writes or deletes the record.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _keeps_owner: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_owner
 
 
 def record_of(vif: Any, instance_info: Any) -> VifRecord | None:
-    """Return the record of a VIF; None for a VIF that has neither id nor name.
+    """Return the record of a VIF; None for a VIF without an id and a name.
 
-    The document is empty for a VIF that cannot be serialized, or whose document is longer than
+    The document is empty if the VIF cannot be serialized, or if the document is longer than
     ``MAX_DOCUMENT``.
     """
     vif_id = _field(vif, "id") or _field(vif, "vif_name")
@@ -53,10 +53,10 @@ def record_of(vif: Any, instance_info: Any) -> VifRecord | None:
 
 
 def owner() -> str:
-    """Return the owner of the VIFs that this process plugs.
+    """Return the owner for the VIFs of the calling process.
 
-    The owner is ``[os_vif] owner``; without the option, the name of the project or program that
-    oslo.config knows, or the name of the file that Python runs.
+    The owner is ``[os_vif] owner``. The default is the name of the project or program in
+    oslo.config, or the name of Python's main file.
     """
     try:
         configured = cfg.CONF.os_vif.owner
@@ -71,9 +71,9 @@ def owner() -> str:
 
 @contextlib.contextmanager
 def keeping_owner() -> Iterator[None]:
-    """Keep the owner of a VIF that has a record, for plugs inside the block.
+    """Keep the owner of a VIF with a record, for plugs inside the block.
 
-    An operator who repairs a VIF does not become the owner.
+    A repair by an operator does not change the owner.
     """
     token = _keeps_owner.set(True)
     try:
@@ -100,7 +100,7 @@ def step_for(plan: Plan) -> WriteVifRecord | DeleteVifRecord | None:
 
 
 def _document(vif: Any) -> str:
-    """Return a VIF as a document; an empty text if that is impossible."""
+    """Return a VIF as a document; an empty text if serialization fails."""
     from os_vif import serialization
 
     try:
@@ -111,7 +111,7 @@ def _document(vif: Any) -> str:
     if len(document) > MAX_DOCUMENT:
         LOG.debug("The record of a VIF has no document: %d characters", len(document))
         return ""
-    # The only character of ASCII that JSON does not escape, and that cannot be printed.
+    # JSON escapes every unprintable character of ASCII except DEL.
     return document.replace("\x7f", r"\u007f")
 
 
@@ -120,13 +120,13 @@ def _field(obj: Any, name: str) -> str:
     try:
         value = getattr(obj, name, None)
     except NotImplementedError:
-        # oslo.versionedobjects raises NotImplementedError for a field that is not set.
+        # oslo.versionedobjects raises NotImplementedError for an unset field.
         return ""
     return _printable(str(value), MAX_TEXT) if value is not None else ""
 
 
 def _printable(text: str, most: int) -> str:
-    """Return a text without characters that cannot be printed, of at most *most* bytes in UTF-8."""
+    """Return a text with ? for unprintable characters, cut to *most* bytes in UTF-8."""
     if not text.isprintable():
         text = "".join(character if character.isprintable() else "?" for character in text)
     return text if len(text.encode()) <= most else text.encode()[:most].decode(errors="ignore")
