@@ -338,9 +338,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "document": line(65_536),
         "instance_uuid": TEXT,
         "instance_name": TEXT,
-        "since": optional(
-            Kind((0, 1, 0.0, 1795978008.25, 2**40 - 1), (-1, 2**40, True, "1", float("nan")))
-        ),
+        "since": optional(Kind((0, 0.5, 2**40 - 1), (-1, 2**40, True, "1", float("nan")))),
         "keep_owner": BOOLEAN,
     },
     "DeleteVifRecord": {"vif_id": TEXT},
