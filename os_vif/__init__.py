@@ -17,7 +17,7 @@ from __future__ import annotations
 import importlib
 import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import call_errors, exception, objects
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stevedore import extension
 
     from os_vif.operations.batch import Result
+    from os_vif.operations.doctor.finding import Finding
     from os_vif.plugin import PluginBase
     from os_vif.steps.plan import Difference, Plan
 
@@ -282,6 +283,36 @@ def plugin_errors() -> dict[str, str]:
         except Exception as error:  # noqa: BLE001 - the error is returned
             reasons[name] = described_error(error)
     return reasons
+
+
+def diagnose(
+    plugins: Collection[str] = (),
+    checks: Collection[str] = (),
+    unknown_options: Sequence[str] | None = None,
+) -> tuple[Finding, ...]:
+    """Check this host and the installation of os-vif, as ``os-vif doctor``.
+
+    The privileged daemons are started. The configuration of the host is not changed.
+
+    :param plugins: names of the plugins to check; empty for all.
+    :param checks: names of the checks to run; empty for all.
+    :param unknown_options: a sentence for each unknown option of a configuration file; None if
+        the caller has read no file.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.NoMatchingPlugin: if no plugin of a name is installed.
+    """
+    errors = plugin_errors()
+    names = set(plugins) or set(_manager().names()) | errors.keys()
+    for name in names - errors.keys():
+        _plugin(name)
+    from os_vif.operations.doctor import examination, finding
+
+    host = finding.Host(
+        {name: _plugin(name) for name in names - errors.keys()},
+        {name: reason for name, reason in errors.items() if name in names},
+        unknown_options,
+    )
+    return examination.examine(host, checks)
 
 
 def __getattr__(name: str) -> Any:

@@ -29,3 +29,4 @@ vif_plug = Context(
     program_capabilities=_of_iptables,
 )
 run, undo, check = vif_plug.entry_points()
+probe = vif_plug.probe_entry_point()

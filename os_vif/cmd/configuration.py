@@ -78,6 +78,12 @@ def register_referenced(conf: cfg.ConfigOpts, names: list[str]) -> None:
 
 def warn_of_unknown(conf: cfg.ConfigOpts, names: list[str]) -> None:
     """Log a warning for each option in a group of os-vif that no plugin registered."""
+    for text in list_unknown(conf, names):
+        LOG.warning("%s", text)
+
+
+def list_unknown(conf: cfg.ConfigOpts, names: list[str]) -> Iterator[str]:
+    """Yield a sentence for each option in a group of os-vif that no plugin registered."""
     for name, groups in read_files(names).items():
         for group, options in groups.items():
             if (
@@ -86,7 +92,17 @@ def warn_of_unknown(conf: cfg.ConfigOpts, names: list[str]) -> None:
             ):
                 for option in options:
                     if option.replace("-", "_") not in known:
-                        LOG.warning("%s", _warning(name, group, option, known))
+                        yield _warning(name, group, option, known)
+
+
+def list_unknown_groups(conf: cfg.ConfigOpts, names: list[str]) -> Iterator[str]:
+    """Yield a sentence for each group that is spelt almost as a group of os-vif."""
+    known = sorted(filter(_OS_VIF_GROUP.fullmatch, conf._groups))  # noqa: SLF001
+    for name, groups in read_files(names).items():
+        for group in groups:
+            similar = difflib.get_close_matches(group, known, n=1, cutoff=0.8)
+            if similar and group not in conf._groups:  # noqa: SLF001
+                yield f"{name}: os-vif has no group [{group}]. Did you mean [{similar[0]}]?"
 
 
 def _warning(name: str, group: str, option: str, known: set[str]) -> str:

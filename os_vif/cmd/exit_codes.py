@@ -7,7 +7,7 @@ from __future__ import annotations
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
-#: ``check`` found a difference between the host and a plugged VIF.
+#: ``check`` found a difference between the host and a plugged VIF; ``doctor`` found a fault.
 EXIT_DRIFT = 3
 #: Some objects are invalid, or would lose data; the other objects are done.
 EXIT_PARTIAL = 4
@@ -19,7 +19,7 @@ HELP = """exit codes:
   0  success; no differences
   1  failure; the message says what remains
   2  invalid arguments or input; nothing was changed
-  3  check: the host differs from a plugged VIF
+  3  check: the host differs from a plugged VIF; doctor: a check has failed
   4  validate, convert, show: some objects are invalid, or would lose data; the others are done
   141  the reader of the output closed the pipe
 """

@@ -74,6 +74,18 @@ class _Complete(complete.CompleteCommand):
     """Print a completion script for bash."""
 
 
+def add_text_format(parser: argparse.ArgumentParser, lines: str) -> None:
+    """Add the output format ``text`` to the formats of cliff, as the default.
+
+    :param lines: the lines of the format, for the help.
+    """
+    for action in parser._actions:  # noqa: SLF001 - cliff offers its own formats only
+        if action.dest == "formatter":
+            action.choices = ["text", *(action.choices or ())]
+            action.default = "text"
+            action.help = f"output format; by default text, with {lines}"
+
+
 class Lister(Escaping, lister.Lister):
     """A command with a table as output. An unknown column name is bad input."""
 
@@ -229,7 +241,8 @@ class Shell(app.App):
         # Commands that only read stored objects start faster without plugins.
         if getattr(cmd, "needs_plugins", True):
             os_vif.initialize()
-            configuration.warn_of_unknown(cfg.CONF, names)
+            if not getattr(cmd, "reports_unknown_options", False):
+                configuration.warn_of_unknown(cfg.CONF, names)
 
 
 def _readable_file(name: str) -> str:

@@ -46,3 +46,26 @@ class CheckAnswer(TypedDict):
     #: The fields of each :class:`~os_vif.steps.plan.Difference`.
     differences: list[dict[str, Any]]
     error: EncodedFailure | None
+
+
+class ProbeAnswer(TypedDict):
+    """The answer of :func:`os_vif.engine.privileged.probe.read_status`."""
+
+    #: The release of os-vif in the daemon, and the folder of the package.
+    version: str
+    package: str
+    #: The effective user id.
+    user: int
+    #: Numbers of the effective capabilities: linux/capability.h.
+    capabilities: list[int]
+    #: Device and inode of the network namespace.
+    netns: list[int]
+    #: Device and inode of the state directory, or of the parent of a missing state directory.
+    state: list[int]
+    state_exists: bool
+    #: The type of the file system, such as ``tmpfs``.
+    state_filesystem: str
+    #: The reason why the daemon cannot write a record, or None.
+    state_error: str | None
+    #: The path of each program that steps run, or None.
+    programs: dict[str, str | None]

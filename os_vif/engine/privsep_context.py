@@ -241,6 +241,19 @@ class Context(priv_context.PrivContext):
 
         return self.entrypoint(self._as_own(connect))
 
+    def probe_entry_point(self) -> Callable[[], Any]:
+        """Return the privileged function ``probe``, which returns the status of the daemon.
+
+        The module of the context must assign the function to the name ``probe``.
+        """
+
+        def probe() -> Any:
+            from os_vif.engine.privileged import probe as privileged
+
+            return privileged.read_status()
+
+        return self.entrypoint(self._as_own(probe))
+
     def _as_own(self, function: F) -> F:
         """Make a function importable from the module of the context."""
         return as_entrypoint(function, str(self.pypath).rpartition(".")[0])

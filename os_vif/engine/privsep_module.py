@@ -19,7 +19,7 @@ from os_vif import exception
 from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
-    from os_vif.engine.answers import CheckAnswer, RunAnswer, UndoAnswer
+    from os_vif.engine.answers import CheckAnswer, ProbeAnswer, RunAnswer, UndoAnswer
     from os_vif.engine.privsep_context import Context
     from os_vif.steps.wire import Registry
 
@@ -67,6 +67,24 @@ def missing_entry_points(path: str) -> list[str]:
     """Return the names of the privileged functions of a plugin that a module lacks."""
     module = _import(path)
     return [name for name in _ENTRY_POINTS if not callable(getattr(module, name, None))]
+
+
+def probe(path: str) -> ProbeAnswer | None:
+    """Return the status of the daemon of a module, which is started unless running.
+
+    :returns: None for a module without the function ``probe``; its daemon has answered a call.
+    :raises os_vif.engine.privsep_channel.NotStartedError: if the daemon does not start.
+    """
+    function = getattr(_import(path), "probe", None)
+    if function is None:
+        load(path).check([])
+        return None
+    return cast("ProbeAnswer", function())
+
+
+def find_context(path: str) -> Context | None:
+    """Return the context of the module of an import path, or None."""
+    return _context_of(load(path))
 
 
 def is_confirmed(module: PrivsepModule) -> bool:

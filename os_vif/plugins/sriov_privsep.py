@@ -19,3 +19,4 @@ vif_plug = Context(
     capabilities=[capabilities.CAP_NET_ADMIN],
 )
 run, undo, check = vif_plug.entry_points()
+probe = vif_plug.probe_entry_point()

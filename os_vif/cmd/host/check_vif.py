@@ -25,11 +25,7 @@ class Check(VIFCommand, main.Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        for action in parser._actions:  # noqa: SLF001 - cliff offers its own formats only
-            if action.dest == "formatter":
-                action.choices = ["text", *(action.choices or ())]
-                action.default = "text"
-                action.help = "output format; by default text, with a line for each difference"
+        main.add_text_format(parser, "a line for each difference")
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from os_vif import exception
 from os_vif.host.ovsdb import pool, remotes, replies
 from os_vif.host.ovsdb.connection_state import Locks, State
-from os_vif.host.ovsdb.database_schema import Schema
+from os_vif.host.ovsdb.database_schema import Schema, UnsupportedSchemaError
 from os_vif.host.ovsdb.deadline import Deadline
 from os_vif.host.ovsdb.stream import JsonRpcStream
 
@@ -329,7 +329,7 @@ class Ovsdb:
             return unusable
         if (fault := schema.fault()) is not None:
             self.close()
-            raise OSError(fault)
+            raise UnsupportedSchemaError(fault)
         self._open_stream.schema = schema
         self._open_stream.is_poolable = row["model"] == "standalone"
         return None

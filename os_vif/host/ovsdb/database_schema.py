@@ -34,6 +34,10 @@ REQUIRED = {
 }
 
 
+class UnsupportedSchemaError(OSError):
+    """The database lacks a required column."""
+
+
 class _Optional(NamedTuple):
     #: The release that added the column.
     since: str
