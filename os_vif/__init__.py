@@ -6,7 +6,7 @@
 :func:`initialize` loads the plugins. :func:`plug` connects a VIF to a network, and :func:`unplug`
 disconnects the VIF. :func:`plan` returns the steps of a plug or unplug without any change to the
 host, :func:`check` compares the host with a plugged VIF, and :func:`host_info` lists the VIF
-classes that the host can plug.
+classes that the host can plug. :func:`inventory` lists the VIFs on the host.
 
 All functions are safe to call from several threads. Every error that a function raises for its
 arguments, a plugin or the host is a subclass of :class:`os_vif.exception.ExceptionBase`.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from os_vif.operations.batch import Result
     from os_vif.operations.doctor.finding import Finding
+    from os_vif.operations.host_inventory import Inventory
     from os_vif.plugin import PluginBase
     from os_vif.steps.plan import Difference, Plan
 
@@ -38,6 +39,7 @@ __all__ = [
     "exception",
     "host_info",
     "initialize",
+    "inventory",
     "objects",
     "plan",
     "plug",
@@ -266,6 +268,33 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
     if permitted_vif_type_names is not None:
         info.filter_vif_types(permitted_vif_type_names)
     return info
+
+
+def inventory() -> Inventory:
+    """Return the VIFs on this host, whoever plugged them, without changing the host.
+
+    The devices, the rows of Open vSwitch and the records in ``/run/os-vif`` are each read once.
+    ``vif`` and ``instance`` of an entry are arguments for :func:`unplug`, :func:`check` and
+    :func:`plan`. Of a VIF without a record, the owner and the time are unknown.
+
+    :returns: a tuple of :class:`~os_vif.operations.plugged.Plugged`, ordered by id. A source that
+        cannot be read is a sentence in the attribute ``errors`` of the tuple; the VIFs of the
+        source may be missing.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.InventoryException: if the network devices cannot be read.
+    """
+    manager = _manager()
+    plugins = {
+        name: cast("PluginBase", manager[name].obj)
+        for name in sorted(set(manager.names()) - _load_errors.keys())
+    }
+    unusable = {name: call_errors.error_text(error) for name, error in _load_errors.items()}
+    from os_vif.operations import host_inventory
+
+    try:
+        return host_inventory.take_inventory(plugins, unusable)
+    except OSError as error:
+        raise exception.InventoryException(err=error.strerror) from error
 
 
 def plugin_errors() -> dict[str, str]:

@@ -169,6 +169,15 @@ class CollectException(ExceptionBase):
     msg_fmt = "Could not collect: %(err)s."
 
 
+class InventoryException(ExceptionBase):
+    """The network devices of the host could not be read. ``__cause__`` is the reason.
+
+    ``kwargs`` has the error ``err``.
+    """
+
+    msg_fmt = "Could not list the VIFs of this host: %(err)s"
+
+
 class PlanNotSupported(ExceptionBase):
     """The plugin acts without a plan, so ``os_vif.plan()`` and ``os_vif.check()`` have no result.
 

@@ -127,6 +127,9 @@ LINUX_BRIDGE = _default_if_empty(
     ),
 )
 
+#: The default of ``ovsdb_connection``.
+OVSDB_CONNECTION = "tcp:127.0.0.1:6640"
+
 OVS = _default_if_empty(
     _MTU,
     cfg.IntOpt(
@@ -144,7 +147,7 @@ OVS = _default_if_empty(
     ),
     cfg.StrOpt(
         "ovsdb_connection",
-        default="tcp:127.0.0.1:6640",
+        default=OVSDB_CONNECTION,
         help="Address of ovsdb-server, as in ovsdb(7): unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT. "
         "HOST is an IP address. Separate the servers of a cluster by commas.",
     ),

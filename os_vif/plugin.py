@@ -15,9 +15,10 @@ from os_vif.engine import privsep_module
 from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from os_vif import objects
+    from os_vif.recognition import Candidate, HostSnapshot
     from os_vif.steps.plan import Plan
 
 CONF = cfg.CONF
@@ -96,6 +97,20 @@ class PluginBase(abc.ABC):
         raise exception.PlanNotSupported(
             plugin_name=type(self).__name__, reason="the class has no plan_unplug()"
         )
+
+    def recognise(self, snapshot: HostSnapshot) -> Iterable[Candidate]:
+        """Return the VIFs of this plugin on the host, for :func:`os_vif.inventory`. Optional.
+
+        Return the smallest VIF with which :meth:`plan_unplug` returns the steps for the real VIF.
+        Devices and ports of other programs must not be returned. Without this method, the
+        inventory has the VIFs with a record in ``/run/os-vif``.
+
+        :param snapshot: the devices, rows and records of the host. Reads of devices and rows by
+            the current thread are answered from the snapshot.
+        :raises Exception: of any class; the inventory then lists the VIFs of the other plugins.
+        """
+        del snapshot
+        return ()
 
     def plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
         """Connect a VIF to its network. Idempotent: a second call changes nothing.

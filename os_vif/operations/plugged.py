@@ -24,6 +24,8 @@ class State(enum.StrEnum):
     PENDING = "pending"
     #: Remains of an unplugged VIF: a bridge without ports, or half of a pair of devices.
     LEFT_OVER = "left over"
+    #: The host or the plugin could not be read.
+    UNKNOWN = "unknown"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,7 +40,10 @@ from os_vif.steps.link import move_addresses
 from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from os_vif.host.netlink.rtnetlink import Link, Netlink
+    from os_vif.recognition import Candidate, HostSnapshot
 
 LOG = logging.getLogger(__name__)
 
@@ -159,6 +162,12 @@ class LinuxBridgePlugin(PluginBase):
             *((DeleteLink(vlan, only_unattached=True),) if limits.is_device_name(vlan) else ()),
             *self._rule_deletions(vif, bridge),
         )
+
+    def recognise(self, snapshot: HostSnapshot) -> Iterable[Candidate]:
+        """Return the recorded users of bridges, and the empty bridges of os-vif."""
+        from os_vif.plugins import linux_bridge_recognition
+
+        return linux_bridge_recognition.recognise(snapshot)
 
     def _bridge_to_create(self, vif: objects.VIFBase) -> str | None:
         """Return the name of the bridge to create; None if another program creates the bridge."""

@@ -14,6 +14,7 @@ that the duration of a plan does not grow with the number of ports of the switch
 ``pool``, ``connection_state``, ``connection``    the connection of a plan, with the locks
 ``snapshot``, ``transaction``                     the rows read for a transaction; the operations
 ``table_snapshot``                                complete tables, for reads about many ports
+``port_tables``                                   all ports of a switch, for the inventory
 ``lookups``                                       reads that plugins need before a plan
 ================================================  =================================================
 

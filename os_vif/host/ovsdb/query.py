@@ -38,6 +38,10 @@ _NO_ROW = ("uuid", str(uuid.UUID(int=0)))
 MIRRORS: Query = ("Mirror", "_uuid", "!=", _NO_ROW, ())
 #: The names and ``external_ids`` of all Interfaces.
 INTERFACE_IDS: Query = ("Interface", "_uuid", "!=", _NO_ROW, ("name", "external_ids"))
+#: All rows, for the inventory of the host.
+ALL_INTERFACES: Query = ("Interface", "_uuid", "!=", _NO_ROW, COLUMNS["Interface"])
+ALL_PORTS: Query = ("Port", "_uuid", "!=", _NO_ROW, COLUMNS["Port"])
+ALL_BRIDGES: Query = ("Bridge", "_uuid", "!=", _NO_ROW, (*COLUMNS["Bridge"], "ports"))
 #: The QoS row of a port has an id in ``external_ids``: a UUID of version 5 of the port's name in
 #: this namespace, as in the public os-vif.
 _QOS_NAMESPACE = uuid.UUID("68da264a-847f-42a8-8ab0-5e774aee3d95")

@@ -17,8 +17,9 @@ from os_vif.plugins.ovs import context, guest_device, names, ovsdb_target
 from os_vif.plugins.ovs.context import PluginMethods, VifContext
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from os_vif.recognition import Candidate, HostSnapshot
     from os_vif.steps.kernel_step import KernelStep
     from os_vif.steps.ovs.port import Pairs
     from os_vif.steps.plan import OvsdbTarget, Plan
@@ -93,6 +94,23 @@ class OvsPlugin(PluginBase):
             return way.unplan(read)
         except exception.InvalidStep as error:
             raise vif_fields.of_step(error, way.SOURCES) from error
+
+    def recognise(self, snapshot: HostSnapshot) -> Iterable[Candidate]:
+        """Return the VIFs with a port of Open vSwitch.
+
+        :raises os_vif.exception.OvsdbError: if the switch cannot be read. A host without any trace
+            of Open vSwitch has no VIFs instead.
+        """
+        from os_vif.plugins.ovs import port_recognition
+
+        try:
+            tables = snapshot.port_tables(self._switch())
+        except exception.OvsdbUnreachable:
+            if port_recognition.may_have_switch(snapshot, self.config):
+                raise
+            LOG.info("This host has no Open vSwitch")
+            return ()
+        return port_recognition.recognise(snapshot, tables)
 
     def interface_ids(self, devices: Collection[str]) -> dict[str, str]:
         """Return ``external_ids:iface-id`` of the network devices that are ports, by name.

@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Options of commands on the inventory of the host, such as ``os-vif list --state differs``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING
+
+import os_vif
+from os_vif.cmd import exit_codes
+
+if TYPE_CHECKING:
+    from os_vif.operations.plugged import Plugged
+
+LOG = logging.getLogger("os-vif")
+
+#: The values of ``--state``; :class:`os_vif.operations.plugged.State` is imported late.
+STATES = ("right", "differs", "pending", "left over", "unknown")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that select entries of the inventory. Each option can be repeated."""
+    for name, text in (
+        ("plugin", "of the plugin NAME"),
+        ("owner", "that the program NAME plugged; an empty NAME for an unknown owner"),
+        ("bridge", "in the bridge NAME"),
+        ("instance", "of the instance with the UUID or name NAME"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            action="append",
+            metavar="NAME",
+            help=f"only VIFs {text}; can be repeated; by default all",
+        )
+    parser.add_argument(
+        "--state",
+        action="append",
+        choices=STATES,
+        help="only VIFs in this state; can be repeated; by default all",
+    )
+
+
+def selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:
+    """Return the entries of the inventory that the options select, and an exit code.
+
+    Each source that cannot be read is logged; then the exit code is EXIT_FAILED.
+
+    :raises os_vif.exception.InventoryException: if the network devices cannot be read.
+    """
+    inventory = os_vif.inventory()
+    for text in inventory.errors:
+        LOG.error("the list is incomplete: %s", text)
+    entries = tuple(entry for entry in inventory if _matches(entry, arguments))
+    return entries, exit_codes.EXIT_FAILED if inventory.errors else 0
+
+
+def instance_id(entry: Plugged) -> str:
+    """Return the UUID of the instance, else the name, else an empty text."""
+    instance = entry.instance
+    return next((str(getattr(instance, f)) for f in ("uuid", "name") if f in instance), "")
+
+
+def _matches(entry: Plugged, arguments: argparse.Namespace) -> bool:
+    """Return whether an entry meets all options."""
+    instance = entry.instance
+    known = {str(getattr(instance, f)) for f in ("uuid", "name") if f in instance}
+    return (
+        (not arguments.plugin or entry.plugin in arguments.plugin)
+        and (not arguments.owner or (entry.owner or "") in arguments.owner)
+        and (not arguments.bridge or bool({entry.bridge, *entry.devices} & {*arguments.bridge}))
+        and (not arguments.instance or bool(known & {*arguments.instance}))
+        and (not arguments.state or entry.state in arguments.state)
+    )

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The command ``os-vif list``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING, Any
+
+from cliff import columns
+
+from os_vif import exception
+from os_vif.cmd import exit_codes, main
+from os_vif.cmd.host import inventory_filter
+from os_vif.escape import printable
+
+if TYPE_CHECKING:
+    from os_vif.operations.plugged import Plugged
+
+LOG = logging.getLogger("os-vif")
+
+
+class List(main.Lister):
+    """List the VIFs on this host, whoever plugged them. Nothing is changed."""
+
+    _exit_code = 0
+    columns = (
+        "ID",
+        "Class",
+        "Plugin",
+        "Way",
+        "Instance",
+        "Owner",
+        "Since",
+        "Devices",
+        "Port",
+        "Bridge",
+        "State",
+        "Reasons",
+    )
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        inventory_filter.add_options(parser)
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return super().run(parsed_args) or self._exit_code
+        except exception.ExceptionBase as error:
+            LOG.error("%s", error)  # noqa: TRY400 - a message for a person
+            return exit_codes.EXIT_FAILED
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
+        """Return the columns and rows; empty cells are None in the formats for programs."""
+        entries, self._exit_code = inventory_filter.selected(parsed_args)
+        is_table = parsed_args.formatter == "table"
+        rows = [_row(entry) for entry in entries]
+        if is_table:
+            rows = [tuple("" if cell is None else cell for cell in row) for row in rows]
+        return self.columns, rows
+
+
+class Lines(columns.FormattableColumn[list[str]]):
+    """A cell with several lines; a list in the formats for programs."""
+
+    def human_readable(self) -> str:
+        """Return the lines as text."""
+        return "\n".join(printable(line) for line in self._value)
+
+
+def _row(entry: Plugged) -> tuple[Any, ...]:
+    """Return the row of an entry."""
+    return (
+        entry.id,
+        entry.kind,
+        entry.plugin,
+        entry.way,
+        inventory_filter.instance_id(entry) or None,
+        entry.owner,
+        None if entry.since is None else entry.since.isoformat(timespec="seconds"),
+        Lines(list(entry.devices)),
+        entry.port,
+        entry.bridge,
+        str(entry.state),
+        Lines(list(entry.reasons)),
+    )

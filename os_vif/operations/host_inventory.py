@@ -1,0 +1,148 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The inventory of the host: one entry for each VIF, behind :func:`os_vif.inventory`.
+
+Devices, rows and records are read once. Each plugin recognises VIFs of its own, and the state of a
+VIF is the result of a check of the plug plan against the same reads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from os_vif import engine, exception, recognition
+from os_vif.call_errors import error_text
+from os_vif.operations.plugged import Plugged, State
+
+if TYPE_CHECKING:
+    from os_vif.host.state.vif_records import VifRecord
+    from os_vif.plugin import PluginBase
+    from os_vif.recognition import Candidate, HostSnapshot
+    from os_vif.steps.plan import Difference
+
+LOG = logging.getLogger("os_vif")
+
+
+class Inventory(tuple[Plugged, ...]):  # noqa: SLOT001 - a tuple with an attribute
+    """The VIFs of the host, ordered by id.
+
+    :attr:`errors` is part of the result: with an error, VIFs may be missing.
+    """
+
+    #: A sentence for each source that could not be read, such as Open vSwitch; the VIFs of that
+    #: source are missing, or are entries with ``State.UNKNOWN``.
+    errors: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """A candidate with the plugin and the record."""
+
+    candidate: Candidate
+    name: str
+    plugin: PluginBase
+    record: VifRecord | None = None
+
+
+def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, str]) -> Inventory:
+    """Return the VIFs of the host.
+
+    :param plugins: the loaded plugins by name.
+    :param load_errors: errors of the plugins that could not be loaded, by name.
+    :raises OSError: if the kernel refuses the list of network devices.
+    """
+    errors = [f"plugin {name} cannot be used: {text}" for name, text in load_errors.items()]
+    with recognition.opened() as snapshot:
+        found = _recognise(snapshot, plugins, errors)
+        entries = [_entry(each) for each in found]
+    inventory = Inventory(sorted(entries, key=lambda entry: entry.id))
+    inventory.errors = tuple(errors)
+    for text in errors:
+        LOG.error("The inventory is incomplete: %s", text)
+    return inventory
+
+
+def _recognise(
+    snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], errors: list[str]
+) -> Iterable[_Found]:
+    """Return the VIFs that the plugins recognise, one for each id.
+
+    :param errors: receives a sentence for each plugin that fails.
+    """
+    found: dict[str, _Found] = {}
+    for name, plugin in plugins.items():
+        # A plugin may derive from a class other than PluginBase.
+        recognise = getattr(plugin, "recognise", None)
+        if recognise is None:
+            continue
+        try:
+            candidates = list(recognise(snapshot))
+        except Exception as error:
+            errors.append(f"the VIFs of plugin {name} are unknown: {error_text(error)}")
+            LOG.debug("Traceback of that failure:", exc_info=error)
+            continue
+        for candidate in candidates:
+            candidate.vif.plugin = name
+            each = _Found(candidate, name, plugin)
+            present = found.get(candidate.id)
+            if present is None or _rank(each) > _rank(present):
+                found[candidate.id] = each
+    return found.values()
+
+
+def _rank(found: _Found) -> tuple[bool, bool, bool]:
+    """Return the order of several candidates with an id: a plugged VIF, a port, the own method.
+
+    A derived plugin recognises the VIFs of its base class too.
+    """
+    is_own = "recognise" in vars(type(found.plugin))
+    candidate = found.candidate
+    return not candidate.left_over, candidate.port is not None, is_own
+
+
+def _entry(found: _Found) -> Plugged:
+    """Return the entry of a VIF, with the state."""
+    candidate, record = found.candidate, found.record
+    state, reasons, differences = _state(found)
+    return Plugged(
+        id=candidate.id,
+        vif=candidate.vif,
+        instance=candidate.instance,
+        plugin=found.name,
+        way=candidate.way,
+        owner=None if record is None else record.owner,
+        since=None if record is None else dt.datetime.fromtimestamp(record.since, dt.UTC),
+        devices=candidate.devices,
+        port=candidate.port,
+        bridge=candidate.bridge,
+        state=state,
+        reasons=reasons,
+        differences=differences,
+    )
+
+
+def _state(found: _Found) -> tuple[State, tuple[str, ...], tuple[Difference, ...]]:
+    """Return the state of a VIF, the reasons, and the differences from the plug plan."""
+    candidate, plugin = found.candidate, found.plugin
+    if candidate.left_over:
+        return State.LEFT_OVER, candidate.left_over, ()
+    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("plug"):
+        return State.UNKNOWN, (f"plugin {found.name} acts without a plan",), ()
+    failure = "a plug would fail"
+    try:
+        wanted = plugin.plan_plug(candidate.vif, candidate.instance)
+        failure = "the host cannot be read"
+        differences = engine.check(wanted, plugin.privsep_module)
+    except Exception as error:  # noqa: BLE001 - the entry has the error
+        is_refused = isinstance(error, exception.InvalidField | exception.InvalidStep)
+        state = State.DIFFERS if is_refused else State.UNKNOWN
+        return state, (f"{failure}: {error_text(error)}",), ()
+    reasons = tuple(str(difference) for difference in differences)
+    if any(not difference.pending for difference in differences):
+        return State.DIFFERS, reasons, differences
+    return (State.PENDING if differences else State.RIGHT), reasons, differences

@@ -1,0 +1,158 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The host as plugins see it when they recognise plugged VIFs, for :func:`os_vif.inventory`.
+
+A :class:`HostSnapshot` has the devices, rows and records of the host, each read once. A plugin
+returns a :class:`Candidate` for each VIF in ``recognise(snapshot)``; see
+:meth:`os_vif.plugin.PluginBase.recognise`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from os_vif.host.netlink import link_table, rtnetlink
+from os_vif.host.state import bridge_user_record
+from os_vif.host.state.bridge_user_record import Users
+from os_vif.host.state.directory import STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from os_vif import objects
+    from os_vif.host.netlink.rtnetlink import Link, Netlink
+    from os_vif.host.ovsdb.port_tables import PortTables
+    from os_vif.host.ovsdb.remotes import Target
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A VIF that a plugin has recognised on the host."""
+
+    #: The VIF: fields that the host does not tell are unset. ``plugin`` may be unset.
+    vif: objects.VIFBase
+    #: The virtual machine or pod; unknown fields are unset.
+    instance: objects.InstanceInfo
+    #: The way of plugging, such as ``hybrid`` or ``port``.
+    way: str
+    #: Names of the network devices of the VIF that exist.
+    devices: tuple[str, ...] = ()
+    #: Name of the port; None without a port.
+    port: str | None = None
+    #: Name of the bridge with the port; None without a bridge.
+    bridge: str | None = None
+    #: The name of the entry for a VIF without ``id``, such as the name of an empty bridge.
+    name: str = ""
+    #: A sentence for each reason why the candidate remains of an unplugged VIF; empty for a
+    #: plugged VIF.
+    left_over: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Id of the VIF, or the name of the entry."""
+        # oslo.versionedobjects stores the value of a field in the attribute _obj_<field>.
+        return str(getattr(self.vif, "_obj_id", None) or self.name)
+
+
+class HostSnapshot:
+    """The devices, rows and records of the host. Each source is read once, at first use.
+
+    While the snapshot is open, reads of devices and rows by plans and checks in the current thread
+    are answered from the same dumps. :func:`opened` creates the object.
+    """
+
+    def __init__(self, net: Netlink) -> None:
+        #: The network devices of the network namespace, for reads by index and master.
+        self.net = net
+        #: All network devices, by name.
+        self.links: Mapping[str, Link] = {link.name: link for link in net.links()}
+
+    def port_tables(self, target: Target) -> PortTables:
+        """Return the bridges, ports and interfaces of an Open vSwitch.
+
+        :raises os_vif.exception.OvsdbError: if the database cannot be read.
+        """
+        from os_vif.host.ovsdb import port_tables
+
+        return port_tables.read_port_tables(target)
+
+    @functools.cached_property
+    def bridge_users(self) -> Mapping[str, Users]:
+        """The recorded users of the Linux bridges of os-vif, by name of the bridge."""
+        return {
+            link.name: bridge_user_record.read_users(self.net, link)
+            for link in self.links.values()
+            if link.kind == "bridge" and link.is_managed
+        }
+
+    @functools.cached_property
+    def filtered_bridges(self) -> frozenset[str]:
+        """The names of the bridges with recorded forwarding rules, present or deleted."""
+        found = set()
+        for path in STATE.path.glob(f"rules-{self.net.netns}-*.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                found.add(str(json.loads(path.read_bytes())["bridge"]))
+        return frozenset(found)
+
+    @functools.cached_property
+    def vf_owners(self) -> Mapping[str, str]:
+        """The ids of the VIFs that own a virtual function, by PCI address."""
+        from os_vif.host.state import vf_allocations
+
+        addresses = (
+            path.name.removeprefix("vf-").removesuffix(".json")
+            for path in sorted(STATE.path.glob("vf-*.json"))
+        )
+        owners = {address: vf_allocations.owner_of(address) for address in addresses}
+        return {address: owner for address, owner in owners.items() if owner}
+
+    def function_of_representor(self, name: str) -> str | None:
+        """Return the PCI address of the virtual function of a representor; None for other names."""
+        if not self._virtual_functions:
+            return None
+        from os_vif.host.sriov import functions
+
+        return self._representors.get(name) if functions.switch_of(name) is not None else None
+
+    @functools.cached_property
+    def _virtual_functions(self) -> tuple[str, ...]:
+        """The PCI addresses of all virtual functions of the host."""
+        from os_vif.host.sriov import inventory
+
+        return tuple(vf.address for pf in inventory.physical_functions() for vf in pf.vfs)
+
+    @functools.cached_property
+    def _representors(self) -> Mapping[str, str]:
+        """The PCI addresses of virtual functions by representor."""
+        from os_vif.host.sriov import functions
+
+        found = {}
+        for address in self._virtual_functions:
+            # A virtual function without a representor, or removed since the listing.
+            with contextlib.suppress(OSError):
+                found[functions.representor(functions.vf(address))] = address
+        return found
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[HostSnapshot]:
+    """Read the network devices, and share all reads of the current thread, for a block.
+
+    :raises OSError: if the kernel refuses the list of devices.
+    """
+    from os_vif.host.ovsdb import table_snapshot
+
+    with (
+        link_table.shared_links(),
+        table_snapshot.shared_tables(),
+        rtnetlink.opened() as net,
+    ):
+        yield HostSnapshot(net)
