@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Options of commands on the inventory of the host, such as ``os-vif list --state differs``."""
+"""Filters of the inventory of the host, for example ``os-vif list --state differs``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STATES = ("right", "differs", "pending", "left over", "unknown")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that select entries of the inventory. Each option can be repeated."""
+    """Add the filters of the inventory. Each option can be repeated."""
     for name, text in (
         ("plugin", "of the plugin NAME"),
-        ("owner", "that the program NAME plugged; an empty NAME for an unknown owner"),
+        ("owner", "of the owner NAME; an empty NAME for an unknown owner"),
         ("bridge", "in the bridge NAME"),
         ("instance", "of the instance with the UUID or name NAME"),
     ):
@@ -44,9 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:
-    """Return the entries of the inventory that the options select, and an exit code.
+    """Return the selected entries of the inventory, and an exit code.
 
-    Each source that cannot be read is logged; then the exit code is EXIT_FAILED.
+    Each unreadable source is logged; then the exit code is EXIT_FAILED.
 
     :raises os_vif.exception.InventoryException: if the network devices cannot be read.
     """

@@ -23,7 +23,7 @@ LOG = logging.getLogger("os-vif")
 
 
 class List(main.Lister):
-    """List the VIFs on this host, whoever plugged them. Nothing is changed."""
+    """List the VIFs on this host, of every program. The host stays unchanged."""
 
     _exit_code = 0
     columns = (
