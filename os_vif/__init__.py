@@ -14,10 +14,11 @@ arguments, a plugin or the host is a subclass of :class:`os_vif.exception.Except
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import call_errors, exception, objects
@@ -25,15 +26,20 @@ from os_vif.escape import described_error, printable
 from os_vif.forking import ForkSafeLock
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from stevedore import extension
 
     from os_vif.operations.batch import Result
     from os_vif.operations.doctor.finding import Finding
     from os_vif.operations.host_inventory import Inventory
+    from os_vif.operations.observers import Observation, RunningOperation
+    from os_vif.operations.report import Report
     from os_vif.plugin import PluginBase
     from os_vif.steps.plan import Difference, Plan
 
 __all__ = [
+    "apply",
     "check",
     "check_many",
     "exception",
@@ -41,6 +47,7 @@ __all__ = [
     "initialize",
     "inventory",
     "objects",
+    "observe",
     "plan",
     "plug",
     "unplug",
@@ -60,6 +67,9 @@ _EXT_MANAGER: extension.ExtensionManager[Any] | None = None
 _load_errors: dict[str, BaseException] = {}
 _initializing = False
 _lock = ForkSafeLock()
+#: :func:`os_vif.operations.observers.observed_operation` once an observer has been registered.
+_operation: Callable[..., AbstractContextManager[RunningOperation | None]] | None = None
+_NOT_OBSERVED: AbstractContextManager[None] = contextlib.nullcontext()
 
 
 def initialize(reset: bool = False) -> None:
@@ -154,10 +164,22 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
         back; the text lists the steps that could not be undone.
     """
     plugin = _plugin_of(vif, instance_info)
+    with _observed("plug", plugin, vif, instance_info):
+        _plug(plugin, vif, instance_info)
+
+
+def _plug(
+    plugin: PluginBase, vif: objects.VIFBase, instance_info: objects.InstanceInfo
+) -> tuple[str, ...]:
+    """Connect a VIF to its network with a plugin.
+
+    :returns: an empty tuple, as no bridge remains after a plug.
+    """
     with call_errors.raised_as(exception.PlugException, vif):
         plugin.plug(vif, instance_info)
     if LOG.isEnabledFor(logging.INFO):
         LOG.info("Plugged %s", call_errors.summary(vif))
+    return ()
 
 
 def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[str, ...]:
@@ -176,6 +198,20 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[s
         host. Removal continues after a failed step: only the parts that the text lists remain.
     """
     plugin = _plugin_of(vif, instance_info)
+    with _observed("unplug", plugin, vif, instance_info) as running:
+        remaining = _unplug(plugin, vif, instance_info)
+        if running is not None:
+            running.remaining = remaining
+    return remaining
+
+
+def _unplug(
+    plugin: PluginBase, vif: objects.VIFBase, instance_info: objects.InstanceInfo
+) -> tuple[str, ...]:
+    """Disconnect a VIF from its network with a plugin.
+
+    :returns: a sentence for each bridge that remains.
+    """
     with call_errors.raised_as(exception.UnplugException, vif):
         # Plugins of the public os-vif return None.
         result: object = plugin.unplug(vif, instance_info)
@@ -183,6 +219,66 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[s
     if LOG.isEnabledFor(logging.INFO):
         LOG.info("%s", "; ".join((f"Unplugged {call_errors.summary(vif)}", *remaining)))
     return remaining
+
+
+def apply(
+    vif: objects.VIFBase, instance_info: objects.InstanceInfo, action: str = "plug"
+) -> Report:
+    """Plug or unplug a VIF as :func:`plug` and :func:`unplug` do, and return the result by step.
+
+    :param vif: the VIF; ``vif.plugin`` names the plugin.
+    :param instance_info: the virtual machine or pod of the VIF.
+    :param action: ``plug`` or ``unplug``.
+    :returns: each step with the state, the differences before the change, commands and duration.
+        The steps are unknown for a plugin that acts without a plan.
+    :raises os_vif.exception.InvalidField: if *action* or another argument has a wrong value.
+    :raises os_vif.exception.ExceptionBase: the same errors as :func:`plug` and :func:`unplug`.
+        :class:`~os_vif.exception.PlugException` and :class:`~os_vif.exception.UnplugException`
+        have the report as their attribute ``report``.
+    """
+    plugin = _plugin_of(vif, instance_info)
+    if action not in ("plug", "unplug"):
+        raise exception.InvalidField(
+            field="action", found=repr(action), expected="'plug' or 'unplug'"
+        )
+    from os_vif.operations import observers
+
+    has_plan = call_errors.has_plan(plugin, action)
+    with observers.operation(action, vif, instance_info, has_plan=has_plan) as running:
+        carry_out = _plug if action == "plug" else _unplug
+        running.remaining = carry_out(plugin, vif, instance_info)
+    return running.report
+
+
+def observe(observer: Callable[[Report], object]) -> Observation:
+    """Register a function that receives a report after each plug, unplug and check of this process.
+
+    The function is called in the thread of the operation. An exception of the function is logged
+    at ERROR and does not affect the operation. Without observers no report is made.
+
+    :param observer: receives an :class:`os_vif.operations.report.Report`.
+    :returns: a handle; ``remove()`` removes the observer, as does the end of a ``with`` block.
+    :raises TypeError: if *observer* cannot be called.
+    """
+    from os_vif.operations import observers
+
+    global _operation
+    observation = observers.observe(observer)
+    _operation = observers.observed_operation
+    return observation
+
+
+def _observed(
+    operation: str,
+    plugin: PluginBase,
+    vif: objects.VIFBase,
+    instance_info: objects.InstanceInfo,
+) -> AbstractContextManager[RunningOperation | None]:
+    """Return the context of an operation, which calls the observers at the end if there are any."""
+    if _operation is None:
+        return _NOT_OBSERVED
+    has_plan = operation == "check" or call_errors.has_plan(plugin, operation)
+    return _operation(operation, vif, instance_info, has_plan=has_plan)
 
 
 def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool = False) -> Plan:
@@ -219,12 +315,16 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     :raises os_vif.exception.CheckException: if the host cannot be read.
     """
-    wanted = plan(vif, instance_info)
-    daemon = _plugin(vif.plugin).privsep_module
-    with call_errors.raised_as(exception.CheckException, vif):
-        from os_vif import engine
+    plugin = _plugin_of(vif, instance_info)
+    with _observed("check", plugin, vif, instance_info) as running:
+        wanted = plan(vif, instance_info)
+        with call_errors.raised_as(exception.CheckException, vif):
+            from os_vif import engine
 
-        return engine.check(wanted, daemon)
+            differences = engine.check(wanted, plugin.privsep_module)
+        if running is not None:
+            running.differences = differences
+    return differences
 
 
 def check_many(

@@ -46,6 +46,14 @@ def check_arguments(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -
         )
 
 
+def has_plan(plugin: Any, action: str) -> bool:
+    """Return whether a plugin acts by a plan; plugins of the public os-vif do not.
+
+    :param action: ``plug`` or ``unplug``.
+    """
+    return hasattr(plugin, "has_plan_for") and bool(plugin.has_plan_for(action))
+
+
 def unknown_plugin(name: object, known: set[str]) -> str:
     """Return the error text for a name without an installed plugin.
 
@@ -108,7 +116,7 @@ def make_plan(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     """
-    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for(action):
+    if not has_plan(plugin, action):
         raise exception.PlanNotSupported(
             plugin_name=vif.plugin, reason=f"{action}() of the plugin acts without a plan"
         )

@@ -35,6 +35,9 @@ class ExceptionBase(Exception):
     msg_fmt = "An os-vif operation failed."
     #: True if the text has several lines: line feeds of the values are kept then.
     _has_lines = False
+    #: The :class:`os_vif.operations.report.Report` of the failed operation, with the state of each
+    #: step. None after a call other than :func:`os_vif.apply`, unless an observer is registered.
+    report: Any = None
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
         self.kwargs = kwargs

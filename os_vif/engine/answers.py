@@ -22,8 +22,9 @@ class RunAnswer(TypedDict):
 
     #: The undo steps of all changes, in the order of application, for a caller that fails later.
     undo: list[EncodedStep]
-    #: For each step, the number of undo steps and the duration in seconds, for the log. The number
-    #: is 0 for a step that held already, and -1 for a failed step of a forward run.
+    #: For each step, the number of undo steps and the duration in seconds, for the log and reports.
+    #: The number is 0 for a step that held already, and -1 for a failed step of a forward run.
+    #: After an error: the steps before the failed step, which are rolled back.
     applied: list[tuple[int, float]]
     #: The first failed step; all changes are rolled back.
     error: EncodedFailure | None

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from os_vif.engine.failure import StepFailure
+from os_vif.engine.step_records import StepRecords
 from os_vif.escape import described_error
 from os_vif.steps.plan import Difference, Step
 
@@ -38,6 +39,8 @@ class Progress:
     refused: list[StepFailure] = dataclasses.field(default_factory=list)
     #: A sentence for each bridge of Open vSwitch that the plan has kept, because of other ports.
     remaining: list[str] = dataclasses.field(default_factory=list)
+    #: The results of the steps, for the log and reports.
+    records: StepRecords = dataclasses.field(default_factory=StepRecords)
 
     @property
     def has_changes(self) -> bool:

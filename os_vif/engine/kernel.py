@@ -15,7 +15,7 @@ import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from os_vif import exception
-from os_vif.engine import privsep_module, step_log
+from os_vif.engine import privsep_module
 from os_vif.engine.executor import NOTHING_DONE
 from os_vif.engine.failure import NotStartedError, StepFailure
 from os_vif.escape import described_error
@@ -96,19 +96,26 @@ class KernelExecutor:
         except NotStartedError as error:
             raise _call_failure(error.what, steps, error, NOTHING_DONE) from error
 
-    def holds(self, steps: Sequence[KernelStep]) -> bool:
+    def holds(
+        self, steps: Sequence[KernelStep], before: list[Sequence[Difference]] | None = None
+    ) -> bool:
         """Return whether all steps hold, as far as a caller without privileges can read.
 
         The result is False while another plan changes the devices, because the other plan may be
         rolled back.
+
+        :param before: receives the differences of each step, for a report; None reads no more than
+            the result needs.
         """
         devices = {device for step in steps for device in step.devices}
         try:
             with rtnetlink.opened() as uncached, uncached.cached() as net:
-                before = locks.read_generations(net.netns, devices)
-                if before is None or not all(step.holds(net) for step in steps):
+                generations = locks.read_generations(net.netns, devices)
+                if before is not None:
+                    before += [_read_differences(step, net) for step in steps]
+                if generations is None or not all(step.holds(net) for step in steps):
                     return False
-                return locks.read_generations(net.netns, devices) == before
+                return locks.read_generations(net.netns, devices) == generations
         except OSError:
             # The daemon fails in the same way, and reports the error with the step.
             return False
@@ -122,11 +129,13 @@ class KernelExecutor:
         if self._forward and progress.refused:
             # A part of the VIF remains, and so does the record.
             record = None
-        if self.holds(steps if record is None else [*steps, record]):
-            step_log.log_all_held(steps)
+        with_record = [*steps] if record is None else [*steps, record]
+        before: list[Sequence[Difference]] | None = [] if progress.records.is_recording else None
+        if self.holds(with_record, before):
+            progress.records.add_held(steps)
             return
         try:
-            self._run(steps, progress, record)
+            self._run(steps, progress, record, before or [])
         except StepFailure as failure:
             if not self._forward or not progress.has_changes:
                 raise
@@ -136,6 +145,7 @@ class KernelExecutor:
             if not failure.not_done:
                 failure.not_done = [command for step in steps for command in step.commands()]
             progress.refused.append(failure)
+            progress.records.add_left(steps, before or ())
 
     def idle(self) -> AbstractContextManager[None]:
         """Return a context without effect: a call of the daemon has no timeout."""
@@ -153,10 +163,12 @@ class KernelExecutor:
         steps: Sequence[KernelStep],
         progress: Progress,
         record: WriteVifRecord | DeleteVifRecord | None,
+        before: Sequence[Sequence[Difference]],
     ) -> None:
         """Apply steps in the daemon.
 
         :param record: the step for the record of the VIF: first in a plug, last in an unplug.
+        :param before: the differences of each step, and of *record* at the end, for a report.
         :raises StepFailure: for the first step that failed.
         """
         module = privsep_module.load(self._module)
@@ -164,6 +176,8 @@ class KernelExecutor:
         sent: list[KernelStep] = list(steps)
         if record is not None:
             sent.insert(len(sent) if self._forward else 0, record)
+            if before and not self._forward:
+                before = [before[-1], *before[:-1]]
         messages: Any = [encode(step) for step in sent]
         if self._forward:
             messages = {"steps": messages, "forward": True}
@@ -173,11 +187,12 @@ class KernelExecutor:
             raise _call_failure(error.what, steps, error, NOTHING_DONE) from error
         except Exception as error:
             outcome = "What it had done is unknown; plugging or unplugging again converges"
+            progress.records.add_left(sent, before)
             raise _call_failure(_CALL, steps, error, outcome) from error
+        if progress.records.is_needed:
+            _record(sent, answer, privsep_module.registry_of(module), progress, before)
         if answer["error"] is not None:
             raise StepFailure.decode(answer["error"])
-        if step_log.is_enabled():
-            _log_applied(sent, answer, privsep_module.registry_of(module))
         progress.undo.append(functools.partial(self._roll_back, answer["undo"]))
         progress.refused += [StepFailure.decode(refused) for refused in answer["refused"]]
 
@@ -252,13 +267,38 @@ def _require_registered(
             ) from error
 
 
-def _log_applied(steps: Sequence[KernelStep], answer: RunAnswer, registry: Registry) -> None:
-    """Log the steps that the daemon has applied. The undo steps of the first step are last."""
+def _read_differences(step: KernelStep, net: rtnetlink.Netlink) -> Sequence[Difference]:
+    """Return the differences of a step, for a report; none if the step cannot be read.
+
+    A step that cannot be read fails when the daemon applies the step, with a better error.
+    """
+    if step.check_requires_root:
+        return ()
+    try:
+        return step.differences(net)
+    except OSError as error:
+        LOG.debug("Cannot read %s for the report: %s", step, error)
+        return ()
+
+
+def _record(
+    steps: Sequence[KernelStep],
+    answer: RunAnswer,
+    registry: Registry,
+    progress: Progress,
+    before: Sequence[Sequence[Difference]],
+) -> None:
+    """Record the steps that the daemon has applied. The undo steps of the first step are last."""
     undo = list(answer["undo"])
-    for step, (number, seconds) in zip(steps, answer["applied"], strict=False):
+    records = progress.records
+    for index, (step, (number, seconds)) in enumerate(zip(steps, answer["applied"], strict=False)):
+        differences = before[index] if index < len(before) else ()
         if number < 0:
-            # The step failed, and is part of the error.
-            continue
-        own = undo[len(undo) - number :]
-        del undo[len(undo) - number :]
-        step_log.log_applied(step, [decode(message, registry) for message in own], seconds)
+            records.add_left([step], [differences])
+        elif number and answer["error"] is not None:
+            records.add_rolled_back(step, seconds, differences)
+        else:
+            own = undo[len(undo) - number :]
+            del undo[len(undo) - number :]
+            own_steps = [decode(message, registry) for message in own]
+            records.add(step, own_steps, seconds, differences)

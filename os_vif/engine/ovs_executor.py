@@ -55,7 +55,7 @@ class OvsExecutor:
         """Commit consecutive steps, and wait for ovs-vswitchd if a step requires that."""
         # The rows read when the plan began are current until the first change.
         snapshot = None if progress.has_changes else self._session.snapshot
-        committed = ovs_transaction.commit(self._session.ovsdb, steps, snapshot)
+        committed = ovs_transaction.commit(self._session.ovsdb, steps, snapshot, progress.records)
         progress.remaining += committed.remaining_bridges
         progress.undo.append(committed.roll_back)
         if self._wait or committed.always_waits:

@@ -21,9 +21,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from os_vif import exception
-from os_vif.engine import step_log
 from os_vif.engine.failure import StepFailure
 from os_vif.engine.ovs_open_ports import OpenPorts, find_open_ports
+from os_vif.engine.step_records import StepRecords
 from os_vif.host.ovsdb import query
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from os_vif.host.ovsdb.notation import Operation
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
 
-#: Each step with its undo steps.
-_Prepared = list[tuple[OvsStep, Sequence[OvsStep]]]
+#: Each step with the undo steps, and with the differences before, for a report.
+_Prepared = list[tuple[OvsStep, Sequence[OvsStep], Sequence["Difference"]]]
 
 #: The number of attempts to commit a transaction while other clients change the same rows.
 _ATTEMPTS = 20
@@ -122,19 +122,27 @@ def steps_to_delete(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
 
 
 def commit(
-    ovsdb: Ovsdb, steps: Sequence[OvsStep], snapshot: Snapshot | None = None
+    ovsdb: Ovsdb,
+    steps: Sequence[OvsStep],
+    snapshot: Snapshot | None = None,
+    records: StepRecords | None = None,
 ) -> CommittedTransaction:
     """Commit steps as one transaction.
 
     :param snapshot: the rows for the first attempt; None reads the rows.
+    :param records: receives the results of the steps; None for steps outside of the plan.
     :raises os_vif.engine.failure.StepFailure: for the first step that cannot be committed. Nothing was
         changed, or the failure says that the state is unknown.
     """
+    records = records or StepRecords(log_only=True)
     try:
-        return _commit_with_retries(ovsdb, steps, snapshot)
-    except StepFailure:
+        return _commit_with_retries(ovsdb, steps, snapshot, records)
+    except StepFailure as failure:
+        if failure.outcome == _UNKNOWN:
+            records.add_left(steps)
         raise
     except Exception as error:
+        records.add_left(steps)
         raise _plan_failure(steps, _describe_unexpected(error), _UNKNOWN) from error
 
 
@@ -261,17 +269,21 @@ def _commit_with_retries(
     ovsdb: Ovsdb,
     steps: Sequence[OvsStep],
     snapshot: Snapshot | None = None,
+    records: StepRecords | None = None,
     *,
     is_rollback: bool = False,
 ) -> CommittedTransaction:
     """Commit steps; after a lost connection or a conflict, read and commit again.
 
     :param snapshot: the rows for the first attempt.
+    :param records: receives the results of the steps; None for a rollback.
     :raises os_vif.engine.failure.StepFailure: if the transaction was not committed. The failure may
         say that the state is unknown.
     """
     #: The undo steps of a transaction that was sent and not answered.
     sent: list[OvsStep] | None = None
+    records = records or StepRecords(log_only=True)
+    prepared: _Prepared = []
     refusals: collections.Counter[str] = collections.Counter()
     for attempt in range(_ATTEMPTS):
         transaction, undo = Transaction[OvsStep](), None
@@ -279,17 +291,19 @@ def _commit_with_retries(
         try:
             rows, snapshot = snapshot or Snapshot(ovsdb, steps), None
             started = time.monotonic()
-            prepared = _prepare_transaction(steps, rows, transaction)
-            undo = [step for _, own in reversed(prepared) for step in own]
+            attempted = _prepare_transaction(steps, rows, transaction, records)
+            undo = [step for _, own, _ in reversed(attempted) for step in own]
             if sent is not None and not undo:
                 # The previous attempt was committed.
                 undo = [_with_uuid_in_database(step, rows) for step in sent]
+            else:
+                prepared = attempted
             if not transaction:
-                _log_steps(prepared, 0)
+                _record(records, prepared, 0)
                 result = None if sent is None else CommitResult(_read_next_cfg(ovsdb), {})
                 return CommittedTransaction(ovsdb, steps, undo, result, effects.remaining_bridges)
             result = transaction.commit(ovsdb)
-            _log_steps(prepared, time.monotonic() - started)
+            _record(records, prepared, time.monotonic() - started)
         except exception.OvsdbNoAnswer as error:
             sent = undo if undo is not None else sent
             if attempt + 1 < _ATTEMPTS and ovsdb.pause_before_retry():
@@ -358,12 +372,16 @@ def _refusal(
 
 
 def _prepare_transaction(
-    steps: Sequence[OvsStep], snapshot: Snapshot, transaction: Transaction[OvsStep]
+    steps: Sequence[OvsStep],
+    snapshot: Snapshot,
+    transaction: Transaction[OvsStep],
+    records: StepRecords,
 ) -> _Prepared:
-    """Add the operations of steps to a transaction; return each step with its undo steps."""
+    """Add the operations of steps to a transaction; return each step with the undo steps."""
     prepared: _Prepared = []
     for step in steps:
         try:
+            before = step.differences(snapshot) if records.is_recording else ()
             undo = step.add_operations(snapshot, transaction.owned_by(step))
         except OSError as error:
             raise _step_failure(step, error.strerror or str(error)) from error
@@ -371,18 +389,18 @@ def _prepare_transaction(
             raise
         except Exception as error:
             raise _step_failure(step, _describe_unexpected(error)) from error
-        prepared.append((step, undo))
+        prepared.append((step, undo, before))
     return prepared
 
 
-def _log_steps(prepared: _Prepared, seconds: float) -> None:
-    """Log the steps of a transaction.
+def _record(records: StepRecords, prepared: _Prepared, seconds: float) -> None:
+    """Record the steps of a transaction.
 
     :param seconds: the duration of the transaction.
     """
-    if step_log.is_enabled():
-        for step, undo in prepared:
-            step_log.log_applied(step, undo, seconds)
+    if records.is_needed:
+        for step, undo, differences in prepared:
+            records.add(step, undo, seconds, differences)
 
 
 def _with_uuid_in_database(step: OvsStep, snapshot: Snapshot) -> OvsStep:

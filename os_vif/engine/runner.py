@@ -63,7 +63,11 @@ def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
         with _executors(plan, privsep_module) as executors:
             _run_groups(_grouped(plan, record), executors, progress)
     except StepFailure as failure:
+        progress.records.finish(plan, failure)
         raise failure.error() from failure.__cause__
+    progress.records.finish(plan)
+    if progress.refused:
+        raise _remaining(progress.refused).error()
     return (*remaining_bridges.sentences(plan), *progress.remaining)
 
 
@@ -142,15 +146,15 @@ def _run_groups(
         raise
     except BaseException as error:
         unexpected = _unexpected(error, current)
+        progress.records.add_left(current)
         progress.roll_back(unexpected)
         if isinstance(error, Exception):
             raise unexpected from error
         # An exception that stops the thread, such as KeyboardInterrupt or a timeout of eventlet,
         # must reach the caller unchanged.
         LOG.warning("%s", unexpected.error())
+        progress.records.finish([s for group in groups for s in group.steps], unexpected)
         raise
-    if progress.refused:
-        raise _remaining(progress.refused)
 
 
 def _apply_record(

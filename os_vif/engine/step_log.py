@@ -27,34 +27,24 @@ def is_enabled() -> bool:
     return LOG.isEnabledFor(logging.DEBUG)
 
 
-def log_applied(step: Step, undo: Sequence[Step], seconds: float) -> None:
-    """Log an applied step.
+def log_changed(step: Step, undo: Sequence[str], seconds: float) -> None:
+    """Log a step that has changed the host.
 
-    :param undo: the undo steps; empty if the step held already.
+    :param undo: the commands that undo the change.
     :param seconds: duration of the step, or of the transaction or batch with the step.
     """
-    if not undo:
-        log_held(step)
-        return
-    before = "; ".join(command for back in undo for command in back.commands())
-    LOG.debug(
-        "%s changed %s in %.1f ms: %s (to undo: %s)",
-        type(step).__name__,
-        step.device,
-        seconds * 1000,
-        printable("; ".join(step.commands())),
-        printable(before),
-        extra={"step_held": False},
-    )
+    if is_enabled():
+        LOG.debug(
+            "%s changed %s in %.1f ms: %s (to undo: %s)",
+            type(step).__name__,
+            step.device,
+            seconds * 1000,
+            printable("; ".join(step.commands())),
+            printable("; ".join(undo)),
+            extra={"step_held": False},
+        )
 
 
 def log_held(step: Step) -> None:
     """Log a step that held already."""
     LOG.debug("%s held on %s", type(step).__name__, step.device, extra={"step_held": True})
-
-
-def log_all_held(steps: Sequence[Step]) -> None:
-    """Log steps that all held already."""
-    if is_enabled():
-        for step in steps:
-            log_held(step)

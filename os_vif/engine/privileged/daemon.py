@@ -98,8 +98,8 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
         return _failed(_failure_of("Locking", ", ".join(named or devices), error))
 
 
-def _failed(failure: StepFailure) -> RunAnswer:
-    return {"undo": [], "applied": [], "error": failure.encode(), "refused": []}
+def _failed(failure: StepFailure, applied: Sequence[tuple[int, float]] = ()) -> RunAnswer:
+    return {"undo": [], "applied": list(applied), "error": failure.encode(), "refused": []}
 
 
 @dataclasses.dataclass
@@ -154,6 +154,8 @@ def _run(
         recreate: list[KernelStep] = []
         members = list(group)
         current: KernelStep | None = None
+        #: The number of steps before the group. Deletions are sent when the group ends.
+        complete = len(progress.applied)
         try:
             with batch_delete.batched(net) if deletes else contextlib.nullcontext(net) as view:
                 for current in members:
@@ -167,7 +169,8 @@ def _run(
         except Exception as error:  # noqa: BLE001 - any error is answered, after a rollback
             failure = _blame(members if current is None else [current], error)
             failure.add(_roll_back(net, progress.undo))
-            return _failed(failure)
+            applied = progress.applied[:complete] if deletes else progress.applied
+            return _failed(failure, applied)
         progress.undo[:0] = recreate
     return progress.answer(net)
 
