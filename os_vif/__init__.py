@@ -92,6 +92,10 @@ def initialize(reset: bool = False) -> None:
 
             objects.register_all()
             manager, load_errors = plugin_loader.load_plugins()
+            if plugin_loader.has_shared_daemon():
+                from os_vif import engine
+
+                engine.import_all()
         finally:
             _initializing = False
         # Publish last: other threads must not see a partly loaded set of plugins.
@@ -395,6 +399,16 @@ def inventory() -> Inventory:
         return host_inventory.take_inventory(plugins, unusable)
     except OSError as error:
         raise exception.InventoryException(err=error.strerror) from error
+
+
+def privsep_modules() -> list[str]:
+    """Return the import paths of the privsep modules of the loaded plugins, sorted.
+
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    """
+    plugins = [ext.obj for ext in _manager() if ext.obj is not None]
+    paths = {getattr(plugin, "privsep_module", None) for plugin in plugins}
+    return sorted(path for path in paths if isinstance(path, str))
 
 
 def plugin_errors() -> dict[str, str]:

@@ -223,6 +223,76 @@ IN_TREE: dict[str, tuple[cfg.Opt, ...]] = {
 }
 
 
+#: Options of os-vif in the calling process.
+CALLER = _default_if_empty(
+    cfg.StrOpt(
+        "privileged_socket",
+        help="Path of the socket of the shared privileged daemon, such as "
+        "/run/os-vif/privileged.sock. Without a path, each process starts a privileged daemon of "
+        "its own for each plugin. With a path, no process starts a daemon: if no shared daemon "
+        "answers, plugging fails.",
+    ),
+    cfg.FloatOpt(
+        "privileged_socket_timeout",
+        default=30.0,
+        min=0.1,
+        help="Seconds to wait for the shared privileged daemon, for example during a restart of "
+        "the daemon.",
+    ),
+)
+
+#: Options of the shared privileged daemon, ``os-vif privileged``.
+SHARED_DAEMON = _default_if_empty(
+    cfg.ListOpt(
+        "allowed_users",
+        default=[],
+        help="Names or numbers of the users that may call the shared privileged daemon, besides "
+        "root.",
+    ),
+    cfg.ListOpt(
+        "allowed_groups",
+        default=[],
+        help="Names or numbers of the groups whose members may call the shared privileged daemon.",
+    ),
+    cfg.IntOpt(
+        "threads",
+        min=2,
+        help="Number of calls that the daemon runs at a time. One of them is always free for "
+        "another user. By default one more than the processors, and at least 9.",
+    ),
+    cfg.IntOpt(
+        "max_calls_per_user",
+        default=256,
+        min=1,
+        help="Number of calls of a user that run or wait. A further call is refused.",
+    ),
+    cfg.IntOpt(
+        "max_connections",
+        default=1024,
+        min=1,
+        help="Number of open connections of all users. A further connection is refused.",
+    ),
+    cfg.IntOpt(
+        "max_connections_per_user",
+        default=512,
+        min=1,
+        help="Number of open connections of a user. A further connection is refused.",
+    ),
+)
+
+#: Options that belong to no plugin, by group.
+LIBRARY: dict[str, tuple[cfg.Opt, ...]] = {
+    "os_vif": CALLER,
+    "os_vif_privileged": SHARED_DAEMON,
+}
+
+
+def register_library(conf: cfg.ConfigOpts) -> None:
+    """Register the options that belong to no plugin. Idempotent."""
+    for group, options in LIBRARY.items():
+        conf.register_opts(list(options), group=group)
+
+
 #: Names of plugins of os-vif that the public os-vif does not have. Another distribution may use
 #: the same name: kuryr-kubernetes 0.6.0 to 6.0.1 has a plugin named sriov.
 LATE_NAMES = frozenset({"sriov"})
@@ -249,7 +319,7 @@ def ceded(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[str, st
 
 
 def list_plugins_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Return the group name and the options of every installed plugin, sorted by group.
+    """Return each group name and the options, of os-vif and of the installed plugins, sorted.
 
     The entry point ``os_vif`` of the group ``oslo.config.opts`` names this function. Plugins of
     os-vif are not imported. Plugins of other distributions are imported, because only the class
@@ -272,4 +342,6 @@ def list_plugins_opts() -> list[tuple[str, list[cfg.Opt]]]:
                 described_error(error),
             )
             LOG.debug("Traceback of that failure:", exc_info=error)
-    return [(f"os_vif_{name}", copy.deepcopy(options)) for name, options in sorted(listed.items())]
+    groups = {group: list(options) for group, options in LIBRARY.items()}
+    groups |= {f"os_vif_{name}": options for name, options in listed.items()}
+    return [(group, copy.deepcopy(options)) for group, options in sorted(groups.items())]

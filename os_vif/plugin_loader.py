@@ -24,8 +24,10 @@ def load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExcep
 
     :returns: the loaded plugins, and the errors of the remaining plugins by name.
     """
+    from oslo_config import cfg
     from stevedore import extension
 
+    opts.register_library(cfg.CONF)
     load_errors: dict[str, BaseException] = {}
     manager: extension.ExtensionManager[Any]
     try:
@@ -60,6 +62,13 @@ def load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExcep
             load_errors[name] = error
             log_plugin_error(f"os-vif plugin {name!r} could not be loaded", error)
     return manager, load_errors
+
+
+def has_shared_daemon() -> bool:
+    """Return whether ``[os_vif] privileged_socket`` is set. Call after :func:`load_plugins`."""
+    from oslo_config import cfg
+
+    return bool(cfg.CONF.os_vif.privileged_socket)
 
 
 def _log_missing(

@@ -307,13 +307,14 @@ def default_text(option: cfg.Opt) -> str:
 
 
 class VifOptions(Generated):
-    """The directive ``.. vif-options:: plugin``."""
+    """The directive ``.. vif-options:: plugin``, or a group of os-vif itself."""
 
     required_arguments = 1
 
     def lines(self) -> Iterator[str]:
         """Yield each option with default, help and deprecation."""
-        for option in opts.IN_TREE[self.arguments[0]]:
+        name = self.arguments[0]
+        for option in opts.LIBRARY.get(name) or opts.IN_TREE[name]:
             value = default_text(option)
             yield f"``{option.name} = {value}``" if value else f"``{option.name}``"
             yield f"   {option.help}"

@@ -17,7 +17,7 @@ LOG = logging.getLogger("os-vif")
 
 #: ``helper_command`` of a deployed nova.conf refers to this option; the default is that of nova.
 _ROOTWRAP = cfg.StrOpt("rootwrap_config", default="/etc/nova/rootwrap.conf")
-_OS_VIF_GROUP = re.compile(r"os_vif_\w+|vif_plug_\w+")
+_OS_VIF_GROUP = re.compile(r"os_vif|os_vif_\w+|vif_plug_\w+")
 _REFERENCE = re.compile(r"\$\{?(\w+)")
 
 

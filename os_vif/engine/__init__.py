@@ -5,7 +5,11 @@
 
 ``runner`` orders the steps and rolls back. ``kernel`` calls the privileged daemon, where ``daemon``
 asks ``policy`` and applies the steps. ``ovs_executor`` and ``ovs`` make transactions in the database
-of Open vSwitch. The modules are imported by the first plug or check of a process.
+of Open vSwitch. The modules are imported by the first plug or check of a process, or by
+:func:`import_all`.
+
+``[os_vif] privileged_socket`` replaces the private daemons by the shared one: ``shared_client``
+calls ``shared_daemon``.
 """
 
 from __future__ import annotations
@@ -30,3 +34,17 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
     with first_use:
         from os_vif.engine import runner
     return runner.check(plan, privsep_module)
+
+
+def import_all() -> None:
+    """Import the modules of the first plug.
+
+    With a shared privileged daemon, ``os_vif.initialize()`` calls the function, and the first plug
+    takes as long as a later plug. Without a shared daemon, the start of a daemon by the first plug
+    takes longer than the imports.
+    """
+    with first_use:
+        from os_vif.engine import ovs_executor, runner  # noqa: F401 - imported ahead
+        from os_vif.host.netlink import messages
+        from os_vif.steps import wire  # noqa: F401
+    messages.load()

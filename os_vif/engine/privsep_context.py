@@ -13,6 +13,8 @@ The class differs from ``PrivContext`` of oslo.privsep as follows:
   first call, and runs several calls at a time.
 - Options with an empty value have their default (``daemon_options``).
 - A caller with uid 0 starts the daemon without sudo.
+- With ``[os_vif] privileged_socket``, calls of ``run``, ``undo``, ``check`` and ``connect`` go to
+  the shared privileged daemon, and the process starts no daemon.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
+from os_vif.engine import shared_client
 from os_vif.engine.daemon_options import DaemonOptions
 from os_vif.engine.failure import NotStartedError
 from os_vif.engine.privsep_channel import Channel
@@ -136,6 +139,11 @@ class Context(priv_context.PrivContext):
             self._registry = wire.register(classes)
         #: The functions whose calls compare the network namespaces of caller and daemon.
         self._compared: set[Callable[..., Any]] = set()
+        #: The functions that the shared privileged daemon has.
+        self._shared: set[Callable[..., Any]] = set()
+        #: Returns the paths of ovsdb-server that only root can have configured; None without
+        #: :meth:`ovsdb_entry_point`.
+        self.ovsdb_sockets: Callable[[], Iterable[str]] | None = None
         #: The number of failed starts, and the reason of the last failure.
         self._failed_starts, self._start_error = 0, ""
         _contexts.add(self)
@@ -175,6 +183,11 @@ class Context(priv_context.PrivContext):
     @property
     def _options(self) -> DaemonOptions:
         return DaemonOptions(super().conf, self._defaults, self._added)
+
+    def capabilities(self) -> frozenset[int]:
+        """Return the capabilities that the daemon of the context keeps, also for its programs."""
+        options = DaemonOptions(super().conf, self._defaults, self._program_capabilities())
+        return frozenset(options.capabilities)
 
     def set_client_mode(self, enabled: bool) -> None:
         super().set_client_mode(enabled)
@@ -223,6 +236,7 @@ class Context(priv_context.PrivContext):
 
         functions: tuple[Callable[..., Any], ...] = (run, undo, check)
         self._compared.update(functions)
+        self._shared.update(functions)
         return EntryPoints(*(self.entrypoint(self._as_own(function)) for function in functions))
 
     def ovsdb_entry_point(self, configured: Callable[[], Iterable[str]]) -> Callable[..., Any]:
@@ -239,6 +253,8 @@ class Context(priv_context.PrivContext):
 
             return ovsdb_socket.hand_over(configured(), path, name, token, user)
 
+        self.ovsdb_sockets = configured
+        self._shared.add(connect)
         return self.entrypoint(self._as_own(connect))
 
     def probe_entry_point(self) -> Callable[[], Any]:
@@ -256,7 +272,12 @@ class Context(priv_context.PrivContext):
 
     def _as_own(self, function: F) -> F:
         """Make a function importable from the module of the context."""
-        return as_entrypoint(function, str(self.pypath).rpartition(".")[0])
+        return as_entrypoint(function, self._module)
+
+    @property
+    def _module(self) -> str:
+        """Return the import path of the module of the context."""
+        return str(self.pypath).rpartition(".")[0]
 
     def start(self, method: Any = priv_context.Method.ROOTWRAP) -> None:
         """Start the daemon, unless the daemon is running.
@@ -283,12 +304,17 @@ class Context(priv_context.PrivContext):
 
     def is_confirmed(self) -> bool:
         """Return whether the daemon is running in the network namespace of this thread."""
+        if (shared := _shared_daemon()) is not None:
+            return shared.is_confirmed(_read_netns())
         channel = self.channel
         if not isinstance(channel, Channel) or not channel.running:
             return False
         return channel.netns is not None and channel.netns == _read_netns()
 
     def _wrap(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self.client_mode and func in self._shared and (shared := _shared_daemon()) is not None:
+            netns = _read_netns() if func in self._compared else None
+            return shared.call(self._module, func.__name__, netns, args)
         if not self.client_mode or func not in self._compared:
             return super()._wrap(func, *args, **kwargs)
         kwargs["netns"] = netns = _read_netns()
@@ -330,6 +356,17 @@ class Context(priv_context.PrivContext):
         if is_default and os.geteuid() == 0 and helper.exists():
             return [str(helper), *command[2:]]
         return command
+
+
+def _shared_daemon() -> shared_client.SharedDaemon | None:
+    """Return the shared privileged daemon of ``[os_vif] privileged_socket``; None if not set."""
+    try:
+        options = cfg.CONF.os_vif
+        path, timeout = options.privileged_socket, options.privileged_socket_timeout
+    except cfg.NoSuchOptError:
+        # A program that has not called os_vif.initialize(), such as privsep-helper.
+        return None
+    return shared_client.daemon_at(path, timeout) if path else None
 
 
 def _read_netns() -> str | None:

@@ -10,10 +10,12 @@ standard streams. The size of messages is limited.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import logging
 import os
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,22 +40,41 @@ def restrict(capabilities: Collection[int], channel: Any) -> None:
     :param capabilities: the capabilities of the context.
     :param channel: the ``ServerChannel`` of oslo.privsep.
     """
+    restrict_process(capabilities, {channel.writer.writesock.fileno()})
+    _bound_messages(channel.reader_iter)
+
+
+def restrict_process(capabilities: Collection[int], descriptors: Collection[int]) -> None:
+    """Apply the restrictions of the process. Called before the daemon drops capabilities.
+
+    :param capabilities: the capabilities that the daemon keeps.
+    :param descriptors: the descriptors that stay open, besides the standard streams.
+    """
     _drop_bounding_set(capabilities)
     _prctl("PR_CAP_AMBIENT", _CAP_AMBIENT, _CLEAR_ALL)
     _prctl("PR_SET_NO_NEW_PRIVS", _SET_NO_NEW_PRIVS, 1)
-    _replace_descriptors({channel.writer.writesock.fileno()})
-    _bound_messages(channel.reader_iter)
+    _replace_descriptors(descriptors)
 
 
 def _drop_bounding_set(kept: Collection[int]) -> None:
     """Remove all other capabilities than *kept* from the bounding set."""
+    bounding = _read_bounding_set()
     for capability in range(_LAST_CAPABILITY + 1):
-        if capability in kept:
+        if capability in kept or not bounding >> capability & 1:
+            # Also CapabilityBoundingSet= of systemd may have removed it, with CAP_SETPCAP.
             continue
         code = _prctl("PR_CAPBSET_DROP", _CAPBSET_DROP, capability)
         if code:
             # EINVAL: the kernel has no capability with this or a higher number.
             return
+
+
+def _read_bounding_set() -> int:
+    """Return the mask of the bounding set; all capabilities if ``/proc`` cannot be read."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = pathlib.Path("/proc/thread-self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("CapBnd:")).split()[1], 16)
+    return (1 << _LAST_CAPABILITY + 1) - 1
 
 
 def _prctl(name: str, *arguments: int) -> int:

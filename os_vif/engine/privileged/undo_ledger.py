@@ -6,19 +6,21 @@
 A caller keeps the undo steps of a call until the rest of the plan has succeeded, and sends the
 steps back to roll back. Undo steps may restore settings that the policy permits no caller to
 change, such as an address of a host's device. The daemon therefore permits an issued list of undo
-steps only as a whole, once, within :data:`_LIFETIME` seconds, and while the devices are the same.
+steps only as a whole, once, within :data:`_LIFETIME` seconds, while the devices are the same, and
+only for the user to whom the steps were issued.
 :mod:`os_vif.engine.privileged.policy` decides about all other lists of steps.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from os_vif.host.netlink.rtnetlink import Netlink
     from os_vif.steps.kernel_step import KernelStep
@@ -28,32 +30,52 @@ _LIFETIME = 3600
 #: Maximal number of steps of all entries; the oldest entries are deleted first.
 _CAPACITY = 100_000
 
-#: Expiry time and the index of each device, by network namespace and steps.
-_issued: OrderedDict[tuple[str, tuple[KernelStep, ...]], tuple[float, list[int | None]]] = (
-    OrderedDict()
-)
+#: Expiry time and the index of each device, by network namespace, user and steps.
+_issued: OrderedDict[
+    tuple[str, int | None, tuple[KernelStep, ...]], tuple[float, list[int | None]]
+] = OrderedDict()
 _guard = threading.Lock()
+_thread = threading.local()
+
+
+@contextlib.contextmanager
+def issued_for(user: int) -> Iterator[None]:
+    """Bind the undo steps of this thread to a user, for the duration of a block.
+
+    A private daemon has a single caller, and names no user.
+    """
+    _thread.user = user
+    try:
+        yield
+    finally:
+        _thread.user = None
+
+
+def _key(
+    net: Netlink, steps: Sequence[KernelStep]
+) -> tuple[str, int | None, tuple[KernelStep, ...]]:
+    return net.netns, getattr(_thread, "user", None), tuple(steps)
 
 
 def issue(net: Netlink, steps: Sequence[KernelStep]) -> None:
     """Record undo steps that are returned to a caller."""
     if not steps:
         return
-    key = (net.netns, tuple(steps))
+    key = _key(net, steps)
     value = (time.monotonic() + _LIFETIME, [_index(net, step) for step in steps])
     with _guard:
         _issued.pop(key, None)
         _issued[key] = value
-        count = sum(len(noted) for _, noted in _issued)
+        count = sum(len(noted) for _, _, noted in _issued)
         while count > _CAPACITY:
-            (_, oldest), _ = _issued.popitem(last=False)
+            (_, _, oldest), _ = _issued.popitem(last=False)
             count -= len(oldest)
 
 
 def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
     """Return whether steps were issued for the present devices, and delete the entry."""
     with _guard:
-        until, indexes = _issued.pop((net.netns, tuple(steps)), (0.0, []))
+        until, indexes = _issued.pop(_key(net, steps), (0.0, []))
     if time.monotonic() > until:
         return False
     return all(
