@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from oslo_config import cfg
 from oslo_privsep import daemon, priv_context
 
-from os_vif.engine import shared_client
 from os_vif.engine.daemon_options import DaemonOptions
 from os_vif.engine.failure import NotStartedError
 from os_vif.engine.privsep_channel import Channel
+from os_vif.engine.shared_calls import shared_client
 
 if TYPE_CHECKING:
     from os_vif.steps.plugin_step import PluginStep

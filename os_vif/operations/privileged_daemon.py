@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from os_vif.engine.shared_client import Probe, SharedDaemonError, probe
+from os_vif.engine.shared_calls.shared_client import Probe, SharedDaemonError, probe
 from os_vif.host.state.directory import STATE
 
 __all__ = ["Probe", "SharedDaemonError", "default_socket", "probe", "serve"]

@@ -11,8 +11,8 @@ import threading
 import time
 from typing import Any
 
+from os_vif.engine.shared_calls.shared_protocol import MAX_CALL, Decoder, encode
 from os_vif.engine.shared_daemon.peers import Peer
-from os_vif.engine.shared_protocol import MAX_CALL, Decoder, encode
 
 
 class ClientConnection:

@@ -17,8 +17,8 @@ from os_vif.engine import ovsdb_socket, privsep_module
 from os_vif.engine.privileged import daemon as privileged
 from os_vif.engine.privileged import undo_ledger
 from os_vif.engine.privsep_context import Context
+from os_vif.engine.shared_calls.shared_protocol import DENIED, MALFORMED, NAMESPACE
 from os_vif.engine.shared_daemon.peers import Peer
-from os_vif.engine.shared_protocol import DENIED, MALFORMED, NAMESPACE
 from os_vif.escape import described_error, printable
 from os_vif.host.netlink import rtnetlink
 
@@ -38,7 +38,7 @@ _CONNECT_ARGUMENTS = 4
 class RefusedError(Exception):
     """A call that was not started.
 
-    :param kind: the reason, of ``os_vif.engine.shared_protocol``.
+    :param kind: the reason, of ``os_vif.engine.shared_calls.shared_protocol``.
     """
 
     def __init__(self, kind: str, reason: str) -> None:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from os_vif.engine import shared_protocol as protocol
+from os_vif.engine.shared_calls import shared_protocol as protocol
 from os_vif.engine.shared_daemon import dispatch
 from os_vif.engine.shared_daemon.call_queue import CallQueue
 from os_vif.engine.shared_daemon.client_connection import ClientConnection

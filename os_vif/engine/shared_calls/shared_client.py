@@ -24,8 +24,8 @@ import time
 import weakref
 from typing import Any, NamedTuple
 
-from os_vif.engine import shared_protocol as protocol
 from os_vif.engine.failure import NotStartedError
+from os_vif.engine.shared_calls import shared_protocol as protocol
 from os_vif.escape import printable
 from os_vif.host.sockets import above_standard_streams
 
