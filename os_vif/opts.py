@@ -226,6 +226,13 @@ IN_TREE: dict[str, tuple[cfg.Opt, ...]] = {
 #: Options of os-vif in the calling process.
 CALLER = _default_if_empty(
     cfg.StrOpt(
+        "owner",
+        sample_default="<name of the program>",
+        help="Owner that each plugged VIF is recorded with, of at most 64 bytes. Commands that "
+        "list VIFs or delete stale VIFs select VIFs by owner. If unset, the owner is the name of "
+        "the program, such as nova.",
+    ),
+    cfg.StrOpt(
         "privileged_socket",
         help="Path of the socket of the shared privileged daemon, such as "
         "/run/os-vif/privileged.sock. Without a path, each process starts a privileged daemon of "

@@ -134,6 +134,11 @@ class KernelExecutor:
         if self.holds(with_record, before):
             progress.records.add_held(steps)
             return
+        if record is not None and self.holds(steps):
+            # The plan itself needs no daemon.
+            step_log.log_all_held(steps)
+            self.run_record(record, progress)
+            return
         try:
             self._run(steps, progress, record, before or [])
         except StepFailure as failure:

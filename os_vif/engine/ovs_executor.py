@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.engine import ovs_transaction
 from os_vif.engine.failure import StepFailure
+from os_vif.steps.ovs.port import OWNER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from os_vif.engine.executor import Progress
     from os_vif.engine.ovs_open_ports import OpenPorts
     from os_vif.engine.ovs_transaction import CommittedTransaction, Session
+    from os_vif.host.ovsdb.transaction import Pairs
     from os_vif.steps.ovs.step import OvsStep
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
 
@@ -34,9 +36,13 @@ class OvsExecutor:
     :param switch: the database.
     :param session: the connection, with the rows that were read when the plan began.
     :param forward: whether to go on when ovs-vswitchd is late, as an unplug does.
+    :param port_ids: ``external_ids`` for each new port of a VIF.
     """
 
-    def __init__(self, switch: OvsdbTarget, session: Session, *, forward: bool) -> None:
+    def __init__(
+        self, switch: OvsdbTarget, session: Session, *, forward: bool, port_ids: Pairs = ()
+    ) -> None:
+        self._port_ids = port_ids
         self._wait = switch.wait
         self._session = session
         self._forward = forward
@@ -55,7 +61,9 @@ class OvsExecutor:
         """Commit consecutive steps, and wait for ovs-vswitchd if a step requires that."""
         # The rows read when the plan began are current until the first change.
         snapshot = None if progress.has_changes else self._session.snapshot
-        committed = ovs_transaction.commit(self._session.ovsdb, steps, snapshot, progress.records)
+        committed = ovs_transaction.commit(
+            self._session.ovsdb, steps, snapshot, progress.records, port_ids=self._port_ids
+        )
         progress.remaining += committed.remaining_bridges
         progress.undo.append(committed.roll_back)
         if self._wait or committed.always_waits:
@@ -120,7 +128,8 @@ def connected(switch: OvsdbTarget, plan: Plan) -> Iterator[OvsExecutor]:
     :raises StepFailure: if the database cannot be read; then nothing was done.
     """
     with ovs_transaction.open_session(switch, plan) as session:
-        yield OvsExecutor(switch, session, forward=plan.forward)
+        ids = () if plan.record is None else ((OWNER_ID, plan.record.owner),)
+        yield OvsExecutor(switch, session, forward=plan.forward, port_ids=ids)
 
 
 class OvsChecker:

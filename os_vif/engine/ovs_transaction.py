@@ -37,6 +37,7 @@ from os_vif.steps.ovs.step import DeleteRowStep, OvsStep, Wait
 
 if TYPE_CHECKING:
     from os_vif.host.ovsdb.notation import Operation
+    from os_vif.host.ovsdb.transaction import Pairs
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
 
 #: Each step with the undo steps, and with the differences before, for a report.
@@ -126,17 +127,20 @@ def commit(
     steps: Sequence[OvsStep],
     snapshot: Snapshot | None = None,
     records: StepRecords | None = None,
+    *,
+    port_ids: Pairs = (),
 ) -> CommittedTransaction:
     """Commit steps as one transaction.
 
     :param snapshot: the rows for the first attempt; None reads the rows.
     :param records: receives the results of the steps; None for steps outside of the plan.
+    :param port_ids: ``external_ids`` for each new port of a VIF.
     :raises os_vif.engine.failure.StepFailure: for the first step that cannot be committed. Nothing was
         changed, or the failure says that the state is unknown.
     """
     records = records or StepRecords(log_only=True)
     try:
-        return _commit_with_retries(ovsdb, steps, snapshot, records)
+        return _commit_with_retries(ovsdb, steps, snapshot, records, port_ids=port_ids)
     except StepFailure as failure:
         if failure.outcome == _UNKNOWN:
             records.add_left(steps)
@@ -272,6 +276,7 @@ def _commit_with_retries(
     records: StepRecords | None = None,
     *,
     is_rollback: bool = False,
+    port_ids: Pairs = (),
 ) -> CommittedTransaction:
     """Commit steps; after a lost connection or a conflict, read and commit again.
 
@@ -286,7 +291,7 @@ def _commit_with_retries(
     prepared: _Prepared = []
     refusals: collections.Counter[str] = collections.Counter()
     for attempt in range(_ATTEMPTS):
-        transaction, undo = Transaction[OvsStep](), None
+        transaction, undo = Transaction[OvsStep](port_ids), None
         effects = transaction.effects
         try:
             rows, snapshot = snapshot or Snapshot(ovsdb, steps), None

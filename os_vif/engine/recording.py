@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: The owner of a program without a name.
+#: The owner of a program without a name, and the names of files that are no name of a program.
 UNNAMED = "python"
+_UNNAMED_FILES = ("", "-", "-c", "-m", "__main__.py")
 _keeps_owner: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_owner", default=False)
 
 
@@ -58,15 +59,18 @@ def owner() -> str:
     The owner is ``[os_vif] owner``. The default is the name of the project or program in
     oslo.config, or the name of Python's main file.
     """
+    conf = cfg.CONF
     try:
-        configured = cfg.CONF.os_vif.owner
+        configured = conf.os_vif.owner
     except cfg.NoSuchOptError:
         # os_vif.initialize() has not registered the option.
         configured = None
-    for name in (configured, cfg.CONF.project, cfg.CONF.prog, os.path.basename(sys.argv[0])):  # noqa: PTH119 - on every plug
-        if name and (text := _printable(str(name).strip(), MAX_OWNER)) and text != "-c":
+    # A program that has not called CONF() has neither project nor prog.
+    for name in (configured, getattr(conf, "project", None), getattr(conf, "prog", None)):
+        if name and (text := _printable(str(name).strip(), MAX_OWNER)):
             return text
-    return UNNAMED
+    file = os.path.basename(sys.argv[0]) if sys.argv else ""  # noqa: PTH119 - on every plug
+    return UNNAMED if file in _UNNAMED_FILES else _printable(file, MAX_OWNER)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from os_vif.host.ovsdb.snapshot import Snapshot
 
 Owner = TypeVar("Owner")
+#: A map column, as pairs of key and value.
+Pairs = tuple[tuple[str, str], ...]
 
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -67,12 +69,13 @@ class OwnedTransaction(Generic[Owner]):
     """The view of a transaction through which one owner adds operations."""
 
     # Steps cannot leave further attributes for each other.
-    __slots__ = ("_owner", "_transaction", "effects")
+    __slots__ = ("_owner", "_transaction", "effects", "port_ids")
 
     def __init__(self, transaction: Transaction[Owner], owner: Owner) -> None:
         self._transaction = transaction
         self._owner = owner
         self.effects = transaction.effects
+        self.port_ids = transaction.port_ids
 
     def bridge(self, snapshot: Snapshot, name: str) -> Reference:
         """Return the reference to a bridge, existing or inserted by the transaction.
@@ -144,10 +147,16 @@ class OwnedTransaction(Generic[Owner]):
 class Transaction(Generic[Owner]):
     """The operations of a transaction, each with the owner of the operation."""
 
-    __slots__ = ("conditions", "effects", "operations")
+    __slots__ = ("conditions", "effects", "operations", "port_ids")
 
-    def __init__(self) -> None:
+    def __init__(self, port_ids: Pairs = ()) -> None:
+        """Create an empty transaction.
+
+        :param port_ids: ``external_ids`` for the Interface of each port that a step creates for a
+            VIF. The ids are no condition of a step: present ports are not changed.
+        """
         self.effects = Effects()
+        self.port_ids = port_ids
         #: The conditions, which the server evaluates first.
         self.conditions: list[tuple[Owner, Operation]] = []
         self.operations: list[tuple[Owner, Operation]] = []

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 #: The VLAN in which Neutron keeps a port before the port is wired.
 DEAD_VLAN = 4095
 
+#: The key of ``external_ids`` with the owner of a VIF, on an Interface that os-vif has created. The
+#: database outlives a reboot, unlike the record of the VIF.
+OWNER_ID = "os-vif-owner"
+
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -247,7 +251,11 @@ class EnsureOvsPort(OvsStep):
             for stale in port_rows.unused_qos(snapshot, self.name):
                 transaction.delete("QoS", stale)
             row["qos"] = transaction.insert("QoS", **self._qos_columns)
-        interface = transaction.insert("Interface", name=self.name, **self._interface_columns)
+        columns = self._interface_columns
+        if self.external_ids:
+            pairs = {**dict(transaction.port_ids), **dict(self.external_ids)}
+            columns["external_ids"] = ["map", [list(pair) for pair in pairs.items()]]
+        interface = transaction.insert("Interface", name=self.name, **columns)
         port = transaction.insert("Port", name=self.name, interfaces=interface, **row)
         transaction.mutate("Bridge", bridge, ["ports", "insert", ["set", [port]]])
         return (DeleteOvsPort(self.name, uuid=port[1]),)

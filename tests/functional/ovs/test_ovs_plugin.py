@@ -26,14 +26,14 @@ pytestmark = pytest.mark.usefixtures("daemon")
 
 
 def test_a_port_has_the_rows_that_hosts_have_always_had(br_int):
-    """Those by which Neutron and OVN know it, and which the public os-vif makes."""
+    """Neutron and OVN know the port by the ids of the public os-vif; a new port has its owner too."""
     vif = ovs_vif(create_port=True)
     run(f"ip link add name {vif.vif_name} type veth peer name guest")
     os_vif.plug(vif, INSTANCE)
     assert row(br_int, "Interface", vif.vif_name, "external_ids", "type") == [
         (
             f'{{attached-mac="fa:16:3e:00:00:00", iface-id="{vif.id}", iface-status=active, '
-            'vm-uuid="b0000000-0000-4000-8000-000000000000"}'
+            'os-vif-owner=os-vif, vm-uuid="b0000000-0000-4000-8000-000000000000"}'
         ),
         '""',
     ]
