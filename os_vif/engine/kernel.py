@@ -136,7 +136,7 @@ class KernelExecutor:
             return
         if record is not None and self.holds(steps):
             # The plan itself needs no daemon.
-            step_log.log_all_held(steps)
+            progress.records.add_held(steps)
             self.run_record(record, progress)
             return
         try:
