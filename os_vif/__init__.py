@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stevedore import extension
 
     from os_vif.operations.batch import Result
+    from os_vif.operations.collect import CollectReport, Keep
     from os_vif.operations.doctor.finding import Finding
     from os_vif.operations.host_inventory import Inventory
     from os_vif.operations.observers import Observation, RunningOperation
@@ -42,6 +43,7 @@ __all__ = [
     "apply",
     "check",
     "check_many",
+    "collect",
     "exception",
     "host_info",
     "initialize",
@@ -402,13 +404,48 @@ def inventory() -> Inventory:
 
 
 def privsep_modules() -> list[str]:
-    """Return the import paths of the privsep modules of the loaded plugins, sorted.
-
-    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
-    """
+    """Return the import paths of the privsep modules of the loaded plugins, sorted."""
     plugins = [ext.obj for ext in _manager() if ext.obj is not None]
     paths = {getattr(plugin, "privsep_module", None) for plugin in plugins}
     return sorted(path for path in paths if isinstance(path, str))
+
+
+def collect(
+    keep: Keep,
+    *,
+    owner: str | Iterable[str] | None = None,
+    older_than: float = 600.0,
+    observations: int = 2,
+    limit: int | None = None,
+    unowned: bool = False,
+    dry_run: bool = False,
+) -> CollectReport:
+    """Unplug the VIFs of this host that are not in use, and delete empty bridges of os-vif.
+
+    The rules, and the devices that are never removed, are in :mod:`os_vif.operations.collect`.
+    Errors of single VIFs are in the report.
+
+    :param keep: the VIFs in use: VIF ids, instance uuids or other names of
+        :class:`~os_vif.operations.keep_lists.KeepList`, or a function that returns whether a
+        :class:`~os_vif.operations.plugged.Plugged` is in use. An empty list is an error.
+    :param owner: ``[os_vif] owner`` of the VIFs, or several; None if the host has a single owner.
+    :param older_than: the grace period in seconds.
+    :param observations: unplug a VIF that so many collections in succession have found not in use.
+    :param limit: the largest number of unplugs; None for no limit.
+    :param unowned: also unplug VIFs without a record, such as those of the public os-vif.
+    :param dry_run: report the results, and change nothing. Needs no privileges.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    :raises os_vif.exception.InvalidField: for an unusable argument. Nothing was changed.
+    :raises os_vif.exception.InventoryException: if the network devices cannot be read.
+    :raises os_vif.exception.CollectException: if another collection is running, or the
+        observations cannot be recorded.
+    """
+    _manager()
+    from os_vif.operations import collect as collection
+
+    owners = None if owner is None else frozenset([owner] if isinstance(owner, str) else owner)
+    rules = collection.Rules(owners, older_than, observations, limit, unowned, dry_run)
+    return collection.collect(keep, rules, inventory, unplug)
 
 
 def plugin_errors() -> dict[str, str]:
@@ -418,14 +455,9 @@ def plugin_errors() -> dict[str, str]:
 
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     """
-    manager = _manager()
-    reasons = {name: described_error(error) for name, error in _load_errors.items()}
-    for name in set(manager.names()) - _load_errors.keys():
-        try:
-            _plugin(name).describe()
-        except Exception as error:  # noqa: BLE001 - the error is returned
-            reasons[name] = described_error(error)
-    return reasons
+    from os_vif import plugin_loader
+
+    return plugin_loader.plugin_errors(_manager(), _load_errors)
 
 
 def diagnose(

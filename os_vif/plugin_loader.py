@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from os_vif import opts
@@ -111,3 +111,20 @@ def log_plugin_error(text: str, error: BaseException) -> None:
     """Log the error of a plugin: a line at ERROR, the traceback at DEBUG."""
     LOG.error("%s: %s", text, described_error(error))
     LOG.debug("Traceback of that failure:", exc_info=error)
+
+
+def plugin_errors(
+    manager: extension.ExtensionManager[Any], load_errors: Mapping[str, BaseException]
+) -> dict[str, str]:
+    """Return the errors of installed plugins that cannot be used, by plugin name.
+
+    :param load_errors: the errors of plugins that could not be loaded, by plugin name.
+    """
+    reasons = {name: described_error(error) for name, error in load_errors.items()}
+    for name in set(manager.names()) - load_errors.keys():
+        try:
+            plugin: Any = manager[name].obj
+            plugin.describe()
+        except Exception as error:  # noqa: BLE001 - the error is returned
+            reasons[name] = described_error(error)
+    return reasons

@@ -4,10 +4,14 @@
 """Garbage collection: removal of the VIFs that no keep list names.
 
 :func:`collect` reads the inventory once, and unplugs each collectable VIF through its plugin. A VIF
-is collectable if the keep list does not name the VIF, the owner matches, the grace period has
-passed, and several collections in succession have found the VIF so. The observations are in
-``/run/os-vif/gc.json``, which the kernel deletes at a reboot with the devices. ``/run/os-vif/gc.lock``
-excludes a second collection; the kernel releases the lock of a killed process.
+is collectable if the keep list does not name the VIF, the owner matches, the plug is older than the
+grace period, and several collections in succession have found the VIF so. The age of a VIF without a
+record, and of an empty bridge of os-vif, counts from the first collection. A VIF that is plugged
+again during the collection stays. Integration bridges, and devices without a mark, record or name of
+os-vif, are never removed.
+
+The observations are in ``/run/os-vif/gc.json``, which ends with a reboot as the devices do.
+``/run/os-vif/gc.lock`` excludes a second collection; the kernel releases the lock of a killed process.
 """
 
 from __future__ import annotations
@@ -18,12 +22,14 @@ import enum
 import fcntl
 import logging
 import os
+import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from os_vif import exception
 from os_vif.device_names import DELETABLE_OVS_BRIDGES, HYBRID_BRIDGE
 from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import vif_records
 from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
 from os_vif.operations.keep_lists import KeepList
@@ -127,8 +133,8 @@ def collect(
     """Unplug the VIFs that are not in use; see :func:`os_vif.collect`."""
     is_kept = _keep_function(keep)
     with _exclusive(dry_run=rules.dry_run):
+        before = _Identities()
         entries = inventory()
-        indexes = _read_indexes()
         others = [entry for entry in entries if not is_kept(entry)]
         _require_single_owner(rules, entries)
         seen = observations.read()
@@ -145,7 +151,7 @@ def collect(
                     reason = f"the limit of {rules.limit} removals is reached"
                     result = dataclasses.replace(verdict, outcome=Outcome.WAITING, reason=reason)
                 elif not rules.dry_run:
-                    result = _remove(verdict, indexes, unplug)
+                    result = _remove(verdict, before, unplug)
                     if result.outcome is Outcome.REMOVED:
                         seen.note_removal(_key(verdict))
                         seen.write()
@@ -266,20 +272,14 @@ def _key(result: Collected) -> str:
     return observations.key(result.entry.plugin, result.entry.id)
 
 
-def _read_indexes() -> dict[str, int]:
-    """Return the index of each network device, by name."""
-    with rtnetlink.opened() as net:
-        return {link.name: link.index for link in net.links()}
-
-
 def _remove(
     verdict: Collected,
-    indexes: dict[str, int],
+    before: _Identities,
     unplug: Callable[[objects.VIFBase, objects.InstanceInfo], object],
 ) -> Collected:
     """Unplug a VIF, unless the VIF has changed since the inventory."""
     entry = verdict.entry
-    if (change := _change_of(entry, indexes)) is not None:
+    if (change := before.change_of(entry)) is not None:
         return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=change)
     try:
         unplug(entry.vif, entry.instance)
@@ -289,15 +289,40 @@ def _remove(
     return dataclasses.replace(verdict, outcome=Outcome.REMOVED)
 
 
-def _change_of(entry: Plugged, indexes: dict[str, int]) -> str | None:
-    """Return in words how a VIF has changed since the inventory, or None.
+class _Identities:
+    """The identities of devices and records before the inventory.
 
-    A device of the same name with another index was plugged again. A device that is gone may
-    belong to an unplug in progress, which gc need not repeat.
+    A device of the same name with another index was plugged again, and so was a VIF whose record was
+    written again: each write makes a new file.
     """
-    with rtnetlink.opened() as net:
-        for device in entry.devices:
-            link = net.link(device)
-            if (None if link is None else link.index) != indexes.get(device):
-                return f"device {device} has changed since the inventory"
-    return None
+
+    def __init__(self) -> None:
+        with rtnetlink.opened() as net:
+            self._indexes = {link.name: link.index for link in net.links()}
+        self._files: dict[str, tuple[int, int]] = {}
+        with contextlib.suppress(OSError), os.scandir(STATE.path) as files:
+            self._files = {file.path: _identity(file.stat()) for file in files}
+
+    def change_of(self, entry: Plugged) -> str | None:
+        """Return in words how a VIF has changed since, or None."""
+        with rtnetlink.opened() as net:
+            path = vif_records.path_of(net, entry.id)
+            try:
+                found = _identity(pathlib.Path(path).stat())
+            except OSError:
+                found = None
+            if found != self._files.get(path):
+                return "the VIF was plugged again or unplugged since the inventory"
+            for device in entry.devices:
+                if device == entry.bridge:
+                    # Another VIF of the bridge may be the last user.
+                    continue
+                link = net.link(device)
+                if (None if link is None else link.index) != self._indexes.get(device):
+                    return f"device {device} has changed since the inventory"
+        return None
+
+
+def _identity(file: os.stat_result) -> tuple[int, int]:
+    """Return the identity of a file of a record."""
+    return file.st_ino, file.st_mtime_ns

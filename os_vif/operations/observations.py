@@ -64,6 +64,10 @@ class Observations:
         found.times += 1
         return found
 
+    def keys(self) -> frozenset[str]:
+        """Return the keys of the observed VIFs."""
+        return frozenset(self._by_key)
+
     def keep_only(self, vifs: Iterable[str]) -> None:
         """Forget the VIFs that this collection has not observed."""
         wanted = set(vifs)

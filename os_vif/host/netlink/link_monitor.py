@@ -46,6 +46,8 @@ class LinkEvent:
 class LinkMonitor:
     """A socket that receives each change of an interface in the namespace of the thread.
 
+    Notifications without a changed setting, such as a carrier, are left out.
+
     Not for several threads at once.
     """
 
@@ -62,7 +64,7 @@ class LinkMonitor:
             self._socket.setsockopt(
                 uapi.SOL_NETLINK, uapi.NETLINK_ADD_MEMBERSHIP, uapi.RTNLGRP_LINK
             )
-            self._names = self._read_names()
+            self._links = self._read_links()
         except BaseException:
             self._socket.close()
             raise
@@ -74,11 +76,11 @@ class LinkMonitor:
             self._socket.setsockopt(socket.SOL_SOCKET, uapi.SO_RCVBUFFORCE, size)
 
     @staticmethod
-    def _read_names() -> dict[int, str]:
-        """Return the names of all interfaces by index."""
+    def _read_links() -> dict[int, tuple[str, _Settings]]:
+        """Return name and settings of all interfaces by index."""
         net = Netlink()
         try:
-            return {link.index: link.name for link in net.links()}
+            return {link.index: (link.name, _settings(link)) for link in net.links()}
         finally:
             net.close()
 
@@ -103,7 +105,7 @@ class LinkMonitor:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self._names = self._read_names()
+                self._links = self._read_links()
                 raise Overrun from error
             events += self._decode(data)
 
@@ -116,21 +118,36 @@ class LinkMonitor:
             body = data[at + HEADER.size : at + length]
             at += (max(length, HEADER.size) + 3) & ~3
             if kind in (uapi.RTM_NEWLINK, uapi.RTM_DELLINK):
-                events.append(self._event(body, is_deletion=kind == uapi.RTM_DELLINK))
+                event = self._event(body, is_deletion=kind == uapi.RTM_DELLINK)
+                if event is not None:
+                    events.append(event)
         return events
 
-    def _event(self, body: bytes, *, is_deletion: bool) -> LinkEvent:
+    def _event(self, body: bytes, *, is_deletion: bool) -> LinkEvent | None:
+        """Return the change of a message; None if no setting has changed."""
         # A message of the family AF_BRIDGE is about the bridge port: a deleted port is a device
         # that has left the bridge.
-        is_port = body[0] != socket.AF_UNSPEC
-        name = LINK_READER.read(body)["IFLA_IFNAME"]
-        if is_port:
-            return LinkEvent((name,), None)
+        if body[0] != socket.AF_UNSPEC:
+            return LinkEvent((LINK_READER.read(body)["IFLA_IFNAME"],), None)
         link = parse_link(body)
-        before = self._names.get(link.index, name)
-        names = (name,) if before == name else (before, name)
+        before, settings = self._links.get(link.index, (link.name, None))
+        names = (link.name,) if before == link.name else (before, link.name)
         if is_deletion:
-            self._names.pop(link.index, None)
+            self._links.pop(link.index, None)
             return LinkEvent(names, None)
-        self._names[link.index] = name
+        self._links[link.index] = link.name, _settings(link)
+        # Settings of virtual functions are no part of the link.
+        if len(names) == 1 and settings == _settings(link) and link.kind is not None:
+            return None
         return LinkEvent(names, link)
+
+
+_Settings = tuple[object, ...]
+
+
+def _settings(link: Link) -> _Settings:
+    """Return the settings that a check compares; a bridge changes others with each port."""
+    return (
+        link.kind, link.mtu, link.up, link.promiscuous, link.master, link.lower, link.alias,
+        link.group, link.address,
+    )  # fmt: skip

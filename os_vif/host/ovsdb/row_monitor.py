@@ -112,14 +112,18 @@ class RowMonitor(Ovsdb):
                 continue
             for uuid, row in _members(rows):
                 parts = {kind: dict(_members(part or {})) for kind, part in _members(row)}
-                changed |= self._note_row((table, uuid), parts)
+                changed |= self._note_row(table, uuid, parts)
                 references |= _changed_references(table, parts)
         changed.update(name for ref in references if (name := self._names.get(ref)) is not None)
         present = set(self._names.values())
         return {name: name in present for name in changed}
 
-    def _note_row(self, row: tuple[str, str], parts: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """Record the name of a changed row; return the name, and the name before."""
+    def _note_row(self, table: str, uuid: str, parts: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        """Record the name of a changed row; return the name, and the name before.
+
+        A row whose references alone have changed is left out: a new port changes the bridge.
+        """
+        row = table, uuid
         names = {self._names[row]} if row in self._names else set()
         for columns in parts.values():
             if isinstance(name := columns.get("name"), str):
@@ -127,7 +131,10 @@ class RowMonitor(Ovsdb):
                 self._names[row] = name
         if "delete" in parts or ("old" in parts and "new" not in parts):
             self._names.pop(row, None)
-        return names
+            return names
+        changed = parts.get("modify", parts.get("old"))
+        column, _ = _REFERENCES.get(table, (None, None))
+        return set() if changed is not None and changed.keys() <= {column} else names
 
 
 def _members(found: Any) -> Iterator[tuple[str, Any]]:

@@ -139,6 +139,13 @@ class OvsPlugin(PluginBase):
         read = VifContext(vif, profile, instance_info, self.config, self._switch(), methods)
         return way, read
 
+    def switch(self) -> OvsdbTarget:
+        """Return address, timeout and TLS files of ovsdb-server.
+
+        :raises os_vif.exception.InvalidField: if an option has an unusable value.
+        """
+        return self._switch()
+
     # Derived plugins call or override the methods below.
 
     def _switch(self) -> OvsdbTarget:
