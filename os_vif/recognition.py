@@ -18,7 +18,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from os_vif.host.netlink import link_table, rtnetlink
-from os_vif.host.state import bridge_user_record
+from os_vif.host.state import bridge_user_record, vif_records
 from os_vif.host.state.bridge_user_record import Users
 from os_vif.host.state.directory import STATE
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
     from os_vif.host.ovsdb.port_tables import PortTables
     from os_vif.host.ovsdb.remotes import Target
+    from os_vif.host.state.vif_records import VifRecord
 
 LOG = logging.getLogger(__name__)
 
@@ -49,7 +50,10 @@ class Candidate:
     port: str | None = None
     #: Name of the bridge with the port; None without a bridge.
     bridge: str | None = None
-    #: The name of the entry for a VIF without ``id``, such as the name of an empty bridge.
+    #: The recorded owner in the database of Open vSwitch; None if unknown.
+    owner: str | None = None
+    #: The id of the entry, if ``vif.id`` is unset or a guess: the name of an empty bridge, or the
+    #: known first characters of the id.
     name: str = ""
     #: A sentence for each reason why the candidate remains of an unplugged VIF; empty for a
     #: plugged VIF.
@@ -57,9 +61,9 @@ class Candidate:
 
     @property
     def id(self) -> str:
-        """Id of the VIF, or the name of the entry."""
+        """Id of the entry."""
         # oslo.versionedobjects stores the value of a field in the attribute _obj_<field>.
-        return str(getattr(self.vif, "_obj_id", None) or self.name)
+        return self.name or str(getattr(self.vif, "_obj_id", None) or "")
 
 
 class HostSnapshot:
@@ -94,6 +98,11 @@ class HostSnapshot:
         }
 
     @functools.cached_property
+    def vif_records(self) -> Mapping[str, VifRecord]:
+        """The records of plugged VIFs, by id."""
+        return {record.vif_id: record for record in vif_records.read_all(self.net)}
+
+    @functools.cached_property
     def filtered_bridges(self) -> frozenset[str]:
         """The names of the bridges with recorded forwarding rules, present or deleted."""
         found = set()
@@ -107,12 +116,7 @@ class HostSnapshot:
         """The ids of the VIFs that own a virtual function, by PCI address."""
         from os_vif.host.state import vf_allocations
 
-        addresses = (
-            path.name.removeprefix("vf-").removesuffix(".json")
-            for path in sorted(STATE.path.glob("vf-*.json"))
-        )
-        owners = {address: vf_allocations.owner_of(address) for address in addresses}
-        return {address: owner for address, owner in owners.items() if owner}
+        return vf_allocations.owners()
 
     def function_of_representor(self, name: str) -> str | None:
         """Return the PCI address of the virtual function of a representor; None for other names."""

@@ -12,11 +12,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from os_vif import engine, exception, recognition
 from os_vif.call_errors import error_text
+from os_vif.operations import recorded_vifs
 from os_vif.operations.plugged import Plugged, State
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Difference
 
 LOG = logging.getLogger("os_vif")
+
+_GONE = "the host has neither a device nor a port of the VIF; only the record remains"
 
 
 class Inventory(tuple[Plugged, ...]):  # noqa: SLOT001 - a tuple with an attribute
@@ -45,7 +48,8 @@ class _Found:
 
     candidate: Candidate
     name: str
-    plugin: PluginBase
+    #: None for a plugin that is not loaded.
+    plugin: PluginBase | None
     record: VifRecord | None = None
 
 
@@ -59,7 +63,8 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
     errors = [f"plugin {name} cannot be used: {text}" for name, text in load_errors.items()]
     with recognition.opened() as snapshot:
         found = _recognise(snapshot, plugins, errors)
-        entries = [_entry(each) for each in found]
+        _merge_records(snapshot, plugins, found)
+        entries = [_entry(each) for each in found.values()]
     inventory = Inventory(sorted(entries, key=lambda entry: entry.id))
     inventory.errors = tuple(errors)
     for text in errors:
@@ -69,8 +74,8 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
 
 def _recognise(
     snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], errors: list[str]
-) -> Iterable[_Found]:
-    """Return the VIFs that the plugins recognise, one for each id.
+) -> dict[str, _Found]:
+    """Return the VIFs that the plugins recognise, by id.
 
     :param errors: receives a sentence for each plugin that fails.
     """
@@ -92,7 +97,24 @@ def _recognise(
             present = found.get(candidate.id)
             if present is None or _rank(each) > _rank(present):
                 found[candidate.id] = each
-    return found.values()
+    return found
+
+
+def _merge_records(
+    snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], found: dict[str, _Found]
+) -> None:
+    """Add the records to the recognised VIFs, and the VIFs that only a record tells."""
+    for vif_id, record in snapshot.vif_records.items():
+        present = found.get(vif_id)
+        recorded = (
+            recorded_vifs.from_record(snapshot, plugins, record) if present is None else None
+        )
+        if present is not None:
+            candidate = recorded_vifs.with_record(present.candidate, record)
+            found[vif_id] = dataclasses.replace(present, candidate=candidate, record=record)
+        elif recorded is not None:
+            name = recorded_vifs.plugin_name(recorded.vif)
+            found[vif_id] = _Found(recorded, name, plugins.get(name), record)
 
 
 def _rank(found: _Found) -> tuple[bool, bool, bool]:
@@ -115,7 +137,7 @@ def _entry(found: _Found) -> Plugged:
         instance=candidate.instance,
         plugin=found.name,
         way=candidate.way,
-        owner=None if record is None else record.owner,
+        owner=candidate.owner if record is None else record.owner,
         since=None if record is None else dt.datetime.fromtimestamp(record.since, dt.UTC),
         devices=candidate.devices,
         port=candidate.port,
@@ -128,21 +150,54 @@ def _entry(found: _Found) -> Plugged:
 
 def _state(found: _Found) -> tuple[State, tuple[str, ...], tuple[Difference, ...]]:
     """Return the state of a VIF, the reasons, and the differences from the plug plan."""
-    candidate, plugin = found.candidate, found.plugin
+    candidate = found.candidate
     if candidate.left_over:
         return State.LEFT_OVER, candidate.left_over, ()
-    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("plug"):
-        return State.UNKNOWN, (f"plugin {found.name} acts without a plan",), ()
-    failure = "a plug would fail"
     try:
-        wanted = plugin.plan_plug(candidate.vif, candidate.instance)
-        failure = "the host cannot be read"
-        differences = engine.check(wanted, plugin.privsep_module)
-    except Exception as error:  # noqa: BLE001 - the entry has the error
-        is_refused = isinstance(error, exception.InvalidField | exception.InvalidStep)
-        state = State.DIFFERS if is_refused else State.UNKNOWN
-        return state, (f"{failure}: {error_text(error)}",), ()
+        differences = _differences(found)
+    except _UnreadableError as error:
+        return error.state, (str(error),), ()
+    if _is_gone(candidate, differences):
+        return State.LEFT_OVER, (_GONE,), differences
     reasons = tuple(str(difference) for difference in differences)
     if any(not difference.pending for difference in differences):
         return State.DIFFERS, reasons, differences
     return (State.PENDING if differences else State.RIGHT), reasons, differences
+
+
+class _UnreadableError(Exception):
+    """The differences of a VIF are unknown."""
+
+    def __init__(self, state: State, text: str) -> None:
+        super().__init__(text)
+        self.state = state
+
+
+def _differences(found: _Found) -> tuple[Difference, ...]:
+    """Return the differences between the host and the plug plan of a VIF.
+
+    :raises _UnreadableError: if the plugin cannot plug the VIF, or the host cannot be read.
+    """
+    candidate, plugin = found.candidate, found.plugin
+    if plugin is None:
+        raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} is not loaded")
+    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("plug"):
+        raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} acts without a plan")
+    failure = "a plug would fail"
+    try:
+        wanted = plugin.plan_plug(candidate.vif, candidate.instance)
+        failure = "the host cannot be read"
+        return engine.check(wanted, plugin.privsep_module)
+    except Exception as error:
+        is_refused = isinstance(error, exception.InvalidField | exception.InvalidStep)
+        state = State.DIFFERS if is_refused else State.UNKNOWN
+        raise _UnreadableError(state, f"{failure}: {error_text(error)}") from error
+
+
+def _is_gone(candidate: Candidate, differences: Sequence[Difference]) -> bool:
+    """Return whether the host has nothing of a VIF except the record."""
+    return (
+        candidate.way == recorded_vifs.RECORDED
+        and not candidate.devices
+        and any(not difference.pending for difference in differences)
+    )

@@ -32,7 +32,7 @@ class State(enum.StrEnum):
 class Plugged:
     """A VIF on the host, found by :func:`os_vif.inventory`."""
 
-    #: Id of the VIF: ``vif.id``, or the name of the bridge for an empty bridge.
+    #: Id of the VIF. Of remains: the name of the bridge, or the known first characters of the id.
     id: str
     #: The recorded VIF, or a VIF reconstructed from devices and rows. An argument for
     #: :func:`os_vif.unplug` and the other functions.

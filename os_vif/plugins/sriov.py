@@ -33,7 +33,10 @@ from os_vif.steps import (
 from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from os_vif.host.sriov.functions import Vf
+    from os_vif.recognition import Candidate, HostSnapshot
     from os_vif.steps.kernel_step import KernelStep
 
 #: Settings of a port profile. The fields of the profile and of the step have the same names.
@@ -101,6 +104,12 @@ class SriovPlugin(PluginBase):
             return Plan(DeleteLink(vif_fields.named(vif, "vif_name")), *release)
         except exception.InvalidStep as error:
             raise vif_fields.of_step(error, _FIELD_SOURCES) from error
+
+    def recognise(self, snapshot: HostSnapshot) -> Iterable[Candidate]:
+        """Return the VIFs that own a virtual function."""
+        from os_vif.plugins import sriov_recognition
+
+        return sriov_recognition.recognise(snapshot)
 
 
 #: The VIF field for each field of the steps, for errors.

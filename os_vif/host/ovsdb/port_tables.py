@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from os_vif.host.ovsdb import query as queries
@@ -45,6 +46,24 @@ class PortTables:
             bridge = None if port is None else self._bridge_of.get(ref(port)[1])
             if bridge is not None:
                 yield interface, bridge
+
+    def bridge_of_port(self, name: str) -> str | None:
+        """Return the name of the bridge that a port is in, or None."""
+        row = self._port_named.get(name)
+        bridge = None if row is None else self._bridge_of.get(ref(row)[1])
+        return None if bridge is None else str(bridge["name"])
+
+    def is_guest_port(self, name: str) -> bool:
+        """Return whether a port is of another type than ``patch``."""
+        return self._types.get(name) != "patch"
+
+    @functools.cached_property
+    def _port_named(self) -> dict[str, Row]:
+        return {row["name"]: row for row in self._ports.values()}
+
+    @functools.cached_property
+    def _types(self) -> dict[str, str]:
+        return {row["name"]: row["type"] for row in self._interfaces}
 
     def port_names(self, bridge: str) -> tuple[str, ...]:
         """Return the names of the ports of a bridge, without the port of the bridge's name."""

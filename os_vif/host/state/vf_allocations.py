@@ -13,7 +13,7 @@ import dataclasses
 import json
 import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from os_vif.host.sriov import functions
 from os_vif.host.sriov.vf_settings import BY_NAME
@@ -144,13 +144,40 @@ def owner_of(address: str) -> str | None:
     return _read_user(_record_name(address))
 
 
+def owners() -> dict[str, str]:
+    """Return the ids of the VIFs that own a VF of any incarnation, by PCI address.
+
+    No privileges are needed.
+    """
+    found = {}
+    for path in sorted(STATE.path.glob(f"{_PREFIX}*{_SUFFIX}")):
+        user = _read_user(path.name)
+        if user is not None:
+            found[path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX)] = user
+    return found
+
+
+def changed_settings(address: str) -> frozenset[str]:
+    """Return the names of the settings that the plug of a VF has changed; empty without a record.
+
+    No privileges are needed.
+    """
+    before = _read_content(_record_name(address)).get("before")
+    return frozenset(before) if isinstance(before, dict) else frozenset()
+
+
 def _read_user(name: str) -> str | None:
+    user = _read_content(name).get("user")
+    return user if isinstance(user, str) else None
+
+
+def _read_content(name: str) -> dict[str, Any]:
+    """Return the content of a record; empty for a missing or damaged record."""
     try:
         record = json.loads(STATE.read(name))
     except (OSError, ValueError):
-        return None
-    user = record.get("user") if isinstance(record, dict) else None
-    return user if isinstance(user, str) else None
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _record_name(address: str) -> str:

@@ -28,7 +28,7 @@ from os_vif.device_names import (
 )
 from os_vif.host.ovsdb import remotes
 from os_vif.host.ovsdb.notation import mapping, values
-from os_vif.plugins.ovs import names
+from os_vif.plugins.ovs import names, unplugged_remains
 from os_vif.recognition import Candidate
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def may_have_switch(snapshot: HostSnapshot, config: Any) -> bool:
 
 
 def recognise(snapshot: HostSnapshot, tables: PortTables) -> Iterator[Candidate]:
-    """Yield the VIFs with a port of Open vSwitch."""
+    """Yield the VIFs with a port of Open vSwitch, and the remains of unplugged VIFs."""
+    claimed: set[str] = set()
     for interface, bridge in tables:
         ids = mapping(interface["external_ids"])
         if "attached-mac" not in ids or not ids.get("iface-id") or "iface-status" not in ids:
@@ -125,7 +126,9 @@ def recognise(snapshot: HostSnapshot, tables: PortTables) -> Iterator[Candidate]
         port = _Port(interface["name"], interface, bridge["name"], bridge["datapath_type"], ids)
         found = _recognise_port(snapshot, tables, port)
         if found is not None:
+            claimed.update((port.name, *found.devices))
             yield found
+    yield from unplugged_remains.recognise(snapshot, tables, claimed)
 
 
 def _recognise_port(snapshot: HostSnapshot, tables: PortTables, port: _Port) -> Candidate | None:

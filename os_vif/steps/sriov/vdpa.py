@@ -12,7 +12,7 @@ import dataclasses
 import errno
 import re
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import genetlink, uapi
 from os_vif.host.netlink.messages import VDPA
@@ -23,11 +23,14 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from os_vif.host.netlink.rtnetlink import Netlink
 
 FAMILY = genetlink.Family(
     "vdpa", VDPA, ("VDPA_ATTR_MGMTDEV_BUS_NAME", "VDPA_ATTR_MGMTDEV_DEV_NAME")
 )
+_LISTED = genetlink.Family("vdpa", VDPA, (*FAMILY.reads, "VDPA_ATTR_DEV_NAME"))
 _NAME = re.compile("[A-Za-z0-9_.:-]{1,64}")
 _MANAGEMENT = re.compile("([A-Za-z0-9_.:-]{1,64}/)?[A-Za-z0-9_.:-]{1,64}")
 
@@ -124,6 +127,23 @@ class DeleteVdpa(_Vdpa):
         return (EnsureVdpa(self.name, self.management_device, self.mac),)
 
 
+def names_by_management_device() -> dict[str, str]:
+    """Return the names of all vDPA devices by management device, such as ``pci/0000:03:00.2``.
+
+    :raises OSError: with ENOENT if the kernel has no vDPA.
+    """
+    return {
+        _path(found): str(found["VDPA_ATTR_DEV_NAME"])
+        for found in _LISTED.request(VDPA_CMD_DEV_GET, {}, uapi.NLM_F_DUMP)
+    }
+
+
+def _path(found: Mapping[str, Any]) -> str:
+    """Return the path of the management device in a reply."""
+    parts = (found.get("VDPA_ATTR_MGMTDEV_BUS_NAME"), found["VDPA_ATTR_MGMTDEV_DEV_NAME"])
+    return "/".join(filter(None, parts))
+
+
 def _management_device(name: str) -> str | None:
     """Return the management device of a vDPA device, or None if the vDPA device is missing.
 
@@ -131,6 +151,5 @@ def _management_device(name: str) -> str | None:
     """
     with ignoring(errno.ENODEV):
         (found,) = FAMILY.request(VDPA_CMD_DEV_GET, {"VDPA_ATTR_DEV_NAME": name})
-        parts = (found.get("VDPA_ATTR_MGMTDEV_BUS_NAME"), found["VDPA_ATTR_MGMTDEV_DEV_NAME"])
-        return "/".join(filter(None, parts))
+        return _path(found)
     return None
