@@ -236,6 +236,8 @@ class OvsdbError(ExceptionBase):
 class OvsdbUnreachable(OvsdbError):
     """The connection to ovsdb-server failed. The request was not sent, and nothing changed."""
 
+    msg_fmt = f"{OvsdbError.msg_fmt} (`os-vif doctor` checks the connection)"
+
 
 class OvsdbRefused(OvsdbError):
     """The server refused a transaction, and changed nothing.

@@ -282,7 +282,7 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channe
         printed = f"It printed: {output}" if output else "It printed nothing"
         return NotStartedError(
             f"the command `{printable(shlex.join(self._command))}` {event}. {printed}. "
-            f"[{self._section}]helper_command sets the command that starts the daemon"
+            f"[{self._section}]helper_command sets the command that starts the daemon; `os-vif doctor` checks the daemon"
         )
 
     def _dismiss(self, helper: subprocess.Popen[bytes]) -> None:

@@ -51,7 +51,8 @@ def check_database(host: Host) -> Iterator[Result]:
                 "the default address. Without Open vSwitch on this host, leave the plugin out: "
                 "`os-vif doctor --plugin linux_bridge`."
             )
-            yield name, Status.FAILED, str(error), advice
+            found = f"{target.connection}: {error.kwargs['reason']}"
+            yield name, Status.FAILED, found, advice
         else:
             yield name, Status.OK, f"{target.connection} answers, Open vSwitch {version}", ""
 

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import shlex
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from testbed import environments
 from tests.support.daemons import CONTEXTS
 from tests.support.forks import forked
 from tests.support.ovs import old_releases
+from tests.support.pages import PAGES
 
 LINUX_BRIDGE = ("--plugin", "linux_bridge")
 #: The checks of Open vSwitch, which need no privileged daemon.
@@ -86,7 +88,7 @@ def test_text_has_a_line_for_each_finding_and_an_arrow_for_advice(namespace, os_
     done = os_vif("doctor", "--plugin", "ovs", "--check", "ovs-database")
     assert done.returncode == 3
     first, advice, counts = done.stdout.splitlines()
-    assert first.startswith("failed   ovs-database  ovs  Open vSwitch at unix:/nonesuch: ")
+    assert first.startswith("failed   ovs-database  ovs  unix:/nonesuch: ")
     assert advice.startswith("         -> Start ovsdb-server")
     assert counts == "1 findings: 1 failed"
 
@@ -360,6 +362,14 @@ def test_a_plugin_that_cannot_be_imported_is_named(namespace, quick_commands, tm
     assert rows["broken"]["Status"] == "failed"
     assert "nonesuch_library" in rows["broken"]["Found"]
     assert rows["ovs"]["Status"] == "ok"
+
+
+def test_the_page_lists_the_checks():
+    """With the same words, in the same order."""
+    listed = re.findall(
+        r"^   \* - ``([a-z-]+)``\n     - (.+)$", PAGES["user/doctor"], re.MULTILINE
+    )
+    assert listed == [(check.name, check.holds) for check in examination.CHECKS]
 
 
 def test_an_error_of_a_check_is_a_finding(monkeypatch, namespace, findings):

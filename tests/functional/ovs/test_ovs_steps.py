@@ -325,7 +325,7 @@ def test_a_switch_that_is_not_there_leaves_the_kernel_alone(at, switch):
         runner.run(plan, DAEMON)
     assert str(info.value) == (
         "Connecting to Open vSwitch failed on br: Open vSwitch at unix:/no/such: No such file or "
-        "directory. Nothing was done"
+        "directory (`os-vif doctor` checks the connection). Nothing was done"
     )
     assert snapshot() == before
     with pytest.raises(exception.StepFailed, match="No such file or directory"):

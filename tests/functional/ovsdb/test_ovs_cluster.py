@@ -164,7 +164,7 @@ def test_a_server_without_the_database_is_told(switch, tmp_path):
         switch.appctl("other", "exit")
     assert str(info.value) == (
         f"Connecting to Open vSwitch failed on br, qvo: Open vSwitch at {remote}: the server has no "
-        "database Open_vSwitch. Nothing was done"
+        "database Open_vSwitch (`os-vif doctor` checks the connection). Nothing was done"
     )
     assert snapshot() == before
 
