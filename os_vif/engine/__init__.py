@@ -8,7 +8,7 @@ asks ``policy`` and applies the steps. ``ovs_executor`` and ``ovs`` make transac
 of Open vSwitch. The modules are imported by the first plug or check of a process, or by
 :func:`import_all`.
 
-``[os_vif] privileged_socket`` replaces the private daemons by the shared one: ``shared_client``
+``[os_vif] privileged_socket`` replaces the private daemons by a shared daemon: ``shared_calls``
 calls ``shared_daemon``.
 """
 

@@ -20,6 +20,12 @@ VARIABLE = "OS_VIF_TEST_KILL"
 
 def main() -> None:
     k, pid = map(int, os.environ[VARIABLE].split(":"))
+    kill_before_step(k, pid)
+    daemon.helper_main()
+
+
+def kill_before_step(k: int, pid: int = 0) -> None:
+    """Make this process kill itself, or the process *pid*, before step *k*."""
     begun = 0
 
     def faulty(apply):
@@ -35,4 +41,3 @@ def main() -> None:
     # Each class once, also if several base classes inherit from the class.
     for step in {next(c for c in s.__mro__ if "apply" in c.__dict__) for s in STEPS.values()}:
         step.apply = faulty(step.apply)
-    daemon.helper_main()

@@ -75,6 +75,11 @@ class Dispatcher:
             number for context in self._contexts.values() for number in context.capabilities()
         )
 
+    @staticmethod
+    def prepare_thread() -> None:
+        """Open the netlink socket of a worker thread, before the first call of the thread."""
+        rtnetlink.thread_socket()
+
     def prepare(self, peer: Peer, call: list[Any]) -> Callable[[], Any]:
         """Return the function that runs a call, and changes nothing before.
 

@@ -10,6 +10,7 @@ The kernel tells the user and the groups of a connected process (``SO_PEERCRED``
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import grp
 import pwd
 import socket
@@ -23,7 +24,6 @@ _UCRED = struct.Struct("iII")
 _SO_PEERGROUPS = 59
 #: Maximal number of supplementary groups (``NGROUPS_MAX`` of linux/limits.h).
 _MAX_GROUPS = 65536
-_GROUP = struct.Struct("I")
 
 
 class Peer(NamedTuple):
@@ -53,11 +53,14 @@ def peer_of(sock: socket.socket) -> Peer:
 
 def _supplementary_groups(sock: socket.socket) -> list[int]:
     """Return the supplementary groups of a peer; none before Linux 4.13."""
-    for count in (64, _MAX_GROUPS):
-        with contextlib.suppress(OSError):
-            found = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, count * _GROUP.size)
-            return [group for (group,) in _GROUP.iter_unpack(found)]
-    return []
+    # socket.getsockopt() of Python reads at most 1,024 bytes.
+    libc = ctypes.CDLL(None, use_errno=True)
+    groups = (ctypes.c_uint32 * _MAX_GROUPS)()
+    size = ctypes.c_uint32(ctypes.sizeof(groups))
+    option = (socket.SOL_SOCKET, _SO_PEERGROUPS)
+    if libc.getsockopt(sock.fileno(), *option, groups, ctypes.byref(size)) != 0:
+        return []
+    return list(groups[: size.value // ctypes.sizeof(ctypes.c_uint32)])
 
 
 class AccessList:

@@ -327,6 +327,7 @@ class Server:
 
     def _work(self) -> None:
         """Run calls until the queue is closed. Runs in each worker thread."""
+        self._dispatcher.prepare_thread()
         while (taken := self._queue.take()) is not None:
             user, (connection, function) = taken
             try:
