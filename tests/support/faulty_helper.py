@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def kill_before_step(k: int, pid: int = 0) -> None:
-    """Make this process kill itself, or the process *pid*, before step *k*."""
+    """Kill the test daemon, or the process *pid*, before step *k*."""
     begun = 0
 
     def faulty(apply):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Fixtures: a shared privileged daemon, and a process that is configured to call the daemon."""
+"""Fixtures: a shared privileged daemon, and the option for the test process as a caller."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ from tests.support.shared_daemons import SharedDaemon, shared_daemon
 
 @pytest.fixture
 def daemon(namespace) -> Iterator[SharedDaemon]:
-    """Provide a daemon that is not started yet, with the option of this process set.
-
-    The private daemons of the process cannot be started: their helper fails.
-    """
+    """Provide a shared daemon, not started yet, and set the option of the test process."""
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
-    # A directory that other users can read: that of pytest is private.
+    # Other users cannot read the directory of pytest.
     with tempfile.TemporaryDirectory() as name, shared_daemon(pathlib.Path(name)) as daemon:
         pathlib.Path(name).chmod(0o755)
-        # The option is registered by the first initialize().
+        # initialize() registers the option.
         os_vif.initialize()
         cfg.CONF.set_override("privileged_socket", daemon.path, group="os_vif")
         cfg.CONF.set_override("privileged_socket_timeout", 20.0, group="os_vif")
