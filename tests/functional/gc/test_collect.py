@@ -1,0 +1,246 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A garbage collection removes the VIFs that are not in use, and nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+import pathlib
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.host.state.directory import STATE
+from os_vif.operations.collect import Outcome
+from testbed.namespaces import differences, run, snapshot, without_indexes
+from tests.support.cases import PARAMS, ovs_vif
+from tests.support.vifs import bridge_vif
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+#: At once: no grace period, and a single observation.
+NOW = {"older_than": 0, "observations": 1}
+
+
+def keep_nothing(_):
+    return False
+
+
+@pytest.fixture
+def owned(monkeypatch):
+    """Provide a function that sets the owner of the next plugs."""
+    yield lambda name: cfg.CONF.set_override("owner", name, group="os_vif")
+    cfg.CONF.clear_override("owner", group="os_vif")
+
+
+def outcomes(report):
+    return {result.entry.id: str(result.outcome) for result in report.results}
+
+
+def links():
+    return {link["ifname"] for link in snapshot()["links"]}
+
+
+@pytest.fixture(params=PARAMS)
+def case(request, daemon):
+    """A host as the case has it."""
+    with request.param.prepared():
+        yield request.param
+
+
+def test_a_collected_vif_leaves_what_an_unplug_leaves(case, instance):
+    """For each way of plugging: links, rows, rules and files are as after an unplug."""
+    if not case.loses_bridge:
+        os_vif.plug(case.vif, instance)
+        os_vif.unplug(case.vif, instance)
+    unplugged = without_indexes(snapshot())
+    os_vif.plug(case.vif, instance)
+    report = os_vif.collect(keep_nothing, **NOW)
+    assert not report.failed
+    assert os_vif.inventory() == ()
+    if not case.loses_bridge:
+        assert differences(unplugged, indexes=False) == []
+    assert [p.name for p in pathlib.Path(str(STATE)).glob("vif-*")] == []
+
+
+def test_a_vif_in_the_keep_list_stays(instance):
+    vifs = [bridge_vif(n) for n in (1, 2, 3)]
+    for vif in vifs:
+        os_vif.plug(vif, instance)
+    report = os_vif.collect([vifs[0].id, vifs[2].id], **NOW)
+    assert outcomes(report) == {vifs[1].id: "removed"}
+    assert report.kept == 2
+    assert {entry.id for entry in os_vif.inventory()} == {vifs[0].id, vifs[2].id}
+    assert all(os_vif.check(vif, instance) == () for vif in (vifs[0], vifs[2]))
+
+
+def test_a_collection_of_one_owner_spares_the_vifs_of_another(instance, owned):
+    for owner, vif in (("nova-compute", bridge_vif(1)), ("kuryr-daemon", bridge_vif(2))):
+        owned(owner)
+        os_vif.plug(vif, instance)
+    with pytest.raises(exception.InvalidField, match="one of kuryr-daemon, nova-compute"):
+        os_vif.collect(keep_nothing, **NOW)
+    report = os_vif.collect(keep_nothing, owner="nova-compute", **NOW)
+    assert outcomes(report) == {bridge_vif(1).id: "removed", bridge_vif(2).id: "spared"}
+    assert [entry.owner for entry in os_vif.inventory()] == ["kuryr-daemon"]
+
+
+def test_a_vif_without_a_record_is_collected_as_unowned_only(vif, instance):
+    os_vif.plug(vif, instance)
+    for path in pathlib.Path(str(STATE)).glob("vif-*"):
+        path.unlink()
+    report = os_vif.collect(keep_nothing, **NOW)
+    assert [(r.outcome, r.reason) for r in report.results] == [(Outcome.SPARED, "no known owner")]
+    assert outcomes(os_vif.collect(keep_nothing, unowned=True, **NOW)) == {vif.id: "removed"}
+    assert links() == {"lo"}
+
+
+def test_a_vif_is_collected_by_the_last_of_the_observations(vif, instance):
+    os_vif.plug(vif, instance)
+    reports = [os_vif.collect(keep_nothing, older_than=0, observations=3) for _ in range(3)]
+    assert [outcomes(r)[vif.id] for r in reports] == ["waiting", "waiting", "removed"]
+    assert reports[0].results[0].reason == "seen 1 of 3 times"
+
+
+def test_observations_start_anew_when_a_vif_was_in_use_or_plugged_again(vif, instance):
+    os_vif.plug(vif, instance)
+
+    def outcome(keep=keep_nothing):
+        return outcomes(os_vif.collect(keep, older_than=0, observations=2)).get(vif.id)
+
+    assert outcome() == "waiting"
+    assert outcome([vif.id]) is None
+    assert outcome() == "waiting"
+    os_vif.unplug(vif, instance)
+    os_vif.plug(vif, instance)
+    assert outcome() == "waiting"
+    assert outcome() == "removed"
+
+
+def test_a_vif_in_its_grace_period_stays(vif, instance):
+    os_vif.plug(vif, instance)
+    report = os_vif.collect(keep_nothing, older_than=3600, observations=1)
+    assert outcomes(report) == {vif.id: "waiting"}
+    assert "the grace period is 3600 s" in report.results[0].reason
+
+
+def test_a_port_that_waits_for_the_hypervisor_is_not_collected(br_int, instance):
+    vif = ovs_vif(create_port=True)
+    os_vif.plug(vif, instance)
+    for _ in range(3):
+        assert outcomes(os_vif.collect(keep_nothing, observations=2)) == {vif.id: "waiting"}
+    (entry,) = os_vif.inventory()
+    assert entry.state == "pending"
+
+
+def test_a_vif_that_is_plugged_again_during_the_collection_stays(vif, instance):
+    os_vif.plug(vif, instance)
+
+    def plug_again(entry):
+        # The keep list is asked after the inventory.
+        os_vif.unplug(vif, instance)
+        os_vif.plug(vif, instance)
+        return False
+
+    assert outcomes(os_vif.collect(plug_again, **NOW)) == {vif.id: "changed"}
+    assert os_vif.check(vif, instance) == ()
+
+
+def test_an_error_of_one_vif_leaves_the_others_to_be_collected(br_int, instance, ovs_options):
+    broken, other = ovs_vif(create_port=True), bridge_vif(1)
+    for vif in (broken, other):
+        os_vif.plug(vif, instance)
+    ovs_options(ovs_vsctl_timeout=1)
+
+    def stop_server(entry):
+        if entry.id == broken.id:
+            br_int.kill("ovsdb-server")
+        return False
+
+    report = os_vif.collect(stop_server, **NOW)
+    assert outcomes(report) == {broken.id: "failed", other.id: "removed"}
+    assert "Could not unplug" in report.failed[0].reason
+    br_int.start_server()
+    assert outcomes(os_vif.collect(keep_nothing, **NOW)) == {broken.id: "removed"}
+    assert br_int.vsctl("list-ports", "br-int") == ""
+
+
+def test_a_limit_leaves_the_rest_for_the_next_collection(instance):
+    for number in (1, 2, 3):
+        os_vif.plug(bridge_vif(number), instance)
+    first = os_vif.collect(keep_nothing, limit=2, **NOW)
+    assert sorted(outcomes(first).values()) == ["removed", "removed", "waiting"]
+    assert len(os_vif.collect(keep_nothing, limit=2, **NOW).removed) == 1
+
+
+def test_a_dry_run_changes_nothing(vif, instance):
+    os_vif.plug(vif, instance)
+    files = {path.name: path.read_bytes() for path in pathlib.Path(str(STATE)).iterdir()}
+    report = os_vif.collect(keep_nothing, dry_run=True, **NOW)
+    assert outcomes(report) == {vif.id: "would remove"}
+    assert {p.name: p.read_bytes() for p in pathlib.Path(str(STATE)).iterdir()} == files
+    assert os_vif.check(vif, instance) == ()
+
+
+def test_an_empty_bridge_of_os_vif_is_collected_after_its_grace_period(vif, instance):
+    """kuryr unplugs before the network namespace of the pod deletes the device in the bridge."""
+    before = without_indexes(snapshot())
+    os_vif.plug(vif, instance)
+    run(
+        f"ip link add name pod type veth peer name far; ip link set dev pod master {vif.bridge_name}"
+    )
+    os_vif.unplug(vif, instance)
+    run("ip link del dev pod")
+    assert vif.bridge_name in links()
+    report = os_vif.collect(keep_nothing, older_than=3600, observations=1)
+    assert outcomes(report) == {vif.bridge_name: "waiting"}
+    assert outcomes(os_vif.collect(keep_nothing, **NOW)) == {vif.bridge_name: "removed"}
+    assert differences(before, indexes=False) == []
+
+
+def test_bridges_and_devices_of_others_are_never_collected(br_int, instance):
+    run("ip link add name brq type bridge; ip link add name tap1 type veth peer name far")
+    before = without_indexes(snapshot())
+    assert os_vif.collect(keep_nothing, unowned=True, **NOW).results == ()
+    assert differences(before, indexes=False) == []
+
+
+@pytest.mark.parametrize("keep", [(), [], "abc", b"abc"])
+def test_an_empty_keep_list_is_an_error(keep):
+    with pytest.raises(exception.InvalidField, match="keep"):
+        os_vif.collect(keep)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"older_than": -1}, {"observations": 0}, {"limit": -1}], ids=str
+)
+def test_an_argument_out_of_range_is_an_error(wrong):
+    with pytest.raises(exception.InvalidField, match=next(iter(wrong))):
+        os_vif.collect(keep_nothing, **wrong)
+
+
+def test_a_second_collection_at_a_time_is_refused(vif, instance):
+    os_vif.plug(vif, instance)
+    os_vif.collect([vif.id])
+    with open(STATE.file("gc.lock"), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(exception.CollectException, match="another collection is running"):
+            os_vif.collect(keep_nothing, **NOW)
+    assert os_vif.check(vif, instance) == ()
+
+
+def test_damaged_observations_delay_a_removal(vif, instance):
+    os_vif.plug(vif, instance)
+    os_vif.collect(keep_nothing, older_than=0)
+    pathlib.Path(STATE.file("gc.json")).write_text('{"seen": 1}')
+    assert outcomes(os_vif.collect(keep_nothing, older_than=0)) == {vif.id: "waiting"}
+    assert outcomes(os_vif.collect(keep_nothing, older_than=0)) == {vif.id: "removed"}
+
+
+def test_instances_in_the_keep_list_keep_all_of_their_vifs(vif):
+    guest = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000001", name="a")
+    os_vif.plug(vif, guest)
+    assert os_vif.collect([guest.uuid], **NOW).kept == 1
