@@ -225,7 +225,7 @@ def test_an_argument_out_of_range_is_an_error(wrong):
 def test_a_second_collection_at_a_time_is_refused(vif, instance):
     os_vif.plug(vif, instance)
     os_vif.collect([vif.id])
-    with open(STATE.file("gc.lock"), "rb") as file:
+    with pathlib.Path(STATE.file("gc.lock")).open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(exception.CollectException, match="another collection is running"):
             os_vif.collect(keep_nothing, **NOW)

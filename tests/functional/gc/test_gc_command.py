@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shlex
 import shutil
 import subprocess
 
 import pytest
 
 import os_vif as library
+from tests.support.cases import ovs_vif
 from tests.support.pages import ROOT
 from tests.support.vifs import bridge_vif
 
@@ -100,8 +102,6 @@ def test_the_default_waits_for_the_grace_period_and_a_second_run(os_vif, plugged
 
 
 def test_a_failed_unplug_has_the_exit_code_of_a_failure(os_vif, br_int, instance, tmp_path):
-    from tests.support.cases import ovs_vif
-
     library.plug(ovs_vif(create_port=True), instance)
     config = tmp_path / "conf"
     config.write_text(f"[os_vif_ovs]\novsdb_connection={br_int.connection}\novs_vsctl_timeout=1\n")
@@ -139,10 +139,9 @@ def test_the_unit_starts_no_collection_after_a_failed_keep_command(tmp_path):
     command = line.replace("$$", "$").replace("/run/os-vif-gc/keep", str(keep))
     for program, code in (("false", 1), ("echo 1b2c", 0)):
         done = subprocess.run(
-            command,
-            shell=True,
+            shlex.split(command),
             env={"OS_VIF_KEEP_COMMAND": program, "PATH": "/bin:/usr/bin"},
-            check=False,  # noqa: S602
+            check=False,
         )
         assert done.returncode == code
     assert pathlib.Path(keep).read_text() == "1b2c\n"
