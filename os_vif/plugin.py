@@ -145,7 +145,7 @@ class PluginBase(abc.ABC):
         """Return the plan with the record of the VIF, which the engine writes or deletes."""
         with first_use:
             from os_vif.engine import recording
-        return plan.with_record(recording.record_of(vif, instance_info))
+        return recording.with_record(plan, vif, instance_info)
 
     def _run(self, plan: Plan) -> tuple[str, ...]:
         """Run a plan in the privileged daemon of the plugin.

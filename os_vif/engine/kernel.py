@@ -67,7 +67,7 @@ class KernelExecutor:
 
         A failure is logged as a warning: a plan without kernel steps needs no daemon otherwise.
         """
-        if self._module is None or self._module in _without_records or self.holds([step]):
+        if self._module is None or self._module in _without_records or _is_recorded(step):
             return
         module = privsep_module.load(self._module)
         try:
@@ -107,7 +107,8 @@ class KernelExecutor:
         :param before: receives the differences of each step, for a report; None reads no more than
             the result needs.
         """
-        devices = {device for step in steps for device in step.devices}
+        # A record is replaced atomically, so reading a record needs no lock.
+        devices = {device for step in steps if step.is_counted for device in step.devices}
         try:
             with rtnetlink.opened() as uncached, uncached.cached() as net:
                 generations = locks.read_generations(net.netns, devices)
@@ -239,6 +240,15 @@ class KernelExecutor:
             failure.outcome = "Nothing was changed"
             raise failure
         return [Difference(**difference) for difference in answer["differences"]]
+
+
+def _is_recorded(step: WriteVifRecord | DeleteVifRecord) -> bool:
+    """Return whether the step for a record holds. A record is replaced atomically."""
+    try:
+        with rtnetlink.opened() as net:
+            return step.holds(net)
+    except OSError:
+        return False
 
 
 def _call(entry_point: Callable[[Any], T], messages: Any) -> T:

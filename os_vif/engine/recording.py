@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_config import cfg
 
 from os_vif.host.state.vif_records import MAX_DOCUMENT, MAX_OWNER, MAX_TEXT, VifRecord
+from os_vif.steps.trust import trusted
 from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ _UNNAMED_FILES = ("", "-", "-c", "-m", "__main__.py")
 _keeps_owner: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_owner", default=False)
 
 
-def record_of(vif: Any, instance_info: Any) -> VifRecord | None:
+def with_record(plan: Plan, vif: Any, instance_info: Any) -> Plan:
+    """Return a plan with the record of a VIF. The record of an unplug has no document."""
+    return plan.with_record(record_of(vif, instance_info, is_plug=not plan.forward))
+
+
+def record_of(vif: Any, instance_info: Any, *, is_plug: bool = True) -> VifRecord | None:
     """Return the record of a VIF; None for a VIF without an id and a name.
 
-    The document is empty if the VIF cannot be serialized, or if the document is longer than
-    ``MAX_DOCUMENT``.
+    The document is empty for an unplug, for a VIF that cannot be serialized, and for a document
+    longer than ``MAX_DOCUMENT``.
     """
     vif_id = _field(vif, "id") or _field(vif, "vif_name")
     if not vif_id:
@@ -47,7 +53,7 @@ def record_of(vif: Any, instance_info: Any) -> VifRecord | None:
         vif_id=vif_id,
         owner=owner(),
         since=0.0,
-        document=_document(vif),
+        document=_document(vif) if is_plug else "",
         instance_uuid=_field(instance_info, "uuid"),
         instance_name=_field(instance_info, "name"),
     )
@@ -93,14 +99,16 @@ def step_for(plan: Plan) -> WriteVifRecord | DeleteVifRecord | None:
         return None
     if plan.forward:
         return DeleteVifRecord(record.vif_id)
-    return WriteVifRecord(
-        record.vif_id,
-        record.owner,
-        record.document,
-        record.instance_uuid,
-        record.instance_name,
-        keep_owner=_keeps_owner.get(),
-    )
+    # The daemon validates the step again.
+    with trusted():
+        return WriteVifRecord(
+            record.vif_id,
+            record.owner,
+            record.document,
+            record.instance_uuid,
+            record.instance_name,
+            keep_owner=_keeps_owner.get(),
+        )
 
 
 def _document(vif: Any) -> str:
@@ -133,4 +141,5 @@ def _printable(text: str, most: int) -> str:
     """Return a text with ? for unprintable characters, cut to *most* bytes in UTF-8."""
     if not text.isprintable():
         text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text.encode()) <= most else text.encode()[:most].decode(errors="ignore")
+    data = text.encode()
+    return text if len(data) <= most else data[:most].decode(errors="ignore")

@@ -165,13 +165,10 @@ class Plan:
 
     def with_record(self, record: VifRecord | None) -> Plan:
         """Return a plan with the same steps and the record of a VIF."""
-        return Plan(
-            *self.steps,
-            switch=self.switch,
-            forward=self.forward,
-            awaits=self.awaits,
-            record=record,
-        )
+        # A copy of the attributes is faster than the constructor.
+        plan = object.__new__(type(self))
+        plan.__dict__.update(self.__dict__, record=record)
+        return plan
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)

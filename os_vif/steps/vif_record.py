@@ -79,17 +79,21 @@ class WriteVifRecord(_RecordStep):
         return (f"# {STATE} notes that {self.owner} plugged {self.device}",)
 
     def holds(self, net: Netlink) -> bool:
+        # The incomplete file of a killed process is replaced by the next write, or deleted.
         present = vif_records.read_record(net, self.vif_id)
         return (
             present is not None
-            and self._wanted(present) == present
-            and not vif_records.is_incomplete(net, self.vif_id)
+            and self.document == present.document
+            and (self.keep_owner or self.owner == present.owner)
+            and self.instance_uuid == present.instance_uuid
+            and self.instance_name == present.instance_name
+            and self.since in (None, present.since)
         )
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         present = vif_records.read_record(net, self.vif_id)
         wanted = self._wanted(present)
-        if wanted == present and not vif_records.is_incomplete(net, self.vif_id):
+        if wanted == present:
             return ()
         try:
             vif_records.write_record(net, wanted)

@@ -58,12 +58,33 @@ class VifRecord:
     instance_name: str = ""
 
 
+#: Records of earlier reads, by path, each with the state of the file; and their maximal number.
+_read_records: dict[str, tuple[tuple[int, int, int], VifRecord | None]] = {}
+_MAX_READ = 4096
+
+
 def read_record(net: Netlink, vif_id: str) -> VifRecord | None:
     """Return the record of a VIF, or None. Log a warning for an unusable record.
 
-    No privileges are needed.
+    A record that has not been replaced since the last read is not parsed again. No privileges are
+    needed.
     """
-    return _read(_record_name(net, vif_id))
+    path = path_of(net, vif_id)
+    try:
+        status = os.stat(path)  # noqa: PTH116 - on every plug
+    except OSError:
+        # Also for a directory that this user may not read.
+        return None
+    # Every replacement is another file, and tmpfs does not use the number of a file again.
+    state = status.st_ino, status.st_mtime_ns, status.st_size
+    read_before, record = _read_records.get(path, (None, None))
+    if read_before == state:
+        return record
+    record = _read(path.rpartition("/")[2])
+    if len(_read_records) >= _MAX_READ:
+        _read_records.clear()
+    _read_records[path] = state, record
+    return record
 
 
 def read_all(net: Netlink) -> tuple[VifRecord, ...]:
@@ -84,11 +105,6 @@ def has_record(net: Netlink, vif_id: str) -> bool:
     """Return whether a VIF has a record, usable or not, or an incomplete one."""
     name = _record_name(net, vif_id)
     return STATE.exists(name) or STATE.is_incomplete(name)
-
-
-def is_incomplete(net: Netlink, vif_id: str) -> bool:
-    """Return whether a process was killed while writing the record of a VIF."""
-    return STATE.is_incomplete(_record_name(net, vif_id))
 
 
 def write_record(net: Netlink, record: VifRecord) -> None:
