@@ -35,7 +35,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.host.state.vif_records import VifRecord
 from os_vif.testing import open_vswitch
-from testbed.namespaces import hide_state_directory, private_namespace
+from testbed.namespaces import hide_state_directory, private_namespace, run
 
 _MTU = 1450
 _INSTANCE = "b0000000-0000-4000-8000-000000000000"
@@ -43,6 +43,11 @@ _INSTANCE = "b0000000-0000-4000-8000-000000000000"
 
 class DatabaseServer(open_vswitch.Switch):
     """A private ovsdb-server without ovs-vswitchd, which would open each device."""
+
+    @property
+    def directory(self) -> pathlib.Path:
+        """Return the folder of the database."""
+        return self._directory
 
     def __enter__(self) -> Self:
         self.create_database()
@@ -63,13 +68,16 @@ def main() -> None:
         measure(options.measure, options.ports)
         return
     hide_state_directory()
-    with tempfile.TemporaryDirectory() as directory, private_namespace():
-        with DatabaseServer(pathlib.Path(directory)) as server:
-            create_host(server, options.ports, options.kind)
-            if options.profile:
-                profile(server.connection)
-                return
-            rounds = [run_round(server.connection, options.ports) for _ in range(options.rounds)]
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        private_namespace(),
+        DatabaseServer(pathlib.Path(directory)) as server,
+    ):
+        create_host(server, options.ports, options.kind)
+        if options.profile:
+            profile(server.connection)
+            return
+        rounds = [run_round(server.connection, options.ports) for _ in range(options.rounds)]
     for name in rounds[0]:
         values = [each[name] for each in rounds]
         print(f"{name}: median {statistics.median(values):.3f}, of {sorted(values)}")
@@ -130,7 +138,8 @@ def create_host(server: DatabaseServer, ports: int, kind: str) -> None:
                 record = VifRecord(vif_id, "nova", time.time(), document, _INSTANCE)
                 vif_records.write_record(net, record)
             server.vsctl("--no-wait", *rows[1:])
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(devices), text=True, check=True)
+    pathlib.Path(scratch := f"{server.directory}/devices").write_text("\n".join(devices))
+    run(f"ip -batch {scratch}")
 
 
 def port_rows(kind: str, vif_id: str, mac: str) -> list[str]:

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import os_vif
 from os_vif.cmd import exit_codes, main
+from os_vif.cmd.host import inventory_filter
 from os_vif.cmd.host.vif_command import VIFCommand
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from os_vif.operations.plugged import Plugged
     from os_vif.steps.plan import Difference
 
 
@@ -21,15 +25,23 @@ class Check(VIFCommand, main.Lister):
     """List the differences between the host and a plugged VIF. The host is not changed."""
 
     _has_drift = False
-    columns = ("Device", "Attribute", "Found", "Expected", "Pending")
+    _exit_code = 0
+    columns: tuple[str, ...] = ("Device", "Attribute", "Found", "Expected", "Pending")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         main.add_text_format(parser, "a line for each difference")
+        parser.add_argument(
+            "--all", action="store_true", help="check all VIFs of the host instead of FILE"
+        )
+        inventory_filter.add_options(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        return super().run(parsed_args) or (exit_codes.EXIT_DRIFT if self._has_drift else 0)
+        if parsed_args.all:
+            self.columns = ("VIF", "State", *Check.columns)
+        code = super().run(parsed_args) or self._exit_code
+        return code or (exit_codes.EXIT_DRIFT if self._has_drift else 0)
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.formatter == "text" and parsed_args.columns:
@@ -37,9 +49,25 @@ class Check(VIFCommand, main.Lister):
             parsed_args.formatter = "table"
         if parsed_args.formatter != "text":
             return super()._run(parsed_args)
+        if parsed_args.all:
+            for entry in self._entries(parsed_args):
+                for reason in entry.reasons:
+                    print(printable(f"{entry.id}: {reason}"), file=self.app.stdout)
+            return 0
         for difference in self._differences(parsed_args):
             print(printable(str(difference)), file=self.app.stdout)
         return 0
+
+    def _entries(self, parsed_args: argparse.Namespace) -> tuple[Plugged, ...]:
+        """Return the selected VIFs of the host that are not right.
+
+        :raises BadInputError: if the arguments also name a file.
+        """
+        if parsed_args.vif != "-":
+            raise main.BadInputError("check: give either --all or a FILE")
+        entries, self._exit_code = inventory_filter.selected(parsed_args)
+        self._has_drift = any(entry.state == "differs" for entry in entries)
+        return tuple(entry for entry in entries if entry.reasons)
 
     def _differences(self, parsed_args: argparse.Namespace) -> tuple[Difference, ...]:
         """Return all differences; the exit code ignores pending differences."""
@@ -48,7 +76,20 @@ class Check(VIFCommand, main.Lister):
         return differences
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
+        if parsed_args.all:
+            return self.columns, list(_host_rows(self._entries(parsed_args)))
         return self.columns, [
             (d.device, d.attribute, d.found, d.expected, d.pending)
             for d in self._differences(parsed_args)
         ]
+
+
+def _host_rows(entries: Iterable[Plugged]) -> Iterator[tuple[Any, ...]]:
+    """Yield a row for each difference, and for each reason of an entry without differences."""
+    for entry in entries:
+        state = str(entry.state)
+        for d in entry.differences:
+            yield (entry.id, state, d.device, d.attribute, d.found, d.expected, d.pending)
+        if not entry.differences:
+            for reason in entry.reasons:
+                yield (entry.id, state, "", "", reason, "", False)

@@ -10,9 +10,11 @@ import logging
 from typing import TYPE_CHECKING
 
 import os_vif
-from os_vif.cmd import exit_codes
+from os_vif.cmd import exit_codes, main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from os_vif.operations.plugged import Plugged
 
 LOG = logging.getLogger("os-vif")
@@ -21,8 +23,11 @@ LOG = logging.getLogger("os-vif")
 STATES = ("right", "differs", "pending", "left over", "unknown")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the filters of the inventory. Each option can be repeated."""
+def add_options(parser: argparse.ArgumentParser, *, states: bool = True) -> None:
+    """Add the filters of the inventory. Each option can be repeated.
+
+    :param states: also add ``--state``.
+    """
     for name, text in (
         ("plugin", "of the plugin NAME"),
         ("owner", "of the owner NAME; an empty NAME for an unknown owner"),
@@ -35,16 +40,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             metavar="NAME",
             help=f"only VIFs {text}; can be repeated; by default all",
         )
-    parser.add_argument(
-        "--state",
-        action="append",
-        choices=STATES,
-        help="only VIFs in this state; can be repeated; by default all",
-    )
+    if states:
+        parser.add_argument(
+            "--state",
+            action="append",
+            choices=STATES,
+            help="only VIFs in this state; can be repeated; by default all",
+        )
 
 
-def selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:
-    """Return the selected entries of the inventory, and an exit code.
+def read_entries() -> tuple[tuple[Plugged, ...], int]:
+    """Return all entries of the inventory, and an exit code.
 
     Each unreadable source is logged; then the exit code is EXIT_FAILED.
 
@@ -53,8 +59,33 @@ def selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:
     inventory = os_vif.inventory()
     for text in inventory.errors:
         LOG.error("the list is incomplete: %s", text)
-    entries = tuple(entry for entry in inventory if _matches(entry, arguments))
-    return entries, exit_codes.EXIT_FAILED if inventory.errors else 0
+    return inventory, exit_codes.EXIT_FAILED if inventory.errors else 0
+
+
+def selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:
+    """Return the selected entries of the inventory, and an exit code as :func:`read_entries`."""
+    entries, code = read_entries()
+    return tuple(entry for entry in entries if _matches(entry, arguments)), code
+
+
+def has_name(entry: Plugged, name: str) -> bool:
+    """Return whether an entry has an id, a port or a device of a name."""
+    tap = getattr(entry.vif, "_obj_vif_name", None)
+    return name in (entry.id, entry.port, tap, *entry.devices)
+
+
+def require_match(entries: Iterable[Plugged], name: str) -> Plugged:
+    """Return the entry with an id, a port or a device of a name.
+
+    :raises BadInputError: if no entry or several entries have the name.
+    """
+    found = [entry for entry in entries if has_name(entry, name)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise main.BadInputError(f"this host has no VIF with the id, port or device {name}")
+    ids = ", ".join(entry.id for entry in found)
+    raise main.BadInputError(f"{name} belongs to {len(found)} VIFs; expected an id of {ids}")
 
 
 def instance_id(entry: Plugged) -> str:
@@ -72,5 +103,5 @@ def _matches(entry: Plugged, arguments: argparse.Namespace) -> bool:
         and (not arguments.owner or (entry.owner or "") in arguments.owner)
         and (not arguments.bridge or bool({entry.bridge, *entry.devices} & {*arguments.bridge}))
         and (not arguments.instance or bool(known & {*arguments.instance}))
-        and (not arguments.state or entry.state in arguments.state)
+        and (not getattr(arguments, "state", None) or entry.state in arguments.state)
     )

@@ -57,7 +57,7 @@ class List(main.Lister):
         """Return the columns and rows; empty cells are None in the formats for programs."""
         entries, self._exit_code = inventory_filter.selected(parsed_args)
         is_table = parsed_args.formatter == "table"
-        rows = [_row(entry) for entry in entries]
+        rows = [row_of(entry) for entry in entries]
         if is_table:
             rows = [tuple("" if cell is None else cell for cell in row) for row in rows]
         return self.columns, rows
@@ -71,8 +71,8 @@ class Lines(columns.FormattableColumn[list[str]]):
         return "\n".join(printable(line) for line in self._value)
 
 
-def _row(entry: Plugged) -> tuple[Any, ...]:
-    """Return the row of an entry."""
+def row_of(entry: Plugged) -> tuple[Any, ...]:
+    """Return the cells of an entry, in the order of :attr:`List.columns`."""
     return (
         entry.id,
         entry.kind,

@@ -30,6 +30,7 @@ from os_vif.host.ovsdb import remotes
 from os_vif.host.ovsdb.notation import mapping, values
 from os_vif.plugins.ovs import names, unplugged_remains
 from os_vif.recognition import Candidate
+from os_vif.steps.ovs.port import OWNER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,7 @@ def recognise(snapshot: HostSnapshot, tables: PortTables) -> Iterator[Candidate]
         found = _recognise_port(snapshot, tables, port)
         if found is not None:
             claimed.update((port.name, *found.devices))
-            yield found
+            yield dataclasses.replace(found, owner=ids.get(OWNER_ID))
     yield from unplugged_remains.recognise(snapshot, tables, claimed)
 
 

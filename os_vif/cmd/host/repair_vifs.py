@@ -1,0 +1,108 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The command ``os-vif repair``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from cliff import command
+
+import os_vif
+from os_vif import exception
+from os_vif.cmd import exit_codes, main
+from os_vif.cmd.host import inventory_filter
+from os_vif.escape import printable
+
+LOG = logging.getLogger("os-vif")
+
+
+class Repair(main.Escaping, command.Command):
+    """Plug the VIFs again whose settings differ from a plug.
+
+    The command lists the differences first, and asks for a confirmation on a terminal.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "vifs",
+            nargs="*",
+            metavar="ID",
+            help="id, port or device of a VIF; none with --all",
+        )
+        parser.add_argument("--all", action="store_true", help="repair all VIFs of the host")
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask; required without a terminal"
+        )
+        inventory_filter.add_options(parser, states=False)
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return self._repair(parsed_args)
+        except main.BadInputError as error:
+            LOG.error("%s", error)  # noqa: TRY400 - a message for a person
+            return exit_codes.EXIT_BAD_INPUT
+        except exception.ExceptionBase as error:
+            LOG.error("%s", error)  # noqa: TRY400
+            return exit_codes.EXIT_FAILED
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Do nothing: :meth:`run` returns an exit code."""
+
+    def _repair(self, arguments: argparse.Namespace) -> int:
+        """Repair the selected VIFs, and return the exit code."""
+        from os_vif.operations import repair_host
+
+        if bool(arguments.vifs) == arguments.all:
+            raise main.BadInputError("repair: give either --all or the ids of VIFs")
+        entries, code = inventory_filter.selected(arguments)
+        for name in arguments.vifs:
+            inventory_filter.require_match(entries, name)
+        if arguments.vifs:
+            entries = tuple(
+                entry
+                for entry in entries
+                if any(inventory_filter.has_name(entry, name) for name in arguments.vifs)
+            )
+        wrong = repair_host.repairable(entries)
+        for entry in wrong:
+            for reason in entry.reasons:
+                self._print(f"{entry.id}: {reason}")
+        if not wrong:
+            self._print("all VIFs are plugged; nothing to repair")
+            return code
+        if not arguments.yes and not self._is_confirmed(len(wrong)):
+            self._print("nothing was changed")
+            return code or exit_codes.EXIT_DRIFT
+        for result in repair_host.repair(wrong, os_vif.plug):
+            if result.error is None:
+                self._print(f"{result.entry.id}: plugged again")
+            else:
+                LOG.error("%s", result.error)
+                code = exit_codes.EXIT_FAILED
+        return code
+
+    def _is_confirmed(self, number: int) -> bool:
+        """Ask a person whether to repair.
+
+        :raises BadInputError: if standard input is no terminal.
+        """
+        if not sys.stdin.isatty():
+            raise main.BadInputError(
+                f"repair: to plug {_vifs(number)} again, --yes is required without a terminal"
+            )
+        self.app.stdout.write(f"Plug {_vifs(number)} again? [y/N] ")
+        self.app.stdout.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def _print(self, text: str) -> None:
+        print(printable(text), file=self.app.stdout)
+
+
+def _vifs(number: int) -> str:
+    return f"{number} VIF" if number == 1 else f"{number} VIFs"
