@@ -120,13 +120,21 @@ def make_plan(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:
         raise exception.PlanNotSupported(
             plugin_name=vif.plugin, reason=f"{action}() of the plugin acts without a plan"
         )
-    plan: Plan
     with raised_as(exception.PlanException, vif):
-        if action == "unplug":
-            plan = plugin.plan_unplug(vif, instance_info).going_forward()
-        else:
-            plan = plugin.plan_plug(vif, instance_info)
-        return plan
+        return plan_of(plugin, vif, instance_info, action)
+
+
+def plan_of(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:
+    """Return the plan of a plugin for a VIF, or raise the error of the plugin.
+
+    :param action: ``plug`` or ``unplug``.
+    """
+    plan: Plan
+    if action == "unplug":
+        plan = plugin.plan_unplug(vif, instance_info).going_forward()
+    else:
+        plan = plugin.plan_plug(vif, instance_info)
+    return plan
 
 
 def _document(vif: Any) -> str:

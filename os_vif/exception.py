@@ -216,7 +216,8 @@ class StepFailed(ExceptionBase):
     After a failed plug the earlier steps were rolled back; after a failed unplug the remaining
     steps have run. The last part of the text (``aftermath`` in ``kwargs``) says so, and lists a
     command for each step that could not be undone. ``kwargs`` also has the ``step``, the
-    ``device`` and the ``reason``; errors of the engine have the ``errno`` of the kernel or None.
+    ``device`` and the ``reason``. Errors of the engine have the ``errno`` of the kernel or None, and
+    ``common``: true for a failure of the host and not of a step, such as an unreachable database.
     """
 
     msg_fmt = "%(step)s failed on %(device)s: %(reason)s. %(aftermath)s"

@@ -53,6 +53,8 @@ class StepFailure(Exception):
     not_done: list[str] = dataclasses.field(default_factory=list)
     #: The state of the host after the failure, if the number of undone changes does not tell.
     outcome: str | None = None
+    #: True for a failure of the host, and not of a step: any other plan would fail too.
+    common: bool = False
 
     def __str__(self) -> str:
         return self.reason
@@ -101,6 +103,7 @@ class StepFailure(Exception):
             reason=printable(self.reason),
             errno=self.errno,
             aftermath=aftermath,
+            common=self.common,
         )
 
 

@@ -19,14 +19,14 @@ from os_vif.engine import privsep_module
 from os_vif.engine.executor import NOTHING_DONE
 from os_vif.engine.failure import NotStartedError, StepFailure
 from os_vif.escape import described_error
-from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink import link_table, rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps.plan import Difference
 from os_vif.steps.rollback import commands_with_reason
 from os_vif.steps.wire import decode, encode, require_registered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from os_vif.engine.answers import EncodedStep, RunAnswer
@@ -44,6 +44,8 @@ _CALL = "The call of the privileged daemon"
 #: The modules whose daemon could not be started only to write a record. Such a daemon is not
 #: started for a record again.
 _without_records: set[str] = set()
+#: The number of devices from which on a dump of all links is read.
+_MANY = 24
 
 
 class KernelExecutor:
@@ -94,7 +96,9 @@ class KernelExecutor:
         try:
             _call(module.check, [])
         except NotStartedError as error:
-            raise _call_failure(error.what, steps, error, NOTHING_DONE) from error
+            failure = _call_failure(error.what, steps, error, NOTHING_DONE)
+            failure.common = True
+            raise failure from error
 
     def holds(
         self, steps: Sequence[KernelStep], before: list[Sequence[Difference]] | None = None
@@ -110,7 +114,7 @@ class KernelExecutor:
         # A record is replaced atomically, so reading a record needs no lock.
         devices = {device for step in steps if step.is_counted for device in step.devices}
         try:
-            with rtnetlink.opened() as uncached, uncached.cached() as net:
+            with _reading(len(devices)) as net:
                 generations = locks.read_generations(net.netns, devices)
                 if before is not None:
                     before += [_read_differences(step, net) for step in steps]
@@ -190,7 +194,9 @@ class KernelExecutor:
         try:
             answer = _call(module.run, messages)
         except NotStartedError as error:
-            raise _call_failure(error.what, steps, error, NOTHING_DONE) from error
+            failure = _call_failure(error.what, steps, error, NOTHING_DONE)
+            failure.common = True
+            raise failure from error
         except Exception as error:
             outcome = "What it had done is unknown; plugging or unplugging again converges"
             progress.records.add_left(sent, before)
@@ -224,7 +230,7 @@ class KernelExecutor:
         :raises StepFailure: if the daemon cannot read a step's condition.
         """
         found: list[Difference] = []
-        with rtnetlink.opened() as uncached, uncached.cached() as net:
+        with _reading(len(steps)) as net:
             for step in steps:
                 if not step.check_requires_root:
                     found += step.differences(net)
@@ -249,6 +255,17 @@ def _is_recorded(step: WriteVifRecord | DeleteVifRecord) -> bool:
             return step.holds(net)
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def _reading(count: int) -> Iterator[rtnetlink.CachedNetlink]:
+    """Yield a view of the devices for a number of reads: of a single dump for many reads."""
+    if count >= _MANY:
+        with link_table.opened_table() as net:
+            yield net
+        return
+    with rtnetlink.opened() as uncached, uncached.cached() as net:
+        yield net
 
 
 def _call(entry_point: Callable[[Any], T], messages: Any) -> T:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from os_vif.host.ovsdb import query
 from os_vif.steps.ovs.port import EnsureOvsPort
-from os_vif.steps.ovs.stale_devices import has_stale_device
+from os_vif.steps.ovs.stale_devices import bound_indexes, has_stale_device
 from os_vif.steps.ovs.vswitchd import open_error
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ class OpenPorts(NamedTuple):
 
     def with_stale_device(self) -> list[str]:
         """Return the names of the ports for which ovs-vswitchd holds a deleted device."""
+        # The list of sockets is as long as the list of ports.
+        bound = bound_indexes() if len(self.rows) > 1 else None
         return [
             interface["name"]
             for bridge, interface in self.rows
-            if has_stale_device(bridge, interface)
+            if has_stale_device(bridge, interface, bound)
         ]
 
     def without(self, names: Collection[str]) -> OpenPorts:

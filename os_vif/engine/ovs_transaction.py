@@ -27,9 +27,10 @@ from os_vif.engine.step_records import StepRecords
 from os_vif.host.ovsdb import query
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
+from os_vif.host.ovsdb.lock_order import lock_in_order
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.snapshot import Snapshot
-from os_vif.host.ovsdb.table_snapshot import read_rows
+from os_vif.host.ovsdb.table_snapshot import TableSnapshot, is_many, read_rows, snapshot_for
 from os_vif.host.ovsdb.transaction import CommitResult, Transaction, read_next_cfg
 from os_vif.steps.ovs.port import DeleteOvsPort
 from os_vif.steps.ovs.port_rows import is_plain_port
@@ -89,11 +90,11 @@ def open_session(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
 
         def begin() -> Snapshot:
             ovsdb.queue_lock_requests(*locks)
-            snapshot = Snapshot(ovsdb, steps, first_queries)
+            snapshot = snapshot_for(ovsdb, steps, first_queries)
             if not ovsdb.has_locks():
                 # Another plan had a lock, and may have changed the rows.
-                ovsdb.lock(*locks)
-                snapshot = Snapshot(ovsdb, steps, first_queries)
+                lock_in_order(ovsdb, *locks)
+                snapshot = snapshot_for(ovsdb, steps, first_queries)
             if first_queries and snapshot.row(_ROOT) is None:
                 raise exception.OvsdbNoAnswer(connection=ovsdb.connection, reason=_EMPTY)
             return snapshot
@@ -103,7 +104,11 @@ def open_session(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
             # An unreachable server must be an error before the kernel is changed.
             snapshot = retry_read(ovsdb, begin)
         except exception.OvsdbError as error:
-            raise _plan_failure(steps, str(error), outcome, what=what) from error
+            if (blocked := error.kwargs.get("lock")) is not None:
+                steps = [s for s in steps if s.port is not None and lock_name(s.port) == blocked]
+            failure = _plan_failure(steps, str(error), outcome, what=what)
+            failure.common = blocked is None
+            raise failure from error
         except Exception as error:
             raise _plan_failure(steps, _describe_unexpected(error), outcome, what=what) from error
         yield Session(ovsdb, snapshot, find_open_ports(snapshot, steps))
@@ -207,15 +212,22 @@ class CommittedTransaction:
                 if is_late
                 else f"the database has it, but the wait for ovs-vswitchd failed: {error}"
             )
-            raise _plan_failure(self._steps, reason) from error
+            failure = _plan_failure(self._steps, reason)
+            failure.common = is_late
+            raise failure from error
         if failed is not None:
             raise _step_failure(*failed)
 
     def _read_error(self, next_cfg: int) -> tuple[OvsStep, str] | None:
         """Return the first step that ovs-vswitchd could not apply, and the reason; or None."""
-        snapshot = Snapshot(self._ovsdb)
         queries = [step.result_query for step in self._steps if step.result_query is not None]
-        snapshot.read(queries, _wait_operation(self._ovsdb, next_cfg))
+        wait = _wait_operation(self._ovsdb, next_cfg)
+        if is_many(queries):
+            self._ovsdb.transact(wait)
+            snapshot: Snapshot = TableSnapshot(self._ovsdb, ("Interface", "Bridge"))
+        else:
+            snapshot = Snapshot(self._ovsdb)
+            snapshot.read(queries, wait)
         for step in self._steps:
             if (reason := step.vswitchd_error(snapshot)) is not None:
                 return step, reason
@@ -294,7 +306,7 @@ def _commit_with_retries(
         transaction, undo = Transaction[OvsStep](port_ids), None
         effects = transaction.effects
         try:
-            rows, snapshot = snapshot or Snapshot(ovsdb, steps), None
+            rows, snapshot = snapshot or snapshot_for(ovsdb, steps), None
             started = time.monotonic()
             attempted = _prepare_transaction(steps, rows, transaction, records)
             undo = [step for _, own, _ in reversed(attempted) for step in own]

@@ -1,30 +1,36 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Operations on many VIFs at once: check.
+"""Operations on many VIFs at once: plug, unplug and check.
 
 All arguments are validated, and all plans made, before the first VIF is touched. The plans read one
-view of the host (:mod:`os_vif.operations.shared_view`). The result of each VIF is separate: the
-failure of a VIF does not affect the other VIFs.
+view of the host (:mod:`os_vif.operations.shared_view`), and run as few merged plans
+(:mod:`os_vif.engine.batch_runner`). The result of each VIF is separate: the failure of a VIF does not
+affect the other VIFs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from os_vif import call_errors, engine, exception, objects
+from os_vif.engine import batch_runner
+from os_vif.escape import printable
 from os_vif.operations.shared_view import shared_view
+from os_vif.plugin import PluginBase
 from os_vif.steps.plan import Difference, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from os_vif.plugin import PluginBase
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     #: A VIF, and the virtual machine or pod of the VIF.
     Pair = tuple[objects.VIFBase, objects.InstanceInfo]
     PluginOf = Callable[[objects.VIFBase, objects.InstanceInfo], PluginBase]
+
+LOG = logging.getLogger("os_vif")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +67,107 @@ class _Job:
     def result(self) -> Result:
         """Return the result for the caller."""
         return Result(self.vif, self.instance_info, self.error, self.remaining, self.differences)
+
+
+#: The exception for a failed operation, by the name of the operation.
+_FAILURES: dict[str, type[exception.ExceptionBase]] = {
+    "plug": exception.PlugException,
+    "unplug": exception.UnplugException,
+}
+
+
+def change_many(pairs: Iterable[Pair], plugin_of: PluginOf, action: str) -> tuple[Result, ...]:
+    """Plug or unplug many VIFs; see :func:`os_vif.plug_many` and :func:`os_vif.unplug_many`.
+
+    :param plugin_of: returns the plugin of a VIF.
+    :param action: ``plug`` or ``unplug``.
+    """
+    jobs = _jobs(pairs, plugin_of)
+    planned = [job for job in jobs if job.plugin is not None and _acts_by_plan(job, action)]
+    with _shared_or_none():
+        for job in planned:
+            _plan_change(job, action)
+    waiting = [job for job in planned if job.error is None]
+    while waiting:
+        waiting = _run_wave(waiting, action)
+    for job in jobs:
+        if job.plugin is not None and not _acts_by_plan(job, action):
+            _call_plugin(job, action)
+    return tuple(job.result() for job in jobs)
+
+
+def _acts_by_plan(job: _Job, action: str) -> bool:
+    """Return whether the plugin of a job acts by a plan, which a batch can merge."""
+    plugin = job.plugin
+    return isinstance(plugin, PluginBase) and plugin.has_plan_for(action)
+
+
+@contextlib.contextmanager
+def _shared_or_none() -> Iterator[None]:
+    """Share a view of the host; if the links cannot be read, each plan reports the error."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(shared_view())
+        yield
+
+
+def _plan_change(job: _Job, action: str) -> None:
+    """Make the plan of a job; record the error of the operation for a job without a plan."""
+    try:
+        with call_errors.raised_as(_FAILURES[action], job.vif):
+            job.plan = call_errors.plan_of(_required(job), job.vif, job.instance_info, action)
+    except exception.ExceptionBase as error:
+        job.error = error
+
+
+def _run_wave(jobs: Sequence[_Job], action: str) -> list[_Job]:
+    """Run the jobs whose plans do not depend on each other; return the remaining jobs.
+
+    The remaining jobs have new plans, of the changed host.
+    """
+    wave: list[tuple[_Job, batch_runner.Job]] = []
+    later: list[_Job] = []
+    taken: set[Hashable] = set()
+    for job in jobs:
+        plan = _required_plan(job)
+        keys = batch_runner.conflict_keys(plan)
+        if keys.isdisjoint(taken):
+            wave.append((job, batch_runner.Job(plan, _required(job).privsep_module)))
+        else:
+            later.append(job)
+        taken |= keys
+    batch_runner.run_many([run for _, run in wave])
+    for job, run in wave:
+        _note_change(job, run.remaining, run.error, action)
+    with _shared_or_none():
+        for job in later:
+            _plan_change(job, action)
+    return [job for job in later if job.error is None]
+
+
+def _call_plugin(job: _Job, action: str) -> None:
+    """Plug or unplug a VIF through a plugin that acts without a plan."""
+    error: Exception | None = None
+    result: object = None
+    try:
+        result = getattr(job.plugin, action)(job.vif, job.instance_info)
+    except Exception as raised:  # noqa: BLE001 - the result has the error
+        error = raised
+    remaining = result if isinstance(result, tuple) and action == "unplug" else ()
+    _note_change(job, remaining, error, action)
+
+
+def _note_change(
+    job: _Job, remaining: Iterable[object], error: Exception | None, action: str
+) -> None:
+    """Record the result of a job, and log the result."""
+    if error is not None:
+        job.error = _failure(_FAILURES[action], job, error)
+        return
+    job.remaining = tuple(printable(str(text)) for text in remaining)
+    if LOG.isEnabledFor(logging.INFO):
+        done = "Plugged" if action == "plug" else "Unplugged"
+        LOG.info("%s", "; ".join((f"{done} {call_errors.summary(job.vif)}", *job.remaining)))
 
 
 def check_many(pairs: Iterable[Pair], plugin_of: PluginOf) -> tuple[Result, ...]:
@@ -137,8 +244,29 @@ def _fail_rest(
     """Record an error of the whole batch for each job without an error."""
     for job in jobs:
         if job.error is None:
-            try:
-                with call_errors.raised_as(failure, job.vif):
-                    raise error
-            except exception.ExceptionBase as failed:
-                job.error = failed
+            job.error = _failure(failure, job, error)
+
+
+def _failure(
+    failure: type[exception.ExceptionBase], job: _Job, error: Exception
+) -> exception.ExceptionBase:
+    """Return the exception of an operation, chained to the original exception, and log it."""
+    try:
+        with call_errors.raised_as(failure, job.vif):
+            raise error
+    except exception.ExceptionBase as failed:
+        return failed
+
+
+def _required(job: _Job) -> PluginBase:
+    """Return the plugin of a job that has a plugin."""
+    if job.plugin is None:  # pragma: no cover - the callers have checked
+        raise AssertionError
+    return job.plugin
+
+
+def _required_plan(job: _Job) -> Plan:
+    """Return the plan of a job that has a plan."""
+    if job.plan is None:  # pragma: no cover - the callers have checked
+        raise AssertionError
+    return job.plan

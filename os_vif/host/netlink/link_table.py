@@ -3,8 +3,8 @@
 
 """A view of all network interfaces from one dump, for reads about many interfaces.
 
-A :class:`LinkTable` requests all links once (``RTM_GETLINK`` with ``NLM_F_DUMP``), and answers reads
-by name, index and master from the dump. :func:`shared_links` shares a view between all calls of
+A :class:`LinkTable` requests all links at the first read (``RTM_GETLINK`` with ``NLM_F_DUMP``), and
+answers reads by name, index and master from the dump. :func:`shared_links` shares a view between all calls of
 :func:`os_vif.host.netlink.rtnetlink.opened` in a block.
 """
 
@@ -31,12 +31,19 @@ class LinkTable(CachedNetlink):
 
     def __init__(self, socket: Socket) -> None:
         super().__init__(socket)
-        self._dumped: list[Link] | None = []
+        #: All links; None before the first read, and after a change.
+        self._dumped: list[Link] | None = None
+        self._is_changed = False
         self._by_index: dict[int, Link] = {}
         #: By name and by alternative name.
         self._by_name: dict[str, Link] = {}
         self._by_master: dict[int, list[Link]] = {}
-        self._dump()
+
+    def _table(self) -> list[Link] | None:
+        """Return all links, dumped at the first read; None after a change through the view."""
+        if self._dumped is None and not self._is_changed:
+            self._dump()
+        return self._dumped
 
     def _dump(self) -> None:
         wanted = {"IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
@@ -60,11 +67,11 @@ class LinkTable(CachedNetlink):
         yield self
 
     def invalidate_cache(self) -> None:
-        self._dumped = None
+        self._dumped, self._is_changed = None, True
         super().invalidate_cache()
 
     def _get(self, attributes: Mapping[str, Any], index: int = 0) -> Link | None:
-        if self._dumped is None or "IFLA_IF_NETNSID" in attributes:
+        if "IFLA_IF_NETNSID" in attributes or self._table() is None:
             return super()._get(attributes, index)
         if index:
             return self._by_index.get(index)
@@ -72,16 +79,24 @@ class LinkTable(CachedNetlink):
         return super()._get(attributes) if name is None else self._by_name.get(name)
 
     def _list(self, attributes: Mapping[str, Any]) -> list[Link]:
-        if self._dumped is None or attributes.keys() - {"IFLA_MASTER"}:
+        links = self._table()
+        if links is None or attributes.keys() - {"IFLA_MASTER"}:
             return super()._list(attributes)
         if "IFLA_MASTER" in attributes:
             return list(self._by_master.get(attributes["IFLA_MASTER"], ()))
-        return list(self._dumped)
+        return list(links)
 
 
 @contextmanager
 def opened_table() -> Iterator[LinkTable]:
-    """Open a private socket and read all links; close the socket at the end."""
+    """Open a private socket; close the socket at the end.
+
+    In a block of :func:`shared_links`, yield the shared view.
+    """
+    shared = rtnetlink.shared_view.get()
+    if isinstance(shared, LinkTable):
+        yield shared
+        return
     socket = Socket(uapi.NETLINK_ROUTE)
     try:
         yield LinkTable(socket)
@@ -93,7 +108,7 @@ def opened_table() -> Iterator[LinkTable]:
 def shared_links() -> Iterator[None]:
     """Share a :class:`LinkTable` between all readers of the block, in this thread.
 
-    The links are those of the beginning of the block. A block inside another block uses the same
+    The links are those of the first read in the block. A block inside another block uses the same
     links. The block changes no link.
     """
     if rtnetlink.shared_view.get() is not None:

@@ -12,6 +12,7 @@ that the duration of a plan does not grow with the number of ports of the switch
 ``deadline``, ``tls``, ``remotes``                timeout, addresses and certificates
 ``framing``, ``transport``, ``stream``            JSON-RPC messages: bytes, sockets, streams
 ``pool``, ``connection_state``, ``connection``    the connection of a plan, with the locks
+``lock_order``                                    several locks without a deadlock
 ``snapshot``, ``transaction``                     the rows read for a transaction; the operations
 ``table_snapshot``                                complete tables, for reads about many ports
 ``port_tables``                                   all ports of a switch, for the inventory

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from os_vif import exception
 from os_vif.host.ovsdb import pool, remotes, replies
-from os_vif.host.ovsdb.connection_state import Locks, State
+from os_vif.host.ovsdb.connection_state import ABOUT, DATABASE, Locks, State
 from os_vif.host.ovsdb.database_schema import Schema, UnsupportedSchemaError
 from os_vif.host.ovsdb.deadline import Deadline
 from os_vif.host.ovsdb.stream import JsonRpcStream
@@ -35,16 +35,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_DATABASE = "Open_vSwitch"
 #: The error of a server without a database of the name: ovsdb/jsonrpc-server.c.
 _UNKNOWN_DATABASE = "unknown database"
-#: The query about the database, in the database _Server: _server(5).
-_ABOUT: Operation = {
-    "op": "select",
-    "table": "Database",
-    "where": [["name", "==", _DATABASE]],
-    "columns": ["model", "connected", "leader"],
-}
 #: Seconds between two rounds of all servers.
 _PAUSE = 0.1
 #: Seconds for a server of a cluster, which may be dead.
@@ -181,7 +173,7 @@ class Ovsdb:
         schema = self.schema
         sent = schema.reduced(operations)
         waits = max((o.get("timeout", 0) for o in sent if o["op"] == "wait"), default=0)
-        found = self._call("transact", [_DATABASE, *sent], self._deadline, waits / 1000)
+        found = self._call("transact", [DATABASE, *sent], self._deadline, waits / 1000)
         results = self._results(sent, found)
         self._state = State.CONNECTED
         for index, result in enumerate(results):
@@ -248,6 +240,15 @@ class Ovsdb:
         self.queue_lock_requests(*names)
         self._wait_for_locks()
 
+    def release_locks(self) -> None:
+        """Release all locks, and cancel the requests for locks."""
+        self.connect()
+        for name in list(self._locks):
+            self._open_stream.queue({"method": "unlock", "params": [name], "id": next(_ids)})
+        # A lock may be granted until the server has answered.
+        self._call("echo", [], self._deadline)
+        self._locks.clear()
+
     def wait_milliseconds(self) -> int | None:
         """Return the timeout of a ``wait`` for ovs-vswitchd, in milliseconds; None means for ever.
 
@@ -308,7 +309,7 @@ class Ovsdb:
             row = self._read_about(deadline)
             unusable = None
             if row is None:
-                unusable = f"the server has no database {_DATABASE}"
+                unusable = f"the server has no database {DATABASE}"
             elif row["model"] == "clustered" and not (
                 row["connected"] and (only or row["leader"])
             ):
@@ -337,21 +338,21 @@ class Ovsdb:
     def _read_about(self, deadline: Deadline) -> Row | None:
         """Return the row of the database in ``_Server``, or None if there is none."""
         try:
-            found = self._call("transact", ["_Server", _ABOUT], deadline)
+            found = self._call("transact", ["_Server", ABOUT], deadline)
         except exception.OvsdbRefused as error:
             if error.kwargs["error"] != _UNKNOWN_DATABASE:
                 raise
             # Release 2.9.1 added the database _Server, and clusters.
             known = self._call("list_dbs", [], deadline)
-            has = isinstance(known, list) and _DATABASE in known
+            has = isinstance(known, list) and DATABASE in known
             return {"model": "standalone"} if has else None
-        (result, *_) = self._results([_ABOUT], found)
+        (result, *_) = self._results([ABOUT], found)
         rows = (result or {}).get("rows", [])
         return rows[0] if rows else None
 
     def _read_schema(self, deadline: Deadline) -> Schema:
         """Return the schema of the database."""
-        found = self._call("get_schema", [_DATABASE], deadline)
+        found = self._call("get_schema", [DATABASE], deadline)
         try:
             return Schema(found)
         except OSError as error:

@@ -18,6 +18,16 @@ from os_vif.host.ovsdb import replies
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from os_vif.host.ovsdb.notation import Operation
+
+DATABASE = "Open_vSwitch"
+#: The query about the database, in the database _Server: _server(5).
+ABOUT: Operation = {
+    "op": "select",
+    "table": "Database",
+    "where": [["name", "==", DATABASE]],
+    "columns": ["model", "connected", "leader"],
+}
 _NAMESPACE = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
 
 
@@ -100,6 +110,11 @@ class Locks:
                 self._held.update(message["params"])
             case "stolen":
                 self._held.difference_update(message["params"])
+
+    def clear(self) -> None:
+        """Forget all locks, after they have been released."""
+        self._wanted.clear()
+        self.forget()
 
     def forget(self) -> None:
         """Forget the granted and the requested locks, after the connection is closed."""

@@ -17,6 +17,8 @@ from os_vif.host.ovsdb import replies
 
 #: A buffer above this size is not parsed again for each part that arrives.
 _SHORT = 65536
+#: The bytes of attempts to decode a message, as a multiple of the size of the buffer.
+_ATTEMPTS = 3
 #: The bytes that decide where a JSON text ends.
 _MARKS = re.compile(rb'[{}\[\]"\\]')
 
@@ -60,6 +62,8 @@ class JsonFramer:
         self._buffer = bytearray()
         self._scanner = _EndScanner()
         self._was_decoded = False
+        #: The bytes of the attempts to decode the message in the buffer.
+        self._attempted = 0
 
     def __len__(self) -> int:
         """Return the number of bytes in the buffer."""
@@ -69,18 +73,25 @@ class JsonFramer:
         """Append received bytes to the buffer."""
         self._buffer += data
 
-    def next_message(self) -> dict[str, Any] | None:
+    def next_message(self, *, scan: bool = False) -> dict[str, Any] | None:
         """Remove the first message from the buffer and return the message; None if incomplete.
 
+        A long message is complete when the buffer can be decoded, which is faster than a scan for
+        the end. Attempts together decode four times the bytes of the buffer at most.
+
+        :param scan: also find a long message that is followed by a part of the next message.
         :raises OSError: ``EPROTO`` if the bytes are not JSON objects, or a message is too long or
             nested too deeply.
         """
         if len(self._buffer) > replies.MAX_MESSAGE:
             raise OSError(errno.EPROTO, "the answer is no OVSDB: a message is too long")
-        if not self._was_decoded or len(self._buffer) < _SHORT:
+        size = len(self._buffer)
+        if not self._was_decoded or size < _SHORT or self._attempted <= _ATTEMPTS * size:
             self._was_decoded = True
             if (message := self._decode_fast()) is not None:
                 return self._begin_next(message)
+            if not scan and size >= _SHORT and self._buffer.startswith(b"{"):
+                return None
         end = self._scanner.find_end(self._buffer)
         if end is not None:
             data = bytes(self._buffer[:end])
@@ -92,7 +103,7 @@ class JsonFramer:
 
     def _begin_next(self, message: dict[str, Any]) -> dict[str, Any]:
         """Reset the state of the scanner; return *message*."""
-        self._scanner, self._was_decoded = _EndScanner(), False
+        self._scanner, self._was_decoded, self._attempted = _EndScanner(), False, 0
         return message
 
     def _decode_fast(self) -> dict[str, Any] | None:
@@ -102,6 +113,7 @@ class JsonFramer:
         """
         if not self._buffer.endswith(b"}"):
             return None
+        self._attempted += len(self._buffer)
         try:
             text = self._buffer.decode().lstrip()
             message, end = replies.DECODER.raw_decode(text)

@@ -138,7 +138,12 @@ class JsonRpcStream:
         :raises OSError: if the server has closed the connection, or sends no JSON-RPC.
         """
         while (message := self._framer.next_message()) is None:
-            self._read(deadline)
+            try:
+                self._read(deadline)
+            except TimeoutError:
+                if (message := self._framer.next_message(scan=True)) is None:
+                    raise
+                break
         return message
 
     def _read(self, deadline: Deadline) -> None:

@@ -34,8 +34,13 @@ T = TypeVar("T")
 
 #: The tables that almost every plan reads, in the first request.
 _FIRST = ("Open_vSwitch", "Bridge", "Port", "Interface", "QoS", "Mirror")
-#: The columns of Interface for the first request; all columns are selected at first use.
-_INTERFACE = queries.COLUMNS["Interface"]
+#: The columns of long tables for the first request; all columns are selected at first use.
+_NARROW = {
+    "Interface": queries.COLUMNS["Interface"],
+    "Port": (*queries.COLUMNS["Port"], "qos"),
+}
+#: The number of steps from which on complete tables are selected.
+_MANY = 24
 #: Columns that no step reads: they are long, or change every few seconds.
 _LEFT_OUT = {"statistics", "status", "rstp_statistics", "rstp_status"}
 _UUID = frozenset({"_uuid"})
@@ -58,7 +63,7 @@ class TableSnapshot(Snapshot):
         self._known: dict[str, frozenset[str]] = {}
         #: The rows by table, column and function of a condition, and then by value.
         self._indexes: dict[tuple[str, str, str], dict[Any, list[Row]]] = {}
-        self._select({t: _INTERFACE if t == "Interface" else tuple(self._all(t)) for t in first})
+        self._select({table: _NARROW.get(table) or tuple(self._all(table)) for table in first})
 
     def read(self, wanted: Iterable[Query], *before: Operation) -> None:
         """Read the tables of queries, unless read before.
@@ -159,6 +164,22 @@ def _members(value: Any) -> Sequence[Any]:
 def _hashable(value: Any) -> Any:
     """Return a value of RFC 7047 with tuples in place of lists."""
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+def is_many(readers: Sequence[object]) -> bool:
+    """Return whether to select complete tables for a number of steps or queries."""
+    return len(readers) >= _MANY
+
+
+def snapshot_for(
+    ovsdb: Ovsdb, readers: Sequence[Prefetching], more: Sequence[Query] = ()
+) -> Snapshot:
+    """Return a snapshot for steps: of the rows of a few steps, or of tables for many steps.
+
+    :param more: queries for the first request.
+    :raises os_vif.exception.OvsdbError: if the database cannot be read.
+    """
+    return TableSnapshot(ovsdb) if is_many(readers) else Snapshot(ovsdb, readers, more)
 
 
 class _SharedTables:

@@ -33,11 +33,13 @@ _NETDEV = "netdev"
 _DEVICE_TYPES = ("", "system")
 
 
-def has_stale_device(bridge: Row, interface: Row) -> bool:
+def has_stale_device(bridge: Row, interface: Row, bound: set[int] | None = None) -> bool:
     """Return whether ovs-vswitchd holds a deleted device instead of the device of the name.
 
     False if unknown: if ovs-vswitchd is in another network namespace or not running, or if the
     list of packet sockets cannot be read.
+
+    :param bound: the result of :func:`bound_indexes`, if read before.
     """
     if bridge["datapath_type"] != _NETDEV or interface["type"] not in _DEVICE_TYPES:
         return False
@@ -45,10 +47,8 @@ def has_stale_device(bridge: Row, interface: Row) -> bool:
         return False
     (reported,) = values(interface["ifindex"]) or (0,)
     index = device_index(interface["name"])
-    try:
-        bound = _bound_indexes()
-    except OSError:
-        return False
+    if bound is None:
+        bound = bound_indexes()
     # Without an unbound socket, ovs-vswitchd holds no deleted device, or is not running.
     return index not in bound and _UNBOUND in bound and bool(index or not reported)
 
@@ -61,7 +61,10 @@ def device_index(name: str) -> int:
         return 0
 
 
-def _bound_indexes() -> set[int]:
-    """Return the indexes of the devices that packet sockets are bound to."""
-    _, *lines = _SOCKETS.read_text(encoding="ascii").splitlines()
+def bound_indexes() -> set[int]:
+    """Return the indexes of the devices that packet sockets are bound to; none if unreadable."""
+    try:
+        _, *lines = _SOCKETS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return set()
     return {int(line.split()[_INDEX_COLUMN]) for line in lines}
