@@ -21,12 +21,13 @@ import operator
 from typing import TYPE_CHECKING
 
 from os_vif import exception
-from os_vif.engine import runner
+from os_vif.engine import recording, runner
 from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
+    from os_vif.engine.runner import RecordStep
     from os_vif.steps.plan import Step
 
 LOG = logging.getLogger(__name__)
@@ -58,13 +59,14 @@ class Job:
 
 
 def run_many(
-    jobs: Sequence[Job], run: Callable[[Plan, str | None], tuple[str, ...]] = runner.run
+    jobs: Sequence[Job],
+    run: Callable[[Plan, str | None, Sequence[RecordStep]], tuple[str, ...]] = runner.run,
 ) -> None:
     """Run the plans of jobs; set the result of each job.
 
     No two plans may have a key of :func:`conflict_keys` in common.
 
-    :param run: runs a merged plan.
+    :param run: runs a merged plan with the daemon of a module, and the records of the VIFs.
     """
     by_place: dict[Hashable, list[Job]] = {}
     for job in jobs:
@@ -121,13 +123,22 @@ def _chunks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
         yield chunk
 
 
-def _run(jobs: list[Job], run: Callable[[Plan, str | None], tuple[str, ...]]) -> None:
+def _run(
+    jobs: list[Job], run: Callable[[Plan, str | None, Sequence[RecordStep]], tuple[str, ...]]
+) -> None:
     """Run jobs as a merged plan; split the jobs after a failure."""
     pending, failures = [jobs], 0
     while pending:
         members = pending.pop()
+        plans = [job.plan for job in members]
+        records = [
+            step
+            for plan in plans
+            # A plug without steps plugs nothing, and has no record.
+            if (len(plan) or plan.forward) and (step := recording.step_for(plan)) is not None
+        ]
         try:
-            remaining = run(merge([job.plan for job in members]), members[0].privsep_module)
+            remaining = run(merge(plans), members[0].privsep_module, records)
         except exception.StepFailed as error:
             if len(members) == 1 or is_common(error):
                 for job in members:
@@ -146,7 +157,8 @@ def merge(plans: Sequence[Plan]) -> Plan:
     """Return a plan with the steps of all plans, in the order of each plan.
 
     The groups of consecutive steps of an executor become phases: the first group of a plan is in
-    the first phase of the executor, each further group in the next phase of its executor.
+    the first phase of the executor, each further group in the next phase of its executor. The
+    record is that of the first plan: all plans have the owner in common.
     """
     if len(plans) == 1:
         return plans[0]
@@ -160,7 +172,7 @@ def merge(plans: Sequence[Plan]) -> Plan:
                 phases.append([])
             phases[at] += group
     steps = itertools.chain.from_iterable(phases)
-    return Plan(*steps, switch=plans[0].switch, forward=plans[0].forward)
+    return Plan(*steps, switch=plans[0].switch, forward=plans[0].forward, record=plans[0].record)
 
 
 def split(

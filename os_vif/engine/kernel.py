@@ -58,22 +58,24 @@ class KernelExecutor:
     def __init__(self, module: str | None, *, forward: bool = False) -> None:
         self._module = module
         self._forward = forward
-        self._record: WriteVifRecord | DeleteVifRecord | None = None
+        self._records: Sequence[WriteVifRecord | DeleteVifRecord] = ()
 
-    def attach_record(self, step: WriteVifRecord | DeleteVifRecord) -> None:
-        """Apply the step for the record of the VIF in the same call as the next steps."""
-        self._record = step
+    def attach_records(self, steps: Sequence[WriteVifRecord | DeleteVifRecord]) -> None:
+        """Apply the steps for the records of VIFs in the same call as the next steps."""
+        self._records = steps
 
-    def run_record(self, step: WriteVifRecord | DeleteVifRecord, progress: Progress) -> None:
-        """Apply the step for the record of the VIF in a call of its own.
+    def run_records(
+        self, steps: Sequence[WriteVifRecord | DeleteVifRecord], progress: Progress
+    ) -> None:
+        """Apply the steps for the records of VIFs in a call of their own.
 
         A failure is logged as a warning: a plan without kernel steps needs no daemon otherwise.
         """
-        if self._module is None or self._module in _without_records or _is_recorded(step):
+        if self._module is None or self._module in _without_records or _are_recorded(steps):
             return
         module = privsep_module.load(self._module)
         try:
-            answer = _call(module.run, [encode(step)])
+            answer = _call(module.run, [encode(step) for step in steps])
         except Exception as error:  # noqa: BLE001 - the error is logged
             if isinstance(error, NotStartedError):
                 _without_records.add(self._module)
@@ -130,22 +132,21 @@ class KernelExecutor:
 
         A forward plan with earlier changes goes on after a failure, which is added to *progress*.
         """
-        record, self._record = self._record, None
+        records, self._records = self._records, ()
         if self._forward and progress.refused:
             # A part of the VIF remains, and so does the record.
-            record = None
-        with_record = [*steps] if record is None else [*steps, record]
+            records = ()
         before: list[Sequence[Difference]] | None = [] if progress.records.is_recording else None
-        if self.holds(with_record, before):
+        if self.holds([*steps, *records], before):
             progress.records.add_held(steps)
             return
-        if record is not None and self.holds(steps):
+        if records and self.holds(steps):
             # The plan itself needs no daemon.
             progress.records.add_held(steps)
-            self.run_record(record, progress)
+            self.run_records(records, progress)
             return
         try:
-            self._run(steps, progress, record, before or [])
+            self._run(steps, progress, records, before or [])
         except StepFailure as failure:
             if not self._forward or not progress.has_changes:
                 raise
@@ -172,22 +173,21 @@ class KernelExecutor:
         self,
         steps: Sequence[KernelStep],
         progress: Progress,
-        record: WriteVifRecord | DeleteVifRecord | None,
+        records: Sequence[WriteVifRecord | DeleteVifRecord],
         before: Sequence[Sequence[Difference]],
     ) -> None:
         """Apply steps in the daemon.
 
-        :param record: the step for the record of the VIF: first in a plug, last in an unplug.
-        :param before: the differences of each step, and of *record* at the end, for a report.
+        :param records: the steps for the records of VIFs: first in a plug, last in an unplug.
+        :param before: the differences of each step, and of *records* at the end, for a report.
         :raises StepFailure: for the first step that failed.
         """
         module = privsep_module.load(self._module)
         _require_registered(steps, module, self._module)
-        sent: list[KernelStep] = list(steps)
-        if record is not None:
-            sent.insert(len(sent) if self._forward else 0, record)
-            if before and not self._forward:
-                before = [before[-1], *before[:-1]]
+        sent: list[KernelStep] = [*steps, *records]
+        if not self._forward:
+            sent = [*records, *steps]
+            before = [*before[len(steps) :], *before[: len(steps)]]
         messages: Any = [encode(step) for step in sent]
         if self._forward:
             messages = {"steps": messages, "forward": True}
@@ -248,11 +248,11 @@ class KernelExecutor:
         return [Difference(**difference) for difference in answer["differences"]]
 
 
-def _is_recorded(step: WriteVifRecord | DeleteVifRecord) -> bool:
-    """Return whether the step for a record holds. A record is replaced atomically."""
+def _are_recorded(steps: Sequence[WriteVifRecord | DeleteVifRecord]) -> bool:
+    """Return whether the steps for records hold. A record is replaced atomically."""
     try:
         with rtnetlink.opened() as net:
-            return step.holds(net)
+            return all(step.holds(net) for step in steps)
     except OSError:
         return False
 

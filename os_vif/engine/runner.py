@@ -42,7 +42,9 @@ RecordStep = WriteVifRecord | DeleteVifRecord
 _executor_of = operator.attrgetter("executor")
 
 
-def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
+def run(
+    plan: Plan, privsep_module: str | None, records: Sequence[RecordStep] | None = None
+) -> tuple[str, ...]:
     """Apply all steps of a plan, or leave the host unchanged.
 
     After any exception, all changes are rolled back. A forward plan keeps the changes: if the
@@ -50,18 +52,21 @@ def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
     commands; if ovs-vswitchd is late, the database keeps the changes, and a warning is logged.
 
     :param privsep_module: import path of the module of the privileged daemon.
+    :param records: the steps for the records of several VIFs; None for the record of the plan.
     :returns: a sentence for each bridge that an unplug has kept, because the bridge is in use or
         was not created by os-vif.
     :raises os_vif.exception.StepFailed: for the first step that failed.
     """
-    record = recording.step_for(plan)
-    if not len(plan) and not isinstance(record, DeleteVifRecord):
+    if records is None:
+        record = recording.step_for(plan)
+        records = () if record is None else (record,)
+    if not len(plan) and not any(isinstance(record, DeleteVifRecord) for record in records):
         # Nothing is plugged, so there is no plugged VIF to record.
         return ()
     progress = Progress()
     try:
         with _executors(plan, privsep_module) as executors:
-            _run_groups(_grouped(plan, record), executors, progress)
+            _run_groups(_grouped(plan, records), executors, progress)
     except StepFailure as failure:
         progress.records.finish(plan, failure)
         raise failure.error() from failure.__cause__
@@ -100,22 +105,22 @@ class _Group:
 
     executor: str
     steps: list[Step]
-    #: The step for the record of the VIF, in a group of the kernel.
-    record: RecordStep | None = None
+    #: The steps for the records of VIFs, in a group of the kernel.
+    records: Sequence[RecordStep] = ()
 
 
-def _grouped(plan: Plan, record: RecordStep | None) -> list[_Group]:
-    """Return the groups of a plan. The first group has the record of a plug, the last of an unplug.
+def _grouped(plan: Plan, records: Sequence[RecordStep]) -> list[_Group]:
+    """Return the groups of a plan. The first group has the records of a plug, the last of an unplug.
 
-    The record has a group of its own if Open vSwitch is changed first, or last in an unplug.
+    The records have a group of their own if Open vSwitch is changed first, or last in an unplug.
     """
     groups = [_Group(name, list(steps)) for name, steps in itertools.groupby(plan, _executor_of)]
-    if record is None:
+    if not records:
         return groups
-    place = -1 if isinstance(record, DeleteVifRecord) else 0
+    place = -1 if isinstance(records[0], DeleteVifRecord) else 0
     if not groups or groups[place].executor != _KERNEL:
         groups.insert(len(groups) if place else 0, _Group(_KERNEL, []))
-    groups[place].record = record
+    groups[place].records = records
     return groups
 
 
@@ -137,7 +142,7 @@ def _run_groups(
                 # ovs-vswitchd may have changed the flags of a new device when closing the old one.
                 for other in executors.keys() - {name}:
                     _run_group(executors, other, earlier[other], progress)
-            _run_group(executors, name, current, progress, group.record)
+            _run_group(executors, name, current, progress, group.records)
             earlier[name] += current
         for executor in executors.values():
             executor.finish()
@@ -157,19 +162,19 @@ def _run_groups(
         raise
 
 
-def _apply_record(
+def _apply_records(
     executors: Mapping[str, Executor[Any]],
-    record: RecordStep,
+    records: Sequence[RecordStep],
     steps: Sequence[Step],
     progress: Progress,
 ) -> None:
-    """Write or delete the record of the VIF, in the same call as kernel steps or alone."""
+    """Write or delete the records of VIFs, in the same call as kernel steps or alone."""
     kernel = cast("KernelExecutor", executors[_KERNEL])
     if steps:
-        kernel.attach_record(record)
+        kernel.attach_records(records)
     elif not progress.refused:
         with executors[_OVS].idle() if _OVS in executors else contextlib.nullcontext():
-            kernel.run_record(record, progress)
+            kernel.run_records(records, progress)
 
 
 def _run_group(
@@ -177,10 +182,10 @@ def _run_group(
     name: str,
     steps: Sequence[Step],
     progress: Progress,
-    record: RecordStep | None = None,
+    records: Sequence[RecordStep] = (),
 ) -> None:
-    if record is not None:
-        _apply_record(executors, record, steps, progress)
+    if records:
+        _apply_records(executors, records, steps, progress)
     if not steps:
         return
     with contextlib.ExitStack() as idle:

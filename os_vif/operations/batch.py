@@ -115,7 +115,9 @@ def _plan_change(job: _Job, action: str) -> None:
     """Make the plan of a job; record the error of the operation for a job without a plan."""
     try:
         with call_errors.raised_as(_FAILURES[action], job.vif):
-            job.plan = call_errors.plan_of(_required(job), job.vif, job.instance_info, action)
+            plugin = _required(job)
+            plan = call_errors.plan_of(plugin, job.vif, job.instance_info, action)
+            job.plan = plugin.recorded(plan, job.vif, job.instance_info)
     except exception.ExceptionBase as error:
         job.error = error
 
