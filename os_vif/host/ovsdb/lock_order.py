@@ -3,9 +3,9 @@
 
 """Acquires several locks of ovsdb-server without a deadlock.
 
-Clients that hold a lock and wait for another lock cannot wait for each other if all clients acquire
-locks in the same order. Requests sent together do not keep the order, because the server handles
-one message of each client in turn (``ovsdb/jsonrpc-server.c``).
+Clients with several locks cannot block each other if all clients acquire locks in the same order.
+Requests sent together do not keep the order: the server handles a message of each client in turn
+(``ovsdb/jsonrpc-server.c``).
 """
 
 from __future__ import annotations
