@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any, cast
 from os_vif import call_errors, exception, objects
 from os_vif.escape import described_error, printable
 from os_vif.forking import ForkSafeLock
+from os_vif.many import check_many, plug_many, unplug_many
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from stevedore import extension
 
-    from os_vif.operations.batch import Result
     from os_vif.operations.collect import CollectReport, Keep
     from os_vif.operations.doctor.finding import Finding
     from os_vif.operations.host_inventory import Inventory
@@ -289,48 +289,6 @@ def _observed(
     return _operation(operation, vif, instance_info, has_plan=has_plan)
 
 
-def plug_many(
-    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]],
-) -> tuple[Result, ...]:
-    """Connect many VIFs to their networks, each as :func:`plug` does.
-
-    All arguments are validated, and the plans of all VIFs made, before the first VIF is touched.
-    The host is read once; the steps of all VIFs are one call of the privileged daemon and one
-    transaction of Open vSwitch, if possible. A VIF that fails leaves nothing on the host, and does
-    not affect the other VIFs.
-
-    :param pairs: VIFs, each with the virtual machine or pod of the VIF, in any order. A VIF may
-        occur several times.
-    :returns: a result for each pair, in order. ``error`` is the exception that :func:`plug` would
-        raise for the VIF, or None.
-    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
-    :raises os_vif.exception.InvalidField: if an argument has a wrong type. Nothing was touched.
-    """
-    _manager()
-    from os_vif.operations import batch
-
-    return batch.change_many(pairs, _plugin_of, "plug")
-
-
-def unplug_many(
-    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]],
-) -> tuple[Result, ...]:
-    """Disconnect many VIFs from their networks, each as :func:`unplug` does.
-
-    All arguments are validated, and the plans of all VIFs made, before the first VIF is touched.
-
-    :param pairs: VIFs, each with the virtual machine or pod of the VIF, in any order.
-    :returns: a result for each pair, in order. ``remaining`` is the return value of
-        :func:`unplug` for the VIF, and ``error`` the exception that :func:`unplug` would raise.
-    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
-    :raises os_vif.exception.InvalidField: if an argument has a wrong type. Nothing was touched.
-    """
-    _manager()
-    from os_vif.operations import batch
-
-    return batch.change_many(pairs, _plugin_of, "unplug")
-
-
 def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool = False) -> Plan:
     """Return the plan of :func:`plug` or :func:`unplug` for a VIF, without changing the host.
 
@@ -375,26 +333,6 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
         if running is not None:
             running.differences = differences
     return differences
-
-
-def check_many(
-    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]],
-) -> tuple[Result, ...]:
-    """Compare this host with many plugged VIFs, without changing the host.
-
-    The host is read once: one dump of the network interfaces, and one select of each table of
-    Open vSwitch.
-
-    :param pairs: VIFs, each with the virtual machine or pod of the VIF, as for :func:`check`.
-    :returns: a result for each pair, in order. ``differences`` is the return value of
-        :func:`check` for the VIF, and ``error`` the exception that :func:`check` would raise.
-    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
-    :raises os_vif.exception.InvalidField: if an argument has a wrong type.
-    """
-    _manager()
-    from os_vif.operations import batch
-
-    return batch.check_many(pairs, _plugin_of)
 
 
 def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.HostInfo:
