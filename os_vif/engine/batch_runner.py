@@ -42,6 +42,12 @@ _BLAMED = 4
 #: The executor of the first phase of a merged plan, and of the second; the phases alternate.
 _PHASES = ("kernel", "ovs")
 
+#: The steps that :func:`os_vif.steps.link.move_addresses.move` returns.
+_MOVES = (
+    "DeleteAddress", "DeleteNeighbour", "DeleteRoute", "EnsureAddress", "EnsureNeighbour",
+    "EnsureRoute",
+)  # fmt: skip
+
 _executor_of = operator.attrgetter("executor")
 
 
@@ -88,13 +94,9 @@ def conflict_keys(plan: Plan) -> set[Hashable]:
     for step in plan:
         if step.executor == "ovs":
             keys.add(("port", getattr(step, "port", None) or _deleted_bridge(step)))
-        elif type(step).__module__.startswith(_MOVES):
+        elif type(step).__name__ in _MOVES:
             keys.add(("device", step.device))
     return keys - {("port", None)}
-
-
-#: The modules of the steps that :mod:`os_vif.steps.link.move_addresses` returns.
-_MOVES = tuple(f"os_vif.steps.ip.{name}" for name in ("addresses", "neighbours", "routes"))
 
 
 def _deleted_bridge(step: Step) -> str | None:
