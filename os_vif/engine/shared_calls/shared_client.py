@@ -112,6 +112,22 @@ class _Connection:
             self._decoder.feed(data)
         return message
 
+    def set_deadline(self, deadline: float | None) -> None:
+        """Bound send() and receive() by a time of time.monotonic()."""
+        seconds = None if deadline is None else max(deadline - time.monotonic(), _RETRY_INTERVAL)
+        self._socket.settimeout(seconds)
+
+    def withdraw(self) -> bool:
+        """Withdraw the call; return whether the call has certainly not started.
+
+        After SHUT_RD the daemon can send no ``started``, and starts no call without.
+        """
+        try:
+            self._socket.shutdown(socket.SHUT_RD)
+            return self.receive()[0] != protocol.STARTED
+        except ConnectionResetError:
+            return True
+
     def is_open(self) -> bool:
         """Return whether the daemon keeps an idle connection open."""
         try:
@@ -192,6 +208,7 @@ class SharedDaemon:
         while True:
             connection = self._take(deadline)
             try:
+                connection.set_deadline(deadline)
                 answer = self._exchange(connection, message)
             except _RetryError as error:
                 connection.close()
@@ -233,6 +250,8 @@ class SharedDaemon:
             reply = connection.receive()
         except ConnectionError as error:
             raise _RetryError(str(error)) from error
+        except TimeoutError as error:
+            raise self._late(connection, function) from error
         match reply:
             case [protocol.REFUSED, str(kind), str(reason), *_]:
                 raise _refusal(kind, reason, self.path)
@@ -241,6 +260,7 @@ class SharedDaemon:
             case _:
                 raise protocol.MalformedMessageError(f"found {reply[0]!r}; expected 'started'")
         try:
+            connection.set_deadline(None)
             reply = connection.receive()
         except ConnectionError as error:
             if function in _REPEATABLE:
@@ -254,6 +274,18 @@ class SharedDaemon:
             case [protocol.ANSWER, str(failure), *_]:
                 raise OSError(f"the shared privileged daemon: {printable(failure)}")
         raise protocol.MalformedMessageError(f"found {reply[0]!r}; expected 'answer'")
+
+    def _late(self, connection: _Connection, function: str) -> Exception:
+        """Return the exception for a call without an answer of the daemon at the deadline."""
+        if connection.withdraw() or function in _REPEATABLE:
+            return SharedDaemonError(
+                f"the daemon at {printable(self.path)} did not start the call within "
+                f"{self.timeout:g} seconds, the [os_vif]privileged_socket_timeout: the daemon is "
+                "overloaded or stopped"
+            )
+        return TimeoutError(
+            f"the shared privileged daemon at {self.path} was late to start a call"
+        )
 
     def _take(self, deadline: float) -> _Connection:
         """Return an idle connection, or a new one, waiting for a daemon that restarts.

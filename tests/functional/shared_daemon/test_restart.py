@@ -63,7 +63,7 @@ def check_restarts(daemon, restarts: int, rounds: int) -> None:
 
 
 def test_no_plug_fails_while_the_daemon_restarts_under_load(running):
-    check_restarts(running, 5, 40)
+    check_restarts(running, 3, 15)
 
 
 @pytest.mark.soak
@@ -164,6 +164,25 @@ def test_after_a_kill_at_a_step_the_next_daemon_converges(daemon, quick_helper, 
 @pytest.mark.parametrize("name", [case.name for case in ALL if case.vif.plugin == "linux_bridge"])
 def test_after_a_kill_at_each_step_the_next_daemon_converges(daemon, quick_helper, name, by):
     kill_at_each_step(daemon, quick_helper, name, by, 1)
+
+
+def test_a_daemon_that_hangs_fails_a_call_at_the_deadline_and_never_starts_the_call(running):
+    """The caller has withdrawn the call."""
+    os_vif.plug(bridge_vif(1), INSTANCE)
+    cfg.CONF.set_override("privileged_socket_timeout", 0.3, group="os_vif")
+    os.kill(running.pid, signal.SIGSTOP)
+    before = snapshot()
+    for number in (2, 3):
+        # By the connection that is open, and by another one.
+        with pytest.raises(
+            exception.PlugException, match=r"within 0\.3 seconds.*Nothing was done"
+        ):
+            os_vif.plug(bridge_vif(number, "brq-other"), INSTANCE)
+    os.kill(running.pid, signal.SIGCONT)
+    cfg.CONF.set_override("privileged_socket_timeout", 20.0, group="os_vif")
+    assert running.wait().pid == running.pid
+    assert changes(before, snapshot()) == []
+    assert plug_often(4, 1) == []
 
 
 def test_a_killed_daemon_fails_no_call_that_has_not_started(daemon):
