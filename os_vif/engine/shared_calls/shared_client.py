@@ -113,18 +113,18 @@ class _Connection:
         return message
 
     def set_deadline(self, deadline: float | None) -> None:
-        """Bound send() and receive() by a time of time.monotonic()."""
+        """Set the deadline of send() and receive(), a value of time.monotonic()."""
         seconds = None if deadline is None else max(deadline - time.monotonic(), _RETRY_INTERVAL)
         self._socket.settimeout(seconds)
 
     def withdraw(self) -> bool:
-        """Withdraw the call; return whether the call has certainly not started.
+        """Return whether a call has certainly not started, and keep the call from starting.
 
         After SHUT_RD the daemon can send no ``started``, and starts no call without.
         """
         try:
             self._socket.shutdown(socket.SHUT_RD)
-            return self.receive()[0] != protocol.STARTED
+            return bool(self.receive()[0] != protocol.STARTED)
         except ConnectionResetError:
             return True
 

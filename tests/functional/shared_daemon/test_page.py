@@ -28,6 +28,13 @@ PAGE = PAGES["user/shared_daemon"]
 UNITS = ROOT / "etc" / "systemd"
 #: A group of each machine, in the place of the group of a service.
 GROUP = "nogroup"
+#: Runs a program as systemd does, with a listening socket as descriptor 3.
+AS_SYSTEMD = """\
+import os, sys
+os.dup2(int(sys.argv[1]), 3, inheritable=True)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def block(caption: str) -> str:
@@ -63,16 +70,14 @@ def started(line: str, tmp_path, listening: socket.socket | None = None) -> Iter
         manager.bind(notified)
         manager.settimeout(60)
         environment = os.environ | {"NOTIFY_SOCKET": notified}
-        prefix, passed = "", []
+        command, passed = [], []
         if listening is not None:
             passed = [listening.fileno()]
-            prefix = f"exec 3<&{passed[0]}; export LISTEN_FDS=1 LISTEN_PID=$$; "
+            command = [sys.executable, "-c", AS_SYSTEMD, str(passed[0])]
         line = line.replace("/etc/os-vif/os-vif.conf", str(tmp_path / "os-vif.conf"))
         program = pathlib.Path(sys.executable).with_name("os-vif")
-        line = line.replace("/usr/bin/os-vif", "os-vif").replace("os-vif ", f"{program} ", 1)
-        with subprocess.Popen(
-            ["sh", "-c", f"{prefix}exec {line}"], pass_fds=passed, env=environment
-        ) as process:
+        command += [str(program), *shlex.split(line)[1:]]
+        with subprocess.Popen(command, pass_fds=passed, env=environment) as process:
             try:
                 yield manager.recv(100).decode()
             finally:
