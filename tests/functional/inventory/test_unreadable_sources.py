@@ -1,0 +1,122 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A source that cannot be read is an error of the inventory; the remaining VIFs are listed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import os_vif
+from os_vif import exception, objects
+from os_vif.host.sriov import functions
+from os_vif.host.state.directory import STATE
+from os_vif.plugins.linux_bridge import LinuxBridgePlugin
+from testbed.namespaces import run
+from tests.support.cases import card, ovs_vif
+from tests.support.vifs import bridge_vif
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+
+def test_without_open_vswitch_the_recorded_state_of_a_port_is_unknown(
+    br_int, ovs_options, instance, os_vif
+):
+    """Set the option to a socket without a server."""
+    import os_vif as library
+
+    library.plug(bridge_vif(1), instance)
+    library.plug(ovs_vif(objects.VIFBridge), instance)
+    ovs_options(ovsdb_connection="unix:/run/missing.sock")
+    found = library.inventory()
+    assert {entry.plugin: str(entry.state) for entry in found} == {
+        "linux_bridge": "right",
+        "ovs": "unknown",
+    }
+    (error,) = found.errors
+    assert error.startswith(
+        "the VIFs of plugin ovs are unknown: Open vSwitch at unix:/run/missing"
+    )
+    done = os_vif("list", "-f", "json")
+    assert done.returncode == 1
+    assert f"the list is incomplete: {error}" in done.stderr
+    assert {row["State"] for row in json.loads(done.stdout)} == {"right", "unknown"}
+
+
+def test_an_error_of_a_plugin_does_not_hide_other_plugins(br_int, instance, monkeypatch):
+    """Raise an exception in a plugin."""
+
+    def recognise(*_):
+        raise ValueError("a fault of the plugin")
+
+    os_vif.plug(ovs_vif(objects.VIFBridge), instance)
+    monkeypatch.setattr(LinuxBridgePlugin, "recognise", recognise)
+    found = os_vif.inventory()
+    assert [(entry.plugin, entry.state) for entry in found] == [("ovs", "right")]
+    assert found.errors == ("the VIFs of plugin linux_bridge are unknown: a fault of the plugin",)
+
+
+def test_an_unusable_record_makes_the_owner_unknown(namespace, vif, instance):
+    """Write an unusable record."""
+    os_vif.plug(vif, instance)
+    (path,) = STATE.path.glob("vif-*.json")
+    path.write_text("{")
+    (entry,) = os_vif.inventory()
+    assert (entry.id, entry.owner, entry.state) == (vif.id, None, "right")
+
+
+def test_a_host_without_open_vswitch_has_no_error(namespace, vif, instance):
+    """Use the default address of the database."""
+    os_vif.plug(vif, instance)
+    found = os_vif.inventory()
+    assert (len(found), found.errors) == (1, ())
+
+
+def test_a_missing_device_of_the_kernel_is_told(namespace, vif, instance):
+    """Change the host, and compare the reasons with the differences."""
+    os_vif.plug(vif, instance)
+    run("ip link set dev brq-test mtu 1400")
+    (entry,) = os_vif.inventory()
+    assert (entry.state, entry.reasons) == ("differs", tuple(map(str, entry.differences)))
+    assert [d.attribute for d in entry.differences] == ["MTU"]
+
+
+def test_the_inventory_needs_an_initialized_library(monkeypatch):
+    """Call the function before ``os_vif.initialize()``."""
+    monkeypatch.setattr(os_vif, "_EXT_MANAGER", None)
+    with pytest.raises(exception.LibraryNotInitialized):
+        os_vif.inventory()
+
+
+def test_a_plugin_of_a_third_party_is_found_through_the_record(namespace, program):
+    """Plug with a plugin without ``recognise()``."""
+    told = program("""
+        os_vif.plug(vif("planner"), INSTANCE)
+        for entry in os_vif.inventory():
+            print(entry.id, entry.kind, entry.plugin, entry.way, entry.devices, entry.state)
+            os_vif.unplug(entry.vif, entry.instance)
+        print(os_vif.inventory())
+    """)
+    first, last = told.splitlines()
+    assert first.startswith("1b2c3d4e-0000-4000-8000-000000000000 VIFGeneric planner recorded")
+    assert first.endswith("('tap-1',) right")
+    assert last == "()"
+
+
+def test_an_allocated_virtual_function_is_a_vif(namespace, tmp_path):
+    """Write the record of an allocation; the physical function has no device here."""
+    STATE.make()
+    user = "10000000-0000-4000-8000-000000000000"
+    record = {"user": user, "incarnation": [1, 2], "before": {"vlan": 0}}
+    STATE.write_atomically("vf-0000:03:01.2.json", record)
+    with card(tmp_path / "sys"):
+        assert functions.vf("0000:03:01.2").number == 2
+        (entry,) = os_vif.inventory()
+    assert (entry.id, entry.kind, entry.way) == (user, "VIFHostDevice", "virtual function")
+    assert (entry.plugin, entry.vif.dev_address) == ("sriov", "0000:03:01.2")
+    plan = os_vif.plan(entry.vif, entry.instance, unplug=True)
+    assert [repr(step) for step in plan] == [
+        f"ReleaseVf(pci_address='0000:03:01.2', user='{user}')"
+    ]
