@@ -19,7 +19,8 @@ HELP = """exit codes:
   0  success; no differences
   1  failure; the message says what remains
   2  invalid arguments or input; nothing was changed
-  3  check: the host differs from a plugged VIF; doctor: a check has failed
+  3  check: the host differs from a plugged VIF; doctor: a check has failed; gc --dry-run: a VIF would
+     be unplugged
   4  validate, convert, show: some objects are invalid, or would lose data; the others are done
   141  the reader of the output closed the pipe
 """
