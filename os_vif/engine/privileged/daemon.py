@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.engine.failure import StepFailure
-from os_vif.engine.privileged import policy, undo_ledger
+from os_vif.engine.privileged import empty_bridges, policy, undo_ledger
 from os_vif.engine.privileged.host_view import Call
 from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.state import locks
@@ -92,10 +92,12 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
     try:
         uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
-            return (_run_forward if forward else _run)(net, steps, registry)
+            answer = (_run_forward if forward else _run)(net, steps, registry)
     except OSError as error:
         named = {device for step in steps if step.is_counted for device in step.devices}
         return _failed(_failure_of("Locking", ", ".join(named or devices), error))
+    empty_bridges.finish_empty_bridges(uncached, steps)
+    return answer
 
 
 def _failed(failure: StepFailure, applied: Sequence[tuple[int, float]] = ()) -> RunAnswer:

@@ -9,9 +9,11 @@ earlier bridge of the same name, and counts as none.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host.state.directory import STATE
@@ -33,6 +35,9 @@ class Users:
     vif_ids: frozenset[str] = frozenset()
     #: Whether unknown VIFs may use the bridge: a record was damaged.
     incomplete: bool = False
+    #: Whether an unplug has kept the bridge only because of ports: the bridge is deleted when the
+    #: last port is gone, unless a plug needs the bridge again.
+    delete_when_empty: bool = False
 
 
 def read_users(net: Netlink, bridge: Link) -> Users:
@@ -46,6 +51,7 @@ def read_users(net: Netlink, bridge: Link) -> Users:
         record = json.loads(data)
         index, vif_ids = record["index"], frozenset(map(str, record["users"]))
         incomplete = bool(record.get("incomplete"))
+        delete_when_empty = record.get("delete_when_empty") is True
     except (ValueError, TypeError, KeyError):
         LOG.warning(
             "%s is damaged: the VIFs that use %s are unknown, so the bridge is kept",
@@ -57,7 +63,7 @@ def read_users(net: Netlink, bridge: Link) -> Users:
             "%s is about an earlier bridge %s, and is ignored", STATE.file(name), bridge.name
         )
         return Users()
-    return Users(vif_ids, incomplete)
+    return Users(vif_ids, incomplete, delete_when_empty)
 
 
 def write_users(net: Netlink, bridge: Link, users: Users) -> None:
@@ -68,6 +74,8 @@ def write_users(net: Netlink, bridge: Link, users: Users) -> None:
     record: dict[str, Any] = {"index": bridge.index, "users": sorted(users.vif_ids)}
     if users.incomplete:
         record["incomplete"] = True
+    if users.delete_when_empty:
+        record["delete_when_empty"] = True
     STATE.write_atomically(record_name(net, bridge.name), record)
 
 
@@ -84,6 +92,25 @@ def is_incomplete(net: Netlink, bridge: str) -> bool:
 def discard_incomplete(net: Netlink, bridge: str) -> None:
     """Delete the incomplete file of a process killed while writing a record."""
     STATE.discard_incomplete(record_name(net, bridge))
+
+
+def noted_bridges(net: Netlink) -> list[str]:
+    """Return the names of the bridges with a record that says ``delete_when_empty``.
+
+    No privileges are needed.
+    """
+    prefix, suffix = record_name(net, "").split(".json")[0], ".json"
+    try:
+        files = os.listdir(STATE.path)  # noqa: PTH208 - a Path for each file is slow
+    except OSError:
+        return []
+    found = []
+    for file in sorted(files):
+        if file.startswith(prefix) and file.endswith(suffix):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                if json.loads(STATE.read(file)).get("delete_when_empty") is True:
+                    found.append(file.removeprefix(prefix).removesuffix(suffix))
+    return found
 
 
 def record_name(net: Netlink, bridge: str) -> str:

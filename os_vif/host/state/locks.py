@@ -39,16 +39,17 @@ _open_files: set[int] = set()
 
 
 @contextmanager
-def locked(netns: str, devices: Iterable[str]) -> Iterator[None]:
+def locked(netns: str, devices: Iterable[str], timeout: float = _LOCK_TIMEOUT) -> Iterator[None]:
     """Hold the locks on devices for the duration of the block.
 
-    :raises OSError: if a device stays locked for a minute, or if a file cannot be opened or
+    :param timeout: seconds to wait for a device that another plan has locked.
+    :raises OSError: if a device stays locked, or if a file cannot be opened or
         written.
     """
     slots = _slot_offsets(netns, devices)
     with _opened("lock", 0o600) as locks, _opened("generation", 0o644) as generations:
         for offset, device in slots.items():
-            _lock(locks, offset, device)
+            _lock(locks, offset, device, timeout)
         # A killed writer has left an odd number, which counts as the number of this writer.
         before = {offset: _read_generation(generations, offset) for offset in slots}
         numbers = {offset: number | 1 for offset, number in before.items()}
@@ -146,15 +147,15 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-def _lock(file: int, offset: int, device: str) -> None:
+def _lock(file: int, offset: int, device: str, timeout: float) -> None:
     request = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, offset, _GENERATION.size, 0)
-    deadline = time.monotonic() + _LOCK_TIMEOUT
+    deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, request)
         except (BlockingIOError, PermissionError):
             if time.monotonic() > deadline:
-                reason = f"another os-vif has been at work on {device} for {_LOCK_TIMEOUT} seconds"
+                reason = f"another os-vif has been at work on {device} for {timeout:g} seconds"
                 raise OSError(errno.EBUSY, reason) from None
             time.sleep(_RETRY_INTERVAL)
         else:

@@ -52,7 +52,8 @@ class AddBridgeUser(_User):
         bridge = net.link(self.name)
         if bridge is None or not bridge.is_managed:
             return True
-        known = self.user in bridge_user_record.read_users(net, bridge).vif_ids
+        using = bridge_user_record.read_users(net, bridge)
+        known = self.user in using.vif_ids and not using.delete_when_empty
         return known and not bridge_user_record.is_incomplete(net, self.name)
 
     def _is_known(self, net: Netlink) -> bool:
@@ -78,13 +79,17 @@ class AddBridgeUser(_User):
             return ()
         bridge_user_record.discard_incomplete(net, self.name)
         using = bridge_user_record.read_users(net, bridge)
-        if self.user in using.vif_ids:
+        if self.user in using.vif_ids and not using.delete_when_empty:
             return ()
         if len(using.vif_ids) >= bridge_user_record.MAX_USERS:
             reason = f"{self.name} has {len(using.vif_ids)} users; the record takes {bridge_user_record.MAX_USERS}"
             raise OSError(errno.ENOSPC, reason)
         bridge_user_record.write_users(
-            net, bridge, dataclasses.replace(using, vif_ids=using.vif_ids | {self.user})
+            net,
+            bridge,
+            dataclasses.replace(
+                using, vif_ids=using.vif_ids | {self.user}, delete_when_empty=False
+            ),
         )
         return (RemoveBridgeUser(self.name, self.user),)
 
@@ -113,7 +118,7 @@ class RemoveBridgeUser(_User):
         if self.user not in using.vif_ids:
             return ()
         left = dataclasses.replace(using, vif_ids=using.vif_ids - {self.user})
-        if left.vif_ids or left.incomplete:
+        if left.vif_ids or left.incomplete or left.delete_when_empty:
             bridge_user_record.write_users(net, bridge, left)
         else:
             bridge_user_record.delete_record(net, self.name)

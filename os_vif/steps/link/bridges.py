@@ -35,6 +35,10 @@ _ASSIGNMENT = ("ifindex", "address", "addr_assign_type")
 _SHOWN = 5
 
 
+#: The record of a bridge without users.
+_UNUSED = bridge_user_record.Users()
+
+
 @dataclasses.dataclass(frozen=True)
 class EnsureBridge(EnsureDevice):
     """A Linux bridge of a name exists.
@@ -88,6 +92,21 @@ class EnsureBridge(EnsureDevice):
 
     def _deletion(self, created: Link) -> DeleteBridge:
         return DeleteBridge(self.name, index=created.index)
+
+    def holds(self, net: Netlink) -> bool:
+        return super().holds(net) and not is_noted(net, self.name)
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        undo = super().apply(net)
+        if undo or not is_noted(net, self.name):
+            return undo
+        # An earlier unplug has noted that the bridge is deleted when the last port is gone.
+        bridge = net.require(self.name)
+        using = bridge_user_record.read_users(net, bridge)
+        bridge_user_record.write_users(
+            net, bridge, dataclasses.replace(using, delete_when_empty=False)
+        )
+        return (DeleteBridge(self.name, index=bridge.index),)
 
     def _create(self, net: Netlink) -> Link:
         data = {
@@ -151,7 +170,8 @@ class DeleteBridge(DeleteDevice):
 
     A bridge is in use if the bridge has a port, a recorded VIF, or an address that no other device
     of the host has. A bridge in use stays, as does a bridge of another program; the step holds
-    then.
+    then. If only ports keep a bridge of os-vif, the record of the bridge says so, and a later call
+    of the privileged daemon deletes the bridge without ports.
     Equivalent to: ``ip link del dev NAME``
     """
 
@@ -164,11 +184,31 @@ class DeleteBridge(DeleteDevice):
             return ()
         return (self.difference("device", "an empty bridge", "gone"),)
 
+    def holds(self, net: Netlink) -> bool:
+        return super().holds(net) and self._bridge_to_note(net) is None
+
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         undo = super().apply(net)
         if undo:
             bridge_user_record.delete_record(net, self.name)
+        elif (bridge := self._bridge_to_note(net)) is not None:
+            # The undo of RemoveBridgeUser, or a plug, deletes the note.
+            users = bridge_user_record.Users(delete_when_empty=True)
+            bridge_user_record.write_users(net, bridge, users)
         return undo
+
+    def _bridge_to_note(self, net: Netlink) -> Link | None:
+        """Return the bridge if only ports keep the bridge, and the record does not say so yet."""
+        link = net.link(self.name)
+        if (
+            link is None
+            or self.index not in (None, link.index)
+            or link.kind != "bridge"
+            or not link.is_managed
+            or not net.ports(link)
+        ):
+            return None
+        return link if bridge_user_record.read_users(net, link) == _UNUSED else None
 
     def left(self, net: Netlink) -> str | None:
         """Return in words why the bridge exists; None if the bridge is missing.
@@ -255,6 +295,14 @@ class SetBridgeAddress(NamedStep, KernelStep):
         if link.address == self.mac:
             return ()
         return (SetLink(self.name, address=link.address),)
+
+
+def is_noted(net: Netlink, name: str) -> bool:
+    """Return whether the record of a bridge says that the bridge is deleted without ports."""
+    bridge = net.link(name)
+    if bridge is None or not bridge.is_managed:
+        return False
+    return bridge_user_record.read_users(net, bridge).delete_when_empty
 
 
 def is_address_fixed(net: Netlink, bridge: Link) -> bool:

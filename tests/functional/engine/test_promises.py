@@ -43,7 +43,7 @@ def test_check_needs_no_right(namespace, vif_json, os_vif_command):
 
 
 def test_a_plan_is_one_call_of_the_daemon(daemon, vif, instance, monkeypatch):
-    """With every step, in the order of the plan."""
+    """The record of the VIF is in the same call, before every step in the order of the plan."""
     calls = []
     original = privsep.run
 
@@ -53,8 +53,9 @@ def test_a_plan_is_one_call_of_the_daemon(daemon, vif, instance, monkeypatch):
 
     monkeypatch.setattr(privsep, "run", counted)
     os_vif.plug(vif, instance)
-    assert calls == [[type(step).__name__ for step in os_vif.plan(vif, instance)]]
-    assert len(calls[0]) == 6
+    planned = [type(step).__name__ for step in os_vif.plan(vif, instance)]
+    assert calls == [["WriteVifRecord", *planned]]
+    assert len(planned) == 6
 
 
 def test_what_cannot_be_undone_is_in_the_error(namespace, monkeypatch):
