@@ -119,7 +119,7 @@ def _may_be_called(command: Command) -> bool:
     return (
         command.program == "os-vif"
         and not {"|", "<", ">", "&", ";"} & set(command.line)
-        and {"plan", "plug", "unplug", "check"} & set(words) != set()
+        and {"plan", "plug", "unplug", "check", "list", "describe", "repair"} & set(words) != set()
     )
 
 

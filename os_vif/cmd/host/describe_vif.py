@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cliff import columns, show
 
@@ -16,6 +16,9 @@ from os_vif import exception
 from os_vif.cmd import exit_codes, main
 from os_vif.cmd.host import inventory_filter, list_vifs
 from os_vif.escape import printable
+
+if TYPE_CHECKING:
+    from os_vif.operations.plugged import Plugged
 
 LOG = logging.getLogger("os-vif")
 
@@ -32,10 +35,18 @@ class Describe(main.Escaping, show.ShowOne):
             metavar="ID",
             help="the id of the VIF, the port, or a network device",
         )
+        parser.add_argument(
+            "--document",
+            action="store_true",
+            help="print only the VIF, as JSON for the other commands",
+        )
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
+            if parsed_args.document:
+                print(self._read(parsed_args)[1], file=self.app.stdout)
+                return self._exit_code
             return int(super().run(parsed_args)) or self._exit_code
         except main.BadInputError as error:
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
@@ -46,18 +57,25 @@ class Describe(main.Escaping, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
         """Return the columns and values of the VIF."""
-        from os_vif import serialization
-
-        entries, self._exit_code = inventory_filter.read_entries()
-        entry = inventory_filter.require_match(entries, parsed_args.vif)
+        entry, document = self._read(parsed_args)
         values = list_vifs.row_of(entry)
         if parsed_args.formatter == "table":
             values = tuple(
                 "" if value is None else printable(value) if isinstance(value, str) else value
                 for value in values
             )
-        document = _Document(json.loads(serialization.dumps(entry.vif)))
-        return (*list_vifs.List.columns, "VIF"), (*values, document)
+        return (*list_vifs.List.columns, "VIF"), (*values, _Document(json.loads(document)))
+
+    def _read(self, parsed_args: argparse.Namespace) -> tuple[Plugged, str]:
+        """Return the entry, and the VIF as a document.
+
+        :raises BadInputError: if no entry or several entries have the name.
+        """
+        from os_vif import serialization
+
+        entries, self._exit_code = inventory_filter.read_entries()
+        entry = inventory_filter.require_match(entries, parsed_args.vif)
+        return entry, serialization.dumps(entry.vif)
 
 
 class _Document(columns.FormattableColumn[dict[str, Any]]):

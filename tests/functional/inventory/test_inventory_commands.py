@@ -92,6 +92,8 @@ def test_describe_prints_the_entry_and_the_document(plugged, os_vif):
         document = json.dumps(found["VIF"])
         assert found["VIF"]["kind"] == "VIFBridge"
         assert os_vif("check", text=document).returncode == 0
+    done = os_vif("describe", plugged[0], "--document")
+    assert json.loads(done.stdout)["kind"] == "VIFBridge"
     assert '"kind": "VIFBridge"' in os_vif("describe", plugged[1]).stdout
     done = os_vif("describe", "tap-x")
     assert (done.returncode, done.stderr) == (
