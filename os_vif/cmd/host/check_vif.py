@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import os_vif
 from os_vif.cmd import exit_codes, main
 from os_vif.cmd.host import inventory_filter
-from os_vif.cmd.host.vif_command import VIFCommand
+from os_vif.cmd.host.vif_command import Entry, VIFCommand
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Check(VIFCommand, main.Lister):
-    """List the differences between the host and a plugged VIF. The host is not changed."""
+    """List the differences between the host and plugged VIFs. The host is not changed."""
 
     _has_drift = False
     _exit_code = 0
@@ -50,12 +50,15 @@ class Check(VIFCommand, main.Lister):
         if parsed_args.formatter != "text":
             return super()._run(parsed_args)
         if parsed_args.all:
-            for entry in self._entries(parsed_args):
-                for reason in entry.reasons:
-                    print(printable(f"{entry.id}: {reason}"), file=self.app.stdout)
+            for plugged in self._entries(parsed_args):
+                for reason in plugged.reasons:
+                    print(printable(f"{plugged.id}: {reason}"), file=self.app.stdout)
             return 0
-        for difference in self._differences(parsed_args):
-            print(printable(str(difference)), file=self.app.stdout)
+        entries = self.read_entries(parsed_args)
+        for entry, found in self._differences(entries):
+            where = "" if len(entries) == 1 else f"{entry.where}: "
+            for difference in found:
+                print(printable(f"{where}{difference}"), file=self.app.stdout)
         return 0
 
     def _entries(self, parsed_args: argparse.Namespace) -> tuple[Plugged, ...]:
@@ -63,25 +66,38 @@ class Check(VIFCommand, main.Lister):
 
         :raises BadInputError: if the arguments also name a file.
         """
-        if parsed_args.vif != "-":
+        if parsed_args.vif != ["-"]:
             raise main.BadInputError("check: give either --all or a FILE")
         entries, self._exit_code = inventory_filter.selected(parsed_args)
         self._has_drift = any(entry.state == "differs" for entry in entries)
         return tuple(entry for entry in entries if entry.reasons)
 
-    def _differences(self, parsed_args: argparse.Namespace) -> tuple[Difference, ...]:
-        """Return all differences; the exit code ignores pending differences."""
-        differences = os_vif.check(*self.read_arguments(parsed_args))
-        self._has_drift = any(not d.pending for d in differences)
-        return differences
+    def _differences(self, entries: list[Entry]) -> list[tuple[Entry, tuple[Difference, ...]]]:
+        """Return the differences of each VIF; the exit code ignores pending differences."""
+        if len(entries) == 1:
+            ((_, vif, instance),) = entries
+            found = [(entries[0], os_vif.check(vif, instance))]
+        else:
+            results = os_vif.check_many([(vif, instance) for _, vif, instance in entries])
+            self._exit_code = self.report_errors(entries, results)
+            found = [
+                (entry, result.differences) for entry, result in zip(entries, results, strict=True)
+            ]
+        self._has_drift = any(not d.pending for _, differences in found for d in differences)
+        return found
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
         if parsed_args.all:
             return self.columns, list(_host_rows(self._entries(parsed_args)))
-        return self.columns, [
-            (d.device, d.attribute, d.found, d.expected, d.pending)
-            for d in self._differences(parsed_args)
+        entries = self.read_entries(parsed_args)
+        rows = [
+            (entry.where, d.device, d.attribute, d.found, d.expected, d.pending)
+            for entry, found in self._differences(entries)
+            for d in found
         ]
+        if len(entries) == 1:
+            return self.columns, [row[1:] for row in rows]
+        return ("VIF", *self.columns), rows
 
 
 def _host_rows(entries: Iterable[Plugged]) -> Iterator[tuple[Any, ...]]:

@@ -12,7 +12,16 @@ from os_vif.cmd.host.vif_command import VIFCommand
 
 
 class Plug(VIFCommand):
-    """Connect a VIF to the network."""
+    """Connect VIFs to their networks. A VIF that fails does not affect the other VIFs."""
+
+    def _run(self, parsed_args: argparse.Namespace) -> int:
+        entries = self.read_entries(parsed_args)
+        if len(entries) == 1:
+            ((_, vif, instance),) = entries
+            os_vif.plug(vif, instance)
+            return 0
+        results = os_vif.plug_many([(vif, instance) for _, vif, instance in entries])
+        return self.report_errors(entries, results)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        os_vif.plug(*self.read_arguments(parsed_args))
+        """Do nothing: the exit code is the result of :meth:`run`."""

@@ -12,8 +12,20 @@ from os_vif.cmd.host.vif_command import VIFCommand
 
 
 class Unplug(VIFCommand):
-    """Disconnect a VIF from the network."""
+    """Disconnect VIFs from their networks. A VIF that fails does not affect the other VIFs."""
+
+    def _run(self, parsed_args: argparse.Namespace) -> int:
+        entries = self.read_entries(parsed_args)
+        if len(entries) == 1:
+            ((_, vif, instance),) = entries
+            for sentence in os_vif.unplug(vif, instance):
+                print(sentence, file=self.app.stdout)
+            return 0
+        results = os_vif.unplug_many([(vif, instance) for _, vif, instance in entries])
+        for entry, result in zip(entries, results, strict=True):
+            for sentence in result.remaining:
+                print(f"{entry.where}: {sentence}", file=self.app.stdout)
+        return self.report_errors(entries, results)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        for left in os_vif.unplug(*self.read_arguments(parsed_args)):
-            print(left, file=self.app.stdout)
+        """Do nothing: the exit code is the result of :meth:`run`."""
