@@ -12,7 +12,7 @@ from os_vif.cmd.host.vif_command import VIFCommand
 
 
 class Unplug(VIFCommand):
-    """Disconnect VIFs from their networks. A VIF that fails does not affect the other VIFs."""
+    """Disconnect VIFs from their networks. The failure of a VIF affects no further VIF."""
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
         entries = self.read_entries(parsed_args)
@@ -28,4 +28,4 @@ class Unplug(VIFCommand):
         return self.report_errors(entries, results)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Do nothing: the exit code is the result of :meth:`run`."""
+        """Do nothing: :meth:`run` returns an exit code."""
