@@ -128,7 +128,7 @@ def collect(
     keep: Keep,
     rules: Rules,
     inventory: Callable[[], Sequence[Plugged]],
-    unplug: Callable[[objects.VIFBase, objects.InstanceInfo], object],
+    unplug: Callable[[objects.VIFBase, objects.InstanceInfo], Sequence[str]],
 ) -> CollectReport:
     """Unplug the VIFs that are not in use; see :func:`os_vif.collect`."""
     is_kept = _keep_function(keep)
@@ -275,16 +275,20 @@ def _key(result: Collected) -> str:
 def _remove(
     verdict: Collected,
     before: _Identities,
-    unplug: Callable[[objects.VIFBase, objects.InstanceInfo], object],
+    unplug: Callable[[objects.VIFBase, objects.InstanceInfo], Sequence[str]],
 ) -> Collected:
     """Unplug a VIF, unless the VIF has changed since the inventory."""
     entry = verdict.entry
     if (change := before.change_of(entry)) is not None:
         return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=change)
     try:
-        unplug(entry.vif, entry.instance)
+        remaining = unplug(entry.vif, entry.instance)
     except exception.ExceptionBase as error:
         return dataclasses.replace(verdict, outcome=Outcome.FAILED, reason=str(error))
+    if remaining and is_empty_bridge(entry):
+        # Another VIF uses the bridge since the inventory.
+        reason = "; ".join(remaining)
+        return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=reason)
     LOG.info("Collected %s of owner %s: %s", entry.id, entry.owner, verdict.reason)
     return dataclasses.replace(verdict, outcome=Outcome.REMOVED)
 
