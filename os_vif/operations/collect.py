@@ -81,6 +81,9 @@ class CollectReport:
     results: tuple[Collected, ...]
     #: Number of VIFs that the keep list names.
     kept: int
+    #: A sentence for each source of the inventory that could not be read; the VIFs of the source
+    #: are missing in the results.
+    errors: tuple[str, ...] = ()
 
     def with_outcome(self, *outcomes: Outcome) -> tuple[Collected, ...]:
         """Return the results with one of the outcomes."""
@@ -156,7 +159,8 @@ def collect(
                         seen.note_removal(_key(verdict))
                         seen.write()
             results.append(result)
-    return CollectReport(tuple(results), len(entries) - len(others))
+    errors = tuple(getattr(entries, "errors", ()))
+    return CollectReport(tuple(results), len(entries) - len(others), errors)
 
 
 _ATTEMPTS = (Outcome.REMOVED, Outcome.WOULD_REMOVE, Outcome.FAILED)

@@ -111,7 +111,9 @@ class CollectGarbage(main.Lister):
             unowned=parsed_args.unowned,
             dry_run=parsed_args.dry_run,
         )
-        if report.failed:
+        for text in report.errors:
+            LOG.error("%s", text)
+        if report.failed or report.errors:
             self._code = exit_codes.EXIT_FAILED
         elif report.with_outcome(Outcome.WOULD_REMOVE):
             self._code = exit_codes.EXIT_DRIFT

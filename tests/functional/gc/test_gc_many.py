@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A switch with many ports of virtual machines that have gone."""
+
+from __future__ import annotations
+
+import pytest
+
+import os_vif
+from tests.support.cases import ovs_vif
+from tests.support.ovs.vifs import INSTANCE, TAP, guest_on
+from tests.support.pings import Pings
+from tests.support.requirements import require_tun
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+KEPT = 9
+
+
+def orphan_ids(count: int) -> list[str]:
+    return [
+        f"{number:08x}-1111-4222-8333-444455556666" for number in range(0x1000, 0x1000 + count)
+    ]
+
+
+def add_orphans(switch, ids) -> None:
+    """Add ports as the public os-vif does for a device that libvirt has deleted."""
+    for start in range(0, len(ids), 200):
+        commands = []
+        for vif_id in ids[start : start + 200]:
+            port = f"tap{vif_id[:11]}"
+            keys = {
+                "iface-id": vif_id,
+                "iface-status": "active",
+                "attached-mac": '"fa:16:3e:00:00:99"',
+                "vm-uuid": INSTANCE.uuid,
+            }
+            commands += ["--", "add-port", "br-int", port, "--", "set", "Interface", port]
+            commands += [f"external_ids:{key}={value}" for key, value in keys.items()]
+        # vswitchd reports the missing devices.
+        switch.vsctl("--no-wait", *commands[1:])
+
+
+@pytest.mark.parametrize(
+    "orphans",
+    [pytest.param(40, id="short"), pytest.param(1591, id="long", marks=pytest.mark.soak)],
+)
+def test_the_ports_of_gone_guests_go_and_kept_guests_lose_no_packet(br_int, orphans, ovs_options):
+    require_tun()
+    ovs_options(ovs_vsctl_timeout=60)
+    ids = orphan_ids(orphans)
+    add_orphans(br_int, ids)
+    kept = [ovs_vif(number=number, **TAP) for number in range(KEPT)]
+    for vif in kept:
+        os_vif.plug(vif, INSTANCE)
+    rows = {port: br_int.vsctl("list", "Interface", port) for port in kept_ports(kept)}
+    with (
+        guest_on(kept[0], "192.0.2.1/24") as one,
+        guest_on(kept[1], "192.0.2.2/24"),
+        Pings(one, "192.0.2.2") as pings,
+    ):
+        report = os_vif.collect(
+            [vif.id for vif in kept], unowned=True, older_than=0, observations=1
+        )
+    pings.assert_answered()
+    assert (len(report.removed), len(report.failed), report.kept) == (orphans, 0, KEPT)
+    assert {entry.id for entry in os_vif.inventory()} == {vif.id for vif in kept}
+    assert set(br_int.vsctl("list-ports", "br-int").split()) == set(rows)
+    for port, before in rows.items():
+        assert stable(br_int.vsctl("list", "Interface", port)) == stable(before)
+
+
+def kept_ports(vifs) -> list[str]:
+    return [vif.vif_name for vif in vifs]
+
+
+def stable(row: str) -> list[str]:
+    """Return the columns of a row that ovs-vswitchd does not write by itself."""
+    written = ("statistics", "link_", "admin_state", "duplex", "status", "mtu  ", "ifindex")
+    return [line for line in row.splitlines() if not line.startswith(written)]
