@@ -85,6 +85,8 @@ class Watched:
     entry: Plugged
     #: Names of the devices, ports and bridges of the VIF.
     names: frozenset[str]
+    #: Whether the VIF had a record at the last inventory.
+    is_recorded: bool = False
     #: The time of the first find, by difference.
     since: dict[Difference, dt.datetime] = dataclasses.field(default_factory=dict)
     #: Differences of a single check.
@@ -206,10 +208,10 @@ class Watch:
                 names = self._names_of(entry)
                 self._index(key, watched.names, names)
                 watched.names = names
-            watched.entry = entry
+            watched.entry, watched.is_recorded = entry, _has_record(entry)
             found = frozenset(entry.differences)
             new = found - watched.since.keys()
-            if new and entry.owner is not None and self._has_inventory:
+            if new and watched.is_recorded and self._has_inventory:
                 # The VIF may be being plugged.
                 watched.suspected, watched.check_at = new, begun + _SETTLE
                 found -= new
@@ -261,7 +263,7 @@ class Watch:
                 watched.check_at = now + _LOCK_INTERVAL
                 return
         watched.locked_since = None
-        if presence is False and entry.owner is not None:
+        if presence is False and watched.is_recorded:
             self._forget(key)
             self._on_change()
             return
@@ -279,7 +281,7 @@ class Watch:
             watched.suspected = new
             watched.check_at = time.monotonic() + _SETTLE
             found -= new
-        elif any(not difference.pending for difference in new) and entry.owner is None:
+        elif any(not difference.pending for difference in new) and not watched.is_recorded:
             # Without a record, only the inventory tells an unplugged VIF from a broken one.
             watched.suspected = frozenset()
             self._inventory_at = time.monotonic()
@@ -313,7 +315,7 @@ class Watch:
         """Plug a VIF again, unless the VIF is being plugged or unplugged, or is right."""
         entry = watched.entry
         watched.repair_at = math.inf
-        if entry.owner is not None and _presence(entry) is not True:
+        if watched.is_recorded and _presence(entry) is not True:
             # Unplugged, or at work: the check decides, and schedules the next repair.
             watched.check_at = time.monotonic()
             watched.repair_at = time.monotonic() + self._delay(watched)
@@ -348,6 +350,12 @@ def _presence(entry: Plugged) -> bool | None:
         # Without the file, no plan has run since the boot.
         if STATE.exists("generation") and locks.read_generations(net.netns, slots) is None:
             return None
+        return vif_records.has_record(net, entry.id)
+
+
+def _has_record(entry: Plugged) -> bool:
+    """Return whether a VIF has a record."""
+    with rtnetlink.opened() as net:
         return vif_records.has_record(net, entry.id)
 
 

@@ -11,6 +11,7 @@ keys, and are of the type ``internal``, or are a half of a veth pair without an 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import pathlib
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from os_vif.host.ovsdb.notation import Row
     from os_vif.host.ovsdb.port_tables import PortTables
     from os_vif.recognition import HostSnapshot
+
+LOG = logging.getLogger(__name__)
 
 #: Types of an Interface for a network device.
 _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
@@ -125,7 +128,12 @@ def recognise(snapshot: HostSnapshot, tables: PortTables) -> Iterator[Candidate]
         if "attached-mac" not in ids or not ids.get("iface-id") or "iface-status" not in ids:
             continue
         port = _Port(interface["name"], interface, bridge["name"], bridge["datapath_type"], ids)
-        found = _recognise_port(snapshot, tables, port)
+        try:
+            found = _recognise_port(snapshot, tables, port)
+        except ValueError as error:
+            # Another program has written the row.
+            LOG.warning("Port %s is left out of the inventory: %s", port.name, error)
+            continue
         if found is not None:
             claimed.update((port.name, *found.devices))
             yield dataclasses.replace(found, owner=ids.get(OWNER_ID))

@@ -79,3 +79,12 @@ def stable(row: str) -> list[str]:
     """Return the columns of a row that ovs-vswitchd does not write by itself."""
     written = ("statistics", "link_", "admin_state", "duplex", "status", "mtu  ", "ifindex")
     return [line for line in row.splitlines() if not line.startswith(written)]
+
+
+def test_a_row_with_a_wrong_address_hides_no_other_port(br_int):
+    """Another program has written the row."""
+    good, bad = orphan_ids(2)
+    add_orphans(br_int, [good, bad])
+    br_int.vsctl("--no-wait", "set", "Interface", f"tap{bad[:11]}", "external_ids:attached-mac=no")
+    inventory = os_vif.inventory()
+    assert ([entry.id for entry in inventory], inventory.errors) == ([good], ())
