@@ -85,8 +85,12 @@ class Bench:
         #: Seconds, by measurement, kind and side.
         self.times: dict[tuple[str, str], dict[str, list[float]]] = {}
 
-    def side(self, name: str, **options: object) -> Side:
-        """Start the process of a release."""
+    def side(self, name: str, sections: sides.Options | None = None, **options: object) -> Side:
+        """Start the process of a release.
+
+        :param sections: sections of the configuration besides ``[os_vif_ovs]``.
+        :param options: options of ``[os_vif_ovs]``.
+        """
         settings = {
             "ovsdb_connection": self._connection,
             "ovs_vsctl_timeout": 120,
@@ -99,7 +103,12 @@ class Bench:
                 self._python, scratch, {"os_vif_ovs": settings}, self._public.path, release=RELEASE
             )
         # Do not resolve: Python finds a virtual environment by the path of the executable.
-        return Side(pathlib.Path(sys.executable), scratch, {"os_vif_ovs": settings}, sides.ROOT)
+        return Side(
+            pathlib.Path(sys.executable),
+            scratch,
+            {"os_vif_ovs": settings, **(sections or {})},
+            sides.ROOT,
+        )
 
     @contextlib.contextmanager
     def processes(self, kind: Kind, count: int = 1) -> Iterator[dict[str, Side]]:
