@@ -13,8 +13,8 @@ The class differs from ``PrivContext`` of oslo.privsep as follows:
   first call, and runs several calls at a time.
 - Options with an empty value have their default (``daemon_options``).
 - A caller with uid 0 starts the daemon without sudo.
-- With ``[os_vif] privileged_socket``, calls of ``run``, ``undo``, ``check`` and ``connect`` go to
-  the shared privileged daemon, and the process starts no daemon.
+- With ``[os_vif] privileged_socket``, calls of the functions of this class go to the shared
+  privileged daemon, and the process starts no daemon.
 """
 
 from __future__ import annotations
@@ -268,6 +268,7 @@ class Context(priv_context.PrivContext):
 
             return privileged.read_status()
 
+        self._shared.add(probe)
         return self.entrypoint(self._as_own(probe))
 
     def _as_own(self, function: F) -> F:

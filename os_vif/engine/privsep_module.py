@@ -104,11 +104,6 @@ def registry_of(module: PrivsepModule) -> Registry:
     return wire.STEPS if context is None else context.registry
 
 
-def context_at(path: str) -> Context | None:
-    """Return the context of the module of an import path; None for a module without a context."""
-    return _context_of(load(path))
-
-
 def _context_of(module: PrivsepModule) -> Context | None:
     """Return the context of a module; None for a module without :class:`os_vif.privsep.Context`."""
     from os_vif.engine.privsep_context import Context

@@ -37,7 +37,7 @@ _RETRY_INTERVAL = 0.01
 _MAX_IDLE = 16
 _CHUNK = 1 << 16
 #: The functions that can be repeated after a lost connection, because they change nothing.
-_REPEATABLE = frozenset({"check", "connect"})
+_REPEATABLE = frozenset({"check", "connect", "probe"})
 #: Connecting fails with these errors while a daemon restarts, or has too many new connections.
 _RESTARTING = (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BlockingIOError)
 
@@ -198,7 +198,7 @@ class SharedDaemon:
         """Call a function of the daemon; return the answer.
 
         :param module: import path of the privsep module of a plugin.
-        :param function: ``run``, ``undo``, ``check`` or ``connect``.
+        :param function: ``run``, ``undo``, ``check``, ``connect`` or ``probe``.
         :param netns: the network namespace of the caller; None for a function without devices.
         :raises SharedDaemonError: if the call has not started.
         :raises OSError: if the call has started and was lost: the outcome is unknown.

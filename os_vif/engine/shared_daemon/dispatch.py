@@ -15,7 +15,7 @@ from typing import Any
 
 from os_vif.engine import ovsdb_socket, privsep_module
 from os_vif.engine.privileged import daemon as privileged
-from os_vif.engine.privileged import undo_ledger
+from os_vif.engine.privileged import probe, undo_ledger
 from os_vif.engine.privsep_context import Context
 from os_vif.engine.shared_calls.shared_protocol import DENIED, MALFORMED, NAMESPACE
 from os_vif.engine.shared_daemon.peers import Peer
@@ -56,7 +56,7 @@ class Dispatcher:
     def __init__(self, modules: Iterable[str]) -> None:
         self._contexts: dict[str, Context] = {}
         for path in sorted(set(modules)):
-            context = privsep_module.context_at(path)
+            context = privsep_module.find_context(path)
             if context is None:
                 LOG.warning("%s has no os_vif.privsep.Context; its plugin is not served", path)
             else:
@@ -99,6 +99,8 @@ class Dispatcher:
                 f"{', '.join(self.modules)}. After the installation of a plugin, restart "
                 "os-vif-privileged",
             )
+        if name == "probe" and not arguments:
+            return probe.read_status
         if name == "connect":
             return self._prepare_connect(peer, context, arguments)
         function = _FUNCTIONS.get(name)

@@ -12,6 +12,7 @@ from socket import SO_PEERCRED, SOL_SOCKET
 
 import pytest
 from oslo_config import cfg
+from oslo_privsep.capabilities import CAPS_BYNAME
 
 import os_vif
 from os_vif import exception, objects
@@ -205,6 +206,8 @@ def test_a_plug_that_changes_nothing_needs_no_daemon(running):
 def test_the_daemon_has_the_capabilities_of_the_private_daemons(running):
     found = probe(running.path)
     assert found.pid == running.pid
+    # As os-vif doctor asks the daemon.
+    assert privsep.probe()["capabilities"] == [CAPS_BYNAME[name] for name in found.capabilities]
     assert found.version == os_vif.engine.shared_calls.shared_protocol.version()
     assert set(found.capabilities) <= {"CAP_NET_ADMIN", "CAP_NET_RAW"}
     status = pathlib.Path(f"/proc/{running.pid}/status").read_text()
