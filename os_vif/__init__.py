@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from os_vif import call_errors, exception, objects
-from os_vif.escape import described_error, printable
+from os_vif.escape import described_error
 from os_vif.forking import ForkSafeLock
 from os_vif.many import check_many, plug_many, unplug_many
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from os_vif.operations.doctor.finding import Finding
     from os_vif.operations.host_inventory import Inventory
     from os_vif.operations.observers import Observation, RunningOperation
+    from os_vif.operations.plan_changes import PlanChanges
     from os_vif.operations.report import Report
     from os_vif.plugin import PluginBase
     from os_vif.steps.plan import Difference, Plan
@@ -53,6 +54,7 @@ __all__ = [
     "plan",
     "plug",
     "plug_many",
+    "preview",
     "unplug",
     "unplug_many",
 ]
@@ -173,21 +175,7 @@ def plug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
     """
     plugin = _plugin_of(vif, instance_info)
     with _observed("plug", plugin, vif, instance_info):
-        _plug(plugin, vif, instance_info)
-
-
-def _plug(
-    plugin: PluginBase, vif: objects.VIFBase, instance_info: objects.InstanceInfo
-) -> tuple[str, ...]:
-    """Connect a VIF to its network with a plugin.
-
-    :returns: an empty tuple, as no bridge remains after a plug.
-    """
-    with call_errors.raised_as(exception.PlugException, vif):
-        plugin.plug(vif, instance_info)
-    if LOG.isEnabledFor(logging.INFO):
-        LOG.info("Plugged %s", call_errors.summary(vif))
-    return ()
+        call_errors.plug(plugin, vif, instance_info)
 
 
 def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[str, ...]:
@@ -207,25 +195,9 @@ def unplug(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[s
     """
     plugin = _plugin_of(vif, instance_info)
     with _observed("unplug", plugin, vif, instance_info) as running:
-        remaining = _unplug(plugin, vif, instance_info)
+        remaining = call_errors.unplug(plugin, vif, instance_info)
         if running is not None:
             running.remaining = remaining
-    return remaining
-
-
-def _unplug(
-    plugin: PluginBase, vif: objects.VIFBase, instance_info: objects.InstanceInfo
-) -> tuple[str, ...]:
-    """Disconnect a VIF from its network with a plugin.
-
-    :returns: a sentence for each bridge that remains.
-    """
-    with call_errors.raised_as(exception.UnplugException, vif):
-        # Plugins of the public os-vif return None.
-        result: object = plugin.unplug(vif, instance_info)
-    remaining = tuple(printable(str(text)) for text in result) if isinstance(result, tuple) else ()
-    if LOG.isEnabledFor(logging.INFO):
-        LOG.info("%s", "; ".join((f"Unplugged {call_errors.summary(vif)}", *remaining)))
     return remaining
 
 
@@ -253,7 +225,7 @@ def apply(
 
     has_plan = call_errors.has_plan(plugin, action)
     with observers.operation(action, vif, instance_info, has_plan=has_plan) as running:
-        carry_out = _plug if action == "plug" else _unplug
+        carry_out = call_errors.plug if action == "plug" else call_errors.unplug
         running.remaining = carry_out(plugin, vif, instance_info)
     return running.report
 
@@ -306,6 +278,21 @@ def plan(vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool
     """
     plugin = _plugin_of(vif, instance_info)
     return call_errors.make_plan(plugin, vif, instance_info, "unplug" if unplug else "plug")
+
+
+def preview(
+    vif: objects.VIFBase, instance_info: objects.InstanceInfo, unplug: bool = False
+) -> PlanChanges:
+    """Return the steps of :func:`plan`, each with the change that the step would make now.
+
+    The host is not changed. A step whose condition cannot be read is marked as unknown.
+
+    :raises os_vif.exception.ExceptionBase: the same errors as :func:`plan`.
+    """
+    planned = plan(vif, instance_info, unplug)
+    from os_vif.operations import plan_changes
+
+    return plan_changes.read_changes(planned, _plugin(vif.plugin).privsep_module)
 
 
 def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Difference, ...]:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Private: errors of the functions of :mod:`os_vif`, for their arguments and for a failed plugin."""
+"""Private: calls of plugins, and errors of the functions of :mod:`os_vif`, for their arguments and for a failed plugin."""
 
 from __future__ import annotations
 
@@ -107,6 +107,34 @@ def raised_as(failure: type[exception.ExceptionBase], vif: objects.VIFBase) -> I
         if LOG.isEnabledFor(logging.DEBUG):
             LOG.debug("The VIF as a document: %s", _document(vif))
         raise failure(text, vif=vif, err=error) from error
+
+
+def plug(plugin: Any, vif: Any, instance_info: Any) -> tuple[str, ...]:
+    """Connect a VIF to the network with a plugin.
+
+    :returns: an empty tuple, because no bridge remains after a plug.
+    :raises os_vif.exception.PlugException: if the plugin failed.
+    """
+    with raised_as(exception.PlugException, vif):
+        plugin.plug(vif, instance_info)
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info("Plugged %s", summary(vif))
+    return ()
+
+
+def unplug(plugin: Any, vif: Any, instance_info: Any) -> tuple[str, ...]:
+    """Disconnect a VIF from the network with a plugin.
+
+    :returns: a sentence for each bridge that remains.
+    :raises os_vif.exception.UnplugException: if the plugin failed.
+    """
+    with raised_as(exception.UnplugException, vif):
+        # Plugins of the public os-vif return None.
+        result: object = plugin.unplug(vif, instance_info)
+    remaining = tuple(printable(str(text)) for text in result) if isinstance(result, tuple) else ()
+    if LOG.isEnabledFor(logging.INFO):
+        LOG.info("%s", "; ".join((f"Unplugged {summary(vif)}", *remaining)))
+    return remaining
 
 
 def make_plan(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
+    from os_vif.engine.planned.plan_preview import PlannedStep
     from os_vif.steps.plan import Difference, Plan
 
 
@@ -48,3 +49,10 @@ def import_all() -> None:
         from os_vif.host.netlink import messages
         from os_vif.steps import wire  # noqa: F401
     messages.load()
+
+
+def preview(plan: Plan, privsep_module: str | None = None) -> tuple[PlannedStep, ...]:
+    """Call :func:`os_vif.engine.planned.plan_preview.preview`."""
+    with first_use:
+        from os_vif.engine.planned import plan_preview
+    return plan_preview.preview(plan, privsep_module)

@@ -93,6 +93,11 @@ def batched(net: Netlink, refused: list[OSError] | None = None) -> Iterator[Netl
         refused += _delete_each(net, batch.deleted)
 
 
+def hiding_deletions(net: Netlink) -> Netlink:
+    """Return a view of *net* in which deleted devices are hidden. The kernel is not changed."""
+    return _Batch(net)
+
+
 @dataclasses.dataclass
 class _Request:
     """The devices that a thread deletes."""

@@ -238,8 +238,10 @@ class DeleteBridge(DeleteDevice):
         shown = why[:_SHOWN] + ([f"and {len(why) - _SHOWN} more"] if len(why) > _SHOWN else [])
         return f"{self.name} stays: {', '.join(shown)}" if why else f"{self.name} exists again"
 
-    def _is_in_use(self, net: Netlink, link: Link) -> bool:
-        return _is_used(net, link)
+    def _is_in_use(
+        self, net: Netlink, link: Link, without_users: frozenset[str] = frozenset()
+    ) -> bool:
+        return _is_used(net, link, without_users)
 
     def _is_target(self, net: Netlink, link: Link) -> bool:
         may_be = link.is_managed or link.name.startswith(HYBRID_BRIDGE)
@@ -322,10 +324,13 @@ def is_address_fixed(net: Netlink, bridge: Link) -> bool:
     return bool(ports) and bridge.address not in (None, min(ports))
 
 
-def _is_used(net: Netlink, bridge: Link) -> bool:
-    """Return whether a VIF is recorded for a bridge, or an address is on no other device."""
+def _is_used(net: Netlink, bridge: Link, without_users: frozenset[str] = frozenset()) -> bool:
+    """Return whether a VIF is recorded for a bridge, or an address is on no other device.
+
+    :param without_users: ids of recorded VIFs that do not count.
+    """
     using = bridge_user_record.read_users(net, bridge)
-    if using.vif_ids or using.incomplete:
+    if using.vif_ids - without_users or using.incomplete:
         return True
     held = {(address.address, address.peer) for address in addresses.read_addresses(net, bridge)}
     if not held:

@@ -117,8 +117,13 @@ class DeleteDevice(NamedStep, KernelStep):
     def _recreate_steps(self, net: Netlink, link: Link) -> tuple[KernelStep, ...]:
         """Return the steps that recreate a device with the current settings."""
 
-    def _is_in_use(self, net: Netlink, link: Link) -> bool:
-        """Return whether a device stays for a reason that only :meth:`apply` looks for."""
+    def _is_in_use(
+        self, net: Netlink, link: Link, without_users: frozenset[str] = frozenset()
+    ) -> bool:
+        """Return whether a device stays for a reason that only :meth:`apply` looks for.
+
+        :param without_users: ids of recorded VIFs that do not count.
+        """
         return False
 
     def _target(self, net: Netlink) -> Link | None:
@@ -132,6 +137,14 @@ class DeleteDevice(NamedStep, KernelStep):
         ):
             return None
         return link if self._is_target(net, link) else None
+
+    def deletable(self, net: Netlink, without_users: frozenset[str] = frozenset()) -> Link | None:
+        """Return the device that :meth:`apply` would delete, or None. Changes nothing.
+
+        :param without_users: ids of recorded VIFs that do not count, for a plan that removes them first.
+        """
+        link = self._target(net)
+        return None if link is None or self._is_in_use(net, link, without_users) else link
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         link = self._target(net)

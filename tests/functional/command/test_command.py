@@ -23,10 +23,10 @@ from testbed.namespaces import ip, run, snapshot
 
 def test_plan_prints_commands(vif_json, os_vif):
     """One line for each thing to do; for unplug too; nothing needs a right."""
-    done = os_vif("plan", vif_json)
+    done = os_vif("plan", "-f", "sh", vif_json)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == "ip link set dev brq-test mtu 1450 up"
-    assert "ip link del dev brq-test" in os_vif("plan", "--unplug", vif_json).stdout
+    assert "ip link del dev brq-test" in os_vif("plan", "--unplug", "-f", "sh", vif_json).stdout
 
 
 def test_plug_check_unplug(namespace, vif_json, os_vif):

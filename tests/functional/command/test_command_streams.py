@@ -62,7 +62,7 @@ def test_a_full_standard_output_is_named(tmp_path, vif_file, command):
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", ["plugins", "--help", "plan vif.json"])
+@pytest.mark.parametrize("command", ["plugins", "--help", "plan -f sh vif.json"])
 def test_an_output_that_fits_in_part_is_a_failure(tmp_path, vif_file, command, unbuffered):
     """A short write() is no success: here of a file that may have 512 bytes."""
     vif_file.write_text(DOCUMENT.replace("noop", "linux_bridge").replace(

@@ -87,7 +87,7 @@ def test_the_command_plans_and_checks_it(os_vif_command_of):
     (case,) = (case for case in CASES["ovs"] if case.name == "ovs-hybrid")
     with case.prepared():
         before = snapshot()
-        plan = os_vif_command_of(case, "plan")
+        plan = os_vif_command_of(case, "plan", "-f", "sh")
         assert plan.stdout.splitlines() == str(os_vif.plan(case.vif, INSTANCE)).splitlines()
         assert snapshot() == before
         os_vif.plug(case.vif, INSTANCE)
