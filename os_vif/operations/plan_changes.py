@@ -86,8 +86,8 @@ class PlanChanges:
         held = self.count(Change.HOLDS)
         total = f"{len(self.steps)} step" + ("" if len(self.steps) == 1 else "s")
         if not counts:
-            return f"# {total}: nothing to do"
-        return f"# {total}: {', '.join(counts)}; {held} held already"
+            return f"{total}: nothing to do"
+        return f"{total}: {', '.join(counts)}; {held} held already"
 
 
 def read_changes(plan: Plan, privsep_module: str | None) -> PlanChanges:

@@ -98,13 +98,13 @@ def test_the_command_prints_only_changes_and_a_summary(
     done = os_vif("plan", vif_json)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == "+ EnsureBridge brq-test: device missing -> a bridge"
-    assert done.stdout.splitlines()[-1] == "# 6 steps: 2 to make, 4 to change; 0 held already"
+    assert done.stdout.splitlines()[-1] == "6 steps: 2 to make, 4 to change; 0 held already"
     os_vif("plug", vif_json)
-    assert os_vif("plan", vif_json).stdout == "# 6 steps: nothing to do\n"
+    assert os_vif("plan", vif_json).stdout == "6 steps: nothing to do\n"
     run("ip link set dev brq-test mtu 1300")
     assert os_vif("plan", vif_json).stdout.splitlines() == [
         "~ SetLink brq-test: MTU 1300 -> 1450",
-        "# 6 steps: 1 to change; 5 held already",
+        "6 steps: 1 to change; 5 held already",
     ]
     whole = os_vif("plan", "--all", vif_json).stdout.splitlines()
     assert len(whole) == 7
