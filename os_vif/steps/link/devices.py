@@ -120,9 +120,9 @@ class DeleteDevice(NamedStep, KernelStep):
     def _is_in_use(
         self, net: Netlink, link: Link, without_users: frozenset[str] = frozenset()
     ) -> bool:
-        """Return whether a device stays for a reason that only :meth:`apply` looks for.
+        """Return whether a device stays for a reason of :meth:`apply` alone.
 
-        :param without_users: ids of recorded VIFs that do not count.
+        :param without_users: ids of recorded VIFs to leave out.
         """
         return False
 
@@ -139,9 +139,10 @@ class DeleteDevice(NamedStep, KernelStep):
         return link if self._is_target(net, link) else None
 
     def deletable(self, net: Netlink, without_users: frozenset[str] = frozenset()) -> Link | None:
-        """Return the device that :meth:`apply` would delete, or None. Changes nothing.
+        """Return the device for deletion by :meth:`apply`, or None. The host is not changed.
 
-        :param without_users: ids of recorded VIFs that do not count, for a plan that removes them first.
+        :param without_users: ids of recorded VIFs to leave out, because earlier steps of the plan
+            remove the records.
         """
         link = self._target(net)
         return None if link is None or self._is_in_use(net, link, without_users) else link
