@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 
 from os_vif import engine, exception, recognition
 from os_vif.call_errors import error_text
+from os_vif.engine import failure
 from os_vif.operations import recorded_vifs
 from os_vif.operations.plugged import Plugged, State
+from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
     from os_vif.host.state.vif_records import VifRecord
@@ -64,7 +66,8 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
     with recognition.opened() as snapshot:
         found = _recognise(snapshot, plugins, errors)
         _merge_records(snapshot, plugins, found)
-        entries = [_entry(each) for each in found.values()]
+        states = _States()
+        entries = [states.entry(each) for each in found.values()]
     inventory = Inventory(sorted(entries, key=lambda entry: entry.id))
     inventory.errors = tuple(errors)
     for text in errors:
@@ -127,42 +130,87 @@ def _rank(found: _Found) -> tuple[bool, bool, bool]:
     return not candidate.left_over, candidate.port is not None, is_own
 
 
-def _entry(found: _Found) -> Plugged:
-    """Return the entry of a VIF, with the state."""
-    candidate, record = found.candidate, found.record
-    state, reasons, differences = _state(found)
-    return Plugged(
-        id=candidate.id,
-        vif=candidate.vif,
-        instance=candidate.instance,
-        plugin=found.name,
-        way=candidate.way,
-        owner=candidate.owner if record is None else record.owner,
-        since=None if record is None else dt.datetime.fromtimestamp(record.since, dt.UTC),
-        devices=candidate.devices,
-        port=candidate.port,
-        bridge=candidate.bridge,
-        state=state,
-        reasons=reasons,
-        differences=differences,
-    )
+@dataclasses.dataclass
+class _States:
+    """The states of VIFs in the shared reads of the host."""
 
+    #: Why a privileged daemon does not start, by module. A second VIF does not start the daemon.
+    unstarted: dict[str | None, str] = dataclasses.field(default_factory=dict)
 
-def _state(found: _Found) -> tuple[State, tuple[str, ...], tuple[Difference, ...]]:
-    """Return the state of a VIF, the reasons, and the differences from the plug plan."""
-    candidate = found.candidate
-    if candidate.left_over:
-        return State.LEFT_OVER, candidate.left_over, ()
-    try:
-        differences = _differences(found)
-    except _UnreadableError as error:
-        return error.state, (str(error),), ()
-    if _is_gone(candidate, differences):
-        return State.LEFT_OVER, (_GONE,), differences
-    reasons = tuple(str(difference) for difference in differences)
-    if any(not difference.pending for difference in differences):
-        return State.DIFFERS, reasons, differences
-    return (State.PENDING if differences else State.RIGHT), reasons, differences
+    def entry(self, found: _Found) -> Plugged:
+        """Return the entry of a VIF, with the state."""
+        candidate, record = found.candidate, found.record
+        state, reasons, differences = self._state(found)
+        return Plugged(
+            id=candidate.id,
+            vif=candidate.vif,
+            instance=candidate.instance,
+            plugin=found.name,
+            way=candidate.way,
+            owner=candidate.owner if record is None else record.owner,
+            since=None if record is None else dt.datetime.fromtimestamp(record.since, dt.UTC),
+            devices=candidate.devices,
+            port=candidate.port,
+            bridge=candidate.bridge,
+            state=state,
+            reasons=reasons,
+            differences=differences,
+        )
+
+    def _state(self, found: _Found) -> tuple[State, tuple[str, ...], tuple[Difference, ...]]:
+        """Return the state of a VIF, the reasons, and the differences from the plug plan."""
+        candidate = found.candidate
+        if candidate.left_over:
+            return State.LEFT_OVER, candidate.left_over, ()
+        try:
+            differences, unread = self._differences(found)
+        except _UnreadableError as error:
+            return error.state, (str(error),), ()
+        if _is_gone(candidate, differences):
+            return State.LEFT_OVER, (_GONE,), differences
+        reasons = (*(str(difference) for difference in differences), *unread)
+        if any(not difference.pending for difference in differences):
+            return State.DIFFERS, reasons, differences
+        if unread:
+            return State.UNKNOWN, reasons, differences
+        return (State.PENDING if differences else State.RIGHT), reasons, differences
+
+    def _differences(self, found: _Found) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+        """Return the differences of a VIF, and a sentence about each unreadable part.
+
+        :raises _UnreadableError: if the plugin cannot plug the VIF, or the host cannot be read.
+        """
+        candidate, plugin = found.candidate, found.plugin
+        if plugin is None:
+            raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} is not loaded")
+        if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("plug"):
+            raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} acts without a plan")
+        what = "a plug would fail"
+        try:
+            wanted = plugin.plan_plug(candidate.vif, candidate.instance)
+            what = "the host cannot be read"
+            return self._check(wanted, plugin.privsep_module)
+        except Exception as error:
+            is_refused = isinstance(error, exception.InvalidField | exception.InvalidStep)
+            state = State.DIFFERS if is_refused else State.UNKNOWN
+            raise _UnreadableError(state, f"{what}: {error_text(error)}") from error
+
+    def _check(
+        self, plan: Plan, module: str | None
+    ) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+        """Check a plan; without the privileged daemon, check the steps that all users can check."""
+        hidden = [step for step in plan if getattr(step, "check_requires_root", False)]
+        if not hidden or module not in self.unstarted:
+            try:
+                return engine.check(plan, module), ()
+            except failure.NotStartedError as error:
+                self.unstarted[module] = error_text(error)
+        visible = Plan(
+            *(step for step in plan if step not in hidden), switch=plan.switch, awaits=plan.awaits
+        )
+        names = ", ".join(dict.fromkeys(type(step).__name__ for step in hidden))
+        unread = f"{names}: only root can read the host: {self.unstarted[module]}"
+        return engine.check(visible, module), (unread,)
 
 
 class _UnreadableError(Exception):
@@ -171,27 +219,6 @@ class _UnreadableError(Exception):
     def __init__(self, state: State, text: str) -> None:
         super().__init__(text)
         self.state = state
-
-
-def _differences(found: _Found) -> tuple[Difference, ...]:
-    """Return the differences between the host and the plug plan of a VIF.
-
-    :raises _UnreadableError: if the plugin cannot plug the VIF, or the host cannot be read.
-    """
-    candidate, plugin = found.candidate, found.plugin
-    if plugin is None:
-        raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} is not loaded")
-    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("plug"):
-        raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} acts without a plan")
-    failure = "a plug would fail"
-    try:
-        wanted = plugin.plan_plug(candidate.vif, candidate.instance)
-        failure = "the host cannot be read"
-        return engine.check(wanted, plugin.privsep_module)
-    except Exception as error:
-        is_refused = isinstance(error, exception.InvalidField | exception.InvalidStep)
-        state = State.DIFFERS if is_refused else State.UNKNOWN
-        raise _UnreadableError(state, f"{failure}: {error_text(error)}") from error
 
 
 def _is_gone(candidate: Candidate, differences: Sequence[Difference]) -> bool:

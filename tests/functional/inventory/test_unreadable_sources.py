@@ -16,6 +16,7 @@ from os_vif.host.state.directory import STATE
 from os_vif.plugins.linux_bridge import LinuxBridgePlugin
 from testbed.namespaces import run
 from tests.support.cases import card, ovs_vif
+from tests.support.daemons import use_helper
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -120,3 +121,19 @@ def test_an_allocated_virtual_function_is_a_vif(namespace, tmp_path):
     assert [repr(step) for step in plan] == [
         f"ReleaseVf(pci_address='0000:03:01.2', user='{user}')"
     ]
+
+
+def test_without_a_privileged_daemon_the_remaining_settings_are_checked(namespace, instance):
+    """Plug with forwarding rules, which only root can read, and break the helper command."""
+    vifs = [bridge_vif(number) for number in (1, 2)]
+    for vif in vifs:
+        vif.has_traffic_filtering = False
+        os_vif.plug(vif, instance)
+    with use_helper("false"):
+        found = os_vif.inventory()
+        assert [entry.state for entry in found] == ["unknown", "unknown"]
+        assert found[0].reasons[0].startswith("EnsureForwardingRules: only root can read the host")
+        run("ip link set dev brq-test mtu 1400")
+        (first, _) = os_vif.inventory()
+        assert first.state == "differs"
+        assert first.reasons[0] == "brq-test: MTU is 1400, should be 1450"
