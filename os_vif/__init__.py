@@ -106,7 +106,6 @@ def initialize(reset: bool = False) -> None:
             _initializing = False
         # Publish last: other threads must not see a partly loaded set of plugins.
         _load_errors, _EXT_MANAGER = load_errors, manager
-        LOG.info("Loaded os-vif plugins: %s", ", ".join(sorted(set(manager.names()))))
 
 
 def _manager() -> extension.ExtensionManager[Any]:

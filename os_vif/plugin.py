@@ -201,6 +201,14 @@ class PluginBase(abc.ABC):
             if not is_overridden and not cls.has_plan_for(action):
                 raise TypeError(f"{cls.__name__} has neither plan_{action}() nor {action}()")
         cls._require_entry_points()
+        return cls.create(plugin_name)
+
+    @classmethod
+    def create(cls, plugin_name: str) -> Self:
+        """Create the plugin with its options, without the module of the privileged daemon.
+
+        :param plugin_name: the name of the entry point.
+        """
         if not cls.CONFIG_OPTS:
             # An empty group of a private configuration: an empty group must not appear in CONF.
             private = cfg.ConfigOpts()

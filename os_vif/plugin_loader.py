@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from os_vif import opts
+from os_vif import exception, opts
+from os_vif.call_errors import error_text
 from os_vif.escape import described_error
 
 if TYPE_CHECKING:
@@ -19,15 +20,98 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("os_vif")
 
 
+#: Whether :func:`load_plugins` loads each plugin at first use. Set by commands for one VIF.
+loads_late = False
+
+
+class LatePlugins:
+    """The installed plugins; a plugin is loaded when a function needs the plugin.
+
+    The class has the methods of ``stevedore.extension.ExtensionManager`` that os-vif uses. A
+    plugin of another distribution, and a list of all plugins, load all plugins as usual.
+
+    :param load_errors: receives the errors of plugins that cannot be loaded, by name.
+    """
+
+    def __init__(self, load_errors: dict[str, BaseException]) -> None:
+        self._load_errors = load_errors
+        self._loaded: dict[str, extension.Extension[Any]] = {}
+        self._all: extension.ExtensionManager[Any] | None = None
+
+    def __getitem__(self, name: str) -> extension.Extension[Any]:
+        """Return a plugin.
+
+        :raises KeyError: if no plugin of the name is installed.
+        :raises os_vif.exception.PluginNotLoaded: if the plugin cannot be loaded.
+        """
+        if self._all is None and name not in self._loaded:
+            loaded = _load_plugin(name)
+            if loaded is not None:
+                self._loaded[name] = loaded
+        if name in self._loaded:
+            return self._loaded[name]
+        plugins = self._load_all()
+        if name in self._load_errors:
+            error = self._load_errors[name]
+            raise exception.PluginNotLoaded(plugin_name=name, reason=error_text(error)) from error
+        return plugins[name]
+
+    def __iter__(self) -> Iterator[extension.Extension[Any]]:
+        return iter(self._load_all())
+
+    def names(self) -> list[str]:
+        """Return the names of the plugins that can be imported."""
+        return list(self._load_all().names())
+
+    def _load_all(self) -> extension.ExtensionManager[Any]:
+        if self._all is None:
+            self._all, errors = _load_all()
+            self._load_errors.update(errors)
+        return self._all
+
+
+def _load_plugin(name: str) -> extension.Extension[Any] | None:
+    """Load a plugin of os-vif without the module of the privileged daemon, and no other plugin.
+
+    :returns: None for a name that is not the name of exactly one plugin, which is of os-vif.
+    """
+    from stevedore import extension
+
+    manager: extension.ExtensionManager[Any]
+    manager = extension.ExtensionManager.make_test_instance([], namespace="os_vif")
+    found = [each for each in manager.list_entry_points() if each.name == name]
+    if len(found) != 1 or not opts.is_ours(found[0]):
+        return None
+    try:
+        plugin_class = found[0].load()
+        plugin = plugin_class.create(name)
+    except Exception:  # noqa: BLE001 - loading all plugins logs the error
+        return None
+    return extension.Extension(name, found[0], plugin_class, plugin)
+
+
 def load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseException]]:
-    """Load all installed plugins.
+    """Load all installed plugins; with :data:`loads_late`, load each plugin at first use.
 
     :returns: the loaded plugins, and the errors of the remaining plugins by name.
     """
     from oslo_config import cfg
-    from stevedore import extension
 
     opts.register_library(cfg.CONF)
+    if loads_late:
+        load_errors: dict[str, BaseException] = {}
+        late: Any = LatePlugins(load_errors)
+        return late, load_errors
+    return _load_all()
+
+
+def _load_all() -> tuple[extension.ExtensionManager[Any], dict[str, BaseException]]:
+    """Load all installed plugins.
+
+    :returns: the loaded plugins, and the errors of the remaining plugins by name.
+    """
+    from stevedore import extension
+
     load_errors: dict[str, BaseException] = {}
     manager: extension.ExtensionManager[Any]
     try:
@@ -61,6 +145,7 @@ def load_plugins() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExcep
         except Exception as error:  # noqa: BLE001 - the error is logged
             load_errors[name] = error
             log_plugin_error(f"os-vif plugin {name!r} could not be loaded", error)
+    LOG.info("Loaded os-vif plugins: %s", ", ".join(sorted(set(manager.names()))))
     return manager, load_errors
 
 
@@ -68,7 +153,7 @@ def has_shared_daemon() -> bool:
     """Return whether ``[os_vif] privileged_socket`` is set. Call after :func:`load_plugins`."""
     from oslo_config import cfg
 
-    return bool(cfg.CONF.os_vif.privileged_socket)
+    return not loads_late and bool(cfg.CONF.os_vif.privileged_socket)
 
 
 def _log_missing(

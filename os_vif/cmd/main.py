@@ -17,9 +17,11 @@ from typing import Any
 
 from cliff import app, commandmanager, complete, help, lister  # noqa: A004 - cliff's name
 from oslo_config import cfg
+from stevedore import extension
 
 import os_vif
-from os_vif.cmd import configuration, exit_codes, streams
+from os_vif import plugin_loader
+from os_vif.cmd import configuration, exit_codes, lazy_pyroute2, streams
 from os_vif.escape import printable
 
 #: The verbosity of cliff without -v and -q.
@@ -145,6 +147,17 @@ class _ConsoleFilter(logging.Filter):
         return record.name.startswith("os-vif") or record.levelno >= logging.WARNING
 
 
+class _Commands(commandmanager.CommandManager):
+    """The commands by name. The module of a command is imported when the command is run."""
+
+    def load_commands(self, namespace: str) -> None:
+        """Add the commands of a group of entry points, without an import."""
+        self.group_list.append(namespace)
+        group: extension.ExtensionManager[Any]
+        group = extension.ExtensionManager.make_test_instance([], namespace=namespace)
+        self.commands.update({each.name: each for each in group.list_entry_points()})
+
+
 class Shell(app.App):
     """The application: global options, and the commands of the group ``os_vif.commands``."""
 
@@ -152,7 +165,7 @@ class Shell(app.App):
         super().__init__(
             description="Plug virtual network interfaces (VIFs) into this host; convert stored VIFs.",
             version=importlib.metadata.version("os-vif"),
-            command_manager=commandmanager.CommandManager("os_vif.commands"),
+            command_manager=_Commands("os_vif.commands"),
             deferred_help=True,
         )
         self.command_manager.add_command("complete", _Complete)
@@ -240,6 +253,8 @@ class Shell(app.App):
             sys.exit(exit_codes.EXIT_BAD_INPUT)
         # Commands that only read stored objects start faster without plugins.
         if getattr(cmd, "needs_plugins", True):
+            # Warnings about options in files need the options of all plugins.
+            plugin_loader.loads_late = getattr(cmd, "loads_late", False) and not names
             os_vif.initialize()
             if not getattr(cmd, "reports_unknown_options", False):
                 configuration.warn_of_unknown(cfg.CONF, names)
@@ -259,6 +274,7 @@ def main(argv: list[str] | None = None) -> int:
     # oslo.messaging loads eventlet. Without this variable eventlet loads dnspython, for 0.1 s.
     os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
     arguments = sys.argv[1:] if argv is None else argv
+    lazy_pyroute2.install()
     streams.prepare()
     return _run(arguments or ["--help"])
 

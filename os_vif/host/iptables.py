@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import subprocess
 
-from oslo_privsep import capabilities
-
 #: The environment of the programs. The environment of the caller is not trusted.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"}
+#: ``CAP_NET_RAW`` of linux/capability.h. Importing ``oslo_privsep.capabilities`` takes 0.07 s.
+_NET_RAW = 13
 #: Timeout of ``iptables --version``, in seconds.
 _VERSION_TIMEOUT = 10
 
@@ -34,4 +34,4 @@ def needed_capabilities() -> tuple[int, ...]:
     except (OSError, subprocess.TimeoutExpired):
         # The step that runs iptables reports the missing program.
         return ()
-    return () if "(nf_tables)" in done.stdout else (int(capabilities.CAP_NET_RAW),)
+    return () if "(nf_tables)" in done.stdout else (_NET_RAW,)

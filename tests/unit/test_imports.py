@@ -88,6 +88,52 @@ def test_initialize_registers_the_options_of_the_privileged_daemons(group):
     )
 
 
+#: Modules that are slow to import, or belong to other commands, plugins and the daemon.
+NOT_FOR_CHECK = (
+    "cffi", "google", "oslo_privsep", "os_vif.cmd.demo", "os_vif.cmd.store.convert",
+    "os_vif.engine.privileged", "os_vif.host.ovsdb", "os_vif.operations", "os_vif.plugins.ovs",
+    "os_vif.plugins.sriov", "os_vif.steps.ovs", "os_vif.testing", "pycparser", "pyroute2.ipdb",
+    "pyroute2.iproute", "pyroute2.ndb", "vif_plug_linux_bridge", "vif_plug_ovs",
+)  # fmt: skip
+
+
+def test_check_of_a_vif_loads_neither_daemons_nor_other_commands_and_plugins(tmp_path):
+    """Starting the command takes most of its time: doc/source/reference/performance_start.rst."""
+    path = tmp_path / "vif.json"
+    path.write_text(
+        '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": "linux_bridge",'
+        ' "id": "5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90", "address": "fa:16:3e:00:00:01",'
+        ' "bridge_name": "brq-missing", "vif_name": "tap-missing", "has_traffic_filtering": true,'
+        ' "network": {"bridge": "brq-missing", "should_provide_bridge": true}}'
+    )
+    brought = loaded(
+        "from os_vif.cmd import main\n"
+        f"assert main.main(['check', {str(path)!r}]) == 3, 'the bridge is missing'"
+    )
+    assert "os_vif.plugins.linux_bridge" in brought
+    assert [
+        name
+        for name in sorted(brought)
+        if any(name == slow or name.startswith(f"{slow}.") for slow in NOT_FOR_CHECK)
+    ] == []
+
+
+def test_a_command_executes_pyroute2_itself_when_a_name_of_the_package_is_read():
+    """Submodules are imported before that, also by other libraries in the process."""
+    loaded(
+        "import sys\n"
+        "from os_vif.cmd import lazy_pyroute2\n"
+        "lazy_pyroute2.install()\n"
+        "from pyroute2 import config, netlink\n"
+        "assert 'pyroute2.ndb' not in sys.modules\n"
+        "from pyroute2 import IPRoute, NDB\n"
+        "import pyroute2\n"
+        "assert pyroute2.IPRoute is IPRoute and pyroute2.config is config\n"
+        "try:\n    pyroute2.nonesuch\nexcept AttributeError:\n    pass\n"
+        "else:\n    raise SystemExit('a missing name has no error')\n"
+    )
+
+
 def test_importing_the_facade_loads_no_oslo():
     """Objects are loaded at first use."""
     assert not [name for name in loaded("import os_vif") if name.startswith("oslo")]
