@@ -24,6 +24,7 @@ COMMANDS = {
     "complete": ["complete"],
     "convert": ["convert --form json", "convert --form ovo"],
     "demo": ["demo"],
+    "doctor": ["doctor --check plugins", "doctor --check plugins -f json"],
     "help": ["help", "help plug"],
     "host-info": ["host-info", "host-info -f json"],
     "plan": ["plan -", "plan -v -"],
