@@ -207,7 +207,9 @@ def test_the_daemon_has_the_capabilities_of_the_private_daemons(running):
     found = probe(running.path)
     assert found.pid == running.pid
     # As os-vif doctor asks the daemon.
-    assert privsep.probe()["capabilities"] == [CAPS_BYNAME[name] for name in found.capabilities]
+    assert list(privsep.probe()["capabilities"]) == [
+        CAPS_BYNAME[name] for name in found.capabilities
+    ]
     assert found.version == os_vif.engine.shared_calls.shared_protocol.version()
     assert set(found.capabilities) <= {"CAP_NET_ADMIN", "CAP_NET_RAW"}
     status = pathlib.Path(f"/proc/{running.pid}/status").read_text()
