@@ -3,12 +3,15 @@
 
 """Recognises the VIFs of the ``linux_bridge`` plugin by the recorded users of a bridge.
 
-The bridge of another program has no mark and no users, so a VIF in such a bridge is known by the
-record of the VIF only. The public os-vif neither marks nor deletes a bridge.
+The bridge of another program, such as Neutron or the public os-vif, has neither a mark nor recorded
+users. A VIF in such a bridge is known by the record of the VIF, or by the name of the tap device,
+which has the first characters of the id. An unplug of the latter has nothing to do: the hypervisor
+deletes the tap device, and the program deletes the bridge.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from os_vif import device_names, objects
@@ -20,9 +23,14 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link
     from os_vif.recognition import HostSnapshot
 
+#: The name of the tap device of a VIF: the prefix, and the first characters of a UUID.
+_TAP = re.compile(rf"(?:{device_names.TAP}|{device_names.NIC})([0-9a-f]{{8}}-[0-9a-f]{{2}})")
+_NIL = "00000000-0000-0000-0000-000000000000"
+
 
 def recognise(snapshot: HostSnapshot) -> Iterator[Candidate]:
-    """Yield the recorded users of bridges, and the bridges of os-vif without users and ports."""
+    """Yield the users of bridges, and the bridges of os-vif without users and ports."""
+    yield from _users_of_other_bridges(snapshot)
     for name, users in snapshot.bridge_users.items():
         bridge = snapshot.links[name]
         ports = snapshot.net.ports(bridge)
@@ -90,3 +98,30 @@ def _vif(snapshot: HostSnapshot, bridge: Link, uplink: Link | None) -> objects.V
         has_traffic_filtering=bridge.name not in snapshot.filtered_bridges,
         network=network,
     )
+
+
+def _users_of_other_bridges(snapshot: HostSnapshot) -> Iterator[Candidate]:
+    """Yield the VIFs without a record in bridges of other programs."""
+    recorded = [vif_id[: len("00000000-00")] for vif_id in snapshot.vif_records]
+    for link in snapshot.links.values():
+        name = _TAP.fullmatch(link.name)
+        if name is None or link.kind != "tun" or link.master is None or name[1] in recorded:
+            continue
+        bridge = snapshot.net.link_at(link.master)
+        if (
+            bridge is None
+            or bridge.kind != "bridge"
+            or bridge.is_managed
+            or bridge.name.startswith(device_names.HYBRID_BRIDGE)
+        ):
+            continue
+        vif = objects.VIFBridge(
+            id=name[1] + _NIL[len(name[1]) :],
+            vif_name=link.name,
+            bridge_name=bridge.name,
+            has_traffic_filtering=True,
+            network=objects.Network(bridge=bridge.name, mtu=bridge.mtu),
+        )
+        way = "bridge of another program"
+        instance = objects.InstanceInfo()
+        yield Candidate(vif, instance, way, (link.name,), link.name, bridge.name, name=name[1])

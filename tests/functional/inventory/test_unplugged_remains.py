@@ -151,3 +151,22 @@ def test_a_record_without_devices_is_left_over(namespace, vif, instance):
     assert (entry.id, entry.owner is not None) == (vif.id, True)
     assert "only the record remains" in entry.reasons[0]
     unplug(entry)
+
+
+def test_a_tap_device_in_a_bridge_of_neutron_is_a_vif(namespace):
+    """Create the bridge as Neutron and the public 4.3.1, and the tap device as libvirt."""
+    run("""
+        ip link add name brq12345678-9a type bridge
+        ip tuntap add dev tap5a1d3c2e-0b mode tap
+        ip link set dev tap5a1d3c2e-0b master brq12345678-9a
+        ip tuntap add dev vnet0 mode tap
+        ip link set dev vnet0 master brq12345678-9a
+    """)
+    before = snapshot()
+    (entry,) = os_vif.inventory()
+    found = (entry.id, entry.kind, entry.plugin, entry.port, entry.bridge, str(entry.state))
+    bridge, tap = "brq12345678-9a", "tap5a1d3c2e-0b"
+    assert found == ("5a1d3c2e-0b", "VIFBridge", "linux_bridge", tap, bridge, "right")
+    assert len(os_vif.plan(entry.vif, entry.instance, unplug=True)) == 0
+    os_vif.unplug(entry.vif, entry.instance)
+    assert differences(before) == []
