@@ -12,6 +12,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import vif_records
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
 from testbed.namespaces import changes, private_namespace, snapshot, without_addresses
@@ -35,7 +37,14 @@ def kill_before_step(k: int) -> None:
 
 
 def kernel_steps(plan: Plan) -> int:
-    return sum(isinstance(step, KernelStep) for step in plan)
+    """Return the number of steps in the daemon, with the step for the record of the VIF."""
+    return sum(isinstance(step, KernelStep) for step in plan) + 1
+
+
+def has_record(vif: objects.VIFBase) -> bool:
+    """Return whether the VIF has a record, whole or incomplete."""
+    with rtnetlink.opened() as net:
+        return vif_records.has_record(net, vif.id)
 
 
 class Host:
@@ -77,8 +86,10 @@ class Host:
         if by == "plug":
             os_vif.plug(self.vif, INSTANCE)
             assert [d for d in os_vif.check(self.vif, INSTANCE) if not d.pending] == []
+            assert has_record(self.vif)
         else:
             os_vif.unplug(self.vif, INSTANCE)
+            assert not has_record(self.vif)
             # A bridge that already had an uplink keeps the uplink after any unplug.
             ends = [self.unplugged, self.before]
             if self.case.keeps_device:

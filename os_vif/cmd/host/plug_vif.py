@@ -15,12 +15,16 @@ class Plug(VIFCommand):
     """Connect VIFs to their networks. The failure of a VIF affects no further VIF."""
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
+        from os_vif.operations import owners
+
         entries = self.read_entries(parsed_args)
-        if len(entries) == 1:
-            ((_, vif, instance),) = entries
-            os_vif.plug(vif, instance)
-            return 0
-        results = os_vif.plug_many([(vif, instance) for _, vif, instance in entries])
+        # An operator who plugs a VIF again is not the owner.
+        with owners.keeping_owner():
+            if len(entries) == 1:
+                ((_, vif, instance),) = entries
+                os_vif.plug(vif, instance)
+                return 0
+            results = os_vif.plug_many([(vif, instance) for _, vif, instance in entries])
         return self.report_errors(entries, results)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

@@ -1,0 +1,173 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Owner and record of VIFs in Open vSwitch, with and without a privileged daemon."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pathlib
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif import exception
+from os_vif.engine import kernel
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import vif_records
+from os_vif.steps import EnsureOvsPort
+from os_vif.steps.plan import Plan
+from testbed.namespaces import state_files
+from tests.support.cases import ovs_vif
+from tests.support.daemons import use_helper
+from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VHOST_USER
+from tests.support.requirements import require_tun
+from vif_plug_ovs import privsep
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+
+def problems(vif) -> list[str]:
+    return [str(found) for found in os_vif.check(vif, INSTANCE) if not found.pending]
+
+
+def record_of(vif):
+    with rtnetlink.opened() as net:
+        return vif_records.read_record(net, vif.id)
+
+
+@pytest.fixture
+def port(br_int):
+    """Return a VIF whose plan has steps of Open vSwitch only."""
+    return ovs_vif(VHOST_USER)
+
+
+def name_of(vif) -> str:
+    """Return the name of the port of a vhost-user VIF."""
+    return pathlib.Path(vif.path).name
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Return the names of the steps of each call of the daemon."""
+    made = []
+    original = privsep.run
+
+    def run_counted(messages):
+        steps = messages["steps"] if isinstance(messages, dict) else messages
+        made.append([name for name, _ in steps])
+        return original(messages)
+
+    monkeypatch.setattr(privsep, "run", run_counted)
+    return made
+
+
+@pytest.fixture
+def owner():
+    """Set [os_vif] owner."""
+    cfg.CONF.set_override("owner", "nova", group="os_vif")
+    yield "nova"
+    cfg.CONF.clear_override("owner", group="os_vif")
+
+
+def test_a_port_has_a_record_and_its_owner_in_the_database(port, br_int, owner, calls):
+    os_vif.plug(port, INSTANCE)
+    assert record_of(port).owner == owner
+    ids = br_int.vsctl("get", "Interface", name_of(port), "external_ids:os-vif-owner")
+    assert ids == owner
+    assert calls == [["WriteVifRecord"]]
+    os_vif.plug(port, INSTANCE)
+    assert len(calls) == 1
+    os_vif.unplug(port, INSTANCE)
+    assert record_of(port) is None
+    assert calls[1:] == [["DeleteVifRecord"]]
+    assert br_int.vsctl("list-ports", "br-int") == ""
+
+
+def test_the_port_of_another_program_is_not_changed(port, br_int):
+    br_int.vsctl("add-port", "br-int", name_of(port), "--", "set", "Interface", name_of(port),
+                 f"external_ids:iface-id={port.id}")  # fmt: skip
+    os_vif.plug(port, INSTANCE)
+    assert "os-vif-owner" not in br_int.vsctl("get", "Interface", name_of(port), "external_ids")
+    assert problems(port) == []
+
+
+def test_a_port_keeps_the_owner_of_its_first_plug(port, br_int, owner):
+    os_vif.plug(port, INSTANCE)
+    cfg.CONF.set_override("owner", "zun", group="os_vif")
+    os_vif.plug(port, INSTANCE)
+    ids = br_int.vsctl("get", "Interface", name_of(port), "external_ids:os-vif-owner")
+    assert ids == "nova"
+    assert record_of(port).owner == "zun"
+    assert problems(port) == []
+
+
+def test_a_missing_record_is_no_difference(port):
+    os_vif.plug(port, INSTANCE)
+    first = record_of(port)
+    with rtnetlink.opened() as net:
+        pathlib.Path(vif_records.path_of(net, port.id)).unlink()
+    assert problems(port) == []
+    os_vif.plug(port, INSTANCE)
+    assert record_of(port).document == first.document
+
+
+def test_without_a_daemon_a_port_is_plugged_and_one_warning_is_logged(port, tmp_path, caplog):
+    """The helper is started once, by the first plug of the process."""
+    started = tmp_path / "started"
+    helper = tmp_path / "helper"
+    helper.write_text(f"#!/bin/sh\necho >> {started}\nexit 1\n")
+    helper.chmod(0o755)
+    before = state_files()
+    try:
+        with use_helper(str(helper)), caplog.at_level(logging.WARNING):
+            for _ in range(2):
+                os_vif.plug(port, INSTANCE)
+                assert problems(port) == []
+                os_vif.unplug(port, INSTANCE)
+    finally:
+        kernel._without_records.clear()
+    told = [record for record in caplog.records if record.name == "os_vif.engine.kernel"]
+    assert [record.getMessage().partition(":")[0] for record in told] == [
+        "The owner of VIFs is not recorded"
+    ]
+    assert started.read_text() == "\n"
+    assert state_files() == before
+
+
+def test_a_transaction_that_fails_leaves_no_record(port, monkeypatch):
+    """The record is written before the transaction, and restored after its rollback."""
+    plugin = os_vif._plugin("ovs")
+    good = plugin.plan_plug(port, INSTANCE)
+    bad = Plan(*good, EnsureOvsPort("br-int", "absent0", must_open=True), switch=good.switch)
+    monkeypatch.setattr(plugin, "plan_plug", lambda *_: bad)
+    with pytest.raises(exception.PlugException, match="absent0"):
+        os_vif.plug(port, INSTANCE)
+    assert record_of(port) is None
+
+
+@pytest.mark.parametrize("vif", [ovs_vif(**TAP), ovs_vif(HYBRID)], ids=["tap", "hybrid"])
+def test_the_record_needs_no_second_call_of_the_daemon(vif, br_int, calls):
+    require_tun()
+    os_vif.plug(vif, INSTANCE)
+    (first,) = calls
+    assert first[0] == "WriteVifRecord"
+    assert len(first) > 1
+    os_vif.plug(vif, INSTANCE)
+    assert len(calls) == 1
+    os_vif.unplug(vif, INSTANCE)
+    assert len(calls) == 2
+    assert calls[1][-1] == "DeleteVifRecord"
+    assert len(calls[1]) > 1
+
+
+def test_a_row_that_outlives_its_record_names_the_owner(port, br_int, owner):
+    """As after a reboot, when /run is empty."""
+    os_vif.plug(port, INSTANCE)
+    for path in pathlib.Path("/run/os-vif").glob("vif-*"):
+        path.unlink()
+    found = br_int.vsctl("--format=json", "--columns=name", "find", "Interface",
+                         f"external_ids:os-vif-owner={owner}")  # fmt: skip
+    assert json.loads(found)["data"] == [[name_of(port)]]
