@@ -18,7 +18,7 @@ class Plug(VIFCommand):
         from os_vif.operations import owners
 
         entries = self.read_entries(parsed_args)
-        # An operator who plugs a VIF again is not the owner.
+        # The record of a plugged VIF keeps the owner.
         with owners.keeping_owner():
             if len(entries) == 1:
                 ((_, vif, instance),) = entries
