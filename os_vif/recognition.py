@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
+#: The way of a VIF whose bridge another program has created: an unplug has nothing to do.
+OTHER_BRIDGE = "bridge of another program"
+
+
 @dataclasses.dataclass(frozen=True)
 class Candidate:
     """A VIF that a plugin has recognised on the host."""

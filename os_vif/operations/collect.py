@@ -34,6 +34,7 @@ from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
 from os_vif.operations.keep_lists import KeepList
 from os_vif.operations.plugged import Plugged, State
+from os_vif.recognition import OTHER_BRIDGE
 
 if TYPE_CHECKING:
     from os_vif import objects
@@ -265,6 +266,8 @@ def _reason_to_spare(entry: Plugged, rules: Rules) -> str | None:
         if entry.plugin == "ovs" and not entry.id.startswith(_VIF_BRIDGES):
             return "an integration bridge, which is never removed"
         return None
+    if entry.way == OTHER_BRIDGE:
+        return "in a bridge of another program, which an unplug does not change"
     if entry.owner is None:
         return None if rules.unowned else "no known owner"
     if rules.owners is not None and entry.owner not in rules.owners:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: An id, a name of a device or a MAC address. An error message of a program has spaces.
 _WORD = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.:@/-]{0,254}")
+#: The first characters of a UUID, as in the names of devices.
+_BEGINNING = re.compile(r"[0-9a-f]{8}-[0-9a-f]{2,3}")
 _DOMIFLIST = ["Interface", "Type", "Source", "Model", "MAC"]
 _ATTACHMENTS = ("cni.dev/valid-attachments", "cni.dev/attachments")
 
@@ -58,7 +60,13 @@ class KeepList:
 
     def keeps(self, entry: Plugged) -> bool:
         """Return whether an entry of the inventory has a name of the list."""
-        return not self.names.isdisjoint(name.lower() for name in names_of(entry))
+        if not self.names.isdisjoint(name.lower() for name in names_of(entry)):
+            return True
+        # Of remains, only the first characters of the id are known.
+        beginning = entry.id.lower()
+        return bool(_BEGINNING.fullmatch(beginning)) and any(
+            name.startswith(beginning) for name in self.names
+        )
 
 
 def names_of(entry: Plugged) -> Iterator[str]:

@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 from os_vif import device_names, objects
-from os_vif.recognition import Candidate
+from os_vif.recognition import OTHER_BRIDGE, Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +122,7 @@ def _users_of_other_bridges(snapshot: HostSnapshot) -> Iterator[Candidate]:
             has_traffic_filtering=True,
             network=objects.Network(bridge=bridge.name, mtu=bridge.mtu),
         )
-        way = "bridge of another program"
         instance = objects.InstanceInfo()
-        yield Candidate(vif, instance, way, (link.name,), link.name, bridge.name, name=name[1])
+        yield Candidate(
+            vif, instance, OTHER_BRIDGE, (link.name,), link.name, bridge.name, name=name[1]
+        )

@@ -170,3 +170,31 @@ def test_a_tap_device_in_a_bridge_of_neutron_is_a_vif(namespace):
     assert len(os_vif.plan(entry.vif, entry.instance, unplug=True)) == 0
     os_vif.unplug(entry.vif, entry.instance)
     assert differences(before) == []
+
+
+def collect(*keep):
+    """Collect at once all VIFs that are not in a keep list, and return the outcomes."""
+    report = os_vif.collect([*keep, "other"], unowned=True, older_than=0, observations=1)
+    return [str(result.outcome) for result in report.results]
+
+
+def test_a_keep_list_keeps_remains_of_the_vif(br_int, instance):
+    """Compare the full id in the list with the known characters of the id."""
+    vif = ovs_vif(objects.VIFBridge)
+    os_vif.plug(vif, instance)
+    br_int.vsctl("del-port", f"qvo{vif.id[:11]}")
+    run("rm -f /run/os-vif/vif-*")
+    assert collect(vif.id) == []
+    assert left_over().id == vif.id[:11]
+    assert collect() == ["removed"]
+    assert os_vif.inventory() == ()
+
+
+def test_a_vif_in_a_bridge_of_neutron_is_not_collected(namespace):
+    """Create the devices of other programs."""
+    run("""
+        ip link add name brq12345678-9a type bridge
+        ip tuntap add dev tap5a1d3c2e-0b mode tap
+        ip link set dev tap5a1d3c2e-0b master brq12345678-9a
+    """)
+    assert collect() == ["spared"]
