@@ -93,6 +93,10 @@ class Side(contextlib.AbstractContextManager["Side"]):
         took = self.ask("call", action=action, which=list(which), threads=threads)
         return float(took["wall"])
 
+    def call_many(self, action: str, which: Iterable[int]) -> float:
+        """Plug or unplug VIFs at once; return the seconds."""
+        return float(self.ask("call_many", action=action, which=list(which))["wall"])
+
     def cpu(self) -> float:
         """Return the CPU time of the process in seconds."""
         return float(self.ask("cpu")["cpu"])

@@ -68,13 +68,23 @@ class RawSwitch:
     def delete(self, bridge: str, *names: str) -> float:
         """Delete ports, wait for vswitchd, and return the duration in seconds."""
         start = time.perf_counter()
+        self.wait_for(self.start_deletion(bridge, *names))
+        return time.perf_counter() - start
+
+    def start_deletion(self, bridge: str, *names: str) -> int:
+        """Delete ports without waiting for vswitchd; return the number of the configuration."""
         found = self.transact(
             *({"op": "select", "table": "Port", "where": [["name", "==", name]],
                "columns": ["_uuid"]} for name in names)
         )  # fmt: skip
         gone = ["set", [row["_uuid"] for result in found for row in result["rows"]]]
-        self._change(_mutate(bridge, "delete", gone))
-        return time.perf_counter() - start
+        return self._commit(_mutate(bridge, "delete", gone))
+
+    def wait_for(self, number: int) -> None:
+        """Wait until vswitchd has applied a configuration."""
+        where = [["cur_cfg", "<", number]]
+        wait = {"op": "wait", "table": "Open_vSwitch", "where": where, "columns": ["cur_cfg"]}
+        self.transact(wait | {"until": "==", "rows": [], "timeout": 300_000})
 
     def set(self, table: str, name: str, **columns: Any) -> None:
         """Set columns of a row, if the row exists."""
@@ -102,13 +112,15 @@ class RawSwitch:
 
     def _change(self, *operations: Operation) -> float:
         start = time.perf_counter()
+        self.wait_for(self._commit(*operations))
+        return time.perf_counter() - start
+
+    def _commit(self, *operations: Operation) -> int:
+        """Commit operations; return the number of the configuration."""
         told = {"op": "mutate", "table": "Open_vSwitch", "where": []}
         asked = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["next_cfg"]}
         answers = self.transact(*operations, told | {"mutations": [["next_cfg", "+=", 1]]}, asked)
-        where = [["cur_cfg", "<", answers[-1]["rows"][0]["next_cfg"]]]
-        wait = {"op": "wait", "table": "Open_vSwitch", "where": where, "columns": ["cur_cfg"]}
-        self.transact(wait | {"until": "==", "rows": [], "timeout": 300_000})
-        return time.perf_counter() - start
+        return int(answers[-1]["rows"][0]["next_cfg"])
 
 
 def _insert(table: str, refer: str, **row: Any) -> Operation:
