@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plug_many(
-    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]],
+    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]], *, reports: bool = False
 ) -> tuple[Result, ...]:
     """Connect many VIFs to their networks, each as :func:`plug` does.
 
@@ -29,6 +29,7 @@ def plug_many(
 
     :param pairs: VIFs, each with the virtual machine or pod of the VIF, in any order. A VIF may
         occur several times.
+    :param reports: add a report by step to each result, as :func:`apply` returns.
     :returns: a result for each pair, in order. ``error`` is the exception that :func:`plug` would
         raise for the VIF, or None.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
@@ -38,17 +39,19 @@ def plug_many(
     from os_vif.operations import batch
 
     os_vif._manager()  # noqa: SLF001 - a part of the facade
-    return batch.change_many(pairs, os_vif._plugin_of, "plug")  # noqa: SLF001 - see above
+    plugin_of = os_vif._plugin_of  # noqa: SLF001 - see above
+    return batch.change_many(pairs, plugin_of, "plug", reports=reports)
 
 
 def unplug_many(
-    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]],
+    pairs: Iterable[tuple[objects.VIFBase, objects.InstanceInfo]], *, reports: bool = False
 ) -> tuple[Result, ...]:
     """Disconnect many VIFs from their networks, each as :func:`unplug` does.
 
     All arguments are validated, and the plans of all VIFs made, before the first VIF is touched.
 
     :param pairs: VIFs, each with the virtual machine or pod of the VIF, in any order.
+    :param reports: add a report by step to each result, as :func:`apply` returns.
     :returns: a result for each pair, in order. ``remaining`` is the return value of
         :func:`unplug` for the VIF, and ``error`` the exception that :func:`unplug` would raise.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
@@ -58,7 +61,8 @@ def unplug_many(
     from os_vif.operations import batch
 
     os_vif._manager()  # noqa: SLF001 - a part of the facade
-    return batch.change_many(pairs, os_vif._plugin_of, "unplug")  # noqa: SLF001 - see above
+    plugin_of = os_vif._plugin_of  # noqa: SLF001 - see above
+    return batch.change_many(pairs, plugin_of, "unplug", reports=reports)
 
 
 def check_many(

@@ -21,13 +21,14 @@ import operator
 from typing import TYPE_CHECKING
 
 from os_vif import exception
-from os_vif.engine import recording, runner
+from os_vif.engine import recording, runner, step_records
 from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from os_vif.engine.runner import RecordStep
+    from os_vif.engine.step_records import StepRecord
     from os_vif.steps.plan import Step
 
 LOG = logging.getLogger(__name__)
@@ -62,17 +63,22 @@ class Job:
     error: exception.StepFailed | None = None
     #: A sentence for each bridge that an unplug has kept.
     remaining: tuple[str, ...] = ()
+    #: The records of the steps, of the last run of the plan; for a caller that asks for records.
+    records: tuple[StepRecord, ...] = ()
 
 
 def run_many(
     jobs: Sequence[Job],
     run: Callable[[Plan, str | None, Sequence[RecordStep]], tuple[str, ...]] = runner.run,
+    *,
+    is_recording: bool = False,
 ) -> None:
     """Run the plans of jobs; set the result of each job.
 
     No two plans may have a key of :func:`conflict_keys` in common.
 
     :param run: runs a merged plan with the daemon of a module, and the records of the VIFs.
+    :param is_recording: also set the records of the steps of each job.
     """
     by_place: dict[Hashable, list[Job]] = {}
     for job in jobs:
@@ -80,7 +86,21 @@ def run_many(
         by_place.setdefault(key, []).append(job)
     for members in by_place.values():
         for chunk in _chunks(members):
-            _run(chunk, run)
+            if is_recording:
+                with step_records.recording() as found:
+                    _run(chunk, run)
+                _set_records(chunk, found)
+            else:
+                _run(chunk, run)
+
+
+def _set_records(jobs: Iterable[Job], found: Iterable[StepRecord]) -> None:
+    """Set the records of the steps of each job: those of the last run of a step."""
+    by_step = {id(record.step): record for record in found}
+    for job in jobs:
+        job.records = tuple(
+            record for step in job.plan if (record := by_step.get(id(step))) is not None
+        )
 
 
 def conflict_keys(plan: Plan) -> set[Hashable]:

@@ -14,17 +14,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from os_vif import call_errors, engine, exception, objects
 from os_vif.engine import batch_runner
 from os_vif.escape import printable
+from os_vif.operations import observers
 from os_vif.operations.shared_view import shared_view
 from os_vif.plugin import PluginBase
 from os_vif.steps.plan import Difference, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+
+    from os_vif.engine.step_records import StepRecord
+    from os_vif.operations.report import Report
 
     #: A VIF, and the virtual machine or pod of the VIF.
     Pair = tuple[objects.VIFBase, objects.InstanceInfo]
@@ -45,6 +50,9 @@ class Result:
     remaining: tuple[str, ...] = ()
     #: After a check: the differences between the host and the VIF.
     differences: tuple[Difference, ...] = ()
+    #: The report by step, as from :func:`os_vif.apply`; None unless asked for. The time is that of
+    #: the whole batch.
+    report: Report | None = None
 
     @property
     def ok(self) -> bool:
@@ -63,10 +71,13 @@ class _Job:
     error: exception.ExceptionBase | None = None
     remaining: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    records: tuple[StepRecord, ...] = ()
 
-    def result(self) -> Result:
+    def result(self, report: Report | None = None) -> Result:
         """Return the result for the caller."""
-        return Result(self.vif, self.instance_info, self.error, self.remaining, self.differences)
+        return Result(
+            self.vif, self.instance_info, self.error, self.remaining, self.differences, report
+        )
 
 
 #: The exception for a failed operation, by the name of the operation.
@@ -76,12 +87,16 @@ _FAILURES: dict[str, type[exception.ExceptionBase]] = {
 }
 
 
-def change_many(pairs: Iterable[Pair], plugin_of: PluginOf, action: str) -> tuple[Result, ...]:
+def change_many(
+    pairs: Iterable[Pair], plugin_of: PluginOf, action: str, *, reports: bool
+) -> tuple[Result, ...]:
     """Plug or unplug many VIFs; see :func:`os_vif.plug_many` and :func:`os_vif.unplug_many`.
 
     :param plugin_of: returns the plugin of a VIF.
     :param action: ``plug`` or ``unplug``.
+    :param reports: whether each result has a report. Observers receive reports anyway.
     """
+    reporter = _Reporter(action, reports=reports)
     jobs = _jobs(pairs, plugin_of)
     planned = [job for job in jobs if job.plugin is not None and _acts_by_plan(job, action)]
     with _shared_or_none():
@@ -89,11 +104,11 @@ def change_many(pairs: Iterable[Pair], plugin_of: PluginOf, action: str) -> tupl
             _plan_change(job, action)
     waiting = [job for job in planned if job.error is None]
     while waiting:
-        waiting = _run_wave(waiting, action)
+        waiting = _run_wave(waiting, action, is_recording=reporter.is_needed)
     for job in jobs:
         if job.plugin is not None and not _acts_by_plan(job, action):
             _call_plugin(job, action)
-    return tuple(job.result() for job in jobs)
+    return reporter.results(jobs)
 
 
 def _acts_by_plan(job: _Job, action: str) -> bool:
@@ -122,7 +137,7 @@ def _plan_change(job: _Job, action: str) -> None:
         job.error = error
 
 
-def _run_wave(jobs: Sequence[_Job], action: str) -> list[_Job]:
+def _run_wave(jobs: Sequence[_Job], action: str, *, is_recording: bool) -> list[_Job]:
     """Run the jobs whose plans do not depend on each other; return the remaining jobs.
 
     The remaining jobs have new plans, of the changed host.
@@ -138,8 +153,9 @@ def _run_wave(jobs: Sequence[_Job], action: str) -> list[_Job]:
         else:
             later.append(job)
         taken |= keys
-    batch_runner.run_many([run for _, run in wave])
+    batch_runner.run_many([run for _, run in wave], is_recording=is_recording)
     for job, run in wave:
+        job.records = run.records
         _note_change(job, run.remaining, run.error, action)
     with _shared_or_none():
         for job in later:
@@ -177,6 +193,7 @@ def check_many(pairs: Iterable[Pair], plugin_of: PluginOf) -> tuple[Result, ...]
 
     :param plugin_of: returns the plugin of a VIF.
     """
+    reporter = _Reporter("check", reports=False)
     jobs = _jobs(pairs, plugin_of)
     try:
         with shared_view():
@@ -186,7 +203,43 @@ def check_many(pairs: Iterable[Pair], plugin_of: PluginOf) -> tuple[Result, ...]
                 _check(job)
     except OSError as error:
         _fail_rest(jobs, exception.CheckException, error)
-    return tuple(job.result() for job in jobs)
+    return reporter.results(jobs)
+
+
+class _Reporter:
+    """Makes the reports of a batch, and passes the reports to the observers.
+
+    :param reports: whether the caller asks for the reports, too.
+    """
+
+    def __init__(self, operation: str, *, reports: bool) -> None:
+        self._operation, self._reports = operation, reports
+        self._started, self._begin = time.time(), time.monotonic()
+        #: Whether reports are made.
+        self.is_needed = reports or observers.is_observed()
+
+    def results(self, jobs: Iterable[_Job]) -> tuple[Result, ...]:
+        """Return the result of each job."""
+        if not self.is_needed:
+            return tuple(job.result() for job in jobs)
+        seconds = time.monotonic() - self._begin
+        found = []
+        for job in jobs:
+            report = observers.make_report(
+                self._operation,
+                job.vif,
+                job.instance_info,
+                job.records,
+                started=self._started,
+                seconds=seconds,
+                remaining=job.remaining,
+                differences=job.differences,
+                error=job.error,
+                has_plan=self._operation == "check" or _acts_by_plan(job, self._operation),
+            )
+            observers.notify(report)
+            found.append(job.result(report if self._reports else None))
+        return tuple(found)
 
 
 def _jobs(pairs: Iterable[Pair], plugin_of: PluginOf) -> list[_Job]:

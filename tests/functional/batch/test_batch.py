@@ -99,7 +99,8 @@ def test_a_batch_plugs_and_unplugs_every_way_as_single_calls_do(mixed):
 def fail_for(monkeypatch):
     """Return a function that makes the plans of VIFs end with a step that fails."""
     plan_plug = {}
-    bad: set[str] = set()
+    #: The position of the failing step, by the id of the VIF; None for the end.
+    bad: dict[str, int | None] = {}
 
     def faulty(plugin):
         original = plan_plug[plugin]
@@ -108,8 +109,10 @@ def fail_for(monkeypatch):
             plan = original(self, vif, instance)
             if vif.id not in bad:
                 return plan
-            fails = SetLink("missing", up=True)
-            return Plan(*plan, fails, switch=plan.switch, awaits=plan.awaits)
+            steps, fails = list(plan), SetLink("missing", up=True)
+            at = bad[vif.id]
+            steps.insert(len(steps) if at is None else at, fails)
+            return Plan(*steps, switch=plan.switch, awaits=plan.awaits)
 
         return planned
 
@@ -117,7 +120,7 @@ def fail_for(monkeypatch):
         plugin = type(os_vif._plugin(name))
         plan_plug[plugin] = plugin.plan_plug
         monkeypatch.setattr(plugin, "plan_plug", faulty(plugin))
-    return lambda *vifs: bad.update(vif.id for vif in vifs)
+    return lambda *vifs, at=None: bad.update(dict.fromkeys((vif.id for vif in vifs), at))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +143,23 @@ def test_a_failing_vif_of_each_way_is_as_before_and_the_others_are_plugged(
     assert "missing" in str(results[number].error)
     assert [r.error for r in results if r.vif is not mixed[number]] == [None] * len(others)
     assert changed_since(wanted) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(13))
+def test_a_failure_of_each_step_in_a_batch_leaves_the_others_plugged(mixed, fail_for, number):
+    """Each step of the plan of each VIF is followed by a step that fails."""
+    culprit = mixed[number]
+    others = [vif for vif in mixed if vif is not culprit]
+    os_vif.plug_many(pairs(*others))
+    wanted = now()
+    os_vif.unplug_many(pairs(*others))
+    for at in range(len(os_vif.plan(culprit, INSTANCE)) + 1):
+        fail_for(culprit, at=at)
+        results = os_vif.plug_many(pairs(*mixed))
+        assert [r.vif for r in results if r.error is not None] == [culprit]
+        assert changed_since(wanted) == [], at
+        os_vif.unplug_many(pairs(*others))
 
 
 def test_several_failing_vifs_are_found_and_leave_nothing(mixed, fail_for):
@@ -187,6 +207,25 @@ def test_an_unknown_plugin_is_the_error_of_its_vif_only(br_int):
     results = os_vif.plug_many(pairs(*vifs))
     assert isinstance(results[0].error, exception.NoMatchingPlugin)
     assert results[1].ok
+
+
+def test_each_result_has_a_report_by_step_if_asked_for_and_observers_receive_reports(
+    br_int, fail_for
+):
+    vifs = [cases.ovs_vif(objects.VIFBridge, number=number) for number in range(3)]
+    fail_for(vifs[1])
+    received = []
+    with os_vif.observe(received.append):
+        results = os_vif.plug_many(pairs(*vifs), reports=True)
+        os_vif.check_many(pairs(*vifs))
+    assert [r.report.outcome for r in results] == ["changed", "undone", "changed"]
+    assert [step.step for step in results[0].report.steps] == list(os_vif.plan(vifs[0], INSTANCE))
+    assert [step.state for step in results[1].report.steps][-1] == "failed"
+    assert [(r.operation, r.vif_id) for r in received] == [
+        (operation, vif.id) for operation in ("plug", "check") for vif in vifs
+    ]
+    assert [r.report for r in results] == received[:3]
+    assert os_vif.plug_many(pairs(*vifs))[0].report is None
 
 
 def test_an_empty_batch_touches_nothing(daemon):
