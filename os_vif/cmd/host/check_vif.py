@@ -81,7 +81,7 @@ class Check(VIFCommand, main.Lister):
             found = [(entries[0], os_vif.check(vif, instance))]
         else:
             results = os_vif.check_many([(vif, instance) for _, vif, instance in entries])
-            self._exit_code = self.report_errors(entries, results)
+            self._exit_code = self.report_errors(entries, (result.error for result in results))
             found = [
                 (entry, result.differences) for entry, result in zip(entries, results, strict=True)
             ]

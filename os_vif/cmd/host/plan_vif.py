@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from typing import Any
 
 import os_vif
+from os_vif import exception, objects
 from os_vif.cmd.host.vif_command import VIFCommand
 from os_vif.escape import printable
 
@@ -41,17 +43,52 @@ class Plan(VIFCommand):
         )
         return parser
 
+    def _run(self, parsed_args: argparse.Namespace) -> int:
+        entries = self.read_entries(parsed_args)
+        if len(entries) == 1:
+            ((_, vif, instance),) = entries
+            self._print(self._output(vif, instance, parsed_args))
+            return 0
+        from os_vif.operations.shared_view import shared_view
+
+        outputs: list[Any] = []
+        errors: list[exception.ExceptionBase | None] = []
+        with shared_view():
+            for where, vif, instance in entries:
+                try:
+                    output = self._output(vif, instance, parsed_args)
+                except exception.ExceptionBase as error:
+                    errors.append(error)
+                    continue
+                errors.append(None)
+                if parsed_args.format == "json":
+                    outputs.append({"input": where} | output)
+                else:
+                    outputs.append(f"# {where}\n{output}")
+        self._print(outputs if parsed_args.format == "json" else "\n".join(outputs))
+        return self.report_errors(entries, errors)
+
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        vif, instance = self.read_arguments(parsed_args)
+        """Do nothing: :meth:`run` returns an exit code."""
+
+    def _output(
+        self,
+        vif: objects.VIFBase,
+        instance: objects.InstanceInfo,
+        parsed_args: argparse.Namespace,
+    ) -> Any:
+        """Return the plan of a VIF: plain data with the format json, text otherwise."""
         if parsed_args.format == "sh":
             plan = os_vif.plan(vif, instance, unplug=parsed_args.unplug)
-            print(plan if len(plan) else "# nothing to do", file=self.app.stdout)
-            return
+            return str(plan) if len(plan) else "# nothing to do"
         changes = os_vif.preview(vif, instance, unplug=parsed_args.unplug)
         for reason in changes.reasons():
             LOG.warning("changes marked ? are unknown: %s", printable(reason))
         if parsed_args.format == "json":
-            print(json.dumps(changes.to_dict(), indent=2), file=self.app.stdout)
-            return
-        for line in changes.lines(include_held=parsed_args.include_held):
-            print(line, file=self.app.stdout)
+            return changes.to_dict()
+        return "\n".join(changes.lines(include_held=parsed_args.include_held))
+
+    def _print(self, output: Any) -> None:
+        text = output if isinstance(output, str) else json.dumps(output, indent=2)
+        if text:
+            print(text, file=self.app.stdout)

@@ -19,8 +19,6 @@ from os_vif.escape import with_article
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from os_vif.operations.batch import Result
-
 LOG = logging.getLogger("os-vif")
 
 
@@ -169,31 +167,19 @@ class VIFCommand(main.Escaping, command.Command):
             raise errors[-1]
         return entries
 
-    @classmethod
-    def read_arguments(
-        cls, parsed_args: argparse.Namespace
-    ) -> tuple[objects.VIFBase, objects.InstanceInfo]:
-        """Return the VIF and the instance.
-
-        :raises BadInputError: if the input is not a single VIF.
-        """
-        entries = cls.read_entries(parsed_args)
-        if len(entries) != 1:
-            raise main.BadInputError(f"found {len(entries)} VIFs; expected a single VIF")
-        ((_, vif, instance),) = entries
-        return vif, instance
-
     @staticmethod
-    def report_errors(entries: Iterable[Entry], results: Iterable[Result]) -> int:
+    def report_errors(
+        entries: Iterable[Entry], errors: Iterable[exception.ExceptionBase | None]
+    ) -> int:
         """Log the error of each VIF with the file and the line; return the exit code.
 
         A failure (1) has precedence over invalid input (2).
         """
         codes = set()
-        for entry, result in zip(entries, results, strict=True):
-            if result.error is not None:
-                LOG.error("%s: %s", entry.where, result.error)
-                codes.add(_exit_code(result.error))
+        for entry, error in zip(entries, errors, strict=True):
+            if error is not None:
+                LOG.error("%s: %s", entry.where, error)
+                codes.add(_exit_code(error))
         return min(codes, default=0)
 
 

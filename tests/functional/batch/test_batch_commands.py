@@ -116,3 +116,18 @@ def test_input_without_a_vif_is_an_error(os_vif, text):
     done = os_vif("plug", text=text)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("<stdin>: cannot read the VIF: ")
+
+
+def test_plans_of_several_vifs_name_the_vif(os_vif):
+    text = "\n".join(
+        [*DOCUMENTS[:2], serialization.dumps(bridge_vif(9, "a-name-that-is-too-long"))]
+    )
+    for form, beginning in (("sh", "# <stdin>:1\nip link"), ("text", "# <stdin>:1\n+ ")):
+        done = os_vif("plan", "-f", form, text=text)
+        assert done.returncode == 2
+        assert done.stderr.startswith("<stdin>:3: ")
+        assert done.stdout.startswith(beginning)
+        assert "# <stdin>:2\n" in done.stdout
+    plans = json.loads(os_vif("plan", "-f", "json", text=text).stdout)
+    assert [plan["input"] for plan in plans] == ["<stdin>:1", "<stdin>:2"]
+    assert links() == {"lo"}
