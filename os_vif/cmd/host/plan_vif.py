@@ -69,7 +69,7 @@ class Plan(VIFCommand):
         return self.report_errors(entries, errors)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Do nothing: :meth:`run` returns an exit code."""
+        """Leave the work to :meth:`run`, which returns an exit code."""
 
     def _output(
         self,
