@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import logging
 import pathlib
+import signal
+import subprocess
+import sys
 
 import pytest
 from oslo_config import cfg
 
 import os_vif
-from os_vif import exception
+from os_vif import exception, serialization
 from os_vif.engine import kernel
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
@@ -171,3 +174,35 @@ def test_a_row_that_outlives_its_record_names_the_owner(port, br_int, owner):
     found = br_int.vsctl("--format=json", "--columns=name", "find", "Interface",
                          f"external_ids:os-vif-owner={owner}")  # fmt: skip
     assert json.loads(found)["data"] == [[name_of(port)]]
+
+
+_KILLED = """
+import os, signal, sys
+import os_vif
+from os_vif import objects, serialization
+from os_vif.engine import ovs_transaction
+from oslo_config import cfg
+
+cfg.CONF([], project="killed", default_config_files=[], default_config_dirs=[])
+os_vif.initialize()
+cfg.CONF.set_override("ovsdb_connection", sys.argv[1], group="os_vif_ovs")
+ovs_transaction.commit = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+os_vif.plug(serialization.loads(sys.stdin.read()), objects.InstanceInfo(name="guest"))
+"""
+
+
+@pytest.mark.parametrize("then", ["plug", "unplug"])
+def test_a_record_of_a_killed_plug_is_replaced_or_removed(port, br_int, quick_commands, then):
+    """The caller is killed between the record and the transaction."""
+    command = [sys.executable, "-W", "ignore", "-c", _KILLED, br_int.connection]
+    done = subprocess.run(command, input=serialization.dumps(port), text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert record_of(port).owner == "killed"
+    assert br_int.vsctl("list-ports", "br-int") == ""
+    if then == "plug":
+        os_vif.plug(port, INSTANCE)
+        assert record_of(port).owner == "os-vif"
+        assert problems(port) == []
+    else:
+        os_vif.unplug(port, INSTANCE)
+        assert record_of(port) is None
