@@ -25,7 +25,7 @@ class Plug(VIFCommand):
                 os_vif.plug(vif, instance)
                 return 0
             results = os_vif.plug_many([(vif, instance) for _, vif, instance in entries])
-        return self.report_errors(entries, (result.error for result in results))
+        return self.report_errors(entries, (r.error for r in results), is_change=True)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Do nothing: :meth:`run` returns an exit code."""

@@ -25,7 +25,7 @@ class Unplug(VIFCommand):
         for entry, result in zip(entries, results, strict=True):
             for sentence in result.remaining:
                 print(f"{entry.where}: {sentence}", file=self.app.stdout)
-        return self.report_errors(entries, (result.error for result in results))
+        return self.report_errors(entries, (r.error for r in results), is_change=True)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Do nothing: :meth:`run` returns an exit code."""

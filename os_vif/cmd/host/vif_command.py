@@ -169,17 +169,28 @@ class VIFCommand(main.Escaping, command.Command):
 
     @staticmethod
     def report_errors(
-        entries: Iterable[Entry], errors: Iterable[exception.ExceptionBase | None]
+        entries: Iterable[Entry],
+        errors: Iterable[exception.ExceptionBase | None],
+        *,
+        is_change: bool = False,
     ) -> int:
         """Log the error of each VIF with the file and the line; return the exit code.
 
         A failure (1) has precedence over invalid input (2).
+
+        :param is_change: the command changes the host. Then invalid input is a failure, too, if
+            the command has been carried out for another VIF: the code 2 promises no change.
         """
-        codes = set()
+        codes: set[int] = set()
+        is_done = False
         for entry, error in zip(entries, errors, strict=True):
             if error is not None:
                 LOG.error("%s: %s", entry.where, error)
                 codes.add(_exit_code(error))
+            else:
+                is_done = True
+        if is_change and is_done and codes:
+            return exit_codes.EXIT_FAILED
         return min(codes, default=0)
 
 
