@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Lifetime of an entry in seconds. A plan may wait for Open vSwitch for minutes before it fails.
 _LIFETIME = 3600
-#: Maximal number of steps of all entries; the oldest entries are deleted first.
+#: Maximal number of steps of all entries of a user; the oldest entries are deleted first.
 _CAPACITY = 100_000
 
 #: Expiry time and the index of each device, by network namespace, user and steps.
@@ -66,10 +66,14 @@ def issue(net: Netlink, steps: Sequence[KernelStep]) -> None:
     with _guard:
         _issued.pop(key, None)
         _issued[key] = value
-        count = sum(len(noted) for _, _, noted in _issued)
-        while count > _CAPACITY:
-            (_, _, oldest), _ = _issued.popitem(last=False)
-            count -= len(oldest)
+        # A user deletes no entry of another user.
+        own = [issued for issued in _issued if issued[1] == key[1]]
+        count = sum(len(noted) for _, _, noted in own)
+        for oldest in own:
+            if count <= _CAPACITY:
+                break
+            del _issued[oldest]
+            count -= len(oldest[2])
 
 
 def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:

@@ -130,12 +130,16 @@ class _Connection:
 
     def is_open(self) -> bool:
         """Return whether the daemon keeps an idle connection open."""
+        # Sockets of eventlet wait for data in spite of MSG_DONTWAIT, unless set to non-blocking.
+        self._socket.setblocking(False)
         try:
-            return bool(self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
         except BlockingIOError:
             return True
         except OSError:
             return False
+        finally:
+            self._socket.setblocking(True)
 
     def close(self) -> None:
         """Close the connection. In a forked child, the connection of the parent stays open."""

@@ -71,12 +71,12 @@ def at_path(path: str, mode: int, group: int) -> Listener:
     :param group: the group of the file.
     :raises OSError: if a daemon listens at the path, or if the socket cannot be created.
     """
-    _remove_stale(path)
+    _require_free(path)
     sock = socket.socket(socket.AF_UNIX)
     # The complete socket appears under the path.
     temporary = f"{path}.{os.getpid()}"
     try:
-        pathlib.Path(path).parent.mkdir(mode=0o755, exist_ok=True)
+        _make_directory(pathlib.Path(path).parent)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108 - a text
         before = os.umask(0o777)
@@ -99,7 +99,16 @@ def at_path(path: str, mode: int, group: int) -> Listener:
     return Listener(sock, path, identity)
 
 
-def _remove_stale(path: str) -> None:
+def _make_directory(directory: pathlib.Path) -> None:
+    """Create a missing directory, readable by all users regardless of the umask."""
+    try:
+        directory.mkdir()
+    except FileExistsError:
+        return
+    directory.chmod(0o755)
+
+
+def _require_free(path: str) -> None:
     """Raise OSError if the path is in use; leave the socket of an ended daemon."""
     try:
         found = os.lstat(path)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import pathlib
 import struct
+import subprocess
+import sys
 import threading
 from socket import SO_PEERCRED, SOL_SOCKET
 
@@ -18,6 +20,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.engine import ovsdb_socket
 from os_vif.engine.shared_calls import shared_client
+from os_vif.engine.shared_calls import shared_protocol as protocol
 from os_vif.engine.shared_calls.shared_client import SharedDaemonError, probe
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.ovsdb import remotes
@@ -26,6 +29,7 @@ from os_vif.steps.wire import encode
 from testbed import ovs
 from testbed.namespaces import changes, ip, private_namespace, run, snapshot, without_addresses
 from tests.support.daemons import CONTEXTS
+from tests.support.pages import ROOT
 from tests.support.shared_daemons import FRIEND, STRANGER, Call, call_as
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
@@ -203,6 +207,51 @@ def test_a_plug_that_changes_nothing_needs_no_daemon(running):
     assert plug_and_check(1) == []
 
 
+def test_a_step_unknown_to_a_daemon_of_another_release_is_told_with_both_releases(daemon):
+    daemon.start(prepare=lambda: setattr(protocol, "version", lambda: "5.9.9"))
+    assert probe(daemon.path).version == "5.9.9"
+    assert plug_and_check(1) == []
+    reason = privsep.run([["StepOfTomorrow", {}]])["error"]["reason"]
+    assert "expected a step out of" in reason
+    assert f"daemon is os-vif 5.9.9, its caller os-vif {protocol.version()}" in reason
+
+
+EVENTLET = """
+import eventlet
+eventlet.monkey_patch()
+import sys
+from oslo_config import cfg
+import os_vif
+from os_vif import objects
+cfg.CONF(["--config-file", sys.argv[1]], project="os-vif")
+os_vif.initialize()
+from tests.support.vifs import bridge_vif
+guest = objects.InstanceInfo(name="guest")
+def work(number):
+    vif = bridge_vif(number, f"brq-{number}")
+    for _ in range(3):
+        os_vif.plug(vif, guest)
+        assert os_vif.check(vif, guest) == ()
+        os_vif.unplug(vif, guest)
+pool = eventlet.GreenPool()
+with eventlet.Timeout(60):
+    list(pool.imap(work, range(1, 6)))
+print("done")
+"""
+
+
+def test_green_threads_of_eventlet_call_the_daemon(running, tmp_path):
+    """As in nova-compute until 2025."""
+    conf = tmp_path / "nova.conf"
+    conf.write_text(f"[os_vif]\nprivileged_socket = {running.path}\n")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", EVENTLET, conf],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "done\n", done.stderr
+    assert {link["ifname"] for link in ip("link")} == {"lo"}
+
+
 def test_the_daemon_has_the_capabilities_of_the_private_daemons(running):
     found = probe(running.path)
     assert found.pid == running.pid
@@ -210,7 +259,7 @@ def test_the_daemon_has_the_capabilities_of_the_private_daemons(running):
     assert list(privsep.probe()["capabilities"]) == [
         CAPS_BYNAME[name] for name in found.capabilities
     ]
-    assert found.version == os_vif.engine.shared_calls.shared_protocol.version()
+    assert found.version == protocol.version()
     assert set(found.capabilities) <= {"CAP_NET_ADMIN", "CAP_NET_RAW"}
     status = pathlib.Path(f"/proc/{running.pid}/status").read_text()
     values = dict(line.split(":\t", 1) for line in status.splitlines())
