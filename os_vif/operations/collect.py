@@ -38,6 +38,7 @@ from os_vif.recognition import OTHER_BRIDGE
 
 if TYPE_CHECKING:
     from os_vif import objects
+    from os_vif.steps.plan import Plan
 
 LOG = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ def collect(
     rules: Rules,
     inventory: Callable[[], Sequence[Plugged]],
     unplug: Callable[[objects.VIFBase, objects.InstanceInfo], Sequence[str]],
+    plan: Callable[[objects.VIFBase, objects.InstanceInfo, bool], Plan],
 ) -> CollectReport:
     """Unplug the VIFs that are not in use; see :func:`os_vif.collect`."""
     is_kept = _keep_function(keep)
@@ -142,7 +144,7 @@ def collect(
         others = [entry for entry in entries if not is_kept(entry)]
         _require_single_owner(rules, entries)
         seen = observations.read()
-        found = [_judge(entry, rules, seen) for entry in others]
+        found = [_without_effect(_judge(entry, rules, seen), plan) for entry in others]
         seen.keep_only(found_id for found_id in map(_key, _counted(found)))
         if not rules.dry_run:
             seen.write()
@@ -247,6 +249,23 @@ def _judge(entry: Plugged, rules: Rules, seen: observations.Observations) -> Col
         times = f"seen {observation.times} times"
         return Collected(entry, Outcome.WOULD_REMOVE, f"{what}, {times}")
     return Collected(entry, Outcome.WAITING, reason)
+
+
+def _without_effect(
+    verdict: Collected, plan: Callable[[objects.VIFBase, objects.InstanceInfo, bool], Plan]
+) -> Collected:
+    """Return ``spared`` for a VIF of which an unplug removes nothing, such as in Neutron's bridge."""
+    entry = verdict.entry
+    if verdict.outcome is not Outcome.WOULD_REMOVE or entry.owner is not None:
+        return verdict
+    try:
+        if len(plan(entry.vif, entry.instance, True)):
+            return verdict
+    except exception.ExceptionBase:
+        # The unplug reports the error, or acts without a plan.
+        return verdict
+    reason = "all devices of the VIF belong to other programs"
+    return dataclasses.replace(verdict, outcome=Outcome.SPARED, reason=reason)
 
 
 def _counted(results: Iterable[Collected]) -> Iterator[Collected]:

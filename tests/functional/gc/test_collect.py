@@ -244,3 +244,17 @@ def test_instances_in_the_keep_list_keep_all_of_their_vifs(vif):
     guest = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000001", name="a")
     os_vif.plug(vif, guest)
     assert os_vif.collect([guest.uuid], **NOW).kept == 1
+
+
+def test_a_device_of_libvirt_in_a_bridge_of_neutron_is_spared():
+    """The inventory lists the VIF, as the public os-vif 4.3.1 plugs it, and os-vif has no part."""
+    run("""
+        ip link add name brq12345678-9a type bridge
+        ip tuntap add dev tap5a1d3c2e-0b mode tap
+        ip link set dev tap5a1d3c2e-0b master brq12345678-9a
+    """)
+    before = without_indexes(snapshot())
+    (result,) = os_vif.collect(keep_nothing, unowned=True, **NOW).results
+    assert (result.entry.id, str(result.outcome)) == ("5a1d3c2e-0b", "spared")
+    assert result.reason == "all devices of the VIF belong to other programs"
+    assert differences(before, indexes=False) == []

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import os
 import signal
 import threading
@@ -17,6 +18,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import objects
 from testbed.namespaces import differences, snapshot, without_indexes
+from tests.support import faulty_helper
 from tests.support.cases import ovs_vif
 from tests.support.forks import forked
 from tests.support.vifs import bridge_vif
@@ -170,3 +172,32 @@ def test_a_killed_collection_is_completed_by_the_next_one(br_int, number):
     assert len(report.removed) == left
     assert os_vif.inventory() == ()
     assert differences(before, indexes=False) == []
+
+
+@pytest.mark.parametrize(
+    "stride", [pytest.param(4, id="short"), pytest.param(1, id="each", marks=pytest.mark.soak)]
+)
+def test_a_collection_killed_before_any_step_is_completed_by_the_next_one(br_int, stride):
+    """A privileged daemon kills the collection before a step of its own."""
+    before = without_indexes(snapshot())
+    vifs = [vif_of(0, n) for n in range(3)]
+    killed = 0
+    for step in itertools.count(0, stride):
+        for vif in vifs:
+            os_vif.plug(vif, objects.InstanceInfo(name="guest"))
+
+        def collect(step=step):
+            # The forked process starts daemons of its own.
+            os.environ[faulty_helper.VARIABLE] = f"{step}:{os.getpid()}"
+            os_vif.collect(keep_nothing, **NOW)
+
+        code = forked(collect, b"").returncode
+        assert code in (0, -signal.SIGKILL)
+        os_vif.collect(keep_nothing, unowned=True, **NOW)
+        assert os_vif.inventory() == ()
+        assert differences(before, indexes=False) == [], step
+        if code == 0:
+            # No daemon has so many steps.
+            break
+        killed += 1
+    assert killed

@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A garbage collection removes VIFs of the public os-vif 5.3.0 only if told to."""
+
+from __future__ import annotations
+
+import pytest
+
+import os_vif
+from testbed.namespaces import snapshot
+from tests.interop import test_ovs_5_3_0 as turns
+from tests.interop.test_inventory_5_3_0 import WAYS
+
+public, rights = turns.public, turns.rights
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(name, marks=() if name == "tap" else [pytest.mark.interop]) for name in WAYS],
+)
+def test_a_vif_of_5_3_0_is_spared_and_then_collected_as_unowned(public, tmp_path, kind):
+    """Compare the host after the collection with the host before the plug."""
+    name, kind = kind, turns.ALL[kind]
+    options = {"has_card": kind.card, **kind.options}
+    with turns.host(public, tmp_path / "switch", **options) as switch:
+        before = snapshot()
+        vif = kind.make()
+        turns.by_public(public, switch, "plug", vif)
+        plugged = snapshot()
+
+        def collect(**rules):
+            (result,) = os_vif.collect(
+                lambda _: False, older_than=0, observations=1, **rules
+            ).results
+            return result.entry.id, str(result.outcome)
+
+        assert collect() == (vif.id, "spared")
+        assert turns.changes(plugged, snapshot()) == []
+        assert collect(unowned=True) == (vif.id, "removed")
+        assert os_vif.inventory() == ()
+        if name != "vhost-user-without-a-datapath":
+            assert turns.is_gone(before, switch)
