@@ -58,6 +58,8 @@ class List(main.Lister):
         entries, self._exit_code = inventory_filter.selected(parsed_args)
         is_table = parsed_args.formatter == "table"
         rows = [row_of(entry) for entry in entries]
+        if is_table and not rows:
+            LOG.warning("no VIF is plugged, or none matches the options")
         if is_table:
             rows = [tuple("" if cell is None else cell for cell in row) for row in rows]
         return self.columns, rows

@@ -67,6 +67,15 @@ def test_list_shows_each_vif_in_each_format(plugged, os_vif):
     assert all(text in table for text in ("| ID ", "| State ", plugged[0], "brq-2"))
 
 
+def test_an_empty_table_has_a_message(os_vif):
+    """List the VIFs of a host without a VIF, and expect no message for programs."""
+    done = os_vif("list")
+    expected = "no VIF is plugged, or none matches the options\n"
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", expected)
+    done = os_vif("list", "-f", "json")
+    assert (json.loads(done.stdout), done.stderr) == ([], "")
+
+
 def test_filters_select_vifs(plugged, os_vif):
     """Combine options of different names, and repeat an option."""
     for arguments, number in (

@@ -11,11 +11,10 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.host.sriov import functions
 from os_vif.host.state.directory import STATE
 from os_vif.plugins.linux_bridge import LinuxBridgePlugin
 from testbed.namespaces import run
-from tests.support.cases import card, ovs_vif
+from tests.support.cases import ovs_vif
 from tests.support.daemons import use_helper
 from tests.support.vifs import bridge_vif
 
@@ -104,23 +103,6 @@ def test_a_plugin_of_a_third_party_is_found_through_the_record(namespace, progra
     assert first.startswith("1b2c3d4e-0000-4000-8000-000000000000 VIFGeneric planner recorded")
     assert first.endswith("('tap-1',) right")
     assert last == "()"
-
-
-def test_an_allocated_virtual_function_is_a_vif(namespace, tmp_path):
-    """Write the record of an allocation; the physical function has no device here."""
-    STATE.make()
-    user = "10000000-0000-4000-8000-000000000000"
-    record = {"user": user, "incarnation": [1, 2], "before": {"vlan": 0}}
-    STATE.write_atomically("vf-0000:03:01.2.json", record)
-    with card(tmp_path / "sys"):
-        assert functions.vf("0000:03:01.2").number == 2
-        (entry,) = os_vif.inventory()
-    assert (entry.id, entry.kind, entry.way) == (user, "VIFHostDevice", "virtual function")
-    assert (entry.plugin, entry.vif.dev_address) == ("sriov", "0000:03:01.2")
-    plan = os_vif.plan(entry.vif, entry.instance, unplug=True)
-    assert [repr(step) for step in plan] == [
-        f"ReleaseVf(pci_address='0000:03:01.2', user='{user}')"
-    ]
 
 
 def test_without_a_privileged_daemon_the_remaining_settings_are_checked(namespace, instance):
