@@ -11,8 +11,8 @@ network. Addresses are mutable, so the caches contain states, never an address.
 from __future__ import annotations
 
 import re
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Any, TypeVar
 
 from netaddr.strategy import ipv4, ipv6
@@ -23,6 +23,7 @@ V = TypeVar("V")
 #: The number of entries of each cache. The VIFs of a host share most of their networks.
 CACHE_SIZE = 4096
 _MAX_LENGTH = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
+_to_integer = int.from_bytes
 _PREFIX_LENGTH = re.compile("0|[1-9][0-9]{0,2}", re.ASCII).fullmatch
 
 
@@ -50,12 +51,12 @@ def parse_address(text: str) -> tuple[int, Any] | None:
     """Return the state of an address; None for text that is no address."""
     if len(text) > _MAX_LENGTH:
         return None
-    family, version = (socket.AF_INET6, ipv6) if ":" in text else (socket.AF_INET, ipv4)
     try:
-        packed = socket.inet_pton(family, text)
+        if ":" in text:
+            return _to_integer(inet_pton(AF_INET6, text), "big"), ipv6
+        return _to_integer(inet_pton(AF_INET, text), "big"), ipv4
     except (OSError, ValueError):
         return None
-    return int.from_bytes(packed, "big"), version
 
 
 def parse_network(text: str) -> tuple[int, Any, int] | None:
@@ -70,9 +71,9 @@ def parse_network(text: str) -> tuple[int, Any, int] | None:
 def _format(state: tuple[Any, ...]) -> str:
     number, version, *length = state
     if version is ipv4:
-        address = socket.inet_ntop(socket.AF_INET, number.to_bytes(4, "big"))
+        address = inet_ntop(AF_INET, number.to_bytes(4, "big"))
     else:
-        address = socket.inet_ntop(socket.AF_INET6, number.to_bytes(16, "big"))
+        address = inet_ntop(AF_INET6, number.to_bytes(16, "big"))
     return f"{address}/{length[0]}" if length else address
 
 
@@ -80,10 +81,13 @@ def _format(state: tuple[Any, ...]) -> str:
 texts = BoundedCache(_format)
 
 
-def contains(network: Any, address: Any) -> bool:
-    """Return True if an address is in a network."""
-    host_bits = network._module.width - network._prefixlen
-    return (
-        network._module is address._module
-        and network._value >> host_bits == address._value >> host_bits
-    )
+def select_inside(network: Any, items: Iterable[tuple[Any, V]]) -> list[V]:
+    """Return the values of the pairs of an address in the network, and a value."""
+    module = network._module
+    host_bits = module.width - network._prefixlen
+    prefix = network._value >> host_bits
+    return [
+        value
+        for address, value in items
+        if address._module is module and address._value >> host_bits == prefix
+    ]

@@ -106,8 +106,13 @@ class ClassCodec:
         if self.has_fixed_ips:
             load = formats.fixed_ips().load
             self._loaders[FIXED_IPS] = (FIXED_IPS, None, None, load, False)
+        #: Returns a new object with the fields of a dict, for a context and the names in the dict
+        #: besides fields; raises SerializationError with a path relative to the object.
+        self.load = self._compile_load()
         #: Name, attribute, and the encoding functions, in the order of the class.
         self.dumpers = [(name, f"_obj_{name}", *row[3:]) for name, row in rows.items()]
+        #: Encodes the objects of a list.
+        self.dump_objects: Any = rows["objects"].dump_nested if self.is_list else None
         self.sorted_dumpers = sorted(self.dumpers, key=operator.itemgetter(0))
 
     def _construct(self, cls: type[Any]) -> Any:
@@ -124,65 +129,62 @@ class ClassCodec:
         values = {f"_obj_{n}": getattr(obj, n) for n in obj.fields if obj.obj_attr_is_set(n)}
         return {**vars(obj), **values}
 
-    def load(  # noqa: C901, PLR0912 - the inner loop of all reading
-        self, data: dict[Any, Any], ctx: Any, head: frozenset[str] = NO_NAMES
-    ) -> Any:
-        """Return a new object with the fields of *data*.
+    def _compile_load(self) -> Callable[..., Any]:  # noqa: C901
+        """Return :attr:`load`: a closure, because its variables are faster than attributes."""
+        cls, new, rows, is_direct = self.cls, self.new, self._loaders, self.is_direct
+        is_complete = is_direct and not self._initial
 
-        :param head: the names in *data* besides fields.
-        :raises os_vif.exception.SerializationError: with a path relative to the object.
-        """
-        obj = self.new(self.cls)
-        is_direct = self.is_direct
-        if is_direct:
-            target = obj.__dict__
-            target["_context"] = ctx.context
-        else:
-            target = self._prepare(obj, ctx)
-        loaders = self._loaders
-        more = None
-        items = iter(data.items())
-        while True:
-            try:
-                for name, value in items:
-                    row = loaders.get(name)
-                    if row is None:
-                        if name not in head:
-                            if more is None:
-                                more = {}
-                            more[name] = value
-                        continue
-                    attribute, identity, leaf, load, nullable = row
-                    if type(value) is identity:
-                        target[attribute] = value
-                    elif value is None:
-                        target[attribute] = None if nullable else ctx.null(self.cls, name)
-                    elif leaf is not None:
-                        target[attribute] = leaf(value)
-                    else:
-                        target[attribute] = load(obj, value, ctx)  # type: ignore[misc]
-                break
-            except exception.SerializationError as refusal:
-                error = refusal
-                if leaf is not None and load is not None and value is not None:
-                    try:
-                        target[attribute] = load(obj, value, ctx)
-                        continue
-                    except exception.SerializationError as final:
-                        error = final
-                located = self._locate(name, error, ctx, head)
-                if ctx.collects:
-                    located = self._collect(located, obj, items, ctx, head=head, more=more)
-                raise located from located.__cause__
-        if not is_direct:
-            ctx.depth -= 1
-        if more is not None:
-            ctx.unknown(obj, more, self)
-        if self._initial:
-            self._complete(target, ctx)
-        if not is_direct and ctx.resets_defaults:
-            obj.obj_reset_changes()
-        return obj
+        def load(  # noqa: C901, PLR0912 - the inner loop of all reading
+            data: dict[Any, Any], ctx: Any, head: frozenset[str] = NO_NAMES
+        ) -> Any:
+            obj = new(cls)
+            if is_direct:
+                state = obj.__dict__
+                state["_context"] = ctx.context
+            else:
+                state = self._prepare(obj, ctx)
+            more = None
+            items = iter(data.items())
+            while True:
+                try:
+                    for name, value in items:
+                        attribute, identity, leaf, load_value, nullable = rows[name]
+                        if type(value) is identity:
+                            state[attribute] = value
+                        elif value is None:
+                            state[attribute] = None if nullable else ctx.null(cls, name)
+                        elif leaf is not None:
+                            state[attribute] = leaf(value)
+                        else:
+                            state[attribute] = load_value(obj, value, ctx)  # type: ignore[misc]
+                    break
+                except KeyError:
+                    if name in rows:
+                        raise
+                    if name not in head:
+                        more = more or {}
+                        more[name] = value
+                except exception.SerializationError as refusal:
+                    error = refusal
+                    if leaf is not None and load_value is not None and value is not None:
+                        try:
+                            state[attribute] = load_value(obj, value, ctx)
+                            continue
+                        except exception.SerializationError as final:
+                            error = final
+                    located = self._locate(name, error, ctx, head)
+                    if ctx.collects:
+                        located = self._collect(located, obj, items, ctx, head=head, more=more)
+                    raise located from located.__cause__
+            if not is_direct:
+                ctx.depth -= 1
+            if more is not None:
+                ctx.unknown(obj, more, self)
+            if not is_complete:
+                self._complete(obj, state, ctx)
+            return obj
+
+        return load
 
     def _locate(
         self, name: Any, error: exception.SerializationError, ctx: Any, head: frozenset[str]
@@ -235,13 +237,15 @@ class ClassCodec:
         ctx.depth += 1
         return _Properties(obj)
 
-    def _complete(self, state: dict[str, Any], ctx: Any) -> None:
-        """Set the unset fields with a default."""
+    def _complete(self, obj: Any, state: Any, ctx: Any) -> None:
+        """Set the unset fields with a default; an object of a third party gets no changes."""
         for attribute, make in self._initial:
             if attribute not in state:
                 value = state[attribute] = make()
                 if ctx.resets_defaults and isinstance(value, ovo.VersionedObject):
                     value.obj_reset_changes(recursive=True)
+        if not self.is_direct and ctx.resets_defaults:
+            obj.obj_reset_changes()
 
 
 class _Properties:
@@ -288,7 +292,7 @@ class _CodecsByName(dict[str, ClassCodec]):
 
     def is_valid(self) -> bool:
         registered = ovo.VersionedObjectRegistry.obj_classes()
-        return list(map(registered.get, self)) == self._registered
+        return [*map(registered.get, self)] == self._registered
 
     def find(self, name: str, path: str) -> ClassCodec:
         """Return the compiled codec of a class.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields as ovo_fields
@@ -37,20 +37,39 @@ Coerce = Callable[[Any, Any], Any]
 Duplicate = Callable[[Any, Any, dict[int, Any]], Any]
 
 
+class Conversions(NamedTuple):
+    """The functions of a field. A value of the type *identity* needs no coercion."""
+
+    identity: type[Any] | None
+    #: Coerces without the object of the field; None to call :attr:`coerce`.
+    leaf: Callable[[Any], Any] | None
+    coerce: Coerce
+    #: Copies without the object of the field; None to call :attr:`duplicate`.
+    duplicate_leaf: Callable[[Any], Any] | None
+    #: None if copies share the value, or :attr:`duplicate_leaf` copies the value.
+    duplicate: Duplicate | None
+
+
 class Constructor:
     """The compiled constructor of a class of os-vif."""
 
     def __init__(self, cls: type[Any]) -> None:
         self.cls = cls
-        self.is_simple = "__init__" not in vars(cls)
+        self.new = object.__new__ if "__init__" not in vars(cls) else _new_unchanged
         self.initial = [(name, f"_obj_{name}", make) for name, make in cls._obj_initial.items()]
         self.coercions = {}
         self.copies = []
         for name, declared in cls.fields.items():
-            identity, leaf, coerce, copy_value = _compile(cls, name, declared)
+            compiled = _compile(cls, name, declared)
             is_nullable = declared.nullable and field.has_standard_methods(declared)
-            self.coercions[name] = (f"_obj_{name}", identity, leaf, coerce, is_nullable)
-            self.copies.append((f"_obj_{name}", copy_value))
+            self.coercions[name] = (f"_obj_{name}", *compiled[:3], is_nullable)
+            self.copies.append((f"_obj_{name}", compiled.duplicate_leaf, compiled.duplicate))
+
+
+def _new_unchanged(cls: type[Any]) -> Any:
+    obj = cls()
+    vars(obj).pop(CHANGED, None)
+    return obj
 
 
 class _Constructors(dict[type[Any], Constructor | None]):
@@ -118,20 +137,25 @@ def name_field(error: Exception, path: str, declared: ovo_fields.Field[Any], val
 
 def clone(obj: Any, constructor: Constructor, memo: dict[int, Any]) -> Any:
     """Return a deep copy of the fields of an object; see :func:`copy.deepcopy`."""
-    cls = constructor.cls
-    copied = memo[id(obj)] = object.__new__(cls) if constructor.is_simple else cls()
+    copied = constructor.new(constructor.cls)
+    memo[id(obj)] = copied
     before, after = obj.__dict__, copied.__dict__
     after["_context"] = before["_context"]
-    for attribute, copy_value in constructor.copies:
+    for attribute, duplicate_leaf, duplicate_value in constructor.copies:
         if attribute in before:
             value = before[attribute]
-            if copy_value is not None and value is not None:
-                value = copy_value(copied, value, memo)
+            if value is None:
+                pass
+            elif duplicate_leaf is not None:
+                value = duplicate_leaf(value)
+            elif duplicate_value is not None:
+                value = duplicate_value(copied, value, memo)
             after[attribute] = value
     for _, attribute, make in constructor.initial:
         if attribute not in after:
             after[attribute] = make()
-    after[CHANGED] = set(changed_fields(before))
+    if names := changed_fields(before):
+        after[INITIAL_CHANGES] = frozenset(names)
     return copied
 
 
@@ -145,9 +169,28 @@ def set_unchanged(obj: Any, name: str, value: Any) -> None:
         obj.obj_reset_changes([name])
 
 
-def duplicate(obj: Any) -> Any:
-    """Return a deep copy of an object."""
-    return _clone_nested(None, obj, {})
+def duplicate_unchanged(obj: Any) -> Any:
+    """Return a deep copy of an object; no field counts as changed."""
+    copied = _clone_nested(None, obj, {})
+    state = copied.__dict__
+    state.pop(INITIAL_CHANGES, None)
+    if CHANGED in state:
+        state[CHANGED] = set()
+    return copied
+
+
+def list_object(cls: type[Any], objects: list[Any]) -> Any:
+    """Return a list object with coerced objects; no field counts as changed."""
+    if _constructors[cls] is None:
+        listing = cls(objects=objects)
+        listing.obj_reset_changes()
+        return listing
+    listing = object.__new__(cls)
+    state = listing.__dict__
+    state["_context"] = None
+    element = cls.fields["objects"]._type._element_type
+    state["_obj_objects"] = coerced_list(listing, "objects", element, objects)
+    return listing
 
 
 def _clone_nested(_: Any, obj: Any, memo: dict[int, Any]) -> Any:
@@ -158,41 +201,27 @@ def _clone_nested(_: Any, obj: Any, memo: dict[int, Any]) -> Any:
     return clone(obj, constructor, memo)
 
 
-def _compile(
-    cls: type[Any], name: str, declared: ovo_fields.Field[Any]
-) -> tuple[type[Any] | None, Callable[[Any], Any] | None, Coerce, Duplicate | None]:
-    """Return the type of unchanged values of a field, and the functions for all values.
-
-    The first function coerces without the object of the field; None to use the second function.
-    """
+def _compile(cls: type[Any], name: str, declared: ovo_fields.Field[Any]) -> Conversions:
+    """Return the compiled functions of a field, or of the elements of one."""
 
     def by_field(obj: Any, value: Any, memo: dict[int, Any]) -> Any:
         return declared.coerce(obj, name, copy.deepcopy(value, memo))
 
     if not field.has_standard_methods(declared):
-        return None, None, _refuse, by_field
+        return Conversions(None, None, _refuse, None, by_field)
     codec = field.compile_field(cls, name, declared)
     if isinstance(codec, field.Nested):
-        return None, None, _object_coercion(codec), _clone_nested
+        return Conversions(None, None, _object_coercion(codec), None, _clone_nested)
     if isinstance(codec, field.Array):
         element = codec.element
-        identity, leaf, coerce, copy_item = _compile(cls, name, element)
-        return (
-            None,
-            None,
-            _list_coercion(name, element, identity, leaf, coerce),
-            _list_copy(name, element, copy_item),
-        )
+        items = _compile(cls, name, element)
+        coerce_list = _list_coercion(name, element, items)
+        return Conversions(None, None, coerce_list, None, _list_copy(name, element, items))
     if not codec.is_native:
-        return None, None, _refuse, by_field
+        return Conversions(None, None, _refuse, None, by_field)
     has_copies = type(codec).duplicate is not FieldCodec.duplicate
-    duplicate_value = codec.duplicate
-    return (
-        codec.coerce_identity,
-        codec.coerce,
-        _refuse,
-        (lambda _, value, __: duplicate_value(value)) if has_copies else None,
-    )
+    duplicate_leaf = codec.duplicate if has_copies else None
+    return Conversions(codec.coerce_identity, codec.coerce, _refuse, duplicate_leaf, None)
 
 
 def _refuse(_: Any, value: Any) -> Any:
@@ -217,28 +246,31 @@ def _object_coercion(codec: field.Nested) -> Coerce:
     return coerce
 
 
-def _list_coercion(
-    name: str,
-    element: Any,
-    identity: type[Any] | None,
-    leaf: Callable[[Any], Any] | None,
-    coerce: Coerce,
-) -> Coerce:
+def _list_coercion(name: str, element: Any, items: Conversions) -> Coerce:
+    identity, leaf, coerce, *_ = items
+
     def coerce_list(obj: Any, value: Any) -> Any:
         if type(value) is not list and type(value) is not ovo_fields.CoercedList:
             return _refuse(obj, value)
-        if leaf is None:
-            items = [coerce(obj, item) for item in value]
+        if not value:
+            coerced: list[Any] = []
+        elif leaf is None:
+            coerced = [coerce(obj, item) for item in value]
         else:
-            items = [item if type(item) is identity else leaf(item) for item in value]
-        return coerced_list(obj, name, element, items)
+            coerced = [item if type(item) is identity else leaf(item) for item in value]
+        return coerced_list(obj, name, element, coerced)
 
     return coerce_list
 
 
-def _list_copy(name: str, element: Any, copy_item: Duplicate | None) -> Duplicate:
+def _list_copy(name: str, element: Any, items: Conversions) -> Duplicate:
+    *_, duplicate_leaf, duplicate_item = items
+
     def copy_list(obj: Any, value: Any, memo: dict[int, Any]) -> Any:
-        items = value if copy_item is None else [copy_item(obj, item, memo) for item in value]
-        return coerced_list(obj, name, element, items)
+        if value and duplicate_leaf is not None:
+            value = [duplicate_leaf(item) for item in value]
+        elif value and duplicate_item is not None:
+            value = [duplicate_item(obj, item, memo) for item in value]
+        return coerced_list(obj, name, element, value)
 
     return copy_list

@@ -154,6 +154,10 @@ class Documents(Format):
         codec = self[type(obj)]
         if not codec.is_list:
             return self.dump(obj, codec, {}, ctx)
+        state = codec.state_of(obj)
+        objects = state.get("_obj_objects")
+        if objects is not None and UNKNOWN not in state:
+            return codec.dump_objects(objects, ctx)
         data = self.dump(obj, codec, {}, ctx)
         if "objects" not in data:
             raise exception.InvalidValue(

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from oslo_versionedobjects import fields as ovo_fields
@@ -39,12 +39,14 @@ _CoercedList: Any = ovo_fields.CoercedList
 _new_list, _extend = list.__new__, list.extend
 
 
-def coerced_list(obj: Any, name: str, element: Any, items: Iterable[Any]) -> Any:
+def coerced_list(obj: Any, name: str, element: Any, items: Sequence[Any]) -> Any:
     """Return the stored list of a field of *obj*, with coerced items."""
     # Faster than the constructor of the list, with the same result.
     stored = _new_list(_CoercedList)
-    stored.enable_coercing(element, obj, name)
-    _extend(stored, items)
+    state = stored.__dict__
+    state["_element_type"], state["_obj"], state["_field"] = element, obj, name
+    if items:
+        _extend(stored, items)
     return stored
 
 
@@ -98,6 +100,8 @@ def _leaf_list_loader(name: str, element: Any, row: Row, fallback: Load | None) 
                 return fallback(obj, data, ctx)
             if not isinstance(data, list):
                 data = ctx.elements(data)
+        if not data:
+            return coerced_list(obj, name, element, ())
         try:
             if leaf is not None:
                 items = [item if type(item) is identity else leaf(item) for item in data]
@@ -198,6 +202,8 @@ def _errors_of(
 
 def _leaf_list_dumper(dump: Leaf) -> Leaf:
     def dump_leaves(value: Any) -> list[Any]:
+        if not value:
+            return []
         try:
             return [dump(item) for item in value]
         except exception.SerializationError:

@@ -123,40 +123,50 @@ def object_loader(  # noqa: C901 - the inner loop of all reading
     :param declared: the declared class of the field; None for any class.
     :param is_open: True if the field accepts a subclass.
     """
+    #: The codecs, and name, version, codec and resulting version of the most recent object.
+    recent: tuple[Any, ...] = (None,) * 5
 
     def load(parent: Any, data: Any, ctx: Any) -> Any:  # noqa: C901
-        codec = newer = None
-        if type(data) is dict:
+        nonlocal recent
+        codecs, name, written, codec, version = recent
+        newer = None
+        try:
             # The usual case of _resolve().
-            try:
-                name, version = data[NAME], data[VERSION]
-                found = ctx.codecs[name]
-                if data[NAMESPACE_KEY] == NAMESPACE and (
-                    name == declared or declared is None or (is_open and declared in found.names)
-                ):
-                    codec = found
-                    if version != found.cls.VERSION:
-                        codec, version = ctx.codecs.by_version[name, version]
-            except (KeyError, TypeError):
-                codec = None
-        if codec is None:
+            is_recent = (
+                type(data) is dict
+                and data[NAME] == name
+                and data[VERSION] == written
+                and data[NAMESPACE_KEY] == NAMESPACE
+                and ctx.codecs is codecs
+            )
+        except KeyError:
+            is_recent = False
+        if not is_recent:
             codec, version, newer = _resolve(data, ctx, declared, is_open=is_open)
-        if not codec.is_direct:
-            if ctx.for_oslo:
-                # The class reads itself.
-                if parent is None:
-                    raise invalid(data, "a class of os-vif")
-                return parent.obj_from_primitive(data, ctx.context)
-            return _load_foreign(data, codec, version, newer, ctx)
+            if not codec.is_direct:
+                if ctx.for_oslo:
+                    # The class reads itself.
+                    if parent is None:
+                        raise invalid(data, "a class of os-vif")
+                    return parent.obj_from_primitive(data, ctx.context)
+                return _load_foreign(data, codec, version, newer, ctx)
+            if newer is None:
+                recent = ctx.codecs, data[NAME], data[VERSION], codec, version
         fields = data.get(DATA)
         if type(fields) is not dict and not isinstance(fields, dict):
             raise invalid(fields, "an object with the fields", below("", DATA))
-        obj = _load_fields(data, fields, codec, ctx) if ctx.collects else codec.load(fields, ctx)
+        try:
+            obj = codec.load(fields, ctx)
+        except exception.SerializationError as error:
+            if ctx.collects:
+                raise _with_errors_of_changes(error, data, codec) from None
+            raise
         state = obj.__dict__
         state["VERSION"] = version
         if CHANGES in data:
-            names, recent = data[CHANGES], codec.recent_changes
-            state[INITIAL_CHANGES] = recent[1] if names == recent[0] else _changes(names, codec)
+            names = data[CHANGES]
+            recent_names, changes = codec.recent_changes
+            state[INITIAL_CHANGES] = changes if names == recent_names else _changes(names, codec)
         if codec.has_fixed_ips and FIXED_IPS in state:
             obj._obj_place_addresses(is_changed=FIXED_IPS in data.get(CHANGES, ()))
         if newer is not None:
@@ -186,17 +196,16 @@ def _load_foreign(
     return obj
 
 
-def _load_fields(data: dict[str, Any], fields: dict[str, Any], codec: ClassCodec, ctx: Any) -> Any:
-    """Return the object with the fields, or raise all errors, in the names of changes, too."""
+def _with_errors_of_changes(
+    error: exception.SerializationError, data: dict[str, Any], codec: ClassCodec
+) -> SeveralErrors:
+    """Return the errors of the fields, and the error of the names of changes."""
+    errors = [*errors_of(error)]
     try:
-        return codec.load(fields, ctx)
-    except exception.SerializationError as error:
-        errors = [*errors_of(error)]
-        try:
-            _changes(data.get(CHANGES, ()), codec)
-        except exception.SerializationError as found:
-            errors.append(found)
-        raise SeveralErrors(errors) from None
+        _changes(data.get(CHANGES, ()), codec)
+    except exception.SerializationError as found:
+        errors.append(found)
+    return SeveralErrors(errors)
 
 
 def _resolve(
@@ -226,9 +235,13 @@ def _resolve_version(
 ) -> tuple[ClassCodec, str, str | None]:
     """Return the codec for a version, the version of the object, and a newer version or None."""
     known = codec.cls.VERSION
-    match = _NUMBER.fullmatch(version) if isinstance(version, str) else None
     if version == known:
         return codec, known, None
+    match = None
+    if isinstance(version, str):
+        if (older := ctx.codecs.by_version.get((codec.name, version))) is not None:
+            return *older, None
+        match = _NUMBER.fullmatch(version)
     if match is None or match[1] != known.partition(".")[0]:
         raise exception.UnsupportedVersion(
             path=VERSION,

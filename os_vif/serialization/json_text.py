@@ -61,6 +61,15 @@ def parse(data: str | bytes | bytearray | memoryview, *, collects: bool = False)
         raise _malformed(f"a number that is too long ({error})") from None
 
 
+def _decode(text: str) -> Any:
+    if text.startswith("{"):
+        # Faster than decode(), which finds white space by regular expressions.
+        data, end = _decoder.raw_decode(text)
+        if not text[end:].strip(" \t\n\r"):
+            return data
+    return _decoder.decode(text)
+
+
 def compose(data: Any) -> str:
     """Return plain data as compact JSON in ASCII; the order of names does not change.
 
@@ -172,9 +181,9 @@ def _malformed(found: str, expected: str = "JSON in UTF-8") -> exception.Malform
 
 
 _ONCE = "each name once"
-_decode = json.JSONDecoder(
+_decoder = json.JSONDecoder(
     object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=_finite_float
-).decode
+)
 #: Decodes objects as :class:`_Pairs`.
 _decode_pairs = json.JSONDecoder(
     object_pairs_hook=_Pairs, parse_constant=_refuse_constant, parse_float=_finite_float

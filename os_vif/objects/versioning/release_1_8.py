@@ -13,8 +13,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from os_vif.codec import construct
-from os_vif.codec.address import contains
-from os_vif.codec.compiled import CHANGED
+from os_vif.codec.address import select_inside
 from os_vif.codec.primitive import PRIMITIVES
 from os_vif.objects.versioning import history
 
@@ -56,12 +55,11 @@ def place_addresses(vif: Any, *, is_changed: bool) -> None:
         cidr = value_of(subnet, "cidr")
         if cidr is None or "_obj_ips" in subnet.__dict__:
             continue
-        inside = [construct.duplicate(ip) for address, ip in addresses if contains(cidr, address)]
+        inside = select_inside(cidr, addresses)
         if inside:
-            listing = _fixed_ip_list()(objects=inside)
             # The payload lacks the field ``ips``, so no field counts as changed.
-            for obj in (*inside, listing):
-                obj.__dict__[CHANGED] = set()
+            copies = [construct.duplicate_unchanged(ip) for ip in inside]
+            listing = construct.list_object(_fixed_ip_list(), copies)
             construct.set_unchanged(subnet, "ips", listing)
 
 
@@ -113,4 +111,6 @@ def members(listing: Any) -> Iterable[Any]:
 
 def value_of(obj: Any, name: str) -> Any:
     """Return the value of a field; None for an unset field."""
-    return PRIMITIVES[type(obj)].state_of(obj).get(f"_obj_{name}")
+    codec = PRIMITIVES[type(obj)]
+    state = obj.__dict__ if codec.is_direct else codec.state_of(obj)
+    return state.get(f"_obj_{name}")
