@@ -75,6 +75,8 @@ _initializing = False
 _lock = ForkSafeLock()
 #: :func:`os_vif.operations.observers.observed_operation` once an observer has been registered.
 _operation: Callable[..., AbstractContextManager[RunningOperation | None]] | None = None
+#: The observer that writes the audit log, if ``[os_vif] audit`` is set.
+_audit: Observation | None = None
 _NOT_OBSERVED: AbstractContextManager[None] = contextlib.nullcontext()
 
 
@@ -106,6 +108,7 @@ def initialize(reset: bool = False) -> None:
             _initializing = False
         # Publish last: other threads must not see a partly loaded set of plugins.
         _load_errors, _EXT_MANAGER = load_errors, manager
+        _set_audit(plugin_loader.audit_target())
 
 
 def _manager() -> extension.ExtensionManager[Any]:
@@ -245,6 +248,18 @@ def observe(observer: Callable[[Report], object]) -> Observation:
     observation = observers.observe(observer)
     _operation = observers.observed_operation
     return observation
+
+
+def _set_audit(target: str | None) -> None:
+    """Write the audit log to a target of ``[os_vif] audit``; None writes no audit log."""
+    global _audit
+    if _audit is not None:
+        _audit.remove()
+        _audit = None
+    if target is not None:
+        from os_vif.operations import audit
+
+        _audit = observe(audit.AuditLog(target))
 
 
 def _observed(

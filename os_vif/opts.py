@@ -233,6 +233,11 @@ CALLER = _default_if_empty(
         "the program, such as nova.",
     ),
     cfg.StrOpt(
+        "audit",
+        help="Write a line for each change of the host, with the commands that undo the change: "
+        "'journal' for the systemd journal, or the path of a file. If unset, nothing is written.",
+    ),
+    cfg.StrOpt(
         "privileged_socket",
         help="Path of the socket of the shared privileged daemon, such as "
         "/run/os-vif/privileged.sock. Without a path, each process starts a privileged daemon of "

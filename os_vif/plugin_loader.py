@@ -149,6 +149,13 @@ def _load_all() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExceptio
     return manager, load_errors
 
 
+def audit_target() -> str | None:
+    """Return ``[os_vif] audit``: ``journal``, or the path of a file; None if unset."""
+    from oslo_config import cfg
+
+    return cfg.CONF.os_vif.audit or None
+
+
 def has_shared_daemon() -> bool:
     """Return whether ``[os_vif] privileged_socket`` is set. Call after :func:`load_plugins`."""
     from oslo_config import cfg

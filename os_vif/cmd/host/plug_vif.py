@@ -8,19 +8,29 @@ from __future__ import annotations
 import argparse
 
 import os_vif
+from os_vif.cmd.host import report_output
 from os_vif.cmd.host.vif_command import VIFCommand
 
 
 class Plug(VIFCommand):
     """Connect VIFs to their networks. The failure of a VIF affects no further VIF."""
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        report_output.add_format(parser)
+        return parser
+
     def _run(self, parsed_args: argparse.Namespace) -> int:
         from os_vif.operations import owners
 
         entries = self.read_entries(parsed_args)
+        single = len(entries) == 1
         # The record of a plugged VIF keeps the owner.
-        with owners.keeping_owner():
-            if len(entries) == 1:
+        with (
+            owners.keeping_owner(),
+            report_output.reports_printed(parsed_args.format, self.app.stdout, single=single),
+        ):
+            if single:
                 ((_, vif, instance),) = entries
                 os_vif.plug(vif, instance)
                 return 0

@@ -8,22 +8,33 @@ from __future__ import annotations
 import argparse
 
 import os_vif
+from os_vif.cmd.host import report_output
 from os_vif.cmd.host.vif_command import VIFCommand
 
 
 class Unplug(VIFCommand):
     """Disconnect VIFs from their networks. The failure of a VIF affects no further VIF."""
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        report_output.add_format(parser)
+        return parser
+
     def _run(self, parsed_args: argparse.Namespace) -> int:
         entries = self.read_entries(parsed_args)
-        if len(entries) == 1:
-            ((_, vif, instance),) = entries
-            for sentence in os_vif.unplug(vif, instance):
-                print(sentence, file=self.app.stdout)
-            return 0
-        results = os_vif.unplug_many([(vif, instance) for _, vif, instance in entries])
+        single = len(entries) == 1
+        # A report contains the sentences about bridges that remain.
+        is_silent = parsed_args.format is not None
+        with report_output.reports_printed(parsed_args.format, self.app.stdout, single=single):
+            if single:
+                ((_, vif, instance),) = entries
+                remaining = os_vif.unplug(vif, instance)
+                for sentence in () if is_silent else remaining:
+                    print(sentence, file=self.app.stdout)
+                return 0
+            results = os_vif.unplug_many([(vif, instance) for _, vif, instance in entries])
         for entry, result in zip(entries, results, strict=True):
-            for sentence in result.remaining:
+            for sentence in () if is_silent else result.remaining:
                 print(f"{entry.where}: {sentence}", file=self.app.stdout)
         return self.report_errors(entries, (r.error for r in results), is_change=True)
 
