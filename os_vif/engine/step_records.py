@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Difference, Step
 
 
+#: Beginnings of the names of fields that are conditions of a step, and no settings of the host.
+_CONDITIONS = ("only_", "include_", "missing_ok", "index", "uuid")
+
+
 class StepState(enum.StrEnum):
     """The result of a step."""
 
@@ -154,7 +158,7 @@ class StepRecords:
                 StepState.CHANGED,
                 seconds,
                 time.time() - seconds,
-                tuple(differences) or tuple(_differences_from_undo(step, undo)),
+                _differences_of_change(step, undo, differences),
                 commands,
             )
         )
@@ -213,18 +217,27 @@ class StepRecords:
                 self._recorded.append(record)
 
 
-def _differences_from_undo(step: Step, undo: Sequence[Step]) -> Iterator[Difference]:
-    """Yield the fields in which undo steps of the same class differ from a step.
+def _differences_of_change(
+    step: Step, undo: Sequence[Step], before: Sequence[Difference]
+) -> tuple[Difference, ...]:
+    """Return the differences before a change, from the undo steps if these tell more.
 
-    For a step whose device did not exist when the plan began, or whose condition only root can
-    read.
+    When the plan began, the device of the step may have been missing, or only root could read the
+    condition. An undo step of the same class has the values before the change.
     """
-    for back in undo:
-        if type(back) is type(step) and back.device == step.device:
-            for field in dataclasses.fields(step):
-                before, after = getattr(back, field.name), getattr(step, field.name)
-                if before != after and before is not None and after is not None:
-                    yield step.difference(getattr(step, "key", field.name), before, after)
+    if before and any(difference.attribute != "device" for difference in before):
+        return tuple(before)
+    from_undo = tuple(
+        step.difference(getattr(step, "key", field.name), was, wanted)
+        for back in undo
+        if type(back) is type(step) and back.device == step.device
+        for field in dataclasses.fields(step)
+        if not field.name.startswith(_CONDITIONS)
+        and (was := getattr(back, field.name)) != (wanted := getattr(step, field.name))
+        and was is not None
+        and wanted is not None
+    )
+    return from_undo or tuple(before)
 
 
 def _is_culprit(step: Step, failure: StepFailure) -> bool:
