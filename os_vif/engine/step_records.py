@@ -91,21 +91,6 @@ def recording() -> Iterator[list[StepRecord]]:
         _current.reset(token)
 
 
-def merge(records: Iterable[StepRecord]) -> dict[int, StepRecord]:
-    """Return the last record of each step, by the identity of the step.
-
-    A step that a first run has changed, and a second run of the same plan has found right, has the
-    record of the first run.
-    """
-    merged: dict[int, StepRecord] = {}
-    for record in records:
-        earlier = merged.get(id(record.step))
-        kept = earlier is not None and earlier.state is StepState.CHANGED
-        if not (kept and record.state is StepState.HELD):
-            merged[id(record.step)] = record
-    return merged
-
-
 class StepRecords:
     """The records of the steps of a running plan.
 
