@@ -13,7 +13,7 @@ from os_vif.cmd.host.vif_command import VIFCommand
 
 
 class Unplug(VIFCommand):
-    """Disconnect VIFs from their networks. The failure of a VIF affects no further VIF."""
+    """Disconnect VIFs from networks. The failure of a VIF affects no further VIF."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -23,7 +23,7 @@ class Unplug(VIFCommand):
     def _run(self, parsed_args: argparse.Namespace) -> int:
         entries = self.read_entries(parsed_args)
         single = len(entries) == 1
-        # A report contains the sentences about bridges that remain.
+        # A report contains the sentences about remaining bridges.
         is_silent = parsed_args.format is not None
         with report_output.reports_printed(parsed_args.format, self.app.stdout, single=single):
             if single:
