@@ -248,7 +248,7 @@ def _check_records_as_nobody() -> int:
     os.setgid(65534)
     os.setuid(65534)
     for each in examination.examine(finding.Host({}, {}, None), ["state-records"]):
-        print(each.status, each.found)
+        sys.stdout.write(f"{each.status} {each.found}\n")
     return 0
 
 
