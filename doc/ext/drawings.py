@@ -12,27 +12,11 @@ down to the kernel. The directive ``drawing`` of ``directives.py`` puts a drawin
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from html import escape
+
+from os_vif.cmd.render.canvas import LEGEND, Canvas, Legend
 
 _WIDTH, _MIDDLE, _NOTES = 720, 190, 375
 _BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
-
-_LIGHT = {
-    "paper": ("#ffffff", "#d0d7de"), "kernel": ("#dbeafe", "#1d4ed8"),
-    "switch": ("#dcfce7", "#15803d"), "guest": ("#f3f4f6", "#6b7280"),
-    "card": ("#ffedd5", "#c2410c"), "text": "#111827", "note": "#4b5563",
-}  # fmt: skip
-_DARK = {
-    "paper": ("#0d1117", "#30363d"), "kernel": ("#172554", "#93c5fd"),
-    "switch": ("#052e16", "#86efac"), "guest": ("#1f2937", "#9ca3af"),
-    "card": ("#431407", "#fdba74"), "text": "#f3f4f6", "note": "#b6bec9",
-}  # fmt: skip
-Legend = tuple[tuple[str, str], ...]
-_LEGEND: Legend = (
-    ("kernel", "in the kernel"), ("switch", "in Open vSwitch"), ("card", "on the card"),
-    ("guest external", "other programs make it"),
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,41 +206,8 @@ DRAWINGS = {
 }
 
 
-def _rules(colours: dict) -> Iterator[str]:
-    for kind, value in colours.items():
-        if isinstance(value, tuple):
-            fill, line = value
-            yield f".{kind}{{fill:{fill};stroke:{line}}}"
-        else:
-            yield f".{kind}{{fill:{value}}}"
-    yield f".cable{{stroke:{colours['guest'][1]}}}"
-
-
-def _style() -> str:
-    return (
-        "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:12px}"
-        ".name{font-family:'DejaVu Sans Mono',Menlo,monospace;font-size:13px;font-weight:bold}"
-        "rect{stroke-width:1.5}.external{stroke-dasharray:5 4}.cable{stroke-width:2}"
-        f"{''.join(_rules(_LIGHT))}"
-        f"@media(prefers-color-scheme:dark){{{''.join(_rules(_DARK))}}}"
-    )
-
-
-class _Canvas:
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.y = 20
-
-    def rect(self, kind: str, x: int, y: int, width: int, height: int, *, external: bool) -> None:
-        css = f"{kind} external" if external else kind
-        self.parts.append(
-            f'<rect class="{css}" x="{x}" y="{y}" width="{width}" height="{height}" rx="5"/>'
-        )
-
-    def text(self, css: str, x: int, y: int, text: str, anchor: str = "middle") -> None:
-        self.parts.append(
-            f'<text class="{css}" x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
-        )
+class _Canvas(Canvas):
+    """The elements of a drawing of the documentation."""
 
     def notes(self, notes: tuple[str, ...], middle: int) -> None:
         top = middle - (len(notes) - 1) * _LINE // 2 + 4
@@ -300,17 +251,6 @@ class _Canvas:
         self.notes(cable.notes, self.y + height // 2)
         self.y += height
 
-    def legend(self, drawing: Drawing, entries: Legend) -> None:
-        used = {part.kind for part in drawing if isinstance(part, Box)}
-        self.y += 24
-        x = _MIDDLE - _BOX // 2
-        for kind, says in entries:
-            if kind in used or kind == "guest external":
-                self.rect(kind, x, self.y, 18, 12, external=False)
-                self.text("note", x + 25, self.y + 10, says, "start")
-                x += 150
-        self.y += 30
-
 
 def _svg(drawing: Drawing, title: str, legend: Legend) -> str:
     """Return a drawing as SVG, with dark colours for browsers with a dark theme."""
@@ -322,16 +262,9 @@ def _svg(drawing: Drawing, title: str, legend: Legend) -> str:
             above, below = drawing[number - 1], drawing[number + 1]
             ends = max(len(getattr(above, "below", ())), len(getattr(below, "above", ())), 1)
             canvas.cable(part, ends)
-    canvas.legend(drawing, legend)
-    height = canvas.y
-    body = "\n".join(canvas.parts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-        f'width="{_WIDTH}" height="{height}" role="img">\n'
-        f"<title>{escape(title)}</title>\n<style>{_style()}</style>\n"
-        f'<rect class="paper" x="1" y="1" width="{_WIDTH - 2}" height="{height - 2}" rx="8"/>\n'
-        f"{body}\n</svg>\n"
-    )
+    used = {part.kind for part in drawing if isinstance(part, Box)} | {"guest external"}
+    canvas.legend([entry for entry in legend if entry[0] in used], _MIDDLE - _BOX // 2)
+    return canvas.document(title, _WIDTH)
 
 
 #: The functions that plug a hybrid VIF of Open vSwitch, in the order of their calls: the kind of
@@ -383,4 +316,4 @@ def draw(name: str, title: str) -> str:
     """
     if name == "walk":
         return _svg(_walk(), title, _WALK_LEGEND)
-    return _svg(DRAWINGS[name], title, _LEGEND)
+    return _svg(DRAWINGS[name], title, LEGEND)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import pathlib
+import socket
 from typing import TYPE_CHECKING, Any
 
 from cliff import columns
@@ -44,14 +46,46 @@ class List(main.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         inventory_filter.add_options(parser)
+        for name, text in (("svg", "an SVG picture"), ("html", "a page of HTML")):
+            parser.add_argument(
+                f"--{name}",
+                metavar="FILE",
+                help=f"draw the host as {text}, into FILE, or to standard output for '-'; by "
+                "default print a table",
+            )
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
+            if parsed_args.svg or parsed_args.html:
+                return self._draw(parsed_args)
             return super().run(parsed_args) or self._exit_code
         except exception.ExceptionBase as error:
             LOG.error("%s", error)  # noqa: TRY400 - a message for a person
             return exit_codes.EXIT_FAILED
+
+    def _draw(self, parsed_args: argparse.Namespace) -> int:
+        """Write the pictures of the selected VIFs; return the exit code."""
+        from os_vif.cmd.render import host_picture
+
+        entries, code = inventory_filter.selected(parsed_args)
+        host = socket.gethostname()
+        for path, render in (
+            (parsed_args.svg, host_picture.render_svg),
+            (parsed_args.html, host_picture.render_html),
+        ):
+            if path is None:
+                continue
+            picture = render(entries, host)
+            if path == "-":
+                self.app.stdout.write(picture)
+                continue
+            try:
+                pathlib.Path(path).write_text(picture, encoding="utf-8")
+            except OSError as error:
+                LOG.error("%s: %s", path, error.strerror)  # noqa: TRY400 - for a person
+                return exit_codes.EXIT_FAILED
+        return code
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
         """Return the columns and rows; empty cells are None in the formats for programs."""
