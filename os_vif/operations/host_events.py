@@ -83,6 +83,8 @@ class HostEvents:
         self._connect_at = -math.inf
         self._was_connected = self._is_lost = False
         self._is_new = True
+        #: The fault of a connection that was lost outside of a wait.
+        self._lost: Difference | None = None
         #: True after :meth:`stop`, or when the reader of the output has closed the pipe.
         self.is_stopped = False
 
@@ -107,6 +109,9 @@ class HostEvents:
         """
         events = Events(is_incomplete=self._is_new)
         self._is_new = False
+        if self._lost is not None:
+            events.faults.append(self._lost)
+            self._lost = None
         if self._connect_at <= time.monotonic():
             self._connect(events)
         if self._connect_at < math.inf:
@@ -114,16 +119,27 @@ class HostEvents:
         if events.is_incomplete:
             # The caller reads the host; the notifications since the connection wait.
             return events
-        for file in self._poll(seconds):
-            if file == self._stop_read:
-                self.is_stopped = True
-            elif file == self._links.fileno():
-                self._read_links(events)
-            elif self._rows is not None and file == self._rows.fileno():
-                self._read_rows(self._rows, events)
-            elif file == self._output:
-                self.is_stopped = True
+        rows = self._rows
+        if rows is not None and rows.has_unread:
+            seconds = 0
+        ready = self._poll(seconds)
+        if self._stop_read in ready or self._output in ready:
+            self.is_stopped = True
+        if self._links.fileno() in ready:
+            self._read_links(events)
+        if rows is not None and (rows.has_unread or rows.fileno() in ready):
+            self._read_rows(rows, events)
         return events
+
+    def is_port_locked(self, port: str) -> bool:
+        """Return whether a plan is changing a port of Open vSwitch, as far as is known."""
+        if self._rows is None:
+            return False
+        try:
+            return self._rows.is_locked(port)
+        except exception.OvsdbError as error:
+            self._lost = self._close_rows(self._rows, str(error))
+            return False
 
     def _poll(self, seconds: float) -> list[int]:
         """Return the ready descriptors after a wait."""
@@ -151,10 +167,14 @@ class HostEvents:
         try:
             events.names.update(rows.read())
         except exception.OvsdbError as error:
-            rows.close()
-            self._rows, self._is_lost = None, True
-            self._connect_at = time.monotonic() + _RECONNECT / 10
-            events.faults.append(_connection_fault(rows.connection, str(error)))
+            events.faults.append(self._close_rows(rows, str(error)))
+
+    def _close_rows(self, rows: RowMonitor, reason: str) -> Difference:
+        """Close a lost connection, and schedule another; return the fault."""
+        rows.close()
+        self._rows, self._is_lost = None, True
+        self._connect_at = time.monotonic() + _RECONNECT / 10
+        return _connection_fault(rows.connection, reason)
 
     def _connect(self, events: Events) -> None:
         """Open the connection to Open vSwitch; schedule another attempt after a failure."""

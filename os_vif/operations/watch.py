@@ -254,7 +254,7 @@ class Watch:
         """Check a VIF, and report new differences."""
         watched.check_at = math.inf
         entry = watched.entry
-        presence = _presence(entry)
+        presence = self._presence(entry)
         if presence is None:
             now = time.monotonic()
             if watched.locked_since is None:
@@ -290,6 +290,19 @@ class Watch:
         self._note(watched, found)
         self._on_change()
 
+    def _presence(self, entry: Plugged) -> bool | None:
+        """Return whether a VIF has a record; None while a plug or unplug of the VIF is running."""
+        with rtnetlink.opened() as net:
+            slots = [vif_records.lock_name(entry.id)]
+            slots += [device for device in entry.devices if device != entry.bridge]
+            # Without the file, no plan has run since the boot.
+            if STATE.exists("generation") and locks.read_generations(net.netns, slots) is None:
+                return None
+        if entry.port is not None and self._events.is_port_locked(entry.port):
+            return None
+        # Read last: a plan deletes the record before the end of its lock.
+        return _has_record(entry)
+
     def _note(self, watched: Watched, found: frozenset[Difference]) -> None:
         """Record the present differences of a VIF, and report new ones and the end of all."""
         now = _now()
@@ -315,7 +328,7 @@ class Watch:
         """Plug a VIF again, unless the VIF is being plugged or unplugged, or is right."""
         entry = watched.entry
         watched.repair_at = math.inf
-        if watched.is_recorded and _presence(entry) is not True:
+        if watched.is_recorded and self._presence(entry) is not True:
             # Unplugged, or at work: the check decides, and schedules the next repair.
             watched.check_at = time.monotonic()
             watched.repair_at = time.monotonic() + self._delay(watched)
@@ -340,17 +353,6 @@ class Watch:
 def _places(entry: Plugged) -> tuple[object, ...]:
     """Return the devices, the port and the bridge of a VIF."""
     return entry.devices, entry.port, entry.bridge
-
-
-def _presence(entry: Plugged) -> bool | None:
-    """Return whether a VIF has a record; None while a plug or unplug of the VIF is running."""
-    with rtnetlink.opened() as net:
-        lock = vif_records.lock_name(entry.id)
-        slots = [lock, *(device for device in entry.devices if device != entry.bridge)]
-        # Without the file, no plan has run since the boot.
-        if STATE.exists("generation") and locks.read_generations(net.netns, slots) is None:
-            return None
-        return vif_records.has_record(net, entry.id)
 
 
 def _has_record(entry: Plugged) -> bool:

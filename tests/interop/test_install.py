@@ -140,6 +140,7 @@ FUNCTIONAL = (
     "engine/test_eventlet",
     "linux_bridge/test_linux_bridge",
     "steps/test_netlink",
+    "watch/test_monitors",
 )
 
 

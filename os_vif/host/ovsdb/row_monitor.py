@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from os_vif import exception
 from os_vif.host.ovsdb import replies
 from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.host.ovsdb.connection_state import lock_name
+from os_vif.host.ovsdb.deadline import Deadline
 
 if TYPE_CHECKING:
     from os_vif.host.ovsdb.remotes import Target
@@ -47,7 +49,10 @@ class RowMonitor(Ovsdb):
 
         :raises os_vif.exception.OvsdbError: if the server cannot be reached, or refuses.
         """
+        self._is_started = False
         super().__init__(target.connection, target.timeout, target.tls, target.opener)
+        #: Changes that arrived before the answer to a request.
+        self._unread: dict[str, bool] = {}
         #: Names of rows by table and UUID.
         self._names: dict[tuple[str, str], str] = {}
         try:
@@ -71,9 +76,47 @@ class RowMonitor(Ovsdb):
         except OSError as error:
             raise self._no_answer(error, self._deadline) from error
 
+        self._is_started = True
+
+    @property
+    def _deadline(self) -> Deadline:
+        """The deadline of the start; then a deadline of its own for each message."""
+        return Deadline(self.timeout) if self._is_started else super()._deadline
+
     def fileno(self) -> int:
         """Return the descriptor of the connection, for a selector."""
         return self._open_stream.fileno()
+
+    @property
+    def has_unread(self) -> bool:
+        """True if :meth:`read` returns changes although the descriptor is not ready."""
+        return bool(self._unread)
+
+    def is_locked(self, port: str) -> bool:
+        """Return whether a plan of any process holds the lock on a port.
+
+        The lock is requested and given back at once.
+
+        :raises os_vif.exception.OvsdbNoAnswer: if the connection is lost.
+        """
+        name = lock_name(port)
+        granted = self._call("lock", [name], self._deadline)
+        self._call("unlock", [name], self._deadline)
+        try:
+            return not replies.is_locked(granted)
+        except OSError as error:
+            raise self._no_answer(error, self._deadline) from error
+
+    def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
+        """Return the next message; keep the changes of a notification."""
+        message = super()._receive(deadline, late)
+        match message.get("method"), message.get("params"):
+            case (("update" | "update2"), [str(_), updates]):
+                try:
+                    self._unread |= self._note(updates)
+                except OSError as error:
+                    raise self._no_answer(error, deadline) from error
+        return message
 
     def read(self) -> dict[str, bool]:
         """Return the names of the changed bridges, ports and interfaces, without waiting.
@@ -83,7 +126,7 @@ class RowMonitor(Ovsdb):
         :returns: whether a row of the name exists, by name.
         :raises os_vif.exception.OvsdbNoAnswer: if the connection is lost.
         """
-        names: dict[str, bool] = {}
+        names, self._unread = self._unread, {}
         stream = self._open_stream
         try:
             for message in stream.receive_available():
@@ -92,7 +135,7 @@ class RowMonitor(Ovsdb):
                     case "echo", params:
                         stream.send(
                             {"id": message.get("id"), "result": params, "error": None},
-                            self._deadline.min_with(1),
+                            self._deadline,
                         )
                     case (("update" | "update2"), [str(_), updates]):
                         names |= self._note(updates)

@@ -13,6 +13,8 @@ import pytest
 
 from os_vif import exception
 from os_vif.host.netlink.link_monitor import LinkMonitor, Overrun
+from os_vif.host.ovsdb.connection import Ovsdb
+from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.row_monitor import RowMonitor
 from os_vif.steps.plan import OvsdbTarget
 from testbed.namespaces import run
@@ -99,6 +101,39 @@ def test_a_new_changed_and_deleted_port_is_told_by_name(br_int, rows):
     collect(rows, lambda r: names(r).get("p1") is True)
     br_int.vsctl("del-port", "p1")
     collect(rows, lambda r: names(r).get("p1") is False)
+
+
+def test_probes_are_answered_and_the_timeout_is_that_of_a_message(br_int):
+    """The server closes connections whose client does not answer a probe."""
+    run("ip link set dev lo up")
+    br_int.vsctl(
+        "--", "--id=@m", "create", "Manager", r'target="ptcp:6640:127.0.0.1"', "inactivity_probe=200",
+        "--", "set", "Open_vSwitch", ".", "manager_options=@m",
+    )  # fmt: skip
+    remote = "db:Open_vSwitch,Open_vSwitch,manager_options"
+    br_int.appctl("ovsdb-server", "ovsdb-server/add-remote", remote)
+    with RowMonitor(OvsdbTarget("tcp:127.0.0.1:6640", 0.5)) as rows:
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            select.select([rows], [], [], 0.1)
+            rows.read()
+        br_int.vsctl("add-port", "br-int", "p1")
+        collect(rows, lambda r: names(r).get("p1") is True)
+
+
+def test_the_lock_of_a_port_is_seen_and_not_kept(br_int, rows):
+    with Ovsdb(br_int.connection, 10) as plan:
+        plan.lock(lock_name("tap1b2c3d4e-00"))
+        assert rows.is_locked("tap1b2c3d4e-00")
+        assert not rows.is_locked("tap9b2c3d4e-00")
+        br_int.vsctl("add-port", "br-int", "p1")
+        # A change that arrives before an answer is not lost.
+        assert rows.is_locked("tap1b2c3d4e-00")
+        assert names([rows.read(), *collect(rows, lambda _: True)]).get("p1") is True
+    # The server may read the unlock of the other connection later.
+    end = time.monotonic() + 20
+    while rows.is_locked("tap1b2c3d4e-00"):
+        assert time.monotonic() < end
 
 
 def test_a_stopped_server_is_an_error(br_int, rows):

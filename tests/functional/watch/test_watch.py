@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -14,6 +15,7 @@ from os_vif import exception
 from os_vif.operations.host_events import HostEvents, open_vswitch
 from os_vif.operations.watch import Watch
 from testbed.namespaces import run
+from tests.functional.gc.test_gc_beside_plugs import vif_of
 from tests.support.cases import ovs_vif
 from tests.support.vifs import bridge_vif
 
@@ -112,6 +114,30 @@ def test_new_vifs_are_watched_and_unplugged_ones_are_not_told(vif, instance, wat
     os_vif.unplug(vif, instance)
     watcher.until(lambda: not watcher.watch.vifs)
     assert watcher.notices == []
+
+
+def test_plugs_and_unplugs_are_no_differences(br_int, instance, watching):
+    """For a bridge, a port and a hybrid plug, each three times."""
+    watcher = watching()
+    done = threading.Event()
+
+    def work():
+        try:
+            for turn in range(9):
+                vif = vif_of(0, turn)
+                os_vif.plug(vif, instance)
+                time.sleep(0.1)
+                os_vif.unplug(vif, instance)
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    watcher.until(done.is_set)
+    thread.join()
+    watcher.quiet()
+    assert watcher.watch.vifs == {}
+    assert [n for n in watcher.notices if n.difference and not n.difference.pending] == []
 
 
 @pytest.mark.parametrize("profile", [{"create_port": True}, {}], ids=["port", "hybrid"])
