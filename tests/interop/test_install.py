@@ -26,8 +26,11 @@ os_vif.initialize()
 import os_vif.cmd, os_vif.host, os_vif.objects, os_vif.plugins
 packages = (os_vif, vif_plug_linux_bridge, vif_plug_noop, vif_plug_ovs)
 modules = [m.name for p in packages for m in pkgutil.walk_packages(p.__path__, p.__name__ + ".")]
+# Modules that need an extra: os-vif[metrics] and os-vif[otel].
+optional = {"os_vif.operations.metrics", "os_vif.operations.tracing"}
 for name in modules:
-    importlib.import_module(name)
+    if name not in optional:
+        importlib.import_module(name)
 entry_points = importlib.metadata.distribution("os-vif").entry_points
 for entry_point in entry_points:
     entry_point.load()
