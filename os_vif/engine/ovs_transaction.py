@@ -30,7 +30,13 @@ from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.lock_order import lock_in_order
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.snapshot import Snapshot
-from os_vif.host.ovsdb.table_snapshot import TableSnapshot, is_many, read_rows, snapshot_for
+from os_vif.host.ovsdb.table_snapshot import (
+    TableSnapshot,
+    is_many,
+    read_rows,
+    snapshot_for,
+    take_shared,
+)
 from os_vif.host.ovsdb.transaction import CommitResult, Transaction, read_next_cfg
 from os_vif.steps.ovs.port import DeleteOvsPort
 from os_vif.steps.ovs.port_rows import is_plain_port
@@ -86,9 +92,14 @@ def open_session(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
     locks = sorted({lock_name(step.port) for step in steps if step.port is not None})
     #: An unplug may go on without an initialised database, which has no rows of a VIF.
     first_queries = () if plan.forward else (_ROOT,)
-    with Ovsdb.to(target) as ovsdb:
+    ovsdb, shared = take_shared(target) or (Ovsdb.to(target), None)
+    with ovsdb:
 
         def begin() -> Snapshot:
+            nonlocal shared
+            found, shared = shared, None
+            if found is not None and ovsdb.has_locks(*locks) and found.row(_ROOT) is not None:
+                return found
             ovsdb.queue_lock_requests(*locks)
             snapshot = snapshot_for(ovsdb, steps, first_queries)
             if not ovsdb.has_locks():

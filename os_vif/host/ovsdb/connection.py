@@ -228,9 +228,9 @@ class Ovsdb:
             if self._locks.add(name):
                 self._queue_lock_request(name)
 
-    def has_locks(self) -> bool:
-        """Return whether all requested locks are granted, by the answers received so far."""
-        return self._locks.are_held
+    def has_locks(self, *names: str) -> bool:
+        """Return whether locks, or all requested locks, are granted by the answers so far."""
+        return self._locks.held.issuperset(names) if names else self._locks.are_held
 
     def lock(self, *names: str) -> None:
         """Acquire locks, and hold the locks until the connection is closed.

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from os_vif import exception
 from os_vif.host.ovsdb import query as queries
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
+from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -183,10 +184,14 @@ def snapshot_for(
 
 
 class _SharedTables:
-    """The snapshots of a block, by database."""
+    """The snapshots of a block, by database.
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
+    :param locks: the names of locks to acquire ahead of the first read.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, locks: Sequence[str]) -> None:
         self._stack = stack
+        self._locks = locks
         self._found: dict[Any, tuple[Ovsdb, TableSnapshot] | exception.OvsdbError] = {}
 
     def open(self, target: Target) -> tuple[Ovsdb, TableSnapshot]:
@@ -199,12 +204,30 @@ class _SharedTables:
         if key not in self._found:
             ovsdb = self._stack.enter_context(Ovsdb.to(target))
             try:
-                self._found[key] = ovsdb, retry_read(ovsdb, lambda: TableSnapshot(ovsdb))
+                self._found[key] = ovsdb, retry_read(ovsdb, lambda: self._read(ovsdb))
             except exception.OvsdbError as error:
                 self._found[key] = error
         found = self._found[key]
         if isinstance(found, exception.OvsdbError):
             raise found.with_traceback(None)
+        return found
+
+    def _read(self, ovsdb: Ovsdb) -> TableSnapshot:
+        """Read the tables, with the locks if no other client has one of them."""
+        ovsdb.queue_lock_requests(*self._locks)
+        snapshot = TableSnapshot(ovsdb)
+        if not ovsdb.has_locks():
+            # Another plan is running. A plan of the block waits for the locks that it needs.
+            ovsdb.release_locks()
+        return snapshot
+
+    def take(self, target: Target) -> tuple[Ovsdb, TableSnapshot] | None:
+        """Remove and return the connection and the snapshot of a database, if read before."""
+        key = (target.connection, target.tls)
+        found = self._found.get(key)
+        if not isinstance(found, tuple):
+            return None
+        del self._found[key]
         return found
 
 
@@ -214,21 +237,35 @@ _shared: contextvars.ContextVar[_SharedTables | None] = contextvars.ContextVar(
 
 
 @contextlib.contextmanager
-def shared_tables() -> Iterator[None]:
+def shared_tables(ports: Sequence[str] = ()) -> Iterator[None]:
     """Share a :class:`TableSnapshot` of each database between all reads of the block.
 
-    The rows are those of the first read of the block. Only reads are shared, and only in this
-    thread: a transaction reads its own rows. A block inside another block uses the same rows.
+    The rows are those of the first read of the block, in the calling thread only. A block inside
+    another block uses the same rows.
+
+    :param ports: ports that plans of the block change. The locks of the ports are acquired ahead
+        of the first read, if they are free, so that the first plan need not read the rows again:
+        see :func:`take_shared`.
     """
     if _shared.get() is not None:
         yield
         return
     with contextlib.ExitStack() as stack:
-        token = _shared.set(_SharedTables(stack))
+        locks = sorted({lock_name(port) for port in ports})
+        token = _shared.set(_SharedTables(stack, locks))
         try:
             yield
         finally:
             _shared.reset(token)
+
+
+def take_shared(target: Target) -> tuple[Ovsdb, TableSnapshot] | None:
+    """Remove and return the connection and the snapshot of the block, for a plan.
+
+    The connection may have the locks of the plan. Later reads of the block select the tables again.
+    """
+    shared = _shared.get()
+    return None if shared is None else shared.take(target)
 
 
 def read_rows(
