@@ -146,10 +146,35 @@ def _record_name(net: Netlink, vif_id: str) -> str:
     return f"{_PREFIX}{net.netns}-{quoted}{_SUFFIX}"
 
 
+def fault(name: str) -> str | None:
+    """Return the reason why a file of the state directory is no usable record of a VIF, or None.
+
+    :param name: the name of the file. A file that is not about a VIF has no fault.
+    """
+    if not (name.startswith(_PREFIX) and name.endswith(_SUFFIX)):
+        return None
+    try:
+        _parse(name)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        return describe_fault(error)
+    return None
+
+
+def describe_fault(error: Exception) -> str:
+    """Return the text of an error of an unusable record."""
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _parse(name: str) -> VifRecord:
+    content = json.loads(STATE.read(name))
+    return VifRecord(**_checked(content))
+
+
 def _read(name: str) -> VifRecord | None:
     try:
-        content = json.loads(STATE.read(name))
-        return VifRecord(**_checked(content))
+        return _parse(name)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:

@@ -9,7 +9,10 @@ import importlib.metadata
 import pathlib
 from typing import TYPE_CHECKING
 
+from oslo_config import cfg
+
 from os_vif.engine import privsep_module
+from os_vif.engine.shared_calls import shared_client
 from os_vif.operations.doctor.finding import Host, Status
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ Result = tuple[str, Status, str, str]
 
 #: CAP_NET_ADMIN of linux/capability.h: needed by every change through netlink.
 _NET_ADMIN = 12
+#: Deadline for the answer of the shared daemon.
+_PROBE_SECONDS = 2.0
 
 
 def check_plugins(host: Host) -> Iterator[Result]:
@@ -44,6 +49,35 @@ def check_options(host: Host) -> Iterator[Result]:
         yield "", Status.FAILED, text, "Correct or remove the option; it has no effect."
     if not host.unknown_options:
         yield "", Status.OK, "os-vif knows all options in its groups", ""
+
+
+def check_shared_daemon(host: Host) -> Iterator[Result]:
+    """Yield a result for the shared privileged daemon: whether a daemon of the same release answers."""
+    path = cfg.CONF.os_vif.privileged_socket
+    if not path:
+        found = "[os_vif]privileged_socket is unset: each process starts daemons of its own"
+        yield "", Status.OK, found, ""
+        return
+    restart = "Restart the service: `systemctl restart os-vif-privileged`."
+    try:
+        found_daemon = shared_client.probe(path, _PROBE_SECONDS)
+    except shared_client.SharedDaemonError as error:
+        yield path, Status.FAILED, str(error), restart
+        return
+    own = importlib.metadata.version("os-vif")
+    missing = [
+        name
+        for name, plugin in sorted(host.plugins.items())
+        if plugin.privsep_module and plugin.privsep_module not in found_daemon.modules
+    ]
+    if found_daemon.version != own:
+        found = f"the caller has os-vif {own}, the daemon os-vif {found_daemon.version}"
+        yield path, Status.FAILED, found, f"{restart} Restart callers of an older release, too."
+    elif missing:
+        found = f"the daemon does not serve the plugins {', '.join(missing)}"
+        yield path, Status.FAILED, found, restart
+    else:
+        yield path, Status.OK, f"os-vif {own} answers, with process id {found_daemon.pid}", ""
 
 
 def check_start(host: Host) -> Iterator[Result]:

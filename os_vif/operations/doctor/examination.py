@@ -14,6 +14,7 @@ from os_vif.operations.doctor import (
     kernel_checks,
     state_checks,
     switch_checks,
+    vif_checks,
 )
 from os_vif.operations.doctor.finding import Check, Finding, Host, Status
 
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 CHECKS = (
     Check("plugins", "Each installed plugin can be used.", daemon_checks.check_plugins),
     Check("options", "The groups of os-vif have no unknown option.", daemon_checks.check_options),
+    Check(
+        "shared-daemon",
+        "The daemon at [os_vif]privileged_socket answers, if the option is set. The checks of "
+        "daemons are then about this daemon.",
+        daemon_checks.check_shared_daemon,
+    ),
     Check(
         "daemon-start", "The privileged daemon of each plugin starts.", daemon_checks.check_start
     ),
@@ -72,6 +79,7 @@ CHECKS = (
         kernel_checks.check_families,
     ),
     Check("programs", "The daemon finds the programs that it runs.", kernel_checks.check_programs),
+    Check("vifs", "No VIF of the inventory differs or is left over.", vif_checks.check_vifs),
 )
 
 

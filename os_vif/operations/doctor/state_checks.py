@@ -9,6 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from os_vif.host.state import vif_records
 from os_vif.host.state.directory import STATE
 from os_vif.operations.doctor.finding import Host, Status
 
@@ -119,12 +120,15 @@ def _record_faults(path: pathlib.Path) -> Iterator[tuple[Status, str, str]]:
         return
     except ValueError:
         is_object = False
-    if not is_object:
+    reason = "the record is damaged: it is no JSON object" if not is_object else None
+    if is_object and (fault := vif_records.fault(path.name)) is not None:
+        reason = f"the record is damaged: {fault}"
+    if reason is not None:
         advice = (
             "Delete the file, then plug the VIFs of the device again: `os-vif check` tells which "
             "VIFs differ."
         )
-        yield Status.FAILED, "the record is damaged: it is no JSON object", advice
+        yield Status.FAILED, reason, advice
 
 
 def _place(answer: ProbeAnswer) -> str:
