@@ -125,6 +125,13 @@ def measure(connection: str, ports: int) -> None:
 def create_host(server: DatabaseServer, ports: int, kind: str) -> None:
     """Create the rows, the devices and the records of VIFs."""
     server.vsctl("--no-wait", "add-br", "br-int")
+    # New devices have the settings of a plug.
+    for key in (
+        "ipv6/conf/default/disable_ipv6=1",
+        "ipv4/conf/default/arp_ignore=1",
+        "ipv4/conf/default/arp_announce=2",
+    ):
+        run(f"sysctl -qw net/{key}")
     devices: list[str] = []
     with rtnetlink.opened() as net:
         for batch in (range(first, min(first + 200, ports)) for first in range(0, ports, 200)):
