@@ -137,9 +137,22 @@ def name_field(error: Exception, path: str, declared: ovo_fields.Field[Any], val
 
 def clone(obj: Any, constructor: Constructor, memo: dict[int, Any]) -> Any:
     """Return a deep copy of the fields of an object; see :func:`copy.deepcopy`."""
-    copied = constructor.new(constructor.cls)
-    memo[id(obj)] = copied
+    copied = memo[id(obj)] = constructor.new(constructor.cls)
     before, after = obj.__dict__, copied.__dict__
+    if names := changed_fields(before):
+        after[INITIAL_CHANGES] = frozenset(names)
+    _copy_fields(constructor, before, copied, after, memo)
+    return copied
+
+
+def _copy_fields(
+    constructor: Constructor,
+    before: dict[str, Any],
+    copied: Any,
+    after: dict[str, Any],
+    memo: dict[int, Any],
+) -> None:
+    """Copy the fields in the state *before* into the object *copied* with the state *after*."""
     after["_context"] = before["_context"]
     for attribute, duplicate_leaf, duplicate_value in constructor.copies:
         if attribute in before:
@@ -151,12 +164,10 @@ def clone(obj: Any, constructor: Constructor, memo: dict[int, Any]) -> Any:
             elif duplicate_value is not None:
                 value = duplicate_value(copied, value, memo)
             after[attribute] = value
-    for _, attribute, make in constructor.initial:
-        if attribute not in after:
-            after[attribute] = make()
-    if names := changed_fields(before):
-        after[INITIAL_CHANGES] = frozenset(names)
-    return copied
+    if constructor.initial:
+        for _, attribute, make in constructor.initial:
+            if attribute not in after:
+                after[attribute] = make()
 
 
 def set_unchanged(obj: Any, name: str, value: Any) -> None:
@@ -171,11 +182,17 @@ def set_unchanged(obj: Any, name: str, value: Any) -> None:
 
 def duplicate_unchanged(obj: Any) -> Any:
     """Return a deep copy of an object; no field counts as changed."""
-    copied = _clone_nested(None, obj, {})
-    state = copied.__dict__
-    state.pop(INITIAL_CHANGES, None)
-    if CHANGED in state:
-        state[CHANGED] = set()
+    constructor = _constructors[type(obj)]
+    before = obj.__dict__
+    if constructor is not None and UNKNOWN not in before and FIXED_IPS not in before:
+        copied = constructor.new(constructor.cls)
+        _copy_fields(constructor, before, copied, copied.__dict__, {id(obj): copied})
+        return copied
+    copied = copy.deepcopy(obj)
+    after = copied.__dict__
+    after.pop(INITIAL_CHANGES, None)
+    if CHANGED in after:
+        after[CHANGED] = set()
     return copied
 
 

@@ -49,10 +49,10 @@ def place_addresses(vif: Any, *, is_changed: bool) -> None:
     addresses = [
         (address, ip)
         for ip in members(vif.fixed_ips)
-        if (address := value_of(ip, "address")) is not None
+        if (address := state_of(ip).get("_obj_address")) is not None
     ]
     for subnet in subnets(vif):
-        cidr = value_of(subnet, "cidr")
+        cidr = state_of(subnet).get("_obj_cidr")
         if cidr is None or "_obj_ips" in subnet.__dict__:
             continue
         inside = select_inside(cidr, addresses)
@@ -111,6 +111,10 @@ def members(listing: Any) -> Iterable[Any]:
 
 def value_of(obj: Any, name: str) -> Any:
     """Return the value of a field; None for an unset field."""
+    return state_of(obj).get(f"_obj_{name}")
+
+
+def state_of(obj: Any) -> dict[str, Any]:
+    """Return the values of set fields, by attribute."""
     codec = PRIMITIVES[type(obj)]
-    state = obj.__dict__ if codec.is_direct else codec.state_of(obj)
-    return state.get(f"_obj_{name}")
+    return obj.__dict__ if codec.is_direct else codec.state_of(obj)
