@@ -49,8 +49,8 @@ class Context:
     resets_defaults = True
     depth = 0
 
-    def __init__(self, formats: Format) -> None:
-        self.codecs = formats.by_name()
+    def __init__(self, data_format: Format) -> None:
+        self.codecs = data_format.by_name()
 
     def codec(self, name: Any, path: str = "") -> ClassCodec:
         """Return the compiled codec of the class with a name.
@@ -82,7 +82,7 @@ class Context:
 class ClassCodec:
     """The compiled codec of a class in a format."""
 
-    def __init__(self, cls: type[Any], formats: Format) -> None:
+    def __init__(self, cls: type[Any], data_format: Format) -> None:
         self.cls = cls
         self.name: str = cls.obj_name()
         self.names = frozenset(registry.ancestors(cls))
@@ -98,13 +98,15 @@ class ClassCodec:
         self.new: Callable[[type[Any]], Any] = object.__new__ if is_simple else self._construct
         initial = cls._obj_initial if is_simple else {}
         self._initial = [(f"_obj_{name}", make) for name, make in initial.items()]
-        rows = {name: formats.row(cls, name, declared) for name, declared in cls.fields.items()}
+        rows = {
+            name: data_format.row(cls, name, declared) for name, declared in cls.fields.items()
+        }
         self._loaders = {
             name: (f"_obj_{name}", *row[:3], cls.fields[name].nullable)
             for name, row in rows.items()
         }
         if self.has_fixed_ips:
-            load = formats.fixed_ips().load
+            load = data_format.fixed_ips().load
             self._loaders[FIXED_IPS] = (FIXED_IPS, None, None, load, False)
         #: Returns a new object with the fields of a dict, for a context and the names in the dict
         #: besides fields; raises SerializationError with a path relative to the object.

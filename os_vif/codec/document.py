@@ -57,9 +57,9 @@ class Decoding(Context):
         newer: int | None = None,
         *,
         collects: bool = False,
-        formats: Documents | None = None,
+        data_format: Documents | None = None,
     ) -> None:
-        super().__init__(DOCUMENTS if formats is None else formats)
+        super().__init__(DOCUMENTS if data_format is None else data_format)
         self._newer = newer
         self.collects = collects
 

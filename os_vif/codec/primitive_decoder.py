@@ -60,14 +60,14 @@ class Decoding(Context):
 
     def __init__(
         self,
-        formats: Format,
+        data_format: Format,
         context: Any = None,
         *,
         for_oslo: bool = False,
         collects: bool = False,
     ) -> None:
-        super().__init__(formats)
-        self.formats = formats
+        super().__init__(data_format)
+        self.data_format = data_format
         self.context = context
         self.for_oslo = for_oslo
         self.collects = collects
@@ -254,7 +254,7 @@ def _resolve_version(
     elif cls := next(
         (c for c in registry.candidates(codec.name)[1:] if version == c.VERSION), None
     ):
-        older = ctx.formats[cls], str(version)
+        older = ctx.data_format[cls], str(version)
     elif tuple(map(int, version.split("."))) > tuple(map(int, known.split("."))):
         if ctx.for_oslo:
             raise exception.UnsupportedVersion(
@@ -296,7 +296,7 @@ def _by_methods(
         loaded, readable = obj, dict(data)
         readable[DATA] = {
             name: data_of
-            for name, data_of in dump_object(loaded, Encoding(ctx.formats))[DATA].items()
+            for name, data_of in dump_object(loaded, Encoding(ctx.data_format))[DATA].items()
             if name in fields
         }
         try:

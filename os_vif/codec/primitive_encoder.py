@@ -29,8 +29,8 @@ class Encoding:
         names; False for the order of oslo.
     """
 
-    def __init__(self, formats: Format, *, is_whole: bool = False) -> None:
-        self.formats = formats
+    def __init__(self, data_format: Format, *, is_whole: bool = False) -> None:
+        self.data_format = data_format
         self.is_whole = is_whole
         #: True if a part of the primitive may have unsorted names.
         self.is_unsorted = False
@@ -47,7 +47,7 @@ def _dump(  # noqa: C901, PLR0912 - the inner loop of all writing
     obj: Any, ctx: Encoding
 ) -> tuple[dict[str, Any], bool]:
     """Return the primitive of an object, and True if the object or a nested object has changed."""
-    codec = ctx.formats[type(obj)]
+    codec = ctx.data_format[type(obj)]
     if not codec.is_direct:
         return _dump_by_methods(obj, ctx)
     state = obj.__dict__

@@ -387,7 +387,7 @@ def loads(data: bytes, *, collects: bool = False) -> Any:
     if has_unknown and _unknown_of(message).ByteSize():
         raise _malformed("fields besides a version and an object of a known class")
     newer = document.newer_minor(f"{document.GROUP}/{message.major}.{message.minor}")
-    ctx = Decoding(newer, collects=collects, formats=messages)
+    ctx = Decoding(newer, collects=collects, data_format=messages)
     ctx.has_unknown = has_unknown
     try:
         return messages.load_open(None, message, ctx)

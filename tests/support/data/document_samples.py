@@ -131,17 +131,17 @@ def fill_lists(value):
     return value
 
 
-def plain(value, *, name=""):
+def document_fields(value, *, name=""):
     """Return the fields of an object as nested plain data, with kinds for fields of open types."""
     if isinstance(value, list):
-        return [plain(item, name=name) for item in value]
+        return [document_fields(item, name=name) for item in value]
     if isinstance(value, dict):
-        return {key: plain(item, name=name) for key, item in value.items()}
+        return {key: document_fields(item, name=name) for key, item in value.items()}
     if isinstance(value, (netaddr.IPAddress, netaddr.IPNetwork)):
         return str(value)
     if not isinstance(value, ovo.VersionedObject):
         return value
-    found = {n: plain(getattr(value, n), name=n) for n in value.fields if n in value}
+    found = {n: document_fields(getattr(value, n), name=n) for n in value.fields if n in value}
     if name and list(value.fields) == ["objects"]:
         return found["objects"]
     return ({"kind": type(value).__name__} if name in OPEN else {}) | found

@@ -67,7 +67,8 @@ def stored_row(row) -> tuple[str, dict]:
     return ("pod-state" if row["object"] == "PodState" else "pod-vif"), payload
 
 
-def plain(written) -> dict:
+def parsed(written) -> dict:
+    """Return written data as plain data; text is parsed as JSON."""
     return json.loads(written) if isinstance(written, str) else written
 
 

@@ -21,7 +21,7 @@ from tests.support.data.stored_samples import (
     expected_content,
     ids,
     kuryr_vif,
-    plain,
+    parsed,
     pod,
     primitive_with_all_changes,
     state,
@@ -154,7 +154,7 @@ def test_an_sriov_vif_without_what_1_1_brought_is_read(version):
         envelope = "pod-state" if release == "kuryr-1.0.1" else "kuryrport"
         again = storage.read(storage.write({"eth0": vif}, envelope, release))["eth0"]
         assert content(again) == content(vif)
-    assert plain(storage.write({"eth0": vif}, "pod-vif", "6.0.0")) == was
+    assert parsed(storage.write({"eth0": vif}, "pod-vif", "6.0.0")) == was
 
 
 # Errors

@@ -18,7 +18,7 @@ from tests.support.data.stored_samples import (
     contents,
     ids,
     kuryr_vif,
-    plain,
+    parsed,
     primitive_with_all_changes,
     state,
     stored_row,
@@ -34,7 +34,7 @@ def test_what_kuryr_stored_is_written_again(row):
     envelope, was = stored_row(row)
     written = storage.write(storage.read(row["payload"]), envelope, "6.0.0")
     assert isinstance(written, str) == (envelope != "kuryrport")
-    assert plain(written) == without_changes(was)
+    assert parsed(written) == without_changes(was)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
@@ -47,10 +47,10 @@ def test_the_kuryr_that_wrote_it_gets_it_back(row):
         if bare:
             # A VIF that went over HTTP, or stands in a KuryrPort.
             inside = "kuryrport" if release in KURYR[KURYR.index("kuryr-3.0.0") :] else "pod-state"
-            written = plain(storage.write(storage.read(row["payload"]), inside, release))
+            written = parsed(storage.write(storage.read(row["payload"]), inside, release))
             found = storage.read(written)["eth0"].obj_to_primitive()
         else:
-            found = plain(storage.write(storage.read(row["payload"]), envelope, release))
+            found = parsed(storage.write(storage.read(row["payload"]), envelope, release))
         assert versionless(without_changes(found)) == versionless(without_changes(was))
         assert storage.read(found).keys() == {"eth0"}
 
@@ -97,9 +97,9 @@ def test_what_is_written_is_what_kuryr_and_zun_write():
         without_changes(state(default=first, additional_vifs=more))
         for more in ({}, {"eth1": second})
     )
-    assert plain(storage.write(one, "pod-vif")) == first
-    assert plain(storage.write(one, "pod-state")) == empty
-    assert plain(storage.write(two, "pod-state")) == both
+    assert parsed(storage.write(one, "pod-vif")) == first
+    assert parsed(storage.write(one, "pod-state")) == empty
+    assert parsed(storage.write(two, "pod-state")) == both
     assert storage.write(two, "kuryrport") == {
         "vifs": {
             "eth0": {"default": True, "vif": first},
@@ -204,10 +204,10 @@ def test_documents_in_every_envelope(envelope):
     if envelope != "pod-vif":
         vifs["eth1"] = kuryr_vif("VIFVlanNested", vlan_id=7)
     written = storage.write(vifs, envelope, form="json")
-    text = json.dumps(plain(written))
+    text = json.dumps(parsed(written))
     assert "versioned_object" not in text
     assert text.count("os-vif/2.7") == 1
-    found = plain(written) if envelope != "pod-vif" else newer
+    found = parsed(written) if envelope != "pod-vif" else newer
     assert contents(storage.read(found)) == contents(vifs)
     again = storage.write(storage.read(found), envelope, form="json")
     assert again == written
