@@ -38,7 +38,7 @@ LOG = logging.getLogger("os_vif")
 
 #: Seconds between a notification and the check, and between two checks of a new difference: a plug
 #: causes several notifications.
-_SETTLE = 0.02
+_SETTLE = 0.01
 #: Seconds between two reads of the lock of a VIF during a plug, and the longest wait. A killed
 #: process leaves the lock in the state of a plug in progress.
 _LOCK_INTERVAL, _LOCK_PATIENCE = 0.05, 5.0
@@ -115,6 +115,7 @@ class Watch:
     :param repair_after: seconds of the same difference after which a VIF is plugged again; None
         repairs nothing. A repair without success is repeated after twice the time.
     :param on_change: called after each change of :attr:`vifs` or :attr:`repairs`.
+    :param refresh: seconds after which *on_change* is called without a change; None for never.
     """
 
     def __init__(
@@ -125,9 +126,10 @@ class Watch:
         *,
         repair_after: float | None = None,
         on_change: Callable[[], None] = lambda: None,
+        refresh: float | None = None,
     ) -> None:
         self._host, self._events, self._report = host, events, report
-        self._repair_after, self._on_change = repair_after, on_change
+        self._repair_after, self._on_change, self._refresh = repair_after, on_change, refresh
         #: The VIFs of the host by plugin and id.
         self.vifs: dict[tuple[str, str], Watched] = {}
         #: Number of repairs by outcome: ``repaired`` or ``failed``.
@@ -139,8 +141,12 @@ class Watch:
 
     def run(self) -> None:
         """Handle notifications until :meth:`HostEvents.stop`, or an exception of *report*."""
+        refreshed = time.monotonic()
         while not self._events.is_stopped:
-            self.step()
+            self.step(self._refresh)
+            if self._refresh is not None and time.monotonic() - refreshed >= self._refresh:
+                refreshed = time.monotonic()
+                self._on_change()
 
     def step(self, longest: float | None = None) -> None:
         """Wait for the next notification or time, and act.
@@ -254,15 +260,10 @@ class Watch:
         """Check a VIF, and report new differences."""
         watched.check_at = math.inf
         entry = watched.entry
-        presence = self._presence(entry)
+        presence = self._presence(watched)
         if presence is None:
-            now = time.monotonic()
-            if watched.locked_since is None:
-                watched.locked_since = now
-            if now - watched.locked_since < _LOCK_PATIENCE:
-                watched.check_at = now + _LOCK_INTERVAL
-                return
-        watched.locked_since = None
+            watched.check_at = time.monotonic() + _LOCK_INTERVAL
+            return
         if presence is False and watched.is_recorded:
             self._forget(key)
             self._on_change()
@@ -290,18 +291,28 @@ class Watch:
         self._note(watched, found)
         self._on_change()
 
-    def _presence(self, entry: Plugged) -> bool | None:
+    def _presence(self, watched: Watched) -> bool | None:
         """Return whether a VIF has a record; None while a plug or unplug of the VIF is running."""
+        if self._is_locked(watched.entry):
+            now = time.monotonic()
+            if watched.locked_since is None:
+                watched.locked_since = now
+            if now - watched.locked_since < _LOCK_PATIENCE:
+                return None
+        else:
+            watched.locked_since = None
+        # Read last: a plan deletes the record before the end of its lock.
+        return _has_record(watched.entry)
+
+    def _is_locked(self, entry: Plugged) -> bool:
+        """Return whether a plan holds a lock of a VIF, or was killed with the lock."""
         with rtnetlink.opened() as net:
             slots = [vif_records.lock_name(entry.id)]
             slots += [device for device in entry.devices if device != entry.bridge]
             # Without the file, no plan has run since the boot.
             if STATE.exists("generation") and locks.read_generations(net.netns, slots) is None:
-                return None
-        if entry.port is not None and self._events.is_port_locked(entry.port):
-            return None
-        # Read last: a plan deletes the record before the end of its lock.
-        return _has_record(entry)
+                return True
+        return entry.port is not None and self._events.is_port_locked(entry.port)
 
     def _note(self, watched: Watched, found: frozenset[Difference]) -> None:
         """Record the present differences of a VIF, and report new ones and the end of all."""
@@ -328,10 +339,11 @@ class Watch:
         """Plug a VIF again, unless the VIF is being plugged or unplugged, or is right."""
         entry = watched.entry
         watched.repair_at = math.inf
-        if watched.is_recorded and self._presence(entry) is not True:
-            # Unplugged, or at work: the check decides, and schedules the next repair.
+        presence = self._presence(watched)
+        if presence is None or (presence is False and watched.is_recorded):
+            # Unplugged, or at work: the check decides, and the repair follows.
             watched.check_at = time.monotonic()
-            watched.repair_at = time.monotonic() + self._delay(watched)
+            watched.repair_at = time.monotonic() + _LOCK_INTERVAL
             return
         watched.repairs += 1
         try:

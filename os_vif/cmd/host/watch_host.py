@@ -32,6 +32,8 @@ LOG = logging.getLogger("os-vif")
 #: The address of the metrics without a host name: other hosts have no access.
 _LOOPBACK = "127.0.0.1"
 _MAX_PORT = 65535
+#: Seconds between two writes of a file with metrics: os-vif gc changes the values, too.
+_REFRESH = 60.0
 #: Escape sequence of ECMA-48: cursor to the first column of the first line, and erase the screen.
 _CLEAR = "\x1b[H\x1b[2J"
 
@@ -97,6 +99,7 @@ class WatchHost(main.Escaping, command.Command):
                 report,
                 repair_after=parsed_args.repair,
                 on_change=lambda: _call_all(updates),
+                refresh=_REFRESH if isinstance(parsed_args.metrics, str) else None,
             )
             if shows_table:
                 updates.append(lambda: screen.draw(watch))

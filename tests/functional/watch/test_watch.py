@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 
@@ -12,11 +14,13 @@ import pytest
 
 import os_vif
 from os_vif import exception
+from os_vif.operations import watch
 from os_vif.operations.host_events import HostEvents, open_vswitch
-from os_vif.operations.watch import Watch
 from testbed.namespaces import run
 from tests.functional.gc.test_gc_beside_plugs import vif_of
+from tests.support import faulty_helper
 from tests.support.cases import ovs_vif
+from tests.support.forks import forked
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -27,7 +31,7 @@ class Watcher:
 
     def __init__(self, events, **options):
         self.events, self.notices, self.checked = events, [], []
-        self.watch = Watch(self, events, self.notices.append, **options)
+        self.watch = watch.Watch(self, events, self.notices.append, **options)
 
     inventory = staticmethod(os_vif.inventory)
     plan = staticmethod(os_vif.plan)
@@ -224,6 +228,44 @@ def test_a_restarted_database_is_told_and_watched_again(br_int, instance, watchi
     (entry,) = os_vif.inventory()
     br_int.vsctl("del-port", "br-int", entry.port)
     watcher.until(lambda: len(watcher.notices) > count)
+
+
+@pytest.mark.parametrize("step", [0, 2, 5])
+def test_a_watch_killed_in_a_repair_is_completed_by_the_next_one(
+    vif, instance, watching, step, monkeypatch
+):
+    """A privileged daemon kills the watch before the step, and leaves the lock as in a plug."""
+    monkeypatch.setattr(watch, "_LOCK_PATIENCE", 0.2)
+    os_vif.plug(vif, instance)
+    run(f"ip link del dev {vif.bridge_name}")
+
+    def repair():
+        # The forked process starts a daemon of its own.
+        os.environ[faulty_helper.VARIABLE] = f"{step}:{os.getpid()}"
+        with HostEvents(open_vswitch) as events:
+            watcher = Watcher(events, repair_after=0.01)
+            watcher.until(lambda: watcher.watch.repairs["repaired"])
+
+    assert forked(repair, b"").returncode == -signal.SIGKILL
+    watcher = watching(repair_after=0.01)
+    watcher.until(lambda: os_vif.check(vif, instance) == ())
+    os_vif.unplug(vif, instance)
+    assert os_vif.inventory() == ()
+
+
+def test_a_refresh_is_a_change_without_an_event(watching):
+    changes = []
+    watcher = watching(on_change=lambda: changes.append(1), refresh=0.05)
+    before = len(changes)
+
+    def stop():
+        changes.append(1)
+        if len(changes) > before + 3:
+            watcher.events.stop()
+
+    watcher.watch._on_change = stop
+    watcher.watch.run()
+    assert len(changes) > before + 3
 
 
 def test_a_stop_ends_the_wait(watching):
