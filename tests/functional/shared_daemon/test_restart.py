@@ -27,6 +27,13 @@ from tests.support.vifs import bridge_vif
 
 INSTANCE = objects.InstanceInfo(name="guest")
 CASES = {case.name: case for case in ALL}
+#: A kill leaves the bridge of another program with settings that no unplug restores; see
+#: ``Host.must_converge``. tests/functional/engine/test_kill.py has this case.
+KILLED = [
+    case.param()
+    for case in ALL
+    if case.vif.plugin == "linux_bridge" and not case.soak and case.name != "bridge-of-others"
+]
 
 
 def plug_often(number: int, rounds: int) -> list[str]:
@@ -68,7 +75,7 @@ def test_no_plug_fails_while_the_daemon_restarts_under_load(running):
 
 @pytest.mark.soak
 def test_no_plug_fails_in_many_restarts_under_load(running):
-    check_restarts(running, 100, 1000)
+    check_restarts(running, 30, 300)
 
 
 def test_a_caller_waits_for_a_daemon_that_is_not_there_yet(daemon):
@@ -131,22 +138,27 @@ def test_a_stopped_daemon_does_not_delete_the_socket_of_another(running, tmp_pat
     assert plug_often(1, 1) == []
 
 
-def kill_at_each_step(daemon, helper: str, name: str, by: str, stride: int) -> None:
-    """Kill the daemon before steps of a plug, then plug or unplug with the next daemon.
+def kill_at_each_step(daemon, helper: str, name: str, action: str, by: str, stride: int) -> None:
+    """Kill the daemon before steps of a plug or unplug, and complete by the next daemon.
 
-    The daemon has been killed after the start of a call: the error says what is unknown. The end
-    is the same as with private daemons.
+    The daemon is killed after the start of a call: the error says that the outcome is unknown. The
+    end is the same as with private daemons.
     """
     case = CASES[name]
     cfg.CONF.clear_override("privileged_socket", group="os_vif")
     with use_helper(helper):
         host = Host(case)
     cfg.CONF.set_override("privileged_socket", daemon.path, group="os_vif")
-    for k in range(min(stride, host.steps) - 1, host.steps, stride):
+    steps = host.steps if action == "plug" else host.unplug_steps
+    for k in range(min(stride, steps) - 1, steps, stride):
         with private_namespace(), case.prepared():
-            daemon.start_killing(k)
-            with pytest.raises(exception.PlugException, match="unknown") as failed:
+            if action == "unplug":
+                daemon.start()
                 os_vif.plug(case.vif, INSTANCE)
+                daemon.stop()
+            daemon.start_killing(k)
+            with pytest.raises(exception.ExceptionBase, match="unknown") as failed:
+                getattr(os_vif, action)(case.vif, INSTANCE)
             assert "ended during the call of run" in str(failed.value)
             assert daemon.exit_code() == -signal.SIGKILL
             daemon.start()
@@ -154,16 +166,21 @@ def kill_at_each_step(daemon, helper: str, name: str, by: str, stride: int) -> N
             daemon.stop()
 
 
-@pytest.mark.parametrize("by", ["plug", "unplug"])
-def test_after_a_kill_at_a_step_the_next_daemon_converges(daemon, quick_helper, by):
-    kill_at_each_step(daemon, quick_helper, "uplink-with-addresses-and-rules", by, 6)
+@pytest.mark.parametrize(
+    ("action", "by"), [("plug", "plug"), ("plug", "unplug"), ("unplug", "unplug")]
+)
+def test_after_a_kill_at_a_step_the_next_daemon_converges(daemon, quick_helper, action, by):
+    kill_at_each_step(daemon, quick_helper, "uplink-with-addresses-and-rules", action, by, 9)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("by", ["plug", "unplug"])
-@pytest.mark.parametrize("name", [case.name for case in ALL if case.vif.plugin == "linux_bridge"])
-def test_after_a_kill_at_each_step_the_next_daemon_converges(daemon, quick_helper, name, by):
-    kill_at_each_step(daemon, quick_helper, name, by, 1)
+@pytest.mark.parametrize("action", ["plug", "unplug"])
+@pytest.mark.parametrize("case", KILLED)
+def test_after_a_kill_at_each_step_the_next_daemon_converges(
+    daemon, quick_helper, case, action, by
+):
+    kill_at_each_step(daemon, quick_helper, case.name, action, by, 1)
 
 
 def test_a_daemon_that_hangs_fails_a_call_at_the_deadline_and_never_starts_the_call(running):
