@@ -212,8 +212,10 @@ def plugin_errors(
 
     :param load_errors: the errors of plugins that could not be loaded, by plugin name.
     """
+    # First, because LatePlugins adds the errors now.
+    names = set(manager.names())
     reasons = {name: described_error(error) for name, error in load_errors.items()}
-    for name in set(manager.names()) - load_errors.keys():
+    for name in names - load_errors.keys():
         try:
             plugin: Any = manager[name].obj
             plugin.describe()
