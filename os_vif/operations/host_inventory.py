@@ -96,7 +96,7 @@ def _recognise(
             continue
         for candidate in candidates:
             candidate.vif.plugin = name
-            each = _Found(candidate, name, plugin)
+            each = _Found(candidate, name, plugin, snapshot.vif_records.get(candidate.id))
             present = found.get(candidate.id)
             if present is None or _rank(each) > _rank(present):
                 found[candidate.id] = each
@@ -120,14 +120,17 @@ def _merge_records(
             found[vif_id] = _Found(recorded, name, plugins.get(name), record)
 
 
-def _rank(found: _Found) -> tuple[bool, bool, bool]:
-    """Return the order of several candidates with an id: a plugged VIF, a port, the own method.
+def _rank(found: _Found) -> tuple[bool, bool, bool, bool]:
+    """Return the order of several candidates with an id.
 
-    A derived plugin recognises the VIFs of its base class too.
+    A plugged VIF is preferred, then the plugin of the record, a port, and the method of the class:
+    a derived plugin recognises the VIFs of the base class too.
     """
+    candidate, record = found.candidate, found.record
+    vif = None if record is None else recorded_vifs.read_vif(record)
+    is_recorded = vif is not None and recorded_vifs.plugin_name(vif) == found.name
     is_own = "recognise" in vars(type(found.plugin))
-    candidate = found.candidate
-    return not candidate.left_over, candidate.port is not None, is_own
+    return not candidate.left_over, is_recorded, candidate.port is not None, is_own
 
 
 @dataclasses.dataclass

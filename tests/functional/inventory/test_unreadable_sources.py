@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from stevedore import extension
 
 import os_vif
 from os_vif import exception, objects
 from os_vif.host.state.directory import STATE
 from os_vif.plugins.linux_bridge import LinuxBridgePlugin
+from os_vif.plugins.ovs import OvsPlugin
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.daemons import use_helper
@@ -119,3 +121,26 @@ def test_without_a_privileged_daemon_the_remaining_settings_are_checked(namespac
         (first, _) = os_vif.inventory()
         assert first.state == "differs"
         assert first.reasons[0] == "brq-test: MTU is 1400, should be 1450"
+
+
+def test_the_record_tells_the_derived_plugin_of_a_vif(br_int, instance, monkeypatch):
+    """Load a plugin with the method of the class for Open vSwitch, and plug a VIF through it."""
+
+    class DerivedPlugin(OvsPlugin):
+        pass
+
+    manager = os_vif._EXT_MANAGER
+    derived = extension.Extension("derived", None, DerivedPlugin, None)
+    derived.obj = DerivedPlugin(manager["ovs"].obj.config)
+    extended = extension.ExtensionManager.make_test_instance(
+        [*manager.extensions, derived], namespace="os_vif"
+    )
+    monkeypatch.setattr(os_vif, "_EXT_MANAGER", extended)
+    vif = ovs_vif(objects.VIFBridge)
+    vif.plugin = "derived"
+    os_vif.plug(vif, instance)
+    (entry,) = os_vif.inventory()
+    assert (entry.plugin, entry.vif.plugin, entry.state) == ("derived", "derived", "right")
+    run("rm -f /run/os-vif/vif-*")
+    (entry,) = os_vif.inventory()
+    assert (entry.plugin, entry.vif.plugin, entry.state) == ("ovs", "ovs", "right")
