@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import ovs, serialization
+from benchmarks import batch, ovs, serialization
 from benchmarks.sides import OURS, PUBLIC_ONE
 from testbed.ovs_kinds import KINDS
 
@@ -64,6 +64,20 @@ def ovs_faults(results: Figures, page: str) -> Iterator[str]:
         yield f"the goal of {name} {known}"
 
 
+def limit_faults(results: Figures, page: str) -> Iterator[str]:
+    """Yield the faults of the unplugs that are compared with the limit of the host."""
+    stated = dict(re.findall(r"^\* \*([^*]+)\*: ([0-9.]+) times the limit$", page, re.MULTILINE))
+    measured = {row["kind"]: row for row in results.get("limits", [])}
+    if stated != {kind: str(row["multiple"]) for kind, row in measured.items()}:
+        yield f"the page states the multiples {stated}, but the figures are {measured}"
+    for kind, row in measured.items():
+        multiple = row["ours_ms"] / row["limit_ms"]
+        if not math.isclose(row["multiple"], multiple, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
+            yield f"{row['what']}, {kind}: multiple {row['multiple']}, expected {multiple:.2f}"
+        if row["goal"] != batch.LIMIT:
+            yield f"{row['what']}, {kind}: goal {row['goal']}, expected {batch.LIMIT}"
+
+
 def serialization_faults(results: Figures) -> Iterator[str]:
     """Yield the faults of the figures about the serialization."""
     goals = {figure["what"]: figure["goal"] for figure in results["figures"]}
@@ -85,6 +99,7 @@ def main() -> int:
     faults = [
         *(f"performance_ovs: {fault}" for fault in ovs_faults(ovs_results, page)),
         *(f"performance_ovs: {fault}" for fault in wrong_ratios(ovs_results)),
+        *(f"performance_ovs: {fault}" for fault in limit_faults(ovs_results, page)),
         *(
             f"performance_serialization: {fault}"
             for fault in serialization_faults(serialization_results)
