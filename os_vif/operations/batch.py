@@ -253,7 +253,9 @@ class _Reporter:
                 remaining=job.remaining,
                 differences=job.differences,
                 error=job.error,
-                has_plan=self._operation == "check" or _acts_by_plan(job, self._operation),
+                has_plan=self._operation == "check"
+                or job.plugin is None
+                or _acts_by_plan(job, self._operation),
             )
             observers.notify(report)
             found.append(job.result(report if self._reports else None))
