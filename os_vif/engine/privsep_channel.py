@@ -49,6 +49,8 @@ _EXIT_TIMEOUT = 1.0
 _LINES, _CHARACTERS = 10, 1000
 _CHUNK = 4096
 _ERROR_LEVEL = 40
+#: The end of an error about a daemon that does not start.
+HINT = "; `os-vif doctor` checks the daemon"
 
 #: All channels of the process, including channels that are not open yet.
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
@@ -282,7 +284,7 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channe
         printed = f"It printed: {output}" if output else "It printed nothing"
         return NotStartedError(
             f"the command `{printable(shlex.join(self._command))}` {event}. {printed}. "
-            f"[{self._section}]helper_command sets the command that starts the daemon; `os-vif doctor` checks the daemon"
+            f"[{self._section}]helper_command sets the command that starts the daemon{HINT}"
         )
 
     def _dismiss(self, helper: subprocess.Popen[bytes]) -> None:

@@ -115,4 +115,5 @@ def _render(findings: Sequence[Finding], *, coloured: bool) -> Iterator[str]:
     counts = collections.Counter(str(finding.status) for finding in findings)
     order = ("ok", "warning", "failed", "skipped")
     listed = ", ".join(f"{counts[status]} {status}" for status in order if counts[status])
-    yield f"{len(findings)} findings: {listed}" if findings else "no check applies"
+    noun = "finding" if len(findings) == 1 else "findings"
+    yield f"{len(findings)} {noun}: {listed}" if findings else "no check applies"

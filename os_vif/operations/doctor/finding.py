@@ -102,7 +102,10 @@ class Check:
 
 def _probe(module: str) -> Probe:
     """Return the answer of the daemon of a module, or the error."""
+    # Imported late, because the channel loads oslo.privsep.
+    from os_vif.engine.privsep_channel import HINT
+
     try:
         return Probe(privsep_module.probe(module))
     except Exception as error:  # noqa: BLE001 - any error of the daemon is a finding
-        return Probe(error=str(error) or described_error(error))
+        return Probe(error=(str(error) or described_error(error)).removesuffix(HINT))
