@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from os_vif import exception
+from os_vif.device_names import MAX_LENGTH, TAP
 from os_vif.engine import recording
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import locks, vif_records
@@ -312,7 +313,8 @@ class Watch:
             # Without the file, no plan has run since the boot.
             if STATE.exists("generation") and locks.read_generations(net.netns, slots) is None:
                 return True
-        return entry.port is not None and self._events.is_port_locked(entry.port)
+        port = _locked_port(entry)
+        return port is not None and self._events.is_port_locked(port)
 
     def _note(self, watched: Watched, found: frozenset[Difference]) -> None:
         """Record the present differences of a VIF, and report new ones and the end of all."""
@@ -365,6 +367,17 @@ class Watch:
 def _places(entry: Plugged) -> tuple[object, ...]:
     """Return the devices, the port and the bridge of a VIF."""
     return entry.devices, entry.port, entry.bridge
+
+
+def _locked_port(entry: Plugged) -> str | None:
+    """Return the name whose lock a plan of a VIF holds in Open vSwitch; None without such a lock.
+
+    A port that is not created yet has the name of the VIF's device.
+    """
+    if entry.port is not None or entry.plugin != "ovs":
+        return entry.port
+    name: str | None = getattr(entry.vif, "vif_name", None) if "vif_name" in entry.vif else None
+    return name or f"{TAP}{entry.id}"[:MAX_LENGTH]
 
 
 def _has_record(entry: Plugged) -> bool:
