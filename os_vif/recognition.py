@@ -74,7 +74,7 @@ class HostSnapshot:
     """The devices, rows and records of the host. Each source is read once, at first use.
 
     While the snapshot is open, reads of devices and rows by plans and checks in the current thread
-    are answered from the same dumps. :func:`opened` creates the object.
+    are answered from the same dumps. ``opened()`` creates the object.
     """
 
     def __init__(self, net: Netlink) -> None:

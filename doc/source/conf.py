@@ -32,12 +32,13 @@ autodoc_preserve_defaults = True
 # network.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(oslo_\w+|ovo|stevedore|cfg|collections|netaddr)\..*"),
+    (r"py:.*", r"(oslo_\w+|ovo|stevedore|cfg|collections|datetime|netaddr|prometheus_client)\..*"),
     # Private classes have no page.
     (
         r"py:.*",
         r"(Check|Run|Undo)Answer|Registry|EntryPoint|Netlink|Link|Opener|Tls|_history\.Version",
     ),
+    (r"py:.*", r"Keep|Metric|PortTables|SharedDaemonError|Target|Users|VifRecord|Watch"),
 ]
 
 html_theme = "alabaster"

@@ -3,7 +3,7 @@
 
 """Garbage collection: removal of the VIFs that no keep list names.
 
-:func:`collect` reads the inventory once, and unplugs each collectable VIF through its plugin. A VIF
+``collect()`` reads the inventory once, and unplugs each collectable VIF through its plugin. A VIF
 is collectable if the keep list does not name the VIF, the owner matches, the plug is older than the
 grace period, and several collections in succession have found the VIF so. The age of a VIF without a
 record, and of an empty bridge of os-vif, counts from the first collection. A VIF that is plugged

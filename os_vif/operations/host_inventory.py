@@ -36,7 +36,7 @@ _GONE = "the host has neither a device nor a port of the VIF; only the record re
 class Inventory(tuple[Plugged, ...]):  # noqa: SLOT001 - a tuple with an attribute
     """The VIFs of the host, ordered by id.
 
-    :attr:`errors` is part of the result: with an error, VIFs may be missing.
+    ``errors`` is part of the result: with an error, VIFs may be missing.
     """
 
     #: A sentence for each source that could not be read, such as Open vSwitch; the VIFs of that
