@@ -253,3 +253,5 @@ for _type, _codec in (
     (ovo_fields.IPNetwork, scalar.IP_NETWORK),
 ):
     _factories[_type] = _shared(_codec)
+    # Documents accept more than UUIDs, so that the codec of UUIDs expects a string.
+    descriptions.by_type.setdefault(_type, _codec.expected)

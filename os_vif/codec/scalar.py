@@ -14,7 +14,7 @@ from typing import Any
 
 import netaddr
 
-from os_vif.codec import address, descriptions
+from os_vif.codec import address
 from os_vif.codec.path import INTEGER_LIMIT, invalid
 
 _V4 = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])){3}"
@@ -321,9 +321,19 @@ BOOLEAN = Plain(bool, "true or false", {"type": "boolean"})
 MAC_ADDRESS = Pattern(
     _MAC,
     _CANONICAL_MAC,
-    descriptions.MAC_ADDRESS,
+    "a MAC address, such as fa:16:3e:00:00:01",
     lambda text: text.lower().replace("-", ":"),
 )
-PCI_ADDRESS = Pattern(_PCI, _CANONICAL_PCI, descriptions.PCI_ADDRESS, str.lower)
-IP_ADDRESS = Address(netaddr.IPAddress, address.parse_address, _ADDRESS, descriptions.IP_ADDRESS)
-IP_NETWORK = Network(netaddr.IPNetwork, address.parse_network, _NETWORK, descriptions.IP_NETWORK)
+PCI_ADDRESS = Pattern(_PCI, _CANONICAL_PCI, "a PCI address, such as 0000:03:00.1", str.lower)
+IP_ADDRESS = Address(
+    netaddr.IPAddress,
+    address.parse_address,
+    _ADDRESS,
+    "an IP address, such as 192.0.2.1 or 2001:db8::1",
+)
+IP_NETWORK = Network(
+    netaddr.IPNetwork,
+    address.parse_network,
+    _NETWORK,
+    "an IP network with its prefix length, such as 192.0.2.0/24",
+)
