@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
 from os_vif.cmd import main
+from os_vif.cmd.render.ascii_option import add_ascii_option
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
@@ -49,11 +50,7 @@ class HostInfo(main.Lister):
             action="store_true",
             help="draw a tree of each physical function; by default a table",
         )
-        parser.add_argument(
-            "--ascii",
-            action="store_true",
-            help="with --tree: use ASCII characters; by default as the locale permits",
-        )
+        add_ascii_option(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from os_vif.cmd import main
+from os_vif.cmd.render.ascii_option import add_ascii_option
 from os_vif.cmd.store import files
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
@@ -35,11 +36,7 @@ class Show(FilesCommand):
             metavar="FILE",
             help="write a picture to an SVG file, or for '-' to standard output; by default a tree",
         )
-        parser.add_argument(
-            "--ascii",
-            action="store_true",
-            help="draw the tree with ASCII characters; by default as the locale permits",
-        )
+        add_ascii_option(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
