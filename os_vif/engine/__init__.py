@@ -45,8 +45,9 @@ def import_all() -> None:
     takes longer than the imports.
     """
     with first_use:
-        from os_vif.engine import ovs_executor, runner  # noqa: F401 - imported ahead
+        from os_vif.engine import ovs_executor, recording, runner  # noqa: F401 - imported ahead
         from os_vif.host.netlink import messages
+        from os_vif.serialization import formats, json_text  # noqa: F401 - for the record of a VIF
         from os_vif.steps import wire  # noqa: F401
     messages.load()
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import pytest
 
 import os_vif
 from os_vif.engine.shared_calls.shared_client import Probe, SharedDaemonError, probe
@@ -51,12 +54,33 @@ def fork(main: Callable[[], Any], output: pathlib.Path | None = None) -> int:
         os._exit(code)
 
 
+@functools.cache
+def has_users() -> bool:
+    """Return whether root of this namespace can be another user, and give files to a group."""
+
+    def become() -> None:
+        os.setgroups([FRIEND])
+        os.setgid(FRIEND)
+        os.setuid(FRIEND)
+
+    _, status = os.waitpid(fork(become, pathlib.Path(os.devnull)), 0)
+    return status == 0
+
+
+def require_users() -> None:
+    """Skip the test in a user namespace without other users."""
+    if not has_users():
+        pytest.skip("root of this namespace cannot be another user")
+
+
 class Call:
     """A function that runs in a process of another user. The result is JSON."""
 
     def __init__(
         self, function: Callable[[], Any], user: int = FRIEND, groups: tuple[int, ...] = ()
     ) -> None:
+        if user:
+            require_users()
         self._read, write = os.pipe()
 
         def main() -> None:

@@ -30,7 +30,7 @@ from testbed import ovs
 from testbed.namespaces import changes, ip, private_namespace, run, snapshot, without_addresses
 from tests.support.daemons import CONTEXTS
 from tests.support.pages import ROOT
-from tests.support.shared_daemons import FRIEND, STRANGER, Call, call_as
+from tests.support.shared_daemons import FRIEND, STRANGER, Call, call_as, require_users
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
@@ -70,6 +70,7 @@ def test_a_permitted_user_plugs_and_unplugs(running):
 @pytest.mark.parametrize("groups", [(FRIEND + 7,), (*range(70000, 71000), FRIEND + 7)])
 def test_a_member_of_a_permitted_group_plugs(daemon, groups):
     """The group is a supplementary group of the caller."""
+    require_users()
     daemon.users, daemon.groups = (), (str(FRIEND + 7),)
     daemon.start()
     assert call_as(STRANGER, lambda: plug_and_check(1), groups) == []

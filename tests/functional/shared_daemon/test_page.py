@@ -23,6 +23,7 @@ from os_vif.engine.shared_calls.shared_client import probe
 from testbed.namespaces import ip
 from tests.support import snippets
 from tests.support.pages import PAGES, ROOT
+from tests.support.shared_daemons import require_users
 
 PAGE = PAGES["user/shared_daemon"]
 UNITS = ROOT / "etc" / "systemd"
@@ -88,6 +89,7 @@ def started(line: str, tmp_path, listening: socket.socket | None = None) -> Iter
 @pytest.fixture
 def files(namespace, tmp_path) -> pathlib.Path:
     """Write the files of the page, and the VIF of the other pages."""
+    require_users()
     (tmp_path / "os-vif.conf").write_text(block("/etc/os-vif/os-vif.conf"))
     (tmp_path / "nova.conf").write_text(block("nova.conf"))
     (vif,) = {
