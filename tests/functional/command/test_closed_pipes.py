@@ -24,16 +24,22 @@ COMMANDS = {
     "complete": ["complete"],
     "convert": ["convert --form json", "convert --form ovo"],
     "demo": ["demo"],
+    "describe": ["describe --help"],
     "doctor": ["doctor --check plugins", "doctor --check plugins -f json"],
+    "gc": ["gc --help"],
     "help": ["help", "help plug"],
     "host-info": ["host-info", "host-info -f json"],
+    "list": ["list -f json", "list --svg -"],
     "plan": ["plan -", "plan -v -"],
     "plug": ["plug --help"],
     "plugins": ["plugins", "plugins -f csv", "plugins -f json"],
+    "privileged": ["privileged --help"],
+    "repair": ["repair --help"],
     "schema": ["schema"],
     "show": ["show", "show --ascii"],
     "unplug": ["unplug --help"],
     "validate": ["validate", "validate -v"],
+    "watch": ["watch --help"],
 }
 OPTIONS = ["--help", "--version", "-h"]
 #: What prints only what is wrong.
