@@ -42,7 +42,7 @@ class Listing:
     def pytest_collection_finish(self, session):
         self.markers = {i.nodeid: [m.name for m in i.iter_markers()] for i in session.items}
 listing = Listing()
-status = pytest.main(["--collect-only", "-q", "tests"], plugins=[listing])
+status = pytest.main(["--collect-only", "-qq", "--no-header", "tests"], plugins=[listing])
 if status == 0:
     print(json.dumps(listing.markers))
 sys.exit(status)

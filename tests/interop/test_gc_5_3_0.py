@@ -8,16 +8,18 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from testbed.namespaces import snapshot
-from tests.interop import test_ovs_5_3_0 as turns
-from tests.interop.test_inventory_5_3_0 import WAYS
+from testbed.namespaces import changes, snapshot
+from tests.support.interop import ovs_turns as turns
 
 public, rights = turns.public, turns.rights
 
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(name, marks=() if name == "tap" else [pytest.mark.interop]) for name in WAYS],
+    [
+        pytest.param(name, marks=() if name == "tap" else [pytest.mark.interop])
+        for name in turns.INVENTORY_WAYS
+    ],
 )
 def test_a_vif_of_5_3_0_is_spared_and_then_collected_as_unowned(public, tmp_path, kind):
     """Compare the host after the collection with the host before the plug."""
@@ -36,7 +38,7 @@ def test_a_vif_of_5_3_0_is_spared_and_then_collected_as_unowned(public, tmp_path
             return result.entry.id, str(result.outcome)
 
         assert collect() == (vif.id, "spared")
-        assert turns.changes(plugged, snapshot()) == []
+        assert changes(plugged, snapshot()) == []
         assert collect(unowned=True) == (vif.id, "removed")
         assert os_vif.inventory() == ()
         if name != "vhost-user-without-a-datapath":

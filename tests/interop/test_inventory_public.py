@@ -10,9 +10,8 @@ import pytest
 import os_vif
 from testbed import environments
 from testbed.namespaces import snapshot
-from tests.interop import test_ovs_5_3_0 as turns
-from tests.interop.test_linux_bridge_4_3_1 import BESIDE
-from tests.support.interop.public import RELEASE, Public
+from tests.support.interop import ovs_turns as turns
+from tests.support.interop.public import OVS_PINS, RELEASE, Public
 
 public, rights = turns.public, turns.rights
 
@@ -27,36 +26,19 @@ def public_4_3_1(rights, tmp_path_factory) -> Public:
     scratch = tmp_path_factory.mktemp("public-4.3.1")
     try:
         subject = environments.Subject.from_public_release(scratch, RELEASE)
-        pinned = environments.pins("public") + BESIDE
+        pinned = environments.pins("public") + OVS_PINS
         python = environments.environment("public-4.3.1", pinned, subject.requirements)
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
     return Public("4.3.1", python, subject, scratch, turns.INSTANCE)
 
 
-#: The class and the way by the kind. The kinds that are left out have no port of os-vif.
-WAYS = {
-    "tap": "port",
-    "own-bridge": "per-port bridge",
-    "hybrid": "hybrid",
-    "port": "port",
-    "isolated": "port",
-    "vhost-user": "vhost-user",
-    "multiqueue": "port",
-    "isolated-hybrid": "hybrid",
-    "trunk": "trunk",
-    "hybrid-in-a-trunk": "hybrid",
-    "representor": "representor",
-    "representor-of-dpdk": "DPDK representor",
-    "vhost-user-client": "vhost-user",
-    "own-bridge-isolated": "per-port bridge",
-    "vhost-user-without-a-datapath": "vhost-user",
-}
-
-
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(name, marks=() if name == "hybrid" else [pytest.mark.interop]) for name in WAYS],
+    [
+        pytest.param(name, marks=() if name == "hybrid" else [pytest.mark.interop])
+        for name in turns.INVENTORY_WAYS
+    ],
 )
 def test_a_vif_of_5_3_0_is_listed_and_unplugged_through_the_entry(public, tmp_path, kind):
     """Compare the entry with the VIF, and the host after the unplug with the host before."""
@@ -64,7 +46,7 @@ def test_a_vif_of_5_3_0_is_listed_and_unplugged_through_the_entry(public, tmp_pa
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize("kind", WAYS)
+@pytest.mark.parametrize("kind", turns.INVENTORY_WAYS)
 def test_a_vif_of_4_3_1_is_listed_and_unplugged_through_the_entry(public_4_3_1, tmp_path, kind):
     """Compare the entry with the VIF, and the host after the unplug with the host before."""
     list_and_unplug(public_4_3_1, tmp_path, kind)
@@ -79,7 +61,7 @@ def list_and_unplug(release, tmp_path, name):
         vif = kind.make()
         turns.by_public(release, switch, "plug", vif)
         (entry,) = os_vif.inventory()
-        expected = (vif.id, vif.obj_name(), WAYS[name], "ovs", turns.INSTANCE.uuid)
+        expected = (vif.id, vif.obj_name(), turns.INVENTORY_WAYS[name], "ovs", turns.INSTANCE.uuid)
         found = (entry.id, entry.kind, entry.way, entry.plugin, entry.instance.uuid)
         assert found == expected
         assert (entry.owner, entry.since) == (None, None)

@@ -23,13 +23,11 @@ from os_vif.testing.guests import Guest, Hypervisor
 from testbed import environments, namespaces
 from testbed.environments import Subject
 from testbed.namespaces import filters, ip, run, snapshot
-from tests.support.interop.public import PROGRAM, RELEASE, SBIN, Public
+from tests.support.interop.public import OVS_PINS, PROGRAM, RELEASE, SBIN, Public
 from tests.support.pings import Pings
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 
-#: Its plugin `ovs` is loaded too, and needs more than its own tests do.
-BESIDE = "ovs==4.0.0\novsdbapp==3.0.0\nsortedcontainers==2.4.0\n"
 BRIDGE = "brq-test"
 #: linux/rtnetlink.h: ``RTMGRP_*`` of links, and of addresses and routes of both families.
 _GROUPS = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
@@ -70,7 +68,7 @@ def public(rights, tmp_path_factory) -> Public:
     scratch = tmp_path_factory.mktemp("public-4.3.1")
     try:
         subject = Subject.from_public_release(scratch, RELEASE)
-        pinned = environments.pins("public") + BESIDE
+        pinned = environments.pins("public") + OVS_PINS
         python = environments.environment("public-4.3.1", pinned, subject.requirements)
     except environments.Unavailable as reason:
         pytest.skip(str(reason))

@@ -17,6 +17,8 @@ from testbed.namespaces import ip
 
 PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
 SYSFS = ("class/net", "bus/pci/devices")
+#: Requirements of the public plugin ``ovs``, which is loaded too.
+OVS_PINS = "ovs==4.0.0\novsdbapp==3.0.0\nsortedcontainers==2.4.0\n"
 SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
