@@ -23,8 +23,8 @@ from os_vif.testing.guests import Guest, Hypervisor
 from testbed import environments, namespaces
 from testbed.environments import Subject
 from testbed.namespaces import filters, ip, run, snapshot
+from tests.support.guests.pings import Pings
 from tests.support.interop.public import OVS_PINS, PROGRAM, RELEASE, SBIN, Public
-from tests.support.pings import Pings
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 

@@ -19,10 +19,10 @@ import os_vif
 from os_vif import objects
 from testbed.namespaces import changes, run, snapshot
 from tests.support.cases import ovs_vif
+from tests.support.guests.pings import Pings
 from tests.support.interop import ovs_turns as turns
 from tests.support.interop.public import switch_content, without_owner
 from tests.support.ovs.vifs import guest_on
-from tests.support.pings import Pings
 
 public, rights = turns.public, turns.rights
 PARAMS = [
@@ -51,7 +51,11 @@ def test_both_leave_the_same(public, tmp_path, kind):
                     getattr(os_vif, action)(kind.make(), turns.INSTANCE)
                 states.append(switch_content(switch))
             seen.append(states)
-    found = [line for one, other in zip(*seen, strict=True) for line in without_owner(changes(one, other))]
+    found = [
+        line
+        for one, other in zip(*seen, strict=True)
+        for line in without_owner(changes(one, other))
+    ]
     assert sorted(line.partition(":")[0] for line in found) == sorted(kind.known), found
 
 

@@ -15,7 +15,7 @@ import pytest
 from benchmarks import ovs, serialization, sides
 from benchmarks import serialization_worker as worker
 from os_vif.serialization import dumps
-from tests.support.pages import PAGES, load_extension
+from tests.support.documents.pages import PAGES, load_extension
 from tools import performance
 
 charts = load_extension("charts")

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.support.pages import PAGES, load_extension
+from tests.support.documents.pages import PAGES, load_extension
 
 drawings = load_extension("drawings")
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,7 +11,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from tests.support.site import GOOD, Site
+from tests.support.documents.site import GOOD, Site
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from os_vif.steps import (
     SetVf,
 )
 from os_vif.steps.plan import Plan
-from tests.support import snippets
+from tests.support.documents import snippets
 from tests.support.sysfs import Sysfs
 
 PF, VF, OTHER = "0000:03:00.0", "0000:03:02.1", "0000:03:02.3"

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from os_vif.cmd import exit_codes
-from tests.support.site import GOOD, Site
+from tests.support.documents.site import GOOD, Site
 
 DOCUMENT = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": "noop"}'
 

@@ -28,8 +28,8 @@ from os_vif.objects.versioning import history
 from os_vif.serialization.protobuf import message_types
 from testbed.namespaces import ip
 from testbed.vm.scenarios import SCENARIOS
-from tests.support import snippets
-from tests.support.pages import PAGES, ROOT, SOURCE, run
+from tests.support.documents import snippets
+from tests.support.documents.pages import PAGES, ROOT, SOURCE, run
 from tools.pages import tox_environments
 from vif_plug_linux_bridge import privsep
 

@@ -28,7 +28,7 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
 from testbed.namespaces import ip
 from testbed.namespaces import run as run_shell
-from tests.support.pages import PAGES, error_message, run
+from tests.support.documents.pages import PAGES, error_message, run
 from vif_plug_linux_bridge import privsep
 
 #: Those that have no command: they keep the record, or stand in an undo only.

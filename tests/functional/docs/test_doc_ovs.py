@@ -12,9 +12,9 @@ import sys
 import pytest
 
 from testbed.namespaces import changes, run
-from tests.support import snippets
-from tests.support.pages import PAGES, SOURCE
-from tests.support.pages import run as run_program
+from tests.support.documents import snippets
+from tests.support.documents.pages import PAGES, SOURCE
+from tests.support.documents.pages import run as run_program
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 

@@ -25,7 +25,7 @@ from os_vif.steps.plan import Plan
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.daemons import DAEMON
-from tests.support.pages import PAGES, error_message
+from tests.support.documents.pages import PAGES, error_message
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 

@@ -18,7 +18,7 @@ from os_vif.objects.vif import VIFBase
 from os_vif.steps.ovs.restore import configured_columns
 from testbed.namespaces import ip, run
 from tests.support.cases import ovs_vif
-from tests.support.pages import PAGES
+from tests.support.documents.pages import PAGES
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 from tools import pages

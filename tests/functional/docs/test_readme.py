@@ -14,7 +14,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from testbed.namespaces import ip
-from tests.support.snippets import blocks
+from tests.support.documents.snippets import blocks
 
 ROOT = pathlib.Path(__file__).parents[3]
 README = (ROOT / "README.rst").read_text()

@@ -17,7 +17,7 @@ import pytest
 import os_vif
 from os_vif import objects
 from tests.support.cases import ovs_vif
-from tests.support.pages import PAGES, load_extension
+from tests.support.documents.pages import PAGES, load_extension
 from vif_plug_ovs import privsep
 
 drawings = load_extension("drawings")

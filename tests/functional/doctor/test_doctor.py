@@ -21,9 +21,9 @@ from os_vif.host.state.directory import STATE
 from os_vif.operations.doctor import examination, finding, switch_checks
 from testbed import environments
 from tests.support.daemons import CONTEXTS
+from tests.support.documents.pages import PAGES
 from tests.support.forks import forked
 from tests.support.ovs import old_releases
-from tests.support.pages import PAGES
 
 LINUX_BRIDGE = ("--plugin", "linux_bridge")
 #: The checks of Open vSwitch, which need no privileged daemon.

@@ -18,7 +18,7 @@ import os_vif as library
 from os_vif.host.state import vif_records
 from os_vif.host.state.directory import STATE
 from testbed.namespaces import run
-from tests.support.shared_daemons import shared_daemon
+from tests.support.shared_daemon.shared_daemons import shared_daemon
 from tests.support.vifs import bridge_vif
 
 CHECKS = ("--plugin=linux_bridge", "--check=shared-daemon", "--check=daemon-start")

@@ -19,8 +19,8 @@ import os_vif
 from os_vif import objects
 from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support import faulty_helper
-from tests.support.cases import ovs_vif
 from tests.support.forks import forked
+from tests.support.thread_vifs import vif_of
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -38,23 +38,6 @@ def owned():
     """Provide a function that sets the owner of the next plugs."""
     yield lambda name: cfg.CONF.set_override("owner", name, group="os_vif")
     cfg.CONF.clear_override("owner", group="os_vif")
-
-
-def vif_of(thread: int, turn: int) -> objects.VIFBase:
-    """Return a VIF of a thread: a bridge shared with other threads, a port, or a hybrid plug."""
-    number = 0x40 + thread * 3 + turn % 3
-    match turn % 3:
-        case 0:
-            return bridge_vif(number, f"brq-{thread % 2}")
-        case 1:
-            vif = ovs_vif(create_port=True)
-        case _:
-            vif = ovs_vif(objects.VIFBridge)
-            vif.bridge_name = f"qbr{number:08x}-11"
-    vif.id = f"{number:08x}-1111-4222-8333-444455556666"
-    vif.vif_name = f"tap{number:08x}-11"
-    vif.port_profile.interface_id = vif.id
-    return vif
 
 
 def plug_until(end: float, thread: int, failures: list[str]) -> int:

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 import os_vif as library
-from tests.support.pages import ROOT
+from tests.support.documents.pages import ROOT
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -9,8 +9,8 @@ import pytest
 
 import os_vif
 from tests.support.cases import ovs_vif
+from tests.support.guests.pings import Pings
 from tests.support.ovs.vifs import INSTANCE, TAP, guest_on
-from tests.support.pings import Pings
 from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -16,7 +16,7 @@ from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from testbed.namespaces import run, snapshot
-from tests.support.uplink_host import (
+from tests.support.guests.uplink_host import (
     BRIDGE,
     DAEMON,
     addresses,

@@ -11,8 +11,8 @@ import os_vif
 from os_vif import exception, objects
 from testbed.namespaces import changes, differences, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
+from tests.support.guests.pings import Pings
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VIFS, guest_on
-from tests.support.pings import Pings
 from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -15,7 +15,7 @@ from os_vif import objects
 from os_vif.testing.guests import Guest
 from testbed.namespaces import changes, differences, ip, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
-from tests.support.qemu import Card, Machine
+from tests.support.guests.qemu import Card, Machine
 from tests.support.requirements import require_tun
 
 pytestmark = pytest.mark.usefixtures("daemon")

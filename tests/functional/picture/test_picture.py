@@ -19,8 +19,8 @@ from oslo_serialization import jsonutils
 from os_vif import objects
 from os_vif.cmd.render import host_picture
 from testbed.namespaces import run
-from tests.support import pictures
 from tests.support.cases import ovs_vif
+from tests.support.documents import pictures
 
 #: Programs of Chromium on Debian and elsewhere.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

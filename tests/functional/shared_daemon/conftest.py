@@ -13,7 +13,7 @@ import pytest
 from oslo_config import cfg
 
 import os_vif
-from tests.support.shared_daemons import SharedDaemon, shared_daemon
+from tests.support.shared_daemon.shared_daemons import SharedDaemon, shared_daemon
 
 
 @pytest.fixture

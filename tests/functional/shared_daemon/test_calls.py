@@ -29,8 +29,14 @@ from os_vif.steps.wire import encode
 from testbed import ovs
 from testbed.namespaces import changes, ip, private_namespace, run, snapshot, without_addresses
 from tests.support.daemons import CONTEXTS
-from tests.support.pages import ROOT
-from tests.support.shared_daemons import FRIEND, STRANGER, Call, call_as, require_users
+from tests.support.documents.pages import ROOT
+from tests.support.shared_daemon.shared_daemons import (
+    FRIEND,
+    STRANGER,
+    Call,
+    call_as,
+    require_users,
+)
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep

@@ -21,9 +21,9 @@ import pytest
 
 from os_vif.engine.shared_calls.shared_client import probe
 from testbed.namespaces import ip
-from tests.support import snippets
-from tests.support.pages import PAGES, ROOT
-from tests.support.shared_daemons import require_users
+from tests.support.documents import snippets
+from tests.support.documents.pages import PAGES, ROOT
+from tests.support.shared_daemon.shared_daemons import require_users
 
 PAGE = PAGES["user/shared_daemon"]
 UNITS = ROOT / "etc" / "systemd"

@@ -18,11 +18,11 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.engine.shared_calls import shared_protocol as protocol
 from testbed.namespaces import changes, ip, private_namespace, snapshot, without_addresses
-from tests.functional.shared_daemon.test_limits import MODULE, Caller, locked_state, netns
 from tests.support.cases import ALL
 from tests.support.daemons import use_helper
 from tests.support.kills import Host
-from tests.support.shared_daemons import FRIEND, Call
+from tests.support.shared_daemon.daemon_callers import MODULE, Caller, locked_state, netns
+from tests.support.shared_daemon.shared_daemons import FRIEND, Call
 from tests.support.vifs import bridge_vif
 
 INSTANCE = objects.InstanceInfo(name="guest")

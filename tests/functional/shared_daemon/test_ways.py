@@ -11,7 +11,7 @@ import os_vif
 from os_vif import objects
 from testbed.namespaces import changes, snapshot, without_addresses
 from tests.support.cases import ALL, Case
-from tests.support.shared_daemons import FRIEND, call_as
+from tests.support.shared_daemon.shared_daemons import FRIEND, call_as
 
 INSTANCE = objects.InstanceInfo(name="guest")
 #: The ways that tools/test.sh runs; a soak test runs all ways.

@@ -18,10 +18,10 @@ from os_vif import exception
 from os_vif.operations import watch
 from os_vif.operations.host_events import HostEvents, open_vswitch
 from testbed.namespaces import run
-from tests.functional.gc.test_gc_beside_plugs import vif_of
 from tests.support import faulty_helper
 from tests.support.cases import ovs_vif
 from tests.support.forks import forked
+from tests.support.thread_vifs import vif_of
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -12,7 +12,7 @@ import pytest
 
 from os_vif.cmd.render import host_picture
 from os_vif.operations.plugged import State
-from tests.support import pictures
+from tests.support.documents import pictures
 
 SVG = "{http://www.w3.org/2000/svg}"
 

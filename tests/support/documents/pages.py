@@ -14,7 +14,7 @@ import pytest
 
 from os_vif import exception
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 SOURCE = ROOT / "doc" / "source"

@@ -56,7 +56,7 @@ GOOD = """
 """
 
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 PROLOGUE = """
