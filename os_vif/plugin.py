@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from oslo_config import cfg
@@ -16,6 +17,7 @@ from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from os_vif import objects
     from os_vif.recognition import Candidate, HostSnapshot
@@ -121,7 +123,12 @@ class PluginBase(abc.ABC):
         :param instance_info: the virtual machine or pod of the VIF.
         :raises Exception: of any class; ``os_vif.plug()`` raises ``PlugException`` from it.
         """
-        self._run(self.recorded(self.plan_plug(vif, instance_info), vif, instance_info))
+        with self._shared_reads():
+            self._run(self.recorded(self.plan_plug(vif, instance_info), vif, instance_info))
+
+    def _shared_reads(self) -> AbstractContextManager[None]:
+        """Return a block in which a plan and its run share reads of the host. For os-vif only."""
+        return contextlib.nullcontext()
 
     def unplug(
         self, vif: objects.VIFBase, instance_info: objects.InstanceInfo

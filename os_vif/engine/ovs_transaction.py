@@ -24,11 +24,11 @@ from os_vif import exception
 from os_vif.engine.failure import StepFailure
 from os_vif.engine.ovs_open_ports import OpenPorts, find_open_ports
 from os_vif.engine.step_records import StepRecords
-from os_vif.host.ovsdb import query
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.lock_order import lock_in_order
 from os_vif.host.ovsdb.notation import ref
+from os_vif.host.ovsdb.query import ROOT
 from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.host.ovsdb.table_snapshot import (
     TableSnapshot,
@@ -62,8 +62,6 @@ _EMPTY = (
     "the database is not initialised yet: its table Open_vSwitch has no row, which "
     "'ovs-vsctl init' makes"
 )
-#: The query for the row that all other rows depend on.
-_ROOT = query.root("_uuid")
 #: The number of equal refusals of equal transactions before the plan fails.
 _MAX_EQUAL_REFUSALS = 3
 _UNKNOWN = "The state of Open vSwitch is unknown; plugging or unplugging again converges"
@@ -91,22 +89,24 @@ def open_session(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
     steps = [step for step in plan if isinstance(step, OvsStep)]
     locks = sorted({lock_name(step.port) for step in steps if step.port is not None})
     #: An unplug may go on without an initialised database, which has no rows of a VIF.
-    first_queries = () if plan.forward else (_ROOT,)
+    first_queries = () if plan.forward else (ROOT,)
     ovsdb, shared = take_shared(target) or (Ovsdb.to(target), None)
     with ovsdb:
 
         def begin() -> Snapshot:
             nonlocal shared
             found, shared = shared, None
-            if found is not None and ovsdb.has_locks(*locks) and found.row(_ROOT) is not None:
-                return found
+            if found is not None and ovsdb.has_locks(*locks):
+                found.prefetch(steps, [ROOT])
+                if found.row(ROOT) is not None:
+                    return found
             ovsdb.queue_lock_requests(*locks)
             snapshot = snapshot_for(ovsdb, steps, first_queries)
             if not ovsdb.has_locks():
                 # Another plan had a lock, and may have changed the rows.
                 lock_in_order(ovsdb, *locks)
                 snapshot = snapshot_for(ovsdb, steps, first_queries)
-            if first_queries and snapshot.row(_ROOT) is None:
+            if first_queries and snapshot.row(ROOT) is None:
                 raise exception.OvsdbNoAnswer(connection=ovsdb.connection, reason=_EMPTY)
             return snapshot
 

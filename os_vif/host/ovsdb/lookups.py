@@ -18,11 +18,11 @@ from os_vif.host.ovsdb.notation import mapping, ref, values
 from os_vif.host.ovsdb.table_snapshot import read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from os_vif.host.ovsdb.notation import Row
     from os_vif.host.ovsdb.remotes import Target
-    from os_vif.host.ovsdb.snapshot import Snapshot
+    from os_vif.host.ovsdb.snapshot import Prefetching, Snapshot
 
 
 def bridge_of(target: Target, port: str) -> str | None:
@@ -36,16 +36,20 @@ def bridge_of(target: Target, port: str) -> str | None:
     return read_rows(target, read_bridge)
 
 
-def is_in(target: Target, port: str, bridge: str) -> bool:
-    """Return whether a port is in a bridge. Reads all ports of the bridge, so for small bridges."""
+def is_in(
+    target: Target, port: str, bridge: str, readers: Sequence[Prefetching] = ()
+) -> bool:
+    """Return whether a port is in a bridge. Reads all ports of the bridge, so for small bridges.
+
+    :param readers: the steps that the caller probably plans, whose rows are read in advance.
+    """
     members = queries.ports_of_bridge(bridge)
 
     def read_membership(snapshot: Snapshot) -> bool:
-        snapshot.read([queries.by_name("Port", port), members])
         rows, row = snapshot.rows(members), snapshot.port(port)
         return bool(rows) and row is not None and ref(row) in values(rows[0]["ports"])
 
-    return read_rows(target, read_membership)
+    return read_rows(target, read_membership, readers, [queries.by_name("Port", port), members])
 
 
 def ports_of(target: Target, interface_id: str, *names: str) -> dict[str, Row]:

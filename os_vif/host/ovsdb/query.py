@@ -52,6 +52,10 @@ def root(*columns: str) -> Query:
     return ("Open_vSwitch", "_uuid", "!=", _NO_ROW, columns)
 
 
+#: The query for the row that all other rows depend on.
+ROOT = root("_uuid")
+
+
 def by_name(table: str, name: str) -> Query:
     """Return the query for a row by name, with the columns of ``COLUMNS``."""
     return (table, "name", "==", name, COLUMNS[table])

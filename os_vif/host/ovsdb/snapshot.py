@@ -23,6 +23,10 @@ _REMEMBERED = ("Port", "QoS")
 class Prefetching(Protocol):
     """A reader with a list of queries to send in advance, such as a step."""
 
+    @property
+    def port(self) -> str | None:
+        """The port to lock against other plans, or None."""
+
     def prefetch(self, snapshot: Snapshot) -> Iterable[Query]:
         """Yield the queries of the reader, given the rows read so far."""
 
@@ -43,6 +47,14 @@ class Snapshot:
     ) -> None:
         self._ovsdb = ovsdb
         self._rows: dict[Query, list[Row]] = {}
+        self.prefetch(readers, more)
+
+    def prefetch(self, readers: Sequence[Prefetching], more: Sequence[Query] = ()) -> None:
+        """Send the queries of readers that have not been sent, in as few requests as possible.
+
+        :param readers: steps, with queries to send in advance.
+        :param more: queries for the first request.
+        """
         while missing := [
             query
             for group in (more, *(reader.prefetch(self) for reader in readers))

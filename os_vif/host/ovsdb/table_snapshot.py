@@ -21,6 +21,7 @@ from os_vif import exception
 from os_vif.host.ovsdb import query as queries
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
+from os_vif.host.ovsdb.query import ROOT
 from os_vif.host.ovsdb.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ class TableSnapshot(Snapshot):
         #: The rows by table, column and function of a condition, and then by value.
         self._indexes: dict[tuple[str, str, str], dict[Any, list[Row]]] = {}
         self._select({table: _NARROW.get(table) or tuple(self._all(table)) for table in first})
+
+    def prefetch(self, readers: Sequence[Prefetching], more: Sequence[Query] = ()) -> None:
+        """Do nothing: a table is selected once, at first use."""
 
     def read(self, wanted: Iterable[Query], *before: Operation) -> None:
         """Read the tables of queries, unless read before.
@@ -183,20 +187,20 @@ def snapshot_for(
     return TableSnapshot(ovsdb) if is_many(readers) else Snapshot(ovsdb, readers, more)
 
 
-class _SharedTables:
-    """The snapshots of a block, by database.
+class _SharedSnapshots:
+    """The snapshots of a block, by database."""
 
-    :param locks: the names of locks to acquire ahead of the first read.
-    """
-
-    def __init__(self, stack: contextlib.ExitStack, locks: Sequence[str]) -> None:
+    def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
-        self._locks = locks
-        self._found: dict[Any, tuple[Ovsdb, TableSnapshot] | exception.OvsdbError] = {}
+        self._found: dict[Any, tuple[Ovsdb, Snapshot] | exception.OvsdbError] = {}
 
-    def open(self, target: Target) -> tuple[Ovsdb, TableSnapshot]:
+    def open(
+        self, target: Target, readers: Sequence[Prefetching], queries: Sequence[Query]
+    ) -> tuple[Ovsdb, Snapshot]:
         """Return the connection and the snapshot of a database.
 
+        :param readers: steps, with queries to send in advance.
+        :param queries: queries to send in advance.
         :raises os_vif.exception.OvsdbError: if the first attempt to read the database failed. A
             database that does not answer costs one timeout, not one for each VIF.
         """
@@ -204,7 +208,8 @@ class _SharedTables:
         if key not in self._found:
             ovsdb = self._stack.enter_context(Ovsdb.to(target))
             try:
-                self._found[key] = ovsdb, retry_read(ovsdb, lambda: self._read(ovsdb))
+                snapshot = retry_read(ovsdb, lambda: self._read(ovsdb, readers, queries))
+                self._found[key] = ovsdb, snapshot
             except exception.OvsdbError as error:
                 self._found[key] = error
         found = self._found[key]
@@ -212,16 +217,28 @@ class _SharedTables:
             raise found.with_traceback(None)
         return found
 
-    def _read(self, ovsdb: Ovsdb) -> TableSnapshot:
-        """Read the tables, with the locks if no other client has one of them."""
-        ovsdb.queue_lock_requests(*self._locks)
-        snapshot = TableSnapshot(ovsdb)
+    def _read(
+        self, ovsdb: Ovsdb, readers: Sequence[Prefetching], queries: Sequence[Query]
+    ) -> Snapshot:
+        """Read the first rows, with locks if no other client has one of the locks."""
+        ovsdb.queue_lock_requests(*sorted(set(map(lock_name, self._ports(readers)))))
+        snapshot = self._snapshot(ovsdb, readers, queries)
         if not ovsdb.has_locks():
             # Another plan is running. A plan of the block waits for the locks that it needs.
             ovsdb.release_locks()
         return snapshot
 
-    def take(self, target: Target) -> tuple[Ovsdb, TableSnapshot] | None:
+    def _ports(self, readers: Sequence[Prefetching]) -> Iterable[str]:
+        """Return the ports to lock ahead of the first read."""
+        return [port for reader in readers if (port := reader.port) is not None]
+
+    def _snapshot(
+        self, ovsdb: Ovsdb, readers: Sequence[Prefetching], queries: Sequence[Query]
+    ) -> Snapshot:
+        # Every plan with steps of a port reads the row that all other rows depend on.
+        return Snapshot(ovsdb, readers, [*queries, ROOT] if readers else queries)
+
+    def take(self, target: Target) -> tuple[Ovsdb, Snapshot] | None:
         """Remove and return the connection and the snapshot of a database, if read before."""
         key = (target.connection, target.tls)
         found = self._found.get(key)
@@ -231,7 +248,28 @@ class _SharedTables:
         return found
 
 
-_shared: contextvars.ContextVar[_SharedTables | None] = contextvars.ContextVar(
+class _SharedTables(_SharedSnapshots):
+    """The snapshots of complete tables of a block, by database.
+
+    :param ports: the ports to lock ahead of the first read.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, ports: Sequence[str]) -> None:
+        super().__init__(stack)
+        self._locked_ports = ports
+
+    def _ports(self, readers: Sequence[Prefetching]) -> Iterable[str]:
+        del readers
+        return self._locked_ports
+
+    def _snapshot(
+        self, ovsdb: Ovsdb, readers: Sequence[Prefetching], queries: Sequence[Query]
+    ) -> Snapshot:
+        del readers, queries
+        return TableSnapshot(ovsdb)
+
+
+_shared: contextvars.ContextVar[_SharedSnapshots | None] = contextvars.ContextVar(
     "os_vif_shared_tables", default=None
 )
 
@@ -247,19 +285,37 @@ def shared_tables(ports: Sequence[str] = ()) -> Iterator[None]:
         of the first read, if they are free, so that the first plan need not read the rows again:
         see :func:`take_shared`.
     """
-    if _shared.get() is not None:
-        yield
-        return
     with contextlib.ExitStack() as stack:
-        locks = sorted({lock_name(port) for port in ports})
-        token = _shared.set(_SharedTables(stack, locks))
-        try:
-            yield
-        finally:
-            _shared.reset(token)
+        if _shared.get() is None:
+            stack.enter_context(_sharing(_SharedTables(stack, ports)))
+        yield
 
 
-def take_shared(target: Target) -> tuple[Ovsdb, TableSnapshot] | None:
+@contextlib.contextmanager
+def shared_rows() -> Iterator[None]:
+    """Share a connection between the reads of a plan and the run of the plan, in the block.
+
+    The first read of the block also reads the rows of the *readers* of :func:`read_rows`, after
+    locking their ports, so that a plan of the same ports that holds needs no other request. Reads
+    in a block of :func:`shared_tables` use the rows of that block.
+    """
+    with contextlib.ExitStack() as stack:
+        if _shared.get() is None:
+            stack.enter_context(_sharing(_SharedSnapshots(stack)))
+        yield
+
+
+@contextlib.contextmanager
+def _sharing(shared: _SharedSnapshots) -> Iterator[None]:
+    """Use snapshots for the reads of the block, by this thread."""
+    token = _shared.set(shared)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def take_shared(target: Target) -> tuple[Ovsdb, Snapshot] | None:
     """Remove and return the connection and the snapshot of the block, for a plan.
 
     The connection may have the locks of the plan. Later reads of the block select the tables again.
@@ -269,18 +325,24 @@ def take_shared(target: Target) -> tuple[Ovsdb, TableSnapshot] | None:
 
 
 def read_rows(
-    target: Target, read: Callable[[Snapshot], T], readers: Sequence[Prefetching] = ()
+    target: Target,
+    read: Callable[[Snapshot], T],
+    readers: Sequence[Prefetching] = (),
+    queries: Sequence[Query] = (),
 ) -> T:
-    """Call a function with a snapshot: of :func:`shared_tables`, or of a connection of its own.
+    """Call a function with a snapshot: of the block, or of a connection of its own.
+
+    The blocks are those of :func:`shared_tables` and :func:`shared_rows`.
 
     The function is called again if the connection is lost, until the deadline.
 
     :param readers: steps, with queries to send in advance.
+    :param queries: queries to send in advance.
     :raises os_vif.exception.OvsdbError: if the database cannot be read.
     """
     shared = _shared.get()
     if shared is not None:
-        ovsdb, snapshot = shared.open(target)
+        ovsdb, snapshot = shared.open(target, readers, queries)
         return retry_read(ovsdb, lambda: read(snapshot))
     with Ovsdb.to(target) as ovsdb:
-        return retry_read(ovsdb, lambda: read(Snapshot(ovsdb, readers)))
+        return retry_read(ovsdb, lambda: read(Snapshot(ovsdb, readers, queries)))

@@ -35,6 +35,7 @@ from os_vif.steps import (
     Step,
 )
 from os_vif.steps.ovs.hypervisor_port import OvsPortName
+from os_vif.steps.ovs.step import OvsStep
 
 SOURCES: Mapping[str, str] = context.SOURCES
 
@@ -78,11 +79,10 @@ def _plug_steps(vif: VifContext) -> tuple[Step, ...]:
         usable = limits.is_device_name(given) and given != bridge
         return (integration, OvsPortName(given)) if usable else (integration,)
     name = vif_fields.named(vif.vif, "vif_name")
-    in_own_bridge = _is_in_own_bridge(vif, name)
-    if not in_own_bridge and not create_port:
+    if not create_port and not _is_in_own_bridge(vif, name):
         return (integration, OvsPortName(name))
     device = vif.methods.device(vif.vif, vif.profile, name)
-    if in_own_bridge:
+    if not create_port:
         return (*device, integration, *_own_bridge(vif, name, datapath))
     port = EnsureOvsPort(
         bridge,
@@ -92,6 +92,8 @@ def _plug_steps(vif: VifContext) -> tuple[Step, ...]:
         qos=vif.qos(datapath),
         must_open=_creates_tap(vif),
     )
+    if _is_in_own_bridge(vif, name, (integration, port)):
+        return (*device, integration, *_own_bridge(vif, name, datapath))
     return (*device, integration, port)
 
 
@@ -126,17 +128,19 @@ def _creates_tap(vif: VifContext) -> bool:
     return bool(vif_fields.get(vif.profile, "create_tap"))
 
 
-def _is_in_own_bridge(vif: VifContext, port: str) -> bool:
+def _is_in_own_bridge(vif: VifContext, port: str, probable: tuple[OvsStep, ...] = ()) -> bool:
     """Return whether the port is, or is to be, in a bridge of the VIF's own.
 
     ``per_port_bridge`` applies to new ports only; a plugged port keeps its bridge. nova-compute
     plugs the VIFs of running guests when the service starts.
+
+    :param probable: the steps for a port that is not, whose rows are read in the same request.
     """
     is_configured = bool(vif.config.per_port_bridge)
     if not is_configured and vif_fields.get(vif.vif, "id") is None:
         return False
     try:
-        if lookups.is_in(vif.target, port, _own_bridge_name(vif)):
+        if lookups.is_in(vif.target, port, _own_bridge_name(vif), probable):
             return True
         return is_configured and lookups.bridge_of(vif.target, port) != vif.bridge
     except exception.OvsdbUnreachable:

@@ -18,6 +18,7 @@ from os_vif.plugins.ovs.context import PluginMethods, VifContext
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     from os_vif.recognition import Candidate, HostSnapshot
     from os_vif.steps.kernel_step import KernelStep
@@ -155,6 +156,12 @@ class OvsPlugin(PluginBase):
     def _mtu(self, vif: objects.VIFBase) -> int:
         """Return the MTU of a VIF in bytes: of the network, or of ``network_device_mtu``."""
         return vif_fields.mtu(vif, self.config, "os_vif_ovs")
+
+    def _shared_reads(self) -> AbstractContextManager[None]:
+        """Return a block in which a plan and its run share a connection and rows."""
+        from os_vif.host.ovsdb import table_snapshot
+
+        return table_snapshot.shared_rows()
 
     def _qos(self, datapath: str) -> str | None:
         """Return the QoS type of a new port, or None for a port without a QoS row."""
