@@ -36,9 +36,7 @@ def bridge_of(target: Target, port: str) -> str | None:
     return read_rows(target, read_bridge)
 
 
-def is_in(
-    target: Target, port: str, bridge: str, readers: Sequence[Prefetching] = ()
-) -> bool:
+def is_in(target: Target, port: str, bridge: str, readers: Sequence[Prefetching] = ()) -> bool:
     """Return whether a port is in a bridge. Reads all ports of the bridge, so for small bridges.
 
     :param readers: the steps that the caller probably plans, whose rows are read in advance.
