@@ -41,13 +41,17 @@ _MTU = 1450
 _INSTANCE = "b0000000-0000-4000-8000-000000000000"
 
 
-class DatabaseServer(open_vswitch.Switch):
-    """A private ovsdb-server without ovs-vswitchd, which would open each device."""
+class HostSwitch(open_vswitch.Switch):
+    """A private Open vSwitch whose folder also has the commands that create the devices."""
 
     @property
     def directory(self) -> pathlib.Path:
         """Return the folder of the database."""
         return self._directory
+
+
+class DatabaseServer(HostSwitch):
+    """A private ovsdb-server without ovs-vswitchd, which would open each device."""
 
     def __enter__(self) -> Self:
         self.create_database()
@@ -122,8 +126,11 @@ def measure(connection: str, ports: int) -> None:
     print(json.dumps(figures))
 
 
-def create_host(server: DatabaseServer, ports: int, kind: str) -> None:
-    """Create the rows, the devices and the records of VIFs."""
+def create_host(server: HostSwitch, ports: int, kind: str, *, devices: bool = True) -> None:
+    """Create the rows, the devices and the records of VIFs.
+
+    :param devices: False for VIFs whose devices have gone.
+    """
     server.vsctl("--no-wait", "add-br", "br-int")
     # New devices have the settings of a plug.
     for key in (
@@ -132,7 +139,7 @@ def create_host(server: DatabaseServer, ports: int, kind: str) -> None:
         "ipv4/conf/default/arp_announce=2",
     ):
         run(f"sysctl -qw net/{key}")
-    devices: list[str] = []
+    commands: list[str] = []
     with rtnetlink.opened() as net:
         for batch in (range(first, min(first + 200, ports)) for first in range(0, ports, 200)):
             rows: list[str] = []
@@ -140,13 +147,14 @@ def create_host(server: DatabaseServer, ports: int, kind: str) -> None:
                 vif_id = str(uuid.UUID(int=(number << 96) | 0x4000_8000_0000_0000_0000))
                 mac = f"fa:16:3e:00:{number // 256:02x}:{number % 256:02x}"
                 rows += port_rows(kind, vif_id, mac)
-                devices += devices_of(kind, vif_id[:11])
+                commands += devices_of(kind, vif_id[:11])
                 document = serialization.dumps(vif_of(kind, vif_id, mac))
                 record = VifRecord(vif_id, "nova", time.time(), document, _INSTANCE)
                 vif_records.write_record(net, record)
             server.vsctl("--no-wait", *rows[1:])
-    pathlib.Path(scratch := f"{server.directory}/devices").write_text("\n".join(devices))
-    run(f"ip -batch {scratch}")
+    if devices:
+        pathlib.Path(scratch := f"{server.directory}/devices").write_text("\n".join(commands))
+        run(f"ip -batch {scratch}")
 
 
 def port_rows(kind: str, vif_id: str, mac: str) -> list[str]:

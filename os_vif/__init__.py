@@ -428,7 +428,7 @@ def collect(
 
     owners = None if owner is None else frozenset([owner] if isinstance(owner, str) else owner)
     rules = collection.Rules(owners, older_than, observations, limit, unowned, dry_run)
-    return collection.collect(keep, rules, inventory, unplug, plan)
+    return collection.collect(keep, rules, inventory, unplug_many, plan)
 
 
 def plugin_errors() -> dict[str, str]:

@@ -3,11 +3,12 @@
 
 """Garbage collection: removal of the VIFs that no keep list names.
 
-``collect()`` reads the inventory once, and unplugs each collectable VIF through its plugin. A VIF
-is collectable if the keep list does not name the VIF, the owner matches, the plug is older than the
+``collect()`` reads the inventory once, and unplugs the collectable VIFs through their plugins, in
+batches (:mod:`os_vif.operations.batch`). A VIF is collectable if the keep list does not name the VIF, the owner matches, the plug is older than the
 grace period, and several collections in succession have found the VIF so. The age of a VIF without a
 record, and of an empty bridge of os-vif, counts from the first collection. A VIF that is plugged
-again during the collection stays. Integration bridges, and devices without a mark, record or name of
+again during the collection stays: the identity of its devices and record is read again immediately
+before the batch. Integration bridges, and devices without a mark, record or name of
 os-vif, are never removed.
 
 The observations are in ``/run/os-vif/gc.json``, which ends with a reboot as the devices do.
@@ -28,16 +29,19 @@ from typing import TYPE_CHECKING
 
 from os_vif import exception
 from os_vif.device_names import DELETABLE_OVS_BRIDGES, HYBRID_BRIDGE
-from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink import link_table, rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
 from os_vif.operations.keep_lists import KeepList
 from os_vif.operations.plugged import Plugged, State
+from os_vif.operations.shared_view import shared_view
 from os_vif.recognition import OTHER_BRIDGE
 
 if TYPE_CHECKING:
     from os_vif import objects
+    from os_vif.host.netlink.rtnetlink import Netlink
+    from os_vif.operations.batch import Pair, Result
     from os_vif.steps.plan import Plan
 
 LOG = logging.getLogger(__name__)
@@ -47,6 +51,8 @@ Keep = KeepList | Iterable[str] | Callable[[Plugged], bool]
 #: Prefixes of bridges of the plugin ``ovs`` that belong to a single VIF or trunk.
 _VIF_BRIDGES = (HYBRID_BRIDGE, *DELETABLE_OVS_BRIDGES)
 _LOCK = "gc.lock"
+#: Number of VIFs of a batch. The identities of all VIFs of a batch are read again before the batch.
+MAX_BATCH = 64
 
 
 class Outcome(enum.StrEnum):
@@ -133,7 +139,7 @@ def collect(
     keep: Keep,
     rules: Rules,
     inventory: Callable[[], Sequence[Plugged]],
-    unplug: Callable[[objects.VIFBase, objects.InstanceInfo], Sequence[str]],
+    unplug_many: Callable[[Sequence[Pair]], Sequence[Result]],
     plan: Callable[[objects.VIFBase, objects.InstanceInfo, bool], Plan],
 ) -> CollectReport:
     """Unplug the VIFs that are not in use; see :func:`os_vif.collect`."""
@@ -144,29 +150,54 @@ def collect(
         others = [entry for entry in entries if not is_kept(entry)]
         _require_single_owner(rules, entries)
         seen = observations.read()
-        found = [_without_effect(_judge(entry, rules, seen), plan) for entry in others]
-        seen.keep_only(found_id for found_id in map(_key, _counted(found)))
+        with _shared_or_none():
+            results = [_without_effect(_judge(entry, rules, seen), plan) for entry in others]
+        seen.keep_only(map(_key, _counted(results)))
         if not rules.dry_run:
             seen.write()
-        results: list[Collected] = []
-        for verdict in found:
-            result = verdict
-            if verdict.outcome is Outcome.WOULD_REMOVE:
-                done = sum(r.outcome in _ATTEMPTS for r in results)
-                if rules.limit is not None and done >= rules.limit:
-                    reason = f"the limit of {rules.limit} removals is reached"
-                    result = dataclasses.replace(verdict, outcome=Outcome.WAITING, reason=reason)
-                elif not rules.dry_run:
-                    result = _remove(verdict, before, unplug)
-                    if result.outcome is Outcome.REMOVED:
-                        seen.note_removal(_key(verdict))
-                        seen.write()
-            results.append(result)
+        _remove_all(results, rules, before, unplug_many, seen)
     errors = tuple(getattr(entries, "errors", ()))
     return CollectReport(tuple(results), len(entries) - len(others), errors)
 
 
-_ATTEMPTS = (Outcome.REMOVED, Outcome.WOULD_REMOVE, Outcome.FAILED)
+@contextlib.contextmanager
+def _shared_or_none() -> Iterator[None]:
+    """Share a view of the host; without a list of links, each plan reports the error."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(shared_view())
+        yield
+
+
+def _remove_all(
+    results: list[Collected],
+    rules: Rules,
+    before: _Identities,
+    unplug_many: Callable[[Sequence[Pair]], Sequence[Result]],
+    seen: observations.Observations,
+) -> None:
+    """Unplug the collectable VIFs in batches, up to the limit; replace the results.
+
+    Unplugs and failed unplugs count for the limit, and VIFs that have changed do not.
+    """
+    waiting = [n for n, found in enumerate(results) if found.outcome is Outcome.WOULD_REMOVE]
+    room = len(waiting) if rules.limit is None else rules.limit
+    while waiting and room:
+        size = min(MAX_BATCH, room)
+        batch, waiting = waiting[:size], waiting[size:]
+        if rules.dry_run:
+            room -= len(batch)
+            continue
+        done = _remove([results[n] for n in batch], before, unplug_many)
+        for n, result in zip(batch, done, strict=True):
+            results[n] = result
+            room -= result.outcome is not Outcome.CHANGED
+            if result.outcome is Outcome.REMOVED:
+                seen.note_removal(_key(result))
+        seen.write()
+    for n in waiting:
+        reason = f"the limit of {rules.limit} removals is reached"
+        results[n] = dataclasses.replace(results[n], outcome=Outcome.WAITING, reason=reason)
 
 
 def _keep_function(keep: Keep) -> Callable[[Plugged], bool]:
@@ -299,21 +330,34 @@ def _key(result: Collected) -> str:
 
 
 def _remove(
-    verdict: Collected,
+    verdicts: Sequence[Collected],
     before: _Identities,
-    unplug: Callable[[objects.VIFBase, objects.InstanceInfo], Sequence[str]],
-) -> Collected:
-    """Unplug a VIF, unless the VIF has changed since the inventory."""
+    unplug_many: Callable[[Sequence[Pair]], Sequence[Result]],
+) -> Iterator[Collected]:
+    """Unplug the VIFs of a batch that have not changed since the inventory; yield the results."""
+    changes = before.changes_of([verdict.entry for verdict in verdicts])
+    pairs = [
+        (verdict.entry.vif, verdict.entry.instance)
+        for verdict, change in zip(verdicts, changes, strict=True)
+        if change is None
+    ]
+    unplugged = iter(unplug_many(pairs))
+    for verdict, change in zip(verdicts, changes, strict=True):
+        if change is not None:
+            yield dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=change)
+        else:
+            yield _result(verdict, next(unplugged))
+
+
+def _result(verdict: Collected, unplugged: Result) -> Collected:
+    """Return the result of the unplug of a VIF."""
     entry = verdict.entry
-    if (change := before.change_of(entry)) is not None:
-        return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=change)
-    try:
-        remaining = unplug(entry.vif, entry.instance)
-    except exception.ExceptionBase as error:
-        return dataclasses.replace(verdict, outcome=Outcome.FAILED, reason=str(error))
-    if remaining and is_empty_bridge(entry):
+    if unplugged.error is not None:
+        reason = str(unplugged.error)
+        return dataclasses.replace(verdict, outcome=Outcome.FAILED, reason=reason)
+    if unplugged.remaining and is_empty_bridge(entry):
         # Another VIF uses the bridge since the inventory.
-        reason = "; ".join(remaining)
+        reason = "; ".join(unplugged.remaining)
         return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=reason)
     LOG.info("Collected %s of owner %s: %s", entry.id, entry.owner, verdict.reason)
     return dataclasses.replace(verdict, outcome=Outcome.REMOVED)
@@ -333,23 +377,26 @@ class _Identities:
         with contextlib.suppress(OSError), os.scandir(STATE.path) as files:
             self._files = {file.path: _identity(file.stat()) for file in files}
 
-    def change_of(self, entry: Plugged) -> str | None:
-        """Return in words how a VIF has changed since, or None."""
-        with rtnetlink.opened() as net:
-            path = vif_records.path_of(net, entry.id)
-            try:
-                found = _identity(pathlib.Path(path).stat())
-            except OSError:
-                found = None
-            if found != self._files.get(path):
-                return "the VIF was plugged again or unplugged since the inventory"
-            for device in entry.devices:
-                if device == entry.bridge:
-                    # Another VIF of the bridge may be the last user.
-                    continue
-                link = net.link(device)
-                if (None if link is None else link.index) != self._indexes.get(device):
-                    return f"device {device} has changed since the inventory"
+    def changes_of(self, entries: Sequence[Plugged]) -> list[str | None]:
+        """Return in words how each VIF has changed since, or None; from a single dump of links."""
+        with link_table.opened_table() as net:
+            return [self._change_of(net, entry) for entry in entries]
+
+    def _change_of(self, net: Netlink, entry: Plugged) -> str | None:
+        path = vif_records.path_of(net, entry.id)
+        try:
+            found = _identity(pathlib.Path(path).stat())
+        except OSError:
+            found = None
+        if found != self._files.get(path):
+            return "the VIF was plugged again or unplugged since the inventory"
+        for device in entry.devices:
+            if device == entry.bridge:
+                # Another VIF of the bridge may be the last user.
+                continue
+            link = net.link(device)
+            if (None if link is None else link.index) != self._indexes.get(device):
+                return f"device {device} has changed since the inventory"
         return None
 
 

@@ -17,6 +17,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
+from os_vif.operations import collect
 from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support import faulty_helper
 from tests.support.forks import forked
@@ -121,20 +122,21 @@ def test_a_vif_that_is_plugged_again_meanwhile_is_never_taken(br_int):
 def kill_after(number: int) -> None:
     """Kill this process in the *number*-th unplug of a collection, before or after the call."""
     calls = 0
-    unplug = os_vif.unplug
+    unplug_many = os_vif.unplug_many
+    collect.MAX_BATCH = 1
 
     def counting(*arguments):
         nonlocal calls
         calls += 1
         if calls == number:
             os.kill(os.getpid(), signal.SIGKILL)
-        result = unplug(*arguments)
+        result = unplug_many(*arguments)
         calls += 1
         if calls == number:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    os_vif.unplug = counting
+    os_vif.unplug_many = counting
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 5])
@@ -144,11 +146,11 @@ def test_a_killed_collection_is_completed_by_the_next_one(br_int, number):
     for vif in vifs:
         os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 
-    def collect():
+    def collect_partly():
         kill_after(number)
         os_vif.collect(keep_nothing, **NOW)
 
-    assert forked(collect, b"").returncode == -signal.SIGKILL
+    assert forked(collect_partly, b"").returncode == -signal.SIGKILL
     left = len(os_vif.inventory())
     assert left == len(vifs) - number // 2
     report = os_vif.collect(keep_nothing, **NOW)

@@ -88,3 +88,48 @@ def test_a_row_with_a_wrong_address_hides_no_other_port(br_int):
     br_int.vsctl("--no-wait", "set", "Interface", f"tap{bad[:11]}", "external_ids:attached-mac=no")
     inventory = os_vif.inventory()
     assert ([entry.id for entry in inventory], inventory.errors) == ([good], ())
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Provide the number of VIFs of each batch."""
+    sizes = []
+
+    def counting(pairs):
+        sizes.append(len(pairs))
+        return unplug_many(pairs)
+
+    unplug_many = os_vif.unplug_many
+    monkeypatch.setattr(os_vif, "unplug_many", counting)
+    return sizes
+
+
+def test_vifs_are_unplugged_in_batches_up_to_the_limit(br_int, batches):
+    ids = orphan_ids(80)
+    add_orphans(br_int, ids)
+    rules = {"unowned": True, "older_than": 0, "observations": 1}
+    report = os_vif.collect(lambda _: False, limit=70, **rules)
+    assert batches == [64, 6]
+    assert [result.entry.id for result in report.results] == ids
+    assert [result.entry.id for result in report.removed] == ids[:70]
+    assert {str(result.outcome) for result in report.results[70:]} == {"waiting"}
+    assert "limit of 70" in report.results[70].reason
+
+
+def test_a_vif_that_was_plugged_again_leaves_its_batch_and_the_limit_to_others(br_int, batches):
+    vifs = [ovs_vif(number=number, **TAP) for number in range(4)]
+    for vif in vifs:
+        os_vif.plug(vif, INSTANCE)
+
+    def plug_again(entry):
+        if entry.id == vifs[1].id:
+            os_vif.unplug(vifs[1], INSTANCE)
+            os_vif.plug(vifs[1], INSTANCE)
+        return False
+
+    report = os_vif.collect(plug_again, older_than=0, observations=1, limit=3)
+    assert [str(result.outcome) for result in report.results] == [
+        "removed", "changed", "removed", "removed",
+    ]  # fmt: skip
+    assert batches == [2, 1]
+    assert br_int.vsctl("list-ports", "br-int").split() == [vifs[1].vif_name]
