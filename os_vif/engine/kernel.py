@@ -59,6 +59,8 @@ class KernelExecutor:
         self._module = module
         self._forward = forward
         self._records: Sequence[WriteVifRecord | DeleteVifRecord] = ()
+        #: Waits for the call for records that has been sent, and returns the undo steps.
+        self._pending_records: Callable[[], list[EncodedStep]] | None = None
 
     def attach_records(self, steps: Sequence[WriteVifRecord | DeleteVifRecord]) -> None:
         """Apply the steps for the records of VIFs in the same call as the next steps."""
@@ -69,23 +71,44 @@ class KernelExecutor:
     ) -> None:
         """Apply the steps for the records of VIFs in a call of their own.
 
+        A running daemon receives the call at once, and writes the records while Open vSwitch runs
+        the transaction, even if the caller is killed. :meth:`finish` waits for the answer.
+
         A failure is logged as a warning: a plan without kernel steps needs no daemon otherwise.
         """
         if self._module is None or self._module in _without_records or _are_recorded(steps):
             return
-        module = privsep_module.load(self._module)
+        messages = [encode(step) for step in steps]
+        pending = privsep_module.begin_run(privsep_module.load(self._module), messages)
+        finish = functools.cache(functools.partial(self._finish_records, pending, messages))
+        progress.undo_record.append(lambda failure: self._roll_back(finish(), failure))
+        if pending is None:
+            finish()
+        else:
+            self._pending_records = finish
+
+    def _finish_records(
+        self, pending: Callable[[], RunAnswer | None] | None, messages: list[EncodedStep]
+    ) -> list[EncodedStep]:
+        """Return the undo steps of a call for records; none after a logged failure.
+
+        :param pending: waits for the answer of a call that has been sent; None makes the call.
+        """
         try:
-            answer = _call(module.run, [encode(step) for step in steps])
+            # A call that writes or deletes records can be repeated.
+            answer = (pending and pending()) or _call(
+                privsep_module.load(self._module).run, messages
+            )
         except Exception as error:  # noqa: BLE001 - the error is logged
-            if isinstance(error, NotStartedError):
+            if isinstance(error, NotStartedError) and self._module is not None:
                 _without_records.add(self._module)
             LOG.warning("The owner of VIFs is not recorded: %s", described_error(error))
-            return
+            return []
         if answer["error"] is not None:
             reason = StepFailure.decode(answer["error"]).reason
             LOG.warning("The owner of VIFs is not recorded: %s", reason)
-            return
-        progress.undo_record.append(functools.partial(self._roll_back, answer["undo"]))
+            return []
+        return answer["undo"]
 
     def require_daemon(self, steps: Sequence[KernelStep]) -> None:
         """Raise StepFailure unless the daemon can be called, or all steps hold.
@@ -167,7 +190,9 @@ class KernelExecutor:
         return False
 
     def finish(self) -> None:
-        """Return at once: the kernel has applied a step when the call of the daemon ends."""
+        """Wait for the records. The kernel has applied a step when the call of the daemon ends."""
+        if self._pending_records is not None:
+            self._pending_records()
 
     def _run(
         self,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import os
 import pathlib
 import shlex
@@ -24,8 +25,9 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
 from oslo_privsep import comm, daemon
@@ -254,6 +256,37 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channe
         except OSError:
             self.running = False
             raise
+
+    def begin_call(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Callable[[], Any]:
+        """Send a call, and return without waiting for the reply.
+
+        :param name: import path of the function.
+        :returns: a function that waits for the reply and returns the result of the call, or None
+            for an error. To be called once.
+        :raises OSError: if the call cannot be sent.
+        """
+        key, reply = uuid.uuid4().hex, comm.Future(self.lock)
+        with self.lock:
+            if not self.running:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            self.writer.send((key, (comm.Message.CALL.value, name, args, kwargs)))
+            self.outstanding_msgs[key] = reply
+
+        def wait() -> Any:
+            with self.lock:
+                try:
+                    reply.condvar.wait_for(lambda: reply.error or reply.data is not None)
+                finally:
+                    self.outstanding_msgs.pop(key, None)
+            match reply.data:
+                case (comm.Message.RET, result):
+                    return result
+                case _:
+                    return None
+
+        return wait
 
     def disown(self) -> None:
         """Close the descriptors in a forked child: the daemon belongs to the parent."""

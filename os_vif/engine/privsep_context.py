@@ -324,6 +324,30 @@ class Context(priv_context.PrivContext):
             self.channel.netns = netns
         return answer
 
+    def begin_call(self, entry_point: Callable[..., Any], *args: Any) -> Callable[[], Any] | None:
+        """Send a call of an entry point to the running private daemon, without waiting.
+
+        :returns: a function that waits for the reply and returns the result of the call, or None
+            for an error. None if no such daemon is known to run in the network namespace of this
+            thread: an ordinary call then starts the daemon, or reports the error.
+        """
+        channel, function = self.channel, getattr(entry_point, "__wrapped__", None)
+        if (
+            not self.client_mode
+            or function not in self._compared
+            or not isinstance(channel, Channel)
+            or _shared_daemon() is not None
+        ):
+            return None
+        netns = _read_netns()
+        if netns is None or netns != channel.netns:
+            return None
+        name = f"{self._module}.{function.__name__}"
+        try:
+            return channel.begin_call(name, args, {"netns": netns})
+        except OSError:
+            return None
+
     def _require_netns(self, caller: str | None) -> None:
         """Raise OtherNamespaceError unless the caller is in the network namespace of this daemon."""
         from os_vif.host.netlink import rtnetlink

@@ -19,6 +19,8 @@ from os_vif import exception
 from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from os_vif.engine.answers import CheckAnswer, ProbeAnswer, RunAnswer, UndoAnswer
     from os_vif.engine.privsep_context import Context
     from os_vif.steps.wire import Registry
@@ -94,6 +96,15 @@ def is_confirmed(module: PrivsepModule) -> bool:
     """
     context = _context_of(module)
     return context is None or context.is_confirmed()
+
+
+def begin_run(module: PrivsepModule, messages: Any) -> Callable[[], RunAnswer | None] | None:
+    """Send a call of ``run()`` to the daemon of a module, without waiting for the answer.
+
+    :returns: as :meth:`os_vif.engine.privsep_context.Context.begin_call`.
+    """
+    context = _context_of(module)
+    return None if context is None else context.begin_call(module.run, messages)
 
 
 def registry_of(module: PrivsepModule) -> Registry:

@@ -144,7 +144,8 @@ def _run_groups(
                     _run_group(executors, other, earlier[other], progress)
             _run_group(executors, name, current, progress, group.records)
             earlier[name] += current
-        for executor in executors.values():
+        # The daemon writes the records while ovs-vswitchd applies the transaction.
+        for executor in reversed([*executors.values()]):
             executor.finish()
     except StepFailure as failure:
         progress.roll_back(failure)

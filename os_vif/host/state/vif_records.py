@@ -3,9 +3,10 @@
 
 """Records of the plugged VIFs: owner, time of the plug, instance, and document.
 
-The privileged daemon writes a record before the first change of a plug, and deletes the record
-after the last change of an unplug. Without a record, owner and time are unknown. The lock of a
-record is the lock on the device name :func:`lock_name`.
+The privileged daemon writes a record before the first change of the kernel in a plug, and deletes
+the record after the last change of an unplug. A plan that changes only Open vSwitch sends the
+record before its transaction. Without a record, owner and time are unknown. The lock of a record is
+the lock on the device name :func:`lock_name`.
 """
 
 from __future__ import annotations
