@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
+
     from os_vif.engine.planned.plan_preview import PlannedStep
     from os_vif.steps.plan import Difference, Plan
 
@@ -35,6 +38,15 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
     with first_use:
         from os_vif.engine import runner
     return runner.check(plan, privsep_module)
+
+
+def read_ahead(
+    plans: Iterable[tuple[Plan, str | None]],
+) -> AbstractContextManager[Mapping[str, Exception]]:
+    """Call :func:`os_vif.engine.kernel.read_ahead`."""
+    with first_use:
+        from os_vif.engine import kernel
+    return kernel.read_ahead(plans)
 
 
 def import_all() -> None:

@@ -9,7 +9,7 @@ every exception.
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from os_vif.engine.failure import EncodedFailure
 
@@ -46,6 +46,9 @@ class CheckAnswer(TypedDict):
 
     #: The fields of each :class:`~os_vif.steps.plan.Difference`.
     differences: list[dict[str, Any]]
+    #: The number of differences of each step; after an error, of the steps before the failed step.
+    #: Missing in the answer of an older daemon.
+    counts: NotRequired[list[int]]
     error: EncodedFailure | None
 
 

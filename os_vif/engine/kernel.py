@@ -10,8 +10,11 @@ the kernel without privileges, under the sequence lock of the devices.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
+import itertools
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from os_vif import exception
@@ -26,13 +29,14 @@ from os_vif.steps.rollback import commands_with_reason
 from os_vif.steps.wire import decode, encode, require_registered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from os_vif.engine.answers import EncodedStep, RunAnswer
     from os_vif.engine.executor import Progress
     from os_vif.engine.privsep_module import PrivsepModule
     from os_vif.steps.kernel_step import KernelStep
+    from os_vif.steps.plan import Plan
     from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
     from os_vif.steps.wire import Registry
 
@@ -46,6 +50,12 @@ _CALL = "The call of the privileged daemon"
 _without_records: set[str] = set()
 #: The number of devices from which on a dump of all links is read.
 _MANY = 24
+#: The number of steps whose conditions a call of the daemon reads ahead.
+_READ_AHEAD = 2000
+#: The differences that :func:`read_ahead` has read, by identity of the step.
+_differences_ahead: contextvars.ContextVar[Mapping[int, Sequence[Difference]]] = (
+    contextvars.ContextVar("_differences_ahead", default=MappingProxyType({}))
+)
 
 
 class KernelExecutor:
@@ -259,8 +269,11 @@ class KernelExecutor:
             for step in steps:
                 if not step.check_requires_root:
                     found += step.differences(net)
+        ahead = _differences_ahead.get()
         hidden = [step for step in steps if step.check_requires_root]
-        return found + self._check_in_daemon(hidden) if hidden else found
+        found += itertools.chain.from_iterable(ahead.get(id(step), ()) for step in hidden)
+        unread = [step for step in hidden if id(step) not in ahead]
+        return found + self._check_in_daemon(unread) if unread else found
 
     def _check_in_daemon(self, steps: Sequence[KernelStep]) -> list[Difference]:
         module = privsep_module.load(self._module)
@@ -271,6 +284,54 @@ class KernelExecutor:
             failure.outcome = "Nothing was changed"
             raise failure
         return [Difference(**difference) for difference in answer["differences"]]
+
+
+@contextlib.contextmanager
+def read_ahead(
+    plans: Iterable[tuple[Plan, str | None]],
+) -> Iterator[Mapping[str, NotStartedError]]:
+    """Read the conditions of many plans that require root, in one call of each daemon.
+
+    The checks of the plans in the block, in the calling thread, use the result. A condition that
+    cannot be read here is read by the check of the plan, which reports the error.
+
+    :param plans: plans, each with the import path of the module of the daemon.
+    :returns: the error of each daemon that does not start, by module.
+    """
+    hidden: dict[str, list[KernelStep]] = {}
+    for plan, module in plans:
+        # A step is no kernel step without the attribute.
+        steps: list[Any] = [step for step in plan if getattr(step, "check_requires_root", False)]
+        if steps and module is not None:
+            hidden.setdefault(module, []).extend(steps)
+    found: dict[int, Sequence[Difference]] = {}
+    unstarted: dict[str, NotStartedError] = {}
+    for module, steps in hidden.items():
+        try:
+            found.update(_read_in_daemon(module, steps))
+        except NotStartedError as error:
+            unstarted[module] = error
+        except Exception as error:  # noqa: BLE001 - the check of each plan reports the error
+            LOG.debug("Conditions of %d steps cannot be read at once: %s", len(steps), error)
+    token = _differences_ahead.set(found)
+    try:
+        # The caller keeps the plans, and so the identities of the steps, for the block.
+        yield unstarted
+    finally:
+        _differences_ahead.reset(token)
+
+
+def _read_in_daemon(
+    path: str, steps: Sequence[KernelStep]
+) -> Iterator[tuple[int, Sequence[Difference]]]:
+    """Yield the identity and the differences of each step that the daemon of a module can read."""
+    module = privsep_module.load(path)
+    for start in range(0, len(steps), _READ_AHEAD):
+        batch = steps[start : start + _READ_AHEAD]
+        answer = _call(module.check, [encode(step) for step in batch])
+        differences = iter(answer["differences"])
+        for step, count in zip(batch, answer.get("counts", ()), strict=False):
+            yield id(step), [Difference(**each) for each in itertools.islice(differences, count)]
 
 
 def _are_recorded(steps: Sequence[WriteVifRecord | DeleteVifRecord]) -> bool:

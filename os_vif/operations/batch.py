@@ -217,8 +217,9 @@ def check_many(pairs: Iterable[Pair], plugin_of: PluginOf) -> tuple[Result, ...]
         with shared_view():
             for job in jobs:
                 _make_plan(job, "plug")
-            for job in jobs:
-                _check(job)
+            with engine.read_ahead(_plans_with_modules(jobs)):
+                for job in jobs:
+                    _check(job)
     except OSError as error:
         _fail_rest(jobs, exception.CheckException, error)
     return reporter.results(jobs)
@@ -300,6 +301,13 @@ def _make_plan(job: _Job, action: str) -> None:
         job.plan = call_errors.make_plan(job.plugin, job.vif, job.instance_info, action)
     except exception.ExceptionBase as error:
         job.error = error
+
+
+def _plans_with_modules(jobs: Iterable[_Job]) -> Iterator[tuple[Plan, str | None]]:
+    """Yield each plan with the import path of the module of the daemon."""
+    for job in jobs:
+        if job.plan is not None and job.plugin is not None:
+            yield job.plan, job.plugin.privsep_module
 
 
 def _check(job: _Job) -> None:

@@ -66,8 +66,15 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
     with recognition.opened() as snapshot:
         found = _recognise(snapshot, plugins, errors)
         _merge_records(snapshot, plugins, found)
-        states = _States()
-        entries = [states.entry(each) for each in found.values()]
+        planned = [(each, _plan_of(each)) for each in found.values()]
+        plans = [
+            (plan, each.plugin.privsep_module)
+            for each, plan in planned
+            if isinstance(plan, Plan) and each.plugin is not None
+        ]
+        with engine.read_ahead(plans) as errors_of_daemons:
+            states = _States({name: error_text(e) for name, e in errors_of_daemons.items()})
+            entries = [states.entry(each, plan) for each, plan in planned]
     inventory = Inventory(sorted(entries, key=lambda entry: entry.id))
     inventory.errors = tuple(errors)
     for text in errors:
@@ -140,10 +147,10 @@ class _States:
     #: Why a privileged daemon does not start, by module. A second VIF does not start the daemon.
     unstarted: dict[str | None, str] = dataclasses.field(default_factory=dict)
 
-    def entry(self, found: _Found) -> Plugged:
-        """Return the entry of a VIF, with the state."""
+    def entry(self, found: _Found, plan: Plan | _UnreadableError | None) -> Plugged:
+        """Return the entry of a VIF, with the state by the plug plan."""
         candidate, record = found.candidate, found.record
-        state, reasons, differences = self._state(found)
+        state, reasons, differences = self._state(found, plan)
         return Plugged(
             id=candidate.id,
             vif=candidate.vif,
@@ -160,14 +167,19 @@ class _States:
             differences=differences,
         )
 
-    def _state(self, found: _Found) -> tuple[State, tuple[str, ...], tuple[Difference, ...]]:
+    def _state(
+        self, found: _Found, plan: Plan | _UnreadableError | None
+    ) -> tuple[State, tuple[str, ...], tuple[Difference, ...]]:
         """Return the state of a VIF, the reasons, and the differences from the plug plan."""
         candidate = found.candidate
-        if candidate.left_over:
+        if plan is None:
             return State.LEFT_OVER, candidate.left_over, ()
+        if isinstance(plan, _UnreadableError):
+            return plan.state, (str(plan),), ()
         try:
-            differences, unread = self._differences(found)
-        except _UnreadableError as error:
+            differences, unread = self._check(plan, _module_of(found))
+        except Exception as raised:  # noqa: BLE001 - the state has the error
+            error = _unreadable("the host cannot be read", raised)
             return error.state, (str(error),), ()
         if _is_gone(candidate, differences):
             return State.LEFT_OVER, (_GONE,), differences
@@ -177,26 +189,6 @@ class _States:
         if unread:
             return State.UNKNOWN, reasons, differences
         return (State.PENDING if differences else State.RIGHT), reasons, differences
-
-    def _differences(self, found: _Found) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
-        """Return the differences of a VIF, and a sentence about each unreadable part.
-
-        :raises _UnreadableError: if the plugin cannot plug the VIF, or the host cannot be read.
-        """
-        candidate, plugin = found.candidate, found.plugin
-        if plugin is None:
-            raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} is not loaded")
-        if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("plug"):
-            raise _UnreadableError(State.UNKNOWN, f"plugin {found.name} acts without a plan")
-        what = "a plug would fail"
-        try:
-            wanted = plugin.plan_plug(candidate.vif, candidate.instance)
-            what = "the host cannot be read"
-            return self._check(wanted, plugin.privsep_module)
-        except Exception as error:
-            is_refused = isinstance(error, exception.InvalidField | exception.InvalidStep)
-            state = State.DIFFERS if is_refused else State.UNKNOWN
-            raise _UnreadableError(state, f"{what}: {error_text(error)}") from error
 
     def _check(
         self, plan: Plan, module: str | None
@@ -214,6 +206,33 @@ class _States:
         names = ", ".join(dict.fromkeys(type(step).__name__ for step in hidden))
         unread = f"{names}: only root can read the host: {self.unstarted[module]}"
         return engine.check(visible, module), (unread,)
+
+
+def _plan_of(found: _Found) -> Plan | _UnreadableError | None:
+    """Return the plug plan of a VIF, or why there is no plan; None for remains."""
+    candidate, plugin = found.candidate, found.plugin
+    if candidate.left_over:
+        return None
+    if plugin is None:
+        return _UnreadableError(State.UNKNOWN, f"plugin {found.name} is not loaded")
+    if not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("plug"):
+        return _UnreadableError(State.UNKNOWN, f"plugin {found.name} acts without a plan")
+    try:
+        return plugin.plan_plug(candidate.vif, candidate.instance)
+    except Exception as error:  # noqa: BLE001 - the entry has the error
+        return _unreadable("a plug would fail", error)
+
+
+def _unreadable(what: str, error: Exception) -> _UnreadableError:
+    """Return the state of a VIF after an error of the plan or of the check."""
+    is_refused = isinstance(error, exception.InvalidField | exception.InvalidStep)
+    state = State.DIFFERS if is_refused else State.UNKNOWN
+    return _UnreadableError(state, f"{what}: {error_text(error)}")
+
+
+def _module_of(found: _Found) -> str | None:
+    """Return the import path of the module of the daemon of a VIF."""
+    return None if found.plugin is None else found.plugin.privsep_module
 
 
 class _UnreadableError(Exception):

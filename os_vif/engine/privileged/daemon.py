@@ -299,23 +299,28 @@ def check(messages: Any, registry: Registry = wire.STEPS) -> CheckAnswer:
 
     :param messages: a list of steps, encoded by :func:`os_vif.steps.wire.encode`.
     :param registry: the classes of steps that the daemon accepts, by name.
-    :returns: ``differences``, the fields of each :class:`~os_vif.steps.plan.Difference`; and
-        ``error``, the failure or None.
+    :returns: ``differences``, the fields of each :class:`~os_vif.steps.plan.Difference`;
+        ``counts``, the number of differences of each step; and ``error``, the failure or None.
     """
     found: list[Difference] = []
+    counts: list[int] = []
+    error: EncodedFailure | None = None
     try:
         steps = _decode_all(messages, registry)
-    except exception.InvalidStep as error:
-        failure = StepFailure("message", "", str(error), errno.EINVAL)
+    except exception.InvalidStep as raised:
+        failure = StepFailure("message", "", str(raised), errno.EINVAL)
         return {"differences": [], "error": failure.encode()}
     with rtnetlink.thread_socket().cached() as net:
         for step in steps:
             try:
-                found += step.differences(net)
-            except Exception as error:  # noqa: BLE001 - any error is answered
-                failure = _failure_of(type(step).__name__, step.device, error)
-                return {"differences": [], "error": failure.encode()}
-    return {"differences": [dataclasses.asdict(d) for d in found], "error": None}
+                differences = step.differences(net)
+            except Exception as raised:  # noqa: BLE001 - any error is answered
+                error = _failure_of(type(step).__name__, step.device, raised).encode()
+                break
+            found += differences
+            counts.append(len(differences))
+    encoded = [dataclasses.asdict(difference) for difference in found]
+    return {"differences": encoded, "counts": counts, "error": error}
 
 
 def _decode_all(messages: Any, registry: Registry) -> list[KernelStep]:
