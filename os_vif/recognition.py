@@ -82,6 +82,8 @@ class HostSnapshot:
         self.net = net
         #: All network devices, by name.
         self.links: Mapping[str, Link] = {link.name: link for link in net.links()}
+        #: A sentence for each source that the host seems not to have, and that cannot be read.
+        self.absent: list[str] = []
 
     def port_tables(self, target: Target) -> PortTables:
         """Return the bridges, ports and interfaces of an Open vSwitch.

@@ -42,6 +42,9 @@ class Inventory(tuple[Plugged, ...]):  # noqa: SLOT001 - a tuple with an attribu
     #: A sentence for each source that could not be read, such as Open vSwitch; the VIFs of that
     #: source are missing, or are entries with ``State.UNKNOWN``.
     errors: tuple[str, ...] = ()
+    #: A sentence for each source that the host seems not to have. No error, but VIFs of a source
+    #: that is present in another place, such as a socket with another path, would be missing.
+    absent: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +80,7 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
             entries = [states.entry(each, plan) for each, plan in planned]
     inventory = Inventory(sorted(entries, key=lambda entry: entry.id))
     inventory.errors = tuple(errors)
+    inventory.absent = tuple(dict.fromkeys(snapshot.absent))
     for text in errors:
         LOG.error("The inventory is incomplete: %s", text)
     return inventory

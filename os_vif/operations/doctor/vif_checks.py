@@ -26,9 +26,15 @@ _ADVICE = {
     State.UNKNOWN: "See the findings above: a plugin, Open vSwitch or the daemon cannot be used.",
 }
 
+#: The advice for a host that seems to have no Open vSwitch.
+_ABSENT = (
+    "With Open vSwitch on this host, see the finding ovs-database. Without Open vSwitch, leave the "
+    "plugin out: `os-vif doctor --plugin linux_bridge`."
+)
+
 
 def check_vifs(host: Host) -> Iterator[Result]:
-    """Yield a result for each state with a fault."""
+    """Yield a result for each state with a fault, and for each source that cannot be read."""
     inventory = host_inventory.take_inventory(host.plugins, {})
     for text in inventory.errors:
         yield "", Status.SKIPPED, f"the inventory is incomplete: {text}", "See the findings above."
@@ -38,5 +44,9 @@ def check_vifs(host: Host) -> Iterator[Result]:
     for state in wrong:
         found = f"{counts[state]} of {len(inventory)} {noun} on this host: {state}"
         yield str(state), Status.WARNING, found, _ADVICE[state]
-    if not wrong and not inventory.errors:
+    right = "" if wrong else f"{len(inventory)} {noun} found, none differs; "
+    for text in inventory.absent:
+        found = f"{right}VIFs with a port of Open vSwitch would be missing: {text}"
+        yield "", Status.SKIPPED, found, _ABSENT
+    if not wrong and not inventory.errors and not inventory.absent:
         yield "", Status.OK, f"{len(inventory)} {noun} on this host, none differs", ""

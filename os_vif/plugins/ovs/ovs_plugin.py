@@ -106,10 +106,11 @@ class OvsPlugin(PluginBase):
 
         try:
             tables = snapshot.port_tables(self._switch())
-        except exception.OvsdbUnreachable:
+        except exception.OvsdbUnreachable as error:
             if port_recognition.may_have_switch(snapshot, self.config):
                 raise
             LOG.info("This host has no Open vSwitch")
+            snapshot.absent.append(f"no trace of Open vSwitch on this host: {error}")
             return ()
         return port_recognition.recognise(snapshot, tables)
 

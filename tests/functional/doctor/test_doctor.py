@@ -17,6 +17,7 @@ import sys
 
 import pytest
 
+import os_vif as library
 from os_vif.host.state.directory import STATE
 from os_vif.operations.doctor import examination, finding, switch_checks
 from testbed import environments
@@ -382,3 +383,15 @@ def test_daemons_are_those_of_all_plugins(namespace, findings):
     found = findings("--check", "daemon-start")
     assert len(found) == len(CONTEXTS)
     assert ("daemon-start", "noop") not in found
+
+
+def test_vifs_of_a_switch_that_is_not_found_are_not_ok(namespace, vif, instance, daemon, findings):
+    """The default address refuses the connection, and the host has no trace of Open vSwitch."""
+    library.plug(vif, instance)
+    status, text, advice = findings("--check", "vifs")["vifs", ""]
+    assert status == "skipped"
+    assert text.startswith("1 VIF found, none differs; VIFs with a port of Open vSwitch would be")
+    assert "tcp:127.0.0.1:6640" in text
+    assert "os-vif doctor --plugin linux_bridge" in advice
+    status, text, _ = findings(*LINUX_BRIDGE, "--check", "vifs")["vifs", ""]
+    assert (status, text) == ("ok", "1 VIF on this host, none differs")
