@@ -178,12 +178,9 @@ class _States:
         candidate = found.candidate
         if plan is None:
             return State.LEFT_OVER, candidate.left_over, ()
-        if isinstance(plan, _UnreadableError):
-            return plan.state, (str(plan),), ()
         try:
             differences, unread = self._check(plan, _module_of(found))
-        except Exception as raised:  # noqa: BLE001 - the state has the error
-            error = _unreadable("the host cannot be read", raised)
+        except _UnreadableError as error:
             return error.state, (str(error),), ()
         if _is_gone(candidate, differences):
             return State.LEFT_OVER, (_GONE,), differences
@@ -195,6 +192,20 @@ class _States:
         return (State.PENDING if differences else State.RIGHT), reasons, differences
 
     def _check(
+        self, plan: Plan | _UnreadableError, module: str | None
+    ) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+        """Return the differences of a plan, and a sentence about each unreadable part.
+
+        :raises _UnreadableError: if there is no plan, or the host cannot be read.
+        """
+        if isinstance(plan, _UnreadableError):
+            raise plan
+        try:
+            return self._check_readable(plan, module)
+        except Exception as error:
+            raise _unreadable("the host cannot be read", error) from error
+
+    def _check_readable(
         self, plan: Plan, module: str | None
     ) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
         """Check a plan; without the privileged daemon, check the steps that all users can check."""
