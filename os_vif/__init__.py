@@ -87,6 +87,7 @@ def initialize(reset: bool = False) -> None:
     VIFs of that plugin raise :class:`~os_vif.exception.PluginNotLoaded`.
 
     :param reset: load all plugins again, for example after the configuration has changed.
+    :raises os_vif.exception.InvalidField: if ``[os_vif] audit`` is a relative path.
     """
     global _EXT_MANAGER, _load_errors, _initializing
     with _lock:
@@ -104,11 +105,12 @@ def initialize(reset: bool = False) -> None:
                 from os_vif import engine
 
                 engine.import_all()
+            audit = plugin_loader.audit_target()
         finally:
             _initializing = False
         # Publish last: other threads must not see a partly loaded set of plugins.
         _load_errors, _EXT_MANAGER = load_errors, manager
-        _set_audit(plugin_loader.audit_target())
+        _set_audit(audit)
 
 
 def _manager() -> extension.ExtensionManager[Any]:

@@ -235,7 +235,7 @@ CALLER = _default_if_empty(
     cfg.StrOpt(
         "audit",
         help="Write a line for each change of the host, with the commands that undo the change: "
-        "'journal' for the systemd journal, or the path of a file. If unset, nothing is written.",
+        "'journal' for the systemd journal, or the absolute path of a regular file. If unset, nothing is written.",
     ),
     cfg.StrOpt(
         "privileged_socket",

@@ -150,10 +150,21 @@ def _load_all() -> tuple[extension.ExtensionManager[Any], dict[str, BaseExceptio
 
 
 def audit_target() -> str | None:
-    """Return ``[os_vif] audit``: ``journal``, or the path of a file; None if unset."""
+    """Return ``[os_vif] audit``: ``journal``, or the path of a file; None if unset.
+
+    :raises os_vif.exception.InvalidField: for a relative path: each process has another working
+        directory.
+    """
     from oslo_config import cfg
 
-    return cfg.CONF.os_vif.audit or None
+    target = (cfg.CONF.os_vif.audit or "").strip()
+    if target and target != "journal" and not target.startswith("/"):
+        raise exception.InvalidField(
+            field="[os_vif]audit",
+            found=repr(target),
+            expected="'journal', or the absolute path of a file",
+        )
+    return target or None
 
 
 def has_shared_daemon() -> bool:

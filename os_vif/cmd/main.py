@@ -20,7 +20,7 @@ from oslo_config import cfg
 from stevedore import extension
 
 import os_vif
-from os_vif import plugin_loader
+from os_vif import exception, plugin_loader
 from os_vif.cmd import configuration, exit_codes, lazy_pyroute2, streams
 from os_vif.escape import printable
 
@@ -255,7 +255,11 @@ class Shell(app.App):
         if getattr(cmd, "needs_plugins", True):
             # Warnings about options in files need the options of all plugins.
             plugin_loader.loads_late = getattr(cmd, "loads_late", False) and not names
-            os_vif.initialize()
+            try:
+                os_vif.initialize()
+            except exception.InvalidField as error:
+                self.LOG.error("%s", error)  # noqa: TRY400 - a message for a person
+                sys.exit(exit_codes.EXIT_BAD_INPUT)
             if not getattr(cmd, "reports_unknown_options", False):
                 configuration.warn_of_unknown(cfg.CONF, names)
 

@@ -72,8 +72,12 @@ def owner() -> str:
         # os_vif.initialize() has not registered the option.
         configured = None
     # A program that has not called CONF() has neither project nor prog.
-    for name in (configured, getattr(conf, "project", None), getattr(conf, "prog", None)):
-        if name and (text := _printable(str(name).strip(), MAX_OWNER)):
+    if configured and (text := _printable(str(configured).strip(), MAX_OWNER)):
+        return text
+    for name in (getattr(conf, "project", None), getattr(conf, "prog", None)):
+        # The default of CONF.prog is the file name of sys.argv[0].
+        text = _printable(str(name or "").strip(), MAX_OWNER)
+        if text not in _UNNAMED_FILES:
             return text
     file = os.path.basename(sys.argv[0]) if sys.argv else ""  # noqa: PTH119 - on every plug
     return UNNAMED if file in _UNNAMED_FILES else _printable(file, MAX_OWNER)

@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import socket
+import stat
 from typing import TYPE_CHECKING, Any
 
 from os_vif.engine import recording
@@ -83,9 +84,12 @@ class AuditLog:
         The file is opened each time: a log rotation may have renamed the file.
         """
         data = "".join(f"{_line(entry)}\n" for entry in entries).encode()
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(self._target, flags, _FILE_MODE)
+        # O_NONBLOCK: open() of a FIFO without a reader must fail, and must not wait.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        file = os.open(self._target, flags | os.O_NOFOLLOW | os.O_NONBLOCK, _FILE_MODE)
         try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
             written = os.write(file, data)
         finally:
             os.close(file)

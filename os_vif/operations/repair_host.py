@@ -13,6 +13,7 @@ from os_vif.engine import recording
 from os_vif.operations.plugged import Plugged, State
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Iterable, Iterator
 
     from os_vif import objects
@@ -42,9 +43,14 @@ def repair(
     """
     for entry in entries:
         try:
-            with recording.keeping_owner():
+            with by_operator():
                 plug(entry.vif, entry.instance)
         except exception.ExceptionBase as error:
             yield Repair(entry, error)
         else:
             yield Repair(entry)
+
+
+def by_operator() -> contextlib.AbstractContextManager[None]:
+    """Return a context for plugs by an operator: a VIF with a record keeps the recorded owner."""
+    return recording.keeping_owner()

@@ -21,13 +21,13 @@ class Plug(VIFCommand):
         return parser
 
     def _run(self, parsed_args: argparse.Namespace) -> int:
-        from os_vif.operations import owners
+        from os_vif.operations import repair_host
 
         entries = self.read_entries(parsed_args)
         single = len(entries) == 1
         # The record of a plugged VIF keeps the owner.
         with (
-            owners.keeping_owner(),
+            repair_host.by_operator(),
             report_output.reports_printed(parsed_args.format, self.app.stdout, single=single),
         ):
             if single:

@@ -15,6 +15,8 @@ import socket
 import stat
 from typing import NamedTuple
 
+from os_vif.host.state.directory import STATE
+
 #: ``SD_LISTEN_FDS_START`` of sd_listen_fds(3).
 _FIRST_DESCRIPTOR = 3
 _BACKLOG = 1024
@@ -69,14 +71,19 @@ def at_path(path: str, mode: int, group: int) -> Listener:
 
     :param mode: the file mode, such as ``0o660``.
     :param group: the group of the file.
+    :param path: a relative path is relative to the present working directory. The parent directory
+        must exist; only ``/run/os-vif`` is created.
     :raises OSError: if a daemon listens at the path, or if the socket cannot be created.
     """
+    # The daemon changes its working directory, and deletes the socket at exit.
+    path = os.path.abspath(path)  # noqa: PTH100 - links of the path stay
     _require_free(path)
     sock = socket.socket(socket.AF_UNIX)
     # The complete socket appears under the path.
     temporary = f"{path}.{os.getpid()}"
     try:
-        _make_directory(pathlib.Path(path).parent)
+        if pathlib.Path(path).parent == STATE.path:
+            STATE.make()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108 - a text
         before = os.umask(0o777)
@@ -97,15 +104,6 @@ def at_path(path: str, mode: int, group: int) -> Listener:
         sock.close()
         raise
     return Listener(sock, path, identity)
-
-
-def _make_directory(directory: pathlib.Path) -> None:
-    """Create a missing directory, readable by all users regardless of the umask."""
-    try:
-        directory.mkdir()
-    except FileExistsError:
-        return
-    directory.chmod(0o755)
 
 
 def _require_free(path: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 
+from os_vif import opts
 from os_vif.engine import privsep_module
 from os_vif.engine.shared_calls import shared_client
 from os_vif.operations.doctor.finding import Host, Status
@@ -40,20 +41,41 @@ def check_plugins(host: Host) -> Iterator[Result]:
 
 
 def check_options(host: Host) -> Iterator[Result]:
-    """Yield a result for each unknown option in the configuration files."""
+    """Yield a result for each option with an unusable value, and for each unknown option in files."""
+    unusable = dict(_unusable_options(host))
+    for name, reason in sorted(unusable.items()):
+        advice = "Correct the value; until then, every operation that reads the option fails."
+        yield name, Status.FAILED, reason, advice
     if host.unknown_options is None:
         advice = "Run `os-vif --config-file FILE doctor` with the file of the service."
         yield "", Status.SKIPPED, "no configuration file was given", advice
         return
     for text in host.unknown_options:
         yield "", Status.FAILED, text, "Correct or remove the option; it has no effect."
-    if not host.unknown_options:
+    if not host.unknown_options and not unusable:
         yield "", Status.OK, "os-vif knows all options in its groups", ""
+
+
+def _unusable_options(host: Host) -> Iterator[tuple[str, str]]:
+    """Yield each option of os-vif with an unusable value, as ``[group]option`` and the reason.
+
+    oslo.config parses a value at the first read.
+    """
+    plugins = {f"os_vif_{name}": plugin.CONFIG_OPTS for name, plugin in host.plugins.items()}
+    for group, options in (opts.LIBRARY | plugins).items():
+        for option in options:
+            try:
+                getattr(getattr(cfg.CONF, group), option.dest)
+            except cfg.NoSuchOptError:
+                # The process has not registered the options of the group.
+                continue
+            except (cfg.Error, ValueError) as error:
+                yield f"[{group}]{option.dest}", str(error)
 
 
 def check_shared_daemon(host: Host) -> Iterator[Result]:
     """Yield a result for the shared privileged daemon: whether a daemon of the same release answers."""
-    path = cfg.CONF.os_vif.privileged_socket
+    path = _shared_socket()
     if not path:
         found = "[os_vif]privileged_socket is unset: each process starts daemons of its own"
         yield "", Status.OK, found, ""
@@ -80,13 +102,26 @@ def check_shared_daemon(host: Host) -> Iterator[Result]:
         yield path, Status.OK, f"os-vif {own} answers, with process id {found_daemon.pid}", ""
 
 
+def _shared_socket() -> str | None:
+    """Return the path of the socket of the shared daemon; None for private daemons."""
+    path: str | None = cfg.CONF.os_vif.privileged_socket
+    return path
+
+
 def check_start(host: Host) -> Iterator[Result]:
     """Yield a result for each privileged daemon: whether the daemon starts."""
+    unusable = [name for name, _ in _unusable_options(host) if name.startswith("[os_vif]")]
     for name, probe in sorted(host.probes.items()):
-        if probe.error:
+        if probe.error and unusable:
+            found = f"an option has an unusable value: {', '.join(unusable)}"
+            yield name, Status.SKIPPED, found, "See the check options."
+        elif probe.error:
             advice = (
-                "Run the command as the user of the service. The user must be root, or sudo or "
-                "rootwrap must permit the command without a password."
+                "See the check shared-daemon: with [os_vif]privileged_socket, no process starts a "
+                "daemon of its own."
+                if _shared_socket()
+                else "Run the command as the user of the service. The user must be root, or sudo "
+                "or rootwrap must permit the command without a password."
             )
             yield name, Status.FAILED, f"the daemon does not start: {probe.error}", advice
         elif probe.answer is None:

@@ -51,20 +51,21 @@ def unplan(vif: VifContext) -> Plan:
     """Return the steps that unplug a VIF.
 
     A hybrid plug before a cold migration may have left devices, and an earlier plug may have
-    created a bridge of the VIF's own; both are deleted too.
+    created a bridge of the VIF's own; both are deleted too. A VIF whose id
+    no device name can contain has no such devices.
     """
     name = vif_fields.named(vif.vif, "vif_name")
     device = DeleteLink(name, include_unmanaged=True)
     if vif_fields.get(vif.vif, "id") is None:
         return vif.plan(*common_steps.delete_ports(vif, name), device)
-    pair = vif.device_name(HYBRID_PORT_HALF), vif.device_name(HYBRID_BRIDGE_HALF)
-    ports = (name, pair[0], *names.patch_ports(vif.vif))
+    qvo, qvb = _usable_name(vif, HYBRID_PORT_HALF), _usable_name(vif, HYBRID_BRIDGE_HALF)
+    ports = (name, *qvo, *_patch_ports(vif))
     return vif.plan(
         *common_steps.delete_ports(vif, *ports),
-        DeleteOvsBridge(vif.device_name(PER_PORT_BRIDGE)),
+        *map(DeleteOvsBridge, _usable_name(vif, PER_PORT_BRIDGE)),
         device,
-        *(DeleteLink(half, include_unmanaged=True) for half in pair),
-        DeleteBridge(vif.device_name(HYBRID_BRIDGE), include_unmanaged=True),
+        *(DeleteLink(half, include_unmanaged=True) for half in (*qvo, *qvb)),
+        *(DeleteBridge(qbr, include_unmanaged=True) for qbr in _usable_name(vif, HYBRID_BRIDGE)),
     )
 
 
@@ -121,6 +122,22 @@ def _own_bridge(vif: VifContext, name: str, datapath: str) -> tuple[Step, ...]:
 def _own_bridge_name(vif: VifContext) -> str:
     """Return the name of the VIF's own bridge for a lookup, usable or not."""
     return vif.methods.port_name(PER_PORT_BRIDGE, vif_fields.port_id(vif.vif))
+
+
+def _usable_name(vif: VifContext, prefix: str) -> tuple[str, ...]:
+    """Return the name of a device of the VIF; empty if no device can have the name."""
+    try:
+        return (vif.device_name(prefix),)
+    except exception.InvalidField:
+        return ()
+
+
+def _patch_ports(vif: VifContext) -> tuple[str, ...]:
+    """Return the names of the patch ports of the VIF; empty if no port can have the names."""
+    try:
+        return names.patch_ports(vif.vif)
+    except exception.InvalidField:
+        return ()
 
 
 def _creates_tap(vif: VifContext) -> bool:

@@ -53,6 +53,26 @@ def test_a_missing_shared_daemon_is_named_with_the_option(shared, os_vif):
     assert "[os_vif]privileged_socket" in found["shared-daemon"][1]
 
 
+def test_a_missing_shared_daemon_is_no_matter_of_sudo(shared, os_vif):
+    done = os_vif("doctor", "-f", "json", *CHECKS)
+    (advice,) = (r["Advice"] for r in json.loads(done.stdout) if r["Check"] == "daemon-start")
+    assert advice.startswith("See the check shared-daemon")
+
+
+def test_an_unusable_value_is_a_finding_of_the_options(shared, os_vif, monkeypatch):
+    monkeypatch.setenv("OS_OS_VIF__PRIVILEGED_SOCKET_TIMEOUT", "abc")
+    done = os_vif("doctor", "-f", "json", *CHECKS, "--check=options")
+    rows = {row["Check"]: row for row in json.loads(done.stdout) if row["Subject"]}
+    assert done.returncode == 3
+    assert rows["options"]["Status"] == "failed"
+    assert rows["options"]["Subject"] == "[os_vif]privileged_socket_timeout"
+    assert "abc" in rows["options"]["Found"]
+    assert (rows["daemon-start"]["Status"], rows["daemon-start"]["Advice"]) == (
+        "skipped",
+        "See the check options.",
+    )
+
+
 def test_a_shared_daemon_that_hangs_is_named(shared, os_vif):
     shared.start()
     os.kill(shared.pid, signal.SIGSTOP)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import time
+import types
 
 import pytest
+from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects, serialization
@@ -75,6 +78,18 @@ def test_a_repair_keeps_the_owner(vif, instance, monkeypatch):
     assert record_of(vif).owner == "nova"
     os_vif.plug(vif, instance)
     assert record_of(vif).owner == "operator"
+
+
+@pytest.mark.parametrize("prog", ["-c", "-", "__main__.py", ""])
+def test_a_program_without_a_name_is_the_owner_python(prog, monkeypatch):
+    """``CONF.prog`` is the file name of ``sys.argv[0]``, such as ``-c`` of ``python -c``."""
+    conf = cfg.ConfigOpts()
+    conf([], prog=prog, default_config_files=[], default_config_dirs=[])
+    monkeypatch.setattr(
+        recording, "cfg", types.SimpleNamespace(CONF=conf, NoSuchOptError=cfg.NoSuchOptError)
+    )
+    monkeypatch.setattr(sys, "argv", [prog])
+    assert recording.owner() == "python"
 
 
 def test_a_plug_that_fails_restores_the_earlier_record(vif, instance, monkeypatch):

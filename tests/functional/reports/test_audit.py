@@ -116,6 +116,48 @@ def test_no_link_is_followed(configured, vif, caplog, tmp_path):
     assert any("symbolic links" in r.getMessage() for r in caplog.records)
 
 
+def test_a_fifo_without_a_reader_does_not_block_an_operation(configured, vif, caplog, tmp_path):
+    path = tmp_path / "audit.log"
+    os.mkfifo(path)
+    configured(path)
+    os_vif.plug(vif, INSTANCE)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        os_vif.unplug(vif, INSTANCE)
+        assert os.read(reader, 100) == b""
+    finally:
+        os.close(reader)
+    errors = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert "No such device or address" in errors[0]
+    assert errors[1].endswith("audit.log: not a regular file")
+
+
+def test_a_relative_path_is_an_error_of_the_configuration(configured, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(exception.InvalidField, match=r"^\[os_vif\]audit is 'audit.log'; expected"):
+        configured("audit.log")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_reports_a_relative_path_in_one_line(os_vif, tmp_path):
+    config = tmp_path / "os-vif.conf"
+    config.write_text("[os_vif]\naudit = audit.log\n")
+    done = os_vif("--config-file", str(config), "list")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("[os_vif]audit is 'audit.log'; expected")
+
+
+def test_blanks_around_the_option_are_ignored(configured, vif, journal, monkeypatch, tmp_path):
+    server, path = journal
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(audit.AuditLog.__init__, "__defaults__", (path,))
+    configured("journal ")
+    os_vif.plug(vif, INSTANCE)
+    assert fields_of(server.recv(65536))["OS_VIF_ID"] == vif.id
+    assert not (tmp_path / "journal ").exists()
+
+
 def test_lines_of_threads_do_not_mix(configured, tmp_path):
     path = tmp_path / "audit.log"
     configured(path)

@@ -181,12 +181,21 @@ def test_the_page_installs_the_units_that_setup_cfg_ships():
     assert "os-vif-privileged.socket os-vif-privileged.service" in commands("systemctl")[1]
 
 
+def test_the_socket_of_a_relative_path_is_deleted_at_the_end(namespace, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with started("os-vif privileged --listen relative.sock", tmp_path) as state:
+        assert state == "READY=1"
+        assert (tmp_path / "relative.sock").is_socket()
+    assert not (tmp_path / "relative.sock").exists()
+
+
 def test_bad_arguments_of_the_command_are_told(tmp_path, os_vif):
     taken = tmp_path / "file"
     taken.write_text("")
     for arguments, code, told in (
         (["--listen", str(taken)], 1, "exists and is no socket"),
         (["--listen", str(tmp_path / "no" / "folder" / "s")], 1, "No such file or directory"),
+        (["--listen", str(tmp_path / "no" / "s")], 1, "No such file or directory"),
         (["--allow-user", "no-such-user"], 2, "there is no user named 'no-such-user'"),
         (["--allow-group", "no-such-group"], 2, "there is no group named 'no-such-group'"),
         (["--socket-mode", "999"], 2, "expected an octal mode"),
@@ -194,3 +203,4 @@ def test_bad_arguments_of_the_command_are_told(tmp_path, os_vif):
         done = os_vif("privileged", *arguments)
         assert done.returncode == code, done.stderr
         assert told in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
