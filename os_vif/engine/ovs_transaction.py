@@ -29,7 +29,7 @@ from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.lock_order import lock_in_order
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.query import ROOT
-from os_vif.host.ovsdb.snapshot import Snapshot
+from os_vif.host.ovsdb.snapshot import Snapshot, remember_port
 from os_vif.host.ovsdb.table_snapshot import (
     TableSnapshot,
     is_many,
@@ -345,7 +345,7 @@ def _commit_with_retries(
             if not may_retry or not _is_conflict(ovsdb, error, max(refusals.values())):
                 raise _refusal(steps, transaction, error) from error
             continue
-        undo = [_with_inserted_uuid(step, result) for step in undo]
+        undo = [_with_inserted_uuid(step, result, ovsdb) for step in undo]
         return CommittedTransaction(
             ovsdb, steps, undo, result, effects.remaining_bridges, effects.not_restored
         )
@@ -439,11 +439,14 @@ def _with_uuid_in_database(step: OvsStep, snapshot: Snapshot) -> OvsStep:
     return step if row is None else dataclasses.replace(step, uuid=ref(row)[1])
 
 
-def _with_inserted_uuid(step: OvsStep, result: CommitResult) -> OvsStep:
-    """Replace an undo step's named-uuid by the UUID of the inserted row."""
+def _with_inserted_uuid(step: OvsStep, result: CommitResult, ovsdb: Ovsdb) -> OvsStep:
+    """Replace an undo step's named-uuid by the UUID of the inserted row; remember a port."""
     if not isinstance(step, DeleteRowStep) or step.uuid is None:
         return step
-    return dataclasses.replace(step, uuid=result.uuids.get(step.uuid, step.uuid))
+    uuid = result.uuids.get(step.uuid, step.uuid)
+    if isinstance(step, DeleteOvsPort):
+        remember_port(ovsdb, step.name, uuid)
+    return dataclasses.replace(step, uuid=uuid)
 
 
 def _read_next_cfg(ovsdb: Ovsdb) -> int:

@@ -126,3 +126,12 @@ class Snapshot:
     def has_column(self, table: str, column: str) -> bool:
         """Return whether the schema of the database has a column."""
         return self._ovsdb.schema.has(table, column)
+
+
+def remember_port(ovsdb: Ovsdb, name: str, uuid: str) -> None:
+    """Remember the UUID of an inserted port, so that the next plan reads all rows at once.
+
+    The row is for :meth:`Snapshot.cached_row` only.
+    """
+    row = {"_uuid": ["uuid", uuid], "name": name}
+    ovsdb.remembered_rows[queries.by_name("Port", name)] = row

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import pathlib
+import socket
 from concurrent import futures
 
 import pytest
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.plugin import PluginBase
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from testbed.namespaces import differences, run, snapshot, without_addresses
@@ -45,6 +48,16 @@ def changed_since(state):
 
 def errors(results):
     return [result.error for result in results]
+
+
+def links():
+    """Return the names of the network interfaces."""
+    return {name for _, name in socket.if_nameindex()}
+
+
+def records_of(vifs):
+    """Return the VIFs that have a record."""
+    return [vif for vif in vifs if [*pathlib.Path("/run/os-vif").glob(f"vif-*{vif.id}*")]]
 
 
 def enforced(results):
@@ -276,11 +289,63 @@ def test_a_daemon_killed_in_a_batch_leaves_no_vif_half_plugged(br_int, monkeypat
 def test_a_refused_deletion_is_the_error_of_its_vif_only(br_int):
     vifs = [cases.ovs_vif(objects.VIFBridge, number=n) for n in range(4)]
     os_vif.plug_many(pairs(*vifs))
-    # Another program has a device of the name of the VIF's half, of a kind without deletion.
-    run(f"ip link add brx type bridge; ip link set {vifs[1].bridge_name.replace('qbr', 'qvb')} nomaster; "
-        f"ip link set {vifs[1].bridge_name.replace('qbr', 'qvb')} master brx")  # fmt: skip
+    half = vifs[1].bridge_name.replace("qbr", "qvb")
+    # The kernel deletes no loopback device, under any name.
+    run(f"ip link delete {half}; ip link set lo down; ip link set lo name {half} alias os-vif")
+    try:
+        results = os_vif.unplug_many(pairs(*vifs))
+    finally:
+        run(f"ip link set {half} name lo alias ''; ip link set lo up")
+    assert [result.ok for result in results] == [True, False, True, True]
+    assert isinstance(results[1].error, exception.UnplugException)
+    assert half in str(results[1].error)
+    assert br_int.vsctl("list-ports", "br-int") == ""
+    assert not {name for name in links() if name.startswith(("qbr", "qvo", "qvb"))}
+    # The record of a VIF with a part on the host stays until the part is deleted.
+    assert records_of(vifs) == [vifs[1]]
+    assert errors(os_vif.unplug_many(pairs(*vifs))) == [None] * 4
+    assert records_of(vifs) == []
+
+
+class _ActsItself(PluginBase):
+    """A plugin of a third party that changes the host itself, without plans."""
+
+    def describe(self):
+        return objects.host_info.HostPluginInfo(plugin_name="own", vif_info=[])
+
+    def plug(self, vif, instance_info):
+        run(f"ip link add {vif.vif_name} type bridge")
+
+    def unplug(self, vif, instance_info):
+        run(f"ip link delete {vif.vif_name}")
+
+
+def test_a_plugin_without_plans_acts_for_each_vif_of_a_batch(namespace, monkeypatch):
+    """The failure of a VIF does not affect the other VIFs, of this plugin and of others."""
+    plugin = _ActsItself.load("own")
+    original = os_vif._plugin_of
+
+    def plugin_of(vif, instance_info):
+        return plugin if vif.plugin == "own" else original(vif, instance_info)
+
+    monkeypatch.setattr(os_vif, "_plugin_of", plugin_of)
+    own = [
+        objects.VIFGeneric(plugin="own", id=f"a000000{n}-0000-4000-8000-000000000000",
+                           vif_name=f"own{n}")
+        for n in range(3)
+    ]  # fmt: skip
+    vifs = [own[0], bridge_vif(1, "brq-1"), own[1], own[2]]
+    run("ip link add own1 type bridge")
+    results = os_vif.plug_many(pairs(*vifs))
+    assert [result.ok for result in results] == [True, True, False, True]
+    assert isinstance(results[2].error, exception.PlugException)
+    assert results[2].error.__cause__ is not None
+    assert {"own0", "own1", "own2", "brq-1"} <= links()
+    run("ip link delete own1")
     results = os_vif.unplug_many(pairs(*vifs))
-    assert [result.ok for result in results] == [True] * 4
+    assert [result.ok for result in results] == [True, True, False, True]
+    assert isinstance(results[2].error, exception.UnplugException)
+    assert not {"own0", "own1", "own2", "brq-1"} & links()
 
 
 def test_remaining_bridges_are_told_for_their_vif(namespace, daemon):

@@ -9,6 +9,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.host.ovsdb.connection import Ovsdb
 from testbed.namespaces import changes, differences, run, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.guests.pings import Pings
@@ -48,6 +49,29 @@ def test_traffic_runs_on_whatever_is_configured_by_now(br_int, ovs_options, kind
     for vif in (one, other):
         os_vif.unplug(vif, INSTANCE)
     assert differences(without_indexes(before), indexes=False) == []
+
+
+@pytest.mark.parametrize("kind", ["port", "tap"])
+def test_a_replug_of_a_right_vif_sends_one_request(br_int, ovs_options, monkeypatch, kind):
+    """The plan and the run share the connection, the locks and the rows."""
+    if kind == "tap":
+        require_tun()
+    vif = ovs_vif(**(TAP if kind == "tap" else {"create_port": True}))
+    os_vif.plug(vif, INSTANCE)
+    requests = []
+    original = Ovsdb.transact
+
+    def transact(self, *operations):
+        requests.append(operations)
+        return original(self, *operations)
+
+    monkeypatch.setattr(Ovsdb, "transact", transact)
+    os_vif.plug(vif, INSTANCE)
+    assert len(requests) == 1
+    # A change of another program is seen and corrected.
+    br_int.vsctl("set", "Interface", vif.vif_name, "external_ids:attached-mac=none")
+    os_vif.plug(vif, INSTANCE)
+    assert [d for d in os_vif.check(vif, INSTANCE) if not d.pending] == []
 
 
 def test_a_port_that_is_plugged_anew_is_as_configured_by_now(br_int, ovs_options):
