@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from os_vif import objects
+from os_vif.cmd.render import host_picture
 from os_vif.cmd.render.canvas import LEGEND, Canvas, Legend
+from os_vif.operations.plugged import Plugged, State
 
 _WIDTH, _MIDDLE, _NOTES = 720, 190, 375
 _BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
@@ -308,12 +311,51 @@ def _walk() -> Drawing:
     return tuple(parts)
 
 
+def _example_vif(
+    number: int, way: str, port: str, bridge: str | None, devices: tuple[str, ...] = (),
+    *, state: State = State.RIGHT, reason: str = "", plugin: str = "ovs",
+) -> Plugged:  # fmt: skip
+    """Return a VIF of the example host."""
+    kinds = {"hybrid": objects.VIFBridge, "bridge": objects.VIFBridge,
+             "vhost-user": objects.VIFVHostUser, "virtual function": objects.VIFHostDevice}  # fmt: skip
+    kind = kinds.get(way, objects.VIFOpenVSwitch)
+    fields = {"dev_address": "0000:03:00.2"} if kind is objects.VIFHostDevice else {}
+    if plugin == "linux_bridge":
+        fields["vif_name"] = f"tap{number:08x}-0b"
+    vif_id = f"{number:08x}-0b7f-4f6a-9d52-3e8f4c1b2a90"
+    return Plugged(
+        id=vif_id, vif=kind(id=vif_id, plugin=plugin, **fields),
+        instance=objects.InstanceInfo(name=f"instance-{number:08x}"), plugin=plugin, way=way,
+        owner="nova-compute", since=None, devices=devices, port=port or None, bridge=bridge,
+        state=state, reasons=(reason,) if reason else (),
+    )  # fmt: skip
+
+
+def _host() -> str:
+    """Return the picture of an example host, as ``os-vif list --svg`` draws it."""
+    vifs = [
+        _example_vif(1, "hybrid", "qvo00000001-0b", "br-int",
+                     ("qbr00000001-0b", "qvb00000001-0b", "qvo00000001-0b")),
+        _example_vif(2, "tap", "tap00000002-0b", "br-int", ("tap00000002-0b",), state=State.DIFFERS,
+                     reason="tap00000002-0b: MTU is 1500, should be 1450"),
+        _example_vif(3, "port", "tap00000003-0b", "br-int", (), state=State.PENDING,
+                     reason="tap00000003-0b: device is missing, the hypervisor creates it"),
+        _example_vif(4, "vhost-user", "vhu00000004-0b", "br-int"),
+        _example_vif(5, "bridge", "", "brq5a1d3c2e-0b", ("brq5a1d3c2e-0b", "tap00000005-0b"),
+                     plugin="linux_bridge"),
+        _example_vif(6, "virtual function", "", None, plugin="sriov"),
+    ]  # fmt: skip
+    return host_picture.render_svg(vifs, "compute-1")
+
+
 def draw(name: str, title: str) -> str:
     """Return a drawing as SVG.
 
-    :param name: key of :data:`DRAWINGS`, or ``walk``.
+    :param name: key of :data:`DRAWINGS`, ``walk``, or ``host``, the picture of an example host.
     :raises LookupError: no drawing has the name.
     """
+    if name == "host":
+        return _host()
     if name == "walk":
         return _svg(_walk(), title, _WALK_LEGEND)
     return _svg(DRAWINGS[name], title, LEGEND)

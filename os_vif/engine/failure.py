@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from os_vif.steps.rollback import Rollback
 
+#: The end of an error about a daemon that does not start, or does not answer.
+HINT = "; `os-vif doctor` checks the daemon"
+
 
 class EncodedFailure(TypedDict):
     """A :class:`StepFailure` as plain data, in an answer of the daemon."""

@@ -32,7 +32,7 @@ from typing import Any, cast
 
 from oslo_privsep import comm, daemon
 
-from os_vif.engine.failure import NotStartedError
+from os_vif.engine.failure import HINT, NotStartedError
 from os_vif.escape import printable
 from os_vif.host.sockets import above_standard_streams
 
@@ -51,8 +51,6 @@ _EXIT_TIMEOUT = 1.0
 _LINES, _CHARACTERS = 10, 1000
 _CHUNK = 4096
 _ERROR_LEVEL = 40
-#: The end of an error about a daemon that does not start.
-HINT = "; `os-vif doctor` checks the daemon"
 
 #: All channels of the process, including channels that are not open yet.
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()

@@ -33,7 +33,7 @@ def _names(drawing) -> list[str]:
 
 def test_each_drawing_is_on_a_page_with_alternative_text():
     """Drawings and pages name the same drawings."""
-    assert SHOWN.keys() == drawings.DRAWINGS.keys() | {"walk"}
+    assert SHOWN.keys() == drawings.DRAWINGS.keys() | {"walk", "host"}
 
 
 @pytest.mark.parametrize("name", drawings.DRAWINGS)
@@ -53,6 +53,15 @@ def test_a_drawing_has_a_legend_for_each_kind_of_box(name):
     boxes = [part for part in drawings.DRAWINGS[name] if hasattr(part, "title")]
     assert {meanings[box.kind] for box in boxes} <= texts
     assert {box.title for box in boxes} <= texts
+
+
+def test_the_example_of_a_host_has_a_row_for_each_vif():
+    """A VIF that differs is red."""
+    picture = drawings.draw("host", "")
+    image = ET.fromstring(picture)  # noqa: S314 - our own
+    titles = [title.text.splitlines()[0] for title in image.iter(f"{SVG}title")]
+    assert sum(title.startswith("VIF ") for title in titles) == 6
+    assert "differs: tap00000002-0b: MTU is 1500, should be 1450" in picture
 
 
 @pytest.mark.parametrize("name", drawings.DRAWINGS)

@@ -24,7 +24,7 @@ import time
 import weakref
 from typing import Any, NamedTuple
 
-from os_vif.engine.failure import NotStartedError
+from os_vif.engine.failure import HINT, NotStartedError
 from os_vif.engine.shared_calls import shared_protocol as protocol
 from os_vif.escape import printable
 from os_vif.host.sockets import above_standard_streams
@@ -46,6 +46,9 @@ class SharedDaemonError(NotStartedError):
     """A call of the shared privileged daemon has not started: nothing was changed."""
 
     what = "Calling the shared privileged daemon"
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{text}{HINT}")
 
 
 class _RetryError(Exception):

@@ -13,6 +13,7 @@ from oslo_config import cfg
 
 from os_vif import opts
 from os_vif.engine import privsep_module
+from os_vif.engine.failure import HINT
 from os_vif.engine.shared_calls import shared_client
 from os_vif.operations.doctor.finding import Host, Status
 
@@ -25,6 +26,16 @@ Result = tuple[str, Status, str, str]
 _NET_ADMIN = 12
 #: Deadline for the answer of the shared daemon.
 _PROBE_SECONDS = 2.0
+#: The advice for a daemon that does not start, without and with a shared daemon.
+_START_OWN = (
+    "Run the command as the user of the service. The user must be root, or sudo or rootwrap must "
+    "permit the command without a password."
+)
+_START_SHARED = (
+    "[os_vif]privileged_socket is set, so the plugin uses the shared daemon: see the check "
+    "shared-daemon, and `systemctl status os-vif-privileged`. The user of the service must be in "
+    "[os_vif_privileged]allowed_users or allowed_groups."
+)
 
 
 def check_plugins(host: Host) -> Iterator[Result]:
@@ -84,7 +95,7 @@ def check_shared_daemon(host: Host) -> Iterator[Result]:
     try:
         found_daemon = shared_client.probe(path, _PROBE_SECONDS)
     except shared_client.SharedDaemonError as error:
-        yield path, Status.FAILED, str(error), restart
+        yield path, Status.FAILED, str(error).removesuffix(HINT), restart
         return
     own = importlib.metadata.version("os-vif")
     missing = [
@@ -111,18 +122,12 @@ def _shared_socket() -> str | None:
 def check_start(host: Host) -> Iterator[Result]:
     """Yield a result for each privileged daemon: whether the daemon starts."""
     unusable = [name for name, _ in _unusable_options(host) if name.startswith("[os_vif]")]
+    advice = _START_SHARED if _shared_socket() else _START_OWN
     for name, probe in sorted(host.probes.items()):
         if probe.error and unusable:
             found = f"an option has an unusable value: {', '.join(unusable)}"
             yield name, Status.SKIPPED, found, "See the check options."
         elif probe.error:
-            advice = (
-                "See the check shared-daemon: with [os_vif]privileged_socket, no process starts a "
-                "daemon of its own."
-                if _shared_socket()
-                else "Run the command as the user of the service. The user must be root, or sudo "
-                "or rootwrap must permit the command without a password."
-            )
             yield name, Status.FAILED, f"the daemon does not start: {probe.error}", advice
         elif probe.answer is None:
             yield name, Status.OK, "the daemon starts", ""

@@ -12,6 +12,7 @@ from concurrent import futures
 from typing import TYPE_CHECKING
 
 from os_vif.engine import privsep_module
+from os_vif.engine.failure import HINT
 from os_vif.escape import described_error
 
 if TYPE_CHECKING:
@@ -102,9 +103,6 @@ class Check:
 
 def _probe(module: str) -> Probe:
     """Return the answer of the daemon of a module, or the error."""
-    # Imported late, because the channel loads oslo.privsep.
-    from os_vif.engine.privsep_channel import HINT
-
     try:
         return Probe(privsep_module.probe(module))
     except Exception as error:  # noqa: BLE001 - any error of the daemon is a finding

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _PREFIX = "os-vif-"
 #: Timeouts in seconds: for the lock of iptables(8), and for the end of the program.
 _WAIT, _LIMIT = 10, 30
+_HINT = " (`os-vif doctor` checks the programs)"
 _ALL = "all"
 #: A rule of the closed set: incoming device, outgoing device and target. An empty name of a device
 #: matches any device.
@@ -101,7 +102,7 @@ class _Rules(NamedStep, KernelStep):
                 env=iptables.ENVIRONMENT,
             )
         except FileNotFoundError:
-            raise NoProgramError(errno.ENOENT, f"there is no {command[0]}") from None
+            raise NoProgramError(errno.ENOENT, f"there is no {command[0]}{_HINT}") from None
         except subprocess.TimeoutExpired:
             reason = f"{command[0]} did not end within {_LIMIT} seconds"
             raise OSError(errno.ETIMEDOUT, reason) from None

@@ -15,8 +15,10 @@ import pytest
 from oslo_serialization import jsonutils
 
 import os_vif as library
+from os_vif.host import iptables
 from os_vif.host.state import vif_records
 from os_vif.host.state.directory import STATE
+from os_vif.steps import EnsureForwardingRules
 from testbed.namespaces import run
 from tests.support.shared_daemon.shared_daemons import shared_daemon
 from tests.support.vifs import bridge_vif
@@ -51,6 +53,30 @@ def test_a_missing_shared_daemon_is_named_with_the_option(shared, os_vif):
     code, found = findings(os_vif, *CHECKS)
     assert (code, found["shared-daemon"][0], found["daemon-start"][0]) == (3, "failed", "failed")
     assert "[os_vif]privileged_socket" in found["shared-daemon"][1]
+    assert "os-vif doctor" not in found["shared-daemon"][1] + found["daemon-start"][1]
+
+
+def test_the_advice_for_a_missing_shared_daemon_is_about_the_service(shared, os_vif):
+    rows = json.loads(os_vif("doctor", "-f", "json", *CHECKS).stdout)
+    (advice,) = [row["Advice"] for row in rows if row["Check"] == "daemon-start"]
+    assert "systemctl status os-vif-privileged" in advice
+    assert "sudo" not in advice
+
+
+def test_errors_of_the_shared_daemon_and_of_iptables_name_doctor(
+    shared, os_vif, tmp_path, monkeypatch
+):
+    vif = bridge_vif(1)
+    vif.has_traffic_filtering = False
+    path = tmp_path / "vif.json"
+    path.write_text(jsonutils.dumps(vif.obj_to_primitive()))
+    done = os_vif("plug", str(path), "--instance-name", "guest")
+    assert (done.returncode, "`os-vif doctor` checks the daemon" in done.stderr) == (1, True)
+    monkeypatch.setitem(iptables.ENVIRONMENT, "PATH", "/nonexistent")
+    with pytest.raises(
+        OSError, match=r"there is no iptables-save .`os-vif doctor` checks the pro"
+    ):
+        EnsureForwardingRules("brq-test", interfaces=("any",)).differences(None)
 
 
 def test_a_missing_shared_daemon_is_no_matter_of_sudo(shared, os_vif):
