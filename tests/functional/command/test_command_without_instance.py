@@ -21,6 +21,8 @@ pytestmark = pytest.mark.usefixtures("daemon", "quick_commands")
 
 GIVEN = ("--instance-uuid", INSTANCE.uuid, "--instance-name", INSTANCE.name)
 OTHER = ("--instance-uuid", "c0000000-0000-4000-8000-000000000000")
+#: The plan with the fields of all steps.
+PLAN = ("plan", "--format", "sh")
 DIFFERENT = 3
 
 
@@ -56,7 +58,7 @@ def test_a_running_guest_s_port_of_open_vswitch_keeps_its_instance(br_int, comma
     before = br_int.dump()
     code, said = command(vif, "check")
     assert (code, lasting(said)) == (0, [])
-    code, said = command(vif, "plan")
+    code, said = command(vif, *PLAN)
     assert code == 0
     assert "iface-id" in said
     assert "vm-uuid" not in said
@@ -68,7 +70,7 @@ def test_a_running_guest_s_port_of_open_vswitch_keeps_its_instance(br_int, comma
 def test_what_is_named_is_planned_and_compared(br_int, command):
     """An instance that is given is that of the port."""
     vif = VIFS["native"]()
-    assert f"vm-uuid={INSTANCE.uuid}" in command(vif, "plan", *GIVEN)[1]
+    assert f"vm-uuid={INSTANCE.uuid}" in command(vif, *PLAN, *GIVEN)[1]
     assert command(vif, "plug", *GIVEN)[0] == 0
     assert row(br_int, "Interface", port_of(vif), "external_ids:vm-uuid") == [f'"{INSTANCE.uuid}"']
     code, said = command(vif, "check", *GIVEN)
@@ -96,9 +98,9 @@ def test_a_linux_bridge_knows_no_instance(command):
     """With an instance or without, the plan is one, and so is what it makes."""
     vif = bridge_vif(1)
     before = snapshot()
-    plan = command(vif, "plan")
+    plan = command(vif, *PLAN)
     assert plan[0] == 0
-    assert plan == command(vif, "plan", *GIVEN)
+    assert plan == command(vif, *PLAN, *GIVEN)
     assert command(vif, "check")[0] == DIFFERENT
     assert command(vif, "plug", *GIVEN)[0] == 0
     plugged = snapshot()
@@ -122,8 +124,8 @@ def test_a_virtual_function_knows_no_instance(tmp_path, monkeypatch, capsys, ins
     )  # fmt: skip
     path = tmp_path / "vif.json"
     path.write_text(jsonutils.dumps(vif.obj_to_primitive()))
-    for action, code in (("plan", 0), ("check", DIFFERENT)):
-        assert main.main([action, str(path), *instance]) == code
+    for action, code in ((PLAN, 0), (("check",), DIFFERENT)):
+        assert main.main([*action, str(path), *instance]) == code
         said = capsys.readouterr().out
         assert INSTANCE.uuid not in said
-        assert (vif.id in said) == (action == "plan")
+        assert (vif.id in said) == (action == PLAN)

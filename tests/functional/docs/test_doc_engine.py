@@ -32,7 +32,14 @@ from tests.support.documents.pages import PAGES, error_message, run
 from vif_plug_linux_bridge import privsep
 
 #: Those that have no command: they keep the record, or stand in an undo only.
-NO_COMMAND = {"AddBridgeUser", "RemoveBridgeUser", "Irreversible", "RestoreForwardingRules"}
+NO_COMMAND = {
+    "AddBridgeUser",
+    "DeleteVifRecord",
+    "Irreversible",
+    "RemoveBridgeUser",
+    "RestoreForwardingRules",
+    "WriteVifRecord",
+}
 
 
 def test_every_step_is_on_the_page():
