@@ -337,16 +337,25 @@ def kernel_bridge_name(step: Step, field: str) -> None:
         _reject(step, field, f"{DEVICE_NAME}; {USER_SPACE}")
 
 
+def _is_pair(pair: object) -> bool:
+    """Return whether a value is a key and a value of printable text."""
+    if not isinstance(pair, tuple) or len(pair) != 2:  # noqa: PLR2004 - a key and a value
+        return False
+    key, value = pair
+    return (
+        isinstance(key, str)
+        and isinstance(value, str)
+        and key != ""
+        # The empty text is printable.
+        and key.isprintable()
+        and value.isprintable()
+    )
+
+
 def pairs(step: Step, field: str) -> None:
     """Require a tuple of keys and values, for a map column of Open vSwitch."""
     value = getattr(step, field)
-    if not isinstance(value, tuple) or not all(
-        isinstance(pair, tuple)
-        and len(pair) == 2  # noqa: PLR2004 - a key and a value
-        and all(isinstance(text, str) and (text.isprintable() or not text) for text in pair)
-        and pair[0]
-        for pair in value
-    ):
+    if not isinstance(value, tuple) or not all(map(_is_pair, value)):
         _reject(step, field, "a list of pairs of printable text")
     if len({key for key, _ in value}) != len(value):
         _reject(step, field, "a list of pairs with distinct keys")
