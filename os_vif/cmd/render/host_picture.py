@@ -12,33 +12,71 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from os_vif.cmd.render.canvas import DARK, LEGEND, LIGHT, Canvas
+from os_vif.device_names import PER_PORT_BRIDGE
 from os_vif.escape import printable
+from os_vif.plugins.ovs.names import device_name
 
 if TYPE_CHECKING:
     from os_vif.operations.plugged import Plugged
 
 # Places and sizes in pixels.
-_WIDTH = 1000
 _GUEST_X, _GUEST_WIDTH = 24, 310
 _MIDDLE_X, _MIDDLE_WIDTH = 390, 190
-_PORT_X, _PORT_WIDTH = 640, 150
-_BAR_X, _BAR_WIDTH = _PORT_X + _PORT_WIDTH, 186
+_PORT_X = 640
+#: Least widths of the ports and of the bars; a longer name makes all of them wider.
+_PORT_LEAST, _BAR_LEAST_WIDTH = 150, 186
+_MARGIN, _PADDING = 24, 12
 _ROW, _ROW_GAP, _NOTE = 42, 10, 18
 #: Space above the first row and below the last; least height, for the texts of a bar.
 _BAR_EDGE, _BAR_LEAST = 10, 70
 #: Pixels of a character of a name and of a note, at most on average.
 _NAME_CHARACTER, _NOTE_CHARACTER = 8.0, 7.2
 #: Characters of the name of a port, of the name of a bridge, and of the reasons below a row.
-_LONGEST_PORT, _LONGEST_BRIDGE, _LONGEST_REASONS = 17, 22, 100
+_LONGEST_PORT, _LONGEST_BRIDGE, _LONGEST_REASONS = 40, 40, 100
 #: Rows between two names of a bridge in a long bar.
 _ROWS_PER_NAME = 12
 #: The states of a VIF that needs attention.
 _WRONG = {"differs", "left over", "unknown"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Columns:
+    """The widths that depend on the names."""
+
+    #: Width of a port, and of a bar.
+    port: int
+    bar: int
+
+    @property
+    def bar_x(self) -> int:
+        """The left edge of the bars."""
+        return _PORT_X + self.port
+
+    @property
+    def width(self) -> int:
+        """Width of the picture."""
+        return self.bar_x + self.bar + _MARGIN
+
+
+def _columns(bars: Iterable[_Bar]) -> _Columns:
+    """Return the widths for the longest names of ports and bridges."""
+    port, width = _PORT_LEAST, _BAR_LEAST_WIDTH
+    for bar in bars:
+        width = max(width, _text_width(_shorten(bar.name, _LONGEST_BRIDGE)))
+        port = max([port, *(_text_width(_port(entry)[0]) for entry in bar.entries)])
+    return _Columns(port, width)
+
+
+def _text_width(name: str) -> int:
+    """Return the width of a box with a name; East Asian wide characters take two places."""
+    places = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name)
+    return int(places * _NAME_CHARACTER) + 2 * _PADDING
 
 
 @dataclasses.dataclass
@@ -66,10 +104,12 @@ def render_svg(entries: Sequence[Plugged], host: str) -> str:
     canvas.y = 34
     canvas.text("text name", _GUEST_X, canvas.y, title, "start")
     canvas.y += 16
-    for bar in _bars(entries):
-        _draw_bar(canvas, bar)
+    bars = list(_bars(entries))
+    columns = _columns(bars)
+    for bar in bars:
+        _draw_bar(canvas, bar, columns)
     canvas.legend([*LEGEND, ("wrong", "differs, or is left over")], _GUEST_X, step=185)
-    return canvas.document(title, _WIDTH)
+    return canvas.document(title, columns.width)
 
 
 def render_html(entries: Sequence[Plugged], host: str) -> str:
@@ -123,11 +163,13 @@ def _row_height(entry: Plugged) -> int:
     return _ROW + _ROW_GAP + (_NOTE if entry.reasons else 0)
 
 
-def _draw_bar(canvas: Canvas, bar: _Bar) -> None:
+def _draw_bar(canvas: Canvas, bar: _Bar, columns: _Columns) -> None:
     """Draw a bridge with all VIFs."""
     top = canvas.y
-    canvas.rect(bar.kind, _BAR_X, top, _BAR_WIDTH, bar.height, external=bar.kind == "guest")
-    middle = _BAR_X + _BAR_WIDTH // 2
+    canvas.rect(
+        bar.kind, columns.bar_x, top, columns.bar, bar.height, external=bar.kind == "guest"
+    )
+    middle = columns.bar_x + columns.bar // 2
     name = _shorten(bar.name, _LONGEST_BRIDGE)
     canvas.text("text name", middle, top + 20, name)
     wrong = sum(entry.state in _WRONG for entry in bar.entries)
@@ -139,11 +181,11 @@ def _draw_bar(canvas: Canvas, bar: _Bar) -> None:
     for number, entry in enumerate(bar.entries, start=1):
         if number > 1 and number % _ROWS_PER_NAME == 0:
             canvas.text("note name", middle, canvas.y + 26, name)
-        _draw_row(canvas, entry, bar.kind)
+        _draw_row(canvas, entry, bar.kind, columns)
     canvas.y = top + bar.height + 20
 
 
-def _draw_row(canvas: Canvas, entry: Plugged, kind: str) -> None:
+def _draw_row(canvas: Canvas, entry: Plugged, kind: str, columns: _Columns) -> None:
     """Draw the guest, the devices and the port of a VIF, from left to right."""
     wrong = entry.state in _WRONG
     canvas.group(_hover(entry))
@@ -163,13 +205,16 @@ def _draw_row(canvas: Canvas, entry: Plugged, kind: str) -> None:
             canvas, "wrong" if wrong else box_kind, (_MIDDLE_X, _MIDDLE_WIDTH), lines,
             external=external,
         )  # fmt: skip
+        if entry.way == "per-port bridge":
+            # The patch port of the bridge of the VIF is the peer of the port.
+            canvas.text("note", (_MIDDLE_X + _MIDDLE_WIDTH + _PORT_X) // 2, centre - 5, "patch")
     elif label := _cable_label(entry):
         canvas.text("note", _MIDDLE_X + _MIDDLE_WIDTH // 2, centre - 5, label)
     name, external = _port(entry)
     canvas.rect(
-        "wrong" if wrong else kind, _PORT_X, canvas.y + 6, _PORT_WIDTH, 30, external=external
+        "wrong" if wrong else kind, _PORT_X, canvas.y + 6, columns.port, 30, external=external
     )
-    canvas.text("text name", _PORT_X + _PORT_WIDTH // 2, centre + 5, name)
+    canvas.text("text name", _PORT_X + columns.port // 2, centre + 5, name)
     canvas.y += _ROW
     if entry.reasons:
         text = _shorten(f"{entry.state}: {'; '.join(entry.reasons)}", _LONGEST_REASONS)
@@ -213,7 +258,8 @@ def _middle(entry: Plugged) -> tuple[str, str, str] | None:
             bridges = [name for name in others if name.startswith("qbr")]
             return "kernel", (bridges or ["qbr missing"])[0], "bridge, veth pair"
         case "per-port bridge":
-            return "switch", "own bridge", f"{(others or ['tap missing'])[0]}, patch"
+            own = device_name(PER_PORT_BRIDGE, entry.id)
+            return "switch", own, f"own bridge, {(others or ['tap missing'])[0]}"
         case "representor" | "DPDK representor":
             return "card", address or "unknown address", "virtual function"
         case "macvtap" | "vDPA":

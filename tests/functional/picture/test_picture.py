@@ -166,3 +166,13 @@ def _texts(picture: str) -> set[str]:
 def _legend(picture: str) -> str:
     """Return the red box of the legend."""
     return re.findall(r'<rect class="wrong".*\n<text class="note".*differs, or', picture)[-1]
+
+
+def test_a_bridge_of_a_single_vif_is_linked_by_its_patch_ports_and_names_are_complete():
+    """The name of the patch port has the whole id of the VIF."""
+    (entry,) = [each for each in pictures.entries(11) if each.way == "per-port bridge"]
+    texts = _texts(host_picture.render_svg([entry], "host"))
+    assert entry.port is not None
+    assert len(entry.port) > 15
+    assert {entry.port, f"pb{entry.id[:12]}", "patch", "br-int"} <= texts
+    assert f"own bridge, {entry.devices[0]}" in texts
