@@ -383,6 +383,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
         _ovs(
             "own-bridge-of-the-hypervisor",
+            profile={"datapath_type": "netdev"},
             options=_AT_CREATION | {"per_port_bridge": True},
             soak=True,
         ),
