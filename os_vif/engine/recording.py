@@ -56,6 +56,7 @@ def record_of(vif: Any, instance_info: Any, *, is_plug: bool = True) -> VifRecor
         document=_document(vif) if is_plug else "",
         instance_uuid=_field(instance_info, "uuid"),
         instance_name=_field(instance_info, "name"),
+        plugin=_field(vif, "plugin"),
     )
 
 
@@ -102,7 +103,7 @@ def step_for(plan: Plan) -> WriteVifRecord | DeleteVifRecord | None:
     if record is None:
         return None
     if plan.forward:
-        return DeleteVifRecord(record.vif_id)
+        return DeleteVifRecord(record.vif_id, plugin=record.plugin)
     # The daemon validates the step again.
     with trusted():
         return WriteVifRecord(
@@ -112,6 +113,7 @@ def step_for(plan: Plan) -> WriteVifRecord | DeleteVifRecord | None:
             record.instance_uuid,
             record.instance_name,
             keep_owner=_keeps_owner.get(),
+            plugin=record.plugin,
         )
 
 

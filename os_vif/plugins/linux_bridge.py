@@ -139,6 +139,8 @@ class LinuxBridgePlugin(PluginBase):
         A bridge with an uplink stays. If a plug was interrupted while the addresses of the uplink
         moved, the steps complete the move.
         """
+        if vif_fields.is_only_record(vif):
+            return Plan()
         bridge = self._bridge_to_create(vif)
         if bridge is None:
             return Plan()

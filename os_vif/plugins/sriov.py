@@ -93,6 +93,8 @@ class SriovPlugin(PluginBase):
 
         The VF may be in another network namespace, or bound to vfio-pci.
         """
+        if vif_fields.is_only_record(vif):
+            return Plan()
         _require_kind(vif)
         address, user = vif_fields.pci_address(vif), vif_fields.port_id(vif)
         try:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+def is_only_record(vif: objects.VIFBase) -> bool:
+    """Return whether a VIF stands for a record whose devices belong to other VIFs.
+
+    The inventory lists such a record as an object of the base class, which no plugin plugs. An
+    unplug has no steps, and deletes the record.
+    """
+    return type(vif) is objects.VIFBase
+
+
 def get(thing: Any, field: str) -> Any:
     """Return the value of a field; None if unset, or unknown in the version of the object."""
     # oslo.versionedobjects stores the value of a field in the attribute _obj_<field>. Testing with

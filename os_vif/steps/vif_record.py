@@ -35,6 +35,8 @@ class _RecordStep(KernelStep):
 
     #: Id of the VIF, or the name of the device of a VIF without an id.
     vif_id: str
+    #: Name of the plugin of the VIF. The record of another plugin stays.
+    plugin: str = dataclasses.field(default="", kw_only=True)
 
     @property
     def device(self) -> str:
@@ -43,6 +45,7 @@ class _RecordStep(KernelStep):
 
     def validate(self) -> None:
         validate.text(self, "vif_id", MAX_TEXT)
+        validate.text(self, "plugin", MAX_TEXT)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         # The record does not affect packets.
@@ -83,6 +86,7 @@ class WriteVifRecord(_RecordStep):
         present = vif_records.read_record(net, self.vif_id)
         return (
             present is not None
+            and self.plugin == present.plugin
             and self.document == present.document
             and (self.keep_owner or self.owner == present.owner)
             and self.instance_uuid == present.instance_uuid
@@ -101,12 +105,15 @@ class WriteVifRecord(_RecordStep):
             LOG.warning("The owner of VIF %s is not recorded: %s", self.vif_id, error.strerror)
             return ()
         if present is None:
-            return (DeleteVifRecord(self.vif_id),)
+            return (DeleteVifRecord(self.vif_id, plugin=self.plugin),)
         return (_restore(present),)
 
     def _wanted(self, present: VifRecord | None) -> VifRecord:
         """Return the record to write, given the present one."""
         since = self.since
+        if present is not None and not present.is_of(self.plugin):
+            # The VIF of the other plugin loses the record, as two VIFs have one id.
+            present = None
         if since is None:
             since = time.time() if present is None else present.since
         is_kept = self.keep_owner and present is not None
@@ -117,17 +124,21 @@ class WriteVifRecord(_RecordStep):
             document=self.document,
             instance_uuid=self.instance_uuid,
             instance_name=self.instance_name,
+            plugin=self.plugin,
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class DeleteVifRecord(_RecordStep):
-    """A VIF has no record in ``/run/os-vif``."""
+    """A VIF has no record in ``/run/os-vif``. The record of another plugin with the id stays."""
 
     def commands(self) -> tuple[str, ...]:
         return (f"# {STATE} notes no longer that {self.device} is plugged",)
 
     def holds(self, net: Netlink) -> bool:
+        present = vif_records.read_record(net, self.vif_id)
+        if present is not None and not present.is_of(self.plugin):
+            return True
         return not vif_records.has_record(net, self.vif_id)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
@@ -151,6 +162,7 @@ def _restore(record: VifRecord) -> WriteVifRecord:
         record.instance_uuid,
         record.instance_name,
         record.since,
+        plugin=record.plugin,
     )
 
 

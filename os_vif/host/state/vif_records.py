@@ -57,6 +57,12 @@ class VifRecord:
     #: UUID and name of the virtual machine or pod; empty if unknown.
     instance_uuid: str = ""
     instance_name: str = ""
+    #: ``vif.plugin``; empty if unknown.
+    plugin: str = ""
+
+    def is_of(self, plugin: str) -> bool:
+        """Return whether the record is about a VIF of a plugin; an empty name is any plugin."""
+        return not self.plugin or not plugin or self.plugin == plugin
 
 
 #: Records of earlier reads, by path, each with the state of the file; and their maximal number.
@@ -187,8 +193,8 @@ def _read(name: str) -> VifRecord | None:
 
 def _checked(content: Any) -> dict[str, Any]:
     """Return the fields of a record. Further keys are from a newer os-vif, and are ignored."""
-    texts = ("vif_id", "owner", "document", "instance_uuid", "instance_name")
-    found = {name: content[name] for name in texts}
+    texts = ("vif_id", "owner", "document", "instance_uuid", "instance_name", "plugin")
+    found = {name: {"plugin": "", **content}[name] for name in texts}
     if not all(isinstance(value, str) for value in found.values()):
         raise ValueError("a field is no text")
     since = content["since"]

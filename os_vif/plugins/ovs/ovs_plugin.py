@@ -15,6 +15,7 @@ from os_vif.plugin import PluginBase
 from os_vif.plugins import vif_fields
 from os_vif.plugins.ovs import context, guest_device, names, ovsdb_target
 from os_vif.plugins.ovs.context import PluginMethods, VifContext
+from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from os_vif.recognition import Candidate, HostSnapshot
     from os_vif.steps.kernel_step import KernelStep
     from os_vif.steps.ovs.port import Pairs
-    from os_vif.steps.plan import OvsdbTarget, Plan
+    from os_vif.steps.plan import OvsdbTarget
 
 LOG = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ class OvsPlugin(PluginBase):
 
         :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
         """
+        if vif_fields.is_only_record(vif):
+            return Plan()
         way, read = self._prepare(vif, instance_info)
         try:
             return way.unplan(read)
