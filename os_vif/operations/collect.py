@@ -315,7 +315,9 @@ def _reason_to_spare(entry: Plugged, rules: Rules) -> str | None:
         # Bridges of os-vif in Open vSwitch belong to one VIF. Another service made all others.
         if entry.plugin == "ovs" and not entry.id.startswith(_VIF_BRIDGES):
             return "an integration bridge, which is never removed"
-        return None
+        if entry.plugin != "ovs" and rules.owners is None:
+            # The alias tells that os-vif made the Linux bridge.
+            return None
     if entry.way == OTHER_BRIDGE:
         return "in a bridge of another program, which an unplug does not change"
     if entry.owner is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from os_vif import engine, exception, recognition
@@ -68,8 +68,8 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
     errors = [f"plugin {name} cannot be used: {text}" for name, text in load_errors.items()]
     with recognition.opened() as snapshot:
         found = _recognise(snapshot, plugins, errors)
-        _merge_records(snapshot, plugins, found)
-        planned = [(each, _plan_of(each)) for each in found.values()]
+        merged = _merge_records(snapshot, plugins, found)
+        planned = [(each, _plan_of(each)) for each in merged]
         plans = [
             (plan, each.plugin.privsep_module)
             for each, plan in planned
@@ -78,7 +78,7 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
         with engine.read_ahead(plans) as errors_of_daemons:
             states = _States({name: error_text(e) for name, e in errors_of_daemons.items()})
             entries = [states.entry(each, plan) for each, plan in planned]
-    inventory = Inventory(sorted(entries, key=lambda entry: entry.id))
+    inventory = Inventory(sorted(entries, key=lambda entry: (entry.id, entry.plugin)))
     inventory.errors = tuple(errors)
     inventory.absent = tuple(dict.fromkeys(snapshot.absent))
     for text in errors:
@@ -88,12 +88,12 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
 
 def _recognise(
     snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], errors: list[str]
-) -> dict[str, _Found]:
-    """Return the VIFs that the plugins recognise, by id.
+) -> list[_Found]:
+    """Return the VIFs that the plugins recognise.
 
     :param errors: receives a sentence for each plugin that fails.
     """
-    found: dict[str, _Found] = {}
+    by_id: dict[str, list[_Found]] = {}
     for name, plugin in plugins.items():
         # A plugin may derive from a class other than PluginBase.
         recognise = getattr(plugin, "recognise", None)
@@ -107,39 +107,100 @@ def _recognise(
             continue
         for candidate in candidates:
             candidate.vif.plugin = name
-            each = _Found(candidate, name, plugin, snapshot.vif_records.get(candidate.id))
-            present = found.get(candidate.id)
-            if present is None or _rank(each) > _rank(present):
-                found[candidate.id] = each
-    return found
+            record = None if candidate.left_over else snapshot.vif_records.get(candidate.id)
+            each = _Found(candidate, name, plugin, record)
+            present = by_id.setdefault(candidate.id, [])
+            same = next((n for n, other in enumerate(present) if _is_same(each, other)), None)
+            if same is None:
+                present.append(each)
+            elif _rank(each) > _rank(present[same]):
+                present[same] = each
+    return [
+        each if each.record is None or each.record.is_of(each.name) else
+        dataclasses.replace(each, record=None)
+        for present in by_id.values()
+        for each in present
+    ]
+
+
+def _is_same(one: _Found, other: _Found) -> bool:
+    """Return whether two candidates with an id are one VIF.
+
+    A derived plugin recognises the VIFs of the base class too. Two unrelated plugins may have
+    plugged two VIFs with an id, for example before and after a change of the network.
+    """
+    if isinstance(one.plugin, type(other.plugin)) or isinstance(other.plugin, type(one.plugin)):
+        return True
+    return not recorded_vifs.claims(one.candidate).isdisjoint(
+        recorded_vifs.claims(other.candidate)
+    )
 
 
 def _merge_records(
-    snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], found: dict[str, _Found]
-) -> None:
-    """Add the records to the recognised VIFs, and the VIFs that only a record tells."""
-    for vif_id, record in snapshot.vif_records.items():
-        present = found.get(vif_id)
-        recorded = (
-            recorded_vifs.from_record(snapshot, plugins, record) if present is None else None
-        )
-        if present is not None:
-            candidate = recorded_vifs.with_record(present.candidate, record)
-            found[vif_id] = dataclasses.replace(present, candidate=candidate, record=record)
-        elif recorded is not None:
-            name = recorded_vifs.plugin_name(recorded.vif)
-            found[vif_id] = _Found(recorded, name, plugins.get(name), record)
+    snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], recognised: Sequence[_Found]
+) -> Iterable[_Found]:
+    """Return the VIFs of the host, each with the record.
+
+    The host outranks a record: devices and ports of a recognised VIF belong to no record of another
+    VIF. A newer record outranks an older one.
+    """
+    found = {number: each for number, each in enumerate(recognised)}
+    owners = {
+        name: number
+        for number, each in found.items()
+        for name in recorded_vifs.claims(each.candidate)
+        if not each.candidate.left_over
+    }
+    taken = recorded_vifs.Claims()
+    for number, each in found.items():
+        if not each.candidate.left_over:
+            taken.add(each.candidate)
+    recorded = {number: each.record for number, each in found.items() if each.record is not None}
+    done = {record.vif_id for record in recorded.values()}
+    rest: list[tuple[VifRecord, recorded_vifs.Recorded]] = []
+    for record in sorted(snapshot.vif_records.values(), key=lambda record: -record.since):
+        if record.vif_id in done:
+            continue
+        read = recorded_vifs.from_record(snapshot, plugins, record)
+        if read is None:
+            continue
+        number = next((owners[name] for name in read.names if name in owners), None)
+        if number is not None and number not in recorded and recorded_vifs.is_same(
+            found[number].candidate, found[number].name, read, record
+        ):
+            recorded[number] = record
+        else:
+            rest.append((record, read))
+    for number, record in recorded.items():
+        each = found[number]
+        candidate = recorded_vifs.with_record(each.candidate, record, taken)
+        found[number] = dataclasses.replace(each, candidate=candidate, record=record)
+        taken.add_recorded(candidate)
+    entries = []
+    for record, read in rest:
+        name = recorded_vifs.plugin_name(read.candidate.vif)
+        candidate = read.candidate
+        if (other := taken.owner_of(read)) is not None:
+            candidate = recorded_vifs.only_record(candidate, record, *other)
+        else:
+            for number, each in list(found.items()):
+                if each.name == name and each.candidate.left_over and read.has(each.candidate):
+                    devices = dict.fromkeys((*candidate.devices, *each.candidate.devices))
+                    candidate = dataclasses.replace(candidate, devices=tuple(devices))
+                    del found[number]
+            taken.add_recorded(candidate)
+        entries.append(_Found(candidate, name, plugins.get(name), record))
+    return (*found.values(), *entries)
 
 
 def _rank(found: _Found) -> tuple[bool, bool, bool, bool]:
-    """Return the order of several candidates with an id.
+    """Return the order of several candidates for one VIF.
 
     A plugged VIF is preferred, then the plugin of the record, a port, and the method of the class:
     a derived plugin recognises the VIFs of the base class too.
     """
     candidate, record = found.candidate, found.record
-    vif = None if record is None else recorded_vifs.read_vif(record)
-    is_recorded = vif is not None and recorded_vifs.plugin_name(vif) == found.name
+    is_recorded = record is not None and bool(record.plugin) and record.is_of(found.name)
     is_own = "recognise" in vars(type(found.plugin))
     return not candidate.left_over, is_recorded, candidate.port is not None, is_own
 

@@ -82,6 +82,10 @@ def names_of(entry: Plugged) -> Iterator[str]:
         for field in fields:
             if field in holder and getattr(holder, field):
                 yield str(getattr(holder, field))
+    # A VIF without an id is known by the Neutron port.
+    profile = getattr(entry.vif, "_obj_port_profile", None)
+    if interface_id := getattr(profile, "_obj_interface_id", None):
+        yield str(interface_id)
 
 
 def parse(text: str, source: str = "keep list") -> KeepList:

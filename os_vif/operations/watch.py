@@ -279,6 +279,11 @@ class Watch:
             LOG.warning("VIF %s cannot be checked: %s", entry.id, error)
             return
         new = found - watched.since.keys()
+        if any(_is_of_other_vif(difference) for difference in new):
+            # Another VIF may have the port: the inventory decides.
+            self._inventory_at = time.monotonic()
+            self._inventory_not_before = -math.inf
+            return
         if new - watched.suspected:
             watched.suspected = new
             watched.check_at = time.monotonic() + _SETTLE
@@ -337,6 +342,13 @@ class Watch:
         factor: int = min(2**watched.repairs, _LONGEST_BACKOFF)
         return (self._repair_after or 0.0) * factor
 
+    def _is_left_over(self, key: tuple[str, str]) -> bool:
+        """Return whether only the record of a VIF remains in a new inventory."""
+        return not any(
+            (entry.plugin, entry.id) == key and entry.state is not State.LEFT_OVER
+            for entry in self._host.inventory()
+        )
+
     def _repair(self, key: tuple[str, str], watched: Watched) -> None:
         """Plug a VIF again, unless the VIF is being plugged or unplugged, or is right."""
         entry = watched.entry
@@ -349,7 +361,11 @@ class Watch:
             return
         watched.repairs += 1
         try:
-            if any(not d.pending for d in self._host.check(entry.vif, entry.instance)):
+            differences = self._host.check(entry.vif, entry.instance)
+            if any(map(_is_of_other_vif, differences)) and self._is_left_over(key):
+                watched.check_at = time.monotonic()
+                return
+            if any(not d.pending for d in differences):
                 with recording.keeping_owner():
                     self._host.plug(entry.vif, entry.instance)
                 self.repairs["repaired"] += 1
@@ -362,6 +378,11 @@ class Watch:
         else:
             self._note(watched, found)
         self._on_change()
+
+
+def _is_of_other_vif(difference: Difference) -> bool:
+    """Return whether the port of a VIF has the id of another VIF."""
+    return difference.attribute == "external_ids:iface-id" and difference.found != "missing"
 
 
 def _places(entry: Plugged) -> tuple[object, ...]:
@@ -383,6 +404,9 @@ def _locked_port(entry: Plugged) -> str | None:
 def _has_record(entry: Plugged) -> bool:
     """Return whether a VIF has a record."""
     with rtnetlink.opened() as net:
+        record = vif_records.read_record(net, entry.id)
+        if record is not None:
+            return record.is_of(entry.plugin)
         return vif_records.has_record(net, entry.id)
 
 

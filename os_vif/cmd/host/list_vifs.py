@@ -94,6 +94,9 @@ class List(main.Lister):
         rows = [row_of(entry) for entry in entries]
         if is_table and not rows:
             LOG.warning("no VIF is plugged, or none matches the options")
+        if parsed_args.formatter in ("csv", "value"):
+            # A cell is a text in these formats.
+            rows = [tuple(map(_joined, row)) for row in rows]
         if is_table:
             rows = [tuple("" if cell is None else cell for cell in row) for row in rows]
         return self.columns, rows
@@ -105,6 +108,14 @@ class Lines(columns.FormattableColumn[list[str]]):
     def human_readable(self) -> str:
         """Return the lines as text."""
         return "\n".join(printable(line) for line in self._value)
+
+
+def _joined(cell: Any) -> Any:
+    """Return a cell with several lines as a text with a space or ``; `` between the parts."""
+    if not isinstance(cell, Lines):
+        return cell
+    lines = [printable(line) for line in cell.machine_readable()]
+    return ("; " if any(" " in line for line in lines) else " ").join(lines)
 
 
 def row_of(entry: Plugged) -> tuple[Any, ...]:

@@ -69,13 +69,18 @@ class Repair(main.Escaping, command.Command):
                 for entry in entries
                 if any(inventory_filter.has_name(entry, name) for name in arguments.vifs)
             )
+        for entry in entries:
+            if entry.state == "unknown":
+                for reason in entry.reasons:
+                    self._print(f"{entry.id}: unknown: {reason}")
+        unknown = sum(entry.state == "unknown" for entry in entries)
         wrong = repair_host.repairable(entries)
         for entry in wrong:
             for reason in entry.reasons:
                 self._print(f"{entry.id}: {reason}")
         if not wrong:
-            self._print("all VIFs are plugged; nothing to repair")
-            return code
+            self._print(_summary(len(entries), unknown, is_complete=not code))
+            return code or (exit_codes.EXIT_FAILED if unknown else 0)
         if not arguments.yes and not self._is_confirmed(len(wrong)):
             self._print("nothing was changed")
             return code or exit_codes.EXIT_DRIFT
@@ -102,6 +107,18 @@ class Repair(main.Escaping, command.Command):
 
     def _print(self, text: str) -> None:
         print(printable(text), file=self.app.stdout)
+
+
+def _summary(number: int, unknown: int, *, is_complete: bool) -> str:
+    """Return the line for VIFs without a difference.
+
+    :param is_complete: whether all sources could be read.
+    """
+    if unknown:
+        return f"nothing to repair; the state of {_vifs(unknown)} of {number} is unknown"
+    if not is_complete:
+        return "nothing to repair among the listed VIFs; the list is incomplete"
+    return "all VIFs are plugged; nothing to repair"
 
 
 def _vifs(number: int) -> str:

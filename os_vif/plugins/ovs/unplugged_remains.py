@@ -77,6 +77,25 @@ def _candidate(
     )
 
 
+def _without_id(
+    name: str, tap: str, reason: str, way: str, devices: tuple[str, ...] = (), **fields: Any
+) -> Candidate:
+    """Return a candidate for remains whose names do not tell the id of the VIF.
+
+    :param name: the id of the entry: the name of the device or the bridge.
+    """
+    bridge = None if devices else name
+    vif = objects.VIFOpenVSwitch(
+        vif_name=tap,
+        has_traffic_filtering=True,
+        network=objects.Network(**({} if bridge is None else {"bridge": bridge})),
+        port_profile=objects.VIFPortProfileOpenVSwitch(),
+    )
+    return Candidate(
+        vif, objects.InstanceInfo(), way, devices, bridge=bridge, name=name, left_over=(reason,)
+    )
+
+
 def _hybrid(snapshot: HostSnapshot, claimed: AbstractSet[str]) -> Iterator[Candidate]:
     """Yield the Linux bridges and pairs of devices of hybrid VIFs without a port."""
     found: dict[str, dict[str, Link]] = {}
@@ -109,21 +128,26 @@ def _taps(
             continue
         if tables.bridge_of_port(link.name) is None:
             reason = f"the tap device {link.name} of os-vif is in no bridge"
-            yield _candidate(
-                objects.VIFOpenVSwitch, link.name.removeprefix(TAP), reason, (link.name,),
-                vif_name=link.name,
-            )  # fmt: skip
+            beginning = link.name.removeprefix(TAP)
+            if _BEGINNING.fullmatch(beginning):
+                yield _candidate(
+                    objects.VIFOpenVSwitch, beginning, reason, (link.name,), vif_name=link.name
+                )
+            else:
+                yield _without_id(link.name, link.name, reason, "port", (link.name,))
 
 
 def _bridges(tables: PortTables, claimed: AbstractSet[str]) -> Iterator[Candidate]:
     """Yield the bridges of a single VIF or trunk without a guest's port."""
     for bridge in tables.bridges:
         ports = tables.port_names(bridge)
+        name = bridge.removeprefix(PER_PORT_BRIDGE)
         if bridge.startswith(PER_PORT_BRIDGE):
             patch = next((name for name in ports if name.startswith(PER_PORT_PATCH)), None)
-            vif_id = (patch or bridge).removeprefix(PER_PORT_PATCH if patch else PER_PORT_BRIDGE)
+            vif_id = patch.removeprefix(PER_PORT_PATCH) if patch else name
             is_own = names.device_name(PER_PORT_BRIDGE, vif_id) == bridge
-            if not is_own or f"{INTEGRATION_PATCH}{vif_id}" in claimed:
+            is_known = patch is not None or _BEGINNING.match(name)
+            if not is_known or not is_own or f"{INTEGRATION_PATCH}{vif_id}" in claimed:
                 continue
             guest = next((name for name in ports if not name.startswith(PER_PORT_PATCH)), None)
             reason = f"the bridge {bridge} of a VIF is not connected to the integration bridge"
@@ -131,15 +155,8 @@ def _bridges(tables: PortTables, claimed: AbstractSet[str]) -> Iterator[Candidat
                 objects.VIFOpenVSwitch, vif_id, reason, (),
                 vif_name=guest or names.device_name(TAP, vif_id),
             )  # fmt: skip
-        elif bridge.startswith(TRUNK_BRIDGE) and not any(map(tables.is_guest_port, ports)):
-            reason = f"the bridge {bridge} of a trunk has no guest's port"
-            yield Candidate(
-                objects.VIFOpenVSwitch(
-                    # Without an id, an unplug deletes the bridge, and a tap that does not exist.
-                    vif_name=names.device_name(TAP, bridge),
-                    has_traffic_filtering=True,
-                    network=objects.Network(bridge=bridge),
-                    port_profile=objects.VIFPortProfileOpenVSwitch(),
-                ),
-                objects.InstanceInfo(), "trunk", bridge=bridge, name=bridge, left_over=(reason,),
-            )  # fmt: skip
+        elif bridge.startswith(TRUNK_BRIDGE) and not ports:
+            # Ports of Neutron's agent connect the bridge of a trunk whose guest does not run yet.
+            reason = f"the bridge {bridge} of a trunk has no port"
+            # Without an id, an unplug deletes the bridge, and a tap device that does not exist.
+            yield _without_id(bridge, names.device_name(TAP, bridge), reason, "trunk")
