@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from os_vif import engine, exception, recognition
@@ -116,8 +116,9 @@ def _recognise(
             elif _rank(each) > _rank(present[same]):
                 present[same] = each
     return [
-        each if each.record is None or each.record.is_of(each.name) else
-        dataclasses.replace(each, record=None)
+        each
+        if each.record is None or each.record.is_of(each.name)
+        else dataclasses.replace(each, record=None)
         for present in by_id.values()
         for each in present
     ]
@@ -138,59 +139,69 @@ def _is_same(one: _Found, other: _Found) -> bool:
 
 def _merge_records(
     snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], recognised: Sequence[_Found]
-) -> Iterable[_Found]:
+) -> list[_Found]:
     """Return the VIFs of the host, each with the record.
 
     The host outranks a record: devices and ports of a recognised VIF belong to no record of another
     VIF. A newer record outranks an older one.
     """
-    found = {number: each for number, each in enumerate(recognised)}
-    owners = {
-        name: number
-        for number, each in found.items()
-        for name in recorded_vifs.claims(each.candidate)
-        if not each.candidate.left_over
-    }
+    plugged = [each for each in recognised if not each.candidate.left_over]
+    remains = [each for each in recognised if each.candidate.left_over]
     taken = recorded_vifs.Claims()
-    for number, each in found.items():
-        if not each.candidate.left_over:
-            taken.add(each.candidate)
-    recorded = {number: each.record for number, each in found.items() if each.record is not None}
-    done = {record.vif_id for record in recorded.values()}
-    rest: list[tuple[VifRecord, recorded_vifs.Recorded]] = []
-    for record in sorted(snapshot.vif_records.values(), key=lambda record: -record.since):
-        if record.vif_id in done:
-            continue
-        read = recorded_vifs.from_record(snapshot, plugins, record)
-        if read is None:
-            continue
-        number = next((owners[name] for name in read.names if name in owners), None)
-        if number is not None and number not in recorded and recorded_vifs.is_same(
-            found[number].candidate, found[number].name, read, record
-        ):
-            recorded[number] = record
-        else:
-            rest.append((record, read))
-    for number, record in recorded.items():
-        each = found[number]
-        candidate = recorded_vifs.with_record(each.candidate, record, taken)
-        found[number] = dataclasses.replace(each, candidate=candidate, record=record)
-        taken.add_recorded(candidate)
-    entries = []
-    for record, read in rest:
-        name = recorded_vifs.plugin_name(read.candidate.vif)
-        candidate = read.candidate
+    for each in plugged:
+        taken.add(each.candidate)
+    plugged, others = _with_records(snapshot, plugins, plugged)
+    for number, each in enumerate(plugged):
+        if each.record is not None:
+            candidate = recorded_vifs.with_record(each.candidate, each.record, taken)
+            plugged[number] = dataclasses.replace(each, candidate=candidate)
+            taken.add_recorded(candidate)
+    for record, read in others:
+        candidate, name = read.candidate, recorded_vifs.plugin_name(read.candidate.vif)
         if (other := taken.owner_of(read)) is not None:
             candidate = recorded_vifs.only_record(candidate, record, *other)
         else:
-            for number, each in list(found.items()):
-                if each.name == name and each.candidate.left_over and read.has(each.candidate):
-                    devices = dict.fromkeys((*candidate.devices, *each.candidate.devices))
-                    candidate = dataclasses.replace(candidate, devices=tuple(devices))
-                    del found[number]
+            own = [e for e in remains if e.name == name and read.has(e.candidate)]
+            remains = [each for each in remains if each not in own]
+            more = (device for each in own for device in each.candidate.devices)
+            devices = tuple(dict.fromkeys((*candidate.devices, *more)))
+            candidate = dataclasses.replace(candidate, devices=devices)
             taken.add_recorded(candidate)
-        entries.append(_Found(candidate, name, plugins.get(name), record))
-    return (*found.values(), *entries)
+        plugged.append(_Found(candidate, name, plugins.get(name), record))
+    return [*plugged, *remains]
+
+
+def _with_records(
+    snapshot: HostSnapshot, plugins: Mapping[str, PluginBase], plugged: Sequence[_Found]
+) -> tuple[list[_Found], list[tuple[VifRecord, recorded_vifs.Recorded]]]:
+    """Return plugged VIFs with their records, and the records of other VIFs, newest first.
+
+    A record has the id of the VIF, or the port. The id of a VIF may be unset, or another than the
+    ``iface-id`` of the port.
+    """
+    found = list(plugged)
+    owners = {
+        name: number
+        for number, each in enumerate(found)
+        for name in recorded_vifs.claims(each.candidate)
+    }
+    others = []
+    done = {each.record.vif_id for each in found if each.record is not None}
+    for record in sorted(snapshot.vif_records.values(), key=lambda record: -record.since):
+        read = None
+        if record.vif_id not in done:
+            read = recorded_vifs.from_record(snapshot, plugins, record)
+        if read is None:
+            continue
+        owner = next((owners[name] for name in read.names if name in owners), None)
+        each = None if owner is None else found[owner]
+        if owner is None or each is None or each.record is not None:
+            others.append((record, read))
+        elif recorded_vifs.is_same(each.candidate, each.name, read, record):
+            found[owner] = dataclasses.replace(each, record=record)
+        else:
+            others.append((record, read))
+    return found, others
 
 
 def _rank(found: _Found) -> tuple[bool, bool, bool, bool]:

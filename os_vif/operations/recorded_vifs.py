@@ -121,9 +121,7 @@ def only_record(candidate: Candidate, record: VifRecord, name: str, other: str) 
     """
     vif = objects.VIFBase(id=record.vif_id, plugin=plugin_name(candidate.vif))
     reason = f"only the record remains: {name} belongs to VIF {other}"
-    return Candidate(
-        vif, candidate.instance, RECORDED, name=record.vif_id, left_over=(reason,)
-    )
+    return Candidate(vif, candidate.instance, RECORDED, name=record.vif_id, left_over=(reason,))
 
 
 def from_record(
@@ -175,7 +173,6 @@ def _instance(record: VifRecord) -> objects.InstanceInfo:
 
 def _is_consistent(recorded: objects.VIFBase, found: objects.VIFBase) -> bool:
     """Return whether a recorded VIF and a VIF on the host have the same plugin, class and names."""
-
     names = ("bridge_name",) if isinstance(found, objects.VIFBridge) else ()
     return (
         type(recorded) is type(found)

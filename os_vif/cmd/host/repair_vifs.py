@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from cliff import command
 
@@ -16,6 +17,9 @@ from os_vif import exception
 from os_vif.cmd import exit_codes, main
 from os_vif.cmd.host import inventory_filter
 from os_vif.escape import printable
+
+if TYPE_CHECKING:
+    from os_vif.operations.plugged import Plugged
 
 LOG = logging.getLogger("os-vif")
 
@@ -58,29 +62,18 @@ class Repair(main.Escaping, command.Command):
         """Repair the selected VIFs, and return the exit code."""
         from os_vif.operations import repair_host
 
-        if bool(arguments.vifs) == arguments.all:
-            raise main.BadInputError("repair: give either --all or the ids of VIFs")
-        entries, code = inventory_filter.selected(arguments)
-        for name in arguments.vifs:
-            inventory_filter.require_match(entries, name)
-        if arguments.vifs:
-            entries = tuple(
-                entry
-                for entry in entries
-                if any(inventory_filter.has_name(entry, name) for name in arguments.vifs)
-            )
-        for entry in entries:
-            if entry.state == "unknown":
-                for reason in entry.reasons:
-                    self._print(f"{entry.id}: unknown: {reason}")
-        unknown = sum(entry.state == "unknown" for entry in entries)
+        entries, code = _selected(arguments)
+        unknown = tuple(entry for entry in entries if entry.state == "unknown")
         wrong = repair_host.repairable(entries)
-        for entry in wrong:
+        for entry in (*unknown, *wrong):
+            state = "unknown: " if entry in unknown else ""
             for reason in entry.reasons:
-                self._print(f"{entry.id}: {reason}")
+                self._print(f"{entry.id}: {state}{reason}")
+        if unknown:
+            code = exit_codes.EXIT_FAILED
         if not wrong:
-            self._print(_summary(len(entries), unknown, is_complete=not code))
-            return code or (exit_codes.EXIT_FAILED if unknown else 0)
+            self._print(_summary(len(entries), len(unknown), is_complete=not code))
+            return code
         if not arguments.yes and not self._is_confirmed(len(wrong)):
             self._print("nothing was changed")
             return code or exit_codes.EXIT_DRIFT
@@ -107,6 +100,23 @@ class Repair(main.Escaping, command.Command):
 
     def _print(self, text: str) -> None:
         print(printable(text), file=self.app.stdout)
+
+
+def _selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:
+    """Return the selected VIFs and an exit code.
+
+    :raises BadInputError: if an argument names no VIF or several VIFs.
+    """
+    if bool(arguments.vifs) == arguments.all:
+        raise main.BadInputError("repair: give either --all or the ids of VIFs")
+    entries, code = inventory_filter.selected(arguments)
+    for name in arguments.vifs:
+        inventory_filter.require_match(entries, name)
+    if not arguments.vifs:
+        return entries, code
+    names = arguments.vifs
+    chosen = (e for e in entries if any(inventory_filter.has_name(e, name) for name in names))
+    return tuple(chosen), code
 
 
 def _summary(number: int, unknown: int, *, is_complete: bool) -> str:

@@ -78,7 +78,7 @@ def _candidate(
 
 
 def _without_id(
-    name: str, tap: str, reason: str, way: str, devices: tuple[str, ...] = (), **fields: Any
+    name: str, tap: str, reason: str, way: str, devices: tuple[str, ...] = ()
 ) -> Candidate:
     """Return a candidate for remains whose names do not tell the id of the VIF.
 
