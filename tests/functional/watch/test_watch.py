@@ -166,6 +166,24 @@ def test_a_difference_is_repaired_after_its_time_and_the_owner_stays(vif, instan
     watcher.until(lambda: watcher.notices[-1].difference is None)
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["before", "during"])
+def test_a_vif_that_lost_its_device_to_another_is_not_repaired(br_int, instance, watching, first):
+    """Plug another VIF on the device, before or during the watch."""
+    one, other = (ovs_vif(create_port=True, create_tap=True) for _ in range(2))
+    other.id = other.port_profile.interface_id = "bbbbbbbb-0000-4000-8000-000000000000"
+    os_vif.plug(one, instance)
+    if first:
+        os_vif.plug(other, instance)
+    watcher = watching(repair_after=0.1)
+    if not first:
+        os_vif.plug(other, instance)
+    watcher.until(lambda: ("ovs", other.id) in watcher.watch.vifs)
+    watcher.quiet()
+    assert watcher.watch.vifs["ovs", one.id].entry.state == "left over"
+    assert watcher.watch.repairs == {"repaired": 0, "failed": 0}
+    assert os_vif.check(other, instance) == ()
+
+
 def test_a_repair_that_fails_is_repeated(instance, watching, monkeypatch):
     vif = bridge_vif(1)
     os_vif.plug(vif, instance)
