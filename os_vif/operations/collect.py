@@ -4,7 +4,7 @@
 """Garbage collection: removal of the VIFs that no keep list names.
 
 ``collect()`` reads the inventory once, and unplugs the collectable VIFs through their plugins, in
-batches (:mod:`os_vif.operations.batch`). A VIF is collectable if the keep list does not name the VIF, the owner matches, the plug is older than the
+batches (``os_vif.operations.batch``). A VIF is collectable if the keep list does not name the VIF, the owner matches, the plug is older than the
 grace period, and several collections in succession have found the VIF so. The age of a VIF without a
 record, and of an empty bridge of os-vif, counts from the first collection. A VIF that is plugged
 again during the collection stays: the identity of its devices and record is read again immediately
