@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import errno
 import functools
 import itertools
 import logging
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from os_vif.engine.privsep_module import PrivsepModule
     from os_vif.steps.kernel_step import KernelStep
     from os_vif.steps.plan import Plan
-    from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
+    from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
     from os_vif.steps.wire import Registry
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +72,11 @@ class KernelExecutor:
         self._records: Sequence[WriteVifRecord | DeleteVifRecord] = ()
         #: Waits for the call for records that has been sent, and returns the undo steps.
         self._pending_records: Callable[[], list[EncodedStep]] | None = None
+        self._marks: Sequence[RequireVifMark] = ()
+
+    def attach_marks(self, steps: Sequence[RequireVifMark]) -> None:
+        """Require the marks of VIFs in the next call, before the first change."""
+        self._marks = steps
 
     def attach_records(self, steps: Sequence[WriteVifRecord | DeleteVifRecord]) -> None:
         """Apply the steps for the records of VIFs in the same call as the next steps."""
@@ -88,7 +94,8 @@ class KernelExecutor:
         """
         if self._module is None or self._module in _without_records or _are_recorded(steps):
             return
-        messages = [encode(step) for step in steps]
+        marks, self._marks = self._marks, ()
+        messages = [encode(step) for step in (*marks, *steps)]
         pending = privsep_module.begin_run(privsep_module.load(self._module), messages)
         finish = functools.cache(functools.partial(self._finish_records, pending, messages))
         progress.undo_record.append(lambda failure: self._roll_back(finish(), failure))
@@ -174,14 +181,18 @@ class KernelExecutor:
             progress.records.add_held(steps)
             return
         if records and self.holds(steps):
-            # The plan itself needs no daemon.
-            progress.records.add_held(steps)
+            # The plan itself needs no daemon, unless an unplug came before the record of a plug.
             self.run_records(records, progress)
-            return
+            if not self._forward:
+                self.finish()
+            if self._forward or self.holds(steps):
+                progress.records.add_held(steps)
+                return
+            records = ()
         try:
             self._run(steps, progress, records, before or [])
         except StepFailure as failure:
-            if not self._forward or not progress.has_changes:
+            if not self._forward or not progress.has_changes or failure.errno == errno.ECANCELED:
                 raise
             if failure.outcome == NOTHING_DONE:
                 # The outcome is about the kernel steps only.
@@ -219,7 +230,9 @@ class KernelExecutor:
         """
         module = privsep_module.load(self._module)
         _require_registered(steps, module, self._module)
-        sent: list[KernelStep] = [*steps, *records]
+        marks, self._marks = self._marks, ()
+        sent: list[KernelStep] = [*marks, *steps, *records]
+        before = [*[()] * len(marks), *before]
         if not self._forward:
             sent = [*records, *steps]
             before = [*before[len(steps) :], *before[: len(steps)]]
@@ -239,7 +252,10 @@ class KernelExecutor:
         if progress.records.is_needed:
             _record(sent, answer, privsep_module.registry_of(module), progress, before)
         if answer["error"] is not None:
-            raise StepFailure.decode(answer["error"])
+            failure = StepFailure.decode(answer["error"])
+            if marks and failure.step == type(marks[0]).__name__:
+                failure.outcome = NOTHING_DONE
+            raise failure
         progress.undo.append(functools.partial(self._roll_back, answer["undo"]))
         progress.refused += [StepFailure.decode(refused) for refused in answer["refused"]]
 

@@ -20,10 +20,10 @@ from oslo_config import cfg
 
 from os_vif.host.state.vif_records import MAX_DOCUMENT, MAX_OWNER, MAX_TEXT, VifRecord
 from os_vif.steps.trust import trusted
-from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
+from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from os_vif.steps.plan import Plan
 
@@ -32,6 +32,10 @@ LOG = logging.getLogger(__name__)
 #: The owner of a program without a name, and the names of files that are no name of a program.
 UNNAMED = "python"
 _UNNAMED_FILES = ("", "-", "-c", "-m", "__main__.py")
+_NO_MARKS: Mapping[str, str] = {}
+_marks: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar(
+    "marks", default=_NO_MARKS
+)
 _keeps_owner: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_owner", default=False)
 
 
@@ -95,6 +99,33 @@ def keeping_owner() -> Iterator[None]:
         yield
     finally:
         _keeps_owner.reset(token)
+
+
+@contextlib.contextmanager
+def requiring_marks(tokens: Mapping[str, str]) -> Iterator[None]:
+    """Require the marks of garbage collection for unplugs inside the block.
+
+    :param tokens: the token of the mark, by the id of the record of the VIF.
+    """
+    token = _marks.set(tokens)
+    try:
+        yield
+    finally:
+        _marks.reset(token)
+
+
+def required_marks(
+    records: Iterable[WriteVifRecord | DeleteVifRecord],
+) -> tuple[RequireVifMark, ...]:
+    """Return the steps for the required marks of the VIFs of records; empty outside of a collection."""
+    tokens = _marks.get()
+    if not tokens:
+        return ()
+    return tuple(
+        RequireVifMark(step.vif_id, tokens[step.vif_id])
+        for step in records
+        if isinstance(step, DeleteVifRecord) and step.vif_id in tokens
+    )
 
 
 def step_for(plan: Plan) -> WriteVifRecord | DeleteVifRecord | None:

@@ -23,7 +23,8 @@ from os_vif.engine.failure import StepFailure
 from os_vif.engine.kernel import KernelExecutor
 from os_vif.engine.late_import import first_use
 from os_vif.escape import described_error
-from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
+from os_vif.host.netlink import rtnetlink
+from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +67,10 @@ def run(
     progress = Progress()
     try:
         with _executors(plan, privsep_module) as executors:
-            _run_groups(_grouped(plan, records), executors, progress)
+            groups = _grouped(plan, records)
+            if required := recording.required_marks(records):
+                _require_marks(required, groups, executors)
+            _run_groups(groups, executors, progress)
     except StepFailure as failure:
         progress.records.finish(plan, failure)
         raise failure.error() from failure.__cause__
@@ -122,6 +126,28 @@ def _grouped(plan: Plan, records: Sequence[RecordStep]) -> list[_Group]:
         groups.insert(len(groups) if place else 0, _Group(_KERNEL, []))
     groups[place].records = records
     return groups
+
+
+def _require_marks(
+    required: Sequence[RequireVifMark],
+    groups: Sequence[_Group],
+    executors: Mapping[str, Executor[Any]],
+) -> None:
+    """Require that the VIFs of an unplug were not plugged since the marks were set.
+
+    A plug deletes the mark before the plug reads the host, under the same locks: of the ports of
+    Open vSwitch, which the executors hold; or of the devices, which the daemon locks. The daemon
+    checks the marks again if its steps are the first.
+
+    :raises StepFailure: for the first VIF without the mark; then nothing was done.
+    """
+    with rtnetlink.opened() as net:
+        for step in required:
+            if not step.holds(net):
+                name = type(step).__name__
+                raise StepFailure(name, step.device, step.reason, outcome=NOTHING_DONE)
+    if groups[0].executor == _KERNEL:
+        cast("KernelExecutor", executors[_KERNEL]).attach_marks(required)
 
 
 def _run_groups(

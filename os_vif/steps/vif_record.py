@@ -5,18 +5,19 @@
 
 The steps change only files of :mod:`os_vif.host.state.vif_records`. A record that cannot be written
 or deleted is logged as a warning, and never fails a plan: without the record only owner and time
-are unknown.
+are unknown. Both steps delete the mark of garbage collection (:mod:`os_vif.host.state.gc_marks`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
 import math
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from os_vif.host.state import vif_records
+from os_vif.host.state import gc_marks, vif_records
 from os_vif.host.state.directory import STATE
 from os_vif.host.state.vif_records import MAX_DOCUMENT, MAX_OWNER, MAX_TEXT, VifRecord
 from os_vif.steps import validate
@@ -82,6 +83,8 @@ class WriteVifRecord(_RecordStep):
         return (f"# {STATE} notes that {self.owner} plugged {self.device}",)
 
     def holds(self, net: Netlink) -> bool:
+        if gc_marks.read(net, self.vif_id) is not None:
+            return False
         # The incomplete file of a killed process is replaced by the next write, or deleted.
         present = vif_records.read_record(net, self.vif_id)
         return (
@@ -95,6 +98,7 @@ class WriteVifRecord(_RecordStep):
         )
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        _delete_mark(net, self.vif_id)
         present = vif_records.read_record(net, self.vif_id)
         wanted = self._wanted(present)
         if wanted == present:
@@ -139,11 +143,13 @@ class DeleteVifRecord(_RecordStep):
         present = vif_records.read_record(net, self.vif_id)
         if present is not None and not present.is_of(self.plugin):
             return True
-        return not vif_records.has_record(net, self.vif_id)
+        has_mark = gc_marks.read(net, self.vif_id) is not None
+        return not has_mark and not vif_records.has_record(net, self.vif_id)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         if self.holds(net):
             return ()
+        _delete_mark(net, self.vif_id)
         present = vif_records.read_record(net, self.vif_id)
         try:
             vif_records.delete_record(net, self.vif_id)
@@ -151,6 +157,43 @@ class DeleteVifRecord(_RecordStep):
             LOG.warning("The record of VIF %s is not deleted: %s", self.vif_id, error.strerror)
             return ()
         return () if present is None else (_restore(present),)
+
+
+@dataclasses.dataclass(frozen=True)
+class RequireVifMark(_RecordStep):
+    """A VIF has the mark of garbage collection with a token: no plug since the mark was set.
+
+    The daemon checks the step before the first change of a call.
+    """
+
+    token: str
+
+    def validate(self) -> None:
+        super().validate()
+        validate.hexadecimal(self, "token", 16)
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"# {self.device} has not been plugged again",)
+
+    def holds(self, net: Netlink) -> bool:
+        return gc_marks.read(net, self.vif_id) == self.token
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        if not self.holds(net):
+            raise OSError(errno.ECANCELED, self.reason)
+        return ()
+
+    @property
+    def reason(self) -> str:
+        """The text of the error."""
+        return f"VIF {self.vif_id} was plugged again, or unplugged"
+
+
+def _delete_mark(net: Netlink, vif_id: str) -> None:
+    try:
+        gc_marks.delete(net, vif_id)
+    except OSError as error:
+        LOG.warning("The mark of VIF %s is not deleted: %s", vif_id, error.strerror)
 
 
 def _restore(record: VifRecord) -> WriteVifRecord:

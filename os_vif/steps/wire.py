@@ -47,7 +47,7 @@ from os_vif.steps.link.vxlan import EnsureVxlan
 from os_vif.steps.plugin_step import PluginStep
 from os_vif.steps.sriov.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.steps.sriov.vf import ReleaseVf, SetVf
-from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
+from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
 
 if TYPE_CHECKING:
     from os_vif.steps.kernel_step import KernelStep
@@ -92,6 +92,7 @@ STEPS: dict[str, type[KernelStep]] = {
         ReleaseVf,
         RemoveBridgeUser,
         RenameLink,
+        RequireVifMark,
         RestoreForwardingRules,
         SetBridgeAddress,
         SetInheritedSysctl,

@@ -47,7 +47,7 @@ from os_vif.steps.rollback import (
     roll_back_partial,
 )
 from os_vif.steps.trust import trusted
-from os_vif.steps.vif_record import DeleteVifRecord
+from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark
 from os_vif.steps.wire import decode, encode
 
 if TYPE_CHECKING:
@@ -92,12 +92,19 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
     try:
         uncached = rtnetlink.thread_socket()
         with locks.locked(uncached.netns, devices), uncached.cached() as net:
+            for step in steps:
+                if isinstance(step, RequireVifMark) and not step.holds(net):
+                    return _failed(_without_mark(step))
             answer = (_run_forward if forward else _run)(net, steps, registry)
     except OSError as error:
         named = {device for step in steps if step.is_counted for device in step.devices}
         return _failed(_failure_of("Locking", ", ".join(named or devices), error))
     empty_bridges.finish_empty_bridges(uncached, steps)
     return answer
+
+
+def _without_mark(step: RequireVifMark) -> StepFailure:
+    return StepFailure(type(step).__name__, step.device, step.reason, errno.ECANCELED)
 
 
 def _failed(failure: StepFailure, applied: Sequence[tuple[int, float]] = ()) -> RunAnswer:

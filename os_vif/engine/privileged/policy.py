@@ -40,7 +40,7 @@ from os_vif.steps.ip import addresses
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import Irreversible
 from os_vif.steps.plugin_step import PluginStep
-from os_vif.steps.vif_record import DeleteVifRecord, WriteVifRecord
+from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -322,6 +322,7 @@ RULES: dict[type[KernelStep], Callable[[HostView, Any], None]] = {
     # The daemon derives the name of the file from the id of the VIF.
     WriteVifRecord: _permit,
     DeleteVifRecord: _permit,
+    RequireVifMark: _permit,
     known.SetVf: _set_vf,
     # Restores the settings of a record that only the daemon writes.
     known.ReleaseVf: _permit,

@@ -270,6 +270,9 @@ FIELDS = {
         }
     ],
     "DeleteVifRecord": [{"vif_id": printable_text(255)}],
+    "RequireVifMark": [
+        {"vif_id": printable_text(255), "token": st.sampled_from(["0123456789abcdef"])}
+    ],
     "ReleaseVf": [{"pci_address": _pci, "user": printable_text(255)}],
     "DeleteVdpa": [_vdpa],
     "EnsureVdpa": [_vdpa],

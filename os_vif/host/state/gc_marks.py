@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Marks of garbage collection: whether a VIF was plugged since an observation.
+
+``os_vif.collect()`` sets the mark of a VIF at the first observation. Each plug deletes the mark, also
+a plug that changes nothing else. A mark is a symbolic link in ``/run/os-vif`` whose target is a random
+token: symlink(2) and rename(2) are atomic, and a reader needs no privileges.
+
+VIFs whose ids have the first 11 characters in common, which the names of their devices contain, have
+a single mark. The mark of a VIF that is named by such a device is thereby the mark of the id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from os_vif.device_names import VIF_DEVICES
+from os_vif.host.state import vif_records
+
+if TYPE_CHECKING:
+    from os_vif.host.netlink.rtnetlink import Netlink
+
+#: An id or the name of a VIF's device; the group is the part of the id in the names of devices.
+_ID = re.compile(f"(?:{'|'.join(map(re.escape, VIF_DEVICES))})?([0-9a-f]{{8}}-[0-9a-f]{{2}})[0-9a-f-]*")
+#: The suffix differs from that of a record.
+_SUFFIX = ".gc"
+
+
+def new_token() -> str:
+    """Return a token that no other mark has."""
+    return secrets.token_hex(8)
+
+
+def read(net: Netlink, vif_id: str) -> str | None:
+    """Return the token of the mark of a VIF; None without a mark."""
+    try:
+        return os.readlink(_path_of(net, vif_id))  # noqa: PTH115 - on every plug
+    except OSError:
+        return None
+
+
+def write(net: Netlink, vif_id: str, token: str) -> None:
+    """Set the mark of a VIF.
+
+    :raises OSError: if the mark cannot be written; then the old mark is kept.
+    """
+    path = _path_of(net, vif_id)
+    temporary = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)  # noqa: PTH108
+    os.symlink(token, temporary)  # noqa: PTH211
+    os.replace(temporary, path)  # noqa: PTH105
+
+
+def delete(net: Netlink, vif_id: str) -> None:
+    """Delete the mark of a VIF, if there is one.
+
+    :raises OSError: if the mark cannot be deleted.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_path_of(net, vif_id))  # noqa: PTH108 - on every first plug
+
+
+def _path_of(net: Netlink, vif_id: str) -> str:
+    found = _ID.fullmatch(vif_id)
+    record = vif_records.path_of(net, vif_id if found is None else found[1])
+    return f"{record.removesuffix('.json')}{_SUFFIX}"
