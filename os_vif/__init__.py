@@ -403,6 +403,7 @@ def collect(
     observations: int = 2,
     limit: int | None = None,
     unowned: bool = False,
+    pending: bool = False,
     dry_run: bool = False,
 ) -> CollectReport:
     """Unplug the VIFs of this host that are not in use, and delete empty bridges of os-vif.
@@ -418,6 +419,8 @@ def collect(
     :param observations: unplug a VIF that so many collections in succession have found not in use.
     :param limit: the largest number of unplugs; None for no limit.
     :param unowned: also unplug VIFs without a record, such as those of the public os-vif.
+    :param pending: also unplug VIFs that wait for the hypervisor, such as the port of a guest whose
+        tap device does not exist.
     :param dry_run: report the results, and change nothing. Needs no privileges.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     :raises os_vif.exception.InvalidField: for an unusable argument. Nothing was changed.
@@ -428,8 +431,8 @@ def collect(
     _manager()
     from os_vif.operations import collect as collection
 
-    owners = None if owner is None else frozenset([owner] if isinstance(owner, str) else owner)
-    rules = collection.Rules(owners, older_than, observations, limit, unowned, dry_run)
+    owners = collection.owners_of(owner)
+    rules = collection.Rules(owners, older_than, observations, limit, unowned, pending, dry_run)
     return collection.collect(keep, rules, inventory, unplug_many, plan)
 
 

@@ -23,20 +23,22 @@ import enum
 import fcntl
 import logging
 import os
-import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from os_vif import exception
 from os_vif.device_names import DELETABLE_OVS_BRIDGES, HYBRID_BRIDGE
-from os_vif.host.netlink import link_table, rtnetlink
-from os_vif.host.state import vif_records
+from os_vif.engine import recording
+from os_vif.escape import described_error
+from os_vif.host.netlink import rtnetlink
 from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
+from os_vif.operations.identities import Identities
 from os_vif.operations.keep_lists import KeepList
 from os_vif.operations.plugged import Plugged, State
 from os_vif.operations.shared_view import shared_view
 from os_vif.recognition import OTHER_BRIDGE
+from os_vif.steps.vif_record import RequireVifMark
 
 if TYPE_CHECKING:
     from os_vif import objects
@@ -51,6 +53,7 @@ Keep = KeepList | Iterable[str] | Callable[[Plugged], bool]
 #: Prefixes of bridges of the plugin ``ovs`` that belong to a single VIF or trunk.
 _VIF_BRIDGES = (HYBRID_BRIDGE, *DELETABLE_OVS_BRIDGES)
 _LOCK = "gc.lock"
+_PLUGGED_AGAIN = "the VIF was plugged again, or unplugged, since the observation"
 #: Number of VIFs of a batch. The identities of all VIFs of a batch are read again before the batch.
 MAX_BATCH = 64
 
@@ -64,7 +67,7 @@ class Outcome(enum.StrEnum):
     WOULD_REMOVE = "would remove"
     #: The VIF is collectable later: the grace period, the observations or the limit.
     WAITING = "waiting"
-    #: The VIF is not collectable: another owner, or no known owner.
+    #: The VIF is not collectable: another owner, no known owner, or pending.
     SPARED = "spared"
     #: The VIF was plugged again, or unplugged, during the collection.
     CHANGED = "changed"
@@ -122,17 +125,45 @@ class Rules:
     limit: int | None = None
     #: Whether VIFs without a known owner are collectable.
     unowned: bool = False
+    #: Whether VIFs that wait for the hypervisor are collectable.
+    pending: bool = False
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        self._require("older_than", self.older_than >= 0, "0 or more seconds")
-        self._require("observations", self.observations >= 1, "1 or more")
-        self._require("limit", self.limit is None or self.limit >= 0, "0 or more, or None")
+        is_finite = _is_number(self.older_than, float) and self.older_than < float("inf")
+        self._require("older_than", is_finite, "0 or more seconds")
+        is_count = _is_number(self.observations, int) and self.observations >= 1
+        self._require("observations", is_count, "1 or more")
+        limited = self.limit is None or _is_number(self.limit, int)
+        self._require("limit", limited, "0 or more, or None")
 
     def _require(self, field: str, condition: object, expected: str) -> None:
         if not condition:
             found = repr(getattr(self, field))
             raise exception.InvalidField(field=field, found=found, expected=expected)
+
+
+def _is_number(value: object, kind: type[int | float]) -> bool:
+    """Return whether a value is a number of at least 0."""
+    kinds = (int,) if kind is int else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and value >= 0
+
+
+def owners_of(owner: str | Iterable[str] | None) -> frozenset[str] | None:
+    """Return the owners of the argument ``owner`` of :func:`os_vif.collect`.
+
+    :raises os_vif.exception.InvalidField: for a value that is no text and no list of texts.
+    """
+    if owner is None:
+        return None
+    if isinstance(owner, str):
+        return frozenset([owner])
+    names = list(owner) if isinstance(owner, Iterable) and not isinstance(owner, bytes) else [None]
+    if not all(isinstance(name, str) for name in names):
+        raise exception.InvalidField(
+            field="owner", found=repr(owner), expected="an owner, or a list of owners"
+        )
+    return frozenset(map(str, names))
 
 
 def collect(
@@ -145,19 +176,24 @@ def collect(
     """Unplug the VIFs that are not in use; see :func:`os_vif.collect`."""
     is_kept = _keep_function(keep)
     with _exclusive(dry_run=rules.dry_run):
-        before = _Identities()
+        before = Identities()
         entries = inventory()
-        others = [entry for entry in entries if not is_kept(entry)]
+        errors = list(getattr(entries, "errors", ()))
+        others = [entry for entry in entries if not _call_keep(is_kept, entry)]
         _require_single_owner(rules, entries)
+        _warn_of_unknown_owners(rules, entries)
         seen = observations.read()
-        with _shared_or_none():
-            results = [_without_effect(_judge(entry, rules, seen), plan) for entry in others]
-        seen.keep_only(map(_key, _counted(results)))
-        if not rules.dry_run:
-            seen.write()
-        _remove_all(results, rules, before, unplug_many, seen)
-    errors = tuple(getattr(entries, "errors", ()))
-    return CollectReport(tuple(results), len(entries) - len(others), errors)
+        with rtnetlink.opened() as net:
+            judged = [_judge(entry, rules, seen, net) for entry in others]
+            with _shared_or_none():
+                results = [_without_effect(verdict, plan) for verdict in judged]
+            if not errors:
+                seen.keep_only(seen.key(entry.plugin, entry.id) for entry in others)
+            if not rules.dry_run:
+                seen.write_marks(net)
+                seen.write()
+        errors += _remove_all(results, rules, before, unplug_many, seen)
+    return CollectReport(tuple(results), len(entries) - len(others), tuple(errors))
 
 
 @contextlib.contextmanager
@@ -172,15 +208,20 @@ def _shared_or_none() -> Iterator[None]:
 def _remove_all(
     results: list[Collected],
     rules: Rules,
-    before: _Identities,
+    before: Identities,
     unplug_many: Callable[[Sequence[Pair]], Sequence[Result]],
     seen: observations.Observations,
-) -> None:
+) -> list[str]:
     """Unplug the collectable VIFs in batches, up to the limit; replace the results.
 
-    Unplugs and failed unplugs count for the limit, and VIFs that have changed do not.
+    Unplugs and failed unplugs count for the limit, and VIFs that have changed do not. The VIFs whose
+    unplugs have failed in earlier collections come last.
+
+    :returns: a sentence if the observations could not be written.
     """
+    errors: dict[str, None] = {}
     waiting = [n for n, found in enumerate(results) if found.outcome is Outcome.WOULD_REMOVE]
+    waiting.sort(key=lambda n: _observation_of(results[n], seen).failures)
     room = len(waiting) if rules.limit is None else rules.limit
     while waiting and room:
         size = min(MAX_BATCH, room)
@@ -188,16 +229,42 @@ def _remove_all(
         if rules.dry_run:
             room -= len(batch)
             continue
-        done = _remove([results[n] for n in batch], before, unplug_many)
+        done = _remove([results[n] for n in batch], before, unplug_many, seen)
         for n, result in zip(batch, done, strict=True):
             results[n] = result
             room -= result.outcome is not Outcome.CHANGED
             if result.outcome is Outcome.REMOVED:
-                seen.note_removal(_key(result))
-        seen.write()
+                seen.note_removal(_key(result, seen))
+            elif result.outcome is Outcome.FAILED:
+                seen.note_failure(_key(result, seen))
+        try:
+            seen.write()
+        except exception.CollectException as error:
+            # The report tells the removals. Old observations delay removals and cause none.
+            errors[str(error)] = None
     for n in waiting:
         reason = f"the limit of {rules.limit} removals is reached"
         results[n] = dataclasses.replace(results[n], outcome=Outcome.WAITING, reason=reason)
+    return list(errors)
+
+
+def _call_keep(is_kept: Callable[[Plugged], bool], entry: Plugged) -> bool:
+    """Return whether a VIF is in use.
+
+    :raises os_vif.exception.CollectException: for an exception of the function of the caller.
+    """
+    try:
+        return bool(is_kept(entry))
+    except Exception as error:
+        text = f"the keep function failed for VIF {entry.id}: {described_error(error)}"
+        raise exception.CollectException(err=text) from error
+
+
+def _warn_of_unknown_owners(rules: Rules, entries: Sequence[Plugged]) -> None:
+    """Log a warning for each owner without a VIF."""
+    present = {entry.owner for entry in entries}
+    for owner in sorted((rules.owners or frozenset()) - present):
+        LOG.warning("No VIF of this host has the owner %s", owner)
 
 
 def _keep_function(keep: Keep) -> Callable[[Plugged], bool]:
@@ -263,12 +330,18 @@ def _require_single_owner(rules: Rules, entries: Sequence[Plugged]) -> None:
         )
 
 
-def _judge(entry: Plugged, rules: Rules, seen: observations.Observations) -> Collected:
+def _judge(
+    entry: Plugged, rules: Rules, seen: observations.Observations, net: Netlink
+) -> Collected:
     """Return whether a VIF is collectable, and count the observation."""
     if (reason := _reason_to_spare(entry, rules)) is not None:
         return Collected(entry, Outcome.SPARED, reason)
     since = None if entry.since is None else entry.since.timestamp()
-    observation = seen.count(observations.key(entry.plugin, entry.id), since)
+    record = None
+    if not is_empty_bridge(entry):
+        record = recording.record_of(entry.vif, entry.instance, is_plug=False)
+    record_id = "" if record is None else record.vif_id
+    observation = seen.count(net, seen.key(entry.plugin, entry.id), since, record_id)
     age = seen.now - (observation.first if since is None else since)
     if age < rules.older_than:
         whose = "first seen" if since is None else "plugged"
@@ -299,11 +372,6 @@ def _without_effect(
     return dataclasses.replace(verdict, outcome=Outcome.SPARED, reason=reason)
 
 
-def _counted(results: Iterable[Collected]) -> Iterator[Collected]:
-    """Yield the results of VIFs whose observations count."""
-    return (result for result in results if result.outcome is not Outcome.SPARED)
-
-
 def is_empty_bridge(entry: Plugged) -> bool:
     """Return whether an entry is a bridge without VIFs, rather than a VIF."""
     return entry.state is State.LEFT_OVER and entry.id == entry.bridge
@@ -321,29 +389,51 @@ def _reason_to_spare(entry: Plugged, rules: Rules) -> str | None:
     if entry.way == OTHER_BRIDGE:
         return "in a bridge of another program, which an unplug does not change"
     if entry.owner is None:
-        return None if rules.unowned else "no known owner"
-    if rules.owners is not None and entry.owner not in rules.owners:
-        return f"owner {entry.owner}"
-    return None
+        reason = None if rules.unowned else "no known owner"
+    else:
+        is_other = rules.owners is not None and entry.owner not in rules.owners
+        reason = f"owner {entry.owner}" if is_other else None
+    if reason is None and _is_pending(entry) and not rules.pending:
+        reason = "pending: the port waits for the hypervisor"
+    return reason
 
 
-def _key(result: Collected) -> str:
-    return observations.key(result.entry.plugin, result.entry.id)
+def _is_pending(entry: Plugged) -> bool:
+    """Return whether a VIF waits for the hypervisor. The guest may be about to start."""
+    return entry.state is not State.LEFT_OVER and any(d.pending for d in entry.differences)
+
+
+def _key(result: Collected, seen: observations.Observations) -> str:
+    return seen.key(result.entry.plugin, result.entry.id)
+
+
+def _observation_of(
+    result: Collected, seen: observations.Observations
+) -> observations.Observation:
+    """Return the observations of a collectable VIF."""
+    return seen.get(_key(result, seen)) or observations.Observation(seen.now, 0, None)
 
 
 def _remove(
     verdicts: Sequence[Collected],
-    before: _Identities,
+    before: Identities,
     unplug_many: Callable[[Sequence[Pair]], Sequence[Result]],
+    seen: observations.Observations,
 ) -> Iterator[Collected]:
-    """Unplug the VIFs of a batch that have not changed since the inventory; yield the results."""
+    """Unplug the VIFs of a batch that have not changed since the inventory; yield the results.
+
+    The unplug of a VIF requires the mark of the observation, under the locks of the unplug.
+    """
+    observed = [_observation_of(verdict, seen) for verdict in verdicts]
+    tokens = {found.record_id: found.token for found in observed if found.record_id}
     changes = before.changes_of([verdict.entry for verdict in verdicts])
     pairs = [
         (verdict.entry.vif, verdict.entry.instance)
         for verdict, change in zip(verdicts, changes, strict=True)
         if change is None
     ]
-    unplugged = iter(unplug_many(pairs))
+    with recording.requiring_marks(tokens):
+        unplugged = iter(unplug_many(pairs))
     for verdict, change in zip(verdicts, changes, strict=True):
         if change is not None:
             yield dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=change)
@@ -354,6 +444,8 @@ def _remove(
 def _result(verdict: Collected, unplugged: Result) -> Collected:
     """Return the result of the unplug of a VIF."""
     entry = verdict.entry
+    if unplugged.error is not None and _is_without_mark(unplugged.error):
+        return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=_PLUGGED_AGAIN)
     if unplugged.error is not None:
         reason = str(unplugged.error)
         return dataclasses.replace(verdict, outcome=Outcome.FAILED, reason=reason)
@@ -365,43 +457,10 @@ def _result(verdict: Collected, unplugged: Result) -> Collected:
     return dataclasses.replace(verdict, outcome=Outcome.REMOVED)
 
 
-class _Identities:
-    """The identities of devices and records before the inventory.
-
-    A device of the same name with another index was plugged again, and so was a VIF whose record was
-    written again: each write makes a new file.
-    """
-
-    def __init__(self) -> None:
-        with rtnetlink.opened() as net:
-            self._indexes = {link.name: link.index for link in net.links()}
-        self._files: dict[str, tuple[int, int]] = {}
-        with contextlib.suppress(OSError), os.scandir(STATE.path) as files:
-            self._files = {file.path: _identity(file.stat()) for file in files}
-
-    def changes_of(self, entries: Sequence[Plugged]) -> list[str | None]:
-        """Return in words how each VIF has changed since, or None; from a single dump of links."""
-        with link_table.opened_table() as net:
-            return [self._change_of(net, entry) for entry in entries]
-
-    def _change_of(self, net: Netlink, entry: Plugged) -> str | None:
-        path = vif_records.path_of(net, entry.id)
-        try:
-            found = _identity(pathlib.Path(path).stat())
-        except OSError:
-            found = None
-        if found != self._files.get(path):
-            return "the VIF was plugged again or unplugged since the inventory"
-        for device in entry.devices:
-            if device == entry.bridge:
-                # Another VIF of the bridge may be the last user.
-                continue
-            link = net.link(device)
-            if (None if link is None else link.index) != self._indexes.get(device):
-                return f"device {device} has changed since the inventory"
-        return None
-
-
-def _identity(file: os.stat_result) -> tuple[int, int]:
-    """Return the identity of a file of a record."""
-    return file.st_ino, file.st_mtime_ns
+def _is_without_mark(error: exception.ExceptionBase) -> bool:
+    """Return whether an unplug has found no mark of the observation, and has done nothing."""
+    cause = error.kwargs.get("err")
+    return (
+        isinstance(cause, exception.StepFailed)
+        and cause.kwargs.get("step") == RequireVifMark.__name__
+    )

@@ -71,7 +71,8 @@ class HostMetrics(Collector):
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._counts: dict[tuple[str, str, str, str], int] = {}
-        self._left_over: frozenset[str] = frozenset()
+        #: Plugin and id of each VIF that is left over.
+        self._left_over: frozenset[tuple[str, str]] = frozenset()
         self._repairs: dict[str, int] = {}
         self.update()
 
@@ -80,9 +81,7 @@ class HostMetrics(Collector):
         watched = list(self._watch.vifs.values())
         self._counts = dict(collections.Counter(map(_labels, watched)))
         self._left_over = frozenset(
-            observations.key(w.entry.plugin, w.entry.id)
-            for w in watched
-            if w.state is State.LEFT_OVER
+            (w.entry.plugin, w.entry.id) for w in watched if w.state is State.LEFT_OVER
         )
         self._repairs = dict(self._watch.repairs)
 
@@ -97,10 +96,11 @@ class HostMetrics(Collector):
             vifs.add_metric(labels, number)
         yield vifs
         seen = observations.read()
+        left_over = {seen.key(*names) for names in self._left_over}
         yield GaugeMetricFamily(
             "os_vif_stale",
             "VIFs that the last run of os-vif gc found not in use, and remains of unplugged VIFs",
-            value=len(self._left_over | seen.keys()),
+            value=len(left_over | seen.keys()),
         )
         repairs = CounterMetricFamily(
             "os_vif_repairs", "Plugs by os-vif watch --repair", labels=["outcome"]

@@ -33,7 +33,7 @@ def test_a_vif_of_5_3_0_is_spared_and_then_collected_as_unowned(public, tmp_path
 
         def collect(**rules):
             (result,) = os_vif.collect(
-                lambda _: False, older_than=0, observations=1, **rules
+                lambda _: False, older_than=0, observations=1, pending=True, **rules
             ).results
             return result.entry.id, str(result.outcome)
 

@@ -79,6 +79,12 @@ class CollectGarbage(main.Lister):
             "has plugged",
         )
         parser.add_argument(
+            "--pending",
+            action="store_true",
+            help="also collect VIFs that wait for the hypervisor: the device of the guest does not "
+            "exist, because the guest has gone or has not started yet",
+        )
+        parser.add_argument(
             "--dry-run",
             action="store_true",
             help="list the results, and change nothing; exit code 3 if a VIF would be unplugged",
@@ -109,6 +115,7 @@ class CollectGarbage(main.Lister):
             observations=parsed_args.seen,
             limit=parsed_args.limit,
             unowned=parsed_args.unowned,
+            pending=parsed_args.pending,
             dry_run=parsed_args.dry_run,
         )
         for text in report.errors:
@@ -117,8 +124,15 @@ class CollectGarbage(main.Lister):
             self._code = exit_codes.EXIT_FAILED
         elif report.with_outcome(Outcome.WOULD_REMOVE):
             self._code = exit_codes.EXIT_DRIFT
+        done = report.removed
+        if parsed_args.dry_run:
+            done = report.with_outcome(Outcome.WOULD_REMOVE)
         LOG.info(
-            "%d removed, %d failed, %d kept", len(report.removed), len(report.failed), report.kept
+            "%d %s, %d failed, %d kept",
+            len(done),
+            "to be removed" if parsed_args.dry_run else "removed",
+            len(report.failed),
+            report.kept,
         )
         return self.columns, [_row(result) for result in report.results]
 

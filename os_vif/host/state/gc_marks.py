@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
 
 #: An id or the name of a VIF's device; the group is the part of the id in the names of devices.
-_ID = re.compile(f"(?:{'|'.join(map(re.escape, VIF_DEVICES))})?([0-9a-f]{{8}}-[0-9a-f]{{2}})[0-9a-f-]*")
+_ID = re.compile(
+    f"(?:{'|'.join(map(re.escape, VIF_DEVICES))})?([0-9a-f]{{8}}-[0-9a-f]{{2}})[0-9a-f-]*"
+)
 #: The suffix differs from that of a record.
 _SUFFIX = ".gc"
 
@@ -66,7 +68,12 @@ def delete(net: Netlink, vif_id: str) -> None:
         os.unlink(_path_of(net, vif_id))  # noqa: PTH108 - on every first plug
 
 
-def _path_of(net: Netlink, vif_id: str) -> str:
+def key_of(vif_id: str) -> str:
+    """Return the first characters of an id, or the whole name of a VIF without an id."""
     found = _ID.fullmatch(vif_id)
-    record = vif_records.path_of(net, vif_id if found is None else found[1])
+    return vif_id if found is None else found[1]
+
+
+def _path_of(net: Netlink, vif_id: str) -> str:
+    record = vif_records.path_of(net, key_of(vif_id))
     return f"{record.removesuffix('.json')}{_SUFFIX}"

@@ -22,7 +22,7 @@ from tests.support.vifs import bridge_vif
 pytestmark = pytest.mark.usefixtures("daemon")
 
 #: At once: no grace period, and a single observation.
-NOW = {"older_than": 0, "observations": 1}
+NOW = {"older_than": 0, "observations": 1, "pending": True}
 
 
 def keep_nothing(_):
@@ -100,7 +100,9 @@ def test_a_vif_without_a_record_is_collected_as_unowned_only(vif, instance):
 
 def test_a_vif_is_collected_by_the_last_of_the_observations(vif, instance):
     os_vif.plug(vif, instance)
-    reports = [os_vif.collect(keep_nothing, older_than=0, observations=3) for _ in range(3)]
+    reports = [
+        os_vif.collect(keep_nothing, older_than=0, observations=3, pending=True) for _ in range(3)
+    ]
     assert [outcomes(r)[vif.id] for r in reports] == ["waiting", "waiting", "removed"]
     assert reports[0].results[0].reason == "seen 1 of 3 times"
 
@@ -109,7 +111,9 @@ def test_observations_start_anew_when_a_vif_was_in_use_or_plugged_again(vif, ins
     os_vif.plug(vif, instance)
 
     def outcome(keep=keep_nothing):
-        return outcomes(os_vif.collect(keep, older_than=0, observations=2)).get(vif.id)
+        return outcomes(os_vif.collect(keep, older_than=0, observations=2, pending=True)).get(
+            vif.id
+        )
 
     assert outcome() == "waiting"
     assert outcome([vif.id]) is None
@@ -122,7 +126,7 @@ def test_observations_start_anew_when_a_vif_was_in_use_or_plugged_again(vif, ins
 
 def test_a_vif_in_its_grace_period_stays(vif, instance):
     os_vif.plug(vif, instance)
-    report = os_vif.collect(keep_nothing, older_than=3600, observations=1)
+    report = os_vif.collect(keep_nothing, older_than=3600, observations=1, pending=True)
     assert outcomes(report) == {vif.id: "waiting"}
     assert "the grace period is 3600 s" in report.results[0].reason
 
@@ -131,7 +135,9 @@ def test_a_port_that_waits_for_the_hypervisor_is_not_collected(br_int, instance)
     vif = ovs_vif(create_port=True)
     os_vif.plug(vif, instance)
     for _ in range(3):
-        assert outcomes(os_vif.collect(keep_nothing, observations=2)) == {vif.id: "waiting"}
+        report = os_vif.collect(keep_nothing, older_than=0, observations=1)
+        assert outcomes(report) == {vif.id: "spared"}
+        assert "waits for the hypervisor" in report.results[0].reason
     (entry,) = os_vif.inventory()
     assert entry.state == "pending"
 
@@ -195,7 +201,7 @@ def test_an_empty_bridge_of_os_vif_is_collected_after_its_grace_period(vif, inst
     os_vif.unplug(vif, instance)
     run("ip link del dev pod")
     assert vif.bridge_name in links()
-    report = os_vif.collect(keep_nothing, older_than=3600, observations=1)
+    report = os_vif.collect(keep_nothing, older_than=3600, observations=1, pending=True)
     assert outcomes(report) == {vif.bridge_name: "waiting"}
     assert outcomes(os_vif.collect(keep_nothing, **NOW)) == {vif.bridge_name: "removed"}
     assert differences(before, indexes=False) == []
@@ -215,7 +221,21 @@ def test_an_empty_keep_list_is_an_error(keep):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"older_than": -1}, {"observations": 0}, {"limit": -1}], ids=str
+    "wrong",
+    [
+        {"older_than": -1},
+        {"older_than": "10m"},
+        {"older_than": float("nan")},
+        {"observations": 0},
+        {"observations": 1.5},
+        {"limit": -1},
+        {"limit": "2"},
+        {"limit": True},
+        {"owner": 5},
+        {"owner": [None]},
+        {"owner": b"nova"},
+    ],
+    ids=str,
 )
 def test_an_argument_out_of_range_is_an_error(wrong):
     with pytest.raises(exception.InvalidField, match=next(iter(wrong))):
@@ -234,10 +254,14 @@ def test_a_second_collection_at_a_time_is_refused(vif, instance):
 
 def test_damaged_observations_delay_a_removal(vif, instance):
     os_vif.plug(vif, instance)
-    os_vif.collect(keep_nothing, older_than=0)
+    os_vif.collect(keep_nothing, older_than=0, pending=True)
     pathlib.Path(STATE.file("gc.json")).write_text('{"seen": 1}')
-    assert outcomes(os_vif.collect(keep_nothing, older_than=0)) == {vif.id: "waiting"}
-    assert outcomes(os_vif.collect(keep_nothing, older_than=0)) == {vif.id: "removed"}
+    assert outcomes(os_vif.collect(keep_nothing, older_than=0, pending=True)) == {
+        vif.id: "waiting"
+    }
+    assert outcomes(os_vif.collect(keep_nothing, older_than=0, pending=True)) == {
+        vif.id: "removed"
+    }
 
 
 def test_instances_in_the_keep_list_keep_all_of_their_vifs(vif):

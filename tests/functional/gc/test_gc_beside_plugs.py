@@ -27,7 +27,7 @@ from tests.support.vifs import bridge_vif
 pytestmark = pytest.mark.usefixtures("daemon")
 
 THREADS = 8
-NOW = {"older_than": 0, "observations": 1}
+NOW = {"older_than": 0, "observations": 1, "pending": True}
 
 
 def keep_nothing(_):
@@ -83,7 +83,7 @@ def test_a_collection_takes_no_vif_of_threads_that_plug(br_int, owned, seconds, 
     for vif in stale:
         os_vif.plug(vif, objects.InstanceInfo(name="gone"))
     owned("kuryr-daemon")
-    grace = {"owner": ("nova-compute", "kuryr-daemon"), "older_than": 3600}
+    grace = {"owner": ("nova-compute", "kuryr-daemon"), "older_than": 3600, "pending": True}
     rules = {"owner": "nova-compute", **NOW} if rule == "owner" else grace
     reports = run_beside(seconds, lambda: os_vif.collect(keep_nothing, **rules))
     removed = {result.entry.id for report in reports for result in report.removed}

@@ -18,7 +18,7 @@ from tests.support.documents.pages import ROOT
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
-NOW = ("--older-than", "0", "--seen", "1")
+NOW = ("--older-than", "0", "--seen", "1", "--pending")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_dry_run_has_the_exit_code_of_a_difference(os_vif, plugged, tmp_path):
     keep = tmp_path / "keep"
     keep.write_text("\n".join(vif.id for vif in plugged[1:]))
     done = os_vif("gc", "--keep", str(keep), *NOW, "--dry-run")
-    assert (done.returncode, done.stderr) == (3, "0 removed, 0 failed, 2 kept\n")
+    assert (done.returncode, done.stderr) == (3, "1 to be removed, 0 failed, 2 kept\n")
     assert "would remove" in done.stdout
     keep.write_text("\n".join(vif.id for vif in plugged))
     assert os_vif("gc", "--keep", str(keep), *NOW, "--dry-run").returncode == 0
@@ -96,7 +96,7 @@ def test_an_unusable_keep_list_is_an_error_before_any_change(
 
 def test_the_default_waits_for_the_grace_period_and_a_second_run(os_vif, plugged):
     for _ in range(3):
-        done = os_vif("gc", "--keep-nothing", "-f", "value", "-c", "Outcome")
+        done = os_vif("gc", "--keep-nothing", "--pending", "-f", "value", "-c", "Outcome")
         assert (done.returncode, set(done.stdout.split())) == (0, {"waiting"})
 
 

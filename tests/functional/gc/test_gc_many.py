@@ -69,7 +69,7 @@ def test_the_ports_of_gone_guests_go_and_kept_guests_lose_no_packet(
         Pings(one, "192.0.2.2", interval=interval) as pings,
     ):
         report = os_vif.collect(
-            [vif.id for vif in kept], unowned=True, older_than=0, observations=1
+            [vif.id for vif in kept], unowned=True, pending=True, older_than=0, observations=1
         )
     pings.assert_answered(tolerated=0)
     assert (len(report.removed), len(report.failed), report.kept) == (orphans, 0, KEPT)
@@ -115,7 +115,7 @@ def batches(monkeypatch):
 def test_vifs_are_unplugged_in_batches_up_to_the_limit(br_int, batches):
     ids = orphan_ids(80)
     add_orphans(br_int, ids)
-    rules = {"unowned": True, "older_than": 0, "observations": 1}
+    rules = {"unowned": True, "pending": True, "older_than": 0, "observations": 1}
     report = os_vif.collect(lambda _: False, limit=70, **rules)
     assert batches == [64, 6]
     assert [result.entry.id for result in report.results] == ids
@@ -135,7 +135,7 @@ def test_a_vif_that_was_plugged_again_leaves_its_batch_and_the_limit_to_others(b
             os_vif.plug(vifs[1], INSTANCE)
         return False
 
-    report = os_vif.collect(plug_again, older_than=0, observations=1, limit=3)
+    report = os_vif.collect(plug_again, older_than=0, observations=1, limit=3, pending=True)
     assert [str(result.outcome) for result in report.results] == [
         "removed", "changed", "removed", "removed",
     ]  # fmt: skip
