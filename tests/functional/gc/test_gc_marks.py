@@ -166,7 +166,9 @@ def test_observations_of_another_network_namespace_are_kept(vif, instance):
 def test_failed_unplugs_do_not_use_the_limit_of_later_collections(
     br_int, instance, monkeypatch, ovs_options
 ):
-    broken, other = ovs_vif(create_port=True), bridge_vif(0x0B000000)
+    broken, other = ovs_vif(create_port=True), bridge_vif(1)
+    # Collections unplug in the order of the ids.
+    other.id = "0b000000-0000-4000-8000-000000000000"
     for vif in (broken, other):
         os_vif.plug(vif, instance)
     ovs_options(ovs_vsctl_timeout=1)
