@@ -74,6 +74,16 @@ class KernelExecutor:
         self._pending_records: Callable[[], list[EncodedStep]] | None = None
         self._marks: Sequence[RequireVifMark] = ()
 
+    def require_marks(self, steps: Sequence[RequireVifMark]) -> None:
+        """Raise StepFailure for the first VIF without the mark."""
+        with rtnetlink.opened() as net:
+            for step in steps:
+                if not step.holds(net):
+                    name = type(step).__name__
+                    raise StepFailure(
+                        name, step.device, step.reason, errno.ECANCELED, outcome=NOTHING_DONE
+                    )
+
     def attach_marks(self, steps: Sequence[RequireVifMark]) -> None:
         """Require the marks of VIFs in the next call, before the first change."""
         self._marks = steps

@@ -23,7 +23,6 @@ from os_vif.engine.failure import StepFailure
 from os_vif.engine.kernel import KernelExecutor
 from os_vif.engine.late_import import first_use
 from os_vif.escape import described_error
-from os_vif.host.netlink import rtnetlink
 from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
 
 if TYPE_CHECKING:
@@ -141,13 +140,10 @@ def _require_marks(
 
     :raises StepFailure: for the first VIF without the mark; then nothing was done.
     """
-    with rtnetlink.opened() as net:
-        for step in required:
-            if not step.holds(net):
-                name = type(step).__name__
-                raise StepFailure(name, step.device, step.reason, outcome=NOTHING_DONE)
+    kernel = cast("KernelExecutor", executors[_KERNEL])
+    kernel.require_marks(required)
     if groups[0].executor == _KERNEL:
-        cast("KernelExecutor", executors[_KERNEL]).attach_marks(required)
+        kernel.attach_marks(required)
 
 
 def _run_groups(

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Marks of garbage collection: whether a VIF was plugged since an observation.
+"""Marks of garbage collection, which tell whether a VIF was plugged since an observation.
 
-``os_vif.collect()`` sets the mark of a VIF at the first observation. Each plug deletes the mark, also
-a plug that changes nothing else. A mark is a symbolic link in ``/run/os-vif`` whose target is a random
-token: symlink(2) and rename(2) are atomic, and a reader needs no privileges.
+``os_vif.collect()`` sets the mark of a VIF at the first observation. Each plug deletes the mark, even
+if the host has all settings of the VIF already. A mark is a symbolic link in ``/run/os-vif``, and the
+target is a random token. symlink(2) and rename(2) are atomic. Reading a mark needs no privileges.
 
-VIFs whose ids have the first 11 characters in common, which the names of their devices contain, have
-a single mark. The mark of a VIF that is named by such a device is thereby the mark of the id.
+The names of devices contain the first 11 characters of an id. VIFs with equal first characters have
+a single mark.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 _ID = re.compile(
     f"(?:{'|'.join(map(re.escape, VIF_DEVICES))})?([0-9a-f]{{8}}-[0-9a-f]{{2}})[0-9a-f-]*"
 )
-#: The suffix differs from that of a record.
-_SUFFIX = ".gc"
+#: The prefix before the name of a record without suffix.
+_PREFIX = "mark-"
 
 
 def new_token() -> str:
-    """Return a token that no other mark has."""
+    """Return a random token."""
     return secrets.token_hex(8)
 
 
@@ -76,4 +76,5 @@ def key_of(vif_id: str) -> str:
 
 def _path_of(net: Netlink, vif_id: str) -> str:
     record = vif_records.path_of(net, key_of(vif_id))
-    return f"{record.removesuffix('.json')}{_SUFFIX}"
+    directory, _slash, name = record.rpartition("/")
+    return f"{directory}/{_PREFIX}{name.removesuffix('.json')}"

@@ -63,7 +63,7 @@ def test_a_plug_between_two_collections_starts_the_observations_anew(case, insta
     assert outcomes(os_vif.collect(keep_nothing, **TWICE)) == first
     assert right(case.vif, instance)
     assert set(outcomes(os_vif.collect(keep_nothing, **TWICE)).values()) == {"removed"}
-    assert list(STATE.path.glob("vif-*")) == []
+    assert list(STATE.path.glob(f"*-{case.vif.id[:11]}*")) == []
 
 
 @contextlib.contextmanager
@@ -137,7 +137,7 @@ def test_a_marked_vif_is_listed_as_before(vif, instance):
     os_vif.collect(keep_nothing, **TWICE)
     assert listed() == before
     os_vif.unplug(vif, instance)
-    assert list(STATE.path.glob("vif-*")) == []
+    assert list(STATE.path.glob(f"mark-*-{vif.id[:11]}")) == []
 
 
 def test_collections_of_two_owners_count_separately(instance, owned):

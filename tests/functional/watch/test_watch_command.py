@@ -200,6 +200,8 @@ def test_metrics_by_http_with_repairs_removals_and_seconds(vif, instance, watch)
     (count,) = [v for k, v in values.items() if k.startswith("os_vif_plug_seconds_count")]
     assert count == "1.0"
     library.collect(lambda _: False, older_than=0, pending=True)
+    # The repair was a plug: the observations have started anew.
+    library.collect(lambda _: False, older_than=0, pending=True)
     assert wait_for(found)["os_vif_gc_removed_total"] == "1.0"
     assert process.end() == 0
 

@@ -342,10 +342,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "keep_owner": BOOLEAN,
     },
     "DeleteVifRecord": {"vif_id": TEXT},
-    "RequireVifMark": {
-        "vif_id": TEXT,
-        "token": Kind(("0123456789abcdef",), ("", "0", "x" * 16, "A" * 16, None, 1)),
-    },
+    "RequireVifMark": {"vif_id": TEXT, "token": Kind(KEPT.good[1:], KEPT.bad)},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
     "SetVf": {
         "name": DEVICE,
