@@ -342,7 +342,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "keep_owner": BOOLEAN,
     },
     "DeleteVifRecord": {"vif_id": TEXT},
-    "RequireVifMark": {"vif_id": TEXT, "token": Kind(KEPT.good[1:], KEPT.bad)},
+    "RequireVifMark": {"vif_id": TEXT, "token": KEPT},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
     "SetVf": {
         "name": DEVICE,
