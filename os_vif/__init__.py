@@ -405,6 +405,7 @@ def collect(
     unowned: bool = False,
     pending: bool = False,
     dry_run: bool = False,
+    keep_unmatched: bool = False,
 ) -> CollectReport:
     """Unplug the VIFs of this host that are not in use, and delete empty bridges of os-vif.
 
@@ -422,6 +423,7 @@ def collect(
     :param pending: also unplug VIFs that wait for the hypervisor, such as the port of a guest whose
         tap device does not exist.
     :param dry_run: report the results, and change nothing. Needs no privileges.
+    :param keep_unmatched: accept a list that names no VIF of this host, which is otherwise an error.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     :raises os_vif.exception.InvalidField: for an unusable argument. Nothing was changed.
     :raises os_vif.exception.InventoryException: if the network devices cannot be read.
@@ -432,7 +434,9 @@ def collect(
     from os_vif.operations import collect as collection
 
     owners = collection.owners_of(owner)
-    rules = collection.Rules(owners, older_than, observations, limit, unowned, pending, dry_run)
+    rules = collection.Rules(
+        owners, older_than, observations, limit, unowned, pending, dry_run, keep_unmatched
+    )
     return collection.collect(keep, rules, inventory, unplug_many, plan)
 
 

@@ -128,6 +128,8 @@ class Rules:
     #: Whether VIFs that wait for the hypervisor are collectable.
     pending: bool = False
     dry_run: bool = False
+    #: Whether a keep list is accepted that names no VIF of the host.
+    keep_unmatched: bool = False
 
     def __post_init__(self) -> None:
         is_finite = _is_number(self.older_than, float) and self.older_than < float("inf")
@@ -180,6 +182,7 @@ def collect(
         entries = inventory()
         errors = list(getattr(entries, "errors", ()))
         others = [entry for entry in entries if not _call_keep(is_kept, entry)]
+        _require_match(keep, rules, len(entries), len(others))
         _require_single_owner(rules, entries)
         _warn_of_unknown_owners(rules, entries)
         seen = observations.read()
@@ -273,10 +276,6 @@ def _keep_function(keep: Keep) -> Callable[[Plugged], bool]:
     :raises os_vif.exception.InvalidField: for an empty list, which is more often the answer of a
         service that failed than a host without VIFs in use.
     """
-    if isinstance(keep, str | bytes):
-        raise exception.InvalidField(
-            field="keep", found=f"of the type {type(keep).__name__}", expected="a list of ids"
-        )
     if not isinstance(keep, KeepList) and callable(keep):
         return keep
     names = keep if isinstance(keep, KeepList) else KeepList.of(keep)
@@ -316,6 +315,22 @@ def _exclusive(*, dry_run: bool) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def _require_match(keep: Keep, rules: Rules, entries: int, others: int) -> None:
+    """Raise InvalidField for a keep list that names no VIF of the host.
+
+    Such a list is more often of another host, or the text of an error, than the list of a host
+    whose VIFs are all unused. A host without VIFs accepts each list.
+    """
+    is_list = isinstance(keep, KeepList) or not callable(keep)
+    if is_list and entries and entries == others and not rules.keep_unmatched:
+        raise exception.InvalidField(
+            field="keep",
+            found=f"a list that names none of the {entries} VIFs of this host",
+            expected="the names of VIFs of this host; if none of the VIFs is in use, pass "
+            "keep_unmatched=True, or --keep-unmatched to the command",
+        )
 
 
 def _require_single_owner(rules: Rules, entries: Sequence[Plugged]) -> None:

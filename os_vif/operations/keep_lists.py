@@ -13,6 +13,8 @@
 * an object with ``cni.dev/valid-attachments``, as libcni passes to a plugin for ``GC``.
 
 A text in none of the formats is an error: a keep list that is read wrongly deletes VIFs in use.
+UUIDs and MAC addresses are normalised: upper case, UUIDs without dashes, in braces or after
+``urn:uuid:``, and MAC addresses with dashes are the same names.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -36,6 +39,15 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.:@/-]{0,254}")
 #: The first characters of a UUID, as in the names of devices.
 _BEGINNING = re.compile(r"[0-9a-f]{8}-[0-9a-f]{2,3}")
+#: A UUID in each usual form, and a MAC address with colons or dashes; in lower case.
+_UUID = re.compile(
+    r"(?:urn:uuid:)?(\{)?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})(?(1)\})"
+)
+_MAC = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}")
+#: Words that a program prints for a missing value.
+_NO_NAMES = frozenset(
+    ("none", "null", "nil", "undefined", "true", "false", "nan", "error", "warning")
+)
 _DOMIFLIST = ["Interface", "Type", "Source", "Model", "MAC"]
 _ATTACHMENTS = ("cni.dev/valid-attachments", "cni.dev/attachments")
 
@@ -48,9 +60,22 @@ class KeepList:
     names: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> KeepList:
-        """Return the keep list of VIF ids, instance uuids or other names."""
-        return cls(frozenset(name.lower() for name in names))
+    def of(cls, names: Iterable[str | uuid.UUID]) -> KeepList:
+        """Return the keep list of VIF ids, instance uuids or other names.
+
+        :raises os_vif.exception.InvalidField: if *names* is a text or no iterable, or if an item is
+            neither a text nor a UUID, or is empty.
+        """
+        if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+            raise _invalid_argument(f"of the type {type(names).__name__}")
+        found = set()
+        for name in names:
+            if not isinstance(name, str | uuid.UUID):
+                raise _invalid_argument(f"a list with an item of the type {type(name).__name__}")
+            if not (normal := normalised(str(name))):
+                raise _invalid_argument("a list with an empty name")
+            found.add(normal)
+        return cls(frozenset(found))
 
     def __or__(self, other: KeepList) -> KeepList:
         return KeepList(self.names | other.names)
@@ -60,13 +85,34 @@ class KeepList:
 
     def keeps(self, entry: Plugged) -> bool:
         """Return whether an entry of the inventory has a name of the list."""
-        if not self.names.isdisjoint(name.lower() for name in names_of(entry)):
+        if not self.names.isdisjoint(map(normalised, names_of(entry))):
             return True
         # Of remains, only the first characters of the id are known.
         beginning = entry.id.lower()
         return bool(_BEGINNING.fullmatch(beginning)) and any(
             name.startswith(beginning) for name in self.names
         )
+
+
+def normalised(name: str) -> str:
+    """Return a name without blanks around, in lower case, and a UUID or MAC address in one form."""
+    name = name.strip().lower()
+    if (found := _UUID.fullmatch(name)) is not None:
+        return "-".join(found.groups()[1:])
+    return name.replace("-", ":") if _MAC.fullmatch(name) else name
+
+
+def _invalid_argument(found: str) -> exception.InvalidField:
+    """Return the error of an unusable argument of :func:`os_vif.collect`."""
+    return exception.InvalidField(
+        field="keep", found=found, expected="a list of ids, or a function of an entry"
+    )
+
+
+def _is_name(word: str) -> bool:
+    """Return whether a word of a keep list may be a name."""
+    name = normalised(word)
+    return _WORD.fullmatch(name) is not None and not name.endswith(":") and name not in _NO_NAMES
 
 
 def names_of(entry: Plugged) -> Iterator[str]:
@@ -77,15 +123,22 @@ def names_of(entry: Plugged) -> Iterator[str]:
         yield entry.port
     for holder, fields in (
         (entry.vif, ("id", "vif_name", "address")),
+        (_profile_of(entry.vif), ("interface_id",)),
         (entry.instance, ("uuid", "name")),
     ):
         for field in fields:
-            if field in holder and getattr(holder, field):
+            if holder is not None and field in holder and getattr(holder, field):
                 yield str(getattr(holder, field))
     # A VIF without an id is known by the Neutron port.
     profile = getattr(entry.vif, "_obj_port_profile", None)
     if interface_id := getattr(profile, "_obj_interface_id", None):
         yield str(interface_id)
+
+
+def _profile_of(vif: objects.VIFBase) -> objects.VIFPortProfileBase | None:
+    """Return the port profile of a VIF with a Neutron port, or None."""
+    profile = vif.port_profile if "port_profile" in vif else None
+    return profile if profile is not None and "interface_id" in profile.fields else None
 
 
 def parse(text: str, source: str = "keep list") -> KeepList:
@@ -96,7 +149,7 @@ def parse(text: str, source: str = "keep list") -> KeepList:
     """
     start = text.lstrip("\ufeff \t\r\n")
     try:
-        if start[:1] in ("{", "["):
+        if start[:1] in ("{", "[") and _UUID.fullmatch(start.split(None, 1)[0].lower()) is None:
             return KeepList.of(name for value in _read_json(start) for name in _of_json(value))
         if start[:1] == "<":
             return KeepList.of(_of_domains(start))
@@ -126,7 +179,7 @@ def _of_lines(text: str) -> Iterator[str]:
         elif in_table and len(words) == len(_DOMIFLIST):
             # A domain that is shut off has no device.
             yield from (word for word in (words[0], words[-1]) if word != "-")
-        elif len(words) == 1 and _WORD.fullmatch(words[0]):
+        elif len(words) == 1 and _is_name(words[0]):
             yield words[0]
         else:
             raise _FormatError(f"line {number}: {abbreviated(line, 80)}")
@@ -147,8 +200,10 @@ def _read_json(text: str) -> Iterator[Any]:
 
 def _of_json(value: Any) -> Iterator[str]:
     """Yield the names in a JSON value."""
-    if isinstance(value, str) and _WORD.fullmatch(value):
+    if isinstance(value, str) and _is_name(value):
         yield value
+    elif isinstance(value, str):
+        raise _FormatError(f"the word {abbreviated(value, 80)}")
     elif isinstance(value, dict) and any(key in value for key in _ATTACHMENTS):
         yield from _of_attachments(value)
     elif isinstance(value, dict) and str(value.get("kind", "")) in ("KuryrPortList", "List"):
@@ -193,7 +248,7 @@ def _of_attachments(value: Mapping[str, Any]) -> Iterator[str]:
     for key in _ATTACHMENTS:
         for attachment in _list_at(value, key) if key in value else ():
             found = attachment.get("containerID") if isinstance(attachment, dict) else None
-            if not isinstance(found, str) or not _WORD.fullmatch(found):
+            if not isinstance(found, str) or not _is_name(found):
                 raise _FormatError(f"{key} with {abbreviated(attachment, 80)}")
             yield found
 
@@ -217,10 +272,10 @@ def _of_domains(text: str) -> Iterator[str]:
     except ET.ParseError as error:
         raise _FormatError(f"XML that cannot be read ({error})") from error
     for domain in found:
-        uuid = domain.findtext("uuid")
-        if domain.tag != "domain" or not uuid:
+        domain_id = domain.findtext("uuid")
+        if domain.tag != "domain" or not domain_id:
             raise _FormatError(f"XML with <{domain.tag}>; expected <domain> with <uuid>")
-        yield uuid.strip()
+        yield domain_id.strip()
         for interface in domain.iterfind("./devices/interface"):
             paths = (
                 ("target", "dev"),

@@ -17,7 +17,7 @@ import math
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from os_vif.host.state import gc_marks, vif_records
+from os_vif.host.state import gc_marks, record_writer, vif_records
 from os_vif.host.state.directory import STATE
 from os_vif.host.state.vif_records import MAX_DOCUMENT, MAX_OWNER, MAX_TEXT, VifRecord
 from os_vif.steps import validate
@@ -65,6 +65,8 @@ class WriteVifRecord(_RecordStep):
     since: float | None = None
     #: Keep the owner of the present record.
     keep_owner: bool = False
+    #: The user of the record; None for the user of the present record, or of the call.
+    uid: int | None = None
 
     def validate(self) -> None:
         super().validate()
@@ -78,6 +80,11 @@ class WriteVifRecord(_RecordStep):
         ):
             validate.reject(self, "since", "seconds since the epoch")
         validate.boolean(self, "keep_owner")
+        uid = self.uid
+        if uid is not None and (
+            isinstance(uid, bool) or not isinstance(uid, int) or not 0 <= uid < 1 << 32
+        ):
+            validate.reject(self, "uid", "the number of a user")
 
     def commands(self) -> tuple[str, ...]:
         return (f"# {STATE} notes that {self.owner} plugged {self.device}",)
@@ -95,6 +102,7 @@ class WriteVifRecord(_RecordStep):
             and self.instance_uuid == present.instance_uuid
             and self.instance_name == present.instance_name
             and self.since in (None, present.since)
+            and self.uid in (None, present.uid)
         )
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
@@ -120,6 +128,9 @@ class WriteVifRecord(_RecordStep):
             present = None
         if since is None:
             since = time.time() if present is None else present.since
+        uid = self.uid
+        if uid is None:
+            uid = record_writer.current_uid() if present is None else present.uid
         is_kept = self.keep_owner and present is not None
         return VifRecord(
             vif_id=self.vif_id,
@@ -129,6 +140,7 @@ class WriteVifRecord(_RecordStep):
             instance_uuid=self.instance_uuid,
             instance_name=self.instance_name,
             plugin=self.plugin,
+            uid=uid,
         )
 
 
@@ -208,6 +220,7 @@ def _restore(record: VifRecord) -> WriteVifRecord:
         record.instance_name,
         record.since,
         plugin=record.plugin,
+        uid=record.uid,
     )
 
 

@@ -45,6 +45,11 @@ class CollectGarbage(main.Lister):
             "--keep-nothing", action="store_true", help="no VIF is in use; as --keep /dev/null"
         )
         parser.add_argument(
+            "--keep-unmatched",
+            action="store_true",
+            help="accept a keep list that names no VIF of this host; by default an error",
+        )
+        parser.add_argument(
             "--owner",
             action="append",
             metavar="NAME",
@@ -117,6 +122,7 @@ class CollectGarbage(main.Lister):
             unowned=parsed_args.unowned,
             pending=parsed_args.pending,
             dry_run=parsed_args.dry_run,
+            keep_unmatched=parsed_args.keep_unmatched,
         )
         for text in report.errors:
             LOG.error("%s", text)

@@ -16,7 +16,11 @@ import errno
 import logging
 import os
 import pathlib
+import socket
+import struct
 from typing import TYPE_CHECKING, Any
+
+from os_vif.host.state import record_writer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -31,6 +35,8 @@ _LAST_CAPABILITY = 63
 MAX_MESSAGE = 16 * 2**20
 #: File mode bits that files of the daemon have only after a ``fchmod``.
 UMASK = 0o077
+#: ``struct ucred`` of linux/socket.h: ids of process, user and group.
+_UCRED = struct.Struct("iII")
 _STDERR = 2
 
 
@@ -40,8 +46,16 @@ def restrict(capabilities: Collection[int], channel: Any) -> None:
     :param capabilities: the capabilities of the context.
     :param channel: the ``ServerChannel`` of oslo.privsep.
     """
+    record_writer.set_process_user(_uid_of_caller(channel.writer.writesock))
     restrict_process(capabilities, {channel.writer.writesock.fileno()})
     _bound_messages(channel.reader_iter)
+
+
+def _uid_of_caller(connection: socket.socket) -> int:
+    """Return the uid of the process that started the daemon: SO_PEERCRED of unix(7)."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    uid: int = _UCRED.unpack(found)[1]
+    return uid
 
 
 def restrict_process(capabilities: Collection[int], descriptors: Collection[int]) -> None:

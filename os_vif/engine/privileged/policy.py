@@ -30,7 +30,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from os_vif import steps as known
-from os_vif.engine.privileged import policy_links, policy_moves
+from os_vif.engine.privileged import policy_links, policy_moves, policy_records
 from os_vif.engine.privileged.host_view import NO_UPLINKS, Call, HostView, is_loopback, refused
 from os_vif.engine.privileged.policy_links import FOREIGN
 from os_vif.host.netlink import uapi
@@ -320,8 +320,8 @@ RULES: dict[type[KernelStep], Callable[[HostView, Any], None]] = {
     known.AddBridgeUser: _permit,
     known.RemoveBridgeUser: _permit,
     # The daemon derives the name of the file from the id of the VIF.
-    WriteVifRecord: _permit,
-    DeleteVifRecord: _permit,
+    WriteVifRecord: policy_records.write,
+    DeleteVifRecord: policy_records.delete,
     RequireVifMark: _permit,
     known.SetVf: _set_vf,
     # Restores the settings of a record that only the daemon writes.

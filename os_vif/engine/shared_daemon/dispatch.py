@@ -21,6 +21,7 @@ from os_vif.engine.shared_calls.shared_protocol import DENIED, MALFORMED, NAMESP
 from os_vif.engine.shared_daemon.peers import Peer
 from os_vif.escape import described_error, printable
 from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import record_writer
 
 LOG = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ class Dispatcher:
         registry = context.registry
 
         def apply() -> Any:
-            with undo_ledger.issued_for(peer.uid):
+            with undo_ledger.issued_for(peer.uid), record_writer.writing_for(peer.uid):
                 return function(arguments[0], registry)
 
         return apply

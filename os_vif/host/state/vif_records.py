@@ -59,6 +59,8 @@ class VifRecord:
     instance_name: str = ""
     #: ``vif.plugin``; empty if unknown.
     plugin: str = ""
+    #: The user that wrote the record first; None in a record of an earlier build.
+    uid: int | None = None
 
     def is_of(self, plugin: str) -> bool:
         """Return whether the record is about a VIF of a plugin; an empty name is any plugin."""
@@ -106,6 +108,18 @@ def read_all(net: Netlink) -> tuple[VifRecord, ...]:
         return ()
     found = (_read(name) for name in names if name.startswith(prefix) and name.endswith(_SUFFIX))
     return tuple(record for record in found if record is not None)
+
+
+def count_records(net: Netlink, uid: int, enough: int) -> int:
+    """Return the number of records of a user; records are read only if all users have *enough*."""
+    prefix = f"{_PREFIX}{net.netns}-"
+    count = sum(
+        name.startswith(prefix)
+        for name in os.listdir(STATE.path)  # noqa: PTH208 - names alone
+    )
+    if count < enough:
+        return count
+    return sum(record.uid == uid for record in read_all(net))
 
 
 def has_record(net: Netlink, vif_id: str) -> bool:
@@ -200,4 +214,7 @@ def _checked(content: Any) -> dict[str, Any]:
     since = content["since"]
     if isinstance(since, bool) or not isinstance(since, int | float):
         raise TypeError("'since' is no number")
-    return {**found, "since": float(since)}
+    uid = content.get("uid")
+    if uid is not None and (isinstance(uid, bool) or not isinstance(uid, int)):
+        raise TypeError("'uid' is no number")
+    return {**found, "since": float(since), "uid": uid}

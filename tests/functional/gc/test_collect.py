@@ -15,6 +15,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.host.state.directory import STATE
 from os_vif.operations.collect import Outcome
+from os_vif.operations.keep_lists import KeepList
 from testbed.namespaces import differences, run, snapshot, without_indexes
 from tests.support.cases import PARAMS, ovs_vif
 from tests.support.vifs import bridge_vif
@@ -281,3 +282,26 @@ def test_a_device_of_libvirt_in_a_bridge_of_neutron_is_spared():
     (result,) = os_vif.collect(keep_nothing, unowned=True, **NOW).results
     assert (result.entry.id, str(result.outcome)) == ("5a1d3c2e-0b", "spared")
     assert differences(before, indexes=False) == []
+
+
+@pytest.mark.parametrize(
+    "keep", [["f0000000-0000-4000-8000-000000000000"], KeepList.of(["3f2a9c41d7e0"])]
+)
+def test_a_keep_list_that_names_no_vif_of_the_host_is_an_error(vif, instance, keep):
+    """A list of another host, or of container ids that no VIF has."""
+    os_vif.plug(vif, instance)
+    for dry_run in (True, False):
+        with pytest.raises(exception.InvalidField, match="names none of the 1 VIFs"):
+            os_vif.collect(keep, dry_run=dry_run, **NOW)
+    assert [entry.id for entry in os_vif.inventory()] == [vif.id]
+    report = os_vif.collect(keep, keep_unmatched=True, **NOW)
+    assert outcomes(report) == {vif.id: "removed"}
+    assert os_vif.collect(keep, **NOW).results == ()
+
+
+@pytest.mark.parametrize("keep", [None, [None], [""], object()])
+def test_an_unusable_keep_argument_is_one_clear_error(vif, instance, keep):
+    os_vif.plug(vif, instance)
+    with pytest.raises(exception.InvalidField, match=r"^keep is "):
+        os_vif.collect(keep, **NOW)
+    assert [entry.id for entry in os_vif.inventory()] == [vif.id]

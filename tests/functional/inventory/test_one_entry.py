@@ -169,8 +169,12 @@ def test_an_empty_linux_bridge_is_spared_by_a_collection_of_an_owner(instance):
     run("ip link add name veth0 type veth peer name eth0; ip link set dev veth0 master brq-test")
     os_vif.unplug(vif, instance)
     run("ip link del dev veth0")
-    assert outcomes(os_vif.collect(["other"], owner="other", **NOW)) == {"brq-test": "spared"}
-    assert outcomes(os_vif.collect(["other"], **NOW)) == {"brq-test": "removed"}
+    assert outcomes(os_vif.collect(["other"], owner="other", keep_unmatched=True, **NOW)) == {
+        "brq-test": "spared"
+    }
+    assert outcomes(os_vif.collect(["other"], keep_unmatched=True, **NOW)) == {
+        "brq-test": "removed"
+    }
 
 
 def test_two_plugins_with_an_id_have_two_entries(br_int, instance):

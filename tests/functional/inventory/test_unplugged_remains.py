@@ -175,7 +175,12 @@ def test_a_tap_device_in_a_bridge_of_neutron_is_a_vif(namespace):
 def collect(*keep):
     """Collect at once all VIFs that are not in a keep list, and return the outcomes."""
     report = os_vif.collect(
-        [*keep, "other"], unowned=True, pending=True, older_than=0, observations=1
+        [*keep, "other"],
+        unowned=True,
+        pending=True,
+        keep_unmatched=True,
+        older_than=0,
+        observations=1,
     )
     return [str(result.outcome) for result in report.results]
 

@@ -267,6 +267,7 @@ FIELDS = {
             "instance_name": printable_text(255),
             "since": _optional(st.floats(0, 2**40, exclude_max=True)),
             "keep_owner": _flag,
+            "uid": _optional(st.integers(0, 2**32 - 1)),
         }
     ],
     "DeleteVifRecord": [{"vif_id": printable_text(255)}],

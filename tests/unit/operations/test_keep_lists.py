@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import uuid
 
 import pytest
 from hypothesis import given
@@ -18,11 +19,13 @@ from os_vif.operations.plugged import Plugged, State
 
 objects.register_all()
 
+PORT = "e0000000-0000-4000-8000-000000000000"
 VIF = objects.VIFBridge(
     id="1b2c3d4e-0000-4000-8000-000000000000",
     address="fa:16:3e:00:00:01",
     vif_name="tap1b2c3d4e-00",
     plugin="linux_bridge",
+    port_profile=objects.VIFPortProfileOpenVSwitch(interface_id=PORT),
 )
 INSTANCE = objects.InstanceInfo(uuid="c0000000-0000-4000-8000-000000000000", name="guest")
 ENTRY = Plugged(
@@ -129,6 +132,46 @@ def test_a_vif_that_a_source_names_is_kept(text):
 )
 def test_a_vif_that_a_source_does_not_name_is_not_kept(text):
     assert not keep_lists.parse(text).keeps(ENTRY)
+
+
+_ID = VIF.id
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        _ID.replace("-", ""),
+        f"urn:uuid:{_ID}",
+        f"{{{_ID}}}",
+        f"{{{_ID.upper()}}}",
+        "FA-16-3E-00-00-01",
+        "fa:16:3e:00:00:01",
+        PORT,
+    ],
+)
+def test_the_forms_of_a_uuid_or_mac_address_are_the_same_name(name):
+    assert keep_lists.parse(f"{name}\n").keeps(ENTRY)
+    assert keep_lists.KeepList.of([f" {name}\n"]).keeps(ENTRY)
+    assert keep_lists.parse(json.dumps([name])).keeps(ENTRY)
+
+
+def test_a_uuid_object_is_a_name():
+    assert keep_lists.KeepList.of([uuid.UUID(_ID)]).keeps(ENTRY)
+
+
+@pytest.mark.parametrize("names", [None, 1, _ID, b"x", [None], [VIF], [b"x"], [1], [""], ["\n"]])
+def test_an_argument_of_another_type_is_an_error(names):
+    with pytest.raises(exception.InvalidField, match=r"^keep is "):
+        keep_lists.KeepList.of(names)
+
+
+@pytest.mark.parametrize("word", ["None", "null", "nil", "undefined", "error:", "ERROR", "true"])
+@pytest.mark.parametrize("form", ["{}", "{}\n", '["{}"]', '"{}"'])
+def test_a_word_for_a_missing_value_is_an_error(word, form):
+    with pytest.raises(exception.InvalidField, match=word):
+        keep_lists.parse(form.format(word))
+    with pytest.raises(exception.InvalidField, match=r"is line 2: "):
+        keep_lists.parse(f"{_ID}\n{word}\n")
 
 
 @pytest.mark.parametrize(

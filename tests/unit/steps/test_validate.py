@@ -340,6 +340,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "instance_name": TEXT,
         "since": optional(Kind((0, 0.5, 2**40 - 1), (-1, 2**40, True, "1", float("nan")))),
         "keep_owner": BOOLEAN,
+        "uid": optional(integer(0, 2**32 - 1)),
     },
     "DeleteVifRecord": {"vif_id": TEXT},
     "RequireVifMark": {"vif_id": TEXT, "token": KEPT},
