@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The user for whom this process writes records of VIFs.
+"""The user for whom the process writes records of VIFs.
 
-A private daemon serves the user that started the daemon, and the shared daemon a user for each
-call. Without a daemon, the user is that of the process.
+A private daemon serves the user of the process at the other end of the socket. The shared daemon
+serves the user of each connection. Without a daemon, the process writes for the own user.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _CallUser(threading.local):
-    """The user of the call that a thread serves."""
+    """The user of the present call of a thread."""
 
     uid: int | None = None
 
@@ -29,13 +29,13 @@ _process_users: list[int] = []
 
 
 def set_process_user(uid: int) -> None:
-    """Set the user that a private daemon serves."""
+    """Set the user of a private daemon."""
     _process_users[:] = [uid]
 
 
 @contextlib.contextmanager
 def writing_for(uid: int) -> Iterator[None]:
-    """Set the user of this thread, for the duration of a block."""
+    """Set the user of the thread, for the duration of a block."""
     before, _call_user.uid = _call_user.uid, uid
     try:
         yield
@@ -44,7 +44,7 @@ def writing_for(uid: int) -> Iterator[None]:
 
 
 def current_uid() -> int:
-    """Return the uid of the user for whom this thread writes records."""
+    """Return the uid of the user for whom the thread writes records."""
     if _call_user.uid is not None:
         return _call_user.uid
     return _process_users[0] if _process_users else os.getuid()

@@ -267,10 +267,11 @@ FIELDS = {
             "instance_name": printable_text(255),
             "since": _optional(st.floats(0, 2**40, exclude_max=True)),
             "keep_owner": _flag,
+            "plugin": printable_text(255),
             "uid": _optional(st.integers(0, 2**32 - 1)),
         }
     ],
-    "DeleteVifRecord": [{"vif_id": printable_text(255)}],
+    "DeleteVifRecord": [{"vif_id": printable_text(255), "plugin": printable_text(255)}],
     "RequireVifMark": [
         {"vif_id": printable_text(255), "token": st.sampled_from(["0123456789abcdef"])}
     ],

@@ -340,9 +340,10 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "instance_name": TEXT,
         "since": optional(Kind((0, 0.5, 2**40 - 1), (-1, 2**40, True, "1", float("nan")))),
         "keep_owner": BOOLEAN,
+        "plugin": TEXT,
         "uid": optional(integer(0, 2**32 - 1)),
     },
-    "DeleteVifRecord": {"vif_id": TEXT},
+    "DeleteVifRecord": {"vif_id": TEXT, "plugin": TEXT},
     "RequireVifMark": {"vif_id": TEXT, "token": KEPT},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
     "SetVf": {
