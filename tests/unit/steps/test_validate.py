@@ -332,15 +332,12 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "RestoreForwardingRules": _RULES | {"rules": RULES, "jumps": JUMPS, "kept": KEPT},
     "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "EnsureVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
-    "WriteVifRecord": {
-        "vif_id": TEXT,
+    "WriteVifRecord": dict.fromkeys(("vif_id", "instance_uuid", "instance_name", "plugin"), TEXT)
+    | {
         "owner": line(64),
         "document": line(65_536),
-        "instance_uuid": TEXT,
-        "instance_name": TEXT,
         "since": optional(Kind((0, 0.5, 2**40 - 1), (-1, 2**40, True, "1", float("nan")))),
         "keep_owner": BOOLEAN,
-        "plugin": TEXT,
         "uid": optional(integer(0, 2**32 - 1)),
     },
     "DeleteVifRecord": {"vif_id": TEXT, "plugin": TEXT},
