@@ -273,7 +273,11 @@ FIELDS = {
     ],
     "DeleteVifRecord": [{"vif_id": printable_text(255), "plugin": printable_text(255)}],
     "RequireVifMark": [
-        {"vif_id": printable_text(255), "token": st.sampled_from(["0123456789abcdef"])}
+        {
+            "vif_id": printable_text(255),
+            "token": st.sampled_from(["0123456789abcdef"]),
+            "plugin": printable_text(255),
+        }
     ],
     "ReleaseVf": [{"pci_address": _pci, "user": printable_text(255)}],
     "DeleteVdpa": [_vdpa],

@@ -341,7 +341,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "uid": optional(integer(0, 2**32 - 1)),
     },
     "DeleteVifRecord": {"vif_id": TEXT, "plugin": TEXT},
-    "RequireVifMark": {"vif_id": TEXT, "token": KEPT},
+    "RequireVifMark": {"vif_id": TEXT, "token": KEPT, "plugin": TEXT},
     "ReleaseVf": {"pci_address": PCI, "user": TEXT},
     "SetVf": {
         "name": DEVICE,
