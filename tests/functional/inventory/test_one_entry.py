@@ -157,10 +157,10 @@ def test_a_trunk_bridge_with_a_port_of_neutron_is_not_empty(br_int):
 
 def test_an_empty_trunk_bridge_without_an_owner_is_collected_as_unowned_only(br_int):
     br_int.vsctl("--no-wait", "add-br", "tbr-1")
-    keep = dict.fromkeys(["other"])
-    assert outcomes(os_vif.collect(keep, **NOW)) == {"tbr-1": "spared"}
-    assert outcomes(os_vif.collect(keep, owner="other", **NOW)) == {"tbr-1": "spared"}
-    assert outcomes(os_vif.collect(keep, unowned=True, **NOW)) == {"tbr-1": "removed"}
+    rules = NOW | {"keep_unmatched": True}
+    assert outcomes(os_vif.collect(["other"], **rules)) == {"tbr-1": "spared"}
+    assert outcomes(os_vif.collect(["other"], owner="other", **rules)) == {"tbr-1": "spared"}
+    assert outcomes(os_vif.collect(["other"], unowned=True, **rules)) == {"tbr-1": "removed"}
 
 
 def test_an_empty_linux_bridge_is_spared_by_a_collection_of_an_owner(instance):
