@@ -149,18 +149,19 @@ class LinuxBridgePlugin(PluginBase):
         # Independent of the present configuration: try every name the uplink may have had.
         named = {network.bridge_interface if "bridge_interface" in network else None}
         named.add(self.config.flat_interface)
-        move = _NO_MOVE
+        move, has_uplink = _NO_MOVE, False
         with rtnetlink.opened() as uncached, uncached.cached() as net:
             names = {vlan, *(_resolve_name(net, name) for name in named if name)}
             master = net.link(bridge)
             for port in net.ports(master) if master is not None else ():
                 if port.name in names:
+                    has_uplink = True
                     move = _plan_remaining_move(net, port, bridge)
         return Plan(
             *move.make,
             *move.switch,
             *_bridge_user_steps(RemoveBridgeUser, vif, bridge),
-            DeleteBridge(bridge),
+            DeleteBridge(bridge, when_empty=not has_uplink),
             *((DeleteLink(vlan, only_unattached=True),) if limits.is_device_name(vlan) else ()),
             *self._rule_deletions(vif, bridge),
         )

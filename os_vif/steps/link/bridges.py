@@ -175,6 +175,14 @@ class DeleteBridge(DeleteDevice):
     Equivalent to: ``ip link del dev NAME``
     """
 
+    #: Record that the bridge is deleted when the last port is gone. False for a bridge with an
+    #: uplink, which stays for the next VIF.
+    when_empty: bool = True
+
+    def validate(self) -> None:
+        super().validate()
+        validate.boolean(self, "when_empty")
+
     def commands(self) -> tuple[str, ...]:
         whose = "" if self.include_unmanaged else " os-vif's and"
         return (f"ip link del dev {quote(self.name)}  # if it is{whose} not in use",)
@@ -201,7 +209,8 @@ class DeleteBridge(DeleteDevice):
         """Return the bridge if only ports keep the bridge, and the record does not say so yet."""
         link = net.link(self.name)
         if (
-            link is None
+            not self.when_empty
+            or link is None
             or self.index not in (None, link.index)
             or link.kind != "bridge"
             or not link.is_managed

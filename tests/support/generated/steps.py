@@ -166,7 +166,9 @@ _patterns = st.sampled_from(["", "^-A FORWARD", "-j LOG$|-j DROP$", r"a\.b", "a.
 #: Strategies for the fields of each step: a single way, or a way for each address family.
 FIELDS = {
     "DeleteAddress": [_address(4), _address(6)],
-    "DeleteBridge": [{"name": names, "index": _indices, "include_unmanaged": _flag}],
+    "DeleteBridge": [
+        {"name": names, "index": _indices, "include_unmanaged": _flag, "when_empty": _flag}
+    ],
     "DeleteLink": [
         {"name": names, "index": _indices, "only_unattached": _flag, "include_unmanaged": _flag},
     ],

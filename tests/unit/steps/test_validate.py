@@ -195,6 +195,7 @@ METRICS = Kind(
 )  # fmt: skip
 
 _ADDRESS = {"name": DEVICE, "address": INTERFACE, "peer": optional(of_ipv4(INTERFACE))}
+_DELETION = {"name": DEVICE, "index": optional(INDEX), "include_unmanaged": BOOLEAN}
 _NEIGHBOUR = {"name": DEVICE, "neighbour": ADDRESS, "proxy": BOOLEAN}
 _ROUTE = {
     "name": DEVICE,
@@ -224,13 +225,8 @@ _USER = {"name": DEVICE, "user": TEXT}
 
 FIELDS: dict[str, dict[str, Kind]] = {
     "DeleteAddress": _ADDRESS,
-    "DeleteBridge": {"name": DEVICE, "index": optional(INDEX), "include_unmanaged": BOOLEAN},
-    "DeleteLink": {
-        "name": DEVICE,
-        "index": optional(INDEX),
-        "only_unattached": BOOLEAN,
-        "include_unmanaged": BOOLEAN,
-    },
+    "DeleteBridge": _DELETION | {"when_empty": BOOLEAN},
+    "DeleteLink": _DELETION | {"only_unattached": BOOLEAN},
     "DeleteNeighbour": _NEIGHBOUR,
     "EnsureNeighbour": _NEIGHBOUR
     | {
