@@ -129,11 +129,11 @@ class KernelExecutor:
         except Exception as error:  # noqa: BLE001 - the error is logged
             if isinstance(error, NotStartedError) and self._module is not None:
                 _without_records.add(self._module)
-            LOG.warning("The owner of VIFs is not recorded: %s", described_error(error))
+            LOG.warning("The records of VIFs are not updated: %s", described_error(error))
             return []
         if answer["error"] is not None:
             reason = StepFailure.decode(answer["error"]).reason
-            LOG.warning("The owner of VIFs is not recorded: %s", reason)
+            LOG.warning("The records of VIFs are not updated: %s", reason)
             return []
         return answer["undo"]
 

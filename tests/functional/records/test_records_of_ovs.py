@@ -134,7 +134,7 @@ def test_without_a_daemon_a_port_is_plugged_and_one_warning_is_logged(port, tmp_
         kernel._without_records.clear()
     told = [record for record in caplog.records if record.name == "os_vif.engine.kernel"]
     assert [record.getMessage().partition(":")[0] for record in told] == [
-        "The owner of VIFs is not recorded"
+        "The records of VIFs are not updated"
     ]
     assert started.read_text() == "\n"
     assert state_files() == before
