@@ -37,6 +37,7 @@ NO_COMMAND = {
     "DeleteVifRecord",
     "Irreversible",
     "RemoveBridgeUser",
+    "RequireVifMark",
     "RestoreForwardingRules",
     "WriteVifRecord",
 }

@@ -175,6 +175,7 @@ def _values(vif: VIFBase, made: dict) -> None:
         "vif.address": vif.address,
         "vif.path": getattr(vif, "path", None),
         "instance_info.uuid": INSTANCE.uuid,
+        "[os_vif] owner": "os-vif",
         "network.bridge": vif.network.bridge,
         "network.mtu": vif.network.mtu,
         "default_qos_type": "linux-noop",
