@@ -32,7 +32,10 @@ autodoc_preserve_defaults = True
 # network.
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(oslo_\w+|ovo|stevedore|cfg|collections|datetime|netaddr|prometheus_client)\..*"),
+    (
+        r"py:.*",
+        r"(oslo_\w+|ovo|stevedore|cfg|collections|datetime|netaddr|prometheus_client|uuid)\..*",
+    ),
     # Private classes have no page.
     (
         r"py:.*",
