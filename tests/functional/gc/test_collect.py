@@ -183,12 +183,20 @@ def test_a_limit_leaves_the_rest_for_the_next_collection(instance):
     assert len(os_vif.collect(keep_nothing, limit=2, **NOW).removed) == 1
 
 
+def state_content() -> dict[str, bytes | str]:
+    """Return the content of the files of the state directory; of a mark, the target of the link."""
+    return {
+        path.name: str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in pathlib.Path(str(STATE)).iterdir()
+    }
+
+
 def test_a_dry_run_changes_nothing(vif, instance):
     os_vif.plug(vif, instance)
-    files = {path.name: path.read_bytes() for path in pathlib.Path(str(STATE)).iterdir()}
+    files = state_content()
     report = os_vif.collect(keep_nothing, dry_run=True, **NOW)
     assert outcomes(report) == {vif.id: "would remove"}
-    assert {p.name: p.read_bytes() for p in pathlib.Path(str(STATE)).iterdir()} == files
+    assert state_content() == files
     assert os_vif.check(vif, instance) == ()
 
 

@@ -16,6 +16,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import exception
 from os_vif.engine import batch_runner
+from os_vif.host.netlink import rtnetlink
 from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
 from os_vif.operations.identities import Identities
@@ -34,6 +35,12 @@ def keep_nothing(_):
 
 def outcomes(report):
     return {result.entry.id: str(result.outcome) for result in report.results}
+
+
+def state_names(vif):
+    """Return the names of the record and of the mark of a VIF in this network namespace."""
+    with rtnetlink.opened() as net:
+        return [path.name for path in STATE.path.glob(f"*-{net.netns}-{vif.id[:11]}*")]
 
 
 def right(vif, instance):
@@ -63,7 +70,7 @@ def test_a_plug_between_two_collections_starts_the_observations_anew(case, insta
     assert outcomes(os_vif.collect(keep_nothing, **TWICE)) == first
     assert right(case.vif, instance)
     assert set(outcomes(os_vif.collect(keep_nothing, **TWICE)).values()) == {"removed"}
-    assert list(STATE.path.glob(f"*-{case.vif.id[:11]}*")) == []
+    assert state_names(case.vif) == []
 
 
 @contextlib.contextmanager
@@ -137,7 +144,7 @@ def test_a_marked_vif_is_listed_as_before(vif, instance):
     os_vif.collect(keep_nothing, **TWICE)
     assert listed() == before
     os_vif.unplug(vif, instance)
-    assert list(STATE.path.glob(f"mark-*-{vif.id[:11]}")) == []
+    assert state_names(vif) == []
 
 
 def test_collections_of_two_owners_count_separately(instance, owned):
