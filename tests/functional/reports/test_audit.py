@@ -12,6 +12,8 @@ import mmap
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -139,10 +141,15 @@ def test_a_relative_path_is_an_error_of_the_configuration(configured, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_reports_a_relative_path_in_one_line(os_vif, tmp_path):
+def test_the_command_reports_a_relative_path_in_one_line(tmp_path):
+    """A new process reads the option; os_vif is initialized in this process already."""
     config = tmp_path / "os-vif.conf"
     config.write_text("[os_vif]\naudit = audit.log\n")
-    done = os_vif("--config-file", str(config), "list")
+    command = [sys.executable, "-W", "ignore", "-m", "os_vif.cmd.main"]
+    done = subprocess.run(
+        [*command, "--config-file", str(config), "list"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("[os_vif]audit is 'audit.log'; expected")
