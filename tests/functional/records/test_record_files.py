@@ -190,7 +190,8 @@ def test_concurrent_plugs_leave_a_whole_record(vif, instance):
 def test_the_owner_is_the_option_or_the_program(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/zun-compute"])
     assert recording.owner() == "os-vif"
-    cfg.CONF.reset()
+    # reset() would also remove the defaults of the privileged daemons.
+    cfg.CONF.clear()
     monkeypatch.setattr(cfg.CONF, "project", None, raising=False)
     monkeypatch.setattr(cfg.CONF, "prog", None, raising=False)
     assert recording.owner() == "zun-compute"
