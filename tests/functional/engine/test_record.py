@@ -155,7 +155,7 @@ def test_the_directory_is_made_where_it_is_missing(monkeypatch, tmp_path):
 
 def test_locks_and_records_follow_the_state_directory(monkeypatch, tmp_path):
     """One assignment redirects the locks, the generations and every record."""
-    before = {file.name: file.stat().st_mtime_ns for file in STATE.path.iterdir()}
+    before = {file.name: file.lstat().st_mtime_ns for file in STATE.path.iterdir()}
     monkeypatch.setattr(STATE, "path", tmp_path / "state")
     with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
         rule_records.write_record(net, "brq-test", "iptables")
@@ -168,7 +168,7 @@ def test_locks_and_records_follow_the_state_directory(monkeypatch, tmp_path):
     assert made == {"bridge", "generation", "lock", "rules", "vf"}
     assert str(tmp_path) in AddBridgeUser("brq-test", "vif-1").commands()[0]
     monkeypatch.undo()
-    assert before == {file.name: file.stat().st_mtime_ns for file in STATE.path.iterdir()}
+    assert before == {file.name: file.lstat().st_mtime_ns for file in STATE.path.iterdir()}
 
 
 def test_a_record_that_cannot_be_written_undoes_the_plug(vif, instance):
