@@ -156,10 +156,10 @@ def in_the_middle(monkeypatch, happens: Callable[[], None]) -> Iterator[None]:
     """It happens when the kernel's steps are done, and those of the switch are not."""
     commit = ovs_transaction.commit
 
-    def then(ovsdb, steps, look, **options):
+    def then(ovsdb, steps, *rest, **options):
         if any(type(step).__name__ == "EnsureOvsPort" for step in steps):
             happens()
-        return commit(ovsdb, steps, look, **options)
+        return commit(ovsdb, steps, *rest, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(ovs_transaction, "commit", then)
