@@ -36,6 +36,3 @@ class Plug(VIFCommand):
                 return 0
             results = os_vif.plug_many([(vif, instance) for _, vif, instance in entries])
         return self.report_errors(entries, (r.error for r in results), is_change=True)
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Do nothing: :meth:`run` returns an exit code."""

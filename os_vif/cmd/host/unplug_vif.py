@@ -37,6 +37,3 @@ class Unplug(VIFCommand):
             for sentence in () if is_silent else result.remaining:
                 print(f"{entry.where}: {sentence}", file=self.app.stdout)
         return self.report_errors(entries, (r.error for r in results), is_change=True)
-
-    def take_action(self, parsed_args: argparse.Namespace) -> None:
-        """Do nothing: :meth:`run` returns an exit code."""

@@ -138,6 +138,9 @@ class VIFCommand(main.Escaping, command.Command):
         """Run the command; errors are raised."""
         return super().run(parsed_args)
 
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        """Do nothing, for a command whose ``_run()`` does all and returns an exit code."""
+
     @staticmethod
     def read_entries(parsed_args: argparse.Namespace) -> list[Entry]:
         """Return the VIFs of all files, each with the instance.

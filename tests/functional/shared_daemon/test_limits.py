@@ -30,6 +30,12 @@ from vif_plug_linux_bridge import privsep
 INSTANCE = objects.InstanceInfo(name="guest")
 
 
+def call_to_set_mtu() -> list[object]:
+    """Return the message of a call that sets the MTU of a bridge."""
+    steps = [["SetLink", {"name": "brq-test", "mtu": 1400}]]
+    return [protocol.CALL, MODULE, "run", netns(), [steps]]
+
+
 def must_serve(daemon: SharedDaemon) -> None:
     """Check that the daemon is the same process, and serves a caller."""
     assert probe(daemon.path, 30).pid == daemon.pid
@@ -164,13 +170,7 @@ def test_unfinished_messages_of_a_user_are_limited(limited):
 
 def test_a_second_call_before_the_answer_is_refused(limited):
     os_vif.plug(bridge_vif(1), INSTANCE)
-    call = [
-        protocol.CALL,
-        MODULE,
-        "run",
-        netns(),
-        [[["SetLink", {"name": "brq-test", "mtu": 1400}]]],
-    ]
+    call = call_to_set_mtu()
     with locked_state(), Caller(limited) as caller:
         caller.send(call)
         assert caller.receive() == [protocol.STARTED]
@@ -190,13 +190,7 @@ def test_a_caller_that_does_not_receive_its_answer_blocks_nobody(limited):
 
 def test_a_call_of_a_caller_that_has_ended_is_dropped_or_finished(limited):
     os_vif.plug(bridge_vif(1), INSTANCE)
-    call = [
-        protocol.CALL,
-        MODULE,
-        "run",
-        netns(),
-        [[["SetLink", {"name": "brq-test", "mtu": 1400}]]],
-    ]
+    call = call_to_set_mtu()
     with locked_state():
         for _ in range(6):
             with Caller(limited) as caller:
