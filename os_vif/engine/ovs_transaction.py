@@ -26,7 +26,6 @@ from os_vif.engine.ovs_open_ports import OpenPorts, find_open_ports
 from os_vif.engine.step_records import StepRecords
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
-from os_vif.host.ovsdb.lock_order import lock_in_order
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.query import ROOT
 from os_vif.host.ovsdb.snapshot import Snapshot, remember_port
@@ -104,7 +103,7 @@ def open_session(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
             snapshot = snapshot_for(ovsdb, steps, first_queries)
             if not ovsdb.has_locks():
                 # Another plan had a lock, and may have changed the rows.
-                lock_in_order(ovsdb, *locks)
+                ovsdb.lock_in_order(*locks)
                 snapshot = snapshot_for(ovsdb, steps, first_queries)
             if first_queries and snapshot.row(ROOT) is None:
                 raise exception.OvsdbNoAnswer(connection=ovsdb.connection, reason=_EMPTY)

@@ -8,15 +8,17 @@ that the duration of a plan does not grow with the number of ports of the switch
 
 ================================================  =================================================
 ``notation``, ``query``                           values, rows and queries of RFC 7047
-``answers``, ``schema``                           checks of answers; the columns that a database has
+``replies``, ``database_schema``                  checks of answers; the columns that a database has
 ``deadline``, ``tls``, ``remotes``                timeout, addresses and certificates
-``framing``, ``transport``, ``stream``            JSON-RPC messages: bytes, sockets, streams
-``pool``, ``connection_state``, ``connection``    the connection of a plan, with the locks
-``lock_order``                                    several locks without a deadlock
+``framing``, ``server_socket``, ``stream``        JSON-RPC messages: bytes, sockets, streams
+``pool``, ``connection_state``                    idle streams; the state and locks of a connection
+``request_channel``                               requests, and the answers to them
+``connection``                                    the connection of a plan to one of the servers
 ``snapshot``, ``transaction``                     the rows read for a transaction; the operations
 ``table_snapshot``                                complete tables, for reads about many ports
 ``port_tables``                                   all ports of a switch, for the inventory
 ``lookups``                                       reads that plugins need before a plan
+``row_monitor``                                   notifications about changed rows
 ================================================  =================================================
 
 A module imports modules of the same row and of the rows above. The package knows neither steps

@@ -12,33 +12,32 @@ Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import itertools
 import math
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from os_vif import exception
 from os_vif.host.ovsdb import pool, remotes, replies
-from os_vif.host.ovsdb.connection_state import ABOUT, DATABASE, Locks, State
+from os_vif.host.ovsdb.connection_state import ABOUT, DATABASE, State
 from os_vif.host.ovsdb.database_schema import Schema, UnsupportedSchemaError
-from os_vif.host.ovsdb.deadline import Deadline
+from os_vif.host.ovsdb.request_channel import (
+    UNKNOWN_DATABASE,
+    RequestChannel,
+    late_answer,
+    next_id,
+)
 from os_vif.host.ovsdb.stream import JsonRpcStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
+    from os_vif.host.ovsdb.deadline import Deadline
     from os_vif.host.ovsdb.notation import Operation, Row
     from os_vif.host.ovsdb.remotes import Opener, Target
     from os_vif.host.ovsdb.tls import Tls
 
 T = TypeVar("T")
 
-#: The error of a server without a database of the name: ovsdb/jsonrpc-server.c.
-_UNKNOWN_DATABASE = "unknown database"
-#: Seconds between two rounds of all servers.
-_PAUSE = 0.1
 #: Seconds for a server of a cluster, which may be dead.
 _CLUSTER_MEMBER_SECONDS = 2.0
 #: Seconds in which a started server may not have opened the database yet.
@@ -48,16 +47,9 @@ _MEMORY = 64
 _NO_LEADER = "the server knows no leader of the cluster"
 #: Seconds, and part of the remaining time, reserved for the answer to a ``wait``.
 _GRACE, _GRACE_PART = 1.0, 0.1
-#: Seconds in which a server answers a ``wait`` after the timeout of the ``wait``.
-_LATE = 0.05
 
 
-#: Message ids, unique in the process: a stream has several users one after the other, and a user
-#: recognizes the answers by id.
-_ids = itertools.count()
-
-
-class Ovsdb:
+class Ovsdb(RequestChannel):
     """A connection to ovsdb-server, opened at the first use and opened again when lost.
 
     Of several servers, which form a cluster, the connection is to the leader: each server has
@@ -76,18 +68,10 @@ class Ovsdb:
         tls: Tls | None = None,
         opener: Opener | None = None,
     ) -> None:
-        self.connection = connection
-        self.timeout = timeout
+        super().__init__(connection, timeout)
         self._tls = tls
         self._opener = opener
         self._remotes = remotes.remotes(connection)
-        self._plan_deadline = Deadline(timeout)
-        self._rollback_deadline: Deadline | None = None
-        self._state = State.DISCONNECTED
-        self._stream: JsonRpcStream | None = None
-        self._locks = Locks()
-        #: Number of messages since the last request.
-        self._unsolicited = 0
 
     @classmethod
     def to(cls, target: Target) -> Self:
@@ -102,18 +86,6 @@ class Ovsdb:
             self._return_to_pool()
         self.close()
 
-    def close(self) -> None:
-        """Close the stream. The server then releases the locks."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-            match self._state:
-                case State.POOLED:
-                    self._state = State.DISCONNECTED
-                case State.CONNECTED:
-                    self._state = State.LOST
-        self._locks.forget()
-
     def _return_to_pool(self) -> None:
         """Release the locks and return the stream to the pool, unless a lock was not granted."""
         stream = self._stream
@@ -121,7 +93,7 @@ class Ovsdb:
             return
         try:
             for name in self._locks.held:
-                stream.queue({"method": "unlock", "params": [name], "id": next(_ids)})
+                stream.queue({"method": "unlock", "params": [name], "id": next_id()})
             stream.flush(self._deadline)
         except OSError:
             return
@@ -129,38 +101,6 @@ class Ovsdb:
         if len(stream.remembered_rows) > _MEMORY:
             stream.remembered_rows.clear()
         pool.release((self.connection, self._tls), stream)
-
-    @property
-    def _deadline(self) -> Deadline:
-        """The deadline of the plan, or of the rollback once the rollback has begun."""
-        return self._rollback_deadline or self._plan_deadline
-
-    @contextlib.contextmanager
-    def time_excluded(self) -> Iterator[None]:
-        """Exclude the duration of the block, such as the time of the kernel, from the deadline."""
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            self._deadline.extend(time.monotonic() - begun)
-
-    def start_rollback_deadline(self, seconds: float) -> None:
-        """Restart the deadline, once, so that rollback has time of its own."""
-        if self._rollback_deadline is None:
-            self._rollback_deadline = Deadline(seconds)
-            if self._state is State.NOT_OVSDB:
-                # The malformed answer may have been the only one.
-                self._state = State.LOST
-
-    def pause_before_retry(self) -> bool:
-        """Wait a little after a lost connection; return whether a retry is of use."""
-        if self._state is State.NOT_OVSDB:
-            return False
-        try:
-            self._deadline.pause(_PAUSE)
-        except TimeoutError:
-            return False
-        return True
 
     def transact(self, *operations: Operation) -> list[Row]:
         """Run a transaction; return the result of each operation.
@@ -240,11 +180,31 @@ class Ovsdb:
         self.queue_lock_requests(*names)
         self._wait_for_locks()
 
+    def lock_in_order(self, *names: str) -> None:
+        """Release all locks, and acquire locks one after another, in the order of *names*.
+
+        Clients with several locks cannot block each other if all clients acquire locks in the same
+        order. Requests sent together do not keep the order: the server handles a message of each
+        client in turn (``ovsdb/jsonrpc-server.c``). A single lock keeps its place in the queue of
+        the server.
+
+        :raises os_vif.exception.OvsdbNoAnswer: if another client holds a lock until the deadline;
+            ``lock`` in ``kwargs`` is the name of the lock.
+        """
+        if len(names) > 1:
+            self.release_locks()
+        for name in names:
+            try:
+                self.lock(name)
+            except exception.OvsdbNoAnswer as error:
+                error.kwargs["lock"] = name
+                raise
+
     def release_locks(self) -> None:
         """Release all locks, and cancel the requests for locks."""
         self.connect()
         for name in list(self._locks):
-            self._open_stream.queue({"method": "unlock", "params": [name], "id": next(_ids)})
+            self._open_stream.queue({"method": "unlock", "params": [name], "id": next_id()})
         # A lock may be granted until the server has answered.
         self._call("echo", [], self._deadline)
         self._locks.clear()
@@ -303,7 +263,7 @@ class Ovsdb:
         try:
             self._stream = JsonRpcStream(remote, self._tls, deadline, self._opener)
         except TimeoutError as error:
-            raise OSError(_late(deadline)) from error
+            raise OSError(late_answer(deadline)) from error
         try:
             # A TLS server refuses a client after the handshake, so the first answer decides.
             row = self._read_about(deadline)
@@ -340,7 +300,7 @@ class Ovsdb:
         try:
             found = self._call("transact", ["_Server", ABOUT], deadline)
         except exception.OvsdbRefused as error:
-            if error.kwargs["error"] != _UNKNOWN_DATABASE:
+            if error.kwargs["error"] != UNKNOWN_DATABASE:
                 raise
             # Release 2.9.1 added the database _Server, and clusters.
             known = self._call("list_dbs", [], deadline)
@@ -359,7 +319,7 @@ class Ovsdb:
             raise self._no_answer(error, deadline) from error
 
     def _queue_lock_request(self, name: str) -> None:
-        number = next(_ids)
+        number = next_id()
         self._locks.note_request(number, name)
         self._open_stream.queue({"method": "lock", "params": [name], "id": number})
 
@@ -372,92 +332,6 @@ class Ovsdb:
         while not self._locks.are_held:
             self._receive(self._deadline, "another os-vif is at work on the same port")
 
-    @property
-    def _open_stream(self) -> JsonRpcStream:
-        if self._stream is None:  # pragma: no cover - the callers have connected
-            raise AssertionError
-        return self._stream
-
-    def _call(self, method: str, params: list[Any], deadline: Deadline, waits: float = 0) -> Any:
-        """Send a request; return the result.
-
-        :param waits: the timeout, in seconds, of a ``wait`` of the transaction.
-        """
-        number = next(_ids)
-        self._unsolicited = 0
-        try:
-            self._open_stream.send({"method": method, "params": params, "id": number}, deadline)
-            if waits and not self._open_stream.wait_for_data(deadline.min_with(waits + _LATE)):
-                # A server of before release 2.16 sends the answer to an expired wait together
-                # with the next message, such as a probe seconds later. The echo is answered at
-                # once.
-                echo = {"method": "echo", "params": [], "id": next(_ids)}
-                self._open_stream.send(echo, deadline)
-        except OSError as error:
-            raise self._no_answer(error, deadline) from error
-        while True:
-            answer = self._receive(deadline)
-            if answer.get("id") != number or "method" in answer:
-                continue
-            if answer.get("error") is not None:
-                raise self._refusal(answer["error"], deadline)
-            return answer.get("result")
-
-    def _results(self, operations: Sequence[Operation], found: Any) -> list[Row | None]:
-        try:
-            return replies.results(operations, found)
-        except OSError as error:
-            raise self._no_answer(error, self._deadline) from error
-
-    def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
-        """Return the next message. The server's probes are answered, and locks recorded.
-
-        :param late: the reason in the error if the deadline passes.
-        """
-        stream = self._open_stream
-        while True:
-            try:
-                message = stream.receive(deadline)
-                replies.message(message)
-                self._unsolicited += 1
-                if self._unsolicited > replies.MAX_UNSOLICITED:
-                    replies.malformed("an unsolicited message", message)
-                if message.get("method") != "echo":
-                    break
-                reply = {"id": message.get("id"), "result": message["params"], "error": None}
-                stream.send(reply, deadline)
-            except OSError as error:
-                raise self._no_answer(error, deadline, late) from error
-        try:
-            self._note_locks(message)
-        except OSError as error:
-            raise self._no_answer(error, deadline) from error
-        return message
-
-    def _note_locks(self, message: dict[str, Any]) -> None:
-        """Record the locks that a message grants or takes away."""
-        name = self._locks.pop_request(message)
-        if name is None:
-            self._locks.note_notification(message)
-        elif message.get("error") is not None:
-            raise self._refusal(message["error"], self._deadline)
-        else:
-            self._locks.note_answer(name, message.get("result"))
-
-    def _refusal(self, error: Any, deadline: Deadline) -> exception.OvsdbError:
-        """Return the error for the ``error`` member of an answer."""
-        try:
-            reason = replies.reason_of(error)
-        except OSError as malformed:
-            return self._no_answer(malformed, deadline)
-        name = error.get("error") if isinstance(error, dict) else None
-        return exception.OvsdbRefused(
-            connection=self.connection,
-            reason=reason,
-            error=name if name == _UNKNOWN_DATABASE else "",
-            operation=None,
-        )
-
     def _unreachable(self, faults: Sequence[OSError]) -> exception.OvsdbUnreachable:
         """Return the error for servers that cannot be used.
 
@@ -467,24 +341,6 @@ class Ovsdb:
         several = (f"{remote}: {why}" for remote, why in zip(self._remotes, reasons, strict=True))
         reason = reasons[0] if len(reasons) == 1 else "; ".join(several)
         return exception.OvsdbUnreachable(connection=self.connection, reason=reason)
-
-    def _no_answer(
-        self, error: OSError, deadline: Deadline, late: str | None = None
-    ) -> exception.OvsdbNoAnswer:
-        """Close the stream; return the error for a request without an answer."""
-        # A late answer would be taken for the answer to the next request.
-        self.close()
-        if error.errno == errno.EPROTO:
-            self._state = State.NOT_OVSDB
-        reason = error.strerror or str(error)
-        if isinstance(error, TimeoutError):
-            reason = late or _late(deadline)
-        return exception.OvsdbNoAnswer(connection=self.connection, reason=reason)
-
-
-def _late(deadline: Deadline) -> str:
-    """Return the reason of an error after a deadline."""
-    return f"no answer within {round(deadline.seconds, 1):g} seconds"
 
 
 def retry_read(ovsdb: Ovsdb, read: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@
 """Checks of the messages from a server: shape, size and depth.
 
 No other module reads a message before the checks. A failed check raises ``OSError`` with
-``EPROTO``, from which :class:`os_vif.host.ovsdb.connection.Ovsdb` makes an ``OvsdbError``.
+``EPROTO``, from which :class:`os_vif.host.ovsdb.request_channel.RequestChannel` makes an ``OvsdbError``.
 
 Source: RFC 7047, 3.1, 4.1 and 5.
 """
