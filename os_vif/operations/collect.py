@@ -58,7 +58,7 @@ _PLUGGED_AGAIN = "the VIF was plugged again, or unplugged, since the observation
 MAX_BATCH = 64
 
 
-class Outcome(enum.StrEnum):
+class CollectOutcome(enum.StrEnum):
     """The result of a collection for a VIF that the keep list does not name."""
 
     #: The VIF was unplugged.
@@ -80,7 +80,7 @@ class Collected:
     """The result of a collection for a VIF or an empty bridge."""
 
     entry: Plugged
-    outcome: Outcome
+    outcome: CollectOutcome
     #: Why, in a sentence; the text of the error for ``failed``.
     reason: str
 
@@ -96,19 +96,19 @@ class CollectReport:
     #: are missing in the results.
     errors: tuple[str, ...] = ()
 
-    def with_outcome(self, *outcomes: Outcome) -> tuple[Collected, ...]:
+    def with_outcome(self, *outcomes: CollectOutcome) -> tuple[Collected, ...]:
         """Return the results with one of the outcomes."""
         return tuple(result for result in self.results if result.outcome in outcomes)
 
     @property
     def removed(self) -> tuple[Collected, ...]:
         """The results of unplugged VIFs."""
-        return self.with_outcome(Outcome.REMOVED)
+        return self.with_outcome(CollectOutcome.REMOVED)
 
     @property
     def failed(self) -> tuple[Collected, ...]:
         """The results of VIFs whose unplug failed."""
-        return self.with_outcome(Outcome.FAILED)
+        return self.with_outcome(CollectOutcome.FAILED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,7 +223,9 @@ def _remove_all(
     :returns: a sentence if the observations could not be written.
     """
     errors: dict[str, None] = {}
-    waiting = [n for n, found in enumerate(results) if found.outcome is Outcome.WOULD_REMOVE]
+    waiting = [
+        n for n, found in enumerate(results) if found.outcome is CollectOutcome.WOULD_REMOVE
+    ]
     waiting.sort(key=lambda n: _observation_of(results[n], seen).failures)
     room = len(waiting) if rules.limit is None else rules.limit
     while waiting and room:
@@ -235,10 +237,10 @@ def _remove_all(
         done = _remove([results[n] for n in batch], before, unplug_many, seen)
         for n, result in zip(batch, done, strict=True):
             results[n] = result
-            room -= result.outcome is not Outcome.CHANGED
-            if result.outcome is Outcome.REMOVED:
+            room -= result.outcome is not CollectOutcome.CHANGED
+            if result.outcome is CollectOutcome.REMOVED:
                 seen.note_removal(_key(result, seen))
-            elif result.outcome is Outcome.FAILED:
+            elif result.outcome is CollectOutcome.FAILED:
                 seen.note_failure(_key(result, seen))
         try:
             seen.write()
@@ -247,7 +249,7 @@ def _remove_all(
             errors[str(error)] = None
     for n in waiting:
         reason = f"the limit of {rules.limit} removals is reached"
-        results[n] = dataclasses.replace(results[n], outcome=Outcome.WAITING, reason=reason)
+        results[n] = dataclasses.replace(results[n], outcome=CollectOutcome.WAITING, reason=reason)
     return list(errors)
 
 
@@ -350,7 +352,7 @@ def _judge(
 ) -> Collected:
     """Return whether a VIF is collectable, and count the observation."""
     if (reason := _reason_to_spare(entry, rules)) is not None:
-        return Collected(entry, Outcome.SPARED, reason)
+        return Collected(entry, CollectOutcome.SPARED, reason)
     since = None if entry.since is None else entry.since.timestamp()
     record = None
     if not is_empty_bridge(entry):
@@ -366,8 +368,8 @@ def _judge(
     else:
         what = "an empty bridge" if is_empty_bridge(entry) else "not in the keep list"
         times = f"seen {observation.times} times"
-        return Collected(entry, Outcome.WOULD_REMOVE, f"{what}, {times}")
-    return Collected(entry, Outcome.WAITING, reason)
+        return Collected(entry, CollectOutcome.WOULD_REMOVE, f"{what}, {times}")
+    return Collected(entry, CollectOutcome.WAITING, reason)
 
 
 def _without_effect(
@@ -375,7 +377,7 @@ def _without_effect(
 ) -> Collected:
     """Return ``spared`` for a VIF of which an unplug removes nothing, such as in Neutron's bridge."""
     entry = verdict.entry
-    if verdict.outcome is not Outcome.WOULD_REMOVE or entry.owner is not None:
+    if verdict.outcome is not CollectOutcome.WOULD_REMOVE or entry.owner is not None:
         return verdict
     try:
         if len(plan(entry.vif, entry.instance, True)):
@@ -384,7 +386,7 @@ def _without_effect(
         # The unplug reports the error, or acts without a plan.
         return verdict
     reason = "all devices of the VIF belong to other programs"
-    return dataclasses.replace(verdict, outcome=Outcome.SPARED, reason=reason)
+    return dataclasses.replace(verdict, outcome=CollectOutcome.SPARED, reason=reason)
 
 
 def is_empty_bridge(entry: Plugged) -> bool:
@@ -451,7 +453,7 @@ def _remove(
         unplugged = iter(unplug_many(pairs))
     for verdict, change in zip(verdicts, changes, strict=True):
         if change is not None:
-            yield dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=change)
+            yield dataclasses.replace(verdict, outcome=CollectOutcome.CHANGED, reason=change)
         else:
             yield _result(verdict, next(unplugged))
 
@@ -460,16 +462,16 @@ def _result(verdict: Collected, unplugged: Result) -> Collected:
     """Return the result of the unplug of a VIF."""
     entry = verdict.entry
     if unplugged.error is not None and _is_without_mark(unplugged.error):
-        return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=_PLUGGED_AGAIN)
+        return dataclasses.replace(verdict, outcome=CollectOutcome.CHANGED, reason=_PLUGGED_AGAIN)
     if unplugged.error is not None:
         reason = str(unplugged.error)
-        return dataclasses.replace(verdict, outcome=Outcome.FAILED, reason=reason)
+        return dataclasses.replace(verdict, outcome=CollectOutcome.FAILED, reason=reason)
     if unplugged.remaining and is_empty_bridge(entry):
         # Another VIF uses the bridge since the inventory.
         reason = "; ".join(unplugged.remaining)
-        return dataclasses.replace(verdict, outcome=Outcome.CHANGED, reason=reason)
+        return dataclasses.replace(verdict, outcome=CollectOutcome.CHANGED, reason=reason)
     LOG.info("Collected %s of owner %s: %s", entry.id, entry.owner, verdict.reason)
-    return dataclasses.replace(verdict, outcome=Outcome.REMOVED)
+    return dataclasses.replace(verdict, outcome=CollectOutcome.REMOVED)
 
 
 def _is_without_mark(error: exception.ExceptionBase) -> bool:

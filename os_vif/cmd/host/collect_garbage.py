@@ -111,7 +111,7 @@ class CollectGarbage(main.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
         """Run the collection; return the columns and rows."""
-        from os_vif.operations.collect import Outcome
+        from os_vif.operations.collect import CollectOutcome
 
         report = os_vif.collect(
             _read_keep_lists(parsed_args),
@@ -128,11 +128,11 @@ class CollectGarbage(main.Lister):
             LOG.error("%s", text)
         if report.failed or report.errors:
             self._code = exit_codes.EXIT_FAILED
-        elif report.with_outcome(Outcome.WOULD_REMOVE):
+        elif report.with_outcome(CollectOutcome.WOULD_REMOVE):
             self._code = exit_codes.EXIT_DRIFT
         done = report.removed
         if parsed_args.dry_run:
-            done = report.with_outcome(Outcome.WOULD_REMOVE)
+            done = report.with_outcome(CollectOutcome.WOULD_REMOVE)
         LOG.info(
             "%d %s, %d failed, %d kept",
             len(done),

@@ -14,7 +14,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import exception, objects
 from os_vif.host.state.directory import STATE
-from os_vif.operations.collect import Outcome
+from os_vif.operations.collect import CollectOutcome
 from os_vif.operations.keep_lists import KeepList
 from testbed.namespaces import differences, run, snapshot, without_indexes
 from tests.support.cases import PARAMS, ovs_vif
@@ -94,7 +94,9 @@ def test_a_vif_without_a_record_is_collected_as_unowned_only(vif, instance):
     for path in pathlib.Path(str(STATE)).glob("vif-*"):
         path.unlink()
     report = os_vif.collect(keep_nothing, **NOW)
-    assert [(r.outcome, r.reason) for r in report.results] == [(Outcome.SPARED, "no known owner")]
+    assert [(r.outcome, r.reason) for r in report.results] == [
+        (CollectOutcome.SPARED, "no known owner")
+    ]
     assert outcomes(os_vif.collect(keep_nothing, unowned=True, **NOW)) == {vif.id: "removed"}
     assert links() == {"lo"}
 
