@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
-from os_vif.operations import collect
+from os_vif.operations.collect import collection
 from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support import faulty_helper
 from tests.support.forks import forked
@@ -123,7 +123,7 @@ def kill_after(number: int) -> None:
     """Kill this process in the *number*-th unplug of a collection, before or after the call."""
     calls = 0
     unplug_many = os_vif.unplug_many
-    collect.MAX_BATCH = 1
+    collection.MAX_BATCH = 1
 
     def counting(*arguments):
         nonlocal calls

@@ -19,7 +19,7 @@ from os_vif.engine import batch_runner
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
-from os_vif.operations.identities import Identities
+from os_vif.operations.collect.identities import Identities
 from tests.support.cases import PARAMS, ovs_vif
 from tests.support.vifs import bridge_vif
 
