@@ -34,7 +34,7 @@ def _manager() -> extension.ExtensionManager[Any]:
 
 
 def _load_errors() -> Mapping[str, BaseException]:
-    """Return the errors of installed plugins that could not be loaded, by plugin name."""
+    """Return the errors of installed plugins without a successful load, by plugin name."""
     import os_vif
 
     return os_vif._load_errors  # noqa: SLF001 - a part of the facade
@@ -74,7 +74,7 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
 
 
 def inventory() -> Inventory:
-    """Return the VIFs on this host, whoever plugged them, without changing the host.
+    """Return the VIFs on this host, of all programs, without changing the host.
 
     The devices, the rows of Open vSwitch and the records in ``/run/os-vif`` are each read once.
     ``vif`` and ``instance`` of an entry are arguments for :func:`unplug`, :func:`check` and
@@ -121,7 +121,7 @@ def collect(
 ) -> CollectReport:
     """Unplug the VIFs of this host that are not in use, and delete empty bridges of os-vif.
 
-    The rules, and the devices that are never removed, are in :mod:`os_vif.operations.collect`.
+    The rules, and the exempt devices, are in :mod:`os_vif.operations.collect`.
     Errors of single VIFs are in the report.
 
     :param keep: the VIFs in use: VIF ids, instance uuids or other names of
@@ -129,7 +129,7 @@ def collect(
         :class:`~os_vif.operations.plugged.Plugged` is in use. An empty list is an error.
     :param owner: ``[os_vif] owner`` of the VIFs, or several; None if the host has a single owner.
     :param older_than: the grace period in seconds.
-    :param observations: unplug a VIF that so many collections in succession have found not in use.
+    :param observations: number of collections in succession in which a VIF was not in use, before the unplug.
     :param limit: the largest number of unplugs; None for no limit.
     :param unowned: also unplug VIFs without a record, such as those of the public os-vif.
     :param pending: also unplug VIFs that wait for the hypervisor, such as the port of a guest whose

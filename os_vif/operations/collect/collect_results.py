@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CollectOutcome(enum.StrEnum):
-    """The result of a collection for a VIF that the keep list does not name."""
+    """The result of a collection for a VIF not in the keep list."""
 
     #: The VIF was unplugged.
     REMOVED = "removed"
@@ -42,17 +42,17 @@ class Collected:
 
 @dataclasses.dataclass(frozen=True)
 class CollectReport:
-    """The results of a collection, one for each VIF that the keep list does not name."""
+    """The results of a collection, for each VIF not in the keep list."""
 
     results: tuple[Collected, ...]
-    #: Number of VIFs that the keep list names.
+    #: Number of VIFs in the keep list.
     kept: int
-    #: A sentence for each source of the inventory that could not be read; the VIFs of the source
+    #: A sentence for each unreadable source of the inventory; the VIFs of the source
     #: are missing in the results.
     errors: tuple[str, ...] = ()
 
     def with_outcome(self, *outcomes: CollectOutcome) -> tuple[Collected, ...]:
-        """Return the results with one of the outcomes."""
+        """Return the results with any of the outcomes."""
         return tuple(result for result in self.results if result.outcome in outcomes)
 
     @property
