@@ -32,6 +32,8 @@ from os_vif.host_functions import (
     privsep_modules,
 )
 from os_vif.many import check_many, plug_many, unplug_many
+from os_vif.pods import check_pod, plan_pod, plug_pod, unplug_pod
+from os_vif.sandbox import PodResult, Sandbox
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -45,9 +47,12 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Difference, Plan
 
 __all__ = [
+    "PodResult",
+    "Sandbox",
     "apply",
     "check",
     "check_many",
+    "check_pod",
     "collect",
     "diagnose",
     "exception",
@@ -57,13 +62,16 @@ __all__ = [
     "objects",
     "observe",
     "plan",
+    "plan_pod",
     "plug",
     "plug_many",
+    "plug_pod",
     "plugin_errors",
     "preview",
     "privsep_modules",
     "unplug",
     "unplug_many",
+    "unplug_pod",
 ]
 
 LOG = logging.getLogger(__name__)

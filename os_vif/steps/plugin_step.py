@@ -36,6 +36,12 @@ class Host(Protocol):
     def is_hosts(self, link: Link) -> bool:
         """Return whether the host is reached through a device, or through the device's bridge."""
 
+    def is_bridge(self, link: Link) -> bool:
+        """Return whether a device is a bridge that VIFs may use.
+
+        The bridge belongs to a VIF, or an ``EnsureBridge`` of the same call names the bridge.
+        """
+
 
 @dataclasses.dataclass(frozen=True)
 class PluginStep(KernelStep):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from os_vif.plugins import sriov_privsep
+from os_vif.plugins import pod_privsep, sriov_privsep
 from tests.support.quick_daemons import daemon_name
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
@@ -37,7 +37,12 @@ def daemon_pid(plugin: str = "linux_bridge") -> int:
 
 
 #: The contexts of all privileged daemons.
-CONTEXTS = (privsep.vif_plug, ovs_privsep.vif_plug, sriov_privsep.vif_plug)
+CONTEXTS = (
+    privsep.vif_plug,
+    ovs_privsep.vif_plug,
+    sriov_privsep.vif_plug,
+    pod_privsep.vif_plug,
+)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
 """
 _MODULES = (
     "os_vif.engine.privileged.daemon",
+    "os_vif.plugins.pod_privsep",
     "os_vif.plugins.sriov_privsep",
     "vif_plug_linux_bridge.privsep",
     "vif_plug_ovs.privsep",

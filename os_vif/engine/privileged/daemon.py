@@ -22,7 +22,7 @@ from os_vif import exception
 from os_vif.engine.failure import StepFailure
 from os_vif.engine.privileged import empty_bridges, policy, undo_ledger
 from os_vif.engine.privileged.host_view import Call
-from os_vif.host.netlink import batch_delete, rtnetlink
+from os_vif.host.netlink import batch_delete, pod_namespaces, rtnetlink
 from os_vif.host.state import locks
 from os_vif.steps import (
     DeleteAddress,
@@ -91,7 +91,11 @@ def run(messages: Any, registry: Registry = wire.STEPS) -> RunAnswer:
     devices = {device for step in steps for device in step.devices}
     try:
         uncached = rtnetlink.thread_socket()
-        with locks.locked(uncached.netns, devices), uncached.cached() as net:
+        with (
+            locks.locked(uncached.netns, devices),
+            pod_namespaces.keeping(),
+            uncached.cached() as net,
+        ):
             for step in steps:
                 if isinstance(step, RequireVifMark) and not step.holds(net):
                     return _failed(_without_mark(step))
@@ -294,7 +298,11 @@ def undo(messages: Any, registry: Registry = wire.STEPS) -> UndoAnswer:
     try:
         devices = {device for step in steps for device in step.devices}
         uncached = rtnetlink.thread_socket()
-        with locks.locked(uncached.netns, devices), uncached.cached() as net:
+        with (
+            locks.locked(uncached.netns, devices),
+            pod_namespaces.keeping(),
+            uncached.cached() as net,
+        ):
             result = _roll_back(net, steps, Call(net, steps))
     except OSError as error:
         return {"undone": 0, "not_undone": commands_with_reason(steps, reason_of(error))}
@@ -317,7 +325,7 @@ def check(messages: Any, registry: Registry = wire.STEPS) -> CheckAnswer:
     except exception.InvalidStep as raised:
         failure = StepFailure("message", "", str(raised), errno.EINVAL)
         return {"differences": [], "error": failure.encode()}
-    with rtnetlink.thread_socket().cached() as net:
+    with pod_namespaces.keeping(), rtnetlink.thread_socket().cached() as net:
         for step in steps:
             try:
                 differences = step.differences(net)

@@ -1,0 +1,172 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Network namespaces of pods: opened, entered by a thread, and a netlink socket in each.
+
+A namespace is known by path and identity, ``DEVICE:INODE`` of the file. Within a block of
+:func:`keeping`, each namespace is opened once. Entering takes CAP_SYS_ADMIN.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from os_vif.host.netlink import rtnetlink
+from os_vif.sandbox import identity_of
+
+#: ``CLONE_NEWNET`` of linux/sched.h; :mod:`os` has the constant since Python 3.12.
+_CLONE_NEWNET = 0x40000000
+#: ``NS_GET_NSTYPE`` of linux/nsfs.h: ``_IO(0xb7, 3)``.
+_GET_NSTYPE = 0xB703
+_OWN = "/proc/thread-self/ns/net"
+_libc = ctypes.CDLL(None, use_errno=True)
+_thread = threading.local()
+
+
+class GoneError(OSError):
+    """The namespace does not exist, or the path names another namespace."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(errno.ENOENT, f"the network namespace {path} {reason}")
+
+
+def open_namespace(path: str, identity: str | None = None) -> int:
+    """Open the file of a network namespace, and return the descriptor.
+
+    :param identity: the expected ``DEVICE:INODE``; None accepts any network namespace.
+    :raises GoneError: if the path is missing, or names another namespace.
+    :raises OSError: if the file cannot be opened, or is no network namespace.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
+        raise GoneError(path, "does not exist") from None
+    except OSError as error:
+        text = f"the network namespace {path} cannot be opened: {error.strerror}"
+        raise OSError(error.errno, text) from error
+    try:
+        _require_namespace(file, path, identity)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _require_namespace(file: int, path: str, identity: str | None) -> None:
+    if not _is_network_namespace(file):
+        raise OSError(errno.EINVAL, f"{path} is no network namespace")
+    if identity is not None and identity_of(os.fstat(file)) != identity:
+        raise GoneError(path, "is not the one of the pod: the name or process id was used again")
+
+
+def _is_network_namespace(file: int) -> bool:
+    try:
+        return fcntl.ioctl(file, _GET_NSTYPE) == _CLONE_NEWNET
+    except OSError:
+        # Another file than a namespace: ENOTTY.
+        return False
+
+
+def own_identity() -> str:
+    """Return ``DEVICE:INODE`` of the network namespace of this thread."""
+    return identity_of(os.stat(_OWN))  # noqa: PTH116 - on every step
+
+
+class PodNamespace:
+    """An open network namespace of a pod, with a netlink socket in the namespace."""
+
+    def __init__(self, path: str, identity: str) -> None:
+        """Open the namespace; see :func:`open_namespace`."""
+        self.path, self.identity = path, identity
+        self.file = open_namespace(path, identity)
+        self._net: rtnetlink.CachedNetlink | None = None
+        self._uncached: rtnetlink.Netlink | None = None
+
+    @contextmanager
+    def entered(self) -> Iterator[rtnetlink.Netlink]:
+        """Move this thread into the namespace for a block, and yield the devices of the namespace.
+
+        :raises PermissionError: without CAP_SYS_ADMIN.
+        """
+        own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _set_namespace(self.file, self.path)
+            try:
+                if self._uncached is None:
+                    self._uncached = rtnetlink.Netlink()
+                    with self._uncached.cached() as net:
+                        self._net = net
+                assert self._net is not None  # noqa: S101 - for the type checker
+                yield self._net
+            finally:
+                _return_to(own)
+        finally:
+            os.close(own)
+
+    def require_present(self) -> None:
+        """Raise GoneError unless the path still names the namespace."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - on every step
+        except OSError:
+            raise GoneError(self.path, "does not exist any more") from None
+        if identity_of(status) != self.identity:
+            raise GoneError(self.path, "is not the one of the pod any more")
+
+    def close(self) -> None:
+        if self._uncached is not None:
+            self._uncached.close()
+        os.close(self.file)
+
+
+def _set_namespace(file: int, path: str) -> None:
+    if _libc.setns(file, _CLONE_NEWNET) == 0:
+        return
+    number = ctypes.get_errno()
+    reason = f"cannot enter the network namespace {path}: {os.strerror(number)}"
+    if number == errno.EPERM:
+        reason += "; entering takes CAP_SYS_ADMIN"
+    raise OSError(number, reason)
+
+
+def _return_to(file: int) -> None:
+    """Move this thread back; end the process rather than act in a wrong namespace."""
+    if _libc.setns(file, _CLONE_NEWNET) != 0:
+        os.abort()
+
+
+@contextmanager
+def keeping() -> Iterator[None]:
+    """Keep the opened namespaces of this thread for the duration of a block."""
+    if getattr(_thread, "opened", None) is not None:
+        yield
+        return
+    _thread.opened = {}
+    try:
+        yield
+    finally:
+        opened: dict[tuple[str, str], PodNamespace] = _thread.opened
+        _thread.opened = None
+        for namespace in opened.values():
+            namespace.close()
+
+
+@contextmanager
+def opened(path: str, identity: str) -> Iterator[PodNamespace]:
+    """Yield the namespace of a path, opened before in a block of :func:`keeping` or now.
+
+    :raises GoneError: if the path is missing, or names another namespace by now.
+    """
+    with keeping():
+        kept: dict[tuple[str, str], PodNamespace] = _thread.opened
+        namespace = kept.get((path, identity))
+        if namespace is None:
+            namespace = kept[path, identity] = PodNamespace(path, identity)
+        else:
+            namespace.require_present()
+        yield namespace

@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Plugging a VIF into a pod: argument checks, plan, run and result.
+
+The functions receive the plugin of the VIF from the functions of :mod:`os_vif`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from os_vif import call_errors, engine, exception
+from os_vif.engine import recording
+from os_vif.host import limits
+from os_vif.host.netlink import pod_namespaces
+from os_vif.operations import pod_plans
+from os_vif.operations.pod_plans import Target
+from os_vif.sandbox import PodResult, Sandbox, identity_of
+
+if TYPE_CHECKING:
+    from os_vif.steps.plan import Difference, Plan
+
+#: The module of the privileged daemon, which also applies the steps on the host.
+PRIVSEP_MODULE = "os_vif.plugins.pod_privsep"
+#: The identity in plans for a namespace that has gone: no file has it.
+_NO_IDENTITY = "0:0"
+_NO_PATH = "/run/netns/none"
+
+
+def plug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> PodResult:
+    """Plug a VIF into a pod; see :func:`os_vif.plug_pod`."""
+    _check_sandbox(sandbox)
+    with (
+        call_errors.raised_as(exception.PlugException, vif),
+        _opened(sandbox) as target,
+    ):
+        plan, result = pod_plans.plan_plug(plugin, vif, instance_info, target)
+        engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
+        return result
+
+
+def unplug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple[str, ...]:
+    """Unplug a VIF from a pod; see :func:`os_vif.unplug_pod`."""
+    _check_sandbox(sandbox, netns_required=False)
+    with (
+        call_errors.raised_as(exception.UnplugException, vif),
+        _opened_if_present(sandbox) as target,
+    ):
+        plan = pod_plans.plan_unplug(plugin, vif, instance_info, target).going_forward()
+        return engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
+
+
+def check(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple[Difference, ...]:
+    """Check a VIF of a pod; see :func:`os_vif.check_pod`."""
+    _check_sandbox(sandbox)
+    with call_errors.raised_as(exception.PlanException, vif):
+        identity = sandbox.identity or _NO_IDENTITY
+        target = Target(str(sandbox.netns), identity, sandbox)
+        plan, _ = pod_plans.plan_plug(plugin, vif, instance_info, target)
+    with call_errors.raised_as(exception.CheckException, vif):
+        return engine.check(plan, PRIVSEP_MODULE)
+
+
+def plan(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox, action: str) -> Plan:
+    """Return the plan of a plug or an unplug; see :func:`os_vif.plan_pod`."""
+    if action not in ("plug", "unplug"):
+        raise exception.InvalidField(
+            field="action", found=repr(action), expected="'plug' or 'unplug'"
+        )
+    _check_sandbox(sandbox, netns_required=action == "plug")
+    with call_errors.raised_as(exception.PlanException, vif):
+        if action == "unplug":
+            with _opened_if_present(sandbox) as target:
+                return pod_plans.plan_unplug(plugin, vif, instance_info, target).going_forward()
+        with _opened(sandbox) as target:
+            return pod_plans.plan_plug(plugin, vif, instance_info, target)[0]
+
+
+def _check_sandbox(sandbox: Sandbox, *, netns_required: bool = True) -> None:
+    """Raise InvalidField unless the argument is a usable Sandbox."""
+    if not isinstance(sandbox, Sandbox):
+        raise exception.InvalidField(
+            field="sandbox (the third argument)",
+            found=f"of the type {type(sandbox).__name__}",
+            expected="an os_vif.Sandbox",
+        )
+    if not limits.is_device_name(sandbox.ifname) or sandbox.ifname == "lo":
+        raise exception.InvalidField(
+            field="sandbox.ifname",
+            found=repr(sandbox.ifname),
+            expected="the name of the pod's interface, other than lo",
+        )
+    netns = sandbox.netns
+    if netns is None and not netns_required:
+        return
+    if not isinstance(netns, str) or not (os.path.isabs(netns) or not netns_required):  # noqa: PTH117 - also any text
+        raise exception.InvalidField(
+            field="sandbox.netns",
+            found=repr(netns),
+            expected="the absolute path of a network namespace, such as /run/netns/NAME",
+        )
+
+
+@contextlib.contextmanager
+def _opened(sandbox: Sandbox) -> Iterator[Target]:
+    """Keep the namespace open for the duration of a plan, so that no inode is used again.
+
+    :raises OSError: if the path is missing, or names another namespace than at the construction
+        of the Sandbox, or the namespace of the host.
+    """
+    path = str(sandbox.netns)
+    file = pod_namespaces.open_namespace(path, sandbox.identity)
+    try:
+        identity = identity_of(os.fstat(file))
+        if identity == pod_namespaces.own_identity():
+            raise exception.InvalidField(
+                field="sandbox.netns",
+                found=f"{path}, which is the network namespace of the host",
+                expected="the network namespace of a pod",
+            )
+        yield Target(path, identity, sandbox)
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _opened_if_present(sandbox: Sandbox) -> Iterator[Target]:
+    """Keep the namespace open if it exists; yield a target without a namespace otherwise."""
+    with contextlib.ExitStack() as stack:
+        target = Target(_NO_PATH, _NO_IDENTITY, sandbox, is_present=False)
+        if sandbox.netns:
+            with contextlib.suppress(OSError, exception.InvalidField):
+                target = stack.enter_context(_opened(sandbox))
+        yield target

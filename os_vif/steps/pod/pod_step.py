@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The base class of the steps that reach into a pod."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from os_vif.host.netlink import namespaces, pod_namespaces
+from os_vif.steps import validate
+from os_vif.steps.plan import NamedStep
+from os_vif.steps.plugin_step import Host, PluginStep
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from os_vif.host.netlink.pod_namespaces import PodNamespace
+
+_IDENTITY = re.compile("[0-9]{1,20}:[0-9]{1,20}")
+_PATH = re.compile("/[^\0\n]{1,1023}")
+
+
+@dataclasses.dataclass(frozen=True)
+class PodStep(NamedStep, PluginStep):
+    """Base class of a step about a device in the network namespace of a pod, or on the way there.
+
+    :raises OSError: with ENOENT if the namespace has gone, or the path names another namespace;
+        with EPERM without CAP_SYS_ADMIN.
+    """
+
+    #: Reading a namespace takes privileges.
+    check_requires_root: ClassVar[bool] = True
+
+    #: Path of the file of the network namespace.
+    netns: str
+    #: ``DEVICE:INODE`` of the file.
+    netns_id: str
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return (f"pod {self.netns_id}",)
+
+    def validate(self) -> None:
+        validate.device_name(self, "name")
+        expected = "an absolute path of at most 1024 characters"
+        validate.matching(self, "netns", _PATH, expected)
+        validate.matching(self, "netns_id", _IDENTITY, "DEVICE:INODE of the namespace file")
+
+    def opened(self) -> AbstractContextManager[PodNamespace]:
+        """Return a block with the open namespace."""
+        return pod_namespaces.opened(self.netns, self.netns_id)
+
+    def refusal(self, host: Host) -> str | None:
+        """Refuse the namespace of the host, and a namespace of another user than root."""
+        del host
+        if self.netns_id == pod_namespaces.own_identity():
+            return f"{self.netns} is the network namespace of the host"
+        try:
+            with self.opened() as namespace:
+                owner = namespaces.owner(namespace.file)
+        except pod_namespaces.GoneError:
+            # The step fails with the reason, or has nothing to undo.
+            return None
+        except OSError as error:
+            if error.errno == errno.ENOTTY:
+                return f"the owner of {self.netns} cannot be read: {error.strerror}"
+            return error.strerror
+        return None if owner == 0 else f"{self.netns} is owned by the user {owner}, not by root"

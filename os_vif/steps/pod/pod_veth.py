@@ -1,0 +1,176 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The step that creates a veth pair from the host into a pod."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from os_vif.host.netlink import namespaces
+from os_vif.host.netlink.pod_namespaces import GoneError
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
+from os_vif.steps import validate
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.link.links import DeleteLink
+from os_vif.steps.pod.pod_step import PodStep
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from os_vif.host.netlink.pod_namespaces import PodNamespace
+    from os_vif.host.netlink.rtnetlink import Link, Netlink
+    from os_vif.steps.plan import Difference
+    from os_vif.steps.plugin_step import Host
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsurePodVeth(PodStep):
+    """A veth pair of a device on the host, *name*, and a device in a pod, *ifname*, exists.
+
+    The pair is created by a single message: the device in the pod has its final name from the
+    beginning, and the device on the host is in its bridge. A device *name* of os-vif with the peer
+    in another namespace remains of an earlier sandbox of the pod, and is replaced.
+
+    :raises OSError: with EEXIST if the pod has another device *ifname*, or the host has another
+        device *name*; with ENODEV if the bridge is missing; with ENOENT if the namespace has gone.
+
+    Equivalent to: ``ip link add name NAME type veth peer name IFNAME netns NETNS``
+    """
+
+    #: Name of the device in the pod.
+    ifname: str
+    #: MAC address of the device in the pod, at creation; None lets the kernel choose.
+    mac: str | None = None
+    #: MTU of both devices in bytes, at creation; None is the kernel's default.
+    mtu: int | None = None
+    #: Name of the bridge with the device of the host as a port, at creation; empty for none.
+    master: str = ""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        names = (self.name, self.master) if self.master else (self.name,)
+        return (*super().devices, *names)
+
+    def validate(self) -> None:
+        super().validate()
+        validate.device_name(self, "ifname")
+        validate.mac(self, "mac", optional=True)
+        validate.integer(self, "mtu", 1, 2**31 - 1, optional=True)
+        if self.master != "":
+            validate.device_name(self, "master")
+
+    def commands(self) -> tuple[str, ...]:
+        name, path, ifname = quote(self.name), quote(self.netns), quote(self.ifname)
+        mtu = "" if self.mtu is None else f" mtu {self.mtu}"
+        master = f" master {quote(self.master)}" if self.master else ""
+        mac = "" if self.mac is None else f" address {self.mac}"
+        peer = f"peer name {ifname}{mtu}{mac} netns {path}"
+        return (
+            f"ip link add name {name}{mtu}{master} type veth {peer}",
+            f"ip link set dev {name} alias {MANAGED_ALIAS}",
+            f"nsenter --net={path} ip link set dev {ifname} alias {MANAGED_ALIAS}",
+        )
+
+    @property
+    def _expected(self) -> str:
+        return f"a veth device whose peer is {self.ifname} in {self.netns}"
+
+    def refusal(self, host: Host) -> str | None:
+        if (reason := super().refusal(host)) is not None:
+            return reason
+        bridge = host.link(self.master) if self.master else None
+        if bridge is not None and not host.is_bridge(bridge):
+            return f"{bridge.name} is no bridge of a VIF, nor named by EnsureBridge of the call"
+        return None
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        link = net.link(self.name)
+        if link is None:
+            return (self.difference("device", net.missing(self.name), self._expected),)
+        try:
+            with self.opened() as pod:
+                found = self._mismatch(net, link, pod)
+        except GoneError as error:
+            return (self.difference("network namespace", error.strerror, "there"),)
+        return () if found is None else (self.difference("device", found, self._expected),)
+
+    def _mismatch(self, net: Netlink, link: Link, pod: PodNamespace) -> str | None:
+        """Return in words how a device differs from the expected device; None if as expected."""
+        if link.kind != "veth":
+            return describe_kind(link)
+        if link.lower is None or link.lower_netns is None:
+            return "a veth device whose peer is in this network namespace"
+        number = namespaces.require_number(net, {"NETNSA_FD": pod.file})
+        if link.lower_netns != number:
+            return "a veth device whose peer is in another network namespace"
+        peer = net.link_at(link.lower, netnsid=number)
+        if peer is None or peer.name != self.ifname:
+            return f"a veth device whose peer is {'missing' if peer is None else peer.name}"
+        return None
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        with self.opened() as pod:
+            link = net.link(self.name)
+            found = None if link is None else self._mismatch(net, link, pod)
+            if link is not None and found is None:
+                self._mark(net, pod, link)
+                return ()
+            if link is not None:
+                if link.kind != "veth" or link.lower_netns is None or not link.is_managed:
+                    reason = f"{self.name} is {found}, not {self._expected}"
+                    raise OSError(errno.EEXIST, reason)
+                # The pod of an earlier sandbox has the other end. Nothing uses the pair: the VIF
+                # is plugged into the new sandbox.
+                self._require_free_in(pod)
+                net.delete(link)
+            return (DeleteLink(self.name, index=self._create(net, pod).index),)
+
+    def _require_free_in(self, pod: PodNamespace) -> None:
+        """Raise OSError with EEXIST if the pod has a device with the name."""
+        with pod.entered() as inside:
+            other = inside.resolve(self.ifname)
+        if other is not None:
+            whose = "" if other.name == self.ifname else f" as an alternative name of {other.name}"
+            text = f"the pod {self.netns} has a device {self.ifname} already{whose}"
+            raise OSError(errno.EEXIST, text)
+
+    def _create(self, net: Netlink, pod: PodNamespace) -> Link:
+        settings: dict[str, Any] = {} if self.mtu is None else {"IFLA_MTU": self.mtu}
+        peer = {
+            "IFLA_IFNAME": self.ifname,
+            "IFLA_NET_NS_FD": pod.file,
+            "IFLA_GROUP": CREATING_GROUP,
+            **settings,
+        }
+        if self.mac is not None:
+            peer["IFLA_ADDRESS"] = self.mac
+        if self.master:
+            settings["IFLA_MASTER"] = net.require(self.master).index
+        try:
+            link = net.add(self.name, "veth", {"VETH_INFO_PEER": peer}, **settings)
+        except OSError as error:
+            if error.errno == errno.EEXIST:
+                net.require_free(self.name)
+                self._require_free_in(pod)
+            raise
+        try:
+            self._mark(net, pod, link)
+        except OSError:
+            net.delete(link)
+            raise
+        return link
+
+    def _mark(self, net: Netlink, pod: PodNamespace, link: Link) -> None:
+        """Mark both ends, unless marked."""
+        if link.group == CREATING_GROUP:
+            net.mark(link)
+        with pod.entered() as inside:
+            # The kernel has created the peer without a message of this socket.
+            inside.invalidate_cache()
+            peer = inside.require(self.ifname)
+            if peer.group == CREATING_GROUP:
+                inside.mark(peer)

@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Pods: network namespaces in ``/run/netns``, and VIFs with addresses."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+from os_vif import objects
+from testbed.namespaces import run
+from tests.support.vifs import bridge_vif
+
+_NUMBERS = itertools.count()
+POD = objects.InstanceInfo(uuid="11111111-2222-4333-8444-555555555555", name="default/pod")
+
+
+@contextlib.contextmanager
+def new_pod(name: str | None = None) -> Iterator[str]:
+    """Provide a network namespace with a file in ``/run/netns``; yield the path."""
+    name = name or f"ov-pod-{os.getpid()}-{next(_NUMBERS)}"
+    run(f"ip netns add {name}")
+    try:
+        yield f"/run/netns/{name}"
+    finally:
+        if pathlib.Path(f"/run/netns/{name}").exists():
+            run(f"ip netns del {name}")
+
+
+@contextlib.contextmanager
+def entered(path: str) -> Iterator[None]:
+    """Move this thread into the namespace of a path for the duration of a block."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with (
+        pathlib.Path("/proc/thread-self/ns/net").open("rb") as own,
+        pathlib.Path(path).open("rb") as pod,
+    ):
+        assert libc.setns(pod.fileno(), 0x40000000) == 0
+        try:
+            yield
+        finally:
+            assert libc.setns(own.fileno(), 0x40000000) == 0
+
+
+def pod_ip(path: str, *arguments: str) -> list[dict]:
+    """Return the parsed JSON output of ``ip`` in a pod."""
+    command = ["nsenter", f"--net={path}", "ip", "-json", "-details", *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout or "[]")
+
+
+def subnet(
+    cidr: str,
+    *ips: str,
+    gateway: str | None = None,
+    routes: tuple[tuple[str, str], ...] = (),
+    dns: tuple[str, ...] = (),
+) -> objects.Subnet:
+    """Return a subnet with addresses of a port."""
+    values = {} if gateway is None else {"gateway": gateway}
+    return objects.Subnet(
+        cidr=cidr,
+        dns=list(dns),
+        ips=objects.FixedIPList(objects=[objects.FixedIP(address=ip) for ip in ips]),
+        routes=objects.RouteList(
+            objects=[objects.Route(cidr=target, gateway=via) for target, via in routes]
+        ),
+        **values,
+    )
+
+
+def pod_bridge_vif(
+    number: int, *subnets: objects.Subnet, bridge: str = "brpod"
+) -> objects.VIFBridge:
+    """Return a VIF of the plugin ``linux_bridge`` with the addresses of subnets."""
+    vif = bridge_vif(number, bridge=bridge, mtu=1400)
+    given = subnets or (
+        subnet("10.7.0.0/24", f"10.7.0.{number + 2}", gateway="10.7.0.1", dns=("10.7.0.9",)),
+    )
+    vif.network.subnets = objects.SubnetList(objects=list(given))
+    return vif
