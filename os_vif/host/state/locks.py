@@ -32,24 +32,26 @@ _FLOCK = struct.Struct("@hhqqi")
 _GENERATION = struct.Struct("=Q")
 #: Number of slots in each file.
 _SLOTS = 4096
-#: Seconds to wait for a lock, and between two attempts.
-_LOCK_TIMEOUT, _RETRY_INTERVAL = 60, 0.005
+#: Seconds to wait for a lock, read at each call; and between two attempts.
+LOCK_TIMEOUT, _RETRY_INTERVAL = 60.0, 0.005
 #: Descriptors of the files that hold locks, for a forked child to close.
 _open_files: set[int] = set()
 
 
 @contextmanager
-def locked(netns: str, devices: Iterable[str], timeout: float = _LOCK_TIMEOUT) -> Iterator[None]:
+def locked(netns: str, devices: Iterable[str], timeout: float | None = None) -> Iterator[None]:
     """Hold the locks on devices for the duration of the block.
 
-    :param timeout: seconds to wait for a device that another plan has locked.
+    :param timeout: seconds to wait for a device that another plan has locked; None for
+        :data:`LOCK_TIMEOUT`.
     :raises OSError: if a device stays locked, or if a file cannot be opened or
         written.
     """
     slots = _slot_offsets(netns, devices)
+    seconds = LOCK_TIMEOUT if timeout is None else timeout
     with _opened("lock", 0o600) as locks, _opened("generation", 0o644) as generations:
         for offset, device in slots.items():
-            _lock(locks, offset, device, timeout)
+            _lock(locks, offset, device, seconds)
         # A killed writer has left an odd number, which counts as the number of this writer.
         before = {offset: _read_generation(generations, offset) for offset in slots}
         numbers = {offset: number | 1 for offset, number in before.items()}
