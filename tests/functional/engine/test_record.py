@@ -209,7 +209,7 @@ def test_a_plan_that_waits_too_long_says_for_what(monkeypatch):
     with rtnetlink.opened() as net, locks.locked(net.netns, ["brq-test"]):
         monkeypatch.setattr(rtnetlink, "thread_socket", lambda: net)
         with pytest.raises(
-            exception.StepFailed, match="at work on brq-test for 0.25 seconds"
+            exception.StepFailed, match=r"at work on brq-test for 0\.25 seconds"
         ) as info:
             runner.run(Plan(EnsureBridge("brq-test")), "os_vif.engine.privileged.daemon")
     assert info.value.kwargs["errno"] == 16
