@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import enum
 import functools
 import json
 import logging
@@ -36,6 +37,10 @@ LOG = logging.getLogger(__name__)
 
 #: The way of a VIF whose bridge another program has created: an unplug has nothing to do.
 OTHER_BRIDGE = "bridge of another program"
+#: Kinds of network devices that connect a bridge to the network; None is hardware.
+_DEVICE_KINDS = (None, "bond", "dummy", "team", "vlan")
+#: Kinds of network devices that are tunnels.
+_TUNNEL_KINDS = ("geneve", "gretap", "ip6gretap", "vxlan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +75,33 @@ class Candidate:
         return self.name or str(getattr(self.vif, "_obj_id", None) or "")
 
 
+class UplinkKind(enum.StrEnum):
+    """The kind of a connection of a bridge."""
+
+    #: A network device, such as a network card, a bond or a VLAN device.
+    DEVICE = "device"
+    #: A pair of patch ports, or one of the two.
+    PATCH = "patch"
+    #: A port of a tunnel, such as VXLAN.
+    TUNNEL = "tunnel"
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Uplink:
+    """A connection of a bridge to the network or to another bridge."""
+
+    #: Name of the bridge.
+    bridge: str
+    kind: UplinkKind
+    #: Name of the port or the device.
+    port: str
+    #: The bridge with the other patch port, the type of the tunnel, or the lower device of a VLAN
+    #: device; empty if there is none.
+    peer: str = ""
+    #: True if os-vif created the device.
+    is_managed: bool = False
+
+
 class HostSnapshot:
     """The devices, rows and records of the host. Each source is read once, at first use.
 
@@ -84,6 +116,8 @@ class HostSnapshot:
         self.links: Mapping[str, Link] = {link.name: link for link in net.links()}
         #: A sentence for each source that the host seems not to have, and that cannot be read.
         self.absent: list[str] = []
+        #: The connections of bridges, which plugins add in ``recognise()``, for the picture.
+        self.uplinks: list[Uplink] = []
 
     def port_tables(self, target: Target) -> PortTables:
         """Return the bridges, ports and interfaces of an Open vSwitch.
@@ -93,6 +127,21 @@ class HostSnapshot:
         from os_vif.host.ovsdb import port_tables
 
         return port_tables.read_port_tables(target)
+
+    def uplink_of(self, bridge: str, link: Link) -> Uplink | None:
+        """Return the connection that a device is for a bridge; None for a device of a guest.
+
+        A pair of devices in the same network namespace connects bridges, unless os-vif has created
+        the pair.
+        """
+        if link.kind in _TUNNEL_KINDS:
+            return Uplink(bridge, UplinkKind.TUNNEL, link.name, str(link.kind), link.is_managed)
+        is_pair = link.kind == "veth" and link.lower_netns is None and not link.is_managed
+        if link.kind not in _DEVICE_KINDS and not is_pair:
+            return None
+        lower = self.net.link_at(link.lower) if link.kind == "vlan" and link.lower else None
+        peer = "" if lower is None else lower.name
+        return Uplink(bridge, UplinkKind.DEVICE, link.name, peer, link.is_managed)
 
     @functools.cached_property
     def bridge_users(self) -> Mapping[str, Users]:

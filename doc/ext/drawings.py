@@ -17,6 +17,7 @@ from os_vif import objects
 from os_vif.cmd.render import host_picture
 from os_vif.cmd.render.canvas import LEGEND, Canvas, Legend
 from os_vif.operations.plugged import Plugged, State
+from os_vif.recognition import Uplink, UplinkKind
 
 _WIDTH, _MIDDLE, _NOTES = 720, 190, 375
 _BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
@@ -345,7 +346,13 @@ def _host() -> str:
                      plugin="linux_bridge"),
         _example_vif(6, "virtual function", "", None, plugin="sriov"),
     ]  # fmt: skip
-    return host_picture.render_svg(vifs, "compute-1")
+    uplinks = [
+        Uplink("br-int", UplinkKind.PATCH, "int-br-ex", "br-ex"),
+        Uplink("br-ex", UplinkKind.DEVICE, "eth1"),
+        *(Uplink("br-int", UplinkKind.TUNNEL, f"vxlan-{n}", "vxlan") for n in range(3)),
+        Uplink("brq5a1d3c2e-0b", UplinkKind.DEVICE, "vlan100", "eth0", is_managed=True),
+    ]
+    return host_picture.render_svg(vifs, "compute-1", uplinks)
 
 
 def draw(name: str, title: str) -> str:

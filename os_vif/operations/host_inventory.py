@@ -25,7 +25,7 @@ from os_vif.steps.plan import Plan
 if TYPE_CHECKING:
     from os_vif.host.state.vif_records import VifRecord
     from os_vif.plugin import PluginBase
-    from os_vif.recognition import Candidate, HostSnapshot
+    from os_vif.recognition import Candidate, HostSnapshot, Uplink
     from os_vif.steps.plan import Difference
 
 LOG = logging.getLogger("os_vif")
@@ -45,6 +45,8 @@ class Inventory(tuple[Plugged, ...]):  # noqa: SLOT001 - a tuple with an attribu
     #: A sentence for each source that the host seems not to have. No error, but VIFs of a source
     #: that is present in another place, such as a socket with another path, would be missing.
     absent: tuple[str, ...] = ()
+    #: The connections of the bridges of the host, for the picture.
+    uplinks: tuple[Uplink, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,7 @@ def take_inventory(plugins: Mapping[str, PluginBase], load_errors: Mapping[str, 
     inventory = Inventory(sorted(entries, key=lambda entry: (entry.id, entry.plugin)))
     inventory.errors = tuple(errors)
     inventory.absent = tuple(dict.fromkeys(snapshot.absent))
+    inventory.uplinks = tuple(sorted(set(snapshot.uplinks)))
     for text in errors:
         LOG.error("The inventory is incomplete: %s", text)
     return inventory

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from os_vif.host.netlink.rtnetlink import Link
-    from os_vif.recognition import HostSnapshot
+    from os_vif.recognition import HostSnapshot, Uplink
 
 #: The name of the tap device of a VIF: the prefix, and the first characters of a UUID.
 _TAP = re.compile(rf"(?:{device_names.TAP}|{device_names.NIC})([0-9a-f]{{8}}-[0-9a-f]{{2}})")
@@ -30,6 +30,7 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 
 def recognise(snapshot: HostSnapshot) -> Iterator[Candidate]:
     """Yield the users of bridges, and the bridges of os-vif without users and ports."""
+    snapshot.uplinks.extend(_uplinks(snapshot))
     yield from _users_of_other_bridges(snapshot)
     for name, users in snapshot.bridge_users.items():
         bridge = snapshot.links[name]
@@ -46,6 +47,16 @@ def recognise(snapshot: HostSnapshot) -> Iterator[Candidate]:
                 vif, objects.InstanceInfo(), "bridge", (name,), bridge=name, name=name,
                 left_over=(reason,),
             )  # fmt: skip
+
+
+def _uplinks(snapshot: HostSnapshot) -> Iterator[Uplink]:
+    """Yield the devices that connect Linux bridges to the network."""
+    for link in snapshot.links.values():
+        bridge = None if link.master is None else snapshot.net.link_at(link.master)
+        if bridge is None or bridge.kind != "bridge":
+            continue
+        if (found := snapshot.uplink_of(bridge.name, link)) is not None:
+            yield found
 
 
 def _uplink(bridge: Link, ports: list[Link]) -> Link | None:

@@ -15,6 +15,7 @@ from os_vif.cmd import exit_codes, main
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from os_vif.operations.host_inventory import Inventory
     from os_vif.operations.plugged import Plugged
 
 LOG = logging.getLogger("os-vif")
@@ -49,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser, *, states: bool = True) -> None
         )
 
 
-def read_entries() -> tuple[tuple[Plugged, ...], int]:
+def read_entries() -> tuple[Inventory, int]:
     """Return all entries of the inventory, and an exit code.
 
     Each unreadable source is logged; then the exit code is EXIT_FAILED.
@@ -65,7 +66,12 @@ def read_entries() -> tuple[tuple[Plugged, ...], int]:
 def selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:
     """Return the selected entries of the inventory, and an exit code as :func:`read_entries`."""
     entries, code = read_entries()
-    return tuple(entry for entry in entries if _matches(entry, arguments)), code
+    return select(entries, arguments), code
+
+
+def select(entries: Iterable[Plugged], arguments: argparse.Namespace) -> tuple[Plugged, ...]:
+    """Return the entries that meet all options."""
+    return tuple(entry for entry in entries if _matches(entry, arguments))
 
 
 def has_name(entry: Plugged, name: str) -> bool:

@@ -68,7 +68,8 @@ class List(main.Lister):
         """Write the pictures of the selected VIFs; return the exit code."""
         from os_vif.cmd.render import host_picture
 
-        entries, code = inventory_filter.selected(parsed_args)
+        inventory, code = inventory_filter.read_entries()
+        entries = inventory_filter.select(inventory, parsed_args)
         host = socket.gethostname()
         for path, render in (
             (parsed_args.svg, host_picture.render_svg),
@@ -76,7 +77,7 @@ class List(main.Lister):
         ):
             if path is None:
                 continue
-            picture = render(entries, host)
+            picture = render(entries, host, inventory.uplinks)
             if path == "-":
                 self.app.stdout.write(picture)
                 continue

@@ -3,7 +3,8 @@
 
 """The picture of a host: bridges with their ports, the devices and the guest of each VIF.
 
-Each bridge is a bar on the right, and each VIF a row from the guest to a port of the bar. A row of
+Each bridge is a bar, and each VIF a row from the guest to a port of the bar. On the right of a bar are
+the uplinks, tunnels and patch ports of the bridge. A row of
 a VIF that needs attention is red, with the reason below. The title of a row, which a browser shows
 under the pointer, has the id, the owner and all reasons.
 """
@@ -17,6 +18,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from os_vif.cmd.render import bridge_uplinks
+from os_vif.cmd.render.bridge_uplinks import UplinkBox
 from os_vif.cmd.render.canvas import DARK, LEGEND, LIGHT, Canvas
 from os_vif.device_names import PER_PORT_BRIDGE
 from os_vif.escape import printable
@@ -24,6 +27,7 @@ from os_vif.plugins.ovs.names import device_name
 
 if TYPE_CHECKING:
     from os_vif.operations.plugged import Plugged
+    from os_vif.recognition import Uplink
 
 # Places and sizes in pixels.
 _GUEST_X, _GUEST_WIDTH = 24, 310
@@ -39,6 +43,8 @@ _BAR_EDGE, _BAR_LEAST = 10, 70
 _NAME_CHARACTER, _NOTE_CHARACTER = 8.0, 7.2
 #: Characters of the name of a port, of the name of a bridge, and of the reasons below a row.
 _LONGEST_PORT, _LONGEST_BRIDGE, _LONGEST_REASONS = 40, 40, 100
+#: Space between a bar and the uplinks; characters of the texts of an uplink.
+_UPLINK_GAP, _LONGEST_UPLINK = 30, 40
 #: Rows between two names of a bridge in a long bar.
 _ROWS_PER_NAME = 12
 #: The states of a VIF that needs attention.
@@ -49,9 +55,10 @@ _WRONG = {"differs", "left over", "unknown"}
 class _Columns:
     """The widths that depend on the names."""
 
-    #: Width of a port, and of a bar.
+    #: Width of a port, of a bar and of an uplink; 0 without uplinks.
     port: int
     bar: int
+    uplink: int
 
     @property
     def bar_x(self) -> int:
@@ -61,16 +68,25 @@ class _Columns:
     @property
     def width(self) -> int:
         """Width of the picture."""
-        return self.bar_x + self.bar + _MARGIN
+        right = self.bar_x + self.bar
+        return (self.uplink_x + self.uplink if self.uplink else right) + _MARGIN
+
+    @property
+    def uplink_x(self) -> int:
+        """The left edge of the uplinks."""
+        return self.bar_x + self.bar + _UPLINK_GAP
 
 
 def _columns(bars: Iterable[_Bar]) -> _Columns:
     """Return the widths for the longest names of ports and bridges."""
-    port, width = _PORT_LEAST, _BAR_LEAST_WIDTH
+    port, width, uplink = _PORT_LEAST, _BAR_LEAST_WIDTH, 0
     for bar in bars:
         width = max(width, _text_width(_shorten(bar.name, _LONGEST_BRIDGE)))
         port = max([port, *(_text_width(_port(entry)[0]) for entry in bar.entries)])
-    return _Columns(port, width)
+        for box in bar.uplinks:
+            names = (_shorten(text, _LONGEST_UPLINK) for text in (box.name, box.note))
+            uplink = max([uplink, _PORT_LEAST, *map(_text_width, names)])
+    return _Columns(port, width, uplink)
 
 
 def _text_width(name: str) -> int:
@@ -86,18 +102,21 @@ class _Bar:
     kind: str
     name: str
     entries: list[Plugged]
+    uplinks: list[UplinkBox] = dataclasses.field(default_factory=list)
 
     @property
     def height(self) -> int:
-        """Height of the bar, with a row for each VIF."""
-        rows = sum(map(_row_height, self.entries)) - _ROW_GAP
-        return max(_BAR_LEAST, rows + 2 * _BAR_EDGE)
+        """Height of the bar, with a row for each VIF and for each uplink."""
+        rows = sum(map(_row_height, self.entries))
+        uplinks = len(self.uplinks) * (_ROW + _ROW_GAP)
+        return max(_BAR_LEAST, max(rows, uplinks) - _ROW_GAP + 2 * _BAR_EDGE)
 
 
-def render_svg(entries: Sequence[Plugged], host: str) -> str:
+def render_svg(entries: Sequence[Plugged], host: str, uplinks: Sequence[Uplink] = ()) -> str:
     """Return the picture of a host as SVG.
 
     :param host: the name of the host, for the title.
+    :param uplinks: the connections of the bridges of the host.
     """
     canvas = Canvas()
     title = _title(entries, host)
@@ -105,6 +124,10 @@ def render_svg(entries: Sequence[Plugged], host: str) -> str:
     canvas.text("text name", _GUEST_X, canvas.y, title, "start")
     canvas.y += 16
     bars = list(_bars(entries))
+    vif_ports = {name for entry in entries for name in (entry.port, *entry.devices) if name}
+    for bar in bars:
+        if bar.kind in ("kernel", "switch"):
+            bar.uplinks = bridge_uplinks.boxes(bar.name, uplinks, vif_ports)
     columns = _columns(bars)
     for bar in bars:
         _draw_bar(canvas, bar, columns)
@@ -112,10 +135,11 @@ def render_svg(entries: Sequence[Plugged], host: str) -> str:
     return canvas.document(title, columns.width)
 
 
-def render_html(entries: Sequence[Plugged], host: str) -> str:
+def render_html(entries: Sequence[Plugged], host: str, uplinks: Sequence[Uplink] = ()) -> str:
     """Return the picture of a host as a page of HTML, without scripts and further files.
 
     :param host: the name of the host, for the title.
+    :param uplinks: the connections of the bridges of the host.
     """
     light, dark = LIGHT["paper"][0], DARK["paper"][0]
     return (
@@ -126,7 +150,7 @@ def render_html(entries: Sequence[Plugged], host: str) -> str:
         f"<style>body{{margin:0;background:{light}}}"
         "svg{display:block;margin:0 auto;max-width:100%;height:auto}"
         f"@media(prefers-color-scheme:dark){{body{{background:{dark}}}}}</style>\n"
-        f"</head>\n<body>\n{render_svg(entries, host)}</body>\n</html>\n"
+        f"</head>\n<body>\n{render_svg(entries, host, uplinks)}</body>\n</html>\n"
     )
 
 
@@ -178,11 +202,27 @@ def _draw_bar(canvas: Canvas, bar: _Bar, columns: _Columns) -> None:
     if wrong:
         canvas.text("fault", middle, top + 54, f"{wrong} to repair")
     canvas.y += _BAR_EDGE
+    _draw_uplinks(canvas, bar, columns)
     for number, entry in enumerate(bar.entries, start=1):
         if number > 1 and number % _ROWS_PER_NAME == 0:
             canvas.text("note name", middle, canvas.y + 26, name)
         _draw_row(canvas, entry, bar.kind, columns)
     canvas.y = top + bar.height + 20
+
+
+def _draw_uplinks(canvas: Canvas, bar: _Bar, columns: _Columns) -> None:
+    """Draw the uplinks of a bridge, from top to bottom; the next element stays in place."""
+    top = canvas.y
+    for box in bar.uplinks:
+        centre = canvas.y + _ROW // 2
+        start = columns.bar_x + columns.bar
+        canvas.line("cable", (start, centre), (columns.uplink_x, centre))
+        _draw_box(
+            canvas, box.kind, (columns.uplink_x, columns.uplink), (box.name, box.note),
+            external=box.external,
+        )  # fmt: skip
+        canvas.y += _ROW + _ROW_GAP
+    canvas.y = top
 
 
 def _draw_row(canvas: Canvas, entry: Plugged, kind: str, columns: _Columns) -> None:

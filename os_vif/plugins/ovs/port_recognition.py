@@ -30,7 +30,7 @@ from os_vif.device_names import (
 from os_vif.host.ovsdb import remotes
 from os_vif.host.ovsdb.notation import mapping, values
 from os_vif.plugins.ovs import names, unplugged_remains
-from os_vif.recognition import Candidate
+from os_vif.recognition import Candidate, Uplink, UplinkKind
 from os_vif.steps.ovs.port import OWNER_ID
 
 if TYPE_CHECKING:
@@ -45,6 +45,20 @@ LOG = logging.getLogger(__name__)
 
 #: Types of an Interface for a network device.
 _DEVICE_TYPES = ("", "system", "afxdp", "afxdp-nonpmd")
+#: Types of an Interface for a tunnel: vswitch.xml of Open vSwitch.
+_TUNNEL_TYPES = (
+    "bareudp",
+    "erspan",
+    "geneve",
+    "gre",
+    "gtpu",
+    "ip6erspan",
+    "ip6gre",
+    "lisp",
+    "srv6",
+    "stt",
+    "vxlan",
+)
 #: The devices of the datapaths, and of a hybrid VIF.
 _TRACES = ("ovs-system", "ovs-netdev", HYBRID_PORT_HALF)
 #: Mode of QEMU by the type of a vhost-user port.
@@ -126,6 +140,7 @@ def recognise(snapshot: HostSnapshot, tables: PortTables) -> Iterator[Candidate]
     for interface, bridge in tables:
         ids = mapping(interface["external_ids"])
         if "attached-mac" not in ids or not ids.get("iface-id") or "iface-status" not in ids:
+            _note_uplink(snapshot, tables, interface, bridge["name"])
             continue
         port = _Port(interface["name"], interface, bridge["name"], bridge["datapath_type"], ids)
         try:
@@ -137,7 +152,25 @@ def recognise(snapshot: HostSnapshot, tables: PortTables) -> Iterator[Candidate]
         if found is not None:
             claimed.update((port.name, *found.devices))
             yield dataclasses.replace(found, owner=ids.get(OWNER_ID))
+        elif interface["type"] == "patch":
+            # Neutron writes the ids of the parent port of a trunk to the patch port.
+            _note_uplink(snapshot, tables, interface, port.bridge)
     yield from unplugged_remains.recognise(snapshot, tables, claimed)
+
+
+def _note_uplink(snapshot: HostSnapshot, tables: PortTables, interface: Row, bridge: str) -> None:
+    """Add the connection that an interface is for a bridge, unless the interface is of a guest."""
+    name, kind = interface["name"], interface["type"]
+    link = snapshot.links.get(name) if kind in _DEVICE_TYPES else None
+    if kind == "patch":
+        peer = tables.bridge_of_port(mapping(interface["options"]).get("peer", ""))
+        snapshot.uplinks.append(Uplink(bridge, UplinkKind.PATCH, name, peer or ""))
+    elif kind in _TUNNEL_TYPES:
+        snapshot.uplinks.append(Uplink(bridge, UplinkKind.TUNNEL, name, kind))
+    elif kind == "dpdk":
+        snapshot.uplinks.append(Uplink(bridge, UplinkKind.DEVICE, name))
+    elif link is not None and (found := snapshot.uplink_of(bridge, link)) is not None:
+        snapshot.uplinks.append(found)
 
 
 def _recognise_port(snapshot: HostSnapshot, tables: PortTables, port: _Port) -> Candidate | None:

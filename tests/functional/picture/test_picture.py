@@ -21,6 +21,7 @@ from os_vif.cmd.render import host_picture
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.documents import pictures
+from tests.support.vifs import bridge_vif
 
 #: Programs of Chromium on Debian and elsewhere.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -96,7 +97,9 @@ def show(browser: str, page: pathlib.Path, *options: str) -> tuple[str, str]:
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_browser_shows_all_texts_inside_their_boxes(browser, tmp_path, dark):
     """200 VIFs of all ways and states, with hostile names; nothing is hard to read."""
-    picture = host_picture.render_html(pictures.entries(200), "compute-1.example.org")
+    picture = host_picture.render_html(
+        pictures.entries(200), "compute-1.example.org", pictures.uplinks()
+    )
     page = tmp_path / "host.html"
     page.write_text(picture.replace("</body>", f"<script>{MEASURE}</script></body>"))
     scheme = "--blink-settings=preferredColorScheme=" + ("0" if dark else "1")
@@ -124,7 +127,7 @@ def test_the_test_finds_a_text_that_is_too_long_and_an_error_of_a_script(browser
 def test_an_svg_file_alone_is_shown_without_messages(browser, tmp_path):
     """As a file of its own, it is XML."""
     page = tmp_path / "host.svg"
-    page.write_text(host_picture.render_svg(pictures.entries(11), "host"))
+    page.write_text(host_picture.render_svg(pictures.entries(11), "host", pictures.uplinks()))
     document, console = show(browser, page)
     assert (console, "parsererror" in document) == ("", False)
     assert "br-int" in document
@@ -149,6 +152,46 @@ def test_the_picture_of_a_host_is_red_where_check_differs(br_int, os_vif, tmp_pa
     text = html.read_text()
     assert f"differs: {port}: MTU is 1400" in text
     assert text.count('class="wrong') > 1
+
+
+def test_patch_ports_of_a_trunk_and_uplinks_are_drawn(br_int, os_vif, tmp_path, monkeypatch):
+    """Build the bridges of Neutron: the integration bridge, a trunk and a bridge with an uplink."""
+    monkeypatch.setenv("OS_OS_VIF_OVS__OVSDB_CONNECTION", br_int.connection)
+    for name in ("eth1", "eth2"):
+        run(f"ip link add name {name} type veth peer name far-{name}")
+    for bridge in ("br-ex", "tbr-1"):
+        br_int.vsctl("add-br", bridge, "--", "set", "Bridge", bridge, "datapath_type=netdev")
+    br_int.vsctl("add-port", "br-ex", "eth1")
+    br_int.vsctl("add-port", "br-int", "vx0", "--", "set", "Interface", "vx0", "type=vxlan",
+                 "options:remote_ip=192.0.2.1")  # fmt: skip
+    ids = "external_ids:iface-id=7d7f external_ids:attached-mac=fa:16:3e:00:00:01"
+    for one, bridge, other, peer, more in (
+        ("int-br-ex", "br-int", "phy-br-ex", "br-ex", ""),
+        ("tpi-1", "br-int", "tpt-1", "tbr-1", f"{ids} external_ids:iface-status=active"),
+    ):
+        for port, place, end, extra in ((one, bridge, other, more), (other, peer, one, "")):
+            br_int.vsctl("add-port", place, port, "--", "set", "Interface", port, "type=patch",
+                         f"options:peer={end}", *extra.split())  # fmt: skip
+    vifs = {
+        "trunk": ovs_vif(
+            objects.VIFOpenVSwitch, "tbr-1", create_port=True, datapath_type="netdev"
+        ),
+        "hybrid": ovs_vif(objects.VIFBridge, number=2),
+        "uplink": bridge_vif(3),
+    }
+    vifs["uplink"].network.bridge_interface = "eth2"
+    for name, vif in vifs.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(jsonutils.dumps(vif.obj_to_primitive()))
+        assert os_vif("plug", str(path)).returncode == 0
+    done = os_vif("list", "--svg", "-")
+    assert (done.returncode, done.stderr) == (0, "")
+    texts = _texts(done.stdout)
+    assert {"int-br-ex", "patch to br-ex, eth1", "vx0", "vxlan tunnel"} <= texts
+    assert {"tpi-1", "patch to tbr-1", "tpt-1", "patch to br-int"} <= texts
+    assert {"eth2", "uplink"} <= texts
+    # Ports of VIFs have rows, and no boxes of uplinks; br-ex has no VIF.
+    assert not {"eth1", "phy-br-ex", "br-ex"} & texts
 
 
 def test_a_file_that_cannot_be_written_is_named(namespace, os_vif):

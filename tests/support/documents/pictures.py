@@ -9,6 +9,7 @@ import datetime as dt
 
 from os_vif import objects
 from os_vif.operations.plugged import Plugged, State
+from os_vif.recognition import Uplink, UplinkKind
 
 #: Plugin, class, prefix of the port, prefixes of the devices and bridge of each way of plugging.
 WAYS = {
@@ -42,6 +43,24 @@ HOSTILE = (
 def entries(count: int) -> list[Plugged]:
     """Return entries with all ways and states in turn; some have hostile names."""
     return [_entry(number) for number in range(count)]
+
+
+def uplinks() -> list[Uplink]:
+    """Return connections of each kind of the bridges of :func:`entries`, with hostile names."""
+    return [
+        Uplink("brq-1", UplinkKind.DEVICE, "vlan100", "eth0", is_managed=True),
+        Uplink("br-int", UplinkKind.DEVICE, "bond0"),
+        Uplink("br-int", UplinkKind.DEVICE, HOSTILE),
+        Uplink("br-int", UplinkKind.PATCH, "int-br-ex", "br-ex"),
+        Uplink("br-ex", UplinkKind.PATCH, "phy-br-ex", "br-int"),
+        Uplink("br-ex", UplinkKind.DEVICE, "eth1"),
+        *(Uplink("br-int", UplinkKind.PATCH, f"tpi-{n}", f"tbr-{n}") for n in range(1, 30)),
+        *(Uplink("br-int", UplinkKind.TUNNEL, f"ovn-{n}-0", "geneve") for n in range(12)),
+        Uplink("tbr-1", UplinkKind.PATCH, "tpt-1", "br-int"),
+        *(Uplink("tbr-1", UplinkKind.PATCH, f"spt-{n}", HOSTILE) for n in range(3)),
+        # The port of a VIF has a row.
+        Uplink("br-int", UplinkKind.DEVICE, "tap00000001-0b"),
+    ]
 
 
 def _entry(number: int) -> Plugged:

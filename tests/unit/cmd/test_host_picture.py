@@ -70,5 +70,17 @@ def test_the_same_vifs_have_the_same_picture_in_any_order():
     assert host_picture.render_svg(entries, "h") == host_picture.render_svg(entries[::-1], "h")
 
 
+def test_uplinks_tunnels_and_patch_ports_are_boxes_of_their_bridge():
+    """Check that patch ports to one bridge and tunnels of one type share a box."""
+    entries = pictures.entries(11)
+    image = ET.fromstring(host_picture.render_svg(entries, "host", pictures.uplinks()))  # noqa: S314 - our own
+    texts = [text.text for text in image.iter(f"{SVG}text")]
+    assert {"vlan100", "VLAN of eth0", "bond0", "uplink", "int-br-ex"} <= {*texts}
+    assert {"patch to br-ex, eth1", "tpt-1", "3 patch ports"} <= {*texts}
+    # 3 devices without the port of the VIF, 30 peers and the tunnels are 33 boxes, of which 8 fit.
+    assert texts.count("26 more") == 1
+    assert texts.count("tap00000001-0b") == 1
+
+
 def test_a_host_without_vifs_has_a_picture():
     assert "host: 0 VIFs" in host_picture.render_html([], "host")
