@@ -238,6 +238,16 @@ CALLER = _default_if_empty(
         "'journal' for the systemd journal, or the absolute path of a regular file. If unset, nothing is written.",
     ),
     cfg.StrOpt(
+        "pod_link",
+        help="Name of the device of the host below the macvlan and VLAN devices of pods in a "
+        "virtual machine (VIFMacvlanNested, VIFVlanNested).",
+    ),
+    cfg.StrOpt(
+        "pod_link_route",
+        help="IP address, such as that of the Kubernetes API server: without pod_link, the device "
+        "of the route to the address is below the macvlan and VLAN devices of pods.",
+    ),
+    cfg.StrOpt(
         "privileged_socket",
         help="Path of the socket of the shared privileged daemon, such as "
         "/run/os-vif/privileged.sock. Without a path, each process starts a privileged daemon of "

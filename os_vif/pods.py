@@ -35,7 +35,7 @@ def plug_pod(
         All changes are rolled back; the text lists the steps that could not be undone.
     """
     import os_vif
-    from os_vif.operations import pod_operations
+    from os_vif.operations.pod_plugging import pod_operations
 
     plugin = os_vif._plugin_of(vif, instance_info)  # noqa: SLF001 - a part of the facade
     with os_vif._observed("plug", plugin, vif, instance_info):  # noqa: SLF001 - see above
@@ -61,7 +61,7 @@ def unplug_pod(
     :raises os_vif.exception.UnplugException: if a part of the VIF remains or may remain.
     """
     import os_vif
-    from os_vif.operations import pod_operations
+    from os_vif.operations.pod_plugging import pod_operations
 
     plugin = os_vif._plugin_of(vif, instance_info)  # noqa: SLF001 - a part of the facade
     with os_vif._observed("unplug", plugin, vif, instance_info) as running:  # noqa: SLF001
@@ -87,7 +87,7 @@ def check_pod(
     :raises os_vif.exception.CheckException: if the host or the namespace cannot be read.
     """
     import os_vif
-    from os_vif.operations import pod_operations
+    from os_vif.operations.pod_plugging import pod_operations
 
     plugin = os_vif._plugin_of(vif, instance_info)  # noqa: SLF001 - a part of the facade
     with os_vif._observed("check", plugin, vif, instance_info) as running:  # noqa: SLF001
@@ -118,7 +118,7 @@ def plan_pod(
     :raises os_vif.exception.PlanException: if the plugin cannot plug this VIF.
     """
     import os_vif
-    from os_vif.operations import pod_operations
+    from os_vif.operations.pod_plugging import pod_operations
 
     plugin = os_vif._plugin_of(vif, instance_info)  # noqa: SLF001 - a part of the facade
     return pod_operations.plan(plugin, vif, instance_info, sandbox, action)

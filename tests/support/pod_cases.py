@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import pathlib
+import socket
 import subprocess
 from collections.abc import Iterator
 
@@ -56,6 +57,31 @@ def pod_ip(path: str, *arguments: str) -> list[dict]:
     return json.loads(done.stdout or "[]")
 
 
+#: ``SO_NO_CHECK`` of asm-generic/socket.h: the datapath of Open vSwitch in user space completes no
+#: checksums of a veth device.
+_SO_NO_CHECK = 11
+
+
+def send_datagram(source: str, destination: str, address: str) -> None:
+    """Send a UDP datagram from a pod to another pod; raise TimeoutError after 20 seconds."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with contextlib.ExitStack() as stack:
+        with entered(destination):
+            receiver = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        with entered(source):
+            sender = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        receiver.bind((address, 0))
+        if family == socket.AF_INET:
+            sender.setsockopt(socket.SOL_SOCKET, _SO_NO_CHECK, 1)
+        receiver.settimeout(0.2)
+        for _ in range(100):
+            sender.sendto(b"os-vif", receiver.getsockname()[:2])
+            with contextlib.suppress(TimeoutError):
+                assert receiver.recv(16) == b"os-vif"
+                return
+    raise TimeoutError(address)
+
+
 def subnet(
     cidr: str,
     *ips: str,
@@ -73,6 +99,28 @@ def subnet(
             objects=[objects.Route(cidr=target, gateway=via) for target, via in routes]
         ),
         **values,
+    )
+
+
+def network_of(*subnets: objects.Subnet, mtu: int = 1400, **more: object) -> objects.Network:
+    """Return a network with subnets."""
+    return objects.Network(subnets=objects.SubnetList(objects=list(subnets)), mtu=mtu, **more)
+
+
+def pod_ovs_vif(number: int, *subnets: objects.Subnet, bridge: str = "br-int"):
+    """Return a VIF of the plugin ``ovs`` with the addresses of subnets."""
+    vif_id = f"{number:08x}-0000-4000-8000-000000000002"
+    given = subnets or (subnet("10.9.0.0/24", f"10.9.0.{number + 2}", gateway="10.9.0.1"),)
+    return objects.VIFOpenVSwitch(
+        id=vif_id,
+        address=f"fa:16:3e:00:02:{number:02x}",
+        plugin="ovs",
+        vif_name=f"tap{number:08x}-00",
+        bridge_name=bridge,
+        port_profile=objects.VIFPortProfileOpenVSwitch(
+            interface_id=vif_id, datapath_type="netdev"
+        ),
+        network=network_of(*given, bridge=bridge),
     )
 
 

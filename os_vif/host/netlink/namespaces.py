@@ -64,6 +64,37 @@ def link_in(net: Netlink, number: int, name: str) -> Link | None:
     return None
 
 
+def numbers(net: Netlink) -> list[int]:
+    """Return the numbers of all network namespaces that this network namespace knows."""
+    found = net.request(uapi.RTM_GETNSID, uapi.NLM_F_DUMP, NAMESPACE_ID.pack({}))
+    known = [NAMESPACE_ID.attributes(reply)["NETNSA_NSID"] for reply in found]
+    return [int(number) for number in known if number >= 0]
+
+
+def links_in(net: Netlink, number: int, kind: str) -> list[Link]:
+    """Return the devices of a kind in another network namespace; none if the namespace has ended.
+
+    :param number: number of the other network namespace.
+    """
+    wanted = {
+        "IFLA_IF_NETNSID": number,
+        "IFLA_LINKINFO": {"IFLA_INFO_KIND": kind},
+        "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS,
+    }
+    with ignoring(errno.EINVAL, errno.ENOENT):
+        replies = net.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, LINK.pack(wanted))
+        links = [rtnetlink.parse_link(reply) for reply in replies]
+        return [link for link in links if link.kind == kind]
+    return []
+
+
+def delete_in(net: Netlink, number: int, link: Link) -> None:
+    """Delete a device in another network namespace. A missing device is no error."""
+    body = LINK.pack({"IFLA_IF_NETNSID": number}, index=link.index)
+    with ignoring(errno.ENODEV, errno.EINVAL):
+        net.request(uapi.RTM_DELLINK, uapi.NLM_F_ACK, body)
+
+
 def owner(file: int) -> int:
     """Return the user id of the owner of the network namespace of an open file.
 

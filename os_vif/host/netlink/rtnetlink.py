@@ -219,6 +219,23 @@ class Netlink:
         :param data: ``IFLA_INFO_DATA`` of the kind of device.
         :param attributes: further attributes of the request, such as ``IFLA_LINK``.
         """
+        self.add_elsewhere(name, kind, data, **attributes)
+        link = self.require(name)
+        try:
+            self.mark(link)
+        except OSError:
+            self.delete(link)
+            raise
+        return link
+
+    def add_elsewhere(
+        self, name: str, kind: str, data: Mapping[str, Any], **attributes: Any
+    ) -> None:
+        """Create a device that is not marked, maybe in another network namespace.
+
+        :param data: ``IFLA_INFO_DATA`` of the kind of device.
+        :param attributes: further attributes of the request, such as ``IFLA_NET_NS_FD``.
+        """
         info = {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": data or None}
         wanted = {
             "IFLA_IFNAME": name,
@@ -228,13 +245,6 @@ class Netlink:
         }
         flags = uapi.NLM_F_ACK | uapi.NLM_F_CREATE | uapi.NLM_F_EXCL
         self.request(uapi.RTM_NEWLINK, flags, LINK.pack(wanted))
-        link = self.require(name)
-        try:
-            self.mark(link)
-        except OSError:
-            self.delete(link)
-            raise
-        return link
 
     def mark(self, link: Link) -> None:
         """Mark a device as managed. Before the mark, the group identifies the device."""

@@ -12,6 +12,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host.netlink import uapi
+from os_vif.host.netlink.messages import ROUTE
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.host.netlink.supplement import RT_TABLE_LOCAL, RT_TABLE_MAIN
 from os_vif.steps.ip import routes
 
@@ -130,3 +132,14 @@ def _is_of_each_device(route: EnsureRoute) -> bool:
         return route.protocol in (uapi.RTPROT_KERNEL, uapi.RTPROT_UNSPEC)
     of_link = (route.destination, route.table) in _OF_LINK and route.expires is None
     return of_link and route.gateway is None and route.metric == METRIC_6_CONNECTED
+
+
+def output_to(net: Netlink, address: str) -> int | None:
+    """Return the index of the device of the route to an address, or None for no route."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    length = 128 if ":" in address else 32
+    body = ROUTE.pack({"RTA_DST": address}, family=family, dst_len=length)
+    with ignoring(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL):
+        (reply,) = net.request(uapi.RTM_GETROUTE, 0, body)
+        return routes.output_interface(reply)
+    return None

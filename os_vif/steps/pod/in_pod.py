@@ -17,7 +17,7 @@ from os_vif.host.netlink.pod_namespaces import GoneError
 from os_vif.steps.ip.addresses import DeleteAddress, EnsureAddress
 from os_vif.steps.ip.routes import DeleteRoute, EnsureRoute
 from os_vif.steps.ip.sysctl import SetSysctl
-from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.links import DeleteLink
 from os_vif.steps.link.rename_link import original_name
 from os_vif.steps.link.set_link import SetLink
@@ -38,6 +38,7 @@ _INNER: Mapping[str, type[KernelStep]] = MappingProxyType(
             DeleteRoute,
             EnsureAddress,
             EnsureRoute,
+            Irreversible,
             SetLink,
             SetSysctl,
         )

@@ -17,8 +17,8 @@ from os_vif import call_errors, engine, exception
 from os_vif.engine import recording
 from os_vif.host import limits
 from os_vif.host.netlink import pod_namespaces
-from os_vif.operations import pod_plans
-from os_vif.operations.pod_plans import Target
+from os_vif.operations.pod_plugging import pod_plans
+from os_vif.operations.pod_plugging.pod_plans import Target
 from os_vif.sandbox import PodResult, Sandbox, identity_of
 
 if TYPE_CHECKING:

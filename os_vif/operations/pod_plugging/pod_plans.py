@@ -1,0 +1,313 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Plans for pods: the steps of the plugin on the host, and the steps in the pod.
+
+The plan of a plug has the kernel's steps on the host, the device of the pod, the settings of the
+device in the pod, and the steps of Open vSwitch: a failure in the pod reaches no switch, and a
+failure of the switch rolls the pod back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from os_vif import call_errors, exception, objects
+from os_vif.escape import with_article
+from os_vif.host import limits
+from os_vif.operations.pod_plugging import nested_link, pod_layer_3
+from os_vif.plugins import vif_fields
+from os_vif.sandbox import PodResult, Sandbox
+from os_vif.steps import (
+    DeleteLink,
+    EnsureAddress,
+    EnsureBridge,
+    EnsureOvsPort,
+    EnsureRoute,
+    Plan,
+    SetLink,
+    SetSysctl,
+)
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.pod.in_pod import InPod
+from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
+from os_vif.steps.pod.pod_veth import EnsurePodVeth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from os_vif.steps.plan import Step
+
+    _Way = Callable[[Any, Any, Plan, "Target"], "_Device"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The open network namespace of a pod."""
+
+    #: Path of the namespace file.
+    netns: str
+    #: ``DEVICE:INODE`` of the file.
+    netns_id: str
+    sandbox: Sandbox
+    #: False if the namespace has gone.
+    is_present: bool = True
+
+    @property
+    def ifname(self) -> str:
+        return self.sandbox.ifname
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The fields ``netns`` and ``netns_id`` of a step."""
+        return self.netns, self.netns_id
+
+    def step(self, inner: KernelStep) -> InPod:
+        """Return a step in the pod."""
+        return InPod.of(self.netns, self.netns_id, inner)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Device:
+    """The device of a pod: the steps that create or remove the device, and its properties."""
+
+    #: Steps on the way into the pod.
+    steps: tuple[KernelStep, ...] = ()
+    mac: str | None = None
+    mtu: int | None = None
+    host_name: str | None = None
+    pci_id: str | None = None
+    socket_path: str | None = None
+    device_info: dict[str, Any] | None = None
+    #: False for a VIF without a network interface, such as vhost-user.
+    has_interface: bool = True
+
+
+def plan_plug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> tuple[Plan, PodResult]:
+    """Return the plan of a plug and the result of a successful run.
+
+    :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
+    :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
+    """
+    way = _way_of(vif)
+    host = _host_plan(plugin, _with_port(vif), instance_info, "plug")
+    device = way(plugin, vif, host, target)
+    result = _result(vif, device, target)
+    inner = _pod_steps(target.ifname, result) if device.has_interface else ()
+    own = [*device.steps, *map(target.step, inner)]
+    # The steps of the kernel before those of Open vSwitch are a single call of the daemon.
+    before = list(itertools.takewhile(lambda step: isinstance(step, KernelStep), host))
+    after = [_must_open(vif, step) for step in list(host)[len(before) :]]
+    return Plan(*before, *own, *after, switch=host.switch), result
+
+
+def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Plan:
+    """Return the plan of an unplug. A namespace that has gone has no steps.
+
+    :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
+    :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
+    """
+    _way_of(vif)
+    host = _host_plan(plugin, vif, instance_info, "unplug")
+    own = _removal(vif, target)
+    # Ports of Open vSwitch are deleted before their devices, and bridges after their ports.
+    before = list(itertools.takewhile(lambda step: not isinstance(step, KernelStep), host))
+    return Plan(*before, *own, *list(host)[len(before) :], switch=host.switch)
+
+
+def _host_plan(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:
+    if not call_errors.has_plan(plugin, action):
+        raise exception.PlanNotSupported(
+            plugin_name=vif.plugin, reason=f"{action}() of the plugin acts without a plan"
+        )
+    return call_errors.plan_of(plugin, vif, instance_info, action)
+
+
+def _with_port(vif: Any) -> Any:
+    """Return a VIF for which the plan of the plugin has the port: a pod has no hypervisor."""
+    if not isinstance(vif, objects.VIFOpenVSwitch):
+        return vif
+    profile = vif_fields.get(vif, "port_profile")
+    if not isinstance(profile, objects.VIFPortProfileOpenVSwitch):
+        return vif
+    clone = vif.obj_clone()
+    clone.port_profile = profile.obj_clone()
+    for field, value in (("create_port", True), ("create_tap", False)):
+        setattr(clone.port_profile, field, value)
+    return clone
+
+
+def _must_open(vif: Any, step: Step) -> Step:
+    """Return the step for the pod's port with the condition that the switch opens the device."""
+    is_own = isinstance(step, EnsureOvsPort) and step.name == vif_fields.get(vif, "vif_name")
+    return dataclasses.replace(step, must_open=True) if is_own else step  # type: ignore[call-arg]
+
+
+def _veth_in_bridge(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
+    """Return a veth pair whose end on the host is in a Linux bridge."""
+    name, bridge = vif_fields.named(vif, "vif_name"), vif_fields.named(vif, "bridge_name")
+    # The daemon accepts a bridge that the call names.
+    named = any(isinstance(step, EnsureBridge) and step.name == bridge for step in host)
+    device = _veth(plugin, vif, target, name, bridge)
+    return (
+        device
+        if named
+        else dataclasses.replace(device, steps=(EnsureBridge(bridge), *device.steps))
+    )
+
+
+def _veth_in_switch(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
+    """Return a veth pair whose end on the host is a port of Open vSwitch."""
+    del host
+    return _veth(plugin, vif, target, vif_fields.named(vif, "vif_name"))
+
+
+def _veth(plugin: Any, vif: Any, target: Target, name: str, bridge: str = "") -> _Device:
+    mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
+    steps = (
+        EnsurePodVeth(name, *target.place, target.ifname, mac, mtu, bridge),
+        # A device of a bridge or a switch needs no address of the host.
+        SetSysctl(name, "disable_ipv6", 1),
+        SetLink(name, mtu=mtu, master=bridge or None, up=True),
+    )
+    return _Device(steps, mac, mtu, name)
+
+
+def _macvlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
+    """Return a macvlan device on the link interface of the host."""
+    del host
+    mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
+    link = nested_link.require_link(mtu)
+    step = EnsurePodMacvlan(target.ifname, *target.place, link, mac, mtu)
+    return _Device((step,), mac, mtu, link)
+
+
+def _vlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
+    """Return a VLAN device on the link interface of the host."""
+    del host
+    mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
+    link = nested_link.require_link(mtu)
+    number = vif_fields.get(vif, "vlan_id")
+    try:
+        step = EnsurePodVlan(target.ifname, *target.place, link, mac, mtu, vlan_id=number)
+    except exception.InvalidStep as error:
+        raise vif_fields.of_step(error, {"vlan_id": "vif.vlan_id"}) from error
+    return _Device((step,), mac, mtu, link)
+
+
+def _vhost_user(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
+    """Return the socket of a vhost-user port. The pod opens the socket; it has no interface."""
+    del host, target
+    path, mode = vif_fields.get(vif, "path"), vif_fields.get(vif, "mode")
+    if not path:
+        raise vif_fields.invalid("vif.path", "unset", "the path of the vhost-user socket")
+    info = {
+        "type": "vhost-user",
+        "version": "1.1.0",
+        "vhost-user": {"mode": mode or "client", "path": path},
+    }
+    return _Device(
+        mac=vif_fields.get(vif, "address"),
+        mtu=_mtu(plugin, vif),
+        socket_path=path,
+        device_info=info,
+        has_interface=False,
+    )
+
+
+def _dpdk(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
+    """Return the PCI address of a device that the pod drives by itself."""
+    del host, target
+    address = vif_fields.get(vif, "pci_address")
+    if not limits.is_pci_address(address):
+        expected = "a PCI address in lower case, such as 0000:03:00.2"
+        raise vif_fields.invalid("vif.pci_address", repr(address), expected)
+    return _Device(
+        mac=vif_fields.get(vif, "address"),
+        mtu=_mtu(plugin, vif),
+        pci_id=address,
+        device_info=_pci_info(address),
+        has_interface=False,
+    )
+
+
+def _pci_info(address: str) -> dict[str, Any]:
+    return {"type": "pci", "version": "1.1.0", "pci": {"pci-address": address}}
+
+
+#: The function for the device of a class of VIFs.
+_WAYS: tuple[tuple[str, _Way], ...] = (
+    ("VIFBridge", _veth_in_bridge),
+    ("VIFOpenVSwitch", _veth_in_switch),
+    ("VIFMacvlanNested", _macvlan),
+    ("VIFVlanNested", _vlan),
+    ("VIFVHostUser", _vhost_user),
+    ("VIFDPDKNested", _dpdk),
+    ("VIFNestedDPDK", _dpdk),
+)
+
+
+def _way_of(vif: Any) -> _Way:
+    """Return the function for the class of a VIF, by name: kuryr may have registered the class.
+
+    :raises os_vif.exception.InvalidField: for a class without an interface for pods.
+    """
+    found = dict(_WAYS).get(vif.obj_name())
+    if found is None:
+        known = ", ".join(name for name, _ in _WAYS)
+        raise vif_fields.invalid("vif", with_article(vif.obj_name()), f"one of {known}")
+    return found
+
+
+def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
+    """Return the steps that remove the device of the pod."""
+    match vif.obj_name():
+        case "VIFBridge" | "VIFOpenVSwitch":
+            # The kernel deletes the other end in the pod, too.
+            return (DeleteLink(vif_fields.named(vif, "vif_name"), include_unmanaged=True),)
+        case "VIFMacvlanNested" | "VIFVlanNested" if target.is_present:
+            return (DeletePodLink(target.ifname, *target.place),)
+        case _:
+            return ()
+
+
+def _result(vif: Any, device: _Device, target: Target) -> PodResult:
+    gateway = target.sandbox.default_gateway
+    addresses, routes, dns = pod_layer_3.read_layer_3(vif, default_gateway=gateway)
+    return PodResult(
+        name=target.ifname if device.has_interface else None,
+        mac=device.mac,
+        mtu=device.mtu,
+        host_name=device.host_name,
+        netns=target.netns if device.has_interface else None,
+        addresses=addresses,
+        routes=routes,
+        dns=dns,
+        pci_id=device.pci_id,
+        socket_path=device.socket_path,
+        device_info=device.device_info,
+    )
+
+
+def _pod_steps(ifname: str, result: PodResult) -> Iterator[KernelStep]:
+    """Yield the steps for the settings of a pod's interface."""
+    yield SetLink("lo", up=True)
+    has_ipv6 = any(":" in address.address for address in result.addresses)
+    # Before the device is up and gets a link-local address.
+    yield SetSysctl(ifname, "disable_ipv6", 0 if has_ipv6 else 1)
+    yield SetLink(ifname, address=result.mac, mtu=result.mtu, up=True)
+    for address in result.addresses:
+        yield EnsureAddress(ifname, address.address)
+    for route in result.routes:
+        yield EnsureRoute(ifname, route.destination, route.gateway)
+
+
+def _mtu(plugin: Any, vif: Any) -> int | None:
+    """Return the MTU of the network in bytes, or of the plugin's options; None for neither."""
+    config = plugin.config
+    if getattr(config, "network_device_mtu", None) is None:
+        network = vif_fields.get(vif, "network")
+        return (vif_fields.get(network, "mtu") or None) if network is not None else None
+    return vif_fields.mtu(vif, config, f"os_vif_{vif.plugin}")

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Pods in a virtual machine: macvlan devices on the link interface, named by an option or a route."""
+
+from __future__ import annotations
+
+import pytest
+
+import os_vif
+from os_vif import Sandbox, exception
+from testbed.namespaces import run, snapshot
+from tests.support.pod_cases import POD, network_of, new_pod, pod_ip, subnet
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+
+def macvlan_vif(number: int, mtu: int = 1400):
+    """Return a VIF as kuryr makes it."""
+    from os_vif.objects import kuryr
+
+    return kuryr.VIFMacvlanNested(
+        id=f"{number:08x}-0000-4000-8000-000000000001",
+        address=f"fa:16:3e:00:01:{number:02x}",
+        plugin="noop",
+        vif_name="eth0",
+        network=network_of(
+            subnet("10.8.0.0/24", f"10.8.0.{number + 2}", gateway="10.8.0.1"), mtu=mtu
+        ),
+    )
+
+
+@pytest.fixture
+def uplink():
+    """Provide a device that stands for the network card of a virtual machine."""
+    run("ip link add ovlink0 mtu 1450 type veth peer name ovlink1")
+    run("ip link set ovlink0 up")
+    run("ip address add 192.0.2.2/24 dev ovlink0")
+    return "ovlink0"
+
+
+@pytest.mark.parametrize("option", [("pod_link", "ovlink0"), ("pod_link_route", "192.0.2.77")])
+def test_a_macvlan_device_is_born_in_the_pod(uplink, option, configured):
+    configured(option[0], option[1], "os_vif")
+    vif, before = macvlan_vif(1), snapshot()
+    with new_pod() as netns:
+        sandbox = Sandbox(netns, "eth0", default_gateway=True)
+        result = os_vif.plug_pod(vif, POD, sandbox)
+        (eth0,) = pod_ip(netns, "link", "show", "eth0")
+        assert eth0["linkinfo"]["info_kind"] == "macvlan"
+        assert (eth0["address"], eth0["mtu"]) == (vif.address, 1400)
+        assert result.host_name == uplink
+        assert {r["dst"] for r in pod_ip(netns, "route")} == {"default", "10.8.0.0/24"}
+        assert os_vif.check_pod(vif, POD, sandbox) == ()
+        os_vif.plug_pod(vif, POD, sandbox)
+        assert os_vif.unplug_pod(vif, POD, sandbox) == ()
+        os_vif.unplug_pod(vif, POD, sandbox)
+        assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo"]
+    assert snapshot() == before
+
+
+def test_no_link_is_chosen_without_an_option(uplink):
+    with new_pod() as netns, pytest.raises(exception.PlugException, match=r"\[os_vif\]pod_link"):
+        os_vif.plug_pod(macvlan_vif(1), POD, Sandbox(netns, "eth0"))
+
+
+def test_the_link_must_carry_packets_of_the_network(uplink, configured):
+    configured("pod_link", uplink, "os_vif")
+    with new_pod() as netns, pytest.raises(exception.PlugException, match="1450 bytes of ovlink0"):
+        os_vif.plug_pod(macvlan_vif(1, mtu=1500), POD, Sandbox(netns, "eth0"))
