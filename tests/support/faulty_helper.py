@@ -13,6 +13,8 @@ import signal
 
 from oslo_privsep import daemon
 
+from os_vif.plugins import pod_privsep
+from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.wire import STEPS
 
 VARIABLE = "OS_VIF_TEST_KILL"
@@ -38,6 +40,8 @@ def kill_before_step(k: int, pid: int = 0) -> None:
 
         return applied
 
-    # Each class once, also if several base classes inherit from the class.
-    for step in {next(c for c in s.__mro__ if "apply" in c.__dict__) for s in STEPS.values()}:
+    steps = {*STEPS.values(), *pod_privsep.vif_plug.registry.values()} - {InPod}
+    # Each class once, also if several base classes inherit from the class. An InPod applies another
+    # step.
+    for step in {next(c for c in s.__mro__ if "apply" in c.__dict__) for s in steps}:
         step.apply = faulty(step.apply)

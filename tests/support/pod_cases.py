@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Iterator
 
 from os_vif import objects
+from os_vif.objects import kuryr
 from testbed.namespaces import run
 from tests.support.vifs import bridge_vif
 
@@ -121,6 +122,37 @@ def pod_ovs_vif(number: int, *subnets: objects.Subnet, bridge: str = "br-int"):
             interface_id=vif_id, datapath_type="netdev"
         ),
         network=network_of(*given, bridge=bridge),
+    )
+
+
+def pod_hybrid_vif(number: int) -> objects.VIFBridge:
+    """Return a hybrid VIF of the plugin ``ovs``: a Linux bridge between the pod and the switch."""
+    vif_id = f"{number:08x}-0000-4000-8000-000000000003"
+    name = f"{number:08x}-00"
+    return objects.VIFBridge(
+        id=vif_id,
+        address=f"fa:16:3e:00:03:{number:02x}",
+        plugin="ovs",
+        vif_name=f"tap{name}",
+        bridge_name=f"qbr{name}",
+        has_traffic_filtering=True,
+        port_profile=objects.VIFPortProfileOpenVSwitch(
+            interface_id=vif_id, datapath_type="netdev"
+        ),
+        network=network_of(subnet("10.9.0.0/24", f"10.9.0.{number + 2}"), bridge="br-int"),
+    )
+
+
+def macvlan_vif(number: int, mtu: int = 1400) -> kuryr.VIFMacvlanNested:
+    """Return a VIF of a pod in a virtual machine, as kuryr makes it."""
+    return kuryr.VIFMacvlanNested(
+        id=f"{number:08x}-0000-4000-8000-000000000001",
+        address=f"fa:16:3e:00:01:{number:02x}",
+        plugin="noop",
+        vif_name="eth0",
+        network=network_of(
+            subnet("10.8.0.0/24", f"10.8.0.{number + 2}", gateway="10.8.0.1"), mtu=mtu
+        ),
     )
 
 

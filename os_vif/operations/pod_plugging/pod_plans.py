@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     _Way = Callable[[Any, Any, Plan, "Target"], "_Device"]
 
 
+#: ``IP6_RT_PRIO_USER`` of linux/ipv6_route.h, the metric of an IPv6 route without a metric.
+_METRIC_6 = 1024
+
+
 @dataclasses.dataclass(frozen=True)
 class Target:
     """The open network namespace of a pod."""
@@ -301,7 +305,8 @@ def _pod_steps(ifname: str, result: PodResult) -> Iterator[KernelStep]:
     for address in result.addresses:
         yield EnsureAddress(ifname, address.address)
     for route in result.routes:
-        yield EnsureRoute(ifname, route.destination, route.gateway)
+        metric = _METRIC_6 if ":" in route.destination else None
+        yield EnsureRoute(ifname, route.destination, route.gateway, metric=metric)
 
 
 def _mtu(plugin: Any, vif: Any) -> int | None:

@@ -10,24 +10,9 @@ import pytest
 import os_vif
 from os_vif import Sandbox, exception
 from testbed.namespaces import run, snapshot
-from tests.support.pod_cases import POD, network_of, new_pod, pod_ip, subnet
+from tests.support.pod_cases import POD, macvlan_vif, new_pod, pod_ip
 
 pytestmark = pytest.mark.usefixtures("daemon")
-
-
-def macvlan_vif(number: int, mtu: int = 1400):
-    """Return a VIF as kuryr makes it."""
-    from os_vif.objects import kuryr
-
-    return kuryr.VIFMacvlanNested(
-        id=f"{number:08x}-0000-4000-8000-000000000001",
-        address=f"fa:16:3e:00:01:{number:02x}",
-        plugin="noop",
-        vif_name="eth0",
-        network=network_of(
-            subnet("10.8.0.0/24", f"10.8.0.{number + 2}", gateway="10.8.0.1"), mtu=mtu
-        ),
-    )
 
 
 @pytest.fixture
