@@ -41,6 +41,8 @@ class Progress:
     remaining: list[str] = dataclasses.field(default_factory=list)
     #: The results of the steps, for the log and reports.
     records: StepRecords = dataclasses.field(default_factory=StepRecords)
+    #: Whether the daemon has changed network devices, or may have.
+    has_device_changes: bool = False
 
     @property
     def has_changes(self) -> bool:
@@ -83,6 +85,12 @@ class Executor(Protocol[S_contra]):
         """Release devices that are deleted but held open, for devices of the same name.
 
         :returns: whether the earlier steps of the other executors must be applied again.
+        """
+
+    def open_new_devices(self, progress: Progress) -> bool:
+        """Wait until devices that the plan has created are open, if that can change the devices.
+
+        :returns: whether the steps of the other executors must be applied again.
         """
 
     def finish(self) -> None:

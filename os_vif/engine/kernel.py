@@ -15,6 +15,7 @@ import errno
 import functools
 import itertools
 import logging
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,9 +47,11 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _CALL = "The call of the privileged daemon"
-#: The modules whose daemon could not be started only to write a record. Such a daemon is not
-#: started for a record again.
-_without_records: set[str] = set()
+#: The time from which on a daemon may be started again to write a record, by module, in seconds of
+#: :func:`time.monotonic`. A start that fails takes up to several seconds.
+_no_records_until: dict[str, float] = {}
+#: The time in seconds between two starts to write a record, after a failed start.
+_START_AGAIN = 600.0
 #: The number of devices from which on a dump of all links is read.
 _MANY = 24
 #: The number of steps whose conditions a call of the daemon reads ahead.
@@ -100,13 +103,16 @@ class KernelExecutor:
         A running daemon receives the call at once, and writes the records while Open vSwitch runs
         the transaction, even if the caller is killed. :meth:`finish` waits for the answer.
 
-        A failure is logged as a warning: a plan without kernel steps needs no daemon otherwise.
+        A failure is logged as a warning: a plan without kernel steps needs no daemon otherwise. A
+        daemon that could not be started is not started again for ten minutes.
         """
-        if self._module is None or self._module in _without_records or _are_recorded(steps):
+        if self._module is None or _are_recorded(steps):
             return
         marks, self._marks = self._marks, ()
         messages = [encode(step) for step in (*marks, *steps)]
         pending = privsep_module.begin_run(privsep_module.load(self._module), messages)
+        if pending is None and time.monotonic() < _no_records_until.get(self._module, 0):
+            return
         finish = functools.cache(functools.partial(self._finish_records, pending, messages))
         progress.undo_record.append(lambda failure: self._roll_back(finish(), failure))
         if pending is None:
@@ -128,7 +134,7 @@ class KernelExecutor:
             )
         except Exception as error:  # noqa: BLE001 - the error is logged
             if isinstance(error, NotStartedError) and self._module is not None:
-                _without_records.add(self._module)
+                _no_records_until[self._module] = time.monotonic() + _START_AGAIN
             LOG.warning("The records of VIFs are not updated: %s", described_error(error))
             return []
         if answer["error"] is not None:
@@ -220,6 +226,10 @@ class KernelExecutor:
         """Return False: the kernel holds no deleted device."""
         return False
 
+    def open_new_devices(self, _: Progress) -> bool:
+        """Return False: the kernel opens no devices."""
+        return False
+
     def finish(self) -> None:
         """Wait for the records. The kernel has applied a step when the call of the daemon ends."""
         if self._pending_records is not None:
@@ -259,6 +269,8 @@ class KernelExecutor:
             outcome = "What it had done is unknown; plugging or unplugging again converges"
             progress.records.add_left(sent, before)
             raise _call_failure(_CALL, steps, error, outcome) from error
+        if self._module is not None:
+            _no_records_until.pop(self._module, None)
         if progress.records.is_needed:
             _record(sent, answer, privsep_module.registry_of(module), progress, before)
         if answer["error"] is not None:
@@ -267,6 +279,7 @@ class KernelExecutor:
                 failure.outcome = NOTHING_DONE
             raise failure
         progress.undo.append(functools.partial(self._roll_back, answer["undo"]))
+        progress.has_device_changes = True
         progress.refused += [StepFailure.decode(refused) for refused in answer["refused"]]
 
     def _roll_back(self, undo: list[EncodedStep], failure: StepFailure) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from os_vif.engine.executor import Progress
-    from os_vif.engine.ovs_open_ports import OpenPorts
+    from os_vif.engine.ovs_existing_ports import ExistingPorts
     from os_vif.engine.ovs_transaction import CommittedTransaction, Session
     from os_vif.host.ovsdb.transaction import Pairs
     from os_vif.steps.ovs.step import OvsStep
@@ -46,8 +46,11 @@ class OvsExecutor:
         self._wait = switch.wait
         self._session = session
         self._forward = forward
-        #: The open ports that have not been checked for a deleted device yet, or had none.
-        self._open_ports: OpenPorts = session.open_ports
+        #: The existing ports. The open ones have not been checked for a deleted device yet, or had
+        #: none.
+        self._ports: ExistingPorts = session.ports
+        #: The steps of ports without a device that ovs-vswitchd could open.
+        self._closed: list[OvsStep] = [*session.ports.closed]
         #: The transactions that ovs-vswitchd may not have applied yet.
         self._pending: list[CommittedTransaction] = []
 
@@ -110,14 +113,34 @@ class OvsExecutor:
         :returns: whether ports were inserted again.
         """
         ovsdb = self._session.ovsdb
-        names = self._open_ports.with_stale_device()
+        names = self._ports.with_stale_device()
         if not names:
             return False
-        self._open_ports = self._open_ports.without(names)
+        self._ports = self._ports.without(names)
         deleted = ovs_transaction.commit(ovsdb, ovs_transaction.steps_to_delete(ovsdb, names))
+        if not progress.has_changes:
+            # The device may be missing, and be created by the plan.
+            self._closed += deleted.undo
         progress.undo.append(deleted.roll_back)
         self._wait_for_vswitchd([deleted])
         self._wait_for_vswitchd([ovs_transaction.commit(ovsdb, deleted.undo)])
+        return True
+
+    def open_new_devices(self, progress: Progress) -> bool:
+        """Wait until ovs-vswitchd has opened the devices that the plan created for existing ports.
+
+        ovs-vswitchd opens such a device as soon as the kernel tells of it, sets the flag
+        ``IFF_PROMISC``, and thereby can undo a change of ``IFF_UP``: it reads all flags, and writes
+        all flags.
+
+        :returns: whether there may have been such a device.
+        """
+        is_needed = self._wait and self._closed and progress.has_device_changes
+        if not is_needed or self._forward:
+            return False
+        self._wait_for_vswitchd(
+            [ovs_transaction.commit_unchanged(self._session.ovsdb, self._closed)]
+        )
         return True
 
 

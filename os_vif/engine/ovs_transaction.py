@@ -21,8 +21,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from os_vif import exception
+from os_vif.engine import ovs_wait
 from os_vif.engine.failure import StepFailure
-from os_vif.engine.ovs_open_ports import OpenPorts, find_open_ports
+from os_vif.engine.ovs_existing_ports import ExistingPorts, find_existing_ports
 from os_vif.engine.step_records import StepRecords
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
@@ -42,7 +43,6 @@ from os_vif.steps.ovs.port_rows import is_plain_port
 from os_vif.steps.ovs.step import DeleteRowStep, OvsStep, Wait
 
 if TYPE_CHECKING:
-    from os_vif.host.ovsdb.notation import Operation
     from os_vif.host.ovsdb.transaction import Pairs
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
 
@@ -73,7 +73,7 @@ class Session:
     ovsdb: Ovsdb
     #: Valid until the first change of the plan.
     snapshot: Snapshot
-    open_ports: OpenPorts
+    ports: ExistingPorts
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def open_session(target: OvsdbTarget, plan: Plan) -> Iterator[Session]:
             raise failure from error
         except Exception as error:
             raise _plan_failure(steps, _describe_unexpected(error), outcome, what=what) from error
-        yield Session(ovsdb, snapshot, find_open_ports(snapshot, steps))
+        yield Session(ovsdb, snapshot, find_existing_ports(snapshot, steps))
 
 
 def steps_to_delete(ovsdb: Ovsdb, ports: Sequence[str]) -> list[OvsStep]:
@@ -163,6 +163,22 @@ def commit(
     except Exception as error:
         records.add_left(steps)
         raise _plan_failure(steps, _describe_unexpected(error), _UNKNOWN) from error
+
+
+def commit_unchanged(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> CommittedTransaction:
+    """Have ovs-vswitchd look at all ports again; a wait for the transaction includes that.
+
+    ovs-vswitchd then opens the devices that were created for existing ports.
+
+    :raises os_vif.engine.failure.StepFailure: if the database cannot be used. Nothing was changed.
+    """
+    empty = Transaction[OvsStep]()
+    try:
+        return CommittedTransaction(
+            ovsdb, steps, [], retry_read(ovsdb, lambda: empty.commit(ovsdb))
+        )
+    except exception.OvsdbError as error:
+        raise _plan_failure(steps, str(error)) from error
 
 
 @dataclasses.dataclass
@@ -231,7 +247,7 @@ class CommittedTransaction:
     def _read_error(self, next_cfg: int) -> tuple[OvsStep, str] | None:
         """Return the first step that ovs-vswitchd could not apply, and the reason; or None."""
         queries = [step.result_query for step in self._steps if step.result_query is not None]
-        wait = _wait_operation(self._ovsdb, next_cfg)
+        wait = ovs_wait.wait_operation(self._ovsdb, next_cfg)
         if is_many(queries):
             self._ovsdb.transact(wait)
             snapshot: Snapshot = TableSnapshot(self._ovsdb, ("Interface", "Bridge"))
@@ -263,7 +279,7 @@ def roll_back(
         committed = _commit_with_retries(ovsdb, undo, is_rollback=True)
         not_restored = committed.not_restored
         if committed.result is not None and wait:
-            _wait_for_cfg(ovsdb, committed.result.next_cfg)
+            ovs_wait.wait_for_cfg(ovsdb, committed.result.next_cfg)
     except Exception as error:  # noqa: BLE001 - the error is recorded, the first failure is raised
         is_expected = isinstance(error, (exception.OvsdbError, StepFailure))
         reason = str(error) if is_expected else _describe_unexpected(error)
@@ -372,7 +388,7 @@ def _unanswered(
             undo = [_with_uuid_in_database(step, rows) for step in sent]
             committed = _commit_with_retries(ovsdb, undo, rows, is_rollback=True)
             if committed.result is not None:
-                _wait_for_cfg(ovsdb, committed.result.next_cfg)
+                ovs_wait.wait_for_cfg(ovsdb, committed.result.next_cfg)
                 failure.undone += len(sent)
             failure.outcome, failure.not_undone = None, committed.not_restored
     return failure
@@ -450,25 +466,6 @@ def _with_inserted_uuid(step: OvsStep, result: CommitResult, ovsdb: Ovsdb) -> Ov
 
 def _read_next_cfg(ovsdb: Ovsdb) -> int:
     return read_next_cfg(ovsdb.select("Open_vSwitch", [], ["next_cfg"]))
-
-
-def _wait_for_cfg(ovsdb: Ovsdb, next_cfg: int) -> None:
-    """Wait until ovs-vswitchd has applied a configuration."""
-    retry_read(ovsdb, lambda: ovsdb.transact(_wait_operation(ovsdb, next_cfg)))
-
-
-def _wait_operation(ovsdb: Ovsdb, next_cfg: int) -> Operation:
-    """Return the operation that waits for ovs-vswitchd; refused as "timed out" at the timeout."""
-    wait = {
-        "op": "wait",
-        "table": "Open_vSwitch",
-        "where": [["cur_cfg", "<", next_cfg]],
-        "columns": ["cur_cfg"],
-        "until": "==",
-        "rows": [],
-    }
-    timeout = ovsdb.wait_milliseconds()
-    return wait if timeout is None else wait | {"timeout": timeout}
 
 
 def _describe_unexpected(error: Exception) -> str:

@@ -162,13 +162,15 @@ def _run_groups(
             name, current = group.executor, group.steps
             if current and executors[name].reopen_devices(progress):
                 # ovs-vswitchd may have changed the flags of a new device when closing the old one.
-                for other in executors.keys() - {name}:
-                    _run_group(executors, other, earlier[other], progress)
+                _run_other_groups(executors, name, earlier, progress)
             _run_group(executors, name, current, progress, group.records)
             earlier[name] += current
         # The daemon writes the records while ovs-vswitchd applies the transaction.
         for executor in reversed([*executors.values()]):
             executor.finish()
+        for name, executor in executors.items():
+            if executor.open_new_devices(progress):
+                _run_other_groups(executors, name, earlier, progress)
     except StepFailure as failure:
         progress.roll_back(failure)
         raise
@@ -215,6 +217,20 @@ def _run_group(
         for other in executors.keys() - {name}:
             idle.enter_context(executors[other].idle())
         executors[name].run(steps, progress)
+
+
+def _run_other_groups(
+    executors: Mapping[str, Executor[Any]],
+    name: str,
+    steps: Mapping[str, Sequence[Step]],
+    progress: Progress,
+) -> None:
+    """Apply steps again, except those of an executor.
+
+    :param steps: the steps that have been applied, by executor.
+    """
+    for other in executors.keys() - {name}:
+        _run_group(executors, other, steps[other], progress)
 
 
 def _remaining(refused: Sequence[StepFailure]) -> StepFailure:

@@ -13,6 +13,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.engine.ovs_executor import OvsExecutor
 from os_vif.testing.guests import Guest
 from os_vif.testing.tap_bridge import TapBridge
 from testbed.namespaces import differences, ip, run, snapshot
@@ -136,6 +137,35 @@ def test_a_device_made_again_under_its_port_is_opened_again(br_int, kind):
     assert row(br_int, "Interface", name, "ofport") != [before]
     assert row(br_int, "Port", name, "tag", "external_ids:other") == ["7", "kept"]
     assert "PROMISC" in ip("link", "show", name)[0]["flags"]
+
+
+@pytest.mark.parametrize("kind", ["tap", "hybrid"])
+@pytest.mark.parametrize("is_open", [True, False], ids=["open", "closed"])
+def test_vswitchd_that_opens_a_new_device_leaves_no_device_down(
+    br_int, monkeypatch, kind, is_open
+):
+    """ovs-vswitchd writes all flags of a new device, with IFF_UP as read before the plug set it.
+
+    The port has outlived its device, as after a reboot. The function does what ovs-vswitchd does in
+    some runs in a thousand.
+    """
+    vif = VIFS[kind]()
+    os_vif.plug(vif, INSTANCE)
+    name = port_of(vif)
+    run(f"ip link del dev {name}")
+    if not is_open:
+        # ovs-vswitchd has seen that the device is gone.
+        br_int.vsctl("--", "set", "Open_vSwitch", ".", "external_ids:seen=yes")
+    original = OvsExecutor.run
+
+    def run_after_flags_are_written(executor, steps, progress):
+        run(f"ip link set dev {name} down")
+        original(executor, steps, progress)
+
+    monkeypatch.setattr(OvsExecutor, "run", run_after_flags_are_written)
+    os_vif.plug(vif, INSTANCE)
+    assert os_vif.check(vif, INSTANCE) == ()
+    assert "UP" in ip("link", "show", name)[0]["flags"]
 
 
 def remade_by_plug(vif):

@@ -117,27 +117,55 @@ def test_a_missing_record_is_no_difference(port):
     assert record_of(port).document == first.document
 
 
-def test_without_a_daemon_a_port_is_plugged_and_one_warning_is_logged(port, tmp_path, caplog):
-    """The helper is started once, by the first plug of the process."""
+@pytest.fixture
+def broken_helper(tmp_path):
+    """Return a helper command that fails, and the file with a line for each start."""
     started = tmp_path / "started"
     helper = tmp_path / "helper"
     helper.write_text(f"#!/bin/sh\necho >> {started}\nexit 1\n")
     helper.chmod(0o755)
+    return helper, started
+
+
+def test_without_a_daemon_a_port_is_plugged_and_one_warning_is_logged(port, broken_helper, caplog):
+    """The helper is started once, by the first plug of the process."""
+    helper, started = broken_helper
     before = state_files()
-    try:
-        with use_helper(str(helper)), caplog.at_level(logging.WARNING):
-            for _ in range(2):
-                os_vif.plug(port, INSTANCE)
-                assert problems(port) == []
-                os_vif.unplug(port, INSTANCE)
-    finally:
-        kernel._without_records.clear()
+    with use_helper(str(helper)), caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            os_vif.plug(port, INSTANCE)
+            assert problems(port) == []
+            os_vif.unplug(port, INSTANCE)
     told = [record for record in caplog.records if record.name == "os_vif.engine.kernel"]
     assert [record.getMessage().partition(":")[0] for record in told] == [
         "The records of VIFs are not updated"
     ]
     assert started.read_text() == "\n"
     assert state_files() == before
+
+
+def test_after_a_failed_start_records_are_written_as_soon_as_a_daemon_runs(port, broken_helper):
+    """The steps of a later plug have started the daemon."""
+    require_tun()
+    with use_helper(str(broken_helper[0])):
+        os_vif.plug(port, INSTANCE)
+        assert record_of(port) is None
+    os_vif.plug(port, INSTANCE)
+    assert record_of(port) is None
+    os_vif.plug(ovs_vif(number=1, **TAP), INSTANCE)
+    os_vif.plug(port, INSTANCE)
+    assert record_of(port) is not None
+
+
+def test_some_time_after_a_failed_start_a_record_starts_the_daemon(
+    port, broken_helper, monkeypatch
+):
+    monkeypatch.setattr(kernel, "_START_AGAIN", 0)
+    with use_helper(str(broken_helper[0])):
+        os_vif.plug(port, INSTANCE)
+        assert record_of(port) is None
+    os_vif.plug(port, INSTANCE)
+    assert record_of(port) is not None
 
 
 def test_a_transaction_that_fails_leaves_no_record(port, monkeypatch):

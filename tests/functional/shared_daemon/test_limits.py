@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import pathlib
 import socket
 import struct
 import threading
@@ -181,11 +182,14 @@ def test_a_second_call_before_the_answer_is_refused(limited):
 
 def test_a_caller_that_does_not_receive_its_answer_blocks_nobody(limited):
     """The answer is larger than the buffer of the socket."""
-    steps = [["EnsureRoute", {}]] * 3000
+    steps = [["SetLink", {"name": "absent", "mtu": 1400}]] * 4000
     with Caller(limited) as caller:
-        for _ in range(3):
-            caller.send([protocol.CALL, MODULE, "undo", netns(), [steps]])
+        caller.send([protocol.CALL, MODULE, "check", netns(), [steps]])
         must_serve(limited)
+        assert caller.receive() == [protocol.STARTED]
+        answer = caller.receive()
+    buffer = pathlib.Path("/proc/sys/net/core/wmem_default")
+    assert len(protocol.encode(answer)) > int(buffer.read_text())
 
 
 def test_a_call_of_a_caller_that_has_ended_is_dropped_or_finished(limited):

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ports of a plan that ovs-vswitchd has open when the plan begins."""
+"""The ports of a plan that exist when the plan begins."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from os_vif.steps.ovs.step import OvsStep
 
 
-class OpenPorts(NamedTuple):
-    """Rows of the open ports of a plan."""
+class ExistingPorts(NamedTuple):
+    """The existing ports of a plan."""
 
-    #: The wanted bridge and the Interface of each port.
+    #: The wanted bridge and the Interface of each port that ovs-vswitchd has open.
     rows: tuple[tuple[Row, Row], ...] = ()
+    #: The steps of the ports that ovs-vswitchd cannot open yet, such as a port that has outlived its
+    #: device. ovs-vswitchd opens the device as soon as a plan creates it.
+    closed: tuple[EnsureOvsPort, ...] = ()
 
     def with_stale_device(self) -> list[str]:
         """Return the names of the ports for which ovs-vswitchd holds a deleted device."""
@@ -36,19 +39,24 @@ class OpenPorts(NamedTuple):
             if has_stale_device(bridge, interface, bound)
         ]
 
-    def without(self, names: Collection[str]) -> OpenPorts:
-        """Return the ports except the named ports."""
-        return OpenPorts(tuple(pair for pair in self.rows if pair[1]["name"] not in names))
+    def without(self, names: Collection[str]) -> ExistingPorts:
+        """Return the ports except the named open ports."""
+        rows = tuple(pair for pair in self.rows if pair[1]["name"] not in names)
+        return self._replace(rows=rows)
 
 
-def find_open_ports(snapshot: Snapshot, steps: Iterable[OvsStep]) -> OpenPorts:
-    """Return the open ports among the ports that a plan ensures, from rows read before."""
-    rows = []
+def find_existing_ports(snapshot: Snapshot, steps: Iterable[OvsStep]) -> ExistingPorts:
+    """Return the existing ports among the ports that a plan ensures, from rows read before."""
+    rows, closed = [], []
     for step in steps:
         if not isinstance(step, EnsureOvsPort):
             continue
         interface = snapshot.cached_row(query.by_name("Interface", step.name))
         bridge = snapshot.cached_row(query.by_name("Bridge", step.bridge))
-        if interface is not None and bridge is not None and open_error(interface) is None:
+        if interface is None or bridge is None:
+            continue
+        if open_error(interface) is None:
             rows.append((bridge, interface))
-    return OpenPorts(tuple(rows))
+        else:
+            closed.append(step)
+    return ExistingPorts(tuple(rows), tuple(closed))
