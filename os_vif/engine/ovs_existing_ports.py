@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
+from os_vif.host import packet_sockets
 from os_vif.host.ovsdb import query
 from os_vif.steps.ovs.port import EnsureOvsPort
-from os_vif.steps.ovs.stale_devices import bound_indexes, has_stale_device
+from os_vif.steps.ovs.stale_devices import has_stale_device
 from os_vif.steps.ovs.vswitchd import open_error
 
 if TYPE_CHECKING:
@@ -31,8 +33,7 @@ class ExistingPorts(NamedTuple):
 
     def with_stale_device(self) -> list[str]:
         """Return the names of the ports for which ovs-vswitchd holds a deleted device."""
-        # The list of sockets is as long as the list of ports.
-        bound = bound_indexes() if len(self.rows) > 1 else None
+        bound = functools.cache(packet_sockets.bound_indexes_beside_unbound)
         return [
             interface["name"]
             for bridge, interface in self.rows

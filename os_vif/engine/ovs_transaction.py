@@ -29,7 +29,7 @@ from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.notation import ref
 from os_vif.host.ovsdb.query import ROOT
-from os_vif.host.ovsdb.snapshot import Snapshot, remember_port
+from os_vif.host.ovsdb.snapshot import Snapshot, forget_ports, remember_port
 from os_vif.host.ovsdb.table_snapshot import (
     TableSnapshot,
     is_many,
@@ -360,6 +360,7 @@ def _commit_with_retries(
             if not may_retry or not _is_conflict(ovsdb, error, max(refusals.values())):
                 raise _refusal(steps, transaction, error) from error
             continue
+        forget_ports(ovsdb, (step.name for step in steps if isinstance(step, DeleteOvsPort)))
         undo = [_with_inserted_uuid(step, result, ovsdb) for step in undo]
         return CommittedTransaction(
             ovsdb, steps, undo, result, effects.remaining_bridges, effects.not_restored

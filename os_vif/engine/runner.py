@@ -64,6 +64,10 @@ def run(
         # Nothing is plugged, so there is no plugged VIF to record.
         return ()
     progress = Progress()
+    if plan.switch is not None and _is_plugged(plan, privsep_module, records):
+        progress.records.add_held(plan)
+        progress.records.finish(plan)
+        return ()
     try:
         with _executors(plan, privsep_module) as executors:
             groups = _grouped(plan, records)
@@ -77,6 +81,13 @@ def run(
     if progress.refused:
         raise _remaining(progress.refused).error()
     return (*remaining_bridges.sentences(plan), *progress.remaining)
+
+
+def _is_plugged(plan: Plan, privsep_module: str | None, records: Sequence[RecordStep]) -> bool:
+    """Call :func:`os_vif.engine.unchanged.is_plugged`."""
+    with first_use:
+        from os_vif.engine import unchanged
+    return unchanged.is_plugged(plan, KernelExecutor(privsep_module), records)
 
 
 @contextlib.contextmanager
@@ -160,7 +171,8 @@ def _run_groups(
         earlier: dict[str, list[Step]] = {name: [] for name in executors}
         for group in groups:
             name, current = group.executor, group.steps
-            if current and executors[name].reopen_devices(progress):
+            is_new = current and progress.has_device_changes
+            if is_new and executors[name].reopen_devices(progress):
                 # ovs-vswitchd may have changed the flags of a new device when closing the old one.
                 _run_other_groups(executors, name, earlier, progress)
             _run_group(executors, name, current, progress, group.records)

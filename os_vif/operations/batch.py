@@ -24,7 +24,6 @@ from os_vif.host.ovsdb import table_snapshot
 from os_vif.operations import observers
 from os_vif.operations.shared_view import shared_view
 from os_vif.plugin import PluginBase
-from os_vif.plugins import vif_fields
 from os_vif.steps.plan import Difference, Plan
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def change_many(
     jobs = _jobs(pairs, plugin_of)
     planned = [job for job in jobs if job.plugin is not None and _acts_by_plan(job, action)]
     # The rows of Open vSwitch stay shared with the first plan that runs.
-    with table_snapshot.shared_tables(_likely_ports(planned)):
+    with table_snapshot.shared_tables():
         with _shared_or_none():
             for job in planned:
                 _plan_change(job, action)
@@ -113,20 +112,6 @@ def change_many(
         if job.plugin is not None and not _acts_by_plan(job, action):
             _call_plugin(job, action)
     return reporter.results(jobs)
-
-
-def _likely_ports(jobs: Iterable[_Job]) -> list[str]:
-    """Return the ports that plans of VIFs probably change: most names begin with a prefix and id.
-
-    A port that is missing here costs a second read of the tables.
-    """
-    ports = []
-    for job in jobs:
-        for field, prefix in (("vif_name", ""), ("id", "tap")):
-            value = vif_fields.get(job.vif, field)
-            if value:
-                ports.append(f"{prefix}{value}")
-    return ports
 
 
 def _acts_by_plan(job: _Job, action: str) -> bool:

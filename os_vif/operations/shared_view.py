@@ -17,20 +17,18 @@ from os_vif.host.netlink import link_table
 from os_vif.host.ovsdb import table_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def shared_view(ports: Sequence[str] = ()) -> Iterator[None]:
+def shared_view() -> Iterator[None]:
     """Share a view of the host between all plans and checks of the block, in the calling thread.
 
     The view is as of the beginning of the block; the block must not change the host. The tables
     of a database are read at first use. An unreadable database raises
     :class:`os_vif.exception.OvsdbError` in each read, after a single attempt.
 
-    :param ports: ports of Open vSwitch that plans change while the tables are shared; see
-        :func:`os_vif.host.ovsdb.table_snapshot.shared_tables`.
     :raises OSError: if the network interfaces cannot be read.
     """
-    with link_table.shared_links(), table_snapshot.shared_tables(ports):
+    with link_table.shared_links(), table_snapshot.shared_tables():
         yield

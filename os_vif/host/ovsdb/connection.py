@@ -42,8 +42,8 @@ T = TypeVar("T")
 _CLUSTER_MEMBER_SECONDS = 2.0
 #: Seconds in which a started server may not have opened the database yet.
 _STARTING = 1.0
-#: Number of rows that a stream remembers from plan to plan.
-_MEMORY = 64
+#: Number of rows that a stream remembers from plan to plan: of the ports of a large host.
+_MEMORY = 4096
 _NO_LEADER = "the server knows no leader of the cluster"
 #: Seconds, and part of the remaining time, reserved for the answer to a ``wait``.
 _GRACE, _GRACE_PART = 1.0, 0.1

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Protocol
 
+from os_vif.host import packet_sockets
 from os_vif.host.ovsdb import query as queries
 
 if TYPE_CHECKING:
@@ -123,6 +125,11 @@ class Snapshot:
         """Return the row of a reference with all columns, or None."""
         return self.row(queries.by_reference(table, reference))
 
+    @functools.cached_property
+    def bound_indexes(self) -> frozenset[int]:
+        """The result of :func:`os_vif.host.packet_sockets.bound_indexes_beside_unbound`, read once."""
+        return packet_sockets.bound_indexes_beside_unbound()
+
     def has_column(self, table: str, column: str) -> bool:
         """Return whether the schema of the database has a column."""
         return self._ovsdb.schema.has(table, column)
@@ -135,3 +142,9 @@ def remember_port(ovsdb: Ovsdb, name: str, uuid: str) -> None:
     """
     row = {"_uuid": ["uuid", uuid], "name": name}
     ovsdb.remembered_rows[queries.by_name("Port", name)] = row
+
+
+def forget_ports(ovsdb: Ovsdb, names: Iterable[str]) -> None:
+    """Forget deleted ports, so that the next plans of the ports read the rows with locks."""
+    for name in names:
+        ovsdb.remembered_rows.pop(queries.by_name("Port", name), None)

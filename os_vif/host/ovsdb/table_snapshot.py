@@ -218,25 +218,32 @@ class _SharedSnapshots:
         return found
 
     def _read(
-        self, ovsdb: Ovsdb, readers: Sequence[Prefetching], queries: Sequence[Query]
+        self, ovsdb: Ovsdb, readers: Sequence[Prefetching], more: Sequence[Query]
     ) -> Snapshot:
-        """Read the first rows, with locks if no other client has one of the locks."""
-        ovsdb.queue_lock_requests(*sorted(set(map(lock_name, self._ports(readers)))))
-        snapshot = self._snapshot(ovsdb, readers, queries)
+        """Read the first rows, with locks if no other client has one of the locks.
+
+        Ports that an earlier plan has read are probably right, and need no locks.
+        """
+        ovsdb.connect()
+        ports = {reader.port for reader in readers} - {None}
+        if any(queries.by_name("Port", port) not in ovsdb.remembered_rows for port in ports):
+            ovsdb.queue_lock_requests(*sorted(map(lock_name, ports)))
+        snapshot = self._snapshot(ovsdb, readers, more)
         if not ovsdb.has_locks():
             # Another plan is running. A plan of the block waits for the locks that it needs.
             ovsdb.release_locks()
         return snapshot
-
-    def _ports(self, readers: Sequence[Prefetching]) -> Iterable[str]:
-        """Return the ports to lock ahead of the first read."""
-        return [port for reader in readers if (port := reader.port) is not None]
 
     def _snapshot(
         self, ovsdb: Ovsdb, readers: Sequence[Prefetching], queries: Sequence[Query]
     ) -> Snapshot:
         # Every plan with steps of a port reads the row that all other rows depend on.
         return Snapshot(ovsdb, readers, [*queries, ROOT] if readers else queries)
+
+    def find(self, target: Target) -> Snapshot | None:
+        """Return the snapshot of a database, if read before."""
+        found = self._found.get((target.connection, target.tls))
+        return found[1] if isinstance(found, tuple) else None
 
     def take(self, target: Target) -> tuple[Ovsdb, Snapshot] | None:
         """Remove and return the connection and the snapshot of a database, if read before."""
@@ -249,20 +256,9 @@ class _SharedSnapshots:
 
 
 class _SharedTables(_SharedSnapshots):
-    """The snapshots of complete tables of a block, by database.
+    """The snapshots of complete tables of a block, by database. The block has no locks."""
 
-    :param ports: the ports to lock ahead of the first read.
-    """
-
-    def __init__(self, stack: contextlib.ExitStack, ports: Sequence[str]) -> None:
-        super().__init__(stack)
-        self._locked_ports = ports
-
-    def _ports(self, readers: Sequence[Prefetching]) -> Iterable[str]:
-        del readers
-        return self._locked_ports
-
-    def _snapshot(
+    def _read(
         self, ovsdb: Ovsdb, readers: Sequence[Prefetching], queries: Sequence[Query]
     ) -> Snapshot:
         del readers, queries
@@ -275,19 +271,15 @@ _shared: contextvars.ContextVar[_SharedSnapshots | None] = contextvars.ContextVa
 
 
 @contextlib.contextmanager
-def shared_tables(ports: Sequence[str] = ()) -> Iterator[None]:
+def shared_tables() -> Iterator[None]:
     """Share a :class:`TableSnapshot` of each database between all reads of the block.
 
     The rows are those of the first read of the block, in the calling thread only. A block inside
     another block uses the same rows.
-
-    :param ports: ports that plans of the block change. The locks of the ports are acquired ahead
-        of the first read, if they are free, so that the first plan need not read the rows again:
-        see :func:`take_shared`.
     """
     with contextlib.ExitStack() as stack:
         if _shared.get() is None:
-            stack.enter_context(_sharing(_SharedTables(stack, ports)))
+            stack.enter_context(_sharing(_SharedTables(stack)))
         yield
 
 
@@ -295,9 +287,10 @@ def shared_tables(ports: Sequence[str] = ()) -> Iterator[None]:
 def shared_rows() -> Iterator[None]:
     """Share a connection between the reads of a plan and the run of the plan, in the block.
 
-    The first read of the block also reads the rows of the *readers* of :func:`read_rows`, after
-    locking their ports, so that a plan of the same ports that holds needs no other request. Reads
-    in a block of :func:`shared_tables` use the rows of that block.
+    The first read of the block also reads the rows of the *readers* of :func:`read_rows`, so that a
+    plan of the same ports that holds needs no other request. The ports are locked for the read,
+    unless an earlier plan has read them. Reads in a block of :func:`shared_tables` use the rows of
+    that block.
     """
     with contextlib.ExitStack() as stack:
         if _shared.get() is None:
@@ -313,6 +306,12 @@ def _sharing(shared: _SharedSnapshots) -> Iterator[None]:
         yield
     finally:
         _shared.reset(token)
+
+
+def shared_snapshot(target: Target) -> Snapshot | None:
+    """Return the snapshot of the block, if a database has been read; the block keeps the snapshot."""
+    shared = _shared.get()
+    return None if shared is None else shared.find(target)
 
 
 def take_shared(target: Target) -> tuple[Ovsdb, Snapshot] | None:

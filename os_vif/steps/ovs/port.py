@@ -151,7 +151,9 @@ class EnsureOvsPort(OvsStep):
             pending = not self._has_to_open(snapshot)
             found.append(self.difference("ofport", error, "open", pending=pending))
         wanted_bridge = snapshot.bridge(self.bridge)
-        if wanted_bridge is not None and has_stale_device(wanted_bridge, interface):
+        if wanted_bridge is not None and has_stale_device(
+            wanted_bridge, interface, lambda: snapshot.bound_indexes
+        ):
             pending = not self.must_open and not device_index(self.name)
             found.append(self.difference("ofport", "of a deleted device", "open", pending))
         return tuple(found)

@@ -36,6 +36,11 @@ def open_error(interface: Row) -> str | None:
     return "not opened by ovs-vswitchd" if ofport < 0 else None
 
 
+def has_seen(interface: Row) -> bool:
+    """Return whether ovs-vswitchd has tried to open a port, with or without success."""
+    return bool(values(interface["error"]) or values(interface["ofport"]))
+
+
 def bridge_error(snapshot: Snapshot, name: str) -> str | None:
     """Return why ovs-vswitchd has not opened a bridge, or None for an open bridge."""
     bridge, interface = snapshot.bridge(name), snapshot.interface(name)

@@ -1,0 +1,35 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The packet sockets of a network namespace, and the devices that the sockets are bound to.
+
+When a device is deleted, the kernel unbinds the packet sockets of the device (``packet_notifier``
+in net/packet/af_packet.c), and reports the index -1 for the sockets.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+#: Packet sockets of the network namespace of the thread; readable for every user.
+_SOCKETS = pathlib.Path("/proc/thread-self/net/packet")
+#: The column with the index of the bound device.
+_INDEX_COLUMN = 4
+#: The index of a socket after the device was deleted.
+UNBOUND = -1
+
+
+def bound_indexes_beside_unbound() -> frozenset[int]:
+    """Return the indexes that packet sockets are bound to, if a device of a socket was deleted.
+
+    :returns: the indexes, with ``UNBOUND``; empty if all sockets are bound to devices, or if the
+        list of sockets, as long as the list of ports, cannot be read.
+    """
+    try:
+        text = _SOCKETS.read_text(encoding="ascii")
+    except OSError:
+        return frozenset()
+    if f" {UNBOUND} " not in text:
+        return frozenset()
+    _, *lines = text.splitlines()
+    return frozenset(int(line.split()[_INDEX_COLUMN]) for line in lines)
