@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ports of a plan that exist when the plan begins."""
+"""The existing ports of a plan, as read when the plan begins."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class ExistingPorts(NamedTuple):
 
     #: The wanted bridge and the Interface of each port that ovs-vswitchd has open.
     rows: tuple[tuple[Row, Row], ...] = ()
-    #: The steps of the ports that ovs-vswitchd cannot open yet, such as a port that has outlived its
-    #: device. ovs-vswitchd opens the device as soon as a plan creates it.
+    #: The steps of the ports without an open device: a port whose device was deleted, for example.
+    #: ovs-vswitchd opens a new device of the name at once.
     closed: tuple[EnsureOvsPort, ...] = ()
 
     def with_stale_device(self) -> list[str]:

@@ -166,9 +166,7 @@ def commit(
 
 
 def commit_unchanged(ovsdb: Ovsdb, steps: Sequence[OvsStep]) -> CommittedTransaction:
-    """Have ovs-vswitchd look at all ports again; a wait for the transaction includes that.
-
-    ovs-vswitchd then opens the devices that were created for existing ports.
+    """Commit a transaction without changes, after which ovs-vswitchd opens new devices of ports.
 
     :raises os_vif.engine.failure.StepFailure: if the database cannot be used. Nothing was changed.
     """

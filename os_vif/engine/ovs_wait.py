@@ -3,7 +3,7 @@
 
 """Waits for ovs-vswitchd.
 
-ovs-vswitchd sets ``cur_cfg`` to the value of ``next_cfg`` that its configuration includes.
+After applying a configuration, ovs-vswitchd sets ``cur_cfg`` to the ``next_cfg`` of the configuration.
 
 Source: ovs-vswitchd.conf.db(5), table Open_vSwitch.
 """

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Recognizes the plan of a VIF that is plugged right, which needs no lock and no change.
+"""Recognizes the plan of a correctly plugged VIF, which needs no lock and no change.
 
-The rows of Open vSwitch and the devices are those of one moment. Another plan of the same VIF that is
-running, and may be rolled back, is recognized by its ports: ovs-vswitchd has not opened the ports
-yet. Such a plan, and every plan that changes anything, runs with locks.
+The rows of Open vSwitch are from a single request, and the devices were not changed while being
+read. Another running plan of the same VIF, which may be rolled back, is recognized by the ports:
+ovs-vswitchd has not opened the ports yet. The VIF is then plugged with locks.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ LOG = logging.getLogger(__name__)
 def is_plugged(plan: Plan, kernel: KernelExecutor, records: Sequence[KernelStep]) -> bool:
     """Return whether all steps of the plan of a plug hold, as read without locks.
 
-    False if unknown: for a plan whose rows of Open vSwitch were not read when the plan was made, if
-    the host cannot be read, or if the plan changes devices after ports.
+    False if unknown: if the rows of Open vSwitch were not read when the plan was made, if the host
+    cannot be read, or if the plan changes devices after ports.
 
     :param records: the steps for the records of the VIFs of the plan.
     """
@@ -61,7 +61,7 @@ def is_plugged(plan: Plan, kernel: KernelExecutor, records: Sequence[KernelStep]
 
 
 def _is_switched(steps: Sequence[OvsStep], snapshot: Snapshot, port_ids: Pairs) -> bool:
-    """Return whether steps of Open vSwitch change nothing, and ovs-vswitchd has applied them.
+    """Return whether steps of Open vSwitch make no change, and ovs-vswitchd has applied the steps.
 
     :param port_ids: ``external_ids`` for each new port of a VIF.
     """
