@@ -225,7 +225,7 @@ class _SharedSnapshots:
         Ports that an earlier plan has read are probably right, and need no locks.
         """
         ovsdb.connect()
-        ports = {reader.port for reader in readers} - {None}
+        ports = {port for reader in readers if (port := reader.port) is not None}
         if any(queries.by_name("Port", port) not in ovsdb.remembered_rows for port in ports):
             ovsdb.queue_lock_requests(*sorted(map(lock_name, ports)))
         snapshot = self._snapshot(ovsdb, readers, more)
