@@ -292,7 +292,7 @@ WALK = (
      ("packs the message and marks the device", "as created by os-vif")),
     ("kernel", "os_vif.host.netlink.netlink_socket", "Socket.request",
      ("RTM_NEWLINK to the kernel;", "an error is an OSError with the kernel's text")),
-    ("switch", "os_vif.engine.ovs_transaction", "commit",
+    ("switch", "os_vif.engine.ovs.ovs_transaction", "commit",
      ("makes one transaction of the steps of", "Open vSwitch, in the caller's process")),
     ("switch", "os_vif.host.ovsdb.connection", "Ovsdb.transact",
      ("JSON-RPC to ovsdb-server (RFC 7047);", "then ovs-vswitchd opens the port")),

@@ -4,8 +4,8 @@
 """Private: the engine, which runs or checks a plan of :mod:`os_vif.steps`.
 
 ``runner`` orders the steps and rolls back. ``kernel`` calls the privileged daemon, where ``daemon``
-asks ``policy`` and applies the steps. ``ovs_executor`` and ``ovs`` make transactions in the database
-of Open vSwitch. The modules are imported by the first plug or check of a process, or by
+asks ``policy`` and applies the steps. ``ovs`` makes transactions in the database of Open vSwitch.
+``unchanged`` recognizes the plan of a correctly plugged VIF. The modules are imported by the first plug or check of a process, or by
 :func:`import_all`.
 
 ``[os_vif] privileged_socket`` replaces the private daemons by a shared daemon: ``shared_calls``
@@ -57,7 +57,8 @@ def import_all() -> None:
     takes longer than the imports.
     """
     with first_use:
-        from os_vif.engine import ovs_executor, recording, runner  # noqa: F401 - imported ahead
+        from os_vif.engine import recording, runner  # noqa: F401 - imported ahead
+        from os_vif.engine.ovs import ovs_executor  # noqa: F401 - imported ahead
         from os_vif.host.netlink import messages
         from os_vif.serialization import formats, json_text  # noqa: F401 - for the record of a VIF
         from os_vif.steps import wire  # noqa: F401

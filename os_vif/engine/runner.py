@@ -104,7 +104,7 @@ def _executors(plan: Plan, privsep_module: str | None) -> Iterator[Mapping[str, 
         yield {_KERNEL: kernel}
         return
     with first_use:
-        from os_vif.engine import ovs_executor
+        from os_vif.engine.ovs import ovs_executor
     with ovs_executor.connected(plan.switch, plan) as ovs:
         kernel_steps: list[Any] = [step for step in plan if step.executor == _KERNEL]
         if kernel_steps and next(iter(plan)).executor != _KERNEL:
@@ -279,7 +279,7 @@ def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ..
     steps = [*plan, *plan.awaits]
     if plan.switch is not None and any(step.executor == _OVS for step in steps):
         with first_use:
-            from os_vif.engine import ovs_executor
+            from os_vif.engine.ovs import ovs_executor
         checkers[_OVS] = ovs_executor.OvsChecker(plan.switch)
     found: dict[tuple[str, str], Difference] = {}
     try:

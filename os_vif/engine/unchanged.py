@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from os_vif.engine.ovs_existing_ports import find_existing_ports
+from os_vif.engine.ovs.ovs_existing_ports import find_existing_ports
 from os_vif.escape import described_error
 from os_vif.host.ovsdb import table_snapshot
 from os_vif.host.ovsdb.query import ROOT

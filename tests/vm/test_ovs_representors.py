@@ -15,7 +15,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import ovs_transaction
+from os_vif.engine.ovs import ovs_transaction
 from testbed.namespaces import changes, ip, run
 from testbed.ovs import row
 from tests.support import kills, proofs

@@ -13,7 +13,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine.ovs_executor import OvsExecutor
+from os_vif.engine.ovs.ovs_executor import OvsExecutor
 from os_vif.testing.guests import Guest
 from os_vif.testing.tap_bridge import TapBridge
 from testbed.namespaces import differences, ip, run, snapshot

@@ -12,7 +12,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import ovs_transaction
+from os_vif.engine.ovs import ovs_transaction
 from os_vif.engine.privileged import daemon
 from os_vif.host import tun_device
 from os_vif.host.netlink import rtnetlink

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from os_vif.engine import ovs_transaction
+from os_vif.engine.ovs import ovs_transaction
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from os_vif.engine import ovs_transaction
 from os_vif.engine.failure import StepFailure
+from os_vif.engine.ovs import ovs_transaction
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps.ovs.bridge import DeleteOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort

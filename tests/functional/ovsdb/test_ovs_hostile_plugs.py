@@ -20,7 +20,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.engine import ovs_transaction
+from os_vif.engine.ovs import ovs_transaction
 from os_vif.host.ovsdb import pool
 from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support.cases import ovs_vif

@@ -15,7 +15,8 @@ import time
 import pytest
 
 from os_vif import exception
-from os_vif.engine import ovs_transaction, runner
+from os_vif.engine import runner
+from os_vif.engine.ovs import ovs_transaction
 from os_vif.host.ovsdb import lookups, pool
 from os_vif.steps import DeleteLink, EnsureVeth, SetLink
 from os_vif.steps.ovs.bridge import EnsureOvsBridge

@@ -208,7 +208,7 @@ _KILLED = """
 import os, signal, sys
 import os_vif
 from os_vif import objects, serialization
-from os_vif.engine import ovs_transaction
+from os_vif.engine.ovs import ovs_transaction
 from oslo_config import cfg
 
 cfg.CONF([], project="killed", default_config_files=[], default_config_dirs=[])

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 
 from os_vif import objects
-from os_vif.engine import ovs_transaction
 from os_vif.engine.failure import StepFailure
+from os_vif.engine.ovs import ovs_transaction
 from os_vif.plugins.vif_fields import get
 from os_vif.steps.ovs.step import OvsStep
 from os_vif.testing.guests import Guest, Hypervisor

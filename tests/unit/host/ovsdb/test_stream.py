@@ -180,7 +180,7 @@ def test_a_request_on_tcp_does_not_wait_for_the_answer_before(monkeypatch):
 PYTHON_OVS = """
 import sys
 from os_vif.host.ovsdb import connection, server_socket, tls
-import os_vif.engine.ovs_transaction, os_vif.plugins.ovs
+import os_vif.engine.ovs.ovs_transaction, os_vif.plugins.ovs
 assert tls.process_tls_settings() is None
 assert "ovs" not in sys.modules, sorted(name for name in sys.modules if "ovs" in name)
 from ovs.stream import Stream

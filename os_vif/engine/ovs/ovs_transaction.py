@@ -21,9 +21,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from os_vif import exception
-from os_vif.engine import ovs_wait
 from os_vif.engine.failure import StepFailure
-from os_vif.engine.ovs_existing_ports import ExistingPorts, find_existing_ports
+from os_vif.engine.ovs import ovs_wait
+from os_vif.engine.ovs.ovs_existing_ports import ExistingPorts, find_existing_ports
 from os_vif.engine.step_records import StepRecords
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name

@@ -13,16 +13,16 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from os_vif.engine import ovs_transaction
 from os_vif.engine.failure import StepFailure
+from os_vif.engine.ovs import ovs_transaction
 from os_vif.steps.ovs.port import OWNER_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from os_vif.engine.executor import Progress
-    from os_vif.engine.ovs_existing_ports import ExistingPorts
-    from os_vif.engine.ovs_transaction import CommittedTransaction, Session
+    from os_vif.engine.ovs.ovs_existing_ports import ExistingPorts
+    from os_vif.engine.ovs.ovs_transaction import CommittedTransaction, Session
     from os_vif.host.ovsdb.transaction import Pairs
     from os_vif.steps.ovs.step import OvsStep
     from os_vif.steps.plan import Difference, OvsdbTarget, Plan
