@@ -67,6 +67,8 @@ class Candidate:
     #: A sentence for each reason why the candidate remains of an unplugged VIF; empty for a
     #: plugged VIF.
     left_over: tuple[str, ...] = ()
+    #: The UUID of the row of the port; a new port of the same name has a new row.
+    row: str = ""
 
     @property
     def id(self) -> str:

@@ -244,6 +244,7 @@ class _States:
             state=state,
             reasons=reasons,
             differences=differences,
+            row=candidate.row,
         )
 
     def _state(

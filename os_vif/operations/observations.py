@@ -54,6 +54,16 @@ class Observation:
     token: str = ""
     #: Number of failed unplugs.
     failures: int = 0
+    #: The identity of the devices and of the port of the VIF.
+    fingerprint: str = ""
+
+    def is_of_same_plug(self, later: Observation) -> bool:
+        """Return whether a later observation is of the VIF as plugged at this observation."""
+        # An observation from the future is from before a change of the clock.
+        return self.first <= later.first and (
+            (self.since, self.record_id, self.token, self.fingerprint)
+            == (later.since, later.record_id, later.token, later.fingerprint)
+        )
 
 
 class Observations:
@@ -81,25 +91,18 @@ class Observations:
         """Return the observations of a VIF, or None."""
         return self._by_key.get(vif)
 
-    def count(self, net: Netlink, vif: str, since: float | None, record_id: str) -> Observation:
+    def count(self, net: Netlink, vif: str, present: Observation) -> Observation:
         """Count an observation of a VIF, and return the observations in succession.
 
-        :param since: the time of the plug. Another time than before starts anew.
-        :param record_id: the id of the record of the VIF, whose mark is required; empty for an
-            empty bridge.
+        :param present: the VIF at present. Another time of the plug, record or fingerprint than
+            before starts anew. The mark of the record is required.
         """
         found = self._by_key.get(vif)
-        token = gc_marks.read(net, record_id) if record_id else ""
-        if (
-            found is None
-            or found.since != since
-            # An observation from the future is from before a change of the clock.
-            or found.first > self.now
-            or (found.record_id, found.token) != (record_id, token)
-        ):
-            # A mark on the host was set after the last plug, also for another entry.
-            found = Observation(self.now, 0, since, record_id, token or "")
-            self._by_key[vif] = found
+        token = gc_marks.read(net, present.record_id) if present.record_id else ""
+        # A mark on the host was set after the last plug, also for another entry.
+        present.token = token or ""
+        if found is None or token is None or not found.is_of_same_plug(present):
+            found = self._by_key[vif] = present
             if token is None:
                 self._unmarked.append(found)
         found.times += 1
@@ -190,4 +193,5 @@ def _observation(found: Any) -> Observation:
         str(found["record_id"]),
         str(found["token"]),
         int(found["failures"]),
+        str(found["fingerprint"]),
     )

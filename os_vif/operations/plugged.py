@@ -58,6 +58,9 @@ class Plugged:
     reasons: tuple[str, ...] = ()
     #: The differences of :func:`os_vif.check`.
     differences: tuple[Difference, ...] = ()
+    #: UUID of the row of the port in Open vSwitch; empty without a port. A port that was deleted
+    #: and created again has another row.
+    row: str = ""
 
     @property
     def kind(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from os_vif import exception
 from os_vif.device_names import DELETABLE_OVS_BRIDGES, HYBRID_BRIDGE
 from os_vif.engine import recording
+from os_vif.operations import observations
 from os_vif.operations.collect.collect_results import Collected, CollectOutcome
 from os_vif.operations.plugged import Plugged, State
 from os_vif.recognition import OTHER_BRIDGE
@@ -20,7 +21,6 @@ from os_vif.recognition import OTHER_BRIDGE
 if TYPE_CHECKING:
     from os_vif import objects
     from os_vif.host.netlink.rtnetlink import Netlink
-    from os_vif.operations import observations
     from os_vif.steps.plan import Plan
 
 LOG = logging.getLogger(__name__)
@@ -106,9 +106,16 @@ def require_single_owner(rules: Rules, entries: Sequence[Plugged]) -> None:
 
 
 def judge(
-    entry: Plugged, rules: Rules, seen: observations.Observations, net: Netlink
+    entry: Plugged,
+    rules: Rules,
+    seen: observations.Observations,
+    net: Netlink,
+    fingerprint: str,
 ) -> Collected:
-    """Return whether a VIF is collectable, and count the observation."""
+    """Return whether a VIF is collectable, and count the observation.
+
+    :param fingerprint: of the devices and the port of the VIF; another one than before starts anew.
+    """
     if (reason := _reason_to_spare(entry, rules)) is not None:
         return Collected(entry, CollectOutcome.SPARED, reason)
     since = None if entry.since is None else entry.since.timestamp()
@@ -116,7 +123,8 @@ def judge(
     if not is_empty_bridge(entry):
         record = recording.record_of(entry.vif, entry.instance, is_plug=False)
     record_id = "" if record is None else record.vif_id
-    observation = seen.count(net, seen.key(entry.plugin, entry.id), since, record_id)
+    now = observations.Observation(seen.now, 0, since, record_id, fingerprint=fingerprint)
+    observation = seen.count(net, seen.key(entry.plugin, entry.id), now)
     age = seen.now - (observation.first if since is None else since)
     if age < rules.older_than:
         whose = "first seen" if since is None else "plugged"

@@ -68,7 +68,9 @@ def collect(
         warn_of_unknown_owners(rules, entries)
         seen = observations.read()
         with rtnetlink.opened() as net:
-            judged = [judge(entry, rules, seen, net) for entry in others]
+            judged = [
+                judge(entry, rules, seen, net, before.fingerprint(entry)) for entry in others
+            ]
             with _shared_or_none():
                 results = [spare_without_effect(verdict, plan) for verdict in judged]
             if not errors:

@@ -28,7 +28,7 @@ from os_vif.device_names import (
     VHOST_USER,
 )
 from os_vif.host.ovsdb import remotes
-from os_vif.host.ovsdb.notation import mapping, values
+from os_vif.host.ovsdb.notation import mapping, ref, values
 from os_vif.plugins.ovs import names, unplugged_remains
 from os_vif.recognition import Candidate, Uplink, UplinkKind
 from os_vif.steps.ovs.port import OWNER_ID
@@ -151,7 +151,7 @@ def recognise(snapshot: HostSnapshot, tables: PortTables) -> Iterator[Candidate]
             continue
         if found is not None:
             claimed.update((port.name, *found.devices))
-            yield dataclasses.replace(found, owner=ids.get(OWNER_ID))
+            yield dataclasses.replace(found, owner=ids.get(OWNER_ID), row=ref(interface)[1])
         elif interface["type"] == "patch":
             # Neutron writes the ids of the parent port of a trunk to the patch port.
             _note_uplink(snapshot, tables, interface, port.bridge)

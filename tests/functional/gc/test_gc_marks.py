@@ -20,6 +20,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
 from os_vif.operations.collect.identities import Identities
+from testbed.namespaces import run
 from tests.support.cases import PARAMS, ovs_vif
 from tests.support.vifs import bridge_vif
 
@@ -71,6 +72,35 @@ def test_a_plug_between_two_collections_starts_the_observations_anew(case, insta
     assert right(case.vif, instance)
     assert set(outcomes(os_vif.collect(keep_nothing, **TWICE)).values()) == {"removed"}
     assert state_names(case.vif) == []
+
+
+@pytest.mark.parametrize("part", ["device", "port"])
+def test_a_device_or_port_created_again_by_another_program_starts_the_observations_anew(
+    br_int, instance, part
+):
+    """The public os-vif and Neutron delete no mark; statistics of the port do not count."""
+    vif = ovs_vif(create_port=True)
+    os_vif.plug(vif, instance)
+    name = vif.vif_name
+    ids = [f"external_ids:{key}={value}" for key, value in (
+        ("iface-id", vif.id), ("iface-status", "active"), ("attached-mac", vif.address),
+        ("vm-uuid", instance.uuid),
+    )]  # fmt: skip
+    run(f"ip link add name {name} type veth peer name far")
+
+    def collect():
+        (result,) = os_vif.collect(keep_nothing, **TWICE).results
+        return str(result.outcome), result.reason
+
+    assert collect() == ("waiting", "seen 1 of 2 times")
+    if part == "device":
+        run(f"ip link del {name} && ip link add name {name} type veth peer name far")
+    else:
+        br_int.vsctl("del-port", name, "--", "add-port", "br-int", name,
+                     "--", "set", "Interface", name, *ids)  # fmt: skip
+    assert collect() == ("waiting", "seen 1 of 2 times")
+    br_int.vsctl("set", "Interface", name, "other_config:unrelated=1")
+    assert collect()[0] == "removed"
 
 
 @contextlib.contextmanager
