@@ -73,6 +73,20 @@ def test_the_older_of_two_vifs_with_a_device_is_only_a_record(two, instance):
     assert os_vif.check(two[1], instance) == ()
 
 
+def test_an_unplug_of_the_entry_of_a_stale_vif_keeps_the_device_and_of_the_vif_itself_does_not(
+    two, instance, br_int
+):
+    """The public 5.3.0 deletes by name, too: doc/source/user/ovs/names.rst has the reasons."""
+    old, new = two
+    (entry,) = [each for each in os_vif.inventory() if each.id == old.id]
+    os_vif.unplug(entry.vif, entry.instance)
+    assert [each.id for each in os_vif.inventory()] == [new.id]
+    assert [d for d in os_vif.check(new, instance) if not d.pending] == []
+    assert new.vif_name in br_int.vsctl("list-ports", "br-int")
+    os_vif.unplug(old, instance)
+    assert new.vif_name not in br_int.vsctl("list-ports", "br-int")
+
+
 def test_a_collection_of_a_stale_record_keeps_the_device(two, instance):
     report = os_vif.collect([B], **NOW)
     assert (outcomes(report), report.kept) == ({A: "removed"}, 1)
