@@ -91,6 +91,8 @@ class ClassCodec:
         self.withdrawn = registry.withdrawn_versions(cls)
         self.fields = frozenset(cls.fields)
         self.has_fixed_ips = registry.has_fixed_ips(cls)
+        #: The names that a primitive may list as changed.
+        self.changeable = self.fields | {FIXED_IPS} if self.has_fixed_ips else self.fields
         #: The changed fields by the names in the data, and the most recent entry.
         self.changes: dict[tuple[str, ...], frozenset[str]] = {}
         self.recent_changes: tuple[list[str], frozenset[str]] = [], NO_NAMES
@@ -314,7 +316,7 @@ class _CodecsByName(dict[str, ClassCodec]):
         self.by_version: dict[tuple[str, str], tuple[ClassCodec, str]] = {}
 
     def is_valid(self) -> bool:
-        registered = ovo.VersionedObjectRegistry.obj_classes()
+        registered = registry.registered_classes()
         return [*map(registered.get, self)] == self._registered
 
     def find(self, name: str, path: str) -> ClassCodec:
@@ -326,7 +328,7 @@ class _CodecsByName(dict[str, ClassCodec]):
         if codec is None:
             cls = registry.find(name, path)
             codec = self._by_class[cls]
-            self._registered.append([*ovo.VersionedObjectRegistry.obj_classes()[name]])
+            self._registered.append([*registry.registered_classes()[name]])
             self[name] = codec
         return codec
 
@@ -353,9 +355,10 @@ class Format(dict[type[Any], ClassCodec]):
 
     def by_name(self) -> _CodecsByName:
         """Return the compiled codecs by the name of the class."""
-        if not self._by_name.is_valid():
-            self._by_name = _CodecsByName(self)
-        return self._by_name
+        codecs = self._by_name
+        if not codecs.is_valid():
+            codecs = self._by_name = _CodecsByName(self)
+        return codecs
 
     def row(self, cls: type[Any], name: str, declared: ovo_fields.Field[Any]) -> Row:
         """Return the compiled codec of a field, or of the elements of a field."""

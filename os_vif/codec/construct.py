@@ -10,7 +10,7 @@ values, and words the errors.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from oslo_versionedobjects import base as ovo
@@ -180,34 +180,38 @@ def set_unchanged(obj: Any, name: str, value: Any) -> None:
         obj.obj_reset_changes([name])
 
 
-def duplicate_unchanged(obj: Any) -> Any:
-    """Return a deep copy of an object; no field counts as changed."""
-    constructor = _constructors[type(obj)]
-    before = obj.__dict__
-    if constructor is not None and UNKNOWN not in before and FIXED_IPS not in before:
-        copied = constructor.new(constructor.cls)
-        _copy_fields(constructor, before, copied, copied.__dict__, {id(obj): copied})
-        return copied
-    copied = copy.deepcopy(obj)
-    after = copied.__dict__
-    after.pop(INITIAL_CHANGES, None)
-    if CHANGED in after:
-        after[CHANGED] = set()
-    return copied
-
-
-def list_object(cls: type[Any], objects: list[Any]) -> Any:
-    """Return a list object with coerced objects; no field counts as changed."""
+def list_copies(cls: type[Any], objects: Iterable[Any]) -> Any:
+    """Return a list object with deep copies of objects; no field counts as changed."""
+    copies = []
+    for obj in objects:
+        constructor = _constructors[type(obj)]
+        before = obj.__dict__
+        if constructor is None or UNKNOWN in before or FIXED_IPS in before:
+            copied = _copy_unchanged(obj)
+        else:
+            copied = constructor.new(constructor.cls)
+            _copy_fields(constructor, before, copied, copied.__dict__, {id(obj): copied})
+        copies.append(copied)
     if _constructors[cls] is None:
-        listing = cls(objects=objects)
+        listing = cls(objects=copies)
         listing.obj_reset_changes()
         return listing
     listing = object.__new__(cls)
     state = listing.__dict__
     state["_context"] = None
     element = cls.fields["objects"]._type._element_type
-    state["_obj_objects"] = coerced_list(listing, "objects", element, objects)
+    state["_obj_objects"] = coerced_list(listing, "objects", element, copies)
     return listing
+
+
+def _copy_unchanged(obj: Any) -> Any:
+    """Return a deep copy of an object by the methods of the class; no field counts as changed."""
+    copied = copy.deepcopy(obj)
+    after = copied.__dict__
+    after.pop(INITIAL_CHANGES, None)
+    if CHANGED in after:
+        after[CHANGED] = set()
+    return copied
 
 
 def _clone_nested(_: Any, obj: Any, memo: dict[int, Any]) -> Any:

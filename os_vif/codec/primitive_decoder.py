@@ -17,7 +17,7 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception
 from os_vif.codec import descriptions, registry, unknown
-from os_vif.codec.compiled import INITIAL_CHANGES, ClassCodec, Context, Format
+from os_vif.codec.compiled import INITIAL_CHANGES, NO_NAMES, ClassCodec, Context, Format
 from os_vif.codec.members import Load
 from os_vif.codec.path import (
     COERCION_ERRORS,
@@ -126,7 +126,7 @@ def object_loader(  # noqa: C901 - the inner loop of all reading
     #: The codecs, and name, version, codec and resulting version of the most recent object.
     recent: tuple[Any, ...] = (None,) * 5
 
-    def load(parent: Any, data: Any, ctx: Any) -> Any:  # noqa: C901
+    def load(parent: Any, data: Any, ctx: Any) -> Any:  # noqa: C901, PLR0912
         nonlocal recent
         codecs, name, written, codec, version = recent
         newer = None
@@ -167,8 +167,11 @@ def object_loader(  # noqa: C901 - the inner loop of all reading
             names = data[CHANGES]
             recent_names, changes = codec.recent_changes
             state[INITIAL_CHANGES] = changes if names == recent_names else _changes(names, codec)
-        if codec.has_fixed_ips and FIXED_IPS in state:
-            obj._obj_place_addresses(is_changed=FIXED_IPS in data.get(CHANGES, ()))
+        if codec.has_fixed_ips:
+            if FIXED_IPS in state:
+                obj._obj_place_addresses()
+            elif FIXED_IPS in state.get(INITIAL_CHANGES, NO_NAMES):
+                state[INITIAL_CHANGES] -= {FIXED_IPS}
         if newer is not None:
             _keep_version(obj, newer, ctx)
         return obj
@@ -275,7 +278,7 @@ def _changes(names: Any, codec: ClassCodec) -> frozenset[str]:
         key = tuple(names)
         changes = codec.changes.get(key)
         if changes is None:
-            changes = codec.fields.intersection(key)
+            changes = codec.changeable.intersection(key)
     except TypeError:
         raise invalid(names, "an array of names", below("", CHANGES)) from None
     if len(codec.changes) < _MAX_CACHED:
@@ -310,5 +313,6 @@ def _by_methods(
         obj.VERSION = version
         obj._changed_fields = set(changes & codec.fields)
         if codec.has_fixed_ips and FIXED_IPS in vars(obj):
-            obj._obj_place_addresses(is_changed=FIXED_IPS in data.get(CHANGES, ()))
+            obj._changed_fields |= changes & {FIXED_IPS}
+            obj._obj_place_addresses()
     return obj

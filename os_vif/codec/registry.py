@@ -22,6 +22,9 @@ NAMESPACE = "os_vif"
 #: The attribute of a VIF with the addresses of release 1.8.0. The attribute is no field.
 FIXED_IPS = "fixed_ips"
 
+ovo.VersionedObjectRegistry.obj_classes()
+#: The registry of the process. oslo creates the registry at the first use.
+_registry: Any = ovo.VersionedObjectRegistry._registry
 _load_vocabulary: list[Callable[[], object]] = []
 _withdrawn: list[Callable[[type[Any]], Iterable[str]]] = []
 
@@ -43,12 +46,19 @@ def withdrawn_versions(cls: type[Any]) -> frozenset[str]:
     return frozenset(version for function in _withdrawn for version in function(cls))
 
 
+def registered_classes() -> dict[str, list[type[Any]]]:
+    """Return the registered classes of all projects by name, newest version first."""
+    # ``obj_classes()`` creates an object in each call.
+    classes: dict[str, list[type[Any]]] = _registry._obj_classes
+    return classes
+
+
 def candidates(name: Any) -> list[type[Any]]:
     """Return the registered classes with a name, newest version first."""
     if not isinstance(name, str):
         return []
-    registered = ovo.VersionedObjectRegistry.obj_classes()
-    return [cls for cls in registered.get(name, ()) if cls.OBJ_PROJECT_NAMESPACE == NAMESPACE]
+    registered = registered_classes().get(name, ())
+    return [cls for cls in registered if cls.OBJ_PROJECT_NAMESPACE == NAMESPACE]
 
 
 def find(name: Any, path: str = "") -> type[Any]:

@@ -54,9 +54,7 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
         release_1_8.read_addresses(vif, primitive)
         return vif
 
-    def _obj_place_addresses(self, *, is_changed: bool) -> None:
-        """Copy the addresses of ``fixed_ips`` to the subnets of the addresses."""
-        release_1_8.place_addresses(self, is_changed=is_changed)
+    _obj_place_addresses = release_1_8.place_addresses
 
     def _obj_post_downgrade(self, primitive: dict[str, Any], reader: TargetManifest) -> None:
         release_1_8.move_addresses_to_vif(self, primitive, reader)

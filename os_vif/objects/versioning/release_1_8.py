@@ -35,31 +35,25 @@ def read_addresses(vif: Any, primitive: dict[str, Any]) -> None:
     if "fixed_ips" not in data or "fixed_ips" in vif.fields:
         return
     vif.fixed_ips = _fixed_ip_list().obj_from_primitive(data["fixed_ips"], vif._context)
-    changes = vif._obj_primitive_field(primitive, "changes", ())
-    place_addresses(vif, is_changed="fixed_ips" in changes)
-
-
-def place_addresses(vif: Any, *, is_changed: bool) -> None:
-    """Copy each address of ``fixed_ips`` to the subnet with the address.
-
-    :param is_changed: True if the payload listed ``fixed_ips`` as changed.
-    """
-    if is_changed:
+    if "fixed_ips" in vif._obj_primitive_field(primitive, "changes", ()):
         vif._changed_fields.add("fixed_ips")
+    place_addresses(vif)
+
+
+def place_addresses(vif: Any) -> None:
+    """Copy each address of ``fixed_ips`` to the subnet with the address."""
     addresses = [
         (address, ip)
         for ip in members(vif.fixed_ips)
-        if (address := state_of(ip).get("_obj_address")) is not None
+        if (address := value_of(ip, "address")) is not None
     ]
     for subnet in subnets(vif):
-        cidr = state_of(subnet).get("_obj_cidr")
+        cidr = value_of(subnet, "cidr")
         if cidr is None or "_obj_ips" in subnet.__dict__:
             continue
-        inside = select_inside(cidr, addresses)
-        if inside:
+        if inside := select_inside(cidr, addresses):
             # The payload lacks the field ``ips``, so no field counts as changed.
-            copies = [construct.duplicate_unchanged(ip) for ip in inside]
-            listing = construct.list_object(_fixed_ip_list(), copies)
+            listing = construct.list_copies(_fixed_ip_list(), inside)
             construct.set_unchanged(subnet, "ips", listing)
 
 
@@ -111,10 +105,9 @@ def members(listing: Any) -> Iterable[Any]:
 
 def value_of(obj: Any, name: str) -> Any:
     """Return the value of a field; None for an unset field."""
-    return state_of(obj).get(f"_obj_{name}")
-
-
-def state_of(obj: Any) -> dict[str, Any]:
-    """Return the values of set fields, by attribute."""
-    codec = PRIMITIVES[type(obj)]
-    return obj.__dict__ if codec.is_direct else codec.state_of(obj)
+    attribute = f"_obj_{name}"
+    value = obj.__dict__.get(attribute)
+    if value is None:
+        # The class of a third party may store the value in another attribute.
+        value = PRIMITIVES[type(obj)].state_of(obj).get(attribute)
+    return value
