@@ -13,6 +13,7 @@ from oslo_privsep import capabilities
 
 from os_vif.privsep import Context
 from os_vif.steps.pod.in_pod import InPod
+from os_vif.steps.pod.pod_device import LendLink, ReturnLink
 from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
 from os_vif.steps.pod.pod_veth import EnsurePodVeth
 
@@ -30,7 +31,15 @@ vif_plug = Context(
     pypath=f"{__name__}.vif_plug",
     capabilities=[capabilities.CAP_NET_ADMIN, capabilities.CAP_SYS_ADMIN],
     program_capabilities=_of_iptables,
-    steps=(DeletePodLink, EnsurePodMacvlan, EnsurePodVeth, EnsurePodVlan, InPod),
+    steps=(
+        DeletePodLink,
+        EnsurePodMacvlan,
+        EnsurePodVeth,
+        EnsurePodVlan,
+        InPod,
+        LendLink,
+        ReturnLink,
+    ),
 )
 run, undo, check = vif_plug.entry_points()
 probe = vif_plug.probe_entry_point()

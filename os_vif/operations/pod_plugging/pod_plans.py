@@ -32,6 +32,7 @@ from os_vif.steps import (
 )
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.pod.in_pod import InPod
+from os_vif.steps.pod.pod_device import LendLink, ReturnLink
 from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
 from os_vif.steps.pod.pod_veth import EnsurePodVeth
 
@@ -96,7 +97,7 @@ def plan_plug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> tupl
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     """
     way = _way_of(vif)
-    host = _host_plan(plugin, _with_port(vif), instance_info, "plug")
+    host = _host_plan(plugin, _for_host(vif), instance_info, "plug")
     device = way(plugin, vif, host, target)
     result = _result(vif, device, target)
     inner = _pod_steps(target.ifname, result) if device.has_interface else ()
@@ -114,7 +115,7 @@ def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Pl
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     """
     _way_of(vif)
-    host = _host_plan(plugin, vif, instance_info, "unplug")
+    host = _host_plan(plugin, _for_host(vif), instance_info, "unplug")
     own = _removal(vif, target)
     # Ports of Open vSwitch are deleted before their devices, and bridges after their ports.
     before = list(itertools.takewhile(lambda step: not isinstance(step, KernelStep), host))
@@ -129,11 +130,20 @@ def _host_plan(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:
     return call_errors.plan_of(plugin, vif, instance_info, action)
 
 
-def _with_port(vif: Any) -> Any:
-    """Return a VIF for which the plan of the plugin has the port: a pod has no hypervisor."""
+def _for_host(vif: Any) -> Any:
+    """Return the VIF for the plan of the plugin: a pod has no hypervisor.
+
+    The plan has the port of a ``VIFOpenVSwitch``. A ``VIFDirect`` is a virtual function without a
+    macvtap device.
+    """
+    profile = vif_fields.get(vif, "port_profile")
+    if isinstance(vif, objects.VIFDirect):
+        names = ("id", "address", "network", "plugin", "port_profile", "dev_address")
+        given = {name: vif_fields.get(vif, name) for name in names}
+        given = {name: value for name, value in given.items() if value is not None}
+        return objects.VIFHostDevice(dev_type="ethernet", **given)
     if not isinstance(vif, objects.VIFOpenVSwitch):
         return vif
-    profile = vif_fields.get(vif, "port_profile")
     if not isinstance(profile, objects.VIFPortProfileOpenVSwitch):
         return vif
     clone = vif.obj_clone()
@@ -201,6 +211,18 @@ def _vlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
     return _Device((step,), mac, mtu, link)
 
 
+def _virtual_function(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
+    """Return the network device of a virtual function, lent to the pod."""
+    del host
+    mac, mtu, address = vif_fields.mac(vif), _mtu(plugin, vif), vif_fields.pci_address(vif)
+    try:
+        step = LendLink(target.ifname, *target.place, address)
+    except exception.InvalidStep as error:
+        raise vif_fields.of_step(error, {"pci_address": "vif.dev_address"}) from error
+    info = _pci_info(address)
+    return _Device((step,), mac, mtu, None, pci_id=address, device_info=info)
+
+
 def _vhost_user(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
     """Return the socket of a vhost-user port. The pod opens the socket; it has no interface."""
     del host, target
@@ -247,6 +269,9 @@ _WAYS: tuple[tuple[str, _Way], ...] = (
     ("VIFOpenVSwitch", _veth_in_switch),
     ("VIFMacvlanNested", _macvlan),
     ("VIFVlanNested", _vlan),
+    ("VIFHostDevice", _virtual_function),
+    ("VIFDirect", _virtual_function),
+    ("VIFSriov", _virtual_function),
     ("VIFVHostUser", _vhost_user),
     ("VIFDPDKNested", _dpdk),
     ("VIFNestedDPDK", _dpdk),
@@ -273,6 +298,8 @@ def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
             return (DeleteLink(vif_fields.named(vif, "vif_name"), include_unmanaged=True),)
         case "VIFMacvlanNested" | "VIFVlanNested" if target.is_present:
             return (DeletePodLink(target.ifname, *target.place),)
+        case "VIFHostDevice" | "VIFDirect" | "VIFSriov":
+            return (ReturnLink(target.ifname, *target.place, vif_fields.pci_address(vif)),)
         case _:
             return ()
 

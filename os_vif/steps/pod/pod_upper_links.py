@@ -17,12 +17,10 @@ from os_vif.host.netlink import namespaces
 from os_vif.host.netlink.pod_namespaces import GoneError
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
-from os_vif.steps.ip import addresses, device_routes
-from os_vif.steps.ip.sysctl import SetSysctl, read_parameter
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.links import DeleteLink
-from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.pod.in_pod import InPod
+from os_vif.steps.pod.pod_settings import read_settings
 from os_vif.steps.pod.pod_step import PodStep
 
 if TYPE_CHECKING:
@@ -286,7 +284,7 @@ class DeletePodLink(PodStep):
                 link = self._target(inside)
                 if link is None:
                     return ()
-                settings = self._read_settings(inside, link)
+                settings = read_settings(inside, link)
                 inside.delete(link)
         except GoneError:
             return ()
@@ -296,18 +294,6 @@ class DeletePodLink(PodStep):
         created = _RECREATED_BY[link.kind or ""](self, link, lower.name)
         inner = [InPod.of(self.netns, self.netns_id, step, missing_ok=True) for step in settings]
         return (created, *inner)
-
-    def _read_settings(self, inside: Netlink, link: Link) -> list[KernelStep]:
-        """Return the steps that give a recreated device the present settings."""
-        held = addresses.read_addresses(inside, link)
-        connected = addresses.connected_networks(held)
-        ipv6 = read_parameter(self.name, "ipv6", "disable_ipv6")
-        return [
-            *([] if ipv6 is None else [SetSysctl(self.name, "disable_ipv6", ipv6)]),
-            SetLink(self.name, up=link.up),
-            *held,
-            *device_routes.read_routes(inside, link, connected).given,
-        ]
 
 
 def _recreate_macvlan(step: PodStep, link: Link, lower: str) -> KernelStep:
