@@ -22,6 +22,11 @@ DAEMON = "vif_plug_linux_bridge.privsep"
 
 def daemon_pid(plugin: str = "linux_bridge") -> int:
     """Return the process id of the privileged daemon in the network namespace of the test."""
+    return context_pid(f"vif_plug_{plugin}.privsep.vif_plug")
+
+
+def context_pid(context: str) -> int:
+    """Return the process id of the daemon of a context in the network namespace of the test."""
     ours = os.stat("/proc/thread-self/ns/net").st_ino  # noqa: PTH116
     pids = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
@@ -30,7 +35,7 @@ def daemon_pid(plugin: str = "linux_bridge") -> int:
             theirs = (process / "ns/net").stat().st_ino
         except OSError:
             continue
-        if theirs == ours and name == daemon_name(f"vif_plug_{plugin}.privsep.vif_plug"):
+        if theirs == ours and name == daemon_name(context):
             pids.append(int(process.name))
     (pid,) = pids
     return pid

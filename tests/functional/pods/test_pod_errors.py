@@ -1,0 +1,199 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Namespaces that were used again, missing rights, names that are taken, and the policy of the daemon."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+
+import pytest
+
+import os_vif
+from os_vif import Sandbox, exception
+from os_vif.engine import runner
+from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
+from os_vif.plugins import pod_privsep
+from os_vif.sandbox import identity_of
+from os_vif.steps import EnsureAddress, SetLink
+from os_vif.steps.plan import Plan
+from os_vif.steps.pod.in_pod import InPod
+from testbed.namespaces import differences, run, snapshot
+from tests.support.daemons import DAEMON, context_pid, descriptors, use_helper
+from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip, subnet
+
+pytestmark = pytest.mark.usefixtures("daemon")
+
+
+def in_pod(netns: str, inner) -> InPod:
+    return InPod.of(netns, identity_of(os.stat(netns)), inner)  # noqa: PTH116 - as the library
+
+
+def test_a_name_that_was_used_again_is_an_error():
+    with new_pod() as netns:
+        sandbox = Sandbox(netns, "eth0")
+    before = snapshot()
+    # An open namespace keeps its inode, so the next namespace has another.
+    with new_pod(netns.rpartition("/")[2]), new_pod(f"{netns.rpartition('/')[2]}-2") as other:
+        if identity_of(os.stat(netns)) == sandbox.identity:  # noqa: PTH116
+            sandbox = Sandbox(other, "eth0")
+            object.__setattr__(sandbox, "netns", netns)
+        with pytest.raises(exception.PlugException, match="used again"):
+            os_vif.plug_pod(pod_bridge_vif(1), POD, sandbox)
+        assert differences(before) == []
+        # The removal is best effort.
+        assert os_vif.unplug_pod(pod_bridge_vif(1), POD, sandbox) == ()
+
+
+def test_a_process_that_has_ended_is_an_error():
+    with subprocess.Popen(["unshare", "-n", sys.executable, "-c", "input()"], stdin=-1) as process:
+        sandbox = Sandbox(f"/proc/{process.pid}/ns/net", "eth0")
+        process.stdin.close()
+    with pytest.raises(exception.PlugException, match="does not exist"):
+        os_vif.plug_pod(pod_bridge_vif(1), POD, sandbox)
+
+
+@pytest.mark.parametrize(
+    ("netns", "text"),
+    [
+        ("/run/netns/ov-missing", "does not exist"),
+        ("/etc/passwd", "no network namespace"),
+        ("/proc/self/ns/mnt", "no network namespace"),
+        ("/proc/thread-self/ns/net", "network namespace of the host"),
+    ],
+)
+def test_a_path_that_names_no_pod(netns, text):
+    before = snapshot()
+    with pytest.raises(exception.PlugException, match=text):
+        os_vif.plug_pod(pod_bridge_vif(1), POD, Sandbox(netns, "eth0"))
+    assert differences(before) == []
+
+
+@pytest.mark.parametrize("sandbox", [Sandbox("run/x", "eth0"), Sandbox(None, "eth0"), "/run/x"])
+def test_an_argument_that_is_no_usable_sandbox(sandbox):
+    with pytest.raises(exception.InvalidField, match="sandbox"):
+        os_vif.plug_pod(pod_bridge_vif(1), POD, sandbox)
+
+
+@pytest.mark.parametrize("name", ["lo", "", "a/b", "sixteen-bytes-xx"])
+def test_a_name_that_no_interface_of_a_pod_has(name):
+    with pytest.raises(exception.InvalidField, match="ifname"):
+        os_vif.unplug_pod(pod_bridge_vif(1), POD, Sandbox(None, name))
+
+
+def test_an_interface_of_the_runtime_is_not_replaced():
+    with new_pod() as netns:
+        run(f"ip -n {netns.rpartition('/')[2]} link add eth0 type bridge")
+        before = snapshot()
+        with pytest.raises(exception.PlugException, match="has a device eth0 already"):
+            os_vif.plug_pod(pod_bridge_vif(1), POD, Sandbox(netns, "eth0"))
+        assert differences(before) == []
+        os_vif.unplug_pod(pod_bridge_vif(1), POD, Sandbox(netns, "eth0"))
+        assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo", "eth0"]
+
+
+def test_the_pair_of_an_earlier_sandbox_is_replaced():
+    vif = pod_bridge_vif(1)
+    with new_pod() as earlier, new_pod() as later:
+        os_vif.plug_pod(vif, POD, Sandbox(earlier, "eth0"))
+        os_vif.plug_pod(vif, POD, Sandbox(later, "eth0"))
+        assert [link["ifname"] for link in pod_ip(earlier, "link")] == ["lo"]
+        assert os_vif.check_pod(vif, POD, Sandbox(later, "eth0")) == ()
+
+
+def test_the_error_names_the_step_without_the_right(tmp_path, quick_helper):
+    config = tmp_path / "os-vif.conf"
+    config.write_text("[os_vif_pod_privileged]\ncapabilities = CAP_NET_ADMIN\n")
+    before = snapshot()
+    with (
+        use_helper(f"{quick_helper} --config-file {config}"),
+        new_pod() as netns,
+        pytest.raises(exception.PlugException) as info,
+    ):
+        os_vif.plug_pod(pod_bridge_vif(1), POD, Sandbox(netns, "eth0"))
+    assert "EnsurePodVeth failed" in str(info.value)
+    assert "entering takes CAP_SYS_ADMIN" in str(info.value)
+    assert differences(before) == []
+
+
+def test_the_daemons_of_nova_accept_no_step_of_a_pod():
+    with new_pod() as netns:
+        plan = Plan(in_pod(netns, SetLink("lo", up=True)))
+        with pytest.raises(exception.StepFailed, match="does not accept the step"):
+            runner.run(plan, DAEMON)
+
+
+@pytest.mark.parametrize(
+    ("inner", "text"),
+    [
+        (SetLink("eth9", up=True), "not of os-vif"),
+        (EnsureAddress("eth9", "192.0.2.1/24"), "not of os-vif"),
+        (SetLink("lo", mtu=1280), "loopback"),
+        (EnsureAddress("lo", "192.0.2.1/24"), "loopback"),
+    ],
+)
+def test_the_daemon_changes_only_the_devices_of_vifs_in_a_pod(inner, text):
+    with new_pod() as netns:
+        run(f"ip -n {netns.rpartition('/')[2]} link add eth9 type bridge")
+        with pytest.raises(exception.StepFailed, match=text):
+            runner.run(Plan(in_pod(netns, inner)), PRIVSEP_MODULE)
+
+
+def test_the_daemon_does_not_take_the_host_for_a_pod():
+    run("ip link add eth9 alias os-vif type bridge")
+    plan = Plan(in_pod("/proc/thread-self/ns/net", EnsureAddress("eth9", "192.0.2.1/24")))
+    with pytest.raises(exception.StepFailed, match="network namespace of the host"):
+        runner.run(plan, PRIVSEP_MODULE)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ("eth0", "/run/netns/x", "4:1", "RenameLink", (("to", "eth1"),)),
+        ("eth0", "/run/netns/x", "4:1", "SetLink", (("mtu", "1500"),)),
+        ("eth0", "/run/netns/x", "4:1", "SetLink", (("color", "red"),)),
+        ("eth0", "/run/netns/x", "4:1", "SetLink", "mtu"),
+        ("eth0", "x", "4:1", "SetLink", (("up", True),)),
+        ("eth0", "/run/netns/x", "4", "SetLink", (("up", True),)),
+    ],
+)
+def test_wrong_steps_are_refused_at_construction(step):
+    with pytest.raises(exception.InvalidStep):
+        InPod(*step)
+
+
+def test_ipv6_is_on_only_where_a_subnet_has_it():
+    vif = pod_bridge_vif(1, subnet("10.7.0.0/24", "10.7.0.5"))
+    six = pod_bridge_vif(2, subnet("2001:db8::/64", "2001:db8::5", gateway="2001:db8::1"))
+    with new_pod() as four_only, new_pod() as with_six:
+        for given, netns in ((vif, four_only), (six, with_six)):
+            os_vif.plug_pod(given, POD, Sandbox(netns, "eth0", default_gateway=True))
+        found = pod_ip(four_only, "address", "show", "eth0")[0]["addr_info"]
+        assert [a["family"] for a in found] == ["inet"]
+        (default,) = pod_ip(with_six, "-6", "route", "show", "default")
+        assert default["gateway"] == "2001:db8::1"
+
+
+def test_pods_at_the_same_time_leave_nothing():
+    """Eight threads plug and unplug pods; the daemon keeps no descriptor."""
+    before = snapshot()
+
+    def plug_and_unplug(number: int) -> None:
+        vif = pod_bridge_vif(number)
+        with new_pod() as netns:
+            sandbox = Sandbox(netns, "eth0", default_gateway=True)
+            os_vif.plug_pod(vif, POD, sandbox)
+            assert os_vif.check_pod(vif, POD, sandbox) == ()
+            os_vif.unplug_pod(vif, POD, sandbox)
+
+    numbers = iter(range(1, 100))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(plug_and_unplug, [next(numbers) for _ in range(8)]))
+        first = descriptors(pid := context_pid(pod_privsep.vif_plug.pypath))
+        list(pool.map(plug_and_unplug, [next(numbers) for _ in range(8)]))
+    # Each thread of the daemon has a socket.
+    assert descriptors(pid) <= first + 8
+    assert differences(before) == []
