@@ -20,11 +20,12 @@ from oslo_privsep import capabilities as privsep_capabilities
 
 from os_vif import engine
 from os_vif.engine.privileged import hardening
-from os_vif.engine.shared_daemon import daemon_limits, listeners
+from os_vif.engine.shared_daemon import daemon_limits
 from os_vif.engine.shared_daemon.daemon_limits import Limits
 from os_vif.engine.shared_daemon.dispatch import Dispatcher
 from os_vif.engine.shared_daemon.peers import AccessList
 from os_vif.engine.shared_daemon.server import Server
+from os_vif.host import listeners
 
 LOG = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The listening socket of the shared privileged daemon: of systemd, or at a path.
+"""The listening socket of a daemon of os-vif: of systemd, or at a path.
 
 Sources: sd_listen_fds(3), sd_notify(3), unix(7).
 """

@@ -1,0 +1,338 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The commands ADD, DEL, CHECK and GC.
+
+ADD writes the record of the attachment, calls the IPAM plugin, and plugs the pod. A failed ADD
+leaves neither an address nor a device. DEL succeeds without the network namespace, without
+``prevResult`` and repeatedly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import os_vif
+from os_vif import exception, objects, serialization
+from os_vif.cni import (
+    address_delegation,
+    attachment_check,
+    attachment_records,
+    attachment_result,
+    device_info,
+    vif_source,
+)
+from os_vif.cni.attachment_records import AttachmentRecord
+from os_vif.cni.attachment_result import DEFAULT_ROUTES
+from os_vif.cni.cni_error import CniError, Code
+from os_vif.cni.invocation import Invocation
+from os_vif.cni.vif_source import PodVif
+from os_vif.host.netlink import pod_namespaces, rtnetlink
+from os_vif.sandbox import PodResult, Sandbox
+
+if TYPE_CHECKING:
+    from os_vif.operations.plugged import Plugged
+
+LOG = logging.getLogger(__name__)
+
+
+def add(invocation: Invocation) -> dict[str, Any]:
+    """Plug an interface into a pod, and return the result.
+
+    :raises CniError: if the attachment fails. Nothing remains, except for the steps that the text
+        of the error lists.
+    """
+    with _raised_as_cni_error("the pod cannot be plugged"):
+        sandbox = Sandbox(invocation.netns, invocation.ifname)
+        _require_free_name(sandbox)
+        info_path = device_info.path_of(invocation.configuration.runtime_config)
+        # Before the first change, so that an invalid configuration allocates no address.
+        pod = vif_source.find(invocation, {})
+        attachment_records.write(_record(invocation, pod, info_path))
+        try:
+            allocated = address_delegation.allocate(invocation) if pod.is_made_here else {}
+            if allocated:
+                pod = vif_source.find(invocation, allocated)
+                attachment_records.write(_record(invocation, pod, info_path))
+            result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
+            if info_path and result.device_info:
+                device_info.write(info_path, dict(result.device_info))
+            return _result(invocation, allocated, pod, result)
+        except BaseException:
+            _delete_quietly(invocation)
+            raise
+
+
+def delete(invocation: Invocation) -> None:
+    """Unplug the interface of a pod, and release the addresses of the pod.
+
+    :raises CniError: if a part of the attachment remains.
+    """
+    record = attachment_records.read(_key(invocation))
+    pod = _recorded(record) if record is not None else _find_quietly(invocation)
+    with _raised_as_cni_error("the pod cannot be unplugged"):
+        if pod is not None:
+            os_vif.unplug_pod(
+                pod.vif, pod.instance, Sandbox(invocation.netns or None, invocation.ifname)
+            )
+        info_path = record.device_info if record is not None else ""
+        if info_path:
+            device_info.remove(info_path)
+        if vif_source.needs_addresses(invocation):
+            address_delegation.release(invocation)
+        attachment_records.remove(_key(invocation))
+
+
+def check(invocation: Invocation) -> None:
+    """Compare the host and the pod with the attachment.
+
+    :raises CniError: if the attachment differs, or the IPAM plugin reports an error.
+    """
+    previous: Mapping[str, Any] = invocation.configuration.previous or {}
+    record = attachment_records.read(_key(invocation))
+    with _raised_as_cni_error("the pod cannot be read"):
+        pod = vif_source.find(invocation, previous) if record is None else _recorded(record)
+        vif = attachment_check.expected_vif(invocation, pod, previous)
+        sandbox = Sandbox(
+            invocation.netns,
+            invocation.ifname,
+            default_gateway=pod.default_gateway(invocation)
+            and attachment_check.has_default_route(previous),
+        )
+        found = os_vif.check_pod(vif, pod.instance, sandbox)
+    differences = attachment_check.relevant(found)
+    if differences:
+        raise CniError(
+            Code.DIFFERS,
+            f"{invocation.ifname} of the pod is not as plugged",
+            "; ".join(map(str, differences)),
+        )
+    if vif_source.needs_addresses(invocation):
+        address_delegation.check(invocation)
+
+
+def collect(invocation: Invocation) -> None:
+    """Unplug the attachments of a network that the runtime does not list.
+
+    A failed removal does not end the collection.
+
+    :raises CniError: with all failures, after the collection.
+    """
+    name = invocation.configuration.name
+    valid = invocation.configuration.valid_attachments()
+    failures: list[str] = []
+    for record in attachment_records.read_all():
+        if record.network == name and (record.container_id, record.ifname) not in valid:
+            with _noting(failures, f"{record.container_id}, {record.ifname}"):
+                _remove_stale(invocation, record)
+    with _noting(failures, "VIFs without an attachment"):
+        failures += _collect_unrecorded(name, valid)
+    with _noting(failures, "the IPAM plugin"):
+        address_delegation.forward(invocation)
+    if failures:
+        raise CniError(Code.OPERATION_FAILED, "attachments remain", "; ".join(failures))
+
+
+def _remove_stale(invocation: Invocation, record: AttachmentRecord) -> None:
+    """Unplug an attachment, and release its addresses.
+
+    :raises CniError: if a part of the attachment remains.
+    """
+    variables = {
+        "CNI_CONTAINERID": record.container_id,
+        "CNI_IFNAME": record.ifname,
+        "CNI_NETNS": "",
+        "CNI_ARGS": "",
+    }
+    environment = {**invocation.environment, **variables}
+    stale = Invocation(
+        invocation.command, environment, invocation.raw, invocation.configuration
+    )
+    delete(stale)
+
+
+def _collect_unrecorded(name: str, valid: frozenset[tuple[str, str]]) -> list[str]:
+    """Unplug VIFs of the network whose attachments have no record.
+
+    :returns: a sentence for each failure.
+    """
+    containers = {container_id for container_id, _ in valid}
+    ids = {vif_source.vif_id(name, *attachment) for attachment in valid}
+
+    def is_kept(entry: Plugged) -> bool:
+        network = entry.vif.network if "network" in entry.vif else None
+        label = network.label if network is not None and "label" in network else None
+        instance = entry.instance.name if "name" in entry.instance else None
+        return label != name or entry.id in ids or instance in containers
+
+    from os_vif.engine import recording
+
+    report = os_vif.collect(
+        is_kept, owner=recording.owner(), older_than=0, observations=1, pending=True
+    )
+    return [*report.errors, *(f"{each.entry.id}: {each.reason}" for each in report.failed)]
+
+
+def _require_free_name(sandbox: Sandbox) -> None:
+    """Raise CniError if the pod has an interface of the name, or the namespace does not exist."""
+    if sandbox.identity is None:
+        raise CniError(
+            Code.UNKNOWN_CONTAINER,
+            "the network namespace does not exist",
+            f"CNI_NETNS is {sandbox.netns}",
+        )
+    try:
+        with (
+            pod_namespaces.opened(str(sandbox.netns), sandbox.identity) as namespace,
+            namespace.entered() as net,
+        ):
+            exists = net.link(sandbox.ifname) is not None
+    except pod_namespaces.GoneError as error:
+        raise CniError(
+            Code.UNKNOWN_CONTAINER, "the network namespace does not exist", error.strerror
+        ) from error
+    except OSError as error:
+        raise CniError(
+            Code.INVALID_ENVIRONMENT, "invalid CNI_NETNS", error.strerror or str(error)
+        ) from error
+    if exists:
+        raise CniError(
+            Code.INVALID_ENVIRONMENT,
+            "invalid CNI_IFNAME",
+            f"{sandbox.netns} has an interface named {sandbox.ifname}",
+        )
+
+
+def _sandbox_of(invocation: Invocation, pod: PodVif) -> Sandbox:
+    """Return the sandbox of an attachment."""
+    return Sandbox(
+        invocation.netns, invocation.ifname, default_gateway=pod.default_gateway(invocation)
+    )
+
+
+def _key(invocation: Invocation) -> tuple[str, str, str]:
+    """Return the key of the record of an attachment."""
+    return invocation.configuration.name, invocation.container_id, invocation.ifname
+
+
+def _record(invocation: Invocation, pod: PodVif, info_path: str) -> AttachmentRecord:
+    """Return the record of an attachment."""
+    return AttachmentRecord(
+        *_key(invocation),
+        netns=invocation.netns,
+        vif=serialization.dumps(pod.vif),
+        instance=serialization.dumps(pod.instance),
+        source="made" if pod.is_made_here else "document",
+        device_info=info_path,
+    )
+
+
+def _recorded(record: AttachmentRecord) -> PodVif:
+    """Return the VIF of a record."""
+    vif: objects.VIFBase = serialization.loads(record.vif)
+    instance: objects.InstanceInfo = serialization.loads(record.instance)
+    return PodVif(vif, instance, is_made_here=record.source == "made")
+
+
+def _delete_quietly(invocation: Invocation) -> None:
+    """Remove what a failed ADD may have left; log an error."""
+    try:
+        delete(invocation)
+    except CniError as error:
+        LOG.warning("A failed ADD of %s may leave a part: %s", invocation.container_id, error)
+
+
+def _find_quietly(invocation: Invocation) -> PodVif | None:
+    """Return the VIF of an attachment without a record; None if no source has the VIF any more."""
+    try:
+        return vif_source.find(invocation, {})
+    except CniError as error:
+        LOG.warning("%s has no VIF to unplug: %s", invocation.container_id, error)
+        return None
+
+
+def _result(
+    invocation: Invocation, allocated: Mapping[str, Any], pod: PodVif, plugged: PodResult
+) -> dict[str, Any]:
+    """Return the result of ADD, in the form of the version of the configuration."""
+    configuration = invocation.configuration
+    interfaces = [*_host_interfaces(pod.vif, plugged)]
+    own = len(interfaces)
+    interfaces.append(
+        {
+            "name": plugged.name or invocation.ifname,
+            "mac": plugged.mac,
+            "mtu": plugged.mtu,
+            "sandbox": invocation.netns,
+            "socketPath": plugged.socket_path,
+            "pciID": plugged.pci_id,
+        }
+    )
+    if allocated:
+        addresses = [{**each, "interface": own} for each in allocated.get("ips") or ()]
+        routes = list(allocated.get("routes") or ())
+        listed = {route.get("dst") for route in routes}
+        routes += [
+            {"dst": each.destination, "gw": each.gateway}
+            for each in plugged.routes
+            if each.destination in DEFAULT_ROUTES - listed
+        ]
+    else:
+        addresses = [
+            {"address": each.address, "gateway": each.gateway, "interface": own}
+            for each in plugged.addresses
+        ]
+        routes = [{"dst": each.destination, "gw": each.gateway} for each in plugged.routes]
+    servers = {"nameservers": list(plugged.dns)} if plugged.dns else {}
+    dns = configuration.dns or allocated.get("dns") or servers
+    joined = attachment_result.join(
+        configuration.previous, interfaces, addresses, routes, dns
+    )
+    return attachment_result.convert(joined, configuration.version)
+
+
+def _host_interfaces(vif: objects.VIFBase, plugged: PodResult) -> Iterator[dict[str, Any]]:
+    """Yield the bridge and the host's end of the pod's interface."""
+    bridge = vif.bridge_name if "bridge_name" in vif else None
+    with rtnetlink.opened() as net:
+        for name in (bridge, plugged.host_name):
+            link = net.link(name) if name else None
+            if link is not None:
+                yield {"name": link.name, "mac": link.address}
+
+
+@contextlib.contextmanager
+def _noting(failures: list[str], subject: str) -> Iterator[None]:
+    """Append an error of the block to a list, with the subject."""
+    try:
+        yield
+    except (CniError, exception.ExceptionBase) as error:
+        failures.append(f"{subject}: {error}")
+
+
+@contextlib.contextmanager
+def _raised_as_cni_error(message: str) -> Iterator[None]:
+    """Raise an error of os-vif or of the host as an error for the runtime."""
+    try:
+        yield
+    except exception.ExceptionBase as error:
+        raise CniError(_code_of(error), message, str(error)) from error
+    except OSError as error:
+        raise CniError(Code.IO_FAILURE, message, error.strerror or str(error)) from error
+
+
+def _code_of(error: BaseException) -> Code:
+    """Return the code for an error of os-vif, from the error and its causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, exception.OvsdbUnreachable | exception.OvsdbNoAnswer):
+            return Code.TRY_AGAIN_LATER
+        if isinstance(cause, exception.InvalidField | exception.NoMatchingPlugin):
+            return Code.INVALID_CONFIGURATION
+        if isinstance(cause, pod_namespaces.GoneError):
+            return Code.UNKNOWN_CONTAINER
+        cause = cause.__cause__
+    return Code.OPERATION_FAILED

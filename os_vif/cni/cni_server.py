@@ -1,0 +1,149 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The socket of ``os-vif cni-daemon``.
+
+A client sends 4 bytes with the length of the message, in network byte order, and the message (see
+:mod:`os_vif.cni.invocation`). The answer is a byte with the exit code, and then the bytes for standard
+output; the end of the connection ends the answer. Only root, and the user of the daemon, may connect:
+the mode of the socket is 0600, and the kernel tells the user of each connection (SO_PEERCRED).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import selectors
+import socket
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from os_vif.cni.cni_error import CniError, Code
+from os_vif.cni.invocation import MAX_MESSAGE
+from os_vif.cni.network_configuration import VERSIONS
+from os_vif.escape import described_error
+from os_vif.host.listeners import Listener
+
+LOG = logging.getLogger(__name__)
+
+#: Mode of the socket.
+SOCKET_MODE = 0o600
+#: Seconds for a client to send the message, and to receive the answer.
+_TIMEOUT = 10.0
+#: Calls at a time. Further connections wait.
+_THREADS = 64
+_LENGTH = struct.Struct("!I")
+_CREDENTIALS = struct.Struct("3i")
+
+
+class CniServer:
+    """Serves the clients of listening sockets, each call in a thread of a pool.
+
+    :param answer: returns the exit code and the bytes for standard output for a message. The function
+        must not raise.
+    """
+
+    def __init__(
+        self, listeners: Sequence[Listener], answer: Callable[[bytes], tuple[int, bytes]]
+    ) -> None:
+        self._listeners = tuple(listeners)
+        self._answer = answer
+        self._users = {0, os.geteuid()}
+        self._wakeup, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
+        self._stopped = threading.Event()
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cni")
+
+    @property
+    def wakeup_descriptor(self) -> int:
+        """A descriptor for signal.set_wakeup_fd(): a write wakes :meth:`serve`."""
+        return self._waker.fileno()
+
+    def stop(self) -> None:
+        """Make :meth:`serve` return. Can be called from a signal handler and from any thread."""
+        self._stopped.set()
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+
+    def serve(self) -> None:
+        """Serve until :meth:`stop`; then finish the running calls, and close the sockets."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wakeup, selectors.EVENT_READ)
+            for listener in self._listeners:
+                listener.sock.setblocking(False)
+                selector.register(listener.sock, selectors.EVENT_READ)
+            while not self._stopped.is_set():
+                for key, _ in selector.select():
+                    if key.fileobj is not self._wakeup:
+                        self._accept(key.fileobj)  # type: ignore[arg-type] - a listener
+                    else:
+                        self._wakeup.recv(4096)
+        for listener in self._listeners:
+            listener.close()
+        self._pool.shutdown()
+        self._wakeup.close()
+        self._waker.close()
+
+    def _accept(self, listening: socket.socket) -> None:
+        try:
+            connection, _ = listening.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            LOG.warning("A connection cannot be accepted: %s", described_error(error))
+            # Descriptors are used up: wait for a call to end, without a busy loop.
+            self._stopped.wait(0.1)
+            return
+        self._pool.submit(self._serve_connection, connection)
+
+    def _serve_connection(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                connection.settimeout(_TIMEOUT)
+                code, output = self._reply(connection)
+                connection.sendall(bytes([code]) + output)
+            except OSError as error:
+                LOG.warning("The client of a call has gone: %s", described_error(error))
+            except Exception as error:
+                LOG.exception("A call failed: %s", described_error(error))
+
+    def _reply(self, connection: socket.socket) -> tuple[int, bytes]:
+        """Return the answer to a connection."""
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, _ = _CREDENTIALS.unpack(raw)
+        if uid not in self._users:
+            LOG.warning("Refused process %d of user %d", pid, uid)
+            return write_error(CniError(Code.NOT_PERMITTED, "only root may call os-vif cni-daemon"))
+        (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
+        if length > MAX_MESSAGE:
+            text = f"{length} bytes, at most {MAX_MESSAGE} are accepted"
+            return write_error(CniError(Code.IO_FAILURE, "the configuration is too long", text))
+        return self._answer(_receive(connection, length))
+
+
+def write_error(error: CniError, version: str = VERSIONS[-1]) -> tuple[int, bytes]:
+    """Return the exit code and the bytes for standard output of an error."""
+    return 1, write_json(error.to_plain(version))
+
+
+def write_json(plain: object) -> bytes:
+    """Return a JSON document as a line."""
+    return json.dumps(plain, ensure_ascii=True).encode() + b"\n"
+
+
+def _receive(connection: socket.socket, length: int) -> bytes:
+    """Return so many bytes.
+
+    :raises ConnectionError: if the client closes the connection earlier.
+    """
+    received = bytearray()
+    while len(received) < length:
+        part = connection.recv(min(length - len(received), 1 << 16))
+        if not part:
+            raise ConnectionError("the client closed the connection before the end of the message")
+        received += part
+    return bytes(received)
