@@ -146,9 +146,7 @@ def _newest_common_version(path: str, invocation: Invocation) -> str | None:
         if identity in _common_versions:
             return _common_versions[identity]
     plain = {"cniVersion": VERSIONS[0]}
-    code, output = _run(
-        path, Command.VERSION, invocation.environment, json.dumps(plain).encode()
-    )
+    code, output = _run(path, Command.VERSION, invocation.environment, json.dumps(plain).encode())
     listed = [] if code else _decode(path, output).get("supportedVersions")
     known = [each for each in VERSIONS if isinstance(listed, list) and each in listed]
     common = known[-1] if known else None

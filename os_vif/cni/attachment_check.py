@@ -4,8 +4,8 @@
 """CHECK: the state of an attachment that the runtime may expect.
 
 ``prevResult`` decides, because later plugins of a chain may have changed the pod: the MAC address is
-that of ``prevResult``, and an address or a route is expected only if ``prevResult`` lists it. MTU and
-kernel parameters are not part of a result before 1.1.0, so a difference of those is no error.
+the address in ``prevResult``, and only addresses and routes in ``prevResult`` are expected. MTU and
+kernel parameters are no part of a result before 1.1.0, so differences of the MTU are no errors.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from os_vif.cni.vif_source import PodVif
 if TYPE_CHECKING:
     from os_vif.steps.plan import Difference
 
-#: Attributes that later plugins, such as tuning, may change.
+#: Attributes and steps whose settings the plugin tuning may change.
 _CHANGEABLE = frozenset(("MTU", "promiscuous mode", "queue discipline"))
 _CHANGEABLE_STEPS = frozenset(("SetSysctl",))
 
@@ -80,7 +80,7 @@ def has_default_route(previous: Mapping[str, Any]) -> bool:
 
 
 def relevant(found: Iterable[Difference]) -> list[Difference]:
-    """Return the differences that are errors."""
+    """Return the differences without the settings of later plugins, and without pending ones."""
     return [
         each
         for each in found

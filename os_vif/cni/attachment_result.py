@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from os_vif.cni.network_configuration import is_at_least, invalid_field
+from os_vif.cni.network_configuration import invalid_field, is_at_least
 from os_vif.escape import abbreviated
 
 #: The destinations of the default routes.

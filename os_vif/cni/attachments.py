@@ -15,6 +15,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from oslo_config import cfg
+
 import os_vif
 from os_vif import exception, objects, serialization
 from os_vif.cni import (
@@ -137,7 +139,7 @@ def collect(invocation: Invocation) -> None:
 
 
 def _remove_stale(invocation: Invocation, record: AttachmentRecord) -> None:
-    """Unplug an attachment, and release its addresses.
+    """Unplug an attachment, and release the addresses.
 
     :raises CniError: if a part of the attachment remains.
     """
@@ -148,9 +150,7 @@ def _remove_stale(invocation: Invocation, record: AttachmentRecord) -> None:
         "CNI_ARGS": "",
     }
     environment = {**invocation.environment, **variables}
-    stale = Invocation(
-        invocation.command, environment, invocation.raw, invocation.configuration
-    )
+    stale = Invocation(invocation.command, environment, invocation.raw, invocation.configuration)
     delete(stale)
 
 
@@ -168,10 +168,8 @@ def _collect_unrecorded(name: str, valid: frozenset[tuple[str, str]]) -> list[st
         instance = entry.instance.name if "name" in entry.instance else None
         return label != name or entry.id in ids or instance in containers
 
-    from os_vif.engine import recording
-
     report = os_vif.collect(
-        is_kept, owner=recording.owner(), older_than=0, observations=1, pending=True
+        is_kept, owner=cfg.CONF.os_vif.owner, older_than=0, observations=1, pending=True
     )
     return [*report.errors, *(f"{each.entry.id}: {each.reason}" for each in report.failed)]
 
@@ -288,9 +286,7 @@ def _result(
         routes = [{"dst": each.destination, "gw": each.gateway} for each in plugged.routes]
     servers = {"nameservers": list(plugged.dns)} if plugged.dns else {}
     dns = configuration.dns or allocated.get("dns") or servers
-    joined = attachment_result.join(
-        configuration.previous, interfaces, addresses, routes, dns
-    )
+    joined = attachment_result.join(configuration.previous, interfaces, addresses, routes, dns)
     return attachment_result.convert(joined, configuration.version)
 
 

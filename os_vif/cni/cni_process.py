@@ -12,12 +12,11 @@ from types import FrameType
 
 from oslo_config import cfg
 
-from os_vif import engine
 from os_vif.cni.call_handler import CallHandler
 from os_vif.cni.cni_server import SOCKET_MODE, CniServer
 from os_vif.host import listeners
 from os_vif.host.state.directory import STATE
-from os_vif.operations import privileged_daemon
+from os_vif.operations import pod_operations, privileged_daemon
 
 LOG = logging.getLogger(__name__)
 
@@ -41,7 +40,6 @@ def run(path: str) -> None:
     """
     if not cfg.CONF.os_vif.owner:
         cfg.CONF.set_default("owner", OWNER, group="os_vif")
-    engine.import_all()
     privileged_daemon.start([pod_operations.PRIVSEP_MODULE])
     listening = listeners.from_systemd()
     if not listening:

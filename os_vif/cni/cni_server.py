@@ -104,25 +104,45 @@ class CniServer:
         with connection:
             try:
                 connection.settimeout(_TIMEOUT)
-                code, output = self._reply(connection)
-                connection.sendall(bytes([code]) + output)
+                if (refusal := self._refusal(connection)) is not None:
+                    _send(connection, write_error(refusal))
+                    _discard(connection)
+                    return
+                (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
+                if length > MAX_MESSAGE:
+                    text = f"{length} bytes, at most {MAX_MESSAGE} are accepted"
+                    error = CniError(Code.IO_FAILURE, "the configuration is too long", text)
+                    _send(connection, write_error(error))
+                    _discard(connection)
+                    return
+                _send(connection, self._answer(_receive(connection, length)))
             except OSError as error:
                 LOG.warning("The client of a call has gone: %s", described_error(error))
-            except Exception as error:
-                LOG.exception("A call failed: %s", described_error(error))
+            except Exception:
+                LOG.exception("A call failed")
 
-    def _reply(self, connection: socket.socket) -> tuple[int, bytes]:
-        """Return the answer to a connection."""
+    def _refusal(self, connection: socket.socket) -> CniError | None:
+        """Return the error for a client of another user; None for a permitted client."""
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid, uid, _ = _CREDENTIALS.unpack(raw)
-        if uid not in self._users:
-            LOG.warning("Refused process %d of user %d", pid, uid)
-            return write_error(CniError(Code.NOT_PERMITTED, "only root may call os-vif cni-daemon"))
-        (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
-        if length > MAX_MESSAGE:
-            text = f"{length} bytes, at most {MAX_MESSAGE} are accepted"
-            return write_error(CniError(Code.IO_FAILURE, "the configuration is too long", text))
-        return self._answer(_receive(connection, length))
+        if uid in self._users:
+            return None
+        LOG.warning("Refused process %d of user %d", pid, uid)
+        return CniError(Code.NOT_PERMITTED, "only root may call os-vif cni-daemon")
+
+
+def _send(connection: socket.socket, answer: tuple[int, bytes]) -> None:
+    """Send the exit code and the bytes for standard output."""
+    code, output = answer
+    connection.sendall(bytes([code]) + output)
+
+
+def _discard(connection: socket.socket) -> None:
+    """Read the rest of a message: closing a socket with unread bytes would discard the answer."""
+    connection.shutdown(socket.SHUT_WR)
+    remaining = MAX_MESSAGE
+    while remaining > 0 and (part := connection.recv(1 << 16)):
+        remaining -= len(part)
 
 
 def write_error(error: CniError, version: str = VERSIONS[-1]) -> tuple[int, bytes]:

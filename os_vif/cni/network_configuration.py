@@ -36,7 +36,7 @@ class NetworkConfiguration:
     @property
     def plugin(self) -> str:
         """The os-vif plugin of VIFs that the CNI plugin makes."""
-        return cast(str, self.plain.get("plugin", "linux_bridge"))
+        return cast("str", self.plain.get("plugin") or "linux_bridge")
 
     @property
     def bridge(self) -> str | None:
@@ -50,7 +50,7 @@ class NetworkConfiguration:
 
     @property
     def is_default_gateway(self) -> bool | None:
-        """Whether the pod gets a default route; None if the configuration does not say."""
+        """True if the pod gets a default route from the gateways; None if unset."""
         return self.plain.get("isDefaultGateway")
 
     @property
@@ -108,7 +108,9 @@ def parse(raw: bytes) -> NetworkConfiguration:
         )
     name = plain.get("name")
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
-        raise invalid_field("name", _show(name), "a network name of letters, digits, '_', '.' and '-'")
+        raise invalid_field(
+            "name", _show(name), "a network name of letters, digits, '_', '.' and '-'"
+        )
     _require_types(plain)
     return NetworkConfiguration(version, name, plain)
 
@@ -156,11 +158,11 @@ def _require_types(plain: Mapping[str, Any]) -> None:
     if not isinstance(cni_arguments, dict | None):
         raise invalid_field("args.cni", _show(cni_arguments), "an object")
     for path, value in (
-        ("plugin", plain.get("plugin", "linux_bridge")),
-        ("bridge", plain.get("bridge", "bridge")),
-        ("ipam.type", (plain.get("ipam") or {}).get("type", "")),
+        ("plugin", plain.get("plugin")),
+        ("bridge", plain.get("bridge")),
+        ("ipam.type", (plain.get("ipam") or {}).get("type")),
     ):
-        if not isinstance(value, str) or "/" in value:
+        if value is not None and (not isinstance(value, str) or "/" in value):
             raise invalid_field(path, _show(value), "a name")
     mtu = plain.get("mtu")
     if mtu is not None and (type(mtu) is not int or not _MIN_MTU <= mtu <= _MAX_MTU):
@@ -212,7 +214,9 @@ def _read_attachments(key: str, value: Any) -> frozenset[tuple[str, str]]:
     for number, each in enumerate(value or ()):
         pair = (each.get("containerID"), each.get("ifname")) if isinstance(each, dict) else ()
         if len(pair) != 2 or not all(isinstance(text, str) and text for text in pair):  # noqa: PLR2004 - a pair
-            raise invalid_field(f"{key}[{number}]", _show(each), "an object with containerID and ifname")
+            raise invalid_field(
+                f"{key}[{number}]", _show(each), "an object with containerID and ifname"
+            )
         found.add((str(pair[0]), str(pair[1])))
     return frozenset(found)
 

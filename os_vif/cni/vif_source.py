@@ -31,6 +31,7 @@ from os_vif.cni.invocation import Invocation
 from os_vif.cni.network_configuration import invalid_field, require_mac
 from os_vif.device_names import TAP
 from os_vif.escape import abbreviated
+from os_vif.objects.kuryr import PodState
 from os_vif.serialization import storage
 
 #: The capability with the annotations of a pod.
@@ -85,7 +86,7 @@ def needs_addresses(invocation: Invocation) -> bool:
 
 def vif_id(network: str, container_id: str, ifname: str) -> str:
     """Return the id of a VIF made here."""
-    key = "/".join((network, container_id, ifname))
+    key = f"{network}/{container_id}/{ifname}"
     return str(uuid.UUID(hashlib.sha256(key.encode()).hexdigest()[:32], version=4))
 
 
@@ -143,17 +144,18 @@ def _given_vif(invocation: Invocation) -> objects.VIFBase | None:
 
 
 def _read_vifs(plain: Any, ifname: str) -> Mapping[str, objects.VIFBase]:
-    """Return the VIFs of a value, by interface.
+    """Return the VIFs of a value, by interface. A single VIF is the VIF of *ifname*.
 
     :raises os_vif.exception.SerializationError: for an invalid VIF.
     """
-    if isinstance(plain, dict) and plain and not _is_object(plain):
-        if all(isinstance(each, dict) and _is_object(each) for each in plain.values()):
-            return {name: _read_vif(each) for name, each in plain.items()}
+    if isinstance(plain, dict) and not _is_object(plain):
+        if plain and all(isinstance(each, dict) and _is_object(each) for each in plain.values()):
+            return {name: _require_vif(_read_object(each)) for name, each in plain.items()}
         return storage.read(plain)
-    if isinstance(plain, dict) and not storage.is_vif_payload(plain):
-        return storage.read(plain)
-    return {ifname: _read_vif(plain)}
+    found = _read_object(plain)
+    if isinstance(found, PodState):
+        return found.vifs
+    return {ifname: _require_vif(found)}
 
 
 def _is_object(plain: Mapping[str, Any]) -> bool:
@@ -161,17 +163,24 @@ def _is_object(plain: Mapping[str, Any]) -> bool:
     return "kind" in plain or "versioned_object.name" in plain
 
 
-def _read_vif(plain: Any) -> objects.VIFBase:
-    """Return the VIF of a document or an OVO primitive.
+def _read_object(plain: Any) -> Any:
+    """Return the object of a document or an OVO primitive.
+
+    :raises os_vif.exception.SerializationError: for other data.
+    """
+    return serialization.loads(json.dumps(plain))
+
+
+def _require_vif(found: Any) -> objects.VIFBase:
+    """Return an object that is a VIF.
 
     :raises os_vif.exception.SerializationError: for another object.
     """
-    read = serialization.loads(json.dumps(plain))
-    if not isinstance(read, objects.VIFBase):
-        raise exception.InvalidValue(
-            path="", found=f"the class {type(read).__name__}", expected="a VIF"
-        )
-    return read
+    if isinstance(found, objects.VIFBase):
+        return found
+    raise exception.InvalidValue(
+        path="", found=f"the class {type(found).__name__}", expected="a VIF"
+    )
 
 
 def _set_requested_mac(vif: objects.VIFBase, invocation: Invocation) -> None:
@@ -212,13 +221,14 @@ def _make(invocation: Invocation, allocated: Mapping[str, Any]) -> objects.VIFBa
     device = configuration.runtime_config.get("deviceID")
     if device:
         if not isinstance(device, str):
-            raise invalid_field(
-                "runtimeConfig.deviceID", abbreviated(device, 60), "a PCI address"
-            )
+            raise invalid_field("runtimeConfig.deviceID", abbreviated(device, 60), "a PCI address")
         return _make_host_device(common | {"plugin": "sriov"}, device)
     if configuration.bridge is None:
         raise invalid_field("bridge", "missing", "the name of a bridge, or a VIF in vif")
-    named = {"vif_name": f"{TAP}{own_id}"[:_DEVICE_NAME_LENGTH], "bridge_name": configuration.bridge}
+    named = {
+        "vif_name": f"{TAP}{own_id}"[:_DEVICE_NAME_LENGTH],
+        "bridge_name": configuration.bridge,
+    }
     if configuration.plugin == "ovs":
         profile = objects.VIFPortProfileOpenVSwitch(interface_id=own_id, create_port=True)
         return objects.VIFOpenVSwitch(**common, **named, port_profile=profile)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The shared privileged daemon of a host: start and probe."""
+"""The shared privileged daemon of a host: serve, start and probe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from os_vif.engine.shared_calls.shared_client import Probe, SharedDaemonError, probe
 from os_vif.host.state.directory import STATE
 
-__all__ = ["Probe", "SharedDaemonError", "default_socket", "probe", "serve"]
+__all__ = ["Probe", "SharedDaemonError", "default_socket", "probe", "serve", "start"]
 
 
 def default_socket() -> str:
@@ -59,3 +59,23 @@ def serve(
         ),
         modules,
     )
+
+
+def start(modules: Iterable[str]) -> None:
+    """Start the privileged daemons of privsep modules, or connect to the shared daemon.
+
+    The modules of the first plug are imported, so that the first plug takes as long as a later plug.
+
+    :param modules: import paths of privsep modules.
+    :raises OSError: if a daemon does not start.
+    """
+    from os_vif import engine
+    from os_vif.engine import privsep_module
+    from os_vif.engine.failure import NotStartedError
+
+    engine.import_all()
+    for module in modules:
+        try:
+            privsep_module.probe(module)
+        except NotStartedError as error:
+            raise OSError(f"the privileged daemon of {module} does not start: {error}") from error

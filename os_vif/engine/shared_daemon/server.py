@@ -25,9 +25,9 @@ from os_vif.engine.shared_daemon import dispatch
 from os_vif.engine.shared_daemon.call_queue import CallQueue
 from os_vif.engine.shared_daemon.client_connection import ClientConnection
 from os_vif.engine.shared_daemon.daemon_limits import Limits
-from os_vif.host.listeners import Listener
 from os_vif.engine.shared_daemon.peers import AccessList, Peer, peer_of
 from os_vif.escape import printable
+from os_vif.host.listeners import Listener
 
 LOG = logging.getLogger(__name__)
 
