@@ -190,7 +190,7 @@ def _require_free_name(sandbox: Sandbox) -> None:
             exists = net.link(sandbox.ifname) is not None
     except pod_namespaces.GoneError as error:
         raise CniError(
-            Code.UNKNOWN_CONTAINER, "the network namespace does not exist", error.strerror
+            Code.UNKNOWN_CONTAINER, "the network namespace does not exist", str(error)
         ) from error
     except OSError as error:
         raise CniError(
@@ -292,7 +292,7 @@ def _result(
 
 def _host_interfaces(vif: objects.VIFBase, plugged: PodResult) -> Iterator[dict[str, Any]]:
     """Yield the bridge and the host's end of the pod's interface."""
-    bridge = vif.bridge_name if "bridge_name" in vif else None
+    bridge: str | None = getattr(vif, "bridge_name") if "bridge_name" in vif else None  # noqa: B009 - a field of some classes
     with rtnetlink.opened() as net:
         for name in (bridge, plugged.host_name):
             link = net.link(name) if name else None

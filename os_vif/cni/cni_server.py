@@ -78,10 +78,10 @@ class CniServer:
                 selector.register(listener.sock, selectors.EVENT_READ)
             while not self._stopped.is_set():
                 for key, _ in selector.select():
-                    if key.fileobj is not self._wakeup:
-                        self._accept(key.fileobj)  # type: ignore[arg-type] - a listener
-                    else:
+                    if key.fileobj is self._wakeup:
                         self._wakeup.recv(4096)
+                    elif isinstance(key.fileobj, socket.socket):
+                        self._accept(key.fileobj)
         for listener in self._listeners:
             listener.close()
         self._pool.shutdown()

@@ -274,7 +274,7 @@ def subnets_of(invocation: Invocation, allocated: Mapping[str, Any]) -> list[obj
         addresses = _requested_addresses(invocation)
     routes = allocated.get("routes") or ()
     wants_default = invocation.configuration.is_default_gateway or False
-    subnets = []
+    subnets: list[objects.Subnet] = []
     for address in addresses:
         interface = interface_of(address)
         gateway = _address("ips.gateway", address.get("gateway"))

@@ -88,9 +88,7 @@ class Runtime:
 
     def for_container(self, container_id: str, netns: str, ifname: str = "eth0") -> Runtime:
         """Return the runtime for another container."""
-        return dataclasses.replace(
-            self, container_id=container_id, netns=netns, ifname=ifname
-        )
+        return dataclasses.replace(self, container_id=container_id, netns=netns, ifname=ifname)
 
     def environment(self, command: str | None, **changes: str | None) -> dict[str, str]:
         """Return the environment of a call; a change to None leaves the variable out."""

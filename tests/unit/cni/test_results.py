@@ -27,7 +27,10 @@ ADDRESSES = [
     {"address": "10.0.0.2/24", "gateway": "10.0.0.1", "interface": 1},
     {"address": "fd00::2/64", "gateway": None, "interface": 1},
 ]
-ROUTES = [{"dst": "0.0.0.0/0", "gw": "10.0.0.1", "priority": 10}, {"dst": "10.1.0.0/16", "gw": None}]
+ROUTES = [
+    {"dst": "0.0.0.0/0", "gw": "10.0.0.1", "priority": 10},
+    {"dst": "10.1.0.0/16", "gw": None},
+]
 
 
 def _result(version, previous=None, dns=None):

@@ -94,7 +94,9 @@ def test_the_same_attachment_has_the_same_vif_and_others_have_others():
 def test_a_default_route_by_configuration():
     vif = _find({"isDefaultGateway": True}, {"ips": ALLOCATED["ips"]}).vif
     assert [str(subnet.gateway) for subnet in vif.network.subnets] == ["10.0.0.1", "fd00::1"]
-    assert not any("gateway" in s for s in _find({}, {"ips": ALLOCATED["ips"]}).vif.network.subnets)
+    assert not any(
+        "gateway" in s for s in _find({}, {"ips": ALLOCATED["ips"]}).vif.network.subnets
+    )
 
 
 def test_a_route_without_a_gateway_is_on_the_link():
@@ -179,15 +181,15 @@ POD_STATE = PodState(default_vif=GIVEN, additional_vifs={"net1": bridge_vif(8)})
         {
             "runtimeConfig": {
                 ANNOTATIONS: {
-                    "openstack.org/os-vif": json.dumps({"eth0": _document(GIVEN), "net1": _document(bridge_vif(8))})
+                    "openstack.org/os-vif": json.dumps(
+                        {"eth0": _document(GIVEN), "net1": _document(bridge_vif(8))}
+                    )
                 }
             }
         },
         {
             "runtimeConfig": {
-                ANNOTATIONS: {
-                    "openstack.org/kuryr-vif": json.dumps(POD_STATE.obj_to_primitive())
-                }
+                ANNOTATIONS: {"openstack.org/kuryr-vif": json.dumps(POD_STATE.obj_to_primitive())}
             }
         },
     ],
@@ -220,7 +222,16 @@ def test_the_configuration_precedes_arguments_and_annotations():
 
 @pytest.mark.parametrize(
     "value",
-    ["x", "{", 5, [], {}, {"eth0": 5}, {"kind": "VIFNothing"}, {**_document(GIVEN), "address": "x"}],
+    [
+        "x",
+        "{",
+        5,
+        [],
+        {},
+        {"eth0": 5},
+        {"kind": "VIFNothing"},
+        {**_document(GIVEN), "address": "x"},
+    ],
 )
 def test_an_invalid_vif_is_named(value):
     assert "vif" in _error({"vif": value})
