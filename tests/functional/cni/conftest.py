@@ -35,7 +35,7 @@ def client(request):
 
 @pytest.fixture
 def cni_daemon(daemon, tmp_path):
-    """Provide the socket of a daemon that serves in a thread of the tests."""
+    """Provide the socket of a daemon in a thread of the tests."""
     cfg.CONF.set_override("owner", OWNER, group="os_vif")
     path = tmp_path / "cni.sock"
     with cni.serving(path, CallHandler().answer):
@@ -54,13 +54,13 @@ def pods():
 
 @pytest.fixture
 def runtime(client, cni_daemon, pods, tmp_path) -> cni.Runtime:
-    """Return a runtime with a pod. Each client runs the test."""
+    """Return a runtime with a pod, for each client."""
     return cni.Runtime(client, cni_daemon, netns=pods())
 
 
 @pytest.fixture
 def quick_runtime(c_client, cni_daemon, pods) -> cni.Runtime:
-    """Return a runtime with a pod, for tests that do not depend on the client."""
+    """Return a runtime with a pod and the client in C."""
     return cni.Runtime(c_client, cni_daemon, netns=pods())
 
 
@@ -85,7 +85,7 @@ def network(tmp_path):
 
 @pytest.fixture
 def allocated(tmp_path):
-    """Return a function that returns the addresses that host-local has allocated."""
+    """Return a function for the list of the allocated addresses of host-local."""
 
     def read(name="net"):
         folder = tmp_path / "host-local" / name
