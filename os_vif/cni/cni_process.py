@@ -16,7 +16,8 @@ from os_vif.cni.call_handler import CallHandler
 from os_vif.cni.cni_server import SOCKET_MODE, CniServer
 from os_vif.host import listeners
 from os_vif.host.state.directory import STATE
-from os_vif.operations import pod_operations, privileged_daemon
+from os_vif.operations import privileged_daemon
+from os_vif.operations.pod_plugging import pod_operations
 
 LOG = logging.getLogger(__name__)
 
