@@ -19,7 +19,7 @@ CLASSES = [
     if inspect.isclass(cls) and issubclass(cls, exception.ExceptionBase)
 ]
 
-#: Those of 5.3.0, with the keywords that their users give.
+#: The exceptions of 5.3.0, with the keywords that callers pass.
 PUBLIC = {
     "LibraryNotInitialized": (),
     "NoMatchingPlugin": ("plugin_name",),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Stored objects are converted one by one, and nothing around the VIFs changes."""
+"""Stored objects are converted one after the other; text outside of the VIFs does not change."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def entry(data) -> stored_entry.StoredEntry:
 
 
 def converted(data: bytes, to: Target) -> bytes:
-    """What one object becomes; nothing of it is lost."""
+    """Return the converted form of an object, which must be without losses."""
     one = stored_entry.StoredEntry(Chunk(data, 1, is_object=True))
     new, losses = one.write(one.read(), to)
     assert losses == []
@@ -57,7 +57,7 @@ def read(data: bytes):
 
 
 def without_vifs(data):
-    """What stands around the VIFs."""
+    """Return the text around the VIFs."""
     data = copy.deepcopy(data)
     if "status" in data:
         for entry in data["status"]["vifs"].values():
@@ -70,21 +70,21 @@ def without_vifs(data):
 
 
 def names(data):
-    """The names of all objects in it, in their order."""
+    """Return the names of all objects in a value, in order."""
     if isinstance(data, dict):
         return [list(data), *[names(value) for value in data.values()]]
     return [names(item) for item in data] if isinstance(data, list) else None
 
 
 def plain(found) -> str:
-    """What was read, as text that can be compared."""
+    """Return an object as text for comparison."""
     if isinstance(found, dict):
         return json.dumps({name: serialization.dumps(vif) for name, vif in found.items()})
     return serialization.dumps(found)
 
 
 def writable(row) -> bool:
-    """Whether all of it has a place in a document: objects that have no list yet have not."""
+    """Return True for an object with a document: a list object without a list has none."""
     try:
         serialization.dumps(serialization.loads(json.dumps(row["payload"])))
     except exception.SerializationError:
@@ -94,7 +94,7 @@ def writable(row) -> bool:
 
 @pytest.mark.parametrize(("indent", "step"), [(None, 1), (4, 5)])
 def test_what_67_releases_wrote_there_and_back(indent, step):
-    """Every payload of the corpus becomes documents, and they say the same."""
+    """Every payload of the corpus becomes a document, and reading it back gives the same object."""
     bare = 0
     for row in ROWS[::step]:
         data = json.dumps(row["payload"], indent=indent).encode()
@@ -123,7 +123,7 @@ def test_what_67_releases_wrote_there_and_back(indent, step):
     "row", [row for row in ROWS if row["src"] == "os-vif" and writable(row)][::9], ids=ids
 )
 def test_for_the_release_that_wrote_it(row):
-    """It is what ``dumps`` writes for that release."""
+    """The converted text is the output of ``dumps`` for the release."""
     release = row["releases"][0]
     there = serialization.dumps(serialization.loads(json.dumps(row["payload"])))
     back = converted(there.encode(), parse_target(None, release))
@@ -141,7 +141,7 @@ WRAPPED = {
 @pytest.mark.parametrize("form", ["json", "ovo"])
 @pytest.mark.parametrize("name", WRAPPED)
 def test_every_place_in_which_kuryr_and_zun_store(name, form):
-    """The VIFs are the same, and so is all around them."""
+    """The VIFs and the text around the VIFs survive a conversion and the conversion back."""
     data = json.dumps(WRAPPED[name], indent=4).encode()
     written = converted(data, Target(form))
     assert contents(read(written)) == contents(read(data))
@@ -155,7 +155,7 @@ def test_every_place_in_which_kuryr_and_zun_store(name, form):
     [
         ("pod with vif", "kuryr-0.4.7", "VIFVlanNested"),
         ("pod with vif", "kuryr-2.1.0", "VIFVlanNested"),
-        # That one reads nothing but a state.
+        # Such a release reads only states.
         ("pod with vif", "kuryr-3.0.0", "PodState"),
         ("pod with state of two", "kuryr-3.1.0", "PodState"),
         ("pod with state of two", "kuryr-0.5.0", "PodState"),
@@ -171,7 +171,7 @@ def test_an_annotation_is_what_the_release_reads(name, release, kind):
 
 
 def test_what_has_no_place_is_lost_by_name():
-    """The first of two VIFs goes where one can be."""
+    """The first of two VIFs is written where a place exists; the error names the lost VIF."""
     one = entry(WRAPPED["pod with state of two"])
     new, losses = one.write(one.read(), parse_target(None, "kuryr-0.4.7"))
     assert [str(loss) for loss in losses] == ["eth1 (left out)"]
@@ -182,7 +182,7 @@ def test_what_has_no_place_is_lost_by_name():
 
 @pytest.mark.parametrize("form", ["json", "ovo"])
 def test_what_a_newer_version_wrote_is_lost_in_the_other_form_alone(form):
-    """It is kept where it can be."""
+    """Unknown fields of a newer version are preserved in the same form, and lost in another."""
     document = serialization.to_document(make("VIFBridge"))
     document |= {"apiVersion": "os-vif/2.9", "color": "blue"}
     for data in (document, {"kind": "KuryrPort", "status": {"vifs": {"eth0": {"vif": document}}}}):
@@ -206,7 +206,7 @@ def test_what_nobody_knows_is_refused(data):
 
 
 def test_a_plugins_own_kind_is_found_with_the_plugins(monkeypatch):
-    """They are loaded when there is one that is not known, and only then."""
+    """Plugins are loaded at the first unknown class, not earlier."""
     loaded = []
     monkeypatch.setattr("os_vif.initialize", lambda: loaded.append(1))
     entry(WRAPPED["vif"] if "vif" in WRAPPED else VIF.obj_to_primitive()).read()
@@ -263,7 +263,7 @@ def test_an_object_is_named_in_words_that_can_be_printed(found, name):
 GOOD = st.sampled_from([*WRAPPED.values(), VIF.obj_to_primitive()]) | any_objects(
     ("VIFBridge", "VIFOpenVSwitch", "Network")
 ).map(lambda obj: document_samples.fill_lists(obj).obj_to_primitive())
-#: JSON, and nothing that can be read.
+#: Objects that cannot be converted.
 BAD = st.sampled_from(
     [
         {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "address": "no MAC"},
@@ -285,7 +285,7 @@ BAD = st.sampled_from(
 def test_bad_ones_in_a_list_stay_as_they_are_and_the_others_are_converted(
     chosen, around, data, seed
 ):
-    """However the list is laid out, and however it comes in."""
+    """Invalid items stay unchanged and valid items are converted, in every layout of input."""
     items = [bad if is_bad else good for is_bad, good, bad in chosen]
     text = data.draw(json_text({**around, "items": items})).encode()
     written = b""
@@ -310,7 +310,7 @@ def test_bad_ones_in_a_list_stay_as_they_are_and_the_others_are_converted(
 
 
 def test_a_form_that_is_no_text_holds_one_object(monkeypatch, tmp_path):
-    """Alone, and without the white space that was around it."""
+    """A binary form has a single object for each file, without the surrounding white space."""
     monkeypatch.setattr(serialization, "dumps", lambda obj, form, release=None: b"\x00new")
     binary = parse_target("json", None)
     assert binary.is_binary
@@ -335,14 +335,14 @@ def test_a_form_that_is_no_text_holds_one_object(monkeypatch, tmp_path):
 
 
 def pod(name, **more):
-    """A pod with two VIFs, as Kubernetes gives it."""
+    """Return a pod with two VIFs, as Kubernetes returns it."""
     found = copy.deepcopy(WRAPPED["pod with state of two"])
     found["metadata"] |= {"namespace": "a", "name": name, "uid": "u-1"}
     return found | {"spec": {"nodeName": "n"}} | more
 
 
 def test_pods_become_kuryrports(tmp_path):
-    """A list of those that can be made, and nothing else; the others are told of."""
+    """A list of pods becomes a list of KuryrPorts; pods that cannot be converted are reported."""
     pods = [pod("1"), {"kind": "Pod", "metadata": {}}, pod("2", spec={}), pod("3")]
     (tmp_path / "pods").write_text(json.dumps({"kind": "List", "items": pods}))
     to, out = parse_target(None, "kuryr-6.0.1"), str(tmp_path / "ports")
@@ -366,13 +366,13 @@ def test_a_kuryrport_of_what_is_no_pod_is_refused():
 
 
 def there_and_back(release: str, step: int) -> int:
-    """What is written for a release, as a document and for that release again."""
+    """Check that stored texts of a release survive conversion and back; return their number."""
     done = 0
     for line in [*written.stored_lines(release).values()][::step]:
         try:
             document = converted(line.encode(), DOCUMENTS)
         except exception.InvalidValue:
-            # A list object without its list has no document.
+            # A list object without a list has no document.
             assert "objects" not in line or "List" in line
             continue
         back = converted(document, parse_target(None, release))

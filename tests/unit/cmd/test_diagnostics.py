@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""All faults of an object are told, each with its line and path."""
+"""The command validate prints all faults of an object, each with line and path."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def every(data, line=1):
 
 
 def primitive():
-    """A VIF with four faults, and where they are."""
+    """Return a VIF with four faults, and the places of the faults."""
     data = json.loads(json.dumps(document_samples.vif().obj_to_primitive()))
     network = data[DATA]["network"][DATA]
     network["mtu"] = "none"
@@ -49,7 +49,7 @@ def paths(found, before=""):
 
 
 def test_all_faults_of_a_document_with_their_lines():
-    """Of which a reader sees the first alone."""
+    """All faults are printed, of which loading reports only the first."""
     data = copy.deepcopy(document_samples.VIF)
     data["address"] = "x"
     subnets = data["network"]["subnets"]
@@ -102,7 +102,7 @@ def test_a_default_vif_that_is_none_hides_no_other():
 
 
 def test_all_faults_of_a_kuryrport():
-    """Those of each VIF, and of what is around them."""
+    """The faults of each VIF and of the envelope are printed."""
     data, expected = primitive()
     vifs = {
         "eth0": {"vif": data},
@@ -149,7 +149,7 @@ def test_what_can_be_read_has_none():
 
 
 def test_faults_without_end_are_told_up_to_a_limit():
-    """The last line says how many there are besides."""
+    """Faults are printed up to a limit; the last line has the number of further faults."""
     data = {"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000}
     *told, last = every(data)
     assert [fault.path for fault in told] == [f"dns[{n}]" for n in range(diagnostics.MAX_ERRORS)]
@@ -157,7 +157,7 @@ def test_faults_without_end_are_told_up_to_a_limit():
 
 
 def test_names_that_occur_twice_have_lines_and_paths():
-    """Also below a name that occurs once."""
+    """Names below a name without repetition are reported too."""
     text = b'{"a":1,\n"b":[\n{"c":1,\n"c":2}],\n"a":2}'
     assert [(fault.line, fault.path) for fault in every(text, line=10)] == [
         (13, "b[0].c"),
@@ -167,7 +167,7 @@ def test_names_that_occur_twice_have_lines_and_paths():
 
 @pytest.mark.parametrize(("limit", "count"), [(0, 1000), (2, 3), (999, 1000), (1000, 1000)])
 def test_the_limit_of_errors_is_the_callers(limit, count):
-    """0 is no limit."""
+    """The limit is an argument; 0 means no limit."""
     data = json.dumps({"apiVersion": "os-vif/2.0", "kind": "Subnet", "dns": ["x"] * 1000})
     entry = StoredEntry(Chunk(data.encode(), 1, is_object=True))
     assert len(diagnostics.all_errors(entry, limit)) == count
@@ -182,7 +182,7 @@ def test_unknown_fields_of_a_primitive_are_told_up_to_the_same_limit():
 
 
 def test_many_notes_leave_an_object_valid():
-    """More than the limit of them, too."""
+    """Notes do not make an object invalid, even if the number is above the limit."""
     subnet = {
         "versioned_object.name": "Subnet",
         "versioned_object.namespace": "os_vif",
@@ -199,7 +199,7 @@ def test_many_notes_leave_an_object_valid():
 
 @pytest.mark.parametrize("name", ["versioned_object.version", "q.version", "kind", "apiVersion"])
 def test_a_field_with_the_name_of_a_head_hides_no_other(name):
-    """A name of an envelope may be the name of an unknown field, at any depth."""
+    """An unknown field may have the name of an envelope key, at any depth."""
     data = {"apiVersion": "os-vif/2.0", "kind": "VIFGeneric", "x": True, "y": 1, "mtu": "z"}
     network = {"mtu": "z", "x": 1, name: "noop"}
     found = {fault.path for fault in every(data | {"network": network})}
@@ -209,6 +209,6 @@ def test_a_field_with_the_name_of_a_head_hides_no_other(name):
 
 
 def test_what_is_told_moves_no_cursor():
-    """Names are the input's; a terminal must not take them for a command."""
+    """Names of the input are escaped, because a terminal would execute control characters."""
     (fault,) = every({"apiVersion": "os-vif/2.0", "kind": "Subnet", "\x1b[2J\n": 1})
     assert str(fault).isprintable()

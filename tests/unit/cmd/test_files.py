@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A file is replaced as a whole, or stays as it was."""
+"""A file is replaced atomically, or is unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from os_vif.cmd.store import files
 
 
 def replace(path, *, other=b""):
-    """Write something in the place of a file, while somebody else writes to it, too."""
+    """Replace a file; if *other* is given, another process appends *other* meanwhile."""
     with files.open_input(str(path)) as file, files.replace_input(str(path), file) as out:
         assert file.read() == b"old"
         out.write(b"new")
@@ -60,7 +60,7 @@ def test_after_an_error_all_is_as_it_was(tmp_path, error):
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o777])
 def test_who_may_read_it_stays(tmp_path, mode):
-    """Mode, owner and group, and attributes of whoever has set some."""
+    """Mode, owner, group and extended attributes of the file are preserved."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
     path.chmod(mode)
@@ -74,7 +74,7 @@ def test_who_may_read_it_stays(tmp_path, mode):
 
 
 def test_while_it_is_written_nobody_else_reads_it(tmp_path):
-    """What was secret is so in the new file from its beginning."""
+    """The new file has the restrictive mode from its creation."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
     path.chmod(0o600)
@@ -117,7 +117,7 @@ def test_a_name_that_cannot_be_is_refused(tmp_path, name):
 
 
 def test_a_file_is_replaced_in_a_directory_that_may_not_be_read(tmp_path, monkeypatch):
-    """Its new name cannot be forced to the disk there; the file is replaced all the same."""
+    """A directory without read permission cannot be synchronized; the file is still replaced."""
     (tmp_path / "f").write_text("old")
     really = os.open
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The picture of a host, as XML. How a browser shows it: tests/functional/picture."""
+"""The picture of a host as XML; tests/functional/picture checks the display in a browser."""
 
 from __future__ import annotations
 

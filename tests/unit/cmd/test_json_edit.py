@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A value in JSON text is replaced, and every other character stays."""
+"""A value in JSON text is replaced, and all other characters stay unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.generated.json_texts import json_text as texts
 
 
 def paths(value, keys=()):
-    """The path of every value in a value."""
+    """Return the path of every value in a value."""
     yield keys
     if isinstance(value, (dict, list)):
         inner = value.items() if isinstance(value, dict) else enumerate(value)
@@ -42,7 +42,7 @@ def test_another_value_at_any_path(value, data):
 
 @given(VALUES, VALUES, st.sampled_from([None, 1, 4, "\t"]))
 def test_the_layout_stays(value, other, indent):
-    """What stood on several lines stands on several lines, as deep as before."""
+    """A value on several lines is replaced by lines with the same indentation."""
     data = {"metadata": {"name": "x"}, "status": {"vifs": [{"vif": {"a": value}}], "more": 1}}
     keys = ("status", "vifs", 0, "vif")
     separators = (",", ":") if indent is None else None
@@ -53,7 +53,7 @@ def test_the_layout_stays(value, other, indent):
 
 
 def test_numbers_and_escapes_around_it_stay_as_they_are():
-    """No reader of theirs has to agree on them."""
+    """Numbers and escapes around the value are unchanged, since readers may differ."""
     text = '{"a":1.10e+2,"b":"\\u003c\\/","vif":{},"c":12345678901234567890123.0,"d":-0}'
     assert json_edit.replace(text, [(("vif",), 5)]) == text.replace("{}", "5")
 

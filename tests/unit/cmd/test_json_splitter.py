@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Input of any length is split where its objects end, however it comes in."""
+"""Input of any length is split into its objects, for any sizes of the chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from os_vif.cmd.store import json_scanner, json_splitter
 from tests.support.generated.json_texts import SPACE, TEXTS, VALUES, in_chunks, json_text
 
 MARK = b"\xef\xbb\xbf"
-#: Objects that are no lists of Kubernetes.
+#: Objects without ``items``, which are no Kubernetes lists.
 OBJECTS = st.dictionaries(TEXTS.filter(lambda name: name != "items"), VALUES, max_size=3)
 
 
@@ -24,13 +24,13 @@ def split(data: bytes, seed: int | None = None) -> list[json_scanner.Chunk]:
 
 
 def found(data: bytes, seed: int | None = None) -> list[tuple[int, bytes]]:
-    """The objects with their lines."""
+    """Return the objects with the line numbers."""
     return [(chunk.line, chunk.data) for chunk in split(data, seed) if chunk.is_object]
 
 
 @st.composite
 def lists(draw):
-    """A list of Kubernetes as text, and what is in it."""
+    """Return the text of a Kubernetes list, and the items."""
     items = draw(st.lists(OBJECTS, max_size=4))
     around = draw(st.dictionaries(st.sampled_from(["apiVersion", "kind", "metadata"]), VALUES))
     names = draw(st.permutations([*around, "items"]))
@@ -40,7 +40,7 @@ def lists(draw):
 
 @given(st.lists(OBJECTS, min_size=1, max_size=5), st.data(), st.integers())
 def test_objects_one_after_the_other(objects, data, seed):
-    """On lines or not, in chunks of any size: each is found whole, on its line."""
+    """Consecutive objects are found whole with the line number, with and without line feeds."""
     texts = [data.draw(json_text(o)) for o in objects]
     whole = "".join(data.draw(SPACE) + text for text in texts).encode()
     chunks = split(whole, seed)
@@ -54,7 +54,7 @@ def test_objects_one_after_the_other(objects, data, seed):
 
 @given(lists(), st.integers())
 def test_a_list_of_kubernetes(listing, seed):
-    """Its items are found, whatever stands around them, in whatever order."""
+    """The items of a Kubernetes list are found, for any order of the names around the items."""
     text, items = listing
     chunks = split(text.encode(), seed)
     assert [json.loads(chunk.data) for chunk in chunks if chunk.is_object] == items
@@ -63,7 +63,7 @@ def test_a_list_of_kubernetes(listing, seed):
 
 @given(st.lists(st.sampled_from([*'{}[]",:\\\n a1\ufeff'])).map("".join), st.integers())
 def test_any_text_at_all(text, seed):
-    """It is given out unchanged, or refused in one way; and always in the same chunks."""
+    """Any text is returned unchanged or refused, with the same result for all sizes of chunks."""
     data = text.encode()
     told = []
     for how in (seed, None):
@@ -80,7 +80,7 @@ def test_any_text_at_all(text, seed):
 
 
 def test_lists_on_a_line_each_and_arrays():
-    """As ``jq -c`` prints them."""
+    """Lists on one line each are split, as printed by ``jq -c``."""
     data = b'{"items":[{"a":1},{"b":2}]}\n{"items":[]}\n[{"c":3},\n{"d":4}]\n{"e":5}'
     assert found(data) == [
         (1, b'{"a":1}'),
@@ -92,7 +92,7 @@ def test_lists_on_a_line_each_and_arrays():
 
 
 def test_a_document_of_a_newer_version_is_no_list():
-    """Whatever its fields are called."""
+    """A document of a newer version is a single object, for all names of its fields."""
     data = b'{"apiVersion": "os-vif/2.9", "kind": "VIFBridge", "items": [{"a": 1}]}'
     assert found(data, 1) == [(1, data)]
     with_schema = data.replace(b"{", b'{"$schema": "./VIF.json", ', 1)
@@ -103,7 +103,7 @@ def test_a_document_of_a_newer_version_is_no_list():
     "line", [b'{"a": {"b": 1}', b'{"a: 1}', b'{"a": [}', b"}", b"oops", b'{"a": [', b'{"a":1}}']
 )
 def test_a_broken_line_does_not_spoil_the_others(line):
-    """Wherever it broke off; the next line is the next object."""
+    """A truncated line does not affect the object on the next line."""
     data = b'{"a":1}\n' + line + b'\n{"b":2}\n{"c":3}\n'
     for seed in (None, 1, 2):
         objects = found(data, seed)
@@ -113,14 +113,14 @@ def test_a_broken_line_does_not_spoil_the_others(line):
 
 
 def test_a_byte_order_mark_after_a_broken_line_begins_an_object():
-    """Wherever a read ends, also inside the mark."""
+    """The mark may be split between two reads."""
     data = b'{"a": 1}x\n\xef\xbb\xbf{"b":2}\n{"c":3}'
     for seed in range(50):
         assert found(data, seed)[-2:] == [(2, b'{"b":2}'), (3, b'{"c":3}')]
 
 
 def test_a_broken_object_between_others_on_many_lines():
-    """Objects begin at the beginning of a line."""
+    """After a broken object, the next object begins at the beginning of a line."""
     good = json.dumps({"a": {"b": [1, 2]}}, indent=2).encode()
     bad = good.replace(b"]", b"")
     objects = found(b"\n".join([good, bad, good]))
@@ -160,7 +160,7 @@ def test_a_byte_order_mark_is_left_out():
 
 
 def test_what_begins_as_no_text_does_is_one_object():
-    """In a form that is no JSON."""
+    """Input that does not begin as text is a single object, such as protobuf."""
     data = b"\x8e\x01{}[]\n\x00"
     assert split(data, 1) == [json_scanner.Chunk(data, 1, is_object=True)]
 
@@ -180,6 +180,6 @@ def test_an_object_without_end_is_refused_before_it_fills_the_memory(monkeypatch
 
 
 def test_hostile_nesting_takes_no_time():
-    """Every line begins an object inside the one before."""
+    """Splitting takes linear time if every line begins a nested object."""
     data = b'{"a":[\n' * 20_000
     assert b"".join(data for _, data in found(data)) == data

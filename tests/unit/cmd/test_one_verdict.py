@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every object gets a line with a reason, and validate, convert and show agree about it."""
+"""The commands validate, convert and show give the same verdict with a reason for every object."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def written(unit):
 
 
 def verdicts(one):
-    """What validate, convert and show say of an object: a reason, or None."""
+    """Return the verdicts of validate, convert and show about an object: a reason, or None."""
     objects.register_all()
     told = []
     found = [fault for fault in all_errors(one) if not fault.is_note]
@@ -172,7 +172,7 @@ def split(data):
 
 
 def test_lists_in_arrays_and_in_lists():
-    """As ``jq -s`` makes them of what kubectl prints."""
+    """Lists inside of arrays and lists are read, as ``jq -s`` makes from the output of kubectl."""
     listing = b'{"kind":"List","items":[{"a":1},{"b":[[1]]}]}'
     data = b'[%s,[%s,\n{"c":1}],{"kind":"List","items":[%s]}]' % ((listing,) * 3)
     found = [json.loads(one.data) for one in split(data) if one.is_object]
@@ -196,7 +196,7 @@ def test_an_object_that_nests_deeply_does_not_hide_its_neighbours():
 
 
 def test_many_faults_in_a_large_object_take_seconds_at_most():
-    """54 s it took, of which most went into reading the same again."""
+    """The time is linear in the number of faults: earlier, reading again took 54 seconds."""
     subnets = [{"cidr": "192.0.2.0/24", "routes": [{"cidr": "192.0.2.0/24"}] * 4}] * 2500
     bad = [{**subnet, "cidr": "x"} if n % 50 == 7 else subnet for n, subnet in enumerate(subnets)]
     one = chunk({"apiVersion": "os-vif/2.0", "kind": "Network", "subnets": bad})
@@ -231,11 +231,11 @@ def test_data_that_is_no_text_has_the_same_limit():
         serialization.dumps(subnet, "protobuf")
 
 
-# The fuzzer
+# Mutations
 
 
 def hostile(seed, number):
-    """Objects of the corpus, damaged, in what kuryr and zun put around them."""
+    """Yield mutated objects of the corpus in the envelopes of kuryr and zun."""
     chance = random.Random(seed)  # noqa: S311
     corpus = list(payloads())
     envelopes = (
@@ -259,7 +259,7 @@ def fuzz(seed, number):
         encoded = data if isinstance(data, bytes) else data.encode("utf-8", "surrogatepass")
         told = verdicts(chunk(encoded))
         if told[1] or told[2]:
-            # What validate tells may be more: a field that is not known is kept by the others.
+            # The command validate may report more: the others preserve an unknown field.
             assert told[0], (told, data)
         for words in told:
             assert words is None or (words.isprintable() and "unreadable data (" not in words), (

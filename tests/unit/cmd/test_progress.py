@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is told while many objects are gone through, and at the end."""
+"""The progress output of commands for many objects, and the summary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 def drawn(monkeypatch, total, *steps):
-    """What is written for the times, bytes and objects of some steps."""
+    """Return the output for the times, bytes and objects of several steps."""
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     stream = Terminal()
@@ -31,7 +31,7 @@ def drawn(monkeypatch, total, *steps):
 
 
 def test_the_bar_shows_how_far_it_is(monkeypatch):
-    """And is gone at the end."""
+    """The bar has the fraction of the input, and disappears at the end."""
     text = drawn(monkeypatch, 1000, (1.5, 500, 1234), (3, 1000, 2468))
     first, second, last = text.split("\r\x1b[K")[1:]
     assert first == "[###############...............]  50%  1,234 objects"
@@ -40,7 +40,7 @@ def test_the_bar_shows_how_far_it_is(monkeypatch):
 
 
 def test_the_bar_of_a_pipe_counts(monkeypatch):
-    """Nobody knows how much is to come."""
+    """The length of a pipe is unknown, so the bar has the counts."""
     assert drawn(monkeypatch, None, (2, 500, 7)) == "\r\x1b[K7 objects\r\x1b[K"
 
 
@@ -64,7 +64,7 @@ def test_without_a_terminal_there_is_nothing(monkeypatch):
 
 
 def test_counts_and_lost_paths():
-    """Members of lists together; an object counts once."""
+    """List members count together for a path; an object counts once."""
     counts = progress.Counts()
     counts.outcomes[Outcome.CONVERTED] += 1234
     counts.outcomes[Outcome.FAILED] += 1

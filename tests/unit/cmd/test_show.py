@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A VIF is drawn as a tree and as a picture, with all that is set in it."""
+"""A VIF is displayed as a tree and as a picture, with all set fields."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def of(data) -> tree.Node:
 
 
 def test_a_vif_in_ascii_and_in_unicode():
-    """The same tree, with other lines."""
+    """ASCII and Unicode output have the same tree with other line characters."""
     node = of(serialization.dumps(document_samples.vif()).encode())
     assert "\n".join(tree.render_text(node, tree.ASCII)) == VIF
     lines = "\n".join(tree.render_text(node, tree.UNICODE))
@@ -92,7 +92,7 @@ def test_what_is_not_known_here_is_shown_as_such():
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=40)
 @given(any_objects())
 def test_every_object_can_be_drawn(obj):
-    """In lines that can be printed, and in a picture that can be read as XML."""
+    """Every object has a printable tree and a picture of well-formed XML."""
     node = tree.build_tree(None, obj)
     lines = [*tree.render_text(node, tree.UNICODE)]
     assert all(line.isprintable() for line in lines)
@@ -103,7 +103,7 @@ def test_every_object_can_be_drawn(obj):
 
 
 def boxes(picture: str) -> list[tuple[float, ...]]:
-    """Where the boxes of a picture are, and where that ends."""
+    """Return the positions of the boxes of a picture, and the size of the picture."""
     root = ET.fromstring(picture)  # noqa: S314
     found = [
         tuple(float(rect.get(name)) for name in ("x", "y", "width", "height"))
@@ -114,7 +114,7 @@ def boxes(picture: str) -> list[tuple[float, ...]]:
 
 
 def test_no_box_of_a_picture_covers_another():
-    """And all of them are inside of it."""
+    """Boxes do not overlap, and are inside of the picture."""
     nodes = [
         of(serialization.dumps(o).encode()) for o in (document_samples.vif(), make("PodState"))
     ]

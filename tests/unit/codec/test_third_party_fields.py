@@ -59,7 +59,7 @@ class JsonTextField(ovo_fields.StringField):
 
 
 class Number(ovo_fields.FieldType):
-    """A type that a codec is registered for."""
+    """A type with a registered codec."""
 
     @staticmethod
     def coerce(obj, attr, value):

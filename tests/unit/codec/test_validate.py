@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""All errors of a document or a primitive; and the codecs that other projects register."""
+"""All errors of documents and primitives, also with field types that other projects register."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def told(error):
 @settings(deadline=None, max_examples=300, database=None)
 @given(st.sampled_from(PAYLOADS), st.booleans(), st.integers(0, 2**32))
 def test_the_first_error_is_that_of_loads(payload, as_document, seed):
-    """There are none exactly if it can be read."""
+    """The first error equals the error of ``loads``; readable data has no errors."""
     order = random.Random(seed)  # noqa: S311
     data = to_document(loads(json.dumps(payload))) if as_document else copy.deepcopy(payload)
     for _ in range(3):
@@ -54,7 +54,7 @@ def first_of_loads(text):
 
 @pytest.mark.parametrize("count", [1, 150])
 def test_every_error_has_its_path(count):
-    """At any depth, in lists and beside unknown fields, however many there are."""
+    """Errors at any depth are reported, in lists and beside unknown fields, without a limit."""
     subnets = [{"cidr": n, "dns": ["10.0.0.1", "x"], "more": 1} for n in range(count)]
     document = {
         "apiVersion": "os-vif/2.0",
@@ -101,7 +101,7 @@ def test_every_refused_element_of_a_list_in_a_primitive_has_an_index():
 
 @pytest.fixture
 def nullable_vif():
-    """A class with a list and a dict whose members may be None."""
+    """Return a class with a list and a dict whose members may be None."""
 
     class VIFNullable(objects.VIFBridge):
         VERSION = "1.0"
@@ -116,7 +116,7 @@ def nullable_vif():
 
 
 def test_every_refused_member_of_a_field_with_nullable_members(nullable_vif):
-    """In a document and in a primitive; null itself is permitted."""
+    """Every refused member is reported, in a document and in a primitive; null is permitted."""
     data = {"numbers": ["x", None, "1", "y"], "table": {"a": None, "b": {}, "c": ["y"]}}
     expected = ["numbers[0]", "numbers[3]", "table.b", "table.c"]
     assert paths({"apiVersion": "os-vif/2.0", "kind": "VIFNullable"} | data) == expected
@@ -148,7 +148,7 @@ def test_an_invalid_schema_address_hides_no_other_error():
 
 
 def test_a_name_that_is_no_string_hides_no_other_error():
-    """In a dict of objects, and among the fields of an object."""
+    """All errors are reported, in a dict of objects and among the fields of an object."""
     vifs = {"a": 5, 3: {"kind": "VIFBridge"}, "b": 6}
     document = {"apiVersion": "os-vif/2.0", "kind": "PodState", "additional_vifs": vifs}
     expected = ["additional_vifs.a", "additional_vifs", "additional_vifs.b"]
@@ -187,7 +187,7 @@ class PortCodec(codec.FieldCodec):
 
 @pytest.fixture
 def listener():
-    """A class with a field of that type."""
+    """Return a class with a field of the type."""
 
     class AcmeListener(objects.VIFBridge):
         VERSION = "1.0"
@@ -202,7 +202,7 @@ def listener():
 
 
 def test_a_registered_field_type_is_first_class(listener):
-    """Its codec decides on documents, their schema and their errors; oslo on primitives."""
+    """The codec decides on documents, schema and errors; oslo decides on primitives."""
     document = {"apiVersion": "os-vif/2.0", "kind": "AcmeListener", "port": "80"}
     assert from_document(document).port == 80
     assert field_codec(listener, "port").json_schema() == {}

@@ -29,7 +29,7 @@ def known(release):
 
 
 def values(obj, releases):
-    """Return the values of the fields that all of the releases know, at every depth.
+    """Return the values of the fields of all the releases, at every depth.
 
     The addresses are left out for 1.8.0, which stored addresses in the VIF.
     """
@@ -79,7 +79,7 @@ def only_known_is_set(obj, release):
 @RANDOM
 @given(data=st.data())
 def test_release_reads_all_that_it_knows(release, data):
-    """A reader of the release gets every value that the release has a field for."""
+    """A reader of the release gets every value with a field in the release."""
     obj = data.draw(any_objects(known(release)))
     again = send(obj, release)
     assert values(again, [release]) == values(obj, [release])
@@ -114,7 +114,7 @@ def test_random_object_survives_json_and_cloning(name, data):
 @settings(RANDOM, max_examples=100)
 @given(data=st.data())
 def test_partial_manifest_of_any_release_gives_what_that_release_reads(data):
-    """The release of the manifest knows every written version."""
+    """The release of the manifest reads every written version."""
     release = data.draw(st.sampled_from(released.NEWEST))
     obj = data.draw(any_objects(known(release)))
     manifest = released.partial(obj.obj_name(), release)

@@ -17,7 +17,7 @@ from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from tests.support.data.processes import run_python
 from tests.support.strategies import KURYR, UUID, load, make
 
-#: What kuryr registers, in short: the same names and versions, in classes of its own.
+#: The classes of kuryr in short: the same names and versions, in separate classes.
 THEIRS = """
 from oslo_versionedobjects import base as ovo, fields as f
 from os_vif.objects import vif
@@ -91,7 +91,7 @@ def test_a_kind_of_kuryr_is_read_as_it_was_written(name):
     ],
 )  # fmt: skip
 def test_the_manifest_of_a_peer_has_the_kinds_that_it_had(release, had):
-    """The manifest of a kuryr release has the classes of this release."""
+    """The manifest of a kuryr release has the classes of the release."""
     manifest = history.manifest(release)
     assert {name: version for name, version in manifest.items() if name in KURYR} == had
 
@@ -152,7 +152,7 @@ def test_a_partial_manifest_leaves_kuryr_s_kinds_as_they_are(name):
 
 
 def test_kuryr_s_kinds_are_registered_only_when_they_are_needed():
-    """The registry has no class of kuryr until an object of such a class is read."""
+    """The registry has no class of kuryr before the first read object of such a class."""
     code = f"""
 {OURS}
 from oslo_versionedobjects import base as ovo

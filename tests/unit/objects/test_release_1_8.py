@@ -20,7 +20,7 @@ from tests.support.data import released
 from tests.support.strategies import UUID, VIFS, any_object, load, make, nested, nested_primitives
 
 CORPUS = Path(__file__).parents[2] / "interop" / "corpus" / "corpus_public.jsonl"
-#: What release 1.8.0 really wrote, and no other release would have written so.
+#: A payload of release 1.8.0, with the properties of no other release.
 ROWS = [
     row
     for row in map(json.loads, CORPUS.read_text("utf-8").splitlines())

@@ -24,7 +24,7 @@ from tests.support.strategies import ADDED, ALL, CLASSES
 
 objects.register_all()
 
-#: As released 5.3.0 has them. A new field, or a new type of a field, needs a new version.
+#: The fields of release 5.3.0. A new field, or a new type of a field, needs a new version.
 FINGERPRINTS = {
     "DatapathOffloadBase": "1.0-77509ea1ea0dd750d5864b9bd87d3f9d",
     "DatapathOffloadRepresentor": "1.0-802a5dff22f73046df3742c815c51421",
@@ -70,7 +70,7 @@ MODULES = {
 }
 
 
-#: How the types of fields are called in released.json.
+#: The names of field types in released.json.
 TYPES = {
     ovo_fields.BooleanField: "Boolean",
     ovo_fields.IPAddressField: "IPAddress",
@@ -122,7 +122,7 @@ def history_fields(cls):
 
 
 def test_vocabulary_is_that_of_5_3_0():
-    """The vocabulary has exactly the classes of 5.3.0, of this library, and of kuryr."""
+    """The vocabulary has exactly the classes of 5.3.0, of the present version, and of kuryr."""
     assert sorted(FINGERPRINTS) == sorted(released.MANIFESTS["5.3.0"]) == sorted(CLASSES)
     assert sorted(history.vocabulary()) == sorted(ALL)
 
@@ -222,7 +222,7 @@ def test_class_derives_from_the_class_it_derives_from_in_5_3_0(name):
 
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_class_is_in_the_shared_registry_of_oslo(name):
-    """The registry that nova, neutron and kuryr share has this class once, in namespace os_vif."""
+    """The registry of nova, neutron and kuryr has the class once, in the namespace os_vif."""
     assert ovo.VersionedObjectRegistry.obj_classes()[name] == [getattr(objects, name)]
     assert getattr(objects, name).OBJ_PROJECT_NAMESPACE == "os_vif"
     assert getattr(objects, name).OBJ_SERIAL_NAMESPACE == "versioned_object"

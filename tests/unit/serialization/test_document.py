@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The document: its form, its bytes and its size."""
+"""The document: form, canonical bytes and size."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.data.document_samples import (
 from tests.support.data.processes import run_python
 from tests.support.strategies import ALL, UUID, any_objects, make, nested
 
-#: How much longer than the plain data a document may be.
+#: The maximum overhead of a document over the plain data, in bytes.
 HEAD = 64
 
 _PRINT_ALL = """
@@ -51,13 +51,13 @@ def everything():
 
 
 def test_a_vif_is_flat():
-    """One version for all of it, kinds where subclasses may stand, lists as arrays."""
+    """A document has one version, a ``kind`` where subclasses may occur, and lists as arrays."""
     assert to_document(vif()) == VIF
     assert dumps(vif()) == compact(VIF)
 
 
 def test_what_people_write_is_read():
-    """Fields may be left out, and names may stand in any order."""
+    """Fields may be absent, and names may have any order."""
     document = {
         "kind": "VIFOpenVSwitch",
         "vif_name": "tap22222222-22",
@@ -77,12 +77,12 @@ def test_what_people_write_is_read():
     "document", [VIF, {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "network": {}}]
 )
 def test_what_was_read_has_not_changed(document):
-    """Neither that nor what a new object sets itself counts as changed, at any depth."""
+    """Neither decoded fields nor defaults of new objects count as changed, at any depth."""
     assert not any(part.obj_what_changed() for part in nested(from_document(document)))
 
 
 def test_a_document_is_the_plain_data_with_a_head(everything):
-    """``apiVersion`` and ``kind``, and then the fields that are set."""
+    """A document consists of ``apiVersion``, ``kind`` and the set fields."""
     assert len(everything) > 1700
     for name, obj in everything.items():
         head = {"apiVersion": "os-vif/2.0", "kind": name.split()[0]}
@@ -90,7 +90,7 @@ def test_a_document_is_the_plain_data_with_a_head(everything):
 
 
 def test_names_are_in_order(everything):
-    """``apiVersion`` and ``kind`` stand first, and then the names in order, at every depth."""
+    """``apiVersion`` and ``kind`` are first; the other names are sorted, at every depth."""
 
     def check(data):
         if isinstance(data, dict):
@@ -106,7 +106,7 @@ def test_names_are_in_order(everything):
 
 
 def test_interfaces_are_in_order():
-    """The names of a table are data, and in order too."""
+    """The names of a dict are data, and are sorted too."""
     vifs = {name: make("VIFVlanNested", full=False) for name in ("eth2", "kind", "eth1")}
     document = to_document(objects.PodState(default_vif=vif(), additional_vifs=vifs))
     assert list(document["additional_vifs"]) == ["kind", "eth1", "eth2"]
@@ -115,7 +115,7 @@ def test_interfaces_are_in_order():
 
 @pytest.mark.parametrize("name", ["SubnetList", "RouteList", "FixedIPList"])
 def test_a_list_alone_keeps_its_kind(name):
-    """At the top a list is an object, for it needs a version."""
+    """A list object at the top level is a JSON object, because a document has a version."""
     document = to_document(make(name))
     assert list(document) == ["apiVersion", "kind", "objects"]
     assert to_document(getattr(objects, name)()) == {"apiVersion": "os-vif/2.0", "kind": name}
@@ -137,7 +137,7 @@ def test_a_list_alone_keeps_its_kind(name):
     ],
 )
 def test_unset_null_and_empty_differ(name, field, empty):
-    """Unset is absent, null is None, and what is empty stays so."""
+    """An unset field is absent, null is None, and an empty list stays an empty list."""
     head = {"apiVersion": "os-vif/2.0", "kind": name}
     cls = getattr(objects, name)
     if name != "PodState":
@@ -158,7 +158,7 @@ def test_unset_null_and_empty_differ(name, field, empty):
 
 
 def test_every_process_writes_the_same_bytes():
-    """However strings are hashed."""
+    """The bytes do not depend on the hash seed."""
     first, *others = [run_python(_PRINT_ALL, PYTHONHASHSEED=seed) for seed in ("0", "1", "4711")]
     assert len(first.splitlines()) > 3400
     assert all(other == first for other in others)
@@ -166,7 +166,7 @@ def test_every_process_writes_the_same_bytes():
 
 @pytest.mark.parametrize("name", ALL)
 def test_order_of_arguments_does_not_matter(name):
-    """Objects that were made in another order have the same bytes, in both forms."""
+    """The order of constructor arguments does not change the bytes of either form."""
     obj = make(name)
     values = {field: getattr(obj, field) for field in sorted(obj.fields, reverse=True)}
     other = type(obj)(**values)
@@ -177,7 +177,7 @@ def test_order_of_arguments_does_not_matter(name):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", ALL)
 def test_order_of_names_does_not_matter(name, seed):
-    """A document that was shuffled is read, and written in the one order."""
+    """A document with names in any order is read, and written in the canonical order."""
     obj = make(name)
     assert dumps(from_document(shuffled(to_document(obj), seed))) == dumps(obj)
     primitive = shuffled(json.loads(dumps(obj, form="ovo")), seed)
@@ -185,7 +185,7 @@ def test_order_of_names_does_not_matter(name, seed):
 
 
 def test_round_trips_give_the_same_bytes(everything):
-    """Whatever form it was in between, and however it was copied."""
+    """The bytes are the same after other forms, clones and copies."""
     for name, obj in everything.items():
         if name.endswith("reset"):
             continue
@@ -204,7 +204,7 @@ def test_round_trips_give_the_same_bytes(everything):
 @settings(deadline=None, max_examples=100)
 @given(any_objects(ALL), st.integers(0, 1000))
 def test_random_objects_survive(obj, seed):
-    """A document of a random object is read as it was written, whatever its order."""
+    """A document of a random object gives an equal object, for any order of names."""
     document = to_document(fill_lists(obj))
     again = from_document(shuffled(document, seed))
     assert compact(to_document(again)) == compact(document)
@@ -212,13 +212,13 @@ def test_random_objects_survive(obj, seed):
 
 
 def test_size_of_any_document(everything):
-    """It is the compact plain data, and at most 64 bytes more."""
+    """A document is at most 64 bytes longer than the compact plain data."""
     for name, obj in everything.items():
         assert len(dumps(obj)) <= len(compact(document_fields(obj))) + HEAD, name
 
 
 def test_size_of_a_typical_vif():
-    """A document has the size of its data; an OVO primitive is more than three times as long."""
+    """An OVO primitive of a typical VIF is more than three times as long as the document."""
     obj = vif()
     data = len(compact(document_fields(obj)))
     assert len(dumps(obj)) <= 1.15 * data
@@ -226,7 +226,7 @@ def test_size_of_a_typical_vif():
 
 
 def test_what_a_document_cannot_say_is_refused_with_its_path():
-    """A list that nobody filled is no array; 1.x stored such, and reads them."""
+    """A list object without a list cannot be a document; 1.x stored and read such objects."""
     obj = vif()
     obj.network.subnets[1].ips = objects.FixedIPList()
     with pytest.raises(exception.InvalidValue) as caught:
@@ -247,14 +247,14 @@ def test_what_a_document_cannot_say_is_refused_with_its_path():
 
 
 def test_an_attribute_that_is_no_field_is_no_data():
-    """Even one with the name of what release 1.8.0 had."""
+    """An attribute without a field is not written, also not the ``fixed_ips`` of 1.8.0."""
     obj = objects.VIFBridge(id=UUID, fixed_ips=["10.0.0.5"], other={})
     assert to_document(obj) == {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "id": UUID}
 
 
 @pytest.mark.parametrize("cls", [VersionedObject, VIFBase])
 def test_oslos_call_reads_a_document_too(cls):
-    """So software that reads primitives, as kuryr-daemon, reads what was converted."""
+    """Software that reads primitives by oslo, such as kuryr-daemon, also reads documents."""
     document = {"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "id": "x", "bridge_name": "br"}
     context = object()
     obj = cls.obj_from_primitive(document, context)
@@ -273,7 +273,7 @@ def test_oslos_call_tells_what_is_wrong_with_a_document():
 
 @pytest.mark.parametrize("version", ["os-vif/2.0", "os-vif/2.7"])
 def test_schema_address_at_the_top_level_is_ignored(version):
-    """It is no unknown field, and is not written back, whichever function reads the document."""
+    """``$schema`` is not an unknown field, and is not written back, for every reading function."""
     document = {"$schema": "./VIF.json", "apiVersion": version, "kind": "VIFBridge", "id": UUID}
     plain_document = {name: document[name] for name in document if name != "$schema"}
     for obj in (
@@ -290,7 +290,7 @@ def test_schema_address_at_the_top_level_is_ignored(version):
 
 @pytest.mark.parametrize("value", [None, 1, {}, ["./VIF.json"]])
 def test_schema_address_is_a_string(value):
-    """The error names it."""
+    """The error names ``$schema``."""
     document = {"$schema": value, "apiVersion": "os-vif/2.0", "kind": "VIFBridge"}
     with pytest.raises(exception.InvalidValue, match=r"^\$schema: found ") as caught:
         from_document(document)
@@ -299,7 +299,7 @@ def test_schema_address_is_a_string(value):
 
 @pytest.mark.parametrize("place", ["network", "port_profile"])
 def test_schema_address_in_a_nested_object_is_an_unknown_field(place):
-    """One schema covers the whole document."""
+    """``$schema`` is permitted only at the top level, since one schema covers the document."""
     nested_objects = {
         "network": {"$schema": "x"},
         "port_profile": {"$schema": "x", "kind": "VIFPortProfileBase"},

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is said of wrong documents and primitives: where, what was found, what was expected."""
+"""Errors of documents and primitives: path, found and expected value."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Malformed, Value, Field, Kind, Version = (
 
 
 def changed(path, value):
-    """:data:`VIF` with another value at a path of names and numbers."""
+    """Return :data:`VIF` with another value at a path of names and numbers."""
     document = copy.deepcopy(VIF)
     *where, last = path
     inner = document
@@ -56,7 +56,7 @@ def without(name):
 
 SUBNET = ("network", "subnets", 1)
 DOCUMENTS = [
-    # The head.
+    # The envelope.
     ([], Value, "The document: found an array; expected an object with apiVersion and kind."),
     (
         without("apiVersion"),
@@ -224,7 +224,7 @@ DOCUMENTS = [
             "expected a field of os-vif/2.0."
         ),
     ),
-    # Others.
+    # Other errors.
     (
         HEAD | {"kind": "VIFDirect", "mode": "VEPA"},
         Value,
@@ -272,7 +272,7 @@ DOCUMENTS = [
     ("document", "cls", "message"), DOCUMENTS, ids=[message for _, _, message in DOCUMENTS]
 )
 def test_documents(document, cls, message):
-    """One line that names the field."""
+    """The message is one line with the path of the field."""
     with pytest.raises(cls) as caught:
         from_document(document)
     assert str(caught.value) == message
@@ -280,13 +280,13 @@ def test_documents(document, cls, message):
 
 
 def assert_attributes(error):
-    """The parts of the message can be had alone."""
+    """Check that path, found and expected value are attributes of the error."""
     where = error.path or "The document"
     assert str(error) == f"{where}: found {error.found}; expected {error.expected}."
 
 
 def bad(path, value):
-    """The primitive of a VIF in which what stands at a path is another."""
+    """Return the primitive of a VIF with another value at a path."""
     subnet = primitive_of("Subnet", "1.0", cidr="10.0.0.0/24")
     network = primitive_of(
         "Network", "1.1", subnets=primitive_of("SubnetList", "1.0", objects=[{}, subnet])
@@ -374,7 +374,7 @@ PRIMITIVES = [
     ("payload", "cls", "message"), PRIMITIVES, ids=[message for _, _, message in PRIMITIVES]
 )
 def test_primitives(payload, cls, message):
-    """The paths are those of the document, as far as fields go."""
+    """The path of a field is the path in a document."""
     with pytest.raises(cls) as caught:
         loads(json.dumps(payload))
     assert str(caught.value) == message
@@ -394,7 +394,7 @@ TEXTS = [
 
 @pytest.mark.parametrize(("text", "found"), TEXTS, ids=[found for _, found in TEXTS])
 def test_texts(text, found):
-    """The whole of it is meant."""
+    """The error of invalid text has no path."""
     with pytest.raises(Malformed) as caught:
         loads(text)
     assert str(caught.value) == f"The document: found {found}; expected JSON in UTF-8."
@@ -402,7 +402,7 @@ def test_texts(text, found):
 
 
 def test_what_is_neither():
-    """Both forms are named."""
+    """The error names the two formats."""
     for text in ("[]", "{}", "null", '{"kind": "VIFBridge"}'):
         with pytest.raises(Malformed) as caught:
             loads(text)
@@ -469,7 +469,7 @@ def test_article_fits_the_noun(noun, expected):
 
 
 def test_what_cannot_be_written():
-    """The same for objects."""
+    """Errors of writing have path, found and expected value too."""
     with pytest.raises(exception.DataLoss) as caught:
         dumps(objects.VIFVHostUser(vif_name="vhu0", path="/run"), release="1.3.0")
     assert str(caught.value) == "Writing for 1.3.0 would lose: vif_name (left out)."

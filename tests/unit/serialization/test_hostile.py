@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whatever is read: it gives an object or an error of the family, in bounded time and memory."""
+"""Any input gives an object or a SerializationError, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.support.data.document_samples import VIF, primitive_of, vif
 from tests.support.data.mutations import garbled, mutated, payloads
 
 MEGABYTE = 1 << 20
-#: Deeper than the interpreter's own limit, and than that of any stack.
+#: Deeper than the recursion limit of the interpreter, and than any C stack.
 DEEP = 100_000
-#: Of one reading, on the slowest of machines.
+#: Seconds of one reading, on a slow machine.
 DEADLINE = 60
-#: How much memory each byte may take: an object of oslo's takes a few hundred.
+#: Bytes of memory for each byte of input: an object of oslo takes several hundred.
 FACTOR = 100
-#: What is there for every reading, however short.
+#: Bytes of memory for any input, however short.
 BASE = 2 * MEGABYTE
 
 
 def documents():
-    """What the corpus has, in the form of documents."""
+    """Return the corpus as documents."""
     found = []
     for payload in payloads():
         if "versioned_object.name" in payload:
@@ -42,17 +42,17 @@ def documents():
 
 
 def newer(document):
-    """The same of a newer version, in which anything more is kept."""
+    """Return a document as a document of a newer version, which may have unknown fields."""
     return document | {"apiVersion": "os-vif/2.1"}
 
 
 def pod(text):
-    """Kuryr's annotation, in the pod that it stands in."""
+    """Return kuryr's annotation in a pod."""
     return json.dumps({"metadata": {"annotations": {storage.ANNOTATION: text}}})
 
 
 def assert_well_formed(error):
-    """An error says in one line where it is, what is there, and what should be."""
+    """Check that an error is one line with path, found and expected value."""
     text = str(error)
     assert text.isprintable(), text
     assert len(text) < 2000
@@ -67,9 +67,9 @@ def assert_well_formed(error):
 
 
 def read(function, data):
-    """Read, and give the object; None if it was refused as it should be."""
+    """Return the read object; None for data that was refused with a well-formed error."""
     with warnings.catch_warnings():
-        # oslo's, of odd UUIDs.
+        # Warnings of oslo about invalid UUIDs.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", PendingDeprecationWarning)
         try:
@@ -85,7 +85,7 @@ def read(function, data):
 
 
 def written(obj):
-    """What could be read can be written, or is refused as it should be."""
+    """Check that an object is written and read back, or refused with a well-formed error."""
     for form in ("json", "ovo"):
         try:
             text = dumps(obj, form=form)
@@ -99,7 +99,7 @@ def written(obj):
 
 
 def fuzz(rounds, seed):
-    """Mutate the corpus in all of its forms, and read it."""
+    """Mutate the corpus in all of its forms, and read the results."""
     order = random.Random(seed)  # noqa: S311
     primitives, flat = payloads(), documents()
     outcomes = {"read": 0, "refused": 0}
@@ -130,7 +130,7 @@ def fuzz(rounds, seed):
 
 
 def test_mutations_of_the_corpus():
-    """A few of each kind of damage; both outcomes are common, so both are tried."""
+    """A few mutations of each kind give both outcomes: objects and errors."""
     outcomes = fuzz(2000, seed=1)
     assert min(outcomes.values()) > 200
 
@@ -138,7 +138,7 @@ def test_mutations_of_the_corpus():
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(10, 20))
 def test_many_mutations_of_the_corpus(seed):
-    """100,000 of them."""
+    """The soak form of test_mutations_of_the_corpus, with 100,000 mutations."""
     fuzz(10_000, seed)
 
 
@@ -217,7 +217,7 @@ TEXTS = {
 @pytest.mark.parametrize("function", [loads, storage.read], ids=["loads", "storage.read"])
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_texts_that_nobody_should_send(text, function):
-    """Each is refused, or read, within a minute; within memory, see below."""
+    """Each text is read or refused within a minute."""
     start = time.monotonic()
     read(function, text)
     if isinstance(text, str) and "\ud800" not in text:
@@ -227,7 +227,7 @@ def test_texts_that_nobody_should_send(text, function):
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_memory_is_bounded(text):
-    """It is what the text needs, and not what the text asks for."""
+    """The memory depends on the length of the text, not on lengths and depths in the text."""
     read(loads, json.dumps(VIF))
     tracemalloc.start()
     try:
@@ -246,7 +246,7 @@ def test_memory_is_bounded(text):
     "data", [None, 1, 1.5, True, [], {}, (), object(), VIF, open], ids=lambda v: type(v).__name__
 )
 def test_what_is_no_text(data):
-    """``loads`` takes text and bytes."""
+    """``loads`` refuses arguments other than text and bytes."""
     with pytest.raises(exception.MalformedDocument, match="expected text or bytes") as caught:
         loads(data)
     assert_well_formed(caught.value)
@@ -254,7 +254,7 @@ def test_what_is_no_text(data):
 
 @pytest.mark.parametrize("convert", [bytes, bytearray, memoryview])
 def test_every_kind_of_bytes(convert):
-    """They may stand in any kind of buffer."""
+    """``loads`` accepts every type of buffer."""
     assert dumps(loads(convert(json.dumps(VIF).encode()))) == dumps(vif())
 
 
@@ -264,21 +264,21 @@ def test_every_kind_of_bytes(convert):
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_document(data):
-    """``from_document`` takes a dict."""
+    """``from_document`` refuses arguments other than dicts."""
     with pytest.raises(exception.InvalidValue) as caught:
         from_document(data)
     assert_well_formed(caught.value)
 
 
 def nested_in(inner, levels):
-    """Lists and dicts by turns, around something."""
+    """Return a value inside alternating lists and dicts."""
     for n in range(levels):
         inner = [inner] if n % 2 else {"a": inner}
     return inner
 
 
 def endless():
-    """A dict that contains itself."""
+    """Return a dict that contains itself."""
     data = {"kind": "VIFPortProfileBase"}
     data["port_profile"] = data["subnets"] = data["network"] = data
     return data
@@ -290,7 +290,7 @@ PLACES = ("network", "port_profile", "plugin", "id", "active", "fixed_ips", "no_
 @pytest.mark.parametrize("inner", [nested_in(1, DEEP), nested_in(1, 500), endless()])
 @pytest.mark.parametrize("name", PLACES)
 def test_dicts_without_end(name, inner):
-    """RecursionError never escapes; dicts may contain themselves."""
+    """Dicts that contain themselves are refused; RecursionError never escapes."""
     for document in (VIF, newer(VIF)):
         with pytest.raises(exception.SerializationError) as caught:
             from_document(document | {name: inner})
@@ -303,7 +303,7 @@ def test_dicts_without_end(name, inner):
 
 
 class Odd:
-    """A value with which nothing can be done."""
+    """A value whose methods all raise errors."""
 
     def __repr__(self):
         raise RuntimeError
@@ -318,7 +318,7 @@ class Odd:
     ids=lambda value: type(value).__name__,
 )
 def test_dicts_with_what_is_no_json(name, value):
-    """It is refused with its path, wherever it stands."""
+    """Values without a JSON equivalent are refused with a path, at any depth."""
     for document in (VIF, newer(VIF)):
         for found in (
             value,
@@ -335,7 +335,7 @@ def test_dicts_with_what_is_no_json(name, value):
 
 @pytest.mark.parametrize("name", [1, None, (), 1.5, b"network", frozenset()])
 def test_dicts_with_names_that_are_no_strings(name):
-    """They are refused in every object."""
+    """Names other than strings are refused in every object."""
     for document in (VIF, newer(VIF)):
         for inner in ({name: 1}, {"network": {name: 1}}, {"port_profile": {"kind": "x", name: 1}}):
             with pytest.raises(exception.SerializationError) as caught:
@@ -350,7 +350,7 @@ def test_dicts_with_names_that_are_no_strings(name):
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("version", ["2.0", "2.1"])
 def test_lists_that_contain_a_list_twice_are_refused_at_once(version):
-    """Plain data of a program: two references to a list, at each of many levels."""
+    """Two references to one list at each of many levels are refused without exponential time."""
     data = [1]
     for _ in range(60):
         data = [data, data]

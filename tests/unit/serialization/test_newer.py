@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a newer minor version wrote: it is read, and what is unknown of it is kept."""
+"""Data of a newer minor version is read, and unknown fields are preserved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from os_vif.serialization.json_text import compose
 from tests.support.data.document_samples import VIF, primitive_of, shuffled, vif
 from tests.support.strategies import KURYR, load, make, nested_primitives
 
-#: Where a newer version may have fields that this one does not, by the path of their object.
+#: The places of unknown fields of a newer version, by the path of the object.
 PLACES = {
     "": (),
     "network": ("network",),
@@ -30,7 +30,7 @@ PLACES = {
     "port_profile": ("port_profile",),
     "port_profile.datapath_offload": ("port_profile", "datapath_offload"),
 }
-#: Their values: objects with a kind of their own among them.
+#: The values of unknown fields, with objects that have their own ``kind``.
 VALUES = {
     "a_new_one": {"kind": "Bandwidth", "egress": [1, 2.5, None], "a": {"deep": [[{}], ""]}},
     "zone": "z",
@@ -55,7 +55,7 @@ def at(data, where):
 
 
 def newer(places=PLACES, version="os-vif/2.7"):
-    """A document of another version with unknown fields in these places."""
+    """Return a document of another version with unknown fields in the given places."""
     document = copy.deepcopy(VIF) | {"apiVersion": version}
     for path in places:
         at(document, PLACES[path]).update(copy.deepcopy(VALUES))
@@ -65,7 +65,7 @@ def newer(places=PLACES, version="os-vif/2.7"):
 @pytest.mark.parametrize("clone", CLONES.values(), ids=CLONES)
 @pytest.mark.parametrize("places", [*([path] for path in PLACES), list(PLACES)], ids=str)
 def test_unknown_fields_are_kept(places, clone):
-    """At any depth, through every copy, and written back byte for byte."""
+    """Unknown fields at any depth survive every copy, and are written back byte for byte."""
     text = compose(newer(places))
     obj = loads(text)
     assert obj.port_profile.datapath_offload.representor_name == "rep0"
@@ -75,12 +75,12 @@ def test_unknown_fields_are_kept(places, clone):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_order_does_not_matter(seed):
-    """Unknown objects are written in the one order, too."""
+    """Unknown objects are written in the canonical order too."""
     assert dumps(from_document(shuffled(newer(), seed))) == compose(newer())
 
 
 def test_known_fields_may_change():
-    """The rest stays as it was."""
+    """A change of a known field leaves the unknown fields unchanged."""
     obj = from_document(newer())
     obj.vif_name = "tap0"
     obj.network.subnets.objects.append(objects.Subnet(cidr="192.0.2.0/24"))
@@ -91,7 +91,7 @@ def test_known_fields_may_change():
 
 
 def test_what_is_kept_belongs_to_its_object():
-    """It goes where the object goes, and with it."""
+    """Unknown fields move with the object that has them."""
     obj = from_document(newer())
     network = to_document(obj.network)
     assert network == {"apiVersion": "os-vif/2.7", "kind": "Network"} | newer()["network"]
@@ -103,7 +103,7 @@ def test_what_is_kept_belongs_to_its_object():
 
 
 def test_copies_share_nothing_of_it():
-    """Neither with each other nor with what was read."""
+    """Copies share no unknown field with each other, nor with the decoded data."""
     document = newer()
     obj = from_document(document)
     for data in (document, to_document(obj), to_document(obj.obj_clone())):
@@ -124,12 +124,12 @@ def test_shallow_copy_shares_no_unknown_field():
 
 
 def test_a_newer_document_without_anything_new():
-    """It says nothing that this version does not, and is written in this version."""
+    """A document of a newer version without unknown fields is written in the present version."""
     assert to_document(from_document(newer([]))) == VIF
 
 
 def test_vifs_of_a_pod_keep_theirs():
-    """In a table as in a list."""
+    """Unknown fields of the VIFs of a pod are preserved in dicts and in lists."""
     pod = to_document(make("PodState")) | {"apiVersion": "os-vif/2.1"}
     pod["additional_vifs"]["eth1"]["unknown"] = 1
     assert dumps(from_document(pod)) == compose(in_order(pod))
@@ -140,7 +140,7 @@ def test_vifs_of_a_pod_keep_theirs():
 
 @pytest.mark.parametrize("path", PLACES)
 def test_unknown_fields_of_a_known_version_are_refused(path):
-    """They are a mistake there; the first of them by name is named, with its path."""
+    """Unknown fields of a known version are refused with the path of the first by name."""
     with pytest.raises(exception.UnknownField) as caught:
         from_document(newer([path], "os-vif/2.0"))
     assert caught.value.path == below(path, "a_new_one")
@@ -156,7 +156,7 @@ def test_unknown_fields_of_a_known_version_are_refused(path):
     ],
 )
 def test_other_versions_are_refused(version):
-    """A newer major, and what is no version."""
+    """A newer major version and text without a version are refused."""
     with pytest.raises(exception.UnsupportedVersion) as caught:
         from_document(VIF | {"apiVersion": version})
     assert caught.value.path == "apiVersion"
@@ -168,7 +168,7 @@ def test_other_versions_are_refused(version):
     ids=lambda value: type(value).__name__,
 )
 def test_what_is_kept_can_be_written(value):
-    """What JSON cannot say is refused, wherever it stands."""
+    """Unknown values that JSON cannot express are refused at any depth."""
     document = newer()
     document["network"]["subnets"][1]["more"] = [0, value]
     with pytest.raises(exception.InvalidValue) as caught:
@@ -177,7 +177,7 @@ def test_what_is_kept_can_be_written(value):
 
 
 def ovo(places=PLACES, version="1.9"):
-    """An OVO primitive in which the objects in these places are newer, and have more fields."""
+    """Return an OVO primitive with newer versions and unknown fields in the given places."""
     primitive = json.loads(dumps(vif(), form="ovo"))
     for path in places:
         inner = primitive
@@ -192,7 +192,7 @@ def ovo(places=PLACES, version="1.9"):
 @pytest.mark.parametrize("clone", CLONES.values(), ids=CLONES)
 @pytest.mark.parametrize("places", [*([path] for path in PLACES), list(PLACES)], ids=str)
 def test_newer_primitives_are_read(places, clone):
-    """oslo refuses them; this library writes their versions and their unknown fields back."""
+    """oslo refuses newer versions; this library preserves the versions and unknown fields."""
     with pytest.raises(ovo_exception.IncompatibleObjectVersion):
         load(ovo(places))
     text = json.dumps(ovo(places))
@@ -204,7 +204,7 @@ def test_newer_primitives_are_read(places, clone):
 
 @pytest.mark.parametrize("name", ["SubnetList", "VIFBridge", *KURYR])
 def test_a_newer_version_alone_is_kept(name):
-    """Without an unknown field the number is all that is written back, and nothing is lost."""
+    """Without unknown fields, only the version is written back, and nothing is lost."""
     primitive = json.loads(dumps(make(name), form="ovo"))
     primitive["versioned_object.version"] = "1.77"
     obj = loads(json.dumps(primitive))
@@ -214,7 +214,7 @@ def test_a_newer_version_alone_is_kept(name):
 
 
 def test_unknown_fields_of_a_known_primitive_are_kept():
-    """oslo passes over them."""
+    """Unknown fields of a known version are preserved; oslo ignores such fields."""
     primitive = primitive_of("VIFBridge", "1.0", plugin="ovs", more=[1])
     load(copy.deepcopy(primitive))
     obj = loads(json.dumps(primitive))
@@ -227,14 +227,14 @@ def test_unknown_fields_of_a_known_primitive_are_kept():
 @pytest.mark.parametrize("number", ["2.0", "0.1", "1", "1.x", "", "1.1.1.1", None, 1.0])
 @pytest.mark.parametrize("path", PLACES)
 def test_other_versions_of_classes_are_refused(path, number):
-    """With the path of the object."""
+    """Other major versions are refused with the path of the object."""
     with pytest.raises(exception.UnsupportedVersion) as caught:
         loads(json.dumps(ovo([path], number)))
     assert caught.value.path == below(path, "versioned_object.version")
 
 
 def test_addresses_of_1_8_0_keep_what_is_unknown():
-    """Even there."""
+    """Unknown fields in the addresses of release 1.8.0 are preserved."""
     ip = primitive_of("FixedIP", "1.3", address="10.0.0.5", more=1)
     primitive = primitive_of(
         "VIFBase", "1.1", fixed_ips=primitive_of("FixedIPList", "1.0", objects=[ip])
@@ -250,7 +250,7 @@ def test_addresses_of_1_8_0_keep_what_is_unknown():
 @pytest.mark.parametrize("release", ["5.3.0", "1.0.0", "kuryr-10.0.0"])
 @pytest.mark.parametrize("read", ["json", "ovo"])
 def test_for_an_older_release_it_is_lost(read, release):
-    """And named, each path."""
+    """Unknown fields are losses for an older release, each with a path."""
     expected = {below(path, name) for path in PLACES for name in VALUES}
     obj = from_document(newer()) if read == "json" else loads(json.dumps(ovo()))
     ours = {loss.path for loss in downgrade(vif(), release)[1]}
@@ -265,7 +265,7 @@ def test_for_an_older_release_it_is_lost(read, release):
 
 @pytest.mark.parametrize("read", ["json", "ovo"])
 def test_the_other_form_has_no_place_for_it(read):
-    """What is not known cannot be converted; each path is named."""
+    """Unknown fields cannot be converted to the other form; each loss has a path."""
     obj = from_document(newer()) if read == "json" else loads(json.dumps(ovo()))
     expected = {below(path, name) for path in PLACES for name in VALUES}
     with pytest.raises(exception.DataLoss) as caught:
@@ -291,7 +291,7 @@ _json = st.recursive(
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(sorted(PLACES)), st.dictionaries(st.text(min_size=30, max_size=35), _json))
 def test_anything_unknown_is_kept(path, fields):
-    """Whatever its name and its value are."""
+    """Unknown fields of any name and value are preserved."""
     document = copy.deepcopy(VIF) | {"apiVersion": "os-vif/2.1"}
     at(document, PLACES[path]).update(fields)
     text = compose(in_order(document)) if fields else compose(VIF)

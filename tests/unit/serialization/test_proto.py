@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The messages of protobuf follow from the classes, and a number that was given stays given."""
+"""The protobuf messages are generated from the classes, and assigned numbers never change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMBERS = proto.read_numbers()
 
 
 def test_every_field_of_every_kind_has_a_number():
-    """And no number is there twice."""
+    """Every field of every class has a number, and no message has a number twice."""
     messages = proto.numbered_messages(NUMBERS)
     for name, cls in history.vocabulary().items():
         assert {f.name for f in messages[name]} == {proto.NULLS, *field_names(cls)}
@@ -34,7 +34,7 @@ def test_every_field_of_every_kind_has_a_number():
 
 
 def test_a_new_field_gets_a_new_number_and_that_of_a_lost_one_is_reserved():
-    """Whatever has been given before."""
+    """A new field gets an unused number, and the number of a removed field is reserved."""
     before = copy.deepcopy(NUMBERS)
     del before["FixedIP"]["address"]
     before["FixedIP"]["lost"] = 9
@@ -67,7 +67,7 @@ def test_a_new_field_gets_a_new_number_and_that_of_a_lost_one_is_reserved():
     ],
 )
 def test_what_breaks_a_reader_is_found(change, line):
-    """A number or a type that changed, or a number that is used again."""
+    """A changed number, a changed type and a reused number are reported."""
     released = contract.describe_messages()
     now = copy.deepcopy(released)
     assert compatibility.compare_messages(released, now) == []
@@ -76,14 +76,14 @@ def test_what_breaks_a_reader_is_found(change, line):
 
 
 def test_a_new_field_breaks_nobody():
-    """Readers keep what they do not know."""
+    """A new field is compatible, since readers preserve unknown fields."""
     released, now = contract.describe_messages(), contract.describe_messages()
     now["Route"]["metric"] = [9, "int64", "optional"]
     assert compatibility.compare_messages(released, now) == []
 
 
 def test_without_the_package(monkeypatch):
-    """One error says what to install."""
+    """Without the package protobuf, the error names the package to install."""
     monkeypatch.setitem(sys.modules, "google.protobuf", None)
     message_codec.message_set.cache_clear()
     message_codec._runtime.cache_clear()

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Documents as protobuf: nothing is lost, nothing is guessed, and others can read it."""
+"""Documents in protobuf: without losses, with checked values, readable by other programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MORE = b"\xa2\x06\x03new"
 
 
 def written(obj):
-    """It as protobuf; what no document can hold is left out."""
+    """Return an object as protobuf; discard examples that no document can express."""
     try:
         to_document(obj)
     except exception.SerializationError:
@@ -45,7 +45,7 @@ def written(obj):
 @RANDOM
 @given(any_objects(ALL))
 def test_round_trips(obj):
-    """Every kind and field; what is unset stays unset, and null stays null."""
+    """Every class and field survives; unset fields stay unset, and null stays null."""
     data = written(obj)
     again = loads(data)
     assert type(again) is type(obj)
@@ -58,7 +58,7 @@ def test_round_trips(obj):
 
 @pytest.mark.parametrize("name", ALL)
 def test_full_objects(name):
-    """All fields at every depth; it begins as no text does; and older readers get the same."""
+    """All fields survive; the bytes do not begin as text; older readers get equal objects."""
     obj = make(name)
     data = dumps(obj, form="protobuf")
     assert data[:1] == message_codec.MAGIC
@@ -72,7 +72,7 @@ def test_full_objects(name):
 
 
 def test_null_is_not_unset():
-    """Nor is an empty list."""
+    """Null, unset and an empty list are three different values."""
     for kwargs in ({}, {"mtu": None, "vlan": None}, {"vlan": 0, "label": ""}):
         network = loads(dumps(objects.Network(**kwargs), form="protobuf"))
         assert ("vlan" in network) == ("vlan" in kwargs)
@@ -84,7 +84,7 @@ def test_null_is_not_unset():
 
 
 def newer(minor=7):
-    """A VIF of a newer release, with something more at two depths."""
+    """Return a VIF of a newer release, with unknown fields at two depths."""
     message = message_codec.message_set().document()
     message.ParseFromString(dumps(vif(), form="protobuf"))
     message.minor = minor
@@ -95,7 +95,7 @@ def newer(minor=7):
 
 
 def test_what_is_not_known_survives():
-    """Of a newer minor version, through a clone; it is written in this form only."""
+    """Unknown fields of a newer minor version survive a clone, and are written in protobuf only."""
     data = newer()
     obj = loads(data)
     for copy in (obj, obj.obj_clone()):
@@ -115,7 +115,7 @@ def test_what_is_not_known_survives():
 
 @functools.cache
 def newer_document():
-    """The document of a newer release, in which every other message has one field more."""
+    """Return the document of a newer release with an additional field in every other message."""
     runtime = message_codec._runtime()
     file = runtime.descriptors.FileDescriptorProto()
     message_codec.message_set().document.DESCRIPTOR.file.CopyToProto(file)
@@ -130,7 +130,7 @@ def newer_document():
 
 
 def with_later(message):
-    """Say something in the new field of every message, as a newer release would."""
+    """Set the new field of every message, as a newer release would."""
     said = 0
     for descriptor, value in message.ListFields():
         if descriptor.message_type is None:
@@ -147,7 +147,7 @@ def with_later(message):
 
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_not_known_survives_in_every_message(name):
-    """Also in those of lists, tables and open types, which are no objects here."""
+    """Unknown fields survive in messages that are no objects: lists, dicts and open types."""
     message = newer_document()()
     message.ParseFromString(dumps(make(name), form="protobuf"))
     message.minor = 3
@@ -164,7 +164,7 @@ def test_what_is_not_known_survives_in_every_message(name):
 
 
 def test_what_is_not_known_of_a_list_or_a_table_goes_with_it():
-    """Of a field that is unset, or null, or of an item that is gone, nothing is written."""
+    """Unknown fields of an unset field, of null, and of a removed item are not written."""
     message = newer_document()()
     pod = make("PodState", additional_vifs={n: make("VIFVlanNested") for n in ("eth1", "eth2")})
     message.ParseFromString(dumps(pod, form="protobuf"))
@@ -196,20 +196,20 @@ def test_what_is_not_known_of_a_list_or_a_table_goes_with_it():
     ],
 )
 def test_wrong_bytes(data, error):
-    """The errors are those of the other forms."""
+    """The errors are the errors of the other forms."""
     with pytest.raises(error):
         loads(data)
 
 
 def test_numbers_beyond_64_bits_are_refused():
-    """With their path."""
+    """Numbers beyond 64 bits are refused with the path."""
     wide = make("VIFBridge", network=objects.Network(vlan=2**63))
     with pytest.raises(exception.InvalidValue, match=r"network\.vlan: found a huge number"):
         dumps(wide, form="protobuf")
 
 
 def test_a_class_of_another_project_is_refused_with_its_path():
-    """Its fields have no numbers."""
+    """Classes of other projects have no field numbers, and are refused with the path."""
 
     class VIFElsewhere(objects.vif.VIFBase):
         fields = {"zone": fields.StringField()}
@@ -224,7 +224,7 @@ def test_a_class_of_another_project_is_refused_with_its_path():
 
 
 def test_values_are_checked():
-    """As in the other forms, with the path."""
+    """Values are checked as in the other forms, and errors have the path."""
     message = message_codec.message_set().document()
     message.ParseFromString(dumps(vif(), form="protobuf"))
     message.vifopenvswitch.network.subnets.objects.items[0].gateway = "10.0.0.256"
@@ -233,7 +233,7 @@ def test_values_are_checked():
 
 
 def test_null_list_has_the_error_of_a_null_array():
-    """As in a document, where the array is the list object."""
+    """The error is the error of a document, in which the array is the list object."""
     message = message_codec.message_set().document(major=2)
     message.subnet.routes.nulls.append(message_types.read_numbers()["RouteList"]["objects"])
     document = '{"apiVersion":"os-vif/2.0","kind":"Subnet","routes":null}'
@@ -246,7 +246,7 @@ def test_null_list_has_the_error_of_a_null_array():
 
 
 def test_validate_returns_every_error():
-    """Of values at every depth, and of unknown fields."""
+    """``validate`` returns the errors of values at every depth, and of unknown fields."""
     message = message_codec.message_set().document()
     message.ParseFromString(newer(minor=0))
     inner = message.vifopenvswitch
@@ -271,7 +271,7 @@ def test_validate_returns_every_error():
 
 
 def hostile(rounds, seed):
-    """Damage what was written, and read it."""
+    """Yield mutated protobuf bytes."""
     order = random.Random(seed)  # noqa: S311
     whole = [dumps(make(name), form="protobuf") for name in ALL] + [newer()]
     outcomes = {True: 0, False: 0}
@@ -293,7 +293,7 @@ def hostile(rounds, seed):
 
 @pytest.mark.filterwarnings("ignore")
 def test_damaged_bytes():
-    """They give an object, or an error of the family."""
+    """Mutated bytes give an object or a SerializationError."""
     assert min(hostile(600, seed=1).values()) > 20
 
 
@@ -304,7 +304,7 @@ def test_many_damaged_bytes():
 
 
 def protoc():
-    """The compiler of protobuf, as a command; or the test is skipped."""
+    """Return the command of the protobuf compiler; skip the test without a compiler."""
     if found := shutil.which("protoc"):
         return [found]
     if importlib.util.find_spec("grpc_tools"):
@@ -314,7 +314,7 @@ def protoc():
 
 
 def test_another_program_reads_it(tmp_path):
-    """With nothing but the ``.proto``; and what it writes is read here."""
+    """A program with only the ``.proto`` reads the bytes, and writes bytes that are read here."""
     (tmp_path / message_types.MESSAGES).write_text(
         json_schema.read(message_types.MESSAGES), "utf-8"
     )
@@ -358,7 +358,7 @@ def test_another_program_reads_it(tmp_path):
     ],
 )
 def test_half_of_a_surrogate_pair_is_refused_with_its_path(document, path):
-    """JSON has escapes for it; protobuf's strings are UTF-8."""
+    """JSON has escapes for a lone surrogate; strings of protobuf are UTF-8."""
     obj = from_document({"apiVersion": "os-vif/2.0"} | document)
     with pytest.raises(exception.InvalidValue) as caught:
         dumps(obj, "protobuf")

@@ -47,7 +47,7 @@ def test_a_name_twice_beside_invalid_json_is_still_refused():
 
 
 def test_a_name_twice_in_the_annotation_of_a_pod():
-    """All of them, below the path of the annotation."""
+    """All repeated names are reported, below the path of the annotation."""
     key = "openstack.org/kuryr-vif"
     errors = storage.validate({key: '{"a": 1, "a": 2, "b": {"c": 1, "c": 2}}'})
     assert [error.path for error in errors] == [f"[{key!r}].a", f"[{key!r}].b.c"]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Random objects, written for every release in every form, and read again."""
+"""Random objects are written for every release in every form, and read back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RANDOM = settings(
 
 
 def paths(losses):
-    """The paths of losses, of which none may stand twice."""
+    """Return the paths of losses, which must be distinct."""
     found = [loss.path for loss in losses]
     assert len(found) == len(set(found))
     return set(found)
@@ -38,7 +38,7 @@ def paths(losses):
 
 @contextlib.contextmanager
 def logged():
-    """What is logged of losses meanwhile."""
+    """Return the logged messages about losses."""
     messages = []
     handler = logging.Handler()
     handler.emit = lambda record: messages.append(record.getMessage())
@@ -51,7 +51,7 @@ def logged():
 
 
 def listed(obj, losses):
-    """How losses stand in the log."""
+    """Return losses in the wording of the log."""
     if not losses:
         return []
     text = "; ".join(map(str, losses))
@@ -59,7 +59,7 @@ def listed(obj, losses):
 
 
 def test_every_distinct_reader_is_tried():
-    """The manifests of the oracle are those of the library, and there is no other."""
+    """The manifests of the oracle are exactly the manifests of the library."""
     assert expected_losses.has_all_manifests()
     for release in expected_losses.RELEASES:
         assert history.manifest(release) == expected_losses.versions(release)
@@ -69,7 +69,7 @@ def test_every_distinct_reader_is_tried():
 @RANDOM
 @given(data=st.data())
 def test_downgrade_names_what_is_lost_and_only_that(release, data):
-    """As the released packages have it; the log of oslo's own call says the same."""
+    """The losses are those of the released packages; ``obj_to_primitive`` logs the same losses."""
     known = expected_losses.versions(release)
     obj = data.draw(any_objects([name for name in ALL if name in known]))
     with logged() as messages:
@@ -83,7 +83,7 @@ def test_downgrade_names_what_is_lost_and_only_that(release, data):
 
 
 def the_rest_comes_back(before, after, gone, release):
-    """Each value is where it was, unless it or what it is in was lost."""
+    """Check that each value is unchanged unless the value or an enclosing object was lost."""
     found = expected_losses.flat(after)
     addresses = [
         expected_losses.address(ip)
@@ -110,7 +110,7 @@ def ancestors(obj):
 
 @pytest.mark.parametrize("name", ALL)
 def test_full_objects_for_every_release(name):
-    """An object with all of its fields, and one with few: for those releases that have it."""
+    """Objects with all fields and with few fields are written for each release with the class."""
     for obj in (make(name), make(name, full=False)):
         for release in expected_losses.RELEASES:
             known = expected_losses.versions(release)
@@ -125,7 +125,7 @@ def test_full_objects_for_every_release(name):
 @RANDOM
 @given(data=st.data())
 def test_dumps_for_a_release_is_exact_or_refused(release, data):
-    """It raises and names what would be lost, or the text gives the same object."""
+    """``dumps`` raises an error with the losses, or the text gives an equal object."""
     known = expected_losses.versions(release)
     obj = data.draw(any_objects([name for name in ALL if name in known]))
     expected = expected_losses.lost_paths(obj, known)
@@ -145,7 +145,7 @@ def test_dumps_for_a_release_is_exact_or_refused(release, data):
 
 
 def test_every_vif_of_a_pod_is_written_for_the_reader():
-    """Those of the other interfaces, too."""
+    """The VIFs of all interfaces are written in the versions of the reader."""
     profile = make("VIFPortProfileOpenVSwitch", full=False, create_port=True)
     pod = make("PodState", additional_vifs={"eth1": make("VIFBridge", port_profile=profile)})
     primitive, losses = downgrade(pod, "kuryr-0.5.4")
@@ -158,7 +158,7 @@ def test_every_vif_of_a_pod_is_written_for_the_reader():
 @settings(RANDOM, max_examples=100)
 @given(data=st.data())
 def test_from_release_to_release(data):
-    """What one release was sent and stored, another is sent: the losses of both are named."""
+    """Data of a release is written for another; the losses of both downgrades are reported."""
     first, second = (data.draw(st.sampled_from(expected_losses.RELEASES)) for _ in "12")
     both = expected_losses.versions(first).keys() & expected_losses.versions(second).keys()
     obj = data.draw(any_objects(sorted(both)))
@@ -171,7 +171,7 @@ def test_from_release_to_release(data):
 @settings(RANDOM, max_examples=60)
 @given(data=st.data())
 def test_addresses_of_1_8_0_survive_every_form(data):
-    """A VIF that it wrote has the same document after any way, and goes back."""
+    """A VIF of release 1.8.0 gives the same document after any conversion, and converts back."""
     known = expected_losses.versions("1.8.0")
     names = [name for name in known if name.startswith("VIF") and "Profile" not in name]
     obj = fill_lists(data.draw(any_objects(sorted(names))))
@@ -192,7 +192,7 @@ def test_addresses_of_1_8_0_survive_every_form(data):
 
 
 def test_addresses_come_back_from_1_8_0():
-    """The document has them twice then, and is the same otherwise."""
+    """The document of an object read from 1.8.0 also has ``fixed_ips``, and no other difference."""
     vif = document_samples.vif()
     del vif.port_profile.datapath_offload
     before, after = to_document(vif), to_document(loads(dumps(vif, release="1.8.0")))
@@ -204,7 +204,7 @@ def test_addresses_come_back_from_1_8_0():
 
 
 def test_address_in_no_subnet_is_lost_for_others():
-    """It is named then, and kept in both forms."""
+    """An address outside of all subnets is a loss for other releases, and stays in both forms."""
     vif = loads(json.dumps(downgrade(document_samples.vif(), "1.8.0")[0]))
     vif.fixed_ips.objects.append(objects.FixedIP(address="192.0.2.1"))
     assert dumps(loads(dumps(vif, form="ovo"))) == dumps(vif)
@@ -220,7 +220,7 @@ def test_address_in_no_subnet_is_lost_for_others():
 @settings(RANDOM, max_examples=5)
 @given(data=st.data())
 def test_target_version_logs_what_is_lost(name, version, data):
-    """oslo's other call, with a version of the class alone. In its own nothing is lost."""
+    """``obj_to_primitive(target_version)`` logs losses; the present version has no losses."""
     obj = data.draw(any_object(name))
     with logged() as messages:
         primitive = obj.obj_to_primitive(target_version=version)
@@ -236,7 +236,7 @@ def test_target_version_logs_what_is_lost(name, version, data):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_release_without_the_class_is_refused(name):
-    """There is nothing that it could be given instead."""
+    """A release without the class of the object is refused: no other class is a substitute."""
     for release in expected_losses.RELEASES:
         if name not in expected_losses.versions(release):
             with pytest.raises(exception.UnknownKind) as caught:
@@ -248,7 +248,7 @@ def test_a_release_without_the_class_is_refused(name):
 @settings(RANDOM, max_examples=100)
 @given(any_objects(ALL))
 def test_this_library_loses_nothing(obj):
-    """In neither form."""
+    """Writing and reading in the present release loses nothing in either form."""
     assert downgrade(obj, CURRENT_RELEASE) == (json.loads(dumps(obj, form="ovo")), [])
     assert dumps(obj, form="ovo", release=CURRENT_RELEASE) == dumps(obj, form="ovo")
     assert dumps(fill_lists(obj), release=CURRENT_RELEASE) == dumps(obj)
@@ -268,14 +268,14 @@ def test_this_library_loses_nothing(obj):
     ],
 )
 def test_forms_and_releases_that_there_are_not(kwargs, error):
-    """They are refused by name."""
+    """An unknown form and an unknown release are refused, and the error names the argument."""
     with pytest.raises(error) as caught:
         dumps(make("VIFBridge"), **kwargs)
     assert str(list(kwargs.values())[-1]) in str(caught.value)
 
 
 def mutable(value, found):
-    """The identities of all that can be changed in a value."""
+    """Return the identities of all mutable parts of a value."""
     if isinstance(value, (list, dict, set, ovo.VersionedObject)) or hasattr(value, "__dict__"):
         found[id(value)] = value
     items = value if isinstance(value, (list, set)) else ()
@@ -294,7 +294,7 @@ def shared(first, second):
 @settings(RANDOM, max_examples=100)
 @given(any_objects(ALL), st.sampled_from(["json", "ovo"]))
 def test_loaded_objects_share_nothing(obj, form):
-    """Two of one text, two of one dict, and an object and the dict that it was read from."""
+    """Objects read from the same text or dict share no mutable value, also not with the dict."""
     text = dumps(fill_lists(obj), form=form)
     assert shared(loads(text), loads(text)) == []
     document = to_document(obj) | {"apiVersion": "os-vif/2.9", "zone": [{"a": []}]}

@@ -305,7 +305,7 @@ VALUES = (
 
 @pytest.mark.parametrize(("kind", "name"), [field[:2] for field in TYPED])
 def test_value_is_accepted_where_it_is_read(kind, name):
-    """For fields of all types, with values that are nearly right."""
+    """Nearly valid values of fields of all types are accepted exactly if they are readable."""
     for value in VALUES:
         found = HEAD | {"kind": kind, name: value}
         assert accepts(found) == is_readable(found), value

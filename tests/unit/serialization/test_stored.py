@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What kuryr and zun stored is read, in every envelope of every era."""
+"""Objects that kuryr and zun stored are read from every envelope of every release."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VIFS = ("VIFVlanNested", "VIFMacvlanNested", "VIFBridge", "VIFOpenVSwitch", "VIF
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
 def test_what_kuryr_stored_is_read(row):
-    """Each row of the corpus gives the classes and values that the corpus tells."""
+    """Each row of the corpus gives the classes and values that the corpus lists."""
     for payload in (row["payload"], json.dumps(row["payload"])):
         vifs = storage.read(payload)
         assert {name: content(vif) for name, vif in vifs.items()} == expected_content(row)
@@ -43,7 +43,7 @@ def test_what_kuryr_stored_is_read(row):
 @pytest.mark.parametrize("kind", VIFS)
 @pytest.mark.parametrize("place", envelopes(make("VIFBridge"), make("VIFBridge")))
 def test_every_envelope_is_read(place, kind):
-    """It gives the VIFs by interface; what it is read from stays as it was."""
+    """Reading returns the VIFs by interface, and does not change the data."""
     vif, other = make(kind), make("VIFVlanNested")
     data = envelopes(vif, other)[place]
     before = json.dumps(data) if isinstance(data, dict) else data
@@ -54,12 +54,12 @@ def test_every_envelope_is_read(place, kind):
 
 @pytest.mark.parametrize("data", [{}, {"vifs": {}}, {"status": {"vifs": {}}, "spec": {}}])
 def test_a_port_without_vifs_has_none(data):
-    """As kuryr makes a KuryrPort, before it knows any."""
+    """A new KuryrPort of kuryr has no VIFs yet."""
     assert storage.read(data) == {}
 
 
 def test_what_counts_as_changed_is_what_was_stored_so():
-    """Kuryr 0.5 to 2.1 and zun stored it."""
+    """Kuryr 0.5 to 2.1 and zun stored the changed fields."""
     vif = make("VIFBridge")
     assert (
         storage.read(primitive_with_all_changes(vif))["eth0"].obj_what_changed()
@@ -72,7 +72,7 @@ def test_what_counts_as_changed_is_what_was_stored_so():
 
 
 def test_eth0_among_the_additional_ones_wins():
-    """As in kuryr and in zun."""
+    """``eth0`` in ``additional_vifs`` replaces the default VIF, as in kuryr and in zun."""
     first, second = (
         primitive_with_all_changes(make("VIFBridge")),
         primitive_with_all_changes(make("VIFVlanNested")),
@@ -83,7 +83,7 @@ def test_eth0_among_the_additional_ones_wins():
 
 
 def test_an_interface_may_have_any_name():
-    """Also one that kuryr has for something else."""
+    """The name of an interface may be the name of a key of kuryr."""
     vif = primitive_with_all_changes(make("VIFVlanNested"))
     more = {"default_vif": vif, "net1": vif}
     assert [*storage.read(state(additional_vifs=more))] == ["eth0", "default_vif", "net1"]
@@ -92,7 +92,7 @@ def test_an_interface_may_have_any_name():
 
 @pytest.mark.parametrize("name", ["PodState", "VIFState"])
 def test_a_document_in_the_place_of_a_primitive_is_read(name):
-    """In every envelope, beside primitives."""
+    """Documents are read in every envelope, beside primitives."""
     vif, other = make("VIFBridge"), make("VIFVlanNested")
     document = serialization.to_document(vif)
     both = contents({"eth0": vif, "eth1": other})
@@ -109,7 +109,7 @@ def test_a_document_in_the_place_of_a_primitive_is_read(name):
 
 
 def test_the_document_of_a_state_is_read():
-    """By itself, in an annotation and in cni_metadata."""
+    """The document of a state is read alone, in an annotation and in ``cni_metadata``."""
     vif, other = make("VIFBridge"), make("VIFVlanNested")
     whole = objects.PodState(default_vif=vif, additional_vifs={"eth1": other})
     document = serialization.to_document(whole)
@@ -120,7 +120,7 @@ def test_the_document_of_a_state_is_read():
 
 
 def test_a_document_of_a_newer_minor_version_is_read_and_written_back():
-    """With what is unknown of it; no kuryr can be told that."""
+    """Unknown fields are written back in the envelope; no kuryr can read these fields."""
     newer = serialization.to_document(kuryr_vif("VIFBridge")) | {
         "apiVersion": "os-vif/2.7",
         "x": 1,
@@ -143,7 +143,7 @@ def sriov(version, *without) -> dict:
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_an_sriov_vif_without_what_1_1_brought_is_read(version):
-    """As kuryr 0.6 to 1.0 wrote it, and as its upgrade on Python 2 labelled it wrongly."""
+    """Kuryr 0.6 to 1.0 wrote such VIFs, and the upgrade on Python 2 wrote a wrong version."""
     was = sriov(version, "pod_name", "pod_link")
     for data in (was, pod(json.dumps(state(default=was, additional_vifs={"eth1": was})))):
         vif = storage.read(data)["eth0"]
@@ -275,7 +275,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("data", "error", "path"), WRONG.values(), ids=WRONG)
 def test_an_error_names_the_path(data, error, path):
-    """From the outermost thing down, and says what was found and what was expected."""
+    """The path begins at the outermost object; the error has the found and the expected value."""
     with pytest.raises(exception.SerializationError) as info:
         storage.read(data)
     assert type(info.value) is error
@@ -286,7 +286,7 @@ def test_an_error_names_the_path(data, error, path):
 
 @pytest.mark.filterwarnings("ignore:.* is an invalid UUID:FutureWarning")
 def test_nothing_but_its_own_errors_comes_of_damage():
-    """Whatever part of a stored thing is missing or something else."""
+    """A missing or replaced part of stored data gives an object or a SerializationError."""
     whole = json.dumps(pod(json.dumps(state(additional_vifs={"eth1": bad()}))))
     ports = json.dumps(envelopes(make("VIFBridge"), make("VIFSriov"))["KuryrPort of two"])
     for text in (whole, ports):
@@ -298,7 +298,7 @@ def test_nothing_but_its_own_errors_comes_of_damage():
 
 
 def test_the_name_of_an_interface_does_not_break_the_message():
-    """Whatever it has in it, an error is one line."""
+    """An error is a single line, with any characters in the name of the interface."""
     with pytest.raises(exception.SerializationError) as info:
         storage.read({"vifs": {"a\nb": {"default": True, "vif": {}}}})
     assert "\n" not in str(info.value)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""VIFs are written as kuryr and zun store them; what a reader has no place for is named."""
+"""VIFs are written in the envelopes of kuryr and zun; losses are named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.strategies import UUID, make
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
 def test_what_kuryr_stored_is_written_again(row):
-    """All of it, in the versions of its time; nothing counts as changed."""
+    """Every value is written in the versions of the writer, and no field counts as changed."""
     envelope, was = stored_row(row)
     written = storage.write(storage.read(row["payload"]), envelope, "6.0.0")
     assert isinstance(written, str) == (envelope != "kuryrport")
@@ -39,13 +39,13 @@ def test_what_kuryr_stored_is_written_again(row):
 
 @pytest.mark.parametrize("row", ROWS, ids=ids)
 def test_the_kuryr_that_wrote_it_gets_it_back(row):
-    """For each of the releases that wrote a row, nothing is lost; kuryr's own is as it was."""
+    """Each release that wrote a row loses nothing, and reads the same row from kuryr."""
     envelope, was = stored_row(row)
     bare = row["wrap"] == "none" and envelope == "pod-vif"
     for both in row["releases"]:
         release = both.partition(" / ")[0].replace("kuryr-kubernetes ", "kuryr-")
         if bare:
-            # A VIF that went over HTTP, or stands in a KuryrPort.
+            # A VIF sent over HTTP, or stored in a KuryrPort.
             inside = "kuryrport" if release in KURYR[KURYR.index("kuryr-3.0.0") :] else "pod-state"
             written = parsed(storage.write(storage.read(row["payload"]), inside, release))
             found = storage.read(written)["eth0"].obj_to_primitive()
@@ -67,7 +67,7 @@ def test_the_kuryr_that_wrote_it_gets_it_back(row):
     ],
 )
 def test_a_kind_that_the_reader_does_not_have_is_refused(kind, envelope, release):
-    """The error names the interface, the kind and the reader."""
+    """The error names the interface, the class and the reader."""
     with pytest.raises(exception.UnknownKind) as info:
         storage.write({"eth0": make(kind, full=False)}, envelope, release)
     assert info.value.path == "eth0"
@@ -76,7 +76,7 @@ def test_a_kind_that_the_reader_does_not_have_is_refused(kind, envelope, release
 
 
 def test_an_sriov_vif_for_a_kuryr_without_its_pod():
-    """Version 1.0 had neither; that was for whoever went back to find out."""
+    """VIFSriov 1.0 has no pod fields, so both fields are lost for a kuryr with 1.0."""
     sriov = kuryr_vif("VIFSriov", physnet="physnet1", pod_name="p", pod_link="/api/v1/p")
     vifs = {"eth0": kuryr_vif("VIFBridge"), "eth2": sriov}
     with pytest.raises(exception.DataLoss) as info:
@@ -86,7 +86,7 @@ def test_an_sriov_vif_for_a_kuryr_without_its_pod():
 
 
 def test_what_is_written_is_what_kuryr_and_zun_write():
-    """Each envelope, and zun's without additional_vifs unless there are some."""
+    """Each envelope equals the envelope of kuryr or zun; zun omits empty ``additional_vifs``."""
     vif, other = kuryr_vif("VIFBridge"), kuryr_vif("VIFVlanNested", vlan_id=5)
     one, two = {"eth0": vif}, {"eth1": other, "eth0": vif}
     first, second = (
@@ -120,7 +120,7 @@ def test_what_is_written_is_what_kuryr_and_zun_write():
 
 @pytest.mark.parametrize("envelope", storage.ENVELOPES)
 def test_what_is_written_is_read_again(envelope):
-    """By default for the newest reader; the VIFs themselves stay as they were."""
+    """Written envelopes are read back, for the newest reader by default; the VIFs do not change."""
     vifs = {"eth0": kuryr_vif("VIFBridge"), "eth1": kuryr_vif("VIFOpenVSwitch")}
     if envelope == "pod-vif":
         del vifs["eth1"]
@@ -135,7 +135,7 @@ def test_what_is_written_is_read_again(envelope):
 
 @pytest.mark.parametrize("release", ["kuryr-0.1.0", "kuryr-0.4.7", "kuryr-2.1.0"])
 def test_an_annotation_of_one_vif_has_no_place_for_others(release):
-    """Kuryr's own downgrade left them out without a word."""
+    """The VIFs of other interfaces are losses; the downgrade of kuryr drops such VIFs silently."""
     vifs = {
         "eth0": kuryr_vif("VIFVlanNested"),
         "eth2": kuryr_vif("VIFBridge"),
@@ -147,7 +147,7 @@ def test_an_annotation_of_one_vif_has_no_place_for_others(release):
 
 
 def test_what_an_older_kuryr_has_no_place_for_is_named():
-    """By interface and field; what it has a place for is written in its versions."""
+    """The losses have interface and field; the rest is written in the versions of the reader."""
     profile = objects.VIFPortProfileOpenVSwitch(interface_id=UUID, create_port=True)
     vifs = {
         "eth0": kuryr_vif("VIFBridge"),
@@ -168,7 +168,7 @@ def test_what_an_older_kuryr_has_no_place_for_is_named():
 
 @pytest.mark.parametrize("envelope", ["pod-vif", "pod-state", "kuryrport"])
 def test_who_reads_an_envelope(envelope):
-    """From the first release to the last; all others are refused."""
+    """The releases from the first to the last read an envelope; other releases are refused."""
     first, last = storage.ENVELOPES[envelope].kuryr_releases
     vifs = {"eth0": kuryr_vif("VIFVlanNested", vlan_id=5)}
     for release in KURYR:
@@ -182,7 +182,7 @@ def test_who_reads_an_envelope(envelope):
 
 
 def test_what_cannot_be_written_is_refused():
-    """An envelope or a release that there is not; a state without a first interface."""
+    """Unknown envelopes, unknown releases and states without the first interface are refused."""
     vifs = {"eth1": kuryr_vif("VIFBridge")}
     with pytest.raises(ValueError, match="pod-vif, pod-state, kuryrport, cni-metadata"):
         storage.write(vifs, "pod")
@@ -197,7 +197,7 @@ def test_what_cannot_be_written_is_refused():
 
 @pytest.mark.parametrize("envelope", storage.ENVELOPES)
 def test_documents_in_every_envelope(envelope):
-    """One document for a state, one for each VIF of a KuryrPort; what is unknown comes along."""
+    """A state is a single document; a KuryrPort has a document for each VIF."""
     newer = serialization.to_document(kuryr_vif("VIFBridge"))
     newer |= {"apiVersion": "os-vif/2.7", "color": "blue"}
     vifs = {"eth0": serialization.from_document(newer)}
@@ -226,7 +226,7 @@ def test_a_form_that_cannot_be_read_is_refused(form, release, words):
 
 
 def test_downgrade_gives_the_rest_and_what_is_lost():
-    """As ``write`` tells it in its error."""
+    """``downgrade`` returns the remaining data, and the losses in the error of ``write``."""
     vifs = {"eth0": kuryr_vif("VIFBridge"), "eth1": kuryr_vif("VIFBridge")}
     written, lost = storage.downgrade(vifs, "pod-vif", "kuryr-0.4.7")
     assert [str(loss) for loss in lost] == ["eth1 (left out)"]
@@ -237,7 +237,7 @@ def test_downgrade_gives_the_rest_and_what_is_lost():
 
 
 def test_what_a_document_cannot_keep_is_lost_and_the_vif_stays():
-    """It is of a newer primitive."""
+    """Unknown fields of a newer primitive are lost in a document; the VIF remains."""
     primitive = primitive_with_all_changes(kuryr_vif("VIFBridge"))
     primitive["versioned_object.version"] = "1.9"
     primitive["versioned_object.data"]["color"] = "blue"
