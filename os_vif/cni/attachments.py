@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: The interface of an attachment without a record.
+_UNKNOWN_INTERFACE = "eth0"
+
 
 def add(invocation: Invocation) -> dict[str, Any]:
     """Plug an interface into a pod, and return the result.
@@ -168,10 +171,19 @@ def _collect_unrecorded(name: str, valid: frozenset[tuple[str, str]]) -> list[st
         instance = entry.instance.name if "name" in entry.instance else None
         return label != name or entry.id in ids or instance in containers
 
-    report = os_vif.collect(
-        is_kept, owner=cfg.CONF.os_vif.owner, older_than=0, observations=1, pending=True
-    )
-    return [*report.errors, *(f"{each.entry.id}: {each.reason}" for each in report.failed)]
+    owner = cfg.CONF.os_vif.owner
+    failures: list[str] = []
+    found = os_vif.inventory()
+    stale = [entry for entry in found if entry.owner == owner and not is_kept(entry)]
+    for entry in stale:
+        # The name of the interface is unknown: the device of the host ends with its peer.
+        with _noting(failures, entry.id):
+            os_vif.unplug_pod(entry.vif, entry.instance, Sandbox(None, _UNKNOWN_INTERFACE))
+    if not stale:
+        return [*failures, *found.errors]
+    report = os_vif.collect(is_kept, owner=owner, older_than=0, observations=1, pending=True)
+    failures += report.errors
+    return [*failures, *(f"{each.entry.id}: {each.reason}" for each in report.failed)]
 
 
 def _require_free_name(sandbox: Sandbox) -> None:

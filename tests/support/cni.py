@@ -20,6 +20,7 @@ import pytest
 
 from os_vif.cni.cni_server import SOCKET_MODE, CniServer
 from os_vif.host import listeners
+from testbed.namespaces import private_namespace
 
 ROOT = pathlib.Path(__file__).parents[2]
 PYTHON_CLIENT, C_CLIENT = ROOT / "etc/cni/os-vif-cni", ROOT / "etc/cni/os-vif-cni.c"
@@ -33,6 +34,14 @@ def require_plugins(*names: str) -> None:
     missing = [name for name in names if not (DEBIAN_PLUGINS / name).exists()]
     if missing:
         pytest.skip(f"needs {', '.join(missing)} of the package containernetworking-plugins")
+
+
+def require_command(command: str) -> None:
+    """Skip the test if a command fails in a new network namespace."""
+    with private_namespace():
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"needs a kernel with: {command}: {done.stderr.strip()}")
 
 
 def build_client(folder: pathlib.Path) -> pathlib.Path:
@@ -85,6 +94,8 @@ class Runtime:
     ifname: str = "eth0"
     arguments: str = ""
     path: str = str(DEBIAN_PLUGINS)
+    #: PATH of the plugins of Debian.
+    program_path: str = os.defpath
 
     def for_container(self, container_id: str, netns: str, ifname: str = "eth0") -> Runtime:
         """Return the runtime for another container."""
@@ -128,7 +139,7 @@ class Runtime:
         done = subprocess.run(
             [DEBIAN_PLUGINS / configuration["type"]],
             input=json.dumps(configuration),
-            env=self.environment(command),
+            env=self.environment(command, PATH=self.program_path),
             capture_output=True,
             text=True,
             check=False,
