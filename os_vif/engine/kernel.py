@@ -183,6 +183,24 @@ class KernelExecutor:
             # The daemon fails in the same way, and reports the error with the step.
             return False
 
+    def _records_hold(
+        self,
+        count: int,
+        records: Sequence[WriteVifRecord | DeleteVifRecord],
+        steps_hold: bool,
+        before: list[Sequence[Difference]] | None,
+    ) -> bool:
+        """Return whether the steps for records hold, as :meth:`holds`; False if of no use.
+
+        :param count: the number of the other steps, whose differences *before* has.
+        """
+        if before is not None:
+            # Devices that could not be read have no differences in the report.
+            before += [()] * (count - len(before))
+        elif not steps_hold:
+            return False
+        return not records or self.holds(records, before)
+
     def run(self, steps: Sequence[KernelStep], progress: Progress) -> None:
         """Apply consecutive steps in the daemon, unless all of them hold.
 
@@ -193,10 +211,12 @@ class KernelExecutor:
             # A part of the VIF remains, and so does the record.
             records = ()
         before: list[Sequence[Difference]] | None = [] if progress.records.is_recording else None
-        if self.holds([*steps, *records], before):
+        steps_hold = self.holds(steps, before)
+        records_hold = self._records_hold(len(steps), records, steps_hold, before)
+        if steps_hold and records_hold:
             progress.records.add_held(steps)
             return
-        if records and self.holds(steps):
+        if records and steps_hold:
             # The plan itself needs no daemon, unless an unplug came before the record of a plug.
             self.run_records(records, progress)
             if not self._forward:
