@@ -19,6 +19,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from os_vif.host import limits
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -91,8 +93,8 @@ def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
 def _index(net: Netlink, step: KernelStep) -> int | None:
     """Return the index of a step's network interface, or None."""
     device = step.device
-    # A PCI address, or the name of a vDPA device, is not the name of a network interface.
-    if ":" in device:
+    # A PCI address, the name of a vDPA device, or a device in a pod.
+    if not limits.is_device_name(device):
         return None
     link = net.link(device)
     return None if link is None else link.index

@@ -246,9 +246,13 @@ class Netlink:
         flags = uapi.NLM_F_ACK | uapi.NLM_F_CREATE | uapi.NLM_F_EXCL
         self.request(uapi.RTM_NEWLINK, flags, LINK.pack(wanted))
 
-    def mark(self, link: Link) -> None:
-        """Mark a device as managed. Before the mark, the group identifies the device."""
-        self.change(link, {"IFLA_IFALIAS": MANAGED_ALIAS, "IFLA_GROUP": 0})
+    def mark(self, link: Link, *, up: bool = False) -> None:
+        """Mark a device as managed. Before the mark, the group identifies the device.
+
+        :param up: set the device up by the same message.
+        """
+        flag = uapi.IFF_UP if up else 0
+        self.change(link, {"IFLA_IFALIAS": MANAGED_ALIAS, "IFLA_GROUP": 0}, flag, flag)
 
     def set(
         self,

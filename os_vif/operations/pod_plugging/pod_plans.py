@@ -180,13 +180,8 @@ def _veth_in_switch(plugin: Any, vif: Any, host: Plan, target: Target) -> _Devic
 
 def _veth(plugin: Any, vif: Any, target: Target, name: str, bridge: str = "") -> _Device:
     mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
-    steps = (
-        EnsurePodVeth(name, *target.place, target.ifname, mac, mtu, bridge),
-        # A device of a bridge or a switch needs no address of the host.
-        SetSysctl(name, "disable_ipv6", 1),
-        SetLink(name, mtu=mtu, master=bridge or None, up=True),
-    )
-    return _Device(steps, mac, mtu, name)
+    step = EnsurePodVeth(name, *target.place, target.ifname, mac, mtu, bridge)
+    return _Device((step,), mac, mtu, name)
 
 
 def _macvlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:

@@ -14,8 +14,10 @@ from os_vif.host.netlink import namespaces
 from os_vif.host.netlink.pod_namespaces import GoneError
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
+from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.link.links import DeleteLink
+from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.pod.pod_step import PodStep
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ class EnsurePodVeth(PodStep):
     """A veth pair of a device on the host, *name*, and a device in a pod, *ifname*, exists.
 
     The pair is created by a single message: the device in the pod has its final name from the
-    beginning, and the device on the host is in its bridge. A device *name* of os-vif with the peer
-    in another namespace remains of an earlier sandbox of the pod, and is replaced.
+    beginning, and the device on the host is in its bridge. The device on the host is up, without
+    IPv6. A device *name* of os-vif with the peer in another namespace remains of an earlier sandbox
+    of the pod, and is replaced.
 
     :raises OSError: with EEXIST if the pod has another device *ifname*, or the host has another
         device *name*; with ENODEV if the bridge is missing; with ENOENT if the namespace has gone.
@@ -71,9 +74,20 @@ class EnsurePodVeth(PodStep):
         peer = f"peer name {ifname}{mtu}{mac} netns {path}"
         return (
             f"ip link add name {name}{mtu}{master} type veth {peer}",
-            f"ip link set dev {name} alias {MANAGED_ALIAS}",
+            *self._ipv6_off.commands(),
+            f"ip link set dev {name} alias {MANAGED_ALIAS} up",
             f"nsenter --net={path} ip link set dev {ifname} alias {MANAGED_ALIAS}",
         )
+
+    @property
+    def _settings(self) -> SetLink:
+        """The step for the settings of the device on the host."""
+        return SetLink(self.name, mtu=self.mtu, master=self.master or None, up=True)
+
+    @property
+    def _ipv6_off(self) -> SetSysctl:
+        """The step by which the host has no address on the device."""
+        return SetSysctl(self.name, "disable_ipv6", 1)
 
     @property
     def _expected(self) -> str:
@@ -96,7 +110,9 @@ class EnsurePodVeth(PodStep):
                 found = self._mismatch(net, link, pod)
         except GoneError as error:
             return (self.difference("network namespace", error.strerror, "there"),)
-        return () if found is None else (self.difference("device", found, self._expected),)
+        if found is not None:
+            return (self.difference("device", found, self._expected),)
+        return (*self._ipv6_off.differences(net), *self._settings.differences(net))
 
     def _mismatch(self, net: Netlink, link: Link, pod: PodNamespace) -> str | None:
         """Return in words how a device differs from the expected device; None if as expected."""
@@ -117,8 +133,11 @@ class EnsurePodVeth(PodStep):
             link = net.link(self.name)
             found = None if link is None else self._mismatch(net, link, pod)
             if link is not None and found is None:
-                self._mark(net, pod, link)
-                return ()
+                if link.group == CREATING_GROUP:
+                    net.mark(link)
+                self._mark_peer(pod)
+                undo = self._ipv6_off.apply(net)
+                return (*self._settings.apply(net), *undo)
             if link is not None:
                 if link.kind != "veth" or link.lower_netns is None or not link.is_managed:
                     reason = f"{self.name} is {found}, not {self._expected}"
@@ -151,23 +170,24 @@ class EnsurePodVeth(PodStep):
         if self.master:
             settings["IFLA_MASTER"] = net.require(self.master).index
         try:
-            link = net.add(self.name, "veth", {"VETH_INFO_PEER": peer}, **settings)
+            net.add_elsewhere(self.name, "veth", {"VETH_INFO_PEER": peer}, **settings)
         except OSError as error:
             if error.errno == errno.EEXIST:
                 net.require_free(self.name)
                 self._require_free_in(pod)
             raise
+        link = net.require(self.name)
         try:
-            self._mark(net, pod, link)
+            self._ipv6_off.apply(net)
+            net.mark(link, up=True)
+            self._mark_peer(pod)
         except OSError:
             net.delete(link)
             raise
         return link
 
-    def _mark(self, net: Netlink, pod: PodNamespace, link: Link) -> None:
-        """Mark both ends, unless marked."""
-        if link.group == CREATING_GROUP:
-            net.mark(link)
+    def _mark_peer(self, pod: PodNamespace) -> None:
+        """Mark the device in the pod, unless marked."""
         with pod.entered() as inside:
             # The kernel has created the peer without a message of this socket.
             inside.invalidate_cache()
