@@ -53,7 +53,8 @@ def expected_vif(
     vif = copy.deepcopy(pod.vif)
     if interface.get("mac"):
         vif.address = interface["mac"]
-    if "network" not in vif or vif.network is None or "subnets" not in vif.network:
+    network: Any = vif.network if "network" in vif else None
+    if network is None or "subnets" not in network:
         return vif
     addresses = {
         str(interface_of(each).ip)
@@ -61,7 +62,7 @@ def expected_vif(
         if each.get("interface") in (None, own)
     }
     destinations = {str(each.get("dst")) for each in previous.get("routes") or ()}
-    for subnet in vif.network.subnets.objects:
+    for subnet in network.subnets.objects:
         if "ips" in subnet:
             subnet.ips.objects = [
                 each for each in subnet.ips.objects if str(each.address) in addresses

@@ -166,7 +166,7 @@ def _collect_unrecorded(name: str, valid: frozenset[tuple[str, str]]) -> list[st
     ids = {vif_source.vif_id(name, *attachment) for attachment in valid}
 
     def is_kept(entry: Plugged) -> bool:
-        network = entry.vif.network if "network" in entry.vif else None
+        network: Any = entry.vif.network if "network" in entry.vif else None
         label = network.label if network is not None and "label" in network else None
         instance = entry.instance.name if "name" in entry.instance else None
         return label != name or entry.id in ids or instance in containers
