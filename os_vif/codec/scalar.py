@@ -218,7 +218,7 @@ class Address(FieldCodec):
         return _pattern_schema(self.expected, self._pattern)
 
 
-class Network(Address):
+class NetworkAddress(Address):
     """An IP network, which is an object of netaddr."""
 
     def load(self, data: Any) -> Any:
@@ -331,7 +331,7 @@ IP_ADDRESS = Address(
     _ADDRESS,
     "an IP address, such as 192.0.2.1 or 2001:db8::1",
 )
-IP_NETWORK = Network(
+IP_NETWORK = NetworkAddress(
     netaddr.IPNetwork,
     address.parse_network,
     _NETWORK,
