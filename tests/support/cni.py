@@ -11,13 +11,17 @@ import json
 import os
 import pathlib
 import shutil
+import signal
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from os_vif.cni import cni_process
 from os_vif.cni.cni_server import SOCKET_MODE, CniServer
 from os_vif.host import listeners
 from testbed.namespaces import private_namespace
@@ -197,6 +201,46 @@ def serving(path: pathlib.Path, answer) -> Iterator[CniServer]:
         server.stop()
         thread.join(30)
         assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def forked_daemon(
+    path: pathlib.Path, prepare: Callable[[], object] = lambda: None
+) -> Iterator[int]:
+    """Run the daemon in a forked process for a block, and provide the process id.
+
+    The process is killed at the end, unless it has ended.
+
+    :param prepare: called in the process before the daemon starts.
+    """
+    pid = os.fork()
+    if not pid:
+        try:
+            prepare()
+            cni_process.run(str(path))
+        finally:
+            os._exit(0)
+    try:
+        _await_daemon(path)
+        yield pid
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _await_daemon(path: pathlib.Path) -> None:
+    """Wait until a daemon accepts connections."""
+    deadline = time.monotonic() + 60
+    while True:
+        with socket.socket(socket.AF_UNIX) as sock:
+            try:
+                sock.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                assert time.monotonic() < deadline, "the daemon does not listen"
+                time.sleep(0.01)
+            else:
+                return
 
 
 @contextlib.contextmanager

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Calls at the same time: of many containers, of one container, and beside GC."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from os_vif.cni.attachment_locks import AttachmentLocks
+from testbed.namespaces import ip, state_files
+from tests.support.cni import addresses_in, links_in
+from tests.support.daemons import descriptors
+
+
+def test_many_containers_at_the_same_time(quick_runtime, network, pods, allocated):
+    runtimes = [quick_runtime.for_container(f"p{number}", pods()) for number in range(12)]
+    before = descriptors("self")
+    with ThreadPoolExecutor(6) as pool:
+        results = list(pool.map(lambda pod: pod.call("ADD", network).result, runtimes))
+    found = {addresses_in(pod.netns)[0] for pod in runtimes}
+    assert len(found) == 12
+    assert found == {result["ips"][0]["address"] for result in results}
+    with ThreadPoolExecutor(6) as pool:
+        for answer in pool.map(lambda pod: pod.call("DEL", network), runtimes):
+            answer.succeeded()
+    assert [link["ifname"] for link in ip("link")] == ["lo"]
+    assert allocated() == []
+    assert state_files() == {}
+    # The threads of the daemon stay, with a netlink socket each.
+    assert descriptors("self") <= before + 64
+
+
+def test_calls_for_one_container_run_one_after_the_other(quick_runtime, network, allocated):
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: quick_runtime.call("ADD", network), range(8)))
+    assert sorted(answer.code for answer in answers) == [0, *[1] * 7]
+    assert {answer.json["code"] for answer in answers if answer.code} == {4}
+    assert len(allocated()) == 1
+    with ThreadPoolExecutor(8) as pool:
+        for answer in pool.map(lambda _: quick_runtime.call("DEL", network), range(8)):
+            answer.succeeded()
+    assert [link["ifname"] for link in ip("link")] == ["lo"]
+
+
+def test_gc_beside_adds_takes_no_listed_pod(quick_runtime, network, pods):
+    newest = network | {"cniVersion": "1.1.0"}
+    runtimes = [quick_runtime.for_container(f"p{number}", pods()) for number in range(6)]
+    listed = [{"containerID": pod.container_id, "ifname": "eth0"} for pod in runtimes]
+    collected = newest | {"cni.dev/valid-attachments": listed}
+    with ThreadPoolExecutor(4) as pool:
+        adds = [pool.submit(pod.call, "ADD", newest) for pod in runtimes]
+        gcs = [pool.submit(quick_runtime.call, "GC", collected) for _ in range(3)]
+    assert [each.result().code for each in (*adds, *gcs)] == [0] * 9
+    assert all("eth0" in links_in(pod.netns) for pod in runtimes)
+
+
+def test_a_collection_waits_for_calls_and_excludes_calls():
+    locks, order, began = AttachmentLocks(), [], threading.Event()
+
+    def collect():
+        began.set()
+        with locks.exclusive():
+            order.append("collection")
+
+    def add():
+        with locks.of_container("b"):
+            order.append("b")
+
+    with ThreadPoolExecutor(2) as pool:
+        with locks.of_container("a"):
+            collecting = pool.submit(collect)
+            assert began.wait(30)
+            while not locks._collections:
+                pass
+            # A later call waits for the collection.
+            adding = pool.submit(add)
+            order.append("a")
+        collecting.result(30)
+        adding.result(30)
+    assert order == ["a", "collection", "b"]
+    assert not locks._busy
+
+
+def test_other_containers_do_not_wait():
+    locks = AttachmentLocks()
+    with locks.of_container("a"), ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: locks.of_container("b").__enter__()).result(30)
