@@ -114,9 +114,7 @@ def test_the_page_for_containers(namespace, quick_commands, os_vif_command, c_cl
 def _block(language, caption):
     """Return the snippet of the page with a caption."""
     (found,) = (
-        block
-        for block in snippets.blocks(PAGES[PAGE], language)
-        if block.caption == caption
+        block for block in snippets.blocks(PAGES[PAGE], language) if block.caption == caption
     )
     return found.text
 
