@@ -129,8 +129,11 @@ class Host:
             assert changes(self.before, self.unplugged)
             os_vif.plug(self.vif, INSTANCE)
             assert [d for d in os_vif.check(self.vif, INSTANCE) if not d.pending] == []
-            assert changes(self.plugged, self.now()) == []
-            return
+            for _ in range(50):
+                if not (found := changes(self.plugged, self.now())):
+                    return
+                time.sleep(0.02)
+            raise AssertionError(found)
         raise AssertionError(ways)
 
 

@@ -75,8 +75,10 @@ def run_beside(seconds: float, collect) -> list:
     "seconds", [pytest.param(3, id="short"), pytest.param(120, id="long", marks=pytest.mark.soak)]
 )
 @pytest.mark.parametrize("rule", ["owner", "grace"])
-def test_a_collection_takes_no_vif_of_threads_that_plug(br_int, owned, seconds, rule):
+def test_a_collection_takes_no_vif_of_threads_that_plug(br_int, ovs_options, owned, seconds, rule):
     """The VIFs of the threads belong to another owner, or are in their grace period."""
+    # Eight threads share ovs-vswitchd, on a machine that may be busy.
+    ovs_options(ovs_vsctl_timeout=120)
     before = without_indexes(snapshot())
     owned("nova-compute")
     stale = [bridge_vif(n, "brq-stale") for n in range(1, 9)]
