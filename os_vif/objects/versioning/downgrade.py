@@ -10,6 +10,7 @@ through the method ``obj_make_compatible`` of the class.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from oslo_versionedobjects import base as ovo
@@ -249,7 +250,7 @@ def _write_foreign(obj: Any, ctx: Encoding) -> Written:
     ctx.count += 2
     ctx.has_unknown = True
     before = obj.obj_to_primitive()
-    after = make_compatible.convert_object(obj, obj.obj_to_primitive(), ctx.peer)
+    after = make_compatible.convert_object(obj, copy.deepcopy(before), ctx.peer)
     is_changed = bool(obj.obj_what_changed())
     if after is None:
         return None, is_changed, [Loss("", LEFT_OUT)]
