@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the page on other languages shows is run, where that language is."""
+"""The examples of the page on other languages run if the language is installed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def node(document):
 
 
 def test_javascript_reads_a_document():
-    """The program of the page, with what this library writes."""
+    """The program of the page reads a document of this library."""
     done = node(serialization.dumps(vif()))
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
@@ -63,7 +63,7 @@ def test_sentence_of_a_validator():
 
 
 def test_the_command_of_protoc(tmp_path):
-    """The line of the page, with the file that is shipped."""
+    """The command of the page works with the ``.proto`` file of the package."""
     pytest.importorskip("google.protobuf", reason="os-vif[protobuf] is not installed")
     if shutil.which("protoc") is None:
         pytest.skip("protoc (protobuf-compiler) is not installed")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""An option that a configuration file sets to nothing has its default."""
+"""An empty option in a configuration file has the default."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPTIONS = [
 
 
 def configured(tmp_path, *lines: str) -> cfg.ConfigOpts:
-    """A configuration of a file with these lines."""
+    """Return the configuration of a file with the given lines."""
     path = tmp_path / "my.conf"
     path.write_text("\n".join(lines))
     conf = cfg.ConfigOpts()
@@ -38,20 +38,20 @@ def configured(tmp_path, *lines: str) -> cfg.ConfigOpts:
 )
 @pytest.mark.parametrize("own", [True, False], ids=["own-group", "deprecated-group"])
 def test_an_empty_option_has_its_default(tmp_path, group, option, blank, own):
-    """Also in the group where it once was, and with quotes around nothing."""
+    """The default also applies in the deprecated group, and for an empty quoted value."""
     if not own and not option.deprecated_opts:
         pytest.skip("it was never in another group")
     conf = configured(tmp_path, f"[{group if own else 'DEFAULT'}]", f"{option.name} = {blank}")
     found = conf[group][option.dest]
     if option.multi:
-        # Its plugin sees all values, and leaves out those that are empty.
+        # The plugin receives all values, and ignores empty values.
         assert not [value for value in found if value.strip("'\" ")]
     else:
         assert found == option.default
 
 
 def test_a_bridge_forwards_from_all_if_the_option_is_empty(tmp_path):
-    """An empty line among others is no device."""
+    """An empty item of a list is not the name of a device."""
     vif = objects.VIFBridge(
         id="1b2c3d4e-0000-4000-8000-000000000000", address="fa:16:3e:00:00:01",
         plugin="linux_bridge", vif_name="tap1", bridge_name="br-1",
@@ -68,7 +68,7 @@ def test_a_bridge_forwards_from_all_if_the_option_is_empty(tmp_path):
 
 
 def test_a_number_out_of_range_and_another_word_are_still_refused(tmp_path):
-    """Only nothing is the default."""
+    """Only an empty value has the default."""
     for line in ("ovs_vsctl_timeout = soon", "isolate_vif = perhaps", "default_qos_type = best"):
         conf = configured(tmp_path, "[os_vif_ovs]", line)
         with pytest.raises(cfg.ConfigFileValueError):
@@ -82,7 +82,7 @@ def test_a_number_out_of_range_and_another_word_are_still_refused(tmp_path):
         (["ovsdb_connection ="], "tcp:127.0.0.1:6640"),
         (["ovsdb_connection =", "ovsdb_interface ="], "tcp:127.0.0.1:6640"),
         (["ovsdb_interface = vsctl"], "tcp:127.0.0.1:6640"),
-        # As ovs-vsctl without --db.
+        # The same default as ovs-vsctl without --db.
         (["ovsdb_connection =", "ovsdb_interface = vsctl"], "unix:/run/openvswitch/db.sock"),
     ],
 )
@@ -104,7 +104,7 @@ def test_where_the_database_is_if_the_option_is_empty(tmp_path, lines, connectio
     ],
 )
 def test_an_empty_option_of_a_daemon_has_its_default(tmp_path, option):
-    """An empty list of capabilities would leave the daemon without its right."""
+    """An empty list of capabilities would leave the daemon without permissions."""
     os_vif.initialize()
     from vif_plug_ovs.privsep import vif_plug
 

@@ -39,7 +39,7 @@ PUBLIC = {
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_each_public_class_takes_its_keywords_and_says_them(name):
-    """Every value that is given appears in the text."""
+    """Every given value is part of the message."""
     values = {key: f"<{key}>" for key in PUBLIC[name]}
     error = getattr(exception, name)(**values)
     assert isinstance(error, exception.ExceptionBase)
@@ -50,20 +50,20 @@ def test_each_public_class_takes_its_keywords_and_says_them(name):
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_a_message_stands_as_it_is(cls):
-    """Given instead of the values."""
+    """A message is used unchanged, in place of the template."""
     assert str(cls("100 % broken")) == "100 % broken"
 
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_missing_values_do_not_hide_the_error(cls, caplog):
-    """The text is then the template, and the log says so."""
+    """The message is then the template, and a warning is logged."""
     error = cls()
     assert str(error) == cls.msg_fmt
     assert bool(caplog.records) == bool(re.search(r"%\(", cls.msg_fmt))
 
 
 def test_a_third_party_subclass_says_its_own_template():
-    """vrouter's plugin has such."""
+    """The vrouter plugin has such subclasses."""
 
     class VrouterError(exception.ExceptionBase):
         msg_fmt = "Port control said %(err)s"
@@ -72,6 +72,6 @@ def test_a_third_party_subclass_says_its_own_template():
 
 
 def test_an_error_survives_a_pipe():
-    """nova passes some between processes."""
+    """nova sends errors between processes."""
     error = exception.NoMatchingPlugin(plugin_name="x")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301

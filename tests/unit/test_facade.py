@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The public API, with plugins that are really installed, in processes of their own."""
+"""The public API with installed plugins, in separate processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def site(tmp_path):
 
 
 def test_plug_before_initialize_is_an_error_that_says_what_to_do(site):
-    """For every function, whatever it is given."""
+    """Every function raises the error, for any arguments."""
     site.run("""
         for call in (lambda: os_vif.plug(None, None), lambda: os_vif.unplug(None, None),
                      lambda: os_vif.plan(None, None), lambda: os_vif.check(None, None),
@@ -35,7 +35,7 @@ def test_plug_before_initialize_is_an_error_that_says_what_to_do(site):
 
 
 def test_a_plugin_of_its_own_plug_is_called_with_what_the_caller_gave(site):
-    """The same objects; its own failure is wrapped and chained."""
+    """The plugin receives the same objects; its error is wrapped and chained."""
     site.install("good", "good = good:Good", GOOD)
     done = site.run("""
         import good
@@ -56,7 +56,7 @@ def test_a_plugin_of_its_own_plug_is_called_with_what_the_caller_gave(site):
 
 
 def test_a_plugin_that_acts_by_itself_has_no_plan(site):
-    """plan() and check() say so rather than tell a story; a subclass of a planner likewise."""
+    """plan() and check() raise an error, also for a subclass of a planning plugin."""
     site.install("good", "good = good:Good", GOOD)
     site.install(
         "half",
@@ -98,7 +98,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("entry_point", BROKEN.values(), ids=BROKEN)
 def test_a_broken_plugin_does_not_break_the_others(site, entry_point):
-    """It is logged with its traceback; a plug through it says why it is not there."""
+    """The error is logged with the traceback; a plug through the plugin reports the reason."""
     definition, reason = entry_point
     site.install("good", "good = good:Good", GOOD)
     site.install(
@@ -139,7 +139,7 @@ def test_a_broken_plugin_does_not_break_the_others(site, entry_point):
 
 
 def test_a_plugin_whose_describe_fails_does_not_break_host_info(site):
-    """The others are described; the failure is logged."""
+    """The other plugins are described; the failure is logged."""
     site.install("good", "good = good:Good", GOOD)
     site.install(
         "shy",
@@ -161,7 +161,7 @@ def test_a_plugin_whose_describe_fails_does_not_break_host_info(site):
 
 
 def test_a_plugin_that_is_not_installed_is_named(site):
-    """And it is told apart from one that is installed and broken."""
+    """The error differs from the error of an installed, broken plugin."""
     site.run("""
         os_vif.initialize()
         try:
@@ -175,7 +175,7 @@ def test_a_plugin_that_is_not_installed_is_named(site):
 
 
 def test_two_plugins_of_one_name_are_accepted_with_a_warning(site):
-    """kuryr brings a noop of its own."""
+    """kuryr has a noop plugin too."""
     site.install(
         "kuryr_like",
         "noop = kuryr_like:NoOp",
@@ -202,7 +202,7 @@ def test_two_plugins_of_one_name_are_accepted_with_a_warning(site):
 
 
 def test_options_of_a_plugin_are_registered_under_its_name(site):
-    """[os_vif_tuned], in the configuration of the process; a list or a tuple, and inheritable."""
+    """The group is [os_vif_tuned] of the process; options may be a list, a tuple, or inherited."""
     site.install(
         "tuned",
         "tuned = tuned:Tuned",
@@ -234,7 +234,7 @@ def test_options_of_a_plugin_are_registered_under_its_name(site):
 
 
 def test_initialize_again_does_nothing_and_reset_makes_plugins_anew(site):
-    """The same plugin objects, until reset."""
+    """The plugin objects are the same until a reset."""
     site.run("""
         os_vif.initialize()
         first = os_vif._EXT_MANAGER["noop"].obj
@@ -246,7 +246,7 @@ def test_initialize_again_does_nothing_and_reset_makes_plugins_anew(site):
 
 
 def test_a_plugin_may_initialize_the_library_as_it_is_loaded(site):
-    """It is made once, and is there."""
+    """The plugin object is created once."""
     site.install(
         "nested",
         "nested = nested:Nested",
@@ -272,7 +272,7 @@ def test_a_plugin_may_initialize_the_library_as_it_is_loaded(site):
 
 
 def test_of_two_plugins_of_one_name_a_broken_one_is_logged(site):
-    """With its traceback; the other is used."""
+    """The broken plugin is logged; the other plugin is used."""
     site.install("bad_noop", "noop = nonesuch:Plugin", "")
     done = site.run("""
         os_vif.initialize()
@@ -284,7 +284,7 @@ def test_of_two_plugins_of_one_name_a_broken_one_is_logged(site):
 
 
 def test_what_looks_like_a_vif_is_given_to_its_plugin(site):
-    """As the public library does; what has no plugin is an error of ours."""
+    """The public library does the same; an object without a plugin raises an error of os-vif."""
     site.install("good", "good = good:Good", GOOD)
     site.run("""
         import types
@@ -301,12 +301,12 @@ def test_what_looks_like_a_vif_is_given_to_its_plugin(site):
 
 
 def test_modules_are_attributes_of_the_package(site):
-    """For those who import os_vif alone."""
+    """``import os_vif`` alone gives access to the modules."""
     site.run("assert os_vif.plugin.PluginBase and os_vif.opts.list_plugins_opts")
 
 
 def test_initialize_from_several_threads_loads_each_plugin_once(site):
-    """And no thread sees a plugin that is not there yet."""
+    """No thread sees an incomplete list of plugins."""
     site.install(
         "slow",
         "slow = slow:Slow",
@@ -342,7 +342,7 @@ def test_initialize_from_several_threads_loads_each_plugin_once(site):
 
 
 def test_a_describe_with_old_numbers_is_accepted(site):
-    """Third parties say 1.0 for everything; a common version is found all the same."""
+    """Third parties describe every class as 1.0; a common version is found."""
     site.install(
         "old",
         "old = old:Old",
@@ -373,7 +373,7 @@ def initialized():
 
 @pytest.mark.usefixtures("initialized")
 def test_host_info_agrees_with_itself():
-    """A common version is found for every VIF and profile of every plugin: the class's own."""
+    """The common version of every VIF and profile of every plugin is the version of the class."""
     seen = 0
     for plugin in os_vif.host_info().plugin_info:
         for vif in plugin.vif_info:
@@ -387,7 +387,7 @@ def test_host_info_agrees_with_itself():
 
 @pytest.mark.usefixtures("initialized")
 def test_host_info_can_be_limited_to_some_vifs():
-    """Plugins that are left with none are left out."""
+    """Plugins without a remaining VIF are omitted."""
     info = os_vif.host_info(permitted_vif_type_names=["VIFOpenVSwitch"])
     assert [p.plugin_name for p in info.plugin_info] == ["ovs"]
     assert [v.vif_object_name for v in info.plugin_info[0].vif_info] == ["VIFOpenVSwitch"]
@@ -396,7 +396,7 @@ def test_host_info_can_be_limited_to_some_vifs():
 
 @pytest.mark.usefixtures("initialized")
 def test_a_vif_without_a_plugin_is_refused_by_name():
-    """The field is named."""
+    """The error has the name of the field."""
     with pytest.raises(exception.InvalidField, match=r"vif\.plugin"):
         os_vif.plug(objects.VIFBridge(), objects.InstanceInfo())
 
@@ -406,12 +406,12 @@ def test_a_vif_without_a_plugin_is_refused_by_name():
     "vif",
     [
         objects.VIFVHostUser(plugin="noop"),
-        # nova gives remote-managed ports to noop, which does not describe them.
+        # nova passes remote-managed ports to noop, which does not describe such ports.
         objects.VIFHostDevice(plugin="noop", vif_name="x"),
     ],
 )
 def test_noop_does_nothing_to_any_vif(vif):
-    """Plug, unplug, plan and check all work."""
+    """The functions plug, unplug, plan and check succeed."""
     instance = objects.InstanceInfo(uuid="")
     os_vif.plug(vif, instance)
     os_vif.unplug(vif, instance)
@@ -421,7 +421,7 @@ def test_noop_does_nothing_to_any_vif(vif):
 
 @pytest.mark.usefixtures("initialized")
 def test_what_the_ovs_plugin_cannot_plug_is_said():
-    """An error, not a success that plugs nothing."""
+    """An unsupported VIF raises an error; a success without a change would be wrong."""
     vif = objects.VIFGeneric(plugin="ovs", port_profile=objects.VIFPortProfileOpenVSwitch())
     with pytest.raises(exception.PlugException, match="vif is a VIFGeneric; expected"):
         os_vif.plug(vif, objects.InstanceInfo())

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What an import brings with it."""
+"""The modules that an import loads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import pytest
 
 HEAVY = ("pyroute2", "oslo_privsep", "stevedore", "ovs", "ovsdbapp", "os_vif.host", "cliff")
-#: What oslo.versionedobjects itself brings is not ours to avoid.
+#: Modules that oslo.versionedobjects itself loads are permitted.
 BASE = "import oslo_versionedobjects.base"
 
 
@@ -34,7 +34,7 @@ def loaded(code: str) -> set[str]:
     ],
 )
 def test_the_vocabulary_loads_nothing_of_a_host(code):
-    """A controller needs none of it."""
+    """A controller needs no module for a host."""
     brought = loaded(code) - loaded(BASE)
     assert [name for name in HEAVY if name in brought] == []
 
@@ -50,7 +50,7 @@ def test_objects_read_a_document_without_the_package_serialization():
 
 
 def test_initialize_loads_no_netlink():
-    """It comes with the first plug. The options of the daemons need oslo.privsep at once."""
+    """The first plug loads pyroute2. The options of the daemons require oslo.privsep at once."""
     brought = loaded("import os_vif; os_vif.initialize()")
     assert [
         name
@@ -140,13 +140,13 @@ def test_importing_the_facade_loads_no_oslo():
 
 
 def test_listing_the_options_loads_no_plugin_of_this_tree():
-    """As oslo-config-generator does for nova's sample configuration."""
+    """oslo-config-generator lists the options for the sample configuration of nova."""
     brought = loaded("from os_vif import opts; opts.list_plugins_opts()")
     assert [name for name in brought if name.startswith("os_vif.plugin")] == []
 
 
 def test_the_options_are_listed_under_the_name_that_nova_asks_for():
-    """oslo-config-generator --namespace os_vif finds them."""
+    """The command is ``oslo-config-generator --namespace os_vif``."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "oslo_config.generator", "--namespace", "os_vif"],
         capture_output=True,
@@ -158,7 +158,7 @@ def test_the_options_are_listed_under_the_name_that_nova_asks_for():
 
 
 def test_old_import_paths_still_lead_somewhere():
-    """What kuryr, zun, nova and neutron import."""
+    """kuryr, zun, nova and neutron import these names."""
     loaded(
         "import os_vif\n"
         "from os_vif import exception, objects, opts, plugin\n"

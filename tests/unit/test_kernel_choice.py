@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The kernel of the virtual machines is the newest of which the archive has every package.
+"""The kernel of the virtual machines is the newest kernel with all packages in the archive.
 
-The list that was recorded is of 2026-11-29, when an update was half published: kbuild and source
-6.1.192-3 were there, and image and headers still 6.1.192-2. The others are made from it.
+The recorded list is of 2026-11-29, when an update was half published: kbuild and source had version
+6.1.192-3, image and headers still 6.1.192-2. The other lists are derived from the recorded list.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def half_published() -> str:
 
 
 def without(described: str, *gone: str) -> str:
-    """The list without those packages: each ``NAME=VERSION``, or all versions of ``NAME``."""
+    """Return the list without packages: ``NAME=VERSION``, or all versions of ``NAME``."""
     stanzas = described.strip().split("\n\n")
     left = []
     for stanza in stanzas:
@@ -47,7 +47,7 @@ def versions(chosen: kernel.Kernel) -> dict[str, str]:
 
 
 def test_of_a_complete_archive_the_newest_is_taken(half_published):
-    """All of one version."""
+    """All packages have the same version."""
     complete = half_published.replace("6.1.192-3", "6.1.192-2")
     best = kernel.complete_kernels(complete)[0]
     assert versions(best) == {
@@ -62,7 +62,7 @@ def test_of_a_complete_archive_the_newest_is_taken(half_published):
 
 
 def test_a_newer_kbuild_of_the_series_is_taken_where_the_headers_permit_it(half_published):
-    """As in the archive on 2026-11-29."""
+    """The archive had this state on 2026-11-29."""
     best = kernel.complete_kernels(half_published)[0]
     assert versions(best) == {
         NEW: "6.1.192-2",
@@ -75,7 +75,7 @@ def test_a_newer_kbuild_of_the_series_is_taken_where_the_headers_permit_it(half_
 
 
 def test_a_newer_kbuild_is_not_taken_where_the_headers_forbid_it(half_published):
-    """They say "=": the kernel before is complete."""
+    """The headers require an exact version of kbuild; the previous kernel is complete."""
     strict = half_published.replace(
         "linux-kbuild-6.1 (>= 6.1.192-2)", "linux-kbuild-6.1 (= 6.1.192-2)"
     )
@@ -92,12 +92,12 @@ def test_a_newer_kbuild_is_not_taken_where_the_headers_forbid_it(half_published)
     ],
 )
 def test_an_older_kernel_is_taken_where_the_newest_is_not_complete(half_published, gone):
-    """Whichever package is not there."""
+    """Any missing package has this result."""
     assert str(kernel.complete_kernels(without(half_published, gone))[0]) == f"{OLD} 6.1.176-1"
 
 
 def test_the_source_may_differ_in_debian_s_revision_only(half_published):
-    """What is built of it is the same."""
+    """The built files are the same."""
     newer = without(half_published, "linux-source-6.1=6.1.192-2")
     newer = without(newer, "linux-source-6.1=6.1.192-1")
     assert versions(kernel.complete_kernels(newer)[0])["linux-source-6.1"] == "6.1.192-3"
@@ -106,7 +106,7 @@ def test_the_source_may_differ_in_debian_s_revision_only(half_published):
 
 
 def test_the_kernel_of_backports_comes_last(half_published):
-    """It is newer than the release's own, and taken where there is no other."""
+    """The kernel of backports is chosen only without a complete kernel of the release."""
     found = [chosen.image.name for chosen in kernel.complete_kernels(half_published)]
     assert found == [NEW, OLD, "linux-image-6.12.117+deb12-amd64"]
     only = without(half_published, NEW, OLD)
@@ -115,7 +115,7 @@ def test_the_kernel_of_backports_comes_last(half_published):
 
 
 def test_where_no_kernel_is_complete_it_is_said_what_each_lacks(half_published):
-    """Also that there is none at all."""
+    """The error has the missing packages of each kernel; an empty archive has an error too."""
     none = without(half_published, "linux-kbuild-6.1", "linux-kbuild-6.12.117+deb12")
     with pytest.raises(Unavailable) as info:
         kernel.complete_kernels(none)
@@ -144,7 +144,7 @@ ORDERED = [
 
 @pytest.mark.parametrize(("older", "newer"), ORDERED)
 def test_versions_are_ordered_as_debian_orders_them(older, newer):
-    """A tilde before the end, numbers as numbers, letters before signs."""
+    """A tilde sorts before the end, numbers by value, letters before signs."""
     assert kernel.compare(older, newer) < 0 < kernel.compare(newer, older)
     assert kernel.compare(older, older) == 0
 
@@ -156,7 +156,7 @@ VERSION = st.from_regex(r"\A([0-9]:)?[0-9][0-9a-z.+~]{0,8}(-[0-9a-z.+~]{1,6})?\Z
 @given(VERSION, VERSION)
 @settings(max_examples=50, deadline=None)
 def test_versions_are_ordered_as_dpkg_orders_them(one, other):
-    """Of any form."""
+    """The order agrees with dpkg for versions of any form."""
     for relation, holds in (
         ("lt", kernel.compare(one, other) < 0),
         ("eq", kernel.compare(one, other) == 0),

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Messages for people: wrong arguments, wrong values, text from outside, and what is logged."""
+"""Messages for people: wrong arguments and values, text from outside, and log messages."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ HOSTILE = "a\x1b[2J\nERROR forged\u202e\ud800"
 
 @pytest.fixture
 def initialized():
-    """The plugins of this tree."""
+    """Initialize the library with the plugins of this tree."""
     os_vif.initialize()
 
 
 def all_fields():
-    """Every field of every class of the vocabulary, but those that accept any value."""
+    """Return every field of every class, except fields that accept any value."""
     for name in sorted(history.vocabulary()):
         cls = ovo.VersionedObjectRegistry.obj_classes()[name][0]
         for field_name, field in sorted(cls.fields.items()):
@@ -42,7 +42,7 @@ def all_fields():
 
 
 class Odd:
-    """A value that no field accepts, not even the lax ones of oslo.versionedobjects."""
+    """A value that every field refuses, also the lax fields of oslo.versionedobjects."""
 
     def __str__(self):
         raise ValueError("no text")
@@ -50,7 +50,7 @@ class Odd:
 
 @pytest.mark.parametrize(("cls", "name", "field"), all_fields())
 def test_a_value_that_a_constructor_refuses_is_named_with_class_and_field(cls, name, field):
-    """So is what was expected, in words that name no Python type of a field."""
+    """The error has the expected value in words, without the name of a Python type."""
     with pytest.raises((ValueError, TypeError)) as refusal:
         cls(**{name: Odd()})
     assert_named(refusal.value, cls, name, field)
@@ -58,7 +58,7 @@ def test_a_value_that_a_constructor_refuses_is_named_with_class_and_field(cls, n
 
 @pytest.mark.parametrize(("cls", "name", "field"), all_fields())
 def test_a_value_that_an_assignment_refuses_is_named_with_class_and_field(cls, name, field):
-    """The object stays as it was."""
+    """The object does not change."""
     obj = cls()
     before = obj.obj_to_primitive()
     with pytest.raises((ValueError, TypeError)) as refusal:
@@ -68,7 +68,7 @@ def test_a_value_that_an_assignment_refuses_is_named_with_class_and_field(cls, n
 
 
 def test_an_assignment_to_a_subclass_of_another_project_is_named_as_well():
-    """Such a class is registered with oslo.versionedobjects, which makes its properties."""
+    """oslo.versionedobjects creates the properties of such a class."""
 
     class VIFOfAVendor(objects.VIFBridge):
         fields: ClassVar = {"port": ovo_fields.IntegerField()}
@@ -82,7 +82,7 @@ def test_an_assignment_to_a_subclass_of_another_project_is_named_as_well():
 
 
 def assert_named(error, cls, name, field):
-    """The error of a field names class, field and what was expected."""
+    """Check that an error has class, field and expected value."""
     text = str(error)
     assert text.startswith(f"{cls.obj_name()}.{name}: ")
     assert "expected " in text
@@ -119,13 +119,13 @@ def assert_named(error, cls, name, field):
     ],
 )
 def test_the_words_for_a_refused_value(cls, values, text):
-    """They are the same kinds of words as in documents."""
+    """The words are the words of errors of documents."""
     with pytest.raises(ValueError, match=text):
         getattr(objects, cls)(**values)
 
 
 def test_every_type_of_field_has_a_description_of_its_own():
-    """Only types of other projects are described by the name of their Python class."""
+    """Only types of other projects are described by the name of the Python class."""
     for name in history.vocabulary():
         for field in ovo.VersionedObjectRegistry.obj_classes()[name][0].fields.values():
             assert "that the type" not in descriptions.of_field(field)
@@ -160,7 +160,7 @@ def test_every_type_of_field_has_a_description_of_its_own():
     ],
 )
 def test_arguments_of_the_wrong_type_are_described(call, arguments, text):
-    """Before a plugin is asked for anything."""
+    """The error is raised before the library calls a plugin."""
     with pytest.raises(exception.InvalidField, match=text):
         call(*arguments)
 
@@ -175,7 +175,7 @@ def test_arguments_of_the_wrong_type_are_described(call, arguments, text):
     ],
 )
 def test_an_unknown_plugin_is_answered_with_those_that_there_are(name, text):
-    """With a suggestion, if one is similar."""
+    """The error lists the plugins, with a suggestion for a similar name."""
     with pytest.raises(exception.NoMatchingPlugin, match=text) as refusal:
         os_vif.plug(objects.VIFBridge(plugin=name), INSTANCE)
     assert refusal.value.kwargs == {"plugin_name": name}
@@ -183,7 +183,7 @@ def test_an_unknown_plugin_is_answered_with_those_that_there_are(name, text):
 
 @pytest.mark.usefixtures("initialized")
 def test_a_failure_is_logged_in_one_line_and_traced_once_at_debug(caplog):
-    """The VIF stands there as a document, for whoever has to try that again."""
+    """The log line has the VIF as a document, for a new attempt."""
     caplog.set_level(logging.DEBUG)
     vif = objects.VIFGeneric(id="0a0b0c0d-0000-4000-8000-000000000000", plugin="ovs")
     with pytest.raises(exception.PlugException):
@@ -200,7 +200,7 @@ def test_a_failure_is_logged_in_one_line_and_traced_once_at_debug(caplog):
 
 @pytest.mark.usefixtures("initialized")
 def test_what_a_vif_says_of_itself_reaches_no_log_unescaped(caplog):
-    """Nor an error, from which it may come to a terminal."""
+    """Control characters are escaped in logs, and in errors, which may be shown in a terminal."""
     caplog.set_level(logging.DEBUG)
     vif = objects.VIFBridge(id=HOSTILE, vif_name=HOSTILE, plugin="linux_bridge")
     with pytest.raises(exception.PlugException) as failure:
@@ -214,7 +214,7 @@ def test_what_a_vif_says_of_itself_reaches_no_log_unescaped(caplog):
 
 
 def test_printable_text_has_no_control_characters():
-    """The escapes are those of Python."""
+    """The escapes have the form of Python."""
     assert escape.printable(HOSTILE) == r"a\x1b[2J\nERROR forged\u202e\ud800"
     assert escape.printable_lines("a\nb\x07") == "a\nb\\x07"
     assert escape.printable("Zürich, 東京") == "Zürich, 東京"
@@ -231,7 +231,7 @@ def test_printable_text_has_no_control_characters():
     ],
 )
 def test_a_first_program_is_not_greeted_by_warnings_of_other_projects(code):
-    """Those of the library itself stay on."""
+    """Warnings of the library itself stay enabled."""
     done = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
     )

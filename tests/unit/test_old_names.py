@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Old import paths: they say what to use instead, and what needs no host does what it did."""
+"""Deprecated import paths: a warning names the replacement, and host-independent code works."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ with warnings.catch_warnings():
     from vif_plug_ovs import exception as ovs_exception
     from vif_plug_ovs.ovsdb import ovsdb_lib
 
-#: How a program imports each old name: the statement, and how often it warns.
+#: The import statement of each old name, and the number of warnings.
 IMPORTS = {
     "import os_vif.internal": 1,
     "from os_vif.internal.ip.api import ip": 1,
@@ -46,13 +46,13 @@ IMPORTS = {
     "from vif_plug_ovs.ovsdb.ovsdb_lib import BaseOVS": 1,
     "from vif_plug_linux_bridge import linux_bridge": 1,
     "from vif_plug_linux_bridge import linux_net": 1,
-    # There is no other place for these, or deployed hosts name them.
+    # These names have no replacement, or are part of the configuration of deployed hosts.
     "from vif_plug_ovs import constants": 0,
     "from vif_plug_ovs.privsep import vif_plug": 0,
     "from vif_plug_linux_bridge import constants": 0,
     "from vif_plug_linux_bridge.privsep import vif_plug": 0,
     "import vif_plug_ovs, vif_plug_ovs.ovsdb, vif_plug_linux_bridge": 0,
-    # The program itself, and nova-compute.
+    # Imported by the program itself and by nova-compute.
     "import os_vif; os_vif.initialize(); os_vif.host_info()": 0,
     "from os_vif import opts; opts.list_plugins_opts()": 0,
 }
@@ -84,7 +84,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory) -> dict[str, tuple[str, list[tuple[str, int, str]]]]:
-    """By statement, the program that has it, and its warnings; the last program has all."""
+    """Return the program and the warnings of each statement; the last has all statements."""
     folder = tmp_path_factory.mktemp("programs")
     programs = {}
     for number, statement in enumerate([*IMPORTS, "\n".join(IMPORTS)]):
@@ -106,7 +106,7 @@ def told(tmp_path_factory) -> dict[str, tuple[str, list[tuple[str, int, str]]]]:
 
 @pytest.mark.parametrize("statement", IMPORTS)
 def test_an_old_import_warns_once_where_it_stands(told, statement):
-    """At the line of the program; what os-vif imports itself does not warn."""
+    """The warning has the line of the program; imports by os-vif itself do not warn."""
     program, found = told[statement]
     assert [line[:2] for line in found] == [[program, 2]] * IMPORTS[statement]
     for _, _, text in found:
@@ -119,7 +119,7 @@ def test_an_old_import_warns_once_where_it_stands(told, statement):
 
 
 def test_all_of_a_program_s_old_imports_warn(told):
-    """One does not hide another."""
+    """Each statement warns."""
     assert [text.partition(" ")[0] for _, _, text in told["\n".join(IMPORTS)][1]] == [
         "os_vif.internal",
         "vif_plug_ovs.exception",
@@ -135,7 +135,7 @@ def test_the_old_plugins_are_the_new_ones():
     assert linux_bridge.LinuxBridgePlugin is new_linux_bridge.LinuxBridgePlugin
     assert issubclass(ovs.OvsPlugin, new_ovs.OvsPlugin)
     assert linux_bridge_constants.PLUGIN_NAME == "linux_bridge"
-    # It plans, so it can be checked; an entry point may name it.
+    # The plugin plans, so a check is possible; an entry point may have the name.
     plugin = ovs.OvsPlugin.load("ovs")
     assert type(plugin) is ovs.OvsPlugin
     assert plugin.has_plan_for("plug")
@@ -155,7 +155,7 @@ def test_the_old_plugins_are_the_new_ones():
     ],
 )
 def test_the_old_errors_say_what_they_are_given(name, kwargs):
-    """nova catches their base."""
+    """nova catches the base class."""
     error = getattr(ovs_exception, name)(**kwargs)
     assert isinstance(error, exception.ExceptionBase)
     assert error.kwargs == kwargs
@@ -167,7 +167,7 @@ ID = "11111111-2222-4333-8444-555555555555"
 
 
 def test_names_of_ports():
-    """kuryr asks for them in a controller, without a plugin that is loaded."""
+    """kuryr calls the functions in a controller, without loading a plugin."""
     assert ovs.OvsPlugin.gen_port_name(constants.OVS_VHOSTUSER_PREFIX, ID) == "vhu11111111-22"
     assert ovs.OvsPlugin.gen_port_name("ibp", ID, max_length=64) == f"ibp{ID}"
     assert ovs.OvsPlugin.get_veth_pair_names(objects.VIFBridge(id=ID)) == (
@@ -179,7 +179,7 @@ def test_names_of_ports():
 
 
 def test_options_can_be_registered_in_another_group():
-    """And added to, as a list."""
+    """The options can be extended as a list."""
     apart = cfg.ConfigOpts()
     more = [cfg.StrOpt("socket_dir", default="/run/x")]
     apart.register_opts(ovs.OvsPlugin.CONFIG_OPTS + more, group="os_vif_other")
@@ -198,7 +198,7 @@ def vif(profile: objects.VIFPortProfileBase | None = None) -> objects.VIFOpenVSw
 
 
 def test_what_subclasses_ask_the_plugin_for():
-    """Before they act."""
+    """Subclasses read these attributes of a plugin."""
     plugin = ovs.OvsPlugin.load("ovs")
     plain = vif(objects.VIFPortProfileOpenVSwitch(interface_id=ID))
     user_space = vif(objects.VIFPortProfileOpenVSwitch(interface_id=ID, datapath_type="netdev"))
@@ -218,7 +218,7 @@ def test_what_subclasses_ask_the_plugin_for():
 
 
 def test_a_method_that_is_not_called_any_more_is_not_overridden_in_silence():
-    """Such a plugin would not do what it says; one that has a plug() of its own does."""
+    """A plugin that overrides such a method is refused, unless the plugin has its own plug()."""
 
     class Silent(ovs.OvsPlugin):
         def _plug_vhostuser(self, vif, instance_info):
@@ -249,7 +249,7 @@ def test_a_method_that_is_not_called_any_more_is_not_overridden_in_silence():
 
 @pytest.fixture
 def sysfs(tmp_path, monkeypatch) -> Sysfs:
-    """A card with two virtual functions, of which one has a representor."""
+    """Create a card with two virtual functions, of which one has a representor."""
     sysfs = Sysfs(tmp_path)
     sysfs.shown(monkeypatch)
     sysfs.physical("0000:03:00.0", "eth0", ["0000:03:01.0", "0000:03:01.1"])
@@ -261,7 +261,7 @@ def sysfs(tmp_path, monkeypatch) -> Sysfs:
 
 
 def test_functions_of_a_card(sysfs):
-    """As a plugin asks for them, one after the other."""
+    """The functions are called in the order of a plugin."""
     assert linux_net.get_vf_num_by_pci_address("0000:03:01.1") == "1"
     assert linux_net.get_pf_pci_from_vf("0000:03:01.1") == "0000:03:00.0"
     ask = linux_net.get_ifname_by_pci_address
@@ -275,14 +275,14 @@ def test_functions_of_a_card(sysfs):
 
 
 def test_functions_that_a_card_has_not(sysfs):
-    """The errors name what was looked for."""
+    """The errors name the missing function."""
     for ask in (linux_net.get_vf_num_by_pci_address, linux_net.get_pf_pci_from_vf):
         with pytest.raises(ovs_exception.PciDeviceNotFoundById, match=r"0000:03:09\.0"):
             ask("0000:03:09.0")
     for pf_interface, switchdev in ((True, True), (True, False), (False, False)):
         with pytest.raises(ovs_exception.PciDeviceNotFoundById):
             linux_net.get_ifname_by_pci_address("0000:03:09.0", pf_interface, switchdev)
-    # A function that no switch is on.
+    # A virtual function without a switch.
     with pytest.raises(ovs_exception.PciDeviceNotFoundById):
         linux_net.get_ifname_by_pci_address("0000:03:01.0", switchdev=True)
     for name, number in (("eth0", "0"), ("none", "1")):
@@ -295,7 +295,7 @@ PAGE = pathlib.Path(__file__).parents[2] / "doc/source/author/old_names.rst"
 
 
 def listed() -> dict[str, list[tuple[str, str]]]:
-    """By the title of a section, the rows of its table."""
+    """Return the rows of the table of each section, by title."""
     sections = re.split(
         r"^``([\w.]+)``\n=+$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE
     )
@@ -315,7 +315,7 @@ def old_names() -> dict[str, list[str]]:
 
 
 def test_every_name_on_the_page_is_there():
-    """The old one, and the one that takes its place."""
+    """The old name and the replacement exist."""
     for module, names in old_names().items():
         assert names
         for name in names:
@@ -330,7 +330,7 @@ def test_every_name_on_the_page_is_there():
 
 
 def test_every_old_name_is_on_the_page():
-    """What a module defines, and a class."""
+    """The page has all names of modules and of classes."""
     page = old_names()
 
     def public(found: object) -> set[str]:

@@ -17,7 +17,7 @@ from vif_plug_ovs import constants
 
 ID = "0a0b0c0d-1111-4222-8333-444444444444"
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
-#: Nothing listens: a plan is made without Open vSwitch.
+#: No server listens: a plan requires no Open vSwitch.
 NO_SWITCH = {"ovsdb_connection": "unix:/nonexistent/db.sock", "ovs_vsctl_timeout": 1}
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the ``sriov`` plugin plans, on a host that is made of files."""
+"""The plans of the ``sriov`` plugin, on a simulated sysfs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.sysfs import Sysfs
 PF, VF, OTHER = "0000:03:00.0", "0000:03:02.1", "0000:03:02.3"
 MAC = "fa:16:3e:00:00:01"
 INSTANCE = objects.InstanceInfo(name="guest")
-#: What all VIFs of these tests have.
+#: The common fields of all VIFs of the tests.
 COMMON = {
     "id": "0a0b0c0d-1111-4222-8333-444455556666",
     "address": MAC,
@@ -39,7 +39,7 @@ COMMON = {
 
 @pytest.fixture(autouse=True)
 def host(monkeypatch, tmp_path) -> Sysfs:
-    """Two virtual functions; the driver of the second one is another."""
+    """Create two virtual functions with different drivers."""
     sysfs = Sysfs(tmp_path)
     sysfs.physical(PF, "eth0", ["0000:03:02.0", VF, OTHER])
     sysfs.below(VF, "eth5")
@@ -62,14 +62,14 @@ def direct(**fields) -> objects.VIFDirect:
 
 
 def test_only_the_mac_address_is_planned_without_a_profile(plugin):
-    """Another profile than ours says nothing of a virtual function either."""
+    """A base profile has no settings of a virtual function either."""
     expected = Plan(SetVf("eth0", 1, VF, COMMON["id"], mac=MAC))
     for profile in ({}, {"port_profile": objects.VIFPortProfileBase()}):
         assert plugin.plan_plug(host_device(**profile), INSTANCE) == expected
 
 
 def test_what_the_profile_has_is_planned(plugin):
-    """What is unset, or None, is left as it is; so is nothing that is false or zero."""
+    """Unset fields and None leave a setting unchanged; zero and false are values."""
     profile = objects.VIFPortProfileSRIOV(vlan=0, trusted=False, link_state="auto", vlan_qos=None)
     plan = plugin.plan_plug(host_device(port_profile=profile), INSTANCE)
     step = SetVf("eth0", 1, VF, COMMON["id"], MAC, vlan=0, trusted=False, link_state="auto")
@@ -81,7 +81,7 @@ def test_what_the_profile_has_is_planned(plugin):
     [("vepa", "vepa", None), ("bridge", "bridge", None), ("passthrough", "passthru", MAC)],
 )
 def test_a_macvtap_device_comes_after_what_is_below_it(plugin, mode, made, address):
-    """The card knows the VLAN before anything is up; in passthrough mode also the MAC address."""
+    """The card gets the VLAN before a device is up; in passthrough mode also the MAC address."""
     profile = objects.VIFPortProfileSRIOV(vlan=42)
     plan = plugin.plan_plug(direct(mode=mode, port_profile=profile), INSTANCE)
     assert plan == Plan(
@@ -94,7 +94,7 @@ def test_a_macvtap_device_comes_after_what_is_below_it(plugin, mode, made, addre
 
 
 def test_an_unplug_needs_nothing_of_the_host(plugin):
-    """The virtual function may have gone."""
+    """The virtual function may have disappeared."""
     gone = "0000:ff:1f.7"
     release = ReleaseVf(gone, COMMON["id"])
     assert plugin.plan_unplug(host_device(dev_address=gone), INSTANCE) == Plan(release)
@@ -143,14 +143,14 @@ def test_an_unplug_needs_nothing_of_the_host(plugin):
     ],
 )
 def test_a_vif_that_cannot_be_plugged_is_refused_by_its_field(plugin, vif, said):
-    """Before anything is touched."""
+    """The error is raised before any change."""
     with pytest.raises(exception.InvalidField) as info:
         plugin.plan_plug(vif, INSTANCE)
     assert said in str(info.value)
 
 
 def test_a_mode_that_is_unset_is_named(plugin):
-    """Nothing is guessed."""
+    """An unset mode has no default."""
     vif = direct()
     names = vif.fields.keys() - {"mode"}
     without = objects.VIFDirect(**{name: getattr(vif, name) for name in names if name in vif})
@@ -159,7 +159,7 @@ def test_a_mode_that_is_unset_is_named(plugin):
 
 
 def test_the_plugin_says_what_it_plugs(plugin):
-    """Both kinds, with our profile."""
+    """The plugin describes both classes, with the port profile."""
     info = plugin.describe()
     for name in ("VIFDirect", "VIFHostDevice"):
         profiles = info.get_vif(name).supported_port_profiles
@@ -172,7 +172,7 @@ VDPA = objects.VIFPortProfileSRIOV(
 
 
 def test_a_vdpa_device_goes_before_what_it_is_on(plugin):
-    """What the offload names is used: on which device, and with which MAC address."""
+    """The device and the MAC address are those of the offload, or by default those of the VIF."""
     assert plugin.plan_unplug(host_device(port_profile=VDPA), INSTANCE) == Plan(
         DeleteVdpa("vdpa0", f"pci/{VF}", MAC), ReleaseVf(VF, COMMON["id"])
     )
@@ -208,6 +208,6 @@ PAGE = pathlib.Path(__file__).parents[2] / "doc/source/user/sriov.rst"
     ],
 )
 def test_the_page_shows_the_plan_as_it_is(plugin, caption, vif):
-    """Each line of it."""
+    """The page contains each line of the plan."""
     (block,) = (b for b in snippets.blocks(PAGE.read_text(), "text") if b.caption == caption)
     assert block.text.strip() == str(plugin.plan_plug(vif, INSTANCE))

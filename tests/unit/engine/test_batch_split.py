@@ -33,7 +33,7 @@ class Host:
     """A host on which some devices cannot be set up: a plan is applied as a whole or not at all."""
 
     bad: set[str]
-    #: Whether an error names the device.
+    #: True if an error names the device.
     names_device: bool = True
     common: bool = False
     done: list[str] = dataclasses.field(default_factory=list)

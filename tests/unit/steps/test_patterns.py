@@ -29,13 +29,13 @@ from os_vif.steps import patterns
     ],
 )
 def test_a_pattern_matches(pattern, line, matches):
-    """As a regular expression would."""
+    """A pattern matches the same texts as the regular expression."""
     assert patterns.matches(pattern, line) is matches
 
 
 @pytest.mark.alone
 def test_a_pattern_takes_linear_time():
-    """However many operators it has."""
+    """The time is linear for any number of operators."""
     started = time.monotonic()
     assert not patterns.matches("a.*" * 333 + "!", "a" * 100_000)
     assert time.monotonic() - started < 20

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps as plain data: what they are on the way to the privileged side, and as commands."""
+"""Steps as plain data for the privileged daemon, and as commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ each_step = pytest.mark.parametrize("name", STEPS)
 
 
 def over_the_wire(message):
-    """A message as oslo.privsep brings it to the daemon."""
+    """Return a message as oslo.privsep delivers the message to the daemon."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         comm.Serializer(ours).send(message)
@@ -33,7 +33,7 @@ def over_the_wire(message):
 
 @each_step
 def test_every_field_of_every_step_is_tried_here(name):
-    """A field that is added has to be added above too."""
+    """An added field needs an example in this module."""
     for way in FIELDS[name]:
         assert set(way) == {field.name for field in dataclasses.fields(STEPS[name])}
 
@@ -41,25 +41,25 @@ def test_every_field_of_every_step_is_tried_here(name):
 @each_step
 @given(data=st.data())
 def test_a_step_is_the_same_on_the_privileged_side(name, data):
-    """As it was encoded, and after the trip through msgpack, which makes tuples of lists."""
+    """Steps survive the encoding, and msgpack, which decodes tuples as lists."""
     step = data.draw(any_step(name))
     for message in (encode(step), over_the_wire(encode(step))):
         again = decode(message)
         assert type(again) is STEPS[name]
         assert again == step
-        # True is equal to 1; their texts are not.
+        # True is equal to 1, but the texts differ.
         assert repr(again) == repr(step)
         assert hash(again) == hash(step)
 
 
 def test_lists_become_tuples_on_the_privileged_side():
-    """Whatever brings the message."""
+    """A list in a message becomes a tuple at any depth."""
     message = ["EnsureForwardingRules", {"name": "br0", "interfaces": ["eth0", "eth1"]}]
     assert decode(message) == EnsureForwardingRules("br0", interfaces=("eth0", "eth1"))
 
 
 def test_what_has_its_default_is_not_sent():
-    """A message is short."""
+    """Fields with the default value are omitted, so that messages are short."""
     assert encode(EnsureBridge("br0")) == ["EnsureBridge", {"name": "br0"}]
     assert encode(SetLink("br0", up=False)) == ["SetLink", {"name": "br0", "up": False}]
 
@@ -67,10 +67,10 @@ def test_what_has_its_default_is_not_sent():
 @each_step
 @given(data=st.data())
 def test_commands_are_one_line_each_and_name_the_device(name, data):
-    """str(plan) is their lines."""
+    """Commands are single lines with the name of the device, also with quotes."""
     step = data.draw(any_step(name))
     if getattr(step, "only_noted", False):
-        # There is nothing to type where nothing is noted.
+        # A step that only records a state has no command.
         assert step.commands() == ()
         step = dataclasses.replace(step, only_noted=False)
     # A quote within quotes.
@@ -85,12 +85,12 @@ def test_commands_are_one_line_each_and_name_the_device(name, data):
 
 @pytest.fixture
 def typed(tmp_path):
-    """What a shell gives to ip(8) of a command."""
+    """Return the arguments that ip(8) receives from a shell for a command."""
 
     def typed(command):
         program = f"ip() {{ printf '%s\\n' \"$@\"; }}\n{command}"
         shell = ["sh", "-c", program]
-        # In a folder of its own: a command that is not quoted may write to one.
+        # An unquoted command may write to a file, so the shell has a folder of its own.
         done = subprocess.run(shell, capture_output=True, text=True, check=False, cwd=tmp_path)
         return done.stdout.splitlines()
 
@@ -99,7 +99,7 @@ def typed(tmp_path):
 
 @pytest.mark.parametrize("alias", ["uplink", "two words", "it's", 'a "b"', "it's $HOME", '"\'"'])
 def test_an_alias_can_be_typed(typed, alias):
-    """A shell gives it to ip(8) as it is."""
+    """The shell passes the alias unchanged to ip(8)."""
     (command,) = SetLink("eth0", alias=alias).commands()
     assert typed(command) == ["link", "set", "dev", "eth0", "alias", alias]
 
@@ -109,7 +109,7 @@ PAIR = ("type", "veth", "peer", "name", "veth1")
 
 @pytest.mark.parametrize("name", ["eth0", "eth0.100", "a;b", "$HOME", "it's", "a&b", "a>b", "#a"])
 def test_a_name_can_be_typed(typed, name):
-    """The kernel takes nearly everything as the name of a device."""
+    """The kernel accepts nearly any text as the name of a device."""
     (command, *_) = EnsureVeth(name, "veth1").commands()
     assert typed(command) == ["link", "add", "name", name, *PAIR]
 
@@ -117,7 +117,7 @@ def test_a_name_can_be_typed(typed, name):
 @each_step
 @given(data=st.data())
 def test_what_is_no_step_is_refused_as_one(name, data):
-    """Without a field, with one more, under another name: each is an error of ours."""
+    """A missing field, an unknown field and an unknown step are refused with an error of os-vif."""
     _, arguments = encode(data.draw(any_step(name)))
     wrong = [
         [f"{name}s", arguments],

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a step may have, field by field; all else is an InvalidStep that names the field."""
+"""The values of each field of a step; other values raise InvalidStep with the field."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.generated.field_values import (
 
 
 def of_ipv4(kind: Kind) -> Kind:
-    """For the second address of a step; the first is usual."""
+    """Return the IPv4 values of a kind, for the source address of a route."""
     return Kind(tuple(value for value in kind.good if ":" not in value), kind.bad)
 
 
@@ -65,7 +65,7 @@ MAC = Kind(
 
 
 TEXT = line(255)
-#: What is none of the texts that the parser itself writes. A scope may be any text.
+#: Spellings that the parser accepts and does not write. A scope may be any text.
 _ODD_4 = ("192.0.2.01", "192.0.2", "192.0.2.256", "0xc0000201", "3221225985", "192.0.2.1\n")
 _ODD_6 = ("2001:DB8::1", "2001:db8:0::1", "2001:0db8::1", "[2001:db8::1]", "2001:db8::1::")
 _SCOPED = ("fe80::1%eth0", "fe80::1%a b", "fe80::1%a\nid")
@@ -209,13 +209,13 @@ _ROUTE = {
     "tos": BYTE,
     "onlink": BOOLEAN,
     "kind": integer(1, 5),
-    # Of the route of IPv4 that the others are tried with.
+    # The examples use an IPv4 route.
     "preference": Kind((None,), (0, 1, 2, 3, 4, -1, True, "1", 1.0)),
     "expires": Kind((None,), (0, 1, -1, 2**32, True, "1", 1.0)),
     "learned": Kind((False,), (True, *BOOLEAN.bad)),
     "metrics": METRICS,
 }
-#: What needs no quotes in a rule.
+#: Texts that need no quotes in a rule.
 _PLAIN = Kind(
     ("a", "x" * 15, "eth0.100", "tap-1_b@c", "a+b", "123"),
     ("+", "a+", *DEVICE.bad, "é", "-a", "a'b"),
@@ -376,7 +376,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
     },
 }
 
-#: What a field has that has no default, while another is looked at.
+#: The values of fields without a default, in examples of another field.
 USUAL = {
     "name": "br0",
     "address": "192.0.2.1/24",
@@ -404,7 +404,7 @@ USUAL = {
     "pci_address": "0000:03:00.2",
     "management_device": "pci/0000:03:00.2",
 }
-#: What has to be given beside a field.
+#: The values of fields that are required beside a field.
 BESIDE = {
     **{field: {"vlan": 42} for field in ("vlan_qos", "vlan_proto")},
     # A multicast group needs a device.
@@ -415,7 +415,7 @@ CASES = [(step, field) for step, fields in FIELDS.items() for field in fields]
 
 
 def make(name: str, field: str, value: Any) -> Any:
-    """A step with this in one field, and what is usual in those that must be given."""
+    """Return a step with a value for a field, and usual values for required fields."""
     given = {
         other.name: USUAL[other.name]
         for other in dataclasses.fields(STEPS[name])
@@ -425,7 +425,7 @@ def make(name: str, field: str, value: Any) -> Any:
 
 
 def accepted(name: str, field: str, values: tuple[Any, ...]) -> list[Any]:
-    """Those of the values with which a step can be made; for the others the field is named."""
+    """Return the values that a step accepts; the error of a refused value names the field."""
     taken, named = [], {(name, field)}
     for value in values:
         try:
@@ -439,7 +439,7 @@ def accepted(name: str, field: str, values: tuple[Any, ...]) -> list[Any]:
 
 
 def test_every_field_of_every_step_is_tried_here():
-    """A field that is added has to be added above too."""
+    """An added field needs an example in this module."""
     assert {name: {f.name for f in dataclasses.fields(step)} for name, step in STEPS.items()} == {
         name: set(fields) for name, fields in FIELDS.items()
     }
@@ -447,21 +447,21 @@ def test_every_field_of_every_step_is_tried_here():
 
 @pytest.mark.parametrize(("step", "field"), CASES)
 def test_a_field_takes_what_it_is_for(step, field):
-    """Up to its very limits."""
+    """The limits of the range are valid."""
     good = FIELDS[step][field].good
     assert accepted(step, field, good) == list(good)
 
 
 @pytest.mark.parametrize(("step", "field"), CASES)
 def test_a_field_takes_nothing_else(step, field):
-    """No other type, no other text for the same value, nothing beyond its limits."""
+    """Other types, other spellings and values beyond the limits are refused."""
     assert accepted(step, field, FIELDS[step][field].bad) == []
 
 
 @pytest.mark.parametrize("pattern", ["a{4294967296}", "(" * 20000], ids=len)
 @pytest.mark.parametrize("field", ["keep_above", "keep_below"])
 def test_an_expression_that_cannot_be_used_is_refused(field, pattern):
-    """With too many repetitions, or too deep for the parser: the field is named all the same."""
+    """Too many repetitions and too deep nesting are refused with the name of the field."""
     with pytest.raises(exception.InvalidStep) as info:
         EnsureForwardingRules("br0", **{field: pattern})
     assert info.value.kwargs["field"] == field
@@ -469,8 +469,8 @@ def test_an_expression_that_cannot_be_used_is_refused(field, pattern):
 
 @pytest.mark.parametrize("pattern", ["a{4294967296}", "(" * 20000], ids=len)
 def test_the_privileged_side_answers_such_an_expression_with_data(pattern):
-    """It raises nothing, whatever comes."""
-    # The second is wrong in any case: nothing of this may come to the host.
+    """The daemon returns an error as data."""
+    # The second step is invalid, so no step is applied to the host.
     answer = run([["EnsureForwardingRules", {"name": "br0", "keep_above": pattern}], None])
     assert answer["error"]["step"] == "message"
     assert answer["undo"] == []
@@ -478,7 +478,7 @@ def test_the_privileged_side_answers_such_an_expression_with_data(pattern):
 
 @given(name=st.text(max_size=20) | st.binary().map(lambda data: data.decode(errors="replace")))
 def test_what_is_taken_as_a_name_the_kernel_takes(name):
-    """As dev_valid_name() of net/core/dev.c, and as one word of one line."""
+    """A valid name satisfies dev_valid_name() of net/core/dev.c, and is a single word."""
     if limits.is_device_name(name):
         assert 0 < len(name.encode()) < 16
         assert name.split() == [name]
@@ -491,5 +491,5 @@ def test_what_is_taken_as_a_name_the_kernel_takes(name):
 
 @given(mtu=st.integers() | st.booleans() | st.floats() | st.none() | st.text(max_size=4))
 def test_an_mtu_of_a_network_is_what_ethernet_can_have(mtu):
-    """ETH_MIN_MTU to ETH_MAX_MTU, and no other type."""
+    """The range is ETH_MIN_MTU to ETH_MAX_MTU; other types are refused."""
     assert limits.is_mtu(mtu) == (type(mtu) is int and 68 <= mtu <= 65535)

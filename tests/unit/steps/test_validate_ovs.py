@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What a step of Open vSwitch may have, field by field, and what a VIF that becomes such steps."""
+"""The values of each field of an Open vSwitch step, and of VIFs with such steps."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from tests.support.generated.field_values import (
     optional,
 )
 
-#: A port need not be a device: neither need its name be one that the kernel keeps for itself.
+#: A port without a device may have a name that the kernel reserves.
 PORT = Kind(
     ("a", "x" * 64, "é" * 32, "eth0.100", "pbp10000000-0000-4000-8000-000000000000", "all", "."),
     ("", "x" * 65, "é" * 33, "a/b", "a b", "a:b", "a%b", "a\u00a0b", *_NO_LINE, *_NO_TEXT),
 )
-#: Of a bridge in user space, which has a tap device of a shorter name.
+#: Names of userspace bridges may be longer than names of devices.
 BRIDGE = Kind(
     (*DEVICE.good, "x" * 16, "é" * 124, "br-provider-network-1"),
     (*(name for name in DEVICE.bad if name not in ("x" * 16, "é" * 8)), "x" * 250, "é" * 125),
@@ -66,7 +66,7 @@ PAIRS = Kind(
     ),
 )
 UUID = optional(line(36))
-#: Never the integration bridge.
+#: Names of bridges that os-vif itself creates; never the integration bridge.
 OWN = Kind(
     ("tbr-1", "pb", "tbr-" + "x" * 11, "tbr-" + "x" * 245),
     ("br-int", "br-ex", "tbr", "Tbr-1", "xpb", " pb1", "tbr-" + "x" * 246, *BRIDGE.bad),
@@ -98,7 +98,7 @@ CASES = [(step, field) for step, fields in FIELDS.items() for field in fields]
 
 
 def accepted(step: type[OvsStep], field: str, values: tuple[Any, ...]) -> list[Any]:
-    """Those of the values with which a step can be made; for the others the field is named."""
+    """Return the values that a step accepts; the error of a refused value names the field."""
     needed = [f.name for f in dataclasses.fields(step) if f.default is dataclasses.MISSING]
     taken, named = [], set()
     for value in values:
@@ -113,7 +113,7 @@ def accepted(step: type[OvsStep], field: str, values: tuple[Any, ...]) -> list[A
 
 
 def test_every_field_of_every_step_is_tried_here():
-    """A field, or a step, that is added has to be added above too."""
+    """An added field or step needs an example in this module."""
     steps = {
         value
         for module in (bridge, hypervisor_port, port, restore)
@@ -127,7 +127,7 @@ def test_every_field_of_every_step_is_tried_here():
 
 @pytest.mark.parametrize(("step", "field"), CASES)
 def test_a_field_takes_what_it_is_for_and_nothing_else(step, field):
-    """Up to its very limits; no other type, nothing beyond them."""
+    """The limits of the range are valid; other types and values beyond the limits are refused."""
     kind = FIELDS[step][field]
     assert accepted(step, field, kind.good) == list(kind.good)
     assert accepted(step, field, kind.bad) == []
@@ -139,7 +139,7 @@ def test_a_port_is_not_its_bridge():
 
 
 def test_a_bridge_of_the_kernel_s_datapath_has_a_device_s_name():
-    """A longer one is refused with what may have it."""
+    """The error of a longer name has the datapath type that permits longer names."""
     long = set(BRIDGE.good) - set(DEVICE.good)
     for name in DEVICE.good:
         assert EnsureOvsBridge(name, "system").name == name
@@ -153,7 +153,7 @@ def test_a_bridge_of_the_kernel_s_datapath_has_a_device_s_name():
 
 
 def test_the_undo_of_what_was_just_made_knows_a_bridge_by_more_than_its_name():
-    """It may have any name."""
+    """The name may be the integration bridge, so the undo has the UUID of the row."""
     assert DeleteOvsBridge("br-int", uuid="0a0b0c0d-1111-4222-8333-444455556666").name == "br-int"
 
 
@@ -187,7 +187,7 @@ VIFS = st.sampled_from(
     unplug=st.booleans(),
 )  # fmt: skip
 def test_a_vif_is_planned_or_refused_by_field(cls, names, network, profile, unplug):
-    """Whatever it has: one clear error, before anything is asked or touched."""
+    """An invalid VIF raises a single error with the field, before any change or query."""
     known = {name: value for name, value in names.items() if name in cls.fields}
     fields: dict[str, Any] = {"id": "10000000-0000-4000-8000-000000000000", "plugin": "ovs"}
     try:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for routes: what only IPv6 has, and metrics as text."""
+"""Steps for routes: the lifetime and preference of IPv6 routes, and metrics as text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ROUTE_6 = {"name": "br", "destination": "2001:db8::/32"}
     ],
 )  # fmt: skip
 def test_a_route_of_ipv6_has_a_lifetime_and_a_preference(good, fields):
-    """And may be one that the kernel has learned."""
+    """Such a route may be a route that the kernel has learned."""
     if good:
         EnsureRoute(**_ROUTE_6, **fields)
         return
@@ -41,7 +41,7 @@ def test_a_route_of_ipv6_has_a_lifetime_and_a_preference(good, fields):
     "text", ["", "mtu 1400", "mtu lock 1400 advmss 0 hoplimit 64 features ecn congctl cubic"]
 )
 def test_metrics_are_read_as_they_are_written(text):
-    """As words and as the kernel's bytes."""
+    """Metrics are decoded from words and from the bytes of the kernel."""
     assert route_metrics.read(route_metrics.pack(text)) == (text, "")
 
 
@@ -55,5 +55,5 @@ def test_metrics_are_read_as_they_are_written(text):
     ],
 )
 def test_metrics_that_no_text_expresses_are_named(data, said):
-    """A route with such is refused."""
+    """A route with an unknown metric is refused."""
     assert route_metrics.read(data)[1] == said

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Steps for vDPA devices: what they send, and what a kernel without vDPA is told to be."""
+"""Steps for vDPA devices: the messages, and the errors on a kernel without vDPA."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from os_vif.steps.sriov import vdpa
 
 
 class Theirs(genlmsg):
-    """The message as linux/vdpa.h has it, for pyroute2, which does not know it."""
+    """The message of linux/vdpa.h for pyroute2, which has no class for the message."""
 
     nla_map = (
         ("UNSPEC", "none"),
@@ -36,7 +36,7 @@ class Theirs(genlmsg):
 
 
 def test_a_message_is_what_the_kernel_reads():
-    """By pyroute2, with the names of linux/vdpa.h in their order."""
+    """pyroute2 decodes the message with the names of linux/vdpa.h, in the order of the header."""
     step = EnsureVdpa("vdpa0", "pci/0000:03:00.2", "02:11:22:33:44:55")
     attributes = {
         **step._handle,
@@ -57,7 +57,7 @@ def test_a_message_is_what_the_kernel_reads():
 
 
 def test_a_family_of_the_kernel_is_found_by_its_name():
-    """The one that tells of the others is always there."""
+    """The controller family, which lists the other families, always exists."""
     with contextlib.closing(Socket(uapi.NETLINK_GENERIC)) as socket:
         assert genetlink.Family("nlctrl", CONTROL, ()).number(socket) == 16
         with pytest.raises(OSError, match="this kernel has no odd: is its module loaded"):
@@ -65,7 +65,7 @@ def test_a_family_of_the_kernel_is_found_by_its_name():
 
 
 def test_a_kernel_without_vdpa_says_so():
-    """A check tells it; there is nothing to be deleted."""
+    """A check reports the missing family; a deletion has nothing to delete."""
     step = EnsureVdpa("vdpa0", "vdpasim_net")
     with rtnetlink.opened() as net:
         (difference,) = step.differences(net)

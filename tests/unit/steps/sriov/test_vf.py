@@ -59,21 +59,21 @@ FULL = {
     ],
 )
 def test_arguments_that_no_plan_may_have_are_refused(arguments, field):
-    """By the name of the field."""
+    """The error has the name of the field."""
     with pytest.raises(exception.InvalidStep) as info:
         SetVf(**{"name": "eth0", "number": 0, "pci_address": None, **arguments})
     assert info.value.kwargs["field"] == field
 
 
 def test_a_function_is_released_by_its_pci_address_and_its_vif():
-    """Which become the name of a file, and are compared with what is in it."""
+    """The PCI address becomes the name of a file, and the file contains the VIF."""
     for arguments in (("", "vif"), ("../lock", "vif"), (ADDRESS, 7)):
         with pytest.raises(exception.InvalidStep):
             ReleaseVf(*arguments)
 
 
 def test_steps_are_shown_as_commands():
-    """One for each thing that the kernel is told by itself."""
+    """Each separate message to the kernel has a command."""
     step = SetVf("eth0", 3, ADDRESS, "vif-1", link="eth5", link_ipv6=False, link_up=True,
                  link_address="02:11:22:33:44:55", **FULL)  # fmt: skip
     assert step.commands() == (
@@ -93,13 +93,13 @@ def test_steps_are_shown_as_commands():
 
 
 def test_steps_reach_the_privileged_side_as_they_are():
-    """As plain data, and back."""
+    """Steps survive the conversion to plain data and back."""
     for step in (SetVf("eth0", 3, ADDRESS, "vif-1", **FULL), ReleaseVf(ADDRESS, "vif-1")):
         assert decode(encode(step)) == step
 
 
 class Recorder:
-    """In place of a socket: it keeps what it is told."""
+    """A replacement of a socket, which records the messages."""
 
     def request(self, kind, flags, body):
         assert (kind, flags) == (16, 4)
@@ -107,7 +107,7 @@ class Recorder:
 
 
 def sent(group, **settings):
-    """What pyroute2 reads in the message that sets a group."""
+    """Return the fields that pyroute2 decodes from the message that sets a group."""
     recorder = Recorder()
     link = dataclasses.replace(LINK, index=7)
     vf_settings.put(recorder, link, 3, group, Settings(**settings))
@@ -125,7 +125,7 @@ LINK = rtnetlink.Link(
 
 
 def test_each_group_is_one_message_of_its_own():
-    """As pyroute2 reads it, which has been written without us."""
+    """pyroute2, an independent implementation, decodes the messages."""
     mac = sent(("mac",), mac=FULL["mac"]).get_attr("IFLA_VF_MAC")
     assert (mac["vf"], mac["mac"].upper()) == (3, FULL["mac"].upper())
     vlan = sent(
@@ -149,7 +149,7 @@ def test_each_group_is_one_message_of_its_own():
 
 
 def test_one_table_names_each_setting_of_the_step_and_of_the_port_profile():
-    """In the order of the step's fields."""
+    """The names have the order of the fields of the step."""
     others = {"name", "number", "pci_address", "user", "link"}
     fields = [field.name for field in dataclasses.fields(SetVf) if field.name not in others]
     assert fields == [setting.name for setting in vf_settings.SETTINGS]
@@ -176,7 +176,7 @@ class Card:
 
 
 def test_settings_before_a_refused_one_are_rolled_back(monkeypatch):
-    """In reverse order; and the undo of the whole change does so too."""
+    """Settings are rolled back in reverse order, also by the undo of the whole change."""
     card = Card(monkeypatch, "trusted")
     before = dict(card.settings)
     step = SetVf("eth0", 3, None, mac=FULL["mac"], vlan=42, vlan_qos=1, trusted=True)
@@ -197,7 +197,7 @@ def test_settings_before_a_refused_one_are_rolled_back(monkeypatch):
 
 
 def test_a_setting_that_cannot_be_rolled_back_is_told(monkeypatch):
-    """With the command that would restore it; what else can be restored is."""
+    """The error has the command that would restore the setting; other settings are restored."""
     card = Card(monkeypatch, "trusted")
     step = SetVf("eth0", 3, None, mac=FULL["mac"], vlan=42, trusted=True)
     put = card.put
