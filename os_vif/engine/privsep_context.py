@@ -271,6 +271,21 @@ class Context(priv_context.PrivContext):
         self._shared.add(probe)
         return self.entrypoint(self._as_own(probe))
 
+    def namespace_entry_point(self) -> Callable[[], str]:
+        """Return the privileged function ``hold_namespaces``, for namespaces of pods.
+
+        The function returns the address of ``os_vif.engine.privileged.namespace_holder``. The
+        module of the context must assign the function to the name ``hold_namespaces``.
+        """
+
+        def hold_namespaces() -> Any:
+            from os_vif.engine.privileged import namespace_holder
+
+            return namespace_holder.address()
+
+        self._shared.add(hold_namespaces)
+        return self.entrypoint(self._as_own(hold_namespaces))
+
     def _as_own(self, function: F) -> F:
         """Make a function importable from the module of the context."""
         return as_entrypoint(function, self._module)

@@ -43,3 +43,4 @@ vif_plug = Context(
 )
 run, undo, check = vif_plug.entry_points()
 probe = vif_plug.probe_entry_point()
+hold_namespaces = vif_plug.namespace_entry_point()

@@ -18,6 +18,8 @@ from os_vif.operations.privileged_daemon import default_socket, serve
 
 LOG = logging.getLogger("os-vif")
 
+#: The module of the privileged daemon for pods.
+PODS = "os_vif.plugins.pod_privsep"
 _OCTAL = 8
 _MAX_MODE = 0o777
 
@@ -45,6 +47,11 @@ class Privileged(main.Escaping, command.Command):
                 f"[os_vif_privileged]allowed_{kind}s. Can be repeated",
             )
         parser.add_argument(
+            "--pods",
+            action="store_true",
+            help="also serve plugs of pods, and keep CAP_SYS_ADMIN to enter their namespaces",
+        )
+        parser.add_argument(
             "--socket-mode",
             type=_read_mode,
             metavar="MODE",
@@ -61,7 +68,7 @@ class Privileged(main.Escaping, command.Command):
         try:
             serve(
                 cfg.CONF.os_vif_privileged,
-                os_vif.privsep_modules(),
+                [*os_vif.privsep_modules(), *([PODS] if parsed_args.pods else [])],
                 parsed_args.listen,
                 users=parsed_args.allow_user,
                 groups=parsed_args.allow_group,

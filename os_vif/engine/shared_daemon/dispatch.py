@@ -15,7 +15,7 @@ from typing import Any
 
 from os_vif.engine import ovsdb_socket, privsep_module
 from os_vif.engine.privileged import daemon as privileged
-from os_vif.engine.privileged import probe, undo_ledger
+from os_vif.engine.privileged import namespace_holder, probe, undo_ledger
 from os_vif.engine.privsep_context import Context
 from os_vif.engine.shared_calls.shared_protocol import DENIED, MALFORMED, NAMESPACE
 from os_vif.engine.shared_daemon.peers import Peer
@@ -102,6 +102,8 @@ class Dispatcher:
             )
         if name == "probe" and not arguments:
             return probe.read_status
+        if name == "hold_namespaces" and not arguments:
+            return namespace_holder.address
         if name == "connect":
             return self._prepare_connect(peer, context, arguments)
         function = _FUNCTIONS.get(name)

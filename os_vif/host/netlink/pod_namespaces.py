@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from os_vif.forking import ForkSafeLock
 from os_vif.host.netlink import rtnetlink
 from os_vif.sandbox import identity_of
 
@@ -27,6 +28,9 @@ _GET_NSTYPE = 0xB703
 _OWN = "/proc/thread-self/ns/net"
 _libc = ctypes.CDLL(None, use_errno=True)
 _thread = threading.local()
+#: The descriptors of callers, by identity.
+_held: dict[str, list[int]] = {}
+_held_lock = ForkSafeLock()
 
 
 class GoneError(OSError):
@@ -48,6 +52,8 @@ def open_namespace(path: str, identity: str | None = None) -> int:
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         raise GoneError(path, "does not exist") from None
     except OSError as error:
+        if identity is not None and (held := _duplicate_held(identity)) is not None:
+            return held
         text = f"the network namespace {path} cannot be opened: {error.strerror}"
         raise OSError(error.errno, text) from error
     try:
@@ -56,6 +62,38 @@ def open_namespace(path: str, identity: str | None = None) -> int:
         os.close(file)
         raise
     return file
+
+
+def hold(file: int) -> str | None:
+    """Keep an open namespace for paths that this process may not open.
+
+    :param file: the descriptor of a caller. Another file than a network namespace is closed.
+    :returns: the identity, for :func:`release`; None for another file.
+    """
+    if not _is_network_namespace(file):
+        os.close(file)
+        return None
+    identity = identity_of(os.fstat(file))
+    with _held_lock:
+        _held.setdefault(identity, []).append(file)
+    return identity
+
+
+def release(file: int, identity: str) -> None:
+    """Close a descriptor of :func:`hold`."""
+    with _held_lock:
+        files = _held[identity]
+        files.remove(file)
+        if not files:
+            del _held[identity]
+        os.close(file)
+
+
+def _duplicate_held(identity: str) -> int | None:
+    """Return a copy of a held descriptor, or None."""
+    with _held_lock:
+        files = _held.get(identity)
+        return os.dup(files[0]) if files else None
 
 
 def _require_namespace(file: int, path: str, identity: str | None) -> None:
@@ -113,6 +151,9 @@ class PodNamespace:
         """Raise GoneError unless the path still names the namespace."""
         try:
             status = os.stat(self.path)  # noqa: PTH116 - on every step
+        except PermissionError:
+            # The descriptor is from the caller, who sees the file.
+            return
         except OSError:
             raise GoneError(self.path, "does not exist any more") from None
         if identity_of(status) != self.identity:

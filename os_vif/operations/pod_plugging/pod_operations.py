@@ -18,6 +18,7 @@ from os_vif.engine import recording
 from os_vif.host import limits
 from os_vif.host.netlink import pod_namespaces
 from os_vif.operations.pod_plugging import pod_plans
+from os_vif.operations.pod_plugging.namespace_handover import handed_over
 from os_vif.operations.pod_plugging.pod_plans import Target
 from os_vif.sandbox import PodResult, Sandbox, identity_of
 
@@ -39,7 +40,8 @@ def plug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> PodResu
         _opened(sandbox) as target,
     ):
         plan, result = pod_plans.plan_plug(plugin, vif, instance_info, target)
-        engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
+        with handed_over(target.netns, target.file):
+            engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
         return result
 
 
@@ -51,18 +53,25 @@ def unplug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple
         _opened_if_present(sandbox) as target,
     ):
         plan = pod_plans.plan_unplug(plugin, vif, instance_info, target).going_forward()
-        return engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
+        with handed_over(target.netns, target.file):
+            return engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
 
 
 def check(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple[Difference, ...]:
     """Check a VIF of a pod; see :func:`os_vif.check_pod`."""
     _check_sandbox(sandbox)
-    with call_errors.raised_as(exception.PlanException, vif):
-        identity = sandbox.identity or _NO_IDENTITY
-        target = Target(str(sandbox.netns), identity, sandbox)
-        plan, _ = pod_plans.plan_plug(plugin, vif, instance_info, target)
-    with call_errors.raised_as(exception.CheckException, vif):
-        return engine.check(plan, PRIVSEP_MODULE)
+    with contextlib.ExitStack() as stack:
+        target = Target(str(sandbox.netns), sandbox.identity or _NO_IDENTITY, sandbox)
+        with contextlib.suppress(OSError):
+            # The differences of a missing namespace are that the namespace is missing.
+            target = stack.enter_context(_opened(sandbox))
+        with call_errors.raised_as(exception.PlanException, vif):
+            plan, _ = pod_plans.plan_plug(plugin, vif, instance_info, target)
+        with (
+            call_errors.raised_as(exception.CheckException, vif),
+            handed_over(target.netns, target.file),
+        ):
+            return engine.check(plan, PRIVSEP_MODULE)
 
 
 def plan(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox, action: str) -> Plan:
@@ -122,7 +131,7 @@ def _opened(sandbox: Sandbox) -> Iterator[Target]:
                 found=f"{path}, which is the network namespace of the host",
                 expected="the network namespace of a pod",
             )
-        yield Target(path, identity, sandbox)
+        yield Target(path, identity, sandbox, file)
     finally:
         os.close(file)
 
@@ -131,7 +140,7 @@ def _opened(sandbox: Sandbox) -> Iterator[Target]:
 def _opened_if_present(sandbox: Sandbox) -> Iterator[Target]:
     """Keep the namespace open if it exists; yield a target without a namespace otherwise."""
     with contextlib.ExitStack() as stack:
-        target = Target(_NO_PATH, _NO_IDENTITY, sandbox, is_present=False)
+        target = Target(_NO_PATH, _NO_IDENTITY, sandbox)
         if sandbox.netns:
             with contextlib.suppress(OSError, exception.InvalidField):
                 target = stack.enter_context(_opened(sandbox))

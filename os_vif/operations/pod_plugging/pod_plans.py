@@ -57,8 +57,8 @@ class Target:
     #: ``DEVICE:INODE`` of the file.
     netns_id: str
     sandbox: Sandbox
-    #: False if the namespace has gone.
-    is_present: bool = True
+    #: The descriptor of the file; None if the namespace has gone.
+    file: int | None = None
 
     @property
     def ifname(self) -> str:
@@ -291,7 +291,7 @@ def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
         case "VIFBridge" | "VIFOpenVSwitch":
             # The kernel deletes the other end in the pod, too.
             return (DeleteLink(vif_fields.named(vif, "vif_name"), include_unmanaged=True),)
-        case "VIFMacvlanNested" | "VIFVlanNested" if target.is_present:
+        case "VIFMacvlanNested" | "VIFVlanNested" if target.file is not None:
             return (DeletePodLink(target.ifname, *target.place),)
         case "VIFHostDevice" | "VIFDirect" | "VIFSriov":
             return (ReturnLink(target.ifname, *target.place, vif_fields.pci_address(vif)),)

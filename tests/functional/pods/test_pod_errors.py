@@ -56,6 +56,28 @@ def test_a_process_that_has_ended_is_an_error():
         os_vif.plug_pod(pod_bridge_vif(1), POD, sandbox)
 
 
+def test_the_namespace_of_a_process_with_all_capabilities():
+    """The daemon may not open the file in /proc: the caller hands the descriptor over."""
+    vif = pod_bridge_vif(1)
+    command = ["unshare", "-n", sys.executable, "-c", "print(flush=True); input()"]
+    counts = []
+    for _ in range(3):
+        with subprocess.Popen(command, stdin=-1, stdout=-1) as process:
+            process.stdout.readline()
+            sandbox = Sandbox(f"/proc/{process.pid}/ns/net", "eth0", default_gateway=True)
+            result = os_vif.plug_pod(vif, POD, sandbox)
+            assert os_vif.plug_pod(vif, POD, sandbox) == result
+            assert os_vif.check_pod(vif, POD, sandbox) == ()
+            assert [a["ifname"] for a in pod_ip(sandbox.netns, "address")] == ["lo", "eth0"]
+            os_vif.unplug_pod(vif, POD, sandbox)
+            assert [a["ifname"] for a in pod_ip(sandbox.netns, "address")] == ["lo"]
+            process.stdin.close()
+        os_vif.unplug_pod(vif, POD, sandbox)
+        counts.append(descriptors(context_pid(pod_privsep.vif_plug.pypath)))
+    # No namespace stays open. A thread of the daemon opens a socket at its first call.
+    assert counts[-1] <= counts[0] + 8
+
+
 @pytest.mark.parametrize(
     ("netns", "text"),
     [

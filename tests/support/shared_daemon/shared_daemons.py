@@ -122,6 +122,8 @@ class SharedDaemon:
         self.users: tuple[str, ...] = (str(FRIEND),)
         self.groups: tuple[str, ...] = ()
         self.limits = Limits()
+        #: Modules besides those of the plugins, as with ``os-vif privileged --pods``.
+        self.modules: tuple[str, ...] = ()
 
     def start(self, *, prepare: Callable[[], Any] = lambda: None, wait: bool = True) -> None:
         """Start the daemon.
@@ -131,7 +133,7 @@ class SharedDaemon:
         settings = process.Settings(
             self.path, self.users, self.groups, mode=0o666, limits=self.limits
         )
-        modules = os_vif.privsep_modules()
+        modules = [*os_vif.privsep_modules(), *self.modules]
 
         def main() -> None:
             prepare()
