@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -106,22 +108,34 @@ def test_two_pods_of_containerd_reach_each_other_and_leave_nothing(box, switch, 
     def ctr(*arguments):
         return box.run("ctr", "-a", _SOCKET, *arguments)
 
-    def run(name, *arguments):
+    def command(name, *arguments):
         options = ("--snapshotter", "native", "--cni", "--cgroup", "", "--cap-add", "CAP_NET_RAW")
-        return ctr("run", *options, *arguments[:-1], IMAGE, name, *arguments[-1])
+        return ("ctr", "-a", _SOCKET, "run", *options, "--rm", IMAGE, name, *arguments)
 
     with box.running("containerd", "-c", "/var/lib/containerd/config.toml", ready=_SOCKET):
         ctr("image", "import", "--snapshotter", "native", archive)
-        run("first", "--rm", ["/bin/ip", "address"])
+        box.run(*command("first", "/bin/ip", "address"))
         before = box.state(), switch.vsctl("show")
-        run("a", "-d", ["/bin/sleep", "300"])
-        shown = ctr(
-            "task", "exec", "--exec-id", "e", "a", "/bin/ip", "address", "show", "dev", "eth0"
-        )
-        address = f"10.{_address(shown)}"
-        output = run("b", "--rm", ["/bin/ping", "-c", "2", "-W", "10", address])
-        assert "2 packets received" in output
-        ctr("task", "kill", "-s", "SIGKILL", "a")
-        ctr("task", "delete", "a")
-        ctr("container", "delete", "a")
+        # ctr calls DEL when the container ends, unless ctr runs the container in the background.
+        with subprocess.Popen(box.command(*command("a", "/bin/sleep", "300"))) as first:
+            pid = _await_task(ctr, "a")
+            shown = box.run("nsenter", "-t", pid, "-n", "ip", "address", "show", "dev", "eth0")
+            assert "mtu 1400" in shown
+            address = f"10.{_address(shown)}"
+            output = box.run(*command("b", "/bin/ping", "-c", "2", "-W", "10", address))
+            assert "2 packets received" in output
+            ctr("task", "kill", "-s", "SIGKILL", "a")
+            first.wait(60)
         assert (box.state(), switch.vsctl("show")) == before
+
+
+def _await_task(ctr, name: str) -> str:
+    """Return the process id of a running container of containerd."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for line in ctr("task", "ls").splitlines():
+            words = line.split()
+            if words[0] == name and words[2] == "RUNNING":
+                return words[1]
+        time.sleep(0.1)
+    raise AssertionError(f"{name} does not run")
