@@ -151,6 +151,7 @@ class LinuxBridgePlugin(PluginBase):
         named.add(self.config.flat_interface)
         move, has_uplink = _NO_MOVE, False
         with rtnetlink.opened() as uncached, uncached.cached() as net:
+            pod = _pod_device(net, vif)
             names = {vlan, *(_resolve_name(net, name) for name in named if name)}
             master = net.link(bridge)
             for port in net.ports(master) if master is not None else ():
@@ -158,6 +159,7 @@ class LinuxBridgePlugin(PluginBase):
                     has_uplink = True
                     move = _plan_remaining_move(net, port, bridge)
         return Plan(
+            *pod,
             *move.make,
             *move.switch,
             *_bridge_user_steps(RemoveBridgeUser, vif, bridge),
@@ -328,6 +330,17 @@ def _kernel_device_name(field: str, name: object) -> str:
         with rtnetlink.opened() as net:
             name = _resolve_name(net, name)
     return vif_fields.device_name(field, name)
+
+
+def _pod_device(net: Netlink, vif: objects.VIFBase) -> tuple[DeleteLink, ...]:
+    """Return the step that deletes the veth pair of a pod, which os_vif.plug_pod() has created.
+
+    The garbage collector unplugs VIFs of pods and of virtual machines alike.
+    """
+    name = vif_fields.get(vif, "vif_name")
+    link = net.link(name) if limits.is_device_name(name) else None
+    is_pods = link is not None and link.kind == "veth" and link.lower_netns is not None
+    return (DeleteLink(name),) if is_pods and name else ()
 
 
 def _plan_remaining_move(net: Netlink, uplink: Link, bridge: str) -> move_addresses.Move:

@@ -156,6 +156,20 @@ def macvlan_vif(number: int, mtu: int = 1400) -> kuryr.VIFMacvlanNested:
     )
 
 
+def vlan_vif(number: int, vlan: int, mtu: int = 1400) -> kuryr.VIFVlanNested:
+    """Return a VIF of a pod in a virtual machine, as kuryr makes it for a port of a trunk."""
+    return kuryr.VIFVlanNested(
+        id=f"{number:08x}-0000-4000-8000-000000000004",
+        address=f"fa:16:3e:00:04:{number:02x}",
+        plugin="noop",
+        vif_name="eth0",
+        vlan_id=vlan,
+        network=network_of(
+            subnet("10.4.0.0/24", f"10.4.0.{number + 2}", gateway="10.4.0.1"), mtu=mtu
+        ),
+    )
+
+
 def pod_bridge_vif(
     number: int, *subnets: objects.Subnet, bridge: str = "brpod"
 ) -> objects.VIFBridge:

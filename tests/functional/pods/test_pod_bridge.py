@@ -35,3 +35,23 @@ def test_a_pod_has_the_interface_of_the_vif():
         assert os_vif.check_pod(vif, POD, sandbox) == ()
         os_vif.unplug_pod(vif, POD, sandbox)
         assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo"]
+
+
+def test_an_unplug_without_the_pod_removes_the_pair_and_the_bridge():
+    """As the garbage collector does, which knows no pods."""
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns:
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
+        assert os_vif.unplug(vif, POD) == ()
+        assert [link["ifname"] for link in ip("link")] == ["lo"]
+        assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo"]
+
+
+def test_a_vif_of_a_pod_is_in_the_inventory():
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns:
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
+        (found,) = os_vif.inventory()
+        assert (found.id, found.instance.name, str(found.state)) == (vif.id, POD.name, "right")
+        os_vif.unplug_pod(vif, POD, Sandbox(None, "eth0"))
+        assert list(os_vif.inventory()) == []
