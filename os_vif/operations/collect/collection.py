@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ LOG = logging.getLogger(__name__)
 #: A keep list: ids, or a function that returns whether a VIF is in use.
 Keep = KeepList | Iterable[str] | Callable[[Plugged], bool]
 _LOCK = "gc.lock"
+#: Seconds to wait for the lock, and between two attempts.
+_LOCK_SECONDS, _LOCK_INTERVAL = 2.0, 0.02
 _PLUGGED_AGAIN = "the VIF was plugged again, or unplugged, since the observation"
 #: Number of VIFs of a batch. The identities of all VIFs of a batch are read again before the batch.
 MAX_BATCH = 64
@@ -202,13 +205,32 @@ def _exclusive(*, dry_run: bool) -> Iterator[None]:
             "observations"
         ) from error
     try:
+        _lock(file)
+        yield
+    finally:
+        # A child that the program has forked during the collection has a copy of the descriptor.
+        fcntl.flock(file, fcntl.LOCK_UN)
+        os.close(file)
+
+
+def _lock(file: int) -> None:
+    """Lock the file of collections.
+
+    A killed collection that was starting a daemon leaves the lock to the child until execve(2), so a
+    single attempt is not enough.
+
+    :raises os_vif.exception.CollectException: if another process holds the lock.
+    """
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise exception.CollectException(err="another collection is running") from error
-        yield
-    finally:
-        os.close(file)
+            if time.monotonic() >= deadline:
+                raise exception.CollectException(err="another collection is running") from error
+            time.sleep(_LOCK_INTERVAL)
+        else:
+            return
 
 
 def _key(result: Collected, seen: observations.Observations) -> str:

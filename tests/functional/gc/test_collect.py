@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import pathlib
+import threading
 
 import pytest
 from oslo_config import cfg
@@ -261,6 +263,43 @@ def test_a_second_collection_at_a_time_is_refused(vif, instance):
         with pytest.raises(exception.CollectException, match="another collection is running"):
             os_vif.collect(keep_nothing, **NOW)
     assert os_vif.check(vif, instance) == ()
+
+
+def test_a_collection_waits_a_moment_for_the_lock_of_a_killed_one(vif, instance):
+    """A killed collection leaves the lock to a child for the time until execve()."""
+    os_vif.plug(vif, instance)
+    # The lock file exists after the first collection.
+    os_vif.collect([vif.id])
+    with pathlib.Path(STATE.file("gc.lock")).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        release = threading.Timer(0.3, fcntl.flock, (file, fcntl.LOCK_UN))
+        release.start()
+        assert outcomes(os_vif.collect(keep_nothing, **NOW)) == {vif.id: "removed"}
+        release.join()
+
+
+def test_a_child_that_was_forked_during_a_collection_does_not_hold_the_lock(vif, instance):
+    os_vif.plug(vif, instance)
+    ready, leave = os.pipe()
+    children = []
+
+    def fork_and_keep(_):
+        if (child := os.fork()) == 0:
+            os.close(leave)
+            os.read(ready, 1)
+            os._exit(0)
+        children.append(child)
+        return True
+
+    try:
+        os_vif.collect(fork_and_keep, **NOW)
+        assert outcomes(os_vif.collect(keep_nothing, **NOW)) == {vif.id: "removed"}
+    finally:
+        os.close(leave)
+        for child in children:
+            os.waitpid(child, 0)
+        os.close(ready)
+    assert children
 
 
 def test_damaged_observations_delay_a_removal(vif, instance):
