@@ -11,7 +11,7 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects, serialization
-from os_vif.cmd.demo import ovs_demo
+from os_vif.cmd.demo import ovs_demo, pod_demo
 from os_vif.cmd.demo.console import ADDRESSES, INSTANCE, Console, DemoError, unplugged_on_error
 from os_vif.host.netlink import rtnetlink
 from os_vif.testing.guests import Guest, Hypervisor
@@ -68,6 +68,7 @@ def run(console: Console) -> None:
     with rtnetlink.opened() as net:
         before = net.links()
         _show_linux_bridge(console, net)
+        pod_demo.show(console)
         ovs_demo.show(console, net)
         console.section("Check that no device remains")
         remaining = {link.name for link in net.links()} - {link.name for link in before}

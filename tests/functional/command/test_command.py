@@ -227,8 +227,9 @@ def test_the_demo_shows_it_all(request, rights, os_vif_command):
     (excerpt,) = re.findall(r"^   == (?:.*\n|\n)*?(?=^\S)", readme, re.MULTILINE)
     shown = [] if missing else [line.strip() for line in excerpt.splitlines()]
     assert [line for line in shown if line not in done.stdout.splitlines()] == []
-    # Two pings on a Linux bridge, and two on the switch.
-    assert done.stdout.count("192.0.2.2 answers") == (2 if missing else 4)
+    # Two pings on a Linux bridge, one between pods, and two on the switch.
+    assert done.stdout.count("192.0.2.2 answers") == (3 if missing else 5)
+    assert "The first pod pings the second: 192.0.2.2 answers" in done.stdout
     assert snapshot() == before
 
 
