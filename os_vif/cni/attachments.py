@@ -25,6 +25,7 @@ from os_vif.cni import (
     attachment_records,
     attachment_result,
     device_info,
+    kuryr_port_source,
     vif_source,
 )
 from os_vif.cni.attachment_records import AttachmentRecord
@@ -63,6 +64,8 @@ def add(invocation: Invocation) -> dict[str, Any]:
                 pod = vif_source.find(invocation, allocated)
                 attachment_records.write(_record(invocation, pod, info_path))
             result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
+            if vif_source.is_from_kuryr_port(invocation):
+                kuryr_port_source.await_active(invocation)
             if info_path and result.device_info:
                 device_info.write(info_path, dict(result.device_info))
             return _result(invocation, allocated, pod, result)
@@ -257,6 +260,9 @@ def _delete_quietly(invocation: Invocation) -> None:
 
 def _find_quietly(invocation: Invocation) -> PodVif | None:
     """Return the VIF of an attachment without a record; None if no source has the VIF any more."""
+    if vif_source.is_from_kuryr_port(invocation):
+        # ADD has not begun: kuryr-controller may have deleted the KuryrPort.
+        return None
     try:
         return vif_source.find(invocation, {})
     except CniError as error:

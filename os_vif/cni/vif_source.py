@@ -7,7 +7,8 @@
    ``openstack.org/os-vif`` of the pod, which containerd passes to a plugin with the capability
    ``io.kubernetes.cri.pod-annotations``; also kuryr's annotation ``openstack.org/kuryr-vif``. The
    value is a document or an OVO primitive of a VIF, or an object with a VIF for each interface.
-2. A VIF made here, from ``plugin`` and ``bridge`` of the configuration or from the capability
+2. The KuryrPort of the pod, if the configuration has ``kubernetes``.
+3. A VIF made here, from ``plugin`` and ``bridge`` of the configuration or from the capability
    ``deviceID``, with the addresses of the IPAM plugin or of the capability ``ips``.
 
 The id of a VIF made here is a hash of the network name, the container id and the interface, so DEL
@@ -25,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from os_vif import exception, objects, serialization
+from os_vif.cni import kuryr_port_source
 from os_vif.cni.attachment_result import DEFAULT_ROUTES, interface_of
 from os_vif.cni.cni_error import CniError, Code
 from os_vif.cni.invocation import Invocation
@@ -73,6 +75,8 @@ def find(invocation: Invocation, allocated: Mapping[str, Any]) -> PodVif:
     """
     given = _given_vif(invocation)
     instance = _instance(invocation)
+    if given is None and kuryr_port_source.is_configured(invocation):
+        given = kuryr_port_source.find(invocation)[invocation.ifname]
     if given is not None:
         _set_requested_mac(given, invocation)
         return PodVif(given, instance, is_made_here=False)
@@ -81,7 +85,12 @@ def find(invocation: Invocation, allocated: Mapping[str, Any]) -> PodVif:
 
 def needs_addresses(invocation: Invocation) -> bool:
     """Return whether the VIF of an attachment is made here, with addresses of the IPAM plugin."""
-    return _given_text(invocation) is None
+    return _given_text(invocation) is None and not kuryr_port_source.is_configured(invocation)
+
+
+def is_from_kuryr_port(invocation: Invocation) -> bool:
+    """Return whether the VIF of an attachment is the VIF of a KuryrPort."""
+    return _given_text(invocation) is None and kuryr_port_source.is_configured(invocation)
 
 
 def vif_id(network: str, container_id: str, ifname: str) -> str:

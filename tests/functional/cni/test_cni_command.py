@@ -79,6 +79,7 @@ def test_a_pod_by_the_command(
 def test_the_page_for_containers(namespace, quick_commands, os_vif_command, c_client, tmp_path):
     """The snippets of the page: both configurations, the build of the client, the pod by hand."""
     page = PAGES[PAGE]
+    assert json.loads(_block("json", "60-kuryr.conflist"))["plugins"][0]["kubernetes"]
     listed = json.loads(_block("json", "50-osvif.conflist"))
     assert listed["plugins"][0]["type"] == "os-vif-cni"
     (tmp_path / "call.json").write_text(_block("json", "call.json"))
