@@ -11,12 +11,14 @@ failure of the switch rolls the pod back.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import itertools
 from typing import TYPE_CHECKING, Any
 
 from os_vif import call_errors, exception, objects
 from os_vif.escape import with_article
 from os_vif.host import limits
+from os_vif.host.netlink import uapi
 from os_vif.operations.pod_plugging import nested_link, pod_layer_3
 from os_vif.plugins import vif_fields
 from os_vif.sandbox import PodResult, Sandbox
@@ -326,9 +328,20 @@ def _pod_steps(ifname: str, result: PodResult) -> Iterator[KernelStep]:
     yield SetLink(ifname, address=result.mac, mtu=result.mtu, up=True)
     for address in result.addresses:
         yield EnsureAddress(ifname, address.address)
+    networks = [ipaddress.ip_interface(each.address).network for each in result.addresses]
     for route in result.routes:
-        metric = _METRIC_6 if ":" in route.destination else None
-        yield EnsureRoute(ifname, route.destination, route.gateway, metric=metric)
+        gateway = route.gateway
+        is_ipv6 = ":" in route.destination
+        yield EnsureRoute(
+            ifname,
+            route.destination,
+            gateway,
+            metric=_METRIC_6 if is_ipv6 else None,
+            scope=uapi.RT_SCOPE_LINK if gateway is None and not is_ipv6 else 0,
+            # An address of a whole network of its own (/32), as on a routed network.
+            onlink=gateway is not None
+            and not any(ipaddress.ip_address(gateway) in network for network in networks),
+        )
 
 
 def _mtu(plugin: Any, vif: Any) -> int | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from os_vif import Sandbox
+from os_vif import Sandbox, objects
 from testbed.namespaces import ip
-from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip
+from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip, subnet
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -55,3 +55,21 @@ def test_a_vif_of_a_pod_is_in_the_inventory():
         assert (found.id, found.instance.name, str(found.state)) == (vif.id, POD.name, "right")
         os_vif.unplug_pod(vif, POD, Sandbox(None, "eth0"))
         assert list(os_vif.inventory()) == []
+
+
+def test_a_routed_network_has_a_gateway_outside_the_subnet():
+    """A link-local gateway and a prefix length of 32; and a route without a gateway."""
+    routed = subnet("10.7.0.5/32", "10.7.0.5", gateway="169.254.1.1")
+    routed.routes.objects.append(objects.Route(cidr="10.98.0.0/16"))
+    six = subnet("2001:db8::5/128", "2001:db8::5", gateway="fe80::1")
+    vif = pod_bridge_vif(1, routed, six)
+    with new_pod() as netns:
+        sandbox = Sandbox(netns, "eth0", default_gateway=True)
+        os_vif.plug_pod(vif, POD, sandbox)
+        os_vif.plug_pod(vif, POD, sandbox)
+        assert os_vif.check_pod(vif, POD, sandbox) == ()
+        routes = {r["dst"]: r.get("gateway") for r in pod_ip(netns, "route")}
+        assert routes == {"default": "169.254.1.1", "10.98.0.0/16": None}
+        (default,) = pod_ip(netns, "-6", "route", "show", "default")
+        assert default["gateway"] == "fe80::1"
+        os_vif.unplug_pod(vif, POD, sandbox)
