@@ -29,7 +29,7 @@ from os_vif.host.ovsdb.request_channel import (
 from os_vif.host.ovsdb.stream import JsonRpcStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from os_vif.host.ovsdb.deadline import Deadline
     from os_vif.host.ovsdb.notation import Operation, Row
@@ -47,6 +47,10 @@ _MEMORY = 4096
 _NO_LEADER = "the server knows no leader of the cluster"
 #: Seconds, and part of the remaining time, reserved for the answer to a ``wait``.
 _GRACE, _GRACE_PART = 1.0, 0.1
+
+
+class _UnusableServerError(OSError):
+    """A server answers, and cannot be used now."""
 
 
 class Ovsdb(RequestChannel):
@@ -235,29 +239,39 @@ class Ovsdb(RequestChannel):
                 self._state = State.POOLED
                 return
         starting = time.monotonic() + _STARTING
+        #: The last fault of each server.
+        faults: dict[str, OSError] = {}
         while True:
-            faults: list[OSError] = []
             retries = self._state is State.LOST
             for remote in self._remotes:
                 try:
-                    unusable = self._open(remote)
+                    self._open(remote)
                 except OSError as error:
-                    faults.append(error)
-                    continue
-                if unusable is None:
+                    # An attempt that was ended by the deadline tells less than an earlier attempt.
+                    if remote not in faults or not self._deadline.has_passed:
+                        faults[remote] = error
+                    # The servers of a cluster without a leader are about to elect a leader.
+                    retries |= isinstance(error, _UnusableServerError) and (
+                        str(error) == _NO_LEADER or time.monotonic() < starting
+                    )
+                else:
                     self._state = State.CONNECTED
-                    for name in self._locks:
-                        self._queue_lock_request(name)
-                    self._wait_for_locks()
+                    self._lock_again()
                     return
-                # The servers of a cluster without a leader are about to elect a leader.
-                retries |= unusable == _NO_LEADER or time.monotonic() < starting
-                faults.append(OSError(unusable))
             if not retries or not self.pause_before_retry():
-                raise self._unreachable(faults) from faults[0]
+                raise self._unreachable(faults) from faults[self._remotes[0]]
 
-    def _open(self, remote: str) -> str | None:
-        """Open a stream to a server; return None, or the reason to close the stream again."""
+    def _lock_again(self) -> None:
+        """Acquire the wanted locks through a new stream."""
+        for name in self._locks:
+            self._queue_lock_request(name)
+        self._wait_for_locks()
+
+    def _open(self, remote: str) -> None:
+        """Open a stream to a server.
+
+        :raises OSError: if the server cannot be reached, or cannot be used.
+        """
         only, before = len(self._remotes) == 1, self._state
         deadline = self._deadline if only else self._deadline.min_with(_CLUSTER_MEMBER_SECONDS)
         try:
@@ -287,13 +301,12 @@ class Ovsdb(RequestChannel):
             raise OSError(f"{error.kwargs['reason']}{hint}") from error
         if row is None or schema is None:
             self.close()
-            return unusable
+            raise _UnusableServerError(unusable)
         if (fault := schema.fault()) is not None:
             self.close()
             raise UnsupportedSchemaError(fault)
         self._open_stream.schema = schema
         self._open_stream.is_poolable = row["model"] == "standalone"
-        return None
 
     def _read_about(self, deadline: Deadline) -> Row | None:
         """Return the row of the database in ``_Server``, or None if there is none."""
@@ -332,14 +345,16 @@ class Ovsdb(RequestChannel):
         while not self._locks.are_held:
             self._receive(self._deadline, "another os-vif is at work on the same port")
 
-    def _unreachable(self, faults: Sequence[OSError]) -> exception.OvsdbUnreachable:
+    def _unreachable(self, faults: Mapping[str, OSError]) -> exception.OvsdbUnreachable:
         """Return the error for servers that cannot be used.
 
         :param faults: the error of each server.
         """
-        reasons = [fault.strerror or str(fault) for fault in faults]
-        several = (f"{remote}: {why}" for remote, why in zip(self._remotes, reasons, strict=True))
-        reason = reasons[0] if len(reasons) == 1 else "; ".join(several)
+        reasons = {remote: fault.strerror or str(fault) for remote, fault in faults.items()}
+        if len(reasons) == 1:
+            (reason,) = reasons.values()
+        else:
+            reason = "; ".join(f"{remote}: {why}" for remote, why in reasons.items())
         return exception.OvsdbUnreachable(connection=self.connection, reason=reason)
 
 

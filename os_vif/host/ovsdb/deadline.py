@@ -31,6 +31,11 @@ class Deadline:
             raise TimeoutError(f"no answer within {self.seconds:g} seconds")
         return left
 
+    @property
+    def has_passed(self) -> bool:
+        """Return whether the deadline has passed."""
+        return self._end <= time.monotonic()
+
     def extend(self, seconds: float) -> None:
         """Exclude *seconds* spent elsewhere, such as in the kernel."""
         self._end += seconds

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -133,6 +136,14 @@ def test_a_leader_that_is_killed_is_followed_by_the_next(namespace, tmp_path):
             said = str(info.value)
             assert said.count(": Connection refused") == 2
             assert f"{cluster.remote(last)}: the server knows no leader of the cluster" in said
+            # The deadline ends an attempt to connect: the fault of the earlier attempt is told.
+            stopping = threading.Timer(2, os.kill, (cluster.pid(last), signal.SIGSTOP))
+            stopping.start()
+            with Ovsdb(cluster.connection, 4) as late, nobody as info:
+                late.connect()
+            stopping.join()
+            os.kill(cluster.pid(last), signal.SIGCONT)
+            assert str(info.value) == said
     finally:
         cluster.stop()
 
