@@ -40,6 +40,7 @@ from os_vif.steps.ip import addresses
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import Irreversible
 from os_vif.steps.plugin_step import PluginStep
+from os_vif.steps.pod.pod_step import PodStep
 from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
 
 if TYPE_CHECKING:
@@ -102,6 +103,10 @@ def _ask_plugin_step(view: HostView, step: PluginStep) -> None:
     reason = step.refusal(view)
     if reason is not None:
         raise refused(step, str(reason))
+    if isinstance(step, PodStep) and step.uplink is not None:
+        link = view.link(step.uplink)
+        if link is not None and not view.is_vif(link):
+            _require_allowed_uplink(step, link)
 
 
 def _permit(_: HostView, step: KernelStep) -> None:

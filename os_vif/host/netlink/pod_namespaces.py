@@ -48,7 +48,7 @@ def open_namespace(path: str, identity: str | None = None) -> int:
     :raises OSError: if the file cannot be opened, or is no network namespace.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        file = _open_namespace_file(path)
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         raise GoneError(path, "does not exist") from None
     except OSError as error:
@@ -62,6 +62,21 @@ def open_namespace(path: str, identity: str | None = None) -> int:
         os.close(file)
         raise
     return file
+
+
+def _open_namespace_file(path: str) -> int:
+    """Open the file of a namespace, and no other file: opening a device may have an effect.
+
+    :raises OSError: with EINVAL for another file.
+    """
+    # O_PATH finds the file without opening the file.
+    found = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        if os.fstat(found).st_dev != os.stat(_OWN).st_dev:  # noqa: PTH116 - on every call
+            raise OSError(errno.EINVAL, "it is no network namespace")
+        return os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(found)
 
 
 def hold(file: int) -> str | None:

@@ -44,6 +44,11 @@ class PodStep(NamedStep, PluginStep):
     def devices(self) -> tuple[str, ...]:
         return (f"pod {self.netns_id}",)
 
+    @property
+    def uplink(self) -> str | None:
+        """Name of the device of the host below the device of the pod, or None."""
+        return None
+
     def validate(self) -> None:
         validate.device_name(self, "name")
         expected = "an absolute path of at most 1024 characters"

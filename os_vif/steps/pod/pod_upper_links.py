@@ -73,6 +73,10 @@ class _PodUpperLink(PodStep):
         return (*super().devices, self.link)
 
     @property
+    def uplink(self) -> str | None:
+        return self.link
+
+    @property
     def _expected(self) -> str:
         return f"a {self._kind} device on {self.link} of the host, {self._settings}"
 

@@ -15,12 +15,16 @@ import pytest
 import os_vif
 from os_vif import Sandbox, exception
 from os_vif.engine import runner
+from os_vif.engine.privileged import daemon as privileged
+from os_vif.engine.privileged import policy
+from os_vif.host.netlink import rtnetlink
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.plugins import pod_privsep
 from os_vif.sandbox import identity_of
-from os_vif.steps import EnsureAddress, SetLink
+from os_vif.steps import EnsureAddress, SetLink, wire
 from os_vif.steps.plan import Plan
 from os_vif.steps.pod.in_pod import InPod
+from os_vif.steps.pod.pod_upper_links import EnsurePodMacvlan
 from testbed.namespaces import differences, run, snapshot
 from tests.support.daemons import DAEMON, context_pid, descriptors, use_helper
 from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip, subnet
@@ -84,6 +88,7 @@ def test_the_namespace_of_a_process_with_all_capabilities():
         ("/run/netns/ov-missing", "does not exist"),
         ("/etc/passwd", "no network namespace"),
         ("/proc/self/ns/mnt", "no network namespace"),
+        ("/dev/ptmx", "no network namespace"),
         ("/proc/thread-self/ns/net", "network namespace of the host"),
     ],
 )
@@ -162,6 +167,22 @@ def test_the_daemon_changes_only_the_devices_of_vifs_in_a_pod(inner, text):
         run(f"ip -n {netns.rpartition('/')[2]} link add eth9 type bridge")
         with pytest.raises(exception.StepFailed, match=text):
             runner.run(Plan(in_pod(netns, inner)), PRIVSEP_MODULE)
+
+
+def test_root_restricts_the_devices_below_those_of_pods(tmp_path, monkeypatch):
+    """The file /etc/os-vif/uplinks; the functions of the daemon run in this process."""
+    monkeypatch.setattr(policy, "UPLINKS", tmp_path / "uplinks")
+    policy.UPLINKS.write_text("eth8\n")
+    run("ip link add eth9 type veth peer name far9")
+    with new_pod() as netns, rtnetlink.opened() as net:
+        monkeypatch.setitem(vars(rtnetlink._per_thread), "netlink", net)
+        step = EnsurePodMacvlan("eth0", netns, identity_of(os.stat(netns)), "eth9")  # noqa: PTH116
+        registry = pod_privsep.vif_plug.registry
+        error = privileged.run([wire.encode(step)], registry)["error"]
+        assert "does not name it" in error["reason"]
+        policy.UPLINKS.write_text("eth9\n")
+        assert privileged.run([wire.encode(step)], registry)["error"] is None
+        assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo", "eth0"]
 
 
 def test_the_daemon_does_not_take_the_host_for_a_pod():
