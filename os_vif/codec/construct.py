@@ -183,14 +183,15 @@ def set_unchanged(obj: Any, name: str, value: Any) -> None:
 def list_copies(cls: type[Any], objects: Iterable[Any]) -> Any:
     """Return a list object with deep copies of objects; no field counts as changed."""
     copies = []
+    memo: dict[int, Any] = {}
     for obj in objects:
         constructor = _constructors[type(obj)]
         before = obj.__dict__
         if constructor is None or UNKNOWN in before or FIXED_IPS in before:
             copied = _copy_unchanged(obj)
         else:
-            copied = constructor.new(constructor.cls)
-            _copy_fields(constructor, before, copied, copied.__dict__, {id(obj): copied})
+            copied = memo[id(obj)] = constructor.new(constructor.cls)
+            _copy_fields(constructor, before, copied, copied.__dict__, memo)
         copies.append(copied)
     if _constructors[cls] is None:
         listing = cls(objects=copies)

@@ -16,19 +16,6 @@ from os_vif.codec.size import MAX_OBJECTS, refuse_count
 from os_vif.escape import with_article
 
 
-def refuse_huge(data: Any) -> None:
-    """Refuse text with more than :data:`MAX_OBJECTS` opening brackets.
-
-    :raises os_vif.exception.MalformedDocument: before the text takes time or memory.
-    """
-    if not isinstance(data, (str, bytes, bytearray)) or len(data) <= MAX_OBJECTS:
-        return
-    if isinstance(data, str):
-        refuse_count(data.count("{") + data.count("["))
-    else:
-        refuse_count(data.count(b"{") + data.count(b"["))
-
-
 def parse(data: str | bytes | bytearray | memoryview, *, collects: bool = False) -> Any:
     """Return the plain data of JSON text in UTF-8. A byte order mark is ignored.
 
@@ -46,7 +33,9 @@ def parse(data: str | bytes | bytearray | memoryview, *, collects: bool = False)
     try:
         # RFC 8259, section 8.1: a reader may ignore a byte order mark.
         text = text.removeprefix("\ufeff")
-        refuse_huge(text)
+        if len(text) > MAX_OBJECTS:
+            # Refused before the objects take time and memory.
+            refuse_count(text.count("{") + text.count("["))
         return _decode(text)
     except _RepeatedNameError as error:
         errors = _repeated_names(text) or [error]

@@ -267,7 +267,7 @@ def _move_addresses(
     there = [release_1_8.key_of(ip) for ip in moved]
     remaining = list(lost or ())
     for number, subnet in enumerate(release_1_8.subnets(vif)):
-        addresses = release_1_8.members(release_1_8.value_of(subnet, "ips"))
+        addresses = release_1_8.members(release_1_8.value_of(subnet, "_obj_ips"))
         loss = Loss(f"network.subnets[{number}].ips", LEFT_OUT)
         if addresses and loss in remaining:
             at = remaining.index(loss)
@@ -283,7 +283,7 @@ def _lose_addresses(vif: Any, lost: list[Loss] | None) -> list[Loss] | None:
     there = [
         release_1_8.key_of(ip)
         for subnet in release_1_8.subnets(vif)
-        for ip in release_1_8.members(release_1_8.value_of(subnet, "ips"))
+        for ip in release_1_8.members(release_1_8.value_of(subnet, "_obj_ips"))
     ]
     return [*(lost or ()), *_missing(release_1_8.members(own), there, FIXED_IPS)]
 

@@ -45,16 +45,16 @@ def place_addresses(vif: Any) -> None:
     addresses = [
         (address, ip)
         for ip in members(vif.fixed_ips)
-        if (address := value_of(ip, "address")) is not None
+        if (address := value_of(ip, "_obj_address")) is not None
     ]
+    cls = _fixed_ip_list()
     for subnet in subnets(vif):
-        cidr = value_of(subnet, "cidr")
+        cidr = value_of(subnet, "_obj_cidr")
         if cidr is None or "_obj_ips" in subnet.__dict__:
             continue
         if inside := select_inside(cidr, addresses):
             # The payload lacks the field ``ips``, so no field counts as changed.
-            listing = construct.list_copies(_fixed_ip_list(), inside)
-            construct.set_unchanged(subnet, "ips", listing)
+            construct.set_unchanged(subnet, "ips", construct.list_copies(cls, inside))
 
 
 def move_addresses_to_vif(
@@ -74,7 +74,7 @@ def move_addresses_to_vif(
     more = [
         ip
         for subnet in subnets(vif)
-        for ip in members(value_of(subnet, "ips"))
+        for ip in members(value_of(subnet, "_obj_ips"))
         if "address" not in ip or str(ip.address) not in seen
     ]
     if own is None or more:
@@ -89,23 +89,22 @@ def move_addresses_to_vif(
 
 def key_of(ip: Any) -> tuple[Any, ...]:
     """Return the identity of an address of a port: the address and the floating addresses."""
-    return value_of(ip, "address"), value_of(ip, "floating_ips")
+    return value_of(ip, "_obj_address"), value_of(ip, "_obj_floating_ips")
 
 
 def subnets(vif: Any) -> Iterable[Any]:
     """Return the subnets of a VIF; none for unset fields."""
-    network = value_of(vif, "network")
-    return members(None if network is None else value_of(network, "subnets"))
+    network = value_of(vif, "_obj_network")
+    return members(None if network is None else value_of(network, "_obj_subnets"))
 
 
 def members(listing: Any) -> Iterable[Any]:
     """Return the members of a list object; none for None."""
-    return () if listing is None else value_of(listing, "objects") or ()
+    return () if listing is None else value_of(listing, "_obj_objects") or ()
 
 
-def value_of(obj: Any, name: str) -> Any:
-    """Return the value of a field; None for an unset field."""
-    attribute = f"_obj_{name}"
+def value_of(obj: Any, attribute: str) -> Any:
+    """Return the value of a field by the attribute of oslo; None for an unset field."""
     value = obj.__dict__.get(attribute)
     if value is None:
         # The class of a third party may store the value in another attribute.
