@@ -60,10 +60,10 @@ class CallHandler:
             address_delegation.forward(call)
             return b""
         if call.command is Command.GC:
-            with self._locks.exclusive():
+            with self._locks.of_network(call.configuration.name):
                 attachments.collect(call)
             return b""
-        with self._locks.of_container(call.container_id):
+        with self._locks.of_container(call.configuration.name, call.container_id):
             if call.command is Command.ADD:
                 return self._add(call)
             if call.command is Command.DEL:

@@ -12,6 +12,7 @@ the mode of the socket is 0600, and the kernel tells the user of each connection
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -19,11 +20,12 @@ import selectors
 import socket
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from os_vif.cni.call_limits import THREADS, CallLimits
 from os_vif.cni.cni_error import CniError, Code
-from os_vif.cni.invocation import MAX_MESSAGE
+from os_vif.cni.invocation import MAX_MESSAGE, command_text
 from os_vif.cni.network_configuration import VERSIONS
 from os_vif.escape import described_error
 from os_vif.host.listeners import Listener
@@ -34,14 +36,14 @@ LOG = logging.getLogger(__name__)
 SOCKET_MODE = 0o600
 #: Seconds for a client to send the message, and to receive the answer.
 _TIMEOUT = 10.0
-#: Calls at a time. Further connections wait.
-_THREADS = 64
 _LENGTH = struct.Struct("!I")
 _CREDENTIALS = struct.Struct("3i")
 
 
 class CniServer:
     """Serves the clients of listening sockets, each call in a thread of a pool.
+
+    The calls at a time are limited for each command (see :mod:`os_vif.cni.call_limits`).
 
     :param answer: returns the exit code and the bytes for standard output for a message. The function
         must not raise.
@@ -56,7 +58,8 @@ class CniServer:
         self._wakeup, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         self._stopped = threading.Event()
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cni")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cni")
+        self._limits = CallLimits()
 
     @property
     def wakeup_descriptor(self) -> int:
@@ -101,25 +104,39 @@ class CniServer:
         self._pool.submit(self._serve_connection, connection)
 
     def _serve_connection(self, connection: socket.socket) -> None:
-        with connection:
-            try:
+        """Receive the message of a client; answer the message now, or queue the call."""
+        message = None
+        try:
+            with _logged_errors():
                 connection.settimeout(_TIMEOUT)
-                if (refusal := self._refusal(connection)) is not None:
-                    _send(connection, write_error(refusal))
-                    _discard(connection)
-                    return
-                (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
-                if length > MAX_MESSAGE:
-                    text = f"{length} bytes, at most {MAX_MESSAGE} are accepted"
-                    error = CniError(Code.IO_FAILURE, "the configuration is too long", text)
-                    _send(connection, write_error(error))
-                    _discard(connection)
-                    return
-                _send(connection, self._answer(_receive(connection, length)))
-            except OSError as error:
-                LOG.warning("The client of a call has gone: %s", described_error(error))
-            except Exception:
-                LOG.exception("A call failed")
+                message = self._receive_message(connection)
+        finally:
+            if message is None:
+                connection.close()
+        if message is not None:
+            call = functools.partial(self._answer_message, connection, message)
+            self._limits.run(command_text(message), call)
+
+    def _receive_message(self, connection: socket.socket) -> bytes | None:
+        """Return the message of a client; None for a client that is refused.
+
+        :raises OSError: if the client does not send a message.
+        """
+        refusal = self._refusal(connection)
+        if refusal is None:
+            (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
+            if length <= MAX_MESSAGE:
+                return _receive(connection, length)
+            text = f"{length} bytes, at most {MAX_MESSAGE} are accepted"
+            refusal = CniError(Code.IO_FAILURE, "the configuration is too long", text)
+        _send(connection, write_error(refusal))
+        _discard(connection)
+        return None
+
+    def _answer_message(self, connection: socket.socket, message: bytes) -> None:
+        """Execute the call of a message, and send the answer. The function does not raise."""
+        with connection, _logged_errors():
+            _send(connection, self._answer(message))
 
     def _refusal(self, connection: socket.socket) -> CniError | None:
         """Return the error for a client of another user; None for a permitted client."""
@@ -129,6 +146,17 @@ class CniServer:
             return None
         LOG.warning("Refused process %d of user %d", pid, uid)
         return CniError(Code.NOT_PERMITTED, "only root may call os-vif cni-daemon")
+
+
+@contextlib.contextmanager
+def _logged_errors() -> Iterator[None]:
+    """Log an error of the block: no caller is left that could handle the error."""
+    try:
+        yield
+    except OSError as error:
+        LOG.warning("The client of a call has gone: %s", described_error(error))
+    except Exception:
+        LOG.exception("A call failed")
 
 
 def _send(connection: socket.socket, answer: tuple[int, bytes]) -> None:

@@ -34,6 +34,8 @@ MAX_MESSAGE = 4 << 20
 #: A name of a network interface: at most 15 bytes, without '/', ':' and blanks (IFNAMSIZ).
 _INTERFACE = re.compile(r"[^/:\s\0]{1,15}")
 _MAX_INTERFACE = 15
+#: Bytes within which the variable of each known command ends.
+_MAX_COMMAND = 32
 
 
 class Command(enum.StrEnum):
@@ -96,6 +98,13 @@ class Invocation:
         """The pairs of ``CNI_ARGS``, such as ``K8S_POD_NAME``."""
         pairs = (part.partition("=") for part in self.environment["CNI_ARGS"].split(";") if part)
         return {name: value for name, _, value in pairs}
+
+
+def command_text(message: bytes) -> str:
+    """Return the value of CNI_COMMAND of a message of the client, unchecked; empty without one."""
+    variable, _, _ = message[:_MAX_COMMAND].partition(b"\0")
+    name, _, value = variable.partition(b"=")
+    return value.decode(errors="replace") if name == b"CNI_COMMAND" else ""
 
 
 def split_message(message: bytes) -> tuple[dict[str, str], bytes]:

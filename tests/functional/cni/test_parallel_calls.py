@@ -61,18 +61,18 @@ def test_a_collection_waits_for_calls_and_excludes_calls():
 
     def collect():
         began.set()
-        with locks.exclusive():
+        with locks.of_network("net"):
             order.append("collection")
 
     def add():
-        with locks.of_container("b"):
+        with locks.of_container("net", "b"):
             order.append("b")
 
     with ThreadPoolExecutor(2) as pool:
-        with locks.of_container("a"):
+        with locks.of_container("net", "a"):
             collecting = pool.submit(collect)
             assert began.wait(30)
-            while not locks._collections:
+            while not locks._collections["net"]:
                 pass
             # A later call waits for the collection.
             adding = pool.submit(add)
@@ -83,7 +83,32 @@ def test_a_collection_waits_for_calls_and_excludes_calls():
     assert not locks._busy
 
 
+def test_a_waiting_collection_of_a_network_delays_no_other_network():
+    locks, began = AttachmentLocks(), threading.Event()
+
+    def collect(network):
+        began.set()
+        with locks.of_network(network):
+            pass
+
+    def add():
+        with locks.of_container("other", "b"):
+            pass
+
+    with ThreadPoolExecutor(2) as pool:
+        with locks.of_container("net", "a"):
+            collecting = pool.submit(collect, "net")
+            assert began.wait(30)
+            while not locks._collections["net"]:
+                pass
+            pool.submit(add).result(30)
+            pool.submit(collect, "other").result(30)
+            assert not collecting.done()
+        collecting.result(30)
+    assert not locks._collections
+
+
 def test_other_containers_do_not_wait():
     locks = AttachmentLocks()
-    with locks.of_container("a"), ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: locks.of_container("b").__enter__()).result(30)
+    with locks.of_container("net", "a"), ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: locks.of_container("net", "b").__enter__()).result(30)
