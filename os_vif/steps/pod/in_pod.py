@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from os_vif import exception
 from os_vif.host.netlink.pod_namespaces import GoneError
+from os_vif.host.state import lent_devices
 from os_vif.steps.ip.addresses import DeleteAddress, EnsureAddress
 from os_vif.steps.ip.routes import DeleteRoute, EnsureRoute
 from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.links import DeleteLink
-from os_vif.steps.link.rename_link import original_name
 from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.pod.pod_step import PodStep
 
@@ -136,7 +136,7 @@ class InPod(PodStep):
         try:
             with self.opened() as pod, pod.entered() as net:
                 link = net.link(self.name)
-                if link is None or link.is_managed or original_name(net, self.name) is not None:
+                if link is None or link.is_managed or lent_devices.is_lent(self.netns_id, link):
                     return None
         except GoneError:
             return None

@@ -3,10 +3,10 @@
 
 """Steps that lend a virtual function's device to a pod, and take the device back.
 
-Two alternative names (``altname`` of ``ip link show``) stay with the device in every network
-namespace: ``os-vif-was-NAME`` with the name on the host, and ``os-vif-had-INDEX-MAC-MTU`` with the
-MAC address and the MTU. The kernel returns the device of an ended namespace to the host by itself,
-and the alternative names tell the name, MAC address and MTU then.
+A record in ``/run/os-vif`` has the name, MAC address and MTU on the host, and identifies the device
+in the pod. Nothing that the pod can change decides about the device that comes back. The kernel
+returns the device of an ended namespace to the host by itself, and the record tells the settings
+then.
 """
 
 from __future__ import annotations
@@ -15,17 +15,13 @@ import contextlib
 import dataclasses
 import errno
 import os
-import re
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from os_vif.host.netlink.alternative_names import (
-    add_alternative_name,
-    delete_alternative_name,
-    read_alternative_names,
-)
 from os_vif.host.netlink.pod_namespaces import GoneError
 from os_vif.host.sriov import functions
+from os_vif.host.state import lent_devices
+from os_vif.host.state.lent_devices import LentDevice
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.pod.in_pod import InPod
@@ -38,30 +34,7 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Difference
     from os_vif.steps.plugin_step import Host
 
-_WAS = "os-vif-was-"
-_HAD = re.compile("os-vif-had-([0-9]+)-([0-9a-f]{12})-([0-9]+)")
 _OWN = "/proc/thread-self/ns/net"
-
-
-class _Origin(NamedTuple):
-    """The settings of a device on the host, from the alternative names."""
-
-    name: str
-    mac: str
-    mtu: int
-    alternative_names: tuple[str, ...]
-
-
-def _read_origin(net: Netlink, link: Link) -> _Origin | None:
-    """Return the settings of a lent device on the host; None for another device."""
-    names = read_alternative_names(net, link)
-    was = next((name for name in names if name.startswith(_WAS)), None)
-    had = next((match for match in map(_HAD.fullmatch, names) if match), None)
-    if was is None or had is None:
-        # The ovs plugin has renamed the device.
-        return None
-    mac, mtu = bytes.fromhex(had[2]).hex(":"), int(had[3])
-    return _Origin(was.removeprefix(_WAS), mac, mtu, (was, had[0]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +55,11 @@ class _PodDevice(PodStep):
     def validate(self) -> None:
         super().validate()
         validate.pci_address(self, "pci_address")
+
+    def _record(self) -> LentDevice | None:
+        """Return the record of the device, if lent to the namespace of the step."""
+        record = lent_devices.read_record(self.pci_address)
+        return record if record is not None and record.netns_id == self.netns_id else None
 
     def _on_host(self, net: Netlink) -> Link | None:
         """Return the device of the virtual function on the host, or None."""
@@ -115,9 +93,10 @@ class LendLink(_PodDevice):
         try:
             with self.opened() as pod, pod.entered() as inside:
                 link = inside.link(self.name)
-                is_lent = link is not None and _read_origin(inside, link) is not None
         except GoneError as error:
             return (self.difference("network namespace", error.strerror, "there"),)
+        record = self._record()
+        is_lent = link is not None and record is not None and record.is_about(link)
         if is_lent:
             return ()
         found = "missing" if link is None else "another device"
@@ -146,24 +125,31 @@ class LendLink(_PodDevice):
 
     def _send(self, net: Netlink, pod: PodNamespace, link: Link) -> None:
         """Move and rename the device. An error leaves the device on the host, unchanged."""
-        if _read_origin(net, link) is None:
-            mac = (link.address or "00:00:00:00:00:00").replace(":", "")
-            # Stored first: a process killed before the move leaves the device with the names.
-            # The name of the host is last, and tells that the other values are complete.
-            for alternative in (
-                f"os-vif-had-{link.index}-{mac}-{link.mtu}",
-                f"{_WAS}{link.name}",
-            ):
-                if alternative not in read_alternative_names(net, link):
-                    add_alternative_name(net, link, alternative)
+        record = LentDevice(
+            self.pci_address,
+            self.netns_id,
+            self.netns,
+            link.index,
+            link.kind,
+            link.name,
+            link.address,
+            link.mtu,
+            lent_devices.incarnation_of(self.pci_address),
+        )
+        # Written first: a process killed before the move leaves the device with a record.
+        lent_devices.write_record(record)
         try:
             net.change(link, {"IFLA_NET_NS_FD": pod.file, "IFLA_IFNAME": self.name})
         except OSError:
-            _forget_origin(net, link)
+            lent_devices.delete_record(self.pci_address)
             raise
         with pod.entered() as inside:
             # The device has come without a message of this socket.
             inside.invalidate_cache()
+            index = inside.require(self.name).index
+        if index != link.index:
+            # Another device of the pod has the index of the device on the host.
+            lent_devices.write_record(dataclasses.replace(record, index=index))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,51 +173,73 @@ class ReturnLink(_PodDevice):
         return super().refusal(host)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        with contextlib.suppress(GoneError), self.opened() as pod, pod.entered() as inside:
-            link = inside.link(self.name)
-            if link is not None and _read_origin(inside, link) is not None:
-                return (self.difference("network namespace", self.netns, "the host"),)
+        if self._record() is not None:
+            with contextlib.suppress(GoneError), self.opened() as pod, pod.entered() as inside:
+                if self._in_pod(inside) is not None:
+                    return (self.difference("network namespace", self.netns, "the host"),)
         link = self._on_host(net)
-        if link is not None and (origin := _read_origin(net, link)) is not None:
-            return (self.difference("name", link.name, origin.name),)
+        record = lent_devices.read_record(self.pci_address)
+        if link is not None and record is not None:
+            return (self.difference("name", link.name, record.name),)
         return ()
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         undo: tuple[KernelStep, ...] = ()
-        with contextlib.suppress(GoneError):
-            undo = self._fetch(net)
+        if self._record() is not None:
+            with contextlib.suppress(GoneError):
+                undo = self._fetch(net)
+        # The kernel returns the device of an ended namespace.
         link = self._on_host(net)
-        origin = None if link is None else _read_origin(net, link)
-        if link is None or origin is None:
+        record = lent_devices.read_record(self.pci_address)
+        if link is None or record is None:
             return undo
-        if origin.name != link.name:
+        if record.name != link.name:
             net.set(link, up=False)
-            net.change(link, {"IFLA_IFNAME": origin.name})
-        net.set(link, address=origin.mac, mtu=origin.mtu)
-        _forget_origin(net, link)
+            net.change(link, {"IFLA_IFNAME": record.name})
+        net.set(link, address=record.mac, mtu=record.mtu)
+        lent_devices.delete_record(self.pci_address)
         return undo
+
+    def _in_pod(self, inside: Netlink) -> Link | None:
+        """Return the lent device in the pod, under any name, or None."""
+        record = self._record()
+        link = None if record is None else inside.link_at(record.index)
+        return link if link is not None and record is not None and record.is_about(link) else None
 
     def _fetch(self, net: Netlink) -> tuple[KernelStep, ...]:
         """Move the device to the host under the earlier name; return the undo steps."""
+        record = self._record()
         own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            with self.opened() as pod, pod.entered() as inside:
-                link = inside.link(self.name)
-                origin = None if link is None else _read_origin(inside, link)
-                if link is None or origin is None:
-                    return ()
-                settings = read_settings(inside, link)
-                inside.set(link, up=False)
-                inside.change(link, {"IFLA_NET_NS_FD": own, "IFLA_IFNAME": origin.name})
+            with self.opened() as pod:
+                with pod.entered() as inside:
+                    link = self._in_pod(inside)
+                    if link is None or record is None:
+                        return ()
+                    settings = read_settings(inside, link)
+                    inside.set(link, up=False)
+                    inside.change(link, {"IFLA_NET_NS_FD": own, "IFLA_IFNAME": record.name})
+                net.invalidate_cache()
+                self._require_own_device(net, pod, record, link)
         finally:
             os.close(own)
-            net.invalidate_cache()
-        inner = [InPod.of(self.netns, self.netns_id, step, missing_ok=True) for step in settings]
+        inner = [
+            InPod.of(self.netns, self.netns_id, step, missing_ok=True)
+            for step in settings
+            if link.name == self.name
+        ]
         return (LendLink(self.name, self.netns, self.netns_id, self.pci_address), *inner)
 
+    def _require_own_device(
+        self, net: Netlink, pod: PodNamespace, record: LentDevice, link: Link
+    ) -> None:
+        """Raise OSError, and move the device back, unless sysfs tells that the device is the VF's.
 
-def _forget_origin(net: Netlink, link: Link) -> None:
-    """Delete the alternative names of a lent device."""
-    origin = _read_origin(net, link)
-    for alternative in () if origin is None else origin.alternative_names:
-        delete_alternative_name(net, link, alternative)
+        A pod with several virtual functions can exchange their indexes.
+        """
+        found = net.require(record.name)
+        if found.name in functions.devices(self.pci_address):
+            return
+        net.change(found, {"IFLA_NET_NS_FD": pod.file, "IFLA_IFNAME": link.name})
+        reason = f"the device in {self.netns} is not the device of {self.pci_address}"
+        raise OSError(errno.EPERM, reason)
