@@ -40,6 +40,21 @@ class GoneError(OSError):
         super().__init__(errno.ENOENT, f"the network namespace {path} {reason}")
 
 
+def open_namespace_for_caller(path: str, identity: str) -> int:
+    """Open the file of a network namespace for a caller who may not see the path.
+
+    The error is the same for all reasons, and tells nothing about the files of the host.
+
+    :raises GoneError: if the path is not the one of the namespace, or cannot be opened.
+    """
+    try:
+        return open_namespace(path, identity)
+    except (OSError, ValueError):
+        if (held := _duplicate_held(identity)) is not None:
+            return held
+        raise GoneError(path, "does not exist, or is not the one of the pod") from None
+
+
 def open_namespace(path: str, identity: str | None = None) -> int:
     """Open the file of a network namespace, and return the descriptor.
 
@@ -52,8 +67,6 @@ def open_namespace(path: str, identity: str | None = None) -> int:
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         raise GoneError(path, "does not exist") from None
     except OSError as error:
-        if identity is not None and (held := _duplicate_held(identity)) is not None:
-            return held
         text = f"the network namespace {path} cannot be opened: {error.strerror}"
         raise OSError(error.errno, text) from error
     try:
@@ -135,9 +148,9 @@ class PodNamespace:
     """An open network namespace of a pod, with a netlink socket in the namespace."""
 
     def __init__(self, path: str, identity: str) -> None:
-        """Open the namespace; see :func:`open_namespace`."""
+        """Open the namespace; see :func:`open_namespace_for_caller`."""
         self.path, self.identity = path, identity
-        self.file = open_namespace(path, identity)
+        self.file = open_namespace_for_caller(path, identity)
         self._net: rtnetlink.CachedNetlink | None = None
         self._uncached: rtnetlink.Netlink | None = None
 
@@ -164,15 +177,16 @@ class PodNamespace:
 
     def require_present(self) -> None:
         """Raise GoneError unless the path still names the namespace."""
+        status: os.stat_result | None
         try:
             status = os.stat(self.path)  # noqa: PTH116 - on every step
         except PermissionError:
             # The descriptor is from the caller, who sees the file.
             return
         except OSError:
-            raise GoneError(self.path, "does not exist any more") from None
-        if identity_of(status) != self.identity:
-            raise GoneError(self.path, "is not the one of the pod any more")
+            status = None
+        if status is None or identity_of(status) != self.identity:
+            raise GoneError(self.path, "does not exist, or is not the one of the pod")
 
     def close(self) -> None:
         if self._uncached is not None:

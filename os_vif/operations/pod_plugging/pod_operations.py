@@ -9,6 +9,7 @@ The functions receive the plugin of the VIF from the functions of :mod:`os_vif`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from os_vif.sandbox import PodResult, Sandbox, identity_of
 
 if TYPE_CHECKING:
     from os_vif.steps.plan import Difference, Plan
+
+LOG = logging.getLogger(__name__)
 
 #: The module of the privileged daemon, which also applies the steps on the host.
 PRIVSEP_MODULE = "os_vif.plugins.pod_privsep"
@@ -52,6 +55,9 @@ def unplug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple
         call_errors.raised_as(exception.UnplugException, vif),
         _opened_if_present(sandbox) as target,
     ):
+        if pod_plans.is_in_other_sandbox(vif, target):
+            LOG.info("%s is plugged into another sandbox, and stays", call_errors.summary(vif))
+            return ()
         plan = pod_plans.plan_unplug(plugin, vif, instance_info, target).going_forward()
         with handed_over(target.netns, target.file):
             return engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)

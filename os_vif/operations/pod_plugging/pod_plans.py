@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from os_vif import call_errors, exception, objects
 from os_vif.escape import with_article
 from os_vif.host import limits
-from os_vif.host.netlink import uapi
+from os_vif.host.netlink import rtnetlink, uapi
+from os_vif.host.state import lent_devices
 from os_vif.operations.pod_plugging import nested_link, pod_layer_3
 from os_vif.plugins import vif_fields
 from os_vif.sandbox import PodResult, Sandbox
@@ -36,7 +37,7 @@ from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_device import LendLink, ReturnLink
 from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
-from os_vif.steps.pod.pod_veth import EnsurePodVeth
+from os_vif.steps.pod.pod_veth import EnsurePodVeth, is_of_other_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,10 +114,15 @@ def plan_plug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> tupl
 def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Plan:
     """Return the plan of an unplug. A namespace that has gone has no steps.
 
+    The plan is empty if the VIF has been plugged into another sandbox since: an unplug of the
+    earlier sandbox must not disconnect the pod of the other one.
+
     :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     """
     _way_of(vif)
+    if is_in_other_sandbox(vif, target):
+        return Plan()
     host = _host_plan(plugin, _for_host(vif), instance_info, "unplug")
     own = _removal(vif, target)
     # Ports of Open vSwitch are deleted before their devices, and bridges after their ports.
@@ -287,6 +293,31 @@ def _way_of(vif: Any) -> _Way:
     return found
 
 
+def is_in_other_sandbox(vif: Any, target: Target) -> bool:
+    """Return whether the VIF is plugged into another sandbox than the target.
+
+    :raises os_vif.exception.InvalidField: if the VIF has no name of a device, or no PCI address.
+    """
+    netns_id = None if target.file is None else target.netns_id
+    match vif.obj_name():
+        case "VIFBridge" | "VIFOpenVSwitch":
+            with rtnetlink.opened() as net:
+                link = net.link(vif_fields.named(vif, "vif_name"))
+                if link is None or link.kind != "veth":
+                    return False
+                netns = target.sandbox.netns or None
+                return is_of_other_sandbox(net, link, netns, netns_id, target.ifname)
+        case "VIFHostDevice" | "VIFDirect" | "VIFSriov":
+            record = lent_devices.read_record(vif_fields.pci_address(vif))
+            if record is None:
+                return False
+            if netns_id is not None:
+                return record.netns_id != netns_id
+            return bool(target.sandbox.netns) and record.netns != target.sandbox.netns
+        case _:
+            return False
+
+
 def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
     """Return the steps that remove the device of the pod."""
     match vif.obj_name():
@@ -294,7 +325,8 @@ def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
             # The kernel deletes the other end in the pod, too.
             return (DeleteLink(vif_fields.named(vif, "vif_name"), include_unmanaged=True),)
         case "VIFMacvlanNested" | "VIFVlanNested" if target.file is not None:
-            return (DeletePodLink(target.ifname, *target.place),)
+            mac = vif_fields.get(vif, "address")
+            return (DeletePodLink(target.ifname, *target.place, mac),)
         case "VIFHostDevice" | "VIFDirect" | "VIFSriov":
             return (ReturnLink(target.ifname, *target.place, vif_fields.pci_address(vif)),)
         case _:

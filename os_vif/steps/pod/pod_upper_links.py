@@ -261,9 +261,16 @@ class DeletePodLink(PodStep):
     Equivalent to: ``nsenter --net=NETNS ip link del dev NAME``
     """
 
+    #: MAC address of the device; a device with another MAC address stays. None is any.
+    mac: str | None = None
+
     @property
     def device(self) -> str:
         return f"{self.name} in {self.netns}"
+
+    def validate(self) -> None:
+        super().validate()
+        validate.mac(self, "mac", optional=True)
 
     def commands(self) -> tuple[str, ...]:
         command = f"ip link del dev {quote(self.name)}  # if it is os-vif's"
@@ -271,7 +278,8 @@ class DeletePodLink(PodStep):
 
     def _target(self, inside: Netlink) -> Link | None:
         link = inside.link(self.name)
-        is_target = link is not None and link.is_managed and link.kind in _RECREATED_BY
+        is_ours = link is not None and link.is_managed and link.kind in _RECREATED_BY
+        is_target = is_ours and link is not None and self.mac in (None, link.address)
         return link if is_target else None
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from os_vif.host.netlink import namespaces
+from os_vif.host.netlink.alternative_names import add_alternative_name, read_alternative_names
+from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.host.netlink.pod_namespaces import GoneError
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
 from os_vif.steps.ip.sysctl import SetSysctl
-from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.links import DeleteLink
 from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.pod.pod_step import PodStep
+from os_vif.steps.rollback import roll_back_partial
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,6 +31,40 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
     from os_vif.steps.plan import Difference
     from os_vif.steps.plugin_step import Host
+
+
+_TAG = "os-vif-pod-"
+
+
+def sandbox_tag(netns: str, netns_id: str, ifname: str) -> str:
+    """Return the alternative name that tells the sandbox of a pair: three hashes."""
+    return _TAG + "-".join(map(_hash, (netns_id, netns, ifname)))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+def is_of_other_sandbox(
+    net: Netlink, link: Link, netns: str | None, netns_id: str | None, ifname: str
+) -> bool:
+    """Return whether the pair of a device leads into another sandbox. Needs no privileges.
+
+    A device without a tag is of no known sandbox.
+
+    :param netns: path of the namespace file; None for any path.
+    :param netns_id: ``DEVICE:INODE`` of the file; None for a namespace that has gone, which is
+        known by the path then.
+    """
+    tags = [name for name in read_alternative_names(net, link) if name.startswith(_TAG)]
+    if not tags:
+        return False
+    found_id, found_path, found_name = tags[0].removeprefix(_TAG).split("-")
+    if found_name != _hash(ifname):
+        return True
+    if netns_id is not None:
+        return found_id != _hash(netns_id)
+    return netns is not None and found_path != _hash(netns)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +173,7 @@ class EnsurePodVeth(PodStep):
             if link is not None and found is None:
                 if link.group == CREATING_GROUP:
                     net.mark(link)
+                self._tag(net, link)
                 self._mark_peer(pod)
                 undo = self._ipv6_off.apply(net)
                 return (*self._settings.apply(net), *undo)
@@ -142,11 +181,23 @@ class EnsurePodVeth(PodStep):
                 if link.kind != "veth" or link.lower_netns is None or not link.is_managed:
                     reason = f"{self.name} is {found}, not {self._expected}"
                     raise OSError(errno.EEXIST, reason)
-                # The pod of an earlier sandbox has the other end. Nothing uses the pair: the VIF
-                # is plugged into the new sandbox.
-                self._require_free_in(pod)
-                net.delete(link)
+                return self._replace(net, pod, link)
             return (DeleteLink(self.name, index=self._create(net, pod).index),)
+
+    def _replace(self, net: Netlink, pod: PodNamespace, link: Link) -> tuple[KernelStep, ...]:
+        """Create the pair in place of the pair into an earlier sandbox of the pod.
+
+        The earlier sandbox is unknown, so the deletion cannot be undone, and an error says so.
+        """
+        self._require_free_in(pod)
+        deleted = Irreversible(self.name, "the veth pair into an earlier sandbox, deleted")
+        net.delete(link)
+        try:
+            created = self._create(net, pod)
+        except OSError as error:
+            roll_back_partial(net, (deleted,), error)
+            raise
+        return (DeleteLink(self.name, index=created.index), deleted)
 
     def _require_free_in(self, pod: PodNamespace) -> None:
         """Raise OSError with EEXIST if the pod has a device with the name."""
@@ -180,11 +231,20 @@ class EnsurePodVeth(PodStep):
         try:
             self._ipv6_off.apply(net)
             net.mark(link, up=True)
+            self._tag(net, link)
             self._mark_peer(pod)
         except OSError:
             net.delete(link)
             raise
         return link
+
+    def _tag(self, net: Netlink, link: Link) -> None:
+        """Note the sandbox in an alternative name of the device on the host."""
+        tag = sandbox_tag(self.netns, self.netns_id, self.ifname)
+        # Linux before 5.5 has no alternative names.
+        with ignoring(errno.EEXIST, errno.EOPNOTSUPP):
+            if tag not in read_alternative_names(net, link):
+                add_alternative_name(net, link, tag)
 
     def _mark_peer(self, pod: PodNamespace) -> None:
         """Mark the device in the pod, unless marked."""

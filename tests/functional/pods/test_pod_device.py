@@ -115,3 +115,39 @@ def move_here(netns: str) -> None:
         run(f"ip -n {name} link set net1 netns {name}-own name ovvf0")
     finally:
         run(f"umount {here} && rm {here}")
+
+
+def test_a_pod_cannot_choose_the_device_that_comes_back(vif):
+    """Neither by the name nor by alternative names of a device of its own."""
+    before = host()
+    with new_pod() as netns:
+        name = netns.rpartition("/")[2]
+        run(f"ip -n {name} link add net1 type bridge")
+        run(f"ip -n {name} link property add dev net1 altname os-vif-was-eth7")
+        run(f"ip -n {name} link property add dev net1 altname os-vif-had-9-020000000009-1500")
+        os_vif.unplug_pod(vif, POD, Sandbox(netns, "net1"))
+        assert changes(before, host()) == []
+        assert "net1" in {link["ifname"] for link in pod_ip(netns, "link")}
+
+
+def test_a_device_that_the_pod_has_renamed_comes_back(vif):
+    before = host()
+    with new_pod() as netns:
+        name = netns.rpartition("/")[2]
+        sandbox = Sandbox(netns, "net1")
+        os_vif.plug_pod(vif, POD, sandbox)
+        run(f"ip -n {name} link set net1 down")
+        run(f"ip -n {name} link set net1 name hidden address 52:54:00:00:00:99")
+        run(f"ip -n {name} link add net1 type bridge")
+        os_vif.unplug_pod(vif, POD, sandbox)
+        assert changes(before, host()) == []
+        assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo", "net1"]
+
+
+def test_an_unplug_of_another_sandbox_leaves_the_device_in_the_pod(vif):
+    with new_pod() as netns, new_pod() as other:
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "net1"))
+        os_vif.unplug_pod(vif, POD, Sandbox(other, "net1"))
+        os_vif.unplug_pod(vif, POD, Sandbox("/run/netns/ov-ended", "net1"))
+        assert os_vif.check_pod(vif, POD, Sandbox(netns, "net1")) == ()
+        os_vif.unplug_pod(vif, POD, Sandbox(netns, "net1"))

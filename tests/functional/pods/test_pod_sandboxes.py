@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A VIF in one sandbox and then in another; and files that are no namespaces."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import os_vif
+from os_vif import Sandbox, exception
+from os_vif.engine import runner
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import vif_records
+from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
+from os_vif.steps import SetLink
+from os_vif.steps.plan import Plan
+from os_vif.steps.pod.in_pod import InPod
+from testbed.namespaces import ip, run, snapshot
+from tests.support.pod_cases import (
+    POD,
+    macvlan_vif,
+    new_pod,
+    pod_bridge_vif,
+    pod_ip,
+    pod_ovs_vif,
+)
+from tests.support.proofs import with_failing_step
+
+pytestmark = pytest.mark.usefixtures("br_int")
+
+
+@pytest.mark.parametrize("make_vif", [pod_bridge_vif, pod_ovs_vif])
+def test_a_late_unplug_of_the_earlier_sandbox_leaves_the_vif_alone(make_vif):
+    vif = make_vif(1)
+    with new_pod() as later:
+        with new_pod() as earlier:
+            os_vif.plug_pod(vif, POD, Sandbox(earlier, "eth0"))
+            os_vif.plug_pod(vif, POD, Sandbox(later, "eth0"))
+            plugged = snapshot()
+            assert os_vif.unplug_pod(vif, POD, Sandbox(earlier, "eth0")) == ()
+            assert len(os_vif.plan_pod(vif, POD, Sandbox(earlier, "eth0"), "unplug")) == 0
+        # The earlier sandbox has ended.
+        os_vif.unplug_pod(vif, POD, Sandbox(earlier, "eth0"))
+        assert snapshot() == plugged
+        assert os_vif.check_pod(vif, POD, Sandbox(later, "eth0")) == ()
+        with rtnetlink.opened() as net:
+            assert vif_records.has_record(net, vif.id)
+        os_vif.unplug_pod(vif, POD, Sandbox(later, "eth0"))
+        assert vif.vif_name not in {link["ifname"] for link in ip("link")}
+
+
+def test_an_unplug_of_another_interface_leaves_the_vif_alone():
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns:
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
+        for other in (Sandbox(netns, "net1"), Sandbox(None, "net1")):
+            os_vif.unplug_pod(vif, POD, other)
+            assert os_vif.check_pod(vif, POD, Sandbox(netns, "eth0")) == ()
+
+
+def test_an_unplug_of_another_vif_leaves_a_macvlan_device_alone(configured):
+    run("ip link add ovlink0 mtu 1450 type veth peer name ovlink1")
+    configured("pod_link", "ovlink0", "os_vif")
+    with new_pod() as netns:
+        sandbox = Sandbox(netns, "eth0")
+        os_vif.plug_pod(macvlan_vif(1), POD, sandbox)
+        os_vif.unplug_pod(macvlan_vif(2), POD, sandbox)
+        assert os_vif.check_pod(macvlan_vif(1), POD, sandbox) == ()
+
+
+def test_a_replaced_pair_is_reported_after_a_failure():
+    vif = pod_bridge_vif(1)
+    with new_pod() as earlier, new_pod() as later:
+        os_vif.plug_pod(vif, POD, Sandbox(earlier, "eth0"))
+        plan = os_vif.plan_pod(vif, POD, Sandbox(later, "eth0"))
+        with pytest.raises(exception.StepFailed, match="missing") as info:
+            runner.run(with_failing_step(plan, len(plan)), PRIVSEP_MODULE)
+        assert "veth pair into an earlier sandbox, deleted" in str(info.value)
+        assert [link["ifname"] for link in pod_ip(later, "link")] == ["lo"]
+
+
+def test_a_leftover_of_a_killed_plug_without_a_tag_is_removed():
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns:
+        name = netns.rpartition("/")[2]
+        run(f"ip link add {vif.vif_name} type veth peer name eth0 netns {name}")
+        run(f"ip link set {vif.vif_name} group 1869838962")
+        os_vif.unplug_pod(vif, POD, Sandbox(netns, "eth0"))
+        assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo"]
+
+
+def test_the_daemon_tells_nothing_about_other_files(tmp_path):
+    """Not even whether a file exists; and it opens no other file, such as a FIFO."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    texts = set()
+    for path in ("/etc/shadow", "/etc/no-such-file", "/etc/passwd/x", str(fifo), "/dev/ptmx"):
+        step = InPod.of(path, "4:1", SetLink("lo", up=True))
+        with pytest.raises(exception.StepFailed) as info:
+            runner.run(Plan(step), PRIVSEP_MODULE)
+        texts.add(str(info.value).replace(path, "PATH"))
+    (text,) = texts
+    assert "the network namespace PATH does not exist, or is not the one of the pod" in text
