@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _PATH = "/apis/openstack.org/v1/kuryrports"
+_PODS = "/api/v1/namespaces/default/pods/"
 
 
 class KuryrPortApi:
@@ -27,6 +28,8 @@ class KuryrPortApi:
         #: The query of each watch.
         self.queries: list[dict[str, list[str]]] = []
         self._lock = threading.Lock()
+        #: The uid of each pod.
+        self.uids: dict[str, str] = {}
         self._version = 0
         self._history: list[tuple[int, dict[str, Any]]] = []
 
@@ -34,6 +37,7 @@ class KuryrPortApi:
         """Create or replace the KuryrPort of a pod of the namespace default."""
         with self._lock:
             self._version += 1
+            self.uids[name] = uid
             event = "MODIFIED" if name in self.ports else "ADDED"
             self.ports[name] = {
                 "apiVersion": "openstack.org/v1",
@@ -42,8 +46,10 @@ class KuryrPortApi:
                     "name": name,
                     "namespace": "default",
                     "resourceVersion": str(self._version),
+                    "labels": {"kuryr.openstack.org/nodeName": "node1"},
+                    "finalizers": [],
                 },
-                "spec": {"podUid": uid, "podNodeName": "node1"},
+                "spec": {"podUid": uid, "podNodeName": "node1", "podStatic": False},
                 "status": {"vifs": vifs},
             }
             self._tell(event, self.ports[name])
@@ -86,25 +92,58 @@ class KuryrPortApi:
             each.put(told)
 
 
+def _listed(kind: str, **fields: Any) -> dict[str, Any]:
+    """Return an answer with a kind, as the API server writes answers."""
+    return {"kind": kind, "apiVersion": "v1", **fields}
+
+
 @contextlib.contextmanager
 def serving(folder: pathlib.Path) -> Iterator[tuple[KuryrPortApi, pathlib.Path]]:
     """Serve the API on the loopback device; provide the API and a kubeconfig file."""
     api = KuryrPortApi()
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self):
             url = urllib.parse.urlsplit(self.path)
             query = urllib.parse.parse_qs(url.query)
-            if url.path != _PATH or query.get("watch") != ["true"]:
-                self.send_error(404)
+            is_watch = query.get("watch") == ["true"]
+            if url.path == _PATH and not is_watch:
+                self.answer(200, _listed("KuryrPortList", items=list(api.ports.values())))
+                return
+            if url.path.startswith(_PODS):
+                name = url.path.removeprefix(_PODS)
+                metadata = {"name": name, "namespace": "default", "uid": api.uids.get(name, "")}
+                self.answer(200, _listed("Pod", metadata=metadata))
+                return
+            if not is_watch:
+                self.answer(404, {"kind": "Status", "code": 404})
                 return
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            events = api.watch(query)
+            # Nothing happens to other objects, such as pods.
+            events = api.watch(query) if url.path == _PATH else queue.Queue()
             while (event := events.get()) is not None:
-                self.wfile.write(json.dumps(event).encode() + b"\n")
+                line = json.dumps(event).encode() + b"\n"
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
                 self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+
+        def do_POST(self):
+            """Accept an event of a pod."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(201, {})
+
+        def answer(self, code, plain):
+            text = json.dumps(plain).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
 
         def log_message(self, *_):
             pass
