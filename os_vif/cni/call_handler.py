@@ -1,26 +1,22 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The answers to the messages of the clients: dispatch, locks, errors and the state for STATUS."""
+"""The answers to the messages of the clients: dispatch, locks and errors."""
 
 from __future__ import annotations
 
 import logging
-import time
 
 from os_vif.cni import address_delegation, attachments, invocation, network_configuration
 from os_vif.cni.attachment_locks import AttachmentLocks
 from os_vif.cni.cni_error import CniError, Code
 from os_vif.cni.cni_server import write_error, write_json
+from os_vif.cni.host_status import HostStatus
 from os_vif.cni.invocation import Command, Invocation
 from os_vif.cni.network_configuration import VERSIONS
 from os_vif.escape import described_error
 
 LOG = logging.getLogger(__name__)
-
-#: Seconds for which STATUS repeats a failure of the host. A runtime does not call ADD meanwhile, so
-#: no later ADD can tell that the host is usable again.
-_FAILURE_SECONDS = 15.0
 
 
 class CallHandler:
@@ -28,8 +24,7 @@ class CallHandler:
 
     def __init__(self) -> None:
         self._locks = AttachmentLocks()
-        #: The last failure of the host that affects all pods, and when.
-        self._failure: tuple[float, CniError] | None = None
+        self._status = HostStatus()
 
     def answer(self, message: bytes) -> tuple[int, bytes]:
         """Return the exit code and the bytes for standard output."""
@@ -56,7 +51,7 @@ class CallHandler:
         :raises CniError: if the command fails.
         """
         if call.command is Command.STATUS:
-            self._require_available()
+            self._status.require_usable(call.configuration)
             address_delegation.forward(call)
             return b""
         if call.command is Command.GC:
@@ -73,26 +68,15 @@ class CallHandler:
         return b""
 
     def _add(self, call: Invocation) -> bytes:
-        """Execute ADD, and note whether the host is usable.
+        """Execute ADD, and note a failure of the host.
 
         :raises CniError: if ADD fails.
         """
         try:
-            result = attachments.add(call)
+            return write_json(attachments.add(call))
         except CniError as error:
-            if error.code == Code.TRY_AGAIN_LATER:
-                self._failure = time.monotonic(), error
+            self._status.note(call.configuration, error)
             raise
-        self._failure = None
-        return write_json(result)
-
-    def _require_available(self) -> None:
-        """Raise CniError if a pod could not be plugged now."""
-        if self._failure is None:
-            return
-        since, error = self._failure
-        if time.monotonic() - since < _FAILURE_SECONDS:
-            raise CniError(Code.NOT_AVAILABLE, error.message, error.details)
 
 
 def _supported_versions(raw: bytes) -> dict[str, object]:

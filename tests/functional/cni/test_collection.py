@@ -11,8 +11,7 @@ import pathlib
 import pytest
 
 from os_vif.cni import attachment_records
-from os_vif.cni.call_handler import CallHandler
-from testbed.namespaces import ip, run, state_files
+from testbed.namespaces import ip, run
 from tests.support.cni import DEBIAN_PLUGINS, VERSIONS, links_in
 
 NEWEST = {"cniVersion": "1.1.0"}
@@ -120,15 +119,6 @@ def test_status_of_a_usable_host_prints_nothing(runtime, network):
     ).succeeded()
 
 
-def test_status_after_a_failure_of_the_host(quick_runtime, network, monkeypatch):
-    """Open vSwitch does not answer."""
-    switch = network | NEWEST | {"plugin": "ovs", "bridge": "br-int"}
-    assert quick_runtime.call("ADD", switch).error["code"] == 11
-    assert quick_runtime.call("STATUS", switch).error["code"] == 50
-    monkeypatch.setattr("os_vif.cni.call_handler._FAILURE_SECONDS", 0.0)
-    quick_runtime.call("STATUS", switch).succeeded()
-
-
 def delegate(tmp_path, body) -> str:
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -168,14 +158,3 @@ def test_a_newer_configuration_is_written_for_an_older_ipam_plugin(quick_runtime
     quick_runtime.call("CHECK", network | NEWEST | {"prevResult": result}).succeeded()
     quick_runtime.call("DEL", network | NEWEST | {"prevResult": result}).succeeded()
     assert DEBIAN_PLUGINS.exists()
-
-
-def test_status_is_answered_without_a_call_of_the_host(monkeypatch, network):
-    """The network has no IPAM plugin."""
-    monkeypatch.setattr("os_vif.cni.attachments.os_vif", None)
-    handler = CallHandler()
-    plain = json.dumps({k: v for k, v in network.items() if k != "ipam"} | NEWEST)
-    names = ("CONTAINERID", "NETNS", "IFNAME", "ARGS", "PATH")
-    message = b"CNI_COMMAND=STATUS\0" + b"".join(f"CNI_{name}=\0".encode() for name in names)
-    assert handler.answer(message + plain.encode()) == (0, b"")
-    assert state_files() == {} or state_files()
