@@ -80,7 +80,7 @@ def delete(invocation: Invocation) -> None:
     :raises CniError: if a part of the attachment remains.
     """
     record = attachment_records.read(_key(invocation))
-    pod = _recorded(record) if record is not None else _find_quietly(invocation)
+    pod = _recorded(record) or _find_quietly(invocation)
     with _raised_as_cni_error("the pod cannot be unplugged"):
         if pod is not None:
             os_vif.unplug_pod(
@@ -102,7 +102,7 @@ def check(invocation: Invocation) -> None:
     previous: Mapping[str, Any] = invocation.configuration.previous or {}
     record = attachment_records.read(_key(invocation))
     with _raised_as_cni_error("the pod cannot be read"):
-        pod = vif_source.find(invocation, previous) if record is None else _recorded(record)
+        pod = _recorded(record) or vif_source.find(invocation, previous)
         vif = attachment_check.expected_vif(invocation, pod, previous)
         sandbox = Sandbox(
             invocation.netns,
@@ -243,10 +243,23 @@ def _record(invocation: Invocation, pod: PodVif, info_path: str) -> AttachmentRe
     )
 
 
-def _recorded(record: AttachmentRecord) -> PodVif:
-    """Return the VIF of a record."""
-    vif: objects.VIFBase = serialization.loads(record.vif)
-    instance: objects.InstanceInfo = serialization.loads(record.instance)
+def _recorded(record: AttachmentRecord | None) -> PodVif | None:
+    """Return the VIF of a record; None without a record, and for a VIF that cannot be read.
+
+    Another release of os-vif may have written the record. DEL and GC then use the configuration.
+    """
+    if record is None:
+        return None
+    try:
+        vif = serialization.loads(record.vif)
+        instance = serialization.loads(record.instance)
+        if not isinstance(vif, objects.VIFBase) or not isinstance(instance, objects.InstanceInfo):
+            raise TypeError(f"{type(vif).__name__} and {type(instance).__name__} are no VIF")  # noqa: TRY301 - one warning for all
+    except (exception.SerializationError, ValueError, TypeError, RecursionError) as error:
+        LOG.warning(
+            "The record of %s, %s cannot be used: %s", record.container_id, record.ifname, error
+        )
+        return None
     return PodVif(vif, instance, is_made_here=record.source == "made")
 
 
