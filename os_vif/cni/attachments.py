@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +199,8 @@ def _require_free_name(sandbox: Sandbox) -> None:
             f"CNI_NETNS is {sandbox.netns}",
         )
     try:
+        # The error of a file that is no namespace differs from the error of a missing file.
+        os.close(pod_namespaces.open_namespace(str(sandbox.netns), sandbox.identity))
         with (
             pod_namespaces.opened(str(sandbox.netns), sandbox.identity) as namespace,
             namespace.entered() as net,
