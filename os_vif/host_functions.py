@@ -15,6 +15,7 @@ from os_vif.escape import described_error
 if TYPE_CHECKING:
     from stevedore import extension
 
+    from os_vif.operations.batch import Pair, Result
     from os_vif.operations.collect import CollectReport, Keep
     from os_vif.operations.doctor.finding import Finding
     from os_vif.operations.host_inventory import Inventory
@@ -144,6 +145,7 @@ def collect(
     """
     import os_vif
     from os_vif.operations import collect as collection
+    from os_vif.operations.pod_plugging import recorded_pods
 
     _manager()
 
@@ -151,7 +153,11 @@ def collect(
     rules = collection.Rules(
         owners, older_than, observations, limit, unowned, pending, dry_run, keep_unmatched
     )
-    return collection.collect(keep, rules, os_vif.inventory, os_vif.unplug_many, os_vif.plan)
+
+    def unplug(pairs: Sequence[Pair]) -> Sequence[Result]:
+        return recorded_pods.unplug_many(pairs, os_vif.unplug_many, os_vif.unplug_pod)
+
+    return collection.collect(keep, rules, os_vif.inventory, unplug, os_vif.plan)
 
 
 def plugin_errors() -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import dataclasses
 import logging
 import os
 import sys
@@ -39,9 +40,18 @@ _marks: contextvars.ContextVar[Mapping[str, str]] = contextvars.ContextVar(
 _keeps_owner: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_owner", default=False)
 
 
-def with_record(plan: Plan, vif: Any, instance_info: Any) -> Plan:
-    """Return a plan with the record of a VIF. The record of an unplug has no document."""
-    return plan.with_record(record_of(vif, instance_info, is_plug=not plan.forward))
+def with_record(
+    plan: Plan, vif: Any, instance_info: Any, pod: tuple[str, str, str] = ("", "", "")
+) -> Plan:
+    """Return a plan with the record of a VIF. The record of an unplug has no document.
+
+    :param pod: the fields ``netns``, ``netns_id`` and ``ifname`` of the record.
+    """
+    record = record_of(vif, instance_info, is_plug=not plan.forward)
+    if record is not None and any(pod):
+        netns, netns_id, ifname = pod
+        record = dataclasses.replace(record, netns=netns, netns_id=netns_id, ifname=ifname)
+    return plan.with_record(record)
 
 
 def record_of(vif: Any, instance_info: Any, *, is_plug: bool = True) -> VifRecord | None:
@@ -145,6 +155,10 @@ def step_for(plan: Plan) -> WriteVifRecord | DeleteVifRecord | None:
             record.instance_name,
             keep_owner=_keeps_owner.get(),
             plugin=record.plugin,
+            # A plug on the host, such as a repair, does not move the pod.
+            netns=record.netns or None,
+            netns_id=record.netns_id or None,
+            ifname=record.ifname or None,
         )
 
 

@@ -23,6 +23,8 @@ LOG = logging.getLogger("os_vif")
 
 #: The way of plugging of a VIF that only the record tells.
 RECORDED = "recorded"
+#: Classes of VIFs whose device is in a pod, unseen by the host; ``vif_name`` is the name in the pod.
+INSIDE = ("VIFMacvlanNested", "VIFVlanNested")
 #: Number of the first characters of an id in the names of devices.
 _BEGINNING = len("00000000-00")
 
@@ -62,7 +64,7 @@ class Claims:
     def add_recorded(self, candidate: Candidate) -> None:
         """Add the devices and the port of a VIF, and the name that the guest's device will have."""
         self.add(candidate)
-        if candidate.port is None and (name := _value(candidate.vif, "vif_name")):
+        if candidate.port is None and (name := _host_name(candidate.vif)):
             self._owners.setdefault(name, candidate.id)
 
     def owner_of(self, recorded: Recorded) -> tuple[str, str] | None:
@@ -107,7 +109,7 @@ def with_record(candidate: Candidate, record: VifRecord, others: Claims) -> Cand
     if (
         vif is None
         or not _is_consistent(vif, candidate.vif)
-        or others.is_of_other(_value(vif, "vif_name"), candidate.id)
+        or others.is_of_other(_host_name(vif), candidate.id)
     ):
         vif = candidate.vif
     name = record.vif_id if candidate.id != record.vif_id else candidate.name
@@ -185,7 +187,7 @@ def _names(
     plugin: PluginBase | None, vif: objects.VIFBase, instance: objects.InstanceInfo
 ) -> tuple[str, ...]:
     """Return the names of the devices, ports and bridges that an unplug of a VIF names."""
-    own = _value(vif, "vif_name")
+    own = _host_name(vif)
     names: dict[str, None] = {own: None} if own else {}
     if plugin is None or not hasattr(plugin, "has_plan_for") or not plugin.has_plan_for("unplug"):
         return tuple(names)
@@ -196,6 +198,12 @@ def _names(
         return tuple(names)
     names |= dict.fromkeys(name for step in plan for name in step.devices)
     return tuple(names)
+
+
+def _host_name(vif: objects.VIFBase) -> str | None:
+    """Return the name of the device on the host, or None."""
+    name = None if vif.obj_name() in INSIDE else _value(vif, "vif_name")
+    return name and str(name)
 
 
 def _value(thing: Any, field: str) -> Any:

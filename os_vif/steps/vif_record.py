@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: Maximal number of bytes of the path of a network namespace.
+_MAX_PATH = 1024
+
 
 @dataclasses.dataclass(frozen=True)
 class _RecordStep(KernelStep):
@@ -67,6 +70,11 @@ class WriteVifRecord(_RecordStep):
     keep_owner: bool = False
     #: The user of the record; None for the user of the present record, or of the call.
     uid: int | None = None
+    #: The network namespace of the pod, and the interface in the pod; see :class:`VifRecord`. None
+    #: keeps the value of the present record.
+    netns: str | None = None
+    netns_id: str | None = None
+    ifname: str | None = None
 
     def validate(self) -> None:
         super().validate()
@@ -80,6 +88,9 @@ class WriteVifRecord(_RecordStep):
         ):
             validate.reject(self, "since", "seconds since the epoch")
         validate.boolean(self, "keep_owner")
+        validate.text(self, "netns", _MAX_PATH, optional=True)
+        for name in ("netns_id", "ifname"):
+            validate.text(self, name, MAX_TEXT, optional=True)
         uid = self.uid
         if uid is not None and (
             isinstance(uid, bool) or not isinstance(uid, int) or not 0 <= uid < 1 << 32
@@ -103,6 +114,9 @@ class WriteVifRecord(_RecordStep):
             and self.instance_name == present.instance_name
             and self.since in (None, present.since)
             and self.uid in (None, present.uid)
+            and self.netns in (None, present.netns)
+            and self.netns_id in (None, present.netns_id)
+            and self.ifname in (None, present.ifname)
         )
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
@@ -141,7 +155,15 @@ class WriteVifRecord(_RecordStep):
             instance_name=self.instance_name,
             plugin=self.plugin,
             uid=uid,
+            netns=self._kept("netns", present),
+            netns_id=self._kept("netns_id", present),
+            ifname=self._kept("ifname", present),
         )
+
+    def _kept(self, name: str, present: VifRecord | None) -> str:
+        """Return the text of a field, or that of the present record."""
+        value = getattr(self, name)
+        return str(value if value is not None else getattr(present, name, ""))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,6 +243,9 @@ def _restore(record: VifRecord) -> WriteVifRecord:
         record.since,
         plugin=record.plugin,
         uid=record.uid,
+        netns=record.netns,
+        netns_id=record.netns_id,
+        ifname=record.ifname,
     )
 
 

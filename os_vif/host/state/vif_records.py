@@ -40,6 +40,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~-]{1,128}")
 #: Maximal number of characters of a quoted id in a file name; longer ids are hashed.
 _LONGEST = 128
 _PREFIX, _SUFFIX = "vif-", ".json"
+#: Text fields that records of earlier builds lack, with the values of such records.
+_TEXTS_OF_LATER_BUILDS = dict.fromkeys(("plugin", "netns", "netns_id", "ifname"), "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,11 @@ class VifRecord:
     plugin: str = ""
     #: The user that wrote the record first; None in a record of an earlier build.
     uid: int | None = None
+    #: Path and ``DEVICE:INODE`` of the network namespace of the pod, and the name of the interface
+    #: in the pod. Empty for a VIF that is not plugged into a pod by :func:`os_vif.plug_pod`.
+    netns: str = ""
+    netns_id: str = ""
+    ifname: str = ""
 
     def is_of(self, plugin: str) -> bool:
         """Return whether the record is about a VIF of a plugin; an empty name is any plugin."""
@@ -207,8 +214,9 @@ def _read(name: str) -> VifRecord | None:
 
 def _checked(content: Any) -> dict[str, Any]:
     """Return the fields of a record. Further keys are from a newer os-vif, and are ignored."""
-    texts = ("vif_id", "owner", "document", "instance_uuid", "instance_name", "plugin")
-    found = {name: {"plugin": "", **content}[name] for name in texts}
+    earliest = ("vif_id", "owner", "document", "instance_uuid", "instance_name")
+    texts = (*earliest, *_TEXTS_OF_LATER_BUILDS)
+    found = {name: {**_TEXTS_OF_LATER_BUILDS, **content}[name] for name in texts}
     if not all(isinstance(value, str) for value in found.values()):
         raise ValueError("a field is no text")
     since = content["since"]

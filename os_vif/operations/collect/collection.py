@@ -283,8 +283,9 @@ def _result(verdict: Collected, unplugged: Result) -> Collected:
         # Another VIF uses the bridge since the inventory.
         reason = "; ".join(unplugged.remaining)
         return dataclasses.replace(verdict, outcome=CollectOutcome.CHANGED, reason=reason)
-    LOG.info("Collected %s of owner %s: %s", entry.id, entry.owner, verdict.reason)
-    return dataclasses.replace(verdict, outcome=CollectOutcome.REMOVED)
+    reason = "; ".join((verdict.reason, *unplugged.remaining))
+    LOG.info("Collected %s of owner %s: %s", entry.id, entry.owner, reason)
+    return dataclasses.replace(verdict, outcome=CollectOutcome.REMOVED, reason=reason)
 
 
 def _is_without_mark(error: exception.ExceptionBase) -> bool:

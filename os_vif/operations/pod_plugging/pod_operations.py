@@ -18,7 +18,7 @@ from os_vif import call_errors, engine, exception
 from os_vif.engine import recording
 from os_vif.host import limits
 from os_vif.host.netlink import pod_namespaces
-from os_vif.operations.pod_plugging import pod_plans
+from os_vif.operations.pod_plugging import pod_plans, recorded_pods
 from os_vif.operations.pod_plugging.namespace_handover import handed_over
 from os_vif.operations.pod_plugging.pod_plans import Target
 from os_vif.sandbox import PodResult, Sandbox, identity_of
@@ -44,13 +44,16 @@ def plug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> PodResu
     ):
         plan, result = pod_plans.plan_plug(plugin, vif, instance_info, target)
         with handed_over(target.netns, target.file):
-            engine.run(recording.with_record(plan, vif, instance_info), PRIVSEP_MODULE)
+            place = (*target.place, target.ifname)
+            engine.run(recording.with_record(plan, vif, instance_info, place), PRIVSEP_MODULE)
         return result
 
 
 def unplug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple[str, ...]:
     """Unplug a VIF from a pod; see :func:`os_vif.unplug_pod`."""
     _check_sandbox(sandbox, netns_required=False)
+    if sandbox.netns is None:
+        sandbox = recorded_pods.sandbox_of(vif, instance_info) or sandbox
     with (
         call_errors.raised_as(exception.UnplugException, vif),
         _opened_if_present(sandbox) as target,

@@ -271,6 +271,9 @@ FIELDS = {
             "keep_owner": _flag,
             "plugin": printable_text(255),
             "uid": _optional(st.integers(0, 2**32 - 1)),
+            "netns": _optional(printable_text(1024)),
+            "netns_id": _optional(printable_text(255)),
+            "ifname": _optional(printable_text(255)),
         }
     ],
     "DeleteVifRecord": [{"vif_id": printable_text(255), "plugin": printable_text(255)}],
