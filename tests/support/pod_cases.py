@@ -180,3 +180,19 @@ def pod_bridge_vif(
     )
     vif.network.subnets = objects.SubnetList(objects=list(given))
     return vif
+
+
+def given_vif(number=1):
+    """Return a VIF with addresses and a route, as neutron or kuryr makes it."""
+    vif = bridge_vif(number)
+    subnet = objects.Subnet(
+        cidr="10.66.0.0/24",
+        gateway="10.66.0.1",
+        dns=["10.66.0.53"],
+        ips=objects.FixedIPList(objects=[objects.FixedIP(address=f"10.66.0.{5 + number}")]),
+        routes=objects.RouteList(
+            objects=[objects.Route(cidr="10.99.0.0/16", gateway="10.66.0.9")]
+        ),
+    )
+    vif.network.subnets = objects.SubnetList(objects=[subnet])
+    return vif

@@ -11,9 +11,9 @@ import threading
 import pytest
 
 from testbed.namespaces import ip, state_files
-from tests.functional.cni.test_vif_sources import given_vif
 from tests.support import kuryr_port_api
 from tests.support.cni import addresses_in
+from tests.support.pod_cases import given_vif
 
 pytest.importorskip("lightkube", reason="needs os-vif[kubernetes]")
 

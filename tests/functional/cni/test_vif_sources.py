@@ -13,27 +13,10 @@ import os_vif
 from os_vif import objects, serialization
 from testbed.namespaces import ip, state_files
 from tests.support.cni import addresses_in, links_in, routes_in
-from tests.support.pod_cases import send_datagram
-from tests.support.vifs import bridge_vif
+from tests.support.pod_cases import given_vif, send_datagram
 
 PLAIN = {"cniVersion": "1.1.0", "name": "net", "type": "os-vif-cni"}
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
-
-
-def given_vif(number=1):
-    """Return a VIF with addresses and a route, as neutron or kuryr makes it."""
-    vif = bridge_vif(number)
-    subnet = objects.Subnet(
-        cidr="10.66.0.0/24",
-        gateway="10.66.0.1",
-        dns=["10.66.0.53"],
-        ips=objects.FixedIPList(objects=[objects.FixedIP(address=f"10.66.0.{5 + number}")]),
-        routes=objects.RouteList(
-            objects=[objects.Route(cidr="10.99.0.0/16", gateway="10.66.0.9")]
-        ),
-    )
-    vif.network.subnets = objects.SubnetList(objects=[subnet])
-    return vif
 
 
 def document(vif):
