@@ -19,13 +19,37 @@ def identity_of(status: os.stat_result) -> str:
     return f"{status.st_dev}:{status.st_ino}"
 
 
+class _Descriptor:
+    """A descriptor that refers to a file, closed with the object. Copies share the descriptor."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __copy__(self) -> _Descriptor:
+        return self
+
+    def __deepcopy__(self, memo: object) -> _Descriptor:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process has no such descriptor.
+        return type(None), ()
+
+    def __del__(self) -> None:
+        os.close(self._number)
+
+
 @dataclasses.dataclass(frozen=True)
 class Sandbox:
     """The network namespace of a pod, and the name of the pod's interface.
 
-    The constructor notes device and inode of the file. A later call of :func:`os_vif.plug_pod`
-    raises an error if the path names another namespace by then, because the pod has ended and the
-    name or the process id was used again.
+    The constructor notes device and inode of the file, and the object refers to the namespace while
+    the object exists, so the kernel uses the inode for no other namespace. A later call of
+    :func:`os_vif.plug_pod` raises an error if the path names another namespace by then, because the
+    pod has ended and the name or the process id was used again.
+
+    The kernel keeps an ended namespace while an object refers to the namespace: do not keep a
+    Sandbox for the lifetime of a pod.
     """
 
     #: Path of the file of the network namespace: ``/run/netns/NAME`` or ``/proc/PID/ns/net``.
@@ -38,14 +62,20 @@ class Sandbox:
     #: ``DEVICE:INODE`` of the namespace file; None if the file did not exist.
     identity: str | None = dataclasses.field(init=False, default=None, compare=False, repr=False)
 
+    _file: _Descriptor | None = dataclasses.field(
+        init=False, default=None, compare=False, repr=False
+    )
+
     def __post_init__(self) -> None:
         if not isinstance(self.netns, str) or not self.netns:
             return
         try:
-            status = os.stat(self.netns)  # noqa: PTH116 - os_vif.plug_pod() checks the type
+            # Refers to the file without opening the file: os_vif.plug_pod() checks the type.
+            number = os.open(self.netns, os.O_PATH | os.O_CLOEXEC)
         except (OSError, ValueError):
             return
-        object.__setattr__(self, "identity", identity_of(status))
+        object.__setattr__(self, "_file", _Descriptor(number))
+        object.__setattr__(self, "identity", identity_of(os.fstat(number)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 #: Seconds to wait for the daemon.
 _TIMEOUT = 10.0
 _PROCESSES = "/proc/"
-#: The last address of the daemon; another daemon has another address.
-_addresses: list[str] = []
+#: The address of the daemon, by process and channel: a forked child starts its own daemon.
+_addresses: dict[tuple[int, object], str] = {}
 
 
 @contextlib.contextmanager
@@ -44,12 +45,15 @@ def handed_over(path: str, file: int | None) -> Iterator[None]:
 
 def _connect() -> socket.socket:
     """Return a connection to the daemon, which is started unless running."""
-    for address in _addresses:
-        # The daemon may have been restarted since.
+    known = _addresses.get((os.getpid(), pod_privsep.vif_plug.channel))
+    if known is not None:
+        # The shared daemon may have been restarted since.
         with contextlib.suppress(OSError):
-            return _connect_to(address)
-    _addresses[:] = [pod_privsep.hold_namespaces()]
-    return _connect_to(_addresses[0])
+            return _connect_to(known)
+    address = pod_privsep.hold_namespaces()
+    _addresses.clear()
+    _addresses[os.getpid(), pod_privsep.vif_plug.channel] = address
+    return _connect_to(address)
 
 
 def _connect_to(address: str) -> socket.socket:

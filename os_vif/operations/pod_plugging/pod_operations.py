@@ -9,6 +9,7 @@ The functions receive the plugin of the VIF from the functions of :mod:`os_vif`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -151,6 +152,19 @@ def _opened_if_present(sandbox: Sandbox) -> Iterator[Target]:
     with contextlib.ExitStack() as stack:
         target = Target(_NO_PATH, _NO_IDENTITY, sandbox)
         if sandbox.netns:
-            with contextlib.suppress(OSError, exception.InvalidField):
-                target = stack.enter_context(_opened(sandbox))
+            with contextlib.suppress(pod_namespaces.GoneError, exception.InvalidField):
+                target = _enter(stack, sandbox, target)
         yield target
+
+
+def _enter(stack: contextlib.ExitStack, sandbox: Sandbox, missing: Target) -> Target:
+    """Return the open target, or *missing* for a file that is no network namespace.
+
+    :raises OSError: if an existing namespace cannot be opened, for example without descriptors.
+    """
+    try:
+        return stack.enter_context(_opened(sandbox))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return missing

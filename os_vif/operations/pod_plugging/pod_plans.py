@@ -72,6 +72,11 @@ class Target:
         """The fields ``netns`` and ``netns_id`` of a step."""
         return self.netns, self.netns_id
 
+    @property
+    def known_place(self) -> tuple[str | None, str | None]:
+        """The path, or None; and ``DEVICE:INODE``, or None for a namespace that has gone."""
+        return self.sandbox.netns or None, None if self.file is None else self.netns_id
+
     def step(self, inner: KernelStep) -> InPod:
         """Return a step in the pod."""
         return InPod.of(self.netns, self.netns_id, inner)
@@ -294,28 +299,41 @@ def _way_of(vif: Any) -> _Way:
 
 
 def is_in_other_sandbox(vif: Any, target: Target) -> bool:
-    """Return whether the VIF is plugged into another sandbox than the target.
+    """Return whether the VIF is plugged into another sandbox than the target, or into no pod.
+
+    A device of the VIF's name that is no veth pair into a pod belongs to another program, such as
+    the tap device of a virtual machine.
 
     :raises os_vif.exception.InvalidField: if the VIF has no name of a device, or no PCI address.
     """
-    netns_id = None if target.file is None else target.netns_id
     match vif.obj_name():
         case "VIFBridge" | "VIFOpenVSwitch":
-            with rtnetlink.opened() as net:
-                link = net.link(vif_fields.named(vif, "vif_name"))
-                if link is None or link.kind != "veth":
-                    return False
-                netns = target.sandbox.netns or None
-                return is_of_other_sandbox(net, link, netns, netns_id, target.ifname)
+            return _is_pair_of_another(vif_fields.named(vif, "vif_name"), target)
         case "VIFHostDevice" | "VIFDirect" | "VIFSriov":
-            record = lent_devices.read_record(vif_fields.pci_address(vif))
-            if record is None:
-                return False
-            if netns_id is not None:
-                return record.netns_id != netns_id
-            return bool(target.sandbox.netns) and record.netns != target.sandbox.netns
+            return _is_lent_to_another(vif_fields.pci_address(vif), target)
         case _:
             return False
+
+
+def _is_pair_of_another(name: str, target: Target) -> bool:
+    with rtnetlink.opened() as net:
+        link = net.link(name)
+        if link is None:
+            return False
+        if link.kind != "veth" or link.lower_netns is None or not link.is_managed:
+            return True
+        netns, netns_id = target.known_place
+        return is_of_other_sandbox(net, link, netns, netns_id, target.ifname)
+
+
+def _is_lent_to_another(pci_address: str, target: Target) -> bool:
+    record = lent_devices.read_record(pci_address)
+    if record is None:
+        return False
+    netns, netns_id = target.known_place
+    if netns_id is not None:
+        return record.netns_id != netns_id
+    return netns is not None and record.netns != netns
 
 
 def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
@@ -323,7 +341,7 @@ def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
     match vif.obj_name():
         case "VIFBridge" | "VIFOpenVSwitch":
             # The kernel deletes the other end in the pod, too.
-            return (DeleteLink(vif_fields.named(vif, "vif_name"), include_unmanaged=True),)
+            return (DeleteLink(vif_fields.named(vif, "vif_name")),)
         case "VIFMacvlanNested" | "VIFVlanNested" if target.file is not None:
             mac = vif_fields.get(vif, "address")
             return (DeletePodLink(target.ifname, *target.place, mac),)

@@ -170,7 +170,10 @@ class ReturnLink(_PodDevice):
         return (f"nsenter --net={quote(self.netns)} {command}  # with its name and MAC address",)
 
     def refusal(self, host: Host) -> str | None:
-        return super().refusal(host)
+        if (reason := super().refusal(host)) is not None:
+            return reason
+        is_vf = functions.is_vf(self.pci_address)
+        return None if is_vf else f"{self.pci_address} is no virtual function"
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self._record() is not None:

@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
+import errno
 import os
+import pickle
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
 
@@ -17,7 +21,7 @@ from os_vif import Sandbox, exception
 from os_vif.engine import runner
 from os_vif.engine.privileged import daemon as privileged
 from os_vif.engine.privileged import policy
-from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink import pod_namespaces, rtnetlink
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.plugins import pod_privsep
 from os_vif.sandbox import identity_of
@@ -27,6 +31,7 @@ from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_upper_links import EnsurePodMacvlan
 from testbed.namespaces import differences, run, snapshot
 from tests.support.daemons import DAEMON, context_pid, descriptors, use_helper
+from tests.support.forks import forked
 from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip, subnet
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -37,19 +42,47 @@ def in_pod(netns: str, inner) -> InPod:
 
 
 def test_a_name_that_was_used_again_is_an_error():
+    """The kernel uses the inode of an ended namespace again, unless the Sandbox refers to it."""
+    for number in range(8):
+        name = f"ov-again-{os.getpid()}-{number}"
+        with new_pod(name) as netns:
+            sandbox = Sandbox(netns, "eth0")
+        before = snapshot()
+        with new_pod(name):
+            with pytest.raises(exception.PlugException, match="used again"):
+                os_vif.plug_pod(pod_bridge_vif(1), POD, sandbox)
+            assert differences(before) == []
+            # The removal is best effort.
+            assert os_vif.unplug_pod(pod_bridge_vif(1), POD, sandbox) == ()
+
+
+def test_a_sandbox_can_be_copied_and_sent():
     with new_pod() as netns:
         sandbox = Sandbox(netns, "eth0")
-    before = snapshot()
-    # An open namespace keeps its inode, so the next namespace has another.
-    with new_pod(netns.rpartition("/")[2]), new_pod(f"{netns.rpartition('/')[2]}-2") as other:
-        if identity_of(os.stat(netns)) == sandbox.identity:  # noqa: PTH116
-            sandbox = Sandbox(other, "eth0")
-            object.__setattr__(sandbox, "netns", netns)
-        with pytest.raises(exception.PlugException, match="used again"):
-            os_vif.plug_pod(pod_bridge_vif(1), POD, sandbox)
-        assert differences(before) == []
-        # The removal is best effort.
-        assert os_vif.unplug_pod(pod_bridge_vif(1), POD, sandbox) == ()
+        for same in (
+            copy.copy(sandbox),
+            copy.deepcopy(sandbox),
+            pickle.loads(pickle.dumps(sandbox)),  # noqa: S301 - our own data
+        ):
+            assert (same, same.identity) == (sandbox, sandbox.identity)
+            del same
+        os_vif.plug_pod(pod_bridge_vif(1), POD, sandbox)
+        os_vif.unplug_pod(pod_bridge_vif(1), POD, sandbox)
+
+
+def test_an_unplug_fails_without_descriptors(monkeypatch):
+    """A namespace that cannot be opened has not gone: the pod keeps the interface."""
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns:
+        sandbox = Sandbox(netns, "eth0")
+        os_vif.plug_pod(vif, POD, sandbox)
+        with monkeypatch.context() as patch:
+            full = OSError(errno.EMFILE, "Too many open files")
+            patch.setattr(pod_namespaces, "open_namespace", mock.Mock(side_effect=full))
+            with pytest.raises(exception.UnplugException, match="Too many open files"):
+                os_vif.unplug_pod(vif, POD, sandbox)
+        assert os_vif.check_pod(vif, POD, sandbox) == ()
+        os_vif.unplug_pod(vif, POD, sandbox)
 
 
 def test_a_process_that_has_ended_is_an_error():
@@ -80,6 +113,24 @@ def test_the_namespace_of_a_process_with_all_capabilities():
         counts.append(descriptors(context_pid(pod_privsep.vif_plug.pypath)))
     # No namespace stays open. A thread of the daemon opens a socket at its first call.
     assert counts[-1] <= counts[0] + 8
+
+
+def test_a_forked_child_hands_the_namespace_to_its_own_daemon():
+    vif = pod_bridge_vif(1)
+    command = ["unshare", "-n", sys.executable, "-c", "print(flush=True); input()"]
+    with subprocess.Popen(command, stdin=-1, stdout=-1) as process:
+        process.stdout.readline()
+        sandbox = Sandbox(f"/proc/{process.pid}/ns/net", "eth0")
+
+        def plug_and_unplug() -> None:
+            os_vif.plug_pod(vif, POD, sandbox)
+            assert os_vif.check_pod(vif, POD, sandbox) == ()
+            os_vif.unplug_pod(vif, POD, sandbox)
+
+        plug_and_unplug()
+        done = forked(plug_and_unplug, b"")
+        assert done.returncode == 0, done.stderr
+        process.stdin.close()
 
 
 @pytest.mark.parametrize(

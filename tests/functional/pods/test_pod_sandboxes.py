@@ -13,6 +13,7 @@ import os_vif
 from os_vif import Sandbox, exception
 from os_vif.engine import runner
 from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP
 from os_vif.host.state import vif_records
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.steps import SetLink
@@ -24,6 +25,7 @@ from tests.support.pod_cases import (
     macvlan_vif,
     new_pod,
     pod_bridge_vif,
+    pod_hybrid_vif,
     pod_ip,
     pod_ovs_vif,
 )
@@ -87,7 +89,7 @@ def test_a_leftover_of_a_killed_plug_without_a_tag_is_removed():
     with new_pod() as netns:
         name = netns.rpartition("/")[2]
         run(f"ip link add {vif.vif_name} type veth peer name eth0 netns {name}")
-        run(f"ip link set {vif.vif_name} group 1869838962")
+        run(f"ip link set {vif.vif_name} group {CREATING_GROUP}")
         os_vif.unplug_pod(vif, POD, Sandbox(netns, "eth0"))
         assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo"]
 
@@ -104,3 +106,19 @@ def test_the_daemon_tells_nothing_about_other_files(tmp_path):
         texts.add(str(info.value).replace(path, "PATH"))
     (text,) = texts
     assert "the network namespace PATH does not exist, or is not the one of the pod" in text
+
+
+@pytest.mark.parametrize("make_vif", [pod_bridge_vif, pod_ovs_vif, pod_hybrid_vif])
+@pytest.mark.parametrize("kind", ["veth peer name far", "bridge"])
+def test_a_device_of_another_program_is_not_deleted(make_vif, kind):
+    """Such as the tap device of a virtual machine; also with the name of a VIF's device."""
+    vif = make_vif(1)
+    run(f"ip link add {vif.vif_name} type {kind}")
+    before = snapshot()
+    with new_pod() as netns:
+        sandbox = Sandbox(netns, "eth0")
+        with pytest.raises(exception.PlugException, match=vif.vif_name):
+            os_vif.plug_pod(vif, POD, sandbox)
+        assert os_vif.unplug_pod(vif, POD, sandbox) == ()
+    assert os_vif.unplug_pod(vif, POD, Sandbox(None, "eth0")) == ()
+    assert snapshot() == before
