@@ -13,12 +13,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-from os_vif.cni import attachment_result, network_configuration
+from os_vif.cni import attachment_result, delegate_process, ipam_result, network_configuration
 from os_vif.cni.cni_error import CniError, Code
 from os_vif.cni.invocation import Command, Invocation
 from os_vif.cni.network_configuration import VERSIONS
@@ -28,7 +27,6 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds for a plugin to end. A plugin that waits for a DHCP server needs many.
 _TIMEOUT = 110.0
-_MAX_ANSWER = 4 << 20
 #: The newest common version by path, modification time and size of a plugin.
 _common_versions: dict[tuple[str, int, int], str | None] = {}
 _lock = threading.Lock()
@@ -37,7 +35,8 @@ _lock = threading.Lock()
 def allocate(invocation: Invocation) -> dict[str, Any]:
     """Return the result of the ADD of the IPAM plugin; empty without an IPAM plugin.
 
-    :raises CniError: with the code of the plugin if the plugin fails. The caller executes DEL then.
+    :raises CniError: with the code of the plugin if the plugin fails, and for an unusable result. The
+        caller executes DEL then.
     """
     if invocation.configuration.ipam_type is None:
         return {}
@@ -95,7 +94,9 @@ def _execute(invocation: Invocation, command: Command) -> dict[str, Any] | None:
         raise _error(path, code, output)
     if command is not Command.ADD:
         return None
-    return _decode(path, output)
+    result = _decode(path, output)
+    ipam_result.require_usable(path, result)
+    return result
 
 
 def _find(name: str, invocation: Invocation) -> str:
@@ -123,10 +124,8 @@ def _run(
     """
     variables = {**environment, "CNI_COMMAND": str(command), "PATH": os.environ.get("PATH", "")}
     try:
-        done = subprocess.run(  # noqa: S603 - the runtime names the folders, and is root
-            [path], input=raw, env=variables, capture_output=True, check=False, timeout=_TIMEOUT
-        )
-    except subprocess.TimeoutExpired:
+        ended = delegate_process.run(path, raw, variables, _TIMEOUT)
+    except TimeoutError:
         raise CniError(
             Code.TRY_AGAIN_LATER, f"{path} did not end", f"within {_TIMEOUT:g} s"
         ) from None
@@ -134,9 +133,9 @@ def _run(
         raise CniError(
             Code.IO_FAILURE, f"{path} cannot be executed", error.strerror or str(error)
         ) from error
-    if done.stderr:
-        LOG.info("%s: %s", path, abbreviated(done.stderr.decode(errors="replace"), 500))
-    return done.returncode, done.stdout[:_MAX_ANSWER]
+    if ended.errors:
+        LOG.info("%s: %s", path, abbreviated(ended.errors.decode(errors="replace"), 500))
+    return ended.code, ended.output
 
 
 def _newest_common_version(path: str, invocation: Invocation) -> str | None:

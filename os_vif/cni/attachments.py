@@ -26,6 +26,7 @@ from os_vif.cni import (
     attachment_records,
     attachment_result,
     device_info,
+    ipam_result,
     kuryr_port_source,
     vif_source,
 )
@@ -305,7 +306,7 @@ def _result(
     )
     if allocated:
         addresses = [{**each, "interface": own} for each in allocated.get("ips") or ()]
-        routes = list(allocated.get("routes") or ())
+        routes = ipam_result.applied_routes(allocated)
         listed = {route.get("dst") for route in routes}
         routes += [
             {"dst": each.destination, "gw": each.gateway}

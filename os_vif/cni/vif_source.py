@@ -30,6 +30,7 @@ from os_vif.cni import kuryr_port_source
 from os_vif.cni.attachment_result import DEFAULT_ROUTES, interface_of
 from os_vif.cni.cni_error import CniError, Code
 from os_vif.cni.invocation import Invocation
+from os_vif.cni.ipam_result import SCOPE_LINK
 from os_vif.cni.network_configuration import invalid_field, require_mac
 from os_vif.device_names import TAP
 from os_vif.escape import abbreviated
@@ -297,7 +298,9 @@ def subnets_of(invocation: Invocation, allocated: Mapping[str, Any]) -> list[obj
             routes=objects.RouteList(objects=_routes(own_routes, interface, gateway, subnets)),
         )
         is_default = any(
-            str(_destination(route)) in DEFAULT_ROUTES and route.get("gw") in (None, "", gateway)
+            str(_destination(route)) in DEFAULT_ROUTES
+            and route.get("gw") in (None, "", gateway)
+            and route.get("scope") != SCOPE_LINK
             for route in own_routes
         )
         if gateway is not None and (wants_default or is_default):
@@ -312,7 +315,9 @@ def _routes(
     gateway: str | None,
     subnets: Sequence[objects.Subnet],
 ) -> list[objects.Route]:
-    """Return the routes of a subnet; a route without a gateway has the gateway of the subnet.
+    """Return the routes of a subnet.
+
+    A route without a gateway has the gateway of the subnet, unless the scope is "link".
 
     :param subnets: the subnets before. The first subnet of a family gets the routes to gateways
         outside all subnets.
@@ -322,9 +327,12 @@ def _routes(
     )
     made = []
     for route in routes:
-        via = _address("routes.gw", route.get("gw")) or gateway
+        via = _address("routes.gw", route.get("gw"))
+        if via is None and route.get("scope") != SCOPE_LINK:
+            via = gateway
         destination = str(_destination(route))
-        if destination in DEFAULT_ROUTES and via == gateway:
+        if destination in DEFAULT_ROUTES and via is not None and via == gateway:
+            # The gateway of the subnet is the default gateway.
             continue
         if via is None:
             # On the link.
