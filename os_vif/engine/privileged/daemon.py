@@ -326,8 +326,10 @@ def check(messages: Any, registry: Registry = wire.STEPS) -> CheckAnswer:
         failure = StepFailure("message", "", str(raised), errno.EINVAL)
         return {"differences": [], "error": failure.encode()}
     with pod_namespaces.keeping(), rtnetlink.thread_socket().cached() as net:
+        request = Call(net, steps)
         for step in steps:
             try:
+                policy.require_readable(net, step, request)
                 differences = step.differences(net)
             except Exception as raised:  # noqa: BLE001 - any error is answered
                 error = _failure_of(type(step).__name__, step.device, raised).encode()

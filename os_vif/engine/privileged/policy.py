@@ -69,6 +69,7 @@ def permitted(net: Netlink, step: KernelStep, call: Call) -> bool:
     """
     if call.issued:
         return True
+    require_readable(net, step, call)
     try:
         rule = _ask_plugin_step if isinstance(step, PluginStep) else RULES.get(type(step))
         if rule is None:
@@ -81,6 +82,17 @@ def permitted(net: Netlink, step: KernelStep, call: Call) -> bool:
             return False
         raise
     return True
+
+
+def require_readable(net: Netlink, step: KernelStep, call: Call) -> None:
+    """Raise OSError with EPERM for a step in a network namespace that is no pod's.
+
+    The daemon never enters such a namespace, neither to change nor to compare a device.
+    """
+    if isinstance(step, PodStep):
+        reason = PodStep.refusal(step, HostView(net, call))
+        if reason is not None:
+            raise refused(step, reason)
 
 
 def _decide(rule: Callable[[HostView, Any], None], view: HostView, step: KernelStep) -> None:
