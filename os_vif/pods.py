@@ -53,7 +53,7 @@ def unplug_pod(
     :param vif: the VIF, with the same field values as for :func:`plug_pod`.
     :param instance_info: the pod.
     :param sandbox: the network namespace of the pod, and the name of the interface. A ``netns`` of
-        None stands for the namespace and the interface of the last :func:`plug_pod`.
+        None stands for the namespace of the last :func:`plug_pod` with that interface.
     :returns: a sentence for each bridge that remains, because the bridge is still in use or was
         not created by os-vif.
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.

@@ -54,7 +54,9 @@ def unplug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> tuple
     """Unplug a VIF from a pod; see :func:`os_vif.unplug_pod`."""
     _check_sandbox(sandbox, netns_required=False)
     if sandbox.netns is None:
-        sandbox = recorded_pods.sandbox_of(vif, instance_info) or sandbox
+        recorded = recorded_pods.sandbox_of(vif, instance_info)
+        if recorded is not None and recorded.ifname == sandbox.ifname:
+            sandbox = recorded
     with (
         call_errors.raised_as(exception.UnplugException, vif),
         _opened_if_present(sandbox) as target,

@@ -354,6 +354,8 @@ def _removal(vif: Any, target: Target) -> tuple[KernelStep, ...]:
 def _result(vif: Any, device: _Device, target: Target) -> PodResult:
     gateway = target.sandbox.default_gateway
     addresses, routes, dns = pod_layer_3.read_layer_3(vif, default_gateway=gateway)
+    if device.has_interface:
+        pod_layer_3.require_mtu(vif, device.mtu, addresses)
     return PodResult(
         name=target.ifname if device.has_interface else None,
         mac=device.mac,
