@@ -10,6 +10,12 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from os_vif.cni.cni_error import CniError, Code
+
+#: Seconds for which GC waits for the calls of the network. The calls after GC wait as long. ADD may
+#: wait minutes for an IPAM plugin.
+_TIMEOUT = 10.0
+
 
 class AttachmentLocks:
     """The locks of the containers, and of GC for each network. The locks end with the process."""
@@ -39,20 +45,36 @@ class AttachmentLocks:
                 self._condition.notify_all()
 
     @contextlib.contextmanager
-    def of_network(self, network: str) -> Iterator[None]:
-        """Exclude all other calls for a network."""
+    def of_network(self, network: str, timeout: float = _TIMEOUT) -> Iterator[None]:
+        """Exclude all other calls for a network.
+
+        :param timeout: seconds. The end of the wait lets the calls continue that wait for GC.
+        :raises CniError: with the code 11 if calls for the network do not end in time.
+        """
         with self._condition:
             self._collections[network] += 1
-            self._condition.wait_for(
-                lambda: network not in self._busy.values() and network not in self._collecting
-            )
-            self._collecting.add(network)
         try:
-            yield
+            with self._condition:
+                is_free = self._condition.wait_for(lambda: self._is_free(network), timeout)
+                if not is_free:
+                    raise CniError(
+                        Code.TRY_AGAIN_LATER,
+                        "pods of the network are being plugged or unplugged",
+                        f"GC of {network} has waited for {timeout:g} s",
+                    )
+                self._collecting.add(network)
+            try:
+                yield
+            finally:
+                with self._condition:
+                    self._collecting.remove(network)
         finally:
             with self._condition:
                 self._collections[network] -= 1
                 if not self._collections[network]:
                     del self._collections[network]
-                self._collecting.remove(network)
                 self._condition.notify_all()
+
+    def _is_free(self, network: str) -> bool:
+        """Return whether no call for a network runs, and no collection."""
+        return network not in self._busy.values() and network not in self._collecting

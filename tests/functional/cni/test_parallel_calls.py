@@ -5,10 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from os_vif.cni import attachment_records
 from os_vif.cni.attachment_locks import AttachmentLocks
+from os_vif.cni.cni_error import CniError
 from testbed.namespaces import ip, state_files
 from tests.support.cni import addresses_in, links_in
 from tests.support.daemons import descriptors
@@ -106,6 +111,57 @@ def test_a_waiting_collection_of_a_network_delays_no_other_network():
             assert not collecting.done()
         collecting.result(30)
     assert not locks._collections
+
+
+def test_a_collection_gives_up_after_a_slow_call():
+    locks = AttachmentLocks()
+    with locks.of_container("net", "a"), ThreadPoolExecutor(1) as pool:
+        with pytest.raises(CniError) as raised, locks.of_network("net", timeout=0.1):
+            pass
+        assert raised.value.code == 11
+        # Later calls for the network continue.
+        pool.submit(lambda: locks.of_container("net", "b").__enter__()).result(30)
+    assert not locks._collections
+
+
+def test_collections_of_a_network_run_one_after_the_other():
+    locks = AttachmentLocks()
+    with locks.of_network("net"):
+        with pytest.raises(CniError), locks.of_network("net", timeout=0.1):
+            pass
+        with locks.of_network("other"):
+            pass
+    with locks.of_network("net"):
+        pass
+    assert not locks._collections
+    assert not locks._collecting
+
+
+@pytest.mark.parametrize("command", ["ADD", "DEL"])
+def test_gc_that_waits_for_a_slow_ipam_plugin_delays_no_other_network(
+    quick_runtime, network, pods, tmp_path, command
+):
+    """The IPAM plugin of the network ``slow`` waits for a writer of a FIFO."""
+    fifo, plugin = tmp_path / "fifo", tmp_path / "stub"
+    os.mkfifo(fifo)
+    plugin.write_text(
+        f"#!/bin/sh\nif [ $CNI_COMMAND = ADD ]; then cat {fifo}; else echo {{}}; fi\n"
+    )
+    plugin.chmod(0o755)
+    quick_runtime.path = f"{tmp_path}:{quick_runtime.path}"
+    slow = network | {"cniVersion": "1.1.0", "name": "slow", "ipam": {"type": "stub"}}
+    collected = slow | {"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "eth0"}]}
+    other = quick_runtime.for_container("c2", pods())
+    with ThreadPoolExecutor(2) as pool:
+        adding = pool.submit(quick_runtime.call, "ADD", slow)
+        while not attachment_records.read_all():
+            assert not adding.done()
+        collecting = pool.submit(quick_runtime.call, "GC", collected)
+        assert other.call(command, network).code == 0
+        assert not adding.done()
+        fifo.write_text('{"cniVersion": "1.1.0", "ips": [{"address": "10.5.0.2/24"}]}')
+        assert (adding.result(30).code, collecting.result(30).code) == (0, 0)
+    assert addresses_in(quick_runtime.netns) == ["10.5.0.2/24"]
 
 
 def test_other_containers_do_not_wait():
