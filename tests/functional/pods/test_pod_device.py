@@ -69,6 +69,17 @@ def test_a_virtual_function_goes_into_the_pod_and_comes_back(vif):
         assert changes(before, host()) == []
 
 
+def test_a_collection_brings_the_device_back(vif):
+    """The record names the pod."""
+    before = host()
+    with new_pod() as netns:
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "net1"))
+        report = os_vif.collect(lambda _: False, older_than=0, observations=1, pending=True)
+        assert [each.outcome for each in report.results] == ["removed"]
+        assert changes(before, host()) == []
+        assert os_vif.inventory() == ()
+
+
 def test_a_failure_at_each_step_brings_the_device_back(vif):
     before = host()
     with new_pod() as netns:
