@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from os_vif.forking import ForkSafeLock
-from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink import namespaces, rtnetlink
 from os_vif.sandbox import identity_of
 
 #: ``CLONE_NEWNET`` of linux/sched.h; :mod:`os` has the constant since Python 3.12.
@@ -150,7 +150,14 @@ class PodNamespace:
     def __init__(self, path: str, identity: str) -> None:
         """Open the namespace; see :func:`open_namespace_for_caller`."""
         self.path, self.identity = path, identity
+        if identity == own_identity():
+            raise OSError(errno.EPERM, f"{path} is the network namespace of the host")
         self.file = open_namespace_for_caller(path, identity)
+        owner = _read_owner(self.file)
+        if owner != 0:
+            os.close(self.file)
+            reason = f"{path} is owned by the user {owner}, not by root"
+            raise OSError(errno.EPERM, reason)
         self._net: rtnetlink.CachedNetlink | None = None
         self._uncached: rtnetlink.Netlink | None = None
 
@@ -192,6 +199,15 @@ class PodNamespace:
         if self._uncached is not None:
             self._uncached.close()
         os.close(self.file)
+
+
+def _read_owner(file: int) -> int:
+    """Return the user id of the owner of a namespace; close the file after an error."""
+    try:
+        return namespaces.owner(file)
+    except OSError:
+        os.close(file)
+        raise
 
 
 def _set_namespace(file: int, path: str) -> None:

@@ -127,6 +127,8 @@ class InPod(PodStep):
     def refusal(self, host: Host) -> str | None:
         if (reason := super().refusal(host)) is not None:
             return reason
+        if dict(self.arguments).get("replaces") is not None:
+            return "a step in a pod replaces no route of another device"
         if self.name == _LOOPBACK:
             permitted = self.step == "SetLink" and dict(self.arguments) in (
                 {"up": True},

@@ -141,6 +141,7 @@ class LendLink(_PodDevice):
         try:
             net.change(link, {"IFLA_NET_NS_FD": pod.file, "IFLA_IFNAME": self.name})
         except OSError:
+            self._bring_back(net, pod, record)
             lent_devices.delete_record(self.pci_address)
             raise
         with pod.entered() as inside:
@@ -150,6 +151,22 @@ class LendLink(_PodDevice):
         if index != link.index:
             # Another device of the pod has the index of the device on the host.
             lent_devices.write_record(dataclasses.replace(record, index=index))
+
+    def _bring_back(self, net: Netlink, pod: PodNamespace, record: LentDevice) -> None:
+        """Move the device back if the kernel has moved, but not renamed, the device."""
+        net.invalidate_cache()
+        if self._on_host(net) is not None:
+            return
+        own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with pod.entered() as inside:
+                inside.invalidate_cache()
+                link = inside.link_at(record.index)
+                if link is not None and record.is_about(link):
+                    inside.change(link, {"IFLA_NET_NS_FD": own, "IFLA_IFNAME": record.name})
+        finally:
+            os.close(own)
+            net.invalidate_cache()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,6 +229,9 @@ class ReturnLink(_PodDevice):
     def _fetch(self, net: Netlink) -> tuple[KernelStep, ...]:
         """Move the device to the host under the earlier name; return the undo steps."""
         record = self._record()
+        if record is not None and net.resolve(record.name) is not None:
+            # The kernel would move the device, and then fail to rename the device.
+            raise OSError(errno.EEXIST, f"another device of the host has the name {record.name}")
         own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         try:
             with self.opened() as pod:

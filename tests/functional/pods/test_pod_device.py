@@ -162,3 +162,16 @@ def test_an_unplug_of_another_sandbox_leaves_the_device_in_the_pod(vif):
         os_vif.unplug_pod(vif, POD, Sandbox("/run/netns/ov-ended", "net1"))
         assert os_vif.check_pod(vif, POD, Sandbox(netns, "net1")) == ()
         os_vif.unplug_pod(vif, POD, Sandbox(netns, "net1"))
+
+
+def test_a_device_stays_in_the_pod_while_another_has_its_name(vif):
+    with new_pod() as netns:
+        sandbox = Sandbox(netns, "net1")
+        os_vif.plug_pod(vif, POD, sandbox)
+        run("ip link add ovvf0 type bridge")
+        with pytest.raises(exception.UnplugException, match="another device of the host"):
+            os_vif.unplug_pod(vif, POD, sandbox)
+        assert "net1" in {link["ifname"] for link in pod_ip(netns, "link")}
+        run("ip link del ovvf0")
+        os_vif.unplug_pod(vif, POD, sandbox)
+        assert [link["ifname"] for link in pod_ip(netns, "link")] == ["lo"]

@@ -25,7 +25,7 @@ from os_vif.host.netlink import pod_namespaces, rtnetlink
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.plugins import pod_privsep
 from os_vif.sandbox import identity_of
-from os_vif.steps import EnsureAddress, SetLink, wire
+from os_vif.steps import EnsureAddress, EnsureRoute, SetLink, wire
 from os_vif.steps.plan import Plan
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_upper_links import EnsurePodMacvlan
@@ -239,8 +239,39 @@ def test_root_restricts_the_devices_below_those_of_pods(tmp_path, monkeypatch):
 def test_the_daemon_does_not_take_the_host_for_a_pod():
     run("ip link add eth9 alias os-vif type bridge")
     plan = Plan(in_pod("/proc/thread-self/ns/net", EnsureAddress("eth9", "192.0.2.1/24")))
-    with pytest.raises(exception.StepFailed, match="network namespace of the host"):
-        runner.run(plan, PRIVSEP_MODULE)
+    for call in (runner.run, runner.check):
+        with pytest.raises(exception.StepFailed, match="network namespace of the host"):
+            call(plan, PRIVSEP_MODULE)
+
+
+def test_a_step_in_a_pod_replaces_no_route_of_another_device():
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns:
+        name = netns.rpartition("/")[2]
+        run(f"ip -n {name} link add ext0 type bridge; ip -n {name} link set ext0 up")
+        run(f"ip -n {name} address add 192.0.2.5/24 dev ext0")
+        run(f"ip -n {name} route add default via 192.0.2.1")
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
+        route = EnsureRoute("eth0", "0.0.0.0/0", "10.7.0.1", replaces="ext0")
+        with pytest.raises(exception.StepFailed, match="replaces no route"):
+            runner.run(Plan(in_pod(netns, route)), PRIVSEP_MODULE)
+        (default,) = pod_ip(netns, "route", "show", "default")
+        assert default["gateway"] == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("cidr", "ip", "mtu", "field"),
+    [
+        ("10.1.0.0/24", "fd00::5", 1400, r"subnets\[0\]\.ips"),
+        ("10.1.0.0/24", "224.0.0.5", 1400, r"subnets\[0\]\.ips"),
+        ("fd00::/64", "fd00::5", 1279, r"vif\.network\.mtu"),
+    ],
+)
+def test_addresses_that_do_not_fit(cidr, ip, mtu, field):
+    vif = pod_bridge_vif(1, subnet(cidr, ip))
+    vif.network.mtu = mtu
+    with new_pod() as netns, pytest.raises(exception.PlugException, match=field):
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
 
 
 @pytest.mark.parametrize(
