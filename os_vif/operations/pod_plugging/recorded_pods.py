@@ -17,17 +17,22 @@ from os_vif.sandbox import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from os_vif.host.netlink.rtnetlink import Netlink
     from os_vif.operations.batch import Pair
 
 
 def sandbox_of(vif: Any, instance_info: Any) -> Sandbox | None:
     """Return the network namespace and the interface in the record of a VIF, or None."""
+    with rtnetlink.opened() as net:
+        return _read_sandbox(net, vif, instance_info)
+
+
+def _read_sandbox(net: Netlink, vif: Any, instance_info: Any) -> Sandbox | None:
     wanted = recording.record_of(vif, instance_info, is_plug=False)
     # The plain class stands for a record alone: the devices belong to another VIF.
     if wanted is None or type(vif) is objects.VIFBase:
         return None
-    with rtnetlink.opened() as net:
-        record = vif_records.read_record(net, wanted.vif_id)
+    record = vif_records.read_record(net, wanted.vif_id)
     if record is None or not record.is_of(wanted.plugin) or not record.netns:
         return None
     sandbox = Sandbox(record.netns, record.ifname)
@@ -46,7 +51,8 @@ def unplug_many(
     :param unplug_on_host: :func:`os_vif.unplug_many`, for the VIFs without a recorded pod.
     :param unplug_pod: :func:`os_vif.unplug_pod`.
     """
-    sandboxes = [sandbox_of(*pair) for pair in pairs]
+    with rtnetlink.opened() as net:
+        sandboxes = [_read_sandbox(net, *pair) for pair in pairs]
     on_host = [pair for pair, pod in zip(pairs, sandboxes, strict=True) if pod is None]
     results = iter(unplug_on_host(on_host) if on_host else ())
     return [
