@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception, objects
@@ -12,7 +14,8 @@ from os_vif.engine import recording
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.operations.batch import Result
-from os_vif.sandbox import Sandbox
+from os_vif.operations.recorded_vifs import INSIDE
+from os_vif.sandbox import Sandbox, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,9 +39,23 @@ def _read_sandbox(net: Netlink, vif: Any, instance_info: Any) -> Sandbox | None:
     if record is None or not record.is_of(wanted.plugin) or not record.netns:
         return None
     sandbox = Sandbox(record.netns, record.ifname)
+    if sandbox.identity != record.netns_id and vif.obj_name() in INSIDE:
+        # The pod may have processes still. The removal compares the MAC address of the device.
+        sandbox = Sandbox(_find_process(record.netns_id) or record.netns, record.ifname)
     # The namespace of the plug, whichever namespace has the path by now.
     object.__setattr__(sandbox, "identity", record.netns_id)
     return sandbox
+
+
+def _find_process(netns_id: str) -> str | None:
+    """Return the path of the namespace file of a process in a network namespace, or None."""
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        # The process may end, or be of another user.
+        with contextlib.suppress(OSError):
+            path = process / "ns/net"
+            if identity_of(path.stat()) == netns_id:
+                return str(path)
+    return None
 
 
 def unplug_many(

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -55,6 +57,20 @@ def test_a_collection_after_the_end_of_the_pod():
     with new_pod(pathlib.Path(netns).name):
         assert [each.outcome for each in collect().results] == [CollectOutcome.REMOVED]
     assert collect().results == ()
+
+
+@pytest.mark.usefixtures("uplink")
+def test_a_collection_finds_the_pod_by_its_processes():
+    """As after a runtime that has removed the file of the namespace, and not the processes."""
+    with new_pod() as netns:
+        os_vif.plug_pod(macvlan_vif(1), POD, Sandbox(netns, "eth0"))
+        command = ["nsenter", f"--net={netns}", sys.executable, "-c", "print(flush=True); input()"]
+        with subprocess.Popen(command, stdin=-1, stdout=-1) as process:
+            process.stdout.readline()
+            run(f"ip netns del {pathlib.Path(netns).name}")
+            assert [each.outcome for each in collect().results] == [CollectOutcome.REMOVED]
+            assert device_names(f"/proc/{process.pid}/ns/net") == ["lo"]
+            process.stdin.close()
 
 
 @pytest.mark.usefixtures("uplink")
