@@ -178,7 +178,10 @@ class EnsurePodVeth(PodStep):
                 undo = self._ipv6_off.apply(net)
                 return (*self._settings.apply(net), *undo)
             if link is not None:
-                if link.kind != "veth" or link.lower_netns is None or not link.is_managed:
+                # The VIF is the interface of another name in the same pod.
+                number = namespaces.require_number(net, {"NETNSA_FD": pod.file})
+                is_pods = link.kind == "veth" and link.lower_netns not in (None, number)
+                if not is_pods or not link.is_managed:
                     reason = f"{self.name} is {found}, not {self._expected}"
                     raise OSError(errno.EEXIST, reason)
                 return self._replace(net, pod, link)

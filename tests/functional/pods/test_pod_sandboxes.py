@@ -121,3 +121,13 @@ def test_a_device_of_another_program_is_not_deleted(make_vif, kind):
         assert os_vif.unplug_pod(vif, POD, sandbox) == ()
     assert os_vif.unplug_pod(vif, POD, Sandbox(None, "eth0")) == ()
     assert snapshot() == before
+
+
+def test_a_second_interface_does_not_take_the_first_away():
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns:
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
+        with pytest.raises(exception.PlugException, match="whose peer is eth0"):
+            os_vif.plug_pod(vif, POD, Sandbox(netns, "eth1"))
+        assert os_vif.check_pod(vif, POD, Sandbox(netns, "eth0")) == ()
+        os_vif.unplug_pod(vif, POD, Sandbox(netns, "eth0"))
