@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import json
+import json.encoder
 import math
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from os_vif import exception
 from os_vif.codec.path import SeveralErrors, below
 from os_vif.codec.primitive import DATA, NAME
 from os_vif.codec.size import MAX_OBJECTS, refuse_count
 from os_vif.escape import with_article
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def parse(data: str | bytes | bytearray | memoryview, *, collects: bool = False) -> Any:
@@ -53,8 +57,12 @@ def parse(data: str | bytes | bytearray | memoryview, *, collects: bool = False)
 def _decode(text: str) -> Any:
     if text.startswith("{"):
         # Faster than decode(), which finds white space by regular expressions.
-        data, end = _decoder.raw_decode(text)
-        if not text[end:].strip(" \t\n\r"):
+        try:
+            data, end = _scan_once(text, 0)
+        except StopIteration:
+            # decode() raises the error with the position.
+            return _decoder.decode(text)
+        if end == len(text) or not text[end:].strip(" \t\n\r"):
             return data
     return _decoder.decode(text)
 
@@ -64,7 +72,7 @@ def compose(data: Any) -> str:
 
     :raises os_vif.exception.InvalidValue: for a number that is not finite.
     """
-    return _compose(data, _encoder)
+    return _compose(data, _encode)
 
 
 def compose_sorted(data: Any) -> str:
@@ -72,12 +80,12 @@ def compose_sorted(data: Any) -> str:
 
     :raises os_vif.exception.InvalidValue: for a number that is not finite.
     """
-    return _compose(data, _sorting_encoder)
+    return _compose(data, _sorting_encoder.encode)
 
 
-def _compose(data: Any, encoder: json.JSONEncoder) -> str:
+def _compose(data: Any, encode: Callable[[Any], str]) -> str:
     try:
-        return encoder.encode(data)
+        return encode(data)
     except (ValueError, RecursionError) as error:
         raise exception.InvalidValue(found=f"{error}", expected="finite numbers") from None
     except TypeError as error:
@@ -90,6 +98,25 @@ _encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circul
 _sorting_encoder = json.JSONEncoder(
     separators=(",", ":"), allow_nan=False, check_circular=False, sort_keys=True
 )
+
+
+# The encoder in C, which encode() creates anew for each call; None in a Python without the module _json.
+_make_encoder = getattr(json.encoder, "c_make_encoder", None)
+_chunks = _make_encoder and _make_encoder(
+    None,
+    _encoder.default,
+    json.encoder.encode_basestring_ascii,
+    None,
+    ":",
+    ",",
+    False,
+    False,
+    False,
+)
+
+
+def _encode(data: Any) -> str:
+    return _encoder.encode(data) if _chunks is None else "".join(_chunks(data, 0))
 
 
 class _RepeatedNameError(exception.MalformedDocument):
@@ -173,6 +200,8 @@ _ONCE = "each name once"
 _decoder = json.JSONDecoder(
     object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=_finite_float
 )
+#: What raw_decode() calls: raises StopIteration for invalid JSON.
+_scan_once: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]
 #: Decodes objects as :class:`_Pairs`.
 _decode_pairs = json.JSONDecoder(
     object_pairs_hook=_Pairs, parse_constant=_refuse_constant, parse_float=_finite_float
