@@ -92,8 +92,9 @@ def interface_of(
     """
     value = address.get("address")
     try:
-        if not isinstance(value, str):
-            raise ValueError(value)  # noqa: TRY301, TRY004 - one error for all
+        # ip_interface() takes an address without a prefix as a network of its own.
+        if not isinstance(value, str) or "/" not in value:
+            raise ValueError(value)  # noqa: TRY301 - one error for all
         return ipaddress.ip_interface(value)
     except ValueError:
         raise invalid_field(

@@ -33,9 +33,10 @@ from os_vif.cni import (
 from os_vif.cni.attachment_records import AttachmentRecord
 from os_vif.cni.attachment_result import DEFAULT_ROUTES
 from os_vif.cni.cni_error import CniError, Code
-from os_vif.cni.invocation import Invocation
+from os_vif.cni.invocation import Invocation, is_interface_name
 from os_vif.cni.vif_source import PodVif
 from os_vif.host.netlink import pod_namespaces, rtnetlink
+from os_vif.operations.pod_plugging import recorded_pods
 from os_vif.sandbox import PodResult, Sandbox
 
 if TYPE_CHECKING:
@@ -79,12 +80,17 @@ def add(invocation: Invocation) -> dict[str, Any]:
 def delete(invocation: Invocation) -> None:
     """Unplug the interface of a pod, and release the addresses of the pod.
 
+    A VIF that another container has by now stays plugged. A name that no interface can have has
+    no attachment.
+
     :raises CniError: if a part of the attachment remains.
     """
+    if not is_interface_name(invocation.ifname):
+        return
     record = attachment_records.read(_key(invocation))
     pod = _recorded(record) or _find_quietly(invocation)
     with _raised_as_cni_error("the pod cannot be unplugged"):
-        if pod is not None:
+        if pod is not None and not _is_of_another_container(pod):
             os_vif.unplug_pod(
                 pod.vif, pod.instance, Sandbox(invocation.netns or None, invocation.ifname)
             )
@@ -174,7 +180,10 @@ def _collect_unrecorded(name: str, valid: frozenset[tuple[str, str]]) -> list[st
         network: Any = entry.vif.network if "network" in entry.vif else None
         label = network.label if network is not None and "label" in network else None
         instance = entry.instance.name if "name" in entry.instance else None
-        return label != name or entry.id in ids or instance in containers
+        if label != name or entry.id in ids or instance in containers:
+            return True
+        # Last, because ADD writes the record of the attachment before the VIF is on the host.
+        return _is_recorded(entry)
 
     owner = cfg.CONF.os_vif.owner
     failures: list[str] = []
@@ -189,6 +198,21 @@ def _collect_unrecorded(name: str, valid: frozenset[tuple[str, str]]) -> list[st
     report = os_vif.collect(is_kept, owner=owner, older_than=0, observations=1, pending=True)
     failures += report.errors
     return [*failures, *(f"{each.entry.id}: {each.reason}" for each in report.failed)]
+
+
+def _is_recorded(entry: Plugged) -> bool:
+    """Return whether an attachment of any network has the VIF of an entry.
+
+    A record with a VIF that cannot be read stands for all VIFs of the container.
+    """
+    for record in attachment_records.read_all():
+        pod = _recorded(record)
+        if pod is None:
+            if "name" in entry.instance and entry.instance.name == record.container_id:
+                return True
+        elif entry.id in (pod.vif.id if "id" in pod.vif else "", getattr(pod.vif, "vif_name", "")):
+            return True
+    return False
 
 
 def _require_free_name(sandbox: Sandbox) -> None:
@@ -265,6 +289,14 @@ def _recorded(record: AttachmentRecord | None) -> PodVif | None:
         )
         return None
     return PodVif(vif, instance, is_made_here=record.source == "made")
+
+
+def _is_of_another_container(pod: PodVif) -> bool:
+    """Return whether the VIF is plugged for another container, or for a virtual machine."""
+    is_other = recorded_pods.is_of_another_instance(pod.vif, pod.instance)
+    if is_other:
+        LOG.info("A VIF of %s is plugged for another container, and stays", pod.instance.name)
+    return is_other
 
 
 def _delete_quietly(invocation: Invocation) -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import re
 from collections.abc import Mapping
 
 from os_vif.cni import network_configuration
 from os_vif.cni.cni_error import CniError, Code
 from os_vif.cni.network_configuration import NetworkConfiguration
 from os_vif.escape import abbreviated
+from os_vif.host import limits
 
 #: The variables, in the order of a message.
 VARIABLES = (
@@ -31,9 +31,6 @@ VARIABLES = (
 )
 #: Bytes of a message that the daemon accepts.
 MAX_MESSAGE = 4 << 20
-#: A name of a network interface: at most 15 bytes, without '/', ':' and blanks (IFNAMSIZ).
-_INTERFACE = re.compile(r"[^/:\s\0]{1,15}")
-_MAX_INTERFACE = 15
 #: Bytes within which the variable of each known command ends.
 _MAX_COMMAND = 32
 
@@ -165,7 +162,9 @@ def parse(command: Command, environment: Mapping[str, str], raw: bytes) -> Invoc
         )
     if "CNI_CONTAINERID" in _REQUIRED[command]:
         _require_container_id(environment["CNI_CONTAINERID"])
-        _require_interface(environment["CNI_IFNAME"])
+        if command is not Command.DEL:
+            # DEL of what cannot exist is no error.
+            _require_interface(environment["CNI_IFNAME"])
     if command is Command.CHECK and configuration.previous is None:
         raise network_configuration.invalid_field(
             "prevResult", "missing", "the result of the ADD of the container"
@@ -186,16 +185,20 @@ def _require_container_id(value: str) -> None:
         )
 
 
+def is_interface_name(value: str) -> bool:
+    """Return whether an interface of a pod can have a name. ``lo`` exists in each namespace."""
+    return limits.is_device_name(value) and value != "lo"
+
+
 def _require_interface(value: str) -> None:
     """Check a name of an interface.
 
-    :raises CniError: for a name that the kernel refuses.
+    :raises CniError: for a name that no interface of a pod can have.
     """
-    is_short = len(value.encode(errors="surrogateescape")) <= _MAX_INTERFACE
-    if value in (".", "..") or not _INTERFACE.fullmatch(value) or not is_short:
+    if not is_interface_name(value):
         raise CniError(
             Code.INVALID_ENVIRONMENT,
             "invalid CNI_IFNAME",
-            f"CNI_IFNAME is {abbreviated(value, 80)}; expected at most {_MAX_INTERFACE} bytes without "
-            "'/', ':' and blanks",
+            f"CNI_IFNAME is {abbreviated(value, 80)}; expected at most {limits.MAX_NAME} bytes without "
+            "'/', ':', '%' and blanks, other than lo, all and default",
         )

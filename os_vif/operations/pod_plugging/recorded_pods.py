@@ -30,6 +30,18 @@ def sandbox_of(vif: Any, instance_info: Any) -> Sandbox | None:
         return _read_sandbox(net, vif, instance_info)
 
 
+def is_of_another_instance(vif: Any, instance_info: Any) -> bool:
+    """Return whether the record of a VIF names another pod or virtual machine, by its name."""
+    own = recording.record_of(vif, instance_info, is_plug=False)
+    if own is None:
+        return False
+    with rtnetlink.opened() as net:
+        found = vif_records.read_record(net, own.vif_id)
+    if found is None or not found.is_of(own.plugin):
+        return False
+    return found.instance_name not in ("", own.instance_name)
+
+
 def _read_sandbox(net: Netlink, vif: Any, instance_info: Any) -> Sandbox | None:
     wanted = recording.record_of(vif, instance_info, is_plug=False)
     # The plain class stands for a record alone: the devices belong to another VIF.

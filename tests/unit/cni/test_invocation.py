@@ -102,10 +102,28 @@ def test_a_container_id_with_other_characters_is_invalid(value):
 
 
 @pytest.mark.parametrize(
-    "value", [".", "..", "a/b", "a:b", "a b", "a\tb", "n" * 16, "\u00e9" * 8, "a\n"]
+    "value",
+    [
+        ".",
+        "..",
+        "a/b",
+        "a:b",
+        "a b",
+        "a\tb",
+        "n" * 16,
+        "\u00e9" * 8,
+        "a\n",
+        "eth%d",
+        "all",
+        "default",
+        "lo",
+        "\x7fa",
+    ],
 )
-def test_an_interface_that_the_kernel_refuses_is_invalid(value):
+def test_an_interface_that_no_pod_can_have_is_invalid(value):
     assert _code(CNI_IFNAME=value)[0] == 4
+    assert _code("CHECK", {"prevResult": {}}, CNI_IFNAME=value)[0] == 4
+    assert _parse("DEL", CNI_IFNAME=value).ifname == value
 
 
 @pytest.mark.parametrize("value", ["eth0", "n" * 15, "\u00e9" * 7, "a.b", "@x"])

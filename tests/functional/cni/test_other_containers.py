@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""VIFs that another container, another network or a virtual machine has."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import os_vif
+from os_vif import objects, serialization
+from os_vif.cni import attachment_records
+from testbed.namespaces import state_files
+from tests.support.cni import links_in
+from tests.support.pod_cases import pod_bridge_vif
+
+PLAIN = {"cniVersion": "1.1.0", "name": "net", "type": "os-vif-cni"}
+
+
+def document(label=None):
+    vif = pod_bridge_vif(1)
+    if label:
+        vif.network.label = label
+    return json.loads(serialization.dumps(vif))
+
+
+@pytest.fixture
+def configuration():
+    """Return a configuration with the document of a VIF."""
+    return PLAIN | {"vif": document()}
+
+
+@pytest.fixture
+def moved(quick_runtime, pods, configuration):
+    """Return a pod whose VIF was plugged into the pod of c1 before."""
+    second = quick_runtime.for_container("c2", pods())
+    for pod in (quick_runtime, second):
+        assert pod.call("ADD", configuration).code == 0
+    assert "eth0" in links_in(second.netns)
+    return second
+
+
+@pytest.mark.parametrize("netns", ["with CNI_NETNS", "without CNI_NETNS"])
+def test_del_of_an_earlier_container_leaves_the_vif_alone(
+    quick_runtime, moved, configuration, netns
+):
+    changes = {} if netns == "with CNI_NETNS" else {"CNI_NETNS": None}
+    for _ in range(2):
+        quick_runtime.call("DEL", configuration, **changes).succeeded()
+        assert "eth0" in links_in(moved.netns)
+    assert [each.container_id for each in attachment_records.read_all()] == ["c2"]
+    moved.call("DEL", configuration).succeeded()
+    assert list(links_in(moved.netns)) == ["lo"]
+    assert state_files() == {}
+
+
+def test_gc_of_an_earlier_container_leaves_the_vif_alone(quick_runtime, moved, configuration):
+    listed = [{"containerID": "c2", "ifname": "eth0"}]
+    collected = configuration | {"cni.dev/valid-attachments": listed}
+    quick_runtime.call("GC", collected).succeeded()
+    assert "eth0" in links_in(moved.netns)
+    assert [each.container_id for each in attachment_records.read_all()] == ["c2"]
+
+
+def test_a_failed_add_leaves_the_vif_of_another_container_alone(
+    quick_runtime, pods, configuration
+):
+    assert quick_runtime.call("ADD", configuration).code == 0
+    second = quick_runtime.for_container("c2", pods())
+    broken = document()
+    broken["network"]["mtu"] = 67
+    assert second.call("ADD", PLAIN | {"vif": broken}).code == 1
+    # The runtime calls DEL after a failed ADD.
+    second.call("DEL", PLAIN | {"vif": broken}, CNI_NETNS=None).succeeded()
+    assert "eth0" in links_in(quick_runtime.netns)
+    assert [each.container_id for each in attachment_records.read_all()] == ["c1"]
+
+
+def test_del_leaves_the_vif_of_a_virtual_machine_alone(quick_runtime, configuration):
+    vif = pod_bridge_vif(1)
+    machine = objects.InstanceInfo(uuid="b" * 32, name="instance-1")
+    os_vif.plug(vif, machine)
+    before = state_files()
+    quick_runtime.call("DEL", configuration, CNI_NETNS=None).succeeded()
+    assert state_files() == before
+    os_vif.unplug(vif, machine)
+
+
+def test_gc_leaves_the_vifs_of_a_network_with_an_equal_label_alone(quick_runtime, pods):
+    other = quick_runtime.for_container("c2", pods())
+    added = PLAIN | {"name": "other", "vif": document(label="net")}
+    assert other.call("ADD", added).code == 0
+    collected = PLAIN | {"bridge": "br-cni", "cni.dev/valid-attachments": []}
+    quick_runtime.call("GC", collected).succeeded()
+    assert "eth0" in links_in(other.netns)
+    quick_runtime.call("GC", added | {"cni.dev/valid-attachments": []}).succeeded()
+    assert list(links_in(other.netns)) == ["lo"]
+    assert state_files() == {}
+
+
+@pytest.mark.parametrize("name", ["eth%d", "all", "default", "lo", "n" * 16, "a/b"])
+def test_del_of_a_name_that_no_interface_can_have_is_no_error(quick_runtime, network, name):
+    assert quick_runtime.call("ADD", network, CNI_IFNAME=name).error["code"] == 4
+    quick_runtime.call("DEL", network, CNI_IFNAME=name).succeeded()
+
+
+def test_requested_addresses_need_a_prefix(quick_runtime):
+    configuration = PLAIN | {"bridge": "br-cni", "runtimeConfig": {"ips": ["10.6.0.5"]}}
+    error = quick_runtime.call("ADD", configuration).error
+    assert error["code"] == 7
+    assert "10.6.0.5" in error["details"]
+    assert "with a prefix" in error["details"]
+    assert list(links_in(quick_runtime.netns)) == ["lo"]
