@@ -126,6 +126,8 @@ def check(invocation: Invocation) -> None:
             f"{invocation.ifname} of the pod is not as plugged",
             "; ".join(map(str, differences)),
         )
+    with _raised_as_cni_error("the pod cannot be read"):
+        attachment_check.require_listed(invocation, pod, sandbox, previous)
     if vif_source.needs_addresses(invocation):
         address_delegation.check(invocation)
 

@@ -287,9 +287,9 @@ def subnets_of(invocation: Invocation, allocated: Mapping[str, Any]) -> list[obj
     subnets: list[objects.Subnet] = []
     for address in addresses:
         interface = interface_of(address)
-        gateway = _address("ips.gateway", address.get("gateway"))
+        gateway = read_address("ips.gateway", address.get("gateway"))
         own_routes = [
-            route for route in routes if _destination(route).version == interface.version
+            route for route in routes if read_destination(route).version == interface.version
         ]
         subnet = objects.Subnet(
             cidr=str(interface.network),
@@ -298,7 +298,7 @@ def subnets_of(invocation: Invocation, allocated: Mapping[str, Any]) -> list[obj
             routes=objects.RouteList(objects=_routes(own_routes, interface, gateway, subnets)),
         )
         is_default = any(
-            str(_destination(route)) in DEFAULT_ROUTES
+            str(read_destination(route)) in DEFAULT_ROUTES
             and route.get("gw") in (None, "", gateway)
             and route.get("scope") != SCOPE_LINK
             for route in own_routes
@@ -327,10 +327,10 @@ def _routes(
     )
     made = []
     for route in routes:
-        via = _address("routes.gw", route.get("gw"))
+        via = read_address("routes.gw", route.get("gw"))
         if via is None and route.get("scope") != SCOPE_LINK:
             via = gateway
-        destination = str(_destination(route))
+        destination = str(read_destination(route))
         if destination in DEFAULT_ROUTES and via is not None and via == gateway:
             # The gateway of the subnet is the default gateway.
             continue
@@ -354,7 +354,7 @@ def _requested_addresses(invocation: Invocation) -> list[dict[str, Any]]:
     return [{"address": each} for each in listed]
 
 
-def _destination(
+def read_destination(
     route: Mapping[str, Any],
 ) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     """Return the destination of a route.
@@ -369,7 +369,7 @@ def _destination(
         ) from None
 
 
-def _address(field: str, value: object) -> str | None:
+def read_address(field: str, value: object) -> str | None:
     """Return an address in the usual form; None for an empty value.
 
     :raises CniError: for a value that is no address.

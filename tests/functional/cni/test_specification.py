@@ -258,6 +258,73 @@ def test_check_consults_the_previous_result(quick_runtime, network):
     assert quick_runtime.call("CHECK", network).error["code"] == 7
 
 
+def _with_address(result):
+    own = len(result["interfaces"]) - 1
+    result["ips"].append({"address": "10.77.0.99/24", "interface": own})
+
+
+def _with_prefix(result):
+    result["ips"][0]["address"] = result["ips"][0]["address"].replace("/24", "/25")
+
+
+def _with_route(result):
+    result["routes"].append({"dst": "10.200.0.0/16", "gw": "10.77.0.1"})
+
+
+def _with_gateway(result):
+    result["routes"][0]["gw"] = "10.77.0.9"
+
+
+def _with_host_interface(result):
+    result["interfaces"].append({"name": "ghost0", "mac": "02:00:00:00:99:98"})
+
+
+def _with_mac_of_the_host(result):
+    result["interfaces"][1]["mac"] = "02:00:00:00:99:99"
+
+
+@pytest.mark.parametrize(
+    ("add", "text"),
+    [
+        (_with_address, "eth0 does not have the address 10.77.0.99/24"),
+        (_with_prefix, "eth0 does not have the address 10.77.0.2/25"),
+        (_with_route, "the pod does not have the route to 10.200.0.0/16 via 10.77.0.1"),
+        (_with_gateway, "the pod does not have the route to 0.0.0.0/0 via 10.77.0.9"),
+        (_with_host_interface, "the host has no interface ghost0"),
+        (_with_mac_of_the_host, "not 02:00:00:00:99:99"),
+    ],
+)
+def test_check_finds_what_only_the_previous_result_has(quick_runtime, network, add, text):
+    result = quick_runtime.call("ADD", network).result
+    add(result)
+    error = quick_runtime.call("CHECK", with_previous(network, result)).error
+    assert error["code"] == 101
+    assert text in error["details"]
+
+
+def test_check_refuses_the_sandbox_of_another_pod(quick_runtime, network, pods):
+    result = quick_runtime.call("ADD", network).result
+    result["interfaces"][-1]["sandbox"] = pods()
+    error = quick_runtime.call("CHECK", with_previous(network, result)).error
+    assert error["code"] == 7
+    assert quick_runtime.netns in error["details"]
+    # Another path of the same namespace.
+    result["interfaces"][-1]["sandbox"] = quick_runtime.netns.replace("/run/", "/run/../run/")
+    quick_runtime.call("CHECK", with_previous(network, result)).succeeded()
+
+
+def test_check_permits_addresses_and_routes_that_later_plugins_have_added(quick_runtime, network):
+    result = quick_runtime.call("ADD", network).result
+    pod = f"nsenter --net={quick_runtime.netns}"
+    run(f"{pod} ip address add 10.77.0.99/24 dev eth0")
+    run(f"{pod} ip address add 10.78.0.1/32 dev lo")
+    run(f"{pod} ip route add 10.200.0.0/16 via 10.77.0.1 table 100")
+    _with_address(result)
+    _with_route(result)
+    result["ips"].append({"address": "10.78.0.1/32"})
+    quick_runtime.call("CHECK", with_previous(network, result)).succeeded()
+
+
 def test_check_calls_the_ipam_plugin_and_passes_the_error_on(
     quick_runtime, network, allocated, tmp_path
 ):
