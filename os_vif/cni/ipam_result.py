@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from os_vif.cni import attachment_result
 from os_vif.cni.cni_error import CniError, Code
 from os_vif.escape import abbreviated
+from os_vif.host.netlink import uapi
 
-#: Scope of a route to a network on the link (``RT_SCOPE_LINK``).
-SCOPE_LINK = 253
+#: Scope of a route to a network on the link.
+SCOPE_LINK = uapi.RT_SCOPE_LINK
 #: Values of fields of routes that os-vif applies; the first is the default of each field.
 _ROUTE_VALUES = {
     "table": (0, 254),

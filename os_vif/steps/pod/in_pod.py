@@ -54,7 +54,7 @@ class InPod(PodStep):
     Permitted are steps for addresses, routes, settings and kernel parameters of a device of os-vif,
     and the loopback device being up.
 
-    :raises OSError: the errors of the inner step, and of :class:`PodStep`.
+    :raises OSError: the errors of the inner step, and of each step in a pod.
 
     Equivalent to: ``nsenter --net=NETNS`` before each command of the inner step
     """
