@@ -60,6 +60,7 @@ def add(invocation: Invocation) -> dict[str, Any]:
         info_path = device_info.path_of(invocation.configuration.runtime_config)
         # Before the first change, so that an invalid configuration allocates no address.
         pod = vif_source.find(invocation, {})
+        _require_unused(pod)
         attachment_records.write(_record(invocation, pod, info_path))
         try:
             allocated = address_delegation.allocate(invocation) if pod.is_made_here else {}
@@ -249,6 +250,23 @@ def _require_free_name(sandbox: Sandbox) -> None:
         )
 
 
+def _require_unused(pod: PodVif) -> None:
+    """Raise CniError if the VIF is in the existing namespace of another container.
+
+    A plug would disconnect that container.
+    """
+    found = recorded_pods.read_record_of_another(pod.vif, pod.instance)
+    if found is None or not found.netns:
+        return
+    if Sandbox(found.netns, found.ifname).identity == found.netns_id:
+        raise CniError(
+            Code.TRY_AGAIN_LATER,
+            "the VIF is in another pod",
+            f"VIF {found.vif_id} is {found.ifname} of the container {found.instance_name}; "
+            "expected a DEL of that container first",
+        )
+
+
 def _sandbox_of(invocation: Invocation, pod: PodVif) -> Sandbox:
     """Return the sandbox of an attachment."""
     return Sandbox(
@@ -295,7 +313,7 @@ def _recorded(record: AttachmentRecord | None) -> PodVif | None:
 
 def _is_of_another_container(pod: PodVif) -> bool:
     """Return whether the VIF is plugged for another container, or for a virtual machine."""
-    is_other = recorded_pods.is_of_another_instance(pod.vif, pod.instance)
+    is_other = recorded_pods.read_record_of_another(pod.vif, pod.instance) is not None
     if is_other:
         LOG.info("A VIF of %s is plugged for another container, and stays", pod.instance.name)
     return is_other

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from os_vif.host.netlink.rtnetlink import Netlink
+    from os_vif.host.state.vif_records import VifRecord
     from os_vif.operations.batch import Pair
 
 
@@ -30,16 +31,16 @@ def sandbox_of(vif: Any, instance_info: Any) -> Sandbox | None:
         return _read_sandbox(net, vif, instance_info)
 
 
-def is_of_another_instance(vif: Any, instance_info: Any) -> bool:
-    """Return whether the record of a VIF names another pod or virtual machine, by its name."""
+def read_record_of_another(vif: Any, instance_info: Any) -> VifRecord | None:
+    """Return the record of a VIF that names another pod or virtual machine; None otherwise."""
     own = recording.record_of(vif, instance_info, is_plug=False)
     if own is None:
-        return False
+        return None
     with rtnetlink.opened() as net:
         found = vif_records.read_record(net, own.vif_id)
     if found is None or not found.is_of(own.plugin):
-        return False
-    return found.instance_name not in ("", own.instance_name)
+        return None
+    return None if found.instance_name in ("", own.instance_name) else found
 
 
 def _read_sandbox(net: Netlink, vif: Any, instance_info: Any) -> Sandbox | None:

@@ -12,9 +12,9 @@ import pytest
 import os_vif
 from os_vif import objects, serialization
 from os_vif.cni import attachment_records
-from testbed.namespaces import state_files
-from tests.support.cni import links_in
-from tests.support.pod_cases import pod_bridge_vif
+from testbed.namespaces import run, state_files
+from tests.support.cni import links_in, routes_in
+from tests.support.pod_cases import given_vif, pod_bridge_vif
 
 PLAIN = {"cniVersion": "1.1.0", "name": "net", "type": "os-vif-cni"}
 
@@ -34,10 +34,11 @@ def configuration():
 
 @pytest.fixture
 def moved(quick_runtime, pods, configuration):
-    """Return a pod whose VIF was plugged into the pod of c1 before."""
+    """Return a pod whose VIF was plugged into the pod of c1 before, without a DEL."""
+    assert quick_runtime.call("ADD", configuration).code == 0
+    run(f"ip netns delete {quick_runtime.netns.rpartition('/')[2]}")
     second = quick_runtime.for_container("c2", pods())
-    for pod in (quick_runtime, second):
-        assert pod.call("ADD", configuration).code == 0
+    assert second.call("ADD", configuration).code == 0
     assert "eth0" in links_in(second.netns)
     return second
 
@@ -76,6 +77,26 @@ def test_a_failed_add_leaves_the_vif_of_another_container_alone(
     second.call("DEL", PLAIN | {"vif": broken}, CNI_NETNS=None).succeeded()
     assert "eth0" in links_in(quick_runtime.netns)
     assert [each.container_id for each in attachment_records.read_all()] == ["c1"]
+
+
+def test_an_add_does_not_take_the_vif_of_an_existing_pod(quick_runtime, pods):
+    """The second pod cannot be plugged: the default route of another interface is in the way."""
+    configuration = PLAIN | {"vif": json.loads(serialization.dumps(given_vif()))}
+    assert quick_runtime.call("ADD", configuration).code == 0
+    second = quick_runtime.for_container("c2", pods())
+    in_second = f"nsenter --net={second.netns} ip"
+    run(f"{in_second} link add net1 up type veth peer name peer1")
+    run(f"{in_second} link set peer1 up")
+    run(f"{in_second} address add 10.1.1.1/24 dev net1")
+    run(f"{in_second} route add default via 10.1.1.2")
+    error = second.call("ADD", configuration).error
+    assert error["code"] == 11
+    assert "eth0 of the container c1" in error["details"]
+    second.call("DEL", configuration, CNI_NETNS=None).succeeded()
+    assert routes_in(quick_runtime.netns)["default"] == "10.66.0.1"
+    quick_runtime.call("DEL", configuration).succeeded()
+    run(f"{in_second} link delete net1")
+    assert second.call("ADD", configuration).code == 0
 
 
 def test_del_leaves_the_vif_of_a_virtual_machine_alone(quick_runtime, configuration):
