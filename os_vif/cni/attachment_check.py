@@ -25,6 +25,7 @@ from os_vif.cni.invocation import Invocation
 from os_vif.cni.vif_source import PodVif, read_address, read_destination
 from os_vif.host import limits
 from os_vif.host.netlink import pod_namespaces, rtnetlink
+from os_vif.operations.pod_plugging import pod_layer_3
 from os_vif.sandbox import Sandbox
 from os_vif.steps.ip import addresses, routes
 
@@ -113,14 +114,16 @@ def relevant(found: Iterable[Difference]) -> list[Difference]:
 
 
 def require_listed(
-    invocation: Invocation, pod: PodVif, sandbox: Sandbox, previous: Mapping[str, Any]
+    invocation: Invocation, vif: objects.VIFBase, sandbox: Sandbox, previous: Mapping[str, Any]
 ) -> None:
     """Check that the host and the pod have the resources of ``prevResult``.
 
+    :param vif: the VIF of :func:`expected_vif`; the pod has its addresses and routes.
     :raises CniError: with the missing interfaces of the host, addresses and routes.
     """
-    missing = [*_missing_host_interfaces(pod, previous)]
-    if sandbox.identity is not None and (previous.get("ips") or previous.get("routes")):
+    missing = [*_missing_host_interfaces(vif, previous)]
+    left = _without_settings_of(vif, sandbox, previous)
+    if sandbox.identity is not None and (left["ips"] or left["routes"]):
         with (
             pod_namespaces.opened(invocation.netns, sandbox.identity) as namespace,
             namespace.entered() as net,
@@ -129,8 +132,8 @@ def require_listed(
             # A pod with a vhost-user socket has no interface.
             if link is not None:
                 own = require_interface(invocation, previous)
-                missing += _missing_addresses(net, link, own, previous)
-                missing += _missing_routes(net, link, previous)
+                missing += _missing_addresses(net, link, own, left)
+                missing += _missing_routes(net, link, left)
     if missing:
         raise CniError(
             Code.DIFFERS,
@@ -139,12 +142,39 @@ def require_listed(
         )
 
 
-def _missing_host_interfaces(pod: PodVif, previous: Mapping[str, Any]) -> Iterator[str]:
+def _without_settings_of(
+    vif: objects.VIFBase, sandbox: Sandbox, previous: Mapping[str, Any]
+) -> dict[str, list[Any]]:
+    """Return the addresses and routes of ``prevResult`` that are not settings of the VIF."""
+    own_addresses, own_routes, _ = pod_layer_3.read_layer_3(
+        vif, default_gateway=sandbox.default_gateway
+    )
+    known_addresses = {each.address for each in own_addresses}
+    known_routes = {
+        (str(each.destination), gateway)
+        for each in own_routes
+        for gateway in ("", each.gateway or "")
+    }
+    return {
+        "ips": [
+            each
+            for each in previous.get("ips") or ()
+            if str(each.get("address")) not in known_addresses
+        ],
+        "routes": [
+            each
+            for each in previous.get("routes") or ()
+            if (str(each.get("dst")), str(each.get("gw") or "")) not in known_routes
+        ],
+    }
+
+
+def _missing_host_interfaces(vif: objects.VIFBase, previous: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each interface of the host that is missing.
 
     Only the MAC address of the pair's end must be equal: a bridge has the address of a port.
     """
-    pair = getattr(pod.vif, "vif_name") if "vif_name" in pod.vif else None  # noqa: B009 - a field of some classes
+    pair = getattr(vif, "vif_name") if "vif_name" in vif else None  # noqa: B009 - a field of some classes
     listed = [each for each in previous.get("interfaces") or () if not each.get("sandbox")]
     with rtnetlink.opened() as net:
         for each in listed:

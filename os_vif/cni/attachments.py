@@ -128,7 +128,7 @@ def check(invocation: Invocation) -> None:
             "; ".join(map(str, differences)),
         )
     with _raised_as_cni_error("the pod cannot be read"):
-        attachment_check.require_listed(invocation, pod, sandbox, previous)
+        attachment_check.require_listed(invocation, vif, sandbox, previous)
     if vif_source.needs_addresses(invocation):
         address_delegation.check(invocation)
 
