@@ -15,7 +15,6 @@ from oslo_config import cfg
 from os_vif.cni.call_handler import CallHandler
 from os_vif.cni.cni_server import SOCKET_MODE, CniServer
 from os_vif.host import listeners
-from os_vif.host.state.directory import STATE
 from os_vif.operations import privileged_daemon
 from os_vif.operations.pod_plugging import pod_operations
 
@@ -23,11 +22,6 @@ LOG = logging.getLogger(__name__)
 
 #: ``[os_vif] owner`` of the VIFs, unless the configuration names another owner.
 OWNER = "os-vif-cni"
-
-
-def default_socket() -> str:
-    """Return the path of the socket, unless ``--listen`` names another path."""
-    return STATE.file("cni.sock")
 
 
 def run(path: str) -> None:

@@ -12,8 +12,8 @@ from cliff import command
 
 from os_vif import exception
 from os_vif.cmd import exit_codes, main
-from os_vif.cni import cni_process
 from os_vif.escape import printable
+from os_vif.host.state.directory import STATE
 
 LOG = logging.getLogger("os-vif")
 
@@ -23,7 +23,7 @@ class CniDaemon(main.Escaping, command.Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        path = cni_process.default_socket()
+        path = STATE.file("cni.sock")
         parser.add_argument(
             "--listen",
             default=path,
@@ -35,6 +35,8 @@ class CniDaemon(main.Escaping, command.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Serve, and return the exit code."""
+        from os_vif.cni import cni_process
+
         # Logs of the daemon are for operators; the other commands report a line.
         for name in ("os_vif", "os-vif"):
             logging.getLogger(name).setLevel(logging.NOTSET)

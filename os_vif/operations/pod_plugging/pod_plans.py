@@ -130,6 +130,10 @@ def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Pl
         return Plan()
     host = _host_plan(plugin, _for_host(vif), instance_info, "unplug")
     own = _removal(vif, target)
+    if any(isinstance(step, ReturnLink) for step in own):
+        # The driver of a virtual function refuses the earlier MAC address of the device, until the
+        # address that the physical function has assigned is released.
+        return Plan(*host, *own, switch=host.switch)
     # Ports of Open vSwitch are deleted before their devices, and bridges after their ports.
     before = list(itertools.takewhile(lambda step: not isinstance(step, KernelStep), host))
     return Plan(*before, *own, *list(host)[len(before) :], switch=host.switch)

@@ -147,7 +147,13 @@ class LendLink(_PodDevice):
         with pod.entered() as inside:
             # The device has come without a message of this socket.
             inside.invalidate_cache()
-            index = inside.require(self.name).index
+            lent = inside.require(self.name)
+            index = lent.index
+            # When a device goes down, the driver reads the MAC address that the physical function
+            # has assigned, and refuses every other address (igbvf).
+            with contextlib.suppress(OSError):
+                inside.set(lent, up=True)
+            inside.set(lent, up=False)
         if index != link.index:
             # Another device of the pod has the index of the device on the host.
             lent_devices.write_record(dataclasses.replace(record, index=index))
@@ -216,7 +222,9 @@ class ReturnLink(_PodDevice):
         if record.name != link.name:
             net.set(link, up=False)
             net.change(link, {"IFLA_IFNAME": record.name})
-        net.set(link, address=record.mac, mtu=record.mtu)
+        net.set(link, mtu=record.mtu)
+        # If the driver refuses the address, the record remains for the next unplug.
+        net.set(link, address=record.mac)
         lent_devices.delete_record(self.pci_address)
         return undo
 

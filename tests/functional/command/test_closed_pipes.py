@@ -33,6 +33,7 @@ COMMANDS = {
     "plan": ["plan -", "plan -v -"],
     "plug": ["plug --help"],
     "plugins": ["plugins", "plugins -f csv", "plugins -f json"],
+    "cni-daemon": ["cni-daemon --help"],
     "privileged": ["privileged --help"],
     "repair": ["repair --help"],
     "schema": ["schema"],
