@@ -14,12 +14,15 @@ only for the user to whom the steps were issued.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from os_vif.host import limits
+from os_vif.steps.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,10 +35,44 @@ _LIFETIME = 3600
 #: Maximal number of steps of all entries of a user; the oldest entries are deleted first.
 _CAPACITY = 100_000
 
-#: Expiry time and the index of each device, by network namespace, user and steps.
-_issued: OrderedDict[
-    tuple[str, int | None, tuple[KernelStep, ...]], tuple[float, list[int | None]]
-] = OrderedDict()
+
+class _UserLedger:
+    """The entries of a user, the oldest first.
+
+    An entry has the digest of the steps: the steps of a pod take 20 times the memory.
+    """
+
+    def __init__(self) -> None:
+        #: Expiry time and the index of each device, by network namespace and digest.
+        self._issued: OrderedDict[tuple[str, bytes], tuple[float, tuple[int | None, ...]]] = (
+            OrderedDict()
+        )
+        self._step_count = 0
+
+    def add(self, key: tuple[str, bytes], indexes: tuple[int | None, ...]) -> None:
+        """Add an entry; delete expired entries, and the oldest entries above the capacity."""
+        now = time.monotonic()
+        self.pop(key)
+        self._issued[key] = now + _LIFETIME, indexes
+        self._step_count += len(indexes)
+        while self._issued:
+            oldest, (until, _) = next(iter(self._issued.items()))
+            if self._step_count <= _CAPACITY and now <= until:
+                break
+            self.pop(oldest)
+
+    def pop(self, key: tuple[str, bytes]) -> tuple[int | None, ...] | None:
+        """Delete an entry; return the index of each device, or None without a valid entry."""
+        found = self._issued.pop(key, None)
+        if found is None:
+            return None
+        until, indexes = found
+        self._step_count -= len(indexes)
+        return None if time.monotonic() > until else indexes
+
+
+#: The ledgers by user; None is the caller of a private daemon.
+_ledgers: dict[int | None, _UserLedger] = {}
 _guard = threading.Lock()
 _thread = threading.local()
 
@@ -53,41 +90,46 @@ def issued_for(user: int) -> Iterator[None]:
         _thread.user = None
 
 
-def _key(
-    net: Netlink, steps: Sequence[KernelStep]
-) -> tuple[str, int | None, tuple[KernelStep, ...]]:
-    return net.netns, getattr(_thread, "user", None), tuple(steps)
-
-
 def issue(net: Netlink, steps: Sequence[KernelStep]) -> None:
     """Record undo steps that are returned to a caller."""
     if not steps:
         return
     key = _key(net, steps)
-    value = (time.monotonic() + _LIFETIME, [_index(net, step) for step in steps])
+    indexes = tuple(_index(net, step) for step in steps)
     with _guard:
-        _issued.pop(key, None)
-        _issued[key] = value
         # A user deletes no entry of another user.
-        own = [issued for issued in _issued if issued[1] == key[1]]
-        count = sum(len(noted) for _, _, noted in own)
-        for oldest in own:
-            if count <= _CAPACITY:
-                break
-            del _issued[oldest]
-            count -= len(oldest[2])
+        _ledgers.setdefault(_user(), _UserLedger()).add(key, indexes)
 
 
 def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
     """Return whether steps were issued for the present devices, and delete the entry."""
+    key = _key(net, steps)
     with _guard:
-        until, indexes = _issued.pop(_key(net, steps), (0.0, []))
-    if time.monotonic() > until:
+        ledger = _ledgers.get(_user())
+        indexes = None if ledger is None else ledger.pop(key)
+    if indexes is None:
         return False
     return all(
         index is None or _index(net, step) in (None, index)
         for step, index in zip(steps, indexes, strict=True)
     )
+
+
+def _user() -> int | None:
+    """Return the user of this thread."""
+    user: int | None = getattr(_thread, "user", None)
+    return user
+
+
+def _key(net: Netlink, steps: Sequence[KernelStep]) -> tuple[str, bytes]:
+    """Return the network namespace, and the digest of the steps as a caller sends the steps."""
+    text = json.dumps([encode(step) for step in steps], default=_describe_value)
+    return net.netns, hashlib.sha256(text.encode()).digest()
+
+
+def _describe_value(value: object) -> dict[str, str]:
+    """Return JSON for an argument that JSON has no type for, such as bytes."""
+    return {type(value).__name__: repr(value)}
 
 
 def _index(net: Netlink, step: KernelStep) -> int | None:

@@ -103,6 +103,11 @@ def read_record(net: Netlink, vif_id: str) -> VifRecord | None:
     return record
 
 
+def read_record_once(net: Netlink, vif_id: str) -> VifRecord | None:
+    """Return the record of a VIF that ends soon, or None, as :func:`read_record` without a cache."""
+    return _read(_record_name(net, vif_id))
+
+
 def read_all(net: Netlink) -> tuple[VifRecord, ...]:
     """Return the records of all VIFs of a network namespace, sorted by file name.
 

@@ -37,7 +37,7 @@ def read_record_of_another(vif: Any, instance_info: Any) -> VifRecord | None:
     if own is None:
         return None
     with rtnetlink.opened() as net:
-        found = vif_records.read_record(net, own.vif_id)
+        found = vif_records.read_record_once(net, own.vif_id)
     if found is None or not found.is_of(own.plugin):
         return None
     return None if found.instance_name in ("", own.instance_name) else found
@@ -48,7 +48,7 @@ def _read_sandbox(net: Netlink, vif: Any, instance_info: Any) -> Sandbox | None:
     # The plain class stands for a record alone: the devices belong to another VIF.
     if wanted is None or type(vif) is objects.VIFBase:
         return None
-    record = vif_records.read_record(net, wanted.vif_id)
+    record = vif_records.read_record_once(net, wanted.vif_id)
     if record is None or not record.is_of(wanted.plugin) or not record.netns:
         return None
     sandbox = Sandbox(record.netns, record.ifname)
