@@ -14,6 +14,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -106,7 +107,24 @@ def delete(invocation: Invocation) -> None:
 def check(invocation: Invocation) -> None:
     """Compare the host and the pod with the attachment.
 
-    :raises CniError: if the attachment differs, or the IPAM plugin reports an error.
+    The IPAM plugin runs at the same time: CHECK of an IPAM plugin changes nothing.
+
+    :raises CniError: if the attachment differs, or the IPAM plugin reports an error. The error of
+        the attachment has precedence.
+    """
+    if invocation.configuration.ipam_type is None or not vif_source.needs_addresses(invocation):
+        _check_pod(invocation)
+        return
+    with ThreadPoolExecutor(1, "cni-ipam-check") as pool:
+        of_addresses = pool.submit(address_delegation.check, invocation)
+        _check_pod(invocation)
+    of_addresses.result()
+
+
+def _check_pod(invocation: Invocation) -> None:
+    """Compare the host and the pod with the attachment, without the IPAM plugin.
+
+    :raises CniError: if the attachment differs.
     """
     previous: Mapping[str, Any] = invocation.configuration.previous or {}
     record = attachment_records.read(_key(invocation))
@@ -129,8 +147,6 @@ def check(invocation: Invocation) -> None:
         )
     with _raised_as_cni_error("the pod cannot be read"):
         attachment_check.require_listed(invocation, vif, sandbox, previous)
-    if vif_source.needs_addresses(invocation):
-        address_delegation.check(invocation)
 
 
 def collect(invocation: Invocation) -> None:
