@@ -324,6 +324,24 @@ def test_the_ledger_is_bounded(host, monkeypatch):
         assert not undo_ledger.redeem(net, undos[5])
 
 
+def test_expired_entries_of_the_ledger_are_deleted(host, monkeypatch):
+    from os_vif.host.netlink import rtnetlink
+
+    monkeypatch.setattr(undo_ledger, "_ledgers", {})
+    undos = [[SetLink(f"d{n}", mtu=1400)] for n in range(3)]
+    with rtnetlink.opened() as net:
+        monkeypatch.setattr(undo_ledger, "_LIFETIME", -1)
+        undo_ledger.issue(net, undos[0])
+        assert not undo_ledger.redeem(net, undos[0])
+        undo_ledger.issue(net, undos[1])
+        monkeypatch.setattr(undo_ledger, "_LIFETIME", 3600)
+        undo_ledger.issue(net, undos[2])
+        (ledger,) = undo_ledger._ledgers.values()
+        assert len(ledger._issued) == ledger._step_count == 1
+        assert undo_ledger.redeem(net, undos[2])
+        assert ledger._step_count == 0
+
+
 def test_a_vdpa_device_of_a_physical_function_is_not_deleted():
     """It may be another program's; that of a virtual function is its VIF's."""
     step = DeleteVdpa("vdpa0", "pci/0000:03:00.0")
