@@ -60,6 +60,8 @@ make_venv() {
             return 1
         }
     }
+    # Newer releases of tox write a file .venv with the path of their own environment.
+    [ ! -f .venv ] || rm .venv
     say "Installing os-vif and its requirements into .venv (with $python): one to three minutes"
     "$python" -m venv .venv && pip_with_progress "$@" && printf '%s\n' "$wanted" >"$stamp"
 }
