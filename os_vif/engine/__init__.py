@@ -5,8 +5,8 @@
 
 ``runner`` orders the steps and rolls back. ``kernel`` calls the privileged daemon, where ``daemon``
 asks ``policy`` and applies the steps. ``ovs`` makes transactions in the database of Open vSwitch.
-``unchanged`` recognizes the plan of a correctly plugged VIF. The modules are imported by the first plug or check of a process, or by
-:func:`import_all`.
+``unchanged`` recognizes the plan of a correctly plugged VIF. The modules are imported by the first
+plug or check of a process, or by :func:`import_all`.
 
 ``[os_vif] privileged_socket`` replaces the private daemons by a shared daemon: ``shared_calls``
 calls ``shared_daemon``.

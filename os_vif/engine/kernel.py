@@ -190,9 +190,14 @@ class KernelExecutor:
         steps_hold: bool,
         before: list[Sequence[Difference]] | None,
     ) -> bool:
-        """Return whether the steps for records hold, as :meth:`holds`; False if of no use.
+        """Return whether the steps for records hold, as :meth:`holds`.
 
-        :param count: the number of the other steps, whose differences *before* has.
+        The records are not read, and the result is False, if the plan has to run anyway and no report
+        needs the differences.
+
+        :param count: the number of the other steps of the plan.
+        :param steps_hold: whether the other steps hold.
+        :param before: the differences of the other steps; receives those of the records.
         """
         if before is not None:
             # Devices that could not be read have no differences in the report.

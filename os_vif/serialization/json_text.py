@@ -102,7 +102,7 @@ _sorting_encoder = json.JSONEncoder(
 
 # The encoder in C, which encode() creates anew for each call; None in a Python without the module _json.
 _make_encoder = getattr(json.encoder, "c_make_encoder", None)
-_chunks = _make_encoder and _make_encoder(
+_encode_chunks = _make_encoder and _make_encoder(
     None,
     _encoder.default,
     json.encoder.encode_basestring_ascii,
@@ -116,7 +116,7 @@ _chunks = _make_encoder and _make_encoder(
 
 
 def _encode(data: Any) -> str:
-    return _encoder.encode(data) if _chunks is None else "".join(_chunks(data, 0))
+    return _encoder.encode(data) if _encode_chunks is None else "".join(_encode_chunks(data, 0))
 
 
 class _RepeatedNameError(exception.MalformedDocument):

@@ -282,3 +282,17 @@ def routes_in(netns: str) -> dict[str, str | None]:
         )
         found |= {r["dst"]: r.get("gateway") for r in json.loads(done.stdout or "[]")}
     return found
+
+
+@pytest.fixture(scope="session")
+def c_client(tmp_path_factory):
+    """Return the path of the client in C."""
+    return build_client(tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(params=["c", "python"])
+def client(request):
+    """Return the path of each client."""
+    if request.param == "python":
+        return PYTHON_CLIENT
+    return request.getfixturevalue("c_client")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from oslo_serialization import jsonutils
 
 import os_vif
-from os_vif import objects, serialization
-from os_vif.cmd.demo import ovs_demo, pod_demo
+from os_vif import serialization
+from os_vif.cmd.demo import demo_vifs, ovs_demo, pod_demo
 from os_vif.cmd.demo.console import ADDRESSES, INSTANCE, Console, DemoError, unplugged_on_error
 from os_vif.host.netlink import rtnetlink
 from os_vif.testing.guests import Guest, Hypervisor
@@ -23,26 +23,7 @@ _BRIDGE = "brq-demo"
 _MTU = 1450
 
 
-def _vif(number: int) -> objects.VIFBridge:
-    """Return a VIF on the Linux bridge of the demo."""
-    return objects.VIFBridge(
-        id=f"{number}0000000-0000-4000-8000-000000000000",
-        address=f"fa:16:3e:00:00:0{number}",
-        plugin="linux_bridge",
-        vif_name=f"tapdemo-{number}",
-        bridge_name=_BRIDGE,
-        has_traffic_filtering=True,
-        network=objects.Network(
-            id="a0000000-0000-4000-8000-000000000000",
-            bridge=_BRIDGE,
-            label="demo",
-            mtu=_MTU,
-            should_provide_bridge=True,
-        ),
-    )
-
-
-VIFS = (_vif(1), _vif(2))
+VIFS = tuple(demo_vifs.bridge_vif(number, f"tapdemo-{number}", _BRIDGE, _MTU) for number in (1, 2))
 
 
 def show_documents(console: Console) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import os_vif
 from os_vif import Sandbox, objects
+from os_vif.cmd.demo import demo_vifs
 from os_vif.cmd.demo.console import ADDRESSES, INSTANCE, DemoError, unplugged_on_error
 from os_vif.testing.guests import Guest
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from os_vif.cmd.demo.console import Console
 
 _BRIDGE = "brq-pods"
+_MTU = 1400
 
 
 def _vif(number: int, address: str) -> objects.VIFBridge:
@@ -25,22 +27,7 @@ def _vif(number: int, address: str) -> objects.VIFBridge:
         gateway="192.0.2.254",
         ips=objects.FixedIPList(objects=[objects.FixedIP(address=address)]),
     )
-    return objects.VIFBridge(
-        id=f"{number}0000000-0000-4000-8000-000000000000",
-        address=f"fa:16:3e:00:00:0{number}",
-        plugin="linux_bridge",
-        vif_name=f"tappods-{number}",
-        bridge_name=_BRIDGE,
-        has_traffic_filtering=True,
-        network=objects.Network(
-            id="a0000000-0000-4000-8000-000000000000",
-            bridge=_BRIDGE,
-            label="demo",
-            mtu=1400,
-            should_provide_bridge=True,
-            subnets=objects.SubnetList(objects=[subnet]),
-        ),
-    )
+    return demo_vifs.bridge_vif(number, f"tappods-{number}", _BRIDGE, _MTU, subnet)
 
 
 VIFS = (_vif(5, ADDRESSES[0]), _vif(6, ADDRESSES[1]))

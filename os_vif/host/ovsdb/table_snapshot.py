@@ -228,17 +228,12 @@ class _SharedSnapshots:
         ports = {port for reader in readers if (port := reader.port) is not None}
         if any(queries.by_name("Port", port) not in ovsdb.remembered_rows for port in ports):
             ovsdb.queue_lock_requests(*sorted(map(lock_name, ports)))
-        snapshot = self._snapshot(ovsdb, readers, more)
+        # Every plan with steps of a port reads the row that all other rows depend on.
+        snapshot = Snapshot(ovsdb, readers, [*more, ROOT] if readers else more)
         if not ovsdb.has_locks():
             # Another plan is running. A plan of the block waits for the locks that it needs.
             ovsdb.release_locks()
         return snapshot
-
-    def _snapshot(
-        self, ovsdb: Ovsdb, readers: Sequence[Prefetching], queries: Sequence[Query]
-    ) -> Snapshot:
-        # Every plan with steps of a port reads the row that all other rows depend on.
-        return Snapshot(ovsdb, readers, [*queries, ROOT] if readers else queries)
 
     def find(self, target: Target) -> Snapshot | None:
         """Return the snapshot of a database, if read before."""

@@ -15,22 +15,12 @@ from oslo_config import cfg
 from os_vif.cni.call_handler import CallHandler
 from os_vif.cni.cni_process import OWNER
 from tests.support import cni
+from tests.support.cni import c_client, client
+
+# Fixtures.
+__all__ = ["c_client", "client"]
 
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def c_client(tmp_path_factory):
-    """Return the path of the client in C."""
-    return cni.build_client(tmp_path_factory.mktemp("client"))
-
-
-@pytest.fixture(params=["c", "python"])
-def client(request):
-    """Return the path of each client."""
-    if request.param == "python":
-        return cni.PYTHON_CLIENT
-    return request.getfixturevalue("c_client")
 
 
 @pytest.fixture

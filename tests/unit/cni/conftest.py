@@ -8,20 +8,10 @@ from __future__ import annotations
 import pytest
 
 from tests.support import cni
+from tests.support.cni import c_client, client
 
-
-@pytest.fixture(scope="session")
-def c_client(tmp_path_factory):
-    """Return the path of the client in C."""
-    return cni.build_client(tmp_path_factory.mktemp("client"))
-
-
-@pytest.fixture(params=["c", "python"])
-def client(request):
-    """Return the path of each client."""
-    if request.param == "python":
-        return cni.PYTHON_CLIENT
-    return request.getfixturevalue("c_client")
+# Fixtures.
+__all__ = ["c_client", "client"]
 
 
 @pytest.fixture
