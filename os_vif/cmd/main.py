@@ -290,6 +290,9 @@ def _run(arguments: list[str]) -> int:
         if not _flush(failed=bool(ended.code)):
             raise SystemExit(_output_error_code()) from None
         raise
+    finally:
+        # A caller in this process, such as a test, loads all plugins again.
+        plugin_loader.loads_late = False
     return code if _flush(failed=bool(code)) else _output_error_code(code)
 
 

@@ -133,7 +133,7 @@ def test_the_record_tells_the_derived_plugin_of_a_vif(br_int, instance, monkeypa
     derived = extension.Extension("derived", None, DerivedPlugin, None)
     derived.obj = DerivedPlugin(manager["ovs"].obj.config)
     extended = extension.ExtensionManager.make_test_instance(
-        [*manager.extensions, derived], namespace="os_vif"
+        [*manager, derived], namespace="os_vif"
     )
     monkeypatch.setattr(os_vif, "_EXT_MANAGER", extended)
     vif = ovs_vif(objects.VIFBridge)
