@@ -1,0 +1,10 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Negotiation: bind a port of neutron to a VIF for the plugins of a host.
+
+Controllers import the package. The package reads no state of a host, loads no plugin, and opens
+no file or socket.
+"""
+
+from __future__ import annotations
