@@ -39,9 +39,10 @@ def guest_on(vif, address):
                 yield guest
         else:
             name = vif.vif_name
-            run(f"ip link add name {name} type veth peer name eth0 netns {guest.pid}; "
+            run(f"ip link add name {name} type veth "
+                f"peer name eth0 address {vif.address} netns {guest.pid}; "
                 # libvirt adds the tap device to the bridge of the network.
-                f"ip link set dev {name} mtu 1450 up")  # fmt: skip
+                f"ip link set dev {name} mtu {vif.network.mtu} up")  # fmt: skip
             guest.configure(address)
             yield guest
 

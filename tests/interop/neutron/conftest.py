@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Fixtures of the tests with the real neutron. Setting neutron up takes about half a minute."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif import opts
+from testbed import environments, namespaces
+from tests.support.daemons import stop_daemon
+from tests.support.neutron import ovn, server
+from tests.support.neutron.api import Api
+
+
+@pytest.fixture(scope="session")
+def neutron_python(subject) -> pathlib.Path:
+    """Return the Python with neutron. Made outside of the network namespace."""
+    try:
+        return server.environment(subject)
+    except environments.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def ovn_switch(neutron_python, tmp_path_factory) -> Iterator[ovn.OvnSwitch]:
+    """Provide OVN in a private network namespace, and this os-vif configured for the switch."""
+    if missing := namespaces.missing_right() or ovn.missing_requirement():
+        pytest.skip(missing)
+    namespaces.hide_state_directory()
+    with (
+        namespaces.private_namespace(),
+        ovn.OvnSwitch(tmp_path_factory.mktemp("ovn")) as switch,
+    ):
+        cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+        os_vif.initialize(reset=True)
+        cfg.CONF.set_override("ovsdb_connection", switch.connection, group="os_vif_ovs")
+        try:
+            yield switch
+        finally:
+            for option in opts.OVS:
+                cfg.CONF.clear_override(option.name, group="os_vif_ovs")
+            stop_daemon()
+
+
+@pytest.fixture(scope="module")
+def ovn_api(ovn_switch, neutron_python, subject, tmp_path_factory) -> Iterator[Api]:
+    """Provide the API of neutron with OVN."""
+    folder = tmp_path_factory.mktemp("neutron") / "server"
+    with ovn.running_neutron(neutron_python, subject, folder, ovn_switch) as api:
+        yield api

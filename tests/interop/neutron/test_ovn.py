@@ -1,0 +1,135 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Neutron 29.0.0 with OVN binds ports, this os-vif plugs them, and OVN reports them as up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import pytest
+from oslo_config import cfg
+
+import os_vif
+from os_vif.testing.guests import Guest
+from testbed.namespaces import ip
+from tests.support.neutron import ovn
+from tests.support.neutron.api import Refused
+from tests.support.neutron.vifs import instance_of, vif_of
+from tests.support.ovs.vifs import guest_on
+
+pytestmark = pytest.mark.interop
+
+#: A port with ``ovs_create_tap`` gets the tap device from this os-vif.
+WAYS = {"port": False, "tap": True}
+
+
+@pytest.fixture(scope="module")
+def network(ovn_api) -> tuple[dict, dict, str]:
+    """Return a network, the subnet, and a security group that permits everything."""
+    return *ovn_api.create_network(), ovn_api.create_open_group()
+
+
+@pytest.fixture
+def ports(ovn_api, network) -> Iterator[list[dict]]:
+    """Provide two bound ports, which are deleted after the test."""
+    with contextlib.ExitStack() as cleanup:
+        created = []
+        for _ in range(2):
+            port = ovn_api.create_port(network[0], ovn.HOST, security_groups=[network[2]])
+            cleanup.callback(ovn_api.delete_port, port)
+            created.append(port)
+        yield created
+
+
+@pytest.fixture(params=[False, True], ids=["br-int", "per-port-bridge"])
+def per_port_bridge(request) -> Iterator[bool]:
+    """Set the option per_port_bridge."""
+    cfg.CONF.set_override("per_port_bridge", request.param, group="os_vif_ovs")
+    yield request.param
+    cfg.CONF.clear_override("per_port_bridge", group="os_vif_ovs")
+
+
+def address_of(port: dict) -> str:
+    return port["fixed_ips"][0]["ip_address"]
+
+
+def links() -> list[str]:
+    return sorted(link["ifname"] for link in ip("link"))
+
+
+@pytest.mark.parametrize("create_tap", WAYS.values(), ids=WAYS)
+def test_plugged_ports_become_active_and_unplugged_ports_down(
+    ovn_api, ovn_switch, network, ports, per_port_bridge, create_tap
+):
+    """Two guests ping each other; a second plug keeps the port as it is."""
+    before = links()
+    assert [port["status"] for port in ports] == ["DOWN", "DOWN"]
+    plugged = []
+    with contextlib.ExitStack() as guests:
+        started: list[Guest] = []
+        for port in ports:
+            vif, instance = vif_of(port, *network[:2]), instance_of(port)
+            vif.port_profile.create_tap = create_tap
+            os_vif.plug(vif, instance)
+            guest = guest_on(vif, f"{address_of(port)}/24")
+            started.append(guests.enter_context(guest))
+            plugged.append((vif, instance))
+        ovn_api.await_status("ACTIVE", *ports)
+        assert [os_vif.check(*each) for each in plugged] == [(), ()]
+        started[0].ping(address_of(ports[1]))
+
+        def row() -> str:
+            return ovn_switch.vsctl(
+                *("--format=json", "--columns=name,external_ids,ofport"),
+                *("find", "Interface", f"external_ids:iface-id={ports[0]['id']}"),
+            )
+
+        installed = row()
+        assert '["ovn-installed","true"]' in json.dumps(
+            json.loads(installed), separators=(",", ":")
+        )
+        os_vif.plug(*plugged[0])
+        assert row() == installed
+        started[1].ping(address_of(ports[0]))
+        assert ovn_api.port_of(ports[0])["status"] == "ACTIVE"
+    # The option may change before an unplug.
+    cfg.CONF.set_override("per_port_bridge", not per_port_bridge, group="os_vif_ovs")
+    for each in plugged:
+        os_vif.unplug(*each)
+    ovn_api.await_status("DOWN", *ports)
+    assert links() == before
+    assert ovn_switch.vsctl("list-ports", "br-int") == ""
+
+
+def test_port_with_the_tap_device_of_neutron_is_active_before_a_guest(ovn_api, network, ports):
+    """Neutron sets ovs_create_tap for OVN, so that the port is wired before a hypervisor starts."""
+    port = ports[0]
+    assert port["binding:vif_details"]["ovs_create_tap"] is True
+    vif, instance = vif_of(port, *network[:2]), instance_of(port)
+    assert vif.port_profile.create_tap is True
+    os_vif.plug(vif, instance)
+    ovn_api.await_status("ACTIVE", port)
+    (link,) = ip("link", "show", vif.vif_name)
+    assert "NO-CARRIER" in link["flags"]
+    assert os_vif.check(vif, instance) == ()
+    os_vif.unplug(vif, instance)
+    ovn_api.await_status("DOWN", port)
+
+
+def test_profile_of_4095_characters_returns_unchanged_and_a_longer_one_is_refused(ovn_api, ports):
+    """The column of the binding profile is a String(4095)."""
+    port = ports[0]
+    head = len(json.dumps({"os_vif": ""}))
+    for length, fits in ((4095, True), (4096, False)):
+        profile = {"os_vif": "x" * (length - head)}
+        assert len(json.dumps(profile)) == length
+        body = {"port": {"binding:profile": profile}}
+        if fits:
+            ovn_api.call("PUT", f"ports/{port['id']}", body)
+        else:
+            with pytest.raises(Refused, match="profile value too large"):
+                ovn_api.call("PUT", f"ports/{port['id']}", body)
+    assert len(ovn_api.port_of(port)["binding:profile"]["os_vif"]) == 4095 - head
