@@ -1,16 +1,20 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Locks of the daemon: a call at a time for a container; GC excludes calls for the same network."""
+"""Locks of the daemon: a call at a time for a container, and for a VIF; GC excludes calls for the
+same network.
+"""
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Iterator
 
 from os_vif.cni.cni_error import CniError, Code
+from os_vif.forking import ForkSafeLock
 
 #: Seconds for which GC waits for the calls of the network. The calls after GC wait as long. ADD may
 #: wait minutes for an IPAM plugin.
@@ -78,3 +82,41 @@ class AttachmentLocks:
     def _is_free(self, network: str) -> bool:
         """Return whether no call for a network runs, and no collection."""
         return network not in self._busy.values() and network not in self._collecting
+
+
+@dataclasses.dataclass
+class _VifLock:
+    """The lock of a VIF."""
+
+    lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
+    #: Number of threads that hold or await the lock.
+    users: int = 0
+
+
+_vif_locks: dict[str, _VifLock] = {}
+_guard = ForkSafeLock()
+
+
+@contextlib.contextmanager
+def of_vif(vif_id: str) -> Iterator[None]:
+    """Exclude the calls of other threads for a VIF. A thread may take the lock repeatedly.
+
+    DEL of a container and ADD of another container may be about the same VIF: between the check
+    which container has the VIF and the unplug, the VIF must not change containers.
+
+    :param vif_id: the id of the VIF. No lock is taken for an empty id.
+    """
+    if not vif_id:
+        yield
+        return
+    with _guard:
+        held = _vif_locks.setdefault(vif_id, _VifLock())
+        held.users += 1
+    try:
+        with held.lock:
+            yield
+    finally:
+        with _guard:
+            held.users -= 1
+            if not held.users:
+                del _vif_locks[vif_id]

@@ -24,6 +24,7 @@ from os_vif import exception, objects, serialization
 from os_vif.cni import (
     address_delegation,
     attachment_check,
+    attachment_locks,
     attachment_records,
     attachment_result,
     device_info,
@@ -61,22 +62,33 @@ def add(invocation: Invocation) -> dict[str, Any]:
         info_path = device_info.path_of(invocation.configuration.runtime_config)
         # Before the first change, so that an invalid configuration allocates no address.
         pod = vif_source.find(invocation, {})
-        _require_unused(pod)
+        with attachment_locks.of_vif(_id_of(pod.vif)):
+            _require_unused(pod)
+            attachment_records.write(_record(invocation, pod, info_path))
+            try:
+                return _plug(invocation, pod, info_path)
+            except BaseException:
+                _delete_quietly(invocation)
+                raise
+
+
+def _plug(invocation: Invocation, pod: PodVif, info_path: str) -> dict[str, Any]:
+    """Plug the interface of an attachment with a record, and return the result.
+
+    :raises CniError: if the attachment fails. The caller removes the remains.
+    :raises os_vif.exception.ExceptionBase: as for :class:`CniError`.
+    :raises OSError: as for :class:`CniError`.
+    """
+    allocated = address_delegation.allocate(invocation) if pod.is_made_here else {}
+    if allocated:
+        pod = vif_source.find(invocation, allocated)
         attachment_records.write(_record(invocation, pod, info_path))
-        try:
-            allocated = address_delegation.allocate(invocation) if pod.is_made_here else {}
-            if allocated:
-                pod = vif_source.find(invocation, allocated)
-                attachment_records.write(_record(invocation, pod, info_path))
-            result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
-            if vif_source.is_from_kuryr_port(invocation):
-                kuryr_port_source.await_active(invocation)
-            if info_path and result.device_info:
-                device_info.write(info_path, dict(result.device_info))
-            return _result(invocation, allocated, pod, result)
-        except BaseException:
-            _delete_quietly(invocation)
-            raise
+    result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
+    if vif_source.is_from_kuryr_port(invocation):
+        kuryr_port_source.await_active(invocation)
+    if info_path and result.device_info:
+        device_info.write(info_path, dict(result.device_info))
+    return _result(invocation, allocated, pod, result)
 
 
 def delete(invocation: Invocation) -> None:
@@ -91,7 +103,10 @@ def delete(invocation: Invocation) -> None:
         return
     record = attachment_records.read(_key(invocation))
     pod = _recorded(record) or _find_quietly(invocation)
-    with _raised_as_cni_error("the pod cannot be unplugged"):
+    with (
+        _raised_as_cni_error("the pod cannot be unplugged"),
+        attachment_locks.of_vif("" if pod is None else _id_of(pod.vif)),
+    ):
         if pod is not None and not _is_of_another_container(pod):
             os_vif.unplug_pod(
                 pod.vif, pod.instance, Sandbox(invocation.netns or None, invocation.ifname)
@@ -210,7 +225,10 @@ def _collect_unrecorded(name: str, valid: frozenset[tuple[str, str]]) -> list[st
     stale = [entry for entry in found if entry.owner == owner and not is_kept(entry)]
     for entry in stale:
         # The name of the interface is unknown: the device of the host ends with its peer.
-        with _noting(failures, entry.id):
+        with _noting(failures, entry.id), attachment_locks.of_vif(entry.id):
+            if is_kept(entry):
+                # A call for another network has plugged the VIF in the meantime.
+                continue
             os_vif.unplug_pod(entry.vif, entry.instance, Sandbox(None, _UNKNOWN_INTERFACE))
     if not stale:
         return [*failures, *found.errors]
@@ -288,6 +306,12 @@ def _sandbox_of(invocation: Invocation, pod: PodVif) -> Sandbox:
     return Sandbox(
         invocation.netns, invocation.ifname, default_gateway=pod.default_gateway(invocation)
     )
+
+
+def _id_of(vif: objects.VIFBase) -> str:
+    """Return the id of a VIF, or the name of a VIF without an id."""
+    values = (getattr(vif, name) for name in ("id", "vif_name") if name in vif)
+    return next((value for value in values if value), "")
 
 
 def _key(invocation: Invocation) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.messages import LINK
+from os_vif.host.netlink.netlink_socket import ignoring
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
@@ -18,10 +19,12 @@ _READER = LINK.reader("IFLA_PROP_LIST")
 
 
 def read_alternative_names(net: Netlink, link: Link) -> list[str]:
-    """Return the alternative names of a device."""
-    (reply,) = net.request(uapi.RTM_GETLINK, 0, LINK.pack({}, index=link.index))
-    properties = _READER.read(reply).get("IFLA_PROP_LIST")
-    return [] if properties is None else properties.all("IFLA_ALT_IFNAME")
+    """Return the alternative names of a device; none if the device was deleted in the meantime."""
+    with ignoring(errno.ENODEV):
+        (reply,) = net.request(uapi.RTM_GETLINK, 0, LINK.pack({}, index=link.index))
+        properties = _READER.read(reply).get("IFLA_PROP_LIST")
+        return [] if properties is None else properties.all("IFLA_ALT_IFNAME")
+    return []
 
 
 def add_alternative_name(net: Netlink, link: Link, name: str) -> None:

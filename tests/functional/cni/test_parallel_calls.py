@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from os_vif.cni import attachment_records
+from os_vif import serialization
+from os_vif.cni import attachment_locks, attachment_records
 from os_vif.cni.attachment_locks import AttachmentLocks
 from os_vif.cni.cni_error import CniError
-from testbed.namespaces import ip, state_files
+from testbed.namespaces import ip, run, state_files
 from tests.support.cni import addresses_in, links_in
 from tests.support.daemons import descriptors
+from tests.support.pod_cases import pod_bridge_vif
 
 
 def test_many_containers_at_the_same_time(quick_runtime, network, pods, allocated):
@@ -168,3 +171,28 @@ def test_other_containers_do_not_wait():
     locks = AttachmentLocks()
     with locks.of_container("net", "a"), ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: locks.of_container("net", "b").__enter__()).result(30)
+
+
+def test_del_of_an_earlier_container_beside_add_of_the_vif(quick_runtime, pods):
+    """The DEL has no CNI_NETNS, and both calls wait for the lock of the VIF at first."""
+    vif = pod_bridge_vif(1)
+    configuration = {"cniVersion": "1.1.0", "name": "net", "type": "os-vif-cni"}
+    configuration["vif"] = json.loads(serialization.dumps(vif))
+    assert quick_runtime.call("ADD", configuration).code == 0
+    for number in range(2, 6):
+        run(f"ip netns delete {quick_runtime.netns.rpartition('/')[2]}")
+        later = quick_runtime.for_container(f"c{number}", pods())
+        with ThreadPoolExecutor(2) as pool:
+            with attachment_locks.of_vif(vif.id):
+                adding = pool.submit(later.call, "ADD", configuration)
+                deleting = pool.submit(quick_runtime.call, "DEL", configuration, CNI_NETNS=None)
+                while attachment_locks._vif_locks[vif.id].users < 3:
+                    assert not adding.done() and not deleting.done()
+            assert adding.result(30).code == 0
+            deleting.result(30).succeeded()
+        assert "eth0" in links_in(later.netns)
+        assert [each.container_id for each in attachment_records.read_all()] == [f"c{number}"]
+        quick_runtime = later
+    quick_runtime.call("DEL", configuration).succeeded()
+    assert state_files() == {}
+    assert not attachment_locks._vif_locks

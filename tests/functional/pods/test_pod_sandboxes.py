@@ -13,12 +13,14 @@ import os_vif
 from os_vif import Sandbox, exception
 from os_vif.engine import runner
 from os_vif.host.netlink import rtnetlink
+from os_vif.host.netlink.alternative_names import read_alternative_names
 from os_vif.host.netlink.rtnetlink import CREATING_GROUP
 from os_vif.host.state import vif_records
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.pod.in_pod import InPod
+from os_vif.steps.pod.pod_veth import is_of_other_sandbox
 from testbed.namespaces import ip, run, snapshot
 from tests.support.pod_cases import (
     POD,
@@ -131,3 +133,56 @@ def test_a_second_interface_does_not_take_the_first_away():
             os_vif.plug_pod(vif, POD, Sandbox(netns, "eth1"))
         assert os_vif.check_pod(vif, POD, Sandbox(netns, "eth0")) == ()
         os_vif.unplug_pod(vif, POD, Sandbox(netns, "eth0"))
+
+
+def test_a_pair_that_the_kernel_has_just_deleted_is_of_no_other_sandbox():
+    """The kernel deletes the devices of an ended namespace between two reads of an unplug."""
+    vif = pod_bridge_vif(1)
+    with new_pod() as netns, rtnetlink.opened() as net:
+        os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
+        link = net.require(vif.vif_name)
+        assert is_of_other_sandbox(net, link, netns, "1:1", "eth0")
+        net.delete(link)
+        assert read_alternative_names(net, link) == []
+        assert not is_of_other_sandbox(net, link, netns, "1:1", "eth0")
+        os_vif.unplug_pod(vif, POD, Sandbox(netns, "eth0"))
+
+
+#: ``NETNSA_NSID_NOT_ASSIGNED``: the number of a namespace that is being ended.
+_ENDING = -1
+
+
+def _await_ending(net, name):
+    """Wait until the namespace of a peer is being ended; return whether the device still exists."""
+    while (link := net.link(name)) is not None and link.lower_netns != _ENDING:
+        pass
+    return link is not None
+
+
+@pytest.mark.parametrize("call", ["unplug", "unplug without a path", "plug", "collect"])
+def test_calls_while_the_namespace_is_being_ended(call):
+    """The state lasts milliseconds and is not always seen; the calls succeed in every state."""
+    vif = pod_bridge_vif(1)
+    for _ in range(10):
+        with new_pod() as later, new_pod() as netns, rtnetlink.opened() as net:
+            os_vif.plug_pod(vif, POD, Sandbox(netns, "eth0"))
+            run(f"ip netns del {netns.rpartition('/')[2]}")
+            is_seen = _await_ending(net, vif.vif_name)
+            match call:
+                case "plug":
+                    os_vif.plug_pod(vif, POD, Sandbox(later, "eth0"))
+                    assert os_vif.check_pod(vif, POD, Sandbox(later, "eth0")) == ()
+                    os_vif.unplug_pod(vif, POD, Sandbox(later, "eth0"))
+                case "collect":
+                    owner = os_vif.inventory()[0].owner
+                    report = os_vif.collect(
+                        lambda _: False, owner=owner, older_than=0, observations=1
+                    )
+                    assert (report.errors, report.failed) == ((), ())
+                case _:
+                    path = None if call.endswith("path") else netns
+                    assert os_vif.unplug_pod(vif, POD, Sandbox(path, "eth0")) == ()
+            assert {link["ifname"] for link in ip("link")} & {vif.vif_name, "brpod"} == set()
+            assert not vif_records.has_record(net, vif.id)
+            if is_seen:
+                return
