@@ -187,7 +187,8 @@ def test_del_of_an_earlier_container_beside_add_of_the_vif(quick_runtime, pods):
                 adding = pool.submit(later.call, "ADD", configuration)
                 deleting = pool.submit(quick_runtime.call, "DEL", configuration, CNI_NETNS=None)
                 while attachment_locks._vif_locks[vif.id].users < 3:
-                    assert not adding.done() and not deleting.done()
+                    assert not adding.done()
+                    assert not deleting.done()
             assert adding.result(30).code == 0
             deleting.result(30).succeeded()
         assert "eth0" in links_in(later.netns)
