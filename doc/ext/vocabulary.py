@@ -18,11 +18,9 @@
 
 from __future__ import annotations
 
-import collections
 import inspect
 import itertools
 import pathlib
-import re
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -33,10 +31,11 @@ from os_vif import objects, opts
 from os_vif.codec import FieldCodec, registry
 from os_vif.codec import field as codecs
 from os_vif.codec.document import field_codec, field_names
+from os_vif.codec.field_comments import sentence_of
 from os_vif.objects.versioning import history
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from docutils import nodes
     from sphinx import addnodes
@@ -93,15 +92,6 @@ def type_name(kind: fields.FieldType | fields.Field) -> str:
     if isinstance(kind, fields.Enum):
         return " or ".join(f"``{value}``" for value in kind.valid_values)
     return type(kind).__name__
-
-
-def remarks(cls: Class) -> Mapping[str, str]:
-    """Return the ``#:`` comment of each field in the source of a class; empty for other fields."""
-    comments = re.findall(r'((?:^ +#: .*\n)+) +"(\w+)":', inspect.getsource(cls), re.MULTILINE)
-    return collections.defaultdict(str) | {
-        name: " ".join(line.strip().removeprefix("#: ") for line in comment.splitlines())
-        for comment, name in comments
-    }
 
 
 def find_origin(cls: Class, field: str) -> tuple[Class, history.Version]:
@@ -173,7 +163,6 @@ class VifClasses(Generated):
         yield ""
         inherited: dict[str, list[str]] = {}
         rows = []
-        comments = remarks(cls)
         for name, field in cls.fields.items():
             origin, version = find_origin(cls, name)
             if origin is not cls:
@@ -188,11 +177,11 @@ class VifClasses(Generated):
                     nullable,
                     default(cls, name),
                     since,
-                    comments[name],
+                    sentence_of(cls, name),
                 )
             )
         if rows:
-            header = ("Field", "Accepts", "None", "Default", "Since", "Remarks")
+            header = ("Field", "Accepts", "None", "Default", "Since", "Description")
             yield from (f"   {line}" for line in table(header, rows))
         for parent, names in inherited.items():
             listed = ", ".join(f"``{name}``" for name in names)

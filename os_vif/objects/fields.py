@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import netaddr
 from oslo_versionedobjects import fields as ovo
@@ -69,8 +69,8 @@ class _Enum(ovo.Enum):
 class VIFVlanProtocol(_Enum):
     """The kind of a VLAN tag: customer tag, or service tag (Q-in-Q)."""
 
-    DOT1Q = "802.1Q"
-    DOT1AD = "802.1ad"
+    DOT1Q: Final = "802.1Q"
+    DOT1AD: Final = "802.1ad"
 
     ALL = (DOT1Q, DOT1AD)
 
@@ -82,9 +82,9 @@ class VIFVlanProtocolField(ovo.BaseEnumField):
 class VIFLinkState(_Enum):
     """The link state of a virtual function: as the card, always up, or always down."""
 
-    AUTO = "auto"
-    ENABLE = "enable"
-    DISABLE = "disable"
+    AUTO: Final = "auto"
+    ENABLE: Final = "enable"
+    DISABLE: Final = "disable"
 
     ALL = (AUTO, ENABLE, DISABLE)
 
@@ -96,9 +96,9 @@ class VIFLinkStateField(ovo.BaseEnumField):
 class VIFDirectMode(_Enum):
     """The mode of a macvtap device (``ip link add type macvtap mode``)."""
 
-    VEPA = "vepa"
-    PASSTHROUGH = "passthrough"
-    BRIDGE = "bridge"
+    VEPA: Final = "vepa"
+    PASSTHROUGH: Final = "passthrough"
+    BRIDGE: Final = "bridge"
 
     ALL = (VEPA, PASSTHROUGH, BRIDGE)
 
@@ -110,8 +110,8 @@ class VIFDirectModeField(ovo.BaseEnumField):
 class VIFVHostUserMode(_Enum):
     """The role of QEMU at the vhost-user socket: connect, or listen."""
 
-    CLIENT = "client"
-    SERVER = "server"
+    CLIENT: Final = "client"
+    SERVER: Final = "server"
 
     ALL = (CLIENT, SERVER)
 
@@ -123,8 +123,8 @@ class VIFVHostUserModeField(ovo.BaseEnumField):
 class VIFHostDeviceDevType(_Enum):
     """The kind of device assignment in libvirt: a network interface, or any PCI device."""
 
-    ETHERNET = "ethernet"
-    GENERIC = "generic"
+    ETHERNET: Final = "ethernet"
+    GENERIC: Final = "generic"
 
     ALL = (ETHERNET, GENERIC)
 

@@ -20,7 +20,9 @@ class FixedIP(base.VersionedObject):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The address of the port.
         "address": fields.IPAddressField(),
+        #: The floating addresses that are translated to the address.
         "floating_ips": osv_fields.ListOfIPAddressField(),
     }
 
@@ -29,4 +31,7 @@ class FixedIP(base.VersionedObject):
 class FixedIPList(base.VersionedObject, ovo.ObjectListBase[FixedIP]):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {"objects": fields.ListOfObjectsField("FixedIP")}
+    fields = {
+        #: The addresses.
+        "objects": fields.ListOfObjectsField("FixedIP"),
+    }

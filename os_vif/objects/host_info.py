@@ -57,8 +57,11 @@ class HostPortProfileInfo(
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.8.0"))
     fields = {
+        #: The name of the port profile class.
         "profile_object_name": fields.StringField(),
+        #: The oldest version of the class that the plugin reads.
         "min_version": fields.StringField(),
+        #: The newest version of the class that the plugin reads.
         "max_version": fields.StringField(),
     }
 
@@ -89,9 +92,13 @@ class HostVIFInfo(
         Version("1.1", since="1.8.0", adds=("supported_port_profiles",)),
     )
     fields = {
+        #: The name of the VIF class.
         "vif_object_name": fields.StringField(),
+        #: The oldest version of the class that the plugin reads.
         "min_version": fields.StringField(),
+        #: The newest version of the class that the plugin reads.
         "max_version": fields.StringField(),
+        #: The port profile classes that the plugin accepts in the VIF.
         "supported_port_profiles": fields.ListOfObjectsField("HostPortProfileInfo"),
     }
 
@@ -119,7 +126,9 @@ class HostPluginInfo(
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The name of the plugin.
         "plugin_name": fields.StringField(),
+        #: The VIF classes that the plugin can plug.
         "vif_info": fields.ListOfObjectsField("HostVIFInfo"),
     }
 
@@ -151,7 +160,10 @@ class HostInfo(
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {"plugin_info": fields.ListOfObjectsField("HostPluginInfo")}
+    fields = {
+        #: The plugins of the host.
+        "plugin_info": fields.ListOfObjectsField("HostPluginInfo"),
+    }
 
     def has_plugin(self, name: str) -> bool:
         """Return True if the host has the plugin with a name."""

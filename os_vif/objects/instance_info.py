@@ -19,7 +19,10 @@ class InstanceInfo(base.VersionedObject):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The id of the virtual machine or pod.
         "uuid": fields.UUIDField(),
+        #: The name of the virtual machine or pod.
         "name": fields.StringField(),
+        #: The id of the project that owns the virtual machine or pod.
         "project_id": fields.StringField(),
     }

@@ -36,7 +36,9 @@ class VIFVlanNested(vif.VIFBase):
     VERSION = "1.0"
     history = versions(Version("1.0", since="kuryr-0.1.0"))
     fields = {
+        #: The name of the VLAN device until the device is in the pod.
         "vif_name": fields.StringField(),
+        #: The VLAN id of the device.
         "vlan_id": fields.IntegerField(),
     }
 
@@ -47,7 +49,10 @@ class VIFMacvlanNested(vif.VIFBase):
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="kuryr-0.2.0"))
-    fields = {"vif_name": fields.StringField()}
+    fields = {
+        #: The name of the macvlan device until the device is in the pod.
+        "vif_name": fields.StringField(),
+    }
 
 
 @_register_if_absent
@@ -56,7 +61,10 @@ class VIFDPDKNested(vif.VIFNestedDPDK):
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="kuryr-2.0.0"))
-    fields = {"vif_name": fields.StringField()}
+    fields = {
+        #: The name of the device in the pod.
+        "vif_name": fields.StringField(),
+    }
 
 
 @_register_if_absent
@@ -69,8 +77,11 @@ class VIFSriov(vif.VIFDirect):
         Version("1.1", since="kuryr-1.1.0", adds=("pod_name", "pod_link"), until="kuryr-7.0.0"),
     )
     fields = {
+        #: The physical network of the virtual function.
         "physnet": fields.StringField(),
+        #: The name of the pod.
         "pod_name": fields.StringField(),
+        #: The path of the pod in the Kubernetes API.
         "pod_link": fields.StringField(),
     }
 
@@ -82,8 +93,9 @@ class PodState(base.VersionedObject, ovo.ComparableVersionedObject):
     VERSION = "1.0"
     history = versions(Version("1.0", since="kuryr-0.5.0"))
     fields = {
+        #: The VIF of the first interface, ``eth0``.
         "default_vif": fields.ObjectField("VIFBase", subclasses=True),
-        #: VIFs by name of the interface.
+        #: The other VIFs, by name of the interface.
         "additional_vifs": osv_fields.DictOfVIFsField(default={}),
     }
 

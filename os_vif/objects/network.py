@@ -26,15 +26,25 @@ class Network(base.VersionedObject):
         Version("1.1", since="1.3.0", adds=("mtu",)),
     )
     fields = {
+        #: The id of the network in the network service.
         "id": fields.UUIDField(),
+        #: The name of the bridge of the network on this host.
         "bridge": fields.StringField(),
+        #: The name of the network in the network service.
         "label": fields.StringField(),
+        #: The subnets of the network, with the addresses of the port.
         "subnets": fields.ObjectField("SubnetList"),
+        #: True if each host is a gateway of the network, as with nova-network.
         "multi_host": fields.BooleanField(),
+        #: True to let os-vif create the bridge.
         "should_provide_bridge": fields.BooleanField(),
+        #: True to let os-vif create a VLAN device for the bridge.
         "should_provide_vlan": fields.BooleanField(),
+        #: The host interface of the bridge, or of the VLAN device.
         "bridge_interface": fields.StringField(nullable=True),
+        #: The VLAN id of the network.
         "vlan": fields.IntegerField(nullable=True),
+        #: The MTU of the network in bytes.
         "mtu": fields.IntegerField(nullable=True),
     }
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Port profiles: the settings of a port in the switch, and the offload of the datapath.
+"""Port profiles: the settings of a port in the switch.
 
 The public path of these classes is :mod:`os_vif.objects.vif`.
 """
@@ -16,6 +16,11 @@ from oslo_versionedobjects import fields
 
 from os_vif.objects import base
 from os_vif.objects import fields as osv_fields
+from os_vif.objects.datapath_offload import (
+    DatapathOffloadBase,
+    DatapathOffloadRepresentor,
+    DatapathOffloadVDPA,
+)
 from os_vif.objects.versioning.history import Version, versions
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 
@@ -40,47 +45,6 @@ _MAX_RATE = 2**32 - 1
 
 
 @ovo.VersionedObjectRegistry.register
-class DatapathOffloadBase(base.VersionedObject, ovo.ComparableVersionedObject):
-    """A hardware offload of the datapath of a port."""
-
-    VERSION = "1.0"
-    history = versions(Version("1.0", since="1.14.0"))
-    fields = {}
-
-
-@ovo.VersionedObjectRegistry.register
-class DatapathOffloadRepresentor(DatapathOffloadBase):
-    """An offload to the switch of the card; a representor is the port on the host."""
-
-    VERSION = "1.0"
-    history = versions(Version("1.0", since="1.14.0"))
-    fields = {
-        #: The name to give to the representor.
-        "representor_name": fields.StringField(nullable=True),
-        #: The PCI address of the virtual function.
-        "representor_address": fields.StringField(nullable=True),
-    }
-
-
-@ovo.VersionedObjectRegistry.register
-class DatapathOffloadVDPA(DatapathOffloadBase):
-    """An offload to virtio queues of the card: a vDPA device, a virtio device for the guest."""
-
-    VERSION = "1.0"
-    history = versions(Version("1.0", since=CURRENT_RELEASE))
-    fields = {
-        #: The name to give to the vDPA device (``vdpa dev add name``).
-        "device_name": fields.StringField(nullable=True),
-        #: The management device (``vdpa mgmtdev show``), such as ``pci/0000:03:00.2``.
-        "management_device": fields.StringField(nullable=True),
-        #: The character device for the hypervisor, such as ``/dev/vhost-vdpa-0``.
-        "vhost_vdpa_path": fields.StringField(nullable=True),
-        #: The MAC address to give to the vDPA device; by default the MAC address of the VIF.
-        "mac_address": fields.MACAddressField(nullable=True),
-    }
-
-
-@ovo.VersionedObjectRegistry.register
 class VIFPortProfileBase(base.VersionedObject, ovo.ComparableVersionedObject):
     """The common field of all port profiles."""
 
@@ -90,6 +54,7 @@ class VIFPortProfileBase(base.VersionedObject, ovo.ComparableVersionedObject):
         Version("1.1", since="1.14.0", adds=("datapath_offload",)),
     )
     fields = {
+        #: The hardware offload of the datapath, or None.
         "datapath_offload": fields.ObjectField(
             "DatapathOffloadBase", subclasses=True, nullable=True
         ),
@@ -109,10 +74,11 @@ class VIFPortProfileOpenVSwitch(VIFPortProfileBase):
         Version("1.4", since="4.3.0", adds=("create_tap", "multiqueue")),
     )
     fields = {
-        #: ``external_ids:iface-id`` of the port.
+        #: The value of ``external_ids:iface-id`` of the port.
         "interface_id": fields.UUIDField(),
+        #: The name of the port profile, ``profileid`` in libvirt.
         "profile_id": fields.StringField(),
-        #: ``system`` or ``netdev``, as in ``datapath_type`` of the bridge.
+        #: The ``datapath_type`` of the bridge: ``system`` or ``netdev``.
         "datapath_type": fields.StringField(nullable=True),
         #: True if os-vif adds the port; otherwise the hypervisor adds the port.
         "create_port": fields.BooleanField(default=False),
@@ -136,7 +102,9 @@ class VIFPortProfileFPOpenVSwitch(VIFPortProfileOpenVSwitch):
         Version("1.4", since="4.3.0"),
     )
     fields = {
+        #: The name of the bridge of the port.
         "bridge_name": fields.StringField(),
+        #: True to put a Linux bridge with packet filters before the port.
         "hybrid_plug": fields.BooleanField(default=False),
     }
 
@@ -158,7 +126,9 @@ class VIFPortProfileOVSRepresentor(VIFPortProfileOpenVSwitch):
         Version("1.4", since="4.3.0"),
     )
     fields = {
+        #: The name to give to the representor.
         "representor_name": fields.StringField(nullable=True),
+        #: The PCI address of the virtual function.
         "representor_address": fields.PCIAddressField(nullable=True),
     }
 
@@ -181,7 +151,10 @@ class VIFPortProfileFPBridge(VIFPortProfileBase):
         Version("1.0", since="1.4.0"),
         Version("1.1", since="1.14.0"),
     )
-    fields = {"bridge_name": fields.StringField()}
+    fields = {
+        #: The name of the bridge of the port.
+        "bridge_name": fields.StringField(),
+    }
 
 
 @ovo.VersionedObjectRegistry.register
@@ -193,7 +166,10 @@ class VIFPortProfileFPTap(VIFPortProfileBase):
         Version("1.0", since="1.4.0"),
         Version("1.1", since="1.14.0"),
     )
-    fields = {"mac_address": fields.MACAddressField(nullable=True)}
+    fields = {
+        #: The MAC address of the tap device.
+        "mac_address": fields.MACAddressField(nullable=True),
+    }
 
 
 @ovo.VersionedObjectRegistry.register
@@ -206,9 +182,13 @@ class VIFPortProfile8021Qbg(VIFPortProfileBase):
         Version("1.1", since="1.14.0"),
     )
     fields = {
+        #: The id of the VSI manager, ``managerid`` in libvirt.
         "manager_id": fields.IntegerField(),
+        #: The id of the VSI type, ``typeid`` in libvirt.
         "type_id": fields.IntegerField(),
+        #: The version of the VSI type, ``typeidversion`` in libvirt.
         "type_id_version": fields.IntegerField(),
+        #: The id of the VSI instance, ``instanceid`` in libvirt.
         "instance_id": fields.UUIDField(),
     }
 
@@ -222,7 +202,10 @@ class VIFPortProfile8021Qbh(VIFPortProfileBase):
         Version("1.0", since="1.0.0"),
         Version("1.1", since="1.14.0"),
     )
-    fields = {"profile_id": fields.StringField()}
+    fields = {
+        #: The name of the port profile, ``profileid`` in libvirt.
+        "profile_id": fields.StringField(),
+    }
 
 
 @ovo.VersionedObjectRegistry.register
@@ -235,8 +218,11 @@ class VIFPortProfileK8sDPDK(VIFPortProfileBase):
         Version("1.1", since="1.14.0"),
     )
     fields = {
+        #: True if the CNI plugin sets addresses and routes.
         "l3_setup": fields.BooleanField(),
+        #: The path of the pod in the Kubernetes API.
         "selflink": fields.StringField(),
+        #: The resource version of the pod in the Kubernetes API.
         "resourceversion": fields.StringField(),
     }
 
@@ -255,6 +241,7 @@ class VIFPortProfileSRIOV(VIFPortProfileBase):
         "vlan": osv_fields.RangeField(0, 4094, nullable=True),
         #: The priority in the VLAN tag.
         "vlan_qos": osv_fields.RangeField(0, 7, nullable=True),
+        #: The kind of the VLAN tag: a customer tag (``802.1Q``), or a service tag (``802.1ad``).
         "vlan_proto": osv_fields.VIFVlanProtocolField(nullable=True),
         #: True to let the guest change the MAC address and receive all packets.
         "trusted": osv_fields.TrueOrFalseField(nullable=True),
@@ -264,5 +251,6 @@ class VIFPortProfileSRIOV(VIFPortProfileBase):
         "min_tx_rate": osv_fields.RangeField(0, _MAX_RATE, nullable=True),
         #: The greatest rate in Mbit/s; 0 is no limit.
         "max_tx_rate": osv_fields.RangeField(0, _MAX_RATE, nullable=True),
+        #: The link state of the virtual function: as the card, always up, or always down.
         "link_state": osv_fields.VIFLinkStateField(nullable=True),
     }

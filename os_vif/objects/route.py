@@ -19,8 +19,11 @@ class Route(base.VersionedObject):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The destination of the route.
         "cidr": fields.IPNetworkField(),
+        #: The address of the next hop.
         "gateway": fields.IPAddressField(),
+        #: The name of the network interface of the route.
         "interface": fields.StringField(),
     }
 
@@ -29,4 +32,7 @@ class Route(base.VersionedObject):
 class RouteList(base.VersionedObject, ovo.ObjectListBase[Route]):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {"objects": fields.ListOfObjectsField("Route")}
+    fields = {
+        #: The routes.
+        "objects": fields.ListOfObjectsField("Route"),
+    }

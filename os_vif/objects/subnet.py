@@ -23,11 +23,17 @@ class Subnet(base.VersionedObject):
         Version("1.1", since="1.8.0", removes=("ips",), until="1.9.0"),
     )
     fields = {
+        #: The address range of the subnet.
         "cidr": fields.IPNetworkField(),
+        #: The addresses of the DNS servers.
         "dns": osv_fields.ListOfIPAddressField(),
+        #: The address of the default gateway.
         "gateway": fields.IPAddressField(),
+        #: The addresses of the port in the subnet.
         "ips": fields.ObjectField("FixedIPList"),
+        #: The static routes of the subnet.
         "routes": fields.ObjectField("RouteList"),
+        #: The address of the DHCP server.
         "dhcp_server": fields.IPAddressField(),
     }
 
@@ -36,4 +42,7 @@ class Subnet(base.VersionedObject):
 class SubnetList(base.VersionedObject, ovo.ObjectListBase[Subnet]):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {"objects": fields.ListOfObjectsField("Subnet")}
+    fields = {
+        #: The subnets.
+        "objects": fields.ListOfObjectsField("Subnet"),
+    }

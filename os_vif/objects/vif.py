@@ -33,19 +33,24 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
         Version("1.1", since="1.8.0", adds=("fixed_ips",), until="1.9.0"),
     )
     fields = {
-        #: The id of the port. Names of host devices are derived from the id.
+        #: The id of the port, from which os-vif derives the names of host devices.
         "id": fields.UUIDField(),
         #: The MAC address of the guest.
         "address": fields.MACAddressField(nullable=True),
+        #: The network of the port.
         "network": fields.ObjectField("Network", nullable=True),
         #: The name of the os-vif plugin for the VIF.
         "plugin": fields.StringField(),
+        #: True if the network service reports the port as active.
         "active": fields.BooleanField(default=True),
+        #: True to keep the port in the network service after the instance is deleted.
         "preserve_on_delete": fields.BooleanField(default=False),
         #: True if another service filters the traffic of the port.
         "has_traffic_filtering": fields.BooleanField(default=False),
+        #: The settings of the port in the switch.
         "port_profile": fields.ObjectField("VIFPortProfileBase", subclasses=True),
     }
+    #: The addresses of the port, in a VIF of release 1.8.0.
     fixed_ips: fixed_ip.FixedIPList
 
     @classmethod
@@ -77,7 +82,10 @@ class VIFGeneric(VIFBase):
 
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
-    fields = {"vif_name": fields.StringField()}
+    fields = {
+        #: The name of the tap device.
+        "vif_name": fields.StringField(),
+    }
 
 
 @ovo.VersionedObjectRegistry.register
@@ -87,7 +95,9 @@ class VIFBridge(VIFBase):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The name of the tap device.
         "vif_name": fields.StringField(),
+        #: The name of the Linux bridge.
         "bridge_name": fields.StringField(),
     }
 
@@ -99,7 +109,9 @@ class VIFOpenVSwitch(VIFBase):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The name of the tap device.
         "vif_name": fields.StringField(),
+        #: The name of the Open vSwitch bridge.
         "bridge_name": fields.StringField(),
     }
 
@@ -111,9 +123,13 @@ class VIFDirect(VIFBase):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The name of the macvtap device.
         "vif_name": fields.StringField(),
+        #: The PCI address of the virtual function.
         "dev_address": fields.PCIAddressField(),
+        #: The mode of the macvtap device.
         "mode": osv_fields.VIFDirectModeField(),
+        #: The name of the VLAN device.
         "vlan_name": fields.StringField(),
     }
 
@@ -128,8 +144,11 @@ class VIFVHostUser(VIFBase):
         Version("1.1", since="1.4.0", adds=("vif_name",)),
     )
     fields = {
+        #: The path of the vhost-user socket.
         "path": fields.StringField(),
+        #: The role of QEMU at the vhost-user socket: ``client`` connects, ``server`` listens.
         "mode": osv_fields.VIFVHostUserModeField(),
+        #: The name of the port in the switch.
         "vif_name": fields.StringField(),
     }
 
@@ -141,7 +160,9 @@ class VIFHostDevice(VIFBase):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.0.0"))
     fields = {
+        #: The kind of device assignment: ``ethernet`` for a network interface, ``generic`` for all.
         "dev_type": osv_fields.VIFHostDeviceDevTypeField(),
+        #: The PCI address of the device.
         "dev_address": fields.PCIAddressField(),
     }
 
@@ -153,6 +174,8 @@ class VIFNestedDPDK(VIFBase):
     VERSION = "1.0"
     history = versions(Version("1.0", since="1.12.0"))
     fields = {
+        #: The PCI address of the device in the virtual machine.
         "pci_address": fields.StringField(),
+        #: The name of the kernel driver of the device.
         "dev_driver": fields.StringField(),
     }

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from os_vif.codec import FieldCodec, registry
 from os_vif.codec import field as field_codecs
 from os_vif.codec.document import field_codec, field_names
+from os_vif.codec.field_comments import sentence_of, without_markup
 from os_vif.objects.versioning import history
 
 PACKAGE = "os_vif.v2"
@@ -114,8 +115,11 @@ def numbered_messages(
     }
 
 
-def render(numbers: Numbers, messages: Messages) -> str:
-    """Return the text of the ``.proto`` file."""
+def render(
+    numbers: Numbers, messages: Messages, classes: Mapping[str, type[Any]] | None = None
+) -> str:
+    """Return the text of the ``.proto`` file, with the sentence of each field as a comment."""
+    classes = classes or history.vocabulary()
     lines = [
         "// SPDX-FileCopyrightText: The os-vif developers",
         "// SPDX-License-Identifier: Apache-2.0",
@@ -132,7 +136,9 @@ def render(numbers: Numbers, messages: Messages) -> str:
         for field, number in removed:
             lines += [f"  reserved {number};", f'  reserved "{field}";']
         choice = [field for field in fields if field.label == "oneof"]
-        lines += [f"  {_declaration(field)}" for field in fields if field.label != "oneof"]
+        for field in fields:
+            if field.label != "oneof":
+                lines += [*_comment(classes.get(name), field), f"  {_declaration(field)}"]
         if choice:
             lines += [
                 "  oneof kind {",
@@ -141,6 +147,12 @@ def render(numbers: Numbers, messages: Messages) -> str:
             ]
         lines.append("}")
     return "\n".join([*lines, ""])
+
+
+def _comment(cls: type[Any] | None, field: Field) -> list[str]:
+    """Return the line with the sentence of a field, if a class has such a field."""
+    sentence = without_markup(sentence_of(cls, field.name)) if cls else ""
+    return [f"  // {sentence}"] if sentence else []
 
 
 def _declaration(field: Field) -> str:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
@@ -27,6 +26,7 @@ from oslo_versionedobjects import base as ovo
 from os_vif import exception
 from os_vif.codec import document, field, registry
 from os_vif.codec.document import field_codec, field_names, takes_null
+from os_vif.codec.field_comments import sentence_of, without_markup
 from os_vif.codec.path import describe
 from os_vif.objects.versioning import history
 
@@ -44,7 +44,6 @@ _BASE = "VIFBase"
 NOT_NULL: Schema = {"not": {"type": "null"}}
 #: The keywords that may refuse null, besides ``type`` and ``enum``.
 _OF_ALL_TYPES = frozenset(("$ref", "allOf", "anyOf", "const", "if", "not", "oneOf"))
-_ROLE = re.compile(r":\w+:`~?([^`]*)`|``([^`]*)``")
 _HEAD: Schema = {
     document.SCHEMA: {"type": "string"},
     "apiVersion": {"const": document.API_VERSION},
@@ -232,10 +231,16 @@ def _object(cls: type[Any], head: dict[str, Schema]) -> Schema:
     }
     if cls.__doc__:
         summary = inspect.cleandoc(cls.__doc__).partition("\n\n")[0].replace("\n", " ")
-        schema["description"] = _ROLE.sub(lambda match: match[1] or match[2], summary)
+        schema["description"] = without_markup(summary)
     return schema
 
 
 def _field(cls: type[Any], name: str) -> Schema:
     schema = field_codec(cls, name).json_schema()
-    return or_null(schema) if takes_null(cls, name) else schema
+    if takes_null(cls, name):
+        schema = or_null(schema)
+    if sentence := without_markup(sentence_of(cls, name)):
+        # The codec describes the accepted values, such as "A MAC address, such as …".
+        accepted = f" {schema['description']}." if "description" in schema else ""
+        return schema | {"description": sentence + accepted}
+    return schema

@@ -32,7 +32,7 @@ PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _DOCUMENT = "Document"
 _ANY_MINOR = rf"^{document.GROUP}/{document.MAJOR}\.(0|[1-9][0-9]{{0,5}})$"
 #: The keywords with the same meaning in JSON Schema and OpenAPI.
-_COMMON = ("description", "enum", "maximum", "minimum", "pattern", "required")
+_COMMON = ("enum", "maximum", "minimum", "pattern", "required")
 
 
 def load(kind: str) -> Schema:
@@ -82,6 +82,13 @@ class _Components:
         """Return a converted schema: any value for a schema of a third party in another form."""
         if not isinstance(node, dict):
             node = {}
+        converted = self._converted(node)
+        # OpenAPI 3.0 ignores all keywords beside a reference.
+        if "description" in node and "$ref" not in converted:
+            converted = converted | {"description": node["description"]}
+        return converted
+
+    def _converted(self, node: Schema) -> Schema:
         if "$ref" in node:
             return self.reference(node["$ref"].rpartition("/")[2])
         if node.get("if") == json_schema.NOT_NULL:
@@ -119,7 +126,7 @@ class _Components:
         return {"anyOf": [converted, {"type": "object", "nullable": True, "enum": [None]}]}
 
     def choice(self, node: Schema) -> Schema:
-        return {key: node[key] for key in ("description", "type", "required") if key in node} | {
+        return {key: node[key] for key in ("type", "required") if key in node} | {
             "oneOf": [self.convert(branch["then"]) for branch in node["allOf"]],
             "discriminator": {"propertyName": "kind"},
         }
@@ -159,7 +166,7 @@ class _Structural(_Components):
         # A newer minor version may have more kinds.
         converted["properties"]["kind"] = {"type": "string"}
         converted.pop("description", None)
-        return converted | {key: node[key] for key in ("description", "required") if key in node}
+        return converted | {key: node[key] for key in ("required",) if key in node}
 
     def object(self, properties: Schema) -> Schema:
         known = {name: properties[name] for name in properties if name != document.SCHEMA}
