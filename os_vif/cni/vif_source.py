@@ -235,7 +235,7 @@ def _make(invocation: Invocation, allocated: Mapping[str, Any]) -> objects.VIFBa
         return _make_host_device(common | {"plugin": "sriov"}, device)
     if configuration.bridge is None:
         raise invalid_field("bridge", "missing", "the name of a bridge, or a VIF in vif")
-    named = {
+    named: dict[str, Any] = {
         "vif_name": f"{TAP}{own_id}"[:_DEVICE_NAME_LENGTH],
         "bridge_name": configuration.bridge,
     }

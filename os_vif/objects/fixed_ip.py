@@ -5,12 +5,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from os_vif.objects import base
 from os_vif.objects import fields as osv_fields
 from os_vif.objects.versioning.history import Version, versions
+
+if TYPE_CHECKING:
+    # For the generated types.
+    from collections.abc import Sequence
+    from typing import Any
+
+    import netaddr
 
 
 @ovo.VersionedObjectRegistry.register
@@ -26,6 +35,33 @@ class FixedIP(base.VersionedObject):
         "floating_ips": osv_fields.ListOfIPAddressField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+
+        @property
+        def address(self) -> netaddr.IPAddress:
+            """The address of the port."""
+            ...
+
+        @address.setter
+        def address(self, value: str | netaddr.IPAddress) -> None: ...
+
+        @property
+        def floating_ips(self) -> list[netaddr.IPAddress]:
+            """The floating addresses that are translated to the address."""
+            ...
+
+        @floating_ips.setter
+        def floating_ips(self, value: Sequence[str | netaddr.IPAddress]) -> None: ...
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            address: str | netaddr.IPAddress = ...,
+            floating_ips: Sequence[str | netaddr.IPAddress] = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class FixedIPList(base.VersionedObject, ovo.ObjectListBase[FixedIP]):
@@ -35,3 +71,15 @@ class FixedIPList(base.VersionedObject, ovo.ObjectListBase[FixedIP]):
         #: The addresses.
         "objects": fields.ListOfObjectsField("FixedIP"),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        objects: list[FixedIP]
+        """The addresses."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            objects: Sequence[FixedIP] = ...,
+        ) -> None: ...

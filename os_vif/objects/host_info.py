@@ -18,6 +18,11 @@ from os_vif.objects.versioning.history import Version, parse_version, versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+if TYPE_CHECKING:
+    # For the generated types.
+    from collections.abc import Sequence
+    from typing import Any
+
 
 def _common_version(
     name: str,
@@ -65,6 +70,24 @@ class HostPortProfileInfo(
         "max_version": fields.StringField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        profile_object_name: str
+        """The name of the port profile class."""
+        min_version: str
+        """The oldest version of the class that the plugin reads."""
+        max_version: str
+        """The newest version of the class that the plugin reads."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            profile_object_name: str = ...,
+            min_version: str = ...,
+            max_version: str = ...,
+        ) -> None: ...
+
     def get_common_version(self) -> str:
         """Return the newest version of the port profile known to the plugin and to this process.
 
@@ -102,6 +125,27 @@ class HostVIFInfo(
         "supported_port_profiles": fields.ListOfObjectsField("HostPortProfileInfo"),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_object_name: str
+        """The name of the VIF class."""
+        min_version: str
+        """The oldest version of the class that the plugin reads."""
+        max_version: str
+        """The newest version of the class that the plugin reads."""
+        supported_port_profiles: list[HostPortProfileInfo]
+        """The port profile classes that the plugin accepts in the VIF."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_object_name: str = ...,
+            min_version: str = ...,
+            max_version: str = ...,
+            supported_port_profiles: Sequence[HostPortProfileInfo] = ...,
+        ) -> None: ...
+
     def get_common_version(self) -> str:
         """Return the newest version of the VIF class known to the plugin and to this process.
 
@@ -131,6 +175,21 @@ class HostPluginInfo(
         #: The VIF classes that the plugin can plug.
         "vif_info": fields.ListOfObjectsField("HostVIFInfo"),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        plugin_name: str
+        """The name of the plugin."""
+        vif_info: list[HostVIFInfo]
+        """The VIF classes that the plugin can plug."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            plugin_name: str = ...,
+            vif_info: Sequence[HostVIFInfo] = ...,
+        ) -> None: ...
 
     def has_vif(self, name: str) -> bool:
         """Return True if the plugin can plug the VIF class with a name."""
@@ -164,6 +223,18 @@ class HostInfo(
         #: The plugins of the host.
         "plugin_info": fields.ListOfObjectsField("HostPluginInfo"),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        plugin_info: list[HostPluginInfo]
+        """The plugins of the host."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            plugin_info: Sequence[HostPluginInfo] = ...,
+        ) -> None: ...
 
     def has_plugin(self, name: str) -> bool:
         """Return True if the host has the plugin with a name."""

@@ -10,7 +10,7 @@ class later, os-vif reads and writes the class of kuryr-kubernetes from then on.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
@@ -19,14 +19,25 @@ from os_vif.objects import base, vif
 from os_vif.objects import fields as osv_fields
 from os_vif.objects.versioning.history import Version, versions
 
+if TYPE_CHECKING:
+    # For the generated types.
+    from typing import Literal
+
+    from os_vif.objects.network import Network
+    from os_vif.objects.port_profile import VIFPortProfileBase
+    from os_vif.objects.vif import VIFBase
+
+_Class = TypeVar("_Class", bound=type[Any])
+
 #: The name of a pod's first interface.
 DEFAULT_INTERFACE = "eth0"
 
 
-def _register_if_absent(cls: type[Any]) -> type[Any]:
+def _register_if_absent(cls: _Class) -> _Class:
     """Register a class, unless the name is registered. Return the registered class."""
     registered = ovo.VersionedObjectRegistry.obj_classes().get(cls.__name__)
-    return registered[0] if registered else ovo.VersionedObjectRegistry.register(cls)
+    found: Any = registered[0] if registered else ovo.VersionedObjectRegistry.register(cls)
+    return found  # type: ignore[no-any-return]
 
 
 @_register_if_absent
@@ -42,6 +53,29 @@ class VIFVlanNested(vif.VIFBase):
         "vlan_id": fields.IntegerField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_name: str
+        """The name of the VLAN device until the device is in the pod."""
+        vlan_id: int
+        """The VLAN id of the device."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_name: str = ...,
+            vlan_id: int = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
 
 @_register_if_absent
 class VIFMacvlanNested(vif.VIFBase):
@@ -54,6 +88,26 @@ class VIFMacvlanNested(vif.VIFBase):
         "vif_name": fields.StringField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_name: str
+        """The name of the macvlan device until the device is in the pod."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_name: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
 
 @_register_if_absent
 class VIFDPDKNested(vif.VIFNestedDPDK):
@@ -65,6 +119,28 @@ class VIFDPDKNested(vif.VIFNestedDPDK):
         #: The name of the device in the pod.
         "vif_name": fields.StringField(),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_name: str
+        """The name of the device in the pod."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_name: str = ...,
+            pci_address: str = ...,
+            dev_driver: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
 
 
 @_register_if_absent
@@ -85,6 +161,36 @@ class VIFSriov(vif.VIFDirect):
         "pod_link": fields.StringField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        physnet: str
+        """The physical network of the virtual function."""
+        pod_name: str
+        """The name of the pod."""
+        pod_link: str
+        """The path of the pod in the Kubernetes API."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            physnet: str = ...,
+            pod_name: str = ...,
+            pod_link: str = ...,
+            vif_name: str = ...,
+            dev_address: str = ...,
+            mode: Literal["bridge", "passthrough", "vepa"] = ...,
+            vlan_name: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
 
 @_register_if_absent
 class PodState(base.VersionedObject, ovo.ComparableVersionedObject):
@@ -99,10 +205,27 @@ class PodState(base.VersionedObject, ovo.ComparableVersionedObject):
         "additional_vifs": osv_fields.DictOfVIFsField(default={}),
     }
 
-    def __init__(self, context: Any = None, **kwargs: Any) -> None:
-        super().__init__(context=context, **kwargs)
-        self.obj_set_defaults()
-        self.obj_reset_changes()
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        default_vif: VIFBase
+        """The VIF of the first interface, ``eth0``."""
+        additional_vifs: dict[str, VIFBase]
+        """The other VIFs, by name of the interface."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            default_vif: VIFBase = ...,
+            additional_vifs: dict[str, VIFBase] = ...,
+        ) -> None: ...
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, context: Any = None, **kwargs: Any) -> None:
+            super().__init__(context=context, **kwargs)
+            self.obj_set_defaults()
+            self.obj_reset_changes()
 
     @property
     def vifs(self) -> dict[str, vif.VIFBase]:

@@ -5,11 +5,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
 
 from os_vif.objects import base, subnet
 from os_vif.objects.versioning.history import Version, versions
+
+if TYPE_CHECKING:
+    # For the generated types.
+    from typing import Any
+
+    from os_vif.objects.subnet import SubnetList
 
 
 @ovo.VersionedObjectRegistry.register
@@ -47,6 +55,45 @@ class Network(base.VersionedObject):
         #: The MTU of the network in bytes.
         "mtu": fields.IntegerField(nullable=True),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        id: str
+        """The id of the network in the network service."""
+        bridge: str
+        """The name of the bridge of the network on this host."""
+        label: str
+        """The name of the network in the network service."""
+        subnets: SubnetList
+        """The subnets of the network, with the addresses of the port."""
+        multi_host: bool
+        """True if each host is a gateway of the network, as with nova-network."""
+        should_provide_bridge: bool
+        """True to let os-vif create the bridge."""
+        should_provide_vlan: bool
+        """True to let os-vif create a VLAN device for the bridge."""
+        bridge_interface: str | None
+        """The host interface of the bridge, or of the VLAN device."""
+        vlan: int | None
+        """The VLAN id of the network."""
+        mtu: int | None
+        """The MTU of the network in bytes."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            id: str = ...,
+            bridge: str = ...,
+            label: str = ...,
+            subnets: SubnetList = ...,
+            multi_host: bool = ...,
+            should_provide_bridge: bool = ...,
+            should_provide_vlan: bool = ...,
+            bridge_interface: str | None = ...,
+            vlan: int | None = ...,
+            mtu: int | None = ...,
+        ) -> None: ...
 
     _obj_initial = {
         "subnets": lambda: subnet.SubnetList(objects=[]),

@@ -9,7 +9,7 @@ The public path of these classes is :mod:`os_vif.objects.vif`.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
@@ -23,6 +23,10 @@ from os_vif.objects.datapath_offload import (
 )
 from os_vif.objects.versioning.history import Version, versions
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
+
+if TYPE_CHECKING:
+    # For the generated types.
+    from typing import Literal
 
 __all__ = [
     "DatapathOffloadBase",
@@ -60,6 +64,18 @@ class VIFPortProfileBase(base.VersionedObject, ovo.ComparableVersionedObject):
         ),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        datapath_offload: DatapathOffloadBase | None
+        """The hardware offload of the datapath, or None."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileOpenVSwitch(VIFPortProfileBase):
@@ -88,6 +104,34 @@ class VIFPortProfileOpenVSwitch(VIFPortProfileBase):
         "multiqueue": fields.BooleanField(default=False),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        interface_id: str
+        """The value of ``external_ids:iface-id`` of the port."""
+        profile_id: str
+        """The name of the port profile, ``profileid`` in libvirt."""
+        datapath_type: str | None
+        """The ``datapath_type`` of the bridge: ``system`` or ``netdev``."""
+        create_port: bool
+        """True if os-vif adds the port; otherwise the hypervisor adds the port."""
+        create_tap: bool
+        """True if os-vif creates the tap device before adding the port."""
+        multiqueue: bool
+        """True if the created tap device has several queues."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            interface_id: str = ...,
+            profile_id: str = ...,
+            datapath_type: str | None = ...,
+            create_port: bool = ...,
+            create_tap: bool = ...,
+            multiqueue: bool = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileFPOpenVSwitch(VIFPortProfileOpenVSwitch):
@@ -107,6 +151,28 @@ class VIFPortProfileFPOpenVSwitch(VIFPortProfileOpenVSwitch):
         #: True to put a Linux bridge with packet filters before the port.
         "hybrid_plug": fields.BooleanField(default=False),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        bridge_name: str
+        """The name of the bridge of the port."""
+        hybrid_plug: bool
+        """True to put a Linux bridge with packet filters before the port."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            bridge_name: str = ...,
+            hybrid_plug: bool = ...,
+            interface_id: str = ...,
+            profile_id: str = ...,
+            datapath_type: str | None = ...,
+            create_port: bool = ...,
+            create_tap: bool = ...,
+            multiqueue: bool = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
 
 
 @ovo.VersionedObjectRegistry.register
@@ -132,14 +198,38 @@ class VIFPortProfileOVSRepresentor(VIFPortProfileOpenVSwitch):
         "representor_address": fields.PCIAddressField(nullable=True),
     }
 
-    def __init__(self, context: Any = None, **kwargs: Any) -> None:
-        warnings.warn(
-            "VIFPortProfileOVSRepresentor is deprecated: use VIFPortProfileOpenVSwitch with "
-            "datapath_offload=DatapathOffloadRepresentor(...)",
-            PendingDeprecationWarning,
-            stacklevel=2,
-        )
-        super().__init__(context=context, **kwargs)
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        representor_name: str | None
+        """The name to give to the representor."""
+        representor_address: str | None
+        """The PCI address of the virtual function."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            representor_name: str | None = ...,
+            representor_address: str | None = ...,
+            interface_id: str = ...,
+            profile_id: str = ...,
+            datapath_type: str | None = ...,
+            create_port: bool = ...,
+            create_tap: bool = ...,
+            multiqueue: bool = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, context: Any = None, **kwargs: Any) -> None:
+            warnings.warn(
+                "VIFPortProfileOVSRepresentor is deprecated: use VIFPortProfileOpenVSwitch with "
+                "datapath_offload=DatapathOffloadRepresentor(...)",
+                PendingDeprecationWarning,
+                stacklevel=2,
+            )
+            super().__init__(context=context, **kwargs)
 
 
 @ovo.VersionedObjectRegistry.register
@@ -156,6 +246,19 @@ class VIFPortProfileFPBridge(VIFPortProfileBase):
         "bridge_name": fields.StringField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        bridge_name: str
+        """The name of the bridge of the port."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            bridge_name: str = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfileFPTap(VIFPortProfileBase):
@@ -170,6 +273,19 @@ class VIFPortProfileFPTap(VIFPortProfileBase):
         #: The MAC address of the tap device.
         "mac_address": fields.MACAddressField(nullable=True),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        mac_address: str | None
+        """The MAC address of the tap device."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            mac_address: str | None = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
 
 
 @ovo.VersionedObjectRegistry.register
@@ -192,6 +308,28 @@ class VIFPortProfile8021Qbg(VIFPortProfileBase):
         "instance_id": fields.UUIDField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        manager_id: int
+        """The id of the VSI manager, ``managerid`` in libvirt."""
+        type_id: int
+        """The id of the VSI type, ``typeid`` in libvirt."""
+        type_id_version: int
+        """The version of the VSI type, ``typeidversion`` in libvirt."""
+        instance_id: str
+        """The id of the VSI instance, ``instanceid`` in libvirt."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            manager_id: int = ...,
+            type_id: int = ...,
+            type_id_version: int = ...,
+            instance_id: str = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFPortProfile8021Qbh(VIFPortProfileBase):
@@ -206,6 +344,19 @@ class VIFPortProfile8021Qbh(VIFPortProfileBase):
         #: The name of the port profile, ``profileid`` in libvirt.
         "profile_id": fields.StringField(),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        profile_id: str
+        """The name of the port profile, ``profileid`` in libvirt."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            profile_id: str = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
 
 
 @ovo.VersionedObjectRegistry.register
@@ -225,6 +376,25 @@ class VIFPortProfileK8sDPDK(VIFPortProfileBase):
         #: The resource version of the pod in the Kubernetes API.
         "resourceversion": fields.StringField(),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        l3_setup: bool
+        """True if the CNI plugin sets addresses and routes."""
+        selflink: str
+        """The path of the pod in the Kubernetes API."""
+        resourceversion: str
+        """The resource version of the pod in the Kubernetes API."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            l3_setup: bool = ...,
+            selflink: str = ...,
+            resourceversion: str = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...
 
 
 @ovo.VersionedObjectRegistry.register
@@ -254,3 +424,38 @@ class VIFPortProfileSRIOV(VIFPortProfileBase):
         #: The link state of the virtual function: as the card, always up, or always down.
         "link_state": osv_fields.VIFLinkStateField(nullable=True),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vlan: int | None
+        """The VLAN id of the tags added by the card; 0 adds no tag."""
+        vlan_qos: int | None
+        """The priority in the VLAN tag."""
+        vlan_proto: Literal["802.1Q", "802.1ad"] | None
+        """The kind of the VLAN tag: a customer tag (``802.1Q``), or a service tag (``802.1ad``).
+        """
+        trusted: bool | None
+        """True to let the guest change the MAC address and receive all packets."""
+        spoof_check: bool | None
+        """True to drop packets from another MAC address than the virtual function's."""
+        min_tx_rate: int | None
+        """The guaranteed rate in Mbit/s; 0 guarantees no rate."""
+        max_tx_rate: int | None
+        """The greatest rate in Mbit/s; 0 is no limit."""
+        link_state: Literal["auto", "disable", "enable"] | None
+        """The link state of the virtual function: as the card, always up, or always down."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vlan: int | None = ...,
+            vlan_qos: int | None = ...,
+            vlan_proto: Literal["802.1Q", "802.1ad"] | None = ...,
+            trusted: bool | None = ...,
+            spoof_check: bool | None = ...,
+            min_tx_rate: int | None = ...,
+            max_tx_rate: int | None = ...,
+            link_state: Literal["auto", "disable", "enable"] | None = ...,
+            datapath_offload: DatapathOffloadBase | None = ...,
+        ) -> None: ...

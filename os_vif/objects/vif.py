@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
@@ -17,6 +17,13 @@ from os_vif.objects.port_profile import *  # noqa: F403 - the public path of the
 from os_vif.objects.versioning import release_1_8
 from os_vif.objects.versioning.history import Version, versions
 from os_vif.objects.versioning.manifest import TargetManifest
+
+if TYPE_CHECKING:
+    # For the generated types.
+    from typing import Literal
+
+    from os_vif.objects.network import Network
+    from os_vif.objects.port_profile import VIFPortProfileBase
 
 
 @ovo.VersionedObjectRegistry.register
@@ -50,6 +57,40 @@ class VIFBase(base.VersionedObject, ovo.ComparableVersionedObject):
         #: The settings of the port in the switch.
         "port_profile": fields.ObjectField("VIFPortProfileBase", subclasses=True),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        id: str
+        """The id of the port, from which os-vif derives the names of host devices."""
+        address: str | None
+        """The MAC address of the guest."""
+        network: Network | None
+        """The network of the port."""
+        plugin: str
+        """The name of the os-vif plugin for the VIF."""
+        active: bool
+        """True if the network service reports the port as active."""
+        preserve_on_delete: bool
+        """True to keep the port in the network service after the instance is deleted."""
+        has_traffic_filtering: bool
+        """True if another service filters the traffic of the port."""
+        port_profile: VIFPortProfileBase
+        """The settings of the port in the switch."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
     #: The addresses of the port, in a VIF of release 1.8.0.
     fixed_ips: fixed_ip.FixedIPList
 
@@ -87,6 +128,26 @@ class VIFGeneric(VIFBase):
         "vif_name": fields.StringField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_name: str
+        """The name of the tap device."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_name: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFBridge(VIFBase):
@@ -101,6 +162,29 @@ class VIFBridge(VIFBase):
         "bridge_name": fields.StringField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_name: str
+        """The name of the tap device."""
+        bridge_name: str
+        """The name of the Linux bridge."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_name: str = ...,
+            bridge_name: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFOpenVSwitch(VIFBase):
@@ -114,6 +198,29 @@ class VIFOpenVSwitch(VIFBase):
         #: The name of the Open vSwitch bridge.
         "bridge_name": fields.StringField(),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_name: str
+        """The name of the tap device."""
+        bridge_name: str
+        """The name of the Open vSwitch bridge."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_name: str = ...,
+            bridge_name: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
 
 
 @ovo.VersionedObjectRegistry.register
@@ -132,6 +239,35 @@ class VIFDirect(VIFBase):
         #: The name of the VLAN device.
         "vlan_name": fields.StringField(),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        vif_name: str
+        """The name of the macvtap device."""
+        dev_address: str
+        """The PCI address of the virtual function."""
+        mode: Literal["bridge", "passthrough", "vepa"]
+        """The mode of the macvtap device."""
+        vlan_name: str
+        """The name of the VLAN device."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            vif_name: str = ...,
+            dev_address: str = ...,
+            mode: Literal["bridge", "passthrough", "vepa"] = ...,
+            vlan_name: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
 
 
 @ovo.VersionedObjectRegistry.register
@@ -152,6 +288,32 @@ class VIFVHostUser(VIFBase):
         "vif_name": fields.StringField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        path: str
+        """The path of the vhost-user socket."""
+        mode: Literal["client", "server"]
+        """The role of QEMU at the vhost-user socket: ``client`` connects, ``server`` listens."""
+        vif_name: str
+        """The name of the port in the switch."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            path: str = ...,
+            mode: Literal["client", "server"] = ...,
+            vif_name: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFHostDevice(VIFBase):
@@ -166,6 +328,31 @@ class VIFHostDevice(VIFBase):
         "dev_address": fields.PCIAddressField(),
     }
 
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        dev_type: Literal["ethernet", "generic"]
+        """The kind of device assignment: ``ethernet`` for a network interface, ``generic`` for
+        all.
+        """
+        dev_address: str
+        """The PCI address of the device."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            dev_type: Literal["ethernet", "generic"] = ...,
+            dev_address: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...
+
 
 @ovo.VersionedObjectRegistry.register
 class VIFNestedDPDK(VIFBase):
@@ -179,3 +366,26 @@ class VIFNestedDPDK(VIFBase):
         #: The name of the kernel driver of the device.
         "dev_driver": fields.StringField(),
     }
+
+    if TYPE_CHECKING:
+        # Generated from the fields by: python -m tools.field_types --update
+        pci_address: str
+        """The PCI address of the device in the virtual machine."""
+        dev_driver: str
+        """The name of the kernel driver of the device."""
+
+        def __init__(
+            self,
+            context: Any = None,
+            *,
+            pci_address: str = ...,
+            dev_driver: str = ...,
+            id: str = ...,
+            address: str | None = ...,
+            network: Network | None = ...,
+            plugin: str = ...,
+            active: bool = ...,
+            preserve_on_delete: bool = ...,
+            has_traffic_filtering: bool = ...,
+            port_profile: VIFPortProfileBase = ...,
+        ) -> None: ...

@@ -74,8 +74,9 @@ def _allocated(
         fields["address"] = mac
     if macvtap is not None:
         mode = _MODES.get(macvtap.data.get("IFLA_MACVTAP_MODE", 0))
-        more = {} if mode is None else {"mode": mode}
-        direct = objects.VIFDirect(vif_name=macvtap.name, **more, **fields)
+        if mode is not None:
+            fields["mode"] = mode
+        direct = objects.VIFDirect(vif_name=macvtap.name, **fields)
         return Candidate(direct, objects.InstanceInfo(), "macvtap", (*names, macvtap.name))
     way = "virtual function"
     management = f"pci/{address}"

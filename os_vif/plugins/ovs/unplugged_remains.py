@@ -88,7 +88,7 @@ def _without_id(
     vif = objects.VIFOpenVSwitch(
         vif_name=tap,
         has_traffic_filtering=True,
-        network=objects.Network(**({} if bridge is None else {"bridge": bridge})),
+        network=objects.Network() if bridge is None else objects.Network(bridge=bridge),
         port_profile=objects.VIFPortProfileOpenVSwitch(),
     )
     return Candidate(

@@ -136,9 +136,9 @@ def render(
         for field, number in removed:
             lines += [f"  reserved {number};", f'  reserved "{field}";']
         choice = [field for field in fields if field.label == "oneof"]
-        for field in fields:
-            if field.label != "oneof":
-                lines += [*_comment(classes.get(name), field), f"  {_declaration(field)}"]
+        for plain in fields:
+            if plain.label != "oneof":
+                lines += [*_comment(classes.get(name), plain), f"  {_declaration(plain)}"]
         if choice:
             lines += [
                 "  oneof kind {",
