@@ -290,6 +290,14 @@ class UnknownKind(SerializationError):
     """The class of an object is unknown, or not permitted in the field."""
 
 
+class InvalidBinding(SerializationError):
+    """A port, network or subnet of Neutron has an unusable value, or two values that contradict.
+
+    Raised by :mod:`os_vif.negotiation`; ``path`` begins with the name of the argument, such as
+    ``port.binding:vif_details.bridge_name``.
+    """
+
+
 class UnsupportedVersion(SerializationError):
     """The version of the document is not supported, or the release of the reader is unknown."""
 

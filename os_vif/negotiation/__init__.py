@@ -8,3 +8,7 @@ no file or socket.
 """
 
 from __future__ import annotations
+
+from os_vif.negotiation.vif_exchange import details_of, vif_of
+
+__all__ = ["details_of", "vif_of"]

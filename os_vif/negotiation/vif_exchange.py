@@ -1,0 +1,185 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""VIFs in the bindings of Neutron's ports: from a port to a VIF, and back.
+
+``vif_details`` may have a document of the VIF in the member ``os_vif``, beside the keys that nova
+reads. A document has the fields that the keys cannot express, and must agree with the keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from os_vif import exception, objects
+from os_vif.codec.path import describe, within
+from os_vif.negotiation import details_translation, vif_translation
+from os_vif.negotiation.neutron_limits import require_fits_column
+from os_vif.negotiation.neutron_objects import ApiObject, invalid
+from os_vif.negotiation.neutron_ports import BoundPort
+from os_vif.negotiation.vif_translation import INTEGRATION_BRIDGE
+from os_vif.serialization.formats import from_document, to_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: The member of ``vif_details`` with the document of the VIF.
+DOCUMENT = "os_vif"
+#: Fields that the document and a key of ``vif_details`` both express, and the keys.
+_KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("has_traffic_filtering",), "port_filter"),
+    (("network", "bridge"), "bridge_name"),
+    (("network", "bridge_interface"), "physical_interface"),
+    (("network", "vlan"), "vlan"),
+    (("vlan_name",), "macvtap_source"),
+    (("path",), "vhostuser_socket"),
+    (("port_profile", "datapath_type"), "datapath_type"),
+    (("port_profile", "create_tap"), "ovs_create_tap"),
+    (("port_profile", "hybrid_plug"), "ovs_hybrid_plug"),
+    (("port_profile", "vlan"), "vlan"),
+)
+#: Keys for the class of the VIF and the mode, in the order in which the error lists the keys.
+_CLASS_KEYS = ("ovs_hybrid_plug", "vhostuser_ovs_plug", "vhostuser_fp_plug")
+#: Fields of the network that Neutron's API tells: users change the fields after the binding.
+_API_NETWORK_FIELDS = ("id", "label", "mtu", "subnets")
+
+
+def vif_of(
+    port: Mapping[str, Any],
+    network: Mapping[str, Any],
+    subnets: Sequence[Mapping[str, Any]],
+    binding: Mapping[str, Any] | None = None,
+    *,
+    integration_bridge: str = INTEGRATION_BRIDGE,
+    preserve_on_delete: bool = False,
+) -> objects.VIFBase:
+    """Return the VIF of a bound port, as nova 34.0.0 makes the VIF.
+
+    :param port: a port as Neutron's API shows the port to an administrator or a service.
+    :param network: the network of the port.
+    :param subnets: at least the subnets in which the port has addresses.
+    :param binding: an entry of ``GET /v2.0/ports/{id}/bindings``, for the VIF on the host of the
+        entry. By default the attributes ``binding:*`` of the port.
+    :param integration_bridge: the bridge of Open vSwitch for details without ``bridge_name``.
+    :param preserve_on_delete: True for a port that the user created, not nova.
+    :raises os_vif.exception.InvalidBinding: for an unbound port, an unknown VIF type, a missing or
+        unusable value, and for a document that contradicts another value.
+    :raises os_vif.exception.SerializationError: for an unreadable document.
+    """
+    bound = BoundPort.of(port, network, subnets, binding)
+    vif = vif_translation.vif_of_bound_port(
+        bound, integration_bridge=integration_bridge, preserve_on_delete=preserve_on_delete
+    )
+    details = bound.binding.details
+    if not details.is_set(DOCUMENT):
+        return vif
+    described = _read_document(details)
+    _require_agreement(described, vif, details)
+    return _completed(described, vif)
+
+
+def details_of(vif: objects.VIFBase, *, document: bool = True) -> tuple[str, dict[str, Any]]:
+    """Return ``vif_type`` and ``vif_details`` of a VIF, for a mechanism driver of Neutron.
+
+    The details have the keys that nova reads, so that a nova without knowledge of documents works.
+    The VNIC type and the profile, with the PCI address, are not part of the details.
+
+    :param document: True to add the document of the VIF as the member ``os_vif``.
+    :raises os_vif.exception.InvalidBinding: for a VIF without a counterpart in Neutron, and for
+        details that are larger than Neutron's column.
+    """
+    vif_type, details = details_translation.details_of_vif(vif)
+    if document:
+        details[DOCUMENT] = to_document(vif)
+    require_fits_column("vif_details", details)
+    return vif_type, details
+
+
+def _read_document(details: ApiObject) -> objects.VIFBase:
+    """Return the VIF of the document."""
+    path = details.path_of(DOCUMENT)
+    try:
+        described = from_document(details.members[DOCUMENT])
+    except exception.SerializationError as error:
+        raise within(path, error) from error
+    if not isinstance(described, objects.VIFBase):
+        raise invalid(f"{path}.kind", described.obj_name(), "the name of a class of VIF")
+    return described
+
+
+def _require_agreement(
+    described: objects.VIFBase, vif: objects.VIFBase, details: ApiObject
+) -> None:
+    """Raise InvalidBinding for a document that contradicts the keys, the port or the profile."""
+    path = details.path_of(DOCUMENT)
+    if described.obj_name() != vif.obj_name():
+        expected = f"{vif.obj_name()}, because of {_class_reason(details)}"
+        raise invalid(f"{path}.kind", described.obj_name(), expected)
+    compared = [
+        (("id",), "the id of the port"),
+        (("address",), "the MAC address of the port"),
+        (("plugin",), _class_reason(details)),
+        (("network", "id"), "the id of the network"),
+        (("dev_address",), "pci_slot of the profile"),
+    ]
+    if "vhostuser_mode" in details.members:
+        compared.append((("mode",), "vhostuser_mode"))
+    elif "macvtap_mode" in details.members:
+        compared.append((("mode",), "macvtap_mode"))
+    compared += [(names, key) for names, key in _KEYS if details.is_set(key)]
+    for names, reason in compared:
+        ours, wanted = _get(described, names), _get(vif, names)
+        if wanted is not None and ours is not None and ours != wanted:
+            expected = f"{describe(_plain(wanted))}, because of {reason}"
+            raise invalid(".".join((path, *names)), describe(_plain(ours)), expected)
+
+
+def _class_reason(details: ApiObject) -> str:
+    """Return the keys that decide on the class of the VIF, for an error."""
+    keys = [
+        f"{key} {describe(details.members[key])}" for key in _CLASS_KEYS if details.is_set(key)
+    ]
+    return ", ".join(["vif_type and vnic_type", *keys])
+
+
+def _get(obj: Any, names: tuple[str, ...]) -> Any:
+    """Return a field; an unset boolean is false, and another unset field is None."""
+    *parents, name = names
+    for parent in parents:
+        if not obj.obj_attr_is_set(parent) or getattr(obj, parent) is None:
+            return None
+        obj = getattr(obj, parent)
+    if name not in obj.fields:
+        return None
+    if not obj.obj_attr_is_set(name):
+        return False if obj.fields[name].default is False else None
+    return getattr(obj, name)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value for an error: addresses as texts."""
+    return value if isinstance(value, bool | int) else str(value)
+
+
+def _completed(described: objects.VIFBase, vif: objects.VIFBase) -> objects.VIFBase:
+    """Return the VIF of the document with the present state of the port and of the network."""
+    if described.obj_attr_is_set("network") and described.network is not None:
+        # Users change these fields of a network after the binding.
+        _copy_set_fields(vif.network, described.network, only=_API_NETWORK_FIELDS)
+        _copy_unset_fields(vif.network, described.network)
+    described.active = vif.active
+    described.preserve_on_delete = vif.preserve_on_delete
+    _copy_unset_fields(vif, described)
+    return described
+
+
+def _copy_set_fields(source: Any, target: Any, only: Sequence[str]) -> None:
+    """Copy the set fields of *source*."""
+    for name in only:
+        if source.obj_attr_is_set(name):
+            setattr(target, name, getattr(source, name))
+
+
+def _copy_unset_fields(source: Any, target: Any) -> None:
+    """Copy the fields of *source* that *target* lacks."""
+    _copy_set_fields(source, target, [n for n in source.fields if not target.obj_attr_is_set(n)])
