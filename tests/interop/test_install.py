@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 
@@ -69,21 +70,22 @@ def _builder() -> Path:
         pytest.skip(str(reason))
 
 
-@pytest.mark.parametrize(
-    "form",
-    ["wheel", *(pytest.param(form, marks=pytest.mark.interop) for form in ("sdist", "git"))],
-)
+def _build(source: Path, form: str, directory: Path) -> Path:
+    """Build a wheel or an sdist; return the file."""
+    subprocess.run(
+        [_builder(), "-m", "build", f"--{form}", "-o", directory, source],
+        check=True,
+        capture_output=True,
+    )
+    (built,) = directory.iterdir()
+    return built
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("form", ["wheel", "sdist", "git"])
 def test_pip_install_in_an_empty_environment_brings_everything(source, tmp_path, form):
     """Every module imports, every entry point loads, the data files are there."""
-    if form == "git":
-        what = f"git+file://{source}"
-    else:
-        subprocess.run(
-            [_builder(), "-m", "build", f"--{form}", "-o", tmp_path / "dist", source],
-            check=True,
-            capture_output=True,
-        )
-        (what,) = map(str, (tmp_path / "dist").iterdir())
+    what = f"git+file://{source}" if form == "git" else _build(source, form, tmp_path / "dist")
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv/bin/python"
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", what]
@@ -94,16 +96,35 @@ def test_pip_install_in_an_empty_environment_brings_everything(source, tmp_path,
     ):
         pytest.skip("the package index is out of reach")
     assert installed.returncode == 0, installed.stderr
+    _check_installation(python, tmp_path)
+
+
+def test_a_wheel_contains_everything(source, tmp_path):
+    """Install the wheel alone; the required packages are those of this environment."""
+    wheel = _build(source, "wheel", tmp_path / "dist")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv/bin/python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", wheel]
+    subprocess.run(pip, check=True, cwd=tmp_path)
+    (packages,) = (tmp_path / "venv/lib").glob("python3*/site-packages")
+    # Python does not process the .pth files of a directory that a .pth file names, such as the file
+    # for the editable installation of os-vif.
+    (packages / "required.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    _check_installation(python, tmp_path)
+
+
+def _check_installation(python: Path, directory: Path) -> None:
+    """Check that an environment below a directory has all modules, entry points and data."""
     looked = subprocess.run(
         [python, "-W", "ignore", "-c", LOOK],
         check=False,
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=directory,
     )
     assert looked.returncode == 0, looked.stderr
     found = json.loads(looked.stdout.splitlines()[-1])
-    assert found["where"].startswith(str(tmp_path))
+    assert found["where"].startswith(str(directory))
     assert found["version"] == "6.0.0"
     assert found["typed"]
     assert found["plugins"] == ["linux_bridge", "noop", "ovs", "sriov"]
@@ -115,17 +136,12 @@ def test_pip_install_in_an_empty_environment_brings_everything(source, tmp_path,
         for path in (CHECKOUT / package).rglob("*.py")
         if path != CHECKOUT / package / "__init__.py"
     )
-    assert (tmp_path / "venv/bin/os-vif").exists()
+    assert (directory / "venv/bin/os-vif").exists()
 
 
 def test_the_sdist_can_be_tested(source, tmp_path):
     """Tests, tools, documentation and what they need are in it."""
-    subprocess.run(
-        [_builder(), "-m", "build", "--sdist", "-o", tmp_path, source],
-        check=True,
-        capture_output=True,
-    )
-    (archive,) = tmp_path.iterdir()
+    archive = _build(source, "sdist", tmp_path / "dist")
     with tarfile.open(archive) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
     listed = subprocess.run(

@@ -25,12 +25,8 @@ from tests.support.interop.public import switch_content, without_owner
 from tests.support.ovs.vifs import guest_on
 
 public, rights = turns.public, turns.rights
+#: The hybrid VIF in each run, the other VIFs with tox -e interop.
 PARAMS = [
-    *(pytest.param(name) for name in turns.KINDS),
-    *(pytest.param(name, marks=pytest.mark.interop) for name in turns.LONG),
-]
-#: In turns: these in each run.
-IN_TURNS = [
     pytest.param(name, marks=() if name == "hybrid" else [pytest.mark.interop])
     for name in turns.ALL
 ]
@@ -99,7 +95,7 @@ def hardened(line: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("kind", IN_TURNS)
+@pytest.mark.parametrize("kind", PARAMS)
 def test_what_5_3_0_has_plugged_is_fine_and_goes(public, tmp_path, kind):
     """After an upgrade in place: nothing is changed but IPv6 on a pair, and nothing is left.
 
@@ -123,7 +119,7 @@ def test_what_5_3_0_has_plugged_is_fine_and_goes(public, tmp_path, kind):
         assert turns.is_gone(before, switch)
 
 
-@pytest.mark.parametrize("kind", IN_TURNS)
+@pytest.mark.parametrize("kind", PARAMS)
 def test_what_is_ours_5_3_0_takes_away(public, tmp_path, kind):
     """After a rollback: it plugs again without a change, and leaves nothing of ours.
 

@@ -150,7 +150,7 @@ def site(request, public, tmp_path) -> Iterator[Site]:
 
 @pytest.mark.parametrize(
     "count",
-    [pytest.param(200, id="short"), pytest.param(10_000, id="long", marks=pytest.mark.soak)],
+    [pytest.param(60, id="short"), pytest.param(10_000, id="long", marks=pytest.mark.soak)],
 )
 def test_a_rolling_upgrade_loses_nothing(site, public, count):
     """Phase one with the public release, phase two with documents, and all the way back."""

@@ -22,6 +22,13 @@ ENVIRONMENTS = [
     # As a locale that is there: no UTF-8 mode stands for it.
     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 ]
+#: The environment with the fewest characters, for each command. tox -e soak has the other ones too.
+FEWEST = pytest.param(ENVIRONMENTS[-1], id="ascii")
+
+
+def others(*environments: dict[str, str]) -> list[object]:
+    """Return environments as parameters of tests that tox -e soak runs."""
+    return [pytest.param(each, marks=pytest.mark.soak, id=str(each)) for each in environments]
 
 
 def run(environment: dict[str, str], *command: str, data: str = "") -> tuple[int, str, str]:
@@ -47,7 +54,7 @@ def vif() -> objects.VIFGeneric:
     )
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS[::5], ids=str)
+@pytest.mark.parametrize("environment", [FEWEST, *others(ENVIRONMENTS[0])])
 def test_the_demo_is_shown_in_every_locale(rights, os_vif_command, environment):
     code, shown, error = run(environment, os_vif_command, "demo")
     assert (code, "codec can't" in shown + error) == (0, False), error
@@ -55,7 +62,7 @@ def test_the_demo_is_shown_in_every_locale(rights, os_vif_command, environment):
     assert "Nothing is left." in shown
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS[1:5:3] + ENVIRONMENTS[5:], ids=str)
+@pytest.mark.parametrize("environment", [FEWEST, *others(ENVIRONMENTS[1], ENVIRONMENTS[4])])
 @pytest.mark.parametrize(
     "command",
     [
@@ -75,6 +82,13 @@ def test_every_command_prints_in_every_locale(os_vif_command, tmp_path, vif, env
     assert (code, "codec can't" in shown + error, "Traceback" in error) == (0, False, False), error
     if words[0] == "convert":
         assert serialization.loads(shown).network.label == vif.network.label
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
+def test_a_tree_is_printed_in_every_locale(os_vif_command, vif, environment):
+    """Characters that the encoding lacks are escaped."""
+    code, shown, error = run(environment, os_vif_command, "show", data=serialization.dumps(vif))
+    assert (code, "codec can't" in shown + error, "Traceback" in error) == (0, False, False), error
 
 
 #: Beside those that are given one good document: the arguments, and the exit code.
@@ -118,7 +132,7 @@ def _documents(directory: pathlib.Path) -> dict[str, str]:
     return {name: str(path) for name, path in paths.items()}
 
 
-@pytest.mark.parametrize("environment", [ENVIRONMENTS[0], ENVIRONMENTS[5]], ids=str)
+@pytest.mark.parametrize("environment", [FEWEST, *others(ENVIRONMENTS[0])])
 @pytest.mark.parametrize(("command", "expected"), _OTHERS)
 def test_every_command_tells_what_is_wrong_in_every_locale(
     rights, os_vif_command, tmp_path, environment, command, expected
