@@ -23,6 +23,13 @@ if TYPE_CHECKING:
         HostPortProfileInfo,
         HostVIFInfo,
     )
+    from os_vif.objects.host_offer import (
+        GuestOffer,
+        HostOffer,
+        OfferedClass,
+        OfferedPlugin,
+        OfferedVersion,
+    )
     from os_vif.objects.instance_info import InstanceInfo
     from os_vif.objects.kuryr import (
         PodState,
@@ -66,12 +73,17 @@ __all__ = [
     "DatapathOffloadVDPA",
     "FixedIP",
     "FixedIPList",
+    "GuestOffer",
     "HostInfo",
+    "HostOffer",
     "HostPluginInfo",
     "HostPortProfileInfo",
     "HostVIFInfo",
     "InstanceInfo",
     "Network",
+    "OfferedClass",
+    "OfferedPlugin",
+    "OfferedVersion",
     "PodState",
     "Route",
     "RouteList",

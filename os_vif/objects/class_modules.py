@@ -13,7 +13,16 @@ from __future__ import annotations
 import importlib
 
 #: The modules with the classes of os-vif; the classes of kuryr-kubernetes are in ``kuryr``.
-PUBLIC = ("fixed_ip", "host_info", "instance_info", "network", "route", "subnet", "vif")
+PUBLIC = (
+    "fixed_ip",
+    "host_info",
+    "host_offer",
+    "instance_info",
+    "network",
+    "route",
+    "subnet",
+    "vif",
+)
 KURYR = "kuryr"
 
 

@@ -133,6 +133,19 @@ class VIFHostDeviceDevTypeField(ovo.BaseEnumField):
     AUTO_TYPE = VIFHostDeviceDevType()
 
 
+class GuestMemory(_Enum):
+    """The memory of a guest: shared with a switch in user space, or private."""
+
+    SHARED = "shared"
+    PRIVATE = "private"
+
+    ALL = (SHARED, PRIVATE)
+
+
+class GuestMemoryField(ovo.BaseEnumField):
+    AUTO_TYPE = GuestMemory()
+
+
 class ListOfIPAddressField(ovo.AutoTypedField[list[netaddr.IPAddress]]):
     AUTO_TYPE = ovo.List(ovo.IPAddress())
 

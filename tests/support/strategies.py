@@ -18,7 +18,15 @@ from os_vif.objects import fields
 UUID = "11111111-1111-4111-8111-111111111111"
 
 #: The classes of os-vif that no public release has.
-ADDED = ("DatapathOffloadVDPA", "VIFPortProfileSRIOV")
+ADDED = (
+    "DatapathOffloadVDPA",
+    "GuestOffer",
+    "HostOffer",
+    "OfferedClass",
+    "OfferedPlugin",
+    "OfferedVersion",
+    "VIFPortProfileSRIOV",
+)
 #: The classes of kuryr-kubernetes.
 KURYR = ("PodState", "VIFDPDKNested", "VIFMacvlanNested", "VIFSriov", "VIFVlanNested")
 #: The classes of the public releases.
@@ -56,6 +64,8 @@ _BY_TYPE = {
     ovo_fields.MACAddressField: "fa:16:3e:00:00:01",
     ovo_fields.PCIAddressField: "0000:03:00.1",
     ovo_fields.UUIDField: UUID,
+    ovo_fields.ListOfStringsField: ["some", "thing"],
+    fields.GuestMemoryField: "shared",
     fields.RangeField: 7,
     fields.TrueOrFalseField: True,
     fields.VIFLinkStateField: "enable",
@@ -156,6 +166,8 @@ _STRATEGIES = {
     ovo_fields.PCIAddressField: _pci_addresses,
     ovo_fields.StringField: st.text(max_size=8),
     ovo_fields.UUIDField: st.uuids().map(str),
+    ovo_fields.ListOfStringsField: st.lists(st.text(max_size=8), max_size=2),
+    fields.GuestMemoryField: st.sampled_from(fields.GuestMemory.ALL),
     fields.ListOfIPAddressField: st.lists(_addresses, max_size=2),
     fields.TrueOrFalseField: st.booleans(),
     fields.VIFLinkStateField: st.sampled_from(fields.VIFLinkState.ALL),
