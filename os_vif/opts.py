@@ -16,6 +16,7 @@ from typing import Any
 
 from oslo_config import cfg, types
 
+from os_vif import upgrade_levels
 from os_vif.escape import described_error
 
 LOG = logging.getLogger(__name__)
@@ -306,6 +307,7 @@ SHARED_DAEMON = _default_if_empty(
 LIBRARY: dict[str, tuple[cfg.Opt, ...]] = {
     "os_vif": CALLER,
     "os_vif_privileged": SHARED_DAEMON,
+    upgrade_levels.GROUP: _default_if_empty(upgrade_levels.OS_VIF),
 }
 
 

@@ -147,11 +147,23 @@ def downgrade(obj: ovo.VersionedObject, release: str) -> tuple[dict[str, Any], l
         ) from None
     if release == CURRENT_RELEASE:
         return primitive_codec.encode_whole(obj)[0], unknown.losses(obj, FORM)
+    return downgrade_to_manifest(obj, reader, release)
+
+
+def downgrade_to_manifest(
+    obj: ovo.VersionedObject, reader: TargetManifest, name: str
+) -> tuple[dict[str, Any], list[unknown.Loss]]:
+    """Return the OVO primitive of an object for a reader, and the losses with their field paths.
+
+    :param reader: the classes of the reader, and the version of each.
+    :param name: the name of the reader, for the error.
+    :raises os_vif.exception.UnknownKind: if the reader has no class for ``obj`` itself.
+    """
     try:
         return _downgrade(obj, reader)
     except ovo_exception.UnsupportedObjectError:
         raise exception.UnknownKind(
-            found=obj.obj_name(), expected=f"a class that {release} has"
+            found=obj.obj_name(), expected=f"a class that {name} has"
         ) from None
 
 

@@ -169,7 +169,7 @@ def _options() -> cfg.ConfigOpts:
 CONFIGURATION = [
     block.text
     for _, block in blocks("ini")
-    if re.search(r"^\[(os_vif|vif_plug)[_\]]", block.text, re.MULTILINE)
+    if re.search(r"^\[(os_vif|vif_plug|upgrade_levels)[_\]]", block.text, re.MULTILINE)
 ]
 
 

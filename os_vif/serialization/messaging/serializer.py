@@ -1,0 +1,163 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The serializer for clients and servers of oslo.messaging."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from oslo_versionedobjects import base as ovo
+
+from os_vif import exception
+from os_vif.codec import primitive
+from os_vif.codec.registry import NAMESPACE
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
+from os_vif.serialization.messaging import object_messages
+from os_vif.serialization.messaging.object_messages import Form, LossPolicy
+
+try:
+    import oslo_messaging
+except ImportError as error:
+    raise ImportError(
+        "the serializer of messages needs oslo.messaging: install os-vif[messaging]"
+    ) from error
+
+#: The oldest release of the readers: a name, a function that returns the name for each message,
+#: or None for the present release.
+Release = str | Callable[[], str | None] | None
+
+
+class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]
+    """A serializer of objects of os-vif, at any depth of lists, tuples, sets and dicts.
+
+    A set becomes a sorted list, as JSON has no sets. The methods are thread-safe if *release* and
+    *base* are.
+
+    :param release: the oldest release among the readers, such as ``5.3.0`` or ``kuryr-10.0.0``; a
+        function without arguments that returns the release for each message, such as the result
+        of :func:`~os_vif.serialization.messaging.release_pins.configured_release`; None for
+        readers with the present release.
+    :param form: the format for readers with the present release: ``ovo``, ``json`` for documents,
+        or ``protobuf``. Readers with an older release always get ``ovo``. Every format is read.
+    :param base: the serializer of the program for the request context and for all values other
+        than objects of os-vif, such as ``NovaObjectSerializer()``. None leaves the context and
+        the values unchanged, and refuses objects of other projects.
+    :param losses: ``refuse`` raises DataLoss for values that the readers cannot have; ``tell``
+        logs a warning with the paths of the values, and sends the object without the values.
+    :raises os_vif.exception.UnsupportedVersion: for an unknown release.
+    :raises ValueError: for an unknown *form* or *losses*, and for a release that does not read the
+        form.
+    """
+
+    def __init__(
+        self,
+        release: Release = None,
+        *,
+        form: Form = "ovo",
+        base: oslo_messaging.Serializer | None = None,
+        losses: LossPolicy = "refuse",
+    ) -> None:
+        object_messages.require_choice(form, object_messages.FORMS, "form")
+        object_messages.require_choice(losses, object_messages.LOSS_POLICIES, "losses")
+        if isinstance(release, str):
+            object_messages.require_release(release, "release")
+            if release != CURRENT_RELEASE and form != primitive.FORM:
+                raise ValueError(
+                    f"{release} does not read the form {form!r}, only {primitive.FORM!r}"
+                )
+        self._release = release
+        self._form = form
+        self._base = oslo_messaging.NoOpSerializer() if base is None else base
+        self._has_base = base is not None
+        self._losses = losses
+
+    def serialize_entity(self, ctxt: Any, entity: Any) -> Any:
+        """Return an argument, a result or a payload as plain data.
+
+        :raises os_vif.exception.DataLoss: for values that the readers cannot have.
+        :raises os_vif.exception.UnknownKind: for an object of a class that the readers lack.
+        :raises os_vif.exception.UnsupportedVersion: for an unknown release of the readers.
+        :raises os_vif.exception.InvalidValue: for an object of another project without a *base*,
+            and for containers that nest too deeply.
+        """
+        try:
+            return self._serialize(ctxt, entity)
+        except RecursionError:
+            raise exception.InvalidValue(
+                found="containers that nest too deeply", expected="at most some hundred levels"
+            ) from None
+
+    def deserialize_entity(self, ctxt: Any, entity: Any) -> Any:
+        """Return the value of plain data, with the objects of os-vif and of *base*.
+
+        :raises os_vif.exception.SerializationError: for an invalid object of os-vif, with the path
+            of the field.
+        """
+        try:
+            return self._base.deserialize_entity(ctxt, self._decode(ctxt, entity))
+        except RecursionError:
+            raise exception.MalformedDocument(
+                found="objects or arrays that nest too deeply",
+                expected="at most some hundred levels",
+            ) from None
+
+    def serialize_context(self, ctxt: Any) -> Any:
+        """Return the request context as *base* serializes it."""
+        return self._base.serialize_context(ctxt)
+
+    def deserialize_context(self, ctxt: Any) -> Any:
+        """Return the request context as *base* deserializes it."""
+        return self._base.deserialize_context(ctxt)
+
+    def _serialize(self, ctxt: Any, entity: Any) -> Any:
+        return self._base.serialize_entity(ctxt, self._encode(ctxt, entity))
+
+    def _encode(self, ctxt: Any, entity: Any) -> Any:
+        """Return *entity* with plain data in the place of objects of os-vif, and without sets."""
+        if isinstance(entity, ovo.VersionedObject):
+            return self._encode_object(entity)
+        if isinstance(entity, dict):
+            return {name: self._encode(ctxt, value) for name, value in entity.items()}
+        if isinstance(entity, (set, frozenset)):
+            # Only plain data has an order, so base serializes the members first.
+            return _sorted([self._serialize(ctxt, member) for member in entity])
+        if isinstance(entity, (list, tuple)):
+            return [self._encode(ctxt, member) for member in entity]
+        return entity
+
+    def _encode_object(self, obj: ovo.VersionedObject) -> Any:
+        namespace = obj.OBJ_PROJECT_NAMESPACE
+        if namespace == NAMESPACE:
+            release = self._release() if callable(self._release) else self._release
+            return object_messages.encode(obj, release, self._form, self._losses)
+        if not self._has_base:
+            raise exception.InvalidValue(
+                found=f"the object {obj.obj_name()} of the project {namespace}",
+                expected="objects of os-vif only, or the argument 'base' of the serializer with "
+                "the serializer of that project",
+            )
+        return obj
+
+    def _decode(self, ctxt: Any, entity: Any) -> Any:
+        """Return *entity* with objects in the place of the plain data of objects of os-vif."""
+        if isinstance(entity, dict):
+            if object_messages.is_object(entity, any_namespace=not self._has_base):
+                return object_messages.decode(entity, ctxt)
+            if self._has_base and object_messages.is_other_primitive(entity):
+                return entity
+            return {name: self._decode(ctxt, value) for name, value in entity.items()}
+        if isinstance(entity, (list, tuple)):
+            return [self._decode(ctxt, member) for member in entity]
+        return entity
+
+
+def _sorted(members: list[Any]) -> list[Any]:
+    """Return plain data in an order that is the same in each process."""
+    try:
+        return sorted(members)
+    except TypeError:
+        # Members of several types, or primitives of objects.
+        return sorted(members, key=lambda member: json.dumps(member, sort_keys=True, default=str))

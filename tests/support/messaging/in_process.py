@@ -1,0 +1,83 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""An RPC server in this process, on the transport ``fake://`` of oslo.messaging."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from oslo_config import cfg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+oslo_messaging = pytest.importorskip("oslo_messaging", reason="needs os-vif[messaging]")
+
+_topics = itertools.count()
+
+
+class Endpoint:
+    """The methods of the server. Each call is recorded."""
+
+    def __init__(self) -> None:
+        self.received: list[Any] = []
+
+    def echo(self, ctxt: dict[str, Any], entity: Any) -> Any:
+        self.received.append(entity)
+        return entity
+
+    def give(self, ctxt: dict[str, Any]) -> Any:
+        """Return the object that a test has put in ``received``."""
+        return self.received.pop()
+
+
+class Exchange:
+    """A running server, and clients of the server."""
+
+    def __init__(self, transport: Any, topic: str, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._transport = transport
+        self._topic = topic
+
+    def call(self, method: str, *, serializer: Any = None, **arguments: Any) -> Any:
+        target = oslo_messaging.Target(topic=self._topic, version="1.0")
+        client = oslo_messaging.get_rpc_client(
+            self._transport, target, serializer=serializer, timeout=60
+        )
+        return client.call({}, method, **arguments)
+
+    def echo(self, entity: Any, serializer: Any = None) -> Any:
+        return self.call("echo", serializer=serializer, entity=entity)
+
+
+@contextlib.contextmanager
+def running_server(serializer: Any, *endpoints: Any) -> Iterator[Exchange]:
+    """Run a server during a block."""
+    # oslo.messaging requires the global configuration.
+    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+    transport = oslo_messaging.get_rpc_transport(
+        cfg.CONF, url="fake://", allowed_remote_exmods=["os_vif.exception"]
+    )
+    topic, endpoint = f"topic-{next(_topics)}", Endpoint()
+    server = oslo_messaging.get_rpc_server(
+        transport,
+        oslo_messaging.Target(topic=topic, server="server"),
+        [endpoint, *endpoints],
+        serializer=serializer,
+    )
+    # Each refused message is an error in the log.
+    log = logging.getLogger("oslo_messaging.rpc.server")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    server.start()
+    try:
+        yield Exchange(transport, topic, endpoint)
+    finally:
+        server.stop()
+        server.wait()
+        log.setLevel(level)
