@@ -19,13 +19,13 @@ import contextlib
 import errno
 import os
 import pathlib
+import select
 import shlex
 import socket
 import subprocess
 import tempfile
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
@@ -33,6 +33,7 @@ from typing import Any, cast
 from oslo_privsep import comm, daemon
 
 from os_vif.engine.failure import HINT, NotStartedError
+from os_vif.engine.privsep_exchange import Exchange
 from os_vif.escape import printable
 from os_vif.host.sockets import above_standard_streams
 
@@ -51,6 +52,8 @@ _EXIT_TIMEOUT = 1.0
 _LINES, _CHARACTERS = 10, 1000
 _CHUNK = 4096
 _ERROR_LEVEL = 40
+#: The import path of ``oslo_privsep.comm.PrivsepTimeout``, as the daemon names exceptions.
+_TIMEOUT_ERROR = "oslo_privsep.comm.PrivsepTimeout"
 
 #: All channels of the process, including channels that are not open yet.
 _channels: weakref.WeakSet[Channel] = weakref.WeakSet()
@@ -128,6 +131,10 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channe
         self._sock: socket.socket | None = None
         _channels.add(self)
         sock, helper = self._start(context)
+        #: None in a process with eventlet: the threads of oslo.privsep are green threads then.
+        self._exchange: Exchange | None = None
+        if hasattr(select, "epoll") and not daemon._MONKEY_PATCHED:  # noqa: SLF001 - no public name
+            self._exchange = Exchange(sock, self.out_of_band, self._note_end)
         try:
             super().__init__(sock, context)
         except BaseException:
@@ -243,17 +250,23 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channe
                 if not self._answered and level >= _ERROR_LEVEL:
                     self._output.note(text)
 
-    def send_recv(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a message and return the reply.
+    def send_recv(self, msg: Any, timeout: float | None = None) -> Any:
+        """Send a message and return the reply; an error of oslo.privsep at the timeout.
 
         A daemon that dies with an unread request resets the connection. ``running`` is set to
-        False at once, without waiting for the reader thread, so that the next call starts a daemon.
+        False at once, so that the next call starts a daemon.
         """
         try:
-            return super().send_recv(*args, **kwargs)
+            if self._exchange is None:
+                return super().send_recv(msg, timeout)
+            reply = self._exchange.send_and_wait(msg, timeout)
+            if reply.is_done:
+                return reply.result()
         except OSError:
             self.running = False
             raise
+        daemon.LOG.warning("The privileged daemon has not answered within %s seconds", timeout)
+        return (comm.Message.ERR.value, _TIMEOUT_ERROR, "")
 
     def begin_call(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -265,36 +278,49 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channe
             for an error. To be called once.
         :raises OSError: if the call cannot be sent.
         """
-        key, reply = uuid.uuid4().hex, comm.Future(self.lock)
-        with self.lock:
-            if not self.running:
-                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-            self.writer.send((key, (comm.Message.CALL.value, name, args, kwargs)))
-            self.outstanding_msgs[key] = reply
+        if self._exchange is None or not self.running:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        wait = self._exchange.send((comm.Message.CALL.value, name, args, kwargs))
 
-        def wait() -> Any:
-            with self.lock:
-                try:
-                    reply.condvar.wait_for(lambda: reply.error or reply.data is not None)
-                finally:
-                    self.outstanding_msgs.pop(key, None)
-            match reply.data:
+        def wait_for_result() -> Any:
+            match wait().data:
                 case (comm.Message.RET, result):
                     return result
                 case _:
                     return None
 
-        return wait
+        return wait_for_result
+
+    def close(self) -> None:
+        """End the connection and so the daemon; running calls are finished first."""
+        if self._exchange is None:
+            super().close()
+            return
+        # The connection may have ended.
+        with contextlib.suppress(OSError):
+            self.writer.close()
+        self.reader_thread.join()
 
     def disown(self) -> None:
         """Close the descriptors in a forked child: the daemon belongs to the parent."""
         self.running = False
-        if self._sock is not None:
+        exchange = getattr(self, "_exchange", None)
+        if exchange is not None:
+            exchange.close_in_child()
+        elif self._sock is not None:
             self._sock.close()
         self._output.close()
 
+    def _note_end(self) -> None:
+        self.running = False
+
     def _reader_main(self, reader: Iterable[Any]) -> None:
         """Read replies until the connection ends, then fail all waiting calls."""
+        if self._exchange is not None:
+            with self.lock:
+                self.running = True
+            self._exchange.read_between_calls()
+            return
         reason = "Premature eof waiting for privileged process"
         try:
             super()._reader_main(cast("Any", _until_reset(reader)))
