@@ -9,6 +9,7 @@ no file or socket.
 
 from __future__ import annotations
 
+from os_vif.negotiation.isolation import needs_isolation
 from os_vif.negotiation.vif_exchange import details_of, vif_of
 
-__all__ = ["details_of", "vif_of"]
+__all__ = ["details_of", "needs_isolation", "vif_of"]

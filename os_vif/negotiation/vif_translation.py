@@ -88,7 +88,7 @@ class _Draft:
         return cls(
             id=self.port.id,
             address=self.port.address,
-            network=objects.Network(**self.port.network, **(network or {})),
+            network=objects.Network(**{**self.port.network, **(network or {})}),
             plugin=plugin,
             active=self.port.active,
             preserve_on_delete=self.preserve_on_delete,

@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+"""A VIF becomes vif_type and vif_details: the keys that nova reads, and a document."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from os_vif import exception, negotiation, objects
+from os_vif.negotiation import neutron_limits
+from os_vif.serialization import to_document
+from tests.support.negotiation.neutron_cases import NETWORK_ID, PORT_ID, Case, all_cases, case
+
+#: A part of the cases, with all pairs of details: see test_nova_translation.
+STEP = 5
+#: Details that have no effect on the VIF for nova and for us.
+MACVTAP = {
+    "macvtap_source": "eth1.5",
+    "macvtap_mode": "vepa",
+    "physical_interface": "eth1",
+    "vlan": 5,
+}
+
+
+def bindable() -> list[tuple[Case, objects.VIFBase]]:
+    """Return cases with the VIF, for ports that can be bound."""
+    added = [
+        case("a VF", "hw_veb", "direct", vlan="5"),
+        case("a VF", "hw_veb", "macvtap"),
+        case("a VF", "hw_veb", "vdpa"),
+        case("a PF", "hostdev_physical", "direct-physical"),
+        case("a macvtap port", "macvtap", **MACVTAP),
+    ]
+    found = []
+    for made in itertools.chain(all_cases()[::STEP], added):
+        try:
+            found.append((made, negotiation.vif_of(*made.arguments())))
+        except exception.InvalidBinding:
+            continue
+    return found
+
+
+def bound_again(made: Case, vif_type: str, details: dict) -> objects.VIFBase:
+    """Return the VIF of the port with other details."""
+    made.port |= {"binding:vif_type": vif_type, "binding:vif_details": details}
+    return negotiation.vif_of(*made.arguments())
+
+
+def test_the_keys_of_a_vif_give_the_vif_again():
+    """nova reads the keys only; the class, the plugin and all fields are the same."""
+    pairs = bindable()
+    assert len(pairs) > 400
+    for made, vif in pairs:
+        vif_type, details = negotiation.details_of(vif, document=False)
+        assert vif_type == made.port["binding:vif_type"] or vif_type == "ovs"
+        again = bound_again(made, vif_type, details)
+        assert to_document(again) == to_document(vif), made.name
+
+
+def test_details_with_a_document_give_the_vif_again():
+    for made, vif in bindable():
+        again = bound_again(made, *negotiation.details_of(vif))
+        assert to_document(again) == to_document(vif), made.name
+
+
+def test_the_details_of_neutron_come_back():
+    """Keys with the default value may be added, and keys that nova ignores are left out."""
+    details = {"port_filter": True, "ovs_hybrid_plug": False, "bridge_name": "br-int"}
+    details |= {"ovs_create_tap": True, "datapath_type": "netdev"}
+    vif = negotiation.vif_of(*case(**details, connectivity="l2").arguments())
+    assert negotiation.details_of(vif, document=False) == ("ovs", details)
+
+
+def test_details_are_json():
+    """The document is plain data, as Neutron's database stores JSON."""
+    _, details = negotiation.details_of(negotiation.vif_of(*case().arguments()))
+    assert json.loads(json.dumps(details)) == details
+    assert details["os_vif"]["kind"] == "VIFOpenVSwitch"
+    assert neutron_limits.json_size(details) < 1500
+
+
+@pytest.mark.parametrize(
+    ("vif", "path", "expected"),
+    [
+        (objects.VIFBridge(id=PORT_ID, plugin="linux_bridge"), "vif.plugin", "one of agilio_ovs"),
+        (objects.VIFGeneric(id=PORT_ID, plugin="ovs"), "vif", "VIFBridge or"),
+        (objects.VIFGeneric(id=PORT_ID), "vif.plugin", "a value"),
+        (objects.VIFVHostUser(plugin="noop", mode="client"), "vif.path", "a value"),
+        (objects.VIFOpenVSwitch(plugin="ovs", network=None), "vif.network.bridge", "a value"),
+        (objects.Network(id=NETWORK_ID), "vif", "a VIF"),
+        (None, "vif", "a VIF"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_vif_without_a_counterpart_in_neutron_is_refused(vif, path, expected):
+    with pytest.raises(exception.InvalidBinding) as raised:
+        negotiation.details_of(vif)
+    assert raised.value.path == path
+    assert expected in raised.value.expected
+
+
+def test_details_larger_than_the_column_are_refused_with_sizes():
+    """Neutron's column has 4,095 characters; a network with many routes has a larger document."""
+    made = case()
+    made.subnets[0]["host_routes"] = [
+        {"destination": f"10.{n}.0.0/16", "nexthop": "10.9.0.254"} for n in range(100)
+    ]
+    vif = negotiation.vif_of(*made.arguments())
+    with pytest.raises(exception.InvalidBinding) as raised:
+        negotiation.details_of(vif)
+    assert raised.value.path == "vif_details"
+    assert raised.value.expected == "at most 4095 characters, the size of Neutron's column"
+    sizes = [int(word) for word in raised.value.found.replace(")", "").split() if word.isdigit()]
+    assert sizes[0] > 4095
+    assert "os_vif has" in raised.value.found
+    vif_type, details = negotiation.details_of(vif, document=False)
+    assert bound_again(made, vif_type, details).obj_to_primitive() == vif.obj_to_primitive()
+
+
+@pytest.mark.parametrize(("attribute", "limit"), sorted(neutron_limits.COLUMN_LIMITS.items()))
+def test_the_limit_of_a_column_is_exact(attribute, limit):
+    """A text of the size of the column fits."""
+    fitting = {"x": "y" * (limit - len('{"x": ""}'))}
+    neutron_limits.require_fits_column(attribute, fitting)
+    with pytest.raises(exception.InvalidBinding, match=rf"^{attribute}: found {limit + 1} char"):
+        neutron_limits.require_fits_column(attribute, {"x": fitting["x"] + "y"})
