@@ -59,6 +59,10 @@ class Sandbox:
     ifname: str
     #: Set the default routes, from the gateways of the VIF's subnets.
     default_gateway: bool = False
+    #: Addresses of the host with prefix lengths, such as ``10.0.0.1/24``, for the Linux bridge of a
+    #: VIF: the host is the gateway of the pods, and forwards IPv4 packets. The bridge has to be
+    #: created by os-vif, and is deleted with the addresses.
+    bridge_addresses: tuple[str, ...] = ()
     #: ``DEVICE:INODE`` of the namespace file; None if the file did not exist.
     identity: str | None = dataclasses.field(init=False, default=None, compare=False, repr=False)
 

@@ -41,6 +41,8 @@ class AttachmentRecord:
     source: str = "made"
     #: The path of the device-info file; empty without one.
     device_info: str = ""
+    #: The addresses of the host on the bridge, separated by blanks.
+    bridge_addresses: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:

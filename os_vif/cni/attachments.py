@@ -30,6 +30,7 @@ from os_vif.cni import (
     device_info,
     ipam_result,
     kuryr_port_source,
+    network_configuration,
     vif_source,
 )
 from os_vif.cni.attachment_records import AttachmentRecord
@@ -57,6 +58,7 @@ def add(invocation: Invocation) -> dict[str, Any]:
         of the error lists.
     """
     with _raised_as_cni_error("the pod cannot be plugged"):
+        network_configuration.require_supported(invocation.configuration.plain)
         sandbox = Sandbox(invocation.netns, invocation.ifname)
         _require_free_name(sandbox)
         info_path = device_info.path_of(invocation.configuration.runtime_config)
@@ -81,6 +83,9 @@ def _plug(invocation: Invocation, pod: PodVif, info_path: str) -> dict[str, Any]
     """
     allocated = address_delegation.allocate(invocation) if pod.is_made_here else {}
     if allocated:
+        if vif_source.is_gateway(invocation):
+            filled = vif_source.with_gateways(allocated.get("ips") or ())
+            allocated = {**allocated, "ips": filled}
         pod = vif_source.find(invocation, allocated)
         attachment_records.write(_record(invocation, pod, info_path))
     result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
@@ -151,6 +156,7 @@ def _check_pod(invocation: Invocation) -> None:
             invocation.ifname,
             default_gateway=pod.default_gateway(invocation)
             and attachment_check.has_default_route(previous),
+            bridge_addresses=pod.bridge_addresses,
         )
         found = os_vif.check_pod(vif, pod.instance, sandbox)
     differences = attachment_check.relevant(found)
@@ -304,7 +310,10 @@ def _require_unused(pod: PodVif) -> None:
 def _sandbox_of(invocation: Invocation, pod: PodVif) -> Sandbox:
     """Return the sandbox of an attachment."""
     return Sandbox(
-        invocation.netns, invocation.ifname, default_gateway=pod.default_gateway(invocation)
+        invocation.netns,
+        invocation.ifname,
+        default_gateway=pod.default_gateway(invocation),
+        bridge_addresses=pod.bridge_addresses,
     )
 
 
@@ -328,6 +337,7 @@ def _record(invocation: Invocation, pod: PodVif, info_path: str) -> AttachmentRe
         instance=serialization.dumps(pod.instance),
         source="made" if pod.is_made_here else "document",
         device_info=info_path,
+        bridge_addresses=" ".join(pod.bridge_addresses),
     )
 
 
@@ -348,7 +358,12 @@ def _recorded(record: AttachmentRecord | None) -> PodVif | None:
             "The record of %s, %s cannot be used: %s", record.container_id, record.ifname, error
         )
         return None
-    return PodVif(vif, instance, is_made_here=record.source == "made")
+    return PodVif(
+        vif,
+        instance,
+        is_made_here=record.source == "made",
+        bridge_addresses=tuple(record.bridge_addresses.split()),
+    )
 
 
 def _is_of_another_container(pod: PodVif) -> bool:

@@ -22,6 +22,20 @@ DEFAULT_VERSION = "0.1.0"
 IDENTIFIER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _MIN_MTU, _MAX_MTU = 68, 65535
+#: Fields of the plugin ``bridge`` of containernetworking-plugins that os-vif does not support.
+_UNSUPPORTED = (
+    "disableContainerInterface",
+    "enabledad",
+    "forceAddress",
+    "hairpinMode",
+    "ipMasq",
+    "ipMasqBackend",
+    "macspoofchk",
+    "portIsolation",
+    "promiscMode",
+    "vlan",
+    "vlanTrunk",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +66,11 @@ class NetworkConfiguration:
     def is_default_gateway(self) -> bool | None:
         """True if the pod gets a default route from the gateways; None if unset."""
         return self.plain.get("isDefaultGateway")
+
+    @property
+    def is_gateway(self) -> bool | None:
+        """True if the host is the gateway of the pods, with an address on the bridge; None if unset."""
+        return self.plain.get("isGateway")
 
     @property
     def ipam_type(self) -> str | None:
@@ -146,6 +165,20 @@ def is_at_least(version: str, other: str) -> bool:
     return VERSIONS.index(version) >= VERSIONS.index(other)
 
 
+def require_supported(plain: Mapping[str, Any]) -> None:
+    """Check that no field asks for a feature of the plugin ``bridge`` that os-vif lacks.
+
+    DEL, CHECK and GC ignore the fields: no ADD has succeeded with one of them.
+
+    :raises CniError: for a field with another value than the default.
+    """
+    for field in _UNSUPPORTED:
+        if plain.get(field):
+            raise invalid_field(
+                field, _show(plain[field]), "unset: os-vif-cni does not support the field"
+            )
+
+
 def _require_types(plain: Mapping[str, Any]) -> None:
     """Check the fields that os-vif reads.
 
@@ -167,9 +200,9 @@ def _require_types(plain: Mapping[str, Any]) -> None:
     mtu = plain.get("mtu")
     if mtu is not None and (type(mtu) is not int or not _MIN_MTU <= mtu <= _MAX_MTU):
         raise invalid_field("mtu", _show(mtu), f"a number of bytes from {_MIN_MTU} to {_MAX_MTU}")
-    is_default = plain.get("isDefaultGateway")
-    if not isinstance(is_default, bool | None):
-        raise invalid_field("isDefaultGateway", _show(is_default), "true or false")
+    for field in ("isDefaultGateway", "isGateway"):
+        if not isinstance(plain.get(field), bool | None):
+            raise invalid_field(field, _show(plain[field]), "true or false")
     _require_dns(plain.get("dns") or {})
     _require_previous(plain.get("prevResult") or {})
 

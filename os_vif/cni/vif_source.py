@@ -56,6 +56,8 @@ class PodVif:
     instance: objects.InstanceInfo
     #: True for a VIF that the CNI plugin has made, False for a document.
     is_made_here: bool
+    #: The addresses of the host on the bridge, as the gateway of the pods.
+    bridge_addresses: tuple[str, ...] = ()
 
     def default_gateway(self, invocation: Invocation) -> bool:
         """Return whether the pod gets a default route from the gateways of the VIF's subnets.
@@ -79,9 +81,32 @@ def find(invocation: Invocation, allocated: Mapping[str, Any]) -> PodVif:
     if given is None and kuryr_port_source.is_configured(invocation):
         given = kuryr_port_source.find(invocation)[invocation.ifname]
     if given is not None:
+        if invocation.configuration.is_gateway:
+            raise invalid_field("isGateway", "true", "unset, because the VIF is given")
         _set_requested_mac(given, invocation)
         return PodVif(given, instance, is_made_here=False)
-    return PodVif(_make(invocation, allocated), instance, is_made_here=True)
+    made = _make(invocation, allocated)
+    gateways = _bridge_addresses(invocation, allocated) if is_gateway(invocation) else ()
+    return PodVif(made, instance, is_made_here=True, bridge_addresses=gateways)
+
+
+def is_gateway(invocation: Invocation) -> bool:
+    """Return whether the host is the gateway of the pods, for a VIF made here.
+
+    As in the plugin ``bridge``, ``isDefaultGateway`` implies ``isGateway`` for a Linux bridge.
+
+    :raises CniError: if ``isGateway`` is set for a network without a Linux bridge of os-vif.
+    """
+    configuration = invocation.configuration
+    is_possible = configuration.plugin == "linux_bridge" and not configuration.runtime_config.get(
+        "deviceID"
+    )
+    if configuration.is_gateway and not is_possible:
+        raise invalid_field("isGateway", "true", "unset for a network without a Linux bridge")
+    wanted = configuration.is_gateway
+    if wanted is None:
+        wanted = configuration.is_default_gateway
+    return bool(wanted) and is_possible
 
 
 def needs_addresses(invocation: Invocation) -> bool:
@@ -282,6 +307,8 @@ def subnets_of(invocation: Invocation, allocated: Mapping[str, Any]) -> list[obj
     addresses: Sequence[Mapping[str, Any]] = allocated.get("ips") or ()
     if not allocated:
         addresses = _requested_addresses(invocation)
+    if is_gateway(invocation):
+        addresses = with_gateways(addresses)
     routes = allocated.get("routes") or ()
     wants_default = invocation.configuration.is_default_gateway or False
     subnets: list[objects.Subnet] = []
@@ -307,6 +334,38 @@ def subnets_of(invocation: Invocation, allocated: Mapping[str, Any]) -> list[obj
             subnet.gateway = gateway
         subnets.append(subnet)
     return subnets
+
+
+def with_gateways(addresses: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return addresses that all have a gateway: by default the first address of the network.
+
+    :raises CniError: for an address or a gateway that is none.
+    """
+    found = []
+    for address in addresses:
+        interface = interface_of(address)
+        gateway = read_address("ips.gateway", address.get("gateway"))
+        default = str(interface.network.network_address + 1)
+        found.append({**address, "gateway": default if gateway is None else gateway})
+    return found
+
+
+def _bridge_addresses(invocation: Invocation, allocated: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the addresses of the host on the bridge: the gateways, with prefix lengths.
+
+    :raises CniError: for a gateway that the host cannot be.
+    """
+    found = dict[str, None]()
+    for address in with_gateways(allocated.get("ips") or _requested_addresses(invocation)):
+        interface, gateway = interface_of(address), ipaddress.ip_address(address["gateway"])
+        if gateway not in interface.network or gateway == interface.ip:
+            raise invalid_field(
+                "ips.gateway",
+                f"{gateway} for {interface}",
+                "another address in the network, because isGateway is set",
+            )
+        found[f"{gateway}/{interface.network.prefixlen}"] = None
+    return tuple(found)
 
 
 def _routes(

@@ -12,6 +12,12 @@ from __future__ import annotations
 from oslo_privsep import capabilities
 
 from os_vif.privsep import Context
+from os_vif.steps.pod.bridge_gateway import (
+    EnableForwarding,
+    EnsureBridgeGateway,
+    RemoveBridgeGateway,
+    RestoreForwarding,
+)
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_device import LendLink, ReturnLink
 from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
@@ -33,11 +39,15 @@ vif_plug = Context(
     program_capabilities=_of_iptables,
     steps=(
         DeletePodLink,
+        EnableForwarding,
+        EnsureBridgeGateway,
         EnsurePodMacvlan,
         EnsurePodVeth,
         EnsurePodVlan,
         InPod,
         LendLink,
+        RemoveBridgeGateway,
+        RestoreForwarding,
         ReturnLink,
     ),
 )

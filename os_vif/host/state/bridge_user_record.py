@@ -38,6 +38,13 @@ class Users:
     #: Whether an unplug has kept the bridge only because of ports: the bridge is deleted when the
     #: last port is gone, unless a plug needs the bridge again.
     delete_when_empty: bool = False
+    #: Addresses of the host with prefix lengths, the gateways of pods. The addresses keep no bridge.
+    gateways: frozenset[str] = frozenset()
+
+    @property
+    def is_unused(self) -> bool:
+        """True if no VIF uses the bridge, and the end of the bridge is not noted."""
+        return not (self.vif_ids or self.incomplete or self.delete_when_empty)
 
 
 def read_users(net: Netlink, bridge: Link) -> Users:
@@ -52,6 +59,7 @@ def read_users(net: Netlink, bridge: Link) -> Users:
         index, vif_ids = record["index"], frozenset(map(str, record["users"]))
         incomplete = bool(record.get("incomplete"))
         delete_when_empty = record.get("delete_when_empty") is True
+        gateways = frozenset(map(str, record.get("gateways", ())))
     except (ValueError, TypeError, KeyError):
         LOG.warning(
             "%s is damaged: the VIFs that use %s are unknown, so the bridge is kept",
@@ -63,7 +71,7 @@ def read_users(net: Netlink, bridge: Link) -> Users:
             "%s is about an earlier bridge %s, and is ignored", STATE.file(name), bridge.name
         )
         return Users()
-    return Users(vif_ids, incomplete, delete_when_empty)
+    return Users(vif_ids, incomplete, delete_when_empty, gateways)
 
 
 def write_users(net: Netlink, bridge: Link, users: Users) -> None:
@@ -76,6 +84,8 @@ def write_users(net: Netlink, bridge: Link, users: Users) -> None:
         record["incomplete"] = True
     if users.delete_when_empty:
         record["delete_when_empty"] = True
+    if users.gateways:
+        record["gateways"] = sorted(users.gateways)
     STATE.write_atomically(record_name(net, bridge.name), record)
 
 

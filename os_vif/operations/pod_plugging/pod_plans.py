@@ -33,7 +33,9 @@ from os_vif.steps import (
     SetLink,
     SetSysctl,
 )
+from os_vif.steps.ip import sysctl
 from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.pod.bridge_gateway import EnableForwarding, EnsureBridgeGateway
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_device import LendLink, ReturnLink
 from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     _Way = Callable[[Any, Any, Plan, "Target"], "_Device"]
 
 
+_GATEWAYS = "sandbox.bridge_addresses"
 #: ``IP6_RT_PRIO_USER`` of linux/ipv6_route.h, the metric of an IPv6 route without a metric.
 _METRIC_6 = 1024
 
@@ -109,7 +112,7 @@ def plan_plug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> tupl
     device = way(plugin, vif, host, target)
     result = _result(vif, device, target)
     inner = _pod_steps(target.ifname, result) if device.has_interface else ()
-    own = [*device.steps, *map(target.step, inner)]
+    own = [*_gateway_steps(vif, host, target), *device.steps, *map(target.step, inner)]
     # The steps of the kernel before those of Open vSwitch are a single call of the daemon.
     before = list(itertools.takewhile(lambda step: isinstance(step, KernelStep), host))
     after = [_must_open(vif, step) for step in list(host)[len(before) :]]
@@ -137,6 +140,34 @@ def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Pl
     # Ports of Open vSwitch are deleted before their devices, and bridges after their ports.
     before = list(itertools.takewhile(lambda step: not isinstance(step, KernelStep), host))
     return Plan(*before, *own, *list(host)[len(before) :], switch=host.switch)
+
+
+def _gateway_steps(vif: Any, host: Plan, target: Target) -> Iterator[KernelStep]:
+    """Yield the steps by which the host is the gateway of the pods in the VIF's Linux bridge.
+
+    :raises os_vif.exception.InvalidField: for an unusable address, and for a VIF whose bridge
+        os-vif does not create.
+    """
+    given = target.sandbox.bridge_addresses
+    if not given:
+        return
+    bridge = vif_fields.get(vif, "bridge_name")
+    creates = any(isinstance(step, EnsureBridge) and step.name == bridge for step in host)
+    if vif.plugin != "linux_bridge" or not creates:
+        expected = "unset, because os-vif creates no Linux bridge for the VIF"
+        raise vif_fields.invalid(_GATEWAYS, ", ".join(map(str, given)), expected)
+    try:
+        steps = [EnsureBridgeGateway(str(bridge), address) for address in given]
+    except exception.InvalidStep as error:
+        raise vif_fields.of_step(error, {"address": _GATEWAYS}) from error
+    yield from steps
+    if any(":" not in address for address in given):
+        yield EnableForwarding(str(bridge))
+    six = [address for address in given if ":" in address]
+    if six and sysctl.read_parameter("all", "ipv6", "forwarding") != 1:
+        # The kernel drops the routes from router advertisements when forwarding is turned on.
+        expected = "IPv4 addresses, or a host with the sysctl net.ipv6.conf.all.forwarding=1"
+        raise vif_fields.invalid(_GATEWAYS, ", ".join(six), expected)
 
 
 def _host_plan(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:

@@ -118,7 +118,7 @@ class RemoveBridgeUser(_User):
         if self.user not in using.vif_ids:
             return ()
         left = dataclasses.replace(using, vif_ids=using.vif_ids - {self.user})
-        if left.vif_ids or left.incomplete or left.delete_when_empty:
+        if not left.is_unused or left.gateways:
             bridge_user_record.write_users(net, bridge, left)
         else:
             bridge_user_record.delete_record(net, self.name)

@@ -35,10 +35,6 @@ _ASSIGNMENT = ("ifindex", "address", "addr_assign_type")
 _SHOWN = 5
 
 
-#: The record of a bridge without users.
-_UNUSED = bridge_user_record.Users()
-
-
 @dataclasses.dataclass(frozen=True)
 class EnsureBridge(EnsureDevice):
     """A Linux bridge of a name exists.
@@ -169,7 +165,7 @@ class DeleteBridge(DeleteDevice):
     """A bridge that os-vif created does not exist, unless the bridge is in use.
 
     A bridge is in use if the bridge has a port, a recorded VIF, or an address that no other device
-    of the host has. A bridge in use stays, as does a bridge of another program; the step holds
+    of the host has, and that is no recorded gateway of pods. A bridge in use stays, as does a bridge of another program; the step holds
     then. If only ports keep a bridge of os-vif, the record of the bridge says so, and a later call
     of the privileged daemon deletes the bridge without ports.
     Equivalent to: ``ip link del dev NAME``
@@ -201,8 +197,10 @@ class DeleteBridge(DeleteDevice):
             bridge_user_record.delete_record(net, self.name)
         elif (bridge := self._bridge_to_note(net)) is not None:
             # The undo of RemoveBridgeUser, or a plug, deletes the note.
-            users = bridge_user_record.Users(delete_when_empty=True)
-            bridge_user_record.write_users(net, bridge, users)
+            users = bridge_user_record.read_users(net, bridge)
+            bridge_user_record.write_users(
+                net, bridge, dataclasses.replace(users, delete_when_empty=True)
+            )
         return undo
 
     def _bridge_to_note(self, net: Netlink) -> Link | None:
@@ -217,7 +215,7 @@ class DeleteBridge(DeleteDevice):
             or not net.ports(link)
         ):
             return None
-        return link if bridge_user_record.read_users(net, link) == _UNUSED else None
+        return link if bridge_user_record.read_users(net, link).is_unused else None
 
     def left(self, net: Netlink) -> str | None:
         """Return in words why the bridge exists; None if the bridge is missing.
@@ -243,6 +241,7 @@ class DeleteBridge(DeleteDevice):
                 why = [
                     f"address {held.address} of the host"
                     for held in addresses.read_addresses(net, link)
+                    if held.address not in using.gateways
                 ]
         shown = why[:_SHOWN] + ([f"and {len(why) - _SHOWN} more"] if len(why) > _SHOWN else [])
         return f"{self.name} stays: {', '.join(shown)}" if why else f"{self.name} exists again"
@@ -341,7 +340,11 @@ def _is_used(net: Netlink, bridge: Link, without_users: frozenset[str] = frozens
     using = bridge_user_record.read_users(net, bridge)
     if using.vif_ids - without_users or using.incomplete:
         return True
-    held = {(address.address, address.peer) for address in addresses.read_addresses(net, bridge)}
+    held = {
+        (address.address, address.peer)
+        for address in addresses.read_addresses(net, bridge)
+        if address.address not in using.gateways
+    }
     if not held:
         return False
     elsewhere = (
