@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""The libvirt VIF driver of nova 34.0.0 plugs ports through this os-vif, on Open vSwitch.
+"""The libvirt VIF driver of nova 34.0.0 plugs ports with the os-vif of the checkout.
 
 nova translates the ports; :func:`os_vif.negotiation.vif_of` gives the same VIFs.
 """
@@ -45,7 +45,7 @@ def nova_python(subject):
 
 @pytest.fixture(scope="module")
 def host(nova_python, subject, tmp_path_factory):
-    """Provide nova, and a switch in a private namespace that this process knows too."""
+    """Provide nova, and a switch in a private namespace for the two os-vif."""
     namespaces.hide_state_directory()
     folder = tmp_path_factory.mktemp("host")
     with (
@@ -70,7 +70,7 @@ def links():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_nova_plugs_the_vif_of_the_negotiation(host, way):
-    """A guest on nova's port and a guest on our port reach each other; nova unplugs both."""
+    """A guest on nova's port pings a guest on our port; nova unplugs the two ports."""
     nova, switch = host
     details, device = WAYS[way]
     before = links(), switch.vsctl("list-ports", "br-int")
