@@ -8,6 +8,8 @@ import itertools
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from os_vif import exception, negotiation, objects
 from os_vif.negotiation import neutron_limits
@@ -61,7 +63,7 @@ def test_the_keys_of_a_vif_give_the_vif_again():
 
 
 def test_details_with_a_document_give_the_vif_again():
-    for made, vif in bindable():
+    for made, vif in bindable()[::4]:
         again = bound_again(made, *negotiation.details_of(vif))
         assert to_document(again) == to_document(vif), made.name
 
@@ -127,3 +129,56 @@ def test_the_limit_of_a_column_is_exact(attribute, limit):
     neutron_limits.require_fits_column(attribute, fitting)
     with pytest.raises(exception.InvalidBinding, match=rf"^{attribute}: found {limit + 1} char"):
         neutron_limits.require_fits_column(attribute, {"x": fitting["x"] + "y"})
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
+#: Details of Open vSwitch and of vhost-user; a missing detail has the default of the second member.
+DETAILS = {
+    "port_filter": (st.booleans(), False),
+    "ovs_hybrid_plug": (st.booleans(), False),
+    "ovs_create_tap": (st.booleans(), False),
+    "bridge_name": (TEXTS, "br-int"),
+    "datapath_type": (st.sampled_from(["", "system", "netdev"]), None),
+    "vhostuser_socket": (TEXTS, None),
+    "vhostuser_mode": (st.sampled_from(["client", "server"]), "server"),
+    "vhostuser_ovs_plug": (st.booleans(), False),
+}
+#: The details with an effect, by the class of the VIF.
+EFFECTIVE = {
+    "VIFOpenVSwitch": (
+        "port_filter",
+        "ovs_hybrid_plug",
+        "ovs_create_tap",
+        "bridge_name",
+        "datapath_type",
+    ),
+    "VIFBridge": (
+        "port_filter",
+        "ovs_hybrid_plug",
+        "ovs_create_tap",
+        "bridge_name",
+        "datapath_type",
+    ),
+    "VIFVHostUser": ("port_filter", "vhostuser_socket", "vhostuser_mode", "vhostuser_ovs_plug"),
+}
+
+
+@given(
+    details=st.fixed_dictionaries({}, optional={name: of for name, (of, _) in DETAILS.items()}),
+    is_vhost_user=st.booleans(),
+    document=st.booleans(),
+)
+def test_the_details_with_an_effect_come_back(details, is_vhost_user, document):
+    """The VIF of the returned details is the VIF of the first details, for any text as a name."""
+    vif_type = "vhostuser" if is_vhost_user else "ovs"
+    made = case(
+        "a port", vif_type, **details | ({"vhostuser_socket": "/s"} if is_vhost_user else {})
+    )
+    given_details = made.port["binding:vif_details"]
+    vif = negotiation.vif_of(*made.arguments())
+    again_type, again = negotiation.details_of(vif, document=document)
+    assert again_type == vif_type
+    for name in EFFECTIVE[vif.obj_name()]:
+        default = DETAILS[name][1]
+        assert again.get(name, default) == given_details.get(name, default), name
+    assert to_document(bound_again(made, again_type, again)) == to_document(vif)
