@@ -422,3 +422,7 @@ CASES: dict[str, tuple[Case, ...]] = {
 KERNEL = {case.name: _in_kernel(case) for case in CASES["ovs"] if "dpdk" not in case.name}
 ALL = [case for cases in CASES.values() for case in cases]
 PARAMS = [case.param() for case in ALL]
+#: The same; the cases in a virtual machine, which is slow, run in soak tests only.
+PARAMS_HERE = [
+    case.param(marks=[pytest.mark.soak] if case.scenario and not case.soak else []) for case in ALL
+]

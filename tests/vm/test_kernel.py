@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the kernel of the scenario ``plain`` can do, that the one of this machine may not."""
+"""Features of the kernel in the scenario ``plain``, which the kernel of this machine may lack."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def attach(bridge: str, guest: Guest, name: str, address: str) -> None:
     guest.configure(address)
 
 
+@pytest.mark.soak
 def test_a_bridge_filters_vlans():
     """Ports of one bridge with other VLANs do not see each other; with the same they do."""
     run("ip link add name br type bridge vlan_filtering 1; ip link set dev br up")
@@ -49,6 +50,7 @@ def test_devices_of_all_kinds_can_be_made(kind):
     assert ip("link", "show", "made")[0]["linkinfo"]["info_kind"] == kind
 
 
+@pytest.mark.soak
 def test_flower_drops_what_it_matches():
     """The classifier that Open vSwitch offloads to."""
     with Guest() as guest:

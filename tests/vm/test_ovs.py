@@ -21,6 +21,7 @@ from tests.support.ovs.vifs import INSTANCE, TAP, VIFS, guest_on
 from tests.support.vm.devices import offloaded
 
 
+@pytest.mark.soak
 @pytest.mark.vm("plain")
 def test_the_kernel_datapath_passes_a_ping(namespace, switch):
     """Between two guests; a VLAN tag on one of the ports parts them."""

@@ -70,6 +70,7 @@ def tags() -> dict[str, int]:
     }
 
 
+@pytest.mark.soak
 def test_guests_of_one_vlan_see_each_other(hosts, instance):
     """On one host, through one bridge."""
     vifs = [vlan_vif(1, 100), vlan_vif(2, 100)]

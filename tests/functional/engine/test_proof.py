@@ -13,7 +13,7 @@ import os_vif
 from os_vif import exception, opts
 from os_vif.engine import runner
 from testbed.namespaces import differences, snapshot, without_indexes
-from tests.support.cases import CASES, KERNEL, PARAMS, Case
+from tests.support.cases import ALL, CASES, KERNEL, PARAMS_HERE, Case
 from tests.support.proofs import (
     DAEMON,
     enforced_differences,
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("daemon")
 
 
 @pytest.fixture(
-    params=[*PARAMS, *(case.param(marks=[pytest.mark.soak]) for case in KERNEL.values())]
+    params=[*PARAMS_HERE, *(case.param(marks=[pytest.mark.soak]) for case in KERNEL.values())]
 )
 def case(request, daemon) -> Iterator[Case]:
     """A host as the case has it."""
@@ -86,7 +86,11 @@ def test_a_refusal_at_each_step_of_unplug_stops_none_of_the_others(case, instanc
         assert differences(without_indexes(unplugged), indexes=False) == [], k
 
 
-@pytest.mark.parametrize("case", [KERNEL["ovs-own-bridge"].param()], indirect=True)
-def test_a_failure_at_each_step_of_plug_in_the_kernel_s_datapath(case, instance):
-    """The short form of what soak does there with each case, also when it is unplugged."""
+@pytest.mark.parametrize(
+    "case",
+    [case.param() for case in (KERNEL["ovs-own-bridge"], *ALL) if case.scenario and not case.soak],
+    indirect=True,
+)
+def test_a_failure_at_each_step_of_plug_in_a_virtual_machine(case, instance):
+    """Plug in the datapath of the kernel and on a VLAN. Soak tests do all of the above there."""
     prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, instance)

@@ -82,6 +82,8 @@ class Sample:
     told: bool = True
     #: Whether its commands make it hold on this host, when typed.
     typed: bool = True
+    #: True if only an argument differs from another sample: only soak tests run such a sample.
+    soak: bool = False
 
     def __str__(self) -> str:
         return "-".join(str(part) for part in encode(self.step)[1].values()).replace(" ", "")
@@ -90,29 +92,24 @@ class Sample:
 _DUMMY = "ip link add name base type dummy; "
 _BOND = "ip link add name bond1 type bond mode active-backup miimon 100; "
 _VRF = "ip link add name vrf1 type vrf table 10; "
-#: Kinds of devices that not every kernel has; and what is there before.
+#: Steps of kinds of devices that not every kernel has, and the commands before each step.
 LINK_KINDS = [
-    (EnsureDummy("dm"), ""),
     (EnsureDummy("dm", address="02:00:00:00:00:0b"), ""),
     (DeleteLink("dm"), _DUMMY
      + "ip link set dev base name dm alias os-vif mtu 1400 address 02:00:00:00:00:0c up"),
-    *((EnsureIpvlan("iv", "base", mode), _DUMMY) for mode in ("l2", "l3", "l3s")),
+    (EnsureIpvlan("iv", "base", "l3s"), _DUMMY),
     (EnsureIpvlan("iv", "base", "l3"), _DUMMY + "ip link add link base name o type ipvlan mode l3"),
     (DeleteLink("iv"), _DUMMY + "ip link add link base name iv type ipvlan mode l3s; "
      "ip link set dev iv alias os-vif mtu 1400 up"),
     # The kernel adds a rule with the first VRF, and keeps it.
-    (EnsureVrf("vrf1", 10), "ip link add name first type vrf table 9"),
     (EnsureVrf("vrf1", 2**32 - 1), "ip link add name first type vrf table 9"),
     (SetLink("base", master="vrf1"), _DUMMY + _VRF),
     (SetLink("base", master=""), _DUMMY + _VRF + "ip link set dev base master vrf1 up"),
     (DeleteLink("vrf1"), _VRF + _DUMMY + "ip link set dev vrf1 alias os-vif up; "
      "ip link set dev base master vrf1 up"),
     (DeleteLink("base"), _VRF + _DUMMY + "ip link set dev base master vrf1 alias os-vif up"),
-    *((EnsureBond("bond1", mode), "") for mode in
-      ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb",
-       "balance-alb")),
+    (EnsureBond("bond1", "802.3ad"), ""),
     (EnsureBond("bond1", miimon=250), ""),
-    (EnsureBondMember("base", "bond1"), _BOND + _DUMMY),
     (EnsureBondMember("base", "bond1"), _BOND + _DUMMY + "ip link set dev base mtu 1400 up"),
     (EnsureBondMember("base", "bond1"), _BOND + _DUMMY + "ip link add name o type dummy; "
      "ip link set dev o master bond1; ip link set dev bond1 up mtu 1400"),
@@ -123,14 +120,23 @@ LINK_KINDS = [
     (DeleteLink("base"), _BOND + _DUMMY + "ip link set dev base alias os-vif; "
      "ip link set dev base master bond1; ip link set dev bond1 up"),
 ]  # fmt: skip
+#: The same steps with other arguments.
+OTHER_LINK_KINDS = [
+    (EnsureDummy("dm"), ""),
+    *((EnsureIpvlan("iv", "base", mode), _DUMMY) for mode in ("l2", "l3")),
+    (EnsureVrf("vrf1", 10), "ip link add name first type vrf table 9"),
+    *((EnsureBond("bond1", mode), "") for mode in
+      ("balance-rr", "active-backup", "balance-xor", "broadcast", "balance-tlb", "balance-alb")),
+    (EnsureBondMember("base", "bond1"), _BOND + _DUMMY),
+]  # fmt: skip
 
 
-def in_vm(step: KernelStep, setup: str) -> Sample:
+def in_vm(step: KernelStep, setup: str, *, soak: bool = False) -> Sample:
     """Return the sample of a step for kinds of devices that the virtual machine has."""
     kinds = ("dummy", "vrf table 9", "bond")
     probe = "; ".join(f"ip link add name probe{n} type {kind}" for n, kind in enumerate(kinds))
     probe += "; ip link add link probe0 name probe9 type ipvlan"
-    return Sample(step, setup or "true", probe=f"set -e; {probe}", scenario="plain")
+    return Sample(step, setup or "true", probe=f"set -e; {probe}", scenario="plain", soak=soak)
 
 
 SAMPLES = [
@@ -175,6 +181,7 @@ SAMPLES = [
     Sample(DeleteLink("vx"), _PAIR + "ip link add name vx type vxlan id 5 dstport 4789 "
            "group ff02::7 dev base; ip link set dev vx alias os-vif"),
     *(in_vm(step, setup) for step, setup in LINK_KINDS),
+    *(in_vm(step, setup, soak=True) for step, setup in OTHER_LINK_KINDS),
     Sample(DeleteLink("in"), "ip link add name in mtu 1400 type veth peer name out; "
            "ip link set dev in alias os-vif up; ip link set dev out alias os-vif promisc on"),
     Sample(DeleteLink("tap1"), "ip tuntap add dev tap1 mode tap multi_queue; "
@@ -281,7 +288,10 @@ def params(samples: list[Sample]) -> list:
         pytest.param(
             sample,
             id=name(sample),
-            marks=pytest.mark.vm(sample.scenario) if sample.scenario else (),
+            marks=[
+                *([pytest.mark.vm(sample.scenario)] if sample.scenario else []),
+                *([pytest.mark.soak] if sample.soak else []),
+            ],
         )
         for sample in samples
     ]
@@ -365,8 +375,9 @@ def test_the_printed_commands_make_a_step_hold(sample, net):
     assert sample.step.apply(net) == ()
 
 
-def test_a_step_survives_the_way_to_the_privileged_side(sample):
-    """As plain data."""
+@pytest.mark.parametrize("sample", [pytest.param(each, id=name(each)) for each in SAMPLES])
+def test_a_step_is_equal_after_the_way_to_the_privileged_daemon(sample):
+    """Encode each step as the caller does, and decode the data as the daemon does."""
     assert wire.decode(encode(sample.step)) == sample.step
 
 
