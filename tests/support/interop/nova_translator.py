@@ -20,6 +20,7 @@ warnings.simplefilter("ignore")
 
 from nova import config, context, objects, rpc  # noqa: E402
 from nova.network import neutron, os_vif_util  # noqa: E402
+from nova.objects import migrate_data  # noqa: E402
 
 import os_vif  # noqa: E402
 
@@ -52,8 +53,29 @@ def translate(api: neutron.API, case: dict[str, Any]) -> dict[str, Any] | None:
     model = api._build_vif_model(
         admin, client, case["port"], [case["network"]], case["preexisting"]
     )
+    if destination := case.get("destination"):
+        model = migrated(model, destination)
     vif = os_vif_util.nova_to_osvif_vif(model)
     return None if vif is None else vif.obj_to_primitive()
+
+
+def migrated(model: Any, destination: dict[str, Any]) -> Any:
+    """Return the VIF of nova on the destination of a live migration.
+
+    :param destination: the binding of the port for the host of the destination.
+    """
+    data = migrate_data.VIFMigrateData(
+        port_id=model["id"],
+        vnic_type=destination["vnic_type"],
+        vif_type=destination["vif_type"],
+        vif_details=destination["vif_details"],
+        profile=destination["profile"],
+        host=destination["host"],
+        source_vif=model,
+    )
+    # A destination of this release sets the flag.
+    data.supports_os_vif_delegation = True
+    return data.get_dest_vif()
 
 
 def main() -> None:

@@ -13,8 +13,12 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from os_vif import negotiation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from os_vif import objects
 
 PORT_ID = "11111111-2222-4333-8444-555555555555"
 NETWORK_ID = "aaaaaaaa-2222-4333-8444-555555555555"
@@ -108,6 +112,14 @@ class Case:
     network: dict[str, Any]
     subnets: list[dict[str, Any]]
     preexisting: list[str] = field(default_factory=list)
+    #: A binding of the port for the destination of a live migration.
+    destination: dict[str, Any] | None = None
+
+    def vif(self) -> objects.VIFBase:
+        """Return the VIF of the port, on the destination if there is a migration."""
+        return negotiation.vif_of(
+            *self.arguments(), self.destination, preserve_on_delete=bool(self.preexisting)
+        )
 
     def arguments(self) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
         return self.port, self.network, self.subnets
@@ -189,6 +201,36 @@ def network_cases() -> Iterator[Case]:
         changed = case(name, port_filter=True)
         change(changed)
         yield changed
+
+
+#: Types and details of bindings to Open vSwitch.
+_MIGRATED: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("ovs", "normal", {"port_filter": True, "datapath_type": "system"}),
+    ("ovs", "normal", {"port_filter": True, "ovs_hybrid_plug": True}),
+    ("ovs", "normal", {"port_filter": True, "ovs_create_tap": True, "bridge_name": "br-int"}),
+    ("ovs", "direct", {"port_filter": True}),
+    ("vhostuser", "normal", {"vhostuser_mode": "client", "vhostuser_ovs_plug": True,
+                             "vhostuser_socket": "/run/vhu1"}),
+)  # fmt: skip
+
+
+def migration_cases(bridge_name: str = "br-int") -> Iterator[Case]:
+    """Yield live migrations between all pairs of bindings.
+
+    :param bridge_name: the bridge on the destination; the bridge of the source is br-int.
+    """
+    for here, there in itertools.product(_MIGRATED, repeat=2):
+        (vif_type, vnic_type, details), (new_type, new_vnic_type, new_details) = here, there
+        made = case(f"{here} to {there}", vif_type, vnic_type, **details)
+        made.destination = {
+            "host": "host-b",
+            "vif_type": new_type,
+            "vnic_type": new_vnic_type,
+            "vif_details": {**new_details, "bridge_name": bridge_name},
+            "profile": {} if new_vnic_type == "normal" else {"pci_slot": "0000:04:00.2"},
+            "status": "INACTIVE",
+        }
+        yield made
 
 
 def all_cases() -> list[Case]:
