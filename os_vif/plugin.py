@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from typing import TYPE_CHECKING, Any, Self, cast
+import typing
+from typing import TYPE_CHECKING, Any, Generic, Self, cast
 
 from oslo_config import cfg
 
@@ -19,14 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
+    from typing_extensions import TypeVar
+
     from os_vif import objects
     from os_vif.recognition import Candidate, HostSnapshot
     from os_vif.steps.plan import Plan
 
 CONF = cfg.CONF
 
+if TYPE_CHECKING:
+    #: The VIF class, or the union of VIF classes, that a plugin can plug.
+    PluggedVIF = TypeVar("PluggedVIF", bound=objects.VIFBase, default=objects.VIFBase)
 
-class PluginBase(abc.ABC):
+    class _OfVIF(Generic[PluggedVIF]):
+        """PluginBase[objects.VIFBridge] is a plugin for a VIF class; PluginBase is for all."""
+else:
+    PluggedVIF = typing.TypeVar("PluggedVIF")
+
+    class _OfVIF:
+        """PluginBase[objects.VIFBridge] is PluginBase at run time."""
+
+        def __class_getitem__(cls, vif_class: Any) -> type[Any]:
+            return cls
+
+
+class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
     """Base class of all plugins: connects VIFs to a kind of network of the host.
 
     A plugin is installed as an entry point of the group ``os_vif``. VIFs select the plugin by the
@@ -42,6 +60,10 @@ class PluginBase(abc.ABC):
     * Override :meth:`plug` and :meth:`unplug`, as with the public os-vif. The plugin changes the
       host and cleans up after a failure itself; ``os_vif.plan()`` and ``os_vif.check()`` raise
       :class:`~os_vif.exception.PlanNotSupported`.
+
+    Type checkers know the class of ``vif`` in the methods of ``PluginBase[objects.VIFBridge]``, or
+    of a union of classes; ``PluginBase`` alone is ``PluginBase[objects.VIFBase]``. The subscript
+    has no effect at run time: a VIF of any class may select the plugin by name.
 
     Callers of ``os_vif.plug()`` and ``os_vif.unplug()`` receive any exception of the plugin as
     the ``__cause__`` of :class:`~os_vif.exception.PlugException` or
@@ -71,7 +93,7 @@ class PluginBase(abc.ABC):
         :func:`os_vif.objects.host_info.describe` creates the return value.
         """
 
-    def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_plug(self, vif: PluggedVIF, instance_info: objects.InstanceInfo) -> Plan:
         """Return the steps that plug a VIF. The method may read the host but must not change it.
 
         Each step is idempotent, so the same plan is correct for a VIF that is plugged already.
@@ -85,7 +107,7 @@ class PluginBase(abc.ABC):
             plugin_name=type(self).__name__, reason="the class has no plan_plug()"
         )
 
-    def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_unplug(self, vif: PluggedVIF, instance_info: objects.InstanceInfo) -> Plan:
         """Return the steps that unplug a VIF. The method may read the host but must not change it.
 
         The plan must also fit a VIF that is partly plugged or not plugged, and must not depend on
@@ -114,7 +136,7 @@ class PluginBase(abc.ABC):
         del snapshot
         return ()
 
-    def plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+    def plug(self, vif: PluggedVIF, instance_info: objects.InstanceInfo) -> None:
         """Connect a VIF to its network. Idempotent: a second call changes nothing.
 
         The default implementation runs :meth:`plan_plug` and rolls back after a failure.
@@ -131,7 +153,7 @@ class PluginBase(abc.ABC):
         return contextlib.nullcontext()
 
     def unplug(
-        self, vif: objects.VIFBase, instance_info: objects.InstanceInfo
+        self, vif: PluggedVIF, instance_info: objects.InstanceInfo
     ) -> tuple[str, ...] | None:
         """Disconnect a VIF from its network. Idempotent: a VIF that is not plugged is no error.
 

@@ -208,7 +208,9 @@ class HostPluginInfo(
     def filter_vif_types(self, permitted_vif_type_names: Iterable[str]) -> None:
         """Keep, in place, only the VIF classes with permitted names."""
         permitted = set(permitted_vif_type_names)
-        self.vif_info = [vif for vif in self.vif_info if vif.vif_object_name in permitted]
+        # Editors that do not infer comprehensions take the type of the field from the variable.
+        kept: list[HostVIFInfo] = [v for v in self.vif_info if v.vif_object_name in permitted]
+        self.vif_info = kept
 
 
 @ovo.VersionedObjectRegistry.register
@@ -255,7 +257,8 @@ class HostInfo(
         permitted = set(permitted_vif_type_names)
         for plugin in self.plugin_info:
             plugin.filter_vif_types(permitted)
-        self.plugin_info = [plugin for plugin in self.plugin_info if plugin.vif_info]
+        kept: list[HostPluginInfo] = [plugin for plugin in self.plugin_info if plugin.vif_info]
+        self.plugin_info = kept
 
 
 def describe(

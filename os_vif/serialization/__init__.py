@@ -15,12 +15,12 @@ The package guarantees, and the tests verify:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeGuard, overload
+from typing import Any, Literal, TypeGuard, TypeVar, overload
 
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.codec import document, primitive
+from os_vif.codec import document, primitive, registry
 from os_vif.codec.document import API_VERSION
 from os_vif.codec.path import errors_of
 from os_vif.codec.unknown import Loss
@@ -44,6 +44,8 @@ __all__ = [
     "to_document",
     "validate",
 ]
+
+_Kind = TypeVar("_Kind", bound=ovo.VersionedObject)
 
 _WRITERS: dict[str, Callable[[ovo.VersionedObject], str | bytes]] = {
     document.FORM: formats.document_to_text,
@@ -107,19 +109,37 @@ def reads_documents(release: str) -> bool:
     return release == CURRENT_RELEASE
 
 
-def loads(data: str | bytes) -> Any:
+@overload
+def loads(data: str | bytes) -> ovo.VersionedObject: ...
+
+
+@overload
+def loads(data: str | bytes, kind: type[_Kind]) -> _Kind: ...
+
+
+def loads(data: str | bytes, kind: type[ovo.VersionedObject] | None = None) -> Any:
     """Return the object of a document, of protobuf, or of an OVO primitive of any release.
 
     :param data: JSON text, JSON in UTF-8, or protobuf. The format is recognized.
+    :param kind: the class of the object, or a parent of the class, such as ``objects.VIFBase``;
+        the type checker then knows the class of the result. None accepts any class.
     :raises os_vif.exception.SerializationError: with the path of the field, the found and the
         expected value.
+    :raises os_vif.exception.UnknownKind: for an object of another class than *kind*.
     :raises RuntimeError: for protobuf, if the package protobuf is not installed.
     """
     if is_protobuf(data):
-        return message_codec.loads(bytes(data))
-    plain = json_text.parse(data)
-    # The parser has limited the number of objects.
-    return formats.find_decoder(plain)(plain)[0]
+        obj = message_codec.loads(bytes(data))
+    else:
+        plain = json_text.parse(data)
+        # The parser has limited the number of objects.
+        obj = formats.find_decoder(plain)(plain)[0]
+    # Compared by name: kuryr-kubernetes registers classes with the names of classes of os-vif.
+    if kind is not None and kind.obj_name() not in registry.ancestors(type(obj)):
+        raise exception.UnknownKind(
+            path="kind", found=obj.obj_name(), expected=f"{kind.obj_name()} or a subclass"
+        )
+    return obj
 
 
 def validate(data: str | bytes | dict[str, Any]) -> list[exception.SerializationError]:
