@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from os_vif import objects
     from os_vif.sandbox import PodResult, Sandbox
     from os_vif.steps.plan import Difference, Plan
@@ -34,12 +36,26 @@ def plug_pod(
         path of the namespace is missing or names another namespace by now, or if a step failed.
         All changes are rolled back; the text lists the steps that could not be undone.
     """
+    return plug_pod_with(vif, instance_info, sandbox, None)
+
+
+def plug_pod_with(
+    vif: objects.VIFBase,
+    instance_info: objects.InstanceInfo,
+    sandbox: Sandbox,
+    find_addressed_vif: Callable[[], objects.VIFBase] | None,
+) -> PodResult:
+    """Plug a VIF into a pod as :func:`plug_pod`, maybe before the addresses are known.
+
+    :param find_addressed_vif: called after the device of the pod exists; returns the VIF with the
+        addresses. After an error the device remains, and the caller unplugs the VIF.
+    """
     import os_vif
     from os_vif.operations.pod_plugging import pod_operations
 
     plugin = os_vif._plugin_of(vif, instance_info)  # noqa: SLF001 - a part of the facade
     with os_vif._observed("plug", plugin, vif, instance_info):  # noqa: SLF001 - see above
-        return pod_operations.plug(plugin, vif, instance_info, sandbox)
+        return pod_operations.plug(plugin, vif, instance_info, sandbox, find_addressed_vif)
 
 
 def unplug_pod(

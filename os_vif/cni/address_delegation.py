@@ -10,11 +10,12 @@ written instead: host-local 1.1.1 of Debian 12 does not know 1.1.0.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from os_vif.cni import attachment_result, delegate_process, ipam_result, network_configuration
@@ -32,15 +33,28 @@ _common_versions: dict[tuple[str, int, int], str | None] = {}
 _lock = threading.Lock()
 
 
-def allocate(invocation: Invocation) -> dict[str, Any]:
-    """Return the result of the ADD of the IPAM plugin; empty without an IPAM plugin.
+@contextlib.contextmanager
+def allocating(invocation: Invocation) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Execute ADD of the IPAM plugin at the same time as the block.
 
-    :raises CniError: with the code of the plugin if the plugin fails, and for an unusable result. The
-        caller executes DEL then.
+    Yield a function that waits for the result, and returns the result: empty without an IPAM plugin.
+    The function raises :class:`CniError` with the code of the plugin if the plugin fails, and for an
+    unusable result. The caller executes DEL then. The plugin has ended after the block.
+
+    :raises CniError: if the plugin cannot be started.
     """
     if invocation.configuration.ipam_type is None:
-        return {}
-    return _execute(invocation, Command.ADD) or {}
+        yield dict
+        return
+    path = _find(invocation.configuration.ipam_type, invocation)
+    raw = _known_configuration(path, invocation)
+    with _started(path, Command.ADD, invocation.environment, raw) as delegate:
+
+        def finish() -> dict[str, Any]:
+            ended = _wait(path, delegate)
+            return _read_result(path, Command.ADD, invocation, raw, ended) or {}
+
+        yield finish
 
 
 def release(invocation: Invocation) -> None:
@@ -80,11 +94,29 @@ def _execute(invocation: Invocation, command: Command) -> dict[str, Any] | None:
     :raises CniError: if the plugin fails.
     """
     path = _find(str(invocation.configuration.ipam_type), invocation)
-    raw = invocation.raw
+    raw = _known_configuration(path, invocation)
+    ended = _run(path, command, invocation.environment, raw)
+    return _read_result(path, command, invocation, raw, ended)
+
+
+def _known_configuration(path: str, invocation: Invocation) -> bytes:
+    """Return the configuration in the newest version that a plugin is known to know."""
     known = _common_versions.get(_identity(path))
     if known is not None and known != invocation.configuration.version:
-        raw = _with_version(invocation, known)
-    code, output = _run(path, command, invocation.environment, raw)
+        return _with_version(invocation, known)
+    return invocation.raw
+
+
+def _read_result(
+    path: str, command: Command, invocation: Invocation, raw: bytes, ended: tuple[int, bytes]
+) -> dict[str, Any] | None:
+    """Return the result of an executed command; execute the command again in another version.
+
+    :param raw: the configuration of the execution.
+    :param ended: the exit code and the standard output.
+    :raises CniError: if the plugin fails.
+    """
+    code, output = ended
     if code and _is_incompatible(output) and raw is invocation.raw:
         common = _newest_common_version(path, invocation)
         if common not in (None, invocation.configuration.version):
@@ -122,17 +154,45 @@ def _run(
 
     :raises CniError: if the plugin cannot be started, or does not end in time.
     """
+    with _started(path, command, environment, raw) as delegate:
+        return _wait(path, delegate)
+
+
+@contextlib.contextmanager
+def _started(
+    path: str, command: Command, environment: Mapping[str, str], raw: bytes
+) -> Iterator[delegate_process.Delegate]:
+    """Run a plugin at the same time as the block. The plugin has ended after the block.
+
+    :raises CniError: if the plugin cannot be started.
+    """
     variables = {**environment, "CNI_COMMAND": str(command), "PATH": os.environ.get("PATH", "")}
+    with contextlib.ExitStack() as stack:
+        try:
+            delegate = stack.enter_context(delegate_process.started(path, raw, variables))
+        except OSError as error:
+            raise CniError(
+                Code.IO_FAILURE, f"{path} cannot be executed", error.strerror or str(error)
+            ) from error
+        try:
+            yield delegate
+        finally:
+            # The DEL after a failed ADD must not run beside the ADD.
+            with contextlib.suppress(TimeoutError):
+                delegate.end(_TIMEOUT)
+
+
+def _wait(path: str, delegate: delegate_process.Delegate) -> tuple[int, bytes]:
+    """Wait for the end of a plugin; return the exit code and the standard output.
+
+    :raises CniError: if the plugin does not end in time.
+    """
     try:
-        ended = delegate_process.run(path, raw, variables, _TIMEOUT)
+        ended = delegate.wait(_TIMEOUT)
     except TimeoutError:
         raise CniError(
             Code.TRY_AGAIN_LATER, f"{path} did not end", f"within {_TIMEOUT:g} s"
         ) from None
-    except OSError as error:
-        raise CniError(
-            Code.IO_FAILURE, f"{path} cannot be executed", error.strerror or str(error)
-        ) from error
     if ended.errors:
         LOG.info("%s: %s", path, abbreviated(ended.errors.decode(errors="replace"), 500))
     return ended.code, ended.output

@@ -10,11 +10,13 @@ before 1.0.0 have ``version`` in each address, and 1.1.0 added fields of interfa
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from os_vif.cni.network_configuration import invalid_field, is_at_least
 from os_vif.escape import abbreviated
+from os_vif.host.netlink import rtnetlink
+from os_vif.sandbox import PodResult
 
 #: The destinations of the default routes.
 DEFAULT_ROUTES = frozenset(("0.0.0.0/0", "::/0"))
@@ -23,6 +25,16 @@ _NEW_FIELDS = {
     "interfaces": ("mtu", "socketPath", "pciID"),
     "routes": ("mtu", "advmss", "priority", "table", "scope"),
 }
+
+
+def host_interfaces(vif: Any, plugged: PodResult) -> Iterator[dict[str, Any]]:
+    """Yield the bridge and the host's end of the pod's interface."""
+    bridge: str | None = getattr(vif, "bridge_name") if "bridge_name" in vif else None  # noqa: B009 - a field of some classes
+    with rtnetlink.opened() as net:
+        for name in (bridge, plugged.host_name):
+            link = net.link(name) if name else None
+            if link is not None:
+                yield {"name": link.name, "mac": link.address}
 
 
 def join(

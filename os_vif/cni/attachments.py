@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from oslo_config import cfg
 
 import os_vif
-from os_vif import exception, objects, serialization
+from os_vif import exception, objects, pods, serialization
 from os_vif.cni import (
     address_delegation,
     attachment_check,
@@ -38,7 +38,7 @@ from os_vif.cni.attachment_result import DEFAULT_ROUTES
 from os_vif.cni.cni_error import CniError, Code
 from os_vif.cni.invocation import Invocation, is_interface_name
 from os_vif.cni.vif_source import PodVif
-from os_vif.host.netlink import pod_namespaces, rtnetlink
+from os_vif.host.netlink import pod_namespaces
 from os_vif.operations.pod_plugging import recorded_pods
 from os_vif.sandbox import PodResult, Sandbox
 
@@ -81,19 +81,52 @@ def _plug(invocation: Invocation, pod: PodVif, info_path: str) -> dict[str, Any]
     :raises os_vif.exception.ExceptionBase: as for :class:`CniError`.
     :raises OSError: as for :class:`CniError`.
     """
-    allocated = address_delegation.allocate(invocation) if pod.is_made_here else {}
-    if allocated:
-        if vif_source.is_gateway(invocation):
-            filled = vif_source.with_gateways(allocated.get("ips") or ())
-            allocated = {**allocated, "ips": filled}
-        pod = vif_source.find(invocation, allocated)
-        attachment_records.write(_record(invocation, pod, info_path))
-    result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
+    allocated: dict[str, Any] = {}
+    if pod.is_made_here and invocation.configuration.ipam_type is not None:
+        pod, allocated, result = _plug_with_addresses(invocation, pod, info_path)
+    else:
+        result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
     if vif_source.is_from_kuryr_port(invocation):
         kuryr_port_source.await_active(invocation)
     if info_path and result.device_info:
         device_info.write(info_path, dict(result.device_info))
     return _result(invocation, allocated, pod, result)
+
+
+def _plug_with_addresses(
+    invocation: Invocation, pod: PodVif, info_path: str
+) -> tuple[PodVif, dict[str, Any], PodResult]:
+    """Plug an interface, whose device is created while the IPAM plugin runs.
+
+    :returns: the VIF with the addresses, the result of the IPAM plugin, and the result of the plug.
+    """
+    allocated: dict[str, Any] = {}
+    with address_delegation.allocating(invocation) as wait_for_addresses:
+
+        def find_addressed_vif() -> objects.VIFBase:
+            nonlocal allocated, pod
+            allocated = wait_for_addresses()
+            if vif_source.is_gateway(invocation):
+                filled = vif_source.with_gateways(allocated.get("ips") or ())
+                allocated = {**allocated, "ips": filled}
+            pod = vif_source.find(invocation, allocated)
+            attachment_records.write(_record(invocation, pod, info_path))
+            return pod.vif
+
+        if vif_source.is_gateway(invocation):
+            # The bridge gets an address of the result before the device of the pod exists.
+            find_addressed_vif()
+            result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
+            return pod, allocated, result
+        sandbox = _sandbox_of(invocation, pod)
+        try:
+            result = pods.plug_pod_with(pod.vif, pod.instance, sandbox, find_addressed_vif)
+        except exception.PlugException as error:
+            if isinstance(error.__cause__, CniError):
+                # The IPAM plugin has failed, or the result cannot be used.
+                raise error.__cause__ from None
+            raise
+        return pod, allocated, result
 
 
 def delete(invocation: Invocation) -> None:
@@ -399,7 +432,7 @@ def _result(
 ) -> dict[str, Any]:
     """Return the result of ADD, in the form of the version of the configuration."""
     configuration = invocation.configuration
-    interfaces = [*_host_interfaces(pod.vif, plugged)]
+    interfaces = [*attachment_result.host_interfaces(pod.vif, plugged)]
     own = len(interfaces)
     interfaces.append(
         {
@@ -430,16 +463,6 @@ def _result(
     dns = configuration.dns or allocated.get("dns") or servers
     joined = attachment_result.join(configuration.previous, interfaces, addresses, routes, dns)
     return attachment_result.convert(joined, configuration.version)
-
-
-def _host_interfaces(vif: objects.VIFBase, plugged: PodResult) -> Iterator[dict[str, Any]]:
-    """Yield the bridge and the host's end of the pod's interface."""
-    bridge: str | None = getattr(vif, "bridge_name") if "bridge_name" in vif else None  # noqa: B009 - a field of some classes
-    with rtnetlink.opened() as net:
-        for name in (bridge, plugged.host_name):
-            link = net.link(name) if name else None
-            if link is not None:
-                yield {"name": link.name, "mac": link.address}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import contextlib
 import os
 import select
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 #: Bytes of an output that are read.
@@ -28,13 +28,44 @@ class Ended(NamedTuple):
     errors: bytes
 
 
-def run(path: str, data: bytes, variables: Mapping[str, str], timeout: float) -> Ended:
-    """Execute a plugin without arguments, and return its exit code and output.
+class Delegate:
+    """A running plugin; see :func:`started`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: int, errors: int) -> None:
+        self._process, self._output, self._errors = process, output, errors
+
+    def wait(self, timeout: float) -> Ended:
+        """Wait for the end of the process; return the exit code and the output.
+
+        :param timeout: seconds.
+        :raises TimeoutError: if the process did not end in time. The process is killed.
+        """
+        self.end(timeout)
+        return Ended(
+            self._process.wait(),
+            os.pread(self._output, _MAX_OUTPUT, 0),
+            os.pread(self._errors, _MAX_OUTPUT, 0),
+        )
+
+    def end(self, timeout: float) -> None:
+        """Wait for the end of the process.
+
+        :raises TimeoutError: if the process did not end in time. The process is killed.
+        """
+        if self._process.returncode is None and not _has_ended(self._process.pid, timeout):
+            self._process.kill()
+            raise TimeoutError
+
+
+@contextlib.contextmanager
+def started(path: str, data: bytes, variables: Mapping[str, str]) -> Iterator[Delegate]:
+    """Execute a plugin without arguments, at the same time as the block.
+
+    The end of the block waits for the end of the process, without a timeout: call
+    :meth:`Delegate.end` before.
 
     :param data: standard input.
     :param variables: the environment.
-    :param timeout: seconds.
-    :raises TimeoutError: if the process did not end in time. The process is killed.
     :raises OSError: if the process cannot be started.
     """
     with contextlib.ExitStack() as stack:
@@ -48,11 +79,20 @@ def run(path: str, data: bytes, variables: Mapping[str, str], timeout: float) ->
                 [path], stdin=files[0], stdout=files[1], stderr=files[2], env=variables
             )
         )
-        if not _has_ended(process.pid, timeout):
-            process.kill()
-            raise TimeoutError
-        code = process.wait()
-        return Ended(code, os.pread(files[1], _MAX_OUTPUT, 0), os.pread(files[2], _MAX_OUTPUT, 0))
+        yield Delegate(process, files[1], files[2])
+
+
+def run(path: str, data: bytes, variables: Mapping[str, str], timeout: float) -> Ended:
+    """Execute a plugin without arguments, and return its exit code and output.
+
+    :param data: standard input.
+    :param variables: the environment.
+    :param timeout: seconds.
+    :raises TimeoutError: if the process did not end in time. The process is killed.
+    :raises OSError: if the process cannot be started.
+    """
+    with started(path, data, variables) as delegate:
+        return delegate.wait(timeout)
 
 
 def _write(file: int, data: bytes) -> None:

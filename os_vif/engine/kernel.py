@@ -171,12 +171,14 @@ class KernelExecutor:
         """
         # A record is replaced atomically, so reading a record needs no lock.
         devices = {device for step in steps if step.is_counted for device in step.devices}
+        # A device that is missing in a pod tells at once that a plug has to run.
+        ordered = sorted(steps, key=lambda step: not step.check_requires_root)
         try:
             with _reading(len(devices)) as net:
                 generations = locks.read_generations(net.netns, devices)
                 if before is not None:
                     before += [_read_differences(step, net) for step in steps]
-                if generations is None or not all(step.holds(net) for step in steps):
+                if generations is None or not all(step.holds(net) for step in ordered):
                     return False
                 return locks.read_generations(net.netns, devices) == generations
         except OSError:

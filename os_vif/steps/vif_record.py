@@ -174,7 +174,7 @@ class DeleteVifRecord(_RecordStep):
         return (f"# {STATE} notes no longer that {self.device} is plugged",)
 
     def holds(self, net: Netlink) -> bool:
-        present = vif_records.read_record(net, self.vif_id)
+        present = vif_records.read_record_once(net, self.vif_id)
         if present is not None and not present.is_of(self.plugin):
             return True
         has_mark = gc_marks.read(net, self.vif_id) is not None
@@ -184,7 +184,7 @@ class DeleteVifRecord(_RecordStep):
         if self.holds(net):
             return ()
         _delete_mark(net, self.vif_id)
-        present = vif_records.read_record(net, self.vif_id)
+        present = vif_records.read_record_once(net, self.vif_id)
         try:
             vif_records.delete_record(net, self.vif_id)
         except OSError as error:

@@ -48,7 +48,7 @@ from os_vif.steps.rollback import (
 )
 from os_vif.steps.trust import trusted
 from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark
-from os_vif.steps.wire import decode, encode
+from os_vif.steps.wire import decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,9 +135,8 @@ class _Progress:
 
     def answer(self, net: rtnetlink.Netlink) -> RunAnswer:
         """Return the answer of a call that has not failed."""
-        undo_ledger.issue(net, self.undo)
         return {
-            "undo": [encode(step) for step in self.undo],
+            "undo": undo_ledger.issue(net, self.undo),
             "applied": self.applied,
             "error": None,
             "refused": self.refused,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 VIF_NAME = validate.VIF_NAME
 #: Kinds of devices that cannot be an uplink: devices of guests and other programs, and bridges.
 NO_UPLINKS = ("tun", "bridge", "openvswitch", "wireguard")
+#: Kinds of devices that no driver of a card creates.
+_SOFTWARE_KINDS = frozenset({"bridge", "veth", "tun", "vlan", "macvlan", "vxlan", "bond", "dummy"})
 #: The number of devices of a call to read as uplinks of a bridge. A plan has one uplink.
 MAX_UPLINKS = 4
 
@@ -127,6 +129,8 @@ class HostView(NamedTuple):
 
     def _is_function(self, link: Link) -> bool:
         """Return whether a device is a virtual function or a representor, also if renamed."""
+        if link.kind in _SOFTWARE_KINDS:
+            return False
         if link.kind is not None and not functions.switch_of(link.name):
             return rename_link.original_name(self.net, link.name) is not None
         return (

@@ -16,9 +16,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import struct
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from os_vif.host import limits
@@ -27,6 +28,7 @@ from os_vif.steps.wire import encode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from os_vif.engine.answers import EncodedStep
     from os_vif.host.netlink.rtnetlink import Netlink
     from os_vif.steps.kernel_step import KernelStep
 
@@ -43,31 +45,39 @@ class _UserLedger:
     """
 
     def __init__(self) -> None:
-        #: Expiry time and the index of each device, by network namespace and digest.
-        self._issued: OrderedDict[tuple[str, bytes], tuple[float, tuple[int | None, ...]]] = (
-            OrderedDict()
-        )
+        #: Packed expiry time and index of each device, by digest.
+        self._issued: OrderedDict[bytes, bytes] = OrderedDict()
         self._step_count = 0
+        #: The number of entries by number of steps.
+        self._lengths: Counter[int] = Counter()
 
-    def add(self, key: tuple[str, bytes], indexes: tuple[int | None, ...]) -> None:
+    def has_entry_of(self, length: int) -> bool:
+        """Return whether an entry has so many steps."""
+        return self._lengths[length] > 0
+
+    def add(self, key: bytes, indexes: tuple[int | None, ...]) -> None:
         """Add an entry; delete expired entries, and the oldest entries above the capacity."""
         now = time.monotonic()
         self.pop(key)
-        self._issued[key] = now + _LIFETIME, indexes
+        self._issued[key] = _pack(now + _LIFETIME, indexes)
         self._step_count += len(indexes)
+        self._lengths[len(indexes)] += 1
         while self._issued:
-            oldest, (until, _) = next(iter(self._issued.items()))
-            if self._step_count <= _CAPACITY and now <= until:
+            oldest, packed = next(iter(self._issued.items()))
+            if self._step_count <= _CAPACITY and now <= _unpack(packed)[0]:
                 break
             self.pop(oldest)
 
-    def pop(self, key: tuple[str, bytes]) -> tuple[int | None, ...] | None:
+    def pop(self, key: bytes) -> tuple[int | None, ...] | None:
         """Delete an entry; return the index of each device, or None without a valid entry."""
         found = self._issued.pop(key, None)
         if found is None:
             return None
-        until, indexes = found
+        until, indexes = _unpack(found)
         self._step_count -= len(indexes)
+        self._lengths[len(indexes)] -= 1
+        if not self._lengths[len(indexes)]:
+            del self._lengths[len(indexes)]
         return None if time.monotonic() > until else indexes
 
 
@@ -90,23 +100,29 @@ def issued_for(user: int) -> Iterator[None]:
         _thread.user = None
 
 
-def issue(net: Netlink, steps: Sequence[KernelStep]) -> None:
-    """Record undo steps that are returned to a caller."""
+def issue(net: Netlink, steps: Sequence[KernelStep]) -> list[EncodedStep]:
+    """Record undo steps that are returned to a caller; return the encoded steps."""
+    encoded = [encode(step) for step in steps]
     if not steps:
-        return
-    key = _key(net, steps)
+        return encoded
+    key = _key(net, encoded)
     indexes = tuple(_index(net, step) for step in steps)
     with _guard:
         # A user deletes no entry of another user.
         _ledgers.setdefault(_user(), _UserLedger()).add(key, indexes)
+    return encoded
 
 
 def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
     """Return whether steps were issued for the present devices, and delete the entry."""
-    key = _key(net, steps)
+    user = _user()
     with _guard:
-        ledger = _ledgers.get(_user())
-        indexes = None if ledger is None else ledger.pop(key)
+        ledger = _ledgers.get(user)
+        if ledger is None or not ledger.has_entry_of(len(steps)):
+            return False
+    key = _key(net, [encode(step) for step in steps])
+    with _guard:
+        indexes = ledger.pop(key)
     if indexes is None:
         return False
     return all(
@@ -115,16 +131,28 @@ def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
     )
 
 
+def _pack(until: float, indexes: Sequence[int | None]) -> bytes:
+    """Pack an entry: a daemon has thousands. No device has the index 0, which stands for None."""
+    return struct.pack(f"=d{len(indexes)}i", until, *(index or 0 for index in indexes))
+
+
+def _unpack(packed: bytes) -> tuple[float, tuple[int | None, ...]]:
+    """Return the expiry time and the indexes of a packed entry."""
+    count = (len(packed) - struct.calcsize("=d")) // struct.calcsize("=i")
+    until, *indexes = struct.unpack(f"=d{count}i", packed)
+    return until, tuple(index or None for index in indexes)
+
+
 def _user() -> int | None:
     """Return the user of this thread."""
     user: int | None = getattr(_thread, "user", None)
     return user
 
 
-def _key(net: Netlink, steps: Sequence[KernelStep]) -> tuple[str, bytes]:
-    """Return the network namespace, and the digest of the steps as a caller sends the steps."""
-    text = json.dumps([encode(step) for step in steps], default=_describe_value)
-    return net.netns, hashlib.sha256(text.encode()).digest()
+def _key(net: Netlink, encoded: Sequence[EncodedStep]) -> bytes:
+    """Return the digest of the network namespace, and of the steps as a caller sends the steps."""
+    text = json.dumps([net.netns, encoded], default=_describe_value)
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _describe_value(value: object) -> dict[str, str]:

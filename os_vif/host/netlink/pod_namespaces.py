@@ -27,7 +27,19 @@ _CLONE_NEWNET = 0x40000000
 _GET_NSTYPE = 0xB703
 _OWN = "/proc/thread-self/ns/net"
 _libc = ctypes.CDLL(None, use_errno=True)
-_thread = threading.local()
+
+
+class _ThreadNamespaces(threading.local):
+    """The open namespaces of a thread, in a block of :func:`keeping`."""
+
+    def __init__(self) -> None:
+        #: None outside of a block.
+        self.opened: dict[tuple[str, str], PodNamespace] | None = None
+        #: The descriptor of the thread's own namespace, once the thread has entered another one.
+        self.own: int | None = None
+
+
+_thread_namespaces = _ThreadNamespaces()
 #: The descriptors of callers, by identity.
 _held: dict[str, list[int]] = {}
 _held_lock = ForkSafeLock()
@@ -165,22 +177,23 @@ class PodNamespace:
     def entered(self) -> Iterator[rtnetlink.Netlink]:
         """Move this thread into the namespace for a block, and yield the devices of the namespace.
 
+        The block must be in a block of :func:`keeping`, and not in a block of another namespace.
+
         :raises PermissionError: without CAP_SYS_ADMIN.
         """
-        own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        own = _thread_namespaces.own
+        if own is None:
+            own = _thread_namespaces.own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        _set_namespace(self.file, self.path)
         try:
-            _set_namespace(self.file, self.path)
-            try:
-                if self._uncached is None:
-                    self._uncached = rtnetlink.Netlink()
-                    with self._uncached.cached() as net:
-                        self._net = net
-                assert self._net is not None  # noqa: S101 - for the type checker
-                yield self._net
-            finally:
-                _return_to(own)
+            if self._uncached is None:
+                self._uncached = rtnetlink.Netlink()
+                with self._uncached.cached() as net:
+                    self._net = net
+            assert self._net is not None  # noqa: S101 - for the type checker
+            yield self._net
         finally:
-            os.close(own)
+            _return_to(own)
 
     def require_present(self) -> None:
         """Raise GoneError unless the path still names the namespace."""
@@ -229,15 +242,16 @@ def _return_to(file: int) -> None:
 @contextmanager
 def keeping() -> Iterator[None]:
     """Keep the opened namespaces of this thread for the duration of a block."""
-    if getattr(_thread, "opened", None) is not None:
+    if _thread_namespaces.opened is not None:
         yield
         return
-    _thread.opened = {}
+    opened = _thread_namespaces.opened = {}
     try:
         yield
     finally:
-        opened: dict[tuple[str, str], PodNamespace] = _thread.opened
-        _thread.opened = None
+        own, _thread_namespaces.own, _thread_namespaces.opened = _thread_namespaces.own, None, None
+        if own is not None:
+            os.close(own)
         for namespace in opened.values():
             namespace.close()
 
@@ -249,7 +263,8 @@ def opened(path: str, identity: str) -> Iterator[PodNamespace]:
     :raises GoneError: if the path is missing, or names another namespace by now.
     """
     with keeping():
-        kept: dict[tuple[str, str], PodNamespace] = _thread.opened
+        kept = _thread_namespaces.opened
+        assert kept is not None  # noqa: S101 - for the type checker
         namespace = kept.get((path, identity))
         if namespace is None:
             namespace = kept[path, identity] = PodNamespace(path, identity)

@@ -112,6 +112,9 @@ class Netlink:
     def invalidate_cache(self) -> None:
         """Discard cached links; call after changing a link by other means, such as an ioctl."""
 
+    def discard_results(self) -> None:
+        """Discard the results of :meth:`read_cached`, and keep cached links."""
+
     def read_cached(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
         """Return the result of *read*; a :class:`CachedNetlink` calls *read* once for a key.
 
@@ -328,6 +331,20 @@ class CachedNetlink(Netlink):
     def invalidate_cache(self) -> None:
         self._links.clear()
         self._results.clear()
+
+    def discard_results(self) -> None:
+        self._results.clear()
+
+    def mark(self, link: Link, *, up: bool = False) -> None:
+        """Mark a device as managed, and keep the link in the cache.
+
+        The flag ``carrier`` of a link that is set up is read again.
+        """
+        super().mark(link, up=up)
+        if not up:
+            link.alias, link.group = MANAGED_ALIAS, 0
+            self._links[link.index,] = link
+            self._links[0, ("IFLA_IFNAME", link.name)] = link
 
     def read_cached(self, key: tuple[Any, ...], read: Callable[[], Any]) -> Any:
         if key not in self._results:

@@ -89,7 +89,7 @@ class StateDirectory:
 
     def remove(self, name: str) -> None:
         """Delete a record, and the incomplete file of a killed :meth:`write_atomically`."""
-        pathlib.Path(self.file(name)).unlink(missing_ok=True)
+        _unlink(self.file(name))
         self.discard_incomplete(name)
 
     def is_incomplete(self, name: str) -> bool:
@@ -104,7 +104,7 @@ class StateDirectory:
 
         The lock on the device of the record must be held.
         """
-        pathlib.Path(self._temporary(name)).unlink(missing_ok=True)
+        _unlink(self._temporary(name))
 
     def _temporary(self, name: str) -> str:
         return f"{self.path}/{name}.new"
@@ -112,6 +112,12 @@ class StateDirectory:
 
 #: The state directory of this host.
 STATE = StateDirectory("/run/os-vif")
+
+
+def _unlink(path: str) -> None:
+    """Delete a file, if the file exists. A Path would intern each name for ever."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 - see above
 
 
 def _write_all(file: int, data: bytes) -> None:

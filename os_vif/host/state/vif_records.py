@@ -90,6 +90,7 @@ def read_record(net: Netlink, vif_id: str) -> VifRecord | None:
         status = os.stat(path)  # noqa: PTH116 - on every plug
     except OSError:
         # Also for a directory that this user may not read.
+        _read_records.pop(path, None)
         return None
     # Every replacement is another file, and tmpfs does not use the number of a file again.
     state = status.st_ino, status.st_mtime_ns, status.st_size
@@ -157,7 +158,9 @@ def write_record(net: Netlink, record: VifRecord) -> None:
 
 def delete_record(net: Netlink, vif_id: str) -> None:
     """Delete the record of a VIF, and the incomplete file of a killed process."""
-    STATE.remove(_record_name(net, vif_id))
+    name = _record_name(net, vif_id)
+    STATE.remove(name)
+    _read_records.pop(STATE.file(name), None)
 
 
 def lock_name(vif_id: str) -> str:

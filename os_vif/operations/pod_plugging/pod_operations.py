@@ -25,6 +25,8 @@ from os_vif.operations.pod_plugging.pod_plans import Target
 from os_vif.sandbox import PodResult, Sandbox, identity_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from os_vif.steps.plan import Difference, Plan
 
 LOG = logging.getLogger(__name__)
@@ -36,17 +38,32 @@ _NO_IDENTITY = "0:0"
 _NO_PATH = "/run/netns/none"
 
 
-def plug(plugin: Any, vif: Any, instance_info: Any, sandbox: Sandbox) -> PodResult:
-    """Plug a VIF into a pod; see :func:`os_vif.plug_pod`."""
+def plug(
+    plugin: Any,
+    vif: Any,
+    instance_info: Any,
+    sandbox: Sandbox,
+    find_addressed_vif: Callable[[], Any] | None = None,
+) -> PodResult:
+    """Plug a VIF into a pod; see :func:`os_vif.plug_pod`.
+
+    :param find_addressed_vif: see :func:`os_vif.pods.plug_pod_with`.
+    """
     _check_sandbox(sandbox)
     with (
         call_errors.raised_as(exception.PlugException, vif),
         _opened(sandbox) as target,
+        handed_over(target.netns, target.file),
     ):
-        plan, result = pod_plans.plan_plug(plugin, vif, instance_info, target)
-        with handed_over(target.netns, target.file):
-            place = (*target.place, target.ifname)
-            engine.run(recording.with_record(plan, vif, instance_info, place), PRIVSEP_MODULE)
+        if find_addressed_vif is None:
+            plan, result = pod_plans.plan_plug(plugin, vif, instance_info, target)
+        else:
+            first, plan_rest = pod_plans.plan_device(plugin, vif, instance_info, target)
+            engine.run(first, PRIVSEP_MODULE)
+            vif = find_addressed_vif()
+            plan, result = plan_rest(vif)
+        place = (*target.place, target.ifname)
+        engine.run(recording.with_record(plan, vif, instance_info, place), PRIVSEP_MODULE)
         return result
 
 

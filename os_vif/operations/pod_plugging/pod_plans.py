@@ -107,16 +107,36 @@ def plan_plug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> tupl
     :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
     :raises os_vif.exception.PlanNotSupported: if the plugin acts without a plan.
     """
+    first, plan_rest = plan_device(plugin, vif, instance_info, target)
+    rest, result = plan_rest(vif)
+    return Plan(*first, *rest, switch=rest.switch), result
+
+
+def plan_device(
+    plugin: Any, vif: Any, instance_info: Any, target: Target
+) -> tuple[Plan, Callable[[Any], tuple[Plan, PodResult]]]:
+    """Return the first steps of a plug, and a function that returns the other steps.
+
+    The first steps depend on no address: the device of the pod exists after the steps. The function
+    receives the VIF with all addresses, and returns the rest of the plan and the result of the plug.
+
+    :raises: the errors of :func:`plan_plug`; the function raises InvalidField too.
+    """
     way = _way_of(vif)
     host = _host_plan(plugin, _for_host(vif), instance_info, "plug")
     device = way(plugin, vif, host, target)
-    result = _result(vif, device, target)
-    inner = _pod_steps(target.ifname, result) if device.has_interface else ()
-    own = [*_gateway_steps(vif, host, target), *device.steps, *map(target.step, inner)]
+    gateways = _gateway_steps(vif, host, target)
     # The steps of the kernel before those of Open vSwitch are a single call of the daemon.
     before = list(itertools.takewhile(lambda step: isinstance(step, KernelStep), host))
     after = [_must_open(vif, step) for step in list(host)[len(before) :]]
-    return Plan(*before, *own, *after, switch=host.switch), result
+    loopback = (target.step(SetLink("lo", up=True)),) if device.has_interface else ()
+
+    def plan_rest(addressed: Any) -> tuple[Plan, PodResult]:
+        result = _result(addressed, device, target)
+        inner = _pod_steps(target.ifname, result) if device.has_interface else ()
+        return Plan(*map(target.step, inner), *after, switch=host.switch), result
+
+    return Plan(*before, *gateways, *device.steps, *loopback), plan_rest
 
 
 def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Plan:
@@ -408,7 +428,6 @@ def _result(vif: Any, device: _Device, target: Target) -> PodResult:
 
 def _pod_steps(ifname: str, result: PodResult) -> Iterator[KernelStep]:
     """Yield the steps for the settings of a pod's interface."""
-    yield SetLink("lo", up=True)
     has_ipv6 = any(":" in address.address for address in result.addresses)
     # Before the device is up and gets a link-local address.
     yield SetSysctl(ifname, "disable_ipv6", 0 if has_ipv6 else 1)

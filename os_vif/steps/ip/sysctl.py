@@ -142,7 +142,8 @@ class _Parameter(NamedStep, KernelStep):
         before = self._read_value()
         if before is None or before == self.setting[2] or self._is_exempt(net):
             return ()
-        net.invalidate_cache()
+        # The kernel changes addresses and routes, but no setting of a link.
+        net.discard_results()
         try:
             self._write()
         except FileNotFoundError:

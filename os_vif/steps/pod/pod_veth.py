@@ -234,7 +234,7 @@ class EnsurePodVeth(PodStep):
         try:
             self._ipv6_off.apply(net)
             net.mark(link, up=True)
-            self._tag(net, link)
+            self._add_tag(net, link)
             self._mark_peer(pod)
         except OSError:
             net.delete(link)
@@ -243,11 +243,17 @@ class EnsurePodVeth(PodStep):
 
     def _tag(self, net: Netlink, link: Link) -> None:
         """Note the sandbox in an alternative name of the device on the host."""
-        tag = sandbox_tag(self.netns, self.netns_id, self.ifname)
+        if self._sandbox_tag not in read_alternative_names(net, link):
+            self._add_tag(net, link)
+
+    def _add_tag(self, net: Netlink, link: Link) -> None:
         # Linux before 5.5 has no alternative names.
         with ignoring(errno.EEXIST, errno.EOPNOTSUPP):
-            if tag not in read_alternative_names(net, link):
-                add_alternative_name(net, link, tag)
+            add_alternative_name(net, link, self._sandbox_tag)
+
+    @property
+    def _sandbox_tag(self) -> str:
+        return sandbox_tag(self.netns, self.netns_id, self.ifname)
 
     def _mark_peer(self, pod: PodNamespace) -> None:
         """Mark the device in the pod, unless marked."""
