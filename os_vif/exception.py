@@ -190,6 +190,15 @@ class PlanNotSupported(ExceptionBase):
     msg_fmt = "The os-vif plugin '%(plugin_name)s' has no plan: %(reason)s"
 
 
+class NoUsableOffer(ExceptionBase):
+    """No host can plug the VIF of a port.
+
+    ``kwargs`` has the ``port_id``, and the ``reasons`` of all hosts as text.
+    """
+
+    msg_fmt = "No host can plug port %(port_id)s: %(reasons)s"
+
+
 class InvalidField(ExceptionBase):
     """A field of a VIF, an argument or an option has an unusable value. The host is unchanged.
 

@@ -70,7 +70,7 @@ def of_host_info(
             vifs.append(objects.OfferedClass(name=vif.vif_object_name, profiles=names))
         plugins.append(objects.OfferedPlugin(name=plugin.plugin_name, vifs=vifs))
     offer = HostOffer(plugins=plugins)
-    others = {name: v for name, v in newest.items() if name not in history.vocabulary()}
+    others = {name: v for name, v in newest.items() if name not in history.public_classes()}
     if others:
         offer.versions = [
             objects.OfferedVersion(name=name, version=version)
@@ -107,7 +107,7 @@ def of_agent(agent: Mapping[str, Any], release: str | None = None) -> HostOffer:
         )
     published = configurations.get(MEMBER)
     if published is not None:
-        offer = _published_offer(published, stated, f"agent.configurations.{MEMBER}")
+        offer = of_document(published, stated, f"agent.configurations.{MEMBER}")
     else:
         offer = HostOffer()
         kind = agent.get("agent_type")
@@ -164,8 +164,17 @@ def of_chassis(row: Any, release: str | None = None) -> HostOffer:
     return offer
 
 
-def _published_offer(published: Any, stated: str | None, path: str) -> HostOffer:
-    """Return the offer that a host publishes as a document; ``HostInfo`` is converted."""
+def of_document(
+    published: str | Mapping[str, Any], release: str | None = None, path: str = "offer"
+) -> HostOffer:
+    """Return the offer of a document or an OVO primitive; ``HostInfo`` is converted.
+
+    :param published: a :class:`~os_vif.objects.HostOffer` or a ``HostInfo``, as JSON text or as
+        plain data.
+    :param release: the release of os-vif on the host, if known; takes precedence.
+    :param path: the name of the data for errors.
+    :raises os_vif.exception.InvalidField: for unreadable data, and for another object.
+    """
     try:
         read = loads(published) if isinstance(published, str) else formats.decode(published)
     except exception.SerializationError as error:
@@ -173,13 +182,13 @@ def _published_offer(published: Any, stated: str | None, path: str) -> HostOffer
             field=path, found=f"unreadable: {error}", expected="a HostOffer or a HostInfo"
         ) from error
     if isinstance(read, HostInfo):
-        return of_host_info(read, stated)
+        return of_host_info(read, release)
     if not isinstance(read, HostOffer):
         raise exception.InvalidField(
             field=f"{path}.kind", found=type(read).__name__, expected="HostOffer or HostInfo"
         )
-    if stated is not None:
-        _set_release(read, stated, source="the offer")
+    if release is not None:
+        _set_release(read, release, source="the offer")
     elif field_of(read, "release") is None:
         _set_release(read, None, source="the offer")
     return read

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from os_vif import exception
+from os_vif.negotiation.released_plugins import RELEASES, first_release_with
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.history import parse_version
-from os_vif.negotiation.released_plugins import RELEASES, first_release_with
 from os_vif.objects.versioning.releases import CURRENT_RELEASE, KURYR_RELEASES, PUBLIC_RELEASES
 
 #: The first release with port profiles in ``HostInfo``.

@@ -31,6 +31,7 @@ def loaded(code: str) -> set[str]:
         "from os_vif import objects; objects.register_all(); objects.VIFBridge()",
         "from os_vif import objects, serialization; serialization.dumps(objects.VIFBridge())",
         "from os_vif.serialization import storage",
+        "from os_vif import negotiation; negotiation.Offer(release='6.0.0').fingerprint",
     ],
 )
 def test_the_vocabulary_loads_nothing_of_a_host(code):
