@@ -6,7 +6,8 @@
 :func:`initialize` loads the plugins. :func:`plug` connects a VIF to a network, and :func:`unplug`
 disconnects the VIF. :func:`plan` returns the steps of a plug or unplug without any change to the
 host, :func:`check` compares the host with a plugged VIF, and :func:`host_info` lists the VIF
-classes that the host can plug. :func:`inventory` lists the VIFs on the host.
+classes that the host can plug, and :func:`offer` returns a short document with the same content.
+:func:`inventory` lists the VIFs on the host.
 
 All functions are safe to call from several threads. Every error that a function raises for its
 arguments, a plugin or the host is a subclass of :class:`os_vif.exception.ExceptionBase`.
@@ -28,6 +29,7 @@ from os_vif.host_functions import (
     diagnose,
     host_info,
     inventory,
+    offer,
     plugin_errors,
     privsep_modules,
 )
@@ -61,6 +63,7 @@ __all__ = [
     "inventory",
     "objects",
     "observe",
+    "offer",
     "plan",
     "plan_pod",
     "plug",

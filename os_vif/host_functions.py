@@ -74,6 +74,34 @@ def host_info(permitted_vif_type_names: Iterable[str] | None = None) -> objects.
     return info
 
 
+def offer(host: str | None = None, guest: objects.GuestOffer | None = None) -> objects.HostOffer:
+    """Return the offer of this host: the VIFs that the host can plug, for :mod:`os_vif.negotiation`.
+
+    Facts of Open vSwitch and of the network cards are read without privileges; a fact that cannot
+    be read is unset.
+
+    :param host: the name of the host, as in ``binding:host_id``; by default the host name.
+    :param guest: the settings of the guest; None makes an offer that holds for every guest.
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
+    """
+    plugins = _loaded_plugins()
+    from os_vif.operations import offered_facts
+
+    return offered_facts.make_offer(host_info(), plugins, host, guest)
+
+
+def _loaded_plugins() -> dict[str, PluginBase]:
+    """Return the loaded plugins by name.
+
+    :raises os_vif.exception.LibraryNotInitialized: before :func:`os_vif.initialize`.
+    """
+    manager = _manager()
+    return {
+        name: cast("PluginBase", manager[name].obj)
+        for name in sorted(set(manager.names()) - _load_errors().keys())
+    }
+
+
 def inventory() -> Inventory:
     """Return the VIFs on this host, of all programs, without changing the host.
 
@@ -87,11 +115,7 @@ def inventory() -> Inventory:
     :raises os_vif.exception.LibraryNotInitialized: before :func:`initialize`.
     :raises os_vif.exception.InventoryException: if the network devices cannot be read.
     """
-    manager = _manager()
-    plugins = {
-        name: cast("PluginBase", manager[name].obj)
-        for name in sorted(set(manager.names()) - _load_errors().keys())
-    }
+    plugins = _loaded_plugins()
     unusable = {name: call_errors.error_text(error) for name, error in _load_errors().items()}
     from os_vif.operations import host_inventory
 

@@ -155,7 +155,9 @@ class _Commands(commandmanager.CommandManager):
         self.group_list.append(namespace)
         group: extension.ExtensionManager[Any]
         group = extension.ExtensionManager.make_test_instance([], namespace=namespace)
-        self.commands.update({each.name: each for each in group.list_entry_points()})
+        # The name of a command of several words has underscores in the entry point.
+        found = {each.name.replace("_", " "): each for each in group.list_entry_points()}
+        self.commands.update(found)
 
 
 class Shell(app.App):

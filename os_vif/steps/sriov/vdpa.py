@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 from os_vif.host.netlink import genetlink, uapi
 from os_vif.host.netlink.messages import VDPA
 from os_vif.host.netlink.netlink_socket import ignoring
-from os_vif.host.netlink.supplement import VDPA_CMD_DEV_DEL, VDPA_CMD_DEV_GET, VDPA_CMD_DEV_NEW
+from os_vif.host.netlink.supplement import (
+    VDPA_CMD_DEV_DEL,
+    VDPA_CMD_DEV_GET,
+    VDPA_CMD_DEV_NEW,
+    VDPA_CMD_MGMTDEV_GET,
+)
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, NamedStep
@@ -142,6 +147,14 @@ def _path(found: Mapping[str, Any]) -> str:
     """Return the path of the management device in a reply."""
     parts = (found.get("VDPA_ATTR_MGMTDEV_BUS_NAME"), found["VDPA_ATTR_MGMTDEV_DEV_NAME"])
     return "/".join(filter(None, parts))
+
+
+def management_devices() -> list[str]:
+    """Return the management devices of this host (``vdpa mgmtdev show``), sorted.
+
+    :raises OSError: with ENOENT if the kernel has no vDPA.
+    """
+    return sorted(map(_path, FAMILY.request(VDPA_CMD_MGMTDEV_GET, {}, uapi.NLM_F_DUMP)))
 
 
 def _management_device(name: str) -> str | None:
