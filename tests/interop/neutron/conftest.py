@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ import os_vif
 from os_vif import opts
 from testbed import environments, namespaces
 from tests.support.daemons import stop_daemon
-from tests.support.neutron import ovn, server
+from tests.support.neutron import agents, ovn, server
 from tests.support.neutron.api import Api
 
 
@@ -28,25 +29,35 @@ def neutron_python(subject) -> pathlib.Path:
         pytest.skip(str(reason))
 
 
-@pytest.fixture(scope="module")
-def ovn_switch(neutron_python, tmp_path_factory) -> Iterator[ovn.OvnSwitch]:
-    """Provide OVN in a private network namespace, and this os-vif configured for the switch."""
-    if missing := namespaces.missing_right() or ovn.missing_requirement():
+@contextlib.contextmanager
+def _private_host(missing: str | None) -> Iterator[None]:
+    """Move the tests of a module to a private network namespace, and load this os-vif.
+
+    :param missing: a missing requirement, for which the tests are skipped.
+    """
+    if missing := namespaces.missing_right() or missing:
         pytest.skip(missing)
     namespaces.hide_state_directory()
-    with (
-        namespaces.private_namespace(),
-        ovn.OvnSwitch(tmp_path_factory.mktemp("ovn")) as switch,
-    ):
+    with namespaces.private_namespace():
         cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
         os_vif.initialize(reset=True)
-        cfg.CONF.set_override("ovsdb_connection", switch.connection, group="os_vif_ovs")
         try:
-            yield switch
+            yield
         finally:
             for option in opts.OVS:
                 cfg.CONF.clear_override(option.name, group="os_vif_ovs")
             stop_daemon()
+
+
+@pytest.fixture(scope="module")
+def ovn_switch(neutron_python, tmp_path_factory) -> Iterator[ovn.OvnSwitch]:
+    """Provide OVN in a private network namespace, and this os-vif configured for the switch."""
+    with (
+        _private_host(ovn.missing_requirement()),
+        ovn.OvnSwitch(tmp_path_factory.mktemp("ovn")) as switch,
+    ):
+        cfg.CONF.set_override("ovsdb_connection", switch.connection, group="os_vif_ovs")
+        yield switch
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +66,15 @@ def ovn_api(ovn_switch, neutron_python, subject, tmp_path_factory) -> Iterator[A
     folder = tmp_path_factory.mktemp("neutron") / "server"
     with ovn.running_neutron(neutron_python, subject, folder, ovn_switch) as api:
         yield api
+
+
+@pytest.fixture(scope="module")
+def hosts(neutron_python, subject, tmp_path_factory) -> Iterator[agents.Hosts]:
+    """Provide neutron with two agents, and this os-vif configured for the first host."""
+    folder = tmp_path_factory.mktemp("agents")
+    with (
+        _private_host(agents.missing_requirement()),
+        agents.running_hosts(neutron_python, subject, folder) as hosts,
+    ):
+        cfg.CONF.set_override("ovsdb_connection", hosts.switch.connection, group="os_vif_ovs")
+        yield hosts

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Neutron 29.0.0 with OVN binds ports, this os-vif plugs them, and OVN reports them as up."""
+"""Ports of Neutron 29.0.0 with OVN become ACTIVE after a plug, and DOWN after an unplug."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ import pytest
 from oslo_config import cfg
 
 import os_vif
+from os_vif import serialization
+from os_vif.negotiation import vif_of
 from os_vif.testing.guests import Guest
 from testbed.namespaces import ip
 from tests.support.neutron import ovn
 from tests.support.neutron.api import Refused
-from tests.support.neutron.vifs import instance_of, vif_of
+from tests.support.neutron.vifs import instance_of
 from tests.support.ovs.vifs import guest_on
 
 pytestmark = pytest.mark.interop
 
-#: A port with ``ovs_create_tap`` gets the tap device from this os-vif.
+#: A plug creates the tap device of a port with ``ovs_create_tap``.
 WAYS = {"port": False, "tap": True}
 
 
 @pytest.fixture(scope="module")
 def network(ovn_api) -> tuple[dict, dict, str]:
-    """Return a network, the subnet, and a security group that permits everything."""
+    """Return a network, the subnet, and an open security group."""
     return *ovn_api.create_network(), ovn_api.create_open_group()
 
 
@@ -64,14 +66,14 @@ def links() -> list[str]:
 def test_plugged_ports_become_active_and_unplugged_ports_down(
     ovn_api, ovn_switch, network, ports, per_port_bridge, create_tap
 ):
-    """Two guests ping each other; a second plug keeps the port as it is."""
+    """Ping between two guests; a second plug changes no row."""
     before = links()
     assert [port["status"] for port in ports] == ["DOWN", "DOWN"]
     plugged = []
     with contextlib.ExitStack() as guests:
         started: list[Guest] = []
         for port in ports:
-            vif, instance = vif_of(port, *network[:2]), instance_of(port)
+            vif, instance = vif_of(port, network[0], network[1:2]), instance_of(port)
             vif.port_profile.create_tap = create_tap
             os_vif.plug(vif, instance)
             guest = guest_on(vif, f"{address_of(port)}/24")
@@ -105,10 +107,10 @@ def test_plugged_ports_become_active_and_unplugged_ports_down(
 
 
 def test_port_with_the_tap_device_of_neutron_is_active_before_a_guest(ovn_api, network, ports):
-    """Neutron sets ovs_create_tap for OVN, so that the port is wired before a hypervisor starts."""
+    """Plug a port with ovs_create_tap, which Neutron sets for OVN, without a hypervisor."""
     port = ports[0]
     assert port["binding:vif_details"]["ovs_create_tap"] is True
-    vif, instance = vif_of(port, *network[:2]), instance_of(port)
+    vif, instance = vif_of(port, network[0], network[1:2]), instance_of(port)
     assert vif.port_profile.create_tap is True
     os_vif.plug(vif, instance)
     ovn_api.await_status("ACTIVE", port)
@@ -119,8 +121,37 @@ def test_port_with_the_tap_device_of_neutron_is_active_before_a_guest(ovn_api, n
     ovn_api.await_status("DOWN", port)
 
 
+def test_a_mechanism_driver_answers_the_offer_of_a_host_with_a_document(ovn_api, network, ports):
+    """Compare the keys of nova, the document, and the offer in the profile with the sent values."""
+    offer = {"apiVersion": "os-vif/2.0", "kind": "HostInfo", "\u00fc": [1, 2.5, None, {"a": True}]}
+    profile = {"os_vif": offer}
+    port = ovn_api.create_port(
+        network[0], ovn.HOST, security_groups=[network[2]], **{"binding:profile": profile}
+    )
+    try:
+        assert port["binding:profile"] == profile
+        details = ovn_api.port_of(port)["binding:vif_details"]
+        plain = ports[0]["binding:vif_details"]
+        drivers = {"bound_drivers": {"0": "os_vif_documents"}}
+        assert {name: details[name] for name in details if name != "os_vif"} == plain | drivers
+        assert details["os_vif"]["kind"] == "VIFOpenVSwitch"
+        vif, instance = vif_of(port, network[0], network[1:2]), instance_of(port)
+        without = port | {"binding:vif_details": plain}
+        assert serialization.dumps(vif) == serialization.dumps(
+            vif_of(without, network[0], network[1:2])
+        )
+        assert details["os_vif"] == json.loads(serialization.dumps(vif))
+        os_vif.plug(vif, instance)
+        ovn_api.await_status("ACTIVE", port)
+        assert os_vif.check(vif, instance) == ()
+        os_vif.unplug(vif, instance)
+        ovn_api.await_status("DOWN", port)
+    finally:
+        ovn_api.delete_port(port)
+
+
 def test_profile_of_4095_characters_returns_unchanged_and_a_longer_one_is_refused(ovn_api, ports):
-    """The column of the binding profile is a String(4095)."""
+    """Send profiles around the size of the column, a String(4095)."""
     port = ports[0]
     head = len(json.dumps({"os_vif": ""}))
     for length, fits in ((4095, True), (4096, False)):

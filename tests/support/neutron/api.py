@@ -35,7 +35,7 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float) -> Any
     deadline = time.monotonic() + timeout_s
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.1)
+        time.sleep(0.2)
     return found
 
 

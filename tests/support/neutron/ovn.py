@@ -143,7 +143,7 @@ def running_neutron(
             "ml2": {
                 "type_drivers": "local,flat,geneve",
                 "tenant_network_types": "geneve",
-                "mechanism_drivers": "ovn",
+                "mechanism_drivers": "os_vif_documents,ovn",
                 "extension_drivers": "port_security",
                 "overlay_ip_version": 4,
             },

@@ -14,6 +14,7 @@ import http.client
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,8 +25,8 @@ from tests.support.neutron.api import Api, Refused, wait_until
 
 #: For the first reply, in seconds. The server loads modules for 10 seconds of processor time.
 _START_TIMEOUT_S = 240
-#: For the end of a process after SIGTERM, in seconds.
-_END_TIMEOUT_S = 30
+#: For the end of a process after SIGTERM, in seconds. An agent would wait for replies of the server.
+_END_TIMEOUT_S = 3
 _MODULES = Path(__file__).with_name("module_path")
 _CREATE_TABLES = """
 import sys
@@ -147,11 +148,13 @@ class Neutron:
             "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini",
         }
 
+    def options(self) -> list[str]:
+        """Return the options of a program of neutron."""
+        return [f"--config-file={self.folder / name}" for name in ("neutron.conf", "ml2.ini")]
+
     def command(self, program: str) -> list[str]:
         """Return the command line of a program of neutron with the configuration."""
-        files = ("neutron.conf", "ml2.ini")
-        options = [f"--config-file={self.folder / name}" for name in files]
-        return [str(self.python.with_name(program)), *options]
+        return [str(self.python.with_name(program)), *self.options()]
 
     def create_database(self) -> None:
         """Copy a database with the tables of neutron, which is created at first use."""
@@ -208,7 +211,12 @@ class Neutron:
         """Run a process during a block, with the output in ``log/NAME.out``."""
         with (self.folder / "log" / f"{name}.out").open("ab") as log:
             process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=self.environ, cwd=self.folder
+                command,
+                stdout=log,
+                stderr=log,
+                env=self.environ,
+                cwd=self.folder,
+                start_new_session=True,
             )
             try:
                 yield process
@@ -227,10 +235,9 @@ class Neutron:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a child process, and wait for the end."""
-    process.terminate()
-    try:
-        process.wait(_END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait(_END_TIMEOUT_S)
+    """End a process and its group, and wait for the end of the process."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_TIMEOUT_S)
