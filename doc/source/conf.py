@@ -42,6 +42,7 @@ nitpick_ignore_regex = [
         r"(Check|Run|Undo)Answer|Registry|EntryPoint|Netlink|Link|Opener|Tls|_history\.Version",
     ),
     (r"py:.*", r"Keep|Metric|PortTables|SharedDaemonError|Target|Users|VifRecord|Watch"),
+    (r"py:.*", r"os_vif\.serialization\._Kind"),
 ]
 
 html_theme = "alabaster"

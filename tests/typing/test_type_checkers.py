@@ -18,9 +18,13 @@ import pytest
 
 from testbed import environments
 from testbed.cache import Unavailable
+from tests.support.documents import snippets
+from tests.support.documents.pages import PAGES
 
 HERE = Path(__file__).parent
 USAGE, MISTAKES = HERE / "usage.py", HERE / "mistakes.py"
+#: The examples of the page "Types", in one file.
+PAGE = Path("types_page.py")
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Beside the checkout, type checkers would read the checkout in place of the wheel.
     for path in (USAGE, MISTAKES):
         shutil.copy(path, scratch)
+    page = snippets.blocks(PAGES["author/types"], "python")
+    (scratch / PAGE).write_text("\n".join(block.text for block in page), encoding="utf-8")
     (scratch / "mypy.ini").write_text("[mypy]\n", encoding="utf-8")
     return scratch / "venv" / "bin" / "python"
 
@@ -93,9 +99,10 @@ CHECKERS = pytest.mark.parametrize("errors_of", [mypy_errors, pyright_errors])
 
 @pytest.mark.interop
 @CHECKERS
-def test_type_checker_finds_no_error_in_a_typed_program(installed, errors_of):
+@pytest.mark.parametrize("program", [USAGE, PAGE], ids=lambda path: path.stem)
+def test_type_checker_finds_no_error_in_a_typed_program(installed, errors_of, program):
     """Every field, argument and result has the type that the program states."""
-    assert errors_of(installed, USAGE) == {}
+    assert errors_of(installed, program) == {}
 
 
 @pytest.mark.interop
