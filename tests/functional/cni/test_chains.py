@@ -60,7 +60,8 @@ def test_a_chain(quick_runtime, network, pods, allocated, tmp_path, plugins):
         program = shutil.which("iptables", path="/usr/sbin:/sbin")
         (folder / "iptables").symlink_to(program)
     quick_runtime = dataclasses.replace(quick_runtime, program_path=str(folder))
-    for version in KNOWN:
+    # The chain of all plugins has each version.
+    for version in KNOWN if len(plugins) > 1 else KNOWN[-1:]:
         runtime = quick_runtime.for_container("chained", pods())
         chain = Chain(runtime, "net", version, (network, *plugins))
         result = chain.add()

@@ -43,20 +43,18 @@ def ipam(quick_runtime, tmp_path):
     return make
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("table", 100), ("priority", 50), ("mtu", 1300), ("advmss", 1200), ("scope", 254)],
-)
-def test_a_field_of_a_route_that_is_not_set_is_an_error(ipam, field, value):
-    route = {"dst": "10.9.0.0/16", "gw": "10.5.0.1", field: value}
-    runtime = ipam({"ips": [ADDRESS], "routes": [route]})
-    error = runtime.call("ADD", NETWORK).error
-    assert error["code"] == 2
-    assert f"routes[0].{field} {value}" in error["details"]
-    assert "stub" in error["details"]
-    assert ipam.commands()[-1] == "DEL"
-    assert list(links_in(runtime.netns)) == ["lo"]
-    assert state_files() == {}
+def test_a_field_of_a_route_that_is_not_set_is_an_error(ipam):
+    fields = {"table": 100, "priority": 50, "mtu": 1300, "advmss": 1200, "scope": 254}
+    for field, value in fields.items():
+        route = {"dst": "10.9.0.0/16", "gw": "10.5.0.1", field: value}
+        runtime = ipam({"ips": [ADDRESS], "routes": [route]})
+        error = runtime.call("ADD", NETWORK).error
+        assert error["code"] == 2
+        assert f"routes[0].{field} {value}" in error["details"]
+        assert "stub" in error["details"]
+        assert ipam.commands()[-1] == "DEL"
+        assert list(links_in(runtime.netns)) == ["lo"]
+        assert state_files() == {}
 
 
 def test_fields_of_routes_with_their_defaults_are_accepted(ipam):
@@ -98,36 +96,37 @@ def test_the_result_lists_no_route_of_a_family_without_an_address(ipam):
     assert [each["dst"] for each in result["routes"]] == ["0.0.0.0/0"]
 
 
-@pytest.mark.parametrize(
-    ("field", "changed"),
-    [
-        ("ips", {"ips": ["x"]}),
-        ("ips", {"ips": {"a": 1}}),
-        ("ips[0].address", {"ips": [{"address": "10.0.0.0/99"}]}),
-        ("ips[0].address", {"ips": [{"address": "10.0.0.2"}]}),
-        ("ips[0].address", {"ips": [{}]}),
-        ("ips[0].gateway", {"ips": [ADDRESS | {"gateway": "x"}]}),
-        ("routes", {"routes": [5]}),
-        ("routes[0].dst", {"routes": [{"dst": "default"}]}),
-        ("routes[0].gw", {"routes": [{"dst": "0.0.0.0/0", "gw": 7}]}),
-        ("routes[0].mtu", {"routes": [{"dst": "0.0.0.0/0", "mtu": "1400"}]}),
-        ("dns", {"dns": ["10.0.0.53"]}),
-    ],
+#: A field, and a malformed result.
+MALFORMED = (
+    ("ips", {"ips": ["x"]}),
+    ("ips", {"ips": {"a": 1}}),
+    ("ips[0].address", {"ips": [{"address": "10.0.0.0/99"}]}),
+    ("ips[0].address", {"ips": [{"address": "10.0.0.2"}]}),
+    ("ips[0].address", {"ips": [{}]}),
+    ("ips[0].gateway", {"ips": [ADDRESS | {"gateway": "x"}]}),
+    ("routes", {"routes": [5]}),
+    ("routes[0].dst", {"routes": [{"dst": "default"}]}),
+    ("routes[0].gw", {"routes": [{"dst": "0.0.0.0/0", "gw": 7}]}),
+    ("routes[0].mtu", {"routes": [{"dst": "0.0.0.0/0", "mtu": "1400"}]}),
+    ("dns", {"dns": ["10.0.0.53"]}),
 )
-def test_a_malformed_result_is_an_error_that_names_the_plugin(ipam, tmp_path, field, changed):
-    runtime = ipam({"ips": [ADDRESS]} | changed)
-    error = runtime.call("ADD", NETWORK).error
-    assert (error["code"], error["msg"]) == (6, f"{tmp_path}/stub printed a malformed result")
-    assert error["details"].startswith(f"{field} is ")
-    assert ipam.commands()[-1] == "DEL"
-    assert state_files() == {}
 
 
-@pytest.mark.parametrize("text", ["", "nope", "[]", "null"])
-def test_a_result_that_is_no_object(ipam, text):
-    error = ipam(text).call("ADD", NETWORK).error
-    assert error["code"] == 6
-    assert ipam.commands()[-1] == "DEL"
+def test_a_malformed_result_is_an_error_that_names_the_plugin(ipam, tmp_path):
+    for field, changed in MALFORMED:
+        runtime = ipam({"ips": [ADDRESS]} | changed)
+        error = runtime.call("ADD", NETWORK).error
+        assert (error["code"], error["msg"]) == (6, f"{tmp_path}/stub printed a malformed result")
+        assert error["details"].startswith(f"{field} is ")
+        assert ipam.commands()[-1] == "DEL"
+        assert state_files() == {}
+
+
+def test_a_result_that_is_no_object(ipam):
+    for text in ("", "nope", "[]", "null"):
+        error = ipam(text).call("ADD", NETWORK).error
+        assert error["code"] == 6
+        assert ipam.commands()[-1] == "DEL"
 
 
 def test_a_child_that_keeps_the_output_open_delays_nothing(ipam, tmp_path):
