@@ -15,8 +15,6 @@ import inspect
 import itertools
 import json
 
-import pytest
-
 from testbed.namespaces import ip, run, state_files
 from tests.support.cni import PYTHON_CLIENT, VERSIONS, addresses_in, links_in, routes_in
 
