@@ -16,6 +16,7 @@ import os_vif
 from os_vif import opts
 from testbed import environments, namespaces
 from tests.support.daemons import stop_daemon
+from tests.support.interop import nova_host
 from tests.support.neutron import agents, ovn, server
 from tests.support.neutron.api import Api
 
@@ -25,6 +26,15 @@ def neutron_python(subject) -> pathlib.Path:
     """Return the Python with neutron. Made outside of the network namespace."""
     try:
         return server.environment(subject)
+    except environments.Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def nova_python(subject) -> pathlib.Path:
+    """Return the Python with nova. Created outside of the network namespace."""
+    try:
+        return nova_host.environment(subject)
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
 

@@ -13,7 +13,6 @@ import pytest
 import os_vif
 from os_vif.negotiation import vif_of
 from os_vif.serialization import to_document
-from testbed import environments
 from testbed.namespaces import ip
 from tests.support.interop import nova_host
 from tests.support.neutron import ovn
@@ -21,15 +20,6 @@ from tests.support.neutron.vifs import instance_of
 from tests.support.ovs.vifs import guest_on
 
 pytestmark = pytest.mark.interop
-
-
-@pytest.fixture(scope="module")
-def nova_python(subject):
-    """Return the Python with nova. Created outside of the network namespace."""
-    try:
-        return nova_host.environment(subject)
-    except environments.Unavailable as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,15 @@ from __future__ import annotations
 
 import pytest
 
-from os_vif import exception, negotiation, objects
+from os_vif import exception, negotiation, objects, serialization
+from os_vif.plugins import noop, sriov
 from tests.support.negotiation.neutron_cases import PCI_ADDRESS, case
+
+
+def host_info():
+    """Return the HostInfo of a host with the plugins noop and sriov."""
+    plugins = [noop.NoOpPlugin.load("noop"), sriov.SriovPlugin.load("sriov")]
+    return objects.HostInfo(plugin_info=[plugin.describe() for plugin in plugins])
 
 
 def vif_of(made):
@@ -99,3 +106,21 @@ def test_the_virtual_function_comes_from_the_profile():
         "port.binding:profile.pci_slot: found nothing; "
         "expected a PCI address, such as 0000:03:10.1."
     )
+
+
+@pytest.mark.parametrize(
+    ("vif_type", "vnic_type"),
+    [
+        ("ovs", "remote-managed"),
+        ("hostdev_physical", "direct-physical"),
+        ("macvtap", "normal"),
+        ("hw_veb", "direct"),
+        ("hw_veb", "macvtap"),
+    ],
+)
+def test_the_host_of_our_plugins_can_plug_the_vif(vif_type, vnic_type):
+    """The plugin noop offers fewer classes than the plugin has plans for."""
+    details = {"macvtap_source": "eth1", "macvtap_mode": "vepa", "physical_interface": "eth1"}
+    made = case("a port", vif_type, vnic_type, **details)
+    offer = negotiation.of_host_info(serialization.dumps(host_info()))
+    assert negotiation.bind(*made.arguments(), [offer]).losses == ()
