@@ -36,26 +36,39 @@ def plug_pod(
         path of the namespace is missing or names another namespace by now, or if a step failed.
         All changes are rolled back; the text lists the steps that could not be undone.
     """
-    return plug_pod_with(vif, instance_info, sandbox, None)
+    return _plug(vif, instance_info, sandbox)
 
 
-def plug_pod_with(
+def plug_new_pod(
     vif: objects.VIFBase,
     instance_info: objects.InstanceInfo,
     sandbox: Sandbox,
-    find_addressed_vif: Callable[[], objects.VIFBase] | None,
+    find_addressed_vif: Callable[[], objects.VIFBase] | None = None,
 ) -> PodResult:
-    """Plug a VIF into a pod as :func:`plug_pod`, maybe before the addresses are known.
+    """Plug a VIF as :func:`plug_pod` into a pod that is known not to have the interface.
 
     :param find_addressed_vif: called after the device of the pod exists; returns the VIF with the
         addresses. After an error the device remains, and the caller unplugs the VIF.
     """
+    return _plug(vif, instance_info, sandbox, find_addressed_vif, is_new=True)
+
+
+def _plug(
+    vif: objects.VIFBase,
+    instance_info: objects.InstanceInfo,
+    sandbox: Sandbox,
+    find_addressed_vif: Callable[[], objects.VIFBase] | None = None,
+    *,
+    is_new: bool = False,
+) -> PodResult:
     import os_vif
     from os_vif.operations.pod_plugging import pod_operations
 
     plugin = os_vif._plugin_of(vif, instance_info)  # noqa: SLF001 - a part of the facade
     with os_vif._observed("plug", plugin, vif, instance_info):  # noqa: SLF001 - see above
-        return pod_operations.plug(plugin, vif, instance_info, sandbox, find_addressed_vif)
+        return pod_operations.plug(
+            plugin, vif, instance_info, sandbox, find_addressed_vif, is_new=is_new
+        )
 
 
 def unplug_pod(

@@ -85,7 +85,7 @@ def _plug(invocation: Invocation, pod: PodVif, info_path: str) -> dict[str, Any]
     if pod.is_made_here and invocation.configuration.ipam_type is not None:
         pod, allocated, result = _plug_with_addresses(invocation, pod, info_path)
     else:
-        result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
+        result = pods.plug_new_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
     if vif_source.is_from_kuryr_port(invocation):
         kuryr_port_source.await_active(invocation)
     if info_path and result.device_info:
@@ -116,11 +116,11 @@ def _plug_with_addresses(
         if vif_source.is_gateway(invocation):
             # The bridge gets an address of the result before the device of the pod exists.
             find_addressed_vif()
-            result = os_vif.plug_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
+            result = pods.plug_new_pod(pod.vif, pod.instance, _sandbox_of(invocation, pod))
             return pod, allocated, result
         sandbox = _sandbox_of(invocation, pod)
         try:
-            result = pods.plug_pod_with(pod.vif, pod.instance, sandbox, find_addressed_vif)
+            result = pods.plug_new_pod(pod.vif, pod.instance, sandbox, find_addressed_vif)
         except exception.PlugException as error:
             if isinstance(error.__cause__, CniError):
                 # The IPAM plugin has failed, or the result cannot be used.

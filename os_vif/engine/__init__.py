@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from os_vif.steps.plan import Difference, Plan
 
 
-def run(plan: Plan, privsep_module: str | None) -> tuple[str, ...]:
+def run(plan: Plan, privsep_module: str | None, *, is_new: bool = False) -> tuple[str, ...]:
     """Call :func:`os_vif.engine.runner.run`."""
     with first_use:
         from os_vif.engine import runner
-    return runner.run(plan, privsep_module)
+    return runner.run(plan, privsep_module, is_new=is_new)
 
 
 def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:

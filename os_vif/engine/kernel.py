@@ -67,10 +67,12 @@ class KernelExecutor:
 
     :param module: import path of the module of the daemon; None for plans without kernel steps.
     :param forward: whether a failed step neither stops nor rolls back the other steps.
+    :param is_new: whether the steps are known not to hold all, so that reading is in vain.
     """
 
-    def __init__(self, module: str | None, *, forward: bool = False) -> None:
+    def __init__(self, module: str | None, *, forward: bool = False, is_new: bool = False) -> None:
         self._module = module
+        self._is_new = is_new
         self._forward = forward
         self._records: Sequence[WriteVifRecord | DeleteVifRecord] = ()
         #: Waits for the call for records that has been sent, and returns the undo steps.
@@ -218,7 +220,8 @@ class KernelExecutor:
             # A part of the VIF remains, and so does the record.
             records = ()
         before: list[Sequence[Difference]] | None = [] if progress.records.is_recording else None
-        steps_hold = self.holds(steps, before)
+        is_read = before is not None or not self._is_new
+        steps_hold = is_read and self.holds(steps, before)
         records_hold = self._records_hold(len(steps), records, steps_hold, before)
         if steps_hold and records_hold:
             progress.records.add_held(steps)

@@ -43,7 +43,11 @@ _executor_of = operator.attrgetter("executor")
 
 
 def run(
-    plan: Plan, privsep_module: str | None, records: Sequence[RecordStep] | None = None
+    plan: Plan,
+    privsep_module: str | None,
+    records: Sequence[RecordStep] | None = None,
+    *,
+    is_new: bool = False,
 ) -> tuple[str, ...]:
     """Apply all steps of a plan, or leave the host unchanged.
 
@@ -53,6 +57,8 @@ def run(
 
     :param privsep_module: import path of the module of the privileged daemon.
     :param records: the steps for the records of several VIFs; None for the record of the plan.
+    :param is_new: the VIF is known not to be plugged, so that the host is not read before the call
+        of the daemon.
     :returns: a sentence for each bridge that an unplug has kept, because the bridge is in use or
         was not created by os-vif.
     :raises os_vif.exception.StepFailed: for the first step that failed.
@@ -64,12 +70,12 @@ def run(
         # Nothing is plugged, so there is no plugged VIF to record.
         return ()
     progress = Progress()
-    if plan.switch is not None and _is_plugged(plan, privsep_module, records):
+    if plan.switch is not None and not is_new and _is_plugged(plan, privsep_module, records):
         progress.records.add_held(plan)
         progress.records.finish(plan)
         return ()
     try:
-        with _executors(plan, privsep_module) as executors:
+        with _executors(plan, privsep_module, is_new=is_new) as executors:
             groups = _grouped(plan, records)
             if required := recording.required_marks(records):
                 _require_marks(required, groups, executors)
@@ -91,12 +97,14 @@ def _is_plugged(plan: Plan, privsep_module: str | None, records: Sequence[Record
 
 
 @contextlib.contextmanager
-def _executors(plan: Plan, privsep_module: str | None) -> Iterator[Mapping[str, Executor[Any]]]:
+def _executors(
+    plan: Plan, privsep_module: str | None, *, is_new: bool
+) -> Iterator[Mapping[str, Executor[Any]]]:
     """Return the executors of a plan by name, after making sure that all can be used.
 
     :raises StepFailure: if an executor cannot be used; then nothing was done.
     """
-    kernel = KernelExecutor(privsep_module, forward=plan.forward)
+    kernel = KernelExecutor(privsep_module, forward=plan.forward, is_new=is_new)
     if plan.switch is None:
         if (step := next((s for s in plan if s.executor == _OVS), None)) is not None:
             name, reason = type(step).__name__, "the plan names no switch"

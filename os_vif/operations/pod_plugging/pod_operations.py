@@ -44,10 +44,13 @@ def plug(
     instance_info: Any,
     sandbox: Sandbox,
     find_addressed_vif: Callable[[], Any] | None = None,
+    *,
+    is_new: bool = False,
 ) -> PodResult:
     """Plug a VIF into a pod; see :func:`os_vif.plug_pod`.
 
-    :param find_addressed_vif: see :func:`os_vif.pods.plug_pod_with`.
+    :param find_addressed_vif: see :func:`os_vif.pods.plug_new_pod`.
+    :param is_new: the pod is known not to have the interface.
     """
     _check_sandbox(sandbox)
     with (
@@ -59,11 +62,12 @@ def plug(
             plan, result = pod_plans.plan_plug(plugin, vif, instance_info, target)
         else:
             first, plan_rest = pod_plans.plan_device(plugin, vif, instance_info, target)
-            engine.run(first, PRIVSEP_MODULE)
+            engine.run(first, PRIVSEP_MODULE, is_new=True)
             vif = find_addressed_vif()
             plan, result = plan_rest(vif)
         place = (*target.place, target.ifname)
-        engine.run(recording.with_record(plan, vif, instance_info, place), PRIVSEP_MODULE)
+        recorded = recording.with_record(plan, vif, instance_info, place)
+        engine.run(recorded, PRIVSEP_MODULE, is_new=is_new)
         return result
 
 
