@@ -66,9 +66,11 @@ def of_host_info(
             profiles = field_of(vif, "supported_port_profiles")
             has_profiles |= profiles is not None
             newest |= {p.profile_object_name: p.max_version for p in profiles or ()}
-            names = [p.profile_object_name for p in profiles or ()]
+            names = sorted(p.profile_object_name for p in profiles or ())
             vifs.append(objects.OfferedClass(name=vif.vif_object_name, profiles=names))
+        vifs.sort(key=lambda vif: vif.name)
         plugins.append(objects.OfferedPlugin(name=plugin.plugin_name, vifs=vifs))
+    plugins.sort(key=lambda plugin: plugin.name)
     offer = HostOffer(plugins=plugins)
     others = {name: v for name, v in newest.items() if name not in history.public_classes()}
     if others:

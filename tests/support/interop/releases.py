@@ -59,15 +59,18 @@ class Reading:
     answers: list[dict[str, object]]
 
 
-def read(release: str, scratch: Path, payloads: Iterable[str]) -> Reading:
+def read(
+    release: str, scratch: Path, payloads: Iterable[str], pinned: str | None = None
+) -> Reading:
     """Run a release to read payloads and write the payloads again.
 
+    :param pinned: the line of the release in a requirements file, by default of `pins/releases.txt`.
     :raises testbed.cache.Unavailable: the Python is missing, or the package index is out of reach.
     """
     its = era(release)
     python = environments.environment(its.name, environments.pins(its.name), version=its.python)
     builder = environments.environment("release-builder", environments.pins("builder"))
-    subject = Subject.from_public_release(scratch, PINNED[release], builder)
+    subject = Subject.from_public_release(scratch, pinned or PINNED[release], builder)
     done = subprocess.run(
         [python, "-W", "ignore", READER],
         input="".join(f"{payload}\n" for payload in payloads),
