@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from os_vif import exception
+from os_vif import exception, vif_fields
 from os_vif.host import limits
-from os_vif.plugins import vif_fields
 from os_vif.steps.link.bridges import AwaitedPort
 
 if TYPE_CHECKING:

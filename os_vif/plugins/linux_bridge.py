@@ -13,14 +13,14 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from os_vif import exception, objects, opts
+from os_vif import exception, objects, opts, vif_fields
 from os_vif.escape import with_article
 from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import describe_kind
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
-from os_vif.plugins import awaited, vif_fields
+from os_vif.plugins import awaited
 from os_vif.steps import (
     AddBridgeUser,
     DeleteBridge,

@@ -12,14 +12,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from os_vif import exception, objects
+from os_vif import exception, objects, vif_fields
 from os_vif.escape import with_article
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.sriov import functions
 from os_vif.host.state import vf_allocations
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
-from os_vif.plugins import vif_fields
 from os_vif.steps import (
     DeleteLink,
     DeleteVdpa,

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Self, cast
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from os_vif.plugins import vif_fields
+from os_vif import vif_fields
 
 if TYPE_CHECKING:
     from os_vif import objects

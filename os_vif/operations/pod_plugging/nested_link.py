@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
-from os_vif import opts
+from os_vif import opts, vif_fields
 from os_vif.host.netlink import rtnetlink
-from os_vif.plugins import vif_fields
 from os_vif.steps.ip import device_routes
 
 _LINK = "[os_vif]pod_link"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from os_vif.plugins import vif_fields
+from os_vif import vif_fields
 from os_vif.sandbox import PodAddress, PodRoute
 
 if TYPE_CHECKING:

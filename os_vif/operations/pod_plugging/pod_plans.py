@@ -15,13 +15,12 @@ import ipaddress
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from os_vif import call_errors, exception, objects
+from os_vif import call_errors, exception, objects, vif_fields
 from os_vif.escape import with_article
 from os_vif.host import limits
 from os_vif.host.netlink import rtnetlink, uapi
 from os_vif.host.state import lent_devices
 from os_vif.operations.pod_plugging import nested_link, pod_layer_3
-from os_vif.plugins import vif_fields
 from os_vif.sandbox import PodResult, Sandbox
 from os_vif.steps import (
     DeleteLink,

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from os_vif import exception
+from os_vif import exception, vif_fields
 from os_vif.device_names import TRUNK_BRIDGE
 from os_vif.host.ovsdb import lookups
-from os_vif.plugins import vif_fields
 from os_vif.steps import (
     DeleteOvsBridge,
     DeleteOvsPort,

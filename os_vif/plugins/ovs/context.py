@@ -10,9 +10,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from os_vif import objects
+from os_vif import objects, vif_fields
 from os_vif.device_names import TRUNK_BRIDGE
-from os_vif.plugins import vif_fields
 from os_vif.plugins.ovs import names
 from os_vif.steps.plan import OvsdbTarget, Plan
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from os_vif.plugins import vif_fields
+from os_vif import vif_fields
 from os_vif.steps import EnsureTap, SetLink, SetSysctl
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from os_vif import vif_fields
 from os_vif.device_names import HYBRID_BRIDGE, HYBRID_BRIDGE_HALF, HYBRID_PORT_HALF
-from os_vif.plugins import vif_fields
 from os_vif.plugins.ovs import common_steps, context
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import (

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from os_vif import device_names
+from os_vif import device_names, vif_fields
 from os_vif.host import limits
-from os_vif.plugins import vif_fields
 from os_vif.steps import validate
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from os_vif import exception
+from os_vif import exception, vif_fields
 from os_vif.device_names import (
     HYBRID_BRIDGE,
     HYBRID_BRIDGE_HALF,
@@ -22,7 +22,7 @@ from os_vif.device_names import (
 )
 from os_vif.host import limits
 from os_vif.host.ovsdb import lookups
-from os_vif.plugins import awaited, vif_fields
+from os_vif.plugins import awaited
 from os_vif.plugins.ovs import common_steps, context, names
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import (

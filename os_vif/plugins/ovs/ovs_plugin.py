@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from os_vif import exception, objects, opts
+from os_vif import exception, objects, opts, vif_fields
 from os_vif.escape import with_article
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
-from os_vif.plugins import vif_fields
 from os_vif.plugins.ovs import context, guest_device, names, ovsdb_target
 from os_vif.plugins.ovs.context import PluginMethods, VifContext
 from os_vif.steps.plan import Plan

@@ -13,10 +13,9 @@ import pathlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from os_vif import opts
+from os_vif import opts, vif_fields
 from os_vif.host.ovsdb import remotes, tls
 from os_vif.host.ovsdb.tls import Tls
-from os_vif.plugins import vif_fields
 from os_vif.steps.plan import OvsdbTarget
 
 if TYPE_CHECKING:

@@ -14,14 +14,13 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from os_vif import exception, objects
+from os_vif import exception, objects, vif_fields
 from os_vif.device_names import DPDK_REPRESENTOR
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.ovsdb import lookups
 from os_vif.host.ovsdb.notation import mapping, values
 from os_vif.host.sriov import functions
 from os_vif.host.state import vf_allocations
-from os_vif.plugins import vif_fields
 from os_vif.plugins.ovs import common_steps, context
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import (

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from os_vif import vif_fields
 from os_vif.device_names import VHOST_USER
-from os_vif.plugins import vif_fields
 from os_vif.plugins.ovs import common_steps, context
 from os_vif.plugins.ovs.context import VifContext
 from os_vif.steps import EnsureOvsPort, Plan

@@ -9,7 +9,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from os_vif.plugins.vif_fields import get
+from os_vif.vif_fields import get
 from testbed.namespaces import changes, differences, run, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif

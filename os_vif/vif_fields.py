@@ -1,15 +1,20 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Fields of a VIF, read and checked for plugins.
+"""Fields of a VIF, read and checked for plugins. Public, for authors of plugins.
 
-Each function with a *field* or VIF argument raises :class:`os_vif.exception.InvalidField`, with the
-path of the field, for a value that a plugin cannot use.
+Each function that returns a value raises :class:`os_vif.exception.InvalidField`, with the path of
+the field, for an unset field and for a value that a plugin cannot use. Raised from ``plan_plug()``,
+the error reaches the caller before any change to the host::
+
+    def plan_plug(self, vif, instance_info):
+        vif = vif_fields.require_class(vif, objects.VIFBridge)
+        bridge = vif_fields.named(vif, "bridge_name")
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from os_vif import exception, objects
 from os_vif.escape import with_article
@@ -19,6 +24,8 @@ from os_vif.steps import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_VIF = TypeVar("_VIF", bound="objects.VIFBase")
 
 
 def is_only_record(vif: objects.VIFBase) -> bool:
@@ -30,15 +37,35 @@ def is_only_record(vif: objects.VIFBase) -> bool:
     return type(vif) is objects.VIFBase
 
 
+def require_class(vif: objects.VIFBase, *classes: type[_VIF]) -> _VIF:
+    """Return the VIF, checked to be of a class.
+
+    :param classes: the accepted classes, with their subclasses.
+    :raises os_vif.exception.InvalidField: for a VIF of another class.
+    """
+    if not isinstance(vif, classes):
+        expected = " or ".join(with_article(cls.obj_name()) for cls in classes)
+        raise invalid("vif", with_article(vif.obj_name()), expected)
+    return vif
+
+
 def get(thing: Any, field: str) -> Any:
-    """Return the value of a field; None if unset, or unknown in the version of the object."""
+    """Return the value of a field; None if unset, or unknown in the version of the object.
+
+    :param thing: the VIF, the network of the VIF, or another object of os-vif.
+    """
     # oslo.versionedobjects stores the value of a field in the attribute _obj_<field>. Testing with
     # "in" builds a list of all fields first, which is slow.
     return getattr(thing, f"_obj_{field}", None)
 
 
 def invalid(field: str, found: object, expected: str) -> exception.InvalidField:
-    """Return the error for a field. *found* and *expected* are texts for the message."""
+    """Return the error for a field, for a caller to raise.
+
+    :param field: the path of the field, such as ``vif.network.mtu``.
+    :param found: the found value, as text.
+    :param expected: the accepted values, in words.
+    """
     return exception.InvalidField(field=field, found=found, expected=expected)
 
 
@@ -52,7 +79,10 @@ def of_step(error: exception.InvalidStep, sources: Mapping[str, str]) -> excepti
 
 
 def device_name(field: str, name: object) -> str:
-    """Return a name, checked to be the name of a network interface."""
+    """Return a name, checked to be the name of a network interface.
+
+    :param field: the path of the field with the name, for the error.
+    """
     if not limits.is_device_name(name):
         raise invalid(field, "unset" if name is None else repr(name), validate.DEVICE_NAME)
     return name
