@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from os_vif import objects
+from os_vif import exception, negotiation, objects, serialization
+from os_vif.serialization import to_document
 from testbed import environments
 from tests.support.negotiation import recorded_nova
 from tests.support.negotiation.neutron_cases import Case, all_cases, migration_cases
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from testbed.environments import Subject
 
 
-def ask_nova(subject: Subject, cases: list[Case], scratch: Path) -> list[dict[str, Any]]:
+def ask_nova(
+    subject: Subject, cases: list[Case], scratch: Path, release: str | None = None
+) -> list[dict[str, Any]]:
     objects.register_all()
     try:
-        return recorded_nova.ask_nova(subject, cases, scratch)
+        return recorded_nova.ask_nova(subject, cases, scratch, release)
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
 
@@ -73,3 +76,27 @@ def test_each_vif_on_the_destination_of_a_migration_equals_the_vif_of_nova(
             vif.bridge_name = "br-int"
         primitive = json.loads(json.dumps(vif.obj_to_primitive()))
         assert primitive == answer["vif"], case.name
+
+
+@pytest.mark.interop
+def test_an_older_nova_reads_the_keys_of_details_with_a_document(
+    subject: Subject, tmp_path: Path
+) -> None:
+    """nova 31.0.0 knows no ``ovs_create_tap``, and ignores the member ``os_vif``."""
+    served: list[tuple[Case, objects.VIFBase]] = []
+    for case in all_cases()[::5]:
+        try:
+            vif = case.vif()
+        except exception.InvalidBinding:
+            continue
+        if vif.plugin == "sriov" or case.port["binding:vif_type"] == "hostdev_physical":
+            continue
+        vif_type, details = negotiation.details_of(vif)
+        case.port |= {"binding:vif_type": vif_type, "binding:vif_details": details}
+        served.append((case, vif))
+    assert len(served) > 500
+    answers = ask_nova(subject, [case for case, _ in served], tmp_path, "31.0.0")
+    for (case, vif), answer in zip(served, answers, strict=True):
+        expected = to_document(vif)
+        expected.get("port_profile", {}).pop("create_tap", None)
+        assert to_document(serialization.loads(json.dumps(answer["vif"]))) == expected, case.name

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from os_vif import objects
 from os_vif.serialization import loads, to_document
-from testbed import environments
+from testbed import cache, environments
 from testbed.environments import Subject
 from tests.support.negotiation.neutron_cases import Case, all_cases
 
@@ -31,17 +31,23 @@ TRANSLATOR = Path(__file__).parents[1] / "interop" / "nova_translator.py"
 RECORD = Path(__file__).with_name("nova_34_0_0.json")
 
 
-def ask_nova(subject: Subject, cases: Sequence[Case], scratch: Path) -> list[dict[str, Any]]:
+def ask_nova(
+    subject: Subject, cases: Sequence[Case], scratch: Path, release: str | None = None
+) -> list[dict[str, Any]]:
     """Return nova's answers to the cases, with the os_vif of *subject*.
 
+    :param release: an older release of nova, in place of 34.0.0.
     :raises testbed.cache.Unavailable: if the environment of nova cannot be created.
     """
     pinned = environments.pins("nova")
     python = environments.environment("nova", pinned, subject.requirements, "3.11")
+    path = [str(subject.path)]
+    if release is not None:
+        path.insert(0, str(_older_nova(python, release)))
     done = subprocess.run(
         [python, TRANSLATOR],
         input="".join(f"{json.dumps(dataclasses.asdict(case))}\n" for case in cases),
-        env=environments.without_python_settings(os.environ) | {"PYTHONPATH": str(subject.path)},
+        env=environments.without_python_settings(os.environ) | {"PYTHONPATH": ":".join(path)},
         cwd=scratch,
         capture_output=True,
         text=True,
@@ -53,6 +59,22 @@ def ask_nova(subject: Subject, cases: Sequence[Case], scratch: Path) -> list[dic
     if Path(first["os_vif"]).parents[1] != subject.path:
         raise RuntimeError(f"nova imported {first['os_vif']}")
     return answers
+
+
+def _older_nova(python: Path, release: str) -> Path:
+    """Return a directory with an older release of nova, without the requirements."""
+
+    def build(directory: Path) -> None:
+        pip = (python, "-I", "-m", "pip", "install", "--quiet", "--no-deps")
+        done = subprocess.run(
+            [*pip, "--target", directory / "nova", f"nova=={release}"],
+            env=environments.without_python_settings(os.environ),
+            check=False,
+        )
+        if done.returncode:
+            raise cache.Unavailable(f"nova {release} cannot be installed")
+
+    return cache.cached_directory(f"nova-{release}", build) / "nova"
 
 
 def compact(answers: Iterable[dict[str, Any]]) -> dict[str, list[Any]]:
