@@ -13,7 +13,7 @@ import pytest
 from oslo_config import cfg
 
 import os_vif
-from os_vif import serialization
+from os_vif import negotiation, serialization
 from os_vif.negotiation import vif_of
 from os_vif.testing.guests import Guest
 from testbed.namespaces import ip
@@ -121,10 +121,16 @@ def test_port_with_the_tap_device_of_neutron_is_active_before_a_guest(ovn_api, n
     ovn_api.await_status("DOWN", port)
 
 
-def test_a_mechanism_driver_answers_the_offer_of_a_host_with_a_document(ovn_api, network, ports):
-    """Compare the keys of nova, the document, and the offer in the profile with the sent values."""
-    offer = {"apiVersion": "os-vif/2.0", "kind": "HostInfo", "\u00fc": [1, 2.5, None, {"a": True}]}
-    profile = {"os_vif": offer}
+@pytest.mark.parametrize("release", [None, "5.3.0"])
+def test_a_mechanism_driver_answers_the_offer_of_a_host(ovn_api, network, ports, release):
+    """Compare the keys of nova, the document, and the offer in the profile with the sent values.
+
+    A host with a public release gets no document.
+    """
+    offer = os_vif.offer(host=ovn.HOST)
+    if release is not None:
+        offer = negotiation.of_document(offer.canonical().decode(), release)
+    profile = {"os_vif": json.loads(offer.canonical())}
     port = ovn_api.create_port(
         network[0], ovn.HOST, security_groups=[network[2]], **{"binding:profile": profile}
     )
@@ -134,13 +140,13 @@ def test_a_mechanism_driver_answers_the_offer_of_a_host_with_a_document(ovn_api,
         plain = ports[0]["binding:vif_details"]
         drivers = {"bound_drivers": {"0": "os_vif_documents"}}
         assert {name: details[name] for name in details if name != "os_vif"} == plain | drivers
-        assert details["os_vif"]["kind"] == "VIFOpenVSwitch"
+        assert ("os_vif" in details) == (release is None)
         vif, instance = vif_of(port, network[0], network[1:2]), instance_of(port)
         without = port | {"binding:vif_details": plain}
-        assert serialization.dumps(vif) == serialization.dumps(
-            vif_of(without, network[0], network[1:2])
-        )
-        assert details["os_vif"] == json.loads(serialization.dumps(vif))
+        expected = vif_of(without, network[0], network[1:2])
+        assert serialization.dumps(vif) == serialization.dumps(expected)
+        if release is None:
+            assert details["os_vif"] == json.loads(serialization.dumps(vif))
         os_vif.plug(vif, instance)
         ovn_api.await_status("ACTIVE", port)
         assert os_vif.check(vif, instance) == ()
@@ -148,6 +154,16 @@ def test_a_mechanism_driver_answers_the_offer_of_a_host_with_a_document(ovn_api,
         ovn_api.await_status("DOWN", port)
     finally:
         ovn_api.delete_port(port)
+
+
+def test_a_chassis_is_an_offer_that_can_plug_the_ports(ovn_switch, network, ports):
+    """Bind the port by the facts that ovn-controller publishes, for a release of the caller."""
+    offer = negotiation.of_chassis(ovn_switch.chassis(), "5.3.0")
+    assert (offer.host, list(offer.datapath_types)) == (ovn.HOST, ["netdev"])
+    bound = negotiation.bind(ports[0], network[0], network[1:2], [offer])
+    assert (bound.host, bound.release, bound.losses) == (ovn.HOST, "5.3.0", ())
+    read = serialization.loads(bound.text)
+    assert serialization.dumps(read) == serialization.dumps(bound.vif)
 
 
 def test_profile_of_4095_characters_returns_unchanged_and_a_longer_one_is_refused(ovn_api, ports):

@@ -14,11 +14,11 @@ import pytest
 from oslo_config import cfg
 
 import os_vif
-from os_vif import objects, serialization
+from os_vif import negotiation, objects, serialization
 from os_vif.negotiation import vif_of
 from testbed.namespaces import ip
 from tests.support.neutron import agents
-from tests.support.neutron.api import wait_until
+from tests.support.neutron.api import Api, wait_until
 from tests.support.neutron.vifs import instance_of, without_a_hypervisor
 
 pytestmark = pytest.mark.interop
@@ -72,6 +72,12 @@ def vif_with_a_tap(port: dict, network: tuple[dict, dict]) -> objects.VIFBase:
     return without_a_hypervisor(vif_of(port, network[0], network[1:]))
 
 
+def offers_of(api: Api) -> dict[str, negotiation.Offer]:
+    """Return the offer of each host. The agents of neutron state no release of os-vif."""
+    found = api.call("GET", "agents?agent_type=Open%20vSwitch%20agent")["agents"]
+    return {agent["host"]: negotiation.of_agent(agent, "5.3.0") for agent in found}
+
+
 def test_the_agent_wires_a_port_and_takes_the_isolation_away(
     hosts, network, create_port, isolate_vif
 ):
@@ -100,6 +106,28 @@ def test_the_agent_wires_a_port_and_takes_the_isolation_away(
     assert links() == before
 
 
+def test_the_verdict_for_hosts_with_different_firewall_drivers(hosts, network, create_port):
+    """Check a move in both directions, and the outage of 2026, with the replies of neutron."""
+    api, port = hosts.api, create_port()
+    here = vif_with_a_tap(port, network)
+    binding = {"binding": {"host": agents.SECOND, "vnic_type": "normal", "profile": {}}}
+    bound = api.call("POST", f"ports/{port['id']}/bindings", binding)["binding"]
+    there, offers = vif_of(port, network[0], network[1:], bound), offers_of(api)
+    move = negotiation.verdict(here, there, offers[agents.SECOND])
+    assert move.possible, move.reasons
+    assert {change.path for change in move.changes} >= {"kind", "port_profile.create_tap"}
+    assert move.guest_visible == ()
+    back = negotiation.verdict(there, here, offers[agents.FIRST])
+    assert back.possible, back.reasons
+    assert [(each.path, each.there, each.here) for each in back.changes] == list(move.changes)
+    # In 2026, neutron set ovs_create_tap for hosts with iptables_hybrid too.
+    details = bound["vif_details"] | {"ovs_create_tap": True}
+    outage = vif_of(port, network[0], network[1:], bound | {"vif_details": details})
+    refused = negotiation.verdict(here, outage, offers[agents.SECOND])
+    assert not refused.possible
+    assert "would not start the guest" in " ".join(refused.reasons)
+
+
 def test_a_port_moves_from_a_host_to_a_host_with_another_firewall_driver(
     hosts, network, create_port, tmp_path
 ):
@@ -118,9 +146,18 @@ def test_a_port_moves_from_a_host_to_a_host_with_another_firewall_driver(
     migrating = {"port": {"binding:profile": {"migrating_to": agents.SECOND}}}
     api.call("PUT", f"ports/{port['id']}", migrating)
     there = vif_of(port, network[0], network[1:], bound)
-    assert (here.obj_name(), there.obj_name()) == ("VIFOpenVSwitch", "VIFBridge")
+    chosen = negotiation.bind(
+        port,
+        network[0],
+        network[1:],
+        [offers_of(api)[agents.SECOND]],
+        bindings=api.call("GET", f"ports/{port['id']}/bindings")["bindings"],
+    )
+    assert (chosen.host, chosen.release) == (agents.SECOND, "5.3.0")
+    assert serialization.dumps(chosen.vif) == serialization.dumps(there)
+    assert negotiation.verdict(here, there, offers_of(api)[agents.SECOND]).possible
     file = tmp_path / "there.json"
-    file.write_text(serialization.dumps(there))
+    file.write_text(chosen.text)
     told = ("--instance-uuid", instance.uuid, "--instance-name", instance.name)
     agents.os_vif_command(hosts, "plug", file, *told)
     agents.guest_device(hosts.second, there.vif_name, there.bridge_name)
@@ -204,3 +241,31 @@ def test_ports_of_several_threads_become_active(hosts, network, create_port):
     assert not [
         name for name in hosts.switch.vsctl("list-ports", "br-int").split() if "tap" in name
     ]
+
+
+def test_the_offer_of_a_host_returns_unchanged_from_neutron(hosts, tmp_path):
+    """Report the offer of the second host as the configurations of an agent."""
+    text = agents.os_vif_command(
+        hosts, "negotiate", "offer", "--host", agents.SECOND, "-f", "json"
+    )
+    offer = negotiation.of_document(text)
+    configurations, versions = negotiation.agent_state(offer, {"other": [1]}, {"Port": "1.9"})
+    state = {
+        "binary": "os-vif-agent",
+        "host": agents.SECOND,
+        "topic": "N/A",
+        "agent_type": "os-vif agent",
+        "configurations": configurations,
+        "resource_versions": versions,
+        "start_flag": True,
+    }
+    agents.report_agent(hosts, tmp_path, state)
+    (agent,) = (
+        each
+        for each in hosts.api.call("GET", "agents")["agents"]
+        if each["agent_type"] == "os-vif agent"
+    )
+    assert agent["configurations"] == configurations
+    returned = negotiation.of_agent(agent)
+    assert returned.canonical() == offer.canonical()
+    assert returned.fingerprint == offer.fingerprint

@@ -11,6 +11,7 @@ with RabbitMQ and the servers of neutron. The second host is a :class:`Box` with
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -200,3 +201,14 @@ def port_tag(switch: ovs.Switch, vif: objects.VIFBase) -> str:
         f"external_ids:iface-id={vif.id}",
     )
     return switch.vsctl("get", "Port", switch.vsctl(*arguments), "tag")
+
+
+def report_agent(hosts: Hosts, folder: Path, state: dict[str, object]) -> None:
+    """Report the state of an agent to neutron, by RabbitMQ."""
+    file = folder / "state.json"
+    file.write_text(json.dumps(state), encoding="utf-8")
+    neutron = hosts.neutron
+    command = [str(neutron.python), "-m", "os_vif_agent", str(file), *neutron.options()]
+    with neutron.running(command, "os-vif-agent") as process:
+        process.wait(_AGENT_TIMEOUT_S)
+        assert process.returncode == 0, neutron.output("os-vif-agent")

@@ -10,12 +10,14 @@ driver ``fake`` of oslo.messaging drops the notifications.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from testbed import ovs
 from testbed.environments import Subject
@@ -113,6 +115,14 @@ class OvnSwitch(ovs.Switch):
     def run_program(self, *command: str) -> str:
         # ovn-controller creates the control socket in a run directory of its own.
         return super().run_program("env", f"OVN_RUNDIR={self._directory}", *command)
+
+    def chassis(self) -> dict[str, Any]:
+        """Return the row of the chassis in the southbound database."""
+        text = self.sbctl("--format=json", "list", "Chassis")
+        found = json.loads(text)
+        (row,) = (dict(zip(found["headings"], data, strict=True)) for data in found["data"])
+        maps = ("external_ids", "other_config")
+        return {"hostname": row["hostname"], **{name: dict(row[name][1]) for name in maps}}
 
     def sbctl(self, *arguments: str) -> str:
         """Run ovn-sbctl, and return the output."""

@@ -67,8 +67,13 @@ class _DocumentedContext:
         subnets = directory.get_plugin().get_subnets(
             self._context.plugin_context, filters={"network_id": [port["network_id"]]}
         )
-        vif = negotiation.vif_of(port, self._context.network.current, subnets, binding)
-        document = negotiation.details_of(vif)[1][_MEMBER]
-        details = {**vif_details, _MEMBER: document}
+        offer = negotiation.of_document(port["binding:profile"][_MEMBER])
+        bound = negotiation.bind(
+            {**port, **{f"binding:{name}": value for name, value in binding.items()}},
+            self._context.network.current,
+            subnets,
+            [offer],
+        )
+        details = bound.vif_details(vif_details)
         self._context.set_binding(segment_id, vif_type, details, status)
         self.is_bound = True
