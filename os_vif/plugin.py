@@ -17,12 +17,13 @@ from os_vif.engine import privsep_module
 from os_vif.engine.late_import import first_use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from typing_extensions import TypeVar
 
     from os_vif import objects
+    from os_vif.engine.memos.plan_memo import PlanMemo, PlanMemos
     from os_vif.recognition import Candidate, HostSnapshot
     from os_vif.steps.plan import Plan
 
@@ -42,6 +43,10 @@ else:
 
         def __class_getitem__(cls, vif_class: Any) -> type[Any]:
             return cls
+
+
+def _no_memo(*_: object) -> None:
+    """Return no memo."""
 
 
 class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
@@ -78,6 +83,9 @@ class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
     #: Operators name ``vif_plug`` of the module in sudoers and rootwrap filters: keep the path
     #: stable. None is for plugins with empty plans, or with steps of Open vSwitch only.
     privsep_module: str | None = None
+
+    #: The remembered plans of this plugin.
+    _memos: PlanMemos | None = None
 
     def __init__(self, config: Any) -> None:
         """Store the options of the plugin in ``self.config``.
@@ -146,7 +154,45 @@ class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
         :raises Exception: of any class; ``os_vif.plug()`` raises ``PlugException`` from it.
         """
         with self._shared_reads():
-            self._run(self.recorded(self.plan_plug(vif, instance_info), vif, instance_info))
+            memo = self.memo_finder()(vif, instance_info)
+            if memo is None:
+                self._run(self.recorded(self.plan_plug(vif, instance_info), vif, instance_info))
+            elif not engine.still_holds(memo):
+                plan = self.recorded(self.plan_plug(vif, instance_info), vif, instance_info)
+                engine.run(plan, self.privsep_module, memo=memo)
+
+    def memo_finder(self) -> Callable[..., PlanMemo | None]:
+        """Return a function that returns the memo of the plan of a plug, given VIF and instance.
+
+        The function uses the values of the options at the time of this call, and returns None for a
+        plan that cannot be remembered. For os-vif only.
+        """
+        read_inputs = self._plan_inputs()
+        if read_inputs is None:
+            return _no_memo
+        with first_use:
+            from os_vif.engine import recording
+            from os_vif.engine.memos import plan_memo
+        if self._memos is None:
+            self._memos = plan_memo.PlanMemos()
+        memos, of_record = self._memos, recording.inputs()
+
+        def find_memo(
+            vif: objects.VIFBase, instance_info: objects.InstanceInfo
+        ) -> PlanMemo | None:
+            inputs = read_inputs(vif, instance_info)
+            return None if inputs is None else memos.get((of_record, inputs))
+
+        return find_memo
+
+    def _plan_inputs(self) -> Callable[..., Hashable | None] | None:
+        """Return a function with a result that is equal for equal inputs of :meth:`plan_plug`.
+
+        The function has the arguments of :meth:`plan_plug`. None, as the result of the method or of
+        the function, means that the plan may depend on more than the VIF, the options, the rows of
+        Open vSwitch, and the names of the devices of the steps. For os-vif only.
+        """
+        return None
 
     def _shared_reads(self) -> AbstractContextManager[None]:
         """Return a block in which a plan and its run share reads of the host. For os-vif only."""
@@ -167,7 +213,18 @@ class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
         :raises Exception: of any class; ``os_vif.unplug()`` raises ``UnplugException`` from it.
         """
         plan = self.plan_unplug(vif, instance_info).going_forward()
+        self.forget_plan(vif, instance_info)
         return self._run(self.recorded(plan, vif, instance_info))
+
+    def forget_plan(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
+        """Forget the remembered plan of a plug, because an unplug changes the rows of the plan.
+
+        A plug after the unplug would compare the rows in vain. For os-vif only.
+        """
+        if self._memos is not None:
+            memo = self.memo_finder()(vif, instance_info)
+            if memo is not None:
+                memo.known = None
 
     @staticmethod
     def recorded(plan: Plan, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:

@@ -5,7 +5,7 @@
 
 ``runner`` orders the steps and rolls back. ``kernel`` calls the privileged daemon, where ``daemon``
 asks ``policy`` and applies the steps. ``ovs`` makes transactions in the database of Open vSwitch.
-``unchanged`` recognizes the plan of a correctly plugged VIF. The modules are imported by the first
+``unchanged`` recognizes the plan of a correctly plugged VIF, which ``memos`` remembers. The modules are imported by the first
 plug or check of a process, or by :func:`import_all`.
 
 ``[os_vif] privileged_socket`` replaces the private daemons by a shared daemon: ``shared_calls``
@@ -22,15 +22,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from contextlib import AbstractContextManager
 
+    from os_vif.engine.memos.plan_memo import PlanMemo
     from os_vif.engine.planned.plan_preview import PlannedStep
     from os_vif.steps.plan import Difference, Plan
 
 
-def run(plan: Plan, privsep_module: str | None, *, is_new: bool = False) -> tuple[str, ...]:
+def run(
+    plan: Plan,
+    privsep_module: str | None,
+    *,
+    is_new: bool = False,
+    memo: PlanMemo | None = None,
+) -> tuple[str, ...]:
     """Call :func:`os_vif.engine.runner.run`."""
     with first_use:
         from os_vif.engine import runner
-    return runner.run(plan, privsep_module, is_new=is_new)
+    return runner.run(plan, privsep_module, is_new=is_new, memo=memo)
+
+
+def still_holds(memo: PlanMemo) -> bool:
+    """Call :func:`os_vif.engine.unchanged.still_holds`."""
+    if memo.known is None:
+        return False
+    with first_use:
+        from os_vif.engine import unchanged
+    return unchanged.still_holds(memo)
 
 
 def check(plan: Plan, privsep_module: str | None = None) -> tuple[Difference, ...]:

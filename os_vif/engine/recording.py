@@ -98,6 +98,11 @@ def owner() -> str:
     return UNNAMED if file in _UNNAMED_FILES else _printable(file, MAX_OWNER)
 
 
+def inputs() -> tuple[str, bool]:
+    """Return everything apart from the plan that the step for the record of a plug depends on."""
+    return owner(), _keeps_owner.get()
+
+
 @contextlib.contextmanager
 def keeping_owner() -> Iterator[None]:
     """Keep the owner of a VIF with a record, for plugs inside the block.

@@ -17,7 +17,7 @@ import logging
 import operator
 from typing import TYPE_CHECKING, Any, cast
 
-from os_vif.engine import recording, remaining_bridges
+from os_vif.engine import recording, remaining_bridges, step_records
 from os_vif.engine.executor import NOTHING_DONE, Progress
 from os_vif.engine.failure import StepFailure
 from os_vif.engine.kernel import KernelExecutor
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from os_vif.engine.executor import Checker, Executor
+    from os_vif.engine.memos.plan_memo import PlanMemo
     from os_vif.steps.plan import Difference, Plan, Step
 
 LOG = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def run(
     records: Sequence[RecordStep] | None = None,
     *,
     is_new: bool = False,
+    memo: PlanMemo | None = None,
 ) -> tuple[str, ...]:
     """Apply all steps of a plan, or leave the host unchanged.
 
@@ -59,6 +61,7 @@ def run(
     :param records: the steps for the records of several VIFs; None for the record of the plan.
     :param is_new: the VIF is known not to be plugged, so that the host is not read before the call
         of the daemon.
+    :param memo: remembers the plan of a plug if all steps hold.
     :returns: a sentence for each bridge that an unplug has kept, because the bridge is in use or
         was not created by os-vif.
     :raises os_vif.exception.StepFailed: for the first step that failed.
@@ -70,10 +73,13 @@ def run(
         # Nothing is plugged, so there is no plugged VIF to record.
         return ()
     progress = Progress()
-    if plan.switch is not None and not is_new and _is_plugged(plan, privsep_module, records):
-        progress.records.add_held(plan)
-        progress.records.finish(plan)
+    is_checked = plan.switch is not None and not is_new
+    if is_checked and _is_plugged(plan, privsep_module, records, memo):
+        step_records.report_held(plan)
         return ()
+    if memo is not None:
+        # The rows change.
+        memo.known = None
     try:
         with _executors(plan, privsep_module, is_new=is_new) as executors:
             groups = _grouped(plan, records)
@@ -89,11 +95,16 @@ def run(
     return (*remaining_bridges.sentences(plan), *progress.remaining)
 
 
-def _is_plugged(plan: Plan, privsep_module: str | None, records: Sequence[RecordStep]) -> bool:
+def _is_plugged(
+    plan: Plan,
+    privsep_module: str | None,
+    records: Sequence[RecordStep],
+    memo: PlanMemo | None,
+) -> bool:
     """Call :func:`os_vif.engine.unchanged.is_plugged`."""
     with first_use:
         from os_vif.engine import unchanged
-    return unchanged.is_plugged(plan, KernelExecutor(privsep_module), records)
+    return unchanged.is_plugged(plan, KernelExecutor(privsep_module), records, memo)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from os_vif.engine.failure import StepFailure
-    from os_vif.steps.plan import Difference, Step
+    from os_vif.steps.plan import Difference, Plan, Step
 
 
 #: Beginnings of the names of fields that are conditions of a step, and no settings of the host.
@@ -200,6 +200,21 @@ class StepRecords:
                 self._recorded.append(dataclasses.replace(record, state=state))
             else:
                 self._recorded.append(record)
+
+
+def report_held(plan: Plan) -> None:
+    """Pass the steps of a plan that held to the log and to the caller of a recording block."""
+    records = StepRecords()
+    if records.is_needed:
+        records.add_held(plan)
+        records.finish(plan)
+
+
+def held_records(plan: Plan) -> tuple[StepRecord, ...]:
+    """Return the records of a plan whose steps held, and pass the steps to the log."""
+    with recording() as found:
+        report_held(plan)
+    return tuple(found)
 
 
 def _differences_of_change(

@@ -18,7 +18,8 @@ import time
 from typing import TYPE_CHECKING
 
 from os_vif import call_errors, engine, exception, objects
-from os_vif.engine import batch_runner
+from os_vif.engine import batch_runner, step_records
+from os_vif.engine.batch_comparison import BatchComparison, Candidate, make_candidate
 from os_vif.escape import printable
 from os_vif.host.ovsdb import table_snapshot
 from os_vif.operations import observers
@@ -29,6 +30,7 @@ from os_vif.steps.plan import Difference, Plan
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
+    from os_vif.engine.memos.plan_memo import PlanMemo
     from os_vif.engine.step_records import StepRecord
     from os_vif.operations.report import Report
 
@@ -73,6 +75,8 @@ class _Job:
     remaining: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     records: tuple[StepRecord, ...] = ()
+    #: The plan of a plug, which may hold.
+    candidate: Candidate | None = None
 
     def result(self, report: Report | None = None) -> Result:
         """Return the result for the caller."""
@@ -103,9 +107,13 @@ def change_many(
     # The rows of Open vSwitch stay shared with the first plan that runs.
     with table_snapshot.shared_tables():
         with _shared_or_none():
+            comparison = BatchComparison() if action == "plug" else None
+            find_memo = _memo_finder() if action == "plug" else None
             for job in planned:
-                _plan_change(job, action)
-        waiting = [job for job in planned if job.error is None]
+                _plan_change(job, action, find_memo)
+            waiting = [job for job in planned if job.error is None]
+            if comparison is not None:
+                waiting = _drop_held(waiting, comparison, is_recording=reporter.is_needed)
         while waiting:
             waiting = _run_wave(waiting, action, is_recording=reporter.is_needed)
     for job in jobs:
@@ -129,15 +137,75 @@ def _shared_or_none() -> Iterator[None]:
         yield
 
 
-def _plan_change(job: _Job, action: str) -> None:
-    """Make the plan of a job; record the error of the operation for a job without a plan."""
+def _memo_finder() -> Callable[[_Job], PlanMemo | None]:
+    """Return a function that returns the memo of the plan of a job. The options are read once."""
+    finders: dict[PluginBase, Callable[..., PlanMemo | None]] = {}
+
+    def find_memo(job: _Job) -> PlanMemo | None:
+        plugin = _required(job)
+        finder = finders.get(plugin)
+        if finder is None:
+            finder = finders[plugin] = plugin.memo_finder()
+        return finder(job.vif, job.instance_info)
+
+    return find_memo
+
+
+def _plan_change(
+    job: _Job, action: str, find_memo: Callable[[_Job], PlanMemo | None] | None = None
+) -> None:
+    """Make the plan of a job; record the error of the operation for a job without a plan.
+
+    :param find_memo: returns the memo of a plug, whose plan is taken if the rows are equal.
+    """
     try:
         with call_errors.raised_as(_FAILURES[action], job.vif):
-            plugin = _required(job)
-            plan = call_errors.plan_of(plugin, job.vif, job.instance_info, action)
-            job.plan = plugin.recorded(plan, job.vif, job.instance_info)
+            if find_memo is not None:
+                memo = find_memo(job)
+                job.candidate = make_candidate(memo, lambda: _recorded_plan(job, action))
+                job.plan = job.candidate.plan
+            else:
+                job.candidate, job.plan = None, _recorded_plan(job, action)
+                if action == "unplug":
+                    _required(job).forget_plan(job.vif, job.instance_info)
     except exception.ExceptionBase as error:
         job.error = error
+
+
+def _recorded_plan(job: _Job, action: str) -> Plan:
+    """Return the plan of a job, with the record of the VIF."""
+    plugin = _required(job)
+    plan = call_errors.plan_of(plugin, job.vif, job.instance_info, action)
+    return plugin.recorded(plan, job.vif, job.instance_info)
+
+
+def _drop_held(
+    jobs: Sequence[_Job], comparison: BatchComparison, *, is_recording: bool
+) -> list[_Job]:
+    """Return the jobs whose plans do not hold; the result of each other job is set.
+
+    A job stays if an earlier job that stays has a port or device of the job.
+    """
+    candidates = [job.candidate for job in jobs if job.candidate is not None]
+    held = comparison.find_held(candidates)
+    remaining: list[_Job] = []
+    taken: set[Hashable] = set()
+    for job, holds in zip(jobs, held, strict=True):
+        plan = _required_plan(job)
+        if holds and (not taken or batch_runner.conflict_keys(plan).isdisjoint(taken)):
+            if is_recording:
+                job.records = step_records.held_records(plan)
+            else:
+                step_records.report_held(plan)
+            _note_change(job, (), None, "plug")
+            continue
+        if job.candidate is not None and job.candidate.known is not None:
+            # The names of devices may have changed since the plan was made.
+            _plan_change(job, "plug")
+        if job.error is None:
+            taken |= batch_runner.conflict_keys(_required_plan(job))
+            remaining.append(job)
+    return remaining
 
 
 def _run_wave(jobs: Sequence[_Job], action: str, *, is_recording: bool) -> list[_Job]:

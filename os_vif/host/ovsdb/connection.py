@@ -12,6 +12,7 @@ Sources: RFC 7047; ovsdb(7), ovsdb-server(7) and ovsdb-server(1) of Open vSwitch
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -118,6 +119,19 @@ class Ovsdb(RequestChannel):
         sent = schema.reduced(operations)
         waits = max((o.get("timeout", 0) for o in sent if o["op"] == "wait"), default=0)
         found = self._call("transact", [DATABASE, *sent], self._deadline, waits / 1000)
+        return self._rows_of(found, operations, sent, schema)
+
+    def _rows_of(
+        self,
+        found: Any,
+        operations: Sequence[Operation],
+        sent: Sequence[Operation],
+        schema: Schema,
+    ) -> list[Row]:
+        """Return the checked results of a transaction.
+
+        :param sent: the operations without the columns that the database lacks.
+        """
         results = self._results(sent, found)
         self._state = State.CONNECTED
         for index, result in enumerate(results):
@@ -146,6 +160,52 @@ class Ovsdb(RequestChannel):
             operation["columns"] = list(columns)
         rows: list[Row] = self.transact(operation)[0]["rows"]
         return rows
+
+    def select_unless_known(
+        self, operations: Sequence[Operation], known: bytes | None
+    ) -> tuple[Callable[[], list[Row]], bytes | None]:
+        """Send ``select`` operations; an answer with a known digest is not decoded before use.
+
+        :param known: the digest of an earlier answer to equal operations.
+        :returns: a function that returns the result of each operation, as :meth:`transact`; and the
+            digest of the answer, or None if the digest is unknown.
+        :raises os_vif.exception.OvsdbError: as :meth:`transact`.
+        """
+        schema, number = self.schema, "select"
+        sent = schema.reduced(operations)
+        message = {"method": "transact", "params": [DATABASE, *sent], "id": number}
+        found, digest = self._call_unless_known(
+            json.dumps(message).encode(), number, known, self._deadline
+        )
+        self._state = State.CONNECTED
+        if isinstance(found, bytes):
+            text = found
+            return lambda: self._decoded(text, operations, sent, schema), digest
+        rows = self._rows_of(found, operations, sent, schema)
+        return lambda: rows, digest
+
+    def _decoded(
+        self,
+        text: bytes,
+        operations: Sequence[Operation],
+        sent: Sequence[Operation],
+        schema: Schema,
+    ) -> list[Row]:
+        """Return the checked results in the text of an answer."""
+        return self._rows_of(json.loads(text)["result"], operations, sent, schema)
+
+    def repeat_select(self, request: bytes, number: str) -> Any:
+        """Send an encoded transaction of ``select`` operations; return the result, unchecked.
+
+        For a comparison with a checked result of the same operations.
+
+        :param number: the id of the request.
+        :raises os_vif.exception.OvsdbError: as :meth:`transact`.
+        """
+        self.connect()
+        found = self._call_encoded(request, number, self._deadline)
+        self._state = State.CONNECTED
+        return found
 
     @property
     def schema(self) -> Schema:

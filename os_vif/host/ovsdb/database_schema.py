@@ -69,6 +69,11 @@ class Schema:
         """Return whether a table has a column."""
         return column in self._tables.get(table, ())
 
+    @property
+    def is_complete(self) -> bool:
+        """Return whether the database has all optional columns."""
+        return not self._absent
+
     def columns(self, table: str) -> frozenset[str]:
         """Return the columns of a table, with missing optional columns and without ``_uuid``."""
         optional = (column for of, column in OPTIONAL if of == table)

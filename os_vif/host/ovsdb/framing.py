@@ -10,6 +10,7 @@ them. The end of a message is known only from the JSON text.
 from __future__ import annotations
 
 import errno
+import hashlib
 import re
 from typing import Any
 
@@ -19,6 +20,8 @@ from os_vif.host.ovsdb import replies
 _SHORT = 65536
 #: The bytes of attempts to decode a message, as a multiple of the size of the buffer.
 _ATTEMPTS = 3
+#: The size of a digest in bytes.
+_DIGEST = 16
 #: The bytes that decide where a JSON text ends.
 _MARKS = re.compile(rb'[{}\[\]"\\]')
 
@@ -68,6 +71,19 @@ class JsonFramer:
     def __len__(self) -> int:
         """Return the number of bytes in the buffer."""
         return len(self._buffer)
+
+    def digest(self) -> bytes | None:
+        """Return a digest of the buffer, if the buffer may end with the end of a message."""
+        if not self._buffer.endswith(b"}"):
+            return None
+        return hashlib.blake2b(self._buffer, digest_size=_DIGEST).digest()
+
+    def take(self) -> bytes:
+        """Remove and return the content of the buffer."""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        self._scanner, self._was_decoded, self._attempted = _EndScanner(), False, 0
+        return data
 
     def feed(self, data: bytes) -> None:
         """Append received bytes to the buffer."""

@@ -133,8 +133,49 @@ class RequestChannel:
                 self._open_stream.send(echo, deadline)
         except OSError as error:
             raise self._no_answer(error, deadline) from error
+        return self._receive_result(number, deadline)
+
+    def _call_encoded(self, message: bytes, number: str, deadline: Deadline) -> Any:
+        """Send an encoded request; return the result.
+
+        :param number: the id of the request.
+        """
+        self._unsolicited = 0
+        try:
+            self._open_stream.send_encoded(message, deadline)
+        except OSError as error:
+            raise self._no_answer(error, deadline) from error
+        return self._receive_result(number, deadline)
+
+    def _call_unless_known(
+        self, message: bytes, number: str, known: bytes | None, deadline: Deadline
+    ) -> tuple[Any, bytes | None]:
+        """Send an encoded request; return the result, or the text of a known answer.
+
+        :param number: the id of the request.
+        :param known: the digest of an earlier answer to an equal request.
+        :returns: the result, or the text of the answer as bytes; and the digest of the answer.
+        """
+        self._unsolicited = 0
+        try:
+            self._open_stream.send_encoded(message, deadline)
+            first, digest = self._open_stream.receive_unless_known(known, deadline)
+        except OSError as error:
+            raise self._no_answer(error, deadline) from error
+        if isinstance(first, bytes):
+            return first, digest
+        has_digest = first.get("id") == number and "method" not in first
+        return self._receive_result(number, deadline, first), digest if has_digest else None
+
+    def _receive_result(
+        self, number: int | str, deadline: Deadline, first: dict[str, Any] | None = None
+    ) -> Any:
+        """Return the result of the request with an id.
+
+        :param first: a message that was received already.
+        """
         while True:
-            answer = self._receive(deadline)
+            answer, first = self._receive(deadline, first=first), None
             if answer.get("id") != number or "method" in answer:
                 continue
             if answer.get("error") is not None:
@@ -147,15 +188,18 @@ class RequestChannel:
         except OSError as error:
             raise self._no_answer(error, self._deadline) from error
 
-    def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
+    def _receive(
+        self, deadline: Deadline, late: str | None = None, first: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Return the next message. The server's probes are answered, and locks recorded.
 
         :param late: the reason in the error if the deadline passes.
+        :param first: a message that was received already.
         """
         stream = self._open_stream
         while True:
             try:
-                message = stream.receive(deadline)
+                message, first = first or stream.receive(deadline), None
                 replies.message(message)
                 self._unsolicited += 1
                 if self._unsolicited > replies.MAX_UNSOLICITED:

@@ -107,9 +107,11 @@ class RowMonitor(Ovsdb):
         except OSError as error:
             raise self._no_answer(error, self._deadline) from error
 
-    def _receive(self, deadline: Deadline, late: str | None = None) -> dict[str, Any]:
+    def _receive(
+        self, deadline: Deadline, late: str | None = None, first: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Return the next message; keep the changes of a notification."""
-        message = super()._receive(deadline, late)
+        message = super()._receive(deadline, late, first)
         match message.get("method"), message.get("params"):
             case (("update" | "update2"), [str(_), updates]):
                 try:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,14 +14,43 @@ from os_vif.host import packet_sockets
 from os_vif.host.ovsdb import query as queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from os_vif.host.ovsdb.connection import Ovsdb
     from os_vif.host.ovsdb.notation import Operation, Reference, Row
     from os_vif.host.ovsdb.query import Query
 
+#: The queries that were answered in a block of :func:`noting_queries`, in the order of first use.
+_noted: contextvars.ContextVar[dict[Query, None] | None] = contextvars.ContextVar(
+    "os_vif_noted_queries", default=None
+)
+
 #: The tables with rows remembered for later plans; see :meth:`Snapshot.cached_row`.
 _REMEMBERED = ("Port", "QoS")
+
+
+@contextlib.contextmanager
+def noting_queries(queries: dict[Query, None] | None = None) -> Iterator[dict[Query, None]]:
+    """Note the queries that snapshots answer in the block, in the calling thread.
+
+    :param queries: receives the queries, as keys; None for the dictionary of the outer block, or for
+        a new dictionary.
+    :returns: the dictionary.
+    """
+    if queries is None:
+        queries = _noted.get()
+    found: dict[Query, None] = {} if queries is None else queries
+    token = _noted.set(found)
+    try:
+        yield found
+    finally:
+        _noted.reset(token)
+
+
+def note_query(query: Query) -> None:
+    """Note a query that a snapshot answers."""
+    if (noted := _noted.get()) is not None:
+        noted[query] = None
 
 
 class Prefetching(Protocol):
@@ -43,6 +74,9 @@ class Snapshot:
     :param more: queries for the first request.
     :raises os_vif.exception.OvsdbError: if the database cannot be read, also in every method.
     """
+
+    #: A digest of the text of all rows; None if unknown. Equal digests stand for equal rows.
+    digest: bytes | None = None
 
     def __init__(
         self, ovsdb: Ovsdb, readers: Sequence[Prefetching] = (), more: Sequence[Query] = ()
@@ -80,6 +114,10 @@ class Snapshot:
             if query[0] in _REMEMBERED and (rows := self._rows[query])
         )
 
+    def is_in_digest(self, query: Query) -> bool:
+        """Return whether the rows of a query are from the text of the digest."""
+        return False
+
     def cached_row(self, query: Query) -> Row | None:
         """Return a row from this snapshot, or a possibly stale row remembered from an earlier plan.
 
@@ -87,6 +125,7 @@ class Snapshot:
         """
         if query not in self._rows:
             return self._ovsdb.remembered_rows.get(query)
+        note_query(query)
         rows = self._rows[query]
         return rows[0] if rows else None
 
@@ -94,6 +133,7 @@ class Snapshot:
         """Return the rows of a query, read at first use."""
         if query not in self._rows:
             self.read([query])
+        note_query(query)
         return self._rows[query]
 
     def row(self, query: Query) -> Row | None:

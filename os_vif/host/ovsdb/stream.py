@@ -108,6 +108,11 @@ class JsonRpcStream:
         self.queue(message)
         self.flush(deadline)
 
+    def send_encoded(self, message: bytes, deadline: Deadline) -> None:
+        """Send the queued messages and an encoded message, as :meth:`send`."""
+        self._queued += message
+        self.flush(deadline)
+
     def flush(self, deadline: Deadline) -> None:
         """Send the queued messages.
 
@@ -145,6 +150,28 @@ class JsonRpcStream:
                     raise
                 break
         return message
+
+    def receive_unless_known(
+        self, known: bytes | None, deadline: Deadline
+    ) -> tuple[dict[str, Any] | bytes, bytes | None]:
+        """Return the next message, or the text of a message with a known digest, not decoded.
+
+        :param known: the digest.
+        :returns: the message or the text, and the digest of the text; None if the digest is unknown.
+        :raises OSError: as :meth:`receive`.
+        """
+        while True:
+            digest = self._framer.digest()
+            if digest is not None and digest == known:
+                return self._framer.take(), digest
+            if (message := self._framer.next_message()) is not None:
+                return message, None if len(self._framer) else digest
+            try:
+                self._read(deadline)
+            except TimeoutError:
+                if (message := self._framer.next_message(scan=True)) is None:
+                    raise
+                return message, None
 
     def _read(self, deadline: Deadline) -> None:
         self._socket.settimeout(deadline.seconds_left())

@@ -22,7 +22,7 @@ from os_vif.host.ovsdb import query as queries
 from os_vif.host.ovsdb.connection import Ovsdb, retry_read
 from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.query import ROOT
-from os_vif.host.ovsdb.snapshot import Snapshot
+from os_vif.host.ovsdb.snapshot import Snapshot, note_query, noting_queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,6 +46,9 @@ _MANY = 24
 #: Columns that no step reads: they are long, or change every few seconds.
 _LEFT_OUT = {"statistics", "status", "rstp_statistics", "rstp_status"}
 _UUID = frozenset({"_uuid"})
+#: The digests of the last answers, by database and request. Each answer was decoded and checked.
+_digests: dict[tuple[Any, ...], bytes] = {}
+_MAX_DIGESTS = 64
 
 
 class TableSnapshot(Snapshot):
@@ -65,7 +68,40 @@ class TableSnapshot(Snapshot):
         self._known: dict[str, frozenset[str]] = {}
         #: The rows by table, column and function of a condition, and then by value.
         self._indexes: dict[tuple[str, str, str], dict[Any, list[Row]]] = {}
-        self._select({table: _NARROW.get(table) or tuple(self._all(table)) for table in first})
+        #: Decodes the answer to the first request; None after the decoding.
+        self._undecoded: Callable[[], list[Row]] | None = None
+        self._select_first(
+            {table: _NARROW.get(table) or tuple(sorted(self._all(table))) for table in first}
+        )
+
+    def _select_first(self, wanted: dict[str, tuple[str, ...]]) -> None:
+        """Read tables; an answer equal to the last answer to an equal request is decoded at first use."""
+        key = self._ovsdb.connection, *wanted.items()
+        self._undecoded, self.digest = self._ovsdb.select_unless_known(
+            _operations(wanted), _digests.get(key)
+        )
+        self._columns = {table: frozenset(columns) for table, columns in wanted.items()}
+        self._first_columns = self._columns.copy()
+        if self.digest is not None:
+            if len(_digests) >= _MAX_DIGESTS:
+                _digests.clear()
+            _digests[key] = self.digest
+
+    def _decode(self) -> None:
+        """Store the rows of the answer to the first request, unless stored before."""
+        if self._undecoded is not None:
+            results, self._undecoded = self._undecoded(), None
+            for table, result in zip(self._first_columns, results, strict=True):
+                self._tables[table] = result["rows"]
+
+    def is_in_digest(self, query: Query) -> bool:
+        """Return whether the rows of a query are from the text of the digest."""
+        table, column, function, value, columns = query
+        return (
+            self.digest is not None
+            and self._needed(table, column, columns) <= self._first_columns.get(table, frozenset())
+            and (function != "includes" or len(value[1]) == 1)
+        )
 
     def prefetch(self, readers: Sequence[Prefetching], more: Sequence[Query] = ()) -> None:
         """Do nothing: a table is selected once, at first use."""
@@ -97,9 +133,11 @@ class TableSnapshot(Snapshot):
 
     def rows(self, query: Query) -> list[Row]:
         """Return the rows of a query, found in the tables."""
+        note_query(query)
         if query in self._rows:
             return self._rows[query]
         table, column, function, value, columns = query
+        self._decode()
         needed = self._needed(table, column, columns)
         if not needed <= self._columns.get(table, frozenset()):
             if not needed <= self._all(table):
@@ -133,11 +171,10 @@ class TableSnapshot(Snapshot):
         """Read columns of all rows of tables in a single request."""
         if not wanted:
             return
-        operations = [
-            {"op": "select", "table": table, "where": [], "columns": list(columns)}
-            for table, columns in wanted.items()
-        ]
-        results = self._ovsdb.transact(*operations)
+        self._decode()
+        # The rows are from two answers.
+        self.digest = None
+        results = self._ovsdb.transact(*_operations(wanted))
         for (table, columns), result in zip(wanted.items(), results, strict=True):
             self._tables[table] = result["rows"]
             self._columns[table] = frozenset(columns)
@@ -157,6 +194,14 @@ class TableSnapshot(Snapshot):
                     index.setdefault(_hashable(member), []).append(row)
             self._indexes[key] = index
         return self._indexes[key]
+
+
+def _operations(wanted: dict[str, tuple[str, ...]]) -> list[Operation]:
+    """Return the operations that select columns of all rows of tables."""
+    return [
+        {"op": "select", "table": table, "where": [], "columns": list(columns)}
+        for table, columns in wanted.items()
+    ]
 
 
 def _members(value: Any) -> Sequence[Any]:
@@ -192,7 +237,15 @@ class _SharedSnapshots:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
-        self._found: dict[Any, tuple[Ovsdb, Snapshot] | exception.OvsdbError] = {}
+        self._connections: dict[Any, Ovsdb] = {}
+        self._found: dict[Any, Snapshot | exception.OvsdbError] = {}
+
+    def connection(self, target: Target) -> Ovsdb:
+        """Return the connection of the block to a database."""
+        key = (target.connection, target.tls)
+        if key not in self._connections:
+            self._connections[key] = self._stack.enter_context(Ovsdb.to(target))
+        return self._connections[key]
 
     def open(
         self, target: Target, readers: Sequence[Prefetching], queries: Sequence[Query]
@@ -204,18 +257,16 @@ class _SharedSnapshots:
         :raises os_vif.exception.OvsdbError: if the first attempt to read the database failed. A
             database that does not answer costs one timeout, not one for each VIF.
         """
-        key = (target.connection, target.tls)
+        key, ovsdb = (target.connection, target.tls), self.connection(target)
         if key not in self._found:
-            ovsdb = self._stack.enter_context(Ovsdb.to(target))
             try:
-                snapshot = retry_read(ovsdb, lambda: self._read(ovsdb, readers, queries))
-                self._found[key] = ovsdb, snapshot
+                self._found[key] = retry_read(ovsdb, lambda: self._read(ovsdb, readers, queries))
             except exception.OvsdbError as error:
                 self._found[key] = error
         found = self._found[key]
         if isinstance(found, exception.OvsdbError):
             raise found.with_traceback(None)
-        return found
+        return ovsdb, found
 
     def _read(
         self, ovsdb: Ovsdb, readers: Sequence[Prefetching], more: Sequence[Query]
@@ -235,19 +286,17 @@ class _SharedSnapshots:
             ovsdb.release_locks()
         return snapshot
 
-    def find(self, target: Target) -> Snapshot | None:
-        """Return the snapshot of a database, if read before."""
-        found = self._found.get((target.connection, target.tls))
-        return found[1] if isinstance(found, tuple) else None
+    def take(self, target: Target) -> tuple[Ovsdb, Snapshot | None] | None:
+        """Remove and return the connection, and the snapshot of the database if read before.
 
-    def take(self, target: Target) -> tuple[Ovsdb, Snapshot] | None:
-        """Remove and return the connection and the snapshot of a database, if read before."""
+        None if there is no connection. After a failed attempt to read the database, the deadline of
+        the connection may have passed.
+        """
         key = (target.connection, target.tls)
-        found = self._found.get(key)
-        if not isinstance(found, tuple):
+        if key not in self._connections:
             return None
-        del self._found[key]
-        return found
+        found = self._found.pop(key, None)
+        return self._connections.pop(key), found if isinstance(found, Snapshot) else None
 
 
 class _SharedTables(_SharedSnapshots):
@@ -285,11 +334,12 @@ def shared_rows() -> Iterator[None]:
     The first read of the block also reads the rows of the *readers* of :func:`read_rows`, so that a
     plan of the same ports that holds needs no other request. The ports are locked for the read,
     unless an earlier plan has read them. Reads in a block of :func:`shared_tables` use the rows of
-    that block.
+    that block. The queries of the block are noted (:func:`os_vif.host.ovsdb.snapshot.noting_queries`).
     """
     with contextlib.ExitStack() as stack:
         if _shared.get() is None:
             stack.enter_context(_sharing(_SharedSnapshots(stack)))
+            stack.enter_context(noting_queries({}))
         yield
 
 
@@ -303,13 +353,23 @@ def _sharing(shared: _SharedSnapshots) -> Iterator[None]:
         _shared.reset(token)
 
 
-def shared_snapshot(target: Target) -> Snapshot | None:
-    """Return the snapshot of the block, if a database has been read; the block keeps the snapshot."""
+def shared_snapshot(target: Target, readers: Sequence[Prefetching] = ()) -> Snapshot | None:
+    """Return the snapshot of the block, which the block keeps; None outside of a block.
+
+    :param readers: steps, with queries to send in advance.
+    :raises os_vif.exception.OvsdbError: if the database cannot be read.
+    """
     shared = _shared.get()
-    return None if shared is None else shared.find(target)
+    return None if shared is None else shared.open(target, readers, ())[1]
 
 
-def take_shared(target: Target) -> tuple[Ovsdb, Snapshot] | None:
+def shared_connection(target: Target) -> Ovsdb | None:
+    """Return the connection of the block, which may not be open; None outside of a block."""
+    shared = _shared.get()
+    return None if shared is None else shared.connection(target)
+
+
+def take_shared(target: Target) -> tuple[Ovsdb, Snapshot | None] | None:
     """Remove and return the connection and the snapshot of the block, for a plan.
 
     The connection may have the locks of the plan. Later reads of the block select the tables again.

@@ -20,6 +20,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,9 @@ _FLOCK = struct.Struct("@hhqqi")
 _GENERATION = struct.Struct("=Q")
 #: Number of slots in each file.
 _SLOTS = 4096
+#: The place of the least significant byte of a generation, and the values of the byte without writer.
+_LOW_BYTE = 0 if sys.byteorder == "little" else _GENERATION.size - 1
+_EVEN = bytes(range(0, 256, 2))
 #: Seconds to wait for a lock, read at each call; and between two attempts.
 LOCK_TIMEOUT, _RETRY_INTERVAL = 60.0, 0.005
 #: Descriptors of the files that hold locks, for a forked child to close.
@@ -83,6 +87,42 @@ def read_generations(netns: str, devices: Iterable[str]) -> tuple[int, ...] | No
     finally:
         os.close(file)
     return None if any(number % 2 for number in numbers) else numbers
+
+
+def read_all_generations() -> bytes | None:
+    """Return the generations of all devices; None if unreadable. See :func:`are_unchanged`."""
+    try:
+        file = os.open(STATE.file("generation"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return os.pread(file, _SLOTS * _GENERATION.size, 0)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+
+
+def has_no_writer(generations: bytes | None) -> bool:
+    """Return whether no writer was active on any device, in the result of a read of all."""
+    return generations is not None and not generations[_LOW_BYTE::8].translate(None, _EVEN)
+
+
+def are_unchanged(
+    netns: str, devices: Iterable[str], before: bytes | None, after: bytes | None
+) -> bool:
+    """Return whether a read of devices between two reads of all generations is consistent."""
+    if before is None or after is None:
+        return False
+    size = _GENERATION.size
+    for offset in _slot_offsets(netns, devices):
+        # The file ends before the slots that no plan has used.
+        numbers = {
+            int.from_bytes(read[offset : offset + size], sys.byteorder) for read in (before, after)
+        }
+        if len(numbers) > 1 or numbers.pop() % 2:
+            return False
+    return True
 
 
 def _slot_offsets(netns: str, devices: Iterable[str]) -> dict[int, str]:

@@ -17,7 +17,7 @@ from os_vif.plugins.ovs.context import PluginMethods, VifContext
 from os_vif.steps.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from os_vif.recognition import Candidate, HostSnapshot
@@ -165,6 +165,17 @@ class OvsPlugin(PluginBase):
         from os_vif.host.ovsdb import table_snapshot
 
         return table_snapshot.shared_rows()
+
+    def _plan_inputs(self) -> Callable[..., Hashable | None] | None:
+        """Return a function with a result that is equal for equal inputs of a plan.
+
+        None for a derived plugin, and for a connection with TLS.
+        """
+        if type(self) is not OvsPlugin:
+            return None
+        from os_vif.plugins.ovs import plan_inputs
+
+        return plan_inputs.reader(self.config)
 
     def _qos(self, datapath: str) -> str | None:
         """Return the QoS type of a new port, or None for a port without a QoS row."""

@@ -242,3 +242,36 @@ def test_an_idle_stream_that_is_flooded_is_not_open(tmp_path):
             channel.close()
             thread.join()
             peer.close()
+
+
+@given(MESSAGES, st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_a_known_text_is_returned_without_decoding_and_every_other_text_is_decoded(messages, size):
+    """The sizes of the pieces do not matter, nor does a message before the known text."""
+    known = {"id": "select", "result": ["}", {"rows": messages}], "error": None}
+    changed = known | {"result": [*known["result"], "more"]}
+    texts = [json.dumps(message).encode() for message in (known, changed, *messages, known)]
+    with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(pathlib.Path(place) / "s"))
+        listening.listen()
+        channel = JsonRpcStream(f"unix:{place}/s", None, Deadline(30))
+        peer, _ = listening.accept()
+
+        def receive(text, digest):
+            # A unix socket has room for some hundred pieces.
+            piece = max(size, len(text) // 50)
+            for at in range(0, len(text), piece):
+                peer.sendall(text[at : at + piece])
+            return channel.receive_unless_known(digest, Deadline(30))
+
+        with contextlib.closing(channel), peer:
+            message, digest = receive(texts[0], None)
+            assert message == known
+            assert digest is not None
+            assert receive(texts[0], digest) == (texts[0], digest)
+            assert receive(texts[1], digest)[0] == changed
+            assert receive(texts[0], digest) == (texts[0], digest)
+            peer.sendall(b"".join(texts[2:]))
+            for expected in (*messages, known):
+                found, _ = channel.receive_unless_known(digest, Deadline(30))
+                assert (json.loads(found) if isinstance(found, bytes) else found) == expected
