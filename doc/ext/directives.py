@@ -5,7 +5,7 @@
 """Directives for pictures and for tables of figures, rendered when the pages are built.
 
 ``drawing``
-    a drawing of ``drawings.py``, by name;
+    a drawing of ``drawings.py`` or a sequence of ``sequences.py``, by name;
 ``performance-plot``
     a bar chart of the figures of a page; the content lists the measurements, ``:others:`` is the
     number of other ports;
@@ -26,6 +26,7 @@ from collections.abc import Iterator
 
 import charts
 import drawings
+import sequences
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
@@ -61,9 +62,10 @@ class Drawing(Picture):
     """The directive ``.. drawing:: name``."""
 
     def svg(self, title: str) -> str:
-        """Return the drawing."""
-        self.env.note_dependency(drawings.__file__)
-        return drawings.draw(self.arguments[0], title)
+        """Return the drawing, or the sequence with the name."""
+        source = sequences if self.arguments[0] in sequences.SEQUENCES else drawings
+        self.env.note_dependency(source.__file__)
+        return source.draw(self.arguments[0], title)
 
 
 class PerformancePlot(Picture):

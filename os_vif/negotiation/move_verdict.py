@@ -52,7 +52,8 @@ class Change(NamedTuple):
     there: Any
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.here!r} here, {self.there!r} there"
+        here, there = ("unset" if v is None else repr(v) for v in (self.here, self.there))
+        return f"{self.path}: {here} here, {there} there"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

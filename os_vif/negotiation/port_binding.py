@@ -104,7 +104,7 @@ def bind(
                     assumption=field_of(offer, "assumption"),
                 )
             found = [str(written.reason)]
-        reasons += [f"{name}: {reason}" for reason in found]
+        reasons += [reason if reason.startswith(name) else f"{name}: {reason}" for reason in found]
     if failure is not None and len(reasons) == 1:
         raise failure
     raise exception.NoUsableOffer(

@@ -13,6 +13,7 @@ import pytest
 from tests.support.documents.pages import PAGES, load_extension
 
 drawings = load_extension("drawings")
+sequences = load_extension("sequences")
 SVG = "{http://www.w3.org/2000/svg}"
 #: The page of each drawing.
 SHOWN = {
@@ -33,7 +34,21 @@ def _names(drawing) -> list[str]:
 
 def test_each_drawing_is_on_a_page_with_alternative_text():
     """Drawings and pages name the same drawings."""
-    assert SHOWN.keys() == drawings.DRAWINGS.keys() | {"walk", "host"}
+    assert SHOWN.keys() == drawings.DRAWINGS.keys() | sequences.SEQUENCES.keys() | {"walk", "host"}
+
+
+@pytest.mark.parametrize("name", sequences.SEQUENCES)
+def test_a_sequence_shows_each_message(name):
+    """The messages are numbered from top to bottom, and name a participant at both ends."""
+    sequence = sequences.SEQUENCES[name]
+    image = ET.fromstring(sequences.draw(name, "title <&>"))  # noqa: S314 - our own
+    assert image.find(f"{SVG}title").text == "title <&>"
+    texts = [text.text for text in image.iter(f"{SVG}text")]
+    assert texts[: len(sequence.participants)] == [name for _, name in sequence.participants]
+    numbered = [f"{n}. {message.text}" for n, message in enumerate(sequence.messages, 1)]
+    assert [text for text in texts if text in numbered] == numbered
+    ends = {end for message in sequence.messages for end in (message.source, message.target)}
+    assert ends == set(range(len(sequence.participants)))
 
 
 @pytest.mark.parametrize("name", drawings.DRAWINGS)

@@ -19,6 +19,7 @@ class PrintOffer(negotiate_command.NegotiateCommand):
     """Print the offer of the host, or of a file: plugins, classes of VIFs, and facts of the host."""
 
     needs_plugins = True
+    _canonical = b""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -49,7 +50,8 @@ class PrintOffer(negotiate_command.NegotiateCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Any, Any]:
         """Return names and values."""
         offer = _offer(parsed_args)
-        data: dict[str, Any] = json.loads(offer.canonical())
+        self._canonical = offer.canonical()
+        data: dict[str, Any] = json.loads(self._canonical)
         if parsed_args.formatter == "yaml":
             return tuple(data), tuple(data.values())
         plugins = [
@@ -74,7 +76,7 @@ class PrintOffer(negotiate_command.NegotiateCommand):
                 "plugins": plugins,
                 "versions": versions,
                 "guest": guest,
-                "bytes": len(offer.canonical()),
+                "bytes": len(self._canonical),
                 "fingerprint": offer.fingerprint,
             },
         )
@@ -83,7 +85,7 @@ class PrintOffer(negotiate_command.NegotiateCommand):
         """Print the canonical document in JSON."""
         if parsed_args.formatter != "json":
             return int(super().produce_output(parsed_args, column_names, data))
-        self.app.stdout.write(f"{_offer(parsed_args).canonical().decode('ascii')}\n")
+        self.app.stdout.write(f"{self._canonical.decode('ascii')}\n")
         return 0
 
 

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""``os-vif negotiate``: offers of this host and of files, bound ports, and verdicts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from os_vif import negotiation, serialization
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
+from tests.support.negotiation.host_offers import full_offer, host_info_text, our_offer
+from tests.support.negotiation.neutron_cases import case
+
+TAP = {"port_filter": True, "ovs_create_tap": True, "datapath_type": "system"}
+HYBRID = {"port_filter": True, "ovs_hybrid_plug": True, "datapath_type": "system"}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Write files by name; return the directory."""
+
+    def write(**texts):
+        for name, text in texts.items():
+            (tmp_path / f"{name}.json").write_text(
+                text if isinstance(text, str) else json.dumps(text), "utf-8"
+            )
+        return tmp_path
+
+    return write
+
+
+def port(**details):
+    made = case("a port", **details)
+    return {"port": made.port, "network": made.network, "subnets": made.subnets}
+
+
+def vif_text(**details):
+    return serialization.dumps(negotiation.vif_of(*case("a port", **details).arguments()))
+
+
+def test_the_offer_of_this_host_is_canonical(os_vif):
+    """Two runs print the same bytes, which validate."""
+    done = os_vif("negotiate", "offer", "--host", "host-a", "-f", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout) <= 1500
+    assert os_vif("negotiate", "offer", "--host", "host-a", "-f", "json").stdout == done.stdout
+    assert serialization.loads(done.stdout).canonical().decode() + "\n" == done.stdout
+    assert os_vif("validate", "-", text=done.stdout).returncode == 0
+    again = os_vif("negotiate", "offer", "-", "-f", "json", text=done.stdout)
+    assert again.stdout == done.stdout
+
+
+def test_the_offer_has_the_guest(os_vif):
+    """The options tell the memory and the device models."""
+    arguments = ("--guest-memory", "shared", "--guest-model", "virtio", "-f", "json")
+    offer = serialization.loads(os_vif("negotiate", "offer", *arguments).stdout)
+    assert (offer.guest.memory, offer.guest.models) == ("shared", ["virtio"])
+
+
+def test_the_table_has_the_fingerprint(os_vif):
+    """And the size, and the assumption of a release."""
+    text = full_offer().canonical().decode()
+    done = os_vif("negotiate", "offer", "-", "-f", "value", "-c", "fingerprint", text=text)
+    assert done.stdout == f"{full_offer().fingerprint}\n"
+    done = os_vif("negotiate", "offer", "-", text=host_info_text("5.3.0"))
+    assert "release 1.11.0 is assumed" in done.stdout
+    done = os_vif("negotiate", "offer", "-", "--release", "5.3.0", text=host_info_text("5.3.0"))
+    assert "assumed" not in done.stdout
+
+
+def test_a_port_is_bound(os_vif, files):
+    """The text is for the release of the first host that can plug the port."""
+    folder = files(
+        port=port(**TAP),
+        agent={"agent_type": "NIC Switch agent", "host": "host-n", "configurations": {}},
+        public=host_info_text("5.3.0"),
+        ours=our_offer().canonical().decode(),
+    )
+    arguments = ("negotiate", "bind", f"{folder}/port.json", "-f", "json")
+    offers = [f"--offer={folder}/{name}.json" for name in ("agent", "public", "ours")]
+    bound = json.loads(os_vif(*arguments, *offers).stdout)
+    assert bound["release"] == "1.11.0"
+    assert len(bound["losses"]) == 2
+    assert "assumed" in bound["assumption"]
+    bound = json.loads(os_vif(*arguments, offers[0], offers[2]).stdout)
+    assert (bound["host"], bound["release"]) == ("host-a", CURRENT_RELEASE)
+    assert (bound["kind"], bound["losses"]) == ("VIFOpenVSwitch", [])
+    assert serialization.loads(bound["text"]).plugin == "ovs"
+    done = os_vif(*arguments, offers[0])
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "host-n has no plugin 'ovs'" in done.stderr
+
+
+def test_a_verdict(os_vif, files):
+    """Exit code 3 for a migration that is not possible."""
+    folder = files(
+        here=vif_text(**TAP),
+        there=vif_text(**HYBRID),
+        outage=vif_text(**HYBRID, ovs_create_tap=True),
+        ours=our_offer().canonical().decode(),
+    )
+    offer = f"--offer={folder}/ours.json"
+
+    def verdict(there, *more):
+        here = f"{folder}/here.json"
+        return os_vif("negotiate", "verdict", here, f"{folder}/{there}.json", offer, *more)
+
+    done = verdict("there", "-f", "json")
+    assert done.returncode == 0
+    answer = json.loads(done.stdout)
+    assert answer["possible"] is True
+    assert {"path": "kind", "here": "VIFOpenVSwitch", "there": "VIFBridge"} in answer["changes"]
+    done = verdict("outage")
+    assert done.returncode == 3
+    assert "ovs_create_tap with ovs_hybrid_plug" in done.stdout
+    assert json.loads(verdict("here", "-f", "json").stdout)["changes"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("offer", "missing.json"), "missing.json"),
+        (("offer", "{text}"), "text.json: not JSON"),
+        (("offer", "{number}"), "number.json: found JSON without an object"),
+        (("offer", "{subnet}"), "HostOffer or HostInfo"),
+        (("offer", "{ours}", "--release", "new"), "expected a release of os-vif"),
+        (("bind", "{ours}", "--offer={ours}"), "the member port is missing"),
+        (("bind", "{port}", "--offer={number}"), "number.json"),
+        (("bind", "{unbound}", "--offer={ours}"), "port.binding:vif_type"),
+        (("verdict", "{vif}", "{subnet}", "--offer={ours}"), "found Subnet; expected a VIF"),
+        (("verdict", "{vif}", "{text}", "--offer={ours}"), "cannot read the VIF"),
+        (("verdict", "{vif}", "{vif}", "--offer={ours}", "--offer={ours}"), "one offer"),
+        (("verdict", "{vif}", "{vif}"), "--offer"),
+    ],
+)
+def test_bad_input_is_named(os_vif, files, arguments, message):
+    """Exit code 2, with the file and the reason."""
+    unbound = port(**TAP)
+    unbound["port"]["binding:vif_type"] = "unbound"
+    folder = files(
+        text="{",
+        number="5",
+        subnet=json.dumps({"apiVersion": "os-vif/2.0", "kind": "Subnet"}),
+        ours=our_offer().canonical().decode(),
+        port=port(**TAP),
+        unbound=unbound,
+        vif=vif_text(**TAP),
+    )
+    names = {path.stem: path for path in folder.iterdir()}
+    done = os_vif("negotiate", *(argument.format(**names) for argument in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
