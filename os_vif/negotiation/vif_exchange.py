@@ -87,10 +87,14 @@ def details_of(vif: objects.VIFBase, *, document: bool = True) -> tuple[str, dic
     :param document: True to add the document of the VIF as the member ``os_vif``.
     :raises os_vif.exception.InvalidBinding: for a VIF without a counterpart in Neutron, and for
         details that are larger than Neutron's column.
+    :raises os_vif.exception.SerializationError: for a VIF that a document cannot express.
     """
     vif_type, details = details_translation.details_of_vif(vif)
     if document:
-        details[DOCUMENT] = to_document(vif)
+        try:
+            details[DOCUMENT] = to_document(vif)
+        except exception.InvalidValue as error:
+            raise within("vif", error) from error
     require_fits_column("vif_details", details)
     return vif_type, details
 

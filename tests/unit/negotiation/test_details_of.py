@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from os_vif import exception, negotiation, objects
 from os_vif.negotiation import neutron_limits
 from os_vif.serialization import to_document
+from tests.support import strategies
 from tests.support.negotiation.neutron_cases import NETWORK_ID, PORT_ID, Case, all_cases, case
 
 #: A part of the cases, with all pairs of details: see test_nova_translation.
 STEP = 5
+PLUGINS = ("ovs", "agilio_ovs", "vhostuser_fp", "vrouter", "ivs", "sriov", "noop", "linux_bridge")
 #: Details that have no effect on the VIF for nova and for us.
 MACVTAP = {
     "macvtap_source": "eth1.5",
@@ -182,3 +184,22 @@ def test_the_details_with_an_effect_come_back(details, is_vhost_user, document):
         default = DETAILS[name][1]
         assert again.get(name, default) == given_details.get(name, default), name
     assert to_document(bound_again(made, again_type, again)) == to_document(vif)
+
+
+@given(st.sampled_from(strategies.VIFS).flatmap(strategies.any_object), st.sampled_from(PLUGINS))
+def test_any_vif_becomes_details_or_an_error_of_the_family(vif, plugin):
+    """Each field may be unset, and have each permitted value."""
+    vif.plugin = plugin
+    error = error_of(vif)
+    assert error is None or (error.path.startswith("vif") and error.expected)
+
+
+def error_of(vif: objects.VIFBase) -> exception.SerializationError | None:
+    """Return the error for a VIF, or None."""
+    try:
+        vif_type, details = negotiation.details_of(vif)
+    except exception.SerializationError as error:
+        return error
+    assert vif_type
+    assert details == json.loads(json.dumps(details))
+    return None
