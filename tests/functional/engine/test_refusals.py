@@ -245,7 +245,9 @@ def test_unplug_raises_one_error_and_the_next_one_has_nothing_left(vif, instance
     carry_out = runner.run
     stuck = SetLink("missing", up=True)
     monkeypatch.setattr(
-        runner, "run", lambda plan, module: carry_out(Plan(stuck, *plan, forward=True), module)
+        runner,
+        "run",
+        lambda plan, module, **more: carry_out(Plan(stuck, *plan, forward=True), module, **more),
     )
     with pytest.raises(exception.UnplugException, match="SetLink failed on missing"):
         os_vif.unplug(vif, instance)
