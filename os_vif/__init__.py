@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from stevedore import extension
 
+    from os_vif import opts as opts
+    from os_vif import plugin as plugin
     from os_vif.operations.observers import Observation, RunningOperation
     from os_vif.operations.plan_changes import PlanChanges
     from os_vif.operations.report import Report
@@ -356,9 +358,12 @@ def check(vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> tuple[Di
     return differences
 
 
-def __getattr__(name: str) -> Any:
-    # The public os-vif imports both modules with the package, so programs use them without an
-    # import. Here the first use imports the module: oslo.config is slow to import.
-    if name in ("opts", "plugin"):
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    # With this function, type checkers would accept any name.
+
+    def __getattr__(name: str) -> Any:
+        # The public os-vif imports both modules with the package, so programs use them without an
+        # import. Here the first use imports the module: oslo.config is slow to import.
+        if name in ("opts", "plugin"):
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,17 @@ from typing import TYPE_CHECKING, Any
 from os_vif.objects import class_modules
 
 if TYPE_CHECKING:
+    from os_vif.objects import base as base
+    from os_vif.objects import fields as fields
+    from os_vif.objects import fixed_ip as fixed_ip
+    from os_vif.objects import host_info as host_info
+    from os_vif.objects import host_offer as host_offer
+    from os_vif.objects import instance_info as instance_info
+    from os_vif.objects import kuryr as kuryr
+    from os_vif.objects import network as network
+    from os_vif.objects import route as route
+    from os_vif.objects import subnet as subnet
+    from os_vif.objects import vif as vif
     from os_vif.objects.fixed_ip import FixedIP, FixedIPList
     from os_vif.objects.host_info import (
         HostInfo,
@@ -124,13 +135,16 @@ def register_all() -> None:
     class_modules.register_public()
 
 
-def __getattr__(name: str) -> Any:
-    if name in (*class_modules.PUBLIC, class_modules.KURYR, "base", "fields"):
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in __all__:
-        for module_name in (*class_modules.PUBLIC, class_modules.KURYR):
-            module = importlib.import_module(f"{__name__}.{module_name}")
-            if hasattr(module, name):
-                globals()[name] = getattr(module, name)
-                return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    # With this function, type checkers would accept any name.
+
+    def __getattr__(name: str) -> Any:
+        if name in (*class_modules.PUBLIC, class_modules.KURYR, "base", "fields"):
+            return importlib.import_module(f"{__name__}.{name}")
+        if name in __all__:
+            for module_name in (*class_modules.PUBLIC, class_modules.KURYR):
+                module = importlib.import_module(f"{__name__}.{module_name}")
+                if hasattr(module, name):
+                    globals()[name] = getattr(module, name)
+                    return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

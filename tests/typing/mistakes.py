@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os_vif
 from os_vif import objects, serialization
 from os_vif.plugin import PluginBase
 from os_vif.steps.plan import Plan
@@ -19,6 +20,8 @@ objects.PodState(vifs={})  # error
 objects.InstanceInfo(uuid=None)  # error
 objects.VIFBase(network="br0")  # error
 
+objects.VIFBrige(vif_name="tap0")  # error
+os_vif.plugg(vif, objects.InstanceInfo())  # error
 vif.bridg_name  # error
 vif.bridge_name = None  # error
 vif.network.bridge  # error

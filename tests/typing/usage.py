@@ -94,6 +94,10 @@ def use_pods() -> objects.PodState:
     )
     assert_type(pod.default_vif, objects.VIFBase)
     assert_type(pod.vifs, dict[str, objects.VIFBase])
+    # The modules are attributes, too, as with the public os-vif.
+    assert_type(objects.vif.VIFBridge(), objects.VIFBridge)
+    assert objects.kuryr.DEFAULT_INTERFACE in pod.vifs
+    assert issubclass(os_vif.plugin.PluginBase, PluginBase)
     return pod
 
 

@@ -39,9 +39,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "Serializer":
-        from os_vif.serialization.messaging.serializer import Serializer
+if not TYPE_CHECKING:
+    # With this function, type checkers would accept any name.
 
-        return Serializer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "Serializer":
+            from os_vif.serialization.messaging.serializer import Serializer
+
+            return Serializer
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
