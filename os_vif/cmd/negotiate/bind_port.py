@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from typing import Any
 
@@ -59,18 +60,20 @@ class BindPort(negotiate_command.NegotiateCommand):
             )
         except exception.NoUsableOffer as error:
             raise NotBoundError(str(error)) from error
-        return self.rows(
-            parsed_args,
-            {
-                "host": bound.host,
-                "release": bound.release,
-                "assumption": bound.assumption,
-                "kind": bound.vif.obj_name(),
-                "plugin": bound.vif.plugin,
-                "losses": [str(loss) for loss in bound.losses],
-                "text": bound.text,
-            },
-        )
+        form = "OVO primitive" if "versioned_object.name" in json.loads(bound.text) else "document"
+        shown = {
+            "host": bound.host,
+            "release": bound.release,
+            "assumption": bound.assumption,
+            "kind": bound.vif.obj_name(),
+            "plugin": bound.vif.plugin,
+            "losses": [str(loss) for loss in bound.losses],
+            "format": f"{form}, {len(bound.text)} bytes",
+        }
+        if parsed_args.formatter != "table":
+            # The text is too wide for a table.
+            shown["text"] = bound.text
+        return self.rows(parsed_args, shown)
 
 
 class NotBoundError(Exception):

@@ -89,6 +89,13 @@ def test_a_port_is_bound(os_vif, files):
     assert (bound["host"], bound["release"]) == ("host-a", CURRENT_RELEASE)
     assert (bound["kind"], bound["losses"]) == ("VIFOpenVSwitch", [])
     assert serialization.loads(bound["text"]).plugin == "ovs"
+    table = os_vif("negotiate", "bind", f"{folder}/port.json", offers[2]).stdout
+    assert f"document, {len(bound['text'])} bytes" in table
+    assert "apiVersion" not in table
+    text = os_vif(
+        "negotiate", "bind", f"{folder}/port.json", offers[2], "-f", "value", "-c", "text"
+    )
+    assert text.stdout == f"{bound['text']}\n"
     done = os_vif(*arguments, offers[0])
     assert (done.returncode, done.stdout) == (3, "")
     assert "host-n has no plugin 'ovs'" in done.stderr
@@ -117,6 +124,31 @@ def test_a_verdict(os_vif, files):
     assert done.returncode == 3
     assert "ovs_create_tap with ovs_hybrid_plug" in done.stdout
     assert json.loads(verdict("here", "-f", "json").stdout)["changes"] == []
+
+
+def test_a_verdict_reads_each_form_and_standard_input(os_vif, files):
+    """An OVO primitive and a document of the same VIF have no changes; another id is a reason."""
+    vif = negotiation.vif_of(*case("a port", **TAP).arguments())
+    primitive = serialization.dumps(vif, release="5.3.0")
+    vif.id = "11111111-2222-4333-8444-555555555556"
+    folder = files(
+        there=vif_text(**TAP), other=serialization.dumps(vif), public=host_info_text("5.3.0")
+    )
+
+    def verdict(there, *more):
+        arguments = ("negotiate", "verdict", "-", f"{folder}/{there}.json", "-f", "json")
+        offer = f"--offer={folder}/public.json"
+        return os_vif(*arguments, offer, *more, text=primitive)
+
+    done = verdict("there", "--release", "5.3.0")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["changes"] == json.loads(done.stdout)["losses"] == []
+    assumed = json.loads(verdict("there").stdout)
+    assert "1.11.0 is assumed" in assumed["assumption"]
+    assert len(assumed["losses"]) == 2
+    other = verdict("other", "--release", "5.3.0")
+    assert other.returncode == 3
+    assert "different ports" in json.loads(other.stdout)["reasons"][0]
 
 
 @pytest.mark.parametrize(
