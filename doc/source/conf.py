@@ -42,7 +42,7 @@ nitpick_ignore_regex = [
         r"(Check|Run|Undo)Answer|Registry|EntryPoint|Netlink|Link|Opener|Tls|_history\.Version",
     ),
     (r"py:.*", r"Keep|Metric|PortTables|SharedDaemonError|Target|Users|VifRecord|Watch"),
-    (r"py:.*", r"os_vif\.serialization\._Kind"),
+    (r"py:.*", r"os_vif\.(serialization\._Kind|vif_fields\._VIF)"),
 ]
 
 html_theme = "alabaster"
