@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import json
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -266,6 +268,13 @@ def test_the_offer_of_a_host_returns_unchanged_from_neutron(hosts, tmp_path):
         if each["agent_type"] == "os-vif agent"
     )
     assert agent["configurations"] == configurations
+    # Only plugins of the server see the versions, so the release is in the offer too.
+    assert "resource_versions" not in agent
+    with contextlib.closing(sqlite3.connect(hosts.neutron.folder / "neutron.sqlite")) as database:
+        stored = database.execute(
+            "SELECT resource_versions FROM agents WHERE agent_type = 'os-vif agent'"
+        ).fetchall()
+    assert [json.loads(text) for (text,) in stored] == [versions]
     returned = negotiation.of_agent(agent)
     assert returned.canonical() == offer.canonical()
     assert returned.fingerprint == offer.fingerprint
