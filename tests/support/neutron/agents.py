@@ -33,7 +33,7 @@ _FIRST_ADDRESS, _SECOND_ADDRESS = "10.200.0.1", "10.200.0.2"
 #: Programs that the agent calls, with their Debian packages.
 _PROGRAMS = {"iptables-save": "iptables", "ipset": "ipset", "conntrack": "conntrack"}
 #: For an agent to report its state, in seconds.
-_AGENT_TIMEOUT_S = 180
+_AGENT_TIMEOUT_S = 400
 
 
 def missing_requirement() -> str | None:
@@ -164,6 +164,8 @@ def _configure(
                 "datapath_type": "netdev",
                 "ovsdb_connection": switch.connection,
                 "local_ip": address,
+                # An agent that loses the switch while the bridge is created ends.
+                "of_inactivity_probe": 0,
             },
             "agent": {"polling_interval": 1},
         },

@@ -15,7 +15,7 @@ from typing import Any
 #: For a reply of the server, in seconds. The first requests load modules.
 _REPLY_TIMEOUT_S = 120
 #: For a port to become ACTIVE or DOWN, in seconds.
-_STATUS_TIMEOUT_S = 120
+_STATUS_TIMEOUT_S = 240
 _PROJECT = "os-vif-tests"
 
 
