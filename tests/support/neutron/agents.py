@@ -166,6 +166,7 @@ def _configure(
                 "local_ip": address,
                 # An agent that loses the switch while the bridge is created ends.
                 "of_inactivity_probe": 0,
+                "ovsdb_timeout": 120,
             },
             "agent": {"polling_interval": 1},
         },
