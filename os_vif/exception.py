@@ -14,7 +14,7 @@ errors of a plugin as :class:`PlugException`, :class:`UnplugException`, :class:`
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, NamedTuple
 
 from os_vif.escape import printable, printable_lines
 
@@ -311,16 +311,29 @@ class UnsupportedVersion(SerializationError):
     """The version of the document is not supported, or the release of the reader is unknown."""
 
 
+class Loss(NamedTuple):
+    """A value lost on the way to a reader."""
+
+    #: The path of the field, such as ``port_profile.create_port``; empty for the object itself.
+    path: str
+    #: The kind of loss, in words.
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the object'} ({self.what})"
+
+
 class DataLoss(SerializationError):
     """The reader of the document does not support all values of the object. Nothing was written.
 
-    :ivar losses: a tuple of :class:`~os_vif.codec.unknown.Loss`, with the path of each lost field.
+    :ivar losses: a tuple of :class:`Loss`, with the path of each lost field.
     """
 
     msg_fmt = "Writing for %(reader)s would lose: %(listed)s."
 
     def __init__(self, message: str | None = None, **kwargs: Any) -> None:
-        self.losses: tuple[Any, ...] = tuple(kwargs.get("losses", ()))
+        # An error of another process, as oslo.messaging creates it, has lists of texts.
+        self.losses: tuple[Loss, ...] = tuple(Loss(*loss) for loss in kwargs.get("losses", ()))
         if "losses" in kwargs:
             kwargs["listed"] = "; ".join(str(loss) for loss in self.losses)
         super().__init__(message, **kwargs)

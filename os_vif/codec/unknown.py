@@ -8,27 +8,30 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from oslo_versionedobjects import base as ovo
 
 from os_vif.codec.path import below
 from os_vif.codec.registry import FIXED_IPS
+from os_vif.exception import Loss
+
+__all__ = [
+    "UNKNOWN",
+    "Loss",
+    "Unknown",
+    "attach",
+    "contents",
+    "discard",
+    "fields_of",
+    "get",
+    "losses",
+    "move",
+    "within",
+]
 
 #: The attribute of an object with the unknown fields.
 UNKNOWN = "_unknown"
-
-
-class Loss(NamedTuple):
-    """A value lost on the way to a reader."""
-
-    #: The path of the field, such as ``port_profile.create_port``; empty for the object itself.
-    path: str
-    #: The kind of loss, in words.
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.path or 'the object'} ({self.what})"
 
 
 @dataclass

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""An RPC server in this process, on the transport ``fake://`` of oslo.messaging."""
+"""An RPC server in this process, by default on the transport ``fake://`` of oslo.messaging."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Endpoint:
         return entity
 
     def give(self, ctxt: dict[str, Any]) -> Any:
-        """Return the object that a test has put in ``received``."""
+        """Return the last object of ``received``."""
         return self.received.pop()
 
 
@@ -41,29 +41,37 @@ class Exchange:
 
     def __init__(self, transport: Any, topic: str, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.topic = topic
         self._transport = transport
-        self._topic = topic
 
-    def call(self, method: str, *, serializer: Any = None, **arguments: Any) -> Any:
-        target = oslo_messaging.Target(topic=self._topic, version="1.0")
-        client = oslo_messaging.get_rpc_client(
+    def client(self, serializer: Any = None, topic: str | None = None) -> Any:
+        """Return a client of the server, or of a server with a different topic."""
+        target = oslo_messaging.Target(topic=topic or self.topic, version="1.0")
+        return oslo_messaging.get_rpc_client(
             self._transport, target, serializer=serializer, timeout=60
         )
-        return client.call({}, method, **arguments)
+
+    def call(self, method: str, *, serializer: Any = None, **arguments: Any) -> Any:
+        return self.client(serializer).call({}, method, **arguments)
 
     def echo(self, entity: Any, serializer: Any = None) -> Any:
         return self.call("echo", serializer=serializer, entity=entity)
 
 
 @contextlib.contextmanager
-def running_server(serializer: Any, *endpoints: Any) -> Iterator[Exchange]:
-    """Run a server during a block."""
+def running_server(
+    serializer: Any, *endpoints: Any, url: str = "fake://", topic: str | None = None
+) -> Iterator[Exchange]:
+    """Run a server during a block.
+
+    :param topic: None means a new topic.
+    """
     # oslo.messaging requires the global configuration.
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     transport = oslo_messaging.get_rpc_transport(
-        cfg.CONF, url="fake://", allowed_remote_exmods=["os_vif.exception"]
+        cfg.CONF, url=url, allowed_remote_exmods=["os_vif.exception"]
     )
-    topic, endpoint = f"topic-{next(_topics)}", Endpoint()
+    topic, endpoint = topic or f"topic-{next(_topics)}", Endpoint()
     server = oslo_messaging.get_rpc_server(
         transport,
         oslo_messaging.Target(topic=topic, server="server"),
