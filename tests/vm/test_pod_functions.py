@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 import pytest
 
 import os_vif
 from os_vif import Sandbox
+from os_vif.cni.call_handler import CallHandler
 from testbed.vm import cards
+from tests.support import cni
 from tests.support.pod_cases import POD, network_of, new_pod, pod_ip, subnet
 from tests.support.vm.virtual_functions import links, namespace, of_vf, records
 
@@ -44,3 +47,34 @@ def test_a_virtual_function_goes_into_a_pod_and_back(igb):
     cards.wait_until(lambda: list(devices.glob("*")), "the device of the virtual function")
     os_vif.unplug_pod(vif, POD, Sandbox(None, "net1"))
     assert (links(), records()) == (before, [])
+
+
+def test_a_virtual_function_of_the_cni_capability_device_id(igb, tmp_path):
+    address, info = igb.vf(0).name, tmp_path / "device.json"
+    mac, before = "02:11:22:33:44:77", links()
+    configuration = {
+        "cniVersion": "1.1.0",
+        "name": "net",
+        "type": "os-vif-cni",
+        "mtu": 1400,
+        "runtimeConfig": {
+            "deviceID": address,
+            "mac": mac,
+            "ips": ["10.6.0.5/24"],
+            "CNIDeviceInfoFile": str(info),
+        },
+    }
+    path = tmp_path / "cni.sock"
+    with cni.serving(path, CallHandler().answer), cni.pod_namespace("vf-cni") as netns:
+        runtime = cni.Runtime(cni.PYTHON_CLIENT, path, netns=netns)
+        result = runtime.call("ADD", configuration).result
+        assert result["interfaces"] == [
+            {"name": "eth0", "mac": mac, "mtu": 1400, "sandbox": netns, "pciID": address}
+        ]
+        assert json.loads(info.read_text())["pci"] == {"pci-address": address}
+        assert cni.links_in(netns)["eth0"]["address"] == mac
+        assert cni.addresses_in(netns) == ["10.6.0.5/24"]
+        runtime.call("CHECK", configuration | {"prevResult": result}).succeeded()
+        runtime.call("DEL", configuration, CNI_NETNS=None).succeeded()
+        assert list(cni.links_in(netns)) == ["lo"]
+    assert (links(), records(), info.exists()) == (before, [], False)
