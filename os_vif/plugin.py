@@ -166,6 +166,8 @@ class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
 
         The function uses the values of the options at the time of this call, and returns None for a
         plan that cannot be remembered. For os-vif only.
+
+        :meta private:
         """
         read_inputs = self._plan_inputs()
         if read_inputs is None:

@@ -6,7 +6,7 @@
 Controllers import the package. The package reads no state of a host, loads no plugin, and opens
 no file or socket.
 
-:class:`Offer` has the VIFs for a host; :func:`os_vif.offer` makes the offer on the host, and
+:class:`~os_vif.objects.HostOffer`, here named ``Offer``, has the VIFs for a host; :func:`os_vif.offer` makes the offer on the host, and
 :func:`of_host_info`, :func:`of_agent`, :func:`of_chassis` and :func:`of_document` read an offer
 from published data.
 :func:`vif_of` and :func:`details_of` translate between ``vif_details`` of neutron and a VIF.
@@ -16,7 +16,7 @@ from published data.
 from __future__ import annotations
 
 from os_vif.negotiation.isolation import needs_isolation
-from os_vif.negotiation.move_verdict import Change, Verdict, verdict
+from os_vif.negotiation.move_verdict import FieldChange, Verdict, verdict
 from os_vif.negotiation.offer_readers import of_agent, of_chassis, of_document, of_host_info
 from os_vif.negotiation.port_binding import Bound, agent_state, bind, profile_of_guest
 from os_vif.negotiation.vif_exchange import details_of, vif_of
@@ -25,7 +25,7 @@ from os_vif.objects import HostOffer as Offer
 
 __all__ = [
     "Bound",
-    "Change",
+    "FieldChange",
     "Guest",
     "Offer",
     "Verdict",

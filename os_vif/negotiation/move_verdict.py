@@ -43,7 +43,7 @@ GUEST_VISIBLE: Mapping[str, str] = {
 }
 
 
-class Change(NamedTuple):
+class FieldChange(NamedTuple):
     """A field with another value on the other host; None for an unset field."""
 
     #: The path of the field, such as ``port_profile.create_tap``.
@@ -61,10 +61,10 @@ class Verdict:
     """The answer of :func:`verdict`. True in a condition if the migration is possible."""
 
     possible: bool
-    #: All fields with another value, by path, without the fields of :data:`FREE`.
-    changes: tuple[Change, ...] = ()
+    #: All fields with another value, by path, without the fields that may differ freely (``FREE``).
+    changes: tuple[FieldChange, ...] = ()
     #: The changes that the guest would see.
-    guest_visible: tuple[Change, ...] = ()
+    guest_visible: tuple[FieldChange, ...] = ()
     #: The values that the release of the other host cannot read.
     losses: tuple[Loss, ...] = ()
     #: The reasons why the migration is not possible; empty if the migration is possible.
@@ -110,14 +110,14 @@ def _identity(here: VIFBase, there: VIFBase) -> Iterator[str]:
         yield f"the VIFs belong to different ports: id {ours} here, {theirs} there"
 
 
-def _is_visible(change: Change, here: VIFBase, there: VIFBase) -> bool:
+def _is_visible(change: FieldChange, here: VIFBase, there: VIFBase) -> bool:
     """Return True if the guest sees a change."""
     if change.path in GUEST_VISIBLE:
         return True
     return change.path == "kind" and plug_rules.device_kind(here) != plug_rules.device_kind(there)
 
 
-def _description(change: Change, here: VIFBase, there: VIFBase) -> str:
+def _description(change: FieldChange, here: VIFBase, there: VIFBase) -> str:
     """Return a change that the guest sees, for a sentence."""
     if change.path == "kind":
         ours, theirs = plug_rules.device_kind(here), plug_rules.device_kind(there)
@@ -126,11 +126,11 @@ def _description(change: Change, here: VIFBase, there: VIFBase) -> str:
     return f"another {name} ({change.path} is {change.here} here, {change.there} there)"
 
 
-def _changes(here: VIFBase, there: VIFBase) -> tuple[Change, ...]:
+def _changes(here: VIFBase, there: VIFBase) -> tuple[FieldChange, ...]:
     """Return the fields with different values, sorted by path."""
     ours, theirs = dict(_leaves(_document(here))), dict(_leaves(_document(there)))
     return tuple(
-        Change(path, ours.get(path), theirs.get(path))
+        FieldChange(path, ours.get(path), theirs.get(path))
         for path in sorted(ours.keys() | theirs.keys())
         if _differ(ours.get(path), theirs.get(path)) and not _is_free(path)
     )
@@ -162,5 +162,5 @@ def _differ(here: Any, there: Any) -> bool:
 
 
 def _is_free(path: str) -> bool:
-    """Return True for a field of :data:`FREE`, and for a field below."""
+    """Return True for a field of ``FREE``, and for a field below."""
     return any(path == name or path.startswith((f"{name}.", f"{name}[")) for name in FREE)

@@ -120,7 +120,7 @@ def agent_state(
     """Return ``configurations`` and ``resource_versions`` of an agent with the offer of the host.
 
     :raises os_vif.exception.InvalidBinding: with the sizes, for an offer above
-        :data:`LARGEST_OFFER` bytes, and if a column of neutron is too small.
+        2,500 bytes, and if a column of neutron is too small.
     """
     text = offer.canonical()
     if len(text) > LARGEST_OFFER:
