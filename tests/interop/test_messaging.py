@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import subprocess
+import threading
+import time
 import warnings
 from pathlib import Path
 
 import pytest
 
-from os_vif import exception
+from os_vif import exception, objects
 from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import downgrade, dumps, messaging
 from testbed import environments, namespaces
 from testbed.environments import Unavailable
@@ -57,7 +61,7 @@ def installed(subject, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(installed, tmp_path_factory):
-    """RabbitMQ in a private network namespace, in which this thread is until the last test."""
+    """Run RabbitMQ in a private network namespace, and move this thread into the namespace."""
     if missing := namespaces.missing_right():
         pytest.skip(missing)
     if missing := rabbitmq_server.missing_requirement():
@@ -144,12 +148,93 @@ def test_an_old_receiver_asks_for_a_back_port(url, ours, backports, installed, t
 def test_an_old_receiver_without_a_pin_and_without_back_ports_fails(
     url, ours, installed, tmp_path
 ):
-    """The test can fail: an error of the peer, which the pin prevents."""
+    """The pin prevents the error of the receiver."""
     with installed["1.17.0"].serving(url, "failing", "peer", tmp_path / "log"):
         vif = make("VIFOpenVSwitch", port_profile=make("VIFPortProfileOpenVSwitch"))
         client = ours.client(messaging.Serializer(), "failing")
         with pytest.raises(oslo_messaging.RemoteError, match="IncompatibleObjectVersion"):
             client.call({}, "echo", entity=vif)
+
+
+CALLS = 200
+
+
+class Caller:
+    """A thread that calls the servers until the last upgrade, and some calls more."""
+
+    def __init__(self, client, vif):
+        self.answers, self.errors = [], []
+        #: Held during a call.
+        self.calling = threading.Lock()
+        self.upgraded = threading.Event()
+        self.thread = threading.Thread(target=self._call, args=(client, vif))
+
+    def _call(self, client, vif):
+        after = 0
+        while len(self.answers) < CALLS or after < CALLS // 4:
+            after += self.upgraded.is_set()
+            try:
+                with self.calling:
+                    self.answers.append(client.call({}, "echo", entity=vif))
+            except Exception as error:
+                self.errors.append(error)
+                raise
+            time.sleep(0.01)
+
+    def wait_for_calls(self, number):
+        """Wait for further calls."""
+        wanted = len(self.answers) + number
+        deadline = time.monotonic() + 120
+        while len(self.answers) < wanted:
+            assert self.thread.is_alive(), self.errors
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
+def test_three_servers_are_upgraded_one_by_one(url, ours, installed, tmp_path):
+    """No call fails, and no field is lost after the last upgrade."""
+    vif = objects.VIFHostDevice(
+        dev_address="0000:03:10.1", port_profile=objects.VIFPortProfileSRIOV(vlan=5)
+    )
+    running: dict[str, str] = {}
+    serializer = messaging.Serializer(
+        lambda: messaging.common_release([*running.values()]), losses="tell"
+    )
+    caller = Caller(ours.client(serializer, "rolling"), vif)
+    with contextlib.ExitStack() as servers:
+
+        def start(release, name):
+            stack = servers.enter_context(contextlib.ExitStack())
+            peer = installed[OURS if release == CURRENT_RELEASE else release]
+            stack.enter_context(peer.serving(url, "rolling", name, tmp_path / name))
+            running[name] = release
+            return stack
+
+        olds = [start("5.3.0", f"old-{n}") for n in range(3)]
+        caller.thread.start()
+        for n, old in enumerate(olds):
+            caller.wait_for_calls(20)
+            start(CURRENT_RELEASE, f"new-{n}")
+            # A server of oslo.messaging 18.3.1 acknowledges a request while it closes the
+            # connection, and never processes the request: no call may be under way.
+            with caller.calling:
+                old.close()
+                del running[f"old-{n}"]
+        caller.upgraded.set()
+        caller.thread.join(300)
+        assert not caller.thread.is_alive()
+    assert caller.errors == []
+    assert len(caller.answers) >= CALLS
+    names = [answer["name"] for answer in caller.answers]
+    assert {*names} == {f"{age}-{n}" for age in ("old", "new") for n in range(3)}
+    entities = [answer["entity"] for answer in caller.answers]
+    assert all(entity.dev_address == vif.dev_address for entity in entities)
+    complete = [dumps(entity) == dumps(vif) for entity in entities]
+    # The release changes after the end of the last old server: then every field arrives.
+    first = complete.index(True)
+    assert not [name for name in names[first:] if name.startswith("old")]
+    assert all(complete[first:])
+    assert len(complete) - first >= CALLS // 4
 
 
 def _send_mutations(ours, rounds, seed):
