@@ -267,7 +267,7 @@ def test_ten_thousand_mutated_messages_raise_one_family(ours):
 
 
 def test_the_paths_of_a_loss_in_a_reply_reach_the_client(url, ours):
-    """The client has the class and the paths of DataLoss, although another process raised it."""
+    """The client gets the class and the paths of a DataLoss of the server."""
     with running_server(messaging.Serializer("5.3.0"), url=url, topic="pinned") as pinned:
         vif = make("VIFHostDevice", port_profile=make("VIFPortProfileSRIOV"))
         pinned.endpoint.received.append(vif)
