@@ -19,7 +19,7 @@ from os_vif.steps.pod.bridge_gateway import (
     RestoreForwarding,
 )
 from os_vif.steps.pod.in_pod import InPod
-from os_vif.steps.pod.pod_device import LendLink, ReturnLink
+from os_vif.steps.pod.pod_device import LendLink, PrepareLending, ReturnLink
 from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
 from os_vif.steps.pod.pod_veth import EnsurePodVeth
 
@@ -46,6 +46,7 @@ vif_plug = Context(
         EnsurePodVlan,
         InPod,
         LendLink,
+        PrepareLending,
         RemoveBridgeGateway,
         RestoreForwarding,
         ReturnLink,

@@ -11,11 +11,14 @@ import pathlib
 import pytest
 
 import os_vif
-from os_vif import Sandbox
+from os_vif import Sandbox, exception
 from os_vif.cni.call_handler import CallHandler
+from os_vif.engine import runner
+from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from testbed.vm import cards
 from tests.support import cni
 from tests.support.pod_cases import POD, network_of, new_pod, pod_ip, subnet
+from tests.support.proofs import with_failing_step
 from tests.support.vm.virtual_functions import links, namespace, of_vf, records
 
 # A fixture.
@@ -47,6 +50,18 @@ def test_a_virtual_function_goes_into_a_pod_and_back(igb):
     cards.wait_until(lambda: list(devices.glob("*")), "the device of the virtual function")
     os_vif.unplug_pod(vif, POD, Sandbox(None, "net1"))
     assert (links(), records()) == (before, [])
+
+
+def test_a_failed_plug_restores_the_mac_address_of_a_virtual_function(igb):
+    """The driver refuses the address before the physical function has released the VIF's."""
+    vif = of_vf(igb.vf(0).name)
+    before = links()
+    with new_pod() as netns:
+        plan = os_vif.plan_pod(vif, POD, Sandbox(netns, "net1"))
+        with pytest.raises(exception.StepFailed, match="missing") as info:
+            runner.run(with_failing_step(plan, len(plan)), PRIVSEP_MODULE)
+        assert "by hand" not in str(info.value)
+        assert (links(), records()) == (before, [])
 
 
 def test_a_virtual_function_of_the_cni_capability_device_id(igb, tmp_path):

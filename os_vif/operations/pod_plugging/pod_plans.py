@@ -36,7 +36,7 @@ from os_vif.steps.ip import sysctl
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.pod.bridge_gateway import EnableForwarding, EnsureBridgeGateway
 from os_vif.steps.pod.in_pod import InPod
-from os_vif.steps.pod.pod_device import LendLink, ReturnLink
+from os_vif.steps.pod.pod_device import LendLink, PrepareLending, ReturnLink
 from os_vif.steps.pod.pod_upper_links import DeletePodLink, EnsurePodMacvlan, EnsurePodVlan
 from os_vif.steps.pod.pod_veth import EnsurePodVeth, is_of_other_sandbox
 
@@ -90,6 +90,8 @@ class _Device:
 
     #: Steps on the way into the pod.
     steps: tuple[KernelStep, ...] = ()
+    #: Steps before the steps of the host.
+    first: tuple[KernelStep, ...] = ()
     mac: str | None = None
     mtu: int | None = None
     host_name: str | None = None
@@ -135,7 +137,7 @@ def plan_device(
         inner = _pod_steps(target.ifname, result) if device.has_interface else ()
         return Plan(*map(target.step, inner), *after, switch=host.switch), result
 
-    return Plan(*before, *gateways, *device.steps, *loopback), plan_rest
+    return Plan(*device.first, *before, *gateways, *device.steps, *loopback), plan_rest
 
 
 def plan_unplug(plugin: Any, vif: Any, instance_info: Any, target: Target) -> Plan:
@@ -248,7 +250,7 @@ def _veth_in_switch(plugin: Any, vif: Any, host: Plan, target: Target) -> _Devic
 def _veth(plugin: Any, vif: Any, target: Target, name: str, bridge: str = "") -> _Device:
     mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
     step = EnsurePodVeth(name, *target.place, target.ifname, mac, mtu, bridge)
-    return _Device((step,), mac, mtu, name)
+    return _Device((step,), (), mac, mtu, name)
 
 
 def _macvlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
@@ -257,7 +259,7 @@ def _macvlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
     mac, mtu = vif_fields.mac(vif), _mtu(plugin, vif)
     link = nested_link.require_link(mtu)
     step = EnsurePodMacvlan(target.ifname, *target.place, link, mac, mtu)
-    return _Device((step,), mac, mtu, link)
+    return _Device((step,), (), mac, mtu, link)
 
 
 def _vlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
@@ -270,7 +272,7 @@ def _vlan(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
         step = EnsurePodVlan(target.ifname, *target.place, link, mac, mtu, vlan_id=number)
     except exception.InvalidStep as error:
         raise vif_fields.of_step(error, {"vlan_id": "vif.vlan_id"}) from error
-    return _Device((step,), mac, mtu, link)
+    return _Device((step,), (), mac, mtu, link)
 
 
 def _virtual_function(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:
@@ -278,11 +280,12 @@ def _virtual_function(plugin: Any, vif: Any, host: Plan, target: Target) -> _Dev
     del host
     mac, mtu, address = vif_fields.mac(vif), _mtu(plugin, vif), vif_fields.pci_address(vif)
     try:
-        step = LendLink(target.ifname, *target.place, address)
+        place = (target.ifname, *target.place, address)
+        first, step = PrepareLending(*place), LendLink(*place)
     except exception.InvalidStep as error:
         raise vif_fields.of_step(error, {"pci_address": "vif.dev_address"}) from error
     info = _pci_info(address)
-    return _Device((step,), mac, mtu, None, pci_id=address, device_info=info)
+    return _Device((step,), (first,), mac, mtu, None, pci_id=address, device_info=info)
 
 
 def _vhost_user(plugin: Any, vif: Any, host: Plan, target: Target) -> _Device:

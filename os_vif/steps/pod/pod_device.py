@@ -56,6 +56,10 @@ class _PodDevice(PodStep):
         super().validate()
         validate.pci_address(self, "pci_address")
 
+    @property
+    def _place(self) -> tuple[str, str, str, str]:
+        return self.name, self.netns, self.netns_id, self.pci_address
+
     def _record(self) -> LentDevice | None:
         """Return the record of the device, if lent to the namespace of the step."""
         record = lent_devices.read_record(self.pci_address)
@@ -65,6 +69,34 @@ class _PodDevice(PodStep):
         """Return the device of the virtual function on the host, or None."""
         links = (net.link(name) for name in functions.devices(self.pci_address))
         return next((link for link in links if link is not None), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareLending(_PodDevice):
+    """A rollback restores the MAC address of a virtual function's device last.
+
+    The step stands before the settings of the physical function, and changes nothing: a driver
+    refuses the earlier MAC address until the address that the physical function has assigned is
+    released (igbvf).
+    """
+
+    def commands(self) -> tuple[str, ...]:
+        return (f"# a rollback restores the MAC address of {self.pci_address} last",)
+
+    def refusal(self, host: Host) -> str | None:
+        if (reason := super().refusal(host)) is not None:
+            return reason
+        is_vf = functions.is_vf(self.pci_address)
+        return None if is_vf else f"{self.pci_address} is no virtual function"
+
+    def differences(self, net: Netlink) -> tuple[Difference, ...]:
+        return ()
+
+    def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
+        # The rollback of a repeated plug leaves the device in the pod.
+        if self._record() is not None:
+            return ()
+        return (ReturnLink(*self._place),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,8 +145,7 @@ class LendLink(_PodDevice):
                 raise OSError(errno.ENODEV, reason)
             self._require_free(pod)
             self._send(net, pod, link)
-        place = (self.name, self.netns, self.netns_id, self.pci_address)
-        return (ReturnLink(*place),)
+        return (ReturnLink(*self._place, keep_record=True),)
 
     def _require_free(self, pod: PodNamespace) -> None:
         with pod.entered() as inside:
@@ -188,6 +219,13 @@ class ReturnLink(_PodDevice):
     Equivalent to: ``nsenter --net=NETNS ip link set dev NAME netns HOST name EARLIER-NAME``
     """
 
+    #: Leave the MAC address and the record to a later step.
+    keep_record: bool = False
+
+    def validate(self) -> None:
+        super().validate()
+        validate.boolean(self, "keep_record")
+
     def commands(self) -> tuple[str, ...]:
         command = f"ip link set dev {quote(self.name)} netns 1"
         return (f"nsenter --net={quote(self.netns)} {command}  # with its name and MAC address",)
@@ -223,6 +261,8 @@ class ReturnLink(_PodDevice):
             net.set(link, up=False)
             net.change(link, {"IFLA_IFNAME": record.name})
         net.set(link, mtu=record.mtu)
+        if self.keep_record:
+            return undo
         # If the driver refuses the address, the record remains for the next unplug.
         net.set(link, address=record.mac)
         lent_devices.delete_record(self.pci_address)
@@ -237,16 +277,18 @@ class ReturnLink(_PodDevice):
     def _fetch(self, net: Netlink) -> tuple[KernelStep, ...]:
         """Move the device to the host under the earlier name; return the undo steps."""
         record = self._record()
-        if record is not None and net.resolve(record.name) is not None:
-            # The kernel would move the device, and then fail to rename the device.
-            raise OSError(errno.EEXIST, f"another device of the host has the name {record.name}")
         own = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         try:
             with self.opened() as pod:
                 with pod.entered() as inside:
                     link = self._in_pod(inside)
-                    if link is None or record is None:
-                        return ()
+                if link is None or record is None:
+                    return ()
+                if net.resolve(record.name) is not None:
+                    # The kernel would move the device, and then fail to rename the device.
+                    reason = f"another device of the host has the name {record.name}"
+                    raise OSError(errno.EEXIST, reason)
+                with pod.entered() as inside:
                     settings = read_settings(inside, link)
                     inside.set(link, up=False)
                     inside.change(link, {"IFLA_NET_NS_FD": own, "IFLA_IFNAME": record.name})
