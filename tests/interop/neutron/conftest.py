@@ -16,9 +16,9 @@ import os_vif
 from os_vif import opts
 from testbed import environments, namespaces
 from tests.support.daemons import stop_daemon
-from tests.support.interop import nova_host
 from tests.support.neutron import agents, ovn, server
 from tests.support.neutron.api import Api
+from tests.support.nova import nova_host
 
 
 @pytest.fixture(scope="session")

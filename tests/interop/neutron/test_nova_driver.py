@@ -14,9 +14,9 @@ import os_vif
 from os_vif.negotiation import vif_of
 from os_vif.serialization import to_document
 from testbed.namespaces import ip
-from tests.support.interop import nova_host
 from tests.support.neutron import ovn
 from tests.support.neutron.vifs import instance_of
+from tests.support.nova import nova_host
 from tests.support.ovs.vifs import guest_on
 
 pytestmark = pytest.mark.interop

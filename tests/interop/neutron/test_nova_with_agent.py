@@ -11,9 +11,9 @@ import os_vif
 from os_vif.negotiation import needs_isolation, vif_of
 from os_vif.serialization import to_document
 from testbed.namespaces import ip
-from tests.support.interop import nova_host
 from tests.support.neutron import agents
 from tests.support.neutron.vifs import instance_of
+from tests.support.nova import nova_host
 from tests.support.ovs.vifs import guest_on
 
 pytestmark = pytest.mark.interop

@@ -27,7 +27,7 @@ from tests.support.negotiation.neutron_cases import Case, all_cases
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-TRANSLATOR = Path(__file__).parents[1] / "interop" / "nova_translator.py"
+TRANSLATOR = Path(__file__).parents[1] / "nova" / "nova_translator.py"
 RECORD = Path(__file__).with_name("nova_34_0_0.json")
 
 

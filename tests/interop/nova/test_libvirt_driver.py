@@ -16,8 +16,8 @@ from os_vif.serialization import to_document
 from testbed import environments, namespaces, ovs
 from testbed.namespaces import ip
 from tests.support.daemons import stop_daemon
-from tests.support.interop import nova_host
 from tests.support.negotiation.neutron_cases import PORT_ID, case
+from tests.support.nova import nova_host
 from tests.support.ovs.vifs import guest_on
 
 pytestmark = pytest.mark.interop
