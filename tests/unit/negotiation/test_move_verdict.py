@@ -68,7 +68,10 @@ def test_a_virtual_function_cannot_move_to_a_host_with_5_3_0():
     """5.3.0 has no plugin sriov, and no port profile of the plugin."""
     function = vif("hw_veb", "direct", vlan="5")
     verdict = negotiation.verdict(function, function, public_offer("5.3.0"))
-    assert verdict.reasons == ("host-5.3.0 has no plugin 'sriov'; offered: noop, ovs",)
+    plugin, profile, vlan = verdict.reasons
+    assert plugin == "host-5.3.0 has no plugin 'sriov'; offered: noop, ovs"
+    assert "port_profile, the settings of the plugin" in profile
+    assert "port_profile.vlan=5, the VLAN of the virtual function" in vlan
     assert "port_profile.vlan" in {loss.path for loss in verdict.losses}
 
 
@@ -215,6 +218,109 @@ def test_the_verdict_of_the_way_back_is_the_mirror(data):
 def test_a_vif_without_a_plugin_is_refused():
     """The plugin decides who plugs the VIF."""
     nothing = objects.VIFBridge()
-    assert negotiation.verdict(nothing, nothing, our_offer()).reasons == (
-        "VIFBridge names no plugin",
+    _, reason = negotiation.verdict(nothing, nothing, our_offer()).reasons
+    assert reason == "VIFBridge names no plugin"
+
+
+@pytest.mark.parametrize("release", ["1.17.0", "3.0.0"])
+def test_a_lost_number_of_queues_is_a_reason(release):
+    """The release cannot read the field, so that the guest would see one queue."""
+    same = vif(**TAP)
+    same.port_profile.multiqueue = True
+    profiles = [offered_class("VIFOpenVSwitch", "VIFPortProfileOpenVSwitch")]
+    plugins = [objects.OfferedPlugin(name="ovs", vifs=profiles)]
+    verdict = negotiation.verdict(same, same, our_offer(release=release, plugins=plugins))
+    assert not verdict.possible
+    assert verdict.changes == ()
+    assert verdict.guest_visible == (("port_profile.multiqueue", True, None),)
+    (reason,) = verdict.reasons
+    assert f"os-vif {release}, which cannot read port_profile.multiqueue=True" in reason
+    same.port_profile.multiqueue = False
+    assert negotiation.verdict(same, same, our_offer(release=release, plugins=plugins)).possible
+
+
+def offered_class(name, *profiles):
+    return objects.OfferedClass(name=name, profiles=list(profiles))
+
+
+def test_a_lost_vlan_is_a_reason():
+    """An offer may list the plugin and an older release."""
+    function = vif("hw_veb", "direct", vlan="100")
+    verdict = negotiation.verdict(function, function, our_offer(release="5.3.0"))
+    assert not verdict.possible
+    assert "cannot read port_profile.vlan=100" in verdict.reasons[-1]
+
+
+def test_an_absent_vlan_is_a_reason():
+    """The virtual function would send into another network."""
+    here, there = vif("hw_veb", "direct", vlan="100"), vif("hw_veb", "direct")
+    (reason,) = negotiation.verdict(here, there, our_offer()).reasons
+    assert reason == "the virtual function has port_profile.vlan=100 here, and no VLAN there"
+    assert negotiation.verdict(there, here, our_offer()).possible
+
+
+def test_different_networks_are_no_migration():
+    """The id of the network is compared too."""
+    other = vif(**TAP)
+    other.network.id = "11111111-2222-4333-8444-555555555556"
+    (reason,) = negotiation.verdict(vif(**TAP), other, our_offer()).reasons
+    assert reason.startswith("the VIFs belong to different networks: network.id ")
+
+
+def test_a_vif_without_an_id_is_no_migration():
+    """Nothing tells that both VIFs belong to the same port."""
+    here, there = (objects.VIFOpenVSwitch(plugin="ovs") for _ in range(2))
+    verdict = negotiation.verdict(here, there, our_offer())
+    assert verdict.changes == ()
+    (reason,) = verdict.reasons
+    assert "neither VIF has an id" in reason
+    there.id = "11111111-2222-4333-8444-555555555556"
+    (reason,) = negotiation.verdict(here, there, our_offer()).reasons
+    assert "different ports: id unset here" in reason
+
+
+def network(*subnets):
+    return objects.Network(
+        id="11111111-2222-4333-8444-555555555556",
+        subnets=objects.SubnetList(objects=list(subnets)),
     )
+
+
+def subnet(cidr, addresses, routes):
+    return objects.Subnet(
+        cidr=cidr,
+        ips=objects.FixedIPList(objects=[objects.FixedIP(address=a) for a in addresses]),
+        routes=objects.RouteList(objects=[objects.Route(cidr=c, gateway=g) for c, g in routes]),
+    )
+
+
+def test_the_order_of_subnets_addresses_and_routes_is_no_change():
+    """Neutron's API guarantees no order."""
+    here, there = vif(**TAP), vif(**TAP)
+    routes = [
+        ("10.1.0.0/16", "10.9.0.2"),
+        ("10.1.0.0/16", "10.9.0.3"),
+        ("10.2.0.0/16", "10.9.0.2"),
+    ]
+    four = subnet("10.9.0.0/24", ["10.9.0.5", "10.9.0.6"], routes)
+    reverse = subnet("10.9.0.0/24", ["10.9.0.6", "10.9.0.5"], routes[::-1])
+    six = subnet("fd00::/64", ["fd00::5"], [])
+    here.network, there.network = network(four, six), network(six, reverse)
+    assert negotiation.verdict(here, there, our_offer()).changes == ()
+    there.network = network(subnet("fd00::/64", ["fd00::6"], []), four)
+    assert negotiation.verdict(here, there, our_offer()).changes == (
+        ("network.subnets[fd00::/64].ips[fd00::5].address", "fd00::5", None),
+        ("network.subnets[fd00::/64].ips[fd00::6].address", None, "fd00::6"),
+    )
+
+
+@pytest.mark.parametrize("name", ["here", "there", "offer"])
+@pytest.mark.parametrize("value", [None, {}, "x", 5, objects.Network()])
+def test_an_argument_of_another_class_is_refused(name, value):
+    """The error names the argument."""
+    arguments = {"here": vif(**TAP), "there": vif(**TAP), "offer": our_offer(), name: value}
+    with pytest.raises(exception.InvalidValue) as raised:
+        negotiation.verdict(**arguments)
+    assert raised.value.path == name
+    assert raised.value.found
+    assert raised.value.expected == ("an Offer" if name == "offer" else "a VIF")

@@ -69,7 +69,7 @@ def test_the_text_is_for_the_release_of_the_host(release):
     assert primitive["versioned_object.name"] == "VIFOpenVSwitch"
     read = serialization.loads(bound.text)
     assert read.id == PORT_ID
-    assert ("create_tap" in read.port_profile) is not paths
+    assert ("create_tap" in read.port_profile) is (not paths)
 
 
 def test_the_assumed_release_is_named():
