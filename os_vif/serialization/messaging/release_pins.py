@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +16,7 @@ from os_vif import exception
 from os_vif.codec.path import below, describe
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.history import parse_version
+from os_vif.objects.versioning.release_names import newest_release_until
 from os_vif.objects.versioning.releases import CURRENT_RELEASE, PUBLIC_RELEASES
 from os_vif.serialization.messaging.object_messages import require_release
 
@@ -36,7 +39,8 @@ def configured_release(
     :param auto: returns the release for the value ``auto``, such as the result of
         :func:`common_release` for the releases of the running receivers.
     :raises os_vif.exception.UnsupportedVersion: for an unknown release in the option, at this call
-        or at a later change.
+        or at a later change. The returned function raises the error for a result of *auto* that is
+        no release; a later release than this library counts as the present release.
     :raises os_vif.exception.InvalidField: for the value ``auto`` without a function *auto*.
     """
     from os_vif import upgrade_levels
@@ -61,7 +65,9 @@ def configured_release(
 
     def find_release() -> str | None:
         release = read_option()
-        return auto() if auto is not None and release == upgrade_levels.AUTO else release or None
+        if auto is None or release != upgrade_levels.AUTO:
+            return release or None
+        return known_release(auto(), f"the function for 'auto' of {name}")
 
     # The start of the service reports an invalid option, not the first message.
     read_option()
@@ -71,37 +77,109 @@ def configured_release(
 def common_release(releases: Iterable[str]) -> str:
     """Return the newest release whose messages all the given releases can read.
 
-    The result is the oldest of the given releases, with two exceptions: releases of os-vif and of
-    kuryr together, and release 1.8.0, whose versions of some classes no later release reads. An
-    unknown release counts as the newest known release before the unknown release.
+    The result is the oldest of the given releases, except for releases of os-vif and of kuryr
+    together. An unknown release counts as the newest known release before the unknown release:
+    see :func:`~os_vif.objects.versioning.release_names.newest_release_until`.
+
+    Release 1.8.0 has a common release with 1.8.0 and with this library only. Other releases have
+    the addresses of a port in the subnets, where 1.8.0 drops the addresses without an error.
 
     :param releases: releases of os-vif such as ``5.3.0``, or of kuryr such as ``kuryr-10.0.0``.
         Without releases, the result is the present release.
-    :raises os_vif.exception.UnsupportedVersion: for any other name.
+    :raises os_vif.exception.UnsupportedVersion: for any other name, and for releases without a
+        common release.
     """
-    return _common_release(frozenset(map(_known_release, releases)))
+    if isinstance(releases, str):
+        raise exception.UnsupportedVersion(
+            path="releases", found=f"the text {describe(releases)}", expected="a list of releases"
+        )
+    return _common_release(frozenset(known_release(name, "release") for name in releases))
 
 
-def release_of_agents(agents: Iterable[Mapping[str, Any]], *, default: str | None = None) -> str:
+def release_of_agents(
+    agents: Iterable[Mapping[str, Any]],
+    *,
+    default: str | None = None,
+    silent_after: dt.timedelta | None = None,
+) -> str:
     """Return the newest release whose messages all agents of neutron can read.
 
     An agent reports the release as ``{"os_vif": "5.3.0"}`` in ``resource_versions``. Agents with
-    ``alive`` false do not count, as with the resources of neutron.
+    ``admin_state_up`` false do not count. Agents with ``alive`` false do: an agent that lost the
+    connection to the message broker reads the queued messages later.
 
     :param agents: agents that receive objects of os-vif, as in the lists of neutron, with ``host``,
-        ``alive``, and ``resource_versions`` as a dict or as JSON.
-    :param default: the release of an agent without a reported release.
-    :raises os_vif.exception.InvalidValue: for an agent without a reported release, if there
-        is no *default*, and for ``resource_versions`` of another type.
-    :raises os_vif.exception.UnsupportedVersion: for any other value of ``os_vif``.
+        ``admin_state_up``, ``heartbeat_timestamp`` in UTC, and ``resource_versions`` as a dict or
+        as JSON.
+    :param default: the release of an agent without a reported release, and the result if no agent
+        counts.
+    :param silent_after: the age of the last heartbeat from which an agent does not count; neutron
+        itself uses twice ``agent_down_time``. None means that the heartbeat has no effect. An agent
+        without a heartbeat counts.
+    :raises os_vif.exception.InvalidValue: for an agent without a reported release, or if no agent
+        counts, if there is no *default*; for ``resource_versions`` or a heartbeat of another type.
+    :raises os_vif.exception.UnsupportedVersion: for any other value of ``os_vif``, and for releases
+        without a common release.
     """
-    alive = [agent for agent in agents if agent.get("alive") is not False]
-    return common_release([_release_of_agent(agent, default) for agent in alive])
+    if default is not None:
+        default = known_release(default, "default")
+    counted = [agent for agent in agents if _counts(agent, silent_after)]
+    if not counted and default is None:
+        raise exception.InvalidValue(
+            path="agents",
+            found="no agent that counts",
+            expected="an agent with a release of os-vif, or the argument 'default'",
+        )
+    found = {_release_of_agent(agent, default) for agent in counted}
+    return common_release(found or {default or CURRENT_RELEASE})
+
+
+def known_release(stated: Any, path: str) -> str:
+    """Return the newest known release that is not newer than a stated release.
+
+    :param path: the argument, field or option with the name, for the error.
+    :raises os_vif.exception.UnsupportedVersion: for a value that is no release.
+    """
+    release = newest_release_until(stated)
+    if release is None:
+        raise exception.UnsupportedVersion(
+            path=path, found=describe(stated), expected=history.describe_releases()
+        )
+    return release
+
+
+def _counts(agent: Any, silent_after: dt.timedelta | None) -> bool:
+    """Return True if messages are written for the release of an agent."""
+    if not isinstance(agent, Mapping):
+        raise exception.InvalidValue(
+            path="agents", found=describe(agent), expected="agents of neutron, as dicts"
+        )
+    if agent.get("admin_state_up") is False:
+        return False
+    heartbeat = agent.get("heartbeat_timestamp")
+    if silent_after is None or heartbeat is None:
+        return True
+    if isinstance(heartbeat, str):
+        with contextlib.suppress(ValueError):
+            heartbeat = dt.datetime.fromisoformat(heartbeat)
+    if not isinstance(heartbeat, dt.datetime):
+        raise exception.InvalidValue(
+            path=f"heartbeat_timestamp of {_describe_agent(agent)}",
+            found=describe(heartbeat),
+            expected="a time such as '2026-11-30 12:00:00'",
+        )
+    if heartbeat.tzinfo is None:
+        heartbeat = heartbeat.replace(tzinfo=dt.UTC)
+    return dt.datetime.now(dt.UTC) - heartbeat < silent_after
+
+
+def _describe_agent(agent: Mapping[str, Any]) -> str:
+    host = agent.get("host")
+    return f"the agent on {describe(host) if host else 'an unnamed host'}"
 
 
 def _release_of_agent(agent: Mapping[str, Any], default: str | None) -> str:
-    host = agent.get("host")
-    path = f"resource_versions of the agent on {describe(host) if host else 'an unnamed host'}"
+    path = f"resource_versions of {_describe_agent(agent)}"
     reported = agent.get("resource_versions") or {}
     if isinstance(reported, str):
         try:
@@ -120,24 +198,7 @@ def _release_of_agent(agent: Mapping[str, Any], default: str | None) -> str:
             expected="a release of os-vif such as '5.3.0', or the argument 'default' with the "
             "release of agents that report none",
         )
-    try:
-        return _known_release(release)
-    except exception.UnsupportedVersion as error:
-        raise exception.UnsupportedVersion(
-            path=below(path, RESOURCE), found=error.found, expected=error.expected
-        ) from None
-
-
-def _known_release(release: str) -> str:
-    """Return the release, or the newest known release before an unknown release."""
-    if release in history.releases() or release in history.peers():
-        return release
-    try:
-        number = parse_version(release)
-    except ValueError:
-        number = ()
-    older = [r for r in (*PUBLIC_RELEASES, CURRENT_RELEASE) if parse_version(r) <= number]
-    return older[-1] if older else require_release(release, "release")
+    return known_release(release, below(path, RESOURCE))
 
 
 @functools.lru_cache(maxsize=64)
@@ -147,16 +208,25 @@ def _common_release(releases: frozenset[str]) -> str:
     newest_first = (CURRENT_RELEASE, *reversed(PUBLIC_RELEASES))
     # Neighbours may have the same versions: prefer the name of a given release.
     given = sorted(releases, key=(*newest_first, *history.peers()).index)
-    candidates = (*given, *newest_first)
-    # Every release reads the messages of release 1.0.0.
-    return next(
-        (c for c in candidates if all(_reads(reader, c) for reader in releases)),
-        PUBLIC_RELEASES[0],
+    for candidate in (*given, *newest_first):
+        if all(_reads(reader, candidate) for reader in releases):
+            return candidate
+    lonely = [reader for reader in given if _has_withdrawn_version(reader)]
+    raise exception.UnsupportedVersion(
+        path="releases",
+        found=" and ".join(given),
+        expected=f"releases with a common release: upgrade the receivers with {lonely[0]}, or send "
+        f"to these receivers with a serializer for release {lonely[0]!r}",
     )
 
 
 def _reads(reader: str, writer: str) -> bool:
-    """Return True if *reader* has each class of *writer*, in the same or a later minor version."""
+    """Return True if *reader* reads each class of *writer* completely.
+
+    A reader has the class in the same or in a later minor version. A withdrawn version has other
+    fields than the versions before and after it, so only the release itself reads the version, and
+    this library.
+    """
     readable = history.manifest(reader)
     classes = history.vocabulary()
     return all(
@@ -165,8 +235,22 @@ def _reads(reader: str, writer: str) -> bool:
             readable[name] == version
             or (
                 parse_version(version) < parse_version(readable[name])
+                and history.withdrawn_version(classes[name], readable[name]) is None
                 and history.withdrawn_version(classes[name], version) is None
+            )
+            or (
+                reader == CURRENT_RELEASE
+                and history.withdrawn_version(classes[name], version) is not None
             )
         )
         for name, version in history.manifest(writer).items()
+    )
+
+
+def _has_withdrawn_version(release: str) -> bool:
+    """Return True for a release with a version of a class that a later release withdrew."""
+    classes = history.vocabulary()
+    return any(
+        history.withdrawn_version(classes[name], version) is not None
+        for name, version in history.manifest(release).items()
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from os_vif.codec.registry import NAMESPACE
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization.messaging import object_messages
 from os_vif.serialization.messaging.object_messages import Form, LossPolicy
+from os_vif.serialization.messaging.release_pins import known_release
 
 try:
     import oslo_messaging
@@ -25,9 +27,11 @@ except ImportError as error:
         "the serializer of messages needs oslo.messaging: install os-vif[messaging]"
     ) from error
 
-#: The oldest release of the readers: a name, a function that returns the name for each message,
-#: or None for the present release.
+#: The oldest release of the readers: a name, a function that returns the name for each argument,
+#: result or payload with objects, or None for the present release.
 Release = str | Callable[[], str | None] | None
+#: Returns the release for the objects of one argument, result or payload.
+FindRelease = Callable[[], str | None]
 
 
 class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]
@@ -37,9 +41,11 @@ class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]
     *base* are.
 
     :param release: the oldest release among the readers, such as ``5.3.0`` or ``kuryr-10.0.0``; a
-        function without arguments that returns the release for each message, such as the result
-        of :func:`~os_vif.serialization.messaging.release_pins.configured_release`; None for
-        readers with the present release.
+        function without arguments that returns the release, such as the result of
+        :func:`~os_vif.serialization.messaging.release_pins.configured_release`; None for readers
+        with the present release. The serializer calls the function once for each argument of a
+        call, each result and each payload with objects of os-vif. A release that the function
+        returns and this library does not know counts as the newest known release before it.
     :param form: the format for readers with the present release: ``ovo``, ``json`` for documents,
         or ``protobuf``. Readers with an older release always get ``ovo``. Every format is read.
     :param base: the serializer of the program for the request context and for all values other
@@ -47,7 +53,8 @@ class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]
         the values unchanged, and refuses objects of other projects.
     :param losses: ``refuse`` raises DataLoss for values that the readers cannot have; ``tell``
         logs a warning with the paths of the values, and sends the object without the values.
-    :raises os_vif.exception.UnsupportedVersion: for an unknown release.
+    :raises os_vif.exception.UnsupportedVersion: for an unknown release, or a value that is neither a
+        name nor a function.
     :raises ValueError: for an unknown *form* or *losses*, and for a release that does not read the
         form.
     """
@@ -62,7 +69,7 @@ class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]
     ) -> None:
         object_messages.require_choice(form, object_messages.FORMS, "form")
         object_messages.require_choice(losses, object_messages.LOSS_POLICIES, "losses")
-        if isinstance(release, str):
+        if release is not None and not callable(release):
             object_messages.require_release(release, "release")
             if release != CURRENT_RELEASE and form != primitive.FORM:
                 raise ValueError(
@@ -84,7 +91,7 @@ class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]
             and for containers that nest too deeply.
         """
         try:
-            return self._serialize(ctxt, entity)
+            return self._serialize(ctxt, entity, functools.cache(self._find_release))
         except RecursionError:
             raise exception.InvalidValue(
                 found="containers that nest too deeply", expected="at most some hundred levels"
@@ -112,27 +119,33 @@ class Serializer(oslo_messaging.Serializer):  # type: ignore[misc]
         """Return the request context as *base* deserializes it."""
         return self._base.deserialize_context(ctxt)
 
-    def _serialize(self, ctxt: Any, entity: Any) -> Any:
-        return self._base.serialize_entity(ctxt, self._encode(ctxt, entity))
+    def _find_release(self) -> str | None:
+        """Return the oldest release of the readers; None for the present release."""
+        if not callable(self._release):
+            return self._release
+        release = self._release()
+        return None if release is None else known_release(release, "the function 'release'")
 
-    def _encode(self, ctxt: Any, entity: Any) -> Any:
+    def _serialize(self, ctxt: Any, entity: Any, find_release: FindRelease) -> Any:
+        return self._base.serialize_entity(ctxt, self._encode(ctxt, entity, find_release))
+
+    def _encode(self, ctxt: Any, entity: Any, find_release: FindRelease) -> Any:
         """Return *entity* with plain data in the place of objects of os-vif, and without sets."""
         if isinstance(entity, ovo.VersionedObject):
-            return self._encode_object(entity)
+            return self._encode_object(entity, find_release)
         if isinstance(entity, dict):
-            return {name: self._encode(ctxt, value) for name, value in entity.items()}
+            return {name: self._encode(ctxt, v, find_release) for name, v in entity.items()}
         if isinstance(entity, (set, frozenset)):
             # Only plain data has an order, so base serializes the members first.
-            return _sorted([self._serialize(ctxt, member) for member in entity])
+            return _sorted([self._serialize(ctxt, member, find_release) for member in entity])
         if isinstance(entity, (list, tuple)):
-            return [self._encode(ctxt, member) for member in entity]
+            return [self._encode(ctxt, member, find_release) for member in entity]
         return entity
 
-    def _encode_object(self, obj: ovo.VersionedObject) -> Any:
+    def _encode_object(self, obj: ovo.VersionedObject, find_release: FindRelease) -> Any:
         namespace = obj.OBJ_PROJECT_NAMESPACE
         if namespace == NAMESPACE:
-            release = self._release() if callable(self._release) else self._release
-            return object_messages.encode(obj, release, self._form, self._losses)
+            return object_messages.encode(obj, find_release(), self._form, self._losses)
         if not self._has_base:
             raise exception.InvalidValue(
                 found=f"the object {obj.obj_name()} of the project {namespace}",

@@ -109,6 +109,27 @@ def test_the_release_of_a_function_applies_to_the_next_message(exchange):
         serializer.serialize_entity({}, obj)
 
 
+def test_all_objects_of_an_argument_are_written_for_the_same_release():
+    """A receiver may be upgraded while an argument is serialized."""
+    readers = iter(["5.3.0"])
+    serializer = messaging.Serializer(lambda: next(readers, None), form="json")
+    vif = make("VIFOpenVSwitch", port_profile=make("VIFPortProfileOpenVSwitch"))
+    data = serializer.serialize_entity({}, [vif, {"a": vif, "b": (vif,)}, {vif}])
+    old = downgrade(vif, "5.3.0")[0]
+    assert data == [old, {"a": old, "b": [old]}, [old]]
+    # The function is called again for the next argument.
+    assert serializer.serialize_entity({}, [vif]) == [to_document(vif)]
+
+
+@pytest.mark.parametrize(
+    ("found", "release"), [("6.1.0", CURRENT_RELEASE), ("5.3", "5.3.0"), ("6.0.0rc1", "5.3.0")]
+)
+def test_the_function_may_return_a_release_that_this_library_does_not_know(found, release):
+    vif = make("VIFOpenVSwitch", port_profile=make("VIFPortProfileOpenVSwitch"))
+    data = messaging.Serializer(lambda: found).serialize_entity({}, vif)
+    assert data == downgrade(vif, release)[0]
+
+
 def test_an_error_of_the_function_sends_nothing(exchange):
     def fail():
         raise ConnectionError("no database")
@@ -122,6 +143,8 @@ def test_an_error_of_the_function_sends_nothing(exchange):
     ("arguments", "error", "text"),
     [
         ({"release": "5.3.9"}, exception.UnsupportedVersion, "release: found '5.3.9'"),
+        ({"release": 5}, exception.UnsupportedVersion, "release: found 5"),
+        ({"release": ["5.3.0"]}, exception.UnsupportedVersion, "release: found"),
         ({"form": "yaml"}, ValueError, "form 'yaml': use ovo, json, protobuf"),
         ({"losses": "ignore"}, ValueError, "losses 'ignore': use refuse, tell"),
         ({"release": "5.3.0", "form": "json"}, ValueError, "5.3.0 does not read the form 'json'"),
