@@ -27,16 +27,29 @@ if TYPE_CHECKING:
 DOCUMENT = "os_vif"
 #: Fields that the document and a key of ``vif_details`` both express, and the keys.
 _KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("has_traffic_filtering",), "port_filter"),
     (("network", "bridge"), "bridge_name"),
     (("network", "bridge_interface"), "physical_interface"),
     (("network", "vlan"), "vlan"),
     (("vlan_name",), "macvtap_source"),
     (("path",), "vhostuser_socket"),
     (("port_profile", "datapath_type"), "datapath_type"),
-    (("port_profile", "create_tap"), "ovs_create_tap"),
-    (("port_profile", "hybrid_plug"), "ovs_hybrid_plug"),
     (("port_profile", "vlan"), "vlan"),
+)
+#: Boolean fields, and their keys; an absent key is false.
+_FLAGS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("has_traffic_filtering",), "port_filter"),
+    (("port_profile", "hybrid_plug"), "ovs_hybrid_plug"),
+)
+#: Classes of VIF with the key ``ovs_create_tap``; the field has no effect in another class.
+_TAP_CLASSES = ("VIFBridge", "VIFOpenVSwitch")
+#: Fields of a port profile that a short document leaves to the port, the profile and the keys.
+_PROFILE_FIELDS = (
+    "interface_id",
+    "datapath_type",
+    "create_tap",
+    "hybrid_plug",
+    "vlan",
+    "trusted",
 )
 #: Keys for the class of the VIF and the mode, in the order in which the error lists the keys.
 _CLASS_KEYS = ("ovs_hybrid_plug", "vhostuser_ovs_plug", "vhostuser_fp_plug")
@@ -74,6 +87,7 @@ def vif_of(
     if not details.is_set(DOCUMENT):
         return vif
     described = _read_document(details)
+    _complete_profile(described, vif)
     _require_agreement(described, vif, details)
     return _completed(described, vif)
 
@@ -119,23 +133,48 @@ def _require_agreement(
     if described.obj_name() != vif.obj_name():
         expected = f"{vif.obj_name()}, because of {_class_reason(details)}"
         raise invalid(f"{path}.kind", described.obj_name(), expected)
-    compared = [
+    compared: list[tuple[tuple[str, ...], str]] = [
         (("id",), "the id of the port"),
         (("address",), "the MAC address of the port"),
         (("plugin",), _class_reason(details)),
         (("network", "id"), "the id of the network"),
         (("dev_address",), "pci_slot of the profile"),
+        (("port_profile", "interface_id"), "the id of the port"),
+        (("port_profile", "representor_address"), "pci_slot of the profile"),
+        (("port_profile", "datapath_offload", "representor_address"), "pci_slot of the profile"),
+        (("port_profile", "trusted"), "trusted of the profile"),
     ]
     if "vhostuser_mode" in details.members:
         compared.append((("mode",), "vhostuser_mode"))
     elif "macvtap_mode" in details.members:
         compared.append((("mode",), "macvtap_mode"))
+    flags = list(_FLAGS)
+    if vif.obj_name() in _TAP_CLASSES:
+        flags.append((("port_profile", "create_tap"), "ovs_create_tap"))
+    compared += [
+        (names, key if details.is_set(key) else f"the absent key {key}") for names, key in flags
+    ]
     compared += [(names, key) for names, key in _KEYS if details.is_set(key)]
     for names, reason in compared:
         ours, wanted = _get(described, names), _get(vif, names)
         if wanted is not None and ours is not None and ours != wanted:
             expected = f"{describe(_plain(wanted))}, because of {reason}"
             raise invalid(".".join((path, *names)), describe(_plain(ours)), expected)
+    if vif.plugin == "sriov":
+        _require_settings_of_port(described, vif, path)
+
+
+def _require_settings_of_port(described: objects.VIFBase, vif: objects.VIFBase, path: str) -> None:
+    """Raise InvalidBinding if a virtual function gains or loses a VLAN, or the guest's trust."""
+    profile = _get(described, ("port_profile",))
+    for name, source in (("vlan", "key vlan"), ("trusted", "trusted of the profile")):
+        ours, wanted = (_get(obj, ("port_profile", name)) for obj in (described, vif))
+        if ours is not None and ours is not False and wanted is None:
+            expected = f"no value, because of the absent {source}"
+            raise invalid(f"{path}.port_profile.{name}", describe(ours), expected)
+        if wanted is not None and profile is not None and name not in profile.fields:
+            expected = f"{vif.port_profile.obj_name()}, because of {source}"
+            raise invalid(f"{path}.port_profile.kind", profile.obj_name(), expected)
 
 
 def _class_reason(details: ApiObject) -> str:
@@ -165,6 +204,16 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int) else str(value)
 
 
+def _complete_profile(described: objects.VIFBase, vif: objects.VIFBase) -> None:
+    """Copy the fields that the port profile of a short document lacks."""
+    profile, wanted = _get(described, ("port_profile",)), _get(vif, ("port_profile",))
+    if profile is not None and wanted is not None:
+        known = [
+            name for name in _PROFILE_FIELDS if name in profile.fields and name in wanted.fields
+        ]
+        _copy_unset_fields(wanted, profile, only=known)
+
+
 def _completed(described: objects.VIFBase, vif: objects.VIFBase) -> objects.VIFBase:
     """Return the VIF of the document with the present state of the port and of the network."""
     if described.obj_attr_is_set("network") and described.network is not None:
@@ -178,12 +227,13 @@ def _completed(described: objects.VIFBase, vif: objects.VIFBase) -> objects.VIFB
 
 
 def _copy_set_fields(source: Any, target: Any, only: Sequence[str]) -> None:
-    """Copy the set fields of *source*."""
+    """Copy the set fields of *source* among *only*."""
     for name in only:
         if source.obj_attr_is_set(name):
             setattr(target, name, getattr(source, name))
 
 
-def _copy_unset_fields(source: Any, target: Any) -> None:
-    """Copy the fields of *source* that *target* lacks."""
-    _copy_set_fields(source, target, [n for n in source.fields if not target.obj_attr_is_set(n)])
+def _copy_unset_fields(source: Any, target: Any, only: Sequence[str] | None = None) -> None:
+    """Copy the fields of *source* that *target* lacks; by default all."""
+    names = source.fields if only is None else only
+    _copy_set_fields(source, target, [n for n in names if not target.obj_attr_is_set(n)])

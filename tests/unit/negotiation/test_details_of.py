@@ -186,6 +186,46 @@ def test_the_details_with_an_effect_come_back(details, is_vhost_user, document):
     assert to_document(bound_again(made, again_type, again)) == to_document(vif)
 
 
+#: Types and details of ports, whose VIFs have a port profile.
+PROFILED = (
+    ("ovs", "normal", {}),
+    ("ovs", "normal", {"ovs_hybrid_plug": True}),
+    ("ovs", "direct", {}),
+    ("agilio_ovs", "virtio-forwarder", {"vhostuser_socket": "/s"}),
+    ("vhostuser", "normal", {"vhostuser_socket": "/s", "vhostuser_ovs_plug": True}),
+    (
+        "vhostuser",
+        "normal",
+        {"vhostuser_socket": "/s", "vhostuser_ovs_plug": True, "vhostuser_fp_plug": True},
+    ),
+    ("hw_veb", "direct", {}),
+    ("hw_veb", "macvtap", {}),
+)
+FLAGS = ("create_port", "create_tap", "hybrid_plug", "multiqueue", "spoof_check", "trusted")
+
+
+@given(
+    bound=st.sampled_from(PROFILED),
+    flags=st.dictionaries(st.sampled_from(FLAGS), st.booleans()),
+    filters=st.booleans(),
+    vlan=st.none() | st.integers(0, 4094),
+    datapath_type=st.none() | st.sampled_from(["system", "netdev"]),
+)
+def test_written_details_with_a_document_are_accepted(bound, flags, filters, vlan, datapath_type):
+    """The keys and the document of the details never contradict each other."""
+    vif_type, vnic_type, details = bound
+    made = case("a VF", vif_type, vnic_type, **details)
+    vif = negotiation.vif_of(*made.arguments())
+    vif.has_traffic_filtering = filters
+    for name, value in {**flags, "vlan": vlan, "datapath_type": datapath_type}.items():
+        if name in vif.port_profile.fields:
+            setattr(vif.port_profile, name, value)
+    if flags.get("trusted") is not None:
+        made.port["binding:profile"]["trusted"] = str(flags["trusted"])
+    again = bound_again(made, *negotiation.details_of(vif))
+    assert to_document(again) == to_document(vif)
+
+
 @given(st.sampled_from(strategies.VIFS).flatmap(strategies.any_object), st.sampled_from(PLUGINS))
 def test_any_vif_becomes_details_or_an_error_of_the_family(vif, plugin):
     """Each field may be unset, and have each permitted value."""

@@ -99,6 +99,34 @@ def test_a_document_of_a_newer_release_keeps_unknown_fields():
             "'system'",
             "'netdev', because of datapath_type",
         ),
+        (
+            OVS,
+            {"port_profile__interface_id": OTHER_ID},
+            "port_profile.interface_id",
+            f"'{OTHER_ID}'",
+            f"'{PORT_ID}', because of the id of the port",
+        ),
+        (
+            OVS,
+            {"port_profile__create_tap": True},
+            "port_profile.create_tap",
+            "true",
+            "false, because of the absent key ovs_create_tap",
+        ),
+        (
+            {**OVS, "ovs_hybrid_plug": True},
+            {"port_profile__create_tap": True},
+            "port_profile.create_tap",
+            "true",
+            "false, because of the absent key ovs_create_tap",
+        ),
+        (
+            {"bridge_name": "br-int"},
+            {"has_traffic_filtering": True},
+            "has_traffic_filtering",
+            "true",
+            "false, because of the absent key port_filter",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -117,6 +145,52 @@ def test_a_device_of_another_binding_is_refused():
     with pytest.raises(exception.InvalidBinding) as raised:
         vif_of(made, document_of(made, dev_address="0000:03:10.5"))
     assert raised.value.path == "port.binding:vif_details.os_vif.dev_address"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["port_profile.representor_address", "port_profile.datapath_offload.representor_address"],
+)
+def test_a_representor_of_another_device_is_refused(path):
+    made = case("a VF", "ovs", "direct", bridge_name="br-int")
+    document = document_of(made, **{path.replace(".", "__"): "0000:03:10.5"})
+    with pytest.raises(exception.InvalidBinding) as raised:
+        vif_of(made, document)
+    assert raised.value.path == f"port.binding:vif_details.os_vif.{path}"
+    assert raised.value.expected.endswith("because of pci_slot of the profile")
+
+
+@pytest.mark.parametrize("vnic_type", ["direct", "macvtap", "vdpa"])
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("vlan", 7, "no value, because of the absent key vlan"),
+        ("trusted", True, "no value, because of the absent trusted of the profile"),
+    ],
+)
+def test_a_virtual_function_gains_nothing_in_the_document(vnic_type, name, value, expected):
+    """Neutron's API decides on the VLAN, and on the trust in the guest."""
+    made = case("a VF", "hw_veb", vnic_type)
+    with pytest.raises(exception.InvalidBinding) as raised:
+        vif_of(made, document_of(made, **{f"port_profile__{name}": value}))
+    assert raised.value.path == f"port.binding:vif_details.os_vif.port_profile.{name}"
+    assert raised.value.expected == expected
+
+
+def test_a_virtual_function_loses_nothing_in_the_document():
+    """A profile without the fields gets them; another class of profile is refused."""
+    made = case("a VF", "hw_veb", "direct", vlan="5")
+    made.port["binding:profile"]["trusted"] = "true"
+    vif = vif_of(made, document_of(made, port_profile={"kind": "VIFPortProfileSRIOV"}))
+    assert (vif.port_profile.vlan, vif.port_profile.trusted) == (5, True)
+    with pytest.raises(exception.InvalidBinding) as raised:
+        vif_of(made, document_of(made, port_profile={"kind": "VIFPortProfileBase"}))
+    assert raised.value.path == "port.binding:vif_details.os_vif.port_profile.kind"
+    assert raised.value.expected == "VIFPortProfileSRIOV, because of key vlan"
+    for name, value in (("vlan", 6), ("trusted", False)):
+        with pytest.raises(exception.InvalidBinding) as raised:
+            vif_of(made, document_of(made, **{f"port_profile__{name}": value}))
+        assert raised.value.path == f"port.binding:vif_details.os_vif.port_profile.{name}"
 
 
 def test_a_mode_of_vhost_user_is_compared():
