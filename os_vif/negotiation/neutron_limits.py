@@ -23,7 +23,7 @@ COLUMN_LIMITS: Mapping[str, int] = {
 }
 
 
-def json_size(value: Any) -> int:
+def json_size(value: Any, path: str = "") -> int:
     """Return the number of characters of a value as Neutron writes JSON into the database.
 
     :raises os_vif.exception.InvalidBinding: for a value that JSON cannot express.
@@ -32,7 +32,7 @@ def json_size(value: Any) -> int:
         return len(json.dumps(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise exception.InvalidBinding(
-            path="", found=str(error), expected="a value that JSON can express"
+            path=path, found=str(error), expected="a value that JSON can express"
         ) from error
 
 
@@ -44,7 +44,7 @@ def require_fits_column(attribute: str, value: Mapping[str, Any], path: str | No
     :param path: the path of the value for the error; the attribute by default.
     :raises os_vif.exception.InvalidBinding: with the size of the value, and of the largest members.
     """
-    limit, size = COLUMN_LIMITS[attribute], json_size(value)
+    limit, size = COLUMN_LIMITS[attribute], json_size(value, path or attribute)
     if size <= limit:
         return
     sizes = {str(name): json_size(member) for name, member in value.items()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from os_vif import exception, objects
 from os_vif.codec.path import describe
@@ -19,6 +19,7 @@ from os_vif.negotiation import released_plugins, trusted_release
 from os_vif.negotiation.offer_fields import field_of
 from os_vif.objects import HostInfo, HostOffer
 from os_vif.objects.versioning import history
+from os_vif.objects.versioning.releases import bundled_os_vif
 from os_vif.serialization import formats, loads
 
 #: The member of ``configurations`` and ``resource_versions`` of an agent.
@@ -27,17 +28,32 @@ MEMBER = "os_vif"
 CMS_OPTION = "os-vif-release"
 #: The values of ``iface_types`` of Open vSwitch that matter for a VIF.
 INTERFACE_TYPES = ("dpdkvhostuser", "dpdkvhostuserclient")
-#: The plugins of the hosts of an agent, by ``agent_type``.
+#: The plugins of the hosts of an agent, by ``agent_type``. Every host of a release with the plugin
+#: noop has the plugin, which macvtap devices, physical functions and ports of a DPU use.
 _PLUGINS_OF_AGENT = {
-    "Linux bridge agent": ("linux_bridge",),
-    "Macvtap agent": (),
-    "NIC Switch agent": ("sriov",),
-    "OVN Controller Gateway agent": ("ovs", "sriov"),
-    "OVN Controller agent": ("ovs", "sriov"),
-    "Open vSwitch agent": ("ovs",),
+    "Linux bridge agent": ("linux_bridge", "noop"),
+    "Macvtap agent": ("noop",),
+    "NIC Switch agent": ("noop", "sriov"),
+    "OVN Controller Gateway agent": ("noop", "ovs", "sriov"),
+    "OVN Controller agent": ("noop", "ovs", "sriov"),
+    "Open vSwitch agent": ("noop", "ovs"),
 }
+#: The plugins of the hosts of a chassis.
+_PLUGINS_OF_CHASSIS = ("noop", "ovs", "sriov")
 #: The members of ``configurations`` with the physical networks.
 _MAPPINGS = ("bridge_mappings", "interface_mappings", "device_mappings")
+#: The member of ``configurations`` of OVN's agents: text, as ``ovn-bridge-mappings`` of a chassis.
+_OVN_MAPPINGS = "bridge-mappings"
+#: The columns of a chassis, of which a row has at least one.
+_COLUMNS = ("hostname", "other_config", "external_ids")
+
+
+class _Origin(NamedTuple):
+    """The origin of a release, for errors."""
+
+    #: The path of the release.
+    path: str
+    host: str | None = None
 
 
 def of_host_info(
@@ -51,6 +67,10 @@ def of_host_info(
     :raises os_vif.exception.SerializationError: for unreadable data.
     :raises os_vif.exception.InvalidField: for another object, and for an unknown release.
     """
+    return _of_host_info(info, release, _Origin("release", host))
+
+
+def _of_host_info(info: str | bytes | HostInfo, release: str | None, origin: _Origin) -> HostOffer:
     read = loads(info) if isinstance(info, str | bytes) else info
     if not isinstance(read, HostInfo):
         raise exception.InvalidField(
@@ -78,11 +98,11 @@ def of_host_info(
             objects.OfferedVersion(name=name, version=version)
             for name, version in sorted(others.items())
         ]
-    if host is not None:
-        offer.host = host
+    if origin.host is not None:
+        offer.host = origin.host
     known = {name: version for name, version in newest.items() if name not in others}
     stated = release or trusted_release.release_of_versions(known)
-    _set_release(offer, stated, has_profiles=has_profiles, source="the HostInfo")
+    _set_release(offer, stated, origin, has_profiles=has_profiles, source="the HostInfo")
     return offer
 
 
@@ -97,7 +117,9 @@ def of_agent(agent: Mapping[str, Any], release: str | None = None) -> HostOffer:
     :raises os_vif.exception.InvalidField: with the path, for an unusable value, and for an agent
         of a type that binds no ports.
     """
-    agent = _mapping(agent.get("agent", agent), "agent")
+    agent = _required_mapping(agent, "agent")
+    agent = _required_mapping(agent.get("agent", agent), "agent")
+    host = agent.get("host") if isinstance(agent.get("host"), str) else None
     configurations = _mapping(agent.get("configurations"), "agent.configurations")
     resources = _mapping(agent.get("resource_versions"), "agent.resource_versions")
     stated = release or resources.get(MEMBER)
@@ -107,22 +129,23 @@ def of_agent(agent: Mapping[str, Any], release: str | None = None) -> HostOffer:
             found=describe(stated),
             expected="a release of os-vif, such as '5.3.0'",
         )
+    origin = _Origin("release" if release else f"agent.resource_versions.{MEMBER}", host)
     published = configurations.get(MEMBER)
     if published is not None:
-        offer = of_document(published, stated, f"agent.configurations.{MEMBER}")
+        offer = _of_document(published, stated, f"agent.configurations.{MEMBER}", origin)
     else:
         offer = HostOffer()
         kind = agent.get("agent_type")
-        if kind not in _PLUGINS_OF_AGENT:
+        if not isinstance(kind, str) or kind not in _PLUGINS_OF_AGENT:
             raise exception.InvalidField(
                 field="agent.agent_type",
                 found=describe(kind),
                 expected=f"{', '.join(sorted(_PLUGINS_OF_AGENT))}, or an agent with "
                 f"configurations.{MEMBER}",
             )
-        _set_plugins(offer, stated, _PLUGINS_OF_AGENT[kind], source="the agent")
-    if field_of(offer, "host") is None and isinstance(agent.get("host"), str):
-        offer.host = agent["host"]
+        _set_plugins(offer, stated, origin, _PLUGINS_OF_AGENT[kind], source="the agent")
+    if field_of(offer, "host") is None and host is not None:
+        offer.host = host
     _add_agent_facts(offer, configurations)
     return offer
 
@@ -137,6 +160,12 @@ def of_chassis(row: Any, release: str | None = None) -> HostOffer:
     :param release: the release of os-vif on the host, if known; takes precedence.
     :raises os_vif.exception.InvalidField: with the path, for an unusable value.
     """
+    if not _has_column(row):
+        raise exception.InvalidField(
+            field="row",
+            found=describe(row),
+            expected=f"a row of Chassis, with the columns {', '.join(_COLUMNS)}",
+        )
     # Before OVN 20.06, the configuration of a chassis is in external_ids.
     config = {
         **_mapping(_column(row, "external_ids"), "row.external_ids"),
@@ -148,9 +177,12 @@ def of_chassis(row: Any, release: str | None = None) -> HostOffer:
         for option in str(config.get("ovn-cms-options", "")).split(",")
     )
     stated = release or options.get(CMS_OPTION) or None
-    _set_plugins(offer, stated, ("ovs", "sriov"), source="the chassis")
-    host = _column(row, "hostname")
-    if isinstance(host, str) and host:
+    hostname = _column(row, "hostname")
+    host = hostname if isinstance(hostname, str) and hostname else None
+    option = f"row.other_config.ovn-cms-options.{CMS_OPTION}"
+    origin = _Origin("release" if release else option, host)
+    _set_plugins(offer, stated, origin, _PLUGINS_OF_CHASSIS, source="the chassis")
+    if host is not None:
         offer.host = host
     if "datapath-type" in config:
         # The empty type is the datapath of the kernel.
@@ -158,16 +190,13 @@ def of_chassis(row: Any, release: str | None = None) -> HostOffer:
     if "iface-types" in config:
         offer.interface_types = _relevant(str(config["iface-types"]).split(","))
     if "ovn-bridge-mappings" in config:
-        mappings = str(config["ovn-bridge-mappings"]).split(",")
-        offer.physical_networks = sorted(
-            {name for entry in mappings if (name := entry.partition(":")[0].strip())}
-        )
+        offer.physical_networks = _mapped_networks(str(config["ovn-bridge-mappings"]))
     offer.hybrid_plug = False
     return offer
 
 
 def of_document(
-    published: str | Mapping[str, Any], release: str | None = None, path: str = "offer"
+    published: str | bytes | Mapping[str, Any], release: str | None = None, path: str = "offer"
 ) -> HostOffer:
     """Return the offer of a document or an OVO primitive; ``HostInfo`` is converted.
 
@@ -177,46 +206,69 @@ def of_document(
     :param path: the name of the data for errors.
     :raises os_vif.exception.InvalidField: for unreadable data, and for another object.
     """
+    return _of_document(published, release, path, _Origin("release"))
+
+
+def _of_document(published: Any, release: str | None, path: str, origin: _Origin) -> HostOffer:
     try:
-        read = loads(published) if isinstance(published, str) else formats.decode(published)
+        is_text = isinstance(published, str | bytes)
+        read = loads(published) if is_text else formats.decode(published)
     except exception.SerializationError as error:
         raise exception.InvalidField(
             field=path, found=f"unreadable: {error}", expected="a HostOffer or a HostInfo"
         ) from error
     if isinstance(read, HostInfo):
-        return of_host_info(read, release)
+        return _of_host_info(read, release, origin)
     if not isinstance(read, HostOffer):
         raise exception.InvalidField(
             field=f"{path}.kind", found=type(read).__name__, expected="HostOffer or HostInfo"
         )
-    if release is not None:
-        _set_release(read, release, source="the offer")
-    elif field_of(read, "release") is None:
-        _set_release(read, None, source="the offer")
+    if release is not None or field_of(read, "release") is None:
+        _set_release(read, release, origin, source="the offer")
     return read
 
 
 def _set_plugins(
-    offer: HostOffer, stated: str | None, plugins: Iterable[str], source: str
+    offer: HostOffer, stated: str | None, origin: _Origin, plugins: Iterable[str], source: str
 ) -> None:
     """Set the release, and the plugins of the release."""
     if stated is not None:
-        known = trusted_release.known_release(stated)
+        known = trusted_release.known_release(stated, *origin)
         offer.plugins = released_plugins.plugins_of_release(known, plugins)
     else:
         # The classes of the newest public release, since the source names no class.
-        newest = history.releases()[-1]
-        offer.plugins = released_plugins.plugins_of_release(newest, plugins)
-    _set_release(offer, stated, source=source)
+        newest = {name: released_plugins.newest_public_release_with(name) for name in plugins}
+        offer.plugins = [
+            plugin
+            for name, release in sorted(newest.items())
+            if release is not None
+            for plugin in released_plugins.plugins_of_release(release, [name])
+        ]
+    _set_release(offer, stated, origin, source=source)
 
 
 def _set_release(
-    offer: HostOffer, stated: str | None, *, source: str, has_profiles: bool = True
+    offer: HostOffer,
+    stated: str | None,
+    origin: _Origin,
+    *,
+    source: str,
+    has_profiles: bool = True,
 ) -> None:
-    """Set the release, or the assumed release and the assumption."""
+    """Set the release, or the assumed release and the assumption.
+
+    A stated release goes before the plugins: plugins of os-vif that the release lacks are dropped.
+    """
     if stated is not None:
-        trusted_release.known_release(stated)
+        known = bundled_os_vif(trusted_release.known_release(stated, *origin))
         offer.release = stated
+        if field_of(offer, "plugins") is not None:
+            offer.plugins = [
+                plugin
+                for plugin in offer.plugins
+                if not released_plugins.is_own_plugin(plugin.name)
+                or released_plugins.has_plugin(known, plugin.name)
+            ]
         if "assumption" in offer:
             delattr(offer, "_obj_assumption")
         return
@@ -229,8 +281,8 @@ def _set_release(
     assumed = trusted_release.assumed_release(classes, names, has_profiles=has_profiles)
     offer.release = assumed
     offer.assumption = (
-        f"release {assumed} is assumed, the oldest with the plugins and classes of {source}, "
-        "which states no release"
+        f"release {assumed} is assumed, the oldest with the plugins and classes of {source} whose "
+        f"text later releases read; {source} states no release"
     )
 
 
@@ -249,8 +301,18 @@ def _add_agent_facts(offer: HostOffer, configurations: Mapping[str, Any]) -> Non
         for name in _MAPPINGS
         if configurations.get(name) is not None
     ]
-    if mappings:
-        facts["physical_networks"] = sorted({name for mapping in mappings for name in mapping})
+    networks = {str(name) for mapping in mappings for name in mapping}
+    ovn_mappings = configurations.get(_OVN_MAPPINGS)
+    if isinstance(ovn_mappings, str):
+        networks.update(_mapped_networks(ovn_mappings))
+    elif ovn_mappings is not None:
+        raise exception.InvalidField(
+            field=f"agent.configurations.{_OVN_MAPPINGS}",
+            found=describe(ovn_mappings),
+            expected="text, such as physnet1:br-ex",
+        )
+    if mappings or ovn_mappings is not None:
+        facts["physical_networks"] = sorted(networks)
     if isinstance(configurations.get("ovs_hybrid_plug"), bool):
         facts["hybrid_plug"] = configurations["ovs_hybrid_plug"]
     for name, value in facts.items():
@@ -261,6 +323,19 @@ def _add_agent_facts(offer: HostOffer, configurations: Mapping[str, Any]) -> Non
 def _relevant(types: Iterable[str]) -> list[str]:
     """Return the interface types that matter for a VIF, sorted."""
     return sorted({name.strip() for name in types} & set(INTERFACE_TYPES))
+
+
+def _mapped_networks(mappings: str) -> list[str]:
+    """Return the physical networks of text such as ``physnet1:br-ex,physnet2:br-2``, sorted."""
+    names = (entry.partition(":")[0].strip() for entry in mappings.split(","))
+    return sorted({name for name in names if name})
+
+
+def _has_column(row: Any) -> bool:
+    """Return True for a row with at least one of the columns."""
+    if isinstance(row, Mapping):
+        return any(name in row for name in _COLUMNS)
+    return any(hasattr(row, name) for name in _COLUMNS)
 
 
 def _column(row: Any, name: str) -> Any:
@@ -276,7 +351,7 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value) if value else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
             found = "text that is not JSON"
         else:
@@ -287,4 +362,14 @@ def _mapping(value: Any, path: str) -> Mapping[str, Any]:
         found = describe(value)
     if not isinstance(value, Mapping):
         raise exception.InvalidField(field=path, found=found, expected="a JSON object")
+    return value
+
+
+def _required_mapping(value: Any, path: str) -> Mapping[str, Any]:
+    """Return a mapping.
+
+    :raises os_vif.exception.InvalidField: for another value, also for None and for text.
+    """
+    if not isinstance(value, Mapping):
+        raise exception.InvalidField(field=path, found=describe(value), expected="a JSON object")
     return value

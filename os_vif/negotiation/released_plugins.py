@@ -58,6 +58,16 @@ def has_plugin(release: str, name: str) -> bool:
     return not removed or release == CURRENT_RELEASE
 
 
+def is_own_plugin(name: str) -> bool:
+    """Return True if a plugin is of os-vif, in any release."""
+    return name in _PLUGINS
+
+
+def newest_public_release_with(name: str) -> str | None:
+    """Return the newest public release with a plugin, or None."""
+    return next((r for r in reversed(PUBLIC_RELEASES) if has_plugin(r, name)), None)
+
+
 def first_release_with(name: str) -> str | None:
     """Return the first release with a plugin, or None for a plugin of another project."""
     plugin = _PLUGINS.get(name)

@@ -8,14 +8,18 @@
 3. The release in a :class:`~os_vif.objects.HostOffer`.
 4. A ``HostInfo`` of os-vif 6.0.0 or later, which states the true versions of the classes.
 5. A ``HostInfo`` of a public release, which states version 1.0 for all classes: the oldest release
-   that has the named classes is assumed, and the offer names the assumption.
+   that has the named classes is assumed, and the offer names the assumption. A release with a
+   withdrawn version of a class (1.8.0) is never assumed: no other release reads the text.
 """
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterable, Mapping
 
 from os_vif import exception
+from os_vif.codec.path import describe
 from os_vif.negotiation.released_plugins import RELEASES, first_release_with
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.history import parse_version
@@ -23,29 +27,60 @@ from os_vif.objects.versioning.releases import CURRENT_RELEASE, KURYR_RELEASES, 
 
 #: The first release with port profiles in ``HostInfo``.
 _FIRST_WITH_PROFILES = "1.8.0"
+#: A release: numbers, and the suffixes of versions before (``rc1``, ``.dev7``) and after a release.
+_RELEASE = re.compile(
+    r"(?P<numbers>\d{1,9}(\.\d{1,9}){0,3})"
+    r"(?P<before>[._~-]?(a|alpha|b|beta|c|rc|dev)\d{0,9}(\.dev\d{1,9})?)?"
+    r"([.-](post)?\d{1,9}(\.dev\d{1,9})?)?(\+[0-9a-z.]{1,99})?",
+    re.ASCII,
+)
 
 
-def known_release(release: str, field: str = "release") -> str:
+def known_release(release: str, field: str = "release", host: str | None = None) -> str:
     """Return the newest release known to this library that is not newer than *release*.
 
-    A host with an unknown, newer release reads the data for the returned release.
+    A host with an unknown, newer release reads the data for the returned release. Missing numbers
+    are zero: ``5.3`` is 5.3.0. A version before a release, such as ``5.3.0.dev7`` or ``5.3.0rc1``,
+    reads the data for the previous release.
 
     :param field: the name of the value for the error.
+    :param host: the name of the host for the error, if known.
     :raises os_vif.exception.InvalidField: for a text that is no release, and for a release that
         is older than 1.0.0.
     """
-    if release in KURYR_RELEASES:
+    if isinstance(release, str) and release in (*KURYR_RELEASES, *RELEASES):
         return release
-    try:
-        wanted = parse_version(release)
-        known = [name for name in RELEASES if parse_version(name) <= wanted]
-    except (ValueError, TypeError, AttributeError):
-        known = []
+    match = _RELEASE.fullmatch(release) if isinstance(release, str) else None
+    known = []
+    if match is not None:
+        wanted = [int(number) for number in match["numbers"].split(".")]
+        # Four numbers, the fourth of a version before a release: 6.0.0.0rc1.
+        wanted += [0] * (4 - len(wanted))
+        if match["before"]:
+            wanted[3] = -1
+        known = [
+            name
+            for name in RELEASES
+            if [*parse_version(name), 0] <= wanted and not has_withdrawn_versions(name)
+        ]
     if not known:
         raise exception.InvalidField(
-            field=field, found=repr(release), expected="a release of os-vif, such as '5.3.0'"
+            field=field,
+            found=describe(release) if host is None else f"{describe(release)} for host {host}",
+            expected="a release of os-vif, such as '5.3.0'",
         )
     return known[-1]
+
+
+@functools.cache
+def has_withdrawn_versions(release: str) -> bool:
+    """Return True if a release has a version of a class that no later release reads."""
+    classes = history.public_classes()
+    return any(
+        history.withdrawn_version(classes[name], version) is not None
+        for name, version in history.manifest(release).items()
+        if name in classes
+    )
 
 
 def release_of_versions(newest: Mapping[str, str]) -> str | None:
@@ -66,6 +101,7 @@ def release_of_versions(newest: Mapping[str, str]) -> str | None:
             if name in newest
         )
         and _has_classes(release, newest)
+        and not has_withdrawn_versions(release)
     ]
     return fitting[-1] if fitting else None
 
@@ -73,7 +109,7 @@ def release_of_versions(newest: Mapping[str, str]) -> str | None:
 def assumed_release(
     classes: Iterable[str], plugins: Iterable[str] = (), *, has_profiles: bool = True
 ) -> str:
-    """Return the oldest public release with the named classes and plugins.
+    """Return the oldest release with the named classes and plugins whose text later releases read.
 
     Names of other projects have no effect.
 
@@ -83,7 +119,7 @@ def assumed_release(
     starts = {first_release_with(name) for name in plugins}
     starts.add(_FIRST_WITH_PROFILES if has_profiles else PUBLIC_RELEASES[0])
     first = max(RELEASES.index(start) for start in starts if start)
-    candidates = RELEASES[first:]
+    candidates = [r for r in RELEASES[first:] if not has_withdrawn_versions(r)]
     return next((r for r in candidates if _has_classes(r, wanted)), CURRENT_RELEASE)
 
 

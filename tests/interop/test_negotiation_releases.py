@@ -16,8 +16,8 @@ import pytest
 from os_vif import exception, negotiation, serialization
 from testbed.environments import Unavailable
 from tests.support.interop import public, releases
-from tests.support.negotiation.host_offers import RECORDED, public_offer
-from tests.support.negotiation.neutron_cases import binding_cases, network_cases
+from tests.support.negotiation.host_offers import RECORDED, host_info_text, public_offer
+from tests.support.negotiation.neutron_cases import binding_cases, case, network_cases
 
 #: The pin of 4.3.1, which is not the first or the last release of a manifest.
 PINS = {"4.3.1": public.RELEASE}
@@ -32,6 +32,7 @@ def bound_ports(release, *, stated, share):
         if number % share:
             continue
         try:
+            made.port["binding:host_id"] = offer.host
             yield made.name, negotiation.bind(*made.arguments(), [offer])
         except (exception.NoUsableOffer, exception.InvalidBinding):
             # A port without a VIF, or a VIF without a plugin in the release.
@@ -79,30 +80,62 @@ def test_each_field_without_a_loss_is_in_the_text(release, stated, share):
     assert checked > 10
 
 
+#: 1.8.0 alone reads other names of fields: a host with 1.8.0 must state the release.
+READ = [(release, stated) for release in RECORDED for stated in (True, False)]
+READ.remove(("1.8.0", False))
+
+
 @pytest.mark.interop
-@pytest.mark.parametrize("stated", [True, False], ids=["stated", "assumed"])
-@pytest.mark.parametrize("release", RECORDED)
+@pytest.mark.parametrize(("release", "stated"), READ)
 def test_the_release_itself_reads_and_writes_the_text(release, stated, tmp_path):
     """Read by the code of the release, in an environment of that time."""
     bound = dict(bound_ports(release, stated=stated, share=1))
     texts = {port.text: name for name, port in bound.items()}
+    assert differing_texts(release, texts, tmp_path) == []
+
+
+def differing_texts(release, texts, scratch):
+    """Return the names of the texts that the release does not write as the text was."""
     try:
-        reading = releases.read(release, tmp_path, texts, PINS.get(release))
+        reading = releases.read(release, scratch, texts, PINS.get(release))
     except Unavailable as reason:
         pytest.skip(f"release {release}: {reason}")
-    assert Path(reading.reader["os_vif"]).is_relative_to(tmp_path)
+    assert Path(reading.reader["os_vif"]).is_relative_to(scratch)
     errors = {
         texts[text]: answer["error"]
         for text, answer in zip(texts, reading.answers, strict=True)
         if "error" in answer
     }
     assert errors == {}
-    differing = [
+    return [
         texts[text]
         for text, answer in zip(texts, reading.answers, strict=True)
         if _without_changes(answer["written"]) != _without_changes(json.loads(text))
     ]
-    assert differing == []
+
+
+def ovs_host_info():
+    """Return the HostInfo of 5.3.0 with the plugin ovs only."""
+    info = serialization.loads(host_info_text("5.3.0"))
+    info.plugin_info = [each for each in info.plugin_info if each.plugin_name == "ovs"]
+    return info
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("release", [release for release in RECORDED if release != "1.8.0"])
+def test_later_releases_read_the_addresses_in_the_text_for_an_assumed_release(release, tmp_path):
+    """An agent, a chassis and a HostInfo that state no release."""
+    offers = {
+        "agent": negotiation.of_agent({"agent_type": "Open vSwitch agent"}),
+        "chassis": negotiation.of_chassis({"hostname": ""}),
+        "HostInfo": negotiation.of_host_info(ovs_host_info()),
+    }
+    made = case("a port", port_filter=True)
+    bound = {name: negotiation.bind(*made.arguments(), [offer]) for name, offer in offers.items()}
+    assert all(port.assumption for port in bound.values())
+    texts = {port.text: name for name, port in bound.items()}
+    assert all(made.port["fixed_ips"][0]["ip_address"] in text for text in texts)
+    assert differing_texts(release, texts, tmp_path) == []
 
 
 def _without_changes(value):

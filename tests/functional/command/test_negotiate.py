@@ -34,6 +34,7 @@ def files(tmp_path):
 
 def port(**details):
     made = case("a port", **details)
+    made.port["binding:host_id"] = ""
     return {"port": made.port, "network": made.network, "subnets": made.subnets}
 
 
@@ -99,6 +100,10 @@ def test_a_port_is_bound(os_vif, files):
     done = os_vif(*arguments, offers[0])
     assert (done.returncode, done.stdout) == (3, "")
     assert "host-n has no plugin 'ovs'" in done.stderr
+    answer = {"bindings": [{"host": "host-a", "vif_type": "ovs", "vif_details": HYBRID}]}
+    files(moved=port(**TAP) | {"bindings": answer})
+    moved = os_vif("negotiate", "bind", f"{folder}/moved.json", offers[2], "-f", "json")
+    assert json.loads(moved.stdout)["kind"] == "VIFBridge"
 
 
 def test_a_verdict(os_vif, files):

@@ -149,7 +149,7 @@ def test_a_stated_release_goes_before_a_host_info(release):
 
 @pytest.mark.parametrize(
     ("release", "assumed"),
-    [("1.8.0", "1.8.0"), ("1.12.0", "1.11.0"), ("4.3.1", "1.11.0"), ("5.3.0", "1.11.0")],
+    [("1.8.0", "1.9.0"), ("1.12.0", "1.11.0"), ("4.3.1", "1.11.0"), ("5.3.0", "1.11.0")],
 )
 def test_a_missing_release_is_assumed_and_the_assumption_is_named(release, assumed):
     """The oldest release with the plugins and classes is assumed; 1.11.0 has the plugin noop."""
@@ -220,21 +220,24 @@ def test_an_agent_tells_facts():
     assert offer.datapath_types == ["netdev"]
     assert offer.interface_types == ["dpdkvhostuserclient"]
     assert offer.physical_networks == ["physnet1"]
-    assert list(describe(offer)) == ["ovs"]
+    assert list(describe(offer)) == ["noop", "ovs"]
 
 
 @pytest.mark.parametrize(
     ("kind", "release", "plugins"),
     [
-        ("Linux bridge agent", "4.3.1", ["linux_bridge"]),
-        ("Linux bridge agent", "5.3.0", []),
-        ("NIC Switch agent", "5.3.0", []),
-        ("NIC Switch agent", "6.0.0", ["sriov"]),
-        ("OVN Controller agent", "6.0.0", ["ovs", "sriov"]),
+        ("Linux bridge agent", "1.10.0", ["linux_bridge"]),
+        ("Linux bridge agent", "4.3.1", ["linux_bridge", "noop"]),
+        ("Linux bridge agent", "5.3.0", ["noop"]),
+        ("Linux bridge agent", None, ["linux_bridge", "noop"]),
+        ("Macvtap agent", "5.3.0", ["noop"]),
+        ("NIC Switch agent", "5.3.0", ["noop"]),
+        ("NIC Switch agent", "6.0.0", ["noop", "sriov"]),
+        ("OVN Controller agent", "6.0.0", ["noop", "ovs", "sriov"]),
     ],
 )
 def test_the_plugins_of_an_agent_are_those_of_the_release(kind, release, plugins):
-    """5.0.0 removed the plugin linux_bridge; 6.0.0 has sriov."""
+    """1.11.0 added the plugin noop, 5.0.0 removed linux_bridge, and 6.0.0 has sriov."""
     offer = negotiation.of_agent({"agent_type": kind}, release)
     assert list(describe(offer)) == plugins
 

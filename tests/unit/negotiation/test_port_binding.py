@@ -19,6 +19,8 @@ HYBRID = {"port_filter": True, "ovs_hybrid_plug": True, "datapath_type": "system
 
 
 def bind(made, *offers, **more):
+    """Bind a port that no host has yet."""
+    made.port["binding:host_id"] = ""
     return negotiation.bind(*made.arguments(), offers, **more)
 
 

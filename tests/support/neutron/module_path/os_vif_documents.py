@@ -69,7 +69,11 @@ class _DocumentedContext:
         )
         offer = negotiation.of_document(port["binding:profile"][_MEMBER])
         bound = negotiation.bind(
-            {**port, **{f"binding:{name}": value for name, value in binding.items()}},
+            {
+                **port,
+                "binding:host_id": self._context.host,
+                **{f"binding:{name}": value for name, value in binding.items()},
+            },
             self._context.network.current,
             subnets,
             [offer],
