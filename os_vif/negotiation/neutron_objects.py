@@ -24,6 +24,8 @@ _MAX_DIGITS = 9
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MAC_ADDRESS = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", re.IGNORECASE)
+#: Addresses of the kernel with a domain above ffff, such as behind a VMD controller of Intel.
+_LONG_PCI_ADDRESS = re.compile(r"[0-9a-f]{5,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", re.IGNORECASE)
 _IP_ADDRESS = fields.IPAddress()
 _IP_NETWORK = fields.IPNetwork()
 
@@ -132,7 +134,14 @@ class ApiObject:
         return self._matched(name, _MAC_ADDRESS, "a MAC address, such as fa:16:3e:00:00:01")
 
     def pci_address(self, name: str) -> str:
-        """Return a required PCI address."""
+        """Return a required PCI address, with a domain of 4 digits as the fields of VIFs need."""
+        value = self.members.get(name)
+        if isinstance(value, str) and _LONG_PCI_ADDRESS.fullmatch(value):
+            raise self.error(
+                name,
+                "a PCI address with a domain of 4 digits, such as 0000:03:10.1; the fields of a VIF "
+                "cannot have a longer domain",
+            )
         return self._matched(name, _PCI_ADDRESS, "a PCI address, such as 0000:03:10.1")
 
     def ip_address(self, name: str) -> Any:

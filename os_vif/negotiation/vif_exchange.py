@@ -76,9 +76,15 @@ def vif_of(
     :param integration_bridge: the bridge of Open vSwitch for details without ``bridge_name``.
     :param preserve_on_delete: True for a port that the user created, not nova.
     :raises os_vif.exception.InvalidBinding: for an unbound port, an unknown VIF type, a missing or
-        unusable value, and for a document that contradicts another value.
+        unusable value or argument, and for a document that contradicts another value.
     :raises os_vif.exception.SerializationError: for an unreadable document.
     """
+    arguments = ApiObject(
+        {"integration_bridge": integration_bridge, "preserve_on_delete": preserve_on_delete}, ""
+    )
+    arguments.text("integration_bridge", "the name of a bridge")
+    if not isinstance(preserve_on_delete, bool):
+        raise arguments.error("preserve_on_delete", "True or False")
     bound = BoundPort.of(port, network, subnets, binding)
     vif = vif_translation.vif_of_bound_port(
         bound, integration_bridge=integration_bridge, preserve_on_delete=preserve_on_delete

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from os_vif import exception, negotiation
+from os_vif import exception, negotiation, objects
 from tests.support.negotiation.neutron_cases import NETWORK_ID, SUBNET_ID, case
 
 #: Values of other types and formats.
@@ -93,6 +93,34 @@ def test_the_error_has_the_path_of_the_value(place, value, path, expected):
     assert error.path == path
     assert expected in error.expected
     assert str(error).startswith(f"{path}: found ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("integration_bridge", value) for value in (None, 5, b"br-int", [], "", "br\0")),
+        *(("preserve_on_delete", value) for value in (None, 1, "yes", [])),
+    ],
+)
+def test_an_unusable_argument_is_refused_by_name(name, value):
+    with pytest.raises(exception.InvalidBinding) as raised:
+        negotiation.vif_of(*case().arguments(), **{name: value})
+    assert raised.value.path == name
+    assert raised.value.found
+    assert raised.value.expected in {"the name of a bridge", "True or False"}
+
+
+@pytest.mark.parametrize("address", ["10000:03:00.2", "0001abcd:03:00.2"])
+def test_a_pci_address_with_a_long_domain_is_refused_with_the_reason(address):
+    """The fields of VIFs take 4 digits, as in the public releases."""
+    with pytest.raises(ValueError, match=address):
+        objects.VIFHostDevice(dev_address=address)
+    made = case("a VF", "hw_veb", "direct")
+    made.port["binding:profile"]["pci_slot"] = address
+    error = refuse(made)
+    assert (error.path, error.found) == ("port.binding:profile.pci_slot", repr(address))
+    assert "a domain of 4 digits" in error.expected
+    assert "cannot have a longer domain" in error.expected
 
 
 def test_a_binding_of_another_host_has_paths_of_its_own():
