@@ -178,10 +178,13 @@ def _loss(loss: Loss, theirs: Mapping[str, Any], offer: HostOffer, release: str)
 
 
 def _absent_vlan(here: VIFBase, there: VIFBase) -> Iterator[str]:
-    """Yield a sentence if a virtual function of the same plugin would lose the VLAN."""
+    """Yield a sentence if a virtual function would lose the VLAN.
+
+    A VIF with a bridge has the VLAN from the switch.
+    """
     vlan = field_of(here, "port_profile", "vlan")
-    same_plugin = field_of(here, "plugin") == field_of(there, "plugin")
-    if vlan and same_plugin and not field_of(there, "port_profile", "vlan"):
+    in_switch = field_of(there, "plugin") != "sriov" and field_of(there, "network", "bridge")
+    if vlan and not in_switch and not field_of(there, "port_profile", "vlan"):
         yield f"the virtual function has port_profile.vlan={vlan} here, and no VLAN there"
 
 
@@ -242,7 +245,7 @@ def _labelled(items: list[Any], identifier: str | None) -> Iterator[tuple[str, A
         yield from ((str(number), item) for number, item in enumerate(items))
         return
     counts: collections.Counter[str] = collections.Counter()
-    for item in sorted(items, key=lambda item: json.dumps(item, sort_keys=True)):
+    for item in sorted(items, key=lambda item: json.dumps(dict(_leaves(item)), sort_keys=True)):
         label = str(item.get(identifier, "unset"))
         counts[label] += 1
         yield (label if counts[label] == 1 else f"{label} ({counts[label]})"), item

@@ -256,7 +256,12 @@ def test_an_absent_vlan_is_a_reason():
     here, there = vif("hw_veb", "direct", vlan="100"), vif("hw_veb", "direct")
     (reason,) = negotiation.verdict(here, there, our_offer()).reasons
     assert reason == "the virtual function has port_profile.vlan=100 here, and no VLAN there"
+    there.plugin = "noop"
+    assert negotiation.verdict(here, there, our_offer()).reasons == (reason,)
+    there.plugin = "sriov"
     assert negotiation.verdict(there, here, our_offer()).possible
+    in_switch = vif("ovs", "direct", bridge_name="br-int")
+    assert negotiation.verdict(here, in_switch, our_offer()).possible
 
 
 def test_different_networks_are_no_migration():
@@ -312,6 +317,27 @@ def test_the_order_of_subnets_addresses_and_routes_is_no_change():
         ("network.subnets[fd00::/64].ips[fd00::5].address", "fd00::5", None),
         ("network.subnets[fd00::/64].ips[fd00::6].address", None, "fd00::6"),
     )
+
+
+_SUBNETS = st.builds(
+    subnet,
+    st.sampled_from(["10.9.0.0/24", "fd00::/64"]),
+    st.lists(st.sampled_from(["10.9.0.5", "10.9.0.6", "10.9.0.7"]), max_size=3),
+    st.lists(st.tuples(st.sampled_from(["10.1.0.0/16", "10.2.0.0/16"]), st.just("10.9.0.2"))),
+)
+
+
+@given(st.lists(_SUBNETS, max_size=4))
+def test_no_order_is_a_change(subnets):
+    """Subnets may have the same CIDR, and addresses may be equal."""
+    here, there = vif(**TAP), vif(**TAP)
+    here.network = network(*subnets)
+    there.network = copy.deepcopy(here.network)
+    there.network.subnets.objects.reverse()
+    for reversed_subnet in there.network.subnets:
+        reversed_subnet.ips.objects.reverse()
+        reversed_subnet.routes.objects.reverse()
+    assert negotiation.verdict(here, there, our_offer()).changes == ()
 
 
 @pytest.mark.parametrize("name", ["here", "there", "offer"])
