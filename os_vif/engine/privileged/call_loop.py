@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import collections
 import errno
+import importlib.metadata
+import logging
 import select
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
+
+LOG = logging.getLogger(__name__)
 
 #: Bytes of a read.
 _CHUNK = 1 << 16
@@ -81,7 +85,11 @@ class CallLoop:
 
         :raises Exception: if the last answer could not be sent, or a message cannot be read.
         """
-        if (error := self._daemon.communication_error) is not None:
+        error = self._daemon.communication_error
+        if isinstance(error, tuple):
+            # oslo.privsep 3.4.0 stores the result of sys.exc_info().
+            error = error[1]
+        if error is not None:
             if getattr(error, "errno", None) == errno.EPIPE:
                 return None
             raise error
@@ -168,5 +176,19 @@ class CallLoop:
 
 
 def replace_channel(daemon: Any, threads: int) -> None:
-    """Let a daemon of oslo.privsep, before its loop begins, receive the calls by :class:`CallLoop`."""
-    daemon.channel = CallLoop(daemon, threads)
+    """Let a daemon of oslo.privsep, before its loop begins, receive the calls by :class:`CallLoop`.
+
+    A daemon of a later oslo.privsep without the private members in use here keeps its own loop.
+    """
+    members = ("_process_cmd", "_create_done_callback", "communication_error")
+    reader = getattr(daemon.channel, "reader_iter", None)
+    if all(hasattr(daemon, name) for name in members) and all(
+        hasattr(reader, name) for name in ("readsock", "unpacker")
+    ):
+        daemon.channel = CallLoop(daemon, threads)
+    else:
+        LOG.warning(
+            "oslo.privsep %s has another daemon than os-vif knows: calls of the privileged daemon "
+            "take longer",
+            importlib.metadata.version("oslo.privsep"),
+        )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import types
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
@@ -215,3 +216,19 @@ def test_an_unreadable_message_ends_the_loop_with_the_error(
     release.set()
     with pytest.raises(TypeError):
         caller.ended.result(TIMEOUT)
+
+
+@pytest.mark.parametrize("missing", ["reader_iter", "_process_cmd"])
+def test_an_unknown_daemon_keeps_its_own_loop(missing, caplog):
+    """A later oslo.privsep may lack the private members that the loop uses."""
+    near, far = socket.socketpair()
+    with near, far:
+        daemon = Daemon(far, lambda command: command)
+        channel: Any = daemon.channel
+        if missing == "reader_iter":
+            del channel.reader_iter
+        else:
+            daemon = types.SimpleNamespace(channel=channel)
+        call_loop.replace_channel(daemon, 4)
+        assert daemon.channel is channel
+    assert "take longer" in caplog.text
