@@ -12,6 +12,7 @@ import signal
 import pytest
 
 import os_vif
+from os_vif import pods as pod_functions
 from os_vif.cni import address_delegation, attachment_records
 from testbed.namespaces import ip, state_files
 from tests.support import cni
@@ -60,8 +61,8 @@ def test_a_client_killed_during_add(quick_runtime, network, allocated, tmp_path)
 
 POINTS = {
     "record": (attachment_records, "write"),
-    "allocation": (address_delegation, "allocate"),
-    "plug": (os_vif, "plug_pod"),
+    "allocation": (address_delegation, "_wait"),
+    "plug": (pod_functions, "plug_new_pod"),
 }
 DEL_POINTS = {
     "unplug": (os_vif, "unplug_pod"),

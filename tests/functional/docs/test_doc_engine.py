@@ -37,6 +37,7 @@ NO_COMMAND = {
     "AddBridgeUser",
     "DeleteVifRecord",
     "Irreversible",
+    "PrepareLending",
     "RemoveBridgeUser",
     "RequireVifMark",
     "RestoreForwardingRules",
