@@ -42,6 +42,7 @@ class BindPort(negotiate_command.NegotiateCommand):
         """Return names and values of the bound port."""
         from os_vif import negotiation
 
+        negotiate_command.require_one_standard_input(parsed_args.port, *parsed_args.offer)
         title, data = negotiate_command.read_json(parsed_args.port)
         missing = [name for name in ("port", "network", "subnets") if name not in data]
         if missing:

@@ -32,6 +32,9 @@ class JudgeMove(negotiate_command.NegotiateCommand):
 
         if len(parsed_args.offer) != 1:
             raise main.BadInputError("--offer is given several times; expected one offer")
+        negotiate_command.require_one_standard_input(
+            parsed_args.here, parsed_args.there, *parsed_args.offer
+        )
         verdict = negotiation.verdict(
             negotiate_command.read_vif(parsed_args.here),
             negotiate_command.read_vif(parsed_args.there),

@@ -70,7 +70,8 @@ def add_offer_option(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="FILE",
         help="JSON file with the offer of a host: the output of 'os-vif negotiate offer -f json', "
-        "a HostInfo, or an agent of neutron; '-' for standard input",
+        "a HostInfo, an agent of neutron, or a row of Chassis as 'ovn-sbctl --format=json list "
+        "Chassis NAME' prints it; '-' for standard input",
     )
     add_release_option(parser)
 
@@ -83,8 +84,21 @@ def add_release_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def require_one_standard_input(*sources: str) -> None:
+    """Refuse standard input for several files.
+
+    :raises BadInputError: if ``-`` is given several times.
+    """
+    if sources.count("-") > 1:
+        raise main.BadInputError(
+            "'-' is given several times; expected one file from standard input, which is read once"
+        )
+
+
 def read_offer(source: str, release: str | None) -> HostOffer:
     """Return the offer of a file: an offer, a HostInfo, an agent, or a row of Chassis.
+
+    Answers with a list of one agent, and tables of ``ovn-sbctl`` with one row, are read too.
 
     :raises BadInputError: for an unreadable file and for other data.
     """
@@ -93,13 +107,56 @@ def read_offer(source: str, release: str | None) -> HostOffer:
 
     title, data = read_json(source)
     try:
-        if "agent" in data or "configurations" in data:
+        if "agents" in data:
+            data = _only_member(title, "agents", data["agents"])
+        if "headings" in data and "data" in data:
+            data = _row_of_table(title, data)
+        if "agent" in data or "configurations" in data or "agent_type" in data:
             return negotiation.of_agent(data, release)
-        if "other_config" in data:
+        if "hostname" in data or "other_config" in data or "external_ids" in data:
             return negotiation.of_chassis(data, release)
         return negotiation.of_document(data, release)
     except (exception.SerializationError, exception.InvalidField) as error:
         raise main.BadInputError(f"{title}: {error}") from error
+
+
+def _only_member(title: str, kind: str, members: Any) -> dict[str, Any]:
+    """Return the member of a list with one object.
+
+    :raises BadInputError: for another list.
+    """
+    count = len(members) if isinstance(members, list) else 0
+    if count != 1 or not isinstance(members[0], dict):
+        raise main.BadInputError(
+            f"{title}: found {count} {kind}; expected the file of one host: write each of the "
+            f"{kind} into a file, and repeat --offer"
+        )
+    return dict(members[0])
+
+
+def _row_of_table(title: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a table in the JSON of ``ovn-sbctl``, with maps as objects.
+
+    :raises BadInputError: for a table without rows or with several rows.
+    """
+    headings, rows = table["headings"], table["data"]
+    if not isinstance(headings, list) or not isinstance(rows, list):
+        raise main.BadInputError(f"{title}: headings and data are no arrays; expected a table")
+    if not all(isinstance(row, list) and len(row) == len(headings) for row in rows):
+        raise main.BadInputError(f"{title}: found a row with other columns than the headings")
+    named = [dict(zip(map(str, headings), row, strict=True)) for row in rows]
+    row = _only_member(title, "rows", named)
+    return {name: _plain_value(value) for name, value in row.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    """Return a value of OVSDB (RFC 7047, 5.1): maps and sets as objects and lists."""
+    match value:
+        case ["map", [*pairs]] if all(isinstance(p, list) and len(p) == 2 for p in pairs):  # noqa: PLR2004 - a pair
+            return {str(name): member for name, member in pairs}
+        case ["set", [*members]]:
+            return members
+    return value
 
 
 def read_vif(source: str) -> VIFBase:

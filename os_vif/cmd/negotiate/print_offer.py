@@ -103,9 +103,9 @@ def _offer(parsed_args: argparse.Namespace) -> HostOffer:
             guest.models = parsed_args.guest_model
     if parsed_args.file is None:
         offer = os_vif.offer(parsed_args.host, guest)
-        if parsed_args.release:
-            offer.release = parsed_args.release
-        return offer
+        if parsed_args.release is None:
+            return offer
+        return negotiation.of_document(offer.canonical(), parsed_args.release)
     offer = negotiate_command.read_offer(parsed_args.file, parsed_args.release)
     if parsed_args.host:
         offer.host = parsed_args.host

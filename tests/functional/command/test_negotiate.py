@@ -156,6 +156,52 @@ def test_a_verdict_reads_each_form_and_standard_input(os_vif, files):
     assert "different ports" in json.loads(other.stdout)["reasons"][0]
 
 
+TABLE = {
+    "headings": ["_uuid", "external_ids", "hostname", "other_config", "nb_cfg"],
+    "data": [
+        [
+            ["uuid", "6d0a3a7e-0000-4000-8000-000000000001"],
+            ["map", [["ovn-cms-options", "os-vif-release=5.3.0"], ["datapath-type", ""]]],
+            "host-c",
+            ["map", []],
+            0,
+        ]
+    ],
+}
+AGENT = {"host": "host-c", "agent_type": "Open vSwitch agent"}
+
+
+@pytest.mark.parametrize(
+    ("data", "release"),
+    [
+        (TABLE, "5.3.0"),
+        (
+            {"hostname": "host-c", "external_ids": {"ovn-cms-options": "os-vif-release=5.3.0"}},
+            "5.3.0",
+        ),
+        ({"hostname": "host-c"}, "1.11.0"),
+        ({"agents": [AGENT]}, "1.11.0"),
+        ({"agent": AGENT}, "1.11.0"),
+        (AGENT, "1.11.0"),
+    ],
+)
+def test_each_form_of_published_data_is_an_offer(os_vif, data, release):
+    """Answers of neutron, rows of OVN before 20.06, and the JSON of ``ovn-sbctl``."""
+    done = os_vif("negotiate", "offer", "-", "-f", "json", text=json.dumps(data))
+    assert (done.returncode, done.stderr) == (0, "")
+    offer = json.loads(done.stdout)
+    assert (offer["host"], offer["release"]) == ("host-c", release)
+    assert offer.get("datapath_types") == (["system"] if data is TABLE else None)
+
+
+def test_a_stated_release_goes_before_the_release_of_this_host(os_vif):
+    """And before the plugins: 5.3.0 has no plugin sriov."""
+    done = os_vif("negotiate", "offer", "--release", "5.3.0", "-f", "json")
+    offer = json.loads(done.stdout)
+    assert offer["release"] == "5.3.0"
+    assert "sriov" not in {plugin["name"] for plugin in offer["plugins"]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -171,6 +217,15 @@ def test_a_verdict_reads_each_form_and_standard_input(os_vif, files):
         (("verdict", "{vif}", "{text}", "--offer={ours}"), "cannot read the VIF"),
         (("verdict", "{vif}", "{vif}", "--offer={ours}", "--offer={ours}"), "one offer"),
         (("verdict", "{vif}", "{vif}"), "--offer"),
+        (("verdict", "-", "-", "--offer={ours}"), "'-' is given several times"),
+        (("bind", "-", "--offer=-"), "'-' is given several times"),
+        (("bind", "{null}", "--offer={ours}"), "port: found null; expected an object"),
+        (("offer", "--release", "nonsense"), "release is 'nonsense'"),
+        (("offer", "{types}"), "types.json: agent.agent_type is an array"),
+        (("offer", "{agents}"), "found 2 agents; expected the file of one host"),
+        (("offer", "{no_agents}"), "found 0 agents"),
+        (("offer", "{table}"), "found 2 rows; expected the file of one host"),
+        (("offer", "{uneven}"), "found a row with other columns than the headings"),
     ],
 )
 def test_bad_input_is_named(os_vif, files, arguments, message):
@@ -184,6 +239,12 @@ def test_bad_input_is_named(os_vif, files, arguments, message):
         ours=our_offer().canonical().decode(),
         port=port(**TAP),
         unbound=unbound,
+        null=port() | {"port": None},
+        types={"agent": {"host": "a", "agent_type": ["x"]}},
+        agents={"agents": [{"agent_type": "Open vSwitch agent"}] * 2},
+        no_agents={"agents": None},
+        table={"headings": ["hostname"], "data": [["a"], ["b"]]},
+        uneven={"headings": ["hostname"], "data": [["a", "b"]]},
         vif=vif_text(**TAP),
     )
     names = {path.stem: path for path in folder.iterdir()}
