@@ -109,7 +109,7 @@ def bind(
             reasons.append(f"{name}: {str(error).removesuffix('.')}")
             continue
         if written is not None:
-            found = [*_refused_losses(vif, written)]
+            found = [*_refused_losses(vif, offer, written)]
             if written.text is not None and not found:
                 return Bound(
                     text=written.text,
@@ -227,7 +227,7 @@ def _missing_networks(network: Mapping[str, Any], offer: HostOffer) -> list[str]
     return [sentence for found in missing for sentence in found] if all(missing) else []
 
 
-def _refused_losses(vif: VIFBase, written: written_vif.Written) -> Iterator[str]:
+def _refused_losses(vif: VIFBase, offer: HostOffer, written: written_vif.Written) -> Iterator[str]:
     """Yield a sentence for a lost port profile, and for a lost VLAN of an SR-IOV device.
 
     Without the VLAN, the guest would be in another network.
@@ -236,7 +236,9 @@ def _refused_losses(vif: VIFBase, written: written_vif.Written) -> Iterator[str]
     has_vlan = profile is not None and profile.obj_name() == "VIFPortProfileSRIOV"
     for loss in written.losses:
         if loss.path == "port_profile" or (has_vlan and loss.path == "port_profile.vlan"):
-            yield f"os-vif {written.release} cannot read {loss}"
+            yield (
+                f"{plug_rules.host_name(offer)} has os-vif {written.release}, which cannot read {loss}"
+            )
 
 
 def _binding_of(

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterable, Mapping
 
 from os_vif import exception
@@ -23,17 +22,11 @@ from os_vif.codec.path import describe
 from os_vif.negotiation.released_plugins import RELEASES, first_release_with
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.history import parse_version
-from os_vif.objects.versioning.releases import CURRENT_RELEASE, KURYR_RELEASES, PUBLIC_RELEASES
+from os_vif.objects.versioning.release_names import newest_release_until
+from os_vif.objects.versioning.releases import CURRENT_RELEASE, PUBLIC_RELEASES
 
 #: The first release with port profiles in ``HostInfo``.
 _FIRST_WITH_PROFILES = "1.8.0"
-#: A release: numbers, and the suffixes of versions before (``rc1``, ``.dev7``) and after a release.
-_RELEASE = re.compile(
-    r"(?P<numbers>\d{1,9}(\.\d{1,9}){0,3})"
-    r"(?P<before>[._~-]?(a|alpha|b|beta|c|rc|dev)\d{0,9}(\.dev\d{1,9})?)?"
-    r"([.-](post)?\d{1,9}(\.dev\d{1,9})?)?(\+[0-9a-z.]{1,99})?",
-    re.ASCII,
-)
 
 
 def known_release(release: str, field: str = "release", host: str | None = None) -> str:
@@ -48,28 +41,14 @@ def known_release(release: str, field: str = "release", host: str | None = None)
     :raises os_vif.exception.InvalidField: for a text that is no release, and for a release that
         is older than 1.0.0.
     """
-    if isinstance(release, str) and release in (*KURYR_RELEASES, *RELEASES):
-        return release
-    match = _RELEASE.fullmatch(release) if isinstance(release, str) else None
-    known = []
-    if match is not None:
-        wanted = [int(number) for number in match["numbers"].split(".")]
-        # Four numbers, the fourth of a version before a release: 6.0.0.0rc1.
-        wanted += [0] * (4 - len(wanted))
-        if match["before"]:
-            wanted[3] = -1
-        known = [
-            name
-            for name in RELEASES
-            if [*parse_version(name), 0] <= wanted and not has_withdrawn_versions(name)
-        ]
-    if not known:
+    known = newest_release_until(release)
+    if known is None:
         raise exception.InvalidField(
             field=field,
             found=describe(release) if host is None else f"{describe(release)} for host {host}",
             expected="a release of os-vif, such as '5.3.0'",
         )
-    return known[-1]
+    return known
 
 
 @functools.cache

@@ -61,9 +61,10 @@ def _versions(primitive):
 
 
 def test_a_stated_release_with_a_withdrawn_version_is_trusted():
-    """The text for 1.8.0 is for 1.8.0 only; an unknown release near it is never written so."""
-    assert known_release("1.8.0") == "1.8.0"
-    assert known_release("1.8.1") == "1.7.2"
+    """The text for 1.8.0 is for 1.8.0 only."""
+    offer = negotiation.of_agent({"agent_type": "Open vSwitch agent"}, "1.8.0")
+    bound = negotiation.bind(*case("a port").arguments(), [offer])
+    assert dict(_versions(json.loads(bound.text)))["Subnet"] == "1.1"
 
 
 @pytest.mark.parametrize(
@@ -89,9 +90,7 @@ def test_texts_of_releases(stated, written):
     assert known_release(stated) == written
 
 
-@pytest.mark.parametrize(
-    "stated", ["", "v5.3.0", " 5.3.0", "5.3.0 ", "5..3", "new", "1.0.0rc1", "5.3\n", 5, None, [1]]
-)
+@pytest.mark.parametrize("stated", ["", "5..3", "new", "1.0.0rc1", "5.3.0-rx7", 5, None, [1]])
 def test_other_texts_are_no_release(stated):
     """The error names the value."""
     with pytest.raises(exception.InvalidField, match=r"offer\.release is .*a release of os-vif"):
