@@ -69,11 +69,7 @@ class _DocumentedContext:
         )
         offer = negotiation.of_document(port["binding:profile"][_MEMBER])
         bound = negotiation.bind(
-            {
-                **port,
-                "binding:host_id": self._context.host,
-                **{f"binding:{name}": value for name, value in binding.items()},
-            },
+            {**port, **{f"binding:{name}": value for name, value in binding.items()}},
             self._context.network.current,
             subnets,
             [offer],
