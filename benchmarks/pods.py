@@ -3,7 +3,7 @@
 
 """Duration of ADD, CHECK and DEL of os-vif-cni, compared with the plugin ``bridge`` of CNI.
 
-    chrt -f 20 .venv/bin/python -m benchmarks.pods [--rounds 100] [--pods 200] [--pairs 200]
+    .venv/bin/python -m benchmarks.pods [--rounds 100] [--pods 200] [--pairs 200] [--write]
 
 Needs root, and the package containernetworking-plugins of Debian. All changes are made in a private
 network namespace. Both plugins use ``host-local`` and a bridge that exists before. os-vif-cni is the
@@ -11,6 +11,8 @@ client in C if there is a compiler, and the daemon is a process of its own with 
 ``privsep-helper``. The cases alternate, and CHECK verifies each pod. A VIF with addresses, which needs
 no IPAM plugin, is compared with the messages to the kernel alone (see :mod:`benchmarks.raw_pod`).
 The long form is ``--pairs 2000``. The option ``--cache`` has no effect.
+
+``--write`` stores the figures of the page ``doc/source/reference/performance_pods.rst``.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ import platform
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks import sides
+from benchmarks import pod_figures, sides
+from benchmarks.pod_figures import GO, IPAM, OURS, OURS_VIF, RAW, START, Row, Times
 from benchmarks.raw_pod import RawPod
 from os_vif import objects, serialization
 from testbed import environments
@@ -44,13 +46,9 @@ GO_PLUGINS = pathlib.Path("/usr/lib/cni")
 CLIENTS = sides.ROOT / "etc/cni"
 VERSION, MTU = "1.0.0", 1400
 ADDRESS, GATEWAY = "192.0.2.10", "192.0.2.1"
-GO, OURS, OURS_VIF, RAW = "Go, IPAM", "os-vif, IPAM", "os-vif, VIF", "kernel alone"
-IPAM, START = "host-local alone", "start"
 CALLS = ("ADD", "CHECK", "DEL")
 _READY_TIMEOUT = 120
 _numbers = itertools.count()
-
-Times = dict[tuple[str, str], list[float]]
 
 
 class CallError(Exception):
@@ -221,44 +219,6 @@ def measure(plugins: dict[str, Plugin], client: Plugin, raw: RawPod, options: An
     return times
 
 
-def percentile_99(seconds: list[float]) -> float:
-    """Return the 99th percentile."""
-    return statistics.quantiles(seconds, n=100, method="inclusive")[98]
-
-
-def print_goal(text: str, value: float, limit: float, *, at_least: bool = False) -> None:
-    """Print a figure with the goal, and whether the figure meets the goal."""
-    is_met = value >= limit if at_least else value <= limit
-    bound = "at least" if at_least else "at most"
-    print(f"{text:62}{value:8.2f}  {bound} {limit:.2f}: {'met' if is_met else 'missed'}")
-
-
-def report(times: Times) -> None:
-    """Print the durations and the goals."""
-    print(f"{'case':18}{'call':9}{'p50':>8}{'p99':>8}{'least':>8}")
-    for (name, command), seconds in times.items():
-        figures = (statistics.median(seconds), percentile_99(seconds), min(seconds))
-        print(f"{name:18}{command:9}" + "".join(f"{each * 1000:8.2f}" for each in figures))
-    p50 = {key: statistics.median(seconds) for key, seconds in times.items()}
-    p99 = {key: percentile_99(seconds) for key, seconds in times.items()}
-    for label, figures in (("p50", p50), ("p99", p99)):
-        value = figures[GO, "ADD"] / figures[OURS, "ADD"]
-        print_goal(f"ADD, Go / os-vif, both with host-local, {label}", value, 1, at_least=True)
-    value = p50[GO, "CHECK"] / p50[OURS, "CHECK"]
-    print_goal("CHECK, Go / os-vif, both with host-local, p50", value, 2, at_least=True)
-    start = p50[START, "VERSION"]
-    value = p50[GO, "CHECK"] / (start + p50[IPAM, "CHECK"])
-    print(f"{'CHECK, Go / host-local and the start of the client, p50':62}{value:8.2f}")
-    value = (p50[OURS_VIF, "ADD"] - start) / p50[RAW, "ADD"]
-    print_goal("ADD of a VIF without the client's start / kernel alone, p50", value, 3)
-    value = p50[OURS_VIF, "DEL"] / p50[RAW, "DEL"]
-    print_goal("DEL of a VIF / kernel alone, p50", value, 1.2)
-    value = (p50[OURS_VIF, "DEL"] - start) / p50[RAW, "DEL"]
-    print(f"{'DEL of a VIF without the client start / kernel alone, p50':62}{value:8.2f}")
-    value = p50[GO, "DEL"] / p50[OURS, "DEL"]
-    print(f"{'DEL, Go / os-vif, both with host-local, p50':62}{value:8.2f}", flush=True)
-
-
 def run_threads(count: int, threads: int, call: Callable[[int], object]) -> tuple[int, float]:
     """Call a function with each number; return the number of errors, and the seconds."""
     start = time.perf_counter()
@@ -270,8 +230,8 @@ def run_threads(count: int, threads: int, call: Callable[[int], object]) -> tupl
     return len(errors), time.perf_counter() - start
 
 
-def load_daemon(plugin: Plugin, options: Any) -> None:
-    """Add and delete pods from several threads, and print the errors."""
+def load_daemon(plugin: Plugin, options: Any) -> Iterator[Row]:
+    """Add and delete pods from several threads, and yield the errors."""
     with new_pods(options.pods) as namespaces:
         for command in ("ADD", "DEL"):
             errors, seconds = run_threads(
@@ -281,11 +241,9 @@ def load_daemon(plugin: Plugin, options: Any) -> None:
                     command, f"p{number}", namespaces[number]
                 ),
             )
-            text = (
-                f"{options.pods} {command} by {options.threads} threads in {seconds:.1f} s, errors"
-            )
-            print_goal(text, errors, 0)
-    sys.stdout.flush()
+            text = f"errors of {options.pods} {command} by {options.threads} threads"
+            print(f"# {text}: {errors}, {seconds:.1f} s", flush=True)
+            yield pod_figures.count(text, errors, 0)
 
 
 def processes_here() -> list[int]:
@@ -309,8 +267,8 @@ def resources() -> tuple[int, int]:
     return memory, descriptors
 
 
-def compare_resources(plugin: Plugin, options: Any) -> None:
-    """Print the memory and the descriptors of the daemons before and after pairs of ADD and DEL."""
+def compare_resources(plugin: Plugin, options: Any) -> Iterator[Row]:
+    """Yield memory and descriptors of the daemons after pairs of ADD and DEL, with those before."""
     with new_pods(options.threads) as namespaces:
         share = options.pairs // options.threads
 
@@ -323,11 +281,24 @@ def compare_resources(plugin: Plugin, options: Any) -> None:
         errors, seconds = run_threads(options.threads, options.threads, add_and_delete)
         memory_after, descriptors_after = resources()
     pairs = share * options.threads
-    print_goal(f"{pairs} pairs of ADD and DEL in {seconds:.1f} s, errors", errors, 0)
-    text = f"descriptors of {len(processes_here())} daemons: {descriptors}, then"
-    print_goal(text, descriptors_after, descriptors)
-    text = f"memory of the daemons: {memory} KiB, then"
-    print_goal(text, memory_after, memory * 1.02)
+    text = f"{pairs} pairs of ADD and DEL"
+    print(f"# {text}: {errors} errors, {seconds:.1f} s", flush=True)
+    after = f"of the daemons after {text}"
+    yield pod_figures.count(f"errors of {text}", errors, 0)
+    yield pod_figures.count(f"descriptors {after}", descriptors_after, descriptors)
+    yield pod_figures.count(f"memory (KiB) {after}", memory_after, memory * pod_figures.MEMORY)
+    growth = round((memory_after - memory) * 1024 / pairs)
+    yield pod_figures.count("growth of the memory for a pair (bytes)", growth, None)
+
+
+def version_of_go_plugins() -> str:
+    """Return the upstream version of the package of Go's plugins, or "unknown"."""
+    command = ("dpkg-query", "-W", "-f", "${Version}", "containernetworking-plugins")
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.partition("+")[0]
 
 
 def main() -> None:
@@ -335,10 +306,12 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=200, help="pods of the threads")
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--pairs", type=int, default=200, help="pairs for memory and descriptors")
+    parser.add_argument("--write", action="store_true", help="store the figures of the page")
     options = sides.parse_options(parser)
     missing = [name for name in ("bridge", "host-local") if not (GO_PLUGINS / name).exists()]
     if missing:
         raise SystemExit(f"needs {', '.join(missing)} of the package containernetworking-plugins")
+    load = sides.load_average()
     hide_state_directory()
     with tempfile.TemporaryDirectory() as directory, private_namespace():
         scratch = pathlib.Path(directory)
@@ -368,9 +341,24 @@ def main() -> None:
         with running_daemon(scratch, path), new_pods(1) as (netns,):
             raw = RawPod(netns, "br-raw", mtu=MTU, address=ADDRESS, gateway=GATEWAY)
             with contextlib.closing(raw):
-                report(measure(plugins, without_daemon, raw, options))
-            load_daemon(plugins[OURS], options)
-            compare_resources(plugins[OURS], options)
+                times = measure(plugins, without_daemon, raw, options)
+            counts = [
+                *load_daemon(plugins[OURS], options),
+                *compare_resources(plugins[OURS], options),
+            ]
+    results = pod_figures.figures(times, counts)
+    pod_figures.print_figures(results)
+    machine = {
+        "linux": platform.release(),
+        "processors": os.cpu_count(),
+        "python": platform.python_version(),
+        "cni_plugins": version_of_go_plugins(),
+        "client": kind,
+        "load": [load, sides.load_average()],
+    }
+    if options.write:
+        stored = {"machine": machine, "rounds": options.rounds, **results}
+        sides.write_figures(pod_figures.PAGE, stored)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 
 The check fails for a goal of a benchmark without a figure, a stored goal unequal to the goal of the
 benchmark, a ratio unequal to the ratio of the times, and a missed goal without an explanation on
-the page about Open vSwitch. The page about the serialization generates the list of missed goals.
+the pages about Open vSwitch and about pods. The pages about the serialization and about pods
+generate the list of missed goals.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import batch, ovs, serialization
+from benchmarks import batch, ovs, pod_figures, serialization
 from benchmarks.sides import OURS, PUBLIC_ONE
 from testbed.ovs_kinds import KINDS
 
@@ -90,11 +91,34 @@ def serialization_faults(results: Figures) -> Iterator[str]:
         yield "the conversion of a cluster was not measured"
 
 
+def pod_faults(results: Figures, page: str) -> Iterator[str]:
+    """Yield the faults of the figures and of the page about pods."""
+    goals = {row["what"]: (row["against"], row["bound"], row["goal"]) for row in results["goals"]}
+    expected = {
+        name: (goal.against, goal.bound, goal.limit) for name, goal in pod_figures.GOALS.items()
+    }
+    if goals != expected:
+        yield f"goals {goals}, expected {expected}"
+    # The page explains what limits each time, whether or not the goal is missed.
+    lines = re.findall(r"^\* (\*.+\*): ", page, re.MULTILINE)
+    explained = {name for line in lines for name in re.findall(r"\*([^*]+)\*", line)}
+    if explained != goals.keys():
+        yield f"the page explains {sorted(explained)}, expected {sorted(goals)}"
+    for row in results["goals"]:
+        ratio = pod_figures.ratio_of(row)
+        if not math.isclose(row["ratio"], ratio, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
+            yield f"{row['what']}: ratio {row['ratio']}, but the times give {ratio:.2f}"
+    if not results["counts"]:
+        yield "errors, memory and descriptors were not measured"
+
+
 def main() -> int:
     """Print the faults; return 1 if there are any."""
-    ovs_results, serialization_results = (
-        json.loads(path.read_text("utf-8")) for path in (ovs.PAGE, serialization.PAGE)
+    ovs_results, serialization_results, pod_results = (
+        json.loads(path.read_text("utf-8"))
+        for path in (ovs.PAGE, serialization.PAGE, pod_figures.PAGE)
     )
+    pods_page = pod_figures.PAGE.parent.with_suffix(".rst").read_text("utf-8")
     page = ovs.PAGE.parent.with_suffix(".rst").read_text("utf-8")
     faults = [
         *(f"performance_ovs: {fault}" for fault in ovs_faults(ovs_results, page)),
@@ -105,6 +129,7 @@ def main() -> int:
             for fault in serialization_faults(serialization_results)
         ),
         *(f"performance_serialization: {fault}" for fault in wrong_ratios(serialization_results)),
+        *(f"performance_pods: {fault}" for fault in pod_faults(pod_results, pods_page)),
     ]
     for fault in faults:
         print(fault)

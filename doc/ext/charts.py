@@ -219,6 +219,66 @@ def _memory(results: dict[str, Any]) -> Table:
     return ("Process", "Resource", "Before", "All VIFs plugged", "All VIFs unplugged"), rows
 
 
+def _pod_goals(results: dict[str, Any]) -> Table:
+    """Return the times of pods that have a goal."""
+    rows = [
+        (
+            row["what"],
+            number(row["ours_ms"]),
+            row["against"],
+            number(row["against_ms"]),
+            f"{row['ratio']:g}",
+            f"{row['bound']} {_goal(row['goal'], is_missed=misses_pod_goal(row))}",
+        )
+        for row in results["goals"]
+    ]
+    return ("Call", "os-vif (ms)", "Compared with", "Time (ms)", "Ratio", "Goal"), rows
+
+
+def _pod_counts(results: dict[str, Any]) -> Table:
+    """Return the errors, the memory and the descriptors of the daemons of pods."""
+    rows = [
+        (
+            row["what"],
+            f"{row['value']:,}",
+            "" if row["goal"] is None else _count_goal(row),
+        )
+        for row in results["counts"]
+    ]
+    return ("Figure", "Value", "At most"), rows
+
+
+def _count_goal(row: dict[str, Any]) -> str:
+    return f"{row['goal']:,.0f}: missed" if row["value"] > row["goal"] else f"{row['goal']:,.0f}"
+
+
+def _pod_times(results: dict[str, Any]) -> Table:
+    """Return all times of pods."""
+    rows = [
+        (row["case"], row["call"], *(number(row[name]) for name in ("p50", "p99", "least")))
+        for row in results["times"]
+    ]
+    return ("Case", "Call", "p50 (ms)", "p99 (ms)", "Least (ms)"), rows
+
+
+def _pod_parts(results: dict[str, Any]) -> Table:
+    """Return the parts of an ADD with the addresses of the VIF, and the limit of CHECK."""
+    p50 = {(row["case"], row["call"]): row["p50"] for row in results["times"]}
+    add, start = p50["os-vif, VIF", "ADD"], p50["start", "VERSION"]
+    kernel = p50["kernel alone", "ADD"]
+    go_check, check = p50["Go, IPAM", "CHECK"], start + p50["host-local alone", "CHECK"]
+    rows = [
+        ("ADD with the addresses of the VIF", number(add)),
+        ("of this, the start of the client", number(start)),
+        ("of this, the CNI daemon and the privileged daemon", number(add - start)),
+        ("the same messages to the kernel alone", number(kernel)),
+        ("CHECK of Go's bridge with host-local", number(go_check)),
+        ("the start of the client, and CHECK of host-local alone", number(check)),
+        ("the largest possible ratio of CHECK", f"{go_check / check:.2f} times"),
+    ]
+    return ("Part", "p50 (ms)"), rows
+
+
 #: The tables, by the name that the directive ``performance-table`` takes.
 TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {
     "comparison": _comparison,
@@ -227,6 +287,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {
     "vswitchd": _vswitchd,
     "host": _host,
     "memory": _memory,
+    "pod-goals": _pod_goals,
+    "pod-counts": _pod_counts,
+    "pod-times": _pod_times,
+    "pod-parts": _pod_parts,
 }
 
 
@@ -245,14 +309,47 @@ def missed_goals(results: dict[str, Any]) -> list[str]:
     """Return a sentence for each missed goal, in reStructuredText."""
     return [
         f"*{figure['what']}*: {figure['ratio']:g} times faster, instead of {figure['goal']:g} times."
-        for figure in compared(results["figures"])
+        for figure in compared(results.get("figures", []))
         if misses_goal(figure)
     ] + [
         f"*{row['what']}*: {row['ratio']:g} times the time of *{row['against']}*, instead of at "
         f"most {row['limit']:g} times."
         for row in results.get("limits", ())
         if row["ratio"] > row["limit"]
-    ]
+    ] + [
+        f"*{row['what']}*: the ratio is {row['ratio']:g}, instead of {row['bound']} {row['goal']:g}."
+        for row in results.get("goals", ())
+        if misses_pod_goal(row)
+    ] + [
+        f"*{row['what']}*: {row['value']:,}, instead of at most {row['goal']:,.0f}."
+        for row in results.get("counts", ())
+        if row["goal"] is not None and row["value"] > row["goal"]
+    ]  # fmt: skip
+
+
+def misses_pod_goal(row: dict[str, Any]) -> bool:
+    """Return whether the ratio of a time of pods misses the goal."""
+    difference = row["ratio"] - row["goal"]
+    return bool(difference < 0 if row["bound"] == "at least" else difference > 0)
+
+
+def conclusion(results: dict[str, Any]) -> str:
+    """Return the main result of the figures of pods, as a sentence."""
+    rows = {row["what"]: row for row in results["goals"]}
+    ipam, vif = rows["ADD with host-local, p50"], rows["ADD with the addresses of the VIF"]
+    add = next(
+        row["p50"]
+        for row in results["times"]
+        if (row["case"], row["call"]) == ("os-vif, VIF", "ADD")
+    )
+    goals = [row for row in (*results["goals"], *results["counts"]) if row["goal"] is not None]
+    met = len(goals) - len(missed_goals(results))
+    return (
+        f"An ADD of os-vif-cni takes {number(ipam['ours_ms'])} ms with the IPAM plugin host-local, "
+        f"where Go's plugin bridge takes {number(ipam['against_ms'])} ms, and {number(add)} ms with "
+        f"the addresses of the VIF, {vif['ratio']:g} times the kernel's own time without the "
+        f"start of the client; {met} of {len(goals)} goals are met."
+    )
 
 
 def conditions(results: dict[str, Any]) -> str:
@@ -261,6 +358,11 @@ def conditions(results: dict[str, Any]) -> str:
     parts = [f"Linux {machine['linux']}", f"{machine['processors']} processors"]
     if "python" in machine:
         parts.append(f"Python {machine['python']}")
+    if "cni_plugins" in machine:
+        parts += [
+            f"containernetworking-plugins {machine['cni_plugins']}",
+            f"the client in {machine['client']}",
+        ]
     if "open_vswitch" in machine:
         parts.append(f"Open vSwitch {machine['open_vswitch']} in user space")
     sentences = [f"Measured on {', '.join(parts)}."]
@@ -274,7 +376,11 @@ def conditions(results: dict[str, Any]) -> str:
                 "Other programs ran on the machine at the same time, so the times are too long and "
                 "the ratios vary from run to run."
             )
+    if "goals" in results:
+        sentences.append(f"There were {results['rounds']} rounds.")
     for side, name in SIDES.items():
+        if side not in results.get("versions", ()):
+            continue
         versions = ", ".join(f"{package} {v}" for package, v in results["versions"][side].items())
         sentences.append(f"{name.capitalize()} ran with {versions}.")
     return " ".join(sentences)

@@ -14,7 +14,9 @@
 ``performance-conditions``
     machine, load and versions of a measurement;
 ``performance-missed``
-    the list of missed goals.
+    the list of missed goals;
+``performance-conclusion``
+    the main result of the figures about pods, as a sentence.
 
 A picture is part of the page, as a ``data:`` URI. ``:alt:`` is required.
 """
@@ -126,6 +128,14 @@ class PerformanceMissed(_Figures):
             yield "All goals are reached."
 
 
+class PerformanceConclusion(_Figures):
+    """The directive ``.. performance-conclusion:: page``."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the sentence."""
+        yield charts.conclusion(charts.load(self.arguments[0]))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     for name, directive in (
@@ -134,6 +144,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         ("performance-table", PerformanceTable),
         ("performance-conditions", PerformanceConditions),
         ("performance-missed", PerformanceMissed),
+        ("performance-conclusion", PerformanceConclusion),
     ):
         app.add_directive(name, directive)
     return {"parallel_read_safe": True}

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from benchmarks import ovs, serialization, sides
+from benchmarks import ovs, pod_figures, serialization, sides
 from benchmarks import serialization_worker as worker
 from os_vif.serialization import dumps
 from tests.support.documents.pages import PAGES, load_extension
@@ -20,6 +20,7 @@ from tools import performance
 
 charts = load_extension("charts")
 WITH_SWITCH, OF_TEXT = (json.loads(path.read_text()) for path in (ovs.PAGE, serialization.PAGE))
+OF_PODS = json.loads(pod_figures.PAGE.read_text())
 PAGE = PAGES["reference/performance_ovs"]
 
 
@@ -131,3 +132,68 @@ def test_the_vifs_are_different_and_share_networks():
     for subnet in (*first.network.subnets, *last.network.subnets):
         assert [len(subnet.ips), len(subnet.dns), len(subnet.routes)] == [2, 2, 2]
     assert len(first.network.subnets) == 2
+
+
+def test_each_figure_of_pods_is_in_a_table():
+    """The tables have the goal of each figure; a changed figure changes the text."""
+    names = ("pod-goals", "pod-counts", "pod-times", "pod-parts")
+    for name in names:
+        assert (
+            f".. performance-table:: performance_pods {name}\n"
+            in PAGES["reference/performance_pods"]
+        )
+    tables = [charts.TABLES[name](OF_PODS) for name in names]
+    for key, column in (
+        ("goals", "ours_ms"),
+        ("goals", "against_ms"),
+        ("counts", "value"),
+        ("times", "p99"),
+    ):
+        for index in range(len(OF_PODS[key])):
+            changed = copy.deepcopy(OF_PODS)
+            changed[key][index][column] = changed[key][index][column] * 3 + 1
+            assert [charts.TABLES[name](changed) for name in names] != tables
+
+
+def test_the_conclusion_and_the_list_of_missed_goals_of_pods_follow_the_figures():
+    """A goal of Go's time is a lower bound; the others are upper bounds."""
+    found = copy.deepcopy(OF_PODS)
+    for row in found["goals"]:
+        row["ratio"] = row["goal"]
+    for row in found["counts"]:
+        row["value"] = row["goal"] or 0
+    assert charts.missed_goals(found) == []
+    assert charts.conclusion(found).endswith("; 10 of 10 goals are met.")
+    found["goals"][0]["ratio"] = 0.9
+    found["goals"][3]["ratio"] = 1.3
+    found["counts"][0] = {"what": "errors of 200 ADD by 8 threads", "value": 3, "goal": 0}
+    assert charts.missed_goals(found) == [
+        "*ADD with host-local, p50*: the ratio is 0.9, instead of at least 1.",
+        "*DEL with the addresses of the VIF*: the ratio is 1.3, instead of at most 1.2.",
+        "*errors of 200 ADD by 8 threads*: 3, instead of at most 0.",
+    ]
+    assert charts.conclusion(found).endswith("; 7 of 10 goals are met.")
+
+
+def test_the_lint_step_finds_faults_of_the_figures_of_pods():
+    """A goal that was not measured, a wrong ratio, a time without an explanation."""
+    page = PAGES["reference/performance_pods"]
+    found = copy.deepcopy(OF_PODS)
+    found["goals"][1]["ratio"] = 99
+    assert len([*performance.pod_faults(found, page)]) == 1
+    found = copy.deepcopy(OF_PODS)
+    found["goals"][1]["goal"] = 99
+    assert len([*performance.pod_faults(found, page)]) == 1
+    shorter = page.replace("* *CHECK with host-local*:", "* CHECK:")
+    assert "the page explains" in next(performance.pod_faults(OF_PODS, shorter))
+
+
+def test_the_figures_of_pods_follow_from_the_times():
+    """The start of the client counts for DEL, and not for ADD with the addresses of the VIF."""
+    cases = (pod_figures.GO, pod_figures.OURS, pod_figures.OURS_VIF, pod_figures.RAW)
+    times = {(case, call): [0.004] * 3 for case in cases for call in ("ADD", "CHECK", "DEL")}
+    times[pod_figures.START, "VERSION"] = [0.001] * 3
+    ratios = {row["what"]: row["ratio"] for row in pod_figures.goal_rows(times)}
+    assert ratios.pop("ADD with the addresses of the VIF") == 0.75
+    assert set(ratios.values()) == {1}
+    assert len(ratios) == len(pod_figures.GOALS) - 1
