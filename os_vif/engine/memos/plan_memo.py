@@ -67,5 +67,6 @@ class PlanMemos:
         if memo is None:
             memo = self._memos.setdefault(inputs, PlanMemo())
             if len(self._memos) > _MAX_PLANS:
-                self._memos.pop(next(iter(self._memos)), None)
+                # A copy, because other threads may add memos during an iteration.
+                self._memos.pop(list(self._memos)[0], None)  # noqa: RUF015 - see above
         return memo
