@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +37,13 @@ TESTS = (
 )
 
 
+#: Classes that no public release has.
+LATER_CLASSES = (
+    *("DatapathOffloadVDPA", "GuestOffer", "HostOffer", "OfferedClass", "OfferedPlugin"),
+    *("OfferedVersion", "VIFPortProfileSRIOV"),
+)
+
+
 @pytest.fixture(scope="module")
 def published_tests() -> Path:
     try:
@@ -61,8 +70,8 @@ def test_of_its_69_tests_only_that_of_the_whole_list_of_classes_finds_more(repor
     """It knows no class that came later, and calls that a change."""
     (failed,) = report.tests("failed")
     assert failed.endswith("TestObjectVersions.test_versions"), report.failures()
-    later = "reference = {'DatapathOffloadVDPA': None, 'VIFPortProfileSRIOV': None}"
-    assert later in report.failures()
+    reference = re.search(r"^reference = (\{.*?\})$", report.failures(), re.DOTALL | re.MULTILINE)
+    assert ast.literal_eval(reference[1]) == dict.fromkeys(LATER_CLASSES)
     assert report.tests("skipped") == []
     assert len(report.tests("passed")) == 68
 
