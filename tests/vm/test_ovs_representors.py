@@ -227,7 +227,7 @@ def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
         proofs.prove_that_a_rolled_back_unplug_leaves_the_vif_plugged(case, INSTANCE)
 
 
-@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize("by", ["plug", pytest.param("unplug", marks=pytest.mark.soak)])
 def test_a_daemon_killed_between_any_two_steps(case, monkeypatch, by):
     """The next plug, or unplug, ends well."""
     monkeypatch.setattr(kills, "private_namespace", contextlib.nullcontext)

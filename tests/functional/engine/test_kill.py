@@ -53,9 +53,8 @@ STRIDES = [
     *(c.param(1 if c.name == "bare" else 4) for c in ALL if c.name in SHORT),
     *(c.param(1, id=f"{c}-each-step", marks=[pytest.mark.soak]) for c in BY_DAEMON),
 ]
-#: The short one kills once, in the middle of the devices of a hybrid VIF.
+#: tests/vm/test_ovs_representors.py is the short form of these.
 IN_KERNEL = [
-    KERNEL["ovs-hybrid"].param("unplug", 8, id="ovs-hybrid-kernel"),
     *(
         KERNEL[case.name].param(
             by, 2 if case.tun else 4, id=f"{case}-kernel-{by}", marks=[pytest.mark.soak]

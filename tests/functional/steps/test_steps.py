@@ -98,27 +98,20 @@ LINK_KINDS = [
     (DeleteLink("dm"), _DUMMY
      + "ip link set dev base name dm alias os-vif mtu 1400 address 02:00:00:00:00:0c up"),
     (EnsureIpvlan("iv", "base", "l3s"), _DUMMY),
-    (EnsureIpvlan("iv", "base", "l3"), _DUMMY + "ip link add link base name o type ipvlan mode l3"),
     (DeleteLink("iv"), _DUMMY + "ip link add link base name iv type ipvlan mode l3s; "
      "ip link set dev iv alias os-vif mtu 1400 up"),
     # The kernel adds a rule with the first VRF, and keeps it.
     (EnsureVrf("vrf1", 2**32 - 1), "ip link add name first type vrf table 9"),
     (SetLink("base", master="vrf1"), _DUMMY + _VRF),
-    (SetLink("base", master=""), _DUMMY + _VRF + "ip link set dev base master vrf1 up"),
     (DeleteLink("vrf1"), _VRF + _DUMMY + "ip link set dev vrf1 alias os-vif up; "
      "ip link set dev base master vrf1 up"),
-    (DeleteLink("base"), _VRF + _DUMMY + "ip link set dev base master vrf1 alias os-vif up"),
     (EnsureBond("bond1", "802.3ad"), ""),
-    (EnsureBond("bond1", miimon=250), ""),
-    (EnsureBondMember("base", "bond1"), _BOND + _DUMMY + "ip link set dev base mtu 1400 up"),
     (EnsureBondMember("base", "bond1"), _BOND + _DUMMY + "ip link add name o type dummy; "
      "ip link set dev o master bond1; ip link set dev bond1 up mtu 1400"),
     (DeleteBondMember("base", "bond1"), _BOND + _DUMMY + "ip link set dev base mtu 1400; "
      "ip link set dev base master bond1; ip link set dev bond1 up"),
     (DeleteLink("bond1"), _BOND + _DUMMY + "ip link set dev base master bond1; "
      "ip link set dev bond1 alias os-vif up"),
-    (DeleteLink("base"), _BOND + _DUMMY + "ip link set dev base alias os-vif; "
-     "ip link set dev base master bond1; ip link set dev bond1 up"),
 ]  # fmt: skip
 #: The same steps with other arguments.
 OTHER_LINK_KINDS = [
@@ -128,6 +121,13 @@ OTHER_LINK_KINDS = [
     *((EnsureBond("bond1", mode), "") for mode in
       ("balance-rr", "active-backup", "balance-xor", "broadcast", "balance-tlb", "balance-alb")),
     (EnsureBondMember("base", "bond1"), _BOND + _DUMMY),
+    (EnsureIpvlan("iv", "base", "l3"), _DUMMY + "ip link add link base name o type ipvlan mode l3"),
+    (SetLink("base", master=""), _DUMMY + _VRF + "ip link set dev base master vrf1 up"),
+    (DeleteLink("base"), _VRF + _DUMMY + "ip link set dev base master vrf1 alias os-vif up"),
+    (EnsureBond("bond1", miimon=250), ""),
+    (EnsureBondMember("base", "bond1"), _BOND + _DUMMY + "ip link set dev base mtu 1400 up"),
+    (DeleteLink("base"), _BOND + _DUMMY + "ip link set dev base alias os-vif; "
+     "ip link set dev base master bond1; ip link set dev bond1 up"),
 ]  # fmt: skip
 
 
