@@ -33,7 +33,7 @@ from typing import Any, cast
 from oslo_privsep import comm, daemon
 
 from os_vif.engine.failure import HINT, NotStartedError
-from os_vif.engine.privsep_exchange import Exchange
+from os_vif.engine.privsep_exchange import Exchange, has_green_threads
 from os_vif.escape import printable
 from os_vif.host.sockets import above_standard_streams
 
@@ -133,7 +133,7 @@ class Channel(daemon._ClientChannel):  # noqa: SLF001 - base class of the channe
         sock, helper = self._start(context)
         #: None in a process with eventlet: the threads of oslo.privsep are green threads then.
         self._exchange: Exchange | None = None
-        if hasattr(select, "epoll") and not daemon._MONKEY_PATCHED:  # noqa: SLF001 - no public name
+        if hasattr(select, "epoll") and not has_green_threads():
             self._exchange = Exchange(sock, self.out_of_band, self._note_end)
         try:
             super().__init__(sock, context)

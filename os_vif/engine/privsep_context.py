@@ -201,7 +201,9 @@ class Context(priv_context.PrivContext):
             threading.Thread(target=_preload, daemon=True).start()
             caller = sys._getframe(1)  # noqa: SLF001 - no public function returns a frame
             is_loop = caller.f_code is daemon.Daemon.loop.__code__
-            if is_loop and not daemon._MONKEY_PATCHED:  # noqa: SLF001 - no public name
+            from os_vif.engine.privsep_exchange import has_green_threads
+
+            if is_loop and not has_green_threads():
                 from os_vif.engine.privileged import call_loop
 
                 call_loop.replace_channel(caller.f_locals["self"], self._options.thread_pool_size)

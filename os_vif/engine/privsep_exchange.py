@@ -17,6 +17,7 @@ import itertools
 import os
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -284,6 +285,12 @@ class Exchange:
         self._has_ended = True
         self._idle.close()
         self._socket.close()
+
+
+def has_green_threads() -> bool:
+    """Return whether eventlet has replaced the sockets or the threads of this process."""
+    patcher = sys.modules.get("eventlet.patcher")
+    return patcher is not None and any(map(patcher.is_monkey_patched, ("socket", "thread")))
 
 
 def _remaining(deadline: float) -> float:

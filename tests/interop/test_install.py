@@ -180,7 +180,16 @@ def test_the_lower_bounds_of_our_requirements_hold(subject, tmp_path):
         python = environments.environment(
             "lower",
             pinned,
-            (*requirements, "pytest>=8", "hypothesis", "fixtures", "jsonschema", "PyYAML", "ovs"),
+            (
+                *requirements,
+                "pytest>=8",
+                "pytest-timeout",
+                "hypothesis",
+                "fixtures",
+                "jsonschema",
+                "PyYAML",
+                "ovs",
+            ),
         )
     except environments.Unavailable as reason:
         pytest.skip(str(reason))
