@@ -56,6 +56,12 @@ class _PodDevice(PodStep):
         super().validate()
         validate.pci_address(self, "pci_address")
 
+    def refusal(self, host: Host) -> str | None:
+        if (reason := super().refusal(host)) is not None:
+            return reason
+        is_vf = functions.is_vf(self.pci_address)
+        return None if is_vf else f"{self.pci_address} is no virtual function"
+
     @property
     def _place(self) -> tuple[str, str, str, str]:
         return self.name, self.netns, self.netns_id, self.pci_address
@@ -82,12 +88,6 @@ class PrepareLending(_PodDevice):
 
     def commands(self) -> tuple[str, ...]:
         return (f"# a rollback restores the MAC address of {self.pci_address} last",)
-
-    def refusal(self, host: Host) -> str | None:
-        if (reason := super().refusal(host)) is not None:
-            return reason
-        is_vf = functions.is_vf(self.pci_address)
-        return None if is_vf else f"{self.pci_address} is no virtual function"
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         return ()
@@ -116,8 +116,6 @@ class LendLink(_PodDevice):
     def refusal(self, host: Host) -> str | None:
         if (reason := super().refusal(host)) is not None:
             return reason
-        if not functions.is_vf(self.pci_address):
-            return f"{self.pci_address} is no virtual function"
         link = self._on_host(host.net)
         return f"the host uses {link.name}" if link is not None and host.is_hosts(link) else None
 
@@ -229,12 +227,6 @@ class ReturnLink(_PodDevice):
     def commands(self) -> tuple[str, ...]:
         command = f"ip link set dev {quote(self.name)} netns 1"
         return (f"nsenter --net={quote(self.netns)} {command}  # with its name and MAC address",)
-
-    def refusal(self, host: Host) -> str | None:
-        if (reason := super().refusal(host)) is not None:
-            return reason
-        is_vf = functions.is_vf(self.pci_address)
-        return None if is_vf else f"{self.pci_address} is no virtual function"
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
         if self._record() is not None:
