@@ -112,7 +112,7 @@ def check_historic_bugs(pages: Pages) -> Iterator[str]:
 def check_promises(pages: Pages) -> Iterator[str]:
     """Check that each promise of the engine has a number, says MUST and names existing tests."""
     promises = re.findall(
-        r"^(\d+)\. ((?:.*\n)+?)(?=^\d+\. |^\w|\Z)", pages["author/engine"], re.MULTILINE
+        r"^(\d+)\. ((?:.*\n)+?)(?=^\d+\. |^\w|\Z)", pages["plugin_authors/engine"], re.MULTILINE
     )
     if [int(number) for number, _ in promises] != list(range(1, len(promises) + 1)):
         yield "the promises are not numbered from 1 on"
@@ -143,11 +143,11 @@ def check_packages(pages: Pages) -> Iterator[str]:
 
 def check_ovs_names(pages: Pages) -> Iterator[str]:
     """Compare the keys in the two tables about rows of Open vSwitch."""
-    text = pages["user/ovs/names"]
+    text = pages["operators/ovs/names"]
     used = {key for *_, keys in table(text, "What is set") for key in literals(keys)}
     values = {literals(key)[0] for key, *_ in table(text, "Values, and who reads them")}
     if values != used:
-        yield f"user/ovs/names: keys differ: {sorted(values ^ used)}"
+        yield f"operators/ovs/names: keys differ: {sorted(values ^ used)}"
 
 
 def check_tox_environments(pages: Pages) -> Iterator[str]:
@@ -186,7 +186,10 @@ def check_tables_of_contents(pages: Pages) -> Iterator[str]:
 def check_entry_points(pages: Pages) -> Iterator[str]:
     """Check that the snippets of setup.cfg name the class of the plugin on the same page."""
     readme = (ROOT / "README.rst").read_text("utf-8")
-    for name, text in (("author/plugins", pages["author/plugins"]), ("README.rst", readme)):
+    for name, text in (
+        ("plugin_authors/plugins", pages["plugin_authors/plugins"]),
+        ("README.rst", readme),
+    ):
         snippets = re.findall(r"code-block:: ini\n(?:   .*\n)*\n((?:   .*\n|\n)+)", text)
         snippets = [snippet for snippet in snippets if "[options.entry_points]" in snippet]
         if len(snippets) != 1:

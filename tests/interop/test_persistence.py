@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """VIFs in a store are migrated while two releases write them, and none is lost or torn.
 
-What runs is the code of doc/source/user/persistence.rst. The public release is 5.3.0 itself.
+What runs is the code of doc/source/developers/persistence.rst. The public release is 5.3.0 itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.documents import snippets
 from tests.support.interop import etcd_server, store_writer
 from tests.support.interop.store_writer import seen
 
-PAGE = (CHECKOUT / "doc" / "source" / "user" / "persistence.rst").read_text(encoding="utf-8")
+PAGE = (CHECKOUT / "doc" / "source" / "developers" / "persistence.rst").read_text(encoding="utf-8")
 MODULES = {block.caption: block.text for block in snippets.blocks(PAGE, "python") if block.caption}
 PROGRAM = Path(store_writer.__file__)
 RELEASE = "5.3.0"

@@ -47,7 +47,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Beside the checkout, type checkers would read the checkout in place of the wheel.
     for path in (USAGE, MISTAKES):
         shutil.copy(path, scratch)
-    page = snippets.blocks(PAGES["author/types"], "python")
+    page = snippets.blocks(PAGES["developers/types"], "python")
     (scratch / PAGE).write_text("\n".join(block.text for block in page), encoding="utf-8")
     (scratch / "mypy.ini").write_text("[mypy]\n", encoding="utf-8")
     return scratch / "venv" / "bin" / "python"

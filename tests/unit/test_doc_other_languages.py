@@ -21,7 +21,7 @@ from os_vif.serialization.protobuf import message_types
 from os_vif.serialization.schema import json_schema
 from tests.support.data.document_samples import VIF, vif
 
-PAGE = pathlib.Path(__file__).parents[2] / "doc" / "source" / "user" / "other_languages.rst"
+PAGE = pathlib.Path(__file__).parents[2] / "doc" / "source" / "developers" / "other_languages.rst"
 
 
 def block(language, word=""):

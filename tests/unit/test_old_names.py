@@ -291,7 +291,7 @@ def test_functions_that_a_card_has_not(sysfs):
         assert info.value.kwargs == {"ifname": name, "vf_num": number}
 
 
-PAGE = pathlib.Path(__file__).parents[2] / "doc/source/author/old_names.rst"
+PAGE = pathlib.Path(__file__).parents[2] / "doc/source/plugin_authors/old_names.rst"
 
 
 def listed() -> dict[str, list[tuple[str, str]]]:

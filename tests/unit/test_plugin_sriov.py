@@ -186,7 +186,7 @@ def test_a_vdpa_device_goes_before_what_it_is_on(plugin):
     )
 
 
-PAGE = pathlib.Path(__file__).parents[2] / "doc/source/user/sriov.rst"
+PAGE = pathlib.Path(__file__).parents[2] / "doc/source/operators/sriov.rst"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES
 
 TIMEOUT = 120
-PAGE = "user/containers"
+PAGE = "operators/containers"
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ def test_a_reader_can_follow_the_page_on_modes(switch, tmp_path):
         "ignore",
         "-P",
         snippets.__file__,
-        str(SOURCE / "user/sriov/modes.rst"),
+        str(SOURCE / "operators/sriov/modes.rst"),
     )
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", bound, "sh", *follow],

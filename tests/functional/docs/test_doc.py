@@ -58,7 +58,7 @@ def commands() -> list[snippets.Command]:
 DONE = sorted(
     page
     for page in {page for language in ("python", "console") for page, _ in blocks(language)}
-    if not page.startswith(("user/ovs/", "user/sriov/"))
+    if not page.startswith(("operators/ovs/", "operators/sriov/"))
 )
 
 
@@ -81,7 +81,7 @@ def test_a_reader_can_follow_the_page(request, tmp_path, page):
         request.getfixturevalue("quick_commands")
     (tmp_path / vif_json().caption).write_text(vif_json().text)
     python = (sys.executable, "-W", "ignore", "-P")
-    inside = () if page == "user/quickstart" else ("--inside",)
+    inside = () if page == "quickstart" else ("--inside",)
     done = run(*python, snippets.__file__, *inside, SOURCE / f"{page}.rst", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     if _needs_a_host(page):
@@ -192,7 +192,7 @@ def test_a_configuration_snippet_names_options_that_exist(tmp_path, text):
 
 def test_every_configuration_group_has_its_section():
     """With the options of each plugin, as the code lists them."""
-    page = PAGES["user/configuration"]
+    page = PAGES["operators/configuration"]
     groups = [group for group, options in opts.list_plugins_opts() if options]
     for group in (*groups, privsep.vif_plug.cfg_section):
         assert f"\n``[{group}]``\n" in page
@@ -265,14 +265,14 @@ def _subcommands() -> set[str]:
 
 def test_every_subcommand_has_its_section():
     """And there is no section for one that is not there."""
-    page = PAGES["user/command"]
+    page = PAGES["operators/command"]
     titles = set(re.findall(r"^([a-z-]+(?: [a-z]+)?)\n=+$", page, re.MULTILINE))
     assert titles == _subcommands()
 
 
 def test_every_option_of_the_command_is_on_its_page(os_vif_command):
     """Those of os-vif itself; --help and --version need no words."""
-    page = PAGES["user/command"]
+    page = PAGES["operators/command"]
     usage = run(os_vif_command, "--help").stdout
     options = set(re.findall(r"^  (-[a-z], )?(--[a-z-]+)", usage, re.MULTILINE))
     long = {name for _, name in options} - {"--help", "--version"}
@@ -283,7 +283,7 @@ def test_every_option_of_the_command_is_on_its_page(os_vif_command):
 
 def test_the_exit_codes_on_the_page_are_those_of_the_command():
     """All of them, in order."""
-    page = PAGES["user/command"]
+    page = PAGES["operators/command"]
     listed = re.findall(r"^   \* - (\d+)$", page, re.MULTILINE)
     codes = (
         exit_codes.EXIT_FAILED,
@@ -310,14 +310,14 @@ def test_the_two_ways_to_the_same_vif(monkeypatch, tmp_path):
     written = objects.VIFBase.obj_from_primitive(jsonutils.loads(vif_json().text))
     scope: dict = {}
     monkeypatch.chdir(tmp_path)
-    exec(snippets.blocks(PAGES["user/quickstart"], "python")[0].text, scope)  # noqa: S102
+    exec(snippets.blocks(PAGES["quickstart"], "python")[0].text, scope)  # noqa: S102
     assert call_errors.summary(written) == call_errors.summary(scope["vif"])
     os_vif.initialize()
     plans = [os_vif.plan(vif, objects.InstanceInfo()) for vif in (written, scope["vif"])]
     assert plans[0] == plans[1]
 
 
-# The promises of author/engine.rst.
+# The promises of plugin_authors/engine.rst.
 
 
 def test_the_numbers_of_releases_are_those_of_the_history():

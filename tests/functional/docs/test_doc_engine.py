@@ -47,7 +47,7 @@ NO_COMMAND = {
 
 def test_every_step_is_on_the_page():
     """Those that the privileged side takes, and no others; each says its command."""
-    page = PAGES["author/steps"]
+    page = PAGES["plugin_authors/steps"]
     listed = re.findall(r"autoclass:: os_vif\.steps\.(?:[a-z_.]+\.)?(\w+)", page)
     # The daemon for pods also takes the steps for pods.
     steps = pod_privsep.vif_plug.registry
@@ -60,7 +60,7 @@ def test_every_step_is_on_the_page():
 
 def quoted(title: str) -> list[str]:
     """The messages in the table of a section of the page for troubleshooting."""
-    parts = re.split(r"^(\w.*)\n=+$", PAGES["user/troubleshooting"], flags=re.MULTILINE)
+    parts = re.split(r"^(\w.*)\n=+$", PAGES["operators/troubleshooting"], flags=re.MULTILINE)
     section = dict(zip(parts[1::2], parts[2::2], strict=True))[title]
     return re.findall(r"^   \* - ``(.+)``$", section, re.MULTILINE)
 
@@ -195,7 +195,7 @@ def test_a_right_that_is_missing_gives_the_reason_on_the_page(
     done = run(os_vif_command, "--config-file", config, "plug", vif_json, env=path)
     assert done.returncode == 1
     assert reason in done.stderr
-    assert f"   * - ``{reason}``\n" in PAGES["user/troubleshooting"]
+    assert f"   * - ``{reason}``\n" in PAGES["operators/troubleshooting"]
     started = reason.endswith(("not permitted", "denied"))
     assert ("Nothing was done" in done.stderr) == (not started)
     assert "What it had done is unknown" not in done.stderr
@@ -204,7 +204,7 @@ def test_a_right_that_is_missing_gives_the_reason_on_the_page(
 
 def test_what_is_said_of_the_bridge_is_what_is_planned(namespace, vif, instance):
     """Every setting that the plan names is in the table, and when it is given."""
-    page = PAGES["user/linux_bridge"]
+    page = PAGES["operators/linux_bridge"]
     rows = re.findall(r"^   \* - (.+)\n     - (.+)\n     - (.+)$", page, re.MULTILINE)
     when = {re.sub(r".*\.|`", "", what): time for what, _, time in rows}
     os_vif.initialize()

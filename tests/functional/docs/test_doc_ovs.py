@@ -21,7 +21,7 @@ from tests.support.sysfs import Sysfs
 FOLLOWED = sorted(
     page
     for page, text in PAGES.items()
-    if page.startswith("user/ovs/") and "\n   $ os-vif" in text
+    if page.startswith("operators/ovs/") and "\n   $ os-vif" in text
 )
 
 
@@ -49,7 +49,7 @@ def test_a_reader_can_follow_the_page_of_a_way_of_plugging(host, tmp_path, page)
     if '"create_tap"' in PAGES[page]:
         require_tun()
     prefix: tuple[object, ...] = ()
-    if page == "user/ovs/representor":
+    if page == "operators/ovs/representor":
         card(tmp_path / "sys")
         bound = f'mount --bind {tmp_path}/sys /sys && exec "$@"'
         prefix = ("unshare", "--mount", "sh", "-c", bound, "sh")

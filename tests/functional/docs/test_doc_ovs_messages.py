@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Each message of doc/source/user/ovs/troubleshooting.rst is one that really comes."""
+"""Each message of doc/source/operators/ovs/troubleshooting.rst is one that really comes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.documents.pages import PAGES, error_message
 from tests.support.requirements import require_tun
 from tests.support.sysfs import Sysfs
 
-PAGE = "user/ovs/troubleshooting"
+PAGE = "operators/ovs/troubleshooting"
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The tables of doc/source/user/ovs/names.rst list what the ``ovs`` plugin makes, and no more."""
+"""The tables of doc/source/operators/ovs/names.rst list what the ``ovs`` plugin makes, and no more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BRIDGE = "br-int"
 
 def table(title: str) -> list[list[str]]:
     """Return the rows of a table of the page."""
-    return pages.table(PAGES["user/ovs/names"], title)
+    return pages.table(PAGES["operators/ovs/names"], title)
 
 
 def vhost_user(mode: str) -> VIFBase:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The recipes of doc/source/user/persistence.rst hold when somebody is faster, and when killed.
+"""The recipes of doc/source/developers/persistence.rst hold when somebody is faster, and when killed.
 
 tests/interop/test_persistence.py runs them with two releases at once, and with etcd.
 """
@@ -19,7 +19,7 @@ from os_vif import exception, serialization
 from tests.support.documents import snippets
 from tests.support.strategies import make
 
-PAGE = pathlib.Path(__file__).parents[3] / "doc" / "source" / "user" / "persistence.rst"
+PAGE = pathlib.Path(__file__).parents[3] / "doc" / "source" / "developers" / "persistence.rst"
 CODE = "\n".join(
     block.text
     for block in snippets.blocks(PAGE.read_text(encoding="utf-8"), "python")

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Promises of the engine that doc/source/author/engine.rst makes, and test_engine.py does not show."""
+"""Promises of the engine that doc/source/plugin_authors/engine.rst makes, and test_engine.py does not show."""
 
 from __future__ import annotations
 

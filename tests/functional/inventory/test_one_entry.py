@@ -76,7 +76,7 @@ def test_the_older_of_two_vifs_with_a_device_is_only_a_record(two, instance):
 def test_an_unplug_of_the_entry_of_a_stale_vif_keeps_the_device_and_of_the_vif_itself_does_not(
     two, instance, br_int
 ):
-    """The public 5.3.0 deletes by name, too: doc/source/user/ovs/names.rst has the reasons."""
+    """The public 5.3.0 deletes by name, too: doc/source/operators/ovs/names.rst has the reasons."""
     old, new = two
     (entry,) = [each for each in os_vif.inventory() if each.id == old.id]
     os_vif.unplug(entry.vif, entry.instance)

@@ -311,7 +311,7 @@ def test_the_oldest_release_is_the_first_that_has_what_is_needed():
     assert set(accepted) == set(
         list(old_releases.ADDED)[list(old_releases.ADDED).index(accepted[0]) :]
     )
-    page = (ROOT / "doc/source/user/ovs.rst").read_text()
+    page = (ROOT / "doc/source/operators/ovs.rst").read_text()
     words = " ".join(page.split())
     readme = " ".join((ROOT / "README.rst").read_text().split())
     assert f"Open vSwitch {database_schema.OLDEST} or newer" in readme

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The units of systemd, and the commands of the page ``user/shared_daemon``, run as they are."""
+"""The units of systemd, and the commands of the page ``operators/shared_daemon``, run as they are."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES, ROOT
 from tests.support.shared_daemon.shared_daemons import require_users
 
-PAGE = PAGES["user/shared_daemon"]
+PAGE = PAGES["operators/shared_daemon"]
 UNITS = ROOT / "etc" / "systemd"
 #: A group of each machine, in the place of the group of a service.
 GROUP = "nogroup"

@@ -12,7 +12,7 @@ VIFs, and adds each write confirmed by the store to the journal; the command end
 STOP exists and LEAST writes are complete. FORM is `public`, which any release can write, or, with
 this library, `document` or a release to write for.
 
-The stores and recipes come from doc/source/user/persistence.rst, as modules.
+The stores and recipes come from doc/source/developers/persistence.rst, as modules.
 """
 
 from __future__ import annotations

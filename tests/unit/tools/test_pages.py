@@ -30,14 +30,19 @@ def faults(texts: dict[str, str]) -> list[str]:
             "``tests/functional/",
             "found 0 files tests/functional/test_",
         ),
-        ("author/engine", "\n2. ", "\n3. ", "not numbered from 1 on"),
-        ("author/engine", "MUST", "should", "says no MUST"),
+        ("plugin_authors/engine", "\n2. ", "\n3. ", "not numbered from 1 on"),
+        ("plugin_authors/engine", "MUST", "should", "says no MUST"),
         ("contributor/layout", "* - ``os_vif/host/``", "* - ``os_vif/hosts/``", "packages differ"),
         ("contributor/testing", "tox -e vm", "tox -e guests", "environments of tox differ"),
         ("contributor/testing", "tests/support/", "tests/helpers/", "does not exist"),
         ("index", ".. toctree::", ".. tables::", "is in 0 tables of contents"),
-        ("author/plugins", "class HubPlugin(", "class Hub(", "is no class on the page"),
-        ("user/ovs/names", "   * - ``external_ids:iface-id``", "   * - ``id``", "keys differ"),
+        ("plugin_authors/plugins", "class HubPlugin(", "class Hub(", "is no class on the page"),
+        (
+            "operators/ovs/names",
+            "   * - ``external_ids:iface-id``",
+            "   * - ``id``",
+            "keys differ",
+        ),
     ],
 )
 def test_a_difference_is_found(page, old, new, fault):
