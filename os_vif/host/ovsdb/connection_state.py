@@ -57,11 +57,13 @@ class State(enum.Enum):
 
 
 class Locks:
-    """The locks that a connection wants, has requested, and holds."""
+    """The locks that a connection wants, has requested, waits for, and holds."""
 
     def __init__(self) -> None:
         self._wanted: list[str] = []
         self._requested: dict[int, str] = {}
+        #: The locks that another client held when the server answered the request.
+        self._queued: set[str] = set()
         self._held: set[str] = set()
 
     def __iter__(self) -> Iterator[str]:
@@ -102,14 +104,27 @@ class Locks:
         """
         if replies.is_locked(result):
             self._held.add(name)
+        else:
+            self._queued.add(name)
 
     def note_notification(self, message: dict[str, Any]) -> None:
-        """Record the locks of a ``locked`` or ``stolen`` notification."""
+        """Record the locks of a ``locked`` or ``stolen`` notification.
+
+        A ``locked`` notification counts only for a lock that the server has queued this client for. The
+        server sends the holder of a lock the notification once more for each other client that cancels
+        its request (``ovsdb_jsonrpc_session_unlock__()`` in ``ovsdb/jsonrpc-server.c``). The next user of
+        the stream may be the first to read the repeated notification, and does not hold the lock.
+        """
         match message.get("method"):
             case "locked":
-                self._held.update(message["params"])
+                granted = self._queued.intersection(message["params"])
+                self._queued -= granted
+                self._held |= granted
             case "stolen":
-                self._held.difference_update(message["params"])
+                # The server has queued this client again (RFC 7047, 4.1.10).
+                stolen = self._held.intersection(message["params"])
+                self._held -= stolen
+                self._queued |= stolen
 
     def clear(self) -> None:
         """Forget all locks, after they have been released."""
@@ -119,4 +134,5 @@ class Locks:
     def forget(self) -> None:
         """Forget the granted and the requested locks, after the connection is closed."""
         self._held.clear()
+        self._queued.clear()
         self._requested.clear()

@@ -55,6 +55,28 @@ def test_the_next_plan_has_the_stream_of_the_one_before(proxy):
     assert len(proxy.opened) == 2
 
 
+def test_a_repeated_grant_is_not_taken_for_a_lock_of_the_next_user_of_a_stream(proxy, switch):
+    """ovsdb-server tells the holder of a lock again that it holds the lock when a client in the queue
+    gives up. The notification may still be unread when the connection has the next user.
+    """
+    with Ovsdb(switch.connection, 60) as other:
+        with Ovsdb(proxy.connection, 60) as holder:
+            holder.lock("os_vif_a")
+            other.queue_lock_requests("os_vif_a")
+            other.select("QoS", [])
+            assert not other.has_locks()
+            # The holder is told once more, and does not read the connection any more.
+            other.release_locks()
+        other.lock("os_vif_a")
+        for is_queued in (False, True):
+            with Ovsdb(proxy.connection, 60) as next_user:
+                if is_queued:
+                    next_user.queue_lock_requests("os_vif_a")
+                next_user.select("QoS", [])
+                assert not next_user.has_locks("os_vif_a")
+        assert len(proxy.opened) == 1
+
+
 def test_a_lock_is_not_kept_with_a_stream(proxy, switch):
     """Another process has it as soon as the plan has ended; and what failed leaves no stream."""
     with Ovsdb(proxy.connection, 60) as ovsdb:
