@@ -283,7 +283,9 @@ def _paths(thing: Document, prefix: str = "") -> Iterator[str]:
             yield from _paths(thing[name], f"{prefix}{name}.")
 
 
-def _changed(vif: Document, instance: Document, path: str, value: Any) -> tuple[Document, Document]:
+def _changed(
+    vif: Document, instance: Document, path: str, value: Any
+) -> tuple[Document, Document]:
     """Return copies of a VIF and an instance with another value of a field; None deletes it."""
     vif, instance = copy.deepcopy(vif), dict(instance)
     *parents, name = path.split(".")
