@@ -202,6 +202,25 @@ _SRIOV: dict[str, Drawing] = {
     ),
 }  # fmt: skip
 
+#: A VIF on its way from the guest to the network, and who makes each part.
+_PATH: Drawing = (
+    Box("guest", "network card of the guest", ("eth0 in the virtual machine",),
+        ("The guest sees a network card.", "The hypervisor (QEMU) emulates the card."),
+        external=True),
+    Cable("frames"),
+    Box("kernel", f"tap{_ID}", ("tap device on the host",),
+        ("The end of the VIF on the host.", "Made by the hypervisor, or by os-vif.")),
+    Cable("port of the bridge", ("os-vif adds the port, or libvirt does",)),
+    Box("switch", "br-int", ("Linux bridge or Open vSwitch",),
+        ("A switch in software, for all guests of the host.",
+         "Made by os-vif if it is missing.", "Neutron or OVN programs the forwarding.")),
+    Cable("uplink"),
+    Box("card", "eth1", ("network card of the host",),
+        ("Configured by the operator.",), external=True),
+    Cable("cable"),
+    Box("guest", "network of the data centre", external=True),
+)  # fmt: skip
+
 #: The drawings of the ways of plugging, by folder and name of the page.
 DRAWINGS = {
     f"{folder}/{name}": drawing
@@ -297,6 +316,10 @@ WALK = (
     ("switch", "os_vif.host.ovsdb.connection", "Ovsdb.transact",
      ("JSON-RPC to ovsdb-server (RFC 7047);", "then ovs-vswitchd opens the port")),
 )  # fmt: skip
+_PATH_LEGEND: Legend = (
+    ("kernel", "network device"), ("switch", "bridge"), ("card", "network card"),
+    ("guest external", "made by others"),
+)  # fmt: skip
 _WALK_LEGEND: Legend = (
     ("guest", "caller's process"), ("kernel", "privileged daemon"), ("switch", "caller's process"),
 )  # fmt: skip
@@ -358,11 +381,14 @@ def _host() -> str:
 def draw(name: str, title: str) -> str:
     """Return a drawing as SVG.
 
-    :param name: key of :data:`DRAWINGS`, ``walk``, or ``host``, the picture of an example host.
+    :param name: key of :data:`DRAWINGS`, ``vif``, ``walk``, or ``host``, the picture of an example
+        host.
     :raises LookupError: no drawing has the name.
     """
     if name == "host":
         return _host()
+    if name == "vif":
+        return _svg(_PATH, title, _PATH_LEGEND)
     if name == "walk":
         return _svg(_walk(), title, _WALK_LEGEND)
     return _svg(DRAWINGS[name], title, LEGEND)
