@@ -23,7 +23,12 @@ hypothesis.settings.load_profile("fixed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try new examples in soak tests, and if a seed is given (``--hypothesis-seed=1``)."""
+    """Try new examples in soak tests, and if a seed is given (``--hypothesis-seed=1``).
+
+    The plugin of os-vif is loaded here if the installation is older than its entry point.
+    """
+    if not config.pluginmanager.has_plugin("os_vif"):
+        config.pluginmanager.import_plugin("os_vif.testing.pytest_plugin")
     markers = config.option.markexpr or ""
     is_soak = "soak" in markers.split() and "not soak" not in markers
     if is_soak or config.getoption("--hypothesis-seed") is not None:

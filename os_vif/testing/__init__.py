@@ -1,16 +1,69 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""Simulated guests, hypervisors and switches, for the demo, for tests and for plugin authors.
+"""A test kit for authors of plugins and of objects: fixtures, a conformance suite, simulated hosts.
 
+* :func:`conformance` runs the checks that every plugin of os-vif passes, for each :class:`Case`;
+* :func:`round_trip` and :func:`back_level` check VIFs and classes of an embedder;
+* :mod:`os_vif.testing.pytest_plugin`: the fixtures ``host``, ``switch``, ``card`` and ``guest``;
+* :mod:`os_vif.testing.host_snapshots`: the state of a host, and the differences of two states;
 * :mod:`os_vif.testing.guests`: guests in private network namespaces, and a hypervisor that connects
   guests to bridges;
 * :mod:`os_vif.testing.tap_bridge`: the network card of a guest on a persistent tap device;
 * :mod:`os_vif.testing.open_vswitch`: a private Open vSwitch.
 
-All classes are context managers: entering creates the processes and devices, and leaving removes
-everything again, also after an error. No class keeps state outside its objects. The caller needs
-``CAP_SYS_ADMIN`` and ``CAP_NET_ADMIN`` in the current network namespace; run the caller in a
-private one (``unshare --net``), so that the devices of the host stay untouched. Failures raise
+Guests, hypervisors and switches are context managers: entering creates the processes and devices,
+and leaving removes everything again, also after an error. The caller needs ``CAP_SYS_ADMIN`` and
+``CAP_NET_ADMIN`` in the current network namespace; run the caller in a private one
+(``unshare --net``), so that the devices of the host stay untouched. Failures raise
 :class:`OSError`, or :class:`pyroute2.NetlinkError` for a refusal of the kernel.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from os_vif.testing.conformance_case import Case
+    from os_vif.testing.conformance_report import ConformanceError, Report, Result, Verdict
+    from os_vif.testing.conformance_suite import conformance
+    from os_vif.testing.object_suites import back_level, round_trip
+    from os_vif.testing.private_namespaces import MissingRightError
+
+__all__ = [
+    "Case",
+    "ConformanceError",
+    "MissingRightError",
+    "Report",
+    "Result",
+    "Verdict",
+    "back_level",
+    "conformance",
+    "round_trip",
+]
+
+#: The modules of the public names. pytest imports this package in every run, so the modules are
+#: imported at first use.
+_MODULES = {
+    "Case": "conformance_case",
+    "ConformanceError": "conformance_report",
+    "MissingRightError": "private_namespaces",
+    "Report": "conformance_report",
+    "Result": "conformance_report",
+    "Verdict": "conformance_report",
+    "back_level": "object_suites",
+    "conformance": "conformance_suite",
+    "round_trip": "object_suites",
+}
+
+if not TYPE_CHECKING:
+    # With this function, type checkers would accept any name.
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name at first use (PEP 562)."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value

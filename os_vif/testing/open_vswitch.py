@@ -6,13 +6,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 import select
 import shutil
 import signal
 import subprocess
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+#: The running switches. Snapshots include the rows of these switches.
+running: list[Switch] = []
+
+#: Columns and keys that vswitchd writes.
+_STATUS = {
+    "bond_active_slave", "duplex", "error", "ifindex", "mac_in_use", "mtu", "ofport", "statistics",
+    "datapath_id", "datapath_version", "status", "admin_state", "link_state", "link_speed", "link_resets", "rstp_status",
+    "rstp_statistics", "lacp_current", "_uuid", "_version", "cfm_flap_count", "cfm_remote_mpids", "is_connected", "role",
+}  # fmt: skip
 
 _PROGRAMS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
 #: For a daemon to answer or to exit, in seconds.
@@ -65,15 +77,19 @@ class Switch:
 
     :param directory: an empty folder for the database, sockets and logs.
     :param other_config: settings of the ``Open_vSwitch`` row, such as ``hw-offload=true``.
+    :param server: more options of ovsdb-server.
     :raises OSError: on entering, if a program fails; the text has the message of the program.
     """
 
     #: The ovsdb-servers, by the names of the ``.pid`` and ``.ctl`` files in the directory.
     _servers: tuple[str, ...] = ("ovsdb-server",)
 
-    def __init__(self, directory: pathlib.Path, *other_config: str) -> None:
+    def __init__(
+        self, directory: pathlib.Path, *other_config: str, server: Sequence[str] = ()
+    ) -> None:
         self._directory = directory
         self._other_config = other_config
+        self._server = server
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as cleanup:
@@ -84,9 +100,12 @@ class Switch:
                 self.vsctl("--no-wait", "set", "open", ".", f"other_config:{setting}")
             self.start_daemon("ovs-vswitchd", self.connection)
             cleanup.pop_all()
+        running.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self in running:
+            running.remove(self)
         self.stop()
 
     def stop(self) -> None:
@@ -138,8 +157,9 @@ class Switch:
         :param options: more options of ovsdb-server.
         :raises OSError: if the server does not start.
         """
+        database = str(self._directory / "conf.db")
         remote = f"--remote=p{self.connection}"
-        self.start_daemon("ovsdb-server", str(self._directory / "conf.db"), remote, *options)
+        self.start_daemon("ovsdb-server", database, remote, *self._server, *options)
 
     def pid(self, daemon: str) -> int:
         """Return the process ID in the pid file of a daemon.
@@ -201,3 +221,87 @@ class Switch:
         if done.returncode != 0:
             raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
         return done.stdout.strip()
+
+    def restart_vswitchd(self) -> None:
+        """Restart ovs-vswitchd, which reads some settings only at the start."""
+        self.kill("ovs-vswitchd")
+        self.start_daemon("ovs-vswitchd", self.connection)
+
+    def kill(self, daemon: str) -> None:
+        """Kill a daemon, and wait for the end of the process."""
+        process = os.pidfd_open(self.pid(daemon))
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [], 10)
+        os.close(process)
+        (self._directory / f"{daemon}.pid").unlink()
+
+    @contextlib.contextmanager
+    def standing_still(self, daemon: str) -> Iterator[None]:
+        """Stop a daemon with SIGSTOP, as if the disk or the processor of the host were blocked."""
+        os.kill(self.pid(daemon), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid(daemon), signal.SIGCONT)
+
+    @property
+    def log(self) -> str:
+        return (self._directory / "ovs-vswitchd.log").read_text()
+
+    @property
+    def version(self) -> str:
+        """Return the version of vswitchd, such as ``3.1.0``."""
+        return self.run_program("ovs-vswitchd", "--version").splitlines()[0].split()[-1]
+
+    def dump(self) -> dict[str, Any]:
+        """Return the bridges with all referenced rows, and the rows without references."""
+        tables = (
+            "AutoAttach", "Bridge", "Controller", "Flow_Sample_Collector_Set", "Flow_Table",
+            "IPFIX", "Interface", "Mirror", "NetFlow", "Port", "QoS", "Queue", "sFlow",
+            "Open_vSwitch",
+        )  # fmt: skip
+        select = [{"op": "select", "table": table, "where": []} for table in tables]
+        answer = self.run_program(
+            "ovsdb-client", "transact", self.connection, json.dumps(["Open_vSwitch", *select])
+        )
+        rows = {
+            row["_uuid"][1]: row for result in json.loads(answer)[:-1] for row in result["rows"]
+        }
+        root = json.loads(answer)[-1]["rows"][0]
+        used: set[str] = set()
+
+        def plain(value: Any) -> Any:
+            match value:
+                case ["uuid", uuid]:
+                    used.add(uuid)
+                    return {c: plain(v) for c, v in rows[uuid].items() if c not in _STATUS}
+                case ["set", members]:
+                    return sorted((plain(member) for member in members), key=json.dumps)
+                case ["map", pairs]:
+                    return {str(key): plain(member) for key, member in pairs}
+                case _:
+                    return value
+
+        bridges = plain(root["bridges"])
+        bridges = bridges if isinstance(bridges, list) else [bridges]
+        unused = rows.keys() - used
+        return {
+            "bridges": {bridge["name"]: bridge for bridge in bridges},
+            "unused": sorted((plain(["uuid", uuid]) for uuid in unused), key=json.dumps),
+        }
+
+    @property
+    def internal(self) -> set[str]:
+        """Return the names of the switch's internal network devices."""
+        bridges: dict[str, Any] = self.dump()["bridges"]
+        return {"ovs-netdev", "ovs-system", *bridges}
+
+    def add_port(self, bridge: str, name: str, *settings: str) -> None:
+        """Add a port, and check that vswitchd has opened the device, which ovs-vsctl does not
+        report.
+        """
+        more = ["--", "set", "Interface", name, *settings] if settings else []
+        self.vsctl("add-port", bridge, name, *more)
+        port, error = self.vsctl("get", "Interface", name, "ofport", "error").split("\n")[:2]
+        if not port.isdecimal():
+            raise OSError(f"port {name}: {error}")

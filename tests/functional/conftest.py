@@ -25,8 +25,8 @@ from os_vif import objects
 from os_vif.cmd import main
 from os_vif.engine import kernel
 from os_vif.host.netlink import rtnetlink
+from os_vif.testing import quick_daemons
 from testbed import environments, namespaces, ovs
-from tests.support import quick_daemons
 from tests.support.daemons import CONTEXTS, use_helper
 from tests.support.forks import forked
 from tests.support.vifs import bridge_vif

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from os_vif.testing import quick_daemons
 from testbed import namespaces, ovs
-from tests.support import cni, container_box, quick_daemons
+from tests.support import cni, container_box
 from tests.support.container_box import IMAGE, Box
 from tests.support.daemons import CONTEXTS
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from oslo_config import cfg
 
 from os_vif.plugins import pod_privsep, sriov_privsep
-from tests.support.quick_daemons import daemon_name
+from os_vif.testing.quick_daemons import daemon_name
 from vif_plug_linux_bridge import privsep
 from vif_plug_ovs import privsep as ovs_privsep
 

@@ -18,8 +18,8 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
+from os_vif.testing import daemon_kills
 from testbed.namespaces import changes, private_namespace, snapshot, without_addresses
-from tests.support import faulty_helper
 from tests.support.cases import Case
 from tests.support.daemons import stop_daemon
 
@@ -29,13 +29,13 @@ INSTANCE = objects.InstanceInfo(name="guest")
 def disable_kill() -> None:
     """Start the next daemons without a kill."""
     stop_daemon()
-    os.environ.pop(faulty_helper.VARIABLE, None)
+    os.environ.pop(daemon_kills.VARIABLE, None)
 
 
 def kill_before_step(k: int) -> None:
     """Make the next daemon kill itself before step *k*."""
     stop_daemon()
-    os.environ[faulty_helper.VARIABLE] = f"{k}:0"
+    os.environ[daemon_kills.VARIABLE] = f"{k}:0"
 
 
 def kernel_steps(plan: Plan) -> int:

@@ -22,7 +22,7 @@ from os_vif.plugins import linux_bridge as new_linux_bridge
 from os_vif.plugins import ovs as new_ovs
 from os_vif.steps.ovs import bridge, port
 from os_vif.steps.plan import Plan
-from tests.support.sysfs import Sysfs
+from os_vif.testing.fake_card import Sysfs
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -22,8 +22,8 @@ from os_vif.steps import (
     SetVf,
 )
 from os_vif.steps.plan import Plan
+from os_vif.testing.fake_card import Sysfs
 from tests.support.documents import snippets
-from tests.support.sysfs import Sysfs
 
 PF, VF, OTHER = "0000:03:00.0", "0000:03:02.1", "0000:03:02.3"
 MAC = "fa:16:3e:00:00:01"

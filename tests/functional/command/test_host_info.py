@@ -8,10 +8,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from os_vif.testing.fake_card import Sysfs
 from testbed.namespaces import run
 from tests.support.documents import snippets
 from tests.support.documents.pages import SOURCE
-from tests.support.sysfs import Sysfs
 
 PORT = "5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90"
 

@@ -11,12 +11,12 @@ import sys
 
 import pytest
 
+from os_vif.testing.fake_card import Sysfs
 from testbed.namespaces import changes, run
 from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES, SOURCE
 from tests.support.documents.pages import run as run_program
 from tests.support.requirements import require_tun
-from tests.support.sysfs import Sysfs
 
 FOLLOWED = sorted(
     page

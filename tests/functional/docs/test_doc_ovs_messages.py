@@ -22,12 +22,12 @@ from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
+from os_vif.testing.fake_card import Sysfs
 from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.daemons import DAEMON
 from tests.support.documents.pages import PAGES, error_message
 from tests.support.requirements import require_tun
-from tests.support.sysfs import Sysfs
 
 PAGE = "operators/ovs/troubleshooting"
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

@@ -16,11 +16,11 @@ from os_vif.host.ovsdb.query import qos_id
 from os_vif.host.sriov import functions
 from os_vif.objects.vif import VIFBase
 from os_vif.steps.ovs.restore import configured_columns
+from os_vif.testing.fake_card import Sysfs
 from testbed.namespaces import ip, run
 from tests.support.cases import ovs_vif
 from tests.support.documents.pages import PAGES
 from tests.support.requirements import require_tun
-from tests.support.sysfs import Sysfs
 from tools import pages
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

@@ -131,9 +131,9 @@ os_vif.plug(vif, objects.InstanceInfo(name="guest"))
 _KILLED = (
     """
 import os, sys
-from tests.support import faulty_helper
+from os_vif.testing import daemon_kills
 
-os.environ[faulty_helper.VARIABLE] = f"{sys.argv[2]}:{os.getpid()}"
+os.environ[daemon_kills.VARIABLE] = f"{sys.argv[2]}:{os.getpid()}"
 """
     + _CALLER
 )

@@ -18,8 +18,8 @@ from oslo_config import cfg
 import os_vif
 from os_vif import objects
 from os_vif.operations.collect import collection
+from os_vif.testing import daemon_kills
 from testbed.namespaces import differences, snapshot, without_indexes
-from tests.support import faulty_helper
 from tests.support.forks import forked
 from tests.support.thread_vifs import vif_of
 from tests.support.vifs import bridge_vif
@@ -175,7 +175,7 @@ def test_a_collection_killed_before_any_step_is_completed_by_the_next_one(br_int
 
         def collect(step=step):
             # The forked process starts daemons of its own.
-            os.environ[faulty_helper.VARIABLE] = f"{step}:{os.getpid()}"
+            os.environ[daemon_kills.VARIABLE] = f"{step}:{os.getpid()}"
             os_vif.collect(keep_nothing, **NOW)
 
         code = forked(collect, b"").returncode

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 
 import os_vif
-from tests.support.sysfs import Sysfs
+from os_vif.testing.fake_card import Sysfs
 
 
 def test_facts_of_open_vswitch(br_int):

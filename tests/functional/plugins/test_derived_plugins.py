@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from os_vif.testing.fake_card import Sysfs
 from testbed.namespaces import changes, differences, ip, run, snapshot
 from testbed.ovs import row
 from tests.support.requirements import require_tun
-from tests.support.sysfs import Sysfs
 
 ID = "0a0b0c0d-1111-4222-8333-444444444444"
 VIFS = f"""

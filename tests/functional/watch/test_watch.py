@@ -17,8 +17,8 @@ import os_vif
 from os_vif import exception
 from os_vif.operations import watch
 from os_vif.operations.host_events import HostEvents, open_vswitch
+from os_vif.testing import daemon_kills
 from testbed.namespaces import run
-from tests.support import faulty_helper
 from tests.support.cases import ovs_vif
 from tests.support.forks import forked
 from tests.support.thread_vifs import vif_of
@@ -254,7 +254,7 @@ def kill_in_repair(vif, instance, watching, step) -> bool:
 
     def repair():
         # The forked process starts a daemon of its own.
-        os.environ[faulty_helper.VARIABLE] = f"{step}:{os.getpid()}"
+        os.environ[daemon_kills.VARIABLE] = f"{step}:{os.getpid()}"
         with HostEvents(open_vswitch) as events:
             watcher = Watcher(events, repair_after=0.01)
             watcher.until(lambda: watcher.watch.repairs["repaired"])

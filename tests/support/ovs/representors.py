@@ -9,9 +9,9 @@ import time
 
 import os_vif
 from os_vif import objects
+from os_vif.testing.fake_card import Sysfs
 from testbed.namespaces import ip, run
 from tests.support.cases import ovs_vif
-from tests.support.sysfs import Sysfs
 
 
 def vif_on_representor(number: int, name: str | None = None, port: int = 1, **profile: object):

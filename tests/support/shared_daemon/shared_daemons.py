@@ -23,8 +23,8 @@ import os_vif
 from os_vif.engine.shared_calls.shared_client import Probe, SharedDaemonError, probe
 from os_vif.engine.shared_daemon import process
 from os_vif.engine.shared_daemon.daemon_limits import Limits
+from os_vif.testing import daemon_kills
 from tests import limits
-from tests.support import faulty_helper
 
 #: Users without an account, who own no process of this machine.
 FRIEND, STRANGER = 64321, 64322
@@ -145,7 +145,7 @@ class SharedDaemon:
 
     def start_killing(self, k: int) -> None:
         """Start a daemon that kills itself before step *k*."""
-        self.start(prepare=lambda: faulty_helper.kill_before_step(k))
+        self.start(prepare=lambda: daemon_kills.kill_before_step(k))
 
     def wait(self) -> Probe:
         """Wait until the daemon answers; return the description of the daemon."""

@@ -11,8 +11,8 @@ import pytest
 
 from os_vif.host.sriov import functions, inventory
 from os_vif.steps import EnsureVdpa, ReleaseVf, SetVf, wire
+from os_vif.testing.fake_card import Sysfs
 from tests.support.generated.topologies import Device, Host, Physical
-from tests.support.sysfs import Sysfs
 
 
 @pytest.fixture

@@ -5,25 +5,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pathlib
-
-import pytest
+from collections.abc import Iterator
+from typing import Protocol
+from unittest import mock
 
 from os_vif.host.sriov import functions, switch_ports
 
+#: The environment variable with the root of the sysfs, for privileged daemons and programs.
+VARIABLE = "OS_VIF_TEST_SYSFS"
+
+
+class Patcher(Protocol):
+    """Replaces attributes and environment variables, as ``pytest.MonkeyPatch`` does."""
+
+    def setattr(self, target: object, name: str, value: object) -> None: ...
+
+    def setenv(self, name: str, value: str) -> None: ...
+
 
 class Sysfs:
+    """A sysfs with PCI functions and network devices, in a folder.
+
+    :param root: a folder for the files.
+    """
+
     def __init__(self, root: pathlib.Path) -> None:
         self._pci, self.net = root / "bus/pci/devices", root / "class/net"
         self.net.mkdir(parents=True)
 
-    def shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(self, monkeypatch: Patcher) -> None:
         """Use the folder as the sysfs of this host, whose kernel reports no such devices by
         netlink.
         """
         monkeypatch.setattr(functions, "SYS", self.net.parents[1])
-        # Daemons use the folder too: tests.support.quick_daemons.
-        monkeypatch.setenv("OS_VIF_TEST_SYSFS", str(self.net.parents[1]))
+        # Daemons use the folder too: os_vif.testing.quick_daemons.
+        monkeypatch.setenv(VARIABLE, str(self.net.parents[1]))
         monkeypatch.setattr(switch_ports, "devlink", lambda _: [])
         monkeypatch.setattr(switch_ports, "dump", lambda _: [])
         there = self.net
@@ -65,3 +84,25 @@ class Sysfs:
         (self.net / name).mkdir(exist_ok=True)
         if not (self.net / name / "subsystem").is_symlink():
             (self.net / name / "subsystem").symlink_to(self.net)
+
+
+@contextlib.contextmanager
+def card(root: pathlib.Path, vfs: int = 4) -> Iterator[Sysfs]:
+    """Show a card in switchdev mode in the sysfs of this process and of started daemons.
+
+    The physical function is ``0000:03:00.0`` with the device ``eth0``. The virtual functions are
+    ``0000:03:01.0`` onward, with the representors ``rep0`` onward.
+
+    :param root: a folder for the files of the sysfs.
+    :param vfs: the number of virtual functions.
+    """
+    sysfs = Sysfs(root)
+    sysfs.physical("0000:03:00.0", "eth0", [f"0000:03:01.{number}" for number in range(vfs)])
+    sysfs.port("eth0", "abcd", "p0")
+    for number in range(vfs):
+        sysfs.port(f"rep{number}", "abcd", f"pf0vf{number}")
+    with (
+        mock.patch.object(functions, "SYS", root),
+        mock.patch.dict(os.environ, {VARIABLE: str(root)}),
+    ):
+        yield sysfs

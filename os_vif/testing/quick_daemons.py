@@ -3,8 +3,9 @@
 
 """Privileged daemons forked by a process that has loaded all modules.
 
-The daemon is the daemon of oslo.privsep, but starts in 0.1 s instead of 1 s (in a virtual machine
-in 1 s instead of 15 s). Hundreds of tests start a daemon.
+The daemon is the daemon of oslo.privsep, but starts in 0.1 s instead of 1 s. Hundreds of tests start
+a daemon. :func:`use_helper` starts the daemons of all plugins in this way, and
+:func:`stop_daemons` stops the daemons of this process.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from oslo_config import cfg
 from oslo_privsep import daemon
 
+import os_vif
 from os_vif.host.sriov import functions
-from tests.support import faulty_helper
+from os_vif.testing import daemon_kills
 
 #: The code of a helper, which asks for a daemon in the namespaces of the helper.
 _ASK = """\
@@ -44,7 +48,6 @@ _MODULES = (
     "vif_plug_linux_bridge.privsep",
     "vif_plug_ovs.privsep",
 )
-_ROOT = Path(__file__).parents[2]
 #: linux/prctl.h
 _PR_SET_NAME = 15
 #: Greatest size of a request in bytes: an environment may be long.
@@ -63,16 +66,55 @@ def running_helper(directory: Path) -> Iterator[str]:
         command = [sys.executable, "-W", "ignore", "-m", __name__, number]
         # The process ends when its standard input is closed, after a kill of this process too.
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()], cwd=_ROOT
+            command, stdin=subprocess.PIPE, pass_fds=[listening.fileno()], env=_environment()
         ) as server:
             listening.close()
             yield f"{sys.executable} -I -S {ask} {path}"
-            server.stdin.close()
+            if server.stdin is not None:
+                server.stdin.close()
+
+
+def _environment() -> dict[str, str]:
+    """Return an environment in which Python finds the modules that this process finds."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
 
 
 def daemon_name(context: str) -> str:
     """Return the name of the daemon of a context in ``/proc/PID/comm``."""
     return context[:15]
+
+
+def contexts() -> list[Any]:
+    """Return the contexts of the privileged daemons of os-vif and of the loaded plugins."""
+    paths = ["os_vif.plugins.pod_privsep", *os_vif.privsep_modules()]
+    found = [importlib.import_module(path).vif_plug for path in paths]
+    return list({id(context): context for context in found}.values())
+
+
+def stop_daemons() -> None:
+    """Stop the privileged daemons of this process. The next call starts new daemons."""
+    for context in contexts():
+        if context.channel is not None:
+            context.stop()
+
+
+@contextlib.contextmanager
+def use_helper(helper: str) -> Iterator[None]:
+    """Start privileged daemons by the command *helper* for the duration of a block.
+
+    :param helper: the command of :func:`running_helper`.
+    """
+    stop_daemons()
+    used = contexts()
+    for context in used:
+        cfg.CONF.set_default("helper_command", helper, group=context.cfg_section)
+    try:
+        yield
+    finally:
+        for context in used:
+            if context.channel is not None:
+                context.stop()
+            cfg.CONF.clear_default("helper_command", group=context.cfg_section)
 
 
 def _serve(listening: socket.socket) -> None:
@@ -110,12 +152,12 @@ def _answer(asking: socket.socket) -> None:
     context = arguments[arguments.index("--privsep_context") + 1]
     libc.prctl(_PR_SET_NAME, daemon_name(context).encode(), 0, 0, 0)
     sys.argv[1:] = arguments
-    # A card of the tests; see tests.support.cases.
+    # See os_vif.testing.fake_card.
     functions.SYS = Path(environment.get("OS_VIF_TEST_SYSFS", functions.SYS))
     helper, status = os.getpid(), 1
     try:
-        if faulty_helper.VARIABLE in environment:
-            faulty_helper.main()
+        if daemon_kills.VARIABLE in environment:
+            daemon_kills.main()
         else:
             daemon.helper_main()
         status = 0

@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""A VIF, and the host for the VIF, for the conformance suite."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import subprocess
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+
+from oslo_config import cfg
+
+from os_vif import objects
+from os_vif.testing import fake_card, open_vswitch
+from os_vif.testing.private_namespaces import private_namespace, run
+
+
+class CaseUnavailableError(Exception):
+    """The host lacks a requirement of a case; the text names the requirement."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A VIF of a plugin, and the host that the VIF needs.
+
+    Each check creates the host in a private network namespace: the commands of *prepare* run, then
+    a private Open vSwitch starts if *switch* is set.
+
+    :raises CaseUnavailableError: by :meth:`prepared`, if the host lacks a requirement.
+    """
+
+    #: The name of the case in the report.
+    name: str
+    vif: objects.VIFBase
+    _: dataclasses.KW_ONLY
+    #: The virtual machine or pod of the VIF.
+    instance: objects.InstanceInfo | None = None
+    #: Shell commands that create the devices of the host, or a function that does. The function may
+    #: return a context manager, which is left at the end of each check.
+    prepare: str | Callable[[], AbstractContextManager[object] | None] | None = None
+    #: A shell command that succeeds in an empty network namespace if the kernel has all features
+    #: for the case. None for a case that every kernel can run.
+    probe: str | None = None
+    #: Arguments of ovs-vsctl for a private Open vSwitch; empty for an Open vSwitch without bridges,
+    #: None for no Open vSwitch. The option ``ovsdb_connection`` of the plugin is set.
+    switch: str | None = None
+    #: Values for the options of the plugin, in the group ``[os_vif_<name of the plugin>]``.
+    options: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    #: True if the plugin reads virtual functions: see :func:`os_vif.testing.fake_card.card`.
+    card: bool = False
+    #: True if the plugin opens ``/dev/net/tun``.
+    tun: bool = False
+    #: Names of devices and bridges whose state after an unplug may differ from the state before the
+    #: plug: a bridge that stays because of an uplink, or a device that keeps an MTU.
+    unrestored: Collection[str] = ()
+    #: A function that returns the VIF with a number, for the check with several VIFs at a time.
+    #: ``vif`` is number 0. The VIFs share the host.
+    numbered: Callable[[int], objects.VIFBase] | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def instance_info(self) -> objects.InstanceInfo:
+        """The virtual machine or pod of the VIF."""
+        return self.instance or objects.InstanceInfo(
+            uuid="b0000000-0000-4000-8000-000000000000", name="guest"
+        )
+
+    def missing_requirement(self) -> str | None:
+        """Return the requirement that the host lacks, or None."""
+        if self.switch is not None and (missing := open_vswitch.missing_requirement()):
+            return missing
+        if (self.tun or self.switch is not None) and not os.access(
+            "/dev/net/tun", os.R_OK | os.W_OK
+        ):
+            return "needs to read and write /dev/net/tun"
+        if self.probe is None:
+            return None
+        try:
+            with private_namespace():
+                run(f"set -e\n{{ {self.probe}\n}} 2>/dev/null >/dev/null")
+        except subprocess.CalledProcessError:
+            return f"the kernel lacks a feature: the probe failed ({self.probe})"
+        return None
+
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Create the host in the current network namespace; remove processes at the end.
+
+        :raises CaseUnavailableError: if the host lacks a requirement.
+        """
+        if missing := self.missing_requirement():
+            raise CaseUnavailableError(missing)
+        with contextlib.ExitStack() as stack:
+            if isinstance(self.prepare, str):
+                run(f"set -e\n{self.prepare}")
+            elif self.prepare is not None and (prepared := self.prepare()) is not None:
+                stack.enter_context(prepared)
+            options = dict(self.options)
+            directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            if self.switch is not None:
+                switch = stack.enter_context(open_vswitch.Switch(directory))
+                options["ovsdb_connection"] = switch.connection
+                if self.switch:
+                    switch.vsctl(*self.switch.split())
+            if self.card:
+                stack.enter_context(fake_card.card(directory / "sys"))
+            if options:
+                stack.enter_context(configured(f"os_vif_{self.vif.plugin}", options))
+            yield
+
+
+@contextlib.contextmanager
+def configured(group: str, options: Mapping[str, object]) -> Iterator[None]:
+    """Set options of a group for the duration of a block."""
+    for name, value in options.items():
+        cfg.CONF.set_override(name, value, group=group)
+    try:
+        yield
+    finally:
+        for name in options:
+            cfg.CONF.clear_override(name, group=group)

@@ -1,0 +1,207 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""The host of a conformance check: a case, its plugin, and snapshots of the expected states."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import os_vif
+from os_vif import call_errors, objects
+from os_vif.host.netlink import rtnetlink
+from os_vif.host.state import vif_records
+from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.plan import Difference, Plan
+from os_vif.testing import daemon_kills, quick_daemons
+from os_vif.testing.conformance_case import Case
+from os_vif.testing.host_snapshots import (
+    State,
+    changes,
+    snapshot,
+    without_addresses,
+    without_devices,
+)
+from os_vif.testing.private_namespaces import private_namespace, private_state_directory
+
+#: For the kernel to change IPv6 addresses and carriers after the reply to a request, in seconds.
+_SETTLE_S = 2.0
+#: The greatest number of differences in a reason.
+_SHOWN = 12
+
+
+class CheckFailedError(Exception):
+    """A check found a fault; the text tells the fault."""
+
+
+class NotApplicableError(Exception):
+    """A check does not apply to a case; the text tells the reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """The states of a host before a plug, when plugged, and when unplugged."""
+
+    before: State
+    plugged: State
+    unplugged: State
+    #: The number of steps that the privileged daemon applies, with the record of the VIF.
+    plug_steps: int
+    unplug_steps: int
+
+
+class CaseRun:
+    """A case and its plugin, with the operations that the checks share.
+
+    :param plugin: the loaded plugin.
+    :param case: the case.
+    :param stride: kill before each *stride*-th step.
+    """
+
+    def __init__(self, plugin: Any, case: Case, stride: int = 1) -> None:
+        self.plugin, self.case, self.stride = plugin, case, stride
+        self.vif, self.instance = case.vif, case.instance_info
+
+    @contextlib.contextmanager
+    def host(self) -> Iterator[None]:
+        """Provide the host of the case in a private network namespace, without a daemon."""
+        quick_daemons.stop_daemons()
+        with private_namespace(), private_state_directory(), self.case.prepared():
+            try:
+                yield
+            finally:
+                disable_kill()
+
+    def plug(self, vif: objects.VIFBase | None = None) -> None:
+        os_vif.plug(vif or self.vif, self.instance)
+
+    def unplug(self, vif: objects.VIFBase | None = None) -> None:
+        os_vif.unplug(vif or self.vif, self.instance)
+
+    def plan(self, *, unplug: bool = False) -> Plan:
+        return os_vif.plan(self.vif, self.instance, unplug)
+
+    def require_plans(self) -> None:
+        """Raise NotApplicableError for a plugin that plugs or unplugs without a plan."""
+        without = [a for a in ("plug", "unplug") if not call_errors.has_plan(self.plugin, a)]
+        if without:
+            name = type(self.plugin).__name__
+            missing = " and ".join(f"{action}()" for action in without)
+            raise NotApplicableError(
+                f"{name} overrides {missing} and has no plan: the check needs "
+                "plan_plug() and plan_unplug()"
+            )
+
+    @property
+    def has_plans(self) -> bool:
+        """True if the plugin plugs and unplugs by plans."""
+        return all(call_errors.has_plan(self.plugin, action) for action in ("plug", "unplug"))
+
+    def enforced_differences(self, vif: objects.VIFBase | None = None) -> list[Difference]:
+        """Return the differences of a plugged VIF that do not wait for the hypervisor."""
+        found = os_vif.check(vif or self.vif, self.instance)
+        return [difference for difference in found if not difference.pending]
+
+    def require_check_clean(self, when: str, vif: objects.VIFBase | None = None) -> None:
+        """Require that ``os_vif.check()`` finds no difference; plugins without plans pass.
+
+        :raises CheckFailedError: with the differences.
+        """
+        if self.has_plans and (found := self.enforced_differences(vif)):
+            raise CheckFailedError(shortened(f"os_vif.check() {when} found", map(str, found)))
+
+    def require_state(self, when: str, *expected: State, restored: bool = True) -> None:
+        """Require that the host reaches one of several states.
+
+        :param when: the moment, for the error.
+        :param restored: False to ignore the devices of ``Case.unrestored``.
+        :raises CheckFailedError: with the differences from the first state.
+        """
+        deadline = time.monotonic() + _SETTLE_S
+        ends = expected
+        if not restored:
+            ends = tuple(without_devices(end, self.case.unrestored) for end in expected)
+        while True:
+            now = without_addresses(snapshot())
+            if not restored:
+                now = without_devices(now, self.case.unrestored)
+            found = [changes(end, now) for end in ends]
+            if [] in found:
+                return
+            if time.monotonic() > deadline:
+                raise CheckFailedError(shortened(when, found[0]))
+            time.sleep(0.02)
+
+    def require_unplugged(self, when: str) -> None:
+        """Require the state before the plug, and no record of the VIF."""
+        reference = self.reference
+        self.require_state(when, reference.unplugged, reference.before, restored=False)
+        if has_record(self.vif):
+            raise CheckFailedError(f"{when}: there still is a record of the VIF")
+
+    @functools.cached_property
+    def reference(self) -> Reference:
+        """The states of the host, read in a network namespace of their own."""
+        with self.host():
+            before = settled_snapshot()
+            plug_steps = kernel_steps(self.plan()) if self.has_plans else 0
+            self.plug()
+            plugged = settled_snapshot()
+            unplug_steps = kernel_steps(self.plan(unplug=True)) if self.has_plans else 0
+            self.unplug()
+            return Reference(before, plugged, settled_snapshot(), plug_steps, unplug_steps)
+
+
+def settled_snapshot() -> State:
+    """Return a snapshot, without addresses of recreated devices, once two are equal."""
+    deadline = time.monotonic() + _SETTLE_S
+    state = without_addresses(snapshot())
+    while time.monotonic() < deadline:
+        before, state = state, without_addresses(snapshot())
+        if before == state:
+            break
+    return state
+
+
+def shortened(when: str, lines: Any) -> str:
+    """Return a sentence with a list of at most twelve lines."""
+    listed: Sequence[str] = list(lines)
+    more = [f"... and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else []
+    return "\n".join([f"{when}:", *(f"  {line}" for line in [*listed[:_SHOWN], *more])])
+
+
+def kernel_steps(plan: Plan) -> int:
+    """Return the number of steps in the daemon, with the step for the record of the VIF."""
+    if not len(plan):
+        return 0
+    return sum(isinstance(step, KernelStep) for step in plan) + 1
+
+
+def has_record(vif: objects.VIFBase) -> bool:
+    """Return whether the VIF has a record, complete or incomplete."""
+    with rtnetlink.opened() as net:
+        return vif_records.has_record(net, vif.id)
+
+
+def disable_kill() -> None:
+    """Stop the daemons, and start the next daemons without a kill."""
+    quick_daemons.stop_daemons()
+    os.environ.pop(daemon_kills.VARIABLE, None)
+
+
+def kill_before_step(k: int) -> None:
+    """Make the next daemon kill itself before step *k*."""
+    quick_daemons.stop_daemons()
+    os.environ[daemon_kills.VARIABLE] = f"{k}:0"
+
+
+def kill_positions(steps: int, stride: int) -> range:
+    """Return the steps before which to kill: the last step of each stride, at least one step."""
+    stride = min(stride, steps)
+    return range(stride - 1, steps, stride) if steps else range(0)
