@@ -23,7 +23,16 @@ author = "The os-vif developers"
 copyright = author  # noqa: A001 - sphinx's name for it
 version = release = _setup["metadata"]["version"]
 
-extensions = ["sphinx.ext.autodoc", "vocabulary", "directives"]
+extensions = [
+    "command_reference",
+    "directives",
+    "oslo_config.sphinxext",
+    "release_notes",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+    "vocabulary",
+]
+autoprogram_cliff_application = "os-vif"
 autodoc_member_order = "bysource"
 # Default values are shown as in the source.
 autodoc_preserve_defaults = True
@@ -45,12 +54,15 @@ nitpick_ignore_regex = [
     (r"py:.*", r"os_vif\.(serialization\._Kind|vif_fields\._VIF)"),
 ]
 
-html_theme = "alabaster"
+html_theme = "furo"
+html_title = f"os-vif {version} documentation"
 html_theme_options = {
-    "description": "Virtual network interfaces, described and plugged",
-    "fixed_sidebar": True,
-    "page_width": "72em",
+    "sidebar_hide_name": False,
+    "navigation_with_keys": True,
 }
-html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
+html_static_path = ["_static"]
+html_css_files = ["os-vif.css"]
 html_show_sourcelink = False
 html_copy_source = False
+# The copy button leaves out prompts and output.
+copybutton_exclude = ".linenos, .gp, .go"

@@ -332,8 +332,11 @@ def test_the_numbers_of_releases_are_those_of_the_history():
 @pytest.fixture(scope="module")
 def html(tmp_path_factory) -> pathlib.Path:
     """The documentation, built as ``tox -e docs`` builds it."""
-    if importlib.util.find_spec("sphinx") is None:
-        pytest.skip("there is no sphinx here; tox -e docs has it")
+    for name in ("furo", "reno", "sphinx", "sphinx_copybutton"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(
+                f"{name} of doc/requirements.txt is not installed; tox -e docs installs it"
+            )
     path = tmp_path_factory.mktemp("html")
     strictly = ("-q", "-W", "--keep-going")
     done = run(sys.executable, "-m", "sphinx", *strictly, "-b", "html", SOURCE, path)

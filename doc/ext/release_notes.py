@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: INP001 - no package
+
+"""The directive ``release-notes`` of reno, in a clone and in an sdist.
+
+In a clone reno reads the history of git. An sdist has no history: all notes in
+``releasenotes/notes`` are then notes of the version in setup.cfg. The builder writes the cache file
+of reno for them, which reno reads in the place of git.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import pathlib
+import shutil
+
+import yaml
+from reno import sphinxext
+from sphinx.application import Sphinx
+
+ROOT = pathlib.Path(__file__).parents[2]
+NOTES = pathlib.Path("releasenotes", "notes")
+
+
+def write_cache(root: pathlib.Path, version: str) -> None:
+    """Copy the notes to *root*, with a cache file that assigns all notes to *version*."""
+    shutil.copytree(ROOT / NOTES, root / NOTES, dirs_exist_ok=True)
+    names = [str(NOTES / path.name) for path in sorted((root / NOTES).glob("*.yaml"))]
+    today = datetime.datetime.now(tz=datetime.UTC)
+    cache = {
+        "notes": [{"version": version, "files": [[name, "-"] for name in names]}],
+        "dates": [{"version": version, "date": int(today.timestamp())}],
+        "file-contents": {
+            name: yaml.safe_load((root / name).read_text("utf-8")) for name in names
+        },
+    }
+    (root / NOTES / "reno.cache").write_text(yaml.safe_dump(cache), "utf-8")
+
+
+class ReleaseNotes(sphinxext.ReleaseNotesDirective):
+    """The directive of reno; the repository does not depend on the working directory."""
+
+    def _find_reporoot(self, reporoot_opt: str, relnotessubdir_opt: str) -> str:  # noqa: ARG002
+        if (ROOT / ".git").exists():
+            return str(ROOT)
+        environment = self.state.document.settings.env
+        root = pathlib.Path(environment.doctreedir) / "release-notes"
+        write_cache(root, environment.config.version)
+        return str(root)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directive. The scanner of reno logs each note: only warnings are shown."""
+    logging.getLogger("reno").setLevel(logging.WARNING)
+    app.add_directive("release-notes", ReleaseNotes)
+    return {"parallel_read_safe": True}
