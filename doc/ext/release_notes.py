@@ -11,7 +11,7 @@ of reno for them, which reno reads in the place of git.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import logging
 import pathlib
 import shutil
@@ -28,7 +28,7 @@ def write_cache(root: pathlib.Path, version: str) -> None:
     """Copy the notes to *root*, with a cache file that assigns all notes to *version*."""
     shutil.copytree(ROOT / NOTES, root / NOTES, dirs_exist_ok=True)
     names = [str(NOTES / path.name) for path in sorted((root / NOTES).glob("*.yaml"))]
-    today = datetime.datetime.now(tz=datetime.UTC)
+    today = dt.datetime.now(tz=dt.UTC)
     cache = {
         "notes": [{"version": version, "files": [[name, "-"] for name in names]}],
         "dates": [{"version": version, "date": int(today.timestamp())}],
@@ -42,7 +42,7 @@ def write_cache(root: pathlib.Path, version: str) -> None:
 class ReleaseNotes(sphinxext.ReleaseNotesDirective):
     """The directive of reno; the repository does not depend on the working directory."""
 
-    def _find_reporoot(self, reporoot_opt: str, relnotessubdir_opt: str) -> str:  # noqa: ARG002
+    def _find_reporoot(self, reporoot_opt: str, relnotessubdir_opt: str) -> str:
         if (ROOT / ".git").exists():
             return str(ROOT)
         environment = self.state.document.settings.env
