@@ -24,8 +24,8 @@ from benchmarks import ovs as benchmark
 from benchmarks import raw_limit, sides
 from benchmarks.ovs import AT_ONCE, DAEMON, HOST, NEW_AT_ONCE, TOGETHER, Bench, alternate
 from benchmarks.sides import OURS, PUBLIC_ONE
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace
 from testbed import environments, ovs
-from testbed.namespaces import hide_state_directory, private_namespace
 from testbed.ovs_kinds import BRIDGE, KINDS, name_of, vif
 
 #: The largest time of ``unplug_many()``, as a multiple of the limit.

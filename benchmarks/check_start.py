@@ -25,7 +25,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from testbed import environments, namespaces, ovs
+from os_vif.testing import private_namespaces
+from testbed import environments, ovs
 
 OVO = "import oslo_versionedobjects.base"
 COMMAND = str(pathlib.Path(sys.executable).with_name("os-vif"))
@@ -87,9 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=15)
     runs: int = parser.parse_args().runs
-    namespaces.hide_state_directory()
+    private_namespaces.hide_state_directory()
     with (
-        namespaces.private_namespace(),
+        private_namespaces.private_namespace(),
         tempfile.TemporaryDirectory() as folder,
         cases(pathlib.Path(folder)) as (commands, environment),
     ):

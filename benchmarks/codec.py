@@ -27,7 +27,7 @@ from benchmarks import linux_bridge, sides
 from os_vif import objects
 from os_vif.host.netlink import messages, rtnetlink
 from os_vif.host.netlink.codec import HEADER
-from testbed.namespaces import hide_state_directory, private_namespace
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace
 from vif_plug_linux_bridge import privsep
 
 PYROUTE2, COMPILED = "pyroute2", "compiled"

@@ -27,8 +27,8 @@ from collections.abc import Iterator
 from benchmarks import sides
 from benchmarks.ovs import Bench
 from benchmarks.sides import OURS, PUBLIC_ONE, Side
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace
 from testbed import environments, ovs
-from testbed.namespaces import hide_state_directory, private_namespace
 from testbed.ovs_kinds import BRIDGE, KINDS, vif
 
 SHARED = "ours, shared"

@@ -21,7 +21,7 @@ from oslo_config import cfg
 
 import os_vif
 from benchmarks.host_inventory import HostSwitch, create_host
-from testbed.namespaces import hide_state_directory, private_namespace
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.host.state.vif_records import VifRecord
 from os_vif.testing import open_vswitch
-from testbed.namespaces import hide_state_directory, private_namespace, run
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace, run
 
 _MTU = 1450
 _INSTANCE = "b0000000-0000-4000-8000-000000000000"

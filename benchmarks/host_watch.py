@@ -27,7 +27,7 @@ import uuid
 
 from benchmarks.host_inventory import DatabaseServer, create_host
 from os_vif.host.netlink import rtnetlink
-from testbed.namespaces import hide_state_directory, private_namespace
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace
 
 #: Seconds without a line after which the first look of the watch counts as complete.
 _QUIET = 3.0

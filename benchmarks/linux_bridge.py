@@ -24,8 +24,9 @@ from collections.abc import Callable
 from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, Side, ratio, show
 from os_vif import objects
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace, run
 from testbed import environments
-from testbed.namespaces import hide_state_directory, ip, private_namespace, run
 
 BRIDGE, UPLINK, MTU = "brq-bench", "uplink", 1500
 RELEASE = "4.3.1"

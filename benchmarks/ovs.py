@@ -31,8 +31,8 @@ from typing import Any
 
 from benchmarks import sides
 from benchmarks.sides import OURS, PUBLIC_ONE, Side
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace
 from testbed import environments, ovs
-from testbed.namespaces import hide_state_directory, private_namespace
 from testbed.ovs_kinds import BRIDGE, KINDS, Kind, name_of, vif
 from testbed.raw_switch import RawSwitch
 

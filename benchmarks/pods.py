@@ -39,8 +39,8 @@ from benchmarks import pod_figures, sides
 from benchmarks.pod_figures import GO, IPAM, OURS, OURS_VIF, RAW, START, Row, Times
 from benchmarks.raw_pod import RawPod
 from os_vif import objects, serialization
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace, run
 from testbed import environments
-from testbed.namespaces import hide_state_directory, private_namespace, run
 
 GO_PLUGINS = pathlib.Path("/usr/lib/cni")
 CLIENTS = sides.ROOT / "etc/cni"

@@ -25,8 +25,8 @@ import tempfile
 from collections.abc import Iterator
 
 from benchmarks.sides import OURS, PUBLIC_ONE, ROOT, ratio, show
+from os_vif.testing.private_namespaces import run
 from testbed import environments
-from testbed.namespaces import run
 from testbed.vm import cards
 
 RELEASE = "5.3.0"

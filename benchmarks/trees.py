@@ -23,7 +23,7 @@ import time
 
 from benchmarks import codec, linux_bridge, sides
 from benchmarks.sides import Side, ratio, show
-from testbed.namespaces import hide_state_directory, private_namespace
+from os_vif.testing.private_namespaces import hide_state_directory, private_namespace
 
 OTHER, OWN = "other tree", "this tree"
 FIRST = "start, and first plug"

@@ -73,21 +73,31 @@ class Host:
 def private_host(*, in_process: bool = False) -> Iterator[Host]:
     """Provide a host in a new network namespace for a block, and load the plugins.
 
-    The options of oslo.config have their defaults at the start of the block, and no file of the
-    host is read.
-
     :param in_process: run the privileged functions in this process instead of a daemon.
     :raises os_vif.testing.private_namespaces.MissingRightError: if a right is missing.
     """
     private_namespaces.require_rights()
-    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
-    os_vif.initialize(reset=True)
     with (
         private_namespaces.private_namespace(),
         private_namespaces.private_state_directory(),
-        _in_process() if in_process else conformance_suite.private_daemons(),
+        private_process(in_process=in_process),
     ):
         yield Host(in_process=in_process)
+
+
+@contextlib.contextmanager
+def private_process(*, in_process: bool = False) -> Iterator[None]:
+    """Load the plugins with default options, and provide private daemons for a block.
+
+    The options of oslo.config have their defaults at the start of the block, and no file of the
+    host is read.
+
+    :param in_process: run the privileged functions in this process instead of a daemon.
+    """
+    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
+    os_vif.initialize(reset=True)
+    with _in_process() if in_process else conformance_suite.private_daemons():
+        yield
 
 
 @contextlib.contextmanager

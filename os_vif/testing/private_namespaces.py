@@ -129,6 +129,7 @@ def require_rights() -> None:
 def hide_state_directory() -> None:
     """Give this process a private ``/run/os-vif``, until the process ends."""
     path = STATE_DIRECTORY
+    enter_user_namespace()
     _call("unshare", _CLONE_NEWNS)
     _call("mount", b"none", b"/", None, _PRIVATE, None)
     try:

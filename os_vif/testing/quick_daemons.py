@@ -28,6 +28,7 @@ from oslo_config import cfg
 from oslo_privsep import daemon
 
 import os_vif
+from os_vif import exception
 from os_vif.host.sriov import functions
 from os_vif.testing import daemon_kills
 
@@ -86,7 +87,9 @@ def daemon_name(context: str) -> str:
 
 def contexts() -> list[Any]:
     """Return the contexts of the privileged daemons of os-vif and of the loaded plugins."""
-    paths = ["os_vif.plugins.pod_privsep", *os_vif.privsep_modules()]
+    paths = ["os_vif.plugins.pod_privsep"]
+    with contextlib.suppress(exception.LibraryNotInitialized):
+        paths += os_vif.privsep_modules()
     found = [importlib.import_module(path).vif_plug for path in paths]
     return list({id(context): context for context in found}.values())
 

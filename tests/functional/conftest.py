@@ -20,14 +20,12 @@ import pytest
 from oslo_config import cfg
 from oslo_serialization import jsonutils
 
-import os_vif
 from os_vif import objects
 from os_vif.cmd import main
-from os_vif.engine import kernel
 from os_vif.host.netlink import rtnetlink
-from os_vif.testing import quick_daemons
-from testbed import environments, namespaces, ovs
-from tests.support.daemons import CONTEXTS, use_helper
+from os_vif.testing import conformance_suite, open_vswitch, private_host, private_namespaces
+from testbed import environments, ovs
+from tests.support.daemons import CONTEXTS
 from tests.support.forks import forked
 from tests.support.vifs import bridge_vif
 
@@ -37,47 +35,38 @@ HERE = pathlib.Path(__file__).parent
 @pytest.fixture(scope="session")
 def rights() -> None:
     """Skip the test if a right for network namespaces is missing, and name the right."""
-    missing = namespaces.missing_right()
-    if missing:
-        pytest.skip(missing)
-    namespaces.hide_state_directory()
+    try:
+        private_namespaces.require_rights()
+    except private_namespaces.MissingRightError as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
 def namespace(rights) -> Iterator[None]:
-    """Provide a network namespace with only the loopback device."""
-    # Files of an earlier namespace. This process has a private /run/os-vif.
-    for path in pathlib.Path("/run/os-vif").glob("*.json"):
-        path.unlink()
-    with namespaces.private_namespace():
+    """Provide a network namespace with only the loopback device, and an empty state directory."""
+    with private_namespaces.private_namespace(), private_namespaces.private_state_directory():
         yield
 
 
 @pytest.fixture
-def switch(namespace, tmp_path) -> Iterator[ovs.Switch]:
-    """Provide an Open vSwitch in the namespace."""
-    missing = ovs.missing_requirement()
-    if missing:
+def switch(namespace, tmp_path) -> Iterator[open_vswitch.Switch]:
+    """Provide an Open vSwitch in the namespace, without a daemon of os-vif."""
+    if missing := ovs.missing_requirement():
         pytest.skip(missing)
-    with ovs.Switch(tmp_path) as switch:
+    with open_vswitch.Switch(tmp_path) as switch:
         yield switch
 
 
 @pytest.fixture(scope="session")
-def quick_helper(tmp_path_factory) -> Iterator[str]:
+def quick_helper(rights) -> str:
     """Provide a ``helper_command`` that takes a tenth of the time."""
-    with quick_daemons.running_helper(tmp_path_factory.mktemp("daemons")) as command:
-        yield command
+    return conformance_suite.daemon_helper()
 
 
 @pytest.fixture
-def daemon(namespace, quick_helper) -> Iterator[None]:
+def daemon(namespace) -> Iterator[None]:
     """Provide a real privileged daemon in the namespace."""
-    cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
-    os_vif.initialize(reset=True)
-    # The daemons that could not start in an earlier test.
-    kernel._no_records_until.clear()
-    with use_helper(quick_helper):
+    with private_host.private_process():
         yield
 
 

@@ -11,21 +11,22 @@ import sys
 
 import pytest
 
-from testbed import namespaces, ovs
-from testbed.namespaces import ROOT
+from os_vif.testing import private_namespaces
+from testbed import ovs
+from testbed.environments import CHECKOUT
 
 
 @pytest.mark.interop
 def test_the_ovs_plugin_is_measured_beside_5_3_0(tmp_path):
     """Each figure has two times and a ratio. The test runs the shortest form of the benchmark."""
-    missing = namespaces.missing_right() or ovs.missing()
+    missing = private_namespaces.missing_right() or ovs.missing()
     if missing:
         pytest.skip(missing)
     figures = tmp_path / "figures.json"
     short = ("--others", "0", "3", "--rounds", "2", "--kinds", "port", "--json", figures)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.ovs", *short],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         check=False,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from os_vif.testing import quick_daemons
-from testbed import namespaces, ovs
+from os_vif.testing import private_namespaces, quick_daemons
+from testbed import ovs
 from tests.support import cni, container_box
 from tests.support.container_box import IMAGE, Box
 from tests.support.daemons import CONTEXTS
@@ -43,9 +43,9 @@ done
 @pytest.fixture
 def switch(tmp_path) -> Iterator[ovs.Switch]:
     """Provide an Open vSwitch with a bridge, in a private network namespace."""
-    if missing := namespaces.missing_right() or ovs.missing_requirement():
+    if missing := private_namespaces.missing_right() or ovs.missing_requirement():
         pytest.skip(missing)
-    with namespaces.private_namespace(), ovs.Switch(tmp_path) as found:
+    with private_namespaces.private_namespace(), ovs.Switch(tmp_path) as found:
         found.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
         yield found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 import os_vif
-from testbed.namespaces import changes, snapshot
+from os_vif.testing.host_snapshots import changes, snapshot
 from tests.support.interop import ovs_turns as turns
 
 public, rights = turns.public, turns.rights

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 import os_vif
+from os_vif.testing.host_snapshots import snapshot
 from testbed import environments
-from testbed.namespaces import snapshot
 from tests.support.interop import ovs_turns as turns
 from tests.support.interop.public import OVS_PINS, RELEASE, Public
 

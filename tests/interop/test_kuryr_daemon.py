@@ -22,8 +22,10 @@ import pytest
 
 from os_vif import objects
 from os_vif.objects.kuryr import VIFMacvlanNested
-from testbed import environments, namespaces, ovs
-from testbed.namespaces import ip, run
+from os_vif.testing import private_namespaces
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
+from testbed import environments, ovs
 from tests.support import cni, kuryr_port_api
 from tests.support.vifs import bridge_vif
 
@@ -64,15 +66,15 @@ ovsdb_connection = {ovsdb}
 @pytest.fixture(scope="module")
 def rights() -> None:
     """Skip the tests if a right is missing; give this process a private state directory."""
-    if missing := namespaces.missing_right() or ovs.missing_requirement():
+    if missing := private_namespaces.missing_right() or ovs.missing_requirement():
         pytest.skip(missing)
-    namespaces.hide_state_directory()
+    private_namespaces.hide_state_directory()
 
 
 @pytest.fixture
 def switch(rights, tmp_path) -> Iterator[ovs.Switch]:
     """Provide an Open vSwitch with br-int, in a private network namespace with an uplink."""
-    with namespaces.private_namespace(), ovs.Switch(tmp_path) as found:
+    with private_namespaces.private_namespace(), ovs.Switch(tmp_path) as found:
         found.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
         run("ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up")
         yield found

@@ -19,10 +19,12 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects
+from os_vif.testing import private_namespaces
 from os_vif.testing.guests import Guest, Hypervisor
-from testbed import environments, namespaces
+from os_vif.testing.host_snapshots import filters, ip, snapshot
+from os_vif.testing.private_namespaces import run
+from testbed import environments
 from testbed.environments import Subject
-from testbed.namespaces import filters, ip, run, snapshot
 from tests.support.guests.pings import Pings
 from tests.support.interop.public import OVS_PINS, PROGRAM, RELEASE, SBIN, Public
 from tests.support.vifs import bridge_vif
@@ -56,10 +58,10 @@ def nothing_taken_away() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def rights() -> None:
-    missing = namespaces.missing_right()
+    missing = private_namespaces.missing_right()
     if missing:
         pytest.skip(missing)
-    namespaces.hide_state_directory()
+    private_namespaces.hide_state_directory()
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,7 @@ def public(rights, tmp_path_factory) -> Public:
 @pytest.fixture(autouse=True)
 def host(public) -> Iterator[None]:
     """A network namespace, and our daemon in it."""
-    with namespaces.private_namespace():
+    with private_namespaces.private_namespace():
         # The kernel is not to change by itself what is compared.
         run("sysctl -qw net.ipv6.conf.default.accept_dad=0")
         cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])

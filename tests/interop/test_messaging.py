@@ -21,7 +21,8 @@ from os_vif import exception, objects
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import downgrade, dumps, messaging
-from testbed import environments, namespaces
+from os_vif.testing import private_namespaces
+from testbed import environments
 from testbed.environments import Unavailable
 from tests.support import messaging as messaging_support
 from tests.support.data.mutations import mutated
@@ -62,12 +63,12 @@ def installed(subject, tmp_path_factory):
 @pytest.fixture(scope="module")
 def url(installed, tmp_path_factory):
     """Run RabbitMQ in a private network namespace, and move this thread into the namespace."""
-    if missing := namespaces.missing_right():
+    if missing := private_namespaces.missing_right():
         pytest.skip(missing)
     if missing := rabbitmq_server.missing_requirement():
         pytest.skip(missing)
     with (
-        namespaces.private_namespace(),
+        private_namespaces.private_namespace(),
         rabbitmq_server.running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as address,
     ):
         yield address

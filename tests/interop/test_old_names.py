@@ -19,9 +19,11 @@ from typing import Any
 
 import pytest
 
-from testbed import environments, namespaces, ovs
+from os_vif.testing import private_namespaces
+from os_vif.testing.host_snapshots import changes
+from os_vif.testing.private_namespaces import run
+from testbed import environments, ovs
 from testbed.environments import Subject
-from testbed.namespaces import changes, run
 from tests.support.interop.old_calls import BASE_OVS, CASES, CASES_4_3_1, LINUX_NET, Case
 from tests.support.interop.public import RELEASE, SBIN, switch_content, without_owner
 
@@ -32,10 +34,10 @@ PROGRAM = environments.CHECKOUT / "tests/support/interop/foreign_call.py"
 
 @pytest.fixture(scope="module")
 def rights() -> None:
-    missing = namespaces.missing_right() or ovs.missing()
+    missing = private_namespaces.missing_right() or ovs.missing()
     if missing:
         pytest.skip(missing)
-    namespaces.hide_state_directory()
+    private_namespaces.hide_state_directory()
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def called(case: Case, side: Side, directory: pathlib.Path) -> tuple[list[Any], 
     """What each call gave, and what the host then has."""
     directory.mkdir()
     calls, configuration = directory / "calls.json", directory / "program.conf"
-    with namespaces.private_namespace(), ovs.Switch(directory) as switch:
+    with private_namespaces.private_namespace(), ovs.Switch(directory) as switch:
         switch.vsctl("add-br", "br-int", "--", "set", "Bridge", "br-int", "datapath_type=netdev")
         run(case.setup)
         calls.write_text(json.dumps(case.calls), encoding="utf-8")
@@ -103,9 +105,9 @@ def called(case: Case, side: Side, directory: pathlib.Path) -> tuple[list[Any], 
         assert pathlib.Path(told["file"]).is_relative_to(side.path)
         addresses = {
             link["ifname"]: [address["local"] for address in link["addr_info"]]
-            for link in namespaces.ip("-4", "address")
+            for link in private_namespaces.ip("-4", "address")
         }
-        routes = [[route["dst"], route["dev"]] for route in namespaces.ip("-4", "route")]
+        routes = [[route["dst"], route["dev"]] for route in private_namespaces.ip("-4", "route")]
         return told["made"], switch_content(switch) | {"addresses": addresses, "routes": routes}
 
 

@@ -17,7 +17,8 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import changes, run, snapshot
+from os_vif.testing.host_snapshots import changes, snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.guests.pings import Pings
 from tests.support.interop import ovs_turns as turns

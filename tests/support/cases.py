@@ -23,8 +23,8 @@ from oslo_config import cfg
 from os_vif import objects
 from os_vif.host.sriov import functions
 from os_vif.testing.fake_card import Sysfs
+from os_vif.testing.private_namespaces import machine_namespace, run
 from testbed import ovs
-from testbed.namespaces import machine_namespace, run
 from tests.support.daemons import CONTEXTS
 from tests.support.requirements import require
 from tests.support.vifs import bridge_vif

@@ -24,7 +24,7 @@ import pytest
 from os_vif.cni import cni_process
 from os_vif.cni.cni_server import SOCKET_MODE, CniServer
 from os_vif.host import listeners
-from testbed.namespaces import private_namespace
+from os_vif.testing.private_namespaces import private_namespace
 
 ROOT = pathlib.Path(__file__).parents[2]
 PYTHON_CLIENT, C_CLIENT = ROOT / "etc/cni/os-vif-cni", ROOT / "etc/cni/os-vif-cni.c"

@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
-from collections.abc import Iterator
-
-from oslo_config import cfg
 
 from os_vif.plugins import pod_privsep, sriov_privsep
 from os_vif.testing.quick_daemons import daemon_name
@@ -48,24 +44,6 @@ CONTEXTS = (
     sriov_privsep.vif_plug,
     pod_privsep.vif_plug,
 )
-
-
-@contextlib.contextmanager
-def use_helper(helper: str) -> Iterator[None]:
-    """Start privileged daemons by the command *helper* for the duration of a block."""
-    stop_daemon()
-    for context in CONTEXTS:
-        cfg.CONF.set_default("helper_command", helper, group=context.cfg_section)
-    yield
-    stop_daemon()
-    for context in CONTEXTS:
-        cfg.CONF.clear_default("helper_command", group=context.cfg_section)
-
-
-def stop_daemon() -> None:
-    for context in CONTEXTS:
-        if context.channel is not None:
-            context.stop()
 
 
 def descriptors(pid: int | str) -> int:

@@ -19,22 +19,23 @@ from os_vif.host.state import vif_records
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
 from os_vif.testing import daemon_kills
-from testbed.namespaces import changes, private_namespace, snapshot, without_addresses
+from os_vif.testing.host_snapshots import changes, snapshot, without_addresses
+from os_vif.testing.private_namespaces import private_namespace
+from os_vif.testing.quick_daemons import stop_daemons
 from tests.support.cases import Case
-from tests.support.daemons import stop_daemon
 
 INSTANCE = objects.InstanceInfo(name="guest")
 
 
 def disable_kill() -> None:
     """Start the next daemons without a kill."""
-    stop_daemon()
+    stop_daemons()
     os.environ.pop(daemon_kills.VARIABLE, None)
 
 
 def kill_before_step(k: int) -> None:
     """Make the next daemon kill itself before step *k*."""
-    stop_daemon()
+    stop_daemons()
     os.environ[daemon_kills.VARIABLE] = f"{k}:0"
 
 
@@ -66,7 +67,7 @@ class Host:
             if self.only_record_in_unplug:
                 self.unplug_steps = 1
             self.unplugged = self.now()
-            stop_daemon()
+            stop_daemons()
 
     @staticmethod
     def now() -> dict:
@@ -156,4 +157,4 @@ def check_kills_in_plug(case: Case, by: str, *, stride: int = 1) -> None:
                 os_vif.plug(case.vif, INSTANCE)
             disable_kill()
             host.must_converge(by)
-            stop_daemon()
+            stop_daemons()

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from os_vif import objects
 from os_vif.objects import kuryr
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 _NUMBERS = itertools.count()

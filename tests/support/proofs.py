@@ -12,7 +12,7 @@ from os_vif import exception
 from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
-from testbed.namespaces import differences, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 
 DAEMON = "vif_plug_linux_bridge.privsep"
 

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from testbed.namespaces import private_namespace
+from os_vif.testing.private_namespaces import private_namespace
 from tests.vm.plugin import KERNEL_LACKS
 
 

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import os_vif
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.ovs.vifs import INSTANCE
 from tests.support.vm.devices import of_vf
 

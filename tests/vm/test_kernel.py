@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from os_vif.testing.guests import Guest
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 
 pytestmark = [pytest.mark.vm("plain"), pytest.mark.usefixtures("namespace")]
 

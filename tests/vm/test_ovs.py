@@ -13,7 +13,8 @@ import pytest
 import os_vif
 from os_vif import objects
 from os_vif.testing.guests import Guest
-from testbed.namespaces import changes, differences, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, differences, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import Switch, row
 from testbed.vm import cards
 from tests.support.cases import in_kernel, ovs_vif

@@ -16,7 +16,8 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.engine.ovs import ovs_transaction
-from testbed.namespaces import changes, ip, run
+from os_vif.testing.host_snapshots import changes, ip
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
 from tests.support import kills, proofs
 from tests.support.cases import Case

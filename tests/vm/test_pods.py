@@ -10,7 +10,8 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import Sandbox, exception
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from tests.support.pod_cases import POD, new_pod, pod_ip, vlan_vif
 
 pytestmark = pytest.mark.vm("plain")

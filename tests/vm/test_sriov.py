@@ -22,7 +22,8 @@ from os_vif.host.sriov import switch_ports
 from os_vif.host.sriov.switch_ports import Role
 from os_vif.steps import MoveLink
 from os_vif.testing.guests import Guest
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from testbed.vm import cards
 from tests.support.vm.devices import bind
 

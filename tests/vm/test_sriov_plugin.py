@@ -14,7 +14,8 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.testing.guests import Guest
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from testbed.vm import cards
 from tests.support.vm.virtual_functions import (
     ALL,

@@ -15,7 +15,8 @@ import pytest
 
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import SetVf
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from testbed.vm import cards
 
 pytestmark = pytest.mark.vm("netdevsim")

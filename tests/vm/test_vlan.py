@@ -11,7 +11,8 @@ import pytest
 
 import os_vif
 from os_vif.testing.guests import Guest, Hypervisor
-from testbed.namespaces import ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 pytestmark = [pytest.mark.vm("plain"), pytest.mark.usefixtures("daemon")]

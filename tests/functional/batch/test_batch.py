@@ -16,9 +16,10 @@ from os_vif import exception, objects
 from os_vif.plugin import PluginBase
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
-from testbed.namespaces import differences, run, snapshot, without_addresses
+from os_vif.testing.host_snapshots import differences, snapshot, without_addresses
+from os_vif.testing.private_namespaces import run
+from os_vif.testing.quick_daemons import stop_daemons
 from tests.support import cases
-from tests.support.daemons import stop_daemon
 from tests.support.kills import disable_kill, kill_before_step
 from tests.support.vifs import bridge_vif
 
@@ -283,7 +284,7 @@ def test_a_daemon_killed_in_a_batch_leaves_no_vif_half_plugged(br_int, monkeypat
         assert enforced(os_vif.check_many(pairs(*vifs))) == []
         assert errors(os_vif.unplug_many(pairs(*vifs))) == [None] * len(vifs)
         assert changed_since(before) == []
-        stop_daemon()
+        stop_daemons()
 
 
 def test_a_refused_deletion_is_the_error_of_its_vif_only(br_int):

@@ -10,7 +10,8 @@ import json
 import pytest
 
 from os_vif import serialization
-from testbed.namespaces import run, snapshot
+from os_vif.testing.host_snapshots import snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("namespace")

@@ -9,7 +9,7 @@ import pytest
 
 import os_vif
 from os_vif.engine import kernel
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

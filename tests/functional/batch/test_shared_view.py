@@ -13,7 +13,7 @@ from os_vif.host.ovsdb import query
 from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.host.ovsdb.table_snapshot import TableSnapshot
 from os_vif.operations.shared_view import shared_view
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support import cases
 
 pytestmark = pytest.mark.usefixtures("daemon")

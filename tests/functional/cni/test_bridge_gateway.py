@@ -10,7 +10,8 @@ import json
 import pytest
 
 from os_vif import serialization
-from testbed.namespaces import ip, run, state_files
+from os_vif.testing.host_snapshots import ip, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.cni import routes_in
 from tests.support.pod_cases import pod_bridge_vif, send_datagram
 

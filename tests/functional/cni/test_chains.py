@@ -10,7 +10,8 @@ import shutil
 
 import pytest
 
-from testbed.namespaces import ip, run, state_files
+from os_vif.testing.host_snapshots import ip, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support import cni
 from tests.support.cni import Chain, links_in
 

@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from tests.support import cni
 from tests.support.cni import ROOT, addresses_in
 from tests.support.documents import snippets

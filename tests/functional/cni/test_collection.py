@@ -11,7 +11,8 @@ import pathlib
 import pytest
 
 from os_vif.cni import attachment_records
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from tests.support.cni import DEBIAN_PLUGINS, VERSIONS, links_in
 
 NEWEST = {"cniVersion": "1.1.0"}

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from testbed.namespaces import state_files
+from os_vif.testing.host_snapshots import state_files
 from tests.support.cni import links_in, routes_in
 
 NETWORK = {

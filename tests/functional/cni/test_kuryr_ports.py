@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from testbed.namespaces import ip, state_files
+from os_vif.testing.host_snapshots import ip, state_files
 from tests.support import kuryr_port_api
 from tests.support.cni import addresses_in
 from tests.support.pod_cases import given_vif

@@ -12,7 +12,8 @@ import pytest
 import os_vif
 from os_vif import objects, serialization
 from os_vif.cni import attachment_records
-from testbed.namespaces import run, state_files
+from os_vif.testing.host_snapshots import state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.cni import links_in, routes_in
 from tests.support.pod_cases import given_vif, pod_bridge_vif
 

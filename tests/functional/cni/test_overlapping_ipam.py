@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from testbed.namespaces import ip, run, state_files
+from os_vif.testing.host_snapshots import ip, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.cni import addresses_in, links_in
 
 TIMEOUT = 30

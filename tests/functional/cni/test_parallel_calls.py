@@ -16,7 +16,8 @@ from os_vif import serialization
 from os_vif.cni import attachment_locks, attachment_records
 from os_vif.cni.attachment_locks import AttachmentLocks
 from os_vif.cni.cni_error import CniError
-from testbed.namespaces import ip, run, state_files
+from os_vif.testing.host_snapshots import ip, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.cni import addresses_in, links_in
 from tests.support.daemons import descriptors
 from tests.support.pod_cases import pod_bridge_vif

@@ -15,7 +15,8 @@ import inspect
 import itertools
 import json
 
-from testbed.namespaces import ip, run, state_files
+from os_vif.testing.host_snapshots import ip, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.cni import PYTHON_CLIENT, VERSIONS, addresses_in, links_in, routes_in
 
 #: Versions with the command CHECK, and with GC and STATUS.

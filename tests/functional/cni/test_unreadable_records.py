@@ -12,7 +12,7 @@ import pytest
 
 from os_vif import objects, serialization
 from os_vif.cni import attachment_records
-from testbed.namespaces import ip, state_files
+from os_vif.testing.host_snapshots import ip, state_files
 from tests.support.cni import links_in
 from tests.support.pod_cases import pod_bridge_vif
 

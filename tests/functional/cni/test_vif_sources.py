@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects, serialization
-from testbed.namespaces import ip, state_files
+from os_vif.testing.host_snapshots import ip, state_files
 from tests.support.cni import addresses_in, links_in, routes_in
 from tests.support.pod_cases import given_vif, send_datagram
 

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 
 DOCUMENT = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": "noop"}'
 WRONG = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": 7}'

@@ -18,7 +18,8 @@ import pytest
 from oslo_serialization import jsonutils
 
 from os_vif.testing import open_vswitch, tap_bridge
-from testbed.namespaces import ip, run, snapshot
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.private_namespaces import run
 
 
 def test_plan_prints_commands(vif_json, os_vif):

@@ -12,7 +12,7 @@ import os_vif
 from os_vif import objects
 from os_vif.cmd import main
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import differences, snapshot
+from os_vif.testing.host_snapshots import differences, snapshot
 from testbed.ovs import row
 from tests.support.ovs.checked import INSTANCE, VIFS, port_of
 from tests.support.vifs import bridge_vif

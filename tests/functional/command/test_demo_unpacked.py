@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from os_vif.testing import open_vswitch, tap_bridge
-from testbed.namespaces import snapshot
+from os_vif.testing.host_snapshots import snapshot
 
 _ROOT = pathlib.Path(__file__).parents[3]
 _PACKAGES = ("openvswitch-switch", "openvswitch-common")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.documents import snippets
 from tests.support.documents.pages import SOURCE
 

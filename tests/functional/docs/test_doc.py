@@ -26,7 +26,7 @@ from os_vif import call_errors, objects, opts
 from os_vif.cmd import exit_codes
 from os_vif.objects.versioning import history
 from os_vif.serialization.protobuf import message_types
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from testbed.vm.scenarios import SCENARIOS
 from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES, ROOT, SOURCE, run

@@ -27,8 +27,8 @@ from os_vif.steps import wire
 from os_vif.steps.ip import forwarding_rules
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
-from testbed.namespaces import ip
-from testbed.namespaces import run as run_shell
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run as run_shell
 from tests.support.documents.pages import PAGES, error_message, run
 from vif_plug_linux_bridge import privsep
 

@@ -12,7 +12,8 @@ import sys
 import pytest
 
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import changes, run
+from os_vif.testing.host_snapshots import changes
+from os_vif.testing.private_namespaces import run
 from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES, SOURCE
 from tests.support.documents.pages import run as run_program

@@ -23,7 +23,7 @@ from os_vif.steps.ovs.port import EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.daemons import DAEMON
 from tests.support.documents.pages import PAGES, error_message

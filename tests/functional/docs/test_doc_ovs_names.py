@@ -17,7 +17,8 @@ from os_vif.host.sriov import functions
 from os_vif.objects.vif import VIFBase
 from os_vif.steps.ovs.restore import configured_columns
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.documents.pages import PAGES
 from tests.support.requirements import require_tun

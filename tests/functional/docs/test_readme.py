@@ -13,7 +13,7 @@ import pytest
 from oslo_serialization import jsonutils
 
 import os_vif
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from tests.support.documents.snippets import blocks
 
 ROOT = pathlib.Path(__file__).parents[3]

@@ -19,7 +19,7 @@ from os_vif.host import iptables
 from os_vif.host.state import vif_records
 from os_vif.host.state.directory import STATE
 from os_vif.steps import EnsureForwardingRules
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.shared_daemon.shared_daemons import shared_daemon
 from tests.support.vifs import bridge_vif
 

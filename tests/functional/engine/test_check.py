@@ -15,8 +15,9 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.engine.ovs.ovs_executor import OvsExecutor
 from os_vif.testing.guests import Guest
+from os_vif.testing.host_snapshots import differences, ip, snapshot
+from os_vif.testing.private_namespaces import run
 from os_vif.testing.tap_bridge import TapBridge
-from testbed.namespaces import differences, ip, run, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.checked import INSTANCE, TAP, VIFS, port_of

@@ -21,7 +21,8 @@ from os_vif.engine import runner
 from os_vif.steps import DeleteBridge, EnsureBridge, SetLink, SetSysctl
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import encode
-from testbed.namespaces import ip, run, snapshot
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.daemons import DAEMON, daemon_pid
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep

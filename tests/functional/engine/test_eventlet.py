@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 
 PROGRAM = """
 import eventlet

@@ -24,7 +24,8 @@ from os_vif.steps import plan as plans
 from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import Plan
-from testbed.namespaces import differences, ip, run, snapshot
+from os_vif.testing.host_snapshots import differences, ip, snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.daemons import DAEMON
 from tests.support.ovs.bare_step import BareOvsStep
 

@@ -20,8 +20,10 @@ from os_vif.host.state import bridge_user_record
 from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge
 from os_vif.steps.wire import encode
-from testbed.namespaces import ip, run, snapshot
-from tests.support.daemons import daemon_pid, use_helper
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.private_namespaces import run
+from os_vif.testing.quick_daemons import use_helper
+from tests.support.daemons import daemon_pid
 from vif_plug_linux_bridge import privsep
 
 #: ``CAP_NET_ADMIN`` of linux/capability.h, as a mask.

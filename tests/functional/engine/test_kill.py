@@ -21,9 +21,11 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import changes, ip, private_namespace, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import private_namespace, run
+from os_vif.testing.quick_daemons import stop_daemons, use_helper
 from tests.support.cases import ALL, KERNEL, Case
-from tests.support.daemons import daemon_pid, stop_daemon, use_helper
+from tests.support.daemons import daemon_pid
 from tests.support.forks import forked
 from tests.support.kills import (
     INSTANCE,
@@ -108,7 +110,7 @@ def test_a_daemon_killed_between_any_two_steps_of_unplug(case, stride):
                     os_vif.unplug(case.vif, INSTANCE)
                 disable_kill()
                 host.must_converge(by)
-                stop_daemon()
+                stop_daemons()
 
 
 _CALLER = """
@@ -149,7 +151,7 @@ def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_pat
             done = call(_KILLED, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode == -signal.SIGKILL, done.stderr
             host.must_converge(by)
-            stop_daemon()
+            stop_daemons()
 
 
 def noticed(channel) -> None:
@@ -214,7 +216,7 @@ def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(
             done = call(_ASKER, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode in (0, -signal.SIGKILL), done.stderr
             host.must_converge(by)
-            stop_daemon()
+            stop_daemons()
         if done.returncode == 0:
             break
         k += 1
@@ -245,7 +247,7 @@ def test_a_daemon_killed_at_any_moment(rounds):
             killer.join()
             noticed(killed)
             host.must_converge(("plug", "unplug")[n % 2])
-            stop_daemon()
+            stop_daemons()
 
 
 def test_what_was_made_and_not_yet_marked_is_known_again(daemon):

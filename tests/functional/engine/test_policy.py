@@ -41,7 +41,8 @@ from os_vif.steps import (
 )
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.wire import STEPS, encode
-from testbed.namespaces import changes, ip, run, snapshot, state_files, without_indexes
+from os_vif.testing.host_snapshots import changes, ip, snapshot, state_files, without_indexes
+from os_vif.testing.private_namespaces import run
 from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("daemon")

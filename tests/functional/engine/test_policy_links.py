@@ -23,7 +23,8 @@ from os_vif.steps import (
     SetLink,
     wire,
 )
-from testbed.namespaces import differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.requirements import require
 
 HAS_VRF = "ip link add name v type vrf table 9"

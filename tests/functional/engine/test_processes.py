@@ -27,8 +27,8 @@ from os_vif.host.netlink import batch_delete, rtnetlink
 from os_vif.host.ovsdb import server_socket
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.state import locks
-from testbed import namespaces
-from testbed.namespaces import ip, snapshot
+from os_vif.testing import private_namespaces
+from os_vif.testing.host_snapshots import ip, snapshot
 from tests.support.cases import ovs_vif
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
@@ -408,7 +408,7 @@ def test_a_daemon_in_another_network_namespace_is_refused(instance):
     """Nothing is touched there or here; the plug is done where both are."""
     os_vif.plug(bridge_vif(1), instance)
     there = snapshot()
-    with namespaces.private_namespace():
+    with private_namespaces.private_namespace():
         before = snapshot()
         for call in (os_vif.plug, os_vif.unplug):
             # With nothing here, there is nothing to unplug.
@@ -429,8 +429,8 @@ def test_a_daemon_in_another_namespace_is_known_before_the_switch_is_touched(
     vif = ovs_vif(objects.VIFBridge)
     os_vif.plug(vif, instance)
     port = "qvo" + vif.id[:11]
-    with namespaces.private_namespace():
-        namespaces.run(f"ip link add {port} type veth")
+    with private_namespaces.private_namespace():
+        private_namespaces.run(f"ip link add {port} type veth")
         with pytest.raises(exception.UnplugException, match="network namespace"):
             os_vif.unplug(vif, instance)
         assert port in devices()

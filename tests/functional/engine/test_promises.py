@@ -18,7 +18,7 @@ from os_vif.engine import runner
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import DeleteBridge, EnsureBridge, SetLink
 from os_vif.steps.plan import Plan
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from tests.support.daemons import daemon_pid
 from vif_plug_linux_bridge import privsep
 

@@ -12,7 +12,7 @@ import pytest
 import os_vif
 from os_vif import exception, opts
 from os_vif.engine import runner
-from testbed.namespaces import differences, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 from tests.support.cases import ALL, CASES, KERNEL, PARAMS_HERE, Case
 from tests.support.proofs import (
     DAEMON,

@@ -21,7 +21,8 @@ from os_vif.host.ovsdb import transaction
 from os_vif.steps import DeleteLink, EnsureBridge, EnsureTap
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.wire import encode
-from testbed.namespaces import differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun
 

@@ -25,8 +25,10 @@ from os_vif.host.state.directory import STATE
 from os_vif.steps import AddBridgeUser, EnsureBridge, SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import encode
-from testbed.namespaces import ROOT, ip, run, snapshot
-from testbed.namespaces import state_files as noted
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.host_snapshots import state_files as noted
+from os_vif.testing.private_namespaces import run
+from testbed.environments import CHECKOUT
 from tests.support.vifs import bridge_vif
 from vif_plug_linux_bridge import privsep
 
@@ -223,7 +225,7 @@ def test_a_lock_goes_with_the_process_that_held_it(vif, instance):
         "with rtnetlink.opened() as net, locks.locked(net.netns, ['brq-test']):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, cwd=ROOT)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=False, cwd=CHECKOUT)
     os_vif.plug(vif, instance)
     assert os_vif.check(vif, instance) == ()
 

@@ -10,7 +10,7 @@ import os
 import pytest
 
 import os_vif
-from testbed.namespaces import differences, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 from tests.support.cases import ALL, CASES
 from tests.support.daemons import daemon_pid, descriptors
 

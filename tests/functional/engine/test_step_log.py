@@ -13,7 +13,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd import main
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.forks import forked
 

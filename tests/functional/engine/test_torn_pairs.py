@@ -14,7 +14,8 @@ import os_vif
 from os_vif import exception
 from os_vif.host.netlink import rtnetlink
 from os_vif.steps import EnsureVeth
-from testbed.namespaces import changes, differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import HYBRID, INSTANCE
 

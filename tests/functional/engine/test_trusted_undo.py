@@ -19,7 +19,8 @@ from os_vif.plugins.ovs import OvsPlugin
 from os_vif.steps import EnsureBridge, SetLink
 from os_vif.steps.trust import trusted
 from os_vif.steps.wire import encode
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

@@ -12,7 +12,8 @@ import threading
 import pytest
 
 import os_vif
-from testbed.namespaces import ROOT, differences, ip, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
+from testbed.environments import CHECKOUT
 from tests.support.cases import ALL
 from tests.support.vifs import bridge_vif
 
@@ -54,7 +55,7 @@ def together(numbers, rounds: int) -> None:
     processes = [
         subprocess.Popen(
             [*program, str(number), str(rounds)],
-            cwd=ROOT,
+            cwd=CHECKOUT,
             stderr=subprocess.PIPE,
             text=True,
         )

@@ -18,7 +18,8 @@ from os_vif import exception, objects
 from os_vif.host.state.directory import STATE
 from os_vif.operations.collect import CollectOutcome
 from os_vif.operations.keep_lists import KeepList
-from testbed.namespaces import differences, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import PARAMS, ovs_vif
 from tests.support.vifs import bridge_vif
 

@@ -19,7 +19,7 @@ import os_vif
 from os_vif import objects
 from os_vif.operations.collect import collection
 from os_vif.testing import daemon_kills
-from testbed.namespaces import differences, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 from tests.support.forks import forked
 from tests.support.thread_vifs import vif_of
 from tests.support.vifs import bridge_vif

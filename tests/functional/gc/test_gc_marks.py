@@ -20,7 +20,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
 from os_vif.operations.collect.identities import Identities
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import PARAMS_HERE, ovs_vif
 from tests.support.vifs import bridge_vif
 

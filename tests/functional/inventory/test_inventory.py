@@ -15,7 +15,7 @@ import os_vif
 from os_vif import serialization
 from os_vif.engine import recording
 from os_vif.host.state.directory import STATE
-from testbed.namespaces import differences, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 from tests.support.cases import PARAMS, Case
 
 pytestmark = pytest.mark.usefixtures("daemon")

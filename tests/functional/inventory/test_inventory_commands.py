@@ -17,7 +17,7 @@ import pytest
 import yaml
 from oslo_serialization import jsonutils
 
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("namespace")

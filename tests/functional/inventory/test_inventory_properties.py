@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import os_vif
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from testbed import ovs_kinds
-from testbed.namespaces import differences, run, snapshot, without_indexes
 from tests.support.cases import configured
 from tests.support.vifs import bridge_vif
 

@@ -12,7 +12,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.vifs import bridge_vif
 

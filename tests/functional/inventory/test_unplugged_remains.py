@@ -9,7 +9,8 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.vifs import bridge_vif
 

@@ -15,9 +15,9 @@ from os_vif import exception, objects
 from os_vif.host.state.directory import STATE
 from os_vif.plugins.linux_bridge import LinuxBridgePlugin
 from os_vif.plugins.ovs import OvsPlugin
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
+from os_vif.testing.quick_daemons import use_helper
 from tests.support.cases import ovs_vif
-from tests.support.daemons import use_helper
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -13,7 +13,7 @@ import pytest
 
 import os_vif
 from os_vif.host.state.directory import STATE
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import card
 from tests.support.requirements import require
 

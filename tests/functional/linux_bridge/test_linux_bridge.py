@@ -14,7 +14,8 @@ from os_vif import exception, objects
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
 from os_vif.steps import SetLink
 from os_vif.testing.guests import Guest, Hypervisor
-from testbed.namespaces import ip, run, snapshot
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

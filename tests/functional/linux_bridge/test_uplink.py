@@ -16,7 +16,8 @@ from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from os_vif.testing.guests import Guest
-from testbed.namespaces import ip, run, snapshot, state_files
+from os_vif.testing.host_snapshots import ip, snapshot, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import CASES
 from tests.support.vifs import bridge_vif
 

@@ -15,7 +15,8 @@ from os_vif import exception
 from os_vif.engine import runner
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
-from testbed.namespaces import run, snapshot
+from os_vif.testing.host_snapshots import snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.guests.uplink_host import (
     BRIDGE,
     DAEMON,

@@ -14,9 +14,10 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import differences, private_namespace, run, snapshot, without_addresses
+from os_vif.testing.host_snapshots import differences, snapshot, without_addresses
+from os_vif.testing.private_namespaces import private_namespace, run
+from os_vif.testing.quick_daemons import stop_daemons
 from tests.support.cases import CASES, Case
-from tests.support.daemons import stop_daemon
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -63,7 +64,7 @@ def plugged(case: Case) -> tuple[dict, dict]:
         for action in (os_vif.plug, os_vif.unplug):
             action(case.vif, INSTANCE)
             states.append(without_addresses(snapshot()))
-        stop_daemon()
+        stop_daemons()
     return states[0], states[1]
 
 

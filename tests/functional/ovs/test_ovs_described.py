@@ -13,7 +13,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.objects.versioning import history
 from os_vif.plugins.ovs import OvsPlugin
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import card, ovs_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -14,7 +14,7 @@ from os_vif import objects
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.steps.plan import OvsdbTarget
-from testbed.namespaces import changes
+from os_vif.testing.host_snapshots import changes
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import INSTANCE
 from tests.support.requirements import require_tun

@@ -14,7 +14,7 @@ from os_vif.steps import EnsureVeth
 from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
 from os_vif.steps.ovs.port import EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget, Plan
-from testbed.namespaces import differences, ip, snapshot
+from os_vif.testing.host_snapshots import differences, ip, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import guest_on

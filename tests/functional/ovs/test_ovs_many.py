@@ -19,7 +19,8 @@ from concurrent import futures
 import pytest
 
 import os_vif
-from testbed.namespaces import ROOT, differences, ip, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
+from testbed.environments import CHECKOUT
 from testbed.ovs_kinds import BRIDGE, KINDS, vif
 from testbed.raw_switch import RawSwitch
 from tests.support.cases import configured
@@ -90,7 +91,7 @@ def test_processes_and_threads_share_a_switch_with_an_agent(
         processes = [
             subprocess.Popen(
                 [*program, br_int.connection, kind, *map(str, (n, n + count, threads, seconds))],
-                cwd=ROOT,
+                cwd=CHECKOUT,
                 stderr=subprocess.PIPE,
                 text=True,
             )

@@ -9,7 +9,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import snapshot, without_indexes
+from os_vif.testing.host_snapshots import snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.vifs import bridge_vif
 

@@ -24,8 +24,8 @@ from os_vif.steps import SetLink
 from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget, Plan
+from os_vif.testing.host_snapshots import differences, snapshot
 from testbed import ovs_kinds
-from testbed.namespaces import differences, snapshot
 from testbed.ovs import SCHEMA, missing_requirement, row
 from tests.support.ovs import old_releases
 from tests.support.ovs.proxy import ANSWER, ASK, Proxy, pass_on

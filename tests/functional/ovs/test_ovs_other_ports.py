@@ -9,8 +9,9 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.testing.host_snapshots import changes, differences, snapshot
+from os_vif.testing.private_namespaces import run
 from os_vif.vif_fields import get
-from testbed.namespaces import changes, differences, run, snapshot
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.representors import dpdk, vif_on_representor

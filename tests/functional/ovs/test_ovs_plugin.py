@@ -16,7 +16,8 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VHOST_USER, VIFS, guest_on

@@ -10,7 +10,8 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.host.ovsdb.connection import Ovsdb
-from testbed.namespaces import changes, differences, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, differences, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.guests.pings import Pings
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VIFS, guest_on

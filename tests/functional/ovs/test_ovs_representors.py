@@ -15,7 +15,8 @@ from os_vif import exception, objects
 from os_vif.engine import runner
 from os_vif.host.state.directory import STATE
 from os_vif.steps import ReleaseVf
-from testbed.namespaces import changes, differences, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, differences, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
 from tests.support.ovs.representors import INSTANCE, dpdk, link, vif_on_representor
 from tests.support.proofs import DAEMON, with_failing_step

@@ -72,7 +72,9 @@ def run(switch, tmp_path, quick_helper):
     if subprocess.run([*user, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("root of this namespace cannot be another user")
     # That user may start the privileged daemon, as with sudo.
-    pathlib.Path(quick_helper.split()[-1]).chmod(0o777)
+    socket = pathlib.Path(quick_helper.split()[-1])
+    socket.parent.chmod(0o755)
+    socket.chmod(0o777)
     home = tmp_path / "home"
     home.mkdir()
     os.chown(home, ORDINARY, ORDINARY)

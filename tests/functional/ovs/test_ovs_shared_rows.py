@@ -12,7 +12,8 @@ from os_vif.engine.ovs import ovs_transaction
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.snapshot import Snapshot
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
-from testbed.namespaces import changes, run
+from os_vif.testing.host_snapshots import changes
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.ovs.representors import vif_on_representor

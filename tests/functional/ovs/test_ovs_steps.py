@@ -25,7 +25,8 @@ from os_vif.steps.ovs.bridge import DeleteOvsBridge, EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.ovs.step import OvsStep
 from os_vif.steps.plan import Plan
-from testbed.namespaces import changes, differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.daemons import DAEMON
 from tests.support.ovs.vifs import apply_steps
 

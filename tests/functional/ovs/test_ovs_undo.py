@@ -12,7 +12,8 @@ from os_vif.engine.ovs import ovs_transaction
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps.ovs.bridge import DeleteOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort
-from testbed.namespaces import differences, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
 
 _PAIR = "ip link add name qvb type veth peer name qvo"

@@ -14,7 +14,8 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import ROOT, differences, snapshot, without_addresses
+from os_vif.testing.host_snapshots import differences, snapshot, without_addresses
+from testbed.environments import CHECKOUT
 from tests.support.cases import CASES, VFS, Case
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -91,7 +92,7 @@ def in_processes(case: Case, rounds: int, config: pathlib.Path, helper: str) -> 
         subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _PROCESS, config, case.name, str(number),
              str(rounds)],
-            cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            cwd=CHECKOUT, stderr=subprocess.PIPE, text=True,
         )
         for number in (0, 0, 1)
     ]  # fmt: skip

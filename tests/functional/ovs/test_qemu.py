@@ -13,7 +13,8 @@ import pytest
 import os_vif
 from os_vif import objects
 from os_vif.testing.guests import Guest
-from testbed.namespaces import changes, differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.guests.qemu import Card, Machine
 from tests.support.requirements import require_tun

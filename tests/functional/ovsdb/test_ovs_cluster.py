@@ -23,8 +23,8 @@ from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 from testbed import ovs
-from testbed.namespaces import differences, snapshot, without_indexes
 from tests.support.daemons import DAEMON
 from tests.support.ovs.cluster import Cluster
 from tests.support.ovs.proxy import ASK, COMMIT, WAIT, Nth, Proxy

@@ -22,7 +22,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.engine.ovs import ovs_transaction
 from os_vif.host.ovsdb import pool
-from testbed.namespaces import differences, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 from tests.support.cases import ovs_vif
 from tests.support.ovs.hostile import HARMLESS, SPOILS, Hostile
 from tests.support.ovs.proxy import Proxy, pass_on

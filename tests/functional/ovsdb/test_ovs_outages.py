@@ -23,7 +23,7 @@ from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.ovs.port import DeleteOvsPort, EnsureOvsPort
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
-from testbed.namespaces import differences, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, snapshot, without_indexes
 from tests.support.daemons import DAEMON
 from tests.support.ovs.proxy import ANSWER, ASK, COMMIT, WAIT, Nth, Proxy, drip, pass_on
 

@@ -25,7 +25,7 @@ from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.steps.ovs.bridge import EnsureOvsBridge
 from os_vif.steps.plan import OvsdbTarget as At
 from os_vif.steps.plan import Plan
-from testbed.namespaces import ROOT
+from testbed.environments import CHECKOUT
 from tests.support.cases import ovs_vif
 from tests.support.ovs.tls import OPTIONS
 from tests.support.ovs.vifs import INSTANCE
@@ -154,7 +154,7 @@ def test_green_threads_do_not_wait_for_each_other(secured, client):
         capture_output=True,
         text=True,
         check=False,
-        cwd=ROOT,
+        cwd=CHECKOUT,
     )
     assert done.returncode == 0, done.stderr
 

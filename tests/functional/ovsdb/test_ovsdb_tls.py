@@ -21,7 +21,7 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.tls import Tls
-from testbed.namespaces import snapshot
+from os_vif.testing.host_snapshots import snapshot
 from tests.support.cases import ovs_vif
 from tests.support.certificates import Authority
 from tests.support.ovs.tls import OPTIONS, tls_switch

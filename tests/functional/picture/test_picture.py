@@ -18,7 +18,7 @@ from oslo_serialization import jsonutils
 
 from os_vif import objects
 from os_vif.cmd.render import host_picture
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.documents import pictures
 from tests.support.vifs import bridge_vif

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import changes, differences, ip, run, snapshot
+from os_vif.testing.host_snapshots import changes, differences, ip, snapshot
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
 from tests.support.requirements import require_tun
 

@@ -14,8 +14,9 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.testing.guests import Guest
+from os_vif.testing.host_snapshots import differences, ip, snapshot
+from os_vif.testing.private_namespaces import run
 from os_vif.testing.tap_bridge import TapBridge
-from testbed.namespaces import differences, ip, run, snapshot
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun
 

@@ -13,7 +13,8 @@ from oslo_config import cfg
 from pyroute2.netlink.exceptions import NetlinkError
 
 from os_vif import exception, objects
-from testbed.namespaces import differences, ip, run, snapshot
+from os_vif.testing.host_snapshots import differences, ip, snapshot
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require_tun

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.namespaces import differences, ip, run, snapshot
+from os_vif.testing.host_snapshots import differences, ip, snapshot
+from os_vif.testing.private_namespaces import run
 
 PLUG = 'os_vif.plug(vif("queues"), INSTANCE)'
 UNPLUG = 'os_vif.unplug(vif("queues"), INSTANCE)'

@@ -15,7 +15,8 @@ from os_vif.engine.privileged import daemon
 from os_vif.host.netlink import rtnetlink
 from os_vif.privsep import Context
 from os_vif.steps import DeleteLink, EnsureDummy, EnsureVeth, PluginStep, SetLink, wire
-from testbed.namespaces import differences, ip, run, snapshot
+from os_vif.testing.host_snapshots import differences, ip, snapshot
+from os_vif.testing.private_namespaces import run
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from testbed.namespaces import ip, run, snapshot
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.private_namespaces import run
 
 
 def test_both_are_loaded_beside_ours(program, installed):

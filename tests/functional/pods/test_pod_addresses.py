@@ -9,7 +9,7 @@ import pytest
 
 import os_vif
 from os_vif import Sandbox, exception
-from testbed.namespaces import differences, snapshot
+from os_vif.testing.host_snapshots import differences, snapshot
 from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip, subnet
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -14,7 +14,8 @@ import pytest
 import os_vif
 from os_vif import Sandbox
 from os_vif.operations.collect import CollectOutcome
-from testbed.namespaces import run, snapshot
+from os_vif.testing.host_snapshots import snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.pod_cases import POD, macvlan_vif, new_pod, pod_bridge_vif, pod_ip
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -15,7 +15,8 @@ from os_vif import Sandbox, exception, objects
 from os_vif.engine import runner
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import changes, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import changes, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.pod_cases import POD, entered, network_of, new_pod, pod_ip, subnet
 from tests.support.proofs import with_failing_step
 

@@ -29,8 +29,10 @@ from os_vif.steps import EnsureAddress, EnsureRoute, SetLink, wire
 from os_vif.steps.plan import Plan
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_upper_links import EnsurePodMacvlan
-from testbed.namespaces import differences, run, snapshot
-from tests.support.daemons import DAEMON, context_pid, descriptors, use_helper
+from os_vif.testing.host_snapshots import differences, snapshot
+from os_vif.testing.private_namespaces import run
+from os_vif.testing.quick_daemons import use_helper
+from tests.support.daemons import DAEMON, context_pid, descriptors
 from tests.support.forks import forked
 from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip, subnet
 

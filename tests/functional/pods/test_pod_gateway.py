@@ -16,7 +16,14 @@ from os_vif import Sandbox, exception
 from os_vif.engine import runner
 from os_vif.host.state import directory
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
-from testbed.namespaces import ip, run, snapshot, state_files, without_addresses, without_indexes
+from os_vif.testing.host_snapshots import (
+    ip,
+    snapshot,
+    state_files,
+    without_addresses,
+    without_indexes,
+)
+from os_vif.testing.private_namespaces import run
 from tests.support.kills import disable_kill, kill_before_step
 from tests.support.pod_cases import (
     POD,

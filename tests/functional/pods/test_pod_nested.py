@@ -12,7 +12,8 @@ import pytest
 import os_vif
 from os_vif import Sandbox, exception
 from os_vif.host.netlink import namespaces, rtnetlink
-from testbed.namespaces import run, snapshot
+from os_vif.testing.host_snapshots import snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.pod_cases import POD, macvlan_vif, new_pod, pod_ip, vlan_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -20,7 +20,8 @@ from os_vif.engine import runner
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
-from testbed.namespaces import changes, run, snapshot, without_addresses, without_indexes
+from os_vif.testing.host_snapshots import changes, snapshot, without_addresses, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.kills import disable_kill, kill_before_step
 from tests.support.pod_cases import (
     POD,

@@ -14,7 +14,7 @@ from os_vif.sandbox import identity_of
 from os_vif.steps import SetLink, wire
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_upper_links import DeletePodLink
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

@@ -21,7 +21,8 @@ from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_veth import is_of_other_sandbox
-from testbed.namespaces import ip, run, snapshot
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.pod_cases import (
     POD,
     macvlan_vif,

@@ -13,7 +13,8 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import bridge_user_record
 from os_vif.steps import EnsureBridge, SetLink
 from os_vif.steps.wire import encode
-from testbed.namespaces import ip, run, state_files
+from os_vif.testing.host_snapshots import ip, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

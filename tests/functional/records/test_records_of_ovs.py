@@ -22,9 +22,9 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.steps import EnsureOvsPort
 from os_vif.steps.plan import Plan
-from testbed.namespaces import state_files
+from os_vif.testing.host_snapshots import state_files
+from os_vif.testing.quick_daemons import use_helper
 from tests.support.cases import ovs_vif
-from tests.support.daemons import use_helper
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP, VHOST_USER
 from tests.support.requirements import require_tun
 from vif_plug_ovs import privsep

@@ -19,7 +19,7 @@ from os_vif import exception, objects, serialization
 from os_vif.engine import recording
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
-from testbed.namespaces import state_files
+from os_vif.testing.host_snapshots import state_files
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")

@@ -17,7 +17,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.state import gc_marks, vif_records
 from os_vif.plugins.ovs import OvsPlugin
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.forks import forked
 from tests.support.ovs.vifs import HYBRID, INSTANCE, TAP

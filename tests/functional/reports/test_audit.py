@@ -22,7 +22,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import exception, objects
 from os_vif.operations import audit, observers
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.vifs import bridge_vif
 

@@ -13,7 +13,8 @@ import os_vif
 from os_vif import objects
 from os_vif.operations.plan_changes import Change
 from os_vif.operations.report import StepState
-from testbed.namespaces import run, snapshot
+from os_vif.testing.host_snapshots import snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import CASES, Case, ovs_vif
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

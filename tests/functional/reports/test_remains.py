@@ -17,7 +17,8 @@ from os_vif.operations.report import Outcome, StepState
 from os_vif.steps import EnsureBridge, EnsureVeth, SetLink
 from os_vif.steps import plan as plans
 from os_vif.steps.plan import Plan
-from testbed.namespaces import ip, run, snapshot
+from os_vif.testing.host_snapshots import ip, snapshot
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.daemons import DAEMON
 from tests.support.ovs.bare_step import BareOvsStep

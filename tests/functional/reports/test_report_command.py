@@ -12,7 +12,7 @@ import pytest
 import os_vif as library
 from os_vif import objects, serialization
 from os_vif.operations.report import Outcome
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

@@ -14,7 +14,7 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.operations.report import Outcome, StepState
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 
 INSTANCE = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")

@@ -12,7 +12,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
 from opentelemetry import trace  # noqa: E402

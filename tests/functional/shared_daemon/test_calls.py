@@ -26,8 +26,9 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.ovsdb import remotes
 from os_vif.host.ovsdb.deadline import Deadline
 from os_vif.steps.wire import encode
+from os_vif.testing.host_snapshots import changes, ip, snapshot, without_addresses
+from os_vif.testing.private_namespaces import private_namespace, run
 from testbed import ovs
-from testbed.namespaces import changes, ip, private_namespace, run, snapshot, without_addresses
 from tests.support.daemons import CONTEXTS
 from tests.support.documents.pages import ROOT
 from tests.support.shared_daemon.shared_daemons import (

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from testbed.namespaces import differences, ip, snapshot
+from os_vif.testing.host_snapshots import differences, ip, snapshot
 
 PLUG = 'os_vif.plug(vif("queues"), INSTANCE)'
 CHECK = 'print(*os_vif.check(vif("queues"), INSTANCE))'

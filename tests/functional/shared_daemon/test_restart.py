@@ -17,9 +17,10 @@ from oslo_config import cfg
 import os_vif
 from os_vif import exception, objects
 from os_vif.engine.shared_calls import shared_protocol as protocol
-from testbed.namespaces import changes, ip, private_namespace, snapshot, without_addresses
+from os_vif.testing.host_snapshots import changes, ip, snapshot, without_addresses
+from os_vif.testing.private_namespaces import private_namespace
+from os_vif.testing.quick_daemons import use_helper
 from tests.support.cases import ALL
-from tests.support.daemons import use_helper
 from tests.support.kills import Host
 from tests.support.shared_daemon.daemon_callers import MODULE, Caller, locked_state, netns
 from tests.support.shared_daemon.shared_daemons import FRIEND, Call

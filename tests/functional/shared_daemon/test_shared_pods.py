@@ -13,7 +13,7 @@ import pytest
 import os_vif
 from os_vif import Sandbox, exception
 from os_vif.cmd.host.serve_privileged import PODS
-from testbed.namespaces import changes, snapshot, without_addresses
+from os_vif.testing.host_snapshots import changes, snapshot, without_addresses
 from tests.support.daemons import CONTEXTS
 from tests.support.pod_cases import POD, new_pod, pod_bridge_vif, pod_ip
 

@@ -9,7 +9,7 @@ import pytest
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import changes, snapshot, without_addresses
+from os_vif.testing.host_snapshots import changes, snapshot, without_addresses
 from tests.support.cases import ALL, Case
 from tests.support.shared_daemon.shared_daemons import FRIEND, call_as
 

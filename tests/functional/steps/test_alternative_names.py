@@ -31,7 +31,8 @@ from os_vif.steps import (
     SetSysctl,
 )
 from os_vif.steps.kernel_step import KernelStep
-from testbed.namespaces import ip, run, snapshot, state_files
+from os_vif.testing.host_snapshots import ip, snapshot, state_files
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.requirements import require, require_tun
 from tests.support.vifs import bridge_vif

@@ -14,7 +14,8 @@ import time
 import pytest
 
 from os_vif.host.netlink import batch_delete, rtnetlink
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 
 pytestmark = pytest.mark.usefixtures("namespace")
 

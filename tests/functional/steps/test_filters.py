@@ -19,7 +19,8 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.wire import encode
-from testbed.namespaces import differences, filters, run, snapshot
+from os_vif.testing.host_snapshots import differences, filters, snapshot
+from os_vif.testing.private_namespaces import run
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

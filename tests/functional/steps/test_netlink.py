@@ -12,7 +12,8 @@ import threading
 import pytest
 
 from os_vif.host.netlink import rtnetlink
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 
 pytestmark = pytest.mark.usefixtures("namespace")
 

@@ -14,7 +14,8 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.steps import EnsureForwardingRules, wire
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.wire import encode
-from testbed.namespaces import filters, run
+from os_vif.testing.host_snapshots import filters
+from os_vif.testing.private_namespaces import run
 
 #: What iptables-restore takes for an option, a line, a comment, or the end of a word.
 _ODD = ["-F", "--mo", "-A", "INPUT", "\n", "COMMIT", "*nat", " ", "\t", "'", '"', "#", "!", "$(id)",

@@ -50,7 +50,8 @@ from os_vif.steps import (
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.wire import STEPS, encode
-from testbed.namespaces import differences, ip, run, snapshot, without_indexes
+from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
+from os_vif.testing.private_namespaces import run
 from tests.support.requirements import require, require_tun
 
 _PAIR = "ip link add name base type veth peer name far; ip link set dev base up\n"

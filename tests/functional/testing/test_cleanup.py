@@ -15,8 +15,9 @@ import pytest
 
 from os_vif.testing import open_vswitch
 from os_vif.testing.guests import Guest, Hypervisor
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from os_vif.testing.tap_bridge import TapBridge
-from testbed.namespaces import ip, run
 from tests.support.vifs import bridge_vif
 
 _MAC = "02:00:00:00:00:01"

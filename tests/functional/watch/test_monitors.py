@@ -17,7 +17,7 @@ from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.ovsdb.connection_state import lock_name
 from os_vif.host.ovsdb.row_monitor import RowMonitor
 from os_vif.steps.plan import OvsdbTarget
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 
 
 def collect(monitor, is_complete, seconds=20):

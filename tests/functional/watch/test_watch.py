@@ -18,7 +18,7 @@ from os_vif import exception
 from os_vif.operations import watch
 from os_vif.operations.host_events import HostEvents, open_vswitch
 from os_vif.testing import daemon_kills
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 from tests.support.forks import forked
 from tests.support.thread_vifs import vif_of

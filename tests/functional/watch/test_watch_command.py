@@ -19,7 +19,7 @@ import urllib.request
 import pytest
 
 import os_vif as library
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon", "quick_commands")

@@ -14,8 +14,9 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import opts
-from testbed import environments, namespaces
-from tests.support.daemons import stop_daemon
+from os_vif.testing import private_namespaces
+from os_vif.testing.quick_daemons import stop_daemons
+from testbed import environments
 from tests.support.neutron import agents, ovn, server
 from tests.support.neutron.api import Api
 from tests.support.nova import nova_host
@@ -45,10 +46,10 @@ def _private_host(missing: str | None) -> Iterator[None]:
 
     :param missing: a missing requirement, for which the tests are skipped.
     """
-    if missing := namespaces.missing_right() or missing:
+    if missing := private_namespaces.missing_right() or missing:
         pytest.skip(missing)
-    namespaces.hide_state_directory()
-    with namespaces.private_namespace():
+    private_namespaces.hide_state_directory()
+    with private_namespaces.private_namespace():
         cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
         os_vif.initialize(reset=True)
         try:
@@ -56,7 +57,7 @@ def _private_host(missing: str | None) -> Iterator[None]:
         finally:
             for option in opts.OVS:
                 cfg.CONF.clear_override(option.name, group="os_vif_ovs")
-            stop_daemon()
+            stop_daemons()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 import os_vif
 from os_vif.negotiation import vif_of
 from os_vif.serialization import to_document
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from tests.support.neutron import ovn
 from tests.support.neutron.vifs import instance_of
 from tests.support.nova import nova_host

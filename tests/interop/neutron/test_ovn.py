@@ -16,7 +16,7 @@ import os_vif
 from os_vif import negotiation, serialization
 from os_vif.negotiation import vif_of
 from os_vif.testing.guests import Guest
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from tests.support.neutron import ovn
 from tests.support.neutron.api import Refused
 from tests.support.neutron.vifs import instance_of

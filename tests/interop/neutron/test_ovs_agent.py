@@ -18,7 +18,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import negotiation, objects, serialization
 from os_vif.negotiation import vif_of
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from tests.support.neutron import agents
 from tests.support.neutron.api import Api, wait_until
 from tests.support.neutron.vifs import instance_of, without_a_hypervisor

@@ -13,9 +13,10 @@ from oslo_config import cfg
 import os_vif
 from os_vif import negotiation, objects
 from os_vif.serialization import to_document
-from testbed import environments, namespaces, ovs
-from testbed.namespaces import ip
-from tests.support.daemons import stop_daemon
+from os_vif.testing import private_namespaces
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.quick_daemons import stop_daemons
+from testbed import environments, ovs
 from tests.support.negotiation.neutron_cases import PORT_ID, case
 from tests.support.nova import nova_host
 from tests.support.ovs.vifs import guest_on
@@ -35,7 +36,7 @@ WAYS = {
 @pytest.fixture(scope="module")
 def nova_python(subject):
     """Return the Python with nova."""
-    if missing := namespaces.missing_right() or ovs.missing_requirement():
+    if missing := private_namespaces.missing_right() or ovs.missing_requirement():
         pytest.skip(missing)
     try:
         return nova_host.environment(subject)
@@ -46,10 +47,10 @@ def nova_python(subject):
 @pytest.fixture(scope="module")
 def host(nova_python, subject, tmp_path_factory):
     """Provide nova, and a switch in a private namespace for the two os-vif."""
-    namespaces.hide_state_directory()
+    private_namespaces.hide_state_directory()
     folder = tmp_path_factory.mktemp("host")
     with (
-        namespaces.private_namespace(),
+        private_namespaces.private_namespace(),
         ovs.Switch(folder) as switch,
         nova_host.running(nova_python, subject, folder / "nova", switch.connection) as nova,
     ):
@@ -61,7 +62,7 @@ def host(nova_python, subject, tmp_path_factory):
             yield nova, switch
         finally:
             cfg.CONF.clear_override("ovsdb_connection", group="os_vif_ovs")
-            stop_daemon()
+            stop_daemons()
 
 
 def links():

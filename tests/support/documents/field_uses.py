@@ -30,9 +30,10 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects, serialization
-from testbed import namespaces, ovs
+from os_vif.testing import private_namespaces
+from os_vif.testing.fake_card import Sysfs
+from testbed import ovs
 from tests.support.documents.pages import SOURCE
-from tests.support.sysfs import Sysfs
 
 FOLDER = SOURCE / "reference" / "fields_by_plugin"
 _ID, _OTHER_ID = "5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90", "6b1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90"
@@ -248,7 +249,7 @@ def host(switch: ovs.Switch) -> Iterator[None]:
     :param switch: an Open vSwitch without bridges.
     """
     for number in (0, 1):
-        namespaces.run(f"ip link add name uplink{number} type veth peer name far{number}")
+        private_namespaces.run(f"ip link add name uplink{number} type veth peer name far{number}")
     cfg.CONF([], project="os-vif", default_config_files=[], default_config_dirs=[])
     os_vif.initialize()
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -400,10 +401,10 @@ def tables(switch: ovs.Switch) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    namespaces.hide_state_directory()
+    private_namespaces.hide_state_directory()
     with (
         tempfile.TemporaryDirectory() as directory,
-        namespaces.private_namespace(),
+        private_namespaces.private_namespace(),
         ovs.Switch(pathlib.Path(directory)) as switch,
         host(switch),
     ):

@@ -15,9 +15,9 @@ from typing import Self
 
 import pytest
 
+from os_vif.testing import private_namespaces
 from os_vif.testing.guest_process import ECHO_REPLY, echo_request
 from os_vif.testing.guests import Guest
-from testbed import namespaces
 
 #: Identifier of our echo requests.
 IDENTIFIER = 0x4310
@@ -67,7 +67,7 @@ class Pings:
     def _run(self) -> None:
         # The namespace belongs to this thread, which ends afterwards.
         with pathlib.Path(f"/proc/{self._guest.pid}/ns/net").open("rb") as there:
-            namespaces._call("setns", there.fileno(), namespaces._CLONE_NEWNET)
+            private_namespaces._call("setns", there.fileno(), private_namespaces._CLONE_NEWNET)
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
             sock.bind((self._source, 0))  # "" is any address
             # Answers wait here while the host runs other programs.

@@ -10,7 +10,7 @@ import subprocess
 
 import os_vif
 from os_vif import objects
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from tests.support.vifs import bridge_vif
 
 BRIDGE = "brq-test"

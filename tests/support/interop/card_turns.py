@@ -18,9 +18,10 @@ from pathlib import Path
 from oslo_config import cfg
 
 import os_vif
+from os_vif.testing.host_snapshots import changes, ip
+from os_vif.testing.private_namespaces import run
 from testbed import ovs
 from testbed.environments import Subject
-from testbed.namespaces import changes, ip, run
 from testbed.vm import cards
 from tests.support.interop.public import Public
 from tests.support.ovs.representors import INSTANCE, vif_on_representor

@@ -16,11 +16,13 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import objects, opts
-from testbed import environments, namespaces, ovs
+from os_vif.testing import private_namespaces
+from os_vif.testing.host_snapshots import differences, without_indexes
+from os_vif.testing.private_namespaces import run
+from os_vif.testing.quick_daemons import stop_daemons
+from testbed import environments, ovs
 from testbed.environments import Subject
-from testbed.namespaces import differences, run, without_indexes
 from tests.support.cases import card, ovs_vif
-from tests.support.daemons import stop_daemon
 from tests.support.interop.public import SYSFS, Public
 
 INSTANCE = objects.InstanceInfo(
@@ -32,10 +34,10 @@ TAP = {"create_port": True, "create_tap": True, "multiqueue": False}
 @pytest.fixture(scope="module")
 def rights() -> None:
     """Skip without root or Open vSwitch."""
-    missing = namespaces.missing_right() or ovs.missing_requirement()
+    missing = private_namespaces.missing_right() or ovs.missing_requirement()
     if missing:
         pytest.skip(missing)
-    namespaces.hide_state_directory()
+    private_namespaces.hide_state_directory()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def host(
     """Return a switch in a private namespace, after the configuration of both releases."""
     directory.mkdir()
     with (
-        namespaces.private_namespace(),
+        private_namespaces.private_namespace(),
         ovs.Switch(directory) as switch,
         seen_by(public, directory / "sys") if has_card else contextlib.nullcontext(),
     ):
@@ -90,7 +92,7 @@ def host(
         finally:
             for option in opts.OVS:
                 cfg.CONF.clear_override(option.name, group="os_vif_ovs")
-            stop_daemon()
+            stop_daemons()
 
 
 def configure(public: Public, switch: ovs.Switch, **options: object) -> None:

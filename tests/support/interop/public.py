@@ -11,9 +11,9 @@ import subprocess
 
 from os_vif import objects
 from os_vif.objects.versioning import history
+from os_vif.testing.host_snapshots import ip
 from testbed import ovs
 from testbed.environments import Subject
-from testbed.namespaces import ip
 
 PROGRAM = pathlib.Path(__file__).with_name("foreign_plug.py")
 SYSFS = ("class/net", "bus/pci/devices")

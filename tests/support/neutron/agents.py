@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from os_vif import objects
+from os_vif.testing.private_namespaces import run
 from testbed import ovs
 from testbed.environments import Subject
-from testbed.namespaces import run
 from tests.support.interop import rabbitmq_server
 from tests.support.neutron.api import Api, wait_until
 from tests.support.neutron.box import PRIVATE_SYSFS, Box, running_box

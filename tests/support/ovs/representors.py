@@ -10,7 +10,8 @@ import time
 import os_vif
 from os_vif import objects
 from os_vif.testing.fake_card import Sysfs
-from testbed.namespaces import ip, run
+from os_vif.testing.host_snapshots import ip
+from os_vif.testing.private_namespaces import run
 from tests.support.cases import ovs_vif
 
 

@@ -12,9 +12,9 @@ from os_vif.engine.failure import StepFailure
 from os_vif.engine.ovs import ovs_transaction
 from os_vif.steps.ovs.step import OvsStep
 from os_vif.testing.guests import Guest, Hypervisor
+from os_vif.testing.private_namespaces import run
 from os_vif.testing.tap_bridge import TapBridge
 from os_vif.vif_fields import get
-from testbed.namespaces import run
 from tests.support.cases import ovs_vif
 
 TAP = {"create_port": True, "create_tap": True}

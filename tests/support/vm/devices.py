@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from os_vif import objects
-from testbed.namespaces import run
+from os_vif.testing.private_namespaces import run
 from testbed.ovs import Switch
 from tests.support.ovs.representors import vif_on_representor
 

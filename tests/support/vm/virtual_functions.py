@@ -12,7 +12,7 @@ import pytest
 
 import os_vif
 from os_vif import exception, objects
-from testbed.namespaces import ip
+from os_vif.testing.host_snapshots import ip
 from testbed.vm import cards
 
 RECORDS = pathlib.Path("/run/os-vif")
