@@ -180,9 +180,14 @@ def changes(before: object, after: object, where: str = "") -> list[str]:
         return [
             line
             for n, (one, other) in enumerate(zip(before, after, strict=True))
-            for line in changes(one, other, f"{where}[{n}]")
+            for line in changes(one, other, f"{where}[{_label(one, n)}]")
         ]
     return [] if before == after else [f"{where}: {before!r} became {after!r}"]
+
+
+def _label(entry: object, number: int) -> object:
+    """Return the name of the device of an entry of a list, or the number of the entry."""
+    return entry.get("ifname", number) if isinstance(entry, dict) else number
 
 
 def without_indexes(state: State) -> State:

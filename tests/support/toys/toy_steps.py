@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Steps of plugins with faults, for the tests of the conformance suite."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from os_vif.steps import PluginStep, validate
+
+
+@dataclasses.dataclass(frozen=True)
+class SetQueue(PluginStep):
+    """The transmit queue of a device has a length."""
+
+    name: str
+    packets: int
+
+    @property
+    def device(self):
+        return self.name
+
+    def validate(self):
+        validate.device_name(self, "name")
+
+    def commands(self):
+        return (f"ip link set dev {self.name} txqueuelen {self.packets}",)
+
+    def refusal(self, host):
+        link = host.link(self.name)
+        return None if link is None or host.is_vif(link) else "the device is no VIF's"
+
+    def differences(self, net):
+        link = net.link(self.name)
+        if link is None:
+            return (self.difference("device", net.missing(self.name), "there"),)
+        found = net.read_attributes(link)["IFLA_TXQLEN"]
+        return () if found == self.packets else (self.difference("queue", found, self.packets),)
+
+    def apply(self, net):
+        link = net.require(self.name)
+        before = net.read_attributes(link)["IFLA_TXQLEN"]
+        if before == self.packets:
+            return ()
+        net.change(link, {"IFLA_TXQLEN": self.packets})
+        return (type(self)(self.name, before),)
+
+
+@dataclasses.dataclass(frozen=True)
+class SetQueueWithoutUndo(SetQueue):
+    """A step whose ``apply()`` returns no undo step."""
+
+    def apply(self, net):
+        super().apply(net)
+        return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class SetQueueThatNeverHolds(SetQueue):
+    """A step whose ``differences()`` always finds a difference."""
+
+    def differences(self, net):
+        return (self.difference("queue", "unknown", self.packets),)
+
+
+ALL = (SetQueue, SetQueueWithoutUndo, SetQueueThatNeverHolds)
