@@ -49,7 +49,7 @@ class SetQueue(PluginStep):
 
 @dataclasses.dataclass(frozen=True)
 class SetQueueWithoutUndo(SetQueue):
-    """A step whose ``apply()`` returns no undo step."""
+    """A step with an ``apply()`` without undo steps."""
 
     def apply(self, net):
         super().apply(net)
@@ -58,7 +58,7 @@ class SetQueueWithoutUndo(SetQueue):
 
 @dataclasses.dataclass(frozen=True)
 class SetQueueThatNeverHolds(SetQueue):
-    """A step whose ``differences()`` always finds a difference."""
+    """A step with a permanent difference."""
 
     def differences(self, net):
         return (self.difference("queue", "unknown", self.packets),)
