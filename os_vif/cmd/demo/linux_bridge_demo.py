@@ -27,13 +27,11 @@ VIFS = tuple(demo_vifs.bridge_vif(number, f"tapdemo-{number}", _BRIDGE, _MTU) fo
 
 
 def show_documents(console: Console) -> None:
-    """Print a VIF in both formats, and the plan of a plug. Needs no privileges."""
+    """Print a VIF as a document, and the plan of a plug. Needs no privileges."""
     console.section("A VIF as a document")
     stored = VIFS[0].obj_clone()
     stored.obj_reset_changes(recursive=True)
     console.write(jsonutils.dumps(jsonutils.loads(serialization.dumps(stored)), indent=2))
-    console.section("The same VIF in the format of os-vif 1.x, an oslo.versionedobjects primitive")
-    console.write(serialization.dumps(stored, form="ovo"))
     console.section("The plan: commands with the effect of a plug")
     console.write(os_vif.plan(VIFS[0], INSTANCE))
 

@@ -10,9 +10,9 @@ import re
 import subprocess
 
 import pytest
-from oslo_serialization import jsonutils
 
 import os_vif
+from os_vif import call_errors, serialization
 from os_vif.testing.host_snapshots import ip
 from tests.support.documents.snippets import blocks
 
@@ -36,6 +36,16 @@ def test_the_plug_snippet_plugs(daemon, capsys):
     assert checked == "()"
     assert [link["ifname"] for link in ip("link")] == ["lo"]
     assert len([line for line in PLUG.splitlines() if line.strip()]) <= 13
+
+
+def test_the_document_is_the_vif_of_the_plug_snippet(daemon):
+    """A document and the constructor describe the same VIF."""
+    scope: dict = {}
+    exec(PLUG, scope)  # noqa: S102
+    (document,) = blocks(README, "json")
+    read = serialization.loads(document.text)
+    assert call_errors.summary(read) == call_errors.summary(scope["vif"])
+    assert os_vif.plan(read, scope["instance"]) == os_vif.plan(scope["vif"], scope["instance"])
 
 
 def test_the_store_snippet_stores():
@@ -64,9 +74,10 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("os-vif")])
-def test_each_os_vif_command_of_the_readme_runs(namespace, vif, tmp_path, os_vif_command, command):
-    """With a vif.json beside it; one that is not plugged differs."""
-    (tmp_path / "vif.json").write_text(jsonutils.dumps(vif.obj_to_primitive()))
+def test_each_os_vif_command_of_the_readme_runs(namespace, tmp_path, os_vif_command, command):
+    """With the document of the page; a VIF that is not plugged differs."""
+    (document,) = blocks(README, "json")
+    (tmp_path / document.caption).write_text(document.text)
     words = command.split()
     done = subprocess.run([os_vif_command, *words[1:]], cwd=tmp_path, check=False)
     assert done.returncode == (3 if words[1] == "check" else 0)
