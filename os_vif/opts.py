@@ -21,7 +21,7 @@ from os_vif.escape import described_error
 
 LOG = logging.getLogger(__name__)
 
-__all__ = ["list_plugins_opts"]
+__all__ = ["list_opts", "list_plugins_opts"]
 
 
 class EmptyText(str):
@@ -311,6 +311,16 @@ LIBRARY: dict[str, tuple[cfg.Opt, ...]] = {
 }
 
 
+#: Capabilities of the privileged daemons that oslo.privsep starts, by group. The group of a daemon
+#: exists as soon as the module of the daemon is imported.
+PRIVILEGED: dict[str, tuple[str, ...]] = {
+    "os_vif_pod_privileged": ("CAP_NET_ADMIN", "CAP_SYS_ADMIN"),
+    "os_vif_sriov_privileged": ("CAP_NET_ADMIN",),
+    "vif_plug_linux_bridge_privileged": ("CAP_NET_ADMIN",),
+    "vif_plug_ovs_privileged": ("CAP_NET_ADMIN",),
+}
+
+
 def register_library(conf: cfg.ConfigOpts) -> None:
     """Register the options that belong to no plugin. Idempotent."""
     for group, options in LIBRARY.items():
@@ -345,8 +355,7 @@ def ceded(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[str, st
 def list_plugins_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """Return each group name and the options, of os-vif and of the installed plugins, sorted.
 
-    The entry point ``os_vif`` of the group ``oslo.config.opts`` names this function. Plugins of
-    os-vif are not imported. Plugins of other distributions are imported, because only the class
+    Plugins of os-vif are not imported. Plugins of other distributions are imported, because only the class
     has the options; a plugin whose import fails is logged at ERROR and left out.
     """
     installed = importlib.metadata.entry_points(group="os_vif")
@@ -369,3 +378,20 @@ def list_plugins_opts() -> list[tuple[str, list[cfg.Opt]]]:
     groups = {group: list(options) for group, options in LIBRARY.items()}
     groups |= {f"os_vif_{name}": options for name, options in listed.items()}
     return [(group, copy.deepcopy(options)) for group, options in sorted(groups.items())]
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Return the groups of :func:`list_plugins_opts`, and those of the privileged daemons, sorted.
+
+    The entry point ``os_vif`` of the group ``oslo.config.opts`` names this function.
+    """
+    # Programs that only register options need no oslo.privsep.
+    from oslo_privsep import priv_context
+
+    groups = dict(list_plugins_opts())
+    for group, capabilities in PRIVILEGED.items():
+        groups[group] = copy.deepcopy(priv_context.OPTS)
+        for option in groups[group]:
+            if option.name == "capabilities":
+                option.default = list(capabilities)
+    return sorted(groups.items())

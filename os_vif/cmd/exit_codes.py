@@ -17,11 +17,18 @@ EXIT_BROKEN_PIPE = 141
 
 #: The end of ``os-vif --help``.
 HELP = """exit codes:
-  0  success; no differences
-  1  failure; the message says what remains
-  2  invalid arguments or input; nothing was changed
-  3  check: the host differs from a plugged VIF; doctor: a check has failed; gc --dry-run: a VIF would
-     be unplugged; negotiate: no host can plug the port, or the guest cannot migrate
-  4  validate, convert, show: some objects are invalid, or would lose data; the others are done
+  0    success; no differences
+  1    failure; the message says what remains
+  2    invalid arguments or input; nothing was changed
+  3    check: the host differs from a plugged VIF; doctor: a check has failed;
+       gc --dry-run: a VIF would be unplugged; negotiate: no host can plug the
+       port, or the guest cannot migrate
+  4    validate, convert, show: some objects are invalid, or would lose data;
+       the others are done
   141  the reader of the output closed the pipe
+
+environment:
+  OS_VIF_CONFIG  configuration files for commands without --config-file,
+                 separated by colons
+  NO_COLOR       print no colours
 """

@@ -12,20 +12,24 @@ import os
 import pathlib
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cliff import app, commandmanager, complete, help, lister  # noqa: A004 - cliff's name
+from cliff import app, commandmanager, help, lister  # noqa: A004 - cliff's name
 from oslo_config import cfg
 from stevedore import extension
 
 import os_vif
 from os_vif import exception, plugin_loader
-from os_vif.cmd import configuration, exit_codes, lazy_pyroute2, streams
+from os_vif.cmd import configuration, exit_codes, help_text, lazy_pyroute2, streams
+from os_vif.cmd.colours import Colour, has_colours, paint
 from os_vif.escape import printable
 
+_NAME = "os-vif"
 #: The verbosity of cliff without -v and -q.
 _DEFAULT_VERBOSITY = 1
+#: The configuration files of commands without ``--config-file``.
+_FILES_VARIABLE = "OS_VIF_CONFIG"
 #: Help texts that replace those of cliff.
 _OPTION_HELP = {
     "--version": "Show the version of os-vif and exit.",
@@ -44,10 +48,11 @@ class BadInputError(Exception):
 
 
 class Escaping:
-    """A mixin for commands: errors about arguments contain no control characters."""
+    """A mixin for commands: errors of arguments without control characters; help with examples."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)  # type: ignore[misc]
+        help_text.add_examples(parser, getattr(self, "cmd_name", None))
         return _escape_errors(parser)
 
 
@@ -58,10 +63,12 @@ def _escape_errors(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-class _Help(help.HelpCommand):
+class Help(Escaping, help.HelpCommand):
     """Print the help of a command."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
+        if not parsed_args.cmd:
+            help_text.PrintHelp([], argparse.SUPPRESS, default=self.app)(self.app.parser)
         try:
             return int(super().run(parsed_args))
         except ValueError as error:
@@ -70,10 +77,6 @@ class _Help(help.HelpCommand):
                 "help: there is no command named %r (%s); see 'os-vif --help'", topic, error
             )
             return exit_codes.EXIT_BAD_INPUT
-
-
-class _Complete(complete.CompleteCommand):
-    """Print a completion script for bash."""
 
 
 def add_text_format(parser: argparse.ArgumentParser, lines: str) -> None:
@@ -93,6 +96,8 @@ class Lister(Escaping, lister.Lister):
 
     #: The names of all columns.
     columns: tuple[str, ...]
+    #: Colours of a table on a terminal: for each column, the colour of a value.
+    colours: Mapping[str, Mapping[str, Colour]] = {}
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         known = {self._normalize_column_name(name) for name in self.columns}
@@ -114,7 +119,16 @@ class Lister(Escaping, lister.Lister):
                 tuple(printable(cell) if isinstance(cell, str) else cell for cell in row)
                 for row in data
             ]
+        if self.colours and parsed_args.formatter == "table" and has_colours(self.app.stdout):
+            data = [self._painted(column_names, row) for row in data]
         return int(super().produce_output(parsed_args, column_names, data))
+
+    def _painted(self, names: Iterable[str], row: Iterable[Any]) -> tuple[Any, ...]:
+        """Return a row with the cells in colours."""
+        return tuple(
+            paint(cell, self.colours.get(name, {}).get(cell)) if isinstance(cell, str) else cell
+            for name, cell in zip(names, row, strict=True)
+        )
 
 
 class _EscapingFormatter(logging.Formatter):
@@ -163,6 +177,10 @@ class _Commands(commandmanager.CommandManager):
 class Shell(app.App):
     """The application: global options, and the commands of the group ``os_vif.commands``."""
 
+    # The default is the name of the file, such as os_vif for ``python -m os_vif``.
+    NAME = _NAME
+    LOG = logging.getLogger(_NAME)
+
     def __init__(self) -> None:
         super().__init__(
             description="Plug virtual network interfaces (VIFs) into this host; convert stored VIFs.",
@@ -170,8 +188,11 @@ class Shell(app.App):
             command_manager=_Commands("os_vif.commands"),
             deferred_help=True,
         )
-        self.command_manager.add_command("complete", _Complete)
-        self.command_manager.add_command("help", _Help)
+        # cliff has added a command of this name for bash only.
+        self.command_manager.commands["complete"] = importlib.metadata.EntryPoint(
+            "complete", "os_vif.cmd.print_completion:Complete", "os_vif.commands"
+        )
+        self.command_manager.add_command("help", Help)
 
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: Any = None
@@ -180,6 +201,7 @@ class Shell(app.App):
             description,
             version,
             {
+                "prog": _NAME,
                 "usage": "%(prog)s [OPTION]... COMMAND [ARGUMENT]...",
                 "epilog": exit_codes.HELP,
                 "formatter_class": argparse.RawDescriptionHelpFormatter,
@@ -192,10 +214,14 @@ class Shell(app.App):
             default=[],
             metavar="FILE",
             type=_readable_file,
-            help="Read options from FILE, such as nova.conf. Can be repeated; by default none.",
+            help="Read options from FILE, such as nova.conf. Can be repeated; by default the files "
+            "of the environment variable OS_VIF_CONFIG, separated by colons.",
         )
         for action in parser._actions:  # noqa: SLF001 - cliff defines these options
             action.help = _OPTION_HELP.get(action.option_strings[-1], action.help)
+            if isinstance(action, argparse._VersionAction):  # noqa: SLF001
+                # cliff prints the file name of the program.
+                action.version = f"{_NAME} {version}"
         return _escape_errors(parser)
 
     def run_subcommand(self, argv: list[str]) -> int:
@@ -218,7 +244,16 @@ class Shell(app.App):
                 if not self.options.debug:
                     handler.addFilter(_ConsoleFilter(self.options.verbose_level))
 
+    def print_help_if_requested(self) -> None:
+        if self.options.deferred_help:
+            help_text.PrintHelp([], argparse.SUPPRESS, default=self)(self.parser)
+
     def initialize_app(self, argv: list[str]) -> None:
+        if not self.options.config_file:
+            try:
+                self.options.config_file = _files_of_environment()
+            except argparse.ArgumentTypeError as error:
+                self.parser.error(f"environment variable {_FILES_VARIABLE}: {error}")
         if not self.options.debug:
             # Commands report failures in one line; --debug shows tracebacks.
             for name in (
@@ -270,6 +305,15 @@ def _readable_file(name: str) -> str:
     if not (pathlib.Path(name).is_file() and os.access(name, os.R_OK)):
         raise argparse.ArgumentTypeError(f"{name} cannot be read")
     return name
+
+
+def _files_of_environment() -> list[str]:
+    """Return the configuration files that the environment names; empty names are ignored.
+
+    :raises argparse.ArgumentTypeError: for a file that cannot be read.
+    """
+    names = os.environ.get(_FILES_VARIABLE, "").split(os.pathsep)
+    return [_readable_file(name) for name in names if name]
 
 
 def main(argv: list[str] | None = None) -> int:

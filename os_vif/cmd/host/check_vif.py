@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import os_vif
 from os_vif.cmd import exit_codes, main
+from os_vif.cmd.colours import Colour, has_colours, paint
 from os_vif.cmd.host import inventory_filter
 from os_vif.cmd.host.vif_command import Entry, VIFCommand
 from os_vif.escape import printable
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
     from os_vif.operations.plugged import Plugged
     from os_vif.steps.plan import Difference
+
+#: Colours of the states of :class:`os_vif.operations.plugged.State` that are not right.
+_STATE_COLOURS = {
+    "differs": Colour.RED,
+    "left over": Colour.RED,
+    "pending": Colour.YELLOW,
+    "unknown": Colour.YELLOW,
+}
 
 
 class Check(VIFCommand, main.Lister):
@@ -54,14 +63,22 @@ class Check(VIFCommand, main.Lister):
         if parsed_args.all:
             for plugged in self._entries(parsed_args):
                 for reason in plugged.reasons:
-                    print(printable(f"{plugged.id}: {reason}"), file=self.app.stdout)
+                    self._print(f"{plugged.id}: {reason}", _STATE_COLOURS.get(plugged.state))
             return 0
         entries = self.read_entries(parsed_args)
         for entry, found in self._differences(entries):
             where = "" if len(entries) == 1 else f"{entry.where}: "
             for difference in found:
-                print(printable(f"{where}{difference}"), file=self.app.stdout)
+                colour = Colour.YELLOW if difference.pending else Colour.RED
+                self._print(f"{where}{difference}", colour)
         return 0
+
+    def _print(self, line: str, colour: Colour | None) -> None:
+        """Print a line, on a terminal in a colour."""
+        text = printable(line)
+        if has_colours(self.app.stdout):
+            text = paint(text, colour)
+        print(text, file=self.app.stdout)
 
     def _entries(self, parsed_args: argparse.Namespace) -> tuple[Plugged, ...]:
         """Return the selected VIFs of the host that are not right.

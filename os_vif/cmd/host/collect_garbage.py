@@ -15,6 +15,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import exception
 from os_vif.cmd import exit_codes, main
+from os_vif.cmd.colours import Colour
 from os_vif.cmd.host.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ class CollectGarbage(main.Lister):
     """Unplug the VIFs of this host that no keep list names, and delete empty bridges of os-vif."""
 
     columns = ("VIF", "Kind", "Plugin", "Owner", "Since", "Outcome", "Reason")
+    colours = {
+        "Outcome": {
+            "removed": Colour.GREEN,
+            "would remove": Colour.YELLOW,
+            "waiting": Colour.YELLOW,
+            "failed": Colour.RED,
+        }
+    }
     _code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

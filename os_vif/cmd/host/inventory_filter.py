@@ -45,9 +45,16 @@ def add_options(parser: argparse.ArgumentParser, *, states: bool = True) -> None
         parser.add_argument(
             "--state",
             action="append",
+            type=_parse_state,
             choices=STATES,
+            metavar=f"{{{','.join(STATES).replace(' ', '-')}}}",
             help="only VIFs in this state; can be repeated; by default all",
         )
+
+
+def _parse_state(text: str) -> str:
+    """Return the name of a state, which shells complete with a hyphen in place of a space."""
+    return text.replace("-", " ")
 
 
 def read_entries() -> tuple[Inventory, int]:

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import argparse
 import collections
-import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
 import os_vif
 from os_vif import exception
 from os_vif.cmd import configuration, exit_codes, main
+from os_vif.cmd.colours import Colour, has_colours, paint
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
     from os_vif.operations.doctor.finding import Finding
 
-#: ``SGR`` of ECMA-48: green, yellow, red, and the default colour.
-_COLOURS = {"ok": 32, "warning": 33, "failed": 31}
-_RESET = "\033[0m"
+_COLOURS = {"ok": Colour.GREEN, "warning": Colour.YELLOW, "failed": Colour.RED}
 
 
 class Doctor(main.Lister):
@@ -79,7 +77,7 @@ class Doctor(main.Lister):
             return exit_codes.EXIT_BAD_INPUT
         self._findings = findings
         if parsed_args.formatter == "text" and not parsed_args.columns:
-            for line in _render(findings, coloured=_has_colours(self.app.stdout)):
+            for line in _render(findings, coloured=has_colours(self.app.stdout)):
                 print(line, file=self.app.stdout)
             code = 0
         else:
@@ -95,11 +93,6 @@ class Doctor(main.Lister):
         ]
 
 
-def _has_colours(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal, and the user wants colours (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def _render(findings: Sequence[Finding], *, coloured: bool) -> Iterator[str]:
     """Yield a line for each finding, a line for each advice, and the counts."""
     checks = max((len(f.check) for f in findings), default=0)
@@ -107,7 +100,7 @@ def _render(findings: Sequence[Finding], *, coloured: bool) -> Iterator[str]:
     for finding in findings:
         status = f"{finding.status:7}"
         if coloured and finding.status in _COLOURS:
-            status = f"\033[{_COLOURS[finding.status]}m{status}{_RESET}"
+            status = paint(status, _COLOURS[finding.status])
         place = f"{finding.check:{checks}}  {finding.subject:{subjects}}"
         yield f"{status}  {place}  {printable(finding.found)}"
         if finding.advice:

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import itertools
+import sys
+from typing import TYPE_CHECKING, NamedTuple
 
 from os_vif import exception
+from os_vif.cmd.colours import Colour, has_colours, paint
 from os_vif.cmd.store import files
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
@@ -42,7 +45,7 @@ class Validate(FilesCommand):
         with visitor.open_sources(parsed_args.files) as sources:
             with files.open_output(files.STANDARD_STREAM, [s.file for s in sources]) as out:
                 for source in sources:
-                    _validate(source, visitor.line_writer(out), parsed_args.max_errors)
+                    _validate(source, _line_writers(out), parsed_args.max_errors)
             for source in sources:
                 source.log_summary()
         return visitor.exit_code(sources)
@@ -54,7 +57,26 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _validate(source: visitor.Source, write: visitor.WriteLine, max_errors: int) -> None:
+class _Writers(NamedTuple):
+    """Functions that write a line: an error, and a note."""
+
+    error: visitor.WriteLine
+    note: visitor.WriteLine
+
+
+def _line_writers(out: files.Output) -> _Writers:
+    """Return the functions for lines of standard output, which are coloured on a terminal."""
+    from os_vif.cmd.store import visitor
+
+    write = visitor.line_writer(out)
+    if not has_colours(sys.stdout):
+        return _Writers(write, write)
+    return _Writers(
+        lambda line: write(paint(line, Colour.RED)), lambda line: write(paint(line, Colour.YELLOW))
+    )
+
+
+def _validate(source: visitor.Source, writers: _Writers, max_errors: int) -> None:
     """Write a line for each error of the objects of a file."""
     from os_vif.cmd.store import diagnostics
     from os_vif.cmd.store.stored_entry import StoredEntry
@@ -63,12 +85,13 @@ def _validate(source: visitor.Source, write: visitor.WriteLine, max_errors: int)
         try:
             entry = StoredEntry(chunk)
         except exception.MalformedDocument as error:
-            source.report(write, chunk, diagnostics.text_errors(chunk, error, max_errors))
+            source.report(writers.error, chunk, diagnostics.text_errors(chunk, error, max_errors))
             return Outcome.INVALID
         found = diagnostics.all_errors(entry, max_errors)
-        source.report(write, chunk, found)
+        for is_note, group in itertools.groupby(found, key=lambda each: each.is_note):
+            source.report(writers.note if is_note else writers.error, chunk, group)
         if any(not each.is_note for each in found):
             return Outcome.INVALID
         return Outcome.VALID if entry.has_vifs else Outcome.EMPTY
 
-    source.visit(act, write_error=write)
+    source.visit(act, write_error=writers.error)

@@ -13,8 +13,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
-from oslo_utils import versionutils
-
 from os_vif.codec import registry
 from os_vif.objects import class_modules
 from os_vif.objects.versioning.releases import (
@@ -58,7 +56,7 @@ def versions(*history: Version) -> tuple[Version, ...]:
 
 def parse_version(version: str) -> tuple[int, ...]:
     """Return the numbers of a version, for comparisons: ``(1, 10)`` for ``1.10``."""
-    return versionutils.convert_version_to_tuple(version)
+    return tuple(int(number) for number in version.split("."))
 
 
 _classes: dict[str, type[ovo.VersionedObject]] = {}
