@@ -154,8 +154,8 @@ def check_tox_environments(pages: Pages) -> Iterator[str]:
     """Compare the environments of tox.ini with the page about tests and CONTRIBUTING.rst."""
     contributing = (ROOT / "CONTRIBUTING.rst").read_text("utf-8")
     for name, found in (
-        ("contributor/testing", re.findall(r"tox -e (\w+)", pages["contributor/testing"])),
-        ("CONTRIBUTING.rst", re.findall(r"``tox -e (\w+)``", contributing)),
+        ("contributor/testing", re.findall(r"tox -e ([\w-]+)", pages["contributor/testing"])),
+        ("CONTRIBUTING.rst", re.findall(r"``tox -e ([\w-]+)``", contributing)),
     ):
         if set(found) != tox_environments():
             yield f"{name}: environments of tox differ: {sorted({*found} ^ tox_environments())}"

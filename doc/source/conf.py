@@ -62,6 +62,9 @@ html_theme_options = {
 }
 html_static_path = ["_static"]
 html_css_files = ["os-vif.css"]
+html_favicon = "_static/favicon.svg"
+toc_object_entries_show_parents = "hide"
+html_scaled_image_link = False
 html_show_sourcelink = False
 html_copy_source = False
 # The copy button leaves out prompts and output.

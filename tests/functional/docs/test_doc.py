@@ -92,6 +92,7 @@ def test_a_reader_can_follow_the_page(request, tmp_path, page):
 INSTALL = (
     "python3 -m venv /opt/os-vif",
     "/opt/os-vif/bin/pip install .",
+    'pip install "os-vif>=6.0"',
     "export PATH=/opt/os-vif/bin:$PATH",
 )
 NOT_RUN = [c.line for c in commands() if c.program not in snippets.RUN and c.line not in INSTALL]

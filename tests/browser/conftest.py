@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Fixtures of the tests of the documentation in a browser: ``tox -e docs-browser``.
+
+The tests need Chromium, its driver, and the Python packages of doc/requirements.txt and Selenium.
+Without them a test is skipped; if ``OS_VIF_BROWSER`` is ``require``, as in tox, the test fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import importlib.util
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+PROGRAMS = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+MODULES = {
+    "furo": "furo",
+    "reno": "reno",
+    "selenium": "selenium",
+    "sphinx": "sphinx",
+    "sphinx_copybutton": "sphinx-copybutton",
+}
+#: The page fits in the widths of a desktop and of a phone, in pixels.
+WIDTHS = {"desktop": 1280, "phone": 390}
+
+
+def missing() -> str:
+    """Return how to install the programs and packages that are missing, or an empty text."""
+    packages = [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
+    modules = [package for name, package in MODULES.items() if not importlib.util.find_spec(name)]
+    commands = [
+        f"{command} {' '.join(names)}"
+        for command, names in (("apt-get install", packages), ("pip install", modules))
+        if names
+    ]
+    return " and ".join(commands)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Build the documentation and serve it; return the address of the site."""
+    if todo := missing():
+        reason = f"the documentation cannot be opened in a browser: run {todo}"
+        if os.environ.get("OS_VIF_BROWSER") == "require":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    html = tmp_path_factory.mktemp("html")
+    strictly = ("-q", "-W", "--keep-going")
+    source = ROOT / "doc" / "source"
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", *strictly, "-b", "html", source, html],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    handler = functools.partial(_SilentHandler, directory=str(html))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _SilentHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in http
+        """Write no line for a request."""
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def browser(request: pytest.FixtureRequest, site: str) -> Iterator[object]:
+    """Start Chromium without a window, with the width of a desktop or of a phone."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path=str(shutil.which("chromedriver")))
+    with webdriver.Chrome(options=options, service=service) as driver:
+        width = WIDTHS[request.param]
+        # A window of Chromium is at least 500 pixels wide; the metrics of a device have no limit.
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        driver.set_page_load_timeout(60)
+        yield driver
