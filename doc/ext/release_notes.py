@@ -4,9 +4,9 @@
 
 """The directive ``release-notes`` of reno, in a clone and in an sdist.
 
-In a clone reno reads the history of git. An sdist has no history: all notes in
-``releasenotes/notes`` are then notes of the version in setup.cfg. The builder writes the cache file
-of reno for them, which reno reads in the place of git.
+In a clone reno assigns the notes to the tags of git. An sdist has no tags: all notes in
+``releasenotes/notes`` are then notes of the version in setup.cfg. The directive writes a cache file,
+which reno reads instead of the history.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pathlib
 import shutil
 
 import yaml
+from dulwich import porcelain
 from reno import sphinxext
 from sphinx.application import Sphinx
 
@@ -43,7 +44,7 @@ class ReleaseNotes(sphinxext.ReleaseNotesDirective):
     """The directive of reno; the repository does not depend on the working directory."""
 
     def _find_reporoot(self, reporoot_opt: str, relnotessubdir_opt: str) -> str:
-        if (ROOT / ".git").exists():
+        if (ROOT / ".git").exists() and porcelain.tag_list(ROOT):
             return str(ROOT)
         environment = self.state.document.settings.env
         root = pathlib.Path(environment.doctreedir) / "release-notes"

@@ -128,7 +128,7 @@ def test_a_switch_that_does_not_do_it(br_int, ovs_options):
     seen.append(plug(ovs_vif(objects.VIFBridge)))
     run(f"ip link add name {name} type veth peer name other")
     seen.append(plug(ovs_vif(create_port=True, create_tap=True)))
-    compare("The switch does not do it", seen)
+    compare("The switch does not apply a change", seen)
 
 
 def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
@@ -161,7 +161,7 @@ def test_a_vif_that_cannot_be_plugged_as_it_is(br_int, tmp_path, monkeypatch):
     for name, port in (("eth1", "p1"), ("eth4", "1"), ("eth9", "1")):
         sysfs.port(name, "abcd", port)
     seen.append(plug(vf))
-    compare("The VIF cannot be plugged as it is", seen)
+    compare("The VIF is invalid for this host", seen)
 
 
 def test_a_warning_of_the_plugin(br_int, ovs_options, caplog):
