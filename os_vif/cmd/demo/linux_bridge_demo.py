@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
-
-from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import serialization
@@ -31,7 +30,7 @@ def show_documents(console: Console) -> None:
     console.section("A VIF as a document")
     stored = VIFS[0].obj_clone()
     stored.obj_reset_changes(recursive=True)
-    console.write(jsonutils.dumps(jsonutils.loads(serialization.dumps(stored)), indent=2))
+    console.write(json.dumps(json.loads(serialization.dumps(stored)), indent=2))
     console.section("The plan: commands with the effect of a plug")
     console.write(os_vif.plan(VIFS[0], INSTANCE))
 
