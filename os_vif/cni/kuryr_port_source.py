@@ -211,7 +211,7 @@ def _ports_of(kubeconfig: str, node: str) -> KuryrPorts:
     except ImportError as error:
         raise CniError(
             Code.INVALID_CONFIGURATION,
-            "the field kubernetes needs lightkube: install os-vif[kubernetes]",
+            "the field kubernetes needs lightkube: install 'os-vif[kubernetes]>=6.0'",
             str(error),
         ) from error
     resource = generic_resource.create_namespaced_resource(

@@ -18,7 +18,7 @@ try:
     from opentelemetry import trace
 except ImportError as error:
     raise ImportError(
-        "OpenTelemetry spans need opentelemetry-api: install os-vif[otel]"
+        "OpenTelemetry spans need opentelemetry-api: install 'os-vif[otel]>=6.0'"
     ) from error
 
 if TYPE_CHECKING:

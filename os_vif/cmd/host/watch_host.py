@@ -199,7 +199,7 @@ def _export(target: str | tuple[str, int], watch: Watch) -> Callable[[], None]:
         from os_vif.operations import metrics
     except ImportError as error:
         raise main.BadInputError(
-            f"--metrics needs prometheus_client: pip install os-vif[metrics] ({error})"
+            f"--metrics needs prometheus_client: pip install 'os-vif[metrics]>=6.0' ({error})"
         ) from error
     registry = CollectorRegistry()
     collector = metrics.HostMetrics(watch)

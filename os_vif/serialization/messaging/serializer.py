@@ -24,7 +24,7 @@ try:
     import oslo_messaging
 except ImportError as error:
     raise ImportError(
-        "the serializer of messages needs oslo.messaging: install os-vif[messaging]"
+        "the serializer of messages needs oslo.messaging: install 'os-vif[messaging]>=6.0'"
     ) from error
 
 #: The oldest release of the readers: a name, a function that returns the name for each argument,

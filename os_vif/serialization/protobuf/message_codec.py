@@ -53,7 +53,7 @@ def _runtime() -> _Runtime:
     try:
         from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
     except ImportError as error:
-        raise RuntimeError("protobuf is not installed: install os-vif[protobuf]") from error
+        raise RuntimeError("protobuf is not installed: install 'os-vif[protobuf]>=6.0'") from error
 
     def get_class_before_4_22(descriptor: Any) -> Any:
         return message_factory.MessageFactory().GetPrototype(descriptor)

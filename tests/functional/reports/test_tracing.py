@@ -82,4 +82,4 @@ def test_without_opentelemetry_the_error_names_the_extra():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )
-    assert "install os-vif[otel]" in done.stdout
+    assert "install 'os-vif[otel]>=6.0'" in done.stdout
