@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from os_vif.steps.kernel_step import KernelStep
 
 if TYPE_CHECKING:
-    from os_vif.host.netlink.rtnetlink import Link, Netlink
+    # For the annotations of plugins, which import the names from here.
+    from os_vif.host.netlink.rtnetlink import Link as Link  # noqa: PLC0414
+    from os_vif.host.netlink.rtnetlink import Netlink as Netlink  # noqa: PLC0414
 
 
 class Host(Protocol):

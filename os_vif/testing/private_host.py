@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -15,7 +15,7 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif.host.netlink import rtnetlink
-from os_vif.testing import conformance_suite, host_snapshots, private_namespaces, quick_daemons
+from os_vif.testing import conformance_case, conformance_suite, host_snapshots, private_namespaces, quick_daemons
 
 
 class Host:
@@ -42,6 +42,13 @@ class Host:
     def ip(*arguments: str) -> list[dict[str, Any]]:
         """Return the parsed JSON output of the command ``ip``."""
         return host_snapshots.ip(*arguments)
+
+    @staticmethod
+    def configured(
+        group: str, options: Mapping[str, object]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Set options of a group of the configuration for the duration of a block."""
+        return conformance_case.configured(group, options)
 
     @property
     def devices(self) -> set[str]:
