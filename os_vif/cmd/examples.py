@@ -75,6 +75,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Compare a VIF on two hosts before a live migration",
          "os-vif negotiate verdict here.json there.json --offer offer.json"),
     ),
+    "new-plugin": (
+        ("Write the package of a plugin into the directory os-vif-example",
+         "os-vif new-plugin example"),
+    ),
     "plan": (
         ("Print the changes of a plug", "os-vif plan vif.json"),
         ("Print the commands of an unplug as a script",

@@ -15,7 +15,13 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif.host.netlink import rtnetlink
-from os_vif.testing import conformance_case, conformance_suite, host_snapshots, private_namespaces, quick_daemons
+from os_vif.testing import (
+    conformance_case,
+    conformance_suite,
+    host_snapshots,
+    private_namespaces,
+    quick_daemons,
+)
 
 
 class Host:

@@ -11,11 +11,20 @@ import shlex
 
 from cliff import command
 
-from os_vif.cmd import main
+from os_vif.cmd import exit_codes, main
 
 
 class NewPlugin(main.Escaping, command.Command):
     """Write the Python package of a new plugin, with its tests."""
+
+    needs_plugins = False
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return int(super().run(parsed_args))
+        except main.BadInputError as error:
+            self.app.LOG.error("%s", error)
+            return exit_codes.EXIT_BAD_INPUT
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -48,7 +57,9 @@ class NewPlugin(main.Escaping, command.Command):
         except FileExistsError as error:
             raise main.BadInputError(str(error)) from error
         except OSError as error:
-            raise main.BadInputError(f"cannot write {directory}: {error.strerror or error}") from error
+            raise main.BadInputError(
+                f"cannot write {directory}: {error.strerror or error}"
+            ) from error
         self.app.stdout.write(_next_commands(name, directory, len(files)))
         return 0
 

@@ -97,7 +97,9 @@ def _words(name: str, release: str) -> dict[str, str]:
     }
 
 
-def _files(folder: Traversable, path: pathlib.PurePath) -> Iterator[tuple[pathlib.PurePath, Traversable]]:
+def _files(
+    folder: Traversable, path: pathlib.PurePath
+) -> Iterator[tuple[pathlib.PurePath, Traversable]]:
     """Yield the path without the ending, and the contents, of each file of the template."""
     for entry in folder.iterdir():
         if entry.is_dir():

@@ -33,6 +33,7 @@ COMMANDS = {
     "negotiate bind": ["negotiate bind --help"],
     "negotiate offer": ["negotiate offer", "negotiate offer -f json"],
     "negotiate verdict": ["negotiate verdict --help"],
+    "new-plugin": ["new-plugin --help"],
     "plan": ["plan -", "plan -v -"],
     "plug": ["plug --help"],
     "plugins": ["plugins", "plugins -f csv", "plugins -f json"],

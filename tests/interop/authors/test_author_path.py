@@ -28,6 +28,11 @@ def test_a_new_plugin_passes_its_tests_and_plugs_in_a_fresh_environment(tmp_path
         timeout=500,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for line in ("All checks passed!", "Success: no issues found in", "5 passed", "tap11111111-22"):
+    for line in (
+        "All checks passed!",
+        "Success: no issues found in",
+        "5 passed",
+        "tap11111111-22",
+    ):
         assert line in done.stdout
     assert done.stdout.splitlines()[-1].startswith("The plugin two_words is complete: ")
