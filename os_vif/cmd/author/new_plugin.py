@@ -15,7 +15,7 @@ from os_vif.cmd import exit_codes, main
 
 
 class NewPlugin(main.Escaping, command.Command):
-    """Write the Python package of a new plugin, with its tests."""
+    """Write the Python package of a new plugin, with tests."""
 
     needs_plugins = False
 
@@ -23,7 +23,7 @@ class NewPlugin(main.Escaping, command.Command):
         try:
             return int(super().run(parsed_args))
         except main.BadInputError as error:
-            self.app.LOG.error("%s", error)
+            self.app.LOG.error("%s", error)  # noqa: TRY400 - a message for a person
             return exit_codes.EXIT_BAD_INPUT
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -74,5 +74,5 @@ Wrote {count} files to {directory}. Next:
   .venv/bin/pip install -e '.[test]'
   .venv/bin/pytest
 
-Then change src/os_vif_{name}/plugin.py; README.rst says what each file is for.
+Then change src/os_vif_{name}/plugin.py; README.rst describes each file.
 """
