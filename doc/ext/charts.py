@@ -26,7 +26,7 @@ Figures = list[dict[str, Any]]
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 #: Pixels: a bar, the gap between groups of bars, the labels, the longest bar, the right margin.
-_BAR, _GAP, _LEFT, _WIDTH, _RIGHT = 13, 12, 330, 360, 120
+_BAR, _GAP, _LEFT, _WIDTH, _RIGHT = 13, 12, 330, 330, 160
 _STYLE = (
     "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:12px;fill:#111827}.paper{fill:#fff}.tick{stroke:#e4e7eb}"
     ".public{fill:#9aa5b1}.ours{fill:#2a6f97}"
@@ -81,14 +81,38 @@ def unit(figures: Figures) -> tuple[str, float]:
     return "ms", 1
 
 
-def svg(figures: Figures, title: str) -> str:
-    """Draw two bars for each figure, on a logarithmic scale: times differ by a factor of 1,000."""
+def drawn(results: dict[str, Any]) -> Figures:
+    """Return the figures with two bars: both releases, or a call of pods and the other program."""
+    return compared(results.get("figures", [])) or [
+        {
+            "what": f"{row['what']}: {row['against']}",
+            "kind": "",
+            "others": 0,
+            "public": {"ms": row["against_ms"]},
+            "ours": {"ms": row["ours_ms"]},
+            "ratio": row["ratio"],
+        }
+        for row in results["goals"]
+    ]
+
+
+def sides(results: dict[str, Any]) -> dict[str, str]:
+    """Return the names of the two bars of a figure."""
+    return {"public": "other program", "ours": "os-vif"} if "goals" in results else SIDES
+
+
+def svg(figures: Figures, title: str, names: dict[str, str] = SIDES) -> str:
+    """Draw two bars for each figure, on a logarithmic scale: times differ by a factor of 1,000.
+
+    :param names: the names of the bars, from :func:`sides`.
+    """
     name, factor = unit(figures)
     has_kinds = len({figure["kind"] for figure in figures}) > 1
     values = [figure[side]["ms"] * factor for figure in figures for side in SIDES]
     low, high = 10 ** math.floor(math.log10(min(values))), max(values)
     height = len(figures) * (2 * _BAR + _GAP) + 50
-    parts = list(_legend(f"{name}, logarithmic"))
+    parts = list(_legend(f"{name}, logarithmic", names))
+    says = "({:g} times as fast)" if names is SIDES else "(ratio {:g})"
 
     def length(value: float) -> float:
         return max(2.0, math.log(value / low) / math.log(high / low) * _WIDTH)
@@ -108,7 +132,7 @@ def svg(figures: Figures, title: str) -> str:
         for row, side in enumerate(SIDES):
             value, top = figure[side]["ms"] * factor, y + row * _BAR
             bar = length(value)
-            suffix = f" ({figure['ratio']:g} times)" if row else ""
+            suffix = f" {says.format(figure['ratio'])}" if row else ""
             parts += [
                 (
                     f'<rect class="{side}" x="{_LEFT}" y="{top}" width="{bar:.1f}" '
@@ -126,12 +150,12 @@ def svg(figures: Figures, title: str) -> str:
     )
 
 
-def _legend(scale: str) -> Iterator[str]:
-    for index, (side, name) in enumerate(SIDES.items()):
-        x = _LEFT + index * 90
+def _legend(scale: str, names: dict[str, str]) -> Iterator[str]:
+    for index, (side, name) in enumerate(names.items()):
+        x = _LEFT + index * 110
         yield f'<rect class="{side}" x="{x}" y="8" width="12" height="12"/>'
         yield f'<text x="{x + 18}" y="18">{name}</text>'
-    yield f'<text x="{_LEFT + 220}" y="18">{scale}</text>'
+    yield f'<text x="{_LEFT + 240}" y="18">{scale}</text>'
 
 
 def _comparison(results: dict[str, Any]) -> Table:
@@ -305,26 +329,61 @@ def misses_goal(figure: dict[str, Any]) -> bool:
     return figure["goal"] is not None and bool(figure["ratio"] < figure["goal"])
 
 
-def missed_goals(results: dict[str, Any]) -> list[str]:
-    """Return a sentence for each missed goal, in reStructuredText."""
-    return [
-        f"*{figure['what']}*: {figure['ratio']:g} times faster, instead of {figure['goal']:g} times."
+def _missed(results: dict[str, Any]) -> Table:
+    """Return each missed goal with the figure, the times and the goal."""
+    rows = [
+        (
+            _measurement(figure),
+            f"{figure['ratio']:g} times as fast",
+            " and ".join(f"{number(figure[side]['ms'])} ms" for side in ("ours", "public")),
+            f"at least {figure['goal']:g}",
+        )
         for figure in compared(results.get("figures", []))
         if misses_goal(figure)
-    ] + [
-        f"*{row['what']}*: {row['ratio']:g} times the time of *{row['against']}*, instead of at "
-        f"most {row['limit']:g} times."
-        for row in results.get("limits", ())
-        if row["ratio"] > row["limit"]
-    ] + [
-        f"*{row['what']}*: the ratio is {row['ratio']:g}, instead of {row['bound']} {row['goal']:g}."
+    ]
+    for row in results.get("limits", ()):
+        ratio = row["ratio"] if "ratio" in row else row["multiple"]
+        limit = row["limit"] if "limit" in row else row["goal"]
+        times = (
+            f"{number(row['us'])} µs"
+            if "us" in row
+            else f"{number(row['ours_ms'])} ms and {number(row['limit_ms'])} ms"
+        )
+        against = row.get("against", "the limit of the host")
+        if ratio > limit:
+            what = f"{row['what']}, {row['kind']}" if "kind" in row else row["what"]
+            rows.append((what, f"{ratio:g} times {against}", times, f"at most {limit:g}"))
+    rows += [
+        (
+            row["what"],
+            f"ratio {row['ratio']:g} to {row['against']}",
+            f"{number(row['ours_ms'])} ms and {number(row['against_ms'])} ms",
+            f"{row['bound']} {row['goal']:g}",
+        )
         for row in results.get("goals", ())
         if misses_pod_goal(row)
-    ] + [
-        f"*{row['what']}*: {row['value']:,}, instead of at most {row['goal']:,.0f}."
+    ]
+    rows += [
+        (row["what"], f"{row['value']:,}", "", f"at most {row['goal']:,.0f}")
         for row in results.get("counts", ())
         if row["goal"] is not None and row["value"] > row["goal"]
-    ]  # fmt: skip
+    ]
+    return ("Measurement", "Figure", "os-vif and the other side", "Goal"), rows
+
+
+TABLES["missed"] = _missed
+
+
+def _measurement(figure: dict[str, Any]) -> str:
+    """Return the name of a measurement, with the kind of VIF and the number of other ports."""
+    others = f", {figure['others']:,} other ports" if figure["others"] else ""
+    kind = "" if figure["kind"] == "a VIF" else f", {figure['kind']}"
+    return f"{figure['what']}{kind}{others}"
+
+
+def missed_goals(results: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Return the rows of the table of missed goals."""
+    return _missed(results)[1]
 
 
 def misses_pod_goal(row: dict[str, Any]) -> bool:
@@ -334,7 +393,56 @@ def misses_pod_goal(row: dict[str, Any]) -> bool:
 
 
 def conclusion(results: dict[str, Any]) -> str:
-    """Return the main result of the figures of pods, as a sentence."""
+    """Return the main result of the figures of a page, as a sentence."""
+    if "host" in results:
+        return _switch_conclusion(results)
+    return _pod_conclusion(results) if "goals" in results else _object_conclusion(results)
+
+
+def _met(results: dict[str, Any]) -> str:
+    """Return how many goals are met, in words."""
+    rows = [
+        *compared(results.get("figures", [])),
+        *results.get("goals", ()),
+        *results.get("counts", ()),
+        *results.get("limits", ()),
+    ]
+    goals = [row for row in rows if row.get("goal", row.get("limit")) is not None]
+    return f"{len(goals) - len(missed_goals(results))} of {len(goals)} goals are met."
+
+
+def _span(figures: Figures) -> str:
+    """Return the smallest and the largest ratio of figures."""
+    ratios = sorted(figure["ratio"] for figure in figures)
+    return f"{ratios[0]:g} to {ratios[-1]:g} times"
+
+
+def _switch_conclusion(results: dict[str, Any]) -> str:
+    plugs, unplugs = (select(results["figures"], [what], 0) for what in ("plug", "unplug"))
+    many = select(results["figures"], ["plug"], 1000)
+    port = plugs[0]
+    times = (number(port[side]["ms"]) for side in ("ours", "public"))
+    return (
+        f"Compared with 5.3.0, a plug into Open vSwitch is {_span(plugs)} as fast (a *port*: "
+        f"{' ms instead of '.join(times)} ms), an unplug {_span(unplugs)}, and a plug beside 1,000 "
+        f"other ports {_span(many)}; "
+        f"{_met(results)}"
+    )
+
+
+def _object_conclusion(results: dict[str, Any]) -> str:
+    figures = {figure["what"]: figure for figure in compared(results["figures"])}
+    says = []
+    for call, verb in (("loads", "Reading"), ("dumps", "writing")):
+        ours, public = (number(figures[call][side]["ms"] * 1000) for side in ("ours", "public"))
+        says.append(
+            f"{verb} a VIF as a document takes {ours} µs, {figures[call]['ratio']:g} times as fast "
+            f"as a primitive with 5.3.0 ({public} µs)"
+        )
+    return f"{'; '.join(says)}; {_met(results)}"
+
+
+def _pod_conclusion(results: dict[str, Any]) -> str:
     rows = {row["what"]: row for row in results["goals"]}
     ipam, vif = rows["ADD with host-local, p50"], rows["ADD with the addresses of the VIF"]
     add = next(
@@ -342,13 +450,11 @@ def conclusion(results: dict[str, Any]) -> str:
         for row in results["times"]
         if (row["case"], row["call"]) == ("os-vif, VIF", "ADD")
     )
-    goals = [row for row in (*results["goals"], *results["counts"]) if row["goal"] is not None]
-    met = len(goals) - len(missed_goals(results))
     return (
         f"An ADD of os-vif-cni takes {number(ipam['ours_ms'])} ms with the IPAM plugin host-local, "
         f"where Go's plugin bridge takes {number(ipam['against_ms'])} ms, and {number(add)} ms with "
         f"the addresses of the VIF, {vif['ratio']:g} times the kernel's own time without the "
-        f"start of the client; {met} of {len(goals)} goals are met."
+        f"start of the client; {_met(results)}"
     )
 
 

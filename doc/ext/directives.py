@@ -14,9 +14,9 @@
 ``performance-conditions``
     machine, load and versions of a measurement;
 ``performance-missed``
-    the list of missed goals;
+    the table of missed goals;
 ``performance-conclusion``
-    the main result of the figures about pods, as a sentence.
+    the main result of the figures of a page, as a sentence.
 
 A picture is part of the page, as a ``data:`` URI. ``:alt:`` is required.
 """
@@ -83,8 +83,9 @@ class PerformancePlot(Picture):
             self.env.note_dependency(str(source))
         measurements = [line for line in self.content if line.strip()]
         others = self.options.get("others", 0)
-        figures = charts.load(page)["figures"]
-        return charts.svg(charts.select(figures, measurements, others), title)
+        results = charts.load(page)
+        figures = charts.select(charts.drawn(results), measurements, others)
+        return charts.svg(figures, title, charts.sides(results))
 
 
 class _Figures(Generated):
@@ -121,11 +122,12 @@ class PerformanceMissed(_Figures):
     """The directive ``.. performance-missed:: page``."""
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of the list."""
-        sentences = charts.missed_goals(charts.load(self.arguments[0]))
-        yield from (f"* {sentence}" for sentence in sentences)
-        if not sentences:
-            yield "All goals are reached."
+        """Yield the lines of the table."""
+        header, rows = charts.TABLES["missed"](charts.load(self.arguments[0]))
+        if rows:
+            yield from table(header, rows)
+        else:
+            yield "All goals are met."
 
 
 class PerformanceConclusion(_Figures):
