@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import os_vif
@@ -34,6 +34,8 @@ from os_vif.testing.private_namespaces import private_namespace, private_state_d
 _SETTLE_S = 2.0
 #: The greatest number of differences in a reason.
 _SHOWN = 12
+#: The greatest length of a difference in a reason.
+_WIDTH = 400
 
 
 class CheckFailedError(Exception):
@@ -54,6 +56,8 @@ class Reference:
     #: The number of steps that the privileged daemon applies, with the record of the VIF.
     plug_steps: int
     unplug_steps: int
+    #: True if all steps of the unplug hold, so that the daemon only deletes the record.
+    deletes_only_record: bool
 
 
 class CaseRun:
@@ -145,6 +149,23 @@ class CaseRun:
         if has_record(self.vif):
             raise CheckFailedError(f"{when}: there still is a record of the VIF")
 
+    def converge(self, by: str, when: str) -> None:
+        """Plug or unplug the VIF after an interruption; require the state that the call promises.
+
+        :param by: ``plug`` or ``unplug``.
+        :param when: the interruption, for the error.
+        """
+        if by == "unplug":
+            self.unplug()
+            self.require_unplugged(when)
+            if not self.case.unrestored:
+                return
+            # Devices that remain may have the progress of the interrupted call.
+            when = f"{when}, then plug"
+        self.plug()
+        self.require_check_clean(when)
+        self.require_state(when, self.reference.plugged, restored=by == "plug")
+
     @functools.cached_property
     def reference(self) -> Reference:
         """The states of the host, read in a network namespace of their own."""
@@ -154,8 +175,18 @@ class CaseRun:
             self.plug()
             plugged = settled_snapshot()
             unplug_steps = kernel_steps(self.plan(unplug=True)) if self.has_plans else 0
-            self.unplug()
-            return Reference(before, plugged, settled_snapshot(), plug_steps, unplug_steps)
+            unplugged = os_vif.apply(self.vif, self.instance, "unplug")
+            deletes_only_record = bool(unplug_steps) and not unplugged.changed
+            if deletes_only_record:
+                unplug_steps = 1
+            return Reference(
+                before,
+                plugged,
+                settled_snapshot(),
+                plug_steps,
+                unplug_steps,
+                deletes_only_record,
+            )
 
 
 def settled_snapshot() -> State:
@@ -169,9 +200,9 @@ def settled_snapshot() -> State:
     return state
 
 
-def shortened(when: str, lines: Any) -> str:
+def shortened(when: str, lines: Iterable[str]) -> str:
     """Return a sentence with a list of at most twelve lines."""
-    listed: Sequence[str] = list(lines)
+    listed = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}..." for line in lines]
     more = [f"... and {len(listed) - _SHOWN} more"] if len(listed) > _SHOWN else []
     return "\n".join([f"{when}:", *(f"  {line}" for line in [*listed[:_SHOWN], *more])])
 

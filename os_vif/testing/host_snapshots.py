@@ -187,7 +187,7 @@ def changes(before: object, after: object, where: str = "") -> list[str]:
 
 def _label(entry: object, number: int) -> object:
     """Return the name of the device of an entry of a list, or the number of the entry."""
-    return entry.get("ifname", number) if isinstance(entry, dict) else number
+    return entry.get("ifname") or entry.get("name", number) if isinstance(entry, dict) else number
 
 
 def without_indexes(state: State) -> State:

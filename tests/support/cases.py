@@ -11,20 +11,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import os
-import pathlib
-import tempfile
-from collections.abc import Callable, Iterator
-from unittest import mock
+from collections.abc import Iterator
 
 import pytest
 from oslo_config import cfg
 
-from os_vif import objects
-from os_vif.host.sriov import functions
-from os_vif.testing.fake_card import Sysfs
-from os_vif.testing.private_namespaces import machine_namespace, run
-from testbed import ovs
+from os_vif import objects, testing
+from os_vif.testing import conformance_case
+from os_vif.testing.private_namespaces import machine_namespace
 from tests.support.daemons import CONTEXTS
 from tests.support.requirements import require
 from tests.support.vifs import bridge_vif
@@ -56,38 +50,35 @@ ip route add default via 192.0.2.1 dev uplink proto dhcp src 192.0.2.10 metric 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Case:
-    """A host, and a VIF for the host."""
+class Case(testing.Case):
+    """A host and a VIF, with the facts that tests need beside the conformance suite."""
 
-    name: str
-    vif: objects.VIFBase
     #: Shell commands that create the devices of the host.
     setup: str = "true"
-    #: A command that succeeds if the kernel has all features for the case, and the virtual machine
-    #: with the features.
-    probe: str | None = None
+    _: dataclasses.KW_ONLY
+    #: The virtual machine with the features of ``probe``.
     scenario: str | None = None
-    #: Commands of ovs-vsctl that configure the switch; None if the case needs no switch.
-    switch: str | None = None
-    #: Options of the plugin.
-    options: dict[str, object] = dataclasses.field(default_factory=dict)
-    #: True if the case opens ``/dev/net/tun``.
-    tun: bool = False
     #: True if the plug creates the integration bridge, which stays.
     makes_switch: bool = False
     #: True if an unplug deletes a bridge that existed before the plug: the bridge of a trunk.
     loses_bridge: bool = False
     #: A device whose settings a plug changes and no unplug restores.
     keeps_device: str | None = None
-    #: A function that returns the VIF with a number, for cases with several VIFs; ``vif`` is
-    #: number 0.
-    numbered: Callable[[int], objects.VIFBase] | None = None
-    #: True if the host has a card with virtual functions.
-    card: bool = False
     #: True for a card of the machine, which stays in its namespace.
     of_machine: bool = False
     #: True if only a step differs from the plan of another case: only soak tests run such a case.
     soak: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prepare", self.setup)
+        unrestored = {self.keeps_device} - {None}
+        if self.card:
+            unrestored |= {f"rep{number}" for number in range(VFS)}
+        if self.keeps_bridge:
+            unrestored |= {"brq-test", "br-int", "ovs-netdev", "uplink", "uplink.100", "far"}
+        if self.loses_bridge:
+            unrestored |= {"tbr-1", "br-int"}
+        object.__setattr__(self, "unrestored", tuple(sorted(unrestored)))
 
     @property
     def keeps_bridge(self) -> bool:
@@ -95,37 +86,15 @@ class Case:
         uplink = self.setup != "true" and self.switch is None and not self.of_machine
         return self.makes_switch or uplink
 
-    def __str__(self) -> str:
-        return self.name
-
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
         """Create the host. Skip the test, with a reason, if the host lacks a feature."""
-        if self.switch is not None and (missing := ovs.missing_requirement()):
-            pytest.skip(missing)
         if self.probe is not None:
             require(self.probe)
-        if self.tun and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-            pytest.skip("needs to read and write /dev/net/tun")
-        with machine_namespace() if self.of_machine else contextlib.nullcontext():
-            run(f"set -e\n{self.setup}")
-            if self.switch is None:
-                yield
-                return
-            with self._switched():
-                yield
-
-    @contextlib.contextmanager
-    def _switched(self) -> Iterator[None]:
-        """Start the switch of the case."""
-        with (
-            tempfile.TemporaryDirectory() as directory,
-            ovs.Switch(pathlib.Path(directory)) as switch,
-            configured(ovsdb_connection=switch.connection, **self.options),
-            card(pathlib.Path(directory) / "sys") if self.card else contextlib.nullcontext(),
-        ):
-            if self.switch:
-                switch.vsctl(*self.switch.split())
+        if missing := self.missing_requirement():
+            pytest.skip(missing)
+        where = machine_namespace() if self.of_machine else contextlib.nullcontext()
+        with where, super().prepared():
             yield
 
     def configuration(self, helper: str) -> str:
@@ -152,35 +121,13 @@ class Case:
 
 #: Number of virtual functions of the card; each function has a representor.
 VFS = 4
-#: The environment variable with the root of the sysfs for programs of the tests.
-SYSFS = "OS_VIF_TEST_SYSFS"
-
-
-@contextlib.contextmanager
-def card(sys: pathlib.Path) -> Iterator[Sysfs]:
-    """Show a card in switchdev mode in the sysfs of this process and of child processes."""
-    sysfs = Sysfs(sys)
-    sysfs.physical("0000:03:00.0", "eth0", [f"0000:03:01.{n}" for n in range(VFS)])
-    sysfs.port("eth0", "abcd", "p0")
-    for n in range(VFS):
-        sysfs.port(f"rep{n}", "abcd", f"pf0vf{n}")
-    with (
-        mock.patch.object(functions, "SYS", sys),
-        mock.patch.dict(os.environ, {SYSFS: str(sys)}),
-    ):
-        yield sysfs
 
 
 @contextlib.contextmanager
 def configured(**options: object) -> Iterator[None]:
     """Set options of [os_vif_ovs] for the duration of a block."""
-    for name, value in options.items():
-        cfg.CONF.set_override(name, value, group="os_vif_ovs")
-    try:
+    with conformance_case.configured("os_vif_ovs", options):
         yield
-    finally:
-        for name in options:
-            cfg.CONF.clear_override(name, group="os_vif_ovs")
 
 
 def _bridge(*, uplink: str | None = None, filtered: bool = False, vlan: int | None = None):
@@ -318,8 +265,8 @@ def _sriov(name: str, cls: type[objects.VIFBase], soak: bool = False, **fields: 
         f"sriov-{name}",
         vif,
         _CARD,
-        "ls /sys/bus/pci/devices/*/sriov_totalvfs",
-        "igb",
+        probe="ls /sys/bus/pci/devices/*/sriov_totalvfs",
+        scenario="igb",
         of_machine=True,
         soak=soak,
     )

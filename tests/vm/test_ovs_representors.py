@@ -16,10 +16,11 @@ import pytest
 import os_vif
 from os_vif import exception, objects
 from os_vif.engine.ovs import ovs_transaction
+from os_vif.testing import conformance_checks
+from os_vif.testing.conformance_run import CaseRun, disable_kill
 from os_vif.testing.host_snapshots import changes, ip
 from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
-from tests.support import kills, proofs
 from tests.support.cases import Case
 from tests.support.ovs.representors import link
 from tests.support.ovs.vifs import INSTANCE
@@ -208,31 +209,38 @@ class OnCard(Case):
         try:
             yield
         finally:
-            kills.disable_kill()
+            disable_kill()
             os_vif.unplug(self.vif, INSTANCE)
             run(f"ip link set dev {self.keeps_device} mtu 1500")
             run(f"sysctl -qw net.ipv6.conf.{self.keeps_device}.disable_ipv6=0")
 
 
+class RunOnCard(CaseRun):
+    """The checks of the suite without network namespaces: the card stays in its own."""
+
+    @contextlib.contextmanager
+    def host(self) -> Iterator[None]:
+        with self.case.prepared():
+            yield
+
+
 @pytest.fixture
-def case(card, representors, br_int) -> OnCard:
+def case_run(card, representors, br_int) -> RunOnCard:
     vif = of_vf(card, 0, "tap-1")
-    return OnCard("representor", vif, switch="", keeps_device=representors["pf0vf0"])
+    case = OnCard("representor", vif, keeps_device=representors["pf0vf0"])
+    return RunOnCard(os_vif._plugin("ovs"), case)
 
 
-def test_a_failure_at_each_step_leaves_the_host_as_it_was(case):
+def test_a_failure_at_each_step_leaves_the_host_as_it_was(case_run):
     """Of a plug, and of an unplug."""
-    with case.prepared():
-        proofs.prove_that_a_failure_at_each_step_leaves_the_host_as_it_was(case, INSTANCE)
-    with case.prepared():
-        proofs.prove_that_a_rolled_back_unplug_leaves_the_vif_plugged(case, INSTANCE)
+    conformance_checks.check_failures_in_plug(case_run)
+    conformance_checks.check_failures_in_unplug(case_run)
 
 
-@pytest.mark.parametrize("by", ["plug", pytest.param("unplug", marks=pytest.mark.soak)])
-def test_a_daemon_killed_between_any_two_steps(case, monkeypatch, by):
+def test_a_daemon_killed_between_any_two_steps(case_run):
     """The next plug, or unplug, ends well."""
-    monkeypatch.setattr(kills, "private_namespace", contextlib.nullcontext)
-    kills.check_kills_in_plug(case, by)
+    case_run.stride = 2
+    conformance_checks.check_kills_in_plug(case_run)
 
 
 @pytest.fixture

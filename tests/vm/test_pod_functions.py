@@ -15,10 +15,10 @@ from os_vif import Sandbox, exception
 from os_vif.cni.call_handler import CallHandler
 from os_vif.engine import runner
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
+from os_vif.testing.conformance_checks import with_failing_step
 from testbed.vm import cards
 from tests.support import cni
 from tests.support.pod_cases import POD, network_of, new_pod, pod_ip, subnet
-from tests.support.proofs import with_failing_step
 from tests.support.vm.virtual_functions import links, namespace, of_vf, records
 
 # A fixture.

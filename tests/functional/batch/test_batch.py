@@ -16,11 +16,12 @@ from os_vif import exception, objects
 from os_vif.plugin import PluginBase
 from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
+from os_vif.testing import fake_card
+from os_vif.testing.conformance_run import disable_kill, kill_before_step
 from os_vif.testing.host_snapshots import differences, snapshot, without_addresses
 from os_vif.testing.private_namespaces import run
 from os_vif.testing.quick_daemons import stop_daemons
 from tests.support import cases
-from tests.support.kills import disable_kill, kill_before_step
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -76,7 +77,7 @@ def mixed(br_int, tmp_path):
     br_int.vsctl(*trunk)
     ovs, native = cases.ovs_vif, objects.VIFOpenVSwitch
     tap = {"create_port": True, "create_tap": True}
-    with cases.card(tmp_path / "sys"):
+    with fake_card.card(tmp_path / "sys"):
         yield [
             bridge_vif(1), bridge_vif(2), bridge_vif(3, bridge="brq-other"),
             ovs(native, number=1),

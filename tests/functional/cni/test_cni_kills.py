@@ -14,10 +14,10 @@ import pytest
 import os_vif
 from os_vif import pods as pod_functions
 from os_vif.cni import address_delegation, attachment_records
+from os_vif.testing.conformance_run import disable_kill, kill_before_step
 from os_vif.testing.host_snapshots import ip, state_files
 from tests.support import cni
 from tests.support.cni import links_in
-from tests.support.kills import disable_kill, kill_before_step
 
 
 def assert_nothing_is_left(runtime, allocated):

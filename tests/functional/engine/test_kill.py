@@ -21,20 +21,14 @@ from oslo_serialization import jsonutils
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.testing import conformance
+from os_vif.testing.conformance_run import CaseRun, kill_positions
 from os_vif.testing.host_snapshots import changes, ip, snapshot, without_indexes
 from os_vif.testing.private_namespaces import private_namespace, run
 from os_vif.testing.quick_daemons import stop_daemons, use_helper
 from tests.support.cases import ALL, KERNEL, Case
 from tests.support.daemons import daemon_pid
 from tests.support.forks import forked
-from tests.support.kills import (
-    INSTANCE,
-    Host,
-    check_kills_in_plug,
-    disable_kill,
-    kill_before_step,
-    kill_positions,
-)
 from vif_plug_linux_bridge import privsep
 
 pytestmark = pytest.mark.usefixtures("rights")
@@ -57,15 +51,11 @@ STRIDES = [
 ]
 #: tests/vm/test_ovs_representors.py is the short form of these.
 IN_KERNEL = [
-    *(
-        KERNEL[case.name].param(
-            by, 2 if case.tun else 4, id=f"{case}-kernel-{by}", marks=[pytest.mark.soak]
-        )
-        for case in BY_DAEMON
-        if case.name in KERNEL
-        for by in ("plug", "unplug")
-    ),
+    KERNEL[case.name].param(2 if case.tun else 4, id=f"{case}-kernel", marks=[pytest.mark.soak])
+    for case in BY_DAEMON
+    if case.name in KERNEL
 ]
+INSTANCE = objects.InstanceInfo(name="guest")
 
 
 @pytest.fixture(autouse=True)
@@ -84,33 +74,24 @@ def test_a_plan_of_any_length_has_a_step_to_be_killed_before(steps, stride, expe
     assert list(kill_positions(steps, stride)) == expected
 
 
-@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize("action", ["plug", "unplug"])
 @pytest.mark.parametrize(("case", "stride"), STRIDES)
-def test_a_daemon_killed_between_any_two_steps_of_plug(case, stride, by):
-    """The call says that it is unknown what was done, and the next converges."""
-    check_kills_in_plug(case, by, stride=stride)
+def test_a_daemon_killed_between_any_two_steps(case, stride, action):
+    """The next plug completes the operation, and so does the next unplug."""
+    check = f"kills in {action}"
+    report = conformance(case.vif.plugin, [case], checks=[check], stride=stride)
+    report.raise_for_failures()
 
 
-@pytest.mark.parametrize(("case", "by", "stride"), IN_KERNEL)
-def test_a_daemon_killed_while_it_plugs_for_the_kernel_s_datapath(case, by, stride):
+@pytest.mark.parametrize(("case", "stride"), IN_KERNEL)
+def test_a_daemon_killed_while_it_plugs_for_the_kernel_s_datapath(case, stride):
     """In a virtual machine each one takes long: not between any two steps, but between some."""
-    check_kills_in_plug(case, by, stride=stride)
+    report = conformance(case.vif.plugin, [case], checks=["kills in plug"], stride=stride)
+    report.raise_for_failures()
 
 
-@pytest.mark.parametrize(("case", "stride"), STRIDES)
-def test_a_daemon_killed_between_any_two_steps_of_unplug(case, stride):
-    """The next unplug completes it; the next plug plugs."""
-    host = Host(case)
-    for k in range(0, host.unplug_steps, stride):
-        for by in ("plug", "unplug"):
-            with private_namespace(), case.prepared():
-                os_vif.plug(case.vif, INSTANCE)
-                kill_before_step(k)
-                with host.expect_killed_unplug("unknown"):
-                    os_vif.unplug(case.vif, INSTANCE)
-                disable_kill()
-                host.must_converge(by)
-                stop_daemons()
+def run_of(case: Case) -> CaseRun:
+    return CaseRun(os_vif._plugin(case.vif.plugin), case)
 
 
 _CALLER = """
@@ -145,12 +126,13 @@ os.environ[daemon_kills.VARIABLE] = f"{sys.argv[2]}:{os.getpid()}"
 @pytest.mark.parametrize(("case", "stride"), STRIDES)
 def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_path, quick_helper):
     """Its daemon ends what it had begun; whoever comes next waits for that, and converges."""
-    host = Host(case)
-    for k in range(0, host.steps, stride):
+    case_run = run_of(case)
+    reference = case_run.reference
+    for k in range(0, reference.plug_steps, stride):
         with private_namespace(), case.prepared():
             done = call(_KILLED, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode == -signal.SIGKILL, done.stderr
-            host.must_converge(by)
+            case_run.converge(by, f"the caller was killed at {k}")
             stop_daemons()
 
 
@@ -209,13 +191,14 @@ def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(
     case, by, tmp_path, quick_helper
 ):
     """Also between the transaction and the wait for vswitchd; its lock goes with it."""
-    host = Host(case)
+    case_run = run_of(case)
+    _ = case_run.reference
     k = 0
     while True:
         with private_namespace(), case.prepared():
             done = call(_ASKER, case, k, tmp_path / "os-vif.conf", quick_helper)
             assert done.returncode in (0, -signal.SIGKILL), done.stderr
-            host.must_converge(by)
+            case_run.converge(by, f"the caller was killed before step {k + 1}")
             stop_daemons()
         if done.returncode == 0:
             break
@@ -229,7 +212,8 @@ def test_a_caller_killed_before_anything_that_it_asks_of_the_switch(
 def test_a_daemon_killed_at_any_moment(rounds):
     """Also in the middle of a step; what is left is plugged again, or unplugged, without rest."""
     (case,) = (case for case in ALL if case.name == "uplink-with-addresses-and-rules")
-    host = Host(case)
+    case_run = run_of(case)
+    _ = case_run.reference
     # Not for secrets: any moments will do, and the same ones again.
     moments = random.Random(2)  # noqa: S311
     for n in range(rounds):
@@ -246,7 +230,7 @@ def test_a_daemon_killed_at_any_moment(rounds):
                 assert "unknown" in str(error)  # noqa: PT017 - it may be too late to fail
             killer.join()
             noticed(killed)
-            host.must_converge(("plug", "unplug")[n % 2])
+            case_run.converge(("plug", "unplug")[n % 2], f"the daemon was killed in round {n}")
             stop_daemons()
 
 

@@ -13,8 +13,8 @@ import pytest
 
 import os_vif
 from os_vif.host.state.directory import STATE
+from os_vif.testing.fake_card import card
 from os_vif.testing.private_namespaces import run
-from tests.support.cases import card
 from tests.support.requirements import require
 
 pytestmark = pytest.mark.usefixtures("daemon", "namespace")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from os_vif.host.ovsdb.connection import Ovsdb
-from tests.support.cases import card
+from os_vif.testing.fake_card import card
 from tests.support.ovs.representors import Host
 
 

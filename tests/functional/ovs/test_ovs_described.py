@@ -13,8 +13,9 @@ import os_vif
 from os_vif import exception, objects
 from os_vif.objects.versioning import history
 from os_vif.plugins.ovs import OvsPlugin
+from os_vif.testing.fake_card import card
 from os_vif.testing.private_namespaces import run
-from tests.support.cases import card, ovs_vif
+from tests.support.cases import ovs_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

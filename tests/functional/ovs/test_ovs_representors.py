@@ -15,11 +15,12 @@ from os_vif import exception, objects
 from os_vif.engine import runner
 from os_vif.host.state.directory import STATE
 from os_vif.steps import ReleaseVf
+from os_vif.testing.conformance_checks import with_failing_step
 from os_vif.testing.host_snapshots import changes, differences, snapshot, without_indexes
 from os_vif.testing.private_namespaces import run
 from testbed.ovs import row
+from tests.support.daemons import DAEMON
 from tests.support.ovs.representors import INSTANCE, dpdk, link, vif_on_representor
-from tests.support.proofs import DAEMON, with_failing_step
 
 pytestmark = pytest.mark.usefixtures("daemon")
 

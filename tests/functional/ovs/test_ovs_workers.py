@@ -36,12 +36,13 @@ import os_vif
 from os_vif import objects
 from os_vif.host.sriov import functions
 from oslo_config import cfg
-from tests.support.cases import CASES, SYSFS
+from os_vif.testing import fake_card
+from tests.support.cases import CASES
 
 config, name, number, rounds = sys.argv[1:]
 cfg.CONF(["--config-file", config], project="os-vif", default_config_dirs=[])
 os_vif.initialize()
-functions.SYS = pathlib.Path(os.environ.get(SYSFS, functions.SYS))
+functions.SYS = pathlib.Path(os.environ.get(fake_card.VARIABLE, functions.SYS))
 (case,) = (case for case in CASES["ovs"] if case.name == name)
 instance = objects.InstanceInfo(uuid="b0000000-0000-4000-8000-000000000000", name="guest")
 for n in range(int(rounds)):

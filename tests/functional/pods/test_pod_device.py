@@ -14,11 +14,11 @@ import os_vif
 from os_vif import Sandbox, exception, objects
 from os_vif.engine import runner
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
+from os_vif.testing.conformance_checks import with_failing_step
 from os_vif.testing.fake_card import Sysfs
 from os_vif.testing.host_snapshots import changes, ip, snapshot, without_indexes
 from os_vif.testing.private_namespaces import run
 from tests.support.pod_cases import POD, entered, network_of, new_pod, pod_ip, subnet
-from tests.support.proofs import with_failing_step
 
 PF, VF = "0000:03:00.0", "0000:03:00.2"
 

@@ -16,6 +16,8 @@ from os_vif import Sandbox, exception
 from os_vif.engine import runner
 from os_vif.host.state import directory
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
+from os_vif.testing.conformance_checks import with_failing_step
+from os_vif.testing.conformance_run import disable_kill, kill_before_step
 from os_vif.testing.host_snapshots import (
     ip,
     snapshot,
@@ -24,7 +26,6 @@ from os_vif.testing.host_snapshots import (
     without_indexes,
 )
 from os_vif.testing.private_namespaces import run
-from tests.support.kills import disable_kill, kill_before_step
 from tests.support.pod_cases import (
     POD,
     new_pod,
@@ -33,7 +34,6 @@ from tests.support.pod_cases import (
     send_datagram,
     subnet,
 )
-from tests.support.proofs import with_failing_step
 
 pytestmark = pytest.mark.usefixtures("daemon")
 GATEWAY = ("10.7.0.1/24",)

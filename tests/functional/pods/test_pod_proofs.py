@@ -20,9 +20,10 @@ from os_vif.engine import runner
 from os_vif.operations.pod_plugging.pod_operations import PRIVSEP_MODULE
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Plan
+from os_vif.testing.conformance_checks import with_failing_step
+from os_vif.testing.conformance_run import disable_kill, kill_before_step
 from os_vif.testing.host_snapshots import changes, snapshot, without_addresses, without_indexes
 from os_vif.testing.private_namespaces import run
-from tests.support.kills import disable_kill, kill_before_step
 from tests.support.pod_cases import (
     POD,
     entered,
@@ -33,7 +34,6 @@ from tests.support.pod_cases import (
     pod_ovs_vif,
     subnet,
 )
-from tests.support.proofs import with_failing_step
 
 #: The distance of the steps with a failure. The long form tries each step.
 STRIDES = pytest.mark.parametrize(

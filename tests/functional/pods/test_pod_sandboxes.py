@@ -21,6 +21,7 @@ from os_vif.steps import SetLink
 from os_vif.steps.plan import Plan
 from os_vif.steps.pod.in_pod import InPod
 from os_vif.steps.pod.pod_veth import is_of_other_sandbox
+from os_vif.testing.conformance_checks import with_failing_step
 from os_vif.testing.host_snapshots import ip, snapshot
 from os_vif.testing.private_namespaces import run
 from tests.support.pod_cases import (
@@ -32,7 +33,6 @@ from tests.support.pod_cases import (
     pod_ip,
     pod_ovs_vif,
 )
-from tests.support.proofs import with_failing_step
 
 pytestmark = pytest.mark.usefixtures("prepared")
 

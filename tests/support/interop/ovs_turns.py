@@ -17,12 +17,13 @@ from oslo_config import cfg
 import os_vif
 from os_vif import objects, opts
 from os_vif.testing import private_namespaces
+from os_vif.testing.fake_card import card
 from os_vif.testing.host_snapshots import differences, without_indexes
 from os_vif.testing.private_namespaces import run
 from os_vif.testing.quick_daemons import stop_daemons
 from testbed import environments, ovs
 from testbed.environments import Subject
-from tests.support.cases import card, ovs_vif
+from tests.support.cases import ovs_vif
 from tests.support.interop.public import SYSFS, Public
 
 INSTANCE = objects.InstanceInfo(
