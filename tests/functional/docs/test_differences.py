@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.support.documents.pages import PAGES
 from tools.pages import missing_tests, table
 
 PAGE = PAGES["operators/coming_from_5_3_0"]
+NAMED = re.compile(r"``(tests/[\w/]+\.py)::(\w+)``")
 
 
 def test_each_difference_names_existing_tests():
@@ -18,7 +21,7 @@ def test_each_difference_names_existing_tests():
     rows = [row for row in table(PAGE, "Differences") if not row[0].startswith("**")]
     assert len(rows) > 30
     for subject, public, ours, tests in rows:
-        named = re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", tests)
+        named = NAMED.findall(tests)
         assert named, subject
         assert tests.count("``") == 2 * len(named), subject
         assert public, subject
@@ -26,6 +29,9 @@ def test_each_difference_names_existing_tests():
         assert [*missing_tests(named)] == [], subject
 
 
-def test_other_tests_on_the_page_exist():
-    """The section about the downgrade names tests too."""
-    assert [*missing_tests(re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", PAGE))] == []
+@pytest.mark.parametrize("page", ["operators/coming_from_5_3_0", "operators/security"])
+def test_all_tests_on_the_page_exist(page):
+    """Also in sentences and further tables."""
+    named = NAMED.findall(PAGES[page])
+    assert len(named) > 4
+    assert [*missing_tests(named)] == []
