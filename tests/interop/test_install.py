@@ -137,6 +137,25 @@ def _check_installation(python: Path, directory: Path) -> None:
         if path != CHECKOUT / package / "__init__.py"
     )
     assert (directory / "venv/bin/os-vif").exists()
+    share = directory / "venv/share"
+    installed = {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()}
+    pages = {f"man/man1/{path.name}" for path in (CHECKOUT / "etc/man").glob("*.1")}
+    assert pages
+    assert {
+        *pages,
+        "bash-completion/completions/os-vif",
+        "zsh/site-functions/_os-vif",
+        "fish/vendor_completions.d/os-vif.fish",
+        "os-vif/logrotate.d/os-vif",
+        "os-vif/rootwrap.d/os-vif.filters",
+        "os-vif/sudoers.d/os-vif",
+        "os-vif/systemd/os-vif-gc.timer",
+    } <= installed
+    done = subprocess.run(
+        [directory / "venv/bin/os-vif", "complete", "--shell", "fish"],
+        check=True, capture_output=True, text=True, cwd=directory,
+    )  # fmt: skip
+    assert done.stdout == (share / "fish/vendor_completions.d/os-vif.fish").read_text()
 
 
 def test_the_sdist_can_be_tested(source, tmp_path):
