@@ -70,6 +70,7 @@ def _completions() -> dict[str, Any]:
     )
     return {
         **files,
+        "DIR": shtab.DIRECTORY,
         "--plugin": _PLUGINS,
         "ID": _VIFS,
         "--allow-user": _USERS,

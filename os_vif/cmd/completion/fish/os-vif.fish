@@ -52,8 +52,8 @@ function _shtab_os_vif_using
   test "$_shtab_os_vif_cmdpath" = "$argv"
 end
 
-set -g _shtab_os_vif_commands check cni-daemon complete convert demo describe doctor gc help host-info list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' plan plug plugins privileged repair schema show unplug validate watch
-set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --offer --older-than --output --owner --plugin --prefix --quote --release --repair --seen --shell --socket-mode --sort-column --state --svg -c -f -o
+set -g _shtab_os_vif_commands check cni-daemon complete convert demo describe doctor gc help host-info list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show unplug validate watch
+set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --directory --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --offer --older-than --output --owner --plugin --prefix --quote --release --repair --seen --shell --socket-mode --sort-column --state --svg -c -f -o
 
 complete -c os-vif -e
 complete -c os-vif -f
@@ -153,7 +153,7 @@ complete -c os-vif -n '_shtab_os_vif_using gc' -l pending -d 'also collect VIFs 
 complete -c os-vif -n '_shtab_os_vif_using gc' -l dry-run -d 'list the results, and change nothing; exit code 3 if a VIF would be unplugged'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a help -d 'Print the help of a command'
 complete -c os-vif -n '_shtab_os_vif_using help' -s h -l help -d 'show this help message and exit'
-complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon complete convert demo describe doctor gc help host-info list negotiate negotiate negotiate plan plug plugins privileged repair schema show unplug validate watch" -d 'name of the command'
+complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon complete convert demo describe doctor gc help host-info list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show unplug validate watch" -d 'name of the command'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a host-info -d 'List the SR-IOV functions of this host, with drivers, representors and users'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
@@ -228,6 +228,9 @@ complete -c os-vif -n '_shtab_os_vif_using negotiate verdict' -l offer -xka "(__
 complete -c os-vif -n '_shtab_os_vif_using negotiate verdict' -l release -xka "1.0.0 1.1.0 1.2.0 1.2.1 1.3.0 1.4.0 1.4.1 1.5.0 1.6.0 1.7.0 1.7.1 1.7.2 1.8.0 1.9.0 1.9.1 1.9.2 1.10.0 1.11.0 1.11.1 1.11.2 1.12.0 1.13.0 1.13.1 1.14.0 1.15.0 1.15.1 1.15.2 1.16.0 1.17.0 2.0.0 2.0.1 2.1.0 2.2.0 2.2.1 2.3.0 2.4.0 2.4.1 2.5.0 2.6.0 2.6.1 2.7.0 2.7.1 2.7.2 2.8.0 3.0.0 3.0.1 3.1.0 3.1.1 3.2.0 3.3.0 3.4.0 3.5.0 3.6.0 3.7.0 3.7.1 4.0.0 4.1.0 4.2.0 4.2.1 4.3.0 4.3.1 5.0.0 5.1.0 5.2.0 5.2.1 5.2.2 5.3.0 6.0.0 kuryr-0.1.0 kuryr-0.2.0 kuryr-0.2.1 kuryr-0.3.0 kuryr-0.4.0 kuryr-0.4.1 kuryr-0.4.2 kuryr-0.4.3 kuryr-0.4.4 kuryr-0.4.5 kuryr-0.4.6 kuryr-0.4.7 kuryr-0.5.0 kuryr-0.5.1 kuryr-0.5.2 kuryr-0.5.3 kuryr-0.5.4 kuryr-0.6.0 kuryr-0.6.1 kuryr-1.0.0 kuryr-1.0.1 kuryr-1.1.0 kuryr-1.1.1 kuryr-1.1.2 kuryr-2.0.0 kuryr-2.1.0 kuryr-3.0.0 kuryr-3.1.0 kuryr-4.0.0 kuryr-4.0.1 kuryr-5.0.0 kuryr-6.0.0 kuryr-6.0.1 kuryr-7.0.0 kuryr-8.0.0 kuryr-9.0.0 kuryr-10.0.0" -d 'release of os-vif on the hosts, such as 5.3.0; by default the release in the offer'
 complete -c os-vif -n '_shtab_os_vif_using negotiate verdict; and test $_shtab_os_vif_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'JSON file with the VIF on this host'
 complete -c os-vif -n '_shtab_os_vif_using negotiate verdict; and test $_shtab_os_vif_npos -eq 1' -ka "(__fish_complete_path (commandline -ct))" -d 'JSON file with the VIF of the same port on the other host'
+complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a new-plugin -d 'Write the Python package of a new plugin, with tests'
+complete -c os-vif -n '_shtab_os_vif_using new-plugin' -s h -l help -d 'show this help message and exit'
+complete -c os-vif -n '_shtab_os_vif_using new-plugin' -l directory -xka "(__fish_complete_directories)" -d 'directory to create; by default os-vif-NAME'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a plan -d 'Print the changes that a plug or an unplug would make. The host is not changed'
 complete -c os-vif -n '_shtab_os_vif_using plan' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using plan' -l instance-uuid -x -d 'UUID of the virtual machine or pod of the VIFs; none by default'
