@@ -144,8 +144,8 @@ def check_packages(pages: Pages) -> Iterator[str]:
 def check_ovs_names(pages: Pages) -> Iterator[str]:
     """Compare the keys in the two tables about rows of Open vSwitch."""
     text = pages["operators/ovs/names"]
-    used = {key for *_, keys in table(text, "What is set") for key in literals(keys)}
-    values = {literals(key)[0] for key, *_ in table(text, "Values, and who reads them")}
+    used = {key for *_, keys in table(text, "Settings") for key in literals(keys)}
+    values = {literals(key)[0] for key, *_ in table(text, "Values and readers")}
     if values != used:
         yield f"operators/ovs/names: keys differ: {sorted(values ^ used)}"
 

@@ -154,7 +154,7 @@ def test_the_table_lists_what_a_way_of_plugging_makes(host, ovs_options, way):
     assert {key: value for key, value in rows(host).items() if key in before} == before
     listed = {
         (what, resolved(pages.literals(name)[0], vif)): set(pages.literals(keys))
-        for told, what, name, keys in table("What is set")
+        for told, what, name, keys in table("Settings")
         if told == way
     }
     planned = {k: v for k, v in devices(os_vif.plan(vif, INSTANCE)).items() if v}
@@ -184,7 +184,7 @@ def _values(vif: VIFBase, made: dict) -> None:
     }
     told = {
         pages.literals(key)[0]: (cell, pages.literals(cell))
-        for key, cell, *_ in table("Values, and who reads them")
+        for key, cell, *_ in table("Values and readers")
     }
     for (kind, name), row in made.items():
         for key, value in row.items():
@@ -207,7 +207,7 @@ def test_the_names_are_as_long_as_the_table_says():
     """Every name of the other table is in that of names, and each prefix has its length."""
     vif = ovs_vif()
     listed = {pages.literals(name)[0]: length for name, length, *_ in table("Names")}
-    used = {pages.literals(name)[0] for _, _, name, _ in table("What is set")} - {"representor"}
+    used = {pages.literals(name)[0] for _, _, name, _ in table("Settings")} - {"representor"}
     assert used | {"tbr-…"} == listed.keys()
     for name, length in listed.items():
         if length.isdecimal():
