@@ -77,10 +77,8 @@ class Case:
         """Return the requirement that the host lacks, or None."""
         if self.switch is not None and (missing := open_vswitch.missing_requirement()):
             return missing
-        if (self.tun or self.switch is not None) and not os.access(
-            "/dev/net/tun", os.R_OK | os.W_OK
-        ):
-            return "needs to read and write /dev/net/tun"
+        if (self.tun or self.switch is not None) and (missing := missing_tun()):
+            return missing
         if self.probe is None:
             return None
         try:
@@ -115,6 +113,16 @@ class Case:
             if options:
                 stack.enter_context(configured(f"os_vif_{self.vif.plugin}", options))
             yield
+
+
+def missing_tun() -> str | None:
+    """Return the reason why the caller cannot create tap devices, or None.
+
+    The bridges of an Open vSwitch in user space are tap devices.
+    """
+    if os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return None
+    return "needs to read and write /dev/net/tun"
 
 
 @contextlib.contextmanager

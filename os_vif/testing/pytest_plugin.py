@@ -56,7 +56,7 @@ def switch(host: Host, tmp_path: pathlib.Path) -> Iterator[Switch]:
     """
     from os_vif.testing import conformance_case, open_vswitch
 
-    if missing := open_vswitch.missing_requirement():
+    if missing := open_vswitch.missing_requirement() or conformance_case.missing_tun():
         pytest.skip(missing)
     with open_vswitch.Switch(tmp_path) as created:
         options = {"ovsdb_connection": created.connection}
