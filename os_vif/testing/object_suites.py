@@ -19,6 +19,9 @@ from os_vif.testing.conformance_report import Report, Result, Verdict
 #: An object, or a class. A class stands for an object of the class without any set field.
 Subject = ovo.VersionedObject | type[ovo.VersionedObject]
 
+#: Stands for the value of a field that is not set.
+_UNSET = object()
+
 
 def round_trip(
     subjects: Iterable[Subject], *, forms: Sequence[str] = serialization.FORMS
@@ -50,7 +53,9 @@ def back_level(subjects: Iterable[Subject], *, releases: Sequence[str] | None = 
 
     :func:`os_vif.serialization.downgrade` writes each object for each release, and
     :func:`os_vif.serialization.loads` reads the result. The result has the values of the object,
-    except those in the list of losses.
+    except those in the list of losses. For each older version of a class,
+    ``obj_to_primitive(target_version=...)`` writes a primitive, and ``obj_from_primitive()`` reads
+    the primitive without another value.
 
     :param subjects: objects, or classes.
     :param releases: releases of os-vif or of kuryr; by default all of
@@ -61,7 +66,17 @@ def back_level(subjects: Iterable[Subject], *, releases: Sequence[str] | None = 
     checks: dict[str, Callable[[ovo.VersionedObject], None]] = {}
     for name in names:
         checks[name] = lambda obj, name=name: _read_by_release(obj, name)  # type: ignore[misc]
+    subjects = list(subjects)
+    kinds = [each if isinstance(each, type) else type(each) for each in subjects]
+    for version in sorted({version for kind in kinds for version in _older_versions(kind)}):
+        checks[f"version {version}"] = lambda obj, version=version: (  # type: ignore[misc]
+            _read_by_version(obj, version)
+        )
     return _report("back-level documents", subjects, checks)
+
+
+class _SkippedError(Exception):
+    """A check does not apply to an object; the text tells the reason."""
 
 
 class _FaultError(Exception):
@@ -92,7 +107,7 @@ def _results(
             verdict, reason = Verdict.PASSED, ""
             try:
                 function(obj)
-            except (exception.UnknownKind, ImportError) as error:
+            except (exception.UnknownKind, _SkippedError, ImportError) as error:
                 verdict, reason = Verdict.SKIPPED, str(error)
             except _FaultError as error:
                 verdict, reason = Verdict.FAILED, str(error)
@@ -104,16 +119,14 @@ def _results(
 def _require_equal(obj: ovo.VersionedObject, other: Any) -> None:
     if type(other) is not type(obj):
         raise _FaultError(f"the result is a {type(other).__name__}")
-    before, after = (_without_changes(each.obj_to_primitive()) for each in (obj, other))
-    if before != after:
-        raise _FaultError(f"{before} became {after}")
-
-
-def _without_changes(data: Any) -> Any:
-    """Return a primitive without the lists of changed fields, which documents do not have."""
-    if isinstance(data, dict):
-        return {k: _without_changes(v) for k, v in data.items() if not k.endswith(".changes")}
-    return [_without_changes(entry) for entry in data] if isinstance(data, list) else data
+    before, after = dict(_values(obj)), dict(_values(other))
+    changed = [
+        f"{path}: {before.get(path, 'unset')!r} became {after.get(path, 'unset')!r}"
+        for path in {**before, **after}
+        if before.get(path, _UNSET) != after.get(path, _UNSET)
+    ]
+    if changed:
+        raise _FaultError("\n".join(changed))
 
 
 def _round_trip(obj: ovo.VersionedObject, form: str) -> None:
@@ -124,6 +137,61 @@ def _round_trip(obj: ovo.VersionedObject, form: str) -> None:
 
 
 def _read_by_release(obj: ovo.VersionedObject, release: str) -> None:
+    """Write an object for a release, read the result, and compare the values."""
     written, losses = serialization.downgrade(obj, release)
-    del losses
-    serialization.loads(serialization.json_text.compose(written))
+    read = serialization.loads(serialization.json_text.compose(written))
+    after = dict(_values(read))
+    lost = [loss.path for loss in losses]
+    for path, value in _values(obj):
+        if any(_is_within(path, loss) or _is_within(loss, path) for loss in lost):
+            continue
+        if path not in after:
+            raise _FaultError(f"{path} is lost without a loss in the report of downgrade()")
+        if after[path] != value:
+            raise _FaultError(f"{path}: {value!r} became {after[path]!r}")
+
+
+def _is_within(path: str, parent: str) -> bool:
+    return not parent or path == parent or path.startswith((f"{parent}.", f"{parent}["))
+
+
+def _read_by_version(obj: ovo.VersionedObject, version: str) -> None:
+    """Write an object as a version of its class by ``obj_make_compatible()``, and read it."""
+    if version not in _older_versions(type(obj)):
+        raise _SkippedError(f"{type(obj).obj_name()} has no version {version} before its own")
+    read = type(obj).obj_from_primitive(obj.obj_to_primitive(target_version=version))
+    before = dict(_values(obj))
+    for path, value in _values(read):
+        if before.get(path) != value:
+            raise _FaultError(f"{path}: {before.get(path)!r} became {value!r}")
+
+
+def _older_versions(kind: type[ovo.VersionedObject]) -> list[str]:
+    """Return the versions with the major number of a class before the version of the class."""
+    major, _, minor = kind.VERSION.partition(".")
+    return [f"{major}.{number}" for number in range(int(minor or 0))]
+
+
+def _values(obj: ovo.VersionedObject, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the path and the value of each set field, also of nested objects."""
+    for name in obj.obj_fields:
+        if not obj.obj_attr_is_set(name):
+            continue
+        value = getattr(obj, name)
+        if isinstance(value, ovo.VersionedObject) and not isinstance(value, ovo.ObjectListBase):
+            yield from _values(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with dictionaries in place of objects, for a comparison."""
+    if isinstance(value, ovo.ObjectListBase):
+        return [_plain(entry) for entry in value.objects]
+    if isinstance(value, ovo.VersionedObject):
+        return dict(_values(value))
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return value
