@@ -31,7 +31,7 @@ install_packages() {
 
 # Print the path of a Python that is new enough and can create virtual environments.
 find_python() {
-    for candidate in "${OS_VIF_PYTHON:-python3}" python3 python3.13 python3.12 python3.11; do
+    for candidate in "${OS_VIF_PYTHON:-python3}" python3 python3.14 python3.13 python3.12 python3.11; do
         if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
             2>/dev/null; then
             command -v "$candidate"
