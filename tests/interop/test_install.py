@@ -27,14 +27,17 @@ os_vif.initialize()
 import os_vif.cmd, os_vif.host, os_vif.objects, os_vif.plugins
 packages = (os_vif, vif_plug_linux_bridge, vif_plug_noop, vif_plug_ovs)
 modules = [m.name for p in packages for m in pkgutil.walk_packages(p.__path__, p.__name__ + ".")]
-# Modules that need an extra: os-vif[metrics] and os-vif[otel].
-optional = {"os_vif.operations.metrics", "os_vif.operations.tracing"}
+# Modules that need an extra: os-vif[metrics], os-vif[otel] and os-vif[testing].
+optional = {
+    "os_vif.operations.metrics", "os_vif.operations.tracing", "os_vif.testing.pytest_plugin"
+}
 for name in modules:
     if name not in optional:
         importlib.import_module(name)
 entry_points = importlib.metadata.distribution("os-vif").entry_points
 for entry_point in entry_points:
-    entry_point.load()
+    if entry_point.module not in optional:
+        entry_point.load()
 print(json.dumps({
     "where": os_vif.__file__,
     "version": importlib.metadata.version("os_vif"),
