@@ -43,7 +43,11 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(oslo_\w+|ovo|stevedore|cfg|collections|datetime|netaddr|prometheus_client|uuid)\..*",
+        r"(oslo_\w+|ovo|stevedore|cfg|collections|contextlib|datetime|netaddr|pathlib)\..*",
+    ),
+    (
+        r"py:.*",
+        r"(prometheus_client|pyroute2|pytest|subprocess|uuid)\..*",
     ),
     # Private classes have no page.
     (
@@ -51,6 +55,7 @@ nitpick_ignore_regex = [
         r"(Check|Run|Undo)Answer|Registry|EntryPoint|Netlink|Link|Opener|Tls|_history\.Version",
     ),
     (r"py:.*", r"Keep|Metric|PortTables|SharedDaemonError|Target|Users|VifRecord|Watch"),
+    (r"py:.*", r"CHECKS|CaseUnavailableError|os_vif\.testing\.\w+(\.\w+)?"),
     (r"py:.*", r"os_vif\.(serialization\._Kind|vif_fields\._VIF)"),
 ]
 
