@@ -31,6 +31,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
          "os-vif convert --release 5.3.0 --in-place stored.json"),
         ("List the objects that would lose data",
          "os-vif convert --release 1.14.0 --check stored.json"),
+        ("Write a JSON patch for each object, for kubectl patch --type json",
+         "os-vif convert --form json --patch stored.json"),
     ),
     "demo": (
         ("Plug VIFs in a private network namespace", "os-vif demo"),
@@ -111,6 +113,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "show": (
         ("Draw a VIF as a tree", "os-vif show vif.json"),
         ("Draw objects as a picture", "os-vif show --svg vif.svg stored.json"),
+    ),
+    "survey": (
+        ("Count stored objects by era, class, namespace and fault",
+         "os-vif survey stored.json"),
+        ("Print namespace and name of the objects with a fault, for a loop",
+         "os-vif survey --faulty stored.json"),
     ),
     "unplug": (
         ("Unplug a VIF", "os-vif unplug vif.json"),

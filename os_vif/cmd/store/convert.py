@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from os_vif import exception
 from os_vif.cmd import main
-from os_vif.cmd.store import files
+from os_vif.cmd.store import files, selection
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
+from os_vif.cmd.store.selection import Selection
 from os_vif.cmd.store.store_command import FilesCommand
 
 # ``os-vif --help`` loads this module: codecs are imported when the command runs.
@@ -56,6 +57,13 @@ class Convert(FilesCommand):
             action="store_true",
             help="write KuryrPorts (kuryr 3.0 and later) in place of annotated pods",
         )
+        selection.add_selection_options(parser)
+        parser.add_argument(
+            "--patch",
+            action="store_true",
+            help="write a line of JSON for each changed object, with kind, namespace, name and "
+            "a JSON patch (RFC 6902) for 'kubectl patch --type json'",
+        )
         where = parser.add_mutually_exclusive_group()
         where.add_argument(
             "-o",
@@ -83,11 +91,21 @@ class Convert(FilesCommand):
             raise main.BadInputError(
                 "--kuryrports cannot be combined with --in-place: a KuryrPort does not replace the pod"
             )
+        if parsed_args.patch and (
+            parsed_args.in_place or parsed_args.kuryrports or parsed_args.check
+        ):
+            raise main.BadInputError(
+                "--patch cannot be combined with --in-place, --kuryrports or --check"
+            )
         conversion = Conversion(
             parse_target(parsed_args.form, parsed_args.release),
             allow_loss=parsed_args.allow_loss,
             kuryrports=parsed_args.kuryrports,
+            patches=parsed_args.patch,
+            selection=selection.parse_selection(parsed_args),
         )
+        if conversion.patches and conversion.target.is_binary:
+            raise main.BadInputError("--patch needs a form of JSON")
         output = None if parsed_args.in_place else parsed_args.output
         return convert_files(conversion, parsed_args.files, output, check=parsed_args.check)
 
@@ -100,6 +118,10 @@ class Conversion(NamedTuple):
     allow_loss: bool = False
     #: Write the KuryrPorts of pods.
     kuryrports: bool = False
+    #: Write JSON patches.
+    patches: bool = False
+    #: The objects to convert.
+    selection: Selection = Selection()
 
     def convert_file(self, source: visitor.Source, out: files.Output) -> None:
         """Write all objects of a file; an object with an error is written unchanged.
@@ -151,6 +173,27 @@ class Conversion(NamedTuple):
         source.visit(act, failure=Outcome.FAILED)
         out.write((before if before is _LIST_HEAD else b"") + _LIST_TAIL)
 
+    def write_patches(self, source: visitor.Source, out: files.Output) -> None:
+        """Write a line with a JSON patch for each object that changes."""
+        from os_vif.operations.json_patch import json_patch
+        from os_vif.serialization import json_text
+
+        def act(chunk: Chunk) -> Outcome:
+            result = self._convert(source, chunk)
+            if result.outcome is Outcome.CONVERTED:
+                before, after = json_text.parse(chunk.data), json_text.parse(result.data)
+                metadata = before.get("metadata") or {}
+                line = {
+                    "kind": before.get("kind"),
+                    "namespace": metadata.get("namespace"),
+                    "name": metadata.get("name"),
+                    "patch": json_patch(before, after),
+                }
+                out.write(json_text.compose(line).encode() + b"\n")
+            return result.outcome
+
+        source.visit(act, failure=Outcome.FAILED)
+
     def _convert(self, source: visitor.Source, chunk: Chunk) -> _Result:
         """Return an object converted.
 
@@ -195,7 +238,11 @@ def convert_files(
         convert = conversion.check_file
     elif conversion.kuryrports:
         convert = conversion.list_kuryrports
+    elif conversion.patches:
+        convert = conversion.write_patches
     with visitor.open_sources(names) as sources:
+        for source in sources:
+            source.selection = conversion.selection
         if output is None:
             for source in sources:
                 with files.replace_input(source.name, source.file) as out:

@@ -36,6 +36,7 @@ class Outcome(enum.StrEnum):
     UNCHANGED = "already in that format"
     FAILED = "not converted"
     EMPTY = "without VIFs"
+    SKIPPED = "left out"
 
 
 class Bar:

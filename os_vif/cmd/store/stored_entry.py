@@ -182,6 +182,23 @@ def name_of(data: Any) -> str:
     return printable(" ".join(str(word) for word in words if word))[:_MAX_NAME] or "an object"
 
 
+def parsed_or_none(chunk: Chunk) -> Any:
+    """Return the plain data of an object, or None if the text is not JSON."""
+    try:
+        return json_text.parse(chunk.data)
+    except exception.SerializationError:
+        return None
+
+
+def loop_name(data: Any) -> str:
+    """Return the namespace and kind/name of an object, for ``read namespace object`` of a shell."""
+    metadata = data.get("metadata") if isinstance(data, dict) else None
+    if not isinstance(metadata, dict):
+        return "- " + name_of(data).replace(" ", "/")
+    namespace, name = metadata.get("namespace", "-"), metadata.get("name", "")
+    return printable(f"{namespace} {data.get('kind', 'Pod')}/{name}")
+
+
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
     """Raise every error of an object as a SerializationError, so that the next object is read.

@@ -21,11 +21,10 @@ from io import BufferedReader
 from os_vif import exception
 from os_vif.cmd import main
 from os_vif.cmd.exit_codes import EXIT_PARTIAL
-from os_vif.cmd.store import diagnostics, files, progress, stored_entry
+from os_vif.cmd.store import diagnostics, files, progress, selection, stored_entry
 from os_vif.cmd.store.json_scanner import Chunk, StructureError
 from os_vif.cmd.store.json_splitter import split_chunks
 from os_vif.cmd.store.progress import Outcome
-from os_vif.serialization import json_text
 
 LOG = logging.getLogger("os-vif")
 
@@ -43,6 +42,8 @@ class Source:
         status = os.fstat(file.fileno())
         self._bar = progress.Bar(status.st_size if stat.S_ISREG(status.st_mode) else None)
         self._bytes_read = 0
+        #: The options --only and --skip.
+        self.selection = selection.Selection()
 
     def visit(
         self,
@@ -67,12 +68,19 @@ class Source:
                 if not chunk.is_object:
                     keep(chunk)
                     continue
+                if not self.selection.selects_chunk(chunk):
+                    self.counts.outcomes[Outcome.SKIPPED] += 1
+                    keep(chunk)
+                    continue
                 try:
                     with stored_entry.translated_errors():
                         outcome = act(chunk)
                 except exception.SerializationError as error:
-                    outcome = failure
-                    self.report(write_error, chunk, [diagnostics.first_error(chunk, error)])
+                    outcome = Outcome.SKIPPED
+                    if self.selection.selects_error(error):
+                        outcome = failure
+                        found = diagnostics.first_error(chunk, error)
+                        self.report(write_error, chunk, [found])
                     keep(chunk)
                 self.counts.outcomes[outcome] += 1
         finally:
@@ -124,10 +132,7 @@ class Source:
 
 def _name_of(chunk: Chunk) -> str:
     """Return the name of an object for messages; invalid JSON has no name."""
-    try:
-        return stored_entry.name_of(json_text.parse(chunk.data))
-    except exception.SerializationError:
-        return "an object"
+    return stored_entry.name_of(stored_entry.parsed_or_none(chunk))
 
 
 @contextlib.contextmanager

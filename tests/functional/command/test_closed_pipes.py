@@ -42,6 +42,7 @@ COMMANDS = {
     "repair": ["repair --help"],
     "schema": ["schema"],
     "show": ["show", "show --ascii"],
+    "survey": ["survey", "survey -f json"],
     "unplug": ["unplug --help"],
     "validate": ["validate", "validate -v"],
     "watch": ["watch --help"],

@@ -52,8 +52,8 @@ function _shtab_os_vif_using
   test "$_shtab_os_vif_cmdpath" = "$argv"
 end
 
-set -g _shtab_os_vif_commands check cni-daemon complete convert demo describe doctor gc help host-info list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show unplug validate watch
-set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --directory --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --offer --older-than --output --owner --plugin --prefix --quote --release --repair --seen --shell --socket-mode --sort-column --state --svg -c -f -o
+set -g _shtab_os_vif_commands check cni-daemon complete convert demo describe doctor gc help host-info list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show survey unplug validate watch
+set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --directory --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --offer --older-than --only --output --owner --plugin --prefix --quote --release --repair --seen --shell --skip --socket-mode --sort-column --state --svg -c -f -o
 
 complete -c os-vif -e
 complete -c os-vif -f
@@ -98,6 +98,9 @@ complete -c os-vif -n '_shtab_os_vif_using convert' -l release -xka "1.0.0 1.1.0
 complete -c os-vif -n '_shtab_os_vif_using convert' -l form -xka "json ovo protobuf" -d 'form of the output; by default the newest form that the release reads'
 complete -c os-vif -n '_shtab_os_vif_using convert' -l allow-loss -d 'also convert objects that lose data, and report the losses; by default such objects are copied unchanged'
 complete -c os-vif -n '_shtab_os_vif_using convert' -l kuryrports -d 'write KuryrPorts (kuryr 3.0 and later) in place of annotated pods'
+complete -c os-vif -n '_shtab_os_vif_using convert' -l only -x -d 'leave out other objects than those of a namespace, or with a fault, that matches a pattern such as '"'"'kube-*'"'"'; may be repeated; survey prints the reasons'
+complete -c os-vif -n '_shtab_os_vif_using convert' -l skip -x -d 'leave out the objects of a namespace, or with a fault, that matches a pattern such as '"'"'kube-*'"'"'; may be repeated; survey prints the reasons'
+complete -c os-vif -n '_shtab_os_vif_using convert' -l patch -d 'write a line of JSON for each changed object, with kind, namespace, name and a JSON patch (RFC 6902) for '"'"'kubectl patch --type json'"'"''
 complete -c os-vif -n '_shtab_os_vif_using convert' -s o -l output -xka "(__fish_complete_path (commandline -ct))" -d 'output file; by default, or for '"'"'-'"'"', standard output'
 complete -c os-vif -n '_shtab_os_vif_using convert' -l in-place -d 'replace each input file with the output'
 complete -c os-vif -n '_shtab_os_vif_using convert' -l check -d 'write no objects; print the outcome for each object'
@@ -153,7 +156,7 @@ complete -c os-vif -n '_shtab_os_vif_using gc' -l pending -d 'also collect VIFs 
 complete -c os-vif -n '_shtab_os_vif_using gc' -l dry-run -d 'list the results, and change nothing; exit code 3 if a VIF would be unplugged'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a help -d 'Print the help of a command'
 complete -c os-vif -n '_shtab_os_vif_using help' -s h -l help -d 'show this help message and exit'
-complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon complete convert demo describe doctor gc help host-info list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show unplug validate watch" -d 'name of the command'
+complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon complete convert demo describe doctor gc help host-info list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show survey unplug validate watch" -d 'name of the command'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a host-info -d 'List the SR-IOV functions of this host, with drivers, representors and users'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
@@ -284,6 +287,22 @@ complete -c os-vif -n '_shtab_os_vif_using show' -s h -l help -d 'show this help
 complete -c os-vif -n '_shtab_os_vif_using show' -l svg -xka "(__fish_complete_path (commandline -ct))" -d 'write a picture to an SVG file, or for '"'"'-'"'"' to standard output; by default a tree'
 complete -c os-vif -n '_shtab_os_vif_using show' -l ascii -d 'draw a tree with ASCII characters; by default as the locale permits'
 complete -c os-vif -n '_shtab_os_vif_using show; and test $_shtab_os_vif_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'JSON file with VIFs, pods or KuryrPorts; standard input by default, or for '"'"'-'"'"''
+complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a survey -d 'Count stored objects by era, class and version, namespace and fault'
+complete -c os-vif -n '_shtab_os_vif_using survey' -s h -l help -d 'show this help message and exit'
+complete -c os-vif -n '_shtab_os_vif_using survey' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
+complete -c os-vif -n '_shtab_os_vif_using survey' -s c -l column -x -d 'specify the column(s) to include, can be repeated to show multiple columns'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l quote -xka "all minimal none nonnumeric" -d 'when to include quotes, defaults to nonnumeric'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l noindent -d 'whether to disable indenting the JSON'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l max-width -x -d 'Maximum display width, <1 to disable. You can also use the CLIFF_MAX_TERM_WIDTH environment variable, but the parameter takes precedence.'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l fit-width -d 'Fit the table to the display width. Implied if --max-width greater than 0. Set the environment variable CLIFF_FIT_WIDTH=1 to always enable'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l print-empty -d 'Print empty table if there is no data to show.'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l sort-column -x -d 'specify the column(s) to sort the data (columns specified first have a priority, non-existing columns are ignored), column names are case-insensitive and accept underscores for spaces, can be repeated'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l sort-ascending -d 'sort the column(s) in ascending order'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l sort-descending -d 'sort the column(s) in descending order'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l only -x -d 'leave out other objects than those of a namespace, or with a fault, that matches a pattern such as '"'"'kube-*'"'"'; may be repeated; survey prints the reasons'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l skip -x -d 'leave out the objects of a namespace, or with a fault, that matches a pattern such as '"'"'kube-*'"'"'; may be repeated; survey prints the reasons'
+complete -c os-vif -n '_shtab_os_vif_using survey' -l faulty -d 'print only the objects with a fault, for a loop: a line for each object with namespace and kind/name, '"'"'-'"'"' without namespace'
+complete -c os-vif -n '_shtab_os_vif_using survey; and test $_shtab_os_vif_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'JSON file with VIFs, pods or KuryrPorts; standard input by default, or for '"'"'-'"'"''
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a unplug -d 'Disconnect VIFs from networks. The failure of a VIF affects no further VIF'
 complete -c os-vif -n '_shtab_os_vif_using unplug' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using unplug' -l instance-uuid -x -d 'UUID of the virtual machine or pod of the VIFs; none by default'
