@@ -3,20 +3,22 @@
 
 """A test kit for authors of plugins and of objects: fixtures, a conformance suite, simulated hosts.
 
-* :func:`conformance` runs the checks that every plugin of os-vif passes, for each :class:`Case`;
-* :func:`round_trip` and :func:`back_level` check VIFs and classes of an embedder;
-* :mod:`os_vif.testing.pytest_plugin`: the fixtures ``host``, ``switch``, ``card`` and ``guest``;
-* :mod:`os_vif.testing.host_snapshots`: the state of a host, and the differences of two states;
-* :mod:`os_vif.testing.guests`: guests in private network namespaces, and a hypervisor that connects
+* :func:`os_vif.testing.conformance` runs the checks that every plugin of os-vif passes, for each
+  :class:`os_vif.testing.Case`;
+* :func:`os_vif.testing.round_trip` and :func:`os_vif.testing.back_level` check VIFs and classes of
+  an embedder;
+* ``os_vif.testing.pytest_plugin``: the fixtures ``host``, ``switch``, ``card`` and ``guest``;
+* ``os_vif.testing.host_snapshots``: the state of a host, and the differences of two states;
+* ``os_vif.testing.guests``: guests in private network namespaces, and a hypervisor that connects
   guests to bridges;
-* :mod:`os_vif.testing.tap_bridge`: the network card of a guest on a persistent tap device;
-* :mod:`os_vif.testing.open_vswitch`: a private Open vSwitch.
+* ``os_vif.testing.tap_bridge``: the network card of a guest on a persistent tap device;
+* ``os_vif.testing.open_vswitch``: a private Open vSwitch.
 
 Guests, hypervisors and switches are context managers: entering creates the processes and devices,
 and leaving removes everything again, also after an error. The caller needs ``CAP_SYS_ADMIN`` and
 ``CAP_NET_ADMIN`` in the current network namespace; run the caller in a private one
 (``unshare --net``), so that the devices of the host stay untouched. Failures raise
-:class:`OSError`, or :class:`pyroute2.NetlinkError` for a refusal of the kernel.
+``OSError``, or ``pyroute2.NetlinkError`` for a refusal of the kernel.
 """
 
 from __future__ import annotations

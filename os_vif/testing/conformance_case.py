@@ -31,8 +31,6 @@ class Case:
 
     Each check creates the host in a private network namespace: the commands of *prepare* run, then
     a private Open vSwitch starts if *switch* is set.
-
-    :raises CaseUnavailableError: by :meth:`prepared`, if the host lacks a requirement.
     """
 
     #: The name of the case in the report.
@@ -92,7 +90,8 @@ class Case:
     def prepared(self) -> Iterator[None]:
         """Create the host in the current network namespace; remove processes at the end.
 
-        :raises CaseUnavailableError: if the host lacks a requirement.
+        :raises os_vif.testing.conformance_case.CaseUnavailableError: if the host lacks a
+            requirement.
         """
         if missing := self.missing_requirement():
             raise CaseUnavailableError(missing)

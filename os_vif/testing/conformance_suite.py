@@ -52,11 +52,11 @@ def conformance(
     :param plugin: the name of the entry point of an installed plugin; or a plugin class, which is
         loaded under the name in the field ``plugin`` of the VIFs.
     :param cases: the VIFs of the plugin, each with the host of the VIF.
-    :param checks: the names of the checks to run; by default all of :data:`CHECKS`.
+    :param checks: the names of the checks to run; by default all.
     :param stride: kill before each *stride*-th step instead of each step.
     :returns: the verdict of each check for each case.
     :raises ValueError: without cases, or for the name of an unknown check.
-    :raises os_vif.testing.private_namespaces.MissingRightError: if the caller may not create private_namespaces.
+    :raises os_vif.testing.MissingRightError: if the caller may not create namespaces.
     :raises os_vif.exception.NoMatchingPlugin: if no plugin of the name is installed; the subclass
         ``PluginNotLoaded`` if the plugin cannot be loaded.
     """

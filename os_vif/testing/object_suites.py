@@ -33,7 +33,7 @@ def round_trip(
     :func:`os_vif.serialization.loads` in each of *forms*, and equal bytes in two calls.
 
     :param subjects: objects, or classes.
-    :param forms: formats of :data:`os_vif.serialization.FORMS`. ``protobuf`` is skipped if
+    :param forms: formats of ``os_vif.serialization.FORMS``. ``protobuf`` is skipped if
         ``os-vif[protobuf]`` is not installed.
     :returns: the verdict of each check for each object.
     """
@@ -59,7 +59,7 @@ def back_level(subjects: Iterable[Subject], *, releases: Sequence[str] | None = 
 
     :param subjects: objects, or classes.
     :param releases: releases of os-vif or of kuryr; by default all of
-        :func:`os_vif.serialization.releases`.
+        ``os_vif.serialization.releases()``.
     :returns: the verdict for each object and release. A release without the class is skipped.
     """
     names = tuple(serialization.releases()) if releases is None else releases

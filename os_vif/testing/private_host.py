@@ -38,10 +38,7 @@ class Host:
 
     @staticmethod
     def run(command: str) -> None:
-        """Run a shell command as root of the namespace.
-
-        :raises subprocess.CalledProcessError: if the command fails.
-        """
+        """Run a shell command as root of the namespace; ``CalledProcessError`` for a failure."""
         private_namespaces.run(command)
 
     @staticmethod
@@ -87,7 +84,7 @@ def private_host(*, in_process: bool = False) -> Iterator[Host]:
     """Provide a host in a new network namespace for a block, and load the plugins.
 
     :param in_process: run the privileged functions in this process instead of a daemon.
-    :raises os_vif.testing.private_namespaces.MissingRightError: if a right is missing.
+    :raises os_vif.testing.MissingRightError: if a right is missing.
     """
     private_namespaces.require_rights()
     with (
