@@ -23,8 +23,8 @@ HELP = """exit codes:
   3    check: the host differs from a plugged VIF; doctor: a check has failed;
        gc --dry-run: a VIF would be unplugged; negotiate: no host can plug the
        port, or the guest cannot migrate
-  4    validate, convert, show, survey: some objects are invalid, or would lose data;
-       the others are done
+  4    validate, convert, show, survey: some objects are invalid, or would lose
+       data; the others are done
   141  the reader of the output closed the pipe
 
 environment:

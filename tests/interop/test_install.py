@@ -206,6 +206,7 @@ def test_the_lower_bounds_of_our_requirements_hold(subject, tmp_path):
                 *requirements,
                 "pytest>=8",
                 "pytest-timeout",
+                "pytest-xdist",
                 "hypothesis",
                 "fixtures",
                 "jsonschema",

@@ -110,6 +110,8 @@ def test_an_empty_option_of_a_daemon_has_its_default(tmp_path, option):
 
     path = tmp_path / "my.conf"
     path.write_text(f"[vif_plug_ovs_privileged]\n{option} =\n")
+    if option not in vif_plug.conf:
+        pytest.skip(f"this release of oslo.privsep has no option {option}")
     expected = getattr(vif_plug.conf, option)
     cfg.CONF(["--config-file", str(path)], project="os-vif")
     try:
