@@ -59,6 +59,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("List the SR-IOV functions as a table", "os-vif host-info"),
         ("Draw a tree of each physical function", "os-vif host-info --tree"),
     ),
+    "import": (
+        ("Make documents from the pods of a cluster",
+         "os-vif import kuryr stored.json > vifs.json"),
+    ),
     "list": (
         ("List the VIFs of the host", "os-vif list"),
         ("List VIFs that differ, for a script", "os-vif list --state differs -f value -c ID"),

@@ -29,6 +29,7 @@ COMMANDS = {
     "gc": ["gc --help"],
     "help": ["help", "help plug"],
     "host-info": ["host-info", "host-info -f json"],
+    "import": ["import kuryr"],
     "list": ["list -f json", "list --svg -"],
     "negotiate bind": ["negotiate bind --help"],
     "negotiate offer": ["negotiate offer", "negotiate offer -f json"],

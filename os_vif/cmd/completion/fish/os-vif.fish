@@ -52,8 +52,8 @@ function _shtab_os_vif_using
   test "$_shtab_os_vif_cmdpath" = "$argv"
 end
 
-set -g _shtab_os_vif_commands check cni-daemon complete convert demo describe doctor gc help host-info list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show survey unplug validate watch
-set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --directory --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --offer --older-than --only --output --owner --plugin --prefix --quote --release --repair --seen --shell --skip --socket-mode --sort-column --state --svg -c -f -o
+set -g _shtab_os_vif_commands check cni-daemon complete convert demo describe doctor gc help host-info import list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show survey unplug validate watch
+set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --directory --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --network --offer --older-than --only --output --owner --plugin --prefix --quote --release --repair --seen --shell --skip --socket-mode --sort-column --state --subnet --svg -c -f -o
 
 complete -c os-vif -e
 complete -c os-vif -f
@@ -156,7 +156,7 @@ complete -c os-vif -n '_shtab_os_vif_using gc' -l pending -d 'also collect VIFs 
 complete -c os-vif -n '_shtab_os_vif_using gc' -l dry-run -d 'list the results, and change nothing; exit code 3 if a VIF would be unplugged'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a help -d 'Print the help of a command'
 complete -c os-vif -n '_shtab_os_vif_using help' -s h -l help -d 'show this help message and exit'
-complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon complete convert demo describe doctor gc help host-info list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show survey unplug validate watch" -d 'name of the command'
+complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon complete convert demo describe doctor gc help host-info import list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show survey unplug validate watch" -d 'name of the command'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a host-info -d 'List the SR-IOV functions of this host, with drivers, representors and users'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
@@ -171,6 +171,12 @@ complete -c os-vif -n '_shtab_os_vif_using host-info' -l sort-ascending -d 'sort
 complete -c os-vif -n '_shtab_os_vif_using host-info' -l sort-descending -d 'sort the column(s) in descending order'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -l tree -d 'draw a tree of each physical function; by default a table'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -l ascii -d 'draw a tree with ASCII characters; by default as the locale permits'
+complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a import -d 'Make documents of VIFs from the stored data of another program'
+complete -c os-vif -n '_shtab_os_vif_using import' -s h -l help -d 'show this help message and exit'
+complete -c os-vif -n '_shtab_os_vif_using import' -l network -xka "(__fish_complete_path (commandline -ct))" -d 'for neutron: JSON file with networks of the ports, as '"'"'openstack network show -f json'"'"' prints; may be repeated'
+complete -c os-vif -n '_shtab_os_vif_using import' -l subnet -xka "(__fish_complete_path (commandline -ct))" -d 'for neutron: JSON file with subnets of the ports, as '"'"'openstack subnet show -f json'"'"' prints; may be repeated'
+complete -c os-vif -n '_shtab_os_vif_using import; and test $_shtab_os_vif_npos -eq 0' -ka "nova neutron libvirt kuryr zun" -d 'the program that stored the data: network_info of nova'"'"'s instance_info_caches; '"'"'openstack port show -f json'"'"'; the XML of a domain; annotated pods and KuryrPorts; cni_metadata of zun'
+complete -c os-vif -n '_shtab_os_vif_using import; and test $_shtab_os_vif_npos -ge 1' -ka "(__fish_complete_path (commandline -ct))" -d 'file with the data; standard input by default, or for '"'"'-'"'"''
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a list -d 'List the VIFs on this host, of every program. The host stays unchanged'
 complete -c os-vif -n '_shtab_os_vif_using list' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using list' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
