@@ -35,11 +35,11 @@ _EXIT_CODES = (
     ("0", "Success; no differences."),
     ("1", "Failure. The message says what remains."),
     ("2", "Invalid arguments or input. Nothing was changed."),
-    ("3", ("check: the host differs from a plugged VIF. doctor: a check has failed. gc --dry-run: a "
-          "VIF would be unplugged. negotiate: no host can plug the port, or the guest cannot "
-          "migrate.")),
-    ("4", ("validate, convert, show, survey: some objects are invalid, or would lose data. The others are "
-          "done.")),
+    ("3", ("check: the host differs from a plugged VIF. compare: an object differs. doctor: a check "
+          "has failed. gc --dry-run: a VIF would be unplugged. negotiate: no host can plug the port, "
+          "or the guest cannot migrate.")),
+    ("4", ("validate, convert, show, survey, compare: some objects are invalid, or would lose data. "
+          "The others are done.")),
     ("141", "The reader of the output closed the pipe."),
 )  # fmt: skip
 _ENVIRONMENT = (

@@ -20,6 +20,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Serve container runtimes with the options of a file",
          "os-vif --config-file /etc/os-vif/os-vif.conf cni-daemon"),
     ),
+    "compare": (
+        ("Compare the objects of two backups", "os-vif compare before.json after.json"),
+        ("Write the differences of one namespace as CSV",
+         "os-vif compare before.json after.json --only namespace=shop -f csv"),
+    ),
     "complete": (
         ("Complete the command in this bash", 'eval "$(os-vif complete)"'),
         ("Write the completion for zsh", "os-vif complete --shell zsh > _os-vif"),

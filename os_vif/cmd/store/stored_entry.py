@@ -131,7 +131,7 @@ class StoredEntry:
             )
 
     def _write_bare(self, obj: Any, target: Target) -> tuple[bytes, list[Loss]]:
-        written, losses = _dump(obj, target)
+        written, losses = dump(obj, target)
         if isinstance(written, bytes):
             return written, losses
         if self.data is None:
@@ -314,7 +314,7 @@ def _vif_values(envelope: str, written: Any) -> Iterator[tuple[Keys, Any]]:
         yield ("vif",), written["vif"]
 
 
-def _dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
+def dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
     """Return an object in the form of the target, and the losses."""
     try:
         return serialization.dumps(obj, target.form, target.release), []

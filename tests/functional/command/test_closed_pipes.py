@@ -21,6 +21,7 @@ WRONG = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": 7}'
 #: Arguments of each command that make it print; each is tried with a reader that is gone.
 COMMANDS = {
     "check": ["check -f json -", "check --help"],
+    "compare": ["compare --help"],
     "complete": ["complete"],
     "convert": ["convert --form json", "convert --form ovo"],
     "demo": ["demo"],

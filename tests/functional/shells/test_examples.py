@@ -61,7 +61,7 @@ def folder(namespace, quick_commands, rights, tmp_path, monkeypatch) -> pathlib.
     )  # fmt: skip
     text = serialization.dumps(vif)
     (tmp_path / "vif.json").write_text(text)
-    for name in ("vifs.jsonl", "stored.json"):
+    for name in ("vifs.jsonl", "stored.json", "before.json", "after.json"):
         (tmp_path / name).write_text(f"{text}\n{text}\n")
     (tmp_path / "in-use.txt").write_text("5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90\n")
     programs = tmp_path / "programs"

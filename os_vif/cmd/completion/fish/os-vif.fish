@@ -52,7 +52,7 @@ function _shtab_os_vif_using
   test "$_shtab_os_vif_cmdpath" = "$argv"
 end
 
-set -g _shtab_os_vif_commands check cni-daemon complete convert demo describe doctor gc help host-info import list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show survey unplug validate watch
+set -g _shtab_os_vif_commands check cni-daemon compare complete convert demo describe doctor gc help host-info import list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show survey unplug validate watch
 set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --directory --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --network --offer --older-than --only --output --owner --plugin --prefix --quote --release --repair --seen --shell --skip --socket-mode --sort-column --state --subnet --svg -c -f -o
 
 complete -c os-vif -e
@@ -89,6 +89,20 @@ complete -c os-vif -n '_shtab_os_vif_using check; and test $_shtab_os_vif_npos -
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a cni-daemon -d 'Serve os-vif-cni, the CNI plugin of podman, containerd and kubelets, until SIGTERM'
 complete -c os-vif -n '_shtab_os_vif_using cni-daemon' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using cni-daemon' -l listen -xka "(__fish_complete_path (commandline -ct))" -d 'socket of the daemon; by default /run/os-vif/cni.sock. A socket of systemd (LISTEN_FDS) has precedence. The mode is 600'
+complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a compare -d 'Compare stored objects before and after a migration, object by object'
+complete -c os-vif -n '_shtab_os_vif_using compare' -s h -l help -d 'show this help message and exit'
+complete -c os-vif -n '_shtab_os_vif_using compare' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
+complete -c os-vif -n '_shtab_os_vif_using compare' -s c -l column -x -d 'specify the column(s) to include, can be repeated to show multiple columns'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l quote -xka "all minimal none nonnumeric" -d 'when to include quotes, defaults to nonnumeric'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l noindent -d 'whether to disable indenting the JSON'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l max-width -x -d 'Maximum display width, <1 to disable. You can also use the CLIFF_MAX_TERM_WIDTH environment variable, but the parameter takes precedence.'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l fit-width -d 'Fit the table to the display width. Implied if --max-width greater than 0. Set the environment variable CLIFF_FIT_WIDTH=1 to always enable'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l print-empty -d 'Print empty table if there is no data to show.'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l sort-column -x -d 'specify the column(s) to sort the data (columns specified first have a priority, non-existing columns are ignored), column names are case-insensitive and accept underscores for spaces, can be repeated'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l sort-ascending -d 'sort the column(s) in ascending order'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l sort-descending -d 'sort the column(s) in descending order'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l only -x -d 'leave out other objects than those of a namespace, or with a fault, that matches a pattern such as '"'"'kube-*'"'"'; may be repeated; survey prints the reasons'
+complete -c os-vif -n '_shtab_os_vif_using compare' -l skip -x -d 'leave out the objects of a namespace, or with a fault, that matches a pattern such as '"'"'kube-*'"'"'; may be repeated; survey prints the reasons'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a complete -d 'Print a completion script for bash, zsh or fish'
 complete -c os-vif -n '_shtab_os_vif_using complete' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using complete' -l shell -xka "bash zsh fish" -d 'shell that reads the script; by default bash'
@@ -156,7 +170,7 @@ complete -c os-vif -n '_shtab_os_vif_using gc' -l pending -d 'also collect VIFs 
 complete -c os-vif -n '_shtab_os_vif_using gc' -l dry-run -d 'list the results, and change nothing; exit code 3 if a VIF would be unplugged'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a help -d 'Print the help of a command'
 complete -c os-vif -n '_shtab_os_vif_using help' -s h -l help -d 'show this help message and exit'
-complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon complete convert demo describe doctor gc help host-info import list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show survey unplug validate watch" -d 'name of the command'
+complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon compare complete convert demo describe doctor gc help host-info import list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show survey unplug validate watch" -d 'name of the command'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a host-info -d 'List the SR-IOV functions of this host, with drivers, representors and users'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
