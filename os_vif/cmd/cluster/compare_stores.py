@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 class Compare(StoreCommand, main.Lister):
     """Compare stored objects before and after a migration, object by object.
 
-    The VIFs are compared as this os-vif reads them: another form or release of the same values is
-    no difference. A KuryrPort is compared to the pod of the same namespace and name.
+    VIFs are compared after decoding: another form or release of the same values is no difference. A KuryrPort is compared to the pod of the same namespace and name.
     """
 
     columns = ("Object", "Change", "Path", "Before", "After")
@@ -76,7 +75,7 @@ class Compare(StoreCommand, main.Lister):
 
 
 def _visit(source: visitor.Source, add: Callable[[str, Any], object]) -> None:
-    """Call *add* with name and content of each object of a file that has VIFs."""
+    """Call *add* with name and content of each object with VIFs in a file."""
     from os_vif.cmd.store import stored_entry
 
     def act(chunk: Chunk) -> Outcome:
@@ -89,7 +88,7 @@ def _visit(source: visitor.Source, add: Callable[[str, Any], object]) -> None:
                 name, content = _named_content(entry)
         except exception.SerializationError as error:
             if source.selection.selects_error(error):
-                # A fault that both sides have is no difference.
+                # The same fault before and after is no difference.
                 data = entry.data if entry else stored_entry.parsed_or_none(chunk)
                 add(_name_in_store(data) or stored_entry.name_of(data), {"fault": str(error)})
             raise
@@ -100,7 +99,7 @@ def _visit(source: visitor.Source, add: Callable[[str, Any], object]) -> None:
 
 
 def _named_content(entry: StoredEntry) -> tuple[str, dict[str, Any]]:
-    """Return the name of an object, and its VIFs as plain data.
+    """Return the name of an object, and the VIFs as plain data.
 
     :raises os_vif.exception.SerializationError: for an invalid object.
     """
@@ -116,7 +115,7 @@ def _named_content(entry: StoredEntry) -> tuple[str, dict[str, Any]]:
 
 
 def _plain_data(obj: Any) -> dict[str, Any]:
-    """Return an object as a document; the data that a document cannot have is the key "unknown"."""
+    """Return an object as a document; data without a place in documents is under "unknown"."""
     from os_vif.cmd.store import stored_entry
     from os_vif.cmd.store.conversion_target import Target
     from os_vif.codec import document
