@@ -51,7 +51,9 @@ class Comparison:
         # SQLite deletes the temporary file of a database without a name.
         self._database = sqlite3.connect("")
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-        self._database.execute("CREATE TABLE old (id INTEGER PRIMARY KEY, name TEXT, content TEXT)")
+        self._database.execute(
+            "CREATE TABLE old (id INTEGER PRIMARY KEY, name TEXT, content TEXT)"
+        )
         self._database.execute("CREATE INDEX old_name ON old (name)")
         self._database.execute(
             "CREATE TABLE difference (name TEXT, change TEXT, path TEXT, before TEXT, after TEXT)"

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 class Compare(StoreCommand, main.Lister):
     """Compare stored objects before and after a migration, object by object.
 
-    VIFs are compared after decoding: another form or release of the same values is no difference. A KuryrPort is compared to the pod of the same namespace and name.
+    VIFs are compared after decoding: another form or release of the same values is no difference.
+    A KuryrPort is compared to the pod of the same namespace and name.
     """
 
     columns = ("Object", "Change", "Path", "Before", "After")
@@ -36,7 +37,9 @@ class Compare(StoreCommand, main.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "before", metavar="BEFORE", help="JSON file with the old objects; '-' for standard input"
+            "before",
+            metavar="BEFORE",
+            help="JSON file with the old objects; '-' for standard input",
         )
         parser.add_argument(
             "after", metavar="AFTER", help="JSON file with the new objects; '-' for standard input"

@@ -58,7 +58,11 @@ def differences(run, *arguments) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize(
     "words",
-    [["--form", "json"], ["--release", "kuryr-2.1.0"], ["--release", "kuryr-6.0.1", "--kuryrports"]],
+    [
+        ["--form", "json"],
+        ["--release", "kuryr-2.1.0"],
+        ["--release", "kuryr-6.0.1", "--kuryrports"],
+    ],
 )
 def test_a_conversion_without_losses_changes_no_object(run, write, words):
     before = write("before.json", valid_pods())
