@@ -60,7 +60,7 @@ class Compare(StoreCommand, main.Lister):
     def _rows(self, parsed_args: argparse.Namespace) -> Iterator[tuple[str, ...]]:
         """Yield a row for each difference."""
         from os_vif.cmd.store import visitor
-        from os_vif.operations.store_comparison import Comparison
+        from os_vif.operations.stores.store_comparison import Comparison
 
         selected = selection.parse_selection(parsed_args)
         names = [parsed_args.before, parsed_args.after]

@@ -18,7 +18,7 @@ from os_vif.cmd.store.store_command import FilesCommand
 
 if TYPE_CHECKING:
     from os_vif.cmd.store import visitor
-    from os_vif.operations import store_survey
+    from os_vif.operations.stores import store_survey
 
 
 class Survey(FilesCommand, main.Lister):
@@ -61,7 +61,7 @@ class Survey(FilesCommand, main.Lister):
     ) -> store_survey.Survey:
         """Count the objects of all files; with *names*, write the names of the objects with a fault."""
         from os_vif.cmd.store import visitor
-        from os_vif.operations import store_survey
+        from os_vif.operations.stores import store_survey
 
         survey = store_survey.Survey()
         selected = selection.parse_selection(parsed_args)
@@ -78,7 +78,7 @@ def _visit(
 ) -> None:
     """Count the objects of a file."""
     from os_vif.cmd.store import stored_entry
-    from os_vif.operations.store_survey import Subject, reason_of
+    from os_vif.operations.stores.store_survey import Subject, reason_of
 
     def act(chunk: Chunk) -> Outcome:
         entry = None

@@ -175,7 +175,7 @@ class Conversion(NamedTuple):
 
     def write_patches(self, source: visitor.Source, out: files.Output) -> None:
         """Write a line with a JSON patch for each object that changes."""
-        from os_vif.operations.json_patch import json_patch
+        from os_vif.operations.stores.json_patch import json_patch
         from os_vif.serialization import json_text
 
         def act(chunk: Chunk) -> Outcome:

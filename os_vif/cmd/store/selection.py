@@ -30,7 +30,7 @@ class Selection(NamedTuple):
 
     def selects_chunk(self, chunk: Chunk) -> bool:
         """Return whether an object has a selected namespace; invalid JSON has no namespace."""
-        from os_vif.operations import store_survey
+        from os_vif.operations.stores import store_survey
         from os_vif.serialization import json_text
 
         if not any(each.subject == "namespace" for each in (*self.only, *self.skip)):
@@ -43,7 +43,7 @@ class Selection(NamedTuple):
 
     def selects_error(self, error: exception.SerializationError) -> bool:
         """Return whether an error has a selected reason."""
-        from os_vif.operations import store_survey
+        from os_vif.operations.stores import store_survey
 
         return self._selects("reason", store_survey.reason_of(error))
 

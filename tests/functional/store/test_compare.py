@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from os_vif.cmd import exit_codes, main
-from os_vif.operations.store_comparison import Change, Comparison, Difference
+from os_vif.operations.stores.store_comparison import Change, Comparison, Difference
 from tests.functional.store.test_survey import ADDRESS_SPACE, stored
 from tests.support.forks import forked
 

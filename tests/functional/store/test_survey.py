@@ -16,7 +16,7 @@ import sys
 import pytest
 
 from os_vif.cmd import exit_codes, main
-from os_vif.operations.json_patch import json_patch
+from os_vif.operations.stores.json_patch import json_patch
 from tests.support.data.stored_samples import envelopes, kuryr_vif
 from tests.support.forks import forked
 
