@@ -60,13 +60,14 @@ def check_description(run: CaseRun) -> None:
         raise CheckFailedError(f"describe() lists a VIF class twice: {', '.join(names)}")
     for vif in info.vif_info:
         vif.get_common_version()
-        for profile in vif.supported_port_profiles:
+        for profile in vif_fields.get(vif, "supported_port_profiles") or ():
             profile.get_common_version()
     if name not in names:
         listed = ", ".join(names) or "no class"
         raise CheckFailedError(f"the plugin plugs {name}, and describe() lists {listed}")
     profile = vif_fields.get(run.vif, "port_profile")
-    supported = {p.profile_object_name for p in info.get_vif(name).supported_port_profiles}
+    profiles = vif_fields.get(info.get_vif(name), "supported_port_profiles") or ()
+    supported = {p.profile_object_name for p in profiles}
     if profile is not None and profile.obj_name() not in supported:
         raise CheckFailedError(
             f"the plugin plugs {name} with a {profile.obj_name()}, and describe() lists "
