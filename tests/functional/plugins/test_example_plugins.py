@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: The os-vif developers
+# SPDX-License-Identifier: Apache-2.0
+
+"""Two plugins made with ``os-vif new-plugin``: their own tests pass where they are installed."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from testbed import environments
+
+PACKAGES = pathlib.Path(__file__).parents[2] / "plugins"
+#: Checks of the conformance suite for the short form.
+SHORT = ["describe", "plans", "plug", "remains", "failures in plug", "failures in unplug"]
+#: A call of conformance() in the tests of a plugin.
+CALL = ", [case])"
+
+
+def run_tests(name: str, folder: pathlib.Path, checks: list[str]) -> str:
+    """Install a plugin with pip, without the network, and run its tests; return the output.
+
+    :param checks: the checks of the conformance suite; empty for all.
+    """
+    source, site = folder / "source", folder / "site"
+    shutil.copytree(PACKAGES / name, source)
+    tests = source / "tests" / "test_conformance.py"
+    text = tests.read_text()
+    assert CALL in text
+    tests.write_text(text.replace(CALL, f", [case], checks={checks})"))
+    clean = environments.without_python_settings(os.environ)
+    pip = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--target", site]
+    subprocess.run([*pip, *offline, source], check=True, env=clean)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=source,
+        env=clean | {"PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=550,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_vxlan_plugin_conforms_and_its_guests_ping(tmp_path):
+    assert "3 passed" in run_tests("vxlan", tmp_path, SHORT)
+
+
+@pytest.mark.soak
+def test_the_vxlan_plugin_passes_the_whole_conformance_suite(tmp_path):
+    assert "3 passed" in run_tests("vxlan", tmp_path, [])
+
+
+@pytest.mark.vm("plain")
+def test_the_vrf_plugin_conforms_and_its_guest_reaches_the_gateway(tmp_path):
+    assert "3 passed" in run_tests("vrf", tmp_path, SHORT)
+
+
+@pytest.mark.soak
+@pytest.mark.vm("plain")
+def test_the_vrf_plugin_passes_the_whole_conformance_suite(tmp_path):
+    assert "3 passed" in run_tests("vrf", tmp_path, [])
