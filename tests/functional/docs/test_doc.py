@@ -97,6 +97,14 @@ INSTALL = (
 )
 NOT_RUN = [c.line for c in commands() if c.program not in snippets.RUN and c.line not in INSTALL]
 
+_TEMPLATE = ROOT / "os_vif" / "cmd" / "author"
+#: The commands that os-vif new-plugin prints and writes into README.rst of a plugin.
+AUTHOR_COMMANDS = {
+    line.strip().removeprefix("# ").removeprefix("$ ")
+    for file in ("plugin_template/README.rst.in", "new_plugin.py")
+    for line in (_TEMPLATE / file).read_text(encoding="utf-8").splitlines()
+} | {"cd os-vif-example"}
+
 
 def _selects(arguments: list[str]) -> bool:
     """Whether pytest finds a test with these arguments: files, functions, and ``-k`` a word."""
@@ -150,6 +158,15 @@ def test_a_command_that_takes_long_is_there(line):
             arguments = []
         case "python":
             assert (ROOT / f"{arguments[1].replace('.', '/')}.py").is_file()
+            arguments = []
+        case "cd" | "python3" if line in AUTHOR_COMMANDS:
+            arguments = []
+        case ".venv/bin/pip" | ".venv/bin/pytest" | ".venv/bin/mypy" | ".venv/bin/ruff":
+            # tests/interop/authors runs the path of a plugin author.
+            assert line in AUTHOR_COMMANDS
+            arguments = []
+        case ".venv/bin/os-vif":
+            assert line in AUTHOR_COMMANDS
             arguments = []
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()
