@@ -6,9 +6,10 @@
 from os_vif import objects, vif_fields
 from os_vif.objects import host_info
 from os_vif.plugin import PluginBase
-from os_vif.steps import DeleteLink, EnsureAddress, EnsureVeth, EnsureVrf, Plan, SetLink
+from os_vif.steps import DeleteLink, EnsureVeth, EnsureVrf, Plan, SetLink
 
 from os_vif_vrf import options
+from os_vif_vrf.steps import DeleteGateway, EnsureGateway
 
 
 class VrfPlugin(PluginBase[objects.VIFGeneric]):
@@ -20,8 +21,7 @@ class VrfPlugin(PluginBase[objects.VIFGeneric]):
     """
 
     CONFIG_OPTS = options.OPTIONS
-    # The steps are those of os-vif, so the plugin needs no daemon of its own.
-    privsep_module = "vif_plug_linux_bridge.privsep"
+    privsep_module = "os_vif_vrf.privsep"
 
     def describe(self) -> objects.HostPluginInfo:
         """Return the classes of VIFs that the plugin plugs."""
@@ -31,19 +31,25 @@ class VrfPlugin(PluginBase[objects.VIFGeneric]):
         """Return the steps that plug a VIF."""
         vif = vif_fields.require_class(vif, objects.VIFGeneric)
         host_end, vrf = vif_fields.named(vif, "vif_name"), vif_fields.network_bridge(vif)
-        mtu = vif_fields.get(vif.network, "mtu")
+        network = vif_fields.network(vif)
+        mtu = vif_fields.get(network, "mtu")
         return Plan(
             EnsureVrf(vrf, table=self._table(vrf)),
             SetLink(vrf, up=True),
             EnsureVeth(host_end, guest_end(vif)),
             SetLink(guest_end(vif), mtu=mtu, address=vif_fields.mac(vif), up=True),
             SetLink(host_end, mtu=mtu, master=vrf, up=True),
-            *(EnsureAddress(host_end, gateway) for gateway in gateways(vif.network)),
+            *(EnsureGateway(host_end, gateway) for gateway in gateways(network)),
         )
 
     def plan_unplug(self, vif: objects.VIFGeneric, instance_info: objects.InstanceInfo) -> Plan:
         """Return the steps that unplug a VIF."""
-        return Plan(DeleteLink(vif_fields.named(vif, "vif_name")))
+        host_end, network = vif_fields.named(vif, "vif_name"), vif_fields.network(vif)
+        return Plan(
+            # The rollback of a deleted device restores no addresses; these steps do.
+            *(DeleteGateway(host_end, gateway) for gateway in gateways(network)),
+            DeleteLink(host_end),
+        )
 
     def _table(self, vrf: str) -> int:
         """Return the routing table of a VRF."""

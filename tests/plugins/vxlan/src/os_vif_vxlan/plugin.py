@@ -44,13 +44,14 @@ class VxlanPlugin(PluginBase[objects.VIFBridge]):
         """Return the steps that plug a VIF."""
         vif = vif_fields.require_class(vif, objects.VIFBridge)
         bridge, host_end = vif_fields.named(vif, "bridge_name"), vif_fields.named(vif, "vif_name")
-        overlay, mtu = tunnel(vif), vif_fields.get(vif_fields.network(vif), "mtu")
+        network = vif_fields.network(vif)
+        overlay, mtu = tunnel(vif), vif_fields.get(network, "mtu")
         return Plan(
             EnsureBridge(bridge),
             AddBridgeUser(bridge, vif_fields.port_id(vif)),
             EnsureVxlan(
                 overlay,
-                vni=self.config.first_vni + vif.network.vlan,
+                vni=self.config.first_vni + network.vlan,
                 local=self.config.local,
                 remote=self.config.remote,
                 link=self.config.link,
