@@ -237,6 +237,7 @@ def test_a_failure_at_each_step_leaves_the_host_as_it_was(case_run):
     conformance_checks.check_failures_in_unplug(case_run)
 
 
+@pytest.mark.soak
 def test_a_daemon_killed_between_any_two_steps(case_run):
     """The next plug, or unplug, ends well."""
     case_run.stride = 2

@@ -112,7 +112,9 @@ def test_a_vf_is_given_to_vfio_and_back(igb):
 
 
 @pytest.mark.vm("igb")
-@pytest.mark.parametrize("options", ["pf_number=7", "devlink=1 pf_number=7"])
+@pytest.mark.parametrize(
+    "options", [pytest.param("pf_number=7", marks=pytest.mark.soak), "devlink=1 pf_number=7"]
+)
 def test_the_representor_of_a_vf_is_found(igb, options):
     """By its PCI address, renamed too; from names or from devlink, with whatever number.
 
@@ -149,7 +151,7 @@ def test_the_representor_of_a_vf_is_found(igb, options):
 
 
 @pytest.mark.vm("igb")
-@pytest.mark.parametrize("options", ["", "devlink=1"])
+@pytest.mark.parametrize("options", [pytest.param("", marks=pytest.mark.soak), "devlink=1"])
 def test_a_representor_that_comes_late_is_waited_for(igb, options):
     """As for others of its switch; the wait has an end, and in legacy mode there is none."""
     function = sriov.vf(igb.vf(1).name)

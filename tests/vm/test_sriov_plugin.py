@@ -137,7 +137,14 @@ def test_a_vif_that_gets_another_vf_releases_the_one_before(igb, instance):
     assert (vfs(igb), records()) == (before, [])
 
 
-@pytest.mark.parametrize("mode", ["vepa", "bridge", "passthrough"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param("vepa", marks=pytest.mark.soak),
+        pytest.param("bridge", marks=pytest.mark.soak),
+        "passthrough",
+    ],
+)
 def test_a_guest_has_a_macvtap_device_on_a_vf(igb, instance, mode):
     """In the VLAN of the profile; unplugged, the VF is as before.
 
@@ -241,7 +248,11 @@ def test_a_vf_that_was_made_anew_has_nothing_to_be_put_back(igb, instance):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"user": 7, "incarnation": [], "before": {}}']
+    "content",
+    [
+        *(pytest.param(text, marks=pytest.mark.soak) for text in ("", "{", "[]")),
+        '{"user": 7, "incarnation": [], "before": {}}',
+    ],
 )
 def test_a_damaged_record_is_told_and_does_no_harm(igb, instance, content):
     """What was before is not known, so it stays; the VF can be plugged again."""
@@ -278,7 +289,7 @@ def test_all_vfs_of_the_card_are_plugged_and_unplugged_by_eight_threads(igb, ins
         assert (vfs(igb), records()) == (before, [])
 
 
-@pytest.mark.parametrize("by", ["plug", "unplug"])
+@pytest.mark.parametrize("by", ["plug", pytest.param("unplug", marks=pytest.mark.soak)])
 def test_vfs_that_go_while_eight_threads_are_at_work(igb, instance, by):
     """Each call succeeds or says what is missing; those made anew are as fresh ones."""
     igb.set_vfs(0)
