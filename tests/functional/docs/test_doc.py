@@ -120,7 +120,7 @@ def _selects(arguments: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("line", sorted(set(NOT_RUN)))
-def test_a_command_that_takes_long_is_there(line):
+def test_a_command_that_takes_long_is_there(line):  # noqa: C901 - a case for each program
     """The script, the tox environment, and the tests that its arguments select."""
     program, *arguments = shlex.split(line)
     match program:
@@ -159,14 +159,8 @@ def test_a_command_that_takes_long_is_there(line):
         case "python":
             assert (ROOT / f"{arguments[1].replace('.', '/')}.py").is_file()
             arguments = []
-        case "cd" | "python3" if line in AUTHOR_COMMANDS:
-            arguments = []
-        case ".venv/bin/pip" | ".venv/bin/pytest" | ".venv/bin/mypy" | ".venv/bin/ruff":
+        case _ if line in AUTHOR_COMMANDS:
             # tests/interop/authors runs the path of a plugin author.
-            assert line in AUTHOR_COMMANDS
-            arguments = []
-        case ".venv/bin/os-vif":
-            assert line in AUTHOR_COMMANDS
             arguments = []
         case "lint-imports":
             assert "[tool.importlinter]" in (ROOT / "pyproject.toml").read_text()

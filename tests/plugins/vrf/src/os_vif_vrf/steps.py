@@ -47,9 +47,13 @@ class _Gateway(PluginStep):
         return self.step.commands()
 
     def refusal(self, host: Host) -> str | None:
-        """Permit devices of VIFs only."""
+        """Permit devices of VIFs only.
+
+        ``host.is_hosts()`` is no condition: the address of the gateway makes the device an interface
+        of the host.
+        """
         link = host.link(self.name)
-        if link is None or (host.is_vif(link) and not host.is_hosts(link)):
+        if link is None or host.is_vif(link):
             return None
         return "the device does not belong to a VIF"
 
