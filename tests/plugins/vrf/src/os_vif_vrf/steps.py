@@ -49,8 +49,8 @@ class _Gateway(PluginStep):
     def refusal(self, host: Host) -> str | None:
         """Permit devices of VIFs only.
 
-        ``host.is_hosts()`` is no condition: the address of the gateway makes the device an interface
-        of the host.
+        ``host.is_hosts()`` is no condition: the address of the gateway makes the device an
+        interface of the host.
         """
         link = host.link(self.name)
         if link is None or host.is_vif(link):
