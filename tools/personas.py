@@ -22,7 +22,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.documents import snippets
+from testbed import snippets
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "doc" / "source"

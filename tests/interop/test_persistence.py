@@ -21,9 +21,8 @@ from pathlib import Path
 import pytest
 
 from os_vif import serialization
-from testbed import environments
+from testbed import environments, snippets
 from testbed.environments import CHECKOUT, Subject
-from tests.support.documents import snippets
 from tests.support.interop import etcd_server, store_writer
 from tests.support.interop.store_writer import seen
 

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed import environments
+from testbed import environments, snippets
 from testbed.cache import Unavailable
-from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES
 
 HERE = Path(__file__).parent

@@ -23,7 +23,7 @@ from os_vif.steps import (
 )
 from os_vif.steps.plan import Plan
 from os_vif.testing.fake_card import Sysfs
-from tests.support.documents import snippets
+from testbed import snippets
 
 PF, VF, OTHER = "0000:03:00.0", "0000:03:02.1", "0000:03:02.3"
 MAC = "fa:16:3e:00:00:01"

@@ -16,9 +16,9 @@ import subprocess
 import pytest
 
 from os_vif.testing.host_snapshots import ip
+from testbed import snippets
 from tests.support import cni
 from tests.support.cni import ROOT, addresses_in
-from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES
 
 TIMEOUT = 120

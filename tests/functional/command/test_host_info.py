@@ -10,7 +10,7 @@ import sys
 
 from os_vif.testing.fake_card import Sysfs
 from os_vif.testing.private_namespaces import run
-from tests.support.documents import snippets
+from testbed import snippets
 from tests.support.documents.pages import SOURCE
 
 PORT = "5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90"

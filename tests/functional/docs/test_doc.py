@@ -27,8 +27,8 @@ from os_vif.cmd import exit_codes
 from os_vif.objects.versioning import history
 from os_vif.serialization.protobuf import message_types
 from os_vif.testing.host_snapshots import ip
+from testbed import snippets
 from testbed.vm.scenarios import SCENARIOS
-from tests.support.documents import snippets
 from tests.support.documents.pages import PAGES, ROOT, SOURCE, run
 from tools.pages import tox_environments
 from vif_plug_linux_bridge import privsep

@@ -14,7 +14,7 @@ import pytest
 from os_vif.testing.fake_card import Sysfs
 from os_vif.testing.host_snapshots import changes
 from os_vif.testing.private_namespaces import run
-from tests.support.documents import snippets
+from testbed import snippets
 from tests.support.documents.pages import PAGES, SOURCE
 from tests.support.documents.pages import run as run_program
 from tests.support.requirements import require_tun

@@ -16,7 +16,7 @@ import sys
 import pytest
 
 from os_vif import exception, serialization
-from tests.support.documents import snippets
+from testbed import snippets
 from tests.support.strategies import make
 
 PAGE = pathlib.Path(__file__).parents[3] / "doc" / "source" / "developers" / "persistence.rst"

@@ -14,7 +14,7 @@ import pytest
 import os_vif
 from os_vif import call_errors, serialization
 from os_vif.testing.host_snapshots import ip
-from tests.support.documents.snippets import blocks
+from testbed.snippets import blocks
 
 ROOT = pathlib.Path(__file__).parents[3]
 README = (ROOT / "README.rst").read_text()

@@ -21,7 +21,7 @@ import pytest
 
 from os_vif.engine.shared_calls.shared_client import probe
 from os_vif.testing.host_snapshots import ip
-from tests.support.documents import snippets
+from testbed import snippets
 from tests.support.documents.pages import PAGES, ROOT
 from tests.support.shared_daemon.shared_daemons import require_users
 

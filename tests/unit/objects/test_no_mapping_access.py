@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects are no mappings, exactly as in the public release 5.3.0.
 
-RECORDED holds the answers of the public release 5.3.0; tests/interop/plugins compares them with
-the installed release.
+RECORDED holds the answers of the public release 5.3.0, printed by tests/support/mapping_access.py with
+the Python of an environment with that release.
 """
 
 from __future__ import annotations

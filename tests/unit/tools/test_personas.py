@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.documents import snippets
+from testbed import snippets
 from tests.support.documents.pages import PAGES
 from tools import personas
 

@@ -9,7 +9,7 @@ from os_vif.plugin import PluginBase
 from os_vif.steps import DeleteLink, EnsureVeth, EnsureVrf, Plan, SetLink
 
 from os_vif_vrf import options
-from os_vif_vrf.steps import DeleteGateway, EnsureGateway
+from os_vif_vrf.steps import EnsureGateway
 
 
 class VrfPlugin(PluginBase[objects.VIFGeneric]):
@@ -44,12 +44,7 @@ class VrfPlugin(PluginBase[objects.VIFGeneric]):
 
     def plan_unplug(self, vif: objects.VIFGeneric, instance_info: objects.InstanceInfo) -> Plan:
         """Return the steps that unplug a VIF."""
-        host_end, network = vif_fields.named(vif, "vif_name"), vif_fields.network(vif)
-        return Plan(
-            # The rollback of a deleted device restores no addresses; these steps do.
-            *(DeleteGateway(host_end, gateway) for gateway in gateways(network)),
-            DeleteLink(host_end),
-        )
+        return Plan(DeleteLink(vif_fields.named(vif, "vif_name")))
 
     def _table(self, vrf: str) -> int:
         """Return the routing table of a VRF."""

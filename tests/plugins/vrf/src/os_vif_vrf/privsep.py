@@ -6,13 +6,13 @@
 from os_vif.privsep import Context
 from oslo_privsep import capabilities
 
-from os_vif_vrf.steps import DeleteGateway, EnsureGateway
+from os_vif_vrf.steps import EnsureGateway
 
 vif_plug = Context(
     "os_vif_vrf",
     cfg_section="os_vif_vrf_privileged",
     pypath=f"{__name__}.vif_plug",
     capabilities=[capabilities.CAP_NET_ADMIN],
-    steps=[EnsureGateway, DeleteGateway],
+    steps=[EnsureGateway],
 )
 run, undo, check = vif_plug.entry_points()
