@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from os_vif.testing.private_namespaces import run as run_in_namespace
-from tests.support.documents import snippets
+from testbed import snippets
 from tests.support.documents.pages import PAGES
 
 PAGE = "plugin_authors/debugging_plugins"
