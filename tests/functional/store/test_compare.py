@@ -14,7 +14,7 @@ import pytest
 
 from os_vif.cmd import exit_codes, main
 from os_vif.operations.stores.store_comparison import Change, Comparison, Difference
-from tests.functional.store.test_survey import ADDRESS_SPACE, stored
+from tests.support.data.stored_pods import ADDRESS_SPACE, stored
 from tests.support.forks import forked
 
 ANNOTATION = "openstack.org/kuryr-vif"
