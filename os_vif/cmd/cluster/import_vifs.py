@@ -17,7 +17,6 @@ from os_vif.cmd.store import files
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
 from os_vif.cmd.store.store_command import StoreCommand
-from os_vif.codec.path import joined
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
@@ -174,6 +173,8 @@ def _import_domains(names: list[str]) -> int:
 
 def _described(path: str, error: exception.SerializationError) -> str:
     """Return path and message of an error; the path in an entry follows the path of the entry."""
+    from os_vif.codec.path import joined
+
     inner = error.path if error.path.startswith(path) else joined(path, error.path)
     return printable(f"{inner}: found {error.found}; expected {error.expected}")
 
