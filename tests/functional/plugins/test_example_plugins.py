@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from testbed import environments
+from tests.support.plugin_packages import run_own_tests
 
 PACKAGES = pathlib.Path(__file__).parents[2] / "plugins"
 #: Checks of the conformance suite for the short form.
@@ -33,21 +30,7 @@ def run_tests(name: str, folder: pathlib.Path, checks: list[str]) -> str:
     text = tests.read_text()
     assert CALL in text
     tests.write_text(text.replace(CALL, f", [case], checks={checks})"))
-    clean = environments.without_python_settings(os.environ)
-    pip = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--target", site]
-    subprocess.run([*pip, *offline, source], check=True, env=clean)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=source,
-        env=clean | {"PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=550,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return run_own_tests(source, site)
 
 
 def test_the_vxlan_plugin_conforms_and_its_guests_ping(tmp_path):

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 
 import pytest
 
-from testbed import environments
+from tests.support.plugin_packages import run_own_tests
 
 
 @pytest.fixture
@@ -84,11 +82,7 @@ def test_every_file_of_the_template_has_the_names_of_the_plugin(new_plugin, tmp_
 def test_the_tests_of_a_new_plugin_pass(new_plugin, tmp_path):
     """Without the kills of the conformance suite, which the path of an author runs (tests/interop)."""
     assert new_plugin("example").returncode == 0
-    package, site = tmp_path / "os-vif-example", tmp_path / "site"
-    clean = environments.without_python_settings(os.environ)
-    pip = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--target", site]
-    subprocess.run([*pip, *offline, package], check=True, env=clean)
+    package = tmp_path / "os-vif-example"
     conformance = package / "tests" / "test_conformance.py"
     text = conformance.read_text()
     changed = text.replace(
@@ -96,13 +90,4 @@ def test_the_tests_of_a_new_plugin_pass(new_plugin, tmp_path):
     )
     assert changed != text
     conformance.write_text(changed)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=package,
-        env=clean | {"PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert "5 passed" in done.stdout, done.stdout + done.stderr
+    assert "5 passed" in run_own_tests(package, tmp_path / "site")
