@@ -83,6 +83,10 @@ _VOLATILE = {
     "topology_change",
     "topology_change_detected",
 }
+#: Settings of a bridge port with the number of the port. The kernel numbers the ports of a bridge in
+#: the order in which devices join (``find_portno()`` in ``net/bridge/br_if.c``), so the numbers
+#: depend on the order of concurrent calls.
+_PORT_NUMBERS = ("id", "no", "designated_port")
 #: Values that depend on the carrier: the carrier, and link-local IPv6 addresses with their routes.
 _CARRIER = {"NO-CARRIER", "LOWER_UP"}
 _OF_LINK = ("fe80:", "ff00:")
@@ -209,12 +213,17 @@ def without_indexes(state: State) -> State:
 
 
 def without_addresses(state: State) -> State:
-    """Return a snapshot in which recreated devices, here or on another host, are equal."""
+    """Return a snapshot in which recreated devices, here or on another host, are equal.
+
+    The numbers of the ports of a bridge are left out.
+    """
     state = without_indexes(state)
     for link in state["links"]:
         del link["address"]
-        for key in ("bridge_id", "root_id"):
-            link.get("linkinfo", {}).get("info_slave_data", {}).pop(key, None)
+        info = link.get("linkinfo", {})
+        numbers = _PORT_NUMBERS if info.get("info_slave_kind") == "bridge" else ()
+        for key in ("bridge_id", "root_id", *numbers):
+            info.get("info_slave_data", {}).pop(key, None)
     return state
 
 
