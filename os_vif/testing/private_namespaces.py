@@ -66,13 +66,17 @@ def missing_right() -> str | None:
     """Return the right that a network namespace needs and the caller lacks, or None."""
     # A separate process runs the probe, because this process may be unable to leave a namespace.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _PROBE],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _PROBE],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+    except OSError as error:
+        # A Python in the home directory of another user, for example.
+        return f"needs to execute {sys.executable}: {error.strerror}"
     if done.returncode not in (0, _MISSING):
         raise RuntimeError(f"the probe for network namespaces failed:\n{done.stderr}")
     if done.returncode == 0:
