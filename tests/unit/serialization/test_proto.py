@@ -91,7 +91,7 @@ def test_without_the_package(monkeypatch):
         lambda: dumps(make("VIFBridge"), form="protobuf"),
         lambda: message_codec.loads(message_codec.MAGIC),
     ):
-        with pytest.raises(RuntimeError, match=r"install os-vif\[protobuf\]"):
+        with pytest.raises(RuntimeError, match=r"install 'os-vif\[protobuf\]>=6.0'"):
             function()
     with pytest.raises(ValueError, match="does not read"):
         dumps(make("VIFBridge"), form="protobuf", release="5.3.0")
