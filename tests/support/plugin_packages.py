@@ -13,18 +13,29 @@ import sys
 from testbed import environments
 
 
-def run_own_tests(package: pathlib.Path, site: pathlib.Path) -> str:
+def run_own_tests(package: pathlib.Path, site: pathlib.Path, *arguments: str) -> str:
     """Install a package with pip, and run the tests of the package; return the output.
 
     :param package: the source of the package, in which pip may write.
     :param site: the directory to install into.
+    :param arguments: further arguments of pytest.
     """
     clean = environments.without_python_settings(os.environ)
     pip = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-build-isolation", "--no-index", "--target", site]
     subprocess.run([*pip, *offline, package], check=True, env=clean)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *arguments,
+        ],
         cwd=package,
         env=clean | {"PYTHONPATH": str(site)},
         capture_output=True,

@@ -19,10 +19,11 @@ SHORT = ["describe", "plans", "plug", "remains", "failures in plug", "failures i
 CALL = ", [case])"
 
 
-def run_tests(name: str, folder: pathlib.Path, checks: list[str]) -> str:
+def run_tests(name: str, folder: pathlib.Path, checks: list[str], *arguments: str) -> str:
     """Install a plugin with pip, without the network, and run its tests; return the output.
 
     :param checks: the checks of the conformance suite; empty for all.
+    :param arguments: further arguments of pytest.
     """
     source, site = folder / "source", folder / "site"
     shutil.copytree(PACKAGES / name, source)
@@ -30,7 +31,7 @@ def run_tests(name: str, folder: pathlib.Path, checks: list[str]) -> str:
     text = tests.read_text()
     assert CALL in text
     tests.write_text(text.replace(CALL, f", [case], checks={checks})"))
-    return run_own_tests(source, site)
+    return run_own_tests(source, site, *arguments)
 
 
 def test_the_vxlan_plugin_conforms_and_its_guests_ping(tmp_path):
@@ -43,8 +44,8 @@ def test_the_vxlan_plugin_passes_the_whole_conformance_suite(tmp_path):
 
 
 @pytest.mark.vm("plain")
-def test_the_vrf_plugin_conforms_and_its_guest_reaches_the_gateway(tmp_path):
-    assert "3 passed" in run_tests("vrf", tmp_path, ["plug", "remains", "failures in unplug"])
+def test_a_guest_of_the_vrf_plugin_reaches_the_gateway(tmp_path):
+    assert "2 passed" in run_tests("vrf", tmp_path, [], "-k", "not conformance")
 
 
 @pytest.mark.soak
