@@ -50,5 +50,9 @@ def test_a_guest_of_the_vrf_plugin_reaches_the_gateway(tmp_path):
 
 @pytest.mark.soak
 @pytest.mark.vm("plain")
+@pytest.mark.xfail(
+    strict=True,
+    reason="the rollback of DeleteLink restores no addresses, and DeleteAddress fails in a VRF",
+)
 def test_the_vrf_plugin_passes_the_whole_conformance_suite(tmp_path):
     assert "3 passed" in run_tests("vrf", tmp_path, [])
