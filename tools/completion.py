@@ -4,9 +4,8 @@
 """Write the completion of the command for bash, zsh and fish: ``python -m tools.completion``.
 
 The parsers of the commands have the options and choices; shtab writes the scripts. The scripts are
-data of the package, so that neither the command nor a shell imports anything to complete a word.
-Only names of the host, such as VIFs, come from ``os-vif list``. With ``--check``, compare the files
-with the parsers instead.
+data of the package: a shell completes a word without starting Python. Only the ids of the VIFs come
+from ``os-vif list``. With ``--check``, compare the files with the parsers instead.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _HEADER = (
 
 
 def _of_command(name: str, command: str) -> Mapping[str, Any]:
-    """Return a completion with the words that a shell command prints."""
+    """Return a completion with the words printed by a shell command."""
     function = f"_os_vif_complete_{name}"
     return {
         "bash": function,
@@ -87,7 +86,7 @@ def _completions() -> dict[str, Any]:
 
 
 def _kinds() -> list[str]:
-    """Return the names of the classes that have a schema, without those of plugins."""
+    """Return the names of the classes with a schema, without the classes of plugins."""
     from os_vif.cmd.store.print_schema import KURYRPORT
     from os_vif.objects.versioning import history
 
@@ -152,7 +151,7 @@ def _script(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or with ``--check`` list those that differ; return the exit code."""
+    """Write the files, or with ``--check`` list different files; return the exit code."""
     differing = []
     for name, text in scripts().items():
         path = FOLDER / name

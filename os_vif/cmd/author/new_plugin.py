@@ -9,22 +9,12 @@ import argparse
 import pathlib
 import shlex
 
-from cliff import command
+from os_vif.cmd import main
+from os_vif.cmd.store.store_command import StoreCommand
 
-from os_vif.cmd import exit_codes, main
 
-
-class NewPlugin(main.Escaping, command.Command):
+class NewPlugin(StoreCommand):
     """Write the Python package of a new plugin, with tests."""
-
-    needs_plugins = False
-
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        try:
-            return int(super().run(parsed_args))
-        except main.BadInputError as error:
-            self.app.LOG.error("%s", error)  # noqa: TRY400 - a message for a person
-            return exit_codes.EXIT_BAD_INPUT
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import pathlib
 import re
-import shutil
 import string
 import tempfile
 from importlib import metadata, resources
@@ -77,10 +76,7 @@ def write_package(name: str, directory: pathlib.Path, release: str) -> list[path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(_Text(source.read_text("utf-8")).substitute(words), "utf-8")
             files.append(file)
-        # Unlike rename(2), move() would put the package into a directory made meanwhile.
-        if directory.exists():
-            raise FileExistsError(f"{directory} was created meanwhile")
-        shutil.move(written, directory)
+        written.rename(directory)
     return sorted(files)
 
 
