@@ -4,8 +4,9 @@
 """Write the completion of the command for bash, zsh and fish: ``python -m tools.completion``.
 
 The parsers of the commands have the options and choices; shtab writes the scripts. The scripts are
-data of the package: a shell completes a word without starting Python. Only the ids of the VIFs come
-from ``os-vif list``. With ``--check``, compare the files with the parsers instead.
+data of the package: a shell completes options and choices without starting Python. The names of
+VIFs and plugins come from ``os-vif list`` and ``os-vif plugins``. With ``--check``, compare the files
+with the parsers instead.
 """
 
 from __future__ import annotations
