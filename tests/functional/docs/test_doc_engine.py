@@ -219,7 +219,7 @@ def test_what_is_said_of_the_bridge_is_what_is_planned(namespace, vif, instance)
         command.partition("=")[0].rpartition("/")[2] for command in commands if "sysctl" in command
     ]
     assert len(keys) == 3
-    enforced = ("MTU", "State", "Note that the VIF uses the bridge", "Forwarding rules")
+    enforced = ("MTU", "State", "User of the bridge: the VIF", "Forwarding rules")
     for name in (*keys, *enforced):
         assert when[name] == "on every plug"
     kinds = {type(one).__name__ for one in planned}

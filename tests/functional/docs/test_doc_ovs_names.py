@@ -41,7 +41,7 @@ def vhost_user(mode: str) -> VIFBase:
 
 #: By what the table calls them.
 WAYS = {
-    "the bridge is not there": lambda: ovs_vif(bridge="br-new", datapath_type="netdev"),
+    "missing bridge": lambda: ovs_vif(bridge="br-new", datapath_type="netdev"),
     "``create_port``": lambda: ovs_vif(create_port=True),
     "``create_tap``": lambda: ovs_vif(create_port=True, create_tap=True),
     "``per_port_bridge``": lambda: ovs_vif(datapath_type="netdev"),
