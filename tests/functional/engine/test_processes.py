@@ -350,11 +350,13 @@ def test_a_helper_that_cannot_be_run_is_told(instance, helper, command, said):
     assert f"[{GROUP}]helper_command" in str(caught.value)
 
 
+#: What a program does that connects as a daemon does. A program that waits ends with its caller's
+#: end of the connection, so that the test leaves no process behind.
 CONNECTS = {
-    "silent": ("time.sleep(600)", "did not answer within 2 seconds"),
+    "silent": ("wait()", "did not answer within 2 seconds"),
     "closes": ("s.close()", "ended before it answered"),
-    "nonsense": ("s.send(b'\\xc1' * 64); time.sleep(600)", "ended before it answered"),
-    "no list": ("s.send(b'\\x01'); time.sleep(600)", "ended before it answered"),
+    "nonsense": ("s.send(b'\\xc1' * 64); wait()", "ended before it answered"),
+    "no list": ("s.send(b'\\x01'); wait()", "ended before it answered"),
     "resets": ("s.setsockopt(1, 13, b'\\1\\0\\0\\0' * 2); s.close()", "ended before it answered"),
 }
 
@@ -366,9 +368,13 @@ def test_what_connects_and_is_no_daemon_is_told(instance, helper, monkeypatch, t
     path = tmp_path / "helper.py"
     path.write_text(
         textwrap.dedent("""\
-        import socket, sys, time, os
+        import os, signal, socket, sys
         s = socket.socket(socket.AF_UNIX)
         s.connect(sys.argv[-1])
+        def wait():
+            signal.alarm(60)
+            while s.recv(4096):
+                pass
         if os.fork() == 0:
         """)
         + f"    {script}\n"
