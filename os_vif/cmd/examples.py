@@ -121,6 +121,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "show": (
         ("Draw a VIF as a tree", "os-vif show vif.json"),
+        ("Print stored VIFs as YAML", "os-vif show -f yaml stored.json"),
         ("Draw objects as a picture", "os-vif show --svg vif.svg stored.json"),
     ),
     "survey": (
@@ -136,7 +137,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "validate": (
         ("Print the errors of stored objects", "os-vif validate stored.json"),
         ("Validate the KuryrPorts of a cluster",
-         "kubectl get kuryrports -A -o json | os-vif validate"),
+         "kubectl get kuryrports -A -o yaml | os-vif validate"),
     ),
     "watch": (
         ("Report differences as lines of JSON", "os-vif watch -f json"),

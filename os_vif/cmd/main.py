@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cliff import app, commandmanager, help, lister  # noqa: A004 - cliff's name
+from cliff import app, commandmanager, help, lister, show  # noqa: A004 - cliff's name
 from oslo_config import cfg
 from stevedore import extension
 
@@ -53,6 +53,8 @@ class Escaping:
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)  # type: ignore[misc]
         help_text.add_examples(parser, getattr(self, "cmd_name", None))
+        # Options between the arguments, such as "import kuryr -f yaml FILE".
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[assignment, method-assign]
         return _escape_errors(parser)
 
 
@@ -91,7 +93,25 @@ def add_text_format(parser: argparse.ArgumentParser, lines: str) -> None:
             action.help = f"output format; by default text, with {lines}"
 
 
-class Lister(Escaping, lister.Lister):
+class _Display(Escaping):
+    """A mixin for commands with the output formats of cliff: YAML that is read back equal."""
+
+    def produce_output(
+        self, parsed_args: argparse.Namespace, column_names: Any, data: Iterable[Any]
+    ) -> int:
+        """Write the data in the output format."""
+        if parsed_args.formatter == "yaml":
+            from os_vif.cmd.yaml_formatter import YAMLFormatter
+
+            setattr(self, "formatter", YAMLFormatter())  # noqa: B010 - an attribute of cliff
+        return int(super().produce_output(parsed_args, column_names, data))  # type: ignore[misc]
+
+
+class ShowOne(_Display, show.ShowOne):
+    """A command with names and values as output."""
+
+
+class Lister(_Display, lister.Lister):
     """A command with a table as output. An unknown column name is bad input."""
 
     #: The names of all columns.

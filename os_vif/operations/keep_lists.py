@@ -9,7 +9,7 @@
 * the output of ``virsh list --uuid``, ``virsh domiflist`` and ``virsh dumpxml``, also of several
   domains one after the other,
 * documents and OVO primitives of VIFs and instances, as one object, a list or lines,
-* ``kubectl get kuryrports -o json``,
+* ``kubectl get kuryrports -o json``; the command reads YAML, too,
 * an object with ``cni.dev/valid-attachments``, as libcni passes to a plugin for ``GC``.
 
 A text in none of the formats is an error: a keep list that is read wrongly deletes VIFs in use.
@@ -29,6 +29,7 @@ from xml.etree import ElementTree as ET
 
 from os_vif import exception, objects, serialization
 from os_vif.escape import abbreviated
+from os_vif.serialization import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,8 +159,8 @@ def parse(text: str, source: str = "keep list") -> KeepList:
         raise exception.InvalidField(
             field=source,
             found=str(error),
-            expected="ids, one on a line; output of virsh list --uuid, domiflist or dumpxml; JSON "
-            "of VIFs, of KuryrPorts, or with cni.dev/valid-attachments",
+            expected="ids, one on a line; output of virsh list --uuid, domiflist or dumpxml; JSON or "
+            "YAML of VIFs, of KuryrPorts, or with cni.dev/valid-attachments",
         ) from error
 
 
@@ -187,13 +188,12 @@ def _of_lines(text: str) -> Iterator[str]:
 
 def _read_json(text: str) -> Iterator[Any]:
     """Yield the JSON values of a text: one value, or several one after the other."""
-    decoder = json.JSONDecoder()
     rest = text.strip()
     while rest:
         try:
-            value, end = decoder.raw_decode(rest)
-        except (ValueError, RecursionError) as error:
-            raise _FormatError(f"JSON that cannot be read ({error})") from error
+            value, end = json_text.parse_first(rest)
+        except exception.MalformedDocument as error:
+            raise _FormatError(f"JSON that cannot be read ({error.found})") from error
         yield from value if isinstance(value, list) else [value]
         rest = rest[end:].lstrip()
 

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def parse_first(text: str) -> tuple[Any, int]:
+    """Return the plain data of the JSON at the beginning of a text, and the index of its end.
+
+    :raises os_vif.exception.MalformedDocument: as :func:`parse`.
+    """
+    try:
+        return _decoder.raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(f"invalid JSON ({error})") from None
+
+
 def parse(data: str | bytes | bytearray | memoryview, *, collects: bool = False) -> Any:
     """Return the plain data of JSON text in UTF-8. A byte order mark is ignored.
 

@@ -39,10 +39,12 @@ class Compare(StoreCommand, main.Lister):
         parser.add_argument(
             "before",
             metavar="BEFORE",
-            help="JSON file with the old objects; '-' for standard input",
+            help="JSON or YAML file with the old objects; '-' for standard input",
         )
         parser.add_argument(
-            "after", metavar="AFTER", help="JSON file with the new objects; '-' for standard input"
+            "after",
+            metavar="AFTER",
+            help="JSON or YAML file with the new objects; '-' for standard input",
         )
         selection.add_selection_options(parser)
         return parser
@@ -106,6 +108,8 @@ def _named_content(entry: StoredEntry) -> tuple[str, dict[str, Any]]:
 
     :raises os_vif.exception.SerializationError: for an invalid object.
     """
+    from os_vif.cmd.store.stored_entry import plain_data
+
     content = entry.read()
     objects = {entry.name: content} if entry.is_bare else content
     name = _name_in_store(entry.data)
@@ -113,20 +117,8 @@ def _named_content(entry: StoredEntry) -> tuple[str, dict[str, Any]]:
         ids = [getattr(obj, "id", None) or type(obj).__name__ for obj in objects.values()]
         name = ", ".join(ids)
     if entry.is_bare:
-        return name, _plain_data(content)
-    return name, {interface: _plain_data(obj) for interface, obj in objects.items()}
-
-
-def _plain_data(obj: Any) -> dict[str, Any]:
-    """Return an object as a document; data without a place in documents is under "unknown"."""
-    from os_vif.cmd.store import stored_entry
-    from os_vif.cmd.store.conversion_target import Target
-    from os_vif.codec import document
-    from os_vif.serialization import json_text
-
-    written, losses = stored_entry.dump(obj, Target(document.FORM))
-    data: dict[str, Any] = json_text.parse(written)
-    return data | {"unknown": sorted(map(str, losses))} if losses else data
+        return name, plain_data(content)
+    return name, {interface: plain_data(obj) for interface, obj in objects.items()}
 
 
 def _name_in_store(data: Any) -> str | None:

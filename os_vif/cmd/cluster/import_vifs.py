@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from os_vif import exception
 from os_vif.cmd import main
 from os_vif.cmd.exit_codes import EXIT_PARTIAL
-from os_vif.cmd.store import files
+from os_vif.cmd.store import files, object_output
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
 from os_vif.cmd.store.store_command import StoreCommand
@@ -53,21 +53,27 @@ class Import(StoreCommand):
                 action="append",
                 default=[],
                 metavar="FILE",
-                help=f"for neutron: JSON file with {name}s of the ports, as 'openstack {name} show "
+                help=f"for neutron: JSON or YAML file with {name}s of the ports, as 'openstack {name} show "
                 "-f json' prints; may be repeated",
             )
+        object_output.add_format_option(
+            parser,
+            "json with a line for each VIF, or yaml with a document for each VIF; by default json",
+            default="json",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         if parsed_args.program == "libvirt":
-            return _import_domains(parsed_args.files)
+            return _import_domains(parsed_args.files, parsed_args.format)
         read = _reader_of(parsed_args)
         from os_vif.cmd.store import visitor
 
         with visitor.open_sources(parsed_args.files) as sources:
             with files.open_output(files.STANDARD_STREAM, [s.file for s in sources]) as out:
+                write = _vif_writer(out, parsed_args.format)
                 for source in sources:
-                    _import_objects(source, read, out)
+                    _import_objects(source, read, write)
             return visitor.exit_code(sources)
 
 
@@ -127,9 +133,11 @@ def _by_id(names: list[str]) -> dict[str, Any]:
 
 
 def _import_objects(
-    source: visitor.Source, read: Callable[[Chunk], Iterable[_Found]], out: files.Output
+    source: visitor.Source,
+    read: Callable[[Chunk], Iterable[_Found]],
+    write: Callable[[objects.VIFBase], object],
 ) -> None:
-    """Write a line with a document for each VIF of a file."""
+    """Write a document for each VIF of a file."""
     from os_vif.cmd.store.diagnostics import Diagnostic
 
     def act(chunk: Chunk) -> Outcome:
@@ -141,14 +149,14 @@ def _import_objects(
                 )
                 outcome = Outcome.INVALID
             else:
-                _write(vif, out)
+                write(vif)
         return outcome
 
     source.visit(act)
 
 
-def _import_domains(names: list[str]) -> int:
-    """Write a line with a document for each interface of the domains; return the exit code."""
+def _import_domains(names: list[str], output_format: str) -> int:
+    """Write a document for each interface of the domains; return the exit code."""
     from os_vif.operations import imports
 
     code = 0
@@ -157,6 +165,7 @@ def _import_domains(names: list[str]) -> int:
         with files.open_input(name) as file:
             texts.append(file.read(imports.MAX_XML_BYTES + 1))
     with files.open_output(files.STANDARD_STREAM, []) as out:
+        write = _vif_writer(out, output_format)
         for name, text in zip(names, texts, strict=True):
             try:
                 for path, vif in imports.vifs_of_domain(text):
@@ -164,7 +173,7 @@ def _import_domains(names: list[str]) -> int:
                         LOG.error("%s: %s", files.title_of(name), _described(path, vif))
                         code = EXIT_PARTIAL
                     else:
-                        _write(vif, out)
+                        write(vif)
             except exception.MalformedDocument as error:
                 LOG.error("%s: %s", files.title_of(name), printable(str(error)))  # noqa: TRY400
                 code = EXIT_PARTIAL
@@ -179,7 +188,9 @@ def _described(path: str, error: exception.SerializationError) -> str:
     return printable(f"{inner}: found {error.found}; expected {error.expected}")
 
 
-def _write(vif: objects.VIFBase, out: files.Output) -> None:
+def _vif_writer(out: files.Output, output_format: str) -> Callable[[objects.VIFBase], object]:
+    """Return a function that writes the document of a VIF."""
     from os_vif import serialization
 
-    out.write(f"{serialization.dumps(vif)}\n".encode())
+    write = object_output.object_writer(out, output_format)
+    return lambda vif: write(serialization.to_document(vif))

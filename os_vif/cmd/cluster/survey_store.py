@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from os_vif import exception
@@ -19,6 +19,9 @@ from os_vif.cmd.store.store_command import FilesCommand
 if TYPE_CHECKING:
     from os_vif.cmd.store import visitor
     from os_vif.operations.stores import store_survey
+
+
+_FAULTY_COLUMNS = ("Namespace", "Object")
 
 
 class Survey(FilesCommand, main.Lister):
@@ -34,7 +37,7 @@ class Survey(FilesCommand, main.Lister):
             "--faulty",
             action="store_true",
             help="print only the objects with a fault, for a loop: a line for each object with "
-            "namespace and kind/name, '-' without namespace",
+            "namespace and kind/name, '-' without namespace; with -f, the rows Namespace and Object",
         )
         return parser
 
@@ -42,10 +45,17 @@ class Survey(FilesCommand, main.Lister):
         return super().run(parsed_args) or self._exit_code
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], Any]:
-        """Return the columns and rows; no rows if the names of the objects are the output."""
+        """Return the columns and rows; no rows if the names of the objects are written already."""
+        from os_vif.cmd.store import visitor
+
+        if parsed_args.faulty and parsed_args.formatter != "table":
+            faulty: list[str] = []
+            self._survey(parsed_args, faulty.append)
+            return _FAULTY_COLUMNS, [tuple(name.split(" ", 1)) for name in faulty]
         if parsed_args.faulty:
             with files.open_output(files.STANDARD_STREAM, []) as out:
-                self._survey(parsed_args, out)
+                write = visitor.line_writer(out)
+                self._survey(parsed_args, write)
             return self.columns, []
         found = self._survey(parsed_args, None)
         rows = [(str(r.subject), r.value, r.objects, r.example) for r in found.rows()]
@@ -54,12 +64,13 @@ class Survey(FilesCommand, main.Lister):
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Any, data: Iterable[Any]
     ) -> int:
-        return 0 if parsed_args.faulty else super().produce_output(parsed_args, column_names, data)
+        is_written = parsed_args.faulty and parsed_args.formatter == "table"
+        return 0 if is_written else super().produce_output(parsed_args, column_names, data)
 
     def _survey(
-        self, parsed_args: argparse.Namespace, names: files.Output | None
+        self, parsed_args: argparse.Namespace, names: Callable[[str], object] | None
     ) -> store_survey.Survey:
-        """Count the objects of all files; with *names*, write the names of the objects with a fault."""
+        """Count the objects of all files; call *names* with the names of the objects with a fault."""
         from os_vif.cmd.store import visitor
         from os_vif.operations.stores import store_survey
 
@@ -74,7 +85,7 @@ class Survey(FilesCommand, main.Lister):
 
 
 def _visit(
-    source: visitor.Source, survey: store_survey.Survey, names: files.Output | None
+    source: visitor.Source, survey: store_survey.Survey, names: Callable[[str], object] | None
 ) -> None:
     """Count the objects of a file."""
     from os_vif.cmd.store import stored_entry
@@ -92,7 +103,7 @@ def _visit(
             data = entry.data if entry else stored_entry.parsed_or_none(chunk)
             survey.add(Subject.FAULT, reason_of(error), stored_entry.name_of(data))
             if names:
-                names.write(f"{stored_entry.loop_name(data)}\n".encode())
+                names(stored_entry.loop_name(data))
             return Outcome.INVALID
         if not entry.has_vifs:
             return Outcome.EMPTY

@@ -46,7 +46,7 @@ class CollectGarbage(main.Lister):
             action="append",
             metavar="FILE",
             help="file with the VIFs in use, or - for standard input: VIF ids or instance uuids, one "
-            "on a line; JSON of VIFs or KuryrPorts, or with cni.dev/valid-attachments; output of "
+            "on a line; JSON or YAML of VIFs or KuryrPorts, or with cni.dev/valid-attachments; output of "
             "virsh list --uuid, domiflist or dumpxml. Can be repeated. An empty file is an error, "
             "except /dev/null",
         )

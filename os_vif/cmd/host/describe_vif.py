@@ -10,11 +10,12 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from cliff import columns, show
+from cliff import columns
 
 from os_vif import exception
 from os_vif.cmd import exit_codes, main
 from os_vif.cmd.host import inventory_filter, list_vifs
+from os_vif.cmd.store import object_output
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("os-vif")
 
 
-class Describe(main.Escaping, show.ShowOne):
+class Describe(main.ShowOne):
     """Show a VIF of the host: the entry of the inventory, and the VIF as a document."""
 
     _exit_code = 0
@@ -38,14 +39,17 @@ class Describe(main.Escaping, show.ShowOne):
         parser.add_argument(
             "--document",
             action="store_true",
-            help="print only the VIF, as JSON for the other commands",
+            help="print only the VIF, as JSON for the other commands; as YAML with -f yaml",
         )
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
             if parsed_args.document:
-                print(self._read(parsed_args)[1], file=self.app.stdout)
+                text = self._read(parsed_args)[1]
+                if parsed_args.formatter == "yaml":
+                    text = object_output.compose(json.loads(text), "yaml")
+                print(text, file=self.app.stdout)
                 return self._exit_code
             return int(super().run(parsed_args)) or self._exit_code
         except main.BadInputError as error:

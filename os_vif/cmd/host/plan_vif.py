@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from typing import Any
 
 import os_vif
 from os_vif import exception, objects
 from os_vif.cmd.host.vif_command import VIFCommand
+from os_vif.cmd.store import object_output
 from os_vif.escape import printable
 
 LOG = logging.getLogger("os-vif")
@@ -29,10 +29,10 @@ class Plan(VIFCommand):
         parser.add_argument(
             "-f",
             "--format",
-            choices=("text", "json", "sh"),
+            choices=("text", "json", "yaml", "sh"),
             default="text",
             help="output format: text with a line for each step that would change the host (~ "
-            "changes, + makes, - removes, ? unknown); json with all fields of all steps; or sh, a "
+            "changes, + makes, - removes, ? unknown); json or yaml with all fields of all steps; or sh, a "
             "shell script with the commands of all steps; by default text",
         )
         parser.add_argument(
@@ -47,7 +47,7 @@ class Plan(VIFCommand):
         entries = self.read_entries(parsed_args)
         if len(entries) == 1:
             ((_, vif, instance),) = entries
-            self._print(self._output(vif, instance, parsed_args))
+            self._print(self._output(vif, instance, parsed_args), parsed_args.format)
             return 0
         from os_vif.operations.shared_view import shared_view
 
@@ -61,11 +61,12 @@ class Plan(VIFCommand):
                     errors.append(error)
                     continue
                 errors.append(None)
-                if parsed_args.format == "json":
+                if parsed_args.format in object_output.FORMATS:
                     outputs.append({"input": where} | output)
                 else:
                     outputs.append(f"# {where}\n{output}")
-        self._print(outputs if parsed_args.format == "json" else "\n".join(outputs))
+        is_data = parsed_args.format in object_output.FORMATS
+        self._print(outputs if is_data else "\n".join(outputs), parsed_args.format)
         return self.report_errors(entries, errors)
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
@@ -77,18 +78,18 @@ class Plan(VIFCommand):
         instance: objects.InstanceInfo,
         parsed_args: argparse.Namespace,
     ) -> Any:
-        """Return the plan of a VIF: plain data with the format json, text otherwise."""
+        """Return the plan of a VIF: plain data with the formats json and yaml, else text."""
         if parsed_args.format == "sh":
             plan = os_vif.plan(vif, instance, unplug=parsed_args.unplug)
             return str(plan) if len(plan) else "# nothing to do"
         changes = os_vif.preview(vif, instance, unplug=parsed_args.unplug)
         for reason in changes.reasons():
             LOG.warning("changes marked ? are unknown: %s", printable(reason))
-        if parsed_args.format == "json":
+        if parsed_args.format in object_output.FORMATS:
             return changes.to_dict()
         return "\n".join(changes.lines(include_held=parsed_args.include_held))
 
-    def _print(self, output: Any) -> None:
-        text = output if isinstance(output, str) else json.dumps(output, indent=2)
+    def _print(self, output: Any, output_format: str) -> None:
+        text = output if isinstance(output, str) else object_output.compose(output, output_format)
         if text:
             print(text, file=self.app.stdout)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cliff import command
 
@@ -16,6 +16,7 @@ import os_vif
 from os_vif import exception
 from os_vif.cmd import exit_codes, main
 from os_vif.cmd.host import inventory_filter
+from os_vif.cmd.store import object_output
 from os_vif.escape import printable
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Repair(main.Escaping, command.Command):
     The command lists the differences first, and asks for a confirmation on a terminal.
     """
 
+    _is_text = True
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
@@ -43,6 +46,13 @@ class Repair(main.Escaping, command.Command):
             "--yes", action="store_true", help="do not ask; required without a terminal"
         )
         inventory_filter.add_options(parser, states=False)
+        object_output.add_format_option(
+            parser,
+            "text; json or yaml with an entry for each VIF that differs, which need --yes; by "
+            "default text",
+            others=("text",),
+            default="text",
+        )
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -60,6 +70,24 @@ class Repair(main.Escaping, command.Command):
 
     def _repair(self, arguments: argparse.Namespace) -> int:
         """Repair the selected VIFs, and return the exit code."""
+        if arguments.format != "text" and not arguments.yes:
+            raise main.BadInputError(f"repair: -f {arguments.format} needs --yes")
+        self._is_text = arguments.format == "text"
+        records: list[dict[str, Any]] = []
+        try:
+            return self._repair_selected(arguments, records)
+        finally:
+            if not self._is_text:
+                text = object_output.compose(records, arguments.format)
+                print(text, file=self.app.stdout)
+
+    def _repair_selected(
+        self, arguments: argparse.Namespace, records: list[dict[str, Any]]
+    ) -> int:
+        """Repair the selected VIFs, and return the exit code.
+
+        :param records: receives an entry for each VIF that differs or whose state is unknown.
+        """
         from os_vif.operations import repair_host
 
         entries, code = _selected(arguments)
@@ -69,6 +97,7 @@ class Repair(main.Escaping, command.Command):
             state = "unknown: " if entry in unknown else ""
             for reason in entry.reasons:
                 self._print(f"{entry.id}: {state}{reason}")
+        records += [_record(entry, "unknown", None) for entry in unknown]
         if unknown:
             code = exit_codes.EXIT_FAILED
         if not wrong:
@@ -80,7 +109,9 @@ class Repair(main.Escaping, command.Command):
         for result in repair_host.repair(wrong, os_vif.plug):
             if result.error is None:
                 self._print(f"{result.entry.id}: plugged again")
+                records.append(_record(result.entry, "plugged again", None))
             else:
+                records.append(_record(result.entry, "failed", result.error))
                 LOG.error("%s", result.error)
                 code = exit_codes.EXIT_FAILED
         return code
@@ -99,7 +130,19 @@ class Repair(main.Escaping, command.Command):
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def _print(self, text: str) -> None:
-        print(printable(text), file=self.app.stdout)
+        if self._is_text:
+            print(printable(text), file=self.app.stdout)
+
+
+def _record(entry: Plugged, outcome: str, error: Exception | None) -> dict[str, Any]:
+    """Return the outcome of a VIF as plain data."""
+    return {
+        "vif": entry.id,
+        "state": str(entry.state),
+        "reasons": list(entry.reasons),
+        "outcome": outcome,
+        "error": None if error is None else str(error),
+    }
 
 
 def _selected(arguments: argparse.Namespace) -> tuple[tuple[Plugged, ...], int]:

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING
 
 import os_vif
+from os_vif.cmd.store import object_output
 
 if TYPE_CHECKING:
     import argparse
@@ -24,8 +24,8 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f",
         "--format",
-        choices=("text", "json"),
-        help="print a report with the result of each step, as text or JSON; none by default",
+        choices=("text", *object_output.FORMATS),
+        help="print a report with the result of each step, as text, JSON or YAML; none by default",
     )
 
 
@@ -33,8 +33,8 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 def reports_printed(output_format: str | None, stream: TextIO, *, single: bool) -> Iterator[None]:
     """Print the reports of the operations of the block, also after a failure.
 
-    :param output_format: ``text``, ``json``, or None for no reports.
-    :param single: print a JSON object for a single report, instead of a list.
+    :param output_format: ``text``, ``json``, ``yaml``, or None for no reports.
+    :param single: print an object for a single report, instead of a list.
     """
     if output_format is None:
         yield
@@ -44,11 +44,12 @@ def reports_printed(output_format: str | None, stream: TextIO, *, single: bool) 
         with os_vif.observe(reports.append):
             yield
     finally:
-        if output_format == "json":
+        if output_format in object_output.FORMATS:
             data = [report.to_dict() for report in reports]
             # Without a report, the plugin could not be called.
             if data or not single:
-                print(json.dumps(data[0] if single else data, indent=2), file=stream)
+                shown = data[0] if single else data
+                print(object_output.compose(shown, output_format), file=stream)
         else:
             for report in reports:
                 print(report, file=stream)

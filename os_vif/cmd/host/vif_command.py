@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The base class of the commands for VIFs from JSON files, such as ``os-vif plug``."""
+"""The base class of the commands for VIFs from files, such as ``os-vif plug``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 
 
 def read_vifs(source: str) -> list[tuple[str, objects.VIFBase | main.BadInputError]]:
-    """Read the VIFs of a file: a VIF in any format, or several VIFs in JSON.
+    """Read the VIFs of a file: a VIF in any format, or several VIFs in JSON or YAML.
 
     Several VIFs are JSON lines, JSON texts one after another, an array, or an object with
     ``items``. Each VIF is a document, or an OVO primitive of any release.
@@ -105,7 +105,7 @@ class VIFCommand(main.Escaping, command.Command):
             nargs="*",
             default=["-"],
             metavar="FILE",
-            help="JSON file with a VIF, or with several VIFs as JSON lines or a list; standard "
+            help="JSON or YAML file with a VIF, or with several VIFs as JSON lines or a list; standard "
             "input by default, or for '-'",
         )
         parser.add_argument(

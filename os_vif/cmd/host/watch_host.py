@@ -46,9 +46,9 @@ class WatchHost(main.Escaping, command.Command):
         parser.add_argument(
             "-f",
             "--format",
-            choices=("json", "table"),
+            choices=("json", "yaml", "table"),
             default=None,
-            help="json: a line for each difference; table: a table of the present differences. By "
+            help="json: a line for each difference; yaml: a document for each difference; table: a table of the present differences. By "
             "default a table on a terminal, and lines otherwise",
         )
         parser.add_argument(
@@ -90,7 +90,11 @@ class WatchHost(main.Escaping, command.Command):
             parsed_args.format is None and self.app.stdout.isatty()
         )
         screen = _Screen(self.app.stdout)
-        report = screen.note if shows_table else _line_writer(self.app.stdout)
+        report = (
+            screen.note
+            if shows_table
+            else _notice_writer(self.app.stdout, parsed_args.format or "json")
+        )
         updates: list[Callable[[], None]] = []
         with HostEvents(open_vswitch, _descriptor(self.app.stdout)) as events:
             watch = Watch(
@@ -150,14 +154,19 @@ class _Screen:
         self._output.flush()
 
 
-def _line_writer(output: TextIO) -> Callable[[Notice], None]:
-    """Return the function that writes a notice as a line of JSON."""
+def _notice_writer(output: TextIO, output_format: str) -> Callable[[Notice], None]:
+    """Return the function that writes a notice as a line of JSON, or as a document of YAML."""
 
     def write(notice: Notice) -> None:
         difference = notice.difference
         shown = None if difference is None else dataclasses.asdict(difference)
         line = {"vif": notice.vif, "difference": shown, "since": _time(notice.since)}
-        output.write(f"{json.dumps(line)}\n")
+        text = f"{json.dumps(line)}\n"
+        if output_format == "yaml":
+            from os_vif.serialization import yaml_text
+
+            text = yaml_text.compose_document(line)
+        output.write(text)
         output.flush()
 
     return write

@@ -25,7 +25,7 @@ class BindPort(negotiate_command.NegotiateCommand):
         parser.add_argument(
             "port",
             metavar="FILE",
-            help="JSON file with the members port, network, subnets and, optionally, bindings, as "
+            help="JSON or YAML file with the members port, network, subnets and, optionally, bindings, as "
             "in the API of neutron; '-' for standard input",
         )
         negotiate_command.add_offer_option(parser)

@@ -17,11 +17,13 @@ class JudgeMove(negotiate_command.NegotiateCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("here", metavar="HERE", help="JSON file with the VIF on this host")
+        parser.add_argument(
+            "here", metavar="HERE", help="JSON or YAML file with the VIF on this host"
+        )
         parser.add_argument(
             "there",
             metavar="THERE",
-            help="JSON file with the VIF of the same port on the other host",
+            help="JSON or YAML file with the VIF of the same port on the other host",
         )
         negotiate_command.add_offer_option(parser)
         return parser

@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-from cliff import show
 
 from os_vif import exception
 from os_vif.cmd import exit_codes, main
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("os-vif")
 
 
-class NegotiateCommand(main.Escaping, show.ShowOne):
+class NegotiateCommand(main.ShowOne):
     """A command with names and values as output: a table, or an object in JSON and YAML."""
 
     #: The commands read files; plugins of this host are not needed.
@@ -69,7 +66,7 @@ def add_offer_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FILE",
-        help="JSON file with the offer of a host: the output of 'os-vif negotiate offer -f json', "
+        help="JSON or YAML file with the offer of a host: the output of 'os-vif negotiate offer -f json', "
         "a HostInfo, an agent of neutron, or a row of Chassis as 'ovn-sbctl --format=json list "
         "Chassis NAME' prints it; '-' for standard input",
     )
@@ -183,12 +180,16 @@ def read_json(source: str) -> tuple[str, dict[str, Any]]:
     :raises BadInputError: for an unreadable file and for other data.
     """
     from os_vif.cmd.store import files
+    from os_vif.serialization import json_text
 
     title = files.title_of(source)
     try:
-        data = json.loads(files.read_input(source))
-    except (ValueError, RecursionError) as error:
-        raise main.BadInputError(f"{title}: not JSON: {error}") from error
+        data = json_text.parse(files.read_input(source))
+    except exception.MalformedDocument as error:
+        path = f"{error.path}: " if error.path else ""
+        raise main.BadInputError(
+            f"{title}: {path}found {error.found}; expected {error.expected}"
+        ) from error
     if not isinstance(data, dict):
         raise main.BadInputError(f"{title}: found JSON without an object; expected an object")
     return title, data

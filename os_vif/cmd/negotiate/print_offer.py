@@ -27,7 +27,7 @@ class PrintOffer(negotiate_command.NegotiateCommand):
             "file",
             nargs="?",
             metavar="FILE",
-            help="JSON file with a HostInfo, an agent of neutron, a row of Chassis or an offer; "
+            help="JSON or YAML file with a HostInfo, an agent of neutron, a row of Chassis or an offer; "
             "'-' for standard input; by default, the offer is of this host",
         )
         parser.add_argument(

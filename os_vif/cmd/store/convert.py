@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from os_vif import exception
 from os_vif.cmd import main
-from os_vif.cmd.store import files, selection
+from os_vif.cmd.store import files, object_output, selection, yaml_input
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
 from os_vif.cmd.store.selection import Selection
@@ -18,6 +18,8 @@ from os_vif.cmd.store.store_command import FilesCommand
 
 # ``os-vif --help`` loads this module: codecs are imported when the command runs.
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from os_vif.cmd.store import visitor
     from os_vif.cmd.store.conversion_target import Target
     from os_vif.codec.unknown import Loss
@@ -58,6 +60,11 @@ class Convert(FilesCommand):
             help="write KuryrPorts (kuryr 3.0 and later) in place of annotated pods",
         )
         selection.add_selection_options(parser)
+        object_output.add_format_option(
+            parser,
+            "json, or yaml with a document for each object; by default yaml for an output file whose "
+            "name ends with .yaml or .yml, else json; with --check, by default lines of text",
+        )
         parser.add_argument(
             "--patch",
             action="store_true",
@@ -104,10 +111,17 @@ class Convert(FilesCommand):
             patches=parsed_args.patch,
             selection=selection.parse_selection(parsed_args),
         )
-        if conversion.patches and conversion.target.is_binary:
-            raise main.BadInputError("--patch needs a form of JSON")
+        if conversion.target.is_binary and (conversion.patches or parsed_args.format):
+            option = "--patch" if conversion.patches else "--format"
+            raise main.BadInputError(f"{option} needs a form of JSON")
         output = None if parsed_args.in_place else parsed_args.output
-        return convert_files(conversion, parsed_args.files, output, check=parsed_args.check)
+        return convert_files(
+            conversion,
+            parsed_args.files,
+            output,
+            output_format=parsed_args.format,
+            check=parsed_args.check,
+        )
 
 
 class Conversion(NamedTuple):
@@ -123,29 +137,42 @@ class Conversion(NamedTuple):
     #: The objects to convert.
     selection: Selection = Selection()
 
-    def convert_file(self, source: visitor.Source, out: files.Output) -> None:
+    def convert_file(self, source: visitor.Source, out: files.Output, output_format: str) -> None:
         """Write all objects of a file; an object with an error is written unchanged.
 
-        :raises BadInputError: for several objects, or none, in a binary form.
+        :raises BadInputError: for several objects, or none, in a binary form; and for an object with
+            an error that is not JSON and cannot be written as YAML.
         """
+        write = (
+            out.write if output_format == "json" or self.target.is_binary else _yaml_writer(out)
+        )
 
         def act(chunk: Chunk) -> Outcome:
             result = self._convert(source, chunk)
-            out.write(result.data)
+            write(result.data)
             return result.outcome
 
-        source.visit(
-            act,
-            failure=Outcome.FAILED,
-            keep=lambda chunk: out.write(chunk.data),
-            is_single=self.target.is_binary,
-        )
+        def keep(chunk: Chunk) -> None:
+            if output_format == "json":
+                out.write(chunk.data)
+            elif chunk.is_object:
+                try:
+                    write(chunk.data)
+                except exception.MalformedDocument as error:
+                    raise main.BadInputError(
+                        f"{source.title}:{chunk.line}: the object cannot be written as YAML: {error}"
+                    ) from error
 
-    def check_file(self, source: visitor.Source, out: files.Output) -> None:
-        """Write a line about each object of a file, instead of the object."""
+        source.visit(act, failure=Outcome.FAILED, keep=keep, is_single=self.target.is_binary)
+
+    def check_file(self, source: visitor.Source, out: files.Output, output_format: str) -> None:
+        """Write a line or a document about each object of a file, instead of the object."""
         from os_vif.cmd.store import visitor
         from os_vif.cmd.store.diagnostics import Diagnostic
 
+        if output_format != "text":
+            self._write_outcomes(source, object_output.object_writer(out, output_format))
+            return
         write = visitor.line_writer(out)
 
         def act(chunk: Chunk) -> Outcome:
@@ -158,8 +185,38 @@ class Conversion(NamedTuple):
 
         source.visit(act, failure=Outcome.FAILED, write_error=write)
 
-    def list_kuryrports(self, source: visitor.Source, out: files.Output) -> None:
-        """Write a list of Kubernetes with the KuryrPorts of the pods of a file."""
+    def _write_outcomes(self, source: visitor.Source, write: Callable[[Any], object]) -> None:
+        """Write the outcome of each object of a file as plain data."""
+        from os_vif.cmd.store import stored_entry
+
+        def act(chunk: Chunk) -> Outcome:
+            result = self._convert(source, chunk)
+            name = stored_entry.name_of(stored_entry.parsed_or_none(chunk))
+            place = {"file": source.title, "line": chunk.line, "object": name}
+            losses = [str(loss) for loss in result.losses]
+            write(place | {"outcome": str(result.outcome), "losses": losses})
+            return result.outcome
+
+        def write_error(message: visitor.Message) -> object:
+            return write(message.to_record() | {"outcome": str(Outcome.FAILED)})
+
+        source.visit(act, failure=Outcome.FAILED, write_error=write_error)
+
+    def list_kuryrports(
+        self, source: visitor.Source, out: files.Output, output_format: str
+    ) -> None:
+        """Write the KuryrPorts of the pods of a file: a list of Kubernetes, or documents of YAML."""
+        if output_format == "yaml":
+            write = _yaml_writer(out)
+
+            def act_yaml(chunk: Chunk) -> Outcome:
+                result = self._convert(source, chunk)
+                if result.outcome is Outcome.CONVERTED:
+                    write(result.data)
+                return result.outcome
+
+            source.visit(act_yaml, failure=Outcome.FAILED)
+            return
         before = _LIST_HEAD
 
         def act(chunk: Chunk) -> Outcome:
@@ -173,23 +230,19 @@ class Conversion(NamedTuple):
         source.visit(act, failure=Outcome.FAILED)
         out.write((before if before is _LIST_HEAD else b"") + _LIST_TAIL)
 
-    def write_patches(self, source: visitor.Source, out: files.Output) -> None:
-        """Write a line with a JSON patch for each object that changes."""
+    def write_patches(self, source: visitor.Source, out: files.Output, output_format: str) -> None:
+        """Write a line or a document with a JSON patch for each object that changes."""
+        from os_vif.cmd.store import stored_entry
         from os_vif.operations.stores.json_patch import json_patch
         from os_vif.serialization import json_text
+
+        write = object_output.object_writer(out, output_format)
 
         def act(chunk: Chunk) -> Outcome:
             result = self._convert(source, chunk)
             if result.outcome is Outcome.CONVERTED:
                 before, after = json_text.parse(chunk.data), json_text.parse(result.data)
-                metadata = before.get("metadata") or {}
-                line = {
-                    "kind": before.get("kind"),
-                    "namespace": metadata.get("namespace"),
-                    "name": metadata.get("name"),
-                    "patch": json_patch(before, after),
-                }
-                out.write(json_text.compose(line).encode() + b"\n")
+                write({**stored_entry.names_of(before), "patch": json_patch(before, after)})
             return result.outcome
 
         source.visit(act, failure=Outcome.FAILED)
@@ -214,6 +267,22 @@ class Conversion(NamedTuple):
         return _Result(data, losses, Outcome.CONVERTED if is_changed else Outcome.UNCHANGED)
 
 
+def _yaml_writer(out: files.Output) -> Callable[[bytes], object]:
+    """Return a function that writes JSON text as a document of YAML.
+
+    The function raises MalformedDocument for other text.
+    """
+    from os_vif.serialization import json_text
+
+    write = object_output.object_writer(out, "yaml")
+    return lambda data: write(json_text.parse(data))
+
+
+def _format_of_name(name: str) -> str:
+    """Return the format that the name of an output file asks for."""
+    return "yaml" if yaml_input.is_yaml_name(name) else "json"
+
+
 class _Result(NamedTuple):
     data: bytes
     losses: list[Loss]
@@ -221,12 +290,19 @@ class _Result(NamedTuple):
 
 
 def convert_files(
-    conversion: Conversion, names: list[str], output: str | None, *, check: bool = False
+    conversion: Conversion,
+    names: list[str],
+    output: str | None,
+    *,
+    output_format: str | None = None,
+    check: bool = False,
 ) -> int:
     """Convert the objects of files; return the exit code.
 
     :param names: paths, or ``-`` for standard input.
     :param output: the path of the output, or ``-`` for standard output; None to replace each file.
+    :param output_format: ``json`` or ``yaml``; None if the name of the output decides, or, with
+        *check*, for text.
     :param check: write a line about each object instead.
     :raises BadInputError: for a file that cannot be read or split. No file was replaced.
     :raises OutputError: if the output cannot be written. The old file is unchanged.
@@ -246,12 +322,13 @@ def convert_files(
         if output is None:
             for source in sources:
                 with files.replace_input(source.name, source.file) as out:
-                    convert(source, out)
+                    convert(source, out, output_format or _format_of_name(source.name))
                 source.log_summary(is_lost=conversion.allow_loss)
         else:
             with files.open_output(output, [source.file for source in sources]) as out:
+                chosen = output_format or ("text" if check else _format_of_name(output))
                 for source in sources:
-                    convert(source, out)
+                    convert(source, out, chosen)
             for source in sources:
                 source.log_summary(is_lost=conversion.allow_loss)
     return visitor.exit_code(sources)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Protocol, Self, cast
 
 from os_vif.cmd import main, streams
+from os_vif.cmd.store import yaml_input
 from os_vif.escape import printable
 
 #: The name of standard input and standard output.
@@ -42,6 +43,21 @@ def title_of(source: str) -> str:
 
 @contextlib.contextmanager
 def open_input(source: str) -> Iterator[io.BufferedReader]:
+    """Open a file, or standard input. YAML is read as JSON: see :mod:`os_vif.cmd.store.yaml_input`.
+
+    :raises BadInputError: for an input that cannot be opened. Reading raises the error for text that
+        is not YAML.
+    """
+    with _open_bytes(source) as file:
+        try:
+            found = yaml_input.as_json(source, title_of(source), file)
+        except OSError as error:
+            raise main.BadInputError(f"{title_of(source)}: {_reason(error)}") from error
+        yield found
+
+
+@contextlib.contextmanager
+def _open_bytes(source: str) -> Iterator[io.BufferedReader]:
     """Open a file, or standard input.
 
     :raises BadInputError: for an input that cannot be opened.

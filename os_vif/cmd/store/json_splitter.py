@@ -81,7 +81,7 @@ def _split_beginning(scanner: Scanner) -> tuple[Chunk, ...]:
         line = _LINE.match(scanner.read_ahead(_SHOWN_BYTES))
         shown = line[0].decode("utf-8", "backslashreplace") if line else ""
         raise StructureError(
-            scanner.current_line, f"found text that begins with {shown!r}; expected JSON"
+            scanner.current_line, f"found text that begins with {shown!r}; expected JSON or YAML"
         )
     scanner.read_all()
     return scanner.take(is_object=True)

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 
 from os_vif.cmd import main
-from os_vif.cmd.store import files
+from os_vif.cmd.store import files, object_output
 from os_vif.cmd.store.store_command import StoreCommand
 
 KURYRPORT = "KuryrPort"
@@ -44,10 +45,15 @@ class Schema(StoreCommand):
             action="store_true",
             help="print a structural schema, for a CustomResourceDefinition of Kubernetes",
         )
+        object_output.add_format_option(
+            parser,
+            "json or yaml; by default json, and yaml for KuryrPort with --kubernetes",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from os_vif.objects.versioning.releases import CURRENT_RELEASE
+        from os_vif.serialization import json_text, yaml_text
 
         text = schema_text(
             parsed_args.kind,
@@ -55,6 +61,9 @@ class Schema(StoreCommand):
             parsed_args.release or CURRENT_RELEASE,
             kubernetes=parsed_args.kubernetes,
         )
+        if parsed_args.format:
+            data = json_text.parse("".join(yaml_text.json_pieces(io.BytesIO(text.encode()).read)))
+            text = object_output.compose(data, parsed_args.format) + "\n"
         with files.open_output(files.STANDARD_STREAM, []) as out:
             out.write(text.encode())
         return 0

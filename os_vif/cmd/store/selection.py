@@ -28,6 +28,11 @@ class Selection(NamedTuple):
     only: tuple[Condition, ...] = ()
     skip: tuple[Condition, ...] = ()
 
+    @property
+    def has_reasons(self) -> bool:
+        """True if a condition is about faults."""
+        return any(each.subject == "reason" for each in (*self.only, *self.skip))
+
     def selects_chunk(self, chunk: Chunk) -> bool:
         """Return whether an object has a selected namespace; invalid JSON has no namespace."""
         from os_vif.operations.stores import store_survey

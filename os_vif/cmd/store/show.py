@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from os_vif.cmd import main
 from os_vif.cmd.render.ascii_option import add_ascii_option
-from os_vif.cmd.store import files
+from os_vif.cmd.store import files, object_output, selection
 from os_vif.cmd.store.json_scanner import Chunk
 from os_vif.cmd.store.progress import Outcome
 from os_vif.cmd.store.store_command import FilesCommand
@@ -37,14 +37,29 @@ class Show(FilesCommand):
             help="write a picture to an SVG file, or for '-' to standard output; by default a tree",
         )
         add_ascii_option(parser)
+        selection.add_selection_options(parser)
+        object_output.add_format_option(
+            parser,
+            "tree; json with a line for each object, or yaml with a document for each object: VIFs "
+            "as documents; by default tree",
+            others=("tree",),
+            default="tree",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from os_vif.cmd.store import visitor
 
+        selected = selection.parse_selection(parsed_args)
+        if parsed_args.svg and parsed_args.format != "tree":
+            raise main.BadInputError("--svg cannot be combined with -f json or yaml")
         with visitor.open_sources(parsed_args.files) as sources:
+            for source in sources:
+                source.selection = selected
             if parsed_args.svg:
                 _write_picture(sources, parsed_args.svg)
+            elif parsed_args.format != "tree":
+                _write_objects(sources, parsed_args.format)
             else:
                 _print_trees(sources, ascii_only=parsed_args.ascii)
         return visitor.exit_code(sources)
@@ -62,6 +77,29 @@ def _visit_trees(sources: list[visitor.Source], draw: Callable[[tree.Node], obje
 
     for source in sources:
         source.visit(act)
+
+
+def _write_objects(sources: list[visitor.Source], output_format: str) -> None:
+    """Write the documents of the VIFs of each object: a VIF, or an object with names and VIFs."""
+    from os_vif.cmd.store import stored_entry
+
+    with files.open_output(files.STANDARD_STREAM, [source.file for source in sources]) as out:
+        write = object_output.object_writer(out, output_format)
+
+        def act(chunk: Chunk) -> Outcome:
+            entry = stored_entry.StoredEntry(chunk)
+            if not entry.has_vifs:
+                return Outcome.EMPTY
+            content = entry.read()
+            if entry.is_bare:
+                write(stored_entry.plain_data(content))
+            else:
+                vifs = {name: stored_entry.plain_data(vif) for name, vif in content.items()}
+                write({**stored_entry.names_of(entry.data), "vifs": vifs})
+            return Outcome.VALID
+
+        for source in sources:
+            source.visit(act)
 
 
 def object_tree(chunk: Chunk) -> tree.Node | None:

@@ -67,6 +67,6 @@ class FilesCommand(StoreCommand):
             nargs="*",
             default=["-"],
             metavar="FILE",
-            help="JSON file with VIFs, pods or KuryrPorts; standard input by default, or for '-'",
+            help="JSON or YAML file with VIFs, pods or KuryrPorts; standard input by default, or for '-'",
         )
         return parser

@@ -16,7 +16,7 @@ from os_vif import exception, serialization
 from os_vif.cmd.store import json_edit
 from os_vif.cmd.store.conversion_target import Target
 from os_vif.cmd.store.json_scanner import Chunk
-from os_vif.codec import primitive, unknown
+from os_vif.codec import document, primitive, unknown
 from os_vif.codec.path import COERCION_ERRORS, below, invalid
 from os_vif.codec.unknown import Loss
 from os_vif.escape import printable
@@ -182,6 +182,15 @@ def name_of(data: Any) -> str:
     return printable(" ".join(str(word) for word in words if word))[:_MAX_NAME] or "an object"
 
 
+def names_of(data: Any) -> dict[str, Any]:
+    """Return kind, namespace and name of a Kubernetes object as plain data."""
+    metadata = data.get("metadata") if isinstance(data, dict) else None
+    if not isinstance(metadata, dict):
+        metadata = {}
+    kind = data.get("kind") if isinstance(data, dict) else None
+    return {"kind": kind, **{name: metadata.get(name) for name in ("namespace", "name")}}
+
+
 def parsed_or_none(chunk: Chunk) -> Any:
     """Return the plain data of an object, or None if the text is not JSON."""
     try:
@@ -325,6 +334,13 @@ def dump(obj: Any, target: Target) -> tuple[str | bytes, list[Loss]]:
         return json_text.compose_sorted(data), losses
     unknown.discard(obj, target.form)
     return serialization.dumps(obj, target.form, target.release), losses
+
+
+def plain_data(obj: Any) -> dict[str, Any]:
+    """Return an object as a document; data without a place in documents is under "unknown"."""
+    written, losses = dump(obj, Target(document.FORM))
+    data: dict[str, Any] = json_text.parse(written)
+    return data | {"unknown": sorted(map(str, losses))} if losses else data
 
 
 def _is_same_json(first: Any, second: Any) -> bool:

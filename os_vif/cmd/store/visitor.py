@@ -17,6 +17,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader
+from typing import Any, NamedTuple
 
 from os_vif import exception
 from os_vif.cmd import main
@@ -28,7 +29,25 @@ from os_vif.cmd.store.progress import Outcome
 
 LOG = logging.getLogger("os-vif")
 
-WriteLine = Callable[[str], object]
+
+class Message(NamedTuple):
+    """A message about an object of a file, in the layout of compiler messages."""
+
+    file: str
+    line: int
+    object: str
+    diagnostic: diagnostics.Diagnostic
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.object}: {self.diagnostic}"
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the message as plain data."""
+        place = {"file": self.file, "line": self.line, "object": self.object}
+        return place | {"path": self.diagnostic.path, "message": self.diagnostic.message}
+
+
+WriteMessage = Callable[[Message], object]
 
 
 class Source:
@@ -51,7 +70,7 @@ class Source:
         *,
         failure: Outcome = Outcome.INVALID,
         keep: Callable[[Chunk], object] = lambda _: None,
-        write_error: WriteLine = LOG.error,
+        write_error: WriteMessage = LOG.error,
         is_single: bool = False,
     ) -> None:
         """Call *act* for each object of the file, and count the outcomes.
@@ -87,14 +106,14 @@ class Source:
             self._bar.clear()
 
     def report(
-        self, write: WriteLine, chunk: Chunk, found: Iterable[diagnostics.Diagnostic]
+        self, write: WriteMessage, chunk: Chunk, found: Iterable[diagnostics.Diagnostic]
     ) -> None:
         """Write a line for each diagnostic of an object: file, line, object and message."""
         self._bar.clear()
         name = None
         for diagnostic in found:
             name = name or _name_of(chunk)
-            write(f"{self.title}:{diagnostic.line}: {name}: {diagnostic}")
+            write(Message(self.title, diagnostic.line, name, diagnostic))
 
     def log_summary(self, *, is_lost: bool = True) -> None:
         """Log the counts of the file."""
@@ -151,6 +170,6 @@ def exit_code(sources: list[Source]) -> int:
     return EXIT_PARTIAL if any(source.counts.has_failures for source in sources) else 0
 
 
-def line_writer(out: files.Output) -> WriteLine:
-    """Return a function that writes a line of text to a binary file."""
+def line_writer(out: files.Output) -> Callable[[object], object]:
+    """Return a function that writes the text of an object as a line to a binary file."""
     return lambda line: out.write(f"{line}\n".encode("utf-8", "backslashreplace"))

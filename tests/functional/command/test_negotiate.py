@@ -206,7 +206,7 @@ def test_a_stated_release_goes_before_the_release_of_this_host(os_vif):
     ("arguments", "message"),
     [
         (("offer", "missing.json"), "missing.json"),
-        (("offer", "{text}"), "text.json: not JSON"),
+        (("offer", "{text}"), "text.json: found invalid JSON at line 1, column 2"),
         (("offer", "{number}"), "number.json: found JSON without an object"),
         (("offer", "{subnet}"), "HostOffer or HostInfo"),
         (("offer", "{ours}", "--release", "new"), "expected a release of os-vif"),

@@ -185,7 +185,8 @@ def test_pods_become_kuryrports(os_vif):
         ([], "", "<stdin>:1: the input is empty"),
         ([], " \r\n\n", "<stdin>:1: the input is empty"),
         ([], DOCUMENT.encode("utf-16"), "<stdin>:1: found UTF-16 or UTF-32; expected UTF-8"),
-        ([], "apiVersion: v1\nkind: List\n", "begins with 'apiVersion: v1'"),
+        ([], "hello world\n", "begins with 'hello world'; expected JSON or YAML"),
+        ([], "kind: [\n", "<stdin>:2:1: kind[0]: found invalid YAML ("),
         (
             [],
             pods(3)[:-3],

@@ -77,7 +77,8 @@ def test_to_keep_nothing_is_said_explicitly(os_vif, plugged, nothing):
     [
         (("--keep", "-"), "", "the list is empty"),
         (("--keep", "-"), "# nothing\n", "the list is empty"),
-        (("--keep", "-"), "error: failed to connect", "line 1: 'error: failed to connect'"),
+        (("--keep", "-"), "failed to connect", "line 1: 'failed to connect'"),
+        (("--keep", "-"), "error: failed to connect", "{'error': 'failed to connect'}"),
         (("--keep", "/nonexistent/keep"), "", "No such file"),
         (("--keep", "/dev/null", "--keep", "-"), "{", "JSON that cannot be read"),
         ((), "", "--keep"),

@@ -321,7 +321,7 @@ def test_a_form_that_is_no_text_holds_one_object(monkeypatch, tmp_path):
         (tmp_path / "in").write_bytes(data)
         out = io.BytesIO()
         with visitor.open_sources([str(tmp_path / "in")]) as (source,):
-            conversion.convert_file(source, out)
+            conversion.convert_file(source, out, "json")
         failed.append(source.counts.outcomes[Outcome.FAILED])
         return out.getvalue()
 
