@@ -8,13 +8,29 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/venv.sh
 
-missing=
-command -v ip >/dev/null || missing="$missing iproute2"
-command -v sysctl >/dev/null || [ -x /usr/sbin/sysctl ] || missing="$missing procps"
-PATH="$PATH:/usr/sbin:/sbin" command -v iptables-save >/dev/null || missing="$missing iptables"
-PATH="$PATH:/usr/sbin:/sbin" command -v ovs-vswitchd >/dev/null || missing="$missing openvswitch-switch"
-command -v git >/dev/null || missing="$missing git"
-command -v etcd >/dev/null || missing="$missing etcd-server"
+# The programs that the tests run, each with its Debian package.
+missing=$(
+    PATH=$PATH:/usr/sbin:/sbin:/usr/lib/cni
+    while read -r program package; do
+        command -v "$program" >/dev/null || echo "$package"
+    done <<PROGRAMS
+ip iproute2
+sysctl procps
+iptables-save iptables
+ovs-vswitchd openvswitch-switch
+openssl openssl
+git git
+etcd etcd-server
+host-local containernetworking-plugins
+jq jq
+zsh zsh
+fish fish
+man man-db
+mandoc mandoc
+logrotate logrotate
+visudo sudo
+PROGRAMS
+)
 # If the installation fails, the tests that need a missing program are skipped.
 [ -z "$missing" ] || install_packages $missing || :
 make_venv installed-for-tests -e . -r test-requirements.txt
