@@ -24,16 +24,17 @@ from os_vif.codec.registry import NAMESPACE
 from os_vif.codec.size import Decoder, decode_limited
 from os_vif.escape import abbreviated, with_article
 from os_vif.objects.versioning import downgrade as views
-from os_vif.objects.versioning import history, losses
+from os_vif.objects.versioning import history, losses, make_compatible
 from os_vif.objects.versioning.manifest import TargetManifest
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import json_text
 
 
 def require_object(obj: Any, path: str = "obj (the first argument)") -> None:
-    """Refuse a value that is no versioned object.
+    """Refuse a value that is no versioned object, or an object with names of another library.
 
-    :raises os_vif.exception.InvalidValue: for the value.
+    :raises os_vif.exception.InvalidValue: for a value that is no versioned object.
+    :raises os_vif.exception.UnknownKind: for a class with another ``OBJ_SERIAL_NAMESPACE``.
     """
     if not isinstance(obj, ovo.VersionedObject):
         shown = f"{with_article(type(obj).__name__)} ({abbreviated(obj, 80)})"
@@ -42,6 +43,12 @@ def require_object(obj: Any, path: str = "obj (the first argument)") -> None:
             found="None" if obj is None else shown,
             expected="a versioned object, such as os_vif.objects.vif.VIFBridge"
             " (for stored data, call os_vif.serialization.loads() first)",
+        )
+    if obj.OBJ_SERIAL_NAMESPACE != ovo.VersionedObject.OBJ_SERIAL_NAMESPACE:
+        raise exception.UnknownKind(
+            path=path,
+            found=f"{obj.obj_name()} with the OBJ_SERIAL_NAMESPACE {obj.OBJ_SERIAL_NAMESPACE!r}",
+            expected=f"a class with {ovo.VersionedObject.OBJ_SERIAL_NAMESPACE!r}",
         )
 
 
@@ -174,7 +181,7 @@ def _downgrade(
         # A class of another project.
         before = obj.obj_to_primitive()
         size.refuse_many(before)
-        primitive = obj.obj_to_primitive(version_manifest=reader)
+        primitive = make_compatible.convert_foreign_object(obj, reader)
         return primitive, [*losses.between(before, primitive), *unknown.losses(obj, None)]
     primitive, lost, encoding = views.encode(obj, None, reader)
     if encoding is not None:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Iterable, Iterator
+
+#: The greatest number of checks of the same reason whose names are listed.
+_LISTED = 11
 
 
 class Verdict(enum.StrEnum):
@@ -78,10 +82,10 @@ class Report:
         counts = ", ".join(f"{len(self._with(verdict))} {verdict}" for verdict in Verdict)
         lines = [f"Conformance of {self.subject}: {counts} ({self.seconds:.1f} s)", ""]
         lines += self._table()
-        for result in (*self.failures, *self.skipped):
-            word = "FAILED" if result.verdict is Verdict.FAILED else "skipped"
-            reason = result.reason.replace("\n", "\n    ")
-            lines += ["", f"{word} {result.case}, {result.check}:", f"    {reason}"]
+        for word, results in (("FAILED", self.failures), ("skipped", self.skipped)):
+            for case, reason, checks in _by_reason(results):
+                indented = reason.replace("\n", "\n    ")
+                lines += ["", f"{word} {case}, {_listed(checks)}:", f"    {indented}"]
         return "\n".join(lines)
 
     def _table(self) -> list[str]:
@@ -100,3 +104,19 @@ class Report:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
+
+
+def _by_reason(results: Iterable[Result]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each case and reason once, with the checks that have the reason."""
+    checks: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        checks.setdefault((result.case, result.reason), []).append(result.check)
+    for (case, reason), names in checks.items():
+        yield case, reason, names
+
+
+def _listed(checks: list[str]) -> str:
+    """Return the names of checks; of many checks, the first and the last."""
+    if len(checks) <= _LISTED:
+        return ", ".join(checks)
+    return f"{checks[0]} to {checks[-1]} ({len(checks)} checks)"

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception, objects, serialization
 from os_vif.escape import described_error
+from os_vif.objects.versioning import history
+from os_vif.objects.versioning.history import parse_version
+from os_vif.objects.versioning.manifest import TargetManifest
+from os_vif.serialization import formats
 from os_vif.testing.conformance_report import Report, Result, Verdict
 
 #: An object, or a class. A class stands for an object of the class without any set field.
@@ -52,8 +56,9 @@ def back_level(subjects: Iterable[Subject], *, releases: Sequence[str] | None = 
     """Check that objects can be written for readers of older releases, without a silent loss.
 
     :func:`os_vif.serialization.downgrade` writes each object for each release, and
-    :func:`os_vif.serialization.loads` reads the result. The result has the values of the object,
-    except those in the list of losses. For each older version of a class,
+    :func:`os_vif.serialization.loads` reads the result. Each object in the result has a version
+    that the release can read, and the result has the values of the object, except those in the
+    list of losses. For each older version of a class,
     ``obj_to_primitive(target_version=...)`` writes a primitive, and ``obj_from_primitive()`` reads
     the primitive without another value.
 
@@ -77,6 +82,10 @@ def back_level(subjects: Iterable[Subject], *, releases: Sequence[str] | None = 
 
 class _SkippedError(Exception):
     """A check does not apply to an object; the text tells the reason."""
+
+
+class _AbsentError(Exception):
+    """A check is for a version that the class of an object does not have."""
 
 
 class _FaultError(Exception):
@@ -107,12 +116,17 @@ def _results(
             verdict, reason = Verdict.PASSED, ""
             try:
                 function(obj)
-            except (exception.UnknownKind, _SkippedError, ImportError) as error:
+            except _AbsentError:
+                continue
+            except (exception.UnknownKind, _SkippedError) as error:
                 verdict, reason = Verdict.SKIPPED, str(error)
             except _FaultError as error:
                 verdict, reason = Verdict.FAILED, str(error)
             except Exception as error:  # noqa: BLE001 - any exception is a failure
                 verdict, reason = Verdict.FAILED, described_error(error)
+                if isinstance(error.__cause__, ImportError):
+                    # protobuf is not installed.
+                    verdict, reason = Verdict.SKIPPED, str(error)
             yield Result(name, check, verdict, reason, time.monotonic() - start)
 
 
@@ -138,7 +152,12 @@ def _round_trip(obj: ovo.VersionedObject, form: str) -> None:
 
 def _read_by_release(obj: ovo.VersionedObject, release: str) -> None:
     """Write an object for a release, read the result, and compare the values."""
-    written, losses = serialization.downgrade(obj, release)
+    formats.require_object(obj)
+    try:
+        written, losses = serialization.downgrade(obj, release)
+    except exception.UnknownKind as error:
+        raise _SkippedError(f"the release has no class {obj.obj_name()}") from error
+    _require_readable(written, TargetManifest.of_release_alone(release))
     read = serialization.loads(serialization.json_text.compose(written))
     after = dict(_values(read))
     lost = [loss.path for loss in losses]
@@ -151,6 +170,25 @@ def _read_by_release(obj: ovo.VersionedObject, release: str) -> None:
             raise _FaultError(f"{path}: {value!r} became {after[path]!r}")
 
 
+def _require_readable(primitive: Any, reader: Mapping[str, str], path: str = "") -> None:
+    """Require that a reader has the version of each object of os-vif in a primitive."""
+    if isinstance(primitive, list):
+        for number, entry in enumerate(primitive):
+            _require_readable(entry, reader, f"{path}[{number}]")
+    if not isinstance(primitive, dict):
+        return
+    name, version = primitive.get(formats.NAME), primitive.get(formats.VERSION, "")
+    if name in history.public_classes() and not history.is_kuryr_class(name):
+        known = reader.get(name)
+        if known is None or parse_version(version) > parse_version(known):
+            expected = f"version {known} at most" if known else "a class of the release"
+            where = path or "the object"
+            raise _FaultError(f"{where} is written as {name} {version}; expected {expected}")
+    for key, value in primitive.items():
+        inner = path if key == formats.DATA else f"{path}.{key}".lstrip(".")
+        _require_readable(value, reader, inner)
+
+
 def _is_within(path: str, parent: str) -> bool:
     return not parent or path == parent or path.startswith((f"{parent}.", f"{parent}["))
 
@@ -158,7 +196,7 @@ def _is_within(path: str, parent: str) -> bool:
 def _read_by_version(obj: ovo.VersionedObject, version: str) -> None:
     """Write an object as a version of its class by ``obj_make_compatible()``, and read it."""
     if version not in _older_versions(type(obj)):
-        raise _SkippedError(f"{type(obj).obj_name()} has no version {version} before its own")
+        raise _AbsentError
     read = type(obj).obj_from_primitive(obj.obj_to_primitive(target_version=version))
     before = dict(_values(obj))
     for path, value in _values(read):

@@ -35,6 +35,12 @@ def _compare(before: Any, after: Any, path: str, moved: list[Any]) -> Iterator[L
                 yield from _compare(item, after[number], below(path, number), moved)
             else:
                 yield Loss(below(path, number), "left out")
+    elif isinstance(before, dict) and isinstance(after, dict):
+        for name, value in sorted(before.items()):
+            if name in after:
+                yield from _compare(value, after[name], below(path, name), moved)
+            else:
+                yield Loss(below(path, name), "left out")
     elif before != after:
         yield Loss(path, f"{before!r} becomes {after!r}")
 

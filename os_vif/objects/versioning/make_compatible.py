@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oslo_versionedobjects import base as ovo
+from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif.codec import primitive as primitive_codec
 from os_vif.codec.primitive_encoder import has_same_shape
@@ -80,6 +81,42 @@ def _convert_value(value: Any, primitive: Any, reader: TargetManifest) -> Any:
         table = {name: _convert_value(v, primitive[name], reader) for name, v in value.items()}
         return {name: item for name, item in table.items() if item is not _DROPPED}
     return primitive
+
+
+def convert_foreign_object(obj: ovo.VersionedObject, reader: TargetManifest) -> dict[str, Any]:
+    """Return the primitive of an object of another project's class for a reader.
+
+    The class converts its own fields. The runtime classes of the objects in the fields convert the
+    objects, also in dictionaries: with a manifest of these classes, oslo.versionedobjects would
+    write the version of the declared class of a field, and convert no object in a dictionary.
+
+    :raises oslo_versionedobjects.exception.UnsupportedObjectError: for a class of kuryr that the
+        reader lacks.
+    """
+    if history.is_kuryr_class(obj.obj_name()) and not reader.version_of(type(obj)):
+        raise ovo_exception.UnsupportedObjectError(objtype=obj.obj_name())
+    primitive: dict[str, Any] = obj.obj_to_primitive(
+        version_manifest={obj.obj_name(): obj.VERSION}
+    )
+    data = obj._obj_primitive_field(primitive, "data")
+    unconverted = obj._obj_primitive_field(obj.obj_to_primitive(), "data")
+    for name in data.keys() & unconverted.keys():
+        value = getattr(obj, name)
+        if not _has_objects(value):
+            continue
+        data[name] = _convert_value(value, unconverted[name], reader)
+        if data[name] is _DROPPED:
+            del data[name]
+    return primitive
+
+
+def _has_objects(value: Any) -> bool:
+    """Return whether a value is an object, or a list or dictionary with an object."""
+    if isinstance(value, ovo.VersionedObject):
+        return True
+    if isinstance(value, dict):
+        return any(map(_has_objects, value.values()))
+    return isinstance(value, list) and any(map(_has_objects, value))
 
 
 def convert_object(

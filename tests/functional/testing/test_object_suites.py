@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import fields
@@ -21,6 +24,12 @@ class LossyString(fields.String):
     @staticmethod
     def to_primitive(obj, attr, value):
         return value[:3]
+
+
+class DictOfVifsField(fields.AutoTypedField):
+    """A dictionary of VIFs, as kuryr-kubernetes and zun have."""
+
+    AUTO_TYPE = fields.Dict(fields.Object("VIFBase", subclasses=True))
 
 
 @pytest.fixture
@@ -66,6 +75,85 @@ def test_a_class_of_an_embedder_passes_without_a_registration_at_os_vif(nested):
     assert [(result.check, result.verdict) for result in report.results] == [
         ("version 1.0", Verdict.PASSED)
     ]
+
+
+def test_a_class_of_an_embedder_with_vifs_is_written_in_versions_of_each_release(registered):
+    """oslo.versionedobjects would write the version of the declared class, and no dictionary."""
+
+    @registered
+    class StateOfTest(objects.base.VersionedObject):
+        VERSION = "1.0"
+        fields = {
+            "default_vif": fields.ObjectField("VIFBase", subclasses=True),
+            "others": DictOfVifsField(),
+        }
+
+    profile = objects.VIFPortProfileOpenVSwitch(interface_id=ID, create_port=True)
+    port = objects.VIFOpenVSwitch(id=ID, plugin="ovs", port_profile=profile)
+    vhost = objects.VIFVHostUser(id=ID, plugin="noop", vif_name="vhu0", path="/run/vhu0")
+    state = StateOfTest(default_vif=vhost, others={"eth1": port})
+    back_level([state]).raise_for_failures()
+    primitive, losses = serialization.downgrade(state, "1.14.0")
+    data = primitive["versioned_object.data"]
+    assert data["default_vif"] == serialization.downgrade(vhost, "1.14.0")[0]
+    assert data["others"] == {"eth1": serialization.downgrade(port, "1.14.0")[0]}
+    assert [loss.path for loss in losses] == ["others.eth1.port_profile.create_port"]
+
+
+def test_an_object_in_a_version_that_the_release_lacks_is_named(monkeypatch):
+    monkeypatch.setattr(
+        serialization, "downgrade", lambda obj, release: (obj.obj_to_primitive(), [])
+    )
+    profile = objects.VIFPortProfileOpenVSwitch(interface_id=ID)
+    subject = objects.VIFOpenVSwitch(id=ID, plugin="ovs", port_profile=profile)
+    report = back_level([subject], releases=["1.14.0", "5.3.0"])
+    (failure,) = report.failures
+    assert (failure.check, failure.reason) == (
+        "1.14.0",
+        "port_profile is written as VIFPortProfileOpenVSwitch 1.4; expected version 1.2 at most",
+    )
+
+
+def test_protobuf_is_skipped_where_it_is_not_installed():
+    code = """
+import sys
+sys.modules["google.protobuf"] = None
+from os_vif import objects
+from os_vif.testing import round_trip
+report = round_trip([objects.VIFBridge(id="0a0b0c0d-1111-4222-8333-444455556666", plugin="ovs")])
+print([(result.check, result.reason) for result in report.skipped], report.passed)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    reason = "protobuf is not installed: install 'os-vif[protobuf]>=6.0'"
+    assert done.stdout == f"{[('protobuf', reason)]} True\n"
+
+
+def test_an_object_with_names_of_another_library_is_skipped_with_the_reason(registered):
+    @registered
+    class ElsewhereOfTest(ovo.VersionedObject):
+        OBJ_SERIAL_NAMESPACE = "elsewhere"
+        fields = {"name": fields.StringField()}
+
+    report = round_trip([ElsewhereOfTest(name="x")])
+    assert {result.check for result in report.skipped} == {*serialization.FORMS}
+    assert "ElsewhereOfTest with the OBJ_SERIAL_NAMESPACE 'elsewhere'" in report.skipped[0].reason
+    assert "expected a class with 'versioned_object'" in report.skipped[0].reason
+
+
+def test_the_report_lists_the_checks_of_a_reason_once(registered):
+    @registered
+    class PodState(ovo.VersionedObject):
+        OBJ_PROJECT_NAMESPACE = "os_vif"
+        fields = {"default_vif": fields.ObjectField("VIFBase", subclasses=True)}
+
+    releases = tuple(serialization.releases())
+    lines = str(back_level([PodState()])).splitlines()
+    assert [line for line in lines if line.startswith("skipped")] == [
+        f"skipped PodState, {releases[0]} to {releases[-1]} ({len(releases)} checks):"
+    ]
+    assert lines[-1] == "    the release has no class PodState"
 
 
 def test_a_value_that_changes_on_the_way_is_named(registered):

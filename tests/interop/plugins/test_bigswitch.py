@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed import environments
+from tests.support.interop import vendor_plugins
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from testbed.environments import Subject
 
 PLUGIN = "os-vif-bigswitch==12.0.2"
@@ -39,23 +38,9 @@ sys.stdout.write(json.dumps({"file": os_vif.__file__, "ivs": described["ivs"], "
 def test_ivs_is_loaded_and_described_and_its_mapping_access_fails_as_with_5_3_0(
     subject: Subject, tmp_path: Path
 ) -> None:
-    needed = ("oslo.concurrency", "oslo.log", "oslo.utils", "oslo.i18n", "oslo.privsep")
-    try:
-        python = environments.environment(
-            "bigswitch", f"{PLUGIN}\n", (*subject.requirements, *needed)
-        )
-    except environments.Unavailable as reason:
-        pytest.skip(str(reason))
-    done = subprocess.run(
-        [python, "-W", "ignore", "-P", "-c", PROGRAM],
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(subject.path)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    libraries = vendor_plugins.LIBRARIES
+    bigswitch = vendor_plugins.vendor("bigswitch", f"{PLUGIN}\n", libraries, subject, tmp_path)
+    result = bigswitch.run(PROGRAM)
     assert result["file"] == str(subject.path / "os_vif" / "__init__.py")
     assert result["ivs"] == ["VIFBridge", "VIFGeneric"]
     # The plugin reads vif["vif_name"], which the objects of 5.3.0 refuse too.
