@@ -13,6 +13,7 @@ from typing import Any
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception, objects, serialization
+from os_vif.codec.primitive import DATA, NAME, VERSION
 from os_vif.escape import described_error
 from os_vif.objects.versioning import history
 from os_vif.objects.versioning.history import parse_version
@@ -177,7 +178,7 @@ def _require_readable(primitive: Any, reader: Mapping[str, str], path: str = "")
             _require_readable(entry, reader, f"{path}[{number}]")
     if not isinstance(primitive, dict):
         return
-    name, version = primitive.get(formats.NAME), primitive.get(formats.VERSION, "")
+    name, version = str(primitive.get(NAME)), str(primitive.get(VERSION))
     if name in history.public_classes() and not history.is_kuryr_class(name):
         known = reader.get(name)
         if known is None or parse_version(version) > parse_version(known):
@@ -185,7 +186,7 @@ def _require_readable(primitive: Any, reader: Mapping[str, str], path: str = "")
             where = path or "the object"
             raise _FaultError(f"{where} is written as {name} {version}; expected {expected}")
     for key, value in primitive.items():
-        inner = path if key == formats.DATA else f"{path}.{key}".lstrip(".")
+        inner = path if key == DATA else f"{path}.{key}".lstrip(".")
         _require_readable(value, reader, inner)
 
 

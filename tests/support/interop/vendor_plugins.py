@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
-"""Plugins of other projects, each in an environment of its own beside the os_vif under test."""
+"""Plugins of other projects, in separate environments beside the os_vif under test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from testbed import environments
 from testbed.environments import Subject
 
-#: Libraries that plugins of the public os-vif import without requiring them.
+#: Libraries that plugins of the public os-vif import without a requirement in the package.
 LIBRARIES = ("oslo.concurrency", "oslo.log", "oslo.utils", "oslo.i18n", "oslo.privsep")
 
 
@@ -34,7 +34,7 @@ class Vendor:
     programs: Path | None = None
 
     def run(self, code: str) -> Any:
-        """Run a program, and return its output as plain data of JSON."""
+        """Run a program, and return the parsed JSON of the output."""
         done = self.start([self.python, "-W", "ignore", "-P", "-c", code])
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
