@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from os_vif.engine.kernel import KernelExecutor
     from os_vif.engine.memos.plan_memo import PlanMemo
     from os_vif.host.netlink.rtnetlink import Netlink
+    from os_vif.host.ovsdb.connection import Ovsdb
     from os_vif.host.ovsdb.query import Query
     from os_vif.host.ovsdb.snapshot import Snapshot
     from os_vif.host.ovsdb.transaction import Pairs
@@ -139,9 +140,10 @@ def still_holds(memo: PlanMemo) -> bool:
         return False
     try:
         ovsdb = table_snapshot.shared_connection(known.switch)
-        if ovsdb is None or not known.rows.are_current(ovsdb):
+        if ovsdb is None or not known.rows.request(ovsdb):
             return False
-        if known.ports.with_stale_device() or not _devices_hold_now(known):
+        # The devices are read while ovsdb-server answers.
+        if known.ports.with_stale_device() or not _hold_now(known, ovsdb):
             return False
     except (OSError, exception.OvsdbError) as error:
         LOG.debug("Cannot tell whether a plan still holds: %s", described_error(error))
@@ -150,15 +152,19 @@ def still_holds(memo: PlanMemo) -> bool:
     return True
 
 
-def _devices_hold_now(known: KnownPlan) -> bool:
-    """Return whether the steps of the kernel and of the record hold, read without a running plan."""
+def _hold_now(known: KnownPlan, ovsdb: Ovsdb) -> bool:
+    """Return whether all steps of a plan hold, read without a running plan.
+
+    :param ovsdb: the connection, with a request for the rows of the plan.
+    """
     with rtnetlink.opened() as uncached, uncached.cached() as net:
         if not known.devices:
-            return devices_hold(known, net)
+            return devices_hold(known, net) and known.rows.are_in_answer(ovsdb)
         generations = locks.read_generations(net.netns, known.devices)
         return (
             generations is not None
             and devices_hold(known, net)
+            and known.rows.are_in_answer(ovsdb)
             and locks.read_generations(net.netns, known.devices) == generations
         )
 

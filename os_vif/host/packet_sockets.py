@@ -9,10 +9,8 @@ in net/packet/af_packet.c), and reports the index -1 for the sockets.
 
 from __future__ import annotations
 
-import pathlib
-
 #: Packet sockets of the network namespace of the thread; readable for every user.
-_SOCKETS = pathlib.Path("/proc/thread-self/net/packet")
+_SOCKETS = "/proc/thread-self/net/packet"
 #: The column with the index of the bound device.
 _INDEX_COLUMN = 4
 #: The index of a socket after the device was deleted.
@@ -26,10 +24,12 @@ def bound_indexes_beside_unbound() -> frozenset[int]:
         list of sockets, as long as the list of ports, cannot be read.
     """
     try:
-        text = _SOCKETS.read_text(encoding="ascii")
+        # Not decoded, and without a Path: the list is read on every plug.
+        with open(_SOCKETS, "rb", buffering=0) as file:  # noqa: PTH123
+            text = file.readall()
     except OSError:
         return frozenset()
-    if f" {UNBOUND} " not in text:
+    if b" %d " % UNBOUND not in text:
         return frozenset()
     _, *lines = text.splitlines()
     return frozenset(int(line.split()[_INDEX_COLUMN]) for line in lines)

@@ -32,8 +32,10 @@ class KnownRows:
 
     def __init__(self, noted: Iterable[Query], snapshot: Snapshot) -> None:
         self._rows = {query: _selected(query, snapshot.rows(query)) for query in noted}
-        #: The request and the expected result of :meth:`are_current`, made at first use.
+        #: The request of :meth:`request` and the expected result, made at first use.
         self._exchange: tuple[bytes, list[dict[str, Any]]] | None = None
+        #: The digest of the last answer to the request with equal rows.
+        self._answer_digest: bytes | None = None
         #: The digest of the last snapshot with equal rows.
         self._digest: bytes | None = None
         self._note_digest(snapshot)
@@ -56,20 +58,36 @@ class KnownRows:
         self._note_digest(snapshot)
         return True
 
-    def are_current(self, ovsdb: Ovsdb) -> bool:
-        """Return whether the database has the same rows for all queries now.
+    def request(self, ovsdb: Ovsdb) -> bool:
+        """Send a request for the rows of all queries; :meth:`are_in_answer` compares the answer.
 
-        The server is asked in a single request. False for a database of an early release, which
-        lacks columns of the queries.
-
-        :raises os_vif.exception.OvsdbError: if the database cannot be read.
+        :returns: False, without a request, for a database of an early release, which lacks columns
+            of the queries.
+        :raises os_vif.exception.OvsdbError: if the database cannot be reached.
         """
         if not ovsdb.schema.is_complete:
             return False
         if self._exchange is None:
             self._exchange = self._make_request(), [{"rows": rows} for rows in self._rows.values()]
-        request, expected = self._exchange
-        return bool(ovsdb.repeat_select(request, _REQUEST_ID) == expected)
+        ovsdb.send_select(self._exchange[0])
+        return True
+
+    def are_in_answer(self, ovsdb: Ovsdb) -> bool:
+        """Return whether the answer to :meth:`request` has the same rows for all queries.
+
+        The text of an answer that is equal to the last one is not decoded.
+
+        :raises os_vif.exception.OvsdbError: if the database cannot be read.
+        """
+        if self._exchange is None:  # pragma: no cover - the caller has sent the request
+            raise AssertionError
+        found, digest = ovsdb.receive_select(_REQUEST_ID, self._answer_digest)
+        if found is None:
+            return True
+        if found != self._exchange[1]:
+            return False
+        self._answer_digest = digest
+        return True
 
     def _make_request(self) -> bytes:
         """Return the request that reads all rows again."""

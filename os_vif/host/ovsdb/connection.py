@@ -92,9 +92,14 @@ class Ovsdb(RequestChannel):
         self.close()
 
     def _return_to_pool(self) -> None:
-        """Release the locks and return the stream to the pool, unless a lock was not granted."""
+        """Release the locks and return the stream to the pool.
+
+        A stream without an answer, or with a lock that was not granted, is not returned.
+        """
         stream = self._stream
-        if stream is None or not stream.is_poolable or not self._locks.are_held:
+        if stream is None or not stream.is_poolable or self._is_awaiting:
+            return
+        if not self._locks.are_held:
             return
         try:
             for name in self._locks.held:
@@ -174,9 +179,8 @@ class Ovsdb(RequestChannel):
         schema, number = self.schema, "select"
         sent = schema.reduced(operations)
         message = {"method": "transact", "params": [DATABASE, *sent], "id": number}
-        found, digest = self._call_unless_known(
-            json.dumps(message).encode(), number, known, self._deadline
-        )
+        self._send_encoded(json.dumps(message).encode(), self._deadline)
+        found, digest = self._receive_unless_known(number, known, self._deadline)
         self._state = State.CONNECTED
         if isinstance(found, bytes):
             text = found
@@ -194,18 +198,30 @@ class Ovsdb(RequestChannel):
         """Return the checked results in the text of an answer."""
         return self._rows_of(json.loads(text)["result"], operations, sent, schema)
 
-    def repeat_select(self, request: bytes, number: str) -> Any:
-        """Send an encoded transaction of ``select`` operations; return the result, unchecked.
+    def send_select(self, request: bytes) -> None:
+        """Send an encoded transaction of ``select`` operations.
+
+        :meth:`receive_select` returns the result. A later request is possible without that call.
+
+        :raises os_vif.exception.OvsdbError: as :meth:`transact`.
+        """
+        self.connect()
+        self._send_encoded(request, self._deadline)
+
+    def receive_select(self, number: str, known: bytes | None) -> tuple[Any, bytes | None]:
+        """Return the result of a request of :meth:`send_select`, unchecked.
 
         For a comparison with a checked result of the same operations.
 
         :param number: the id of the request.
+        :param known: the digest of an earlier answer to the same request.
+        :returns: the result, or None for a known answer; and the digest of the answer, or None if
+            the digest is unknown.
         :raises os_vif.exception.OvsdbError: as :meth:`transact`.
         """
-        self.connect()
-        found = self._call_encoded(request, number, self._deadline)
+        found, digest = self._receive_unless_known(number, known, self._deadline)
         self._state = State.CONNECTED
-        return found
+        return None if isinstance(found, bytes) else found, digest
 
     @property
     def schema(self) -> Schema:

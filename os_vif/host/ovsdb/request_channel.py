@@ -65,6 +65,8 @@ class RequestChannel:
         self._locks = Locks()
         #: Number of messages since the last request.
         self._unsolicited = 0
+        #: Whether the answer to a request of :meth:`_send_encoded` has not been received yet.
+        self._is_awaiting = False
 
     def close(self) -> None:
         """Close the stream. The server then releases the locks."""
@@ -135,34 +137,29 @@ class RequestChannel:
             raise self._no_answer(error, deadline) from error
         return self._receive_result(number, deadline)
 
-    def _call_encoded(self, message: bytes, number: str, deadline: Deadline) -> Any:
-        """Send an encoded request; return the result.
-
-        :param number: the id of the request.
-        """
+    def _send_encoded(self, message: bytes, deadline: Deadline) -> None:
+        """Send an encoded request; :meth:`_receive_unless_known` returns the answer."""
         self._unsolicited = 0
+        self._is_awaiting = True
         try:
             self._open_stream.send_encoded(message, deadline)
         except OSError as error:
             raise self._no_answer(error, deadline) from error
-        return self._receive_result(number, deadline)
 
-    def _call_unless_known(
-        self, message: bytes, number: str, known: bytes | None, deadline: Deadline
+    def _receive_unless_known(
+        self, number: str, known: bytes | None, deadline: Deadline
     ) -> tuple[Any, bytes | None]:
-        """Send an encoded request; return the result, or the text of a known answer.
+        """Return the result of the request with an id, or the text of a known answer.
 
-        :param number: the id of the request.
         :param known: the digest of an earlier answer to an equal request.
         :returns: the result, or the text of the answer as bytes; and the digest of the answer.
         """
-        self._unsolicited = 0
         try:
-            self._open_stream.send_encoded(message, deadline)
             first, digest = self._open_stream.receive_unless_known(known, deadline)
         except OSError as error:
             raise self._no_answer(error, deadline) from error
         if isinstance(first, bytes):
+            self._is_awaiting = False
             return first, digest
         has_digest = first.get("id") == number and "method" not in first
         return self._receive_result(number, deadline, first), digest if has_digest else None
@@ -178,6 +175,8 @@ class RequestChannel:
             answer, first = self._receive(deadline, first=first), None
             if answer.get("id") != number or "method" in answer:
                 continue
+            # The server answers in order: an earlier request of the stream has been answered, too.
+            self._is_awaiting = False
             if answer.get("error") is not None:
                 raise self._refusal(answer["error"], deadline)
             return answer.get("result")

@@ -25,7 +25,9 @@ from os_vif.host.ovsdb.query import ROOT
 from os_vif.host.ovsdb.snapshot import Snapshot, note_query, noting_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from os_vif.host.ovsdb.notation import Operation, Row
     from os_vif.host.ovsdb.query import Query
@@ -233,18 +235,38 @@ def snapshot_for(
 
 
 class _SharedSnapshots:
-    """The snapshots of a block, by database."""
+    """The snapshots of a block, by database; the reads of the block, by this thread, use them.
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
-        self._stack = stack
+    The block closes the connections. A class, because a generator takes longer in each plug.
+    """
+
+    def __init__(self) -> None:
+        #: All connections of the block, also those that a plan has taken.
+        self._opened: list[Ovsdb] = []
         self._connections: dict[Any, Ovsdb] = {}
         self._found: dict[Any, Snapshot | exception.OvsdbError] = {}
+        self._token: contextvars.Token[_SharedSnapshots | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _shared.set(self)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._token is not None:
+            _shared.reset(self._token)
+        while self._opened:
+            self._opened.pop().__exit__(kind, error, traceback)
 
     def connection(self, target: Target) -> Ovsdb:
         """Return the connection of the block to a database."""
         key = (target.connection, target.tls)
         if key not in self._connections:
-            self._connections[key] = self._stack.enter_context(Ovsdb.to(target))
+            self._connections[key] = Ovsdb.to(target)
+            self._opened.append(self._connections[key])
         return self._connections[key]
 
     def open(
@@ -299,6 +321,27 @@ class _SharedSnapshots:
         return self._connections.pop(key), found if isinstance(found, Snapshot) else None
 
 
+class _SharedRows(_SharedSnapshots):
+    """The snapshots of the rows of a plan, whose queries are noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noting = noting_queries({})
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._noting.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._noting.__exit__()
+        super().__exit__(kind, error, traceback)
+
+
 class _SharedTables(_SharedSnapshots):
     """The snapshots of complete tables of a block, by database. The block has no locks."""
 
@@ -314,21 +357,16 @@ _shared: contextvars.ContextVar[_SharedSnapshots | None] = contextvars.ContextVa
 )
 
 
-@contextlib.contextmanager
-def shared_tables() -> Iterator[None]:
+def shared_tables() -> AbstractContextManager[None]:
     """Share a :class:`TableSnapshot` of each database between all reads of the block.
 
     The rows are those of the first read of the block, in the calling thread only. A block inside
     another block uses the same rows.
     """
-    with contextlib.ExitStack() as stack:
-        if _shared.get() is None:
-            stack.enter_context(_sharing(_SharedTables(stack)))
-        yield
+    return _SharedTables() if _shared.get() is None else contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def shared_rows() -> Iterator[None]:
+def shared_rows() -> AbstractContextManager[None]:
     """Share a connection between the reads of a plan and the run of the plan, in the block.
 
     The first read of the block also reads the rows of the *readers* of :func:`read_rows`, so that a
@@ -336,21 +374,7 @@ def shared_rows() -> Iterator[None]:
     unless an earlier plan has read them. Reads in a block of :func:`shared_tables` use the rows of
     that block. The queries of the block are noted (:func:`os_vif.host.ovsdb.snapshot.noting_queries`).
     """
-    with contextlib.ExitStack() as stack:
-        if _shared.get() is None:
-            stack.enter_context(_sharing(_SharedSnapshots(stack)))
-            stack.enter_context(noting_queries({}))
-        yield
-
-
-@contextlib.contextmanager
-def _sharing(shared: _SharedSnapshots) -> Iterator[None]:
-    """Use snapshots for the reads of the block, by this thread."""
-    token = _shared.set(shared)
-    try:
-        yield
-    finally:
-        _shared.reset(token)
+    return _SharedRows() if _shared.get() is None else contextlib.nullcontext()
 
 
 def shared_snapshot(target: Target, readers: Sequence[Prefetching] = ()) -> Snapshot | None:

@@ -10,6 +10,7 @@ a device is an alternative name of another device.
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import netaddr
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 #: The classes of VIFs whose plans depend on nothing else.
 _CLASSES = (objects.VIFOpenVSwitch, objects.VIFBridge)
 #: The options of ``[os_vif_ovs]`` that a plan without TLS reads.
-_OPTIONS = (
+_read_options = operator.attrgetter(
     "ovsdb_connection", "ovsdb_interface", "ovs_vsctl_timeout", "wait_for_vswitchd",
     "network_device_mtu", "isolate_vif", "per_port_bridge", "default_qos_type",
 )  # fmt: skip
@@ -47,11 +48,12 @@ def reader(
 
     :param config: the options of the plugin.
     """
-    connection = config.ovsdb_connection
+    options = _read_options(config)
+    connection = options[0]
     if not connection or remotes.is_secured(connection):
         return None
     # The default of the connection differs from an equal text of an operator.
-    options = (type(connection), *[getattr(config, name) for name in _OPTIONS])
+    options = (type(connection), *options)
 
     def read_inputs(vif: objects.VIFBase, instance: objects.InstanceInfo) -> Hashable | None:
         if type(vif) not in _CLASSES:

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import json
+import os
 import pathlib
 
 import pytest
@@ -13,7 +16,9 @@ from oslo_config import cfg
 
 import os_vif
 from os_vif import exception, objects
+from os_vif.engine import unchanged
 from os_vif.host.netlink import rtnetlink
+from os_vif.host.ovsdb import pool
 from os_vif.host.ovsdb.connection import Ovsdb
 from os_vif.host.state import gc_marks, vif_records
 from os_vif.plugins.ovs import OvsPlugin
@@ -232,7 +237,7 @@ def test_a_right_vif_is_plugged_without_a_new_plan(br_int, kind, monkeypatch):
 
         return call
 
-    for name in ("transact", "repeat_select", "select_unless_known"):
+    for name in ("transact", "send_select", "select_unless_known"):
         monkeypatch.setattr(Ovsdb, name, noted(name))
 
     def refuse(*_):
@@ -241,7 +246,7 @@ def test_a_right_vif_is_plugged_without_a_new_plan(br_int, kind, monkeypatch):
     monkeypatch.setattr(OvsPlugin, "plan_plug", refuse)
     for plug in PLUGS:
         plug(vif)
-    assert requests == ["repeat_select", "select_unless_known"]
+    assert requests == ["send_select", "select_unless_known"]
 
 
 def test_each_vif_of_a_batch_is_compared_alone(br_int):
@@ -260,3 +265,46 @@ def test_each_vif_of_a_batch_is_compared_alone(br_int):
     results = os_vif.plug_many([(changed, INSTANCE), *pairs])
     assert [result.error for result in results] == [None] * 4
     assert mtu_of(first) == first.network.mtu
+
+
+@pytest.mark.parametrize("fault", ["a changed device", "an unreadable device"])
+def test_rows_that_arrive_after_a_difference_reach_no_later_plan(br_int, fault, monkeypatch):
+    """The answer with the rows is not read if a device, read meanwhile, differs."""
+    vif = plugged("tap", plug_one)
+    other = ovs_vif(number=7, create_port=True, datapath_type="netdev")
+    for _ in range(2):
+        plug_one(other)
+    if fault == "a changed device":
+        run(f"ip link set dev {vif.vif_name} mtu 1300")
+    else:
+        original = unchanged.devices_hold
+
+        def fail(*_):
+            monkeypatch.setattr(unchanged, "devices_hold", original)
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+        monkeypatch.setattr(unchanged, "devices_hold", fail)
+    plug_one(vif)
+    assert faults(vif) == []
+    # Through the same connection, if the pool has the connection.
+    br_int.vsctl("remove", "Interface", other.vif_name, "external_ids", "iface-id")
+    plug_one(other)
+    assert faults(other) == []
+    plug_one(vif)
+    os_vif.unplug(vif, INSTANCE)
+    os_vif.unplug(other, INSTANCE)
+
+
+def test_a_connection_that_awaits_an_answer_is_not_shared(br_int):
+    target = os_vif._plugin("ovs").switch()
+    pool.clear()
+    request = {"method": "transact", "params": ["Open_vSwitch"], "id": "first"}
+    with Ovsdb.to(target) as ovsdb:
+        ovsdb.send_select(json.dumps(request).encode())
+    assert pool.acquire((target.connection, target.tls)) is None
+    with Ovsdb.to(target) as ovsdb:
+        ovsdb.send_select(json.dumps(request).encode())
+        # The server answers in order.
+        (result,) = ovsdb.transact({"op": "select", "table": "Open_vSwitch", "where": []})
+        assert len(result["rows"]) == 1
+    assert pool.acquire((target.connection, target.tls)) is not None
