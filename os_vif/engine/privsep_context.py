@@ -139,6 +139,9 @@ class Context(priv_context.PrivContext):
             self._registry = wire.register(classes)
         #: The functions whose calls compare the network namespaces of caller and daemon.
         self._compared: set[Callable[..., Any]] = set()
+        #: The functions by entry point. The attribute ``__wrapped__`` of an entry point, which
+        #: oslo.privsep 3.4.0 sets, is missing in 3.12.0.
+        self._functions: dict[Callable[..., Any], Callable[..., Any]] = {}
         #: The functions that the shared privileged daemon has.
         self._shared: set[Callable[..., Any]] = set()
         #: Returns the paths of ovsdb-server that only root can have configured; None without
@@ -245,7 +248,9 @@ class Context(priv_context.PrivContext):
         functions: tuple[Callable[..., Any], ...] = (run, undo, check)
         self._compared.update(functions)
         self._shared.update(functions)
-        return EntryPoints(*(self.entrypoint(self._as_own(function)) for function in functions))
+        found = [self.entrypoint(self._as_own(function)) for function in functions]
+        self._functions.update(zip(found, functions, strict=True))
+        return EntryPoints(*found)
 
     def ovsdb_entry_point(self, configured: Callable[[], Iterable[str]]) -> Callable[..., Any]:
         """Return the privileged function ``connect``, which connects to ovsdb-server for a caller.
@@ -354,10 +359,10 @@ class Context(priv_context.PrivContext):
             for an error. None if no such daemon is known to run in the network namespace of this
             thread: an ordinary call then starts the daemon, or reports the error.
         """
-        channel, function = self.channel, getattr(entry_point, "__wrapped__", None)
+        channel, function = self.channel, self._functions.get(entry_point)
         if (
             not self.client_mode
-            or function not in self._compared
+            or function is None
             or not isinstance(channel, Channel)
             or _shared_daemon() is not None
         ):

@@ -108,7 +108,7 @@ def change_many(
     with table_snapshot.shared_tables():
         with _shared_or_none():
             comparison = BatchComparison() if action == "plug" else None
-            find_memo = _memo_finder() if action == "plug" else None
+            find_memo = _memo_finder()
             for job in planned:
                 _plan_change(job, action, find_memo)
             waiting = [job for job in planned if job.error is None]
@@ -156,18 +156,19 @@ def _plan_change(
 ) -> None:
     """Make the plan of a job; record the error of the operation for a job without a plan.
 
-    :param find_memo: returns the memo of a plug, whose plan is taken if the rows are equal.
+    :param find_memo: returns the memo of a plug. A plug takes the plan if the rows are equal; an
+        unplug forgets the plan.
     """
     try:
         with call_errors.raised_as(_FAILURES[action], job.vif):
-            if find_memo is not None:
-                memo = find_memo(job)
+            memo = None if find_memo is None else find_memo(job)
+            if find_memo is not None and action == "plug":
                 job.candidate = make_candidate(memo, lambda: _recorded_plan(job, action))
                 job.plan = job.candidate.plan
             else:
                 job.candidate, job.plan = None, _recorded_plan(job, action)
-                if action == "unplug":
-                    _required(job).forget_plan(job.vif, job.instance_info)
+                if memo is not None:
+                    memo.known = None
     except exception.ExceptionBase as error:
         job.error = error
 

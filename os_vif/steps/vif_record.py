@@ -181,10 +181,10 @@ class DeleteVifRecord(_RecordStep):
         return not has_mark and not vif_records.has_record(net, self.vif_id)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
-        if self.holds(net):
+        present = vif_records.read_record_once(net, self.vif_id)
+        if present is not None and not present.is_of(self.plugin):
             return ()
         _delete_mark(net, self.vif_id)
-        present = vif_records.read_record_once(net, self.vif_id)
         try:
             vif_records.delete_record(net, self.vif_id)
         except OSError as error:

@@ -10,6 +10,7 @@ server releases the lock when the connection is closed, or when the process is k
 from __future__ import annotations
 
 import enum
+import functools
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ ABOUT: Operation = {
 _NAMESPACE = uuid.UUID("7c0d1c7e-0f2b-4a52-9d3e-0a6a1e6f5b1c")
 
 
+@functools.lru_cache(4096)
 def lock_name(port: str) -> str:
     """Return the name of the lock of a port, of letters, digits and _ (RFC 7047, 3.1).
 

@@ -8,6 +8,7 @@ Source: ovs-vswitchd.conf.db(5).
 
 from __future__ import annotations
 
+import functools
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,13 @@ COLUMNS = {
     ),
 }  # fmt: skip
 
+#: Columns that ovs-vswitchd writes and no step reads: they are long, or many.
+UNREAD_COLUMNS = frozenset({
+    "admin_state", "bfd_status", "bond_active_slave", "cfm_fault", "cfm_fault_status",
+    "cfm_flap_count", "cfm_health", "cfm_remote_mpids", "cfm_remote_opstate", "duplex",
+    "lacp_current", "link_resets", "link_speed", "link_state", "mac_in_use", "rstp_statistics",
+    "rstp_status", "statistics", "status",
+})  # fmt: skip
 #: A UUID that no row has: a condition ``_uuid != NO_ROW`` selects all rows.
 _NO_ROW = ("uuid", str(uuid.UUID(int=0)))
 #: All mirrors of all bridges. A switch has few mirrors; the mirrors of a port refer to the port.
@@ -107,6 +115,7 @@ def sample_collectors_of(bridge: Row) -> Query:
     return ("Flow_Sample_Collector_Set", "bridge", "==", tuple(ref(bridge)), ())
 
 
+@functools.lru_cache(4096)
 def qos_id(port: str) -> str:
     """Return ``external_ids:id`` of the QoS row of a port."""
     return str(uuid.uuid5(_QOS_NAMESPACE, port))

@@ -63,6 +63,10 @@ class Prefetching(Protocol):
     def port(self) -> str | None:
         """The port to lock against other plans, or None."""
 
+    @property
+    def full_row_tables(self) -> Sequence[str]:
+        """The tables whose rows the reader reads with all columns."""
+
     def prefetch(self, snapshot: Snapshot) -> Iterable[Query]:
         """Yield the queries of the reader, given the rows read so far."""
 

@@ -25,7 +25,7 @@ from os_vif.host.ovsdb.query import ROOT
 from os_vif.host.ovsdb.snapshot import Snapshot, note_query, noting_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -45,8 +45,6 @@ _NARROW = {
 }
 #: The number of steps from which on complete tables are selected.
 _MANY = 24
-#: Columns that no step reads: they are long, or change every few seconds.
-_LEFT_OUT = {"statistics", "status", "rstp_statistics", "rstp_status"}
 _UUID = frozenset({"_uuid"})
 #: The digests of the last answers, by database and request. Each answer was decoded and checked.
 _digests: dict[tuple[Any, ...], bytes] = {}
@@ -59,10 +57,13 @@ class TableSnapshot(Snapshot):
     The rows may have more columns than a query selects.
 
     :param first: the tables of the first request.
+    :param complete: the tables of the first request with all columns, as far as steps read them.
     :raises os_vif.exception.OvsdbError: if the database cannot be read, also in every method.
     """
 
-    def __init__(self, ovsdb: Ovsdb, first: Sequence[str] = _FIRST) -> None:
+    def __init__(
+        self, ovsdb: Ovsdb, first: Sequence[str] = _FIRST, complete: Collection[str] = ()
+    ) -> None:
         super().__init__(ovsdb)
         self._tables: dict[str, list[Row]] = {}
         self._columns: dict[str, frozenset[str]] = {}
@@ -73,7 +74,11 @@ class TableSnapshot(Snapshot):
         #: Decodes the answer to the first request; None after the decoding.
         self._undecoded: Callable[[], list[Row]] | None = None
         self._select_first(
-            {table: _NARROW.get(table) or tuple(sorted(self._all(table))) for table in first}
+            {
+                table: (table not in complete and _NARROW.get(table))
+                or tuple(sorted(self._all(table)))
+                for table in first
+            }
         )
 
     def _select_first(self, wanted: dict[str, tuple[str, ...]]) -> None:
@@ -159,7 +164,7 @@ class TableSnapshot(Snapshot):
     def _all(self, table: str) -> frozenset[str]:
         """Return the columns of a table, without those that no step reads."""
         if table not in self._known:
-            self._known[table] = _UUID | self._ovsdb.schema.columns(table) - _LEFT_OUT
+            self._known[table] = _UUID | self._ovsdb.schema.columns(table) - queries.UNREAD_COLUMNS
         return self._known[table]
 
     def _needed(self, table: str, column: str, columns: tuple[str, ...]) -> frozenset[str]:
@@ -231,16 +236,22 @@ def snapshot_for(
     :param more: queries for the first request.
     :raises os_vif.exception.OvsdbError: if the database cannot be read.
     """
-    return TableSnapshot(ovsdb) if is_many(readers) else Snapshot(ovsdb, readers, more)
+    if not is_many(readers):
+        return Snapshot(ovsdb, readers, more)
+    complete = {table for reader in readers for table in reader.full_row_tables}
+    return TableSnapshot(ovsdb, complete=complete)
 
 
 class _SharedSnapshots:
     """The snapshots of a block, by database; the reads of the block, by this thread, use them.
 
     The block closes the connections. A class, because a generator takes longer in each plug.
+
+    :param noting: notes the queries of the block; None notes no queries.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, noting: noting_queries | None = None) -> None:
+        self._noting = noting
         #: All connections of the block, also those that a plan has taken.
         self._opened: list[Ovsdb] = []
         self._connections: dict[Any, Ovsdb] = {}
@@ -249,6 +260,8 @@ class _SharedSnapshots:
 
     def __enter__(self) -> None:
         self._token = _shared.set(self)
+        if self._noting is not None:
+            self._noting.__enter__()
 
     def __exit__(
         self,
@@ -256,6 +269,8 @@ class _SharedSnapshots:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._noting is not None:
+            self._noting.__exit__()
         if self._token is not None:
             _shared.reset(self._token)
         while self._opened:
@@ -321,27 +336,6 @@ class _SharedSnapshots:
         return self._connections.pop(key), found if isinstance(found, Snapshot) else None
 
 
-class _SharedRows(_SharedSnapshots):
-    """The snapshots of the rows of a plan, whose queries are noted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._noting = noting_queries({})
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self._noting.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._noting.__exit__()
-        super().__exit__(kind, error, traceback)
-
-
 class _SharedTables(_SharedSnapshots):
     """The snapshots of complete tables of a block, by database. The block has no locks."""
 
@@ -374,7 +368,8 @@ def shared_rows() -> AbstractContextManager[None]:
     unless an earlier plan has read them. Reads in a block of :func:`shared_tables` use the rows of
     that block. The queries of the block are noted (:func:`os_vif.host.ovsdb.snapshot.noting_queries`).
     """
-    return _SharedRows() if _shared.get() is None else contextlib.nullcontext()
+    is_outer = _shared.get() is None
+    return _SharedSnapshots(noting_queries({})) if is_outer else contextlib.nullcontext()
 
 
 def shared_snapshot(target: Target, readers: Sequence[Prefetching] = ()) -> Snapshot | None:

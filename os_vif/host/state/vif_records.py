@@ -42,6 +42,10 @@ _LONGEST = 128
 _PREFIX, _SUFFIX = "vif-", ".json"
 #: Text fields that records of earlier builds lack, with the values of such records.
 _TEXTS_OF_LATER_BUILDS = dict.fromkeys(("plugin", "netns", "netns_id", "ifname"), "")
+#: All text fields.
+_TEXTS = (
+    "vif_id", "owner", "document", "instance_uuid", "instance_name", *_TEXTS_OF_LATER_BUILDS,
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,11 +226,11 @@ def _read(name: str) -> VifRecord | None:
 
 def _checked(content: Any) -> dict[str, Any]:
     """Return the fields of a record. Further keys are from a newer os-vif, and are ignored."""
-    earliest = ("vif_id", "owner", "document", "instance_uuid", "instance_name")
-    texts = (*earliest, *_TEXTS_OF_LATER_BUILDS)
-    found = {name: {**_TEXTS_OF_LATER_BUILDS, **content}[name] for name in texts}
-    if not all(isinstance(value, str) for value in found.values()):
-        raise ValueError("a field is no text")
+    content = {**_TEXTS_OF_LATER_BUILDS, **content}
+    found = {name: content[name] for name in _TEXTS}
+    for value in found.values():
+        if not isinstance(value, str):
+            raise ValueError("a field is no text")  # noqa: TRY004 - as for other wrong contents
     since = content["since"]
     if isinstance(since, bool) or not isinstance(since, int | float):
         raise TypeError("'since' is no number")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from os_vif.device_names import TRUNK_BRIDGE
 from os_vif.host import limits
@@ -287,6 +287,8 @@ class DeleteOvsPort(DeleteRowStep):
     The port of a bridge's own name stays, and a QoS row that another port refers to.
     Equivalent to: ``ovs-vsctl --if-exists del-port NAME``
     """
+
+    full_row_tables: ClassVar[tuple[str, ...]] = ("Port", "Interface")
 
     #: Wait until ovs-vswitchd has released the device, before the next step of the plan changes
     #: the device.

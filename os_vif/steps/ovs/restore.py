@@ -49,11 +49,9 @@ _MIRROR_COLUMNS = ("select_src_port", "select_dst_port", "output_port")
 #: Columns of an Interface that a plug may change, apart from ``external_ids``.
 _RESTORED_COLUMNS = ("type", "options", "mtu_request")
 #: Columns written by ovs-vswitchd, or unique to a row.
-_STATUS_COLUMNS = {
-    "_uuid", "_version", "admin_state", "bfd_status", "datapath_id", "datapath_version", "bond_active_slave", "cfm_fault",
-    "cfm_fault_status", "cfm_flap_count", "cfm_health", "cfm_remote_mpids", "cfm_remote_opstate",
-    "duplex", "error", "ifindex", "is_connected", "lacp_current", "link_resets", "link_speed", "link_state",
-    "mac_in_use", "mtu", "ofport", "role", "rstp_statistics", "rstp_status", "statistics", "status",
+_STATUS_COLUMNS = query.UNREAD_COLUMNS | {
+    "_uuid", "_version", "datapath_id", "datapath_version", "error", "ifindex", "is_connected",
+    "mtu", "ofport", "role",
 }  # fmt: skip
 
 

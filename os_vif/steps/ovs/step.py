@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from os_vif.steps.plan import NamedStep, Step
 
@@ -43,6 +43,9 @@ class OvsStep(Step):
     """
 
     executor = "ovs"
+
+    #: The tables whose rows the step reads with all columns.
+    full_row_tables: ClassVar[tuple[str, ...]] = ()
 
     @property
     def wait_time(self) -> Wait:

@@ -18,6 +18,7 @@ from oslo_config import cfg
 import os_vif
 from os_vif import exception, serialization
 from os_vif.engine import kernel
+from os_vif.engine.privsep_context import Context
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.steps import EnsureOvsPort
@@ -192,6 +193,26 @@ def test_the_record_needs_no_second_call_of_the_daemon(vif, br_int, calls):
     assert len(calls) == 2
     assert calls[1][-1] == "DeleteVifRecord"
     assert len(calls[1]) > 1
+
+
+def test_a_running_daemon_writes_the_record_while_the_transaction_runs(port, monkeypatch):
+    """The call is sent, and the plan does not wait for the answer before the transaction."""
+    os_vif.plug(port, INSTANCE)
+    os_vif.unplug(port, INSTANCE)
+    is_sent = []
+    original = Context.begin_call
+
+    def begin_call(*arguments):
+        pending = original(*arguments)
+        is_sent.append(pending is not None)
+        return pending
+
+    monkeypatch.setattr(Context, "begin_call", begin_call)
+    os_vif.plug(port, INSTANCE)
+    assert record_of(port) is not None
+    os_vif.unplug(port, INSTANCE)
+    assert record_of(port) is None
+    assert is_sent == [True, True]
 
 
 def test_a_row_that_outlives_its_record_names_the_owner(port, br_int, owner):
