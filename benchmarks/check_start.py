@@ -3,11 +3,13 @@
 
 """Time of ``os-vif check`` of a VIF, from the start of the process to its end.
 
-    .venv/bin/python -m benchmarks.check_start [--runs 15]
+    .venv/bin/python -m benchmarks.check_start [--runs 15] [--write]
 
 The cases alternate; the result of a case is the median. The VIF is plugged in a private network
-namespace, and with Open vSwitch installed a second VIF into a private switch. The issue asks for at
-most 1.3 times the time of ``python -c "import oslo_versionedobjects.base"``.
+namespace, and with Open vSwitch installed a second VIF into a private switch. A check may take at
+most :data:`LIMIT` times the time of ``python -c "import oslo_versionedobjects.base"``. ``--write``
+stores the figures of the page ``doc/source/reference/performance_start.rst``, and needs Open
+vSwitch.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import contextlib
 import json
 import os
 import pathlib
+import platform
 import resource
 import statistics
 import subprocess
@@ -24,11 +27,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from typing import Any
 
+from benchmarks import sides
 from os_vif.testing import private_namespaces
 from testbed import environments, ovs
 
+PAGE = sides.figures_path("performance_start")
 OVO = "import oslo_versionedobjects.base"
+#: The largest ratio of a check and the import.
+LIMIT = 1.3
+#: The times of a process, by the column of a measurement.
+TIMES = ("elapsed", "processor")
+BRIDGE_NAME, PORT_NAME = "Linux bridge", "port of Open vSwitch"
 COMMAND = str(pathlib.Path(sys.executable).with_name("os-vif"))
 _ID = "5a1d3c2e-0b7f-4f6a-9d52-3e8f4c1b2a90"
 _VIF = {
@@ -47,6 +58,15 @@ PORT = _VIF | {
         "datapath_type": "netdev",
     },
 }  # fmt: skip
+
+
+def check_of(vif: str) -> str:
+    """Return the name of the case that checks a VIF."""
+    return f"os-vif check, {vif}"
+
+
+#: The largest ratio, by the name of the figure.
+GOALS = {f"check, {vif}, {time}": LIMIT for vif in (BRIDGE_NAME, PORT_NAME) for time in TIMES}
 
 
 def measure(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
@@ -71,23 +91,52 @@ def cases(folder: pathlib.Path) -> Iterator[tuple[dict[str, list[str]], dict[str
         OVO: [sys.executable, "-c", OVO],
     }
     with contextlib.ExitStack() as stack:
-        vifs = {"bridge": BRIDGE}
+        vifs = {BRIDGE_NAME: BRIDGE}
         if ovs.missing_requirement() is None:
             switch = stack.enter_context(ovs.Switch(folder))
             environment["OS_OS_VIF_OVS__OVSDB_CONNECTION"] = switch.connection
-            vifs["port of Open vSwitch"] = PORT
+            vifs[PORT_NAME] = PORT
         for name, vif in vifs.items():
             path = folder / f"{vif['plugin']}.json"
             path.write_text(json.dumps(vif))
             subprocess.run([COMMAND, "plug", str(path)], check=True, env=environment)
-            commands[f"os-vif check, {name}"] = [COMMAND, "check", str(path)]
+            commands[check_of(name)] = [COMMAND, "check", str(path)]
         yield commands, environment
+
+
+def figures(median: dict[str, list[float]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the figures as stored, in milliseconds.
+
+    :param median: elapsed seconds and seconds of processor time of each case.
+    """
+    goals = []
+    for vif in (BRIDGE_NAME, PORT_NAME):
+        for time_name, ours, other in zip(TIMES, median[check_of(vif)], median[OVO], strict=True):
+            what = f"check, {vif}, {time_name}"
+            goals.append({
+                "what": what, "ours_ms": round(ours * 1000, 1), "against": "import",
+                "against_ms": round(other * 1000, 1), "bound": "at most", "goal": GOALS[what],
+                "ratio": round(ours / other, 2),
+            })  # fmt: skip
+    cases = [
+        {
+            "case": name,
+            **{key: round(value * 1000, 1) for key, value in zip(TIMES, row, strict=True)},
+        }
+        for name, row in median.items()
+    ]
+    return {"goals": goals, "cases": cases}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=15)
-    runs: int = parser.parse_args().runs
+    parser.add_argument("--write", action="store_true", help="store the figures of the page")
+    options = parser.parse_args()
+    runs: int = options.runs
+    if options.write and (reason := ovs.missing_requirement()) is not None:
+        parser.error(f"--write needs Open vSwitch: {reason}")
+    load = sides.load_average()
     private_namespaces.hide_state_directory()
     with (
         private_namespaces.private_namespace(),
@@ -109,6 +158,15 @@ def main() -> None:
             f"{seconds * 1000:8.0f} ms, {used * 1000:6.0f} ms of a processor: {name}; "
             f"{seconds / median[OVO][0]:.2f} and {used / median[OVO][1]:.2f} times {OVO!r}"
         )
+    if options.write:
+        machine = {
+            "linux": platform.release(),
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+            "load": [load, sides.load_average()],
+        }
+        PAGE.parent.mkdir(exist_ok=True)
+        sides.write_figures(PAGE, {"machine": machine, "rounds": runs, **figures(median)})
 
 
 if __name__ == "__main__":

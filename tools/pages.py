@@ -25,6 +25,14 @@ CLOSED_BUGS, OPEN_BUGS = 60, 13
 #: Least number of tests named for a historic bug, by the standing of the bug.
 TESTS_OF_STANDINGS = {"tested": 1, "gone by design": 1, "still so": 1, "not applicable": 0}
 FEWEST_PROMISES = 35
+#: Modules with ``__all__`` that the API reference leaves out.
+WITHOUT_REFERENCE = (
+    "os_vif.codec.primitive",  # private
+    "os_vif.internal",  # plugin_authors/old_names
+    "os_vif.opts",  # entry points of oslo.config
+    "os_vif.plugins",  # plugin_authors/old_names
+    "os_vif.testing.conformance_suite",  # the names are documented as os_vif.testing
+)
 SCRIPTS = ("tools/demo.sh", "tools/test.sh")
 
 
@@ -126,19 +134,44 @@ def check_promises(pages: Pages) -> Iterator[str]:
 
 
 def check_packages(pages: Pages) -> Iterator[str]:
-    """Compare the table of packages of the host side with the folders."""
+    """Compare the table of packages with the folders; a row lists the folders of the command."""
     packages = sorted(
         path.parent.relative_to(ROOT).as_posix()
-        for floor in ("steps", "engine", "host")
-        for path in (ROOT / "os_vif" / floor).rglob("__init__.py")
+        for path in (ROOT / "os_vif").rglob("__init__.py")
+        if path.parent.name != "os_vif" and "internal" not in path.parts
     )
-    listed = re.findall(
-        r"^   \* - ``(os_vif/(?:steps|engine|host)[\w/]*)/``$",
-        pages["contributor/layout"],
-        re.MULTILINE,
-    )
+    text = pages["contributor/layout"]
+    listed = re.findall(r"^   \* - ``(os_vif/[\w/]+)/``$", text, re.MULTILINE)
+    commands = re.search(r"``os_vif/cmd/``\n     - (.*)", text)
+    if commands is not None:
+        listed += [
+            f"os_vif/cmd/{name.rstrip('/')}" for name in re.findall(r"``(\w+/)``", commands[1])
+        ]
     if sorted(listed) != packages:
         yield f"contributor/layout: packages differ: {sorted({*listed} ^ {*packages})}"
+
+
+def exporting_modules(root: Path = ROOT) -> Iterator[str]:
+    """Yield the names of the modules of os_vif that define ``__all__``."""
+    for path in sorted((root / "os_vif").rglob("*.py")):
+        if re.search(r"^__all__\b", path.read_text("utf-8"), re.MULTILINE):
+            parts = path.relative_to(root).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def check_api_reference(pages: Pages) -> Iterator[str]:
+    """Check that the API reference has each module of os_vif that exports names."""
+    directive = re.compile(r"^ *\.\. (auto\w+|vif-classes):: (\S+)", re.MULTILINE)
+    documented = {
+        f"os_vif.objects.{name}" if kind == "vif-classes" else name
+        for page, text in pages.items()
+        if page.startswith(("reference/", "plugin_authors/"))
+        for kind, name in directive.findall(text)
+    }
+    for module in exporting_modules():
+        is_private = any(f"{module}.".startswith(f"{name}.") for name in WITHOUT_REFERENCE)
+        if not is_private and not any(f"{n}.".startswith(f"{module}.") for n in documented):
+            yield f"reference/api: {module} has __all__, but no directive of autodoc"
 
 
 def check_ovs_names(pages: Pages) -> Iterator[str]:
@@ -218,6 +251,7 @@ CHECKS: tuple[Callable[[Pages], Iterator[str]], ...] = (
     check_historic_bugs,
     check_promises,
     check_packages,
+    check_api_reference,
     check_ovs_names,
     check_tox_environments,
     check_paths,

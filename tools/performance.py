@@ -5,7 +5,7 @@
 
 The check fails for a goal of a benchmark without a figure, a stored goal unequal to the goal of the
 benchmark, a ratio unequal to the ratio of the times, and a missed goal without an explanation on
-the pages about Open vSwitch and about pods. The pages about the serialization and about pods
+the pages about Open vSwitch and about pods. The pages about the serialization, the start and pods
 generate the list of missed goals.
 """
 
@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import batch, ovs, pod_figures, serialization
+from benchmarks import batch, check_start, ovs, pod_figures, serialization
 from benchmarks.sides import OURS, PUBLIC_ONE
 from testbed.ovs_kinds import KINDS
 
@@ -91,6 +91,22 @@ def serialization_faults(results: Figures) -> Iterator[str]:
         yield "the conversion of a cluster was not measured"
 
 
+def wrong_goal_ratios(results: Figures) -> Iterator[str]:
+    """Yield a sentence for each figure with a goal whose ratio differs from the times."""
+    for row in results["goals"]:
+        ratio = pod_figures.ratio_of(row)
+        if not math.isclose(row["ratio"], ratio, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
+            yield f"{row['what']}: ratio {row['ratio']}, but the times give {ratio:.2f}"
+
+
+def start_faults(results: Figures) -> Iterator[str]:
+    """Yield the faults of the figures about the start of a check."""
+    goals = {row["what"]: row["goal"] for row in results["goals"]}
+    if goals != check_start.GOALS:
+        yield f"goals {goals}, expected {check_start.GOALS}"
+    yield from wrong_goal_ratios(results)
+
+
 def pod_faults(results: Figures, page: str) -> Iterator[str]:
     """Yield the faults of the figures and of the page about pods."""
     goals = {row["what"]: (row["against"], row["bound"], row["goal"]) for row in results["goals"]}
@@ -104,19 +120,16 @@ def pod_faults(results: Figures, page: str) -> Iterator[str]:
     explained = {name for line in lines for name in re.findall(r"\*([^*]+)\*", line)}
     if explained != goals.keys():
         yield f"the page explains {sorted(explained)}, expected {sorted(goals)}"
-    for row in results["goals"]:
-        ratio = pod_figures.ratio_of(row)
-        if not math.isclose(row["ratio"], ratio, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
-            yield f"{row['what']}: ratio {row['ratio']}, but the times give {ratio:.2f}"
+    yield from wrong_goal_ratios(results)
     if not results["counts"]:
         yield "errors, memory and descriptors were not measured"
 
 
 def main() -> int:
     """Print the faults; return 1 if there are any."""
-    ovs_results, serialization_results, pod_results = (
+    ovs_results, serialization_results, pod_results, start_results = (
         json.loads(path.read_text("utf-8"))
-        for path in (ovs.PAGE, serialization.PAGE, pod_figures.PAGE)
+        for path in (ovs.PAGE, serialization.PAGE, pod_figures.PAGE, check_start.PAGE)
     )
     pods_page = pod_figures.PAGE.parent.with_suffix(".rst").read_text("utf-8")
     page = ovs.PAGE.parent.with_suffix(".rst").read_text("utf-8")
@@ -130,6 +143,7 @@ def main() -> int:
         ),
         *(f"performance_serialization: {fault}" for fault in wrong_ratios(serialization_results)),
         *(f"performance_pods: {fault}" for fault in pod_faults(pod_results, pods_page)),
+        *(f"performance_start: {fault}" for fault in start_faults(start_results)),
     ]
     for fault in faults:
         print(fault)

@@ -2,37 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: INP001 - no package
 
-"""Bar charts and tables of benchmark figures.
+"""Tables and sentences of benchmark figures.
 
 The benchmarks write the figures to ``doc/source/reference/*/figures.json``. The module imports
-neither Sphinx nor os-vif; ``directives.py`` puts the charts and tables on the pages.
+neither Sphinx nor os-vif; ``directives.py`` puts the tables on the pages, and ``bars.py`` draws bar
+charts.
 """
 
 from __future__ import annotations
 
-import html
 import json
-import math
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
-REFERENCE = pathlib.Path(__file__).parents[1] / "source" / "reference"
-#: The sides of a comparison, by their key in the figures.
-SIDES = {"public": "5.3.0", "ours": "this release"}
+from bars import SIDES, Figures, number, unit
 
-Figures = list[dict[str, Any]]
+REFERENCE = pathlib.Path(__file__).parents[1] / "source" / "reference"
+
 #: The header of a table, and the rows.
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
-
-#: Pixels: a bar, the gap between groups of bars, the labels, the longest bar, the right margin.
-_BAR, _GAP, _LEFT, _WIDTH, _RIGHT = 13, 12, 330, 330, 160
-_STYLE = (
-    "text{font-family:'DejaVu Sans',Verdana,sans-serif;font-size:12px;fill:#111827}.paper{fill:#fff}.tick{stroke:#e4e7eb}"
-    ".public{fill:#9aa5b1}.ours{fill:#2a6f97}"
-    "@media(prefers-color-scheme:dark){text{fill:#f3f4f6}.paper{fill:#0d1117}"
-    ".tick{stroke:#30363d}.public{fill:#7b8794}.ours{fill:#61a5c2}}"
-)
 
 
 def path(page: str) -> pathlib.Path:
@@ -69,18 +58,6 @@ def select(figures: Figures, measurements: Iterable[str], others: int) -> Figure
     return selected
 
 
-def number(value: float) -> str:
-    """Format a number with three significant digits."""
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
-
-
-def unit(figures: Figures) -> tuple[str, float]:
-    """Return the unit that suits all figures, and the factor from milliseconds to the unit."""
-    if all(figure[side]["ms"] < 1 for figure in figures for side in SIDES):
-        return "µs", 1000
-    return "ms", 1
-
-
 def drawn(results: dict[str, Any]) -> Figures:
     """Return the figures with two bars: both releases, or a call of pods and the other program."""
     return compared(results.get("figures", [])) or [
@@ -99,63 +76,6 @@ def drawn(results: dict[str, Any]) -> Figures:
 def sides(results: dict[str, Any]) -> dict[str, str]:
     """Return the names of the two bars of a figure."""
     return {"public": "other program", "ours": "os-vif"} if "goals" in results else SIDES
-
-
-def svg(figures: Figures, title: str, names: dict[str, str] = SIDES) -> str:
-    """Draw two bars for each figure, on a logarithmic scale: times differ by a factor of 1,000.
-
-    :param names: the names of the bars, from :func:`sides`.
-    """
-    name, factor = unit(figures)
-    has_kinds = len({figure["kind"] for figure in figures}) > 1
-    values = [figure[side]["ms"] * factor for figure in figures for side in SIDES]
-    low, high = 10 ** math.floor(math.log10(min(values))), max(values)
-    height = len(figures) * (2 * _BAR + _GAP) + 50
-    parts = list(_legend(f"{name}, logarithmic", names))
-    says = "({:g} times as fast)" if names is SIDES else "(ratio {:g})"
-
-    def length(value: float) -> float:
-        return max(2.0, math.log(value / low) / math.log(high / low) * _WIDTH)
-
-    tick = low
-    while tick <= high:
-        x = _LEFT + length(tick)
-        parts += [
-            f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="28" y2="{height - 16}"/>',
-            f'<text x="{x:.1f}" y="{height - 4}" text-anchor="middle">{tick:g}</text>',
-        ]
-        tick *= 10
-    for index, figure in enumerate(figures):
-        y = 34 + index * (2 * _BAR + _GAP)
-        label = html.escape(f"{figure['what']}: {figure['kind']}" if has_kinds else figure["what"])
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + _BAR + 4}" text-anchor="end">{label}</text>')
-        for row, side in enumerate(SIDES):
-            value, top = figure[side]["ms"] * factor, y + row * _BAR
-            bar = length(value)
-            suffix = f" {says.format(figure['ratio'])}" if row else ""
-            parts += [
-                (
-                    f'<rect class="{side}" x="{_LEFT}" y="{top}" width="{bar:.1f}" '
-                    f'height="{_BAR - 1}"/>'
-                ),
-                f'<text x="{_LEFT + bar + 5:.1f}" y="{top + 10}">{number(value)}{suffix}</text>',
-            ]
-    width = _LEFT + _WIDTH + _RIGHT
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n"
-        f'<rect class="paper" width="{width}" height="{height}"/>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
-    )
-
-
-def _legend(scale: str, names: dict[str, str]) -> Iterator[str]:
-    for index, (side, name) in enumerate(names.items()):
-        x = _LEFT + index * 110
-        yield f'<rect class="{side}" x="{x}" y="8" width="12" height="12"/>'
-        yield f'<text x="{x + 18}" y="18">{name}</text>'
-    yield f'<text x="{_LEFT + 240}" y="18">{scale}</text>'
 
 
 def _comparison(results: dict[str, Any]) -> Table:
@@ -243,8 +163,8 @@ def _memory(results: dict[str, Any]) -> Table:
     return ("Process", "Resource", "Before", "All VIFs plugged", "All VIFs unplugged"), rows
 
 
-def _pod_goals(results: dict[str, Any]) -> Table:
-    """Return the times of pods that have a goal."""
+def _goals(results: dict[str, Any]) -> Table:
+    """Return the times that have a goal, with the times of the other program."""
     rows = [
         (
             row["what"],
@@ -256,7 +176,7 @@ def _pod_goals(results: dict[str, Any]) -> Table:
         )
         for row in results["goals"]
     ]
-    return ("Call", "os-vif (ms)", "Compared with", "Time (ms)", "Ratio", "Goal"), rows
+    return ("Measurement", "os-vif (ms)", "Compared with", "Time (ms)", "Ratio", "Goal"), rows
 
 
 def _pod_counts(results: dict[str, Any]) -> Table:
@@ -303,6 +223,15 @@ def _pod_parts(results: dict[str, Any]) -> Table:
     return ("Part", "p50 (ms)"), rows
 
 
+def _start_cases(results: dict[str, Any]) -> Table:
+    """Return the times of all programs of the page about the start of a check."""
+    rows = [
+        (f"``{row['case']}``", number(row["elapsed"]), number(row["processor"]))
+        for row in results["cases"]
+    ]
+    return ("Program", "Elapsed time (ms)", "Processor time (ms)"), rows
+
+
 #: The tables, by the name that the directive ``performance-table`` takes.
 TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {
     "comparison": _comparison,
@@ -311,10 +240,11 @@ TABLES: dict[str, Callable[[dict[str, Any]], Table]] = {
     "vswitchd": _vswitchd,
     "host": _host,
     "memory": _memory,
-    "pod-goals": _pod_goals,
+    "goals": _goals,
     "pod-counts": _pod_counts,
     "pod-times": _pod_times,
     "pod-parts": _pod_parts,
+    "start-cases": _start_cases,
 }
 
 
@@ -396,6 +326,8 @@ def conclusion(results: dict[str, Any]) -> str:
     """Return the main result of the figures of a page, as a sentence."""
     if "host" in results:
         return _switch_conclusion(results)
+    if "cases" in results:
+        return _start_conclusion(results)
     return _pod_conclusion(results) if "goals" in results else _object_conclusion(results)
 
 
@@ -427,6 +359,15 @@ def _switch_conclusion(results: dict[str, Any]) -> str:
         f"{' ms instead of '.join(times)} ms), an unplug {_span(unplugs)}, and a plug beside 1,000 "
         f"other ports {_span(many)}; "
         f"{_met(results)}"
+    )
+
+
+def _start_conclusion(results: dict[str, Any]) -> str:
+    first = results["goals"][0]
+    return (
+        "``os-vif check`` of a plugged VIF, from the start of the command to its end, takes "
+        f"{_span(results['goals'])} the time of importing oslo.versionedobjects (a Linux bridge: "
+        f"{number(first['ours_ms'])} ms and {number(first['against_ms'])} ms); {_met(results)}"
     )
 
 

@@ -18,14 +18,17 @@
 ``performance-conclusion``
     the main result of the figures of a page, as a sentence.
 
-A picture is part of the page, as a ``data:`` URI. ``:alt:`` is required.
+A picture is part of the page, as a ``data:`` URI, with a second layout for phones. ``:alt:`` is
+required.
 """
 
 from __future__ import annotations
 
 import base64
+import html
 from collections.abc import Iterator
 
+import bars
 import charts
 import drawings
 import sequences
@@ -34,6 +37,9 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from vocabulary import Generated, table
+
+#: The smallest size of a picture, as a part of the full size.
+SMALLEST = 0.8
 
 
 class Picture(SphinxDirective):
@@ -46,18 +52,41 @@ class Picture(SphinxDirective):
         """Return the picture with a title, as SVG."""
         raise NotImplementedError
 
+    def narrow_svg(self, title: str) -> str | None:
+        """Return the picture for a phone, or None if a phone shows the same picture."""
+        raise NotImplementedError
+
     def run(self) -> list[nodes.Node]:
-        """Return an image node that contains the picture."""
+        """Return the picture as HTML."""
         if "alt" not in self.options:
             raise self.error(f"{self.name} {self.arguments[0]} has no :alt: text")
+        alt = self.options["alt"]
         try:
-            picture = self.svg(self.options["alt"])
+            wide, narrow = self.svg(alt), self.narrow_svg(alt)
         except LookupError as error:
             raise self.error(f"{self.name} {self.arguments[0]}: {error}") from None
-        data = base64.b64encode(picture.encode()).decode()
-        image = nodes.image(uri=f"data:image/svg+xml;base64,{data}", alt=self.options["alt"])
-        self.set_source_info(image)
-        return [image]
+        image = f'src="{_data(wide)}" alt="{html.escape(alt)}" loading="lazy"'
+        if narrow is None:
+            # The letters stay readable; on a narrow page the reader scrolls.
+            least = SMALLEST * _width(wide)
+            image = f'<img {image} style="min-width: {least:.0f}px">'
+            text = f'<div class="picture" tabindex="0">{image}</div>'
+        else:
+            source = f'<source media="(max-width: 640px)" srcset="{_data(narrow)}">'
+            text = f'<div class="picture"><picture>{source}<img {image}></picture></div>'
+        node = nodes.raw("", text, format="html")
+        self.set_source_info(node)
+        return [node]
+
+
+def _width(picture: str) -> int:
+    """Return the width of a picture in pixels."""
+    return int(picture.partition(' width="')[2].partition('"')[0])
+
+
+def _data(picture: str) -> str:
+    """Return the address of a picture that contains the picture."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()}"
 
 
 class Drawing(Picture):
@@ -65,9 +94,17 @@ class Drawing(Picture):
 
     def svg(self, title: str) -> str:
         """Return the drawing, or the sequence with the name."""
-        source = sequences if self.arguments[0] in sequences.SEQUENCES else drawings
+        (name,) = self.arguments
+        source = sequences if name in sequences.SEQUENCES else drawings
         self.env.note_dependency(source.__file__)
-        return source.draw(self.arguments[0], title)
+        return source.draw(name, title)
+
+    def narrow_svg(self, title: str) -> str | None:
+        """Return the drawing for a phone; a sequence and the picture of a host have none."""
+        (name,) = self.arguments
+        if name in sequences.SEQUENCES or name == "host":
+            return None
+        return drawings.draw(name, title, drawings.NARROW)
 
 
 class PerformancePlot(Picture):
@@ -78,14 +115,21 @@ class PerformancePlot(Picture):
 
     def svg(self, title: str) -> str:
         """Return a chart of the listed measurements."""
+        return self._chart(title, bars.WIDE)
+
+    def narrow_svg(self, title: str) -> str:
+        """Return the chart for a phone."""
+        return self._chart(title, bars.NARROW)
+
+    def _chart(self, title: str, layout: bars.Layout) -> str:
         (page,) = self.arguments
-        for source in (charts.path(page), charts.__file__):
+        for source in (charts.path(page), charts.__file__, bars.__file__):
             self.env.note_dependency(str(source))
         measurements = [line for line in self.content if line.strip()]
         others = self.options.get("others", 0)
         results = charts.load(page)
         figures = charts.select(charts.drawn(results), measurements, others)
-        return charts.svg(figures, title, charts.sides(results))
+        return bars.svg(figures, title, charts.sides(results), layout)
 
 
 class _Figures(Generated):

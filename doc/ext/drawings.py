@@ -4,7 +4,8 @@
 
 """Drawings of the documentation, as data and as SVG.
 
-A drawing is a chain of boxes with notes on the right: for each way of plugging, the devices from
+A drawing is a chain of boxes with notes on the right, or in the boxes where a phone shows the
+drawing: for each way of plugging, the devices from
 the guest down to the integration bridge; for contributors, the functions from ``os_vif.plug()``
 down to the kernel. The directive ``drawing`` of ``directives.py`` puts a drawing on a page.
 """
@@ -12,6 +13,7 @@ down to the kernel. The directive ``drawing`` of ``directives.py`` puts a drawin
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 
 from os_vif import objects
 from os_vif.cmd.render import host_picture
@@ -19,8 +21,25 @@ from os_vif.cmd.render.canvas import LEGEND, Canvas, Legend
 from os_vif.operations.plugged import Plugged, State
 from os_vif.recognition import Uplink, UplinkKind
 
-_WIDTH, _MIDDLE, _NOTES = 720, 190, 375
-_BOX, _LINE, _TAB, _GAP = 300, 16, 24, 26
+_LINE, _TAB, _GAP = 16, 24, 26
+#: The number of characters in a line of a narrow drawing.
+_COLUMNS = 44
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The horizontal places of a drawing, in pixels."""
+
+    width: int
+    #: The middle and the width of the boxes.
+    middle: int
+    box: int
+    #: The left end of the notes; None for notes in the boxes.
+    notes: int | None
+
+
+WIDE = Layout(width=720, middle=190, box=300, notes=375)
+NARROW = Layout(width=360, middle=180, box=340, notes=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,52 +251,90 @@ DRAWINGS = {
 class _Canvas(Canvas):
     """The elements of a drawing of the documentation."""
 
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.left = layout.middle - layout.box // 2
+
     def notes(self, notes: tuple[str, ...], middle: int) -> None:
+        """Add lines on the right of the boxes."""
         top = middle - (len(notes) - 1) * _LINE // 2 + 4
         for number, line in enumerate(notes):
-            self.text("note", _NOTES, top + number * _LINE, line, "start")
+            self.text("note", self.layout.notes or 0, top + number * _LINE, line, "start")
+
+    def centre(self, css: str, lines: tuple[str, ...]) -> None:
+        """Add centred lines below each other."""
+        for line in lines:
+            self.y += _LINE
+            self.text(css, self.layout.middle, self.y + 4, line)
 
     def tabs(self, box: Box, names: tuple[str, ...]) -> None:
-        width = _BOX // max(len(names), 1)
+        width = self.layout.box // max(len(names), 1)
         for number, name in enumerate(names):
-            x = _MIDDLE - _BOX // 2 + number * width + (width - 140) // 2
+            x = self.left + number * width + (width - 140) // 2
             self.rect(box.kind, x, self.y, 140, _TAB, external=name.endswith("*"))
             self.text("text name", x + 70, self.y + 17, name.rstrip("*"))
         self.y += _TAB if names else 0
 
     def box(self, box: Box) -> None:
         start = self.y
+        inner = _wrapped(box.notes) if self.layout.notes is None else ()
         self.tabs(box, box.above)
-        height = 30 + _LINE * len(box.says)
-        self.rect(box.kind, _MIDDLE - _BOX // 2, self.y, _BOX, height, external=box.external)
-        self.text("text name", _MIDDLE, self.y + 20, box.title)
-        for number, line in enumerate(box.says, start=1):
-            self.text("text", _MIDDLE, self.y + 20 + number * _LINE, line)
-        self.y += height
+        top, height = self.y, 30 + _LINE * (len(box.says) + len(inner))
+        self.rect(box.kind, self.left, top, self.layout.box, height, external=box.external)
+        self.centre("text name", (box.title,))
+        self.centre("text", box.says)
+        self.centre("note", inner)
+        self.y = top + height
         self.tabs(box, box.below)
-        # The notes of a box may be higher than the box.
-        self.y = max(self.y, start + len(box.notes) * _LINE)
-        self.notes(box.notes, (start + self.y) // 2)
+        if self.layout.notes is not None:
+            # The notes of a box may be higher than the box.
+            self.y = max(self.y, start + len(box.notes) * _LINE)
+            self.notes(box.notes, (start + self.y) // 2)
 
     def cable(self, cable: Cable, ends: int) -> None:
-        height = _GAP + (14 if cable.label or cable.notes else 0)
-        width = _BOX // ends
-        for number in range(ends):
-            x = _MIDDLE - _BOX // 2 + number * width + width // 2
-            self.parts.append(
-                f'<line class="cable" x1="{x}" y1="{self.y}" x2="{x}" y2="{self.y + height}"/>'
-            )
+        texts = (*((cable.label,) if cable.label else ()), *_wrapped(cable.notes))
+        if self.layout.notes is None and texts:
+            self.ends(ends, 12)
+            self.centre("note", texts)
+            self.y += 8
+            self.ends(ends, 12)
+            return
+        height = _GAP + (14 if texts else 0)
+        middle = self.y + height // 2
+        self.notes(cable.notes, middle)
         if cable.label:
-            x = _MIDDLE if ends > 1 else _MIDDLE + 8
-            self.text("note", x, self.y + height // 2 + 4, cable.label,
-                      "middle" if ends > 1 else "start")  # fmt: skip
-        self.notes(cable.notes, self.y + height // 2)
+            x = self.layout.middle if ends > 1 else self.layout.middle + 8
+            self.text("note", x, middle + 4, cable.label, "middle" if ends > 1 else "start")
+        self.ends(ends, height)
+
+    def ends(self, ends: int, height: int) -> None:
+        """Add the lines of a cable between *ends* pairs of ports."""
+        width = self.layout.box // ends
+        for number in range(ends):
+            x = self.left + number * width + width // 2
+            self.line("cable", (x, self.y), (x, self.y + height))
         self.y += height
 
+    def key(self, legend: Legend) -> None:
+        """Add the legend: one row, or rows of two entries in a narrow drawing."""
+        if self.layout.notes is not None:
+            self.legend(legend, self.left)
+            return
+        for start in range(0, len(legend), 2):
+            self.legend(legend[start : start + 2], self.left, step=self.layout.box // 2)
+            self.y -= 34
+        self.y += 34
 
-def _svg(drawing: Drawing, title: str, legend: Legend) -> str:
+
+def _wrapped(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Return lines that fit into a box of a narrow drawing."""
+    return tuple(part for line in lines for part in textwrap.wrap(line, _COLUMNS))
+
+
+def _svg(drawing: Drawing, title: str, legend: Legend, layout: Layout) -> str:
     """Return a drawing as SVG, with dark colours for browsers with a dark theme."""
-    canvas = _Canvas()
+    canvas = _Canvas(layout)
     for number, part in enumerate(drawing):
         if isinstance(part, Box):
             canvas.box(part)
@@ -286,8 +343,8 @@ def _svg(drawing: Drawing, title: str, legend: Legend) -> str:
             ends = max(len(getattr(above, "below", ())), len(getattr(below, "above", ())), 1)
             canvas.cable(part, ends)
     used = {part.kind for part in drawing if isinstance(part, Box)} | {"guest external"}
-    canvas.legend([entry for entry in legend if entry[0] in used], _MIDDLE - _BOX // 2)
-    return canvas.document(title, _WIDTH)
+    canvas.key([entry for entry in legend if entry[0] in used])
+    return canvas.document(title, layout.width)
 
 
 #: The functions that plug a hybrid VIF of Open vSwitch, in the order of their calls: the kind of
@@ -378,17 +435,17 @@ def _host() -> str:
     return host_picture.render_svg(vifs, "compute-1", uplinks)
 
 
-def draw(name: str, title: str) -> str:
+def draw(name: str, title: str, layout: Layout = WIDE) -> str:
     """Return a drawing as SVG.
 
     :param name: key of :data:`DRAWINGS`, ``vif``, ``walk``, or ``host``, the picture of an example
-        host.
+        host, which has one layout.
     :raises LookupError: no drawing has the name.
     """
     if name == "host":
         return _host()
     if name == "vif":
-        return _svg(_PATH, title, _PATH_LEGEND)
+        return _svg(_PATH, title, _PATH_LEGEND, layout)
     if name == "walk":
-        return _svg(_walk(), title, _WALK_LEGEND)
-    return _svg(DRAWINGS[name], title, LEGEND)
+        return _svg(_walk(), title, _WALK_LEGEND, layout)
+    return _svg(DRAWINGS[name], title, LEGEND, layout)

@@ -10,6 +10,7 @@ Without them a test is skipped; if ``OS_VIF_BROWSER`` is ``require``, as in tox,
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import importlib.util
 import os
@@ -48,26 +49,39 @@ def missing() -> str:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def site() -> Iterator[str]:
     """Build the documentation and serve it; return the address of the site."""
     if todo := missing():
         reason = f"the documentation cannot be opened in a browser: run {todo}"
         if os.environ.get("OS_VIF_BROWSER") == "require":
             pytest.fail(reason)
         pytest.skip(reason)
-    html = tmp_path_factory.mktemp("html")
-    strictly = ("-q", "-W", "--keep-going")
-    source = ROOT / "doc" / "source"
-    done = subprocess.run(
-        [sys.executable, "-m", "sphinx", *strictly, "-b", "html", source, html],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    html = ROOT / "doc" / "build" / "browser"
+    _build(html)
     handler = functools.partial(_SilentHandler, directory=str(html))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def _build(html: pathlib.Path) -> None:
+    """Build the pages that changed since the last build, or all pages after a change of doc/ext."""
+    source = ROOT / "doc" / "source"
+    programs = [source / "conf.py", *sorted((ROOT / "doc" / "ext").glob("*.py"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in programs)).hexdigest()
+    stamp = html / "programs.sha256"
+    if not stamp.exists() or stamp.read_text() != digest:
+        shutil.rmtree(html, ignore_errors=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", source, html],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        # The next build would not repeat the warnings.
+        shutil.rmtree(html, ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+    stamp.write_text(digest)
 
 
 class _SilentHandler(http.server.SimpleHTTPRequestHandler):

@@ -22,6 +22,8 @@ return {
   code: [...document.querySelectorAll("article pre")]
     .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60)),
   pictures: [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.alt),
+  small: [...document.querySelectorAll("article img")]
+    .filter(i => i.clientWidth < 0.75 * i.naturalWidth).map(i => i.alt),
   unnamed: [...document.images].filter(i => !i.alt).length,
   links: [...document.links].map(a => a.href),
   names: [...document.querySelectorAll("[id]")].map(e => e.id),
@@ -54,6 +56,8 @@ def _faults(found: dict, errors: list[str]) -> list[str]:
         faults.append(f"is {found['scrolls']} pixels too wide: {found['widest']}")
     faults += [f"a line of code is cut: {text!r}" for text in found["code"]]
     faults += [f"the picture {alt!r} is not loaded" for alt in found["pictures"]]
+    # The letters of a picture have 12 pixels in its full size.
+    faults += [f"the letters of the picture {alt!r} are too small" for alt in found["small"]]
     if found["unnamed"]:
         faults.append(f"{found['unnamed']} pictures have no text")
     return faults

@@ -12,15 +12,15 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from benchmarks import ovs, pod_figures, serialization, sides
+from benchmarks import check_start, ovs, pod_figures, serialization, sides
 from benchmarks import serialization_worker as worker
 from os_vif.serialization import dumps
-from tests.support.documents.pages import PAGES, load_extension
+from tests.support.documents.pages import PAGES, fits, load_extension
 from tools import performance
 
-charts = load_extension("charts")
+bars, charts = load_extension("bars"), load_extension("charts")
 WITH_SWITCH, OF_TEXT = (json.loads(path.read_text()) for path in (ovs.PAGE, serialization.PAGE))
-OF_PODS = json.loads(pod_figures.PAGE.read_text())
+OF_PODS, OF_START = (json.loads(p.PAGE.read_text()) for p in (pod_figures, check_start))
 PAGE = PAGES["reference/performance_ovs"]
 
 
@@ -41,30 +41,33 @@ def _plots() -> list[tuple[str, int, tuple[str, ...]]]:
     ]
 
 
+@pytest.mark.parametrize("layout", [bars.WIDE, bars.NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize(("page", "others", "measurements"), _plots())
-def test_a_plot_has_two_bars_for_each_figure_in_proportion(page, others, measurements):
+def test_a_plot_has_two_bars_for_each_figure_in_proportion(page, others, measurements, layout):
     """The picture is XML; a longer bar is a longer time."""
     results = charts.load(page)
     figures, names = (
         charts.select(charts.drawn(results), measurements, others),
         charts.sides(results),
     )
-    picture = charts.svg(figures, "title", names)
+    picture = bars.svg(figures, "title", names, layout)
     image = ET.fromstring(picture)  # noqa: S314 - our own
-    bars = [
+    widths = [
         float(rect.get("width"))
         for rect in image.iter("{http://www.w3.org/2000/svg}rect")
-        if rect.get("class") in charts.SIDES and rect.get("y") != "8"
+        if rect.get("class") in bars.SIDES and rect.get("y") != "8"
     ]
     assert len(figures) > 1
-    times = [figure[side]["ms"] for figure in figures for side in charts.SIDES]
-    assert len(bars) == len(times)
-    ordered = [bar for _, bar in sorted(zip(times, bars, strict=True))]
-    assert ordered == sorted(bars)
+    times = [figure[side]["ms"] for figure in figures for side in bars.SIDES]
+    assert len(widths) == len(times)
+    ordered = [width for _, width in sorted(zip(times, widths, strict=True))]
+    assert ordered == sorted(widths)
     assert image.find("{http://www.w3.org/2000/svg}title").text == "title"
     assert "prefers-color-scheme:dark" in picture
+    elements = [*image.iter("{http://www.w3.org/2000/svg}text")]
+    assert [each.text for each in elements if not fits(each, layout.width)] == []
     # The absolute value and the ratio are beside the bar.
-    texts = [text.text for text in image.iter("{http://www.w3.org/2000/svg}text")]
+    texts = [text.text for text in elements]
     for figure in figures:
         assert [text for text in texts if text and re.search(rf"{figure['ratio']:g}[ )]", text)]
 
@@ -145,7 +148,7 @@ def test_the_vifs_are_different_and_share_networks():
 
 def test_each_figure_of_pods_is_in_a_table():
     """The tables have the goal of each figure; a changed figure changes the text."""
-    names = ("pod-goals", "pod-counts", "pod-times", "pod-parts")
+    names = ("goals", "pod-counts", "pod-times", "pod-parts")
     for name in names:
         assert (
             f".. performance-table:: performance_pods {name}\n"
@@ -162,6 +165,28 @@ def test_each_figure_of_pods_is_in_a_table():
             changed = copy.deepcopy(OF_PODS)
             changed[key][index][column] = changed[key][index][column] * 3 + 1
             assert [charts.TABLES[name](changed) for name in names] != tables
+
+
+def test_each_figure_of_the_start_is_in_a_table_and_a_slow_check_misses_its_goal():
+    """A changed time changes the text; the conclusion has the number of goals that are met."""
+    page = PAGES["reference/performance_start"]
+    names = ("goals", "start-cases")
+    assert all(f".. performance-table:: performance_start {name}\n" in page for name in names)
+    tables = [charts.TABLES[name](OF_START) for name in names]
+    for key, column in (("goals", "ours_ms"), ("goals", "against_ms"), ("cases", "processor")):
+        for index in range(len(OF_START[key])):
+            changed = copy.deepcopy(OF_START)
+            changed[key][index][column] *= 3
+            assert [charts.TABLES[name](changed) for name in names] != tables
+    found = copy.deepcopy(OF_START)
+    for row in found["goals"]:
+        row["ratio"] = row["goal"]
+    assert charts.conclusion(found).endswith("; 4 of 4 goals are met.")
+    found["goals"][0]["ratio"] = 1.31
+    assert charts.conclusion(found).endswith("; 3 of 4 goals are met.")
+    assert next(iter(performance.start_faults(found))).startswith(
+        "check, Linux bridge, elapsed: ratio"
+    )
 
 
 def test_the_conclusion_and_the_list_of_missed_goals_of_pods_follow_the_figures():
@@ -195,7 +220,7 @@ def test_the_conclusion_and_the_list_of_missed_goals_of_pods_follow_the_figures(
     assert charts.conclusion(found).endswith("; 7 of 10 goals are met.")
 
 
-@pytest.mark.parametrize("page", ["ovs", "serialization", "pods"])
+@pytest.mark.parametrize("page", ["ovs", "serialization", "start", "pods"])
 def test_each_page_begins_with_the_conclusion_and_has_one_table_of_missed_goals(page):
     """The sentence has times, ratios and the number of goals that are met."""
     name = f"performance_{page}"

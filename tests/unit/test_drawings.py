@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.support.documents.pages import PAGES, load_extension
+from tests.support.documents.pages import PAGES, fits, load_extension
 
 drawings = load_extension("drawings")
 sequences = load_extension("sequences")
@@ -72,6 +72,19 @@ def test_a_drawing_has_a_legend_for_each_kind_of_box(name):
     boxes = [part for part in drawings.DRAWINGS[name] if hasattr(part, "title")]
     assert {meanings[box.kind] for box in boxes} <= texts
     assert {box.title for box in boxes} <= texts
+
+
+@pytest.mark.parametrize("name", [*drawings.DRAWINGS, "vif", "walk"])
+def test_a_phone_shows_the_same_words_in_a_narrow_drawing(name):
+    """Each text is inside the picture; the order of the words may differ."""
+    words = []
+    for layout in (drawings.WIDE, drawings.NARROW):
+        image = ET.fromstring(drawings.draw(name, "title", layout))  # noqa: S314 - our own
+        texts = [*image.iter(f"{SVG}text")]
+        assert int(image.get("width")) == layout.width
+        assert [text.text for text in texts if not fits(text, layout.width)] == []
+        words.append(sorted(word for text in texts for word in text.text.split()))
+    assert words[0] == words[1]
 
 
 def test_the_example_of_a_host_has_a_row_for_each_vif():

@@ -30,7 +30,8 @@ def vifs_of_domain(
     only if the XML names the bridge.
 
     :raises os_vif.exception.MalformedDocument: for text that is not XML, for a document type
-        definition, which may define entities, and for more than :data:`MAX_XML_BYTES`.
+        definition, which may define entities, and for more than
+        :data:`os_vif.operations.imports.MAX_XML_BYTES`.
     """
     root = _parse(text)
     interfaces = root.findall("./devices/interface")

@@ -10,6 +10,8 @@ from typing import Any
 
 from os_vif.serialization import json_text, storage
 
+__all__ = ["json_patch"]
+
 
 def json_patch(before: Any, after: Any) -> list[dict[str, Any]]:
     """Return a patch that makes *after* of *before*; empty if the two are equal.

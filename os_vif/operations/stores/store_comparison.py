@@ -16,11 +16,13 @@ from typing import Any, NamedTuple, Self
 from os_vif.codec.path import below
 from os_vif.serialization import json_text
 
+__all__ = ["Comparison", "StoreChange", "StoreDifference", "differing_paths"]
+
 #: The kilobytes of the temporary database in memory.
 _CACHE_KB = 4096
 
 
-class Change(enum.StrEnum):
+class StoreChange(enum.StrEnum):
     """The kind of a difference."""
 
     CHANGED = "changed"
@@ -28,12 +30,12 @@ class Change(enum.StrEnum):
     REMOVED = "only before"
 
 
-class Difference(NamedTuple):
+class StoreDifference(NamedTuple):
     """A difference between the object before and the object after."""
 
     #: The name of the object, such as ``shop/web``.
     name: str
-    change: Change
+    change: StoreChange
     #: The path of the value in the object; empty for the object as a whole.
     path: str = ""
     #: The values as JSON; empty for a value that does not exist.
@@ -84,23 +86,23 @@ class Comparison:
             (name, text),
         ).fetchone()
         if found is None:
-            self._add([Difference(name, Change.ADDED)])
+            self._add([StoreDifference(name, StoreChange.ADDED)])
             return False
         number, before = found
         self._database.execute("DELETE FROM old WHERE id = ?", (number,))
         if before == text:
             return True
         paths = differing_paths(json_text.parse(before), json_text.parse(text))
-        self._add(Difference(name, Change.CHANGED, *each) for each in paths)
+        self._add(StoreDifference(name, StoreChange.CHANGED, *each) for each in paths)
         return False
 
-    def differences(self) -> Iterator[Difference]:
+    def differences(self) -> Iterator[StoreDifference]:
         """Yield the differences, and an entry for each old object without a new object."""
         found = self._database.execute("SELECT name, change, path, before, after FROM difference")
         for name, change, *rest in found:
-            yield Difference(name, Change(change), *rest)
+            yield StoreDifference(name, StoreChange(change), *rest)
         for (name,) in self._database.execute("SELECT name FROM old ORDER BY id"):
-            yield Difference(name, Change.REMOVED)
+            yield StoreDifference(name, StoreChange.REMOVED)
 
     def _add(self, found: Any) -> None:
         self._database.executemany("INSERT INTO difference VALUES (?, ?, ?, ?, ?)", found)

@@ -19,6 +19,16 @@ from os_vif import exception
 from os_vif.codec import primitive
 from os_vif.serialization import json_text, storage
 
+__all__ = [
+    "MAX_VALUES",
+    "Subject",
+    "Survey",
+    "SurveyRow",
+    "class_versions",
+    "namespace_of",
+    "reason_of",
+]
+
 #: The maximum number of different values of a subject.
 MAX_VALUES = 1000
 _OTHERS = "(other values)"

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from os_vif.cmd import exit_codes, main
-from os_vif.operations.stores.store_comparison import Change, Comparison, Difference
+from os_vif.operations.stores.store_comparison import Comparison, StoreChange, StoreDifference
 from tests.support.data.stored_pods import ADDRESS_SPACE, stored
 from tests.support.forks import forked
 
@@ -130,8 +130,8 @@ def test_an_equal_object_is_preferred_among_objects_of_one_name():
         assert not comparison.add_after("vif", {"n": 3})
         assert not comparison.add_after("vif", {"n": 4})
         assert list(comparison.differences()) == [
-            Difference("vif", Change.CHANGED, "n", "1", "3"),
-            Difference("vif", Change.ADDED),
+            StoreDifference("vif", StoreChange.CHANGED, "n", "1", "3"),
+            StoreDifference("vif", StoreChange.ADDED),
         ]
 
 

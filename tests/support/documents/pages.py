@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import importlib
 import pathlib
-import runpy
 import subprocess
+import sys
 import types
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -26,13 +28,26 @@ PAGES = {
 }
 
 
-def load_extension(name: str) -> types.SimpleNamespace:
-    """Run a module of ``doc/ext``; return the names of the module."""
-    return types.SimpleNamespace(**runpy.run_path(str(ROOT / "doc" / "ext" / f"{name}.py")))
+def load_extension(name: str) -> types.ModuleType:
+    """Import a module of ``doc/ext``."""
+    folder = str(ROOT / "doc" / "ext")
+    sys.path.insert(0, folder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
 
 
 def run(*command: object, **more: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def fits(text: ET.Element, width: int) -> bool:
+    """Return whether a text of a picture is inside the picture, with usual widths of characters."""
+    is_wide = "name" in (text.get("class") or "")
+    length, x = len(text.text or "") * (7.9 if is_wide else 6.6), float(text.get("x", "0"))
+    before = {"end": length, "middle": length / 2}.get(text.get("text-anchor", "start"), 0.0)
+    return x - before >= 0 and x - before + length <= width
 
 
 def error_message(call) -> str:

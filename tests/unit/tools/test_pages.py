@@ -33,6 +33,18 @@ def faults(texts: dict[str, str]) -> list[str]:
         ("plugin_authors/engine", "\n2. ", "\n3. ", "not numbered from 1 on"),
         ("plugin_authors/engine", "MUST", "should", "says no MUST"),
         ("contributor/layout", "* - ``os_vif/host/``", "* - ``os_vif/hosts/``", "packages differ"),
+        (
+            "reference/api/stores",
+            "automodule:: os_vif.operations.stores.json_patch",
+            "module:: os_vif.operations.stores.json_patch",
+            "json_patch has __all__, but no directive",
+        ),
+        (
+            "contributor/layout",
+            "``negotiate/`` binds ports, ",
+            "",
+            "packages differ",
+        ),
         ("contributor/testing", "tox -e vm", "tox -e guests", "environments of tox differ"),
         ("contributor/testing", "tests/support/", "tests/helpers/", "does not exist"),
         ("index", ".. toctree::", ".. tables::", "is in 0 tables of contents"),
