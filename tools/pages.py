@@ -33,6 +33,10 @@ WITHOUT_REFERENCE = (
     "os_vif.plugins",  # plugin_authors/old_names
     "os_vif.testing.conformance_suite",  # the names are documented as os_vif.testing
 )
+#: Pages that are for every reader.
+WITHOUT_READERS = ("index", "reference/release_notes")
+#: Words without a subject, for which a reader has to guess.
+VAGUE_WORDS = {"anew", "meanwhile", "nobody", "somebody", "whatever", "whoever"}
 SCRIPTS = ("tools/demo.sh", "tools/test.sh")
 
 
@@ -151,6 +155,26 @@ def check_packages(pages: Pages) -> Iterator[str]:
         yield f"contributor/layout: packages differ: {sorted({*listed} ^ {*packages})}"
 
 
+def check_beginnings(pages: Pages) -> Iterator[str]:
+    """Check that the first or second paragraph says for whom a page is, or what the page lists."""
+    for name, text in pages.items():
+        beginning = " ".join(text.split("\n\n", 3)[1:3])
+        says = re.search(
+            r"This (page|guide) (is for|lists)|These pages (are|explain|list)", beginning
+        )
+        if says is None and name not in WITHOUT_READERS:
+            yield f"{name}: the beginning does not say for whom the page is"
+
+
+def check_words(pages: Pages) -> Iterator[str]:
+    """Check that no page has a word of :data:`VAGUE_WORDS`."""
+    for name, text in pages.items():
+        prose = re.sub(r"``.*?``", "", text)
+        found = {word.lower() for word in re.findall(r"[a-zA-Z]+", prose)} & VAGUE_WORDS
+        if found:
+            yield f"{name}: name the subject instead of {', '.join(sorted(found))}"
+
+
 def exporting_modules(root: Path = ROOT) -> Iterator[str]:
     """Yield the names of the modules of os_vif that define ``__all__``."""
     for path in sorted((root / "os_vif").rglob("*.py")):
@@ -252,6 +276,8 @@ CHECKS: tuple[Callable[[Pages], Iterator[str]], ...] = (
     check_promises,
     check_packages,
     check_api_reference,
+    check_beginnings,
+    check_words,
     check_ovs_names,
     check_tox_environments,
     check_paths,

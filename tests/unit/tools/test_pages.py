@@ -45,6 +45,8 @@ def faults(texts: dict[str, str]) -> list[str]:
             "",
             "packages differ",
         ),
+        ("operators/gc", "This page is for operators", "Operators", "does not say for whom"),
+        ("operators/gc", "This page is for operators", "This page is for whoever", "the subject"),
         ("contributor/testing", "tox -e vm", "tox -e guests", "environments of tox differ"),
         ("contributor/testing", "tests/support/", "tests/helpers/", "does not exist"),
         ("index", ".. toctree::", ".. tables::", "is in 0 tables of contents"),
