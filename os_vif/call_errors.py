@@ -159,9 +159,9 @@ def plan_of(plugin: Any, vif: Any, instance_info: Any, action: str) -> Plan:
     """
     plan: Plan
     if action == "unplug":
-        plan = plugin.plan_unplug(vif, instance_info).going_forward()
+        plan = plugin.checked_plan(plugin.plan_unplug(vif, instance_info), action).going_forward()
     else:
-        plan = plugin.plan_plug(vif, instance_info)
+        plan = plugin.checked_plan(plugin.plan_plug(vif, instance_info), action)
     return plan
 
 

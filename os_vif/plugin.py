@@ -15,6 +15,7 @@ from oslo_config import cfg
 from os_vif import engine, exception
 from os_vif.engine import privsep_module
 from os_vif.engine.late_import import first_use
+from os_vif.escape import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -156,9 +157,11 @@ class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
         with self._shared_reads():
             memo = self.memo_finder()(vif, instance_info)
             if memo is None:
-                self._run(self.recorded(self.plan_plug(vif, instance_info), vif, instance_info))
+                planned = self.checked_plan(self.plan_plug(vif, instance_info), "plug")
+                self._run(self.recorded(planned, vif, instance_info))
             elif not engine.still_holds(memo):
-                plan = self.recorded(self.plan_plug(vif, instance_info), vif, instance_info)
+                planned = self.checked_plan(self.plan_plug(vif, instance_info), "plug")
+                plan = self.recorded(planned, vif, instance_info)
                 engine.run(plan, self.privsep_module, memo=memo)
 
     def memo_finder(self) -> Callable[..., PlanMemo | None]:
@@ -214,7 +217,7 @@ class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
             was not created by os-vif. None means that no bridge remains.
         :raises Exception: of any class; ``os_vif.unplug()`` raises ``UnplugException`` from it.
         """
-        plan = self.plan_unplug(vif, instance_info).going_forward()
+        plan = self.checked_plan(self.plan_unplug(vif, instance_info), "unplug").going_forward()
         self.forget_plan(vif, instance_info)
         return self._run(self.recorded(plan, vif, instance_info))
 
@@ -227,6 +230,20 @@ class PluginBase(_OfVIF[PluggedVIF], abc.ABC):
             memo = self.memo_finder()(vif, instance_info)
             if memo is not None:
                 memo.known = None
+
+    @classmethod
+    def checked_plan(cls, plan: Plan, action: str) -> Plan:
+        """Return the result of a method that returns a plan. For os-vif only.
+
+        :param action: ``plug`` or ``unplug``.
+        :raises TypeError: if the result is no plan.
+        """
+        if not hasattr(plan, "going_forward"):
+            raise TypeError(
+                f"{cls.__name__}.plan_{action}() returns {with_article(type(plan).__name__)}; "
+                "expected an os_vif.steps.Plan"
+            )
+        return plan
 
     @staticmethod
     def recorded(plan: Plan, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:

@@ -56,7 +56,9 @@ def load(path: str | None) -> PrivsepModule:
     :raises os_vif.exception.PlanNotSupported: if the path is None.
     """
     if path is None:
-        raise exception.PlanNotSupported("The plugin names no privsep_module to run its steps.")
+        raise exception.PlanNotSupported(
+            "the plugin names no privsep_module, the module of the daemon that applies the step"
+        )
     return cast("PrivsepModule", _import(path))
 
 

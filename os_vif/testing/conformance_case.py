@@ -17,8 +17,9 @@ from contextlib import AbstractContextManager
 from oslo_config import cfg
 
 from os_vif import objects
+from os_vif.escape import abbreviated
 from os_vif.testing import fake_card, open_vswitch
-from os_vif.testing.private_namespaces import private_namespace, run
+from os_vif.testing.private_namespaces import private_namespace, run, search_path
 
 
 class CaseUnavailableError(Exception):
@@ -97,7 +98,7 @@ class Case:
             raise CaseUnavailableError(missing)
         with contextlib.ExitStack() as stack:
             if isinstance(self.prepare, str):
-                run(f"set -e\n{self.prepare}")
+                _prepare(self.prepare)
             elif self.prepare is not None and (prepared := self.prepare()) is not None:
                 stack.enter_context(prepared)
             options = dict(self.options)
@@ -114,6 +115,26 @@ class Case:
             yield
 
 
+def _prepare(command: str) -> None:
+    """Run the commands of ``Case.prepare``.
+
+    :raises RuntimeError: with the errors that the failed command has printed.
+    """
+    done = subprocess.run(  # noqa: S602 - shell commands
+        f"set -e\n{command}",
+        shell=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=os.environ | {"PATH": search_path()},
+    )
+    if done.returncode:
+        printed = " ".join(done.stderr.split()) or "no message"
+        raise RuntimeError(
+            f"Case.prepare ended with status {done.returncode}: {abbreviated(printed, 400)}"
+        )
+
+
 def missing_tun() -> str | None:
     """Return the reason why the caller cannot create tap devices, or None.
 
@@ -126,11 +147,18 @@ def missing_tun() -> str | None:
 
 @contextlib.contextmanager
 def configured(group: str, options: Mapping[str, object]) -> Iterator[None]:
-    """Set options of a group for the duration of a block."""
-    for name, value in options.items():
-        cfg.CONF.set_override(name, value, group=group)
-    try:
+    """Set options of a group for the duration of a block.
+
+    :raises ValueError: for an option that the group does not have, and for an unusable value.
+    """
+    with contextlib.ExitStack() as stack:
+        for name, value in options.items():
+            try:
+                cfg.CONF.set_override(name, value, group=group)
+            except cfg.NoSuchGroupError:
+                raise ValueError(f"no options in [{group}]; found {name!r}") from None
+            except cfg.NoSuchOptError:
+                known = ", ".join(sorted(cfg.CONF[group])) or "no option"
+                raise ValueError(f"no option {name!r} in [{group}]; expected {known}") from None
+            stack.callback(cfg.CONF.clear_override, name, group=group)
         yield
-    finally:
-        for name in options:
-            cfg.CONF.clear_override(name, group=group)

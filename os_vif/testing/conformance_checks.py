@@ -11,6 +11,8 @@ import threading
 import typing
 from collections.abc import Callable
 
+from oslo_versionedobjects import base as ovo
+
 from os_vif import exception, objects, vif_fields
 from os_vif.engine import runner
 from os_vif.steps import SetLink, wire
@@ -44,7 +46,8 @@ def with_failing_step(plan: Plan, k: int) -> Plan:
 
 def check_description(run: CaseRun) -> None:
     """Compare ``describe()`` with the name of the plugin and the class of the VIF."""
-    info = run.plugin.describe()
+    with run.limited("describe()"):
+        info = run.plugin.describe()
     if not isinstance(info, objects.HostPluginInfo):
         raise CheckFailedError(f"describe() returns {type(info).__name__}, not HostPluginInfo")
     if info.obj_to_primitive() != run.plugin.describe().obj_to_primitive():
@@ -59,6 +62,7 @@ def check_description(run: CaseRun) -> None:
     if len(names) != len(set(names)):
         raise CheckFailedError(f"describe() lists a VIF class twice: {', '.join(names)}")
     for vif in info.vif_info:
+        _require_described(vif)
         vif.get_common_version()
         for profile in vif_fields.get(vif, "supported_port_profiles") or ():
             profile.get_common_version()
@@ -75,6 +79,18 @@ def check_description(run: CaseRun) -> None:
         )
 
 
+def _require_described(vif: objects.HostVIFInfo) -> None:
+    """Require that an entry of ``describe()`` has all fields and names a known class."""
+    unset = [f for f in ("vif_object_name", "min_version", "max_version") if f not in vif]
+    if unset:
+        name = vif_fields.get(vif, "vif_object_name") or "an entry"
+        raise CheckFailedError(f"describe() leaves {', '.join(unset)} of {name} unset")
+    if vif.vif_object_name not in ovo.VersionedObjectRegistry.obj_classes():
+        raise CheckFailedError(
+            f"describe() lists {vif.vif_object_name!r}; expected the name of a VIF class"
+        )
+
+
 def check_plans(run: CaseRun) -> None:
     """Require that plans change nothing, are equal in two calls, and can be printed."""
     run.require_plans()
@@ -88,6 +104,11 @@ def check_plans(run: CaseRun) -> None:
                 raise CheckFailedError(f"{name}: str(plan) shows no command")
             for step in plan:
                 require_valid_step(step, name)
+                if isinstance(step, KernelStep) and run.plugin.privsep_module is None:
+                    raise CheckFailedError(
+                        f"{name} has the step {type(step).__name__}, and the plugin names no "
+                        "privsep_module, the module of the daemon that applies the step"
+                    )
         run.require_state("plan_plug() or plan_unplug() changed the host", before)
 
 
@@ -166,7 +187,8 @@ def check_remains(run: CaseRun) -> None:
 def _fail(run: CaseRun, plan: Plan, when: str) -> exception.StepFailed:
     """Run a plan with the failing step; return the error."""
     try:
-        runner.run(plan, run.plugin.privsep_module or DAEMON)
+        with run.limited(f"the plan {when}"):
+            runner.run(plan, run.plugin.privsep_module or DAEMON)
     except exception.StepFailed as error:
         if FAILS.device not in str(error):
             raise CheckFailedError(f"{when}, another step failed: {error}") from error
@@ -282,26 +304,45 @@ def _require_convergence(run: CaseRun, action: str) -> None:
 def check_concurrency(run: CaseRun) -> None:
     """Plug and unplug one or several VIFs of the plugin by several threads at a time."""
     reference = run.reference
-    others = [run.case.numbered(n) for n in range(1, _THREADS)] if run.case.numbered else []
+    others = _further_vifs(run)
     vifs = [*([run.vif] * _THREADS), *others]
     with run.host():
-        at_once([lambda vif=vif: run.plug(vif) for vif in vifs])  # type: ignore[misc]
+        at_once(run, [lambda vif=vif: run.plug(vif) for vif in vifs])  # type: ignore[misc]
         for vif in (run.vif, *others):
             run.require_check_clean("after concurrent plugs", vif)
-        at_once([lambda vif=vif: run.unplug(vif) for vif in others])  # type: ignore[misc]
+        at_once(run, [lambda vif=vif: run.unplug(vif) for vif in others])  # type: ignore[misc]
         run.require_state("after concurrent plugs", reference.plugged, restored=False)
-        at_once([run.plug, run.unplug] * (_THREADS // 2))
+        at_once(run, [run.plug, run.unplug] * (_THREADS // 2))
         run.plug()
         when = "after concurrent plugs and unplugs, and a plug"
         run.require_check_clean(when)
         run.require_state(when, reference.plugged, restored=False)
-        at_once([run.unplug] * _THREADS)
+        at_once(run, [run.unplug] * _THREADS)
         run.require_unplugged("after concurrent unplugs")
 
 
-def at_once(functions: list[Callable[[], object]]) -> None:
+def _further_vifs(run: CaseRun) -> list[objects.VIFBase]:
+    """Return the VIFs of ``Case.numbered``, each with an id of its own."""
+    if run.case.numbered is None:
+        return []
+    vifs = {run.vif.id: "Case.vif"}
+    further = []
+    for number in range(1, _THREADS):
+        vif = run.case.numbered(number)
+        if vif.id in vifs:
+            raise CheckFailedError(
+                f"Case.numbered({number}) returns a VIF with the id of {vifs[vif.id]}, {vif.id}; "
+                "expected another id"
+            )
+        vifs[vif.id] = f"Case.numbered({number})"
+        further.append(vif)
+    return further
+
+
+def at_once(run: CaseRun, functions: list[Callable[[], object]]) -> None:
     """Call functions in a thread each.
 
+    :param run: the case, whose limit of time is the limit of each call.
     :raises CheckFailedError: for the first exception of a function.
     """
     errors: list[Exception] = []
@@ -315,11 +356,16 @@ def at_once(functions: list[Callable[[], object]]) -> None:
         except Exception as error:  # noqa: BLE001 - reported below
             errors.append(error)
 
-    threads = [threading.Thread(target=call, args=(function,)) for function in functions]
+    threads = [
+        threading.Thread(target=call, args=(function,), daemon=True) for function in functions
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        # Each call ends by itself at its limit, unless the plugin hangs in this process.
+        thread.join(2 * run.timeout)
+        if thread.is_alive():
+            raise CheckFailedError(f"a concurrent call did not return within {run.timeout:g} s")
     if errors:
         raise CheckFailedError(f"a concurrent call failed: {errors[0]}") from errors[0]
 

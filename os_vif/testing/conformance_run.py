@@ -19,7 +19,7 @@ from os_vif.host.netlink import rtnetlink
 from os_vif.host.state import vif_records
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.plan import Difference, Plan
-from os_vif.testing import daemon_kills, quick_daemons
+from os_vif.testing import daemon_kills, quick_daemons, time_limits
 from os_vif.testing.conformance_case import Case
 from os_vif.testing.host_snapshots import (
     State,
@@ -32,6 +32,8 @@ from os_vif.testing.private_namespaces import private_namespace, private_state_d
 
 #: For the kernel to change IPv6 addresses and carriers after the reply to a request, in seconds.
 _SETTLE_S = 2.0
+#: The longest time of a call of a plugin, in seconds, unless the caller states another time.
+DEFAULT_TIMEOUT_S = 60.0
 #: The greatest number of differences in a reason.
 _SHOWN = 12
 #: The greatest length of a difference in a reason.
@@ -66,10 +68,13 @@ class CaseRun:
     :param plugin: the loaded plugin.
     :param case: the case.
     :param stride: kill before each *stride*-th step.
+    :param timeout: the longest time of a call of the plugin, in seconds.
     """
 
-    def __init__(self, plugin: Any, case: Case, stride: int = 1) -> None:
-        self.plugin, self.case, self.stride = plugin, case, stride
+    def __init__(
+        self, plugin: Any, case: Case, stride: int = 1, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> None:
+        self.plugin, self.case, self.stride, self.timeout = plugin, case, stride, timeout
         self.vif, self.instance = case.vif, case.instance_info
 
     @contextlib.contextmanager
@@ -83,13 +88,44 @@ class CaseRun:
                 disable_kill()
 
     def plug(self, vif: objects.VIFBase | None = None) -> None:
-        os_vif.plug(vif or self.vif, self.instance)
+        with self.limited("plug()"):
+            os_vif.plug(vif or self.vif, self.instance)
 
     def unplug(self, vif: objects.VIFBase | None = None) -> None:
-        os_vif.unplug(vif or self.vif, self.instance)
+        with self.limited("unplug()"):
+            os_vif.unplug(vif or self.vif, self.instance)
 
     def plan(self, *, unplug: bool = False) -> Plan:
-        return os_vif.plan(self.vif, self.instance, unplug)
+        with self.limited("plan_unplug()" if unplug else "plan_plug()"):
+            return os_vif.plan(self.vif, self.instance, unplug)
+
+    @contextlib.contextmanager
+    def limited(self, what: str) -> Iterator[None]:
+        """Limit the time of a call of the plugin.
+
+        :param what: the call, for the error.
+        :raises CheckFailedError: if the call takes longer than ``timeout``. The error names the
+            first step of a plug that does not hold on the host, which is the hanging step unless
+            the step has changed the host already.
+        """
+        try:
+            with time_limits.limited(what, self.timeout, quick_daemons.daemon_names):
+                yield
+        except time_limits.CallTimeoutError as error:
+            text = str(error)
+            if what == "plug()" and (step := self._first_missing_step()):
+                text += f"; the first step that does not hold is {step}"
+            raise CheckFailedError(text) from error
+
+    def _first_missing_step(self) -> str | None:
+        """Return the class and the device of the first step of a plug that does not hold."""
+        with (
+            contextlib.suppress(Exception),  # the host is as the interrupted plug has left it
+            time_limits.limited("check()", self.timeout, quick_daemons.daemon_names),
+        ):
+            for difference in os_vif.check(self.vif, self.instance):
+                return f"{difference.step} of {difference.device}"
+        return None
 
     def require_plans(self) -> None:
         """Raise NotApplicableError for a plugin that plugs or unplugs without a plan."""
@@ -109,7 +145,8 @@ class CaseRun:
 
     def enforced_differences(self, vif: objects.VIFBase | None = None) -> list[Difference]:
         """Return the differences of a plugged VIF that do not wait for the hypervisor."""
-        found = os_vif.check(vif or self.vif, self.instance)
+        with self.limited("check()"):
+            found = os_vif.check(vif or self.vif, self.instance)
         return [difference for difference in found if not difference.pending]
 
     def require_check_clean(self, when: str, vif: objects.VIFBase | None = None) -> None:
@@ -175,7 +212,8 @@ class CaseRun:
             self.plug()
             plugged = settled_snapshot()
             unplug_steps = kernel_steps(self.plan(unplug=True)) if self.has_plans else 0
-            unplugged = os_vif.apply(self.vif, self.instance, "unplug")
+            with self.limited("unplug()"):
+                unplugged = os_vif.apply(self.vif, self.instance, "unplug")
             deletes_only_record = bool(unplug_steps) and not unplugged.changed
             if deletes_only_record:
                 unplug_steps = 1

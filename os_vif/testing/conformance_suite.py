@@ -16,17 +16,25 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from oslo_config import cfg
+from oslo_privsep import capabilities
 from stevedore import extension
 
 import os_vif
-from os_vif.engine import kernel
-from os_vif.escape import described_error
+from os_vif import exception, objects, vif_fields
+from os_vif.engine import kernel, privsep_module
+from os_vif.escape import described_error, with_article
 from os_vif.plugin import PluginBase
 from os_vif.testing import private_namespaces, quick_daemons
 from os_vif.testing.conformance_case import Case, CaseUnavailableError
 from os_vif.testing.conformance_checks import CHECKS
 from os_vif.testing.conformance_report import Report, Result, Verdict
-from os_vif.testing.conformance_run import CaseRun, CheckFailedError, NotApplicableError
+from os_vif.testing.conformance_run import (
+    DEFAULT_TIMEOUT_S,
+    CaseRun,
+    CheckFailedError,
+    NotApplicableError,
+)
+from os_vif.testing.time_limits import plugin_place
 
 __all__ = ["CHECKS", "Case", "Report", "conformance"]
 
@@ -37,6 +45,7 @@ def conformance(
     *,
     checks: Collection[str] = (),
     stride: int = 1,
+    timeout: float = DEFAULT_TIMEOUT_S,
 ) -> Report:
     """Run the checks that every plugin of os-vif must pass, for each case.
 
@@ -54,8 +63,12 @@ def conformance(
     :param cases: the VIFs of the plugin, each with the host of the VIF.
     :param checks: the names of the checks to run; by default all.
     :param stride: kill before each *stride*-th step instead of each step.
+    :param timeout: the longest time of a call of the plugin, in seconds. A longer call fails the
+        check, and the reason tells where the plugin was.
     :returns: the verdict of each check for each case.
-    :raises ValueError: without cases, or for the name of an unknown check.
+    :raises ValueError: without cases, for the name of an unknown check, and for a case whose VIF
+        selects another plugin.
+    :raises TypeError: for a case that is no :class:`os_vif.testing.Case`, or has no VIF.
     :raises os_vif.testing.MissingRightError: if the caller may not create namespaces.
     :raises os_vif.exception.NoMatchingPlugin: if no plugin of the name is installed; the subclass
         ``PluginNotLoaded`` if the plugin cannot be loaded.
@@ -65,6 +78,7 @@ def conformance(
         raise ValueError("conformance() needs at least one case")
     if unknown := set(checks) - CHECKS.keys():
         raise ValueError(f"unknown checks {sorted(unknown)}; expected names out of {[*CHECKS]}")
+    _require_cases(plugin, cases)
     private_namespaces.require_rights()
     os_vif.initialize()
     # Without a handler, Python prints the errors that the checks provoke.
@@ -72,7 +86,7 @@ def conformance(
     with loaded(plugin, cases[0].vif.plugin) as (name, instance), private_daemons():
         results: list[Result] = []
         for case in cases:
-            run = CaseRun(instance, case, stride)
+            run = CaseRun(instance, case, stride, timeout)
             results += _run_checks(run, [c for c in CHECKS if not checks or c in checks])
         if not checks or "describe" in checks:
             results += _uncovered(instance, cases)
@@ -101,8 +115,45 @@ def _verdict(run: CaseRun, name: str) -> tuple[Verdict, str]:
     except CheckFailedError as error:
         return Verdict.FAILED, str(error)
     except Exception as error:  # noqa: BLE001 - any exception of a plugin is a failure
-        return Verdict.FAILED, described_error(error)
+        return Verdict.FAILED, _reason(run, error)
     return Verdict.PASSED, ""
+
+
+def _require_cases(plugin: str | type[PluginBase[Any]], cases: tuple[Case, ...]) -> None:
+    """Refuse arguments that are no cases of the plugin: see :func:`conformance`."""
+    for number, case in enumerate(cases):
+        if not isinstance(case, Case):
+            found = with_article(type(case).__name__)
+            raise TypeError(f"cases[{number}] is {found}; expected an os_vif.testing.Case")
+        if not isinstance(case.vif, objects.VIFBase):
+            found = with_article(type(case.vif).__name__)
+            raise TypeError(f"the vif of the case {case.name!r} is {found}; expected a VIF")
+        selected = vif_fields.get(case.vif, "plugin")
+        expected = plugin if isinstance(plugin, str) else vif_fields.get(cases[0].vif, "plugin")
+        if not selected or selected != expected:
+            raise ValueError(
+                f"the field plugin of the VIF of the case {case.name!r} is "
+                f"{selected or 'unset'!r}; expected {expected or 'the name of the plugin'!r}"
+            )
+
+
+def _reason(run: CaseRun, error: Exception) -> str:
+    """Return the text of an exception, with the place in the plugin that raised the exception."""
+    reason = described_error(error)
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if place := plugin_place(cause):
+        reason += f" (in {place})"
+    if "Operation not permitted" in reason and run.plugin.privsep_module:
+        context = privsep_module.find_context(run.plugin.privsep_module)
+        numbers = [] if context is None else context.conf.capabilities
+        kept = sorted(capabilities.CAPS_BYVALUE.get(n, str(n)) for n in numbers)
+        reason += (
+            f"\nThe daemon of {run.plugin.privsep_module} keeps {', '.join(kept) or 'no capability'}; "
+            "a step may need another capability."
+        )
+    return reason
 
 
 def _uncovered(plugin: Any, cases: Iterable[Case]) -> Iterator[Result]:
@@ -125,7 +176,12 @@ def loaded(plugin: str | type[PluginBase[Any]], name: str) -> Iterator[tuple[str
         return
     manager = os_vif._manager()  # noqa: SLF001
     before = list(manager.extensions)
-    instance = plugin.load(name)
+    try:
+        instance = plugin.load(name)
+    except Exception as error:
+        place = plugin_place(error)
+        reason = described_error(error) + (f" (in {place})" if place else "")
+        raise exception.PluginNotLoaded(plugin_name=name, reason=reason) from error
     added: Any = extension.Extension(name, None, plugin, instance)  # type: ignore[arg-type]
     _replace_extensions(manager, [*(e for e in before if e.name != name), added])
     try:

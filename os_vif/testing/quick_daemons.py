@@ -94,6 +94,11 @@ def contexts() -> list[Any]:
     return list({id(context): context for context in found}.values())
 
 
+def daemon_names() -> set[str]:
+    """Return the names of the daemons of os-vif and of the loaded plugins, in ``/proc/PID/comm``."""
+    return {daemon_name(str(context.pypath)) for context in contexts()}
+
+
 def stop_daemons() -> None:
     """Stop the privileged daemons of this process. The next call starts new daemons."""
     for context in contexts():

@@ -33,6 +33,7 @@ from os_vif import steps as known
 from os_vif.engine.privileged import policy_links, policy_moves, policy_records
 from os_vif.engine.privileged.host_view import NO_UPLINKS, Call, HostView, is_loopback, refused
 from os_vif.engine.privileged.policy_links import FOREIGN
+from os_vif.escape import described_error
 from os_vif.host.netlink import uapi
 from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
 from os_vif.host.sriov import functions
@@ -112,7 +113,13 @@ def _decide(rule: Callable[[HostView, Any], None], view: HostView, step: KernelS
 
 def _ask_plugin_step(view: HostView, step: PluginStep) -> None:
     """Apply the rule of a plugin's step: any return value except None is a refusal."""
-    reason = step.refusal(view)
+    try:
+        reason = step.refusal(view)
+    except OSError:
+        # Another program deleted a device during the decision: see _decide().
+        raise
+    except Exception as error:
+        raise refused(step, f"refusal() of the step raised {described_error(error)}") from error
     if reason is not None:
         raise refused(step, str(reason))
     if isinstance(step, PodStep) and step.uplink is not None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 from os_vif.steps import PluginStep, validate
 
@@ -64,4 +65,26 @@ class SetQueueThatNeverHolds(SetQueue):
         return (self.difference("queue", "unknown", self.packets),)
 
 
-ALL = (SetQueue, SetQueueWithoutUndo, SetQueueThatNeverHolds)
+@dataclasses.dataclass(frozen=True)
+class SetQueueThatHangs(SetQueue):
+    """A step whose ``apply()`` does not return."""
+
+    def apply(self, net):
+        threading.Event().wait()
+
+
+@dataclasses.dataclass(frozen=True)
+class SetQueueThatCannotDecide(SetQueue):
+    """A step whose ``refusal()`` raises an exception."""
+
+    def refusal(self, host):
+        raise KeyError("zone")
+
+
+ALL = (
+    SetQueue,
+    SetQueueWithoutUndo,
+    SetQueueThatNeverHolds,
+    SetQueueThatHangs,
+    SetQueueThatCannotDecide,
+)
