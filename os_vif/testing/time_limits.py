@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 
-#: The directories of os-vif and of the standard library.
+#: The directories of os-vif and the standard library.
 _OWN = f"{pathlib.Path(__file__).parents[1]}/"
 _STANDARD = f"{pathlib.Path(os.__file__).parent}/"
 #: The modules with the limited blocks.
@@ -35,9 +35,8 @@ class CallTimeoutError(Exception):
 def limited(what: str, seconds: float, daemons: Callable[[], set[str]]) -> Iterator[None]:
     """Raise an error if a block takes too long.
 
-    The privileged daemons are killed first, which ends a call that waits for a step. A function of
-    the main thread that still runs is interrupted. In another thread, such a function is not
-    interrupted.
+    The function kills the privileged daemons first, which ends a call that waits for a step. Then
+    a signal interrupts a running function of the main thread. Functions of other threads continue.
 
     :param what: the call, for the error.
     :param daemons: a function that returns the names of the processes of the daemons.
@@ -81,7 +80,7 @@ def limited(what: str, seconds: float, daemons: Callable[[], set[str]]) -> Itera
 
 
 def _place_of(frame: FrameType | None) -> str | None:
-    """Return the innermost function of the limited block that is outside of libraries, or None."""
+    """Return the innermost function of the limited block outside of libraries, or None."""
     while frame is not None and frame.f_code.co_filename not in _CALLERS:
         if not _is_library(frame.f_code.co_filename):
             return _described(frame.f_code, frame.f_lineno)
@@ -90,7 +89,7 @@ def _place_of(frame: FrameType | None) -> str | None:
 
 
 def plugin_place(error: BaseException) -> str | None:
-    """Return the innermost function of an exception that is outside of libraries, or None."""
+    """Return the innermost function of an exception outside of libraries, or None."""
     frames = [
         (frame.f_code, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -104,7 +103,7 @@ def _described(code: CodeType, line: int) -> str:
 
 
 def _is_library(filename: str) -> bool:
-    """Return whether a file is a part of Python, os-vif, or a library that os-vif requires."""
+    """Return whether a file belongs to Python, os-vif, or a required library."""
     if filename.startswith(("<", _OWN)) or any(part in filename for part in _LIBRARIES):
         return True
     return filename.startswith(_STANDARD) and "site-packages" not in filename

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""A privileged daemon without the capability that its steps need."""
+"""A privileged daemon without CAP_NET_ADMIN, which the steps need."""
 
 from oslo_privsep import capabilities
 
