@@ -54,7 +54,7 @@ class Escaping:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)  # type: ignore[misc]
         help_text.add_examples(parser, getattr(self, "cmd_name", None))
         # Options between the arguments, such as "import kuryr -f yaml FILE".
-        parser.parse_args = parser.parse_intermixed_args  # type: ignore[assignment, method-assign]
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
         return _escape_errors(parser)
 
 

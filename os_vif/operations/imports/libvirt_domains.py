@@ -26,8 +26,9 @@ def vifs_of_domain(
     """Yield path and VIF of each interface; an unusable interface yields the error instead.
 
     The id of a VIF is the ``interfaceid`` of the virtual port, else the port that nova 31 and later
-    write in the metadata. The XML has no network of neutron: the VIF has a network with a bridge
-    only if the XML names the bridge.
+    write in the metadata. The XML has no network of neutron: the VIF has a network only for the MTU,
+    and for the bridge of Open vSwitch. The XML of an interface of the type ``ethernet`` names no
+    bridge: the VIF has the class VIFGeneric and the plugin ``noop``.
 
     :raises os_vif.exception.MalformedDocument: for text that is not XML, for a document type
         definition, which may define entities, and for more than
@@ -89,6 +90,10 @@ def _vif_of_interface(interface: ET.Element, port: str | None, path: str) -> obj
     target = interface.find("target")
     if target is not None and target.get("dev") and "vif_name" in vif.fields:
         setattr(vif, "vif_name", target.get("dev"))  # noqa: B010 - only some classes have it
+    if interface.find("mtu") is not None:
+        network = vif.network if "network" in vif and vif.network else objects.Network()
+        setattr(network, "mtu", _attribute(interface, "mtu", "size", path))  # noqa: B010 - any text
+        vif.network = network
     if parameters is not None and "port_profile" not in vif:
         vif.port_profile = objects.VIFPortProfileOpenVSwitch(interface_id=identity)
     return vif

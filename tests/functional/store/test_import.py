@@ -155,6 +155,21 @@ def test_interfaces_of_a_domain_become_vifs(run):
     assert b"interfaceid" in result.stderr
 
 
+def test_the_mtu_of_an_interface_is_the_mtu_of_the_network():
+    """The element mtu, for each class; a faulty size is the error of the interface."""
+    objects.register_all()
+    for size, expected in (("1442", 1442), ("big", None)):
+        text = DOMAIN.replace("</interface>", f"<mtu size='{size}'/></interface>")
+        found = list(imports.vifs_of_domain(text.encode()))
+        for path, vif in (found[0], found[2]):
+            if expected is None:
+                assert isinstance(vif, exception.SerializationError), path
+            else:
+                assert vif.network.mtu == expected
+        if expected:
+            assert found[0][1].network.bridge == "br-int"
+
+
 def test_a_domain_with_entities_is_refused(run):
     bomb = '<!DOCTYPE d [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><domain>&b;</domain>'
     result = run("import", "libvirt", data=bomb)

@@ -39,14 +39,28 @@ def ask_nova(
     :param release: an older release of nova, in place of 34.0.0.
     :raises testbed.cache.Unavailable: if the environment of nova cannot be created.
     """
+    return run_nova(subject, TRANSLATOR, map(dataclasses.asdict, cases), scratch, release)
+
+
+def run_nova(
+    subject: Subject,
+    program: Path,
+    questions: Iterable[Any],
+    scratch: Path,
+    release: str | None = None,
+) -> list[dict[str, Any]]:
+    """Return the answers of a program with nova, a line for each question.
+
+    :raises testbed.cache.Unavailable: if the environment of nova cannot be created.
+    """
     pinned = environments.pins("nova")
     python = environments.environment("nova", pinned, subject.requirements, "3.11")
     path = [str(subject.path)]
     if release is not None:
         path.insert(0, str(_older_nova(python, release)))
     done = subprocess.run(
-        [python, TRANSLATOR],
-        input="".join(f"{json.dumps(dataclasses.asdict(case))}\n" for case in cases),
+        [python, program],
+        input="".join(f"{json.dumps(question)}\n" for question in questions),
         env=environments.without_python_settings(os.environ) | {"PYTHONPATH": ":".join(path)},
         cwd=scratch,
         capture_output=True,

@@ -45,8 +45,8 @@ class Client:
         return {"network": self._case["network"]}
 
 
-def translate(api: neutron.API, case: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the primitive of the VIF of nova."""
+def model_of(api: neutron.API, case: dict[str, Any]) -> Any:
+    """Return the VIF of nova, an entry of network_info."""
     client = Client(case)
     neutron.get_client = lambda *_args, **_kwargs: client
     admin = context.RequestContext("user1", "project1", is_admin=True)
@@ -55,6 +55,11 @@ def translate(api: neutron.API, case: dict[str, Any]) -> dict[str, Any] | None:
     )
     if destination := case.get("destination"):
         model = migrated(model, destination)
+    return model
+
+
+def translate(model: Any) -> dict[str, Any] | None:
+    """Return the primitive of the VIF that nova passes to os-vif."""
     vif = os_vif_util.nova_to_osvif_vif(model)
     return None if vif is None else vif.obj_to_primitive()
 
@@ -78,7 +83,8 @@ def migrated(model: Any, destination: dict[str, Any]) -> Any:
     return data.get_dest_vif()
 
 
-def main() -> None:
+def start() -> neutron.API:
+    """Initialize nova; return the client of Neutron."""
     rpc.init = lambda _conf: None
     config.parse_args(["nova"], init_rpc=False, default_config_files=[])
     objects.register_all()
@@ -86,9 +92,14 @@ def main() -> None:
     # The extensions of the server would be asked for.
     api._refresh_neutron_extensions_cache = lambda *_args, **_kwargs: None
     sys.stdout.write(json.dumps({"os_vif": os_vif.__file__}) + "\n")
+    return api
+
+
+def main() -> None:
+    api = start()
     for line in sys.stdin:
         try:
-            answer = {"vif": translate(api, json.loads(line))}
+            answer = {"vif": translate(model_of(api, json.loads(line)))}
         except Exception as error:  # noqa: BLE001 - the test shows the error
             answer = {"error": repr(error)}
         sys.stdout.write(json.dumps(answer) + "\n")
