@@ -182,6 +182,13 @@ class PerformanceConclusion(_Figures):
         yield charts.conclusion(charts.load(self.arguments[0]))
 
 
+def mark_printed_tables(_: Sphinx, document: nodes.document) -> None:
+    """Give blocks with the table of a command a class: the lines of a table must not wrap."""
+    for block in document.findall(nodes.literal_block):
+        if "\n+--" in block.astext():
+            block["classes"].append("printed-table")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     for name, directive in (
@@ -193,4 +200,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
         ("performance-conclusion", PerformanceConclusion),
     ):
         app.add_directive(name, directive)
+    app.connect("doctree-read", mark_printed_tables)
     return {"parallel_read_safe": True}

@@ -4,7 +4,8 @@
 """Fixtures of the tests of the documentation in a browser: ``tox -e docs-browser``.
 
 The tests need Chromium, its driver, and the Python packages of doc/requirements.txt and Selenium.
-Without them a test is skipped; if ``OS_VIF_BROWSER`` is ``require``, as in tox, the test fails.
+Without the programs a test is skipped; if ``OS_VIF_BROWSER`` is ``require``, as in tox, the test
+fails.
 """
 
 from __future__ import annotations
@@ -32,8 +33,6 @@ MODULES = {
     "sphinx": "sphinx",
     "sphinx_copybutton": "sphinx-copybutton",
 }
-#: The page fits in the widths of a desktop and of a phone, in pixels.
-WIDTHS = {"desktop": 1280, "phone": 390}
 
 
 def missing() -> str:
@@ -89,9 +88,9 @@ class _SilentHandler(http.server.SimpleHTTPRequestHandler):
         """Write no line for a request."""
 
 
-@pytest.fixture(scope="module", params=WIDTHS)
-def browser(request: pytest.FixtureRequest, site: str) -> Iterator[object]:
-    """Start Chromium without a window, with the width of a desktop or of a phone."""
+@pytest.fixture(scope="module")
+def browser(site: str) -> Iterator[object]:
+    """Start Chromium without a window."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
@@ -101,9 +100,5 @@ def browser(request: pytest.FixtureRequest, site: str) -> Iterator[object]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(executable_path=str(shutil.which("chromedriver")))
     with webdriver.Chrome(options=options, service=service) as driver:
-        width = WIDTHS[request.param]
-        # A window of Chromium is at least 500 pixels wide; the metrics of a device have no limit.
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         driver.set_page_load_timeout(60)
         yield driver
