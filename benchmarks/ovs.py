@@ -44,6 +44,7 @@ HOST, TOGETHER, THREADS = 200, 50, 8
 
 
 #: Measurements of ``benchmarks.batch``: ``plug_many()`` against a loop of the public release.
+IN_A_LOOP = f"plug again of {HOST}"
 AT_ONCE, NEW_AT_ONCE = f"plug again of {HOST} at once", f"plug of {HOST} at once"
 #: Required speed of a re-plug of a VIF that is plugged right, by kind, without other ports.
 PLUG_AGAIN = {"port": 6, "tap": 6}
