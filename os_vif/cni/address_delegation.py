@@ -46,13 +46,46 @@ def allocating(invocation: Invocation) -> Iterator[Callable[[], dict[str, Any]]]
     if invocation.configuration.ipam_type is None:
         yield dict
         return
-    path = _find(invocation.configuration.ipam_type, invocation)
-    raw = _known_configuration(path, invocation)
-    with _started(path, Command.ADD, invocation.environment, raw) as delegate:
+    with _executing(invocation, Command.ADD) as finish:
+        yield lambda: finish() or {}
 
-        def finish() -> dict[str, Any]:
-            ended = _wait(path, delegate)
-            return _read_result(path, Command.ADD, invocation, raw, ended) or {}
+
+@contextlib.contextmanager
+def checking(invocation: Invocation) -> Iterator[Callable[[], object]]:
+    """Execute CHECK of the IPAM plugin at the same time as the block.
+
+    Yield a function that waits for the end of the plugin, and raises :class:`CniError` if the plugin
+    fails or cannot be started. The plugin has ended after the block.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            finish = stack.enter_context(_executing(invocation, Command.CHECK))
+        except CniError as error:
+            # Another error of the block has precedence.
+            unstarted = error
+
+            def finish() -> None:
+                raise unstarted
+
+        yield finish
+
+
+@contextlib.contextmanager
+def _executing(
+    invocation: Invocation, command: Command
+) -> Iterator[Callable[[], dict[str, Any] | None]]:
+    """Execute a command of the IPAM plugin at the same time as the block.
+
+    Yield a function that waits for the result, and returns the result as :func:`_read_result`.
+
+    :raises CniError: if the plugin cannot be started.
+    """
+    path = _find(str(invocation.configuration.ipam_type), invocation)
+    raw = _known_configuration(path, invocation)
+    with _started(path, command, invocation.environment, raw) as delegate:
+
+        def finish() -> dict[str, Any] | None:
+            return _read_result(path, command, invocation, raw, _wait(path, delegate))
 
         yield finish
 
@@ -64,15 +97,6 @@ def release(invocation: Invocation) -> None:
     """
     if invocation.configuration.ipam_type is not None:
         _execute(invocation, Command.DEL)
-
-
-def check(invocation: Invocation) -> None:
-    """Execute CHECK of the IPAM plugin.
-
-    :raises CniError: with the code of the plugin if the plugin fails.
-    """
-    if invocation.configuration.ipam_type is not None:
-        _execute(invocation, Command.CHECK)
 
 
 def forward(invocation: Invocation) -> None:
@@ -93,10 +117,8 @@ def _execute(invocation: Invocation, command: Command) -> dict[str, Any] | None:
 
     :raises CniError: if the plugin fails.
     """
-    path = _find(str(invocation.configuration.ipam_type), invocation)
-    raw = _known_configuration(path, invocation)
-    ended = _run(path, command, invocation.environment, raw)
-    return _read_result(path, command, invocation, raw, ended)
+    with _executing(invocation, command) as finish:
+        return finish()
 
 
 def _known_configuration(path: str, invocation: Invocation) -> bytes:

@@ -14,7 +14,6 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -168,10 +167,9 @@ def check(invocation: Invocation) -> None:
     if invocation.configuration.ipam_type is None or not vif_source.needs_addresses(invocation):
         _check_pod(invocation)
         return
-    with ThreadPoolExecutor(1, "cni-ipam-check") as pool:
-        of_addresses = pool.submit(address_delegation.check, invocation)
+    with address_delegation.checking(invocation) as finish:
         _check_pod(invocation)
-    of_addresses.result()
+        finish()
 
 
 def _check_pod(invocation: Invocation) -> None:
