@@ -178,11 +178,9 @@ def _row(table: str, row: Any, columns: Sequence[str]) -> None:
     for column in columns:
         if column not in row:
             malformed(f"a row without the column {column}", row)
+    kinds = _KINDS_BY_TABLE.get(table, _KINDS)
     for column, value in row.items():
-        is_kind = _KINDS.get(column, _is_value)
-        if (table, column) in _OPTIONAL_STRINGS:
-            is_kind = _is_optional_string
-        if not is_kind(value):
+        if not kinds.get(column, _is_value)(value):
             malformed(f"the column {abbreviated(column, 40)}", value)
 
 
@@ -213,11 +211,12 @@ def _is_reference(value: Any) -> bool:
 
 
 def _is_atom(value: Any) -> bool:
-    if isinstance(value, str | bool):
+    kind = type(value)
+    if kind is str or kind is bool:
         return True
-    if isinstance(value, int):
-        return _MIN_INTEGER <= value <= _MAX_INTEGER
-    if isinstance(value, float):
+    if kind is int:
+        return bool(_MIN_INTEGER <= value <= _MAX_INTEGER)
+    if kind is float:
         return math.isfinite(value)
     return _is_reference(value)
 
@@ -282,8 +281,6 @@ _WHOLE = {
     "Mirror": ("_uuid", "name", "select_src_port", "select_dst_port", "output_port"),
     "Flow_Sample_Collector_Set": ("_uuid", "ipfix"),
 }
-#: Optional columns with a name that is a required column of another table.
-_OPTIONAL_STRINGS = frozenset({("Controller", "type"), ("Flow_Table", "name")})
 #: The kinds of the columns that this library reads, in all tables. Further columns may have any
 #: value.
 _KINDS: dict[str, Callable[[Any], bool]] = {
@@ -299,4 +296,9 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("ofport", "mtu_request", "ifindex"), _is_optional_integer),
     "error": _is_optional_string,
     "_uuid": _is_reference,
+}
+#: The same, for tables with an optional column whose name is a required column of another table.
+_KINDS_BY_TABLE = {
+    "Controller": {**_KINDS, "type": _is_optional_string},
+    "Flow_Table": {**_KINDS, "name": _is_optional_string},
 }
