@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from os_vif import device_names, objects, opts
 from os_vif.plugins import ovs
@@ -15,6 +15,9 @@ from os_vif.steps.plan import Plan
 from vif_plug_ovs import constants
 from vif_plug_ovs._base_ovs import BaseOVS
 from vif_plug_ovs._exception import MissingPortProfile, WrongPortProfile
+
+if TYPE_CHECKING:
+    from os_vif.plugins.ovs.ovs_plugin import OvsVIF
 
 __all__ = ["OvsPlugin"]
 
@@ -156,11 +159,11 @@ class OvsPlugin(ovs.OvsPlugin):
 
     def _plug_kind(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> None:
         """Plug a VIF with the plan of the ``ovs`` plugin; ``plug()`` may be overridden."""
-        self._run(self.plan_plug(vif, instance_info))
+        self._run(self.plan_plug(cast("OvsVIF", vif), instance_info))
 
     def _unplug_kind(self, vif: objects.VIFBase, *_: Any) -> None:
         """Unplug a VIF with the plan of the ``ovs`` plugin; ``unplug()`` may be overridden."""
-        self._run(self.plan_unplug(vif, objects.InstanceInfo()).going_forward())
+        self._run(self.plan_unplug(cast("OvsVIF", vif), objects.InstanceInfo()).going_forward())
 
     _plug_bridge = _plug_port_bridge = _plug_vf = _plug_kind
     _plug_vhostuser = _plug_vif_generic = _plug_kind

@@ -20,6 +20,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Serve container runtimes with the options of a file",
          "os-vif --config-file /etc/os-vif/os-vif.conf cni-daemon"),
     ),
+    "class-types": (
+        ("Write the types of own classes for editors", "os-vif class-types my_project.objects"),
+        ("Check the types in a CI job", "os-vif class-types --check my_project.objects"),
+    ),
     "compare": (
         ("Compare the objects of two backups", "os-vif compare before.json after.json"),
         ("Write the differences of one namespace as CSV",

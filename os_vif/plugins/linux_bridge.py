@@ -73,7 +73,7 @@ class _Uplink:
         return self.parent or self.name
 
 
-class LinuxBridgePlugin(PluginBase):
+class LinuxBridgePlugin(PluginBase[objects.VIFBridge]):
     """The ``linux_bridge`` plugin, for VIFs of the class ``VIFBridge``."""
 
     CONFIG_OPTS = opts.LINUX_BRIDGE
@@ -82,7 +82,7 @@ class LinuxBridgePlugin(PluginBase):
     def describe(self) -> objects.HostPluginInfo:
         return host_info.describe("linux_bridge", {objects.VIFBridge: ()})
 
-    def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_plug(self, vif: objects.VIFBridge, instance_info: objects.InstanceInfo) -> Plan:
         """Return steps that create the bridge, the forwarding rules, and the uplink.
 
         Addresses, routes and neighbours of the uplink are moved to the bridge. The host gets no
@@ -133,7 +133,7 @@ class LinuxBridgePlugin(PluginBase):
             awaits=awaits,
         )
 
-    def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_unplug(self, vif: objects.VIFBridge, instance_info: objects.InstanceInfo) -> Plan:
         """Return steps that delete the bridge, if os-vif created the bridge and no port is left.
 
         A bridge with an uplink stays. If a plug was interrupted while the addresses of the uplink
@@ -174,7 +174,7 @@ class LinuxBridgePlugin(PluginBase):
 
         return linux_bridge_recognition.recognise(snapshot)
 
-    def _bridge_to_create(self, vif: objects.VIFBase) -> str | None:
+    def _bridge_to_create(self, vif: objects.VIFBridge) -> str | None:
         """Return the name of the bridge to create; None if another program creates the bridge."""
         network = vif_fields.network(vif)
         if network.multi_host or not network.should_provide_bridge:
@@ -183,7 +183,7 @@ class LinuxBridgePlugin(PluginBase):
             raise vif_fields.invalid("vif", with_article(vif.obj_name()), "a VIFBridge")
         return vif_fields.named(vif, "bridge_name")
 
-    def _uplink(self, vif: objects.VIFBase, bridge: str) -> _Uplink | None:
+    def _uplink(self, vif: objects.VIFBridge, bridge: str) -> _Uplink | None:
         """Return the uplink of the bridge; None for a bridge that only connects guests.
 
         :raises os_vif.exception.InvalidField: if the name or the VLAN is unusable.
@@ -250,7 +250,7 @@ class LinuxBridgePlugin(PluginBase):
                 uplink.field, f"{link.name}: {error.strerror}", expected
             ) from error
 
-    def _needs_rules(self, vif: objects.VIFBase) -> bool:
+    def _needs_rules(self, vif: objects.VIFBridge) -> bool:
         """Return whether the bridge needs forwarding rules: Neutron does not filter packets."""
         return "has_traffic_filtering" not in vif or not vif.has_traffic_filtering
 
@@ -264,7 +264,7 @@ class LinuxBridgePlugin(PluginBase):
             return tuple(name if name == _ANY else _resolve_name(net, name) for name in names)
 
     def _rule_deletions(
-        self, vif: objects.VIFBase, bridge: str
+        self, vif: objects.VIFBridge, bridge: str
     ) -> tuple[DeleteForwardingRules, ...]:
         """Return steps that delete the forwarding rules of IPv4 and IPv6.
 
@@ -281,7 +281,9 @@ class LinuxBridgePlugin(PluginBase):
             # iptables rejects the name of the bridge, so no rules exist.
             return ()
 
-    def _rule_steps(self, vif: objects.VIFBase, bridge: str) -> tuple[EnsureForwardingRules, ...]:
+    def _rule_steps(
+        self, vif: objects.VIFBridge, bridge: str
+    ) -> tuple[EnsureForwardingRules, ...]:
         if not self._needs_rules(vif):
             return ()
         families = (False, True) if self.config.use_ipv6 else (False,)
@@ -332,7 +334,7 @@ def _kernel_device_name(field: str, name: object) -> str:
     return vif_fields.device_name(field, name)
 
 
-def _pod_device(net: Netlink, vif: objects.VIFBase) -> tuple[DeleteLink, ...]:
+def _pod_device(net: Netlink, vif: objects.VIFBridge) -> tuple[DeleteLink, ...]:
     """Return the step that deletes the veth pair of a pod, which os_vif.plug_pod() has created.
 
     The garbage collector unplugs VIFs of pods and of virtual machines alike.
@@ -380,7 +382,7 @@ def _attach_uplink(uplink: _Uplink, bridge: str, mtu: int) -> tuple[KernelStep, 
 
 
 def _bridge_user_steps(
-    step: type[AddBridgeUser | RemoveBridgeUser], vif: objects.VIFBase, bridge: str
+    step: type[AddBridgeUser | RemoveBridgeUser], vif: objects.VIFBridge, bridge: str
 ) -> tuple[KernelStep, ...]:
     """Return the step that records or removes a VIF as a user of a bridge.
 

@@ -11,7 +11,7 @@ from os_vif.plugin import PluginBase
 from os_vif.steps.plan import Plan
 
 
-class NoOpPlugin(PluginBase):
+class NoOpPlugin(PluginBase[objects.VIFBase]):
     """The ``noop`` plugin: empty plans for every VIF.
 
     nova also uses the plugin for VIF classes that ``describe()`` does not list: ports of a DPU.

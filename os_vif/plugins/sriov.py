@@ -10,7 +10,7 @@ are changed through the physical function.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from os_vif import exception, objects, vif_fields
 from os_vif.escape import with_article
@@ -46,7 +46,11 @@ _VF = "a virtual function"
 _OFFLOAD = "vif.port_profile.datapath_offload"
 
 
-class SriovPlugin(PluginBase):
+#: The classes of VIFs of the plugin.
+SriovVIF: TypeAlias = objects.VIFDirect | objects.VIFHostDevice
+
+
+class SriovPlugin(PluginBase[SriovVIF]):
     """The ``sriov`` plugin, for the classes ``VIFHostDevice`` and ``VIFDirect``."""
 
     privsep_module = "os_vif.plugins.sriov_privsep"
@@ -57,7 +61,7 @@ class SriovPlugin(PluginBase):
             "sriov", {objects.VIFDirect: profiles, objects.VIFHostDevice: profiles}
         )
 
-    def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_plug(self, vif: SriovVIF, instance_info: objects.InstanceInfo) -> Plan:
         """Return steps that set the MAC address and the port profile's settings of the VF.
 
         A vDPA device, or the macvtap device of a ``VIFDirect``, is created too. Another VF that
@@ -87,7 +91,7 @@ class SriovPlugin(PluginBase):
         except exception.InvalidStep as error:
             raise vif_fields.of_step(error, _FIELD_SOURCES) from error
 
-    def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_unplug(self, vif: SriovVIF, instance_info: objects.InstanceInfo) -> Plan:
         """Return steps that restore the settings of the VF from before the plug.
 
         The VF may be in another network namespace, or bound to vfio-pci.

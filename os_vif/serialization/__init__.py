@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeGuard, TypeVar, overload
 from oslo_versionedobjects import base as ovo
 
 from os_vif import exception
-from os_vif.codec import document, primitive, registry
+from os_vif.codec import document, primitive
 from os_vif.codec.document import API_VERSION
 from os_vif.codec.path import errors_of
 from os_vif.codec.unknown import Loss
@@ -134,11 +134,7 @@ def loads(data: str | bytes, kind: type[ovo.VersionedObject] | None = None) -> A
         plain = json_text.parse(data)
         # The parser has limited the number of objects.
         obj = formats.find_decoder(plain)(plain)[0]
-    # Compared by name: kuryr-kubernetes registers classes with the names of classes of os-vif.
-    if kind is not None and kind.obj_name() not in registry.ancestors(type(obj)):
-        raise exception.UnknownKind(
-            path="kind", found=obj.obj_name(), expected=f"{kind.obj_name()} or a subclass"
-        )
+    formats.require_kind(obj, kind)
     return obj
 
 

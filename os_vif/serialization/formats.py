@@ -10,13 +10,13 @@ minor version is accepted, and unknown fields are preserved.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from oslo_versionedobjects import base as ovo
 from oslo_versionedobjects import exception as ovo_exception
 
 from os_vif import exception
-from os_vif.codec import construct, document, size, unknown
+from os_vif.codec import construct, document, registry, size, unknown
 from os_vif.codec import primitive as primitive_codec
 from os_vif.codec.path import describe
 from os_vif.codec.primitive import DATA, FORM, NAME, NAMESPACE_KEY, VERSION
@@ -28,6 +28,8 @@ from os_vif.objects.versioning import history, losses, make_compatible
 from os_vif.objects.versioning.manifest import TargetManifest
 from os_vif.objects.versioning.releases import CURRENT_RELEASE
 from os_vif.serialization import json_text
+
+_Kind = TypeVar("_Kind", bound=ovo.VersionedObject)
 
 
 def require_object(obj: Any, path: str = "obj (the first argument)") -> None:
@@ -68,17 +70,47 @@ def document_to_text(obj: ovo.VersionedObject) -> str:
     return json_text.compose(document.encode(obj))
 
 
-def from_document(data: Any, *, collects: bool = False) -> Any:
+def require_kind(obj: Any, kind: type[ovo.VersionedObject] | None) -> None:
+    """Refuse an object of another class.
+
+    Classes are compared by name: kuryr-kubernetes registers classes with the names of classes of
+    os-vif.
+
+    :param kind: the class of the object, or a parent of the class; None accepts any class.
+    :raises os_vif.exception.UnknownKind: for an object of another class.
+    """
+    if kind is not None and kind.obj_name() not in registry.ancestors(type(obj)):
+        raise exception.UnknownKind(
+            path="kind", found=obj.obj_name(), expected=f"{kind.obj_name()} or a subclass"
+        )
+
+
+@overload
+def from_document(data: Any, *, collects: bool = ...) -> ovo.VersionedObject: ...
+
+
+@overload
+def from_document(data: Any, kind: type[_Kind], *, collects: bool = ...) -> _Kind: ...
+
+
+def from_document(
+    data: Any, kind: type[ovo.VersionedObject] | None = None, *, collects: bool = False
+) -> Any:
     """Return the object of a document. No field counts as changed.
 
     Unknown fields are refused in a document of this library's minor version or an older one. A
     document of a newer minor version may have unknown fields at any depth, which are preserved.
 
     :param data: a mapping of plain data, which does not change.
+    :param kind: the class of the object, or a parent of the class, such as ``objects.VIFBase``;
+        the type checker then knows the class of the result. None accepts any class.
     :param collects: True to raise ``os_vif.codec.path.SeveralErrors``, which has all errors.
     :raises os_vif.exception.SerializationError: with the path of the field.
+    :raises os_vif.exception.UnknownKind: for an object of another class than *kind*.
     """
-    return decode_limited(document.decode, data, collects=collects)
+    obj = decode_limited(document.decode, data, collects=collects)
+    require_kind(obj, kind)
+    return obj
 
 
 def from_primitive(primitive: Any, *, collects: bool = False) -> Any:

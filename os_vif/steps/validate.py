@@ -368,6 +368,17 @@ def beginning(step: Step, field: str, beginnings: tuple[str, ...]) -> None:
         _reject(step, field, f"a name that begins with {' or '.join(beginnings)}")
 
 
+def packed(step: Step, field: str, longest: int) -> None:
+    """Require whole bytes as at most *longest* lower-case hexadecimal digits."""
+    value = getattr(step, field)
+    if (
+        not isinstance(value, str)
+        or len(value) > longest
+        or not re.fullmatch("(?:[0-9a-f]{2})*", value)
+    ):
+        _reject(step, field, f"an even number of hexadecimal digits, at most {longest}")
+
+
 def hexadecimal(step: Step, field: str, digits: int) -> None:
     """Require a text of *digits* lower-case hexadecimal digits."""
     value = getattr(step, field)

@@ -38,6 +38,7 @@ from os_vif.steps.link.links import DeleteLink
 from os_vif.steps.link.macvlan import EnsureMacvlan
 from os_vif.steps.link.move_link import MoveLink
 from os_vif.steps.link.rename_link import RenameLink
+from os_vif.steps.link.restore_link import RestoreLink
 from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.link.tap import EnsureTap
 from os_vif.steps.link.veth import EnsureVeth
@@ -94,6 +95,7 @@ STEPS: dict[str, type[KernelStep]] = {
         RenameLink,
         RequireVifMark,
         RestoreForwardingRules,
+        RestoreLink,
         SetBridgeAddress,
         SetInheritedSysctl,
         SetLink,

@@ -4,7 +4,7 @@
 """A test kit for authors of plugins and of objects: fixtures, a conformance suite, simulated hosts.
 
 * :func:`os_vif.testing.conformance` runs the checks that every plugin of os-vif passes, for each
-  :class:`os_vif.testing.Case`;
+  :class:`os_vif.testing.Case`, and :class:`os_vif.testing.PodCase` for a VIF of a pod;
 * :func:`os_vif.testing.round_trip` and :func:`os_vif.testing.back_level` check VIFs and classes of
   an embedder;
 * ``os_vif.testing.pytest_plugin``: the fixtures ``host``, ``switch``, ``card`` and ``guest``;
@@ -27,7 +27,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from os_vif.testing.conformance_case import Case
+    from os_vif.testing.conformance_case import Case, PodCase
     from os_vif.testing.conformance_report import ConformanceError, Report, Result, Verdict
     from os_vif.testing.conformance_suite import conformance
     from os_vif.testing.object_suites import back_level, round_trip
@@ -37,6 +37,7 @@ __all__ = [
     "Case",
     "ConformanceError",
     "MissingRightError",
+    "PodCase",
     "Report",
     "Result",
     "Verdict",
@@ -51,6 +52,7 @@ _MODULES = {
     "Case": "conformance_case",
     "ConformanceError": "conformance_report",
     "MissingRightError": "private_namespaces",
+    "PodCase": "conformance_case",
     "Report": "conformance_report",
     "Result": "conformance_report",
     "Verdict": "conformance_report",

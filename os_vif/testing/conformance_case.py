@@ -135,6 +135,30 @@ def _prepare(command: str) -> None:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class PodCase(Case):
+    """A VIF of a pod, for :func:`os_vif.plug_pod`.
+
+    Each check creates a pod, a network namespace, for the VIF, and a further pod for each further
+    VIF of ``Case.numbered``. The snapshots compare host and pod.
+    """
+
+    _: dataclasses.KW_ONLY
+    #: Name of the interface in the pod.
+    ifname: str = "eth0"
+    #: Set the default routes of the pod.
+    default_gateway: bool = True
+    #: Addresses of the host on the Linux bridge of the VIF: see :class:`os_vif.Sandbox`.
+    bridge_addresses: Collection[str] = ()
+    #: Values for options of os-vif in the group ``[os_vif]``, such as ``pod_link``.
+    common_options: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        with configured("os_vif", self.common_options), super().prepared():
+            yield
+
+
 def missing_tun() -> str | None:
     """Return the reason why the caller cannot create tap devices, or None.
 

@@ -24,17 +24,15 @@ from os_vif.testing.conformance_run import (
     CheckFailedError,
     NotApplicableError,
     disable_kill,
+    failure_positions,
     has_record,
     kill_before_step,
     kill_positions,
-    settled_snapshot,
 )
 from os_vif.testing.host_snapshots import State
 
 #: A failing step: the device does not exist.
 FAILS = SetLink("missing", up=True)
-#: The daemon of the failing step, for plugins without a daemon.
-DAEMON = "os_vif.plugins.pod_privsep"
 #: The number of threads of the check of concurrency.
 _THREADS = 4
 
@@ -95,7 +93,7 @@ def check_plans(run: CaseRun) -> None:
     """Require that plans change nothing, are equal in two calls, and can be printed."""
     run.require_plans()
     with run.host():
-        before = settled_snapshot()
+        before = run.settled_snapshot()
         for unplug in (False, True):
             plan, name = run.plan(unplug=unplug), "plan_unplug()" if unplug else "plan_plug()"
             if plan != run.plan(unplug=unplug):
@@ -188,7 +186,7 @@ def _fail(run: CaseRun, plan: Plan, when: str) -> exception.StepFailed:
     """Run a plan with the failing step; return the error."""
     try:
         with run.limited(f"the plan {when}"):
-            runner.run(plan, run.plugin.privsep_module or DAEMON)
+            runner.run(plan, run.privsep_module)
     except exception.StepFailed as error:
         if FAILS.device not in str(error):
             raise CheckFailedError(f"{when}, another step failed: {error}") from error
@@ -198,11 +196,13 @@ def _fail(run: CaseRun, plan: Plan, when: str) -> exception.StepFailed:
 
 def _require_rollbacks(run: CaseRun, plan: Plan, state: State, action: str) -> None:
     """Fail a plan before each step and after the last step; require *state* each time."""
-    for k in range(len(plan) + 1):
+    for k in failure_positions(len(plan), run.stride):
         when = f"after a failure {position(plan, k)} of {action}"
         error = _fail(run, with_failing_step(plan, k), when)
         if "by hand" in str(error):
-            raise CheckFailedError(f"{when}, a step could not be undone: {error}")
+            if action == "plug" or not run.loses_devices:
+                raise CheckFailedError(f"{when}, a step could not be undone: {error}")
+            run.plug()
         try:
             run.require_state(f"{when}, the rollback did not restore the host", state)
         except CheckFailedError:
@@ -257,7 +257,7 @@ def check_refusals_in_unplug(run: CaseRun) -> None:
     reference = run.reference
     with run.host():
         run.plug()
-        for k in range(len(run.plan(unplug=True)) + 1):
+        for k in failure_positions(len(run.plan(unplug=True)), run.stride):
             run.plug()
             # The plan has been made for the present host.
             plan = run.plan(unplug=True)

@@ -30,6 +30,8 @@ from os_vif.testing.host_snapshots import (
 )
 from os_vif.testing.private_namespaces import private_namespace, private_state_directory
 
+#: The daemon for plugins without a daemon.
+DAEMON = "os_vif.plugins.pod_privsep"
 #: For the kernel to change IPv6 addresses and carriers after the reply to a request, in seconds.
 _SETTLE_S = 2.0
 #: The longest time of a call of a plugin, in seconds, unless the caller states another time.
@@ -67,9 +69,12 @@ class CaseRun:
 
     :param plugin: the loaded plugin.
     :param case: the case.
-    :param stride: kill before each *stride*-th step.
+    :param stride: interrupt at each *stride*-th step.
     :param timeout: the longest time of a call of the plugin, in seconds.
     """
+
+    #: Whether the rollback of an unplug may report a device that is not created again.
+    loses_devices = False
 
     def __init__(
         self, plugin: Any, case: Case, stride: int = 1, timeout: float = DEFAULT_TIMEOUT_S
@@ -94,6 +99,33 @@ class CaseRun:
     def unplug(self, vif: objects.VIFBase | None = None) -> None:
         with self.limited("unplug()"):
             os_vif.unplug(vif or self.vif, self.instance)
+
+    def changing_unplug(self) -> bool:
+        """Unplug the VIF; return whether a step changed the host."""
+        with self.limited("unplug()"):
+            return bool(os_vif.apply(self.vif, self.instance, "unplug").changed)
+
+    def differences(self, vif: objects.VIFBase | None = None) -> tuple[Difference, ...]:
+        """Return the differences of a plugged VIF."""
+        return os_vif.check(vif or self.vif, self.instance)
+
+    def take_snapshot(self) -> State:
+        """Return the state of the host, without the addresses of recreated devices."""
+        return without_addresses(snapshot())
+
+    def without_unrestored(self, state: State) -> State:
+        """Leave out the devices of ``Case.unrestored``."""
+        return without_devices(state, self.case.unrestored)
+
+    def settled_snapshot(self) -> State:
+        """Return a snapshot once two are equal."""
+        deadline = time.monotonic() + _SETTLE_S
+        state = self.take_snapshot()
+        while time.monotonic() < deadline:
+            before, state = state, self.take_snapshot()
+            if before == state:
+                break
+        return state
 
     def plan(self, *, unplug: bool = False) -> Plan:
         with self.limited("plan_unplug()" if unplug else "plan_plug()"):
@@ -123,7 +155,7 @@ class CaseRun:
             contextlib.suppress(Exception),  # the host is as the interrupted plug has left it
             time_limits.limited("check()", self.timeout, quick_daemons.daemon_names),
         ):
-            for difference in os_vif.check(self.vif, self.instance):
+            for difference in self.differences():
                 return f"{difference.step} of {difference.device}"
         return None
 
@@ -139,6 +171,11 @@ class CaseRun:
             )
 
     @property
+    def privsep_module(self) -> str:
+        """The module of the privileged daemon that runs the plans of the VIF."""
+        return self.plugin.privsep_module or DAEMON
+
+    @property
     def has_plans(self) -> bool:
         """True if the plugin plugs and unplugs by plans."""
         return all(call_errors.has_plan(self.plugin, action) for action in ("plug", "unplug"))
@@ -146,7 +183,7 @@ class CaseRun:
     def enforced_differences(self, vif: objects.VIFBase | None = None) -> list[Difference]:
         """Return the differences of a plugged VIF that do not wait for the hypervisor."""
         with self.limited("check()"):
-            found = os_vif.check(vif or self.vif, self.instance)
+            found = self.differences(vif)
         return [difference for difference in found if not difference.pending]
 
     def require_check_clean(self, when: str, vif: objects.VIFBase | None = None) -> None:
@@ -167,11 +204,11 @@ class CaseRun:
         deadline = time.monotonic() + _SETTLE_S
         ends = expected
         if not restored:
-            ends = tuple(without_devices(end, self.case.unrestored) for end in expected)
+            ends = tuple(self.without_unrestored(end) for end in expected)
         while True:
-            now = without_addresses(snapshot())
+            now = self.take_snapshot()
             if not restored:
-                now = without_devices(now, self.case.unrestored)
+                now = self.without_unrestored(now)
             found = [changes(end, now) for end in ends]
             if [] in found:
                 return
@@ -183,6 +220,14 @@ class CaseRun:
         """Require the state before the plug, and no record of the VIF."""
         reference = self.reference
         self.require_state(when, reference.unplugged, reference.before, restored=False)
+        self.require_no_record(when)
+
+    def require_no_record(self, when: str) -> None:
+        """Require that the VIF has no record.
+
+        :param when: the moment, for the error.
+        :raises CheckFailedError: if there is a record.
+        """
         if has_record(self.vif):
             raise CheckFailedError(f"{when}: there still is a record of the VIF")
 
@@ -207,35 +252,22 @@ class CaseRun:
     def reference(self) -> Reference:
         """The states of the host, read in a network namespace of their own."""
         with self.host():
-            before = settled_snapshot()
+            before = self.settled_snapshot()
             plug_steps = kernel_steps(self.plan()) if self.has_plans else 0
             self.plug()
-            plugged = settled_snapshot()
+            plugged = self.settled_snapshot()
             unplug_steps = kernel_steps(self.plan(unplug=True)) if self.has_plans else 0
-            with self.limited("unplug()"):
-                unplugged = os_vif.apply(self.vif, self.instance, "unplug")
-            deletes_only_record = bool(unplug_steps) and not unplugged.changed
+            deletes_only_record = not self.changing_unplug() and bool(unplug_steps)
             if deletes_only_record:
                 unplug_steps = 1
             return Reference(
                 before,
                 plugged,
-                settled_snapshot(),
+                self.settled_snapshot(),
                 plug_steps,
                 unplug_steps,
                 deletes_only_record,
             )
-
-
-def settled_snapshot() -> State:
-    """Return a snapshot, without addresses of recreated devices, once two are equal."""
-    deadline = time.monotonic() + _SETTLE_S
-    state = without_addresses(snapshot())
-    while time.monotonic() < deadline:
-        before, state = state, without_addresses(snapshot())
-        if before == state:
-            break
-    return state
 
 
 def shortened(when: str, lines: Iterable[str]) -> str:
@@ -270,7 +302,12 @@ def kill_before_step(k: int) -> None:
     os.environ[daemon_kills.VARIABLE] = f"{k}:0"
 
 
+def failure_positions(steps: int, stride: int) -> range:
+    """Return the positions of a failing step, up to the end: there, the rollback is of all steps."""
+    return range(steps % stride, steps + 1, stride)
+
+
 def kill_positions(steps: int, stride: int) -> range:
-    """Return the steps before which to kill: the last step of each stride, at least one step."""
+    """Return the interrupted steps: the last step of each stride, at least one step."""
     stride = min(stride, steps)
     return range(stride - 1, steps, stride) if steps else range(0)

@@ -12,7 +12,7 @@ import logging
 import pathlib
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from oslo_config import cfg
@@ -25,8 +25,9 @@ from os_vif.engine import kernel, privsep_module
 from os_vif.escape import described_error, with_article
 from os_vif.plugin import PluginBase
 from os_vif.testing import private_namespaces, quick_daemons
-from os_vif.testing.conformance_case import Case, CaseUnavailableError
+from os_vif.testing.conformance_case import Case, CaseUnavailableError, PodCase
 from os_vif.testing.conformance_checks import CHECKS
+from os_vif.testing.conformance_pods import POD_CHECKS, PodRun
 from os_vif.testing.conformance_report import Report, Result, Verdict
 from os_vif.testing.conformance_run import (
     DEFAULT_TIMEOUT_S,
@@ -53,7 +54,8 @@ def conformance(
     unplug, a failure and a kill at each step of plug and unplug, the rollback of an unplug,
     concurrent calls, a ``describe()`` that agrees with the cases, and plans that can be printed and
     sent to the daemon. Each check has private network namespaces and an empty ``/run/os-vif``.
-    Plugins that override ``plug()`` get the checks that need no plan.
+    Plugins that override ``plug()`` get the checks that need no plan. A :class:`PodCase` is plugged
+    by :func:`os_vif.plug_pod`, and its pod ends after each step of the plug, too.
 
     The options of oslo.config of the process are used. An ordinary user's process enters a user
     namespace and stays there: see :func:`os_vif.testing.private_namespaces.require_rights`.
@@ -62,7 +64,7 @@ def conformance(
         loaded under the name in the field ``plugin`` of the VIFs.
     :param cases: the VIFs of the plugin, each with the host of the VIF.
     :param checks: the names of the checks to run; by default all.
-    :param stride: kill before each *stride*-th step instead of each step.
+    :param stride: fail, kill and end a pod at each *stride*-th step instead of each step.
     :param timeout: the longest time of a call of the plugin, in seconds. A longer call fails the
         check, and the reason tells where the plugin was.
     :returns: the verdict of each check for each case.
@@ -76,8 +78,9 @@ def conformance(
     cases = tuple(cases)
     if not cases:
         raise ValueError("conformance() needs at least one case")
-    if unknown := set(checks) - CHECKS.keys():
-        raise ValueError(f"unknown checks {sorted(unknown)}; expected names out of {[*CHECKS]}")
+    known = [*CHECKS, *POD_CHECKS]
+    if unknown := set(checks) - set(known):
+        raise ValueError(f"unknown checks {sorted(unknown)}; expected names out of {known}")
     _require_cases(plugin, cases)
     private_namespaces.require_rights()
     os_vif.initialize()
@@ -86,30 +89,46 @@ def conformance(
     with loaded(plugin, cases[0].vif.plugin) as (name, instance), private_daemons():
         results: list[Result] = []
         for case in cases:
-            run = CaseRun(instance, case, stride, timeout)
-            results += _run_checks(run, [c for c in CHECKS if not checks or c in checks])
+            results += _run_checks(_run_of(instance, case, stride, timeout), checks)
         if not checks or "describe" in checks:
             results += _uncovered(instance, cases)
     return Report(f"the plugin {name!r}", tuple(results))
 
 
-def _run_checks(run: CaseRun, names: Iterable[str]) -> Iterator[Result]:
-    """Yield the result of each check for a case."""
+def _run_of(plugin: Any, case: Case, stride: int, timeout: float) -> CaseRun:
+    if isinstance(case, PodCase):
+        return PodRun(plugin, case, stride, timeout)
+    return CaseRun(plugin, case, stride, timeout)
+
+
+def _checks_of(run: CaseRun) -> dict[str, Callable[[], None]]:
+    """Return the checks of a case, by name."""
+    checks: dict[str, Callable[[], None]]
+    checks = {name: functools.partial(check, run) for name, check in CHECKS.items()}
+    if isinstance(run, PodRun):
+        checks |= {name: functools.partial(check, run) for name, check in POD_CHECKS.items()}
+    return checks
+
+
+def _run_checks(run: CaseRun, chosen: Collection[str]) -> Iterator[Result]:
+    """Yield the result of each check for a case; of the chosen checks, if any are given."""
     unusable = ""
-    for name in names:
+    for name, check in _checks_of(run).items():
+        if chosen and name not in chosen:
+            continue
         start = time.monotonic()
         if unusable and name != "describe":
             yield Result(run.case.name, name, Verdict.SKIPPED, unusable)
             continue
-        verdict, reason = _verdict(run, name)
+        verdict, reason = _verdict(run, check)
         if name == "plug" and verdict is not Verdict.PASSED:
             unusable = reason if verdict is Verdict.SKIPPED else "the VIF cannot be plugged"
         yield Result(run.case.name, name, verdict, reason, time.monotonic() - start)
 
 
-def _verdict(run: CaseRun, name: str) -> tuple[Verdict, str]:
+def _verdict(run: CaseRun, check: Callable[[], None]) -> tuple[Verdict, str]:
     try:
-        CHECKS[name](run)
+        check()
     except (NotApplicableError, CaseUnavailableError) as error:
         return Verdict.SKIPPED, str(error)
     except CheckFailedError as error:

@@ -186,6 +186,11 @@ def changes(before: object, after: object, where: str = "") -> list[str]:
             for n, (one, other) in enumerate(zip(before, after, strict=True))
             for line in changes(one, other, f"{where}[{_label(one, n)}]")
         ]
+    if isinstance(before, list) and isinstance(after, list):
+        gone = [f"{where}: {entry!r} is gone" for entry in before if entry not in after]
+        new = [f"{where}: {entry!r} is new" for entry in after if entry not in before]
+        if gone or new:
+            return gone + new
     return [] if before == after else [f"{where}: {before!r} became {after!r}"]
 
 
@@ -205,6 +210,8 @@ def without_indexes(state: State) -> State:
             link.get("linkinfo", {}).get("info_data", {}).pop(key, None)
     state["links"].sort(key=lambda link: link["ifname"])
     state["routes"].sort(key=json.dumps)
+    # The kernel lists neighbours in the order of a hash table.
+    state["neighbours"].sort(key=json.dumps)
     for name, text in state["files"].items():
         noted = json.loads(text)
         index = {"index": names.get(noted["index"])} if "index" in noted else {}

@@ -16,7 +16,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from os_vif.host.state.directory import STATE
 
@@ -146,14 +146,18 @@ def hide_state_directory() -> None:
 
 
 @contextmanager
-def private_state_directory() -> Iterator[pathlib.Path]:
-    """Mount an empty ``/run/os-vif`` for a block. Call :func:`require_rights` before."""
-    path = STATE_DIRECTORY
+def mounted_tmpfs(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Mount an empty file system on a directory for a block. Call :func:`require_rights` before."""
     _call("mount", b"tmpfs", bytes(path), b"tmpfs", 0, b"mode=0755")
     try:
         yield path
     finally:
         _call("umount2", bytes(path), _DETACH)
+
+
+def private_state_directory() -> AbstractContextManager[pathlib.Path]:
+    """Mount an empty ``/run/os-vif`` for a block. Call :func:`require_rights` before."""
+    return mounted_tmpfs(STATE_DIRECTORY)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from types import CodeType, FrameType
 _OWN = f"{pathlib.Path(__file__).parents[1]}/"
 _STANDARD = f"{pathlib.Path(os.__file__).parent}/"
 #: The modules with the limited blocks.
-_CALLERS = tuple(f"{_OWN}testing/conformance_{name}.py" for name in ("run", "checks"))
+_CALLERS = tuple(f"{_OWN}testing/conformance_{name}.py" for name in ("run", "checks", "pods"))
 #: Parts of the paths of libraries that os-vif calls.
 _LIBRARIES = ("/oslo_", "/stevedore/", "/pyroute2/")
 #: The signal that interrupts a function of this process. Programs seldom use the signal.

@@ -9,7 +9,7 @@ from typing import assert_type
 
 import os_vif
 from os_vif import objects
-from os_vif.testing import Case, Report, back_level, conformance, round_trip
+from os_vif.testing import Case, PodCase, Report, back_level, conformance, round_trip
 from os_vif.testing.private_host import Host
 
 
@@ -35,6 +35,29 @@ CASES = [
         unrestored=["brq-test"],
     ),
 ]
+
+
+def make_pod_vif(number: int) -> objects.VIFBridge:
+    """Make the VIF of a pod with a number, with an address."""
+    subnet = objects.Subnet(
+        cidr="192.0.2.0/24",
+        gateway="192.0.2.1",
+        ips=objects.FixedIPList(objects=[objects.FixedIP(address=f"192.0.2.{number + 10}")]),
+    )
+    vif = make_vif(number)
+    assert vif.network is not None
+    vif.network.subnets = objects.SubnetList(objects=[subnet])
+    return vif
+
+
+POD_CASES = [PodCase("pod", make_pod_vif(0), numbered=make_pod_vif, ifname="net1")]
+
+
+def check_pods(*checks: str) -> Report:
+    """Run the conformance suite for VIFs of pods; fail and kill at each fourth step only."""
+    report = conformance("linux_bridge", POD_CASES, checks=checks, stride=4)
+    report.raise_for_failures()
+    return report
 
 
 def check_plugin(*checks: str) -> Report:

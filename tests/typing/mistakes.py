@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import own_classes
+
 import os_vif
 from os_vif import objects, serialization
 from os_vif.plugin import PluginBase
+from os_vif.plugins.linux_bridge import LinuxBridgePlugin
 from os_vif.steps.plan import Plan
 
 vif = objects.VIFBridge(vif_nam="tap0")  # error
@@ -27,6 +30,10 @@ vif.bridge_name = None  # error
 vif.network.bridge  # error
 serialization.loads("", objects.VIFBridge).path  # error
 serialization.loads("").bridge_name  # error
+serialization.from_document({}, objects.VIFBridge).path  # error
+own_classes.VIFHub(hub_nam="hub0")  # error
+own_classes.VIFHub(hub_name=7)  # error
+LinuxBridgePlugin.load("").plan_plug(objects.VIFDirect(), objects.InstanceInfo())  # error
 
 
 class Plugin(PluginBase[objects.VIFBridge]):

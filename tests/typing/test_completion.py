@@ -16,6 +16,7 @@ PREAMBLE = """
 import os_vif
 from os_vif import objects, serialization
 from os_vif.serialization import storage
+from tests.typing import own_classes
 vif = objects.VIFOpenVSwitch()
 """
 
@@ -50,6 +51,16 @@ def test_editor_completes_the_fields(project, expression, cls):
     """All fields of the class are offered."""
     names = {found.name for found in completions(project, expression)}
     assert names >= set(history.vocabulary()[cls].fields)
+
+
+def test_editor_completes_classes_of_another_project(project):
+    """The types of ``os-vif class-types`` give fields, nested objects and keyword arguments."""
+    names = {found.name for found in completions(project, "own_classes.VIFHub().")}
+    assert names >= {"hub_name", "hub_port", "more_subnets", "plugin", "network"}
+    names = {f.name for f in completions(project, "own_classes.VIFHub().hub_port.")}
+    assert names >= {"number", "addresses", "labels"}
+    found = completions(project, "own_classes.VIFHub(")
+    assert {"hub_name=", "hub_port=", "plugin="} <= {f.name for f in found}
 
 
 def test_editor_completes_the_keyword_arguments(project):

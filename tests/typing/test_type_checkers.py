@@ -23,6 +23,8 @@ from tests.support.documents.pages import PAGES
 HERE = Path(__file__).parent
 USAGE, MISTAKES = HERE / "usage.py", HERE / "mistakes.py"
 CONFORMANCE = HERE / "conformance_usage.py"
+#: Classes with the types that ``os-vif class-types`` writes.
+OWN_CLASSES = HERE / "own_classes.py"
 #: The examples of the page "Types", in one file.
 PAGE = Path("types_page.py")
 
@@ -45,7 +47,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (shared,) = tools.parents[1].glob("lib/python*/site-packages")
     (own / "tools.pth").write_text(f"{shared}\n", encoding="utf-8")
     # Beside the checkout, type checkers would read the checkout in place of the wheel.
-    for path in (USAGE, CONFORMANCE, MISTAKES):
+    for path in (USAGE, CONFORMANCE, MISTAKES, OWN_CLASSES):
         shutil.copy(path, scratch)
     page = snippets.blocks(PAGES["developers/types"], "python")
     (scratch / PAGE).write_text("\n".join(block.text for block in page), encoding="utf-8")
@@ -99,7 +101,9 @@ CHECKERS = pytest.mark.parametrize("errors_of", [mypy_errors, pyright_errors])
 
 @pytest.mark.interop
 @CHECKERS
-@pytest.mark.parametrize("program", [USAGE, CONFORMANCE, PAGE], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "program", [USAGE, CONFORMANCE, OWN_CLASSES, PAGE], ids=lambda path: path.stem
+)
 def test_type_checker_finds_no_error_in_a_typed_program(installed, errors_of, program):
     """Every field, argument and result has the type that the program states."""
     assert errors_of(installed, program) == {}

@@ -20,6 +20,16 @@ def test_typed_program_runs():
     assert set(usage.use_pods().vifs) == {"eth0", "net1"}
     assert any(line.startswith("noop: ") for line in usage.read_host())
     assert "qbr5a1d3c2e-0b" in str(usage.plan_bridge())
+    own = objects.VIFBridge(
+        id=usage.PORT,
+        vif_name="tap5a1d3c2e-0b",
+        bridge_name="brq-own",
+        network=objects.Network(bridge="brq-own", should_provide_bridge=True),
+        port_profile=vif.port_profile,
+    )
+    bridge, ovs = usage.plan_with_own_plugins(own)
+    assert "brq-own" in str(bridge)
+    assert "qvo5a1d3c2e-0b" in str(ovs)
 
 
 def test_parameter_of_the_base_class_has_no_effect_at_run_time():
@@ -31,6 +41,14 @@ def test_parameter_of_the_base_class_has_no_effect_at_run_time():
 def test_misspelt_keyword_is_still_accepted_at_run_time():
     """Consumers pass keywords that become plain attributes."""
     assert objects.VIFBridge(vif_nam="tap0").vif_nam == "tap0"
+
+
+def test_document_of_another_class_is_refused():
+    """The class may be a parent; the error names the found and the expected class."""
+    data = serialization.to_document(objects.VIFBridge(vif_name="tap0"))
+    assert serialization.from_document(data, objects.VIFBase).vif_name == "tap0"
+    with pytest.raises(exception.UnknownKind, match=r"kind.*VIFBridge.*VIFDirect or a subclass"):
+        serialization.from_document(data, objects.VIFDirect)
 
 
 @pytest.mark.parametrize("form", ["json", "ovo", "protobuf"])

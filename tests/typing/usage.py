@@ -15,6 +15,8 @@ from os_vif import exception, objects, serialization
 from os_vif.objects import fields, host_info
 from os_vif.objects import vif as vif_classes
 from os_vif.plugin import PluginBase
+from os_vif.plugins.linux_bridge import LinuxBridgePlugin
+from os_vif.plugins.ovs import OvsPlugin
 from os_vif.serialization import storage
 from os_vif.steps import AddBridgeUser, EnsureBridge
 from os_vif.steps.plan import Plan
@@ -107,6 +109,9 @@ def store(vif: objects.VIFOpenVSwitch) -> objects.VIFBase:
     assert_type(text, str)
     assert_type(serialization.loads(text), ovo.VersionedObject)
     assert_type(serialization.loads(text, objects.VIFOpenVSwitch), objects.VIFOpenVSwitch)
+    data = serialization.to_document(vif)
+    assert_type(serialization.from_document(data), ovo.VersionedObject)
+    assert_type(serialization.from_document(data, objects.VIFOpenVSwitch), objects.VIFOpenVSwitch)
     assert_type(storage.read(text), dict[str, objects.VIFBase])
     try:
         serialization.loads(text, objects.VIFBridge)
@@ -155,6 +160,13 @@ class TwoClassesPlugin(PluginBase[objects.VIFBridge | objects.VIFOpenVSwitch]):
         instance_info: objects.InstanceInfo,
     ) -> None:
         assert_type(vif.bridge_name, str)
+
+
+def plan_with_own_plugins(vif: objects.VIFBridge) -> tuple[Plan, Plan]:
+    """Use the plugins of os-vif: each knows the classes of its VIFs."""
+    bridge, ovs = LinuxBridgePlugin.load("linux_bridge"), OvsPlugin.load("ovs")
+    instance = objects.InstanceInfo(name="guest")
+    return bridge.plan_unplug(vif, instance), ovs.plan_unplug(vif, instance)
 
 
 class PlainPlugin(PluginBase):

@@ -35,11 +35,12 @@ from os_vif.engine.privileged.host_view import NO_UPLINKS, Call, HostView, is_lo
 from os_vif.engine.privileged.policy_links import FOREIGN
 from os_vif.escape import described_error
 from os_vif.host.netlink import uapi
-from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS
 from os_vif.host.sriov import functions
 from os_vif.steps.ip import addresses
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import Irreversible
+from os_vif.steps.link.restore_link import RestoreLink
 from os_vif.steps.plugin_step import PluginStep
 from os_vif.steps.pod.pod_step import PodStep
 from os_vif.steps.vif_record import DeleteVifRecord, RequireVifMark, WriteVifRecord
@@ -153,6 +154,8 @@ def _set_link(view: HostView, step: known.SetLink) -> None:
         raise refused(step, "it is the loopback device")
     if step.alias == MANAGED_ALIAS and not link.is_managed:
         raise refused(step, "only the daemon marks devices, and only those that it made")
+    if step.group == CREATING_GROUP:
+        raise refused(step, "its group is that of devices which the daemon is creating")
     if step.master:
         _require_joinable(view, step)
     if not view.is_vif(link):
@@ -165,7 +168,8 @@ def _set_foreign(view: HostView, step: known.SetLink, link: Link) -> None:
     """Check a step on a device of the host or of a hypervisor: an uplink, a bridge, a tap."""
     if step.address is not None and not _is_uplink_address(view, step, link):
         raise refused(step, "its MAC address is the host's")
-    if step.promiscuous is not None or step.alias is not None or step.master == "":
+    own = (step.promiscuous, step.alias, step.group, step.txqueuelen)
+    if step.master == "" or any(value is not None for value in own):
         raise refused(step, FOREIGN)
     _require_host_reachable(step, link)
     if step.master:
@@ -340,6 +344,7 @@ RULES: dict[type[KernelStep], Callable[[HostView, Any], None]] = {
     # The name of the chain is that of os-vif, and the bridge is missing.
     known.DeleteForwardingRules: _permit,
     RestoreForwardingRules: _refuse,
+    RestoreLink: _refuse,
     # Changes only records of os-vif.
     known.AddBridgeUser: _permit,
     known.RemoveBridgeUser: _permit,
@@ -357,4 +362,4 @@ RULES: dict[type[KernelStep], Callable[[HostView, Any], None]] = {
 }
 
 #: Steps that may have no ``differences`` and still change the host.
-_SILENT = frozenset({RestoreForwardingRules, known.MoveLink})
+_SILENT = frozenset({RestoreForwardingRules, RestoreLink, known.MoveLink})

@@ -266,6 +266,8 @@ class Netlink:
         address: str | None = None,
         alias: str | None = None,
         promiscuous: bool | None = None,
+        group: int | None = None,
+        txqueuelen: int | None = None,
         up: bool | None = None,
     ) -> None:
         """Change settings. None leaves a setting unchanged; a master of 0 detaches the device."""
@@ -274,6 +276,8 @@ class Netlink:
             "IFLA_MTU": mtu,
             "IFLA_ADDRESS": address,
             "IFLA_IFALIAS": alias,
+            "IFLA_GROUP": group,
+            "IFLA_TXQLEN": txqueuelen,
         }
         flags = change = 0
         for flag, value in ((uapi.IFF_UP, up), (uapi.IFF_PROMISC, promiscuous)):

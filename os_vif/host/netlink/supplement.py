@@ -33,6 +33,8 @@ NETNSA_NSID_NOT_ASSIGNED = -1
 DEVLINK_PORT_FLAVOUR_PHYSICAL, DEVLINK_PORT_FLAVOUR_PCI_VF = 0, 4
 #: linux/vdpa.h: ``enum vdpa_command``.
 VDPA_CMD_MGMTDEV_GET, VDPA_CMD_DEV_NEW, VDPA_CMD_DEV_DEL, VDPA_CMD_DEV_GET = 2, 3, 4, 5
+#: linux/if_link.h: the parameters of a device, within ``IFLA_AF_SPEC``.
+IFLA_INET_CONF, IFLA_INET6_CONF = 1, 2
 #: linux/if_ether.h
 ETH_P_8021Q, ETH_P_8021AD = 0x8100, 0x88A8
 #: asm-generic/socket.h; the cookie since Linux 5.14.

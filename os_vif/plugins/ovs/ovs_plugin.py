@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from os_vif import exception, objects, opts, vif_fields
 from os_vif.escape import with_article
@@ -41,7 +41,13 @@ class _Way(Protocol):
         """Return the steps that unplug a VIF."""
 
 
-class OvsPlugin(PluginBase):
+#: The classes of VIFs of the plugin.
+OvsVIF: TypeAlias = (
+    objects.VIFBridge | objects.VIFOpenVSwitch | objects.VIFVHostUser | objects.VIFHostDevice
+)
+
+
+class OvsPlugin(PluginBase[OvsVIF]):
     """Plugs VIFs into Open vSwitch."""
 
     CONFIG_OPTS = opts.OVS
@@ -72,7 +78,7 @@ class OvsPlugin(PluginBase):
             },
         )
 
-    def plan_plug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_plug(self, vif: OvsVIF, instance_info: objects.InstanceInfo) -> Plan:
         """Return the steps that create the VIF's port, or only the bridge for the port.
 
         :raises os_vif.exception.InvalidField: if a field of the VIF has an unusable value.
@@ -83,7 +89,7 @@ class OvsPlugin(PluginBase):
         except exception.InvalidStep as error:
             raise vif_fields.of_step(error, way.SOURCES) from error
 
-    def plan_unplug(self, vif: objects.VIFBase, instance_info: objects.InstanceInfo) -> Plan:
+    def plan_unplug(self, vif: OvsVIF, instance_info: objects.InstanceInfo) -> Plan:
         """Return the steps that delete all ports and devices of the VIF.
 
         The steps do not depend on the options, nor on the program that plugged the VIF.

@@ -25,11 +25,32 @@ if TYPE_CHECKING:
 
 #: Metric of the IPv6 route that the kernel creates with an address.
 METRIC_6_CONNECTED = 256
-#: Prefix and table of the routes that the kernel creates for each device with IPv6.
-_OF_LINK = {("fe80::/64", RT_TABLE_MAIN), ("ff00::/8", RT_TABLE_LOCAL)}
+#: Prefixes of the routes that the kernel creates for each device with IPv6, in the first and in
+#: the second of :class:`_Tables`.
+_LINK_LOCAL, _MULTICAST = "fe80::/64", "ff00::/8"
 
 #: Network and metric of a route that the kernel creates with an address.
 Connected = tuple[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tables:
+    """The tables in which the kernel creates the routes of a device.
+
+    The table of a VRF takes the routes of the main and of the local table (``l3mdev_fib_table``).
+    """
+
+    connected: int = RT_TABLE_MAIN
+    local: int = RT_TABLE_LOCAL
+
+    @classmethod
+    def of(cls, net: Netlink, link: Link) -> _Tables:
+        """Return the tables of a device."""
+        vrf = link if link.kind == "vrf" else net.link_at(link.master) if link.master else None
+        if vrf is None or vrf.kind != "vrf":
+            return cls()
+        table = vrf.data["IFLA_VRF_TABLE"]
+        return cls(table, table)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,16 +72,16 @@ def read_routes(
     :param expiring: whether an IPv6 address of the device expires.
     :raises OSError: with EOPNOTSUPP for a route that the steps cannot express.
     """
-    #: Routes from users and programs, and learned routes.
     given: list[EnsureRoute] = []
     lingering: list[EnsureRoute] = []
+    tables = _Tables.of(net, link)
     data = routes.dump_routes(net, link, socket.AF_INET) + routes.dump_routes(
         net, link, socket.AF_INET6
     )
     for route, unknown in routes.parse_routes(link, data):
-        if _is_of_each_device(route):
+        if _is_of_each_device(route, tables):
             continue
-        if _is_connected(route, connected):
+        if _is_connected(route, connected, tables):
             # The kernel deletes the route with the last address of a prefix, unless one expires.
             if expiring and ":" in route.destination:
                 lingering.append(route)
@@ -72,16 +93,33 @@ def read_routes(
     return DeviceRoutes(given, lingering)
 
 
-def _is_connected(route: EnsureRoute, connected: Collection[Connected]) -> bool:
+def dump_given_routes(
+    net: Netlink, link: Link, connected: Collection[Connected], *families: int
+) -> list[tuple[EnsureRoute, str]]:
+    """Return the routes of a device, without the routes that the kernel creates by itself.
+
+    Each route has a description of the parts that a step cannot express.
+
+    :param families: the families; by default IPv4 and IPv6.
+    """
+    tables = _Tables.of(net, link)
+    return [
+        (route, unknown)
+        for family in families or (socket.AF_INET, socket.AF_INET6)
+        for route, unknown in routes.parse_routes(link, routes.dump_routes(net, link, family))
+        if not (_is_of_each_device(route, tables) or _is_connected(route, connected, tables))
+    ]
+
+
+def _is_connected(route: EnsureRoute, connected: Collection[Connected], tables: _Tables) -> bool:
     """Return whether the kernel has created a route with an address."""
     known = (route.destination, route.metric or 0) in connected
-    return known and route.protocol == uapi.RTPROT_KERNEL and route.table == RT_TABLE_MAIN
+    return known and route.protocol == uapi.RTPROT_KERNEL and route.table == tables.connected
 
 
 def has_given_ipv6(net: Netlink, link: Link) -> bool:
     """Return whether a device has an IPv6 route from a user, a program or a router."""
-    dumped = routes.dump_routes(net, link, socket.AF_INET6)
-    return any(not _is_of_each_device(route) for route, _ in routes.parse_routes(link, dumped))
+    return bool(dump_given_routes(net, link, (), socket.AF_INET6))
 
 
 @contextlib.contextmanager
@@ -90,13 +128,8 @@ def restoring_routes(net: Netlink, link: Link, connected: Collection[Connected])
 
     :param connected: routes of deleted addresses, which stay deleted.
     """
-    before = [
-        route
-        for route, unknown in routes.parse_routes(
-            link, routes.dump_routes(net, link, socket.AF_INET)
-        )
-        if not (unknown or _is_of_each_device(route) or _is_connected(route, connected))
-    ]
+    given = dump_given_routes(net, link, connected, socket.AF_INET)
+    before = [route for route, unknown in given if not unknown]
     yield
     net.drop_cached("routes")
     # Routes without a gateway lead to the gateways, so they are restored first.
@@ -124,14 +157,20 @@ def keys_on_other_devices(
     return found
 
 
-def _is_of_each_device(route: EnsureRoute) -> bool:
+def _is_of_each_device(route: EnsureRoute, tables: _Tables) -> bool:
     """Return whether the kernel creates a route for each device, or for each address."""
     host = route.destination.endswith("/128" if ":" in route.destination else "/32")
-    if route.table == RT_TABLE_LOCAL and host:
+    if route.table == tables.local and host and route.kind != uapi.RTN_UNICAST:
         # Local, broadcast and anycast routes of addresses. AnyIP has another protocol.
         return route.protocol in (uapi.RTPROT_KERNEL, uapi.RTPROT_UNSPEC)
-    of_link = (route.destination, route.table) in _OF_LINK and route.expires is None
-    return of_link and route.gateway is None and route.metric == METRIC_6_CONNECTED
+    place = (route.destination, route.table)
+    of_link = place in ((_LINK_LOCAL, tables.connected), (_MULTICAST, tables.local))
+    return (
+        of_link
+        and route.expires is None
+        and route.gateway is None
+        and route.metric == METRIC_6_CONNECTED
+    )
 
 
 def output_to(net: Netlink, address: str) -> int | None:

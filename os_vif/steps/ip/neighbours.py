@@ -201,7 +201,7 @@ def neighbour_map(net: Netlink, link: Link) -> dict[tuple[str, bool], EnsureNeig
     """Return the neighbours of a device from users and programs, by key."""
 
     def read_by_key() -> dict[tuple[str, bool], EnsureNeighbour]:
-        return {neighbour.key: neighbour for neighbour, _ in _dump_neighbours(net, link)}
+        return {neighbour.key: neighbour for neighbour, _ in dump_neighbours(net, link)}
 
     found: dict[tuple[str, bool], EnsureNeighbour] = net.read_cached(
         ("neighbours", link.index), read_by_key
@@ -215,7 +215,7 @@ def read_neighbours(net: Netlink, link: Link) -> list[EnsureNeighbour]:
     :raises OSError: with EOPNOTSUPP for a neighbour that the steps cannot express.
     """
     found = []
-    for neighbour, unknown in _dump_neighbours(net, link):
+    for neighbour, unknown in dump_neighbours(net, link):
         if unknown:
             reason = f"the neighbour {neighbour.neighbour} of {link.name} has {unknown}"
             raise OSError(errno.EOPNOTSUPP, f"{reason}, which os-vif cannot move")
@@ -230,14 +230,14 @@ def restoring_neighbours(net: Netlink, link: Link) -> Iterator[None]:
     The kernel drops all neighbours of a device, also permanent neighbours, when the MAC address of
     the device changes (``neigh_changeaddr``). The MAC address of a bridge may change with each port.
     """
-    before = [neighbour for neighbour, unknown in _dump_neighbours(net, link) if not unknown]
+    before = [neighbour for neighbour, unknown in dump_neighbours(net, link) if not unknown]
     yield
     net.drop_cached("neighbours")
     for neighbour in before:
         neighbour.apply(net)
 
 
-def _dump_neighbours(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, str]]:
+def dump_neighbours(net: Netlink, link: Link) -> list[tuple[EnsureNeighbour, str]]:
     """Return neighbours, each with a description of the parts that a step cannot express."""
     found = []
     for flags in (0, uapi.NTF_PROXY):

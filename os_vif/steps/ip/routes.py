@@ -398,7 +398,11 @@ def dump_routes(net: Netlink, link: Link | None, family: int, table: int = 0) ->
     # The table may be missing, or the kernel may have no IPv6.
     with ignoring(errno.ENOENT, errno.EOPNOTSUPP):
         body = ROUTE.pack(wanted, family=family)
-        return net.request(uapi.RTM_GETROUTE, uapi.NLM_F_DUMP, body)
+        found = net.request(uapi.RTM_GETROUTE, uapi.NLM_F_DUMP, body)
+        if link is None or link.kind != "vrf":
+            return found
+        # The kernel also sends the routes of the devices in the VRF (nhc_l3mdev_matches_dev).
+        return [data for data in found if output_interface(data) in (None, link.index)]
     return []
 
 

@@ -11,14 +11,15 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from os_vif.device_names import HYBRID_BRIDGE
-from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
+from os_vif.host.netlink.link_settings import read_settings
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.host.state import bridge_user_record
 from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses, neighbours
-from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.link.devices import DeleteDevice, EnsureDevice
+from os_vif.steps.link.restore_link import RestoreLink, after_up
 from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.plan import Difference, NamedStep
 
@@ -355,6 +356,7 @@ def _is_used(net: Netlink, bridge: Link, without_users: frozenset[str] = frozens
 
 def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     """Return the steps that recreate a bridge with the present settings and addresses."""
+    found = read_settings(net, link)
     return (
         EnsureBridge(
             link.name,
@@ -365,11 +367,7 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             # A bridge without ports shows zeros. The next port gives the bridge a MAC address.
             address=link.address if (link.address or "").strip("0:") else None,
         ),
-        *(
-            sysctl
-            for sysctl in SetSysctl.hardening(link.name, only_managed=True)
-            if sysctl.has_value()
-        ),
+        RestoreLink.before_up(link.name, found),
         SetLink(
             link.name,
             mtu=link.mtu,
@@ -377,6 +375,8 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             up=link.up,
             # EnsureBridge sets the mark of os-vif.
             alias=None if link.is_managed else link.alias or "",
+            group=None if link.group == CREATING_GROUP else link.group,
+            txqueuelen=found.txqueuelen,
         ),
-        *addresses.read_addresses(net, link),
+        *after_up(net, link, found),
     )

@@ -18,15 +18,17 @@ import dataclasses
 from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
+from os_vif.host.netlink.link_settings import read_settings
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
-from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.devices import DeleteDevice, EnsureDevice
+from os_vif.steps.link.restore_link import RestoreLink, after_up, ip_configuration
 from os_vif.steps.link.set_link import SetLink, name_at
 from os_vif.steps.plan import Difference
 
 if TYPE_CHECKING:
+    from os_vif.host.netlink.link_settings import LinkSettings
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 #: The step class for creating a kind of device, by ``IFLA_INFO_KIND``.
@@ -139,6 +141,8 @@ class DeleteLink(DeleteDevice):
 def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     """Return the steps for recreating a device, and the peer of a veth device, unchanged.
 
+    The addresses come last: a device that joins a VRF loses IPv6 addresses and routes.
+
     The result is an :class:`~os_vif.steps.kernel_step.Irreversible` for a device of another kind,
     and for a device with the peer or the lower device in another network namespace.
     """
@@ -151,21 +155,23 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
     created = [link]
     if lower is not None and lower.name in creation.created_names:
         created.append(lower)
-    # IPv6 is turned off before the device is up and gets an IPv6 address.
-    sysctls = [SetSysctl(device.name, "disable_ipv6", 1) for device in created]
+    found = [(device, read_settings(net, device)) for device in created]
+    ports = net.ports(link) if step.has_ports else ()
     return (
         creation,
-        *(sysctl for sysctl in sysctls if sysctl.has_value()),
-        *(setting for device in created for setting in _settings_step(net, device)),
+        *(RestoreLink.before_up(device.name, settings) for device, settings in found),
         *(
-            joining
-            for port in (net.ports(link) if step.has_ports else ())
-            for joining in step.join_steps(port, link.name)
+            setting
+            for device, settings in found
+            for setting in _settings_step(net, device, settings)
         ),
+        *(joining for port in ports for joining in step.join_steps(port, link.name)),
+        *(after for device, settings in found for after in after_up(net, device, settings)),
+        *(after for port in ports for after in ip_configuration(net, port)),
     )
 
 
-def _settings_step(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
+def _settings_step(net: Netlink, link: Link, found: LinkSettings) -> tuple[KernelStep, ...]:
     """Return the steps that give a recreated device the present settings of a device."""
     master = net.link_at(link.master) if link.master else None
     kind = None if master is None else _CREATED_BY.get(master.kind or "")
@@ -178,6 +184,8 @@ def _settings_step(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
         # Among the masters are bridges, which no subclass of EnsureLink creates.
         master=name_at(net, link.master) or None if kind is None else None,
         alias=None if link.is_managed else link.alias or "",
+        group=None if link.group == CREATING_GROUP else link.group,
+        txqueuelen=found.txqueuelen,
     )
     if master is None or kind is None:
         return (settings,)

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The step for MTU, MAC address, state, master, alias and promiscuity of a device."""
+"""The step for settings of a device, such as MTU, MAC address, state, master and alias."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from os_vif.host import limits
+from os_vif.host.netlink import link_settings
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP
 from os_vif.steps import validate
 from os_vif.steps.ip import neighbours
 from os_vif.steps.kernel_step import KernelStep
@@ -24,9 +26,15 @@ if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Link, Netlink
 
 #: The settable fields. The order is the order of the attributes in the message.
-_FIELDS = ("master", "address", "promiscuous", "mtu", "alias", "up")
+_FIELDS = ("master", "address", "promiscuous", "mtu", "alias", "group", "txqueuelen", "up")
 _NO_ADDRESS = ("address", "00:00:00:00:00:00")
-_SHOWN = {"mtu": "MTU", "address": "MAC address", "up": "state", "promiscuous": "promiscuity"}
+_SHOWN = {
+    "mtu": "MTU",
+    "address": "MAC address",
+    "up": "state",
+    "promiscuous": "promiscuity",
+    "txqueuelen": "transmit queue length",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +63,11 @@ class SetLink(NamedStep, KernelStep):
     master: str | None = None
     #: Alias (``IFLA_IFALIAS``), at most 255 bytes; empty for no alias.
     alias: str | None = None
+    #: Group (``IFLA_GROUP``) for commands about many devices; 0 is the default group. A device that
+    #: os-vif is creating has the group 0x6f737666, which no step sets.
+    group: int | None = None
+    #: Number of packets in the transmit queue (``IFLA_TXQLEN``).
+    txqueuelen: int | None = None
     #: The step holds while the device is missing. For a device that the hypervisor creates, maybe
     #: later.
     missing_ok: bool = False
@@ -73,6 +86,10 @@ class SetLink(NamedStep, KernelStep):
         if self.master != "":
             validate.device_name(self, "master", optional=True)
         validate.text(self, "alias", limits.MAX_ALIAS, optional=True)
+        validate.integer(self, "group", 0, 2**31 - 1, optional=True)
+        if self.group == CREATING_GROUP:
+            validate.reject(self, "group", "a group other than the group of devices in creation")
+        validate.integer(self, "txqueuelen", 0, 2**31 - 1, optional=True)
         validate.boolean(self, "missing_ok")
 
     def commands(self) -> tuple[str, ...]:
@@ -87,6 +104,10 @@ class SetLink(NamedStep, KernelStep):
             words.append(f"mtu {self.mtu}")
         if self.alias is not None:
             words.append(f"alias {quote(self.alias)}")
+        if self.group is not None:
+            words.append(f"group {self.group}")
+        if self.txqueuelen is not None:
+            words.append(f"txqueuelen {self.txqueuelen}")
         if self.up is not None:
             words.append(_state(self.up))
         condition = "  # if it is there" if self.missing_ok else ""
@@ -115,6 +136,10 @@ class SetLink(NamedStep, KernelStep):
         if self.missing_ok and net.link(self.name) is None:
             return ()
         link = net.require(self.name)
+        if self.group is not None and link.group == CREATING_GROUP:
+            # The process that created the device was killed before the process could mark it.
+            net.mark(link)
+            link = net.require(self.name)
         before = self._current(net, link)
         if not before:
             return ()
@@ -178,9 +203,11 @@ def _settable(before: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attribute(net: Netlink, link: Link, field: str) -> Any:
-    """Return the value of a field. Only the master needs a further request."""
+    """Return the value of a field. The master and the transmit queue need a further request."""
     if field == "master":
         return name_at(net, link.master)
+    if field == "txqueuelen":
+        return link_settings.read_settings(net, link).txqueuelen
     value = getattr(link, field)
     return "" if value is None and field == "alias" else value
 

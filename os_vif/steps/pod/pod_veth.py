@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from os_vif.steps.plugin_step import Host
 
 
-_TAG = "os-vif-pod-"
+TAG = "os-vif-pod-"
 
 
 def sandbox_tag(netns: str, netns_id: str, ifname: str) -> str:
     """Return the alternative name that tells the sandbox of a pair: three hashes."""
-    return _TAG + "-".join(map(_hash, (netns_id, netns, ifname)))
+    return TAG + "-".join(map(_hash, (netns_id, netns, ifname)))
 
 
 def _hash(text: str) -> str:
@@ -56,10 +56,10 @@ def is_of_other_sandbox(
     :param netns_id: ``DEVICE:INODE`` of the file; None for a namespace that has gone, which is
         known by the path then.
     """
-    tags = [name for name in read_alternative_names(net, link) if name.startswith(_TAG)]
+    tags = [name for name in read_alternative_names(net, link) if name.startswith(TAG)]
     if not tags:
         return False
-    found_id, found_path, found_name = tags[0].removeprefix(_TAG).split("-")
+    found_id, found_path, found_name = tags[0].removeprefix(TAG).split("-")
     if found_name != _hash(ifname):
         return True
     if netns_id is not None:

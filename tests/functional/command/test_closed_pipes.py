@@ -22,6 +22,7 @@ WRONG = '{"apiVersion": "os-vif/2.0", "kind": "VIFBridge", "plugin": 7}'
 COMMANDS = {
     "check": ["check -f json -", "check --help"],
     "compare": ["compare --help"],
+    "class-types": ["class-types --help"],
     "complete": ["complete"],
     "convert": ["convert --form json", "convert --form ovo"],
     "demo": ["demo"],

@@ -41,6 +41,7 @@ NO_COMMAND = {
     "RemoveBridgeUser",
     "RequireVifMark",
     "RestoreForwardingRules",
+    "RestoreLink",
     "WriteVifRecord",
 }
 

@@ -40,6 +40,7 @@ from os_vif.steps import (
     wire,
 )
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
+from os_vif.steps.link.restore_link import RestoreLink
 from os_vif.steps.wire import STEPS, encode
 from os_vif.testing.host_snapshots import changes, ip, snapshot, state_files, without_indexes
 from os_vif.testing.private_namespaces import run
@@ -77,6 +78,10 @@ ATTACKS = {
     "the card's MAC address": [SetLink("eth0", address="02:00:00:00:00:99")],
     "the card's MTU": [SetLink("eth0", mtu=1300)],
     "promiscuity": [SetLink("eth0", promiscuous=True)],
+    "the card's group": [SetLink("eth0", group=7)],
+    "the card's transmit queue": [SetLink("eth0", txqueuelen=1)],
+    "settings of the card that no plan has": [RestoreLink("eth0", alternative_names=("card",))],
+    "settings of the attacker's own bridge": [_OURS, RestoreLink("brq-mine", flags=0)],
     "rename the card": [SetLink("eth0", up=False), RenameLink("eth0", "tap0a0b0c0d-11")],
     "rename another device": [RenameLink("other", "mine")],
     "move the card": [MoveLink("eth0", str(os.getpid()))],

@@ -49,6 +49,7 @@ from os_vif.steps import (
 )
 from os_vif.steps.ip.forwarding_rules import RestoreForwardingRules
 from os_vif.steps.kernel_step import KernelStep
+from os_vif.steps.link.restore_link import RestoreLink
 from os_vif.steps.wire import STEPS, encode
 from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
 from os_vif.testing.private_namespaces import run
@@ -264,6 +265,10 @@ SAMPLES = [
     Sample(AddBridgeUser("br", "a"), _BRIDGE, told=False, typed=False),
     Sample(RemoveBridgeUser("br", "a"), _BRIDGE, told=False, typed=False),
     Sample(RestoreForwardingRules("br", rules=(("br", "", "DROP"),), jumps=(1,)), told=False, typed=False),
+    Sample(RestoreLink("base", flags=0x1283, alternative_names=("other", "another-name")), _PAIR +
+           "ip link property add dev base altname other altname old", told=False, typed=False),
+    Sample(SetLink("base", group=7, txqueuelen=50), _PAIR),
+    Sample(SetLink("base", group=0), _PAIR + "ip link set dev base group 7"),
     Sample(MoveLink("base", "OTHER"), _PAIR, typed=False),
     Sample(RenameLink("base", "tap1"), _PAIR),
     Sample(RenameLink("base", "tap1", restore_name=True), _PAIR, typed=False),

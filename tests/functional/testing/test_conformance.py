@@ -8,15 +8,20 @@ from __future__ import annotations
 import pytest
 
 from os_vif import exception, objects
+from os_vif.plugins.linux_bridge import LinuxBridgePlugin
+from os_vif.steps import EnsureBridge
+from os_vif.steps.plan import Plan
 from os_vif.testing import (
     Case,
     ConformanceError,
+    PodCase,
     Report,
     Verdict,
     conformance,
     conformance_run,
 )
 from os_vif.testing.conformance_checks import CHECKS
+from tests.support.pod_cases import pod_bridge_vif
 from tests.support.toys import toy_plugins
 
 pytestmark = pytest.mark.usefixtures("host", "_short_wait")
@@ -63,6 +68,24 @@ def test_a_fault_is_named(plugin, check, reason):
     with pytest.raises(ConformanceError) as error:
         report.raise_for_failures()
     assert reason in str(error.value)
+
+
+class LeavesBridge(LinuxBridgePlugin):
+    """A plugin whose unplug leaves a bridge."""
+
+    def plan_plug(self, vif, instance_info):
+        return Plan(*super().plan_plug(vif, instance_info), EnsureBridge("forgotten"))
+
+
+def test_a_fault_in_a_pod_is_named():
+    """The pod ends, or the VIF is unplugged; the bridge on the host remains."""
+    case = PodCase("pod", pod_bridge_vif(1))
+    report = conformance(LeavesBridge, [case], checks=["plug", "remains", "ended pod"], stride=99)
+    assert verdicts(report) == {"plug": "passed", "remains": "failed", "ended pod": "failed"}
+    for failure in report.failures:
+        assert "/host/links" in failure.reason
+    assert "after an unplug the host differs" in report.failures[0].reason
+    assert "the pod ended after step" in report.failures[1].reason
 
 
 def test_a_lost_undo_is_named_with_the_step():

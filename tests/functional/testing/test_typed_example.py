@@ -13,6 +13,11 @@ def test_the_example_of_a_conformance_report_passes(host):
     assert {result.case for result in report.results} == {"bridge", "bridge-of-others"}
 
 
+def test_the_example_of_a_pod_passes(host):
+    report = conformance_usage.check_pods("plug", "remains", "ended pod")
+    assert [result.check for result in report.results] == ["plug", "remains", "ended pod"]
+
+
 def test_the_example_of_objects_passes():
     assert conformance_usage.check_objects().passed
 

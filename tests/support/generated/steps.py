@@ -12,6 +12,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from os_vif.host import limits
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP
 from os_vif.steps.ip.sysctl import INHERITED
 from os_vif.steps.wire import STEPS
 
@@ -308,6 +309,16 @@ FIELDS = {
             "link_address": _optional(macs),
         }
     ],
+    "RestoreLink": [
+        {
+            "name": names,
+            "flags": _optional(_number),
+            "alternative_names": _optional(st.lists(names, max_size=4).map(tuple)),
+            **dict.fromkeys(
+                ("ipv4", "ipv6", "data", "port"), st.binary(max_size=40).map(bytes.hex)
+            ),
+        }
+    ],
     "SetLink": [
         {
             "name": names,
@@ -317,6 +328,8 @@ FIELDS = {
             "promiscuous": _optional(_flag),
             "master": _optional(names | st.just("")),
             "alias": _optional(printable_text(254)),
+            "group": _optional(st.integers(0, 2**31 - 1).filter(lambda n: n != CREATING_GROUP)),
+            "txqueuelen": _optional(st.integers(0, 2**31 - 1)),
             "missing_ok": _flag,
         }
     ],

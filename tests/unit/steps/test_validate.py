@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from os_vif import exception
 from os_vif.engine.privileged.daemon import run
 from os_vif.host import limits
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP
 from os_vif.steps import EnsureForwardingRules, SetLink
 from os_vif.steps.wire import STEPS
 from tests.support.generated import bridge_rules
@@ -23,6 +24,13 @@ from tests.support.generated.field_values import (
     _NO_TEXT,
     BOOLEAN,
     DEVICE,
+    LINK_STATE,
+    MANAGEMENT,
+    METRICS,
+    PACKED,
+    PCI,
+    PROTOCOL,
+    VDPA,
     Kind,
     integer,
     line,
@@ -169,30 +177,7 @@ KEY = Kind(
     ("disable_ipv6", "arp_ignore", "arp_announce"),
     ("", "accept_ra", "ARP_IGNORE", "../eth0/arp_ignore", "arp_ignore\n", "ipv6", *_NO_TEXT),
 )
-PCI = Kind(
-    ("0000:03:00.2", "ffff:ff:1f.7", "10000:e1:00.2", "ffffffff:ff:1f.7"),
-    ("", "03:00.2", "0000:03:00.8", "0000:03:20.0", "010000:e1:00.2", "100000000:e1:00.2", "0000:0A:00.2", "0000:03:00", "../0000:03:00.2",
-     "0000:03:00.2\n", "0000:03:00:2", *_NO_TEXT),
-)  # fmt: skip
-VDPA = Kind(
-    ("vdpa0", "a.b_c:d-e", "x" * 64), ("", "x" * 65, "a/b", "a b", "a;b", *_NO_LINE, *_NO_TEXT)
-)
-MANAGEMENT = Kind(
-    ("vdpasim_net", "pci/0000:03:00.2", "auxiliary/mlx5_core.sf.4"),
-    ("", "/", "pci/", "/a", "a/b/c", "a b", "x" * 65, *_NO_LINE, *_NO_TEXT),
-)
-PROTOCOL = Kind(("802.1Q", "802.1ad"), ("", "802.1q", "802.1AD", "8100", *_NO_TEXT))
-LINK_STATE = Kind(("auto", "enable", "disable"), ("", "up", "AUTO", "auto\n", *_NO_TEXT))
 
-METRICS = Kind(
-    ("", "mtu 1400", "mtu lock 1400 hoplimit 64", "features ecn congctl bbr", "rtt 4294967295"),
-    (
-        " ", "mtu", "mtu lock", "mtu 01400", "mtu 4294967296", "mtu -1", "mtu 1400 ", " mtu 1400",
-        "mtu  1400", "MTU 1400", "hoplimit 64 mtu 1400", "mtu 1 mtu 1", "features 1", "src 1",
-        "congctl a/b", "congctl ", "congctl " + "x" * 16, "hoplimit lock 3", "mtu 1400\n",
-        "mtu 1 " * 1000, *_NO_TEXT,
-    ),
-)  # fmt: skip
 
 _ADDRESS = {"name": DEVICE, "address": INTERFACE, "peer": optional(of_ipv4(INTERFACE))}
 _DELETION = {"name": DEVICE, "index": optional(INDEX), "include_unmanaged": BOOLEAN}
@@ -326,6 +311,15 @@ FIELDS: dict[str, dict[str, Kind]] = {
     "DeleteForwardingRules": _RULES | {"only_noted": BOOLEAN},
     "RenameLink": {"name": DEVICE, "to": DEVICE, "restore_name": BOOLEAN, "missing_ok": BOOLEAN},
     "RestoreForwardingRules": _RULES | {"rules": RULES, "jumps": JUMPS, "kept": KEPT},
+    "RestoreLink": {
+        "name": DEVICE,
+        "flags": optional(WORD),
+        "alternative_names": Kind(
+            (None, (), ("a",), ["a", "b" * 127]),
+            ("a", ("",), ("b" * 128,), (7,), (None,), ("a",) * 65, 7, True, {"a"}),
+        ),
+        **dict.fromkeys(("ipv4", "ipv6", "data", "port"), PACKED),
+    },
     "DeleteVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "EnsureVdpa": {"name": VDPA, "management_device": MANAGEMENT, "mac": optional(MAC)},
     "WriteVifRecord": dict.fromkeys(("vif_id", "instance_uuid", "instance_name", "plugin"), TEXT)
@@ -369,6 +363,8 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "promiscuous": optional(BOOLEAN),
         "master": optional(also(DEVICE, "")),
         "alias": optional(TEXT),
+        "group": optional(Kind((0, 7, 2**31 - 1), (-1, CREATING_GROUP, 2**31, "7", True, 7.0))),
+        "txqueuelen": optional(integer(0, 2**31 - 1)),
         "missing_ok": BOOLEAN,
     },
     "SetSysctl": {

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from os_vif import objects
+from os_vif.cmd.author import class_bodies
 from os_vif.codec.field_comments import sentence_of
 from os_vif.objects.versioning import history
 from os_vif.serialization.schema import json_schema
@@ -37,7 +38,7 @@ def module(tmp_path) -> Path:
     """A module with a class of the vocabulary, without types."""
     path = tmp_path / "subnet.py"
     declared = Path(objects.subnet.__file__).read_text("utf-8")
-    path.write_text(field_types._without_generated(declared), "utf-8")
+    path.write_text(class_bodies.without_generated(declared), "utf-8")
     return path
 
 
@@ -47,14 +48,14 @@ CLASSES = [objects.Subnet, objects.SubnetList]
 def test_types_are_generated_for_a_class_without_types(module):
     """The module receives the blocks and the imports, and is the committed module then."""
     assert "netaddr" not in module.read_text("utf-8")
-    generated = field_types.generate(module, CLASSES)
+    generated = class_bodies.generate(module, CLASSES, field_types.COMMAND)
     assert generated == Path(objects.subnet.__file__).read_text("utf-8")
 
 
 def test_generation_is_idempotent(module):
     """The generated module is generated again from itself."""
-    module.write_text(once := field_types.generate(module, CLASSES), "utf-8")
-    assert field_types.generate(module, CLASSES) == once
+    module.write_text(once := class_bodies.generate(module, CLASSES, field_types.COMMAND), "utf-8")
+    assert class_bodies.generate(module, CLASSES, field_types.COMMAND) == once
 
 
 @pytest.mark.parametrize("standard", ["", "import copy\n\n", "from typing import Any\n\n"])
@@ -67,7 +68,7 @@ def test_import_of_type_checking_is_added(tmp_path, standard):
         '        "uuid": fields.UUIDField(),\n    }\n',
         "utf-8",
     )
-    generated = field_types.generate(path, [objects.InstanceInfo])
+    generated = class_bodies.generate(path, [objects.InstanceInfo])
     (bound,) = (
         node
         for node in ast.parse(generated).body
@@ -76,7 +77,7 @@ def test_import_of_type_checking_is_added(tmp_path, standard):
     assert bound.names[0].name == "TYPE_CHECKING"
     assert "\n        uuid: str\n" in generated
     path.write_text(generated, "utf-8")
-    assert field_types.generate(path, [objects.InstanceInfo]) == generated
+    assert class_bodies.generate(path, [objects.InstanceInfo]) == generated
 
 
 def test_sentence_is_the_same_in_all_places():

@@ -52,7 +52,7 @@ function _shtab_os_vif_using
   test "$_shtab_os_vif_cmdpath" = "$argv"
 end
 
-set -g _shtab_os_vif_commands check cni-daemon compare complete convert demo describe doctor gc help host-info import list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show survey unplug validate watch
+set -g _shtab_os_vif_commands check class-types cni-daemon compare complete convert demo describe doctor gc help host-info import list negotiate 'negotiate bind' 'negotiate offer' 'negotiate verdict' new-plugin plan plug plugins privileged repair schema show survey unplug validate watch
 set -g _shtab_os_vif_opts_with_value --allow-group --allow-user --bridge --check --column --config-file --directory --form --format --guest-memory --guest-model --host --html --instance --instance-name --instance-uuid --keep --limit --listen --log-file --max-errors --max-width --metrics --network --offer --older-than --only --output --owner --plugin --prefix --quote --release --repair --seen --shell --skip --socket-mode --sort-column --state --subnet --svg -c -f -o
 
 complete -c os-vif -e
@@ -86,6 +86,9 @@ complete -c os-vif -n '_shtab_os_vif_using check' -l bridge -x -d 'only VIFs in 
 complete -c os-vif -n '_shtab_os_vif_using check' -l instance -x -d 'only VIFs of the instance with the UUID or name NAME; can be repeated; by default all'
 complete -c os-vif -n '_shtab_os_vif_using check' -l state -xka "right differs pending left-over unknown" -d 'only VIFs in this state; can be repeated; by default all'
 complete -c os-vif -n '_shtab_os_vif_using check; and test $_shtab_os_vif_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'JSON or YAML file with a VIF, or with several VIFs as JSON lines or a list; standard input by default, or for '"'"'-'"'"''
+complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a class-types -d 'Write the types of the fields into modules with versioned objects'
+complete -c os-vif -n '_shtab_os_vif_using class-types' -s h -l help -d 'show this help message and exit'
+complete -c os-vif -n '_shtab_os_vif_using class-types' -l check -d 'change no file; fail if the types in a module differ from the fields'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a cni-daemon -d 'Serve os-vif-cni, the CNI plugin of podman, containerd and kubelets, until SIGTERM'
 complete -c os-vif -n '_shtab_os_vif_using cni-daemon' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using cni-daemon' -l listen -xka "(__fish_complete_path (commandline -ct))" -d 'socket of the daemon; by default /run/os-vif/cni.sock. A socket of systemd (LISTEN_FDS) has precedence. The mode is 600'
@@ -171,7 +174,7 @@ complete -c os-vif -n '_shtab_os_vif_using gc' -l pending -d 'also collect VIFs 
 complete -c os-vif -n '_shtab_os_vif_using gc' -l dry-run -d 'list the results, and change nothing; exit code 3 if a VIF would be unplugged'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a help -d 'Print the help of a command'
 complete -c os-vif -n '_shtab_os_vif_using help' -s h -l help -d 'show this help message and exit'
-complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check cni-daemon compare complete convert demo describe doctor gc help host-info import list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show survey unplug validate watch" -d 'name of the command'
+complete -c os-vif -n '_shtab_os_vif_using help; and test $_shtab_os_vif_npos -ge 0' -ka "check class-types cni-daemon compare complete convert demo describe doctor gc help host-info import list negotiate negotiate negotiate new-plugin plan plug plugins privileged repair schema show survey unplug validate watch" -d 'name of the command'
 complete -c os-vif -n '_shtab_os_vif_using; and test $_shtab_os_vif_npos -eq 0' -a host-info -d 'List the SR-IOV functions of this host, with drivers, representors and users'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s h -l help -d 'show this help message and exit'
 complete -c os-vif -n '_shtab_os_vif_using host-info' -s f -l format -xka "csv json table value yaml" -d 'the output format, defaults to table'
