@@ -140,8 +140,10 @@ def test_the_table_has_a_row_for_each_check_and_a_column_for_each_case():
 
 
 def test_an_unknown_plugin_check_or_no_case_is_an_error():
+    vif = toy_plugins.vif()
+    vif.plugin = "no-such-plugin"
     with pytest.raises(exception.NoMatchingPlugin):
-        conformance("no-such-plugin", [CASE])
+        conformance("no-such-plugin", [Case("unknown", vif)])
     with pytest.raises(ValueError, match="at least one case"):
         conformance("linux_bridge", [])
     with pytest.raises(ValueError, match="no-such-check"):
