@@ -31,7 +31,7 @@ class Compare(StoreCommand, main.Lister):
     A KuryrPort is compared to the pod of the same namespace and name.
     """
 
-    columns = ("Object", "StoreChange", "Path", "Before", "After")
+    columns = ("Object", "Change", "Path", "Before", "After")
     _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -51,7 +51,9 @@ def write(tmp_path):
 
 def differences(run, *arguments) -> list[tuple[str, ...]]:
     result = run("compare", "-f", "json", *arguments)
-    rows = [tuple(row.values()) for row in json.loads(result.stdout)]
+    found = json.loads(result.stdout)
+    assert all([*row] == ["Object", "Change", "Path", "Before", "After"] for row in found)
+    rows = [tuple(row.values()) for row in found]
     assert result.returncode == (exit_codes.EXIT_DRIFT if rows else 0), result.stderr
     return rows
 
