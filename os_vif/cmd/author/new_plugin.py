@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import pathlib
 import shlex
+import shutil
+import sys
 
 from os_vif.cmd import main
 from os_vif.cmd.store.store_command import StoreCommand
@@ -54,15 +56,23 @@ class NewPlugin(StoreCommand):
         return 0
 
 
+def _python() -> str:
+    """Return the command for the Python that runs os-vif, where os-vif looks for plugins."""
+    found, own = shutil.which("python"), pathlib.Path(sys.executable)
+    if found is not None and pathlib.Path(found).parent == own.parent:
+        return "python"
+    return shlex.quote(str(own))
+
+
 def _next_commands(name: str, directory: pathlib.Path, count: int) -> str:
     """Return the commands that an author runs next."""
+    python = _python()
     return f"""\
 Wrote {count} files to {directory}. Next:
 
   cd {shlex.quote(str(directory))}
-  python3 -m venv .venv
-  .venv/bin/pip install -e '.[test]'
-  .venv/bin/pytest
+  {python} -m pip install -e '.[test]'
+  {python} -m pytest
 
 Then change src/os_vif_{name}/plugin.py; README.rst describes each file.
 """

@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import shlex
 import subprocess
+import sys
 
 import pytest
 
+from testbed import snippets
+from tests.support.documents.pages import PAGES
 from tests.support.plugin_packages import run_own_tests
 
 
@@ -76,6 +82,25 @@ def test_every_file_of_the_template_has_the_names_of_the_plugin(new_plugin, tmp_
         'two_words = "os_vif_two_words.plugin:TwoWordsPlugin"'
         in (package / "pyproject.toml").read_text()
     )
+
+
+def test_the_next_commands_run_in_the_environment_of_os_vif(new_plugin, monkeypatch):
+    """The commands name Python by its path, unless the environment is first on the path."""
+    folder = pathlib.Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    assert "\n  python -m pip install -e '.[test]'\n  python -m pytest\n" in new_plugin("a").stdout
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    python = shlex.quote(sys.executable)
+    assert f"\n  {python} -m pip install -e '.[test]'\n" in new_plugin("b").stdout
+
+
+def test_the_tutorial_shows_the_output_of_the_command(new_plugin, monkeypatch):
+    folder = pathlib.Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    (first, *_) = snippets.blocks(PAGES["plugin_authors/tutorial"], "console")
+    (command,) = snippets.commands(first)
+    assert command.line == "os-vif new-plugin example"
+    assert new_plugin("example").stdout.strip() == command.output
 
 
 @pytest.mark.usefixtures("namespace")

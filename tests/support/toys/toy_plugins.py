@@ -47,6 +47,12 @@ class Sound(PluginBase):
         return Plan(DeleteLink(vif.vif_name))
 
 
+class Logs(Sound):
+    """A step of the plug logs a message."""
+
+    queue_step = toy_steps.SetQueueThatLogs
+
+
 class LosesUndo(Sound):
     """A step of the plug changes a device that exists before, and returns no undo step."""
 

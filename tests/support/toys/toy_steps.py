@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import os
 import threading
 
 from os_vif.steps import PluginStep, validate
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +70,17 @@ class SetQueueThatNeverHolds(SetQueue):
 
 
 @dataclasses.dataclass(frozen=True)
+class SetQueueThatLogs(SetQueue):
+    """A step with a log message in the daemon."""
+
+    def apply(self, net):
+        LOG.warning("Process %d sets the queue of %s", os.getpid(), self.name)
+        return super().apply(net)
+
+
+@dataclasses.dataclass(frozen=True)
 class SetQueueThatHangs(SetQueue):
-    """A step whose ``apply()`` does not return."""
+    """A step with an ``apply()`` without end."""
 
     def apply(self, net):
         threading.Event().wait()
@@ -75,7 +88,7 @@ class SetQueueThatHangs(SetQueue):
 
 @dataclasses.dataclass(frozen=True)
 class SetQueueThatCannotDecide(SetQueue):
-    """A step whose ``refusal()`` raises an exception."""
+    """A step with an exception in ``refusal()``."""
 
     def refusal(self, host):
         raise KeyError("zone")
@@ -85,6 +98,7 @@ ALL = (
     SetQueue,
     SetQueueWithoutUndo,
     SetQueueThatNeverHolds,
+    SetQueueThatLogs,
     SetQueueThatHangs,
     SetQueueThatCannotDecide,
 )
