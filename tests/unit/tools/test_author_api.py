@@ -1,7 +1,11 @@
 # SPDX-FileCopyrightText: The os-vif developers
 # SPDX-License-Identifier: Apache-2.0
 
-"""The promises of the page "Stability of the authors' API"."""
+"""The promises of the page "Stability of the authors' API".
+
+The record has the names of the release; ``python -m tests.support.author_api`` adds new names
+before the next release.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +30,6 @@ BEFORE = {
 
 def test_no_recorded_name_and_no_call_is_broken():
     assert author_api.broken(author_api.read_record(), author_api.read_api()) == []
-
-
-def test_each_new_name_and_parameter_is_recorded():
-    """A name is under the promise once the name is in the record."""
-    recorded, present = author_api.read_record(), author_api.read_api()
-    unrecorded = [name for name in present if recorded.get(name) != present[name]]
-    assert unrecorded == [], "run: python -m tests.support.author_api"
 
 
 def test_the_page_and_the_record_have_the_same_modules():
