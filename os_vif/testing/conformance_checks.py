@@ -102,7 +102,7 @@ def check_plans(run: CaseRun) -> None:
                 raise CheckFailedError(f"{name}: str(plan) shows no command")
             for step in plan:
                 require_valid_step(step, name)
-                if isinstance(step, KernelStep) and run.plugin.privsep_module is None:
+                if isinstance(step, KernelStep) and run.named_module is None:
                     raise CheckFailedError(
                         f"{name} has the step {type(step).__name__}, and the plugin names no "
                         "privsep_module, the module of the daemon that applies the step"

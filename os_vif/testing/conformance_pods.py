@@ -49,7 +49,7 @@ class PodRun(CaseRun):
         self._pods: dict[str, str] = {}
 
     @property
-    def privsep_module(self) -> str:
+    def named_module(self) -> str:
         return PRIVSEP_MODULE
 
     @property

@@ -173,7 +173,13 @@ class CaseRun:
     @property
     def privsep_module(self) -> str:
         """The module of the privileged daemon that runs the plans of the VIF."""
-        return self.plugin.privsep_module or DAEMON
+        return self.named_module or DAEMON
+
+    @property
+    def named_module(self) -> str | None:
+        """The module of the privileged daemon that the plugin names."""
+        named: str | None = self.plugin.privsep_module
+        return named
 
     @property
     def has_plans(self) -> bool:
