@@ -56,7 +56,7 @@ nitpick_ignore_regex = [
     ),
     (r"py:.*", r"Keep|Metric|PortTables|SharedDaemonError|Target|Users|VifRecord|Watch"),
     (r"py:.*", r"CHECKS|CaseUnavailableError|os_vif\.testing\.\w+(\.\w+)?"),
-    (r"py:.*", r"os_vif\.(serialization\._Kind|vif_fields\._VIF)"),
+    (r"py:.*", r"os_vif\.(serialization\.(formats\.)?_Kind|vif_fields\._VIF)"),
 ]
 
 html_theme = "furo"

@@ -76,7 +76,7 @@ class RestoreLink(NamedStep, KernelStep):
     #: All alternative names (``altname``); None leaves the names unchanged.
     alternative_names: tuple[str, ...] | None = None
     #: Packed kernel parameters, settings of the kind, and settings of the bridge port, as
-    #: hexadecimal digits; see :mod:`os_vif.host.netlink.link_settings`.
+    #: hexadecimal digits; see ``os_vif.host.netlink.link_settings``.
     ipv4: str = ""
     ipv6: str = ""
     data: str = ""
