@@ -152,7 +152,7 @@ def test_each_command_with_data_as_output_prints_json_and_yaml(command):
     assert {*object_output.FORMATS} <= set(choices)
 
 
-@pytest.mark.parametrize("command", [*READERS, *ACTING])
+@pytest.mark.parametrize("command", [*READERS, *sorted(ACTING)])
 def test_each_reader_of_objects_takes_several_files(command):
     (files,) = [
         a
