@@ -51,7 +51,7 @@ class ClassTypes(StoreCommand):
                 path.write_text(text, "utf-8")
             except OSError as error:
                 raise main.BadInputError(f"cannot write {path}: {error.strerror}") from error
-            self.app.stdout.write(f"{name}: wrote the types to {path}\n")
+            self.app.stdout.write(f"{name}: wrote the types to {_shown(path)}\n")
         return EXIT_FAILED if failed and parsed_args.check else 0
 
 
@@ -74,3 +74,9 @@ def _generate(name: str) -> tuple[pathlib.Path, str]:
         return path, class_bodies.generate(path, classes)
     except (OSError, ValueError) as error:
         raise main.BadInputError(f"{path}: {error}") from error
+
+
+def _shown(path: pathlib.Path) -> pathlib.Path:
+    """Return the path for a message: relative to the current directory, if the file is in it."""
+    here = pathlib.Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -48,7 +48,7 @@ def test_command_writes_the_types_of_the_example(module):
     """The second run changes nothing."""
     done = class_types(module.parent, module.stem)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"my_classes: wrote the types to {module}\n"
+    assert done.stdout == f"my_classes: wrote the types to {module.name}\n"
     assert module.read_text("utf-8") == EXAMPLE.read_text("utf-8")
     again = class_types(module.parent, module.stem)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")

@@ -23,6 +23,7 @@ from tools.command_parsers import command_parsers
 
 #: Commands without data as output, and their output.
 NO_DATA = {
+    "class-types": "Python code in files",
     "cni-daemon": "a daemon, whose protocol is CNI",
     "complete": "a script for a shell",
     "demo": "a text for a person",
