@@ -272,12 +272,16 @@ def read_addresses(net: Netlink, link: Link) -> list[EnsureAddress]:
 
     The kernel lists IPv4 addresses in this order, and IPv6 addresses latest first; among equal
     candidates, the first address on the list becomes the source of packets. Left out are addresses
-    of the kernel: IPv6 link-local addresses, and temporary addresses (RFC 8981).
+    of the kernel: IPv6 link-local addresses, and temporary addresses (RFC 8981). A device that was
+    deleted has no addresses.
     """
     body = ADDRESS.pack({}, index=link.index)
-    found = [
-        _parse_address(link, data) for data in net.request(uapi.RTM_GETADDR, uapi.NLM_F_DUMP, body)
-    ]
+    found = []
+    with ignoring(errno.ENODEV):
+        found = [
+            _parse_address(link, data)
+            for data in net.request(uapi.RTM_GETADDR, uapi.NLM_F_DUMP, body)
+        ]
     given = [address for address in found if address is not None]
     six = [address for address in given if ":" in address.address]
     return [address for address in given if ":" not in address.address] + six[::-1]

@@ -151,5 +151,12 @@ class DeleteDevice(NamedStep, KernelStep):
         link = self._target(net)
         if link is None or self._is_in_use(net, link):
             return ()
-        undo = self._recreate_steps(net, link)
+        try:
+            undo = self._recreate_steps(net, link)
+        except OSError as error:
+            # Another program may delete the device, or the peer of the device, at any moment.
+            net.invalidate_cache()
+            if error.errno != errno.ENODEV or net.link_at(link.index) is not None:
+                raise
+            return ()
         return undo if net.delete(link) else ()

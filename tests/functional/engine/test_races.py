@@ -18,7 +18,7 @@ from os_vif.host import tun_device
 from os_vif.host.netlink import rtnetlink
 from os_vif.host.netlink.rtnetlink import Netlink
 from os_vif.host.ovsdb import transaction
-from os_vif.steps import DeleteLink, EnsureBridge, EnsureTap
+from os_vif.steps import DeleteBridge, DeleteLink, EnsureBridge, EnsureTap
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.wire import encode
 from os_vif.testing.host_snapshots import differences, ip, snapshot, without_indexes
@@ -182,16 +182,32 @@ def test_a_bridge_that_another_makes_meanwhile_is_found(net, before_message):
     assert "ifalias" not in ip("link", "show", "qbr0")[0]
 
 
-def test_a_device_that_another_deletes_meanwhile_is_gone(net, before_message):
-    """libvirt deletes its tap at any moment of an unplug: that is what was asked for."""
+@pytest.mark.parametrize(
+    ("step", "creation"),
+    [
+        (DeleteLink("tap0a0b0c0d-11", include_unmanaged=True), "ip tuntap add dev {} mode tap"),
+        (
+            DeleteLink("qvb0a0b0c0d-11", include_unmanaged=True),
+            "ip link add {} type veth peer qvo",
+        ),
+        (
+            DeleteLink("dev0"),
+            "ip link add {0} type vxlan id 7 dstport 4789 && ip link set {0} alias os-vif",
+        ),
+        (DeleteBridge("qbr0a0b0c0d-11", include_unmanaged=True), "ip link add {} type bridge"),
+    ],
+    ids=["tap", "veth", "vxlan", "bridge"],
+)
+def test_a_device_that_another_deletes_meanwhile_is_gone(net, before_message, step, creation):
+    """libvirt deletes its tap at any moment of an unplug, and the unplug succeeds."""
     require_tun()
 
     def work():
-        run("ip tuntap add dev tap0a0b0c0d-11 mode tap")
-        return DeleteLink("tap0a0b0c0d-11", include_unmanaged=True).apply(net)
+        run(creation.format(step.name))
+        return step.apply(net)
 
-    for _, _answer in at_each_message(before_message, lambda: gone("tap0a0b0c0d-11"), work):
-        assert "tap0a0b0c0d-11" not in [link["ifname"] for link in ip("link")]
+    for _, _answer in at_each_message(before_message, lambda: gone(step.name), work):
+        assert step.name not in [link["ifname"] for link in ip("link")]
 
 
 def test_ovn_makes_the_integration_bridge_meanwhile(switch, br_int, before_commit):
