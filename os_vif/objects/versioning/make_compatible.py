@@ -90,10 +90,13 @@ def convert_foreign_object(obj: ovo.VersionedObject, reader: TargetManifest) -> 
     objects, also in dictionaries: with a manifest of these classes, oslo.versionedobjects would
     write the version of the declared class of a field, and convert no object in a dictionary.
 
-    :raises oslo_versionedobjects.exception.UnsupportedObjectError: for a class of kuryr that the
-        reader lacks.
+    :raises oslo_versionedobjects.exception.UnsupportedObjectError: for a class of kuryr, or a class
+        derived from a class of os-vif, that the reader lacks.
     """
-    if history.is_kuryr_class(obj.obj_name()) and not reader.version_of(type(obj)):
+    has_release = history.is_kuryr_class(obj.obj_name()) or any(
+        history.declared_history(parent) for parent in type(obj).__mro__
+    )
+    if has_release and not reader.version_of(type(obj)):
         raise ovo_exception.UnsupportedObjectError(objtype=obj.obj_name())
     primitive: dict[str, Any] = obj.obj_to_primitive(
         version_manifest={obj.obj_name(): obj.VERSION}
