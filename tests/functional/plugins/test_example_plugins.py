@@ -44,8 +44,10 @@ def test_the_vxlan_plugin_passes_the_whole_conformance_suite(tmp_path):
     assert "3 passed" in run_tests("vxlan", tmp_path, [])
 
 
+@pytest.mark.soak
 @pytest.mark.vm("plain")
 def test_a_guest_of_the_vrf_plugin_reaches_the_gateway(tmp_path):
+    """The installation of the plugin takes minutes in a virtual machine."""
     assert "2 passed" in run_tests("vrf", tmp_path, [], "-k", "guest or refused")
 
 

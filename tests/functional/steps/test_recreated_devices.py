@@ -152,6 +152,9 @@ IN_VM = [
             _IN_VRF + settings("in") + "ip address add 192.0.2.1/24 dev in"),
 ]  # fmt: skip
 
+#: What the virtual machine tests in each run; soak tests have all cases.
+QUICK_IN_VM = {"bond", "VRF", "the last address in a VRF"}
+
 
 @pytest.fixture
 def net(namespace):
@@ -186,7 +189,14 @@ def test_recreated_device_has_all_settings(net, case):
 
 
 @pytest.mark.vm("plain")
-@pytest.mark.parametrize("case", IN_VM, ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[] if str(case) in QUICK_IN_VM else [pytest.mark.soak])
+        for case in IN_VM
+    ],
+    ids=str,
+)
 def test_recreated_device_of_further_kinds_has_all_settings(net, case):
     restore(net, case)
 
