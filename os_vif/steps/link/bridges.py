@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from os_vif.device_names import HYBRID_BRIDGE
 from os_vif.host.netlink.link_settings import read_settings
-from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
+from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
 from os_vif.host.state import bridge_user_record
 from os_vif.host.state.directory import STATE
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses, neighbours
 from os_vif.steps.kernel_step import KernelStep
 from os_vif.steps.link.devices import DeleteDevice, EnsureDevice
-from os_vif.steps.link.restore_link import RestoreLink, after_up
+from os_vif.steps.link.restore_link import RestoreLink, after_up, present_settings
 from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.plan import Difference, NamedStep
 
@@ -368,15 +368,6 @@ def recreate_steps(net: Netlink, link: Link) -> tuple[KernelStep, ...]:
             address=link.address if (link.address or "").strip("0:") else None,
         ),
         RestoreLink.before_up(link.name, found),
-        SetLink(
-            link.name,
-            mtu=link.mtu,
-            promiscuous=link.promiscuous,
-            up=link.up,
-            # EnsureBridge sets the mark of os-vif.
-            alias=None if link.is_managed else link.alias or "",
-            group=None if link.group == CREATING_GROUP else link.group,
-            txqueuelen=found.txqueuelen,
-        ),
+        present_settings(link, found),
         *after_up(net, link, found),
     )

@@ -19,11 +19,16 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from os_vif.host.netlink.link_settings import read_settings
-from os_vif.host.netlink.rtnetlink import CREATING_GROUP, MANAGED_ALIAS, describe_kind
+from os_vif.host.netlink.rtnetlink import MANAGED_ALIAS, describe_kind
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.devices import DeleteDevice, EnsureDevice
-from os_vif.steps.link.restore_link import RestoreLink, after_up, ip_configuration
+from os_vif.steps.link.restore_link import (
+    RestoreLink,
+    after_up,
+    ip_configuration,
+    present_settings,
+)
 from os_vif.steps.link.set_link import SetLink, name_at
 from os_vif.steps.plan import Difference
 
@@ -175,18 +180,9 @@ def _settings_step(net: Netlink, link: Link, found: LinkSettings) -> tuple[Kerne
     """Return the steps that give a recreated device the present settings of a device."""
     master = net.link_at(link.master) if link.master else None
     kind = None if master is None else _CREATED_BY.get(master.kind or "")
-    settings = SetLink(
-        link.name,
-        mtu=link.mtu,
-        up=link.up,
-        address=link.address,
-        promiscuous=link.promiscuous,
-        # Among the masters are bridges, which no subclass of EnsureLink creates.
-        master=name_at(net, link.master) or None if kind is None else None,
-        alias=None if link.is_managed else link.alias or "",
-        group=None if link.group == CREATING_GROUP else link.group,
-        txqueuelen=found.txqueuelen,
-    )
+    # Among the masters are bridges, which no subclass of EnsureLink creates.
+    bridge = name_at(net, link.master) or None if kind is None else None
+    settings = present_settings(link, found, address=link.address, master=bridge)
     if master is None or kind is None:
         return (settings,)
     return (settings, *kind.join_steps(link, master.name))

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 from os_vif.host.netlink import alternative_names, link_settings, uapi
 from os_vif.host.netlink.codec import Attributes
 from os_vif.host.netlink.messages import LINK
+from os_vif.host.netlink.rtnetlink import CREATING_GROUP
 from os_vif.steps import validate
 from os_vif.steps.ip import addresses, device_routes, neighbours, routes
 from os_vif.steps.kernel_step import Irreversible, KernelStep
+from os_vif.steps.link.set_link import SetLink
 from os_vif.steps.plan import Difference, NamedStep
 
 if TYPE_CHECKING:
@@ -231,6 +233,26 @@ def _unpack(kind: dict[str, str], name: str, packed: str) -> Attributes:
     body = LINK.pack({"IFLA_LINKINFO": {**kind, name: bytes.fromhex(packed)}})
     unpacked: Attributes = LINK.attributes(body)["IFLA_LINKINFO"][name]
     return unpacked
+
+
+def present_settings(
+    link: Link, found: LinkSettings, *, address: str | None = None, master: str | None = None
+) -> SetLink:
+    """Return the step that gives a recreated device the present settings of a device.
+
+    The step that creates the device sets the mark of os-vif.
+    """
+    return SetLink(
+        link.name,
+        mtu=link.mtu,
+        up=link.up,
+        address=address,
+        promiscuous=link.promiscuous,
+        master=master,
+        alias=None if link.is_managed else link.alias or "",
+        group=None if link.group == CREATING_GROUP else link.group,
+        txqueuelen=found.txqueuelen,
+    )
 
 
 def after_up(net: Netlink, link: Link, found: LinkSettings) -> Iterator[KernelStep]:
