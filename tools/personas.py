@@ -29,7 +29,11 @@ SOURCE = ROOT / "doc" / "source"
 #: The pages of each persona, in the order of reading.
 PERSONAS = {
     "new-user": ("quickstart",),
-    "operator": ("operators/first_day", "operators/inventory", "operators/coming_from_5_3_0"),
+    "operator": (
+        "operators/first_day",
+        "operators/monitoring/inventory",
+        "operators/coming_from_5_3_0",
+    ),
     "kuryr-operator": ("operators/upgrade_kuryr", "operators/convert_cluster"),
     "plugin-author": ("plugin_authors/plugins", "plugin_authors/steps"),
 }

@@ -61,7 +61,9 @@ def test_every_step_is_on_the_page():
 
 def quoted(title: str) -> list[str]:
     """The messages in the table of a section of the page for troubleshooting."""
-    parts = re.split(r"^(\w.*)\n=+$", PAGES["operators/troubleshooting"], flags=re.MULTILINE)
+    parts = re.split(
+        r"^(\w.*)\n=+$", PAGES["operators/monitoring/troubleshooting"], flags=re.MULTILINE
+    )
     section = dict(zip(parts[1::2], parts[2::2], strict=True))[title]
     return re.findall(r"^   \* - ``(.+)``$", section, re.MULTILINE)
 
@@ -196,7 +198,7 @@ def test_a_right_that_is_missing_gives_the_reason_on_the_page(
     done = run(os_vif_command, "--config-file", config, "plug", vif_json, env=path)
     assert done.returncode == 1
     assert reason in done.stderr
-    assert f"   * - ``{reason}``\n" in PAGES["operators/troubleshooting"]
+    assert f"   * - ``{reason}``\n" in PAGES["operators/monitoring/troubleshooting"]
     started = reason.endswith(("not permitted", "denied"))
     assert ("Nothing was done" in done.stderr) == (not started)
     assert "What it had done is unknown" not in done.stderr

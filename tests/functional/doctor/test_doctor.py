@@ -365,7 +365,7 @@ def test_a_plugin_that_cannot_be_imported_is_named(namespace, quick_commands, tm
 def test_the_page_lists_the_checks():
     """With the same words, in the same order."""
     listed = re.findall(
-        r"^   \* - ``([a-z-]+)``\n     - (.+)$", PAGES["operators/doctor"], re.MULTILINE
+        r"^   \* - ``([a-z-]+)``\n     - (.+)$", PAGES["operators/monitoring/doctor"], re.MULTILINE
     )
     assert listed == [(check.name, check.holds) for check in examination.CHECKS]
 
