@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.limits", "tests.alone", "tests.vm.plugin"]
+pytest_plugins = ["tests.limits", "tests.alone", "tests.short_form", "tests.vm.plugin"]
 
 # An example may take any time on a loaded machine. The profile "fixed" tries the same examples in
 # each run, so that a failure is due to the change under test. The profile "new" tries new examples.

@@ -369,7 +369,12 @@ CASES: dict[str, tuple[Case, ...]] = {
 KERNEL = {case.name: _in_kernel(case) for case in CASES["ovs"] if "dpdk" not in case.name}
 ALL = [case for cases in CASES.values() for case in cases]
 PARAMS = [case.param() for case in ALL]
-#: The same; the cases in a virtual machine, which is slow, run in soak tests only.
-PARAMS_HERE = [
-    case.param(marks=[pytest.mark.soak] if case.scenario and not case.soak else []) for case in ALL
+#: Cases that together have each class of a VIF, each kind of port, and the longest plans.
+SHORT = (
+    *("bare", "uplink-with-addresses-and-rules", "noop", "ovs-own-bridge", "ovs-trunk"),
+    *("ovs-hybrid", "ovs-vhost-user", "ovs-representor"),
+)
+#: All cases; the default run has the cases of SHORT, and soak tests have the other cases.
+PARAMS_SHORT = [
+    case.param(marks=[] if case.name in SHORT or case.soak else [pytest.mark.soak]) for case in ALL
 ]

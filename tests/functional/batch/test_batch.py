@@ -29,11 +29,6 @@ pytestmark = pytest.mark.usefixtures("daemon")
 INSTANCE = objects.InstanceInfo(name="guest", uuid="b0000000-0000-4000-8000-000000000000")
 
 
-#: The positions of VIFs whose failure is part of each test run: a Linux bridge, a tap, the trunk, a
-#: hybrid plug, a vhost-user socket, a representor.
-_QUICK = (0, 5, 6, 7, 9, 11)
-
-
 def pairs(*vifs):
     return [(vif, INSTANCE) for vif in vifs]
 
@@ -138,13 +133,8 @@ def fail_for(monkeypatch):
     return lambda *vifs, at=None: bad.update(dict.fromkeys((vif.id for vif in vifs), at))
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(number, marks=[] if number in _QUICK else [pytest.mark.soak])
-        for number in range(13)
-    ],
-)
+@pytest.mark.short_form(4)
+@pytest.mark.parametrize("number", range(13))
 def test_a_failing_vif_of_each_way_is_as_before_and_the_others_are_plugged(
     mixed, fail_for, number
 ):

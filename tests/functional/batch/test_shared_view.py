@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("daemon")
 
 
 @pytest.mark.parametrize("plugged", [False, True], ids=["new", "plugged"])
-@pytest.mark.parametrize("case", cases.PARAMS_HERE)
+@pytest.mark.parametrize("case", cases.PARAMS_SHORT)
 def test_plans_and_checks_of_a_shared_view_equal_those_of_separate_reads(case, plugged, instance):
     with case.prepared():
         if plugged:

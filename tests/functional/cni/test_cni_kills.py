@@ -88,6 +88,7 @@ def killing(module, name, *, before):
 
 
 # After a stage is before the next stage, nearly.
+@pytest.mark.short_form
 @pytest.mark.parametrize(
     "before",
     [pytest.param(True, id="before", marks=pytest.mark.soak), pytest.param(False, id="after")],

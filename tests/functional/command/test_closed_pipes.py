@@ -97,6 +97,7 @@ def test_all_commands_are_tried():
     assert COMMANDS.keys() == names | {"complete", "help"}
 
 
+@pytest.mark.short_form(key=lambda words: words.rpartition(" ")[2] == "--help" or words)
 @pytest.mark.parametrize("words", [*(w for each in COMMANDS.values() for w in each), *OPTIONS])
 def test_a_command_whose_reader_is_gone_ends_quietly(rights, tmp_path, words):
     """Before the first line, which may be all that there is."""
@@ -115,6 +116,7 @@ def test_a_command_whose_reader_goes_away_after_some_lines_ends_quietly(tmp_path
     assert after(lines, words, tmp_path / "in") == (128 + signal.SIGPIPE, "")
 
 
+@pytest.mark.short_form(1)
 @pytest.mark.parametrize("act", ["Plug two", "Bridges and ports", "Plug it"])
 def test_a_demo_whose_reader_goes_away_leaves_nothing(rights, tmp_path, act):
     """In whichever act: no device, no record of a bridge, no process."""

@@ -38,6 +38,7 @@ def in_shell(tmp_path, redirected, **environment):
     )
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("command", ["plan -", "plan", "check", "plug", "validate", "show"])
 def test_a_closed_standard_input_is_named(tmp_path, command):
     """Bad input, and no traceback."""
@@ -49,6 +50,7 @@ def test_a_closed_standard_input_is_named(tmp_path, command):
     )
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize(
     "command", ["plan vif.json", "plugins", "check -f json vif.json", "show vif.json", "--help"]
 )
@@ -61,6 +63,7 @@ def test_a_full_standard_output_is_named(tmp_path, vif_file, command):
     )
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["plugins", "--help", "plan -f sh vif.json"])
 def test_an_output_that_fits_in_part_is_a_failure(tmp_path, vif_file, command, unbuffered):

@@ -62,6 +62,7 @@ def test_the_demo_is_shown_in_every_locale(rights, os_vif_command, environment):
     assert "Nothing is left." in shown
 
 
+@pytest.mark.short_form(4)
 @pytest.mark.parametrize("environment", [FEWEST, *others(ENVIRONMENTS[1], ENVIRONMENTS[4])])
 @pytest.mark.parametrize(
     "command",
@@ -132,6 +133,7 @@ def _documents(directory: pathlib.Path) -> dict[str, str]:
     return {name: str(path) for name, path in paths.items()}
 
 
+@pytest.mark.short_form(6)
 @pytest.mark.parametrize("environment", [FEWEST, *others(ENVIRONMENTS[0])])
 @pytest.mark.parametrize(("command", "expected"), _OTHERS)
 def test_every_command_tells_what_is_wrong_in_every_locale(

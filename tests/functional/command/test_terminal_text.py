@@ -248,6 +248,7 @@ def test_the_library_logs_odd_text_in_plain_lines_for_long(br_int, caplog):
 DEVICES = ("a\x1b[2Jb", "c\x9b31m", "d\u202ee", "f\x07\x08g", "{}h", "\x7fi", "j\u2028forged")
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize("name", DEVICES)
 def test_devices_with_odd_names_are_told_in_plain_lines(br_int, terminal, tmp_path, name):
     """Such a device is in the bridge of a VIF, and has the ``iface-id`` of another's port."""

@@ -193,6 +193,7 @@ Files({place!r}).swap("a", "new" * 3000, "old" * 3000)
 """
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize("step", range(1, 7))
 def test_a_file_is_whole_whenever_its_writer_is_killed(tmp_path, step):
     """Before the new name is there it is the old one, then the new one; the lock is free."""

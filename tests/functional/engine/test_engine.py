@@ -41,6 +41,7 @@ STEPS = (
 FAILS = SetLink("missing", up=True)
 
 
+@pytest.mark.short_form(4)
 @pytest.mark.parametrize("k", range(len(STEPS) + 1))
 def test_a_failure_at_step_k_leaves_the_host_as_it_was(k):
     """What was done before is undone, and the next run succeeds."""
@@ -52,6 +53,7 @@ def test_a_failure_at_step_k_leaves_the_host_as_it_was(k):
     assert runner.check(Plan(*STEPS)) == ()
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize("k", range(1, len(STEPS) + 1))
 def test_a_failure_leaves_alone_what_was_there_before(k):
     """Undo restores settings of a bridge that somebody else made."""
@@ -222,6 +224,7 @@ FORGED = [
 ]
 
 
+@pytest.mark.short_form(8)
 @pytest.mark.parametrize("message", FORGED, ids=repr)
 def test_a_forged_message_changes_nothing(message):
     """A good step before a bad one is not run either; the answer is data."""

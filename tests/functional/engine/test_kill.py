@@ -74,6 +74,7 @@ def test_a_plan_of_any_length_has_a_step_to_be_killed_before(steps, stride, expe
     assert list(kill_positions(steps, stride)) == expected
 
 
+@pytest.mark.short_form
 @pytest.mark.parametrize("action", ["plug", "unplug"])
 @pytest.mark.parametrize(("case", "stride"), STRIDES)
 def test_a_daemon_killed_between_any_two_steps(case, stride, action):
@@ -122,6 +123,7 @@ os.environ[daemon_kills.VARIABLE] = f"{sys.argv[2]}:{os.getpid()}"
 )
 
 
+@pytest.mark.short_form
 @pytest.mark.parametrize("by", ["plug", "unplug"])
 @pytest.mark.parametrize(("case", "stride"), STRIDES)
 def test_a_caller_killed_between_any_two_steps_of_plug(case, stride, by, tmp_path, quick_helper):
@@ -178,6 +180,7 @@ connection.Ovsdb._call = asks
 )
 
 
+@pytest.mark.short_form(1)
 @pytest.mark.parametrize("by", ["plug", "unplug"])
 @pytest.mark.parametrize(
     "case",

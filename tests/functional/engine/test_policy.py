@@ -163,6 +163,7 @@ def test_what_is_the_host_s_is_not_touched(host, steps):
     assert changes(without_indexes(host), without_indexes(snapshot())) == []
 
 
+@pytest.mark.short_form(12)
 @pytest.mark.parametrize("steps", ATTACKS.values(), ids=ATTACKS.keys())
 def test_an_undo_of_the_caller_s_own_making_is_held_to_the_same_rules(host, steps):
     """``undo`` carries out what can be, and tells the rest."""
@@ -188,6 +189,7 @@ def test_a_device_without_a_mark_goes_only_by_a_vif_s_name(host, name):
     assert ip("link", "show", "dev", "qbr-mine")
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize(
     "steps",
     [

@@ -311,6 +311,7 @@ HELPERS = {
 }
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize("kind", HELPERS)
 def test_a_helper_that_starts_no_daemon_is_told_with_what_it_printed(
@@ -361,6 +362,7 @@ CONNECTS = {
 }
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize("kind", CONNECTS)
 def test_what_connects_and_is_no_daemon_is_told(instance, helper, monkeypatch, tmp_path, kind):

@@ -10,7 +10,7 @@ import pytest
 from os_vif import opts
 from os_vif.testing import conformance
 from os_vif.testing.conformance_checks import CHECKS
-from tests.support.cases import ALL, CASES, KERNEL, PARAMS_HERE
+from tests.support.cases import ALL, CASES, KERNEL, PARAMS_SHORT
 
 pytestmark = pytest.mark.usefixtures("daemon")
 
@@ -30,7 +30,7 @@ def test_the_description_of_each_plugin_agrees_with_its_cases(plugin):
 
 
 @pytest.mark.parametrize(
-    "case", [*PARAMS_HERE, *(case.param(marks=[pytest.mark.soak]) for case in KERNEL.values())]
+    "case", [*PARAMS_SHORT, *(case.param(marks=[pytest.mark.soak]) for case in KERNEL.values())]
 )
 def test_each_case_passes_the_checks_without_kills(case):
     """Repeats, failures at each step of plug and unplug, concurrent calls, and no remains."""

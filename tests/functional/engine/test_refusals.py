@@ -309,6 +309,7 @@ def share_a_name(look, changes):
     changes.mutate("Bridge", ref(look.bridge("br")), ["ports", "insert", ["set", [port]]])
 
 
+@pytest.mark.short_form(4)
 @pytest.mark.parametrize("refused", [delete_qos, refer_to_nothing, share_a_name])
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_what_the_database_refuses_as_a_whole_is_blamed_on_its_step(switch, at, refused, place):

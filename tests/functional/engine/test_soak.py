@@ -15,6 +15,7 @@ from tests.support.cases import ALL, CASES
 from tests.support.daemons import daemon_pid, descriptors
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize(
     "pairs", [pytest.param(40, id="short"), pytest.param(2000, marks=pytest.mark.soak, id="long")]
 )

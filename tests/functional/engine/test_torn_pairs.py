@@ -98,6 +98,7 @@ def is_a_pair() -> bool:
     return found[QVB].get("link") == QVO and found[QVO].get("link") == QVB
 
 
+@pytest.mark.short_form(4)
 @pytest.mark.parametrize("torn", TORN)
 def test_a_half_of_a_pair_is_replaced(br_int, far, torn):
     """It is told by check; plugged, nothing is wrong; unplugged, nothing of it is left."""
@@ -114,6 +115,7 @@ def test_a_half_of_a_pair_is_replaced(br_int, far, torn):
     assert br_int.vsctl("list-ports", "br-int") == ""
 
 
+@pytest.mark.short_form(4)
 @pytest.mark.parametrize(
     ("torn", "native"),
     [*((torn, False) for torn in TORN), ("qvb-in-qbr-far", True), ("qvo-far", True)],
@@ -126,6 +128,7 @@ def test_an_unplug_removes_the_half(br_int, far, torn, native):
     assert names() == before
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize("used", USED)
 def test_a_half_that_others_use_is_refused_and_stays(br_int, far, used):
     """With the reason, and what to do."""

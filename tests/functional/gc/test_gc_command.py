@@ -72,6 +72,7 @@ def test_to_keep_nothing_is_said_explicitly(os_vif, plugged, nothing):
     assert present() == []
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize(
     ("arguments", "text", "expected"),
     [

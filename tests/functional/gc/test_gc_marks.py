@@ -21,7 +21,7 @@ from os_vif.host.state.directory import STATE
 from os_vif.operations import observations
 from os_vif.operations.collect.identities import Identities
 from os_vif.testing.private_namespaces import run
-from tests.support.cases import PARAMS_HERE, ovs_vif
+from tests.support.cases import PARAMS_SHORT, ovs_vif
 from tests.support.vifs import bridge_vif
 
 pytestmark = pytest.mark.usefixtures("daemon")
@@ -55,7 +55,7 @@ def owned():
     cfg.CONF.clear_override("owner", group="os_vif")
 
 
-@pytest.fixture(params=[param for param in PARAMS_HERE if param.id != "noop"])
+@pytest.fixture(params=[param for param in PARAMS_SHORT if param.id != "noop"])
 def case(request, daemon):
     """A host as the case has it."""
     with request.param.prepared():

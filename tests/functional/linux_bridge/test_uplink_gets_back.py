@@ -89,6 +89,7 @@ def fail_to_plug(vif, instance):
     assert "\n" not in info.value.kwargs["aftermath"], info.value
 
 
+@pytest.mark.short_form(10)
 @pytest.mark.parametrize("setup", ROUTES.values(), ids=ROUTES)
 def test_a_route_is_moved_and_after_a_failed_plug_given_back(vif, instance, setup):
     run(setup)
@@ -147,6 +148,7 @@ NEIGHBOURS = {
 }
 
 
+@pytest.mark.short_form(4)
 @pytest.mark.parametrize("setup", NEIGHBOURS.values(), ids=NEIGHBOURS)
 def test_a_neighbour_is_moved_and_after_a_failed_plug_given_back(vif, instance, setup):
     run(setup)
@@ -208,6 +210,7 @@ ADDRESSES = {
 }
 
 
+@pytest.mark.short_form(5)
 @pytest.mark.parametrize("setup", ADDRESSES.values(), ids=ADDRESSES)
 def test_an_address_is_moved_and_after_a_failed_plug_given_back(vif, instance, setup):
     run(setup)
@@ -309,6 +312,7 @@ def parameter(setting: str, device: str) -> str:
     return lines(f"sysctl -n net.{setting.partition('=')[0].replace('uplink', device)}")[0]
 
 
+@pytest.mark.short_form
 @pytest.mark.parametrize("setting", PARAMETERS.values(), ids=PARAMETERS)
 @pytest.mark.parametrize("there", [False, True], ids=["new", "of-others"])
 def test_the_bridge_gets_the_kernel_parameters_of_the_uplink(vif, instance, setting, there):
@@ -351,6 +355,7 @@ _ALL = "; ".join(
 )
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("stopped", [0.3, 0.5, 0.7, 0.9, 1])
 def test_a_plug_that_was_stopped_is_completed(vif, instance, stopped):
     """After any of its steps, each of which is a call of its own."""

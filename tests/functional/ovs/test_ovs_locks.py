@@ -54,6 +54,7 @@ def test_a_vif_that_is_plugged_right_waits_for_no_lock(br_int, vif):
     assert os_vif.check(vif, INSTANCE) == ()
 
 
+@pytest.mark.short_form
 @pytest.mark.parametrize(
     "change",
     [

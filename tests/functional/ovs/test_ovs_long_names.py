@@ -41,6 +41,7 @@ VIFS = {
 }
 
 
+@pytest.mark.short_form(4)
 @pytest.mark.parametrize(
     ("kind", "bridge"),
     [*((kind, LONG) for kind in VIFS), ("vhost-user", "é" * 8), ("tap", "tbr-" + "0" * 12),
@@ -100,6 +101,7 @@ SYSTEM = {
 }
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("name", SYSTEM)
 def test_the_kernel_s_datapath_refuses_a_long_name(br_int, name):
     """Before anything is touched, and with what may have one; unplugging goes on all the same."""

@@ -27,6 +27,7 @@ VIFS = {
 }
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("kind", VIFS)
 def test_an_unplug_accepts_what_a_plug_accepts(br_int, instance, kind):
     """A VIF is refused before any change, or plugged and unplugged completely."""

@@ -82,6 +82,7 @@ def vhost_user(mode: str = "server", bridge: str = "br-int") -> objects.VIFVHost
     )  # fmt: skip
 
 
+@pytest.mark.short_form
 @pytest.mark.parametrize("name", ovs_kinds.KINDS)
 def test_every_way_of_plugging_works_with_old_releases(old, ovs_options, instance, name):
     """Plug, again, check and unplug; what is there afterwards is what was there before."""
@@ -99,6 +100,7 @@ def test_every_way_of_plugging_works_with_old_releases(old, ovs_options, instanc
     assert differences(before) == []
 
 
+@pytest.mark.short_form
 @pytest.mark.parametrize("mode", ["client", "server"])
 def test_a_column_that_a_release_lacks_is_left_away_and_told_once(
     old, release, instance, caplog, mode

@@ -67,6 +67,7 @@ def way(request, br_int, ovs_options):
     return make(), name, bridge
 
 
+@pytest.mark.short_form(3)
 def test_a_port_of_a_type_of_its_own_is_told_and_refused(br_int, way):
     """For every way of plugging that wants a network device; the port stays as it is."""
     vif, name, bridge = way
@@ -81,6 +82,7 @@ def test_a_port_of_a_type_of_its_own_is_told_and_refused(br_int, way):
         br_int.vsctl("del-port", name)
 
 
+@pytest.mark.short_form(3)
 def test_a_bond_and_its_members_are_told_and_refused(br_int, way):
     """A port of several interfaces, or of one with another name."""
     vif, name, bridge = way
@@ -121,6 +123,7 @@ def test_the_port_of_the_hypervisor_is_taken_as_it_is(br_int):
     assert changes(before, br_int.dump()) == []
 
 
+@pytest.mark.short_form(3)
 def test_a_port_of_another_bridge_is_told_and_refused(br_int, way):
     """Whatever its type."""
     vif, name, bridge = way

@@ -218,6 +218,7 @@ FLIPS = [
 ]
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("kind", VIFS)
 def test_what_is_configured_by_now_does_not_matter_to_unplug(br_int, ovs_options, kind):
     """Nothing is left."""

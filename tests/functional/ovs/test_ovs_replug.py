@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("daemon")
 FLIPPED = {"isolate_vif": True, "default_qos_type": "linux-noop"}
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize("kind", VIFS)
 def test_traffic_runs_on_whatever_is_configured_by_now(br_int, ovs_options, kind):
     """Options are for new ports: the live ones keep their bridge, VLAN and QoS row.

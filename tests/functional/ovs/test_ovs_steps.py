@@ -167,6 +167,7 @@ def test_a_step_holds_once_it_was_run(sample, ovsdb):
     assert differences(after) == []
 
 
+@pytest.mark.short_form(key=lambda sample: type(sample.step))
 @pytest.mark.parametrize("sample", UNDONE, indirect=True)
 def test_the_undo_of_a_step_leaves_the_switch_as_it_was(sample, ovsdb):
     """With all that others had set on its rows."""
@@ -178,6 +179,7 @@ def test_the_undo_of_a_step_leaves_the_switch_as_it_was(sample, ovsdb):
     assert differences(without_indexes(before), indexes=False) == []
 
 
+@pytest.mark.short_form(key=lambda sample: type(sample.step))
 @pytest.mark.parametrize("sample", TYPED, indirect=True)
 def test_the_printed_commands_make_a_step_hold(sample, switch, ovsdb):
     """What is shown can be typed."""
@@ -186,6 +188,7 @@ def test_the_printed_commands_make_a_step_hold(sample, switch, ovsdb):
     assert apply_steps(ovsdb, [sample.step]) == []
 
 
+@pytest.mark.short_form(key=lambda sample: type(sample.step))
 @pytest.mark.parametrize("sample", UNDONE, indirect=True)
 def test_the_printed_undo_can_be_typed(sample, switch, ovsdb):
     """As an error that could not undo tells it."""

@@ -175,6 +175,7 @@ ASKED = (
 )  # fmt: skip
 
 
+@pytest.mark.short_form(3)
 @pytest.mark.parametrize("kind", NAMED)
 def test_the_name_of_a_server_is_checked_if_that_is_asked_for(
     namespace, tmp_path, authority, client, ovs_options, daemon, kind

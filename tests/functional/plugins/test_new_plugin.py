@@ -34,6 +34,7 @@ def new_plugin(os_vif_command, tmp_path):
     return run
 
 
+@pytest.mark.short_form(2)
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

@@ -361,6 +361,7 @@ def test_a_step_holds_once_it_was_applied(sample, net):
     assert differences(after) == []
 
 
+@pytest.mark.short_form(key=lambda sample: type(sample.step))
 @pytest.mark.parametrize("sample", UNDONE, indirect=True)
 def test_the_undo_of_a_step_leaves_the_host_as_it_was(sample, net):
     """And the undo of the undo does it again."""
@@ -377,6 +378,7 @@ def test_the_undo_of_a_step_leaves_the_host_as_it_was(sample, net):
     assert differences(after, indexes=False) == []
 
 
+@pytest.mark.short_form(key=lambda sample: type(sample.step))
 @pytest.mark.parametrize("sample", TYPED, indirect=True)
 def test_the_printed_commands_make_a_step_hold(sample, net):
     """What is shown can be typed."""
