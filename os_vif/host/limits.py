@@ -9,6 +9,7 @@ has one accepted spelling, since records and comparisons use the text.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TypeGuard
 
@@ -45,9 +46,15 @@ def is_device_name(name: object, longest: int = MAX_NAME) -> TypeGuard[str]:
 
     :param longest: the greatest number of bytes.
     """
+    # A character has at least one byte, so the cache has no longer texts.
+    return isinstance(name, str) and len(name) <= longest and _is_valid_name(name, longest)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_valid_name(name: str, longest: int) -> bool:
+    """Return whether the kernel accepts a name. A plan checks each name several times."""
     return (
-        isinstance(name, str)
-        and 0 < len(name.encode(errors="replace")) <= longest
+        0 < len(name.encode(errors="replace")) <= longest
         and name not in (".", "..", "all", "default")
         and name.isprintable()
         and not has_reserved_character(name)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING, ClassVar
+import functools
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from os_vif.steps.trust import is_trusted
 
@@ -85,6 +86,15 @@ class Step(abc.ABC):
         return Difference(
             type(self).__name__, self.device, attribute, str(found), str(expected), pending
         )
+
+
+@functools.cache
+def arguments_of(step: type[Step]) -> tuple[tuple[str, Any], ...]:
+    """Return the name and the default value of each argument of a class of steps.
+
+    The default of a required argument is :data:`dataclasses.MISSING`.
+    """
+    return tuple((field.name, field.default) for field in dataclasses.fields(step))
 
 
 @dataclasses.dataclass(frozen=True)

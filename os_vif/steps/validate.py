@@ -10,6 +10,7 @@ permits None. Functions ``is_...`` return the result of a check instead of raisi
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -41,6 +42,8 @@ MAX_BRIDGE_NAME = MAX_FILE_NAME - len(".snoop")
 #: ``XT_EXTENSION_MAXNAMELEN`` of linux/netfilter/x_tables.h, less the terminating zero byte.
 _CHAIN = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]{0,27}")
 _PLAIN = re.compile("[A-Za-z0-9_.@+=][A-Za-z0-9_.@+=-]*")
+#: Characters of the longest text of an IPv6 address with a prefix length.
+_LONGEST_ADDRESS = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
 #: Forwarding rules of a bridge that an undo step may restore.
 MAX_RULES = 1024
 #: Name of a VIF's device: a prefix of nova or Neutron, and the beginning of a UUID.
@@ -160,13 +163,22 @@ def _canonical(
     value = getattr(step, field)
     if optional and value is None:
         return
+    if (
+        not isinstance(value, str)
+        or len(value) > _LONGEST_ADDRESS
+        or not _is_canonical(parse, value)
+    ):
+        _reject(step, field, expected)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_canonical(parse: Callable[[str], object], value: str) -> bool:
+    """Return whether a text is in the canonical form. A plan checks each address several times."""
     try:
         # An IPv6 zone may be any text, and is unnecessary: a step names the network interface.
-        is_canonical = isinstance(value, str) and "%" not in value and str(parse(value)) == value
+        return "%" not in value and str(parse(value)) == value
     except ValueError:
-        is_canonical = False
-    if not is_canonical:
-        _reject(step, field, expected)
+        return False
 
 
 def boolean(step: Step, field: str, *, optional: bool = False) -> None:

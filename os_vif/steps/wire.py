@@ -10,7 +10,6 @@ that plugin.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import reprlib
@@ -45,6 +44,7 @@ from os_vif.steps.link.veth import EnsureVeth
 from os_vif.steps.link.vlan import EnsureVlan
 from os_vif.steps.link.vrf import EnsureVrf
 from os_vif.steps.link.vxlan import EnsureVxlan
+from os_vif.steps.plan import arguments_of
 from os_vif.steps.plugin_step import PluginStep
 from os_vif.steps.sriov.vdpa import DeleteVdpa, EnsureVdpa
 from os_vif.steps.sriov.vf import ReleaseVf, SetVf
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
 #: Maximal length of a list in an argument.
 _MAX_ENTRIES = 1024
+#: The types of plain data, besides None and tuples.
+_PLAIN_TYPES = (bool, int, float, str, bytes)
 #: Maximal number of characters of a refused message in an error.
 _SHOWN = 200
 
@@ -144,7 +146,7 @@ def require_registered(steps: Iterable[KernelStep], registry: Registry) -> None:
     data, which msgpack encodes, and hashable.
     """
     for step in steps:
-        if isinstance(step, PluginStep):
+        if not is_of_os_vif(type(step)):
             for name in _fields(type(step)):
                 if not _is_plain(value := getattr(step, name)):
                     expected = "None, a boolean, a number, text, bytes, or a tuple of these"
@@ -159,16 +161,22 @@ def require_registered(steps: Iterable[KernelStep], registry: Registry) -> None:
             )
 
 
+@functools.cache
+def is_of_os_vif(step: type[KernelStep]) -> bool:
+    """Return whether os-vif brings a class of steps, which validates the arguments itself."""
+    return not issubclass(step, PluginStep) or step.__module__.startswith("os_vif.steps.")
+
+
 def _is_plain(value: object) -> bool:
     if isinstance(value, tuple):
-        return all(_is_plain(entry) for entry in value)
-    return value is None or isinstance(value, bool | int | float | str | bytes)
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, _PLAIN_TYPES)
 
 
 @functools.cache
 def _fields(step: type[KernelStep]) -> frozenset[str]:
     """Return the names of the arguments of a step."""
-    return frozenset(field.name for field in dataclasses.fields(step))
+    return frozenset(name for name, _ in arguments_of(step))
 
 
 def decode(message: Any, registry: Registry = STEPS) -> KernelStep:
@@ -177,18 +185,16 @@ def decode(message: Any, registry: Registry = STEPS) -> KernelStep:
     :param registry: the accepted classes, by name.
     :raises os_vif.exception.InvalidStep: if the message is not an encoded step.
     """
-    match message:
-        case [str(name), dict(arguments)] if name in registry:
-            step = registry[name]
-        case _:
-            raise malformed(message, f"a step out of {', '.join(sorted(registry))}")
+    is_pair = isinstance(message, list | tuple) and len(message) == 2  # noqa: PLR2004 - name and arguments
+    name, arguments = message if is_pair else (None, None)
+    if not isinstance(name, str) or not isinstance(arguments, dict) or name not in registry:
+        raise malformed(message, f"a step out of {', '.join(sorted(registry))}")
+    step = registry[name]
+    for argument in arguments.values():
+        if isinstance(argument, list | tuple) and len(argument) > _MAX_ENTRIES:
+            raise malformed(message, f"lists of at most {_MAX_ENTRIES} entries")
     known = _fields(step)
-    if any(
-        isinstance(argument, list | tuple) and len(argument) > _MAX_ENTRIES
-        for argument in arguments.values()
-    ):
-        raise malformed(message, f"lists of at most {_MAX_ENTRIES} entries")
-    if not all(isinstance(argument, str) for argument in arguments) or arguments.keys() - known:
+    if not arguments.keys() <= known:
         raise malformed(message, f"arguments out of {', '.join(sorted(known))}")
     try:
         return step(**arguments)
@@ -213,9 +219,10 @@ def _brief(message: Any) -> str:
 
 def encode(step: KernelStep) -> list[Any]:
     """Encode a step as plain data: class name and arguments. Default values are left out."""
+    kind = type(step)
     arguments = {
-        field.name: value
-        for field in dataclasses.fields(step)
-        if (value := getattr(step, field.name)) != field.default
+        name: value
+        for name, default in arguments_of(kind)
+        if (value := getattr(step, name)) != default
     }
-    return [type(step).__name__, arguments]
+    return [kind.__name__, arguments]

@@ -19,10 +19,12 @@ import json
 import struct
 import threading
 import time
+import zlib
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING
 
 from os_vif.host import limits
+from os_vif.steps.link.links import DeleteLink
 from os_vif.steps.wire import encode
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Lifetime of an entry in seconds. A plan may wait for Open vSwitch for minutes before it fails.
 _LIFETIME = 3600
+#: Bytes of a shape.
+_SHAPE_SIZE = 4
 #: Maximal number of steps of all entries of a user; the oldest entries are deleted first.
 _CAPACITY = 100_000
 
@@ -45,15 +49,15 @@ class _UserLedger:
     """
 
     def __init__(self) -> None:
-        #: Packed expiry time and index of each device, by digest.
+        #: Packed expiry time and index of each device, by shape and digest of the steps.
         self._issued: OrderedDict[bytes, bytes] = OrderedDict()
         self._step_count = 0
-        #: The number of entries by number of steps.
-        self._lengths: Counter[int] = Counter()
+        #: The number of entries by shape.
+        self._shapes: Counter[bytes] = Counter()
 
-    def has_entry_of(self, length: int) -> bool:
-        """Return whether an entry has so many steps."""
-        return self._lengths[length] > 0
+    def has_entry_of(self, shape: bytes) -> bool:
+        """Return whether an entry has a shape; see :func:`_shape`."""
+        return self._shapes[shape] > 0
 
     def add(self, key: bytes, indexes: tuple[int | None, ...]) -> None:
         """Add an entry; delete expired entries, and the oldest entries above the capacity."""
@@ -61,7 +65,7 @@ class _UserLedger:
         self.pop(key)
         self._issued[key] = _pack(now + _LIFETIME, indexes)
         self._step_count += len(indexes)
-        self._lengths[len(indexes)] += 1
+        self._shapes[key[:_SHAPE_SIZE]] += 1
         while self._issued:
             oldest, packed = next(iter(self._issued.items()))
             if self._step_count <= _CAPACITY and now <= _unpack(packed)[0]:
@@ -75,9 +79,10 @@ class _UserLedger:
             return None
         until, indexes = _unpack(found)
         self._step_count -= len(indexes)
-        self._lengths[len(indexes)] -= 1
-        if not self._lengths[len(indexes)]:
-            del self._lengths[len(indexes)]
+        shape = key[:_SHAPE_SIZE]
+        self._shapes[shape] -= 1
+        if not self._shapes[shape]:
+            del self._shapes[shape]
         return None if time.monotonic() > until else indexes
 
 
@@ -105,8 +110,8 @@ def issue(net: Netlink, steps: Sequence[KernelStep]) -> list[EncodedStep]:
     encoded = [encode(step) for step in steps]
     if not steps:
         return encoded
-    key = _key(net, encoded)
-    indexes = tuple(_index(net, step) for step in steps)
+    key = _shape(steps) + _digest(net, encoded)
+    indexes = tuple(_index_at_issue(net, step) for step in steps)
     with _guard:
         # A user deletes no entry of another user.
         _ledgers.setdefault(_user(), _UserLedger()).add(key, indexes)
@@ -118,9 +123,10 @@ def redeem(net: Netlink, steps: Sequence[KernelStep]) -> bool:
     user = _user()
     with _guard:
         ledger = _ledgers.get(user)
-        if ledger is None or not ledger.has_entry_of(len(steps)):
+        # Most calls are no undo, and need no digest.
+        if ledger is None or not steps or not ledger.has_entry_of(shape := _shape(steps)):
             return False
-    key = _key(net, [encode(step) for step in steps])
+    key = shape + _digest(net, [encode(step) for step in steps])
     with _guard:
         indexes = ledger.pop(key)
     if indexes is None:
@@ -149,7 +155,13 @@ def _user() -> int | None:
     return user
 
 
-def _key(net: Netlink, encoded: Sequence[EncodedStep]) -> bytes:
+def _shape(steps: Sequence[KernelStep]) -> bytes:
+    """Return a checksum of the number of steps, and of the classes of the first and last step."""
+    first, last = type(steps[0]).__name__, type(steps[-1]).__name__
+    return zlib.crc32(f"{len(steps)} {first} {last}".encode()).to_bytes(_SHAPE_SIZE, "big")
+
+
+def _digest(net: Netlink, encoded: Sequence[EncodedStep]) -> bytes:
     """Return the digest of the network namespace, and of the steps as a caller sends the steps."""
     text = json.dumps([net.netns, encoded], default=_describe_value)
     return hashlib.sha256(text.encode()).digest()
@@ -158,6 +170,13 @@ def _key(net: Netlink, encoded: Sequence[EncodedStep]) -> bytes:
 def _describe_value(value: object) -> dict[str, str]:
     """Return JSON for an argument that JSON has no type for, such as bytes."""
     return {type(value).__name__: repr(value)}
+
+
+def _index_at_issue(net: Netlink, step: KernelStep) -> int | None:
+    """Return the index of a step's network interface at the issue of the undo, or None."""
+    # A deletion of a new device has the index, and saves a read of the device.
+    own = step.index if isinstance(step, DeleteLink) else None
+    return _index(net, step) if own is None else own
 
 
 def _index(net: Netlink, step: KernelStep) -> int | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import errno
+import functools
 import os
 import shlex
 import threading
@@ -123,6 +124,9 @@ class Netlink:
         """
         del key
         return read()
+
+    def cached_result(self, key: tuple[Any, ...]) -> Any:
+        """Return the result that :meth:`read_cached` has read for a key; None without a result."""
 
     def drop_cached(self, kind: str) -> None:
         """Discard cached results with a key that begins with *kind*."""
@@ -309,10 +313,9 @@ class Netlink:
         self.request(uapi.RTM_DELLINK, uapi.NLM_F_ACK, LINK.pack({"IFLA_GROUP": group}))
 
     def _get(self, attributes: Mapping[str, Any], index: int = 0) -> Link | None:
-        # Reading the statistics takes longer than reading all other attributes.
-        wanted = {**attributes, "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
+        body = _request_for_link(index, tuple(attributes.items()))
         with _NO_DEVICE:
-            (found,) = self.request(uapi.RTM_GETLINK, 0, LINK.pack(wanted, index=index))
+            (found,) = self.request(uapi.RTM_GETLINK, 0, body)
             return parse_link(found)
         return None
 
@@ -322,6 +325,14 @@ class Netlink:
             parse_link(found)
             for found in self.request(uapi.RTM_GETLINK, uapi.NLM_F_DUMP, LINK.pack(wanted))
         ]
+
+
+@functools.lru_cache(maxsize=1024)
+def _request_for_link(index: int, attributes: tuple[tuple[str, Any], ...]) -> bytes:
+    """Return the body of a request for a link. A plan reads a link several times."""
+    # Reading the statistics takes longer than reading all other attributes.
+    wanted = {**dict(attributes), "IFLA_EXT_MASK": uapi.RTEXT_FILTER_SKIP_STATS}
+    return LINK.pack(wanted, index=index)
 
 
 class CachedNetlink(Netlink):
@@ -354,6 +365,9 @@ class CachedNetlink(Netlink):
         if key not in self._results:
             self._results[key] = read()
         return self._results[key]
+
+    def cached_result(self, key: tuple[Any, ...]) -> Any:
+        return self._results.get(key)
 
     def drop_cached(self, kind: str) -> None:
         for key in [key for key in self._results if key[0] == kind]:
@@ -408,7 +422,7 @@ _per_thread = threading.local()
 def thread_socket() -> Netlink:
     """Return the socket of the current thread, which stays open.
 
-    For the privileged daemon, whose few threads stay in one network namespace.
+    For a daemon, whose few threads stay in one network namespace.
     """
     if not hasattr(_per_thread, "netlink"):
         _per_thread.netlink = Netlink()
@@ -422,10 +436,24 @@ shared_view: contextvars.ContextVar[Netlink | None] = contextvars.ContextVar(
 
 
 @contextmanager
+def sharing_thread_socket() -> Iterator[None]:
+    """Let :func:`opened` yield the socket of the current thread, for the duration of a block.
+
+    For a thread that stays in one network namespace, and opens many sockets one after another.
+    """
+    token = shared_view.set(thread_socket())
+    try:
+        yield
+    finally:
+        shared_view.reset(token)
+
+
+@contextmanager
 def opened() -> Iterator[Netlink]:
     """Open a private socket, and close the socket at the end.
 
-    In a block of :func:`os_vif.host.netlink.link_table.shared_links`, yield the shared view.
+    In a block of :func:`os_vif.host.netlink.link_table.shared_links`, yield the shared view; in a
+    block of :func:`sharing_thread_socket`, the socket of the thread.
     """
     shared = shared_view.get()
     if shared is not None:

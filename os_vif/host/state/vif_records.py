@@ -157,7 +157,7 @@ def write_record(net: Netlink, record: VifRecord) -> None:
     if space.f_blocks and space.f_bavail * space.f_frsize < _RESERVED:
         reason = f"cannot write {STATE.file(name)}: the file system is nearly full"
         raise OSError(errno.ENOSPC, reason)
-    STATE.write_atomically(name, dataclasses.asdict(record))
+    STATE.write_atomically(name, vars(record))
 
 
 def delete_record(net: Netlink, vif_id: str) -> None:

@@ -183,7 +183,8 @@ class EnsureAddress(_Address):
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         link = net.require(self.name)
-        if self._find(net, link) is not None:
+        known = _known_addresses(net, link)
+        if known is not None and self.key in known:
             return ()
         times = None
         if self.valid is not None or self.preferred is not None:
@@ -203,9 +204,10 @@ class EnsureAddress(_Address):
                 IFA_PROTO=self.protocol,
                 IFA_CACHEINFO=times,
             )
-            address_map(net, link)[self.key] = self
+            if known is not None:
+                known[self.key] = self
             return (DeleteAddress(self.name, self.address, self.peer),)
-        # Another process added the address first.
+        # The device has the address, or another process added the address first.
         return ()
 
 
@@ -256,6 +258,15 @@ class DeleteAddress(_Address):
             device_routes.restoring_routes(net, link, connected_networks(left)),
         ):
             yield
+
+
+def _known_addresses(
+    net: Netlink, link: Link
+) -> dict[tuple[str, str | None], EnsureAddress] | None:
+    """Return the addresses of a device by key, if read before; None otherwise."""
+    found: dict[tuple[str, str | None], EnsureAddress] | None
+    found = net.cached_result(("addresses", link.index))
+    return found
 
 
 def address_map(net: Netlink, link: Link) -> dict[tuple[str, str | None], EnsureAddress]:

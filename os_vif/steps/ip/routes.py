@@ -20,7 +20,7 @@ from os_vif.host.netlink.messages import ROUTE
 from os_vif.host.netlink.netlink_socket import ignoring
 from os_vif.steps import validate
 from os_vif.steps.kernel_step import KernelStep
-from os_vif.steps.plan import Difference, NamedStep
+from os_vif.steps.plan import Difference, NamedStep, arguments_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -215,7 +215,7 @@ class _Route(NamedStep, KernelStep):
         return lasting | {"is for ever": self.expires is None}
 
     def _route_fields(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(_Route)}
+        return {name: getattr(self, name) for name, _ in arguments_of(_Route)}
 
     def _matching(self, net: Netlink, name: str) -> list[EnsureRoute]:
         """Return the routes through a device with the key of this route."""
@@ -238,8 +238,11 @@ class _Route(NamedStep, KernelStep):
         return found
 
     def _update_cache(self, net: Netlink, link: Link, *, there: bool) -> None:
-        """Add this route to the cached routes, or remove this route."""
-        routes = self._cached_routes(net, link).setdefault(self.key, [])
+        """Add this route to the cached routes, if there are any, or remove this route."""
+        cached = net.cached_result(("routes", link.index, self._family))
+        if cached is None:
+            return
+        routes = cached.setdefault(self.key, [])
         routes[:] = [route for route in routes if not self._is_same(route)]
         if there:
             routes.append(EnsureRoute(**self._route_fields()))
@@ -327,12 +330,22 @@ class EnsureRoute(_Route):
         return (f"{self._ip_route} {how} {self._words}{note}",)
 
     def differences(self, net: Netlink) -> tuple[Difference, ...]:
-        if any(self._is_same(route) for route in self._matching(net, self.name)):
+        if self._exists(net):
             return ()
         return (self.difference(f"route {self._words}", "missing", "there"),)
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
-        if any(self._is_same(route) for route in self._matching(net, self.name)):
+        link = net.link(self.name)
+        if link is not None and self._may_be_sent_first(net, link):
+            try:
+                flags = uapi.NLM_F_CREATE | uapi.NLM_F_EXCL
+                self._send_route(net, uapi.RTM_NEWROUTE, flags, link)
+            except OSError:
+                if not self._exists(net):
+                    raise
+                return ()
+            return (self.deletion(),)
+        if self._exists(net):
             return ()
         link = net.require(self.name)
         replaced = self._matching(net, self.replaces) if self.replaces else []
@@ -345,6 +358,18 @@ class EnsureRoute(_Route):
                 replaced[0]._update_cache(net, old, there=False)  # noqa: SLF001 - of this class
             return (dataclasses.replace(replaced[0], replaces=self.name),)
         return (self.deletion(),)
+
+    def _exists(self, net: Netlink) -> bool:
+        return any(self._is_same(route) for route in self._matching(net, self.name))
+
+    def _may_be_sent_first(self, net: Netlink, link: Link) -> bool:
+        """Return whether the kernel may decide if the route exists, without a read before.
+
+        With ``NLM_F_EXCL``, the kernel adds no second route with the key. A read of all routes takes
+        longer than the refusal.
+        """
+        is_plain = not (self.learned or self.append or self.replaces)
+        return is_plain and net.cached_result(("routes", link.index, self._family)) is None
 
     def deletion(self) -> DeleteRoute:
         return DeleteRoute(**self._route_fields())

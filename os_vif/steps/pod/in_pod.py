@@ -21,7 +21,9 @@ from os_vif.steps.ip.sysctl import SetSysctl
 from os_vif.steps.kernel_step import Irreversible, KernelStep
 from os_vif.steps.link.links import DeleteLink
 from os_vif.steps.link.set_link import SetLink
+from os_vif.steps.plan import arguments_of
 from os_vif.steps.pod.pod_step import PodStep
+from os_vif.steps.trust import is_trusted
 
 if TYPE_CHECKING:
     from os_vif.host.netlink.rtnetlink import Netlink
@@ -77,14 +79,28 @@ class InPod(PodStep):
 
     @classmethod
     def of(cls, netns: str, netns_id: str, inner: KernelStep, *, missing_ok: bool = False) -> Self:
-        """Return the step for an inner step in a namespace."""
+        """Return the step for an inner step in a namespace.
+
+        The constructor of the inner step has validated the arguments, which are not validated again.
+        """
         arguments = tuple(
-            (field.name, value)
-            for field in dataclasses.fields(inner)
-            if field.name != "name" and (value := getattr(inner, field.name)) != field.default
+            (name, value)
+            for name, default in arguments_of(type(inner))
+            if name != "name" and (value := getattr(inner, name)) != default
         )
-        kind = type(inner).__name__
-        return cls(inner.device, netns, netns_id, kind, arguments, missing_ok)
+        step = object.__new__(cls)
+        step.__dict__.update(
+            name=inner.device,
+            netns=netns,
+            netns_id=netns_id,
+            step=type(inner).__name__,
+            arguments=arguments,
+            missing_ok=missing_ok,
+            inner=inner,
+        )
+        if not is_trusted():
+            step.validate()
+        return step
 
     @property
     def device(self) -> str:
@@ -118,8 +134,8 @@ class InPod(PodStep):
         if not isinstance(self.arguments, tuple):
             raise self._invalid("arguments", self.arguments, "pairs of name and value")
         # The constructor of the inner step validates the arguments.
-        if not isinstance(self.inner, KernelStep):
-            raise self._invalid("step", self.step, "a step")
+        if type(self.inner) is not _INNER.get(self.step):
+            raise self._invalid("step", self.step, f"one of {', '.join(sorted(_INNER))}")
 
     def commands(self) -> tuple[str, ...]:
         return tuple(f"nsenter --net={quote(self.netns)} {c}" for c in self.inner.commands())

@@ -168,6 +168,9 @@ class EnsurePodVeth(PodStep):
 
     def apply(self, net: Netlink) -> tuple[KernelStep, ...]:
         with self.opened() as pod:
+            created = self._create_new(net, pod)
+            if created is not None:
+                return (DeleteLink(self.name, index=created.index),)
             link = net.link(self.name)
             found = None if link is None else self._mismatch(net, link, pod)
             if link is not None and found is None:
@@ -201,6 +204,18 @@ class EnsurePodVeth(PodStep):
             roll_back_partial(net, (deleted,), error)
             raise
         return (DeleteLink(self.name, index=created.index), deleted)
+
+    def _create_new(self, net: Netlink, pod: PodNamespace) -> Link | None:
+        """Create the pair; return None if a device has the name of the device on the host.
+
+        The kernel decides, without a read before. An alternative name counts as a name.
+        """
+        try:
+            return self._create(net, pod)
+        except OSError as error:
+            if error.errno != errno.EEXIST or net.resolve(self.name) is None:
+                raise
+            return None
 
     def _require_free_in(self, pod: PodNamespace) -> None:
         """Raise OSError with EEXIST if the pod has a device with the name."""
