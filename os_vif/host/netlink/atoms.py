@@ -8,7 +8,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
+from socket import AF_INET, inet_ntoa, inet_pton
 from typing import Any, NamedTuple
+
+#: Bytes of an IPv4 address.
+_IPV4_SIZE = 4
 
 
 class Codec(NamedTuple):
@@ -32,11 +36,12 @@ def _decode_text(data: bytes) -> str:
 
 
 def _encode_address(text: str) -> bytes:
-    return ip_address(text).packed
+    return ip_address(text).packed if ":" in text else inet_pton(AF_INET, text)
 
 
 def _decode_address(data: bytes) -> str:
-    return str(ip_address(data))
+    # inet_ntop() writes some IPv6 addresses in another form than ip_address().
+    return inet_ntoa(data) if len(data) == _IPV4_SIZE else str(ip_address(data))
 
 
 def _encode_mac(text: str) -> bytes:

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import errno
 import itertools
+import mmap
 import os
 import pathlib
 import socket
 import struct
 import sys
+import threading
 from types import TracebackType
 
 from os_vif.host.netlink import messages, uapi
@@ -53,6 +55,20 @@ class ignoring:  # noqa: N801 - like contextlib.suppress
         return isinstance(error, OSError) and error.errno in self._numbers
 
 
+class _PerThread(threading.local):
+    """The buffer for the replies to the sockets of a thread.
+
+    Between two reads the buffer has nothing that is needed, so green threads share the buffer. Pages
+    of the mapping take no memory before the first long reply. A forked child has a copy.
+    """
+
+    def __init__(self) -> None:
+        self.buffer = mmap.mmap(-1, _BUFFER, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
+_per_thread = _PerThread()
+
+
 class Socket:
     """A netlink socket in the network namespace of the thread at the time of opening.
 
@@ -68,7 +84,6 @@ class Socket:
         # Without the option the kernel ignores the filter of a dump.
         self._socket.setsockopt(uapi.SOL_NETLINK, uapi.NETLINK_GET_STRICT_CHK, 1)
         self._numbers = itertools.count(1)
-        self._buffer = bytearray(_BUFFER)
         self._netns: str | None = None
         self._ends = uapi.NLMSG_ERROR, uapi.NLMSG_DONE
 
@@ -113,10 +128,10 @@ class Socket:
         found: list[bytes] = []
         interrupted = False
         # Local names: a dump has a message for each device of the host.
-        buffer, unpack_from = self._buffer, HEADER.unpack_from
+        buffer, unpack_from = _per_thread.buffer, HEADER.unpack_from
         multi, broken, ends = uapi.NLM_F_MULTI, uapi.NLM_F_DUMP_INTR, self._ends
         while True:
-            at, size = 0, self._read_datagram()
+            at, size = 0, self._read_datagram(buffer)
             while at < size:
                 length, kind, flags, number, _ = unpack_from(buffer, at)
                 start, end = at + _HEADER_SIZE, at + length
@@ -127,15 +142,15 @@ class Socket:
                 if flags & broken:
                     interrupted = True
                 if kind in ends:
-                    _raise_failure(kind, flags, bytes(buffer[start:end]))
+                    _raise_failure(kind, flags, buffer[start:end])
                     return found, interrupted
-                found.append(bytes(buffer[start:end]))
+                found.append(buffer[start:end])
                 if not flags & multi:
                     return found, interrupted
 
-    def _read_datagram(self) -> int:
+    def _read_datagram(self, buffer: mmap.mmap) -> int:
         """Read a datagram into the buffer; return the size."""
-        size, _, flags, _ = self._socket.recvmsg_into([self._buffer])
+        size, _, flags, _ = self._socket.recvmsg_into([buffer])
         if flags & _TRUNCATED:
             raise OSError(errno.EMSGSIZE, f"a reply of the kernel has more than {_BUFFER} bytes")
         return size

@@ -54,8 +54,10 @@ ATTRIBUTES: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "devlinkcmd": {"DEVLINK_ATTR_PORT_EXTERNAL": (149, "uint8")},
 }
 
-#: Attributes with a wrong type in pyroute2: the right type.
+#: Attributes with another type than in pyroute2.
 TYPES: Mapping[str, str] = {
+    # A descriptor. The class in pyroute2 also opens the file of a name, and encodes slowly.
+    "IFLA_NET_NS_FD": "uint32",
     # A terminating zero would count against the longest alias (dev_set_alias in net/core/dev.c).
     "IFLA_IFALIAS": "string",
     # Signed: -1 stands for a network namespace without a number (linux/net_namespace.h).
